@@ -1,0 +1,141 @@
+# denoised: train and serve denoising diffusion models over HTTP. `make help` lists the targets.
+
+# ---------------------------------------------------------------- settings
+CC       ?= gcc
+SANITIZE ?= 0
+WERROR   ?= 0
+ARGS     ?=
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+B := build
+CFLAGS_OPT := -O2
+ifeq ($(SANITIZE),1)
+B := build/sanitize
+CFLAGS_OPT := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+endif
+ifneq ($(notdir $(CC)),gcc)
+B := $(B)/$(notdir $(CC))
+endif
+
+VERSION  := 0.1.0
+COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+ifeq ($(SANITIZE),1)
+HARDENING := -fPIE
+endif
+# -ffp-contract=off: the compiler fuses no multiply-add on its own, so arithmetic outside the kernels gives the same bits
+# everywhere.
+CFLAGS   += -std=gnu17 -g $(CFLAGS_OPT) -ffp-contract=off $(WARNINGS) $(HARDENING)
+CPPFLAGS += -I. -D_GNU_SOURCE -MMD -MP
+LDFLAGS  += -pie -Wl,-z,relro,-z,now
+LDLIBS   := -lmicrohttpd -lcjson -lsqlite3 -lm -lpthread
+
+PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libcjson-dev libsqlite3-dev
+PACKAGES_TEST  := libcriterion-dev python3 python3-pytest curl clang llvm clang-format clang-tidy
+
+# ---------------------------------------------------------------- what is built
+KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline
+KERNEL_VARIANTS_aarch64 := neon
+ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
+KERNEL_VARIANTS := $(or $(KERNEL_VARIANTS_$(ARCH)),baseline)
+KERNEL_FLAGS_avx512   := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
+KERNEL_FLAGS_avx2     := -mavx2 -mfma
+KERNEL_FLAGS_baseline :=
+KERNEL_FLAGS_neon     :=
+
+ENGINE_SOURCES := $(filter-out engine/kernels_impl.c,$(wildcard engine/*.c))
+SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c))
+API_SOURCES    := $(wildcard api/*.c api/format/*.c)
+MIGRATIONS     := $(sort $(wildcard migrations/*.sql))
+
+ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$B/%.o) $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o)
+SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$B/%.o) $B/migrations.o
+API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o)
+LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
+
+.PHONY: all run demo test unit-test http-test lint format clean help deps deps-test bench
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+all: $B/denoised ## build build/denoised
+
+$B/denoised: $B/server/main.o $(LIBRARIES)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$B/libdenoise.a: $(ENGINE_OBJECTS)
+$B/libserver.a: $(SERVER_OBJECTS)
+$B/libapi.a: $(API_OBJECTS)
+$B/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$B/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The engine's computing deserves -O3; the kernels are compiled once per instruction set, with fused multiply-add.
+$B/engine/%.o: CFLAGS_OPT := $(subst -O2,-O3,$(CFLAGS_OPT))
+$(KERNEL_VARIANTS:%=$B/engine/kernels_%.o): $B/engine/kernels_%.o: engine/kernels_impl.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -ffp-contract=fast $(KERNEL_FLAGS_$*) -DKERNELS_VARIANT=$* -c -o $@ $<
+
+# The migrations, embedded in the order of their numbers.
+$B/migrations.c: $(MIGRATIONS) server/embed.sh
+	@mkdir -p $(@D)
+	sh server/embed.sh $(MIGRATIONS) > $@
+$B/migrations.o: $B/migrations.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$B/server/version.o: CPPFLAGS += -DDENOISED_VERSION='"$(VERSION)"' -DDENOISED_COMMIT='"$(COMMIT)"'
+
+# ---------------------------------------------------------------- use
+run: deps ## install what is missing, build, serve on http://127.0.0.1:8080
+	@$(MAKE) --no-print-directory all
+	$B/denoised serve $(ARGS)
+
+demo: deps ## train the spiral over HTTP as a user would, and look at the result
+	@$(MAKE) --no-print-directory all
+	$B/denoised demo $(ARGS)
+
+# ---------------------------------------------------------------- checks
+test: deps-test ## install what is missing, build, run every test
+	@$(MAKE) --no-print-directory -j2 all test-binaries
+	sh tests/run.sh $B $(UNIT_TESTS)
+
+test-binaries: $(UNIT_TESTS)
+
+$B/tests/%: tests/unit/%.c $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ $< $(LIBRARIES) -lcriterion $(LDLIBS)
+
+lint: deps-test ## formatting, clang-tidy, and both compilers with warnings as errors
+	sh tests/lint.sh
+
+format: ## rewrite the sources in the house style
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+# ---------------------------------------------------------------- what it needs
+deps:
+	@sh tests/install.sh $(PACKAGES_BUILD)
+deps-test:
+	@sh tests/install.sh $(PACKAGES_BUILD) $(PACKAGES_TEST)
+
+clean: ## remove everything that was built
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+-include $(shell find $B -name '*.d' 2>/dev/null)

@@ -1,0 +1,20 @@
+/*
+ * api.h - the contract, as main sees it: the routes, the error format, and how to read a stored
+ * job.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "engine/denoise.h"
+#include "server/http.h"
+
+extern const struct http_route api_routes[];
+extern const size_t api_route_count;
+
+/* For http_config.problem. */
+void api_problem(struct http_exchange *exchange, int status, const char *code, const char *detail);
+
+/* For workers_start: the spec that a stored job says. */
+bool api_decode_spec(const char *text, struct dn_spec *spec, struct dn_error *error);
+
+#endif

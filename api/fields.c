@@ -1,0 +1,306 @@
+#include "api/fields.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double MAX_SEED = 9007199254740991; /* 2^53 - 1 */
+
+int fields_index(const char *const *names, const char *text) {
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], text) == 0)
+            return i;
+    return -1;
+}
+
+/* ------------------------------------------------------------------ unknown names */
+
+/* Levenshtein distance, for short words; 99 for long ones. */
+static int distance(const char *a, const char *b) {
+    enum { LONGEST = 40 };
+    int row[LONGEST + 1];
+    size_t n = strlen(a), m = strlen(b);
+    if (n > LONGEST || m > LONGEST)
+        return 99;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = (int)j;
+    for (size_t i = 1; i <= n; i++) {
+        int diagonal = row[0];
+        row[0] = (int)i;
+        for (size_t j = 1; j <= m; j++) {
+            int best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            row[j] = best;
+        }
+    }
+    return row[m];
+}
+
+/* The field that was probably meant: nearly the same name here, or the same name in another group.
+ */
+static const struct field *guess(const struct field_set *set, const char *group, const char *name) {
+    const struct field *best = NULL;
+    int best_distance = strlen(name) <= 4 ? 2 : 3; /* below this */
+    for (size_t i = 0; i < set->count; i++) {
+        const struct field *row = &set->rows[i];
+        int d = distance(name, row->name);
+        if (strcmp(row->group, group) != 0)
+            d += d == 0 ? 1 : 99;
+        if (d < best_distance) {
+            best_distance = d;
+            best = row;
+        }
+    }
+    return best;
+}
+
+static const char *pointer_of(struct problem_fields *wrong, const char *group, const char *name) {
+    char escaped[256];
+    size_t used = 0;
+    for (; *name && used < sizeof escaped - 3; name++) { /* RFC 6901 */
+        if (*name == '~' || *name == '/') {
+            escaped[used++] = '~';
+            escaped[used++] = *name == '~' ? '0' : '1';
+        } else {
+            escaped[used++] = *name;
+        }
+    }
+    escaped[used] = '\0';
+    return group[0] ? arena_format(wrong->arena, "/%s/%s", group, escaped)
+                    : arena_format(wrong->arena, "/%s", escaped);
+}
+
+static void add_unknown(const struct field_set *set, const char *group, const char *name,
+                        struct problem_fields *wrong) {
+    const struct field *meant = guess(set, group, name);
+    if (meant)
+        problem_add(wrong, pointer_of(wrong, group, name),
+                    "unknown field; did you mean \"%s%s%s\"?", meant->group,
+                    meant->group[0] ? "." : "", meant->name);
+    else
+        problem_add(wrong, pointer_of(wrong, group, name), "unknown field");
+}
+
+/* ------------------------------------------------------------------ values */
+
+static void *value_at(const struct field *field, void *target) {
+    return (char *)target + field->offset;
+}
+
+static void wrong_range(const struct field *field, const char *pointer,
+                        struct problem_fields *wrong) {
+    const char *kind = field->type == FIELD_NUMBER ? "a number"
+                       : field->flags & FIELD_EVEN ? "an even integer"
+                                                   : "an integer";
+    if (field->type == FIELD_SEED)
+        problem_add(wrong, pointer, "must be an integer from 0 to 9007199254740991 (2^53 - 1)");
+    else if (field->flags & FIELD_OPEN_MIN)
+        problem_add(wrong, pointer, "must be %s above %.10g and at most %.10g", kind, field->min,
+                    field->max);
+    else
+        problem_add(wrong, pointer, "must be %s from %.10g to %.10g", kind, field->min, field->max);
+}
+
+static bool in_range(const struct field *field, double value) {
+    double max = field->type == FIELD_SEED ? MAX_SEED : field->max;
+    if (!(value >= field->min && value <= max))
+        return false;
+    if ((field->flags & FIELD_OPEN_MIN) && value == field->min)
+        return false;
+    if (field->type != FIELD_NUMBER && value != floor(value))
+        return false;
+    return !(field->flags & FIELD_EVEN) || fmod(value, 2) == 0;
+}
+
+static void set_number(const struct field *field, double value, void *target, const char *pointer,
+                       struct problem_fields *wrong) {
+    if (!in_range(field, value)) {
+        wrong_range(field, pointer, wrong);
+        return;
+    }
+    void *at = value_at(field, target);
+    if (field->type == FIELD_INTEGER)
+        *(int *)at = (int)value;
+    else if (field->type == FIELD_SEED)
+        *(uint64_t *)at = (uint64_t)value;
+    else
+        *(double *)at = value;
+}
+
+static void set_text(const struct field *field, const char *text, void *target, const char *pointer,
+                     struct problem_fields *wrong) {
+    void *at = value_at(field, target);
+    if (field->type == FIELD_TEXT) {
+        size_t most = (size_t)field->max;
+        if (strlen(text) > most)
+            problem_add(wrong, pointer, "must be at most %zu bytes of text", most);
+        else
+            memcpy(at, text, strlen(text) + 1);
+        return;
+    }
+    int index = fields_index(field->choices, text);
+    if (index >= 0) {
+        *(int *)at = index;
+        return;
+    }
+    char list[256] = "";
+    for (int i = 0; field->choices[i]; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s\"%s\"", i ? ", " : "", field->choices[i]);
+    }
+    problem_add(wrong, pointer, "must be %s%s", field->choices[1] ? "one of " : "", list);
+}
+
+static void read_value(const struct field *field, const cJSON *value, void *target,
+                       const char *pointer, struct problem_fields *wrong) {
+    switch (field->type) {
+    case FIELD_INTEGER:
+    case FIELD_SEED:
+    case FIELD_NUMBER:
+        if (cJSON_IsNumber(value))
+            set_number(field, value->valuedouble, target, pointer, wrong);
+        else
+            wrong_range(field, pointer, wrong);
+        break;
+    case FIELD_BOOLEAN:
+        if (cJSON_IsBool(value))
+            *(bool *)value_at(field, target) = cJSON_IsTrue(value);
+        else
+            problem_add(wrong, pointer, "must be true or false");
+        break;
+    case FIELD_CHOICE:
+    case FIELD_TEXT:
+        if (cJSON_IsString(value))
+            set_text(field, value->valuestring, target, pointer, wrong);
+        else
+            problem_add(wrong, pointer, "must be a string");
+        break;
+    case FIELD_GROUP:
+    case FIELD_OTHER: break;
+    }
+}
+
+/* ------------------------------------------------------------------ JSON */
+
+static const struct field *find(const struct field_set *set, const char *group, const char *name) {
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->rows[i].group, group) == 0 && strcmp(set->rows[i].name, name) == 0)
+            return &set->rows[i];
+    return NULL;
+}
+
+static bool is_repeated(const cJSON *object, const cJSON *member) {
+    for (const cJSON *earlier = object->child; earlier != member; earlier = earlier->next)
+        if (strcmp(earlier->string, member->string) == 0)
+            return true;
+    return false;
+}
+
+void fields_read(const struct field_set *set, const char *group, const cJSON *object, void *target,
+                 struct problem_fields *wrong) {
+    enum { MOST_MEMBERS = 200 }; /* no request has so many, and looking for repeats is quadratic */
+    if (cJSON_GetArraySize(object) > MOST_MEMBERS) {
+        problem_add(wrong, group[0] ? arena_format(wrong->arena, "/%s", group) : "",
+                    "has more than %d members", MOST_MEMBERS);
+        return;
+    }
+    for (const cJSON *member = object->child; member; member = member->next) {
+        const struct field *field = find(set, group, member->string);
+        const char *pointer = pointer_of(wrong, group, member->string);
+        if (is_repeated(object, member))
+            problem_add(wrong, pointer, "is there twice");
+        else if (!field)
+            add_unknown(set, group, member->string, wrong);
+        else if (field->type != FIELD_GROUP)
+            read_value(field, member, target, pointer, wrong);
+        else if (cJSON_IsObject(member))
+            fields_read(set, field->name, member, target, wrong);
+        else
+            problem_add(wrong, pointer, "must be an object");
+    }
+}
+
+/* ------------------------------------------------------------------ query strings */
+
+static bool parse_number(const char *text, double *value) {
+    /* strtod alone also takes "inf", "0x10" and leading space. */
+    if (text[0] == '\0' || strspn(text, "0123456789+-.eE") != strlen(text))
+        return false;
+    char *end;
+    *value = strtod(text, &end);
+    return *end == '\0';
+}
+
+static void read_text(const struct field *field, const char *text, void *target,
+                      const char *pointer, struct problem_fields *wrong) {
+    double number;
+    switch (field->type) {
+    case FIELD_INTEGER:
+    case FIELD_SEED:
+    case FIELD_NUMBER:
+        if (parse_number(text, &number))
+            set_number(field, number, target, pointer, wrong);
+        else
+            wrong_range(field, pointer, wrong);
+        break;
+    case FIELD_BOOLEAN:
+        if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
+            *(bool *)value_at(field, target) = text[0] == 't';
+        else
+            problem_add(wrong, pointer, "must be true or false");
+        break;
+    case FIELD_CHOICE:
+    case FIELD_TEXT: set_text(field, text, target, pointer, wrong); break;
+    case FIELD_GROUP:
+    case FIELD_OTHER: problem_add(wrong, pointer, "is accepted in a JSON body only"); break;
+    }
+}
+
+void fields_read_query(const struct field_set *set, const struct http_request *request,
+                       void *target, struct problem_fields *wrong) {
+    for (size_t i = 0; i < request->query_count; i++) {
+        const struct http_param *param = &request->query[i];
+        const struct field *field = find(set, "", param->name);
+        const char *pointer = pointer_of(wrong, "", param->name);
+        bool repeated = false;
+        for (size_t j = 0; j < i; j++)
+            repeated |= strcmp(request->query[j].name, param->name) == 0;
+        if (repeated)
+            problem_add(wrong, pointer, "is there twice");
+        else if (field)
+            read_text(field, param->value, target, pointer, wrong);
+        else
+            add_unknown(set, "", param->name, wrong);
+    }
+}
+
+/* ------------------------------------------------------------------ writing */
+
+void fields_write_value(const struct field *field, const void *source, struct json_writer *json) {
+    const void *at = (const char *)source + field->offset;
+    switch (field->type) {
+    case FIELD_INTEGER: json_integer(json, *(const int *)at); break;
+    case FIELD_SEED: json_integer(json, (int64_t) * (const uint64_t *)at); break;
+    case FIELD_NUMBER: json_double(json, *(const double *)at); break;
+    case FIELD_BOOLEAN: json_bool(json, *(const bool *)at); break;
+    case FIELD_CHOICE: json_string(json, field->choices[*(const int *)at]); break;
+    case FIELD_TEXT: json_string(json, at); break;
+    case FIELD_GROUP:
+    case FIELD_OTHER: json_null(json); break;
+    }
+}
+
+void fields_write_group(const struct field_set *set, const char *group, const void *source,
+                        struct json_writer *json) {
+    json_key(json, group);
+    json_open(json, '{');
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->rows[i].group, group) == 0) {
+            json_key(json, set->rows[i].name);
+            fields_write_value(&set->rows[i], source, json);
+        }
+    json_close(json, '}');
+}

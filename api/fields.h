@@ -1,0 +1,63 @@
+/*
+ * fields.h - tables of request fields.
+ *
+ * A field_set says of every field of a request what it is called, what it may be, and where its
+ * value goes in a struct. Reading JSON and query strings, the messages about wrong values, and the
+ * echo of a spec all come from the same rows.
+ */
+#ifndef API_FIELDS_H
+#define API_FIELDS_H
+
+#include <stddef.h>
+
+#include "api/json.h"
+#include "api/problem.h"
+
+enum field_type {
+    FIELD_INTEGER, /* int; a number without fraction, min..max */
+    FIELD_SEED,    /* uint64_t; 0..2^53-1, what JSON numbers carry exactly */
+    FIELD_NUMBER,  /* double, min..max */
+    FIELD_BOOLEAN, /* bool */
+    FIELD_CHOICE,  /* an enum (int); one of `choices` */
+    FIELD_TEXT,    /* char [max + 1]; UTF-8 of at most max bytes */
+    FIELD_GROUP,   /* an object whose members are the rows with this group */
+    FIELD_OTHER,   /* the request's owner reads it */
+};
+
+enum { FIELD_OPEN_MIN = 1, FIELD_EVEN = 2 };
+
+struct field {
+    const char *group; /* "" at the top level */
+    const char *name;
+    enum field_type type;
+    size_t offset; /* of the value in the target struct */
+    double min, max;
+    int flags; /* FIELD_OPEN_MIN: min itself is excluded; FIELD_EVEN: even integers only */
+    const char *const *choices; /* NULL-terminated */
+    const char *doc;
+};
+
+struct field_set {
+    const struct field *rows;
+    size_t count;
+};
+
+/* Reads the members of `object` that belong to `group`, and the groups within it, into target.
+ * Fields that are absent keep the value that target has. Adds to `wrong` for each wrong, unknown or
+ * repeated member. */
+void fields_read(const struct field_set *set, const char *group, const cJSON *object, void *target,
+                 struct problem_fields *wrong);
+
+/* The same for the query parameters. */
+void fields_read_query(const struct field_set *set, const struct http_request *request,
+                       void *target, struct problem_fields *wrong);
+
+/* Writes the value of one row, or of all rows of a group as members. */
+void fields_write_value(const struct field *field, const void *source, struct json_writer *json);
+void fields_write_group(const struct field_set *set, const char *group, const void *source,
+                        struct json_writer *json);
+
+/* Index of text in a NULL-terminated list, or -1. */
+int fields_index(const char *const *names, const char *text);
+
+#endif

@@ -1,0 +1,79 @@
+#include "api/handlers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "server/id.h"
+
+struct service *service_of(struct http_exchange *exchange) {
+    return exchange->service;
+}
+
+struct json_writer json_reply(struct http_exchange *exchange, int status) {
+    exchange->response.status = status;
+    exchange->response.content_type = "application/json";
+    return (struct json_writer){.out = &exchange->response.body};
+}
+
+cJSON *json_body(struct http_exchange *exchange, size_t max_values) {
+    const struct http_request *request = &exchange->request;
+    char error[200];
+    cJSON *json = request->body_length == 0 ? cJSON_CreateObject()
+                                            : json_read(request->body, request->body_length,
+                                                        max_values, error, sizeof error);
+    if (!json)
+        problem(exchange, 400, "invalid_json", request->body_length ? error : "out of memory");
+    return json;
+}
+
+bool read_query(struct http_exchange *exchange, const struct field_set *set, void *target) {
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    fields_read_query(set, &exchange->request, target, &wrong);
+    if (wrong.count > 0)
+        problem_send(exchange, &wrong);
+    return wrong.count == 0;
+}
+
+bool no_query(struct http_exchange *exchange) {
+    static const struct field_set none = {NULL, 0};
+    return read_query(exchange, &none, NULL);
+}
+
+struct store_session *begin_reading(struct http_exchange *exchange) {
+    struct store_session *session = store_acquire(service_of(exchange)->store);
+    if (!session)
+        problem_store(exchange, STORE_ERROR);
+    return session;
+}
+
+void end_reading(struct http_exchange *exchange, struct store_session *session) {
+    store_release(service_of(exchange)->store, session);
+}
+
+void answer_store(struct http_exchange *exchange, enum store_status status, const char *what) {
+    if (status == STORE_NOT_FOUND)
+        problem(exchange, 404, http_format(exchange, "no_such_%s", what),
+                http_format(exchange, "there is no %s with this id", what));
+    else
+        problem_store(exchange, status);
+}
+
+const char *path_id(struct http_exchange *exchange, const char *what) {
+    const char *id = exchange->request.ids[0];
+    if (strcmp(id, "latest") == 0 || id_valid(id))
+        return id;
+    answer_store(exchange, STORE_NOT_FOUND, what);
+    return NULL;
+}
+
+void write_links(struct json_writer *json, const struct link *links, size_t count, const char *id) {
+    json_key(json, "links");
+    json_open(json, '{');
+    for (size_t i = 0; i < count; i++) {
+        char url[128];
+        snprintf(url, sizeof url, "%s%s%s", links[i].base, id, links[i].rest);
+        json_key(json, links[i].name);
+        json_string(json, url);
+    }
+    json_close(json, '}');
+}

@@ -1,0 +1,64 @@
+/*
+ * handlers.h - the handlers of every route, one file per resource, and what they share.
+ */
+#ifndef API_HANDLERS_H
+#define API_HANDLERS_H
+
+#include "api/fields.h"
+#include "server/service.h"
+
+/* operations.c */
+enum http_next api_index(struct http_exchange *exchange);
+enum http_next api_livez(struct http_exchange *exchange);
+enum http_next api_readyz(struct http_exchange *exchange);
+enum http_next api_version(struct http_exchange *exchange);
+/* jobs.c */
+enum http_next api_job_create(struct http_exchange *exchange);
+enum http_next api_job_list(struct http_exchange *exchange);
+enum http_next api_job_get(struct http_exchange *exchange);
+enum http_next api_job_cancel(struct http_exchange *exchange);
+enum http_next api_job_delete(struct http_exchange *exchange);
+/* history.c */
+enum http_next api_history(struct http_exchange *exchange);
+/* models.c */
+enum http_next api_model_get(struct http_exchange *exchange);
+/* samples.c */
+enum http_next api_samples(struct http_exchange *exchange);
+enum http_next api_trajectories(struct http_exchange *exchange);
+/* datasets.c */
+enum http_next api_dataset_list(struct http_exchange *exchange);
+enum http_next api_dataset_get(struct http_exchange *exchange);
+enum http_next api_dataset_points(struct http_exchange *exchange);
+
+/* ------------------------------------------------------------------ shared: handlers.c */
+
+struct service *service_of(struct http_exchange *exchange);
+
+/* A writer on the response's body, for a JSON answer with this status. */
+struct json_writer json_reply(struct http_exchange *exchange, int status);
+
+/* The request's body as JSON; an empty body is {}. NULL: the error is already the answer. */
+cJSON *json_body(struct http_exchange *exchange, size_t max_values);
+
+/* Reads the query into target. False: the error is already the answer. */
+bool read_query(struct http_exchange *exchange, const struct field_set *set, void *target);
+/* For requests without query parameters. */
+bool no_query(struct http_exchange *exchange);
+
+/* A read-only session; NULL: the error is already the answer. Give it back with end_reading. */
+struct store_session *begin_reading(struct http_exchange *exchange);
+void end_reading(struct http_exchange *exchange, struct store_session *session);
+
+/* The {id} of the path, or NULL with 404 as the answer if it cannot be one. `what` for the message:
+ * "job". */
+const char *path_id(struct http_exchange *exchange, const char *what);
+/* Answers 404 "no_such_<what>", or whatever else the status means. */
+void answer_store(struct http_exchange *exchange, enum store_status status, const char *what);
+
+/* One member of "links": base, id, rest. */
+struct link {
+    const char *name, *base, *rest;
+};
+void write_links(struct json_writer *json, const struct link *links, size_t count, const char *id);
+
+#endif

@@ -1,0 +1,101 @@
+/* /v1/jobs/{id}/history: the loss per epoch, in columns, from wherever the client is. */
+#include <stdlib.h>
+
+#include "api/handlers.h"
+
+enum { HISTORY_MOST = 10000 };
+
+struct history_query {
+    int after, limit;
+};
+
+static const struct field rows[] = {
+    {"", "after", FIELD_INTEGER, offsetof(struct history_query, after), 0, INT32_MAX, 0, NULL,
+     "Only epochs after this one."},
+    {"", "limit", FIELD_INTEGER, offsetof(struct history_query, limit), 1, HISTORY_MOST, 0, NULL,
+     "Epochs at most."},
+};
+static const struct field_set fields = {rows, sizeof rows / sizeof rows[0]};
+
+/* The columns in order; integers and numbers in one table. */
+static const struct {
+    const char *name;
+    enum { COLUMN_INT, COLUMN_INT64, COLUMN_DOUBLE } type;
+    size_t offset;
+} columns[] = {
+    {"epoch", COLUMN_INT, offsetof(struct epoch_row, epoch)},
+    {"step", COLUMN_INT64, offsetof(struct epoch_row, step)},
+    {"train_loss", COLUMN_DOUBLE, offsetof(struct epoch_row, train_loss)},
+    {"val_loss", COLUMN_DOUBLE, offsetof(struct epoch_row, val_loss)},
+    {"learning_rate", COLUMN_DOUBLE, offsetof(struct epoch_row, learning_rate)},
+    {"gradient_norm", COLUMN_DOUBLE, offsetof(struct epoch_row, gradient_norm)},
+    {"seconds", COLUMN_DOUBLE, offsetof(struct epoch_row, seconds)},
+};
+enum { COLUMNS = sizeof columns / sizeof columns[0] };
+
+static void write_cell(const struct epoch_row *row, int column, struct json_writer *json) {
+    const char *at = (const char *)row + columns[column].offset;
+    if (columns[column].type == COLUMN_INT)
+        json_integer(json, *(const int *)at);
+    else if (columns[column].type == COLUMN_INT64)
+        json_integer(json, *(const int64_t *)at);
+    else
+        json_double(json, *(const double *)at);
+}
+
+static void reply(struct http_exchange *exchange, const struct job *job,
+                  const struct history_query *query, const struct epoch_row *epochs, int count,
+                  bool has_more) {
+    struct json_writer json = json_reply(exchange, 200);
+    json_open(&json, '{');
+    json_key(&json, "job");
+    json_string(&json, job->id);
+    json_key(&json, "status");
+    json_string(&json, job_status_names[job->status]);
+    json_key(&json, "columns");
+    json_open(&json, '[');
+    for (int c = 0; c < COLUMNS; c++)
+        json_string(&json, columns[c].name);
+    json_close(&json, ']');
+    json_key(&json, "data");
+    json_open(&json, '{');
+    for (int c = 0; c < COLUMNS; c++) {
+        json_key(&json, columns[c].name);
+        json_open(&json, '[');
+        for (int i = 0; i < count; i++)
+            write_cell(&epochs[i], c, &json);
+        json_close(&json, ']');
+    }
+    json_close(&json, '}');
+    json_key(&json, "next_after");
+    json_integer(&json, count > 0 ? epochs[count - 1].epoch : query->after);
+    json_key(&json, "has_more");
+    json_bool(&json, has_more);
+    json_close(&json, '}');
+}
+
+enum http_next api_history(struct http_exchange *exchange) {
+    struct history_query query = {.limit = HISTORY_MOST};
+    const char *id = path_id(exchange, "job");
+    struct store_session *session;
+    if (!id || !read_query(exchange, &fields, &query) || !(session = begin_reading(exchange)))
+        return HTTP_REPLY;
+    struct epoch_row *epochs = malloc((size_t)query.limit * sizeof *epochs);
+    struct job job;
+    int count;
+    bool has_more;
+    /* The job first: a status that says "over" then comes with the last epochs. */
+    enum store_status status = epochs ? store_job_get(session, id, &job) : STORE_ERROR;
+    if (status == STORE_OK) {
+        status =
+            store_history(session, job.id, query.after, query.limit, epochs, &count, &has_more);
+        if (status == STORE_OK)
+            reply(exchange, &job, &query, epochs, count, has_more);
+        job_clear(&job);
+    }
+    if (status != STORE_OK)
+        answer_store(exchange, status, "job");
+    end_reading(exchange, session);
+    free(epochs);
+    return HTTP_REPLY;
+}

@@ -1,0 +1,44 @@
+/*
+ * json.h - JSON in and out.
+ *
+ * Reading: cJSON builds the tree, but it accepts much that is not JSON (bad UTF-8, control
+ * characters, trailing bytes, odd numbers) and recurses deeply, so json_read first checks the bytes
+ * against RFC 8259 and says where they are wrong. Writing: straight into a buffer, because a tree
+ * of a hundred thousand numbers would cost more than the samples.
+ */
+#ifndef API_JSON_H
+#define API_JSON_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/buffer.h"
+
+enum { JSON_MAX_DEPTH = 16, JSON_MAX_VALUES = 20000 };
+
+/* Checks text [length] and parses it. The tree is the caller's (cJSON_Delete). NULL and a message
+ * with line and column if it is not JSON or has more than max_values values. */
+cJSON *json_read(const char *text, size_t length, size_t max_values, char *error,
+                 size_t error_size);
+
+/* A writer that puts the commas. Objects: json_key before each value. */
+struct json_writer {
+    struct buffer *out;
+    bool needs_comma;
+};
+
+void json_open(struct json_writer *json, char bracket); /* '{' or '[' */
+void json_close(struct json_writer *json, char bracket);
+void json_key(struct json_writer *json, const char *key);
+void json_string(struct json_writer *json, const char *text); /* NULL writes null */
+void json_integer(struct json_writer *json, int64_t value);
+void json_double(struct json_writer *json, double value); /* shortest that reads back; NAN: null */
+void json_bool(struct json_writer *json, bool value);
+void json_null(struct json_writer *json);
+void json_raw(struct json_writer *json, const char *text); /* a value that is JSON already */
+void json_floats(struct json_writer *json, const float *values, size_t count); /* a flat array */
+void json_points(struct json_writer *json, const float *points, size_t n, int dim); /* [[..],..] */
+void json_time(struct json_writer *json, int64_t ms); /* RFC 3339; 0: null */
+
+#endif

@@ -1,0 +1,84 @@
+/* Is it alive, is it ready, what is it. */
+#include "api/api.h"
+#include "api/handlers.h"
+#include "server/id.h"
+#include "server/version.h"
+
+static void reply_status(struct http_exchange *exchange, int http_status, const char *status) {
+    struct json_writer json = json_reply(exchange, http_status);
+    json_open(&json, '{');
+    json_key(&json, "status");
+    json_string(&json, status);
+    json_close(&json, '}');
+}
+
+enum http_next api_livez(struct http_exchange *exchange) {
+    if (no_query(exchange))
+        reply_status(exchange, 200, "ok");
+    return HTTP_REPLY;
+}
+
+enum http_next api_readyz(struct http_exchange *exchange) {
+    struct service *service = service_of(exchange);
+    if (!no_query(exchange))
+        return HTTP_REPLY;
+    if (!atomic_load(&service->ready)) {
+        problem(exchange, 503, "not_ready", "the server is starting or stopping");
+        return HTTP_REPLY;
+    }
+    struct store_session *session = begin_reading(exchange);
+    if (!session)
+        return HTTP_REPLY;
+    if (store_ping(session))
+        reply_status(exchange, 200, "ready");
+    else
+        problem_store(exchange, STORE_ERROR);
+    end_reading(exchange, session);
+    return HTTP_REPLY;
+}
+
+enum http_next api_version(struct http_exchange *exchange) {
+    if (!no_query(exchange))
+        return HTTP_REPLY;
+    struct json_writer json = json_reply(exchange, 200);
+    json_open(&json, '{');
+    json_key(&json, "name");
+    json_string(&json, "denoised");
+    json_key(&json, "version");
+    json_string(&json, denoised_version);
+    json_key(&json, "commit");
+    json_string(&json, denoised_commit);
+    json_key(&json, "kernels");
+    json_string(&json, dn_kernels_name());
+    json_key(&json, "started_at");
+    json_time(&json, service_of(exchange)->started_at);
+    json_close(&json, '}');
+    return HTTP_REPLY;
+}
+
+/* The list of everything, for whoever opens the address. */
+enum http_next api_index(struct http_exchange *exchange) {
+    if (!no_query(exchange))
+        return HTTP_REPLY;
+    struct json_writer json = json_reply(exchange, 200);
+    json_open(&json, '{');
+    json_key(&json, "name");
+    json_string(&json, "denoised");
+    json_key(&json, "version");
+    json_string(&json, denoised_version);
+    json_key(&json, "endpoints");
+    json_open(&json, '[');
+    for (size_t i = 0; i < api_route_count; i++) {
+        json_open(&json, '{');
+        json_key(&json, "method");
+        json_string(&json, api_routes[i].method);
+        json_key(&json, "path");
+        json_string(&json, api_routes[i].path);
+        json_key(&json, "summary");
+        json_string(&json, api_routes[i].summary);
+        json_close(&json, '}');
+    }
+    json_close(&json, ']');
+    json_close(&json, '}');
+    return HTTP_REPLY;
+}

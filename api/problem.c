@@ -1,0 +1,102 @@
+#include "api/problem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "api/json.h"
+
+static const struct {
+    int status;
+    const char *title;
+} titles[] = {
+    {400, "Bad Request"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {409, "Conflict"},
+    {413, "Content Too Large"},
+    {415, "Unsupported Media Type"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {429, "Too Many Requests"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {507, "Insufficient Storage"},
+};
+
+static const char *title_of(int status) {
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        if (titles[i].status == status)
+            return titles[i].title;
+    return "Error";
+}
+
+/* Everything but the closing brace. */
+static struct json_writer open_problem(struct http_exchange *exchange, int status, const char *code,
+                                       const char *detail) {
+    buffer_clear(&exchange->response.body);
+    exchange->response.status = status;
+    exchange->response.content_type = "application/problem+json";
+    struct json_writer json = {.out = &exchange->response.body};
+    json_open(&json, '{');
+    json_key(&json, "type");
+    json_string(&json, http_format(exchange, "/docs#%s", code));
+    json_key(&json, "title");
+    json_string(&json, title_of(status));
+    json_key(&json, "status");
+    json_integer(&json, status);
+    json_key(&json, "code");
+    json_string(&json, code);
+    json_key(&json, "detail");
+    json_string(&json, detail);
+    return json;
+}
+
+void problem(struct http_exchange *exchange, int status, const char *code, const char *detail) {
+    struct json_writer json = open_problem(exchange, status, code, detail);
+    json_close(&json, '}');
+}
+
+void problem_add(struct problem_fields *fields, const char *pointer, const char *format, ...) {
+    if (fields->count < PROBLEM_MAX_FIELDS) {
+        char detail[512];
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(detail, sizeof detail, format, arguments);
+        va_end(arguments);
+        fields->items[fields->count].pointer = arena_format(fields->arena, "%s", pointer);
+        fields->items[fields->count].detail = arena_format(fields->arena, "%s", detail);
+    }
+    fields->count++;
+}
+
+void problem_send(struct http_exchange *exchange, const struct problem_fields *fields) {
+    const char *detail = fields->count == 1
+                             ? fields->items[0].detail
+                             : http_format(exchange, "%d fields are wrong", fields->count);
+    struct json_writer json = open_problem(exchange, 422, "invalid_fields", detail);
+    json_key(&json, "errors");
+    json_open(&json, '[');
+    for (int i = 0; i < fields->count && i < PROBLEM_MAX_FIELDS; i++) {
+        json_open(&json, '{');
+        json_key(&json, "pointer");
+        json_string(&json, fields->items[i].pointer);
+        json_key(&json, "detail");
+        json_string(&json, fields->items[i].detail);
+        json_close(&json, '}');
+    }
+    json_close(&json, ']');
+    json_close(&json, '}');
+}
+
+void problem_store(struct http_exchange *exchange, enum store_status status) {
+    if (status == STORE_FULL)
+        problem(exchange, 507, "disk_full",
+                "no space is left for the database; nothing has changed");
+    else if (status == STORE_NOT_FOUND)
+        problem(exchange, 404, "not_found", "nothing has this id");
+    else
+        problem(exchange, 503, "store_unavailable",
+                "the database could not be used; the server's log says why");
+}

@@ -1,0 +1,35 @@
+/*
+ * problem.h - error answers: RFC 9457 application/problem+json.
+ *
+ * `code` is the stable name that programs compare; `detail` is for people. A request with wrong
+ * fields lists all of them, each with a JSON Pointer to its place.
+ */
+#ifndef API_PROBLEM_H
+#define API_PROBLEM_H
+
+#include "server/http.h"
+#include "server/store.h"
+
+void problem(struct http_exchange *exchange, int status, const char *code, const char *detail);
+
+enum { PROBLEM_MAX_FIELDS = 32 };
+
+/* The wrong fields of one request. */
+struct problem_fields {
+    struct arena *arena; /* where the texts live */
+    struct {
+        const char *pointer, *detail;
+    } items[PROBLEM_MAX_FIELDS];
+    int count; /* may be more than are kept */
+};
+
+/* pointer: "/diffusion/timesteps", or "" for the whole request. Both texts are formatted. */
+void problem_add(struct problem_fields *fields, const char *pointer, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* 422 with all of them. */
+void problem_send(struct http_exchange *exchange, const struct problem_fields *fields);
+
+/* The answer for a store status that the handler has no better words for. */
+void problem_store(struct http_exchange *exchange, enum store_status status);
+
+#endif

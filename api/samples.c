@@ -1,0 +1,238 @@
+/* /v1/models/{id}/samples and /trajectories: points drawn from a model, computed on the pool. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "api/models.h"
+#include "server/id.h"
+
+enum {
+    SAMPLES_DEFAULT = 1000,
+    NOISE_MOST_VALUES = 400000,       /* of a JSON body */
+    TRAJECTORY_MOST_VALUES = 8000000, /* in an answer */
+};
+
+struct sampling {
+    struct dn_sample_request request;
+    int noise_dim; /* columns of request.noise, if given */
+    bool is_trajectory;
+};
+
+#define AT(member) offsetof(struct sampling, request.member)
+static const struct field rows[] = {
+    {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL, "Points to draw."},
+    {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL,
+     "Of the start noise and the noise on the way."},
+    {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names,
+     "How to go back in time."},
+    {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL,
+     "Clip the estimate of x0 to the range of the data."},
+    {"", "noise", FIELD_OTHER, 0, 0, 0, 0, NULL,
+     "Start points [n][dim] in data units instead of the seed's (JSON body only)."},
+};
+static const struct field_set fields = {rows, sizeof rows / sizeof rows[0]};
+
+/* ------------------------------------------------------------------ the request */
+
+static bool read_row(const cJSON *row, int dim, float *out) {
+    if (!cJSON_IsArray(row) || cJSON_GetArraySize(row) != dim)
+        return false;
+    for (const cJSON *value = row->child; value; value = value->next, out++) {
+        *out = cJSON_IsNumber(value) ? (float)value->valuedouble : NAN;
+        if (!isfinite(*out))
+            return false;
+    }
+    return true;
+}
+
+static void read_noise(struct http_exchange *exchange, const cJSON *body, struct sampling *sampling,
+                       struct problem_fields *wrong) {
+    const cJSON *noise = cJSON_GetObjectItemCaseSensitive(body, "noise");
+    if (!noise)
+        return;
+    const int n = cJSON_GetArraySize(noise);
+    const int dim = n > 0 ? cJSON_GetArraySize(noise->child) : 0;
+    if (!cJSON_IsArray(noise) || n > DN_MAX_SAMPLES || dim < 1 || dim > DN_MAX_DIM) {
+        problem_add(wrong, "/noise", "must be an array of 1 to %d points, each an array of numbers",
+                    DN_MAX_SAMPLES);
+        return;
+    }
+    if (cJSON_GetObjectItemCaseSensitive(body, "n") && sampling->request.n != n)
+        problem_add(wrong, "/n", "is %d, but noise has %d points", sampling->request.n, n);
+    float *points = http_alloc(exchange, (size_t)n * (size_t)dim * sizeof *points);
+    if (!points) {
+        problem_add(wrong, "/noise", "not enough memory");
+        return;
+    }
+    int i = 0;
+    for (const cJSON *row = noise->child; row; row = row->next, i++)
+        if (!read_row(row, dim, points + (size_t)i * (size_t)dim)) {
+            problem_add(wrong, http_format(exchange, "/noise/%d", i),
+                        "must be an array of %d finite numbers", dim);
+            return;
+        }
+    sampling->request.noise = points;
+    sampling->request.n = n;
+    sampling->noise_dim = dim;
+}
+
+static bool read_body(struct http_exchange *exchange, struct sampling *sampling) {
+    cJSON *body = json_body(exchange, NOISE_MOST_VALUES);
+    if (!body)
+        return false;
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    if (cJSON_IsObject(body)) {
+        fields_read(&fields, "", body, sampling, &wrong);
+        read_noise(exchange, body, sampling, &wrong);
+    } else {
+        problem_add(&wrong, "", "must be a JSON object");
+    }
+    cJSON_Delete(body);
+    if (wrong.count > 0)
+        problem_send(exchange, &wrong);
+    return wrong.count == 0;
+}
+
+/* What only the model can tell. */
+static bool fits_model(struct http_exchange *exchange, const struct sampling *sampling,
+                       const struct dn_model *model) {
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    const int dim = dn_model_dim(model);
+    const int timesteps = dn_model_spec(model)->diffusion.timesteps;
+    if (sampling->request.noise && sampling->noise_dim != dim)
+        problem_add(&wrong, "/noise", "has %d coordinates, but the model has %d",
+                    sampling->noise_dim, dim);
+    int64_t values = (int64_t)sampling->request.n * (2 * timesteps + 1) * dim;
+    if (sampling->is_trajectory && values > TRAJECTORY_MOST_VALUES)
+        problem_add(&wrong, "/n",
+                    "%d points would make an answer of %lld numbers; at most %d are given, which "
+                    "is n = %d for this model",
+                    sampling->request.n, (long long)values, TRAJECTORY_MOST_VALUES,
+                    TRAJECTORY_MOST_VALUES / ((2 * timesteps + 1) * dim));
+    if (wrong.count > 0)
+        problem_send(exchange, &wrong);
+    return wrong.count == 0;
+}
+
+/* ------------------------------------------------------------------ the answer */
+
+static void write_head(const struct sampling *sampling, const struct loaded_model *loaded,
+                       struct json_writer *json) {
+    json_open(json, '{');
+    json_key(json, "model");
+    json_string(json, loaded->row.id);
+    json_key(json, "epoch");
+    json_integer(json, loaded->row.epoch);
+    json_key(json, "seed");
+    json_integer(json, (int64_t)sampling->request.seed);
+    json_key(json, "sampler");
+    json_string(json, dn_sampler_names[sampling->request.sampler]);
+    json_key(json, "steps");
+    json_integer(json, dn_model_spec(loaded->model)->diffusion.timesteps);
+    json_key(json, "n");
+    json_integer(json, sampling->request.n);
+    json_key(json, "dim");
+    json_integer(json, dn_model_dim(loaded->model));
+}
+
+static void write_frames(const char *key, const float *frames, int count, size_t n, int dim,
+                         struct json_writer *json) {
+    json_key(json, key);
+    json_open(json, '[');
+    for (int i = 0; i < count; i++)
+        json_points(json, frames + (size_t)i * n * (size_t)dim, n, dim);
+    json_close(json, ']');
+}
+
+static void write_result(const struct sampling *sampling, const struct loaded_model *loaded,
+                         const struct dn_sample_result *result, double seconds,
+                         struct http_exchange *exchange) {
+    const size_t n = (size_t)sampling->request.n;
+    const int dim = dn_model_dim(loaded->model);
+    const int timesteps = dn_model_spec(loaded->model)->diffusion.timesteps;
+    struct json_writer json = json_reply(exchange, 200);
+    write_head(sampling, loaded, &json);
+    if (sampling->is_trajectory) {
+        json_key(&json, "timesteps");
+        json_open(&json, '[');
+        for (int t = timesteps; t >= 0; t--)
+            json_integer(&json, t);
+        json_close(&json, ']');
+        write_frames("x", result->x, timesteps + 1, n, dim, &json);
+        write_frames("x0", result->x0, timesteps, n, dim, &json);
+    } else {
+        json_key(&json, "points");
+        json_points(&json, result->points, n, dim);
+    }
+    json_key(&json, "labels");
+    json_null(&json);
+    json_key(&json, "duration_seconds");
+    json_double(&json, seconds);
+    json_close(&json, '}');
+}
+
+static void sample(struct http_exchange *exchange, const struct loaded_model *loaded) {
+    const struct sampling *sampling = exchange->state;
+    const size_t values = (size_t)sampling->request.n * (size_t)dn_model_dim(loaded->model);
+    const size_t timesteps = (size_t)dn_model_spec(loaded->model)->diffusion.timesteps;
+    const size_t wanted = sampling->is_trajectory ? values * (2 * timesteps + 1) : values;
+    float *memory = malloc(wanted * sizeof *memory);
+    if (!memory) {
+        problem(exchange, 503, "no_memory", "not enough memory for so many points");
+        return;
+    }
+    struct dn_sample_result result =
+        sampling->is_trajectory
+            ? (struct dn_sample_result){.x = memory, .x0 = memory + values * (timesteps + 1)}
+            : (struct dn_sample_result){.points = memory};
+    struct dn_error error;
+    double started = clock_monotonic();
+    enum dn_status status =
+        dn_sample(loaded->model, &sampling->request, &result, &exchange->stopping, &error);
+    if (status == DN_OK)
+        write_result(sampling, loaded, &result, clock_monotonic() - started, exchange);
+    else if (status == DN_STOPPED)
+        problem(exchange, 503, "stopping", "the server is stopping");
+    else if (status == DN_NO_MEMORY)
+        problem(exchange, 503, "no_memory", "not enough memory for so many points");
+    else
+        problem(exchange, 422, "cannot_sample", error.text);
+    free(memory);
+}
+
+static void sample_on_pool(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    struct loaded_model loaded = {0};
+    if (!load_model(exchange, &loaded))
+        return;
+    if (fits_model(exchange, exchange->state, loaded.model))
+        sample(exchange, &loaded);
+    loaded_model_clear(&loaded);
+}
+
+static enum http_next start(struct http_exchange *exchange, bool is_trajectory) {
+    struct sampling *sampling = http_alloc(exchange, sizeof *sampling);
+    if (!sampling) {
+        problem(exchange, 503, "no_memory", "out of memory");
+        return HTTP_REPLY;
+    }
+    sampling->request = (struct dn_sample_request){.n = SAMPLES_DEFAULT, .clip = true};
+    sampling->is_trajectory = is_trajectory;
+    exchange->state = sampling;
+    bool is_post = strcmp(exchange->request.method, "POST") == 0;
+    if (!path_id(exchange, "model"))
+        return HTTP_REPLY;
+    if (is_post ? !no_query(exchange) || !read_body(exchange, sampling)
+                : !read_query(exchange, &fields, sampling))
+        return HTTP_REPLY;
+    return http_on_pool(exchange, sample_on_pool);
+}
+
+enum http_next api_samples(struct http_exchange *exchange) {
+    return start(exchange, false);
+}
+
+enum http_next api_trajectories(struct http_exchange *exchange) {
+    return start(exchange, true);
+}

@@ -1,0 +1,128 @@
+#include "api/spec.h"
+
+#include <string.h>
+
+static const char *const preset_names[] = {"default", "sinai2022", NULL};
+static const char *const pattern_names[] = {"spiral", "moons", "s_curve", NULL};
+
+#define AT(member) offsetof(struct job_request, member)
+#define INTEGER(group, name, member, min, max, doc)                                                \
+    { group, name, FIELD_INTEGER, AT(spec.member), min, max, 0, NULL, doc }
+#define NUMBER(group, name, member, min, max, flags, doc)                                          \
+    { group, name, FIELD_NUMBER, AT(spec.member), min, max, flags, NULL, doc }
+#define CHOICE(group, name, member, choices, doc)                                                  \
+    { group, name, FIELD_CHOICE, AT(spec.member), 0, 0, 0, choices, doc }
+#define GROUP(name, doc)                                                                           \
+    { "", name, FIELD_GROUP, 0, 0, 0, 0, NULL, doc }
+
+static const struct field rows[] = {
+    {"", "name", FIELD_TEXT, AT(name), 0, JOB_NAME_BYTES, 0, NULL, "For people; any text."},
+    {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, preset_names,
+     "The complete recipe that every field not given comes from."},
+    {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,
+     "The name of a built-in data set, or an object with name, n and seed."},
+    CHOICE("dataset", "name", dataset.pattern, pattern_names, "A built-in data set."),
+    INTEGER("dataset", "n", dataset.n, 1, DN_MAX_POINTS, "Training points to draw."),
+    {"dataset", "seed", FIELD_SEED, AT(spec.dataset.seed), 0, 0, 0, NULL,
+     "Of the draw; the job's seed if not given."},
+
+    GROUP("diffusion", "The forward process."),
+    INTEGER("diffusion", "timesteps", diffusion.timesteps, 1, DN_MAX_TIMESTEPS,
+            "Number of diffusion steps T."),
+    CHOICE("diffusion", "beta_schedule", diffusion.beta_schedule, dn_beta_schedule_names,
+           "How the noise per step grows."),
+    NUMBER("diffusion", "beta_start", diffusion.beta_start, 1e-9, 0.5, 0,
+           "First beta of a linear schedule, as for T = 1000; multiplied by 1000/T."),
+    NUMBER("diffusion", "beta_end", diffusion.beta_end, 1e-9, 0.999, 0,
+           "Last beta of a linear schedule, as for T = 1000; multiplied by 1000/T."),
+    CHOICE("diffusion", "prediction_type", diffusion.prediction_type, dn_prediction_names,
+           "What the network predicts."),
+
+    GROUP("network", "The denoising network."),
+    {"network", "hidden_size", FIELD_INTEGER, AT(spec.network.hidden_size), DN_MIN_HIDDEN_SIZE,
+     DN_MAX_HIDDEN_SIZE, FIELD_EVEN, NULL, "Width of each hidden layer H."},
+    INTEGER("network", "hidden_layers", network.hidden_layers, 1, DN_MAX_HIDDEN_LAYERS,
+            "Number of hidden layers L."),
+    CHOICE("network", "time_embedding", network.time_embedding, dn_time_embedding_names,
+           "How the timestep is presented to each layer."),
+    CHOICE("network", "conditioning", network.conditioning, dn_conditioning_names,
+           "How the time embedding meets a layer."),
+
+    GROUP("training", "The optimisation (Adam)."),
+    INTEGER("training", "epochs", training.epochs, 1, DN_MAX_EPOCHS, "Passes over the data."),
+    INTEGER("training", "batch_size", training.batch_size, 1, DN_MAX_BATCH_SIZE,
+            "Points per step; the last, partial batch is kept."),
+    NUMBER("training", "learning_rate", training.learning_rate, 1e-9, 10, 0, "Adam's step size."),
+    CHOICE("training", "loss", training.loss, dn_loss_names, "Mean squared or absolute error."),
+    NUMBER("training", "validation_fraction", training.validation_fraction, 0, 0.9, 0,
+           "Fresh points for the validation loss, as a share of n."),
+    NUMBER("training", "ema_decay", training.ema_decay, 0, 0.999999, 0,
+           "Of the averaged weights that are sampled from; 0 for none."),
+    CHOICE("training", "lr_schedule", training.lr_schedule, dn_lr_schedule_names,
+           "How the learning rate changes over the training."),
+    NUMBER("training", "gradient_clip", training.gradient_clip, 0, 1e9, 0,
+           "Largest norm of the gradient; 0 for no limit."),
+    NUMBER("training", "p_uncond", training.p_uncond, 0, 1, 0,
+           "Share of labels dropped for guidance; without classes it does nothing."),
+    INTEGER("training", "checkpoint_every", training.checkpoint_every, 1, DN_MAX_EPOCHS,
+            "Epochs between checkpoints; the first and the last epoch always make one."),
+
+    {"", "seed", FIELD_SEED, AT(spec.seed), 0, 0, 0, NULL,
+     "Decides weights, shuffles, timesteps and noise."},
+};
+const struct field_set spec_fields = {rows, sizeof rows / sizeof rows[0]};
+
+static void read_dataset(const cJSON *dataset, struct job_request *job,
+                         struct problem_fields *wrong) {
+    if (!dataset)
+        return;
+    if (cJSON_IsObject(dataset)) {
+        fields_read(&spec_fields, "dataset", dataset, job, wrong);
+    } else if (cJSON_IsString(dataset)) {
+        int pattern = fields_index(pattern_names, dataset->valuestring);
+        if (pattern >= 0)
+            job->spec.dataset.pattern = (enum dn_pattern)pattern;
+        else
+            problem_add(wrong, "/dataset",
+                        "there is no data set \"%.80s\"; the built-in ones are \"spiral\", "
+                        "\"moons\" and \"s_curve\"",
+                        dataset->valuestring);
+    } else {
+        problem_add(wrong, "/dataset",
+                    "must be the name of a data set, or an object with name, n and seed");
+    }
+}
+
+void spec_read(const cJSON *json, struct job_request *job, struct problem_fields *wrong) {
+    *job = (struct job_request){0};
+    if (!cJSON_IsObject(json)) {
+        problem_add(wrong, "", "must be a JSON object");
+        return;
+    }
+    const cJSON *preset = cJSON_GetObjectItemCaseSensitive(json, "preset");
+    int index = cJSON_IsString(preset) ? fields_index(preset_names, preset->valuestring) : 0;
+    job->spec = dn_presets[index > 0 ? index : 0].spec;
+    int before = wrong->count;
+    fields_read(&spec_fields, "", json, job, wrong);
+    job->spec.dataset.seed = job->spec.seed;
+    read_dataset(cJSON_GetObjectItemCaseSensitive(json, "dataset"), job, wrong);
+    struct dn_error error;
+    if (wrong->count == before && dn_spec_check(&job->spec, &error) != DN_OK)
+        problem_add(wrong, "", "%s", error.text);
+}
+
+void spec_write(const struct job_request *job, struct json_writer *json) {
+    json_open(json, '{');
+    for (size_t i = 0; i < spec_fields.count; i++) {
+        const struct field *row = &rows[i];
+        if (row->group[0] || (strcmp(row->name, "name") == 0 && !job->name[0]))
+            continue;
+        if (row->type == FIELD_GROUP || row->type == FIELD_OTHER) {
+            fields_write_group(&spec_fields, row->name, job, json);
+        } else {
+            json_key(json, row->name);
+            fields_write_value(row, job, json);
+        }
+    }
+    json_close(json, '}');
+}

@@ -1,0 +1,260 @@
+/*
+ * denoise.h - train and sample small denoising diffusion models (DDPM) on the CPU.
+ *
+ * The whole public interface of libdenoise. A program fills in a dn_spec, makes a dn_trainer from
+ * it, calls dn_trainer_epoch() until it has had enough, takes a dn_model out, and draws points from
+ * it with dn_sample().
+ *
+ * Conventions
+ *   - Arrays are row-major; shapes are written as x [n][dim].
+ *   - A seed decides everything: data, initial weights, shuffles, noise, samples. Results are
+ * bit-identical for one kernel variant (see dn_kernels_name), whatever the batch split or number of
+ * threads.
+ *   - Functions that can fail return a dn_status and explain themselves in a dn_error;
+ * out-parameters are then untouched.
+ *   - Objects are not shared between threads while they are changed; a dn_model is read-only after
+ * it was made, so any number of threads may sample from one.
+ *   - The library does no input or output, starts no threads, and has no global state but the
+ * choice of kernels.
+ *
+ * Notation and equations: Ho, Jain, Abbeel 2020, "Denoising diffusion probabilistic models" (DDPM).
+ */
+#ifndef DENOISE_H
+#define DENOISE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ------------------------------------------------------------------ errors */
+
+enum dn_status {
+    DN_OK = 0,
+    DN_INVALID,   /* an argument or a spec is out of range */
+    DN_NO_MEMORY, /* an allocation failed */
+    DN_DIVERGED,  /* training produced a loss that is not finite */
+    DN_STOPPED,   /* the caller's stop flag was seen */
+    DN_CORRUPT,   /* a serialised model or checkpoint is damaged, or belongs to another spec */
+};
+
+/* What went wrong, for a person: what, where, and what would be right. */
+struct dn_error {
+    char text[256];
+};
+
+/* A flag that another thread sets to make a long computation return DN_STOPPED soon. NULL: never.
+ */
+typedef const volatile bool dn_stop_flag;
+
+/* ------------------------------------------------------------------ the spec of a training */
+
+/* Each enum has a table of names in the API's spelling; see dn_choices below. */
+enum dn_pattern { DN_SPIRAL, DN_MOONS, DN_S_CURVE, DN_PATTERN_COUNT };
+enum dn_beta_schedule { DN_BETA_LINEAR, DN_BETA_COSINE };
+enum dn_prediction { DN_EPSILON };
+enum dn_time_embedding { DN_SINUSOIDAL, DN_LEARNED };
+enum dn_conditioning { DN_ADD, DN_MULTIPLY };
+enum dn_loss { DN_MSE, DN_MAE };
+enum dn_lr_schedule { DN_LR_CONSTANT, DN_LR_COSINE };
+
+/* Limits on a spec; dn_spec_check enforces them. */
+enum {
+    DN_MAX_POINTS = 1000000,
+    DN_MAX_DIM = 64,
+    DN_MAX_TIMESTEPS = 4000,
+    DN_MIN_HIDDEN_SIZE = 8,
+    DN_MAX_HIDDEN_SIZE = 1024,
+    DN_MAX_HIDDEN_LAYERS = 8,
+    DN_MAX_BATCH_SIZE = 65536,
+    DN_MAX_EPOCHS = 1000000,
+    DN_MAX_SAMPLES = 100000,
+};
+
+struct dn_dataset_spec {
+    enum dn_pattern pattern;
+    int n;         /* training points */
+    uint64_t seed; /* of the draw */
+};
+
+struct dn_diffusion_spec {
+    int timesteps; /* T */
+    enum dn_beta_schedule beta_schedule;
+    /* linear only: ends of the schedule for T = 1000; both are multiplied by 1000/T, so that the
+     * total amount of noise does not depend on T (the blog's convention) */
+    double beta_start, beta_end;
+    enum dn_prediction prediction_type;
+};
+
+struct dn_network_spec {
+    int hidden_size;   /* H, even */
+    int hidden_layers; /* L */
+    enum dn_time_embedding time_embedding;
+    enum dn_conditioning conditioning; /* how the time embedding meets a layer: + or * */
+};
+
+struct dn_training_spec {
+    int epochs;
+    int batch_size;
+    double learning_rate;
+    enum dn_loss loss;
+    double validation_fraction; /* round-down share of n; fresh points for a pattern */
+    double ema_decay;           /* 0: none; samples and val_loss then use the raw weights */
+    enum dn_lr_schedule lr_schedule;
+    double gradient_clip; /* largest global gradient norm; 0: no clipping */
+    double p_uncond; /* share of labels dropped for guidance; without classes it does nothing */
+    int checkpoint_every; /* epochs */
+};
+
+struct dn_spec {
+    struct dn_dataset_spec dataset;
+    struct dn_diffusion_spec diffusion;
+    struct dn_network_spec network;
+    struct dn_training_spec training;
+    uint64_t seed; /* of weights, shuffles, timesteps and noise; at most 2^53 - 1 over the API */
+};
+
+/* A preset is a named, complete spec. "sinai2022" reproduces the blog; "default" is the best recipe
+ * known here. */
+struct dn_preset {
+    const char *name;
+    const char *doc;
+    struct dn_spec spec;
+};
+extern const struct dn_preset dn_presets[];
+extern const size_t dn_preset_count; /* dn_presets[0] is "default" */
+
+/* Says the first thing that is wrong with a spec. */
+enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error);
+
+/* Training steps per epoch, and parameters of the network, of a checked spec. The last, partial
+ * batch is kept. */
+int dn_spec_steps_per_epoch(const struct dn_spec *spec);
+int64_t dn_spec_parameters(const struct dn_spec *spec);
+
+/* ------------------------------------------------------------------ data */
+
+/* A built-in pattern: a distribution on a curve in [-1,1]^2 (joint min-max of the exact curve, not
+ * of a draw). */
+struct dn_pattern_info {
+    const char *name;
+    const char *doc;
+};
+extern const struct dn_pattern_info dn_patterns[DN_PATTERN_COUNT];
+
+/* Points first..first+n-1 of the endless sequence that a seed stands for, into points [n][2]. Point
+ * i does not depend on n. */
+void dn_pattern_draw(enum dn_pattern pattern, uint64_t seed, uint64_t first, size_t n,
+                     float *points);
+
+/* Euclidean distance from a point to the exact curve of a pattern; if nearest is not NULL, also the
+ * closest point. Brute-force seeds, then Newton on the squared distance with a bisection guard. */
+double dn_pattern_distance(enum dn_pattern pattern, const double point[2], double nearest[2]);
+
+/* Mean over points [n][2] of that distance; NAN when n is 0. */
+double dn_pattern_mean_distance(enum dn_pattern pattern, const float *points, size_t n);
+
+/* ------------------------------------------------------------------ kernels */
+
+/* The compute kernels exist for several instruction sets; the best one that the CPU has is chosen
+ * at first use. dn_kernels_use forces one by name ("avx512", "avx2", "baseline") before anything
+ * else is called; DN_INVALID if it is unknown or the CPU lacks it. The name is recorded in
+ * checkpoints: bits are equal within one variant only. */
+const char *dn_kernels_name(void);
+enum dn_status dn_kernels_use(const char *name, struct dn_error *error);
+
+/* ------------------------------------------------------------------ models */
+
+/* A trained network with all that sampling needs: schedule, transform, weights. Immutable. */
+struct dn_model;
+
+void dn_model_free(struct dn_model *model);
+const struct dn_spec *dn_model_spec(const struct dn_model *model);
+int dn_model_dim(const struct dn_model *model);
+int dn_model_epoch(const struct dn_model *model);
+
+/* The affine transform between data units and model units: model = (data - shift) * scale, per
+ * axis. */
+void dn_model_transform(const struct dn_model *model, double *shift, double *scale);
+
+/* Serialised form: a self-contained block of bytes, little-endian, independent of the kernel
+ * variant. */
+size_t dn_model_bytes(const struct dn_model *model);
+void dn_model_save(const struct dn_model *model, void *bytes);
+enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **model,
+                             struct dn_error *error);
+
+/* ------------------------------------------------------------------ training */
+
+struct dn_trainer;
+
+/* What one epoch did. Losses are means over points and coordinates, in model units. */
+struct dn_epoch {
+    int epoch;    /* 1.. */
+    int64_t step; /* optimiser steps since the start */
+    double train_loss;
+    double val_loss; /* frozen (t, eps); NAN without validation points */
+    double learning_rate;
+    double gradient_norm; /* mean over the epoch's steps, before clipping */
+};
+
+/* Draws the data, fits the transform, initialises the weights. The trainer copies the spec. */
+enum dn_status dn_trainer_new(const struct dn_spec *spec, struct dn_trainer **trainer,
+                              struct dn_error *error);
+void dn_trainer_free(struct dn_trainer *trainer);
+
+/* Trains one epoch. DN_STOPPED leaves the trainer in the middle of an epoch: only dn_trainer_free
+ * and dn_trainer_load may follow. DN_DIVERGED likewise; result then holds the epoch and the last
+ * finite loss. */
+enum dn_status dn_trainer_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
+                                struct dn_epoch *result, struct dn_error *error);
+int dn_trainer_epochs_done(const struct dn_trainer *trainer);
+int64_t dn_trainer_steps_done(const struct dn_trainer *trainer);
+
+/* The model as it is now (EMA weights if the spec has them). */
+enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **model,
+                                struct dn_error *error);
+
+/* A checkpoint holds all that training depends on; a trainer made from the same spec and loaded
+ * from it goes on to the same bytes as one that was never interrupted. Only between epochs. */
+size_t dn_trainer_bytes(const struct dn_trainer *trainer);
+void dn_trainer_save(const struct dn_trainer *trainer, void *bytes);
+enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, size_t size,
+                               struct dn_error *error);
+
+/* ------------------------------------------------------------------ sampling */
+
+enum dn_sampler { DN_DDPM };
+
+struct dn_sample_request {
+    int n;         /* points, 1..DN_MAX_SAMPLES */
+    uint64_t seed; /* of the start noise and the noise on the way */
+    enum dn_sampler sampler;
+    bool clip;          /* clip the x0 estimate to the range of the data */
+    const float *noise; /* start points x_T [n][dim] in data units, or NULL: N(0, I) in model units
+                           from the seed */
+};
+
+/* Where the results go; NULL what is not wanted. Data units. */
+struct dn_sample_result {
+    float *points; /* [n][dim] */
+    float *x;      /* [T+1][n][dim]: x_T (the start noise), x_{T-1}, .., x_0 */
+    float *x0;     /* [T][n][dim]: the estimate of x_0 made from x_T, .., x_1 */
+};
+
+/* Ancestral sampling (DDPM algorithm 2). Point i is the same for every n. */
+enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
+                         const struct dn_sample_result *result, dn_stop_flag *stop,
+                         struct dn_error *error);
+
+/* ------------------------------------------------------------------ names */
+
+/* Names of an enum's values, in order, ended by NULL: what the API reads and writes. */
+extern const char *const dn_beta_schedule_names[];
+extern const char *const dn_prediction_names[];
+extern const char *const dn_time_embedding_names[];
+extern const char *const dn_conditioning_names[];
+extern const char *const dn_loss_names[];
+extern const char *const dn_lr_schedule_names[];
+extern const char *const dn_sampler_names[];
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * diffusion.h - the two processes on arrays of points: data to noise, and one step back.
+ *
+ * Points are x [n][dim] in model units. The network's output has a padded row (out_ld floats, of
+ * which dim count).
+ */
+#ifndef ENGINE_DIFFUSION_H
+#define ENGINE_DIFFUSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/schedule.h"
+
+/* One step of the forward process, q(x_t | x_{t-1}) (DDPM eq. 2): x = sqrt(1 - beta_t) x +
+ * sqrt(beta_t) eps, in place. */
+void diffusion_forward_step(const struct schedule *schedule, int t, size_t count, float *x,
+                            const float *eps);
+
+/* All steps at once, q(x_t | x_0) (eq. 4), each point with its own t [n]: x_t = signal x_0 + noise
+ * eps. */
+void diffusion_q_sample(const struct schedule *schedule, const int32_t *t, size_t n, int dim,
+                        const float *x_0, const float *eps, float *x_t);
+
+/* The estimate of x_0 from x_t and the predicted noise, clipped to [low, high] per axis unless low
+ * is NULL. */
+void diffusion_estimate(const struct schedule *schedule, int t, size_t n, int dim, const float *x_t,
+                        const float *eps, size_t eps_ld, const float *low, const float *high,
+                        float *x_0);
+
+/* x_{t-1} ~ q(x_{t-1} | x_t, x_0) (eqs. 6, 7) in place of x_t, with the given N(0,1) noise z
+ * [n][dim]; z is not read at t = 1, where the variance is 0. */
+void diffusion_posterior_step(const struct schedule *schedule, int t, size_t count, float *x,
+                              const float *x_0, const float *z);
+
+#endif

@@ -1,0 +1,453 @@
+/*
+ * kernels_impl.c - the kernels, written once with vector types and compiled for each instruction
+ * set.
+ *
+ * The build defines KERNELS_VARIANT (avx512, avx2, neon, baseline) and the compiler flags that go
+ * with it; the vector width and the shape of the micro-kernel follow from those. Wider vectors than
+ * the machine has are split by the compiler into something very slow, so the width is the native
+ * one.
+ *
+ * Multiply-adds are fused where the instruction set can (-ffp-contract=fast), so results differ in
+ * the last bits between variants, and are the same for one variant.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "engine/kernels.h"
+
+/* W floats to a vector; the micro-kernel keeps ROWS x 2 vectors of C in registers, with room left
+ * for a row of B. */
+#if defined(__AVX512F__)
+enum { W = 16, ROWS = 12 };
+#elif defined(__AVX2__)
+enum { W = 8, ROWS = 6 };
+#elif defined(__aarch64__)
+enum { W = 4, ROWS = 8 };
+#else
+enum { W = 4, ROWS = 6 };
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+typedef float vector __attribute__((vector_size(W * 4), aligned(4), may_alias));
+typedef int32_t ivector __attribute__((vector_size(W * 4), aligned(4), may_alias));
+typedef float vector8 __attribute__((vector_size((W < 8 ? W : 8) * 4), aligned(4), may_alias));
+
+INLINE vector load(const float *p) {
+    return *(const vector *)p;
+}
+INLINE void store(float *p, vector v) {
+    *(vector *)p = v;
+}
+INLINE vector splat(float x) {
+    return x - (vector){0};
+}
+
+/* ------------------------------------------------------------------ gemm */
+
+/* C [rows][columns * width of VECTOR] += A B, all of C in registers: each step broadcasts one
+ * element of A a row and multiplies it with a row of B. rows and columns are constants at every
+ * call, so the loops unroll. */
+#define DEFINE_MICRO(NAME, VECTOR)                                                                 \
+    INLINE void NAME(const size_t rows, const size_t columns, size_t k, const float *a,            \
+                     size_t a_row, size_t a_col, const float *b, size_t ldb, float *c, size_t ldc, \
+                     const float *bias, bool accumulate) {                                         \
+        const size_t width = sizeof(VECTOR) / sizeof(float);                                       \
+        VECTOR sum[ROWS][4];                                                                       \
+        _Pragma("GCC unroll 16") for (size_t i = 0; i < rows; i++) {                               \
+            _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) sum[i][j] =               \
+                bias         ? *(const VECTOR *)(bias + j * width)                                 \
+                : accumulate ? *(const VECTOR *)(c + i * ldc + j * width)                          \
+                             : (VECTOR){0};                                                        \
+        }                                                                                          \
+        for (; k > 0; k--, a += a_col, b += ldb) {                                                 \
+            VECTOR row[4];                                                                         \
+            _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) row[j] =                  \
+                *(const VECTOR *)(b + j * width);                                                  \
+            _Pragma("GCC unroll 16") for (size_t i = 0; i < rows; i++) {                           \
+                float x = a[i * a_row];                                                            \
+                _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) sum[i][j] +=          \
+                    x * row[j];                                                                    \
+            }                                                                                      \
+        }                                                                                          \
+        _Pragma("GCC unroll 16") for (size_t i = 0; i < rows; i++) {                               \
+            _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) *                         \
+                (VECTOR *)(c + i * ldc + j * width) = sum[i][j];                                   \
+        }                                                                                          \
+    }
+
+DEFINE_MICRO(micro, vector)
+DEFINE_MICRO(micro8, vector8)
+
+/* All rows of one panel of columns. The rows are dealt out evenly: tiles of 5 and 6 rows keep the
+ * multipliers busier than tiles of 6 and a rest of 2 would. */
+#define TILE(MICRO, COLUMNS, N)                                                                    \
+    case N:                                                                                        \
+        if (N <= ROWS)                                                                             \
+            MICRO(N <= ROWS ? N : ROWS, COLUMNS, k, a, a_row, a_col, b, ldb, c, ldc, bias,         \
+                  accumulate);                                                                     \
+        break;
+#define DEFINE_PANEL(NAME, MICRO, COLUMNS)                                                         \
+    static void NAME(size_t m, size_t k, const float *a, size_t a_row, size_t a_col,               \
+                     const float *b, size_t ldb, float *c, size_t ldc, const float *bias,          \
+                     bool accumulate) {                                                            \
+        for (size_t tiles = (m + ROWS - 1) / ROWS; tiles > 0; tiles--) {                           \
+            size_t rows = (m + tiles - 1) / tiles;                                                 \
+            switch (rows) {                                                                        \
+                TILE(MICRO, COLUMNS, 1)                                                            \
+                TILE(MICRO, COLUMNS, 2)                                                            \
+                TILE(MICRO, COLUMNS, 3)                                                            \
+                TILE(MICRO, COLUMNS, 4)                                                            \
+                TILE(MICRO, COLUMNS, 5)                                                            \
+                TILE(MICRO, COLUMNS, 6)                                                            \
+                TILE(MICRO, COLUMNS, 7)                                                            \
+                TILE(MICRO, COLUMNS, 8)                                                            \
+                TILE(MICRO, COLUMNS, 9)                                                            \
+                TILE(MICRO, COLUMNS, 10)                                                           \
+                TILE(MICRO, COLUMNS, 11)                                                           \
+                TILE(MICRO, COLUMNS, 12)                                                           \
+            }                                                                                      \
+            m -= rows;                                                                             \
+            a += rows * a_row;                                                                     \
+            c += rows * ldc;                                                                       \
+        }                                                                                          \
+    }
+
+DEFINE_PANEL(panel_two, micro, 2)
+#if defined(__AVX512F__)
+DEFINE_PANEL(panel_one, micro, 1)
+#endif
+DEFINE_PANEL(panel_eight, micro8, (W < 8 ? 2 : 1))
+
+static void gemm(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
+                 const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
+                 bool accumulate) {
+    while (n > 0) {
+        size_t columns = 8;
+        if (n >= 2 * W) {
+            columns = 2 * W;
+            panel_two(m, k, a, a_row, a_col, b, ldb, c, ldc, bias, accumulate);
+#if defined(__AVX512F__)
+        } else if (n >= W) {
+            columns = W;
+            panel_one(m, k, a, a_row, a_col, b, ldb, c, ldc, bias, accumulate);
+#endif
+        } else {
+            panel_eight(m, k, a, a_row, a_col, b, ldb, c, ldc, bias, accumulate);
+        }
+        n -= columns;
+        b += columns;
+        c += columns;
+        if (bias)
+            bias += columns;
+    }
+}
+
+/* ------------------------------------------------------------------ transpose */
+
+typedef float vector4 __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* Four rows of `from` become four columns of `to`. */
+INLINE void transpose_block(const float *from, size_t from_ld, float *to, size_t to_ld) {
+    vector4 a = *(const vector4 *)from, b = *(const vector4 *)(from + from_ld);
+    vector4 c = *(const vector4 *)(from + 2 * from_ld), d = *(const vector4 *)(from + 3 * from_ld);
+    vector4 ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    vector4 ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    vector4 cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    vector4 cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(vector4 *)to = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+    *(vector4 *)(to + to_ld) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    *(vector4 *)(to + 2 * to_ld) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    *(vector4 *)(to + 3 * to_ld) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+static void transpose(size_t rows, size_t cols, const float *from, size_t from_ld, float *to,
+                      size_t to_ld) {
+    size_t whole_rows = rows / 4 * 4, whole_cols = cols / 4 * 4;
+    for (size_t j = 0; j < whole_cols; j += 4)
+        for (size_t i = 0; i < whole_rows; i += 4)
+            transpose_block(from + i * from_ld + j, from_ld, to + j * to_ld + i, to_ld);
+    for (size_t j = 0; j < cols; j++)
+        for (size_t i = j < whole_cols ? whole_rows : 0; i < rows; i++)
+            to[j * to_ld + i] = from[i * from_ld + j];
+}
+
+/* ------------------------------------------------------------------ functions of a vector */
+
+/* What C has no operator for: one instruction each. */
+#if defined(__AVX512F__)
+#define VECTOR_OF(name, ...) (vector) _mm512_##name##_ps(__VA_ARGS__)
+#elif defined(__AVX2__)
+#define VECTOR_OF(name, ...) (vector) _mm256_##name##_ps(__VA_ARGS__)
+#elif defined(__x86_64__)
+#define VECTOR_OF(name, ...) (vector) _mm_##name##_ps(__VA_ARGS__)
+#endif
+#if defined(__x86_64__)
+INLINE vector vector_min(vector a, vector b) {
+    return VECTOR_OF(min, a, b);
+}
+INLINE vector vector_max(vector a, vector b) {
+    return VECTOR_OF(max, a, b);
+}
+INLINE vector vector_sqrt(vector x) {
+    return VECTOR_OF(sqrt, x);
+}
+#elif defined(__aarch64__)
+INLINE vector vector_min(vector a, vector b) {
+    return (vector)vminnmq_f32((float32x4_t)a, (float32x4_t)b);
+}
+INLINE vector vector_max(vector a, vector b) {
+    return (vector)vmaxnmq_f32((float32x4_t)a, (float32x4_t)b);
+}
+INLINE vector vector_sqrt(vector x) {
+    return (vector)vsqrtq_f32((float32x4_t)x);
+}
+#else
+INLINE vector vector_min(vector a, vector b) {
+    for (int i = 0; i < W; i++)
+        a[i] = b[i] < a[i] ? b[i] : a[i];
+    return a;
+}
+INLINE vector vector_max(vector a, vector b) {
+    for (int i = 0; i < W; i++)
+        a[i] = b[i] > a[i] ? b[i] : a[i];
+    return a;
+}
+INLINE vector vector_sqrt(vector x) {
+    for (int i = 0; i < W; i++)
+        x[i] = __builtin_sqrtf(x[i]);
+    return x;
+}
+#endif
+
+INLINE vector choose(ivector mask, vector yes, vector no) {
+    return (vector)((mask & (ivector)yes) | (~mask & (ivector)no));
+}
+
+/* The polynomials below are minimax fits of our own in the named intervals; the tests hold them
+ * against libm. */
+
+/* e^x for |x| <= 87, larger |x| are clamped. x = n ln 2 + r; p approximates (e^r - 1 - r) / r^2. */
+INLINE vector vector_exp(vector x) {
+    x = vector_max(splat(-87.0f), vector_min(splat(87.0f), x)); /* this order keeps NaN */
+    const vector shifter = splat(0x1.8p23f); /* adding it rounds to an integer in the low bits */
+    vector shifted = x * 0x1.715476p0f + shifter;
+    vector n = shifted - shifter;
+    vector r = x - n * 0x1.62e4p-1f; /* ln 2 in two parts, the first with room for n */
+    r = r - n * 0x1.7f7d1cp-20f;
+    vector p = splat(0x1.6db418p-10f);
+    p = p * r + 0x1.123b48p-7f;
+    p = p * r + 0x1.55545ep-5f;
+    p = p * r + 0x1.55548ep-3f;
+    p = p * r + 0x1p-1f;
+    p = p * (r * r) + r + 1.0f;
+    return (vector)((ivector)p + ((ivector)shifted << 23)); /* times 2^n */
+}
+
+INLINE vector vector_sigmoid(vector x) {
+    return 1.0f / (1.0f + vector_exp(-x));
+}
+
+/* ln x for normal x. x = 2^n (1 + f) with 1 + f in [sqrt(1/2), sqrt 2); ln(1 + f) = 2 atanh(s). */
+INLINE vector vector_log(vector x) {
+    ivector bits = (ivector)x;
+    ivector exponent = (bits - 0x3f3504f3) >> 23; /* 0x3f3504f3 is sqrt(1/2) */
+    vector f = (vector)(bits - (exponent << 23)) - 1.0f;
+    vector n = __builtin_convertvector(exponent, vector);
+    vector s = f / (2.0f + f);
+    vector s2 = s * s;
+    vector p = splat(0x1.32cf4cp-2f);
+    p = p * s2 + 0x1.995458p-2f;
+    p = p * s2 + 0x1.555588p-1f;
+    return n * 0x1.62e43p-1f + (p * s2 * s + 2.0f * s);
+}
+
+/* sin and cos of x quarter turns (pi x / 2), for |x| <= 1/2. */
+INLINE vector vector_sin(vector x) {
+    vector x2 = x * x;
+    vector p = splat(-0x1.2dd046p-8f);
+    p = p * x2 + 0x1.46603p-4f;
+    p = p * x2 - 0x1.4abbcp-1f;
+    return p * x2 * x + 0x1.921fb6p0f * x;
+}
+INLINE vector vector_cos(vector x) {
+    vector x2 = x * x;
+    vector p = splat(0x1.d9f7bcp-11f);
+    p = p * x2 - 0x1.55c664p-6f;
+    p = p * x2 + 0x1.03c1dep-2f;
+    p = p * x2 - 0x1.3bd3ccp0f;
+    return p * x2 + 1.0f;
+}
+
+/* ------------------------------------------------------------------ activation */
+
+static void activate(size_t rows, size_t cols, const float *z, const float *e, const int32_t *slot,
+                     bool multiply, float *h, float *d) {
+    for (size_t i = 0; i < rows; i++) {
+        const float *row = e + (size_t)slot[i] * cols;
+        for (size_t j = 0; j < cols; j += W) {
+            vector u = load(z + i * cols + j), c = load(row + j);
+            u = multiply ? u * c : u + c;
+            vector s = vector_sigmoid(u);
+            vector y = u * s;
+            store(h + i * cols + j, y);
+            if (d)
+                store(d + i * cols + j, s + y * (1.0f - s));
+        }
+    }
+}
+
+static void activate_backward(size_t rows, size_t cols, float *g, const float *d, const float *z,
+                              const float *e, const int32_t *slot, bool multiply, float *de) {
+    for (size_t i = 0; i < rows; i++) {
+        size_t offset = (size_t)slot[i] * cols;
+        for (size_t j = 0; j < cols; j += W) {
+            vector du = load(g + i * cols + j) * load(d + i * cols + j);
+            vector sum = load(de + offset + j);
+            if (multiply) {
+                store(de + offset + j, sum + du * load(z + i * cols + j));
+                du = du * load(e + offset + j);
+            } else {
+                store(de + offset + j, sum + du);
+            }
+            store(g + i * cols + j, du);
+        }
+    }
+}
+
+static void column_sums(size_t rows, size_t cols, const float *a, float *sums) {
+    for (size_t j = 0; j < cols; j += W) {
+        vector sum = load(sums + j);
+        for (size_t i = 0; i < rows; i++)
+            sum += load(a + i * cols + j);
+        store(sums + j, sum);
+    }
+}
+
+/* ------------------------------------------------------------------ optimiser */
+
+static double sum_squares(size_t n, const float *a) {
+    enum {
+        CHAINS = 4,
+        RUN = 64 * CHAINS * W
+    }; /* independent sums hide the latency of an addition */
+    double total = 0;
+    while (n > 0) {
+        vector sum[CHAINS] = {{0}};
+        size_t run = n < RUN ? n : RUN, i = 0;
+        for (; i + CHAINS * W <= run; i += CHAINS * W)
+            for (size_t chain = 0; chain < CHAINS; chain++) {
+                vector x = load(a + i + chain * W);
+                sum[chain] += x * x;
+            }
+        for (; i < run; i += W)
+            sum[0] += load(a + i) * load(a + i);
+        vector all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        for (int j = 0; j < W; j++)
+            total += (double)all[j]; /* now and then into double, so that nothing is lost */
+        a += run;
+        n -= run;
+    }
+    return total;
+}
+
+static void adam(size_t n, float *parameters, const float *gradients, float *m, float *v,
+                 const struct adam_step *step) {
+    for (size_t i = 0; i < n; i += W) {
+        vector g = load(gradients + i) * step->scale;
+        vector first = load(m + i) + step->rate1 * (g - load(m + i));
+        vector second = load(v + i) + step->rate2 * (g * g - load(v + i));
+        vector denominator = vector_sqrt(second * step->correction2) + step->epsilon;
+        store(m + i, first);
+        store(v + i, second);
+        store(parameters + i,
+              load(parameters + i) - step->learning_rate * step->correction1 * first / denominator);
+    }
+}
+
+static void average(size_t n, float *mean, const float *parameters, float decay) {
+    for (size_t i = 0; i < n; i += W)
+        store(mean + i, load(mean + i) + (1.0f - decay) * (load(parameters + i) - load(mean + i)));
+}
+
+/* ------------------------------------------------------------------ random normals */
+
+enum { LANES = NORMALS_GROUP / 4 };
+
+static void philox(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group,
+                   uint32_t words[4][LANES]) {
+    uint32_t *c0 = words[0], *c1 = words[1], *c2 = words[2], *c3 = words[3];
+    for (uint32_t lane = 0; lane < LANES; lane++) {
+        uint64_t index = group * LANES + lane;
+        c0[lane] = (uint32_t)index;
+        c1[lane] = (uint32_t)(index >> 32);
+        c2[lane] = step;
+        c3[lane] = stream;
+    }
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    for (int round = 0; round < 10; round++, k0 += PHILOX_W0, k1 += PHILOX_W1) {
+        for (int lane = 0; lane < LANES; lane++) {
+            uint64_t p0 = (uint64_t)PHILOX_M0 * c0[lane], p1 = (uint64_t)PHILOX_M1 * c2[lane];
+            c0[lane] = (uint32_t)(p1 >> 32) ^ c1[lane] ^ k0;
+            c1[lane] = (uint32_t)p1;
+            c2[lane] = (uint32_t)(p0 >> 32) ^ c3[lane] ^ k1;
+            c3[lane] = (uint32_t)p0;
+        }
+    }
+}
+
+/* Box-Muller on vectors of words: radius from the first, angle from the second. */
+INLINE void box_muller(ivector first, ivector second, float *cosine, float *sine) {
+    /* (0, 1]: 31 bits, half a step up, so that the logarithm is finite */
+    vector u = __builtin_convertvector(first & 0x7fffffff, vector) * 0x1p-31f + 0x1p-32f;
+    vector radius = vector_sqrt(-2.0f * vector_log(u));
+    /* the angle in quarter turns, in [-2, 2): a whole number of them and a rest in [-1/2, 1/2] */
+    vector turns = __builtin_convertvector(second, vector) * 0x1p-30f;
+    const vector shifter = splat(0x1.8p23f);
+    vector shifted = turns + shifter;
+    vector rest = turns - (shifted - shifter);
+    ivector quarter = (ivector)shifted;
+    vector s = vector_sin(rest), c = vector_cos(rest);
+    ivector swap = -(quarter & 1); /* all ones where sine and cosine change places */
+    vector cosine_part = choose(swap, s, c), sine_part = choose(swap, c, s);
+    ivector cosine_sign = ((quarter + 1) & 2) << 30, sine_sign = (quarter & 2) << 30;
+    store(cosine, radius * (vector)((ivector)cosine_part ^ cosine_sign));
+    store(sine, radius * (vector)((ivector)sine_part ^ sine_sign));
+}
+
+static void normals(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group, float *out) {
+    uint32_t words[4][LANES];
+    philox(seed, stream, step, group, words);
+    for (int pair = 0; pair < 4; pair += 2)
+        for (int lane = 0; lane < LANES; lane += W)
+            box_muller(*(const ivector *)(words[pair] + lane),
+                       *(const ivector *)(words[pair + 1] + lane), out + pair * LANES + lane,
+                       out + (pair + 1) * LANES + lane);
+}
+
+/* ------------------------------------------------------------------ the table */
+
+#define JOIN2(a, b) a##b
+#define JOIN(a, b)  JOIN2(a, b)
+#define TEXT2(a)    #a
+#define TEXT(a)     TEXT2(a)
+
+extern const struct kernels JOIN(kernels_, KERNELS_VARIANT);
+const struct kernels JOIN(kernels_, KERNELS_VARIANT) = {
+    .name = TEXT(KERNELS_VARIANT),
+    .gemm = gemm,
+    .transpose = transpose,
+    .activate = activate,
+    .activate_backward = activate_backward,
+    .column_sums = column_sums,
+    .sum_squares = sum_squares,
+    .adam = adam,
+    .average = average,
+    .normals = normals,
+};

@@ -1,0 +1,163 @@
+/*
+ * model.c - models: transform, making, and the serialised form.
+ */
+#include "engine/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+void transform_fit(struct transform *transform, const float *points, size_t n, int dim) {
+    float low = points[0], high = points[0];
+    for (size_t i = 1; i < n * (size_t)dim; i++) {
+        low = fminf(low, points[i]);
+        high = fmaxf(high, points[i]);
+    }
+    for (int j = 0; j < dim; j++) {
+        transform->shift[j] = ((double)high + (double)low) / 2;
+        transform->scale[j] = high > low ? 2 / ((double)high - (double)low) : 1;
+        transform->low[j] = -1;
+        transform->high[j] = 1;
+    }
+}
+
+void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
+                       float *model) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < (size_t)dim; j++) {
+            size_t e = i * (size_t)dim + j;
+            model[e] = (float)(((double)data[e] - transform->shift[j]) * transform->scale[j]);
+        }
+}
+
+void transform_backward(const struct transform *transform, size_t n, int dim, const float *model,
+                        float *data) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < (size_t)dim; j++) {
+            size_t e = i * (size_t)dim + j;
+            data[e] = (float)((double)model[e] / transform->scale[j] + transform->shift[j]);
+        }
+}
+
+enum dn_status model_new(const struct dn_spec *spec, int dim, struct dn_model **out,
+                         struct dn_error *error) {
+    struct dn_model *model = calloc(1, sizeof *model);
+    if (!model)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    model->spec = *spec;
+    model->dim = dim;
+    enum dn_status status = schedule_init(&model->schedule, &spec->diffusion, error);
+    if (status == DN_OK)
+        status = network_init(&model->network, dim, spec, error);
+    if (status == DN_OK && !(model->parameters = floats_new(model->network.size)))
+        status = error_set(error, DN_NO_MEMORY, "out of memory");
+    if (status != DN_OK) {
+        dn_model_free(model);
+        return status;
+    }
+    *out = model;
+    return DN_OK;
+}
+
+void dn_model_free(struct dn_model *model) {
+    if (!model)
+        return;
+    schedule_clear(&model->schedule);
+    network_clear(&model->network);
+    free(model->parameters);
+    free(model);
+}
+
+const struct dn_spec *dn_model_spec(const struct dn_model *model) {
+    return &model->spec;
+}
+int dn_model_dim(const struct dn_model *model) {
+    return model->dim;
+}
+int dn_model_epoch(const struct dn_model *model) {
+    return model->epoch;
+}
+void dn_model_transform(const struct dn_model *model, double *shift, double *scale) {
+    memcpy(shift, model->transform.shift, (size_t)model->dim * sizeof *shift);
+    memcpy(scale, model->transform.scale, (size_t)model->dim * sizeof *scale);
+}
+
+int64_t dn_spec_parameters(const struct dn_spec *spec) {
+    struct network network;
+    network_layout(&network, 2, spec);
+    return network_parameters(&network);
+}
+
+/* ------------------------------------------------------------------ serialised form */
+
+void serial_parameters(struct serial *serial, const struct network *network, float *parameters) {
+    for (int i = 0; i < network->tensor_count; i++) {
+        const struct tensor *tensor = network->tensors[i];
+        for (size_t row = 0; row < (size_t)tensor->rows; row++)
+            serial_block(serial, parameters + tensor->offset + row * tensor->ld,
+                         (size_t)tensor->cols * sizeof(float));
+    }
+}
+
+/* Everything that comes before the weights. */
+static void serial_header(struct serial *serial, struct dn_model *model) {
+    serial_mark(serial, "denoised model 1");
+    serial_spec(serial, &model->spec);
+    serial_int(serial, &model->dim);
+    serial_int(serial, &model->epoch);
+    if (model->dim < 1 || model->dim > DN_MAX_DIM) {
+        serial->failed = true;
+        return;
+    }
+    size_t dim = (size_t)model->dim;
+    serial_block(serial, model->transform.shift, dim * sizeof(double));
+    serial_block(serial, model->transform.scale, dim * sizeof(double));
+    serial_block(serial, model->transform.low, dim * sizeof(float));
+    serial_block(serial, model->transform.high, dim * sizeof(float));
+}
+
+static bool all_finite(const float *values, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+size_t dn_model_bytes(const struct dn_model *model) {
+    struct serial serial = {.mode = SERIAL_COUNT};
+    struct dn_model copy = *model; /* a serial may write to what it passes over */
+    serial_header(&serial, &copy);
+    serial_parameters(&serial, &model->network, model->parameters);
+    return serial.used;
+}
+
+void dn_model_save(const struct dn_model *model, void *bytes) {
+    struct serial serial = {.mode = SERIAL_WRITE, .bytes = bytes, .size = SIZE_MAX};
+    struct dn_model copy = *model;
+    serial_header(&serial, &copy);
+    serial_parameters(&serial, &model->network, model->parameters);
+}
+
+enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **out,
+                             struct dn_error *error) {
+    struct serial serial = {.mode = SERIAL_READ, .bytes = (unsigned char *)bytes, .size = size};
+    struct dn_model header = {0}, *model;
+    serial_header(&serial, &header);
+    if (serial.failed || dn_spec_check(&header.spec, NULL) != DN_OK)
+        return error_set(error, DN_CORRUPT, "not a model of this version");
+    enum dn_status status = model_new(&header.spec, header.dim, &model, error);
+    if (status != DN_OK)
+        return status;
+    model->epoch = header.epoch;
+    model->transform = header.transform;
+    serial_parameters(&serial, &model->network, model->parameters);
+    if (serial.failed || serial.used != size ||
+        !all_finite(model->parameters, model->network.size)) {
+        dn_model_free(model);
+        return error_set(error, DN_CORRUPT, "the model's weights are damaged");
+    }
+    *out = model;
+    return DN_OK;
+}

@@ -1,0 +1,42 @@
+/*
+ * model.h - the inside of a dn_model, and the transform between data and model units.
+ */
+#ifndef ENGINE_MODEL_H
+#define ENGINE_MODEL_H
+
+#include "engine/denoise.h"
+#include "engine/network.h"
+#include "engine/schedule.h"
+#include "engine/serial.h"
+
+/* model = (data - shift) * scale, per axis; one for training, validation, samples and metrics. */
+struct transform {
+    double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
+    float low[DN_MAX_DIM],
+        high[DN_MAX_DIM]; /* range of the training data, in model units: for clipping */
+};
+
+/* Joint min-max over all coordinates of points [n][dim]: the smallest becomes -1, the largest 1. */
+void transform_fit(struct transform *transform, const float *points, size_t n, int dim);
+void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
+                       float *model);
+void transform_backward(const struct transform *transform, size_t n, int dim, const float *model,
+                        float *data);
+
+struct dn_model {
+    struct dn_spec spec;
+    int dim, epoch;
+    struct transform transform;
+    struct schedule schedule;
+    struct network network;
+    float *parameters;
+};
+
+/* A model with zero weights, to be filled in. */
+enum dn_status model_new(const struct dn_spec *spec, int dim, struct dn_model **model,
+                         struct dn_error *error);
+
+/* The unpadded weights of a parameter block. */
+void serial_parameters(struct serial *serial, const struct network *network, float *parameters);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * network.h - the "conditional chain": a small multi-layer perceptron that is told the timestep in
+ * each hidden layer.
+ *
+ *     h_0 = x;   h_l = swish(W_l h_{l-1} + b_l (+ or *) e_l(t)),  l = 1..L;   out = W h_L + b
+ *
+ * e_l(t) is a row of a learned table [T][H], or a dense layer on the sinusoidal embedding of t.
+ *
+ * All parameters lie in one block of floats, so that the optimiser, checkpoints and averaging see a
+ * flat array; the gradient has the same layout. Rows are padded (kernels_pad) with zeros that stay
+ * zero: their gradient is zero. e_l depends on t only, so it is computed once for each distinct t
+ * of a batch ("slots"), not for each point.
+ */
+#ifndef ENGINE_NETWORK_H
+#define ENGINE_NETWORK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/denoise.h"
+#include "engine/kernels.h"
+
+/* A matrix [rows][cols] in the parameter block, rows ld floats apart; a bias has one row. */
+struct tensor {
+    size_t offset;
+    int rows, cols;
+    size_t ld;
+};
+
+enum { NETWORK_MAX_TENSORS = 4 * DN_MAX_HIDDEN_LAYERS + 2 };
+
+struct layer {
+    struct tensor weight; /* [in][out] */
+    struct tensor bias;
+    struct tensor embedding;      /* learned: [T][H]; sinusoidal: [H][H] */
+    struct tensor embedding_bias; /* sinusoidal only; else rows = 0 */
+};
+
+struct network {
+    int dim, hidden, layer_count, timesteps;
+    size_t hidden_ld, dim_ld; /* padded columns of hidden activations, of the output */
+    enum dn_time_embedding time_embedding;
+    enum dn_conditioning conditioning;
+    struct layer layers[DN_MAX_HIDDEN_LAYERS];
+    struct tensor out_weight, out_bias;
+    struct tensor *tensors[NETWORK_MAX_TENSORS]; /* all of the above, in the order of the block */
+    int tensor_count;
+    size_t size;     /* floats of a parameter block, a multiple of 16 */
+    float *sinusoid; /* [T][H] sinusoidal embedding of t = 1..T; NULL if learned */
+};
+
+/* Sizes and places only: allocates nothing, needs no network_clear. */
+void network_layout(struct network *network, int dim, const struct dn_spec *spec);
+/* The same, and the sinusoid. */
+enum dn_status network_init(struct network *network, int dim, const struct dn_spec *spec,
+                            struct dn_error *error);
+void network_clear(struct network *network);
+
+/* Glorot-uniform weights, zero biases, N(0,1) embedding tables (Flux's defaults). */
+void network_initialise(const struct network *network, uint64_t seed, float *parameters);
+
+/* Element (pos, r) of the sinusoidal embedding: sin for even r and cos for odd r of pos / 10000^(r'
+ * / (H-2)), where r' is r rounded down to even (Vaswani et al. 2017, as in the blog's code). */
+double network_sinusoid(int hidden, int position, int r);
+
+/* The distinct timesteps of a batch, and what the network makes of them. Made once, used for many
+ * batches. */
+struct time_rows {
+    int count; /* distinct t */
+    int capacity;
+    int32_t *t;       /* [count] */
+    int32_t *slot_of; /* [T+1] slot of a timestep, -1 if not in use */
+    float *embedded;  /* [layers][capacity][hidden_ld] e_l */
+    float *gradient;  /* the same shape; NULL if not for training */
+    float *gathered;  /* [capacity][H] rows of the sinusoid */
+};
+enum dn_status time_rows_init(struct time_rows *rows, const struct network *network, int capacity,
+                              bool training, struct dn_error *error);
+void time_rows_clear(struct time_rows *rows);
+
+/* Collects the distinct values of t [n] and writes each point's slot; then computes e_l for them.
+ */
+void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
+                   const int32_t *t, size_t n, int32_t *slots);
+
+/* What a pass over at most `rows` points needs. */
+struct workspace {
+    size_t rows;
+    float *
+        z[DN_MAX_HIDDEN_LAYERS]; /* [rows][hidden_ld] before the embedding; kept only to multiply */
+    float *h[DN_MAX_HIDDEN_LAYERS]; /* activations */
+    float *d[DN_MAX_HIDDEN_LAYERS]; /* swish'(u); NULL if not for training */
+    float *out;                     /* [rows][dim_ld] the prediction; on the way back dloss/dout */
+    float *g, *g_next;              /* gradients on the way back */
+    float
+        *transposed; /* transposed weights: [layers 1..L-1][H][hidden_ld], then [dim][hidden_ld] */
+    float *memory;
+};
+enum dn_status workspace_init(struct workspace *workspace, const struct network *network,
+                              size_t rows, bool training, struct dn_error *error);
+void workspace_clear(struct workspace *workspace);
+
+/* Predicts for x [n][dim], n <= workspace->rows, into workspace->out. */
+void network_forward(const struct network *network, const float *parameters,
+                     const struct time_rows *times, struct workspace *workspace, const float *x,
+                     const int32_t *slots, size_t n);
+
+/* Once for each change of the parameters, before network_backward. */
+void network_transpose(const struct network *network, const float *parameters,
+                       struct workspace *workspace);
+
+/* After network_forward for the same points, with dloss/dout in workspace->out: adds to gradients
+ * and to times->gradient. */
+void network_backward(const struct network *network, struct time_rows *times,
+                      struct workspace *workspace, const float *x, const int32_t *slots, size_t n,
+                      float *gradients);
+
+/* At the end of a batch: carries times->gradient into the parameters of the embeddings. */
+void network_backward_times(const struct network *network, struct time_rows *times,
+                            float *gradients);
+
+/* Parameters that count: without padding. */
+int64_t network_parameters(const struct network *network);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * optimizer.c - see optimizer.h.
+ */
+#include "engine/optimizer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+#include "engine/kernels.h"
+
+enum dn_status optimizer_init(struct optimizer *optimizer, size_t size, const float *parameters,
+                              const struct dn_training_spec *spec, struct dn_error *error) {
+    memset(optimizer, 0, sizeof *optimizer);
+    optimizer->size = size;
+    optimizer->m = floats_new(size);
+    optimizer->v = floats_new(size);
+    optimizer->average = spec->ema_decay > 0 ? floats_new(size) : NULL;
+    if (!optimizer->m || !optimizer->v || (spec->ema_decay > 0 && !optimizer->average)) {
+        optimizer_clear(optimizer);
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    }
+    if (optimizer->average)
+        memcpy(optimizer->average, parameters, size * sizeof *parameters);
+    return DN_OK;
+}
+
+void optimizer_clear(struct optimizer *optimizer) {
+    free(optimizer->m);
+    free(optimizer->v);
+    free(optimizer->average);
+    memset(optimizer, 0, sizeof *optimizer);
+}
+
+double optimizer_learning_rate(const struct dn_training_spec *spec, int64_t step, int64_t total) {
+    if (spec->lr_schedule == DN_LR_CONSTANT)
+        return spec->learning_rate;
+    double done = (double)(step - 1) / (double)total;
+    return spec->learning_rate * (1 + cos(M_PI * done)) / 2;
+}
+
+double optimizer_step(struct optimizer *optimizer, const struct dn_training_spec *spec,
+                      int64_t total_steps, float *parameters, const float *gradients) {
+    const struct kernels *k = kernels_get();
+    const double beta1 = 0.9, beta2 = 0.999;
+    int64_t step = ++optimizer->steps;
+    double norm = sqrt(k->sum_squares(optimizer->size, gradients));
+    struct adam_step adam = {
+        .learning_rate = (float)optimizer_learning_rate(spec, step, total_steps),
+        .epsilon = 1e-8f,
+        .rate1 = (float)(1 - beta1),
+        .rate2 = (float)(1 - beta2),
+        .correction1 = (float)(1 / (1 - pow(beta1, (double)step))),
+        .correction2 = (float)(1 / (1 - pow(beta2, (double)step))),
+        .scale = 1,
+    };
+    if (spec->gradient_clip > 0 && norm > spec->gradient_clip)
+        adam.scale = (float)(spec->gradient_clip / norm);
+    k->adam(optimizer->size, parameters, gradients, optimizer->m, optimizer->v, &adam);
+    if (optimizer->average) {
+        /* a short memory at first, so that the average forgets the initial weights */
+        double decay = fmin(spec->ema_decay, (1.0 + (double)step) / (10.0 + (double)step));
+        k->average(optimizer->size, optimizer->average, parameters, (float)decay);
+    }
+    return norm;
+}

@@ -1,0 +1,33 @@
+/*
+ * optimizer.h - Adam with its state, learning-rate schedule, gradient clipping and weight
+ * averaging.
+ */
+#ifndef ENGINE_OPTIMIZER_H
+#define ENGINE_OPTIMIZER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/denoise.h"
+
+struct optimizer {
+    size_t size;    /* floats of a parameter block */
+    float *m, *v;   /* [size] first and second moment */
+    float *average; /* [size] exponential moving average of the parameters; NULL without EMA */
+    int64_t steps;  /* taken so far */
+};
+
+enum dn_status optimizer_init(struct optimizer *optimizer, size_t size, const float *parameters,
+                              const struct dn_training_spec *spec, struct dn_error *error);
+void optimizer_clear(struct optimizer *optimizer);
+
+/* Learning rate of a step (1..total): constant, or half a cosine from learning_rate down to 0
+ * (SGDR's annealing). */
+double optimizer_learning_rate(const struct dn_training_spec *spec, int64_t step, int64_t total);
+
+/* One step with Flux's Adam defaults (beta 0.9 and 0.999, epsilon 1e-8). Returns the gradient's
+ * norm before clipping. */
+double optimizer_step(struct optimizer *optimizer, const struct dn_training_spec *spec,
+                      int64_t total_steps, float *parameters, const float *gradients);
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * spec.c - the names, presets and limits of a training spec.
+ */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "engine/denoise.h"
+#include "engine/internal.h"
+
+const char *const dn_beta_schedule_names[] = {"linear", "cosine", NULL};
+const char *const dn_prediction_names[] = {"epsilon", NULL};
+const char *const dn_time_embedding_names[] = {"sinusoidal", "learned", NULL};
+const char *const dn_conditioning_names[] = {"add", "multiply", NULL};
+const char *const dn_loss_names[] = {"mse", "mae", NULL};
+const char *const dn_lr_schedule_names[] = {"constant", "cosine", NULL};
+const char *const dn_sampler_names[] = {"ddpm", NULL};
+
+const struct dn_preset dn_presets[] = {
+    {.name = "default",
+     .doc = "A cosine schedule that reaches noise, averaged weights and a decaying learning rate.",
+     .spec = {.dataset = {.pattern = DN_SPIRAL, .n = 10000},
+              .diffusion = {.timesteps = 100,
+                            .beta_schedule = DN_BETA_COSINE,
+                            .beta_start = 1e-4,
+                            .beta_end = 0.02,
+                            .prediction_type = DN_EPSILON},
+              .network = {.hidden_size = 64,
+                          .hidden_layers = 4,
+                          .time_embedding = DN_SINUSOIDAL,
+                          .conditioning = DN_ADD},
+              .training = {.epochs = 200,
+                           .batch_size = 256,
+                           .learning_rate = 3e-3,
+                           .loss = DN_MSE,
+                           .validation_fraction = 0.1,
+                           .ema_decay = 0.999,
+                           .lr_schedule = DN_LR_COSINE,
+                           .gradient_clip = 0,
+                           .p_uncond = 0.2,
+                           .checkpoint_every = 1}}},
+    {.name = "sinai2022",
+     .doc = "The recipe of Lior Sinai's tutorial, exactly; its schedule does not reach noise.",
+     .spec = {.dataset = {.pattern = DN_SPIRAL, .n = 10000},
+              .diffusion = {.timesteps = 40,
+                            .beta_schedule = DN_BETA_LINEAR,
+                            .beta_start = 8e-6,
+                            .beta_end = 9e-5,
+                            .prediction_type = DN_EPSILON},
+              .network = {.hidden_size = 32,
+                          .hidden_layers = 3,
+                          .time_embedding = DN_SINUSOIDAL,
+                          .conditioning = DN_ADD},
+              .training = {.epochs = 100,
+                           .batch_size = 32,
+                           .learning_rate = 1e-3,
+                           .loss = DN_MSE,
+                           .validation_fraction = 0.1,
+                           .ema_decay = 0,
+                           .lr_schedule = DN_LR_CONSTANT,
+                           .gradient_clip = 0,
+                           .p_uncond = 0.2,
+                           .checkpoint_every = 1}}},
+};
+const size_t dn_preset_count = sizeof dn_presets / sizeof dn_presets[0];
+
+enum dn_status error_set(struct dn_error *error, enum dn_status status, const char *format, ...) {
+    if (error) {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(error->text, sizeof error->text, format, arguments);
+        va_end(arguments);
+    }
+    return status;
+}
+
+/* One line per bounded number of a spec; what the table cannot say follows it in dn_spec_check. */
+struct bound {
+    const char *name;
+    double value, minimum, maximum;
+};
+
+enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error) {
+    const struct bound bounds[] = {
+        {"dataset.pattern", spec->dataset.pattern, 0, DN_PATTERN_COUNT - 1},
+        {"diffusion.beta_schedule", spec->diffusion.beta_schedule, 0, DN_BETA_COSINE},
+        {"diffusion.prediction_type", spec->diffusion.prediction_type, 0, DN_EPSILON},
+        {"network.time_embedding", spec->network.time_embedding, 0, DN_LEARNED},
+        {"network.conditioning", spec->network.conditioning, 0, DN_MULTIPLY},
+        {"training.loss", spec->training.loss, 0, DN_MAE},
+        {"training.lr_schedule", spec->training.lr_schedule, 0, DN_LR_COSINE},
+        {"dataset.n", spec->dataset.n, 1, DN_MAX_POINTS},
+        {"diffusion.timesteps", spec->diffusion.timesteps, 1, DN_MAX_TIMESTEPS},
+        {"diffusion.beta_start", spec->diffusion.beta_start, 1e-9, 0.5},
+        {"diffusion.beta_end", spec->diffusion.beta_end, 1e-9, 0.999},
+        {"network.hidden_size", spec->network.hidden_size, DN_MIN_HIDDEN_SIZE, DN_MAX_HIDDEN_SIZE},
+        {"network.hidden_layers", spec->network.hidden_layers, 1, DN_MAX_HIDDEN_LAYERS},
+        {"training.epochs", spec->training.epochs, 1, DN_MAX_EPOCHS},
+        {"training.batch_size", spec->training.batch_size, 1, DN_MAX_BATCH_SIZE},
+        {"training.learning_rate", spec->training.learning_rate, 1e-9, 10},
+        {"training.validation_fraction", spec->training.validation_fraction, 0, 0.9},
+        {"training.ema_decay", spec->training.ema_decay, 0, 0.999999},
+        {"training.gradient_clip", spec->training.gradient_clip, 0, 1e9},
+        {"training.p_uncond", spec->training.p_uncond, 0, 1},
+        {"training.checkpoint_every", spec->training.checkpoint_every, 1, DN_MAX_EPOCHS},
+    };
+    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
+        const struct bound *b = &bounds[i];
+        if (!(b->value >= b->minimum && b->value <= b->maximum))
+            return error_set(error, DN_INVALID, "%s must be %.9g..%.9g, got %.9g", b->name,
+                             b->minimum, b->maximum, b->value);
+    }
+    if (spec->network.hidden_size % 2 != 0)
+        return error_set(error, DN_INVALID, "network.hidden_size must be even, got %d",
+                         spec->network.hidden_size);
+    if (spec->diffusion.beta_schedule == DN_BETA_LINEAR) {
+        double scale = 1000.0 / spec->diffusion.timesteps;
+        double largest = fmax(spec->diffusion.beta_start, spec->diffusion.beta_end) * scale;
+        if (largest > 0.999)
+            return error_set(error, DN_INVALID,
+                             "diffusion.beta_end x 1000/timesteps must be at most 0.999, got %.9g",
+                             largest);
+    }
+    int64_t steps = (int64_t)spec->training.epochs * dn_spec_steps_per_epoch(spec);
+    if (steps > INT32_MAX)
+        return error_set(error, DN_INVALID,
+                         "training.epochs makes %lld training steps, more than %d",
+                         (long long)steps, INT32_MAX);
+    return DN_OK;
+}
+
+int dn_spec_steps_per_epoch(const struct dn_spec *spec) {
+    return (spec->dataset.n + spec->training.batch_size - 1) / spec->training.batch_size;
+}

@@ -1,0 +1,371 @@
+/*
+ * train.c - the training loop: DDPM algorithm 1, in epochs.
+ *
+ * A batch of any size is worked through in chunks of rows that fit the cache; the gradients of the
+ * chunks add up in order. All randomness is addressed by (seed, step) or (seed, epoch), so the
+ * state of a training is the parameters, the optimiser's moments and two counters: that is what a
+ * checkpoint holds.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/diffusion.h"
+#include "engine/internal.h"
+#include "engine/model.h"
+#include "engine/optimizer.h"
+#include "engine/random.h"
+
+/* A set of points with noise on them: what one pass of the network sees. */
+struct noised {
+    size_t n;
+    int32_t *t;    /* [n] */
+    float *x_0;    /* [n][dim] */
+    float *eps;    /* [n][dim] */
+    float *x_t;    /* [n][dim] */
+    float *floats; /* owns the three */
+};
+
+struct dn_trainer {
+    struct dn_spec spec;
+    int dim;
+    struct transform transform;
+    struct schedule schedule;
+    struct network network;
+    struct optimizer optimizer;
+    float *parameters, *gradients; /* [network.size] */
+
+    size_t n;       /* training points */
+    float *points;  /* [n][dim], model units */
+    int32_t *order; /* [n] shuffled anew each epoch */
+    struct noised batch, validation;
+
+    size_t rows;    /* of a chunk */
+    int32_t *slots; /* [batch] */
+    struct time_rows times;
+    struct workspace workspace;
+
+    int epoch;
+    double last_loss; /* last finite batch loss, for the message when it diverges */
+};
+
+static bool noised_init(struct noised *noised, size_t n, size_t dim) {
+    size_t stride = (n * dim + 15) / 16 * 16;
+    noised->n = n;
+    noised->t = calloc(n ? n : 1, sizeof *noised->t);
+    noised->floats = floats_new(3 * stride);
+    if (!noised->t || !noised->floats)
+        return false;
+    noised->x_0 = noised->floats;
+    noised->eps = noised->floats + stride;
+    noised->x_t = noised->floats + 2 * stride;
+    return true;
+}
+
+static void noised_clear(struct noised *noised) {
+    free(noised->t);
+    free(noised->floats);
+}
+
+/* Draws t ~ U{1..T} and eps ~ N(0,1) for the first n points, and puts the noise on them. */
+static void noised_draw(struct noised *noised, const struct dn_trainer *trainer, size_t n,
+                        enum random_stream t_stream, enum random_stream eps_stream, uint32_t step) {
+    uint64_t seed = trainer->spec.seed;
+    random_integers(seed, t_stream, step, 0, n, (uint32_t)trainer->schedule.timesteps, noised->t);
+    for (size_t i = 0; i < n; i++)
+        noised->t[i]++;
+    random_normals(seed, eps_stream, step, 0, n * (size_t)trainer->dim, noised->eps);
+    diffusion_q_sample(&trainer->schedule, noised->t, n, trainer->dim, noised->x_0, noised->eps,
+                       noised->x_t);
+}
+
+/* ------------------------------------------------------------------ life */
+
+/* Training points, then fresh validation points, of the same endless sequence; one transform for
+ * both. */
+static bool trainer_load_data(struct dn_trainer *trainer) {
+    const struct dn_dataset_spec *spec = &trainer->spec.dataset;
+    size_t dim = (size_t)trainer->dim, n = trainer->n, n_val = trainer->validation.n;
+    float *draw = floats_new((n + n_val) * dim);
+    if (!draw)
+        return false;
+    dn_pattern_draw(spec->pattern, spec->seed, 0, n + n_val, draw);
+    transform_fit(&trainer->transform, draw, n, trainer->dim);
+    transform_forward(&trainer->transform, n, trainer->dim, draw, trainer->points);
+    transform_forward(&trainer->transform, n_val, trainer->dim, draw + n * dim,
+                      trainer->validation.x_0);
+    free(draw);
+    return true;
+}
+
+static bool trainer_allocate(struct dn_trainer *trainer) {
+    size_t dim = (size_t)trainer->dim, batch = (size_t)trainer->spec.training.batch_size;
+    size_t n_val = (size_t)((double)trainer->n * trainer->spec.training.validation_fraction);
+    if (batch > trainer->n)
+        batch = trainer->n;
+    trainer->points = floats_new(trainer->n * dim);
+    trainer->order = calloc(trainer->n, sizeof *trainer->order);
+    trainer->parameters = floats_new(trainer->network.size);
+    trainer->gradients = floats_new(trainer->network.size);
+    size_t slots = batch > trainer->rows ? batch : trainer->rows;
+    trainer->slots = calloc(slots, sizeof *trainer->slots);
+    return trainer->points && trainer->order && trainer->parameters && trainer->gradients &&
+           trainer->slots && noised_init(&trainer->batch, batch, dim) &&
+           noised_init(&trainer->validation, n_val, dim);
+}
+
+/* Rows whose activations, kept for the way back, fit the second-level cache beside the weights. */
+static size_t chunk_rows(const struct network *network) {
+    size_t rows = 65536 / ((size_t)network->layer_count * network->hidden_ld);
+    return rows < 48 ? 48 : rows / 6 * 6;
+}
+
+enum dn_status dn_trainer_new(const struct dn_spec *spec, struct dn_trainer **out,
+                              struct dn_error *error) {
+    enum dn_status status = dn_spec_check(spec, error);
+    if (status != DN_OK)
+        return status;
+    struct dn_trainer *trainer = calloc(1, sizeof *trainer);
+    if (!trainer)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    trainer->spec = *spec;
+    trainer->dim = 2;
+    trainer->n = (size_t)spec->dataset.n;
+    trainer->last_loss = NAN;
+    if ((status = schedule_init(&trainer->schedule, &spec->diffusion, error)) != DN_OK ||
+        (status = network_init(&trainer->network, trainer->dim, spec, error)) != DN_OK)
+        goto fail;
+    trainer->rows = chunk_rows(&trainer->network);
+    if (!trainer_allocate(trainer) || !trainer_load_data(trainer)) {
+        status = error_set(error, DN_NO_MEMORY, "out of memory");
+        goto fail;
+    }
+    network_initialise(&trainer->network, spec->seed, trainer->parameters);
+    noised_draw(&trainer->validation, trainer, trainer->validation.n, RANDOM_VALIDATION_TIMESTEP,
+                RANDOM_VALIDATION_NOISE, 0);
+    size_t most = trainer->batch.n > trainer->rows ? trainer->batch.n : trainer->rows;
+    if ((status = optimizer_init(&trainer->optimizer, trainer->network.size, trainer->parameters,
+                                 &spec->training, error)) != DN_OK ||
+        (status = time_rows_init(&trainer->times, &trainer->network, (int)most, true, error)) !=
+            DN_OK ||
+        (status = workspace_init(&trainer->workspace, &trainer->network, trainer->rows, true,
+                                 error)) != DN_OK)
+        goto fail;
+    *out = trainer;
+    return DN_OK;
+fail:
+    dn_trainer_free(trainer);
+    return status;
+}
+
+void dn_trainer_free(struct dn_trainer *trainer) {
+    if (!trainer)
+        return;
+    workspace_clear(&trainer->workspace);
+    time_rows_clear(&trainer->times);
+    optimizer_clear(&trainer->optimizer);
+    noised_clear(&trainer->batch);
+    noised_clear(&trainer->validation);
+    network_clear(&trainer->network);
+    schedule_clear(&trainer->schedule);
+    free(trainer->slots);
+    free(trainer->gradients);
+    free(trainer->parameters);
+    free(trainer->order);
+    free(trainer->points);
+    free(trainer);
+}
+
+/* ------------------------------------------------------------------ one step */
+
+/* The loss summed over n points and their coordinates; out [n][out_ld] becomes its gradient times
+ * `weight`. */
+static double loss_gradient(enum dn_loss loss, size_t n, size_t dim, float *out, size_t out_ld,
+                            const float *target, float weight) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < dim; j++) {
+            float difference = out[i * out_ld + j] - target[i * dim + j];
+            if (loss == DN_MSE) {
+                sum += (double)(difference * difference);
+                out[i * out_ld + j] = 2 * weight * difference;
+            } else {
+                sum += (double)fabsf(difference);
+                out[i * out_ld + j] = difference > 0 ? weight : difference < 0 ? -weight : 0;
+            }
+        }
+    }
+    return sum;
+}
+
+/* Gradient of the mean loss over the first n points of the batch; returns that loss. */
+static double trainer_gradient(struct dn_trainer *trainer, size_t n) {
+    const struct network *network = &trainer->network;
+    const struct noised *batch = &trainer->batch;
+    struct workspace *w = &trainer->workspace;
+    size_t dim = (size_t)trainer->dim;
+    double sum = 0;
+    memset(trainer->gradients, 0, network->size * sizeof(float));
+    time_rows_set(&trainer->times, network, trainer->parameters, batch->t, n, trainer->slots);
+    network_transpose(network, trainer->parameters, w);
+    for (size_t first = 0; first < n; first += trainer->rows) {
+        size_t rows = n - first < trainer->rows ? n - first : trainer->rows;
+        const float *x = batch->x_t + first * dim;
+        network_forward(network, trainer->parameters, &trainer->times, w, x, trainer->slots + first,
+                        rows);
+        sum += loss_gradient(trainer->spec.training.loss, rows, dim, w->out, network->dim_ld,
+                             batch->eps + first * dim, (float)(1 / (double)(n * dim)));
+        network_backward(network, &trainer->times, w, x, trainer->slots + first, rows,
+                         trainer->gradients);
+    }
+    network_backward_times(network, &trainer->times, trainer->gradients);
+    return sum / (double)(n * dim);
+}
+
+/* The mean loss of the validation points, under the weights that samples are made with. */
+static double trainer_validate(struct dn_trainer *trainer) {
+    const struct noised *set = &trainer->validation;
+    const float *parameters =
+        trainer->optimizer.average ? trainer->optimizer.average : trainer->parameters;
+    size_t dim = (size_t)trainer->dim;
+    double sum = 0;
+    for (size_t first = 0; first < set->n; first += trainer->rows) {
+        size_t rows = set->n - first < trainer->rows ? set->n - first : trainer->rows;
+        time_rows_set(&trainer->times, &trainer->network, parameters, set->t + first, rows,
+                      trainer->slots);
+        network_forward(&trainer->network, parameters, &trainer->times, &trainer->workspace,
+                        set->x_t + first * dim, trainer->slots, rows);
+        sum += loss_gradient(trainer->spec.training.loss, rows, dim, trainer->workspace.out,
+                             trainer->network.dim_ld, set->eps + first * dim, 0);
+    }
+    return set->n == 0 ? NAN : sum / (double)(set->n * dim);
+}
+
+/* ------------------------------------------------------------------ one epoch */
+
+static enum dn_status trainer_diverged(const struct dn_trainer *trainer, struct dn_epoch *result,
+                                       struct dn_error *error) {
+    result->epoch = trainer->epoch + 1;
+    result->step = trainer->optimizer.steps;
+    result->train_loss = trainer->last_loss;
+    return error_set(error, DN_DIVERGED, "the loss was not finite in epoch %d; it was %.6g before",
+                     result->epoch, trainer->last_loss);
+}
+
+enum dn_status dn_trainer_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
+                                struct dn_epoch *result, struct dn_error *error) {
+    const struct dn_training_spec *spec = &trainer->spec.training;
+    size_t dim = (size_t)trainer->dim, n = trainer->n;
+    int64_t per_epoch = dn_spec_steps_per_epoch(&trainer->spec);
+    int64_t total = per_epoch * spec->epochs;
+    double loss_sum = 0, norm_sum = 0;
+    random_permutation(trainer->spec.seed, (uint32_t)trainer->epoch, (int32_t)n, trainer->order);
+    for (size_t first = 0; first < n; first += trainer->batch.n) {
+        if (stop_asked(stop))
+            return error_set(error, DN_STOPPED, "stopped");
+        size_t rows = n - first < trainer->batch.n ? n - first : trainer->batch.n;
+        for (size_t i = 0; i < rows; i++)
+            memcpy(trainer->batch.x_0 + i * dim,
+                   trainer->points + (size_t)trainer->order[first + i] * dim, dim * sizeof(float));
+        noised_draw(&trainer->batch, trainer, rows, RANDOM_TIMESTEP, RANDOM_NOISE,
+                    (uint32_t)trainer->optimizer.steps);
+        double loss = trainer_gradient(trainer, rows);
+        if (!isfinite(loss))
+            return trainer_diverged(trainer, result, error);
+        trainer->last_loss = loss;
+        loss_sum += loss * (double)rows;
+        norm_sum += optimizer_step(&trainer->optimizer, spec, total, trainer->parameters,
+                                   trainer->gradients);
+    }
+    double val_loss = trainer_validate(trainer);
+    if (!isfinite(norm_sum) || isinf(val_loss) || (isnan(val_loss) && trainer->validation.n > 0))
+        return trainer_diverged(trainer, result, error);
+    *result = (struct dn_epoch){
+        .epoch = ++trainer->epoch,
+        .step = trainer->optimizer.steps,
+        .train_loss = loss_sum / (double)n,
+        .val_loss = val_loss,
+        .learning_rate = optimizer_learning_rate(spec, trainer->optimizer.steps, total),
+        .gradient_norm = norm_sum / (double)per_epoch,
+    };
+    return DN_OK;
+}
+
+int dn_trainer_epochs_done(const struct dn_trainer *trainer) {
+    return trainer->epoch;
+}
+int64_t dn_trainer_steps_done(const struct dn_trainer *trainer) {
+    return trainer->optimizer.steps;
+}
+
+/* ------------------------------------------------------------------ in and out */
+
+enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **out,
+                                struct dn_error *error) {
+    struct dn_model *model;
+    enum dn_status status = model_new(&trainer->spec, trainer->dim, &model, error);
+    if (status != DN_OK)
+        return status;
+    const float *from =
+        trainer->optimizer.average ? trainer->optimizer.average : trainer->parameters;
+    memcpy(model->parameters, from, trainer->network.size * sizeof *from);
+    model->transform = trainer->transform;
+    model->epoch = trainer->epoch;
+    *out = model;
+    return DN_OK;
+}
+
+/* The data is not part of it: the spec makes it again. */
+static void serial_trainer(struct serial *serial, struct dn_trainer *trainer) {
+    serial_mark(serial, "denoised train 1");
+    serial_mark(serial, dn_kernels_name());
+    serial_int(serial, &trainer->epoch);
+    serial_long(serial, &trainer->optimizer.steps);
+    serial_double(serial, &trainer->last_loss);
+    serial_parameters(serial, &trainer->network, trainer->parameters);
+    serial_parameters(serial, &trainer->network, trainer->optimizer.m);
+    serial_parameters(serial, &trainer->network, trainer->optimizer.v);
+    if (trainer->optimizer.average)
+        serial_parameters(serial, &trainer->network, trainer->optimizer.average);
+}
+
+/* A spec as bytes, to tell whether two are the same. */
+enum { SPEC_BYTES = 256 };
+static void spec_bytes(const struct dn_spec *spec, unsigned char bytes[SPEC_BYTES]) {
+    struct dn_spec copy = *spec;
+    struct serial serial = {.mode = SERIAL_WRITE, .bytes = bytes, .size = SPEC_BYTES};
+    memset(bytes, 0, SPEC_BYTES);
+    serial_spec(&serial, &copy);
+}
+
+size_t dn_trainer_bytes(const struct dn_trainer *trainer) {
+    struct serial serial = {.mode = SERIAL_COUNT};
+    struct dn_trainer copy = *trainer;
+    serial_trainer(&serial, &copy);
+    return SPEC_BYTES + serial.used;
+}
+
+void dn_trainer_save(const struct dn_trainer *trainer, void *bytes) {
+    spec_bytes(&trainer->spec, bytes);
+    struct serial serial = {
+        .mode = SERIAL_WRITE, .bytes = (unsigned char *)bytes + SPEC_BYTES, .size = SIZE_MAX};
+    struct dn_trainer copy = *trainer;
+    serial_trainer(&serial, &copy);
+}
+
+enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, size_t size,
+                               struct dn_error *error) {
+    unsigned char own[SPEC_BYTES];
+    spec_bytes(&trainer->spec, own);
+    if (size != dn_trainer_bytes(trainer) || memcmp(own, bytes, SPEC_BYTES) != 0)
+        return error_set(error, DN_CORRUPT, "the checkpoint belongs to another spec");
+    struct serial serial = {.mode = SERIAL_READ,
+                            .bytes = (unsigned char *)bytes + SPEC_BYTES,
+                            .size = size - SPEC_BYTES};
+    serial_trainer(&serial, trainer);
+    if (serial.failed)
+        return error_set(error, DN_CORRUPT,
+                         "the checkpoint is damaged, or was written by other kernels than %s",
+                         dn_kernels_name());
+    return DN_OK;
+}

@@ -1,0 +1,553 @@
+#include "server/http.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/arena.h"
+#include "server/deadline.h"
+#include "server/http_check.h"
+#include "server/id.h"
+#include "server/log.h"
+#include "server/router.h"
+
+enum {
+    CONNECTIONS = 1024,
+    CONNECTIONS_PER_IP = 512,
+    IDLE_SECONDS = 15,
+    CONNECTION_MEMORY = 32768, /* above this, each connection costs an mmap */
+    THREAD_STACK = 512 << 10,
+    BACKLOG = 511,
+    /* A client reads an early refusal only after it has sent its body, so some of a body that is
+     * too large is read and thrown away. */
+    DRAIN_BYTES = 1 << 20,
+};
+
+/* One request, from its headers to the end of its response. */
+struct http_connection {
+    struct http_exchange exchange;
+    struct arena arena;
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    struct peer *peer;
+    struct http_connection *previous, *next; /* in server->requests */
+    const struct http_route *route;
+    struct http_refusal refusal; /* status 0: none */
+    struct http_framing framing;
+    struct buffer body;
+    size_t received, max_body;
+    char id[STORE_ID_LENGTH + 1];
+    char allow[ROUTER_ALLOW];
+    double started;
+    const struct http_executor *executor; /* of the deferred part */
+    bool answered;                        /* the response is complete: queue it */
+    size_t response_bytes;
+};
+
+struct http_server {
+    struct http_config config;
+    struct MHD_Daemon *daemon;
+    struct deadlines *deadlines;
+    bool loopback;
+    int port;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct http_connection *requests;
+    int suspended;
+    bool stopping;
+};
+
+/* ------------------------------------------------------------------ for handlers */
+
+struct arena *http_arena(struct http_exchange *exchange) {
+    return &exchange->connection->arena;
+}
+
+void *http_alloc(struct http_exchange *exchange, size_t size) {
+    return arena_alloc(&exchange->connection->arena, size);
+}
+
+char *http_format(struct http_exchange *exchange, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = arena_vformat(&exchange->connection->arena, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
+void http_set_header(struct http_exchange *exchange, const char *name, const char *value) {
+    struct http_response *response = &exchange->response;
+    if (value && response->header_count < HTTP_MAX_HEADERS)
+        response->headers[response->header_count++] = (struct http_param){name, value};
+}
+
+const char *http_header(const struct http_exchange *exchange, const char *name) {
+    return MHD_lookup_connection_value(exchange->connection->connection, MHD_HEADER_KIND, name);
+}
+
+const char *http_query(const struct http_exchange *exchange, const char *name) {
+    for (size_t i = 0; i < exchange->request.query_count; i++)
+        if (strcmp(exchange->request.query[i].name, name) == 0)
+            return exchange->request.query[i].value;
+    return NULL;
+}
+
+static enum http_next defer(struct http_exchange *exchange, http_deferred next,
+                            const struct http_executor *executor) {
+    exchange->next = next;
+    exchange->connection->executor = executor;
+    return HTTP_DEFERRED;
+}
+
+enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next) {
+    return defer(exchange, next, &exchange->connection->server->config.writer);
+}
+
+enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next) {
+    return defer(exchange, next, &exchange->connection->server->config.pool);
+}
+
+/* ------------------------------------------------------------------ the response */
+
+static void set_problem(struct http_connection *state, int status, const char *code,
+                        const char *detail) {
+    struct http_exchange *exchange = &state->exchange;
+    buffer_clear(&exchange->response.body);
+    exchange->response = (struct http_response){0};
+    state->server->config.problem(exchange, status, code, detail);
+    if (status == 405)
+        http_set_header(exchange, "Allow", state->allow);
+    if (status == 503)
+        http_set_header(exchange, "Retry-After", "1");
+}
+
+/* Puts right what a handler left undone. */
+static void check_response(struct http_connection *state) {
+    struct http_response *response = &state->exchange.response;
+    if (response->body.failed)
+        set_problem(state, 503, "no_memory", "not enough memory to answer; try again later");
+    else if (response->status == 0)
+        set_problem(state, 500, "internal", "the server made no answer");
+}
+
+static void add_headers(struct http_connection *state, struct MHD_Response *response) {
+    const struct http_response *from = &state->exchange.response;
+    bool has_cache_control = false;
+    for (size_t i = 0; i < from->header_count; i++) {
+        has_cache_control |= strcmp(from->headers[i].name, "Cache-Control") == 0;
+        MHD_add_response_header(response, from->headers[i].name, from->headers[i].value);
+    }
+    if (from->content_type)
+        MHD_add_response_header(response, "Content-Type", from->content_type);
+    if (!has_cache_control)
+        MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "X-Request-Id", state->id);
+    char timing[48];
+    snprintf(timing, sizeof timing, "app;dur=%.3f", 1e3 * (clock_monotonic() - state->started));
+    MHD_add_response_header(response, "Server-Timing", timing);
+}
+
+static enum MHD_Result queue_response(struct http_connection *state, bool close) {
+    check_response(state);
+    struct http_response *from = &state->exchange.response;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(from->body.length, from->body.data, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        return MHD_NO; /* closes the connection */
+    state->response_bytes = from->body.length;
+    from->body = (struct buffer){0}; /* the response frees it now */
+    add_headers(state, response);
+    if (close)
+        MHD_add_response_header(response, "Connection", "close");
+    enum MHD_Result queued =
+        MHD_queue_response(state->connection, (unsigned)from->status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+/* ------------------------------------------------------------------ deferred work */
+
+static struct http_connection *connection_of(struct task *task) {
+    return ((struct http_exchange *)((char *)task - offsetof(struct http_exchange, task)))
+        ->connection;
+}
+
+static bool run_deferred(struct task *task, struct store_session *session) {
+    struct http_exchange *exchange = &connection_of(task)->exchange;
+    exchange->next(exchange, session);
+    return exchange->response.status < 400;
+}
+
+static void deferred_done(struct task *task, enum task_outcome outcome) {
+    struct http_connection *state = connection_of(task);
+    struct http_exchange *exchange = &state->exchange;
+    switch (outcome) {
+    case TASK_DONE:
+        if (exchange->after && exchange->response.status < 400)
+            exchange->after(exchange);
+        break;
+    case TASK_REFUSED:
+        set_problem(state, 503, "overloaded", "too much is waiting already; try again later");
+        break;
+    case TASK_UNKNOWN:
+        set_problem(state, 503, "outcome_unknown",
+                    "the write could not be confirmed; look whether it took place before you "
+                    "repeat it");
+        break;
+    case TASK_DISK_FULL:
+        set_problem(state, 507, "disk_full", "no space is left for the database; nothing changed");
+        break;
+    }
+    state->answered = true;
+    struct http_server *server = state->server;
+    struct MHD_Connection *connection = state->connection;
+    pthread_mutex_lock(&server->mutex);
+    MHD_resume_connection(connection); /* from here on the state may be gone */
+    server->suspended--;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+static enum MHD_Result suspend_and_post(struct http_connection *state) {
+    struct http_server *server = state->server;
+    pthread_mutex_lock(&server->mutex);
+    server->suspended++;
+    pthread_mutex_unlock(&server->mutex);
+    MHD_suspend_connection(state->connection);
+    state->exchange.task = (struct task){.run = run_deferred, .done = deferred_done};
+    state->executor->post(state->executor->self, &state->exchange.task);
+    return MHD_YES;
+}
+
+/* ------------------------------------------------------------------ the request */
+
+static bool content_type_fits(const struct http_connection *state) {
+    const char *type = http_header(&state->exchange, "Content-Type");
+    return type && router_has_word(state->route->content_types, type, strcspn(type, "; \t"));
+}
+
+/* What is wrong with a complete request before any handler sees it. */
+static struct http_refusal check_request(struct http_connection *state) {
+    if (state->refusal.status)
+        return state->refusal;
+    if (state->received > state->max_body)
+        return (struct http_refusal){413, "body_too_large",
+                                     http_format(&state->exchange,
+                                                 "the body may have at most %zu bytes here",
+                                                 state->max_body)};
+    if (state->body.failed)
+        return (struct http_refusal){503, "no_memory", "not enough memory for the body"};
+    if (state->received > 0 && !content_type_fits(state))
+        return (struct http_refusal){415, "unsupported_media_type",
+                                     http_format(&state->exchange,
+                                                 "Content-Type must be one of: %s",
+                                                 state->route->content_types)};
+    return (struct http_refusal){0, NULL, NULL};
+}
+
+static enum MHD_Result answer(struct http_connection *state) {
+    struct http_exchange *exchange = &state->exchange;
+    peer_relax(state->server->deadlines, state->peer);
+    struct http_refusal refusal = check_request(state);
+    if (refusal.status) {
+        set_problem(state, refusal.status, refusal.code, refusal.detail);
+        return queue_response(state, false);
+    }
+    buffer_append(&state->body, "", 1);
+    exchange->request.body = state->body.failed ? "" : state->body.data;
+    exchange->request.body_length = state->received;
+    if (state->route->handler(exchange) == HTTP_DEFERRED)
+        return suspend_and_post(state);
+    return queue_response(state, false);
+}
+
+/* The routing, as far as the headers alone allow; refusals wait for the end of the body. */
+static void route(struct http_connection *state, const char *method) {
+    struct http_request *request = &state->exchange.request;
+    const struct http_config *config = &state->server->config;
+    request->head = strcmp(method, "HEAD") == 0;
+    request->method = request->head ? "GET" : method;
+    const char *wrong = router_parse(&state->arena, state->peer->target, request);
+    if (wrong) {
+        state->refusal = (struct http_refusal){400, "bad_target", wrong};
+        return;
+    }
+    state->route =
+        router_find(config->routes, config->route_count, &state->arena, request, state->allow);
+    if (!state->route) {
+        if (state->allow[0])
+            state->refusal = (struct http_refusal){
+                405, "method_not_allowed", http_format(&state->exchange, "use %s", state->allow)};
+        else
+            state->refusal =
+                (struct http_refusal){404, "no_such_path", "nothing is found at this path"};
+    } else if (state->route->max_body == 0 && state->framing.has_body) {
+        state->refusal =
+            (struct http_refusal){400, "unexpected_body", "this request takes no body"};
+    } else {
+        state->max_body = state->route->max_body;
+    }
+}
+
+static struct http_connection *begin(struct http_server *server, struct MHD_Connection *connection,
+                                     struct peer *peer) {
+    struct http_connection *state = calloc(1, sizeof *state);
+    if (!state)
+        return NULL;
+    state->server = server;
+    state->connection = connection;
+    state->peer = peer;
+    state->exchange.connection = state;
+    state->exchange.service = server->config.service;
+    state->started = clock_monotonic();
+    id_new(state->id);
+    pthread_mutex_lock(&server->mutex);
+    state->exchange.stopping = server->stopping;
+    state->next = server->requests;
+    if (state->next)
+        state->next->previous = state;
+    server->requests = state;
+    pthread_mutex_unlock(&server->mutex);
+    return state;
+}
+
+static enum MHD_Result first_call(struct http_server *server, struct MHD_Connection *connection,
+                                  const char *method, const char *version, void **state_slot) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct peer *peer = info ? info->socket_context : NULL;
+    struct http_connection *state = peer ? begin(server, connection, peer) : NULL;
+    if (!state)
+        return MHD_NO;
+    *state_slot = state;
+    peer_expect_body(server->deadlines, peer, state->started, 0);
+    struct http_refusal refusal =
+        http_check(connection, peer->target, version, server->loopback, &state->framing);
+    if (!refusal.status) {
+        route(state, method);
+        if (state->framing.declared <= (int64_t)state->max_body + DRAIN_BYTES)
+            return MHD_YES;
+        refusal = (struct http_refusal){413, "body_too_large", "the body is far too large"};
+    }
+    state->exchange.request.path = peer->target ? peer->target : "";
+    state->exchange.request.method = method;
+    set_problem(state, refusal.status, refusal.code, refusal.detail);
+    return queue_response(state, true); /* an answer at this point closes the connection */
+}
+
+static enum MHD_Result take_body(struct http_connection *state, const char *bytes, size_t *size) {
+    state->received += *size;
+    if (state->received <= state->max_body)
+        buffer_append(&state->body, bytes, *size);
+    else
+        buffer_clear(&state->body);
+    *size = 0;
+    peer_expect_body(state->server->deadlines, state->peer, state->started, state->received);
+    return state->received <= state->max_body + DRAIN_BYTES ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result on_request(void *self, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **state_slot) {
+    (void)url; /* already decoded, and cut at %00: the raw target is used instead */
+    struct http_connection *state = *state_slot;
+    if (!state)
+        return first_call(self, connection, method, version, state_slot);
+    if (*upload_size > 0)
+        return take_body(state, upload, upload_size);
+    return state->answered ? queue_response(state, false) : answer(state);
+}
+
+static void *on_target(void *self, const char *target, struct MHD_Connection *connection) {
+    (void)self;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct peer *peer = info ? info->socket_context : NULL;
+    if (peer) {
+        free(peer->target);
+        peer->target = target ? strdup(target) : NULL;
+    }
+    return NULL; /* not freed by libmicrohttpd when the headers turn out bad, so nothing is kept */
+}
+
+static void log_request(const struct http_connection *state) {
+    const struct http_request *request = &state->exchange.request;
+    int status = state->exchange.response.status;
+    /* Reads that went well are what a poller does all day. */
+    enum log_level level = status >= 500 || status == 0                           ? LOG_WARN
+                           : status >= 400 || strcmp(request->method, "GET") != 0 ? LOG_INFO
+                                                                                  : LOG_DEBUG;
+    if (!log_enabled(level))
+        return;
+    char path[256], method[32];
+    log_line(level, "request", "id=%s method=%s path=%s status=%d bytes=%zu ms=%.3f", state->id,
+             log_quote(request->method, method, sizeof method),
+             log_quote(request->path ? request->path : "", path, sizeof path), status,
+             state->response_bytes, 1e3 * (clock_monotonic() - state->started));
+}
+
+static void on_completed(void *self, struct MHD_Connection *connection, void **state_slot,
+                         enum MHD_RequestTerminationCode code) {
+    (void)connection, (void)code;
+    struct http_server *server = self;
+    struct http_connection *state = *state_slot;
+    if (!state)
+        return;
+    *state_slot = NULL;
+    peer_expect_header(server->deadlines, state->peer);
+    log_request(state);
+    pthread_mutex_lock(&server->mutex);
+    *(state->previous ? &state->previous->next : &server->requests) = state->next;
+    if (state->next)
+        state->next->previous = state->previous;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->mutex);
+    buffer_clear(&state->body);
+    buffer_clear(&state->exchange.response.body);
+    arena_clear(&state->arena);
+    free(state);
+}
+
+static void on_connection(void *self, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code) {
+    struct http_server *server = self;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *context = info ? peer_open(server->deadlines, info->connect_fd) : NULL;
+    } else if (*context) {
+        peer_close(server->deadlines, *context);
+        *context = NULL;
+    }
+}
+
+/* ------------------------------------------------------------------ start and stop */
+
+static void on_error(void *self, const char *format, va_list arguments) {
+    (void)self;
+    char text[256], quoted[300];
+    vsnprintf(text, sizeof text, format, arguments);
+    text[strcspn(text, "\n")] = '\0';
+    log_line(LOG_DEBUG, "libmicrohttpd", "detail=%s", log_quote(text, quoted, sizeof quoted));
+}
+
+static bool resolve(const char *host, int port, struct sockaddr_storage *address, bool *loopback,
+                    char *error, size_t error_size) {
+    char service[16];
+    snprintf(service, sizeof service, "%d", port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
+    int code = getaddrinfo(host, service, &hints, &found);
+    if (code != 0) {
+        snprintf(error, error_size, "%s: %s", host, gai_strerror(code));
+        return false;
+    }
+    memcpy(address, found->ai_addr, found->ai_addrlen);
+    freeaddrinfo(found);
+    if (address->ss_family == AF_INET6)
+        *loopback = IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)address)->sin6_addr);
+    else
+        *loopback = ntohl(((struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
+    return true;
+}
+
+bool http_host_is_loopback(const char *host) {
+    struct sockaddr_storage address;
+    bool loopback = false;
+    char error[128];
+    return resolve(host, 0, &address, &loopback, error, sizeof error) && loopback;
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *server, struct sockaddr *address) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned threads = cores < 2 ? 2 : cores > 4 ? 4 : (unsigned)cores;
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC |
+                     MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    if (address->sa_family == AF_INET6)
+        flags |= MHD_USE_IPv6;
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_error, server,
+        MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_THREAD_POOL_SIZE, threads,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS_PER_IP, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_LISTEN_BACKLOG_SIZE,
+        (unsigned)BACKLOG, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_URI_LOG_CALLBACK,
+        on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+}
+
+struct http_server *http_start(const struct http_config *config, char *error, size_t error_size) {
+    struct sockaddr_storage address;
+    struct http_server *server = calloc(1, sizeof *server);
+    if (!server) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    server->config = *config;
+    pthread_mutex_init(&server->mutex, NULL);
+    pthread_cond_init(&server->changed, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a client that went away is no reason to die */
+    if (!resolve(config->host, config->port, &address, &server->loopback, error, error_size))
+        goto fail;
+    server->deadlines = deadlines_start();
+    if (!server->deadlines) {
+        snprintf(error, error_size, "cannot start a thread");
+        goto fail;
+    }
+    server->daemon = start_daemon(server, (struct sockaddr *)&address);
+    if (!server->daemon) {
+        snprintf(error, error_size, "cannot listen on %s port %d (in use, or not allowed?)",
+                 config->host, config->port);
+        deadlines_stop(server->deadlines);
+        goto fail;
+    }
+    server->port = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+    return server;
+fail:
+    free(server);
+    return NULL;
+}
+
+int http_port(const struct http_server *server) {
+    return server->port;
+}
+
+void http_stop(struct http_server *server, int grace_ms) {
+    MHD_socket listener = MHD_quiesce_daemon(server->daemon); /* accepts nothing more */
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += grace_ms / 1000;
+    until.tv_nsec += grace_ms % 1000 * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+
+    pthread_mutex_lock(&server->mutex);
+    server->stopping = true;
+    for (struct http_connection *state = server->requests; state; state = state->next)
+        __atomic_store_n(&state->exchange.stopping, true, __ATOMIC_RELAXED);
+    /* A suspended connection must be resumed before the daemon may stop; its computation has just
+     * been told to. Other requests get the grace time to be read and answered. */
+    int waited = 0;
+    while (server->suspended > 0 || (server->requests && waited == 0))
+        waited = server->suspended > 0
+                     ? pthread_cond_wait(&server->changed, &server->mutex)
+                     : pthread_cond_timedwait(&server->changed, &server->mutex, &until);
+    pthread_mutex_unlock(&server->mutex);
+
+    MHD_stop_daemon(server->daemon);
+    if (listener != MHD_INVALID_SOCKET)
+        close(listener);
+    deadlines_stop(server->deadlines);
+    pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->mutex);
+    free(server);
+}

@@ -1,0 +1,130 @@
+/*
+ * http.h - libmicrohttpd in one place: the only file pair that knows it.
+ *
+ * An exchange is one request and its response. Its life: the whole request is read and checked
+ * (http.c), the router finds the route, the route's handler runs on an HTTP thread. A handler that
+ * only reads fills in the response and returns HTTP_REPLY. One that writes or computes first
+ * decodes the request, then returns http_on_writer(exchange, next) or http_on_pool(exchange, next):
+ * the connection is suspended, `next` runs on the writer thread inside a transaction or on a
+ * sampler thread, fills in the response (an answer >= 400 rolls the transaction back), and the
+ * connection is resumed when that is committed.
+ *
+ * All memory that a handler needs comes from the exchange's arena and lives until the response is
+ * sent.
+ */
+#ifndef SERVER_HTTP_H
+#define SERVER_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/arena.h"
+#include "server/buffer.h"
+#include "server/task.h"
+
+struct http_server;
+struct http_exchange;
+struct store_session;
+
+enum { HTTP_MAX_PARAMS = 64, HTTP_MAX_PATH_IDS = 2, HTTP_MAX_HEADERS = 16 };
+
+struct http_param {
+    const char *name, *value;
+};
+
+struct http_request {
+    const char *method; /* "GET"; HEAD arrives as GET with `head` set */
+    const char *path;   /* percent-decoded once, starts with '/' */
+    bool head;
+    struct http_param query[HTTP_MAX_PARAMS]; /* percent-decoded, in order, repeats kept */
+    size_t query_count;
+    const char *ids[HTTP_MAX_PATH_IDS]; /* what stood for the {id}s of the route's path */
+    const char *format; /* suffix of the path that the route allows, without the dot; "" if none */
+    const char *body;   /* NUL-terminated, body_length bytes before the NUL */
+    size_t body_length;
+};
+
+struct http_response {
+    int status; /* 0: the handler forgot; answered as 500 */
+    const char *content_type;
+    struct buffer body; /* given away to the socket */
+    struct http_param headers[HTTP_MAX_HEADERS];
+    size_t header_count;
+};
+
+enum http_next { HTTP_REPLY, HTTP_DEFERRED };
+
+typedef enum http_next (*http_handler)(struct http_exchange *exchange);
+typedef void (*http_deferred)(struct http_exchange *exchange, struct store_session *session);
+
+struct http_exchange {
+    struct http_request request;
+    struct http_response response;
+    void *service; /* http_config.service: what handlers work on */
+    void *state;   /* the handler's own, from the arena; survives the hop to another thread */
+    /* If set: called after a deferred part was committed (or computed) and its answer is < 400,
+     * before the answer is sent. For side effects that must not come before the commit, such as
+     * waking the workers. */
+    void (*after)(struct http_exchange *exchange);
+    volatile bool stopping; /* set when the server stops: a dn_stop_flag for long computations */
+    /* the rest belongs to http.c */
+    struct http_connection *connection;
+    http_deferred next;
+    struct task task;
+};
+
+/* One row of the route table. Paths are matched exactly; "{id}" stands for one segment. `formats`
+ * lists the suffixes that the path may end with ("json csv", NULL for none):
+ * "/v1/jobs/{id}/history" then matches ".../history.csv" too. */
+struct http_route {
+    const char *method;
+    const char *path;
+    const char *formats;
+    http_handler handler;
+    size_t max_body;           /* bytes; 0 for a request without a body */
+    const char *content_types; /* what a body may be, space-separated; NULL without body */
+    const char *summary;
+};
+
+/* An executor that takes deferred exchanges; both are given to the server by main. */
+struct http_executor {
+    void (*post)(void *self, struct task *task);
+    void *self;
+};
+
+struct http_config {
+    const char *host;
+    int port; /* 0: any free one */
+    const struct http_route *routes;
+    size_t route_count;
+    void *service;
+    /* Fills in an error response: the contract's own format, which this layer does not know. */
+    void (*problem)(struct http_exchange *exchange, int status, const char *code,
+                    const char *detail);
+    struct http_executor writer, pool;
+};
+
+/* Starts listening. NULL and a message in error (of error_size bytes) on failure. */
+struct http_server *http_start(const struct http_config *config, char *error, size_t error_size);
+bool http_host_is_loopback(const char *host);
+int http_port(const struct http_server *server);
+/* Stops: no new connections, sets `stopping` in every exchange, waits up to grace_ms for those in
+ * flight, closes. */
+void http_stop(struct http_server *server, int grace_ms);
+
+/* For handlers. */
+enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next);
+enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next);
+struct arena *http_arena(struct http_exchange *exchange);
+void *http_alloc(struct http_exchange *exchange, size_t size); /* zeroed; NULL when out of memory */
+char *http_format(struct http_exchange *exchange, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void http_set_header(struct http_exchange *exchange, const char *name,
+                     const char *value); /* value: arena or static */
+const char *http_header(const struct http_exchange *exchange,
+                        const char *name); /* of the request; NULL if absent */
+/* The one value of a query parameter, or NULL. */
+const char *http_query(const struct http_exchange *exchange, const char *name);
+
+#endif

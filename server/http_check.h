@@ -1,0 +1,28 @@
+/*
+ * http_check.h - refuses requests whose framing two programs could read differently (request
+ * smuggling, RFC 9112 sections 5-6), or that name a host this server is not (DNS rebinding).
+ */
+#ifndef SERVER_HTTP_CHECK_H
+#define SERVER_HTTP_CHECK_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct http_refusal {
+    int status; /* 0: the request may pass */
+    const char *code, *detail;
+};
+
+/* What the headers say about the body. */
+struct http_framing {
+    bool has_body;
+    int64_t declared; /* Content-Length, or -1 for a chunked body */
+};
+
+/* loopback_only: accept only names of this machine in Host. */
+struct http_refusal http_check(struct MHD_Connection *connection, const char *target,
+                               const char *version, bool loopback_only,
+                               struct http_framing *framing);
+
+#endif

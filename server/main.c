@@ -1,0 +1,94 @@
+/* denoised: the commands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "api/demo.h"
+#include "server/client.h"
+#include "server/serve.h"
+#include "server/version.h"
+
+static int complain(const char *message) {
+    fprintf(stderr, "denoised: %s\n", message);
+    return 2;
+}
+
+static int command_serve(int argc, char **argv) {
+    const struct contract contract = {.routes = api_routes,
+                                      .route_count = api_route_count,
+                                      .problem = api_problem,
+                                      .decode = api_decode_spec};
+    struct config config;
+    char error[256];
+    if (!config_read(&config, argc, argv, error, sizeof error))
+        return complain(error);
+    return serve(&config, &contract);
+}
+
+/* For container health checks: is the server that these settings describe ready? */
+static int command_healthcheck(int argc, char **argv) {
+    struct config config;
+    char error[256];
+    if (!config_read(&config, argc, argv, error, sizeof error))
+        return complain(error);
+    const char *host = config.host;
+    if (strcmp(host, "0.0.0.0") == 0)
+        host = "127.0.0.1";
+    else if (strcmp(host, "::") == 0)
+        host = "::1";
+    struct buffer body = {0};
+    int status = client_request(host, config.port, "GET", "/readyz", NULL, 3, &body);
+    printf("%s\n", status == 200 ? "ready" : status < 0 ? "no answer" : "not ready");
+    buffer_clear(&body);
+    return status == 200 ? 0 : 1;
+}
+
+static int command_version(int argc, char **argv) {
+    (void)argv;
+    if (argc > 0)
+        return complain("version takes no arguments");
+    printf("denoised %s (%s), kernels %s\n", denoised_version, denoised_commit, dn_kernels_name());
+    return 0;
+}
+
+static int command_help(int argc, char **argv);
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv); /* the arguments after the name */
+    const char *doc;
+} commands[] = {
+    {"serve", command_serve, "run the service until SIGTERM"},
+    {"demo", demo_run, "train the spiral over HTTP on a server of its own, and show the result"},
+    {"healthcheck", command_healthcheck, "exit 0 if the service answers that it is ready"},
+    {"version", command_version, "print what this program is"},
+    {"--help", command_help, "print this"},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static int command_help(int argc, char **argv) {
+    (void)argc, (void)argv;
+    printf("denoised %s: train and serve denoising diffusion models over HTTP\n\n",
+           denoised_version);
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  denoised %-12s %s\n", commands[i].name, commands[i].doc);
+    printf("\nsettings of serve and healthcheck, as a flag or in the environment:\n\n");
+    config_help();
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        command_help(0, NULL);
+        return 2;
+    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            for (int j = 2; j < argc; j++)
+                if (strcmp(argv[j], "--help") == 0)
+                    return command_help(0, NULL);
+            return commands[i].run(argc - 2, argv + 2);
+        }
+    fprintf(stderr, "denoised: there is no command \"%s\"; see denoised --help\n", argv[1]);
+    return 2;
+}

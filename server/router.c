@@ -1,0 +1,157 @@
+#include "server/router.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* ------------------------------------------------------------------ the request target */
+
+bool router_is_utf8(const char *text, size_t length) {
+    const unsigned char *s = (const unsigned char *)text, *end = s + length;
+    while (s < end) {
+        if (*s < 0x80) {
+            s++;
+            continue;
+        }
+        size_t more = *s >= 0xf0 ? 3 : *s >= 0xe0 ? 2 : 1;
+        if (*s < 0xc2 || *s > 0xf4 || (size_t)(end - s) <= more)
+            return false;
+        /* the second byte rules out overlong forms, surrogates, and what is above U+10FFFF */
+        unsigned char low = *s == 0xe0 ? 0xa0 : *s == 0xf0 ? 0x90 : 0x80;
+        unsigned char high = *s == 0xed ? 0x9f : *s == 0xf4 ? 0x8f : 0xbf;
+        if (s[1] < low || s[1] > high)
+            return false;
+        for (size_t i = 2; i <= more; i++)
+            if ((s[i] & 0xc0) != 0x80)
+                return false;
+        s += more + 1;
+    }
+    return true;
+}
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decoded copy of text [length], or NULL if its percent-encoding is wrong. */
+static const char *decode(struct arena *arena, const char *text, size_t length,
+                          bool plus_is_space) {
+    char *out = arena_copy(arena, text, length);
+    if (!out)
+        return NULL;
+    char *end = out;
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+        if (c == '%') {
+            int high = length - i > 2 ? hex_digit(text[i + 1]) : -1;
+            int low = length - i > 2 ? hex_digit(text[i + 2]) : -1;
+            if (high < 0 || low < 0 || (high | low) == 0)
+                return NULL;
+            c = (char)(high << 4 | low);
+            i += 2;
+        } else if (c == '+' && plus_is_space) {
+            c = ' ';
+        }
+        *end++ = c;
+    }
+    *end = '\0';
+    return router_is_utf8(out, (size_t)(end - out)) ? out : NULL;
+}
+
+const char *router_parse(struct arena *arena, const char *target, struct http_request *request) {
+    size_t path_length = strcspn(target, "?");
+    request->path = decode(arena, target, path_length, false);
+    if (!request->path)
+        return "the path is not valid percent-encoded UTF-8";
+    const char *at = target + path_length;
+    request->query_count = 0;
+    while (*at) {
+        at++; /* '?' or '&' */
+        size_t length = strcspn(at, "&");
+        if (length > 0) {
+            if (request->query_count == HTTP_MAX_PARAMS)
+                return "too many query parameters";
+            size_t name = strcspn(at, "=&");
+            size_t value = name < length ? name + 1 : name;
+            struct http_param *param = &request->query[request->query_count++];
+            param->name = decode(arena, at, name, true);
+            param->value = decode(arena, at + value, length - value, true);
+            if (!param->name || !param->value)
+                return "the query is not valid percent-encoded UTF-8";
+        }
+        at += length;
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ the route table */
+
+bool router_has_word(const char *words, const char *word, size_t length) {
+    while (words && *words) {
+        size_t each = strcspn(words, " ");
+        if (each == length && strncasecmp(words, word, length) == 0)
+            return true;
+        words += each + strspn(words + each, " ");
+    }
+    return false;
+}
+
+/* Matches one path segment against the pattern's; `last` ones may end in a format. */
+static bool match_segment(const struct http_route *route, struct arena *arena, const char *pattern,
+                          size_t pattern_length, const char *segment, size_t length, bool last,
+                          struct http_request *request, size_t *id_count) {
+    if (last && route->formats) {
+        size_t dot = length;
+        while (dot > 0 && segment[dot - 1] != '.')
+            dot--;
+        if (dot > 1 && router_has_word(route->formats, segment + dot, length - dot)) {
+            request->format = arena_copy(arena, segment + dot, length - dot);
+            length = dot - 1;
+        }
+    }
+    if (pattern_length == 4 && memcmp(pattern, "{id}", 4) == 0) {
+        if (length == 0 || *id_count == HTTP_MAX_PATH_IDS)
+            return false;
+        request->ids[(*id_count)++] = arena_copy(arena, segment, length);
+        return true;
+    }
+    return pattern_length == length && memcmp(pattern, segment, length) == 0;
+}
+
+static bool match(const struct http_route *route, struct arena *arena,
+                  struct http_request *request) {
+    const char *pattern = route->path, *path = request->path;
+    size_t id_count = 0;
+    request->format = "";
+    for (;;) {
+        if (*pattern != '/' || *path != '/')
+            return *pattern == *path; /* both at their end */
+        pattern++, path++;
+        size_t a = strcspn(pattern, "/"), b = strcspn(path, "/");
+        if (!match_segment(route, arena, pattern, a, path, b, path[b] == '\0', request, &id_count))
+            return false;
+        pattern += a, path += b;
+    }
+}
+
+const struct http_route *router_find(const struct http_route *routes, size_t count,
+                                     struct arena *arena, struct http_request *request,
+                                     char allow[ROUTER_ALLOW]) {
+    int used = 0;
+    allow[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        if (!match(&routes[i], arena, request))
+            continue;
+        if (strcmp(routes[i].method, request->method) == 0)
+            return &routes[i];
+        bool get = strcmp(routes[i].method, "GET") == 0;
+        used += snprintf(allow + used, ROUTER_ALLOW - (size_t)used, "%s%s%s", used ? ", " : "",
+                         routes[i].method, get ? ", HEAD" : "");
+        if (used >= ROUTER_ALLOW)
+            used = ROUTER_ALLOW - 1;
+    }
+    return NULL;
+}

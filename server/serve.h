@@ -1,0 +1,23 @@
+/*
+ * serve.h - `denoised serve`: all parts wired together, from start to orderly stop.
+ */
+#ifndef SERVER_SERVE_H
+#define SERVER_SERVE_H
+
+#include "server/config.h"
+#include "server/http.h"
+#include "server/worker.h"
+
+/* What the contract's layer gives to the server, which does not know it. */
+struct contract {
+    const struct http_route *routes;
+    size_t route_count;
+    void (*problem)(struct http_exchange *exchange, int status, const char *code,
+                    const char *detail);
+    worker_decode decode;
+};
+
+/* Serves until SIGTERM or SIGINT. Returns the exit status of the process. */
+int serve(const struct config *config, const struct contract *contract);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * service.h - what the handlers in api/ work on: main wires it together.
+ */
+#ifndef SERVER_SERVICE_H
+#define SERVER_SERVICE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "server/pool.h"
+#include "server/store.h"
+#include "server/worker.h"
+#include "server/writer.h"
+
+struct service {
+    struct store *store;
+    struct writer *writer;
+    struct workers *workers;
+    struct pool *pool;
+    int max_queued;     /* jobs that may wait; more are answered 429 */
+    int64_t started_at; /* ms */
+    atomic_bool ready;  /* recovered and accepting; false again while stopping */
+};
+
+#endif

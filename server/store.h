@@ -1,0 +1,182 @@
+/*
+ * store.h - the durable state, behind one interface: jobs, loss history, checkpoints, models.
+ *
+ * One process owns a database (a lock file says so). One session writes: it lives on the writer
+ * thread (writer.h), and nothing else may use it. Any other thread borrows a read-only session for
+ * as long as one request needs it. Functions marked W need the writing session inside a
+ * transaction; the others work on both.
+ *
+ * Rows are plain structs; strings and blobs in them are copies from malloc, freed by the matching
+ * _clear. Times are milliseconds since 1970 (CLOCK_REALTIME), 0 meaning "not yet".
+ */
+#ifndef SERVER_STORE_H
+#define SERVER_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+struct store_session;
+
+enum store_status {
+    STORE_OK = 0,
+    STORE_NOT_FOUND,
+    STORE_CONFLICT, /* the row is in a state that forbids this */
+    STORE_LOST,     /* the fence moved on: somebody else owns the job now */
+    STORE_FULL,     /* no space on the disk */
+    STORE_ERROR,    /* anything else; already logged */
+};
+
+enum { STORE_ID_LENGTH = 36 }; /* a UUIDv7 in its usual form */
+
+enum job_status {
+    JOB_QUEUED,
+    JOB_RUNNING,
+    JOB_SUCCEEDED,
+    JOB_FAILED,
+    JOB_CANCELLED,
+    JOB_STATUS_COUNT
+};
+extern const char *const job_status_names[JOB_STATUS_COUNT + 1]; /* NULL-terminated */
+
+struct job {
+    char id[STORE_ID_LENGTH + 1];
+    char *name;    /* NULL if the client gave none */
+    char *dataset; /* name of the data set, for filters */
+    char *spec;    /* the whole normalised spec as JSON text; opaque here */
+    enum job_status status;
+    int64_t queue_position; /* 0: next to run; -1: not queued */
+    int epoch, epochs;
+    int64_t step, steps;
+    double seconds;                  /* spent training so far, all attempts together */
+    double train_loss, val_loss;     /* of the last stored epoch; NAN if none */
+    char *error_code, *error_detail; /* NULL unless failed */
+    int attempt;
+    bool cancel_requested;
+    int64_t created_at, started_at, finished_at;
+};
+void job_clear(struct job *job);
+
+struct epoch_row {
+    int epoch;
+    int64_t step;
+    double train_loss, val_loss, learning_rate, gradient_norm; /* NAN is stored as NULL */
+    double seconds; /* training time up to the end of this epoch */
+};
+
+/* A claimed job, as a worker holds it. */
+struct claim {
+    char id[STORE_ID_LENGTH + 1];
+    char *spec;
+    int64_t fence;
+    int attempt;
+    double seconds;
+    bool cancel_requested;
+    void *checkpoint; /* newest stored training state, NULL to start afresh */
+    size_t checkpoint_bytes;
+};
+void claim_clear(struct claim *claim);
+
+/* What a worker reports: the epochs since its last report, and a checkpoint with the model that
+ * goes with it. */
+struct progress {
+    const char *id;
+    int64_t fence;
+    const struct epoch_row *epochs; /* [epoch_count], ascending; may be empty */
+    size_t epoch_count;
+    const void
+        *checkpoint; /* training state after the last of these epochs; NULL: none this time */
+    size_t checkpoint_bytes;
+    const void *model;
+    size_t model_bytes;
+    const char *variant; /* kernel variant */
+};
+
+struct model {
+    char id[STORE_ID_LENGTH + 1];
+    char *name;
+    char *spec; /* as the job's */
+    char *variant;
+    int epoch;
+    void *bytes; /* serialised dn_model; NULL when only the description was asked for */
+    size_t byte_count;
+    int64_t created_at, updated_at;
+};
+void model_clear(struct model *model);
+
+/* Opens or creates the database file, takes the lock, applies migrations. NULL and a message on
+ * failure: locked by another process, not a database, a schema newer than this program. */
+struct store *store_open(const char *path, char *error, size_t error_size);
+void store_close(struct store *store); /* all sessions must be back */
+struct store_session *store_writer(struct store *store);
+struct store_session *
+store_acquire(struct store *store); /* a read-only session; NULL when none can be opened */
+void store_release(struct store *store, struct store_session *session);
+bool store_ping(struct store_session *session); /* a trivial read works */
+
+/* W. Transactions of the writer: a group of savepoints between begin and commit. */
+enum store_status store_begin(struct store_session *session);
+enum store_status store_commit(struct store_session *session);
+void store_abort(struct store_session *session); /* the whole group */
+enum store_status store_savepoint(struct store_session *session);
+enum store_status store_keep(struct store_session *session,
+                             bool keep); /* releases, or rolls back, the savepoint */
+
+/* Of the writer, between transactions: moves what the write-ahead log holds into the database file
+ * when it has grown. */
+void store_checkpoint(struct store_session *session);
+
+/* W. A new queued job: id, name, dataset, spec, epochs, steps and created_at are taken from `job`.
+ */
+enum store_status store_job_insert(struct store_session *session, const struct job *job);
+/* id may be "latest". */
+enum store_status store_job_get(struct store_session *session, const char *id, struct job *job);
+enum store_status store_job_count(struct store_session *session, enum job_status status,
+                                  int64_t *count);
+
+struct job_filter {
+    int status;          /* enum job_status, or -1 for all */
+    const char *dataset; /* NULL for all */
+    const char *after;   /* id of the last job of the page before; NULL: from the newest */
+    int limit;
+};
+/* Newest first; jobs [limit], *count and *has_more are set. STORE_NOT_FOUND when `after` is no job.
+ */
+enum store_status store_job_list(struct store_session *session, const struct job_filter *filter,
+                                 struct job *jobs, int *count, bool *has_more);
+
+/* W. Queued: cancelled at once. Running: marked, the worker stops. Ended: nothing changes. */
+enum store_status store_job_cancel(struct store_session *session, const char *id, int64_t now);
+/* W. Deletes the job, its history, checkpoints and model. STORE_CONFLICT while running, unless
+ * forced. */
+enum store_status store_job_delete(struct store_session *session, const char *id, bool force);
+
+/* Epochs after `after`, ascending; rows [limit]. */
+enum store_status store_history(struct store_session *session, const char *job_id, int after,
+                                int limit, struct epoch_row *rows, int *count, bool *has_more);
+
+/* id may be "latest": the model that was updated last. */
+enum store_status store_model_get(struct store_session *session, const char *id, bool with_bytes,
+                                  struct model *model);
+
+/* W. The queue's side. owner names this boot and worker. STORE_NOT_FOUND when nothing is queued. */
+enum store_status store_claim(struct store_session *session, const char *owner, int64_t now,
+                              struct claim *claim);
+/* W. Checkpoint, epochs and progress in one go. STORE_LOST if the fence does not match. */
+enum store_status store_progress(struct store_session *session, const struct progress *progress,
+                                 int64_t now, bool *cancel_requested);
+/* W. Forgets the checkpoints, model and history of a claimed job: its training starts afresh. */
+enum store_status store_restart(struct store_session *session, const char *id, int64_t fence);
+/* W. The end: status succeeded, failed (code, detail) or cancelled. */
+enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
+                               enum job_status status, const char *error_code,
+                               const char *error_detail, int64_t now);
+/* W. Back to the queue with no attempt counted: the server is stopping. */
+enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence);
+/* W. At start: every running job belongs to a dead boot; back to the queue, or cancelled if that
+ * was asked, or failed with code "crash_loop" after three crashes without a checkpoint in between.
+ */
+enum store_status store_recover(struct store_session *session, int64_t now, int *requeued);
+
+#endif

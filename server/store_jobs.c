@@ -1,0 +1,205 @@
+/* Jobs as clients see them: insert, read, list, cancel, delete; and their loss history. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store_sql.h"
+
+const char *const job_status_names[] = {"queued", "running",   "succeeded",
+                                        "failed", "cancelled", NULL};
+
+void job_clear(struct job *job) {
+    free(job->name);
+    free(job->dataset);
+    free(job->spec);
+    free(job->error_code);
+    free(job->error_detail);
+    *job = (struct job){0};
+}
+
+enum store_status sql_job_seq(struct store_session *session, const char *id, int64_t *seq) {
+    sqlite3_stmt *statement =
+        strcmp(id, "latest") == 0
+            ? sql_prepare(session, "SELECT max(seq) FROM job HAVING count(*) > 0", "")
+            : sql_prepare(session, "SELECT seq FROM job WHERE id = ?1", "t", id);
+    bool found = sql_row(session, statement);
+    if (found)
+        *seq = sqlite3_column_int64(statement, 0);
+    enum store_status status = sql_done(session, statement);
+    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+}
+
+enum store_status store_job_insert(struct store_session *session, const struct job *job) {
+    return sql_run(session,
+                   "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                   "ttttiii", job->id, job->name, job->dataset, job->spec, (int64_t)job->epochs,
+                   job->steps, job->created_at);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+#define JOB_COLUMNS                                                                                \
+    "id, name, dataset, spec, status,"                                                             \
+    " CASE status WHEN 'queued' THEN (SELECT count(*) FROM job AS q"                               \
+    "  WHERE q.status = 'queued' AND q.seq < job.seq) ELSE -1 END,"                                \
+    " epoch, epochs, step, steps, seconds, train_loss, val_loss, error_code, error_detail,"        \
+    " attempt, cancel_requested, created_at, started_at, finished_at"
+
+static enum job_status status_of(const char *name) {
+    int i = 0;
+    while (i < JOB_STATUS_COUNT - 1 && strcmp(job_status_names[i], name) != 0)
+        i++; /* a CHECK in the schema allows no other name */
+    return (enum job_status)i;
+}
+
+static void read_job(struct store_session *session, sqlite3_stmt *row, struct job *job) {
+    *job = (struct job){
+        .name = sql_text(session, row, 1),
+        .dataset = sql_text(session, row, 2),
+        .spec = sql_text(session, row, 3),
+        .status = status_of((const char *)sqlite3_column_text(row, 4)),
+        .queue_position = sqlite3_column_int64(row, 5),
+        .epoch = sqlite3_column_int(row, 6),
+        .epochs = sqlite3_column_int(row, 7),
+        .step = sqlite3_column_int64(row, 8),
+        .steps = sqlite3_column_int64(row, 9),
+        .seconds = sqlite3_column_double(row, 10),
+        .train_loss = sql_real(row, 11),
+        .val_loss = sql_real(row, 12),
+        .error_code = sql_text(session, row, 13),
+        .error_detail = sql_text(session, row, 14),
+        .attempt = sqlite3_column_int(row, 15),
+        .cancel_requested = sqlite3_column_int(row, 16),
+        .created_at = sqlite3_column_int64(row, 17),
+        .started_at = sqlite3_column_int64(row, 18),
+        .finished_at = sqlite3_column_int64(row, 19),
+    };
+    memcpy(job->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
+}
+
+enum store_status store_job_get(struct store_session *session, const char *id, struct job *job) {
+    int64_t seq;
+    enum store_status status = sql_job_seq(session, id, &seq);
+    if (status != STORE_OK)
+        return status;
+    sqlite3_stmt *row =
+        sql_prepare(session, "SELECT " JOB_COLUMNS " FROM job WHERE seq = ?1", "i", seq);
+    bool found = sql_row(session, row);
+    if (found)
+        read_job(session, row, job);
+    status = sql_done(session, row);
+    if (found && status != STORE_OK)
+        job_clear(job);
+    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+}
+
+enum store_status store_job_count(struct store_session *session, enum job_status which,
+                                  int64_t *count) {
+    sqlite3_stmt *row = sql_prepare(session, "SELECT count(*) FROM job WHERE status = ?1", "t",
+                                    job_status_names[which]);
+    *count = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
+    return sql_done(session, row);
+}
+
+/* The filters differ in which index serves them, so each combination is a statement of its own. */
+static sqlite3_stmt *prepare_list(struct store_session *session, const struct job_filter *filter,
+                                  int64_t before) {
+#define LIST(where)                                                                                \
+    "SELECT " JOB_COLUMNS " FROM job WHERE " where " seq < ?1 ORDER BY seq DESC LIMIT ?2"
+    const char *status = filter->status >= 0 ? job_status_names[filter->status] : NULL;
+    int64_t limit = filter->limit + 1; /* one more, to know whether there is more */
+    if (status && filter->dataset)
+        return sql_prepare(session, LIST("status = ?3 AND dataset = ?4 AND"), "iitt", before, limit,
+                           status, filter->dataset);
+    if (status)
+        return sql_prepare(session, LIST("status = ?3 AND"), "iit", before, limit, status);
+    if (filter->dataset)
+        return sql_prepare(session, LIST("dataset = ?3 AND"), "iit", before, limit,
+                           filter->dataset);
+    return sql_prepare(session, LIST(""), "ii", before, limit);
+#undef LIST
+}
+
+enum store_status store_job_list(struct store_session *session, const struct job_filter *filter,
+                                 struct job *jobs, int *count, bool *has_more) {
+    int64_t before = INT64_MAX;
+    if (filter->after) {
+        enum store_status status = sql_job_seq(session, filter->after, &before);
+        if (status != STORE_OK)
+            return status;
+    }
+    *count = 0;
+    *has_more = false;
+    sqlite3_stmt *row = prepare_list(session, filter, before);
+    while (!*has_more && sql_row(session, row)) {
+        if (*count == filter->limit)
+            *has_more = true;
+        else
+            read_job(session, row, &jobs[(*count)++]);
+    }
+    enum store_status status = sql_done(session, row);
+    if (status != STORE_OK)
+        while (*count > 0)
+            job_clear(&jobs[--*count]);
+    return status;
+}
+
+enum store_status store_history(struct store_session *session, const char *job_id, int after,
+                                int limit, struct epoch_row *rows, int *count, bool *has_more) {
+    int64_t seq;
+    enum store_status status = sql_job_seq(session, job_id, &seq);
+    if (status != STORE_OK)
+        return status;
+    *count = 0;
+    *has_more = false;
+    sqlite3_stmt *row = sql_prepare(
+        session,
+        "SELECT epoch, step, train_loss, val_loss, learning_rate, gradient_norm, seconds"
+        " FROM history WHERE job_seq = ?1 AND epoch > ?2 ORDER BY epoch LIMIT ?3",
+        "iii", seq, (int64_t)after, (int64_t)limit + 1);
+    while (!*has_more && sql_row(session, row)) {
+        if (*count == limit) {
+            *has_more = true;
+            break;
+        }
+        rows[(*count)++] = (struct epoch_row){
+            .epoch = sqlite3_column_int(row, 0),
+            .step = sqlite3_column_int64(row, 1),
+            .train_loss = sql_real(row, 2),
+            .val_loss = sql_real(row, 3),
+            .learning_rate = sql_real(row, 4),
+            .gradient_norm = sql_real(row, 5),
+            .seconds = sqlite3_column_double(row, 6),
+        };
+    }
+    return sql_done(session, row);
+}
+
+/* ------------------------------------------------------------------ changes */
+
+enum store_status store_job_cancel(struct store_session *session, const char *id, int64_t now) {
+    int64_t seq;
+    enum store_status status = sql_job_seq(session, id, &seq);
+    if (status != STORE_OK)
+        return status;
+    return sql_run(session,
+                   "UPDATE job SET cancel_requested = 1,"
+                   " status = iif(status = 'queued', 'cancelled', status),"
+                   " finished_at = iif(status = 'queued', ?2, finished_at)"
+                   " WHERE seq = ?1 AND status IN ('queued', 'running')",
+                   "ii", seq, now);
+}
+
+enum store_status store_job_delete(struct store_session *session, const char *id, bool force) {
+    int64_t seq;
+    enum store_status status = sql_job_seq(session, id, &seq);
+    if (status != STORE_OK)
+        return status;
+    sqlite3_stmt *deleted = sql_prepare(
+        session, "DELETE FROM job WHERE seq = ?1 AND (?2 OR status <> 'running') RETURNING seq",
+        "ii", seq, (int64_t)force);
+    bool gone = sql_row(session, deleted);
+    status = sql_done(session, deleted);
+    return status != STORE_OK ? status : gone ? STORE_OK : STORE_CONFLICT;
+}

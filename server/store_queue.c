@@ -1,0 +1,253 @@
+/* The queue's side of the store: claim, progress, finish, recover; and the models that result. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store_sql.h"
+
+enum { STALLS_ALLOWED = 3 };
+
+void claim_clear(struct claim *claim) {
+    free(claim->spec);
+    free(claim->checkpoint);
+    *claim = (struct claim){0};
+}
+
+void model_clear(struct model *model) {
+    free(model->name);
+    free(model->spec);
+    free(model->variant);
+    free(model->bytes);
+    *model = (struct model){0};
+}
+
+/* ------------------------------------------------------------------ claim */
+
+/* The newest checkpoint, if any, and the epoch it stands for. */
+static enum store_status read_checkpoint(struct store_session *session, int64_t seq,
+                                         struct claim *claim, int64_t *epoch) {
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT epoch, bytes FROM checkpoint WHERE job_seq = ?1"
+                                    " ORDER BY epoch DESC LIMIT 1",
+                                    "i", seq);
+    *epoch = 0;
+    if (sql_row(session, row)) {
+        *epoch = sqlite3_column_int64(row, 0);
+        claim->checkpoint = sql_blob(session, row, 1, &claim->checkpoint_bytes);
+    }
+    return sql_done(session, row);
+}
+
+/* Epochs after the checkpoint will be trained again: their rows go, and the job says where it
+ * really is. */
+static enum store_status rewind_to(struct store_session *session, int64_t seq, int64_t epoch) {
+    enum store_status status =
+        sql_run(session, "DELETE FROM history WHERE job_seq = ?1 AND epoch > ?2", "ii", seq, epoch);
+    if (status != STORE_OK)
+        return status;
+    return sql_run(session,
+                   "UPDATE job SET epoch = coalesce(h.epoch, 0), step = coalesce(h.step, 0),"
+                   " seconds = coalesce(h.seconds, 0), train_loss = h.train_loss,"
+                   " val_loss = h.val_loss"
+                   " FROM (SELECT 1) LEFT JOIN history AS h ON h.job_seq = ?1 AND h.epoch = ?2"
+                   " WHERE job.seq = ?1",
+                   "ii", seq, epoch);
+}
+
+enum store_status store_claim(struct store_session *session, const char *owner, int64_t now,
+                              struct claim *claim) {
+    int64_t seq = 0, epoch;
+    *claim = (struct claim){0};
+    sqlite3_stmt *row = sql_prepare(
+        session,
+        "UPDATE job SET status = 'running', owner = ?1, fence = fence + 1, attempt = attempt + 1,"
+        " stalls = stalls + 1, started_at = coalesce(started_at, ?2)"
+        " WHERE seq = (SELECT seq FROM job WHERE status = 'queued' ORDER BY seq LIMIT 1)"
+        " RETURNING seq, id, spec, fence, attempt, cancel_requested",
+        "ti", owner, now);
+    bool found = sql_row(session, row);
+    if (found) {
+        seq = sqlite3_column_int64(row, 0);
+        memcpy(claim->id, sqlite3_column_text(row, 1), STORE_ID_LENGTH);
+        claim->spec = sql_text(session, row, 2);
+        claim->fence = sqlite3_column_int64(row, 3);
+        claim->attempt = sqlite3_column_int(row, 4);
+        claim->cancel_requested = sqlite3_column_int(row, 5);
+    }
+    enum store_status status = sql_done(session, row);
+    if (status == STORE_OK && !found)
+        return STORE_NOT_FOUND;
+    if (status == STORE_OK)
+        status = read_checkpoint(session, seq, claim, &epoch);
+    if (status == STORE_OK)
+        status = rewind_to(session, seq, epoch);
+    if (status == STORE_OK) {
+        row = sql_prepare(session, "SELECT seconds FROM job WHERE seq = ?1", "i", seq);
+        claim->seconds = sql_row(session, row) ? sqlite3_column_double(row, 0) : 0;
+        status = sql_done(session, row);
+    }
+    if (status != STORE_OK)
+        claim_clear(claim);
+    return status;
+}
+
+/* ------------------------------------------------------------------ progress */
+
+static enum store_status add_epochs(struct store_session *session, int64_t seq,
+                                    const struct progress *progress) {
+    enum store_status status = STORE_OK;
+    for (size_t i = 0; i < progress->epoch_count && status == STORE_OK; i++) {
+        const struct epoch_row *row = &progress->epochs[i];
+        status = sql_run(session,
+                         "INSERT INTO history (job_seq, epoch, step, train_loss, val_loss,"
+                         " learning_rate, gradient_norm, seconds)"
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                         "iiiddddd", seq, (int64_t)row->epoch, row->step, row->train_loss,
+                         row->val_loss, row->learning_rate, row->gradient_norm, row->seconds);
+    }
+    return status;
+}
+
+static enum store_status add_checkpoint(struct store_session *session, int64_t seq,
+                                        const struct progress *progress, int64_t now) {
+    int64_t epoch = progress->epochs[progress->epoch_count - 1].epoch;
+    enum store_status status =
+        sql_run(session, "INSERT INTO checkpoint (job_seq, epoch, bytes) VALUES (?1, ?2, ?3)",
+                "iib", seq, epoch, progress->checkpoint, progress->checkpoint_bytes);
+    if (status == STORE_OK)
+        status = sql_run(session,
+                         "DELETE FROM checkpoint WHERE job_seq = ?1 AND epoch NOT IN (SELECT epoch"
+                         " FROM checkpoint WHERE job_seq = ?1 ORDER BY epoch DESC LIMIT 2)",
+                         "i", seq);
+    if (status == STORE_OK)
+        status = sql_run(session,
+                         "INSERT INTO model (id, job_seq, name, spec, variant, epoch, bytes,"
+                         "                   created_at, updated_at)"
+                         " SELECT id, seq, name, spec, ?2, ?3, ?4, ?5, ?5 FROM job WHERE seq = ?1"
+                         " ON CONFLICT (id) DO UPDATE SET variant = excluded.variant,"
+                         " epoch = excluded.epoch, bytes = excluded.bytes,"
+                         " updated_at = excluded.updated_at",
+                         "itibi", seq, progress->variant, epoch, progress->model,
+                         progress->model_bytes, now);
+    return status;
+}
+
+enum store_status store_progress(struct store_session *session, const struct progress *progress,
+                                 int64_t now, bool *cancel_requested) {
+    if (progress->epoch_count == 0)
+        return STORE_OK;
+    const struct epoch_row *last = &progress->epochs[progress->epoch_count - 1];
+    sqlite3_stmt *row = sql_prepare(
+        session,
+        "UPDATE job SET epoch = ?3, step = ?4, seconds = ?5, train_loss = ?6, val_loss = ?7,"
+        " stalls = iif(?8, 0, stalls) WHERE id = ?1 AND fence = ?2 AND status = 'running'"
+        " RETURNING seq, cancel_requested",
+        "tiiidddi", progress->id, progress->fence, (int64_t)last->epoch, last->step, last->seconds,
+        last->train_loss, last->val_loss, (int64_t)(progress->checkpoint != NULL));
+    bool held = sql_row(session, row);
+    int64_t seq = held ? sqlite3_column_int64(row, 0) : 0;
+    if (held)
+        *cancel_requested = sqlite3_column_int(row, 1);
+    enum store_status status = sql_done(session, row);
+    if (status == STORE_OK && !held)
+        return STORE_LOST;
+    if (status == STORE_OK)
+        status = add_epochs(session, seq, progress);
+    if (status == STORE_OK && progress->checkpoint)
+        status = add_checkpoint(session, seq, progress, now);
+    return status;
+}
+
+/* ------------------------------------------------------------------ the end of an attempt */
+
+/* STORE_LOST if the statement, which names a fence, changed no row. */
+static enum store_status held(struct store_session *session, enum store_status status) {
+    return status == STORE_OK && sqlite3_changes(session->db) == 0 ? STORE_LOST : status;
+}
+
+enum store_status store_restart(struct store_session *session, const char *id, int64_t fence) {
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT seq FROM job WHERE id = ?1 AND fence = ?2"
+                                    " AND status = 'running'",
+                                    "ti", id, fence);
+    int64_t seq = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
+    enum store_status status = sql_done(session, row);
+    if (status == STORE_OK && seq == 0)
+        return STORE_LOST;
+    if (status == STORE_OK)
+        status = sql_run(session, "DELETE FROM checkpoint WHERE job_seq = ?1", "i", seq);
+    if (status == STORE_OK)
+        status = sql_run(session, "DELETE FROM model WHERE job_seq = ?1", "i", seq);
+    return status == STORE_OK ? rewind_to(session, seq, 0) : status;
+}
+
+enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
+                               enum job_status status, const char *error_code,
+                               const char *error_detail, int64_t now) {
+    return held(session, sql_run(session,
+                                 "UPDATE job SET status = ?3, error_code = ?4, error_detail = ?5,"
+                                 " finished_at = ?6, owner = NULL"
+                                 " WHERE id = ?1 AND fence = ?2 AND status = 'running'",
+                                 "tittti", id, fence, job_status_names[status], error_code,
+                                 error_detail, now));
+}
+
+enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence) {
+    return held(session, sql_run(session,
+                                 "UPDATE job SET status = 'queued', owner = NULL,"
+                                 " attempt = attempt - 1, stalls = stalls - 1"
+                                 " WHERE id = ?1 AND fence = ?2 AND status = 'running'",
+                                 "ti", id, fence));
+}
+
+enum store_status store_recover(struct store_session *session, int64_t now, int *requeued) {
+    enum store_status status =
+        sql_run(session,
+                "UPDATE job SET status = 'cancelled', owner = NULL, finished_at = ?1"
+                " WHERE status = 'running' AND cancel_requested",
+                "i", now);
+    if (status == STORE_OK)
+        status =
+            sql_run(session,
+                    "UPDATE job SET status = 'failed', owner = NULL, finished_at = ?1,"
+                    " error_code = 'crash_loop', error_detail = 'the server died ' || stalls ||"
+                    " ' times while it trained this job, with no checkpoint in between'"
+                    " WHERE status = 'running' AND stalls >= ?2",
+                    "ii", now, (int64_t)STALLS_ALLOWED);
+    if (status == STORE_OK)
+        status = sql_run(
+            session, "UPDATE job SET status = 'queued', owner = NULL WHERE status = 'running'", "");
+    *requeued = status == STORE_OK ? sqlite3_changes(session->db) : 0;
+    return status;
+}
+
+/* ------------------------------------------------------------------ models */
+
+enum store_status store_model_get(struct store_session *session, const char *id, bool with_bytes,
+                                  struct model *model) {
+#define MODEL(where)                                                                               \
+    "SELECT id, name, spec, variant, epoch, created_at, updated_at, iif(?1, bytes, NULL)"          \
+    " FROM model " where
+    sqlite3_stmt *row =
+        strcmp(id, "latest") == 0
+            ? sql_prepare(session, MODEL("ORDER BY updated_at DESC, job_seq DESC LIMIT 1"), "i",
+                          (int64_t)with_bytes)
+            : sql_prepare(session, MODEL("WHERE id = ?2"), "it", (int64_t)with_bytes, id);
+#undef MODEL
+    bool found = sql_row(session, row);
+    if (found) {
+        *model = (struct model){
+            .name = sql_text(session, row, 1),
+            .spec = sql_text(session, row, 2),
+            .variant = sql_text(session, row, 3),
+            .epoch = sqlite3_column_int(row, 4),
+            .created_at = sqlite3_column_int64(row, 5),
+            .updated_at = sqlite3_column_int64(row, 6),
+        };
+        memcpy(model->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
+        model->bytes = sql_blob(session, row, 7, &model->byte_count);
+    }
+    enum store_status status = sql_done(session, row);
+    if (found && status != STORE_OK)
+        model_clear(model);
+    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+}

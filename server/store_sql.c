@@ -1,0 +1,164 @@
+#include "server/store_sql.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/log.h"
+
+enum { EXIT_DATA_IN_DANGER = 70 };
+
+enum store_status sql_failure(sqlite3 *db, int code, const char *what) {
+    char quoted[256];
+    log_line(LOG_ERROR, "database error", "code=%d what=%s detail=%s", code, what,
+             log_quote(db ? sqlite3_errmsg(db) : sqlite3_errstr(code), quoted, sizeof quoted));
+    switch (code) {
+    case SQLITE_FULL:
+    case SQLITE_IOERR_WRITE:
+    case SQLITE_IOERR_SHMOPEN:
+    case SQLITE_IOERR_SHMSIZE:
+    case SQLITE_IOERR_SHMMAP: /* the -shm file could not grow: a full disk again */
+        return STORE_FULL;
+    default: break;
+    }
+    /* After a failed fsync nobody knows what is on the disk, and a damaged file only gets worse by
+     * writing: stop at once, and let recovery at the next start find out. */
+    if (code == SQLITE_IOERR_FSYNC || (code & 0xff) == SQLITE_CORRUPT ||
+        (code & 0xff) == SQLITE_NOTADB)
+        _exit(EXIT_DATA_IN_DANGER);
+    return (code & 0xff) == SQLITE_FULL ? STORE_FULL : STORE_ERROR;
+}
+
+static sqlite3_stmt *find(struct store_session *session, const char *sql) {
+    for (int i = 0; i < session->cached; i++)
+        if (session->cache[i].sql == sql)
+            return session->cache[i].statement;
+    sqlite3_stmt *statement = NULL;
+    int code =
+        session->cached == SQL_MAX_STATEMENTS
+            ? SQLITE_NOMEM
+            : sqlite3_prepare_v3(session->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL);
+    if (code != SQLITE_OK) {
+        session->status = sql_failure(session->db, code, sql);
+        return NULL;
+    }
+    session->cache[session->cached].sql = sql;
+    session->cache[session->cached++].statement = statement;
+    return statement;
+}
+
+sqlite3_stmt *sql_prepare(struct store_session *session, const char *sql, const char *types, ...) {
+    session->status = STORE_OK;
+    sqlite3_stmt *statement = find(session, sql);
+    if (!statement)
+        return NULL;
+    va_list values;
+    va_start(values, types);
+    for (int i = 1, code; *types; types++, i++) {
+        if (*types == 't') {
+            code = sqlite3_bind_text(statement, i, va_arg(values, const char *), -1, SQLITE_STATIC);
+        } else if (*types == 'i') {
+            code = sqlite3_bind_int64(statement, i, va_arg(values, int64_t));
+        } else if (*types == 'd') {
+            code = sqlite3_bind_double(statement, i, va_arg(values, double));
+        } else { /* 'b' */
+            const void *bytes = va_arg(values, const void *);
+            code = sqlite3_bind_blob64(statement, i, bytes, va_arg(values, size_t), SQLITE_STATIC);
+        }
+        if (code != SQLITE_OK)
+            session->status = sql_failure(session->db, code, sql);
+    }
+    va_end(values);
+    return statement;
+}
+
+bool sql_row(struct store_session *session, sqlite3_stmt *statement) {
+    if (!statement || session->status != STORE_OK)
+        return false;
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        session->status =
+            sql_failure(session->db, sqlite3_extended_errcode(session->db), sqlite3_sql(statement));
+    return code == SQLITE_ROW;
+}
+
+enum store_status sql_done(struct store_session *session, sqlite3_stmt *statement) {
+    /* An open read would pin the write-ahead log, so this is on every path. */
+    sqlite3_reset(statement);
+    if (statement)
+        sqlite3_clear_bindings(statement);
+    return session->status;
+}
+
+enum store_status sql_finish(struct store_session *session, sqlite3_stmt *statement) {
+    while (sql_row(session, statement))
+        ;
+    return sql_done(session, statement);
+}
+
+void *sql_blob(struct store_session *session, sqlite3_stmt *statement, int column, size_t *size) {
+    *size = 0;
+    if (sqlite3_column_type(statement, column) == SQLITE_NULL)
+        return NULL;
+    const void *bytes = sqlite3_column_blob(statement, column);
+    size_t length = (size_t)sqlite3_column_bytes(statement, column);
+    char *copy = malloc(length + 1);
+    if (!copy) {
+        session->status = STORE_ERROR;
+        return NULL;
+    }
+    if (length)
+        memcpy(copy, bytes, length);
+    copy[length] = '\0';
+    *size = length;
+    return copy;
+}
+
+char *sql_text(struct store_session *session, sqlite3_stmt *statement, int column) {
+    size_t length;
+    return sql_blob(session, statement, column, &length);
+}
+
+double sql_real(sqlite3_stmt *statement, int column) {
+    return sqlite3_column_type(statement, column) == SQLITE_NULL
+               ? NAN
+               : sqlite3_column_double(statement, column);
+}
+
+/* ------------------------------------------------------------------ transactions */
+
+enum store_status store_begin(struct store_session *session) {
+    return sql_run(session, "BEGIN IMMEDIATE", "");
+}
+
+enum store_status store_commit(struct store_session *session) {
+    enum store_status status = sql_run(session, "COMMIT", "");
+    if (status != STORE_OK)
+        store_abort(session);
+    return status;
+}
+
+void store_abort(struct store_session *session) {
+    enum store_status why = session->status;
+    if (!sqlite3_get_autocommit(session->db))
+        sql_run(session, "ROLLBACK", "");
+    session->status = why;
+}
+
+enum store_status store_savepoint(struct store_session *session) {
+    return sql_run(session, "SAVEPOINT task", "");
+}
+
+enum store_status store_keep(struct store_session *session, bool keep) {
+    /* A full disk, among others, makes SQLite take the whole transaction back on its own. */
+    if (sqlite3_get_autocommit(session->db))
+        return session->status != STORE_OK ? session->status : STORE_ERROR;
+    if (!keep) {
+        enum store_status status = sql_run(session, "ROLLBACK TO task", "");
+        if (status != STORE_OK)
+            return status;
+    }
+    return sql_run(session, "RELEASE task", "");
+}

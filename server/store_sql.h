@@ -1,0 +1,55 @@
+/*
+ * store_sql.h - the SQLite side of the store, shared by the store_*.c files only.
+ *
+ * SQL text stands next to the function that uses it. A statement is prepared once per session, on
+ * first use, and found again by the address of its text:
+ *
+ *     sqlite3_stmt *statement = sql_prepare(session, "SELECT ... WHERE id = ?1", "t", id);
+ *     if (sql_row(session, statement)) ... sqlite3_column_...
+ *     return sql_done(session, statement);
+ */
+#ifndef SERVER_STORE_SQL_H
+#define SERVER_STORE_SQL_H
+
+#include <sqlite3.h>
+
+#include "server/store.h"
+
+enum { SQL_MAX_STATEMENTS = 64 };
+
+struct store_session {
+    sqlite3 *db;
+    struct store_session *next; /* in the store's list of idle readers */
+    struct {
+        const char *sql;
+        sqlite3_stmt *statement;
+    } cache[SQL_MAX_STATEMENTS];
+    int cached;
+    int wal_pages;            /* after the last commit of the writer */
+    enum store_status status; /* of the statement in hand: STORE_OK until something fails */
+};
+
+/* Binds ?1, ?2, .. as `types` says: t text, i int64_t, d double (NAN becomes NULL), b blob and its
+ * size_t. Text and blobs must live until sql_done. NULL if that fails; the other functions take
+ * that NULL. */
+sqlite3_stmt *sql_prepare(struct store_session *session, const char *sql, const char *types, ...);
+/* The next row is there. False at the end or on an error. */
+bool sql_row(struct store_session *session, sqlite3_stmt *statement);
+/* Ends a statement, whatever happened: STORE_OK or why it failed (already logged). */
+enum store_status sql_done(struct store_session *session, sqlite3_stmt *statement);
+/* prepare, run, done for statements without rows, as a macro would: with the same arguments. */
+#define sql_run(session, ...) sql_finish(session, sql_prepare(session, __VA_ARGS__))
+enum store_status sql_finish(struct store_session *session, sqlite3_stmt *statement);
+/* What an SQLite error means for the caller; logs it. Does not return when going on could harm the
+ * data. */
+enum store_status sql_failure(sqlite3 *db, int code, const char *what);
+
+/* Copies of a column from malloc; NULL for NULL. A failed allocation sets session->status. */
+char *sql_text(struct store_session *session, sqlite3_stmt *statement, int column);
+void *sql_blob(struct store_session *session, sqlite3_stmt *statement, int column, size_t *size);
+double sql_real(sqlite3_stmt *statement, int column); /* NAN for NULL */
+
+/* STORE_OK and the job's row number, or STORE_NOT_FOUND. id may be "latest". */
+enum store_status sql_job_seq(struct store_session *session, const char *id, int64_t *seq);
+
+#endif

@@ -1,0 +1,251 @@
+/* Opening and closing the database: lock, set-up, migrations, and the sessions on it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "server/log.h"
+#include "server/migrations.h"
+#include "server/store_sql.h"
+
+enum {
+    APPLICATION_ID = 0x64656e6f, /* "deno", in the file's header */
+    PAGE_BYTES = 4096,
+    WAL_PASSIVE_PAGES = (4 << 20) / PAGE_BYTES,
+    WAL_TRUNCATE_PAGES = (64 << 20) / PAGE_BYTES,
+};
+
+struct store {
+    char *path;
+    int lock; /* descriptor of the lock file */
+    struct store_session *writer;
+    pthread_mutex_t mutex; /* of the list */
+    struct store_session *idle;
+};
+
+static void session_close(struct store_session *session) {
+    if (!session)
+        return;
+    for (int i = 0; i < session->cached; i++)
+        sqlite3_finalize(session->cache[i].statement);
+    sqlite3_close(session->db);
+    free(session);
+}
+
+static struct store_session *session_open(const char *path, int flags, const char *setup,
+                                          char *error, size_t error_size) {
+    struct store_session *session = calloc(1, sizeof *session);
+    if (!session) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    int code = sqlite3_open_v2(path, &session->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code == SQLITE_OK) {
+        sqlite3_extended_result_codes(session->db, 1);
+        sqlite3_db_config(session->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_busy_timeout(session->db, 5000);
+        code = sqlite3_exec(session->db, setup, NULL, NULL, NULL);
+    }
+    if (code != SQLITE_OK) {
+        snprintf(error, error_size, "%s: %s", path,
+                 session->db ? sqlite3_errmsg(session->db) : sqlite3_errstr(code));
+        session_close(session);
+        return NULL;
+    }
+    return session;
+}
+
+static int take_lock(const char *path, char *error, size_t error_size) {
+    char lock_path[4096];
+    if (snprintf(lock_path, sizeof lock_path, "%s.lock", path) >= (int)sizeof lock_path) {
+        snprintf(error, error_size, "the path of the database is too long");
+        return -1;
+    }
+    int lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0) {
+        snprintf(error, error_size, "%s: %s", lock_path, strerror(errno));
+        return -1;
+    }
+    if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        snprintf(error, error_size, "%s is in use by another denoised (%s is locked)", path,
+                 lock_path);
+        close(lock);
+        return -1;
+    }
+    return lock;
+}
+
+static int read_pragma(sqlite3 *db, const char *sql) {
+    sqlite3_stmt *statement = NULL;
+    int value = -1;
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        value = sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    return value;
+}
+
+static bool is_sound(struct store_session *session, const char *path, char *error,
+                     size_t error_size) {
+    sqlite3 *db = session->db;
+    int application = read_pragma(db, "PRAGMA application_id");
+    int tables = read_pragma(db, "SELECT count(*) FROM sqlite_schema");
+    if (application != APPLICATION_ID && (application != 0 || tables != 0)) {
+        snprintf(error, error_size, "%s is not a database of denoised", path);
+        return false;
+    }
+    int version = read_pragma(db, "PRAGMA user_version");
+    int newest = migrations[migration_count - 1].number;
+    if (version > newest) {
+        snprintf(error, error_size,
+                 "%s has schema %d, but this program knows only up to %d: use a newer denoised",
+                 path, version, newest);
+        return false;
+    }
+    return true;
+}
+
+/* All missing migrations in one transaction: the file has the old schema or the new one, nothing
+ * between. */
+static bool migrate(sqlite3 *db, char *error, size_t error_size) {
+    int version = read_pragma(db, "PRAGMA user_version");
+    int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    const char *at = "begin";
+    for (int i = 0; i < migration_count && code == SQLITE_OK; i++) {
+        if (migrations[i].number <= version)
+            continue;
+        at = migrations[i].name;
+        code = sqlite3_exec(db, migrations[i].sql, NULL, NULL, NULL);
+        log_line(LOG_INFO, "migrating", "migration=%s", at);
+    }
+    if (code == SQLITE_OK) {
+        /* PRAGMA takes no parameters; both values are integers of this program. */
+        char marks[96];
+        snprintf(marks, sizeof marks,
+                 "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID,
+                 migrations[migration_count - 1].number);
+        at = "commit";
+        code = sqlite3_exec(db, marks, NULL, NULL, NULL);
+    }
+    if (code != SQLITE_OK) {
+        snprintf(error, error_size, "migration %s: %s", at, sqlite3_errmsg(db));
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return code == SQLITE_OK;
+}
+
+static int on_commit(void *session, sqlite3 *db, const char *name, int pages) {
+    (void)db, (void)name;
+    ((struct store_session *)session)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static struct store_session *open_writer(const char *path, char *error, size_t error_size) {
+    /* Checkpoints of the log are made by this connection alone, between transactions, and never
+     * automatically: SQLite 3.40 can lose a commit when two connections reset the log at once. */
+    static const char setup[] =
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+        "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+        "PRAGMA secure_delete=FAST; PRAGMA journal_size_limit=67108864; PRAGMA mmap_size=0;"
+        "PRAGMA temp_store=MEMORY;";
+    struct store_session *session = session_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                                                 "PRAGMA trusted_schema=OFF", error, error_size);
+    if (!session)
+        return NULL;
+    if (!is_sound(session, path, error, error_size))
+        goto fail;
+    if (sqlite3_exec(session->db, setup, NULL, NULL, NULL) != SQLITE_OK) {
+        snprintf(error, error_size, "%s: %s", path, sqlite3_errmsg(session->db));
+        goto fail;
+    }
+    sqlite3_wal_hook(session->db, on_commit, session);
+    if (!migrate(session->db, error, error_size))
+        goto fail;
+    return session;
+fail:
+    session_close(session);
+    return NULL;
+}
+
+struct store *store_open(const char *path, char *error, size_t error_size) {
+    struct store *store = calloc(1, sizeof *store);
+    if (!store || !(store->path = strdup(path))) {
+        snprintf(error, error_size, "out of memory");
+        free(store);
+        return NULL;
+    }
+    pthread_mutex_init(&store->mutex, NULL);
+    store->lock = take_lock(path, error, error_size);
+    if (store->lock >= 0)
+        store->writer = open_writer(path, error, error_size);
+    if (!store->writer) {
+        store_close(store);
+        return NULL;
+    }
+    return store;
+}
+
+void store_close(struct store *store) {
+    while (store->idle) {
+        struct store_session *session = store->idle;
+        store->idle = session->next;
+        session_close(session);
+    }
+    session_close(store->writer); /* the last one out folds the log into the database */
+    if (store->lock >= 0)
+        close(store->lock); /* the file stays: removing it would race with the next owner */
+    pthread_mutex_destroy(&store->mutex);
+    free(store->path);
+    free(store);
+}
+
+struct store_session *store_writer(struct store *store) {
+    return store->writer;
+}
+
+struct store_session *store_acquire(struct store *store) {
+    pthread_mutex_lock(&store->mutex);
+    struct store_session *session = store->idle;
+    if (session)
+        store->idle = session->next;
+    pthread_mutex_unlock(&store->mutex);
+    if (session)
+        return session;
+    char error[256], quoted[300];
+    session = session_open(store->path, SQLITE_OPEN_READONLY,
+                           "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON;"
+                           "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0;",
+                           error, sizeof error);
+    if (!session)
+        log_line(LOG_ERROR, "cannot open a read-only session", "detail=%s",
+                 log_quote(error, quoted, sizeof quoted));
+    return session;
+}
+
+void store_release(struct store *store, struct store_session *session) {
+    pthread_mutex_lock(&store->mutex);
+    session->next = store->idle;
+    store->idle = session;
+    pthread_mutex_unlock(&store->mutex);
+}
+
+bool store_ping(struct store_session *session) {
+    sqlite3_stmt *statement = sql_prepare(session, "SELECT count(*) FROM sqlite_schema", "");
+    bool works = sql_row(session, statement);
+    return sql_done(session, statement) == STORE_OK && works;
+}
+
+void store_checkpoint(struct store_session *session) {
+    if (session->wal_pages < WAL_PASSIVE_PAGES)
+        return;
+    /* SQLITE_BUSY only means that a reader still needs part of the log: the next one succeeds. */
+    int mode = session->wal_pages < WAL_TRUNCATE_PAGES ? SQLITE_CHECKPOINT_PASSIVE
+                                                       : SQLITE_CHECKPOINT_TRUNCATE;
+    int code = sqlite3_wal_checkpoint_v2(session->db, NULL, mode, NULL, NULL);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
+        sql_failure(session->db, code, "checkpoint");
+}

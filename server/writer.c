@@ -1,0 +1,125 @@
+#include "server/writer.h"
+
+#include <stdlib.h>
+
+#include "server/log.h"
+#include "server/task_queue.h"
+
+enum { WRITER_QUEUE = 1024, WRITER_GROUP = 128 };
+
+struct writer {
+    struct task_queue queue;
+    struct store_session *session;
+    pthread_t thread;
+};
+
+static void finish(struct task *group, enum task_outcome outcome) {
+    while (group) {
+        struct task *task = group;
+        group = task->next; /* done() may free the task */
+        task->done(task, outcome);
+    }
+}
+
+static enum task_outcome outcome_of(enum store_status status) {
+    return status == STORE_OK ? TASK_DONE : status == STORE_FULL ? TASK_DISK_FULL : TASK_UNKNOWN;
+}
+
+/* Runs a group in one transaction. A task that fails takes only its own savepoint back; a store
+ * that fails takes the whole group. */
+static enum task_outcome run_group(struct store_session *session, struct task *group) {
+    enum store_status status = store_begin(session);
+    for (struct task *task = group; task && status == STORE_OK; task = task->next) {
+        status = store_savepoint(session);
+        if (status == STORE_OK) {
+            bool keep = task->run(task, session);
+            status = store_keep(session, keep);
+        }
+    }
+    if (status != STORE_OK) {
+        store_abort(session);
+        return outcome_of(status);
+    }
+    return outcome_of(store_commit(session));
+}
+
+static void *writer_main(void *argument) {
+    struct writer *writer = argument;
+    for (struct task *group; (group = task_queue_take(&writer->queue, WRITER_GROUP));) {
+        enum task_outcome outcome = run_group(writer->session, group);
+        if (outcome != TASK_DONE)
+            log_line(LOG_ERROR, "a write failed", "outcome=%s",
+                     outcome == TASK_DISK_FULL ? "disk_full" : "unknown");
+        finish(group, outcome);
+        store_checkpoint(writer->session);
+    }
+    return NULL;
+}
+
+struct writer *writer_start(struct store *store) {
+    struct writer *writer = calloc(1, sizeof *writer);
+    if (!writer)
+        return NULL;
+    writer->session = store_writer(store);
+    task_queue_init(&writer->queue, WRITER_QUEUE);
+    if (pthread_create(&writer->thread, NULL, writer_main, writer) != 0) {
+        task_queue_destroy(&writer->queue);
+        free(writer);
+        return NULL;
+    }
+    return writer;
+}
+
+void writer_stop(struct writer *writer) {
+    task_queue_close(&writer->queue);
+    pthread_join(writer->thread, NULL);
+    task_queue_destroy(&writer->queue);
+    free(writer);
+}
+
+void writer_post(void *self, struct task *task) {
+    struct writer *writer = self;
+    if (!task_queue_put(&writer->queue, task))
+        task->done(task, TASK_REFUSED);
+}
+
+/* A task whose poster waits for it. */
+struct call {
+    struct task task;
+    bool (*run)(void *argument, struct store_session *session);
+    void *argument;
+    pthread_mutex_t mutex;
+    pthread_cond_t over;
+    bool is_over;
+    enum task_outcome outcome;
+};
+
+static bool call_run(struct task *task, struct store_session *session) {
+    struct call *call = (struct call *)task;
+    return call->run(call->argument, session);
+}
+
+static void call_done(struct task *task, enum task_outcome outcome) {
+    struct call *call = (struct call *)task;
+    pthread_mutex_lock(&call->mutex);
+    call->outcome = outcome;
+    call->is_over = true;
+    pthread_cond_signal(&call->over);
+    pthread_mutex_unlock(&call->mutex);
+}
+
+enum task_outcome writer_call(struct writer *writer,
+                              bool (*run)(void *argument, struct store_session *session),
+                              void *argument) {
+    struct call call = {.task = {.run = call_run, .done = call_done},
+                        .run = run,
+                        .argument = argument,
+                        .mutex = PTHREAD_MUTEX_INITIALIZER,
+                        .over = PTHREAD_COND_INITIALIZER};
+    writer_post(writer, &call.task);
+    pthread_mutex_lock(&call.mutex);
+    while (!call.is_over)
+        pthread_cond_wait(&call.over, &call.mutex);
+    pthread_mutex_unlock(&call.mutex);
+    return call.outcome;
+}

@@ -1,0 +1,29 @@
+/*
+ * writer.h - the one thread that writes to the store.
+ *
+ * Tasks arrive through a bounded queue. The thread takes all that wait (at most 128), runs each in
+ * its savepoint inside one transaction, commits, and only then tells each that it is done: one
+ * fsync serves many requests, and nothing is acknowledged before it is durable. The writer also
+ * checkpoints the write-ahead log.
+ */
+#ifndef SERVER_WRITER_H
+#define SERVER_WRITER_H
+
+#include "server/store.h"
+#include "server/task.h"
+
+struct writer;
+
+struct writer *writer_start(struct store *store); /* NULL when no thread can be started */
+void writer_stop(struct writer *writer); /* finishes what is queued, refuses the rest, joins */
+
+/* Hands over a task. If the queue is full or stopping, done(TASK_REFUSED) is called at once, on
+ * this thread. */
+void writer_post(void *writer, struct task *task);
+
+/* Runs a function on the writer and waits until it is committed. */
+enum task_outcome writer_call(struct writer *writer,
+                              bool (*run)(void *argument, struct store_session *session),
+                              void *argument);
+
+#endif

@@ -1,0 +1,162 @@
+"""A real server on a real socket for every test that asks for one."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+BINARY = os.environ.get("DENOISED_BINARY", os.path.abspath("build/denoised"))
+# A sanitizer build is an order of magnitude slower.
+PATIENCE = 10 if "sanitize" in BINARY else 1
+
+QUICK = {  # a training of a moment
+    "dataset": {"name": "spiral", "n": 200},
+    "diffusion": {"timesteps": 10},
+    "network": {"hidden_size": 8, "hidden_layers": 1},
+    "training": {"epochs": 3, "batch_size": 50},
+}
+ENDLESS = {  # one that nobody waits for
+    "dataset": {"name": "spiral", "n": 2000},
+    "network": {"hidden_size": 16, "hidden_layers": 2},
+    "training": {"epochs": 1000000, "batch_size": 100},
+}
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Server:
+    def __init__(self, directory, *flags):
+        self.database = os.path.join(directory, "test.db")
+        self.flags = flags
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.log = open(self.database + ".log", "ab")
+        self.process = subprocess.Popen(
+            [BINARY, "serve", "--port", "0", "--database", self.database, *self.flags],
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+        )
+        line = self.process.stdout.readline().decode()
+        assert line.startswith("listening on http://127.0.0.1:"), (line, self.read_log())
+        self.port = int(line.rsplit(":", 1)[1])
+
+    def read_log(self):
+        with open(self.database + ".log", encoding="utf-8") as log:
+            return log.read()
+
+    def stop(self):
+        """An orderly stop: exit status 0, within 5 seconds."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(timeout=5 * PATIENCE)
+        self.log.close()
+        return status
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+    def request(self, method, path, body=None, headers=None, raw=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60 * PATIENCE)
+        headers = dict(headers or {})
+        if body is not None:
+            raw = json.dumps(body).encode()
+        if raw is not None:
+            headers.setdefault("Content-Type", "application/json")
+        try:
+            connection.request(method, path, body=raw, headers=headers)
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    def get(self, path, **more):
+        return self.request("GET", path, **more)
+
+    def post(self, path, body=None, **more):
+        return self.request("POST", path, body=body, **more)
+
+    def send(self, data, timeout=10):
+        """Raw bytes on a fresh socket; everything that comes back until the server closes or is silent."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
+            connection.sendall(data)
+            received = b""
+            try:
+                while True:
+                    more = connection.recv(65536)
+                    if not more:
+                        break
+                    received += more
+            except (TimeoutError, ConnectionResetError):
+                pass
+            return received
+
+    def submit(self, spec):
+        answer = self.post("/v1/jobs", spec)
+        assert answer.status == 201, answer.body
+        return answer.json["id"]
+
+    def wait(self, job, statuses=("succeeded", "failed", "cancelled"), seconds=60):
+        deadline = time.monotonic() + seconds * PATIENCE
+        while time.monotonic() < deadline:
+            state = self.get(f"/v1/jobs/{job}").json
+            if state["status"] in statuses:
+                return state
+            time.sleep(0.02)
+        raise AssertionError(f"the job is still {state['status']}: {state}")
+
+    def wait_for_epoch(self, job, epoch, seconds=60):
+        deadline = time.monotonic() + seconds * PATIENCE
+        while time.monotonic() < deadline:
+            state = self.get(f"/v1/jobs/{job}").json
+            if state["progress"]["epoch"] >= epoch:
+                return state
+            time.sleep(0.01)
+        raise AssertionError(f"epoch {epoch} was not reached: {state}")
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts servers on this test's directory; stops what is left at the end."""
+    servers = []
+
+    def start_server(*flags, directory=None):
+        server = Server(str(directory or tmp_path), *flags)
+        servers.append(server)
+        return server
+
+    yield start_server
+    for server in servers:
+        if server.process.poll() is None:
+            assert server.stop() == 0, server.read_log()
+
+
+@pytest.fixture
+def server(start):
+    return start()
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A shared server with one finished sinai2022 job. Tests must not change that job."""
+    shared = Server(str(tmp_path_factory.mktemp("trained")))
+    shared.job = shared.submit({"preset": "sinai2022"})
+    state = shared.wait(shared.job, seconds=60)
+    assert state["status"] == "succeeded", state
+    yield shared
+    assert shared.stop() == 0, shared.read_log()

@@ -1,0 +1,188 @@
+/* Every variant of every kernel against a double-precision twin, at odd sizes. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "engine/kernels.h"
+#include "engine/random.h"
+
+#define FOR_EACH_VARIANT(k)                                                                        \
+    for (const struct kernels *const *variant = kernels_built, *k; (k = *variant); variant++)      \
+        if (kernels_supported(k))
+
+static float *random_matrix(size_t rows, size_t cols, size_t ld, uint32_t step) {
+    float *matrix = floats_new(rows * ld + 16);
+    for (size_t i = 0; i < rows; i++)
+        random_normals(99, RANDOM_NOISE, step, i * cols, cols, matrix + i * ld);
+    return matrix;
+}
+
+static void check_gemm(const struct kernels *k, size_t m, size_t n, size_t depth, bool transposed,
+                       bool with_bias, bool accumulate) {
+    size_t ld = kernels_pad(n);
+    size_t a_row = transposed ? 1 : depth + 3, a_col = transposed ? m + 5 : 1;
+    float *a = random_matrix(transposed ? depth : m, transposed ? m : depth,
+                             transposed ? a_col : a_row, 1);
+    float *b = random_matrix(depth, n, ld, 2), *c = random_matrix(m, n, ld, 3);
+    float *before = random_matrix(m, n, ld, 3), *bias = random_matrix(1, n, ld, 4);
+    k->gemm(m, ld, depth, a, a_row, a_col, b, ld, c, ld, with_bias ? bias : NULL, accumulate);
+    for (size_t i = 0; i < m; i++) {
+        for (size_t j = 0; j < ld; j++) {
+            double sum = with_bias ? (double)bias[j] : accumulate ? (double)before[i * ld + j] : 0;
+            double size = fabs(sum);
+            for (size_t q = 0; q < depth; q++) {
+                double term = (double)a[i * a_row + q * a_col] * (double)b[q * ld + j];
+                sum += term;
+                size += fabs(term);
+            }
+            cr_assert_float_eq(c[i * ld + j], sum, 1e-6 * size + 1e-30,
+                               "%s %zux%zux%zu at %zu,%zu: %g, not %g", k->name, m, n, depth, i, j,
+                               (double)c[i * ld + j], sum);
+        }
+    }
+    free(a), free(b), free(c), free(before), free(bias);
+}
+
+Test(kernels, gemm_agrees_with_double_at_odd_sizes) {
+    static const size_t sizes[] = {1, 2, 3, 5, 8, 13, 16, 17, 32, 33, 48, 61};
+    enum { COUNT = sizeof sizes / sizeof sizes[0] };
+    FOR_EACH_VARIANT(k)
+    for (size_t i = 0; i < COUNT; i++)
+        for (size_t j = 0; j < COUNT; j++)
+            for (size_t q = 0; q < COUNT; q += 2)
+                check_gemm(k, sizes[i], sizes[j], sizes[q], (i + j) % 2, j % 3 == 0, q % 4 == 0);
+}
+
+Test(kernels, gemm_of_no_depth_is_its_start) {
+    FOR_EACH_VARIANT(k) {
+        check_gemm(k, 7, 20, 0, false, true, false);
+        check_gemm(k, 7, 20, 0, false, false, true);
+        check_gemm(k, 7, 20, 0, false, false, false);
+    }
+}
+
+Test(kernels, transpose_moves_every_element_and_no_other) {
+    FOR_EACH_VARIANT(k)
+    for (size_t rows = 1; rows < 19; rows += 3)
+        for (size_t cols = 1; cols < 22; cols += 2) {
+            float *from = random_matrix(rows, cols, 32, 1), *to = floats_new(cols * 32);
+            k->transpose(rows, cols, from, 32, to, 32);
+            for (size_t i = 0; i < 32; i++)
+                for (size_t j = 0; j < cols; j++)
+                    cr_assert_eq(to[j * 32 + i], i < rows ? from[i * 32 + j] : 0);
+            free(from), free(to);
+        }
+}
+
+static double sigmoid(double x) {
+    return 1 / (1 + exp(-x));
+}
+
+Test(kernels, swish_and_its_derivative_agree_with_double) {
+    enum { N = 16 * 40 };
+    int32_t slots[1] = {0};
+    float z[N], e[N] = {0}, h[N], d[N];
+    for (int i = 0; i < N; i++)
+        z[i] = (float)((i - N / 2) * 0.3); /* -96 .. 96 */
+    FOR_EACH_VARIANT(k) {
+        k->activate(1, N, z, e, slots, false, h, d);
+        for (int i = 0; i < N; i++) {
+            double x = (double)z[i], s = sigmoid(x);
+            cr_assert_float_eq(h[i], x * s, 5e-7 * fabs(x * s) + 1e-34,
+                               "%s swish(%g) = %.9g, not %.9g", k->name, x, (double)h[i], x * s);
+            cr_assert_float_eq(d[i], s + x * s * (1 - s), 1e-6, "%s swish'(%g)", k->name, x);
+        }
+    }
+}
+
+Test(kernels, activation_adds_or_multiplies_the_row_of_its_slot) {
+    enum { ROWS = 5, COLS = 16 };
+    float *z = random_matrix(ROWS, COLS, COLS, 5), *e = random_matrix(3, COLS, COLS, 6);
+    float *g = random_matrix(ROWS, COLS, COLS, 7), *g0 = random_matrix(ROWS, COLS, COLS, 7);
+    float *h = floats_new(ROWS * COLS), *d = floats_new(ROWS * COLS);
+    int32_t slots[ROWS] = {2, 0, 2, 1, 2};
+    FOR_EACH_VARIANT(k)
+    for (int multiply = 0; multiply < 2; multiply++) {
+        float de[3 * COLS] = {0};
+        k->activate(ROWS, COLS, z, e, slots, multiply, h, d);
+        memcpy(g, g0, ROWS * COLS * sizeof *g);
+        k->activate_backward(ROWS, COLS, g, d, z, e, slots, multiply, de);
+        for (int j = 0; j < COLS; j++) {
+            double expected_de[3] = {0};
+            for (int i = 0; i < ROWS; i++) {
+                double zi = (double)z[i * COLS + j], ei = (double)e[slots[i] * COLS + j];
+                double u = multiply ? zi * ei : zi + ei, s = sigmoid(u);
+                double du = (double)g0[i * COLS + j] * (s + u * s * (1 - s));
+                cr_assert_float_eq(h[i * COLS + j], u * s, 2e-6);
+                cr_assert_float_eq(g[i * COLS + j], multiply ? du * ei : du, 4e-6);
+                expected_de[slots[i]] += multiply ? du * zi : du;
+            }
+            for (int slot = 0; slot < 3; slot++)
+                cr_assert_float_eq(de[slot * COLS + j], expected_de[slot], 8e-6);
+        }
+    }
+    free(z), free(e), free(g), free(g0), free(h), free(d);
+}
+
+Test(kernels, sums_agree_with_double) {
+    size_t sizes[] = {16, 48, 4096, 4112, 10016};
+    FOR_EACH_VARIANT(k)
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        size_t n = sizes[i];
+        float *a = random_matrix(1, n, n, 8), *sums = random_matrix(1, 16, 16, 9);
+        float *start = random_matrix(1, 16, 16, 9);
+        double squares = 0;
+        for (size_t e = 0; e < n; e++)
+            squares += (double)a[e] * (double)a[e];
+        cr_assert_float_eq(k->sum_squares(n, a), squares, 1e-5 * squares, "%s %zu", k->name, n);
+        k->column_sums(n / 16, 16, a, sums);
+        for (size_t j = 0; j < 16; j++) {
+            double sum = (double)start[j];
+            for (size_t row = 0; row < n / 16; row++)
+                sum += (double)a[row * 16 + j];
+            cr_assert_float_eq(sums[j], sum, 1e-3);
+        }
+        free(a), free(sums), free(start);
+    }
+}
+
+/* Adam of Kingma & Ba, algorithm 1, in double, over a few steps. */
+Test(kernels, adam_and_average_agree_with_double) {
+    enum { N = 48, STEPS = 20 };
+    FOR_EACH_VARIANT(k) {
+        float *p = random_matrix(1, N, N, 10), *m = floats_new(N), *v = floats_new(N);
+        float *mean = floats_new(N);
+        double rp[N], rm[N] = {0}, rv[N] = {0}, rmean[N] = {0};
+        for (int i = 0; i < N; i++)
+            rp[i] = (double)p[i];
+        for (int step = 1; step <= STEPS; step++) {
+            float *g = random_matrix(1, N, N, 10 + (uint32_t)step);
+            struct adam_step adam = {
+                .learning_rate = 1e-2f,
+                .epsilon = 1e-8f,
+                .rate1 = 0.1f,
+                .rate2 = 0.001f,
+                .correction1 = (float)(1 / (1 - pow(0.9, step))),
+                .correction2 = (float)(1 / (1 - pow(0.999, step))),
+                .scale = 0.5f,
+            };
+            k->adam(N, p, g, m, v, &adam);
+            k->average(N, mean, p, 0.9f);
+            for (int i = 0; i < N; i++) {
+                double gradient = 0.5 * (double)g[i];
+                rm[i] = 0.9 * rm[i] + 0.1 * gradient;
+                rv[i] = 0.999 * rv[i] + 0.001 * gradient * gradient;
+                rp[i] -= 1e-2 * (rm[i] / (1 - pow(0.9, step))) /
+                         (sqrt(rv[i] / (1 - pow(0.999, step))) + 1e-8);
+                rmean[i] = 0.9 * rmean[i] + 0.1 * rp[i];
+            }
+            free(g);
+        }
+        for (int i = 0; i < N; i++) {
+            cr_assert_float_eq(p[i], rp[i], 2e-5, "%s parameter %d: %g, not %g", k->name, i,
+                               (double)p[i], rp[i]);
+            cr_assert_float_eq(mean[i], rmean[i], 2e-5);
+        }
+        free(p), free(m), free(v), free(mean);
+    }
+}

@@ -1,0 +1,204 @@
+/* The network against a slow double-precision twin, and its gradient against finite differences of
+ * that twin. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/network.h"
+#include "engine/random.h"
+
+enum { N = 7, T = 9, DIM = 3 };
+
+struct fixture {
+    struct dn_spec spec;
+    struct network network;
+    struct time_rows times;
+    struct workspace workspace;
+    float *parameters, *gradients;
+    float x[N * DIM], target[N * DIM];
+    int32_t t[N], slots[N];
+};
+
+static void fixture_init(struct fixture *f, int hidden, int layers,
+                         enum dn_time_embedding embedding, enum dn_conditioning conditioning) {
+    memset(f, 0, sizeof *f);
+    f->spec = dn_presets[1].spec;
+    f->spec.diffusion.timesteps = T;
+    f->spec.network = (struct dn_network_spec){hidden, layers, embedding, conditioning};
+    cr_assert_eq(network_init(&f->network, DIM, &f->spec, NULL), DN_OK);
+    cr_assert_eq(time_rows_init(&f->times, &f->network, N, true, NULL), DN_OK);
+    cr_assert_eq(workspace_init(&f->workspace, &f->network, N, true, NULL), DN_OK);
+    f->parameters = floats_new(f->network.size);
+    f->gradients = floats_new(f->network.size);
+    network_initialise(&f->network, 17, f->parameters);
+    for (int i = 0; i < f->network.tensor_count; i++) { /* biases too, so that they matter */
+        const struct tensor *tensor = f->network.tensors[i];
+        if (tensor->rows == 1)
+            random_normals(18, RANDOM_WEIGHTS, (uint32_t)i, 0, (size_t)tensor->cols,
+                           f->parameters + tensor->offset);
+    }
+    random_normals(19, RANDOM_NOISE, 0, 0, N * DIM, f->x);
+    random_normals(19, RANDOM_NOISE, 1, 0, N * DIM, f->target);
+    int32_t t[N] = {4, 1, 9, 4, 2, 9, 4};
+    memcpy(f->t, t, sizeof t);
+}
+
+static void fixture_clear(struct fixture *f) {
+    workspace_clear(&f->workspace);
+    time_rows_clear(&f->times);
+    network_clear(&f->network);
+    free(f->parameters);
+    free(f->gradients);
+}
+
+static double weight(const double *p, const struct tensor *tensor, int i, int j) {
+    return p[tensor->offset + (size_t)i * tensor->ld + (size_t)j];
+}
+
+/* e_l(t) element j */
+static double slow_embedding(const struct network *network, const double *p, int l, int t, int j) {
+    const struct layer *layer = &network->layers[l];
+    if (network->time_embedding == DN_LEARNED)
+        return weight(p, &layer->embedding, t - 1, j);
+    double sum = weight(p, &layer->embedding_bias, 0, j);
+    for (int r = 0; r < network->hidden; r++)
+        sum += network_sinusoid(network->hidden, t, r) * weight(p, &layer->embedding, r, j);
+    return sum;
+}
+
+static void slow_forward(const struct network *network, const double *p, const float *x, int t,
+                         double *out) {
+    double h[DN_MAX_HIDDEN_SIZE], next[DN_MAX_HIDDEN_SIZE];
+    for (int j = 0; j < network->dim; j++)
+        h[j] = (double)x[j];
+    for (int l = 0; l < network->layer_count; l++) {
+        const struct layer *layer = &network->layers[l];
+        for (int j = 0; j < network->hidden; j++) {
+            double u = weight(p, &layer->bias, 0, j), e = slow_embedding(network, p, l, t, j);
+            for (int i = 0; i < layer->weight.rows; i++)
+                u += h[i] * weight(p, &layer->weight, i, j);
+            u = network->conditioning == DN_MULTIPLY ? u * e : u + e;
+            next[j] = u / (1 + exp(-u));
+        }
+        memcpy(h, next, sizeof h);
+    }
+    for (int j = 0; j < network->dim; j++) {
+        out[j] = weight(p, &network->out_bias, 0, j);
+        for (int i = 0; i < network->hidden; i++)
+            out[j] += h[i] * weight(p, &network->out_weight, i, j);
+    }
+}
+
+/* Sum over points of (out . target): its gradient with respect to out is target. */
+static double slow_loss(const struct fixture *f, const double *p) {
+    double loss = 0, out[DIM];
+    for (int i = 0; i < N; i++) {
+        slow_forward(&f->network, p, f->x + i * DIM, f->t[i], out);
+        for (int j = 0; j < DIM; j++)
+            loss += out[j] * (double)f->target[i * DIM + j];
+    }
+    return loss;
+}
+
+static double *in_double(const float *values, size_t count) {
+    double *copy = malloc(count * sizeof *copy);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = (double)values[i];
+    return copy;
+}
+
+static void check_forward(struct fixture *f) {
+    double *p = in_double(f->parameters, f->network.size), out[DIM];
+    time_rows_set(&f->times, &f->network, f->parameters, f->t, N, f->slots);
+    cr_assert_eq(f->times.count, 4, "four distinct timesteps, not %d", f->times.count);
+    network_forward(&f->network, f->parameters, &f->times, &f->workspace, f->x, f->slots, N);
+    for (int i = 0; i < N; i++) {
+        slow_forward(&f->network, p, f->x + i * DIM, f->t[i], out);
+        for (int j = 0; j < DIM; j++) {
+            double found = (double)f->workspace.out[(size_t)i * f->network.dim_ld + (size_t)j];
+            cr_assert_float_eq(found, out[j], 2e-5 * (1 + fabs(out[j])), "point %d: %g, not %g", i,
+                               found, out[j]);
+        }
+    }
+    free(p);
+}
+
+static void check_backward(struct fixture *f) {
+    double *p = in_double(f->parameters, f->network.size);
+    for (int i = 0; i < N; i++)
+        memcpy(f->workspace.out + (size_t)i * f->network.dim_ld, f->target + i * DIM,
+               DIM * sizeof(float));
+    network_transpose(&f->network, f->parameters, &f->workspace);
+    network_backward(&f->network, &f->times, &f->workspace, f->x, f->slots, N, f->gradients);
+    network_backward_times(&f->network, &f->times, f->gradients);
+    for (int i = 0; i < f->network.tensor_count; i++) {
+        const struct tensor *tensor = f->network.tensors[i];
+        for (int e = 0; e < tensor->rows * (int)tensor->ld; e += 1 + e % 3) {
+            size_t at = tensor->offset + (size_t)e;
+            if (e % (int)tensor->ld >= tensor->cols) {
+                cr_assert_eq(f->gradients[at], 0, "padding of tensor %d has a gradient", i);
+                continue;
+            }
+            const double h = 1e-5, keep = p[at];
+            p[at] = keep + h;
+            double up = slow_loss(f, p);
+            p[at] = keep - h;
+            double down = slow_loss(f, p);
+            p[at] = keep;
+            double expected = (up - down) / (2 * h), found = (double)f->gradients[at];
+            cr_assert_float_eq(found, expected, 1e-3 * fabs(expected) + 1e-4,
+                               "tensor %d element %d: %g, not %g", i, e, found, expected);
+        }
+    }
+    free(p);
+}
+
+Test(network, forward_and_backward_agree_with_the_slow_twin) {
+    static const int shapes[][2] = {{8, 1}, {10, 2}, {16, 3}, {34, 2}};
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
+        for (int embedding = DN_SINUSOIDAL; embedding <= DN_LEARNED; embedding++)
+            for (int conditioning = DN_ADD; conditioning <= DN_MULTIPLY; conditioning++) {
+                struct fixture f;
+                fixture_init(&f, shapes[s][0], shapes[s][1], (enum dn_time_embedding)embedding,
+                             (enum dn_conditioning)conditioning);
+                check_forward(&f);
+                check_backward(&f);
+                fixture_clear(&f);
+            }
+}
+
+/* The blog's models: 1 442 parameters at H 16, 6 114 with a learned embedding at H 32. */
+Test(network, counts_the_parameters_of_the_tutorial) {
+    struct dn_spec spec = dn_presets[1].spec;
+    spec.network.hidden_size = 16;
+    cr_assert_eq(dn_spec_parameters(&spec), 1442);
+    spec.network.hidden_size = 32;
+    spec.network.time_embedding = DN_LEARNED;
+    cr_assert_eq(dn_spec_parameters(&spec), 6114);
+}
+
+/* sin, cos of pos / 10000^(r / (H - 2)). */
+Test(network, sinusoidal_embedding_has_its_known_values) {
+    cr_assert_float_eq(network_sinusoid(32, 1, 0), 0.8414709848, 1e-9);   /* sin 1 */
+    cr_assert_float_eq(network_sinusoid(32, 1, 1), 0.5403023059, 1e-9);   /* cos 1 */
+    cr_assert_float_eq(network_sinusoid(32, 40, 30), 0.0039999893, 1e-9); /* sin(40 / 10000) */
+    cr_assert_float_eq(network_sinusoid(32, 40, 31), 0.9999920000, 1e-9); /* cos(40 / 10000) */
+    cr_assert_float_eq(network_sinusoid(32, 7, 16), sin(7 / pow(10000, 16 / 30.0)), 1e-12);
+    cr_assert_float_eq(network_sinusoid(2, 3, 0), sin(3.0), 1e-12);
+}
+
+Test(network, glorot_limits_and_spread) {
+    struct fixture f;
+    fixture_init(&f, 64, 2, DN_SINUSOIDAL, DN_ADD);
+    const struct tensor *w = &f.network.layers[1].weight;
+    double limit = sqrt(6.0 / 128), squares = 0;
+    for (int i = 0; i < 64; i++)
+        for (int j = 0; j < 64; j++) {
+            double value = (double)f.parameters[w->offset + (size_t)i * w->ld + (size_t)j];
+            cr_assert(fabs(value) <= limit);
+            squares += value * value;
+        }
+    cr_assert_float_eq(squares / 4096, limit * limit / 3, 0.05 * limit * limit / 3);
+    fixture_clear(&f);
+}

@@ -1,0 +1,229 @@
+/* Training: it learns, it is deterministic, and a resumed training ends in the same bytes. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/model.h"
+#include "engine/network.h"
+#include "engine/optimizer.h"
+
+static struct dn_spec small_spec(void) {
+    struct dn_spec spec = dn_presets[1].spec;
+    spec.dataset.n = 1000;
+    spec.training.epochs = 6;
+    return spec;
+}
+
+static struct dn_trainer *trainer_of(const struct dn_spec *spec) {
+    struct dn_trainer *trainer;
+    struct dn_error error;
+    cr_assert_eq(dn_trainer_new(spec, &trainer, &error), DN_OK, "%s", error.text);
+    return trainer;
+}
+
+static void train(struct dn_trainer *trainer, int epochs, struct dn_epoch *results) {
+    struct dn_error error;
+    for (int i = 0; i < epochs; i++)
+        cr_assert_eq(dn_trainer_epoch(trainer, NULL, &results[i], &error), DN_OK, "%s", error.text);
+}
+
+static unsigned char *state_of(const struct dn_trainer *trainer, size_t *size) {
+    *size = dn_trainer_bytes(trainer);
+    unsigned char *bytes = malloc(*size);
+    dn_trainer_save(trainer, bytes);
+    return bytes;
+}
+
+Test(train, last_partial_batch_is_kept) {
+    struct dn_spec spec = dn_presets[1].spec;
+    cr_assert_eq(dn_spec_steps_per_epoch(&spec), 313);
+    spec.training.epochs = 1;
+    struct dn_trainer *trainer = trainer_of(&spec);
+    struct dn_epoch epoch;
+    train(trainer, 1, &epoch);
+    cr_assert_eq(epoch.epoch, 1);
+    cr_assert_eq(epoch.step, 313);
+    dn_trainer_free(trainer);
+}
+
+/* An untrained network predicts little, so the first loss is near E eps^2 = 1 (mse) or E|eps| =
+ * 0.798 (mae). */
+Test(train, loss_starts_at_the_variance_of_the_noise_and_falls) {
+    for (int loss = DN_MSE; loss <= DN_MAE; loss++) {
+        struct dn_spec spec = small_spec();
+        struct dn_epoch epochs[6];
+        spec.training.loss = (enum dn_loss)loss;
+        struct dn_trainer *trainer = trainer_of(&spec);
+        train(trainer, 6, epochs);
+        double start = loss == DN_MSE ? 1 : sqrt(2 / M_PI);
+        cr_assert_float_eq(epochs[0].train_loss, start, 0.15 * start);
+        cr_assert_lt(epochs[5].train_loss, epochs[0].train_loss);
+        cr_assert_lt(epochs[5].val_loss, epochs[0].val_loss);
+        dn_trainer_free(trainer);
+    }
+}
+
+Test(train, same_seed_same_bytes_other_seed_other_bytes) {
+    struct dn_epoch epochs[3];
+    unsigned char *states[3];
+    size_t size;
+    for (int i = 0; i < 3; i++) {
+        struct dn_spec spec = small_spec();
+        spec.seed = i == 2;
+        struct dn_trainer *trainer = trainer_of(&spec);
+        train(trainer, 3, epochs);
+        states[i] = state_of(trainer, &size);
+        dn_trainer_free(trainer);
+    }
+    cr_assert_arr_eq(states[0], states[1], size);
+    cr_assert_neq(memcmp(states[0], states[2], size), 0);
+    for (int i = 0; i < 3; i++)
+        free(states[i]);
+}
+
+static void check_resume(struct dn_spec spec) {
+    struct dn_epoch straight[6], resumed[6];
+    size_t size, half_size;
+    struct dn_trainer *trainer = trainer_of(&spec);
+    train(trainer, 2, straight);
+    unsigned char *half = state_of(trainer, &half_size);
+    train(trainer, 4, straight + 2);
+    unsigned char *end = state_of(trainer, &size);
+    dn_trainer_free(trainer);
+
+    trainer = trainer_of(&spec);
+    cr_assert_eq(dn_trainer_load(trainer, half, half_size, NULL), DN_OK);
+    cr_assert_eq(dn_trainer_epochs_done(trainer), 2);
+    train(trainer, 4, resumed + 2);
+    unsigned char *other = state_of(trainer, &size);
+    dn_trainer_free(trainer);
+    cr_assert_arr_eq(end, other, size);
+    for (int i = 2; i < 6; i++) {
+        cr_assert_eq(resumed[i].epoch, straight[i].epoch);
+        cr_assert_eq(resumed[i].step, straight[i].step);
+        cr_assert_eq(resumed[i].train_loss, straight[i].train_loss);
+        cr_assert_eq(resumed[i].val_loss, straight[i].val_loss);
+        cr_assert_eq(resumed[i].learning_rate, straight[i].learning_rate);
+        cr_assert_eq(resumed[i].gradient_norm, straight[i].gradient_norm);
+    }
+    free(half), free(end), free(other);
+}
+
+Test(train, resumed_training_ends_in_the_same_bytes) {
+    struct dn_spec spec = small_spec();
+    check_resume(spec);
+    spec.training.ema_decay = 0.99;
+    spec.training.lr_schedule = DN_LR_COSINE;
+    spec.training.gradient_clip = 0.5;
+    spec.network.time_embedding = DN_LEARNED;
+    spec.network.conditioning = DN_MULTIPLY;
+    spec.training.batch_size = 999; /* a last batch of one point */
+    check_resume(spec);
+}
+
+/* The gradient of a large batch adds up over chunks of rows: one epoch as one batch must equal the
+ * mean of gradients. */
+Test(train, a_batch_larger_than_the_data_is_the_data) {
+    struct dn_spec spec = small_spec();
+    struct dn_epoch a, b;
+    spec.training.batch_size = 1000;
+    struct dn_trainer *one = trainer_of(&spec);
+    train(one, 1, &a);
+    spec.training.batch_size = 65536;
+    struct dn_trainer *other = trainer_of(&spec);
+    train(other, 1, &b);
+    cr_assert_eq(a.step, 1);
+    cr_assert_eq(b.step, 1);
+    cr_assert_eq(a.train_loss, b.train_loss);
+    cr_assert_eq(a.gradient_norm, b.gradient_norm);
+    dn_trainer_free(one);
+    dn_trainer_free(other);
+}
+
+Test(train, checkpoint_of_another_spec_or_damaged_is_refused) {
+    struct dn_spec spec = small_spec();
+    struct dn_trainer *trainer = trainer_of(&spec);
+    size_t size;
+    unsigned char *state = state_of(trainer, &size);
+    spec.training.learning_rate = 2e-3;
+    struct dn_trainer *other = trainer_of(&spec);
+    cr_assert_eq(dn_trainer_load(other, state, size, NULL), DN_CORRUPT);
+    cr_assert_eq(dn_trainer_load(trainer, state, size - 1, NULL), DN_CORRUPT);
+    state[256] ^= 1; /* the first byte after the spec: the magic */
+    cr_assert_eq(dn_trainer_load(trainer, state, size, NULL), DN_CORRUPT);
+    free(state);
+    dn_trainer_free(trainer);
+    dn_trainer_free(other);
+}
+
+Test(train, stop_flag_and_divergence_are_reported) {
+    struct dn_spec spec = small_spec();
+    struct dn_trainer *trainer = trainer_of(&spec);
+    struct dn_epoch epoch;
+    struct dn_error error;
+    bool stop = true;
+    cr_assert_eq(dn_trainer_epoch(trainer, &stop, &epoch, &error), DN_STOPPED);
+    dn_trainer_free(trainer);
+
+    spec.training.learning_rate = 10;
+    spec.network.conditioning = DN_MULTIPLY; /* products of growing numbers overflow */
+    spec.network.hidden_layers = 8;
+    spec.training.epochs = 100;
+    trainer = trainer_of(&spec);
+    enum dn_status status = DN_OK;
+    for (int i = 0; i < 100 && status == DN_OK; i++)
+        status = dn_trainer_epoch(trainer, NULL, &epoch, &error);
+    cr_assert_eq(status, DN_DIVERGED);
+    cr_assert_geq(epoch.epoch, 1);
+    cr_assert(isfinite(epoch.train_loss));
+    cr_assert_neq(strstr(error.text, "epoch"), NULL);
+    dn_trainer_free(trainer);
+}
+
+Test(train, without_validation_points_the_loss_is_not_a_number) {
+    struct dn_spec spec = small_spec();
+    struct dn_epoch epoch;
+    spec.training.validation_fraction = 0;
+    struct dn_trainer *trainer = trainer_of(&spec);
+    train(trainer, 1, &epoch);
+    cr_assert(isnan(epoch.val_loss));
+    dn_trainer_free(trainer);
+}
+
+Test(optimizer, learning_rate_follows_its_schedule) {
+    struct dn_training_spec spec = {.learning_rate = 0.1, .lr_schedule = DN_LR_CONSTANT};
+    cr_assert_eq(optimizer_learning_rate(&spec, 70, 100), 0.1);
+    spec.lr_schedule = DN_LR_COSINE;
+    cr_assert_float_eq(optimizer_learning_rate(&spec, 1, 100), 0.1, 1e-15);
+    cr_assert_float_eq(optimizer_learning_rate(&spec, 51, 100), 0.05, 1e-15);
+    cr_assert_float_eq(optimizer_learning_rate(&spec, 101, 100), 0, 1e-15);
+}
+
+/* The first Adam step moves each parameter by the learning rate against the sign of its gradient;
+ * clipping does not change that, but it changes the moments. */
+Test(optimizer, clips_by_the_global_norm) {
+    float parameters[16] = {0}, gradients[16] = {3, 4};
+    struct dn_training_spec spec = {.learning_rate = 0.1, .gradient_clip = 1};
+    struct optimizer optimizer;
+    cr_assert_eq(optimizer_init(&optimizer, 16, parameters, &spec, NULL), DN_OK);
+    double norm = optimizer_step(&optimizer, &spec, 10, parameters, gradients);
+    cr_assert_float_eq(norm, 5, 1e-6);
+    cr_assert_float_eq(parameters[0], -0.1, 1e-6);
+    cr_assert_float_eq(parameters[1], -0.1, 1e-6);
+    cr_assert_float_eq(optimizer.m[0], 0.1 * 3 / 5, 1e-7);
+    cr_assert_float_eq(optimizer.m[1], 0.1 * 4 / 5, 1e-7);
+    optimizer_clear(&optimizer);
+}
+
+/* With a short memory at first: decay (1 + k) / (10 + k) until the asked-for one is smaller. */
+Test(optimizer, average_warms_up) {
+    float parameters[16] = {1}, gradients[16] = {0};
+    struct dn_training_spec spec = {.learning_rate = 0.1, .ema_decay = 0.999};
+    struct optimizer optimizer;
+    cr_assert_eq(optimizer_init(&optimizer, 16, parameters, &spec, NULL), DN_OK);
+    parameters[0] = 2;
+    optimizer_step(&optimizer, &spec, 10, parameters, gradients);
+    cr_assert_float_eq(optimizer.average[0], 1 * (2 / 11.0) + 2 * (9 / 11.0), 1e-6);
+    optimizer_clear(&optimizer);
+}
