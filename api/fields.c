@@ -16,27 +16,29 @@ int fields_index(const char *const *names, const char *text) {
 
 /* ------------------------------------------------------------------ unknown names */
 
-/* Levenshtein distance, for short words; 99 for long ones. */
+/* Edits, or swaps of neighbours, that make one word of the other (optimal string alignment); 99 for
+ * long words. */
 static int distance(const char *a, const char *b) {
     enum { LONGEST = 40 };
-    int row[LONGEST + 1];
-    size_t n = strlen(a), m = strlen(b);
+    int d[LONGEST + 1][LONGEST + 1];
+    const size_t n = strlen(a), m = strlen(b);
     if (n > LONGEST || m > LONGEST)
         return 99;
-    for (size_t j = 0; j <= m; j++)
-        row[j] = (int)j;
-    for (size_t i = 1; i <= n; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= m; j++) {
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            row[j] = best;
+    for (size_t i = 0; i <= n; i++)
+        for (size_t j = 0; j <= m; j++) {
+            if (i == 0 || j == 0) {
+                d[i][j] = (int)(i + j);
+                continue;
+            }
+            int best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            best = d[i - 1][j] + 1 < best ? d[i - 1][j] + 1 : best;
+            best = d[i][j - 1] + 1 < best ? d[i][j - 1] + 1 : best;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                d[i - 2][j - 2] + 1 < best)
+                best = d[i - 2][j - 2] + 1;
+            d[i][j] = best;
         }
-    }
-    return row[m];
+    return d[n][m];
 }
 
 /* The field that was probably meant: nearly the same name here, or the same name in another group.

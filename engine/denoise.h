@@ -180,7 +180,7 @@ void dn_model_transform(const struct dn_model *model, double *shift, double *sca
  * variant. */
 size_t dn_model_bytes(const struct dn_model *model);
 void dn_model_save(const struct dn_model *model, void *bytes);
-enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **model,
+enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **out,
                              struct dn_error *error);
 
 /* ------------------------------------------------------------------ training */
@@ -198,7 +198,7 @@ struct dn_epoch {
 };
 
 /* Draws the data, fits the transform, initialises the weights. The trainer copies the spec. */
-enum dn_status dn_trainer_new(const struct dn_spec *spec, struct dn_trainer **trainer,
+enum dn_status dn_trainer_new(const struct dn_spec *spec, struct dn_trainer **out,
                               struct dn_error *error);
 void dn_trainer_free(struct dn_trainer *trainer);
 
@@ -211,7 +211,7 @@ int dn_trainer_epochs_done(const struct dn_trainer *trainer);
 int64_t dn_trainer_steps_done(const struct dn_trainer *trainer);
 
 /* The model as it is now (EMA weights if the spec has them). */
-enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **model,
+enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **out,
                                 struct dn_error *error);
 
 /* A checkpoint holds all that training depends on; a trainer made from the same spec and loaded

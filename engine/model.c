@@ -143,12 +143,12 @@ void dn_model_save(const struct dn_model *model, void *bytes) {
 enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **out,
                              struct dn_error *error) {
     struct serial serial = {.mode = SERIAL_READ, .bytes = (unsigned char *)bytes, .size = size};
-    struct dn_model header = {0}, *model;
+    struct dn_model header = {0}, *model = NULL;
     serial_header(&serial, &header);
     if (serial.failed || dn_spec_check(&header.spec, NULL) != DN_OK)
         return error_set(error, DN_CORRUPT, "not a model of this version");
     enum dn_status status = model_new(&header.spec, header.dim, &model, error);
-    if (status != DN_OK)
+    if (status != DN_OK || !model)
         return status;
     model->epoch = header.epoch;
     model->transform = header.transform;

@@ -33,7 +33,7 @@ struct dn_model {
 };
 
 /* A model with zero weights, to be filled in. */
-enum dn_status model_new(const struct dn_spec *spec, int dim, struct dn_model **model,
+enum dn_status model_new(const struct dn_spec *spec, int dim, struct dn_model **out,
                          struct dn_error *error);
 
 /* The unpadded weights of a parameter block. */

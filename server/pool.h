@@ -10,8 +10,7 @@ struct pool;
 
 struct pool *pool_start(int threads, int max_waiting);
 void pool_stop(struct pool *pool); /* refuses what still waits, waits for what runs, joins */
-void pool_post(
-    void *pool,
-    struct task *task); /* full or stopping: done(TASK_REFUSED) at once, on this thread */
+/* Full or stopping: done(TASK_REFUSED) at once, on this thread. */
+void pool_post(void *self, struct task *task);
 
 #endif

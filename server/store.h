@@ -132,7 +132,7 @@ void store_checkpoint(struct store_session *session);
 enum store_status store_job_insert(struct store_session *session, const struct job *job);
 /* id may be "latest". */
 enum store_status store_job_get(struct store_session *session, const char *id, struct job *job);
-enum store_status store_job_count(struct store_session *session, enum job_status status,
+enum store_status store_job_count(struct store_session *session, enum job_status which,
                                   int64_t *count);
 
 struct job_filter {

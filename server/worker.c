@@ -209,6 +209,10 @@ static bool add_checkpoint(struct attempt *attempt, struct report *report) {
     if (made) {
         dn_trainer_save(attempt->trainer, report->checkpoint);
         dn_model_save(model, report->model);
+    } else {
+        free(report->checkpoint);
+        free(report->model);
+        report->checkpoint = report->model = NULL;
     }
     dn_model_free(model);
     return made;
@@ -217,6 +221,8 @@ static bool add_checkpoint(struct attempt *attempt, struct report *report) {
 static void report_clear(struct report *report) {
     free(report->checkpoint);
     free(report->model);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it takes the epochs of the other report for lost
+     */
     report->checkpoint = report->model = NULL;
     report->epoch_count = 0;
 }

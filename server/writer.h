@@ -19,7 +19,7 @@ void writer_stop(struct writer *writer); /* finishes what is queued, refuses the
 
 /* Hands over a task. If the queue is full or stopping, done(TASK_REFUSED) is called at once, on
  * this thread. */
-void writer_post(void *writer, struct task *task);
+void writer_post(void *self, struct task *task);
 
 /* Runs a function on the writer and waits until it is committed. */
 enum task_outcome writer_call(struct writer *writer,

@@ -40,7 +40,7 @@ if [ -z "${NO_HTTP:-}" ]; then
     DENOISED_BINARY=$PWD/$build/denoised /usr/bin/python3 -m pytest -q -p no:cacheprovider --durations=5 tests/http >"$output" 2>&1
     status=$?
     cat "$output"
-    good=$(sed -n 's/.*[^0-9]\{0,1\}\b\([0-9]*\) passed.*/\1/p' "$output" | tail -n 1)
+    good=$(grep -oE '[0-9]+ passed' "$output" | tail -n 1 | cut -d ' ' -f 1)
     bad=$(grep -cE '^(FAILED|ERROR) ' "$output")
     if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
         bad=1

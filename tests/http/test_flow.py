@@ -282,7 +282,14 @@ def test_two_workers_train_two_jobs_at_once(start):
 
 
 def test_a_training_that_diverges_fails_and_says_why(server):
-    job = server.submit(dict(QUICK, training={"epochs": 500, "batch_size": 50, "learning_rate": 10}))
+    job = server.submit(
+        {
+            "dataset": {"n": 500},
+            "network": {"hidden_size": 32, "hidden_layers": 8, "conditioning": "multiply"},
+            "training": {"epochs": 50, "batch_size": 50, "learning_rate": 10},
+        }
+    )
     state = server.wait(job)
-    if state["status"] == "failed":
-        assert state["error"]["code"] == "diverged" and "epoch" in state["error"]["detail"]
+    assert state["status"] == "failed" and state["error"]["code"] == "diverged"
+    assert re.search(r"not finite in epoch \d+; it was [0-9.e+-]+ before", state["error"]["detail"])
+    assert server.get(f"/v1/models/{job}").status == 404

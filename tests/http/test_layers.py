@@ -1,0 +1,68 @@
+"""Dependencies point one way only: api -> server -> engine."""
+
+import pathlib
+import re
+import subprocess
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+# Each layer, and the only headers that it may include beyond the C library and POSIX.
+ALLOWED = {
+    "engine": ["engine/"],
+    "server": ["server/", "engine/denoise.h", "microhttpd.h", "sqlite3.h"],
+    "api": ["api/", "server/", "engine/denoise.h", "cjson/cJSON.h"],
+}
+# main wires everything, so it alone knows the contract's entry points.
+EXCEPTIONS = {("server/main.c", "api/api.h"), ("server/main.c", "api/demo.h")}
+LIBRARIES = {"microhttpd.h": ("server/http",), "sqlite3.h": ("server/store_",), "cjson/cJSON.h": ("api/",)}
+ENGINE_C = {
+    "assert", "float", "limits", "math", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib",
+    "string", "complex", "cpuid", "immintrin", "arm_neon",
+}  # fmt: skip
+
+
+def includes(path):
+    for line in path.read_text().splitlines():
+        match = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
+        if match:
+            yield match.group(1), match.group(2)
+
+
+def sources(layer):
+    found = [*(ROOT / layer).rglob("*.c"), *(ROOT / layer).rglob("*.h")]
+    assert found
+    return found
+
+
+def test_each_layer_includes_only_what_it_may():
+    wrong = []
+    for layer, allowed in ALLOWED.items():
+        for path in sources(layer):
+            name = path.relative_to(ROOT).as_posix()
+            for kind, header in includes(path):
+                ours = kind == '"'
+                if ours and not header.startswith(tuple(allowed)) and (name, header) not in EXCEPTIONS:
+                    wrong.append((name, header))
+                if header in LIBRARIES and not name.startswith(LIBRARIES[header]):
+                    wrong.append((name, header))
+                if layer == "engine" and not ours and header.removesuffix(".h") not in ENGINE_C:
+                    wrong.append((name, header))
+    assert wrong == []
+
+
+def test_sql_and_stdio_stay_where_they_belong():
+    for path in sources("api"):
+        assert not re.search(r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b", path.read_text()), path
+    for path in sources("engine"):
+        assert not re.search(r"\b(printf|fprintf|puts|fopen|pthread_\w+)\s*\(", path.read_text()), path
+
+
+def test_no_file_is_too_long():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    long = [
+        (name, lines)
+        for name in listed
+        if name.endswith((".c", ".h", ".py", ".sh", ".ts", ".tsx")) and (ROOT / name).exists()
+        and (lines := len((ROOT / name).read_text().splitlines())) > 620
+    ]  # fmt: skip
+    assert long == []

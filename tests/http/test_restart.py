@@ -1,0 +1,199 @@
+"""Stops, crashes and restarts: nothing that was acknowledged is lost."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+
+from conftest import BINARY, ENDLESS, PATIENCE, QUICK
+
+LONG = {
+    "dataset": {"name": "spiral", "n": 2000},
+    "diffusion": {"timesteps": 20},
+    "network": {"hidden_size": 32, "hidden_layers": 2},
+    "training": {"epochs": 400, "batch_size": 50, "ema_decay": 0.99, "lr_schedule": "cosine"},
+    "seed": 5,
+}
+EXACT = ("epoch", "step", "train_loss", "val_loss", "learning_rate", "gradient_norm")
+
+
+def outcome(server, job):
+    """What training left: the loss history without its durations, the weights, and samples."""
+    history = server.get(f"/v1/jobs/{job}/history").json["data"]
+    with sqlite3.connect(server.database) as database:
+        weights = database.execute("SELECT bytes FROM model WHERE id = ?", (job,)).fetchone()[0]
+    points = server.get(f"/v1/models/{job}/samples?n=50").json["points"]
+    return [history[column] for column in EXACT], weights, points
+
+
+def undisturbed(start, tmp_path, spec):
+    directory = tmp_path / "undisturbed"
+    directory.mkdir()
+    server = start(directory=directory)
+    job = server.submit(spec)
+    assert server.wait(job)["status"] == "succeeded"
+    return outcome(server, job)
+
+
+def test_a_killed_server_resumes_to_the_same_bytes(start, tmp_path):
+    server = start("--workers", "1")
+    job = server.submit(LONG)
+    kills = 0
+    for epoch in (3, 60, 150):
+        state = server.wait_for_epoch(job, epoch)
+        if state["status"] != "running":
+            break
+        server.kill()
+        kills += 1
+        server.start()
+    assert kills >= 2
+    state = server.wait(job)
+    assert state["status"] == "succeeded" and state["attempt"] == kills + 1
+    assert outcome(server, job) == undisturbed(start, tmp_path, LONG)
+
+
+def test_an_orderly_stop_gives_the_job_back_and_resumes(start, tmp_path):
+    server = start("--workers", "1")
+    job = server.submit(LONG)
+    server.wait_for_epoch(job, 5)
+    assert server.stop() == 0
+    with sqlite3.connect(server.database) as database:
+        status, epoch = database.execute("SELECT status, epoch FROM job").fetchone()
+    assert status == "queued" and epoch >= 5
+    server.start()
+    state = server.wait(job)
+    assert state["status"] == "succeeded" and state["attempt"] == 1
+    assert outcome(server, job) == undisturbed(start, tmp_path, LONG)
+
+
+def test_acknowledged_jobs_survive_a_kill(start):
+    server = start("--workers", "1")
+    server.submit(ENDLESS)
+    jobs = [server.submit(QUICK) for _ in range(20)]
+    server.kill()
+    server.start()
+    listed = [job["id"] for job in server.get("/v1/jobs").json["items"]]
+    assert listed[:20] == jobs[::-1]
+
+
+def test_a_cancel_survives_a_kill(start):
+    server = start("--workers", "1")
+    job = server.submit(ENDLESS)
+    server.wait_for_epoch(job, 1)
+    assert server.post(f"/v1/jobs/{job}/cancel").status == 200
+    server.kill()
+    server.start()
+    assert server.wait(job)["status"] == "cancelled"
+
+
+def test_a_job_that_keeps_killing_the_server_is_given_up(start):
+    server = start("--workers", "1")
+    slow = {
+        "network": {"hidden_size": 1024, "hidden_layers": 8},
+        "training": {"batch_size": 8192, "epochs": 5},
+    }
+    job = server.submit(slow)  # its first checkpoint takes longer than this test
+    for _ in range(3):
+        server.wait(job, ("running",))
+        server.kill()
+        server.start()
+    state = server.wait(job)
+    assert state["status"] == "failed" and state["error"]["code"] == "crash_loop"
+    assert server.wait(server.submit(QUICK))["status"] == "succeeded"
+
+
+def test_the_stop_is_quick_even_within_a_long_step(start):
+    server = start("--workers", "1")
+    job = server.submit({"network": {"hidden_size": 1024, "hidden_layers": 8}, "training": {"batch_size": 16384}})
+    server.wait(job, ("running",))
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 5 * PATIENCE
+
+
+def test_both_signals_stop_it(start):
+    server = start()
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(timeout=5 * PATIENCE) == 0
+
+
+def serve(*flags, **environment):
+    return subprocess.run(
+        [BINARY, "serve", "--port", "0", *flags],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, **environment},
+    )
+
+
+def test_a_second_server_on_the_same_database_is_refused(start):
+    server = start()
+    other = serve("--database", server.database)
+    assert other.returncode == 1 and "in use by another denoised" in other.stderr
+    assert server.get("/readyz").status == 200
+
+
+def test_a_newer_schema_is_refused_and_left_alone(start):
+    server = start()
+    server.stop()
+    with contextlib.closing(sqlite3.connect(server.database)) as database:
+        database.execute("PRAGMA user_version = 9999")
+    before = open(server.database, "rb").read()
+    refused = serve("--database", server.database)
+    assert refused.returncode == 1 and "use a newer denoised" in refused.stderr
+    assert open(server.database, "rb").read() == before
+
+
+def test_a_file_that_is_no_database_of_ours_is_refused(tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("these are my notes\n" * 100)
+    assert serve("--database", str(text)).returncode == 1
+    assert text.read_text().startswith("these are my notes")
+    foreign = tmp_path / "foreign.db"
+    with sqlite3.connect(foreign) as database:
+        database.execute("CREATE TABLE mine (a)")
+    refused = serve("--database", str(foreign))
+    assert refused.returncode == 1 and "not a database of denoised" in refused.stderr
+
+
+def test_settings_come_from_flags_and_environment(tmp_path):
+    database = str(tmp_path / "a.db")
+    for flags, environment, message in [
+        (["--port", "70000"], {}, "--port must be an integer from 0 to 65535"),
+        (["--port"], {}, "--port needs a value"),
+        (["--prot", "1"], {}, 'unknown argument "--prot"'),
+        (["--workers=0"], {}, "--workers must be an integer from 1 to 256"),
+        (["--log-level=loud"], {}, "--log-level must be"),
+        ([], {"DENOISED_WORKERS": "many"}, "DENOISED_WORKERS must be an integer"),
+        (["--simd", "mmx"], {"DENOISED_DATABASE": database}, "mmx"),
+        (["--database", "/nonexistent/a.db"], {}, "No such file"),
+        (["--host", "0.0.0.0"], {}, "--anonymous"),
+    ]:
+        result = serve(*flags, **environment)
+        assert result.returncode in (1, 2) and message in result.stderr, (flags, result.stderr)
+    assert not os.path.exists(database)
+
+
+def test_the_other_commands(start):
+    server = start()
+    port = str(server.port)
+    run = lambda *words: subprocess.run([BINARY, *words], capture_output=True, text=True, timeout=30)  # noqa: E731
+    assert run("healthcheck", "--port", port).returncode == 0
+    server.stop()
+    assert run("healthcheck", "--port", port).returncode == 1
+    assert run("version").stdout.startswith("denoised ")
+    assert "DENOISED_MAX_QUEUED" in run("--help").stdout
+    assert run("serv").returncode == 2 and run().returncode == 2
+
+
+def test_the_demo(tmp_path):
+    result = subprocess.run([BINARY, "demo"], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    distance = float(result.stdout.split("mean distance to the spiral: ")[1].split()[0])
+    assert distance <= 0.020
+    samples, loss = (tmp_path / name for name in ("samples.svg", "loss.svg"))
+    assert samples.read_text().count("<circle") == 1000 and "<path" in loss.read_text()
+    assert not [name for name in os.listdir("/tmp") if name.startswith("denoised-demo-")]

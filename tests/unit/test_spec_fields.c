@@ -1,0 +1,105 @@
+/* The table of job fields: it and the engine agree on what is allowed. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "api/spec.h"
+
+static int wrong_fields(const char *text, struct job_request *job) {
+    char error[200];
+    struct arena arena = {0};
+    struct problem_fields wrong = {.arena = &arena};
+    cJSON *json = json_read(text, strlen(text), JSON_MAX_VALUES, error, sizeof error);
+    cr_assert(json, "%s: %s", text, error);
+    spec_read(json, job, &wrong);
+    cJSON_Delete(json);
+    arena_clear(&arena);
+    return wrong.count;
+}
+
+/* Every number of the table is accepted at its ends and refused beyond them; where the table
+ * accepts, the engine does too (up to rules that join fields). */
+Test(spec, the_table_and_the_engine_agree) {
+    int checked = 0;
+    for (size_t i = 0; i < spec_fields.count; i++) {
+        const struct field *row = &spec_fields.rows[i];
+        if (row->type != FIELD_INTEGER && row->type != FIELD_NUMBER)
+            continue;
+        double beyond = row->type == FIELD_INTEGER ? 2 : 1e-3 * fmax(row->max, 1);
+        const double values[] = {row->min, row->max, row->min - beyond, row->max + beyond};
+        for (int j = 0; j < 4; j++) {
+            char text[200];
+            struct job_request job;
+            snprintf(text, sizeof text, "{\"%s\":{\"%s\":%.17g}}", row->group, row->name,
+                     values[j]);
+            int wrong = wrong_fields(text, &job);
+            cr_assert_eq(wrong, j >= 2, "%s", text);
+            if (wrong == 0) {
+                struct dn_error error;
+                cr_assert_eq(dn_spec_check(&job.spec, &error), DN_OK, "%s: %s", text, error.text);
+            }
+        }
+        checked++;
+    }
+    cr_assert(checked >= 14);
+}
+
+/* The engine refuses what lies just beyond the table: neither is laxer than the other. */
+Test(spec, the_engine_has_the_same_limits) {
+    for (size_t i = 0; i < spec_fields.count; i++) {
+        const struct field *row = &spec_fields.rows[i];
+        if (row->type != FIELD_INTEGER && row->type != FIELD_NUMBER)
+            continue;
+        struct job_request job = {.spec = dn_presets[0].spec};
+        char *at = (char *)&job + row->offset;
+        if (row->type == FIELD_INTEGER)
+            *(int *)at = (int)row->max + 2;
+        else
+            *(double *)at = row->max * 1.01;
+        struct dn_error error;
+        cr_assert_eq(dn_spec_check(&job.spec, &error), DN_INVALID, "%s", row->name);
+    }
+}
+
+Test(spec, presets_are_the_engines) {
+    struct job_request job;
+    for (size_t i = 0; i < dn_preset_count; i++) {
+        char text[100];
+        snprintf(text, sizeof text, "{\"preset\":\"%s\"}", dn_presets[i].name);
+        cr_assert_eq(wrong_fields(text, &job), 0);
+        cr_assert_eq((size_t)job.preset, i);
+        cr_assert(memcmp(&job.spec.training, &dn_presets[i].spec.training,
+                         sizeof job.spec.training) == 0);
+    }
+}
+
+Test(spec, what_is_written_reads_back_the_same) {
+    struct job_request job, again;
+    cr_assert_eq(wrong_fields("{\"name\":\"a \\\"b\\\"\",\"preset\":\"sinai2022\",\"seed\":"
+                              "9007199254740991,\"dataset\":{\"name\":\"moons\",\"n\":77},"
+                              "\"training\":{\"learning_rate\":0.0012345678901234567}}",
+                              &job),
+                 0);
+    cr_assert_eq(job.spec.dataset.seed, 9007199254740991u); /* the job's, when none is given */
+    struct buffer out = {0};
+    spec_write(&job, &(struct json_writer){.out = &out});
+    buffer_append(&out, "", 1);
+    cr_assert_eq(wrong_fields(out.data, &again), 0);
+    cr_assert(memcmp(&job, &again, sizeof job) == 0);
+    struct dn_spec spec;
+    struct dn_error error;
+    cr_assert(api_decode_spec(out.data, &spec, &error));
+    cr_assert(memcmp(&spec, &job.spec, sizeof spec) == 0);
+    buffer_clear(&out);
+}
+
+Test(spec, a_damaged_stored_spec_is_an_error_not_a_crash) {
+    struct dn_spec spec;
+    struct dn_error error;
+    static const char *const damaged[] = {"", "{", "[]", "{\"training\":{\"epochs\":0}}",
+                                          "{\"x\":1}"};
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++)
+        cr_assert(!api_decode_spec(damaged[i], &spec, &error) && error.text[0]);
+}

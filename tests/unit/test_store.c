@@ -1,0 +1,278 @@
+/* The store on a real file: the queue, fences, checkpoints, recovery, and the writer thread. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/id.h"
+#include "server/store.h"
+#include "server/writer.h"
+
+static char directory[] = "/tmp/denoised-store-XXXXXX";
+static char path[64];
+static struct store *store;
+static struct store_session *session;
+
+static void open_store(void) {
+    char error[300];
+    store = store_open(path, error, sizeof error);
+    cr_assert(store, "%s", error);
+    session = store_writer(store);
+}
+
+static void setup(void) {
+    cr_assert(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/a.db", directory);
+    open_store();
+    cr_assert_eq(store_begin(session), STORE_OK);
+}
+
+static void teardown(void) {
+    store_abort(session);
+    store_close(store);
+    char command[100];
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(store, .init = setup, .fini = teardown);
+
+static char *insert(int epochs) {
+    static struct job job;
+    job = (struct job){.dataset = "spiral", .spec = "{}", .epochs = epochs, .steps = 10 * epochs};
+    id_new(job.id);
+    job.created_at = clock_now_ms();
+    cr_assert_eq(store_job_insert(session, &job), STORE_OK);
+    return job.id;
+}
+
+static enum store_status report(const struct claim *claim, int first, int last, const char *state) {
+    struct epoch_row rows[20];
+    for (int e = first; e <= last; e++)
+        rows[e - first] = (struct epoch_row){
+            .epoch = e, .step = 10 * e, .train_loss = 1.0 / e, .val_loss = NAN, .seconds = 0.5 * e};
+    struct progress progress = {.id = claim->id,
+                                .fence = claim->fence,
+                                .epochs = rows,
+                                .epoch_count = (size_t)(last - first + 1),
+                                .checkpoint = state,
+                                .checkpoint_bytes = state ? strlen(state) : 0,
+                                .model = "model",
+                                .model_bytes = 5,
+                                .variant = "avx2"};
+    bool cancel;
+    return store_progress(session, &progress, 1, &cancel);
+}
+
+static struct job get(const char *id) {
+    struct job job;
+    cr_assert_eq(store_job_get(session, id, &job), STORE_OK);
+    job_clear(&(struct job){.name = job.name,
+                            .dataset = job.dataset,
+                            .spec = job.spec,
+                            .error_detail = job.error_detail});
+    return job; /* error_code is still there for the test; it leaks no more than the test lives */
+}
+
+Test(store, claims_in_order_of_submission) {
+    char ids[3][40];
+    for (int i = 0; i < 3; i++)
+        strcpy(ids[i], insert(5));
+    for (int i = 0; i < 3; i++) {
+        struct claim claim;
+        cr_assert_eq(get(ids[2]).queue_position, 2 - i);
+        cr_assert_eq(store_claim(session, "w", 1, &claim), STORE_OK);
+        cr_assert_str_eq(claim.id, ids[i]);
+        cr_assert_eq(claim.attempt, 1);
+        cr_assert_null(claim.checkpoint);
+        claim_clear(&claim);
+    }
+    struct claim none;
+    cr_assert_eq(store_claim(session, "w", 1, &none), STORE_NOT_FOUND);
+    cr_assert_eq(get(ids[0]).status, JOB_RUNNING);
+}
+
+Test(store, an_old_fence_writes_nothing) {
+    char id[40];
+    strcpy(id, insert(5));
+    struct claim old, new;
+    int requeued;
+    cr_assert_eq(store_claim(session, "a", 1, &old), STORE_OK);
+    cr_assert_eq(report(&old, 1, 1, "one"), STORE_OK);
+    cr_assert_eq(store_recover(session, 2, &requeued), STORE_OK);
+    cr_assert_eq(requeued, 1);
+    cr_assert_eq(store_claim(session, "b", 3, &new), STORE_OK);
+    cr_assert_gt(new.fence, old.fence);
+    cr_assert_eq(report(&old, 2, 2, "stale"), STORE_LOST);
+    cr_assert_eq(store_finish(session, id, old.fence, JOB_SUCCEEDED, NULL, NULL, 4), STORE_LOST);
+    cr_assert_eq(store_unclaim(session, id, old.fence), STORE_LOST);
+    cr_assert_eq(store_restart(session, id, old.fence), STORE_LOST);
+    cr_assert_eq(get(id).epoch, 1);
+    cr_assert_eq(report(&new, 2, 2, "two"), STORE_OK);
+    cr_assert_eq(get(id).epoch, 2);
+    claim_clear(&old);
+    claim_clear(&new);
+}
+
+/* A resumed job continues from its checkpoint: later epochs are forgotten, and only two checkpoints
+ * are kept. */
+Test(store, a_claim_rewinds_to_the_checkpoint) {
+    char id[40];
+    strcpy(id, insert(9));
+    struct claim claim;
+    cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+    cr_assert_eq(report(&claim, 1, 1, "one"), STORE_OK);
+    cr_assert_eq(report(&claim, 2, 3, "three"), STORE_OK);
+    cr_assert_eq(report(&claim, 4, 4, "four"), STORE_OK);
+    cr_assert_eq(report(&claim, 5, 6, NULL), STORE_OK);
+    cr_assert_eq(get(id).epoch, 6);
+    cr_assert_eq(store_unclaim(session, id, claim.fence), STORE_OK);
+    claim_clear(&claim);
+
+    cr_assert_eq(store_claim(session, "b", 1, &claim), STORE_OK);
+    cr_assert_eq(claim.attempt, 1); /* an orderly stop counts as no attempt */
+    cr_assert_eq(claim.checkpoint_bytes, 4);
+    cr_assert(memcmp(claim.checkpoint, "four", 4) == 0);
+    cr_assert_float_eq(claim.seconds, 2.0, 1e-12);
+    struct epoch_row rows[10];
+    int count;
+    bool more;
+    cr_assert_eq(store_history(session, id, 0, 10, rows, &count, &more), STORE_OK);
+    cr_assert_eq(count, 4);
+    cr_assert(rows[3].epoch == 4 && rows[3].step == 40 && rows[3].train_loss == 0.25);
+    cr_assert(isnan(rows[3].val_loss));
+    struct job job = get(id);
+    cr_assert(job.epoch == 4 && job.step == 40 && job.train_loss == 0.25);
+
+    cr_assert_eq(store_restart(session, id, claim.fence), STORE_OK);
+    job = get(id);
+    cr_assert(job.epoch == 0 && job.step == 0 && isnan(job.train_loss));
+    struct model model;
+    cr_assert_eq(store_model_get(session, id, true, &model), STORE_NOT_FOUND);
+    claim_clear(&claim);
+}
+
+Test(store, a_job_that_never_gets_to_a_checkpoint_fails) {
+    char id[40];
+    strcpy(id, insert(5));
+    int requeued;
+    for (int crash = 1; crash <= 3; crash++) {
+        struct claim claim;
+        cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+        cr_assert_eq(store_recover(session, 1, &requeued), STORE_OK);
+        cr_assert_eq(requeued, crash < 3);
+        claim_clear(&claim);
+    }
+    struct job job = get(id);
+    cr_assert_eq(job.status, JOB_FAILED);
+    cr_assert_str_eq(job.error_code, "crash_loop");
+}
+
+Test(store, a_checkpoint_shows_that_it_gets_on) {
+    char id[40];
+    strcpy(id, insert(9));
+    int requeued;
+    for (int crash = 1; crash <= 5; crash++) {
+        struct claim claim;
+        cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+        cr_assert_eq(report(&claim, crash, crash, "x"), STORE_OK);
+        cr_assert_eq(store_recover(session, 1, &requeued), STORE_OK);
+        cr_assert_eq(requeued, 1);
+        claim_clear(&claim);
+    }
+}
+
+Test(store, models) {
+    char id[40];
+    strcpy(id, insert(5));
+    struct claim claim;
+    struct model model;
+    cr_assert_eq(store_model_get(session, "latest", true, &model), STORE_NOT_FOUND);
+    cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+    cr_assert_eq(report(&claim, 1, 2, "two"), STORE_OK);
+    cr_assert_eq(store_model_get(session, "latest", true, &model), STORE_OK);
+    cr_assert_str_eq(model.id, id);
+    cr_assert(model.epoch == 2 && model.byte_count == 5 && memcmp(model.bytes, "model", 5) == 0);
+    cr_assert_str_eq(model.variant, "avx2");
+    model_clear(&model);
+    cr_assert_eq(store_model_get(session, id, false, &model), STORE_OK);
+    cr_assert_null(model.bytes);
+    model_clear(&model);
+    cr_assert_eq(store_job_delete(session, id, false), STORE_CONFLICT);
+    cr_assert_eq(store_job_delete(session, id, true), STORE_OK);
+    cr_assert_eq(store_model_get(session, id, false, &model), STORE_NOT_FOUND);
+    cr_assert_eq(report(&claim, 3, 3, "late"), STORE_LOST);
+    claim_clear(&claim);
+}
+
+Test(store, readers_cannot_write) {
+    char id[40];
+    strcpy(id, insert(5));
+    cr_assert_eq(store_commit(session), STORE_OK);
+    struct store_session *reader = store_acquire(store);
+    struct job job;
+    cr_assert_eq(store_job_get(reader, id, &job), STORE_OK);
+    job_clear(&job);
+    cr_assert_neq(store_job_cancel(reader, id, 1), STORE_OK);
+    store_release(store, reader);
+    cr_assert_eq(store_begin(session), STORE_OK);
+    cr_assert_eq(get(id).status, JOB_QUEUED);
+}
+
+Test(store, a_second_opening_is_refused) {
+    char error[300];
+    cr_assert_null(store_open(path, error, sizeof error));
+    cr_assert(strstr(error, "in use"));
+}
+
+/* ------------------------------------------------------------------ the writer thread */
+
+struct insertion {
+    struct task task;
+    char id[40];
+    bool keep;
+    int done;
+    enum task_outcome outcome;
+};
+
+static bool run_insertion(struct task *task, struct store_session *writing) {
+    struct insertion *insertion = (struct insertion *)task;
+    struct job job = {.dataset = "spiral", .spec = "{}", .epochs = 1, .steps = 1, .created_at = 1};
+    id_new(job.id);
+    strcpy(insertion->id, job.id);
+    cr_assert_eq(store_job_insert(writing, &job), STORE_OK);
+    return insertion->keep;
+}
+
+static void insertion_done(struct task *task, enum task_outcome outcome) {
+    struct insertion *insertion = (struct insertion *)task;
+    insertion->outcome = outcome;
+    __atomic_store_n(&insertion->done, 1, __ATOMIC_RELEASE);
+}
+
+Test(store, the_writer_acknowledges_after_the_commit_and_undoes_one_task_alone) {
+    store_abort(session);
+    struct writer *writer = writer_start(store);
+    struct insertion insertions[200];
+    for (int i = 0; i < 200; i++) {
+        insertions[i] = (struct insertion){.task = {.run = run_insertion, .done = insertion_done},
+                                           .keep = i % 3 != 0};
+        writer_post(writer, &insertions[i].task);
+    }
+    struct store_session *reader = store_acquire(store);
+    for (int i = 0; i < 200; i++) {
+        while (!__atomic_load_n(&insertions[i].done, __ATOMIC_ACQUIRE))
+            usleep(100);
+        cr_assert_eq(insertions[i].outcome, TASK_DONE);
+        struct job job;
+        enum store_status status = store_job_get(reader, insertions[i].id, &job);
+        cr_assert_eq(status, insertions[i].keep ? STORE_OK : STORE_NOT_FOUND, "%d", i);
+        if (status == STORE_OK)
+            job_clear(&job);
+    }
+    store_release(store, reader);
+    writer_stop(writer);
+    cr_assert_eq(store_begin(session), STORE_OK);
+}
