@@ -12,7 +12,7 @@ struct service *service_of(struct http_exchange *exchange) {
 struct json_writer json_reply(struct http_exchange *exchange, int status) {
     exchange->response.status = status;
     exchange->response.content_type = "application/json";
-    return (struct json_writer){.out = &exchange->response.body};
+    return (struct json_writer){.out = &exchange->response.body, .is_answer = true};
 }
 
 cJSON *json_body(struct http_exchange *exchange, size_t max_values) {

@@ -193,11 +193,14 @@ void json_open(struct json_writer *json, char bracket) {
     comma(json);
     buffer_append(json->out, &bracket, 1);
     json->needs_comma = false;
+    json->depth++;
 }
 
 void json_close(struct json_writer *json, char bracket) {
     buffer_append(json->out, &bracket, 1);
     json->needs_comma = true;
+    if (--json->depth == 0 && json->is_answer)
+        buffer_append(json->out, "\n", 1);
 }
 
 static void quoted(struct buffer *out, const char *text) {

@@ -26,6 +26,8 @@ cJSON *json_read(const char *text, size_t length, size_t max_values, char *error
 struct json_writer {
     struct buffer *out;
     bool needs_comma;
+    bool is_answer; /* ends with a newline, as a terminal likes it */
+    int depth;
 };
 
 void json_open(struct json_writer *json, char bracket); /* '{' or '[' */

@@ -38,7 +38,7 @@ static struct json_writer open_problem(struct http_exchange *exchange, int statu
     buffer_clear(&exchange->response.body);
     exchange->response.status = status;
     exchange->response.content_type = "application/problem+json";
-    struct json_writer json = {.out = &exchange->response.body};
+    struct json_writer json = {.out = &exchange->response.body, .is_answer = true};
     json_open(&json, '{');
     json_key(&json, "type");
     json_string(&json, http_format(exchange, "/docs#%s", code));

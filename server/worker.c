@@ -221,8 +221,7 @@ static bool add_checkpoint(struct attempt *attempt, struct report *report) {
 static void report_clear(struct report *report) {
     free(report->checkpoint);
     free(report->model);
-    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it takes the epochs of the other report for lost
-     */
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it confuses this report with the other one */
     report->checkpoint = report->model = NULL;
     report->epoch_count = 0;
 }
