@@ -63,7 +63,7 @@ LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all run demo test unit-test http-test lint format clean help deps deps-test bench
+.PHONY: all run demo test unit-test http-test lint format clean help deps deps-test bench bench-peers
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -125,6 +125,22 @@ lint: deps-test ## formatting, clang-tidy, and both compilers with warnings as e
 
 format: ## rewrite the sources in the house style
 	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+# ---------------------------------------------------------------- how fast
+bench: deps ## measure the engine against the machine's peak
+	@$(MAKE) --no-print-directory $B/bench
+	$B/bench
+
+bench-peers: ## the same work in PyTorch and OpenBLAS (installs them), with ratios
+	@sh tests/install.sh $(PACKAGES_BUILD) python3-torch libopenblas-dev libopenblas0-pthread
+	@$(MAKE) --no-print-directory $B/bench $B/bench-blas
+	$B/bench-blas
+	/usr/bin/python3 tests/bench/peers/compare.py $B/bench
+
+$B/bench: tests/bench/bench.c $B/libdenoise.a
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
+$B/bench-blas: tests/bench/peers/blas.c $B/libdenoise.a
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -I/usr/include/x86_64-linux-gnu/openblas-pthread -o $@ $^ -lopenblas -lm
 
 # ---------------------------------------------------------------- what it needs
 deps:

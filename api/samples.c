@@ -1,11 +1,13 @@
 /* /v1/models/{id}/samples and /trajectories: points drawn from a model, computed on the pool. */
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/handlers.h"
 #include "api/models.h"
 #include "server/id.h"
+#include "server/split.h"
 
 enum {
     SAMPLES_DEFAULT = 1000,
@@ -172,6 +174,70 @@ static void write_result(const struct sampling *sampling, const struct loaded_mo
     json_close(&json, '}');
 }
 
+/* A request that is computed in ranges of points, which several threads take in turn. */
+struct ranges {
+    const struct sampling *sampling;
+    const struct dn_model *model;
+    const struct dn_sample_result *result; /* of the whole request */
+    dn_stop_flag *stop;
+    int range; /* points in each */
+    pthread_mutex_t mutex;
+    enum dn_status status; /* the first failure */
+    struct dn_error error;
+};
+
+enum { RANGE_VALUES = 1 << 18 }; /* point-steps times width: some milliseconds of work */
+
+static float *offset(float *values, size_t count) {
+    return values ? values + count : NULL;
+}
+
+static void sample_range(void *argument, int part) {
+    struct ranges *ranges = argument;
+    const int dim = dn_model_dim(ranges->model), first = part * ranges->range;
+    const struct dn_sample_result *whole = ranges->result;
+    struct dn_sample_request request = ranges->sampling->request;
+    const size_t at = (size_t)first * (size_t)dim;
+    const int left = request.n - first;
+    struct dn_sample_result result = {
+        .frame_points = (size_t)request.n,
+        .points = offset(whole->points, at),
+        .x = offset(whole->x, at),
+        .x0 = offset(whole->x0, at),
+    };
+    request.first += first;
+    request.n = left < ranges->range ? left : ranges->range;
+    if (request.noise)
+        request.noise += at;
+    struct dn_error error;
+    enum dn_status status = dn_sample(ranges->model, &request, &result, ranges->stop, &error);
+    pthread_mutex_lock(&ranges->mutex);
+    if (status != DN_OK && ranges->status == DN_OK) {
+        ranges->status = status;
+        ranges->error = error;
+    }
+    pthread_mutex_unlock(&ranges->mutex);
+}
+
+static enum dn_status sample_in_ranges(struct http_exchange *exchange, const struct dn_model *model,
+                                       const struct dn_sample_result *result,
+                                       struct dn_error *error) {
+    const struct sampling *sampling = exchange->state;
+    const struct dn_spec *spec = dn_model_spec(model);
+    struct ranges ranges = {.sampling = sampling,
+                            .model = model,
+                            .result = result,
+                            .stop = &exchange->stopping,
+                            .mutex = PTHREAD_MUTEX_INITIALIZER};
+    ranges.range = RANGE_VALUES / spec->network.hidden_size;
+    ranges.range = ranges.range < 250 ? 250 : ranges.range / 250 * 250;
+    int parts = (sampling->request.n + ranges.range - 1) / ranges.range;
+    split_run(service_of(exchange)->pool, parts, sample_range, &ranges);
+    pthread_mutex_destroy(&ranges.mutex);
+    *error = ranges.error;
+    return ranges.status;
+}
+
 static void sample(struct http_exchange *exchange, const struct loaded_model *loaded) {
     const struct sampling *sampling = exchange->state;
     const size_t values = (size_t)sampling->request.n * (size_t)dn_model_dim(loaded->model);
@@ -188,8 +254,7 @@ static void sample(struct http_exchange *exchange, const struct loaded_model *lo
             : (struct dn_sample_result){.points = memory};
     struct dn_error error;
     double started = clock_monotonic();
-    enum dn_status status =
-        dn_sample(loaded->model, &sampling->request, &result, &exchange->stopping, &error);
+    enum dn_status status = sample_in_ranges(exchange, loaded->model, &result, &error);
     if (status == DN_OK)
         write_result(sampling, loaded, &result, clock_monotonic() - started, exchange);
     else if (status == DN_STOPPED)

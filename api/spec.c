@@ -66,6 +66,8 @@ static const struct field rows[] = {
            "Share of labels dropped for guidance; without classes it does nothing."),
     INTEGER("training", "checkpoint_every", training.checkpoint_every, 1, DN_MAX_EPOCHS,
             "Epochs between checkpoints; the first and the last epoch always make one."),
+    INTEGER("training", "threads", training.threads, 1, DN_MAX_THREADS,
+            "Threads that a training step is split over; the results are the same for any number."),
 
     {"", "seed", FIELD_SEED, AT(spec.seed), 0, 0, 0, NULL,
      "Decides weights, shuffles, timesteps and noise."},

@@ -68,6 +68,7 @@ enum {
     DN_MAX_BATCH_SIZE = 65536,
     DN_MAX_EPOCHS = 1000000,
     DN_MAX_SAMPLES = 100000,
+    DN_MAX_THREADS = 64,
 };
 
 struct dn_dataset_spec {
@@ -103,6 +104,7 @@ struct dn_training_spec {
     double gradient_clip; /* largest global gradient norm; 0: no clipping */
     double p_uncond; /* share of labels dropped for guidance; without classes it does nothing */
     int checkpoint_every; /* epochs */
+    int threads;          /* that a step is split over; makes no difference to the results */
 };
 
 struct dn_spec {
@@ -202,6 +204,16 @@ enum dn_status dn_trainer_new(const struct dn_spec *spec, struct dn_trainer **ou
                               struct dn_error *error);
 void dn_trainer_free(struct dn_trainer *trainer);
 
+/* Threads that the caller lends. run() calls work(argument, part) once for each part 0..size-1, at
+ * the same time, and returns when all are done. Results are the same for any size. */
+struct dn_team {
+    int size;
+    void (*run)(struct dn_team *team, void (*work)(void *argument, int part), void *argument);
+};
+
+/* Lends a team until it is taken back with NULL. */
+void dn_trainer_use_team(struct dn_trainer *trainer, struct dn_team *team);
+
 /* Trains one epoch. DN_STOPPED leaves the trainer in the middle of an epoch: only dn_trainer_free
  * and dn_trainer_load may follow. DN_DIVERGED likewise; result then holds the epoch and the last
  * finite loss. */
@@ -226,6 +238,7 @@ enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, si
 enum dn_sampler { DN_DDPM };
 
 struct dn_sample_request {
+    int first;     /* number of the first point: a request may be split into ranges of points */
     int n;         /* points, 1..DN_MAX_SAMPLES */
     uint64_t seed; /* of the start noise and the noise on the way */
     enum dn_sampler sampler;
@@ -234,8 +247,10 @@ struct dn_sample_request {
                            from the seed */
 };
 
-/* Where the results go; NULL what is not wanted. Data units. */
+/* Where the results go; NULL what is not wanted. Data units. A frame of x and x0 has `frame_points`
+ * points (0: n), of which a split request writes its n. */
 struct dn_sample_result {
+    size_t frame_points;
     float *points; /* [n][dim] */
     float *x;      /* [T+1][n][dim]: x_T (the start noise), x_{T-1}, .., x_0 */
     float *x0;     /* [T][n][dim]: the estimate of x_0 made from x_T, .., x_1 */

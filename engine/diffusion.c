@@ -29,8 +29,10 @@ void diffusion_estimate(const struct schedule *schedule, int t, size_t n, int di
         for (int j = 0; j < dim; j++) {
             size_t e = i * (size_t)dim + (size_t)j;
             float x = from_x * x_t[e] - from_eps * eps[i * eps_ld + (size_t)j];
-            if (low)
-                x = fminf(fmaxf(x, low[j]), high[j]);
+            if (low) { /* not fminf and fmaxf, which are calls; these keep a NaN */
+                x = x < low[j] ? low[j] : x;
+                x = x > high[j] ? high[j] : x;
+            }
             x_0[e] = x;
         }
     }

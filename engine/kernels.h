@@ -43,23 +43,32 @@ struct kernels {
                  const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
                  bool accumulate);
 
+    /* C [m][n] = bias [n] + A B^T, with A [m][k] and B [n][k]: for few columns n. k is padded. */
+    void (*dots)(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                 size_t ldb, const float *bias, float *c, size_t ldc);
+
     /* to [cols][rows] = the transpose of from [rows][cols]; the rest of a row of `to` is left
      * alone. */
     void (*transpose)(size_t rows, size_t cols, const float *from, size_t from_ld, float *to,
                       size_t to_ld);
 
-    /* u = z + e[slot] (or z * e[slot]); h = swish(u) = u sigmoid(u); d = swish'(u) unless d is
-     * NULL. z, h, d [rows][cols], e [..][cols]; all leading dimensions are cols. h may be z. */
+    /* u = z + e[slot] (or z * e[slot]; or z if e is NULL, and then d is too); h = swish(u) = u
+     * sigmoid(u); d = swish'(u) unless d is NULL. z, h, d [rows][cols], e [..][cols]; all leading
+     * dimensions are cols. h may be z. */
     void (*activate)(size_t rows, size_t cols, const float *z, const float *e, const int32_t *slot,
                      bool multiply, float *h, float *d);
 
-    /* The way back: g holds dloss/dh on entry and dloss/dz on return; dloss/de is added to
-     * de[slot]. z and e are read only if multiply. */
-    void (*activate_backward)(size_t rows, size_t cols, float *g, const float *d, const float *z,
-                              const float *e, const int32_t *slot, bool multiply, float *de);
+    /* The way back, with g = dloss/dh: d becomes dloss/dz; and if multiply, z becomes the points'
+     * parts of dloss/de (else those are dloss/dz too, and z is not touched). Shapes as above. */
+    void (*activate_backward)(size_t rows, size_t cols, const float *g, float *d, float *z,
+                              const float *e, const int32_t *slot, bool multiply);
+
+    /* Row slot[i] of `to` += row i of `from` [rows][cols], in the order of i; both have ld. */
+    void (*add_rows)(size_t rows, size_t cols, size_t ld, const float *from, const int32_t *slot,
+                     float *to);
 
     /* sums [cols] += the sum over rows of a [rows][cols]. */
-    void (*column_sums)(size_t rows, size_t cols, const float *a, float *sums);
+    void (*column_sums)(size_t rows, size_t cols, size_t ld, const float *a, float *sums);
 
     /* Sum of squares of a [n], in a fixed order. n is padded. */
     double (*sum_squares)(size_t n, const float *a);

@@ -44,7 +44,7 @@ void network_layout(struct network *network, int dim, const struct dn_spec *spec
         if (sinusoidal)
             tensor_place(network, &layer->embedding_bias, 1, H);
     }
-    tensor_place(network, &network->out_weight, H, dim);
+    tensor_place(network, &network->out_weight, dim, H);
     tensor_place(network, &network->out_bias, 1, dim);
 }
 
@@ -75,12 +75,14 @@ int64_t network_parameters(const struct network *network) {
     return count;
 }
 
-static void tensor_glorot(const struct tensor *tensor, uint64_t seed, uint32_t number, float *p) {
+/* The numbers are dealt out by [in][out], whichever way the matrix is stored. */
+static void tensor_glorot(const struct tensor *tensor, uint64_t seed, uint32_t number,
+                          bool stored_by_out, float *p) {
     double limit = sqrt(6.0 / (tensor->rows + tensor->cols));
     for (int i = 0; i < tensor->rows; i++)
         for (int j = 0; j < tensor->cols; j++) {
-            uint64_t index = (uint64_t)i * (uint64_t)tensor->cols + (uint64_t)j;
-            double u = random_uniform(seed, RANDOM_WEIGHTS, number, index);
+            int index = stored_by_out ? j * tensor->rows + i : i * tensor->cols + j;
+            double u = random_uniform(seed, RANDOM_WEIGHTS, number, (uint64_t)index);
             p[tensor->offset + (size_t)i * tensor->ld + (size_t)j] = (float)((2 * u - 1) * limit);
         }
 }
@@ -97,10 +99,13 @@ void network_initialise(const struct network *network, uint64_t seed, float *par
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
         uint32_t number = 2 * (uint32_t)l;
-        tensor_glorot(&layer->weight, seed, number, parameters);
-        (table ? tensor_normal : tensor_glorot)(&layer->embedding, seed, number + 1, parameters);
+        tensor_glorot(&layer->weight, seed, number, false, parameters);
+        if (table)
+            tensor_normal(&layer->embedding, seed, number + 1, parameters);
+        else
+            tensor_glorot(&layer->embedding, seed, number + 1, false, parameters);
     }
-    tensor_glorot(&network->out_weight, seed, 2 * (uint32_t)network->layer_count, parameters);
+    tensor_glorot(&network->out_weight, seed, 2 * (uint32_t)network->layer_count, true, parameters);
 }
 
 /* ------------------------------------------------------------------ time */
@@ -117,7 +122,8 @@ enum dn_status time_rows_init(struct time_rows *rows, const struct network *netw
     rows->embedded = floats_new(table);
     rows->gradient = training ? floats_new(table) : NULL;
     rows->gathered = floats_new((size_t)capacity * (size_t)network->hidden);
-    if (!rows->t || !rows->slot_of || !rows->embedded || !rows->gathered ||
+    rows->bias = floats_new(network->hidden_ld);
+    if (!rows->t || !rows->slot_of || !rows->embedded || !rows->gathered || !rows->bias ||
         (training && !rows->gradient)) {
         time_rows_clear(rows);
         return error_set(error, DN_NO_MEMORY, "out of memory");
@@ -132,6 +138,7 @@ void time_rows_clear(struct time_rows *rows) {
     free(rows->embedded);
     free(rows->gradient);
     free(rows->gathered);
+    free(rows->bias);
     memset(rows, 0, sizeof *rows);
 }
 
@@ -144,7 +151,9 @@ static float *time_layer(const struct time_rows *rows, const struct network *net
 static void time_rows_embed(struct time_rows *rows, const struct network *network,
                             const float *parameters) {
     const struct kernels *k = kernels_get();
-    size_t H = (size_t)network->hidden, ld = network->hidden_ld, count = (size_t)rows->count;
+    const size_t H = (size_t)network->hidden, ld = network->hidden_ld;
+    const size_t count = (size_t)rows->count;
+    const bool add = network->conditioning == DN_ADD;
     if (network->sinusoid)
         for (size_t i = 0; i < count; i++)
             memcpy(rows->gathered + i * H, network->sinusoid + (size_t)(rows->t[i] - 1) * H,
@@ -153,13 +162,18 @@ static void time_rows_embed(struct time_rows *rows, const struct network *networ
         const struct layer *layer = &network->layers[l];
         const float *weights = parameters + layer->embedding.offset;
         float *embedded = time_layer(rows, network, rows->embedded, l);
-        if (network->sinusoid)
-            k->gemm(count, ld, H, rows->gathered, H, 1, weights, ld, embedded, ld,
-                    parameters + layer->embedding_bias.offset, false);
-        else
-            for (size_t i = 0; i < count; i++)
-                memcpy(embedded + i * ld, weights + (size_t)(rows->t[i] - 1) * ld,
-                       ld * sizeof(float));
+        for (size_t j = 0; j < ld; j++)
+            rows->bias[j] = add ? parameters[layer->bias.offset + j] : 0;
+        if (network->sinusoid) {
+            for (size_t j = 0; j < ld; j++)
+                rows->bias[j] += parameters[layer->embedding_bias.offset + j];
+            k->gemm(count, ld, H, rows->gathered, H, 1, weights, ld, embedded, ld, rows->bias,
+                    false);
+            continue;
+        }
+        for (size_t i = 0; i < count; i++)
+            for (size_t j = 0; j < ld; j++)
+                embedded[i * ld + j] = weights[(size_t)(rows->t[i] - 1) * ld + j] + rows->bias[j];
     }
 }
 
@@ -192,9 +206,8 @@ enum dn_status workspace_init(struct workspace *workspace, const struct network 
     size_t hidden = rows * ld;
     size_t out = (rows * network->dim_ld + 15) / 16 * 16;
     bool keep_z = training && network->conditioning == DN_MULTIPLY;
-    size_t arrays = training ? 2 * layers + (keep_z ? layers : 0) + 2 : 2;
-    size_t transposed =
-        training ? ((layers - 1) * (size_t)network->hidden + (size_t)network->dim) * ld : 0;
+    size_t arrays = training ? 2 * layers + (keep_z ? layers : 0) + 1 : 2;
+    size_t transposed = training ? (layers - 1) * (size_t)network->hidden * ld : 0;
     workspace->rows = rows;
     workspace->memory = floats_new(arrays * hidden + out + transposed);
     if (!workspace->memory)
@@ -213,10 +226,8 @@ enum dn_status workspace_init(struct workspace *workspace, const struct network 
         if (keep_z)
             workspace->z[l] = next, next += hidden;
     }
-    if (training) {
-        workspace->g = next, next += hidden;
-        workspace->g_next = next;
-    }
+    if (training)
+        workspace->g = next;
     return DN_OK;
 }
 
@@ -227,24 +238,31 @@ void workspace_clear(struct workspace *workspace) {
 
 void network_forward(const struct network *network, const float *parameters,
                      const struct time_rows *times, struct workspace *w, const float *x,
-                     const int32_t *slots, size_t n) {
+                     const int32_t *slots, bool same_t, size_t first, size_t n) {
     const struct kernels *k = kernels_get();
-    size_t ld = network->hidden_ld, H = (size_t)network->hidden;
-    bool multiply = network->conditioning == DN_MULTIPLY;
-    const float *input = x;
+    const size_t ld = network->hidden_ld, H = (size_t)network->hidden, at = first * ld;
+    const bool multiply = network->conditioning == DN_MULTIPLY;
+    /* When all points are at the same t, as in sampling, the one row of e_l is just a bias. */
+    const bool fold = same_t && !multiply && !w->d[0];
+    const float *input = x + first * (size_t)network->dim;
     size_t input_ld = (size_t)network->dim, input_cols = (size_t)network->dim;
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
+        const float *e = time_layer(times, network, times->embedded, l);
+        const float *bias = fold       ? e + (size_t)slots[0] * ld
+                            : multiply ? parameters + layer->bias.offset
+                                       : NULL; /* then e contains it */
         k->gemm(n, ld, input_cols, input, input_ld, 1, parameters + layer->weight.offset, ld,
-                w->z[l], ld, parameters + layer->bias.offset, false);
-        k->activate(n, ld, w->z[l], time_layer(times, network, times->embedded, l), slots, multiply,
-                    w->h[l], w->d[l]);
-        input = w->h[l];
+                w->z[l] + at, ld, bias, false);
+        k->activate(n, ld, w->z[l] + at, fold ? NULL : e, slots + first, multiply, w->h[l] + at,
+                    w->d[l] ? w->d[l] + at : NULL);
+        input = w->h[l] + at;
         input_ld = ld;
         input_cols = H;
     }
-    k->gemm(n, network->dim_ld, H, input, ld, 1, parameters + network->out_weight.offset,
-            network->dim_ld, w->out, network->dim_ld, parameters + network->out_bias.offset, false);
+    k->dots(n, (size_t)network->dim, ld, input, ld, parameters + network->out_weight.offset, ld,
+            parameters + network->out_bias.offset, w->out + first * network->dim_ld,
+            network->dim_ld);
 }
 
 void network_transpose(const struct network *network, const float *parameters,
@@ -254,62 +272,98 @@ void network_transpose(const struct network *network, const float *parameters,
     float *to = w->transposed;
     for (int l = 1; l < network->layer_count; l++, to += H * ld)
         k->transpose(H, H, parameters + network->layers[l].weight.offset, ld, to, ld);
-    k->transpose(H, (size_t)network->dim, parameters + network->out_weight.offset, network->dim_ld,
-                 to, ld);
 }
 
-/* Gradient of a dense layer's weight and bias from its input [n][in] and the gradient of its output
- * g [n][out_ld]. */
-static void dense_backward(const struct kernels *k, const struct tensor *weight,
-                           const struct tensor *bias, const float *input, size_t input_ld,
-                           const float *g, size_t n, float *gradients) {
-    k->gemm((size_t)weight->rows, weight->ld, n, input, 1, input_ld, g, weight->ld,
-            gradients + weight->offset, weight->ld, NULL, true);
-    k->column_sums(n, weight->ld, g, gradients + bias->offset);
-}
-
-void network_backward(const struct network *network, struct time_rows *times, struct workspace *w,
-                      const float *x, const int32_t *slots, size_t n, float *gradients) {
-    const struct kernels *k = kernels_get();
-    size_t ld = network->hidden_ld, H = (size_t)network->hidden, square = H * ld;
-    int L = network->layer_count;
-    bool multiply = network->conditioning == DN_MULTIPLY;
-    const float *g = w->out; /* gradient of the layer above, before its weights */
-    size_t g_ld = network->dim_ld, g_cols = (size_t)network->dim;
-    dense_backward(k, &network->out_weight, &network->out_bias, w->h[L - 1], ld, g, n, gradients);
-    for (int l = L - 1; l >= 0; l--) {
-        const struct layer *layer = &network->layers[l];
-        float *below = g == w->g ? w->g_next : w->g;
-        k->gemm(n, ld, g_cols, g, g_ld, 1, w->transposed + (size_t)l * square, ld, below, ld, NULL,
-                false);
-        k->activate_backward(n, ld, below, w->d[l], w->z[l],
-                             time_layer(times, network, times->embedded, l), slots, multiply,
-                             time_layer(times, network, times->gradient, l));
-        dense_backward(k, &layer->weight, &layer->bias, l == 0 ? x : w->h[l - 1],
-                       l == 0 ? (size_t)network->dim : ld, below, n, gradients);
-        g = below;
-        g_ld = ld;
-        g_cols = H;
+void network_clear_gradients(const struct network *network, float *gradients) {
+    const bool table = network->time_embedding == DN_LEARNED;
+    for (int i = 0; i < network->tensor_count; i++) {
+        const struct tensor *tensor = network->tensors[i];
+        const struct layer *layer = &network->layers[i / (table ? 3 : 4)];
+        bool is_table = table && i / 3 < network->layer_count && tensor == &layer->embedding;
+        if (tensor->rows == 1 || is_table)
+            memset(gradients + tensor->offset, 0,
+                   (size_t)tensor->rows * tensor->ld * sizeof *gradients);
     }
 }
 
-void network_backward_times(const struct network *network, struct time_rows *times,
-                            float *gradients) {
+void network_backward_rows(const struct network *network, const float *parameters,
+                           const struct time_rows *times, struct workspace *w, const int32_t *slots,
+                           size_t first, size_t n) {
     const struct kernels *k = kernels_get();
-    size_t ld = network->hidden_ld, count = (size_t)times->count;
+    const size_t ld = network->hidden_ld, H = (size_t)network->hidden, at = first * ld;
+    const size_t dim = (size_t)network->dim, dim_ld = network->dim_ld;
+    const bool multiply = network->conditioning == DN_MULTIPLY;
+    k->gemm(n, ld, dim, w->out + first * dim_ld, dim_ld, 1, parameters + network->out_weight.offset,
+            ld, w->g + at, ld, NULL, false);
+    for (int l = network->layer_count - 1; l >= 0; l--) {
+        k->activate_backward(n, ld, w->g + at, w->d[l] + at, w->z[l] + at,
+                             time_layer(times, network, times->embedded, l), slots + first,
+                             multiply);
+        if (l > 0)
+            k->gemm(n, ld, H, w->d[l] + at, ld, 1, w->transposed + (size_t)(l - 1) * H * ld, ld,
+                    w->g + at, ld, NULL, false);
+    }
+}
+
+/* Columns that are summed together: a panel of the matrix product. */
+enum { PANEL = 32 };
+
+void network_backward_weights(const struct network *network, struct time_rows *times,
+                              struct workspace *w, const float *x, const int32_t *slots, size_t n,
+                              bool first_chunk, int part, int parts, float *gradients) {
+    const struct kernels *k = kernels_get();
+    const size_t ld = network->hidden_ld, dim = (size_t)network->dim, dim_ld = network->dim_ld;
+    const bool multiply = network->conditioning == DN_MULTIPLY;
+    int item = 0; /* the items are dealt out in turn */
+    if (item++ % parts == part) {
+        k->gemm(dim, ld, n, w->out, 1, dim_ld, w->h[network->layer_count - 1], ld,
+                gradients + network->out_weight.offset, ld, NULL, !first_chunk);
+        k->column_sums(n, dim_ld, dim_ld, w->out, gradients + network->out_bias.offset);
+    }
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
-        const float *g = time_layer(times, network, times->gradient, l);
-        if (network->sinusoid) {
-            dense_backward(k, &layer->embedding, &layer->embedding_bias, times->gathered,
-                           (size_t)network->hidden, g, count, gradients);
-            continue;
-        }
-        for (size_t i = 0; i < count; i++) {
-            float *row = gradients + layer->embedding.offset +
-                         (size_t)(times->t[i] - 1) * layer->embedding.ld;
-            for (size_t j = 0; j < ld; j++)
-                row[j] += g[i * ld + j];
+        const float *input = l == 0 ? x : w->h[l - 1];
+        for (size_t j = 0; j < ld; j += PANEL) {
+            if (item++ % parts != part)
+                continue;
+            const size_t cols = ld - j < PANEL ? ld - j : PANEL;
+            k->gemm((size_t)layer->weight.rows, cols, n, input, 1, l == 0 ? dim : ld, w->d[l] + j,
+                    ld, gradients + layer->weight.offset + j, ld, NULL, !first_chunk);
+            k->add_rows(n, cols, ld, (multiply ? w->z[l] : w->d[l]) + j, slots,
+                        time_layer(times, network, times->gradient, l) + j);
+            if (multiply) /* else it is the sum over the timesteps: network_backward_times */
+                k->column_sums(n, cols, ld, w->d[l] + j, gradients + layer->bias.offset + j);
         }
     }
+}
+
+/* The panel of columns j..j+cols-1 of one layer. */
+static void backward_times_panel(const struct network *network, struct time_rows *times, int l,
+                                 size_t j, size_t cols, float *gradients) {
+    const struct kernels *k = kernels_get();
+    const struct layer *layer = &network->layers[l];
+    const size_t ld = network->hidden_ld, H = (size_t)network->hidden;
+    const size_t count = (size_t)times->count;
+    const float *g = time_layer(times, network, times->gradient, l) + j;
+    if (network->conditioning == DN_ADD)
+        k->column_sums(count, cols, ld, g, gradients + layer->bias.offset + j);
+    float *to = gradients + layer->embedding.offset + j;
+    if (network->sinusoid) {
+        k->gemm(H, cols, count, times->gathered, 1, H, g, ld, to, ld, NULL, false);
+        k->column_sums(count, cols, ld, g, gradients + layer->embedding_bias.offset + j);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        memcpy(to + (size_t)(times->t[i] - 1) * ld, g + i * ld, cols * sizeof *g);
+}
+
+void network_backward_times(const struct network *network, struct time_rows *times, int part,
+                            int parts, float *gradients) {
+    const size_t ld = network->hidden_ld;
+    int item = 0;
+    for (int l = 0; l < network->layer_count; l++)
+        for (size_t j = 0; j < ld; j += PANEL)
+            if (item++ % parts == part)
+                backward_times_panel(network, times, l, j, ld - j < PANEL ? ld - j : PANEL,
+                                     gradients);
 }

@@ -70,9 +70,10 @@ struct time_rows {
     int capacity;
     int32_t *t;       /* [count] */
     int32_t *slot_of; /* [T+1] slot of a timestep, -1 if not in use */
-    float *embedded;  /* [layers][capacity][hidden_ld] e_l */
+    float *embedded;  /* [layers][capacity][hidden_ld] e_l; with b_l in it if conditioning is add */
     float *gradient;  /* the same shape; NULL if not for training */
     float *gathered;  /* [capacity][H] rows of the sinusoid */
+    float *bias;      /* [hidden_ld] */
 };
 enum dn_status time_rows_init(struct time_rows *rows, const struct network *network, int capacity,
                               bool training, struct dn_error *error);
@@ -89,35 +90,50 @@ struct workspace {
     float *
         z[DN_MAX_HIDDEN_LAYERS]; /* [rows][hidden_ld] before the embedding; kept only to multiply */
     float *h[DN_MAX_HIDDEN_LAYERS]; /* activations */
-    float *d[DN_MAX_HIDDEN_LAYERS]; /* swish'(u); NULL if not for training */
+    float *d[DN_MAX_HIDDEN_LAYERS]; /* swish'(u), then dloss/dz; NULL if not for training */
     float *out;                     /* [rows][dim_ld] the prediction; on the way back dloss/dout */
-    float *g, *g_next;              /* gradients on the way back */
-    float
-        *transposed; /* transposed weights: [layers 1..L-1][H][hidden_ld], then [dim][hidden_ld] */
+    float *g;                       /* [rows][hidden_ld] dloss/dh of the layer in hand */
+    float *transposed;              /* transposed weights: [layers 1..L-1][H][hidden_ld] */
     float *memory;
 };
 enum dn_status workspace_init(struct workspace *workspace, const struct network *network,
                               size_t rows, bool training, struct dn_error *error);
 void workspace_clear(struct workspace *workspace);
 
-/* Predicts for x [n][dim], n <= workspace->rows, into workspace->out. */
+/* A pass over a batch, or a chunk of one, has two halves, and each can be dealt out to threads
+ * without changing a bit: what is done row by row, to ranges of rows; and the sums over all rows,
+ * of which each column is summed in one order by one thread. x [..][dim] and slots [..] belong to
+ * row 0 of the workspace. */
+
+/* Predicts for rows first..first+n-1 of x into workspace->out. If same_t, all points have the
+ * timestep of the first. */
 void network_forward(const struct network *network, const float *parameters,
                      const struct time_rows *times, struct workspace *workspace, const float *x,
-                     const int32_t *slots, size_t n);
+                     const int32_t *slots, bool same_t, size_t first, size_t n);
 
-/* Once for each change of the parameters, before network_backward. */
+/* Once for each change of the parameters, before network_backward_rows. */
 void network_transpose(const struct network *network, const float *parameters,
                        struct workspace *workspace);
 
-/* After network_forward for the same points, with dloss/dout in workspace->out: adds to gradients
- * and to times->gradient. */
-void network_backward(const struct network *network, struct time_rows *times,
-                      struct workspace *workspace, const float *x, const int32_t *slots, size_t n,
-                      float *gradients);
+/* After network_forward for these rows, with dloss/dout in workspace->out: dloss/dz of all layers.
+ */
+void network_backward_rows(const struct network *network, const float *parameters,
+                           const struct time_rows *times, struct workspace *workspace,
+                           const int32_t *slots, size_t first, size_t n);
 
-/* At the end of a batch: carries times->gradient into the parameters of the embeddings. */
-void network_backward_times(const struct network *network, struct time_rows *times,
-                            float *gradients);
+/* At the start of a batch: zeroes the gradients that the next two add to. */
+void network_clear_gradients(const struct network *network, float *gradients);
+
+/* The share of one of `parts` threads in the sums over rows 0..n-1: sets (for the first chunk of a
+ * batch) or adds to the gradients of the weights, and adds to times->gradient. */
+void network_backward_weights(const struct network *network, struct time_rows *times,
+                              struct workspace *workspace, const float *x, const int32_t *slots,
+                              size_t n, bool first_chunk, int part, int parts, float *gradients);
+
+/* At the end of a batch: carries times->gradient into the parameters of the embeddings, and into
+ * the biases that e_l contains. */
+void network_backward_times(const struct network *network, struct time_rows *times, int part,
+                            int parts, float *gradients);
 
 /* Parameters that count: without padding. */
 int64_t network_parameters(const struct network *network);

@@ -22,7 +22,8 @@ struct block {
     struct workspace workspace;
     float *x, *x_0, *z; /* [rows][dim], model units */
     float *memory;
-    int32_t *slots; /* [rows] all 0: every point is at the same t */
+    int32_t *slots; /* [rows] all the same: every point is at the same t */
+    bool all_times; /* times holds every t, else only the one in hand */
 };
 
 static void block_clear(struct block *block) {
@@ -32,21 +33,35 @@ static void block_clear(struct block *block) {
     free(block->slots);
 }
 
+/* The rows e_l(t) are made for all t at once, unless that is much more than the weights. */
+enum { MOST_TIME_FLOATS = 1 << 20 };
+
 static enum dn_status block_init(struct block *block, size_t rows, struct dn_error *error) {
     const struct dn_model *model = block->model;
+    const struct network *network = &model->network;
+    const int T = network->timesteps;
     size_t values = (rows * (size_t)model->dim + 15) / 16 * 16;
-    enum dn_status status = time_rows_init(&block->times, &model->network, 1, false, error);
+    size_t time_floats = (size_t)T * (size_t)network->layer_count * network->hidden_ld;
+    block->all_times = time_floats <= MOST_TIME_FLOATS;
+    enum dn_status status =
+        time_rows_init(&block->times, network, block->all_times ? T : 1, false, error);
     if (status == DN_OK)
-        status = workspace_init(&block->workspace, &model->network, rows, false, error);
+        status = workspace_init(&block->workspace, network, rows, false, error);
     if (status != DN_OK)
         return status;
     block->memory = floats_new(3 * values);
-    block->slots = calloc(rows, sizeof *block->slots);
+    block->slots = calloc(rows > (size_t)T ? rows : (size_t)T, sizeof *block->slots);
     if (!block->memory || !block->slots)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     block->x = block->memory;
     block->x_0 = block->memory + values;
     block->z = block->memory + 2 * values;
+    if (block->all_times) {
+        int32_t t[DN_MAX_TIMESTEPS];
+        for (int i = 0; i < T; i++)
+            t[i] = i + 1; /* gets slot i */
+        time_rows_set(&block->times, network, model->parameters, t, (size_t)T, block->slots);
+    }
     return DN_OK;
 }
 
@@ -56,8 +71,15 @@ static void block_emit(const struct block *block, float *frames, int k, const fl
     if (!frames)
         return;
     size_t dim = (size_t)block->model->dim;
-    float *to = frames + ((size_t)k * (size_t)block->request->n + block->first) * dim;
+    size_t frame =
+        block->result->frame_points ? block->result->frame_points : (size_t)block->request->n;
+    float *to = frames + ((size_t)k * frame + block->first) * dim;
     transform_backward(&block->model->transform, block->n, block->model->dim, points, to);
+}
+
+/* The number of the block's first point in the endless sequence of points of a seed. */
+static uint64_t block_number(const struct block *block) {
+    return (uint64_t)block->request->first + block->first;
 }
 
 static void block_start(struct block *block) {
@@ -67,8 +89,8 @@ static void block_start(struct block *block) {
         transform_forward(&model->transform, block->n, model->dim,
                           block->request->noise + block->first * dim, block->x);
     else
-        random_normals(block->request->seed, RANDOM_START, 0, block->first * dim, block->n * dim,
-                       block->x);
+        random_normals(block->request->seed, RANDOM_START, 0, block_number(block) * dim,
+                       block->n * dim, block->x);
     block_emit(block, block->result->x, 0, block->x);
 }
 
@@ -79,16 +101,19 @@ static void block_step(struct block *block, int32_t t) {
     bool clip = block->request->clip;
     size_t dim = (size_t)model->dim, count = block->n * dim;
     int frame = model->schedule.timesteps - t;
-    int32_t slot;
-    time_rows_set(&block->times, &model->network, model->parameters, &t, 1, &slot);
+    int32_t slot = t - 1;
+    if (!block->all_times)
+        time_rows_set(&block->times, &model->network, model->parameters, &t, 1, &slot);
+    for (size_t i = 0; i < block->n; i++)
+        block->slots[i] = slot;
     network_forward(&model->network, model->parameters, &block->times, &block->workspace, block->x,
-                    block->slots, block->n);
+                    block->slots, true, 0, block->n);
     diffusion_estimate(&model->schedule, t, block->n, model->dim, block->x, block->workspace.out,
                        model->network.dim_ld, clip ? transform->low : NULL, transform->high,
                        block->x_0);
     if (t > 1)
-        random_normals(block->request->seed, RANDOM_REVERSE, (uint32_t)t, block->first * dim, count,
-                       block->z);
+        random_normals(block->request->seed, RANDOM_REVERSE, (uint32_t)t, block_number(block) * dim,
+                       count, block->z);
     diffusion_posterior_step(&model->schedule, t, count, block->x, block->x_0, block->z);
     block_emit(block, block->result->x0, frame, block->x_0);
     block_emit(block, block->result->x, frame + 1, block->x);
@@ -97,7 +122,7 @@ static void block_step(struct block *block, int32_t t) {
 enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
                          const struct dn_sample_result *result, dn_stop_flag *stop,
                          struct dn_error *error) {
-    if (request->n < 1 || request->n > DN_MAX_SAMPLES)
+    if (request->first < 0 || request->n < 1 || request->n > DN_MAX_SAMPLES)
         return error_set(error, DN_INVALID, "n must be 1..%d, got %d", DN_MAX_SAMPLES, request->n);
     size_t n = (size_t)request->n;
     size_t rows = 32768 / model->network.hidden_ld;

@@ -73,5 +73,7 @@ void serial_spec(struct serial *serial, struct dn_spec *spec) {
     serial_double(serial, &spec->training.gradient_clip);
     serial_double(serial, &spec->training.p_uncond);
     serial_int(serial, &spec->training.checkpoint_every);
+    if (serial->mode == SERIAL_READ) /* says how to compute, not what: it is not part of a model */
+        spec->training.threads = 1;
     serial_seed(serial, &spec->seed);
 }

@@ -38,7 +38,8 @@ const struct dn_preset dn_presets[] = {
                            .lr_schedule = DN_LR_COSINE,
                            .gradient_clip = 0,
                            .p_uncond = 0.2,
-                           .checkpoint_every = 1}}},
+                           .checkpoint_every = 1,
+                           .threads = 1}}},
     {.name = "sinai2022",
      .doc = "The recipe of Lior Sinai's tutorial, exactly; its schedule does not reach noise.",
      .spec = {.dataset = {.pattern = DN_SPIRAL, .n = 10000},
@@ -60,7 +61,8 @@ const struct dn_preset dn_presets[] = {
                            .lr_schedule = DN_LR_CONSTANT,
                            .gradient_clip = 0,
                            .p_uncond = 0.2,
-                           .checkpoint_every = 1}}},
+                           .checkpoint_every = 1,
+                           .threads = 1}}},
 };
 const size_t dn_preset_count = sizeof dn_presets / sizeof dn_presets[0];
 
@@ -103,6 +105,7 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
         {"training.gradient_clip", spec->training.gradient_clip, 0, 1e9},
         {"training.p_uncond", spec->training.p_uncond, 0, 1},
         {"training.checkpoint_every", spec->training.checkpoint_every, 1, DN_MAX_EPOCHS},
+        {"training.threads", spec->training.threads, 1, DN_MAX_THREADS},
     };
     for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
         const struct bound *b = &bounds[i];

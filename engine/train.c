@@ -40,8 +40,10 @@ struct dn_trainer {
     int32_t *order; /* [n] shuffled anew each epoch */
     struct noised batch, validation;
 
-    size_t rows;    /* of a chunk */
-    int32_t *slots; /* [batch] */
+    struct dn_team *team; /* NULL: this thread alone */
+    size_t rows;          /* of a chunk */
+    double *row_losses;   /* [rows] */
+    int32_t *slots;       /* [batch] */
     struct time_rows times;
     struct workspace workspace;
 
@@ -109,8 +111,9 @@ static bool trainer_allocate(struct dn_trainer *trainer) {
     trainer->gradients = floats_new(trainer->network.size);
     size_t slots = batch > trainer->rows ? batch : trainer->rows;
     trainer->slots = calloc(slots, sizeof *trainer->slots);
+    trainer->row_losses = calloc(trainer->rows, sizeof *trainer->row_losses);
     return trainer->points && trainer->order && trainer->parameters && trainer->gradients &&
-           trainer->slots && noised_init(&trainer->batch, batch, dim) &&
+           trainer->slots && trainer->row_losses && noised_init(&trainer->batch, batch, dim) &&
            noised_init(&trainer->validation, n_val, dim);
 }
 
@@ -168,6 +171,7 @@ void dn_trainer_free(struct dn_trainer *trainer) {
     noised_clear(&trainer->validation);
     network_clear(&trainer->network);
     schedule_clear(&trainer->schedule);
+    free(trainer->row_losses);
     free(trainer->slots);
     free(trainer->gradients);
     free(trainer->parameters);
@@ -178,23 +182,91 @@ void dn_trainer_free(struct dn_trainer *trainer) {
 
 /* ------------------------------------------------------------------ one step */
 
-/* The loss summed over n points and their coordinates; out [n][out_ld] becomes its gradient times
- * `weight`. */
-static double loss_gradient(enum dn_loss loss, size_t n, size_t dim, float *out, size_t out_ld,
-                            const float *target, float weight) {
+/* The loss of one point, summed over its coordinates; out [dim] becomes its gradient times
+ * `weight`.
+ */
+static double loss_gradient(enum dn_loss loss, size_t dim, float *out, const float *target,
+                            float weight) {
     double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < dim; j++) {
-            float difference = out[i * out_ld + j] - target[i * dim + j];
-            if (loss == DN_MSE) {
-                sum += (double)(difference * difference);
-                out[i * out_ld + j] = 2 * weight * difference;
-            } else {
-                sum += (double)fabsf(difference);
-                out[i * out_ld + j] = difference > 0 ? weight : difference < 0 ? -weight : 0;
-            }
+    for (size_t j = 0; j < dim; j++) {
+        float difference = out[j] - target[j];
+        if (loss == DN_MSE) {
+            sum += (double)(difference * difference);
+            out[j] = 2 * weight * difference;
+        } else {
+            sum += (double)fabsf(difference);
+            out[j] = difference > 0 ? weight : difference < 0 ? -weight : 0;
         }
     }
+    return sum;
+}
+
+/* A chunk of rows that goes through the network, by all threads of the team. */
+struct chunk {
+    struct dn_trainer *trainer;
+    const float *parameters;
+    const float *x, *target; /* [n][dim] */
+    const int32_t *slots;    /* [n] */
+    size_t n;
+    bool is_first; /* of its batch */
+    float weight;  /* of a point's gradient; 0: only the loss is wanted */
+};
+
+static int team_size(const struct dn_trainer *trainer) {
+    return trainer->team ? trainer->team->size : 1;
+}
+
+static void run_parts(struct dn_trainer *trainer, void (*work)(void *argument, int part),
+                      void *argument) {
+    if (trainer->team)
+        trainer->team->run(trainer->team, work, argument);
+    else
+        work(argument, 0);
+}
+
+/* All that is done row by row, for this thread's share of the rows. */
+static void chunk_rows_part(void *argument, int part) {
+    const struct chunk *chunk = argument;
+    struct dn_trainer *trainer = chunk->trainer;
+    const struct network *network = &trainer->network;
+    const size_t dim = (size_t)trainer->dim, parts = (size_t)team_size(trainer);
+    const size_t first = chunk->n * (size_t)part / parts;
+    const size_t n = chunk->n * (size_t)(part + 1) / parts - first;
+    if (n == 0)
+        return;
+    network_forward(network, chunk->parameters, &trainer->times, &trainer->workspace, chunk->x,
+                    chunk->slots, false, first, n);
+    for (size_t i = first; i < first + n; i++)
+        trainer->row_losses[i] = loss_gradient(trainer->spec.training.loss, dim,
+                                               trainer->workspace.out + i * network->dim_ld,
+                                               chunk->target + i * dim, chunk->weight);
+    if (chunk->weight > 0)
+        network_backward_rows(network, chunk->parameters, &trainer->times, &trainer->workspace,
+                              chunk->slots, first, n);
+}
+
+static void chunk_weights_part(void *argument, int part) {
+    const struct chunk *chunk = argument;
+    struct dn_trainer *trainer = chunk->trainer;
+    network_backward_weights(&trainer->network, &trainer->times, &trainer->workspace, chunk->x,
+                             chunk->slots, chunk->n, chunk->is_first, part, team_size(trainer),
+                             trainer->gradients);
+}
+
+static void times_part(void *argument, int part) {
+    struct dn_trainer *trainer = argument;
+    network_backward_times(&trainer->network, &trainer->times, part, team_size(trainer),
+                           trainer->gradients);
+}
+
+/* The loss summed over the points of a chunk; if its weight is not 0, also the gradient. */
+static double chunk_run(struct chunk *chunk) {
+    double sum = 0;
+    run_parts(chunk->trainer, chunk_rows_part, chunk);
+    for (size_t i = 0; i < chunk->n; i++)
+        sum += chunk->trainer->row_losses[i];
+    if (chunk->weight > 0)
+        run_parts(chunk->trainer, chunk_weights_part, chunk);
     return sum;
 }
 
@@ -202,23 +274,25 @@ static double loss_gradient(enum dn_loss loss, size_t n, size_t dim, float *out,
 static double trainer_gradient(struct dn_trainer *trainer, size_t n) {
     const struct network *network = &trainer->network;
     const struct noised *batch = &trainer->batch;
-    struct workspace *w = &trainer->workspace;
-    size_t dim = (size_t)trainer->dim;
+    const size_t dim = (size_t)trainer->dim;
     double sum = 0;
-    memset(trainer->gradients, 0, network->size * sizeof(float));
+    network_clear_gradients(network, trainer->gradients);
     time_rows_set(&trainer->times, network, trainer->parameters, batch->t, n, trainer->slots);
-    network_transpose(network, trainer->parameters, w);
+    network_transpose(network, trainer->parameters, &trainer->workspace);
     for (size_t first = 0; first < n; first += trainer->rows) {
-        size_t rows = n - first < trainer->rows ? n - first : trainer->rows;
-        const float *x = batch->x_t + first * dim;
-        network_forward(network, trainer->parameters, &trainer->times, w, x, trainer->slots + first,
-                        rows);
-        sum += loss_gradient(trainer->spec.training.loss, rows, dim, w->out, network->dim_ld,
-                             batch->eps + first * dim, (float)(1 / (double)(n * dim)));
-        network_backward(network, &trainer->times, w, x, trainer->slots + first, rows,
-                         trainer->gradients);
+        struct chunk chunk = {
+            .trainer = trainer,
+            .parameters = trainer->parameters,
+            .x = batch->x_t + first * dim,
+            .target = batch->eps + first * dim,
+            .slots = trainer->slots + first,
+            .n = n - first < trainer->rows ? n - first : trainer->rows,
+            .is_first = first == 0,
+            .weight = (float)(1 / (double)(n * dim)),
+        };
+        sum += chunk_run(&chunk);
     }
-    network_backward_times(network, &trainer->times, trainer->gradients);
+    run_parts(trainer, times_part, trainer);
     return sum / (double)(n * dim);
 }
 
@@ -227,18 +301,25 @@ static double trainer_validate(struct dn_trainer *trainer) {
     const struct noised *set = &trainer->validation;
     const float *parameters =
         trainer->optimizer.average ? trainer->optimizer.average : trainer->parameters;
-    size_t dim = (size_t)trainer->dim;
+    const size_t dim = (size_t)trainer->dim;
     double sum = 0;
     for (size_t first = 0; first < set->n; first += trainer->rows) {
         size_t rows = set->n - first < trainer->rows ? set->n - first : trainer->rows;
         time_rows_set(&trainer->times, &trainer->network, parameters, set->t + first, rows,
                       trainer->slots);
-        network_forward(&trainer->network, parameters, &trainer->times, &trainer->workspace,
-                        set->x_t + first * dim, trainer->slots, rows);
-        sum += loss_gradient(trainer->spec.training.loss, rows, dim, trainer->workspace.out,
-                             trainer->network.dim_ld, set->eps + first * dim, 0);
+        struct chunk chunk = {.trainer = trainer,
+                              .parameters = parameters,
+                              .x = set->x_t + first * dim,
+                              .target = set->eps + first * dim,
+                              .slots = trainer->slots,
+                              .n = rows};
+        sum += chunk_run(&chunk);
     }
     return set->n == 0 ? NAN : sum / (double)(set->n * dim);
+}
+
+void dn_trainer_use_team(struct dn_trainer *trainer, struct dn_team *team) {
+    trainer->team = team;
 }
 
 /* ------------------------------------------------------------------ one epoch */

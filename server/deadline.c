@@ -39,9 +39,9 @@ static void *reaper_main(void *argument) {
     pthread_mutex_lock(&deadlines->mutex);
     while (!deadlines->stop) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += CHECK_SECONDS;
-        pthread_cond_timedwait(&deadlines->stopped, &deadlines->mutex, &until);
+        pthread_cond_clockwait(&deadlines->stopped, &deadlines->mutex, CLOCK_MONOTONIC, &until);
         shut_down_late(deadlines);
     }
     pthread_mutex_unlock(&deadlines->mutex);

@@ -166,7 +166,7 @@ static enum MHD_Result queue_response(struct http_connection *state, bool close)
     state->response_bytes = from->body.length;
     from->body = (struct buffer){0}; /* the response frees it now */
     add_headers(state, response);
-    if (close)
+    if (close || state->exchange.stopping)
         MHD_add_response_header(response, "Connection", "close");
     enum MHD_Result queued =
         MHD_queue_response(state->connection, (unsigned)from->status, response);
@@ -181,10 +181,14 @@ static struct http_connection *connection_of(struct task *task) {
         ->connection;
 }
 
+static bool has_succeeded(const struct http_response *response) {
+    return response->status > 0 && response->status < 400 && !response->body.failed;
+}
+
 static bool run_deferred(struct task *task, struct store_session *session) {
     struct http_exchange *exchange = &connection_of(task)->exchange;
     exchange->next(exchange, session);
-    return exchange->response.status < 400;
+    return has_succeeded(&exchange->response);
 }
 
 static void deferred_done(struct task *task, enum task_outcome outcome) {
@@ -192,7 +196,7 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
     struct http_exchange *exchange = &state->exchange;
     switch (outcome) {
     case TASK_DONE:
-        if (exchange->after && exchange->response.status < 400)
+        if (exchange->after && has_succeeded(&exchange->response))
             exchange->after(exchange);
         break;
     case TASK_REFUSED:
@@ -220,8 +224,13 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
 static enum MHD_Result suspend_and_post(struct http_connection *state) {
     struct http_server *server = state->server;
     pthread_mutex_lock(&server->mutex);
-    server->suspended++;
+    bool stopping = server->stopping; /* libmicrohttpd must not stop with a suspended connection */
+    server->suspended += !stopping;
     pthread_mutex_unlock(&server->mutex);
+    if (stopping) {
+        set_problem(state, 503, "stopping", "the server is stopping");
+        return queue_response(state, false);
+    }
     MHD_suspend_connection(state->connection);
     state->exchange.task = (struct task){.run = run_deferred, .done = deferred_done};
     state->executor->post(state->executor->self, &state->exchange.task);
@@ -263,7 +272,11 @@ static enum MHD_Result answer(struct http_connection *state) {
         return queue_response(state, false);
     }
     buffer_append(&state->body, "", 1);
-    exchange->request.body = state->body.failed ? "" : state->body.data;
+    if (state->body.failed) {
+        set_problem(state, 503, "no_memory", "not enough memory for the body");
+        return queue_response(state, false);
+    }
+    exchange->request.body = state->body.data;
     exchange->request.body_length = state->received;
     if (state->route->handler(exchange) == HTTP_DEFERRED)
         return suspend_and_post(state);
@@ -480,9 +493,9 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, struct sockad
         (unsigned)CONNECTIONS_PER_IP, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
         1, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_LISTEN_BACKLOG_SIZE,
-        (unsigned)BACKLOG, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_URI_LOG_CALLBACK,
-        on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+        (unsigned)BACKLOG, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_END);
 }
 
 struct http_server *http_start(const struct http_config *config, char *error, size_t error_size) {
@@ -524,7 +537,7 @@ int http_port(const struct http_server *server) {
 void http_stop(struct http_server *server, int grace_ms) {
     MHD_socket listener = MHD_quiesce_daemon(server->daemon); /* accepts nothing more */
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += grace_ms / 1000;
     until.tv_nsec += grace_ms % 1000 * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
@@ -538,9 +551,9 @@ void http_stop(struct http_server *server, int grace_ms) {
      * been told to. Other requests get the grace time to be read and answered. */
     int waited = 0;
     while (server->suspended > 0 || (server->requests && waited == 0))
-        waited = server->suspended > 0
-                     ? pthread_cond_wait(&server->changed, &server->mutex)
-                     : pthread_cond_timedwait(&server->changed, &server->mutex, &until);
+        waited = server->suspended > 0 ? pthread_cond_wait(&server->changed, &server->mutex)
+                                       : pthread_cond_clockwait(&server->changed, &server->mutex,
+                                                                CLOCK_MONOTONIC, &until);
     pthread_mutex_unlock(&server->mutex);
 
     MHD_stop_daemon(server->daemon);

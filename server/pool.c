@@ -42,6 +42,10 @@ struct pool *pool_start(int threads, int max_waiting) {
     return pool;
 }
 
+int pool_threads(const struct pool *pool) {
+    return pool->threads;
+}
+
 void pool_stop(struct pool *pool) {
     task_queue_close(&pool->queue);
     /* What still waits is taken here and refused; whatever a thread takes first just runs. */

@@ -9,6 +9,7 @@
 struct pool;
 
 struct pool *pool_start(int threads, int max_waiting);
+int pool_threads(const struct pool *pool);
 void pool_stop(struct pool *pool); /* refuses what still waits, waits for what runs, joins */
 /* Full or stopping: done(TASK_REFUSED) at once, on this thread. */
 void pool_post(void *self, struct task *task);

@@ -194,7 +194,7 @@ enum store_status store_finish(struct store_session *session, const char *id, in
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence) {
     return held(session, sql_run(session,
                                  "UPDATE job SET status = 'queued', owner = NULL,"
-                                 " attempt = attempt - 1, stalls = stalls - 1"
+                                 " attempt = attempt - 1, stalls = max(stalls - 1, 0)"
                                  " WHERE id = ?1 AND fence = ?2 AND status = 'running'",
                                  "ti", id, fence));
 }

@@ -8,6 +8,7 @@
 
 #include "server/id.h"
 #include "server/log.h"
+#include "server/team.h"
 
 enum { STORE_RETRY_SECONDS = 1 };
 
@@ -37,7 +38,8 @@ struct attempt {
     struct claim claim;
     struct dn_spec spec;
     struct dn_trainer *trainer;
-    double started; /* monotonic */
+    struct dn_team *team; /* NULL unless the spec asks for threads */
+    double started;       /* monotonic */
     struct report reports[2];
     int filling; /* index of the report that takes new epochs */
     /* What the writer said; under the workers' mutex. */
@@ -86,11 +88,23 @@ static enum store_status call_store(struct store_call *call) {
     return outcome == TASK_DONE ? call->status : STORE_ERROR;
 }
 
+static void set_job(struct worker *worker, const char *id) {
+    struct workers *workers = worker->workers;
+    pthread_mutex_lock(&workers->mutex);
+    snprintf(worker->job_id, sizeof worker->job_id, "%s", id);
+    __atomic_store_n(&worker->stop, workers->stopping, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&workers->mutex);
+}
+
 static enum store_status do_claim(struct store_session *session, struct store_call *call) {
     char owner[STORE_ID_LENGTH + 16];
     snprintf(owner, sizeof owner, "%s/%d", call->attempt->worker->workers->boot_id,
              call->attempt->worker->number);
-    return store_claim(session, owner, clock_now_ms(), &call->attempt->claim);
+    enum store_status status = store_claim(session, owner, clock_now_ms(), &call->attempt->claim);
+    /* Still on the writer thread: a cancel that comes next finds this worker. */
+    if (status == STORE_OK)
+        set_job(call->attempt->worker, call->attempt->claim.id);
+    return status;
 }
 
 static enum store_status do_restart(struct store_session *session, struct store_call *call) {
@@ -155,6 +169,19 @@ static void report_done(struct task *task, enum task_outcome outcome) {
     report->in_flight = false;
     pthread_cond_broadcast(&workers->changed);
     pthread_mutex_unlock(&workers->mutex);
+}
+
+/* What other threads want of this attempt; ENDED means "go on". */
+static enum ending interrupted(struct attempt *attempt) {
+    struct workers *workers = attempt->worker->workers;
+    pthread_mutex_lock(&workers->mutex);
+    /* Broken first: what was lost in a transaction that was taken back was not lost. */
+    enum ending ending = attempt->broken     ? BROKEN
+                         : attempt->lost     ? LOST
+                         : workers->stopping ? STOPPED
+                                             : ENDED;
+    pthread_mutex_unlock(&workers->mutex);
+    return ending;
 }
 
 static void wait_for(struct report *report) {
@@ -235,6 +262,9 @@ static void send(struct attempt *attempt, bool must) {
         wait_for(other);
     else if (is_in_flight(other))
         return;
+    enum ending ending = interrupted(attempt);
+    if (ending == LOST || ending == BROKEN)
+        return; /* a report must not be stored without the one before it */
     report_clear(other);
     report->task = (struct task){.run = run_report, .done = report_done};
     report->in_flight = true;
@@ -264,18 +294,6 @@ static enum dn_status make_trainer(struct attempt *attempt, bool *restarted,
     attempt->trainer = NULL;
     attempt->claim.seconds = 0;
     return dn_trainer_new(&attempt->spec, &attempt->trainer, error);
-}
-
-/* What other threads want of this attempt; ENDED means "go on". */
-static enum ending interrupted(struct attempt *attempt) {
-    struct workers *workers = attempt->worker->workers;
-    pthread_mutex_lock(&workers->mutex);
-    enum ending ending = attempt->lost       ? LOST
-                         : attempt->broken   ? BROKEN
-                         : workers->stopping ? STOPPED
-                                             : ENDED;
-    pthread_mutex_unlock(&workers->mutex);
-    return ending;
 }
 
 static bool cancel_requested(struct attempt *attempt) {
@@ -339,6 +357,8 @@ static enum ending train(struct attempt *attempt) {
 
 static enum ending start_and_train(struct attempt *attempt) {
     struct dn_error error = {""};
+    if (attempt->claim.cancel_requested)
+        return finish(attempt, JOB_CANCELLED, NULL, NULL);
     if (!attempt->worker->workers->decode(attempt->claim.spec, &attempt->spec, &error))
         return finish(attempt, JOB_FAILED, "invalid_spec", error.text);
     bool restarted;
@@ -352,6 +372,11 @@ static enum ending start_and_train(struct attempt *attempt) {
         if (ending != ENDED)
             return ending;
     }
+    if (attempt->spec.training.threads > 1) {
+        /* Without a team the training is slower and its results are the same. */
+        attempt->team = team_start(attempt->spec.training.threads);
+        dn_trainer_use_team(attempt->trainer, attempt->team);
+    }
     attempt->started = clock_monotonic();
     return train(attempt);
 }
@@ -363,6 +388,7 @@ static void attempt_clear(struct attempt *attempt) {
         free(attempt->reports[i].epochs);
     }
     dn_trainer_free(attempt->trainer);
+    team_stop(attempt->team);
     claim_clear(&attempt->claim);
 }
 
@@ -378,12 +404,13 @@ static bool is_stopping(struct workers *workers) {
 /* Sleeps a moment unless the server stops. */
 static void pause_for_store(struct workers *workers) {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += STORE_RETRY_SECONDS;
     pthread_mutex_lock(&workers->mutex);
     int waited = 0;
     while (!workers->stopping && waited == 0)
-        waited = pthread_cond_timedwait(&workers->changed, &workers->mutex, &until);
+        waited =
+            pthread_cond_clockwait(&workers->changed, &workers->mutex, CLOCK_MONOTONIC, &until);
     pthread_mutex_unlock(&workers->mutex);
 }
 
@@ -401,14 +428,6 @@ static void unclaim(struct attempt *attempt, enum ending ending) {
     }
 }
 
-static void set_job(struct worker *worker, const char *id) {
-    struct workers *workers = worker->workers;
-    pthread_mutex_lock(&workers->mutex);
-    snprintf(worker->job_id, sizeof worker->job_id, "%s", id);
-    __atomic_store_n(&worker->stop, workers->stopping, __ATOMIC_RELAXED);
-    pthread_mutex_unlock(&workers->mutex);
-}
-
 /* Claims a job and sees it through. False when there was nothing to do. */
 static bool work(struct worker *worker) {
     static const char *const ending_names[] = {"ended", "lost", "stopped", "store_broken"};
@@ -419,10 +438,10 @@ static bool work(struct worker *worker) {
     if (status != STORE_OK) {
         if (status != STORE_NOT_FOUND)
             pause_for_store(worker->workers);
+        set_job(worker, "");
         claim_clear(&attempt.claim);
         return status != STORE_NOT_FOUND;
     }
-    set_job(worker, attempt.claim.id);
     log_line(LOG_INFO, "training", "job=%s attempt=%d worker=%d", attempt.claim.id,
              attempt.claim.attempt, worker->number);
     enum ending ending = start_and_train(&attempt);

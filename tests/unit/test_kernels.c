@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/kernels.h"
 #include "engine/random.h"
@@ -61,6 +62,30 @@ Test(kernels, gemm_of_no_depth_is_its_start) {
     }
 }
 
+Test(kernels, dots_agree_with_double_at_odd_sizes) {
+    FOR_EACH_VARIANT(k)
+    for (size_t m = 1; m < 12; m += 2)
+        for (size_t n = 1; n < 6; n++)
+            for (size_t depth = 16; depth < 70; depth += 16) {
+                float *a = random_matrix(m, depth, depth, 1),
+                      *b = random_matrix(n, depth, depth, 2);
+                float *bias = random_matrix(1, n, 8, 3), *c = floats_new(m * 8);
+                k->dots(m, n, depth, a, depth, b, depth, bias, c, 8);
+                for (size_t i = 0; i < m; i++)
+                    for (size_t j = 0; j < 8; j++) {
+                        double sum = j < n ? (double)bias[j] : 0;
+                        for (size_t q = 0; q < depth && j < n; q++)
+                            sum += (double)a[i * depth + q] * (double)b[j * depth + q];
+                        cr_assert_float_eq(c[i * 8 + j], sum, 2e-5);
+                    }
+                /* a row does not depend on the rows beside it */
+                float alone[8];
+                k->dots(1, n, depth, a + (m - 1) * depth, depth, b, depth, bias, alone, 8);
+                cr_assert(memcmp(alone, c + (m - 1) * 8, n * sizeof *alone) == 0);
+                free(a), free(b), free(bias), free(c);
+            }
+}
+
 Test(kernels, transpose_moves_every_element_and_no_other) {
     FOR_EACH_VARIANT(k)
     for (size_t rows = 1; rows < 19; rows += 3)
@@ -88,7 +113,7 @@ Test(kernels, swish_and_its_derivative_agree_with_double) {
         k->activate(1, N, z, e, slots, false, h, d);
         for (int i = 0; i < N; i++) {
             double x = (double)z[i], s = sigmoid(x);
-            cr_assert_float_eq(h[i], x * s, 5e-7 * fabs(x * s) + 1e-34,
+            cr_assert_float_eq(h[i], x * s, (5e-7 + 1e-7 * fabs(x)) * fabs(x * s) + 1e-34,
                                "%s swish(%g) = %.9g, not %.9g", k->name, x, (double)h[i], x * s);
             cr_assert_float_eq(d[i], s + x * s * (1 - s), 1e-6, "%s swish'(%g)", k->name, x);
         }
@@ -98,30 +123,37 @@ Test(kernels, swish_and_its_derivative_agree_with_double) {
 Test(kernels, activation_adds_or_multiplies_the_row_of_its_slot) {
     enum { ROWS = 5, COLS = 16 };
     float *z = random_matrix(ROWS, COLS, COLS, 5), *e = random_matrix(3, COLS, COLS, 6);
-    float *g = random_matrix(ROWS, COLS, COLS, 7), *g0 = random_matrix(ROWS, COLS, COLS, 7);
-    float *h = floats_new(ROWS * COLS), *d = floats_new(ROWS * COLS);
+    float *g = random_matrix(ROWS, COLS, COLS, 7);
+    float *h = floats_new(ROWS * COLS), *d = floats_new(ROWS * COLS), *zz = floats_new(ROWS * COLS);
     int32_t slots[ROWS] = {2, 0, 2, 1, 2};
     FOR_EACH_VARIANT(k)
     for (int multiply = 0; multiply < 2; multiply++) {
         float de[3 * COLS] = {0};
-        k->activate(ROWS, COLS, z, e, slots, multiply, h, d);
-        memcpy(g, g0, ROWS * COLS * sizeof *g);
-        k->activate_backward(ROWS, COLS, g, d, z, e, slots, multiply, de);
+        memcpy(zz, z, ROWS * COLS * sizeof *z);
+        k->activate(ROWS, COLS, zz, e, slots, multiply, h, d);
+        k->activate_backward(ROWS, COLS, g, d, zz, e, slots, multiply);
+        k->add_rows(ROWS, COLS, COLS, multiply ? zz : d, slots, de);
         for (int j = 0; j < COLS; j++) {
             double expected_de[3] = {0};
             for (int i = 0; i < ROWS; i++) {
                 double zi = (double)z[i * COLS + j], ei = (double)e[slots[i] * COLS + j];
                 double u = multiply ? zi * ei : zi + ei, s = sigmoid(u);
-                double du = (double)g0[i * COLS + j] * (s + u * s * (1 - s));
+                double du = (double)g[i * COLS + j] * (s + u * s * (1 - s));
                 cr_assert_float_eq(h[i * COLS + j], u * s, 2e-6);
-                cr_assert_float_eq(g[i * COLS + j], multiply ? du * ei : du, 4e-6);
+                cr_assert_float_eq(d[i * COLS + j], multiply ? du * ei : du, 4e-6);
                 expected_de[slots[i]] += multiply ? du * zi : du;
             }
             for (int slot = 0; slot < 3; slot++)
                 cr_assert_float_eq(de[slot * COLS + j], expected_de[slot], 8e-6);
         }
+        if (!multiply) { /* without a row it is the plain function */
+            float plain[ROWS * COLS];
+            k->activate(ROWS, COLS, z, NULL, NULL, false, plain, NULL);
+            for (int i = 0; i < ROWS * COLS; i++)
+                cr_assert_float_eq(plain[i], (double)z[i] * sigmoid((double)z[i]), 1e-6);
+        }
     }
-    free(z), free(e), free(g), free(g0), free(h), free(d);
+    free(z), free(e), free(g), free(h), free(d), free(zz);
 }
 
 Test(kernels, sums_agree_with_double) {
@@ -135,7 +167,7 @@ Test(kernels, sums_agree_with_double) {
         for (size_t e = 0; e < n; e++)
             squares += (double)a[e] * (double)a[e];
         cr_assert_float_eq(k->sum_squares(n, a), squares, 1e-5 * squares, "%s %zu", k->name, n);
-        k->column_sums(n / 16, 16, a, sums);
+        k->column_sums(n / 16, 16, 16, a, sums);
         for (size_t j = 0; j < 16; j++) {
             double sum = (double)start[j];
             for (size_t row = 0; row < n / 16; row++)

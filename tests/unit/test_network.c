@@ -86,7 +86,7 @@ static void slow_forward(const struct network *network, const double *p, const f
     for (int j = 0; j < network->dim; j++) {
         out[j] = weight(p, &network->out_bias, 0, j);
         for (int i = 0; i < network->hidden; i++)
-            out[j] += h[i] * weight(p, &network->out_weight, i, j);
+            out[j] += h[i] * weight(p, &network->out_weight, j, i);
     }
 }
 
@@ -112,7 +112,8 @@ static void check_forward(struct fixture *f) {
     double *p = in_double(f->parameters, f->network.size), out[DIM];
     time_rows_set(&f->times, &f->network, f->parameters, f->t, N, f->slots);
     cr_assert_eq(f->times.count, 4, "four distinct timesteps, not %d", f->times.count);
-    network_forward(&f->network, f->parameters, &f->times, &f->workspace, f->x, f->slots, N);
+    network_forward(&f->network, f->parameters, &f->times, &f->workspace, f->x, f->slots, false, 0,
+                    N);
     for (int i = 0; i < N; i++) {
         slow_forward(&f->network, p, f->x + i * DIM, f->t[i], out);
         for (int j = 0; j < DIM; j++) {
@@ -130,8 +131,25 @@ static void check_backward(struct fixture *f) {
         memcpy(f->workspace.out + (size_t)i * f->network.dim_ld, f->target + i * DIM,
                DIM * sizeof(float));
     network_transpose(&f->network, f->parameters, &f->workspace);
-    network_backward(&f->network, &f->times, &f->workspace, f->x, f->slots, N, f->gradients);
-    network_backward_times(&f->network, &f->times, f->gradients);
+    for (size_t i = 0; i < f->network.size; i++)
+        f->gradients[i] = 1e9f;                         /* nothing of the batch before may stay */
+    for (int i = 0; i < f->network.tensor_count; i++) { /* but padding is zero for ever */
+        const struct tensor *tensor = f->network.tensors[i];
+        for (int e = 0; e < tensor->rows * (int)tensor->ld; e++)
+            if (e % (int)tensor->ld >= tensor->cols)
+                f->gradients[tensor->offset + (size_t)e] = 0;
+    }
+    network_clear_gradients(&f->network, f->gradients);
+    /* dealt out as to several threads, in an odd order */
+    const size_t half = N / 2;
+    network_backward_rows(&f->network, f->parameters, &f->times, &f->workspace, f->slots, half,
+                          N - half);
+    network_backward_rows(&f->network, f->parameters, &f->times, &f->workspace, f->slots, 0, half);
+    for (int part = 2; part >= 0; part--)
+        network_backward_weights(&f->network, &f->times, &f->workspace, f->x, f->slots, N, true,
+                                 part, 3, f->gradients);
+    for (int part = 1; part >= 0; part--)
+        network_backward_times(&f->network, &f->times, part, 2, f->gradients);
     for (int i = 0; i < f->network.tensor_count; i++) {
         const struct tensor *tensor = f->network.tensors[i];
         for (int e = 0; e < tensor->rows * (int)tensor->ld; e += 1 + e % 3) {

@@ -1,0 +1,242 @@
+/*
+ * bench.c - how fast the engine is, as shares of what the machine can do in the same run.
+ *
+ * usage: bench                  the whole table
+ *        bench NAME ROUNDS      seconds of one measurement, a line for each round (for the peers)
+ *
+ * Arithmetic is counted by hand from the shapes: what the algorithm needs, without padding.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "engine/denoise.h"
+#include "engine/kernels.h"
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ------------------------------------------------------------------ the machine's peak */
+
+/* Twelve independent chains of multiply-adds, all in registers. FMA(a, x, y) is a * x + y. */
+#define DEFINE_PEAK(NAME, VECTOR, FMA, ATTRIBUTE)                                                  \
+    ATTRIBUTE static double NAME(long rounds) {                                                    \
+        VECTOR x = (VECTOR){0} + 0.999f, y = (VECTOR){0} + 1e-3f;                                  \
+        VECTOR a = x + 1, b = x + 2, c = x + 3, d = x + 4, e = x + 5, f = x + 6;                   \
+        VECTOR g = x + 7, h = x + 8, i = x + 9, j = x + 10, k = x + 11,                            \
+               l = x + 12; /* all differ */                                                        \
+        double began = now();                                                                      \
+        for (long r = 0; r < rounds; r++) {                                                        \
+            a = FMA(a, x, y), b = FMA(b, x, y), c = FMA(c, x, y), d = FMA(d, x, y);                \
+            e = FMA(e, x, y), f = FMA(f, x, y), g = FMA(g, x, y), h = FMA(h, x, y);                \
+            i = FMA(i, x, y), j = FMA(j, x, y), k = FMA(k, x, y), l = FMA(l, x, y);                \
+        }                                                                                          \
+        double seconds = now() - began;                                                            \
+        a = a + b + c + d + e + f + g + h + i + j + k + l;                                         \
+        volatile float keep = a[0];                                                                \
+        (void)keep;                                                                                \
+        return (double)rounds * 12 * 2 * (sizeof(VECTOR) / sizeof(float)) / seconds * 1e-9;        \
+    }
+#define MULTIPLY_ADD(a, x, y) ((a) * (x) + (y))
+typedef float vector4 __attribute__((vector_size(16)));
+#if defined(__x86_64__)
+DEFINE_PEAK(peak_avx512, __m512, _mm512_fmadd_ps, __attribute__((target("avx512f"))))
+DEFINE_PEAK(peak_avx2, __m256, _mm256_fmadd_ps, __attribute__((target("avx2,fma"))))
+#endif
+DEFINE_PEAK(peak_baseline, vector4, MULTIPLY_ADD, )
+
+/* GFLOP/s of the chosen variant's instruction set on one core. */
+static double peak(void) {
+    const char *name = dn_kernels_name();
+#if defined(__x86_64__)
+    if (strcmp(name, "avx512") == 0)
+        return peak_avx512(4000000);
+    if (strcmp(name, "avx2") == 0)
+        return peak_avx2(8000000);
+#endif
+    return peak_baseline(8000000);
+}
+
+/* ------------------------------------------------------------------ what is measured */
+
+struct work {
+    const char *name, *what;
+    int preset, hidden, layers, timesteps, batch, samples; /* samples 0: a training step */
+    int repeats;                                           /* in one measurement */
+};
+
+static const struct work works[] = {
+    {"train", "training step, sinai2022 (H 32, batch 32)", 1, 32, 3, 40, 32, 0, 2000},
+    {"train-default", "training step, default preset", 0, 64, 4, 100, 256, 0, 200},
+    {"train-wide", "training step, H 128, batch 512", 1, 128, 3, 40, 512, 0, 40},
+    {"sample", "1 000 points in 40 steps, H 32", 1, 32, 3, 40, 32, 1000, 10},
+    {"sample-wide", "100 000 points in 40 steps, H 128", 1, 128, 3, 40, 512, 100000, 1},
+};
+enum { WORKS = sizeof works / sizeof works[0] };
+
+/* Multiplications and additions of one measurement, per repeat. */
+static double flops(const struct work *w) {
+    double H = w->hidden, L = w->layers, T = w->timesteps, D = 2;
+    double forward = 2 * (D * H + (L - 1) * H * H + H * D);
+    double embedding = 2 * L * H * H; /* for each distinct timestep */
+    if (w->samples)
+        return w->samples * T * forward + T * embedding;
+    double backward = 2 * forward - 2 * D * H; /* no gradient of the input is needed */
+    double distinct = T * (1 - pow(1 - 1 / T, w->batch));
+    return w->batch * (forward + backward) + distinct * 2 * embedding;
+}
+
+struct subject {
+    struct dn_trainer *trainer;
+    struct dn_model *model;
+    float *points;
+};
+
+static struct subject prepare(const struct work *w) {
+    struct dn_spec spec = dn_presets[w->preset].spec;
+    struct dn_error error;
+    struct subject subject = {0};
+    spec.network.hidden_size = w->hidden;
+    spec.training.batch_size = w->batch;
+    spec.training.validation_fraction = 0;
+    spec.dataset.n = w->batch * w->repeats; /* an epoch is one measurement */
+    if (w->samples)
+        spec.dataset.n = 1000;
+    spec.training.epochs = 10000;
+    if (dn_trainer_new(&spec, &subject.trainer, &error) != DN_OK ||
+        dn_trainer_model(subject.trainer, &subject.model, &error) != DN_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        exit(1);
+    }
+    subject.points = malloc(sizeof(float) * 2 * (size_t)(w->samples + 1));
+    return subject;
+}
+
+static void dispose(struct subject *subject) {
+    dn_model_free(subject->model);
+    dn_trainer_free(subject->trainer);
+    free(subject->points);
+}
+
+/* Seconds of one repeat. */
+static double measure(const struct work *w, struct subject *subject) {
+    struct dn_epoch epoch;
+    double began = now();
+    if (w->samples) {
+        struct dn_sample_request request = {.n = w->samples, .clip = true};
+        struct dn_sample_result result = {.points = subject->points};
+        for (int i = 0; i < w->repeats; i++)
+            dn_sample(subject->model, &request, &result, NULL, NULL);
+    } else {
+        dn_trainer_epoch(subject->trainer, NULL, &epoch, NULL);
+    }
+    return (now() - began) / w->repeats;
+}
+
+/* ------------------------------------------------------------------ the table */
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+enum { ROUNDS = 11 };
+
+static double median(double *values) {
+    qsort(values, ROUNDS, sizeof *values, compare);
+    return values[ROUNDS / 2];
+}
+
+static void print_work(const struct work *w) {
+    struct subject subject = prepare(w);
+    double seconds[ROUNDS], share[ROUNDS];
+    measure(w, &subject);
+    for (int i = 0; i < ROUNDS; i++) { /* the peak beside each: the clock and the neighbours vary */
+        double before = peak();
+        seconds[i] = measure(w, &subject);
+        share[i] = flops(w) / seconds[i] * 1e-9 / fmax(before, peak());
+    }
+    double middle = median(seconds), shares = median(share);
+    double spread = (seconds[ROUNDS * 3 / 4] - seconds[ROUNDS / 4]) / middle;
+    printf("%-46s %12.1f us  +-%2.0f %%  %6.1f GFLOP/s  %3.0f %% of peak", w->what, 1e6 * middle,
+           50 * spread, flops(w) / middle * 1e-9, 100 * shares);
+    if (w->samples)
+        printf("  %8.0f points/s", w->samples / middle);
+    else
+        printf("  %8.0f steps/s", 1 / middle);
+    printf("\n");
+    dispose(&subject);
+}
+
+static void print_gemm(size_t m, size_t n, size_t k) {
+    const struct kernels *kernels = kernels_get();
+    float *a = floats_new(m * k), *b = floats_new(k * n), *c = floats_new(m * n);
+    for (size_t i = 0; i < m * k; i++)
+        a[i] = (float)(i % 7) - 3;
+    for (size_t i = 0; i < k * n; i++)
+        b[i] = (float)(i % 5) - 2;
+    const double work = 2.0 * (double)(m * n * k);
+    const int repeats = (int)(2e7 / work) + 1;
+    double seconds[ROUNDS], share[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++) {
+        double before = peak(), began = now();
+        for (int r = 0; r < repeats; r++)
+            kernels->gemm(m, n, k, a, k, 1, b, n, c, n, NULL, false);
+        seconds[i] = (now() - began) / repeats;
+        share[i] = work / seconds[i] * 1e-9 / fmax(before, peak());
+    }
+    double middle = median(seconds);
+    printf("matrix product %4zu x %3zu x %4zu %16s %12.1f us         %6.1f GFLOP/s  %3.0f %% of "
+           "peak\n",
+           m, n, k, "", 1e6 * middle, work / middle * 1e-9, 100 * median(share));
+    free(a), free(b), free(c);
+}
+
+static void print_machine(void) {
+    char line[256], model[200] = "unknown processor";
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "model name : %199[^\n]", model) == 1)
+            break;
+    if (file)
+        fclose(file);
+    double peaks[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++)
+        peaks[i] = peak();
+    printf("%s, one core, kernels %s, multiply-add peak %.1f GFLOP/s\n", model, dn_kernels_name(),
+           median(peaks));
+    printf("medians of %d rounds, +- half the interquartile range\n\n", ROUNDS);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 3) {
+        for (size_t i = 0; i < WORKS; i++)
+            if (strcmp(works[i].name, argv[1]) == 0) {
+                struct subject subject = prepare(&works[i]);
+                measure(&works[i], &subject);
+                for (int round = 0; round < atoi(argv[2]); round++)
+                    printf("%.9f\n", measure(&works[i], &subject));
+                dispose(&subject);
+                return 0;
+            }
+        fprintf(stderr, "bench: no measurement \"%s\"\n", argv[1]);
+        return 2;
+    }
+    print_machine();
+    for (size_t i = 0; i < WORKS; i++)
+        print_work(&works[i]);
+    print_gemm(32, 32, 32);
+    print_gemm(512, 128, 128);
+    print_gemm(128, 128, 512);
+    print_gemm(1000, 32, 32);
+    return 0;
+}

@@ -1,0 +1,123 @@
+/* Any number of threads, and any split of a request, gives the same bits. */
+#include <criterion/criterion.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/denoise.h"
+#include "server/split.h"
+#include "server/team.h"
+
+static void count(void *argument, int part) {
+    atomic_int *counts = argument;
+    atomic_fetch_add(&counts[part], 1);
+}
+
+Test(threads, a_team_does_every_part_once) {
+    for (int size = 1; size <= 5; size++) {
+        struct dn_team *team = team_start(size);
+        atomic_int counts[5] = {0};
+        for (int round = 0; round < 3000; round++)
+            team->run(team, count, counts);
+        for (int part = 0; part < 5; part++)
+            cr_assert_eq(counts[part], part < size ? 3000 : 0);
+        team_stop(team);
+    }
+}
+
+Test(threads, a_split_does_every_part_once_even_without_helpers) {
+    for (int threads = 1; threads <= 3; threads++) {
+        struct pool *pool = pool_start(threads, threads); /* room for few helpers */
+        for (int round = 0; round < 300; round++) {
+            atomic_int counts[40] = {0};
+            split_run(pool, 40, count, counts);
+            for (int part = 0; part < 40; part++)
+                cr_assert_eq(counts[part], 1);
+        }
+        pool_stop(pool);
+    }
+}
+
+/* The checkpoint after two epochs holds every number that training has produced. */
+static unsigned char *train(const struct dn_spec *spec, int threads, size_t *size) {
+    struct dn_trainer *trainer;
+    struct dn_epoch epoch;
+    struct dn_team *team = threads > 1 ? team_start(threads) : NULL;
+    cr_assert_eq(dn_trainer_new(spec, &trainer, NULL), DN_OK);
+    dn_trainer_use_team(trainer, team);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, NULL), DN_OK);
+    *size = dn_trainer_bytes(trainer);
+    unsigned char *bytes = malloc(*size + sizeof epoch);
+    dn_trainer_save(trainer, bytes);
+    memset(bytes + *size, 0, sizeof epoch);
+    memcpy(bytes + *size, &epoch.train_loss, sizeof epoch.train_loss);
+    memcpy(bytes + *size + 8, &epoch.val_loss, sizeof epoch.val_loss);
+    memcpy(bytes + *size + 16, &epoch.gradient_norm, sizeof epoch.gradient_norm);
+    *size += sizeof epoch;
+    dn_trainer_free(trainer);
+    team_stop(team);
+    return bytes;
+}
+
+Test(threads, training_is_the_same_for_any_number) {
+    static const struct {
+        int hidden, layers, batch;
+        enum dn_time_embedding embedding;
+        enum dn_conditioning conditioning;
+    } cases[] = {
+        {32, 3, 32, DN_SINUSOIDAL, DN_ADD},       {8, 1, 7, DN_LEARNED, DN_MULTIPLY},
+        {50, 2, 301, DN_SINUSOIDAL, DN_MULTIPLY}, {128, 2, 500, DN_LEARNED, DN_ADD},
+        {66, 8, 64, DN_SINUSOIDAL, DN_ADD},       {34, 2, 1, DN_SINUSOIDAL, DN_ADD},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct dn_spec spec = dn_presets[1].spec;
+        spec.dataset.n = cases[i].batch > 50 ? 1501 : 203;
+        spec.network.hidden_size = cases[i].hidden;
+        spec.network.hidden_layers = cases[i].layers;
+        spec.network.time_embedding = cases[i].embedding;
+        spec.network.conditioning = cases[i].conditioning;
+        spec.training.batch_size = cases[i].batch;
+        spec.training.ema_decay = 0.9;
+        spec.training.gradient_clip = 0.5;
+        size_t size, other_size;
+        unsigned char *alone = train(&spec, 1, &size);
+        for (int threads = 2; threads <= 5; threads++) {
+            unsigned char *team = train(&spec, threads, &other_size);
+            cr_assert_eq(size, other_size);
+            cr_assert(memcmp(alone, team, size) == 0, "case %zu with %d threads", i, threads);
+            free(team);
+        }
+        free(alone);
+    }
+}
+
+Test(threads, a_request_is_the_same_in_any_split) {
+    enum { N = 700, T = 25 };
+    struct dn_spec spec = dn_presets[1].spec;
+    spec.dataset.n = 300;
+    spec.diffusion.timesteps = T;
+    struct dn_trainer *trainer;
+    struct dn_model *model;
+    cr_assert_eq(dn_trainer_new(&spec, &trainer, NULL), DN_OK);
+    cr_assert_eq(dn_trainer_model(trainer, &model, NULL), DN_OK);
+    float *whole = malloc(sizeof(float) * 2 * N * (2 * T + 2)),
+          *split = malloc(sizeof(float) * 2 * N * (2 * T + 2));
+    struct dn_sample_request request = {.n = N, .seed = 3, .clip = true};
+    struct dn_sample_result result = {
+        .points = whole, .x = whole + 2 * N, .x0 = whole + 2 * N * (T + 2)};
+    cr_assert_eq(dn_sample(model, &request, &result, NULL, NULL), DN_OK);
+    static const int sizes[] = {1, 13, 100, 586};
+    for (int i = 0, first = 0; i < 4; first += sizes[i++]) {
+        struct dn_sample_request part = {.first = first, .n = sizes[i], .seed = 3, .clip = true};
+        struct dn_sample_result to = {.frame_points = N,
+                                      .points = split + 2 * first,
+                                      .x = split + 2 * N + 2 * first,
+                                      .x0 = split + 2 * N * (T + 2) + 2 * first};
+        cr_assert_eq(dn_sample(model, &part, &to, NULL, NULL), DN_OK);
+    }
+    cr_assert(memcmp(whole, split, sizeof(float) * 2 * N * (2 * T + 2)) == 0);
+    free(whole), free(split);
+    dn_model_free(model);
+    dn_trainer_free(trainer);
+}
