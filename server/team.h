@@ -11,6 +11,6 @@
 
 /* A team of `size` threads, the caller's included. NULL when they cannot be started. */
 struct dn_team *team_start(int size);
-void team_stop(struct dn_team *team); /* NULL is fine */
+void team_stop(struct dn_team *base); /* NULL is fine */
 
 #endif
