@@ -8,10 +8,11 @@
 #include "engine/network.h"
 #include "engine/random.h"
 
-enum { N = 7, T = 9, DIM = 3 };
+enum { N = 7, T = 9, DIM = DN_MAX_DIM };
 
 struct fixture {
     struct dn_spec spec;
+    int dim;
     struct network network;
     struct time_rows times;
     struct workspace workspace;
@@ -20,13 +21,14 @@ struct fixture {
     int32_t t[N], slots[N];
 };
 
-static void fixture_init(struct fixture *f, int hidden, int layers,
+static void fixture_init(struct fixture *f, int dim, int hidden, int layers,
                          enum dn_time_embedding embedding, enum dn_conditioning conditioning) {
     memset(f, 0, sizeof *f);
     f->spec = dn_presets[1].spec;
+    f->dim = dim;
     f->spec.diffusion.timesteps = T;
     f->spec.network = (struct dn_network_spec){hidden, layers, embedding, conditioning};
-    cr_assert_eq(network_init(&f->network, DIM, &f->spec, NULL), DN_OK);
+    cr_assert_eq(network_init(&f->network, f->dim, &f->spec, NULL), DN_OK);
     cr_assert_eq(time_rows_init(&f->times, &f->network, N, true, NULL), DN_OK);
     cr_assert_eq(workspace_init(&f->workspace, &f->network, N, true, NULL), DN_OK);
     f->parameters = floats_new(f->network.size);
@@ -94,9 +96,9 @@ static void slow_forward(const struct network *network, const double *p, const f
 static double slow_loss(const struct fixture *f, const double *p) {
     double loss = 0, out[DIM];
     for (int i = 0; i < N; i++) {
-        slow_forward(&f->network, p, f->x + i * DIM, f->t[i], out);
-        for (int j = 0; j < DIM; j++)
-            loss += out[j] * (double)f->target[i * DIM + j];
+        slow_forward(&f->network, p, f->x + i * f->dim, f->t[i], out);
+        for (int j = 0; j < f->dim; j++)
+            loss += out[j] * (double)f->target[i * f->dim + j];
     }
     return loss;
 }
@@ -115,8 +117,8 @@ static void check_forward(struct fixture *f) {
     network_forward(&f->network, f->parameters, &f->times, &f->workspace, f->x, f->slots, false, 0,
                     N);
     for (int i = 0; i < N; i++) {
-        slow_forward(&f->network, p, f->x + i * DIM, f->t[i], out);
-        for (int j = 0; j < DIM; j++) {
+        slow_forward(&f->network, p, f->x + i * f->dim, f->t[i], out);
+        for (int j = 0; j < f->dim; j++) {
             double found = (double)f->workspace.out[(size_t)i * f->network.dim_ld + (size_t)j];
             cr_assert_float_eq(found, out[j], 2e-5 * (1 + fabs(out[j])), "point %d: %g, not %g", i,
                                found, out[j]);
@@ -128,8 +130,8 @@ static void check_forward(struct fixture *f) {
 static void check_backward(struct fixture *f) {
     double *p = in_double(f->parameters, f->network.size);
     for (int i = 0; i < N; i++)
-        memcpy(f->workspace.out + (size_t)i * f->network.dim_ld, f->target + i * DIM,
-               DIM * sizeof(float));
+        memcpy(f->workspace.out + (size_t)i * f->network.dim_ld, f->target + i * f->dim,
+               (size_t)f->dim * sizeof(float));
     network_transpose(&f->network, f->parameters, &f->workspace);
     for (size_t i = 0; i < f->network.size; i++)
         f->gradients[i] = 1e9f;                         /* nothing of the batch before may stay */
@@ -174,12 +176,13 @@ static void check_backward(struct fixture *f) {
 
 Test(network, forward_and_backward_agree_with_the_slow_twin) {
     static const int shapes[][2] = {{8, 1}, {10, 2}, {16, 3}, {34, 2}};
+    static const int dims[] = {3, 1, 2, 64};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
         for (int embedding = DN_SINUSOIDAL; embedding <= DN_LEARNED; embedding++)
             for (int conditioning = DN_ADD; conditioning <= DN_MULTIPLY; conditioning++) {
                 struct fixture f;
-                fixture_init(&f, shapes[s][0], shapes[s][1], (enum dn_time_embedding)embedding,
-                             (enum dn_conditioning)conditioning);
+                fixture_init(&f, dims[s], shapes[s][0], shapes[s][1],
+                             (enum dn_time_embedding)embedding, (enum dn_conditioning)conditioning);
                 check_forward(&f);
                 check_backward(&f);
                 fixture_clear(&f);
@@ -208,7 +211,7 @@ Test(network, sinusoidal_embedding_has_its_known_values) {
 
 Test(network, glorot_limits_and_spread) {
     struct fixture f;
-    fixture_init(&f, 64, 2, DN_SINUSOIDAL, DN_ADD);
+    fixture_init(&f, 3, 64, 2, DN_SINUSOIDAL, DN_ADD);
     const struct tensor *w = &f.network.layers[1].weight;
     double limit = sqrt(6.0 / 128), squares = 0;
     for (int i = 0; i < 64; i++)
