@@ -39,7 +39,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now
 LDLIBS   := -lmicrohttpd -lcjson -lsqlite3 -lm -lpthread
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libcjson-dev libsqlite3-dev
-PACKAGES_TEST  := libcriterion-dev python3 python3-pytest curl clang llvm clang-format clang-tidy
+PACKAGES_TEST  := libcriterion-dev python3 python3-pytest python3-numpy curl clang llvm clang-format clang-tidy
 
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline

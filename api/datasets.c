@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/format/formats.h"
 #include "api/handlers.h"
 #include "engine/denoise.h"
 
@@ -72,6 +73,7 @@ enum http_next api_dataset_get(struct http_exchange *exchange) {
 struct draw {
     int pattern, n;
     uint64_t seed;
+    const struct format *format;
 };
 
 static const struct field rows[] = {
@@ -90,6 +92,14 @@ static void draw_points(struct http_exchange *exchange, struct store_session *un
         return;
     }
     dn_pattern_draw((enum dn_pattern)draw->pattern, draw->seed, 0, (size_t)draw->n, points);
+    if (!format_is_json(draw->format)) {
+        exchange->response.status = 200;
+        draw->format->points(
+            &exchange->response.body,
+            &(struct point_set){points, (size_t)draw->n, 2, dn_patterns[draw->pattern].name});
+        free(points);
+        return;
+    }
     struct json_writer json = json_reply(exchange, 200);
     json_open(&json, '{');
     json_key(&json, "dataset");
@@ -116,7 +126,8 @@ enum http_next api_dataset_points(struct http_exchange *exchange) {
     }
     *draw = (struct draw){.pattern = find_pattern(exchange), .n = 1000};
     exchange->state = draw;
-    if (draw->pattern < 0 || !read_query(exchange, &fields, draw))
+    if (draw->pattern < 0 || !(draw->format = format_of(exchange)) ||
+        !read_query(exchange, &fields, draw))
         return HTTP_REPLY;
     return http_on_pool(exchange, draw_points);
 }

@@ -1,6 +1,11 @@
 /* /v1/jobs/{id}/history: the loss per epoch, in columns, from wherever the client is. */
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "api/format/formats.h"
+#include "api/format/number.h"
+#include "api/format/svg.h"
 #include "api/handlers.h"
 
 enum { HISTORY_MOST = 10000 };
@@ -43,9 +48,9 @@ static void write_cell(const struct epoch_row *row, int column, struct json_writ
         json_double(json, *(const double *)at);
 }
 
-static void reply(struct http_exchange *exchange, const struct job *job,
-                  const struct history_query *query, const struct epoch_row *epochs, int count,
-                  bool has_more) {
+static void reply_json(struct http_exchange *exchange, const struct job *job,
+                       const struct history_query *query, const struct epoch_row *epochs, int count,
+                       bool has_more) {
     struct json_writer json = json_reply(exchange, 200);
     json_open(&json, '{');
     json_key(&json, "job");
@@ -74,11 +79,67 @@ static void reply(struct http_exchange *exchange, const struct job *job,
     json_close(&json, '}');
 }
 
+static void put_cell(struct buffer *out, const struct epoch_row *row, int column) {
+    const char *at = (const char *)row + columns[column].offset;
+    char text[DOUBLE_TEXT];
+    if (columns[column].type == COLUMN_INT)
+        buffer_format(out, "%d", *(const int *)at);
+    else if (columns[column].type == COLUMN_INT64)
+        buffer_format(out, "%lld", (long long)*(const int64_t *)at);
+    else if (isfinite(*(const double *)at)) /* else the cell is empty */
+        buffer_append(out, text, double_text(text, *(const double *)at));
+}
+
+static void reply_csv(struct http_exchange *exchange, const struct epoch_row *epochs, int count) {
+    struct buffer *out = &exchange->response.body;
+    exchange->response.status = 200;
+    for (int c = 0; c < COLUMNS; c++)
+        buffer_format(out, "%s%s", c ? "," : "", columns[c].name);
+    for (int i = 0; i < count; i++)
+        for (int c = 0; c < COLUMNS; c++) {
+            buffer_text(out, c ? "," : "\r\n");
+            put_cell(out, &epochs[i], c);
+        }
+    buffer_text(out, "\r\n");
+}
+
+static void reply_svg(struct http_exchange *exchange, const struct job *job,
+                      const struct epoch_row *epochs, int count) {
+    double *values = malloc(3 * (size_t)(count + 1) * sizeof *values);
+    exchange->response.status = 200;
+    if (!values) {
+        buffer_fail(&exchange->response.body);
+        return;
+    }
+    double *train = values + count, *val = train + count;
+    for (int i = 0; i < count; i++) {
+        values[i] = epochs[i].epoch;
+        train[i] = epochs[i].train_loss;
+        val[i] = epochs[i].val_loss;
+    }
+    svg_loss(&exchange->response.body, values, train, val, (size_t)count,
+             job->name ? job->name : "loss");
+    free(values);
+}
+
+static void reply(struct http_exchange *exchange, const struct format *format,
+                  const struct job *job, const struct history_query *query,
+                  const struct epoch_row *epochs, int count, bool has_more) {
+    if (strcmp(format->suffix, "csv") == 0)
+        reply_csv(exchange, epochs, count);
+    else if (strcmp(format->suffix, "svg") == 0)
+        reply_svg(exchange, job, epochs, count);
+    else
+        reply_json(exchange, job, query, epochs, count, has_more);
+}
+
 enum http_next api_history(struct http_exchange *exchange) {
     struct history_query query = {.limit = HISTORY_MOST};
     const char *id = path_id(exchange, "job");
     struct store_session *session;
-    if (!id || !read_query(exchange, &fields, &query) || !(session = begin_reading(exchange)))
+    const struct format *format = format_of(exchange);
+    if (!format || !id || !read_query(exchange, &fields, &query) ||
+        !(session = begin_reading(exchange)))
         return HTTP_REPLY;
     struct epoch_row *epochs = malloc((size_t)query.limit * sizeof *epochs);
     struct job job;
@@ -90,7 +151,7 @@ enum http_next api_history(struct http_exchange *exchange) {
         status =
             store_history(session, job.id, query.after, query.limit, epochs, &count, &has_more);
         if (status == STORE_OK)
-            reply(exchange, &job, &query, epochs, count, has_more);
+            reply(exchange, format, &job, &query, epochs, count, has_more);
         job_clear(&job);
     }
     if (status != STORE_OK)

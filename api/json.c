@@ -263,12 +263,8 @@ void json_double(struct json_writer *json, double value) {
     buffer_append(json->out, text, double_text(text, value));
 }
 
-void json_floats(struct json_writer *json, const float *values, size_t count) {
-    comma(json);
-    char *start = buffer_reserve(json->out, count * (FLOAT_TEXT + 1) + 2);
-    if (!start)
-        return;
-    char *at = start;
+/* [a,b,..] at `at`, where there is room for it; returns the end. */
+static char *put_floats(char *at, const float *values, size_t count) {
     *at++ = '[';
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
@@ -281,14 +277,23 @@ void json_floats(struct json_writer *json, const float *values, size_t count) {
         }
     }
     *at++ = ']';
-    json->out->length += (size_t)(at - start);
+    return at;
 }
 
 void json_points(struct json_writer *json, const float *points, size_t n, int dim) {
-    json_open(json, '[');
-    for (size_t i = 0; i < n; i++)
-        json_floats(json, points + i * (size_t)dim, (size_t)dim);
-    json_close(json, ']');
+    const size_t width = (size_t)dim, room = n * (width * (FLOAT_TEXT + 1) + 3) + 2;
+    comma(json);
+    char *start = buffer_reserve(json->out, room), *at = start;
+    if (!start)
+        return;
+    *at++ = '[';
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            *at++ = ',';
+        at = put_floats(at, points + i * width, width);
+    }
+    *at++ = ']';
+    json->out->length += (size_t)(at - start);
 }
 
 void json_time(struct json_writer *json, int64_t ms) {

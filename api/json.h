@@ -39,7 +39,6 @@ void json_double(struct json_writer *json, double value); /* shortest that reads
 void json_bool(struct json_writer *json, bool value);
 void json_null(struct json_writer *json);
 void json_raw(struct json_writer *json, const char *text); /* a value that is JSON already */
-void json_floats(struct json_writer *json, const float *values, size_t count); /* a flat array */
 void json_points(struct json_writer *json, const float *points, size_t n, int dim); /* [[..],..] */
 void json_time(struct json_writer *json, int64_t ms); /* RFC 3339; 0: null */
 

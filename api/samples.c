@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/format/formats.h"
 #include "api/handlers.h"
 #include "api/models.h"
 #include "server/id.h"
@@ -19,7 +20,11 @@ struct sampling {
     struct dn_sample_request request;
     int noise_dim; /* columns of request.noise, if given */
     bool is_trajectory;
+    const struct format *format;
+    int which; /* of a trajectory: index into which_names */
 };
+
+static const char *const which_names[] = {"x", "x0", NULL};
 
 #define AT(member) offsetof(struct sampling, request.member)
 static const struct field rows[] = {
@@ -32,8 +37,16 @@ static const struct field rows[] = {
      "Clip the estimate of x0 to the range of the data."},
     {"", "noise", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Start points [n][dim] in data units instead of the seed's (JSON body only)."},
+    /* of trajectories only */
+    {"", "which", FIELD_CHOICE, offsetof(struct sampling, which), 0, 0, 0, which_names,
+     "The array that a format for one array (npy, txt) holds."},
 };
-static const struct field_set fields = {rows, sizeof rows / sizeof rows[0]};
+static const struct field_set sample_fields = {rows, sizeof rows / sizeof rows[0] - 1};
+static const struct field_set trajectory_fields = {rows, sizeof rows / sizeof rows[0]};
+
+static const struct field_set *fields_of(const struct sampling *sampling) {
+    return sampling->is_trajectory ? &trajectory_fields : &sample_fields;
+}
 
 /* ------------------------------------------------------------------ the request */
 
@@ -85,7 +98,7 @@ static bool read_body(struct http_exchange *exchange, struct sampling *sampling)
         return false;
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     if (cJSON_IsObject(body)) {
-        fields_read(&fields, "", body, sampling, &wrong);
+        fields_read(fields_of(sampling), "", body, sampling, &wrong);
         read_noise(exchange, body, sampling, &wrong);
     } else {
         problem_add(&wrong, "", "must be a JSON object");
@@ -147,12 +160,42 @@ static void write_frames(const char *key, const float *frames, int count, size_t
     json_close(json, ']');
 }
 
+static void write_formatted(const struct sampling *sampling, const struct loaded_model *loaded,
+                            const struct dn_sample_result *result, struct http_exchange *exchange) {
+    struct buffer *out = &exchange->response.body;
+    exchange->response.status = 200;
+    exchange->response.content_type = sampling->format->media_type;
+    if (sampling->is_trajectory)
+        sampling->format->trajectory(
+            out, &(struct trajectory){
+                     .x = result->x,
+                     .x0 = result->x0,
+                     .n = (size_t)sampling->request.n,
+                     .dim = dn_model_dim(loaded->model),
+                     .timesteps = dn_model_spec(loaded->model)->diffusion.timesteps,
+                     .which_x0 = sampling->which == 1,
+                 });
+    else
+        sampling->format->points(out,
+                                 &(struct point_set){
+                                     .points = result->points,
+                                     .n = (size_t)sampling->request.n,
+                                     .dim = dn_model_dim(loaded->model),
+                                     .title = http_format(exchange, "%d samples at epoch %d",
+                                                          sampling->request.n, loaded->row.epoch),
+                                 });
+}
+
 static void write_result(const struct sampling *sampling, const struct loaded_model *loaded,
                          const struct dn_sample_result *result, double seconds,
                          struct http_exchange *exchange) {
     const size_t n = (size_t)sampling->request.n;
     const int dim = dn_model_dim(loaded->model);
     const int timesteps = dn_model_spec(loaded->model)->diffusion.timesteps;
+    if (!format_is_json(sampling->format)) {
+        write_formatted(sampling, loaded, result, exchange);
+        return;
+    }
     struct json_writer json = json_reply(exchange, 200);
     write_head(sampling, loaded, &json);
     if (sampling->is_trajectory) {
@@ -180,13 +223,12 @@ struct ranges {
     const struct dn_model *model;
     const struct dn_sample_result *result; /* of the whole request */
     dn_stop_flag *stop;
-    int range; /* points in each */
     pthread_mutex_t mutex;
     enum dn_status status; /* the first failure */
     struct dn_error error;
 };
 
-enum { RANGE_VALUES = 1 << 18 }; /* point-steps times width: some milliseconds of work */
+enum { RANGE = 250 }; /* points: about a millisecond of work for a small network */
 
 static float *offset(float *values, size_t count) {
     return values ? values + count : NULL;
@@ -194,7 +236,7 @@ static float *offset(float *values, size_t count) {
 
 static void sample_range(void *argument, int part) {
     struct ranges *ranges = argument;
-    const int dim = dn_model_dim(ranges->model), first = part * ranges->range;
+    const int dim = dn_model_dim(ranges->model), first = part * RANGE;
     const struct dn_sample_result *whole = ranges->result;
     struct dn_sample_request request = ranges->sampling->request;
     const size_t at = (size_t)first * (size_t)dim;
@@ -206,7 +248,7 @@ static void sample_range(void *argument, int part) {
         .x0 = offset(whole->x0, at),
     };
     request.first += first;
-    request.n = left < ranges->range ? left : ranges->range;
+    request.n = left < RANGE ? left : RANGE;
     if (request.noise)
         request.noise += at;
     struct dn_error error;
@@ -223,15 +265,12 @@ static enum dn_status sample_in_ranges(struct http_exchange *exchange, const str
                                        const struct dn_sample_result *result,
                                        struct dn_error *error) {
     const struct sampling *sampling = exchange->state;
-    const struct dn_spec *spec = dn_model_spec(model);
     struct ranges ranges = {.sampling = sampling,
                             .model = model,
                             .result = result,
                             .stop = &exchange->stopping,
                             .mutex = PTHREAD_MUTEX_INITIALIZER};
-    ranges.range = RANGE_VALUES / spec->network.hidden_size;
-    ranges.range = ranges.range < 250 ? 250 : ranges.range / 250 * 250;
-    int parts = (sampling->request.n + ranges.range - 1) / ranges.range;
+    int parts = (sampling->request.n + RANGE - 1) / RANGE;
     split_run(service_of(exchange)->pool, parts, sample_range, &ranges);
     pthread_mutex_destroy(&ranges.mutex);
     *error = ranges.error;
@@ -286,10 +325,11 @@ static enum http_next start(struct http_exchange *exchange, bool is_trajectory) 
     sampling->is_trajectory = is_trajectory;
     exchange->state = sampling;
     bool is_post = strcmp(exchange->request.method, "POST") == 0;
-    if (!path_id(exchange, "model"))
+    sampling->format = format_of(exchange);
+    if (!sampling->format || !path_id(exchange, "model"))
         return HTTP_REPLY;
     if (is_post ? !no_query(exchange) || !read_body(exchange, sampling)
-                : !read_query(exchange, &fields, sampling))
+                : !read_query(exchange, fields_of(sampling), sampling))
         return HTTP_REPLY;
     return http_on_pool(exchange, sample_on_pool);
 }

@@ -9,7 +9,7 @@ void buffer_clear(struct buffer *buffer) {
     *buffer = (struct buffer){0};
 }
 
-static void fail(struct buffer *buffer) {
+void buffer_fail(struct buffer *buffer) {
     buffer_clear(buffer);
     buffer->failed = true;
 }
@@ -25,7 +25,7 @@ char *buffer_reserve(struct buffer *buffer, size_t length) {
         capacity = needed;
     char *data = needed < length ? NULL : realloc(buffer->data, capacity);
     if (!data) {
-        fail(buffer);
+        buffer_fail(buffer);
         return NULL;
     }
     buffer->data = data;
@@ -58,7 +58,7 @@ void buffer_format(struct buffer *buffer, const char *format, ...) {
         vsnprintf(room, (size_t)length + 1, format, again);
         buffer->length += (size_t)length;
     } else {
-        fail(buffer);
+        buffer_fail(buffer);
     }
     va_end(again);
 }

@@ -19,6 +19,7 @@ struct buffer {
 
 /* A zeroed struct buffer is an empty one. */
 void buffer_clear(struct buffer *buffer); /* frees the bytes */
+void buffer_fail(struct buffer *buffer);  /* as after a failed allocation */
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length);
 void buffer_text(struct buffer *buffer, const char *text);
 void buffer_format(struct buffer *buffer, const char *format, ...)

@@ -40,8 +40,9 @@ struct http_request {
     struct http_param query[HTTP_MAX_PARAMS]; /* percent-decoded, in order, repeats kept */
     size_t query_count;
     const char *ids[HTTP_MAX_PATH_IDS]; /* what stood for the {id}s of the route's path */
-    const char *format; /* suffix of the path that the route allows, without the dot; "" if none */
-    const char *body;   /* NUL-terminated, body_length bytes before the NUL */
+    const char *format;  /* suffix of the path that the route allows, without the dot; "" if none */
+    const char *formats; /* all that the route allows; "" if none */
+    const char *body;    /* NUL-terminated, body_length bytes before the NUL */
     size_t body_length;
 };
 

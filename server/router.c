@@ -126,6 +126,7 @@ static bool match(const struct http_route *route, struct arena *arena,
     const char *pattern = route->path, *path = request->path;
     size_t id_count = 0;
     request->format = "";
+    request->formats = route->formats ? route->formats : "";
     for (;;) {
         if (*pattern != '/' || *path != '/')
             return *pattern == *path; /* both at their end */

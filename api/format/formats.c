@@ -1,0 +1,226 @@
+#include "api/format/formats.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/format/braille.h"
+#include "api/format/number.h"
+#include "api/format/svg.h"
+#include "api/json.h"
+#include "api/problem.h"
+#include "server/router.h"
+
+/* ------------------------------------------------------------------ writers */
+
+static void put_float(struct buffer *out, float x) {
+    char text[FLOAT_TEXT];
+    if (isfinite(x))
+        buffer_append(out, text, float_text(text, x));
+    else
+        buffer_text(out, "nan");
+}
+
+static void points_csv(struct buffer *out, const struct point_set *set) {
+    static const char *const axes[] = {"x", "y", "z"};
+    for (int j = 0; j < set->dim; j++) {
+        if (set->dim <= 3)
+            buffer_format(out, "%s%s", j ? "," : "", axes[j]);
+        else
+            buffer_format(out, "%sx%d", j ? "," : "", j);
+    }
+    buffer_text(out, "\r\n"); /* RFC 4180 */
+    for (size_t i = 0; i < set->n; i++) {
+        for (int j = 0; j < set->dim; j++) {
+            if (j > 0)
+                buffer_append(out, ",", 1);
+            put_float(out, set->points[i * (size_t)set->dim + (size_t)j]);
+        }
+        buffer_append(out, "\r\n", 2);
+    }
+}
+
+void npy_write(struct buffer *out, const float *values, const size_t *shape, int rank) {
+    enum { PREFIX = 10, ALIGN = 64 };
+    char header[256];
+    size_t count = 1;
+    int used =
+        snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
+    for (int i = 0; i < rank; i++) {
+        used += snprintf(header + used, sizeof header - (size_t)used, "%zu,%s", shape[i],
+                         i + 1 < rank ? " " : "");
+        count *= shape[i];
+    }
+    used += snprintf(header + used, sizeof header - (size_t)used, "), }");
+    while ((PREFIX + used + 1) % ALIGN != 0)
+        header[used++] = ' ';
+    header[used++] = '\n';
+    const unsigned char prefix[PREFIX] = {0x93,
+                                          'N',
+                                          'U',
+                                          'M',
+                                          'P',
+                                          'Y',
+                                          1,
+                                          0,
+                                          (unsigned char)(used & 0xff),
+                                          (unsigned char)(used >> 8)};
+    buffer_append(out, prefix, PREFIX);
+    buffer_append(out, header, (size_t)used);
+    buffer_append(out, values, count * sizeof *values);
+}
+
+static void points_npy(struct buffer *out, const struct point_set *set) {
+    npy_write(out, set->points, (size_t[]){set->n, (size_t)set->dim}, 2);
+}
+
+/* The first two coordinates; one coordinate is drawn along a line. [n][2], the caller frees it. */
+static float *plane(const float *points, size_t n, int dim) {
+    float *flat = malloc(2 * (n + 1) * sizeof *flat);
+    for (size_t i = 0; flat && i < n; i++) {
+        flat[2 * i] = points[i * (size_t)dim];
+        flat[2 * i + 1] = dim > 1 ? points[i * (size_t)dim + 1] : 0;
+    }
+    return flat;
+}
+
+static void points_svg(struct buffer *out, const struct point_set *set) {
+    float *flat = plane(set->points, set->n, set->dim);
+    if (flat)
+        svg_points(out, flat, set->n, set->title);
+    else
+        buffer_fail(out);
+    free(flat);
+}
+
+enum { TEXT_COLUMNS = 78, TEXT_ROWS = 36, FRAME_COLUMNS = 60, FRAME_ROWS = 20, TEXT_FRAMES = 5 };
+
+static void points_txt(struct buffer *out, const struct point_set *set) {
+    float *flat = plane(set->points, set->n, set->dim);
+    if (flat)
+        braille_points(out, flat, set->n, TEXT_COLUMNS, TEXT_ROWS);
+    else
+        buffer_fail(out);
+    free(flat);
+}
+
+/* A line a frame, from the start noise to the points: {"timestep", "x", "x0"}. */
+static void trajectory_ndjson(struct buffer *out, const struct trajectory *t) {
+    const size_t frame = t->n * (size_t)t->dim;
+    for (int k = 0; k <= t->timesteps; k++) {
+        struct json_writer json = {.out = out, .is_answer = true};
+        json_open(&json, '{');
+        json_key(&json, "timestep");
+        json_integer(&json, t->timesteps - k);
+        json_key(&json, "x");
+        json_points(&json, t->x + (size_t)k * frame, t->n, t->dim);
+        json_key(&json, "x0");
+        if (k < t->timesteps)
+            json_points(&json, t->x0 + (size_t)k * frame, t->n, t->dim);
+        else
+            json_null(&json);
+        json_close(&json, '}');
+    }
+}
+
+static void trajectory_npy(struct buffer *out, const struct trajectory *t) {
+    const size_t frames = (size_t)t->timesteps + (t->which_x0 ? 0 : 1);
+    npy_write(out, t->which_x0 ? t->x0 : t->x, (size_t[]){frames, t->n, (size_t)t->dim}, 3);
+}
+
+/* A few frames of the way, as plots. */
+static void trajectory_txt(struct buffer *out, const struct trajectory *t) {
+    const float *frames = t->which_x0 ? t->x0 : t->x;
+    const int last = t->timesteps - (t->which_x0 ? 1 : 0);
+    for (int i = 0; i < TEXT_FRAMES; i++) {
+        int k = last * i / (TEXT_FRAMES - 1);
+        if (i > 0 && k == last * (i - 1) / (TEXT_FRAMES - 1))
+            continue;
+        float *flat = plane(frames + (size_t)k * t->n * (size_t)t->dim, t->n, t->dim);
+        if (!flat) {
+            buffer_fail(out);
+            return;
+        }
+        buffer_format(out, "t = %d\n", t->timesteps - k);
+        braille_points(out, flat, t->n, FRAME_COLUMNS, FRAME_ROWS);
+        free(flat);
+    }
+}
+
+/* ------------------------------------------------------------------ the table */
+
+static const struct format formats[] = {
+    {"json", "application/json", NULL, NULL},
+    {"csv", "text/csv", points_csv, NULL},
+    {"ndjson", "application/x-ndjson", NULL, trajectory_ndjson},
+    {"npy", "application/octet-stream", points_npy, trajectory_npy},
+    {"svg", "image/svg+xml", points_svg, NULL},
+    {"txt", "text/plain", points_txt, trajectory_txt},
+};
+enum { FORMATS = sizeof formats / sizeof formats[0] };
+
+bool format_is_json(const struct format *format) {
+    return format == &formats[0];
+}
+
+const struct format *format_named(const char *suffix, size_t length) {
+    for (size_t i = 0; i < FORMATS; i++)
+        if (strlen(formats[i].suffix) == length && memcmp(formats[i].suffix, suffix, length) == 0)
+            return &formats[i];
+    return NULL;
+}
+
+/* The q of a media type in an Accept header, by its most specific range (RFC 9110, 12.5.1). */
+static double quality(const char *accept, const char *media_type) {
+    const size_t type = strcspn(media_type, "/");
+    double found = 0;
+    int best = 0;
+    while (*accept) {
+        accept += strspn(accept, ", \t");
+        const size_t range = strcspn(accept, ",; \t"), whole = strcspn(accept, ",");
+        int specific = 0;
+        if (range == strlen(media_type) && strncasecmp(accept, media_type, range) == 0)
+            specific = 3;
+        else if (range == type + 2 && strncasecmp(accept, media_type, type + 1) == 0 &&
+                 accept[type + 1] == '*')
+            specific = 2;
+        else if (range == 3 && strncmp(accept, "*/*", 3) == 0)
+            specific = 1;
+        if (specific > best) {
+            best = specific;
+            const char *q = memmem(accept, whole, "q=", 2);
+            found = q ? strtod(q + 2, NULL) : 1;
+        }
+        accept += whole;
+    }
+    return found;
+}
+
+const struct format *format_of(struct http_exchange *exchange) {
+    const struct http_request *request = &exchange->request;
+    const struct format *best = NULL;
+    if (request->format[0]) {
+        best = format_named(request->format, strlen(request->format));
+    } else {
+        const char *accept = http_header(exchange, "Accept");
+        double best_quality = 0;
+        for (const char *word = request->formats; *word; word += strspn(word, " ")) {
+            size_t length = strcspn(word, " ");
+            const struct format *format = format_named(word, length);
+            double q = accept ? quality(accept, format->media_type) : 1;
+            if (q > best_quality) { /* the first in the list wins a draw */
+                best_quality = q;
+                best = format;
+            }
+            word += length;
+        }
+    }
+    if (best)
+        exchange->response.content_type = best->media_type;
+    else
+        problem(exchange, 406, "not_acceptable",
+                http_format(exchange, "this resource can be had as: %s", request->formats));
+    return best;
+}

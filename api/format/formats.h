@@ -1,0 +1,45 @@
+/*
+ * formats.h - the shapes that points, trajectories and loss histories can be had in.
+ *
+ * One row a format: its suffix, its media type, and what writes it. A route lists the suffixes that
+ * it has; the suffix of the path picks one, or else the Accept header.
+ */
+#ifndef API_FORMAT_FORMATS_H
+#define API_FORMAT_FORMATS_H
+
+#include "server/http.h"
+
+/* n points of dim coordinates. */
+struct point_set {
+    const float *points; /* [n][dim] */
+    size_t n;
+    int dim;
+    const char *title;
+};
+
+/* A reverse trajectory: x [T+1][n][dim] from the start noise on, x0 [T][n][dim]. */
+struct trajectory {
+    const float *x, *x0;
+    size_t n;
+    int dim, timesteps;
+    bool which_x0; /* formats that hold one array hold this one */
+};
+
+struct format {
+    const char *suffix, *media_type;
+    /* NULL where the format has no such shape; JSON is written by the handlers, which know the rest
+     * of the answer. */
+    void (*points)(struct buffer *out, const struct point_set *set);
+    void (*trajectory)(struct buffer *out, const struct trajectory *trajectory);
+};
+
+/* The format that the request asks for, of those that its route has. NULL: 406 is already the
+ * answer. Sets the answer's content type. */
+const struct format *format_of(struct http_exchange *exchange);
+bool format_is_json(const struct format *format);
+const struct format *format_named(const char *suffix, size_t length);
+
+/* NPY version 1.0, float32, C order (numpy.lib.format); shape [rank]. */
+void npy_write(struct buffer *out, const float *values, const size_t *shape, int rank);
+
+#endif
