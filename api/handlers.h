@@ -16,6 +16,7 @@ enum http_next api_version(struct http_exchange *exchange);
 enum http_next api_job_create(struct http_exchange *exchange);
 enum http_next api_job_list(struct http_exchange *exchange);
 enum http_next api_job_get(struct http_exchange *exchange);
+enum http_next api_job_resume(struct http_exchange *exchange);
 enum http_next api_job_cancel(struct http_exchange *exchange);
 enum http_next api_job_delete(struct http_exchange *exchange);
 /* history.c */

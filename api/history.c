@@ -7,11 +7,14 @@
 #include "api/format/number.h"
 #include "api/format/svg.h"
 #include "api/handlers.h"
+#include "server/id.h"
 
 enum { HISTORY_MOST = 10000 };
 
+enum { WAIT_MOST_SECONDS = 60, POINTS_LEAST = 4 };
+
 struct history_query {
-    int after, limit;
+    int after, limit, max_points, wait;
 };
 
 static const struct field rows[] = {
@@ -19,6 +22,11 @@ static const struct field rows[] = {
      "Only epochs after this one."},
     {"", "limit", FIELD_INTEGER, offsetof(struct history_query, limit), 1, HISTORY_MOST, 0, NULL,
      "Epochs at most."},
+    {"", "max_points", FIELD_INTEGER, offsetof(struct history_query, max_points), POINTS_LEAST,
+     HISTORY_MOST, 0, NULL,
+     "Thin the epochs out to so many; the first, the last, and the peaks stay."},
+    {"", "wait", FIELD_INTEGER, offsetof(struct history_query, wait), 0, WAIT_MOST_SECONDS, 0, NULL,
+     "Seconds to wait for an epoch after `after`, if there is none yet and the job goes on."},
 };
 static const struct field_set fields = {rows, sizeof rows / sizeof rows[0]};
 
@@ -133,30 +141,85 @@ static void reply(struct http_exchange *exchange, const struct format *format,
         reply_json(exchange, job, query, epochs, count, has_more);
 }
 
-enum http_next api_history(struct http_exchange *exchange) {
-    struct history_query query = {.limit = HISTORY_MOST};
-    const char *id = path_id(exchange, "job");
-    struct store_session *session;
-    const struct format *format = format_of(exchange);
-    if (!format || !id || !read_query(exchange, &fields, &query) ||
-        !(session = begin_reading(exchange)))
-        return HTTP_REPLY;
-    struct epoch_row *epochs = malloc((size_t)query.limit * sizeof *epochs);
+/* A request that may have to wait. */
+struct waiting {
+    struct history_query query;
+    const struct format *format;
+    double until; /* monotonic */
+};
+
+/* FNV-1a of the answer: a strong entity tag, because equal bytes are equal. */
+static void tag_answer(struct http_exchange *exchange) {
+    const struct buffer *body = &exchange->response.body;
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < body->length; i++)
+        hash = (hash ^ (unsigned char)body->data[i]) * 1099511628211u;
+    const char *tag = http_format(exchange, "\"%016llx\"", (unsigned long long)hash);
+    const char *known = http_header(exchange, "If-None-Match");
+    http_set_header(exchange, "ETag", tag);
+    http_set_header(exchange, "Cache-Control", "no-cache"); /* keep it, but ask each time */
+    if (known && tag && (strstr(known, tag) || strcmp(known, "*") == 0)) {
+        buffer_clear(&exchange->response.body);
+        exchange->response.status = 304;
+        exchange->response.content_type = NULL;
+    }
+}
+
+/* Answers, unless there is nothing new and the job goes on. */
+static bool answer_if_new(struct http_exchange *exchange, bool even_if_nothing) {
+    const struct waiting *waiting = exchange->state;
+    const struct history_query *query = &waiting->query;
+    struct store_session *session = begin_reading(exchange);
+    if (!session)
+        return true;
+    struct epoch_row *epochs = malloc((size_t)query->limit * sizeof *epochs);
     struct job job;
-    int count;
-    bool has_more;
+    int count = 0;
+    bool has_more = false, answered = true;
     /* The job first: a status that says "over" then comes with the last epochs. */
-    enum store_status status = epochs ? store_job_get(session, id, &job) : STORE_ERROR;
+    enum store_status status =
+        epochs ? store_job_get(session, exchange->request.ids[0], &job) : STORE_ERROR;
     if (status == STORE_OK) {
-        status =
-            store_history(session, job.id, query.after, query.limit, epochs, &count, &has_more);
-        if (status == STORE_OK)
-            reply(exchange, format, &job, &query, epochs, count, has_more);
+        status = query->max_points ? store_history_peaks(session, job.id, query->after,
+                                                         query->max_points, epochs, &count)
+                                   : store_history(session, job.id, query->after, query->limit,
+                                                   epochs, &count, &has_more);
+        bool goes_on = job.status == JOB_QUEUED || job.status == JOB_RUNNING;
+        answered = status != STORE_OK || count > 0 || !goes_on || even_if_nothing;
+        if (status == STORE_OK && answered) {
+            reply(exchange, waiting->format, &job, query, epochs, count, has_more);
+            tag_answer(exchange);
+        }
         job_clear(&job);
     }
     if (status != STORE_OK)
         answer_store(exchange, status, "job");
     end_reading(exchange, session);
     free(epochs);
-    return HTTP_REPLY;
+    return answered;
+}
+
+static bool look_again(struct http_exchange *exchange) {
+    const struct waiting *waiting = exchange->state;
+    return answer_if_new(exchange, exchange->stopping || clock_monotonic() >= waiting->until);
+}
+
+enum http_next api_history(struct http_exchange *exchange) {
+    struct waiting *waiting = http_alloc(exchange, sizeof *waiting);
+    if (!waiting) {
+        problem(exchange, 503, "no_memory", "out of memory");
+        return HTTP_REPLY;
+    }
+    waiting->query.limit = HISTORY_MOST;
+    waiting->format = format_of(exchange);
+    if (!waiting->format || !path_id(exchange, "job") ||
+        !read_query(exchange, &fields, &waiting->query))
+        return HTTP_REPLY;
+    if (waiting->query.max_points > waiting->query.limit)
+        waiting->query.max_points = waiting->query.limit;
+    waiting->until = clock_monotonic() + waiting->query.wait;
+    exchange->state = waiting;
+    if (answer_if_new(exchange, waiting->query.wait == 0))
+        return HTTP_REPLY;
+    return http_on_watch(exchange, look_again);
 }

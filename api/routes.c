@@ -16,6 +16,8 @@ const struct http_route api_routes[] = {
      "Delete a job with its history and its model."},
     {"POST", "/v1/jobs/{id}/cancel", NULL, api_job_cancel, NO_BODY,
      "Stop a job; its last checkpoint stays."},
+    {"POST", "/v1/jobs/{id}/resume", NULL, api_job_resume, JSON_BODY(SMALL_BODY),
+     "Train on from the last checkpoint, perhaps for more epochs."},
     {"GET", "/v1/jobs/{id}/history", "json csv svg", api_history, NO_BODY, "The loss per epoch."},
     {"GET", "/v1/models/{id}", "json", api_model_get, NO_BODY, "What a model is."},
     {"GET", "/v1/models/{id}/samples", "json csv npy svg txt", api_samples, NO_BODY,

@@ -40,7 +40,8 @@ double optimizer_learning_rate(const struct dn_training_spec *spec, int64_t step
     return spec->learning_rate * (1 + cos(M_PI * done)) / 2;
 }
 
-/* base^n by squaring: no library call in a step, and no state that a checkpoint would have to hold. */
+/* base^n by squaring: no library call in a step, and no state that a checkpoint would have to hold.
+ */
 static double power(double base, int64_t n) {
     double result = 1;
     for (; n > 0; n /= 2, base *= base)

@@ -414,6 +414,7 @@ static void serial_trainer(struct serial *serial, struct dn_trainer *trainer) {
 enum { SPEC_BYTES = 256 };
 static void spec_bytes(const struct dn_spec *spec, unsigned char bytes[SPEC_BYTES]) {
     struct dn_spec copy = *spec;
+    copy.training.epochs = copy.training.checkpoint_every = 1; /* a training may be extended */
     struct serial serial = {.mode = SERIAL_WRITE, .bytes = bytes, .size = SPEC_BYTES};
     memset(bytes, 0, SPEC_BYTES);
     serial_spec(&serial, &copy);

@@ -115,6 +115,11 @@ enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next) 
     return defer(exchange, next, &exchange->connection->server->config.pool);
 }
 
+enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll) {
+    exchange->poll = poll;
+    return defer(exchange, NULL, &exchange->connection->server->config.watch);
+}
+
 /* ------------------------------------------------------------------ the response */
 
 static void set_problem(struct http_connection *state, int status, const char *code,
@@ -187,6 +192,8 @@ static bool has_succeeded(const struct http_response *response) {
 
 static bool run_deferred(struct task *task, struct store_session *session) {
     struct http_exchange *exchange = &connection_of(task)->exchange;
+    if (!exchange->next)
+        return exchange->poll(exchange);
     exchange->next(exchange, session);
     return has_succeeded(&exchange->response);
 }
@@ -198,8 +205,15 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
     case TASK_DONE:
         if (exchange->after && has_succeeded(&exchange->response))
             exchange->after(exchange);
+        if (exchange->next && exchange->poll && has_succeeded(&exchange->response)) {
+            exchange->next = NULL; /* the second leg: it only waits */
+            state->server->config.watch.post(state->server->config.watch.self, task);
+            return;
+        }
         break;
     case TASK_REFUSED:
+        if (has_succeeded(&exchange->response))
+            break; /* done, but for the waiting */
         set_problem(state, 503, "overloaded", "too much is waiting already; try again later");
         break;
     case TASK_UNKNOWN:

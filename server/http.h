@@ -58,6 +58,9 @@ enum http_next { HTTP_REPLY, HTTP_DEFERRED };
 
 typedef enum http_next (*http_handler)(struct http_exchange *exchange);
 typedef void (*http_deferred)(struct http_exchange *exchange, struct store_session *session);
+/* Looks whether what a request waits for has happened; if so, fills in the response and returns
+ * true. Must also do so when exchange->stopping. */
+typedef bool (*http_poll)(struct http_exchange *exchange);
 
 struct http_exchange {
     struct http_request request;
@@ -68,6 +71,8 @@ struct http_exchange {
      * before the answer is sent. For side effects that must not come before the commit, such as
      * waking the workers. */
     void (*after)(struct http_exchange *exchange);
+    /* If set when a deferred part has succeeded: the answer waits until this says so. */
+    http_poll poll;
     volatile bool stopping; /* set when the server stops: a dn_stop_flag for long computations */
     /* the rest belongs to http.c */
     struct http_connection *connection;
@@ -103,7 +108,7 @@ struct http_config {
     /* Fills in an error response: the contract's own format, which this layer does not know. */
     void (*problem)(struct http_exchange *exchange, int status, const char *code,
                     const char *detail);
-    struct http_executor writer, pool;
+    struct http_executor writer, pool, watch;
 };
 
 /* Starts listening. NULL and a message in error (of error_size bytes) on failure. */
@@ -116,6 +121,7 @@ void http_stop(struct http_server *server, int grace_ms);
 
 /* For handlers. */
 enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next);
+enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll);
 enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next);
 struct arena *http_arena(struct http_exchange *exchange);
 void *http_alloc(struct http_exchange *exchange, size_t size); /* zeroed; NULL when out of memory */

@@ -13,9 +13,10 @@
 #include "server/version.h"
 
 enum {
-    GRACE_MS = 2000,      /* for requests in flight at the stop */
-    STOP_SECONDS = 4,     /* then the process leaves, whatever still runs */
-    WAITING_SAMPLES = 256 /* sample requests that may wait */
+    GRACE_MS = 2000,       /* for requests in flight at the stop */
+    STOP_SECONDS = 4,      /* then the process leaves, whatever still runs */
+    WAITING_SAMPLES = 256, /* sample requests that may wait for a thread */
+    MOST_WAITING = 512,    /* requests that wait for a job to get on */
 };
 
 static int complain(const char *message) {
@@ -66,6 +67,7 @@ static struct http_server *listen_for(const struct config *config, const struct 
         .problem = contract->problem,
         .writer = {writer_post, service->writer},
         .pool = {pool_post, service->pool},
+        .watch = {watch_post, service->watch},
     };
     char error[256];
     struct http_server *server = http_start(&http, error, sizeof error);
@@ -102,6 +104,8 @@ static int start_threads_and_run(const struct config *config, const struct contr
     if (service.writer)
         service.pool = pool_start(config->samplers, WAITING_SAMPLES);
     if (service.pool)
+        service.watch = watch_start(MOST_WAITING);
+    if (service.watch)
         service.workers = workers_start(service.writer, config->workers, boot_id, contract->decode);
     if (service.workers)
         status = run(config, contract, &service, signals);
@@ -109,6 +113,8 @@ static int start_threads_and_run(const struct config *config, const struct contr
         complain("cannot start the threads");
     if (service.workers)
         workers_stop(service.workers);
+    if (service.watch)
+        watch_stop(service.watch);
     if (service.pool)
         pool_stop(service.pool);
     if (service.writer)

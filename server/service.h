@@ -9,6 +9,7 @@
 
 #include "server/pool.h"
 #include "server/store.h"
+#include "server/watch.h"
 #include "server/worker.h"
 #include "server/writer.h"
 
@@ -17,6 +18,7 @@ struct service {
     struct writer *writer;
     struct workers *workers;
     struct pool *pool;
+    struct watch *watch;
     int max_queued;     /* jobs that may wait; more are answered 429 */
     int64_t started_at; /* ms */
     atomic_bool ready;  /* recovered and accepting; false again while stopping */

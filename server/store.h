@@ -128,8 +128,16 @@ enum store_status store_keep(struct store_session *session,
 void store_checkpoint(struct store_session *session);
 
 /* W. A new queued job: id, name, dataset, spec, epochs, steps and created_at are taken from `job`.
- */
-enum store_status store_job_insert(struct store_session *session, const struct job *job);
+ * idempotency_key may be NULL. */
+enum store_status store_job_insert(struct store_session *session, const struct job *job,
+                                   const char *idempotency_key);
+/* The id of the job that was inserted with this key. */
+enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
+                                   char id[STORE_ID_LENGTH + 1]);
+/* W. Back to the queue with a new spec, epochs and steps; its checkpoint, history and model stay.
+ * STORE_CONFLICT while it is queued or running. */
+enum store_status store_job_resume(struct store_session *session, const char *id, const char *spec,
+                                   int epochs, int64_t steps);
 /* id may be "latest". */
 enum store_status store_job_get(struct store_session *session, const char *id, struct job *job);
 enum store_status store_job_count(struct store_session *session, enum job_status which,
@@ -152,7 +160,10 @@ enum store_status store_job_cancel(struct store_session *session, const char *id
  * forced. */
 enum store_status store_job_delete(struct store_session *session, const char *id, bool force);
 
-/* Epochs after `after`, ascending; rows [limit]. */
+/* Epochs after `after`, ascending; rows [limit]. The first thins them to `most` (at least 4): the
+ * first, the last, and the highest and lowest training loss of each of equal ranges. */
+enum store_status store_history_peaks(struct store_session *session, const char *job_id, int after,
+                                      int most, struct epoch_row *rows, int *count);
 enum store_status store_history(struct store_session *session, const char *job_id, int after,
                                 int limit, struct epoch_row *rows, int *count, bool *has_more);
 

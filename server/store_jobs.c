@@ -29,12 +29,39 @@ enum store_status sql_job_seq(struct store_session *session, const char *id, int
     return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
 }
 
-enum store_status store_job_insert(struct store_session *session, const struct job *job) {
+enum store_status store_job_insert(struct store_session *session, const struct job *job,
+                                   const char *idempotency_key) {
     return sql_run(session,
-                   "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                   "ttttiii", job->id, job->name, job->dataset, job->spec, (int64_t)job->epochs,
-                   job->steps, job->created_at);
+                   "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at,"
+                   " idempotency_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                   "ttttiiit", job->id, job->name, job->dataset, job->spec, (int64_t)job->epochs,
+                   job->steps, job->created_at, idempotency_key);
+}
+
+enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
+                                   char id[STORE_ID_LENGTH + 1]) {
+    sqlite3_stmt *row =
+        sql_prepare(session, "SELECT id FROM job WHERE idempotency_key = ?1", "t", idempotency_key);
+    bool found = sql_row(session, row);
+    if (found)
+        memcpy(id, sqlite3_column_text(row, 0), STORE_ID_LENGTH + 1);
+    enum store_status status = sql_done(session, row);
+    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+}
+
+enum store_status store_job_resume(struct store_session *session, const char *id, const char *spec,
+                                   int epochs, int64_t steps) {
+    enum store_status status =
+        sql_run(session,
+                "UPDATE job SET status = 'queued', spec = ?2, epochs = ?3, steps = ?4, stalls = 0,"
+                " cancel_requested = 0, error_code = NULL, error_detail = NULL, finished_at = NULL"
+                " WHERE id = ?1 AND status NOT IN ('queued', 'running')",
+                "ttii", id, spec, (int64_t)epochs, steps);
+    if (status == STORE_OK && sqlite3_changes(session->db) == 0)
+        return STORE_CONFLICT;
+    return status != STORE_OK
+               ? status
+               : sql_run(session, "UPDATE model SET spec = ?2 WHERE id = ?1", "tt", id, spec);
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -145,6 +172,20 @@ enum store_status store_job_list(struct store_session *session, const struct job
     return status;
 }
 
+#define EPOCH_COLUMNS "epoch, step, train_loss, val_loss, learning_rate, gradient_norm, seconds"
+
+static struct epoch_row read_epoch(sqlite3_stmt *row) {
+    return (struct epoch_row){
+        .epoch = sqlite3_column_int(row, 0),
+        .step = sqlite3_column_int64(row, 1),
+        .train_loss = sql_real(row, 2),
+        .val_loss = sql_real(row, 3),
+        .learning_rate = sql_real(row, 4),
+        .gradient_norm = sql_real(row, 5),
+        .seconds = sqlite3_column_double(row, 6),
+    };
+}
+
 enum store_status store_history(struct store_session *session, const char *job_id, int after,
                                 int limit, struct epoch_row *rows, int *count, bool *has_more) {
     int64_t seq;
@@ -153,26 +194,43 @@ enum store_status store_history(struct store_session *session, const char *job_i
         return status;
     *count = 0;
     *has_more = false;
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT " EPOCH_COLUMNS " FROM history"
+                                    " WHERE job_seq = ?1 AND epoch > ?2 ORDER BY epoch LIMIT ?3",
+                                    "iii", seq, (int64_t)after, (int64_t)limit + 1);
+    while (!*has_more && sql_row(session, row)) {
+        if (*count == limit)
+            *has_more = true;
+        else
+            rows[(*count)++] = read_epoch(row);
+    }
+    return sql_done(session, row);
+}
+
+enum store_status store_history_peaks(struct store_session *session, const char *job_id, int after,
+                                      int most, struct epoch_row *rows, int *count) {
+    int64_t seq;
+    enum store_status status = sql_job_seq(session, job_id, &seq);
+    if (status != STORE_OK)
+        return status;
+    *count = 0;
+    /* Beside max() or min(), SQLite takes the other columns from the row that has it. Equal buckets
+     * over the epochs that there are; all of them when they are few. */
     sqlite3_stmt *row = sql_prepare(
         session,
-        "SELECT epoch, step, train_loss, val_loss, learning_rate, gradient_norm, seconds"
-        " FROM history WHERE job_seq = ?1 AND epoch > ?2 ORDER BY epoch LIMIT ?3",
-        "iii", seq, (int64_t)after, (int64_t)limit + 1);
-    while (!*has_more && sql_row(session, row)) {
-        if (*count == limit) {
-            *has_more = true;
-            break;
-        }
-        rows[(*count)++] = (struct epoch_row){
-            .epoch = sqlite3_column_int(row, 0),
-            .step = sqlite3_column_int64(row, 1),
-            .train_loss = sql_real(row, 2),
-            .val_loss = sql_real(row, 3),
-            .learning_rate = sql_real(row, 4),
-            .gradient_norm = sql_real(row, 5),
-            .seconds = sqlite3_column_double(row, 6),
-        };
-    }
+        "WITH h AS (SELECT " EPOCH_COLUMNS " FROM history WHERE job_seq = ?1 AND epoch > ?2),"
+        " r AS (SELECT min(epoch) AS low, max(epoch) AS high, count(*) AS n FROM h),"
+        " b AS (SELECT h.*, (h.epoch - r.low) * ((?3 - 2) / 2) / (r.high - r.low + 1) AS bucket,"
+        "  h.epoch IN (r.low, r.high) OR r.n <= ?3 AS keep FROM h, r)"
+        " SELECT " EPOCH_COLUMNS " FROM b WHERE keep"
+        " UNION SELECT " EPOCH_COLUMNS " FROM (SELECT " EPOCH_COLUMNS ", max(train_loss) FROM b"
+        "  GROUP BY bucket)"
+        " UNION SELECT " EPOCH_COLUMNS " FROM (SELECT " EPOCH_COLUMNS ", min(train_loss) FROM b"
+        "  GROUP BY bucket)"
+        " ORDER BY epoch",
+        "iii", seq, (int64_t)after, (int64_t)most);
+    while (*count < most && sql_row(session, row))
+        rows[(*count)++] = read_epoch(row);
     return sql_done(session, row);
 }
 

@@ -44,7 +44,7 @@ static char *insert(int epochs) {
     job = (struct job){.dataset = "spiral", .spec = "{}", .epochs = epochs, .steps = 10 * epochs};
     id_new(job.id);
     job.created_at = clock_now_ms();
-    cr_assert_eq(store_job_insert(session, &job), STORE_OK);
+    cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
     return job.id;
 }
 
@@ -242,7 +242,7 @@ static bool run_insertion(struct task *task, struct store_session *writing) {
     struct job job = {.dataset = "spiral", .spec = "{}", .epochs = 1, .steps = 1, .created_at = 1};
     id_new(job.id);
     strcpy(insertion->id, job.id);
-    cr_assert_eq(store_job_insert(writing, &job), STORE_OK);
+    cr_assert_eq(store_job_insert(writing, &job, NULL), STORE_OK);
     return insertion->keep;
 }
 

@@ -1,0 +1,181 @@
+"""Submitting twice, waiting, resuming and extending; long polls and thinned histories."""
+
+import threading
+import time
+
+from conftest import ENDLESS, QUICK
+from test_restart import outcome, undisturbed
+
+SPEC = {
+    "dataset": {"name": "moons", "n": 400},
+    "diffusion": {"timesteps": 10},
+    "network": {"hidden_size": 16, "hidden_layers": 2},
+    "training": {"epochs": 12, "batch_size": 50, "checkpoint_every": 5},
+}
+
+
+def test_validate_only_says_what_the_job_would_be(server):
+    answer = server.post("/v1/jobs?validate_only=true", {"preset": "sinai2022", "seed": 3})
+    assert answer.status == 200 and answer.json["valid"] is True
+    assert answer.json["steps"] == 31300 and answer.json["parameters"] > 5000
+    assert answer.json["spec"]["seed"] == 3
+    assert server.post("/v1/jobs?validate_only=true", {"seed": -3}).status == 422
+    assert server.get("/v1/jobs").json["items"] == []
+
+
+def test_the_same_key_submits_once(server):
+    key = {"Idempotency-Key": "k-1"}
+    first = server.post("/v1/jobs", SPEC, headers=key)
+    assert first.status == 201 and "Idempotency-Replayed" not in first.headers
+    again = server.post("/v1/jobs", dict(SPEC, seed=0), headers=key)  # the same in other words
+    assert again.status == 200 and again.headers["Idempotency-Replayed"] == "true"
+    assert again.json["id"] == first.json["id"]
+    other = server.post("/v1/jobs", dict(SPEC, seed=1), headers=key)
+    assert other.status == 422 and other.json["code"] == "idempotency_key_reused"
+    assert server.post("/v1/jobs", SPEC, headers={"Idempotency-Key": "k-2"}).json["id"] != first.json["id"]
+    assert server.post("/v1/jobs", SPEC, headers={"Idempotency-Key": "x" * 256}).status == 400
+    assert len(server.get("/v1/jobs").json["items"]) == 2
+
+
+def test_the_same_key_at_the_same_time_submits_once(server):
+    answers = []
+    send = lambda: answers.append(server.post("/v1/jobs", QUICK, headers={"Idempotency-Key": "race"}))  # noqa: E731
+    threads = [threading.Thread(target=send) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status for answer in answers) == [200] * 11 + [201]
+    assert len({answer.json["id"] for answer in answers}) == 1
+
+
+def test_the_key_survives_a_kill(start):
+    server = start()
+    first = server.post("/v1/jobs", QUICK, headers={"Idempotency-Key": "k"}).json["id"]
+    server.kill()
+    server.start()
+    again = server.post("/v1/jobs", QUICK, headers={"Idempotency-Key": "k"})
+    assert again.status == 200 and again.json["id"] == first
+
+
+def test_prefer_wait_answers_when_the_job_is_over(server):
+    answer = server.post("/v1/jobs", QUICK, headers={"Prefer": "wait=20"})
+    assert answer.status == 201 and answer.json["status"] == "succeeded"
+    assert answer.headers["Preference-Applied"] == "wait=20" and answer.headers["Location"]
+    began = time.monotonic()
+    answer = server.post("/v1/jobs", ENDLESS, headers={"Prefer": "wait=1"})
+    assert answer.status == 201 and answer.json["status"] == "running"
+    assert 0.9 < time.monotonic() - began < 10
+    assert server.post("/v1/jobs", QUICK, headers={"Prefer": "respond-async"}).status == 201
+
+
+def test_a_stop_lets_those_who_wait_go(server):
+    answers = []
+    wait = lambda: answers.append(server.post("/v1/jobs", ENDLESS, headers={"Prefer": "wait=60"}))  # noqa: E731
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    assert server.stop() == 0
+    thread.join()
+    assert time.monotonic() - began < 5 and answers[0].status == 201
+
+
+def test_a_cancelled_job_resumes_to_the_same_bytes(start, tmp_path):
+    server = start("--workers", "1")
+    spec = dict(SPEC, training=dict(SPEC["training"], epochs=400))
+    job = server.submit(spec)
+    server.wait_for_epoch(job, 12)
+    server.post(f"/v1/jobs/{job}/cancel")
+    state = server.wait(job)
+    if state["status"] == "cancelled":
+        assert server.post(f"/v1/jobs/{job}/resume").status == 202
+    assert server.wait(job)["status"] == "succeeded"
+    assert outcome(server, job) == undisturbed(start, tmp_path, spec)
+
+
+def test_an_extended_job_is_as_one_that_was_longer_from_the_start(start, tmp_path):
+    server = start()
+    # a cosine schedule stretches over the new number of epochs, so only a constant one can be the same
+    spec = dict(SPEC, training=dict(SPEC["training"], lr_schedule="constant"))
+    job = server.submit(spec)
+    server.wait(job)
+    extended = server.post(f"/v1/jobs/{job}/resume", {"epochs": 20})
+    assert extended.status == 202 and extended.json["progress"]["epochs"] == 20
+    assert extended.json["spec"]["training"]["epochs"] == 20
+    assert server.wait(job)["status"] == "succeeded"
+    longer = dict(spec, training=dict(spec["training"], epochs=20))
+    (history, _, points) = outcome(server, job)
+    (other_history, _, other_points) = undisturbed(start, tmp_path, longer)
+    assert history == other_history and points == other_points
+    assert server.get(f"/v1/models/{job}").json["spec"]["training"]["epochs"] == 20
+
+
+def test_resume_refuses_what_makes_no_sense(server):
+    job = server.submit(SPEC)
+    server.wait(job)
+    for body, status in [({}, 422), ({"epochs": 5}, 422), ({"epochs": 12}, 422), ({"epoch": 20}, 422), ([], 422)]:
+        assert server.post(f"/v1/jobs/{job}/resume", body).status == status, body
+    running = server.submit(ENDLESS)
+    server.wait(running, ("running",))
+    assert server.post(f"/v1/jobs/{running}/resume").json["code"] == "job_active"
+    assert server.post("/v1/jobs/0198c0de-0000-7000-8000-000000000000/resume").status == 404
+
+
+def test_history_waits_for_news(start):
+    server = start("--workers", "1")
+    slow = dict(ENDLESS, dataset={"name": "spiral", "n": 100000})
+    job = server.submit(slow)
+    seen = 0
+    for _ in range(4):
+        news = server.get(f"/v1/jobs/{job}/history?after={seen}&wait=30").json
+        assert news["data"]["epoch"][0] == seen + 1  # nothing missed, nothing twice
+        seen = news["next_after"]
+    waiting = server.submit(QUICK)
+    began = time.monotonic()
+    nothing = server.get(f"/v1/jobs/{waiting}/history?wait=1").json
+    assert nothing["data"]["epoch"] == [] and 0.9 < time.monotonic() - began < 10
+    # a job that is over has no news to wait for
+    server.post(f"/v1/jobs/{waiting}/cancel")
+    began = time.monotonic()
+    assert server.get(f"/v1/jobs/{waiting}/history?wait=30").json["status"] == "cancelled"
+    assert time.monotonic() - began < 5
+
+
+def test_waiting_costs_others_nothing(start):
+    server = start("--workers", "1")
+    job = server.submit(ENDLESS)
+    queued = server.submit(QUICK)
+    wait = lambda: server.get(f"/v1/jobs/{queued}/history?wait=2")  # noqa: E731
+    threads = [threading.Thread(target=wait) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    began = time.monotonic()
+    for _ in range(50):
+        assert server.get(f"/v1/jobs/{job}").status == 200
+    assert time.monotonic() - began < 2
+    for thread in threads:
+        thread.join()
+
+
+def test_a_thinned_history_keeps_the_peaks(trained):
+    path = f"/v1/jobs/{trained.job}/history"
+    full, thin = trained.get(path).json["data"], trained.get(path + "?max_points=20").json["data"]
+    assert 10 <= len(thin["epoch"]) <= 20
+    assert thin["epoch"] == sorted(set(thin["epoch"]))
+    assert thin["epoch"][0] == 1 and thin["epoch"][-1] == 100
+    assert min(full["train_loss"]) in thin["train_loss"] and max(full["train_loss"]) in thin["train_loss"]
+    for i, epoch in enumerate(thin["epoch"]):  # real rows, not averages
+        assert all(thin[column][i] == full[column][epoch - 1] for column in full)
+    assert trained.get(path + "?max_points=100").json["data"] == full
+    assert trained.get(path + "?max_points=3").status == 422
+
+
+def test_an_unchanged_history_is_not_sent_again(trained):
+    path = f"/v1/jobs/{trained.job}/history"
+    first = trained.get(path)
+    tag = first.headers["ETag"]
+    again = trained.get(path, headers={"If-None-Match": tag})
+    assert again.status == 304 and again.body == b"" and again.headers["ETag"] == tag
+    assert trained.get(path, headers={"If-None-Match": f'"other", {tag}'}).status == 304
+    assert trained.get(path + "?after=5", headers={"If-None-Match": tag}).status == 200
