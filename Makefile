@@ -39,7 +39,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now
 LDLIBS   := -lmicrohttpd -lcjson -lsqlite3 -lm -lpthread
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libcjson-dev libsqlite3-dev
-PACKAGES_TEST  := libcriterion-dev python3 python3-pytest python3-numpy curl clang llvm clang-format clang-tidy
+PACKAGES_TEST  := libcriterion-dev python3 python3-pytest python3-numpy python3-jsonschema curl clang llvm clang-format clang-tidy
 
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline
@@ -58,7 +58,7 @@ MIGRATIONS     := $(sort $(wildcard migrations/*.sql))
 
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$B/%.o) $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o)
 SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$B/%.o) $B/migrations.o
-API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o)
+API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o) $B/schemas.o
 LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
@@ -96,6 +96,14 @@ $B/migrations.c: $(MIGRATIONS) server/embed.sh
 	@mkdir -p $(@D)
 	sh server/embed.sh $(MIGRATIONS) > $@
 $B/migrations.o: $B/migrations.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The component schemas, embedded as one string.
+$B/schemas.c: api/schemas.json
+	@mkdir -p $(@D)
+	{ echo 'extern const char openapi_schemas[];'; echo 'const char openapi_schemas[] ='; \
+	  sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^ */"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
+$B/schemas.o: $B/schemas.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $B/server/version.o: CPPFLAGS += -DDENOISED_VERSION='"$(VERSION)"' -DDENOISED_COMMIT='"$(COMMIT)"'

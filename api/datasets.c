@@ -4,6 +4,7 @@
 
 #include "api/format/formats.h"
 #include "api/handlers.h"
+#include "api/openapi.h"
 #include "engine/denoise.h"
 
 static const struct link links[] = {
@@ -81,7 +82,7 @@ static const struct field rows[] = {
      "Points to draw."},
     {"", "seed", FIELD_SEED, offsetof(struct draw, seed), 0, 0, 0, NULL, "Of the draw."},
 };
-static const struct field_set fields = {rows, sizeof rows / sizeof rows[0]};
+const struct field_set draw_fields = {rows, sizeof rows / sizeof rows[0]};
 
 static void draw_points(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
@@ -127,7 +128,7 @@ enum http_next api_dataset_points(struct http_exchange *exchange) {
     *draw = (struct draw){.pattern = find_pattern(exchange), .n = 1000};
     exchange->state = draw;
     if (draw->pattern < 0 || !(draw->format = format_of(exchange)) ||
-        !read_query(exchange, &fields, draw))
+        !read_query(exchange, &draw_fields, draw))
         return HTTP_REPLY;
     return http_on_pool(exchange, draw_points);
 }

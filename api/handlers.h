@@ -8,6 +8,7 @@
 #include "server/service.h"
 
 /* operations.c */
+enum http_next api_openapi(struct http_exchange *exchange); /* openapi.c */
 enum http_next api_index(struct http_exchange *exchange);
 enum http_next api_livez(struct http_exchange *exchange);
 enum http_next api_readyz(struct http_exchange *exchange);

@@ -7,6 +7,7 @@
 #include "api/format/number.h"
 #include "api/format/svg.h"
 #include "api/handlers.h"
+#include "api/openapi.h"
 #include "server/id.h"
 
 enum { HISTORY_MOST = 10000 };
@@ -28,7 +29,7 @@ static const struct field rows[] = {
     {"", "wait", FIELD_INTEGER, offsetof(struct history_query, wait), 0, WAIT_MOST_SECONDS, 0, NULL,
      "Seconds to wait for an epoch after `after`, if there is none yet and the job goes on."},
 };
-static const struct field_set fields = {rows, sizeof rows / sizeof rows[0]};
+const struct field_set history_fields = {rows, sizeof rows / sizeof rows[0]};
 
 /* The columns in order; integers and numbers in one table. */
 static const struct {
@@ -213,7 +214,7 @@ enum http_next api_history(struct http_exchange *exchange) {
     waiting->query.limit = HISTORY_MOST;
     waiting->format = format_of(exchange);
     if (!waiting->format || !path_id(exchange, "job") ||
-        !read_query(exchange, &fields, &waiting->query))
+        !read_query(exchange, &history_fields, &waiting->query))
         return HTTP_REPLY;
     if (waiting->query.max_points > waiting->query.limit)
         waiting->query.max_points = waiting->query.limit;

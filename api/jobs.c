@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "api/handlers.h"
 #include "api/jobs.h"
+#include "api/openapi.h"
 #include "api/spec.h"
 #include "server/id.h"
 #include "server/router.h"
@@ -277,7 +278,7 @@ static const struct field create_rows[] = {
     {"", "validate_only", FIELD_BOOLEAN, offsetof(struct create_query, validate_only), 0, 0, 0,
      NULL, "Check the job and say what it would be; nothing is queued."},
 };
-static const struct field_set create_fields = {create_rows, 1};
+const struct field_set create_fields = {create_rows, 1};
 
 enum http_next api_job_create(struct http_exchange *exchange) {
     struct create_query query = {0};
@@ -317,7 +318,7 @@ static const struct field resume_rows[] = {
     {"", "epochs", FIELD_INTEGER, offsetof(struct resume_body, epochs), 1, DN_MAX_EPOCHS, 0, NULL,
      "Epochs in all, those already trained included; more than before extends the training."},
 };
-static const struct field_set resume_fields = {resume_rows, 1};
+const struct field_set resume_fields = {resume_rows, 1};
 
 static void answer_field(struct http_exchange *exchange, const char *pointer, const char *detail) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
@@ -435,7 +436,7 @@ static const struct field list_rows[] = {
     {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, FILTER_BYTES, 0, NULL,
      "The id of the last job of the page before."},
 };
-static const struct field_set list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
+const struct field_set list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
 
 static void reply_list(struct http_exchange *exchange, struct job *jobs, int count, bool has_more) {
     struct json_writer json = json_reply(exchange, 200);
@@ -523,7 +524,7 @@ static const struct field delete_rows[] = {
     {"", "force", FIELD_BOOLEAN, offsetof(struct delete_query, force), 0, 0, 0, NULL,
      "Delete the job even while it runs."},
 };
-static const struct field_set delete_fields = {delete_rows, 1};
+const struct field_set delete_fields = {delete_rows, 1};
 
 static void delete_job(struct http_exchange *exchange, struct store_session *session) {
     const struct delete_query *query = exchange->state;

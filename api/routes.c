@@ -1,40 +1,71 @@
 /* Every path of the service. */
 #include "api/api.h"
 #include "api/handlers.h"
+#include "api/openapi.h"
 
 #define JSON_BODY(bytes) (bytes), "application/json"
 #define NO_BODY          0, NULL
 
 enum { SMALL_BODY = 256 << 10, NOISE_BODY = 8 << 20 };
 
+/* operationId, tag, query, body, status and answer when all is well, what else may come */
+#define OPERATION(...) (&(const struct operation){__VA_ARGS__})
+#define READ_ERRORS    "404 for an unknown id, 422 for wrong parameters."
+#define FORMAT_ERRORS  "404 for an unknown id, 406, 422 for wrong parameters."
+
 const struct http_route api_routes[] = {
-    {"GET", "/", NULL, api_index, NO_BODY, "This list."},
-    {"POST", "/v1/jobs", NULL, api_job_create, JSON_BODY(SMALL_BODY), "Queue a training."},
-    {"GET", "/v1/jobs", "json", api_job_list, NO_BODY, "Jobs, newest first."},
-    {"GET", "/v1/jobs/{id}", "json", api_job_get, NO_BODY, "One job."},
+    {"GET", "/", NULL, api_index, NO_BODY, "This list.",
+     OPERATION("getIndex", "operations", NULL, NULL, 200, "Index", "422.")},
+    {"POST", "/v1/jobs", NULL, api_job_create, JSON_BODY(SMALL_BODY), "Queue a training.",
+     OPERATION("createJob", "jobs", &create_fields, "JobRequest", 201, "Job",
+               "400, 413, 415, 422 with all wrong fields, 429 when the queue is full, 507.")},
+    {"GET", "/v1/jobs", "json", api_job_list, NO_BODY, "Jobs, newest first.",
+     OPERATION("listJobs", "jobs", &list_fields, NULL, 200, "JobList", "422.")},
+    {"GET", "/v1/jobs/{id}", "json", api_job_get, NO_BODY, "One job.",
+     OPERATION("getJob", "jobs", NULL, NULL, 200, "Job", READ_ERRORS)},
     {"DELETE", "/v1/jobs/{id}", NULL, api_job_delete, NO_BODY,
-     "Delete a job with its history and its model."},
+     "Delete a job with its history and its model.",
+     OPERATION("deleteJob", "jobs", &delete_fields, NULL, 204, NULL, "404, 409 while it runs.")},
     {"POST", "/v1/jobs/{id}/cancel", NULL, api_job_cancel, NO_BODY,
-     "Stop a job; its last checkpoint stays."},
+     "Stop a job; its last checkpoint stays.",
+     OPERATION("cancelJob", "jobs", NULL, NULL, 200, "Job", READ_ERRORS)},
     {"POST", "/v1/jobs/{id}/resume", NULL, api_job_resume, JSON_BODY(SMALL_BODY),
-     "Train on from the last checkpoint, perhaps for more epochs."},
-    {"GET", "/v1/jobs/{id}/history", "json csv svg", api_history, NO_BODY, "The loss per epoch."},
-    {"GET", "/v1/models/{id}", "json", api_model_get, NO_BODY, "What a model is."},
+     "Train on from the last checkpoint, perhaps for more epochs.",
+     OPERATION("resumeJob", "jobs", NULL, "ResumeRequest", 202, "Job",
+               "404, 409 while it is queued or runs, 422.")},
+    {"GET", "/v1/jobs/{id}/history", "json csv svg", api_history, NO_BODY, "The loss per epoch.",
+     OPERATION("getHistory", "jobs", &history_fields, NULL, 200, "History", FORMAT_ERRORS)},
+    {"GET", "/v1/models/{id}", "json", api_model_get, NO_BODY, "What a model is.",
+     OPERATION("getModel", "models", NULL, NULL, 200, "Model", READ_ERRORS)},
     {"GET", "/v1/models/{id}/samples", "json csv npy svg txt", api_samples, NO_BODY,
-     "Points drawn from a model."},
+     "Points drawn from a model.",
+     OPERATION("getSamples", "models", &sample_fields, NULL, 200, "Samples", FORMAT_ERRORS)},
     {"POST", "/v1/models/{id}/samples", "json csv npy svg txt", api_samples, JSON_BODY(NOISE_BODY),
-     "The same, with the request as JSON."},
+     "The same, with the request as JSON.",
+     OPERATION("postSamples", "models", NULL, "SampleRequest", 200, "Samples", FORMAT_ERRORS)},
     {"GET", "/v1/models/{id}/trajectories", "json ndjson npy txt", api_trajectories, NO_BODY,
-     "The whole way from noise to points."},
+     "The whole way from noise to points.",
+     OPERATION("getTrajectories", "models", &trajectory_fields, NULL, 200, "Trajectories",
+               FORMAT_ERRORS)},
     {"POST", "/v1/models/{id}/trajectories", "json ndjson npy txt", api_trajectories,
-     JSON_BODY(NOISE_BODY), "The same, with the request as JSON."},
-    {"GET", "/v1/datasets", "json", api_dataset_list, NO_BODY, "The data sets."},
-    {"GET", "/v1/datasets/{id}", "json", api_dataset_get, NO_BODY, "One data set."},
+     JSON_BODY(NOISE_BODY), "The same, with the request as JSON.",
+     OPERATION("postTrajectories", "models", NULL, "TrajectoryRequest", 200, "Trajectories",
+               FORMAT_ERRORS)},
+    {"GET", "/v1/datasets", "json", api_dataset_list, NO_BODY, "The data sets.",
+     OPERATION("listDatasets", "datasets", NULL, NULL, 200, "DatasetList", "422.")},
+    {"GET", "/v1/datasets/{id}", "json", api_dataset_get, NO_BODY, "One data set.",
+     OPERATION("getDataset", "datasets", NULL, NULL, 200, "Dataset", READ_ERRORS)},
     {"GET", "/v1/datasets/{id}/points", "json csv npy svg txt", api_dataset_points, NO_BODY,
-     "A draw from it."},
-    {"GET", "/livez", NULL, api_livez, NO_BODY, "The process runs."},
-    {"GET", "/readyz", NULL, api_readyz, NO_BODY, "The service works."},
-    {"GET", "/version", NULL, api_version, NO_BODY, "What this server is."},
+     "A draw from it.",
+     OPERATION("getPoints", "datasets", &draw_fields, NULL, 200, "DatasetPoints", FORMAT_ERRORS)},
+    {"GET", "/livez", NULL, api_livez, NO_BODY, "The process runs.",
+     OPERATION("getLivez", "operations", NULL, NULL, 200, "Health", "422.")},
+    {"GET", "/readyz", NULL, api_readyz, NO_BODY, "The service works.",
+     OPERATION("getReadyz", "operations", NULL, NULL, 200, "Health", "503 when it does not.")},
+    {"GET", "/version", NULL, api_version, NO_BODY, "What this server is.",
+     OPERATION("getVersion", "operations", NULL, NULL, 200, "Version", "422.")},
+    {"GET", "/openapi.json", NULL, api_openapi, NO_BODY, "This interface, as OpenAPI 3.1.",
+     OPERATION("getOpenApi", "operations", NULL, NULL, 200, "OpenApi", "422.")},
 };
 const size_t api_route_count = sizeof api_routes / sizeof api_routes[0];
 

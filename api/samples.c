@@ -7,6 +7,7 @@
 #include "api/format/formats.h"
 #include "api/handlers.h"
 #include "api/models.h"
+#include "api/openapi.h"
 #include "server/id.h"
 #include "server/split.h"
 
@@ -41,8 +42,8 @@ static const struct field rows[] = {
     {"", "which", FIELD_CHOICE, offsetof(struct sampling, which), 0, 0, 0, which_names,
      "The array that a format for one array (npy, txt) holds."},
 };
-static const struct field_set sample_fields = {rows, sizeof rows / sizeof rows[0] - 1};
-static const struct field_set trajectory_fields = {rows, sizeof rows / sizeof rows[0]};
+const struct field_set sample_fields = {rows, sizeof rows / sizeof rows[0] - 1};
+const struct field_set trajectory_fields = {rows, sizeof rows / sizeof rows[0]};
 
 static const struct field_set *fields_of(const struct sampling *sampling) {
     return sampling->is_trajectory ? &trajectory_fields : &sample_fields;

@@ -91,6 +91,7 @@ struct http_route {
     size_t max_body;           /* bytes; 0 for a request without a body */
     const char *content_types; /* what a body may be, space-separated; NULL without body */
     const char *summary;
+    const void *description; /* the contract's own; not used here */
 };
 
 /* An executor that takes deferred exchanges; both are given to the server by main. */

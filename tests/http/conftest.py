@@ -3,11 +3,13 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
 
+import jsonschema
 import pytest
 
 BINARY = os.environ.get("DENOISED_BINARY", os.path.abspath("build/denoised"))
@@ -25,6 +27,59 @@ ENDLESS = {  # one that nobody waits for
     "network": {"hidden_size": 16, "hidden_layers": 2},
     "training": {"epochs": 1000000, "batch_size": 100},
 }
+
+
+class Contract:
+    """Holds every answer of every test against the OpenAPI description that the server gives."""
+
+    LARGEST = 200_000  # bytes that are worth the time of a validator in Python
+
+    def __init__(self):
+        self.description = None
+        self.seen = set()  # (operationId, status)
+
+    def load(self, server):
+        if self.description is None:
+            self.description = server.fetch("GET", "/openapi.json").json
+            self.patterns = []
+            for path, operations in self.description["paths"].items():
+                regex = re.escape(path).replace(r"\{id\}", "[^/]+") + r"(\.[a-z]+)?"
+                self.patterns.append((re.compile(regex), operations))
+            # the most literal path first
+            self.patterns.sort(key=lambda pair: pair[0].pattern.count("[^/]+"))
+
+    def operation(self, method, path):
+        path = path.split("?")[0]
+        for regex, operations in self.patterns:
+            if regex.fullmatch(path):
+                return operations.get({"HEAD": "get"}.get(method, method.lower()))
+        return None
+
+    def check(self, method, path, answer):
+        operation = self.operation(method, path)
+        if operation is None:
+            assert answer.status >= 400, f"{method} {path} is not described"
+            responses = {"default": {"content": {"application/problem+json": {"schema": PROBLEM}}}}
+        else:
+            self.seen.add((operation["operationId"], answer.status))
+            responses = operation["responses"]
+        described = responses.get(str(answer.status))
+        if described is None:
+            assert answer.status >= 400, f"{method} {path}: {answer.status} is not described"
+            described = responses["default"]
+        if method == "HEAD" or answer.status in (204, 304):
+            assert answer.body == b"" and "content" not in described or method == "HEAD"
+            return
+        content_type = answer.headers["Content-Type"]
+        assert content_type in described["content"], f"{method} {path}: {content_type} is not described"
+        schema = described["content"][content_type].get("schema")
+        if schema and len(answer.body) <= self.LARGEST:
+            whole = {**schema, "components": self.description["components"]}
+            jsonschema.Draft202012Validator(whole).validate(answer.json)
+
+
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+CONTRACT = Contract()
 
 
 class Answer:
@@ -73,6 +128,12 @@ class Server:
         self.log.close()
 
     def request(self, method, path, body=None, headers=None, raw=None):
+        CONTRACT.load(self)
+        answer = self.fetch(method, path, body, headers, raw)
+        CONTRACT.check(method, path, answer)
+        return answer
+
+    def fetch(self, method, path, body=None, headers=None, raw=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60 * PATIENCE)
         headers = dict(headers or {})
         if body is not None:

@@ -1,0 +1,54 @@
+"""The description of the interface: true, complete, and as committed. (Last, because it asks what the others did.)"""
+
+import json
+import pathlib
+
+import jsonschema
+from conftest import CONTRACT
+
+COMMITTED = pathlib.Path(__file__).parents[2] / "api" / "openapi.json"
+
+
+def test_the_committed_description_is_the_served_one(server):
+    assert json.loads(COMMITTED.read_text()) == server.get("/openapi.json").json
+
+
+def test_every_schema_is_a_schema(server):
+    description = server.get("/openapi.json").json
+    for name, schema in description["components"]["schemas"].items():
+        jsonschema.Draft202012Validator.check_schema(schema)
+        text = json.dumps(schema)
+        for part in text.split('"$ref": "')[1:]:
+            reference = part.split('"')[0]
+            assert reference.removeprefix("#/components/schemas/") in description["components"]["schemas"], name
+    ids = [o["operationId"] for path in description["paths"].values() for o in path.values()]
+    assert len(ids) == len(set(ids)) and all(o["summary"] for path in description["paths"].values() for o in path.values())
+
+
+def test_every_route_is_described(server):
+    description = server.get("/openapi.json").json["paths"]
+    for endpoint in server.get("/").json["endpoints"]:
+        assert endpoint["method"].lower() in description[endpoint["path"]]
+
+
+def test_the_described_job_is_what_the_server_takes(server):
+    """What the schema allows is accepted, what it forbids is refused."""
+    components = server.get("/openapi.json").json["components"]
+    schema = {"$ref": "#/components/schemas/JobRequest", "components": components}
+    validator = jsonschema.Draft202012Validator(schema)
+    jobs = [
+        {}, {"seed": -1}, {"seed": 5}, {"sed": 5}, {"name": 5}, {"dataset": "moons"}, {"dataset": "x"},
+        {"dataset": {"name": "moons", "n": 10}}, {"dataset": {"n": 0}}, {"dataset": 5}, {"preset": "sinai2022"},
+        {"preset": "x"}, {"network": {"hidden_size": 9}}, {"network": {"hidden_size": 10}}, {"network": []},
+        {"training": {"epochs": 1.5}}, {"training": {"loss": "mae"}}, {"training": {"loss": "huge"}},
+        {"training": {"ema_decay": 1}}, {"diffusion": {"timesteps": 4001}}, {"diffusion": {"timesteps": 4000}},
+    ]  # fmt: skip
+    for job in jobs:
+        answer = server.post("/v1/jobs?validate_only=true", job)
+        assert (answer.status == 200) == validator.is_valid(job), (job, answer.body)
+
+
+def test_every_operation_was_exercised():
+    described = {o["operationId"] for path in CONTRACT.description["paths"].values() for o in path.values()}
+    done = {operation for operation, status in CONTRACT.seen if status < 400}
+    assert described - done == set()
