@@ -106,6 +106,7 @@ $B/schemas.c: api/schemas.json
 $B/schemas.o: $B/schemas.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+$B/server/version.o: $(wildcard .git/logs/HEAD)
 $B/server/version.o: CPPFLAGS += -DDENOISED_VERSION='"$(VERSION)"' -DDENOISED_COMMIT='"$(COMMIT)"'
 
 # ---------------------------------------------------------------- use

@@ -12,6 +12,7 @@ enum http_next api_openapi(struct http_exchange *exchange); /* openapi.c */
 enum http_next api_index(struct http_exchange *exchange);
 enum http_next api_livez(struct http_exchange *exchange);
 enum http_next api_readyz(struct http_exchange *exchange);
+enum http_next api_metrics(struct http_exchange *exchange);
 enum http_next api_version(struct http_exchange *exchange);
 /* jobs.c */
 enum http_next api_job_create(struct http_exchange *exchange);

@@ -192,6 +192,8 @@ static void write_answer(const struct http_route *route, const char *status, con
     member(json, "description", doc);
     if (schema)
         write_content(route, schema, json);
+    else if (route->handler == api_metrics)
+        json_raw(json, "\"content\":{\"text/plain; version=0.0.4; charset=utf-8\":{}}");
     json_close(json, '}');
 }
 

@@ -62,6 +62,8 @@ const struct http_route api_routes[] = {
      OPERATION("getLivez", "operations", NULL, NULL, 200, "Health", "422.")},
     {"GET", "/readyz", NULL, api_readyz, NO_BODY, "The service works.",
      OPERATION("getReadyz", "operations", NULL, NULL, 200, "Health", "503 when it does not.")},
+    {"GET", "/metrics", NULL, api_metrics, NO_BODY, "Numbers for Prometheus.",
+     OPERATION("getMetrics", "operations", NULL, NULL, 200, NULL, "422, 503.")},
     {"GET", "/version", NULL, api_version, NO_BODY, "What this server is.",
      OPERATION("getVersion", "operations", NULL, NULL, 200, "Version", "422.")},
     {"GET", "/openapi.json", NULL, api_openapi, NO_BODY, "This interface, as OpenAPI 3.1.",

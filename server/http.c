@@ -337,6 +337,7 @@ static struct http_connection *begin(struct http_server *server, struct MHD_Conn
     state->exchange.service = server->config.service;
     state->started = clock_monotonic();
     id_new(state->id);
+    atomic_fetch_add(&server->config.counts->in_flight, 1);
     pthread_mutex_lock(&server->mutex);
     state->exchange.stopping = server->stopping;
     state->next = server->requests;
@@ -406,6 +407,15 @@ static void *on_target(void *self, const char *target, struct MHD_Connection *co
     return NULL; /* not freed by libmicrohttpd when the headers turn out bad, so nothing is kept */
 }
 
+static void count_request(const struct http_connection *state) {
+    struct http_counts *counts = state->server->config.counts;
+    const int class = state->exchange.response.status / 100;
+    atomic_fetch_add(&counts->by_class[class < 0 || class > 5 ? 0 : class], 1);
+    atomic_fetch_add(&counts->microseconds,
+                     (unsigned long long)(1e6 * (clock_monotonic() - state->started)));
+    atomic_fetch_sub(&counts->in_flight, 1);
+}
+
 static void log_request(const struct http_connection *state) {
     const struct http_request *request = &state->exchange.request;
     int status = state->exchange.response.status;
@@ -431,6 +441,7 @@ static void on_completed(void *self, struct MHD_Connection *connection, void **s
         return;
     *state_slot = NULL;
     peer_expect_header(server->deadlines, state->peer);
+    count_request(state);
     log_request(state);
     pthread_mutex_lock(&server->mutex);
     *(state->previous ? &state->previous->next : &server->requests) = state->next;

@@ -15,6 +15,7 @@
 #ifndef SERVER_HTTP_H
 #define SERVER_HTTP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -100,6 +101,13 @@ struct http_executor {
     void *self;
 };
 
+/* What the server has answered, for metrics. */
+struct http_counts {
+    atomic_ullong by_class[6]; /* [2]: 2xx */
+    atomic_ullong microseconds;
+    atomic_int in_flight;
+};
+
 struct http_config {
     const char *host;
     int port; /* 0: any free one */
@@ -110,6 +118,7 @@ struct http_config {
     void (*problem)(struct http_exchange *exchange, int status, const char *code,
                     const char *detail);
     struct http_executor writer, pool, watch;
+    struct http_counts *counts; /* kept up to date; outlives the server */
 };
 
 /* Starts listening. NULL and a message in error (of error_size bytes) on failure. */

@@ -65,6 +65,7 @@ static struct http_server *listen_for(const struct config *config, const struct 
         .route_count = contract->route_count,
         .service = service,
         .problem = contract->problem,
+        .counts = &service->counts,
         .writer = {writer_post, service->writer},
         .pool = {pool_post, service->pool},
         .watch = {watch_post, service->watch},

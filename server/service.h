@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "server/http.h"
 #include "server/pool.h"
 #include "server/store.h"
 #include "server/watch.h"
@@ -21,7 +22,8 @@ struct service {
     struct watch *watch;
     int max_queued;     /* jobs that may wait; more are answered 429 */
     int64_t started_at; /* ms */
-    atomic_bool ready;  /* recovered and accepting; false again while stopping */
+    struct http_counts counts;
+    atomic_bool ready; /* recovered and accepting; false again while stopping */
 };
 
 #endif
