@@ -1,23 +1,16 @@
-#include "server/http.h"
-
+/* Requests: from the socket to the handler, and the server's start and stop. */
 #include <arpa/inet.h>
-#include <microhttpd.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "server/arena.h"
-#include "server/deadline.h"
-#include "server/http_check.h"
+#include "server/http_connection.h"
 #include "server/id.h"
 #include "server/log.h"
-#include "server/router.h"
 
 enum {
     CONNECTIONS = 1024,
@@ -29,40 +22,6 @@ enum {
     /* A client reads an early refusal only after it has sent its body, so some of a body that is
      * too large is read and thrown away. */
     DRAIN_BYTES = 1 << 20,
-};
-
-/* One request, from its headers to the end of its response. */
-struct http_connection {
-    struct http_exchange exchange;
-    struct arena arena;
-    struct http_server *server;
-    struct MHD_Connection *connection;
-    struct peer *peer;
-    struct http_connection *previous, *next; /* in server->requests */
-    const struct http_route *route;
-    struct http_refusal refusal; /* status 0: none */
-    struct http_framing framing;
-    struct buffer body;
-    size_t received, max_body;
-    char id[STORE_ID_LENGTH + 1];
-    char allow[ROUTER_ALLOW];
-    double started;
-    const struct http_executor *executor; /* of the deferred part */
-    bool answered;                        /* the response is complete: queue it */
-    size_t response_bytes;
-};
-
-struct http_server {
-    struct http_config config;
-    struct MHD_Daemon *daemon;
-    struct deadlines *deadlines;
-    bool loopback;
-    int port;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    struct http_connection *requests;
-    int suspended;
-    bool stopping;
 };
 
 /* ------------------------------------------------------------------ for handlers */
@@ -100,157 +59,6 @@ const char *http_query(const struct http_exchange *exchange, const char *name) {
     return NULL;
 }
 
-static enum http_next defer(struct http_exchange *exchange, http_deferred next,
-                            const struct http_executor *executor) {
-    exchange->next = next;
-    exchange->connection->executor = executor;
-    return HTTP_DEFERRED;
-}
-
-enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next) {
-    return defer(exchange, next, &exchange->connection->server->config.writer);
-}
-
-enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next) {
-    return defer(exchange, next, &exchange->connection->server->config.pool);
-}
-
-enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll) {
-    exchange->poll = poll;
-    return defer(exchange, NULL, &exchange->connection->server->config.watch);
-}
-
-/* ------------------------------------------------------------------ the response */
-
-static void set_problem(struct http_connection *state, int status, const char *code,
-                        const char *detail) {
-    struct http_exchange *exchange = &state->exchange;
-    buffer_clear(&exchange->response.body);
-    exchange->response = (struct http_response){0};
-    state->server->config.problem(exchange, status, code, detail);
-    if (status == 405)
-        http_set_header(exchange, "Allow", state->allow);
-    if (status == 503)
-        http_set_header(exchange, "Retry-After", "1");
-}
-
-/* Puts right what a handler left undone. */
-static void check_response(struct http_connection *state) {
-    struct http_response *response = &state->exchange.response;
-    if (response->body.failed)
-        set_problem(state, 503, "no_memory", "not enough memory to answer; try again later");
-    else if (response->status == 0)
-        set_problem(state, 500, "internal", "the server made no answer");
-}
-
-static void add_headers(struct http_connection *state, struct MHD_Response *response) {
-    const struct http_response *from = &state->exchange.response;
-    bool has_cache_control = false;
-    for (size_t i = 0; i < from->header_count; i++) {
-        has_cache_control |= strcmp(from->headers[i].name, "Cache-Control") == 0;
-        MHD_add_response_header(response, from->headers[i].name, from->headers[i].value);
-    }
-    if (from->content_type)
-        MHD_add_response_header(response, "Content-Type", from->content_type);
-    if (!has_cache_control)
-        MHD_add_response_header(response, "Cache-Control", "no-store");
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(response, "X-Request-Id", state->id);
-    char timing[48];
-    snprintf(timing, sizeof timing, "app;dur=%.3f", 1e3 * (clock_monotonic() - state->started));
-    MHD_add_response_header(response, "Server-Timing", timing);
-}
-
-static enum MHD_Result queue_response(struct http_connection *state, bool close) {
-    check_response(state);
-    struct http_response *from = &state->exchange.response;
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(from->body.length, from->body.data, MHD_RESPMEM_MUST_FREE);
-    if (!response)
-        return MHD_NO; /* closes the connection */
-    state->response_bytes = from->body.length;
-    from->body = (struct buffer){0}; /* the response frees it now */
-    add_headers(state, response);
-    if (close || state->exchange.stopping)
-        MHD_add_response_header(response, "Connection", "close");
-    enum MHD_Result queued =
-        MHD_queue_response(state->connection, (unsigned)from->status, response);
-    MHD_destroy_response(response);
-    return queued;
-}
-
-/* ------------------------------------------------------------------ deferred work */
-
-static struct http_connection *connection_of(struct task *task) {
-    return ((struct http_exchange *)((char *)task - offsetof(struct http_exchange, task)))
-        ->connection;
-}
-
-static bool has_succeeded(const struct http_response *response) {
-    return response->status > 0 && response->status < 400 && !response->body.failed;
-}
-
-static bool run_deferred(struct task *task, struct store_session *session) {
-    struct http_exchange *exchange = &connection_of(task)->exchange;
-    if (!exchange->next)
-        return exchange->poll(exchange);
-    exchange->next(exchange, session);
-    return has_succeeded(&exchange->response);
-}
-
-static void deferred_done(struct task *task, enum task_outcome outcome) {
-    struct http_connection *state = connection_of(task);
-    struct http_exchange *exchange = &state->exchange;
-    switch (outcome) {
-    case TASK_DONE:
-        if (exchange->after && has_succeeded(&exchange->response))
-            exchange->after(exchange);
-        if (exchange->next && exchange->poll && has_succeeded(&exchange->response)) {
-            exchange->next = NULL; /* the second leg: it only waits */
-            state->server->config.watch.post(state->server->config.watch.self, task);
-            return;
-        }
-        break;
-    case TASK_REFUSED:
-        if (has_succeeded(&exchange->response))
-            break; /* done, but for the waiting */
-        set_problem(state, 503, "overloaded", "too much is waiting already; try again later");
-        break;
-    case TASK_UNKNOWN:
-        set_problem(state, 503, "outcome_unknown",
-                    "the write could not be confirmed; look whether it took place before you "
-                    "repeat it");
-        break;
-    case TASK_DISK_FULL:
-        set_problem(state, 507, "disk_full", "no space is left for the database; nothing changed");
-        break;
-    }
-    state->answered = true;
-    struct http_server *server = state->server;
-    struct MHD_Connection *connection = state->connection;
-    pthread_mutex_lock(&server->mutex);
-    MHD_resume_connection(connection); /* from here on the state may be gone */
-    server->suspended--;
-    pthread_cond_broadcast(&server->changed);
-    pthread_mutex_unlock(&server->mutex);
-}
-
-static enum MHD_Result suspend_and_post(struct http_connection *state) {
-    struct http_server *server = state->server;
-    pthread_mutex_lock(&server->mutex);
-    bool stopping = server->stopping; /* libmicrohttpd must not stop with a suspended connection */
-    server->suspended += !stopping;
-    pthread_mutex_unlock(&server->mutex);
-    if (stopping) {
-        set_problem(state, 503, "stopping", "the server is stopping");
-        return queue_response(state, false);
-    }
-    MHD_suspend_connection(state->connection);
-    state->exchange.task = (struct task){.run = run_deferred, .done = deferred_done};
-    state->executor->post(state->executor->self, &state->exchange.task);
-    return MHD_YES;
-}
-
 /* ------------------------------------------------------------------ the request */
 
 static bool content_type_fits(const struct http_connection *state) {
@@ -282,19 +90,19 @@ static enum MHD_Result answer(struct http_connection *state) {
     peer_relax(state->server->deadlines, state->peer);
     struct http_refusal refusal = check_request(state);
     if (refusal.status) {
-        set_problem(state, refusal.status, refusal.code, refusal.detail);
-        return queue_response(state, false);
+        http_set_problem(state, refusal.status, refusal.code, refusal.detail);
+        return http_queue_response(state, false);
     }
     buffer_append(&state->body, "", 1);
     if (state->body.failed) {
-        set_problem(state, 503, "no_memory", "not enough memory for the body");
-        return queue_response(state, false);
+        http_set_problem(state, 503, "no_memory", "not enough memory for the body");
+        return http_queue_response(state, false);
     }
     exchange->request.body = state->body.data;
     exchange->request.body_length = state->received;
     if (state->route->handler(exchange) == HTTP_DEFERRED)
-        return suspend_and_post(state);
-    return queue_response(state, false);
+        return http_suspend_and_post(state);
+    return http_queue_response(state, false);
 }
 
 /* The routing, as far as the headers alone allow; refusals wait for the end of the body. */
@@ -368,8 +176,8 @@ static enum MHD_Result first_call(struct http_server *server, struct MHD_Connect
     }
     state->exchange.request.path = peer->target ? peer->target : "";
     state->exchange.request.method = method;
-    set_problem(state, refusal.status, refusal.code, refusal.detail);
-    return queue_response(state, true); /* an answer at this point closes the connection */
+    http_set_problem(state, refusal.status, refusal.code, refusal.detail);
+    return http_queue_response(state, true); /* an answer at this point closes the connection */
 }
 
 static enum MHD_Result take_body(struct http_connection *state, const char *bytes, size_t *size) {
@@ -392,7 +200,7 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
         return first_call(self, connection, method, version, state_slot);
     if (*upload_size > 0)
         return take_body(state, upload, upload_size);
-    return state->answered ? queue_response(state, false) : answer(state);
+    return state->answered ? http_queue_response(state, false) : answer(state);
 }
 
 static void *on_target(void *self, const char *target, struct MHD_Connection *connection) {

@@ -1,5 +1,5 @@
 /*
- * http.h - libmicrohttpd in one place: the only file pair that knows it.
+ * http.h - libmicrohttpd in one place: only http*.c knows it.
  *
  * An exchange is one request and its response. Its life: the whole request is read and checked
  * (http.c), the router finds the route, the route's handler runs on an HTTP thread. A handler that
@@ -75,7 +75,7 @@ struct http_exchange {
     /* If set when a deferred part has succeeded: the answer waits until this says so. */
     http_poll poll;
     volatile bool stopping; /* set when the server stops: a dn_stop_flag for long computations */
-    /* the rest belongs to http.c */
+    /* the rest belongs to http_*.c */
     struct http_connection *connection;
     http_deferred next;
     struct task task;

@@ -1,0 +1,93 @@
+/* Work that a request needs done on another thread, while its connection is suspended. */
+#include "server/http_connection.h"
+
+static enum http_next defer(struct http_exchange *exchange, http_deferred next,
+                            const struct http_executor *executor) {
+    exchange->next = next;
+    exchange->connection->executor = executor;
+    return HTTP_DEFERRED;
+}
+
+enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next) {
+    return defer(exchange, next, &exchange->connection->server->config.writer);
+}
+
+enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next) {
+    return defer(exchange, next, &exchange->connection->server->config.pool);
+}
+
+enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll) {
+    exchange->poll = poll;
+    return defer(exchange, NULL, &exchange->connection->server->config.watch);
+}
+
+static struct http_connection *connection_of(struct task *task) {
+    return ((struct http_exchange *)((char *)task - offsetof(struct http_exchange, task)))
+        ->connection;
+}
+
+static bool has_succeeded(const struct http_response *response) {
+    return response->status > 0 && response->status < 400 && !response->body.failed;
+}
+
+static bool run_deferred(struct task *task, struct store_session *session) {
+    struct http_exchange *exchange = &connection_of(task)->exchange;
+    if (!exchange->next)
+        return exchange->poll(exchange);
+    exchange->next(exchange, session);
+    return has_succeeded(&exchange->response);
+}
+
+static void deferred_done(struct task *task, enum task_outcome outcome) {
+    struct http_connection *state = connection_of(task);
+    struct http_exchange *exchange = &state->exchange;
+    switch (outcome) {
+    case TASK_DONE:
+        if (exchange->after && has_succeeded(&exchange->response))
+            exchange->after(exchange);
+        if (exchange->next && exchange->poll && has_succeeded(&exchange->response)) {
+            exchange->next = NULL; /* the second leg: it only waits */
+            state->server->config.watch.post(state->server->config.watch.self, task);
+            return;
+        }
+        break;
+    case TASK_REFUSED:
+        if (has_succeeded(&exchange->response))
+            break; /* done, but for the waiting */
+        http_set_problem(state, 503, "overloaded", "too much is waiting already; try again later");
+        break;
+    case TASK_UNKNOWN:
+        http_set_problem(state, 503, "outcome_unknown",
+                         "the write could not be confirmed; look whether it took place before you "
+                         "repeat it");
+        break;
+    case TASK_DISK_FULL:
+        http_set_problem(state, 507, "disk_full",
+                         "no space is left for the database; nothing changed");
+        break;
+    }
+    state->answered = true;
+    struct http_server *server = state->server;
+    struct MHD_Connection *connection = state->connection;
+    pthread_mutex_lock(&server->mutex);
+    MHD_resume_connection(connection); /* from here on the state may be gone */
+    server->suspended--;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+enum MHD_Result http_suspend_and_post(struct http_connection *state) {
+    struct http_server *server = state->server;
+    pthread_mutex_lock(&server->mutex);
+    bool stopping = server->stopping; /* libmicrohttpd must not stop with a suspended connection */
+    server->suspended += !stopping;
+    pthread_mutex_unlock(&server->mutex);
+    if (stopping) {
+        http_set_problem(state, 503, "stopping", "the server is stopping");
+        return http_queue_response(state, false);
+    }
+    MHD_suspend_connection(state->connection);
+    state->exchange.task = (struct task){.run = run_deferred, .done = deferred_done};
+    state->executor->post(state->executor->self, &state->exchange.task);
+    return MHD_YES;
+}

@@ -1,0 +1,63 @@
+/* What goes back to the client. */
+#include <stdio.h>
+#include <string.h>
+
+#include "server/http_connection.h"
+#include "server/id.h"
+
+void http_set_problem(struct http_connection *state, int status, const char *code,
+                      const char *detail) {
+    struct http_exchange *exchange = &state->exchange;
+    buffer_clear(&exchange->response.body);
+    exchange->response = (struct http_response){0};
+    state->server->config.problem(exchange, status, code, detail);
+    if (status == 405)
+        http_set_header(exchange, "Allow", state->allow);
+    if (status == 503)
+        http_set_header(exchange, "Retry-After", "1");
+}
+
+/* Puts right what a handler left undone. */
+static void check_response(struct http_connection *state) {
+    struct http_response *response = &state->exchange.response;
+    if (response->body.failed)
+        http_set_problem(state, 503, "no_memory", "not enough memory to answer; try again later");
+    else if (response->status == 0)
+        http_set_problem(state, 500, "internal", "the server made no answer");
+}
+
+static void add_headers(struct http_connection *state, struct MHD_Response *response) {
+    const struct http_response *from = &state->exchange.response;
+    bool has_cache_control = false;
+    for (size_t i = 0; i < from->header_count; i++) {
+        has_cache_control |= strcmp(from->headers[i].name, "Cache-Control") == 0;
+        MHD_add_response_header(response, from->headers[i].name, from->headers[i].value);
+    }
+    if (from->content_type)
+        MHD_add_response_header(response, "Content-Type", from->content_type);
+    if (!has_cache_control)
+        MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "X-Request-Id", state->id);
+    char timing[48];
+    snprintf(timing, sizeof timing, "app;dur=%.3f", 1e3 * (clock_monotonic() - state->started));
+    MHD_add_response_header(response, "Server-Timing", timing);
+}
+
+enum MHD_Result http_queue_response(struct http_connection *state, bool close) {
+    check_response(state);
+    struct http_response *from = &state->exchange.response;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(from->body.length, from->body.data, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        return MHD_NO; /* closes the connection */
+    state->response_bytes = from->body.length;
+    from->body = (struct buffer){0}; /* the response frees it now */
+    add_headers(state, response);
+    if (close || state->exchange.stopping)
+        MHD_add_response_header(response, "Connection", "close");
+    enum MHD_Result queued =
+        MHD_queue_response(state->connection, (unsigned)from->status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
