@@ -22,7 +22,8 @@ struct sampling {
     int noise_dim; /* columns of request.noise, if given */
     bool is_trajectory;
     const struct format *format;
-    int which; /* of a trajectory: index into which_names */
+    int which;      /* of a trajectory: index into which_names */
+    int *timesteps; /* of a trajectory: [request.frames] */
 };
 
 static const char *const which_names[] = {"x", "x0", NULL};
@@ -41,8 +42,10 @@ static const struct field rows[] = {
     /* of trajectories only */
     {"", "which", FIELD_CHOICE, offsetof(struct sampling, which), 0, 0, 0, which_names,
      "The array that a format for one array (npy, txt) holds."},
+    {"", "frames", FIELD_INTEGER, AT(frames), 2, DN_MAX_TIMESTEPS + 1, 0, NULL,
+     "Keep at most so many frames, evenly spaced, with the first and the last."},
 };
-const struct field_set sample_fields = {rows, sizeof rows / sizeof rows[0] - 1};
+const struct field_set sample_fields = {rows, sizeof rows / sizeof rows[0] - 2};
 const struct field_set trajectory_fields = {rows, sizeof rows / sizeof rows[0]};
 
 static const struct field_set *fields_of(const struct sampling *sampling) {
@@ -110,22 +113,39 @@ static bool read_body(struct http_exchange *exchange, struct sampling *sampling)
     return wrong.count == 0;
 }
 
+/* The frames that are kept, and their timesteps. */
+static bool choose_frames(struct http_exchange *exchange, struct sampling *sampling,
+                          int timesteps) {
+    int *frames = &sampling->request.frames;
+    if (*frames == 0 || *frames > timesteps + 1)
+        *frames = timesteps + 1;
+    sampling->timesteps = http_alloc(exchange, (size_t)*frames * sizeof *sampling->timesteps);
+    for (int k = 0; sampling->timesteps && k < *frames; k++)
+        sampling->timesteps[k] = timesteps - dn_frame_step(k, *frames, timesteps);
+    if (!sampling->timesteps)
+        problem(exchange, 503, "no_memory", "out of memory");
+    return sampling->timesteps != NULL;
+}
+
 /* What only the model can tell. */
-static bool fits_model(struct http_exchange *exchange, const struct sampling *sampling,
+static bool fits_model(struct http_exchange *exchange, struct sampling *sampling,
                        const struct dn_model *model) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     const int dim = dn_model_dim(model);
-    const int timesteps = dn_model_spec(model)->diffusion.timesteps;
+    if (sampling->is_trajectory &&
+        !choose_frames(exchange, sampling, dn_model_spec(model)->diffusion.timesteps))
+        return false;
     if (sampling->request.noise && sampling->noise_dim != dim)
         problem_add(&wrong, "/noise", "has %d coordinates, but the model has %d",
                     sampling->noise_dim, dim);
-    int64_t values = (int64_t)sampling->request.n * (2 * timesteps + 1) * dim;
+    const int arrays = 2 * sampling->request.frames - 1; /* [n][dim] each, in x and x0 */
+    const int64_t values = (int64_t)sampling->request.n * arrays * dim;
     if (sampling->is_trajectory && values > TRAJECTORY_MOST_VALUES)
         problem_add(&wrong, "/n",
-                    "%d points would make an answer of %lld numbers; at most %d are given, which "
-                    "is n = %d for this model",
-                    sampling->request.n, (long long)values, TRAJECTORY_MOST_VALUES,
-                    TRAJECTORY_MOST_VALUES / ((2 * timesteps + 1) * dim));
+                    "%d points in %d frames would make an answer of %lld numbers; at most %d are "
+                    "given, which is n = %d here, or fewer frames",
+                    sampling->request.n, sampling->request.frames, (long long)values,
+                    TRAJECTORY_MOST_VALUES, TRAJECTORY_MOST_VALUES / (arrays * dim));
     if (wrong.count > 0)
         problem_send(exchange, &wrong);
     return wrong.count == 0;
@@ -167,15 +187,15 @@ static void write_formatted(const struct sampling *sampling, const struct loaded
     exchange->response.status = 200;
     exchange->response.content_type = sampling->format->media_type;
     if (sampling->is_trajectory)
-        sampling->format->trajectory(
-            out, &(struct trajectory){
-                     .x = result->x,
-                     .x0 = result->x0,
-                     .n = (size_t)sampling->request.n,
-                     .dim = dn_model_dim(loaded->model),
-                     .timesteps = dn_model_spec(loaded->model)->diffusion.timesteps,
-                     .which_x0 = sampling->which == 1,
-                 });
+        sampling->format->trajectory(out, &(struct trajectory){
+                                              .x = result->x,
+                                              .x0 = result->x0,
+                                              .n = (size_t)sampling->request.n,
+                                              .dim = dn_model_dim(loaded->model),
+                                              .timesteps = sampling->timesteps,
+                                              .frames = sampling->request.frames,
+                                              .which_x0 = sampling->which == 1,
+                                          });
     else
         sampling->format->points(out,
                                  &(struct point_set){
@@ -192,7 +212,7 @@ static void write_result(const struct sampling *sampling, const struct loaded_mo
                          struct http_exchange *exchange) {
     const size_t n = (size_t)sampling->request.n;
     const int dim = dn_model_dim(loaded->model);
-    const int timesteps = dn_model_spec(loaded->model)->diffusion.timesteps;
+    const int frames = sampling->request.frames;
     if (!format_is_json(sampling->format)) {
         write_formatted(sampling, loaded, result, exchange);
         return;
@@ -202,11 +222,11 @@ static void write_result(const struct sampling *sampling, const struct loaded_mo
     if (sampling->is_trajectory) {
         json_key(&json, "timesteps");
         json_open(&json, '[');
-        for (int t = timesteps; t >= 0; t--)
-            json_integer(&json, t);
+        for (int k = 0; k < frames; k++)
+            json_integer(&json, sampling->timesteps[k]);
         json_close(&json, ']');
-        write_frames("x", result->x, timesteps + 1, n, dim, &json);
-        write_frames("x0", result->x0, timesteps, n, dim, &json);
+        write_frames("x", result->x, frames, n, dim, &json);
+        write_frames("x0", result->x0, frames - 1, n, dim, &json);
     } else {
         json_key(&json, "points");
         json_points(&json, result->points, n, dim);
@@ -281,8 +301,8 @@ static enum dn_status sample_in_ranges(struct http_exchange *exchange, const str
 static void sample(struct http_exchange *exchange, const struct loaded_model *loaded) {
     const struct sampling *sampling = exchange->state;
     const size_t values = (size_t)sampling->request.n * (size_t)dn_model_dim(loaded->model);
-    const size_t timesteps = (size_t)dn_model_spec(loaded->model)->diffusion.timesteps;
-    const size_t wanted = sampling->is_trajectory ? values * (2 * timesteps + 1) : values;
+    const size_t frames = (size_t)sampling->request.frames;
+    const size_t wanted = sampling->is_trajectory ? values * (2 * frames - 1) : values;
     float *memory = malloc(wanted * sizeof *memory);
     if (!memory) {
         problem(exchange, 503, "no_memory", "not enough memory for so many points");
@@ -290,7 +310,7 @@ static void sample(struct http_exchange *exchange, const struct loaded_model *lo
     }
     struct dn_sample_result result =
         sampling->is_trajectory
-            ? (struct dn_sample_result){.x = memory, .x0 = memory + values * (timesteps + 1)}
+            ? (struct dn_sample_result){.x = memory, .x0 = memory + values * frames}
             : (struct dn_sample_result){.points = memory};
     struct dn_error error;
     double started = clock_monotonic();

@@ -245,15 +245,20 @@ struct dn_sample_request {
     bool clip;          /* clip the x0 estimate to the range of the data */
     const float *noise; /* start points x_T [n][dim] in data units, or NULL: N(0, I) in model units
                            from the seed */
+    int frames; /* F, of x that are kept, see dn_frame_step; 2..steps + 1, or 0: all of them */
 };
+
+/* A process of `steps` steps has steps + 1 states. When only F of them are kept, frame k is the
+ * state after this many steps: evenly spaced, the first and the last always. */
+int dn_frame_step(int k, int frames, int steps);
 
 /* Where the results go; NULL what is not wanted. Data units. A frame of x and x0 has `frame_points`
  * points (0: n), of which a split request writes its n. */
 struct dn_sample_result {
     size_t frame_points;
     float *points; /* [n][dim] */
-    float *x;      /* [T+1][n][dim]: x_T (the start noise), x_{T-1}, .., x_0 */
-    float *x0;     /* [T][n][dim]: the estimate of x_0 made from x_T, .., x_1 */
+    float *x;      /* [F][n][dim]: x_T (the start noise), .., x_0; F = T+1 unless thinned */
+    float *x0;     /* [F-1][n][dim]: the estimate of x_0 made from each frame of x but the last */
 };
 
 /* Ancestral sampling (DDPM algorithm 2). Point i is the same for every n. */

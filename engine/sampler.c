@@ -20,6 +20,7 @@ struct block {
     size_t first, n; /* the points of this block */
     struct time_rows times;
     struct workspace workspace;
+    int frames, frame;  /* of x that are kept; the next one */
     float *x, *x_0, *z; /* [rows][dim], model units */
     float *memory;
     int32_t *slots; /* [rows] all the same: every point is at the same t */
@@ -77,6 +78,16 @@ static void block_emit(const struct block *block, float *frames, int k, const fl
     transform_backward(&block->model->transform, block->n, block->model->dim, points, to);
 }
 
+int dn_frame_step(int k, int frames, int steps) {
+    return (k * steps + (frames - 1) / 2) / (frames - 1);
+}
+
+/* Is the state after so many steps the k-th frame? */
+static bool block_keeps(const struct block *block, int k, int steps_done) {
+    return k < block->frames &&
+           dn_frame_step(k, block->frames, block->model->schedule.timesteps) == steps_done;
+}
+
 /* The number of the block's first point in the endless sequence of points of a seed. */
 static uint64_t block_number(const struct block *block) {
     return (uint64_t)block->request->first + block->first;
@@ -92,6 +103,7 @@ static void block_start(struct block *block) {
         random_normals(block->request->seed, RANDOM_START, 0, block_number(block) * dim,
                        block->n * dim, block->x);
     block_emit(block, block->result->x, 0, block->x);
+    block->frame = 1;
 }
 
 /* x_t -> x_{t-1} */
@@ -100,7 +112,7 @@ static void block_step(struct block *block, int32_t t) {
     const struct transform *transform = &model->transform;
     bool clip = block->request->clip;
     size_t dim = (size_t)model->dim, count = block->n * dim;
-    int frame = model->schedule.timesteps - t;
+    int steps_done = model->schedule.timesteps - t;
     int32_t slot = t - 1;
     if (!block->all_times)
         time_rows_set(&block->times, &model->network, model->parameters, &t, 1, &slot);
@@ -115,8 +127,10 @@ static void block_step(struct block *block, int32_t t) {
         random_normals(block->request->seed, RANDOM_REVERSE, (uint32_t)t, block_number(block) * dim,
                        count, block->z);
     diffusion_posterior_step(&model->schedule, t, count, block->x, block->x_0, block->z);
-    block_emit(block, block->result->x0, frame, block->x_0);
-    block_emit(block, block->result->x, frame + 1, block->x);
+    if (block_keeps(block, block->frame - 1, steps_done))
+        block_emit(block, block->result->x0, block->frame - 1, block->x_0);
+    if (block_keeps(block, block->frame, steps_done + 1))
+        block_emit(block, block->result->x, block->frame++, block->x);
 }
 
 enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
@@ -124,11 +138,18 @@ enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_re
                          struct dn_error *error) {
     if (request->first < 0 || request->n < 1 || request->n > DN_MAX_SAMPLES)
         return error_set(error, DN_INVALID, "n must be 1..%d, got %d", DN_MAX_SAMPLES, request->n);
+    const int most_frames = model->schedule.timesteps + 1;
+    if (request->frames != 0 && (request->frames < 2 || request->frames > most_frames))
+        return error_set(error, DN_INVALID, "frames must be 2..%d, got %d", most_frames,
+                         request->frames);
     size_t n = (size_t)request->n;
     size_t rows = 32768 / model->network.hidden_ld;
     rows = rows < 48 ? 48 : rows / 6 * 6;
     rows = rows > n ? n : rows;
-    struct block block = {.model = model, .request = request, .result = result};
+    struct block block = {.model = model,
+                          .request = request,
+                          .result = result,
+                          .frames = request->frames ? request->frames : most_frames};
     enum dn_status status = block_init(&block, rows, error);
     for (; status == DN_OK && block.first < n; block.first += block.n) {
         block.n = n - block.first < rows ? n - block.first : rows;

@@ -106,18 +106,18 @@ static void points_txt(struct buffer *out, const struct point_set *set) {
     free(flat);
 }
 
-/* A line a frame, from the start noise to the points: {"timestep", "x", "x0"}. */
+/* A line a frame: {"timestep", "x", "x0"}. */
 static void trajectory_ndjson(struct buffer *out, const struct trajectory *t) {
     const size_t frame = t->n * (size_t)t->dim;
-    for (int k = 0; k <= t->timesteps; k++) {
+    for (int k = 0; k < t->frames; k++) {
         struct json_writer json = {.out = out, .is_answer = true};
         json_open(&json, '{');
         json_key(&json, "timestep");
-        json_integer(&json, t->timesteps - k);
+        json_integer(&json, t->timesteps[k]);
         json_key(&json, "x");
         json_points(&json, t->x + (size_t)k * frame, t->n, t->dim);
         json_key(&json, "x0");
-        if (k < t->timesteps)
+        if (k + 1 < t->frames)
             json_points(&json, t->x0 + (size_t)k * frame, t->n, t->dim);
         else
             json_null(&json);
@@ -126,14 +126,14 @@ static void trajectory_ndjson(struct buffer *out, const struct trajectory *t) {
 }
 
 static void trajectory_npy(struct buffer *out, const struct trajectory *t) {
-    const size_t frames = (size_t)t->timesteps + (t->which_x0 ? 0 : 1);
+    const size_t frames = (size_t)t->frames - (t->which_x0 ? 1 : 0);
     npy_write(out, t->which_x0 ? t->x0 : t->x, (size_t[]){frames, t->n, (size_t)t->dim}, 3);
 }
 
 /* A few frames of the way, as plots. */
 static void trajectory_txt(struct buffer *out, const struct trajectory *t) {
     const float *frames = t->which_x0 ? t->x0 : t->x;
-    const int last = t->timesteps - (t->which_x0 ? 1 : 0);
+    const int last = t->frames - (t->which_x0 ? 2 : 1);
     for (int i = 0; i < TEXT_FRAMES; i++) {
         int k = last * i / (TEXT_FRAMES - 1);
         if (i > 0 && k == last * (i - 1) / (TEXT_FRAMES - 1))
@@ -143,7 +143,7 @@ static void trajectory_txt(struct buffer *out, const struct trajectory *t) {
             buffer_fail(out);
             return;
         }
-        buffer_format(out, "t = %d\n", t->timesteps - k);
+        buffer_format(out, "t = %d\n", t->timesteps[k]);
         braille_points(out, flat, t->n, FRAME_COLUMNS, FRAME_ROWS);
         free(flat);
     }

@@ -17,11 +17,14 @@ struct point_set {
     const char *title;
 };
 
-/* A reverse trajectory: x [T+1][n][dim] from the start noise on, x0 [T][n][dim]. */
+/* What becomes of n points: x [frames][n][dim], and the estimates that were made from all but the
+ * last frame, x0 [frames-1][n][dim]. */
 struct trajectory {
     const float *x, *x0;
+    const int *timesteps; /* [frames], of x */
+    int frames;
     size_t n;
-    int dim, timesteps;
+    int dim;
     bool which_x0; /* formats that hold one array hold this one */
 };
 
