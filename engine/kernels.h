@@ -93,9 +93,9 @@ const struct kernels *kernels_get(void);
 extern const struct kernels *const kernels_built[];
 bool kernels_supported(const struct kernels *kernels);
 
-/* Columns with padding: 8, or a multiple of 16. */
+/* Columns with padding: a multiple of 16, the widest vector. */
 static inline size_t kernels_pad(size_t columns) {
-    return columns <= 8 ? 8 : (columns + 15) / 16 * 16;
+    return (columns + 15) / 16 * 16;
 }
 
 /* Zeroed, 64-byte aligned floats; NULL when out of memory. Freed with free(). */

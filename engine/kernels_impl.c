@@ -40,7 +40,6 @@ enum { MOST_ROWS = 12 };
 
 typedef float vector __attribute__((vector_size(W * 4), aligned(4), may_alias));
 typedef int32_t ivector __attribute__((vector_size(W * 4), aligned(4), may_alias));
-typedef float vector8 __attribute__((vector_size((W < 8 ? W : 8) * 4), aligned(4), may_alias));
 
 INLINE vector load(const float *p) {
     return *(const vector *)p;
@@ -54,67 +53,60 @@ INLINE vector splat(float x) {
 
 /* ------------------------------------------------------------------ gemm */
 
-/* C [rows][columns * width of VECTOR] += A B, all of C in registers: each step broadcasts one
+/* C [rows][columns * W] += A B, all of C in registers: each step broadcasts one
  * element of A a row and multiplies it with a row of B. rows and columns are constants at every
  * call, so the loops unroll. */
-#define DEFINE_MICRO(NAME, VECTOR)                                                                 \
-    INLINE void NAME(const size_t rows, const size_t columns, size_t k, const float *a,            \
-                     size_t a_row, size_t a_col, const float *b, size_t ldb, float *c, size_t ldc, \
-                     const float *bias, bool accumulate) {                                         \
-        const size_t width = sizeof(VECTOR) / sizeof(float);                                       \
-        VECTOR sum[MOST_ROWS][4];                                                                  \
-        _Pragma("GCC unroll 16") for (size_t i = 0; i < rows; i++) {                               \
-            _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) sum[i][j] =               \
-                bias         ? *(const VECTOR *)(bias + j * width)                                 \
-                : accumulate ? *(const VECTOR *)(c + i * ldc + j * width)                          \
-                             : (VECTOR){0};                                                        \
-        }                                                                                          \
-        for (; k > 0; k--, a += a_col, b += ldb) {                                                 \
-            VECTOR row[4];                                                                         \
-            _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) row[j] =                  \
-                *(const VECTOR *)(b + j * width);                                                  \
-            _Pragma("GCC unroll 16") for (size_t i = 0; i < rows; i++) {                           \
-                float x = a[i * a_row];                                                            \
-                _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) sum[i][j] +=          \
-                    x * row[j];                                                                    \
-            }                                                                                      \
-        }                                                                                          \
-        _Pragma("GCC unroll 16") for (size_t i = 0; i < rows; i++) {                               \
-            _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) *                         \
-                (VECTOR *)(c + i * ldc + j * width) = sum[i][j];                                   \
-        }                                                                                          \
+INLINE void micro(const size_t rows, const size_t columns, size_t k, const float *a, size_t a_row,
+                  size_t a_col, const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
+                  bool accumulate) {
+    vector sum[MOST_ROWS][4];
+    _Pragma("GCC unroll 16") for (size_t i = 0; i < rows; i++) {
+        _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) sum[i][j] =
+            bias         ? load(bias + j * W)
+            : accumulate ? load(c + i * ldc + j * W)
+                         : (vector){0};
     }
-
-DEFINE_MICRO(micro, vector)
-DEFINE_MICRO(micro8, vector8)
+    for (; k > 0; k--, a += a_col, b += ldb) {
+        vector row[4];
+        _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) row[j] = load(b + j * W);
+        _Pragma("GCC unroll 16") for (size_t i = 0; i < rows; i++) {
+            float x = a[i * a_row];
+            _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) sum[i][j] += x * row[j];
+        }
+    }
+    _Pragma("GCC unroll 16") for (size_t i = 0; i < rows; i++) {
+        _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++)
+            store(c + i * ldc + j * W, sum[i][j]);
+    }
+}
 
 /* All rows of one panel of columns, at most MOST at a time. The rows are dealt out evenly: tiles of
  * 5 and 6 rows keep the multipliers busier than tiles of 6 and a rest of 2 would. */
-#define TILE(MICRO, MOST, COLUMNS, N)                                                              \
+#define TILE(MOST, COLUMNS, N)                                                                     \
     case N:                                                                                        \
         if (N <= MOST)                                                                             \
-            MICRO(N <= MOST ? N : MOST, COLUMNS, k, a, a_row, a_col, b, ldb, c, ldc, bias,         \
+            micro(N <= MOST ? N : MOST, COLUMNS, k, a, a_row, a_col, b, ldb, c, ldc, bias,         \
                   accumulate);                                                                     \
         break;
-#define DEFINE_PANEL(NAME, MICRO, MOST, COLUMNS)                                                   \
+#define DEFINE_PANEL(NAME, MOST, COLUMNS)                                                          \
     static void NAME(size_t m, size_t k, const float *a, size_t a_row, size_t a_col,               \
                      const float *b, size_t ldb, float *c, size_t ldc, const float *bias,          \
                      bool accumulate) {                                                            \
         for (size_t tiles = (m + MOST - 1) / MOST; tiles > 0; tiles--) {                           \
             size_t rows = (m + tiles - 1) / tiles;                                                 \
             switch (rows) {                                                                        \
-                TILE(MICRO, MOST, COLUMNS, 1)                                                      \
-                TILE(MICRO, MOST, COLUMNS, 2)                                                      \
-                TILE(MICRO, MOST, COLUMNS, 3)                                                      \
-                TILE(MICRO, MOST, COLUMNS, 4)                                                      \
-                TILE(MICRO, MOST, COLUMNS, 5)                                                      \
-                TILE(MICRO, MOST, COLUMNS, 6)                                                      \
-                TILE(MICRO, MOST, COLUMNS, 7)                                                      \
-                TILE(MICRO, MOST, COLUMNS, 8)                                                      \
-                TILE(MICRO, MOST, COLUMNS, 9)                                                      \
-                TILE(MICRO, MOST, COLUMNS, 10)                                                     \
-                TILE(MICRO, MOST, COLUMNS, 11)                                                     \
-                TILE(MICRO, MOST, COLUMNS, 12)                                                     \
+                TILE(MOST, COLUMNS, 1)                                                             \
+                TILE(MOST, COLUMNS, 2)                                                             \
+                TILE(MOST, COLUMNS, 3)                                                             \
+                TILE(MOST, COLUMNS, 4)                                                             \
+                TILE(MOST, COLUMNS, 5)                                                             \
+                TILE(MOST, COLUMNS, 6)                                                             \
+                TILE(MOST, COLUMNS, 7)                                                             \
+                TILE(MOST, COLUMNS, 8)                                                             \
+                TILE(MOST, COLUMNS, 9)                                                             \
+                TILE(MOST, COLUMNS, 10)                                                            \
+                TILE(MOST, COLUMNS, 11)                                                            \
+                TILE(MOST, COLUMNS, 12)                                                            \
             }                                                                                      \
             m -= rows;                                                                             \
             a += rows * a_row;                                                                     \
@@ -122,13 +114,12 @@ DEFINE_MICRO(micro8, vector8)
         }                                                                                          \
     }
 
-DEFINE_PANEL(panel_wide, micro, ROWS, COLS)
+DEFINE_PANEL(panel_wide, ROWS, COLS)
 #if defined(__AVX512F__)
-DEFINE_PANEL(panel_sixteen, micro, 12, 1)
+DEFINE_PANEL(panel_sixteen, 12, 1)
 #elif defined(__AVX2__)
-DEFINE_PANEL(panel_sixteen, micro, 6, 2)
+DEFINE_PANEL(panel_sixteen, 6, 2)
 #endif
-DEFINE_PANEL(panel_eight, micro8, 6, (W < 8 ? 2 : 1))
 
 /* The rows of a wide panel of B, moved together: with the stride of a large matrix they would fall
  * on few sets of the first-level cache and drive each other out. */
@@ -152,31 +143,22 @@ static void panel_packed(size_t m, size_t k, const float *a, size_t a_row, size_
     } while (k > 0);
 }
 
-/* n is 8 or a multiple of 16, so a panel of each width is all that can be left. */
+/* n is a multiple of 16. */
 static void gemm(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
                  const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
                  bool accumulate) {
     const bool pack = m >= PACK_WORTH_ROWS && ldb > COLS * W;
-    while (n > 0) {
-        size_t columns = 8;
-        if (n >= COLS * W) {
-            columns = COLS * W;
-            (pack ? panel_packed : panel_wide)(m, k, a, a_row, a_col, b, ldb, c, ldc, bias,
-                                               accumulate);
-#if defined(__AVX2__)
-        } else if (n >= 16) {
-            columns = 16;
-            panel_sixteen(m, k, a, a_row, a_col, b, ldb, c, ldc, bias, accumulate);
-#endif
-        } else {
-            panel_eight(m, k, a, a_row, a_col, b, ldb, c, ldc, bias, accumulate);
-        }
-        n -= columns;
-        b += columns;
-        c += columns;
+    for (; n >= COLS * W; n -= COLS * W) {
+        (pack ? panel_packed : panel_wide)(m, k, a, a_row, a_col, b, ldb, c, ldc, bias, accumulate);
+        b += COLS * W;
+        c += COLS * W;
         if (bias)
-            bias += columns;
+            bias += COLS * W;
     }
+#if defined(__AVX2__)
+    if (n > 0)
+        panel_sixteen(m, k, a, a_row, a_col, b, ldb, c, ldc, bias, accumulate);
+#endif
 }
 
 /* ------------------------------------------------------------------ dot products */
