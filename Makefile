@@ -63,7 +63,7 @@ LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all run demo test unit-test http-test lint format clean help deps deps-test bench bench-peers
+.PHONY: all run demo test test-binaries lint openapi format clean help deps deps-test bench bench-peers
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -131,6 +131,10 @@ $B/tests/%: tests/unit/%.c $(LIBRARIES)
 
 lint: deps-test ## formatting, clang-tidy, and both compilers with warnings as errors
 	sh tests/lint.sh
+
+openapi: all ## write api/openapi.json anew, from the binary's own tables
+	sh tests/openapi.sh $B/denoised > api/openapi.json.new
+	mv api/openapi.json.new api/openapi.json
 
 format: ## rewrite the sources in the house style
 	clang-format -i $(shell git ls-files '*.c' '*.h')
