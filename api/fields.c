@@ -14,6 +14,15 @@ int fields_index(const char *const *names, const char *text) {
     return -1;
 }
 
+const char *fields_list(const char *const *names, struct arena *arena) {
+    char list[256] = "";
+    for (int i = 0; names[i]; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s\"%s\"", i ? ", " : "", names[i]);
+    }
+    return arena_format(arena, "%s", list);
+}
+
 /* ------------------------------------------------------------------ unknown names */
 
 /* Edits, or swaps of neighbours, that make one word of the other (optimal string alignment); 99 for
@@ -148,12 +157,8 @@ static void set_text(const struct field *field, const char *text, void *target, 
         *(int *)at = index;
         return;
     }
-    char list[256] = "";
-    for (int i = 0; field->choices[i]; i++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s\"%s\"", i ? ", " : "", field->choices[i]);
-    }
-    problem_add(wrong, pointer, "must be %s%s", field->choices[1] ? "one of " : "", list);
+    problem_add(wrong, pointer, "must be %s%s", field->choices[1] ? "one of " : "",
+                fields_list(field->choices, wrong->arena));
 }
 
 static void read_value(const struct field *field, const cJSON *value, void *target,
@@ -295,14 +300,19 @@ void fields_write_value(const struct field *field, const void *source, struct js
     }
 }
 
-void fields_write_group(const struct field_set *set, const char *group, const void *source,
-                        struct json_writer *json) {
-    json_key(json, group);
-    json_open(json, '{');
+void fields_write_members(const struct field_set *set, const char *group, const void *source,
+                          struct json_writer *json) {
     for (size_t i = 0; i < set->count; i++)
         if (strcmp(set->rows[i].group, group) == 0) {
             json_key(json, set->rows[i].name);
             fields_write_value(&set->rows[i], source, json);
         }
+}
+
+void fields_write_group(const struct field_set *set, const char *group, const void *source,
+                        struct json_writer *json) {
+    json_key(json, group);
+    json_open(json, '{');
+    fields_write_members(set, group, source, json);
     json_close(json, '}');
 }

@@ -52,10 +52,16 @@ void fields_read(const struct field_set *set, const char *group, const cJSON *ob
 void fields_read_query(const struct field_set *set, const struct http_request *request,
                        void *target, struct problem_fields *wrong);
 
-/* Writes the value of one row, or of all rows of a group as members. */
+/* Writes the value of one row; all rows of a group, as members of the object that is open; or the
+ * group as a member of its own. */
 void fields_write_value(const struct field *field, const void *source, struct json_writer *json);
+void fields_write_members(const struct field_set *set, const char *group, const void *source,
+                          struct json_writer *json);
 void fields_write_group(const struct field_set *set, const char *group, const void *source,
                         struct json_writer *json);
+
+/* The names, quoted, with commas between them: for a message. */
+const char *fields_list(const char *const *names, struct arena *arena);
 
 /* Index of text in a NULL-terminated list, or -1. */
 int fields_index(const char *const *names, const char *text);

@@ -222,13 +222,14 @@ static int preferred_wait(struct http_exchange *exchange) {
 static struct submission *make_submission(struct http_exchange *exchange,
                                           const struct job_request *request) {
     struct submission *submission = http_alloc(exchange, sizeof *submission);
-    struct buffer spec = {0};
+    struct buffer spec = {0}, dataset = {0};
     spec_write(request, &(struct json_writer){.out = &spec});
-    if (submission && !spec.failed) {
+    spec_dataset_name(&request->spec, &dataset);
+    if (submission && !spec.failed && !dataset.failed) {
         struct job *job = &submission->job;
         id_new(job->id);
         job->name = request->name[0] ? http_format(exchange, "%s", request->name) : NULL;
-        job->dataset = http_format(exchange, "%s", dn_patterns[request->spec.dataset.pattern].name);
+        job->dataset = http_format(exchange, "%.*s", (int)dataset.length, dataset.data);
         job->spec = http_format(exchange, "%.*s", (int)spec.length, spec.data);
         job->epochs = request->spec.training.epochs;
         job->steps = (int64_t)job->epochs * dn_spec_steps_per_epoch(&request->spec);
@@ -238,6 +239,7 @@ static struct submission *make_submission(struct http_exchange *exchange,
     }
     bool made = submission && submission->job.spec && submission->job.dataset;
     buffer_clear(&spec);
+    buffer_clear(&dataset);
     if (!made)
         problem(exchange, 503, "no_memory", "not enough memory for this job");
     return made ? submission : NULL;

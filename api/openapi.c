@@ -29,6 +29,14 @@ static void reference(struct json_writer *json, const char *schema) {
 static void write_group_schema(const struct field_set *set, const char *group,
                                struct json_writer *json);
 
+static void write_choices(const struct field *field, struct json_writer *json) {
+    json_key(json, "enum");
+    json_open(json, '[');
+    for (int i = 0; field->choices[i]; i++)
+        json_string(json, field->choices[i]);
+    json_close(json, ']');
+}
+
 static void write_number_limits(const struct field *field, struct json_writer *json) {
     json_key(json, field->flags & FIELD_OPEN_MIN ? "exclusiveMinimum" : "minimum");
     json_double(json, field->min);
@@ -40,15 +48,41 @@ static void write_number_limits(const struct field *field, struct json_writer *j
     }
 }
 
+/* The forms of one data set: its name, or an object with the rows of the group "dataset". */
+static void write_source_schemas(const struct field_set *set, struct json_writer *json) {
+    for (size_t i = 0; i < set->count; i++) {
+        const struct field *row = &set->rows[i];
+        if (strcmp(row->group, "dataset") != 0 || row->type != FIELD_CHOICE)
+            continue;
+        json_open(json, '{');
+        write_choices(row, json);
+        json_close(json, '}');
+    }
+    json_open(json, '{');
+    write_group_schema(set, "dataset", json);
+    json_close(json, '}');
+}
+
 /* What the owner of a FIELD_OTHER reads, by name. */
 static void write_other(const struct field_set *set, const struct field *field,
                         struct json_writer *json) {
     if (strcmp(field->name, "dataset") == 0) {
         json_key(json, "anyOf");
         json_open(json, '[');
-        json_raw(json, "{\"enum\":[\"spiral\",\"moons\",\"s_curve\"]}");
+        write_source_schemas(set, json);
         json_open(json, '{');
-        write_group_schema(set, field->name, json);
+        member(json, "type", "array");
+        json_key(json, "minItems");
+        json_integer(json, 1);
+        json_key(json, "maxItems");
+        json_integer(json, DN_MAX_CLASSES);
+        json_key(json, "items");
+        json_open(json, '{');
+        json_key(json, "anyOf");
+        json_open(json, '[');
+        write_source_schemas(set, json);
+        json_close(json, ']');
+        json_close(json, '}');
         json_close(json, '}');
         json_close(json, ']');
     } else { /* noise */
@@ -80,13 +114,8 @@ static void write_field_schema(const struct field_set *set, const struct field *
         json_key(json, "maxLength");
         json_integer(json, (int64_t)field->max);
     }
-    if (field->type == FIELD_CHOICE) {
-        json_key(json, "enum");
-        json_open(json, '[');
-        for (int i = 0; field->choices[i]; i++)
-            json_string(json, field->choices[i]);
-        json_close(json, ']');
-    }
+    if (field->type == FIELD_CHOICE)
+        write_choices(field, json);
     if (field->type == FIELD_OTHER)
         write_other(set, field, json);
 }

@@ -20,10 +20,12 @@ static const struct field rows[] = {
     {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, preset_names,
      "The complete recipe that every field not given comes from."},
     {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,
-     "The name of a built-in data set, or an object with name, n and seed."},
-    CHOICE("dataset", "name", dataset.pattern, pattern_names, "A built-in data set."),
-    INTEGER("dataset", "n", dataset.n, 1, DN_MAX_POINTS, "Training points to draw."),
-    {"dataset", "seed", FIELD_SEED, AT(spec.dataset.seed), 0, 0, 0, NULL,
+     "What to learn: the name of a built-in data set, or an object that says more; or a list of "
+     "these, each of which becomes a class (its place in the list)."},
+    CHOICE("dataset", "name", dataset.sources[0].pattern, pattern_names, "A built-in data set."),
+    INTEGER("dataset", "n", dataset.sources[0].n, 1, DN_MAX_POINTS,
+            "Training points to draw; of each, in a list. At most 1000000 in all."),
+    {"dataset", "seed", FIELD_SEED, AT(spec.dataset.sources[0].seed), 0, 0, 0, NULL,
      "Of the draw; the job's seed if not given."},
 
     GROUP("diffusion", "The forward process."),
@@ -56,6 +58,9 @@ static const struct field rows[] = {
     CHOICE("training", "loss", training.loss, dn_loss_names, "Mean squared or absolute error."),
     NUMBER("training", "validation_fraction", training.validation_fraction, 0, 0.9, 0,
            "Fresh points for the validation loss, as a share of n."),
+    CHOICE("training", "normalization", training.normalization, dn_normalization_names,
+           "From data units to the network's: all axes jointly to [-1, 1], or each axis to mean 0 "
+           "and variance 1."),
     NUMBER("training", "ema_decay", training.ema_decay, 0, 0.999999, 0,
            "Of the averaged weights that are sampled from; 0 for none."),
     CHOICE("training", "lr_schedule", training.lr_schedule, dn_lr_schedule_names,
@@ -63,7 +68,8 @@ static const struct field rows[] = {
     NUMBER("training", "gradient_clip", training.gradient_clip, 0, 1e9, 0,
            "Largest norm of the gradient; 0 for no limit."),
     NUMBER("training", "p_uncond", training.p_uncond, 0, 1, 0,
-           "Share of labels dropped for guidance; without classes it does nothing."),
+           "Share of points whose label is hidden, which guidance needs; without classes it does "
+           "nothing."),
     INTEGER("training", "checkpoint_every", training.checkpoint_every, 1, DN_MAX_EPOCHS,
             "Epochs between checkpoints; the first and the last epoch always make one."),
     INTEGER("training", "threads", training.threads, 1, DN_MAX_THREADS,
@@ -74,24 +80,59 @@ static const struct field rows[] = {
 };
 const struct field_set spec_fields = {rows, sizeof rows / sizeof rows[0]};
 
-static void read_dataset(const cJSON *dataset, struct job_request *job,
-                         struct problem_fields *wrong) {
-    if (!dataset)
-        return;
-    if (cJSON_IsObject(dataset)) {
-        fields_read(&spec_fields, "dataset", dataset, job, wrong);
-    } else if (cJSON_IsString(dataset)) {
-        int pattern = fields_index(pattern_names, dataset->valuestring);
+/* One data set over `source`, which holds the defaults. A field's pointer begins with `pointer`. */
+static void read_source(const cJSON *json, const char *pointer, struct dn_source *source,
+                        struct problem_fields *wrong) {
+    if (cJSON_IsObject(json)) {
+        struct job_request one = {.spec.dataset.sources = {*source}};
+        struct problem_fields inner = {.arena = wrong->arena};
+        fields_read(&spec_fields, "dataset", json, &one, &inner);
+        *source = one.spec.dataset.sources[0];
+        for (int i = 0; i < inner.count && i < PROBLEM_MAX_FIELDS; i++)
+            problem_add(wrong,
+                        arena_format(wrong->arena, "%s%s", pointer,
+                                     inner.items[i].pointer + strlen("/dataset")),
+                        "%s", inner.items[i].detail);
+    } else if (cJSON_IsString(json)) {
+        int pattern = fields_index(pattern_names, json->valuestring);
         if (pattern >= 0)
-            job->spec.dataset.pattern = (enum dn_pattern)pattern;
+            source->pattern = pattern;
         else
-            problem_add(wrong, "/dataset",
-                        "there is no data set \"%.80s\"; the built-in ones are \"spiral\", "
-                        "\"moons\" and \"s_curve\"",
-                        dataset->valuestring);
+            problem_add(wrong, pointer, "there is no data set \"%.80s\"; the built-in ones are %s",
+                        json->valuestring, fields_list(pattern_names, wrong->arena));
     } else {
-        problem_add(wrong, "/dataset",
-                    "must be the name of a data set, or an object with name, n and seed");
+        problem_add(wrong, pointer,
+                    "must be the name of a data set, an object with name, n and seed, or a list "
+                    "of these");
+    }
+}
+
+/* A list of one is the same as its one member. */
+static void read_dataset(const cJSON *json, struct job_request *job, struct problem_fields *wrong) {
+    struct dn_dataset_spec *dataset = &job->spec.dataset;
+    const struct dn_source defaults = dataset->sources[0];
+    if (!json)
+        return;
+    if (!cJSON_IsArray(json)) {
+        read_source(json, "/dataset", &dataset->sources[0], wrong);
+        return;
+    }
+    const int count = cJSON_GetArraySize(json);
+    if (count < 1 || count > DN_MAX_CLASSES) {
+        problem_add(wrong, "/dataset", "must be a list of 1 to %d data sets", DN_MAX_CLASSES);
+        return;
+    }
+    dataset->source_count = count;
+    dataset->classes = count > 1 ? count : 0;
+    int k = 0;
+    for (const cJSON *member = json->child; member; member = member->next, k++) {
+        dataset->sources[k] = defaults;
+        if (cJSON_IsArray(member))
+            problem_add(wrong, arena_format(wrong->arena, "/dataset/%d", k),
+                        "must be one data set, not a list");
+        else
+            read_source(member, arena_format(wrong->arena, "/dataset/%d", k), &dataset->sources[k],
+                        wrong);
     }
 }
 
@@ -106,11 +147,28 @@ void spec_read(const cJSON *json, struct job_request *job, struct problem_fields
     job->spec = dn_presets[index > 0 ? index : 0].spec;
     int before = wrong->count;
     fields_read(&spec_fields, "", json, job, wrong);
-    job->spec.dataset.seed = job->spec.seed;
+    job->spec.dataset.sources[0].seed = job->spec.seed;
     read_dataset(cJSON_GetObjectItemCaseSensitive(json, "dataset"), job, wrong);
     struct dn_error error;
     if (wrong->count == before && dn_spec_check(&job->spec, &error) != DN_OK)
         problem_add(wrong, "", "%s", error.text);
+}
+
+static void write_source(const struct dn_source *source, struct json_writer *json) {
+    const struct job_request one = {.spec.dataset.sources = {*source}};
+    json_open(json, '{');
+    fields_write_members(&spec_fields, "dataset", &one, json);
+    json_close(json, '}');
+}
+
+static void write_dataset(const struct dn_dataset_spec *dataset, struct json_writer *json) {
+    json_key(json, "dataset");
+    if (dataset->source_count > 1)
+        json_open(json, '[');
+    for (int k = 0; k < dataset->source_count; k++)
+        write_source(&dataset->sources[k], json);
+    if (dataset->source_count > 1)
+        json_close(json, ']');
 }
 
 void spec_write(const struct job_request *job, struct json_writer *json) {
@@ -119,7 +177,9 @@ void spec_write(const struct job_request *job, struct json_writer *json) {
         const struct field *row = &rows[i];
         if (row->group[0] || (strcmp(row->name, "name") == 0 && !job->name[0]))
             continue;
-        if (row->type == FIELD_GROUP || row->type == FIELD_OTHER) {
+        if (row->type == FIELD_OTHER) {
+            write_dataset(&job->spec.dataset, json);
+        } else if (row->type == FIELD_GROUP) {
             fields_write_group(&spec_fields, row->name, job, json);
         } else {
             json_key(json, row->name);
@@ -127,4 +187,9 @@ void spec_write(const struct job_request *job, struct json_writer *json) {
         }
     }
     json_close(json, '}');
+}
+
+void spec_dataset_name(const struct dn_spec *spec, struct buffer *out) {
+    for (int k = 0; k < spec->dataset.source_count; k++)
+        buffer_format(out, "%s%s", k ? "+" : "", pattern_names[spec->dataset.sources[k].pattern]);
 }

@@ -24,4 +24,7 @@ void spec_read(const cJSON *json, struct job_request *job, struct problem_fields
 /* Writes the complete job; sending it again asks for the same training. */
 void spec_write(const struct job_request *job, struct json_writer *json);
 
+/* What a job says it learns: the names of its data sets, joined with "+". */
+void spec_dataset_name(const struct dn_spec *spec, struct buffer *out);
+
 #endif

@@ -54,6 +54,7 @@ enum dn_beta_schedule { DN_BETA_LINEAR, DN_BETA_COSINE };
 enum dn_prediction { DN_EPSILON };
 enum dn_time_embedding { DN_SINUSOIDAL, DN_LEARNED };
 enum dn_conditioning { DN_ADD, DN_MULTIPLY };
+enum dn_normalization { DN_MINMAX, DN_STANDARDIZE };
 enum dn_loss { DN_MSE, DN_MAE };
 enum dn_lr_schedule { DN_LR_CONSTANT, DN_LR_COSINE };
 
@@ -61,6 +62,7 @@ enum dn_lr_schedule { DN_LR_CONSTANT, DN_LR_COSINE };
 enum {
     DN_MAX_POINTS = 1000000,
     DN_MAX_DIM = 64,
+    DN_MAX_CLASSES = 64,
     DN_MAX_TIMESTEPS = 4000,
     DN_MIN_HIDDEN_SIZE = 8,
     DN_MAX_HIDDEN_SIZE = 1024,
@@ -71,10 +73,23 @@ enum {
     DN_MAX_THREADS = 64,
 };
 
+/* Where points come from. A pattern is endless: n training points are drawn, and n *
+ * validation_fraction more (rounded down) to validate with. Of the n rows of an uploaded set, that
+ * share is held out to validate with. */
+enum { DN_UPLOADED = -1 };
+struct dn_source {
+    int pattern; /* enum dn_pattern, or DN_UPLOADED: the caller has the points */
+    int n;
+    uint64_t seed; /* of the draw, or of the choice of what is held out */
+};
+
+/* One source, or a mixture of several, each of which is a class of its own (its index). */
 struct dn_dataset_spec {
-    enum dn_pattern pattern;
-    int n;         /* training points */
-    uint64_t seed; /* of the draw */
+    int source_count;
+    int dim;     /* coordinates of a point; 2 for patterns */
+    int classes; /* labels are 0..classes-1; 0: the model is unconditional. source_count for a
+                    mixture; the number of labels of a single, uploaded source */
+    struct dn_source sources[DN_MAX_CLASSES];
 };
 
 struct dn_diffusion_spec {
@@ -98,11 +113,14 @@ struct dn_training_spec {
     int batch_size;
     double learning_rate;
     enum dn_loss loss;
-    double validation_fraction; /* round-down share of n; fresh points for a pattern */
-    double ema_decay;           /* 0: none; samples and val_loss then use the raw weights */
+    double validation_fraction;          /* see dn_source */
+    enum dn_normalization normalization; /* from data units to model units: jointly to [-1, 1], or
+                                            per axis to mean 0 and variance 1 */
+    double ema_decay; /* 0: none; samples and val_loss then use the raw weights */
     enum dn_lr_schedule lr_schedule;
     double gradient_clip; /* largest global gradient norm; 0: no clipping */
-    double p_uncond; /* share of labels dropped for guidance; without classes it does nothing */
+    double p_uncond;      /* share of points whose label is hidden, so that the model learns to do
+                             without (Ho & Salimans 2022); without classes it does nothing */
     int checkpoint_every; /* epochs */
     int threads;          /* that a step is split over; makes no difference to the results */
 };
@@ -127,6 +145,9 @@ extern const size_t dn_preset_count; /* dn_presets[0] is "default" */
 
 /* Says the first thing that is wrong with a spec. */
 enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error);
+
+/* How many training and validation points source k stands for; either may be NULL. */
+void dn_source_split(const struct dn_spec *spec, int k, size_t *n, size_t *n_val);
 
 /* Training steps per epoch, and parameters of the network, of a checked spec. The last, partial
  * batch is kept. */
@@ -154,6 +175,30 @@ double dn_pattern_distance(enum dn_pattern pattern, const double point[2], doubl
 
 /* Mean over points [n][2] of that distance; NAN when n is 0. */
 double dn_pattern_mean_distance(enum dn_pattern pattern, const float *points, size_t n);
+
+/* Points to train on, data units: the training points of all sources in order, then the validation
+ * points. Whoever filled it in owns it; a trainer copies what it needs. */
+struct dn_data {
+    int dim;
+    size_t n, n_val;       /* training, validation */
+    const float *points;   /* [n + n_val][dim], finite, at most 1e30 */
+    const int32_t *labels; /* [n + n_val] in 0..classes-1, or NULL */
+    int classes;           /* 0 without labels */
+};
+
+/* An uploaded set: what a source with DN_UPLOADED stands for. */
+struct dn_upload {
+    size_t n;              /* as in its source */
+    const float *points;   /* [n][dim] of the spec */
+    const int32_t *labels; /* [n], or NULL; they count if the set is the only source */
+};
+
+/* Draws from the patterns of a spec, and deals out the uploaded sets: uploads [source_count] is
+ * read where a source is DN_UPLOADED, and may be NULL if none is. To be freed with dn_data_clear.
+ */
+enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *uploads,
+                            struct dn_data *out, struct dn_error *error);
+void dn_data_clear(struct dn_data *data);
 
 /* ------------------------------------------------------------------ kernels */
 
@@ -199,9 +244,10 @@ struct dn_epoch {
     double gradient_norm; /* mean over the epoch's steps, before clipping */
 };
 
-/* Draws the data, fits the transform, initialises the weights. The trainer copies the spec. */
-enum dn_status dn_trainer_new(const struct dn_spec *spec, struct dn_trainer **out,
-                              struct dn_error *error);
+/* Fits the transform, initialises the weights. The trainer copies the spec, and the data; NULL:
+ * drawn from the patterns of the spec. DN_INVALID if either is not right, or if they do not fit. */
+enum dn_status dn_trainer_new(const struct dn_spec *spec, const struct dn_data *data,
+                              struct dn_trainer **out, struct dn_error *error);
 void dn_trainer_free(struct dn_trainer *trainer);
 
 /* Threads that the caller lends. run() calls work(argument, part) once for each part 0..size-1, at
@@ -273,6 +319,7 @@ extern const char *const dn_beta_schedule_names[];
 extern const char *const dn_prediction_names[];
 extern const char *const dn_time_embedding_names[];
 extern const char *const dn_conditioning_names[];
+extern const char *const dn_normalization_names[];
 extern const char *const dn_loss_names[];
 extern const char *const dn_lr_schedule_names[];
 extern const char *const dn_sampler_names[];

@@ -9,7 +9,7 @@
 
 #include "engine/internal.h"
 
-void transform_fit(struct transform *transform, const float *points, size_t n, int dim) {
+static void fit_minmax(struct transform *transform, const float *points, size_t n, int dim) {
     float low = points[0], high = points[0];
     for (size_t i = 1; i < n * (size_t)dim; i++) {
         low = fminf(low, points[i]);
@@ -21,6 +21,35 @@ void transform_fit(struct transform *transform, const float *points, size_t n, i
         transform->low[j] = -1;
         transform->high[j] = 1;
     }
+}
+
+/* Axis j of points [n][dim]. */
+static void fit_standard(struct transform *transform, const float *points, size_t n, size_t dim,
+                         size_t j) {
+    float low = points[j], high = points[j];
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        low = fminf(low, points[i * dim + j]);
+        high = fmaxf(high, points[i * dim + j]);
+        sum += (double)points[i * dim + j];
+    }
+    /* of a constant axis the mean may be off by a rounding error, which must not be scaled up */
+    double mean = high > low ? sum / (double)n : (double)low;
+    for (size_t i = 0; i < n; i++)
+        squares += ((double)points[i * dim + j] - mean) * ((double)points[i * dim + j] - mean);
+    transform->shift[j] = mean;
+    transform->scale[j] = high > low ? 1 / sqrt(squares / (double)n) : 1;
+    transform->low[j] = (float)(((double)low - mean) * transform->scale[j]);
+    transform->high[j] = (float)(((double)high - mean) * transform->scale[j]);
+}
+
+void transform_fit(struct transform *transform, enum dn_normalization normalization,
+                   const float *points, size_t n, int dim) {
+    if (normalization == DN_MINMAX)
+        fit_minmax(transform, points, n, dim);
+    else
+        for (size_t j = 0; j < (size_t)dim; j++)
+            fit_standard(transform, points, n, (size_t)dim, j);
 }
 
 void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
@@ -41,16 +70,16 @@ void transform_backward(const struct transform *transform, size_t n, int dim, co
         }
 }
 
-enum dn_status model_new(const struct dn_spec *spec, int dim, struct dn_model **out,
+enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out,
                          struct dn_error *error) {
     struct dn_model *model = calloc(1, sizeof *model);
     if (!model)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     model->spec = *spec;
-    model->dim = dim;
+    model->dim = spec->dataset.dim;
     enum dn_status status = schedule_init(&model->schedule, &spec->diffusion, error);
     if (status == DN_OK)
-        status = network_init(&model->network, dim, spec, error);
+        status = network_init(&model->network, spec, error);
     if (status == DN_OK && !(model->parameters = floats_new(model->network.size)))
         status = error_set(error, DN_NO_MEMORY, "out of memory");
     if (status != DN_OK) {
@@ -86,7 +115,7 @@ void dn_model_transform(const struct dn_model *model, double *shift, double *sca
 
 int64_t dn_spec_parameters(const struct dn_spec *spec) {
     struct network network;
-    network_layout(&network, 2, spec);
+    network_layout(&network, spec);
     return network_parameters(&network);
 }
 
@@ -103,15 +132,14 @@ void serial_parameters(struct serial *serial, const struct network *network, flo
 
 /* Everything that comes before the weights. */
 static void serial_header(struct serial *serial, struct dn_model *model) {
-    serial_mark(serial, "denoised model 1");
+    serial_mark(serial, "denoised model 2");
     serial_spec(serial, &model->spec);
-    serial_int(serial, &model->dim);
     serial_int(serial, &model->epoch);
-    if (model->dim < 1 || model->dim > DN_MAX_DIM) {
+    if (model->spec.dataset.dim < 1 || model->spec.dataset.dim > DN_MAX_DIM) {
         serial->failed = true;
         return;
     }
-    size_t dim = (size_t)model->dim;
+    size_t dim = (size_t)model->spec.dataset.dim;
     serial_block(serial, model->transform.shift, dim * sizeof(double));
     serial_block(serial, model->transform.scale, dim * sizeof(double));
     serial_block(serial, model->transform.low, dim * sizeof(float));
@@ -147,7 +175,7 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
     serial_header(&serial, &header);
     if (serial.failed || dn_spec_check(&header.spec, NULL) != DN_OK)
         return error_set(error, DN_CORRUPT, "not a model of this version");
-    enum dn_status status = model_new(&header.spec, header.dim, &model, error);
+    enum dn_status status = model_new(&header.spec, &model, error);
     if (status != DN_OK || !model)
         return status;
     model->epoch = header.epoch;

@@ -16,8 +16,11 @@ struct transform {
         high[DN_MAX_DIM]; /* range of the training data, in model units: for clipping */
 };
 
-/* Joint min-max over all coordinates of points [n][dim]: the smallest becomes -1, the largest 1. */
-void transform_fit(struct transform *transform, const float *points, size_t n, int dim);
+/* Fits the transform to points [n][dim]. DN_MINMAX: over all coordinates jointly, the smallest
+ * becomes -1, the largest 1. DN_STANDARDIZE: each axis gets mean 0 and variance 1; one that is
+ * constant is only shifted. */
+void transform_fit(struct transform *transform, enum dn_normalization normalization,
+                   const float *points, size_t n, int dim);
 void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
                        float *model);
 void transform_backward(const struct transform *transform, size_t n, int dim, const float *model,
@@ -25,7 +28,8 @@ void transform_backward(const struct transform *transform, size_t n, int dim, co
 
 struct dn_model {
     struct dn_spec spec;
-    int dim, epoch;
+    int dim; /* spec.dataset.dim */
+    int epoch;
     struct transform transform;
     struct schedule schedule;
     struct network network;
@@ -33,8 +37,7 @@ struct dn_model {
 };
 
 /* A model with zero weights, to be filled in. */
-enum dn_status model_new(const struct dn_spec *spec, int dim, struct dn_model **out,
-                         struct dn_error *error);
+enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out, struct dn_error *error);
 
 /* The unpadded weights of a parameter block. */
 void serial_parameters(struct serial *serial, const struct network *network, float *parameters);

@@ -12,8 +12,9 @@
 
 /* ------------------------------------------------------------------ layout */
 
-static void tensor_place(struct network *network, struct tensor *tensor, int rows, int cols) {
-    *tensor = (struct tensor){network->size, rows, cols, kernels_pad((size_t)cols)};
+static void tensor_place(struct network *network, struct tensor *tensor, int rows, int cols,
+                         bool summed) {
+    *tensor = (struct tensor){network->size, rows, cols, kernels_pad((size_t)cols), summed};
     network->size += (size_t)rows * tensor->ld;
     network->size = (network->size + 15) / 16 * 16;
     network->tensors[network->tensor_count++] = tensor;
@@ -25,12 +26,13 @@ double network_sinusoid(int hidden, int position, int r) {
     return r % 2 == 0 ? sin(position * frequency) : cos(position * frequency);
 }
 
-void network_layout(struct network *network, int dim, const struct dn_spec *spec) {
+void network_layout(struct network *network, const struct dn_spec *spec) {
     memset(network, 0, sizeof *network);
     int H = network->hidden = spec->network.hidden_size;
     int T = network->timesteps = spec->diffusion.timesteps;
+    int dim = network->dim = spec->dataset.dim;
     bool sinusoidal = spec->network.time_embedding == DN_SINUSOIDAL;
-    network->dim = dim;
+    network->classes = spec->dataset.classes;
     network->layer_count = spec->network.hidden_layers;
     network->time_embedding = spec->network.time_embedding;
     network->conditioning = spec->network.conditioning;
@@ -38,19 +40,21 @@ void network_layout(struct network *network, int dim, const struct dn_spec *spec
     network->dim_ld = kernels_pad((size_t)dim);
     for (int l = 0; l < network->layer_count; l++) {
         struct layer *layer = &network->layers[l];
-        tensor_place(network, &layer->weight, l == 0 ? dim : H, H);
-        tensor_place(network, &layer->bias, 1, H);
-        tensor_place(network, &layer->embedding, sinusoidal ? H : T, H);
+        tensor_place(network, &layer->weight, l == 0 ? dim : H, H, false);
+        tensor_place(network, &layer->bias, 1, H, true);
+        tensor_place(network, &layer->embedding, sinusoidal ? H : T, H, !sinusoidal);
         if (sinusoidal)
-            tensor_place(network, &layer->embedding_bias, 1, H);
+            tensor_place(network, &layer->embedding_bias, 1, H, true);
+        if (network->classes)
+            tensor_place(network, &layer->label, network->classes + 1, H, true);
     }
-    tensor_place(network, &network->out_weight, dim, H);
-    tensor_place(network, &network->out_bias, 1, dim);
+    tensor_place(network, &network->out_weight, dim, H, false);
+    tensor_place(network, &network->out_bias, 1, dim, true);
 }
 
-enum dn_status network_init(struct network *network, int dim, const struct dn_spec *spec,
+enum dn_status network_init(struct network *network, const struct dn_spec *spec,
                             struct dn_error *error) {
-    network_layout(network, dim, spec);
+    network_layout(network, spec);
     int H = network->hidden, T = network->timesteps;
     if (network->time_embedding == DN_SINUSOIDAL) {
         network->sinusoid = floats_new((size_t)T * (size_t)H);
@@ -93,6 +97,9 @@ static void tensor_normal(const struct tensor *tensor, uint64_t seed, uint32_t n
                        (size_t)tensor->cols, p + tensor->offset + (size_t)i * tensor->ld);
 }
 
+/* Numbers of the tensors that only some networks have: the others keep theirs. */
+enum { LABEL_TENSORS = 1000 };
+
 void network_initialise(const struct network *network, uint64_t seed, float *parameters) {
     memset(parameters, 0, network->size * sizeof *parameters);
     bool table = network->time_embedding == DN_LEARNED;
@@ -104,96 +111,155 @@ void network_initialise(const struct network *network, uint64_t seed, float *par
             tensor_normal(&layer->embedding, seed, number + 1, parameters);
         else
             tensor_glorot(&layer->embedding, seed, number + 1, false, parameters);
+        if (network->classes)
+            tensor_normal(&layer->label, seed, LABEL_TENSORS + (uint32_t)l, parameters);
     }
     tensor_glorot(&network->out_weight, seed, 2 * (uint32_t)network->layer_count, true, parameters);
 }
 
 /* ------------------------------------------------------------------ time */
 
+/* How many floats the tables of a batch need: e_l of slots and times, sinusoid, bias. */
+static void time_rows_place(struct time_rows *rows, const struct network *network, bool training) {
+    const size_t ld = network->hidden_ld, layers = (size_t)network->layer_count;
+    const size_t slots = layers * (size_t)rows->capacity * ld;
+    const size_t times = layers * (size_t)rows->time_capacity * ld;
+    float *next = rows->floats + (size_t)rows->time_capacity * ld + ld;
+    rows->gathered = rows->floats;
+    rows->bias = next - ld;
+    rows->embedded = next, next += slots;
+    rows->time_embedded = network->classes ? next : rows->embedded;
+    next += network->classes ? times : 0;
+    if (!training)
+        return;
+    rows->gradient = next, next += slots;
+    rows->time_gradient = network->classes ? next : rows->gradient;
+}
+
 enum dn_status time_rows_init(struct time_rows *rows, const struct network *network, int capacity,
                               bool training, struct dn_error *error) {
     memset(rows, 0, sizeof *rows);
-    if (capacity > network->timesteps)
-        capacity = network->timesteps;
-    size_t table = (size_t)network->layer_count * (size_t)capacity * network->hidden_ld;
-    rows->capacity = capacity;
-    rows->t = calloc((size_t)capacity, sizeof *rows->t);
-    rows->slot_of = malloc(((size_t)network->timesteps + 1) * sizeof *rows->slot_of);
-    rows->embedded = floats_new(table);
-    rows->gradient = training ? floats_new(table) : NULL;
-    rows->gathered = floats_new((size_t)capacity * (size_t)network->hidden);
-    rows->bias = floats_new(network->hidden_ld);
-    if (!rows->t || !rows->slot_of || !rows->embedded || !rows->gathered || !rows->bias ||
-        (training && !rows->gradient)) {
+    const int T = network->timesteps, labels = network->classes + 1;
+    rows->capacity = capacity < T * labels ? capacity : T * labels;
+    rows->time_capacity = capacity < T ? capacity : T;
+    const size_t slots = (size_t)rows->capacity, times = (size_t)rows->time_capacity;
+    const size_t pairs = times * (size_t)labels;
+    const size_t integers = times + (size_t)T + 1 + pairs + 2 * slots;
+    const size_t tables = (slots + (network->classes ? times : 0)) * (size_t)network->layer_count;
+    rows->integers = malloc(integers * sizeof *rows->integers);
+    rows->floats = floats_new((tables * (training ? 2 : 1) + times + 1) * network->hidden_ld);
+    if (!rows->integers || !rows->floats) {
         time_rows_clear(rows);
         return error_set(error, DN_NO_MEMORY, "out of memory");
     }
-    memset(rows->slot_of, 0xff, ((size_t)network->timesteps + 1) * sizeof *rows->slot_of);
+    memset(rows->integers, 0xff, integers * sizeof *rows->integers);
+    rows->t = rows->integers;
+    rows->time_of = rows->t + times;
+    rows->slot_of = rows->time_of + T + 1;
+    rows->slot_time = rows->slot_of + pairs;
+    rows->slot_label = rows->slot_time + slots;
+    time_rows_place(rows, network, training);
     return DN_OK;
 }
 
 void time_rows_clear(struct time_rows *rows) {
-    free(rows->t);
-    free(rows->slot_of);
-    free(rows->embedded);
-    free(rows->gradient);
-    free(rows->gathered);
-    free(rows->bias);
+    free(rows->integers);
+    free(rows->floats);
     memset(rows, 0, sizeof *rows);
 }
 
+/* The rows of one layer in a table [layers][capacity][hidden_ld]. */
+static float *table_layer(float *table, int capacity, const struct network *network, int l) {
+    return table + (size_t)l * (size_t)capacity * network->hidden_ld;
+}
+
 /* The rows e_l (or their gradient) of one layer. */
-static float *time_layer(const struct time_rows *rows, const struct network *network, float *table,
+static float *slot_layer(const struct time_rows *rows, const struct network *network, float *table,
                          int l) {
-    return table + (size_t)l * (size_t)rows->capacity * network->hidden_ld;
+    return table_layer(table, rows->capacity, network, l);
+}
+
+/* e_l(t) of all distinct t. */
+static void times_embed(struct time_rows *rows, const struct network *network,
+                        const float *parameters, int l) {
+    const struct kernels *k = kernels_get();
+    const size_t H = (size_t)network->hidden, ld = network->hidden_ld;
+    const size_t count = (size_t)rows->time_count;
+    const struct layer *layer = &network->layers[l];
+    const float *weights = parameters + layer->embedding.offset;
+    float *embedded = table_layer(rows->time_embedded, rows->time_capacity, network, l);
+    for (size_t j = 0; j < ld; j++)
+        rows->bias[j] = network->conditioning == DN_ADD ? parameters[layer->bias.offset + j] : 0;
+    if (network->sinusoid) {
+        for (size_t j = 0; j < ld; j++)
+            rows->bias[j] += parameters[layer->embedding_bias.offset + j];
+        k->gemm(count, ld, H, rows->gathered, H, 1, weights, ld, embedded, ld, rows->bias, false);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < ld; j++)
+            embedded[i * ld + j] = weights[(size_t)(rows->t[i] - 1) * ld + j] + rows->bias[j];
+}
+
+/* e_l = e_l(t) + c_l(label) of all slots. */
+static void slots_embed(struct time_rows *rows, const struct network *network,
+                        const float *parameters, int l) {
+    const size_t ld = network->hidden_ld;
+    const float *table = parameters + network->layers[l].label.offset;
+    const float *times = table_layer(rows->time_embedded, rows->time_capacity, network, l);
+    float *embedded = slot_layer(rows, network, rows->embedded, l);
+    for (int i = 0; i < rows->count; i++, embedded += ld) {
+        const float *time = times + (size_t)rows->slot_time[i] * ld;
+        const float *label = table + (size_t)rows->slot_label[i] * ld;
+        for (size_t j = 0; j < ld; j++)
+            embedded[j] = time[j] + label[j];
+    }
 }
 
 static void time_rows_embed(struct time_rows *rows, const struct network *network,
                             const float *parameters) {
-    const struct kernels *k = kernels_get();
-    const size_t H = (size_t)network->hidden, ld = network->hidden_ld;
-    const size_t count = (size_t)rows->count;
-    const bool add = network->conditioning == DN_ADD;
+    const size_t H = (size_t)network->hidden;
     if (network->sinusoid)
-        for (size_t i = 0; i < count; i++)
-            memcpy(rows->gathered + i * H, network->sinusoid + (size_t)(rows->t[i] - 1) * H,
+        for (int i = 0; i < rows->time_count; i++)
+            memcpy(rows->gathered + (size_t)i * H, network->sinusoid + (size_t)(rows->t[i] - 1) * H,
                    H * sizeof(float));
     for (int l = 0; l < network->layer_count; l++) {
-        const struct layer *layer = &network->layers[l];
-        const float *weights = parameters + layer->embedding.offset;
-        float *embedded = time_layer(rows, network, rows->embedded, l);
-        for (size_t j = 0; j < ld; j++)
-            rows->bias[j] = add ? parameters[layer->bias.offset + j] : 0;
-        if (network->sinusoid) {
-            for (size_t j = 0; j < ld; j++)
-                rows->bias[j] += parameters[layer->embedding_bias.offset + j];
-            k->gemm(count, ld, H, rows->gathered, H, 1, weights, ld, embedded, ld, rows->bias,
-                    false);
-            continue;
-        }
-        for (size_t i = 0; i < count; i++)
-            for (size_t j = 0; j < ld; j++)
-                embedded[i * ld + j] = weights[(size_t)(rows->t[i] - 1) * ld + j] + rows->bias[j];
+        times_embed(rows, network, parameters, l);
+        if (network->classes)
+            slots_embed(rows, network, parameters, l);
     }
 }
 
-void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
-                   const int32_t *t, size_t n, int32_t *slots) {
-    for (int i = 0; i < rows->count; i++)
-        rows->slot_of[rows->t[i]] = -1;
-    rows->count = 0;
-    for (size_t i = 0; i < n; i++) {
-        int32_t *slot = &rows->slot_of[t[i]];
-        if (*slot < 0) {
-            *slot = rows->count;
-            rows->t[rows->count++] = t[i];
-        }
-        slots[i] = *slot;
+/* The slot of a timestep and a label; a new one if it is the first such. */
+static int32_t time_rows_slot(struct time_rows *rows, int labels, int32_t t, int32_t label) {
+    int32_t *time = &rows->time_of[t];
+    if (*time < 0) {
+        *time = rows->time_count;
+        rows->t[rows->time_count++] = t;
     }
+    int32_t *slot = &rows->slot_of[*time * labels + label];
+    if (*slot < 0) {
+        *slot = rows->count++;
+        rows->slot_time[*slot] = *time;
+        rows->slot_label[*slot] = label;
+    }
+    return *slot;
+}
+
+void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
+                   const int32_t *t, const int32_t *labels, size_t n, int32_t *slots) {
+    const int none = network->classes, label_count = none + 1;
+    for (int i = 0; i < rows->count; i++) {
+        rows->slot_of[rows->slot_time[i] * label_count + rows->slot_label[i]] = -1;
+        rows->time_of[rows->t[rows->slot_time[i]]] = -1;
+    }
+    rows->count = rows->time_count = 0;
+    for (size_t i = 0; i < n; i++)
+        slots[i] = time_rows_slot(rows, label_count, t[i], labels ? labels[i] : none);
     time_rows_embed(rows, network, parameters);
     if (rows->gradient)
         for (int l = 0; l < network->layer_count; l++)
-            memset(time_layer(rows, network, rows->gradient, l), 0,
+            memset(slot_layer(rows, network, rows->gradient, l), 0,
                    (size_t)rows->count * network->hidden_ld * sizeof(float));
 }
 
@@ -238,17 +304,17 @@ void workspace_clear(struct workspace *workspace) {
 
 void network_forward(const struct network *network, const float *parameters,
                      const struct time_rows *times, struct workspace *w, const float *x,
-                     const int32_t *slots, bool same_t, size_t first, size_t n) {
+                     const int32_t *slots, bool same_slot, size_t first, size_t n) {
     const struct kernels *k = kernels_get();
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden, at = first * ld;
     const bool multiply = network->conditioning == DN_MULTIPLY;
-    /* When all points are at the same t, as in sampling, the one row of e_l is just a bias. */
-    const bool fold = same_t && !multiply && !w->d[0];
+    /* When all points are in the same slot, as in sampling, the one row of e_l is just a bias. */
+    const bool fold = same_slot && !multiply && !w->d[0];
     const float *input = x + first * (size_t)network->dim;
     size_t input_ld = (size_t)network->dim, input_cols = (size_t)network->dim;
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
-        const float *e = time_layer(times, network, times->embedded, l);
+        const float *e = slot_layer(times, network, times->embedded, l);
         const float *bias = fold       ? e + (size_t)slots[0] * ld
                             : multiply ? parameters + layer->bias.offset
                                        : NULL; /* then e contains it */
@@ -275,12 +341,9 @@ void network_transpose(const struct network *network, const float *parameters,
 }
 
 void network_clear_gradients(const struct network *network, float *gradients) {
-    const bool table = network->time_embedding == DN_LEARNED;
     for (int i = 0; i < network->tensor_count; i++) {
         const struct tensor *tensor = network->tensors[i];
-        const struct layer *layer = &network->layers[i / (table ? 3 : 4)];
-        bool is_table = table && i / 3 < network->layer_count && tensor == &layer->embedding;
-        if (tensor->rows == 1 || is_table)
+        if (tensor->summed)
             memset(gradients + tensor->offset, 0,
                    (size_t)tensor->rows * tensor->ld * sizeof *gradients);
     }
@@ -297,7 +360,7 @@ void network_backward_rows(const struct network *network, const float *parameter
             ld, w->g + at, ld, NULL, false);
     for (int l = network->layer_count - 1; l >= 0; l--) {
         k->activate_backward(n, ld, w->g + at, w->d[l] + at, w->z[l] + at,
-                             time_layer(times, network, times->embedded, l), slots + first,
+                             slot_layer(times, network, times->embedded, l), slots + first,
                              multiply);
         if (l > 0)
             k->gemm(n, ld, H, w->d[l] + at, ld, 1, w->transposed + (size_t)(l - 1) * H * ld, ld,
@@ -330,21 +393,38 @@ void network_backward_weights(const struct network *network, struct time_rows *t
             k->gemm((size_t)layer->weight.rows, cols, n, input, 1, l == 0 ? dim : ld, w->d[l] + j,
                     ld, gradients + layer->weight.offset + j, ld, NULL, !first_chunk);
             k->add_rows(n, cols, ld, (multiply ? w->z[l] : w->d[l]) + j, slots,
-                        time_layer(times, network, times->gradient, l) + j);
+                        slot_layer(times, network, times->gradient, l) + j);
             if (multiply) /* else it is the sum over the timesteps: network_backward_times */
                 k->column_sums(n, cols, ld, w->d[l] + j, gradients + layer->bias.offset + j);
         }
     }
 }
 
-/* The panel of columns j..j+cols-1 of one layer. */
+/* The slots' gradients, columns j..j+cols-1 of one layer, summed over the slots of each t and of
+ * each label. */
+static void backward_slots_panel(const struct network *network, struct time_rows *times, int l,
+                                 size_t j, size_t cols, float *gradients) {
+    const struct kernels *k = kernels_get();
+    const size_t ld = network->hidden_ld, count = (size_t)times->count;
+    const float *g = slot_layer(times, network, times->gradient, l) + j;
+    float *of_times = table_layer(times->time_gradient, times->time_capacity, network, l) + j;
+    for (int i = 0; i < times->time_count; i++)
+        memset(of_times + (size_t)i * ld, 0, cols * sizeof *of_times);
+    k->add_rows(count, cols, ld, g, times->slot_time, of_times);
+    k->add_rows(count, cols, ld, g, times->slot_label,
+                gradients + network->layers[l].label.offset + j);
+}
+
+/* Columns j..j+cols-1 of one layer. */
 static void backward_times_panel(const struct network *network, struct time_rows *times, int l,
                                  size_t j, size_t cols, float *gradients) {
     const struct kernels *k = kernels_get();
     const struct layer *layer = &network->layers[l];
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden;
-    const size_t count = (size_t)times->count;
-    const float *g = time_layer(times, network, times->gradient, l) + j;
+    const size_t count = (size_t)times->time_count;
+    if (network->classes)
+        backward_slots_panel(network, times, l, j, cols, gradients);
+    const float *g = table_layer(times->time_gradient, times->time_capacity, network, l) + j;
     if (network->conditioning == DN_ADD)
         k->column_sums(count, cols, ld, g, gradients + layer->bias.offset + j);
     float *to = gradients + layer->embedding.offset + j;

@@ -2,14 +2,18 @@
  * network.h - the "conditional chain": a small multi-layer perceptron that is told the timestep in
  * each hidden layer.
  *
- *     h_0 = x;   h_l = swish(W_l h_{l-1} + b_l (+ or *) e_l(t)),  l = 1..L;   out = W h_L + b
+ *     h_0 = x;   h_l = swish(W_l h_{l-1} + b_l (+ or *) e_l),  l = 1..L;   out = W h_L + b
+ *
+ *     e_l = e_l(t), or with classes e_l(t) + c_l(label)
  *
  * e_l(t) is a row of a learned table [T][H], or a dense layer on the sinusoidal embedding of t.
+ * c_l(label) is a row of a learned table [classes + 1][H], of which the last is for points without
+ * a label.
  *
  * All parameters lie in one block of floats, so that the optimiser, checkpoints and averaging see a
  * flat array; the gradient has the same layout. Rows are padded (kernels_pad) with zeros that stay
- * zero: their gradient is zero. e_l depends on t only, so it is computed once for each distinct t
- * of a batch ("slots"), not for each point.
+ * zero: their gradient is zero. e_l is computed once for each distinct (t, label) of a batch
+ * ("slots"), not for each point.
  */
 #ifndef ENGINE_NETWORK_H
 #define ENGINE_NETWORK_H
@@ -25,19 +29,22 @@ struct tensor {
     size_t offset;
     int rows, cols;
     size_t ld;
+    bool summed; /* its gradient is added to, and so must start from zero; else it is set */
 };
 
-enum { NETWORK_MAX_TENSORS = 4 * DN_MAX_HIDDEN_LAYERS + 2 };
+enum { NETWORK_MAX_TENSORS = 5 * DN_MAX_HIDDEN_LAYERS + 2 };
 
 struct layer {
     struct tensor weight; /* [in][out] */
     struct tensor bias;
     struct tensor embedding;      /* learned: [T][H]; sinusoidal: [H][H] */
     struct tensor embedding_bias; /* sinusoidal only; else rows = 0 */
+    struct tensor label;          /* [classes + 1][H]; with classes only */
 };
 
 struct network {
     int dim, hidden, layer_count, timesteps;
+    int classes;              /* also the label of points without one; 0: unconditional */
     size_t hidden_ld, dim_ld; /* padded columns of hidden activations, of the output */
     enum dn_time_embedding time_embedding;
     enum dn_conditioning conditioning;
@@ -50,9 +57,9 @@ struct network {
 };
 
 /* Sizes and places only: allocates nothing, needs no network_clear. */
-void network_layout(struct network *network, int dim, const struct dn_spec *spec);
+void network_layout(struct network *network, const struct dn_spec *spec);
 /* The same, and the sinusoid. */
-enum dn_status network_init(struct network *network, int dim, const struct dn_spec *spec,
+enum dn_status network_init(struct network *network, const struct dn_spec *spec,
                             struct dn_error *error);
 void network_clear(struct network *network);
 
@@ -63,26 +70,35 @@ void network_initialise(const struct network *network, uint64_t seed, float *par
  * / (H-2)), where r' is r rounded down to even (Vaswani et al. 2017, as in the blog's code). */
 double network_sinusoid(int hidden, int position, int r);
 
-/* The distinct timesteps of a batch, and what the network makes of them. Made once, used for many
- * batches. */
+/* The distinct (t, label) of a batch, and what the network makes of them. Made once, used for many
+ * batches. Without classes there is one slot for each distinct t, and `slot` is the same as `time`.
+ */
 struct time_rows {
-    int count; /* distinct t */
-    int capacity;
-    int32_t *t;       /* [count] */
-    int32_t *slot_of; /* [T+1] slot of a timestep, -1 if not in use */
-    float *embedded;  /* [layers][capacity][hidden_ld] e_l; with b_l in it if conditioning is add */
-    float *gradient;  /* the same shape; NULL if not for training */
-    float *gathered;  /* [capacity][H] rows of the sinusoid */
-    float *bias;      /* [hidden_ld] */
+    int count, capacity;           /* slots */
+    int time_count, time_capacity; /* distinct t */
+    int32_t *t;                    /* [time_count] */
+    int32_t *time_of;              /* [T+1] place of a timestep in t; -1 if not in use */
+    int32_t *slot_of; /* [time_capacity][classes+1] slot of a t and label, -1 if not in use */
+    int32_t *slot_time, *slot_label;      /* [count] the two of a slot; with classes only */
+    float *embedded;                      /* [layers][capacity][hidden_ld] e_l; with b_l in it if
+                                             conditioning is add */
+    float *gradient;                      /* the same shape; NULL if not for training */
+    float *time_embedded, *time_gradient; /* [layers][time_capacity][hidden_ld] the part of e_l that
+                                             depends on t; without classes the same arrays */
+    float *gathered;                      /* [time_capacity][H] rows of the sinusoid */
+    float *bias;                          /* [hidden_ld] */
+    int32_t *integers;                    /* owns what is int32_t */
+    float *floats;                        /* owns what is float */
 };
 enum dn_status time_rows_init(struct time_rows *rows, const struct network *network, int capacity,
                               bool training, struct dn_error *error);
 void time_rows_clear(struct time_rows *rows);
 
-/* Collects the distinct values of t [n] and writes each point's slot; then computes e_l for them.
- */
+/* Collects the distinct pairs of t [n] and labels [n] and writes each point's slot, in the order in
+ * which the pairs come first; then computes e_l for them. labels are 0..classes, where `classes`
+ * stands for no label; NULL: no point has one. There may be `capacity` distinct pairs. */
 void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
-                   const int32_t *t, size_t n, int32_t *slots);
+                   const int32_t *t, const int32_t *labels, size_t n, int32_t *slots);
 
 /* What a pass over at most `rows` points needs. */
 struct workspace {
@@ -105,11 +121,11 @@ void workspace_clear(struct workspace *workspace);
  * of which each column is summed in one order by one thread. x [..][dim] and slots [..] belong to
  * row 0 of the workspace. */
 
-/* Predicts for rows first..first+n-1 of x into workspace->out. If same_t, all points have the
- * timestep of the first. */
+/* Predicts for rows first..first+n-1 of x into workspace->out. If same_slot, all points have the
+ * timestep and label of the first. */
 void network_forward(const struct network *network, const float *parameters,
                      const struct time_rows *times, struct workspace *workspace, const float *x,
-                     const int32_t *slots, bool same_t, size_t first, size_t n);
+                     const int32_t *slots, bool same_slot, size_t first, size_t n);
 
 /* Once for each change of the parameters, before network_backward_rows. */
 void network_transpose(const struct network *network, const float *parameters,
@@ -130,8 +146,8 @@ void network_backward_weights(const struct network *network, struct time_rows *t
                               struct workspace *workspace, const float *x, const int32_t *slots,
                               size_t n, bool first_chunk, int part, int parts, float *gradients);
 
-/* At the end of a batch: carries times->gradient into the parameters of the embeddings, and into
- * the biases that e_l contains. */
+/* At the end of a batch: carries times->gradient into the parameters of the embeddings of time and
+ * label, and into the biases that e_l contains. */
 void network_backward_times(const struct network *network, struct time_rows *times, int part,
                             int parts, float *gradients);
 

@@ -10,7 +10,7 @@
 #include "engine/internal.h"
 #include "engine/kernels.h"
 
-enum dn_status optimizer_init(struct optimizer *optimizer, size_t size, const float *parameters,
+enum dn_status optimizer_init(struct optimizer *optimizer, size_t size,
                               const struct dn_training_spec *spec, struct dn_error *error) {
     memset(optimizer, 0, sizeof *optimizer);
     optimizer->size = size;
@@ -21,9 +21,12 @@ enum dn_status optimizer_init(struct optimizer *optimizer, size_t size, const fl
         optimizer_clear(optimizer);
         return error_set(error, DN_NO_MEMORY, "out of memory");
     }
-    if (optimizer->average)
-        memcpy(optimizer->average, parameters, size * sizeof *parameters);
     return DN_OK;
+}
+
+void optimizer_start(struct optimizer *optimizer, const float *parameters) {
+    if (optimizer->average)
+        memcpy(optimizer->average, parameters, optimizer->size * sizeof *parameters);
 }
 
 void optimizer_clear(struct optimizer *optimizer) {

@@ -17,8 +17,10 @@ struct optimizer {
     int64_t steps;  /* taken so far */
 };
 
-enum dn_status optimizer_init(struct optimizer *optimizer, size_t size, const float *parameters,
+enum dn_status optimizer_init(struct optimizer *optimizer, size_t size,
                               const struct dn_training_spec *spec, struct dn_error *error);
+/* The average begins at the initial parameters. */
+void optimizer_start(struct optimizer *optimizer, const float *parameters);
 void optimizer_clear(struct optimizer *optimizer);
 
 /* Learning rate of a step (1..total): constant, or half a cosine from learning_rate down to 0

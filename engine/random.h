@@ -23,6 +23,8 @@ enum random_stream {
     RANDOM_VALIDATION_NOISE = 7,
     RANDOM_START = 8,   /* x_T of a sample */
     RANDOM_REVERSE = 9, /* z on the way back; step = t */
+    RANDOM_LABEL = 20,  /* whether a point's label is hidden; step = training step */
+    RANDOM_VALIDATION_LABEL = 21,
 };
 
 /* The block of four 32-bit words at an address. Key = seed, counter = (index low, index high, step,
@@ -43,7 +45,9 @@ void random_integers(uint64_t seed, enum random_stream stream, uint32_t step, ui
 void random_normals(uint64_t seed, enum random_stream stream, uint32_t step, uint64_t first,
                     size_t n, float *out);
 
-/* A permutation of 0..n-1 (Fisher-Yates). */
+/* A permutation of 0..n-1 (Fisher-Yates). No epoch has the number RANDOM_EPOCH_SPLIT: that one
+ * decides which points of an uploaded set are held out. */
+#define RANDOM_EPOCH_SPLIT UINT32_MAX
 void random_permutation(uint64_t seed, uint32_t epoch, int32_t n, int32_t *out);
 
 #endif

@@ -61,7 +61,7 @@ static enum dn_status block_init(struct block *block, size_t rows, struct dn_err
         int32_t t[DN_MAX_TIMESTEPS];
         for (int i = 0; i < T; i++)
             t[i] = i + 1; /* gets slot i */
-        time_rows_set(&block->times, network, model->parameters, t, (size_t)T, block->slots);
+        time_rows_set(&block->times, network, model->parameters, t, NULL, (size_t)T, block->slots);
     }
     return DN_OK;
 }
@@ -115,7 +115,7 @@ static void block_step(struct block *block, int32_t t) {
     int steps_done = model->schedule.timesteps - t;
     int32_t slot = t - 1;
     if (!block->all_times)
-        time_rows_set(&block->times, &model->network, model->parameters, &t, 1, &slot);
+        time_rows_set(&block->times, &model->network, model->parameters, &t, NULL, 1, &slot);
     for (size_t i = 0; i < block->n; i++)
         block->slots[i] = slot;
     network_forward(&model->network, model->parameters, &block->times, &block->workspace, block->x,

@@ -50,10 +50,21 @@ void serial_mark(struct serial *serial, const char *text) {
         serial->failed = true;
 }
 
+static void serial_dataset(struct serial *serial, struct dn_dataset_spec *dataset) {
+    serial_int(serial, &dataset->source_count);
+    serial_int(serial, &dataset->dim);
+    serial_int(serial, &dataset->classes);
+    if (dataset->source_count < 1 || dataset->source_count > DN_MAX_CLASSES)
+        serial->failed = true;
+    for (int k = 0; k < dataset->source_count && !serial->failed; k++) {
+        serial_int(serial, &dataset->sources[k].pattern);
+        serial_int(serial, &dataset->sources[k].n);
+        serial_seed(serial, &dataset->sources[k].seed);
+    }
+}
+
 void serial_spec(struct serial *serial, struct dn_spec *spec) {
-    serial_enum(serial, &spec->dataset.pattern);
-    serial_int(serial, &spec->dataset.n);
-    serial_seed(serial, &spec->dataset.seed);
+    serial_dataset(serial, &spec->dataset);
     serial_int(serial, &spec->diffusion.timesteps);
     serial_enum(serial, &spec->diffusion.beta_schedule);
     serial_double(serial, &spec->diffusion.beta_start);
@@ -66,6 +77,7 @@ void serial_spec(struct serial *serial, struct dn_spec *spec) {
     serial_int(serial, &spec->training.epochs);
     serial_int(serial, &spec->training.batch_size);
     serial_double(serial, &spec->training.learning_rate);
+    serial_enum(serial, &spec->training.normalization);
     serial_enum(serial, &spec->training.loss);
     serial_double(serial, &spec->training.validation_fraction);
     serial_double(serial, &spec->training.ema_decay);

@@ -12,6 +12,7 @@ const char *const dn_beta_schedule_names[] = {"linear", "cosine", NULL};
 const char *const dn_prediction_names[] = {"epsilon", NULL};
 const char *const dn_time_embedding_names[] = {"sinusoidal", "learned", NULL};
 const char *const dn_conditioning_names[] = {"add", "multiply", NULL};
+const char *const dn_normalization_names[] = {"minmax", "standardize", NULL};
 const char *const dn_loss_names[] = {"mse", "mae", NULL};
 const char *const dn_lr_schedule_names[] = {"constant", "cosine", NULL};
 const char *const dn_sampler_names[] = {"ddpm", NULL};
@@ -19,7 +20,9 @@ const char *const dn_sampler_names[] = {"ddpm", NULL};
 const struct dn_preset dn_presets[] = {
     {.name = "default",
      .doc = "A cosine schedule that reaches noise, averaged weights and a decaying learning rate.",
-     .spec = {.dataset = {.pattern = DN_SPIRAL, .n = 10000},
+     .spec = {.dataset = {.source_count = 1,
+                          .dim = 2,
+                          .sources = {{.pattern = DN_SPIRAL, .n = 10000}}},
               .diffusion = {.timesteps = 100,
                             .beta_schedule = DN_BETA_COSINE,
                             .beta_start = 1e-4,
@@ -42,7 +45,9 @@ const struct dn_preset dn_presets[] = {
                            .threads = 1}}},
     {.name = "sinai2022",
      .doc = "The recipe of Lior Sinai's tutorial, exactly; its schedule does not reach noise.",
-     .spec = {.dataset = {.pattern = DN_SPIRAL, .n = 10000},
+     .spec = {.dataset = {.source_count = 1,
+                          .dim = 2,
+                          .sources = {{.pattern = DN_SPIRAL, .n = 10000}}},
               .diffusion = {.timesteps = 40,
                             .beta_schedule = DN_BETA_LINEAR,
                             .beta_start = 8e-6,
@@ -82,16 +87,50 @@ struct bound {
     double value, minimum, maximum;
 };
 
+static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error *error) {
+    const struct dn_dataset_spec *set = &spec->dataset;
+    if (set->source_count < 1 || set->source_count > DN_MAX_CLASSES)
+        return error_set(error, DN_INVALID, "dataset must be 1..%d data sets, got %d",
+                         DN_MAX_CLASSES, set->source_count);
+    int64_t total = 0;
+    bool uploaded = false;
+    for (int k = 0; k < set->source_count; k++) {
+        const struct dn_source *source = &set->sources[k];
+        uploaded |= source->pattern == DN_UPLOADED;
+        if (source->pattern < DN_UPLOADED || source->pattern >= DN_PATTERN_COUNT)
+            return error_set(error, DN_INVALID, "there is no pattern number %d", source->pattern);
+        if (source->pattern != DN_UPLOADED && set->dim != 2)
+            return error_set(error, DN_INVALID,
+                             "the built-in data sets have 2 dimensions, the other sources %d",
+                             set->dim);
+        if (source->n < 1 || source->n > DN_MAX_POINTS)
+            return error_set(error, DN_INVALID, "dataset.n must be 1..%d, got %d", DN_MAX_POINTS,
+                             source->n);
+        total += source->n;
+    }
+    if (total > DN_MAX_POINTS)
+        return error_set(error, DN_INVALID, "the data sets have %lld points in all, more than %d",
+                         (long long)total, DN_MAX_POINTS);
+    if (set->dim < 1 || set->dim > DN_MAX_DIM)
+        return error_set(error, DN_INVALID, "points must have 1..%d dimensions, got %d", DN_MAX_DIM,
+                         set->dim);
+    bool labelled = uploaded && set->source_count == 1 && set->classes >= 0;
+    bool mixture = set->source_count > 1 && set->classes == set->source_count;
+    if (set->classes > DN_MAX_CLASSES || !(set->classes == 0 || labelled || mixture))
+        return error_set(error, DN_INVALID, "%d data sets cannot have %d classes",
+                         set->source_count, set->classes);
+    return DN_OK;
+}
+
 enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error) {
     const struct bound bounds[] = {
-        {"dataset.pattern", spec->dataset.pattern, 0, DN_PATTERN_COUNT - 1},
         {"diffusion.beta_schedule", spec->diffusion.beta_schedule, 0, DN_BETA_COSINE},
         {"diffusion.prediction_type", spec->diffusion.prediction_type, 0, DN_EPSILON},
         {"network.time_embedding", spec->network.time_embedding, 0, DN_LEARNED},
         {"network.conditioning", spec->network.conditioning, 0, DN_MULTIPLY},
+        {"training.normalization", spec->training.normalization, 0, DN_STANDARDIZE},
         {"training.loss", spec->training.loss, 0, DN_MAE},
         {"training.lr_schedule", spec->training.lr_schedule, 0, DN_LR_COSINE},
-        {"dataset.n", spec->dataset.n, 1, DN_MAX_POINTS},
         {"diffusion.timesteps", spec->diffusion.timesteps, 1, DN_MAX_TIMESTEPS},
         {"diffusion.beta_start", spec->diffusion.beta_start, 1e-9, 0.5},
         {"diffusion.beta_end", spec->diffusion.beta_end, 1e-9, 0.999},
@@ -113,6 +152,9 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
             return error_set(error, DN_INVALID, "%s must be %.9g..%.9g, got %.9g", b->name,
                              b->minimum, b->maximum, b->value);
     }
+    enum dn_status status = check_dataset(spec, error);
+    if (status != DN_OK)
+        return status;
     if (spec->network.hidden_size % 2 != 0)
         return error_set(error, DN_INVALID, "network.hidden_size must be even, got %d",
                          spec->network.hidden_size);
@@ -132,6 +174,21 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
     return DN_OK;
 }
 
+void dn_source_split(const struct dn_spec *spec, int k, size_t *n, size_t *n_val) {
+    const struct dn_source *source = &spec->dataset.sources[k];
+    size_t share = (size_t)(source->n * spec->training.validation_fraction);
+    if (n)
+        *n = (size_t)source->n - (source->pattern == DN_UPLOADED ? share : 0);
+    if (n_val)
+        *n_val = share;
+}
+
 int dn_spec_steps_per_epoch(const struct dn_spec *spec) {
-    return (spec->dataset.n + spec->training.batch_size - 1) / spec->training.batch_size;
+    size_t n = 0, batch = (size_t)spec->training.batch_size;
+    for (int k = 0; k < spec->dataset.source_count; k++) {
+        size_t of_source;
+        dn_source_split(spec, k, &of_source, NULL);
+        n += of_source;
+    }
+    return (int)((n + batch - 1) / batch);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/data.h"
 #include "engine/diffusion.h"
 #include "engine/internal.h"
 #include "engine/model.h"
@@ -20,6 +21,7 @@
 struct noised {
     size_t n;
     int32_t *t;    /* [n] */
+    int32_t *seen; /* [n] labels as the network sees them: hidden ones are `classes` */
     float *x_0;    /* [n][dim] */
     float *eps;    /* [n][dim] */
     float *x_t;    /* [n][dim] */
@@ -35,9 +37,10 @@ struct dn_trainer {
     struct optimizer optimizer;
     float *parameters, *gradients; /* [network.size] */
 
-    size_t n;       /* training points */
-    float *points;  /* [n][dim], model units */
-    int32_t *order; /* [n] shuffled anew each epoch */
+    size_t n;        /* training points */
+    float *points;   /* [n][dim], model units */
+    int32_t *labels; /* [n]; NULL for an unconditional model */
+    int32_t *order;  /* [n] shuffled anew each epoch */
     struct noised batch, validation;
 
     struct dn_team *team; /* NULL: this thread alone */
@@ -51,12 +54,13 @@ struct dn_trainer {
     double last_loss; /* last finite batch loss, for the message when it diverges */
 };
 
-static bool noised_init(struct noised *noised, size_t n, size_t dim) {
+static bool noised_init(struct noised *noised, size_t n, size_t dim, bool labelled) {
     size_t stride = (n * dim + 15) / 16 * 16;
     noised->n = n;
     noised->t = calloc(n ? n : 1, sizeof *noised->t);
+    noised->seen = labelled ? calloc(n ? n : 1, sizeof *noised->seen) : NULL;
     noised->floats = floats_new(3 * stride);
-    if (!noised->t || !noised->floats)
+    if (!noised->t || !noised->floats || (labelled && !noised->seen))
         return false;
     noised->x_0 = noised->floats;
     noised->eps = noised->floats + stride;
@@ -66,46 +70,83 @@ static bool noised_init(struct noised *noised, size_t n, size_t dim) {
 
 static void noised_clear(struct noised *noised) {
     free(noised->t);
+    free(noised->seen);
     free(noised->floats);
+}
+
+/* Where the randomness of a batch comes from. */
+struct streams {
+    enum random_stream timestep, noise, label;
+};
+static const struct streams batch_streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL};
+static const struct streams validation_streams = {RANDOM_VALIDATION_TIMESTEP,
+                                                  RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL};
+
+/* Hides each label with probability p_uncond. */
+static void hide_labels(struct noised *noised, const struct dn_trainer *trainer, size_t n,
+                        enum random_stream stream, uint32_t step) {
+    enum { RANGE = 1 << 30, RUN = 64 };
+    const double limit = trainer->spec.training.p_uncond * RANGE;
+    int32_t draws[RUN];
+    for (size_t i = 0; i < n; i++) {
+        if (i % RUN == 0)
+            random_integers(trainer->spec.seed, stream, step, i, RUN, RANGE, draws);
+        if (draws[i % RUN] < limit)
+            noised->seen[i] = trainer->network.classes;
+    }
 }
 
 /* Draws t ~ U{1..T} and eps ~ N(0,1) for the first n points, and puts the noise on them. */
 static void noised_draw(struct noised *noised, const struct dn_trainer *trainer, size_t n,
-                        enum random_stream t_stream, enum random_stream eps_stream, uint32_t step) {
+                        const struct streams *streams, uint32_t step) {
     uint64_t seed = trainer->spec.seed;
-    random_integers(seed, t_stream, step, 0, n, (uint32_t)trainer->schedule.timesteps, noised->t);
+    random_integers(seed, streams->timestep, step, 0, n, (uint32_t)trainer->schedule.timesteps,
+                    noised->t);
     for (size_t i = 0; i < n; i++)
         noised->t[i]++;
-    random_normals(seed, eps_stream, step, 0, n * (size_t)trainer->dim, noised->eps);
+    random_normals(seed, streams->noise, step, 0, n * (size_t)trainer->dim, noised->eps);
     diffusion_q_sample(&trainer->schedule, noised->t, n, trainer->dim, noised->x_0, noised->eps,
                        noised->x_t);
+    if (noised->seen)
+        hide_labels(noised, trainer, n, streams->label, step);
+}
+
+/* The points that the shuffle puts at places first..first+n-1, with fresh noise. */
+static void batch_draw(struct dn_trainer *trainer, size_t first, size_t n) {
+    struct noised *batch = &trainer->batch;
+    const size_t dim = (size_t)trainer->dim;
+    for (size_t i = 0; i < n; i++) {
+        size_t from = (size_t)trainer->order[first + i];
+        memcpy(batch->x_0 + i * dim, trainer->points + from * dim, dim * sizeof(float));
+        if (batch->seen)
+            batch->seen[i] = trainer->labels[from];
+    }
+    noised_draw(batch, trainer, n, &batch_streams, (uint32_t)trainer->optimizer.steps);
 }
 
 /* ------------------------------------------------------------------ life */
 
-/* Training points, then fresh validation points, of the same endless sequence; one transform for
- * both. */
-static bool trainer_load_data(struct dn_trainer *trainer) {
-    const struct dn_dataset_spec *spec = &trainer->spec.dataset;
-    size_t dim = (size_t)trainer->dim, n = trainer->n, n_val = trainer->validation.n;
-    float *draw = floats_new((n + n_val) * dim);
-    if (!draw)
-        return false;
-    dn_pattern_draw(spec->pattern, spec->seed, 0, n + n_val, draw);
-    transform_fit(&trainer->transform, draw, n, trainer->dim);
-    transform_forward(&trainer->transform, n, trainer->dim, draw, trainer->points);
-    transform_forward(&trainer->transform, n_val, trainer->dim, draw + n * dim,
-                      trainer->validation.x_0);
-    free(draw);
-    return true;
+/* One transform for training and validation points. */
+static void trainer_take_data(struct dn_trainer *trainer, const struct dn_data *data) {
+    const size_t n = data->n, n_val = data->n_val;
+    const float *validation = data->points + n * (size_t)data->dim;
+    transform_fit(&trainer->transform, trainer->spec.training.normalization, data->points, n,
+                  data->dim);
+    transform_forward(&trainer->transform, n, data->dim, data->points, trainer->points);
+    transform_forward(&trainer->transform, n_val, data->dim, validation, trainer->validation.x_0);
+    if (!trainer->labels)
+        return;
+    memcpy(trainer->labels, data->labels, n * sizeof *data->labels);
+    memcpy(trainer->validation.seen, data->labels + n, n_val * sizeof *data->labels);
 }
 
-static bool trainer_allocate(struct dn_trainer *trainer) {
+static bool trainer_allocate(struct dn_trainer *trainer, size_t n_val) {
     size_t dim = (size_t)trainer->dim, batch = (size_t)trainer->spec.training.batch_size;
-    size_t n_val = (size_t)((double)trainer->n * trainer->spec.training.validation_fraction);
+    const bool labelled = trainer->network.classes > 0;
     if (batch > trainer->n)
         batch = trainer->n;
     trainer->points = floats_new(trainer->n * dim);
+    trainer->labels = labelled ? calloc(trainer->n, sizeof *trainer->labels) : NULL;
     trainer->order = calloc(trainer->n, sizeof *trainer->order);
     trainer->parameters = floats_new(trainer->network.size);
     trainer->gradients = floats_new(trainer->network.size);
@@ -113,8 +154,9 @@ static bool trainer_allocate(struct dn_trainer *trainer) {
     trainer->slots = calloc(slots, sizeof *trainer->slots);
     trainer->row_losses = calloc(trainer->rows, sizeof *trainer->row_losses);
     return trainer->points && trainer->order && trainer->parameters && trainer->gradients &&
-           trainer->slots && trainer->row_losses && noised_init(&trainer->batch, batch, dim) &&
-           noised_init(&trainer->validation, n_val, dim);
+           trainer->slots && trainer->row_losses && (trainer->labels || !labelled) &&
+           noised_init(&trainer->batch, batch, dim, labelled) &&
+           noised_init(&trainer->validation, n_val, dim, labelled);
 }
 
 /* Rows whose activations, kept for the way back, fit the second-level cache beside the weights. */
@@ -123,41 +165,62 @@ static size_t chunk_rows(const struct network *network) {
     return rows < 48 ? 48 : rows / 6 * 6;
 }
 
-enum dn_status dn_trainer_new(const struct dn_spec *spec, struct dn_trainer **out,
-                              struct dn_error *error) {
-    enum dn_status status = dn_spec_check(spec, error);
-    if (status != DN_OK)
+/* Everything but the data and the weights. */
+static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_data *data,
+                                   struct dn_error *error) {
+    const struct dn_spec *spec = &trainer->spec;
+    enum dn_status status;
+    trainer->dim = data->dim;
+    trainer->n = data->n;
+    trainer->last_loss = NAN;
+    if ((status = schedule_init(&trainer->schedule, &spec->diffusion, error)) != DN_OK ||
+        (status = network_init(&trainer->network, spec, error)) != DN_OK)
         return status;
+    trainer->rows = chunk_rows(&trainer->network);
+    if (!trainer_allocate(trainer, data->n_val))
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    size_t most = trainer->batch.n > trainer->rows ? trainer->batch.n : trainer->rows;
+    if ((status = optimizer_init(&trainer->optimizer, trainer->network.size, &spec->training,
+                                 error)) != DN_OK ||
+        (status = time_rows_init(&trainer->times, &trainer->network, (int)most, true, error)) !=
+            DN_OK)
+        return status;
+    return workspace_init(&trainer->workspace, &trainer->network, trainer->rows, true, error);
+}
+
+static enum dn_status trainer_new(const struct dn_spec *spec, const struct dn_data *data,
+                                  struct dn_trainer **out, struct dn_error *error) {
     struct dn_trainer *trainer = calloc(1, sizeof *trainer);
     if (!trainer)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     trainer->spec = *spec;
-    trainer->dim = 2;
-    trainer->n = (size_t)spec->dataset.n;
-    trainer->last_loss = NAN;
-    if ((status = schedule_init(&trainer->schedule, &spec->diffusion, error)) != DN_OK ||
-        (status = network_init(&trainer->network, trainer->dim, spec, error)) != DN_OK)
-        goto fail;
-    trainer->rows = chunk_rows(&trainer->network);
-    if (!trainer_allocate(trainer) || !trainer_load_data(trainer)) {
-        status = error_set(error, DN_NO_MEMORY, "out of memory");
-        goto fail;
+    enum dn_status status = trainer_make(trainer, data, error);
+    if (status != DN_OK) {
+        dn_trainer_free(trainer);
+        return status;
     }
+    trainer_take_data(trainer, data);
     network_initialise(&trainer->network, spec->seed, trainer->parameters);
-    noised_draw(&trainer->validation, trainer, trainer->validation.n, RANDOM_VALIDATION_TIMESTEP,
-                RANDOM_VALIDATION_NOISE, 0);
-    size_t most = trainer->batch.n > trainer->rows ? trainer->batch.n : trainer->rows;
-    if ((status = optimizer_init(&trainer->optimizer, trainer->network.size, trainer->parameters,
-                                 &spec->training, error)) != DN_OK ||
-        (status = time_rows_init(&trainer->times, &trainer->network, (int)most, true, error)) !=
-            DN_OK ||
-        (status = workspace_init(&trainer->workspace, &trainer->network, trainer->rows, true,
-                                 error)) != DN_OK)
-        goto fail;
+    optimizer_start(&trainer->optimizer, trainer->parameters);
+    noised_draw(&trainer->validation, trainer, trainer->validation.n, &validation_streams, 0);
     *out = trainer;
     return DN_OK;
-fail:
-    dn_trainer_free(trainer);
+}
+
+enum dn_status dn_trainer_new(const struct dn_spec *spec, const struct dn_data *data,
+                              struct dn_trainer **out, struct dn_error *error) {
+    enum dn_status status = dn_spec_check(spec, error);
+    if (status != DN_OK)
+        return status;
+    if (data) {
+        status = data_check(data, spec, error);
+        return status == DN_OK ? trainer_new(spec, data, out, error) : status;
+    }
+    struct dn_data drawn;
+    if ((status = dn_data_draw(spec, NULL, &drawn, error)) != DN_OK)
+        return status;
+    status = trainer_new(spec, &drawn, out, error);
+    dn_data_clear(&drawn);
     return status;
 }
 
@@ -176,6 +239,7 @@ void dn_trainer_free(struct dn_trainer *trainer) {
     free(trainer->gradients);
     free(trainer->parameters);
     free(trainer->order);
+    free(trainer->labels);
     free(trainer->points);
     free(trainer);
 }
@@ -277,7 +341,8 @@ static double trainer_gradient(struct dn_trainer *trainer, size_t n) {
     const size_t dim = (size_t)trainer->dim;
     double sum = 0;
     network_clear_gradients(network, trainer->gradients);
-    time_rows_set(&trainer->times, network, trainer->parameters, batch->t, n, trainer->slots);
+    time_rows_set(&trainer->times, network, trainer->parameters, batch->t, batch->seen, n,
+                  trainer->slots);
     network_transpose(network, trainer->parameters, &trainer->workspace);
     for (size_t first = 0; first < n; first += trainer->rows) {
         struct chunk chunk = {
@@ -305,8 +370,8 @@ static double trainer_validate(struct dn_trainer *trainer) {
     double sum = 0;
     for (size_t first = 0; first < set->n; first += trainer->rows) {
         size_t rows = set->n - first < trainer->rows ? set->n - first : trainer->rows;
-        time_rows_set(&trainer->times, &trainer->network, parameters, set->t + first, rows,
-                      trainer->slots);
+        time_rows_set(&trainer->times, &trainer->network, parameters, set->t + first,
+                      set->seen ? set->seen + first : NULL, rows, trainer->slots);
         struct chunk chunk = {.trainer = trainer,
                               .parameters = parameters,
                               .x = set->x_t + first * dim,
@@ -336,7 +401,7 @@ static enum dn_status trainer_diverged(const struct dn_trainer *trainer, struct 
 enum dn_status dn_trainer_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
                                 struct dn_epoch *result, struct dn_error *error) {
     const struct dn_training_spec *spec = &trainer->spec.training;
-    size_t dim = (size_t)trainer->dim, n = trainer->n;
+    const size_t n = trainer->n;
     int64_t per_epoch = dn_spec_steps_per_epoch(&trainer->spec);
     int64_t total = per_epoch * spec->epochs;
     double loss_sum = 0, norm_sum = 0;
@@ -345,11 +410,7 @@ enum dn_status dn_trainer_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
         if (stop_asked(stop))
             return error_set(error, DN_STOPPED, "stopped");
         size_t rows = n - first < trainer->batch.n ? n - first : trainer->batch.n;
-        for (size_t i = 0; i < rows; i++)
-            memcpy(trainer->batch.x_0 + i * dim,
-                   trainer->points + (size_t)trainer->order[first + i] * dim, dim * sizeof(float));
-        noised_draw(&trainer->batch, trainer, rows, RANDOM_TIMESTEP, RANDOM_NOISE,
-                    (uint32_t)trainer->optimizer.steps);
+        batch_draw(trainer, first, rows);
         double loss = trainer_gradient(trainer, rows);
         if (!isfinite(loss))
             return trainer_diverged(trainer, result, error);
@@ -384,7 +445,7 @@ int64_t dn_trainer_steps_done(const struct dn_trainer *trainer) {
 enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **out,
                                 struct dn_error *error) {
     struct dn_model *model;
-    enum dn_status status = model_new(&trainer->spec, trainer->dim, &model, error);
+    enum dn_status status = model_new(&trainer->spec, &model, error);
     if (status != DN_OK)
         return status;
     const float *from =
@@ -398,7 +459,7 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
 
 /* The data is not part of it: the spec makes it again. */
 static void serial_trainer(struct serial *serial, struct dn_trainer *trainer) {
-    serial_mark(serial, "denoised train 1");
+    serial_mark(serial, "denoised train 2");
     serial_mark(serial, dn_kernels_name());
     serial_int(serial, &trainer->epoch);
     serial_long(serial, &trainer->optimizer.steps);
@@ -411,7 +472,7 @@ static void serial_trainer(struct serial *serial, struct dn_trainer *trainer) {
 }
 
 /* A spec as bytes, to tell whether two are the same. */
-enum { SPEC_BYTES = 256 };
+enum { SPEC_BYTES = 512 + 16 * DN_MAX_CLASSES };
 static void spec_bytes(const struct dn_spec *spec, unsigned char bytes[SPEC_BYTES]) {
     struct dn_spec copy = *spec;
     copy.training.epochs = copy.training.checkpoint_every = 1; /* a training may be extended */

@@ -280,7 +280,7 @@ static enum dn_status make_trainer(struct attempt *attempt, bool *restarted,
                                    struct dn_error *error) {
     const struct claim *claim = &attempt->claim;
     *restarted = false;
-    enum dn_status status = dn_trainer_new(&attempt->spec, &attempt->trainer, error);
+    enum dn_status status = dn_trainer_new(&attempt->spec, NULL, &attempt->trainer, error);
     if (status != DN_OK || !claim->checkpoint)
         return status;
     if (dn_trainer_load(attempt->trainer, claim->checkpoint, claim->checkpoint_bytes, error) ==
@@ -293,7 +293,7 @@ static enum dn_status make_trainer(struct attempt *attempt, bool *restarted,
     dn_trainer_free(attempt->trainer);
     attempt->trainer = NULL;
     attempt->claim.seconds = 0;
-    return dn_trainer_new(&attempt->spec, &attempt->trainer, error);
+    return dn_trainer_new(&attempt->spec, NULL, &attempt->trainer, error);
 }
 
 static bool cancel_requested(struct attempt *attempt) {

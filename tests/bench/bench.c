@@ -108,11 +108,11 @@ static struct subject prepare(const struct work *w) {
     spec.network.hidden_size = w->hidden;
     spec.training.batch_size = w->batch;
     spec.training.validation_fraction = 0;
-    spec.dataset.n = w->batch * w->repeats; /* an epoch is one measurement */
+    spec.dataset.sources[0].n = w->batch * w->repeats; /* an epoch is one measurement */
     if (w->samples)
-        spec.dataset.n = 1000;
+        spec.dataset.sources[0].n = 1000;
     spec.training.epochs = 10000;
-    if (dn_trainer_new(&spec, &subject.trainer, &error) != DN_OK ||
+    if (dn_trainer_new(&spec, NULL, &subject.trainer, &error) != DN_OK ||
         dn_trainer_model(subject.trainer, &subject.model, &error) != DN_OK) {
         fprintf(stderr, "%s\n", error.text);
         exit(1);

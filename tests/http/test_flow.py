@@ -53,6 +53,18 @@ def test_the_echoed_spec_asks_for_the_same_again(server):
     assert first["spec"]["training"]["batch_size"] == 50 and first["spec"]["training"]["ema_decay"] == 0
 
 
+def test_a_list_of_data_sets_trains_a_conditional_model(server):
+    datasets = ["moons", {"name": "spiral", "n": 30, "seed": 9}]
+    job = server.post("/v1/jobs", dict(QUICK, dataset=datasets, seed=3)).json
+    echoed = [{"name": "moons", "n": 10000, "seed": 3}, {"name": "spiral", "n": 30, "seed": 9}]
+    assert job["spec"]["dataset"] == echoed and job["progress"]["steps"] == 3 * 201
+    assert server.post("/v1/jobs?validate_only=true", job["spec"]).json["spec"] == job["spec"]
+    assert server.wait(job["id"])["status"] == "succeeded"
+    assert [item["id"] for item in server.get("/v1/jobs?dataset=moons%2Bspiral").json["items"]] == [job["id"]]
+    # H (2 + e 8 + 1 + 1 + c 3) of one layer, and the output's 2 (H + 1)
+    assert server.get(f"/v1/models/{job['id']}").json["parameters"] == 8 * (2 + 8 + 1 + 1 + 3) + 2 * 9
+
+
 def test_history_is_columnar_and_incremental(server):
     job = server.submit(QUICK)
     server.wait(job)

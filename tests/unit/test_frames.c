@@ -27,7 +27,7 @@ Test(frames, kept_are_those_of_the_whole_and_nothing_else_is_written) {
     const struct dn_spec spec = dn_presets[1].spec;
     struct dn_trainer *trainer;
     struct dn_model *model;
-    cr_assert_eq(dn_trainer_new(&spec, &trainer, NULL), DN_OK);
+    cr_assert_eq(dn_trainer_new(&spec, NULL, &trainer, NULL), DN_OK);
     cr_assert_eq(dn_trainer_model(trainer, &model, NULL), DN_OK);
     struct dn_sample_request request = {.n = N, .seed = 3, .clip = true};
     struct dn_sample_result result = {.x = x, .x0 = x0};

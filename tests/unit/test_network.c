@@ -8,7 +8,7 @@
 #include "engine/network.h"
 #include "engine/random.h"
 
-enum { N = 7, T = 9, DIM = DN_MAX_DIM };
+enum { N = 7, T = 9, CLASSES = 3, DIM = DN_MAX_DIM };
 
 struct fixture {
     struct dn_spec spec;
@@ -18,17 +18,21 @@ struct fixture {
     struct workspace workspace;
     float *parameters, *gradients;
     float x[N * DIM], target[N * DIM];
-    int32_t t[N], slots[N];
+    int32_t t[N], labels[N], slots[N];
+    int pairs; /* distinct */
 };
 
 static void fixture_init(struct fixture *f, int dim, int hidden, int layers,
-                         enum dn_time_embedding embedding, enum dn_conditioning conditioning) {
+                         enum dn_time_embedding embedding, enum dn_conditioning conditioning,
+                         int classes) {
     memset(f, 0, sizeof *f);
     f->spec = dn_presets[1].spec;
     f->dim = dim;
+    f->spec.dataset.dim = dim;
+    f->spec.dataset.classes = classes;
     f->spec.diffusion.timesteps = T;
     f->spec.network = (struct dn_network_spec){hidden, layers, embedding, conditioning};
-    cr_assert_eq(network_init(&f->network, f->dim, &f->spec, NULL), DN_OK);
+    cr_assert_eq(network_init(&f->network, &f->spec, NULL), DN_OK);
     cr_assert_eq(time_rows_init(&f->times, &f->network, N, true, NULL), DN_OK);
     cr_assert_eq(workspace_init(&f->workspace, &f->network, N, true, NULL), DN_OK);
     f->parameters = floats_new(f->network.size);
@@ -42,8 +46,10 @@ static void fixture_init(struct fixture *f, int dim, int hidden, int layers,
     }
     random_normals(19, RANDOM_NOISE, 0, 0, N * DIM, f->x);
     random_normals(19, RANDOM_NOISE, 1, 0, N * DIM, f->target);
-    int32_t t[N] = {4, 1, 9, 4, 2, 9, 4};
+    int32_t t[N] = {4, 1, 9, 4, 2, 9, 4}, labels[N] = {0, CLASSES, 1, 2, 1, 1, 0};
     memcpy(f->t, t, sizeof t);
+    memcpy(f->labels, labels, sizeof labels);
+    f->pairs = classes ? 5 : 4;
 }
 
 static void fixture_clear(struct fixture *f) {
@@ -58,26 +64,29 @@ static double weight(const double *p, const struct tensor *tensor, int i, int j)
     return p[tensor->offset + (size_t)i * tensor->ld + (size_t)j];
 }
 
-/* e_l(t) element j */
-static double slow_embedding(const struct network *network, const double *p, int l, int t, int j) {
+/* e_l(t), or with classes e_l(t) + c_l(label): element j */
+static double slow_embedding(const struct network *network, const double *p, int l, int t,
+                             int label, int j) {
     const struct layer *layer = &network->layers[l];
+    double of_label = network->classes ? weight(p, &layer->label, label, j) : 0;
     if (network->time_embedding == DN_LEARNED)
-        return weight(p, &layer->embedding, t - 1, j);
+        return weight(p, &layer->embedding, t - 1, j) + of_label;
     double sum = weight(p, &layer->embedding_bias, 0, j);
     for (int r = 0; r < network->hidden; r++)
         sum += network_sinusoid(network->hidden, t, r) * weight(p, &layer->embedding, r, j);
-    return sum;
+    return sum + of_label;
 }
 
 static void slow_forward(const struct network *network, const double *p, const float *x, int t,
-                         double *out) {
+                         int label, double *out) {
     double h[DN_MAX_HIDDEN_SIZE], next[DN_MAX_HIDDEN_SIZE];
     for (int j = 0; j < network->dim; j++)
         h[j] = (double)x[j];
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
         for (int j = 0; j < network->hidden; j++) {
-            double u = weight(p, &layer->bias, 0, j), e = slow_embedding(network, p, l, t, j);
+            double u = weight(p, &layer->bias, 0, j);
+            double e = slow_embedding(network, p, l, t, label, j);
             for (int i = 0; i < layer->weight.rows; i++)
                 u += h[i] * weight(p, &layer->weight, i, j);
             u = network->conditioning == DN_MULTIPLY ? u * e : u + e;
@@ -96,7 +105,7 @@ static void slow_forward(const struct network *network, const double *p, const f
 static double slow_loss(const struct fixture *f, const double *p) {
     double loss = 0, out[DIM];
     for (int i = 0; i < N; i++) {
-        slow_forward(&f->network, p, f->x + i * f->dim, f->t[i], out);
+        slow_forward(&f->network, p, f->x + i * f->dim, f->t[i], f->labels[i], out);
         for (int j = 0; j < f->dim; j++)
             loss += out[j] * (double)f->target[i * f->dim + j];
     }
@@ -112,12 +121,14 @@ static double *in_double(const float *values, size_t count) {
 
 static void check_forward(struct fixture *f) {
     double *p = in_double(f->parameters, f->network.size), out[DIM];
-    time_rows_set(&f->times, &f->network, f->parameters, f->t, N, f->slots);
-    cr_assert_eq(f->times.count, 4, "four distinct timesteps, not %d", f->times.count);
+    time_rows_set(&f->times, &f->network, f->parameters, f->t,
+                  f->network.classes ? f->labels : NULL, N, f->slots);
+    cr_assert_eq(f->times.count, f->pairs, "%d slots, not %d", f->times.count, f->pairs);
+    cr_assert_eq(f->times.time_count, 4, "four timesteps, not %d", f->times.time_count);
     network_forward(&f->network, f->parameters, &f->times, &f->workspace, f->x, f->slots, false, 0,
                     N);
     for (int i = 0; i < N; i++) {
-        slow_forward(&f->network, p, f->x + i * f->dim, f->t[i], out);
+        slow_forward(&f->network, p, f->x + i * f->dim, f->t[i], f->labels[i], out);
         for (int j = 0; j < f->dim; j++) {
             double found = (double)f->workspace.out[(size_t)i * f->network.dim_ld + (size_t)j];
             cr_assert_float_eq(found, out[j], 2e-5 * (1 + fabs(out[j])), "point %d: %g, not %g", i,
@@ -179,14 +190,39 @@ Test(network, forward_and_backward_agree_with_the_slow_twin) {
     static const int dims[] = {3, 1, 2, 64};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
         for (int embedding = DN_SINUSOIDAL; embedding <= DN_LEARNED; embedding++)
-            for (int conditioning = DN_ADD; conditioning <= DN_MULTIPLY; conditioning++) {
-                struct fixture f;
-                fixture_init(&f, dims[s], shapes[s][0], shapes[s][1],
-                             (enum dn_time_embedding)embedding, (enum dn_conditioning)conditioning);
-                check_forward(&f);
-                check_backward(&f);
-                fixture_clear(&f);
-            }
+            for (int conditioning = DN_ADD; conditioning <= DN_MULTIPLY; conditioning++)
+                for (int classes = 0; classes <= CLASSES; classes += CLASSES) {
+                    struct fixture f;
+                    fixture_init(&f, dims[s], shapes[s][0], shapes[s][1],
+                                 (enum dn_time_embedding)embedding,
+                                 (enum dn_conditioning)conditioning, classes);
+                    check_forward(&f);
+                    check_forward(&f); /* the slots of the batch before are forgotten */
+                    check_backward(&f);
+                    fixture_clear(&f);
+                }
+}
+
+/* Points without labels are points with the last label, and a batch may hold every pair. */
+Test(network, no_labels_means_the_last_one) {
+    enum { PAIRS = T * (CLASSES + 1) };
+    struct fixture f;
+    struct time_rows rows;
+    int32_t t[PAIRS], labels[PAIRS], slots[PAIRS];
+    fixture_init(&f, 2, 8, 2, DN_SINUSOIDAL, DN_ADD, CLASSES);
+    for (int i = 0; i < PAIRS; i++)
+        t[i] = 1 + i % T, labels[i] = i / T;
+    cr_assert_eq(time_rows_init(&rows, &f.network, 1000, false, NULL), DN_OK);
+    time_rows_set(&rows, &f.network, f.parameters, t, labels, PAIRS, slots);
+    cr_assert_eq(rows.count, PAIRS);
+    const int last = CLASSES * T;
+    float expected[T * 16];
+    memcpy(expected, rows.embedded + (size_t)last * f.network.hidden_ld, sizeof expected);
+    time_rows_set(&rows, &f.network, f.parameters, t, NULL, T, slots);
+    cr_assert_eq(rows.count, T);
+    cr_assert_arr_eq(rows.embedded, expected, sizeof expected);
+    time_rows_clear(&rows);
+    fixture_clear(&f);
 }
 
 /* The blog's models: 1 442 parameters at H 16, 6 114 with a learned embedding at H 32. */
@@ -197,6 +233,8 @@ Test(network, counts_the_parameters_of_the_tutorial) {
     spec.network.hidden_size = 32;
     spec.network.time_embedding = DN_LEARNED;
     cr_assert_eq(dn_spec_parameters(&spec), 6114);
+    spec.dataset.classes = 4; /* a table of 5 rows in each of 3 layers */
+    cr_assert_eq(dn_spec_parameters(&spec), 6114 + 3 * 5 * 32);
 }
 
 /* sin, cos of pos / 10000^(r / (H - 2)). */
@@ -211,7 +249,7 @@ Test(network, sinusoidal_embedding_has_its_known_values) {
 
 Test(network, glorot_limits_and_spread) {
     struct fixture f;
-    fixture_init(&f, 3, 64, 2, DN_SINUSOIDAL, DN_ADD);
+    fixture_init(&f, 3, 64, 2, DN_SINUSOIDAL, DN_ADD, 0);
     const struct tensor *w = &f.network.layers[1].weight;
     double limit = sqrt(6.0 / 128), squares = 0;
     for (int i = 0; i < 64; i++)

@@ -50,8 +50,8 @@ Test(properties, matrix_products_of_random_shapes_agree_with_double) {
 static struct dn_spec random_spec(int number) {
     struct dn_spec spec = dn_presets[1].spec;
     spec.seed = (uint64_t)number;
-    spec.dataset.pattern = (enum dn_pattern)pick(number, 0, 0, DN_PATTERN_COUNT - 1);
-    spec.dataset.n = pick(number, 1, 1, 400);
+    spec.dataset.sources[0].pattern = (enum dn_pattern)pick(number, 0, 0, DN_PATTERN_COUNT - 1);
+    spec.dataset.sources[0].n = pick(number, 1, 1, 400);
     spec.diffusion.timesteps = pick(number, 2, 1, 4) == 1 ? 1 : pick(number, 3, 1, 90);
     spec.diffusion.beta_schedule = DN_BETA_COSINE;
     spec.network.hidden_size = 2 * pick(number, 4, 4, 90);
@@ -72,7 +72,7 @@ static void run(const char *variant, const struct dn_spec *spec, double losses[4
     struct dn_model *model;
     struct dn_error error;
     cr_assert_eq(dn_kernels_use(variant, &error), DN_OK, "%s", error.text);
-    cr_assert_eq(dn_trainer_new(spec, &trainer, &error), DN_OK, "%s", error.text);
+    cr_assert_eq(dn_trainer_new(spec, NULL, &trainer, &error), DN_OK, "%s", error.text);
     for (int i = 0; i < 2; i++) {
         struct dn_epoch epoch;
         cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, &error), DN_OK, "%s", error.text);
@@ -123,11 +123,11 @@ Test(properties, the_limits_work) {
         spec.network.hidden_layers = cases[i].layers;
         spec.training.batch_size = cases[i].batch;
         spec.diffusion.timesteps = cases[i].timesteps;
-        spec.dataset.n = cases[i].n;
+        spec.dataset.sources[0].n = cases[i].n;
         struct dn_trainer *trainer;
         struct dn_error error;
         struct dn_epoch epoch;
-        cr_assert_eq(dn_trainer_new(&spec, &trainer, &error), DN_OK, "%s", error.text);
+        cr_assert_eq(dn_trainer_new(&spec, NULL, &trainer, &error), DN_OK, "%s", error.text);
         cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, &error), DN_OK, "%s", error.text);
         cr_assert(isfinite(epoch.train_loss));
         dn_trainer_free(trainer);

@@ -13,8 +13,8 @@ static struct dn_model *model_after(int epochs) {
     struct dn_trainer *trainer;
     struct dn_model *model;
     struct dn_epoch epoch;
-    spec.dataset.n = 2000;
-    cr_assert_eq(dn_trainer_new(&spec, &trainer, NULL), DN_OK);
+    spec.dataset.sources[0].n = 2000;
+    cr_assert_eq(dn_trainer_new(&spec, NULL, &trainer, NULL), DN_OK);
     for (int i = 0; i < epochs; i++)
         cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, NULL), DN_OK);
     cr_assert_eq(dn_trainer_model(trainer, &model, NULL), DN_OK);
@@ -140,7 +140,7 @@ Test(sampler, tutorial_recipe_lands_on_the_spiral, .timeout = 300) {
     struct dn_model *model;
     struct dn_epoch epoch;
     static float points[2000];
-    cr_assert_eq(dn_trainer_new(&spec, &trainer, NULL), DN_OK);
+    cr_assert_eq(dn_trainer_new(&spec, NULL, &trainer, NULL), DN_OK);
     for (int i = 0; i < spec.training.epochs; i++)
         cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, NULL), DN_OK);
     cr_assert_eq(dn_trainer_model(trainer, &model, NULL), DN_OK);

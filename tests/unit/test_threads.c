@@ -43,7 +43,7 @@ static unsigned char *train(const struct dn_spec *spec, int threads, size_t *siz
     struct dn_trainer *trainer;
     struct dn_epoch epoch;
     struct dn_team *team = threads > 1 ? team_start(threads) : NULL;
-    cr_assert_eq(dn_trainer_new(spec, &trainer, NULL), DN_OK);
+    cr_assert_eq(dn_trainer_new(spec, NULL, &trainer, NULL), DN_OK);
     dn_trainer_use_team(trainer, team);
     for (int i = 0; i < 2; i++)
         cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, NULL), DN_OK);
@@ -72,7 +72,7 @@ Test(threads, training_is_the_same_for_any_number) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct dn_spec spec = dn_presets[1].spec;
-        spec.dataset.n = cases[i].batch > 50 ? 1501 : 203;
+        spec.dataset.sources[0].n = cases[i].batch > 50 ? 1501 : 203;
         spec.network.hidden_size = cases[i].hidden;
         spec.network.hidden_layers = cases[i].layers;
         spec.network.time_embedding = cases[i].embedding;
@@ -95,11 +95,11 @@ Test(threads, training_is_the_same_for_any_number) {
 Test(threads, a_request_is_the_same_in_any_split) {
     enum { N = 700, T = 25 };
     struct dn_spec spec = dn_presets[1].spec;
-    spec.dataset.n = 300;
+    spec.dataset.sources[0].n = 300;
     spec.diffusion.timesteps = T;
     struct dn_trainer *trainer;
     struct dn_model *model;
-    cr_assert_eq(dn_trainer_new(&spec, &trainer, NULL), DN_OK);
+    cr_assert_eq(dn_trainer_new(&spec, NULL, &trainer, NULL), DN_OK);
     cr_assert_eq(dn_trainer_model(trainer, &model, NULL), DN_OK);
     float *whole = malloc(sizeof(float) * 2 * N * (2 * T + 2)),
           *split = malloc(sizeof(float) * 2 * N * (2 * T + 2));

@@ -10,7 +10,7 @@
 
 static struct dn_spec small_spec(void) {
     struct dn_spec spec = dn_presets[1].spec;
-    spec.dataset.n = 1000;
+    spec.dataset.sources[0].n = 1000;
     spec.training.epochs = 6;
     return spec;
 }
@@ -18,7 +18,7 @@ static struct dn_spec small_spec(void) {
 static struct dn_trainer *trainer_of(const struct dn_spec *spec) {
     struct dn_trainer *trainer;
     struct dn_error error;
-    cr_assert_eq(dn_trainer_new(spec, &trainer, &error), DN_OK, "%s", error.text);
+    cr_assert_eq(dn_trainer_new(spec, NULL, &trainer, &error), DN_OK, "%s", error.text);
     return trainer;
 }
 
@@ -122,6 +122,82 @@ Test(train, resumed_training_ends_in_the_same_bytes) {
     check_resume(spec);
 }
 
+/* Two patterns, so two classes. */
+static struct dn_spec mixture_spec(void) {
+    struct dn_spec spec = small_spec();
+    spec.dataset.source_count = spec.dataset.classes = 2;
+    spec.dataset.sources[1] = (struct dn_source){.pattern = DN_MOONS, .n = 500, .seed = 3};
+    return spec;
+}
+
+Test(train, a_conditional_training_resumes_to_the_same_bytes) {
+    struct dn_spec spec = mixture_spec();
+    check_resume(spec);
+    spec.training.batch_size = 999;
+    spec.network.conditioning = DN_MULTIPLY;
+    spec.network.time_embedding = DN_LEARNED;
+    check_resume(spec);
+}
+
+/* The rows of the label tables that a training has changed: class 0, class 1, no label. */
+static void changed_labels(double p_uncond, bool changed[3]) {
+    struct dn_spec spec = mixture_spec();
+    struct dn_epoch epoch;
+    struct dn_model *before, *after;
+    spec.training.p_uncond = p_uncond;
+    struct dn_trainer *trainer = trainer_of(&spec);
+    cr_assert_eq(dn_trainer_model(trainer, &before, NULL), DN_OK);
+    train(trainer, 1, &epoch);
+    cr_assert_eq(dn_trainer_model(trainer, &after, NULL), DN_OK);
+    const struct tensor *table = &before->network.layers[1].label;
+    cr_assert_eq(table->rows, 3);
+    for (size_t row = 0; row < 3; row++)
+        changed[row] = memcmp(before->parameters + table->offset + row * table->ld,
+                              after->parameters + table->offset + row * table->ld,
+                              (size_t)table->cols * sizeof(float)) != 0;
+    dn_model_free(before), dn_model_free(after);
+    dn_trainer_free(trainer);
+}
+
+Test(train, labels_are_hidden_with_the_asked_probability) {
+    bool changed[3];
+    changed_labels(0, changed);
+    cr_assert(changed[0] && changed[1] && !changed[2]);
+    changed_labels(0.5, changed);
+    cr_assert(changed[0] && changed[1] && changed[2]);
+    changed_labels(1, changed);
+    cr_assert(!changed[0] && !changed[1] && changed[2]);
+}
+
+/* A class that lies elsewhere is told apart: with labels the noise is better predicted. */
+Test(train, labels_help) {
+    enum { N = 600 };
+    float points[N][1];
+    int32_t labels[N];
+    struct dn_epoch with[20], without[20];
+    for (int i = 0; i < N; i++)
+        points[i][0] = (float)(labels[i] = i % 2);
+    struct dn_spec spec = dn_presets[0].spec;
+    spec.dataset = (struct dn_dataset_spec){
+        .source_count = 1, .dim = 1, .classes = 2, .sources = {{.pattern = DN_UPLOADED, .n = N}}};
+    spec.training.epochs = 20;
+    spec.training.batch_size = 32;
+    spec.training.p_uncond = 0;
+    struct dn_data data;
+    struct dn_upload upload = {N, points[0], labels};
+    struct dn_trainer *trainer;
+    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
+    cr_assert_eq(dn_trainer_new(&spec, &data, &trainer, NULL), DN_OK);
+    train(trainer, 20, with);
+    dn_trainer_free(trainer);
+    spec.dataset.classes = 0;
+    cr_assert_eq(dn_trainer_new(&spec, &data, &trainer, NULL), DN_OK);
+    train(trainer, 20, without);
+    dn_trainer_free(trainer);
+    dn_data_clear(&data);
+    cr_assert_lt(with[19].val_loss, without[19].val_loss / 2);
+}
+
 /* The gradient of a large batch adds up over chunks of rows: one epoch as one batch must equal the
  * mean of gradients. */
 Test(train, a_batch_larger_than_the_data_is_the_data) {
@@ -150,7 +226,7 @@ Test(train, checkpoint_of_another_spec_or_damaged_is_refused) {
     struct dn_trainer *other = trainer_of(&spec);
     cr_assert_eq(dn_trainer_load(other, state, size, NULL), DN_CORRUPT);
     cr_assert_eq(dn_trainer_load(trainer, state, size - 1, NULL), DN_CORRUPT);
-    state[256] ^= 1; /* the first byte after the spec: the magic */
+    state[512 + 16 * DN_MAX_CLASSES] ^= 1; /* the first byte after the spec: the magic */
     cr_assert_eq(dn_trainer_load(trainer, state, size, NULL), DN_CORRUPT);
     free(state);
     dn_trainer_free(trainer);
@@ -206,7 +282,8 @@ Test(optimizer, clips_by_the_global_norm) {
     float parameters[16] = {0}, gradients[16] = {3, 4};
     struct dn_training_spec spec = {.learning_rate = 0.1, .gradient_clip = 1};
     struct optimizer optimizer;
-    cr_assert_eq(optimizer_init(&optimizer, 16, parameters, &spec, NULL), DN_OK);
+    cr_assert_eq(optimizer_init(&optimizer, 16, &spec, NULL), DN_OK);
+    optimizer_start(&optimizer, parameters);
     double norm = optimizer_step(&optimizer, &spec, 10, parameters, gradients);
     cr_assert_float_eq(norm, 5, 1e-6);
     cr_assert_float_eq(parameters[0], -0.1, 1e-6);
@@ -221,7 +298,8 @@ Test(optimizer, average_warms_up) {
     float parameters[16] = {1}, gradients[16] = {0};
     struct dn_training_spec spec = {.learning_rate = 0.1, .ema_decay = 0.999};
     struct optimizer optimizer;
-    cr_assert_eq(optimizer_init(&optimizer, 16, parameters, &spec, NULL), DN_OK);
+    cr_assert_eq(optimizer_init(&optimizer, 16, &spec, NULL), DN_OK);
+    optimizer_start(&optimizer, parameters);
     parameters[0] = 2;
     optimizer_step(&optimizer, &spec, 10, parameters, gradients);
     cr_assert_float_eq(optimizer.average[0], 1 * (2 / 11.0) + 2 * (9 / 11.0), 1e-6);

@@ -1,0 +1,53 @@
+/* The blog's recipe is fixed for ever: the same seed gives the weights that it gave when this was
+ * written, bit by bit. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/kernels.h"
+#include "engine/model.h"
+
+static void hash_add(uint64_t *hash, const void *bytes, size_t size) { /* FNV-1a */
+    for (size_t i = 0; i < size; i++)
+        *hash = (*hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
+}
+
+/* Losses of all epochs, and the weights without padding. */
+static uint64_t hash_of_training(const struct dn_spec *spec) {
+    struct dn_trainer *trainer;
+    struct dn_model *model;
+    struct dn_epoch epoch;
+    uint64_t hash = 0xcbf29ce484222325u;
+    cr_assert_eq(dn_trainer_new(spec, NULL, &trainer, NULL), DN_OK);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, NULL), DN_OK);
+        hash_add(&hash, &epoch.train_loss, sizeof epoch.train_loss);
+        hash_add(&hash, &epoch.val_loss, sizeof epoch.val_loss);
+    }
+    cr_assert_eq(dn_trainer_model(trainer, &model, NULL), DN_OK);
+    for (int i = 0; i < model->network.tensor_count; i++) {
+        const struct tensor *tensor = model->network.tensors[i];
+        for (int row = 0; row < tensor->rows; row++)
+            hash_add(&hash, model->parameters + tensor->offset + (size_t)row * tensor->ld,
+                     (size_t)tensor->cols * sizeof(float));
+    }
+    dn_model_free(model);
+    dn_trainer_free(trainer);
+    return hash;
+}
+
+/* The baseline kernels use no fused multiply-add, so every x86-64 CPU must find these bits. */
+#if defined(__x86_64__)
+Test(golden, the_blogs_recipe_gives_the_same_bits_as_ever) {
+    cr_assert_eq(dn_kernels_use("baseline", NULL), DN_OK);
+    struct dn_spec spec = dn_presets[1].spec;
+    cr_assert_str_eq(dn_presets[1].name, "sinai2022");
+    cr_assert_eq(hash_of_training(&spec), 0x4e91d7460381a32fu);
+    spec.network.time_embedding = DN_LEARNED;
+    spec.network.conditioning = DN_MULTIPLY;
+    spec.training.ema_decay = 0.99;
+    spec.training.lr_schedule = DN_LR_COSINE;
+    spec.training.gradient_clip = 0.5;
+    cr_assert_eq(hash_of_training(&spec), 0xe82d28e213346058u);
+}
+#endif
