@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/format/formats.h"
+#include "api/answer.h"
 #include "api/handlers.h"
 #include "api/openapi.h"
 #include "engine/denoise.h"
@@ -75,6 +75,7 @@ struct draw {
     int pattern, n;
     uint64_t seed;
     const struct format *format;
+    float *memory; /* the points in hand */
 };
 
 static const struct field rows[] = {
@@ -84,39 +85,59 @@ static const struct field rows[] = {
 };
 const struct field_set draw_fields = {rows, sizeof rows / sizeof rows[0]};
 
+static enum dn_status some_points(struct http_exchange *exchange, struct answer *answer,
+                                  size_t first, size_t count, const float **points,
+                                  struct dn_error *error) {
+    (void)exchange, (void)error;
+    struct draw *draw = answer->owner;
+    float *memory = realloc(draw->memory, count * 2 * sizeof *memory);
+    if (!memory)
+        return DN_NO_MEMORY;
+    *points = draw->memory = memory;
+    dn_pattern_draw((enum dn_pattern)draw->pattern, draw->seed, first, count, memory);
+    return DN_OK;
+}
+
+static void write_head(const void *owner, struct json_writer *json) {
+    const struct draw *draw = owner;
+    json_key(json, "dataset");
+    json_string(json, dn_patterns[draw->pattern].name);
+    json_key(json, "seed");
+    json_integer(json, (int64_t)draw->seed);
+    json_key(json, "n");
+    json_integer(json, draw->n);
+    json_key(json, "dim");
+    json_integer(json, 2);
+}
+
+static void write_tail(const void *owner, struct json_writer *json) {
+    (void)owner;
+    json_key(json, "labels");
+    json_null(json);
+}
+
+static void draw_clear(struct answer *answer) {
+    free(((struct draw *)answer->owner)->memory);
+}
+
 static void draw_points(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
-    const struct draw *draw = exchange->state;
-    float *points = malloc((size_t)draw->n * 2 * sizeof *points);
-    if (!points) {
-        problem(exchange, 503, "no_memory", "not enough memory for so many points");
+    struct draw *draw = exchange->state;
+    struct answer *answer = http_alloc(exchange, sizeof *answer);
+    if (!answer) {
+        problem(exchange, 503, "no_memory", "out of memory");
         return;
     }
-    dn_pattern_draw((enum dn_pattern)draw->pattern, draw->seed, 0, (size_t)draw->n, points);
-    if (!format_is_json(draw->format)) {
-        exchange->response.status = 200;
-        draw->format->points(
-            &exchange->response.body,
-            &(struct point_set){points, (size_t)draw->n, 2, dn_patterns[draw->pattern].name});
-        free(points);
-        return;
-    }
-    struct json_writer json = json_reply(exchange, 200);
-    json_open(&json, '{');
-    json_key(&json, "dataset");
-    json_string(&json, dn_patterns[draw->pattern].name);
-    json_key(&json, "seed");
-    json_integer(&json, (int64_t)draw->seed);
-    json_key(&json, "n");
-    json_integer(&json, draw->n);
-    json_key(&json, "dim");
-    json_integer(&json, 2);
-    json_key(&json, "points");
-    json_points(&json, points, (size_t)draw->n, 2);
-    json_key(&json, "labels");
-    json_null(&json);
-    json_close(&json, '}');
-    free(points);
+    *answer = (struct answer){
+        .format = draw->format,
+        .layout =
+            {.n = (size_t)draw->n, .dim = 2, .head = write_head, .tail = write_tail, .owner = draw},
+        .title = dn_patterns[draw->pattern].name,
+        .points = some_points,
+        .clear = draw_clear,
+        .owner = draw,
+    };
+    answer_send(exchange, answer);
 }
 
 enum http_next api_dataset_points(struct http_exchange *exchange) {

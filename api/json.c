@@ -280,20 +280,23 @@ static char *put_floats(char *at, const float *values, size_t count) {
     return at;
 }
 
-void json_points(struct json_writer *json, const float *points, size_t n, int dim) {
-    const size_t width = (size_t)dim, room = n * (width * (FLOAT_TEXT + 1) + 3) + 2;
-    comma(json);
-    char *start = buffer_reserve(json->out, room), *at = start;
+void json_rows(struct buffer *out, const float *points, size_t n, int dim, bool is_first) {
+    const size_t width = (size_t)dim, room = n * (width * (FLOAT_TEXT + 1) + 3);
+    char *start = buffer_reserve(out, room), *at = start;
     if (!start)
         return;
-    *at++ = '[';
     for (size_t i = 0; i < n; i++) {
-        if (i > 0)
+        if (i > 0 || !is_first)
             *at++ = ',';
         at = put_floats(at, points + i * width, width);
     }
-    *at++ = ']';
-    json->out->length += (size_t)(at - start);
+    out->length += (size_t)(at - start);
+}
+
+void json_points(struct json_writer *json, const float *points, size_t n, int dim) {
+    json_open(json, '[');
+    json_rows(json->out, points, n, dim, true);
+    json_close(json, ']');
 }
 
 void json_time(struct json_writer *json, int64_t ms) {

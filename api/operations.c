@@ -70,6 +70,11 @@ static void write_http_metrics(struct buffer *out, struct http_counts *counts) {
                   1e-6 * (double)atomic_load(&counts->microseconds));
     metric(out, "http_requests_in_flight", "gauge", "Requests that are being answered.");
     buffer_format(out, "denoised_http_requests_in_flight %d\n", atomic_load(&counts->in_flight));
+    metric(out, "http_streams", "gauge", "Answers that are being made while they are sent.");
+    buffer_format(out, "denoised_http_streams %d\n", atomic_load(&counts->streams));
+    metric(out, "http_clients_gone_total", "counter",
+           "Clients that went away before they had their answer.");
+    buffer_format(out, "denoised_http_clients_gone_total %llu\n", atomic_load(&counts->gone));
 }
 
 /* The text format of Prometheus, version 0.0.4. */

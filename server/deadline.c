@@ -1,10 +1,14 @@
 #include "server/deadline.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "server/id.h"
 
@@ -12,14 +16,17 @@ enum {
     HEADER_SECONDS = 15,
     BODY_SECONDS = 30,
     BODY_BYTES_PER_SECOND = 64 << 10,
-    CHECK_SECONDS = 1
+    CHECK_MS = 1000,
+    UNANSWERED_MS = 20000, /* bytes without an acknowledgement: the other machine is gone */
+    MOST_EVENTS = 64,
 };
 
 struct deadlines {
     pthread_mutex_t mutex;
-    pthread_cond_t stopped;
     bool stop;
     struct peer *peers;
+    uint64_t watches; /* so far: their numbers */
+    int epoll, alarm; /* the alarm, an eventfd in the epoll, ends the wait at the stop */
     pthread_t thread;
 };
 
@@ -34,18 +41,43 @@ static void shut_down_late(struct deadlines *deadlines) {
         }
 }
 
+/* The peer may have been unwatched, or closed, since the event: then no peer has its number. */
+static void tell_gone(struct deadlines *deadlines, uint64_t watch) {
+    for (struct peer *peer = deadlines->peers; peer; peer = peer->next)
+        if (peer->watch == watch) {
+            peer->gone(peer->argument);
+            return;
+        }
+}
+
 static void *reaper_main(void *argument) {
     struct deadlines *deadlines = argument;
+    double looked = clock_monotonic();
     pthread_mutex_lock(&deadlines->mutex);
     while (!deadlines->stop) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += CHECK_SECONDS;
-        pthread_cond_clockwait(&deadlines->stopped, &deadlines->mutex, CLOCK_MONOTONIC, &until);
-        shut_down_late(deadlines);
+        struct epoll_event events[MOST_EVENTS];
+        pthread_mutex_unlock(&deadlines->mutex);
+        int count = epoll_wait(deadlines->epoll, events, MOST_EVENTS, CHECK_MS);
+        pthread_mutex_lock(&deadlines->mutex);
+        for (int i = 0; i < count; i++)
+            if (events[i].data.u64 != 0)
+                tell_gone(deadlines, events[i].data.u64);
+        if (clock_monotonic() - looked >= 1e-3 * CHECK_MS) {
+            looked = clock_monotonic();
+            shut_down_late(deadlines);
+        }
     }
     pthread_mutex_unlock(&deadlines->mutex);
     return NULL;
+}
+
+static void deadlines_free(struct deadlines *deadlines) {
+    pthread_mutex_destroy(&deadlines->mutex);
+    if (deadlines->alarm >= 0)
+        close(deadlines->alarm);
+    if (deadlines->epoll >= 0)
+        close(deadlines->epoll);
+    free(deadlines);
 }
 
 struct deadlines *deadlines_start(void) {
@@ -53,9 +85,13 @@ struct deadlines *deadlines_start(void) {
     if (!deadlines)
         return NULL;
     pthread_mutex_init(&deadlines->mutex, NULL);
-    pthread_cond_init(&deadlines->stopped, NULL);
-    if (pthread_create(&deadlines->thread, NULL, reaper_main, deadlines) != 0) {
-        free(deadlines);
+    deadlines->epoll = epoll_create1(EPOLL_CLOEXEC);
+    deadlines->alarm = eventfd(0, EFD_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN};
+    if (deadlines->epoll < 0 || deadlines->alarm < 0 ||
+        epoll_ctl(deadlines->epoll, EPOLL_CTL_ADD, deadlines->alarm, &event) != 0 ||
+        pthread_create(&deadlines->thread, NULL, reaper_main, deadlines) != 0) {
+        deadlines_free(deadlines);
         return NULL;
     }
     return deadlines;
@@ -64,12 +100,10 @@ struct deadlines *deadlines_start(void) {
 void deadlines_stop(struct deadlines *deadlines) {
     pthread_mutex_lock(&deadlines->mutex);
     deadlines->stop = true;
-    pthread_cond_signal(&deadlines->stopped);
     pthread_mutex_unlock(&deadlines->mutex);
+    eventfd_write(deadlines->alarm, 1);
     pthread_join(deadlines->thread, NULL);
-    pthread_cond_destroy(&deadlines->stopped);
-    pthread_mutex_destroy(&deadlines->mutex);
-    free(deadlines);
+    deadlines_free(deadlines);
 }
 
 struct peer *peer_open(struct deadlines *deadlines, int fd) {
@@ -77,6 +111,8 @@ struct peer *peer_open(struct deadlines *deadlines, int fd) {
     if (!peer)
         return NULL;
     peer->fd = fd;
+    /* A machine that lost its network sends no farewell; what it was sent stays unanswered. */
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(unsigned){UNANSWERED_MS}, sizeof(unsigned));
     peer->expires = clock_monotonic() + HEADER_SECONDS;
     pthread_mutex_lock(&deadlines->mutex);
     peer->next = deadlines->peers;
@@ -114,4 +150,24 @@ void peer_expect_body(struct deadlines *deadlines, struct peer *peer, double sin
 
 void peer_relax(struct deadlines *deadlines, struct peer *peer) {
     set_expiry(deadlines, peer, 0);
+}
+
+void peer_watch(struct deadlines *deadlines, struct peer *peer, void (*gone)(void *argument),
+                void *argument) {
+    pthread_mutex_lock(&deadlines->mutex);
+    peer->watch = ++deadlines->watches;
+    peer->gone = gone;
+    peer->argument = argument;
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = peer->watch};
+    if (epoll_ctl(deadlines->epoll, EPOLL_CTL_ADD, peer->fd, &event) != 0)
+        peer->watch = 0; /* its answer is computed to the end, as for a client that is there */
+    pthread_mutex_unlock(&deadlines->mutex);
+}
+
+void peer_unwatch(struct deadlines *deadlines, struct peer *peer) {
+    pthread_mutex_lock(&deadlines->mutex);
+    if (peer->watch)
+        epoll_ctl(deadlines->epoll, EPOLL_CTL_DEL, peer->fd, NULL);
+    peer->watch = 0;
+    pthread_mutex_unlock(&deadlines->mutex);
 }

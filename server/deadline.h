@@ -1,14 +1,18 @@
 /*
- * deadline.h - absolute time limits for clients that send a request slowly.
+ * deadline.h - clients that send a request slowly, and clients that go away.
  *
  * libmicrohttpd's time-out starts anew with every byte, so a client that sends one byte every ten
  * seconds could hold a connection for ever. Each socket has a peer here with the time by which the
  * phase it is in must be over; a thread shuts down the ones that are late.
+ *
+ * Nor does libmicrohttpd look at a suspended connection, so a client that gave up would have its
+ * answer computed all the same. The same thread tells when such a client closes its side.
  */
 #ifndef SERVER_DEADLINE_H
 #define SERVER_DEADLINE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct deadlines;
 
@@ -18,6 +22,10 @@ struct peer {
     int fd;
     double expires; /* monotonic seconds; 0: no limit now */
     char *target;   /* the raw request target, as sent; NULL before the first request */
+    /* of a watched peer */
+    uint64_t watch; /* number of the watch; 0: none */
+    void (*gone)(void *argument);
+    void *argument;
 };
 
 struct deadlines *deadlines_start(void);
@@ -30,5 +38,12 @@ void peer_expect_header(struct deadlines *deadlines, struct peer *peer);
 void peer_expect_body(struct deadlines *deadlines, struct peer *peer, double since,
                       size_t received);
 void peer_relax(struct deadlines *deadlines, struct peer *peer); /* the request is complete */
+
+/* Calls gone(argument) once, on the thread of the deadlines, if the client closes the connection
+ * (or its sending half, which nobody does who still reads) before peer_unwatch. gone must not call
+ * back. */
+void peer_watch(struct deadlines *deadlines, struct peer *peer, void (*gone)(void *argument),
+                void *argument);
+void peer_unwatch(struct deadlines *deadlines, struct peer *peer);
 
 #endif

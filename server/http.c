@@ -240,6 +240,20 @@ static void log_request(const struct http_connection *state) {
              state->response_bytes, 1e3 * (clock_monotonic() - state->started));
 }
 
+void http_forget(struct http_connection *state) {
+    struct http_exchange *exchange = &state->exchange;
+    if (exchange->response.stream.closed)
+        exchange->response.stream.closed(exchange);
+    if (state->sending.is_open)
+        atomic_fetch_sub(&state->server->config.counts->streams, 1);
+    buffer_clear(&state->body);
+    buffer_clear(&exchange->response.body);
+    buffer_clear(&state->sending.ready);
+    buffer_clear(&state->sending.made);
+    arena_clear(&state->arena);
+    free(state);
+}
+
 static void on_completed(void *self, struct MHD_Connection *connection, void **state_slot,
                          enum MHD_RequestTerminationCode code) {
     (void)connection, (void)code;
@@ -248,6 +262,7 @@ static void on_completed(void *self, struct MHD_Connection *connection, void **s
     if (!state)
         return;
     *state_slot = NULL;
+    http_unwatch_client(state);
     peer_expect_header(server->deadlines, state->peer);
     count_request(state);
     log_request(state);
@@ -257,10 +272,8 @@ static void on_completed(void *self, struct MHD_Connection *connection, void **s
         state->next->previous = state->previous;
     pthread_cond_broadcast(&server->changed);
     pthread_mutex_unlock(&server->mutex);
-    buffer_clear(&state->body);
-    buffer_clear(&state->exchange.response.body);
-    arena_clear(&state->arena);
-    free(state);
+    if (stream_close(state))
+        http_forget(state);
 }
 
 static void on_connection(void *self, struct MHD_Connection *connection, void **context,
@@ -378,8 +391,10 @@ void http_stop(struct http_server *server, int grace_ms) {
 
     pthread_mutex_lock(&server->mutex);
     server->stopping = true;
-    for (struct http_connection *state = server->requests; state; state = state->next)
+    for (struct http_connection *state = server->requests; state; state = state->next) {
         __atomic_store_n(&state->exchange.stopping, true, __ATOMIC_RELAXED);
+        stream_wake(state);
+    }
     /* A suspended connection must be resumed before the daemon may stop; its computation has just
      * been told to. Other requests get the grace time to be read and answered. */
     int waited = 0;
@@ -390,6 +405,10 @@ void http_stop(struct http_server *server, int grace_ms) {
     pthread_mutex_unlock(&server->mutex);
 
     MHD_stop_daemon(server->daemon);
+    pthread_mutex_lock(&server->mutex);
+    while (server->making > 0) /* for connections that are gone */
+        pthread_cond_wait(&server->changed, &server->mutex);
+    pthread_mutex_unlock(&server->mutex);
     if (listener != MHD_INVALID_SOCKET)
         close(listener);
     deadlines_stop(server->deadlines);

@@ -9,6 +9,8 @@
  * sampler thread, fills in the response (an answer >= 400 rolls the transaction back), and the
  * connection is resumed when that is committed.
  *
+ * An answer may be a stream (struct http_stream): a body that is made while it is sent.
+ *
  * All memory that a handler needs comes from the exchange's arena and lives until the response is
  * sent.
  */
@@ -47,10 +49,34 @@ struct http_request {
     size_t body_length;
 };
 
+/* What the making of a piece of a body came to. */
+enum http_piece {
+    HTTP_PIECE_MORE, /* made; more follows */
+    HTTP_PIECE_WAIT, /* nothing now: ask again after http_wake() */
+    HTTP_PIECE_LAST, /* made (it may be empty), and that was all */
+    HTTP_PIECE_FAIL, /* no way on: the body is cut short in a way that its client can see */
+};
+
+/* A body that is made piece by piece while it is sent, so that its size costs no memory: the bytes
+ * in http_response.body come first, then what `next` makes, until it says LAST. Each piece is
+ * appended to an empty buffer and should be some 100 kB. When exchange->stopping, `next` ends soon.
+ */
+struct http_stream {
+    enum http_piece (*next)(struct http_exchange *exchange, struct buffer *piece);
+    /* true: `next` computes. It runs on the pool, at most one piece ahead of the socket, so a
+     * client that does not read stops it. false: it runs on an HTTP thread and may say WAIT. */
+    bool on_pool;
+    uint64_t length; /* of the whole body; 0: not known before */
+    /* Called once, when the exchange is over and `next` is called no more; may be NULL. Any thread.
+     */
+    void (*closed)(struct http_exchange *exchange);
+};
+
 struct http_response {
     int status; /* 0: the handler forgot; answered as 500 */
     const char *content_type;
-    struct buffer body; /* given away to the socket */
+    struct buffer body;        /* given away to the socket */
+    struct http_stream stream; /* next NULL: the body is whole */
     struct http_param headers[HTTP_MAX_HEADERS];
     size_t header_count;
 };
@@ -74,7 +100,9 @@ struct http_exchange {
     void (*after)(struct http_exchange *exchange);
     /* If set when a deferred part has succeeded: the answer waits until this says so. */
     http_poll poll;
-    volatile bool stopping; /* set when the server stops: a dn_stop_flag for long computations */
+    /* Set when nobody waits for the answer any more, because the client went away or the server
+     * stops: a dn_stop_flag for long computations. */
+    volatile bool stopping;
     /* the rest belongs to http_*.c */
     struct http_connection *connection;
     http_deferred next;
@@ -105,7 +133,8 @@ struct http_executor {
 struct http_counts {
     atomic_ullong by_class[6]; /* [2]: 2xx */
     atomic_ullong microseconds;
-    atomic_int in_flight;
+    atomic_int in_flight, streams; /* now; bodies that are being made piece by piece */
+    atomic_ullong gone;            /* clients that went away while they were waited for */
 };
 
 struct http_config {
@@ -118,7 +147,8 @@ struct http_config {
     void (*problem)(struct http_exchange *exchange, int status, const char *code,
                     const char *detail);
     struct http_executor writer, pool, watch;
-    struct http_counts *counts; /* kept up to date; outlives the server */
+    struct http_executor pieces; /* the pool, for an answer that has begun: is never full */
+    struct http_counts *counts;  /* kept up to date; outlives the server */
 };
 
 /* Starts listening. NULL and a message in error (of error_size bytes) on failure. */
@@ -133,6 +163,8 @@ void http_stop(struct http_server *server, int grace_ms);
 enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next);
 enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll);
 enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next);
+/* Has the stream's `next` called again, if it said WAIT. Any thread, until stream.closed. */
+void http_wake(struct http_exchange *exchange);
 struct arena *http_arena(struct http_exchange *exchange);
 void *http_alloc(struct http_exchange *exchange, size_t size); /* zeroed; NULL when out of memory */
 char *http_format(struct http_exchange *exchange, const char *format, ...)

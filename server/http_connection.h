@@ -14,6 +14,21 @@
 #include "server/router.h"
 #include "server/store.h"
 
+/* A body on its way to the socket, piece by piece. `ready` belongs to the connection's thread, all
+ * else to server->mutex. */
+struct sending {
+    struct buffer ready; /* the piece that is being sent */
+    size_t sent;         /* of it */
+    struct buffer made;  /* the one after it */
+    bool has_made, making;
+    enum http_piece state; /* what the last piece said */
+    bool waiting;          /* the connection is suspended until there is a piece */
+    bool woken;            /* http_wake() came while it was not waiting */
+    bool is_open;          /* counted in http_counts.streams */
+    bool over;             /* the connection is gone: whoever makes a piece frees the request */
+    struct task task;      /* makes a piece */
+};
+
 /* One request, from its headers to the end of its response. */
 struct http_connection {
     struct http_exchange exchange;
@@ -32,7 +47,9 @@ struct http_connection {
     double started;
     const struct http_executor *executor; /* of the deferred part */
     bool answered;                        /* the response is complete: queue it */
+    bool watched, gone;                   /* the client, and whether it went away */
     size_t response_bytes;
+    struct sending sending;
 };
 
 struct http_server {
@@ -45,6 +62,7 @@ struct http_server {
     pthread_cond_t changed;
     struct http_connection *requests;
     int suspended;
+    int making; /* pieces that the pool is making, or will */
     bool stopping;
 };
 
@@ -54,7 +72,19 @@ void http_set_problem(struct http_connection *state, int status, const char *cod
 /* On the connection's own thread. close: the connection ends with this answer. */
 enum MHD_Result http_queue_response(struct http_connection *state, bool close);
 
-/* http_deferred.c: suspends the connection and hands the exchange to its executor. */
+/* http_stream.c */
+struct MHD_Response *stream_response(struct http_connection *state);
+void stream_wake(struct http_connection *state); /* server->mutex is held */
+/* The connection is gone. False: a piece is still being made, and http_forget() is called after. */
+bool stream_close(struct http_connection *state);
+
+/* http.c: frees the request. */
+void http_forget(struct http_connection *state);
+
+/* http_deferred.c: from now on, stops the work for a client that goes away. */
+void http_watch_client(struct http_connection *state);
+void http_unwatch_client(struct http_connection *state);
+/* Suspends the connection and hands the exchange to its executor. */
 enum MHD_Result http_suspend_and_post(struct http_connection *state);
 
 #endif

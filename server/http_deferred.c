@@ -30,10 +30,40 @@ static bool has_succeeded(const struct http_response *response) {
     return response->status > 0 && response->status < 400 && !response->body.failed;
 }
 
+/* On the thread of the deadlines. */
+static void client_gone(void *argument) {
+    struct http_connection *state = argument;
+    struct http_server *server = state->server;
+    pthread_mutex_lock(&server->mutex);
+    const struct sending *sending = &state->sending;
+    bool has_all = sending->state == HTTP_PIECE_LAST && !sending->making && !sending->has_made;
+    state->gone = true;
+    __atomic_store_n(&state->exchange.stopping, true, __ATOMIC_RELAXED);
+    stream_wake(state);
+    pthread_mutex_unlock(&server->mutex);
+    atomic_fetch_add(&server->config.counts->gone, !has_all);
+}
+
+void http_watch_client(struct http_connection *state) {
+    if (!state->watched)
+        peer_watch(state->server->deadlines, state->peer, client_gone, state);
+    state->watched = true;
+}
+
+void http_unwatch_client(struct http_connection *state) {
+    if (state->watched)
+        peer_unwatch(state->server->deadlines, state->peer);
+    state->watched = false;
+}
+
 static bool run_deferred(struct task *task, struct store_session *session) {
     struct http_exchange *exchange = &connection_of(task)->exchange;
     if (!exchange->next)
         return exchange->poll(exchange);
+    if (!session && exchange->stopping) { /* on the pool: nobody waits for it any more */
+        http_set_problem(exchange->connection, 503, "stopping", "the server is stopping");
+        return false;
+    }
     exchange->next(exchange, session);
     return has_succeeded(&exchange->response);
 }
@@ -86,6 +116,7 @@ enum MHD_Result http_suspend_and_post(struct http_connection *state) {
         http_set_problem(state, 503, "stopping", "the server is stopping");
         return http_queue_response(state, false);
     }
+    http_watch_client(state);
     MHD_suspend_connection(state->connection);
     state->exchange.task = (struct task){.run = run_deferred, .done = deferred_done};
     state->executor->post(state->executor->self, &state->exchange.task);

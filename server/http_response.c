@@ -8,6 +8,8 @@
 void http_set_problem(struct http_connection *state, int status, const char *code,
                       const char *detail) {
     struct http_exchange *exchange = &state->exchange;
+    if (exchange->response.stream.closed)
+        exchange->response.stream.closed(exchange);
     buffer_clear(&exchange->response.body);
     exchange->response = (struct http_response){0};
     state->server->config.problem(exchange, status, code, detail);
@@ -44,15 +46,25 @@ static void add_headers(struct http_connection *state, struct MHD_Response *resp
     MHD_add_response_header(response, "Server-Timing", timing);
 }
 
+static struct MHD_Response *whole_response(struct http_connection *state) {
+    http_unwatch_client(state);
+    struct buffer *body = &state->exchange.response.body;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(body->length, body->data, MHD_RESPMEM_MUST_FREE);
+    if (response) {
+        state->response_bytes = body->length;
+        *body = (struct buffer){0}; /* the response frees it now */
+    }
+    return response;
+}
+
 enum MHD_Result http_queue_response(struct http_connection *state, bool close) {
     check_response(state);
     struct http_response *from = &state->exchange.response;
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(from->body.length, from->body.data, MHD_RESPMEM_MUST_FREE);
+        from->stream.next ? stream_response(state) : whole_response(state);
     if (!response)
         return MHD_NO; /* closes the connection */
-    state->response_bytes = from->body.length;
-    from->body = (struct buffer){0}; /* the response frees it now */
     add_headers(state, response);
     if (close || state->exchange.stopping)
         MHD_add_response_header(response, "Connection", "close");

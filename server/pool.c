@@ -59,6 +59,12 @@ void pool_stop(struct pool *pool) {
 
 void pool_post(void *self, struct task *task) {
     struct pool *pool = self;
-    if (!task_queue_put(&pool->queue, task))
+    if (!task_queue_put(&pool->queue, task, false))
+        task->done(task, TASK_REFUSED);
+}
+
+void pool_post_piece(void *self, struct task *task) {
+    struct pool *pool = self;
+    if (!task_queue_put(&pool->queue, task, true))
         task->done(task, TASK_REFUSED);
 }

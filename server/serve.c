@@ -69,6 +69,7 @@ static struct http_server *listen_for(const struct config *config, const struct 
         .writer = {writer_post, service->writer},
         .pool = {pool_post, service->pool},
         .watch = {watch_post, service->watch},
+        .pieces = {pool_post_piece, service->pool},
     };
     char error[256];
     struct http_server *server = http_start(&http, error, sizeof error);

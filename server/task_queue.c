@@ -12,9 +12,9 @@ void task_queue_destroy(struct task_queue *queue) {
     pthread_mutex_destroy(&queue->mutex);
 }
 
-bool task_queue_put(struct task_queue *queue, struct task *task) {
+bool task_queue_put(struct task_queue *queue, struct task *task, bool even_if_full) {
     pthread_mutex_lock(&queue->mutex);
-    bool accepted = !queue->closed && queue->length < queue->limit;
+    bool accepted = !queue->closed && (even_if_full || queue->length < queue->limit);
     if (accepted) {
         task->next = NULL;
         *queue->end = task;

@@ -20,8 +20,8 @@ struct task_queue {
 void task_queue_init(struct task_queue *queue, int limit);
 void task_queue_destroy(struct task_queue *queue);
 
-/* False when the queue is full or closed. */
-bool task_queue_put(struct task_queue *queue, struct task *task);
+/* False when the queue is closed, or full unless that does not matter. */
+bool task_queue_put(struct task_queue *queue, struct task *task, bool even_if_full);
 /* Takes up to `most` tasks as a list linked by `next`; waits while the queue is empty and open.
  * NULL when it is empty and closed. */
 struct task *task_queue_take(struct task_queue *queue, int most);

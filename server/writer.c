@@ -79,7 +79,7 @@ void writer_stop(struct writer *writer) {
 
 void writer_post(void *self, struct task *task) {
     struct writer *writer = self;
-    if (!task_queue_put(&writer->queue, task))
+    if (!task_queue_put(&writer->queue, task, false))
         task->done(task, TASK_REFUSED);
 }
 

@@ -1,80 +1,15 @@
 #include "api/format/formats.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "api/format/braille.h"
-#include "api/format/number.h"
 #include "api/format/svg.h"
-#include "api/json.h"
 #include "api/problem.h"
 #include "server/router.h"
 
 /* ------------------------------------------------------------------ writers */
-
-static void put_float(struct buffer *out, float x) {
-    char text[FLOAT_TEXT];
-    if (isfinite(x))
-        buffer_append(out, text, float_text(text, x));
-    else
-        buffer_text(out, "nan");
-}
-
-static void points_csv(struct buffer *out, const struct point_set *set) {
-    static const char *const axes[] = {"x", "y", "z"};
-    for (int j = 0; j < set->dim; j++) {
-        if (set->dim <= 3)
-            buffer_format(out, "%s%s", j ? "," : "", axes[j]);
-        else
-            buffer_format(out, "%sx%d", j ? "," : "", j);
-    }
-    buffer_text(out, "\r\n"); /* RFC 4180 */
-    for (size_t i = 0; i < set->n; i++) {
-        for (int j = 0; j < set->dim; j++) {
-            if (j > 0)
-                buffer_append(out, ",", 1);
-            put_float(out, set->points[i * (size_t)set->dim + (size_t)j]);
-        }
-        buffer_append(out, "\r\n", 2);
-    }
-}
-
-void npy_write(struct buffer *out, const float *values, const size_t *shape, int rank) {
-    enum { PREFIX = 10, ALIGN = 64 };
-    char header[256];
-    size_t count = 1;
-    int used =
-        snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
-    for (int i = 0; i < rank; i++) {
-        used += snprintf(header + used, sizeof header - (size_t)used, "%zu,%s", shape[i],
-                         i + 1 < rank ? " " : "");
-        count *= shape[i];
-    }
-    used += snprintf(header + used, sizeof header - (size_t)used, "), }");
-    while ((PREFIX + used + 1) % ALIGN != 0)
-        header[used++] = ' ';
-    header[used++] = '\n';
-    const unsigned char prefix[PREFIX] = {0x93,
-                                          'N',
-                                          'U',
-                                          'M',
-                                          'P',
-                                          'Y',
-                                          1,
-                                          0,
-                                          (unsigned char)(used & 0xff),
-                                          (unsigned char)(used >> 8)};
-    buffer_append(out, prefix, PREFIX);
-    buffer_append(out, header, (size_t)used);
-    buffer_append(out, values, count * sizeof *values);
-}
-
-static void points_npy(struct buffer *out, const struct point_set *set) {
-    npy_write(out, set->points, (size_t[]){set->n, (size_t)set->dim}, 2);
-}
 
 /* The first two coordinates; one coordinate is drawn along a line. [n][2], the caller frees it. */
 static float *plane(const float *points, size_t n, int dim) {
@@ -106,30 +41,6 @@ static void points_txt(struct buffer *out, const struct point_set *set) {
     free(flat);
 }
 
-/* A line a frame: {"timestep", "x", "x0"}. */
-static void trajectory_ndjson(struct buffer *out, const struct trajectory *t) {
-    const size_t frame = t->n * (size_t)t->dim;
-    for (int k = 0; k < t->frames; k++) {
-        struct json_writer json = {.out = out, .is_answer = true};
-        json_open(&json, '{');
-        json_key(&json, "timestep");
-        json_integer(&json, t->timesteps[k]);
-        json_key(&json, "x");
-        json_points(&json, t->x + (size_t)k * frame, t->n, t->dim);
-        json_key(&json, "x0");
-        if (k + 1 < t->frames)
-            json_points(&json, t->x0 + (size_t)k * frame, t->n, t->dim);
-        else
-            json_null(&json);
-        json_close(&json, '}');
-    }
-}
-
-static void trajectory_npy(struct buffer *out, const struct trajectory *t) {
-    const size_t frames = (size_t)t->frames - (t->which_x0 ? 1 : 0);
-    npy_write(out, t->which_x0 ? t->x0 : t->x, (size_t[]){frames, t->n, (size_t)t->dim}, 3);
-}
-
 /* A few frames of the way, as plots. */
 static void trajectory_txt(struct buffer *out, const struct trajectory *t) {
     const float *frames = t->which_x0 ? t->x0 : t->x;
@@ -152,12 +63,12 @@ static void trajectory_txt(struct buffer *out, const struct trajectory *t) {
 /* ------------------------------------------------------------------ the table */
 
 static const struct format formats[] = {
-    {"json", "application/json", NULL, NULL},
-    {"csv", "text/csv", points_csv, NULL},
-    {"ndjson", "application/x-ndjson", NULL, trajectory_ndjson},
-    {"npy", "application/octet-stream", points_npy, trajectory_npy},
-    {"svg", "image/svg+xml", points_svg, NULL},
-    {"txt", "text/plain", points_txt, trajectory_txt},
+    {"json", "application/json", NULL, NULL, &pieces_json, &pieces_frames_json},
+    {"csv", "text/csv", NULL, NULL, &pieces_csv, NULL},
+    {"ndjson", "application/x-ndjson", NULL, NULL, NULL, &pieces_ndjson},
+    {"npy", "application/octet-stream", NULL, NULL, &pieces_npy, &pieces_frames_npy},
+    {"svg", "image/svg+xml", points_svg, NULL, NULL, NULL},
+    {"txt", "text/plain", points_txt, trajectory_txt, NULL, NULL},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 

@@ -7,6 +7,7 @@
 #ifndef API_FORMAT_FORMATS_H
 #define API_FORMAT_FORMATS_H
 
+#include "api/format/pieces.h"
 #include "server/http.h"
 
 /* n points of dim coordinates. */
@@ -30,10 +31,11 @@ struct trajectory {
 
 struct format {
     const char *suffix, *media_type;
-    /* NULL where the format has no such shape; JSON is written by the handlers, which know the rest
-     * of the answer. */
+    /* Formats that need all points at once. NULL where the format has no such shape. */
     void (*points)(struct buffer *out, const struct point_set *set);
     void (*trajectory)(struct buffer *out, const struct trajectory *trajectory);
+    /* Formats that are written a few points at a time. */
+    const struct pieces *point_pieces, *trajectory_pieces;
 };
 
 /* The format that the request asks for, of those that its route has. NULL: 406 is already the
@@ -41,8 +43,5 @@ struct format {
 const struct format *format_of(struct http_exchange *exchange);
 bool format_is_json(const struct format *format);
 const struct format *format_named(const char *suffix, size_t length);
-
-/* NPY version 1.0, float32, C order (numpy.lib.format); shape [rank]. */
-void npy_write(struct buffer *out, const float *values, const size_t *shape, int rank);
 
 #endif

@@ -1,0 +1,133 @@
+#include "api/answer.h"
+
+#include "api/handlers.h"
+
+enum {
+    PIECE_BYTES = 128 << 10, /* a piece is sent when it has become so long */
+    ROWS_VALUES = 8192,      /* numbers that are made and written at a time.. */
+    ROWS_LEAST = 1000,       /* ..but at least so many points, which are computed side by side */
+};
+
+void answer_failure(struct http_exchange *exchange, enum dn_status status, const char *detail) {
+    if (status == DN_STOPPED)
+        problem(exchange, 503, "stopping", "the server is stopping");
+    else if (status == DN_NO_MEMORY)
+        problem(exchange, 503, "no_memory", "not enough memory for so many points");
+    else
+        problem(exchange, 422, "cannot_sample", detail);
+}
+
+static bool is_trajectory(const struct answer *answer) {
+    return answer->layout.frames > 0;
+}
+
+static const struct pieces *pieces_of(const struct answer *answer) {
+    return is_trajectory(answer) ? answer->format->trajectory_pieces : answer->format->point_pieces;
+}
+
+static size_t rows_at_once(const struct layout *layout) {
+    size_t rows = ROWS_VALUES / (size_t)layout->dim;
+    return rows > ROWS_LEAST ? rows : ROWS_LEAST;
+}
+
+static enum http_piece write_rows(struct http_exchange *exchange, struct answer *answer,
+                                  struct buffer *out) {
+    const struct layout *layout = &answer->layout;
+    const struct pieces *pieces = pieces_of(answer);
+    const size_t left = layout->n - answer->row, most = rows_at_once(layout);
+    const size_t count = left < most ? left : most, first = answer->row;
+    const float *points = NULL;
+    if (is_trajectory(answer)) {
+        const struct part part = pieces_part(pieces, layout, answer->part);
+        points = (part.is_x0 ? answer->x0 : answer->x) +
+                 ((size_t)part.frame * layout->n + first) * (size_t)layout->dim;
+    } else {
+        answer->status = answer->points(exchange, answer, first, count, &points, &answer->error);
+        if (answer->status != DN_OK)
+            return HTTP_PIECE_FAIL;
+    }
+    pieces->rows(out, points, count, layout->dim, first == 0);
+    answer->row += count;
+    return HTTP_PIECE_MORE;
+}
+
+/* One piece, from where the last one ended. */
+static enum http_piece write_piece(struct http_exchange *exchange, struct answer *answer,
+                                   struct buffer *out) {
+    const struct layout *layout = &answer->layout;
+    const struct pieces *pieces = pieces_of(answer);
+    const int parts = pieces_count(pieces, layout);
+    while (out->length < PIECE_BYTES && !out->failed) {
+        if (answer->row == 0)
+            pieces->lead(out, layout, answer->part);
+        if (answer->part == parts)
+            return HTTP_PIECE_LAST;
+        if (write_rows(exchange, answer, out) == HTTP_PIECE_FAIL)
+            return HTTP_PIECE_FAIL;
+        if (answer->row == layout->n) {
+            answer->row = 0;
+            answer->part++;
+        }
+    }
+    return HTTP_PIECE_MORE;
+}
+
+static enum http_piece next_piece(struct http_exchange *exchange, struct buffer *piece) {
+    return write_piece(exchange, exchange->state, piece);
+}
+
+static void close_stream(struct http_exchange *exchange) {
+    struct answer *answer = exchange->state;
+    answer->clear(answer);
+}
+
+/* For formats that need to see all points. */
+static enum dn_status write_whole(struct http_exchange *exchange, struct answer *answer,
+                                  struct buffer *out) {
+    const struct layout *layout = &answer->layout;
+    if (is_trajectory(answer)) {
+        answer->format->trajectory(out, &(struct trajectory){
+                                            .x = answer->x,
+                                            .x0 = answer->x0,
+                                            .timesteps = layout->timesteps,
+                                            .frames = layout->frames,
+                                            .n = layout->n,
+                                            .dim = layout->dim,
+                                            .which_x0 = layout->which_x0,
+                                        });
+        return DN_OK;
+    }
+    struct point_set set = {.n = layout->n, .dim = layout->dim, .title = answer->title};
+    enum dn_status status =
+        answer->points(exchange, answer, 0, layout->n, &set.points, &answer->error);
+    if (status == DN_OK)
+        answer->format->points(out, &set);
+    return status;
+}
+
+void answer_send(struct http_exchange *exchange, struct answer *answer) {
+    struct http_response *response = &exchange->response;
+    const struct pieces *pieces = pieces_of(answer);
+    enum http_piece piece = HTTP_PIECE_LAST;
+    if (pieces)
+        piece = write_piece(exchange, answer, &response->body);
+    else
+        answer->status = write_whole(exchange, answer, &response->body);
+    if (answer->status != DN_OK) {
+        answer_failure(exchange, answer->status, answer->error.text);
+    } else {
+        response->status = 200;
+        response->content_type = answer->format->media_type;
+    }
+    if (answer->status != DN_OK || piece == HTTP_PIECE_LAST) {
+        answer->clear(answer);
+        return;
+    }
+    exchange->state = answer;
+    response->stream = (struct http_stream){
+        .next = next_piece,
+        .on_pool = true,
+        .length = pieces->length ? pieces->length(&answer->layout) : 0,
+        .closed = close_stream,
+    };
+}

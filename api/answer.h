@@ -1,0 +1,39 @@
+/*
+ * answer.h - answers made of points: samples, draws, trajectories, in whatever format was asked
+ * for.
+ *
+ * A short answer is made whole. A long one in a format that allows it is made piece by piece while
+ * it is sent: its text never exists as a whole, and the points of a draw need not either.
+ */
+#ifndef API_ANSWER_H
+#define API_ANSWER_H
+
+#include "api/format/formats.h"
+#include "engine/denoise.h"
+
+struct answer {
+    const struct format *format;
+    struct layout layout;
+    const char *title; /* of a picture */
+    /* Makes points [count][dim], those from `first` on, and says where they are until the next
+     * call. For answers that are not trajectories; else x and x0 below are set. */
+    enum dn_status (*points)(struct http_exchange *exchange, struct answer *answer, size_t first,
+                             size_t count, const float **points, struct dn_error *error);
+    const float *x, *x0; /* [frames][n][dim], [frames - 1][n][dim] */
+    /* Frees what the answer stands on. Called once. */
+    void (*clear)(struct answer *answer);
+    void *owner; /* for the functions above */
+
+    int part; /* answer.c: where it is */
+    size_t row;
+    enum dn_status status;
+    struct dn_error error;
+};
+
+/* Answers the exchange, on the pool, and sees to the clearing. `answer` is in the arena. */
+void answer_send(struct http_exchange *exchange, struct answer *answer);
+
+/* The answer to a computation that failed. */
+void answer_failure(struct http_exchange *exchange, enum dn_status status, const char *detail);
+
+#endif

@@ -1,0 +1,170 @@
+#include "api/format/pieces.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/format/number.h"
+
+int pieces_count(const struct pieces *pieces, const struct layout *layout) {
+    if (layout->frames == 0)
+        return 1;
+    if (pieces->order == PARTS_ONE_ARRAY)
+        return layout->frames - layout->which_x0;
+    return 2 * layout->frames - 1;
+}
+
+struct part pieces_part(const struct pieces *pieces, const struct layout *layout, int index) {
+    if (pieces->order == PARTS_ONE_ARRAY)
+        return (struct part){layout->which_x0, index};
+    if (pieces->order == PARTS_BY_FRAME)
+        return (struct part){index % 2, index / 2};
+    const bool is_x0 = index >= layout->frames;
+    return (struct part){is_x0, index - (is_x0 ? layout->frames : 0)};
+}
+
+/* ------------------------------------------------------------------ CSV (RFC 4180) */
+
+static void csv_lead(struct buffer *out, const struct layout *layout, int index) {
+    static const char *const axes[] = {"x", "y", "z"};
+    if (index > 0)
+        return;
+    for (int j = 0; j < layout->dim; j++) {
+        if (layout->dim <= 3)
+            buffer_format(out, "%s%s", j ? "," : "", axes[j]);
+        else
+            buffer_format(out, "%sx%d", j ? "," : "", j);
+    }
+    buffer_text(out, "\r\n");
+}
+
+static void csv_rows(struct buffer *out, const float *points, size_t count, int dim,
+                     bool is_first) {
+    (void)is_first;
+    const size_t width = (size_t)dim, room = count * (width * (FLOAT_TEXT + 1) + 2);
+    char *start = buffer_reserve(out, room), *at = start;
+    if (!start)
+        return;
+    for (size_t i = 0; i < count * width; i++) {
+        if (i % width > 0)
+            *at++ = ',';
+        if (isfinite(points[i])) {
+            at += float_text(at, points[i]);
+        } else {
+            memcpy(at, "nan", 3);
+            at += 3;
+        }
+        if (i % width == width - 1) {
+            *at++ = '\r';
+            *at++ = '\n';
+        }
+    }
+    out->length += (size_t)(at - start);
+}
+
+const struct pieces pieces_csv = {PARTS_ONE_ARRAY, csv_lead, csv_rows, NULL};
+
+/* ------------------------------------------------------------------ NPY, version 1.0 */
+
+enum { NPY_HEADER = 256 };
+
+/* Writes the header of a float32 array in C order; returns its length (numpy.lib.format). */
+static size_t npy_header(char out[NPY_HEADER], const struct layout *layout) {
+    enum { PREFIX = 10, ALIGN = 64 };
+    char *text = out + PREFIX;
+    const size_t room = NPY_HEADER - PREFIX;
+    int used = snprintf(text, room, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
+    if (layout->frames > 0)
+        used +=
+            snprintf(text + used, room - (size_t)used, "%d, ", layout->frames - layout->which_x0);
+    used += snprintf(text + used, room - (size_t)used, "%zu, %d), }", layout->n, layout->dim);
+    while ((PREFIX + used + 1) % ALIGN != 0)
+        text[used++] = ' ';
+    text[used++] = '\n';
+    memcpy(out, "\x93NUMPY\x01", 8); /* the 8th byte, a NUL, is the minor version */
+    out[8] = (char)(used & 0xff);
+    out[9] = (char)(used >> 8);
+    return PREFIX + (size_t)used;
+}
+
+static void npy_lead(struct buffer *out, const struct layout *layout, int index) {
+    char header[NPY_HEADER];
+    if (index == 0)
+        buffer_append(out, header, npy_header(header, layout));
+}
+
+static void npy_rows(struct buffer *out, const float *points, size_t count, int dim,
+                     bool is_first) {
+    (void)is_first;
+    buffer_append(out, points, count * (size_t)dim * sizeof *points);
+}
+
+static uint64_t npy_length(const struct layout *layout) {
+    char header[NPY_HEADER];
+    const uint64_t frames = layout->frames ? (uint64_t)(layout->frames - layout->which_x0) : 1;
+    return npy_header(header, layout) + frames * layout->n * (uint64_t)layout->dim * sizeof(float);
+}
+
+const struct pieces pieces_npy = {PARTS_ONE_ARRAY, npy_lead, npy_rows, npy_length};
+const struct pieces pieces_frames_npy = {PARTS_ONE_ARRAY, npy_lead, npy_rows, npy_length};
+
+/* ------------------------------------------------------------------ JSON */
+
+static void json_begin(struct buffer *out, const struct layout *layout) {
+    struct json_writer json = {.out = out};
+    json_open(&json, '{');
+    layout->head(layout->owner, &json);
+    buffer_append(out, ",", 1);
+}
+
+static void json_end(struct buffer *out, const struct layout *layout) {
+    struct json_writer json = {.out = out, .needs_comma = true, .is_answer = true, .depth = 1};
+    layout->tail(layout->owner, &json);
+    json_close(&json, '}');
+}
+
+static void json_lead(struct buffer *out, const struct layout *layout, int index) {
+    if (index == 0) {
+        json_begin(out, layout);
+        buffer_text(out, "\"points\":[");
+    } else {
+        buffer_text(out, "]");
+        json_end(out, layout);
+    }
+}
+
+const struct pieces pieces_json = {PARTS_ONE_ARRAY, json_lead, json_rows, NULL};
+
+static void frames_json_lead(struct buffer *out, const struct layout *layout, int index) {
+    if (index == 0) {
+        json_begin(out, layout);
+        buffer_text(out, "\"timesteps\":[");
+        for (int k = 0; k < layout->frames; k++)
+            buffer_format(out, "%s%d", k ? "," : "", layout->timesteps[k]);
+        buffer_text(out, "],\"x\":[[");
+    } else if (index == layout->frames) {
+        buffer_text(out, "]],\"x0\":[[");
+    } else if (index < 2 * layout->frames - 1) {
+        buffer_text(out, "],[");
+    } else {
+        buffer_text(out, "]]");
+        json_end(out, layout);
+    }
+}
+
+const struct pieces pieces_frames_json = {PARTS_X_THEN_X0, frames_json_lead, json_rows, NULL};
+
+/* ------------------------------------------------------------------ NDJSON: a line a frame */
+
+/* {"timestep", "x", "x0"}; the last frame has no x0. */
+static void ndjson_lead(struct buffer *out, const struct layout *layout, int index) {
+    if (index == 2 * layout->frames - 1)
+        buffer_text(out, "],\"x0\":null}\n");
+    else if (index % 2 == 1)
+        buffer_text(out, "],\"x0\":[");
+    else
+        buffer_format(out, "%s{\"timestep\":%d,\"x\":[", index ? "]}\n" : "",
+                      layout->timesteps[index / 2]);
+}
+
+const struct pieces pieces_ndjson = {PARTS_BY_FRAME, ndjson_lead, json_rows, NULL};

@@ -1,0 +1,53 @@
+/*
+ * pieces.h - formats that are written a few points at a time, so that an answer of any length needs
+ * little memory.
+ *
+ * Such an answer is a list of parts: runs of n points with some text before each, and some after
+ * the last one. A draw has one part. A trajectory has a part per frame of x and of x0, in an order
+ * that the format decides.
+ */
+#ifndef API_FORMAT_PIECES_H
+#define API_FORMAT_PIECES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/json.h"
+
+/* What an answer made of points looks like. */
+struct layout {
+    size_t n; /* points of a part */
+    int dim;
+    int frames;           /* of x, in a trajectory; 0: this is not one */
+    const int *timesteps; /* [frames] */
+    bool which_x0;        /* a format for one array holds x0 */
+    /* JSON only: the members of the object before the points, and after them. */
+    void (*head)(const void *owner, struct json_writer *json);
+    void (*tail)(const void *owner, struct json_writer *json);
+    void *owner;
+};
+
+/* One run of points. */
+struct part {
+    bool is_x0; /* x0 has a frame less than x */
+    int frame;
+};
+
+enum part_order { PARTS_ONE_ARRAY, PARTS_X_THEN_X0, PARTS_BY_FRAME };
+
+struct pieces {
+    enum part_order order;
+    /* What stands before a part's points; after the last one, with index = number of parts. */
+    void (*lead)(struct buffer *out, const struct layout *layout, int index);
+    /* Points [count][dim]; is_first: of their part. */
+    void (*rows)(struct buffer *out, const float *points, size_t count, int dim, bool is_first);
+    uint64_t (*length)(const struct layout *layout); /* bytes in all; NULL: not known before */
+};
+
+int pieces_count(const struct pieces *pieces, const struct layout *layout);
+struct part pieces_part(const struct pieces *pieces, const struct layout *layout, int index);
+
+extern const struct pieces pieces_csv, pieces_json, pieces_npy;                  /* of points */
+extern const struct pieces pieces_frames_json, pieces_ndjson, pieces_frames_npy; /* of frames */
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * sampling.h - a request for points of a model, between its reading (samples.c) and its answer
+ * (sampling.c).
+ */
+#ifndef API_SAMPLING_H
+#define API_SAMPLING_H
+
+#include "api/answer.h"
+#include "api/models.h"
+
+struct sampling {
+    struct dn_sample_request request;
+    int noise_dim; /* columns of request.noise, if given */
+    bool is_trajectory;
+    const struct format *format;
+    int which;      /* of a trajectory: index into which_names */
+    int *timesteps; /* of a trajectory: [request.frames] */
+};
+
+/* Computes and answers exchange->state, a struct sampling that fits the model. Takes the model
+ * over; it is in the arena. */
+void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded);
+
+#endif

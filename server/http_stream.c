@@ -1,0 +1,197 @@
+/*
+ * Bodies that are made while they are sent.
+ *
+ * The socket pulls: libmicrohttpd asks for bytes, and gets them from the piece that is ready. When
+ * that is used up, the next one takes its place and the one after it is begun; when there is none,
+ * the connection is suspended until there is. So at most two pieces exist, and one is computed
+ * while another is sent.
+ */
+#include <string.h>
+
+#include "server/http_connection.h"
+#include "server/log.h"
+
+enum { BLOCK_BYTES = 32 << 10 }; /* asked for at a time */
+
+static struct http_connection *connection_of(struct task *task) {
+    struct sending *sending = (struct sending *)((char *)task - offsetof(struct sending, task));
+    return (struct http_connection *)((char *)sending - offsetof(struct http_connection, sending));
+}
+
+static void suspend(struct http_connection *state) {
+    state->sending.waiting = true;
+    state->server->suspended++;
+    MHD_suspend_connection(state->connection);
+}
+
+void stream_wake(struct http_connection *state) {
+    struct http_server *server = state->server;
+    state->sending.woken = !state->sending.waiting;
+    if (!state->sending.waiting)
+        return;
+    state->sending.waiting = false;
+    server->suspended--;
+    pthread_cond_broadcast(&server->changed);
+    MHD_resume_connection(state->connection);
+}
+
+void http_wake(struct http_exchange *exchange) {
+    struct http_connection *state = exchange->connection;
+    pthread_mutex_lock(&state->server->mutex);
+    stream_wake(state);
+    pthread_mutex_unlock(&state->server->mutex);
+}
+
+/* ------------------------------------------------------------------ pieces from the pool */
+
+static bool make_piece(struct task *task, struct store_session *unused) {
+    (void)unused;
+    struct http_exchange *exchange = &connection_of(task)->exchange;
+    struct sending *sending = &exchange->connection->sending;
+    sending->state = exchange->stopping ? HTTP_PIECE_FAIL
+                                        : exchange->response.stream.next(exchange, &sending->made);
+    if (sending->made.failed)
+        sending->state = HTTP_PIECE_FAIL;
+    return true;
+}
+
+static void piece_made(struct task *task, enum task_outcome outcome) {
+    struct http_connection *state = connection_of(task);
+    struct http_server *server = state->server;
+    struct sending *sending = &state->sending;
+    pthread_mutex_lock(&server->mutex);
+    if (outcome != TASK_DONE)
+        sending->state = HTTP_PIECE_FAIL;
+    sending->has_made = sending->state != HTTP_PIECE_FAIL;
+    sending->making = false;
+    bool over = sending->over;
+    if (sending->waiting)
+        stream_wake(state); /* from here on the request may be gone */
+    pthread_mutex_unlock(&server->mutex);
+    if (over)
+        http_forget(state);
+    pthread_mutex_lock(&server->mutex);
+    server->making--;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+/* server->mutex is held, and given up on the way. */
+static void begin_piece(struct http_connection *state) {
+    struct http_server *server = state->server;
+    struct sending *sending = &state->sending;
+    sending->making = true;
+    server->making++;
+    sending->task = (struct task){.run = make_piece, .done = piece_made};
+    pthread_mutex_unlock(&server->mutex);
+    server->config.pieces.post(server->config.pieces.self, &sending->task);
+    pthread_mutex_lock(&server->mutex);
+}
+
+/* The piece that was made meanwhile becomes the one to be sent. */
+static void take_piece(struct sending *sending) {
+    struct buffer used = sending->ready;
+    sending->ready = sending->made;
+    sending->sent = 0;
+    sending->made = used; /* its memory serves again */
+    sending->made.length = 0;
+    sending->has_made = false;
+}
+
+/* ------------------------------------------------------------------ the socket's side */
+
+static ssize_t cut(struct http_connection *state) {
+    if (!state->gone)
+        log_line(LOG_WARN, "an answer was cut short", "id=%s bytes=%zu stopping=%s", state->id,
+                 state->response_bytes, state->exchange.stopping ? "true" : "false");
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* Gets the next piece into `ready`. 1: it is there; 0: the connection was suspended; else what
+ * libmicrohttpd is told. server->mutex is held. */
+static ssize_t refill_from_pool(struct http_connection *state) {
+    struct sending *sending = &state->sending;
+    if (sending->has_made) {
+        take_piece(sending);
+        if (sending->state == HTTP_PIECE_MORE)
+            begin_piece(state);
+        return 1;
+    }
+    if (!sending->making && sending->state == HTTP_PIECE_LAST)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (!sending->making || state->gone || state->server->stopping)
+        return cut(state);
+    suspend(state);
+    return 0;
+}
+
+static ssize_t refill_here(struct http_connection *state) {
+    struct sending *sending = &state->sending;
+    struct http_exchange *exchange = &state->exchange;
+    if (sending->state == HTTP_PIECE_LAST)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (state->gone)
+        return cut(state);
+    sending->woken = false;
+    sending->sent = sending->ready.length = 0;
+    pthread_mutex_unlock(&state->server->mutex);
+    enum http_piece piece = exchange->response.stream.next(exchange, &sending->ready);
+    pthread_mutex_lock(&state->server->mutex);
+    sending->state = piece;
+    if (piece == HTTP_PIECE_FAIL || sending->ready.failed)
+        return cut(state);
+    if (sending->ready.length > 0 || piece != HTTP_PIECE_WAIT || sending->woken)
+        return 1;
+    if (state->server->stopping) /* the daemon must not stop with a suspended connection */
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    suspend(state);
+    return 0;
+}
+
+static ssize_t read_stream(void *self, uint64_t position, char *out, size_t most) {
+    (void)position;
+    struct http_connection *state = self;
+    struct sending *sending = &state->sending;
+    while (sending->sent == sending->ready.length) {
+        pthread_mutex_lock(&state->server->mutex);
+        ssize_t refilled =
+            state->exchange.response.stream.on_pool ? refill_from_pool(state) : refill_here(state);
+        pthread_mutex_unlock(&state->server->mutex);
+        if (refilled != 1)
+            return refilled;
+    }
+    size_t left = sending->ready.length - sending->sent, length = left < most ? left : most;
+    memcpy(out, sending->ready.data + sending->sent, length);
+    sending->sent += length;
+    state->response_bytes += length;
+    return (ssize_t)length;
+}
+
+struct MHD_Response *stream_response(struct http_connection *state) {
+    struct http_response *from = &state->exchange.response;
+    uint64_t length = from->stream.length ? from->stream.length : MHD_SIZE_UNKNOWN;
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(length, BLOCK_BYTES, read_stream, state, NULL);
+    if (!response)
+        return NULL;
+    http_watch_client(state);
+    state->sending.ready = from->body;
+    from->body = (struct buffer){0};
+    state->sending.is_open = true;
+    atomic_fetch_add(&state->server->config.counts->streams, 1);
+    pthread_mutex_lock(&state->server->mutex);
+    if (from->stream.on_pool && !state->exchange.request.head)
+        begin_piece(state);
+    pthread_mutex_unlock(&state->server->mutex);
+    return response;
+}
+
+bool stream_close(struct http_connection *state) {
+    struct http_server *server = state->server;
+    pthread_mutex_lock(&server->mutex);
+    bool making = state->sending.making;
+    state->sending.over = true;
+    __atomic_store_n(&state->exchange.stopping, true, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&server->mutex);
+    return !making;
+}

@@ -1,0 +1,205 @@
+"""Answers that are made while they are sent, and clients that do not wait for them."""
+
+import http.client
+import io
+import json
+import re
+import signal
+import socket
+import time
+
+import numpy
+import pytest
+from conftest import PATIENCE
+
+HEAVY = {  # minutes of sampling for one request
+    "dataset": {"name": "spiral", "n": 100},
+    "diffusion": {"timesteps": 4000},
+    "network": {"hidden_size": 512, "hidden_layers": 4},
+    "training": {"epochs": 1, "batch_size": 100},
+}
+
+
+def metric(server, name):
+    text = server.get("/metrics").body.decode()
+    return float(re.search(rf"^denoised_{name} (\S+)$", text, re.M).group(1))
+
+
+def eventually(condition, seconds=20):
+    deadline = time.monotonic() + seconds * PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+def connect(server, path, version="1.1", buffer=None):
+    """A client that sends its request and, so far, reads nothing."""
+    client = socket.socket()
+    if buffer:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    client.settimeout(30 * PATIENCE)
+    client.connect(("127.0.0.1", server.port))
+    client.sendall(f"GET {path} HTTP/{version}\r\nHost: localhost\r\n\r\n".encode())
+    return client
+
+
+def read_all(client):
+    received = b""
+    while more := client.recv(1 << 20):
+        received += more
+    return received
+
+
+def memory(server, field="VmHWM"):
+    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(field)) * 1024
+
+
+def cpu(server):
+    with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+@pytest.fixture
+def heavy(start):
+    """One sampling thread, and a model that could keep it busy for minutes."""
+    server = start("--samplers", "1")
+    job = server.submit(HEAVY)
+    assert server.wait(job)["status"] == "succeeded"
+    server.model = f"/v1/models/{job}"
+    return server
+
+
+@pytest.mark.parametrize("path", ["/v1/models/latest/samples", "/v1/datasets/moons/points"])
+def test_a_long_answer_has_the_points_of_the_short_ones(trained, path):
+    n = 20000
+    whole = trained.get(f"{path}?n={n}&seed=5")
+    assert whole.headers["Transfer-Encoding"] == "chunked"
+    points = numpy.array(whole.json["points"], dtype=numpy.float32)
+    assert points.shape == (n, 2) and whole.json["n"] == n
+    for short in 1, 1000, 4096, 4097:
+        assert (points[:short] == numpy.array(trained.get(f"{path}?n={short}&seed=5").json["points"], "f4")).all()
+    answer = trained.get(f"{path}.npy?n={n}&seed=5")
+    assert "Transfer-Encoding" not in answer.headers  # its length is known before it is made
+    assert (numpy.load(io.BytesIO(answer.body)) == points).all()
+    rows = trained.get(f"{path}.csv?n={n}&seed=5").body.decode().split("\r\n")
+    assert rows[0] == "x,y" and rows[-1] == "" and len(rows) == n + 2
+    assert (numpy.array([row.split(",") for row in rows[1:-1]], dtype="f4") == points).all()
+
+
+@pytest.mark.parametrize("n,frames", [(5000, 8), (1, 41), (30000, 2), (8192, 3)])
+def test_a_long_trajectory_is_the_same_in_every_format(trained, n, frames):
+    path, query = f"/v1/models/{trained.job}/trajectories", f"?n={n}&seed=2&frames={frames}"
+    expected = trained.get(path + query).json
+    x, x0 = (numpy.array(expected[which], dtype="f4") for which in ("x", "x0"))
+    assert x.shape == (frames, n, 2) and x0.shape == (frames - 1, n, 2)
+    assert (numpy.load(io.BytesIO(trained.get(path + ".npy" + query).body)) == x).all()
+    assert (numpy.load(io.BytesIO(trained.get(path + ".npy" + query + "&which=x0").body)) == x0).all()
+    lines = [json.loads(line) for line in trained.get(path + ".ndjson" + query).body.splitlines()]
+    assert [line["timestep"] for line in lines] == expected["timesteps"]
+    assert [line["x"] for line in lines] == expected["x"] and [line["x0"] for line in lines[:-1]] == expected["x0"]
+
+
+def test_memory_does_not_grow_with_the_answer(trained):
+    path = f"/v1/models/{trained.job}/samples.csv"
+    trained.get(path + "?n=20000")
+    before = memory(trained)
+    assert len(trained.get(path + "?n=100000").body) > 2_000_000
+    assert memory(trained) - before < 1_000_000
+
+
+def test_an_old_client_reads_until_the_close(trained):
+    path = f"/v1/models/{trained.job}/samples.csv?n=20000"
+    head, body = read_all(connect(trained, path, version="1.0")).split(b"\r\n\r\n", 1)
+    assert b"chunked" not in head and body == trained.get(path).body
+
+
+def test_the_connection_serves_again_after_a_stream(trained):
+    connection = http.client.HTTPConnection("127.0.0.1", trained.port, timeout=30 * PATIENCE)
+    bodies = []
+    for path in "/v1/models/latest/samples.csv?n=9000", "/livez", "/v1/models/latest/samples.csv?n=9000":
+        connection.request("GET", path)
+        response = connection.getresponse()
+        assert response.status == 200
+        bodies.append(response.read())
+    connection.close()
+    assert bodies[0] == bodies[2]
+
+
+def test_head_computes_no_more_than_it_must(trained):
+    path = "/v1/models/latest/samples.csv?n=100000"
+    answer = trained.request("HEAD", path)
+    assert answer.status == 200 and answer.body == b"" and answer.headers["Content-Type"] == "text/csv"
+    eventually(lambda: metric(trained, "http_streams") == 0)
+
+
+def test_a_client_that_does_not_read_stops_the_computing(heavy):
+    """The pieces that it gets are bounded by what its socket takes."""
+    client = connect(heavy, "/v1/datasets/spiral/points.csv?n=100000", buffer=4096)
+    models = [connect(heavy, f"/v1/datasets/moons/points?n=100000&seed={i}", buffer=4096) for i in range(20)]
+    eventually(lambda: metric(heavy, "http_streams") == 21)
+
+    def idle():
+        before = cpu(heavy)
+        time.sleep(0.5)
+        return cpu(heavy) - before < 10  # hundredths of a second
+    eventually(idle)
+    assert memory(heavy, "VmRSS") < 60_000_000
+    received = read_all_chunked(client)
+    assert received.count(b"\r\n") == 100001
+    for model in models:
+        model.close()
+    eventually(lambda: metric(heavy, "http_streams") == 0)
+
+
+def read_all_chunked(client):
+    response = http.client.HTTPResponse(client)
+    response.begin()
+    return response.read()
+
+
+def test_a_client_that_goes_away_frees_the_sampler(heavy):
+    """The one thread would be busy for minutes; nothing else could be answered."""
+    for path in "/samples.csv?n=100000", "/trajectories?n=1000&frames=2", "/samples.npy?n=2000":
+        gone = metric(heavy, "http_clients_gone_total")
+        client = connect(heavy, heavy.model + path)
+        waiting = connect(heavy, heavy.model + path)  # never begun
+        time.sleep(0.1)
+        client.close()
+        waiting.close()
+        assert heavy.get("/v1/datasets/spiral/points?n=10").status == 200
+        eventually(lambda: metric(heavy, "http_clients_gone_total") == gone + 2)
+        eventually(lambda: metric(heavy, "http_requests_in_flight") == 1)  # the question itself
+
+
+def test_a_client_that_goes_away_in_the_middle(trained):
+    for _ in range(5):
+        client = connect(trained, "/v1/datasets/spiral/points?n=100000", buffer=4096)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+        client.close()
+    eventually(lambda: metric(trained, "http_streams") == 0)
+
+
+def test_a_vanished_waiter_is_forgotten(server):
+    job = server.submit({**HEAVY, "training": {"epochs": 1000000}})
+    server.wait(job, ("running",))
+    clients = [connect(server, f"/v1/jobs/{job}/history?wait=60&after=1000") for _ in range(20)]
+    eventually(lambda: metric(server, "http_requests_in_flight") == 21)
+    for client in clients:
+        client.close()
+    eventually(lambda: metric(server, "http_requests_in_flight") == 1)
+
+
+def test_a_stop_cuts_what_is_being_made(heavy):
+    """The client can tell: a chunked body without its end. The server does not wait for anybody."""
+    client = connect(heavy, "/v1/datasets/spiral/points?n=100000", buffer=4096)
+    sampling = connect(heavy, heavy.model + "/samples.csv?n=100000")
+    eventually(lambda: metric(heavy, "http_streams") == 1)
+    heavy.process.send_signal(signal.SIGTERM)
+    with pytest.raises(http.client.IncompleteRead):
+        read_all_chunked(client)
+    assert b"503" in read_all(sampling).split(b"\r\n")[0]
+    assert heavy.process.wait(timeout=5 * PATIENCE) == 0
+    assert "an answer was cut short" in heavy.read_log()
+    heavy.log.close()
