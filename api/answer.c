@@ -94,10 +94,16 @@ static enum dn_status write_whole(struct http_exchange *exchange, struct answer 
                                             .n = layout->n,
                                             .dim = layout->dim,
                                             .which_x0 = layout->which_x0,
+                                            .labels = answer->labels,
+                                            .look = answer->look,
                                         });
         return DN_OK;
     }
-    struct point_set set = {.n = layout->n, .dim = layout->dim, .title = answer->title};
+    struct point_set set = {.n = layout->n,
+                            .dim = layout->dim,
+                            .title = answer->title,
+                            .labels = answer->labels,
+                            .look = answer->look};
     enum dn_status status =
         answer->points(exchange, answer, 0, layout->n, &set.points, &answer->error);
     if (status == DN_OK)

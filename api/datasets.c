@@ -76,12 +76,15 @@ struct draw {
     uint64_t seed;
     const struct format *format;
     float *memory; /* the points in hand */
+    struct look look;
 };
 
 static const struct field rows[] = {
     {"", "n", FIELD_INTEGER, offsetof(struct draw, n), 1, DN_MAX_SAMPLES, 0, NULL,
      "Points to draw."},
     {"", "seed", FIELD_SEED, offsetof(struct draw, seed), 0, 0, 0, NULL, "Of the draw."},
+    LOOK_SIZE_ROW(offsetof(struct draw, look)),
+    LOOK_THEME_ROW(offsetof(struct draw, look)),
 };
 const struct field_set draw_fields = {rows, sizeof rows / sizeof rows[0]};
 
@@ -133,6 +136,7 @@ static void draw_points(struct http_exchange *exchange, struct store_session *un
         .layout =
             {.n = (size_t)draw->n, .dim = 2, .head = write_head, .tail = write_tail, .owner = draw},
         .title = dn_patterns[draw->pattern].name,
+        .look = draw->look,
         .points = some_points,
         .clear = draw_clear,
         .owner = draw,

@@ -189,7 +189,9 @@ static bool show_samples(const struct demo *demo) {
     printf("  mean distance to the spiral: %.4f (the tutorial reached 0.016)\n",
            dn_pattern_mean_distance(DN_SPIRAL, points, n));
     buffer_clear(&plot);
-    svg_points(&svg, points, n, "1000 samples after training");
+    svg_points(&svg,
+               &(struct point_set){
+                   .points = points, .n = n, .dim = 2, .title = "1000 samples after training"});
     return write_file("samples.svg", &svg);
 }
 

@@ -24,13 +24,16 @@ static const struct field rows[] = {
      "Clip the estimate of x0 to the range of the data."},
     {"", "noise", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Start points [n][dim] in data units instead of the seed's (JSON body only)."},
+    LOOK_SIZE_ROW(offsetof(struct sampling, look)),
+    LOOK_THEME_ROW(offsetof(struct sampling, look)),
     /* of trajectories only */
+    LOOK_FPS_ROW(offsetof(struct sampling, look)),
     {"", "which", FIELD_CHOICE, offsetof(struct sampling, which), 0, 0, 0, which_names,
      "The array that a format for one array (npy, txt) holds."},
     {"", "frames", FIELD_INTEGER, AT(frames), 2, DN_MAX_TIMESTEPS + 1, 0, NULL,
      "Keep at most so many frames, evenly spaced, with the first and the last."},
 };
-const struct field_set sample_fields = {rows, sizeof rows / sizeof rows[0] - 2};
+const struct field_set sample_fields = {rows, sizeof rows / sizeof rows[0] - 3};
 const struct field_set trajectory_fields = {rows, sizeof rows / sizeof rows[0]};
 
 static const struct field_set *fields_of(const struct sampling *sampling) {
@@ -102,6 +105,8 @@ static bool read_body(struct http_exchange *exchange, struct sampling *sampling)
 static bool choose_frames(struct http_exchange *exchange, struct sampling *sampling,
                           int timesteps) {
     int *frames = &sampling->request.frames;
+    if (*frames == 0)
+        *frames = sampling->format->usual_frames;
     if (*frames == 0 || *frames > timesteps + 1)
         *frames = timesteps + 1;
     sampling->timesteps = http_alloc(exchange, (size_t)*frames * sizeof *sampling->timesteps);
@@ -118,7 +123,8 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     const int dim = dn_model_dim(model);
     if (sampling->is_trajectory &&
-        !choose_frames(exchange, sampling, dn_model_spec(model)->diffusion.timesteps))
+        (!choose_frames(exchange, sampling, dn_model_spec(model)->diffusion.timesteps) ||
+         !format_fits(exchange, sampling->format, &sampling->look, sampling->request.frames)))
         return false;
     if (sampling->request.noise && sampling->noise_dim != dim)
         problem_add(&wrong, "/noise", "has %d coordinates, but the model has %d",

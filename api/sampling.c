@@ -176,6 +176,7 @@ void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded
                    .owner = run},
         .title =
             http_format(exchange, "%d samples at epoch %d", sampling->request.n, loaded->row.epoch),
+        .look = sampling->look,
         .points = some_points,
         .clear = run_clear,
         .owner = run,

@@ -15,6 +15,7 @@ struct sampling {
     const struct format *format;
     int which;      /* of a trajectory: index into which_names */
     int *timesteps; /* of a trajectory: [request.frames] */
+    struct look look;
 };
 
 /* Computes and answers exchange->state, a struct sampling that fits the model. Takes the model

@@ -5,14 +5,15 @@
 #include <strings.h>
 
 #include "api/format/braille.h"
+#include "api/format/gif.h"
+#include "api/format/png.h"
 #include "api/format/svg.h"
 #include "api/problem.h"
 #include "server/router.h"
 
 /* ------------------------------------------------------------------ writers */
 
-/* The first two coordinates; one coordinate is drawn along a line. [n][2], the caller frees it. */
-static float *plane(const float *points, size_t n, int dim) {
+float *plane(const float *points, size_t n, int dim) {
     float *flat = malloc(2 * (n + 1) * sizeof *flat);
     for (size_t i = 0; flat && i < n; i++) {
         flat[2 * i] = points[i * (size_t)dim];
@@ -21,13 +22,14 @@ static float *plane(const float *points, size_t n, int dim) {
     return flat;
 }
 
-static void points_svg(struct buffer *out, const struct point_set *set) {
-    float *flat = plane(set->points, set->n, set->dim);
-    if (flat)
-        svg_points(out, flat, set->n, set->title);
-    else
-        buffer_fail(out);
-    free(flat);
+bool trajectory_fit(const struct trajectory *t, struct frame *frame) {
+    const size_t values = t->n * (size_t)t->dim;
+    float *first = plane(t->x, t->n, t->dim);
+    float *last = plane(t->x + (size_t)(t->frames - 1) * values, t->n, t->dim);
+    const bool fitted = first && last && frame_fit_way(frame, first, last, t->n);
+    free(first);
+    free(last);
+    return fitted;
 }
 
 enum { TEXT_COLUMNS = 78, TEXT_ROWS = 36, FRAME_COLUMNS = 60, FRAME_ROWS = 20, TEXT_FRAMES = 5 };
@@ -63,17 +65,36 @@ static void trajectory_txt(struct buffer *out, const struct trajectory *t) {
 /* ------------------------------------------------------------------ the table */
 
 static const struct format formats[] = {
-    {"json", "application/json", NULL, NULL, &pieces_json, &pieces_frames_json},
-    {"csv", "text/csv", NULL, NULL, &pieces_csv, NULL},
-    {"ndjson", "application/x-ndjson", NULL, NULL, NULL, &pieces_ndjson},
-    {"npy", "application/octet-stream", NULL, NULL, &pieces_npy, &pieces_frames_npy},
-    {"svg", "image/svg+xml", points_svg, NULL, NULL, NULL},
-    {"txt", "text/plain", points_txt, trajectory_txt, NULL, NULL},
+    {"json", "application/json", NULL, NULL, &pieces_json, &pieces_frames_json, 0, 0},
+    {"csv", "text/csv", NULL, NULL, &pieces_csv, NULL, 0, 0},
+    {"ndjson", "application/x-ndjson", NULL, NULL, NULL, &pieces_ndjson, 0, 0},
+    {"npy", "application/octet-stream", NULL, NULL, &pieces_npy, &pieces_frames_npy, 0, 0},
+    {"svg", "image/svg+xml", svg_points, NULL, NULL, NULL, 0, 0},
+    {"png", "image/png", png_points, png_trajectory, NULL, NULL, 5, 1},
+    {"gif", "image/gif", NULL, gif_trajectory, NULL, NULL, 101, 2},
+    {"txt", "text/plain", points_txt, trajectory_txt, NULL, NULL, 0, 0},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
 bool format_is_json(const struct format *format) {
     return format == &formats[0];
+}
+
+enum { PICTURE_SIZE = 320, PICTURE_MOST_PIXELS = 64000000 }; /* the usual size; of all frames */
+
+bool format_fits(struct http_exchange *exchange, const struct format *format,
+                 const struct look *look, int frames) {
+    const int64_t size = look->size ? look->size : PICTURE_SIZE;
+    const int64_t pixels = size * size * format->panels * frames;
+    if (pixels <= PICTURE_MOST_PIXELS)
+        return true;
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    problem_add(&wrong, look->size ? "/size" : "/frames",
+                "%d frames of this size make %lld pixels; at most %d are drawn: ask for fewer "
+                "frames or a smaller size",
+                frames, (long long)pixels, PICTURE_MOST_PIXELS);
+    problem_send(exchange, &wrong);
+    return false;
 }
 
 const struct format *format_named(const char *suffix, size_t length) {

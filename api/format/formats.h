@@ -8,6 +8,7 @@
 #define API_FORMAT_FORMATS_H
 
 #include "api/format/pieces.h"
+#include "api/format/plot.h"
 #include "server/http.h"
 
 /* n points of dim coordinates. */
@@ -16,6 +17,8 @@ struct point_set {
     size_t n;
     int dim;
     const char *title;
+    const int *labels; /* [n] classes, for the colours of a picture; NULL: none */
+    struct look look;
 };
 
 /* What becomes of n points: x [frames][n][dim], and the estimates that were made from all but the
@@ -26,7 +29,9 @@ struct trajectory {
     int frames;
     size_t n;
     int dim;
-    bool which_x0; /* formats that hold one array hold this one */
+    bool which_x0;     /* formats that hold one array hold this one */
+    const int *labels; /* [n] as above */
+    struct look look;
 };
 
 struct format {
@@ -36,12 +41,24 @@ struct format {
     void (*trajectory)(struct buffer *out, const struct trajectory *trajectory);
     /* Formats that are written a few points at a time. */
     const struct pieces *point_pieces, *trajectory_pieces;
+    int usual_frames; /* of a trajectory, if the request does not say; 0: all */
+    int panels;       /* of a frame of a picture of a trajectory; 0: not a picture */
 };
 
 /* The format that the request asks for, of those that its route has. NULL: 406 is already the
  * answer. Sets the answer's content type. */
 const struct format *format_of(struct http_exchange *exchange);
 bool format_is_json(const struct format *format);
+/* Whether a trajectory of so many frames makes a picture of reasonable size in this format. False:
+ * 422 is already the answer. */
+bool format_fits(struct http_exchange *exchange, const struct format *format,
+                 const struct look *look, int frames);
 const struct format *format_named(const char *suffix, size_t length);
+
+/* The first two coordinates; one coordinate is drawn along a line. [n][2], the caller frees it;
+ * NULL when out of memory. */
+float *plane(const float *points, size_t n, int dim);
+/* frame_fit_way for a trajectory. */
+bool trajectory_fit(const struct trajectory *trajectory, struct frame *frame);
 
 #endif

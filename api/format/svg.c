@@ -2,28 +2,8 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
-
-/* The plot area within the picture, and the data range that fills it. */
-struct frame {
-    double left, top, width, height;
-    double x_min, x_max, y_min, y_max;
-};
-
-static double x_of(const struct frame *frame, double x) {
-    return frame->left + frame->width * (x - frame->x_min) / (frame->x_max - frame->x_min);
-}
-
-static double y_of(const struct frame *frame, double y) {
-    return frame->top + frame->height * (frame->y_max - y) / (frame->y_max - frame->y_min);
-}
-
-/* The distance between ticks: 1, 2 or 5 times a power of ten, about `count` of them in `range`. */
-static double tick_step(double range, double count) {
-    double power = pow(10, floor(log10(range / count)));
-    double ratio = range / count / power;
-    return power * (ratio < 1.5 ? 1 : ratio < 3.5 ? 2 : ratio < 7.5 ? 5 : 10);
-}
 
 static void escape(struct buffer *out, const char *text) {
     for (; *text; text++) {
@@ -36,12 +16,15 @@ static void escape(struct buffer *out, const char *text) {
     }
 }
 
-static void open_picture(struct buffer *out, double width, double height, const char *title) {
+/* Shown `size` pixels wide; 0: a pixel a unit. */
+static void open_picture(struct buffer *out, double width, double height, int size,
+                         const struct theme *theme, const char *title) {
+    const double shown = size ? size : width;
     buffer_format(out,
                   "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" width=\"%g\" "
                   "height=\"%g\" font-family=\"system-ui, sans-serif\" font-size=\"12\" "
-                  "fill=\"#444\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-                  width, height, width, height);
+                  "fill=\"#%06x\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"#%06x\"/>\n",
+                  width, height, shown, shown * height / width, theme->text, theme->paper);
     if (title) {
         buffer_format(out, "<title>");
         escape(out, title);
@@ -51,61 +34,62 @@ static void open_picture(struct buffer *out, double width, double height, const 
     }
 }
 
-static void axes(struct buffer *out, const struct frame *frame) {
+static void axes(struct buffer *out, const struct frame *frame, const struct theme *theme) {
     double bottom = frame->top + frame->height, right = frame->left + frame->width;
     double step = tick_step(frame->x_max - frame->x_min, frame->width / 90);
     for (double i = ceil(frame->x_min / step); i * step <= frame->x_max; i++) {
-        double x = x_of(frame, i * step);
+        double x = frame_x(frame, i * step);
         buffer_format(out,
-                      "<path d=\"M%.1f %.1fV%.1f\" stroke=\"#e5e5e5\"/>"
+                      "<path d=\"M%.1f %.1fV%.1f\" stroke=\"#%06x\"/>"
                       "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g</text>\n",
-                      x, frame->top, bottom, x, bottom + 16, i == 0 ? 0 : i * step);
+                      x, frame->top, bottom, theme->grid, x, bottom + 16, i == 0 ? 0 : i * step);
     }
     step = tick_step(frame->y_max - frame->y_min, frame->height / 60);
     for (double i = ceil(frame->y_min / step); i * step <= frame->y_max; i++) {
-        double y = y_of(frame, i * step);
+        double y = frame_y(frame, i * step);
         buffer_format(out,
-                      "<path d=\"M%.1f %.1fH%.1f\" stroke=\"#e5e5e5\"/>"
+                      "<path d=\"M%.1f %.1fH%.1f\" stroke=\"#%06x\"/>"
                       "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
-                      frame->left, y, right, frame->left - 6, y + 4, i == 0 ? 0 : i * step);
+                      frame->left, y, right, theme->grid, frame->left - 6, y + 4,
+                      i == 0 ? 0 : i * step);
     }
     buffer_format(out,
                   "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"none\" "
-                  "stroke=\"#999\"/>\n",
-                  frame->left, frame->top, frame->width, frame->height);
+                  "stroke=\"#%06x\"/>\n",
+                  frame->left, frame->top, frame->width, frame->height, theme->border);
 }
 
-/* Widens a range that is empty, or adds a margin to one that is not. */
-static void pad(double *min, double *max) {
-    if (!(*min <= *max))
-        *min = 0, *max = 1;
-    double margin = *max > *min ? 0.05 * (*max - *min) : fmax(1e-3, fabs(*max) * 0.05);
-    *min -= margin;
-    *max += margin;
-}
+enum { POINTS_WIDTH = 480, POINTS_HEIGHT = 470 };
 
-void svg_points(struct buffer *out, const float *points, size_t n, const char *title) {
-    struct frame frame = {50, 36, 400, 400, INFINITY, -INFINITY, INFINITY, -INFINITY};
-    for (size_t i = 0; i < n; i++) {
-        frame.x_min = fmin(frame.x_min, (double)points[2 * i]);
-        frame.x_max = fmax(frame.x_max, (double)points[2 * i]);
-        frame.y_min = fmin(frame.y_min, (double)points[2 * i + 1]);
-        frame.y_max = fmax(frame.y_max, (double)points[2 * i + 1]);
-    }
-    pad(&frame.x_min, &frame.x_max);
-    pad(&frame.y_min, &frame.y_max);
-    double range = fmax(frame.x_max - frame.x_min, frame.y_max - frame.y_min);
-    double x = (frame.x_min + frame.x_max) / 2, y = (frame.y_min + frame.y_max) / 2;
-    frame.x_min = x - range / 2, frame.x_max = x + range / 2;
-    frame.y_min = y - range / 2, frame.y_max = y + range / 2;
-
-    open_picture(out, 480, 470, title);
-    axes(out, &frame);
-    buffer_text(out, "<g fill=\"#1f5fbf\" fill-opacity=\"0.55\">\n");
+static void circles(struct buffer *out, const struct frame *frame, const float *points, size_t n,
+                    const int *labels, int hue) {
     for (size_t i = 0; i < n; i++)
-        buffer_format(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\"/>\n",
-                      x_of(&frame, (double)points[2 * i]), y_of(&frame, (double)points[2 * i + 1]));
-    buffer_text(out, "</g>\n</svg>\n");
+        if ((!labels || class_hue(labels[i]) == hue) && isfinite(points[2 * i]) &&
+            isfinite(points[2 * i + 1]))
+            buffer_format(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\"/>\n",
+                          frame_x(frame, (double)points[2 * i]),
+                          frame_y(frame, (double)points[2 * i + 1]));
+}
+
+void svg_points(struct buffer *out, const struct point_set *set) {
+    const struct theme *theme = &themes[set->look.theme];
+    struct frame frame = {.left = 50, .top = 36, .width = 400, .height = 400};
+    float *flat = plane(set->points, set->n, set->dim);
+    if (!flat) {
+        buffer_fail(out);
+        return;
+    }
+    frame_fit(&frame, flat, set->n);
+    open_picture(out, POINTS_WIDTH, POINTS_HEIGHT, set->look.size, theme, set->title);
+    axes(out, &frame, theme);
+    for (int hue = 0; hue < (set->labels ? CLASS_COLOURS : 1); hue++) {
+        buffer_format(out, "<g fill=\"#%06x\" fill-opacity=\"0.55\">\n",
+                      set->labels ? class_colour(theme, hue) : theme->series[0]);
+        circles(out, &frame, flat, set->n, set->labels, hue);
+        buffer_text(out, "</g>\n");
+    }
+    buffer_text(out, "</svg>\n");
+    free(flat);
 }
 
 static void curve(struct buffer *out, const struct frame *frame, const double *x, const double *y,
@@ -117,8 +101,8 @@ static void curve(struct buffer *out, const struct frame *frame, const double *x
                   colour);
     for (size_t i = 0; i < count; i++) {
         if (isfinite(y[i]))
-            buffer_format(out, "%c%.1f %.2f", is_drawing ? 'L' : 'M', x_of(frame, x[i]),
-                          y_of(frame, y[i]));
+            buffer_format(out, "%c%.1f %.2f", is_drawing ? 'L' : 'M', frame_x(frame, x[i]),
+                          frame_y(frame, y[i]));
         is_drawing = isfinite(y[i]);
     }
     buffer_text(out, "\"/>\n");
@@ -139,11 +123,11 @@ void svg_loss(struct buffer *out, const double *epochs, const double *train, con
         }
     }
     if (!(frame.x_min < frame.x_max))
-        pad(&frame.x_min, &frame.x_max);
-    pad(&frame.y_min, &frame.y_max);
+        frame_pad(&frame.x_min, &frame.x_max);
+    frame_pad(&frame.y_min, &frame.y_max);
 
-    open_picture(out, 640, 360, title);
-    axes(out, &frame);
+    open_picture(out, 640, 360, 0, &themes[0], title);
+    axes(out, &frame, &themes[0]);
     curve(out, &frame, epochs, train, count, "#1f5fbf");
     curve(out, &frame, epochs, val, count, "#d2691e");
     buffer_text(out, "<text x=\"610\" y=\"56\" text-anchor=\"end\" fill=\"#1f5fbf\">training "

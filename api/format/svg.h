@@ -4,10 +4,10 @@
 #ifndef API_FORMAT_SVG_H
 #define API_FORMAT_SVG_H
 
-#include "server/buffer.h"
+#include "api/format/formats.h"
 
-/* points [n][2], with axes of equal scale; title may be NULL. */
-void svg_points(struct buffer *out, const float *points, size_t n, const char *title);
+/* With axes of equal scale. */
+void svg_points(struct buffer *out, const struct point_set *set);
 
 /* Train and validation loss [count] over epochs [count]; values that are not finite are left out.
  */

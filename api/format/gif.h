@@ -1,0 +1,12 @@
+/*
+ * gif.h - trajectories as an animation: x on the left, the estimate of x0 on the right.
+ */
+#ifndef API_FORMAT_GIF_H
+#define API_FORMAT_GIF_H
+
+#include "api/format/formats.h"
+
+/* Loops for ever; the first and the last frame stay for a moment. */
+void gif_trajectory(struct buffer *out, const struct trajectory *trajectory);
+
+#endif

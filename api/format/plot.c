@@ -1,0 +1,110 @@
+#include "api/format/plot.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+const char *const theme_names[] = {"light", "dark", NULL};
+const struct theme themes[] = {
+    {.paper = 0xffffff,
+     .grid = 0xe9ebee,
+     .border = 0xb8bec6,
+     .text = 0x4a5260,
+     .series = {0x1f5fbf, 0xd2601a},
+     .last = 0x000000},
+    {.paper = 0x14171c,
+     .grid = 0x252a32,
+     .border = 0x4a525e,
+     .text = 0xa9b2bf,
+     .series = {0x6ea8fe, 0xf5a25d},
+     .last = 0xe6e6e6},
+};
+
+int class_hue(int label) {
+    return label < 0 ? CLASS_COLOURS - 1 : label % CLASS_COLOURS;
+}
+
+unsigned class_colour(const struct theme *theme, int hue) {
+    static const unsigned colours[CLASS_COLOURS - 1] = {0x0072b2, 0xd55e00, 0x009e73, 0xe69f00,
+                                                        0xcc79a7, 0x56b4e9, 0xf0e442};
+    return hue < CLASS_COLOURS - 1 ? colours[hue] : theme->last;
+}
+
+double frame_x(const struct frame *frame, double x) {
+    return frame->left + frame->width * (x - frame->x_min) / (frame->x_max - frame->x_min);
+}
+
+double frame_y(const struct frame *frame, double y) {
+    return frame->top + frame->height * (frame->y_max - y) / (frame->y_max - frame->y_min);
+}
+
+double tick_step(double range, double count) {
+    double power = pow(10, floor(log10(range / count)));
+    double ratio = range / count / power;
+    return power * (ratio < 1.5 ? 1 : ratio < 3.5 ? 2 : ratio < 7.5 ? 5 : 10);
+}
+
+void frame_pad(double *min, double *max) {
+    if (!(*min <= *max))
+        *min = 0, *max = 1;
+    double margin = *max > *min ? 0.05 * (*max - *min) : fmax(1e-3, fabs(*max) * 0.05);
+    *min -= margin;
+    *max += margin;
+}
+
+static void make_square(struct frame *frame) {
+    frame_pad(&frame->x_min, &frame->x_max);
+    frame_pad(&frame->y_min, &frame->y_max);
+    double range = fmax(frame->x_max - frame->x_min, frame->y_max - frame->y_min);
+    double x = (frame->x_min + frame->x_max) / 2, y = (frame->y_min + frame->y_max) / 2;
+    frame->x_min = x - range / 2, frame->x_max = x + range / 2;
+    frame->y_min = y - range / 2, frame->y_max = y + range / 2;
+}
+
+static void include(double *min, double *max, double value) {
+    if (isfinite(value)) {
+        *min = fmin(*min, value);
+        *max = fmax(*max, value);
+    }
+}
+
+static void include_points(struct frame *frame, const float *points, size_t n) {
+    frame->x_min = frame->y_min = INFINITY;
+    frame->x_max = frame->y_max = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        include(&frame->x_min, &frame->x_max, (double)points[2 * i]);
+        include(&frame->y_min, &frame->y_max, (double)points[2 * i + 1]);
+    }
+}
+
+void frame_fit(struct frame *frame, const float *points, size_t n) {
+    include_points(frame, points, n);
+    make_square(frame);
+}
+
+static int compare(const void *a, const void *b) {
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+bool frame_fit_way(struct frame *frame, const float *first, const float *last, size_t n) {
+    float *sorted = malloc((n + 1) * sizeof *sorted);
+    if (!sorted)
+        return false;
+    include_points(frame, last, n);
+    for (size_t axis = 0; axis < 2; axis++) {
+        double *min = axis == 0 ? &frame->x_min : &frame->y_min;
+        double *max = axis == 0 ? &frame->x_max : &frame->y_max;
+        size_t count = 0;
+        for (size_t i = 0; i < n; i++)
+            if (isfinite(first[2 * i + axis]))
+                sorted[count++] = first[2 * i + axis];
+        qsort(sorted, count, sizeof *sorted, compare);
+        if (count > 0) {
+            include(min, max, (double)sorted[count / 20]);
+            include(min, max, (double)sorted[count - 1 - count / 20]);
+        }
+    }
+    free(sorted);
+    make_square(frame);
+    return true;
+}

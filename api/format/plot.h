@@ -1,0 +1,75 @@
+/*
+ * plot.h - where things are in a picture, the same for text (SVG) and pixels (PNG, GIF).
+ */
+#ifndef API_FORMAT_PLOT_H
+#define API_FORMAT_PLOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How a picture is to look; a zeroed one is the usual. */
+struct look {
+    int size;  /* of a picture, or of each panel of one, in pixels; 0: the format's usual */
+    int theme; /* index into theme_names */
+    int fps;   /* of an animation; 0: the usual */
+};
+
+enum { LOOK_LEAST_SIZE = 64, LOOK_MOST_SIZE = 2048, LOOK_MOST_FPS = 50 };
+
+/* The rows of a field table for the look at this offset in the target. */
+#define LOOK_SIZE_ROW(at)                                                                          \
+    {                                                                                              \
+        "", "size", FIELD_INTEGER, (at) + offsetof(struct look, size), LOOK_LEAST_SIZE,            \
+            LOOK_MOST_SIZE, 0, NULL,                                                               \
+            "Of a picture: its side in pixels, or that of each of its panels."                     \
+    }
+#define LOOK_THEME_ROW(at)                                                                         \
+    {                                                                                              \
+        "", "theme", FIELD_CHOICE, (at) + offsetof(struct look, theme), 0, 0, 0, theme_names,      \
+            "Of a picture: its colours."                                                           \
+    }
+#define LOOK_FPS_ROW(at)                                                                           \
+    {                                                                                              \
+        "", "fps", FIELD_INTEGER, (at) + offsetof(struct look, fps), 1, LOOK_MOST_FPS, 0, NULL,    \
+            "Of an animation: frames per second."                                                  \
+    }
+
+/* Colours are 0xRRGGBB. */
+struct theme {
+    unsigned paper, grid, border, text;
+    unsigned series[2]; /* points, and estimates of them */
+    unsigned last;      /* of the class colours: the one that must differ from the paper */
+};
+extern const struct theme themes[];
+extern const char *const theme_names[]; /* NULL-terminated */
+
+/* Okabe and Ito's palette, which colour-blind people can tell apart; classes beyond it start again.
+ */
+enum { CLASS_COLOURS = 8 };
+int class_hue(int label); /* 0..CLASS_COLOURS - 1 */
+unsigned class_colour(const struct theme *theme, int hue);
+
+/* The plot area within the picture, and the data range that fills it. */
+struct frame {
+    double left, top, width, height;
+    double x_min, x_max, y_min, y_max;
+};
+
+double frame_x(const struct frame *frame, double x);
+double frame_y(const struct frame *frame, double y);
+
+/* Widens an empty range, or adds a margin of a twentieth to one that is not. */
+void frame_pad(double *min, double *max);
+
+/* The view box of points [n][2]: all that are finite, a margin, the same scale on both axes. */
+void frame_fit(struct frame *frame, const float *points, size_t n);
+
+/* The view box of an animation from first to last [n][2]: all of the last frame, and the middle
+ * nine tenths of the first on each axis, so that a few far points of the noise do not make
+ * everything small. False when out of memory. */
+bool frame_fit_way(struct frame *frame, const float *first, const float *last, size_t n);
+
+/* The distance between ticks: 1, 2 or 5 times a power of ten, about `count` of them in `range`. */
+double tick_step(double range, double count);
+
+#endif

@@ -1,0 +1,133 @@
+#include "api/format/png.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+/* ------------------------------------------------------------------ the file */
+
+static void put_32(uint8_t *at, size_t value) {
+    for (int i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+/* Length, type, data, and the checksum of type and data (PNG 5.3). */
+static void put_chunk(struct buffer *out, const char *type, const void *data, size_t length) {
+    uint8_t head[8], check[4];
+    put_32(head, length);
+    memcpy(head + 4, type, 4);
+    uLong crc = crc32(0, head + 4, 4);
+    if (length > 0) /* zlib takes NULL for "start anew" */
+        crc = crc32(crc, data, (uInt)length);
+    put_32(check, crc);
+    buffer_append(out, head, sizeof head);
+    buffer_append(out, data, length);
+    buffer_append(out, check, sizeof check);
+}
+
+static void put_text(struct buffer *out, const char *key, const char *text) {
+    char chunk[256];
+    const int length = snprintf(chunk, sizeof chunk, "%s%c%s", key, 0, text);
+    put_chunk(out, "tEXt", chunk,
+              (size_t)length < sizeof chunk ? (size_t)length : sizeof chunk - 1);
+}
+
+/* Rows of palette numbers, each after a 0 for "no filter", which suits palettes. */
+static bool put_pixels(struct buffer *out, const struct raster *raster) {
+    const size_t width = (size_t)raster->width, height = (size_t)raster->height;
+    uint8_t *rows = malloc((width + 1) * height);
+    uLongf packed_size = compressBound((width + 1) * height);
+    uint8_t *packed = malloc(packed_size);
+    bool done = false;
+    if (rows && packed) {
+        raster_pixels(raster, rows);
+        for (size_t y = height; y-- > 0;) { /* from the end: rows move up to make room */
+            memmove(rows + y * (width + 1) + 1, rows + y * width, width);
+            rows[y * (width + 1)] = 0;
+        }
+        done = compress2(packed, &packed_size, rows, (width + 1) * height, 6) == Z_OK;
+    }
+    if (done)
+        put_chunk(out, "IDAT", packed, packed_size);
+    free(rows);
+    free(packed);
+    return done;
+}
+
+void png_write(struct buffer *out, const struct raster *raster, const struct theme *theme,
+               bool classes, const char *title) {
+    uint8_t header[13] = {[8] = 8 /* bits */, [9] = 3 /* palette */}, rgb[3 * RASTER_PALETTE];
+    put_32(header, (size_t)raster->width);
+    put_32(header + 4, (size_t)raster->height);
+    buffer_append(out, "\x89PNG\r\n\x1a\n", 8);
+    put_chunk(out, "IHDR", header, sizeof header);
+    put_chunk(out, "PLTE", rgb, 3 * (size_t)raster_palette(theme, classes, rgb));
+    if (title)
+        put_text(out, "Title", title);
+    put_text(out, "Software", "denoised");
+    if (!put_pixels(out, raster))
+        buffer_fail(out);
+    put_chunk(out, "IEND", NULL, 0);
+}
+
+/* ------------------------------------------------------------------ the pictures */
+
+enum { POINTS_SIZE = 480, PANEL_SIZE = 240, LABELS_FROM = 160 };
+
+void png_points(struct buffer *out, const struct point_set *set) {
+    const struct theme *theme = &themes[set->look.theme];
+    const int size = set->look.size ? set->look.size : POINTS_SIZE;
+    const int labels = size < LABELS_FROM ? 0 : (size + 240) / 480 > 1 ? (size + 240) / 480 : 1;
+    const int left = size / 32 + 34 * labels, top = size / 32, side = size - left - top;
+    struct frame frame = {.left = left, .top = top, .width = side, .height = side};
+    struct raster raster;
+    float *flat = plane(set->points, set->n, set->dim);
+    if (flat && raster_init(&raster, size, size)) {
+        frame_fit(&frame, flat, set->n);
+        frame.top += (34 * labels - 20 * labels) / 2;
+        raster_axes(&raster, &frame, labels);
+        raster_points(&raster, &frame, flat, set->n, set->labels, 0);
+        png_write(out, &raster, theme, set->labels, set->title);
+        raster_free(&raster);
+    } else {
+        buffer_fail(out);
+    }
+    free(flat);
+}
+
+static bool draw_panel(struct raster *raster, const struct trajectory *t, struct frame *frame,
+                       int k) {
+    const size_t values = t->n * (size_t)t->dim;
+    const int scale = frame->width >= PANEL_SIZE * 2 ? (int)frame->width / PANEL_SIZE : 1;
+    char caption[32];
+    float *flat = plane((t->which_x0 ? t->x0 : t->x) + (size_t)k * values, t->n, t->dim);
+    if (!flat)
+        return false;
+    snprintf(caption, sizeof caption, "t = %d", t->timesteps[k]);
+    raster_axes(raster, frame, 0);
+    raster_text(raster,
+                (int)frame->left + ((int)frame->width - raster_text_width(scale, caption)) / 2,
+                (int)(frame->top + frame->height) + 8 * scale, scale, caption);
+    raster_points(raster, frame, flat, t->n, t->labels, t->which_x0);
+    free(flat);
+    return true;
+}
+
+void png_trajectory(struct buffer *out, const struct trajectory *t) {
+    const int panels = t->frames - (t->which_x0 ? 1 : 0);
+    const int side = t->look.size ? t->look.size : PANEL_SIZE;
+    const int gap = side / 24, scale = side >= PANEL_SIZE * 2 ? side / PANEL_SIZE : 1;
+    struct frame frame = {.left = gap, .top = gap, .width = side, .height = side};
+    struct raster raster;
+    if (!trajectory_fit(t, &frame) ||
+        !raster_init(&raster, panels * (side + gap) + gap, gap + side + 24 * scale)) {
+        buffer_fail(out);
+        return;
+    }
+    for (int k = 0; k < panels; k++, frame.left += side + gap)
+        if (!draw_panel(&raster, t, &frame, k))
+            buffer_fail(out);
+    png_write(out, &raster, &themes[t->look.theme], t->labels, NULL);
+    raster_free(&raster);
+}

@@ -1,0 +1,220 @@
+#include "api/format/raster.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CLEAR = 65535 };
+
+bool raster_init(struct raster *raster, int width, int height) {
+    const size_t count = (size_t)width * (size_t)height;
+    *raster = (struct raster){.width = width, .height = height};
+    raster->paper = calloc(count, 1);
+    raster->clear = malloc(count * sizeof *raster->clear);
+    raster->hue = malloc(count);
+    raster->lead = malloc(count);
+    if (!raster->paper || !raster->clear || !raster->hue || !raster->lead) {
+        raster_free(raster);
+        return false;
+    }
+    raster_erase_points(raster);
+    return true;
+}
+
+void raster_free(struct raster *raster) {
+    free(raster->paper);
+    free(raster->clear);
+    free(raster->hue);
+    free(raster->lead);
+    *raster = (struct raster){0};
+}
+
+/* ------------------------------------------------------------------ the paper */
+
+void raster_rectangle(struct raster *raster, int left, int top, int width, int height,
+                      uint8_t colour) {
+    for (int y = top < 0 ? 0 : top; y < top + height && y < raster->height; y++)
+        for (int x = left < 0 ? 0 : left; x < left + width && x < raster->width; x++)
+            raster->paper[(size_t)y * (size_t)raster->width + (size_t)x] = colour;
+}
+
+/* The characters that our pictures need: seven rows of five dots, the left one is 020. */
+static const struct {
+    char character;
+    char rows[GLYPH_HEIGHT + 1];
+} glyphs[] = {
+    {'0', "\016\021\021\021\021\021\016"}, {'1', "\004\014\004\004\004\004\016"},
+    {'2', "\016\021\001\002\004\010\037"}, {'3', "\037\002\004\002\001\021\016"},
+    {'4', "\002\006\012\022\037\002\002"}, {'5', "\037\020\036\001\001\021\016"},
+    {'6', "\006\010\020\036\021\021\016"}, {'7', "\037\001\002\004\010\010\010"},
+    {'8', "\016\021\021\016\021\021\016"}, {'9', "\016\021\021\017\001\002\014"},
+    {'.', "\000\000\000\000\000\014\014"}, {'-', "\000\000\000\016\000\000\000"},
+    {'+', "\000\004\004\037\004\004\000"}, {'=', "\000\000\037\000\037\000\000"},
+    {'a', "\000\000\016\001\017\021\017"}, {'e', "\000\000\016\021\037\020\016"},
+    {'f', "\006\010\034\010\010\010\010"}, {'i', "\004\000\014\004\004\004\016"},
+    {'m', "\000\000\032\025\025\025\025"}, {'o', "\000\000\016\021\021\021\016"},
+    {'s', "\000\000\017\020\016\001\036"}, {'t', "\010\010\034\010\010\011\006"},
+    {'x', "\000\000\021\012\004\012\021"},
+};
+
+static void draw_glyph(struct raster *raster, int left, int top, int scale, char character) {
+    const char *rows = NULL;
+    for (size_t i = 0; i < sizeof glyphs / sizeof *glyphs && !rows; i++)
+        if (glyphs[i].character == character)
+            rows = glyphs[i].rows;
+    for (int row = 0; rows && row < GLYPH_HEIGHT; row++)
+        for (int column = 0; column < GLYPH_WIDTH - 1; column++)
+            if (rows[row] >> (GLYPH_WIDTH - 2 - column) & 1)
+                raster_rectangle(raster, left + column * scale, top + row * scale, scale, scale,
+                                 RASTER_TEXT);
+}
+
+void raster_text(struct raster *raster, int left, int top, int scale, const char *text) {
+    for (; *text; text++, left += GLYPH_WIDTH * scale)
+        draw_glyph(raster, left, top, scale, *text);
+}
+
+int raster_text_width(int scale, const char *text) {
+    return scale * (GLYPH_WIDTH * (int)strlen(text) - 1);
+}
+
+enum { TICK_PIXELS = 75 }; /* between ticks, about, at scale 1 */
+
+static void draw_ticks(struct raster *raster, const struct frame *frame, int labels,
+                       bool horizontal) {
+    const double min = horizontal ? frame->x_min : frame->y_min;
+    const double max = horizontal ? frame->x_max : frame->y_max;
+    const int line = labels > 1 ? labels : 1;
+    const int left = (int)frame->left, top = (int)frame->top;
+    const int width = (int)frame->width, height = (int)frame->height;
+    const double wanted = fmax(2, frame->width / (TICK_PIXELS * line));
+    const double step = tick_step(max - min, wanted);
+    for (double i = ceil(min / step); i * step <= max; i++) {
+        char text[24];
+        snprintf(text, sizeof text, "%g", i == 0 ? 0 : i * step);
+        const int size = raster_text_width(labels, text);
+        if (horizontal) {
+            const int x = (int)lrint(frame_x(frame, i * step) - line / 2.0);
+            raster_rectangle(raster, x, top, line, height, RASTER_GRID);
+            if (labels)
+                raster_text(raster, x + (line - size) / 2, top + height + 6 * labels, labels, text);
+        } else {
+            const int y = (int)lrint(frame_y(frame, i * step) - line / 2.0);
+            raster_rectangle(raster, left, y, width, line, RASTER_GRID);
+            if (labels)
+                raster_text(raster, left - size - 5 * labels,
+                            y + (line - GLYPH_HEIGHT * labels) / 2, labels, text);
+        }
+    }
+}
+
+void raster_axes(struct raster *raster, const struct frame *frame, int labels) {
+    const int left = (int)frame->left, top = (int)frame->top;
+    const int width = (int)frame->width, height = (int)frame->height;
+    const int line = labels > 1 ? labels : 1;
+    draw_ticks(raster, frame, labels, true);
+    draw_ticks(raster, frame, labels, false);
+    raster_rectangle(raster, left, top, width, line, RASTER_BORDER);
+    raster_rectangle(raster, left, top + height - line, width, line, RASTER_BORDER);
+    raster_rectangle(raster, left, top, line, height, RASTER_BORDER);
+    raster_rectangle(raster, left + width - line, top, line, height, RASTER_BORDER);
+}
+
+/* ------------------------------------------------------------------ points */
+
+void raster_erase_points(struct raster *raster) {
+    const size_t count = (size_t)raster->width * (size_t)raster->height;
+    memset(raster->clear, 0xff, count * sizeof *raster->clear);
+    memset(raster->lead, 0, count);
+}
+
+/* Ink of a hue on one pixel: coverage is 0..1. Inks together hide the paper; the hue that is seen
+ * is the one with the most, kept as a vote (Boyer and Moore's). */
+static void ink(struct raster *raster, size_t at, double coverage, uint8_t hue) {
+    const int votes = (int)(coverage * 63);
+    raster->clear[at] = (uint16_t)(raster->clear[at] * (1 - coverage));
+    int lead = raster->lead[at] + (raster->hue[at] == hue ? votes : -votes);
+    if (raster->lead[at] == 0 || lead < 0) {
+        lead = raster->lead[at] == 0 ? votes : -lead;
+        raster->hue[at] = hue;
+    }
+    raster->lead[at] = (uint8_t)(lead > 255 ? 255 : lead);
+}
+
+struct dot {
+    double radius, opacity;
+};
+
+static void draw_dot(struct raster *raster, const struct frame *frame, const struct dot *dot,
+                     double x, double y, uint8_t hue) {
+    const double reach = dot->radius + 0.5;
+    const int x_first = (int)fmax(frame->left, floor(x - reach));
+    const int x_last = (int)fmin(frame->left + frame->width - 1, ceil(x + reach));
+    const int y_first = (int)fmax(frame->top, floor(y - reach));
+    const int y_last = (int)fmin(frame->top + frame->height - 1, ceil(y + reach));
+    for (int row = y_first; row <= y_last; row++)
+        for (int column = x_first; column <= x_last; column++) {
+            const double dx = column + 0.5 - x, dy = row + 0.5 - y;
+            const double inside = reach - sqrt(dx * dx + dy * dy);
+            if (inside > 0)
+                ink(raster, (size_t)row * (size_t)raster->width + (size_t)column,
+                    dot->opacity * fmin(inside, 1), hue);
+        }
+}
+
+/* Many points are drawn smaller and thinner, so that their density can be seen. */
+static struct dot dot_for(const struct frame *frame, size_t n) {
+    const double crowd = pow(1000 / fmax((double)n, 1), 0.2);
+    return (struct dot){.radius = fmax(1.25, frame->width / 210) * fmin(fmax(crowd, 0.5), 1.4),
+                        .opacity = fmin(fmax(0.62 * crowd, 0.3), 0.85)};
+}
+
+void raster_points(struct raster *raster, const struct frame *frame, const float *points, size_t n,
+                   const int *labels, int hue) {
+    const struct dot dot = dot_for(frame, n);
+    for (size_t i = 0; i < n; i++) {
+        const double x = (double)points[2 * i], y = (double)points[2 * i + 1];
+        if (x >= frame->x_min && x <= frame->x_max && y >= frame->y_min && y <= frame->y_max)
+            draw_dot(raster, frame, &dot, frame_x(frame, x), frame_y(frame, y),
+                     (uint8_t)(labels ? class_hue(labels[i]) : hue));
+    }
+}
+
+/* ------------------------------------------------------------------ the result */
+
+void raster_pixels(const struct raster *raster, uint8_t *pixels) {
+    const size_t count = (size_t)raster->width * (size_t)raster->height;
+    for (size_t i = 0; i < count; i++) {
+        const unsigned hidden = CLEAR - (unsigned)raster->clear[i];
+        const unsigned level = (hidden * RASTER_LEVELS + CLEAR / 2) / CLEAR;
+        pixels[i] =
+            level == 0
+                ? raster->paper[i]
+                : (uint8_t)(RASTER_FIRST_HUE + raster->hue[i] * RASTER_LEVELS + (int)level - 1);
+    }
+}
+
+static void put_mixed(uint8_t *rgb, unsigned from, unsigned to, int step, int steps) {
+    for (int channel = 0; channel < 3; channel++) {
+        const int a = (int)(from >> (16 - 8 * channel) & 0xff);
+        const int b = (int)(to >> (16 - 8 * channel) & 0xff);
+        rgb[channel] = (uint8_t)(a + (b - a) * step / steps);
+    }
+}
+
+int raster_palette(const struct theme *theme, bool classes, uint8_t rgb[3 * RASTER_PALETTE]) {
+    const unsigned plain[RASTER_FIRST_HUE] = {theme->paper, theme->grid, theme->border,
+                                              theme->text};
+    const int hues = classes ? CLASS_COLOURS : 2;
+    for (int i = 0; i < RASTER_FIRST_HUE; i++)
+        put_mixed(rgb + 3 * (ptrdiff_t)i, plain[i], plain[i], 1, 1);
+    for (int hue = 0; hue < hues; hue++)
+        for (int level = 1; level <= RASTER_LEVELS; level++) {
+            const int at = RASTER_FIRST_HUE + hue * RASTER_LEVELS + level - 1;
+            put_mixed(rgb + 3 * (ptrdiff_t)at, theme->paper,
+                      classes ? class_colour(theme, hue) : theme->series[hue], level,
+                      RASTER_LEVELS);
+        }
+    return RASTER_FIRST_HUE + hues * RASTER_LEVELS;
+}
