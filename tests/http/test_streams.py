@@ -194,8 +194,9 @@ def test_a_vanished_waiter_is_forgotten(server):
 def test_a_stop_cuts_what_is_being_made(heavy):
     """The client can tell: a chunked body without its end. The server does not wait for anybody."""
     client = connect(heavy, "/v1/datasets/spiral/points?n=100000", buffer=4096)
+    eventually(lambda: metric(heavy, "http_streams") == 1)  # first: the one sampler thread is free for it
     sampling = connect(heavy, heavy.model + "/samples.csv?n=100000")
-    eventually(lambda: metric(heavy, "http_streams") == 1)
+    eventually(lambda: metric(heavy, "http_requests_in_flight") == 3)  # with this question itself
     heavy.process.send_signal(signal.SIGTERM)
     with pytest.raises(http.client.IncompleteRead):
         read_all_chunked(client)
