@@ -7,12 +7,16 @@
 
 #include "engine/denoise.h"
 #include "server/http.h"
+#include "server/store.h"
 
 extern const struct http_route api_routes[];
 extern const size_t api_route_count;
 
 /* For http_config.problem. */
 void api_problem(struct http_exchange *exchange, int status, const char *code, const char *detail);
+
+/* For events_start: what is said about an event, as one line of JSON. */
+void api_event_data(const struct event *event, struct buffer *out);
 
 /* For workers_start: the spec that a stored job says. */
 bool api_decode_spec(const char *text, struct dn_spec *spec, struct dn_error *error);

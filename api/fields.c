@@ -144,10 +144,13 @@ static void set_number(const struct field *field, double value, void *target, co
 static void set_text(const struct field *field, const char *text, void *target, const char *pointer,
                      struct problem_fields *wrong) {
     void *at = value_at(field, target);
-    if (field->type == FIELD_TEXT) {
+    if (field->type != FIELD_CHOICE) {
         size_t most = (size_t)field->max;
+        struct field_texts *texts = at;
         if (strlen(text) > most)
             problem_add(wrong, pointer, "must be at most %zu bytes of text", most);
+        else if (field->type == FIELD_TEXTS) /* there are not more parameters than that */
+            texts->items[texts->count++] = text;
         else
             memcpy(at, text, strlen(text) + 1);
         return;
@@ -185,6 +188,7 @@ static void read_value(const struct field *field, const cJSON *value, void *targ
         else
             problem_add(wrong, pointer, "must be a string");
         break;
+    case FIELD_TEXTS:
     case FIELD_GROUP:
     case FIELD_OTHER: break;
     }
@@ -260,7 +264,8 @@ static void read_text(const struct field *field, const char *text, void *target,
             problem_add(wrong, pointer, "must be true or false");
         break;
     case FIELD_CHOICE:
-    case FIELD_TEXT: set_text(field, text, target, pointer, wrong); break;
+    case FIELD_TEXT:
+    case FIELD_TEXTS: set_text(field, text, target, pointer, wrong); break;
     case FIELD_GROUP:
     case FIELD_OTHER: problem_add(wrong, pointer, "is accepted in a JSON body only"); break;
     }
@@ -275,7 +280,7 @@ void fields_read_query(const struct field_set *set, const struct http_request *r
         bool repeated = false;
         for (size_t j = 0; j < i; j++)
             repeated |= strcmp(request->query[j].name, param->name) == 0;
-        if (repeated)
+        if (repeated && !(field && field->type == FIELD_TEXTS))
             problem_add(wrong, pointer, "is there twice");
         else if (field)
             read_text(field, param->value, target, pointer, wrong);
@@ -295,6 +300,7 @@ void fields_write_value(const struct field *field, const void *source, struct js
     case FIELD_BOOLEAN: json_bool(json, *(const bool *)at); break;
     case FIELD_CHOICE: json_string(json, field->choices[*(const int *)at]); break;
     case FIELD_TEXT: json_string(json, at); break;
+    case FIELD_TEXTS:
     case FIELD_GROUP:
     case FIELD_OTHER: json_null(json); break;
     }

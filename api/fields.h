@@ -20,11 +20,19 @@ enum field_type {
     FIELD_BOOLEAN, /* bool */
     FIELD_CHOICE,  /* an enum (int); one of `choices` */
     FIELD_TEXT,    /* char [max + 1]; UTF-8 of at most max bytes */
+    FIELD_TEXTS,   /* struct field_texts; a query parameter that may be repeated, each as FIELD_TEXT
+                    */
     FIELD_GROUP,   /* an object whose members are the rows with this group */
     FIELD_OTHER,   /* the request's owner reads it */
 };
 
 enum { FIELD_OPEN_MIN = 1, FIELD_EVEN = 2 };
+
+/* The values of a FIELD_TEXTS. They live as long as the request. */
+struct field_texts {
+    const char *items[HTTP_MAX_PARAMS];
+    int count;
+};
 
 struct field {
     const char *group; /* "" at the top level */

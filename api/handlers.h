@@ -23,6 +23,9 @@ enum http_next api_job_cancel(struct http_exchange *exchange);
 enum http_next api_job_delete(struct http_exchange *exchange);
 /* history.c */
 enum http_next api_history(struct http_exchange *exchange);
+/* events.c */
+enum http_next api_events(struct http_exchange *exchange);
+enum http_next api_job_events(struct http_exchange *exchange);
 /* models.c */
 enum http_next api_model_get(struct http_exchange *exchange);
 /* samples.c */

@@ -99,7 +99,7 @@ static void write_field_schema(const struct field_set *set, const struct field *
     static const char *const types[] = {
         [FIELD_INTEGER] = "integer", [FIELD_SEED] = "integer",  [FIELD_NUMBER] = "number",
         [FIELD_BOOLEAN] = "boolean", [FIELD_CHOICE] = "string", [FIELD_TEXT] = "string",
-        [FIELD_GROUP] = "object",    [FIELD_OTHER] = NULL,
+        [FIELD_TEXTS] = "array",     [FIELD_GROUP] = "object",  [FIELD_OTHER] = NULL,
     };
     member(json, "description", field->doc);
     if (field->type == FIELD_GROUP) {
@@ -110,6 +110,8 @@ static void write_field_schema(const struct field_set *set, const struct field *
         member(json, "type", types[field->type]);
     if (field->type == FIELD_INTEGER || field->type == FIELD_SEED || field->type == FIELD_NUMBER)
         write_number_limits(field, json);
+    if (field->type == FIELD_TEXTS)
+        json_raw(json, "\"items\":{\"type\":\"string\"}");
     if (field->type == FIELD_TEXT) {
         json_key(json, "maxLength");
         json_integer(json, (int64_t)field->max);
@@ -188,6 +190,12 @@ static void write_parameters(const struct http_route *route, const struct operat
         member(json, "type", "string");
         close_parameter(json);
     }
+    if (strstr(operation->id, "Events")) {
+        write_parameter(json, "header", "Last-Event-ID",
+                        "As `after`; what an EventSource sends when it connects again.");
+        member(json, "type", "integer");
+        close_parameter(json);
+    }
     json_close(json, ']');
 }
 
@@ -237,6 +245,8 @@ static void write_answers(const struct http_route *route, const struct operation
     if (strcmp(operation->id, "createJob") == 0)
         write_answer(route, "200", "A replayed job, or what was only validated.", "JobOrValidation",
                      json);
+    if (strstr(operation->id, "Events"))
+        write_answer(route, "204", "All is over and told; nothing will follow.", NULL, json);
     if (strcmp(operation->id, "getHistory") == 0)
         write_answer(route, "304", "Not changed since the entity tag in If-None-Match.", NULL,
                      json);

@@ -99,6 +99,8 @@ enum http_next api_metrics(struct http_exchange *exchange) {
     }
     end_reading(exchange, session);
     write_http_metrics(out, &service->counts);
+    metric(out, "event_streams", "gauge", "Open streams of server-sent events.");
+    buffer_format(out, "denoised_event_streams %d\n", events_streams(service->events));
     exchange->response.status = 200;
     exchange->response.content_type = "text/plain; version=0.0.4; charset=utf-8";
     if (status != STORE_OK)

@@ -7,11 +7,17 @@
  * while another is sent.
  */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "server/http_connection.h"
 #include "server/log.h"
 
-enum { BLOCK_BYTES = 32 << 10 }; /* asked for at a time */
+enum {
+    BLOCK_BYTES = 32 << 10, /* asked for at a time */
+    WAITING_BLOCK_BYTES = 4 << 10,
+    /* What the kernel keeps for a client that does not read is memory, too. */
+    WAITING_SOCKET_BYTES = 32 << 10,
+};
 
 static struct http_connection *connection_of(struct task *task) {
     struct sending *sending = (struct sending *)((char *)task - offsetof(struct sending, task));
@@ -140,6 +146,8 @@ static ssize_t refill_here(struct http_connection *state) {
     sending->state = piece;
     if (piece == HTTP_PIECE_FAIL || sending->ready.failed)
         return cut(state);
+    if (sending->ready.length == 0)
+        buffer_clear(&sending->ready); /* the wait may be long */
     if (sending->ready.length > 0 || piece != HTTP_PIECE_WAIT || sending->woken)
         return 1;
     if (state->server->stopping) /* the daemon must not stop with a suspended connection */
@@ -170,10 +178,13 @@ static ssize_t read_stream(void *self, uint64_t position, char *out, size_t most
 struct MHD_Response *stream_response(struct http_connection *state) {
     struct http_response *from = &state->exchange.response;
     uint64_t length = from->stream.length ? from->stream.length : MHD_SIZE_UNKNOWN;
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(length, BLOCK_BYTES, read_stream, state, NULL);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        length, from->stream.on_pool ? BLOCK_BYTES : WAITING_BLOCK_BYTES, read_stream, state, NULL);
     if (!response)
         return NULL;
+    if (!from->stream.on_pool)
+        setsockopt(state->peer->fd, SOL_SOCKET, SO_SNDBUF, &(int){WAITING_SOCKET_BYTES},
+                   sizeof(int));
     http_watch_client(state);
     state->sending.ready = from->body;
     from->body = (struct buffer){0};

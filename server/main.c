@@ -17,7 +17,8 @@ static int command_serve(int argc, char **argv) {
     const struct contract contract = {.routes = api_routes,
                                       .route_count = api_route_count,
                                       .problem = api_problem,
-                                      .decode = api_decode_spec};
+                                      .decode = api_decode_spec,
+                                      .event_data = api_event_data};
     struct config config;
     char error[256];
     if (!config_read(&config, argc, argv, error, sizeof error))

@@ -104,7 +104,11 @@ static int start_threads_and_run(const struct config *config, const struct contr
     int status = 1;
     service.writer = writer_start(store);
     if (service.writer)
+        service.events = events_start(store, contract->event_data);
+    if (service.events) {
+        writer_tell(service.writer, events_committed, service.events);
         service.pool = pool_start(config->samplers, WAITING_SAMPLES);
+    }
     if (service.pool)
         service.watch = watch_start(MOST_WAITING);
     if (service.watch)
@@ -121,6 +125,8 @@ static int start_threads_and_run(const struct config *config, const struct contr
         pool_stop(service.pool);
     if (service.writer)
         writer_stop(service.writer);
+    if (service.events)
+        events_stop(service.events);
     return status;
 }
 

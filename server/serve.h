@@ -15,6 +15,7 @@ struct contract {
     void (*problem)(struct http_exchange *exchange, int status, const char *code,
                     const char *detail);
     worker_decode decode;
+    void (*event_data)(const struct event *event, struct buffer *out);
 };
 
 /* Serves until SIGTERM or SIGINT. Returns the exit status of the process. */

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "server/events.h"
 #include "server/http.h"
 #include "server/pool.h"
 #include "server/store.h"
@@ -20,6 +21,7 @@ struct service {
     struct workers *workers;
     struct pool *pool;
     struct watch *watch;
+    struct events *events;
     int max_queued;     /* jobs that may wait; more are answered 429 */
     int64_t started_at; /* ms */
     struct http_counts counts;

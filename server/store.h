@@ -167,6 +167,48 @@ enum store_status store_history_peaks(struct store_session *session, const char 
 enum store_status store_history(struct store_session *session, const char *job_id, int after,
                                 int limit, struct epoch_row *rows, int *count, bool *has_more);
 
+/* Something that happened to a job. Written together with the change itself (migrations/). */
+enum event_kind { EVENT_STATUS, EVENT_EPOCH, EVENT_CHECKPOINT, EVENT_KIND_COUNT };
+extern const char *const event_kind_names[EVENT_KIND_COUNT + 1]; /* NULL-terminated */
+
+enum { EVENT_TEXT = 24 };
+
+struct event {
+    int64_t id; /* ascending in the order of the commits; never used again */
+    char job[STORE_ID_LENGTH + 1];
+    int64_t at;
+    enum event_kind kind;
+    struct epoch_row row; /* of an epoch; else its `epoch` alone: what the job has got to */
+    /* of a status */
+    char status[EVENT_TEXT]; /* one of job_status_names, or "deleted" */
+    bool is_end;             /* nothing follows, unless the job is resumed */
+    char *error_code, *error_detail;
+};
+void event_clear(struct event *event);
+
+/* A job that is watched. */
+struct watched_job {
+    char id[STORE_ID_LENGTH + 1];
+    int64_t seq;
+};
+/* id may be "latest". Finds a deleted job, too, for a day. */
+enum store_status store_watched_job(struct store_session *session, const char *id,
+                                    struct watched_job *job);
+
+struct event_filter {
+    const struct watched_job *jobs; /* [job_count]; 0: all there are */
+    int job_count;
+    int64_t after, until; /* ids: after < id <= until */
+    int limit;
+};
+/* In order; events [limit], *count is set. The caller clears them. */
+enum store_status store_events(struct store_session *session, const struct event_filter *filter,
+                               struct event *events, int *count);
+enum store_status store_event_last(struct store_session *session, int64_t *id); /* 0: none yet */
+/* Have these jobs all ended, or gone, and had their last events at `after` or before? */
+enum store_status store_events_over(struct store_session *session, const struct watched_job *jobs,
+                                    int job_count, int64_t after, bool *over);
+
 /* id may be "latest": the model that was updated last. */
 enum store_status store_model_get(struct store_session *session, const char *id, bool with_bytes,
                                   struct model *model);

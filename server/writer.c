@@ -10,6 +10,8 @@ enum { WRITER_QUEUE = 1024, WRITER_GROUP = 128 };
 struct writer {
     struct task_queue queue;
     struct store_session *session;
+    void (*committed)(void *self); /* may be NULL */
+    void *listener;
     pthread_t thread;
 };
 
@@ -51,6 +53,8 @@ static void *writer_main(void *argument) {
             log_line(LOG_ERROR, "a write failed", "outcome=%s",
                      outcome == TASK_DISK_FULL ? "disk_full" : "unknown");
         finish(group, outcome);
+        if (writer->committed)
+            writer->committed(writer->listener);
         store_checkpoint(writer->session);
     }
     return NULL;
@@ -68,6 +72,11 @@ struct writer *writer_start(struct store *store) {
         return NULL;
     }
     return writer;
+}
+
+void writer_tell(struct writer *writer, void (*committed)(void *self), void *self) {
+    writer->committed = committed;
+    writer->listener = self;
 }
 
 void writer_stop(struct writer *writer) {

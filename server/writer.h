@@ -15,6 +15,9 @@
 struct writer;
 
 struct writer *writer_start(struct store *store); /* NULL when no thread can be started */
+/* Has committed(self) called on the writer's thread after each commit. Before anything is posted.
+ */
+void writer_tell(struct writer *writer, void (*committed)(void *self), void *self);
 void writer_stop(struct writer *writer); /* finishes what is queued, refuses the rest, joins */
 
 /* Hands over a task. If the queue is full or stopping, done(TASK_REFUSED) is called at once, on

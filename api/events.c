@@ -1,0 +1,287 @@
+/* /v1/events and /v1/jobs/{id}/events: what happens to jobs, as server-sent events or as a list. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "api/format/formats.h"
+#include "api/handlers.h"
+#include "api/openapi.h"
+
+enum { EVENTS_DEFAULT = 100, EVENTS_MOST = 1000, ID_TEXT_BYTES = 100 };
+
+#define NOT_GIVEN UINT64_MAX
+
+struct events_query {
+    uint64_t after;
+    int limit;
+    struct field_texts jobs;
+};
+
+static const struct field rows[] = {
+    {"", "after", FIELD_SEED, offsetof(struct events_query, after), 0, 0, 0, NULL,
+     "Only events after the one with this id. Without it, a stream of named jobs starts with their "
+     "first event, and one of all jobs with the next event."},
+    {"", "limit", FIELD_INTEGER, offsetof(struct events_query, limit), 1, EVENTS_MOST, 0, NULL,
+     "Events at most, in a list."},
+    /* not of one job */
+    {"", "job", FIELD_TEXTS, offsetof(struct events_query, jobs), 0, ID_TEXT_BYTES, 0, NULL,
+     "Id of a job to watch; give it again for more of them. None: all jobs."},
+};
+const struct field_set job_event_fields = {rows, sizeof rows / sizeof rows[0] - 1};
+const struct field_set event_fields = {rows, sizeof rows / sizeof rows[0]};
+
+/* ------------------------------------------------------------------ one event */
+
+static void write_status(const struct event *event, struct json_writer *json) {
+    json_key(json, "status");
+    json_string(json, event->status);
+    json_key(json, "epoch");
+    json_integer(json, event->row.epoch);
+    json_key(json, "error");
+    if (!event->error_code) {
+        json_null(json);
+        return;
+    }
+    json_open(json, '{');
+    json_key(json, "code");
+    json_string(json, event->error_code);
+    json_key(json, "detail");
+    json_string(json, event->error_detail);
+    json_close(json, '}');
+}
+
+static void write_epoch(const struct event *event, struct json_writer *json) {
+    const struct epoch_row *row = &event->row;
+    json_key(json, "epoch");
+    json_integer(json, row->epoch);
+    json_key(json, "step");
+    json_integer(json, row->step);
+    json_key(json, "train_loss");
+    json_double(json, row->train_loss);
+    json_key(json, "val_loss");
+    json_double(json, row->val_loss);
+    json_key(json, "learning_rate");
+    json_double(json, row->learning_rate);
+    json_key(json, "gradient_norm");
+    json_double(json, row->gradient_norm);
+    json_key(json, "seconds");
+    json_double(json, row->seconds);
+}
+
+static void write_checkpoint(const struct event *event, struct json_writer *json) {
+    json_key(json, "epoch");
+    json_integer(json, event->row.epoch);
+}
+
+static void write_data(const struct event *event, struct json_writer *json) {
+    static void (*const writers[EVENT_KIND_COUNT])(const struct event *, struct json_writer *) = {
+        [EVENT_STATUS] = write_status,
+        [EVENT_EPOCH] = write_epoch,
+        [EVENT_CHECKPOINT] = write_checkpoint,
+    };
+    json_open(json, '{');
+    json_key(json, "job");
+    json_string(json, event->job);
+    json_key(json, "at");
+    json_time(json, event->at);
+    writers[event->kind](event, json);
+    json_close(json, '}');
+}
+
+void api_event_data(const struct event *event, struct buffer *out) {
+    write_data(event, &(struct json_writer){.out = out});
+}
+
+/* ------------------------------------------------------------------ the request */
+
+/* What is asked for, with the jobs found. */
+struct watching {
+    struct events_query query;
+    struct watched_job jobs[HTTP_MAX_PARAMS];
+    int job_count;
+    struct listener listener;
+};
+
+/* An EventSource that connects again says where it was in a header; the query is then the old one.
+ */
+static bool read_last_event_id(struct http_exchange *exchange, uint64_t *after) {
+    const char *text = http_header(exchange, "Last-Event-ID");
+    if (!text || !*text)
+        return true;
+    const size_t length = strlen(text);
+    if (length > 15 || strspn(text, "0123456789") != length) {
+        problem(exchange, 400, "bad_last_event_id", "Last-Event-ID must be the id of an event");
+        return false;
+    }
+    *after = strtoull(text, NULL, 10);
+    return true;
+}
+
+static bool is_watched(const struct watching *watching, const struct watched_job *job) {
+    for (int i = 0; i < watching->job_count; i++)
+        if (watching->jobs[i].seq == job->seq)
+            return true;
+    return false;
+}
+
+/* False: the error is already the answer. */
+static bool find_job(struct http_exchange *exchange, struct store_session *session, const char *id,
+                     struct watching *watching) {
+    struct watched_job job;
+    enum store_status status = store_watched_job(session, id, &job);
+    if (status != STORE_OK) {
+        answer_store(exchange, status, "job");
+        return false;
+    }
+    if (!is_watched(watching, &job))
+        watching->jobs[watching->job_count++] = job;
+    return true;
+}
+
+/* ------------------------------------------------------------------ the list */
+
+static void reply_list(struct http_exchange *exchange, const struct event *events, int count,
+                       bool has_more) {
+    struct json_writer json = json_reply(exchange, 200);
+    json_open(&json, '{');
+    json_key(&json, "items");
+    json_open(&json, '[');
+    for (int i = 0; i < count; i++) {
+        json_open(&json, '{');
+        json_key(&json, "id");
+        json_integer(&json, events[i].id);
+        json_key(&json, "event");
+        json_string(&json, event_kind_names[events[i].kind]);
+        json_key(&json, "data");
+        write_data(&events[i], &json);
+        json_close(&json, '}');
+    }
+    json_close(&json, ']');
+    json_key(&json, "has_more");
+    json_bool(&json, has_more);
+    json_key(&json, "next");
+    if (has_more)
+        json_integer(&json, events[count - 1].id);
+    else
+        json_null(&json);
+    json_close(&json, '}');
+}
+
+static void list(struct http_exchange *exchange, struct store_session *session,
+                 const struct watching *watching) {
+    const struct events_query *query = &watching->query;
+    const int most = query->limit + 1; /* one more, to know whether there is more */
+    struct event *events = calloc((size_t)most, sizeof *events);
+    int count = 0;
+    const struct event_filter filter = {
+        .jobs = watching->jobs,
+        .job_count = watching->job_count,
+        .after = query->after == NOT_GIVEN ? 0 : (int64_t)query->after,
+        .until = INT64_MAX,
+        .limit = most,
+    };
+    enum store_status status =
+        events ? store_events(session, &filter, events, &count) : STORE_ERROR;
+    const int shown = count < most ? count : query->limit;
+    if (status == STORE_OK)
+        reply_list(exchange, events, shown, count > shown);
+    else
+        problem_store(exchange, status);
+    for (int i = 0; i < count; i++)
+        event_clear(&events[i]);
+    free(events);
+}
+
+/* ------------------------------------------------------------------ the stream */
+
+static enum http_piece next_events(struct http_exchange *exchange, struct buffer *piece) {
+    struct watching *watching = exchange->state;
+    return events_next(&watching->listener, piece);
+}
+
+static void leave(struct http_exchange *exchange) {
+    struct watching *watching = exchange->state;
+    events_leave(&watching->listener);
+}
+
+/* Where a stream starts that does not say so. */
+static enum store_status start_of(struct store_session *session, struct watching *watching,
+                                  int64_t *after) {
+    *after = (int64_t)watching->query.after;
+    if (watching->query.after != NOT_GIVEN)
+        return STORE_OK;
+    *after = 0;
+    return watching->job_count > 0 ? STORE_OK : store_event_last(session, after);
+}
+
+static void stream(struct http_exchange *exchange, struct store_session *session,
+                   struct watching *watching) {
+    int64_t after;
+    bool over = false;
+    enum store_status status = start_of(session, watching, &after);
+    if (status == STORE_OK && watching->job_count > 0)
+        status = store_events_over(session, watching->jobs, watching->job_count, after, &over);
+    if (status != STORE_OK) {
+        problem_store(exchange, status);
+        return;
+    }
+    if (over) { /* an EventSource takes this as "do not come back" */
+        exchange->response.status = 204;
+        exchange->response.content_type = NULL;
+        return;
+    }
+    watching->listener = (struct listener){
+        .events = service_of(exchange)->events,
+        .exchange = exchange,
+        .jobs = watching->jobs,
+        .job_count = watching->job_count,
+        .after = after,
+    };
+    exchange->state = watching;
+    if (!events_join(&watching->listener)) {
+        problem(exchange, 503, "too_many_streams", "too many streams of events are open");
+        http_set_header(exchange, "Retry-After", "5");
+        return;
+    }
+    buffer_format(&exchange->response.body, "retry: %d\n\n", EVENTS_RETRY_MS);
+    http_set_header(exchange, "Cache-Control", "no-store");
+    http_set_header(exchange, "X-Accel-Buffering", "no");
+    exchange->response.status = 200;
+    exchange->response.stream = (struct http_stream){.next = next_events, .closed = leave};
+}
+
+static enum http_next answer(struct http_exchange *exchange, const char *id) {
+    const struct format *format = format_of(exchange);
+    struct watching *watching = format ? http_alloc(exchange, sizeof *watching) : NULL;
+    if (!watching) {
+        if (format)
+            problem(exchange, 503, "no_memory", "out of memory");
+        return HTTP_REPLY;
+    }
+    watching->query = (struct events_query){.after = NOT_GIVEN, .limit = EVENTS_DEFAULT};
+    if (!read_query(exchange, id ? &job_event_fields : &event_fields, &watching->query) ||
+        !read_last_event_id(exchange, &watching->query.after))
+        return HTTP_REPLY;
+    struct store_session *session = begin_reading(exchange);
+    if (!session)
+        return HTTP_REPLY;
+    bool found = !id || find_job(exchange, session, id, watching);
+    for (int i = 0; i < watching->query.jobs.count && found; i++)
+        found = find_job(exchange, session, watching->query.jobs.items[i], watching);
+    if (found && format_is_json(format))
+        list(exchange, session, watching);
+    else if (found)
+        stream(exchange, session, watching);
+    end_reading(exchange, session);
+    return HTTP_REPLY;
+}
+
+enum http_next api_events(struct http_exchange *exchange) {
+    return answer(exchange, NULL);
+}
+
+enum http_next api_job_events(struct http_exchange *exchange) {
+    const char *id = path_id(exchange, "job");
+    return id ? answer(exchange, id) : HTTP_REPLY;
+}

@@ -1,0 +1,329 @@
+#include "server/events.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/id.h"
+
+enum {
+    REMEMBERED = 512, /* events */
+    BATCH = 64,       /* that are read at a time */
+    PIECE_BYTES = 16 << 10,
+    HEARTBEAT_SECONDS = 9,
+    LONGEST_SECONDS = 15 * 60,
+};
+
+/* An event in words. */
+struct telling {
+    int64_t id;
+    char job[STORE_ID_LENGTH + 1];
+    bool is_end;
+    struct buffer text;
+};
+
+struct events {
+    struct store *store;
+    void (*data)(const struct event *event, struct buffer *out);
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    pthread_t thread;
+    bool stop, committed;
+    struct listener *listeners;
+    int count;
+    /* All events with base < id <= latest, the oldest at first. */
+    struct telling memory[REMEMBERED];
+    int first, length;
+    int64_t base, latest;
+};
+
+static void put_event(const struct events *events, const struct event *event, struct buffer *out) {
+    buffer_format(out, "id: %lld\nevent: %s\ndata: ", (long long)event->id,
+                  event_kind_names[event->kind]);
+    events->data(event, out);
+    buffer_text(out, "\n\n");
+}
+
+static bool concerns(const struct listener *listener, const char *job) {
+    for (int i = 0; i < listener->job_count; i++)
+        if (strcmp(listener->jobs[i].id, job) == 0)
+            return true;
+    return listener->job_count == 0;
+}
+
+/* ------------------------------------------------------------------ the thread */
+
+static void forget_oldest(struct events *events) {
+    struct telling *oldest = &events->memory[events->first];
+    events->base = oldest->id;
+    buffer_clear(&oldest->text);
+    events->first = (events->first + 1) % REMEMBERED;
+    events->length--;
+}
+
+/* What was told of a deleted job is told no more. */
+static void forget_job(struct events *events, const char *job) {
+    for (int i = 0; i < events->length; i++) {
+        struct telling *telling = &events->memory[(events->first + i) % REMEMBERED];
+        if (strcmp(telling->job, job) == 0)
+            buffer_clear(&telling->text);
+    }
+}
+
+/* The mutex is held. An event that finds no memory is read from the store by all. */
+static void remember(struct events *events, const struct event *event) {
+    if (events->length == REMEMBERED)
+        forget_oldest(events);
+    if (event->kind == EVENT_STATUS && strcmp(event->status, "deleted") == 0)
+        forget_job(events, event->job);
+    struct telling *telling = &events->memory[(events->first + events->length) % REMEMBERED];
+    *telling = (struct telling){.id = event->id, .is_end = event->is_end};
+    memcpy(telling->job, event->job, sizeof telling->job);
+    put_event(events, event, &telling->text);
+    events->length++;
+    events->latest = event->id;
+    if (telling->text.failed)
+        while (events->length > 0)
+            forget_oldest(events);
+}
+
+static void wake_concerned(struct events *events, const struct event *batch, int count) {
+    for (struct listener *listener = events->listeners; listener; listener = listener->next)
+        for (int i = 0; i < count; i++)
+            if (concerns(listener, batch[i].job)) {
+                http_wake(listener->exchange);
+                break;
+            }
+}
+
+/* Reads a batch of what is new; false when that was all. */
+static bool look(struct events *events) {
+    struct store_session *session = store_acquire(events->store);
+    struct event batch[BATCH];
+    int count = 0;
+    if (!session)
+        return false; /* logged; the next tick tries again */
+    const struct event_filter filter = {
+        .after = events->latest, .until = INT64_MAX, .limit = BATCH};
+    store_events(session, &filter, batch, &count);
+    store_release(events->store, session);
+    if (count == 0)
+        return false;
+    pthread_mutex_lock(&events->mutex);
+    for (int i = 0; i < count; i++)
+        remember(events, &batch[i]);
+    wake_concerned(events, batch, count);
+    pthread_mutex_unlock(&events->mutex);
+    for (int i = 0; i < count; i++)
+        event_clear(&batch[i]);
+    return count == BATCH;
+}
+
+/* Streams that have been silent, or open, for too long find out for themselves. */
+static void wake_silent(struct events *events) {
+    const double now = clock_monotonic();
+    for (struct listener *listener = events->listeners; listener; listener = listener->next)
+        if (now - listener->spoke >= HEARTBEAT_SECONDS || now - listener->began >= LONGEST_SECONDS)
+            http_wake(listener->exchange);
+}
+
+/* The mutex is held. Waits for a commit, or a second. */
+static void wait_for_commit(struct events *events) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec++;
+    int waited = 0;
+    while (!events->committed && !events->stop && waited == 0)
+        waited = pthread_cond_clockwait(&events->changed, &events->mutex, CLOCK_MONOTONIC, &until);
+    events->committed = false;
+}
+
+static void *events_main(void *argument) {
+    struct events *events = argument;
+    double beaten = clock_monotonic();
+    pthread_mutex_lock(&events->mutex);
+    while (!events->stop) {
+        wait_for_commit(events);
+        int count = events->count;
+        pthread_mutex_unlock(&events->mutex);
+        while (look(events))
+            ;
+        /* A training can commit a thousand times a second; each stream that is woken costs a system
+         * call or two. So the first event goes out at once, and those right after it together. */
+        nanosleep(&(struct timespec){.tv_nsec = 2000000L + 100000L * count}, NULL);
+        pthread_mutex_lock(&events->mutex);
+        if (clock_monotonic() - beaten >= 1) {
+            beaten = clock_monotonic();
+            wake_silent(events);
+        }
+    }
+    pthread_mutex_unlock(&events->mutex);
+    return NULL;
+}
+
+static void events_free(struct events *events) {
+    while (events->length > 0)
+        forget_oldest(events);
+    pthread_cond_destroy(&events->changed);
+    pthread_mutex_destroy(&events->mutex);
+    free(events);
+}
+
+struct events *events_start(struct store *store,
+                            void (*data)(const struct event *event, struct buffer *out)) {
+    struct events *events = calloc(1, sizeof *events);
+    if (!events)
+        return NULL;
+    events->store = store;
+    events->data = data;
+    pthread_mutex_init(&events->mutex, NULL);
+    pthread_cond_init(&events->changed, NULL);
+    struct store_session *session = store_acquire(store);
+    bool works = session && store_event_last(session, &events->latest) == STORE_OK;
+    if (session)
+        store_release(store, session);
+    events->base = events->latest;
+    if (!works || pthread_create(&events->thread, NULL, events_main, events) != 0) {
+        events_free(events);
+        return NULL;
+    }
+    return events;
+}
+
+void events_stop(struct events *events) {
+    pthread_mutex_lock(&events->mutex);
+    events->stop = true;
+    pthread_cond_signal(&events->changed);
+    pthread_mutex_unlock(&events->mutex);
+    pthread_join(events->thread, NULL);
+    events_free(events);
+}
+
+void events_committed(void *self) {
+    struct events *events = self;
+    pthread_mutex_lock(&events->mutex);
+    events->committed = true;
+    pthread_cond_signal(&events->changed);
+    pthread_mutex_unlock(&events->mutex);
+}
+
+int events_streams(struct events *events) {
+    pthread_mutex_lock(&events->mutex);
+    int count = events->count;
+    pthread_mutex_unlock(&events->mutex);
+    return count;
+}
+
+/* ------------------------------------------------------------------ the streams */
+
+bool events_join(struct listener *listener) {
+    struct events *events = listener->events;
+    listener->began = listener->spoke = clock_monotonic();
+    listener->may_be_over = true;
+    pthread_mutex_lock(&events->mutex);
+    bool joined = events->count < EVENTS_MOST_STREAMS;
+    if (joined) {
+        events->count++;
+        listener->next = events->listeners;
+        if (listener->next)
+            listener->next->previous = listener;
+        events->listeners = listener;
+    }
+    pthread_mutex_unlock(&events->mutex);
+    return joined;
+}
+
+void events_leave(struct listener *listener) {
+    struct events *events = listener->events;
+    pthread_mutex_lock(&events->mutex);
+    events->count--;
+    *(listener->previous ? &listener->previous->next : &events->listeners) = listener->next;
+    if (listener->next)
+        listener->next->previous = listener->previous;
+    pthread_mutex_unlock(&events->mutex);
+}
+
+/* The mutex is held. */
+static void copy_remembered(struct events *events, struct listener *listener, struct buffer *out) {
+    for (int i = 0; i < events->length && out->length < PIECE_BYTES; i++) {
+        const struct telling *telling = &events->memory[(events->first + i) % REMEMBERED];
+        if (telling->id <= listener->after)
+            continue;
+        listener->after = telling->id;
+        if (!concerns(listener, telling->job))
+            continue;
+        buffer_append(out, telling->text.data, telling->text.length);
+        listener->may_be_over |= telling->is_end;
+    }
+}
+
+/* What is not remembered any more, up to `until`. */
+static enum store_status read_stored(struct listener *listener, int64_t until,
+                                     struct store_session *session, struct buffer *out) {
+    struct event batch[BATCH];
+    int count;
+    const struct event_filter filter = {.jobs = listener->jobs,
+                                        .job_count = listener->job_count,
+                                        .after = listener->after,
+                                        .until = until,
+                                        .limit = BATCH};
+    enum store_status status = store_events(session, &filter, batch, &count);
+    if (status != STORE_OK)
+        return status;
+    listener->after = count == BATCH ? batch[count - 1].id : until;
+    for (int i = 0; i < count; i++) {
+        put_event(listener->events, &batch[i], out);
+        listener->may_be_over |= batch[i].is_end;
+        event_clear(&batch[i]);
+    }
+    return STORE_OK;
+}
+
+/* Whatever is new for this stream; or says that all is over. */
+static enum http_piece read_news(struct listener *listener, struct buffer *out) {
+    struct events *events = listener->events;
+    pthread_mutex_lock(&events->mutex);
+    const int64_t until = events->latest;
+    const bool is_behind = listener->after < events->base;
+    if (!is_behind)
+        copy_remembered(events, listener, out);
+    pthread_mutex_unlock(&events->mutex);
+    const bool may_end = listener->may_be_over && listener->job_count > 0 && out->length == 0;
+    if (!is_behind && !may_end)
+        return HTTP_PIECE_MORE;
+    struct store_session *session = store_acquire(events->store);
+    if (!session)
+        return HTTP_PIECE_FAIL;
+    bool over = false;
+    enum store_status status = is_behind ? read_stored(listener, until, session, out) : STORE_OK;
+    if (status == STORE_OK && out->length == 0 && may_end) {
+        /* If something has been committed meanwhile, then its telling sets the mark again. */
+        listener->may_be_over = false;
+        status =
+            store_events_over(session, listener->jobs, listener->job_count, listener->after, &over);
+    }
+    store_release(events->store, session);
+    return status != STORE_OK ? HTTP_PIECE_FAIL : over ? HTTP_PIECE_LAST : HTTP_PIECE_MORE;
+}
+
+enum http_piece events_next(struct listener *listener, struct buffer *out) {
+    if (listener->exchange->stopping) {
+        buffer_text(out, "event: shutdown\ndata: {}\n\n");
+        return HTTP_PIECE_LAST;
+    }
+    enum http_piece piece = read_news(listener, out);
+    if (piece != HTTP_PIECE_MORE)
+        return piece;
+    const double now = clock_monotonic();
+    if (now - listener->began >= LONGEST_SECONDS && out->length == 0)
+        return HTTP_PIECE_LAST; /* the client comes back after what it was told at the start */
+    if (now - listener->spoke >= HEARTBEAT_SECONDS && out->length == 0)
+        buffer_text(out, ": still here\n\n");
+    if (out->length == 0)
+        return HTTP_PIECE_WAIT;
+    pthread_mutex_lock(&listener->events->mutex);
+    listener->spoke = now;
+    pthread_mutex_unlock(&listener->events->mutex);
+    return HTTP_PIECE_MORE;
+}

@@ -1,0 +1,150 @@
+/* Reading what happened to jobs; triggers write it (migrations/0004_events.sql). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store_sql.h"
+
+const char *const event_kind_names[] = {"status", "epoch", "checkpoint", NULL};
+
+void event_clear(struct event *event) {
+    free(event->error_code);
+    free(event->error_detail);
+    *event = (struct event){0};
+}
+
+static enum event_kind kind_of(const char *name) {
+    int i = 0;
+    while (i < EVENT_KIND_COUNT - 1 && strcmp(event_kind_names[i], name) != 0)
+        i++; /* a CHECK in the schema allows no other name */
+    return (enum event_kind)i;
+}
+
+static bool is_end(const char *status) {
+    return strcmp(status, "queued") != 0 && strcmp(status, "running") != 0;
+}
+
+#define EVENT_COLUMNS                                                                              \
+    "id, job, at, kind, epoch, status, error_code, error_detail, step, train_loss, val_loss,"      \
+    " learning_rate, gradient_norm, seconds"
+
+static void read_event(struct store_session *session, sqlite3_stmt *row, struct event *event) {
+    *event = (struct event){
+        .id = sqlite3_column_int64(row, 0),
+        .at = sqlite3_column_int64(row, 2),
+        .kind = kind_of((const char *)sqlite3_column_text(row, 3)),
+        .row = {.epoch = sqlite3_column_int(row, 4),
+                .step = sqlite3_column_int64(row, 8),
+                .train_loss = sql_real(row, 9),
+                .val_loss = sql_real(row, 10),
+                .learning_rate = sql_real(row, 11),
+                .gradient_norm = sql_real(row, 12),
+                .seconds = sqlite3_column_double(row, 13)},
+        .error_code = sql_text(session, row, 6),
+        .error_detail = sql_text(session, row, 7),
+    };
+    memcpy(event->job, sqlite3_column_text(row, 1), STORE_ID_LENGTH);
+    const char *status = (const char *)sqlite3_column_text(row, 5);
+    if (status) {
+        strncpy(event->status, status, sizeof event->status - 1);
+        event->is_end = is_end(status);
+    }
+}
+
+enum store_status store_watched_job(struct store_session *session, const char *id,
+                                    struct watched_job *job) {
+    sqlite3_stmt *row =
+        strcmp(id, "latest") == 0
+            ? sql_prepare(session, "SELECT seq, id FROM job ORDER BY seq DESC LIMIT 1", "")
+            : sql_prepare(session,
+                          "SELECT seq, id FROM job WHERE id = ?1 UNION ALL"
+                          " SELECT job_seq, job FROM event WHERE job = ?1 AND status = 'deleted'",
+                          "t", id);
+    bool found = sql_row(session, row);
+    if (found) {
+        *job = (struct watched_job){.seq = sqlite3_column_int64(row, 0)};
+        memcpy(job->id, sqlite3_column_text(row, 1), STORE_ID_LENGTH);
+    }
+    enum store_status status = sql_done(session, row);
+    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+}
+
+/* Appends the events of one job, or of all (job NULL). */
+static enum store_status read_events(struct store_session *session,
+                                     const struct event_filter *filter,
+                                     const struct watched_job *job, struct event *events,
+                                     int *count) {
+#define EVENTS(where)                                                                              \
+    "SELECT " EVENT_COLUMNS " FROM event WHERE " where " id > ?1 AND id <= ?2 ORDER BY id LIMIT "  \
+    "?3"
+    sqlite3_stmt *row =
+        job ? sql_prepare(session, EVENTS("job_seq = ?4 AND"), "iiii", filter->after, filter->until,
+                          (int64_t)filter->limit, job->seq)
+            : sql_prepare(session, EVENTS(""), "iii", filter->after, filter->until,
+                          (int64_t)filter->limit);
+#undef EVENTS
+    while (sql_row(session, row))
+        read_event(session, row, &events[(*count)++]);
+    return sql_done(session, row);
+}
+
+static int by_id(const void *a, const void *b) {
+    const struct event *left = a, *right = b;
+    return (left->id > right->id) - (left->id < right->id);
+}
+
+/* The events of each job are read in order, and put in order together. */
+static enum store_status read_merged(struct store_session *session,
+                                     const struct event_filter *filter, struct event *events,
+                                     int *count) {
+    enum store_status status = STORE_OK;
+    int read = 0;
+    struct event *all = calloc((size_t)filter->job_count * (size_t)filter->limit, sizeof *all);
+    if (!all)
+        return STORE_ERROR;
+    for (int i = 0; i < filter->job_count && status == STORE_OK; i++)
+        status = read_events(session, filter, &filter->jobs[i], all, &read);
+    qsort(all, (size_t)read, sizeof *all, by_id);
+    for (int i = 0; i < read; i++) {
+        if (status == STORE_OK && *count < filter->limit)
+            events[(*count)++] = all[i];
+        else
+            event_clear(&all[i]);
+    }
+    free(all);
+    return status;
+}
+
+enum store_status store_events(struct store_session *session, const struct event_filter *filter,
+                               struct event *events, int *count) {
+    *count = 0;
+    enum store_status status =
+        filter->job_count > 1
+            ? read_merged(session, filter, events, count)
+            : read_events(session, filter, filter->job_count ? filter->jobs : NULL, events, count);
+    if (status != STORE_OK)
+        while (*count > 0)
+            event_clear(&events[--*count]);
+    return status;
+}
+
+enum store_status store_event_last(struct store_session *session, int64_t *id) {
+    sqlite3_stmt *row = sql_prepare(session, "SELECT coalesce(max(id), 0) FROM event", "");
+    *id = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
+    return sql_done(session, row);
+}
+
+enum store_status store_events_over(struct store_session *session, const struct watched_job *jobs,
+                                    int job_count, int64_t after, bool *over) {
+    enum store_status status = STORE_OK;
+    *over = true;
+    for (int i = 0; i < job_count && status == STORE_OK && *over; i++) {
+        sqlite3_stmt *row = sql_prepare(
+            session,
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM event WHERE job_seq = ?1 AND id > ?2)"
+            " OR EXISTS (SELECT 1 FROM job WHERE seq = ?1 AND status IN ('queued', 'running'))",
+            "ii", jobs[i].seq, after);
+        *over = !sql_row(session, row);
+        status = sql_done(session, row);
+    }
+    return status;
+}

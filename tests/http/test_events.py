@@ -1,0 +1,200 @@
+"""What happens to jobs, told once each, in order, whatever breaks."""
+
+import itertools
+import threading
+import time
+
+import pytest
+from conftest import ENDLESS, PATIENCE, QUICK
+from sse import Stream
+from test_streams import eventually, metric
+
+UNKNOWN = "01890000-0000-7000-8000-000000000000"
+
+
+def stream(server, path, last_id=None):
+    return Stream(server, path, last_id, timeout=30 * PATIENCE)
+
+
+def test_the_whole_story_of_a_job(server):
+    job = server.submit(QUICK)
+    opened = stream(server, f"/v1/jobs/{job}/events")
+    assert opened.status == 200
+    headers = opened.response.headers
+    assert headers["Content-Type"] == "text/event-stream" and headers["Cache-Control"] == "no-store"
+    assert headers["X-Accel-Buffering"] == "no" and "Content-Encoding" not in headers
+    told = list(opened)  # it ends by itself
+    assert opened.retry == 2000
+    ids = [identity for identity, _, _ in told]
+    assert ids == list(range(1, len(ids) + 1))
+    assert {data["job"] for _, _, data in told} == {job}
+    statuses = [data["status"] for _, event, data in told if event == "status"]
+    assert statuses == ["queued", "running", "succeeded"]
+    assert told[0][2]["status"] == "queued" and told[-1][2]["status"] == "succeeded"
+    assert told[-1][2]["epoch"] == 3 and told[-1][2]["error"] is None
+    assert [data["epoch"] for _, event, data in told if event == "checkpoint"] == [1, 2, 3]
+    history = server.get(f"/v1/jobs/{job}/history").json["data"]
+    epochs = [data for _, event, data in told if event == "epoch"]
+    for column, values in history.items():
+        assert [data[column] for data in epochs] == values, column
+    # the same by Accept, in pages
+    pages, after = [], 0
+    while after is not None:
+        answer = server.get(f"/v1/jobs/{job}/events?limit=4&after={after}", headers={"Accept": "application/json"})
+        pages += [(item["id"], item["event"], item["data"]) for item in answer.json["items"]]
+        assert len(answer.json["items"]) == 4 or not answer.json["has_more"]
+        after = answer.json["next"]
+    assert pages == told
+    assert server.get(f"/v1/events.json?job={job}").json["items"][-1]["id"] == ids[-1]
+
+
+def test_a_stream_goes_on_where_the_client_was(trained):
+    path = f"/v1/jobs/{trained.job}/events"
+    told = list(stream(trained, path))
+    middle = told[len(told) // 2][0]
+    rest = [one for one in told if one[0] > middle]
+    assert list(stream(trained, path, last_id=middle)) == rest
+    assert list(stream(trained, f"{path}?after={middle}")) == rest
+    assert list(stream(trained, f"/v1/events?job={trained.job}&after=1", last_id=middle)) == rest  # the header is newer
+    assert trained.get(path, headers={"Last-Event-ID": str(told[-1][0])}).status == 204
+    assert trained.get(f"/v1/events?job={trained.job}&job={trained.job}&after={told[-1][0]}").status == 204
+    assert trained.request("HEAD", path).headers["Content-Type"] == "text/event-stream"
+    eventually(lambda: metric(trained, "event_streams") == 0)
+
+
+def test_a_stream_tells_at_once_and_of_watched_jobs_only(server):
+    other = server.submit(QUICK)
+    server.wait(other)
+    everything, told = stream(server, "/v1/events"), []
+    follower = threading.Thread(target=lambda: told.extend(everything))
+    follower.start()
+    first = server.submit({**ENDLESS, "name": "first"})
+    second = server.submit(QUICK)
+    both = stream(server, f"/v1/events?job={first}&job={second}")
+    server.wait_for_epoch(first, 3)
+    assert server.post(f"/v1/jobs/{first}/cancel").status == 200
+    of_both = list(both)
+    assert {data["job"] for _, _, data in of_both} == {first, second}
+    assert [data["status"] for _, event, data in of_both if event == "status" and data["job"] == first] == [
+        "queued", "running", "cancelled",
+    ]  # fmt: skip
+    ends = {data["job"]: data["status"] for _, event, data in of_both if event == "status"}
+    assert ends == {first: "cancelled", second: "succeeded"}
+    eventually(lambda: told and told[-1] == of_both[-1])
+    assert told == of_both  # from the moment of connecting on
+    server.stop()
+    follower.join(10 * PATIENCE)
+    assert told[-1] == (of_both[-1][0], "shutdown", {})
+
+
+def test_a_deleted_job_says_so_and_takes_its_events_along(server):
+    job = server.submit(ENDLESS)
+    watching = stream(server, f"/v1/jobs/{job}/events")
+    server.wait_for_epoch(job, 2)
+    assert server.request("DELETE", f"/v1/jobs/{job}?force=true").status == 204
+    told = list(watching)
+    assert told[-1][2]["status"] == "deleted" and told[-1][2]["job"] == job
+    assert [one["id"] for one in server.get("/v1/events.json").json["items"]] == [told[-1][0]]
+    assert list(stream(server, f"/v1/jobs/{job}/events")) == told[-1:]
+    assert server.get(f"/v1/jobs/{job}/events", headers={"Last-Event-ID": str(told[-1][0])}).status == 204
+    again = server.submit(QUICK)  # its events have new numbers
+    server.wait(again)
+    assert min(identity for identity, _, _ in stream(server, f"/v1/jobs/{again}/events")) > told[-1][0]
+
+
+def test_a_resumed_job_goes_on_telling(server):
+    job = server.submit(QUICK)
+    server.wait(job)
+    last = list(stream(server, f"/v1/jobs/{job}/events"))[-1][0]
+    assert server.post(f"/v1/jobs/{job}/resume", {"epochs": 5}).status == 202
+    told = list(stream(server, f"/v1/jobs/{job}/events", last_id=last))
+    assert [data["epoch"] for _, event, data in told if event == "epoch"] == [4, 5]
+    assert [data["status"] for _, event, data in told if event == "status"] == ["queued", "running", "succeeded"]
+
+
+def test_a_failed_job_says_why(server):
+    job = server.submit(
+        {
+            "dataset": {"n": 500},
+            "network": {"hidden_size": 32, "hidden_layers": 8, "conditioning": "multiply"},
+            "training": {"epochs": 50, "batch_size": 50, "learning_rate": 10},
+        }
+    )
+    state = server.wait(job)
+    _, _, data = list(stream(server, f"/v1/jobs/{job}/events"))[-1]
+    assert data["status"] == "failed" and data["error"] == state["error"]
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_nothing_is_lost_or_repeated_when_the_server_is_killed(start, every):
+    """Epochs after the last checkpoint are trained twice, and told of once."""
+    server = start()
+    job = server.submit({**ENDLESS, "training": {"epochs": 1000000, "batch_size": 100, "checkpoint_every": every}})
+    told = []
+    for _ in range(3):
+        begun = len(told)
+        following = stream(server, f"/v1/jobs/{job}/events", told[-1][0] if told else None)
+        assert following.status == 200
+        told += itertools.islice(following, 25)
+        following.close()
+        server.kill()
+        server.start()
+        assert len(told) == begun + 25
+    server.wait_for_epoch(job, max(data["epoch"] for _, _, data in told) + 2)
+    server.post(f"/v1/jobs/{job}/cancel")
+    told += stream(server, f"/v1/jobs/{job}/events", told[-1][0])
+    ids = [identity for identity, _, _ in told]
+    assert ids == list(range(1, len(ids) + 1))
+    epochs = [data["epoch"] for _, event, data in told if event == "epoch"]
+    assert epochs == list(range(1, len(epochs) + 1))
+    checkpoints = [data["epoch"] for _, event, data in told if event == "checkpoint"]
+    assert checkpoints == sorted(set(checkpoints))
+    history = server.get(f"/v1/jobs/{job}/history").json["data"]
+    losses = {data["epoch"]: data["train_loss"] for _, event, data in told if event == "epoch"}
+    assert [losses[epoch] for epoch in history["epoch"]] == history["train_loss"]  # to the same bits
+
+
+def test_there_is_a_limit_to_streams(server):
+    streams = [stream(server, "/v1/events") for _ in range(256)]
+    eventually(lambda: metric(server, "event_streams") == 256)
+    refused = server.get("/v1/events")
+    assert refused.status == 503 and refused.json["code"] == "too_many_streams" and refused.headers["Retry-After"]
+    assert server.get("/livez").status == 200
+    for one in streams[:100]:
+        one.close()
+    eventually(lambda: metric(server, "event_streams") == 156)
+    started = time.monotonic()
+    assert server.stop() == 0  # with 156 suspended connections
+    assert time.monotonic() - started < 5 * PATIENCE
+    assert all([event for _, event, _ in one][-1:] == ["shutdown"] for one in streams[100:])
+
+
+@pytest.mark.parametrize(
+    "path,status",
+    [
+        (f"/v1/jobs/{UNKNOWN}/events", 404),
+        ("/v1/jobs/nonsense/events", 404),
+        (f"/v1/events?job={UNKNOWN}", 404),
+        ("/v1/events?job=" + "x" * 101, 422),
+        ("/v1/events?job=", 404),
+        ("/v1/events?after=-1", 422),
+        ("/v1/events?after=x", 422),
+        ("/v1/events?after=1&after=2", 422),
+        ("/v1/events.json?limit=0", 422),
+        ("/v1/events.json?limit=1001", 422),
+        ("/v1/events?jobs=x", 422),
+    ],
+)
+def test_bad_questions(trained, path, status):
+    assert trained.get(path).status == status
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "1.5", "9" * 16, "1 2"])
+def test_bad_last_event_ids(trained, value):
+    answer = trained.get("/v1/events", headers={"Last-Event-ID": value})
+    assert answer.status == 400 and answer.json["code"] == "bad_last_event_id"
+    assert metric(trained, "event_streams") == 0
+
+
+def test_unacceptable(trained):
+    assert trained.get("/v1/events", headers={"Accept": "text/csv"}).status == 406

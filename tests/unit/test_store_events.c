@@ -1,0 +1,188 @@
+/* The events that the store keeps of its own changes: each once, in order, gone with their job. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/id.h"
+#include "server/store.h"
+
+static char directory[] = "/tmp/denoised-events-XXXXXX";
+static struct store *store;
+static struct store_session *session;
+
+static void setup(void) {
+    char path[64], error[300];
+    cr_assert(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/a.db", directory);
+    store = store_open(path, error, sizeof error);
+    cr_assert(store, "%s", error);
+    session = store_writer(store);
+    cr_assert_eq(store_begin(session), STORE_OK);
+}
+
+static void teardown(void) {
+    store_abort(session);
+    store_close(store);
+    char command[100];
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(store_events, .init = setup, .fini = teardown);
+
+static struct watched_job insert(void) {
+    struct job job = {.dataset = "spiral", .spec = "{}", .epochs = 100, .steps = 1000};
+    struct watched_job watched;
+    id_new(job.id);
+    job.created_at = clock_now_ms();
+    cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
+    cr_assert_eq(store_watched_job(session, "latest", &watched), STORE_OK);
+    cr_assert_str_eq(watched.id, job.id);
+    return watched;
+}
+
+static void report(const struct claim *claim, int first, int last, bool with_checkpoint) {
+    struct epoch_row rows[20];
+    for (int e = first; e <= last; e++)
+        rows[e - first] = (struct epoch_row){.epoch = e, .step = 10 * e, .train_loss = 1.0 / e};
+    struct progress progress = {.id = claim->id,
+                                .fence = claim->fence,
+                                .epochs = rows,
+                                .epoch_count = (size_t)(last - first + 1),
+                                .checkpoint = with_checkpoint ? "state" : NULL,
+                                .checkpoint_bytes = 5,
+                                .model = "model",
+                                .model_bytes = 5,
+                                .variant = "avx2"};
+    bool cancel;
+    cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
+}
+
+/* "queued0 running0 1 2 c2 .." after an id, of these jobs; checks the order. */
+static const char *told(const struct watched_job *jobs, int count, int64_t after, int limit) {
+    static char text[2000];
+    struct event events[100];
+    int read;
+    int64_t last = after;
+    const struct event_filter filter = {jobs, count, after, INT64_MAX, limit};
+    cr_assert_eq(store_events(session, &filter, events, &read), STORE_OK);
+    cr_assert_leq(read, limit);
+    text[0] = '\0';
+    for (int i = 0; i < read; i++) {
+        const char *kind = events[i].kind == EVENT_STATUS  ? events[i].status
+                           : events[i].kind == EVENT_EPOCH ? ""
+                                                           : "c";
+        cr_assert_gt(events[i].id, last);
+        cr_assert_leq(llabs(events[i].at - clock_now_ms()), 60000);
+        last = events[i].id;
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%s%s%d", i ? " " : "", kind,
+                 events[i].row.epoch);
+        event_clear(&events[i]);
+    }
+    return text;
+}
+
+static int64_t last_id(void) {
+    int64_t id;
+    cr_assert_eq(store_event_last(session, &id), STORE_OK);
+    return id;
+}
+
+static bool is_over(const struct watched_job *jobs, int count, int64_t after) {
+    bool over;
+    cr_assert_eq(store_events_over(session, jobs, count, after, &over), STORE_OK);
+    return over;
+}
+
+Test(store_events, tell_every_change_of_a_job) {
+    struct claim claim;
+    struct watched_job job = insert();
+    cr_assert_eq(store_claim(session, "boot/0", 5, &claim), STORE_OK);
+    report(&claim, 1, 2, true);
+    report(&claim, 3, 3, false);
+    cr_assert_not(is_over(&job, 1, last_id()));
+    cr_assert_eq(store_finish(session, claim.id, claim.fence, JOB_FAILED, "diverged", "why", 9),
+                 STORE_OK);
+    cr_assert_str_eq(told(&job, 1, 0, 100), "queued0 running0 1 2 c2 3 failed3");
+    cr_assert_str_eq(told(&job, 1, 4, 100), "c2 3 failed3");
+    cr_assert_str_eq(told(NULL, 0, 0, 3), "queued0 running0 1");
+    cr_assert(is_over(&job, 1, last_id()));
+    cr_assert_not(is_over(&job, 1, last_id() - 1));
+    cr_assert_eq(store_job_resume(session, claim.id, "{}", 200, 2000), STORE_OK);
+    cr_assert_eq(store_job_cancel(session, claim.id, 9), STORE_OK);
+    cr_assert_str_eq(told(&job, 1, 7, 100), "queued3 cancelled3");
+    cr_assert_eq(store_job_cancel(session, claim.id, 10), STORE_OK); /* changes nothing */
+    cr_assert_str_eq(told(&job, 1, 9, 100), "");
+    claim_clear(&claim);
+}
+
+Test(store_events, tell_of_an_epoch_that_is_trained_again_only_once) {
+    struct claim claim;
+    int requeued;
+    struct watched_job job = insert();
+    cr_assert_eq(store_claim(session, "boot/0", 5, &claim), STORE_OK);
+    report(&claim, 1, 1, true);
+    report(&claim, 2, 4, false);
+    claim_clear(&claim);
+    cr_assert_eq(store_recover(session, 6, &requeued), STORE_OK); /* a crash */
+    cr_assert_eq(store_claim(session, "boot2/0", 7, &claim), STORE_OK);
+    report(&claim, 2, 3, true);
+    report(&claim, 4, 6, false);
+    cr_assert_str_eq(told(&job, 1, 0, 100), "queued0 running0 1 c1 2 3 4 queued4 running4 c3 5 6");
+    claim_clear(&claim);
+}
+
+Test(store_events, of_a_training_that_starts_afresh_begin_again) {
+    struct claim claim;
+    struct watched_job job = insert();
+    cr_assert_eq(store_claim(session, "boot/0", 5, &claim), STORE_OK);
+    report(&claim, 1, 3, true);
+    int64_t before = last_id();
+    cr_assert_eq(store_restart(session, claim.id, claim.fence), STORE_OK);
+    report(&claim, 1, 1, true);
+    cr_assert_str_eq(told(&job, 1, 0, 100), "running0 1 c1");
+    cr_assert_str_eq(told(&job, 1, before, 100), "running0 1 c1");
+    claim_clear(&claim);
+}
+
+Test(store_events, of_several_jobs_come_in_one_order) {
+    struct watched_job jobs[3] = {insert(), insert(), insert()};
+    struct claim claims[3];
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(store_claim(session, "boot/0", 5, &claims[i]), STORE_OK);
+    for (int e = 1; e <= 4; e++)
+        for (int i = 0; i < 3; i++)
+            report(&claims[i], 4 * i + e, 4 * i + e, false);
+    struct watched_job ends[2] = {jobs[0], jobs[2]};
+    cr_assert_str_eq(told(ends, 2, 6, 100), "1 9 2 10 3 11 4 12");
+    cr_assert_str_eq(told(ends, 2, 6, 3), "1 9 2");
+    cr_assert_str_eq(told(NULL, 0, 6, 4), "1 5 9 2");
+    for (int i = 0; i < 3; i++) {
+        cr_assert_not(is_over(jobs, 3, last_id()));
+        cr_assert_eq(
+            store_finish(session, claims[i].id, claims[i].fence, JOB_SUCCEEDED, NULL, NULL, 9),
+            STORE_OK);
+        claim_clear(&claims[i]);
+    }
+    cr_assert(is_over(jobs, 3, last_id()));
+}
+
+Test(store_events, go_with_their_job_but_for_the_news) {
+    struct watched_job job = insert(), other = insert(), found;
+    cr_assert_eq(store_job_delete(session, job.id, false), STORE_OK);
+    cr_assert_str_eq(told(NULL, 0, 0, 100), "queued0 deleted0");
+    cr_assert_str_eq(told(&other, 1, 0, 100), "queued0");
+    cr_assert_eq(store_watched_job(session, job.id, &found), STORE_OK);
+    cr_assert_eq(found.seq, job.seq);
+    cr_assert(is_over(&job, 1, last_id()));
+    cr_assert_eq(store_watched_job(session, "01890000-0000-7000-8000-000000000000", &found),
+                 STORE_NOT_FOUND);
+    /* a number is not used again, even if it was the last */
+    int64_t before = last_id();
+    cr_assert_eq(store_job_delete(session, other.id, false), STORE_OK);
+    insert();
+    cr_assert_gt(last_id(), before + 1);
+}
