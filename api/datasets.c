@@ -29,6 +29,8 @@ static void write_dataset(int pattern, struct json_writer *json) {
     json_null(json); /* endless */
     json_key(json, "labels");
     json_null(json);
+    json_key(json, "has_distance");
+    json_bool(json, dn_pattern_has_distance((enum dn_pattern)pattern));
     write_links(json, links, sizeof links / sizeof *links, info->name);
     json_close(json, '}');
 }

@@ -3,7 +3,6 @@
 #include <string.h>
 
 static const char *const preset_names[] = {"default", "sinai2022", NULL};
-static const char *const pattern_names[] = {"spiral", "moons", "s_curve", NULL};
 
 #define AT(member) offsetof(struct job_request, member)
 #define INTEGER(group, name, member, min, max, doc)                                                \
@@ -22,7 +21,7 @@ static const struct field rows[] = {
     {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "What to learn: the name of a built-in data set, or an object that says more; or a list of "
      "these, each of which becomes a class (its place in the list)."},
-    CHOICE("dataset", "name", dataset.sources[0].pattern, pattern_names, "A built-in data set."),
+    CHOICE("dataset", "name", dataset.sources[0].pattern, dn_pattern_names, "A built-in data set."),
     INTEGER("dataset", "n", dataset.sources[0].n, 1, DN_MAX_POINTS,
             "Training points to draw; of each, in a list. At most 1000000 in all."),
     {"dataset", "seed", FIELD_SEED, AT(spec.dataset.sources[0].seed), 0, 0, 0, NULL,
@@ -94,12 +93,12 @@ static void read_source(const cJSON *json, const char *pointer, struct dn_source
                                      inner.items[i].pointer + strlen("/dataset")),
                         "%s", inner.items[i].detail);
     } else if (cJSON_IsString(json)) {
-        int pattern = fields_index(pattern_names, json->valuestring);
+        int pattern = fields_index(dn_pattern_names, json->valuestring);
         if (pattern >= 0)
             source->pattern = pattern;
         else
             problem_add(wrong, pointer, "there is no data set \"%.80s\"; the built-in ones are %s",
-                        json->valuestring, fields_list(pattern_names, wrong->arena));
+                        json->valuestring, fields_list(dn_pattern_names, wrong->arena));
     } else {
         problem_add(wrong, pointer,
                     "must be the name of a data set, an object with name, n and seed, or a list "
@@ -191,5 +190,6 @@ void spec_write(const struct job_request *job, struct json_writer *json) {
 
 void spec_dataset_name(const struct dn_spec *spec, struct buffer *out) {
     for (int k = 0; k < spec->dataset.source_count; k++)
-        buffer_format(out, "%s%s", k ? "+" : "", pattern_names[spec->dataset.sources[k].pattern]);
+        buffer_format(out, "%s%s", k ? "+" : "",
+                      dn_pattern_names[spec->dataset.sources[k].pattern]);
 }

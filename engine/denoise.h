@@ -49,7 +49,27 @@ typedef const volatile bool dn_stop_flag;
 /* ------------------------------------------------------------------ the spec of a training */
 
 /* Each enum has a table of names in the API's spelling; see dn_choices below. */
-enum dn_pattern { DN_SPIRAL, DN_MOONS, DN_S_CURVE, DN_PATTERN_COUNT };
+enum dn_pattern {
+    DN_SPIRAL,
+    DN_MOONS,
+    DN_S_CURVE,
+    DN_SWISS_ROLL,
+    DN_CIRCLES,
+    DN_CHECKERBOARD,
+    DN_EIGHT_GAUSSIANS,
+    DN_PINWHEEL,
+    DN_TWO_SPIRALS,
+    DN_HEART,
+    DN_STAR,
+    DN_GAUSSIAN_GRID,
+    DN_RINGS,
+    DN_SIERPINSKI,
+    DN_DINO,
+    DN_LETTERS,
+    DN_ROSE,
+    DN_LISSAJOUS,
+    DN_PATTERN_COUNT
+};
 enum dn_beta_schedule { DN_BETA_LINEAR, DN_BETA_COSINE };
 enum dn_prediction { DN_EPSILON };
 enum dn_time_embedding { DN_SINUSOIDAL, DN_LEARNED };
@@ -156,8 +176,9 @@ int64_t dn_spec_parameters(const struct dn_spec *spec);
 
 /* ------------------------------------------------------------------ data */
 
-/* A built-in pattern: a distribution on a curve in [-1,1]^2 (joint min-max of the exact curve, not
- * of a draw). */
+/* A built-in pattern: a distribution in the plane, on curves for the most part, scaled so that the
+ * exact pattern (not a draw) lies in [-1,1]^2 and reaches both ends of one axis. Gaussians have no
+ * bounds and are only nearly there. The doc says how the points are spread. */
 struct dn_pattern_info {
     const char *name;
     const char *doc;
@@ -169,9 +190,17 @@ extern const struct dn_pattern_info dn_patterns[DN_PATTERN_COUNT];
 void dn_pattern_draw(enum dn_pattern pattern, uint64_t seed, uint64_t first, size_t n,
                      float *points);
 
-/* Euclidean distance from a point to the exact curve of a pattern; if nearest is not NULL, also the
- * closest point. Brute-force seeds, then Newton on the squared distance with a bisection guard. */
+/* Has the pattern a shape, to which there is a distance? All but mixtures of Gaussians have. */
+bool dn_pattern_has_distance(enum dn_pattern pattern);
+
+/* Euclidean distance from a point to the exact pattern, 0 within an area; if nearest is not NULL,
+ * also the closest point. NAN for a pattern without shape. On smooth curves: brute-force seeds,
+ * then Newton on the squared distance with a bisection guard; the others in closed form. */
 double dn_pattern_distance(enum dn_pattern pattern, const double point[2], double nearest[2]);
+
+/* The same for many points [n][2]; either result may be NULL: distances [n], nearest [n][2]. */
+void dn_pattern_distances(enum dn_pattern pattern, const float *points, size_t n, double *distances,
+                          float *nearest);
 
 /* Mean over points [n][2] of that distance; NAN when n is 0. */
 double dn_pattern_mean_distance(enum dn_pattern pattern, const float *points, size_t n);
@@ -315,6 +344,7 @@ enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_re
 /* ------------------------------------------------------------------ names */
 
 /* Names of an enum's values, in order, ended by NULL: what the API reads and writes. */
+extern const char *const dn_pattern_names[];
 extern const char *const dn_beta_schedule_names[];
 extern const char *const dn_prediction_names[];
 extern const char *const dn_time_embedding_names[];
