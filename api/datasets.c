@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/answer.h"
+#include "api/caching.h"
 #include "api/handlers.h"
 #include "api/openapi.h"
 #include "engine/denoise.h"
@@ -156,6 +157,9 @@ enum http_next api_dataset_points(struct http_exchange *exchange) {
     exchange->state = draw;
     if (draw->pattern < 0 || !(draw->format = format_of(exchange)) ||
         !read_query(exchange, &draw_fields, draw))
+        return HTTP_REPLY;
+    tag_answer(exchange, false, "draw");
+    if (http_not_modified(exchange))
         return HTTP_REPLY;
     return http_on_pool(exchange, draw_points);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/caching.h"
 #include "api/format/formats.h"
 #include "api/format/number.h"
 #include "api/format/svg.h"
@@ -149,23 +150,6 @@ struct waiting {
     double until; /* monotonic */
 };
 
-/* FNV-1a of the answer: a strong entity tag, because equal bytes are equal. */
-static void tag_answer(struct http_exchange *exchange) {
-    const struct buffer *body = &exchange->response.body;
-    uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < body->length; i++)
-        hash = (hash ^ (unsigned char)body->data[i]) * 1099511628211u;
-    const char *tag = http_format(exchange, "\"%016llx\"", (unsigned long long)hash);
-    const char *known = http_header(exchange, "If-None-Match");
-    http_set_header(exchange, "ETag", tag);
-    http_set_header(exchange, "Cache-Control", "no-cache"); /* keep it, but ask each time */
-    if (known && tag && (strstr(known, tag) || strcmp(known, "*") == 0)) {
-        buffer_clear(&exchange->response.body);
-        exchange->response.status = 304;
-        exchange->response.content_type = NULL;
-    }
-}
-
 /* Answers, unless there is nothing new and the job goes on. */
 static bool answer_if_new(struct http_exchange *exchange, bool even_if_nothing) {
     const struct waiting *waiting = exchange->state;
@@ -189,7 +173,8 @@ static bool answer_if_new(struct http_exchange *exchange, bool even_if_nothing) 
         answered = status != STORE_OK || count > 0 || !goes_on || even_if_nothing;
         if (status == STORE_OK && answered) {
             reply(exchange, waiting->format, &job, query, epochs, count, has_more);
-            tag_answer(exchange);
+            const struct buffer *body = &exchange->response.body;
+            exchange->response.etag = tag_of(exchange, body->data, body->length);
         }
         job_clear(&job);
     }

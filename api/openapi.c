@@ -9,6 +9,7 @@
 #include "api/format/formats.h"
 #include "api/handlers.h"
 #include "api/spec.h"
+#include "server/router.h"
 #include "server/version.h"
 
 static void member(struct json_writer *json, const char *key, const char *text) {
@@ -247,9 +248,12 @@ static void write_answers(const struct http_route *route, const struct operation
                      json);
     if (strstr(operation->id, "Events"))
         write_answer(route, "204", "All is over and told; nothing will follow.", NULL, json);
-    if (strcmp(operation->id, "getHistory") == 0)
+    if (router_has_word("getHistory getSamples getTrajectories getPoints", operation->id,
+                        strlen(operation->id))) {
+        write_answer(route, "206", "The part of it that Range asks for.", operation->answer, json);
         write_answer(route, "304", "Not changed since the entity tag in If-None-Match.", NULL,
                      json);
+    }
     json_key(json, "default");
     json_open(json, '{');
     member(json, "description", operation->errors);

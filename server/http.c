@@ -250,6 +250,8 @@ void http_forget(struct http_connection *state) {
     buffer_clear(&exchange->response.body);
     buffer_clear(&state->sending.ready);
     buffer_clear(&state->sending.made);
+    buffer_clear(&state->sending.spare);
+    gzip_stop(state->gzip);
     arena_clear(&state->arena);
     free(state);
 }

@@ -77,6 +77,12 @@ struct http_response {
     const char *content_type;
     struct buffer body;        /* given away to the socket */
     struct http_stream stream; /* next NULL: the body is whole */
+    /* Of a 200 that is a function of its URL and of what the tag says; NULL: none. Without quotes,
+     * from the arena or static. The transport answers 304 to who has it, and gives a range of it
+     * (206) to who asks, if it is whole and not weak. */
+    const char *etag;
+    bool is_weak;      /* equal in meaning, but not in every byte */
+    const char *cache; /* Cache-Control beside the tag; NULL: "no-cache" (keep it, but ask) */
     struct http_param headers[HTTP_MAX_HEADERS];
     size_t header_count;
 };
@@ -173,6 +179,9 @@ void http_set_header(struct http_exchange *exchange, const char *name,
                      const char *value); /* value: arena or static */
 const char *http_header(const struct http_exchange *exchange,
                         const char *name); /* of the request; NULL if absent */
+/* Whether the client has what response.etag names; then 304 is the answer. For handlers that know
+ * the tag before they do the work. */
+bool http_not_modified(struct http_exchange *exchange);
 /* The one value of a query parameter, or NULL. */
 const char *http_query(const struct http_exchange *exchange, const char *name);
 

@@ -11,6 +11,8 @@
 #include "server/deadline.h"
 #include "server/http.h"
 #include "server/http_check.h"
+#include "server/http_content.h"
+#include "server/http_gzip.h"
 #include "server/router.h"
 #include "server/store.h"
 
@@ -20,6 +22,7 @@ struct sending {
     struct buffer ready; /* the piece that is being sent */
     size_t sent;         /* of it */
     struct buffer made;  /* the one after it */
+    struct buffer spare; /* its text, when that is compressed */
     bool has_made, making;
     enum http_piece state; /* what the last piece said */
     bool waiting;          /* the connection is suspended until there is a piece */
@@ -49,6 +52,8 @@ struct http_connection {
     bool answered;                        /* the response is complete: queue it */
     bool watched, gone;                   /* the client, and whether it went away */
     size_t response_bytes;
+    bool finished;     /* http_finish_content() was here */
+    struct gzip *gzip; /* of a stream that is compressed */
     struct sending sending;
 };
 

@@ -65,6 +65,8 @@ static bool run_deferred(struct task *task, struct store_session *session) {
         return false;
     }
     exchange->next(exchange, session);
+    if (!session && !exchange->poll)
+        http_finish_content(exchange->connection); /* compressing is work for the pool, too */
     return has_succeeded(&exchange->response);
 }
 

@@ -11,6 +11,9 @@ void http_set_problem(struct http_connection *state, int status, const char *cod
     if (exchange->response.stream.closed)
         exchange->response.stream.closed(exchange);
     buffer_clear(&exchange->response.body);
+    gzip_stop(state->gzip);
+    state->gzip = NULL;
+    state->finished = false;
     exchange->response = (struct http_response){0};
     state->server->config.problem(exchange, status, code, detail);
     if (status == 405)
@@ -59,6 +62,7 @@ static struct MHD_Response *whole_response(struct http_connection *state) {
 }
 
 enum MHD_Result http_queue_response(struct http_connection *state, bool close) {
+    http_finish_content(state);
     check_response(state);
     struct http_response *from = &state->exchange.response;
     struct MHD_Response *response =

@@ -15,7 +15,8 @@
 enum {
     BLOCK_BYTES = 32 << 10, /* asked for at a time */
     WAITING_BLOCK_BYTES = 4 << 10,
-    /* What the kernel keeps for a client that does not read is memory, too. */
+    /* What the kernel keeps for a client that does not read is memory, too: megabytes, if left. */
+    SOCKET_BYTES = 256 << 10,
     WAITING_SOCKET_BYTES = 32 << 10,
 };
 
@@ -50,12 +51,26 @@ void http_wake(struct http_exchange *exchange) {
 
 /* ------------------------------------------------------------------ pieces from the pool */
 
+static void compress_piece(struct http_connection *state) {
+    struct sending *sending = &state->sending;
+    struct buffer plain = sending->made;
+    sending->made = sending->spare; /* its memory serves again */
+    sending->made.length = 0;
+    gzip_put(state->gzip, plain.data, plain.length, sending->state == HTTP_PIECE_LAST,
+             &sending->made);
+    sending->spare = plain;
+}
+
 static bool make_piece(struct task *task, struct store_session *unused) {
     (void)unused;
     struct http_exchange *exchange = &connection_of(task)->exchange;
     struct sending *sending = &exchange->connection->sending;
     sending->state = exchange->stopping ? HTTP_PIECE_FAIL
                                         : exchange->response.stream.next(exchange, &sending->made);
+    if (sending->made.failed)
+        sending->state = HTTP_PIECE_FAIL;
+    if (exchange->connection->gzip && sending->state != HTTP_PIECE_FAIL)
+        compress_piece(exchange->connection);
     if (sending->made.failed)
         sending->state = HTTP_PIECE_FAIL;
     return true;
@@ -178,20 +193,20 @@ static ssize_t read_stream(void *self, uint64_t position, char *out, size_t most
 struct MHD_Response *stream_response(struct http_connection *state) {
     struct http_response *from = &state->exchange.response;
     uint64_t length = from->stream.length ? from->stream.length : MHD_SIZE_UNKNOWN;
+    const bool on_pool = from->stream.on_pool;
+    const int socket_bytes = on_pool ? SOCKET_BYTES : WAITING_SOCKET_BYTES;
     struct MHD_Response *response = MHD_create_response_from_callback(
-        length, from->stream.on_pool ? BLOCK_BYTES : WAITING_BLOCK_BYTES, read_stream, state, NULL);
+        length, on_pool ? BLOCK_BYTES : WAITING_BLOCK_BYTES, read_stream, state, NULL);
     if (!response)
         return NULL;
-    if (!from->stream.on_pool)
-        setsockopt(state->peer->fd, SOL_SOCKET, SO_SNDBUF, &(int){WAITING_SOCKET_BYTES},
-                   sizeof(int));
+    setsockopt(state->peer->fd, SOL_SOCKET, SO_SNDBUF, &socket_bytes, sizeof socket_bytes);
     http_watch_client(state);
     state->sending.ready = from->body;
     from->body = (struct buffer){0};
     state->sending.is_open = true;
     atomic_fetch_add(&state->server->config.counts->streams, 1);
     pthread_mutex_lock(&state->server->mutex);
-    if (from->stream.on_pool && !state->exchange.request.head)
+    if (on_pool && !state->exchange.request.head)
         begin_piece(state);
     pthread_mutex_unlock(&state->server->mutex);
     return response;

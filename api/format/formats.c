@@ -138,6 +138,7 @@ const struct format *format_of(struct http_exchange *exchange) {
         best = format_named(request->format, strlen(request->format));
     } else {
         const char *accept = http_header(exchange, "Accept");
+        http_set_header(exchange, "Vary", "Accept");
         double best_quality = 0;
         for (const char *word = request->formats; *word; word += strspn(word, " ")) {
             size_t length = strcspn(word, " ");

@@ -1,0 +1,18 @@
+/*
+ * http_gzip.h - compression of answers (RFC 1952), whole or piece by piece.
+ */
+#ifndef SERVER_HTTP_GZIP_H
+#define SERVER_HTTP_GZIP_H
+
+#include "server/buffer.h"
+
+struct gzip;
+
+struct gzip *gzip_start(void);     /* NULL when out of memory */
+void gzip_stop(struct gzip *gzip); /* NULL is fine */
+/* Appends what comes out; some may only come with later bytes. is_last: all comes. A failure is
+ * out->failed. */
+void gzip_put(struct gzip *gzip, const void *bytes, size_t length, bool is_last,
+              struct buffer *out);
+
+#endif
