@@ -30,14 +30,19 @@ static const struct field rows[] = {
     GROUP("diffusion", "The forward process."),
     INTEGER("diffusion", "timesteps", diffusion.timesteps, 1, DN_MAX_TIMESTEPS,
             "Number of diffusion steps T."),
-    CHOICE("diffusion", "beta_schedule", diffusion.beta_schedule, dn_beta_schedule_names,
-           "How the noise per step grows."),
+    CHOICE(
+        "diffusion", "beta_schedule", diffusion.beta_schedule, dn_beta_schedule_names,
+        "How the noise per step grows. log_linear: noise/signal from 0.002 to 80, geometrically; "
+        "flow: straight from the data to the noise."),
     NUMBER("diffusion", "beta_start", diffusion.beta_start, 1e-9, 0.5, 0,
-           "First beta of a linear schedule, as for T = 1000; multiplied by 1000/T."),
+           "First beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T."),
     NUMBER("diffusion", "beta_end", diffusion.beta_end, 1e-9, 0.999, 0,
-           "Last beta of a linear schedule, as for T = 1000; multiplied by 1000/T."),
+           "Last beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T."),
     CHOICE("diffusion", "prediction_type", diffusion.prediction_type, dn_prediction_names,
-           "What the network predicts."),
+           "What the network predicts: the noise, the data, v = signal noise - noise data, or "
+           "the flow noise - data."),
+    {"diffusion", "zero_terminal_snr", FIELD_BOOLEAN, AT(spec.diffusion.zero_terminal_snr), 0, 0, 0,
+     NULL, "Rescale the schedule so that no signal is left at T; not with epsilon."},
 
     GROUP("network", "The denoising network."),
     {"network", "hidden_size", FIELD_INTEGER, AT(spec.network.hidden_size), DN_MIN_HIDDEN_SIZE,
@@ -54,7 +59,11 @@ static const struct field rows[] = {
     INTEGER("training", "batch_size", training.batch_size, 1, DN_MAX_BATCH_SIZE,
             "Points per step; the last, partial batch is kept."),
     NUMBER("training", "learning_rate", training.learning_rate, 1e-9, 10, 0, "Adam's step size."),
-    CHOICE("training", "loss", training.loss, dn_loss_names, "Mean squared or absolute error."),
+    CHOICE("training", "loss", training.loss, dn_loss_names,
+           "Of the error d: mse d^2, mae |d|, huber d^2/2 up to |d| = 1 and |d| - 1/2 beyond."),
+    NUMBER("training", "min_snr_gamma", training.min_snr_gamma, 0, 1e6, 0,
+           "Weights the losses, those reported too, by min(SNR, gamma) of an error in the data; 0 "
+           "for no weights."),
     NUMBER("training", "validation_fraction", training.validation_fraction, 0, 0.9, 0,
            "Fresh points for the validation loss, as a share of n."),
     CHOICE("training", "normalization", training.normalization, dn_normalization_names,

@@ -70,12 +70,19 @@ enum dn_pattern {
     DN_LISSAJOUS,
     DN_PATTERN_COUNT
 };
-enum dn_beta_schedule { DN_BETA_LINEAR, DN_BETA_COSINE };
-enum dn_prediction { DN_EPSILON };
+enum dn_beta_schedule {
+    DN_BETA_LINEAR,
+    DN_BETA_COSINE,
+    DN_BETA_SIGMOID,
+    DN_BETA_QUADRATIC,
+    DN_BETA_LOG_LINEAR,
+    DN_BETA_FLOW,
+};
+enum dn_prediction { DN_EPSILON, DN_SAMPLE, DN_V, DN_FLOW };
 enum dn_time_embedding { DN_SINUSOIDAL, DN_LEARNED };
 enum dn_conditioning { DN_ADD, DN_MULTIPLY };
 enum dn_normalization { DN_MINMAX, DN_STANDARDIZE };
-enum dn_loss { DN_MSE, DN_MAE };
+enum dn_loss { DN_MSE, DN_MAE, DN_HUBER };
 enum dn_lr_schedule { DN_LR_CONSTANT, DN_LR_COSINE };
 
 /* Limits on a spec; dn_spec_check enforces them. */
@@ -115,10 +122,13 @@ struct dn_dataset_spec {
 struct dn_diffusion_spec {
     int timesteps; /* T */
     enum dn_beta_schedule beta_schedule;
-    /* linear only: ends of the schedule for T = 1000; both are multiplied by 1000/T, so that the
-     * total amount of noise does not depend on T (the blog's convention) */
+    /* linear and quadratic only: ends of the schedule for T = 1000; both are multiplied by 1000/T,
+     * so that the total amount of noise does not depend on T (the blog's convention) */
     double beta_start, beta_end;
+    /* what the network answers; epsilon needs some signal to be left at T */
     enum dn_prediction prediction_type;
+    bool zero_terminal_snr; /* rescale so that no signal is left at T (Lin et al. 2024); flow
+                               schedules leave none anyway */
 };
 
 struct dn_network_spec {
@@ -132,7 +142,8 @@ struct dn_training_spec {
     int epochs;
     int batch_size;
     double learning_rate;
-    enum dn_loss loss;
+    enum dn_loss loss;    /* huber: d^2/2 up to |d| = 1, then |d| - 1/2 */
+    double min_snr_gamma; /* weights the loss of a point by its SNR (Hang et al. 2023), 0: not */
     double validation_fraction;          /* see dn_source */
     enum dn_normalization normalization; /* from data units to model units: jointly to [-1, 1], or
                                             per axis to mean 0 and variance 1 */
@@ -163,8 +174,9 @@ struct dn_preset {
 extern const struct dn_preset dn_presets[];
 extern const size_t dn_preset_count; /* dn_presets[0] is "default" */
 
-/* Says the first thing that is wrong with a spec. */
+/* Says the first thing that is wrong with a spec, or with its part that makes the schedule. */
 enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error);
+enum dn_status dn_diffusion_check(const struct dn_diffusion_spec *spec, struct dn_error *error);
 
 /* How many training and validation points source k stands for; either may be NULL. */
 void dn_source_split(const struct dn_spec *spec, int k, size_t *n, size_t *n_val);
@@ -173,6 +185,23 @@ void dn_source_split(const struct dn_spec *spec, int k, size_t *n, size_t *n_val
  * batch is kept. */
 int dn_spec_steps_per_epoch(const struct dn_spec *spec);
 int64_t dn_spec_parameters(const struct dn_spec *spec);
+
+/* ------------------------------------------------------------------ schedules */
+
+/* x_t = signal x_0 + noise eps, and what follows from it: q(x_t | x_{t-1}) = N(sqrt(alpha) x_{t-1},
+ * beta), alpha_bar = signal^2, snr = signal^2 / noise^2, and the variance of q(x_{t-1} | x_t, x_0).
+ */
+struct dn_schedule_step {
+    double signal, noise, beta, alpha, alpha_bar, snr, posterior_variance;
+};
+
+/* All steps, t = 1..T, into steps [timesteps]. */
+enum dn_status dn_schedule_steps(const struct dn_diffusion_spec *spec,
+                                 struct dn_schedule_step *steps, struct dn_error *error);
+
+/* Is a signal so weak that sampling may start from pure noise? At most 0.01: the mean of x_T is
+ * then within a tenth of its deviation of that of noise, for data of size 1. */
+bool dn_snr_is_noise(double snr);
 
 /* ------------------------------------------------------------------ data */
 
@@ -263,7 +292,9 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
 
 struct dn_trainer;
 
-/* What one epoch did. Losses are means over points and coordinates, in model units. */
+/* What one epoch did. Losses are means over points and coordinates, in model units, of what is
+ * minimised: with min_snr_gamma they are weighted, and comparable with others of the same gamma
+ * only. */
 struct dn_epoch {
     int epoch;    /* 1.. */
     int64_t step; /* optimiser steps since the start */

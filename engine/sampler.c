@@ -120,9 +120,9 @@ static void block_step(struct block *block, int32_t t) {
         block->slots[i] = slot;
     network_forward(&model->network, model->parameters, &block->times, &block->workspace, block->x,
                     block->slots, true, 0, block->n);
-    diffusion_estimate(&model->schedule, t, block->n, model->dim, block->x, block->workspace.out,
-                       model->network.dim_ld, clip ? transform->low : NULL, transform->high,
-                       block->x_0);
+    diffusion_estimate(&model->schedule, model->spec.diffusion.prediction_type, t, block->n,
+                       model->dim, block->x, block->workspace.out, model->network.dim_ld,
+                       clip ? transform->low : NULL, transform->high, block->x_0);
     if (t > 1)
         random_normals(block->request->seed, RANDOM_REVERSE, (uint32_t)t, block_number(block) * dim,
                        count, block->z);

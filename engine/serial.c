@@ -70,6 +70,7 @@ void serial_spec(struct serial *serial, struct dn_spec *spec) {
     serial_double(serial, &spec->diffusion.beta_start);
     serial_double(serial, &spec->diffusion.beta_end);
     serial_enum(serial, &spec->diffusion.prediction_type);
+    serial_enum(serial, &spec->diffusion.zero_terminal_snr);
     serial_int(serial, &spec->network.hidden_size);
     serial_int(serial, &spec->network.hidden_layers);
     serial_enum(serial, &spec->network.time_embedding);
@@ -79,6 +80,7 @@ void serial_spec(struct serial *serial, struct dn_spec *spec) {
     serial_double(serial, &spec->training.learning_rate);
     serial_enum(serial, &spec->training.normalization);
     serial_enum(serial, &spec->training.loss);
+    serial_double(serial, &spec->training.min_snr_gamma);
     serial_double(serial, &spec->training.validation_fraction);
     serial_double(serial, &spec->training.ema_decay);
     serial_enum(serial, &spec->training.lr_schedule);

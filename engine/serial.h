@@ -32,7 +32,7 @@ void serial_seed(struct serial *serial, uint64_t *value);
 void serial_double(struct serial *serial, double *value);
 /* Text that must be the same when read: magic, version, kernel variant. Padded to 16 bytes. */
 void serial_mark(struct serial *serial, const char *text);
-/* An enum kept as int. */
+/* An enum or a bool, kept as int. */
 #define serial_enum(serial, value)                                                                 \
     do {                                                                                           \
         int serial_number = (int)*(value);                                                         \

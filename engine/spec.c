@@ -8,12 +8,13 @@
 #include "engine/denoise.h"
 #include "engine/internal.h"
 
-const char *const dn_beta_schedule_names[] = {"linear", "cosine", NULL};
-const char *const dn_prediction_names[] = {"epsilon", NULL};
+const char *const dn_beta_schedule_names[] = {"linear",     "cosine", "sigmoid", "quadratic",
+                                              "log_linear", "flow",   NULL};
+const char *const dn_prediction_names[] = {"epsilon", "sample", "v_prediction", "flow", NULL};
 const char *const dn_time_embedding_names[] = {"sinusoidal", "learned", NULL};
 const char *const dn_conditioning_names[] = {"add", "multiply", NULL};
 const char *const dn_normalization_names[] = {"minmax", "standardize", NULL};
-const char *const dn_loss_names[] = {"mse", "mae", NULL};
+const char *const dn_loss_names[] = {"mse", "mae", "huber", NULL};
 const char *const dn_lr_schedule_names[] = {"constant", "cosine", NULL};
 const char *const dn_sampler_names[] = {"ddpm", NULL};
 
@@ -27,7 +28,7 @@ const struct dn_preset dn_presets[] = {
                             .beta_schedule = DN_BETA_COSINE,
                             .beta_start = 1e-4,
                             .beta_end = 0.02,
-                            .prediction_type = DN_EPSILON},
+                            .prediction_type = DN_V},
               .network = {.hidden_size = 64,
                           .hidden_layers = 4,
                           .time_embedding = DN_SINUSOIDAL,
@@ -37,6 +38,7 @@ const struct dn_preset dn_presets[] = {
                            .learning_rate = 3e-3,
                            .loss = DN_MSE,
                            .validation_fraction = 0.1,
+                           .normalization = DN_STANDARDIZE,
                            .ema_decay = 0.999,
                            .lr_schedule = DN_LR_COSINE,
                            .gradient_clip = 0,
@@ -122,23 +124,61 @@ static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error 
     return DN_OK;
 }
 
+static enum dn_status check_bounds(const struct bound *bounds, size_t count,
+                                   struct dn_error *error) {
+    for (size_t i = 0; i < count; i++) {
+        const struct bound *b = &bounds[i];
+        if (!(b->value >= b->minimum && b->value <= b->maximum))
+            return error_set(error, DN_INVALID, "%s must be %.9g..%.9g, got %.9g", b->name,
+                             b->minimum, b->maximum, b->value);
+    }
+    return DN_OK;
+}
+
+enum dn_status dn_diffusion_check(const struct dn_diffusion_spec *spec, struct dn_error *error) {
+    const struct bound bounds[] = {
+        {"diffusion.beta_schedule", spec->beta_schedule, 0, DN_BETA_FLOW},
+        {"diffusion.prediction_type", spec->prediction_type, 0, DN_FLOW},
+        {"diffusion.timesteps", spec->timesteps, 1, DN_MAX_TIMESTEPS},
+        {"diffusion.beta_start", spec->beta_start, 1e-9, 0.5},
+        {"diffusion.beta_end", spec->beta_end, 1e-9, 0.999},
+    };
+    enum dn_status status = check_bounds(bounds, sizeof bounds / sizeof bounds[0], error);
+    if (status != DN_OK)
+        return status;
+    const bool is_flow = spec->beta_schedule == DN_BETA_FLOW;
+    const double scale = 1000.0 / spec->timesteps;
+    const double largest = fmax(spec->beta_start, spec->beta_end) * scale;
+    if ((spec->beta_schedule == DN_BETA_LINEAR || spec->beta_schedule == DN_BETA_QUADRATIC) &&
+        largest > 0.999)
+        return error_set(error, DN_INVALID,
+                         "diffusion.beta_end x 1000/timesteps must be at most 0.999, got %.9g",
+                         largest);
+    if (spec->zero_terminal_snr && !is_flow && spec->timesteps < 2)
+        return error_set(error, DN_INVALID,
+                         "diffusion.zero_terminal_snr needs at least 2 timesteps");
+    if ((spec->zero_terminal_snr || is_flow) && spec->prediction_type == DN_EPSILON)
+        return error_set(error, DN_INVALID,
+                         "diffusion.prediction_type cannot be \"epsilon\" when no signal is left "
+                         "at the last timestep (%s): noise alone does not tell x_0; "
+                         "\"v_prediction\", \"sample\" and \"flow\" do",
+                         is_flow ? "beta_schedule \"flow\"" : "zero_terminal_snr");
+    return DN_OK;
+}
+
 enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error) {
     const struct bound bounds[] = {
-        {"diffusion.beta_schedule", spec->diffusion.beta_schedule, 0, DN_BETA_COSINE},
-        {"diffusion.prediction_type", spec->diffusion.prediction_type, 0, DN_EPSILON},
         {"network.time_embedding", spec->network.time_embedding, 0, DN_LEARNED},
         {"network.conditioning", spec->network.conditioning, 0, DN_MULTIPLY},
         {"training.normalization", spec->training.normalization, 0, DN_STANDARDIZE},
-        {"training.loss", spec->training.loss, 0, DN_MAE},
+        {"training.loss", spec->training.loss, 0, DN_HUBER},
         {"training.lr_schedule", spec->training.lr_schedule, 0, DN_LR_COSINE},
-        {"diffusion.timesteps", spec->diffusion.timesteps, 1, DN_MAX_TIMESTEPS},
-        {"diffusion.beta_start", spec->diffusion.beta_start, 1e-9, 0.5},
-        {"diffusion.beta_end", spec->diffusion.beta_end, 1e-9, 0.999},
         {"network.hidden_size", spec->network.hidden_size, DN_MIN_HIDDEN_SIZE, DN_MAX_HIDDEN_SIZE},
         {"network.hidden_layers", spec->network.hidden_layers, 1, DN_MAX_HIDDEN_LAYERS},
         {"training.epochs", spec->training.epochs, 1, DN_MAX_EPOCHS},
         {"training.batch_size", spec->training.batch_size, 1, DN_MAX_BATCH_SIZE},
         {"training.learning_rate", spec->training.learning_rate, 1e-9, 10},
+        {"training.min_snr_gamma", spec->training.min_snr_gamma, 0, 1e6},
         {"training.validation_fraction", spec->training.validation_fraction, 0, 0.9},
         {"training.ema_decay", spec->training.ema_decay, 0, 0.999999},
         {"training.gradient_clip", spec->training.gradient_clip, 0, 1e9},
@@ -146,26 +186,13 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
         {"training.checkpoint_every", spec->training.checkpoint_every, 1, DN_MAX_EPOCHS},
         {"training.threads", spec->training.threads, 1, DN_MAX_THREADS},
     };
-    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
-        const struct bound *b = &bounds[i];
-        if (!(b->value >= b->minimum && b->value <= b->maximum))
-            return error_set(error, DN_INVALID, "%s must be %.9g..%.9g, got %.9g", b->name,
-                             b->minimum, b->maximum, b->value);
-    }
-    enum dn_status status = check_dataset(spec, error);
-    if (status != DN_OK)
+    enum dn_status status = check_bounds(bounds, sizeof bounds / sizeof bounds[0], error);
+    if (status != DN_OK || (status = dn_diffusion_check(&spec->diffusion, error)) != DN_OK ||
+        (status = check_dataset(spec, error)) != DN_OK)
         return status;
     if (spec->network.hidden_size % 2 != 0)
         return error_set(error, DN_INVALID, "network.hidden_size must be even, got %d",
                          spec->network.hidden_size);
-    if (spec->diffusion.beta_schedule == DN_BETA_LINEAR) {
-        double scale = 1000.0 / spec->diffusion.timesteps;
-        double largest = fmax(spec->diffusion.beta_start, spec->diffusion.beta_end) * scale;
-        if (largest > 0.999)
-            return error_set(error, DN_INVALID,
-                             "diffusion.beta_end x 1000/timesteps must be at most 0.999, got %.9g",
-                             largest);
-    }
     int64_t steps = (int64_t)spec->training.epochs * dn_spec_steps_per_epoch(spec);
     if (steps > INT32_MAX)
         return error_set(error, DN_INVALID,

@@ -23,7 +23,7 @@ struct noised {
     int32_t *t;    /* [n] */
     int32_t *seen; /* [n] labels as the network sees them: hidden ones are `classes` */
     float *x_0;    /* [n][dim] */
-    float *eps;    /* [n][dim] */
+    float *target; /* [n][dim] first the noise, then what the network should answer */
     float *x_t;    /* [n][dim] */
     float *floats; /* owns the three */
 };
@@ -33,6 +33,7 @@ struct dn_trainer {
     int dim;
     struct transform transform;
     struct schedule schedule;
+    float *t_weights; /* [T+1] of a point's loss; NULL: all the same */
     struct network network;
     struct optimizer optimizer;
     float *parameters, *gradients; /* [network.size] */
@@ -63,7 +64,7 @@ static bool noised_init(struct noised *noised, size_t n, size_t dim, bool labell
     if (!noised->t || !noised->floats || (labelled && !noised->seen))
         return false;
     noised->x_0 = noised->floats;
-    noised->eps = noised->floats + stride;
+    noised->target = noised->floats + stride;
     noised->x_t = noised->floats + 2 * stride;
     return true;
 }
@@ -96,17 +97,22 @@ static void hide_labels(struct noised *noised, const struct dn_trainer *trainer,
     }
 }
 
-/* Draws t ~ U{1..T} and eps ~ N(0,1) for the first n points, and puts the noise on them. */
+/* Draws t ~ U{1..T} and eps ~ N(0,1) for the first n points, puts the noise on them, and says what
+ * the network should make of them. */
 static void noised_draw(struct noised *noised, const struct dn_trainer *trainer, size_t n,
                         const struct streams *streams, uint32_t step) {
+    const enum dn_prediction prediction = trainer->spec.diffusion.prediction_type;
     uint64_t seed = trainer->spec.seed;
     random_integers(seed, streams->timestep, step, 0, n, (uint32_t)trainer->schedule.timesteps,
                     noised->t);
     for (size_t i = 0; i < n; i++)
         noised->t[i]++;
-    random_normals(seed, streams->noise, step, 0, n * (size_t)trainer->dim, noised->eps);
-    diffusion_q_sample(&trainer->schedule, noised->t, n, trainer->dim, noised->x_0, noised->eps,
+    random_normals(seed, streams->noise, step, 0, n * (size_t)trainer->dim, noised->target);
+    diffusion_q_sample(&trainer->schedule, noised->t, n, trainer->dim, noised->x_0, noised->target,
                        noised->x_t);
+    if (prediction != DN_EPSILON)
+        diffusion_target(&trainer->schedule, prediction, noised->t, n, trainer->dim, noised->x_0,
+                         noised->target, noised->target);
     if (noised->seen)
         hide_labels(noised, trainer, n, streams->label, step);
 }
@@ -165,6 +171,17 @@ static size_t chunk_rows(const struct network *network) {
     return rows < 48 ? 48 : rows / 6 * 6;
 }
 
+static bool trainer_weigh(struct dn_trainer *trainer) {
+    const struct dn_spec *spec = &trainer->spec;
+    if (spec->training.min_snr_gamma == 0)
+        return true;
+    trainer->t_weights = floats_new((size_t)trainer->schedule.timesteps + 1);
+    for (int t = 1; trainer->t_weights && t <= trainer->schedule.timesteps; t++)
+        trainer->t_weights[t] = (float)diffusion_weight(
+            &trainer->schedule, spec->diffusion.prediction_type, spec->training.min_snr_gamma, t);
+    return trainer->t_weights;
+}
+
 /* Everything but the data and the weights. */
 static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_data *data,
                                    struct dn_error *error) {
@@ -177,7 +194,7 @@ static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_d
         (status = network_init(&trainer->network, spec, error)) != DN_OK)
         return status;
     trainer->rows = chunk_rows(&trainer->network);
-    if (!trainer_allocate(trainer, data->n_val))
+    if (!trainer_allocate(trainer, data->n_val) || !trainer_weigh(trainer))
         return error_set(error, DN_NO_MEMORY, "out of memory");
     size_t most = trainer->batch.n > trainer->rows ? trainer->batch.n : trainer->rows;
     if ((status = optimizer_init(&trainer->optimizer, trainer->network.size, &spec->training,
@@ -234,6 +251,7 @@ void dn_trainer_free(struct dn_trainer *trainer) {
     noised_clear(&trainer->validation);
     network_clear(&trainer->network);
     schedule_clear(&trainer->schedule);
+    free(trainer->t_weights);
     free(trainer->row_losses);
     free(trainer->slots);
     free(trainer->gradients);
@@ -246,21 +264,29 @@ void dn_trainer_free(struct dn_trainer *trainer) {
 
 /* ------------------------------------------------------------------ one step */
 
+/* One coordinate's loss, and its gradient. */
+static float loss_of(enum dn_loss loss, float difference, float *gradient) {
+    const float size = fabsf(difference);
+    const float sign = difference > 0 ? 1.0f : difference < 0 ? -1.0f : 0;
+    switch (loss) {
+    case DN_MSE: *gradient = 2 * difference; return difference * difference;
+    case DN_MAE: *gradient = sign; return size;
+    case DN_HUBER:
+        *gradient = size <= 1 ? difference : sign;
+        return size <= 1 ? difference * difference / 2 : size - 0.5f;
+    }
+    return 0;
+}
+
 /* The loss of one point, summed over its coordinates; out [dim] becomes its gradient times
- * `weight`.
- */
+ * `weight`. */
 static double loss_gradient(enum dn_loss loss, size_t dim, float *out, const float *target,
                             float weight) {
     double sum = 0;
     for (size_t j = 0; j < dim; j++) {
-        float difference = out[j] - target[j];
-        if (loss == DN_MSE) {
-            sum += (double)(difference * difference);
-            out[j] = 2 * weight * difference;
-        } else {
-            sum += (double)fabsf(difference);
-            out[j] = difference > 0 ? weight : difference < 0 ? -weight : 0;
-        }
+        float gradient = 0;
+        sum += (double)loss_of(loss, out[j] - target[j], &gradient);
+        out[j] = weight * gradient;
     }
     return sum;
 }
@@ -269,8 +295,8 @@ static double loss_gradient(enum dn_loss loss, size_t dim, float *out, const flo
 struct chunk {
     struct dn_trainer *trainer;
     const float *parameters;
-    const float *x, *target; /* [n][dim] */
-    const int32_t *slots;    /* [n] */
+    const float *x, *target;  /* [n][dim] */
+    const int32_t *t, *slots; /* [n] */
     size_t n;
     bool is_first; /* of its batch */
     float weight;  /* of a point's gradient; 0: only the loss is wanted */
@@ -300,10 +326,13 @@ static void chunk_rows_part(void *argument, int part) {
         return;
     network_forward(network, chunk->parameters, &trainer->times, &trainer->workspace, chunk->x,
                     chunk->slots, false, first, n);
-    for (size_t i = first; i < first + n; i++)
-        trainer->row_losses[i] = loss_gradient(trainer->spec.training.loss, dim,
-                                               trainer->workspace.out + i * network->dim_ld,
-                                               chunk->target + i * dim, chunk->weight);
+    for (size_t i = first; i < first + n; i++) {
+        const float own = trainer->t_weights ? trainer->t_weights[chunk->t[i]] : 1;
+        trainer->row_losses[i] =
+            (double)own * loss_gradient(trainer->spec.training.loss, dim,
+                                        trainer->workspace.out + i * network->dim_ld,
+                                        chunk->target + i * dim, own * chunk->weight);
+    }
     if (chunk->weight > 0)
         network_backward_rows(network, chunk->parameters, &trainer->times, &trainer->workspace,
                               chunk->slots, first, n);
@@ -349,7 +378,8 @@ static double trainer_gradient(struct dn_trainer *trainer, size_t n) {
             .trainer = trainer,
             .parameters = trainer->parameters,
             .x = batch->x_t + first * dim,
-            .target = batch->eps + first * dim,
+            .target = batch->target + first * dim,
+            .t = batch->t + first,
             .slots = trainer->slots + first,
             .n = n - first < trainer->rows ? n - first : trainer->rows,
             .is_first = first == 0,
@@ -375,7 +405,8 @@ static double trainer_validate(struct dn_trainer *trainer) {
         struct chunk chunk = {.trainer = trainer,
                               .parameters = parameters,
                               .x = set->x_t + first * dim,
-                              .target = set->eps + first * dim,
+                              .target = set->target + first * dim,
+                              .t = set->t + first,
                               .slots = trainer->slots,
                               .n = rows};
         sum += chunk_run(&chunk);

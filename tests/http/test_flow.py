@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 
+import pytest
 from conftest import ENDLESS, PATIENCE, QUICK
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
@@ -63,6 +64,20 @@ def test_a_list_of_data_sets_trains_a_conditional_model(server):
     assert [item["id"] for item in server.get("/v1/jobs?dataset=moons%2Bspiral").json["items"]] == [job["id"]]
     # H (2 + e 8 + 1 + 1 + c 3) of one layer, and the output's 2 (H + 1)
     assert server.get(f"/v1/models/{job['id']}").json["parameters"] == 8 * (2 + 8 + 1 + 1 + 3) + 2 * 9
+
+
+@pytest.mark.parametrize(
+    "schedule, prediction",
+    [("linear", "epsilon"), ("sigmoid", "sample"), ("quadratic", "v_prediction"), ("log_linear", "v_prediction"), ("flow", "flow")],
+)  # fmt: skip
+def test_every_schedule_trains_and_samples(server, schedule, prediction):
+    diffusion = {"timesteps": 10, "beta_schedule": schedule, "prediction_type": prediction}
+    diffusion.update({"beta_start": 1e-4, "beta_end": 0.002, "zero_terminal_snr": prediction != "epsilon"})
+    job = server.post("/v1/jobs", dict(QUICK, diffusion=diffusion)).json
+    assert job["spec"]["diffusion"] == diffusion
+    assert server.wait(job["id"])["status"] == "succeeded"
+    points = server.get(f"/v1/models/{job['id']}/samples?n=20").json["points"]
+    assert len(points) == 20 and all(isinstance(x, float) for point in points for x in point)
 
 
 def test_history_is_columnar_and_incremental(server):

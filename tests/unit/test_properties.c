@@ -53,13 +53,16 @@ static struct dn_spec random_spec(int number) {
     spec.dataset.sources[0].pattern = (enum dn_pattern)pick(number, 0, 0, DN_PATTERN_COUNT - 1);
     spec.dataset.sources[0].n = pick(number, 1, 1, 400);
     spec.diffusion.timesteps = pick(number, 2, 1, 4) == 1 ? 1 : pick(number, 3, 1, 90);
+    spec.diffusion.prediction_type = (enum dn_prediction)pick(number, 11, 0, 3);
     spec.diffusion.beta_schedule = DN_BETA_COSINE;
+    if (spec.diffusion.prediction_type != DN_EPSILON)
+        spec.diffusion.beta_schedule = (enum dn_beta_schedule)pick(number, 12, 1, DN_BETA_FLOW);
     spec.network.hidden_size = 2 * pick(number, 4, 4, 90);
     spec.network.hidden_layers = pick(number, 5, 1, 8);
     spec.network.time_embedding = (enum dn_time_embedding)pick(number, 6, 0, 1);
     spec.network.conditioning = (enum dn_conditioning)pick(number, 7, 0, 1);
     spec.training.batch_size = pick(number, 8, 1, 500);
-    spec.training.loss = (enum dn_loss)pick(number, 9, 0, 1);
+    spec.training.loss = (enum dn_loss)pick(number, 9, 0, DN_HUBER);
     spec.training.ema_decay = pick(number, 10, 0, 1) ? 0.9 : 0;
     spec.training.epochs = 2;
     return spec;

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/diffusion.h"
 #include "engine/kernels.h"
@@ -26,7 +27,7 @@ Test(schedule, linear_of_the_tutorial_does_not_reach_noise) {
     cr_assert_float_eq(s.alpha_bar[40], 0.952146, 5e-7);
     cr_assert_float_eq(s.signal[40], 0.9758, 5e-5);
     cr_assert_float_eq(s.noise[40], 0.2188, 5e-5);
-    cr_assert_float_eq(schedule_terminal_snr(&s), 19.9, 0.05);
+    cr_assert_float_eq(schedule_snr(&s, s.timesteps), 19.9, 0.05);
     schedule_clear(&s);
 }
 
@@ -51,25 +52,186 @@ Test(schedule, cosine_follows_its_closed_form_until_beta_is_clamped) {
         cr_assert_float_eq(s.alpha_bar[t],
                            pow(cos((t / 100.0 + 0.008) / 1.008 * M_PI / 2), 2) / start, 1e-12);
     cr_assert_float_eq(s.beta[100], 0.999, 1e-15);
-    cr_assert_lt(schedule_terminal_snr(&s), 1e-5);
+    cr_assert_lt(schedule_snr(&s, s.timesteps), 1e-5);
     schedule_clear(&s);
 }
 
-/* The posterior by Bayes' rule for Gaussians: precision and precision-weighted mean of
- * N(x_t; sqrt(alpha) x, beta) N(x; sqrt(abar_prev) x_0, 1 - abar_prev). */
-Test(schedule, posterior_is_bayes_rule) {
-    struct schedule s = schedule_of(40, DN_BETA_LINEAR, 8e-6, 9e-5);
-    for (int t = 2; t <= 40; t++) {
-        double beta = s.beta[t], alpha = 1 - beta, before = s.alpha_bar[t - 1];
-        double precision = alpha / beta + 1 / (1 - before);
-        cr_assert_float_eq(s.deviation[t], sqrt(1 / precision), 1e-7 * sqrt(1 / precision));
-        cr_assert_float_eq(s.mean_xt[t], sqrt(alpha) / beta / precision, 2e-7);
-        cr_assert_float_eq(s.mean_x0[t], sqrt(before) / (1 - before) / precision, 2e-7);
+/* Square roots of the betas equally spaced; the ends as for linear. */
+Test(schedule, quadratic_has_equally_spaced_roots) {
+    struct schedule s =
+        schedule_of(1000, DN_BETA_QUADRATIC, 0.00085, 0.012); /* Stable Diffusion's */
+    for (int t = 1; t <= 1000; t++) {
+        double root = sqrt(0.00085) + (sqrt(0.012) - sqrt(0.00085)) * (t - 1) / 999;
+        cr_assert_float_eq(s.beta[t], root * root, 1e-15);
     }
-    cr_assert_eq(s.deviation[1], 0);
-    cr_assert_float_eq(s.mean_x0[1], 1, 1e-6);
-    cr_assert_float_eq(s.mean_xt[1], 0, 1e-6);
+    cr_assert_float_eq(s.alpha_bar[1000], 0.00466, 5e-6); /* "sigma_max 14.6" of its samplers */
+    cr_assert_float_eq(1 / sqrt(schedule_snr(&s, 1000)), 14.6146, 5e-4);
     schedule_clear(&s);
+}
+
+Test(schedule, sigmoid_follows_its_closed_form_until_beta_is_clamped) {
+    struct schedule s = schedule_of(50, DN_BETA_SIGMOID, 0, 0);
+    double start = 1 / (1 + exp(-3)), end = 1 / (1 + exp(3)); /* sigmoid at 3 and -3 */
+    for (int t = 1; t < 50; t++) {
+        double bar = (1 / (1 + exp(-(3 - 6 * t / 50.0))) - end) / (start - end);
+        cr_assert_float_eq(s.alpha_bar[t], bar, 1e-12);
+    }
+    cr_assert_float_eq(s.alpha_bar[25], 0.5, 1e-12); /* it is symmetric */
+    cr_assert_float_eq(s.beta[50], 0.999, 1e-15);
+    schedule_clear(&s);
+}
+
+Test(schedule, log_linear_is_geometric_in_noise_over_signal) {
+    struct schedule s = schedule_of(18, DN_BETA_LOG_LINEAR, 0, 0);
+    for (int t = 1; t <= 18; t++) {
+        double sigma = 0.002 * pow(80 / 0.002, (t - 1) / 17.0);
+        cr_assert_float_eq(sqrt(1 / schedule_snr(&s, t)), sigma, 1e-9 * sigma);
+        cr_assert_float_eq(s.alpha_bar[t] + s.variance[t], 1, 1e-15);
+    }
+    schedule_clear(&s);
+    s = schedule_of(1, DN_BETA_LOG_LINEAR, 0, 0);
+    cr_assert_float_eq(schedule_snr(&s, 1), 1 / 6400.0, 1e-12);
+    schedule_clear(&s);
+}
+
+Test(schedule, flow_is_a_straight_line) {
+    struct schedule s = schedule_of(8, DN_BETA_FLOW, 0, 0);
+    for (int t = 0; t <= 8; t++) {
+        cr_assert_eq(s.signal[t], 1 - (float)t / 8);
+        cr_assert_eq(s.noise[t], (float)t / 8);
+    }
+    schedule_clear(&s);
+}
+
+/* Lin et al. 2024: the first signal stays, the last is exactly 0, and the distances between keep
+ * their proportions. */
+Test(schedule, rescaling_leaves_no_signal_at_the_end) {
+    static const enum dn_beta_schedule kinds[] = {DN_BETA_LINEAR, DN_BETA_COSINE,
+                                                  DN_BETA_LOG_LINEAR};
+    for (int i = 0; i < 3; i++) {
+        struct dn_diffusion_spec spec = {.timesteps = 60,
+                                         .beta_schedule = kinds[i],
+                                         .beta_start = 1e-4,
+                                         .beta_end = 0.02,
+                                         .prediction_type = DN_V};
+        struct schedule plain, rescaled;
+        cr_assert_eq(schedule_init(&plain, &spec, NULL), DN_OK);
+        spec.zero_terminal_snr = true;
+        cr_assert_eq(schedule_init(&rescaled, &spec, NULL), DN_OK);
+        double first = sqrt(plain.alpha_bar[1]), last = sqrt(plain.alpha_bar[60]);
+        for (int t = 1; t <= 60; t++) {
+            double part = (sqrt(plain.alpha_bar[t]) - last) / (first - last);
+            cr_assert_float_eq(sqrt(rescaled.alpha_bar[t]), part * first, 1e-12);
+            cr_assert_float_eq(rescaled.alpha_bar[t] + rescaled.variance[t], 1, 1e-15);
+        }
+        cr_assert_eq(rescaled.alpha_bar[60], 0);
+        cr_assert(rescaled.signal[60] == 0 && rescaled.noise[60] == 1);
+        cr_assert_eq(rescaled.beta[60], 1);
+        cr_assert_eq(schedule_snr(&rescaled, 60), 0);
+        schedule_clear(&plain), schedule_clear(&rescaled);
+    }
+}
+
+/* Every schedule of every kind, with no signal left and with some. */
+static void for_all_schedules(int timesteps, void (*check)(const struct schedule *)) {
+    for (int kind = DN_BETA_LINEAR; kind <= DN_BETA_FLOW; kind++)
+        for (int zero = 0; zero <= (timesteps > 1); zero++) {
+            struct dn_diffusion_spec spec = {.timesteps = timesteps,
+                                             .beta_schedule = (enum dn_beta_schedule)kind,
+                                             .beta_start = 8e-6,
+                                             .beta_end = 9e-5,
+                                             .prediction_type = DN_V,
+                                             .zero_terminal_snr = zero};
+            struct schedule s;
+            cr_assert_eq(dn_diffusion_check(&spec, NULL), DN_OK);
+            cr_assert_eq(schedule_init(&s, &spec, NULL), DN_OK);
+            check(&s);
+            schedule_clear(&s);
+        }
+}
+
+/* The posterior by Bayes' rule for Gaussians: precision and precision-weighted mean of
+ * N(x_t; r x, v) N(x; signal_{t-1} x_0, noise_{t-1}^2), where r and v are what turns the law of
+ * x_{t-1} into that of x_t. */
+static void check_posterior(const struct schedule *s) {
+    for (int t = 2; t <= s->timesteps; t++) {
+        double before = (double)s->signal[t - 1], noise = (double)s->noise[t - 1];
+        double r = sqrt(s->alpha_bar[t] / s->alpha_bar[t - 1]);
+        double v = s->variance[t] - r * r * s->variance[t - 1];
+        double precision = r * r / v + 1 / (noise * noise);
+        double mean_xt = r / v / precision, mean_x0 = before / (noise * noise) / precision;
+        cr_assert_float_eq((double)s->deviation[t], sqrt(1 / precision),
+                           1e-6 * sqrt(1 / precision));
+        cr_assert_float_eq((double)s->mean_xt[t], mean_xt, 3e-6);
+        cr_assert_float_eq((double)s->mean_x0[t], mean_x0, 3e-6);
+    }
+    cr_assert_eq(s->deviation[1], 0);
+    cr_assert_float_eq((double)s->mean_x0[1], 1, 1e-6);
+    cr_assert_float_eq((double)s->mean_xt[1], 0, 1e-6);
+}
+
+Test(schedule, posterior_is_bayes_rule) {
+    for_all_schedules(40, check_posterior);
+}
+
+/* Noise grows, signal falls, nothing is ever infinite or not a number. */
+static void check_sane(const struct schedule *s) {
+    for (int t = 1; t <= s->timesteps; t++) {
+        cr_assert(s->signal[t] <= s->signal[t - 1] && s->signal[t] >= 0);
+        cr_assert(s->noise[t] >= s->noise[t - 1] && s->noise[t] > 0 && s->noise[t] <= 1);
+        cr_assert(s->alpha[t] >= 0 && s->alpha[t] < 1 && s->beta[t] > 0 && s->beta[t] <= 1);
+        cr_assert(isfinite(s->mean_x0[t]) && isfinite(s->mean_xt[t]) && isfinite(s->deviation[t]));
+    }
+}
+
+Test(schedule, all_are_monotonic_and_finite) {
+    static const int timesteps[] = {1, 2, 3, 40, 1000, DN_MAX_TIMESTEPS};
+    for (size_t i = 0; i < sizeof timesteps / sizeof *timesteps; i++)
+        for_all_schedules(timesteps[i], check_sane);
+}
+
+Test(schedule, steps_for_users_are_the_closed_forms) {
+    struct dn_schedule_step steps[40];
+    const struct dn_diffusion_spec *spec = &dn_presets[1].spec.diffusion;
+    cr_assert_eq(dn_schedule_steps(spec, steps, NULL), DN_OK);
+    double bar = 1;
+    for (int t = 1; t <= 40; t++) {
+        double beta = 25 * (8e-6 + (9e-5 - 8e-6) * (t - 1) / 39), before = bar;
+        const struct dn_schedule_step *step = &steps[t - 1];
+        bar *= 1 - beta;
+        cr_assert_float_eq(step->beta, beta, 1e-15);
+        cr_assert_float_eq(step->alpha, 1 - beta, 1e-15);
+        cr_assert_float_eq(step->alpha_bar, bar, 1e-14);
+        cr_assert_float_eq(step->signal, sqrt(bar), 1e-14);
+        cr_assert_float_eq(step->noise, sqrt(1 - bar), 1e-14);
+        cr_assert_float_eq(step->snr, bar / (1 - bar), 1e-9 * step->snr);
+        cr_assert_float_eq(step->posterior_variance, beta * (1 - before) / (1 - bar), 1e-15);
+    }
+    cr_assert(!dn_snr_is_noise(steps[39].snr)); /* the blog's schedule: 19.9 */
+    struct dn_diffusion_spec wrong = *spec;
+    wrong.timesteps = 0;
+    cr_assert_eq(dn_schedule_steps(&wrong, steps, NULL), DN_INVALID);
+    wrong = *spec, wrong.timesteps = 40, wrong.beta_schedule = DN_BETA_COSINE;
+    cr_assert_eq(dn_schedule_steps(&wrong, steps, NULL), DN_OK);
+    cr_assert(dn_snr_is_noise(steps[39].snr));
+}
+
+static void check_schedule_refused(struct dn_diffusion_spec spec, const char *why) {
+    struct dn_error error = {""};
+    cr_assert_eq(dn_diffusion_check(&spec, &error), DN_INVALID, "%s", why);
+    cr_assert(strstr(error.text, why), "%s", error.text);
+}
+
+Test(schedule, epsilon_needs_some_signal) {
+    struct dn_diffusion_spec spec = dn_presets[1].spec.diffusion;
+    spec.zero_terminal_snr = true;
+    check_schedule_refused(spec, "zero_terminal_snr");
+    spec.zero_terminal_snr = false;
+    spec.beta_schedule = DN_BETA_FLOW;
+    check_schedule_refused(spec, "beta_schedule \"flow\"");
+    spec = dn_presets[1].spec.diffusion;
+    spec.prediction_type = DN_V, spec.timesteps = 1, spec.zero_terminal_snr = true;
+    check_schedule_refused(spec, "2 timesteps");
 }
 
 Test(schedule, one_timestep_works) {
@@ -118,15 +280,64 @@ Test(diffusion, estimate_undoes_the_forward_process_and_clips) {
     float padded[16] = {1, -2, 0, 0, 0, 0, 0, 0, 0.5f, 0.1f};
     int32_t t[2] = {33, 33};
     diffusion_q_sample(&s, t, 2, 2, x_0, eps, x_t);
-    diffusion_estimate(&s, 33, 2, 2, x_t, padded, 8, NULL, NULL, found);
+    diffusion_estimate(&s, DN_EPSILON, 33, 2, 2, x_t, padded, 8, NULL, NULL, found);
     for (int i = 0; i < 4; i++)
         cr_assert_float_eq(found[i], x_0[i], 1e-6);
     float low[2] = {-0.5f, -0.5f}, high[2] = {0.4f, 0.5f};
-    diffusion_estimate(&s, 33, 2, 2, x_t, padded, 8, low, high, found);
+    diffusion_estimate(&s, DN_EPSILON, 33, 2, 2, x_t, padded, 8, low, high, found);
     float expected[4] = {0.4f, -0.25f, 0.4f, -0.5f};
     for (int i = 0; i < 4; i++)
         cr_assert_float_eq(found[i], expected[i], 1e-6);
     schedule_clear(&s);
+}
+
+/* The answer that training asks for is the one from which the estimate finds x_0 again: for every
+ * prediction, schedule and t, by way of x_t in double. */
+static void check_conversions(const struct schedule *s) {
+    static const double x_0 = 0.75, eps = -1.25;
+    for (int t = 1; t <= s->timesteps; t++) {
+        double a = sqrt(s->alpha_bar[t]), b = sqrt(s->variance[t]);
+        const double targets[] = {[DN_EPSILON] = eps,
+                                  [DN_SAMPLE] = x_0,
+                                  [DN_V] = a * eps - b * x_0,
+                                  [DN_FLOW] = eps - x_0};
+        float x = (float)(a * x_0 + b * eps), found, x_0_float = (float)x_0;
+        for (int p = DN_EPSILON; p <= DN_FLOW; p++) {
+            const enum dn_prediction prediction = (enum dn_prediction)p;
+            float target = (float)eps; /* in place */
+            diffusion_target(s, prediction, &t, 1, 1, &x_0_float, &target, &target);
+            cr_assert_float_eq((double)target, targets[p], 1e-6);
+            if (prediction == DN_EPSILON && a < 1e-3)
+                continue; /* the noise alone does not tell */
+            diffusion_estimate(s, prediction, t, 1, 1, &x, &target, 1, NULL, NULL, &found);
+            cr_assert_float_eq((double)found, x_0, 1e-6 / (p == DN_EPSILON ? a : 1));
+            float low = -0.5f, high = 0.5f;
+            diffusion_estimate(s, prediction, t, 1, 1, &x, &target, 1, &low, &high, &found);
+            cr_assert_eq(found, 0.5f);
+        }
+    }
+}
+
+Test(diffusion, estimates_undo_targets) {
+    for_all_schedules(40, check_conversions);
+}
+
+/* Hang et al. 2023, sec. 3.4, and for flow what an error of u means for x_0 = x_t - noise u. */
+static void check_weights(const struct schedule *s) {
+    for (int t = 1; t <= s->timesteps; t++) {
+        double a2 = s->alpha_bar[t], b2 = s->variance[t], snr = a2 / b2, least = fmin(snr, 5);
+        double share = b2 / pow(sqrt(a2) + sqrt(b2), 2);
+        cr_assert_float_eq(diffusion_weight(s, DN_SAMPLE, 5, t), least, 1e-12);
+        cr_assert_float_eq(diffusion_weight(s, DN_FLOW, 5, t), least * share, 1e-12);
+        if (a2 > 0)
+            cr_assert_float_eq(diffusion_weight(s, DN_EPSILON, 5, t), fmin(1, 5 / snr), 1e-9);
+        if (fabs(a2 + b2 - 1) < 1e-12)
+            cr_assert_float_eq(diffusion_weight(s, DN_V, 5, t), least / (snr + 1), 1e-9);
+    }
+}
+
+Test(diffusion, min_snr_weights_are_the_papers) {
+    for_all_schedules(40, check_weights);
 }
 
 /* With x_0 ~ N(0, 1) the marginal at every t is N(0, 1), and the step back from it with the exact

@@ -47,21 +47,58 @@ Test(train, last_partial_batch_is_kept) {
     dn_trainer_free(trainer);
 }
 
-/* An untrained network predicts little, so the first loss is near E eps^2 = 1 (mse) or E|eps| =
- * 0.798 (mae). */
+/* An untrained network predicts little, so the first loss is near E eps^2 = 1 (mse), E|eps| = 0.798
+ * (mae), or for huber the integral of its two pieces, 0.42466. */
 Test(train, loss_starts_at_the_variance_of_the_noise_and_falls) {
-    for (int loss = DN_MSE; loss <= DN_MAE; loss++) {
+    static const double starts[] = {1, 0.79788, 0.42466};
+    for (int loss = DN_MSE; loss <= DN_HUBER; loss++) {
         struct dn_spec spec = small_spec();
         struct dn_epoch epochs[6];
         spec.training.loss = (enum dn_loss)loss;
         struct dn_trainer *trainer = trainer_of(&spec);
         train(trainer, 6, epochs);
-        double start = loss == DN_MSE ? 1 : sqrt(2 / M_PI);
+        double start = starts[loss];
         cr_assert_float_eq(epochs[0].train_loss, start, 0.15 * start);
         cr_assert_lt(epochs[5].train_loss, epochs[0].train_loss);
         cr_assert_lt(epochs[5].val_loss, epochs[0].val_loss);
         dn_trainer_free(trainer);
     }
+}
+
+/* Weights that are the same at all t scale the losses and, through Adam, nothing else: a gamma
+ * below every SNR, for a network that predicts x_0, weighs all with gamma. */
+Test(train, constant_weights_only_scale_the_loss) {
+    struct dn_spec spec = small_spec();
+    struct dn_epoch plain, weighted;
+    spec.diffusion.prediction_type = DN_SAMPLE;
+    struct dn_trainer *trainer = trainer_of(&spec);
+    train(trainer, 1, &plain);
+    dn_trainer_free(trainer);
+    spec.training.min_snr_gamma = 0.25;
+    trainer = trainer_of(&spec);
+    train(trainer, 1, &weighted);
+    dn_trainer_free(trainer);
+    cr_assert_float_eq(weighted.train_loss, plain.train_loss / 4, 1e-6 * plain.train_loss);
+    cr_assert_float_eq(weighted.val_loss, plain.val_loss / 4, 1e-6 * plain.val_loss);
+    cr_assert_float_eq(weighted.gradient_norm, plain.gradient_norm / 4, 1e-5 * plain.gradient_norm);
+}
+
+/* Every prediction of every schedule learns, and resumes to the same bytes. */
+Test(train, all_predictions_and_schedules_learn) {
+    for (int kind = DN_BETA_COSINE; kind <= DN_BETA_FLOW; kind++)
+        for (int prediction = DN_SAMPLE; prediction <= DN_FLOW; prediction++) {
+            struct dn_spec spec = small_spec();
+            struct dn_epoch epochs[6];
+            spec.diffusion.beta_schedule = (enum dn_beta_schedule)kind;
+            spec.diffusion.prediction_type = (enum dn_prediction)prediction;
+            spec.diffusion.zero_terminal_snr = true;
+            spec.training.min_snr_gamma = prediction == DN_V ? 5 : 0;
+            struct dn_trainer *trainer = trainer_of(&spec);
+            train(trainer, 6, epochs);
+            cr_assert_lt(epochs[5].val_loss, epochs[0].val_loss, "%s %s",
+                         dn_beta_schedule_names[kind], dn_prediction_names[prediction]);
+            dn_trainer_free(trainer);
+        }
 }
 
 Test(train, same_seed_same_bytes_other_seed_other_bytes) {
@@ -119,6 +156,12 @@ Test(train, resumed_training_ends_in_the_same_bytes) {
     spec.network.time_embedding = DN_LEARNED;
     spec.network.conditioning = DN_MULTIPLY;
     spec.training.batch_size = 999; /* a last batch of one point */
+    check_resume(spec);
+    spec.diffusion.beta_schedule = DN_BETA_FLOW;
+    spec.diffusion.prediction_type = DN_FLOW;
+    spec.training.loss = DN_HUBER;
+    spec.training.min_snr_gamma = 5;
+    spec.training.normalization = DN_STANDARDIZE;
     check_resume(spec);
 }
 
