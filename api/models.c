@@ -79,7 +79,7 @@ enum http_next api_model_get(struct http_exchange *exchange) {
     json_key(&json, "name");
     json_string(&json, loaded.row.name);
     json_key(&json, "epoch");
-    json_integer(&json, loaded.row.epoch);
+    json_integer(&json, dn_model_epoch(loaded.model));
     json_key(&json, "dim");
     json_integer(&json, dn_model_dim(loaded.model));
     json_key(&json, "parameters");

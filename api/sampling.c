@@ -127,7 +127,7 @@ static void write_head(const void *owner, struct json_writer *json) {
     json_key(json, "model");
     json_string(json, run->loaded->row.id);
     json_key(json, "epoch");
-    json_integer(json, run->loaded->row.epoch);
+    json_integer(json, dn_model_epoch(run->loaded->model));
     json_key(json, "seed");
     json_integer(json, (int64_t)sampling->request.seed);
     json_key(json, "sampler");
@@ -174,8 +174,8 @@ void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded
                    .head = write_head,
                    .tail = write_tail,
                    .owner = run},
-        .title =
-            http_format(exchange, "%d samples at epoch %d", sampling->request.n, loaded->row.epoch),
+        .title = http_format(exchange, "%d samples at epoch %d", sampling->request.n,
+                             dn_model_epoch(loaded->model)),
         .look = sampling->look,
         .points = some_points,
         .clear = run_clear,

@@ -83,7 +83,7 @@ enum dn_time_embedding { DN_SINUSOIDAL, DN_LEARNED };
 enum dn_conditioning { DN_ADD, DN_MULTIPLY };
 enum dn_normalization { DN_MINMAX, DN_STANDARDIZE };
 enum dn_loss { DN_MSE, DN_MAE, DN_HUBER };
-enum dn_lr_schedule { DN_LR_CONSTANT, DN_LR_COSINE };
+enum dn_lr_schedule { DN_LR_CONSTANT, DN_LR_COSINE, DN_LR_LINEAR };
 
 /* Limits on a spec; dn_spec_check enforces them. */
 enum {
@@ -147,11 +147,14 @@ struct dn_training_spec {
     double validation_fraction;          /* see dn_source */
     enum dn_normalization normalization; /* from data units to model units: jointly to [-1, 1], or
                                             per axis to mean 0 and variance 1 */
-    double ema_decay; /* 0: none; samples and val_loss then use the raw weights */
+    double ema_decay;    /* 0: none; samples and val_loss then use the raw weights */
+    double weight_decay; /* AdamW: per step, all weights shrink by this times the learning rate */
     enum dn_lr_schedule lr_schedule;
+    int lr_warmup_steps;  /* in which the learning rate first rises from 0; the schedule follows */
     double gradient_clip; /* largest global gradient norm; 0: no clipping */
     double p_uncond;      /* share of points whose label is hidden, so that the model learns to do
                              without (Ho & Salimans 2022); without classes it does nothing */
+    bool keep_best;       /* the model is the one of the epoch with the lowest val_loss, so far */
     int checkpoint_every; /* epochs */
     int threads;          /* that a step is split over; makes no difference to the results */
 };
@@ -275,7 +278,7 @@ struct dn_model;
 void dn_model_free(struct dn_model *model);
 const struct dn_spec *dn_model_spec(const struct dn_model *model);
 int dn_model_dim(const struct dn_model *model);
-int dn_model_epoch(const struct dn_model *model);
+int dn_model_epoch(const struct dn_model *model); /* that its weights are from */
 
 /* The affine transform between data units and model units: model = (data - shift) * scale, per
  * axis. */
@@ -328,7 +331,7 @@ enum dn_status dn_trainer_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
 int dn_trainer_epochs_done(const struct dn_trainer *trainer);
 int64_t dn_trainer_steps_done(const struct dn_trainer *trainer);
 
-/* The model as it is now (EMA weights if the spec has them). */
+/* The model as it is now (EMA weights if the spec has them), or at its best (keep_best). */
 enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **out,
                                 struct dn_error *error);
 

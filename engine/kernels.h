@@ -31,6 +31,7 @@ struct adam_step {
     float rate1, rate2; /* 1 - beta: how fast the moments follow the gradient */
     float correction1, correction2;
     float scale; /* multiplies the gradient first: clipping */
+    float keep;  /* multiplies the parameters first: weight decay */
 };
 
 struct kernels {

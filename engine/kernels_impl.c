@@ -453,7 +453,7 @@ static void adam(size_t n, float *parameters, const float *gradients, float *m, 
         vector denominator = vector_sqrt(second * step.correction2) + step.epsilon;
         store(m + i, first);
         store(v + i, second);
-        store(parameters + i, load(parameters + i) - rate * first / denominator);
+        store(parameters + i, load(parameters + i) * step.keep - rate * first / denominator);
     }
 }
 

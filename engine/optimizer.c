@@ -37,10 +37,16 @@ void optimizer_clear(struct optimizer *optimizer) {
 }
 
 double optimizer_learning_rate(const struct dn_training_spec *spec, int64_t step, int64_t total) {
-    if (spec->lr_schedule == DN_LR_CONSTANT)
-        return spec->learning_rate;
-    double done = (double)(step - 1) / (double)total;
-    return spec->learning_rate * (1 + cos(M_PI * done)) / 2;
+    const int64_t warmup = spec->lr_warmup_steps;
+    if (step <= warmup)
+        return spec->learning_rate * (double)step / (double)warmup;
+    const double done = (double)(step - 1 - warmup) / (double)(total - warmup);
+    switch (spec->lr_schedule) {
+    case DN_LR_CONSTANT: break;
+    case DN_LR_COSINE: return spec->learning_rate * (1 + cos(M_PI * done)) / 2;
+    case DN_LR_LINEAR: return spec->learning_rate * (1 - done);
+    }
+    return spec->learning_rate;
 }
 
 /* base^n by squaring: no library call in a step, and no state that a checkpoint would have to hold.
@@ -68,6 +74,7 @@ double optimizer_step(struct optimizer *optimizer, const struct dn_training_spec
         .correction2 = (float)(1 / (1 - power(beta2, step))),
         .scale = 1,
     };
+    adam.keep = (float)(1 - (double)adam.learning_rate * spec->weight_decay);
     if (spec->gradient_clip > 0 && norm > spec->gradient_clip)
         adam.scale = (float)(spec->gradient_clip / norm);
     k->adam(optimizer->size, parameters, gradients, optimizer->m, optimizer->v, &adam);

@@ -1,5 +1,5 @@
 /*
- * optimizer.h - Adam with its state, learning-rate schedule, gradient clipping and weight
+ * optimizer.h - AdamW with its state, learning-rate schedule, gradient clipping and weight
  * averaging.
  */
 #ifndef ENGINE_OPTIMIZER_H
@@ -23,11 +23,13 @@ enum dn_status optimizer_init(struct optimizer *optimizer, size_t size,
 void optimizer_start(struct optimizer *optimizer, const float *parameters);
 void optimizer_clear(struct optimizer *optimizer);
 
-/* Learning rate of a step (1..total): constant, or half a cosine from learning_rate down to 0
+/* Learning rate of a step (1..total): in the warm-up it rises linearly, and is learning_rate at its
+ * last step; over the rest it is constant, or falls to 0 in a straight line or half a cosine
  * (SGDR's annealing). */
 double optimizer_learning_rate(const struct dn_training_spec *spec, int64_t step, int64_t total);
 
-/* One step with Flux's Adam defaults (beta 0.9 and 0.999, epsilon 1e-8). Returns the gradient's
+/* One step with the usual defaults (beta 0.9 and 0.999, epsilon 1e-8) and decoupled weight decay
+ * (AdamW, Loshchilov & Hutter 2019). Returns the gradient's
  * norm before clipping. */
 double optimizer_step(struct optimizer *optimizer, const struct dn_training_spec *spec,
                       int64_t total_steps, float *parameters, const float *gradients);

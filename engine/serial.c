@@ -83,9 +83,12 @@ void serial_spec(struct serial *serial, struct dn_spec *spec) {
     serial_double(serial, &spec->training.min_snr_gamma);
     serial_double(serial, &spec->training.validation_fraction);
     serial_double(serial, &spec->training.ema_decay);
+    serial_double(serial, &spec->training.weight_decay);
     serial_enum(serial, &spec->training.lr_schedule);
+    serial_int(serial, &spec->training.lr_warmup_steps);
     serial_double(serial, &spec->training.gradient_clip);
     serial_double(serial, &spec->training.p_uncond);
+    serial_enum(serial, &spec->training.keep_best);
     serial_int(serial, &spec->training.checkpoint_every);
     if (serial->mode == SERIAL_READ) /* says how to compute, not what: it is not part of a model */
         spec->training.threads = 1;

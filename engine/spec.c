@@ -15,7 +15,7 @@ const char *const dn_time_embedding_names[] = {"sinusoidal", "learned", NULL};
 const char *const dn_conditioning_names[] = {"add", "multiply", NULL};
 const char *const dn_normalization_names[] = {"minmax", "standardize", NULL};
 const char *const dn_loss_names[] = {"mse", "mae", "huber", NULL};
-const char *const dn_lr_schedule_names[] = {"constant", "cosine", NULL};
+const char *const dn_lr_schedule_names[] = {"constant", "cosine", "linear", NULL};
 const char *const dn_sampler_names[] = {"ddpm", NULL};
 
 const struct dn_preset dn_presets[] = {
@@ -172,7 +172,7 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
         {"network.conditioning", spec->network.conditioning, 0, DN_MULTIPLY},
         {"training.normalization", spec->training.normalization, 0, DN_STANDARDIZE},
         {"training.loss", spec->training.loss, 0, DN_HUBER},
-        {"training.lr_schedule", spec->training.lr_schedule, 0, DN_LR_COSINE},
+        {"training.lr_schedule", spec->training.lr_schedule, 0, DN_LR_LINEAR},
         {"network.hidden_size", spec->network.hidden_size, DN_MIN_HIDDEN_SIZE, DN_MAX_HIDDEN_SIZE},
         {"network.hidden_layers", spec->network.hidden_layers, 1, DN_MAX_HIDDEN_LAYERS},
         {"training.epochs", spec->training.epochs, 1, DN_MAX_EPOCHS},
@@ -181,6 +181,8 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
         {"training.min_snr_gamma", spec->training.min_snr_gamma, 0, 1e6},
         {"training.validation_fraction", spec->training.validation_fraction, 0, 0.9},
         {"training.ema_decay", spec->training.ema_decay, 0, 0.999999},
+        {"training.weight_decay", spec->training.weight_decay, 0, 10},
+        {"training.lr_warmup_steps", spec->training.lr_warmup_steps, 0, 1000000},
         {"training.gradient_clip", spec->training.gradient_clip, 0, 1e9},
         {"training.p_uncond", spec->training.p_uncond, 0, 1},
         {"training.checkpoint_every", spec->training.checkpoint_every, 1, DN_MAX_EPOCHS},
@@ -193,6 +195,13 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
     if (spec->network.hidden_size % 2 != 0)
         return error_set(error, DN_INVALID, "network.hidden_size must be even, got %d",
                          spec->network.hidden_size);
+    size_t n_val = 0;
+    for (int k = 0; k < spec->dataset.source_count && n_val == 0; k++)
+        dn_source_split(spec, k, NULL, &n_val);
+    if (spec->training.keep_best && n_val == 0)
+        return error_set(error, DN_INVALID,
+                         "training.keep_best needs points to validate with: a larger "
+                         "validation_fraction, or more points");
     int64_t steps = (int64_t)spec->training.epochs * dn_spec_steps_per_epoch(spec);
     if (steps > INT32_MAX)
         return error_set(error, DN_INVALID,

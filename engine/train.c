@@ -13,20 +13,10 @@
 #include "engine/data.h"
 #include "engine/diffusion.h"
 #include "engine/internal.h"
+#include "engine/loss.h"
 #include "engine/model.h"
+#include "engine/noised.h"
 #include "engine/optimizer.h"
-#include "engine/random.h"
-
-/* A set of points with noise on them: what one pass of the network sees. */
-struct noised {
-    size_t n;
-    int32_t *t;    /* [n] */
-    int32_t *seen; /* [n] labels as the network sees them: hidden ones are `classes` */
-    float *x_0;    /* [n][dim] */
-    float *target; /* [n][dim] first the noise, then what the network should answer */
-    float *x_t;    /* [n][dim] */
-    float *floats; /* owns the three */
-};
 
 struct dn_trainer {
     struct dn_spec spec;
@@ -53,69 +43,15 @@ struct dn_trainer {
 
     int epoch;
     double last_loss; /* last finite batch loss, for the message when it diverges */
+    float *best;      /* [network.size] the weights with the lowest validation loss so far; NULL
+                         without keep_best */
+    int best_epoch;   /* 0: none yet */
+    double best_loss;
 };
 
-static bool noised_init(struct noised *noised, size_t n, size_t dim, bool labelled) {
-    size_t stride = (n * dim + 15) / 16 * 16;
-    noised->n = n;
-    noised->t = calloc(n ? n : 1, sizeof *noised->t);
-    noised->seen = labelled ? calloc(n ? n : 1, sizeof *noised->seen) : NULL;
-    noised->floats = floats_new(3 * stride);
-    if (!noised->t || !noised->floats || (labelled && !noised->seen))
-        return false;
-    noised->x_0 = noised->floats;
-    noised->target = noised->floats + stride;
-    noised->x_t = noised->floats + 2 * stride;
-    return true;
-}
-
-static void noised_clear(struct noised *noised) {
-    free(noised->t);
-    free(noised->seen);
-    free(noised->floats);
-}
-
-/* Where the randomness of a batch comes from. */
-struct streams {
-    enum random_stream timestep, noise, label;
-};
-static const struct streams batch_streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL};
-static const struct streams validation_streams = {RANDOM_VALIDATION_TIMESTEP,
-                                                  RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL};
-
-/* Hides each label with probability p_uncond. */
-static void hide_labels(struct noised *noised, const struct dn_trainer *trainer, size_t n,
-                        enum random_stream stream, uint32_t step) {
-    enum { RANGE = 1 << 30, RUN = 64 };
-    const double limit = trainer->spec.training.p_uncond * RANGE;
-    int32_t draws[RUN];
-    for (size_t i = 0; i < n; i++) {
-        if (i % RUN == 0)
-            random_integers(trainer->spec.seed, stream, step, i, RUN, RANGE, draws);
-        if (draws[i % RUN] < limit)
-            noised->seen[i] = trainer->network.classes;
-    }
-}
-
-/* Draws t ~ U{1..T} and eps ~ N(0,1) for the first n points, puts the noise on them, and says what
- * the network should make of them. */
-static void noised_draw(struct noised *noised, const struct dn_trainer *trainer, size_t n,
-                        const struct streams *streams, uint32_t step) {
-    const enum dn_prediction prediction = trainer->spec.diffusion.prediction_type;
-    uint64_t seed = trainer->spec.seed;
-    random_integers(seed, streams->timestep, step, 0, n, (uint32_t)trainer->schedule.timesteps,
-                    noised->t);
-    for (size_t i = 0; i < n; i++)
-        noised->t[i]++;
-    random_normals(seed, streams->noise, step, 0, n * (size_t)trainer->dim, noised->target);
-    diffusion_q_sample(&trainer->schedule, noised->t, n, trainer->dim, noised->x_0, noised->target,
-                       noised->x_t);
-    if (prediction != DN_EPSILON)
-        diffusion_target(&trainer->schedule, prediction, noised->t, n, trainer->dim, noised->x_0,
-                         noised->target, noised->target);
-    if (noised->seen)
-        hide_labels(noised, trainer, n, streams->label, step);
-}
+static const struct noised_streams batch_streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL};
+static const struct noised_streams validation_streams = {
+    RANDOM_VALIDATION_TIMESTEP, RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL};
 
 /* The points that the shuffle puts at places first..first+n-1, with fresh noise. */
 static void batch_draw(struct dn_trainer *trainer, size_t first, size_t n) {
@@ -127,7 +63,8 @@ static void batch_draw(struct dn_trainer *trainer, size_t first, size_t n) {
         if (batch->seen)
             batch->seen[i] = trainer->labels[from];
     }
-    noised_draw(batch, trainer, n, &batch_streams, (uint32_t)trainer->optimizer.steps);
+    noised_draw(batch, &trainer->spec, &trainer->schedule, n, &batch_streams,
+                (uint32_t)trainer->optimizer.steps);
 }
 
 /* ------------------------------------------------------------------ life */
@@ -159,10 +96,12 @@ static bool trainer_allocate(struct dn_trainer *trainer, size_t n_val) {
     size_t slots = batch > trainer->rows ? batch : trainer->rows;
     trainer->slots = calloc(slots, sizeof *trainer->slots);
     trainer->row_losses = calloc(trainer->rows, sizeof *trainer->row_losses);
+    const bool keep_best = trainer->spec.training.keep_best;
+    trainer->best = keep_best ? floats_new(trainer->network.size) : NULL;
     return trainer->points && trainer->order && trainer->parameters && trainer->gradients &&
            trainer->slots && trainer->row_losses && (trainer->labels || !labelled) &&
-           noised_init(&trainer->batch, batch, dim, labelled) &&
-           noised_init(&trainer->validation, n_val, dim, labelled);
+           (trainer->best || !keep_best) && noised_init(&trainer->batch, &trainer->spec, batch) &&
+           noised_init(&trainer->validation, &trainer->spec, n_val);
 }
 
 /* Rows whose activations, kept for the way back, fit the second-level cache beside the weights. */
@@ -219,7 +158,8 @@ static enum dn_status trainer_new(const struct dn_spec *spec, const struct dn_da
     trainer_take_data(trainer, data);
     network_initialise(&trainer->network, spec->seed, trainer->parameters);
     optimizer_start(&trainer->optimizer, trainer->parameters);
-    noised_draw(&trainer->validation, trainer, trainer->validation.n, &validation_streams, 0);
+    noised_draw(&trainer->validation, spec, &trainer->schedule, data->n_val, &validation_streams,
+                0);
     *out = trainer;
     return DN_OK;
 }
@@ -251,6 +191,7 @@ void dn_trainer_free(struct dn_trainer *trainer) {
     noised_clear(&trainer->validation);
     network_clear(&trainer->network);
     schedule_clear(&trainer->schedule);
+    free(trainer->best);
     free(trainer->t_weights);
     free(trainer->row_losses);
     free(trainer->slots);
@@ -263,33 +204,6 @@ void dn_trainer_free(struct dn_trainer *trainer) {
 }
 
 /* ------------------------------------------------------------------ one step */
-
-/* One coordinate's loss, and its gradient. */
-static float loss_of(enum dn_loss loss, float difference, float *gradient) {
-    const float size = fabsf(difference);
-    const float sign = difference > 0 ? 1.0f : difference < 0 ? -1.0f : 0;
-    switch (loss) {
-    case DN_MSE: *gradient = 2 * difference; return difference * difference;
-    case DN_MAE: *gradient = sign; return size;
-    case DN_HUBER:
-        *gradient = size <= 1 ? difference : sign;
-        return size <= 1 ? difference * difference / 2 : size - 0.5f;
-    }
-    return 0;
-}
-
-/* The loss of one point, summed over its coordinates; out [dim] becomes its gradient times
- * `weight`. */
-static double loss_gradient(enum dn_loss loss, size_t dim, float *out, const float *target,
-                            float weight) {
-    double sum = 0;
-    for (size_t j = 0; j < dim; j++) {
-        float gradient = 0;
-        sum += (double)loss_of(loss, out[j] - target[j], &gradient);
-        out[j] = weight * gradient;
-    }
-    return sum;
-}
 
 /* A chunk of rows that goes through the network, by all threads of the team. */
 struct chunk {
@@ -326,13 +240,9 @@ static void chunk_rows_part(void *argument, int part) {
         return;
     network_forward(network, chunk->parameters, &trainer->times, &trainer->workspace, chunk->x,
                     chunk->slots, false, first, n);
-    for (size_t i = first; i < first + n; i++) {
-        const float own = trainer->t_weights ? trainer->t_weights[chunk->t[i]] : 1;
-        trainer->row_losses[i] =
-            (double)own * loss_gradient(trainer->spec.training.loss, dim,
-                                        trainer->workspace.out + i * network->dim_ld,
-                                        chunk->target + i * dim, own * chunk->weight);
-    }
+    loss_rows(trainer->spec.training.loss, n, dim, trainer->workspace.out + first * network->dim_ld,
+              network->dim_ld, chunk->target + first * dim, chunk->t + first, trainer->t_weights,
+              chunk->weight, trainer->row_losses + first);
     if (chunk->weight > 0)
         network_backward_rows(network, chunk->parameters, &trainer->times, &trainer->workspace,
                               chunk->slots, first, n);
@@ -391,11 +301,15 @@ static double trainer_gradient(struct dn_trainer *trainer, size_t n) {
     return sum / (double)(n * dim);
 }
 
+/* What samples are made with. */
+static const float *trainer_weights(const struct dn_trainer *trainer) {
+    return trainer->optimizer.average ? trainer->optimizer.average : trainer->parameters;
+}
+
 /* The mean loss of the validation points, under the weights that samples are made with. */
 static double trainer_validate(struct dn_trainer *trainer) {
     const struct noised *set = &trainer->validation;
-    const float *parameters =
-        trainer->optimizer.average ? trainer->optimizer.average : trainer->parameters;
+    const float *parameters = trainer_weights(trainer);
     const size_t dim = (size_t)trainer->dim;
     double sum = 0;
     for (size_t first = 0; first < set->n; first += trainer->rows) {
@@ -453,8 +367,14 @@ enum dn_status dn_trainer_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
     double val_loss = trainer_validate(trainer);
     if (!isfinite(norm_sum) || isinf(val_loss) || (isnan(val_loss) && trainer->validation.n > 0))
         return trainer_diverged(trainer, result, error);
+    trainer->epoch++;
+    if (trainer->best && (trainer->best_epoch == 0 || val_loss < trainer->best_loss)) {
+        memcpy(trainer->best, trainer_weights(trainer), trainer->network.size * sizeof(float));
+        trainer->best_epoch = trainer->epoch;
+        trainer->best_loss = val_loss;
+    }
     *result = (struct dn_epoch){
-        .epoch = ++trainer->epoch,
+        .epoch = trainer->epoch,
         .step = trainer->optimizer.steps,
         .train_loss = loss_sum / (double)n,
         .val_loss = val_loss,
@@ -479,18 +399,18 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
     enum dn_status status = model_new(&trainer->spec, &model, error);
     if (status != DN_OK)
         return status;
-    const float *from =
-        trainer->optimizer.average ? trainer->optimizer.average : trainer->parameters;
-    memcpy(model->parameters, from, trainer->network.size * sizeof *from);
+    const bool is_best = trainer->best_epoch > 0;
+    memcpy(model->parameters, is_best ? trainer->best : trainer_weights(trainer),
+           trainer->network.size * sizeof(float));
     model->transform = trainer->transform;
-    model->epoch = trainer->epoch;
+    model->epoch = is_best ? trainer->best_epoch : trainer->epoch;
     *out = model;
     return DN_OK;
 }
 
 /* The data is not part of it: the spec makes it again. */
 static void serial_trainer(struct serial *serial, struct dn_trainer *trainer) {
-    serial_mark(serial, "denoised train 2");
+    serial_mark(serial, "denoised train 3");
     serial_mark(serial, dn_kernels_name());
     serial_int(serial, &trainer->epoch);
     serial_long(serial, &trainer->optimizer.steps);
@@ -500,6 +420,11 @@ static void serial_trainer(struct serial *serial, struct dn_trainer *trainer) {
     serial_parameters(serial, &trainer->network, trainer->optimizer.v);
     if (trainer->optimizer.average)
         serial_parameters(serial, &trainer->network, trainer->optimizer.average);
+    if (trainer->best) {
+        serial_parameters(serial, &trainer->network, trainer->best);
+        serial_int(serial, &trainer->best_epoch);
+        serial_double(serial, &trainer->best_loss);
+    }
 }
 
 /* A spec as bytes, to tell whether two are the same. */

@@ -178,7 +178,7 @@ Test(kernels, sums_agree_with_double) {
     }
 }
 
-/* Adam of Kingma & Ba, algorithm 1, in double, over a few steps. */
+/* Adam of Kingma & Ba, algorithm 1, with decoupled decay, in double, over a few steps. */
 Test(kernels, adam_and_average_agree_with_double) {
     enum { N = 48, STEPS = 20 };
     FOR_EACH_VARIANT(k) {
@@ -197,6 +197,7 @@ Test(kernels, adam_and_average_agree_with_double) {
                 .correction1 = (float)(1 / (1 - pow(0.9, step))),
                 .correction2 = (float)(1 / (1 - pow(0.999, step))),
                 .scale = 0.5f,
+                .keep = 0.999f,
             };
             k->adam(N, p, g, m, v, &adam);
             k->average(N, mean, p, 0.9f);
@@ -204,8 +205,8 @@ Test(kernels, adam_and_average_agree_with_double) {
                 double gradient = 0.5 * (double)g[i];
                 rm[i] = 0.9 * rm[i] + 0.1 * gradient;
                 rv[i] = 0.999 * rv[i] + 0.001 * gradient * gradient;
-                rp[i] -= 1e-2 * (rm[i] / (1 - pow(0.9, step))) /
-                         (sqrt(rv[i] / (1 - pow(0.999, step))) + 1e-8);
+                rp[i] = 0.999 * rp[i] - 1e-2 * (rm[i] / (1 - pow(0.9, step))) /
+                                            (sqrt(rv[i] / (1 - pow(0.999, step))) + 1e-8);
                 rmean[i] = 0.9 * rmean[i] + 0.1 * rp[i];
             }
             free(g);

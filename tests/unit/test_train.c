@@ -162,7 +162,58 @@ Test(train, resumed_training_ends_in_the_same_bytes) {
     spec.training.loss = DN_HUBER;
     spec.training.min_snr_gamma = 5;
     spec.training.normalization = DN_STANDARDIZE;
+    spec.training.weight_decay = 0.1;
+    spec.training.lr_schedule = DN_LR_LINEAR;
+    spec.training.lr_warmup_steps = 3;
+    spec.training.keep_best = true;
     check_resume(spec);
+}
+
+/* A rate that grows for ever makes the loss rise again; the model is that of the best epoch, before
+ * and after a resume, and it is the one that a training which ends there gives. */
+Test(train, the_best_weights_are_kept) {
+    struct dn_spec spec = small_spec();
+    struct dn_epoch epochs[6];
+    struct dn_model *model, *expected;
+    size_t size;
+    int best = 0;
+    spec.training.learning_rate = 0.2;
+    spec.training.lr_warmup_steps = 300;
+    spec.training.keep_best = true;
+    struct dn_trainer *trainer = trainer_of(&spec);
+    cr_assert_eq(dn_trainer_model(trainer, &model, NULL), DN_OK);
+    cr_assert_eq(dn_model_epoch(model), 0); /* nothing trained yet */
+    dn_model_free(model);
+    train(trainer, 6, epochs);
+    for (int i = 1; i < 6; i++)
+        if (epochs[i].val_loss < epochs[best].val_loss)
+            best = i;
+    cr_assert_lt(best, 5, "the loss was to rise again");
+    unsigned char *state = state_of(trainer, &size);
+    dn_trainer_free(trainer);
+    trainer = trainer_of(&spec);
+    cr_assert_eq(dn_trainer_load(trainer, state, size, NULL), DN_OK);
+    free(state);
+    cr_assert_eq(dn_trainer_model(trainer, &model, NULL), DN_OK);
+    cr_assert_eq(dn_model_epoch(model), best + 1);
+    dn_trainer_free(trainer);
+
+    spec.training.keep_best = false;
+    trainer = trainer_of(&spec);
+    train(trainer, best + 1, epochs);
+    cr_assert_eq(dn_trainer_model(trainer, &expected, NULL), DN_OK);
+    cr_assert_arr_eq(model->parameters, expected->parameters, model->network.size * sizeof(float));
+    dn_trainer_free(trainer);
+    dn_model_free(model), dn_model_free(expected);
+}
+
+Test(train, keeping_the_best_needs_validation) {
+    struct dn_spec spec = small_spec();
+    struct dn_error error;
+    spec.training.keep_best = true;
+    spec.training.validation_fraction = 0.0009; /* of 1 000 points */
+    cr_assert_eq(dn_spec_check(&spec, &error), DN_INVALID);
+    cr_assert(strstr(error.text, "keep_best"));
 }
 
 /* Two patterns, so two classes. */
@@ -317,6 +368,40 @@ Test(optimizer, learning_rate_follows_its_schedule) {
     cr_assert_float_eq(optimizer_learning_rate(&spec, 1, 100), 0.1, 1e-15);
     cr_assert_float_eq(optimizer_learning_rate(&spec, 51, 100), 0.05, 1e-15);
     cr_assert_float_eq(optimizer_learning_rate(&spec, 101, 100), 0, 1e-15);
+    spec.lr_schedule = DN_LR_LINEAR;
+    cr_assert_float_eq(optimizer_learning_rate(&spec, 1, 100), 0.1, 1e-15);
+    cr_assert_float_eq(optimizer_learning_rate(&spec, 26, 100), 0.075, 1e-15);
+    cr_assert_float_eq(optimizer_learning_rate(&spec, 101, 100), 0, 1e-15);
+}
+
+/* 20 steps up to the whole rate, then the schedule over the 80 that are left. */
+Test(optimizer, learning_rate_warms_up_first) {
+    for (int schedule = DN_LR_CONSTANT; schedule <= DN_LR_LINEAR; schedule++) {
+        struct dn_training_spec spec = {.learning_rate = 0.1,
+                                        .lr_schedule = (enum dn_lr_schedule)schedule,
+                                        .lr_warmup_steps = 20};
+        cr_assert_float_eq(optimizer_learning_rate(&spec, 1, 100), 0.005, 1e-15);
+        cr_assert_float_eq(optimizer_learning_rate(&spec, 20, 100), 0.1, 1e-15);
+        cr_assert_float_eq(optimizer_learning_rate(&spec, 21, 100), 0.1, 1e-15);
+        double half = schedule == DN_LR_CONSTANT ? 0.1 : 0.05;
+        cr_assert_float_eq(optimizer_learning_rate(&spec, 61, 100), half, 1e-15);
+        spec.lr_warmup_steps = 200; /* longer than the training */
+        cr_assert_float_eq(optimizer_learning_rate(&spec, 100, 100), 0.05, 1e-15);
+    }
+}
+
+/* Without a gradient, decay alone moves the weights: by lr x decay of themselves at each step. */
+Test(optimizer, weights_decay_apart_from_the_gradient) {
+    float parameters[16] = {1, -2}, gradients[16] = {0};
+    struct dn_training_spec spec = {.learning_rate = 0.1, .weight_decay = 0.5};
+    struct optimizer optimizer;
+    cr_assert_eq(optimizer_init(&optimizer, 16, &spec, NULL), DN_OK);
+    for (int step = 0; step < 3; step++)
+        optimizer_step(&optimizer, &spec, 10, parameters, gradients);
+    cr_assert_float_eq(parameters[0], pow(0.95, 3), 1e-6);
+    cr_assert_float_eq(parameters[1], -2 * pow(0.95, 3), 1e-6);
+    cr_assert_eq(optimizer.m[0], 0);
+    optimizer_clear(&optimizer);
 }
 
 /* The first Adam step moves each parameter by the learning rate against the sign of its gradient;
