@@ -10,7 +10,7 @@ import time
 
 import numpy
 import pytest
-from conftest import PATIENCE
+from conftest import PATIENCE, QUICK
 
 HEAVY = {  # minutes of sampling for one request
     "dataset": {"name": "spiral", "n": 100},
@@ -193,7 +193,10 @@ def test_a_vanished_waiter_is_forgotten(server):
 
 def test_a_stop_cuts_what_is_being_made(heavy):
     """The client can tell: a chunked body without its end. The server does not wait for anybody."""
-    client = connect(heavy, "/v1/datasets/spiral/points?n=100000", buffer=4096)
+    quick = heavy.submit(QUICK)
+    assert heavy.wait(quick)["status"] == "succeeded"
+    # 9 MB: more than the kernel keeps for a client that does not read
+    client = connect(heavy, f"/v1/models/{quick}/trajectories?n=20000", buffer=4096)
     eventually(lambda: metric(heavy, "http_streams") == 1)  # first: the one sampler thread is free for it
     sampling = connect(heavy, heavy.model + "/samples.csv?n=100000")
     eventually(lambda: metric(heavy, "http_requests_in_flight") == 3)  # with this question itself
