@@ -63,7 +63,7 @@ LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all run demo test test-binaries lint openapi format clean help deps deps-test bench bench-peers
+.PHONY: all run demo test test-binaries test-floats lint openapi format clean help deps deps-test bench bench-peers
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -128,6 +128,12 @@ test-binaries: $(UNIT_TESTS)
 $B/tests/%: tests/unit/%.c $(LIBRARIES)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ $< $(LIBRARIES) -lcriterion $(LDLIBS)
+
+$B/floats: tests/floats/floats.c $B/libapi.a
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libapi.a -lm -lpthread
+
+test-floats: $B/floats ## write and read back every one of the 2^32 floats (minutes)
+	$B/floats $$(nproc)
 
 lint: deps-test ## formatting, clang-tidy, and both compilers with warnings as errors
 	sh tests/lint.sh

@@ -291,6 +291,46 @@ void dn_model_save(const struct dn_model *model, void *bytes);
 enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **out,
                              struct dn_error *error);
 
+/* A model's weights from outside: names and shapes as PyTorch's Linear and Embedding have them,
+ * without padding. With h_0 = x (model units) and layers l = 0..L-1,
+ *
+ *     h_{l+1} = swish(h_l W_l^T + b_l (+ or *) e_l),    output = h_L W^T + b
+ *
+ *     layers.l.weight W_l [H][dim or H],  layers.l.bias b_l [H],  out.weight W [dim][H],  out.bias
+ *     e_l: learned: row t-1 of layers.l.time.weight [T][H]; sinusoidal: s(t) V^T + v with
+ *          layers.l.time.weight V [H][H], layers.l.time.bias v [H], and s(t) [H] as in
+ * spec.network; with classes plus a row of layers.l.label.weight [classes + 1][H], the last one for
+ *          points without a label
+ */
+struct dn_tensor {
+    char name[48];
+    int rank;     /* 1 or 2 */
+    int shape[2]; /* shape[1] is 1 for rank 1 */
+};
+
+/* How many tensors a model with this checked spec has, and which is number i. */
+int dn_spec_tensor_count(const struct dn_spec *spec);
+void dn_spec_tensor(const struct dn_spec *spec, int i, struct dn_tensor *out);
+
+/* Copies the values of tensor i, row-major in its shape. */
+void dn_model_tensor(const struct dn_model *model, int i, float *out);
+
+/* The range of the training data in model units [dim], which estimates are clipped to. */
+void dn_model_range(const struct dn_model *model, float *low, float *high);
+
+/* What a model is made of. Nothing is kept. */
+struct dn_model_parts {
+    const struct dn_spec *spec;
+    int epoch;                   /* 1.. */
+    const double *shift, *scale; /* [dim], see dn_model_transform; scale > 0 */
+    const float *low, *high;     /* [dim], see dn_model_range */
+    const float *const *tensors; /* [dn_spec_tensor_count], each row-major in its shape */
+};
+
+/* DN_INVALID and what is wrong if the spec is, or a number is not finite or out of range. */
+enum dn_status dn_model_build(const struct dn_model_parts *parts, struct dn_model **out,
+                              struct dn_error *error);
+
 /* ------------------------------------------------------------------ training */
 
 struct dn_trainer;

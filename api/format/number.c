@@ -1,16 +1,19 @@
 #include "api/format/number.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Powers of ten are exact in double up to 10^22. */
-static const double powers[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+static const double powers[] = {1,    1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+enum { EXACT_POWER = 22 };
 
-static const double inverse_powers[] = {1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8};
+static const double inverse_powers[] = {1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9};
 
 size_t double_text(char out[DOUBLE_TEXT], double x) {
     int length = 0;
@@ -22,85 +25,111 @@ size_t double_text(char out[DOUBLE_TEXT], double x) {
     return (size_t)length;
 }
 
-static size_t float_text_slow(char out[FLOAT_TEXT], float x) {
-    int length = 0;
-    for (int digits = 6; digits <= 9; digits++) {
-        length = snprintf(out, FLOAT_TEXT, "%.*g", digits, (double)x);
-        if (strtof(out, NULL) == x)
-            break;
-    }
-    return (size_t)length;
-}
-
 /* Two digits at a time. */
 static const char pairs[] =
     "00010203040506070809101112131415161718192021222324252627282930313233343536"
     "37383940414243444546474849505152535455565758596061626364656667686970717273"
     "7475767778798081828384858687888990919293949596979899";
 
-/* Writes mantissa (1..10^9) / 10^decimals; decimals may be negative. */
-static size_t put_fixed(char *out, uint32_t mantissa, int decimals) {
-    char digits[10];
+/* The digits of a mantissa (1..10^9), right-aligned; returns where they begin. */
+static int put_digits(char digits[10], uint32_t mantissa) {
     int first = 10;
     for (; mantissa >= 10; mantissa /= 100)
         memcpy(digits + (first -= 2), pairs + 2 * (mantissa % 100), 2);
     if (mantissa > 0)
         digits[--first] = (char)('0' + mantissa);
-    const int count = 10 - first, whole = count - decimals;
+    return first;
+}
+
+/* Writes `count` digits with the point after the first `whole` of them, which may be none. */
+static size_t put_fixed(char *out, const char *digits, int count, int whole) {
     char *at = out;
     if (whole <= 0) {
         *at++ = '0';
         *at++ = '.';
         for (int i = whole; i < 0; i++)
             *at++ = '0';
-        memcpy(at, digits + first, (size_t)count);
+        memcpy(at, digits, (size_t)count);
         return (size_t)(at + count - out);
     }
     for (int i = 0; i < whole; i++)
-        *at++ = i < count ? digits[first + i] : '0';
-    if (decimals > 0) {
+        *at++ = i < count ? digits[i] : '0';
+    if (whole < count) {
         *at++ = '.';
-        memcpy(at, digits + first + whole, (size_t)decimals);
-        at += decimals;
+        memcpy(at, digits + whole, (size_t)(count - whole));
+        at += count - whole;
     }
     return (size_t)(at - out);
 }
 
-/* Common magnitudes are scaled to an integer of nine digits in double, whose error (1e-16) is far
- * below half the distance to the next float (3e-8). Then digits are dropped as long as what is left
- * is nearer than that. */
+/* Writes d.ddd e exponent. */
+static size_t put_scientific(char *out, const char *digits, int count, int exponent) {
+    char *at = out + put_fixed(out, digits, count, 1);
+    *at++ = 'e';
+    if (exponent < 0)
+        *at++ = '-';
+    const int size = exponent < 0 ? -exponent : exponent;
+    if (size >= 10)
+        *at++ = (char)('0' + size / 10);
+    *at++ = (char)('0' + size % 10);
+    return (size_t)(at - out);
+}
+
+/* x 10^power, right to a few units in the last place of a double. */
+static double scale(double x, int power) {
+    for (; power > EXACT_POWER; power -= EXACT_POWER)
+        x *= powers[EXACT_POWER];
+    for (; power < -EXACT_POWER; power += EXACT_POWER)
+        x /= powers[EXACT_POWER];
+    return power < 0 ? x / powers[-power] : x * powers[power];
+}
+
+enum { DOUBLE_BIAS = 1023, DOUBLE_FRACTION = 52, LEAST_UNIT = -150 };
+
+static double power_of_two(int exponent) {
+    const uint64_t bits = (uint64_t)(DOUBLE_BIAS + exponent) << DOUBLE_FRACTION;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* The number is scaled to an integer of nine digits in double, whose error (some 1e-16 of it) is
+ * far below half the distance to the next float (3e-8 of it). Then digits are dropped as long as
+ * what is left is nearer than that. */
 size_t float_text(char out[FLOAT_TEXT], float x) {
     const double size = fabs((double)x);
+    const size_t sign = signbit(x) ? 1 : 0;
+    out[0] = '-';
     if (x == 0) {
-        const char *zero = signbit(x) ? "-0" : "0";
-        memcpy(out, zero, strlen(zero));
-        return strlen(zero);
+        out[sign] = '0';
+        return sign + 1;
     }
-    if (size < 1e-4 || size >= 1e6)
-        return float_text_slow(out, x);
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    const int exponent = (int)(bits >> 23 & 0xff) - 127; /* 2^exponent <= size */
-    int whole = (exponent * 1233 >> 12) + 1;             /* digits before the point, or one less */
+    uint64_t bits;
+    memcpy(&bits, &size, sizeof bits);
+    const int exponent = (int)(bits >> DOUBLE_FRACTION) - DOUBLE_BIAS; /* 2^exponent <= size */
+    const int whole = (exponent * 1233 >> 12) + 1; /* digits before the point, or one less */
     int decimals = 9 - whole;
-    double scaled = size * powers[decimals];
+    double scaled = scale(size, decimals);
     if (scaled >= 1e9)
-        scaled = size * powers[--decimals];
-    /* half a unit in the last place; a quarter below a power of two */
-    const int unit = exponent - 24 - ((bits & 0x7fffff) == 0);
-    const uint64_t unit_bits = (uint64_t)(1023 + unit) << 52;
-    double reach;
-    memcpy(&reach, &unit_bits, sizeof reach); /* 2^unit */
-    reach *= 0.999 * powers[decimals];
+        scaled = scale(size, --decimals);
+    /* half a unit in the last place; a quarter below a power of two; subnormal units are all the
+     * same */
+    const bool is_power = bits << (64 - DOUBLE_FRACTION) == 0;
+    const int unit = exponent - 24 - is_power;
+    const double half = power_of_two(unit < LEAST_UNIT ? LEAST_UNIT : unit);
+    const double reach = 0.9999999 * scale(half, decimals);
     uint32_t mantissa = (uint32_t)(scaled + 0.5);
-    for (int drop = 1; drop <= 8; drop++) {
+    for (int drop = 1; drop <= 9; drop++) {
         uint32_t shorter = (uint32_t)(scaled * inverse_powers[drop] + 0.5);
         if (fabs(shorter * powers[drop] - scaled) >= reach)
             break;
         mantissa = shorter;
         decimals--;
     }
-    const size_t sign = x < 0;
-    out[0] = '-';
-    return sign + put_fixed(out + sign, mantissa, decimals);
+    char digits[10];
+    const int first = put_digits(digits, mantissa), count = 10 - first;
+    const int leading = count - decimals; /* digits before the point; negative: zeros after it */
+    if (leading > -4 && leading <= 9)
+        return sign + put_fixed(out + sign, digits + first, count, leading);
+    return sign + put_scientific(out + sign, digits + first, count, leading - 1);
 }

@@ -8,9 +8,10 @@
 
 enum { FLOAT_TEXT = 16, DOUBLE_TEXT = 32 };
 
-/* Writes x with as few of 6..9 digits as round-trip a float; no NUL; returns the length. x must be
- * finite. */
+/* Writes x with as few digits as read back as the same float (strtof), at most nine, and never
+ * longer than "%.9g" does; no NUL; returns the length. x must be finite. */
 size_t float_text(char out[FLOAT_TEXT], float x);
-size_t double_text(char out[DOUBLE_TEXT], double x); /* the same for a double, 15..17 digits */
+/* The same for a double, in 15 to 17 digits. */
+size_t double_text(char out[DOUBLE_TEXT], double x);
 
 #endif

@@ -1,0 +1,183 @@
+/* Weights from outside: every parameter has one name, and a model made of them is the same model.
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/denoise.h"
+
+enum { MOST_TENSORS = 64 };
+
+/* A model's parts, and room for them. */
+struct taken {
+    struct dn_model_parts parts;
+    double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
+    float low[DN_MAX_DIM], high[DN_MAX_DIM];
+    float *tensors[MOST_TENSORS];
+    int count;
+};
+
+static struct dn_model *trained(const struct dn_spec *spec) {
+    struct dn_trainer *trainer;
+    struct dn_model *model;
+    struct dn_epoch epoch;
+    struct dn_error error;
+    cr_assert_eq(dn_trainer_new(spec, NULL, &trainer, &error), DN_OK, "%s", error.text);
+    cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, &error), DN_OK, "%s", error.text);
+    cr_assert_eq(dn_trainer_model(trainer, &model, &error), DN_OK, "%s", error.text);
+    dn_trainer_free(trainer);
+    return model;
+}
+
+static size_t size_of(const struct dn_tensor *tensor) {
+    return (size_t)tensor->shape[0] * (size_t)tensor->shape[1];
+}
+
+static void take(struct taken *taken, const struct dn_model *model) {
+    const struct dn_spec *spec = dn_model_spec(model);
+    dn_model_transform(model, taken->shift, taken->scale);
+    dn_model_range(model, taken->low, taken->high);
+    taken->count = dn_spec_tensor_count(spec);
+    cr_assert_leq(taken->count, MOST_TENSORS);
+    for (int i = 0; i < taken->count; i++) {
+        struct dn_tensor tensor;
+        dn_spec_tensor(spec, i, &tensor);
+        taken->tensors[i] = malloc(size_of(&tensor) * sizeof(float));
+        dn_model_tensor(model, i, taken->tensors[i]);
+    }
+    taken->parts = (struct dn_model_parts){.spec = spec,
+                                           .epoch = dn_model_epoch(model),
+                                           .shift = taken->shift,
+                                           .scale = taken->scale,
+                                           .low = taken->low,
+                                           .high = taken->high,
+                                           .tensors = (const float *const *)taken->tensors};
+}
+
+static void give_back(struct taken *taken) {
+    for (int i = 0; i < taken->count; i++)
+        free(taken->tensors[i]);
+}
+
+static struct dn_spec spec_of(int variation) {
+    struct dn_spec spec = dn_presets[1].spec;
+    spec.dataset.sources[0].n = 200;
+    spec.network.hidden_size = 10;
+    spec.network.hidden_layers = 1 + variation % 3;
+    spec.network.time_embedding = variation & 1 ? DN_LEARNED : DN_SINUSOIDAL;
+    if (variation & 2) {
+        spec.dataset.source_count = spec.dataset.classes = 3;
+        spec.dataset.sources[1] = spec.dataset.sources[2] = spec.dataset.sources[0];
+        spec.dataset.sources[1].pattern = DN_MOONS;
+    }
+    return spec;
+}
+
+Test(tensors, every_parameter_has_one_name) {
+    for (int variation = 0; variation < 12; variation++) {
+        struct dn_spec spec = spec_of(variation);
+        int64_t total = 0;
+        const int count = dn_spec_tensor_count(&spec);
+        for (int i = 0; i < count; i++) {
+            struct dn_tensor tensor, other;
+            dn_spec_tensor(&spec, i, &tensor);
+            total += (int64_t)size_of(&tensor);
+            cr_assert(tensor.rank == 2 || (tensor.rank == 1 && tensor.shape[1] == 1));
+            for (int j = 0; j < i; j++) {
+                dn_spec_tensor(&spec, j, &other);
+                cr_assert_str_neq(tensor.name, other.name);
+            }
+        }
+        cr_assert_eq(total, dn_spec_parameters(&spec));
+    }
+}
+
+Test(tensors, names_and_shapes_are_those_of_linear_layers_and_embeddings) {
+    static const struct dn_tensor sinusoidal[] = {
+        {"layers.0.weight", 2, {10, 2}},
+        {"layers.0.bias", 1, {10, 1}},
+        {"layers.0.time.weight", 2, {10, 10}},
+        {"layers.0.time.bias", 1, {10, 1}},
+        {"out.weight", 2, {2, 10}},
+        {"out.bias", 1, {2, 1}},
+    };
+    static const struct dn_tensor learned[] = {
+        {"layers.0.weight", 2, {10, 2}},
+        {"layers.0.bias", 1, {10, 1}},
+        {"layers.0.time.weight", 2, {40, 10}},
+        {"layers.0.label.weight", 2, {4, 10}},
+    };
+    struct dn_spec spec = spec_of(0);
+    cr_assert_eq(dn_spec_tensor_count(&spec), 6);
+    for (int which = 0; which < 2; which++) {
+        for (int i = 0; i < (which == 0 ? 6 : 4); i++) {
+            const struct dn_tensor *wanted = which == 0 ? &sinusoidal[i] : &learned[i];
+            struct dn_tensor tensor;
+            dn_spec_tensor(&spec, i, &tensor);
+            cr_assert_str_eq(tensor.name, wanted->name);
+            cr_assert_eq(tensor.rank, wanted->rank);
+            cr_assert_arr_eq(tensor.shape, wanted->shape, sizeof tensor.shape);
+        }
+        spec = spec_of(3);
+        spec.network.hidden_layers = 1;
+    }
+}
+
+Test(tensors, a_model_made_of_its_parts_is_the_same_model) {
+    for (int variation = 0; variation < 6; variation++) {
+        const struct dn_spec spec = spec_of(variation);
+        struct dn_model *model = trained(&spec), *again;
+        struct taken taken = {0};
+        struct dn_error error;
+        take(&taken, model);
+        cr_assert_eq(dn_model_build(&taken.parts, &again, &error), DN_OK, "%s", error.text);
+        const size_t size = dn_model_bytes(model);
+        cr_assert_eq(dn_model_bytes(again), size);
+        unsigned char *a = malloc(size), *b = malloc(size);
+        dn_model_save(model, a);
+        dn_model_save(again, b);
+        cr_assert_arr_eq(a, b, size);
+        free(a);
+        free(b);
+        give_back(&taken);
+        dn_model_free(model);
+        dn_model_free(again);
+    }
+}
+
+static void refuse(struct taken *taken, const char *word) {
+    struct dn_model *model = NULL;
+    struct dn_error error;
+    cr_assert_eq(dn_model_build(&taken->parts, &model, &error), DN_INVALID, "%s", word);
+    cr_assert_null(model);
+    cr_assert(strstr(error.text, word), "%s: %s", word, error.text);
+}
+
+Test(tensors, parts_that_are_wrong_are_refused) {
+    struct dn_spec spec = spec_of(0);
+    struct dn_model *model = trained(&spec);
+    struct taken taken = {0};
+    take(&taken, model);
+#define WRONG(place, value, word)                                                                  \
+    do {                                                                                           \
+        __typeof__(place) before = place;                                                          \
+        place = value;                                                                             \
+        refuse(&taken, word);                                                                      \
+        place = before;                                                                            \
+    } while (0)
+    WRONG(taken.parts.epoch, 0, "epoch");
+    WRONG(taken.shift[1], NAN, "axis 1");
+    WRONG(taken.scale[0], 0, "axis 0");
+    WRONG(taken.scale[0], -1, "axis 0");
+    WRONG(taken.scale[0], INFINITY, "axis 0");
+    WRONG(taken.low[1], 2, "axis 1");
+    WRONG(taken.high[1], INFINITY, "axis 1");
+    WRONG(taken.tensors[0][19], NAN, "layers.0.weight: value 19");
+    WRONG(taken.tensors[taken.count - 1][1], -INFINITY, "out.bias: value 1");
+    struct dn_spec wrong = spec;
+    wrong.network.hidden_size = 7;
+    WRONG(taken.parts.spec, &wrong, "hidden_size");
+    give_back(&taken);
+    dn_model_free(model);
+}
