@@ -86,7 +86,7 @@ $B/%.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # The engine's computing deserves -O3; the kernels are compiled once per instruction set, with fused multiply-add.
-$B/engine/%.o: CFLAGS_OPT := $(subst -O2,-O3,$(CFLAGS_OPT))
+$B/engine/%.o: CFLAGS_OPT := $(subst -O2,-O3,$(CFLAGS_OPT)) -fno-math-errno
 $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o): $B/engine/kernels_%.o: engine/kernels_impl.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -ffp-contract=fast $(KERNEL_FLAGS_$*) -DKERNELS_VARIANT=$* -c -o $@ $<

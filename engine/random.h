@@ -25,6 +25,9 @@ enum random_stream {
     RANDOM_REVERSE = 9, /* z on the way back; step = t */
     RANDOM_LABEL = 20,  /* whether a point's label is hidden; step = training step */
     RANDOM_VALIDATION_LABEL = 21,
+    RANDOM_FORWARD = 30,    /* noise of the forward process; step = t */
+    RANDOM_DIRECTION = 31,  /* that points are projected on; step = number of the direction */
+    RANDOM_EVALUATION = 32, /* noised points that a denoiser is judged by */
 };
 
 /* The block of four 32-bit words at an address. Key = seed, counter = (index low, index high, step,
