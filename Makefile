@@ -36,10 +36,10 @@ endif
 CFLAGS   += -std=gnu17 -g $(CFLAGS_OPT) -ffp-contract=off $(WARNINGS) $(HARDENING)
 CPPFLAGS += -I. -D_GNU_SOURCE -MMD -MP
 LDFLAGS  += -pie -Wl,-z,relro,-z,now
-LDLIBS   := -lmicrohttpd -lcjson -lsqlite3 -lcgif -lz -lm -lpthread
+LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lcgif -lz -lm -lpthread
 
-PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libcjson-dev libsqlite3-dev libcgif-dev zlib1g-dev
-PACKAGES_TEST  := libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema curl clang llvm clang-format clang-tidy
+PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev libcgif-dev zlib1g-dev
+PACKAGES_TEST  := libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema curl openssl clang llvm clang-format clang-tidy
 
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline

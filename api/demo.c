@@ -75,7 +75,8 @@ static void stop_server(struct demo *demo) {
 static cJSON *ask(const struct demo *demo, const char *method, const char *path, const char *json) {
     struct buffer body = {0};
     char error[200] = "no answer";
-    int status = client_request(host, demo->port, method, path, json, REQUEST_SECONDS, &body);
+    const struct client_server server = {.host = host, .port = demo->port};
+    int status = client_request(&server, method, path, json, REQUEST_SECONDS, &body);
     cJSON *answer = NULL;
     if (status >= 200 && status < 300)
         answer = json_read(body.data, strlen(body.data), MOST_VALUES, error, sizeof error);

@@ -12,7 +12,8 @@ struct service *service_of(struct http_exchange *exchange) {
 struct json_writer json_reply(struct http_exchange *exchange, int status) {
     exchange->response.status = status;
     exchange->response.content_type = "application/json";
-    return (struct json_writer){.out = &exchange->response.body, .is_answer = true};
+    return (struct json_writer){
+        .out = &exchange->response.body, .is_answer = true, .base_path = http_base_path(exchange)};
 }
 
 cJSON *json_body(struct http_exchange *exchange, size_t max_values) {
@@ -70,8 +71,9 @@ void write_links(struct json_writer *json, const struct link *links, size_t coun
     json_key(json, "links");
     json_open(json, '{');
     for (size_t i = 0; i < count; i++) {
-        char url[128];
-        snprintf(url, sizeof url, "%s%s%s", links[i].base, id, links[i].rest);
+        char url[512];
+        snprintf(url, sizeof url, "%s%s%s%s", json->base_path ? json->base_path : "", links[i].base,
+                 id, links[i].rest);
         json_key(json, links[i].name);
         json_string(json, url);
     }

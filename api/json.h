@@ -26,7 +26,8 @@ cJSON *json_read(const char *text, size_t length, size_t max_values, char *error
 struct json_writer {
     struct buffer *out;
     bool needs_comma;
-    bool is_answer; /* ends with a newline, as a terminal likes it */
+    bool is_answer;        /* ends with a newline, as a terminal likes it */
+    const char *base_path; /* what links start with; NULL: nothing */
     int depth;
 };
 

@@ -269,6 +269,15 @@ static void write_answers(const struct http_route *route, const struct operation
     json_close(json, '}');
 }
 
+/* A server without keys asks for none, so a key is always optional here. */
+static void write_security(const struct http_route *route, struct json_writer *json) {
+    const enum auth_scope scope = http_scope(route);
+    json_key(json, "security");
+    json_raw(json, scope == AUTH_NONE ? "[]" : "[{},{\"bearerAuth\":[]}]");
+    if (scope > AUTH_NONE)
+        member(json, "x-scope", auth_scope_names[scope]);
+}
+
 static void write_operation(const struct http_route *route, struct json_writer *json) {
     const struct operation *operation = route->description;
     char method[8] = "";
@@ -282,6 +291,7 @@ static void write_operation(const struct http_route *route, struct json_writer *
     json_string(json, operation->tag);
     json_close(json, ']');
     member(json, "summary", route->summary);
+    write_security(route, json);
     write_parameters(route, operation, json);
     if (operation->body) {
         json_key(json, "requestBody");
@@ -346,6 +356,18 @@ static void write_components(struct json_writer *json) {
     buffer_append(json->out, ",", 1);
     buffer_append(json->out, first, (size_t)(last - first));
     json_close(json, '}');
+    json_key(json, "securitySchemes");
+    json_open(json, '{');
+    json_key(json, "bearerAuth");
+    json_open(json, '{');
+    member(json, "type", "http");
+    member(json, "scheme", "bearer");
+    member(json, "description",
+           "An API key, if the server was started with --api-keys. A key with the scope write may "
+           "do everything, one with the scope read whatever changes nothing; x-scope says what an "
+           "operation needs.");
+    json_close(json, '}');
+    json_close(json, '}');
     json_close(json, '}');
 }
 
@@ -367,7 +389,11 @@ enum http_next api_openapi(struct http_exchange *exchange) {
     json_raw(&json, "{\"name\":\"MIT\",\"identifier\":\"MIT\"}");
     json_close(&json, '}');
     json_key(&json, "servers");
-    json_raw(&json, "[{\"url\":\"/\"}]");
+    json_open(&json, '[');
+    json_open(&json, '{');
+    member(&json, "url", json.base_path[0] ? json.base_path : "/");
+    json_close(&json, '}');
+    json_close(&json, ']');
     write_paths(&json);
     write_components(&json);
     json_close(&json, '}');

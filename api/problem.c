@@ -10,6 +10,8 @@ static const struct {
     const char *title;
 } titles[] = {
     {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {406, "Not Acceptable"},
@@ -42,7 +44,7 @@ static struct json_writer open_problem(struct http_exchange *exchange, int statu
     struct json_writer json = {.out = &exchange->response.body, .is_answer = true};
     json_open(&json, '{');
     json_key(&json, "type");
-    json_string(&json, http_format(exchange, "/docs#%s", code));
+    json_string(&json, http_format(exchange, "%s/docs#%s", http_base_path(exchange), code));
     json_key(&json, "title");
     json_string(&json, title_of(status));
     json_key(&json, "status");

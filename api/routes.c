@@ -8,14 +8,18 @@
 
 enum { SMALL_BODY = 256 << 10, NOISE_BODY = 8 << 20 };
 
-/* operationId, tag, query, body, status and answer when all is well, what else may come */
-#define OPERATION(...) (&(const struct operation){__VA_ARGS__})
-#define READ_ERRORS    "404 for an unknown id, 422 for wrong parameters."
-#define FORMAT_ERRORS  "404 for an unknown id, 406, 422 for wrong parameters."
+/* operationId, tag, query, body, status and answer when all is well, what else may come; the name
+ * says who may (enum http_access) */
+#define OPERATION(...)       &(const struct operation){__VA_ARGS__}, HTTP_BY_METHOD
+#define READ_OPERATION(...)  &(const struct operation){__VA_ARGS__}, HTTP_READS
+#define OPEN_OPERATION(...)  &(const struct operation){__VA_ARGS__}, HTTP_OPEN
+#define PROBE_OPERATION(...) &(const struct operation){__VA_ARGS__}, HTTP_PROBE
+#define READ_ERRORS          "404 for an unknown id, 422 for wrong parameters."
+#define FORMAT_ERRORS        "404 for an unknown id, 406, 422 for wrong parameters."
 
 const struct http_route api_routes[] = {
     {"GET", "/", NULL, api_index, NO_BODY, "This list.",
-     OPERATION("getIndex", "operations", NULL, NULL, 200, "Index", "422.")},
+     OPEN_OPERATION("getIndex", "operations", NULL, NULL, 200, "Index", "422.")},
     {"POST", "/v1/jobs", NULL, api_job_create, JSON_BODY(SMALL_BODY), "Queue a training.",
      OPERATION("createJob", "jobs", &create_fields, "JobRequest", 201, "Job",
                "400, 413, 415, 422 with all wrong fields, 429 when the queue is full, 507.")},
@@ -47,15 +51,15 @@ const struct http_route api_routes[] = {
      OPERATION("getSamples", "models", &sample_fields, NULL, 200, "Samples", FORMAT_ERRORS)},
     {"POST", "/v1/models/{id}/samples", "json csv npy svg png txt", api_samples,
      JSON_BODY(NOISE_BODY), "The same, with the request as JSON.",
-     OPERATION("postSamples", "models", NULL, "SampleRequest", 200, "Samples", FORMAT_ERRORS)},
+     READ_OPERATION("postSamples", "models", NULL, "SampleRequest", 200, "Samples", FORMAT_ERRORS)},
     {"GET", "/v1/models/{id}/trajectories", "json ndjson npy png gif txt", api_trajectories,
      NO_BODY, "The whole way from noise to points.",
      OPERATION("getTrajectories", "models", &trajectory_fields, NULL, 200, "Trajectories",
                FORMAT_ERRORS)},
     {"POST", "/v1/models/{id}/trajectories", "json ndjson npy png gif txt", api_trajectories,
      JSON_BODY(NOISE_BODY), "The same, with the request as JSON.",
-     OPERATION("postTrajectories", "models", NULL, "TrajectoryRequest", 200, "Trajectories",
-               FORMAT_ERRORS)},
+     READ_OPERATION("postTrajectories", "models", NULL, "TrajectoryRequest", 200, "Trajectories",
+                    FORMAT_ERRORS)},
     {"GET", "/v1/datasets", "json", api_dataset_list, NO_BODY, "The data sets.",
      OPERATION("listDatasets", "datasets", NULL, NULL, 200, "DatasetList", "422.")},
     {"GET", "/v1/datasets/{id}", "json", api_dataset_get, NO_BODY, "One data set.",
@@ -64,15 +68,16 @@ const struct http_route api_routes[] = {
      "A draw from it.",
      OPERATION("getPoints", "datasets", &draw_fields, NULL, 200, "DatasetPoints", FORMAT_ERRORS)},
     {"GET", "/livez", NULL, api_livez, NO_BODY, "The process runs.",
-     OPERATION("getLivez", "operations", NULL, NULL, 200, "Health", "422.")},
+     PROBE_OPERATION("getLivez", "operations", NULL, NULL, 200, "Health", "422.")},
     {"GET", "/readyz", NULL, api_readyz, NO_BODY, "The service works.",
-     OPERATION("getReadyz", "operations", NULL, NULL, 200, "Health", "503 when it does not.")},
+     PROBE_OPERATION("getReadyz", "operations", NULL, NULL, 200, "Health",
+                     "503 when it does not.")},
     {"GET", "/metrics", NULL, api_metrics, NO_BODY, "Numbers for Prometheus.",
      OPERATION("getMetrics", "operations", NULL, NULL, 200, NULL, "422, 503.")},
     {"GET", "/version", NULL, api_version, NO_BODY, "What this server is.",
      OPERATION("getVersion", "operations", NULL, NULL, 200, "Version", "422.")},
     {"GET", "/openapi.json", NULL, api_openapi, NO_BODY, "This interface, as OpenAPI 3.1.",
-     OPERATION("getOpenApi", "operations", NULL, NULL, 200, "OpenApi", "422.")},
+     OPEN_OPERATION("getOpenApi", "operations", NULL, NULL, 200, "OpenApi", "422.")},
 };
 const size_t api_route_count = sizeof api_routes / sizeof api_routes[0];
 

@@ -1,5 +1,6 @@
 #include "server/client.h"
 
+#include <gnutls/gnutls.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,10 +29,49 @@ static int connect_to(const char *host, int port, int timeout_seconds) {
     return fd;
 }
 
-static bool send_all(int fd, const struct buffer *bytes) {
+/* A socket, with a TLS session on it or not. */
+struct line {
+    int fd;
+    gnutls_session_t tls; /* NULL: none */
+    gnutls_certificate_credentials_t credentials;
+};
+
+static bool start_tls(struct line *line, int timeout_seconds) {
+    if (gnutls_certificate_allocate_credentials(&line->credentials) < 0 ||
+        gnutls_init(&line->tls, GNUTLS_CLIENT) < 0)
+        return false;
+    gnutls_set_default_priority(line->tls);
+    gnutls_credentials_set(line->tls, GNUTLS_CRD_CERTIFICATE, line->credentials);
+    gnutls_transport_set_int(line->tls, line->fd);
+    gnutls_handshake_set_timeout(line->tls, (unsigned)timeout_seconds * 1000);
+    int code;
+    do
+        code = gnutls_handshake(line->tls);
+    while (code < 0 && !gnutls_error_is_fatal(code));
+    return code == 0;
+}
+
+static bool line_open(struct line *line, const struct client_server *server, int timeout_seconds) {
+    line->fd = connect_to(server->host, server->port, timeout_seconds);
+    return line->fd >= 0 && (!server->tls || start_tls(line, timeout_seconds));
+}
+
+static void line_close(struct line *line) {
+    if (line->tls)
+        gnutls_deinit(line->tls);
+    if (line->credentials)
+        gnutls_certificate_free_credentials(line->credentials);
+    if (line->fd >= 0)
+        close(line->fd);
+}
+
+static bool send_all(struct line *line, const struct buffer *bytes) {
     size_t sent = 0;
     while (sent < bytes->length) {
-        ssize_t n = send(fd, bytes->data + sent, bytes->length - sent, MSG_NOSIGNAL);
+        const char *rest = bytes->data + sent;
+        const size_t left = bytes->length - sent;
+        ssize_t n = line->tls ? gnutls_record_send(line->tls, rest, left)
+                              : send(line->fd, rest, left, MSG_NOSIGNAL);
         if (n <= 0)
             return false;
         sent += (size_t)n;
@@ -39,13 +79,17 @@ static bool send_all(int fd, const struct buffer *bytes) {
     return true;
 }
 
-static bool receive_all(int fd, struct buffer *bytes) {
+static bool receive_all(struct line *line, struct buffer *bytes) {
     enum { CHUNK = 65536 };
     for (;;) {
         char *room = buffer_reserve(bytes, CHUNK);
-        ssize_t n = room ? recv(fd, room, CHUNK, 0) : -1;
+        if (!room)
+            return false;
+        ssize_t n =
+            line->tls ? gnutls_record_recv(line->tls, room, CHUNK) : recv(line->fd, room, CHUNK, 0);
+        /* libmicrohttpd closes the socket without a goodbye of TLS. */
         if (n <= 0)
-            return n == 0;
+            return n == 0 || n == GNUTLS_E_PREMATURE_TERMINATION;
         bytes->length += (size_t)n;
     }
 }
@@ -65,22 +109,21 @@ static int split(struct buffer *response, struct buffer *body) {
     return body->failed ? -1 : status;
 }
 
-int client_request(const char *host, int port, const char *method, const char *path,
+int client_request(const struct client_server *server, const char *method, const char *path,
                    const char *json, int timeout_seconds, struct buffer *body) {
-    int fd = connect_to(host, port, timeout_seconds);
-    if (fd < 0)
-        return -1;
+    struct line line = {.fd = -1};
     struct buffer request = {0}, response = {0};
+    int status = -1;
     buffer_format(&request, "%s %s HTTP/1.1\r\nHost: %s:%d\r\nConnection: close\r\n", method, path,
-                  strchr(host, ':') ? "[::1]" : host, port);
+                  strchr(server->host, ':') ? "[::1]" : server->host, server->port);
     if (json)
         buffer_format(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
                       strlen(json));
     buffer_format(&request, "\r\n%s", json ? json : "");
-    int status = -1;
-    if (!request.failed && send_all(fd, &request) && receive_all(fd, &response))
+    if (!request.failed && line_open(&line, server, timeout_seconds) && send_all(&line, &request) &&
+        receive_all(&line, &response))
         status = split(&response, body);
-    close(fd);
+    line_close(&line);
     buffer_clear(&request);
     buffer_clear(&response);
     return status;

@@ -4,12 +4,19 @@
 #ifndef SERVER_CLIENT_H
 #define SERVER_CLIENT_H
 
+#include <stdbool.h>
+
 #include "server/buffer.h"
 
-/* One request to http://host:port, on a connection of its own. json: the body, or NULL. Returns the
- * status and fills body (NUL-terminated; the caller clears it); -1 if there was no answer within
- * timeout_seconds. */
-int client_request(const char *host, int port, const char *method, const char *path,
+struct client_server {
+    const char *host;
+    int port;
+    bool tls; /* the certificate is not checked: this program talks to itself */
+};
+
+/* One request, on a connection of its own. json: the body, or NULL. Returns the status and fills
+ * body (NUL-terminated; the caller clears it); -1 if there was no answer within timeout_seconds. */
+int client_request(const struct client_server *server, const char *method, const char *path,
                    const char *json, int timeout_seconds, struct buffer *body);
 
 #endif

@@ -10,28 +10,53 @@
 
 struct setting {
     const char *flag; /* without dashes; DENOISED_ and the upper-case form is the variable */
-    enum { SETTING_TEXT, SETTING_INTEGER, SETTING_SWITCH, SETTING_LEVEL } type;
+    enum { SETTING_TEXT, SETTING_PATH, SETTING_INTEGER, SETTING_NUMBER, SETTING_SWITCH } type;
     size_t offset;
-    const char *fallback; /* "cores": the number of processors */
-    int min, max;
+    const char *fallback; /* "cores": the number of processors; NULL: not set */
+    double min, max;
+    const char *const *choices; /* of a text; NULL: any */
     const char *doc;
 };
 
 #define AT(member) offsetof(struct config, member)
 
 static const struct setting settings[] = {
-    {"host", SETTING_TEXT, AT(host), "127.0.0.1", 0, 0, "address to listen on"},
-    {"port", SETTING_INTEGER, AT(port), "8080", 0, 65535, "port to listen on; 0 picks a free one"},
-    {"database", SETTING_TEXT, AT(database), "denoised.db", 0, 0, "the SQLite file"},
-    {"workers", SETTING_INTEGER, AT(workers), "cores", 1, 256, "jobs trained at the same time"},
-    {"samplers", SETTING_INTEGER, AT(samplers), "cores", 1, 256, "threads that draw samples"},
-    {"max-queued", SETTING_INTEGER, AT(max_queued), "1000", 1, 1000000,
-     "jobs that may wait; more are answered 429"},
-    {"simd", SETTING_TEXT, AT(simd), "auto", 0, 0,
+    {"host", SETTING_TEXT, AT(host), "127.0.0.1", 0, 0, NULL, "address to listen on"},
+    {"port", SETTING_INTEGER, AT(port), "8080", 0, 65535, NULL,
+     "port to listen on; 0 picks a free one"},
+    {"base-path", SETTING_PATH, AT(base_path), NULL, 0, 0, NULL,
+     "serve below this path, such as /denoised behind a proxy"},
+    {"database", SETTING_TEXT, AT(database), "denoised.db", 0, 0, NULL, "the SQLite file"},
+    {"workers", SETTING_INTEGER, AT(workers), "cores", 1, 256, NULL,
+     "jobs trained at the same time"},
+    {"samplers", SETTING_INTEGER, AT(samplers), "cores", 1, 256, NULL, "threads that draw samples"},
+    {"simd", SETTING_TEXT, AT(simd), "auto", 0, 0, NULL,
      "kernels to use: auto, avx512, avx2, baseline, neon"},
-    {"log-level", SETTING_LEVEL, AT(log_level), "info", 0, 0, "error, warn, info or debug"},
-    {"anonymous", SETTING_SWITCH, AT(anonymous), "false", 0, 0,
+    {"api-keys", SETTING_TEXT, AT(api_keys), NULL, 0, 0, NULL,
+     "file of the keys that may use the service, made with \"denoised key\""},
+    {"anonymous", SETTING_SWITCH, AT(anonymous), "false", 0, 0, NULL,
      "serve everybody on an address that is not loopback"},
+    {"allowed-hosts", SETTING_TEXT, AT(allowed_hosts), NULL, 0, 0, NULL,
+     "names in the Host header that are served, a,b or *"},
+    {"cors-origins", SETTING_TEXT, AT(cors_origins), NULL, 0, 0, NULL,
+     "web pages of other origins that may use the service, https://a,https://b or *"},
+    {"tls-cert", SETTING_TEXT, AT(tls_cert), NULL, 0, 0, NULL,
+     "PEM file of the certificate chain; serves https"},
+    {"tls-key", SETTING_TEXT, AT(tls_key), NULL, 0, 0, NULL, "PEM file of its private key"},
+    {"max-queued", SETTING_INTEGER, AT(max_queued), "1000", 1, 1000000, NULL,
+     "jobs that may wait; more are answered 429"},
+    {"max-connections", SETTING_INTEGER, AT(max_connections), "1024", 4, 65536, NULL,
+     "open connections"},
+    {"max-connections-per-ip", SETTING_INTEGER, AT(max_connections_per_ip), "512", 1, 65536, NULL,
+     "open connections of one client address"},
+    {"requests-per-minute", SETTING_INTEGER, AT(requests_per_minute), "0", 0, 1000000, NULL,
+     "requests of one client address; more are answered 429; 0 sets no limit"},
+    {"max-sample-cost", SETTING_NUMBER, AT(max_sample_cost), "2e13", 1, 1e18, NULL,
+     "floating-point operations that one request for samples may cost"},
+    {"log-level", SETTING_TEXT, AT(log_level), "info", 0, 0, log_level_names,
+     "error, warn, info or debug"},
+    {"log-format", SETTING_TEXT, AT(log_format), "logfmt", 0, 0, log_format_names,
+     "logfmt or json"},
 };
 enum { SETTINGS = sizeof settings / sizeof settings[0], VARIABLE_BYTES = 64 };
 
@@ -48,46 +73,75 @@ static bool set_integer(const struct setting *setting, const char *text, int *va
     long number = strcmp(text, "cores") == 0 ? sysconf(_SC_NPROCESSORS_ONLN) : 0;
     if (number == 0) {
         number = strtol(text, &end, 10);
-        if (end == text || *end || number < setting->min || number > setting->max)
+        if (end == text || *end || number < (long)setting->min || number > (long)setting->max)
             return false;
     }
-    *value = (int)(number > setting->max ? setting->max : number);
+    *value = (int)(number > (long)setting->max ? (long)setting->max : number);
     return true;
+}
+
+static bool set_number(const struct setting *setting, const char *text, double *value) {
+    char *end;
+    *value = strtod(text, &end);
+    return end != text && !*end && *value >= setting->min && *value <= setting->max;
+}
+
+static bool set_switch(const char *text, bool *value) {
+    *value = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
+    return *value || strcmp(text, "false") == 0 || strcmp(text, "0") == 0;
+}
+
+static bool set_text(const struct setting *setting, const char *text, const char **value) {
+    *value = text;
+    if (!setting->choices)
+        return text[0];
+    for (int i = 0; setting->choices[i]; i++)
+        if (strcmp(setting->choices[i], text) == 0)
+            return true;
+    return false;
+}
+
+/* A path that needs no escaping in a URL, a header or JSON. "/" alone is no prefix. */
+static bool set_path(const char *text, const char **value) {
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+    size_t length = strlen(text);
+    *value = length > 1 ? text : NULL;
+    return text[0] == '/' && strspn(text, plain) == length && !strstr(text, "//") &&
+           !strstr(text, "/.") && (length == 1 || text[length - 1] != '/');
 }
 
 /* `source` for the message: "--port" or "DENOISED_PORT". */
 static bool set(struct config *config, const struct setting *setting, const char *text,
                 const char *source, char *error, size_t error_size) {
     void *at = (char *)config + setting->offset;
+    char wanted[160];
+    bool good = false;
     switch (setting->type) {
     case SETTING_INTEGER:
-        if (set_integer(setting, text, at))
-            return true;
-        snprintf(error, error_size, "%s must be an integer from %d to %d, not \"%s\"", source,
-                 setting->min, setting->max, text);
-        return false;
+        good = set_integer(setting, text, at);
+        snprintf(wanted, sizeof wanted, "an integer from %.0f to %.0f", setting->min, setting->max);
+        break;
+    case SETTING_NUMBER:
+        good = set_number(setting, text, at);
+        snprintf(wanted, sizeof wanted, "a number from %g to %g", setting->min, setting->max);
+        break;
     case SETTING_SWITCH:
-        *(bool *)at = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
-        if (*(bool *)at || strcmp(text, "false") == 0 || strcmp(text, "0") == 0)
-            return true;
-        snprintf(error, error_size, "%s must be true or false, not \"%s\"", source, text);
-        return false;
-    case SETTING_LEVEL:
-        for (int i = 0; log_level_names[i]; i++)
-            if (strcmp(log_level_names[i], text) == 0) {
-                *(const char **)at = text;
-                return true;
-            }
-        snprintf(error, error_size, "%s must be error, warn, info or debug, not \"%s\"", source,
-                 text);
-        return false;
-    case SETTING_TEXT: break;
+        good = set_switch(text, at);
+        snprintf(wanted, sizeof wanted, "true or false");
+        break;
+    case SETTING_PATH:
+        good = set_path(text, at);
+        snprintf(wanted, sizeof wanted, "a plain path such as /denoised");
+        break;
+    case SETTING_TEXT:
+        good = set_text(setting, text, at);
+        snprintf(wanted, sizeof wanted, "%s", setting->choices ? setting->doc : "a text");
+        break;
     }
-    *(const char **)at = text;
-    if (text[0])
-        return true;
-    snprintf(error, error_size, "%s must not be empty", source);
-    return false;
+    if (!good)
+        snprintf(error, error_size, "%s must be %s, not \"%s\"", source, wanted, text);
+    return good;
 }
 
 static const struct setting *find(const char *flag, size_t length) {
@@ -122,25 +176,50 @@ static bool read_flag(struct config *config, int argc, char **argv, int *at, cha
     return set(config, setting, value, source, error, error_size);
 }
 
+/* What no setting can know alone. */
+static bool fit_together(const struct config *config, char *error, size_t error_size) {
+    if (!config->tls_cert == !config->tls_key)
+        return true;
+    snprintf(error, error_size, "--tls-cert and --tls-key are needed together");
+    return false;
+}
+
 bool config_read(struct config *config, int argc, char **argv, char *error, size_t error_size) {
     *config = (struct config){0};
     for (size_t i = 0; i < SETTINGS; i++) {
+        const struct setting *setting = &settings[i];
         char variable[VARIABLE_BYTES];
-        const char *value = getenv(variable_of(&settings[i], variable));
-        if (!set(config, &settings[i], settings[i].fallback, settings[i].flag, error, error_size) ||
-            (value && !set(config, &settings[i], value, variable, error, error_size)))
+        const char *value = getenv(variable_of(setting, variable));
+        if ((setting->fallback &&
+             !set(config, setting, setting->fallback, setting->flag, error, error_size)) ||
+            (value && !set(config, setting, value, variable, error, error_size)))
             return false;
     }
     for (int at = 0; at < argc;)
         if (!read_flag(config, argc, argv, &at, error, error_size))
             return false;
-    return true;
+    return fit_together(config, error, error_size);
 }
 
 void config_help(void) {
     for (size_t i = 0; i < SETTINGS; i++) {
+        const struct setting *setting = &settings[i];
         char variable[VARIABLE_BYTES];
-        printf("  --%-11s %-20s %s (default: %s)\n", settings[i].flag,
-               variable_of(&settings[i], variable), settings[i].doc, settings[i].fallback);
+        printf("  --%-22s %s\n", setting->flag, setting->doc);
+        printf("    %-22s %s", "", variable_of(setting, variable));
+        if (setting->fallback)
+            printf(", default %s", setting->fallback);
+        printf("\n");
+    }
+}
+
+void config_markdown(void) {
+    printf("| flag | variable | default | |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < SETTINGS; i++) {
+        const struct setting *setting = &settings[i];
+        char variable[VARIABLE_BYTES];
+        printf("| `--%s` | `%s` | %s%s%s | %s |\n", setting->flag, variable_of(setting, variable),
+               setting->fallback ? "`" : "", setting->fallback ? setting->fallback : "",
+               setting->fallback ? "`" : "", setting->doc);
     }
 }

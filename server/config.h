@@ -8,23 +8,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Texts that are optional are NULL when they are not set. */
 struct config {
     const char *host;
     int port;
+    const char *base_path; /* "/denoised", without a slash at the end */
     const char *database;
     int workers;
     int samplers;
-    int max_queued;
     const char *simd;
-    const char *log_level;
+    const char *api_keys;
     bool anonymous;
+    const char *allowed_hosts, *cors_origins; /* comma-separated */
+    const char *tls_cert, *tls_key;
+    int max_queued;
+    int max_connections, max_connections_per_ip;
+    int requests_per_minute; /* 0: no limit */
+    double max_sample_cost;  /* floating-point operations */
+    const char *log_level, *log_format;
 };
 
 /* Defaults, then the environment, then the arguments after the command's name. False and a message
  * on the first thing that is wrong. Texts are borrowed from argv and the environment. */
 bool config_read(struct config *config, int argc, char **argv, char *error, size_t error_size);
 
-/* Prints the table on standard output. */
+/* Prints the table on standard output: for a terminal, or as Markdown. */
 void config_help(void);
+void config_markdown(void);
 
 #endif

@@ -13,8 +13,6 @@
 #include "server/log.h"
 
 enum {
-    CONNECTIONS = 1024,
-    CONNECTIONS_PER_IP = 512,
     IDLE_SECONDS = 15,
     CONNECTION_MEMORY = 32768, /* above this, each connection costs an mmap */
     THREAD_STACK = 512 << 10,
@@ -44,12 +42,19 @@ char *http_format(struct http_exchange *exchange, const char *format, ...) {
 
 void http_set_header(struct http_exchange *exchange, const char *name, const char *value) {
     struct http_response *response = &exchange->response;
+    if (value && strcmp(name, "Location") == 0)
+        value = http_format(exchange, "%s%s", http_base_path(exchange), value);
     if (value && response->header_count < HTTP_MAX_HEADERS)
         response->headers[response->header_count++] = (struct http_param){name, value};
 }
 
 const char *http_header(const struct http_exchange *exchange, const char *name) {
     return MHD_lookup_connection_value(exchange->connection->connection, MHD_HEADER_KIND, name);
+}
+
+const char *http_base_path(const struct http_exchange *exchange) {
+    const char *base = exchange->connection->server->config.base_path;
+    return base ? base : "";
 }
 
 const char *http_query(const struct http_exchange *exchange, const char *name) {
@@ -91,6 +96,7 @@ static enum MHD_Result answer(struct http_connection *state) {
     struct http_refusal refusal = check_request(state);
     if (refusal.status) {
         http_set_problem(state, refusal.status, refusal.code, refusal.detail);
+        http_set_header(exchange, state->refusal_header.name, state->refusal_header.value);
         return http_queue_response(state, false);
     }
     buffer_append(&state->body, "", 1);
@@ -105,34 +111,6 @@ static enum MHD_Result answer(struct http_connection *state) {
     return http_queue_response(state, false);
 }
 
-/* The routing, as far as the headers alone allow; refusals wait for the end of the body. */
-static void route(struct http_connection *state, const char *method) {
-    struct http_request *request = &state->exchange.request;
-    const struct http_config *config = &state->server->config;
-    request->head = strcmp(method, "HEAD") == 0;
-    request->method = request->head ? "GET" : method;
-    const char *wrong = router_parse(&state->arena, state->peer->target, request);
-    if (wrong) {
-        state->refusal = (struct http_refusal){400, "bad_target", wrong};
-        return;
-    }
-    state->route =
-        router_find(config->routes, config->route_count, &state->arena, request, state->allow);
-    if (!state->route) {
-        if (state->allow[0])
-            state->refusal = (struct http_refusal){
-                405, "method_not_allowed", http_format(&state->exchange, "use %s", state->allow)};
-        else
-            state->refusal =
-                (struct http_refusal){404, "no_such_path", "nothing is found at this path"};
-    } else if (state->route->max_body == 0 && state->framing.has_body) {
-        state->refusal =
-            (struct http_refusal){400, "unexpected_body", "this request takes no body"};
-    } else {
-        state->max_body = state->route->max_body;
-    }
-}
-
 static struct http_connection *begin(struct http_server *server, struct MHD_Connection *connection,
                                      struct peer *peer) {
     struct http_connection *state = calloc(1, sizeof *state);
@@ -144,7 +122,7 @@ static struct http_connection *begin(struct http_server *server, struct MHD_Conn
     state->exchange.connection = state;
     state->exchange.service = server->config.service;
     state->started = clock_monotonic();
-    id_new(state->id);
+    http_identify(state);
     atomic_fetch_add(&server->config.counts->in_flight, 1);
     pthread_mutex_lock(&server->mutex);
     state->exchange.stopping = server->stopping;
@@ -167,9 +145,9 @@ static enum MHD_Result first_call(struct http_server *server, struct MHD_Connect
     *state_slot = state;
     peer_expect_body(server->deadlines, peer, state->started, 0);
     struct http_refusal refusal =
-        http_check(connection, peer->target, version, server->loopback, &state->framing);
+        http_check(connection, peer->target, version, &server->access, &state->framing);
     if (!refusal.status) {
-        route(state, method);
+        http_route_request(state, method);
         if (state->framing.declared <= (int64_t)state->max_body + DRAIN_BYTES)
             return MHD_YES;
         refusal = (struct http_refusal){413, "body_too_large", "the body is far too large"};
@@ -224,20 +202,44 @@ static void count_request(const struct http_connection *state) {
     atomic_fetch_sub(&counts->in_flight, 1);
 }
 
+static const char *client_of(const struct http_connection *state, char text[INET6_ADDRSTRLEN]) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(state->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info ? info->client_addr : NULL;
+    const void *ip = !address ? NULL
+                     : address->sa_family == AF_INET6
+                         ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
+                         : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
+    return ip && inet_ntop(address->sa_family, ip, text, INET6_ADDRSTRLEN) ? text : "-";
+}
+
+/* Reads that went well are what a poller does all day. */
+static enum log_level level_of(const struct http_connection *state) {
+    const int status = state->exchange.response.status;
+    if (status >= 500 || status == 0)
+        return LOG_WARN;
+    return status >= 400 || !http_is_safe(state->exchange.request.method) ? LOG_INFO : LOG_DEBUG;
+}
+
 static void log_request(const struct http_connection *state) {
     const struct http_request *request = &state->exchange.request;
-    int status = state->exchange.response.status;
-    /* Reads that went well are what a poller does all day. */
-    enum log_level level = status >= 500 || status == 0                           ? LOG_WARN
-                           : status >= 400 || strcmp(request->method, "GET") != 0 ? LOG_INFO
-                                                                                  : LOG_DEBUG;
+    enum log_level level = level_of(state);
     if (!log_enabled(level))
         return;
-    char path[256], method[32];
-    log_line(level, "request", "id=%s method=%s path=%s status=%d bytes=%zu ms=%.3f", state->id,
+    char path[256], method[32], id[80], key[AUTH_NAME + 2], client[INET6_ADDRSTRLEN], more[96];
+    int used = 0;
+    more[0] = '\0';
+    if (state->key_name[0])
+        used = snprintf(more, sizeof more, " key=%s", log_quote(state->key_name, key, sizeof key));
+    if (state->trace[0])
+        snprintf(more + used, sizeof more - (size_t)used, " trace=\"%s\"", state->trace);
+    log_line(level, "request",
+             "id=%s client=%s method=%s path=%s status=%d bytes=%zu queue_ms=%.3f ms=%.3f%s",
+             log_quote(state->id, id, sizeof id), client_of(state, client),
              log_quote(request->method, method, sizeof method),
-             log_quote(request->path ? request->path : "", path, sizeof path), status,
-             state->response_bytes, 1e3 * (clock_monotonic() - state->started));
+             log_quote(request->path ? request->path : "", path, sizeof path),
+             state->exchange.response.status, state->response_bytes, 1e3 * state->queued,
+             1e3 * (clock_monotonic() - state->started), more);
 }
 
 void http_forget(struct http_connection *state) {
@@ -327,6 +329,12 @@ bool http_host_is_loopback(const char *host) {
     return resolve(host, 0, &address, &loopback, error, sizeof error) && loopback;
 }
 
+static enum access_names names_for(const struct http_config *config, bool loopback) {
+    return loopback                                 ? ACCESS_LOOPBACK
+           : config->auth && !config->allowed_hosts ? ACCESS_ANY
+                                                    : ACCESS_ADDRESSES;
+}
+
 static struct MHD_Daemon *start_daemon(struct http_server *server, struct sockaddr *address) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned threads = cores < 2 ? 2 : cores > 4 ? 4 : (unsigned)cores;
@@ -334,20 +342,44 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, struct sockad
                      MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     if (address->sa_family == AF_INET6)
         flags |= MHD_USE_IPv6;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, server->tls_cert},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, server->tls_key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    if (server->tls_cert)
+        flags |= MHD_USE_TLS;
     return MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_error, server,
         MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_THREAD_POOL_SIZE, threads,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS_PER_IP, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
-        1, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_LISTEN_BACKLOG_SIZE,
-        (unsigned)BACKLOG, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->config.max_connections,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)server->config.max_connections_per_ip,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_STACK_SIZE,
+        (size_t)THREAD_STACK, MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG,
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_ARRAY,
+        server->tls_cert ? tls : none, MHD_OPTION_END);
+}
+
+static void server_free(struct http_server *server) {
+    if (server->deadlines)
+        deadlines_stop(server->deadlines);
+    pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->mutex);
+    rate_free(server->rate);
+    free(server->tls_cert);
+    if (server->tls_key)
+        explicit_bzero(server->tls_key, strlen(server->tls_key));
+    free(server->tls_key);
+    free(server);
 }
 
 struct http_server *http_start(const struct http_config *config, char *error, size_t error_size) {
     struct sockaddr_storage address;
+    bool loopback = false;
     struct http_server *server = calloc(1, sizeof *server);
     if (!server) {
         snprintf(error, error_size, "out of memory");
@@ -357,24 +389,30 @@ struct http_server *http_start(const struct http_config *config, char *error, si
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
     signal(SIGPIPE, SIG_IGN); /* a client that went away is no reason to die */
-    if (!resolve(config->host, config->port, &address, &server->loopback, error, error_size))
+    if (!resolve(config->host, config->port, &address, &loopback, error, error_size) ||
+        !http_load_tls(server, error, error_size))
         goto fail;
+    server->access = (struct access){.names = names_for(config, loopback),
+                                     .allowed_hosts = config->allowed_hosts,
+                                     .cors_origins = config->cors_origins};
     server->deadlines = deadlines_start();
-    if (!server->deadlines) {
-        snprintf(error, error_size, "cannot start a thread");
+    if (config->requests_per_minute > 0)
+        server->rate = rate_new(config->requests_per_minute);
+    if (!server->deadlines || (config->requests_per_minute > 0 && !server->rate)) {
+        snprintf(error, error_size, "out of memory or threads");
         goto fail;
     }
     server->daemon = start_daemon(server, (struct sockaddr *)&address);
     if (!server->daemon) {
-        snprintf(error, error_size, "cannot listen on %s port %d (in use, or not allowed?)",
-                 config->host, config->port);
-        deadlines_stop(server->deadlines);
+        snprintf(error, error_size, "cannot listen on %s port %d (in use, or not allowed%s?)",
+                 config->host, config->port,
+                 server->tls_cert ? ", or the certificate and its key are no pair" : "");
         goto fail;
     }
     server->port = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     return server;
 fail:
-    free(server);
+    server_free(server);
     return NULL;
 }
 
@@ -413,8 +451,5 @@ void http_stop(struct http_server *server, int grace_ms) {
     pthread_mutex_unlock(&server->mutex);
     if (listener != MHD_INVALID_SOCKET)
         close(listener);
-    deadlines_stop(server->deadlines);
-    pthread_cond_destroy(&server->changed);
-    pthread_mutex_destroy(&server->mutex);
-    free(server);
+    server_free(server);
 }

@@ -22,7 +22,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/access.h"
 #include "server/arena.h"
+#include "server/auth.h"
 #include "server/buffer.h"
 #include "server/task.h"
 
@@ -115,6 +117,14 @@ struct http_exchange {
     struct task task;
 };
 
+/* Who may use a route, when there are API keys. */
+enum http_access {
+    HTTP_BY_METHOD, /* GET: whoever may read; others: whoever may write */
+    HTTP_READS,     /* whoever may read: it computes, but changes nothing */
+    HTTP_OPEN,      /* everybody */
+    HTTP_PROBE,     /* everybody, however often, and not worth a line in the log */
+};
+
 /* One row of the route table. Paths are matched exactly; "{id}" stands for one segment. `formats`
  * lists the suffixes that the path may end with ("json csv", NULL for none):
  * "/v1/jobs/{id}/history" then matches ".../history.csv" too. */
@@ -127,7 +137,9 @@ struct http_route {
     const char *content_types; /* what a body may be, space-separated; NULL without body */
     const char *summary;
     const void *description; /* the contract's own; not used here */
+    enum http_access access;
 };
+enum auth_scope http_scope(const struct http_route *route);
 
 /* An executor that takes deferred exchanges; both are given to the server by main. */
 struct http_executor {
@@ -145,7 +157,12 @@ struct http_counts {
 
 struct http_config {
     const char *host;
-    int port; /* 0: any free one */
+    int port;                                 /* 0: any free one */
+    const char *base_path;                    /* what all paths start with; NULL: nothing */
+    const char *allowed_hosts, *cors_origins; /* see struct access */
+    struct auth *auth;                        /* NULL: everybody may do everything */
+    const char *tls_cert, *tls_key;           /* PEM files; NULL: http */
+    int max_connections, max_connections_per_ip, requests_per_minute;
     const struct http_route *routes;
     size_t route_count;
     void *service;
@@ -166,6 +183,8 @@ int http_port(const struct http_server *server);
 void http_stop(struct http_server *server, int grace_ms);
 
 /* For handlers. */
+/* What a link of this server starts with: "" or "/denoised". */
+const char *http_base_path(const struct http_exchange *exchange);
 enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next);
 enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll);
 enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next);
@@ -175,8 +194,8 @@ struct arena *http_arena(struct http_exchange *exchange);
 void *http_alloc(struct http_exchange *exchange, size_t size); /* zeroed; NULL when out of memory */
 char *http_format(struct http_exchange *exchange, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void http_set_header(struct http_exchange *exchange, const char *name,
-                     const char *value); /* value: arena or static */
+/* value: arena or static. A Location is given as a path of the route table. */
+void http_set_header(struct http_exchange *exchange, const char *name, const char *value);
 const char *http_header(const struct http_exchange *exchange,
                         const char *name); /* of the request; NULL if absent */
 /* Whether the client has what response.etag names; then 304 is the answer. For handlers that know

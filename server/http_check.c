@@ -42,23 +42,10 @@ static enum MHD_Result scan_header(void *argument, enum MHD_ValueKind kind, cons
     return MHD_YES;
 }
 
-static bool is_this_machine(const char *host) {
-    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        size_t length = strlen(names[i]);
-        if (strncasecmp(host, names[i], length) == 0 &&
-            (host[length] == '\0' ||
-             (host[length] == ':' &&
-              strspn(host + length + 1, "0123456789") == strlen(host + length + 1))))
-            return true;
-    }
-    return false;
-}
-
 #define REFUSE(status, code, detail) ((struct http_refusal){status, code, detail})
 
 struct http_refusal http_check(struct MHD_Connection *connection, const char *target,
-                               const char *version, bool loopback_only,
+                               const char *version, const struct access *access,
                                struct http_framing *framing) {
     struct scan scan = {0};
     MHD_get_connection_values(connection, MHD_HEADER_KIND, scan_header, &scan);
@@ -77,10 +64,13 @@ struct http_refusal http_check(struct MHD_Connection *connection, const char *ta
         return REFUSE(400, "bad_framing", "Transfer-Encoding in an HTTP/1.0 request");
     if (scan.encodings > 1 || (scan.encodings && strcasecmp(scan.encoding, "chunked") != 0))
         return REFUSE(501, "unknown_transfer_encoding", "the only transfer coding is chunked");
-    if (loopback_only && scan.host && !is_this_machine(scan.host))
+    if (scan.host && !access_has_host(access, scan.host))
         return REFUSE(421, "misdirected_request",
-                      "this server is bound to the loopback address and answers to localhost, "
-                      "127.0.0.1 and [::1] only");
+                      access->names == ACCESS_LOOPBACK
+                          ? "this server answers to localhost, 127.0.0.1 and [::1]; other names "
+                            "are allowed by --allowed-hosts"
+                          : "this server does not answer to this name; names are allowed by "
+                            "--allowed-hosts");
     framing->declared = scan.lengths ? strtoll(scan.length, NULL, 10) : scan.encodings ? -1 : 0;
     framing->has_body = framing->declared != 0;
     return REFUSE(0, NULL, NULL);

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/access.h"
+
 struct http_refusal {
     int status; /* 0: the request may pass */
     const char *code, *detail;
@@ -20,9 +22,8 @@ struct http_framing {
     int64_t declared; /* Content-Length, or -1 for a chunked body */
 };
 
-/* loopback_only: accept only names of this machine in Host. */
 struct http_refusal http_check(struct MHD_Connection *connection, const char *target,
-                               const char *version, bool loopback_only,
+                               const char *version, const struct access *access,
                                struct http_framing *framing);
 
 #endif

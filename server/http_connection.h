@@ -16,6 +16,8 @@
 #include "server/router.h"
 #include "server/store.h"
 
+enum { HTTP_REQUEST_ID = 64, HTTP_TRACE = 32 };
+
 /* A body on its way to the socket, piece by piece. `ready` belongs to the connection's thread, all
  * else to server->mutex. */
 struct sending {
@@ -45,9 +47,13 @@ struct http_connection {
     struct http_framing framing;
     struct buffer body;
     size_t received, max_body;
-    char id[STORE_ID_LENGTH + 1];
+    struct http_param refusal_header; /* goes with the refusal */
+    char id[HTTP_REQUEST_ID + 1];     /* the client's, or our own */
+    char trace[HTTP_TRACE + 1];       /* trace id of a traceparent header, or "" */
+    char key_name[AUTH_NAME];         /* of the API key, or "" */
     char allow[ROUTER_ALLOW];
     double started;
+    double posted, queued; /* when it was handed to an executor, and how long it waited there */
     const struct http_executor *executor; /* of the deferred part */
     bool answered;                        /* the response is complete: queue it */
     bool watched, gone;                   /* the client, and whether it went away */
@@ -61,7 +67,9 @@ struct http_server {
     struct http_config config;
     struct MHD_Daemon *daemon;
     struct deadlines *deadlines;
-    bool loopback;
+    struct access access;
+    struct rate *rate;        /* NULL: no limit */
+    char *tls_cert, *tls_key; /* PEM; libmicrohttpd reads them now and then */
     int port;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -70,6 +78,19 @@ struct http_server {
     int making; /* pieces that the pool is making, or will */
     bool stopping;
 };
+
+/* http_gate.c: the request's ids; then the routing and the refusals, as far as the headers alone
+ * allow. */
+void http_identify(struct http_connection *state);
+void http_route_request(struct http_connection *state, const char *method);
+
+bool http_is_safe(const char *method); /* changes nothing */
+
+/* http_headers.c: the headers that every answer has. */
+void http_add_common_headers(struct http_connection *state, struct MHD_Response *response);
+
+/* http_tls.c: reads both files; false and a message when they cannot be used. */
+bool http_load_tls(struct http_server *server, char *error, size_t error_size);
 
 /* http_response.c */
 void http_set_problem(struct http_connection *state, int status, const char *code,

@@ -1,5 +1,6 @@
 /* Work that a request needs done on another thread, while its connection is suspended. */
 #include "server/http_connection.h"
+#include "server/id.h"
 
 static enum http_next defer(struct http_exchange *exchange, http_deferred next,
                             const struct http_executor *executor) {
@@ -60,6 +61,7 @@ static bool run_deferred(struct task *task, struct store_session *session) {
     struct http_exchange *exchange = &connection_of(task)->exchange;
     if (!exchange->next)
         return exchange->poll(exchange);
+    exchange->connection->queued = clock_monotonic() - exchange->connection->posted;
     if (!session && exchange->stopping) { /* on the pool: nobody waits for it any more */
         http_set_problem(exchange->connection, 503, "stopping", "the server is stopping");
         return false;
@@ -120,6 +122,7 @@ enum MHD_Result http_suspend_and_post(struct http_connection *state) {
     }
     http_watch_client(state);
     MHD_suspend_connection(state->connection);
+    state->posted = clock_monotonic();
     state->exchange.task = (struct task){.run = run_deferred, .done = deferred_done};
     state->executor->post(state->executor->self, &state->exchange.task);
     return MHD_YES;

@@ -1,9 +1,5 @@
 /* What goes back to the client. */
-#include <stdio.h>
-#include <string.h>
-
 #include "server/http_connection.h"
-#include "server/id.h"
 
 void http_set_problem(struct http_connection *state, int status, const char *code,
                       const char *detail) {
@@ -33,20 +29,11 @@ static void check_response(struct http_connection *state) {
 
 static void add_headers(struct http_connection *state, struct MHD_Response *response) {
     const struct http_response *from = &state->exchange.response;
-    bool has_cache_control = false;
-    for (size_t i = 0; i < from->header_count; i++) {
-        has_cache_control |= strcmp(from->headers[i].name, "Cache-Control") == 0;
+    for (size_t i = 0; i < from->header_count; i++)
         MHD_add_response_header(response, from->headers[i].name, from->headers[i].value);
-    }
     if (from->content_type)
         MHD_add_response_header(response, "Content-Type", from->content_type);
-    if (!has_cache_control)
-        MHD_add_response_header(response, "Cache-Control", "no-store");
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(response, "X-Request-Id", state->id);
-    char timing[48];
-    snprintf(timing, sizeof timing, "app;dur=%.3f", 1e3 * (clock_monotonic() - state->started));
-    MHD_add_response_header(response, "Server-Timing", timing);
+    http_add_common_headers(state, response);
 }
 
 static struct MHD_Response *whole_response(struct http_connection *state) {

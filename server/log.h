@@ -1,5 +1,6 @@
 /*
- * log.h - one logfmt line per event on standard error: time=… level=… msg="…" key=value …
+ * log.h - one line per event on standard error, as logfmt (time=… level=… msg="…" key=value …) or
+ * as a JSON object with the same keys.
  */
 #ifndef SERVER_LOG_H
 #define SERVER_LOG_H
@@ -8,14 +9,18 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 extern const char *const log_level_names[]; /* NULL-terminated */
+enum log_format { LOG_LOGFMT, LOG_JSON };
+extern const char *const log_format_names[]; /* NULL-terminated */
 
 void log_set_level(enum log_level level);
+void log_set_format(enum log_format format);
 bool log_enabled(enum log_level level);
 /* Writes one line at once. `fields` is printf-formatted text in logfmt, such as "job=%s epoch=%d".
- */
+ * What is not quoted and looks like a number is a number in JSON. */
 void log_line(enum log_level level, const char *message, const char *fields, ...)
     __attribute__((format(printf, 3, 4)));
-/* Quotes a value for logfmt: control characters, quotes and spaces; returns out. */
+/* Quotes a text for logfmt if it has control characters, quotes or spaces, is empty or looks like a
+ * number; returns out. */
 const char *log_quote(const char *value, char *out, int out_size);
 
 #endif

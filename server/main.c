@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "api/demo.h"
+#include "server/auth.h"
 #include "server/client.h"
 #include "server/serve.h"
 #include "server/version.h"
@@ -29,7 +30,7 @@ static int command_serve(int argc, char **argv) {
 /* For container health checks: is the server that these settings describe ready? */
 static int command_healthcheck(int argc, char **argv) {
     struct config config;
-    char error[256];
+    char error[256], path[300];
     if (!config_read(&config, argc, argv, error, sizeof error))
         return complain(error);
     const char *host = config.host;
@@ -37,11 +38,41 @@ static int command_healthcheck(int argc, char **argv) {
         host = "127.0.0.1";
     else if (strcmp(host, "::") == 0)
         host = "::1";
+    snprintf(path, sizeof path, "%s/readyz", config.base_path ? config.base_path : "");
     struct buffer body = {0};
-    int status = client_request(host, config.port, "GET", "/readyz", NULL, 3, &body);
+    const struct client_server server = {host, config.port, config.tls_cert != NULL};
+    int status = client_request(&server, "GET", path, NULL, 3, &body);
     printf("%s\n", status == 200 ? "ready" : status < 0 ? "no answer" : "not ready");
     buffer_clear(&body);
     return status == 200 ? 0 : 1;
+}
+
+/* denoised key NAME >> FILE: the key itself is for whoever sits there, not for the file. */
+static int command_key(int argc, char **argv) {
+    const char *name = NULL, *scope = "write";
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--scope") == 0 && i + 1 < argc)
+            scope = argv[++i];
+        else if (!name && argv[i][0] != '-')
+            name = argv[i];
+        else
+            name = "";
+    const bool may_write = strcmp(scope, "write") == 0;
+    if (!name || !name[0] || (!may_write && strcmp(scope, "read") != 0))
+        return complain("usage: denoised key NAME [--scope read|write]");
+    char key[AUTH_KEY], line[AUTH_LINE];
+    if (!auth_new_key(name, may_write ? AUTH_WRITE : AUTH_READ, key, line))
+        return complain("a name is 1 to 32 letters, digits and dashes");
+    fprintf(stderr, "the key, shown only now: %s\n", key);
+    printf("%s\n", line);
+    return 0;
+}
+
+static int command_settings(int argc, char **argv) {
+    if (argc != 1 || strcmp(argv[0], "--markdown") != 0)
+        return complain("usage: denoised settings --markdown");
+    config_markdown();
+    return 0;
 }
 
 static int command_version(int argc, char **argv) {
@@ -61,7 +92,9 @@ static const struct {
 } commands[] = {
     {"serve", command_serve, "run the service until SIGTERM"},
     {"demo", demo_run, "train the spiral over HTTP on a server of its own, and show the result"},
+    {"key", command_key, "make an API key: NAME [--scope read|write] >> FILE of --api-keys"},
     {"healthcheck", command_healthcheck, "exit 0 if the service answers that it is ready"},
+    {"settings", command_settings, "print the settings as a table: --markdown"},
     {"version", command_version, "print what this program is"},
     {"--help", command_help, "print this"},
 };

@@ -154,5 +154,7 @@ const struct http_route *router_find(const struct http_route *routes, size_t cou
         if (used >= ROUTER_ALLOW)
             used = ROUTER_ALLOW - 1;
     }
+    if (used > 0)
+        snprintf(allow + used, ROUTER_ALLOW - (size_t)used, ", OPTIONS");
     return NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "server/id.h"
 #include "server/log.h"
+#include "server/notify.h"
 #include "server/service.h"
 #include "server/version.h"
 
@@ -47,9 +48,43 @@ static void *leave_late(void *unused) {
     _exit(0);
 }
 
-static void wait_for_signal(const sigset_t *signals) {
+static void reload_keys(struct auth *auth) {
+    char error[512], quoted[600];
+    if (!auth)
+        log_line(LOG_INFO, "there is no file of API keys to reload", NULL);
+    else if (auth_reload(auth, error, sizeof error))
+        log_line(LOG_INFO, "API keys reloaded", "keys=%d", auth_count(auth));
+    else
+        log_line(LOG_ERROR, "API keys not reloaded, the old ones stay", "detail=%s",
+                 log_quote(error, quoted, sizeof quoted));
+}
+
+static bool do_nothing(void *unused, struct store_session *session) {
+    (void)unused, (void)session;
+    return true;
+}
+
+/* Healthy is a writer that gets round to its work, whether the disk lets it write or not: starting
+ * anew would mend the one but not the other. */
+static void feed_watchdog(struct service *service) {
+    if (writer_call(service->writer, do_nothing, NULL) != TASK_REFUSED)
+        notify("WATCHDOG=1");
+}
+
+/* Until SIGTERM or SIGINT. */
+static void wait_for_signal(const sigset_t *signals, struct service *service, struct auth *auth) {
+    const int64_t period = notify_watchdog_us() / 2;
+    const struct timespec patience = {.tv_sec = period / 1000000,
+                                      .tv_nsec = period % 1000000 * 1000};
     int number;
-    sigwait(signals, &number);
+    do {
+        number = sigtimedwait(signals, NULL, period > 0 ? &patience : NULL);
+        if (number == SIGHUP)
+            reload_keys(auth);
+        if (number < 0 && period > 0)
+            feed_watchdog(service);
+    } while (number < 0 || number == SIGHUP);
+    notify("STOPPING=1\nSTATUS=stopping");
     log_line(LOG_INFO, "stopping", "signal=%s", strsignal(number));
     pthread_t watchdog;
     if (pthread_create(&watchdog, NULL, leave_late, NULL) == 0)
@@ -57,10 +92,19 @@ static void wait_for_signal(const sigset_t *signals) {
 }
 
 static struct http_server *listen_for(const struct config *config, const struct contract *contract,
-                                      struct service *service) {
+                                      struct service *service, struct auth *auth) {
     struct http_config http = {
         .host = config->host,
         .port = config->port,
+        .base_path = config->base_path,
+        .allowed_hosts = config->allowed_hosts,
+        .cors_origins = config->cors_origins,
+        .auth = auth,
+        .tls_cert = config->tls_cert,
+        .tls_key = config->tls_key,
+        .max_connections = config->max_connections,
+        .max_connections_per_ip = config->max_connections_per_ip,
+        .requests_per_minute = config->requests_per_minute,
         .routes = contract->routes,
         .route_count = contract->route_count,
         .service = service,
@@ -71,36 +115,47 @@ static struct http_server *listen_for(const struct config *config, const struct 
         .watch = {watch_post, service->watch},
         .pieces = {pool_post_piece, service->pool},
     };
-    char error[256];
+    char error[512];
     struct http_server *server = http_start(&http, error, sizeof error);
     if (!server)
         complain(error);
     return server;
 }
 
+static void announce(const struct config *config, int port) {
+    const bool is_ipv6 = strchr(config->host, ':') != NULL;
+    char address[512], status[600];
+    snprintf(address, sizeof address, "listening on %s://%s%s%s:%d%s",
+             config->tls_cert ? "https" : "http", is_ipv6 ? "[" : "", config->host,
+             is_ipv6 ? "]" : "", port, config->base_path ? config->base_path : "");
+    puts(address);
+    fflush(stdout);
+    snprintf(status, sizeof status, "READY=1\nSTATUS=%s", address);
+    notify(status);
+}
+
 /* From the ready line to the signal. */
 static int run(const struct config *config, const struct contract *contract,
-               struct service *service, const sigset_t *signals) {
-    struct http_server *server = listen_for(config, contract, service);
+               struct service *service, struct auth *auth, const sigset_t *signals) {
+    struct http_server *server = listen_for(config, contract, service, auth);
     if (!server)
         return 1;
     atomic_store(&service->ready, true);
-    bool is_ipv6 = strchr(config->host, ':') != NULL;
-    printf("listening on http://%s%s%s:%d\n", is_ipv6 ? "[" : "", config->host, is_ipv6 ? "]" : "",
-           http_port(server));
-    fflush(stdout);
-    wait_for_signal(signals);
+    announce(config, http_port(server));
+    wait_for_signal(signals, service, auth);
     atomic_store(&service->ready, false);
     http_stop(server, GRACE_MS);
     return 0;
 }
 
 static int start_threads_and_run(const struct config *config, const struct contract *contract,
-                                 struct store *store, const sigset_t *signals) {
+                                 struct store *store, struct auth *auth, const sigset_t *signals) {
     char boot_id[STORE_ID_LENGTH + 1];
     id_new(boot_id);
-    struct service service = {
-        .store = store, .max_queued = config->max_queued, .started_at = clock_now_ms()};
+    struct service service = {.store = store,
+                              .max_queued = config->max_queued,
+                              .max_sample_cost = config->max_sample_cost,
+                              .started_at = clock_now_ms()};
     int status = 1;
     service.writer = writer_start(store);
     if (service.writer)
@@ -114,7 +169,7 @@ static int start_threads_and_run(const struct config *config, const struct contr
     if (service.watch)
         service.workers = workers_start(service.writer, config->workers, boot_id, contract->decode);
     if (service.workers)
-        status = run(config, contract, &service, signals);
+        status = run(config, contract, &service, auth, signals);
     else
         complain("cannot start the threads");
     if (service.workers)
@@ -130,32 +185,55 @@ static int start_threads_and_run(const struct config *config, const struct contr
     return status;
 }
 
-int serve(const struct config *config, const struct contract *contract) {
+static void set_up_log(const struct config *config) {
     for (int i = 0; log_level_names[i]; i++)
         if (strcmp(log_level_names[i], config->log_level) == 0)
             log_set_level((enum log_level)i);
-    struct dn_error kernels;
-    if (strcmp(config->simd, "auto") != 0 && dn_kernels_use(config->simd, &kernels) != DN_OK)
-        return complain(kernels.text);
-    if (!config->anonymous && !http_host_is_loopback(config->host))
-        return complain("this address can be reached from other machines, where anybody could use "
-                        "the service; say --anonymous if that is intended");
+    for (int i = 0; log_format_names[i]; i++)
+        if (strcmp(log_format_names[i], config->log_format) == 0)
+            log_set_format((enum log_format)i);
+}
 
-    /* Blocked before any thread starts, so that only sigwait gets them. */
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+/* Blocked before any thread starts, so that only sigtimedwait gets them. */
+static void block_signals(sigset_t *signals) {
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
 
+static int open_store_and_run(const struct config *config, const struct contract *contract,
+                              struct auth *auth, const sigset_t *signals) {
     char error[512];
     struct store *store = store_open(config->database, error, sizeof error);
     if (!store)
         return complain(error);
-    log_line(LOG_INFO, "starting", "version=%s kernels=%s", denoised_version, dn_kernels_name());
-    int status = recover(store) ? start_threads_and_run(config, contract, store, &signals)
+    log_line(LOG_INFO, "starting", "version=%s kernels=%s keys=%d", denoised_version,
+             dn_kernels_name(), auth ? auth_count(auth) : 0);
+    int status = recover(store) ? start_threads_and_run(config, contract, store, auth, signals)
                                 : complain("cannot recover the jobs of the last run");
     store_close(store);
+    return status;
+}
+
+int serve(const struct config *config, const struct contract *contract) {
+    set_up_log(config);
+    struct dn_error kernels;
+    if (strcmp(config->simd, "auto") != 0 && dn_kernels_use(config->simd, &kernels) != DN_OK)
+        return complain(kernels.text);
+    if (!config->api_keys && !config->anonymous && !http_host_is_loopback(config->host))
+        return complain("this address can be reached from other machines, where anybody could use "
+                        "the service: make a key with \"denoised key NAME >> FILE\" and say "
+                        "--api-keys FILE, or say --anonymous if everybody may");
+    sigset_t signals;
+    block_signals(&signals);
+    char error[512];
+    struct auth *auth = NULL;
+    if (config->api_keys && !(auth = auth_open(config->api_keys, error, sizeof error)))
+        return complain(error);
+    int status = open_store_and_run(config, contract, auth, &signals);
+    auth_close(auth);
     if (status == 0)
         log_line(LOG_INFO, "stopped", NULL);
     return status;

@@ -22,8 +22,9 @@ struct service {
     struct pool *pool;
     struct watch *watch;
     struct events *events;
-    int max_queued;     /* jobs that may wait; more are answered 429 */
-    int64_t started_at; /* ms */
+    int max_queued;         /* jobs that may wait; more are answered 429 */
+    double max_sample_cost; /* floating-point operations of one request for samples */
+    int64_t started_at;     /* ms */
     struct http_counts counts;
     atomic_bool ready; /* recovered and accepting; false again while stopping */
 };

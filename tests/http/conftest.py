@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
@@ -94,9 +95,10 @@ class Answer:
 
 
 class Server:
-    def __init__(self, directory, *flags):
+    def __init__(self, directory, *flags, **environment):
         self.database = os.path.join(directory, "test.db")
         self.flags = flags
+        self.environment = environment
         self.process = None
         self.start()
 
@@ -106,10 +108,12 @@ class Server:
             [BINARY, "serve", "--port", "0", "--database", self.database, *self.flags],
             stdout=subprocess.PIPE,
             stderr=self.log,
+            env={**os.environ, **self.environment},
         )
         line = self.process.stdout.readline().decode()
-        assert line.startswith("listening on http://127.0.0.1:"), (line, self.read_log())
-        self.port = int(line.rsplit(":", 1)[1])
+        listening = re.fullmatch(r"listening on (https?)://[0-9.]+:(\d+)(/.*)?\n", line)
+        assert listening, (line, self.read_log())
+        self.scheme, self.port = listening[1], int(listening[2])
 
     def read_log(self):
         with open(self.database + ".log", encoding="utf-8") as log:
@@ -134,7 +138,11 @@ class Server:
         return answer
 
     def fetch(self, method, path, body=None, headers=None, raw=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60 * PATIENCE)
+        if self.scheme == "https":
+            trusting = ssl._create_unverified_context()
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60 * PATIENCE, context=trusting)
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60 * PATIENCE)
         headers = dict(headers or {})
         if body is not None:
             raw = json.dumps(body).encode()
@@ -196,8 +204,8 @@ def start(tmp_path):
     """Starts servers on this test's directory; stops what is left at the end."""
     servers = []
 
-    def start_server(*flags, directory=None):
-        server = Server(str(directory or tmp_path), *flags)
+    def start_server(*flags, directory=None, **environment):
+        server = Server(str(directory or tmp_path), *flags, **environment)
         servers.append(server)
         return server
 

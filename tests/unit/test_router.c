@@ -105,7 +105,7 @@ Test(router, finds_routes) {
         cr_assert_str_eq(allow, "");
     }
     cr_assert_eq(find("DELETE", "/jobs", &r, allow), -1);
-    cr_assert_str_eq(allow, "GET, HEAD, POST");
+    cr_assert_str_eq(allow, "GET, HEAD, POST, OPTIONS");
     arena_clear(&arena);
 }
 

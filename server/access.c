@@ -1,0 +1,159 @@
+#include "server/access.h"
+
+#include <arpa/inet.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+/* ------------------------------------------------------------------ lists */
+
+static bool is_listed(const char *list, const char *word, size_t length) {
+    while (list && *list) {
+        list += strspn(list, ", ");
+        size_t each = strcspn(list, ", ");
+        if ((each == 1 && *list == '*') ||
+            (each == length && each > 0 && strncasecmp(list, word, length) == 0))
+            return true;
+        list += each;
+    }
+    return false;
+}
+
+/* ------------------------------------------------------------------ names */
+
+/* Length of the name in "name", "name:80", "[::1]:80"; 0 if it is none of these. */
+static size_t name_length(const char *host) {
+    size_t length = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+    if (host[0] == '[' && host[length - 1] != ']')
+        return 0;
+    const char *port = host + length;
+    bool ends_well =
+        port[0] == '\0' || (port[0] == ':' && strspn(port + 1, "0123456789") == strlen(port + 1));
+    return ends_well ? length : 0;
+}
+
+static bool is_address(const char *name, size_t length) {
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    bool bracketed = name[0] == '[';
+    if (bracketed)
+        name++, length -= 2;
+    if (length >= sizeof text)
+        return false;
+    memcpy(text, name, length);
+    text[length] = '\0';
+    return inet_pton(bracketed ? AF_INET6 : AF_INET, text, &address) == 1;
+}
+
+bool access_has_host(const struct access *access, const char *host) {
+    size_t length = name_length(host);
+    if (length == 0)
+        return false;
+    return access->names == ACCESS_ANY || is_listed("localhost,127.0.0.1,[::1]", host, length) ||
+           (access->names == ACCESS_ADDRESSES && is_address(host, length)) ||
+           is_listed(access->allowed_hosts, host, length);
+}
+
+/* ------------------------------------------------------------------ origins */
+
+bool access_has_origin(const struct access *access, const char *origin) {
+    return origin && is_listed(access->cors_origins, origin, strlen(origin));
+}
+
+bool access_may_change(const struct access *access, const char *host, const char *origin,
+                       const char *fetch_site) {
+    if (access_has_origin(access, origin))
+        return true;
+    /* The browser says where it comes from; "none" is the user himself. */
+    if (fetch_site)
+        return strcmp(fetch_site, "same-origin") == 0 || strcmp(fetch_site, "none") == 0;
+    if (!origin)
+        return true; /* not a browser */
+    const char *authority = strstr(origin, "://");
+    return authority && host && strcasecmp(authority + 3, host) == 0;
+}
+
+/* ------------------------------------------------------------------ how often */
+
+/* A table of fixed size, so that no number of clients costs memory: each address has WAYS places.
+ * If all are taken, the one that was not used for longest starts anew as its own; with that, a
+ * crowd can only make the limit laxer. */
+enum { SETS = 1024, WAYS = 4 };
+
+struct bucket {
+    uint64_t address; /* a keyed hash of it; 0: free */
+    double tokens, since;
+};
+
+struct rate {
+    pthread_mutex_t mutex;
+    double per_minute;
+    uint64_t key;
+    struct bucket buckets[SETS][WAYS];
+};
+
+struct rate *rate_new(int per_minute) {
+    struct rate *rate = calloc(1, sizeof *rate);
+    if (!rate)
+        return NULL;
+    pthread_mutex_init(&rate->mutex, NULL);
+    rate->per_minute = per_minute;
+    if (getrandom(&rate->key, sizeof rate->key, 0) != sizeof rate->key)
+        rate->key = (uintptr_t)rate;
+    return rate;
+}
+
+void rate_free(struct rate *rate) {
+    if (rate)
+        pthread_mutex_destroy(&rate->mutex);
+    free(rate);
+}
+
+static uint64_t mix(uint64_t x) { /* the finaliser of SplitMix64 */
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    return x ^ x >> 31;
+}
+
+static uint64_t hash_of(const struct rate *rate, const struct sockaddr *address) {
+    uint64_t prefix = 0;
+    if (address && address->sa_family == AF_INET6) {
+        const struct in6_addr *ip = &((const struct sockaddr_in6 *)address)->sin6_addr;
+        bool is_ipv4 = IN6_IS_ADDR_V4MAPPED(ip);
+        memcpy(&prefix, ip->s6_addr + (is_ipv4 ? 12 : 0), is_ipv4 ? 4 : 8);
+    } else if (address && address->sa_family == AF_INET) {
+        memcpy(&prefix, &((const struct sockaddr_in *)address)->sin_addr, 4);
+    }
+    return mix(mix(prefix + rate->key) + rate->key) | 1;
+}
+
+static struct bucket *bucket_of(struct rate *rate, uint64_t address, double now) {
+    struct bucket *set = rate->buckets[(address >> 1) % SETS], *found = &set[0];
+    for (int i = 0; i < WAYS; i++) {
+        if (set[i].address == address)
+            return &set[i];
+        if (set[i].since < found->since)
+            found = &set[i];
+    }
+    *found = (struct bucket){.address = address, .tokens = rate->per_minute, .since = now};
+    return found;
+}
+
+int rate_take(struct rate *rate, const struct sockaddr *address, double now) {
+    pthread_mutex_lock(&rate->mutex);
+    struct bucket *bucket = bucket_of(rate, hash_of(rate, address), now);
+    double per_second = rate->per_minute / 60;
+    bucket->tokens = fmin(rate->per_minute, bucket->tokens + (now - bucket->since) * per_second);
+    bucket->since = now;
+    bool taken = bucket->tokens >= 1;
+    int wait = taken ? 0 : (int)fmax(1, ceil((1 - bucket->tokens) / per_second));
+    bucket->tokens -= taken;
+    pthread_mutex_unlock(&rate->mutex);
+    return wait;
+}

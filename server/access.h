@@ -1,0 +1,50 @@
+/*
+ * access.h - which names, which web pages, and how often: what a request may be refused for before
+ * anybody asks what it wants.
+ *
+ * Names. A page of another site can make its own name point at this server (DNS rebinding), and its
+ * scripts then look like our own; only the Host header tells. A page cannot rebind an address or
+ * "localhost", so these are safe, and so is everything when a key is asked for, which a browser
+ * does not send by itself.
+ *
+ * Origins. A page of another site can send some requests without being allowed to read the answer.
+ * Those that change something are refused, unless its origin is one of cors_origins.
+ */
+#ifndef SERVER_ACCESS_H
+#define SERVER_ACCESS_H
+
+#include <stdbool.h>
+
+struct sockaddr;
+
+enum access_names {
+    ACCESS_LOOPBACK,  /* localhost, 127.0.0.1, [::1] */
+    ACCESS_ADDRESSES, /* these and every IP address */
+    ACCESS_ANY,
+};
+
+struct access {
+    enum access_names names;
+    /* Comma-separated, "*" for all; NULL for none. */
+    const char *allowed_hosts; /* more names, without ports */
+    const char *cors_origins;  /* "https://a.example" */
+};
+
+/* host: the Host header, with or without a port. */
+bool access_has_host(const struct access *access, const char *host);
+/* Is this one of the other origins whose pages may use the service? NULL is none. */
+bool access_has_origin(const struct access *access, const char *origin);
+/* May a request that changes something come from there? Each text: the header, or NULL. */
+bool access_may_change(const struct access *access, const char *host, const char *origin,
+                       const char *fetch_site);
+
+/* Token buckets, one per client address (an IPv6 client is its /64): `per_minute` requests may come
+ * at once, and as many follow within each minute. */
+struct rate;
+struct rate *rate_new(int per_minute); /* NULL when out of memory */
+void rate_free(struct rate *rate);
+/* Takes one at the monotonic time `now`. 0, or the seconds (at least 1) until there is one again.
+ * Any thread. */
+int rate_take(struct rate *rate, const struct sockaddr *address, double now);
+
+#endif

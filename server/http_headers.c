@@ -1,0 +1,80 @@
+/* The headers that every answer has. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/http_connection.h"
+#include "server/id.h"
+
+/* What a browser may do with an answer of this type (a prefix). A page loads only what this server
+ * has; a drawing may have its own style; anything else is data and loads nothing. */
+static const struct {
+    const char *type, *policy;
+} policies[] = {
+    {"text/html", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: "
+                  "blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                  "frame-ancestors 'none'"},
+    {"image/svg+xml", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"},
+    {"", "default-src 'none'; frame-ancestors 'none'"},
+};
+
+static const char *policy_of(const char *content_type) {
+    size_t i = 0;
+    while (strncmp(content_type, policies[i].type, strlen(policies[i].type)) != 0)
+        i++;
+    return policies[i].policy;
+}
+
+static void add_security_headers(const struct http_connection *state,
+                                 struct MHD_Response *response) {
+    const char *type = state->exchange.response.content_type;
+    const char *origins = state->server->access.cors_origins;
+    bool is_for_all = origins && strcmp(origins, "*") == 0;
+    MHD_add_response_header(response, "Content-Security-Policy", policy_of(type ? type : ""));
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(response, "Cross-Origin-Resource-Policy",
+                            is_for_all ? "cross-origin" : "same-origin");
+    if (type && strncmp(type, "text/html", 9) == 0) {
+        MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
+        MHD_add_response_header(response, "X-Frame-Options", "DENY");
+    }
+}
+
+static void add_cors_headers(const struct http_connection *state, struct MHD_Response *response) {
+    const struct access *access = &state->server->access;
+    if (!access->cors_origins)
+        return;
+    const char *origin = http_header(&state->exchange, "Origin");
+    MHD_add_response_header(response, "Vary", "Origin");
+    if (!access_has_origin(access, origin))
+        return;
+    MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
+    MHD_add_response_header(response, "Access-Control-Expose-Headers",
+                            "Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, "
+                            "Preference-Applied, Retry-After, Server-Timing, WWW-Authenticate, "
+                            "X-Request-Id");
+}
+
+static bool has_header(const struct http_response *response, const char *name) {
+    for (size_t i = 0; i < response->header_count; i++)
+        if (strcasecmp(response->headers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+void http_add_common_headers(struct http_connection *state, struct MHD_Response *response) {
+    if (!has_header(&state->exchange.response, "Cache-Control"))
+        MHD_add_response_header(response, "Cache-Control", "no-store");
+    add_security_headers(state, response);
+    add_cors_headers(state, response);
+    MHD_add_response_header(response, "X-Request-Id", state->id);
+    char timing[96];
+    const double all = clock_monotonic() - state->started;
+    if (state->queued > 0)
+        snprintf(timing, sizeof timing, "queue;dur=%.3f, app;dur=%.3f", 1e3 * state->queued,
+                 1e3 * (all - state->queued));
+    else
+        snprintf(timing, sizeof timing, "app;dur=%.3f", 1e3 * all);
+    MHD_add_response_header(response, "Server-Timing", timing);
+}
