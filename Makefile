@@ -39,7 +39,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now
 LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lcgif -lz -lm -lpthread
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev libcgif-dev zlib1g-dev
-PACKAGES_TEST  := libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema curl openssl clang llvm clang-format clang-tidy
+PACKAGES_TEST  := libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema curl openssl prometheus clang llvm clang-format clang-tidy
 
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline
@@ -58,7 +58,8 @@ MIGRATIONS     := $(sort $(wildcard migrations/*.sql))
 
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$B/%.o) $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o)
 SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$B/%.o) $B/migrations.o
-API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o) $B/schemas.o
+DOCS           := $(addprefix api/docs/page.,html css js)
+API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o) $B/schemas.o $B/docs.o
 LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
@@ -105,6 +106,11 @@ $B/schemas.c: api/schemas.json
 	  sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^ */"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
 $B/schemas.o: $B/schemas.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The reference page, embedded as it is: docs_html, docs_css and docs_js, with their ends.
+$B/docs.o: api/docs/embed.S $(DOCS)
+	@mkdir -p $(@D)
+	$(CC) -c -o $@ $<
 
 $B/server/version.o: $(wildcard .git/logs/HEAD)
 $B/server/version.o: CPPFLAGS += -DDENOISED_VERSION='"$(VERSION)"' -DDENOISED_COMMIT='"$(COMMIT)"'

@@ -12,8 +12,13 @@ enum http_next api_openapi(struct http_exchange *exchange); /* openapi.c */
 enum http_next api_index(struct http_exchange *exchange);
 enum http_next api_livez(struct http_exchange *exchange);
 enum http_next api_readyz(struct http_exchange *exchange);
-enum http_next api_metrics(struct http_exchange *exchange);
 enum http_next api_version(struct http_exchange *exchange);
+/* prometheus.c */
+enum http_next api_metrics(struct http_exchange *exchange);
+/* docs.c */
+enum http_next api_docs(struct http_exchange *exchange);
+enum http_next api_docs_style(struct http_exchange *exchange);
+enum http_next api_docs_script(struct http_exchange *exchange);
 /* jobs.c */
 enum http_next api_job_create(struct http_exchange *exchange);
 enum http_next api_job_list(struct http_exchange *exchange);

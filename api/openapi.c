@@ -223,6 +223,31 @@ static void write_content(const struct http_route *route, const char *schema,
     json_close(json, '}');
 }
 
+/* What is not JSON and has no choice of formats. */
+static const char *fixed_type_of(const struct http_route *route) {
+    static const struct {
+        http_handler handler;
+        const char *type;
+    } types[] = {
+        {api_metrics, "text/plain; version=0.0.4; charset=utf-8"},
+        {api_docs, "text/html; charset=utf-8"},
+        {api_docs_style, "text/css; charset=utf-8"},
+        {api_docs_script, "text/javascript; charset=utf-8"},
+    };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].handler == route->handler)
+            return types[i].type;
+    return NULL;
+}
+
+static void write_fixed_type(const char *type, struct json_writer *json) {
+    json_key(json, "content");
+    json_open(json, '{');
+    json_key(json, type);
+    json_raw(json, "{}");
+    json_close(json, '}');
+}
+
 static void write_answer(const struct http_route *route, const char *status, const char *doc,
                          const char *schema, struct json_writer *json) {
     json_key(json, status);
@@ -230,8 +255,8 @@ static void write_answer(const struct http_route *route, const char *status, con
     member(json, "description", doc);
     if (schema)
         write_content(route, schema, json);
-    else if (route->handler == api_metrics)
-        json_raw(json, "\"content\":{\"text/plain; version=0.0.4; charset=utf-8\":{}}");
+    else if (fixed_type_of(route))
+        write_fixed_type(fixed_type_of(route), json);
     json_close(json, '}');
 }
 
@@ -248,6 +273,8 @@ static void write_answers(const struct http_route *route, const struct operation
                      json);
     if (strstr(operation->id, "Events"))
         write_answer(route, "204", "All is over and told; nothing will follow.", NULL, json);
+    if (strcmp(operation->id, "getIndex") == 0)
+        write_answer(route, "302", "For a browser: the way to the page /docs.", NULL, json);
     if (router_has_word("getHistory getSamples getTrajectories getPoints", operation->id,
                         strlen(operation->id))) {
         write_answer(route, "206", "The part of it that Range asks for.", operation->answer, json);
@@ -267,6 +294,23 @@ static void write_answers(const struct http_route *route, const struct operation
     json_close(json, '}');
     json_close(json, '}');
     json_close(json, '}');
+}
+
+/* A body to begin with, for /docs. */
+static void write_example(const struct operation *operation, struct json_writer *json) {
+    static const struct {
+        const char *operation, *json;
+    } examples[] = {
+        {"createJob", "{\"dataset\":\"spiral\",\"preset\":\"sinai2022\",\"seed\":1}"},
+        {"resumeJob", "{\"epochs\":200}"},
+        {"postSamples", "{\"n\":500,\"seed\":1}"},
+        {"postTrajectories", "{\"n\":100,\"frames\":20}"},
+    };
+    for (size_t i = 0; i < sizeof examples / sizeof *examples; i++)
+        if (strcmp(examples[i].operation, operation->id) == 0) {
+            json_key(json, "example");
+            json_raw(json, examples[i].json);
+        }
 }
 
 /* A server without keys asks for none, so a key is always optional here. */
@@ -302,6 +346,7 @@ static void write_operation(const struct http_route *route, struct json_writer *
         json_open(json, '{');
         json_key(json, "schema");
         reference(json, operation->body);
+        write_example(operation, json);
         json_close(json, '}');
         json_close(json, '}');
         json_close(json, '}');
@@ -371,6 +416,20 @@ static void write_components(struct json_writer *json) {
     json_close(json, '}');
 }
 
+/* Every code of an error answer, with what it means: an extension for /docs. */
+static void write_problems(struct json_writer *json) {
+    json_key(json, "x-problems");
+    json_open(json, '[');
+    for (size_t i = 0; i < problem_doc_count; i++) {
+        json_open(json, '{');
+        member(json, "code", problem_docs[i].code);
+        member(json, "status", problem_docs[i].status);
+        member(json, "description", problem_docs[i].doc);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
 enum http_next api_openapi(struct http_exchange *exchange) {
     if (!no_query(exchange))
         return HTTP_REPLY;
@@ -396,6 +455,7 @@ enum http_next api_openapi(struct http_exchange *exchange) {
     json_close(&json, ']');
     write_paths(&json);
     write_components(&json);
+    write_problems(&json);
     json_close(&json, '}');
     return HTTP_REPLY;
 }

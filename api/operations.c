@@ -1,4 +1,6 @@
 /* Is it alive, is it ready, what is it. */
+#include <string.h>
+
 #include "api/api.h"
 #include "api/handlers.h"
 #include "server/id.h"
@@ -56,62 +58,17 @@ enum http_next api_version(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
-static void metric(struct buffer *out, const char *name, const char *type, const char *help) {
-    buffer_format(out, "# HELP denoised_%s %s\n# TYPE denoised_%s %s\n", name, help, name, type);
-}
-
-static void write_http_metrics(struct buffer *out, struct http_counts *counts) {
-    metric(out, "http_requests_total", "counter", "Answered requests by class of status.");
-    for (int class = 2; class <= 5; class ++)
-        buffer_format(out, "denoised_http_requests_total{class=\"%dxx\"} %llu\n", class,
-                      atomic_load(&counts->by_class[class]));
-    metric(out, "http_request_seconds_total", "counter", "Time spent on answered requests.");
-    buffer_format(out, "denoised_http_request_seconds_total %.6f\n",
-                  1e-6 * (double)atomic_load(&counts->microseconds));
-    metric(out, "http_requests_in_flight", "gauge", "Requests that are being answered.");
-    buffer_format(out, "denoised_http_requests_in_flight %d\n", atomic_load(&counts->in_flight));
-    metric(out, "http_streams", "gauge", "Answers that are being made while they are sent.");
-    buffer_format(out, "denoised_http_streams %d\n", atomic_load(&counts->streams));
-    metric(out, "http_clients_gone_total", "counter",
-           "Clients that went away before they had their answer.");
-    buffer_format(out, "denoised_http_clients_gone_total %llu\n", atomic_load(&counts->gone));
-}
-
-/* The text format of Prometheus, version 0.0.4. */
-enum http_next api_metrics(struct http_exchange *exchange) {
-    struct service *service = service_of(exchange);
-    struct store_session *session = no_query(exchange) ? begin_reading(exchange) : NULL;
-    if (!session)
-        return HTTP_REPLY;
-    struct buffer *out = &exchange->response.body;
-    enum store_status status = STORE_OK;
-    metric(out, "build_info", "gauge", "What this server is.");
-    buffer_format(out, "denoised_build_info{version=\"%s\",commit=\"%s\",kernels=\"%s\"} 1\n",
-                  denoised_version, denoised_commit, dn_kernels_name());
-    metric(out, "start_time_seconds", "gauge", "When it started, in seconds since 1970.");
-    buffer_format(out, "denoised_start_time_seconds %.3f\n", 1e-3 * (double)service->started_at);
-    metric(out, "jobs", "gauge", "Stored jobs by status.");
-    for (int i = 0; i < JOB_STATUS_COUNT && status == STORE_OK; i++) {
-        int64_t count;
-        status = store_job_count(session, (enum job_status)i, &count);
-        buffer_format(out, "denoised_jobs{status=\"%s\"} %lld\n", job_status_names[i],
-                      (long long)count);
-    }
-    end_reading(exchange, session);
-    write_http_metrics(out, &service->counts);
-    metric(out, "event_streams", "gauge", "Open streams of server-sent events.");
-    buffer_format(out, "denoised_event_streams %d\n", events_streams(service->events));
-    exchange->response.status = 200;
-    exchange->response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    if (status != STORE_OK)
-        problem_store(exchange, status);
-    return HTTP_REPLY;
-}
-
-/* The list of everything, for whoever opens the address. */
+/* The list of everything, for whoever opens the address; with a browser, the page of it. */
 enum http_next api_index(struct http_exchange *exchange) {
     if (!no_query(exchange))
         return HTTP_REPLY;
+    const char *accept = http_header(exchange, "Accept");
+    http_set_header(exchange, "Vary", "Accept");
+    if (accept && strstr(accept, "text/html")) {
+        exchange->response.status = 302;
+        http_set_header(exchange, "Location", "/docs");
+        return HTTP_REPLY;
+    }
     struct json_writer json = json_reply(exchange, 200);
     json_open(&json, '{');
     json_key(&json, "name");

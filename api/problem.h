@@ -12,6 +12,13 @@
 
 void problem(struct http_exchange *exchange, int status, const char *code, const char *detail);
 
+/* What a code means (problems.c), for the page that the type of a problem leads to. */
+struct problem_doc {
+    const char *code, *status, *doc;
+};
+extern const struct problem_doc problem_docs[];
+extern const size_t problem_doc_count;
+
 enum { PROBLEM_MAX_FIELDS = 32 };
 
 /* The wrong fields of one request. */

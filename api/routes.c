@@ -78,6 +78,12 @@ const struct http_route api_routes[] = {
      OPERATION("getVersion", "operations", NULL, NULL, 200, "Version", "422.")},
     {"GET", "/openapi.json", NULL, api_openapi, NO_BODY, "This interface, as OpenAPI 3.1.",
      OPEN_OPERATION("getOpenApi", "operations", NULL, NULL, 200, "OpenApi", "422.")},
+    {"GET", "/docs", NULL, api_docs, NO_BODY, "This interface, as a page.",
+     OPEN_OPERATION("getDocs", "operations", NULL, NULL, 200, NULL, "422.")},
+    {"GET", "/docs/page.css", NULL, api_docs_style, NO_BODY, "The style of that page.",
+     OPEN_OPERATION("getDocsStyle", "operations", NULL, NULL, 200, NULL, "422.")},
+    {"GET", "/docs/page.js", NULL, api_docs_script, NO_BODY, "The script of that page.",
+     OPEN_OPERATION("getDocsScript", "operations", NULL, NULL, 200, NULL, "422.")},
 };
 const size_t api_route_count = sizeof api_routes / sizeof api_routes[0];
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/caching.h"
+#include "api/cost.h"
 #include "api/openapi.h"
 #include "api/sampling.h"
 
@@ -138,9 +139,12 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
                     "given, which is n = %d here, or fewer frames",
                     sampling->request.n, sampling->request.frames, (long long)values,
                     TRAJECTORY_MOST_VALUES, TRAJECTORY_MOST_VALUES / (arrays * dim));
-    if (wrong.count > 0)
+    if (wrong.count > 0) {
         problem_send(exchange, &wrong);
-    return wrong.count == 0;
+        return false;
+    }
+    return cost_fits(exchange, model, sampling->request.n,
+                     dn_model_spec(model)->diffusion.timesteps);
 }
 
 /* JSON says how long it took, so two answers differ in that; all other formats are the same bytes.

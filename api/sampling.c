@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "server/counters.h"
 #include "server/id.h"
 #include "server/split.h"
 
@@ -75,7 +76,9 @@ static enum dn_status sample(struct http_exchange *exchange, struct run *run,
     split_run(service_of(exchange)->pool, parts, sample_range, &ranges);
     pthread_mutex_destroy(&ranges.mutex);
     *error = ranges.error;
-    run->seconds += clock_monotonic() - started;
+    const double seconds = clock_monotonic() - started;
+    count_samples(request->sampler, (uint64_t)request->n, seconds);
+    run->seconds += seconds;
     return ranges.status;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/counters.h"
 #include "server/id.h"
 
 enum {
@@ -115,8 +116,11 @@ static bool look(struct events *events) {
         remember(events, &batch[i]);
     wake_concerned(events, batch, count);
     pthread_mutex_unlock(&events->mutex);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        if (batch[i].kind == EVENT_STATUS)
+            count_status(batch[i].status);
         event_clear(&batch[i]);
+    }
     return count == BATCH;
 }
 

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/counters.h"
 #include "server/http_connection.h"
 #include "server/id.h"
 #include "server/log.h"
@@ -193,13 +194,13 @@ static void *on_target(void *self, const char *target, struct MHD_Connection *co
     return NULL; /* not freed by libmicrohttpd when the headers turn out bad, so nothing is kept */
 }
 
-static void count_request(const struct http_connection *state) {
-    struct http_counts *counts = state->server->config.counts;
-    const int class = state->exchange.response.status / 100;
-    atomic_fetch_add(&counts->by_class[class < 0 || class > 5 ? 0 : class], 1);
-    atomic_fetch_add(&counts->microseconds,
-                     (unsigned long long)(1e6 * (clock_monotonic() - state->started)));
-    atomic_fetch_sub(&counts->in_flight, 1);
+static void count(const struct http_connection *state) {
+    const struct http_config *config = &state->server->config;
+    const struct http_route *first = config->routes, *route = state->route;
+    const bool is_known = route >= first && route < first + config->route_count;
+    count_request(is_known ? (size_t)(route - first) : config->route_count,
+                  state->exchange.response.status, clock_monotonic() - state->started);
+    atomic_fetch_sub(&config->counts->in_flight, 1);
 }
 
 static const char *client_of(const struct http_connection *state, char text[INET6_ADDRSTRLEN]) {
@@ -268,7 +269,7 @@ static void on_completed(void *self, struct MHD_Connection *connection, void **s
     *state_slot = NULL;
     http_unwatch_client(state);
     peer_expect_header(server->deadlines, state->peer);
-    count_request(state);
+    count(state);
     log_request(state);
     pthread_mutex_lock(&server->mutex);
     *(state->previous ? &state->previous->next : &server->requests) = state->next;

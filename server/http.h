@@ -147,10 +147,8 @@ struct http_executor {
     void *self;
 };
 
-/* What the server has answered, for metrics. */
+/* What the server is doing, for metrics; counters.h has what it has done. */
 struct http_counts {
-    atomic_ullong by_class[6]; /* [2]: 2xx */
-    atomic_ullong microseconds;
     atomic_int in_flight, streams; /* now; bodies that are being made piece by piece */
     atomic_ullong gone;            /* clients that went away while they were waited for */
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/counters.h"
 #include "server/id.h"
 #include "server/log.h"
 #include "server/notify.h"
@@ -211,8 +212,14 @@ static int open_store_and_run(const struct config *config, const struct contract
         return complain(error);
     log_line(LOG_INFO, "starting", "version=%s kernels=%s keys=%d", denoised_version,
              dn_kernels_name(), auth ? auth_count(auth) : 0);
-    int status = recover(store) ? start_threads_and_run(config, contract, store, auth, signals)
-                                : complain("cannot recover the jobs of the last run");
+    int status = 1;
+    if (!counters_start(contract->route_count))
+        complain("out of memory");
+    else if (!recover(store))
+        complain("cannot recover the jobs of the last run");
+    else
+        status = start_threads_and_run(config, contract, store, auth, signals);
+    counters_stop();
     store_close(store);
     return status;
 }

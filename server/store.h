@@ -71,6 +71,7 @@ struct claim {
     char *spec;
     int64_t fence;
     int attempt;
+    int64_t created_at;
     double seconds;
     bool cancel_requested;
     void *checkpoint; /* newest stored training state, NULL to start afresh */
@@ -114,6 +115,8 @@ struct store_session *
 store_acquire(struct store *store); /* a read-only session; NULL when none can be opened */
 void store_release(struct store *store, struct store_session *session);
 bool store_ping(struct store_session *session); /* a trivial read works */
+/* Bytes of the database file and of its write-ahead log. */
+void store_sizes(const struct store *store, int64_t *database, int64_t *log);
 
 /* W. Transactions of the writer: a group of savepoints between begin and commit. */
 enum store_status store_begin(struct store_session *session);

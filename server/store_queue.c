@@ -62,7 +62,7 @@ enum store_status store_claim(struct store_session *session, const char *owner, 
         "UPDATE job SET status = 'running', owner = ?1, fence = fence + 1, attempt = attempt + 1,"
         " stalls = stalls + 1, started_at = coalesce(started_at, ?2)"
         " WHERE seq = (SELECT seq FROM job WHERE status = 'queued' ORDER BY seq LIMIT 1)"
-        " RETURNING seq, id, spec, fence, attempt, cancel_requested",
+        " RETURNING seq, id, spec, fence, attempt, cancel_requested, created_at",
         "ti", owner, now);
     bool found = sql_row(session, row);
     if (found) {
@@ -72,6 +72,7 @@ enum store_status store_claim(struct store_session *session, const char *owner, 
         claim->fence = sqlite3_column_int64(row, 3);
         claim->attempt = sqlite3_column_int(row, 4);
         claim->cancel_requested = sqlite3_column_int(row, 5);
+        claim->created_at = sqlite3_column_int64(row, 6);
     }
     enum store_status status = sql_done(session, row);
     if (status == STORE_OK && !found)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/log.h"
@@ -237,6 +238,14 @@ bool store_ping(struct store_session *session) {
     sqlite3_stmt *statement = sql_prepare(session, "SELECT count(*) FROM sqlite_schema", "");
     bool works = sql_row(session, statement);
     return sql_done(session, statement) == STORE_OK && works;
+}
+
+void store_sizes(const struct store *store, int64_t *database, int64_t *log) {
+    char path[4096];
+    struct stat file;
+    snprintf(path, sizeof path, "%s-wal", store->path);
+    *log = stat(path, &file) == 0 ? file.st_size : 0;
+    *database = stat(store->path, &file) == 0 ? file.st_size : 0;
 }
 
 void store_checkpoint(struct store_session *session) {

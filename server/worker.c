@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/counters.h"
 #include "server/id.h"
 #include "server/log.h"
 #include "server/team.h"
@@ -323,14 +324,24 @@ static enum ending stop_training(struct attempt *attempt, enum dn_status status,
     }
 }
 
+static enum dn_status train_epoch(struct attempt *attempt, struct dn_epoch *epoch,
+                                  struct dn_error *error) {
+    const int64_t before = dn_trainer_steps_done(attempt->trainer);
+    const double began = clock_monotonic();
+    enum dn_status status =
+        dn_trainer_epoch(attempt->trainer, &attempt->worker->stop, epoch, error);
+    const int64_t steps = dn_trainer_steps_done(attempt->trainer) - before;
+    count_steps(steps, steps * attempt->spec.training.batch_size, clock_monotonic() - began);
+    return status;
+}
+
 static enum ending train(struct attempt *attempt) {
     const int epochs = attempt->spec.training.epochs;
     const int every = attempt->spec.training.checkpoint_every;
     struct dn_error error = {""};
     for (int done = dn_trainer_epochs_done(attempt->trainer); done < epochs;) {
         struct dn_epoch epoch;
-        enum dn_status status =
-            dn_trainer_epoch(attempt->trainer, &attempt->worker->stop, &epoch, &error);
+        enum dn_status status = train_epoch(attempt, &epoch, &error);
         if (status == DN_OK && cancel_requested(attempt))
             status = DN_STOPPED;
         if (status != DN_OK)
@@ -442,6 +453,8 @@ static bool work(struct worker *worker) {
         claim_clear(&attempt.claim);
         return status != STORE_NOT_FOUND;
     }
+    if (attempt.claim.attempt == 1)
+        count_start(1e-3 * (double)(clock_now_ms() - attempt.claim.created_at));
     log_line(LOG_INFO, "training", "job=%s attempt=%d worker=%d", attempt.claim.id,
              attempt.claim.attempt, worker->number);
     enum ending ending = start_and_train(&attempt);

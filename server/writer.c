@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "server/counters.h"
+#include "server/id.h"
 #include "server/log.h"
 #include "server/task_queue.h"
 
@@ -48,7 +50,9 @@ static enum task_outcome run_group(struct store_session *session, struct task *g
 static void *writer_main(void *argument) {
     struct writer *writer = argument;
     for (struct task *group; (group = task_queue_take(&writer->queue, WRITER_GROUP));) {
+        const double began = clock_monotonic();
         enum task_outcome outcome = run_group(writer->session, group);
+        count_transaction(clock_monotonic() - began);
         if (outcome != TASK_DONE)
             log_line(LOG_ERROR, "a write failed", "outcome=%s",
                      outcome == TASK_DISK_FULL ? "disk_full" : "unknown");

@@ -1,0 +1,275 @@
+// The reference page: openapi.json as a page. Everything is text, never markup, so a description cannot run.
+
+// An element with attributes and children; strings become text, and what is empty is left out.
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  return element;
+}
+
+// `code` in a description is set as such.
+function prose(text) {
+  return text.split("`").map((part, i) => (i % 2 ? make("code", {}, part) : part));
+}
+
+const METHODS = ["get", "post", "put", "patch", "delete"];
+
+// ---------------------------------------------------------------- schemas
+
+const nameOf = (schema) => schema.$ref.split("/").at(-1);
+const refLink = (schema) => make("a", { href: `#schema-${nameOf(schema)}` }, nameOf(schema));
+
+// Puts `between` between the items of a list of lists of nodes.
+const join = (lists, between) => lists.flatMap((list, i) => (i ? [between, ...list] : list));
+
+// What a value is, in a few words.
+function typeOf(schema) {
+  if (schema.$ref) return [refLink(schema)];
+  if (schema.enum) return join(schema.enum.map((value) => [make("code", {}, String(value))]), " | ");
+  if ("const" in schema) return [make("code", {}, JSON.stringify(schema.const))];
+  const choices = schema.anyOf ?? schema.oneOf;
+  if (choices) return join(choices.map(typeOf), " or ");
+  if (schema.type === "array" && schema.items) return ["array of ", ...typeOf(schema.items)];
+  return [[schema.type ?? "anything"].flat().join(" or ")];
+}
+
+// The limits of a value: "1 to 4000", "at most 100 characters".
+function limitsOf(schema) {
+  const { minimum: min, exclusiveMinimum: above, maximum: max, exclusiveMaximum: below } = schema;
+  const limits = [];
+  const low = min ?? above;
+  const high = max ?? below;
+  if (low !== undefined && high !== undefined) {
+    limits.push(`${above !== undefined ? "above " : ""}${low} to ${below !== undefined ? "below " : ""}${high}`);
+  } else if (low !== undefined) limits.push(above !== undefined ? `above ${low}` : `at least ${low}`);
+  else if (high !== undefined) limits.push(below !== undefined ? `below ${high}` : `at most ${high}`);
+  if (schema.multipleOf) limits.push(`a multiple of ${schema.multipleOf}`);
+  if (schema.maxLength) limits.push(`at most ${schema.maxLength} characters`);
+  if (schema.minItems) limits.push(`at least ${schema.minItems} items`);
+  if (schema.maxItems) limits.push(`at most ${schema.maxItems} items`);
+  if (schema.format) limits.push(schema.format);
+  if (schema.default !== undefined) limits.push(`default ${JSON.stringify(schema.default)}`);
+  return limits.length ? `, ${limits.join(", ")}` : "";
+}
+
+// The object schemas inside a schema, in whatever way it holds them.
+function objectsIn(schema) {
+  if (schema.properties) return [schema];
+  const inner = [schema.items, ...(schema.anyOf ?? schema.oneOf ?? schema.allOf ?? [])].filter(Boolean);
+  const found = inner.flatMap(objectsIn);
+  const texts = found.map((object) => JSON.stringify(object));
+  return found.filter((_, i) => texts.indexOf(texts[i]) === i);
+}
+
+function fieldView(name, schema, { needed = false, place = "", doc = schema.description } = {}) {
+  const inner = objectsIn(schema);
+  return make(
+    "li",
+    {},
+    make("code", {}, name),
+    needed ? make("span", { class: "needed" }, "required") : null,
+    make("span", { class: "type" }, ...typeOf(schema), limitsOf(schema), place),
+    doc ? make("span", { class: "doc" }, ...prose(doc)) : null,
+    inner.map((object) =>
+      make("details", { class: "inner" }, make("summary", {}, `fields of ${name}`), fieldsView(object, false)),
+    ),
+  );
+}
+
+function fieldsView(schema, marksNeeded) {
+  const needed = marksNeeded ? (schema.required ?? []) : [];
+  return make(
+    "ul",
+    { class: "fields" },
+    Object.entries(schema.properties).map(([name, field]) =>
+      fieldView(name, field, { needed: needed.includes(name) }),
+    ),
+  );
+}
+
+function schemaView(name, schema) {
+  return make(
+    "article",
+    { class: "card", id: `schema-${name}` },
+    make("h3", {}, make("code", {}, name)),
+    schema.description ? make("p", {}, ...prose(schema.description)) : null,
+    schema.properties ? fieldsView(schema, false) : make("p", {}, ...typeOf(schema), limitsOf(schema)),
+  );
+}
+
+// ---------------------------------------------------------------- operations
+
+function parametersView(parameters) {
+  const places = { path: ", in the path", header: ", a header" };
+  return make(
+    "ul",
+    { class: "fields" },
+    parameters.map((parameter) =>
+      fieldView(parameter.name, parameter.schema ?? {}, {
+        needed: parameter.required,
+        place: places[parameter.in] ?? "",
+        doc: parameter.description,
+      }),
+    ),
+  );
+}
+
+function answerView([status, answer]) {
+  const content = Object.entries(answer.content ?? {});
+  const schema = content.map(([, media]) => media.schema).find(Boolean);
+  const types = content.map(([type]) => type).join(", ");
+  return [
+    make("dt", {}, make("code", {}, status === "default" ? "else" : status)),
+    make(
+      "dd",
+      {},
+      ...prose(answer.description),
+      schema ? [" ", ...typeOf(schema)] : "",
+      types ? make("div", { class: "media" }, types) : null,
+    ),
+  ];
+}
+
+const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+// A line for a shell that does this operation.
+function curlOf({ base, asksForKey }, path, method, operation) {
+  const words = ["curl"];
+  if (method !== "get") words.push("-X", method.toUpperCase());
+  const examples = { datasets: "spiral" };
+  const id = examples[operation.tags[0]] ?? (method === "delete" ? "ID" : "latest");
+  words.push(base + path.replace("{id}", id));
+  if (asksForKey && operation["x-scope"]) words.push("-H", '"Authorization: Bearer $DENOISED_KEY"');
+  const [type, media] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
+  if (type === "application/json") words.push("-H", quote(`Content-Type: ${type}`), "-d", quote(JSON.stringify(media.example ?? {})));
+  else if (type) words.push("-H", quote(`Content-Type: ${type}`), "--data-binary", "@FILE");
+  return words.join(" ");
+}
+
+// navigator.clipboard is missing on plain http to another machine.
+async function copy(pre, button) {
+  try {
+    await navigator.clipboard.writeText(pre.textContent);
+  } catch {
+    const range = document.createRange();
+    range.selectNodeContents(pre);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    document.execCommand("copy");
+  }
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = "Copy"), 1500);
+}
+
+function shellView(line) {
+  const pre = make("pre", {}, make("code", {}, line));
+  const button = make("button", { type: "button", "aria-label": "Copy the command" }, "Copy");
+  button.addEventListener("click", () => copy(pre, button));
+  return make("div", { class: "shell" }, pre, button);
+}
+
+function operationView(server, path, method, operation) {
+  const body = Object.entries(operation.requestBody?.content ?? {});
+  const bodySchema = body.map(([, media]) => media.schema).find(Boolean);
+  return make(
+    "article",
+    { class: "card", id: operation.operationId },
+    make(
+      "h3",
+      {},
+      make("span", { class: `method ${method}` }, method.toUpperCase()),
+      make("code", {}, path),
+      make("span", { class: "scope" }, operation["x-scope"] ? `scope ${operation["x-scope"]}` : "no key needed"),
+    ),
+    make("p", {}, ...prose(operation.summary)),
+    operation.parameters?.length ? [make("h4", {}, "Parameters"), parametersView(operation.parameters)] : null,
+    body.length
+      ? [
+          make("h4", {}, "Body"),
+          make("p", {}, ...(bodySchema ? typeOf(bodySchema) : ["Bytes"]), " ",
+            make("span", { class: "media" }, body.map(([type]) => type).join(", "))),
+        ]
+      : null,
+    make("h4", {}, "Answers"),
+    make("dl", { class: "answers" }, Object.entries(operation.responses).flatMap(answerView)),
+    make("h4", {}, "Try it"),
+    shellView(curlOf(server, path, method, operation)),
+  );
+}
+
+// ---------------------------------------------------------------- the page
+
+function section(id, title, ...children) {
+  return make("section", { "aria-labelledby": id }, make("h2", { id }, title), ...children);
+}
+
+function problemsView(problems) {
+  return make(
+    "dl",
+    { class: "card problems" },
+    problems.flatMap(({ code, status, description }) => [
+      make("dt", { id: code }, make("code", {}, code), ` ${status}`),
+      make("dd", {}, ...prose(description)),
+    ]),
+  );
+}
+
+function contents(groups, names) {
+  const entry = (href, ...label) => make("li", {}, make("a", { href }, ...label));
+  const lists = Object.entries(groups).map(([tag, operations]) => [
+    make("h2", {}, tag),
+    make(
+      "ul",
+      {},
+      operations.map(({ path, method, operation }) =>
+        entry(`#${operation.operationId}`,
+          make("span", { class: `method ${method}` }, method.toUpperCase()), make("code", {}, path))),
+    ),
+  ]);
+  const rest = make("ul", {}, entry("#problems", "Problems"), entry("#schemas", `${names.length} schemas`));
+  return [...lists.flat(), make("h2", {}, "reference"), rest];
+}
+
+function show(api, asksForKey) {
+  const base = location.origin + (api.servers?.[0]?.url ?? "").replace(/\/$/, "");
+  const server = { base, asksForKey };
+  let groups = {};
+  for (const [path, operations] of Object.entries(api.paths)) {
+    for (const method of METHODS.filter((name) => operations[name])) {
+      const operation = operations[method];
+      (groups[operation.tags[0]] ??= []).push({ path, method, operation });
+    }
+  }
+  // What a visitor came for stands first.
+  const { operations: running, ...resources } = groups;
+  groups = { ...resources, ...(running ? { operations: running } : {}) };
+  document.getElementById("summary").append(
+    `${api.info.summary} Version ${api.info.version}; the same for programs is `,
+    make("a", { href: "openapi.json" }, "openapi.json"), ".",
+  );
+  document.querySelector("nav").append(...contents(groups, Object.keys(api.components.schemas)));
+  document.getElementById("content").replaceChildren(
+    make("p", {}, ...prose(api.info.description)),
+    ...Object.entries(groups).map(([tag, operations]) =>
+      section(`tag-${tag}`, tag[0].toUpperCase() + tag.slice(1), ...operations.map(({ path, method, operation }) => operationView(server, path, method, operation))),
+    ),
+    section("problems", "Problems",
+      make("p", {}, "An error is ", make("code", {}, "application/problem+json"), " (RFC 9457) with one of these codes. Its ",
+        make("code", {}, "type"), " leads here."),
+      problemsView(api["x-problems"] ?? [])),
+    section("schemas", "Schemas", ...Object.entries(api.components.schemas).map(([name, schema]) => schemaView(name, schema))),
+  );
+  // What the address points at was not there when the page was loaded.
+  if (location.hash) location.replace(location.hash);
+}
+
+if (matchMedia("(max-width: 60rem)").matches) document.getElementById("contents").open = false;
+try {
+  const answer = await fetch("openapi.json");
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  const asksForKey = (await fetch("version")).status === 401;
+  show(await answer.json(), asksForKey);
+} catch (error) {
+  document.getElementById("content").replaceChildren(make("p", { role: "alert" }, `The description could not be shown: ${error.message}.`));
+}

@@ -1,0 +1,222 @@
+/* /metrics: the text format of Prometheus, version 0.0.4. Names say their base unit; labels have
+ * few values: a route is its template, never an id. */
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/handlers.h"
+#include "server/counters.h"
+#include "server/version.h"
+
+static void head(struct buffer *out, const char *name, const char *type, const char *help) {
+    buffer_format(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void gauge(struct buffer *out, const char *name, const char *help, double value) {
+    head(out, name, "gauge", help);
+    buffer_format(out, "%s %.16g\n", name, value);
+}
+
+static void counter(struct buffer *out, const char *name, const char *help, double value) {
+    head(out, name, "counter", help);
+    buffer_format(out, "%s %.16g\n", name, value);
+}
+
+/* labels: "" or `route="/v1/jobs",`. */
+static void histogram_lines(struct buffer *out, const char *name, const char *labels,
+                            const struct histogram *histogram,
+                            const double bounds[COUNTERS_BOUNDS]) {
+    unsigned long long below = 0;
+    for (int i = 0; i <= COUNTERS_BOUNDS; i++) {
+        below += atomic_load(&histogram->counts[i]);
+        buffer_format(out, "%s_bucket{%sle=\"", name, labels);
+        if (i < COUNTERS_BOUNDS)
+            buffer_format(out, "%g", bounds[i]);
+        else
+            buffer_text(out, "+Inf");
+        buffer_format(out, "\"} %llu\n", below);
+    }
+    const int length = (int)strlen(labels);
+    const char *open = length ? "{" : "", *close = length ? "}" : "";
+    buffer_format(out, "%s_sum%s%.*s%s %.9f\n", name, open, length ? length - 1 : 0, labels, close,
+                  1e-9 * (double)atomic_load(&histogram->nanoseconds));
+    buffer_format(out, "%s_count%s%.*s%s %llu\n", name, open, length ? length - 1 : 0, labels,
+                  close, below);
+}
+
+static void histogram(struct buffer *out, const char *name, const char *help,
+                      const struct histogram *values, const double bounds[COUNTERS_BOUNDS]) {
+    head(out, name, "histogram", help);
+    histogram_lines(out, name, "", values, bounds);
+}
+
+static bool was_used(const struct histogram *values) {
+    for (int i = 0; i <= COUNTERS_BOUNDS; i++)
+        if (atomic_load(&values->counts[i]) > 0)
+            return true;
+    return false;
+}
+
+/* ------------------------------------------------------------------ requests */
+
+static void write_request_counts(struct buffer *out, const struct counters *counters) {
+    static const char name[] = "denoised_http_requests_total";
+    head(out, name, "counter", "Answered requests.");
+    for (size_t i = 0; i <= counters->route_count; i++)
+        for (int j = 0; j < COUNTERS_STATUSES; j++) {
+            unsigned long long count = atomic_load(&counters->routes[i].by_status[j]);
+            const bool has_route = i < counters->route_count;
+            if (count > 0)
+                buffer_format(out, "%s{method=\"%s\",route=\"%s\",code=\"%d\"} %llu\n", name,
+                              has_route ? api_routes[i].method : "other",
+                              has_route ? api_routes[i].path : "none", counters_statuses[j], count);
+        }
+}
+
+static void write_request_durations(struct buffer *out, const struct counters *counters) {
+    static const char name[] = "denoised_http_request_duration_seconds";
+    head(out, name, "histogram", "From the headers of a request to the end of its answer.");
+    for (size_t i = 0; i <= counters->route_count; i++) {
+        const struct histogram *duration = &counters->routes[i].duration;
+        const bool has_route = i < counters->route_count;
+        char labels[160];
+        snprintf(labels, sizeof labels, "method=\"%s\",route=\"%s\",",
+                 has_route ? api_routes[i].method : "other",
+                 has_route ? api_routes[i].path : "none");
+        if (was_used(duration))
+            histogram_lines(out, name, labels, duration, counters_fast);
+    }
+}
+
+static void write_http(struct buffer *out, struct service *service) {
+    const struct counters *counters = counters_get();
+    write_request_counts(out, counters);
+    write_request_durations(out, counters);
+    gauge(out, "denoised_http_requests_in_flight", "Requests that are being answered.",
+          atomic_load(&service->counts.in_flight));
+    gauge(out, "denoised_http_streams", "Answers that are made piece by piece at the moment.",
+          atomic_load(&service->counts.streams));
+    counter(out, "denoised_http_clients_gone_total",
+            "Clients that went away before they had their answer.",
+            (double)atomic_load(&service->counts.gone));
+    gauge(out, "denoised_sse_connections", "Open streams of server-sent events.",
+          events_streams(service->events));
+}
+
+/* ------------------------------------------------------------------ work */
+
+static void write_training(struct buffer *out, const struct counters *counters) {
+    head(out, "denoised_jobs_finished_total", "counter", "Jobs that came to their end.");
+    for (int i = 0; i < COUNTERS_ENDINGS; i++)
+        buffer_format(out, "denoised_jobs_finished_total{status=\"%s\"} %llu\n",
+                      counters_endings[i], atomic_load(&counters->finished[i]));
+    histogram(out, "denoised_queue_wait_seconds", "From the creation of a job to its first start.",
+              &counters->queue_wait, counters_slow);
+    counter(out, "denoised_training_steps_total", "Optimiser steps.",
+            (double)atomic_load(&counters->steps));
+    counter(out, "denoised_training_examples_total", "Training points seen in these steps.",
+            (double)atomic_load(&counters->examples));
+    histogram(out, "denoised_training_step_duration_seconds",
+              "A training step: the mean of each epoch, validation included.", &counters->step,
+              counters_fast);
+}
+
+static void write_sampling(struct buffer *out, const struct counters *counters) {
+    static const char name[] = "denoised_sampling_duration_seconds";
+    head(out, "denoised_sampled_points_total", "counter", "Points drawn from models.");
+    for (int i = 0; dn_sampler_names[i] && i < COUNTERS_SAMPLERS; i++)
+        buffer_format(out, "denoised_sampled_points_total{sampler=\"%s\"} %llu\n",
+                      dn_sampler_names[i], atomic_load(&counters->samplers[i].points));
+    head(out, name, "histogram", "The computing of one request for samples.");
+    for (int i = 0; dn_sampler_names[i] && i < COUNTERS_SAMPLERS; i++) {
+        char labels[64];
+        snprintf(labels, sizeof labels, "sampler=\"%s\",", dn_sampler_names[i]);
+        if (was_used(&counters->samplers[i].duration))
+            histogram_lines(out, name, labels, &counters->samplers[i].duration, counters_fast);
+    }
+}
+
+static enum store_status write_jobs(struct buffer *out, struct store_session *session) {
+    head(out, "denoised_jobs", "gauge", "Stored jobs by status.");
+    for (int i = 0; i < JOB_STATUS_COUNT; i++) {
+        int64_t count;
+        enum store_status status = store_job_count(session, (enum job_status)i, &count);
+        if (status != STORE_OK)
+            return status;
+        buffer_format(out, "denoised_jobs{status=\"%s\"} %lld\n", job_status_names[i],
+                      (long long)count);
+    }
+    return STORE_OK;
+}
+
+static void write_store(struct buffer *out, struct store *store) {
+    int64_t database, log;
+    store_sizes(store, &database, &log);
+    gauge(out, "denoised_db_size_bytes", "The database file.", (double)database);
+    gauge(out, "denoised_db_wal_bytes", "Its write-ahead log.", (double)log);
+    histogram(out, "denoised_db_transaction_duration_seconds",
+              "A group of writes, with its commit.", &counters_get()->transaction, counters_fast);
+}
+
+/* ------------------------------------------------------------------ the process */
+
+static long count_files(const char *directory) {
+    DIR *files = opendir(directory);
+    long count = 0;
+    while (files && readdir(files))
+        count++;
+    if (files)
+        closedir(files);
+    return count - 3; /* ".", "..", and the one that is being read */
+}
+
+/* The names that every Prometheus client library has. */
+static void write_process(struct buffer *out, int64_t started_at) {
+    struct timespec cpu;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    counter(out, "process_cpu_seconds_total", "User and system time.",
+            (double)cpu.tv_sec + 1e-9 * (double)cpu.tv_nsec);
+    long pages = 0, resident = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    const bool has_memory = statm && fscanf(statm, "%ld %ld", &pages, &resident) == 2;
+    if (statm)
+        fclose(statm);
+    const double page = (double)sysconf(_SC_PAGESIZE);
+    if (has_memory) {
+        gauge(out, "process_virtual_memory_bytes", "Address space.", page * (double)pages);
+        gauge(out, "process_resident_memory_bytes", "Memory in use.", page * (double)resident);
+    }
+    gauge(out, "process_open_fds", "Open file descriptors.", (double)count_files("/proc/self/fd"));
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        gauge(out, "process_max_fds", "How many may be open.", (double)limit.rlim_cur);
+    gauge(out, "process_start_time_seconds", "When it started, in seconds since 1970.",
+          1e-3 * (double)started_at);
+}
+
+enum http_next api_metrics(struct http_exchange *exchange) {
+    struct service *service = service_of(exchange);
+    struct store_session *session = no_query(exchange) ? begin_reading(exchange) : NULL;
+    if (!session)
+        return HTTP_REPLY;
+    struct buffer *out = &exchange->response.body;
+    head(out, "denoised_build_info", "gauge", "What this server is.");
+    buffer_format(out, "denoised_build_info{version=\"%s\",commit=\"%s\",kernels=\"%s\"} 1\n",
+                  denoised_version, denoised_commit, dn_kernels_name());
+    enum store_status status = write_jobs(out, session);
+    end_reading(exchange, session);
+    write_training(out, counters_get());
+    write_sampling(out, counters_get());
+    write_http(out, service);
+    write_store(out, service->store);
+    write_process(out, service->started_at);
+    exchange->response.status = 200;
+    exchange->response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    if (status != STORE_OK)
+        problem_store(exchange, status);
+    return HTTP_REPLY;
+}

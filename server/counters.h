@@ -1,0 +1,61 @@
+/*
+ * counters.h - what this process has done since it started, for /metrics.
+ *
+ * There is one set for the process, as there is one log. Adding takes no lock: a few relaxed atomic
+ * operations, so the numbers of one moment may be a request apart from each other.
+ */
+#ifndef SERVER_COUNTERS_H
+#define SERVER_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { COUNTERS_BOUNDS = 13, COUNTERS_SAMPLERS = 16, COUNTERS_STATUSES = 25, COUNTERS_ENDINGS = 3 };
+
+/* How often something took how long. */
+struct histogram {
+    atomic_ullong counts[COUNTERS_BOUNDS + 1]; /* up to each bound and above the one before it */
+    atomic_ullong nanoseconds;
+};
+extern const double counters_fast[COUNTERS_BOUNDS]; /* seconds, ascending: 10 us to 10 s */
+extern const double counters_slow[COUNTERS_BOUNDS]; /* 10 ms to a day, for waiting */
+
+struct route_counter {
+    atomic_ullong by_status[COUNTERS_STATUSES];
+    struct histogram duration; /* fast */
+};
+extern const int counters_statuses[COUNTERS_STATUSES]; /* the last, 0, is any other */
+
+extern const char *const counters_endings[COUNTERS_ENDINGS]; /* statuses of jobs */
+
+struct sampler_counter {
+    atomic_ullong points;
+    struct histogram duration; /* fast */
+};
+
+struct counters {
+    struct route_counter *routes; /* [route_count + 1]: the last is for what has no route */
+    size_t route_count;
+    struct histogram transaction; /* fast: a group of writes, with its commit */
+    struct histogram queue_wait;  /* slow: a job, from its creation to its first start */
+    struct histogram step; /* fast: one training step; the mean of an epoch counts for each */
+    atomic_ullong steps, examples;
+    atomic_ullong finished[COUNTERS_ENDINGS];
+    struct sampler_counter samplers[COUNTERS_SAMPLERS]; /* by enum dn_sampler */
+};
+
+/* Before anything is counted. False when out of memory. */
+bool counters_start(size_t route_count);
+void counters_stop(void);
+const struct counters *counters_get(void);
+
+void count_request(size_t route, int status, double seconds);
+void count_transaction(double seconds);
+void count_start(double waited); /* of a job's first attempt */
+void count_steps(int64_t steps, int64_t examples, double seconds);
+void count_status(const char *status); /* of a job: an ending counts, others do not */
+void count_samples(size_t sampler, uint64_t points, double seconds);
+
+#endif

@@ -1,0 +1,75 @@
+"""/docs: a page that needs nothing from elsewhere, and knows every code that an error can have."""
+
+import pathlib
+import re
+
+import jsonschema
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def test_the_page_and_its_files(server):
+    page = server.get("/docs")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    policy = page.headers["Content-Security-Policy"]
+    for part in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "base-uri 'none'", "form-action 'none'"):
+        assert part in policy.split("; ")
+    assert "unsafe" not in policy
+    assert page.headers["X-Frame-Options"] == "DENY"
+    assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    html = page.body.decode()
+    assert html == (ROOT / "api/docs/page.html").read_text()
+    linked = re.findall(r'(?:href|src)="(docs/[^"]+)"', html)
+    assert sorted(linked) == ["docs/page.css", "docs/page.js"]
+    for name in linked:
+        answer = server.get("/" + name)
+        assert answer.status == 200 and answer.body.decode() == (ROOT / "api" / name).read_text()
+    # nothing inline, which the policy forbids, and nothing from elsewhere
+    assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]*\ssrc=)", html)
+    for text in (html, *(server.get("/" + name).body.decode() for name in linked)):
+        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
+    assert "innerHTML" not in server.get("/docs/page.js").body.decode()
+
+
+def test_a_browser_that_opens_the_address_gets_the_page(server):
+    answer = server.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert answer.status == 302 and answer.headers["Location"] == "/docs" and answer.headers["Vary"] == "Accept"
+    for accept in ("*/*", "application/json"):
+        assert server.get("/", headers={"Accept": accept}).json["name"] == "denoised"
+
+
+def codes_in_the_sources():
+    # the first text after the status, whatever expression that is
+    calls = r'(?:problem|refuse|REFUSE)\(\s*(?:(?:exchange|state),)?([^;"]*?)"([a-z][a-z_]+)"'
+    refusals = r'\(struct http_refusal\)\{([^;"]*?)"([a-z][a-z_]+)"'
+    found = set()
+    for path in [*(ROOT / "api").rglob("*.c"), *(ROOT / "server").rglob("*.c")]:
+        for pattern in (calls, refusals):
+            found.update(code for status, code in re.findall(pattern, path.read_text()) if re.search(r"\d{3}", status))
+    found.update(f"no_such_{what}" for what in ("job", "model", "dataset"))
+    return found
+
+
+def test_every_code_of_an_error_is_explained(server):
+    problems = server.get("/openapi.json").json["x-problems"]
+    codes = [problem["code"] for problem in problems]
+    assert len(codes) == len(set(codes))
+    assert codes_in_the_sources() - set(codes) == set(), "add these to api/problems.c"
+    assert set(codes) - codes_in_the_sources() == set(), "nothing answers with these: api/problems.c"
+    assert all(problem["description"].endswith(".") and problem["status"].isdigit() for problem in problems)
+
+
+def test_the_examples_are_good(server):
+    """An example body fits its schema, and the server agrees."""
+    description = server.get("/openapi.json").json
+    examples = 0
+    for path, operations in description["paths"].items():
+        for operation in operations.values():
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                if "example" in media:
+                    schema = {**media["schema"], "components": description["components"]}
+                    jsonschema.Draft202012Validator(schema).validate(media["example"])
+                    examples += 1
+    assert examples >= 4
+    example = description["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    assert server.post("/v1/jobs?validate_only=true", example).status == 200
