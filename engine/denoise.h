@@ -384,21 +384,39 @@ enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, si
 
 /* ------------------------------------------------------------------ sampling */
 
-enum dn_sampler { DN_DDPM };
+/* How to go back in time. All use the same estimates of x_0 that the network makes at the timesteps
+ * of the steps; engine/plan.c has the equations. */
+enum dn_sampler {
+    DN_DDPM,     /* draws from the posterior at each step: fresh noise (DDPM algorithm 2) */
+    DN_DDIM,     /* with eta x that noise: 0 none, 1 as DDPM (Song, Meng, Ermon 2021) */
+    DN_DPMPP_2M, /* second order from the last two estimates (Lu et al. 2022, DPM-Solver++) */
+    DN_HEUN,     /* second order from two estimates a step, but one in the last */
+    DN_EULER,    /* first order, no noise: the same as DDIM with eta 0, whatever the schedule */
+    DN_SAMPLER_COUNT
+};
 
+/* All zero but n: DDPM in T steps, without labels. */
 struct dn_sample_request {
     int first;     /* number of the first point: a request may be split into ranges of points */
     int n;         /* points, 1..DN_MAX_SAMPLES */
     uint64_t seed; /* of the start noise and the noise on the way */
     enum dn_sampler sampler;
+    int steps;          /* S, 1..T; 0: T */
+    double eta;         /* 0..1; of DN_DDIM, the others do not read it */
     bool clip;          /* clip the x0 estimate to the range of the data */
     const float *noise; /* start points x_T [n][dim] in data units, or NULL: N(0, I) in model units
                            from the seed */
-    int frames; /* F, of x that are kept, see dn_frame_step; 2..steps + 1, or 0: all of them */
+    /* Classifier-free guidance (Ho & Salimans 2022): what the network says without a label, plus
+     * `guidance` times the difference that the label makes. 1: the network with the label, alone;
+     * 0: without, alone; anything else takes twice as long. Only 0 without classes. */
+    double guidance; /* 0..DN_MAX_GUIDANCE */
+    int label;       /* a class, or DN_LABELS_IN_TURN; not read if guidance is 0 */
+    int frames;      /* F, of x that are kept, see dn_frame_step; 2..S + 1, or 0: all of them */
 };
+enum { DN_LABELS_IN_TURN = -1, DN_MAX_GUIDANCE = 100 };
 
-/* A process of `steps` steps has steps + 1 states. When only F of them are kept, frame k is the
- * state after this many steps: evenly spaced, the first and the last always. */
+/* A process of S steps has S + 1 states. When only F of them are kept, frame k is the state after
+ * this many steps: evenly spaced, the first and the last always. */
 int dn_frame_step(int k, int frames, int steps);
 
 /* Where the results go; NULL what is not wanted. Data units. A frame of x and x0 has `frame_points`
@@ -406,14 +424,23 @@ int dn_frame_step(int k, int frames, int steps);
 struct dn_sample_result {
     size_t frame_points;
     float *points; /* [n][dim] */
-    float *x;      /* [F][n][dim]: x_T (the start noise), .., x_0; F = T+1 unless thinned */
+    float *x;      /* [F][n][dim]: x_T (the start noise), .., x_0; F = S+1 unless thinned */
     float *x0;     /* [F-1][n][dim]: the estimate of x_0 made from each frame of x but the last */
 };
 
-/* Ancestral sampling (DDPM algorithm 2). Point i is the same for every n. */
+/* Draws points. Point i is the same for every n. DN_INVALID, with the reason, for a wrong request.
+ */
 enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
                          const struct dn_sample_result *result, dn_stop_flag *stop,
                          struct dn_error *error);
+
+/* Of a request that is right: the timesteps of its S + 1 states, T, .., 0; */
+void dn_sample_timesteps(const struct dn_model *model, const struct dn_sample_request *request,
+                         int *timesteps);
+/* how often the network is asked about each point; */
+int dn_sample_evaluations(const struct dn_model *model, const struct dn_sample_request *request);
+/* and the label of its i-th point (in turn: that of point j is j modulo classes), -1 if none. */
+int dn_sample_label(const struct dn_model *model, const struct dn_sample_request *request, int i);
 
 /* ------------------------------------------------------------------ metrics */
 

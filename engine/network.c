@@ -308,18 +308,22 @@ void network_forward(const struct network *network, const float *parameters,
     const struct kernels *k = kernels_get();
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden, at = first * ld;
     const bool multiply = network->conditioning == DN_MULTIPLY;
-    /* When all points are in the same slot, as in sampling, the one row of e_l is just a bias. */
-    const bool fold = same_slot && !multiply && !w->d[0];
+    /* Where nothing is kept for a way back, e_l is what the product starts from: a bias if it is
+     * the same row for all points, else row by row. Either way gives the same bits. */
+    const bool fold = !multiply && !w->d[0];
     const float *input = x + first * (size_t)network->dim;
     size_t input_ld = (size_t)network->dim, input_cols = (size_t)network->dim;
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
         const float *e = slot_layer(times, network, times->embedded, l);
-        const float *bias = fold       ? e + (size_t)slots[0] * ld
-                            : multiply ? parameters + layer->bias.offset
-                                       : NULL; /* then e contains it */
+        const float *bias = fold && same_slot ? e + (size_t)slots[first] * ld
+                            : multiply        ? parameters + layer->bias.offset
+                                              : NULL; /* then e contains it */
+        if (fold && !same_slot)
+            for (size_t i = 0; i < n; i++)
+                memcpy(w->z[l] + at + i * ld, e + (size_t)slots[first + i] * ld, ld * sizeof *e);
         k->gemm(n, ld, input_cols, input, input_ld, 1, parameters + layer->weight.offset, ld,
-                w->z[l] + at, ld, bias, false);
+                w->z[l] + at, ld, bias, fold && !same_slot);
         k->activate(n, ld, w->z[l] + at, fold ? NULL : e, slots + first, multiply, w->h[l] + at,
                     w->d[l] ? w->d[l] + at : NULL);
         input = w->h[l] + at;

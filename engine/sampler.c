@@ -1,68 +1,112 @@
 /*
- * sampler.c - from noise to points: ancestral sampling (DDPM algorithm 2).
+ * sampler.c - from noise to points.
  *
- * Points go through the whole reverse process in blocks that stay in the cache. Noise is addressed
- * by (seed, t, point), so the blocks, and the number of points, make no difference to any point.
+ * Points go the whole way back in blocks that stay in the cache. Noise is addressed by (seed, t,
+ * point), so the blocks, and the number of points, make no difference to any point.
  */
 #include <stdlib.h>
-#include <string.h>
 
-#include "engine/diffusion.h"
+#include "engine/guide.h"
 #include "engine/internal.h"
-#include "engine/model.h"
 #include "engine/random.h"
 
-/* What a block of points needs on its way. */
+/* ------------------------------------------------------------------ the request */
+
+static int steps_of(const struct dn_model *model, const struct dn_sample_request *request) {
+    return request->steps ? request->steps : model->schedule.timesteps;
+}
+
+static enum dn_status check_labels(const struct dn_model *model,
+                                   const struct dn_sample_request *request,
+                                   struct dn_error *error) {
+    const int classes = model->spec.dataset.classes;
+    if (!(request->guidance >= 0 && request->guidance <= DN_MAX_GUIDANCE))
+        return error_set(error, DN_INVALID, "guidance must be 0..%d, got %g", DN_MAX_GUIDANCE,
+                         request->guidance);
+    if (request->guidance == 0)
+        return DN_OK;
+    if (classes == 0)
+        return error_set(error, DN_INVALID, "the model has no labels to guide with");
+    if (request->label < DN_LABELS_IN_TURN || request->label >= classes)
+        return error_set(error, DN_INVALID, "label must be 0..%d, got %d", classes - 1,
+                         request->label);
+    return DN_OK;
+}
+
+static enum dn_status check(const struct dn_model *model, const struct dn_sample_request *request,
+                            struct dn_error *error) {
+    const int T = model->schedule.timesteps, most_frames = steps_of(model, request) + 1;
+    if (request->first < 0 || request->n < 1 || request->n > DN_MAX_SAMPLES)
+        return error_set(error, DN_INVALID, "n must be 1..%d, got %d", DN_MAX_SAMPLES, request->n);
+    if ((int)request->sampler < 0 || request->sampler >= DN_SAMPLER_COUNT)
+        return error_set(error, DN_INVALID, "there is no sampler number %d", (int)request->sampler);
+    if (request->steps < 0 || request->steps > T)
+        return error_set(error, DN_INVALID, "steps must be 1..%d, got %d", T, request->steps);
+    if (request->sampler == DN_DDIM && !(request->eta >= 0 && request->eta <= 1))
+        return error_set(error, DN_INVALID, "eta must be 0..1, got %g", request->eta);
+    if (request->frames != 0 && (request->frames < 2 || request->frames > most_frames))
+        return error_set(error, DN_INVALID, "frames must be 2..%d, got %d", most_frames,
+                         request->frames);
+    return check_labels(model, request, error);
+}
+
+void dn_sample_timesteps(const struct dn_model *model, const struct dn_sample_request *request,
+                         int *timesteps) {
+    plan_timesteps(&model->schedule, steps_of(model, request), timesteps);
+}
+
+int dn_sample_evaluations(const struct dn_model *model, const struct dn_sample_request *request) {
+    const bool twice = request->guidance != 0 && request->guidance != 1;
+    return plan_evaluations(request->sampler, steps_of(model, request)) * (twice ? 2 : 1);
+}
+
+int dn_sample_label(const struct dn_model *model, const struct dn_sample_request *request, int i) {
+    return guide_label(model, request, (uint64_t)request->first + (uint64_t)i);
+}
+
+int dn_frame_step(int k, int frames, int steps) {
+    return (k * steps + (frames - 1) / 2) / (frames - 1);
+}
+
+/* ------------------------------------------------------------------ a block of points */
+
 struct block {
     const struct dn_model *model;
     const struct dn_sample_request *request;
     const struct dn_sample_result *result;
-    size_t first, n; /* the points of this block */
-    struct time_rows times;
-    struct workspace workspace;
-    int frames, frame;  /* of x that are kept; the next one */
-    float *x, *x_0, *z; /* [rows][dim], model units */
+    struct plan plan;
+    struct guide guide;
+    struct walk walk;  /* in model units */
+    size_t first;      /* the block's points in the request's */
+    int frames, frame; /* of x that are kept; the next one */
     float *memory;
-    int32_t *slots; /* [rows] all the same: every point is at the same t */
-    bool all_times; /* times holds every t, else only the one in hand */
 };
 
 static void block_clear(struct block *block) {
-    time_rows_clear(&block->times);
-    workspace_clear(&block->workspace);
+    plan_clear(&block->plan);
+    guide_clear(&block->guide);
     free(block->memory);
-    free(block->slots);
 }
 
-/* The rows e_l(t) are made for all t at once, unless that is much more than the weights. */
-enum { MOST_TIME_FLOATS = 1 << 20 };
-
 static enum dn_status block_init(struct block *block, size_t rows, struct dn_error *error) {
-    const struct dn_model *model = block->model;
-    const struct network *network = &model->network;
-    const int T = network->timesteps;
-    size_t values = (rows * (size_t)model->dim + 15) / 16 * 16;
-    size_t time_floats = (size_t)T * (size_t)network->layer_count * network->hidden_ld;
-    block->all_times = time_floats <= MOST_TIME_FLOATS;
-    enum dn_status status =
-        time_rows_init(&block->times, network, block->all_times ? T : 1, false, error);
+    const struct dn_sample_request *request = block->request;
+    const size_t values = (rows * (size_t)block->model->dim + 15) / 16 * 16;
+    enum dn_status status = plan_init(&block->plan, &block->model->schedule, request->sampler,
+                                      steps_of(block->model, request), request->eta, error);
     if (status == DN_OK)
-        status = workspace_init(&block->workspace, network, rows, false, error);
+        status = guide_init(&block->guide, block->model, request, &block->plan, rows, error);
     if (status != DN_OK)
         return status;
-    block->memory = floats_new(3 * values);
-    block->slots = calloc(rows > (size_t)T ? rows : (size_t)T, sizeof *block->slots);
-    if (!block->memory || !block->slots)
+    block->memory = floats_new(4 * values);
+    if (!block->memory)
         return error_set(error, DN_NO_MEMORY, "out of memory");
-    block->x = block->memory;
-    block->x_0 = block->memory + values;
-    block->z = block->memory + 2 * values;
-    if (block->all_times) {
-        int32_t t[DN_MAX_TIMESTEPS];
-        for (int i = 0; i < T; i++)
-            t[i] = i + 1; /* gets slot i */
-        time_rows_set(&block->times, network, model->parameters, t, NULL, (size_t)T, block->slots);
-    }
+    block->walk = (struct walk){.seed = request->seed,
+                                .dim = (size_t)block->model->dim,
+                                .x = block->memory,
+                                .x_0 = block->memory + values,
+                                .other = block->memory + 2 * values,
+                                .z = block->memory + 3 * values};
+    block->frames = request->frames ? request->frames : block->plan.steps + 1;
     return DN_OK;
 }
 
@@ -71,96 +115,70 @@ static enum dn_status block_init(struct block *block, size_t rows, struct dn_err
 static void block_emit(const struct block *block, float *frames, int k, const float *points) {
     if (!frames)
         return;
-    size_t dim = (size_t)block->model->dim;
-    size_t frame =
+    const struct walk *walk = &block->walk;
+    const size_t frame =
         block->result->frame_points ? block->result->frame_points : (size_t)block->request->n;
-    float *to = frames + ((size_t)k * frame + block->first) * dim;
-    transform_backward(&block->model->transform, block->n, block->model->dim, points, to);
-}
-
-int dn_frame_step(int k, int frames, int steps) {
-    return (k * steps + (frames - 1) / 2) / (frames - 1);
+    float *to = frames + ((size_t)k * frame + block->first) * walk->dim;
+    transform_backward(&block->model->transform, walk->n, block->model->dim, points, to);
 }
 
 /* Is the state after so many steps the k-th frame? */
 static bool block_keeps(const struct block *block, int k, int steps_done) {
-    return k < block->frames &&
-           dn_frame_step(k, block->frames, block->model->schedule.timesteps) == steps_done;
+    return k < block->frames && dn_frame_step(k, block->frames, block->plan.steps) == steps_done;
 }
 
-/* The number of the block's first point in the endless sequence of points of a seed. */
-static uint64_t block_number(const struct block *block) {
-    return (uint64_t)block->request->first + block->first;
-}
-
-static void block_start(struct block *block) {
-    const struct dn_model *model = block->model;
-    size_t dim = (size_t)model->dim;
-    if (block->request->noise)
-        transform_forward(&model->transform, block->n, model->dim,
-                          block->request->noise + block->first * dim, block->x);
+static void block_start(struct block *block, size_t n) {
+    const struct dn_sample_request *request = block->request;
+    struct walk *walk = &block->walk;
+    walk->n = n;
+    walk->first = (uint64_t)request->first + block->first;
+    guide_begin(&block->guide, walk->first, n);
+    if (request->noise)
+        transform_forward(&block->model->transform, n, block->model->dim,
+                          request->noise + block->first * walk->dim, walk->x);
     else
-        random_normals(block->request->seed, RANDOM_START, 0, block_number(block) * dim,
-                       block->n * dim, block->x);
-    block_emit(block, block->result->x, 0, block->x);
+        random_normals(request->seed, RANDOM_START, 0, walk->first * walk->dim, n * walk->dim,
+                       walk->x);
+    block_emit(block, block->result->x, 0, walk->x);
     block->frame = 1;
 }
 
-/* x_t -> x_{t-1} */
-static void block_step(struct block *block, int32_t t) {
-    const struct dn_model *model = block->model;
-    const struct transform *transform = &model->transform;
-    bool clip = block->request->clip;
-    size_t dim = (size_t)model->dim, count = block->n * dim;
-    int steps_done = model->schedule.timesteps - t;
-    int32_t slot = t - 1;
-    if (!block->all_times)
-        time_rows_set(&block->times, &model->network, model->parameters, &t, NULL, 1, &slot);
-    for (size_t i = 0; i < block->n; i++)
-        block->slots[i] = slot;
-    network_forward(&model->network, model->parameters, &block->times, &block->workspace, block->x,
-                    block->slots, true, 0, block->n);
-    diffusion_estimate(&model->schedule, model->spec.diffusion.prediction_type, t, block->n,
-                       model->dim, block->x, block->workspace.out, model->network.dim_ld,
-                       clip ? transform->low : NULL, transform->high, block->x_0);
-    if (t > 1)
-        random_normals(block->request->seed, RANDOM_REVERSE, (uint32_t)t, block_number(block) * dim,
-                       count, block->z);
-    diffusion_posterior_step(&model->schedule, t, count, block->x, block->x_0, block->z);
-    if (block_keeps(block, block->frame - 1, steps_done))
-        block_emit(block, block->result->x0, block->frame - 1, block->x_0);
-    if (block_keeps(block, block->frame, steps_done + 1))
-        block_emit(block, block->result->x, block->frame++, block->x);
+static void block_step(struct block *block, int k) {
+    const struct denoiser denoiser = {guide_estimate, &block->guide};
+    walk_step(&block->walk, &block->plan.step[k], &denoiser);
+    if (block_keeps(block, block->frame - 1, k))
+        block_emit(block, block->result->x0, block->frame - 1, block->walk.x_0);
+    if (block_keeps(block, block->frame, k + 1))
+        block_emit(block, block->result->x, block->frame++, block->walk.x);
+}
+
+/* ------------------------------------------------------------------ all of them */
+
+/* Points that go together: what a network of this width makes of them fits a cache. */
+static size_t block_rows(const struct dn_model *model, size_t n) {
+    size_t rows = 32768 / model->network.hidden_ld;
+    rows = rows < 48 ? 48 : rows / 6 * 6;
+    return rows > n ? n : rows;
 }
 
 enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
                          const struct dn_sample_result *result, dn_stop_flag *stop,
                          struct dn_error *error) {
-    if (request->first < 0 || request->n < 1 || request->n > DN_MAX_SAMPLES)
-        return error_set(error, DN_INVALID, "n must be 1..%d, got %d", DN_MAX_SAMPLES, request->n);
-    const int most_frames = model->schedule.timesteps + 1;
-    if (request->frames != 0 && (request->frames < 2 || request->frames > most_frames))
-        return error_set(error, DN_INVALID, "frames must be 2..%d, got %d", most_frames,
-                         request->frames);
-    size_t n = (size_t)request->n;
-    size_t rows = 32768 / model->network.hidden_ld;
-    rows = rows < 48 ? 48 : rows / 6 * 6;
-    rows = rows > n ? n : rows;
-    struct block block = {.model = model,
-                          .request = request,
-                          .result = result,
-                          .frames = request->frames ? request->frames : most_frames};
-    enum dn_status status = block_init(&block, rows, error);
-    for (; status == DN_OK && block.first < n; block.first += block.n) {
-        block.n = n - block.first < rows ? n - block.first : rows;
-        block_start(&block);
-        for (int t = model->schedule.timesteps; t >= 1 && status == DN_OK; t--) {
+    enum dn_status status = check(model, request, error);
+    if (status != DN_OK)
+        return status;
+    const size_t n = (size_t)request->n, rows = block_rows(model, n);
+    struct block block = {.model = model, .request = request, .result = result};
+    status = block_init(&block, rows, error);
+    for (; status == DN_OK && block.first < n; block.first += block.walk.n) {
+        block_start(&block, n - block.first < rows ? n - block.first : rows);
+        for (int k = 0; k < block.plan.steps && status == DN_OK; k++) {
             if (stop_asked(stop))
                 status = error_set(error, DN_STOPPED, "stopped");
             else
-                block_step(&block, t);
+                block_step(&block, k);
         }
-        block_emit(&block, result->points, 0, block.x);
+        block_emit(&block, result->points, 0, block.walk.x);
     }
     block_clear(&block);
     return status;

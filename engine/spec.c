@@ -16,7 +16,7 @@ const char *const dn_conditioning_names[] = {"add", "multiply", NULL};
 const char *const dn_normalization_names[] = {"minmax", "standardize", NULL};
 const char *const dn_loss_names[] = {"mse", "mae", "huber", NULL};
 const char *const dn_lr_schedule_names[] = {"constant", "cosine", "linear", NULL};
-const char *const dn_sampler_names[] = {"ddpm", NULL};
+const char *const dn_sampler_names[] = {"ddpm", "ddim", "dpmpp_2m", "heun", "euler", NULL};
 
 const struct dn_preset dn_presets[] = {
     {.name = "default",

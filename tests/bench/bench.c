@@ -177,6 +177,69 @@ static void print_work(const struct work *w) {
     dispose(&subject);
 }
 
+/* ------------------------------------------------------------------ samplers */
+
+struct way {
+    const char *what;
+    struct dn_sample_request request;
+};
+
+#define POINTS .n = 1000, .clip = true
+static const struct way ways[] = {
+    {"ddpm, all 40 steps", {POINTS, .sampler = DN_DDPM}},
+    {"ddpm, 10 steps", {POINTS, .sampler = DN_DDPM, .steps = 10}},
+    {"ddim, 10 steps", {POINTS, .sampler = DN_DDIM, .steps = 10}},
+    {"dpmpp_2m, 10 steps", {POINTS, .sampler = DN_DPMPP_2M, .steps = 10}},
+    {"heun, 5 steps", {POINTS, .sampler = DN_HEUN, .steps = 5}},
+    {"euler, 10 steps", {POINTS, .sampler = DN_EULER, .steps = 10}},
+    {"dpmpp_2m, one label", {POINTS, .sampler = DN_DPMPP_2M, .steps = 10, .guidance = 1}},
+    {"dpmpp_2m, labels in turn",
+     {POINTS, .sampler = DN_DPMPP_2M, .steps = 10, .guidance = 1, .label = DN_LABELS_IN_TURN}},
+    {"dpmpp_2m, labels in turn, guidance 2",
+     {POINTS, .sampler = DN_DPMPP_2M, .steps = 10, .guidance = 2, .label = DN_LABELS_IN_TURN}},
+};
+
+/* H 32, T 40; with three classes, where the request has labels. */
+static struct dn_model *sampled_model(bool classes) {
+    struct dn_spec spec = dn_presets[1].spec;
+    struct dn_trainer *trainer;
+    struct dn_model *model;
+    for (int k = 0; classes && k < DN_PATTERN_COUNT; k++)
+        spec.dataset.sources[k].pattern = k;
+    for (int k = 0; k < DN_PATTERN_COUNT; k++)
+        spec.dataset.sources[k].n = 100;
+    if (classes)
+        spec.dataset.source_count = spec.dataset.classes = DN_PATTERN_COUNT;
+    if (dn_trainer_new(&spec, NULL, &trainer, NULL) != DN_OK ||
+        dn_trainer_model(trainer, &model, NULL) != DN_OK)
+        exit(1);
+    dn_trainer_free(trainer);
+    return model;
+}
+
+static void print_way(const struct way *way) {
+    static float points[2 * 1000];
+    struct dn_model *model = sampled_model(way->request.guidance > 0);
+    const struct dn_sample_result result = {.points = points};
+    enum { REPEATS = 20 };
+    double seconds[ROUNDS];
+    for (int i = -1; i < ROUNDS; i++) { /* the first does not count */
+        double began = now();
+        for (int r = 0; r < REPEATS; r++)
+            dn_sample(model, &way->request, &result, NULL, NULL);
+        if (i >= 0)
+            seconds[i] = (now() - began) / REPEATS;
+    }
+    const double middle = median(seconds);
+    const int evaluations = dn_sample_evaluations(model, &way->request);
+    printf("sampling, %-36s %12.1f us  %3d evaluations  %10.0f points/s  %6.1f ns/evaluation\n",
+           way->what, 1e6 * middle, evaluations, way->request.n / middle,
+           1e9 * middle / way->request.n / evaluations);
+    dn_model_free(model);
+}
+
+/* ------------------------------------------------------------------ matrix products */
+
 static void print_gemm(size_t m, size_t n, size_t k) {
     const struct kernels *kernels = kernels_get();
     float *a = floats_new(m * k), *b = floats_new(k * n), *c = floats_new(m * n);
@@ -234,6 +297,8 @@ int main(int argc, char **argv) {
     print_machine();
     for (size_t i = 0; i < WORKS; i++)
         print_work(&works[i]);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        print_way(&ways[i]);
     print_gemm(32, 32, 32);
     print_gemm(512, 128, 128);
     print_gemm(128, 128, 512);

@@ -50,4 +50,27 @@ Test(golden, the_blogs_recipe_gives_the_same_bits_as_ever) {
     spec.training.gradient_clip = 0.5;
     cr_assert_eq(hash_of_training(&spec), 0xe82d28e213346058u);
 }
+
+/* Ancestral sampling in all its steps, when it was the only sampler. */
+Test(golden, the_blogs_points_are_the_same_bits_as_ever) {
+    enum { N = 500, T = 40 };
+    static float x[(T + 1) * N * 2];
+    const struct dn_spec spec = dn_presets[1].spec;
+    struct dn_trainer *trainer;
+    struct dn_model *model;
+    struct dn_epoch epoch;
+    uint64_t hash = 0xcbf29ce484222325u;
+    cr_assert_eq(dn_kernels_use("baseline", NULL), DN_OK);
+    cr_assert_eq(dn_trainer_new(&spec, NULL, &trainer, NULL), DN_OK);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, NULL), DN_OK);
+    cr_assert_eq(dn_trainer_model(trainer, &model, NULL), DN_OK);
+    const struct dn_sample_request request = {.n = N, .seed = 7, .clip = true};
+    const struct dn_sample_result result = {.x = x};
+    cr_assert_eq(dn_sample(model, &request, &result, NULL, NULL), DN_OK);
+    hash_add(&hash, x, sizeof x);
+    cr_assert_eq(hash, 0xdc82d0773a6ef57eu);
+    dn_model_free(model);
+    dn_trainer_free(trainer);
+}
 #endif

@@ -1,0 +1,155 @@
+/*
+ * plan.c - the timesteps and the coefficients of every sampler (plan.h).
+ */
+#include "engine/plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+/* ------------------------------------------------------------------ timesteps */
+
+/* Where a timestep is on the way from the data (0) to pure noise (pi/2), whatever the schedule. */
+static double angle_of(const struct schedule *schedule, int t) {
+    return atan2(sqrt(schedule->variance[t]), sqrt(schedule->alpha_bar[t]));
+}
+
+/* The angles of the states fall like a square, (1 - k/S)^2: by large steps through the noise, where
+ * estimates hardly change, by ever smaller ones to the data. Both ends are exact ("trailing"): the
+ * first state is as noisy as the schedule gets, and nothing of it is left in the last. Of the
+ * spacings that were measured (uniform in t, in this angle and in log SNR, powers of them, and
+ * those of Karras et al. 2022), this one comes closest to the data in 5 to 20 steps for every
+ * schedule. */
+void plan_timesteps(const struct schedule *schedule, int steps, int *timesteps) {
+    const int T = schedule->timesteps;
+    const double whole = angle_of(schedule, T);
+    int t = timesteps[0] = T;
+    for (int k = 1; k < steps; k++) {
+        const double left = 1 - (double)k / steps, wanted = whole * left * left;
+        t--; /* a step is at least one timestep, and leaves at least one for each that follows */
+        while (t > steps - k && angle_of(schedule, t) + angle_of(schedule, t - 1) > 2 * wanted)
+            t--;
+        timesteps[k] = t;
+    }
+    timesteps[steps] = 0;
+}
+
+/* ------------------------------------------------------------------ coefficients */
+
+/* A step as the equations see it, in double. */
+struct interval {
+    double s_t, n_t, s_u, n_u; /* signal and noise of both ends */
+    double ratio;              /* (s_t / n_t) / (s_u / n_u), 0..1 */
+};
+
+static struct interval interval_of(const struct schedule *schedule, int t, int u) {
+    struct interval i = {
+        .s_t = sqrt(schedule->alpha_bar[t]),
+        .n_t = sqrt(schedule->variance[t]),
+        .s_u = sqrt(schedule->alpha_bar[u]),
+        .n_u = sqrt(schedule->variance[u]),
+    };
+    i.ratio = i.s_t * i.n_u / (i.s_u * i.n_t);
+    return i;
+}
+
+/* x_u = s_u D + sqrt(n_u^2 - deviation^2) E + deviation z, where E = (x_t - s_t D) / n_t is the
+ * noise that D leaves (Song, Meng, Ermon 2021, "Denoising diffusion implicit models", eqs. 12, 16,
+ * for any s and n). eta scales the deviation: 1 is that of the posterior q(x_u | x_t, x_0), 0 the
+ * probability-flow ODE with D and E held for the step. At u = 0 it is D. */
+static void step_implicit(struct plan_step *step, const struct interval *i, double eta) {
+    const double fresh = eta * eta * (1 - i->ratio * i->ratio); /* share of the variance n_u^2 */
+    const double keep = i->n_u * sqrt(fmax(0, 1 - fresh));
+    step->from_x0 = (float)(i->s_u - keep / i->n_t * i->s_t);
+    step->from_xt = (float)(keep / i->n_t);
+    step->deviation = (float)(i->n_u * sqrt(fmax(0, fresh)));
+}
+
+/* The second estimate's share w of what was D's. */
+static void step_share(struct plan_step *step, const struct interval *i, double w) {
+    const double from_x0 = i->s_u - i->n_u / i->n_t * i->s_t;
+    step->from_x0 = (float)((1 - w) * from_x0);
+    step->from_other = (float)(w * from_x0);
+}
+
+/* lambda = log(s / n) grows without bound both ways. This has the same differences where there is
+ * little noise, and goes to 0 where there is no signal. */
+static double tame_lambda(double s, double n) {
+    return asinh(s / n);
+}
+
+/* DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): D as it will be half-way in lambda, extrapolated
+ * from the last two. Lambda is tamed, because the estimate runs out of things to change as the
+ * signal fades: from pure noise, lambda itself would extrapolate nothing for the first steps, and
+ * density suffers (measured: a tenth of the energy distance at 5 steps). The first step has no
+ * estimate before, the final one no end to its lambda: both are of first order. */
+static void refine_multistep(struct plan_step *step, const struct interval *now,
+                             const struct interval *before) {
+    if (!before || now->n_u == 0)
+        return;
+    const double last = tame_lambda(now->s_t, now->n_t) - tame_lambda(before->s_t, before->n_t);
+    const double next = tame_lambda(now->s_u, now->n_u) - tame_lambda(now->s_t, now->n_t);
+    step_share(step, now, -0.5 * next / last);
+}
+
+/* Heun's method on dx = D ds + E dn: a step of first order to x'_u, D' there, and the mean of both
+ * slopes. The last step stays of first order: there is no E where there is no noise. */
+static void refine_heun(struct plan_step *step, const struct interval *now,
+                        const struct interval *before) {
+    (void)before;
+    if (now->n_u == 0)
+        return;
+    step->corrects = true;
+    step->predict_x0 = step->from_x0;
+    step->predict_xt = step->from_xt;
+    step_share(step, now, 0.5 * now->n_t / now->n_u);
+}
+
+/* In the order of enum dn_sampler. */
+static const struct solver {
+    double eta; /* of its steps; NAN: the request's */
+    void (*refine)(struct plan_step *step, const struct interval *now,
+                   const struct interval *before);
+} solvers[] = {
+    [DN_DDPM] = {1, NULL},        [DN_DDIM] = {NAN, NULL}, [DN_DPMPP_2M] = {0, refine_multistep},
+    [DN_HEUN] = {0, refine_heun}, [DN_EULER] = {0, NULL},
+};
+
+static void plan_fill(struct plan *plan, const struct schedule *schedule, enum dn_sampler sampler,
+                      double eta, const int *timesteps) {
+    const struct solver *solver = &solvers[sampler];
+    struct interval before = {0};
+    for (int k = 0; k < plan->steps; k++) {
+        struct plan_step *step = &plan->step[k];
+        step->t = timesteps[k];
+        step->u = timesteps[k + 1];
+        struct interval now = interval_of(schedule, step->t, step->u);
+        step_implicit(step, &now, isnan(solver->eta) ? eta : solver->eta);
+        if (solver->refine)
+            solver->refine(step, &now, k > 0 ? &before : NULL);
+        before = now;
+    }
+}
+
+enum dn_status plan_init(struct plan *plan, const struct schedule *schedule,
+                         enum dn_sampler sampler, int steps, double eta, struct dn_error *error) {
+    int timesteps[DN_MAX_TIMESTEPS + 1];
+    *plan = (struct plan){.steps = steps};
+    plan->step = calloc((size_t)steps, sizeof *plan->step);
+    if (!plan->step)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    plan_timesteps(schedule, steps, timesteps);
+    plan_fill(plan, schedule, sampler, eta, timesteps);
+    return DN_OK;
+}
+
+void plan_clear(struct plan *plan) {
+    free(plan->step);
+    memset(plan, 0, sizeof *plan);
+}
+
+int plan_evaluations(enum dn_sampler sampler, int steps) {
+    return sampler == DN_HEUN ? 2 * steps - 1 : steps;
+}
