@@ -21,7 +21,22 @@ static const struct field rows[] = {
     {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL,
      "Of the start noise and the noise on the way."},
     {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names,
-     "How to go back in time."},
+     "How to go back in time. ddpm (the default) draws fresh noise at every step, ddim as much as "
+     "eta says, the others none. dpmpp_2m and heun are of second order and need the fewest "
+     "steps; euler is of first order."},
+    {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL,
+     "Steps from noise to points, at most as many as the model has timesteps, which is the "
+     "default. Few steps are put where they are needed most: close together near the data."},
+    {"", "eta", FIELD_NUMBER, AT(eta), 0, 1, 0, NULL,
+     "Of ddim only: how much noise is drawn on the way, from 0 (none, the default) to 1 (as "
+     "much as ddpm)."},
+    {"", "guidance", FIELD_NUMBER, AT(guidance), 0, DN_MAX_GUIDANCE, 0, NULL,
+     "Of models with labels only: how much more a label counts than the model itself thinks "
+     "(classifier-free guidance). 1 (the default): not more; 0: labels do not count, the points "
+     "have none; anything else needs two evaluations instead of one."},
+    {"", "label", FIELD_INTEGER, AT(label), 0, DN_MAX_CLASSES - 1, 0, NULL,
+     "Of models with labels only: the class to draw from. Without it the classes take turns: "
+     "point i gets label i modulo their number."},
     {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL,
      "Clip the estimate of x0 to the range of the data."},
     {"", "noise", FIELD_OTHER, 0, 0, 0, 0, NULL,
@@ -105,46 +120,90 @@ static bool read_body(struct http_exchange *exchange, struct sampling *sampling)
 
 /* The frames that are kept, and their timesteps. */
 static bool choose_frames(struct http_exchange *exchange, struct sampling *sampling,
-                          int timesteps) {
+                          const struct dn_model *model) {
+    const int steps = sampling->request.steps;
     int *frames = &sampling->request.frames;
     if (*frames == 0)
         *frames = sampling->format->usual_frames;
-    if (*frames == 0 || *frames > timesteps + 1)
-        *frames = timesteps + 1;
-    sampling->timesteps = http_alloc(exchange, (size_t)*frames * sizeof *sampling->timesteps);
-    for (int k = 0; sampling->timesteps && k < *frames; k++)
-        sampling->timesteps[k] = timesteps - dn_frame_step(k, *frames, timesteps);
-    if (!sampling->timesteps)
+    if (*frames == 0 || *frames > steps + 1)
+        *frames = steps + 1;
+    int *timesteps = http_alloc(exchange, (size_t)(steps + 1) * sizeof *timesteps);
+    if (!timesteps) {
         problem(exchange, 503, "no_memory", "out of memory");
-    return sampling->timesteps != NULL;
+        return false;
+    }
+    dn_sample_timesteps(model, &sampling->request, timesteps);
+    for (int k = 0; k < *frames; k++) /* never backwards: dn_frame_step(k) >= k */
+        timesteps[k] = timesteps[dn_frame_step(k, *frames, steps)];
+    sampling->timesteps = timesteps;
+    return true;
+}
+
+/* Steps and eta: what is absent gets its value here. */
+static void fit_steps(struct dn_sample_request *request, const struct dn_model *model,
+                      struct problem_fields *wrong) {
+    const int T = dn_model_spec(model)->diffusion.timesteps;
+    if (request->steps > T)
+        problem_add(wrong, "/steps", "must be at most the model's timesteps, %d", T);
+    if (request->steps == 0 || request->steps > T)
+        request->steps = T;
+    if (!isnan(request->eta) && request->sampler != DN_DDIM)
+        problem_add(wrong, "/eta", "belongs to the sampler \"ddim\"; \"%s\" %s",
+                    dn_sampler_names[request->sampler],
+                    request->sampler == DN_DDPM ? "always draws all the noise, as with eta = 1"
+                                                : "draws no noise");
+    if (isnan(request->eta))
+        request->eta = request->sampler == DN_DDPM ? 1 : 0;
+}
+
+/* The same for labels. */
+static void fit_labels(struct dn_sample_request *request, const struct dn_model *model,
+                       struct problem_fields *wrong) {
+    static const char unlabelled[] =
+        "is for models that were trained with labels; this one has none";
+    const int classes = dn_model_spec(model)->dataset.classes;
+    const bool has_label = request->label != DN_LABELS_IN_TURN;
+    if (classes == 0 && !isnan(request->guidance))
+        problem_add(wrong, "/guidance", unlabelled);
+    if (classes == 0 && has_label)
+        problem_add(wrong, "/label", unlabelled);
+    if (classes > 0 && request->label >= classes)
+        problem_add(wrong, "/label", "must be an integer from 0 to %d", classes - 1);
+    if (classes > 0 && has_label && request->guidance == 0)
+        problem_add(wrong, "/label", "does not count with guidance = 0; leave out one of them");
+    if (isnan(request->guidance))
+        request->guidance = classes > 0 ? 1 : 0;
 }
 
 /* What only the model can tell. */
 static bool fits_model(struct http_exchange *exchange, struct sampling *sampling,
                        const struct dn_model *model) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
+    struct dn_sample_request *request = &sampling->request;
     const int dim = dn_model_dim(model);
-    if (sampling->is_trajectory &&
-        (!choose_frames(exchange, sampling, dn_model_spec(model)->diffusion.timesteps) ||
-         !format_fits(exchange, sampling->format, &sampling->look, sampling->request.frames)))
+    fit_steps(request, model, &wrong);
+    fit_labels(request, model, &wrong);
+    if (sampling->is_trajectory && !choose_frames(exchange, sampling, model))
         return false;
-    if (sampling->request.noise && sampling->noise_dim != dim)
+    if (request->noise && sampling->noise_dim != dim)
         problem_add(&wrong, "/noise", "has %d coordinates, but the model has %d",
                     sampling->noise_dim, dim);
-    const int arrays = 2 * sampling->request.frames - 1; /* [n][dim] each, in x and x0 */
-    const int64_t values = (int64_t)sampling->request.n * arrays * dim;
+    const int arrays = 2 * request->frames - 1; /* [n][dim] each, in x and x0 */
+    const int64_t values = (int64_t)request->n * arrays * dim;
     if (sampling->is_trajectory && values > TRAJECTORY_MOST_VALUES)
         problem_add(&wrong, "/n",
                     "%d points in %d frames would make an answer of %lld numbers; at most %d are "
                     "given, which is n = %d here, or fewer frames",
-                    sampling->request.n, sampling->request.frames, (long long)values,
-                    TRAJECTORY_MOST_VALUES, TRAJECTORY_MOST_VALUES / (arrays * dim));
+                    request->n, request->frames, (long long)values, TRAJECTORY_MOST_VALUES,
+                    TRAJECTORY_MOST_VALUES / (arrays * dim));
     if (wrong.count > 0) {
         problem_send(exchange, &wrong);
         return false;
     }
-    return cost_fits(exchange, model, sampling->request.n,
-                     dn_model_spec(model)->diffusion.timesteps);
+    if (sampling->is_trajectory &&
+        !format_fits(exchange, sampling->format, &sampling->look, request->frames))
+        return false;
+    return cost_fits(exchange, model, request->n, dn_sample_evaluations(model, request));
 }
 
 /* JSON says how long it took, so two answers differ in that; all other formats are the same bytes.
@@ -193,7 +252,13 @@ static enum http_next start(struct http_exchange *exchange, bool is_trajectory) 
         problem(exchange, 503, "no_memory", "out of memory");
         return HTTP_REPLY;
     }
-    sampling->request = (struct dn_sample_request){.n = SAMPLES_DEFAULT, .clip = true};
+    sampling->request = (struct dn_sample_request){
+        .n = SAMPLES_DEFAULT,
+        .clip = true,
+        .eta = NAN, /* until fits_model: not given */
+        .guidance = NAN,
+        .label = DN_LABELS_IN_TURN,
+    };
     sampling->is_trajectory = is_trajectory;
     exchange->state = sampling;
     bool is_post = strcmp(exchange->request.method, "POST") == 0;

@@ -14,6 +14,7 @@ struct run {
     struct loaded_model *loaded;
     float *memory; /* all of a trajectory, or the points in hand of samples.. */
     size_t room;   /* ..so many numbers */
+    int *labels;   /* [n]; NULL: none */
     double seconds;
 };
 
@@ -136,7 +137,16 @@ static void write_head(const void *owner, struct json_writer *json) {
     json_key(json, "sampler");
     json_string(json, dn_sampler_names[sampling->request.sampler]);
     json_key(json, "steps");
-    json_integer(json, dn_model_spec(run->loaded->model)->diffusion.timesteps);
+    json_integer(json, sampling->request.steps);
+    json_key(json, "evaluations");
+    json_integer(json, dn_sample_evaluations(run->loaded->model, &sampling->request));
+    json_key(json, "eta");
+    json_double(json, sampling->request.eta);
+    json_key(json, "guidance");
+    if (dn_model_spec(run->loaded->model)->dataset.classes > 0)
+        json_double(json, sampling->request.guidance);
+    else
+        json_null(json);
     json_key(json, "n");
     json_integer(json, sampling->request.n);
     json_key(json, "dim");
@@ -146,7 +156,14 @@ static void write_head(const void *owner, struct json_writer *json) {
 static void write_tail(const void *owner, struct json_writer *json) {
     const struct run *run = owner;
     json_key(json, "labels");
-    json_null(json);
+    if (run->labels) {
+        json_open(json, '[');
+        for (int i = 0; i < run->sampling->request.n; i++)
+            json_integer(json, run->labels[i]);
+        json_close(json, ']');
+    } else {
+        json_null(json);
+    }
     json_key(json, "duration_seconds");
     json_double(json, run->seconds);
 }
@@ -157,16 +174,28 @@ static void run_clear(struct answer *answer) {
     loaded_model_clear(run->loaded);
 }
 
+/* False: no memory. */
+static bool make_labels(struct http_exchange *exchange, struct run *run) {
+    const struct dn_sample_request *request = &run->sampling->request;
+    if (dn_sample_label(run->loaded->model, request, 0) < 0)
+        return true;
+    run->labels = http_alloc(exchange, (size_t)request->n * sizeof *run->labels);
+    for (int i = 0; run->labels && i < request->n; i++)
+        run->labels[i] = dn_sample_label(run->loaded->model, request, i);
+    return run->labels != NULL;
+}
+
 void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded) {
     const struct sampling *sampling = exchange->state;
     struct run *run = http_alloc(exchange, sizeof *run);
     struct answer *answer = http_alloc(exchange, sizeof *answer);
-    if (!run || !answer) {
+    if (run)
+        *run = (struct run){.sampling = sampling, .loaded = loaded};
+    if (!run || !answer || !make_labels(exchange, run)) {
         loaded_model_clear(loaded);
         problem(exchange, 503, "no_memory", "out of memory");
         return;
     }
-    *run = (struct run){.sampling = sampling, .loaded = loaded};
     *answer = (struct answer){
         .format = sampling->format,
         .layout = {.n = (size_t)sampling->request.n,
@@ -179,6 +208,7 @@ void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded
                    .owner = run},
         .title = http_format(exchange, "%d samples at epoch %d", sampling->request.n,
                              dn_model_epoch(loaded->model)),
+        .labels = run->labels,
         .look = sampling->look,
         .points = some_points,
         .clear = run_clear,
