@@ -33,7 +33,8 @@ static const struct field rows[] = {
     {"", "guidance", FIELD_NUMBER, AT(guidance), 0, DN_MAX_GUIDANCE, 0, NULL,
      "Of models with labels only: how much more a label counts than the model itself thinks "
      "(classifier-free guidance). 1 (the default): not more; 0: labels do not count, the points "
-     "have none; anything else needs two evaluations instead of one."},
+     "have none; anything else needs two evaluations instead of one. Other than 1 needs a model "
+     "that was trained with p_uncond above 0."},
     {"", "label", FIELD_INTEGER, AT(label), 0, DN_MAX_CLASSES - 1, 0, NULL,
      "Of models with labels only: the class to draw from. Without it the classes take turns: "
      "point i gets label i modulo their number."},
@@ -171,6 +172,10 @@ static void fit_labels(struct dn_sample_request *request, const struct dn_model 
         problem_add(wrong, "/label", "must be an integer from 0 to %d", classes - 1);
     if (classes > 0 && has_label && request->guidance == 0)
         problem_add(wrong, "/label", "does not count with guidance = 0; leave out one of them");
+    if (classes > 0 && !isnan(request->guidance) && request->guidance != 1 &&
+        dn_model_spec(model)->training.p_uncond == 0)
+        problem_add(wrong, "/guidance",
+                    "must be 1: the model never saw points without a label (p_uncond was 0)");
     if (isnan(request->guidance))
         request->guidance = classes > 0 ? 1 : 0;
 }

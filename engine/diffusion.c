@@ -80,16 +80,3 @@ void diffusion_estimate(const struct schedule *schedule, enum dn_prediction pred
         }
     }
 }
-
-void diffusion_posterior_step(const struct schedule *schedule, int t, size_t count, float *x,
-                              const float *x_0, const float *z) {
-    float from_x0 = schedule->mean_x0[t], from_xt = schedule->mean_xt[t];
-    float deviation = schedule->deviation[t];
-    if (t == 1) {
-        for (size_t i = 0; i < count; i++)
-            x[i] = from_x0 * x_0[i] + from_xt * x[i];
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        x[i] = from_x0 * x_0[i] + from_xt * x[i] + deviation * z[i];
-}

@@ -46,9 +46,4 @@ void diffusion_factors(const struct schedule *schedule, enum dn_prediction predi
 double diffusion_weight(const struct schedule *schedule, enum dn_prediction prediction,
                         double gamma, int t);
 
-/* x_{t-1} ~ q(x_{t-1} | x_t, x_0) (eqs. 6, 7) in place of x_t, with the given N(0,1) noise z
- * [n][dim]; z is not read at t = 1, where the variance is 0. */
-void diffusion_posterior_step(const struct schedule *schedule, int t, size_t count, float *x,
-                              const float *x_0, const float *z);
-
 #endif

@@ -134,12 +134,8 @@ static void rescale_to_zero(struct schedule *s) {
 static void schedule_derive(struct schedule *s) {
     s->signal[0] = 1;
     for (int t = 1; t <= s->timesteps; t++) {
-        double before = s->alpha_bar[t - 1];
         s->signal[t] = (float)sqrt(s->alpha_bar[t]);
         s->noise[t] = (float)sqrt(s->variance[t]);
-        s->mean_x0[t] = (float)(s->beta[t] * sqrt(before) / s->variance[t]);
-        s->mean_xt[t] = (float)(s->variance[t - 1] * sqrt(s->alpha[t]) / s->variance[t]);
-        s->deviation[t] = (float)sqrt(s->beta[t] * s->variance[t - 1] / s->variance[t]);
     }
 }
 
@@ -149,7 +145,7 @@ enum dn_status schedule_init(struct schedule *schedule, const struct dn_diffusio
     size_t n = (size_t)spec->timesteps + 1;
     schedule->timesteps = spec->timesteps;
     schedule->alpha = calloc(4 * n, sizeof(double));
-    schedule->signal = floats_new(5 * n);
+    schedule->signal = floats_new(2 * n);
     if (!schedule->alpha || !schedule->signal) {
         schedule_clear(schedule);
         return error_set(error, DN_NO_MEMORY, "out of memory");
@@ -158,9 +154,6 @@ enum dn_status schedule_init(struct schedule *schedule, const struct dn_diffusio
     schedule->alpha_bar = schedule->beta + n;
     schedule->variance = schedule->alpha_bar + n;
     schedule->noise = schedule->signal + n;
-    schedule->mean_x0 = schedule->noise + n;
-    schedule->mean_xt = schedule->mean_x0 + n;
-    schedule->deviation = schedule->mean_xt + n;
     schedule->alpha_bar[0] = 1;
     if (spec->beta_schedule == DN_BETA_FLOW) {
         fill_flow(schedule);

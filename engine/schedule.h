@@ -22,13 +22,6 @@ struct schedule {
     double *variance;     /* [T+1] noise^2 */
 
     float *signal, *noise; /* [T+1] */
-
-    /* posterior q(x_{t-1} | x_t, x_0) (eqs. 6, 7): mean = mean_x0 x_0 + mean_xt x_t. Written with
-     * the variance in place of 1 - alpha_bar, they hold for every Gaussian process, and for a
-     * signal of 0 at T. */
-    float *mean_x0;   /* [T+1] beta_t signal_{t-1} / variance_t */
-    float *mean_xt;   /* [T+1] variance_{t-1} sqrt(alpha_t) / variance_t */
-    float *deviation; /* [T+1] square root of beta_t variance_{t-1} / variance_t; 0 at t = 1 */
 };
 
 enum dn_status schedule_init(struct schedule *schedule, const struct dn_diffusion_spec *spec,

@@ -188,7 +188,7 @@ SAMPLES = [
     ({"n": "5"}, "/n"),
     ({"seed": -1}, "/seed"),
     ({"clip": 1}, "/clip"),
-    ({"sampler": "euler"}, "/sampler"),
+    ({"sampler": "eulr"}, "/sampler"),
     ({"count": 5}, "/count"),
     ({"noise": 5}, "/noise"),
     ({"noise": []}, "/noise"),

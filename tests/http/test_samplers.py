@@ -254,6 +254,17 @@ def test_wrong_labels_are_refused(labelled):
         assert says in answer.json["errors"][0]["detail"]
 
 
+def test_guidance_needs_training_without_labels(labelled):
+    spec = dict(QUICK, dataset=["spiral", "moons"], training={**QUICK["training"], "p_uncond": 0, "epochs": 1})
+    job = labelled.submit(spec)
+    assert labelled.wait(job)["status"] == "succeeded"
+    for guidance in 0, 0.5, 2:
+        answer = labelled.get(f"/v1/models/{job}/samples?n=2&guidance={guidance}")
+        assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/guidance"
+        assert "p_uncond" in answer.json["errors"][0]["detail"]
+    assert labelled.get(f"/v1/models/{job}/samples?n=2&guidance=1&label=1").json["labels"] == [1, 1]
+
+
 def test_all_that_is_wrong_is_said_at_once(trained):
     fields = {"steps": 50, "eta": 0.5, "guidance": 2, "label": 1}
     answer = trained.get(path(trained) + query(fields))

@@ -261,25 +261,70 @@ Test(plan, a_long_step_is_the_chain_of_its_single_steps) {
     }
 }
 
-/* With all timesteps, DDPM's steps are those of its paper, as the schedule has them. */
+/* With all timesteps, DDPM's steps are the posterior q(x_{t-1} | x_t, x_0), by Bayes' rule for
+ * Gaussians: precision and precision-weighted mean of N(x_t; r x, v) N(x; s_{t-1} x_0, n_{t-1}^2),
+ * where r and v are what turns the law of x_{t-1} into that of x_t. */
 Test(plan, single_steps_are_the_posterior) {
     for (int p = 0; p < PROCESSES; p++) {
-        struct schedule schedule;
+        struct schedule s;
         struct plan plan, ddim;
-        cr_assert_eq(schedule_init(&schedule, &processes[p], NULL), DN_OK);
-        const int T = schedule.timesteps;
-        cr_assert_eq(plan_init(&plan, &schedule, DN_DDPM, T, 0, NULL), DN_OK);
-        cr_assert_eq(plan_init(&ddim, &schedule, DN_DDIM, T, 1, NULL), DN_OK);
+        cr_assert_eq(schedule_init(&s, &processes[p], NULL), DN_OK);
+        const int T = s.timesteps;
+        cr_assert_eq(plan_init(&plan, &s, DN_DDPM, T, 0, NULL), DN_OK);
+        cr_assert_eq(plan_init(&ddim, &s, DN_DDIM, T, 1, NULL), DN_OK);
         cr_assert_arr_eq(plan.step, ddim.step, (size_t)T * sizeof *plan.step, "eta = 1 is DDPM");
         for (int k = 0; k < T; k++) {
             const struct plan_step *step = &plan.step[k];
-            cr_assert(step->t == T - k && step->u == T - k - 1 && !step->corrects);
-            cr_assert_float_eq(step->from_x0, schedule.mean_x0[step->t], 1e-6f);
-            cr_assert_float_eq(step->from_xt, schedule.mean_xt[step->t], 1e-6f);
-            cr_assert_float_eq(step->deviation, schedule.deviation[step->t], 1e-6f);
+            const int t = T - k;
+            cr_assert(step->t == t && step->u == t - 1 && !step->corrects);
+            if (t == 1) {
+                cr_assert(step->from_x0 == 1 && step->from_xt == 0 && step->deviation == 0);
+                continue;
+            }
+            const double r = sqrt(s.alpha_bar[t] / s.alpha_bar[t - 1]);
+            const double v = s.variance[t] - r * r * s.variance[t - 1];
+            const double precision = r * r / v + 1 / s.variance[t - 1], width = sqrt(1 / precision);
+            const double from_x0 = sqrt(s.alpha_bar[t - 1]) / s.variance[t - 1] / precision;
+            cr_assert_float_eq((double)step->deviation, width, 1e-6 * width);
+            cr_assert_float_eq((double)step->from_xt, r / v / precision, 1e-6);
+            cr_assert_float_eq((double)step->from_x0, from_x0, 1e-6);
         }
         plan_clear(&plan);
         plan_clear(&ddim);
-        schedule_clear(&schedule);
+        schedule_clear(&s);
     }
+}
+
+static void tell(void *context, int t, size_t n, const float *x, float *x_0) {
+    (void)t, (void)x;
+    memcpy(x_0, context, n * sizeof *x_0);
+}
+
+/* With x_0 ~ N(0, 1) the marginal at every t is N(0, 1), if the variance is preserved, and a step
+ * back with x_0 known must keep the joint law: here variance and covariance. */
+Test(samplers, a_step_with_noise_keeps_the_marginal) {
+    enum { N = 50000, K = 3 };
+    static float x_0[N], x[N], memory[3 * N], z[N];
+    struct schedule s;
+    struct plan plan;
+    const struct denoiser oracle = {tell, x_0};
+    cr_assert_eq(schedule_init(&s, &processes[2], NULL), DN_OK);
+    cr_assert_eq(plan_init(&plan, &s, DN_DDPM, 8, 0, NULL), DN_OK);
+    const struct plan_step *step = &plan.step[K];
+    random_normals(4, RANDOM_NOISE, 0, 0, N, x_0);
+    random_normals(4, RANDOM_NOISE, 1, 0, N, z);
+    for (int i = 0; i < N; i++)
+        x[i] = s.signal[step->t] * x_0[i] + s.noise[step->t] * z[i];
+    struct walk walk = {
+        .n = N, .dim = 1, .x = x, .x_0 = memory, .other = memory + N, .z = memory + 2 * (size_t)N};
+    walk_step(&walk, step, &oracle);
+    double covariance = 0, squares = 0;
+    for (int i = 0; i < N; i++) {
+        covariance += (double)x[i] * (double)x_0[i] / N;
+        squares += (double)x[i] * (double)x[i] / N;
+    }
+    cr_assert_float_eq(squares, 1, 5 * sqrt(2.0 / N));
+    cr_assert_float_eq(covariance, sqrt(s.alpha_bar[step->u]), 5 * sqrt(2.0 / N));
+    plan_clear(&plan);
+    schedule_clear(&s);
 }
