@@ -58,7 +58,7 @@ static const struct setting settings[] = {
     {"log-format", SETTING_TEXT, AT(log_format), "logfmt", 0, 0, log_format_names,
      "logfmt or json"},
 };
-enum { SETTINGS = sizeof settings / sizeof settings[0], VARIABLE_BYTES = 64 };
+enum { SETTINGS = sizeof settings / sizeof settings[0], VARIABLE_BYTES = 64, LONGEST_PATH = 100 };
 
 static const char *variable_of(const struct setting *setting, char out[VARIABLE_BYTES]) {
     int used = snprintf(out, VARIABLE_BYTES, "DENOISED_");
@@ -107,8 +107,8 @@ static bool set_path(const char *text, const char **value) {
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
     size_t length = strlen(text);
     *value = length > 1 ? text : NULL;
-    return text[0] == '/' && strspn(text, plain) == length && !strstr(text, "//") &&
-           !strstr(text, "/.") && (length == 1 || text[length - 1] != '/');
+    return text[0] == '/' && length <= LONGEST_PATH && strspn(text, plain) == length &&
+           !strstr(text, "//") && !strstr(text, "/.") && (length == 1 || text[length - 1] != '/');
 }
 
 /* `source` for the message: "--port" or "DENOISED_PORT". */

@@ -122,7 +122,7 @@ enum http_access {
     HTTP_BY_METHOD, /* GET: whoever may read; others: whoever may write */
     HTTP_READS,     /* whoever may read: it computes, but changes nothing */
     HTTP_OPEN,      /* everybody */
-    HTTP_PROBE,     /* everybody, however often, and not worth a line in the log */
+    HTTP_PROBE,     /* everybody, however often */
 };
 
 /* One row of the route table. Paths are matched exactly; "{id}" stands for one segment. `formats`
