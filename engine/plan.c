@@ -135,7 +135,7 @@ static void plan_fill(struct plan *plan, const struct schedule *schedule, enum d
 
 enum dn_status plan_init(struct plan *plan, const struct schedule *schedule,
                          enum dn_sampler sampler, int steps, double eta, struct dn_error *error) {
-    int timesteps[DN_MAX_TIMESTEPS + 1];
+    int timesteps[DN_MAX_TIMESTEPS + 1] = {0};
     *plan = (struct plan){.steps = steps};
     plan->step = calloc((size_t)steps, sizeof *plan->step);
     if (!plan->step)

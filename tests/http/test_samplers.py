@@ -270,3 +270,15 @@ def test_all_that_is_wrong_is_said_at_once(trained):
     answer = trained.get(path(trained) + query(fields))
     assert answer.status == 422
     assert {error["pointer"] for error in answer.json["errors"]} == {"/" + field for field in fields}
+
+
+def test_the_cost_is_that_of_the_evaluations(start):
+    server = start("--max-sample-cost", "2e7")
+    server.job = server.submit(QUICK)
+    assert server.wait(server.job)["status"] == "succeeded"
+    parameters = server.get(f"/v1/models/{server.job}").json["parameters"]
+    n = int(2e7 / (2 * parameters * 5))  # as many as 5 evaluations each may be spent on
+    for sampler, steps, fits in [("ddim", 5, True), ("ddim", 6, False), ("heun", 3, True), ("heun", 4, False)]:
+        answer = server.get(path(server, suffix=".npy") + query({"n": n, "sampler": sampler, "steps": steps}))
+        assert answer.status == (200 if fits else 422), (sampler, steps)
+    assert server.get(path(server) + f"?n={n}").json["code"] == "too_expensive"
