@@ -46,7 +46,7 @@ static enum http_piece write_rows(struct http_exchange *exchange, struct answer 
         if (answer->status != DN_OK)
             return HTTP_PIECE_FAIL;
     }
-    pieces->rows(out, points, count, layout->dim, first == 0);
+    pieces->rows(out, layout, points, first, count);
     answer->row += count;
     return HTTP_PIECE_MORE;
 }

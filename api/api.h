@@ -8,6 +8,7 @@
 #include "engine/denoise.h"
 #include "server/http.h"
 #include "server/store.h"
+#include "server/worker.h"
 
 extern const struct http_route api_routes[];
 extern const size_t api_route_count;
@@ -18,7 +19,8 @@ void api_problem(struct http_exchange *exchange, int status, const char *code, c
 /* For events_start: what is said about an event, as one line of JSON. */
 void api_event_data(const struct event *event, struct buffer *out);
 
-/* For workers_start: the spec that a stored job says. */
-bool api_decode_spec(const char *text, struct dn_spec *spec, struct dn_error *error);
+/* For workers_start: what a stored job trains on. */
+bool api_load_training(const char *text, struct store_session *session, struct training *training,
+                       struct training_failure *failure);
 
 #endif

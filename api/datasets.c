@@ -1,9 +1,10 @@
-/* /v1/datasets: the built-in patterns and draws from them. */
+/* /v1/datasets: the built-in patterns and the uploads, and draws from them. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/answer.h"
 #include "api/caching.h"
+#include "api/datasets.h"
 #include "api/handlers.h"
 #include "api/openapi.h"
 #include "engine/denoise.h"
@@ -13,153 +14,243 @@ static const struct link links[] = {
     {"points", "/v1/datasets/", "/points"},
 };
 
-static void write_dataset(int pattern, struct json_writer *json) {
-    const struct dn_pattern_info *info = &dn_patterns[pattern];
+/* What both kinds have; texts that are NULL become null, JSON likewise. */
+struct description {
+    const char *id, *name, *kind, *doc;
+    int dim;
+    int64_t n;                                  /* 0: endless */
+    const char *columns, *classes, *statistics; /* JSON */
+    const char *sha256;
+    int64_t bytes, created_at; /* 0: null */
+    bool has_distance;
+};
+
+static void write_raw(struct json_writer *json, const char *key, const char *text) {
+    json_key(json, key);
+    json_raw(json, text ? text : "null");
+}
+
+static void write_count(struct json_writer *json, const char *key, int64_t count) {
+    json_key(json, key);
+    if (count > 0)
+        json_integer(json, count);
+    else
+        json_null(json);
+}
+
+static void write_description(const struct description *set, struct json_writer *json) {
     json_open(json, '{');
     json_key(json, "id");
-    json_string(json, info->name);
+    json_string(json, set->id);
     json_key(json, "name");
-    json_string(json, info->name);
+    json_string(json, set->name);
     json_key(json, "kind");
-    json_string(json, "builtin");
+    json_string(json, set->kind);
     json_key(json, "description");
-    json_string(json, info->doc);
-    json_key(json, "dim");
-    json_integer(json, 2);
-    json_key(json, "n");
-    json_null(json); /* endless */
-    json_key(json, "labels");
-    json_null(json);
+    json_string(json, set->doc);
+    write_count(json, "dim", set->dim);
+    write_count(json, "n", set->n);
+    write_raw(json, "columns", set->columns);
+    write_raw(json, "classes", set->classes);
+    write_raw(json, "statistics", set->statistics);
     json_key(json, "has_distance");
-    json_bool(json, dn_pattern_has_distance((enum dn_pattern)pattern));
-    write_links(json, links, sizeof links / sizeof *links, info->name);
+    json_bool(json, set->has_distance);
+    json_key(json, "sha256");
+    json_string(json, set->sha256);
+    write_count(json, "bytes", set->bytes);
+    json_key(json, "created_at");
+    json_time(json, set->created_at);
+    write_links(json, links, sizeof links / sizeof *links, set->id);
     json_close(json, '}');
 }
 
-enum http_next api_dataset_list(struct http_exchange *exchange) {
-    if (!no_query(exchange))
-        return HTTP_REPLY;
-    struct json_writer json = json_reply(exchange, 200);
-    json_open(&json, '{');
-    json_key(&json, "items");
-    json_open(&json, '[');
-    for (int i = 0; i < DN_PATTERN_COUNT; i++)
-        write_dataset(i, &json);
-    json_close(&json, ']');
-    json_key(&json, "has_more");
-    json_bool(&json, false);
-    json_key(&json, "next");
-    json_null(&json);
-    json_close(&json, '}');
-    return HTTP_REPLY;
+void dataset_write(const struct dataset *dataset, struct json_writer *json) {
+    write_description(&(struct description){.id = dataset->id,
+                                            .name = dataset->name,
+                                            .kind = "upload",
+                                            .dim = dataset->dim,
+                                            .n = dataset->n,
+                                            .columns = dataset->columns,
+                                            .classes = dataset->classes,
+                                            .statistics = dataset->statistics,
+                                            .sha256 = dataset->sha256,
+                                            .bytes = dataset->bytes,
+                                            .created_at = dataset->created_at},
+                      json);
 }
 
-/* Index of the pattern that the path names; -1 with 404 as the answer. */
-static int find_pattern(struct http_exchange *exchange) {
+static void write_pattern(int pattern, struct json_writer *json) {
+    const struct dn_pattern_info *info = &dn_patterns[pattern];
+    write_description(
+        &(struct description){.id = info->name,
+                              .name = info->name,
+                              .kind = "builtin",
+                              .doc = info->doc,
+                              .dim = 2,
+                              .columns = "[\"x\",\"y\"]",
+                              .has_distance = dn_pattern_has_distance((enum dn_pattern)pattern)},
+        json);
+}
+
+int dataset_pattern(const char *name) {
     for (int i = 0; i < DN_PATTERN_COUNT; i++)
-        if (strcmp(dn_patterns[i].name, exchange->request.ids[0]) == 0)
+        if (strcmp(dn_patterns[i].name, name) == 0)
             return i;
-    answer_store(exchange, STORE_NOT_FOUND, "dataset");
     return -1;
 }
 
 enum http_next api_dataset_get(struct http_exchange *exchange) {
-    int pattern = find_pattern(exchange);
-    if (pattern < 0 || !no_query(exchange))
+    const char *id = exchange->request.ids[0];
+    const int pattern = dataset_pattern(id);
+    struct store_session *session;
+    struct dataset dataset;
+    if (!no_query(exchange))
         return HTTP_REPLY;
+    tag_answer(exchange, false, "dataset");
+    if (pattern >= 0) {
+        struct json_writer json = json_reply(exchange, 200);
+        write_pattern(pattern, &json);
+        return HTTP_REPLY;
+    }
+    if (!(session = begin_reading(exchange)))
+        return HTTP_REPLY;
+    enum store_status status = store_dataset_get(session, id, false, &dataset);
+    end_reading(exchange, session);
+    if (status != STORE_OK) {
+        answer_store(exchange, status, "dataset");
+        return HTTP_REPLY;
+    }
     struct json_writer json = json_reply(exchange, 200);
-    write_dataset(pattern, &json);
+    dataset_write(&dataset, &json);
+    dataset_clear(&dataset);
     return HTTP_REPLY;
 }
 
-/* ------------------------------------------------------------------ points */
+enum store_status dataset_lookup(void *context, struct arena *arena,
+                                 struct upload_request *upload) {
+    struct http_exchange *exchange = context;
+    struct store_session *session = store_acquire(service_of(exchange)->store);
+    struct dataset row;
+    if (!session)
+        return STORE_ERROR;
+    enum store_status status = store_dataset_get(session, upload->id, false, &row);
+    end_reading(exchange, session);
+    if (status != STORE_OK)
+        return status;
+    cJSON *classes = row.classes ? cJSON_Parse(row.classes) : NULL;
+    snprintf(upload->name, sizeof upload->name, "%s", row.name ? row.name : "");
+    upload->n = (int)row.n;
+    upload->dim = row.dim;
+    upload->class_count = cJSON_GetArraySize(classes);
+    if (row.classes)
+        upload->classes = arena_copy(arena, row.classes, strlen(row.classes));
+    if (row.classes && (!classes || !upload->classes))
+        status = STORE_ERROR;
+    cJSON_Delete(classes);
+    dataset_clear(&row);
+    return status;
+}
 
-struct draw {
-    int pattern, n;
-    uint64_t seed;
-    const struct format *format;
-    float *memory; /* the points in hand */
-    struct look look;
+/* ------------------------------------------------------------------ list */
+
+enum { LIST_DEFAULT = 100, LIST_MOST = 200, ID_BYTES = 100 };
+
+enum kind { KIND_ANY, KIND_BUILTIN, KIND_UPLOAD };
+static const char *const kind_names[] = {"any", "builtin", "upload", NULL};
+
+struct list_query {
+    int kind; /* enum kind */
+    char after[ID_BYTES + 1];
+    int limit;
 };
 
-static const struct field rows[] = {
-    {"", "n", FIELD_INTEGER, offsetof(struct draw, n), 1, DN_MAX_SAMPLES, 0, NULL,
-     "Points to draw."},
-    {"", "seed", FIELD_SEED, offsetof(struct draw, seed), 0, 0, 0, NULL, "Of the draw."},
-    LOOK_SIZE_ROW(offsetof(struct draw, look)),
-    LOOK_THEME_ROW(offsetof(struct draw, look)),
+static const struct field list_rows[] = {
+    {"", "kind", FIELD_CHOICE, offsetof(struct list_query, kind), 0, 0, 0, kind_names,
+     "Only data sets of this kind."},
+    {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MOST, 0, NULL,
+     "Data sets per page."},
+    {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, ID_BYTES, 0, NULL,
+     "The id of the last data set of the page before."},
 };
-const struct field_set draw_fields = {rows, sizeof rows / sizeof rows[0]};
+const struct field_set dataset_list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
 
-static enum dn_status some_points(struct http_exchange *exchange, struct answer *answer,
-                                  size_t first, size_t count, const float **points,
-                                  struct dn_error *error) {
-    (void)exchange, (void)error;
-    struct draw *draw = answer->owner;
-    float *memory = realloc(draw->memory, count * 2 * sizeof *memory);
-    if (!memory)
-        return DN_NO_MEMORY;
-    *points = draw->memory = memory;
-    dn_pattern_draw((enum dn_pattern)draw->pattern, draw->seed, first, count, memory);
-    return DN_OK;
+/* A page: patterns [first_pattern, last_pattern), then uploads. */
+struct page {
+    int first_pattern, last_pattern;
+    struct dataset uploads[LIST_MOST];
+    int upload_count;
+    bool has_more;
+};
+
+/* What the page has of the built-in ones; they come first. */
+static void choose_patterns(const struct list_query *query, int after, struct page *page) {
+    if (query->kind == KIND_UPLOAD || (query->after[0] && after < 0))
+        return; /* none, or all of them were on earlier pages */
+    page->first_pattern = query->after[0] ? after + 1 : 0;
+    page->last_pattern = page->first_pattern + query->limit;
+    page->has_more = page->last_pattern < DN_PATTERN_COUNT;
+    if (page->last_pattern > DN_PATTERN_COUNT)
+        page->last_pattern = DN_PATTERN_COUNT;
 }
 
-static void write_head(const void *owner, struct json_writer *json) {
-    const struct draw *draw = owner;
-    json_key(json, "dataset");
-    json_string(json, dn_patterns[draw->pattern].name);
-    json_key(json, "seed");
-    json_integer(json, (int64_t)draw->seed);
-    json_key(json, "n");
-    json_integer(json, draw->n);
-    json_key(json, "dim");
-    json_integer(json, 2);
+static enum store_status choose_uploads(struct store_session *session,
+                                        const struct list_query *query, int after,
+                                        struct page *page) {
+    const int room = query->limit - (page->last_pattern - page->first_pattern);
+    const char *last = query->after[0] && after < 0 ? query->after : NULL;
+    if (query->kind == KIND_BUILTIN)
+        return last ? STORE_NOT_FOUND : STORE_OK;
+    return page->has_more ? STORE_OK
+                          : store_dataset_list(session, last, room, page->uploads,
+                                               &page->upload_count, &page->has_more);
 }
 
-static void write_tail(const void *owner, struct json_writer *json) {
-    (void)owner;
-    json_key(json, "labels");
-    json_null(json);
-}
-
-static void draw_clear(struct answer *answer) {
-    free(((struct draw *)answer->owner)->memory);
-}
-
-static void draw_points(struct http_exchange *exchange, struct store_session *unused) {
-    (void)unused;
-    struct draw *draw = exchange->state;
-    struct answer *answer = http_alloc(exchange, sizeof *answer);
-    if (!answer) {
-        problem(exchange, 503, "no_memory", "out of memory");
-        return;
+static void reply_page(struct http_exchange *exchange, const struct page *page) {
+    struct json_writer json = json_reply(exchange, 200);
+    const char *last = NULL;
+    json_open(&json, '{');
+    json_key(&json, "items");
+    json_open(&json, '[');
+    for (int i = page->first_pattern; i < page->last_pattern; i++) {
+        write_pattern(i, &json);
+        last = dn_patterns[i].name;
     }
-    *answer = (struct answer){
-        .format = draw->format,
-        .layout =
-            {.n = (size_t)draw->n, .dim = 2, .head = write_head, .tail = write_tail, .owner = draw},
-        .title = dn_patterns[draw->pattern].name,
-        .look = draw->look,
-        .points = some_points,
-        .clear = draw_clear,
-        .owner = draw,
-    };
-    answer_send(exchange, answer);
+    for (int i = 0; i < page->upload_count; i++) {
+        dataset_write(&page->uploads[i], &json);
+        last = page->uploads[i].id;
+    }
+    json_close(&json, ']');
+    json_key(&json, "has_more");
+    json_bool(&json, page->has_more);
+    json_key(&json, "next");
+    json_string(&json, page->has_more ? last : NULL);
+    json_close(&json, '}');
 }
 
-enum http_next api_dataset_points(struct http_exchange *exchange) {
-    struct draw *draw = http_alloc(exchange, sizeof *draw);
-    if (!draw) {
+enum http_next api_dataset_list(struct http_exchange *exchange) {
+    struct list_query query = {.limit = LIST_DEFAULT};
+    struct store_session *session;
+    struct page *page = http_alloc(exchange, sizeof *page);
+    if (!page) {
         problem(exchange, 503, "no_memory", "out of memory");
         return HTTP_REPLY;
     }
-    *draw = (struct draw){.pattern = find_pattern(exchange), .n = 1000};
-    exchange->state = draw;
-    if (draw->pattern < 0 || !(draw->format = format_of(exchange)) ||
-        !read_query(exchange, &draw_fields, draw))
+    if (!read_query(exchange, &dataset_list_fields, &query) || !(session = begin_reading(exchange)))
         return HTTP_REPLY;
-    tag_answer(exchange, false, "draw");
-    if (http_not_modified(exchange))
-        return HTTP_REPLY;
-    return http_on_pool(exchange, draw_points);
+    const int after = dataset_pattern(query.after);
+    choose_patterns(&query, after, page);
+    enum store_status status = choose_uploads(session, &query, after, page);
+    end_reading(exchange, session);
+    if (status == STORE_OK) {
+        reply_page(exchange, page);
+    } else if (status == STORE_NOT_FOUND) {
+        struct problem_fields wrong = {.arena = http_arena(exchange)};
+        problem_add(&wrong, "/after", "there is no data set with this id");
+        problem_send(exchange, &wrong);
+    } else {
+        problem_store(exchange, status);
+    }
+    for (int i = 0; i < page->upload_count; i++)
+        dataset_clear(&page->uploads[i]);
+    return HTTP_REPLY;
 }

@@ -36,9 +36,13 @@ enum http_next api_model_get(struct http_exchange *exchange);
 /* samples.c */
 enum http_next api_samples(struct http_exchange *exchange);
 enum http_next api_trajectories(struct http_exchange *exchange);
+/* uploads.c */
+enum http_next api_dataset_create(struct http_exchange *exchange);
+enum http_next api_dataset_delete(struct http_exchange *exchange);
 /* datasets.c */
 enum http_next api_dataset_list(struct http_exchange *exchange);
 enum http_next api_dataset_get(struct http_exchange *exchange);
+/* draws.c */
 enum http_next api_dataset_points(struct http_exchange *exchange);
 
 /* ------------------------------------------------------------------ shared: handlers.c */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/datasets.h"
 #include "api/handlers.h"
 #include "api/jobs.h"
 #include "api/openapi.h"
@@ -108,33 +109,15 @@ static void reply_job(struct http_exchange *exchange, struct store_session *sess
     job_clear(&job);
 }
 
-bool api_decode_spec(const char *text, struct dn_spec *spec, struct dn_error *error) {
-    struct arena arena = {0};
-    struct problem_fields wrong = {.arena = &arena};
-    struct job_request job;
-    cJSON *json = json_read(text, strlen(text), JSON_MAX_VALUES, error->text, sizeof error->text);
-    if (json) {
-        spec_read(json, &job, &wrong);
-        *spec = job.spec;
-        if (wrong.count > 0)
-            snprintf(error->text, sizeof error->text, "%s: %s", wrong.items[0].pointer,
-                     wrong.items[0].detail);
-    }
-    bool read = json && wrong.count == 0;
-    cJSON_Delete(json);
-    arena_clear(&arena);
-    return read;
-}
-
 /* ------------------------------------------------------------------ POST /v1/jobs */
 
 /* A submission on its way through the writer. */
 struct submission {
     struct job job;
-    const char *key;     /* Idempotency-Key, or NULL */
-    double wait_until;   /* monotonic; 0: Prefer: wait was not said */
-    int answer;          /* 201, or 200 for a replay */
-    struct dn_spec spec; /* of the request */
+    const char *key;   /* Idempotency-Key, or NULL */
+    double wait_until; /* monotonic; 0: Prefer: wait was not said */
+    int answer;        /* 201, or 200 for a replay */
+    struct job_request request;
 };
 
 /* The job that this key has made before, if any. False: go on and insert. */
@@ -159,6 +142,23 @@ static bool replay(struct http_exchange *exchange, struct store_session *session
     return true;
 }
 
+/* Notes which uploads the job needs, so that they stay. False: the error is already the answer. */
+static bool note_uploads(struct http_exchange *exchange, struct store_session *session,
+                         const char *id, const struct job_request *request) {
+    for (int k = 0; k < request->spec.dataset.source_count; k++) {
+        const char *upload = request->uploads[k].id;
+        enum store_status status = upload[0] ? store_job_uses(session, id, upload) : STORE_OK;
+        if (status == STORE_NOT_FOUND)
+            problem(exchange, 409, "dataset_missing",
+                    http_format(exchange, "the data set %s has been deleted", upload));
+        else if (status != STORE_OK)
+            problem_store(exchange, status);
+        if (status != STORE_OK)
+            return false;
+    }
+    return true;
+}
+
 static void insert_job(struct http_exchange *exchange, struct store_session *session) {
     struct submission *submission = exchange->state;
     const struct job *job = &submission->job;
@@ -179,6 +179,8 @@ static void insert_job(struct http_exchange *exchange, struct store_session *ses
         problem_store(exchange, status);
         return;
     }
+    if (!note_uploads(exchange, session, job->id, &submission->request))
+        return;
     reply_job(exchange, session, job->id, 201);
     http_set_header(exchange, "Location", http_format(exchange, "/v1/jobs/%s", job->id));
 }
@@ -224,7 +226,7 @@ static struct submission *make_submission(struct http_exchange *exchange,
     struct submission *submission = http_alloc(exchange, sizeof *submission);
     struct buffer spec = {0}, dataset = {0};
     spec_write(request, &(struct json_writer){.out = &spec});
-    spec_dataset_name(&request->spec, &dataset);
+    spec_dataset_name(request, &dataset);
     if (submission && !spec.failed && !dataset.failed) {
         struct job *job = &submission->job;
         id_new(job->id);
@@ -234,7 +236,7 @@ static struct submission *make_submission(struct http_exchange *exchange,
         job->epochs = request->spec.training.epochs;
         job->steps = (int64_t)job->epochs * dn_spec_steps_per_epoch(&request->spec);
         job->created_at = clock_now_ms();
-        submission->spec = request->spec;
+        submission->request = *request;
         submission->answer = 201;
     }
     bool made = submission && submission->job.spec && submission->job.dataset;
@@ -256,7 +258,7 @@ static void reply_valid(struct http_exchange *exchange, const struct submission 
     json_key(&json, "steps");
     json_integer(&json, submission->job.steps);
     json_key(&json, "parameters");
-    json_integer(&json, dn_spec_parameters(&submission->spec));
+    json_integer(&json, dn_spec_parameters(&submission->request.spec));
     json_close(&json, '}');
 }
 
@@ -266,7 +268,7 @@ static bool read_job(struct http_exchange *exchange, struct job_request *request
     if (!json)
         return false;
     struct problem_fields wrong = {.arena = http_arena(exchange)};
-    spec_read(json, request, &wrong);
+    spec_read(json, request, dataset_lookup, exchange, &wrong);
     cJSON_Delete(json);
     if (wrong.count > 0)
         problem_send(exchange, &wrong);
@@ -331,17 +333,11 @@ static void answer_field(struct http_exchange *exchange, const char *pointer, co
 /* The stored spec with the new number of epochs. False: the error is already the answer. */
 static bool extend(struct http_exchange *exchange, const struct job *job, int epochs,
                    struct job_request *request, struct buffer *spec) {
-    struct problem_fields wrong = {.arena = http_arena(exchange)};
-    char error[200];
-    cJSON *json = json_read(job->spec, strlen(job->spec), JSON_MAX_VALUES, error, sizeof error);
-    if (json)
-        spec_read(json, request, &wrong);
-    cJSON_Delete(json);
-    if (!json || wrong.count > 0) {
+    struct dn_error why;
+    if (!spec_read_stored(job->spec, request, http_arena(exchange), &why)) {
         problem(exchange, 500, "spec_unreadable", "the stored job cannot be read by this version");
         return false;
     }
-    struct dn_error why;
     request->spec.training.epochs = epochs;
     if (dn_spec_check(&request->spec, &why) != DN_OK) {
         answer_field(exchange, "/epochs", why.text);
@@ -370,7 +366,8 @@ static void resume_job(struct http_exchange *exchange, struct store_session *ses
                      http_format(exchange,
                                  "is the number of epochs in all: more than the %d that are done",
                                  job.epoch));
-    } else if (extend(exchange, &job, epochs, &request, &spec)) {
+    } else if (extend(exchange, &job, epochs, &request, &spec) &&
+               note_uploads(exchange, session, job.id, &request)) {
         status = spec.failed
                      ? STORE_ERROR
                      : store_job_resume(session, job.id, spec.data, epochs,

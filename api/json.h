@@ -15,7 +15,7 @@
 
 #include "server/buffer.h"
 
-enum { JSON_MAX_DEPTH = 16, JSON_MAX_VALUES = 20000 };
+enum { JSON_MAX_VALUES = 20000 };
 
 /* Checks text [length] and parses it. The tree is the caller's (cJSON_Delete). NULL and a message
  * with line and column if it is not JSON or has more than max_values values. */

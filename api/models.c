@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "api/spec.h"
 #include "engine/denoise.h"
 
 static void answer_missing(struct http_exchange *exchange, struct store_session *session,
@@ -68,6 +69,19 @@ static const struct link links[] = {
     {"trajectories", "/v1/models/", "/trajectories"},
 };
 
+/* What the labels 0, 1, .. mean. */
+static void write_classes(const struct model *row, struct json_writer *json) {
+    struct arena arena = {0};
+    struct job_request request;
+    struct dn_error error;
+    json_key(json, "classes");
+    if (spec_read_stored(row->spec, &request, &arena, &error))
+        spec_write_classes(&request, json);
+    else
+        json_null(json);
+    arena_clear(&arena);
+}
+
 enum http_next api_model_get(struct http_exchange *exchange) {
     struct loaded_model loaded = {0};
     if (!no_query(exchange) || !load_model(exchange, &loaded))
@@ -85,6 +99,7 @@ enum http_next api_model_get(struct http_exchange *exchange) {
     json_key(&json, "parameters");
     json_integer(&json, dn_spec_parameters(dn_model_spec(loaded.model)));
     write_transform(loaded.model, &json);
+    write_classes(&loaded.row, &json);
     json_key(&json, "spec");
     json_raw(&json, loaded.row.spec);
     json_key(&json, "kernels");

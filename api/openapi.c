@@ -49,7 +49,8 @@ static void write_number_limits(const struct field *field, struct json_writer *j
     }
 }
 
-/* The forms of one data set: its name, or an object with the rows of the group "dataset". */
+/* The forms of one data set: its name, an object with the rows of the group "dataset", or one
+ * with the id of an upload. */
 static void write_source_schemas(const struct field_set *set, struct json_writer *json) {
     for (size_t i = 0; i < set->count; i++) {
         const struct field *row = &set->rows[i];
@@ -61,6 +62,11 @@ static void write_source_schemas(const struct field_set *set, struct json_writer
     }
     json_open(json, '{');
     write_group_schema(set, "dataset", json);
+    json_close(json, '}');
+    json_open(json, '{');
+    write_group_schema(&upload_source_fields, "", json);
+    json_key(json, "required");
+    json_raw(json, "[\"id\"]");
     json_close(json, '}');
 }
 
@@ -86,6 +92,9 @@ static void write_other(const struct field_set *set, const struct field *field,
         json_close(json, '}');
         json_close(json, '}');
         json_close(json, ']');
+    } else if (strcmp(field->name, "classes") == 0) {
+        json_key(json, "type");
+        json_raw(json, "[\"array\",\"null\"],\"items\":{\"type\":\"string\"}");
     } else { /* noise */
         json_key(json, "type");
         json_string(json, "array");
@@ -167,8 +176,9 @@ static void write_parameters(const struct http_route *route, const struct operat
     json_open(json, '[');
     if (strstr(route->path, "{id}")) {
         write_parameter(json, "path", "id",
-                        strstr(route->path, "datasets") ? "The name of a data set."
-                                                        : "An id, or `latest`.");
+                        strstr(route->path, "datasets")
+                            ? "The name of a built-in data set, or the id of an upload."
+                            : "An id, or `latest`.");
         member(json, "type", "string");
         close_parameter(json);
     }
@@ -275,7 +285,7 @@ static void write_answers(const struct http_route *route, const struct operation
         write_answer(route, "204", "All is over and told; nothing will follow.", NULL, json);
     if (strcmp(operation->id, "getIndex") == 0)
         write_answer(route, "302", "For a browser: the way to the page /docs.", NULL, json);
-    if (router_has_word("getHistory getSamples getTrajectories getPoints", operation->id,
+    if (router_has_word("getHistory getSamples getTrajectories getDataset getPoints", operation->id,
                         strlen(operation->id))) {
         write_answer(route, "206", "The part of it that Range asks for.", operation->answer, json);
         write_answer(route, "304", "Not changed since the entity tag in If-None-Match.", NULL,
@@ -322,6 +332,23 @@ static void write_security(const struct http_route *route, struct json_writer *j
         member(json, "x-scope", auth_scope_names[scope]);
 }
 
+/* One media type that a body may have: the first of the list, which it passes. */
+static const char *write_body(const char *types, const struct operation *operation,
+                              struct json_writer *json) {
+    char type[64];
+    const size_t length = strcspn(types, " ");
+    snprintf(type, sizeof type, "%.*s", (int)length, types);
+    json_key(json, type);
+    json_open(json, '{');
+    if (strcmp(type, "application/json") == 0) {
+        json_key(json, "schema");
+        reference(json, operation->body);
+        write_example(operation, json);
+    }
+    json_close(json, '}');
+    return types + length;
+}
+
 static void write_operation(const struct http_route *route, struct json_writer *json) {
     const struct operation *operation = route->description;
     char method[8] = "";
@@ -342,12 +369,8 @@ static void write_operation(const struct http_route *route, struct json_writer *
         json_open(json, '{');
         json_key(json, "content");
         json_open(json, '{');
-        json_key(json, "application/json");
-        json_open(json, '{');
-        json_key(json, "schema");
-        reference(json, operation->body);
-        write_example(operation, json);
-        json_close(json, '}');
+        for (const char *word = route->content_types; *word; word += strspn(word, " "))
+            word = write_body(word, operation, json);
         json_close(json, '}');
         json_close(json, '}');
     }

@@ -75,10 +75,18 @@ void problem_add(struct problem_fields *fields, const char *pointer, const char 
 }
 
 void problem_send(struct http_exchange *exchange, const struct problem_fields *fields) {
-    const char *detail = fields->count == 1
-                             ? fields->items[0].detail
-                             : http_format(exchange, "%d fields are wrong", fields->count);
-    struct json_writer json = open_problem(exchange, 422, "invalid_fields", detail);
+    problem_list(exchange, "invalid_fields", "fields are wrong", fields);
+}
+
+void problem_list(struct http_exchange *exchange, const char *code, const char *what,
+                  const struct problem_fields *fields) {
+    const char *detail = fields->items[0].detail;
+    if (fields->count > PROBLEM_MAX_FIELDS)
+        detail = http_format(exchange, "%d %s; the first %d are listed", fields->count, what,
+                             PROBLEM_MAX_FIELDS);
+    else if (fields->count > 1)
+        detail = http_format(exchange, "%d %s", fields->count, what);
+    struct json_writer json = open_problem(exchange, 422, code, detail);
     json_key(&json, "errors");
     json_open(&json, '[');
     for (int i = 0; i < fields->count && i < PROBLEM_MAX_FIELDS; i++) {

@@ -35,6 +35,9 @@ void problem_add(struct problem_fields *fields, const char *pointer, const char 
     __attribute__((format(printf, 3, 4)));
 /* 422 with all of them. */
 void problem_send(struct http_exchange *exchange, const struct problem_fields *fields);
+/* The same with another code, and in words for more than one: "57 values cannot be used". */
+void problem_list(struct http_exchange *exchange, const char *code, const char *what,
+                  const struct problem_fields *fields);
 
 /* The answer for a store status that the handler has no better words for. */
 void problem_store(struct http_exchange *exchange, enum store_status status);

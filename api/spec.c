@@ -1,5 +1,6 @@
 #include "api/spec.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const preset_names[] = {"default", "sinai2022", NULL};
@@ -19,7 +20,8 @@ static const struct field rows[] = {
     {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, preset_names,
      "The complete recipe that every field not given comes from."},
     {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,
-     "What to learn: the name of a built-in data set, or an object that says more; or a list of "
+     "What to learn: the name of a built-in data set, an object that says more, or an object with "
+     "the id of an upload; or a list of "
      "these, each of which becomes a class (its place in the list)."},
     CHOICE("dataset", "name", dataset.sources[0].pattern, dn_pattern_names, "A built-in data set."),
     INTEGER("dataset", "n", dataset.sources[0].n, 1, DN_MAX_POINTS,
@@ -95,41 +97,131 @@ static const struct field rows[] = {
 };
 const struct field_set spec_fields = {rows, sizeof rows / sizeof rows[0]};
 
-/* One data set over `source`, which holds the defaults. A field's pointer begins with `pointer`. */
-static void read_source(const cJSON *json, const char *pointer, struct dn_source *source,
-                        struct problem_fields *wrong) {
-    if (cJSON_IsObject(json)) {
+#define UPLOAD(member) offsetof(struct upload_request, member)
+static const struct field upload_rows[] = {
+    {"", "id", FIELD_TEXT, UPLOAD(id), 0, STORE_ID_LENGTH, 0, NULL, "Of an uploaded data set."},
+    {"", "seed", FIELD_SEED, UPLOAD(seed), 0, 0, 0, NULL,
+     "Decides which points are held out for validation; the job's seed if not given."},
+    {"", "name", FIELD_TEXT, UPLOAD(name), 0, SET_NAME_BYTES, 0, NULL, "Its name, in answers."},
+    {"", "n", FIELD_INTEGER, UPLOAD(n), 1, DN_MAX_POINTS, 0, NULL, "Its points, in answers."},
+    {"", "dim", FIELD_INTEGER, UPLOAD(dim), 1, DN_MAX_DIM, 0, NULL,
+     "Coordinates of a point, in answers."},
+    {"", "classes", FIELD_OTHER, 0, 0, 0, 0, NULL, "Names of its classes, or null, in answers."},
+};
+const struct field_set upload_source_fields = {upload_rows,
+                                               sizeof upload_rows / sizeof upload_rows[0]};
+
+/* ------------------------------------------------------------------ data sets */
+
+/* Where data sets go while they are read. */
+struct sources {
+    struct job_request *job;
+    spec_lookup lookup;
+    void *context;
+    struct problem_fields *wrong;
+};
+
+/* Fields of a data set at `pointer`, which the set of fields itself calls `prefix`. */
+static void read_fields(const struct field_set *set, const char *prefix, const char *pointer,
+                        const cJSON *json, void *target, struct problem_fields *wrong) {
+    struct problem_fields inner = {.arena = wrong->arena};
+    fields_read(set, prefix, json, target, &inner);
+    const size_t known = prefix[0] ? strlen(prefix) + 1 : 0; /* "/dataset" */
+    for (int i = 0; i < inner.count && i < PROBLEM_MAX_FIELDS; i++)
+        problem_add(wrong,
+                    arena_format(wrong->arena, "%s%s", pointer, inner.items[i].pointer + known),
+                    "%s", inner.items[i].detail);
+}
+
+/* The names of classes as an answer has them; the stored job's own. */
+static void read_classes(const cJSON *json, struct upload_request *upload, struct arena *arena) {
+    struct buffer text = {0};
+    struct json_writer writer = {.out = &text};
+    if (!cJSON_IsArray(json) || cJSON_GetArraySize(json) > DN_MAX_CLASSES)
+        return;
+    json_open(&writer, '[');
+    for (const cJSON *name = json->child; name; name = name->next, upload->class_count++)
+        json_string(&writer, cJSON_IsString(name) ? name->valuestring : "");
+    json_close(&writer, ']');
+    if (!text.failed)
+        upload->classes = arena_copy(arena, text.data, text.length);
+    buffer_clear(&text);
+}
+
+static void look_up(const struct sources *sources, const char *pointer,
+                    struct upload_request *upload) {
+    struct arena *arena = sources->wrong->arena;
+    struct upload_request found = *upload;
+    enum store_status status = sources->lookup(sources->context, arena, &found);
+    const char *id = arena_format(arena, "%s/id", pointer);
+    if (status == STORE_NOT_FOUND)
+        problem_add(sources->wrong, id, "there is no data set with this id");
+    else if (status != STORE_OK)
+        problem_add(sources->wrong, id, "the data set could not be looked up");
+    else if (upload->n && upload->n != found.n)
+        problem_add(sources->wrong, arena_format(arena, "%s/n", pointer),
+                    "is %d, but this data set has %d points, all of which are used", upload->n,
+                    found.n);
+    else if (upload->dim && upload->dim != found.dim)
+        problem_add(sources->wrong, arena_format(arena, "%s/dim", pointer),
+                    "is %d, but this data set has %d", upload->dim, found.dim);
+    *upload = found;
+}
+
+static void read_upload(const struct sources *sources, int k, const cJSON *json,
+                        const char *pointer) {
+    struct upload_request *upload = &sources->job->uploads[k];
+    struct dn_source *source = &sources->job->spec.dataset.sources[k];
+    const int before = sources->wrong->count;
+    *upload = (struct upload_request){.seed = source->seed};
+    read_fields(&upload_source_fields, "", pointer, json, upload, sources->wrong);
+    if (sources->wrong->count > before)
+        return;
+    if (sources->lookup)
+        look_up(sources, pointer, upload);
+    else
+        read_classes(cJSON_GetObjectItemCaseSensitive(json, "classes"), upload,
+                     sources->wrong->arena);
+    *source = (struct dn_source){DN_UPLOADED, upload->n, upload->seed};
+}
+
+/* One data set over the defaults that are there. A field's pointer begins with `pointer`. */
+static void read_source(const struct sources *sources, int k, const cJSON *json,
+                        const char *pointer) {
+    struct problem_fields *wrong = sources->wrong;
+    struct dn_source *source = &sources->job->spec.dataset.sources[k];
+    if (cJSON_GetObjectItemCaseSensitive(json, "id")) {
+        read_upload(sources, k, json, pointer);
+    } else if (cJSON_IsObject(json)) {
         struct job_request one = {.spec.dataset.sources = {*source}};
-        struct problem_fields inner = {.arena = wrong->arena};
-        fields_read(&spec_fields, "dataset", json, &one, &inner);
+        read_fields(&spec_fields, "dataset", pointer, json, &one, wrong);
         *source = one.spec.dataset.sources[0];
-        for (int i = 0; i < inner.count && i < PROBLEM_MAX_FIELDS; i++)
-            problem_add(wrong,
-                        arena_format(wrong->arena, "%s%s", pointer,
-                                     inner.items[i].pointer + strlen("/dataset")),
-                        "%s", inner.items[i].detail);
     } else if (cJSON_IsString(json)) {
         int pattern = fields_index(dn_pattern_names, json->valuestring);
         if (pattern >= 0)
             source->pattern = pattern;
         else
-            problem_add(wrong, pointer, "there is no data set \"%.80s\"; the built-in ones are %s",
-                        json->valuestring, fields_list(dn_pattern_names, wrong->arena));
+            problem_add(
+                wrong, pointer,
+                "there is no data set \"%.80s\"; the built-in ones are %s, and an upload is "
+                "an object with its id",
+                json->valuestring, fields_list(dn_pattern_names, wrong->arena));
     } else {
         problem_add(wrong, pointer,
-                    "must be the name of a data set, an object with name, n and seed, or a list "
-                    "of these");
+                    "must be the name of a data set, an object with name, n and seed, or with the "
+                    "id of an upload, or a list of these");
     }
 }
 
 /* A list of one is the same as its one member. */
-static void read_dataset(const cJSON *json, struct job_request *job, struct problem_fields *wrong) {
-    struct dn_dataset_spec *dataset = &job->spec.dataset;
+static void read_dataset(const struct sources *sources, const cJSON *json) {
+    struct problem_fields *wrong = sources->wrong;
+    struct dn_dataset_spec *dataset = &sources->job->spec.dataset;
     const struct dn_source defaults = dataset->sources[0];
     if (!json)
         return;
     if (!cJSON_IsArray(json)) {
-        read_source(json, "/dataset", &dataset->sources[0], wrong);
+        read_source(sources, 0, json, "/dataset");
         return;
     }
     const int count = cJSON_GetArraySize(json);
@@ -138,7 +230,6 @@ static void read_dataset(const cJSON *json, struct job_request *job, struct prob
         return;
     }
     dataset->source_count = count;
-    dataset->classes = count > 1 ? count : 0;
     int k = 0;
     for (const cJSON *member = json->child; member; member = member->next, k++) {
         dataset->sources[k] = defaults;
@@ -146,12 +237,33 @@ static void read_dataset(const cJSON *json, struct job_request *job, struct prob
             problem_add(wrong, arena_format(wrong->arena, "/dataset/%d", k),
                         "must be one data set, not a list");
         else
-            read_source(member, arena_format(wrong->arena, "/dataset/%d", k), &dataset->sources[k],
-                        wrong);
+            read_source(sources, k, member, arena_format(wrong->arena, "/dataset/%d", k));
     }
 }
 
-void spec_read(const cJSON *json, struct job_request *job, struct problem_fields *wrong) {
+static int dimension(const struct job_request *job, int k) {
+    return job->uploads[k].id[0] ? job->uploads[k].dim : 2;
+}
+
+/* What the data sets make together: dimension and classes. */
+static void join_sources(const struct sources *sources) {
+    struct job_request *job = sources->job;
+    struct dn_dataset_spec *dataset = &job->spec.dataset;
+    dataset->dim = dimension(job, 0);
+    dataset->classes =
+        dataset->source_count > 1 ? dataset->source_count : job->uploads[0].class_count;
+    for (int k = 1; k < dataset->source_count; k++)
+        if (dimension(job, k) != dataset->dim)
+            problem_add(sources->wrong, arena_format(sources->wrong->arena, "/dataset/%d", k),
+                        "has points of %d coordinates, but the first data set of %d",
+                        dimension(job, k), dataset->dim);
+}
+
+/* ------------------------------------------------------------------ jobs */
+
+void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, void *context,
+               struct problem_fields *wrong) {
+    const struct sources sources = {job, lookup, context, wrong};
     *job = (struct job_request){0};
     if (!cJSON_IsObject(json)) {
         problem_add(wrong, "", "must be a JSON object");
@@ -163,26 +275,57 @@ void spec_read(const cJSON *json, struct job_request *job, struct problem_fields
     int before = wrong->count;
     fields_read(&spec_fields, "", json, job, wrong);
     job->spec.dataset.sources[0].seed = job->spec.seed;
-    read_dataset(cJSON_GetObjectItemCaseSensitive(json, "dataset"), job, wrong);
+    read_dataset(&sources, cJSON_GetObjectItemCaseSensitive(json, "dataset"));
+    if (wrong->count == before)
+        join_sources(&sources);
     struct dn_error error;
     if (wrong->count == before && dn_spec_check(&job->spec, &error) != DN_OK)
         problem_add(wrong, "", "%s", error.text);
 }
 
-static void write_source(const struct dn_source *source, struct json_writer *json) {
-    const struct job_request one = {.spec.dataset.sources = {*source}};
+bool spec_read_stored(const char *text, struct job_request *job, struct arena *arena,
+                      struct dn_error *error) {
+    struct problem_fields wrong = {.arena = arena};
+    cJSON *json = json_read(text, strlen(text), JSON_MAX_VALUES, error->text, sizeof error->text);
+    if (!json)
+        return false;
+    spec_read(json, job, NULL, NULL, &wrong);
+    cJSON_Delete(json);
+    if (wrong.count > 0)
+        snprintf(error->text, sizeof error->text, "%s: %s", wrong.items[0].pointer,
+                 wrong.items[0].detail);
+    return wrong.count == 0;
+}
+
+static void write_source(const struct job_request *job, int k, struct json_writer *json) {
+    const struct upload_request *upload = &job->uploads[k];
     json_open(json, '{');
-    fields_write_members(&spec_fields, "dataset", &one, json);
+    if (upload->id[0]) {
+        for (size_t i = 0; i < upload_source_fields.count; i++) {
+            const struct field *row = &upload_rows[i];
+            if (strcmp(row->name, "name") == 0 && !upload->name[0])
+                continue;
+            json_key(json, row->name);
+            if (row->type == FIELD_OTHER)
+                json_raw(json, upload->classes ? upload->classes : "null");
+            else
+                fields_write_value(row, upload, json);
+        }
+    } else {
+        const struct job_request one = {.spec.dataset.sources = {job->spec.dataset.sources[k]}};
+        fields_write_members(&spec_fields, "dataset", &one, json);
+    }
     json_close(json, '}');
 }
 
-static void write_dataset(const struct dn_dataset_spec *dataset, struct json_writer *json) {
+static void write_dataset(const struct job_request *job, struct json_writer *json) {
+    const int count = job->spec.dataset.source_count;
     json_key(json, "dataset");
-    if (dataset->source_count > 1)
+    if (count > 1)
         json_open(json, '[');
-    for (int k = 0; k < dataset->source_count; k++)
-        write_source(&dataset->sources[k], json);
-    if (dataset->source_count > 1)
+    for (int k = 0; k < count; k++)
+        write_source(job, k, json);
+    if (count > 1)
         json_close(json, ']');
 }
 
@@ -193,7 +336,7 @@ void spec_write(const struct job_request *job, struct json_writer *json) {
         if (row->group[0] || (strcmp(row->name, "name") == 0 && !job->name[0]))
             continue;
         if (row->type == FIELD_OTHER) {
-            write_dataset(&job->spec.dataset, json);
+            write_dataset(job, json);
         } else if (row->type == FIELD_GROUP) {
             fields_write_group(&spec_fields, row->name, job, json);
         } else {
@@ -204,8 +347,24 @@ void spec_write(const struct job_request *job, struct json_writer *json) {
     json_close(json, '}');
 }
 
-void spec_dataset_name(const struct dn_spec *spec, struct buffer *out) {
-    for (int k = 0; k < spec->dataset.source_count; k++)
-        buffer_format(out, "%s%s", k ? "+" : "",
-                      dn_pattern_names[spec->dataset.sources[k].pattern]);
+static const char *source_name(const struct job_request *job, int k) {
+    return job->uploads[k].id[0] ? job->uploads[k].id
+                                 : dn_pattern_names[job->spec.dataset.sources[k].pattern];
+}
+
+void spec_dataset_name(const struct job_request *job, struct buffer *out) {
+    for (int k = 0; k < job->spec.dataset.source_count; k++)
+        buffer_format(out, "%s%s", k ? "+" : "", source_name(job, k));
+}
+
+void spec_write_classes(const struct job_request *job, struct json_writer *json) {
+    const int count = job->spec.dataset.source_count;
+    if (count == 1) {
+        json_raw(json, job->uploads[0].classes ? job->uploads[0].classes : "null");
+        return;
+    }
+    json_open(json, '[');
+    for (int k = 0; k < count; k++)
+        json_string(json, job->uploads[k].name[0] ? job->uploads[k].name : source_name(job, k));
+    json_close(json, ']');
 }

@@ -6,25 +6,55 @@
 
 #include "api/fields.h"
 #include "engine/denoise.h"
+#include "server/store.h"
 
-enum { JOB_NAME_BYTES = 100 };
+enum { JOB_NAME_BYTES = 100, SET_NAME_BYTES = 100 };
+
+/* What a job says about an uploaded data set that it trains on. */
+struct upload_request {
+    char id[STORE_ID_LENGTH + 1]; /* "" for a built-in one */
+    char name[SET_NAME_BYTES + 1];
+    int n, dim; /* 0: not said */
+    uint64_t seed;
+    const char *classes; /* their names, as JSON; NULL without labels; of an arena */
+    int class_count;
+};
 
 struct job_request {
     char name[JOB_NAME_BYTES + 1]; /* "" if none */
     int preset;                    /* index into dn_presets */
     struct dn_spec spec;
+    struct upload_request uploads[DN_MAX_CLASSES]; /* beside spec.dataset.sources */
 };
+
+/* Fills in n, dim, name and classes of the data set with upload->id; texts may go to the arena.
+ * STORE_NOT_FOUND if there is none. */
+typedef enum store_status (*spec_lookup)(void *context, struct arena *arena,
+                                         struct upload_request *upload);
 
 /* The table of every field of a job. */
 extern const struct field_set spec_fields;
+/* And of a data set that is given by its id. */
+extern const struct field_set upload_source_fields;
 
-/* Reads a job: the preset first, then what the client says over it. Adds to wrong->count. */
-void spec_read(const cJSON *json, struct job_request *job, struct problem_fields *wrong);
+/* Reads a job: the preset first, then what the client says over it. Adds to wrong->count. What a
+ * data set's id stands for is looked up; a stored job (lookup NULL) says all about it. */
+void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, void *context,
+               struct problem_fields *wrong);
+
+/* The same for a job as it is stored; texts of it are in the arena. False and why. */
+bool spec_read_stored(const char *text, struct job_request *job, struct arena *arena,
+                      struct dn_error *error);
 
 /* Writes the complete job; sending it again asks for the same training. */
 void spec_write(const struct job_request *job, struct json_writer *json);
 
-/* What a job says it learns: the names of its data sets, joined with "+". */
-void spec_dataset_name(const struct dn_spec *spec, struct buffer *out);
+/* What a job says it learns: the names of its built-in data sets and the ids of its uploads, joined
+ * with "+". */
+void spec_dataset_name(const struct job_request *job, struct buffer *out);
+
+/* The names of the classes as a JSON array, or null: an upload's own, or those of the data sets in
+ * a list. */
+void spec_write_classes(const struct job_request *job, struct json_writer *json);
 
 #endif

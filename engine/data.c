@@ -43,6 +43,10 @@ static void deal_pattern(const struct deal *deal) {
         deal->labels_val[i] = deal->k;
 }
 
+void dn_shuffle(uint64_t seed, int32_t n, int32_t *order) {
+    random_permutation(seed, RANDOM_EPOCH_SPLIT, n, order);
+}
+
 /* The rows are shuffled first, because many files are sorted. */
 static enum dn_status deal_upload(const struct deal *deal, const struct dn_upload *upload,
                                   struct dn_error *error) {
@@ -58,7 +62,7 @@ static enum dn_status deal_upload(const struct deal *deal, const struct dn_uploa
     if (!order)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     dn_source_split(deal->spec, deal->k, &n, NULL);
-    random_permutation(source->seed, RANDOM_EPOCH_SPLIT, (int32_t)upload->n, order);
+    dn_shuffle(source->seed, (int32_t)upload->n, order);
     for (size_t i = 0; i < upload->n; i++) {
         const size_t from = (size_t)order[i], to = i < n ? i : i - n;
         memcpy((i < n ? deal->points : deal->points_val) + to * dim, upload->points + from * dim,

@@ -261,6 +261,10 @@ enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *
                             struct dn_data *out, struct dn_error *error);
 void dn_data_clear(struct dn_data *data);
 
+/* The numbers 0..n-1 in an order that the seed decides, into order [n]: its first k are a random
+ * choice. An uploaded set is dealt out in this order. */
+void dn_shuffle(uint64_t seed, int32_t n, int32_t *order);
+
 /* ------------------------------------------------------------------ kernels */
 
 /* The compute kernels exist for several instruction sets; the best one that the CPU has is chosen

@@ -45,6 +45,8 @@ static const struct setting settings[] = {
     {"tls-key", SETTING_TEXT, AT(tls_key), NULL, 0, 0, NULL, "PEM file of its private key"},
     {"max-queued", SETTING_INTEGER, AT(max_queued), "1000", 1, 1000000, NULL,
      "jobs that may wait; more are answered 429"},
+    {"max-upload", SETTING_INTEGER, AT(max_upload), "32", 1, 1024, NULL,
+     "MiB that an uploaded file may have"},
     {"max-connections", SETTING_INTEGER, AT(max_connections), "1024", 4, 65536, NULL,
      "open connections"},
     {"max-connections-per-ip", SETTING_INTEGER, AT(max_connections_per_ip), "512", 1, 65536, NULL,

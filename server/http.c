@@ -247,6 +247,8 @@ void http_forget(struct http_connection *state) {
     struct http_exchange *exchange = &state->exchange;
     if (exchange->response.stream.closed)
         exchange->response.stream.closed(exchange);
+    if (exchange->release)
+        exchange->release(exchange);
     if (state->sending.is_open)
         atomic_fetch_sub(&state->server->config.counts->streams, 1);
     buffer_clear(&state->body);

@@ -7,7 +7,8 @@
  * decodes the request, then returns http_on_writer(exchange, next) or http_on_pool(exchange, next):
  * the connection is suspended, `next` runs on the writer thread inside a transaction or on a
  * sampler thread, fills in the response (an answer >= 400 rolls the transaction back), and the
- * connection is resumed when that is committed.
+ * connection is resumed when that is committed. What needs much computing before it can be written
+ * goes to the pool first, and from there on with http_then_on_writer.
  *
  * An answer may be a stream (struct http_stream): a body that is made while it is sent.
  *
@@ -108,14 +109,18 @@ struct http_exchange {
     void (*after)(struct http_exchange *exchange);
     /* If set when a deferred part has succeeded: the answer waits until this says so. */
     http_poll poll;
+    /* If set: frees what the handler has from malloc, when all is over, however it went. */
+    void (*release)(struct http_exchange *exchange);
     /* Set when nobody waits for the answer any more, because the client went away or the server
      * stops: a dn_stop_flag for long computations. */
     volatile bool stopping;
     /* the rest belongs to http_*.c */
     struct http_connection *connection;
-    http_deferred next;
+    http_deferred next, then;
     struct task task;
 };
+
+#define HTTP_UPLOAD SIZE_MAX /* as a route's max_body: http_config.max_upload */
 
 /* Who may use a route, when there are API keys. */
 enum http_access {
@@ -133,7 +138,7 @@ struct http_route {
     const char *path;
     const char *formats;
     http_handler handler;
-    size_t max_body;           /* bytes; 0 for a request without a body */
+    size_t max_body;           /* bytes; 0 for a request without a body; or HTTP_UPLOAD */
     const char *content_types; /* what a body may be, space-separated; NULL without body */
     const char *summary;
     const void *description; /* the contract's own; not used here */
@@ -164,6 +169,7 @@ struct http_config {
     const struct http_route *routes;
     size_t route_count;
     void *service;
+    size_t max_upload; /* bytes */
     /* Fills in an error response: the contract's own format, which this layer does not know. */
     void (*problem)(struct http_exchange *exchange, int status, const char *code,
                     const char *detail);
@@ -188,6 +194,8 @@ enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll);
 enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next);
 /* Has the stream's `next` called again, if it said WAIT. Any thread, until stream.closed. */
 void http_wake(struct http_exchange *exchange);
+/* Of a part on the pool: another part follows, on the writer, and answers. */
+void http_then_on_writer(struct http_exchange *exchange, http_deferred then);
 struct arena *http_arena(struct http_exchange *exchange);
 void *http_alloc(struct http_exchange *exchange, size_t size); /* zeroed; NULL when out of memory */
 char *http_format(struct http_exchange *exchange, const char *format, ...)

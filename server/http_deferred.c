@@ -22,6 +22,10 @@ enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll) {
     return defer(exchange, NULL, &exchange->connection->server->config.watch);
 }
 
+void http_then_on_writer(struct http_exchange *exchange, http_deferred then) {
+    exchange->then = then;
+}
+
 static struct http_connection *connection_of(struct task *task) {
     return ((struct http_exchange *)((char *)task - offsetof(struct http_exchange, task)))
         ->connection;
@@ -77,6 +81,12 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
     struct http_exchange *exchange = &state->exchange;
     switch (outcome) {
     case TASK_DONE:
+        if (exchange->then) {
+            defer(exchange, exchange->then, &state->server->config.writer);
+            exchange->then = NULL;
+            state->executor->post(state->executor->self, task);
+            return;
+        }
         if (exchange->after && has_succeeded(&exchange->response))
             exchange->after(exchange);
         if (exchange->next && exchange->poll && has_succeeded(&exchange->response)) {

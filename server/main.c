@@ -18,7 +18,7 @@ static int command_serve(int argc, char **argv) {
     const struct contract contract = {.routes = api_routes,
                                       .route_count = api_route_count,
                                       .problem = api_problem,
-                                      .decode = api_decode_spec,
+                                      .load = api_load_training,
                                       .event_data = api_event_data};
     struct config config;
     char error[256];

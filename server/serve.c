@@ -109,6 +109,7 @@ static struct http_server *listen_for(const struct config *config, const struct 
         .routes = contract->routes,
         .route_count = contract->route_count,
         .service = service,
+        .max_upload = (size_t)config->max_upload << 20,
         .problem = contract->problem,
         .counts = &service->counts,
         .writer = {writer_post, service->writer},
@@ -168,7 +169,8 @@ static int start_threads_and_run(const struct config *config, const struct contr
     if (service.pool)
         service.watch = watch_start(MOST_WAITING);
     if (service.watch)
-        service.workers = workers_start(service.writer, config->workers, boot_id, contract->decode);
+        service.workers =
+            workers_start(store, service.writer, config->workers, boot_id, contract->load);
     if (service.workers)
         status = run(config, contract, &service, auth, signals);
     else

@@ -14,7 +14,7 @@ struct contract {
     size_t route_count;
     void (*problem)(struct http_exchange *exchange, int status, const char *code,
                     const char *detail);
-    worker_decode decode;
+    worker_load load;
     void (*event_data)(const struct event *event, struct buffer *out);
 };
 

@@ -1,5 +1,6 @@
 /*
- * store.h - the durable state, behind one interface: jobs, loss history, checkpoints, models.
+ * store.h - the durable state, behind one interface: jobs, loss history, checkpoints, models, data
+ * sets.
  *
  * One process owns a database (a lock file says so). One session writes: it lives on the writer
  * thread (writer.h), and nothing else may use it. Any other thread borrows a read-only session for
@@ -234,5 +235,35 @@ enum store_status store_unclaim(struct store_session *session, const char *id, i
  * was asked, or failed with code "crash_loop" after three crashes without a checkpoint in between.
  */
 enum store_status store_recover(struct store_session *session, int64_t now, int *requeued);
+
+/* An uploaded data set. */
+struct dataset {
+    char id[STORE_ID_LENGTH + 1];
+    char *name; /* NULL if the client gave none */
+    int64_t n;
+    int dim;
+    char *columns, *classes, *statistics; /* JSON, opaque here; no classes (NULL) without labels */
+    char sha256[65];                      /* of the file that was uploaded, and its size */
+    int64_t bytes;
+    int64_t created_at;
+    float *points;   /* [n][dim]; NULL when only the description was asked for */
+    int32_t *labels; /* [n], indices of classes, or NULL */
+};
+void dataset_clear(struct dataset *dataset);
+
+/* W. */
+enum store_status store_dataset_insert(struct store_session *session,
+                                       const struct dataset *dataset);
+enum store_status store_dataset_get(struct store_session *session, const char *id, bool with_points,
+                                    struct dataset *dataset);
+/* Newest first, without points; datasets [limit], *count and *has_more are set. after: id of the
+ * last one of the page before, or NULL; STORE_NOT_FOUND when it is none. */
+enum store_status store_dataset_list(struct store_session *session, const char *after, int limit,
+                                     struct dataset *datasets, int *count, bool *has_more);
+/* W. STORE_CONFLICT while a queued or running job uses it. */
+enum store_status store_dataset_delete(struct store_session *session, const char *id);
+/* W. Notes that a job trains on a data set. STORE_NOT_FOUND if either is missing. */
+enum store_status store_job_uses(struct store_session *session, const char *job_id,
+                                 const char *dataset_id);
 
 #endif

@@ -37,7 +37,7 @@ struct report {
 struct attempt {
     struct worker *worker;
     struct claim claim;
-    struct dn_spec spec;
+    struct training training;
     struct dn_trainer *trainer;
     struct dn_team *team; /* NULL unless the spec asks for threads */
     double started;       /* monotonic */
@@ -57,7 +57,8 @@ struct worker {
 
 struct workers {
     struct writer *writer;
-    worker_decode decode;
+    struct store *store;
+    worker_load load;
     char boot_id[STORE_ID_LENGTH + 1];
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* woken, stopping, or a report is back */
@@ -275,13 +276,29 @@ static void send(struct attempt *attempt, bool must) {
 
 /* ------------------------------------------------------------------ an attempt */
 
+static bool load_training(struct attempt *attempt, struct training_failure *failure) {
+    struct workers *workers = attempt->worker->workers;
+    struct store_session *session = store_acquire(workers->store);
+    bool loaded =
+        session && workers->load(attempt->claim.spec, session, &attempt->training, failure);
+    if (session)
+        store_release(workers->store, session);
+    return loaded;
+}
+
+static enum dn_status new_trainer(struct attempt *attempt, struct dn_error *error) {
+    const struct dn_data *data = &attempt->training.data;
+    return dn_trainer_new(&attempt->training.spec, data->points ? data : NULL, &attempt->trainer,
+                          error);
+}
+
 /* A trainer at the state of the checkpoint. One that cannot be used (another kernel variant,
  * another version) costs the work done so far, not the job. */
 static enum dn_status make_trainer(struct attempt *attempt, bool *restarted,
                                    struct dn_error *error) {
     const struct claim *claim = &attempt->claim;
     *restarted = false;
-    enum dn_status status = dn_trainer_new(&attempt->spec, NULL, &attempt->trainer, error);
+    enum dn_status status = new_trainer(attempt, error);
     if (status != DN_OK || !claim->checkpoint)
         return status;
     if (dn_trainer_load(attempt->trainer, claim->checkpoint, claim->checkpoint_bytes, error) ==
@@ -294,7 +311,7 @@ static enum dn_status make_trainer(struct attempt *attempt, bool *restarted,
     dn_trainer_free(attempt->trainer);
     attempt->trainer = NULL;
     attempt->claim.seconds = 0;
-    return dn_trainer_new(&attempt->spec, NULL, &attempt->trainer, error);
+    return new_trainer(attempt, error);
 }
 
 static bool cancel_requested(struct attempt *attempt) {
@@ -331,13 +348,14 @@ static enum dn_status train_epoch(struct attempt *attempt, struct dn_epoch *epoc
     enum dn_status status =
         dn_trainer_epoch(attempt->trainer, &attempt->worker->stop, epoch, error);
     const int64_t steps = dn_trainer_steps_done(attempt->trainer) - before;
-    count_steps(steps, steps * attempt->spec.training.batch_size, clock_monotonic() - began);
+    count_steps(steps, steps * attempt->training.spec.training.batch_size,
+                clock_monotonic() - began);
     return status;
 }
 
 static enum ending train(struct attempt *attempt) {
-    const int epochs = attempt->spec.training.epochs;
-    const int every = attempt->spec.training.checkpoint_every;
+    const int epochs = attempt->training.spec.training.epochs;
+    const int every = attempt->training.spec.training.checkpoint_every;
     struct dn_error error = {""};
     for (int done = dn_trainer_epochs_done(attempt->trainer); done < epochs;) {
         struct dn_epoch epoch;
@@ -370,10 +388,12 @@ static enum ending start_and_train(struct attempt *attempt) {
     struct dn_error error = {""};
     if (attempt->claim.cancel_requested)
         return finish(attempt, JOB_CANCELLED, NULL, NULL);
-    if (!attempt->worker->workers->decode(attempt->claim.spec, &attempt->spec, &error))
-        return finish(attempt, JOB_FAILED, "invalid_spec", error.text);
+    struct training_failure failure = {0};
+    if (!load_training(attempt, &failure))
+        return failure.code ? finish(attempt, JOB_FAILED, failure.code, failure.why.text) : BROKEN;
     bool restarted;
     enum dn_status status = make_trainer(attempt, &restarted, &error);
+    dn_data_clear(&attempt->training.data); /* the trainer has copied it */
     if (status != DN_OK)
         return finish(attempt, JOB_FAILED, status == DN_NO_MEMORY ? "no_memory" : "invalid_spec",
                       error.text);
@@ -383,9 +403,9 @@ static enum ending start_and_train(struct attempt *attempt) {
         if (ending != ENDED)
             return ending;
     }
-    if (attempt->spec.training.threads > 1) {
+    if (attempt->training.spec.training.threads > 1) {
         /* Without a team the training is slower and its results are the same. */
-        attempt->team = team_start(attempt->spec.training.threads);
+        attempt->team = team_start(attempt->training.spec.training.threads);
         dn_trainer_use_team(attempt->trainer, attempt->team);
     }
     attempt->started = clock_monotonic();
@@ -399,6 +419,7 @@ static void attempt_clear(struct attempt *attempt) {
         free(attempt->reports[i].epochs);
     }
     dn_trainer_free(attempt->trainer);
+    dn_data_clear(&attempt->training.data);
     team_stop(attempt->team);
     claim_clear(&attempt->claim);
 }
@@ -482,14 +503,15 @@ static void *worker_main(void *argument) {
     return NULL;
 }
 
-struct workers *workers_start(struct writer *writer, int count, const char *boot_id,
-                              worker_decode decode) {
+struct workers *workers_start(struct store *store, struct writer *writer, int count,
+                              const char *boot_id, worker_load load) {
     struct workers *workers =
         calloc(1, sizeof *workers + (size_t)count * sizeof workers->worker[0]);
     if (!workers)
         return NULL;
     workers->writer = writer;
-    workers->decode = decode;
+    workers->store = store;
+    workers->load = load;
     snprintf(workers->boot_id, sizeof workers->boot_id, "%s", boot_id);
     pthread_mutex_init(&workers->mutex, NULL);
     pthread_cond_init(&workers->changed, NULL);

@@ -14,12 +14,25 @@
 
 struct workers;
 
-/* Reads the stored spec of a job, whose format this layer does not know; false and a message if it
- * cannot. */
-typedef bool (*worker_decode)(const char *spec, struct dn_spec *out, struct dn_error *error);
+/* What a job trains on. */
+struct training {
+    struct dn_spec spec;
+    struct dn_data data; /* its own; empty when the spec has all that is needed to draw it */
+};
 
-struct workers *workers_start(struct writer *writer, int count, const char *boot_id,
-                              worker_decode decode);
+/* Why there is none: what the job fails with; code NULL: the store cannot be read now. */
+struct training_failure {
+    const char *code;
+    struct dn_error why;
+};
+
+/* Reads the stored spec of a job, whose format this layer does not know, and the points that it
+ * names. *training is zero before. */
+typedef bool (*worker_load)(const char *spec, struct store_session *session,
+                            struct training *training, struct training_failure *failure);
+
+struct workers *workers_start(struct store *store, struct writer *writer, int count,
+                              const char *boot_id, worker_load load);
 /* There may be something in the queue, or a running job was cancelled or deleted: look. Any thread.
  */
 void workers_wake(struct workers *workers);

@@ -133,3 +133,70 @@ size_t float_text(char out[FLOAT_TEXT], float x) {
         return sign + put_fixed(out + sign, digits + first, count, leading);
     return sign + put_scientific(out + sign, digits + first, count, leading - 1);
 }
+
+/* ------------------------------------------------------------------ reading */
+
+/* A decimal number, digits * 10^exponent. */
+struct decimal {
+    uint64_t digits;
+    int count;    /* of the significant digits; beyond 19 they do not fit */
+    int exponent; /* saturates far outside of any double */
+    bool any;     /* a digit was there at all */
+};
+
+static const char *read_digits(const char *at, const char *end, bool is_fraction,
+                               struct decimal *decimal) {
+    for (; at < end && *at >= '0' && *at <= '9'; at++) {
+        decimal->any = true;
+        if (decimal->count < 19)
+            decimal->digits = 10 * decimal->digits + (uint64_t)(*at - '0');
+        decimal->count += decimal->digits > 0;
+        decimal->exponent -= is_fraction;
+    }
+    return at;
+}
+
+/* "e-12"; NULL if it is not an exponent. */
+static const char *read_exponent(const char *at, const char *end, struct decimal *decimal) {
+    enum { SATURATED = 100000 };
+    int exponent = 0, sign = 1;
+    at++;
+    if (at < end && (*at == '+' || *at == '-'))
+        sign = *at++ == '-' ? -1 : 1;
+    if (at == end)
+        return NULL;
+    for (; at < end; at++) {
+        if (*at < '0' || *at > '9')
+            return NULL;
+        exponent = exponent < SATURATED ? 10 * exponent + (*at - '0') : exponent;
+    }
+    decimal->exponent += sign * exponent;
+    return at;
+}
+
+/* Up to 2^53 the digits are exact in double, and so are the powers of ten up to 10^22: one rounding
+ * then gives the nearest double (Clinger 1990). Everything else is strtod's; the process never sets
+ * a locale, so its decimal point is a point. */
+bool number_read(const char *text, size_t length, double *value) {
+    const char *at = text, *const end = text + length;
+    struct decimal decimal = {0};
+    bool negative = false;
+    if (at < end && (*at == '-' || *at == '+'))
+        negative = *at++ == '-';
+    at = read_digits(at, end, false, &decimal);
+    if (at < end && *at == '.')
+        at = read_digits(at + 1, end, true, &decimal);
+    if (decimal.any && at < end && (*at == 'e' || *at == 'E'))
+        at = read_exponent(at, end, &decimal);
+    if (!decimal.any || at != end)
+        return false;
+    if (decimal.count <= 19 && decimal.digits <= (uint64_t)1 << 53 &&
+        decimal.exponent >= -EXACT_POWER && decimal.exponent <= EXACT_POWER) {
+        double x = (double)decimal.digits;
+        x = decimal.exponent < 0 ? x / powers[-decimal.exponent] : x * powers[decimal.exponent];
+        *value = negative ? -x : x;
+    } else {
+        *value = strtod(text, NULL);
+    }
+    return true;
+}

@@ -1,9 +1,10 @@
 /*
- * number.h - decimal text of floating-point numbers that reads back as the same number.
+ * number.h - decimal text of floating-point numbers that reads back as the same number, and back.
  */
 #ifndef API_FORMAT_NUMBER_H
 #define API_FORMAT_NUMBER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { FLOAT_TEXT = 16, DOUBLE_TEXT = 32 };
@@ -13,5 +14,10 @@ enum { FLOAT_TEXT = 16, DOUBLE_TEXT = 32 };
 size_t float_text(char out[FLOAT_TEXT], float x);
 /* The same for a double, in 15 to 17 digits. */
 size_t double_text(char out[DOUBLE_TEXT], double x);
+
+/* Reads the whole of text [length] as a decimal number: sign, digits, point, exponent, whatever the
+ * locale. The nearest double; infinite when it is too large. False: it is not a number. text must
+ * go on with something that is no part of a number, such as a delimiter or NUL. */
+bool number_read(const char *text, size_t length, double *value);
 
 #endif

@@ -25,39 +25,79 @@ struct part pieces_part(const struct pieces *pieces, const struct layout *layout
 
 /* ------------------------------------------------------------------ CSV (RFC 4180) */
 
+/* In quotes where somebody could take it for more than one field, or for less than all of it. */
+static void csv_text(struct buffer *out, const char *text) {
+    const size_t length = strlen(text);
+    if (length > 0 && !strpbrk(text, ",;\t\"\r\n") && text[0] != ' ' && text[length - 1] != ' ') {
+        buffer_append(out, text, length);
+        return;
+    }
+    buffer_append(out, "\"", 1);
+    for (; *text; text++)
+        buffer_append(out, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
+    buffer_append(out, "\"", 1);
+}
+
 static void csv_lead(struct buffer *out, const struct layout *layout, int index) {
     static const char *const axes[] = {"x", "y", "z"};
     if (index > 0)
         return;
     for (int j = 0; j < layout->dim; j++) {
-        if (layout->dim <= 3)
-            buffer_format(out, "%s%s", j ? "," : "", axes[j]);
+        if (j > 0)
+            buffer_append(out, ",", 1);
+        if (layout->columns)
+            csv_text(out, layout->columns[j]);
+        else if (layout->dim <= 3)
+            buffer_text(out, axes[j]);
         else
-            buffer_format(out, "%sx%d", j ? "," : "", j);
+            buffer_format(out, "x%d", j);
     }
-    buffer_text(out, "\r\n");
+    buffer_text(out, layout->labels ? ",label\r\n" : "\r\n");
 }
 
-static void csv_rows(struct buffer *out, const float *points, size_t count, int dim,
-                     bool is_first) {
-    (void)is_first;
-    const size_t width = (size_t)dim, room = count * (width * (FLOAT_TEXT + 1) + 2);
-    char *start = buffer_reserve(out, room), *at = start;
-    if (!start)
-        return;
-    for (size_t i = 0; i < count * width; i++) {
-        if (i % width > 0)
+/* "1,2,3" at `at`, where there is room for it; returns the end. */
+static char *csv_values(char *at, const float *values, size_t count) {
+    for (size_t j = 0; j < count; j++) {
+        if (j > 0)
             *at++ = ',';
-        if (isfinite(points[i])) {
-            at += float_text(at, points[i]);
+        if (isfinite(values[j])) {
+            at += float_text(at, values[j]);
         } else {
             memcpy(at, "nan", 3);
             at += 3;
         }
-        if (i % width == width - 1) {
-            *at++ = '\r';
-            *at++ = '\n';
-        }
+    }
+    return at;
+}
+
+static void csv_labelled_rows(struct buffer *out, const struct layout *layout, const float *points,
+                              size_t first, size_t count) {
+    const size_t width = (size_t)layout->dim;
+    for (size_t i = 0; i < count; i++) {
+        char *start = buffer_reserve(out, width * (FLOAT_TEXT + 1));
+        if (!start)
+            return;
+        out->length += (size_t)(csv_values(start, points + i * width, width) - start);
+        buffer_append(out, ",", 1);
+        csv_text(out, layout->classes[layout->labels[first + i]]);
+        buffer_append(out, "\r\n", 2);
+    }
+}
+
+static void csv_rows(struct buffer *out, const struct layout *layout, const float *points,
+                     size_t first, size_t count) {
+    const size_t width = (size_t)layout->dim, room = count * (width * (FLOAT_TEXT + 1) + 2);
+    if (layout->labels) {
+        csv_labelled_rows(out, layout, points, first, count);
+        return;
+    }
+    char *start = buffer_reserve(out, room), *at = start;
+    if (!start)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        at = csv_values(at, points + i * width, width);
+        *at++ = '\r';
+        *at++ = '\n';
     }
     out->length += (size_t)(at - start);
 }
@@ -93,10 +133,10 @@ static void npy_lead(struct buffer *out, const struct layout *layout, int index)
         buffer_append(out, header, npy_header(header, layout));
 }
 
-static void npy_rows(struct buffer *out, const float *points, size_t count, int dim,
-                     bool is_first) {
-    (void)is_first;
-    buffer_append(out, points, count * (size_t)dim * sizeof *points);
+static void npy_rows(struct buffer *out, const struct layout *layout, const float *points,
+                     size_t first, size_t count) {
+    (void)first;
+    buffer_append(out, points, count * (size_t)layout->dim * sizeof *points);
 }
 
 static uint64_t npy_length(const struct layout *layout) {
@@ -123,6 +163,11 @@ static void json_end(struct buffer *out, const struct layout *layout) {
     json_close(&json, '}');
 }
 
+static void json_points_rows(struct buffer *out, const struct layout *layout, const float *points,
+                             size_t first, size_t count) {
+    json_rows(out, points, count, layout->dim, first == 0);
+}
+
 static void json_lead(struct buffer *out, const struct layout *layout, int index) {
     if (index == 0) {
         json_begin(out, layout);
@@ -133,7 +178,7 @@ static void json_lead(struct buffer *out, const struct layout *layout, int index
     }
 }
 
-const struct pieces pieces_json = {PARTS_ONE_ARRAY, json_lead, json_rows, NULL};
+const struct pieces pieces_json = {PARTS_ONE_ARRAY, json_lead, json_points_rows, NULL};
 
 static void frames_json_lead(struct buffer *out, const struct layout *layout, int index) {
     if (index == 0) {
@@ -152,7 +197,8 @@ static void frames_json_lead(struct buffer *out, const struct layout *layout, in
     }
 }
 
-const struct pieces pieces_frames_json = {PARTS_X_THEN_X0, frames_json_lead, json_rows, NULL};
+const struct pieces pieces_frames_json = {PARTS_X_THEN_X0, frames_json_lead, json_points_rows,
+                                          NULL};
 
 /* ------------------------------------------------------------------ NDJSON: a line a frame */
 
@@ -167,4 +213,4 @@ static void ndjson_lead(struct buffer *out, const struct layout *layout, int ind
                       layout->timesteps[index / 2]);
 }
 
-const struct pieces pieces_ndjson = {PARTS_BY_FRAME, ndjson_lead, json_rows, NULL};
+const struct pieces pieces_ndjson = {PARTS_BY_FRAME, ndjson_lead, json_points_rows, NULL};

@@ -18,9 +18,13 @@
 struct layout {
     size_t n; /* points of a part */
     int dim;
-    int frames;           /* of x, in a trajectory; 0: this is not one */
-    const int *timesteps; /* [frames] */
-    bool which_x0;        /* a format for one array holds x0 */
+    /* Not of a trajectory: the classes of the points [n], or NULL, and what those are called. */
+    const int32_t *labels;
+    const char *const *classes;
+    const char *const *columns; /* names of the coordinates [dim]; NULL: x, y, z, or x0, x1, .. */
+    int frames;                 /* of x, in a trajectory; 0: this is not one */
+    const int *timesteps;       /* [frames] */
+    bool which_x0;              /* a format for one array holds x0 */
     /* JSON only: the members of the object before the points, and after them. */
     void (*head)(const void *owner, struct json_writer *json);
     void (*tail)(const void *owner, struct json_writer *json);
@@ -39,8 +43,9 @@ struct pieces {
     enum part_order order;
     /* What stands before a part's points; after the last one, with index = number of parts. */
     void (*lead)(struct buffer *out, const struct layout *layout, int index);
-    /* Points [count][dim]; is_first: of their part. */
-    void (*rows)(struct buffer *out, const float *points, size_t count, int dim, bool is_first);
+    /* Points first..first+count-1 of a part, [count][dim]. */
+    void (*rows)(struct buffer *out, const struct layout *layout, const float *points, size_t first,
+                 size_t count);
     uint64_t (*length)(const struct layout *layout); /* bytes in all; NULL: not known before */
 };
 

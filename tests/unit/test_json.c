@@ -6,6 +6,7 @@
 
 #include "api/format/number.h"
 #include "api/json.h"
+#include "api/json_scan.h"
 
 static bool accepts(const char *text) {
     char error[200];

@@ -13,7 +13,7 @@ static int wrong_fields(const char *text, struct job_request *job) {
     struct problem_fields wrong = {.arena = &arena};
     cJSON *json = json_read(text, strlen(text), JSON_MAX_VALUES, error, sizeof error);
     cr_assert(json, "%s: %s", text, error);
-    spec_read(json, job, &wrong);
+    spec_read(json, job, NULL, NULL, &wrong);
     cJSON_Delete(json);
     arena_clear(&arena);
     return wrong.count;
@@ -83,10 +83,10 @@ static void check_round_trip(const char *text, struct job_request *job) {
     buffer_append(&out, "", 1);
     cr_assert_eq(wrong_fields(out.data, &again), 0);
     cr_assert(memcmp(job, &again, sizeof again) == 0, "%s", out.data);
-    struct dn_spec spec;
-    struct dn_error error;
-    cr_assert(api_decode_spec(out.data, &spec, &error));
-    cr_assert(memcmp(&spec, &job->spec, sizeof spec) == 0);
+    struct training training = {0};
+    struct training_failure failure;
+    cr_assert(api_load_training(out.data, NULL, &training, &failure));
+    cr_assert(memcmp(&training.spec, &job->spec, sizeof job->spec) == 0 && !training.data.points);
     buffer_clear(&out);
 }
 
@@ -120,7 +120,7 @@ Test(spec, a_list_of_data_sets_is_a_class_each) {
     const struct dn_source expected[] = {
         {DN_MOONS, 10000, 5}, {DN_SPIRAL, 7, 8}, {DN_SPIRAL, 10000, 5}};
     cr_assert(memcmp(set->sources, expected, sizeof expected) == 0);
-    spec_dataset_name(&job.spec, &name);
+    spec_dataset_name(&job, &name);
     buffer_append(&name, "", 1);
     cr_assert_str_eq(name.data, "moons+spiral+spiral");
     buffer_clear(&name);
@@ -130,10 +130,14 @@ Test(spec, a_list_of_data_sets_is_a_class_each) {
 }
 
 Test(spec, a_damaged_stored_spec_is_an_error_not_a_crash) {
-    struct dn_spec spec;
-    struct dn_error error;
-    static const char *const damaged[] = {"", "{", "[]", "{\"training\":{\"epochs\":0}}",
-                                          "{\"x\":1}"};
-    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++)
-        cr_assert(!api_decode_spec(damaged[i], &spec, &error) && error.text[0]);
+    static const char *const damaged[] = {"",          "{",
+                                          "[]",        "{\"training\":{\"epochs\":0}}",
+                                          "{\"x\":1}", "{\"dataset\":{\"id\":\"a\"}}"};
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        struct training training = {0};
+        struct training_failure failure = {0};
+        cr_assert(!api_load_training(damaged[i], NULL, &training, &failure));
+        cr_assert_str_eq(failure.code, "invalid_spec");
+        cr_assert(failure.why.text[0]);
+    }
 }

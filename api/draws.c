@@ -1,0 +1,211 @@
+/* /v1/datasets/{id}/points: draws from the built-in patterns, and the points of uploads. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/answer.h"
+#include "api/caching.h"
+#include "api/datasets.h"
+#include "api/handlers.h"
+#include "api/openapi.h"
+#include "engine/denoise.h"
+
+enum { DRAW_DEFAULT = 1000 };
+
+struct draw {
+    int n; /* 0: not given */
+    uint64_t seed;
+    int pattern; /* or -1: an upload */
+    const struct format *format;
+    struct look look;
+    float *memory; /* the points in hand */
+    /* of an upload */
+    struct dataset_points set;
+    int32_t *order;  /* [n], which points; NULL: the first ones, as they are stored */
+    int32_t *labels; /* [n], of these */
+};
+
+static const struct field rows[] = {
+    {"", "n", FIELD_INTEGER, offsetof(struct draw, n), 1, DN_MAX_SAMPLES, 0, NULL,
+     "Points to draw: at most so many of an upload, chosen at random. If not given, 1000 of a "
+     "pattern; the first 100000 of an upload, in the order of its file."},
+    {"", "seed", FIELD_SEED, offsetof(struct draw, seed), 0, 0, 0, NULL, "Of the draw."},
+    LOOK_SIZE_ROW(offsetof(struct draw, look)),
+    LOOK_THEME_ROW(offsetof(struct draw, look)),
+};
+const struct field_set draw_fields = {rows, sizeof rows / sizeof rows[0]};
+
+/* ------------------------------------------------------------------ uploads */
+
+/* The strings of a JSON array; the tree stays the owner. */
+static bool list_names(const char *text, cJSON **tree, const char **names, int most) {
+    int i = 0;
+    if (!text)
+        return true;
+    *tree = cJSON_Parse(text); /* written by this program */
+    for (const cJSON *name = *tree ? (*tree)->child : NULL; name && i < most; name = name->next)
+        names[i++] = name->valuestring;
+    return *tree != NULL;
+}
+
+bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set) {
+    struct store_session *session = begin_reading(exchange);
+    if (!session)
+        return false;
+    enum store_status status = store_dataset_get(session, id, true, &set->row);
+    end_reading(exchange, session);
+    if (status != STORE_OK) {
+        answer_store(exchange, status, "dataset");
+        return false;
+    }
+    if (list_names(set->row.columns, &set->column_tree, set->columns, DN_MAX_DIM) &&
+        list_names(set->row.classes, &set->class_tree, set->classes, DN_MAX_CLASSES))
+        return true;
+    dataset_points_clear(set);
+    problem(exchange, 503, "no_memory", "not enough memory for this data set");
+    return false;
+}
+
+void dataset_points_clear(struct dataset_points *set) {
+    cJSON_Delete(set->column_tree);
+    cJSON_Delete(set->class_tree);
+    dataset_clear(&set->row);
+    *set = (struct dataset_points){0};
+}
+
+/* Which points of the upload are asked for, and their labels. False: no memory. */
+static bool choose(struct draw *draw) {
+    const struct dataset *row = &draw->set.row;
+    const int all = (int)row->n;
+    if (draw->n > 0) {
+        draw->order = malloc((size_t)all * sizeof *draw->order);
+        if (!draw->order)
+            return false;
+        dn_shuffle(draw->seed, all, draw->order);
+    }
+    if (draw->n == 0)
+        draw->n = DN_MAX_SAMPLES;
+    if (draw->n > all)
+        draw->n = all;
+    if (!row->labels)
+        return true;
+    draw->labels = malloc((size_t)draw->n * sizeof *draw->labels);
+    for (int i = 0; draw->labels && i < draw->n; i++)
+        draw->labels[i] = row->labels[draw->order ? draw->order[i] : i];
+    return draw->labels != NULL;
+}
+
+static void gather(const struct draw *draw, size_t first, size_t count, float *points) {
+    const size_t dim = (size_t)draw->set.row.dim;
+    for (size_t i = 0; i < count; i++) {
+        const size_t from = draw->order ? (size_t)draw->order[first + i] : first + i;
+        memcpy(points + i * dim, draw->set.row.points + from * dim, dim * sizeof *points);
+    }
+}
+
+/* ------------------------------------------------------------------ the answer */
+
+static int dimension(const struct draw *draw) {
+    return draw->pattern >= 0 ? 2 : draw->set.row.dim;
+}
+
+static enum dn_status some_points(struct http_exchange *exchange, struct answer *answer,
+                                  size_t first, size_t count, const float **points,
+                                  struct dn_error *error) {
+    (void)exchange, (void)error;
+    struct draw *draw = answer->owner;
+    float *memory = realloc(draw->memory, count * (size_t)dimension(draw) * sizeof *memory);
+    if (!memory)
+        return DN_NO_MEMORY;
+    *points = draw->memory = memory;
+    if (draw->pattern >= 0)
+        dn_pattern_draw((enum dn_pattern)draw->pattern, draw->seed, first, count, memory);
+    else
+        gather(draw, first, count, memory);
+    return DN_OK;
+}
+
+static void write_head(const void *owner, struct json_writer *json) {
+    const struct draw *draw = owner;
+    json_key(json, "dataset");
+    json_string(json, draw->pattern >= 0 ? dn_patterns[draw->pattern].name : draw->set.row.id);
+    json_key(json, "seed");
+    json_integer(json, (int64_t)draw->seed);
+    json_key(json, "n");
+    json_integer(json, draw->n);
+    json_key(json, "dim");
+    json_integer(json, dimension(draw));
+}
+
+static void write_tail(const void *owner, struct json_writer *json) {
+    const struct draw *draw = owner;
+    json_key(json, "labels");
+    if (draw->labels) {
+        json_open(json, '[');
+        for (int i = 0; i < draw->n; i++)
+            json_integer(json, draw->labels[i]);
+        json_close(json, ']');
+    } else {
+        json_null(json);
+    }
+    json_key(json, "classes");
+    json_raw(json, draw->set.row.classes ? draw->set.row.classes : "null");
+}
+
+static void draw_clear(struct answer *answer) {
+    struct draw *draw = answer->owner;
+    free(draw->memory);
+    free(draw->order);
+    free(draw->labels);
+    dataset_points_clear(&draw->set);
+}
+
+static void draw_points(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    struct draw *draw = exchange->state;
+    struct answer *answer = http_alloc(exchange, sizeof *answer);
+    if (!answer) {
+        problem(exchange, 503, "no_memory", "out of memory");
+        return;
+    }
+    *answer = (struct answer){.clear = draw_clear, .owner = draw};
+    if (draw->pattern >= 0) {
+        draw->n = draw->n ? draw->n : DRAW_DEFAULT;
+    } else if (!dataset_load(exchange, exchange->request.ids[0], &draw->set)) {
+        return;
+    } else if (!choose(draw)) {
+        draw_clear(answer);
+        answer_failure(exchange, DN_NO_MEMORY, "");
+        return;
+    }
+    answer->format = draw->format;
+    answer->layout = (struct layout){.n = (size_t)draw->n,
+                                     .dim = dimension(draw),
+                                     .labels = draw->labels,
+                                     .classes = draw->set.classes,
+                                     .columns = draw->pattern >= 0 ? NULL : draw->set.columns,
+                                     .head = write_head,
+                                     .tail = write_tail,
+                                     .owner = draw};
+    answer->title = draw->pattern >= 0   ? dn_patterns[draw->pattern].name
+                    : draw->set.row.name ? draw->set.row.name
+                                         : "upload";
+    answer->look = draw->look;
+    answer->points = some_points;
+    answer_send(exchange, answer);
+}
+
+enum http_next api_dataset_points(struct http_exchange *exchange) {
+    struct draw *draw = http_alloc(exchange, sizeof *draw);
+    if (!draw) {
+        problem(exchange, 503, "no_memory", "out of memory");
+        return HTTP_REPLY;
+    }
+    draw->pattern = dataset_pattern(exchange->request.ids[0]);
+    exchange->state = draw;
+    if (!(draw->format = format_of(exchange)) || !read_query(exchange, &draw_fields, draw))
+        return HTTP_REPLY;
+    tag_answer(exchange, false, "draw"); /* an upload never changes */
+    if (draw->pattern >= 0 && http_not_modified(exchange))
+        return HTTP_REPLY;
+    return http_on_pool(exchange, draw_points);
+}

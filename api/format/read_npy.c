@@ -1,0 +1,313 @@
+/*
+ * NPY, versions 1 to 3 (numpy.lib.format): magic, version, length of the header, the header, the
+ * array. The header is a Python literal, {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2)},
+ * of which just so much is understood here.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/format/reading.h"
+
+enum { MAGIC_BYTES = 6, DESCR_BYTES = 16, RANK = 2 };
+
+struct npy {
+    const char *at, *end;    /* of the header */
+    char descr[DESCR_BYTES]; /* "" until it was read */
+    int fortran_order;       /* -1 until it was read */
+    int rank;                /* -1 until it was read; dimensions beyond RANK are only counted */
+    size_t shape[RANK];
+    const char *wrong;
+};
+
+/* ------------------------------------------------------------------ the literal */
+
+static bool fail(struct npy *npy, const char *what) {
+    if (!npy->wrong)
+        npy->wrong = what;
+    return false;
+}
+
+static void skip_space(struct npy *npy) {
+    while (npy->at < npy->end && (*npy->at == ' ' || *npy->at == '\n' || *npy->at == '\t'))
+        npy->at++;
+}
+
+/* Passes `text`, after any space, if it comes next. */
+static bool take(struct npy *npy, const char *text) {
+    skip_space(npy);
+    const size_t length = strlen(text);
+    if ((size_t)(npy->end - npy->at) < length || memcmp(npy->at, text, length) != 0)
+        return false;
+    npy->at += length;
+    return true;
+}
+
+/* A short string without escapes, in single or double quotes. */
+static bool take_string(struct npy *npy, char *out, size_t size) {
+    skip_space(npy);
+    const char quote = npy->at < npy->end ? *npy->at : 0;
+    if (quote != '\'' && quote != '"')
+        return fail(npy, "a string in quotes was expected in the header");
+    const char *from = ++npy->at;
+    while (npy->at < npy->end && *npy->at != quote)
+        npy->at++;
+    const size_t length = (size_t)(npy->at - from);
+    if (npy->at == npy->end || length == 0 || length >= size)
+        return fail(npy, "a string in the header is empty, too long, or has no end");
+    memcpy(out, from, length);
+    out[length] = '\0';
+    npy->at++;
+    return true;
+}
+
+static bool take_size(struct npy *npy, size_t *size) {
+    skip_space(npy);
+    const char *from = npy->at;
+    *size = 0;
+    for (; npy->at < npy->end && *npy->at >= '0' && *npy->at <= '9'; npy->at++)
+        if (__builtin_mul_overflow(*size, 10, size) ||
+            __builtin_add_overflow(*size, (size_t)(*npy->at - '0'), size))
+            return fail(npy, "a dimension in the header is far too large");
+    return npy->at > from || fail(npy, "the shape in the header must be a tuple of integers");
+}
+
+/* (), (3,), (3, 2), .. */
+static bool take_shape(struct npy *npy) {
+    if (npy->rank >= 0 || !take(npy, "("))
+        return fail(npy, "the shape in the header must be a tuple of integers, once");
+    npy->rank = 0;
+    while (!take(npy, ")")) {
+        size_t size;
+        if (!take_size(npy, &size))
+            return false;
+        if (npy->rank < RANK)
+            npy->shape[npy->rank] = size;
+        npy->rank++;
+        if (!take(npy, ",")) {
+            if (npy->rank == 1) /* (3) is no tuple in Python */
+                return fail(npy, "the shape in the header must be a tuple of integers");
+            return take(npy, ")") || fail(npy, "the shape in the header has no end");
+        }
+    }
+    return true;
+}
+
+static bool take_descr(struct npy *npy) {
+    skip_space(npy);
+    if (npy->descr[0])
+        return fail(npy, "descr is there twice in the header");
+    if (npy->at < npy->end && *npy->at == '[')
+        return fail(npy, "the array is a structured one; save plain columns of numbers");
+    return take_string(npy, npy->descr, sizeof npy->descr);
+}
+
+static bool take_order(struct npy *npy) {
+    if (npy->fortran_order >= 0)
+        return fail(npy, "fortran_order is there twice in the header");
+    npy->fortran_order = take(npy, "True") ? 1 : take(npy, "False") ? 0 : -1;
+    return npy->fortran_order >= 0 || fail(npy, "fortran_order must be True or False");
+}
+
+static bool take_member(struct npy *npy) {
+    char key[16];
+    if (!take_string(npy, key, sizeof key))
+        return false;
+    if (!take(npy, ":"))
+        return fail(npy, "':' must follow a key of the header");
+    if (strcmp(key, "descr") == 0)
+        return take_descr(npy);
+    if (strcmp(key, "fortran_order") == 0)
+        return take_order(npy);
+    if (strcmp(key, "shape") == 0)
+        return take_shape(npy);
+    return fail(npy, "the header has a key other than descr, fortran_order and shape");
+}
+
+static bool take_header(struct npy *npy) {
+    if (!take(npy, "{"))
+        return fail(npy, "the header is not a dictionary");
+    while (!take(npy, "}")) {
+        if (!take_member(npy))
+            return false;
+        if (!take(npy, ",")) {
+            if (!take(npy, "}"))
+                return fail(npy, "',' or '}' was expected in the header");
+            break;
+        }
+    }
+    skip_space(npy);
+    if (npy->at < npy->end)
+        return fail(npy, "something follows the dictionary in the header");
+    if (!npy->descr[0] || npy->fortran_order < 0 || npy->rank < 0)
+        return fail(npy, "the header must have descr, fortran_order and shape");
+    return true;
+}
+
+/* ------------------------------------------------------------------ elements */
+
+/* A type of elements, after its byte order. */
+struct element {
+    const char *name;
+    size_t size;
+    double (*value)(uint64_t bits);
+};
+
+static double of_float32(uint64_t bits) {
+    uint32_t low = (uint32_t)bits;
+    float x;
+    memcpy(&x, &low, sizeof x);
+    return (double)x;
+}
+static double of_float64(uint64_t bits) {
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+static double of_int8(uint64_t bits) {
+    return (int8_t)bits;
+}
+static double of_int16(uint64_t bits) {
+    return (int16_t)bits;
+}
+static double of_int32(uint64_t bits) {
+    return (int32_t)bits;
+}
+static double of_int64(uint64_t bits) {
+    return (double)(int64_t)bits;
+}
+static double of_unsigned(uint64_t bits) {
+    return (double)bits;
+}
+
+static const struct element elements[] = {
+    {"f4", 4, of_float32},  {"f8", 8, of_float64},  {"i1", 1, of_int8},     {"i2", 2, of_int16},
+    {"i4", 4, of_int32},    {"i8", 8, of_int64},    {"u1", 1, of_unsigned}, {"u2", 2, of_unsigned},
+    {"u4", 4, of_unsigned}, {"u8", 8, of_unsigned},
+};
+
+/* '<', '>', '=' (the machine's), or '|' where there is no order. */
+static const struct element *find_element(const char *descr) {
+    if (!strchr("<>=|", descr[0]))
+        return NULL;
+    for (size_t i = 0; i < sizeof elements / sizeof *elements; i++)
+        if (strcmp(descr + 1, elements[i].name) == 0 && (descr[0] != '|' || elements[i].size == 1))
+            return &elements[i];
+    return NULL;
+}
+
+static double element_at(const char *at, const struct element *element, bool big_endian) {
+    uint64_t bits = 0;
+    for (size_t i = 0; i < element->size; i++) {
+        const size_t shift = 8 * (big_endian ? element->size - 1 - i : i);
+        bits |= (uint64_t)(unsigned char)at[i] << shift;
+    }
+    return element->value(bits);
+}
+
+/* ------------------------------------------------------------------ the array */
+
+static void put_row(struct reading *reading, const struct npy *npy, const struct element *element,
+                    int label) {
+    const size_t rows = npy->shape[0], width = npy->shape[1], i = reading->n;
+    char where[64];
+    int column = 0;
+    for (size_t j = 0; j < width; j++) {
+        const size_t index = npy->fortran_order ? j * rows + i : i * width + j;
+        const double value =
+            element_at(npy->end + index * element->size, element, npy->descr[0] == '>');
+        const bool is_label = (int)j == label;
+        const char *wrong = is_label ? reading_put_label_number(reading, i, value)
+                                     : reading_put(reading, column, value);
+        if (wrong) {
+            snprintf(where, sizeof where, "row %zu, column %zu: ", i, j);
+            if (is_label)
+                reading_wrong_label(reading, i, where, wrong);
+            else
+                reading_wrong_value(reading, column, where, wrong);
+        }
+        column += !is_label;
+    }
+}
+
+/* The array has the right rank and type; are its bytes all there? */
+static void read_array(struct reading *reading, const struct npy *npy,
+                       const struct element *element) {
+    const size_t rows = npy->shape[0], width = npy->shape[1];
+    const size_t bytes = (size_t)(reading->text + reading->length - npy->end);
+    size_t needed;
+    if (__builtin_mul_overflow(rows, width, &needed) ||
+        __builtin_mul_overflow(needed, element->size, &needed) || needed != bytes) {
+        snprintf(reading->unreadable, sizeof reading->unreadable,
+                 "an array of %zu x %zu elements of %zu bytes does not have the %zu bytes that "
+                 "follow the header",
+                 rows, width, element->size, bytes);
+        return;
+    }
+    if (width > COLUMNS) {
+        problem_add(reading->wrong, "/points/0", "%zu columns are too many; at most %d", width,
+                    DN_MAX_DIM);
+        return;
+    }
+    const int label = reading_label_column(reading, NULL, (int)width);
+    if (reading->wrong->count > 0)
+        return;
+    reading->dim = (int)width - (label != NO_LABEL);
+    if (reading->dim < 1 || reading->dim > DN_MAX_DIM) {
+        problem_add(reading->wrong, rows ? "/points/0" : "/points",
+                    "a point has 1 to %d coordinates, not %d", DN_MAX_DIM, reading->dim);
+        return;
+    }
+    reading_name_columns(reading);
+    if (!reading_reserve(reading, rows) ||
+        (label != NO_LABEL && !reading_reserve_labels(reading, rows)))
+        return;
+    for (; reading->n < rows; reading->n++)
+        put_row(reading, npy, element, label);
+}
+
+/* Where the header stands. False: there is none. */
+static bool find_header(const struct reading *reading, struct npy *npy) {
+    const unsigned char *bytes = (const unsigned char *)reading->text;
+    if (reading->length < MAGIC_BYTES + 4 || memcmp(bytes, "\x93NUMPY", MAGIC_BYTES) != 0)
+        return fail(npy, "the bytes are not an .npy file");
+    const int version = bytes[6];
+    if (version < 1 || version > 3 || bytes[7] != 0)
+        return fail(npy, "the version of the .npy file is not 1.0, 2.0 or 3.0");
+    const size_t prefix = version == 1 ? 10 : 12;
+    if (reading->length < prefix)
+        return fail(npy, "the .npy file ends too early");
+    size_t length = bytes[8] | (size_t)bytes[9] << 8;
+    if (version > 1)
+        length |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
+    if (length > reading->length - prefix)
+        return fail(npy, "the header of the .npy file is longer than the file");
+    npy->at = reading->text + prefix;
+    npy->end = npy->at + length;
+    return true;
+}
+
+void read_npy(struct reading *reading) {
+    struct npy npy = {.fortran_order = -1, .rank = -1};
+    if (!find_header(reading, &npy) || !take_header(&npy)) {
+        snprintf(reading->unreadable, sizeof reading->unreadable, "%s", npy.wrong);
+        return;
+    }
+    const struct element *element = find_element(npy.descr);
+    if (!element) {
+        problem_add(reading->wrong, "/points",
+                    "elements of type '%s' cannot be read; save float32, float64 or integers "
+                    "(array.astype('f4'))",
+                    npy.descr);
+        return;
+    }
+    if (npy.rank < 1 || npy.rank > 2) {
+        problem_add(reading->wrong, "/points",
+                    "the array has %d dimensions; points are (n, coordinates), or (n,)", npy.rank);
+        return;
+    }
+    if (npy.rank == 1)
+        npy.shape[1] = 1;
+    read_array(reading, &npy, element);
+    reading_finish(reading);
+}

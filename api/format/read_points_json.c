@@ -1,0 +1,293 @@
+/* {"points": [[1, 2], ..], "labels": ["a", ..], "name": ".."}: read from the text itself, because a
+ * tree of the numbers would need forty times its memory. */
+#include <cjson/cJSON.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/format/number.h"
+#include "api/format/reading.h"
+#include "api/json_scan.h"
+
+enum { POINTS_DEPTH = 2, POINT_DEPTH = 3, VALUE_DEPTH = 4 };
+
+struct document {
+    struct json_scan scan;
+    struct reading *reading;
+    bool has_points, has_labels, has_name; /* the members were seen */
+    bool is_labelled;                      /* and labels was not null */
+    size_t label_count;
+};
+
+/* A string that was scanned, from quote to quote, in out [size]; its whole length. */
+static size_t decode(const char *from, const char *to, char *out, size_t size) {
+    size_t length = (size_t)(to - from) - 2;
+    const char *text = from + 1;
+    cJSON *tree = NULL;
+    if (memchr(from, '\\', (size_t)(to - from))) {
+        tree = cJSON_ParseWithLength(from, (size_t)(to - from));
+        text = cJSON_IsString(tree) ? tree->valuestring : ""; /* an unpaired surrogate */
+        length = strlen(text);
+    }
+    memcpy(out, text, length < size ? length : size - 1);
+    out[length < size ? length : size - 1] = '\0';
+    cJSON_Delete(tree);
+    return length;
+}
+
+/* Passes a value that is not what it should be. */
+static bool skip(struct document *document, int depth) {
+    return json_scan_value(&document->scan, depth);
+}
+
+/* After an element: true if another one follows. */
+static bool another(struct json_scan *scan) {
+    json_scan_space(scan);
+    if (json_scan_next_is(scan, ']')) {
+        scan->at++;
+        return false;
+    }
+    if (!json_scan_next_is(scan, ','))
+        return json_scan_fail(scan, "',' or ']' expected");
+    scan->at++;
+    json_scan_space(scan);
+    return true;
+}
+
+/* Passes '[' and space; true if there is an element. */
+static bool enter(struct json_scan *scan) {
+    scan->at++;
+    json_scan_space(scan);
+    if (!json_scan_next_is(scan, ']'))
+        return true;
+    scan->at++;
+    return false;
+}
+
+/* Passes a number. */
+static bool take_number(struct json_scan *scan, double *value) {
+    const char *from = scan->at;
+    return json_scan_number(scan) && number_read(from, (size_t)(scan->at - from), value);
+}
+
+static bool at_number(const struct json_scan *scan) {
+    return scan->at < scan->end && (*scan->at == '-' || (*scan->at >= '0' && *scan->at <= '9'));
+}
+
+/* ------------------------------------------------------------------ points */
+
+/* The coordinates of the first point say how many there are of every one. */
+static bool learn_dimension(struct document *document) {
+    struct json_scan ahead = document->scan;
+    int dim = 0;
+    for (bool more = enter(&ahead); more; more = another(&ahead)) {
+        if (!json_scan_value(&ahead, VALUE_DEPTH))
+            break;
+        dim++;
+    }
+    document->reading->dim = dim;
+    if (ahead.wrong)
+        document->scan = ahead;
+    else if (dim < 1 || dim > DN_MAX_DIM)
+        problem_add(document->reading->wrong, "/points/0",
+                    "a point has 1 to %d coordinates, not %d", DN_MAX_DIM, dim);
+    return !ahead.wrong && dim >= 1 && dim <= DN_MAX_DIM;
+}
+
+/* True unless the text is wrong. */
+static bool read_point(struct document *document) {
+    struct json_scan *scan = &document->scan;
+    struct reading *reading = document->reading;
+    int column = 0;
+    for (bool more = enter(scan); more; more = another(scan), column++) {
+        double value;
+        if (!at_number(scan)) {
+            if (!skip(document, VALUE_DEPTH))
+                return false;
+            if (column < reading->dim)
+                reading_wrong_value(reading, column, "", "must be a number");
+        } else if (!take_number(scan, &value)) {
+            return false;
+        } else if (column < reading->dim) {
+            const char *wrong = reading_put(reading, column, value);
+            if (wrong)
+                reading_wrong_value(reading, column, "", wrong);
+        }
+    }
+    if (!scan->wrong && column != reading->dim) {
+        char text[80];
+        snprintf(text, sizeof text, "%d coordinates, but the first point has %d", column,
+                 reading->dim);
+        reading_wrong_value(reading, -1, "", text);
+    }
+    return !scan->wrong;
+}
+
+static bool read_points(struct document *document) {
+    struct json_scan *scan = &document->scan;
+    struct reading *reading = document->reading;
+    if (!json_scan_next_is(scan, '[')) {
+        problem_add(reading->wrong, "/points", "must be an array of points");
+        return skip(document, POINTS_DEPTH);
+    }
+    for (bool more = enter(scan); more; more = another(scan)) {
+        if (!json_scan_next_is(scan, '[')) {
+            reading_wrong_value(reading, -1, "", "a point must be an array of numbers");
+            if (!skip(document, POINT_DEPTH))
+                return false;
+            reading->n++;
+            continue;
+        }
+        if (reading->dim == 0 && !learn_dimension(document))
+            return false;
+        if (!reading_reserve(reading, reading->n + 1) || !read_point(document))
+            return false;
+        reading->n++;
+    }
+    return !scan->wrong;
+}
+
+/* ------------------------------------------------------------------ labels and name */
+
+static bool read_label(struct document *document) {
+    struct json_scan *scan = &document->scan;
+    struct reading *reading = document->reading;
+    const size_t point = document->label_count;
+    const char *from = scan->at, *wrong = "a label must be text or an integer";
+    char name[NAME_BYTES + 2];
+    double value;
+    if (!reading_reserve_labels(reading, point + 1))
+        return false;
+    if (json_scan_next_is(scan, '"')) {
+        if (!json_scan_string(scan))
+            return false;
+        size_t length = decode(from, scan->at, name, sizeof name);
+        wrong = reading_put_label(reading, point, name, length);
+    } else if (at_number(scan)) {
+        if (!take_number(scan, &value))
+            return false;
+        wrong = reading_put_label_number(reading, point, value);
+    } else if (!skip(document, POINT_DEPTH)) {
+        return false;
+    }
+    if (wrong)
+        reading_wrong_label(reading, point, "", wrong);
+    document->label_count++;
+    return true;
+}
+
+static bool read_labels(struct document *document) {
+    struct json_scan *scan = &document->scan;
+    if (json_scan_next_is(scan, 'n')) /* null, if anything */
+        return skip(document, POINTS_DEPTH);
+    if (!json_scan_next_is(scan, '[')) {
+        problem_add(document->reading->wrong, "/labels", "must be an array of labels, or null");
+        return skip(document, POINTS_DEPTH);
+    }
+    document->is_labelled = true;
+    for (bool more = enter(scan); more; more = another(scan))
+        if (!read_label(document))
+            return false;
+    return !scan->wrong;
+}
+
+static bool read_title(struct document *document) {
+    struct json_scan *scan = &document->scan;
+    struct reading *reading = document->reading;
+    const char *from = scan->at;
+    if (!json_scan_next_is(scan, '"')) {
+        problem_add(reading->wrong, "/name", "must be a string");
+        return skip(document, POINTS_DEPTH);
+    }
+    if (!json_scan_string(scan))
+        return false;
+    if (decode(from, scan->at, reading->title, sizeof reading->title) > TITLE_BYTES)
+        problem_add(reading->wrong, "/name", "must be at most %d bytes of text", TITLE_BYTES);
+    return true;
+}
+
+/* ------------------------------------------------------------------ the document */
+
+static bool read_member(struct document *document) {
+    static const struct {
+        const char *name;
+        size_t seen; /* offset of the flag */
+        bool (*read)(struct document *document);
+    } members[] = {{"points", offsetof(struct document, has_points), read_points},
+                   {"labels", offsetof(struct document, has_labels), read_labels},
+                   {"name", offsetof(struct document, has_name), read_title}};
+    struct json_scan *scan = &document->scan;
+    char key[16], pointer[24];
+    const char *from = scan->at;
+    if (!json_scan_next_is(scan, '"'))
+        return json_scan_fail(scan, "a member must start with its name in double quotes");
+    if (!json_scan_string(scan))
+        return false;
+    decode(from, scan->at, key, sizeof key);
+    json_scan_space(scan);
+    if (!json_scan_next_is(scan, ':'))
+        return json_scan_fail(scan, "':' must follow the name of a member");
+    scan->at++;
+    json_scan_space(scan);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        bool *seen = (bool *)((char *)document + members[i].seen);
+        if (strcmp(key, members[i].name) != 0)
+            continue;
+        if (!*seen) {
+            *seen = true;
+            return members[i].read(document);
+        }
+        snprintf(pointer, sizeof pointer, "/%s", key);
+        problem_add(document->reading->wrong, pointer, "is there twice");
+        return skip(document, POINTS_DEPTH);
+    }
+    problem_add(document->reading->wrong, "",
+                "a data set has points, labels and name, but no \"%s\"", key);
+    return skip(document, POINTS_DEPTH);
+}
+
+/* True when all of it was read. */
+static bool read_document(struct document *document) {
+    struct json_scan *scan = &document->scan;
+    json_scan_space(scan);
+    if (!json_scan_next_is(scan, '{')) {
+        problem_add(document->reading->wrong, "", "must be an object with points");
+        return skip(document, 1) && json_scan_end(scan);
+    }
+    scan->at++;
+    json_scan_space(scan);
+    while (!json_scan_next_is(scan, '}')) {
+        if (!read_member(document))
+            return false;
+        json_scan_space(scan);
+        if (json_scan_next_is(scan, '}'))
+            break;
+        if (!json_scan_next_is(scan, ','))
+            return json_scan_fail(scan, "',' or '}' expected");
+        scan->at++;
+        json_scan_space(scan);
+        if (json_scan_next_is(scan, '}'))
+            return json_scan_fail(scan, "a member must follow a comma");
+    }
+    scan->at++;
+    return json_scan_end(scan);
+}
+
+void read_points_json(struct reading *reading) {
+    struct document document = {.reading = reading};
+    if (reading->label[0]) {
+        problem_add(reading->wrong, "/label", "is for CSV and npy; JSON has a member \"labels\"");
+        return;
+    }
+    if (json_scan_begin(&document.scan, reading->text, reading->length, SIZE_MAX) &&
+        read_document(&document) && document.is_labelled && document.label_count != reading->n)
+        problem_add(reading->wrong, "/labels", "has %zu labels for %zu points",
+                    document.label_count, reading->n);
+    if (document.scan.wrong)
+        json_scan_explain(&document.scan, reading->unreadable, sizeof reading->unreadable);
+    else if (!document.has_points && reading->wrong->count == 0)
+        problem_add(reading->wrong, "/points", "is missing");
+    if (reading_goes_on(reading) && reading->dim > 0)
+        reading_name_columns(reading);
+    reading_finish(reading);
+}

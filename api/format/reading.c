@@ -1,0 +1,233 @@
+#include "api/format/reading.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void reading_clear(struct reading *reading) {
+    free(reading->points);
+    free(reading->labels);
+    reading->points = NULL;
+    reading->labels = NULL;
+}
+
+bool reading_goes_on(const struct reading *reading) {
+    return !reading->unreadable[0] && !reading->no_memory;
+}
+
+/* ------------------------------------------------------------------ room */
+
+/* An array with room for `needed` elements, and often for more; *capacity is brought up to date.
+ * NULL: no memory, and the old array is as it was. */
+static void *grow(void *array, size_t size, size_t needed, size_t *capacity) {
+    size_t room = 2 * *capacity > needed ? 2 * *capacity : needed;
+    void *grown = realloc(array, room * size);
+    if (grown)
+        *capacity = room;
+    return grown;
+}
+
+bool reading_reserve(struct reading *reading, size_t points) {
+    const size_t dim = (size_t)reading->dim;
+    const size_t most = MOST_VALUES / dim < DN_MAX_POINTS ? MOST_VALUES / dim : DN_MAX_POINTS;
+    if (points > most) {
+        problem_add(reading->wrong, "/points",
+                    "has more than %zu points; a data set has at most %d points, and at most %d "
+                    "coordinates in all",
+                    most, DN_MAX_POINTS, MOST_VALUES);
+        return false;
+    }
+    if (points <= reading->capacity)
+        return true;
+    float *grown = grow(reading->points, dim * sizeof *grown, points, &reading->capacity);
+    reading->no_memory = !grown;
+    reading->points = grown ? grown : reading->points;
+    return grown != NULL;
+}
+
+bool reading_reserve_labels(struct reading *reading, size_t labels) {
+    if (labels > DN_MAX_POINTS) {
+        problem_add(reading->wrong, "/labels", "has more than %d labels", DN_MAX_POINTS);
+        return false;
+    }
+    if (labels <= reading->label_capacity)
+        return true;
+    int32_t *grown = grow(reading->labels, sizeof *grown, labels, &reading->label_capacity);
+    reading->no_memory = !grown;
+    reading->labels = grown ? grown : reading->labels;
+    return grown != NULL;
+}
+
+/* ------------------------------------------------------------------ values */
+
+static const char *reason(struct reading *reading, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static const char *reason(struct reading *reading, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reading->reason, sizeof reading->reason, format, arguments);
+    va_end(arguments);
+    return reading->reason;
+}
+
+void reading_wrong_value(struct reading *reading, int column, const char *where, const char *what) {
+    char pointer[64];
+    int used = snprintf(pointer, sizeof pointer, "/points/%zu", reading->n);
+    if (column >= 0)
+        snprintf(pointer + used, sizeof pointer - (size_t)used, "/%d", column);
+    problem_add(reading->wrong, pointer, "%s%s", where, what);
+}
+
+void reading_wrong_label(struct reading *reading, size_t point, const char *where,
+                         const char *what) {
+    char pointer[64];
+    snprintf(pointer, sizeof pointer, "/labels/%zu", point);
+    problem_add(reading->wrong, pointer, "%s%s", where, what);
+}
+
+const char *reading_put(struct reading *reading, int column, double value) {
+    reading->points[reading->n * (size_t)reading->dim + (size_t)column] = (float)value;
+    if (fabs(value) <= LARGEST_VALUE)
+        return NULL;
+    if (isnan(value))
+        return "NaN cannot be trained on; leave the point out";
+    return isfinite(value)
+               ? reason(reading, "%g is too large; at most %g can be used", value, LARGEST_VALUE)
+               : "the number is infinite, or too large";
+}
+
+static int find_class(const struct reading *reading, const char *name, size_t length) {
+    for (int i = 0; i < reading->class_count; i++)
+        if (strlen(reading->classes[i]) == length && memcmp(reading->classes[i], name, length) == 0)
+            return i;
+    return -1;
+}
+
+const char *reading_put_label(struct reading *reading, size_t point, const char *name,
+                              size_t length) {
+    reading->labels[point] = -1;
+    if (length == 0)
+        return "the label is empty";
+    if (length > NAME_BYTES)
+        return reason(reading, "the label is longer than %d bytes", NAME_BYTES);
+    const char *last = reading->classes[reading->last_class];
+    int found = strlen(last) == length && memcmp(last, name, length) == 0
+                    ? reading->last_class
+                    : find_class(reading, name, length);
+    if (found < 0 && reading->class_count == DN_MAX_CLASSES)
+        return reason(reading, "\"%.*s\" is one class too many; there can be at most %d",
+                      (int)length, name, DN_MAX_CLASSES);
+    if (found < 0) {
+        found = reading->class_count++;
+        memcpy(reading->classes[found], name, length);
+        reading->classes[found][length] = '\0';
+    }
+    reading->labels[point] = reading->last_class = found;
+    return NULL;
+}
+
+const char *reading_put_label_number(struct reading *reading, size_t point, double value) {
+    char name[32];
+    if (!(fabs(value) <= 9007199254740991 && value == floor(value))) {
+        reading->labels[point] = -1;
+        return reason(reading, "a label must be text or an integer, not %g", value);
+    }
+    int length = snprintf(name, sizeof name, "%lld", (long long)value);
+    return reading_put_label(reading, point, name, (size_t)length);
+}
+
+void reading_name_columns(struct reading *reading) {
+    for (int j = 0; j < reading->dim; j++)
+        if (reading->dim <= 3)
+            snprintf(reading->columns[j], NAME_BYTES + 1, "%c", "xyz"[j]);
+        else
+            snprintf(reading->columns[j], NAME_BYTES + 1, "x%d", j);
+}
+
+/* ------------------------------------------------------------------ the column of the labels */
+
+bool reading_label_number(const struct reading *reading, int count, int *column) {
+    char *end;
+    const char *label = reading->label;
+    if (strspn(label, "-0123456789") != strlen(label))
+        return false;
+    long number = strtol(label, &end, 10);
+    if (end == label || *end)
+        return false;
+    number += number < 0 ? count : 0;
+    *column = number < 0 || number >= count ? NO_LABEL : (int)number;
+    return true;
+}
+
+int reading_label_column(struct reading *reading, const char (*names)[NAME_BYTES + 1], int count) {
+    int column = NO_LABEL, found = 0;
+    if (!reading->label[0])
+        return NO_LABEL;
+    for (int j = count - 1; names && j >= 0; j--)
+        if (strcmp(names[j], reading->label) == 0) {
+            column = j;
+            found++;
+        }
+    if (found > 1)
+        problem_add(reading->wrong, "/label", "%d columns are called \"%.64s\"", found,
+                    reading->label);
+    else if (found == 0 && !reading_label_number(reading, count, &column))
+        problem_add(reading->wrong, "/label",
+                    names ? "no column is called \"%.64s\"; a number counts columns from 0"
+                          : "\"%.64s\" is no column: the columns have no names here, so give its "
+                            "number, counted from 0, or from the end: -1",
+                    reading->label);
+    else if (column == NO_LABEL)
+        problem_add(reading->wrong, "/label", "there is no column %.64s: there are %d, from 0",
+                    reading->label, count);
+    return column;
+}
+
+/* ------------------------------------------------------------------ the end */
+
+static bool is_integer(const char *name) {
+    name += *name == '-';
+    return *name && strspn(name, "0123456789") == strlen(name) && strlen(name) < 18;
+}
+
+static int by_value(const void *a, const void *b) {
+    const long long x = atoll(*(const char *const *)a), y = atoll(*(const char *const *)b);
+    return x < y ? -1 : x > y ? 1 : strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Which class has which number must not depend on the order of the points. */
+static void sort_classes(struct reading *reading) {
+    const char *order[DN_MAX_CLASSES];
+    char sorted[DN_MAX_CLASSES][NAME_BYTES + 1];
+    int32_t place[DN_MAX_CLASSES];
+    bool integers = true;
+    for (int i = 0; i < reading->class_count; i++) {
+        order[i] = reading->classes[i];
+        integers &= is_integer(order[i]);
+    }
+    qsort(order, (size_t)reading->class_count, sizeof *order, integers ? by_value : by_bytes);
+    for (int i = 0; i < reading->class_count; i++) {
+        place[(order[i] - reading->classes[0]) / (NAME_BYTES + 1)] = i;
+        memcpy(sorted[i], order[i], sizeof sorted[i]);
+    }
+    memcpy(reading->classes, sorted, (size_t)reading->class_count * sizeof sorted[0]);
+    for (size_t i = 0; i < reading->n; i++)
+        if (reading->labels[i] >= 0)
+            reading->labels[i] = place[reading->labels[i]];
+}
+
+void reading_finish(struct reading *reading) {
+    if (!reading_goes_on(reading) || reading->wrong->count > 0)
+        return;
+    if (reading->n == 0)
+        problem_add(reading->wrong, "/points", "there are no points");
+    if (reading->labels)
+        sort_classes(reading);
+}

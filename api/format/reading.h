@@ -1,0 +1,97 @@
+/*
+ * reading.h - points out of an uploaded file: what the readers of all formats share.
+ *
+ * A reader goes through the whole of a file, however many things are wrong with it, and names the
+ * place of each as a JSON Pointer into the same data as JSON: /points/12/1 is the second coordinate
+ * of the thirteenth point, /labels/12 its label, whatever the format.
+ */
+#ifndef API_FORMAT_READING_H
+#define API_FORMAT_READING_H
+
+#include <stdint.h>
+
+#include "api/problem.h"
+#include "engine/denoise.h"
+
+enum {
+    NAME_BYTES = 64,          /* of a class or a column */
+    MOST_VALUES = 16 << 20,   /* coordinates in all: 64 MiB */
+    COLUMNS = DN_MAX_DIM + 1, /* with the labels */
+    TITLE_BYTES = 100,        /* of a data set */
+    NO_LABEL = -1,
+};
+
+/* Farther from 0 than this, the squares that statistics and training need would leave float32. */
+#define LARGEST_VALUE 1e18
+
+enum header_mode { HEADER_AUTO, HEADER_TRUE, HEADER_FALSE };
+
+struct reading {
+    /* what is asked */
+    const char *text; /* [length], and NUL after it */
+    size_t length;
+    const char *label; /* column that holds the labels: its name, or its number from 0, or from the
+                          end: -1; "" if none is named */
+    enum header_mode header;      /* is the first row of a CSV file one? */
+    struct problem_fields *wrong; /* values that cannot be used, for 422 */
+    /* the outcome, to be freed with reading_clear */
+    char unreadable[200]; /* why this is no file of its format, for 400; "" if it is one */
+    bool no_memory;
+    size_t n;
+    int dim;         /* 0 until it is known */
+    float *points;   /* [n][dim] */
+    int32_t *labels; /* [n], indices of classes; NULL if there are none */
+    int class_count;
+    char classes[DN_MAX_CLASSES][NAME_BYTES + 1];
+    char columns[DN_MAX_DIM][NAME_BYTES + 1];
+    char title[TITLE_BYTES + 1]; /* that the file gives itself; "" if none */
+    /* the readers' own */
+    size_t capacity, label_capacity;
+    int last_class;   /* rows of a class often stand together */
+    char reason[160]; /* what a function below has found wrong */
+};
+
+/* One for each format; the rest of *reading is zero at first. */
+void read_csv(struct reading *reading);
+void read_points_json(struct reading *reading);
+void read_npy(struct reading *reading);
+
+void reading_clear(struct reading *reading);
+
+/* ------------------------------------------------------------------ for readers */
+
+/* Nothing has been found that makes it useless to go on. */
+bool reading_goes_on(const struct reading *reading);
+
+/* Room for so many points of reading->dim coordinates in all, or for so many labels. False when
+ * those are too many or no memory is left, which is then said. */
+bool reading_reserve(struct reading *reading, size_t points);
+bool reading_reserve_labels(struct reading *reading, size_t labels);
+
+/* Stores a coordinate of the point that is read now, number reading->n; or the label of a point: a
+ * name, or a number that stands for one. NULL, or what is wrong with the value. */
+const char *reading_put(struct reading *reading, int column, double value);
+const char *reading_put_label(struct reading *reading, size_t point, const char *name,
+                              size_t length);
+const char *reading_put_label_number(struct reading *reading, size_t point, double value);
+
+/* Adds a wrong coordinate of the point that is read now (column < 0: the whole point), or a wrong
+ * label. `where` says it in the terms of the file: "line 7, column \"x\": ", or "". */
+void reading_wrong_value(struct reading *reading, int column, const char *where, const char *what);
+void reading_wrong_label(struct reading *reading, size_t point, const char *where,
+                         const char *what);
+
+/* Default names: x, y, z, or x0, x1, .. */
+void reading_name_columns(struct reading *reading);
+
+/* At the end: the classes in order (integers by value, others by their bytes). Says so when there
+ * are no points. */
+void reading_finish(struct reading *reading);
+
+/* The column that reading->label names, of `count` ones called names (NULL: they have no names);
+ * NO_LABEL if none is named, or if there is none such, which is then said. */
+int reading_label_column(struct reading *reading, const char (*names)[NAME_BYTES + 1], int count);
+/* Is it the number of a column? */
+bool reading_label_number(const struct reading *reading, int count, int *column);
+
+#endif

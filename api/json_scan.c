@@ -1,0 +1,163 @@
+/* A recursive-descent recogniser of RFC 8259. */
+#include "api/json_scan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "server/router.h"
+
+bool json_scan_begin(struct json_scan *scan, const char *text, size_t length, size_t max_values) {
+    *scan = (struct json_scan){
+        .start = text, .at = text, .end = text + length, .max_values = max_values};
+    return router_is_utf8(text, length) || json_scan_fail(scan, "the text is not UTF-8");
+}
+
+bool json_scan_end(struct json_scan *scan) {
+    json_scan_space(scan);
+    return scan->at == scan->end || json_scan_fail(scan, "something follows the value");
+}
+
+void json_scan_explain(const struct json_scan *scan, char *error, size_t error_size) {
+    size_t line = 1, column = 1;
+    for (const char *p = scan->start; p < scan->at; p++) {
+        column = *p == '\n' ? 1 : column + 1;
+        line += *p == '\n';
+    }
+    snprintf(error, error_size, "line %zu, column %zu: %s", line, column, scan->wrong);
+}
+
+bool json_scan_fail(struct json_scan *scan, const char *what) {
+    if (!scan->wrong)
+        scan->wrong = what;
+    return false;
+}
+
+void json_scan_space(struct json_scan *scan) {
+    while (scan->at < scan->end &&
+           (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' || *scan->at == '\t'))
+        scan->at++;
+}
+
+bool json_scan_next_is(const struct json_scan *scan, char c) {
+    return scan->at < scan->end && *scan->at == c;
+}
+
+static size_t skip_digits(struct json_scan *scan) {
+    const char *from = scan->at;
+    while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9')
+        scan->at++;
+    return (size_t)(scan->at - from);
+}
+
+bool json_scan_number(struct json_scan *scan) {
+    if (json_scan_next_is(scan, '-'))
+        scan->at++;
+    if (json_scan_next_is(scan, '0'))
+        scan->at++;
+    else if (skip_digits(scan) == 0)
+        return json_scan_fail(scan, "not a number");
+    if (json_scan_next_is(scan, '.')) {
+        scan->at++;
+        if (skip_digits(scan) == 0)
+            return json_scan_fail(scan, "digits must follow the decimal point");
+    }
+    if (json_scan_next_is(scan, 'e') || json_scan_next_is(scan, 'E')) {
+        scan->at++;
+        if (json_scan_next_is(scan, '+') || json_scan_next_is(scan, '-'))
+            scan->at++;
+        if (skip_digits(scan) == 0)
+            return json_scan_fail(scan, "digits must follow the exponent sign");
+    }
+    return true;
+}
+
+static bool scan_escape(struct json_scan *scan) {
+    scan->at++;
+    if (scan->at == scan->end || !strchr("\"\\/bfnrtu", *scan->at))
+        return json_scan_fail(scan, "unknown escape");
+    if (*scan->at++ != 'u')
+        return true;
+    int zeros = 0;
+    for (int i = 0; i < 4; i++, scan->at++) {
+        if (scan->at == scan->end ||
+            !memchr("0123456789abcdefABCDEF", *scan->at, sizeof "0123456789abcdefABCDEF" - 1))
+            return json_scan_fail(scan, "\\u must be followed by four hex digits");
+        zeros += *scan->at == '0';
+    }
+    return zeros < 4 || json_scan_fail(scan, "\\u0000 is not accepted");
+}
+
+bool json_scan_string(struct json_scan *scan) {
+    scan->at++;
+    while (scan->at < scan->end && *scan->at != '"') {
+        if ((unsigned char)*scan->at < ' ')
+            return json_scan_fail(scan, "a control character in a string");
+        if (*scan->at != '\\')
+            scan->at++;
+        else if (!scan_escape(scan))
+            return false;
+    }
+    if (scan->at == scan->end)
+        return json_scan_fail(scan, "a string has no end");
+    scan->at++;
+    return true;
+}
+
+static bool scan_container(struct json_scan *scan, int depth) {
+    const bool is_object = *scan->at++ == '{';
+    const char closing = is_object ? '}' : ']';
+    json_scan_space(scan);
+    if (json_scan_next_is(scan, closing)) {
+        scan->at++;
+        return true;
+    }
+    for (;;) {
+        json_scan_space(scan);
+        if (is_object) {
+            if (!json_scan_next_is(scan, '"'))
+                return json_scan_fail(scan, "a member must start with its name in double quotes");
+            if (!json_scan_string(scan))
+                return false;
+            json_scan_space(scan);
+            if (!json_scan_next_is(scan, ':'))
+                return json_scan_fail(scan, "':' must follow the name of a member");
+            scan->at++;
+        }
+        if (!json_scan_value(scan, depth + 1))
+            return false;
+        json_scan_space(scan);
+        if (json_scan_next_is(scan, closing)) {
+            scan->at++;
+            return true;
+        }
+        if (!json_scan_next_is(scan, ','))
+            return json_scan_fail(scan, is_object ? "',' or '}' expected" : "',' or ']' expected");
+        scan->at++;
+    }
+}
+
+bool json_scan_value(struct json_scan *scan, int depth) {
+    static const char *const words[] = {"true", "false", "null"};
+    if (++scan->values > scan->max_values)
+        return json_scan_fail(scan, "too many values");
+    if (depth > JSON_MAX_DEPTH)
+        return json_scan_fail(scan, "nested too deeply");
+    json_scan_space(scan);
+    if (scan->at == scan->end)
+        return json_scan_fail(scan, "the text ends too early");
+    char c = *scan->at;
+    if (c == '{' || c == '[')
+        return scan_container(scan, depth);
+    if (c == '"')
+        return json_scan_string(scan);
+    for (size_t i = 0; i < 3; i++) {
+        size_t length = strlen(words[i]);
+        if ((size_t)(scan->end - scan->at) >= length && memcmp(scan->at, words[i], length) == 0) {
+            scan->at += length;
+            return true;
+        }
+    }
+    if (c == '-' || (c >= '0' && c <= '9'))
+        return json_scan_number(scan);
+    return json_scan_fail(scan, "a value was expected");
+}

@@ -1,0 +1,128 @@
+#include "api/statistics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "api/format/number.h"
+#include "engine/denoise.h"
+
+struct column {
+    float min, max;
+    double mean, std;
+};
+
+/* Sums are of distances to the first point, so that a constant column has exactly its value as mean
+ * and 0 as deviation, and a column far from 0 keeps its digits. */
+static struct column describe(const struct point_table *table, int j) {
+    const size_t dim = (size_t)table->dim;
+    const float *first = table->points + j;
+    struct column column = {.min = *first, .max = *first};
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < table->n; i++) {
+        const float x = first[i * dim];
+        column.min = x < column.min ? x : column.min;
+        column.max = x > column.max ? x : column.max;
+        sum += (double)x - (double)*first;
+    }
+    const double shift = sum / (double)table->n;
+    for (size_t i = 0; i < table->n; i++) {
+        const double distance = (double)first[i * dim] - (double)*first - shift;
+        squares += distance * distance;
+    }
+    column.mean = (double)*first + shift;
+    column.std = sqrt(squares / (double)table->n);
+    return column;
+}
+
+/* ------------------------------------------------------------------ duplicates */
+
+/* The key is secret, so that nobody can make points that all fall on one place. */
+static uint64_t hash(const float *point, size_t dim, uint64_t key) {
+    uint64_t h = key;
+    for (size_t j = 0; j < dim; j++) {
+        uint32_t bits;
+        memcpy(&bits, &point[j], sizeof bits);
+        h = (h ^ bits) * (key | 1);
+        h ^= h >> 29;
+    }
+    return h;
+}
+
+/* Open addressing over the numbers of the points, from 1; -1: no memory. */
+static int64_t count_duplicates(const struct point_table *table) {
+    const size_t dim = (size_t)table->dim;
+    size_t size = 16;
+    while (size < 2 * table->n)
+        size *= 2;
+    uint32_t *slots = calloc(size, sizeof *slots);
+    uint64_t key = 0x9e3779b97f4a7c15; /* without randomness it is still a hash */
+    if (!slots)
+        return -1;
+    (void)!getrandom(&key, sizeof key, 0);
+    int64_t duplicates = 0;
+    for (size_t i = 0; i < table->n; i++) {
+        const float *point = table->points + i * dim;
+        size_t at = hash(point, dim, key) & (size - 1);
+        while (slots[at] &&
+               memcmp(table->points + (slots[at] - 1) * dim, point, dim * sizeof *point) != 0)
+            at = (at + 1) & (size - 1);
+        if (slots[at])
+            duplicates++;
+        else
+            slots[at] = (uint32_t)i + 1;
+    }
+    free(slots);
+    return duplicates;
+}
+
+/* ------------------------------------------------------------------ as JSON */
+
+static void write_float(struct json_writer *json, float x) {
+    char text[FLOAT_TEXT + 1];
+    text[float_text(text, x)] = '\0';
+    json_raw(json, text);
+}
+
+static void write_counts(const struct point_table *table, struct json_writer *json) {
+    if (!table->labels) {
+        json_null(json);
+        return;
+    }
+    json_open(json, '[');
+    for (int c = 0; c < table->classes; c++) {
+        int64_t count = 0;
+        for (size_t i = 0; i < table->n; i++)
+            count += table->labels[i] == c;
+        json_integer(json, count);
+    }
+    json_close(json, ']');
+}
+
+void statistics_write(const struct point_table *table, struct json_writer *json) {
+    static const char *const names[] = {"min", "max", "mean", "std"};
+    struct column columns[DN_MAX_DIM];
+    for (int j = 0; j < table->dim; j++)
+        columns[j] = describe(table, j);
+    json_open(json, '{');
+    for (int k = 0; k < 4; k++) {
+        json_key(json, names[k]);
+        json_open(json, '[');
+        for (int j = 0; j < table->dim; j++)
+            if (k < 2)
+                write_float(json, k == 0 ? columns[j].min : columns[j].max);
+            else
+                json_double(json, k == 2 ? columns[j].mean : columns[j].std);
+        json_close(json, ']');
+    }
+    const int64_t duplicates = count_duplicates(table);
+    json_key(json, "duplicates");
+    if (duplicates < 0)
+        json_null(json);
+    else
+        json_integer(json, duplicates);
+    json_key(json, "class_counts");
+    write_counts(table, json);
+    json_close(json, '}');
+}

@@ -1,0 +1,23 @@
+/*
+ * statistics.h - what a set of points looks like in numbers.
+ */
+#ifndef API_STATISTICS_H
+#define API_STATISTICS_H
+
+#include <stdint.h>
+
+#include "api/json.h"
+
+struct point_table {
+    const float *points; /* [n][dim] */
+    size_t n;
+    int dim;
+    const int32_t *labels; /* [n] in 0..classes-1; NULL without labels */
+    int classes;
+};
+
+/* An object: min, max, mean and std (of the population) [dim], duplicates (points that an earlier
+ * one equals; null when there is no memory to count them), class_counts [classes] or null. */
+void statistics_write(const struct point_table *table, struct json_writer *json);
+
+#endif

@@ -1,0 +1,190 @@
+/* POST and DELETE /v1/datasets: data that users bring. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/datasets.h"
+#include "api/format/reading.h"
+#include "api/handlers.h"
+#include "api/openapi.h"
+#include "api/statistics.h"
+#include "server/id.h"
+#include "server/sha256.h"
+
+/* ------------------------------------------------------------------ POST */
+
+/* An upload on its way from the socket through the pool to the writer. */
+struct upload {
+    char name[TITLE_BYTES + 1], label[NAME_BYTES + 1];
+    int header; /* enum header_mode */
+    void (*read)(struct reading *reading);
+    const char *unreadable; /* code of a file that is none of its format */
+    struct reading reading;
+    struct problem_fields wrong;
+    struct dataset row; /* its texts are in the exchange's arena, its arrays the reading's */
+};
+
+static const char *const header_names[] = {"auto", "true", "false", NULL};
+
+static const struct field rows[] = {
+    {"", "name", FIELD_TEXT, offsetof(struct upload, name), 0, TITLE_BYTES, 0, NULL,
+     "For people; any text."},
+    {"", "label", FIELD_TEXT, offsetof(struct upload, label), 0, NAME_BYTES, 0, NULL,
+     "CSV and npy: the column that holds the labels, by its name or by its number, counted from 0, "
+     "or from the end: -1. If not given, a column called label or class is taken."},
+    {"", "header", FIELD_CHOICE, offsetof(struct upload, header), 0, 0, 0, header_names,
+     "CSV: whether the first row has the names of the columns; auto: if none of it is a number."},
+};
+const struct field_set upload_fields = {rows, sizeof rows / sizeof rows[0]};
+
+static const struct {
+    const char *media_type;
+    void (*read)(struct reading *reading);
+    const char *unreadable;
+} readers[] = {{"text/csv", read_csv, "invalid_csv"},
+               {"application/json", read_points_json, "invalid_json"},
+               {"application/octet-stream", read_npy, "invalid_npy"}};
+
+/* The transport has let only these types through, except for a request without a body. */
+static bool choose_reader(struct http_exchange *exchange, struct upload *upload) {
+    const char *type = http_header(exchange, "Content-Type");
+    const size_t length = type ? strcspn(type, "; \t") : 0;
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        if (strlen(readers[i].media_type) == length &&
+            strncasecmp(readers[i].media_type, type, length) == 0) {
+            upload->read = readers[i].read;
+            upload->unreadable = readers[i].unreadable;
+            return true;
+        }
+    problem(exchange, 415, "unsupported_media_type",
+            "a data set is text/csv, application/json or application/octet-stream (npy)");
+    return false;
+}
+
+/* Names as a JSON array, in the exchange's arena; NULL: no memory. */
+static char *names_json(struct http_exchange *exchange, const char (*names)[NAME_BYTES + 1],
+                        int count) {
+    struct buffer text = {0};
+    struct json_writer json = {.out = &text};
+    json_open(&json, '[');
+    for (int i = 0; i < count; i++)
+        json_string(&json, names[i]);
+    json_close(&json, ']');
+    char *copy = text.failed ? NULL : http_format(exchange, "%.*s", (int)text.length, text.data);
+    buffer_clear(&text);
+    return copy;
+}
+
+static char *statistics_json(struct http_exchange *exchange, const struct reading *reading) {
+    struct buffer text = {0};
+    statistics_write(&(struct point_table){reading->points, reading->n, reading->dim,
+                                           reading->labels, reading->class_count},
+                     &(struct json_writer){.out = &text});
+    char *copy = text.failed ? NULL : http_format(exchange, "%.*s", (int)text.length, text.data);
+    buffer_clear(&text);
+    return copy;
+}
+
+/* The row to insert. False: the error is already the answer. */
+static bool make_row(struct http_exchange *exchange, struct upload *upload) {
+    const struct reading *reading = &upload->reading;
+    struct dataset *row = &upload->row;
+    *row = (struct dataset){
+        .name = upload->name[0]     ? upload->name
+                : reading->title[0] ? upload->reading.title
+                                    : NULL,
+        .n = (int64_t)reading->n,
+        .dim = reading->dim,
+        .columns = names_json(exchange, reading->columns, reading->dim),
+        .statistics = statistics_json(exchange, reading),
+        .bytes = (int64_t)reading->length,
+        .created_at = clock_now_ms(),
+        .points = reading->points,
+        .labels = reading->labels,
+    };
+    if (reading->labels)
+        row->classes = names_json(exchange, reading->classes, reading->class_count);
+    id_new(row->id);
+    sha256_text(reading->text, reading->length, row->sha256);
+    bool made = row->columns && row->statistics && (row->classes || !reading->labels);
+    if (!made)
+        problem(exchange, 503, "no_memory", "not enough memory for this data set");
+    return made;
+}
+
+static void insert(struct http_exchange *exchange, struct store_session *session) {
+    struct upload *upload = exchange->state;
+    enum store_status status = store_dataset_insert(session, &upload->row);
+    if (status != STORE_OK) {
+        problem_store(exchange, status);
+        return;
+    }
+    struct json_writer json = json_reply(exchange, 201);
+    dataset_write(&upload->row, &json);
+    http_set_header(exchange, "Location", http_format(exchange, "/v1/datasets/%s", upload->row.id));
+}
+
+static void parse(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    struct upload *upload = exchange->state;
+    struct reading *reading = &upload->reading;
+    upload->read(reading);
+    if (reading->unreadable[0])
+        problem(exchange, 400, upload->unreadable, reading->unreadable);
+    else if (reading->no_memory)
+        problem(exchange, 503, "no_memory", "not enough memory for this data set");
+    else if (upload->wrong.count > 0)
+        problem_list(exchange, "invalid_data", "values cannot be used", &upload->wrong);
+    else if (make_row(exchange, upload))
+        http_then_on_writer(exchange, insert);
+}
+
+static void release(struct http_exchange *exchange) {
+    struct upload *upload = exchange->state;
+    reading_clear(&upload->reading);
+}
+
+enum http_next api_dataset_create(struct http_exchange *exchange) {
+    struct upload *upload = http_alloc(exchange, sizeof *upload);
+    if (!upload) {
+        problem(exchange, 503, "no_memory", "out of memory");
+        return HTTP_REPLY;
+    }
+    if (!read_query(exchange, &upload_fields, upload) || !choose_reader(exchange, upload))
+        return HTTP_REPLY;
+    upload->wrong.arena = http_arena(exchange);
+    upload->reading.text = exchange->request.body;
+    upload->reading.length = exchange->request.body_length;
+    upload->reading.label = upload->label;
+    upload->reading.header = (enum header_mode)upload->header;
+    upload->reading.wrong = &upload->wrong;
+    exchange->state = upload;
+    exchange->release = release;
+    return http_on_pool(exchange, parse);
+}
+
+/* ------------------------------------------------------------------ DELETE */
+
+static void delete_dataset(struct http_exchange *exchange, struct store_session *session) {
+    enum store_status status = store_dataset_delete(session, exchange->request.ids[0]);
+    if (status == STORE_OK)
+        exchange->response.status = 204;
+    else if (status == STORE_CONFLICT)
+        problem(exchange, 409, "dataset_in_use",
+                "a queued or running job trains on this data set: wait for it, or cancel it");
+    else
+        answer_store(exchange, status, "dataset");
+}
+
+enum http_next api_dataset_delete(struct http_exchange *exchange) {
+    const char *id = exchange->request.ids[0];
+    if (!no_query(exchange))
+        return HTTP_REPLY;
+    if (dataset_pattern(id) >= 0)
+        problem(exchange, 409, "dataset_built_in", "a built-in data set cannot be deleted");
+    else if (!id_valid(id))
+        answer_store(exchange, STORE_NOT_FOUND, "dataset");
+    else
+        return http_on_writer(exchange, delete_dataset);
+    return HTTP_REPLY;
+}

@@ -1,0 +1,133 @@
+/* Uploaded data sets, and which jobs train on them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store_sql.h"
+
+void dataset_clear(struct dataset *dataset) {
+    free(dataset->name);
+    free(dataset->columns);
+    free(dataset->classes);
+    free(dataset->statistics);
+    free(dataset->points);
+    free(dataset->labels);
+    *dataset = (struct dataset){0};
+}
+
+enum store_status store_dataset_insert(struct store_session *session,
+                                       const struct dataset *dataset) {
+    const size_t n = (size_t)dataset->n;
+    return sql_run(session,
+                   "INSERT INTO dataset (id, name, n, dim, columns, classes, statistics, sha256,"
+                   " bytes, created_at, points, labels)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                   "ttiittttiibb", dataset->id, dataset->name, dataset->n, (int64_t)dataset->dim,
+                   dataset->columns, dataset->classes, dataset->statistics, dataset->sha256,
+                   dataset->bytes, dataset->created_at, dataset->points,
+                   n * (size_t)dataset->dim * sizeof *dataset->points, dataset->labels,
+                   n * sizeof *dataset->labels);
+}
+
+#define DATASET_COLUMNS "id, name, n, dim, columns, classes, statistics, sha256, bytes, created_at"
+
+static void read_dataset(struct store_session *session, sqlite3_stmt *row,
+                         struct dataset *dataset) {
+    *dataset = (struct dataset){
+        .name = sql_text(session, row, 1),
+        .n = sqlite3_column_int64(row, 2),
+        .dim = sqlite3_column_int(row, 3),
+        .columns = sql_text(session, row, 4),
+        .classes = sql_text(session, row, 5),
+        .statistics = sql_text(session, row, 6),
+        .bytes = sqlite3_column_int64(row, 8),
+        .created_at = sqlite3_column_int64(row, 9),
+    };
+    memcpy(dataset->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
+    memcpy(dataset->sha256, sqlite3_column_text(row, 7), sizeof dataset->sha256 - 1);
+}
+
+enum store_status store_dataset_get(struct store_session *session, const char *id, bool with_points,
+                                    struct dataset *dataset) {
+    sqlite3_stmt *row =
+        with_points
+            ? sql_prepare(session,
+                          "SELECT " DATASET_COLUMNS ", labels, points FROM dataset WHERE id = ?1",
+                          "t", id)
+            : sql_prepare(session, "SELECT " DATASET_COLUMNS " FROM dataset WHERE id = ?1", "t",
+                          id);
+    bool found = sql_row(session, row);
+    if (found) {
+        size_t size;
+        read_dataset(session, row, dataset);
+        if (with_points) {
+            dataset->labels = sql_blob(session, row, 10, &size);
+            dataset->points = sql_blob(session, row, 11, &size);
+        }
+    }
+    enum store_status status = sql_done(session, row);
+    if (found && status != STORE_OK)
+        dataset_clear(dataset);
+    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+}
+
+static enum store_status find_seq(struct store_session *session, const char *id, int64_t *seq) {
+    sqlite3_stmt *row = sql_prepare(session, "SELECT seq FROM dataset WHERE id = ?1", "t", id);
+    bool found = sql_row(session, row);
+    if (found)
+        *seq = sqlite3_column_int64(row, 0);
+    enum store_status status = sql_done(session, row);
+    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+}
+
+enum store_status store_dataset_list(struct store_session *session, const char *after, int limit,
+                                     struct dataset *datasets, int *count, bool *has_more) {
+    int64_t before = INT64_MAX;
+    enum store_status status = after ? find_seq(session, after, &before) : STORE_OK;
+    if (status != STORE_OK)
+        return status;
+    *count = 0;
+    *has_more = false;
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT " DATASET_COLUMNS
+                                    " FROM dataset WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
+                                    "ii", before, (int64_t)limit + 1);
+    while (!*has_more && sql_row(session, row)) {
+        if (*count == limit)
+            *has_more = true;
+        else
+            read_dataset(session, row, &datasets[(*count)++]);
+    }
+    status = sql_done(session, row);
+    if (status != STORE_OK)
+        while (*count > 0)
+            dataset_clear(&datasets[--*count]);
+    return status;
+}
+
+enum store_status store_dataset_delete(struct store_session *session, const char *id) {
+    int64_t seq;
+    enum store_status status = find_seq(session, id, &seq);
+    if (status != STORE_OK)
+        return status;
+    sqlite3_stmt *deleted =
+        sql_prepare(session,
+                    "DELETE FROM dataset WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM job_dataset"
+                    " JOIN job ON job.seq = job_seq WHERE dataset_seq = ?1"
+                    " AND status IN ('queued', 'running')) RETURNING seq",
+                    "i", seq);
+    bool gone = sql_row(session, deleted);
+    status = sql_done(session, deleted);
+    return status != STORE_OK ? status : gone ? STORE_OK : STORE_CONFLICT;
+}
+
+enum store_status store_job_uses(struct store_session *session, const char *job_id,
+                                 const char *dataset_id) {
+    int64_t seq, job_seq;
+    enum store_status status = find_seq(session, dataset_id, &seq);
+    if (status == STORE_OK)
+        status = sql_job_seq(session, job_id, &job_seq);
+    return status != STORE_OK
+               ? status
+               : sql_run(session, "INSERT OR IGNORE INTO job_dataset VALUES (?1, ?2)", "ii", seq,
+                         job_seq);
+}

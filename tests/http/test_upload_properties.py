@@ -1,0 +1,137 @@
+"""Whatever Python's csv module, numpy and json write is read back as it was."""
+
+import csv
+import io
+import json
+
+import numpy
+import pytest
+from conftest import Server
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_uploads import JSON, NPY, npy, points_of, upload
+
+# The same examples in every run; `derandomize=False` looks for more.
+run = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    server = Server(str(tmp_path_factory.mktemp("properties")))
+    yield server
+    assert server.stop() == 0, server.read_log()
+
+
+def is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def usable(text):
+    return 0 < len(text.strip(" \t").encode()) <= len(text.encode()) <= 64
+
+
+values = st.floats(min_value=-9.999999843067494e17, max_value=9.999999843067494e17, width=32)
+letters = st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\ufeff")
+texts = st.text(letters, min_size=1, max_size=20).filter(usable)
+# a line break is quoted by the csv module only when it is the one that ends lines
+one_line = texts.filter(lambda text: not set(text) & set("\r\n"))
+names = one_line.filter(lambda text: not is_number(text) and text.strip().lower() not in ("label", "class"))
+labels = one_line.filter(lambda text: not is_number(text)) | st.integers(-(10**15), 10**15).map(str)
+
+
+@st.composite
+def tables(draw, some_labels):
+    dim, n = draw(st.integers(1, 5)), draw(st.integers(1, 12))
+    points = draw(st.lists(st.lists(values, min_size=dim, max_size=dim), min_size=n, max_size=n))
+    with_labels = draw(st.booleans())
+    return points, draw(st.lists(some_labels, min_size=n, max_size=n)) if with_labels else None
+
+
+def same(got, sent):
+    return numpy.array_equal(numpy.array(got, "f4"), numpy.array(sent, "f4"))
+
+
+def in_order(found):
+    integers = all(text.lstrip("-").isascii() and text.lstrip("-").isdigit() for text in found)
+    return sorted(found, key=int) if integers else sorted(found, key=str.encode)
+
+
+@run
+@given(
+    table=tables(labels),
+    header=st.none() | st.lists(names, min_size=6, max_size=6, unique_by=lambda text: text.strip(" \t")),
+    delimiter=st.sampled_from(",;\t"),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+    place=st.integers(0, 5),
+)
+def test_csv(store, table, header, delimiter, end, quoting, place):
+    points, sent_labels = table
+    dim = len(points[0])
+    place = min(place, dim)
+    rows = [list(point) for point in points]
+    for row, label in zip(rows, sent_labels or [], strict=False):
+        row.insert(place, label)
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=quoting)
+    if header:
+        writer.writerow(header[: len(rows[0])])
+    writer.writerows(rows)
+    query = f"?header={'true' if header else 'false'}" + (f"&label={place}" if sent_labels else "")
+    made = upload(store, file.getvalue(), query=query)
+    got, got_labels = points_of(store, made)
+    quoted = quoting != csv.QUOTE_MINIMAL
+
+    def kept(text):  # blanks around a field without quotes are not part of it
+        is_quoted = quoted or set(text) & {delimiter, '"'}
+        return text if is_quoted else text.strip(" \t".replace(delimiter, ""))
+
+    assert same(got, points)
+    if sent_labels:
+        assert got_labels == [kept(label) for label in sent_labels]
+        assert made["classes"] == in_order(set(got_labels))
+    if header:
+        columns = header[: len(rows[0])]
+        if sent_labels:
+            del columns[place]
+        assert made["columns"] == [kept(name) for name in columns]
+    # and what the server writes, it reads
+    text = store.get(f"/v1/datasets/{made['id']}/points.csv").body
+    again = upload(store, text, query="?header=true" + (f"&label={dim}" if sent_labels else ""))
+    for key in ("columns", "classes", "statistics"):
+        assert again[key] == made[key]
+
+
+@run
+@given(table=tables(texts | st.integers(-(2**53) + 1, 2**53 - 1)), ascii_only=st.booleans(), indent=st.none() | st.integers(0, 3))
+def test_json(store, table, ascii_only, indent):
+    points, sent_labels = table
+    text = json.dumps({"labels": sent_labels, "points": points}, ensure_ascii=ascii_only, indent=indent)
+    made = upload(store, text, JSON)
+    got, got_labels = points_of(store, made)
+    assert same(got, points)
+    assert got_labels == (sent_labels and [str(label) for label in sent_labels])
+
+
+DTYPES = [order + kind for kind in ("f4", "f8", "i2", "i4", "i8", "u2", "u4", "u8") for order in "<>"] + ["|i1", "|u1"]
+
+
+@run
+@given(
+    dtype=st.sampled_from(DTYPES), shape=st.tuples(st.integers(1, 20), st.integers(1, 64)), order=st.sampled_from("CF"),
+    version=st.sampled_from([(1, 0), (2, 0), (3, 0)]), seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_npy(store, dtype, shape, order, version, seed):
+    rng = numpy.random.default_rng(seed)
+    if "f" in dtype:
+        array = rng.normal(size=shape) * 10.0 ** rng.integers(-44, 17, size=shape)
+    else:
+        limits = numpy.iinfo(dtype)
+        array = rng.integers(max(limits.min, -(10**18)), min(limits.max, 10**18), size=shape)
+    array = numpy.array(array.astype(dtype), order=order)
+    got, _ = points_of(store, upload(store, npy(array, version), NPY))
+    assert same(got, array.astype("f4"))
