@@ -64,7 +64,7 @@ LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all run demo test test-binaries test-floats lint openapi format clean help deps deps-test bench bench-peers
+.PHONY: all run demo test test-binaries test-floats lint openapi format clean help deps deps-test bench bench-peers quality
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -156,6 +156,10 @@ bench: deps ## measure the engine against the machine's peak
 	@$(MAKE) --no-print-directory $B/bench
 	$B/bench
 
+quality: ## how well the default preset learns every built-in pattern, in minutes
+	@$(MAKE) --no-print-directory $B/quality
+	$B/quality $(ARGS)
+
 bench-peers: ## the same work in PyTorch and OpenBLAS (installs them), with ratios
 	@sh tests/install.sh $(PACKAGES_BUILD) python3-torch libopenblas-dev libopenblas0-pthread
 	@$(MAKE) --no-print-directory $B/bench $B/bench-blas
@@ -164,6 +168,8 @@ bench-peers: ## the same work in PyTorch and OpenBLAS (installs them), with rati
 
 $B/bench: tests/bench/bench.c $B/libdenoise.a
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
+$B/quality: tests/bench/quality.c $B/libdenoise.a
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -O3 -o $@ $^ -lm
 $B/bench-blas: tests/bench/peers/blas.c $B/libdenoise.a
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -I/usr/include/x86_64-linux-gnu/openblas-pthread -o $@ $^ -lopenblas -lm
 

@@ -70,7 +70,7 @@ static const struct field rows[] = {
            "Fresh points for the validation loss, as a share of n."),
     CHOICE("training", "normalization", training.normalization, dn_normalization_names,
            "From data units to the network's: all axes jointly to [-1, 1], or each axis to mean 0 "
-           "and variance 1."),
+           "and deviation 1/2."),
     NUMBER("training", "ema_decay", training.ema_decay, 0, 0.999999, 0,
            "Of the averaged weights that are sampled from; 0 for none."),
     CHOICE("training", "lr_schedule", training.lr_schedule, dn_lr_schedule_names,

@@ -146,7 +146,7 @@ struct dn_training_spec {
     double min_snr_gamma; /* weights the loss of a point by its SNR (Hang et al. 2023), 0: not */
     double validation_fraction;          /* see dn_source */
     enum dn_normalization normalization; /* from data units to model units: jointly to [-1, 1], or
-                                            per axis to mean 0 and variance 1 */
+                                            per axis to mean 0 and deviation 1/2 */
     double ema_decay;    /* 0: none; samples and val_loss then use the raw weights */
     double weight_decay; /* AdamW: per step, all weights shrink by this times the learning rate */
     enum dn_lr_schedule lr_schedule;

@@ -38,7 +38,7 @@ static void fit_standard(struct transform *transform, const float *points, size_
     for (size_t i = 0; i < n; i++)
         squares += ((double)points[i * dim + j] - mean) * ((double)points[i * dim + j] - mean);
     transform->shift[j] = mean;
-    transform->scale[j] = high > low ? 1 / sqrt(squares / (double)n) : 1;
+    transform->scale[j] = high > low ? 0.5 / sqrt(squares / (double)n) : 1;
     transform->low[j] = (float)(((double)low - mean) * transform->scale[j]);
     transform->high[j] = (float)(((double)high - mean) * transform->scale[j]);
 }

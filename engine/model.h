@@ -17,8 +17,8 @@ struct transform {
 };
 
 /* Fits the transform to points [n][dim]. DN_MINMAX: over all coordinates jointly, the smallest
- * becomes -1, the largest 1. DN_STANDARDIZE: each axis gets mean 0 and variance 1; one that is
- * constant is only shifted. */
+ * becomes -1, the largest 1. DN_STANDARDIZE: each axis gets mean 0 and deviation 1/2
+ * (sigma_data of Karras et al. 2022); one that is constant is only shifted. */
 void transform_fit(struct transform *transform, enum dn_normalization normalization,
                    const float *points, size_t n, int dim);
 void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,

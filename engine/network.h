@@ -71,15 +71,14 @@ void network_initialise(const struct network *network, uint64_t seed, float *par
 double network_sinusoid(int hidden, int position, int r);
 
 /* The distinct (t, label) of a batch, and what the network makes of them. Made once, used for many
- * batches. Without classes there is one slot for each distinct t, and `slot` is the same as `time`.
- */
+ * batches. Without classes there is one slot for each distinct t. */
 struct time_rows {
     int count, capacity;           /* slots */
     int time_count, time_capacity; /* distinct t */
     int32_t *t;                    /* [time_count] */
     int32_t *time_of;              /* [T+1] place of a timestep in t; -1 if not in use */
     int32_t *slot_of; /* [time_capacity][classes+1] slot of a t and label, -1 if not in use */
-    int32_t *slot_time, *slot_label;      /* [count] the two of a slot; with classes only */
+    int32_t *slot_time, *slot_label;      /* [count] the two of a slot; time is a place in t */
     float *embedded;                      /* [layers][capacity][hidden_ld] e_l; with b_l in it if
                                              conditioning is add */
     float *gradient;                      /* the same shape; NULL if not for training */

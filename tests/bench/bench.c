@@ -76,7 +76,7 @@ struct work {
 
 static const struct work works[] = {
     {"train", "training step, sinai2022 (H 32, batch 32)", 1, 32, 3, 40, 32, 0, 2000},
-    {"train-default", "training step, default preset", 0, 64, 4, 100, 256, 0, 200},
+    {"train-default", "training step, default preset", 0, 32, 6, 100, 512, 0, 100},
     {"train-wide", "training step, H 128, batch 512", 1, 128, 3, 40, 512, 0, 40},
     {"sample", "1 000 points in 40 steps, H 32", 1, 32, 3, 40, 32, 1000, 10},
     {"sample-wide", "100 000 points in 40 steps, H 128", 1, 128, 3, 40, 512, 100000, 1},

@@ -42,7 +42,7 @@ def test_a_job_has_the_shape_of_the_contract(server):
 def test_an_empty_job_is_the_spiral_with_the_default_preset(server):
     spec = server.post("/v1/jobs", {}).json["spec"]
     assert spec["preset"] == "default" and spec["dataset"] == {"name": "spiral", "n": 10000, "seed": 0}
-    assert spec["diffusion"]["beta_schedule"] == "cosine"
+    assert spec["diffusion"]["beta_schedule"] == "log_linear"
     # no body at all asks for the same
     assert server.post("/v1/jobs").json["spec"] == spec
 
