@@ -1,9 +1,8 @@
 #include "server/auth.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,13 +13,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DIGEST = 32, SECRET = 32, LONGEST_TOKEN = 256, LONGEST_LINE = 512, MOST_KEYS = 10000 };
+#include "server/sha256.h"
+
+enum {
+    DIGEST = SHA256_TEXT - 1,
+    SECRET = 32,
+    LONGEST_TOKEN = 256,
+    LONGEST_LINE = 512,
+    MOST_KEYS = 10000
+};
 
 const char *const auth_scope_names[] = {"none", "read", "write", NULL};
 
 struct key {
     char name[AUTH_NAME];
-    unsigned char digest[DIGEST];
+    char digest[SHA256_TEXT]; /* of the whole key, in lower-case hex */
     enum auth_scope scope;
 };
 
@@ -35,10 +42,6 @@ struct auth {
     struct keys keys;
 };
 
-static bool digest_of(const char *text, size_t length, unsigned char digest[DIGEST]) {
-    return gnutls_hash_fast(GNUTLS_DIG_SHA256, text, length, digest) == 0;
-}
-
 /* ------------------------------------------------------------------ the file */
 
 static bool is_name(const char *name) {
@@ -47,11 +50,11 @@ static bool is_name(const char *name) {
     return length > 0 && length < AUTH_NAME && strspn(name, plain) == length;
 }
 
-static bool read_digest(const char *hex, unsigned char digest[DIGEST]) {
-    if (strlen(hex) != 2 * DIGEST || strspn(hex, "0123456789abcdefABCDEF") != 2 * DIGEST)
+static bool read_digest(const char *hex, char digest[SHA256_TEXT]) {
+    if (strlen(hex) != DIGEST || strspn(hex, "0123456789abcdefABCDEF") != DIGEST)
         return false;
-    for (int i = 0; i < DIGEST; i++)
-        digest[i] = (unsigned char)strtoul((char[]){hex[2 * i], hex[2 * i + 1], '\0'}, NULL, 16);
+    for (int i = 0; i <= DIGEST; i++)
+        digest[i] = (char)tolower((unsigned char)hex[i]);
     return true;
 }
 
@@ -204,18 +207,27 @@ static const char *token_of(const char *authorization) {
     return token + strspn(token, " ");
 }
 
+/* In a time that does not depend on where they differ. */
+static bool same_digest(const char *a, const char *b) {
+    unsigned char difference = 0;
+    for (int i = 0; i < DIGEST; i++)
+        difference |= (unsigned char)(a[i] ^ b[i]);
+    return difference == 0;
+}
+
 enum auth_scope auth_check(struct auth *auth, const char *authorization, char name[AUTH_NAME]) {
     const char *token = token_of(authorization);
-    unsigned char digest[DIGEST];
+    char digest[SHA256_TEXT];
     enum auth_scope scope = AUTH_NONE;
     name[0] = '\0';
-    if (!token[0] || !digest_of(token, strnlen(token, LONGEST_TOKEN), digest))
+    if (!token[0])
         return AUTH_NONE;
+    sha256_text(token, strnlen(token, LONGEST_TOKEN), digest);
     /* Every key is looked at, found or not: how long this takes says nothing. */
     pthread_rwlock_rdlock(&auth->lock);
     for (int i = 0; i < auth->keys.count; i++) {
         const struct key *key = &auth->keys.items[i];
-        if (gnutls_memcmp(key->digest, digest, DIGEST) != 0)
+        if (!same_digest(key->digest, digest))
             continue;
         scope = key->scope;
         memcpy(name, key->name, AUTH_NAME);
@@ -244,15 +256,12 @@ static char *base64url(const unsigned char *bytes, size_t count, char *out) {
 
 bool auth_new_key(const char *name, enum auth_scope scope, char key[AUTH_KEY],
                   char line[AUTH_LINE]) {
-    unsigned char secret[SECRET], digest[DIGEST];
+    unsigned char secret[SECRET];
+    char digest[SHA256_TEXT];
     if (!is_name(name) || getrandom(secret, sizeof secret, 0) != sizeof secret)
         return false;
     base64url(secret, sizeof secret, key + snprintf(key, AUTH_KEY, "dn_%s_", name));
-    if (!digest_of(key, strlen(key), digest))
-        return false;
-    int used = snprintf(line, AUTH_LINE, "%s:", name);
-    for (int i = 0; i < DIGEST; i++)
-        used += snprintf(line + used, AUTH_LINE - (size_t)used, "%02x", digest[i]);
-    snprintf(line + used, AUTH_LINE - (size_t)used, ":%s", auth_scope_names[scope]);
+    sha256_text(key, strlen(key), digest);
+    snprintf(line, AUTH_LINE, "%s:%s:%s", name, digest, auth_scope_names[scope]);
     return true;
 }
