@@ -12,6 +12,8 @@
 static const struct link links[] = {
     {"self", "/v1/datasets/", ""},
     {"points", "/v1/datasets/", "/points"},
+    {"forward", "/v1/datasets/", "/forward"},
+    {"optimal", "/v1/datasets/", "/optimal"},
 };
 
 /* What both kinds have; texts that are NULL become null, JSON likewise. */

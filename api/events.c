@@ -67,6 +67,10 @@ static void write_epoch(const struct event *event, struct json_writer *json) {
     json_double(json, row->gradient_norm);
     json_key(json, "seconds");
     json_double(json, row->seconds);
+    json_key(json, "curve_distance");
+    json_double(json, row->curve_distance);
+    json_key(json, "energy_distance");
+    json_double(json, row->energy_distance);
 }
 
 static void write_checkpoint(const struct event *event, struct json_writer *json) {

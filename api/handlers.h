@@ -33,6 +33,8 @@ enum http_next api_events(struct http_exchange *exchange);
 enum http_next api_job_events(struct http_exchange *exchange);
 /* models.c */
 enum http_next api_model_get(struct http_exchange *exchange);
+/* evaluation.c */
+enum http_next api_evaluation(struct http_exchange *exchange);
 /* samples.c */
 enum http_next api_samples(struct http_exchange *exchange);
 enum http_next api_trajectories(struct http_exchange *exchange);
@@ -44,6 +46,9 @@ enum http_next api_dataset_list(struct http_exchange *exchange);
 enum http_next api_dataset_get(struct http_exchange *exchange);
 /* draws.c */
 enum http_next api_dataset_points(struct http_exchange *exchange);
+/* processes.c */
+enum http_next api_dataset_forward(struct http_exchange *exchange);
+enum http_next api_dataset_optimal(struct http_exchange *exchange);
 
 /* ------------------------------------------------------------------ shared: handlers.c */
 

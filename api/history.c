@@ -45,6 +45,8 @@ static const struct {
     {"learning_rate", COLUMN_DOUBLE, offsetof(struct epoch_row, learning_rate)},
     {"gradient_norm", COLUMN_DOUBLE, offsetof(struct epoch_row, gradient_norm)},
     {"seconds", COLUMN_DOUBLE, offsetof(struct epoch_row, seconds)},
+    {"curve_distance", COLUMN_DOUBLE, offsetof(struct epoch_row, curve_distance)},
+    {"energy_distance", COLUMN_DOUBLE, offsetof(struct epoch_row, energy_distance)},
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 

@@ -66,6 +66,7 @@ static const struct link links[] = {
     {"self", "/v1/models/", ""},
     {"job", "/v1/jobs/", ""},
     {"samples", "/v1/models/", "/samples"},
+    {"evaluation", "/v1/models/", "/evaluation"},
     {"trajectories", "/v1/models/", "/trajectories"},
 };
 

@@ -20,6 +20,7 @@ struct operation {
 extern const struct field_set create_fields, list_fields, delete_fields, resume_fields;
 extern const struct field_set history_fields, sample_fields, trajectory_fields, draw_fields;
 extern const struct field_set event_fields, job_event_fields;
+extern const struct field_set forward_fields, optimal_fields, evaluation_fields;
 extern const struct field_set upload_fields, dataset_list_fields;
 
 /* api/schemas.json, embedded: the component schemas of answers. */

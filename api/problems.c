@@ -41,6 +41,7 @@ const struct problem_doc problem_docs[] = {
      "The Host header names a machine that this server is not. `--allowed-hosts` adds names."},
     {"invalid_fields", "422",
      "Some fields or parameters are wrong. `errors` has all of them, each with a JSON Pointer."},
+    {"no_shape", "422", "The data set is a mixture of Gaussians, without a curve to go to."},
     {"cannot_sample", "422", "The model cannot draw what was asked for."},
     {"too_expensive", "422",
      "Drawing so much would cost more arithmetic than `--max-sample-cost`. `detail` says how many "

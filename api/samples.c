@@ -180,14 +180,19 @@ static void fit_labels(struct dn_sample_request *request, const struct dn_model 
         request->guidance = classes > 0 ? 1 : 0;
 }
 
+void sampling_fit(struct dn_sample_request *request, const struct dn_model *model,
+                  struct problem_fields *wrong) {
+    fit_steps(request, model, wrong);
+    fit_labels(request, model, wrong);
+}
+
 /* What only the model can tell. */
 static bool fits_model(struct http_exchange *exchange, struct sampling *sampling,
                        const struct dn_model *model) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     struct dn_sample_request *request = &sampling->request;
     const int dim = dn_model_dim(model);
-    fit_steps(request, model, &wrong);
-    fit_labels(request, model, &wrong);
+    sampling_fit(request, model, &wrong);
     if (sampling->is_trajectory && !choose_frames(exchange, sampling, model))
         return false;
     if (request->noise && sampling->noise_dim != dim)

@@ -18,6 +18,11 @@ struct sampling {
     struct look look;
 };
 
+/* What only the model can tell: fills in what the request leaves out (steps 0; eta, guidance NAN;
+ * label DN_LABELS_IN_TURN), and adds to `wrong` what does not fit. */
+void sampling_fit(struct dn_sample_request *request, const struct dn_model *model,
+                  struct problem_fields *wrong);
+
 /* Computes and answers exchange->state, a struct sampling that fits the model. Takes the model
  * over; it is in the arena. */
 void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded);

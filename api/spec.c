@@ -89,6 +89,9 @@ static const struct field rows[] = {
      "The model is that of the epoch with the lowest validation loss so far, not of the last."},
     INTEGER("training", "checkpoint_every", training.checkpoint_every, 1, DN_MAX_EPOCHS,
             "Epochs between checkpoints; the first and the last epoch always make one."),
+    INTEGER("training", "evaluate_every", training.evaluate_every, 0, DN_MAX_EPOCHS,
+            "Epochs between measurements of curve_distance and energy_distance, which go into the "
+            "history; 0 for none. The training is the same with and without them."),
     INTEGER("training", "threads", training.threads, 1, DN_MAX_THREADS,
             "Threads that a training step is split over; the results are the same for any number."),
 

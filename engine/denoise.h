@@ -156,6 +156,8 @@ struct dn_training_spec {
                              without (Ho & Salimans 2022); without classes it does nothing */
     bool keep_best;       /* the model is the one of the epoch with the lowest val_loss, so far */
     int checkpoint_every; /* epochs */
+    int evaluate_every;   /* epochs between evaluations, 0: none; for the caller, like
+                             checkpoint_every, the trainer does not read it */
     int threads;          /* that a step is split over; makes no difference to the results */
 };
 
@@ -219,23 +221,23 @@ extern const struct dn_pattern_info dn_patterns[DN_PATTERN_COUNT];
 
 /* Points first..first+n-1 of the endless sequence that a seed stands for, into points [n][2]. Point
  * i does not depend on n. */
-void dn_pattern_draw(enum dn_pattern pattern, uint64_t seed, uint64_t first, size_t n,
+void dn_pattern_draw(enum dn_pattern number, uint64_t seed, uint64_t first, size_t n,
                      float *points);
 
 /* Has the pattern a shape, to which there is a distance? All but mixtures of Gaussians have. */
-bool dn_pattern_has_distance(enum dn_pattern pattern);
+bool dn_pattern_has_distance(enum dn_pattern number);
 
 /* Euclidean distance from a point to the exact pattern, 0 within an area; if nearest is not NULL,
  * also the closest point. NAN for a pattern without shape. On smooth curves: brute-force seeds,
  * then Newton on the squared distance with a bisection guard; the others in closed form. */
-double dn_pattern_distance(enum dn_pattern pattern, const double point[2], double nearest[2]);
+double dn_pattern_distance(enum dn_pattern number, const double point[2], double nearest[2]);
 
 /* The same for many points [n][2]; either result may be NULL: distances [n], nearest [n][2]. */
-void dn_pattern_distances(enum dn_pattern pattern, const float *points, size_t n, double *distances,
+void dn_pattern_distances(enum dn_pattern number, const float *points, size_t n, double *distances,
                           float *nearest);
 
 /* Mean over points [n][2] of that distance; NAN when n is 0. */
-double dn_pattern_mean_distance(enum dn_pattern pattern, const float *points, size_t n);
+double dn_pattern_mean_distance(enum dn_pattern number, const float *points, size_t n);
 
 /* Points to train on, data units: the training points of all sources in order, then the validation
  * points. Whoever filled it in owns it; a trainer copies what it needs. */
@@ -491,6 +493,31 @@ enum dn_status dn_metric(enum dn_metric which, const struct dn_points *x,
 enum dn_status dn_nearest(const struct dn_points *x, const struct dn_points *reference,
                           double *distances, float *nearest, dn_stop_flag *stop,
                           struct dn_error *error);
+
+/* Does every source of a spec have a shape? */
+bool dn_spec_has_distance(const struct dn_spec *spec);
+/* Then: distance from points [n][2] to the shape of the class `label`, or with -1 to the nearest
+ * shape of all, into distances [n]. */
+void dn_spec_distances(const struct dn_spec *spec, int label, const float *points, size_t n,
+                       double *distances);
+
+/* Points to hold a model against, class by class, with `data` being all that it was trained on (and
+ * validated with). Patterns: n new ones, in proportion to the sources. With uploads: one half of
+ * the data, chosen by the seed, or n points of it. `which` is 0 or 1: the two sets have no point in
+ * common, so the distance between them is the floor of a metric. DN_INVALID for less than two
+ * points of data. To be freed with dn_data_clear. */
+enum dn_status dn_data_fresh(const struct dn_spec *spec, const struct dn_data *data, int which,
+                             uint64_t seed, size_t n, struct dn_data *out, struct dn_error *error);
+
+/* A model in two numbers, for the history of a training: n points by DDPM in all steps against as
+ * many fresh ones. */
+struct dn_evaluation {
+    double curve_distance; /* mean distance to the exact shapes; NAN without */
+    double energy_distance;
+};
+enum dn_status dn_evaluate(const struct dn_model *model, const struct dn_data *data, int n,
+                           uint64_t seed, struct dn_evaluation *result, dn_stop_flag *stop,
+                           struct dn_error *error);
 
 /* Mean squared errors of eps, per coordinate, in model units, over t ~ U{1..T}, of a model and of
  * the best denoiser for the training points: the exact posterior mean E[x_0 | x_t] with x_0 uniform

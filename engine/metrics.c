@@ -290,7 +290,7 @@ static enum dn_status sliced_wasserstein(struct pair *pair, double *result) {
     if (!values)
         return error_set(pair->error, DN_NO_MEMORY, "out of memory");
     for (int k = 0; k < DIRECTIONS && status == DN_OK; k++) {
-        double direction[DN_MAX_DIM];
+        double direction[DN_MAX_DIM] = {0};
         direction_draw(k, pair->x->dim, direction);
         project(&pair->x_columns, direction, values);
         project(&pair->y_columns, direction, values + n);
@@ -328,16 +328,18 @@ static enum dn_status wasserstein(struct pair *pair, double *result) {
                          DN_MAX_ASSIGNMENT);
     float *cost = calloc(n * n, sizeof *cost);
     int32_t *column_of = malloc(n * sizeof *column_of);
-    enum dn_status status =
-        cost && column_of ? DN_OK : error_set(pair->error, DN_NO_MEMORY, "out of memory");
+    if (!cost || !column_of) {
+        free(cost);
+        free(column_of);
+        return error_set(pair->error, DN_NO_MEMORY, "out of memory");
+    }
     const double scale = 1 / largest_square(pair);
-    for (size_t i = 0; i < n && status == DN_OK; i++) {
+    for (size_t i = 0; i < n; i++) {
         columns_squares(&pair->y_columns, point_of(pair->x, i), 0, pair->row);
         for (size_t j = 0; j < n; j++)
             cost[i * n + j] = (float)(scale * pair->row[j]); /* 0..1, whatever the units */
     }
-    if (status == DN_OK)
-        status = assignment_solve(n, cost, column_of, pair->stop, pair->error);
+    enum dn_status status = assignment_solve(n, cost, column_of, pair->stop, pair->error);
     double sum = 0;
     for (size_t i = 0; i < n && status == DN_OK; i++) {
         const float *from = point_of(pair->x, i), *to = point_of(pair->y, (size_t)column_of[i]);

@@ -95,8 +95,10 @@ static enum dn_status probes_init(struct probes *probes, struct dn_error *error)
     const size_t values = kernels_pad(probes->n * (size_t)probes->model->dim);
     probes->t = calloc(2 * probes->n, sizeof *probes->t);
     probes->x_0 = floats_new(3 * values);
-    if (!probes->t || !probes->x_0)
-        return error_set(error, DN_NO_MEMORY, "out of memory");
+    if (!probes->t || !probes->x_0) {
+        error_set(error, DN_NO_MEMORY, "out of memory");
+        return DN_NO_MEMORY;
+    }
     probes->slots = probes->t + probes->n;
     probes->eps = probes->x_0 + values;
     probes->x_t = probes->x_0 + 2 * values;
@@ -136,7 +138,7 @@ static void probe_compare(const struct probes *probes, size_t i, struct posterio
     const size_t dim = (size_t)model->dim;
     const int t = probes->t[i];
     const double signal = sqrt(schedule->alpha_bar[t]), noise = sqrt(schedule->variance[t]);
-    double mean[DN_MAX_DIM], from_x, from_out;
+    double mean[DN_MAX_DIM] = {0}, from_x, from_out;
     diffusion_factors(schedule, model->spec.diffusion.prediction_type, t, &from_x, &from_out);
     posterior_mean(posterior, probes->x_t + i * dim, signal, noise, mean);
     for (size_t j = 0; j < dim; j++) {
@@ -160,8 +162,9 @@ enum dn_status dn_denoising_loss(const struct dn_model *model, const struct dn_p
     struct posterior posterior = {0};
     struct dn_denoising sums = {0};
     float *points = floats_new(training->n * (size_t)model->dim);
-    enum dn_status status =
-        points ? probes_init(&probes, error) : error_set(error, DN_NO_MEMORY, "out of memory");
+    if (!points)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    enum dn_status status = probes_init(&probes, error);
     if (status == DN_OK) {
         transform_forward(&model->transform, training->n, model->dim, training->points, points);
         struct dn_points scaled = {points, training->n, model->dim};

@@ -90,7 +90,9 @@ void serial_spec(struct serial *serial, struct dn_spec *spec) {
     serial_double(serial, &spec->training.p_uncond);
     serial_enum(serial, &spec->training.keep_best);
     serial_int(serial, &spec->training.checkpoint_every);
-    if (serial->mode == SERIAL_READ) /* says how to compute, not what: it is not part of a model */
+    if (serial->mode == SERIAL_READ) { /* say nothing about the result: they are no part of it */
         spec->training.threads = 1;
+        spec->training.evaluate_every = 0;
+    }
     serial_seed(serial, &spec->seed);
 }

@@ -187,6 +187,7 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
         {"training.gradient_clip", spec->training.gradient_clip, 0, 1e9},
         {"training.p_uncond", spec->training.p_uncond, 0, 1},
         {"training.checkpoint_every", spec->training.checkpoint_every, 1, DN_MAX_EPOCHS},
+        {"training.evaluate_every", spec->training.evaluate_every, 0, DN_MAX_EPOCHS},
         {"training.threads", spec->training.threads, 1, DN_MAX_THREADS},
     };
     enum dn_status status = check_bounds(bounds, sizeof bounds / sizeof bounds[0], error);

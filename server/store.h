@@ -63,7 +63,8 @@ struct epoch_row {
     int epoch;
     int64_t step;
     double train_loss, val_loss, learning_rate, gradient_norm; /* NAN is stored as NULL */
-    double seconds; /* training time up to the end of this epoch */
+    double seconds;                         /* training time up to the end of this epoch */
+    double curve_distance, energy_distance; /* NAN where they were not measured, stored as NULL */
 };
 
 /* A claimed job, as a worker holds it. */

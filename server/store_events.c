@@ -25,7 +25,7 @@ static bool is_end(const char *status) {
 
 #define EVENT_COLUMNS                                                                              \
     "id, job, at, kind, epoch, status, error_code, error_detail, step, train_loss, val_loss,"      \
-    " learning_rate, gradient_norm, seconds"
+    " learning_rate, gradient_norm, seconds, curve_distance, energy_distance"
 
 static void read_event(struct store_session *session, sqlite3_stmt *row, struct event *event) {
     *event = (struct event){
@@ -38,7 +38,9 @@ static void read_event(struct store_session *session, sqlite3_stmt *row, struct 
                 .val_loss = sql_real(row, 10),
                 .learning_rate = sql_real(row, 11),
                 .gradient_norm = sql_real(row, 12),
-                .seconds = sqlite3_column_double(row, 13)},
+                .seconds = sqlite3_column_double(row, 13),
+                .curve_distance = sql_real(row, 14),
+                .energy_distance = sql_real(row, 15)},
         .error_code = sql_text(session, row, 6),
         .error_detail = sql_text(session, row, 7),
     };

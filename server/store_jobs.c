@@ -172,7 +172,9 @@ enum store_status store_job_list(struct store_session *session, const struct job
     return status;
 }
 
-#define EPOCH_COLUMNS "epoch, step, train_loss, val_loss, learning_rate, gradient_norm, seconds"
+#define EPOCH_COLUMNS                                                                              \
+    "epoch, step, train_loss, val_loss, learning_rate, gradient_norm, seconds,"                    \
+    " curve_distance, energy_distance"
 
 static struct epoch_row read_epoch(sqlite3_stmt *row) {
     return (struct epoch_row){
@@ -183,6 +185,8 @@ static struct epoch_row read_epoch(sqlite3_stmt *row) {
         .learning_rate = sql_real(row, 4),
         .gradient_norm = sql_real(row, 5),
         .seconds = sqlite3_column_double(row, 6),
+        .curve_distance = sql_real(row, 7),
+        .energy_distance = sql_real(row, 8),
     };
 }
 

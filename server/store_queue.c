@@ -100,10 +100,11 @@ static enum store_status add_epochs(struct store_session *session, int64_t seq,
         const struct epoch_row *row = &progress->epochs[i];
         status = sql_run(session,
                          "INSERT INTO history (job_seq, epoch, step, train_loss, val_loss,"
-                         " learning_rate, gradient_norm, seconds)"
-                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                         "iiiddddd", seq, (int64_t)row->epoch, row->step, row->train_loss,
-                         row->val_loss, row->learning_rate, row->gradient_norm, row->seconds);
+                         " learning_rate, gradient_norm, seconds, curve_distance, energy_distance)"
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                         "iiiddddddd", seq, (int64_t)row->epoch, row->step, row->train_loss,
+                         row->val_loss, row->learning_rate, row->gradient_norm, row->seconds,
+                         row->curve_distance, row->energy_distance);
     }
     return status;
 }

@@ -9,6 +9,7 @@
 #include "server/counters.h"
 #include "server/id.h"
 #include "server/log.h"
+#include "server/measure.h"
 #include "server/team.h"
 
 enum { STORE_RETRY_SECONDS = 1 };
@@ -202,8 +203,8 @@ static bool is_in_flight(struct report *report) {
     return in_flight;
 }
 
-static bool add_epoch(struct attempt *attempt, struct report *report,
-                      const struct dn_epoch *epoch) {
+static bool add_epoch(struct attempt *attempt, struct report *report, const struct dn_epoch *epoch,
+                      const struct dn_evaluation *evaluation) {
     if (report->epoch_count == report->epoch_capacity) {
         size_t capacity = report->epoch_capacity ? 2 * report->epoch_capacity : 16;
         struct epoch_row *epochs = realloc(report->epochs, capacity * sizeof *epochs);
@@ -220,6 +221,8 @@ static bool add_epoch(struct attempt *attempt, struct report *report,
         .learning_rate = epoch->learning_rate,
         .gradient_norm = epoch->gradient_norm,
         .seconds = attempt->claim.seconds + clock_monotonic() - attempt->started,
+        .curve_distance = evaluation->curve_distance,
+        .energy_distance = evaluation->energy_distance,
     };
     return true;
 }
@@ -359,7 +362,11 @@ static enum ending train(struct attempt *attempt) {
     struct dn_error error = {""};
     for (int done = dn_trainer_epochs_done(attempt->trainer); done < epochs;) {
         struct dn_epoch epoch;
+        struct dn_evaluation evaluation;
         enum dn_status status = train_epoch(attempt, &epoch, &error);
+        if (status == DN_OK)
+            status = measure_epoch(attempt->trainer, &attempt->training, epoch.epoch, &evaluation,
+                                   &attempt->worker->stop, &error);
         if (status == DN_OK && cancel_requested(attempt))
             status = DN_STOPPED;
         if (status != DN_OK)
@@ -368,7 +375,8 @@ static enum ending train(struct attempt *attempt) {
         struct report *report = &attempt->reports[attempt->filling];
         /* The first epoch always leaves a checkpoint, so that there is a model to look at. */
         bool is_due = done % every == 0 || done == 1 || done == epochs;
-        if (!add_epoch(attempt, report, &epoch) || (is_due && !add_checkpoint(attempt, report)))
+        if (!add_epoch(attempt, report, &epoch, &evaluation) ||
+            (is_due && !add_checkpoint(attempt, report)))
             return stop_training(attempt, DN_NO_MEMORY, &error);
         report->is_last = done == epochs;
         send(attempt, is_due);
@@ -393,7 +401,8 @@ static enum ending start_and_train(struct attempt *attempt) {
         return failure.code ? finish(attempt, JOB_FAILED, failure.code, failure.why.text) : BROKEN;
     bool restarted;
     enum dn_status status = make_trainer(attempt, &restarted, &error);
-    dn_data_clear(&attempt->training.data); /* the trainer has copied it */
+    if (status == DN_OK)
+        status = measure_prepare(&attempt->training, &error);
     if (status != DN_OK)
         return finish(attempt, JOB_FAILED, status == DN_NO_MEMORY ? "no_memory" : "invalid_spec",
                       error.text);

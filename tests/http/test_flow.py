@@ -84,7 +84,8 @@ def test_history_is_columnar_and_incremental(server):
     job = server.submit(QUICK)
     server.wait(job)
     history = server.get(f"/v1/jobs/{job}/history").json
-    columns = ["epoch", "step", "train_loss", "val_loss", "learning_rate", "gradient_norm", "seconds"]
+    columns = ["epoch", "step", "train_loss", "val_loss", "learning_rate", "gradient_norm", "seconds",
+               "curve_distance", "energy_distance"]
     assert list(history) == ["job", "status", "columns", "data", "next_after", "has_more"]
     assert history["columns"] == columns and list(history["data"]) == columns
     assert history["data"]["epoch"] == [1, 2, 3] and history["data"]["step"] == [4, 8, 12]

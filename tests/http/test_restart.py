@@ -13,10 +13,11 @@ LONG = {
     "dataset": {"name": "spiral", "n": 2000},
     "diffusion": {"timesteps": 20},
     "network": {"hidden_size": 32, "hidden_layers": 2},
-    "training": {"epochs": 400, "batch_size": 50, "ema_decay": 0.99, "lr_schedule": "cosine"},
+    "training": {"epochs": 400, "batch_size": 50, "ema_decay": 0.99, "lr_schedule": "cosine",
+                 "evaluate_every": 20},
     "seed": 5,
 }
-EXACT = ("epoch", "step", "train_loss", "val_loss", "learning_rate", "gradient_norm")
+EXACT = ("epoch", "step", "train_loss", "val_loss", "learning_rate", "gradient_norm", "curve_distance", "energy_distance")
 
 
 def outcome(server, job):

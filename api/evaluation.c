@@ -1,0 +1,215 @@
+/* /v1/models/{id}/evaluation: how good a model is, in numbers, each beside what data itself gets.
+ */
+#include "api/evaluation.h"
+
+#include <math.h>
+
+#include "api/answer.h"
+#include "api/api.h"
+#include "api/cost.h"
+#include "api/openapi.h"
+#include "api/sampling.h"
+#include "server/id.h"
+
+enum { EVALUATION_DEFAULT = 1000, EVALUATION_LEAST = 16 };
+
+#define AT(member) offsetof(struct evaluation, request.member)
+static const struct field rows[] = {
+    {"", "n", FIELD_INTEGER, AT(n), EVALUATION_LEAST, DN_MAX_ASSIGNMENT, 0, NULL,
+     "Points to draw, and to hold against as many of the data."},
+    {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL, "Of the points, and of the data."},
+    {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names, "As of samples."},
+    {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL, "As of samples."},
+    {"", "eta", FIELD_NUMBER, AT(eta), 0, 1, 0, NULL, "As of samples."},
+    {"", "guidance", FIELD_NUMBER, AT(guidance), 0, DN_MAX_GUIDANCE, 0, NULL,
+     "As of samples. With labels, each class is drawn as often as it is in the data."},
+    {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL, "As of samples."},
+};
+const struct field_set evaluation_fields = {rows, sizeof rows / sizeof rows[0]};
+
+/* ------------------------------------------------------------------ the answer */
+
+static void write_number(struct json_writer *json, const char *key, double value) {
+    json_key(json, key);
+    json_double(json, value);
+}
+
+/* Value and floor. */
+static void write_pair(struct json_writer *json, const char *key, const struct measurement *pair) {
+    json_key(json, key);
+    json_open(json, '{');
+    write_number(json, "value", pair[0].value);
+    write_number(json, "floor", pair[1].value);
+    json_close(json, '}');
+}
+
+static void write_metrics(const struct evaluation *evaluation, struct json_writer *json) {
+    const struct measurement *tasks = evaluation->tasks;
+    const struct measurement *curve = &tasks[evaluation->first_curve];
+    json_key(json, "metrics");
+    json_open(json, '{');
+    json_key(json, "curve_distance");
+    if (evaluation->has_curve) {
+        json_open(json, '{');
+        write_number(json, "mean", curve[0].value);
+        write_number(json, "p99", curve[0].p99);
+        write_number(json, "floor", curve[1].value);
+        write_number(json, "floor_p99", curve[1].p99);
+        json_close(json, '}');
+    } else {
+        json_null(json);
+    }
+    for (int which = 0; which < DN_METRIC_COUNT; which++)
+        write_pair(json, dn_metric_names[which], &tasks[evaluation->first_metric + 2 * which]);
+    write_pair(json, "training_distance", &tasks[evaluation->first_nearest]);
+    json_key(json, "denoising_loss");
+    json_open(json, '{');
+    write_number(json, "model", evaluation->denoising.model);
+    write_number(json, "optimal", evaluation->denoising.optimal);
+    write_number(json, "excess", evaluation->denoising.excess);
+    json_close(json, '}');
+    json_close(json, '}');
+}
+
+static void write_steps(const struct evaluation *evaluation, struct json_writer *json) {
+    const struct measurement *frame = &evaluation->tasks[evaluation->first_frame];
+    int timesteps[DN_MAX_TIMESTEPS + 1];
+    json_key(json, "curve_distance_per_step");
+    if (!evaluation->has_curve) {
+        json_null(json);
+        return;
+    }
+    dn_sample_timesteps(evaluation->loaded.model, &evaluation->request, timesteps);
+    json_open(json, '[');
+    for (int k = 0; k < evaluation->frames; k++) {
+        const bool is_last = k == evaluation->frames - 1;
+        json_open(json, '{');
+        json_key(json, "timestep");
+        json_integer(json,
+                     timesteps[dn_frame_step(k, evaluation->frames, evaluation->request.steps)]);
+        write_number(json, "x", frame[2 * k].value);
+        write_number(json, "x0", is_last ? NAN : frame[2 * k + 1].value);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static void write_classes(const struct evaluation *evaluation, struct json_writer *json) {
+    json_key(json, "per_class");
+    if (evaluation->data.classes == 0) {
+        json_null(json);
+        return;
+    }
+    json_open(json, '[');
+    for (int label = 0; label < evaluation->data.classes; label++) {
+        const struct measurement *of =
+            &evaluation->tasks[evaluation->first_class + PER_CLASS * label];
+        int64_t n = 0;
+        for (size_t i = 0; i < evaluation->fresh[0].n; i++)
+            n += evaluation->fresh[0].labels[i] == label;
+        json_open(json, '{');
+        json_key(json, "label");
+        json_integer(json, label);
+        json_key(json, "n");
+        json_integer(json, n);
+        write_number(json, "curve_distance", of[CLASS_CURVE].value);
+        write_pair(json, "energy_distance", &of[CLASS_ENERGY]);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static void reply(const struct evaluation *evaluation, double seconds) {
+    const struct dn_sample_request *request = &evaluation->request;
+    struct json_writer json = json_reply(evaluation->exchange, 200);
+    json_open(&json, '{');
+    json_key(&json, "model");
+    json_string(&json, evaluation->loaded.row.id);
+    json_key(&json, "epoch");
+    json_integer(&json, evaluation->loaded.row.epoch);
+    json_key(&json, "n");
+    json_integer(&json, request->n);
+    json_key(&json, "seed");
+    json_integer(&json, (int64_t)request->seed);
+    json_key(&json, "sampler");
+    json_string(&json, dn_sampler_names[request->sampler]);
+    json_key(&json, "steps");
+    json_integer(&json, request->steps);
+    write_metrics(evaluation, &json);
+    write_steps(evaluation, &json);
+    write_classes(evaluation, &json);
+    write_number(&json, "duration_seconds", seconds);
+    json_close(&json, '}');
+}
+
+/* ------------------------------------------------------------------ the request */
+
+static bool fits_model(struct evaluation *evaluation) {
+    struct problem_fields wrong = {.arena = http_arena(evaluation->exchange)};
+    sampling_fit(&evaluation->request, evaluation->loaded.model, &wrong);
+    if (wrong.count > 0)
+        problem_send(evaluation->exchange, &wrong);
+    return wrong.count == 0 &&
+           cost_fits(evaluation->exchange, evaluation->loaded.model, evaluation->request.n,
+                     dn_sample_evaluations(evaluation->loaded.model, &evaluation->request));
+}
+
+/* What the model was trained on. False: the error is already the answer. */
+static bool load_data(struct evaluation *evaluation) {
+    struct http_exchange *exchange = evaluation->exchange;
+    struct store_session *session = begin_reading(exchange);
+    struct training training = {0};
+    struct training_failure failure = {0};
+    enum dn_status status = DN_OK;
+    if (!session)
+        return false;
+    const bool loaded =
+        api_load_training(evaluation->loaded.row.spec, session, &training, &failure);
+    end_reading(exchange, session);
+    if (!loaded && failure.code)
+        problem(exchange, 409, failure.code,
+                failure.why.text[0] ? failure.why.text : "the data of this model is not here");
+    else if (!loaded)
+        problem_store(exchange, STORE_ERROR);
+    else if (!training.data.points)
+        status = dn_data_draw(&training.spec, NULL, &training.data, &failure.why);
+    if (status != DN_OK)
+        answer_failure(exchange, status, failure.why.text);
+    evaluation->data = training.data;
+    return loaded && status == DN_OK;
+}
+
+static void evaluate(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    struct evaluation *evaluation = exchange->state;
+    const double started = clock_monotonic();
+    const char *detail = "";
+    if (!load_model(exchange, &evaluation->loaded))
+        return;
+    if (fits_model(evaluation) && load_data(evaluation)) {
+        enum dn_status status = evaluation_run(evaluation, &detail);
+        if (status == DN_OK)
+            reply(evaluation, clock_monotonic() - started);
+        else
+            answer_failure(exchange, status, detail);
+    }
+    evaluation_clear(evaluation);
+}
+
+enum http_next api_evaluation(struct http_exchange *exchange) {
+    struct evaluation *evaluation = http_alloc(exchange, sizeof *evaluation);
+    if (!evaluation) {
+        problem(exchange, 503, "no_memory", "out of memory");
+        return HTTP_REPLY;
+    }
+    evaluation->exchange = exchange;
+    evaluation->request = (struct dn_sample_request){.n = EVALUATION_DEFAULT,
+                                                     .clip = true,
+                                                     .eta = NAN, /* not given */
+                                                     .guidance = NAN,
+                                                     .label = DN_LABELS_IN_TURN};
+    exchange->state = evaluation;
+    if (!path_id(exchange, "model") || !read_query(exchange, &evaluation_fields, evaluation))
+        return HTTP_REPLY;
+    return http_on_pool(exchange, evaluate);
+}

@@ -1,0 +1,301 @@
+/* What an evaluation computes, in tasks for as many threads as are free. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "api/evaluation.h"
+#include "server/split.h"
+
+enum {
+    RANGE = 250,            /* points that are sampled at a time */
+    MOST_FRAMES = 101,      /* of the distance per step */
+    FRAME_POINTS = 500,     /* that it is the mean of */
+    PROBES = 500,           /* of the denoising loss, at most.. */
+    PROBE_PAIRS = 10 << 20, /* ..and so many weights of training points */
+};
+
+/* ------------------------------------------------------------------ sampling */
+
+struct range {
+    size_t first;
+    int n, label;
+};
+
+/* Ranges of points that have one label each. */
+static bool make_ranges(struct evaluation *evaluation) {
+    const struct dn_data *like = &evaluation->fresh[0];
+    const size_t most = like->n / RANGE + 1 + (size_t)like->classes;
+    evaluation->ranges = http_alloc(evaluation->exchange, most * sizeof *evaluation->ranges);
+    size_t first = 0;
+    while (evaluation->ranges && first < like->n) {
+        size_t last = first + 1;
+        while (last < like->n && last - first < RANGE &&
+               (!like->labels || like->labels[last] == like->labels[first]))
+            last++;
+        evaluation->ranges[evaluation->range_count++] =
+            (struct range){first, (int)(last - first),
+                           like->labels && evaluation->request.guidance > 0 ? like->labels[first]
+                                                                            : DN_LABELS_IN_TURN};
+        first = last;
+    }
+    return evaluation->ranges != NULL;
+}
+
+static void sample_range(struct evaluation *evaluation, struct measurement *it) {
+    const struct range *range = &evaluation->ranges[it->index];
+    const size_t at = range->first * (size_t)evaluation->data.dim;
+    struct dn_sample_request request = evaluation->request;
+    request.first = (int)range->first;
+    request.n = range->n;
+    request.label = range->label;
+    request.frames = evaluation->frames;
+    struct dn_sample_result result = {
+        .frame_points = (size_t)evaluation->request.n,
+        .points = evaluation->points + at,
+        .x = evaluation->x ? evaluation->x + at : NULL,
+        .x0 = evaluation->x0 ? evaluation->x0 + at : NULL,
+    };
+    it->status = dn_sample(evaluation->loaded.model, &request, &result,
+                           &evaluation->exchange->stopping, &it->error);
+}
+
+/* ------------------------------------------------------------------ measuring */
+
+/* What is measured: what the model made, or for the floor a second set of data. */
+static struct dn_points measured(const struct evaluation *evaluation, bool floor) {
+    return (struct dn_points){floor ? evaluation->fresh[1].points : evaluation->points,
+                              evaluation->fresh[floor].n, evaluation->data.dim};
+}
+
+static struct dn_points reference(const struct evaluation *evaluation) {
+    return (struct dn_points){evaluation->fresh[0].points, evaluation->fresh[0].n,
+                              evaluation->data.dim};
+}
+
+/* index = 2 x metric, plus 1 for the floor */
+static void measure_metric(struct evaluation *evaluation, struct measurement *it) {
+    const struct dn_points x = measured(evaluation, it->index % 2), y = reference(evaluation);
+    it->status = dn_metric((enum dn_metric)(it->index / 2), &x, &y, &it->value,
+                           &evaluation->exchange->stopping, &it->error);
+}
+
+static int compare_doubles(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Mean and 99th percentile. */
+static void summarise(double *distances, size_t n, struct measurement *it) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += distances[i];
+    it->value = sum / (double)n;
+    qsort(distances, n, sizeof *distances, compare_doubles);
+    it->p99 = distances[(size_t)ceil(0.99 * (double)n) - 1];
+}
+
+static void measure_distances(struct evaluation *evaluation, struct measurement *it, int label,
+                              const float *points, size_t n) {
+    double *distances = malloc((n + 1) * sizeof *distances);
+    if (!distances) {
+        it->status = DN_NO_MEMORY;
+        return;
+    }
+    dn_spec_distances(dn_model_spec(evaluation->loaded.model), label, points, n, distances);
+    summarise(distances, n, it);
+    free(distances);
+}
+
+/* index: 1 for the floor */
+static void measure_curve(struct evaluation *evaluation, struct measurement *it) {
+    const struct dn_points x = measured(evaluation, it->index);
+    measure_distances(evaluation, it, -1, x.points, x.n);
+}
+
+/* index = 2 x frame, plus 1 for its x0 */
+static void measure_frame(struct evaluation *evaluation, struct measurement *it) {
+    const size_t n = (size_t)evaluation->request.n, dim = (size_t)evaluation->data.dim;
+    const float *frames = it->index % 2 ? evaluation->x0 : evaluation->x;
+    if (!evaluation->exchange->stopping)
+        measure_distances(evaluation, it, -1, frames + (size_t)(it->index / 2) * n * dim,
+                          n < FRAME_POINTS ? n : FRAME_POINTS);
+}
+
+/* Points that are as far from the training points as others of the data: new ones of patterns, and
+ * those that were held out of uploads. */
+static struct dn_points unseen(const struct evaluation *evaluation) {
+    const struct dn_dataset_spec *set = &dn_model_spec(evaluation->loaded.model)->dataset;
+    const struct dn_data *data = &evaluation->data;
+    bool uploaded = false;
+    for (int k = 0; k < set->source_count; k++)
+        uploaded |= set->sources[k].pattern == DN_UPLOADED;
+    if (!uploaded)
+        return reference(evaluation);
+    const size_t n = (size_t)evaluation->request.n;
+    return (struct dn_points){data->points + data->n * (size_t)data->dim,
+                              data->n_val < n ? data->n_val : n, data->dim};
+}
+
+static struct dn_points training(const struct evaluation *evaluation) {
+    return (struct dn_points){evaluation->data.points, evaluation->data.n, evaluation->data.dim};
+}
+
+static void measure_nearest(struct evaluation *evaluation, struct measurement *it) {
+    const struct dn_points x = it->index ? unseen(evaluation) : measured(evaluation, false);
+    const struct dn_points y = training(evaluation);
+    if (x.n == 0)
+        return;
+    double *distances = malloc(x.n * sizeof *distances);
+    it->status =
+        distances ? dn_nearest(&x, &y, distances, NULL, &evaluation->exchange->stopping, &it->error)
+                  : DN_NO_MEMORY;
+    if (it->status == DN_OK)
+        summarise(distances, x.n, it);
+    free(distances);
+}
+
+static void measure_denoising(struct evaluation *evaluation, struct measurement *it) {
+    const struct dn_points y = training(evaluation);
+    const size_t affordable = PROBE_PAIRS / y.n;
+    const int probes = affordable < 1 ? 1 : affordable < PROBES ? (int)affordable : PROBES;
+    it->status =
+        dn_denoising_loss(evaluation->loaded.model, &y, probes, evaluation->request.seed,
+                          &evaluation->denoising, &evaluation->exchange->stopping, &it->error);
+}
+
+/* The points of a class stand together. */
+struct class_range {
+    size_t first, n;
+};
+
+static struct class_range class_range(const struct dn_data *data, int label) {
+    struct class_range range = {0, 0};
+    for (size_t i = 0; i < data->n; i++) {
+        range.first += data->labels[i] < label;
+        range.n += data->labels[i] == label;
+    }
+    return range;
+}
+
+/* index = PER_CLASS x class, plus what: the points of one class */
+static void measure_class(struct evaluation *evaluation, struct measurement *it) {
+    const int label = it->index / PER_CLASS, what = it->index % PER_CLASS;
+    const size_t dim = (size_t)evaluation->data.dim;
+    const struct class_range of = class_range(&evaluation->fresh[0], label);
+    const struct class_range other = class_range(&evaluation->fresh[1], label);
+    struct dn_points x = {evaluation->points + of.first * dim, of.n, (int)dim};
+    const struct dn_points y = {evaluation->fresh[0].points + of.first * dim, of.n, (int)dim};
+    if (what == CLASS_ENERGY_FLOOR)
+        x = (struct dn_points){evaluation->fresh[1].points + other.first * dim, other.n, (int)dim};
+    if (x.n == 0 || y.n == 0)
+        return;
+    if (what == CLASS_CURVE && evaluation->has_curve)
+        measure_distances(evaluation, it, label, x.points, x.n);
+    else if (what != CLASS_CURVE)
+        it->status = dn_metric(DN_ENERGY_DISTANCE, &x, &y, &it->value,
+                               &evaluation->exchange->stopping, &it->error);
+}
+
+/* ------------------------------------------------------------------ all of it */
+
+static void run_task(void *argument, int part) {
+    struct evaluation *evaluation = argument;
+    struct measurement *it = &evaluation->tasks[part];
+    it->value = it->p99 = NAN;
+    it->run(evaluation, it);
+}
+
+/* Runs the tasks, as many at a time as there are threads. The first failure; what is merely not
+ * defined for these points stays NAN. */
+static enum dn_status run_tasks(struct evaluation *evaluation, const char **detail) {
+    struct pool *pool = service_of(evaluation->exchange)->pool;
+    split_run(pool, evaluation->task_count, run_task, evaluation);
+    for (int i = 0; i < evaluation->task_count; i++) {
+        const struct measurement *it = &evaluation->tasks[i];
+        if (it->status != DN_OK && it->status != DN_INVALID) {
+            *detail = it->error.text;
+            return it->status;
+        }
+    }
+    return DN_OK;
+}
+
+static int add_tasks(struct evaluation *evaluation, measurement_run run, int count) {
+    const int first = evaluation->task_count;
+    for (int i = 0; i < count; i++)
+        evaluation->tasks[evaluation->task_count++] = (struct measurement){.run = run, .index = i};
+    return first;
+}
+
+static enum dn_status sample_all(struct evaluation *evaluation, const char **detail) {
+    const size_t values = (size_t)evaluation->request.n * (size_t)evaluation->data.dim;
+    const size_t frames = (size_t)evaluation->frames;
+    evaluation->memory = malloc((values * (2 * frames + 1) + 1) * sizeof(float));
+    evaluation->tasks = http_alloc(evaluation->exchange,
+                                   (size_t)evaluation->range_count * sizeof *evaluation->tasks);
+    if (!evaluation->memory || !evaluation->tasks)
+        return DN_NO_MEMORY;
+    evaluation->points = evaluation->memory;
+    if (frames > 0) {
+        evaluation->x = evaluation->memory + values;
+        evaluation->x0 = evaluation->x + values * frames;
+    }
+    evaluation->task_count = 0;
+    add_tasks(evaluation, sample_range, evaluation->range_count);
+    enum dn_status status = run_tasks(evaluation, detail);
+    for (int i = 0; i < evaluation->task_count && status == DN_OK; i++)
+        status = evaluation->tasks[i].status; /* nothing can be undefined here */
+    return status;
+}
+
+/* The longest ones come early, so that no thread is left with one of them at the end. */
+static enum dn_status measure_all(struct evaluation *evaluation, const char **detail) {
+    enum { METRIC_TASKS = 2 * DN_METRIC_COUNT, OTHERS = 5 };
+    const int classes = evaluation->data.classes;
+    const int most = METRIC_TASKS + OTHERS + 2 * MOST_FRAMES + PER_CLASS * classes;
+    evaluation->tasks = http_alloc(evaluation->exchange, (size_t)most * sizeof *evaluation->tasks);
+    if (!evaluation->tasks)
+        return DN_NO_MEMORY;
+    evaluation->task_count = 0;
+    evaluation->first_metric = add_tasks(evaluation, measure_metric, METRIC_TASKS);
+    evaluation->first_nearest = add_tasks(evaluation, measure_nearest, 2);
+    add_tasks(evaluation, measure_denoising, 1);
+    if (evaluation->has_curve) {
+        evaluation->first_curve = add_tasks(evaluation, measure_curve, 2);
+        evaluation->first_frame = add_tasks(evaluation, measure_frame, 2 * evaluation->frames - 1);
+    }
+    evaluation->first_class = add_tasks(evaluation, measure_class, PER_CLASS * classes);
+    return run_tasks(evaluation, detail);
+}
+
+enum dn_status evaluation_run(struct evaluation *evaluation, const char **detail) {
+    const struct dn_spec *spec = dn_model_spec(evaluation->loaded.model);
+    const int steps = evaluation->request.steps;
+    enum dn_status status = DN_OK;
+    *detail = "";
+    for (int which = 0; which < 2 && status == DN_OK; which++) {
+        status = dn_data_fresh(spec, &evaluation->data, which, evaluation->request.seed,
+                               (size_t)evaluation->request.n, &evaluation->fresh[which],
+                               &evaluation->error);
+        *detail = evaluation->error.text;
+    }
+    if (status != DN_OK)
+        return status;
+    evaluation->request.n = (int)evaluation->fresh[0].n;
+    evaluation->has_curve = dn_spec_has_distance(spec);
+    if (evaluation->has_curve)
+        evaluation->frames = steps + 1 < MOST_FRAMES ? steps + 1 : MOST_FRAMES;
+    if (!make_ranges(evaluation))
+        return DN_NO_MEMORY;
+    status = sample_all(evaluation, detail);
+    if (status == DN_OK)
+        status = measure_all(evaluation, detail);
+    return status;
+}
+
+void evaluation_clear(struct evaluation *evaluation) {
+    free(evaluation->memory);
+    dn_data_clear(&evaluation->data);
+    for (int which = 0; which < 2; which++)
+        dn_data_clear(&evaluation->fresh[which]);
+    loaded_model_clear(&evaluation->loaded);
+}

@@ -1,0 +1,309 @@
+/* /v1/datasets/{id}/forward and /optimal: two ways between a data set and noise that need no model.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/answer.h"
+#include "api/caching.h"
+#include "api/datasets.h"
+#include "api/handlers.h"
+#include "api/openapi.h"
+
+enum {
+    PROCESS_DEFAULT = 1000,          /* points */
+    OPTIMAL_FRAMES = 41,             /* of straight lines, if not given */
+    PROCESS_MOST_VALUES = 8000000,   /* in an answer */
+    OPTIMAL_MOST_PAIRS = 1000000000, /* of points and those of an upload */
+};
+
+struct process {
+    int n, frames;
+    uint64_t seed;
+    bool is_optimal;
+    struct dn_diffusion_spec diffusion; /* of forward */
+    const struct format *format;
+    struct look look;
+    int which; /* index into which_names */
+
+    int pattern; /* or -1: an upload */
+    struct dataset_points set;
+    struct dn_points uploaded; /* its points */
+    int dim;
+    int *timesteps;  /* [frames] */
+    float *memory;   /* x, then x0 */
+    int32_t *labels; /* [n] of an upload with labels */
+};
+
+static const char *const which_names[] = {"x", "x0", NULL};
+
+#define AT(member) offsetof(struct process, member)
+#define COMMON_ROWS                                                                                \
+    {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL, "Points."},                        \
+        {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL, "Of the points and of the noise."},      \
+        {"",         "frames", FIELD_INTEGER,                                                      \
+         AT(frames), 2,        DN_MAX_TIMESTEPS + 1,                                               \
+         0,          NULL,     "Frames, evenly spaced, with the first and the last."},             \
+        {"",        "which",     FIELD_CHOICE,                                                     \
+         AT(which), 0,           0,                                                                \
+         0,         which_names, "The array that a format for one array (npy, txt) holds."},       \
+        LOOK_SIZE_ROW(AT(look)), LOOK_THEME_ROW(AT(look)), LOOK_FPS_ROW(AT(look))
+
+static const struct field forward_rows[] = {
+    COMMON_ROWS,
+    {"", "timesteps", FIELD_INTEGER, AT(diffusion.timesteps), 1, DN_MAX_TIMESTEPS, 0, NULL,
+     "Number of diffusion steps T."},
+    {"", "schedule", FIELD_CHOICE, AT(diffusion.beta_schedule), 0, 0, 0, dn_beta_schedule_names,
+     "How the noise per step grows."},
+    {"", "beta_start", FIELD_NUMBER, AT(diffusion.beta_start), 1e-9, 0.5, 0, NULL,
+     "First beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T."},
+    {"", "beta_end", FIELD_NUMBER, AT(diffusion.beta_end), 1e-9, 0.999, 0, NULL,
+     "Last beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T."},
+    {"", "zero_terminal_snr", FIELD_BOOLEAN, AT(diffusion.zero_terminal_snr), 0, 0, 0, NULL,
+     "Rescale the schedule so that nothing of the data is left at T."},
+};
+static const struct field optimal_rows[] = {COMMON_ROWS};
+const struct field_set forward_fields = {forward_rows, sizeof forward_rows / sizeof *forward_rows};
+const struct field_set optimal_fields = {optimal_rows, sizeof optimal_rows / sizeof *optimal_rows};
+
+/* ------------------------------------------------------------------ the request */
+
+/* What the data set has to do with it. */
+static bool fits_data(struct http_exchange *exchange, struct process *process) {
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    const char *id = exchange->request.ids[0];
+    if (process->pattern < 0 && !dataset_load(exchange, id, &process->set))
+        return false;
+    const struct dataset *row = &process->set.row;
+    process->dim = process->pattern < 0 ? row->dim : 2;
+    if (process->pattern < 0)
+        process->uploaded = (struct dn_points){row->points, (size_t)row->n, row->dim};
+    if (process->pattern < 0 && !process->is_optimal && process->n > row->n)
+        process->n = (int)row->n;
+    const int64_t per_point = (int64_t)(2 * process->frames - 1) * process->dim;
+    const int64_t values = process->n * per_point;
+    if (values > PROCESS_MOST_VALUES)
+        problem_add(&wrong, "/n",
+                    "%d points in %d frames would make an answer of %lld numbers; at most %d are "
+                    "given, which is n = %lld here, or fewer frames",
+                    process->n, process->frames, (long long)values, PROCESS_MOST_VALUES,
+                    (long long)(PROCESS_MOST_VALUES / per_point));
+    else if (process->is_optimal && process->n * row->n > OPTIMAL_MOST_PAIRS)
+        problem_add(&wrong, "/n", "must be at most %lld for an upload of %lld points",
+                    (long long)(OPTIMAL_MOST_PAIRS / row->n), (long long)row->n);
+    if (wrong.count > 0)
+        problem_send(exchange, &wrong);
+    else if (process->is_optimal && process->pattern >= 0 &&
+             !dn_pattern_has_distance((enum dn_pattern)process->pattern))
+        problem(exchange, 422, "no_shape",
+                "this data set has no exact shape, so no closest point on it");
+    else
+        return format_fits(exchange, process->format, &process->look, process->frames);
+    return false;
+}
+
+/* ------------------------------------------------------------------ computing */
+
+/* n points of an upload, chosen by the seed, and their labels. */
+static enum dn_status choose_uploaded(struct process *process, float *points) {
+    const struct dataset *row = &process->set.row;
+    const size_t dim = (size_t)row->dim;
+    int32_t *order = malloc((size_t)row->n * sizeof *order);
+    int32_t *labels = malloc((size_t)process->n * sizeof *labels);
+    process->labels = labels;
+    if (!order || !labels) {
+        free(order);
+        return DN_NO_MEMORY;
+    }
+    dn_shuffle(process->seed, (int)row->n, order);
+    for (size_t i = 0; i < (size_t)process->n; i++) {
+        const size_t from = (size_t)order[i];
+        memcpy(points + i * dim, row->points + from * dim, dim * sizeof *points);
+        labels[i] = row->labels ? row->labels[from] : 0;
+    }
+    free(order);
+    return DN_OK;
+}
+
+/* The points of the data set become x0, of which all frames are the same. */
+static enum dn_status go_forward(struct http_exchange *exchange, struct process *process, float *x,
+                                 float *x0, struct dn_error *error) {
+    const size_t n = (size_t)process->n;
+    enum dn_status status = DN_OK;
+    if (process->pattern >= 0)
+        dn_pattern_draw((enum dn_pattern)process->pattern, process->seed, 0, n, x0);
+    else
+        status = choose_uploaded(process, x0);
+    if (status == DN_OK)
+        status = dn_forward(&process->diffusion, &(struct dn_points){x0, n, process->dim},
+                            process->pattern < 0 ? &process->uploaded : NULL, process->seed,
+                            process->frames, x, &exchange->stopping, error);
+    return status;
+}
+
+/* The closest points of the data set become x0. */
+static enum dn_status go_straight(struct http_exchange *exchange, struct process *process, float *x,
+                                  float *x0, struct dn_error *error) {
+    const size_t n = (size_t)process->n;
+    const bool uploaded = process->pattern < 0;
+    enum dn_status status = DN_OK;
+    dn_noise(process->seed, n, process->dim, uploaded ? &process->uploaded : NULL, x);
+    if (uploaded)
+        status = dn_nearest(&(struct dn_points){x, n, process->dim}, &process->uploaded, NULL, x0,
+                            &exchange->stopping, error);
+    else
+        dn_pattern_distances((enum dn_pattern)process->pattern, x, n, NULL, x0);
+    if (status == DN_OK)
+        dn_straight_lines(x, x0, n * (size_t)process->dim, process->frames, x);
+    return status;
+}
+
+static enum dn_status compute(struct http_exchange *exchange, struct process *process,
+                              struct answer *answer) {
+    const size_t frame = (size_t)process->n * (size_t)process->dim;
+    const size_t frames = (size_t)process->frames;
+    process->memory = malloc(frame * (2 * frames - 1) * sizeof *process->memory);
+    if (!process->memory)
+        return DN_NO_MEMORY;
+    float *x = process->memory, *x0 = x + frame * frames;
+    enum dn_status status = process->is_optimal
+                                ? go_straight(exchange, process, x, x0, &answer->error)
+                                : go_forward(exchange, process, x, x0, &answer->error);
+    for (size_t k = 1; k + 1 < frames; k++)
+        memcpy(x0 + k * frame, x0, frame * sizeof *x0);
+    answer->x = x;
+    answer->x0 = x0;
+    return status;
+}
+
+/* ------------------------------------------------------------------ the answer */
+
+static void write_head(const void *owner, struct json_writer *json) {
+    const struct process *process = owner;
+    json_key(json, "dataset");
+    json_string(json,
+                process->pattern >= 0 ? dn_patterns[process->pattern].name : process->set.row.id);
+    json_key(json, "seed");
+    json_integer(json, (int64_t)process->seed);
+    json_key(json, "schedule");
+    json_string(json, process->is_optimal
+                          ? NULL
+                          : dn_beta_schedule_names[process->diffusion.beta_schedule]);
+    json_key(json, "n");
+    json_integer(json, process->n);
+    json_key(json, "dim");
+    json_integer(json, process->dim);
+}
+
+static void write_tail(const void *owner, struct json_writer *json) {
+    const struct process *process = owner;
+    json_key(json, "labels");
+    if (process->set.row.labels && process->labels) {
+        json_open(json, '[');
+        for (int i = 0; i < process->n; i++)
+            json_integer(json, process->labels[i]);
+        json_close(json, ']');
+    } else {
+        json_null(json);
+    }
+}
+
+static void process_clear(struct answer *answer) {
+    struct process *process = answer->owner;
+    free(process->memory);
+    free(process->labels);
+    dataset_points_clear(&process->set);
+}
+
+static void run(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    struct process *process = exchange->state;
+    struct answer *answer = http_alloc(exchange, sizeof *answer);
+    if (!answer) {
+        problem(exchange, 503, "no_memory", "out of memory");
+        return;
+    }
+    *answer = (struct answer){.clear = process_clear, .owner = process};
+    if (!fits_data(exchange, process)) {
+        process_clear(answer);
+        return;
+    }
+    enum dn_status status = compute(exchange, process, answer);
+    if (status != DN_OK) {
+        answer_failure(exchange, status, answer->error.text);
+        process_clear(answer);
+        return;
+    }
+    answer->format = process->format;
+    answer->layout = (struct layout){.n = (size_t)process->n,
+                                     .dim = process->dim,
+                                     .frames = process->frames,
+                                     .timesteps = process->timesteps,
+                                     .which_x0 = process->which == 1,
+                                     .head = write_head,
+                                     .tail = write_tail,
+                                     .owner = process};
+    answer->labels = process->set.row.labels ? process->labels : NULL;
+    answer->look = process->look;
+    answer_send(exchange, answer);
+}
+
+/* How many frames, and the timestep of each: 0 to T on the way to noise, and from however many
+ * steps there are to 0 on the way back. */
+static bool choose_frames(struct http_exchange *exchange, struct process *process) {
+    const int steps = process->diffusion.timesteps;
+    if (process->frames == 0)
+        process->frames = process->format->usual_frames;
+    if (process->is_optimal)
+        process->frames = process->frames ? process->frames : OPTIMAL_FRAMES;
+    else if (process->frames == 0 || process->frames > steps + 1)
+        process->frames = steps + 1;
+    process->timesteps = http_alloc(exchange, (size_t)process->frames * sizeof(int));
+    if (!process->timesteps) {
+        problem(exchange, 503, "no_memory", "out of memory");
+        return false;
+    }
+    for (int k = 0; k < process->frames; k++)
+        process->timesteps[k] = process->is_optimal ? process->frames - 1 - k
+                                                    : dn_frame_step(k, process->frames, steps);
+    return true;
+}
+
+static bool fits_schedule(struct http_exchange *exchange, const struct process *process) {
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    struct dn_error error;
+    if (dn_diffusion_check(&process->diffusion, &error) == DN_OK)
+        return true;
+    problem_add(&wrong, "", "%s", error.text);
+    problem_send(exchange, &wrong);
+    return false;
+}
+
+static enum http_next start(struct http_exchange *exchange, bool is_optimal) {
+    struct process *process = http_alloc(exchange, sizeof *process);
+    if (!process) {
+        problem(exchange, 503, "no_memory", "out of memory");
+        return HTTP_REPLY;
+    }
+    *process = (struct process){.n = PROCESS_DEFAULT,
+                                .is_optimal = is_optimal,
+                                .diffusion = dn_presets[0].spec.diffusion,
+                                .pattern = dataset_pattern(exchange->request.ids[0])};
+    process->diffusion.prediction_type = DN_V; /* goes with every schedule; nothing is predicted */
+    exchange->state = process;
+    if (!(process->format = format_of(exchange)) ||
+        !read_query(exchange, is_optimal ? &optimal_fields : &forward_fields, process) ||
+        (!is_optimal && !fits_schedule(exchange, process)) || !choose_frames(exchange, process))
+        return HTTP_REPLY;
+    tag_answer(exchange, false, "process"); /* an upload never changes */
+    if (process->pattern >= 0 && http_not_modified(exchange))
+        return HTTP_REPLY;
+    return http_on_pool(exchange, run);
+}
+
+enum http_next api_dataset_forward(struct http_exchange *exchange) {
+    return start(exchange, false);
+}
+
+enum http_next api_dataset_optimal(struct http_exchange *exchange) {
+    return start(exchange, true);
+}

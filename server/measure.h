@@ -1,0 +1,19 @@
+/*
+ * measure.h - how good a model is during its training (training.evaluate_every).
+ */
+#ifndef SERVER_MEASURE_H
+#define SERVER_MEASURE_H
+
+#include "server/worker.h"
+
+/* After the trainer has copied what it needs of the data: keeps all of it if models are to be held
+ * against it, and nothing otherwise. */
+enum dn_status measure_prepare(struct training *training, struct dn_error *error);
+
+/* The model in numbers, after an epoch at which the spec wants them, and after the last. Otherwise,
+ * and for what cannot be measured on this data, NAN. The trainer is only looked at. */
+enum dn_status measure_epoch(const struct dn_trainer *trainer, const struct training *training,
+                             int epoch, struct dn_evaluation *result, dn_stop_flag *stop,
+                             struct dn_error *error);
+
+#endif
