@@ -85,8 +85,11 @@ enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *
     data_count(spec, &n, &n_val);
     float *points = floats_new((n + n_val) * dim);
     int32_t *labels = spec->dataset.classes ? calloc(n + n_val, sizeof *labels) : NULL;
-    if (!points || (spec->dataset.classes && !labels))
-        status = error_set(error, DN_NO_MEMORY, "out of memory");
+    if (!points || (spec->dataset.classes && !labels)) {
+        free(points);
+        free(labels);
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    }
     for (int k = 0; k < spec->dataset.source_count && status == DN_OK; k++) {
         struct deal deal = {.spec = spec,
                             .k = k,
