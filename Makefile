@@ -54,12 +54,13 @@ KERNEL_FLAGS_neon     :=
 ENGINE_SOURCES := $(filter-out engine/kernels_impl.c,$(wildcard engine/*.c))
 SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c))
 API_SOURCES    := $(wildcard api/*.c api/format/*.c)
+EMBEDDED       := schemas components examples
 MIGRATIONS     := $(sort $(wildcard migrations/*.sql))
 
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$B/%.o) $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o)
 SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$B/%.o) $B/migrations.o
 DOCS           := $(addprefix api/docs/page.,html css js)
-API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o) $B/schemas.o $B/docs.o
+API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o) $(EMBEDDED:%=$B/openapi_%.o) $B/docs.o
 LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
@@ -99,12 +100,12 @@ $B/migrations.c: $(MIGRATIONS) server/embed.sh
 $B/migrations.o: $B/migrations.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# The component schemas, embedded as one string.
-$B/schemas.c: api/schemas.json
+# The parts of the description that are data, each embedded as one string.
+$B/openapi_%.c: api/%.json
 	@mkdir -p $(@D)
-	{ echo 'extern const char openapi_schemas[];'; echo 'const char openapi_schemas[] ='; \
+	{ echo 'extern const char openapi_$*[];'; echo 'const char openapi_$*[] ='; \
 	  sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^ */"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
-$B/schemas.o: $B/schemas.c
+$B/openapi_%.o: $B/openapi_%.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # The reference page, embedded as it is: docs_html, docs_css and docs_js, with their ends.

@@ -20,7 +20,7 @@ static const char host[] = "127.0.0.1";
 enum { REQUEST_SECONDS = 60, POLL_MS = 100, MOST_VALUES = 1 << 20, SAMPLES = 1000 };
 
 struct demo {
-    char directory[64]; /* of the temporary database */
+    char directory[256]; /* of the temporary database */
     pid_t server;
     int port;
     char job[64]; /* the job's id */
@@ -29,7 +29,7 @@ struct demo {
 /* ------------------------------------------------------------------ the server */
 
 static void run_server(const struct demo *demo, int output) {
-    char database[96];
+    char database[288];
     snprintf(database, sizeof database, "%s/demo.db", demo->directory);
     dup2(output, STDOUT_FILENO);
     execl("/proc/self/exe", "denoised", "serve", "--host", host, "--port", "0", "--database",
@@ -39,8 +39,10 @@ static void run_server(const struct demo *demo, int output) {
 
 static bool start_server(struct demo *demo) {
     int ends[2];
-    snprintf(demo->directory, sizeof demo->directory, "/tmp/denoised-demo-XXXXXX");
-    if (!mkdtemp(demo->directory) || pipe(ends) != 0)
+    const char *parent = getenv("TMPDIR");
+    int length = snprintf(demo->directory, sizeof demo->directory, "%s/denoised-demo-XXXXXX",
+                          parent && parent[0] ? parent : "/tmp");
+    if (length >= (int)sizeof demo->directory || !mkdtemp(demo->directory) || pipe(ends) != 0)
         return false;
     demo->server = fork();
     if (demo->server == 0) {
@@ -64,7 +66,7 @@ static void stop_server(struct demo *demo) {
             ;
     }
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char path[128];
+        char path[288];
         snprintf(path, sizeof path, "%s/%s", demo->directory, files[i]);
         unlink(path);
     }

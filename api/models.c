@@ -35,7 +35,10 @@ bool load_model(struct http_exchange *exchange, struct loaded_model *loaded) {
     enum dn_status loading =
         dn_model_load(loaded->row.bytes, loaded->row.byte_count, &loaded->model, &error);
     if (loading != DN_OK) {
-        problem(exchange, loading == DN_NO_MEMORY ? 503 : 500, "model_unreadable", error.text);
+        if (loading == DN_NO_MEMORY)
+            problem(exchange, 503, "no_memory", "not enough memory for this model");
+        else
+            problem(exchange, 500, "model_unreadable", error.text);
         model_clear(&loaded->row);
     }
     return loading == DN_OK;

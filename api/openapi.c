@@ -3,328 +3,328 @@
 #include "api/openapi.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
 #include "api/format/formats.h"
 #include "api/handlers.h"
 #include "api/spec.h"
-#include "server/router.h"
+#include "server/auth.h"
 #include "server/version.h"
+
+/* The writer, and the examples by operationId: NULL if they could not be read. */
+struct document {
+    struct json_writer *json;
+    cJSON *examples;
+};
+
+static const struct {
+    const char *name, *doc;
+} tags[] = {
+    {"jobs", "Trainings: queue them, follow them, stop them, train on."},
+    {"models", "What trainings make: points and whole trajectories from noise to data."},
+    {"datasets", "The points that models are trained on."},
+    {"events", "Live streams of what happens to jobs."},
+    {"operations", "The process itself: health, numbers, version, and this description."},
+};
+
+/* What stands in the other media types. Text is a string; the rest is bytes. */
+static const struct {
+    const char *type;
+    bool text;
+    const char *doc;
+} media[] = {
+    {"text/csv", true, "A header line, then a line per row; RFC 4180."},
+    {"application/x-ndjson", true, "A JSON object per line."},
+    {"application/octet-stream", false,
+     "Bytes: a NumPy array (.npy, float32, C order) or a model."},
+    {"image/svg+xml", true, "A drawing."},
+    {"image/png", false, "A picture."},
+    {"image/gif", false, "An animation."},
+    {"text/plain", true, "A drawing in Braille characters, for terminals."},
+    {"text/plain; version=0.0.4; charset=utf-8", true, "The text format of Prometheus."},
+    {"text/event-stream", true, "Server-sent events, as the HTML standard defines them."},
+    {"text/html; charset=utf-8", true, "A page."},
+    {"text/css; charset=utf-8", true, "A style sheet."},
+    {"text/javascript; charset=utf-8", true, "A script."},
+};
+
+/* ------------------------------------------------------------------ small parts */
 
 static void member(struct json_writer *json, const char *key, const char *text) {
     json_key(json, key);
     json_string(json, text);
 }
 
-static void reference(struct json_writer *json, const char *schema) {
-    char path[96] = "#/components/schemas/";
-    strncat(path, schema, sizeof path - strlen(path) - 1);
+static void open_member(struct json_writer *json, const char *key, char bracket) {
+    json_key(json, key);
+    json_open(json, bracket);
+}
+
+/* {"$ref": "#/components/<kind>/<name>"}; name of length bytes. */
+static void reference(struct json_writer *json, const char *kind, const char *name, size_t length) {
+    char path[128];
+    snprintf(path, sizeof path, "#/components/%s/%.*s", kind, (int)length, name);
     json_open(json, '{');
     member(json, "$ref", path);
     json_close(json, '}');
 }
 
-/* ------------------------------------------------------------------ fields as JSON Schema */
-
-static void write_group_schema(const struct field_set *set, const char *group,
-                               struct json_writer *json);
-
-static void write_choices(const struct field *field, struct json_writer *json) {
-    json_key(json, "enum");
-    json_open(json, '[');
-    for (int i = 0; field->choices[i]; i++)
-        json_string(json, field->choices[i]);
-    json_close(json, ']');
+/* A member that is a tree of cJSON; nothing for NULL. */
+static void tree_member(struct json_writer *json, const char *key, const cJSON *tree) {
+    char *text = tree ? cJSON_PrintUnformatted(tree) : NULL;
+    if (text) {
+        json_key(json, key);
+        json_raw(json, text);
+    } else if (tree) {
+        buffer_fail(json->out);
+    }
+    cJSON_free(text);
 }
 
-static void write_number_limits(const struct field *field, struct json_writer *json) {
-    json_key(json, field->flags & FIELD_OPEN_MIN ? "exclusiveMinimum" : "minimum");
-    json_double(json, field->min);
-    json_key(json, "maximum");
-    json_double(json, field->type == FIELD_SEED ? 9007199254740991 : field->max);
-    if (field->flags & FIELD_EVEN) {
-        json_key(json, "multipleOf");
-        json_integer(json, 2);
-    }
+static const cJSON *example_of(const struct document *document, const struct operation *operation,
+                               const char *part, const char *key) {
+    const cJSON *all = cJSON_GetObjectItemCaseSensitive(document->examples, operation->id);
+    return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(all, part), key);
 }
 
-/* The forms of one data set: its name, an object with the rows of the group "dataset", or one
- * with the id of an upload. */
-static void write_source_schemas(const struct field_set *set, struct json_writer *json) {
-    for (size_t i = 0; i < set->count; i++) {
-        const struct field *row = &set->rows[i];
-        if (strcmp(row->group, "dataset") != 0 || row->type != FIELD_CHOICE)
-            continue;
-        json_open(json, '{');
-        write_choices(row, json);
-        json_close(json, '}');
-    }
-    json_open(json, '{');
-    write_group_schema(set, "dataset", json);
-    json_close(json, '}');
-    json_open(json, '{');
-    write_group_schema(&upload_source_fields, "", json);
-    json_key(json, "required");
-    json_raw(json, "[\"id\"]");
+/* The content of one media type that is not JSON. */
+static void write_media_schema(struct json_writer *json, const char *type) {
+    open_member(json, "schema", '{');
+    for (size_t i = 0; i < sizeof media / sizeof *media; i++)
+        if (strcmp(media[i].type, type) == 0) {
+            if (media[i].text)
+                member(json, "type", "string");
+            member(json, "description", media[i].doc);
+        }
     json_close(json, '}');
 }
 
-/* What the owner of a FIELD_OTHER reads, by name. */
-static void write_other(const struct field_set *set, const struct field *field,
-                        struct json_writer *json) {
-    if (strcmp(field->name, "dataset") == 0) {
-        json_key(json, "anyOf");
-        json_open(json, '[');
-        write_source_schemas(set, json);
-        json_open(json, '{');
-        member(json, "type", "array");
-        json_key(json, "minItems");
-        json_integer(json, 1);
-        json_key(json, "maxItems");
-        json_integer(json, DN_MAX_CLASSES);
-        json_key(json, "items");
-        json_open(json, '{');
-        json_key(json, "anyOf");
-        json_open(json, '[');
-        write_source_schemas(set, json);
-        json_close(json, ']');
-        json_close(json, '}');
-        json_close(json, '}');
-        json_close(json, ']');
-    } else if (strcmp(field->name, "classes") == 0) {
-        json_key(json, "type");
-        json_raw(json, "[\"array\",\"null\"],\"items\":{\"type\":\"string\"}");
-    } else { /* noise */
-        json_key(json, "type");
-        json_string(json, "array");
-        json_key(json, "items");
-        json_raw(json, "{\"type\":\"array\",\"items\":{\"type\":\"number\"}}");
+/* Calls write for each of the space-separated words. */
+static void for_words(struct json_writer *json, const char *words,
+                      void (*write)(struct json_writer *json, const char *word, size_t length)) {
+    for (; words && *words; words += strspn(words, " ")) {
+        const size_t length = strcspn(words, " ");
+        write(json, words, length);
+        words += length;
     }
 }
 
-/* The members of one field's schema. */
-static void write_field_schema(const struct field_set *set, const struct field *field,
-                               struct json_writer *json) {
-    static const char *const types[] = {
-        [FIELD_INTEGER] = "integer", [FIELD_SEED] = "integer",  [FIELD_NUMBER] = "number",
-        [FIELD_BOOLEAN] = "boolean", [FIELD_CHOICE] = "string", [FIELD_TEXT] = "string",
-        [FIELD_TEXTS] = "array",     [FIELD_GROUP] = "object",  [FIELD_OTHER] = NULL,
-    };
-    member(json, "description", field->doc);
-    if (field->type == FIELD_GROUP) {
-        write_group_schema(set, field->name, json);
-        return;
-    }
-    if (types[field->type])
-        member(json, "type", types[field->type]);
-    if (field->type == FIELD_INTEGER || field->type == FIELD_SEED || field->type == FIELD_NUMBER)
-        write_number_limits(field, json);
-    if (field->type == FIELD_TEXTS)
-        json_raw(json, "\"items\":{\"type\":\"string\"}");
-    if (field->type == FIELD_TEXT) {
-        json_key(json, "maxLength");
-        json_integer(json, (int64_t)field->max);
-    }
-    if (field->type == FIELD_CHOICE)
-        write_choices(field, json);
-    if (field->type == FIELD_OTHER)
-        write_other(set, field, json);
+/* ------------------------------------------------------------------ what is sent */
+
+static void write_header_parameter(struct json_writer *json, const char *name, size_t length) {
+    reference(json, "parameters", name, length);
 }
 
-/* "type": "object" and its properties; within an open object. */
-static void write_group_schema(const struct field_set *set, const char *group,
-                               struct json_writer *json) {
-    member(json, "type", "object");
-    json_key(json, "additionalProperties");
-    json_bool(json, false);
-    json_key(json, "properties");
-    json_open(json, '{');
-    for (size_t i = 0; i < set->count; i++) {
-        if (strcmp(set->rows[i].group, group) != 0)
-            continue;
-        json_key(json, set->rows[i].name);
-        json_open(json, '{');
-        write_field_schema(set, &set->rows[i], json);
-        json_close(json, '}');
-    }
-    json_close(json, '}');
+/* The parameter for the {id}: each collection has ids of its own kind. */
+static void write_id(struct json_writer *json, const char *path) {
+    static const struct {
+        const char *prefix, *parameter;
+    } kinds[] = {
+        {"/v1/jobs/", "JobId"}, {"/v1/models/", "ModelId"}, {"/v1/datasets/", "DatasetId"}};
+    for (size_t i = 0; strstr(path, "{id}") && i < sizeof kinds / sizeof *kinds; i++)
+        if (strncmp(path, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
+            reference(json, "parameters", kinds[i].parameter, strlen(kinds[i].parameter));
 }
 
-/* ------------------------------------------------------------------ one operation */
-
-static void write_parameter(struct json_writer *json, const char *in, const char *name,
-                            const char *doc) {
-    json_open(json, '{');
-    member(json, "name", name);
-    member(json, "in", in);
-    json_key(json, "required");
-    json_bool(json, strcmp(in, "path") == 0);
-    member(json, "description", doc);
-    json_key(json, "schema");
-    json_open(json, '{');
-}
-
-static void close_parameter(struct json_writer *json) {
-    json_close(json, '}');
-    json_close(json, '}');
-}
-
-static void write_parameters(const struct http_route *route, const struct operation *operation,
-                             struct json_writer *json) {
-    json_key(json, "parameters");
-    json_open(json, '[');
-    if (strstr(route->path, "{id}")) {
-        write_parameter(json, "path", "id",
-                        strstr(route->path, "datasets")
-                            ? "The name of a built-in data set, or the id of an upload."
-                            : "An id, or `latest`.");
-        member(json, "type", "string");
-        close_parameter(json);
-    }
+static void write_parameters(const struct document *document, const struct http_route *route,
+                             const struct operation *operation) {
+    struct json_writer *json = document->json;
+    open_member(json, "parameters", '[');
+    write_id(json, route->path);
     for (size_t i = 0; operation->query && i < operation->query->count; i++) {
         const struct field *field = &operation->query->rows[i];
         if (field->type == FIELD_OTHER)
             continue; /* in a JSON body only */
-        write_parameter(json, "query", field->name, field->doc);
-        write_field_schema(operation->query, field, json);
-        close_parameter(json);
+        json_open(json, '{');
+        member(json, "name", field->name);
+        member(json, "in", "query");
+        json_key(json, "required");
+        json_bool(json, false);
+        member(json, "description", field->doc);
+        tree_member(json, "example", example_of(document, operation, "query", field->name));
+        open_member(json, "schema", '{');
+        openapi_field(operation->query, field, json);
+        json_close(json, '}');
+        json_close(json, '}');
     }
-    if (strcmp(operation->id, "createJob") == 0) {
-        write_parameter(json, "header", "Idempotency-Key",
-                        "The same key with the same job gives the same job again, with 200 and "
-                        "Idempotency-Replayed: true.");
-        member(json, "type", "string");
-        close_parameter(json);
-        write_parameter(json, "header", "Prefer",
-                        "wait=N: answer when the job is over, or after N seconds (at most 60).");
-        member(json, "type", "string");
-        close_parameter(json);
-    }
-    if (strstr(operation->id, "Events")) {
-        write_parameter(json, "header", "Last-Event-ID",
-                        "As `after`; what an EventSource sends when it connects again.");
-        member(json, "type", "integer");
-        close_parameter(json);
-    }
+    for_words(json, operation->takes, write_header_parameter);
     json_close(json, ']');
 }
 
-/* The content of an answer: JSON by its schema, and the other formats of the route. */
-static void write_content(const struct http_route *route, const char *schema,
-                          struct json_writer *json) {
-    json_key(json, "content");
-    json_open(json, '{');
-    json_key(json, "application/json");
-    json_open(json, '{');
-    json_key(json, "schema");
-    reference(json, schema);
+static void write_body(const struct document *document, const struct http_route *route,
+                       const struct operation *operation) {
+    struct json_writer *json = document->json;
+    if (!route->content_types)
+        return;
+    open_member(json, "requestBody", '{');
+    open_member(json, "content", '{');
+    for (const char *word = route->content_types; *word; word += strspn(word, " ")) {
+        char type[64];
+        const size_t length = strcspn(word, " ");
+        snprintf(type, sizeof type, "%.*s", (int)length, word);
+        word += length;
+        open_member(json, type, '{');
+        if (operation->body && strcmp(type, "application/json") == 0) {
+            json_key(json, "schema");
+            reference(json, "schemas", operation->body, strlen(operation->body));
+        } else {
+            write_media_schema(json, type);
+        }
+        tree_member(json, "examples", example_of(document, operation, "requests", type));
+        json_close(json, '}');
+    }
     json_close(json, '}');
+    json_close(json, '}');
+}
+
+/* ------------------------------------------------------------------ what comes back */
+
+static void write_header(struct json_writer *json, const char *name, size_t length) {
+    char key[64];
+    snprintf(key, sizeof key, "%.*s", (int)length, name);
+    json_key(json, key);
+    reference(json, "headers", name, length);
+}
+
+static void write_headers(struct json_writer *json, const char *more) {
+    open_member(json, "headers", '{');
+    for_words(json, "X-Request-Id Server-Timing Cache-Control", write_header);
+    for_words(json, more, write_header);
+    json_close(json, '}');
+}
+
+/* The content of an answer: JSON by its schema, and the other formats of the route. */
+static void write_content(const struct document *document, const struct http_route *route,
+                          const struct outcome *outcome) {
+    const struct operation *operation = route->description;
+    struct json_writer *json = document->json;
+    char status[8];
+    snprintf(status, sizeof status, "%d", outcome->status);
+    open_member(json, "content", '{');
+    if (outcome->answer) {
+        open_member(json, "application/json", '{');
+        json_key(json, "schema");
+        reference(json, "schemas", outcome->answer, strlen(outcome->answer));
+        tree_member(json, "example", example_of(document, operation, "answers", status));
+        json_close(json, '}');
+    } else {
+        open_member(json, operation->media, '{');
+        write_media_schema(json, operation->media);
+        json_close(json, '}');
+    }
     for (const char *word = route->formats; word && *word; word += strspn(word, " ")) {
-        size_t length = strcspn(word, " ");
+        const size_t length = strcspn(word, " ");
         const struct format *format = format_named(word, length);
         word += length;
         if (!format || format_is_json(format))
             continue;
-        json_key(json, format->media_type);
-        json_open(json, '{');
+        open_member(json, format->media_type, '{');
+        write_media_schema(json, format->media_type);
         json_close(json, '}');
     }
     json_close(json, '}');
 }
 
-/* What is not JSON and has no choice of formats. */
-static const char *fixed_type_of(const struct http_route *route) {
-    static const struct {
-        http_handler handler;
-        const char *type;
-    } types[] = {
-        {api_metrics, "text/plain; version=0.0.4; charset=utf-8"},
-        {api_docs, "text/html; charset=utf-8"},
-        {api_docs_style, "text/css; charset=utf-8"},
-        {api_docs_script, "text/javascript; charset=utf-8"},
-    };
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (types[i].handler == route->handler)
-            return types[i].type;
+static void write_outcome(const struct document *document, const struct http_route *route,
+                          const struct outcome *outcome, bool has_content) {
+    char status[8];
+    snprintf(status, sizeof status, "%d", outcome->status);
+    open_member(document->json, status, '{');
+    member(document->json, "description", outcome->doc);
+    write_headers(document->json, outcome->headers);
+    if (has_content)
+        write_content(document, route, outcome);
+    json_close(document->json, '}');
+}
+
+static const char *doc_of(int status) {
+    switch (status) {
+    case 201: return "Made; Location says where it is.";
+    case 202: return "Accepted; the work goes on in the background.";
+    case 204: return "Done; there is nothing to say.";
+    default: return "The answer.";
+    }
+}
+
+/* What operation.errors says about a status: the words after it, up to a comma or the end. NULL if
+ * it does not name the status. */
+static const char *words_about(const char *errors, int status, size_t *length) {
+    while (errors && *errors) {
+        const size_t whole = strcspn(errors, ",");
+        char *words;
+        if (strtol(errors, &words, 10) == status) {
+            words += strspn(words, " ");
+            *length = (size_t)(errors + whole - words);
+            *length -= *length > 0 && words[*length - 1] == '.';
+            return words;
+        }
+        errors += whole;
+        errors += strspn(errors, ", ");
+    }
     return NULL;
 }
 
-static void write_fixed_type(const char *type, struct json_writer *json) {
-    json_key(json, "content");
-    json_open(json, '{');
-    json_key(json, type);
-    json_raw(json, "{}");
-    json_close(json, '}');
+/* Whether the shape of a route alone makes the status possible. */
+static bool is_implied(const struct http_route *route, int status) {
+    const struct operation *operation = route->description;
+    switch (status) {
+    case 400: /* a request that cannot be read */
+    case 422: /* at least: a query parameter that is unknown */
+    case 503: return true;
+    case 401: /* a server with API keys */
+    case 403:
+    case 429: return http_scope(route) > AUTH_NONE;
+    case 404: return strstr(route->path, "{id}") != NULL;
+    case 413:
+    case 415: return route->max_body > 0;
+    case 416: return operation->takes && strstr(operation->takes, "Range");
+    default: return false;
+    }
 }
 
-static void write_answer(const struct http_route *route, const char *status, const char *doc,
-                         const char *schema, struct json_writer *json) {
-    json_key(json, status);
-    json_open(json, '{');
-    member(json, "description", doc);
-    if (schema)
-        write_content(route, schema, json);
-    else if (fixed_type_of(route))
-        write_fixed_type(fixed_type_of(route), json);
-    json_close(json, '}');
-}
-
-static void write_answers(const struct http_route *route, const struct operation *operation,
-                          struct json_writer *json) {
-    char status[8];
-    json_key(json, "responses");
-    json_open(json, '{');
-    snprintf(status, sizeof status, "%d", operation->status);
-    write_answer(route, status, operation->status == 204 ? "Done." : "The answer.",
-                 operation->answer, json);
-    if (strcmp(operation->id, "createJob") == 0)
-        write_answer(route, "200", "A replayed job, or what was only validated.", "JobOrValidation",
-                     json);
-    if (strstr(operation->id, "Events"))
-        write_answer(route, "204", "All is over and told; nothing will follow.", NULL, json);
-    if (strcmp(operation->id, "getIndex") == 0)
-        write_answer(route, "302", "For a browser: the way to the page /docs.", NULL, json);
-    if (router_has_word("getHistory getSamples getTrajectories getDataset getPoints", operation->id,
-                        strlen(operation->id))) {
-        write_answer(route, "206", "The part of it that Range asks for.", operation->answer, json);
-        write_answer(route, "304", "Not changed since the entity tag in If-None-Match.", NULL,
-                     json);
+static void write_errors(struct json_writer *json, const struct http_route *route) {
+    const struct operation *operation = route->description;
+    for (size_t i = 0; i < problem_status_count; i++) {
+        const struct problem_status *row = &problem_statuses[i];
+        size_t length = 0;
+        const char *words = words_about(operation->errors, row->status, &length);
+        char text[128];
+        if (!row->component || !(words || is_implied(route, row->status)))
+            continue;
+        snprintf(text, sizeof text, "%d", row->status);
+        open_member(json, text, '{');
+        snprintf(text, sizeof text, "#/components/responses/%s", row->component);
+        member(json, "$ref", text);
+        if (length > 0) {
+            snprintf(text, sizeof text, "%s: %.*s.", row->title, (int)length, words);
+            member(json, "description", text);
+        }
+        json_close(json, '}');
     }
     json_key(json, "default");
-    json_open(json, '{');
-    member(json, "description", operation->errors);
-    json_key(json, "content");
-    json_open(json, '{');
-    json_key(json, "application/problem+json");
-    json_open(json, '{');
-    json_key(json, "schema");
-    reference(json, "Problem");
-    json_close(json, '}');
-    json_close(json, '}');
-    json_close(json, '}');
-    json_close(json, '}');
+    reference(json, "responses", "Problem", strlen("Problem"));
 }
 
-/* A body to begin with, for /docs. */
-static void write_example(const struct operation *operation, struct json_writer *json) {
-    static const struct {
-        const char *operation, *json;
-    } examples[] = {
-        {"createJob", "{\"dataset\":\"spiral\",\"preset\":\"sinai2022\",\"seed\":1}"},
-        {"resumeJob", "{\"epochs\":200}"},
-        {"postSamples", "{\"n\":500,\"seed\":1}"},
-        {"postTrajectories", "{\"n\":100,\"frames\":20}"},
-    };
-    for (size_t i = 0; i < sizeof examples / sizeof *examples; i++)
-        if (strcmp(examples[i].operation, operation->id) == 0) {
-            json_key(json, "example");
-            json_raw(json, examples[i].json);
-        }
+static void write_answers(const struct document *document, const struct http_route *route) {
+    const struct operation *operation = route->description;
+    const struct outcome first = {operation->status, doc_of(operation->status), operation->answer,
+                                  operation->headers};
+    open_member(document->json, "responses", '{');
+    write_outcome(document, route, &first, operation->answer || operation->media);
+    for (const struct outcome *row = operation->other; row && row->status; row++) {
+        struct outcome more = *row;
+        if (more.answer && strcmp(more.answer, SAME) == 0)
+            more.answer = operation->answer;
+        write_outcome(document, route, &more, more.answer != NULL);
+    }
+    write_errors(document->json, route);
+    json_close(document->json, '}');
 }
 
 /* A server without keys asks for none, so a key is always optional here. */
-static void write_security(const struct http_route *route, struct json_writer *json) {
+static void write_security(struct json_writer *json, const struct http_route *route) {
     const enum auth_scope scope = http_scope(route);
     json_key(json, "security");
     json_raw(json, scope == AUTH_NONE ? "[]" : "[{},{\"bearerAuth\":[]}]");
@@ -332,75 +332,55 @@ static void write_security(const struct http_route *route, struct json_writer *j
         member(json, "x-scope", auth_scope_names[scope]);
 }
 
-/* One media type that a body may have: the first of the list, which it passes. */
-static const char *write_body(const char *types, const struct operation *operation,
-                              struct json_writer *json) {
-    char type[64];
-    const size_t length = strcspn(types, " ");
-    snprintf(type, sizeof type, "%.*s", (int)length, types);
-    json_key(json, type);
-    json_open(json, '{');
-    if (strcmp(type, "application/json") == 0) {
-        json_key(json, "schema");
-        reference(json, operation->body);
-        write_example(operation, json);
-    }
-    json_close(json, '}');
-    return types + length;
-}
-
-static void write_operation(const struct http_route *route, struct json_writer *json) {
+static void write_operation(const struct document *document, const struct http_route *route) {
+    struct json_writer *json = document->json;
     const struct operation *operation = route->description;
     char method[8] = "";
     for (int i = 0; route->method[i]; i++)
         method[i] = (char)(route->method[i] | 0x20);
-    json_key(json, method);
-    json_open(json, '{');
+    open_member(json, method, '{');
     member(json, "operationId", operation->id);
-    json_key(json, "tags");
-    json_open(json, '[');
+    open_member(json, "tags", '[');
     json_string(json, operation->tag);
     json_close(json, ']');
     member(json, "summary", route->summary);
-    write_security(route, json);
-    write_parameters(route, operation, json);
-    if (operation->body) {
-        json_key(json, "requestBody");
-        json_open(json, '{');
-        json_key(json, "content");
-        json_open(json, '{');
-        for (const char *word = route->content_types; *word; word += strspn(word, " "))
-            word = write_body(word, operation, json);
-        json_close(json, '}');
-        json_close(json, '}');
-    }
-    write_answers(route, operation, json);
+    write_security(json, route);
+    write_parameters(document, route, operation);
+    write_body(document, route, operation);
+    write_answers(document, route);
     json_close(json, '}');
 }
 
 /* ------------------------------------------------------------------ the whole */
 
 /* All methods of a path stand together; the path is written where it comes first. */
-static void write_paths(struct json_writer *json) {
-    json_key(json, "paths");
-    json_open(json, '{');
+static void write_paths(const struct document *document) {
+    struct json_writer *json = document->json;
+    open_member(json, "paths", '{');
     for (size_t i = 0; i < api_route_count; i++) {
         bool seen = false;
         for (size_t j = 0; j < i; j++)
             seen |= strcmp(api_routes[j].path, api_routes[i].path) == 0;
         if (seen)
             continue;
-        json_key(json, api_routes[i].path);
-        json_open(json, '{');
+        open_member(json, api_routes[i].path, '{');
         for (size_t j = i; j < api_route_count; j++)
             if (strcmp(api_routes[j].path, api_routes[i].path) == 0)
-                write_operation(&api_routes[j], json);
+                write_operation(document, &api_routes[j]);
         json_close(json, '}');
     }
     json_close(json, '}');
 }
 
-static void write_components(struct json_writer *json) {
+/* The members of an embedded object, without its braces. */
+static void embed(struct json_writer *json, const char *object) {
+    const char *first = strchr(object, '{') + 1;
+    const char *last = strrchr(object, '}');
+    buffer_append(json->out, ",", 1);
+    buffer_append(json->out, first, (size_t)(last - first));
+}
+
+static void write_schemas(struct json_writer *json) {
     static const struct {
         const char *name;
         const struct field_set *set;
@@ -408,41 +388,50 @@ static void write_components(struct json_writer *json) {
                     {"ResumeRequest", &resume_fields},
                     {"SampleRequest", &sample_fields},
                     {"TrajectoryRequest", &trajectory_fields}};
-    json_key(json, "components");
-    json_open(json, '{');
-    json_key(json, "schemas");
-    json_open(json, '{');
+    open_member(json, "schemas", '{');
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-        json_key(json, requests[i].name);
-        json_open(json, '{');
-        write_group_schema(requests[i].set, "", json);
+        open_member(json, requests[i].name, '{');
+        openapi_group(requests[i].set, "", json);
         json_close(json, '}');
     }
-    /* the members of the embedded object, without its braces */
-    const char *first = strchr(openapi_schemas, '{') + 1;
-    const char *last = strrchr(openapi_schemas, '}');
-    buffer_append(json->out, ",", 1);
-    buffer_append(json->out, first, (size_t)(last - first));
+    problem_write_schema(json);
+    embed(json, openapi_schemas);
     json_close(json, '}');
-    json_key(json, "securitySchemes");
-    json_open(json, '{');
-    json_key(json, "bearerAuth");
-    json_open(json, '{');
-    member(json, "type", "http");
-    member(json, "scheme", "bearer");
-    member(json, "description",
-           "An API key, if the server was started with --api-keys. A key with the scope write may "
-           "do everything, one with the scope read whatever changes nothing; x-scope says what an "
-           "operation needs.");
+}
+
+/* One answer that tells of a problem; status 0 stands for all that are not described by name. */
+static void write_problem_response(struct json_writer *json, const char *component,
+                                   const char *title, const char *headers, int status) {
+    open_member(json, component, '{');
+    member(json, "description", title);
+    write_headers(json, headers);
+    open_member(json, "content", '{');
+    open_member(json, "application/problem+json", '{');
+    json_key(json, "schema");
+    reference(json, "schemas", "Problem", strlen("Problem"));
+    problem_write_examples(json, status);
     json_close(json, '}');
     json_close(json, '}');
     json_close(json, '}');
 }
 
+static void write_components(struct json_writer *json) {
+    open_member(json, "components", '{');
+    write_schemas(json);
+    open_member(json, "responses", '{');
+    for (size_t i = 0; i < problem_status_count; i++)
+        if (problem_statuses[i].component)
+            write_problem_response(json, problem_statuses[i].component, problem_statuses[i].title,
+                                   problem_statuses[i].headers, problem_statuses[i].status);
+    write_problem_response(json, "Problem", "Any other problem.", NULL, 0);
+    json_close(json, '}');
+    embed(json, openapi_components);
+    json_close(json, '}');
+}
+
 /* Every code of an error answer, with what it means: an extension for /docs. */
 static void write_problems(struct json_writer *json) {
-    json_key(json, "x-problems");
-    json_open(json, '[');
+    open_member(json, "x-problems", '[');
     for (size_t i = 0; i < problem_doc_count; i++) {
         json_open(json, '{');
         member(json, "code", problem_docs[i].code);
@@ -453,32 +442,49 @@ static void write_problems(struct json_writer *json) {
     json_close(json, ']');
 }
 
+static void write_info(struct json_writer *json) {
+    open_member(json, "info", '{');
+    member(json, "title", "denoised");
+    member(json, "version", denoised_version);
+    member(json, "summary", "Train and serve denoising diffusion models over HTTP.");
+    member(json, "description",
+           "Every list of formats can be picked from by the suffix of the path (`.csv`) or by the "
+           "Accept header. Unknown fields are refused. The same seed gives the same answer.");
+    open_member(json, "license", '{');
+    member(json, "name", "MIT");
+    member(json, "identifier", "MIT");
+    json_close(json, '}');
+    json_close(json, '}');
+    open_member(json, "servers", '[');
+    json_open(json, '{');
+    member(json, "url", json->base_path && json->base_path[0] ? json->base_path : "/");
+    member(json, "description", "The server that this was read from.");
+    json_close(json, '}');
+    json_close(json, ']');
+    open_member(json, "tags", '[');
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+        json_open(json, '{');
+        member(json, "name", tags[i].name);
+        member(json, "description", tags[i].doc);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
 enum http_next api_openapi(struct http_exchange *exchange) {
     if (!no_query(exchange))
         return HTTP_REPLY;
     struct json_writer json = json_reply(exchange, 200);
+    struct document document = {&json, cJSON_Parse(openapi_examples)};
+    if (!document.examples)
+        buffer_fail(json.out);
     json_open(&json, '{');
     member(&json, "openapi", "3.1.0");
-    json_key(&json, "info");
-    json_open(&json, '{');
-    member(&json, "title", "denoised");
-    member(&json, "version", denoised_version);
-    member(&json, "summary", "Train and serve denoising diffusion models over HTTP.");
-    member(&json, "description",
-           "Every list of formats can be picked from by the suffix of the path (`.csv`) or by the "
-           "Accept header. Unknown fields are refused. The same seed gives the same answer.");
-    json_key(&json, "license");
-    json_raw(&json, "{\"name\":\"MIT\",\"identifier\":\"MIT\"}");
-    json_close(&json, '}');
-    json_key(&json, "servers");
-    json_open(&json, '[');
-    json_open(&json, '{');
-    member(&json, "url", json.base_path[0] ? json.base_path : "/");
-    json_close(&json, '}');
-    json_close(&json, ']');
-    write_paths(&json);
+    write_info(&json);
+    write_paths(&document);
     write_components(&json);
     write_problems(&json);
     json_close(&json, '}');
+    cJSON_Delete(document.examples);
     return HTTP_REPLY;
 }

@@ -1,19 +1,40 @@
 /*
  * openapi.h - what a route looks like to its clients, for the OpenAPI description.
+ *
+ * openapi.c writes the description from the route table, the field tables, the tables of problems,
+ * and the embedded files api/schemas.json (component schemas), components.json (parameters and
+ * headers) and examples.json (by operationId). tests/http hold every answer against it.
  */
 #ifndef API_OPENAPI_H
 #define API_OPENAPI_H
 
 #include "api/fields.h"
 
+/* One way that a request can go well. */
+struct outcome {
+    int status;
+    const char *doc;
+    const char *answer;  /* component schema of the JSON answer; NULL: no content; SAME */
+    const char *headers; /* components, space-separated: besides those of every answer */
+};
+
+/* For outcome.answer: all that the operation answers when all is well at first. */
+#define SAME "="
+
 /* Beside each row of the route table: http_route.description. */
 struct operation {
     const char *id, *tag;
     const struct field_set *query; /* NULL: none */
-    const char *body;              /* component schema of the request's body; NULL: none */
+    const char *body;              /* component schema of a JSON body; NULL: none */
     int status;                    /* when all is well */
-    const char *answer;            /* component schema of the JSON answer; NULL: no content */
-    const char *errors;            /* statuses, besides 400, 500 and 503: "404 409" */
+    const char *answer;            /* component schema of the JSON answer; NULL: no JSON */
+    /* Statuses with a few words to each: "409 while it runs, 507.". Those that the route's shape
+     * implies (400, 404 with an {id}, 413 and 415 with a body, 422, 503) need not be said. */
+    const char *errors;
+    const char *headers;         /* of the answer, as in struct outcome */
+    const char *takes;           /* components of the request's headers, space-separated */
+    const char *media;           /* of an answer that is never JSON; NULL: by the route's formats */
+    const struct outcome *other; /* other good ends; the last has status 0; NULL: none */
 };
 
 /* The tables of the handlers. */
@@ -23,7 +44,13 @@ extern const struct field_set event_fields, job_event_fields;
 extern const struct field_set forward_fields, optimal_fields, evaluation_fields;
 extern const struct field_set upload_fields, dataset_list_fields;
 
-/* api/schemas.json, embedded: the component schemas of answers. */
-extern const char openapi_schemas[];
+/* The embedded files. */
+extern const char openapi_schemas[], openapi_components[], openapi_examples[];
+
+/* openapi_fields.c: the members of one field's schema; and those of a group of them, "type":
+ * "object" and so on. Both within an open object. */
+void openapi_field(const struct field_set *set, const struct field *field,
+                   struct json_writer *json);
+void openapi_group(const struct field_set *set, const char *group, struct json_writer *json);
 
 #endif

@@ -5,36 +5,6 @@
 
 #include "api/json.h"
 
-static const struct {
-    int status;
-    const char *title;
-} titles[] = {
-    {400, "Bad Request"},
-    {401, "Unauthorized"},
-    {403, "Forbidden"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {406, "Not Acceptable"},
-    {409, "Conflict"},
-    {413, "Content Too Large"},
-    {415, "Unsupported Media Type"},
-    {416, "Range Not Satisfiable"},
-    {421, "Misdirected Request"},
-    {422, "Unprocessable Content"},
-    {429, "Too Many Requests"},
-    {500, "Internal Server Error"},
-    {501, "Not Implemented"},
-    {503, "Service Unavailable"},
-    {507, "Insufficient Storage"},
-};
-
-static const char *title_of(int status) {
-    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
-        if (titles[i].status == status)
-            return titles[i].title;
-    return "Error";
-}
-
 /* Everything but the closing brace. */
 static struct json_writer open_problem(struct http_exchange *exchange, int status, const char *code,
                                        const char *detail) {
@@ -46,7 +16,7 @@ static struct json_writer open_problem(struct http_exchange *exchange, int statu
     json_key(&json, "type");
     json_string(&json, http_format(exchange, "%s/docs#%s", http_base_path(exchange), code));
     json_key(&json, "title");
-    json_string(&json, title_of(status));
+    json_string(&json, problem_title(status));
     json_key(&json, "status");
     json_integer(&json, status);
     json_key(&json, "code");

@@ -10,6 +10,9 @@
 #include "server/http.h"
 #include "server/store.h"
 
+struct json_writer;
+
+/* code: one of the table in problem_codes.c, which the description lists. */
 void problem(struct http_exchange *exchange, int status, const char *code, const char *detail);
 
 /* What a code means (problems.c), for the page that the type of a problem leads to. */
@@ -41,5 +44,24 @@ void problem_list(struct http_exchange *exchange, const char *code, const char *
 
 /* The answer for a store status that the handler has no better words for. */
 void problem_store(struct http_exchange *exchange, enum store_status status);
+
+/* ------------------------------------------------------------------ the tables: problem_codes.c */
+
+/* A status, and its part in the description. */
+struct problem_status {
+    int status;
+    const char *title;
+    const char *component; /* of its response; NULL if no operation lists it */
+    const char *headers;   /* components, space-separated, that come with it */
+};
+extern const struct problem_status problem_statuses[];
+extern const size_t problem_status_count;
+
+const char *problem_title(int status);
+/* The member "ProblemCode" of the schemas: all codes and what they mean. */
+void problem_write_schema(struct json_writer *json);
+/* The member "examples": one for each code with this status; 0: with a status that no operation
+ * lists. */
+void problem_write_examples(struct json_writer *json, int status);
 
 #endif

@@ -10,40 +10,67 @@ enum { SMALL_BODY = 256 << 10, NOISE_BODY = 8 << 20 };
 
 /* operationId, tag, query, body, status and answer when all is well, what else may come; the name
  * says who may (enum http_access) */
-#define OPERATION(...)       &(const struct operation){__VA_ARGS__}, HTTP_BY_METHOD
-#define READ_OPERATION(...)  &(const struct operation){__VA_ARGS__}, HTTP_READS
-#define OPEN_OPERATION(...)  &(const struct operation){__VA_ARGS__}, HTTP_OPEN
-#define PROBE_OPERATION(...) &(const struct operation){__VA_ARGS__}, HTTP_PROBE
-#define READ_ERRORS          "404 for an unknown id, 422 for wrong parameters."
-#define FORMAT_ERRORS        "404 for an unknown id, 406, 422 for wrong parameters."
+#define OPERATION(...)       &(const struct operation){.id = __VA_ARGS__}, HTTP_BY_METHOD
+#define READ_OPERATION(...)  &(const struct operation){.id = __VA_ARGS__}, HTTP_READS
+#define OPEN_OPERATION(...)  &(const struct operation){.id = __VA_ARGS__}, HTTP_OPEN
+#define PROBE_OPERATION(...) &(const struct operation){.id = __VA_ARGS__}, HTTP_PROBE
+#define READ_ERRORS          "404 for an unknown id."
+#define FORMAT_ERRORS        "404 for an unknown id, 406."
+/* Of answers with an entity tag. */
+#define KEPT                                                                                       \
+    .headers = "ETag Accept-Ranges", .takes = "If-None-Match Range If-Range", .other = kept_outcomes
+
+static const struct outcome index_outcomes[] = {
+    {302, "For a browser: the way to the page /docs.", NULL, "Location"},
+    {0},
+};
+static const struct outcome create_outcomes[] = {
+    {200, "A replayed job, or what was only validated.", "JobOrValidation",
+     "Idempotency-Replayed Preference-Applied"},
+    {0},
+};
+static const struct outcome kept_outcomes[] = {
+    {206, "The part of it that Range asks for.", SAME, "ETag Accept-Ranges Content-Range"},
+    {304, "Not changed since the entity tag in If-None-Match.", NULL, "ETag"},
+    {0},
+};
+static const struct outcome event_outcomes[] = {
+    {204, "All is over and told; nothing will follow.", NULL, NULL},
+    {0},
+};
 
 const struct http_route api_routes[] = {
     {"GET", "/", NULL, api_index, NO_BODY, "This list.",
-     OPEN_OPERATION("getIndex", "operations", NULL, NULL, 200, "Index", "422.")},
+     OPEN_OPERATION("getIndex", "operations", NULL, NULL, 200, "Index", NULL,
+                    .other = index_outcomes)},
     {"POST", "/v1/jobs", NULL, api_job_create, JSON_BODY(SMALL_BODY), "Queue a training.",
      OPERATION("createJob", "jobs", &create_fields, "JobRequest", 201, "Job",
-               "400, 413, 415, 422 with all wrong fields, 429 when the queue is full, 507.")},
+               "422 with all wrong fields, 429 when the queue is full, 507.",
+               .headers = "Location Preference-Applied", .takes = "Idempotency-Key Prefer",
+               .other = create_outcomes)},
     {"GET", "/v1/jobs", "json", api_job_list, NO_BODY, "Jobs, newest first.",
-     OPERATION("listJobs", "jobs", &list_fields, NULL, 200, "JobList", "422.")},
+     OPERATION("listJobs", "jobs", &list_fields, NULL, 200, "JobList", NULL)},
     {"GET", "/v1/jobs/{id}", "json", api_job_get, NO_BODY, "One job.",
      OPERATION("getJob", "jobs", NULL, NULL, 200, "Job", READ_ERRORS)},
     {"DELETE", "/v1/jobs/{id}", NULL, api_job_delete, NO_BODY,
      "Delete a job with its history and its model.",
-     OPERATION("deleteJob", "jobs", &delete_fields, NULL, 204, NULL, "404, 409 while it runs.")},
+     OPERATION("deleteJob", "jobs", &delete_fields, NULL, 204, NULL, "409 while it runs, 507.")},
     {"POST", "/v1/jobs/{id}/cancel", NULL, api_job_cancel, NO_BODY,
      "Stop a job; its last checkpoint stays.",
-     OPERATION("cancelJob", "jobs", NULL, NULL, 200, "Job", READ_ERRORS)},
+     OPERATION("cancelJob", "jobs", NULL, NULL, 200, "Job", "404 for an unknown id, 507.")},
     {"POST", "/v1/jobs/{id}/resume", NULL, api_job_resume, JSON_BODY(SMALL_BODY),
      "Train on from the last checkpoint, perhaps for more epochs.",
      OPERATION("resumeJob", "jobs", NULL, "ResumeRequest", 202, "Job",
-               "404, 409 while it is queued or runs, 422.")},
+               "409 while it is queued or runs, 507.")},
     {"GET", "/v1/jobs/{id}/history", "json csv svg", api_history, NO_BODY, "The loss per epoch.",
-     OPERATION("getHistory", "jobs", &history_fields, NULL, 200, "History", FORMAT_ERRORS)},
+     OPERATION("getHistory", "jobs", &history_fields, NULL, 200, "History", FORMAT_ERRORS, KEPT)},
     {"GET", "/v1/jobs/{id}/events", "sse json", api_job_events, NO_BODY,
      "What happens to a job, while it happens.",
-     OPERATION("getJobEvents", "jobs", &job_event_fields, NULL, 200, "EventList", FORMAT_ERRORS)},
+     OPERATION("getJobEvents", "events", &job_event_fields, NULL, 200, "EventList", FORMAT_ERRORS,
+               .takes = "Last-Event-ID", .other = event_outcomes)},
     {"GET", "/v1/events", "sse json", api_events, NO_BODY, "What happens to some jobs, or to all.",
-     OPERATION("getEvents", "jobs", &event_fields, NULL, 200, "EventList", FORMAT_ERRORS)},
+     OPERATION("getEvents", "events", &event_fields, NULL, 200, "EventList", FORMAT_ERRORS,
+               .takes = "Last-Event-ID", .other = event_outcomes)},
     {"GET", "/v1/models/{id}", "json", api_model_get, NO_BODY, "What a model is.",
      OPERATION("getModel", "models", NULL, NULL, 200, "Model", READ_ERRORS)},
     {"GET", "/v1/models/{id}/evaluation", "json", api_evaluation, NO_BODY,
@@ -52,35 +79,36 @@ const struct http_route api_routes[] = {
                READ_ERRORS)},
     {"GET", "/v1/models/{id}/samples", "json csv npy svg png txt", api_samples, NO_BODY,
      "Points drawn from a model.",
-     OPERATION("getSamples", "models", &sample_fields, NULL, 200, "Samples", FORMAT_ERRORS)},
+     OPERATION("getSamples", "models", &sample_fields, NULL, 200, "Samples", FORMAT_ERRORS, KEPT)},
     {"POST", "/v1/models/{id}/samples", "json csv npy svg png txt", api_samples,
      JSON_BODY(NOISE_BODY), "The same, with the request as JSON.",
      READ_OPERATION("postSamples", "models", NULL, "SampleRequest", 200, "Samples", FORMAT_ERRORS)},
     {"GET", "/v1/models/{id}/trajectories", "json ndjson npy png gif txt", api_trajectories,
      NO_BODY, "The whole way from noise to points.",
      OPERATION("getTrajectories", "models", &trajectory_fields, NULL, 200, "Trajectories",
-               FORMAT_ERRORS)},
+               FORMAT_ERRORS, KEPT)},
     {"POST", "/v1/models/{id}/trajectories", "json ndjson npy png gif txt", api_trajectories,
      JSON_BODY(NOISE_BODY), "The same, with the request as JSON.",
      READ_OPERATION("postTrajectories", "models", NULL, "TrajectoryRequest", 200, "Trajectories",
                     FORMAT_ERRORS)},
     {"GET", "/v1/datasets", "json", api_dataset_list, NO_BODY,
      "The data sets: the built-in ones, then the uploads, newest first.",
-     OPERATION("listDatasets", "datasets", &dataset_list_fields, NULL, 200, "DatasetList", "422.")},
+     OPERATION("listDatasets", "datasets", &dataset_list_fields, NULL, 200, "DatasetList", NULL)},
     {"POST", "/v1/datasets", NULL, api_dataset_create, HTTP_UPLOAD,
      "text/csv application/json application/octet-stream", "Upload a data set.",
-     OPERATION(
-         "createDataset", "datasets", &upload_fields, "Upload", 201, "Dataset",
-         "400 for a file that cannot be read, 413, 415, 422 with the place of each value that "
-         "cannot be used, 507.")},
+     OPERATION("createDataset", "datasets", &upload_fields, "Upload", 201, "Dataset",
+               "400 for a file that cannot be read, 422 with the place of each value that cannot "
+               "be used, 507.",
+               .headers = "Location")},
     {"GET", "/v1/datasets/{id}", "json", api_dataset_get, NO_BODY, "One data set.",
-     OPERATION("getDataset", "datasets", NULL, NULL, 200, "Dataset", READ_ERRORS)},
+     OPERATION("getDataset", "datasets", NULL, NULL, 200, "Dataset", READ_ERRORS, KEPT)},
     {"DELETE", "/v1/datasets/{id}", NULL, api_dataset_delete, NO_BODY, "Delete an upload.",
      OPERATION("deleteDataset", "datasets", NULL, NULL, 204, NULL,
-               "404, 409 while a queued or running job uses it, or for a built-in one.")},
+               "409 while a queued or running job uses it or for a built-in one, 507.")},
     {"GET", "/v1/datasets/{id}/points", "json csv npy svg png txt", api_dataset_points, NO_BODY,
      "A draw from it.",
-     OPERATION("getPoints", "datasets", &draw_fields, NULL, 200, "DatasetPoints", FORMAT_ERRORS)},
+     OPERATION("getPoints", "datasets", &draw_fields, NULL, 200, "DatasetPoints", FORMAT_ERRORS,
+               KEPT)},
     {"GET", "/v1/datasets/{id}/forward", "json ndjson npy png gif txt", api_dataset_forward,
      NO_BODY, "Points of it on their way to noise.",
      OPERATION("getForward", "datasets", &forward_fields, NULL, 200, "Process", FORMAT_ERRORS)},
@@ -88,22 +116,26 @@ const struct http_route api_routes[] = {
      NO_BODY, "Noise on the shortest way to the nearest point of it.",
      OPERATION("getOptimal", "datasets", &optimal_fields, NULL, 200, "Process", FORMAT_ERRORS)},
     {"GET", "/livez", NULL, api_livez, NO_BODY, "The process runs.",
-     PROBE_OPERATION("getLivez", "operations", NULL, NULL, 200, "Health", "422.")},
+     PROBE_OPERATION("getLivez", "operations", NULL, NULL, 200, "Health", NULL)},
     {"GET", "/readyz", NULL, api_readyz, NO_BODY, "The service works.",
      PROBE_OPERATION("getReadyz", "operations", NULL, NULL, 200, "Health",
                      "503 when it does not.")},
     {"GET", "/metrics", NULL, api_metrics, NO_BODY, "Numbers for Prometheus.",
-     OPERATION("getMetrics", "operations", NULL, NULL, 200, NULL, "422, 503.")},
+     OPERATION("getMetrics", "operations", NULL, NULL, 200, NULL, NULL,
+               .media = "text/plain; version=0.0.4; charset=utf-8")},
     {"GET", "/version", NULL, api_version, NO_BODY, "What this server is.",
-     OPERATION("getVersion", "operations", NULL, NULL, 200, "Version", "422.")},
+     OPERATION("getVersion", "operations", NULL, NULL, 200, "Version", NULL)},
     {"GET", "/openapi.json", NULL, api_openapi, NO_BODY, "This interface, as OpenAPI 3.1.",
-     OPEN_OPERATION("getOpenApi", "operations", NULL, NULL, 200, "OpenApi", "422.")},
+     OPEN_OPERATION("getOpenApi", "operations", NULL, NULL, 200, "OpenApi", NULL)},
     {"GET", "/docs", NULL, api_docs, NO_BODY, "This interface, as a page.",
-     OPEN_OPERATION("getDocs", "operations", NULL, NULL, 200, NULL, "422.")},
+     OPEN_OPERATION("getDocs", "operations", NULL, NULL, 200, NULL, NULL,
+                    .media = "text/html; charset=utf-8")},
     {"GET", "/docs/page.css", NULL, api_docs_style, NO_BODY, "The style of that page.",
-     OPEN_OPERATION("getDocsStyle", "operations", NULL, NULL, 200, NULL, "422.")},
+     OPEN_OPERATION("getDocsStyle", "operations", NULL, NULL, 200, NULL, NULL,
+                    .media = "text/css; charset=utf-8")},
     {"GET", "/docs/page.js", NULL, api_docs_script, NO_BODY, "The script of that page.",
-     OPEN_OPERATION("getDocsScript", "operations", NULL, NULL, 200, NULL, "422.")},
+     OPEN_OPERATION("getDocsScript", "operations", NULL, NULL, 200, NULL, NULL,
+                    .media = "text/javascript; charset=utf-8")},
 };
 const size_t api_route_count = sizeof api_routes / sizeof api_routes[0];
 

@@ -142,7 +142,7 @@ function curlOf({ base, asksForKey }, path, method, operation) {
   words.push(base + path.replace("{id}", id));
   if (asksForKey && operation["x-scope"]) words.push("-H", '"Authorization: Bearer $DENOISED_KEY"');
   const [type, media] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
-  if (type === "application/json") words.push("-H", quote(`Content-Type: ${type}`), "-d", quote(JSON.stringify(media.example ?? {})));
+  if (type === "application/json") words.push("-H", quote(`Content-Type: ${type}`), "-d", quote(JSON.stringify(Object.values(media.examples ?? {})[0]?.value ?? {})));
   else if (type) words.push("-H", quote(`Content-Type: ${type}`), "--data-binary", "@FILE");
   return words.join(" ");
 }

@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import time
+import urllib.parse
 
 import jsonschema
 import pytest
@@ -34,10 +35,20 @@ class Contract:
     """Holds every answer of every test against the OpenAPI description that the server gives."""
 
     LARGEST = 200_000  # bytes that are worth the time of a validator in Python
+    # What HTTP itself brings, and what comes with statuses that no operation lists.
+    # And what browsers are told of every answer.
+    PLAIN_HEADERS = {
+        "date", "connection", "content-length", "content-type", "content-encoding", "transfer-encoding", "allow", "vary",
+        "content-security-policy", "referrer-policy", "cross-origin-resource-policy", "cross-origin-opener-policy",
+        "access-control-allow-origin", "access-control-expose-headers", "x-content-type-options", "x-frame-options",
+        "x-accel-buffering",
+    }  # fmt: skip
+    UNLISTED = {405, 421, 500, 501}
 
     def __init__(self):
         self.description = None
         self.seen = set()  # (operationId, status)
+        self.headers_seen = set()  # (operationId, status, name)
 
     def load(self, server):
         if self.description is None:
@@ -49,6 +60,25 @@ class Contract:
             # the most literal path first
             self.patterns.sort(key=lambda pair: pair[0].pattern.count("[^/]+"))
 
+    def resolve(self, part):
+        while "$ref" in part:
+            found = self.description
+            for step in part["$ref"].removeprefix("#/").split("/"):
+                found = found[step]
+            part = found
+        return part
+
+    def validate(self, schema, value):
+        whole = {**schema, "components": self.description["components"]}
+        checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+        jsonschema.Draft202012Validator(whole, format_checker=checker).validate(value)
+
+    def operations(self):
+        """(method, path, operation) of all."""
+        for path, methods in self.description["paths"].items():
+            for method, operation in methods.items():
+                yield method.upper(), path, operation
+
     def operation(self, method, path):
         path = path.split("?")[0]
         for regex, operations in self.patterns:
@@ -56,30 +86,46 @@ class Contract:
                 return operations.get({"HEAD": "get"}.get(method, method.lower()))
         return None
 
+    def described(self, operation, status, what):
+        responses = operation["responses"]
+        if str(status) in responses:
+            return self.resolve(responses[str(status)])
+        assert status in self.UNLISTED, f"{what}: {status} is not described: name it in the route's row"
+        return self.resolve(responses["default"])
+
+    def check_headers(self, described, answer, what):
+        names = {name.lower(): name for name in described["headers"]}
+        for name, value in answer.headers.items():
+            if name.lower() in self.PLAIN_HEADERS:
+                continue
+            assert name.lower() in names, f"{what}: the header {name} is not described"
+            self.validate(self.resolve(described["headers"][names[name.lower()]])["schema"], value)
+        for name in ("X-Request-Id", "Server-Timing", "Cache-Control"):
+            assert name in answer.headers, f"{what}: no {name}"
+
     def check(self, method, path, answer):
+        what = f"{method} {path}"
         operation = self.operation(method, path)
         if operation is None:
-            assert answer.status >= 400, f"{method} {path} is not described"
-            responses = {"default": {"content": {"application/problem+json": {"schema": PROBLEM}}}}
+            assert answer.status >= 400, f"{what} is not described"
+            described = self.description["components"]["responses"]["Problem"]
         else:
-            self.seen.add((operation["operationId"], answer.status))
-            responses = operation["responses"]
-        described = responses.get(str(answer.status))
-        if described is None:
-            assert answer.status >= 400, f"{method} {path}: {answer.status} is not described"
-            described = responses["default"]
+            key = (operation["operationId"], answer.status)
+            described = self.described(operation, answer.status, what)
+            self.seen.add(key)
+            self.headers_seen |= {(*key, name.lower()) for name in answer.headers}
+        self.check_headers(described, answer, what)
         if method == "HEAD" or answer.status in (204, 302, 304):
             assert answer.body == b"" and "content" not in described or method == "HEAD"
             return
         content_type = answer.headers["Content-Type"]
-        assert content_type in described["content"], f"{method} {path}: {content_type} is not described"
-        schema = described["content"][content_type].get("schema")
-        if schema and len(answer.body) <= self.LARGEST:
-            whole = {**schema, "components": self.description["components"]}
-            jsonschema.Draft202012Validator(whole).validate(answer.json)
+        if answer.status == 206 or "Content-Encoding" in answer.headers:
+            return
+        assert content_type in described["content"], f"{what}: {content_type} is not described"
+        if content_type.endswith("json") and content_type != "application/x-ndjson" and len(answer.body) <= self.LARGEST:
+            self.validate(described["content"][content_type]["schema"], answer.json)
 
 
-PROBLEM = {"$ref": "#/components/schemas/Problem"}
 CONTRACT = Contract()
 
 
@@ -229,3 +275,14 @@ def trained(tmp_path_factory):
     assert state["status"] == "succeeded", state
     yield shared
     assert shared.stop() == 0, shared.read_log()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What of the description no test has seen."""
+    if CONTRACT.description is None:
+        return
+    for _, _, operation in CONTRACT.operations():
+        statuses = [int(status) for status in operation["responses"] if status != "default"]
+        missing = [str(s) for s in statuses if (operation["operationId"], s) not in CONTRACT.seen]
+        if missing:
+            terminalreporter.write_line(f"contract: {operation['operationId']} was not seen to answer {', '.join(missing)}")

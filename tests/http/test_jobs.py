@@ -27,7 +27,8 @@ def test_the_same_key_submits_once(server):
     key = {"Idempotency-Key": "k-1"}
     first = server.post("/v1/jobs", SPEC, headers=key)
     assert first.status == 201 and "Idempotency-Replayed" not in first.headers
-    again = server.post("/v1/jobs", dict(SPEC, seed=0), headers=key)  # the same in other words
+    again = server.post("/v1/jobs", dict(SPEC, seed=0), headers={**key, "Prefer": "wait=1"})  # in other words
+    assert again.headers["Preference-Applied"] == "wait=1"
     assert again.status == 200 and again.headers["Idempotency-Replayed"] == "true"
     assert again.json["id"] == first.json["id"]
     other = server.post("/v1/jobs", dict(SPEC, seed=1), headers=key)

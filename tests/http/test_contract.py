@@ -1,0 +1,180 @@
+"""What the description promises of every operation, tried on a real server: its examples are accepted, its errors come.
+
+Nothing here names an operation: new ones are picked up from the description."""
+
+import json
+
+import pytest
+from conftest import CONTRACT, ENDLESS
+
+NO_ID = "0198c0de-0000-7000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def described(trained):
+    CONTRACT.load(trained)
+    return trained
+
+
+def operations():
+    return list(CONTRACT.operations())
+
+
+def path_of(server, path, known=True):
+    if "{id}" not in path:
+        return path
+    kind = path.split("/")[2]
+    names = {"datasets": "spiral"}
+    return path.replace("{id}", names.get(kind, server.job) if known else NO_ID)
+
+
+def ask(server, method, path, operation, headers=None, **more):
+    """With a body if the operation has one, of the first type that it lists."""
+    headers = dict(headers or {})
+    if "requestBody" in operation and "raw" not in more:
+        headers.setdefault("Content-Type", next(iter(operation["requestBody"]["content"])))
+        more["raw"] = b"{}"
+    return server.request(method, path, headers=headers, **more)
+
+
+def check(answer, status, codes=None):
+    assert answer.status == status, answer.body
+    assert answer.json["status"] == status
+    assert codes is None or answer.json["code"] in codes
+
+
+def test_an_unknown_id_is_not_found(described):
+    for method, path, operation in operations():
+        if "{id}" in path:
+            answer = ask(described, method, path_of(described, path, known=False), operation)
+            check(answer, 404, {"no_such_job", "no_such_model", "no_such_dataset"})
+
+
+def test_an_unknown_parameter_is_refused(described):
+    for method, path, operation in operations():
+        answer = ask(described, method, path_of(described, path) + "?nonsense=1", operation)
+        check(answer, 422, {"invalid_fields"})
+        assert answer.json["errors"][0]["pointer"] == "/nonsense"
+
+
+def test_an_unreadable_query_is_refused(described):
+    for method, path, operation in operations():
+        check(ask(described, method, path_of(described, path) + "?a=%zz", operation), 400, {"bad_target"})
+
+
+def test_an_unknown_format_is_not_acceptable(described):
+    seen = 0
+    for method, path, operation in operations():
+        if "406" in operation["responses"]:
+            headers = {"Accept": "application/x-nothing"}
+            check(ask(described, method, path_of(described, path), operation, headers), 406, {"not_acceptable"})
+            seen += 1
+    assert seen >= 6
+
+
+def test_bodies_of_the_wrong_type_or_size_are_refused(described):
+    for method, path, operation in operations():
+        url = path_of(described, path)
+        if "requestBody" in operation:
+            check(ask(described, method, url, operation, {"Content-Type": "text/x-nothing"}), 415)
+            line = f"{method} {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
+            assert described.send(line.encode(), timeout=5).startswith(b"HTTP/1.1 413 ")
+            CONTRACT.seen.add((operation["operationId"], 413))
+        elif method != "HEAD":
+            check(described.request(method, url, raw=b"{}"), 400, {"unexpected_body"})
+
+
+def test_other_methods_are_not_allowed(described):
+    for path, methods in CONTRACT.description["paths"].items():
+        answer = described.request("PATCH", path_of(described, path))
+        check(answer, 405)
+        allowed = {name.strip() for name in answer.headers["Allow"].split(",")}
+        assert {method.upper() for method in methods} <= allowed and "PATCH" not in allowed
+
+
+def good(operation):
+    return {int(status) for status in operation["responses"] if status.isdigit() and int(status) < 400}
+
+
+def has_json(operation):
+    return any("application/json" in operation["responses"][str(s)].get("content", {}) for s in good(operation))
+
+
+@pytest.fixture
+def cancelled(described):
+    """Makes jobs that can be changed: cancelled ones, far from their end. They are deleted afterwards."""
+    made = []
+
+    def make():
+        made.append(described.submit(ENDLESS))
+        described.post(f"/v1/jobs/{made[-1]}/cancel")
+        described.wait(made[-1])
+        return made[-1]
+
+    yield make
+    for job in made:
+        described.request("DELETE", f"/v1/jobs/{job}?force=true")
+
+
+def changes_a_job(method, path):
+    return path.startswith("/v1/jobs/{id}") and method != "GET"
+
+
+def test_every_example_of_a_body_is_accepted(described, cancelled):
+    for method, path, operation in operations():
+        for media, content in operation.get("requestBody", {"content": {}})["content"].items():
+            for name, example in content.get("examples", {}).items():
+                value = example["value"]
+                raw = value.encode() if isinstance(value, str) else json.dumps(value).encode()
+                url = path.replace("{id}", cancelled()) if changes_a_job(method, path) else path_of(described, path)
+                answer = described.request(method, url, raw=raw, headers={"Content-Type": media})
+                assert answer.status in good(operation), (operation["operationId"], name, answer.body)
+                if "Location" in answer.headers:
+                    assert described.request("DELETE", answer.headers["Location"] + "?force=true").status == 204
+                if media == "application/json":
+                    CONTRACT.validate(content["schema"], value)
+
+
+def test_every_example_of_a_parameter_is_accepted(described, cancelled):
+    for method, path, operation in operations():
+        for parameter in map(CONTRACT.resolve, operation["parameters"]):
+            if parameter["in"] != "query" or "example" not in parameter:
+                continue
+            CONTRACT.validate(parameter["schema"], parameter["example"])
+            value = parameter["example"]
+            value = value[0] if isinstance(value, list) else value
+            text = value if isinstance(value, str) else json.dumps(value)
+            if len(text) == len(NO_ID):  # an id
+                text = described.job
+            url = path.replace("{id}", cancelled()) if changes_a_job(method, path) else path_of(described, path)
+            headers = {"Accept": "application/json"} if has_json(operation) else {}  # not a stream without end
+            answer = ask(described, method, f"{url}?{parameter['name']}={text}", operation, headers)
+            assert answer.status in good(operation), (url, answer.body)
+
+
+def test_every_example_of_an_answer_fits_its_schema(described):
+    for _, _, operation in operations():
+        for response in map(CONTRACT.resolve, operation["responses"].values()):
+            for content in response.get("content", {}).values():
+                examples = [e["value"] for e in content.get("examples", {}).values()]
+                for example in examples + [content[k] for k in ("example",) if k in content]:
+                    CONTRACT.validate(content["schema"], example)
+
+
+def test_every_operation_has_its_examples(described):
+    missing = []
+    for _, _, operation in operations():
+        name = operation["operationId"]
+        missing += [
+            f"{name}: parameter {parameter['name']}"
+            for parameter in map(CONTRACT.resolve, operation["parameters"])
+            if "example" not in parameter
+        ]
+        contents = [("body", operation.get("requestBody", {}).get("content", {}))]
+        contents += [(status, operation["responses"][str(status)].get("content", {})) for status in good(operation)]
+        for where, content in contents:
+            for media, part in content.items():
+                if media == "application/json" and not {"example", "examples"} & set(part):
+                    missing.append(f"{name}: {where}")
+    if missing:
+        pytest.skip(f"api/examples.json lacks {missing}")
