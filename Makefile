@@ -179,6 +179,7 @@ deps:
 	@sh tests/install.sh $(PACKAGES_BUILD)
 deps-test:
 	@sh tests/install.sh $(PACKAGES_BUILD) $(PACKAGES_TEST)
+	@command -v npm >/dev/null || sh tests/install.sh nodejs npm # Debian's npm is large: any other will do
 
 clean: ## remove everything that was built
 	rm -rf build

@@ -20,7 +20,7 @@ cJSON *json_read(const char *text, size_t length, size_t max_values, char *error
     }
     cJSON *tree = cJSON_ParseWithLength(text, length);
     if (!tree)
-        snprintf(error, error_size, "not enough memory, or an unpaired surrogate in a string");
+        snprintf(error, error_size, "out of memory");
     return tree;
 }
 

@@ -9,7 +9,11 @@
 bool json_scan_begin(struct json_scan *scan, const char *text, size_t length, size_t max_values) {
     *scan = (struct json_scan){
         .start = text, .at = text, .end = text + length, .max_values = max_values};
-    return router_is_utf8(text, length) || json_scan_fail(scan, "the text is not UTF-8");
+    const size_t valid = router_utf8_length(text, length);
+    if (valid == length)
+        return true;
+    scan->at = text + valid;
+    return json_scan_fail(scan, "the text is not UTF-8");
 }
 
 bool json_scan_end(struct json_scan *scan) {
@@ -71,20 +75,42 @@ bool json_scan_number(struct json_scan *scan) {
     return true;
 }
 
+/* The number in the four hex digits after \u; -1 if they are not four. */
+static int scan_hex(struct json_scan *scan) {
+    static const char digits[] = "0123456789abcdefABCDEF";
+    int code = 0;
+    for (int i = 0; i < 4; i++, scan->at++) {
+        const char *digit =
+            scan->at < scan->end ? memchr(digits, *scan->at, sizeof digits - 1) : NULL;
+        if (!digit)
+            return -1;
+        const int value = (int)(digit - digits);
+        code = 16 * code + (value < 16 ? value : value - 6);
+    }
+    return code;
+}
+
 static bool scan_escape(struct json_scan *scan) {
+    enum { HIGH = 0xd800, LOW = 0xdc00, HALF = 0xfc00 /* the bits that tell which it is */ };
+    static const char lone[] = "half of a surrogate pair";
     scan->at++;
-    if (scan->at == scan->end || !strchr("\"\\/bfnrtu", *scan->at))
+    if (scan->at == scan->end || !memchr("\"\\/bfnrtu", *scan->at, 9))
         return json_scan_fail(scan, "unknown escape");
     if (*scan->at++ != 'u')
         return true;
-    int zeros = 0;
-    for (int i = 0; i < 4; i++, scan->at++) {
-        if (scan->at == scan->end ||
-            !memchr("0123456789abcdefABCDEF", *scan->at, sizeof "0123456789abcdefABCDEF" - 1))
-            return json_scan_fail(scan, "\\u must be followed by four hex digits");
-        zeros += *scan->at == '0';
-    }
-    return zeros < 4 || json_scan_fail(scan, "\\u0000 is not accepted");
+    const int code = scan_hex(scan);
+    if (code < 0)
+        return json_scan_fail(scan, "\\u must be followed by four hex digits");
+    if (code == 0)
+        return json_scan_fail(scan, "\\u0000 is not accepted");
+    if ((code & HALF) == LOW)
+        return json_scan_fail(scan, lone);
+    if ((code & HALF) != HIGH)
+        return true;
+    if (scan->end - scan->at < 2 || memcmp(scan->at, "\\u", 2) != 0)
+        return json_scan_fail(scan, lone);
+    scan->at += 2;
+    return (scan_hex(scan) & HALF) == LOW || json_scan_fail(scan, lone);
 }
 
 bool json_scan_string(struct json_scan *scan) {

@@ -6,7 +6,7 @@
 
 /* ------------------------------------------------------------------ the request target */
 
-bool router_is_utf8(const char *text, size_t length) {
+size_t router_utf8_length(const char *text, size_t length) {
     const unsigned char *s = (const unsigned char *)text, *end = s + length;
     while (s < end) {
         if (*s < 0x80) {
@@ -15,18 +15,20 @@ bool router_is_utf8(const char *text, size_t length) {
         }
         size_t more = *s >= 0xf0 ? 3 : *s >= 0xe0 ? 2 : 1;
         if (*s < 0xc2 || *s > 0xf4 || (size_t)(end - s) <= more)
-            return false;
+            break;
         /* the second byte rules out overlong forms, surrogates, and what is above U+10FFFF */
         unsigned char low = *s == 0xe0 ? 0xa0 : *s == 0xf0 ? 0x90 : 0x80;
         unsigned char high = *s == 0xed ? 0x9f : *s == 0xf4 ? 0x8f : 0xbf;
-        if (s[1] < low || s[1] > high)
-            return false;
-        for (size_t i = 2; i <= more; i++)
-            if ((s[i] & 0xc0) != 0x80)
-                return false;
+        if (s[1] < low || s[1] > high || (more > 1 && (s[2] & 0xc0) != 0x80) ||
+            (more > 2 && (s[3] & 0xc0) != 0x80))
+            break;
         s += more + 1;
     }
-    return true;
+    return (size_t)(s - (const unsigned char *)text);
+}
+
+bool router_is_utf8(const char *text, size_t length) {
+    return router_utf8_length(text, length) == length;
 }
 
 static int hex_digit(char c) {
@@ -99,6 +101,14 @@ bool router_has_word(const char *words, const char *word, size_t length) {
     return false;
 }
 
+/* As router_has_word, but paths are told apart by case. */
+static bool has_format(const char *formats, const char *suffix, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        if (suffix[i] >= 'A' && suffix[i] <= 'Z')
+            return false;
+    return router_has_word(formats, suffix, length);
+}
+
 /* Matches one path segment against the pattern's; `last` ones may end in a format. */
 static bool match_segment(const struct http_route *route, struct arena *arena, const char *pattern,
                           size_t pattern_length, const char *segment, size_t length, bool last,
@@ -107,7 +117,7 @@ static bool match_segment(const struct http_route *route, struct arena *arena, c
         size_t dot = length;
         while (dot > 0 && segment[dot - 1] != '.')
             dot--;
-        if (dot > 1 && router_has_word(route->formats, segment + dot, length - dot)) {
+        if (dot > 1 && has_format(route->formats, segment + dot, length - dot)) {
             request->format = arena_copy(arena, segment + dot, length - dot);
             length = dot - 1;
         }

@@ -24,5 +24,6 @@ const struct http_route *router_find(const struct http_route *routes, size_t cou
 bool router_has_word(const char *words, const char *word, size_t length);
 
 bool router_is_utf8(const char *text, size_t length);
+size_t router_utf8_length(const char *text, size_t length); /* of the valid bytes at its start */
 
 #endif

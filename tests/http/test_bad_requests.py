@@ -1,193 +1,17 @@
-"""Bad requests: each gets the right 4xx problem, costs nothing, and writes no row."""
+"""Bad requests: each gets the right 4xx problem, costs nothing, and writes no row. The rows are in bad/*.py."""
 
 import contextlib
+import itertools
 import json
+import re
 import socket
 import sqlite3
 
 import pytest
+from bad import framing, json_texts, spec_fields, targets
+from bad.framing import HOST, JOB, TYPE
+from bad.targets import NO_ID
 from conftest import ENDLESS, QUICK, Server
-
-# Sent as raw text to POST /v1/jobs. (text, status, code, pointer or None)
-JOBS = [
-    # not JSON at all
-    ("not json", 400, "invalid_json", None),
-    ("{", 400, "invalid_json", None),
-    ('{"seed":1', 400, "invalid_json", None),
-    ('{"seed":1}}', 400, "invalid_json", None),
-    ('{"seed":1} {"seed":2}', 400, "invalid_json", None),
-    ("{'seed':1}", 400, "invalid_json", None),
-    ('{"seed":01}', 400, "invalid_json", None),
-    ('{"seed":+1}', 400, "invalid_json", None),
-    ('{"seed":.5}', 400, "invalid_json", None),
-    ('{"seed":1.}', 400, "invalid_json", None),
-    ('{"seed":0x10}', 400, "invalid_json", None),
-    ('{"seed":NaN}', 400, "invalid_json", None),
-    ('{"seed":Infinity}', 400, "invalid_json", None),
-    ('{"seed":-Infinity}', 400, "invalid_json", None),
-    ('{"seed":1,}', 400, "invalid_json", None),
-    ('{"seed"}', 400, "invalid_json", None),
-    ("{seed:1}", 400, "invalid_json", None),
-    ('{"name":"a\nb"}', 400, "invalid_json", None),
-    ('{"name":"\\u0000"}', 400, "invalid_json", None),
-    ('{"name":"\\x41"}', 400, "invalid_json", None),
-    ('{"name":"\\ud800"}', 400, "invalid_json", None),
-    (b'{"name":"\xff\xfe"}', 400, "invalid_json", None),
-    (b'{"name":"\xc0\xaf"}', 400, "invalid_json", None),
-    (b'{"name":"a\x00b"}', 400, "invalid_json", None),
-    (b'\xef\xbb\xbf{"seed":1}', 400, "invalid_json", None),
-    (b"\x00", 400, "invalid_json", None),
-    ("[" * 1000 + "]" * 1000, 400, "invalid_json", None),
-    ('{"a":' * 100 + "1" + "}" * 100, 400, "invalid_json", None),
-    ("[" + "1," * 30000 + "1]", 400, "invalid_json", None),
-    ("   ", 400, "invalid_json", None),
-    # JSON, but not a job
-    ("[]", 422, "invalid_fields", ""),
-    ("null", 422, "invalid_fields", ""),
-    ('"spiral"', 422, "invalid_fields", ""),
-    ("42", 422, "invalid_fields", ""),
-    # unknown and repeated fields
-    ('{"sed":1}', 422, "invalid_fields", "/sed"),
-    ('{"Seed":1}', 422, "invalid_fields", "/Seed"),
-    ('{"":1}', 422, "invalid_fields", "/"),
-    ('{"a/b~c":1}', 422, "invalid_fields", "/a~1b~0c"),
-    ('{"epochs":5}', 422, "invalid_fields", "/epochs"),
-    ('{"training":{"epoch":5}}', 422, "invalid_fields", "/training/epoch"),
-    ('{"seed":1,"seed":1}', 422, "invalid_fields", "/seed"),
-    ('{"training":{"epochs":5,"epochs":6}}', 422, "invalid_fields", "/training/epochs"),
-    ('{"training":{},"training":{}}', 422, "invalid_fields", "/training"),
-    ('{"__proto__":{}}', 422, "invalid_fields", "/__proto__"),
-    # wrong types
-    ('{"seed":"1"}', 422, "invalid_fields", "/seed"),
-    ('{"seed":null}', 422, "invalid_fields", "/seed"),
-    ('{"seed":true}', 422, "invalid_fields", "/seed"),
-    ('{"seed":[1]}', 422, "invalid_fields", "/seed"),
-    ('{"name":5}', 422, "invalid_fields", "/name"),
-    ('{"training":5}', 422, "invalid_fields", "/training"),
-    ('{"training":[]}', 422, "invalid_fields", "/training"),
-    ('{"network":null}', 422, "invalid_fields", "/network"),
-    ('{"training":{"epochs":"many"}}', 422, "invalid_fields", "/training/epochs"),
-    ('{"training":{"loss":2}}', 422, "invalid_fields", "/training/loss"),
-    ('{"dataset":5}', 422, "invalid_fields", "/dataset"),
-    ('{"dataset":[]}', 422, "invalid_fields", "/dataset"),
-    ('{"dataset":["spiral",5]}', 422, "invalid_fields", "/dataset/1"),
-    ('{"dataset":["spiral",["moons"]]}', 422, "invalid_fields", "/dataset/1"),
-    ('{"dataset":["spiral","moon"]}', 422, "invalid_fields", "/dataset/1"),
-    ('{"dataset":["moons",{"name":"spiral","n":0}]}', 422, "invalid_fields", "/dataset/1/n"),
-    ('{"dataset":["moons",{"nam":"spiral"}]}', 422, "invalid_fields", "/dataset/1/nam"),
-    ('{"dataset":[{"n":600000},{"n":600000}]}', 422, "invalid_fields", ""),
-    (json.dumps({"dataset": ["moons"] * 65}), 422, "invalid_fields", "/dataset"),
-    ('{"training":{"normalization":"none"}}', 422, "invalid_fields", "/training/normalization"),
-    ('{"preset":{}}', 422, "invalid_fields", "/preset"),
-    # out of range
-    ('{"seed":-1}', 422, "invalid_fields", "/seed"),
-    ('{"seed":1.5}', 422, "invalid_fields", "/seed"),
-    ('{"seed":9007199254740992}', 422, "invalid_fields", "/seed"),
-    ('{"seed":1e400}', 422, "invalid_fields", "/seed"),
-    ('{"training":{"epochs":0}}', 422, "invalid_fields", "/training/epochs"),
-    ('{"training":{"epochs":-5}}', 422, "invalid_fields", "/training/epochs"),
-    ('{"training":{"epochs":2.5}}', 422, "invalid_fields", "/training/epochs"),
-    ('{"training":{"epochs":1000001}}', 422, "invalid_fields", "/training/epochs"),
-    ('{"training":{"batch_size":0}}', 422, "invalid_fields", "/training/batch_size"),
-    ('{"training":{"batch_size":65537}}', 422, "invalid_fields", "/training/batch_size"),
-    ('{"training":{"learning_rate":0}}', 422, "invalid_fields", "/training/learning_rate"),
-    ('{"training":{"learning_rate":-1e-3}}', 422, "invalid_fields", "/training/learning_rate"),
-    ('{"training":{"learning_rate":1e999}}', 422, "invalid_fields", "/training/learning_rate"),
-    ('{"training":{"ema_decay":1}}', 422, "invalid_fields", "/training/ema_decay"),
-    ('{"training":{"validation_fraction":1}}', 422, "invalid_fields", "/training/validation_fraction"),
-    ('{"training":{"checkpoint_every":0}}', 422, "invalid_fields", "/training/checkpoint_every"),
-    ('{"training":{"loss":"mean"}}', 422, "invalid_fields", "/training/loss"),
-    ('{"diffusion":{"timesteps":0}}', 422, "invalid_fields", "/diffusion/timesteps"),
-    ('{"diffusion":{"timesteps":4001}}', 422, "invalid_fields", "/diffusion/timesteps"),
-    ('{"diffusion":{"beta_schedule":"Linear"}}', 422, "invalid_fields", "/diffusion/beta_schedule"),
-    ('{"diffusion":{"beta_start":0}}', 422, "invalid_fields", "/diffusion/beta_start"),
-    ('{"diffusion":{"beta_schedule":"linear","timesteps":10,"beta_end":0.5}}', 422, "invalid_fields", ""),
-    ('{"preset":"sinai2022","diffusion":{"beta_schedule":"flow"}}', 422, "invalid_fields", ""),
-    ('{"diffusion":{"zero_terminal_snr":true,"prediction_type":"epsilon"}}', 422, "invalid_fields", ""),
-    ('{"diffusion":{"zero_terminal_snr":true,"timesteps":1}}', 422, "invalid_fields", ""),
-    ('{"diffusion":{"zero_terminal_snr":"yes"}}', 422, "invalid_fields", "/diffusion/zero_terminal_snr"),
-    ('{"training":{"keep_best":1}}', 422, "invalid_fields", "/training/keep_best"),
-    ('{"training":{"keep_best":true,"validation_fraction":0}}', 422, "invalid_fields", ""),
-    ('{"training":{"weight_decay":-0.1}}', 422, "invalid_fields", "/training/weight_decay"),
-    ('{"training":{"lr_warmup_steps":1.5}}', 422, "invalid_fields", "/training/lr_warmup_steps"),
-    ('{"training":{"lr_schedule":"step"}}', 422, "invalid_fields", "/training/lr_schedule"),
-    ('{"training":{"min_snr_gamma":-1}}', 422, "invalid_fields", "/training/min_snr_gamma"),
-    ('{"network":{"hidden_size":7}}', 422, "invalid_fields", "/network/hidden_size"),
-    ('{"network":{"hidden_size":33}}', 422, "invalid_fields", "/network/hidden_size"),
-    ('{"network":{"hidden_size":1026}}', 422, "invalid_fields", "/network/hidden_size"),
-    ('{"network":{"hidden_layers":9}}', 422, "invalid_fields", "/network/hidden_layers"),
-    ('{"training":{"epochs":1000000,"batch_size":1}}', 422, "invalid_fields", ""),
-    ('{"preset":"sinai"}', 422, "invalid_fields", "/preset"),
-    ('{"dataset":"spirale"}', 422, "invalid_fields", "/dataset"),
-    ('{"dataset":{"name":"spirale"}}', 422, "invalid_fields", "/dataset/name"),
-    ('{"dataset":{"n":0}}', 422, "invalid_fields", "/dataset/n"),
-    ('{"dataset":{"n":1000001}}', 422, "invalid_fields", "/dataset/n"),
-    ('{"dataset":{"size":5}}', 422, "invalid_fields", "/dataset/size"),
-    (json.dumps({"name": "x" * 101}), 422, "invalid_fields", "/name"),
-]
-
-NO_ID = "0198c0de-0000-7000-8000-000000000000"
-
-# (method, path, status, code)
-PATHS = [
-    ("GET", "/v1/job", 404, "no_such_path"),
-    ("GET", "/v1/jobs/", 404, "no_such_path"),
-    ("GET", "/v1//jobs", 404, "no_such_path"),
-    ("GET", "/V1/jobs", 404, "no_such_path"),
-    ("GET", "/v1/jobs/../jobs", 404, "no_such_path"),
-    ("GET", "/v1/jobs/%2e%2e/jobs", 404, "no_such_path"),
-    ("GET", "/v1/jobs/latest/history.exe", 404, "no_such_path"),
-    ("GET", f"/v1/jobs/{NO_ID}", 404, "no_such_job"),
-    ("GET", "/v1/jobs/latest", 404, "no_such_job"),
-    ("GET", "/v1/jobs/1", 404, "no_such_job"),
-    ("GET", f"/v1/jobs/{NO_ID.upper()}", 404, "no_such_job"),
-    ("GET", "/v1/jobs/' OR 1=1 --".replace(" ", "%20"), 404, "no_such_job"),
-    ("DELETE", f"/v1/jobs/{NO_ID}", 404, "no_such_job"),
-    ("POST", f"/v1/jobs/{NO_ID}/cancel", 404, "no_such_job"),
-    ("GET", f"/v1/jobs/{NO_ID}/history", 404, "no_such_job"),
-    ("GET", f"/v1/models/{NO_ID}", 404, "no_such_model"),
-    ("GET", f"/v1/models/{NO_ID}/samples", 404, "no_such_model"),
-    ("POST", f"/v1/models/{NO_ID}/trajectories", 404, "no_such_model"),
-    ("GET", "/v1/datasets/nothing", 404, "no_such_dataset"),
-    ("GET", "/v1/datasets/nothing/points", 404, "no_such_dataset"),
-    ("PUT", "/v1/jobs", 405, "method_not_allowed"),
-    ("PATCH", f"/v1/jobs/{NO_ID}", 405, "method_not_allowed"),
-    ("GET", f"/v1/jobs/{NO_ID}/cancel", 405, "method_not_allowed"),
-    ("DELETE", "/v1/datasets/spiral", 409, "dataset_built_in"),
-    ("DELETE", "/v1/datasets/nothing", 404, "no_such_dataset"),
-    ("DELETE", f"/v1/datasets/{NO_ID}", 404, "no_such_dataset"),
-    ("PUT", "/v1/datasets/spiral", 405, "method_not_allowed"),
-    ("GET", f"/v1/datasets/{NO_ID}", 404, "no_such_dataset"),
-    ("GET", f"/v1/datasets/{NO_ID}/points", 404, "no_such_dataset"),
-    ("GET", "/v1/datasets?after=nothing", 422, "invalid_fields"),
-    ("GET", "/v1/datasets?kind=other", 422, "invalid_fields"),
-    ("GET", "/v1/datasets?limit=0", 422, "invalid_fields"),
-    ("POST", "/livez", 405, "method_not_allowed"),
-    ("BREW", "/v1/jobs", 405, "method_not_allowed"),
-    ("GET", "/v1/jobs?limit=0", 422, "invalid_fields"),
-    ("GET", "/v1/jobs?limit=201", 422, "invalid_fields"),
-    ("GET", "/v1/jobs?limit=", 422, "invalid_fields"),
-    ("GET", "/v1/jobs?limit=5x", 422, "invalid_fields"),
-    ("GET", "/v1/jobs?limit=0x5", 422, "invalid_fields"),
-    ("GET", "/v1/jobs?limit=nan", 422, "invalid_fields"),
-    ("GET", "/v1/jobs?limit=5&limit=6", 422, "invalid_fields"),
-    ("GET", "/v1/jobs?status=done", 422, "invalid_fields"),
-    ("GET", f"/v1/jobs?after={NO_ID}", 422, "invalid_fields"),
-    ("GET", "/v1/jobs?page=2", 422, "invalid_fields"),
-    ("GET", "/v1/jobs?limit=%zz", 400, "bad_target"),
-    ("GET", "/v1/jobs?limit=%0", 400, "bad_target"),
-    ("GET", "/v1/jobs?after=%00", 400, "bad_target"),
-    ("GET", "/v1/jobs?after=%ff", 400, "bad_target"),
-    ("GET", "/v1/jobs/%00", 400, "bad_target"),
-    ("GET", "/v1/jobs?" + "&".join(f"a{i}=1" for i in range(65)), 400, "bad_target"),
-    ("DELETE", f"/v1/jobs/{NO_ID}?force=1", 422, "invalid_fields"),
-    ("GET", f"/v1/jobs/{NO_ID}/history?after=-1", 422, "invalid_fields"),
-    ("GET", f"/v1/jobs/{NO_ID}/history?limit=10001", 422, "invalid_fields"),
-    ("GET", "/v1/datasets/spiral/points?n=0", 422, "invalid_fields"),
-    ("GET", "/v1/datasets/spiral/points?n=100001", 422, "invalid_fields"),
-    ("GET", "/v1/datasets/spiral/points?seed=-1", 422, "invalid_fields"),
-    ("GET", "/livez?verbose=1", 422, "invalid_fields"),
-]
 
 # Sent to POST …/samples of a trained model. (body, pointer)
 SAMPLES = [
@@ -203,8 +27,11 @@ SAMPLES = [
     ({"noise": [[]]}, "/noise"),
     ({"noise": [[1, 2], [3]]}, "/noise/1"),
     ({"noise": [[1, "2"]]}, "/noise/0"),
+    ({"noise": [[1, None]]}, "/noise/0"),
     ({"noise": [[1, 2, 3]]}, "/noise"),
     ({"noise": [[1e39, 2]]}, "/noise/0"),
+    ({"noise": [[1, 2], {}]}, "/noise/1"),
+    ({"noise": {"0": [1, 2]}}, "/noise"),
     ({"noise": [[1, 2]], "n": 2}, "/n"),
     ([], ""),
 ]
@@ -219,42 +46,155 @@ def check_problem(answer, status, code):
     return problem
 
 
-def rows(server):
-    with sqlite3.connect(server.database) as database:
-        return database.execute("SELECT count(*) FROM job").fetchone()[0]
+def pointers(problem):
+    return sorted(error["pointer"] for error in problem["errors"])
+
+
+class Rows:
+    """The number of rows of every table, seen from outside and read-only."""
+
+    def __init__(self, server):
+        self.database = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)
+
+    def one(self, sql):
+        return self.database.execute(sql).fetchone()[0]
+
+    def counts(self):
+        names = self.database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        return {name: self.one(f'SELECT count(*) FROM "{name}"') for (name,) in names}
+
+    @contextlib.contextmanager
+    def unchanged(self):
+        """Within this, nothing may be committed that leaves a row more or less."""
+        version = self.one("PRAGMA data_version")
+        yield
+        if self.one("PRAGMA data_version") != version:
+            assert self.counts() == self.before
+
+    def __enter__(self):
+        self.before = self.counts()
+        return self
+
+    def __exit__(self, *_):
+        after = self.counts()
+        self.database.close()
+        assert after == self.before and len(after) > 3, "a bad request has changed the database"
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     server = Server(str(tmp_path_factory.mktemp("bad")))
-    yield server
-    assert server.get("/readyz").status == 200
-    assert rows(server) == 0, "a bad request has left a row"
+    with Rows(server) as server.rows:
+        yield server
+        assert server.get("/readyz").status == 200
+    log = server.read_log()
     assert server.stop() == 0
+    assert [line for line in log.splitlines() if "level=error" in line or re.search("status=50[0347]", line)] == []
 
 
-@pytest.mark.parametrize("text,status,code,pointer", JOBS, ids=range(len(JOBS)))
-def test_bad_jobs(alone, text, status, code, pointer):
+def refused(server, ask, status, code):
+    """Asks, holds the answer against (status, code), and looks that nothing was written and the server lives."""
+    with server.rows.unchanged():
+        problem = check_problem(ask(), status, code)
+    assert server.process.poll() is None
+    return problem
+
+
+def numbered(rows):
+    return {"argvalues": rows, "ids": range(len(rows))}
+
+
+TEXTS = list(itertools.chain.from_iterable(json_texts.NOT_JSON.values()))
+
+
+@pytest.mark.parametrize("text", **numbered(TEXTS))
+def test_what_is_not_json(alone, text):
     raw = text if isinstance(text, bytes) else text.encode()
-    problem = check_problem(alone.post("/v1/jobs", raw=raw), status, code)
-    if pointer is not None:
-        assert [error["pointer"] for error in problem["errors"]] == [pointer], problem
-    assert rows(alone) == 0
+    problem = refused(alone, lambda: alone.post("/v1/jobs", raw=raw), 400, "invalid_json")
+    assert problem["detail"].startswith("line "), problem
 
 
-@pytest.mark.parametrize("method,path,status,code", PATHS, ids=range(len(PATHS)))
-def test_bad_paths_and_queries(alone, method, path, status, code):
+@pytest.mark.parametrize("text", **numbered(json_texts.JOBS))
+def test_odd_json_is_json(alone, text):
+    with alone.rows.unchanged():
+        answer = alone.post("/v1/jobs?validate_only=true", raw=text.encode())
+    assert answer.status == 200, answer.body
+
+
+FIELDS = list(spec_fields.rows())
+
+
+@pytest.mark.parametrize("path,value,job,good", **numbered(FIELDS))
+def test_each_field_at_its_limits(alone, path, value, job, good):
+    if good:
+        with alone.rows.unchanged():
+            answer = alone.post("/v1/jobs?validate_only=true", job)
+        assert answer.status == 200, answer.body
+    else:
+        raw = json.dumps(job).replace("Infinity", "1e400").encode()
+        problem = refused(alone, lambda: alone.post("/v1/jobs", raw=raw), 422, "invalid_fields")
+        assert pointers(problem) == [f"/{path}"], problem
+
+
+@pytest.mark.parametrize("job,expected", **numbered(spec_fields.WHOLE))
+def test_fields_that_do_not_go_together(alone, job, expected):
+    problem = refused(alone, lambda: alone.post("/v1/jobs", raw=json.dumps(job).encode()), 422, "invalid_fields")
+    assert pointers(problem) == expected, problem
+
+
+@pytest.mark.parametrize("text,pointer", **numbered(spec_fields.NAMES))
+def test_names_that_are_no_fields_or_are_there_twice(alone, text, pointer):
+    problem = refused(alone, lambda: alone.post("/v1/jobs", raw=text.encode()), 422, "invalid_fields")
+    assert pointer is None or pointers(problem) == [pointer], problem
+
+
+@pytest.mark.parametrize("method,path,status,code", **numbered(targets.PATHS))
+def test_bad_paths(alone, method, path, status, code):
+    refused(alone, lambda: alone.request(method, path), status, code)
+
+
+@pytest.mark.parametrize("method,path,status,code", **numbered(targets.METHODS))
+def test_bad_methods(alone, method, path, status, code):
     answer = alone.request(method, path)
-    check_problem(answer, status, code)
-    if status == 405:
-        assert answer.headers["Allow"] and method not in answer.headers["Allow"]
-    assert alone.get("/livez").status == 200
+    refused(alone, lambda: answer, status, code)
+    assert answer.headers["Allow"] and method not in answer.headers["Allow"]
 
 
-@pytest.mark.parametrize("body,pointer", SAMPLES, ids=range(len(SAMPLES)))
+@pytest.mark.parametrize("path,status,code,pointer", **numbered(targets.QUERIES))
+def test_bad_queries(alone, path, status, code, pointer):
+    problem = refused(alone, lambda: alone.get(path), status, code)
+    assert pointer is None or pointers(problem) == [pointer], problem
+
+
+@pytest.mark.parametrize("path", targets.GOOD_QUERIES)
+def test_odd_queries_are_queries(alone, path):
+    assert alone.get(path).status == 200
+
+
+@pytest.mark.parametrize("type,status,code", **numbered(targets.CONTENT_TYPES))
+def test_the_wrong_content_type(alone, type, status, code):
+    refused(alone, lambda: alone.post("/v1/jobs", raw=b"{}", headers={"Content-Type": type}), status, code)
+
+
+@pytest.mark.parametrize("request_bytes,status", **numbered(framing.RAW))
+def test_requests_that_are_not_http_are_refused_and_closed(alone, request_bytes, status):
+    with alone.rows.unchanged():
+        # what follows must not be served as a second request
+        answer = alone.send(request_bytes + b"GET /version HTTP/1.1\r\n" + HOST + b"\r\n", timeout=2)
+    if status is None:
+        assert answer == b""
+    else:
+        assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:200]
+    # (libmicrohttpd 0.9.75 writes the head of its own errors twice)
+    assert b'"commit"' not in answer and b"HTTP/1.1 2" not in answer and answer.count(b"HTTP/1.1 ") <= 2
+    assert alone.process.poll() is None and alone.get("/livez").status == 200
+
+
+@pytest.mark.parametrize("body,pointer", **numbered(SAMPLES))
 def test_bad_sample_requests(trained, body, pointer):
-    problem = check_problem(trained.post(f"/v1/models/{trained.job}/samples", body), 422, "invalid_fields")
-    assert pointer in [error["pointer"] for error in problem["errors"]], problem
+    with Rows(trained):
+        problem = check_problem(trained.post(f"/v1/models/{trained.job}/samples", body), 422, "invalid_fields")
+    assert pointer in pointers(problem), problem
 
 
 def test_a_trajectory_that_is_too_large_says_what_would_fit(trained):
@@ -298,12 +238,6 @@ def test_json_errors_say_where(alone):
     assert problem["detail"].startswith("line 3, column 11:")
 
 
-@pytest.mark.parametrize("type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
-def test_the_wrong_content_type(alone, type):
-    answer = alone.post("/v1/jobs", raw=b"{}", headers={"Content-Type": type})
-    check_problem(answer, 415, "unsupported_media_type")
-
-
 def test_content_type_parameters_do_not_matter(server):
     answer = server.post("/v1/jobs", QUICK, headers={"Content-Type": "Application/JSON; charset=utf-8"})
     assert answer.status == 201
@@ -328,46 +262,6 @@ def test_a_huge_body_is_refused_at_once(alone):
     assert alone.get("/livez").status == 200
 
 
-# Raw requests whose framing two programs could read differently. (bytes, status)
-JOB = b'{"seed":1}'
-HOST = b"Host: localhost\r\n"
-TYPE = b"Content-Type: application/json\r\n"
-RAW = [
-    (b"POST /v1/jobs HTTP/1.1\r\n" + HOST + TYPE + b"Content-Length: 10\r\nContent-Length: 10\r\n\r\n" + JOB, 400),
-    (b"POST /v1/jobs HTTP/1.1\r\n" + HOST + TYPE + b"Content-Length: 0\r\nContent-Length: 10\r\n\r\n" + JOB, 400),
-    (
-        b"POST /v1/jobs HTTP/1.1\r\n" + HOST + TYPE
-        + b"Content-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        400,
-    ),
-    (b"POST /v1/jobs HTTP/1.1\r\n" + HOST + TYPE + b"Content-Length : 10\r\n\r\n" + JOB, 400),
-    (b"POST /v1/jobs HTTP/1.1\r\n" + HOST + TYPE + b"Content-Length: -1\r\n\r\n", 400),
-    (b"POST /v1/jobs HTTP/1.1\r\n" + HOST + TYPE + b"Content-Length: 0x10\r\n\r\n" + JOB, 400),
-    (b"POST /v1/jobs HTTP/1.1\r\n" + HOST + TYPE + b"Content-Length: 10, 10\r\n\r\n" + JOB, 400),
-    (b"POST /v1/jobs HTTP/1.1\r\n" + HOST + TYPE + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
-    (b"POST /v1/jobs HTTP/1.1\r\n" + HOST + TYPE + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501),
-    (b"POST /v1/jobs HTTP/1.0\r\n" + HOST + TYPE + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    (b"GET /v1/jobs HTTP/1.1\r\n\r\n", 400),
-    (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400),
-    (b"GET /v1/jobs HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421),
-    (b"GET /v1/jobs HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", 421),
-    (b"GET http://evil.example/v1/jobs HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-    (b"GET * HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-    (b"GET /v1/jobs HTTP/9.9\r\n" + HOST + b"\r\n", 505),
-    (b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
-    (b"GET / HTTP/1.1\r\n" + HOST + b"X-Long: " + b"a" * 40000 + b"\r\n\r\n", 431),
-]
-
-
-@pytest.mark.parametrize("request_bytes,status", RAW, ids=range(len(RAW)))
-def test_ambiguous_requests_are_refused_and_closed(alone, request_bytes, status):
-    # what follows must not be served as a second request
-    answer = alone.send(request_bytes + b"GET /version HTTP/1.1\r\n" + HOST + b"\r\n", timeout=5)
-    assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:200]
-    assert b'"commit"' not in answer
-    assert rows(alone) == 0
-
-
 def test_a_truncated_request_gets_nothing_and_costs_nothing(alone):
     with socket.create_connection(("127.0.0.1", alone.port)) as connection:
         connection.sendall(b"POST /v1/jobs HTTP/1.1\r\n" + HOST + TYPE + b"Content-Length: 100\r\n\r\n" + JOB)
@@ -375,7 +269,7 @@ def test_a_truncated_request_gets_nothing_and_costs_nothing(alone):
         connection.settimeout(1)
         with contextlib.suppress(TimeoutError):
             assert connection.recv(65536) == b""
-    assert rows(alone) == 0 and alone.get("/livez").status == 200
+    assert alone.get("/livez").status == 200
 
 
 def test_a_chunked_job_is_a_job(server):

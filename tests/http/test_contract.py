@@ -84,6 +84,33 @@ def test_bodies_of_the_wrong_type_or_size_are_refused(described):
             check(described.request(method, url, raw=b"{}"), 400, {"unexpected_body"})
 
 
+def test_what_has_an_entity_tag_need_not_be_sent_again(described):
+    for method, path, operation in operations():
+        responses = operation["responses"]
+        if "304" not in responses:
+            continue
+        url = path_of(described, path)
+        whole = described.request(method, url)
+        assert described.request(method, url, headers={"If-None-Match": whole.headers["ETag"]}).status == 304
+        assert described.request(method, url, headers={"If-None-Match": '"other"'}).status == 200
+        if "206" in responses:
+            parts = [ask_for_a_part(described, method, url, media) for media in responses["200"]["content"]]
+            assert any(parts), url
+
+
+def ask_for_a_part(server, method, url, media):
+    """Whether there are parts in this format; if so, they are right."""
+    accept = {"Accept": media}
+    whole = server.request(method, url, headers=accept)
+    if "Accept-Ranges" not in whole.headers:
+        return False
+    part = {**accept, "Range": "bytes=1-9", "If-Range": whole.headers["ETag"]}
+    answer = server.request(method, url, headers=part)
+    assert answer.status == 206 and answer.body == whole.body[1:10]
+    check(server.request(method, url, headers={**accept, "Range": f"bytes={len(whole.body)}-"}), 416)
+    return True
+
+
 def test_other_methods_are_not_allowed(described):
     for path, methods in CONTRACT.description["paths"].items():
         answer = described.request("PATCH", path_of(described, path))
@@ -171,7 +198,7 @@ def test_every_operation_has_its_examples(described):
             if "example" not in parameter
         ]
         contents = [("body", operation.get("requestBody", {}).get("content", {}))]
-        contents += [(status, operation["responses"][str(status)].get("content", {})) for status in good(operation)]
+        contents += [(status, operation["responses"][str(status)].get("content", {})) for status in good(operation) - {206}]
         for where, content in contents:
             for media, part in content.items():
                 if media == "application/json" and not {"example", "examples"} & set(part):
