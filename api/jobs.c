@@ -407,11 +407,21 @@ enum http_next api_job_resume(struct http_exchange *exchange) {
 
 enum http_next api_job_get(struct http_exchange *exchange) {
     const char *id = path_id(exchange, "job");
-    struct store_session *session;
-    if (!id || !no_query(exchange) || !(session = begin_reading(exchange)))
+    if (!id || !no_query(exchange))
+        return HTTP_REPLY;
+    struct service *service = service_of(exchange);
+    const uint64_t version = store_version(service->store); /* before anything is read */
+    if (answers_find(service->answers, id, version, &exchange->response.body)) {
+        json_reply(exchange, 200);
+        return HTTP_REPLY;
+    }
+    struct store_session *session = begin_reading(exchange);
+    if (!session)
         return HTTP_REPLY;
     reply_job(exchange, session, id, 200);
     end_reading(exchange, session);
+    if (exchange->response.status == 200)
+        answers_keep(service->answers, id, version, &exchange->response.body);
     return HTTP_REPLY;
 }
 

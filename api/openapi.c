@@ -423,7 +423,7 @@ static void write_components(struct json_writer *json) {
         if (problem_statuses[i].component)
             write_problem_response(json, problem_statuses[i].component, problem_statuses[i].title,
                                    problem_statuses[i].headers, problem_statuses[i].status);
-    write_problem_response(json, "Problem", "Any other problem.", NULL, 0);
+    write_problem_response(json, "Problem", "Any other problem.", "Retry-After", 0);
     json_close(json, '}');
     embed(json, openapi_components);
     json_close(json, '}');
@@ -458,7 +458,6 @@ static void write_info(struct json_writer *json) {
     open_member(json, "servers", '[');
     json_open(json, '{');
     member(json, "url", json->base_path && json->base_path[0] ? json->base_path : "/");
-    member(json, "description", "The server that this was read from.");
     json_close(json, '}');
     json_close(json, ']');
     open_member(json, "tags", '[');

@@ -29,7 +29,7 @@ const struct problem_doc problem_docs[] = {
     {"not_acceptable", "406", "This operation has no format that the Accept header allows."},
     {"job_active", "409", "The job is queued or runs, and that is in the way of what was asked."},
     {"job_running", "409", "The job runs. Cancel it first, or delete it with `force=true`."},
-    {"idempotency_key_reused", "409", "This Idempotency-Key came with another job before."},
+    {"idempotency_key_reused", "422", "This Idempotency-Key came with another job before."},
     {"dataset_built_in", "409", "A built-in data set cannot be deleted."},
     {"dataset_in_use", "409",
      "A queued or running job trains on this data set: wait for it, or cancel it."},

@@ -27,26 +27,43 @@ void clock_format(int64_t ms, char text[CLOCK_TEXT]) {
     snprintf(text, CLOCK_TEXT, "%.19s.%03uZ", day, (unsigned)(ms % 1000) % 1000U);
 }
 
+/* The last digits of value in base 16; returns the end. Every request has an id, and printf would
+ * take as long as the rest of it. */
+static char *put_hex(char *at, uint64_t value, int digits) {
+    for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4)
+        *at++ = "0123456789abcdef"[value >> shift & 15];
+    return at;
+}
+
 /* 48 bits of milliseconds, then 12 bits that count within one millisecond (RFC 9562, 6.2 method 1),
  * then 62 random bits. */
 void id_new(char id[STORE_ID_LENGTH + 1]) {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-    static uint64_t last; /* milliseconds << 12 | counter */
+    static uint64_t last;     /* milliseconds << 12 | counter */
+    static uint64_t pool[32]; /* random numbers: a system call for each would be slow */
+    static size_t left;
 
     pthread_mutex_lock(&mutex);
+    while (left == 0)
+        if (getrandom(pool, sizeof pool, 0) == (ssize_t)sizeof pool) /* no signal came between */
+            left = sizeof pool / sizeof pool[0];
+    const uint64_t random = pool[--left];
     uint64_t stamp = (uint64_t)clock_now_ms() << 12;
     stamp = stamp > last ? stamp : last + 1;
     last = stamp;
     pthread_mutex_unlock(&mutex);
 
-    uint64_t random = 0;
-    while (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-        ; /* only a signal can interrupt eight bytes */
-    uint64_t ms = stamp >> 12;
-    snprintf(id, STORE_ID_LENGTH + 1, "%08x-%04x-7%03x-%04x-%012llx",
-             (unsigned)((ms >> 16) & 0xffffffff), (unsigned)(ms & 0xffff),
-             (unsigned)(stamp & 0xfff), (unsigned)(0x8000 | ((random >> 48) & 0x3fff)),
-             (unsigned long long)(random & 0xffffffffffff));
+    const uint64_t high = stamp >> 12 << 16 | 0x7000 | (stamp & 0xfff);
+    const uint64_t low = (random & 0x3fffffffffffffff) | 0x8000000000000000;
+    char *at = put_hex(id, high >> 32, 8);
+    *at++ = '-';
+    at = put_hex(at, high >> 16, 4);
+    *at++ = '-';
+    at = put_hex(at, high, 4);
+    *at++ = '-';
+    at = put_hex(at, low >> 48, 4);
+    *at++ = '-';
+    *put_hex(at, low, 12) = '\0';
 }
 
 bool id_valid(const char *text) {

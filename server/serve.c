@@ -167,6 +167,8 @@ static int start_threads_and_run(const struct config *config, const struct contr
         service.pool = pool_start(config->samplers, WAITING_SAMPLES);
     }
     if (service.pool)
+        service.answers = answers_new();
+    if (service.answers)
         service.watch = watch_start(MOST_WAITING);
     if (service.watch)
         service.workers =
@@ -181,6 +183,8 @@ static int start_threads_and_run(const struct config *config, const struct contr
         watch_stop(service.watch);
     if (service.pool)
         pool_stop(service.pool);
+    if (service.answers)
+        answers_free(service.answers);
     if (service.writer)
         writer_stop(service.writer);
     if (service.events)

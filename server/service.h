@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "server/answers.h"
 #include "server/events.h"
 #include "server/http.h"
 #include "server/pool.h"
@@ -22,6 +23,7 @@ struct service {
     struct pool *pool;
     struct watch *watch;
     struct events *events;
+    struct answers *answers;
     int max_queued;         /* jobs that may wait; more are answered 429 */
     double max_sample_cost; /* floating-point operations of one request for samples */
     int64_t started_at;     /* ms */

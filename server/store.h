@@ -112,6 +112,8 @@ void model_clear(struct model *model);
  * failure: locked by another process, not a database, a schema newer than this program. */
 struct store *store_open(const char *path, char *error, size_t error_size);
 void store_close(struct store *store); /* all sessions must be back */
+/* Grows with every commit, before the commit is acknowledged. */
+uint64_t store_version(struct store *store);
 struct store_session *store_writer(struct store *store);
 struct store_session *
 store_acquire(struct store *store); /* a read-only session; NULL when none can be opened */

@@ -12,6 +12,7 @@
 #define SERVER_STORE_SQL_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "server/store.h"
 
@@ -26,6 +27,7 @@ struct store_session {
     } cache[SQL_MAX_STATEMENTS];
     int cached;
     int wal_pages;            /* after the last commit of the writer */
+    atomic_ullong commits;    /* of the writer */
     enum store_status status; /* of the statement in hand: STORE_OK until something fails */
 };
 

@@ -139,9 +139,12 @@ static bool migrate(sqlite3 *db, char *error, size_t error_size) {
     return code == SQLITE_OK;
 }
 
-static int on_commit(void *session, sqlite3 *db, const char *name, int pages) {
+/* Called when the commit has taken place, and before anybody is told of it. */
+static int on_commit(void *argument, sqlite3 *db, const char *name, int pages) {
     (void)db, (void)name;
-    ((struct store_session *)session)->wal_pages = pages;
+    struct store_session *session = argument;
+    session->wal_pages = pages;
+    atomic_fetch_add(&session->commits, 1);
     return SQLITE_OK;
 }
 
@@ -206,6 +209,10 @@ void store_close(struct store *store) {
 
 struct store_session *store_writer(struct store *store) {
     return store->writer;
+}
+
+uint64_t store_version(struct store *store) {
+    return atomic_load(&store->writer->commits);
 }
 
 struct store_session *store_acquire(struct store *store) {

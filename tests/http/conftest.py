@@ -53,6 +53,7 @@ class Contract:
     def load(self, server):
         if self.description is None:
             self.description = server.fetch("GET", "/openapi.json").json
+            self.statuses = {problem["code"]: problem["status"] for problem in self.description["x-problems"]}
             self.patterns = []
             for path, operations in self.description["paths"].items():
                 regex = re.escape(path).replace(r"\{id\}", "[^/]+") + r"(\.[a-z]+)?"
@@ -124,6 +125,8 @@ class Contract:
         assert content_type in described["content"], f"{what}: {content_type} is not described"
         if content_type.endswith("json") and content_type != "application/x-ndjson" and len(answer.body) <= self.LARGEST:
             self.validate(described["content"][content_type]["schema"], answer.json)
+        if content_type == "application/problem+json":
+            assert int(self.statuses[answer.json["code"]]) == answer.status, f"{what}: api/problems.c is wrong"
 
 
 CONTRACT = Contract()

@@ -180,3 +180,33 @@ def test_an_unchanged_history_is_not_sent_again(trained):
     assert again.status == 304 and again.body == b"" and again.headers["ETag"] == tag
     assert trained.get(path, headers={"If-None-Match": f'"other", {tag}'}).status == 304
     assert trained.get(path + "?after=5", headers={"If-None-Match": tag}).status == 200
+
+
+def test_a_poll_never_shows_what_was_before_an_acknowledged_change(start):
+    """Answers are kept while the database does not change, and others poll all the time."""
+    server = start("--workers", "1")
+    server.submit(ENDLESS)
+    job = server.submit(QUICK)
+    stop = threading.Event()
+
+    def poll():
+        while not stop.is_set():
+            server.fetch("GET", f"/v1/jobs/{job}")
+
+    threads = [threading.Thread(target=poll) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(25):
+            assert server.get(f"/v1/jobs/{job}").json["status"] == "queued"
+            assert server.post(f"/v1/jobs/{job}/cancel").json["status"] == "cancelled"
+            assert server.get(f"/v1/jobs/{job}").json["status"] == "cancelled"
+            assert server.get("/v1/jobs/latest").json["status"] == "cancelled"
+            assert server.post(f"/v1/jobs/{job}/resume", {}).status == 202
+        assert server.request("DELETE", f"/v1/jobs/{job}?force=true").status == 204
+        assert server.get(f"/v1/jobs/{job}").status == 404
+        assert server.get("/v1/jobs/latest").json["id"] != job
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()

@@ -83,7 +83,6 @@ METHODS = [
     ("PUT", "/v1/jobs", 405, "method_not_allowed"),
     ("PATCH", "/v1/jobs", 405, "method_not_allowed"),
     ("DELETE", "/v1/jobs", 405, "method_not_allowed"),
-    ("OPTIONS", "/v1/jobs", 405, "method_not_allowed"),
     ("TRACE", "/v1/jobs", 405, "method_not_allowed"),
     ("BREW", "/v1/jobs", 405, "method_not_allowed"),
     ("get", "/v1/jobs", 405, "method_not_allowed"),
