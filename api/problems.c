@@ -12,6 +12,8 @@ const struct problem_doc problem_docs[] = {
     {"bad_idempotency_key", "400", "An Idempotency-Key is 1 to 255 visible ASCII characters."},
     {"bad_last_event_id", "400", "Last-Event-ID is not the id of an event."},
     {"invalid_json", "400", "The body is not JSON. `detail` says where, by line and column."},
+    {"invalid_csv", "400", "The body is not CSV. `detail` says where, by line."},
+    {"invalid_npy", "400", "The body is not a NumPy array that can be read here."},
     {"unexpected_body", "400", "This request takes no body."},
     {"key_needed", "401", "The server asks for an API key: `Authorization: Bearer dn_...`."},
     {"invalid_key", "401", "The API key is not, or no longer, known to this server."},
@@ -42,6 +44,8 @@ const struct problem_doc problem_docs[] = {
     {"invalid_fields", "422",
      "Some fields or parameters are wrong. `errors` has all of them, each with a JSON Pointer."},
     {"no_shape", "422", "The data set is a mixture of Gaussians, without a curve to go to."},
+    {"invalid_data", "422",
+     "Values of the upload cannot be used. `errors` has the places of the first."},
     {"cannot_sample", "422", "The model cannot draw what was asked for."},
     {"too_expensive", "422",
      "Drawing so much would cost more arithmetic than `--max-sample-cost`. `detail` says how many "

@@ -158,6 +158,14 @@ def changes_a_job(method, path):
     return path.startswith("/v1/jobs/{id}") and method != "GET"
 
 
+def remove(server, answer):
+    """What an example has made."""
+    if "Location" in answer.headers:
+        place = answer.headers["Location"]
+        force = "?force=true" if place.startswith("/v1/jobs/") else ""
+        assert server.request("DELETE", place + force).status == 204
+
+
 def test_every_example_of_a_body_is_accepted(described, cancelled):
     for method, path, operation in operations():
         for media, content in operation.get("requestBody", {"content": {}})["content"].items():
@@ -166,8 +174,7 @@ def test_every_example_of_a_body_is_accepted(described, cancelled):
                 url = path.replace("{id}", cancelled()) if changes_a_job(method, path) else path_of(described, path)
                 answer = described.request(method, url, raw=raw, headers={"Content-Type": media})
                 assert answer.status in good(operation), (operation["operationId"], name, answer.body)
-                if "Location" in answer.headers:
-                    assert described.request("DELETE", answer.headers["Location"] + "?force=true").status == 204
+                remove(described, answer)
                 if media == "application/json":
                     CONTRACT.validate(content["schema"], example["value"])
 
@@ -188,8 +195,7 @@ def test_the_examples_of_the_parameters_are_accepted_together(described, cancell
             headers = {"Accept": "application/json"} if has_json(operation) else {}  # not a stream without end
             answer = ask(described, method, f"{url}?{urllib.parse.urlencode(query)}", operation, headers)
             assert answer.status in good(operation), (url, query, answer.body)
-            if "Location" in answer.headers:
-                described.request("DELETE", answer.headers["Location"])
+            remove(described, answer)
 
 
 def test_every_example_of_an_answer_fits_its_schema(described):
