@@ -3,13 +3,17 @@
 import csv
 import io
 import json
+import tempfile
 
 import numpy
 import pytest
 from conftest import Server
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
 from test_uploads import JSON, NPY, npy, points_of, upload
+
+set_hypothesis_home_dir(tempfile.gettempdir())  # it keeps tables of Unicode
 
 # The same examples in every run; `derandomize=False` looks for more.
 run = settings(max_examples=150, deadline=None, derandomize=True, database=None)
