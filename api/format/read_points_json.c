@@ -85,13 +85,17 @@ static bool learn_dimension(struct document *document) {
             break;
         dim++;
     }
-    document->reading->dim = dim;
-    if (ahead.wrong)
+    if (ahead.wrong) {
         document->scan = ahead;
-    else if (dim < 1 || dim > DN_MAX_DIM)
+        return false;
+    }
+    if (dim < 1 || dim > DN_MAX_DIM) {
         problem_add(document->reading->wrong, "/points/0",
                     "a point has 1 to %d coordinates, not %d", DN_MAX_DIM, dim);
-    return !ahead.wrong && dim >= 1 && dim <= DN_MAX_DIM;
+        return false;
+    }
+    document->reading->dim = dim;
+    return true;
 }
 
 /* True unless the text is wrong. */

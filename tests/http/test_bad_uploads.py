@@ -146,6 +146,7 @@ CASES = [
     (JSON, '{"points":[1,2]}', "", [("/points/0", "must be an array"), ("/points/1", "must be an array")]),
     (JSON, '{"points":[[]]}', "", [("/points/0", "1 to 64 coordinates, not 0")]),
     (JSON, json.dumps({"points": [[1] * 65]}), "", [("/points/0", "1 to 64 coordinates, not 65")]),
+    (JSON, json.dumps({"points": [[1] * 5000]}), "", [("/points/0", "1 to 64 coordinates, not 5000")]),
     (JSON, '{"points":[[1,2],[3]]}', "", [("/points/1", "1 coordinates, but the first point has 2")]),
     (JSON, '{"points":[[1,2],[3,4,5]]}', "", [("/points/1", "3 coordinates")]),
     (JSON, '{"points":[[1,2],[]]}', "", [("/points/1", "0 coordinates")]),
