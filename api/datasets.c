@@ -13,7 +13,7 @@ static const struct link links[] = {
     {"self", "/v1/datasets/", ""},
     {"points", "/v1/datasets/", "/points"},
     {"forward", "/v1/datasets/", "/forward"},
-    {"optimal", "/v1/datasets/", "/optimal"},
+    {"optimal", "/v1/datasets/", "/optimal"}, /* the last: not all have it */
 };
 
 /* What both kinds have; texts that are NULL become null, JSON likewise. */
@@ -24,7 +24,7 @@ struct description {
     const char *columns, *classes, *statistics; /* JSON */
     const char *sha256;
     int64_t bytes, created_at; /* 0: null */
-    bool has_distance;
+    bool has_distance, has_optimal;
 };
 
 static void write_raw(struct json_writer *json, const char *key, const char *text) {
@@ -62,7 +62,7 @@ static void write_description(const struct description *set, struct json_writer 
     write_count(json, "bytes", set->bytes);
     json_key(json, "created_at");
     json_time(json, set->created_at);
-    write_links(json, links, sizeof links / sizeof *links, set->id);
+    write_links(json, links, sizeof links / sizeof *links - !set->has_optimal, set->id);
     json_close(json, '}');
 }
 
@@ -77,21 +77,23 @@ void dataset_write(const struct dataset *dataset, struct json_writer *json) {
                                             .statistics = dataset->statistics,
                                             .sha256 = dataset->sha256,
                                             .bytes = dataset->bytes,
-                                            .created_at = dataset->created_at},
+                                            .created_at = dataset->created_at,
+                                            .has_optimal = true}, /* to the nearest point */
                       json);
 }
 
 static void write_pattern(int pattern, struct json_writer *json) {
     const struct dn_pattern_info *info = &dn_patterns[pattern];
-    write_description(
-        &(struct description){.id = info->name,
-                              .name = info->name,
-                              .kind = "builtin",
-                              .doc = info->doc,
-                              .dim = 2,
-                              .columns = "[\"x\",\"y\"]",
-                              .has_distance = dn_pattern_has_distance((enum dn_pattern)pattern)},
-        json);
+    const bool has_distance = dn_pattern_has_distance((enum dn_pattern)pattern);
+    write_description(&(struct description){.id = info->name,
+                                            .name = info->name,
+                                            .kind = "builtin",
+                                            .doc = info->doc,
+                                            .dim = 2,
+                                            .columns = "[\"x\",\"y\"]",
+                                            .has_distance = has_distance,
+                                            .has_optimal = has_distance},
+                      json);
 }
 
 int dataset_pattern(const char *name) {
