@@ -49,7 +49,7 @@ static const struct {
 static bool choose_reader(struct http_exchange *exchange, struct upload *upload) {
     const char *type = http_header(exchange, "Content-Type");
     const size_t length = type ? strcspn(type, "; \t") : 0;
-    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+    for (size_t i = 0; type && i < sizeof readers / sizeof *readers; i++)
         if (strlen(readers[i].media_type) == length &&
             strncasecmp(readers[i].media_type, type, length) == 0) {
             upload->read = readers[i].read;
