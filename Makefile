@@ -142,6 +142,10 @@ $B/floats: tests/floats/floats.c $B/libapi.a
 test-floats: $B/floats ## write and read back every one of the 2^32 floats (minutes)
 	$B/floats $$(nproc)
 
+.PHONY: soak-streams
+soak-streams: all ## many streams of events, many clients, some of which vanish: 40 seconds
+	/usr/bin/python3 tests/soak/streams.py $B/denoised
+
 lint: deps-test ## formatting, clang-tidy, and both compilers with warnings as errors
 	sh tests/lint.sh
 

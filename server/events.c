@@ -204,8 +204,7 @@ void events_stop(struct events *events) {
     events_free(events);
 }
 
-void events_committed(void *self) {
-    struct events *events = self;
+void events_committed(struct events *events) {
     pthread_mutex_lock(&events->mutex);
     events->committed = true;
     pthread_cond_signal(&events->changed);

@@ -32,9 +32,8 @@ struct listener {
 /* data: writes what is said about an event: one line. */
 struct events *events_start(struct store *store,
                             void (*data)(const struct event *event, struct buffer *out));
-void events_stop(struct events *events); /* no stream may be left */
-/* Something was committed: look. Any thread; self is the struct events. */
-void events_committed(void *self);
+void events_stop(struct events *events);      /* no stream may be left */
+void events_committed(struct events *events); /* something may have happened. Any thread */
 int events_streams(struct events *events);
 
 /* False: there are EVENTS_MOST_STREAMS already. */

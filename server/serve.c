@@ -150,6 +150,13 @@ static int run(const struct config *config, const struct contract *contract,
     return 0;
 }
 
+/* On the writer's thread. */
+static void committed(void *self) {
+    struct service *service = self;
+    events_committed(service->events);
+    watch_committed(service->watch);
+}
+
 static int start_threads_and_run(const struct config *config, const struct contract *contract,
                                  struct store *store, struct auth *auth, const sigset_t *signals) {
     char boot_id[STORE_ID_LENGTH + 1];
@@ -162,31 +169,31 @@ static int start_threads_and_run(const struct config *config, const struct contr
     service.writer = writer_start(store);
     if (service.writer)
         service.events = events_start(store, contract->event_data);
-    if (service.events) {
-        writer_tell(service.writer, events_committed, service.events);
+    if (service.events)
         service.pool = pool_start(config->samplers, WAITING_SAMPLES);
-    }
     if (service.pool)
         service.answers = answers_new();
     if (service.answers)
         service.watch = watch_start(MOST_WAITING);
-    if (service.watch)
+    if (service.watch) {
+        writer_tell(service.writer, committed, &service);
         service.workers =
             workers_start(store, service.writer, config->workers, boot_id, contract->load);
+    }
     if (service.workers)
         status = run(config, contract, &service, auth, signals);
     else
         complain("cannot start the threads");
     if (service.workers)
         workers_stop(service.workers);
-    if (service.watch)
-        watch_stop(service.watch);
     if (service.pool)
         pool_stop(service.pool);
     if (service.answers)
         answers_free(service.answers);
     if (service.writer)
         writer_stop(service.writer);
+    if (service.watch) /* these two only now: the writer tells them what it commits */
+        watch_stop(service.watch);
     if (service.events)
         events_stop(service.events);
     return status;

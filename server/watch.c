@@ -4,13 +4,18 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum {
+    LOOK_MS = 10,  /* between two looks at least, for a training can commit all the time */
+    IDLE_MS = 100, /* and at most */
+};
+
 struct watch {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     pthread_t thread;
     struct task *waiting;
     int count, most;
-    bool stop;
+    bool committed, stop;
 };
 
 /* Runs all that wait now; what is posted meanwhile waits for the next round. */
@@ -40,6 +45,18 @@ static void look(struct watch *watch) {
     pthread_mutex_unlock(&watch->mutex);
 }
 
+/* The mutex is held. Waits for a commit, or for the next look that is due without one. */
+static void wait_for_commit(struct watch *watch) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += IDLE_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    int waited = 0;
+    while (!watch->committed && !watch->stop && waited == 0)
+        waited = pthread_cond_clockwait(&watch->changed, &watch->mutex, CLOCK_MONOTONIC, &until);
+}
+
 static void *watch_main(void *argument) {
     struct watch *watch = argument;
     pthread_mutex_lock(&watch->mutex);
@@ -48,9 +65,11 @@ static void *watch_main(void *argument) {
             pthread_cond_wait(&watch->changed, &watch->mutex);
             continue;
         }
+        wait_for_commit(watch);
+        watch->committed = false;
         pthread_mutex_unlock(&watch->mutex);
-        nanosleep(&(struct timespec){.tv_nsec = WATCH_MS * 1000000L}, NULL);
         look(watch);
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
         pthread_mutex_lock(&watch->mutex);
     }
     pthread_mutex_unlock(&watch->mutex);
@@ -90,9 +109,17 @@ void watch_post(void *self, struct task *task) {
         watch->count++;
         task->next = watch->waiting;
         watch->waiting = task;
+        watch->committed = true; /* what it waits for may have happened just before */
         pthread_cond_signal(&watch->changed);
     }
     pthread_mutex_unlock(&watch->mutex);
     if (!accepted)
         task->done(task, TASK_REFUSED);
+}
+
+void watch_committed(struct watch *watch) {
+    pthread_mutex_lock(&watch->mutex);
+    watch->committed = true;
+    pthread_cond_signal(&watch->changed);
+    pthread_mutex_unlock(&watch->mutex);
 }

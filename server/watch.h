@@ -1,20 +1,20 @@
 /*
  * watch.h - requests that wait for something to happen in the store.
  *
- * One thread looks after all of them, so that waiting costs no HTTP thread: every WATCH_MS it runs
- * each waiting task; run() returning true means that it is over.
+ * One thread looks after all of them, so that waiting costs no HTTP thread: after a commit, and now
+ * and then for their time limits, it runs each waiting task; run() returning true means that it is
+ * over.
  */
 #ifndef SERVER_WATCH_H
 #define SERVER_WATCH_H
 
 #include "server/task.h"
 
-enum { WATCH_MS = 20 };
-
 struct watch;
 
 struct watch *watch_start(int most_waiting);
-void watch_stop(struct watch *watch); /* nothing may be waiting */
+void watch_stop(struct watch *watch);      /* nothing may be waiting */
+void watch_committed(struct watch *watch); /* something may have happened */
 void watch_post(void *self,
                 struct task *task); /* full: done(TASK_REFUSED) at once, on this thread */
 
