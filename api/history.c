@@ -189,7 +189,8 @@ static bool answer_if_new(struct http_exchange *exchange, bool even_if_nothing) 
 
 static bool look_again(struct http_exchange *exchange) {
     const struct waiting *waiting = exchange->state;
-    return answer_if_new(exchange, exchange->stopping || clock_monotonic() >= waiting->until);
+    return answer_if_new(exchange,
+                         http_is_stopping(exchange) || clock_monotonic() >= waiting->until);
 }
 
 enum http_next api_history(struct http_exchange *exchange) {

@@ -200,7 +200,7 @@ static bool is_over(struct http_exchange *exchange) {
         return true; /* it was deleted: the first answer stands */
     }
     bool over = job.status != JOB_QUEUED && job.status != JOB_RUNNING;
-    over |= exchange->stopping || clock_monotonic() >= submission->wait_until;
+    over |= http_is_stopping(exchange) || clock_monotonic() >= submission->wait_until;
     job_clear(&job);
     if (over) {
         buffer_clear(&exchange->response.body);

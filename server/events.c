@@ -311,7 +311,7 @@ static enum http_piece read_news(struct listener *listener, struct buffer *out) 
 }
 
 enum http_piece events_next(struct listener *listener, struct buffer *out) {
-    if (listener->exchange->stopping) {
+    if (http_is_stopping(listener->exchange)) {
         buffer_text(out, "event: shutdown\ndata: {}\n\n");
         return HTTP_PIECE_LAST;
     }

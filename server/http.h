@@ -113,7 +113,7 @@ struct http_exchange {
     void (*release)(struct http_exchange *exchange);
     /* Set when nobody waits for the answer any more, because the client went away or the server
      * stops: a dn_stop_flag for long computations. */
-    volatile bool stopping;
+    volatile bool stopping; /* read it by http_is_stopping() */
     /* the rest belongs to http_*.c */
     struct http_connection *connection;
     http_deferred next, then;
@@ -192,6 +192,10 @@ const char *http_base_path(const struct http_exchange *exchange);
 enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next);
 enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll);
 enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next);
+/* exchange->stopping, which another thread may set at any time. */
+static inline bool http_is_stopping(const struct http_exchange *exchange) {
+    return __atomic_load_n(&exchange->stopping, __ATOMIC_RELAXED);
+}
 /* Has the stream's `next` called again, if it said WAIT. Any thread, until stream.closed. */
 void http_wake(struct http_exchange *exchange);
 /* Of a part on the pool: another part follows, on the writer, and answers. */

@@ -41,7 +41,7 @@ static void client_gone(void *argument) {
     struct http_server *server = state->server;
     pthread_mutex_lock(&server->mutex);
     const struct sending *sending = &state->sending;
-    bool has_all = sending->state == HTTP_PIECE_LAST && !sending->making && !sending->has_made;
+    bool has_all = !sending->making && !sending->has_made && sending->state == HTTP_PIECE_LAST;
     state->gone = true;
     __atomic_store_n(&state->exchange.stopping, true, __ATOMIC_RELAXED);
     stream_wake(state);
@@ -66,7 +66,7 @@ static bool run_deferred(struct task *task, struct store_session *session) {
     if (!exchange->next)
         return exchange->poll(exchange);
     exchange->connection->queued = clock_monotonic() - exchange->connection->posted;
-    if (!session && exchange->stopping) { /* on the pool: nobody waits for it any more */
+    if (!session && http_is_stopping(exchange)) { /* on the pool: nobody waits for it any more */
         http_set_problem(exchange->connection, 503, "stopping", "the server is stopping");
         return false;
     }

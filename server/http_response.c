@@ -57,7 +57,7 @@ enum MHD_Result http_queue_response(struct http_connection *state, bool close) {
     if (!response)
         return MHD_NO; /* closes the connection */
     add_headers(state, response);
-    if (close || state->exchange.stopping)
+    if (close || http_is_stopping(&state->exchange))
         MHD_add_response_header(response, "Connection", "close");
     enum MHD_Result queued =
         MHD_queue_response(state->connection, (unsigned)from->status, response);

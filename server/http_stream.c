@@ -65,8 +65,9 @@ static bool make_piece(struct task *task, struct store_session *unused) {
     (void)unused;
     struct http_exchange *exchange = &connection_of(task)->exchange;
     struct sending *sending = &exchange->connection->sending;
-    sending->state = exchange->stopping ? HTTP_PIECE_FAIL
-                                        : exchange->response.stream.next(exchange, &sending->made);
+    sending->state = http_is_stopping(exchange)
+                         ? HTTP_PIECE_FAIL
+                         : exchange->response.stream.next(exchange, &sending->made);
     if (sending->made.failed)
         sending->state = HTTP_PIECE_FAIL;
     if (exchange->connection->gzip && sending->state != HTTP_PIECE_FAIL)
@@ -124,7 +125,7 @@ static void take_piece(struct sending *sending) {
 static ssize_t cut(struct http_connection *state) {
     if (!state->gone)
         log_line(LOG_WARN, "an answer was cut short", "id=%s bytes=%zu stopping=%s", state->id,
-                 state->response_bytes, state->exchange.stopping ? "true" : "false");
+                 state->response_bytes, http_is_stopping(&state->exchange) ? "true" : "false");
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 

@@ -10,7 +10,9 @@ import time
 
 import numpy
 import pytest
-from conftest import PATIENCE, QUICK
+from conftest import BINARY, PATIENCE, QUICK
+
+SANITIZED = "sanitize" in BINARY or "tsan" in BINARY  # which needs memory of its own
 
 HEAVY = {  # minutes of sampling for one request
     "dataset": {"name": "spiral", "n": 100},
@@ -106,7 +108,7 @@ def test_memory_does_not_grow_with_the_answer(trained):
     trained.get(path + "?n=20000")
     before = memory(trained)
     assert len(trained.get(path + "?n=100000").body) > 2_000_000
-    assert memory(trained) - before < 1_000_000
+    assert SANITIZED or memory(trained) - before < 1_000_000
 
 
 def test_an_old_client_reads_until_the_close(trained):
@@ -145,7 +147,7 @@ def test_a_client_that_does_not_read_stops_the_computing(heavy):
         time.sleep(0.5)
         return cpu(heavy) - before < 10  # hundredths of a second
     eventually(idle)
-    assert memory(heavy, "VmRSS") < 60_000_000
+    assert SANITIZED or memory(heavy, "VmRSS") < 60_000_000
     received = read_all_chunked(client)
     assert received.count(b"\r\n") == 100001
     for model in models:
