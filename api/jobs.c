@@ -53,6 +53,7 @@ static void write_error(const struct job *job, struct json_writer *json) {
 static const struct link links[] = {
     {"self", "/v1/jobs/", ""},
     {"history", "/v1/jobs/", "/history"},
+    {"events", "/v1/jobs/", "/events"},
     {"cancel", "/v1/jobs/", "/cancel"},
     {"model", "/v1/models/", ""},
     {"samples", "/v1/models/", "/samples"},

@@ -2,13 +2,19 @@
 
 import http.client
 import json
+import socket
 
 
 class Stream:
     """Iterates over (id, event, data) as they come, until the server ends the stream."""
 
-    def __init__(self, server, path, last_id=None, timeout=30):
+    def __init__(self, server, path, last_id=None, timeout=30, buffer=None):
         self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
+        if buffer:
+            self.connection.sock = socket.socket()
+            self.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            self.connection.sock.settimeout(timeout)
+            self.connection.sock.connect(("127.0.0.1", server.port))
         headers = {"Accept": "text/event-stream"}
         if last_id is not None:
             headers["Last-Event-ID"] = str(last_id)

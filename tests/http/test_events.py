@@ -12,8 +12,8 @@ from test_streams import eventually, metric
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
 
 
-def stream(server, path, last_id=None):
-    return Stream(server, path, last_id, timeout=30 * PATIENCE)
+def stream(server, path, last_id=None, **more):
+    return Stream(server, path, last_id, timeout=30 * PATIENCE, **more)
 
 
 def test_the_whole_story_of_a_job(server):
@@ -110,6 +110,20 @@ def test_a_resumed_job_goes_on_telling(server):
     told = list(stream(server, f"/v1/jobs/{job}/events", last_id=last))
     assert [data["epoch"] for _, event, data in told if event == "epoch"] == [4, 5]
     assert [data["status"] for _, event, data in told if event == "status"] == ["queued", "running", "succeeded"]
+
+
+def test_a_slow_reader_misses_nothing(server):
+    """More events than its socket and the server's memory of them hold."""
+    job = server.submit({**ENDLESS, "dataset": {"n": 100}, "training": {"epochs": 1000000, "batch_size": 100}})
+    slow = stream(server, f"/v1/jobs/{job}/events", buffer=4096)
+    other = stream(server, "/v1/events?after=0", buffer=4096)
+    server.wait_for_epoch(job, 500)
+    server.post(f"/v1/jobs/{job}/cancel")
+    told = list(slow)
+    ids = [identity for identity, _, _ in told]
+    assert len(ids) > 1000 and ids == list(range(1, len(ids) + 1)) and told[-1][2]["status"] == "cancelled"
+    assert list(itertools.islice(other, len(told))) == told
+    other.close()
 
 
 def test_a_failed_job_says_why(server):
