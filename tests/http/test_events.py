@@ -59,7 +59,7 @@ def test_a_stream_goes_on_where_the_client_was(trained):
     assert trained.get(path, headers={"Last-Event-ID": str(told[-1][0])}).status == 204
     assert trained.get(f"/v1/events?job={trained.job}&job={trained.job}&after={told[-1][0]}").status == 204
     assert trained.request("HEAD", path).headers["Content-Type"] == "text/event-stream"
-    eventually(lambda: metric(trained, "event_streams") == 0)
+    eventually(lambda: metric(trained, "sse_connections") == 0)
 
 
 def test_a_stream_tells_at_once_and_of_watched_jobs_only(server):
@@ -170,13 +170,13 @@ def test_nothing_is_lost_or_repeated_when_the_server_is_killed(start, every):
 
 def test_there_is_a_limit_to_streams(server):
     streams = [stream(server, "/v1/events") for _ in range(256)]
-    eventually(lambda: metric(server, "event_streams") == 256)
+    eventually(lambda: metric(server, "sse_connections") == 256)
     refused = server.get("/v1/events")
     assert refused.status == 503 and refused.json["code"] == "too_many_streams" and refused.headers["Retry-After"]
     assert server.get("/livez").status == 200
     for one in streams[:100]:
         one.close()
-    eventually(lambda: metric(server, "event_streams") == 156)
+    eventually(lambda: metric(server, "sse_connections") == 156)
     started = time.monotonic()
     assert server.stop() == 0  # with 156 suspended connections
     assert time.monotonic() - started < 5 * PATIENCE
@@ -207,7 +207,7 @@ def test_bad_questions(trained, path, status):
 def test_bad_last_event_ids(trained, value):
     answer = trained.get("/v1/events", headers={"Last-Event-ID": value})
     assert answer.status == 400 and answer.json["code"] == "bad_last_event_id"
-    assert metric(trained, "event_streams") == 0
+    assert metric(trained, "sse_connections") == 0
 
 
 def test_unacceptable(trained):

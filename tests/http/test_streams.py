@@ -66,7 +66,7 @@ def cpu(server):
 @pytest.fixture
 def heavy(start):
     """One sampling thread, and a model that could keep it busy for minutes."""
-    server = start("--samplers", "1")
+    server = start("--samplers", "1", "--max-sample-cost", "1e18")
     job = server.submit(HEAVY)
     assert server.wait(job)["status"] == "succeeded"
     server.model = f"/v1/models/{job}"

@@ -176,7 +176,7 @@ async def all_ids(server):
 
 async def freed(server, left, seconds):
     connection, started = await Connection().open(server), time.monotonic()
-    while (open_now := await gauge(connection, "event_streams")) > left:
+    while (open_now := await gauge(connection, "sse_connections")) > left:
         assert time.monotonic() - started < seconds, f"{open_now} streams are open, {left} should be"
         await asyncio.sleep(0.1)
     return time.monotonic() - started
@@ -221,7 +221,7 @@ async def deaf_are_freed(server, deaf, left):
     started = time.monotonic()
     noise = asyncio.create_task(submit(server, started + 30))
     took = await freed(server, left, 60)
-    assert await gauge(connection, "event_streams") == left, "a stream of a client that reads was closed"
+    assert await gauge(connection, "sse_connections") == left, "a stream of a client that reads was closed"
     noise.cancel()
     await asyncio.gather(noise, return_exceptions=True)
     connection.writer.close()
