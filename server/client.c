@@ -94,8 +94,8 @@ static bool receive_all(struct line *line, struct buffer *bytes) {
     }
 }
 
-/* Status of a whole response, and its body in `body`. Only answers that are too long for this client
- * are chunked. */
+/* Status of a whole response, and its body in `body`. Only answers that are too long for this
+ * client are chunked. */
 static int split(struct buffer *response, struct buffer *body) {
     buffer_append(response, "", 1);
     int status;

@@ -17,7 +17,7 @@ def stream(server, path, last_id=None, **more):
 
 
 def test_the_whole_story_of_a_job(server):
-    job = server.submit(QUICK)
+    job = server.submit({**QUICK, "training": {**QUICK["training"], "checkpoint_every": 1}})
     opened = stream(server, f"/v1/jobs/{job}/events")
     assert opened.status == 200
     headers = opened.response.headers
@@ -114,7 +114,7 @@ def test_a_resumed_job_goes_on_telling(server):
 
 def test_a_slow_reader_misses_nothing(server):
     """More events than its socket and the server's memory of them hold."""
-    job = server.submit({**ENDLESS, "dataset": {"n": 100}, "training": {"epochs": 1000000, "batch_size": 100}})
+    job = server.submit({**ENDLESS, "dataset": {"n": 100}, "training": {**ENDLESS["training"], "checkpoint_every": 1}})
     slow = stream(server, f"/v1/jobs/{job}/events", buffer=4096)
     other = stream(server, "/v1/events?after=0", buffer=4096)
     server.wait_for_epoch(job, 500)
