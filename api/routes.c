@@ -45,7 +45,8 @@ const struct http_route api_routes[] = {
                     .other = index_outcomes)},
     {"POST", "/v1/jobs", NULL, api_job_create, JSON_BODY(SMALL_BODY), "Queue a training.",
      OPERATION("createJob", "jobs", &create_fields, "JobRequest", 201, "Job",
-               "422 with all wrong fields, 429 when the queue is full, 507.",
+               "409 if a data set is deleted meanwhile, 422 with all wrong fields, 429 when the "
+               "queue is full, 507.",
                .headers = "Location Preference-Applied", .takes = "Idempotency-Key Prefer",
                .other = create_outcomes)},
     {"GET", "/v1/jobs", "json", api_job_list, NO_BODY, "Jobs, newest first.",
@@ -76,7 +77,7 @@ const struct http_route api_routes[] = {
     {"GET", "/v1/models/{id}/evaluation", "json", api_evaluation, NO_BODY,
      "How good a model is, each number beside what data itself gets.",
      OPERATION("getEvaluation", "models", &evaluation_fields, NULL, 200, "Evaluation",
-               READ_ERRORS)},
+               "404 for an unknown id, 409 if the data set is gone.")},
     {"GET", "/v1/models/{id}/samples", "json csv npy svg png txt", api_samples, NO_BODY,
      "Points drawn from a model.",
      OPERATION("getSamples", "models", &sample_fields, NULL, 200, "Samples", FORMAT_ERRORS, KEPT)},

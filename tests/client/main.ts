@@ -160,6 +160,25 @@ const steps: [string, () => Promise<void>][] = [
     const draw = need(await client.GET("/v1/datasets/{id}/points", { params: { path: { id: "moons" }, query: { n: 20 } } }));
     assert.deepEqual([draw.points.length, draw.dim], [20, 2]);
   }],
+  ["a data set is uploaded as JSON and as CSV, drawn from, and trained on", async () => {
+    const points = [[0, 0], [1, 0.5], [2, 1], [0, 1], [1, 1.5]];
+    const upload: Schemas["Upload"] = { points, labels: ["a", "a", "a", "b", "b"] };
+    const query = { name: "two lines" };
+    const made = need(await client.POST("/v1/datasets", { params: { query }, body: upload }), 201);
+    assert.deepEqual([made.name, made.n, made.dim], ["two lines", 5, 2]);
+    const csv = ["x,y,label", ...points.map(([x, y], i) => `${x},${y},${upload.labels![i]}`)].join("\n");
+    const same = need(await client.POST("/v1/datasets", {
+      params: { query }, body: csv, bodySerializer: (text) => text as string, headers: { "Content-Type": "text/csv" },
+    }), 201);
+    assert.deepEqual(same.statistics, made.statistics);
+    const params = { path: { id: made.id } };
+    assert.equal(need(await client.GET("/v1/datasets/{id}/points", { params: { ...params, query: { n: 3 } } })).points.length, 3);
+    const body = { ...QUICK, dataset: { id: made.id } } satisfies Schemas["JobRequest"];
+    const trained = need(await client.POST("/v1/jobs", { params: { header: { Prefer: "wait=30" } }, body }), 201);
+    assert.ok("id" in trained && trained.status === "succeeded");
+    for (const id of [made.id, same.id])
+      assert.equal((await client.DELETE("/v1/datasets/{id}", { params: { path: { id } } })).response.status, 204);
+  }],
   ["a job that waits is cancelled and resumed", async () => {
     const endless = { ...QUICK, training: { epochs: 100000 } };
     const made = need(await client.POST("/v1/jobs", { body: endless }), 201);

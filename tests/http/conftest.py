@@ -22,7 +22,7 @@ QUICK = {  # a training of a moment
     "dataset": {"name": "spiral", "n": 200},
     "diffusion": {"timesteps": 10},
     "network": {"hidden_size": 8, "hidden_layers": 1},
-    "training": {"epochs": 3, "batch_size": 50},
+    "training": {"epochs": 3, "batch_size": 50, "checkpoint_every": 1},
 }
 ENDLESS = {  # one that nobody waits for
     "dataset": {"name": "spiral", "n": 2000},

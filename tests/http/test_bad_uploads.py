@@ -162,7 +162,7 @@ CASES = [
     (JSON, '{"points":[[1,2]],"labels":[null]}', "", [("/labels/0", "text or an integer")]),
     (JSON, '{"points":[[1,2]],"labels":[""]}', "", [("/labels/0", "the label is empty")]),
     (JSON, json.dumps({"points": [[1, 2]], "labels": [LONG]}), "", [("/labels/0", "longer than 64")]),
-    (JSON, '{"labels":["\\ud800"],"points":[[1]]}', "", [("/labels/0", "the label is empty")]),
+    (JSON, '{"labels":["\\ud800"],"points":[[1]]}', "", "half of a surrogate pair"),
     (JSON, json.dumps({"labels": list(range(65)), "points": [[0]] * 65}), "", [("/labels/64", "one class too many")]),
     (JSON, '{"points":[[1]],"points":[[1]]}', "", [("/points", "there twice")]),
     (JSON, '{"points":[[1]],"Labels":["a"]}', "", [("", 'no "Labels"')]),
