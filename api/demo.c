@@ -221,7 +221,12 @@ static bool show_loss(const struct demo *demo) {
     read_column(history, "val_loss", val_loss, MOST);
     cJSON_Delete(history);
     struct buffer svg = {0};
-    svg_loss(&svg, epochs, train_loss, val_loss, count, "loss");
+    svg_curves(&svg, &(struct curves){.title = "loss",
+                                      .x_name = "epoch",
+                                      .x = epochs,
+                                      .count = count,
+                                      .names = {"training loss", "validation loss"},
+                                      .y = {train_loss, val_loss}});
     return write_file("loss.svg", &svg);
 }
 

@@ -68,31 +68,15 @@ static const struct field *guess(const struct field_set *set, const char *group,
     return best;
 }
 
-static const char *pointer_of(struct problem_fields *wrong, const char *group, const char *name) {
-    char escaped[256];
-    size_t used = 0;
-    for (; *name && used < sizeof escaped - 3; name++) { /* RFC 6901 */
-        if (*name == '~' || *name == '/') {
-            escaped[used++] = '~';
-            escaped[used++] = *name == '~' ? '0' : '1';
-        } else {
-            escaped[used++] = *name;
-        }
-    }
-    escaped[used] = '\0';
-    return group[0] ? arena_format(wrong->arena, "/%s/%s", group, escaped)
-                    : arena_format(wrong->arena, "/%s", escaped);
-}
-
 static void add_unknown(const struct field_set *set, const char *group, const char *name,
                         struct problem_fields *wrong) {
     const struct field *meant = guess(set, group, name);
     if (meant)
-        problem_add(wrong, pointer_of(wrong, group, name),
+        problem_add(wrong, problem_pointer(wrong, group, name),
                     "unknown field; did you mean \"%s%s%s\"?", meant->group,
                     meant->group[0] ? "." : "", meant->name);
     else
-        problem_add(wrong, pointer_of(wrong, group, name), "unknown field");
+        problem_add(wrong, problem_pointer(wrong, group, name), "unknown field");
 }
 
 /* ------------------------------------------------------------------ values */
@@ -220,7 +204,7 @@ void fields_read(const struct field_set *set, const char *group, const cJSON *ob
     }
     for (const cJSON *member = object->child; member; member = member->next) {
         const struct field *field = find(set, group, member->string);
-        const char *pointer = pointer_of(wrong, group, member->string);
+        const char *pointer = problem_pointer(wrong, group, member->string);
         if (is_repeated(object, member))
             problem_add(wrong, pointer, "is there twice");
         else if (!field)
@@ -276,7 +260,7 @@ void fields_read_query(const struct field_set *set, const struct http_request *r
     for (size_t i = 0; i < request->query_count; i++) {
         const struct http_param *param = &request->query[i];
         const struct field *field = find(set, "", param->name);
-        const char *pointer = pointer_of(wrong, "", param->name);
+        const char *pointer = problem_pointer(wrong, "", param->name);
         bool repeated = false;
         for (size_t j = 0; j < i; j++)
             repeated |= strcmp(request->query[j].name, param->name) == 0;

@@ -32,7 +32,14 @@ enum http_next api_history(struct http_exchange *exchange);
 enum http_next api_events(struct http_exchange *exchange);
 enum http_next api_job_events(struct http_exchange *exchange);
 /* models.c */
+enum http_next api_model_list(struct http_exchange *exchange);
 enum http_next api_model_get(struct http_exchange *exchange);
+enum http_next api_model_delete(struct http_exchange *exchange);
+/* models_schedule.c */
+enum http_next api_model_schedule(struct http_exchange *exchange);
+/* models_weights.c */
+enum http_next api_model_weights(struct http_exchange *exchange);
+enum http_next api_model_import(struct http_exchange *exchange);
 /* evaluation.c */
 enum http_next api_evaluation(struct http_exchange *exchange);
 /* samples.c */

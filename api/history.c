@@ -129,8 +129,13 @@ static void reply_svg(struct http_exchange *exchange, const struct job *job,
         train[i] = epochs[i].train_loss;
         val[i] = epochs[i].val_loss;
     }
-    svg_loss(&exchange->response.body, values, train, val, (size_t)count,
-             job->name ? job->name : "loss");
+    svg_curves(&exchange->response.body,
+               &(struct curves){.title = job->name ? job->name : "loss",
+                                .x_name = "epoch",
+                                .x = values,
+                                .count = (size_t)count,
+                                .names = {"training loss", "validation loss"},
+                                .y = {train, val}});
     free(values);
 }
 

@@ -10,6 +10,7 @@
 #include "api/jobs.h"
 #include "api/openapi.h"
 #include "api/spec.h"
+#include "api/warnings.h"
 #include "server/id.h"
 #include "server/router.h"
 
@@ -84,6 +85,10 @@ void job_write(const struct job *job, struct json_writer *json) {
     json_double(json, job->val_loss);
     json_close(json, '}');
     write_error(job, json);
+    json_key(json, "warnings");
+    json_raw(json, job->warnings);
+    json_key(json, "model");
+    json_string(json, job->has_model ? job->id : NULL);
     json_key(json, "attempt");
     json_integer(json, job->attempt);
     json_key(json, "created_at");
@@ -225,24 +230,28 @@ static int preferred_wait(struct http_exchange *exchange) {
 static struct submission *make_submission(struct http_exchange *exchange,
                                           const struct job_request *request) {
     struct submission *submission = http_alloc(exchange, sizeof *submission);
-    struct buffer spec = {0}, dataset = {0};
+    struct buffer spec = {0}, dataset = {0}, warnings = {0};
     spec_write(request, &(struct json_writer){.out = &spec});
     spec_dataset_name(request, &dataset);
-    if (submission && !spec.failed && !dataset.failed) {
+    warnings_write(&request->spec, &(struct json_writer){.out = &warnings});
+    if (submission && !spec.failed && !dataset.failed && !warnings.failed) {
         struct job *job = &submission->job;
         id_new(job->id);
         job->name = request->name[0] ? http_format(exchange, "%s", request->name) : NULL;
         job->dataset = http_format(exchange, "%.*s", (int)dataset.length, dataset.data);
         job->spec = http_format(exchange, "%.*s", (int)spec.length, spec.data);
+        job->warnings = http_format(exchange, "%.*s", (int)warnings.length, warnings.data);
         job->epochs = request->spec.training.epochs;
         job->steps = (int64_t)job->epochs * dn_spec_steps_per_epoch(&request->spec);
         job->created_at = clock_now_ms();
         submission->request = *request;
         submission->answer = 201;
     }
-    bool made = submission && submission->job.spec && submission->job.dataset;
+    bool made =
+        submission && submission->job.spec && submission->job.dataset && submission->job.warnings;
     buffer_clear(&spec);
     buffer_clear(&dataset);
+    buffer_clear(&warnings);
     if (!made)
         problem(exchange, 503, "no_memory", "not enough memory for this job");
     return made ? submission : NULL;
@@ -260,6 +269,8 @@ static void reply_valid(struct http_exchange *exchange, const struct submission 
     json_integer(&json, submission->job.steps);
     json_key(&json, "parameters");
     json_integer(&json, dn_spec_parameters(&submission->request.spec));
+    json_key(&json, "warnings");
+    json_raw(&json, submission->job.warnings);
     json_close(&json, '}');
 }
 

@@ -1,18 +1,23 @@
-/* /v1/models/{id}: what a trained model is. */
+/* /v1/models: list, read, delete. */
 #include "api/models.h"
 
 #include <stdlib.h>
 
+#include "api/openapi.h"
 #include "api/spec.h"
 #include "engine/denoise.h"
+#include "server/id.h"
 
 static void answer_missing(struct http_exchange *exchange, struct store_session *session,
                            const char *id) {
     struct job job;
     if (store_job_get(session, id, &job) == STORE_OK) {
+        if (job.epoch > 0)
+            problem(exchange, 404, "model_deleted", "the model of this job has been deleted");
+        else
+            problem(exchange, 404, "no_model_yet",
+                    "the job with this id has not made a checkpoint yet");
         job_clear(&job);
-        problem(exchange, 404, "no_model_yet",
-                "the job with this id has not made a checkpoint yet");
     } else {
         answer_store(exchange, STORE_NOT_FOUND, "model");
     }
@@ -67,11 +72,37 @@ static void write_transform(const struct dn_model *model, struct json_writer *js
 
 static const struct link links[] = {
     {"self", "/v1/models/", ""},
-    {"job", "/v1/jobs/", ""},
     {"samples", "/v1/models/", "/samples"},
     {"evaluation", "/v1/models/", "/evaluation"},
     {"trajectories", "/v1/models/", "/trajectories"},
+    {"schedule", "/v1/models/", "/schedule"},
+    {"weights", "/v1/models/", "/weights.safetensors"},
+    {"job", "/v1/jobs/", ""}, /* the last one: imported models have none */
 };
+enum { LINKS = sizeof links / sizeof *links };
+
+/* What the row alone tells, after an opening brace. */
+static void write_row(const struct model *row, struct json_writer *json) {
+    json_key(json, "id");
+    json_string(json, row->id);
+    json_key(json, "name");
+    json_string(json, row->name);
+    json_key(json, "job");
+    json_string(json, row->has_job ? row->id : NULL);
+    json_key(json, "epoch");
+    json_integer(json, row->epoch);
+    json_key(json, "spec");
+    json_raw(json, row->spec);
+    json_key(json, "kernels");
+    json_string(json, row->variant);
+    json_key(json, "bytes");
+    json_integer(json, (int64_t)row->byte_count);
+    json_key(json, "created_at");
+    json_time(json, row->created_at);
+    json_key(json, "updated_at");
+    json_time(json, row->updated_at);
+    write_links(json, links, row->has_job ? LINKS : LINKS - 1, row->id);
+}
 
 /* What the labels 0, 1, .. mean. */
 static void write_classes(const struct model *row, struct json_writer *json) {
@@ -86,36 +117,118 @@ static void write_classes(const struct model *row, struct json_writer *json) {
     arena_clear(&arena);
 }
 
+void model_write(const struct model *row, const struct dn_model *model, struct json_writer *json) {
+    json_open(json, '{');
+    write_row(row, json);
+    json_key(json, "dim");
+    json_integer(json, dn_model_dim(model));
+    json_key(json, "parameters");
+    json_integer(json, dn_spec_parameters(dn_model_spec(model)));
+    write_transform(model, json);
+    write_classes(row, json);
+    json_close(json, '}');
+}
+
 enum http_next api_model_get(struct http_exchange *exchange) {
     struct loaded_model loaded = {0};
     if (!no_query(exchange) || !load_model(exchange, &loaded))
         return HTTP_REPLY;
     struct json_writer json = json_reply(exchange, 200);
-    json_open(&json, '{');
-    json_key(&json, "id");
-    json_string(&json, loaded.row.id);
-    json_key(&json, "name");
-    json_string(&json, loaded.row.name);
-    json_key(&json, "epoch");
-    json_integer(&json, dn_model_epoch(loaded.model));
-    json_key(&json, "dim");
-    json_integer(&json, dn_model_dim(loaded.model));
-    json_key(&json, "parameters");
-    json_integer(&json, dn_spec_parameters(dn_model_spec(loaded.model)));
-    write_transform(loaded.model, &json);
-    write_classes(&loaded.row, &json);
-    json_key(&json, "spec");
-    json_raw(&json, loaded.row.spec);
-    json_key(&json, "kernels");
-    json_string(&json, loaded.row.variant);
-    json_key(&json, "bytes");
-    json_integer(&json, (int64_t)loaded.row.byte_count);
-    json_key(&json, "created_at");
-    json_time(&json, loaded.row.created_at);
-    json_key(&json, "updated_at");
-    json_time(&json, loaded.row.updated_at);
-    write_links(&json, links, sizeof links / sizeof *links, loaded.row.id);
-    json_close(&json, '}');
+    model_write(&loaded.row, loaded.model, &json);
     loaded_model_clear(&loaded);
     return HTTP_REPLY;
+}
+
+/* ------------------------------------------------------------------ list */
+
+enum { LIST_DEFAULT = 20, LIST_MOST = 200 };
+
+struct list_query {
+    char after[STORE_ID_LENGTH + 1];
+    int limit;
+};
+static const struct field list_rows[] = {
+    {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MOST, 0, NULL,
+     "Models per page."},
+    {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, STORE_ID_LENGTH, 0, NULL,
+     "The id of the last model of the page before."},
+};
+const struct field_set model_list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
+
+static void reply_list(struct http_exchange *exchange, const struct model *models, int count,
+                       bool has_more) {
+    struct json_writer json = json_reply(exchange, 200);
+    json_open(&json, '{');
+    json_key(&json, "items");
+    json_open(&json, '[');
+    for (int i = 0; i < count; i++) {
+        json_open(&json, '{');
+        write_row(&models[i], &json);
+        json_close(&json, '}');
+    }
+    json_close(&json, ']');
+    json_key(&json, "has_more");
+    json_bool(&json, has_more);
+    json_key(&json, "next");
+    json_string(&json, has_more ? models[count - 1].id : NULL);
+    json_close(&json, '}');
+}
+
+enum http_next api_model_list(struct http_exchange *exchange) {
+    struct list_query query = {.limit = LIST_DEFAULT};
+    struct store_session *session;
+    if (!read_query(exchange, &model_list_fields, &query))
+        return HTTP_REPLY;
+    if (query.after[0] && !id_valid(query.after)) {
+        struct problem_fields wrong = {.arena = http_arena(exchange)};
+        problem_add(&wrong, "/after", "must be the id of a model");
+        problem_send(exchange, &wrong);
+        return HTTP_REPLY;
+    }
+    if (!(session = begin_reading(exchange)))
+        return HTTP_REPLY;
+    struct model *models = calloc((size_t)query.limit, sizeof *models);
+    int count = 0;
+    bool has_more;
+    enum store_status status = models
+                                   ? store_model_list(session, query.after[0] ? query.after : NULL,
+                                                      query.limit, models, &count, &has_more)
+                                   : STORE_ERROR;
+    end_reading(exchange, session);
+    if (status == STORE_OK)
+        reply_list(exchange, models, count, has_more);
+    else
+        problem_store(exchange, status);
+    for (int i = 0; i < count; i++)
+        model_clear(&models[i]);
+    free(models);
+    return HTTP_REPLY;
+}
+
+/* ------------------------------------------------------------------ delete */
+
+static void delete_model(struct http_exchange *exchange, struct store_session *session) {
+    struct model model;
+    const char *id = exchange->request.ids[0];
+    enum store_status status =
+        store_model_get(session, id, false, &model); /* "latest" is resolved */
+    if (status == STORE_OK) {
+        status = store_model_delete(session, model.id);
+        model_clear(&model);
+    }
+    if (status == STORE_OK)
+        exchange->response.status = 204;
+    else if (status == STORE_CONFLICT)
+        problem(exchange, 409, "model_in_training",
+                "its job is queued or running: cancel the job first, or delete it");
+    else if (status == STORE_NOT_FOUND)
+        answer_missing(exchange, session, id);
+    else
+        problem_store(exchange, status);
+}
+
+enum http_next api_model_delete(struct http_exchange *exchange) {
+    if (!path_id(exchange, "model") || !no_query(exchange))
+        return HTTP_REPLY;
+    return http_on_writer(exchange, delete_model);
 }

@@ -16,4 +16,7 @@ struct loaded_model {
 bool load_model(struct http_exchange *exchange, struct loaded_model *loaded);
 void loaded_model_clear(struct loaded_model *loaded);
 
+/* The model as JSON. */
+void model_write(const struct model *row, const struct dn_model *model, struct json_writer *json);
+
 #endif

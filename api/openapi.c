@@ -218,7 +218,8 @@ static void write_content(const struct document *document, const struct http_rou
         const size_t length = strcspn(word, " ");
         const struct format *format = format_named(word, length);
         word += length;
-        if (!format || format_is_json(format))
+        if (!format || format_is_json(format) ||
+            (operation->media && strcmp(format->media_type, operation->media) == 0))
             continue;
         open_member(json, format->media_type, '{');
         write_media_schema(json, format->media_type);
@@ -315,9 +316,10 @@ static void write_answers(const struct document *document, const struct http_rou
     write_outcome(document, route, &first, operation->answer || operation->media);
     for (const struct outcome *row = operation->other; row && row->status; row++) {
         struct outcome more = *row;
-        if (more.answer && strcmp(more.answer, SAME) == 0)
+        const bool same = more.answer && strcmp(more.answer, SAME) == 0;
+        if (same)
             more.answer = operation->answer;
-        write_outcome(document, route, &more, more.answer != NULL);
+        write_outcome(document, route, &more, more.answer || (same && operation->media));
     }
     write_errors(document->json, route);
     json_close(document->json, '}');

@@ -44,6 +44,8 @@ extern const struct field_set event_fields, job_event_fields;
 extern const struct field_set forward_fields, optimal_fields, evaluation_fields;
 extern const struct field_set upload_fields, dataset_list_fields;
 
+extern const struct field_set model_list_fields, import_fields;
+
 /* The embedded files. */
 extern const char openapi_schemas[], openapi_components[], openapi_examples[];
 

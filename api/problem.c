@@ -31,6 +31,22 @@ void problem(struct http_exchange *exchange, int status, const char *code, const
     json_close(&json, '}');
 }
 
+const char *problem_pointer(struct problem_fields *fields, const char *group, const char *name) {
+    char escaped[256];
+    size_t used = 0;
+    for (; *name && used < sizeof escaped - 3; name++) { /* RFC 6901 */
+        if (*name == '~' || *name == '/') {
+            escaped[used++] = '~';
+            escaped[used++] = *name == '~' ? '0' : '1';
+        } else {
+            escaped[used++] = *name;
+        }
+    }
+    escaped[used] = '\0';
+    return group[0] ? arena_format(fields->arena, "/%s/%s", group, escaped)
+                    : arena_format(fields->arena, "/%s", escaped);
+}
+
 void problem_add(struct problem_fields *fields, const char *pointer, const char *format, ...) {
     if (fields->count < PROBLEM_MAX_FIELDS) {
         char detail[512];

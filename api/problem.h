@@ -36,6 +36,8 @@ struct problem_fields {
 /* pointer: "/diffusion/timesteps", or "" for the whole request. Both texts are formatted. */
 void problem_add(struct problem_fields *fields, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The JSON Pointer (RFC 6901) to a member of a group, or of the whole if group is "". */
+const char *problem_pointer(struct problem_fields *fields, const char *group, const char *name);
 /* 422 with all of them. */
 void problem_send(struct http_exchange *exchange, const struct problem_fields *fields);
 /* The same with another code, and in words for more than one: "57 values cannot be used". */

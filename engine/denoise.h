@@ -334,7 +334,7 @@ struct dn_model_parts {
 };
 
 /* DN_INVALID and what is wrong if the spec is, or a number is not finite or out of range. */
-enum dn_status dn_model_build(const struct dn_model_parts *parts, struct dn_model **out,
+enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_model **out,
                               struct dn_error *error);
 
 /* ------------------------------------------------------------------ training */

@@ -195,5 +195,6 @@ void http_route_request(struct http_connection *state, const char *method) {
     else if (state->route->max_body == HTTP_UPLOAD)
         state->max_body = state->server->config.max_upload;
     else
-        state->max_body = state->route->max_body;
+        state->max_body = state->route->max_body == HTTP_UPLOAD ? state->server->config.max_upload
+                                                                : state->route->max_body;
 }

@@ -43,9 +43,10 @@ extern const char *const job_status_names[JOB_STATUS_COUNT + 1]; /* NULL-termina
 
 struct job {
     char id[STORE_ID_LENGTH + 1];
-    char *name;    /* NULL if the client gave none */
-    char *dataset; /* name of the data set, for filters */
-    char *spec;    /* the whole normalised spec as JSON text; opaque here */
+    char *name;     /* NULL if the client gave none */
+    char *dataset;  /* name of the data set, for filters */
+    char *spec;     /* the whole normalised spec as JSON text; opaque here */
+    char *warnings; /* about it, as JSON text; NULL stands for none */
     enum job_status status;
     int64_t queue_position; /* 0: next to run; -1: not queued */
     int epoch, epochs;
@@ -55,6 +56,7 @@ struct job {
     char *error_code, *error_detail; /* NULL unless failed */
     int attempt;
     bool cancel_requested;
+    bool has_model; /* a checkpoint was made, and the model of it has not been deleted */
     int64_t created_at, started_at, finished_at;
 };
 void job_clear(struct job *job);
@@ -93,6 +95,7 @@ struct progress {
     size_t checkpoint_bytes;
     const void *model;
     size_t model_bytes;
+    int model_epoch;     /* an earlier one than the checkpoint's if that was better */
     const char *variant; /* kernel variant */
 };
 
@@ -104,6 +107,7 @@ struct model {
     int epoch;
     void *bytes; /* serialised dn_model; NULL when only the description was asked for */
     size_t byte_count;
+    bool has_job; /* it was trained here, by the job with its id; else it was imported */
     int64_t created_at, updated_at;
 };
 void model_clear(struct model *model);
@@ -134,8 +138,8 @@ enum store_status store_keep(struct store_session *session,
  * when it has grown. */
 void store_checkpoint(struct store_session *session);
 
-/* W. A new queued job: id, name, dataset, spec, epochs, steps and created_at are taken from `job`.
- * idempotency_key may be NULL. */
+/* W. A new queued job: id, name, dataset, spec, warnings, epochs, steps and created_at are taken
+ * from `job`. idempotency_key may be NULL. */
 enum store_status store_job_insert(struct store_session *session, const struct job *job,
                                    const char *idempotency_key);
 /* The id of the job that was inserted with this key. */
@@ -219,6 +223,15 @@ enum store_status store_events_over(struct store_session *session, const struct 
 /* id may be "latest": the model that was updated last. */
 enum store_status store_model_get(struct store_session *session, const char *id, bool with_bytes,
                                   struct model *model);
+/* Newest first, without bytes: those made before the model with the id `after` (NULL: all), which
+ * need not be there any more. models [limit], *count and *has_more are set. */
+enum store_status store_model_list(struct store_session *session, const char *after, int limit,
+                                   struct model *models, int *count, bool *has_more);
+/* W. An imported model: all but updated_at and has_job is taken from `model`. */
+enum store_status store_model_insert(struct store_session *session, const struct model *model);
+/* W. A model and the checkpoints it could be trained on from; its job and history stay.
+ * STORE_CONFLICT while the job is queued or runs. */
+enum store_status store_model_delete(struct store_session *session, const char *id);
 
 /* W. The queue's side. owner names this boot and worker. STORE_NOT_FOUND when nothing is queued. */
 enum store_status store_claim(struct store_session *session, const char *owner, int64_t now,

@@ -12,6 +12,7 @@ void job_clear(struct job *job) {
     free(job->name);
     free(job->dataset);
     free(job->spec);
+    free(job->warnings);
     free(job->error_code);
     free(job->error_detail);
     *job = (struct job){0};
@@ -33,9 +34,10 @@ enum store_status store_job_insert(struct store_session *session, const struct j
                                    const char *idempotency_key) {
     return sql_run(session,
                    "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at,"
-                   " idempotency_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                   "ttttiiit", job->id, job->name, job->dataset, job->spec, (int64_t)job->epochs,
-                   job->steps, job->created_at, idempotency_key);
+                   " idempotency_key, warnings)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, '[]'))",
+                   "ttttiiitt", job->id, job->name, job->dataset, job->spec, (int64_t)job->epochs,
+                   job->steps, job->created_at, idempotency_key, job->warnings);
 }
 
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
@@ -71,7 +73,8 @@ enum store_status store_job_resume(struct store_session *session, const char *id
     " CASE status WHEN 'queued' THEN (SELECT count(*) FROM job AS q"                               \
     "  WHERE q.status = 'queued' AND q.seq < job.seq) ELSE -1 END,"                                \
     " epoch, epochs, step, steps, seconds, train_loss, val_loss, error_code, error_detail,"        \
-    " attempt, cancel_requested, created_at, started_at, finished_at"
+    " attempt, cancel_requested, created_at, started_at, finished_at,"                             \
+    " EXISTS (SELECT 1 FROM model WHERE model.job_seq = job.seq), warnings"
 
 static enum job_status status_of(const char *name) {
     int i = 0;
@@ -101,6 +104,8 @@ static void read_job(struct store_session *session, sqlite3_stmt *row, struct jo
         .created_at = sqlite3_column_int64(row, 17),
         .started_at = sqlite3_column_int64(row, 18),
         .finished_at = sqlite3_column_int64(row, 19),
+        .has_model = sqlite3_column_int(row, 20),
+        .warnings = sql_text(session, row, 21),
     };
     memcpy(job->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
 }

@@ -1,4 +1,4 @@
-/* The queue's side of the store: claim, progress, finish, recover; and the models that result. */
+/* The queue's side of the store: claim, progress, finish, recover. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,14 +10,6 @@ void claim_clear(struct claim *claim) {
     free(claim->spec);
     free(claim->checkpoint);
     *claim = (struct claim){0};
-}
-
-void model_clear(struct model *model) {
-    free(model->name);
-    free(model->spec);
-    free(model->variant);
-    free(model->bytes);
-    *model = (struct model){0};
 }
 
 /* ------------------------------------------------------------------ claim */
@@ -128,8 +120,8 @@ static enum store_status add_checkpoint(struct store_session *session, int64_t s
                          " ON CONFLICT (id) DO UPDATE SET variant = excluded.variant,"
                          " epoch = excluded.epoch, bytes = excluded.bytes,"
                          " updated_at = excluded.updated_at",
-                         "itibi", seq, progress->variant, epoch, progress->model,
-                         progress->model_bytes, now);
+                         "itibi", seq, progress->variant, (int64_t)progress->model_epoch,
+                         progress->model, progress->model_bytes, now);
     return status;
 }
 
@@ -220,36 +212,4 @@ enum store_status store_recover(struct store_session *session, int64_t now, int 
             session, "UPDATE job SET status = 'queued', owner = NULL WHERE status = 'running'", "");
     *requeued = status == STORE_OK ? sqlite3_changes(session->db) : 0;
     return status;
-}
-
-/* ------------------------------------------------------------------ models */
-
-enum store_status store_model_get(struct store_session *session, const char *id, bool with_bytes,
-                                  struct model *model) {
-#define MODEL(where)                                                                               \
-    "SELECT id, name, spec, variant, epoch, created_at, updated_at, iif(?1, bytes, NULL)"          \
-    " FROM model " where
-    sqlite3_stmt *row =
-        strcmp(id, "latest") == 0
-            ? sql_prepare(session, MODEL("ORDER BY updated_at DESC, job_seq DESC LIMIT 1"), "i",
-                          (int64_t)with_bytes)
-            : sql_prepare(session, MODEL("WHERE id = ?2"), "it", (int64_t)with_bytes, id);
-#undef MODEL
-    bool found = sql_row(session, row);
-    if (found) {
-        *model = (struct model){
-            .name = sql_text(session, row, 1),
-            .spec = sql_text(session, row, 2),
-            .variant = sql_text(session, row, 3),
-            .epoch = sqlite3_column_int(row, 4),
-            .created_at = sqlite3_column_int64(row, 5),
-            .updated_at = sqlite3_column_int64(row, 6),
-        };
-        memcpy(model->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
-        model->bytes = sql_blob(session, row, 7, &model->byte_count);
-    }
-    enum store_status status = sql_done(session, row);
-    if (found && status != STORE_OK)
-        model_clear(model);
-    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
 }

@@ -31,6 +31,7 @@ struct report {
     size_t epoch_count, epoch_capacity;
     void *checkpoint, *model;
     size_t checkpoint_bytes, model_bytes;
+    int model_epoch;
     bool is_last; /* the job succeeds with it, in the same transaction */
     bool in_flight;
 };
@@ -148,6 +149,7 @@ static bool run_report(struct task *task, struct store_session *session) {
         .checkpoint_bytes = report->checkpoint_bytes,
         .model = report->model,
         .model_bytes = report->model_bytes,
+        .model_epoch = report->model_epoch,
         .variant = dn_kernels_name(),
     };
     bool cancel = false;
@@ -235,6 +237,7 @@ static bool add_checkpoint(struct attempt *attempt, struct report *report) {
         return false;
     report->checkpoint_bytes = dn_trainer_bytes(attempt->trainer);
     report->model_bytes = dn_model_bytes(model);
+    report->model_epoch = dn_model_epoch(model);
     report->checkpoint = malloc(report->checkpoint_bytes);
     report->model = malloc(report->model_bytes);
     bool made = report->checkpoint && report->model;

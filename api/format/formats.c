@@ -73,6 +73,7 @@ static const struct format formats[] = {
     {"png", "image/png", png_points, png_trajectory, NULL, NULL, 5, 1},
     {"gif", "image/gif", NULL, gif_trajectory, NULL, NULL, 101, 2},
     {"txt", "text/plain", points_txt, trajectory_txt, NULL, NULL, 0, 0},
+    {"safetensors", "application/octet-stream", NULL, NULL, NULL, NULL, 0, 0},
     {"sse", "text/event-stream", NULL, NULL, NULL, NULL, 0, 0},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };

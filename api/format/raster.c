@@ -58,21 +58,62 @@ static const struct {
     {'x', "\000\000\021\012\004\012\021"},
 };
 
-static void draw_glyph(struct raster *raster, int left, int top, int scale, char character) {
-    const char *rows = NULL;
-    for (size_t i = 0; i < sizeof glyphs / sizeof *glyphs && !rows; i++)
-        if (glyphs[i].character == character)
-            rows = glyphs[i].rows;
-    for (int row = 0; rows && row < GLYPH_HEIGHT; row++)
+/* A stroke with round ends and smooth edges. */
+static void draw_stroke(struct raster *raster, const double from[2], const double to[2],
+                        double half_width) {
+    const double dx = to[0] - from[0], dy = to[1] - from[1], reach = half_width + 0.5;
+    const double length = fmax(dx * dx + dy * dy, 1e-9);
+    const int x_last = (int)fmin(raster->width - 1, fmax(from[0], to[0]) + reach);
+    const int y_last = (int)fmin(raster->height - 1, fmax(from[1], to[1]) + reach);
+    for (int y = (int)fmax(0, fmin(from[1], to[1]) - reach); y <= y_last; y++)
+        for (int x = (int)fmax(0, fmin(from[0], to[0]) - reach); x <= x_last; x++) {
+            const double px = x + 0.5 - from[0], py = y + 0.5 - from[1];
+            const double along = fmin(fmax((px * dx + py * dy) / length, 0), 1);
+            const double distance = hypot(px - along * dx, py - along * dy);
+            const int level = (int)lrint(RASTER_TEXT_LEVELS * fmin(reach - distance, 1));
+            uint8_t *at = &raster->paper[(size_t)y * (size_t)raster->width + (size_t)x];
+            if (level > 0 && (*at < RASTER_TEXT || *at < RASTER_TEXT + level - 1))
+                *at = (uint8_t)(RASTER_TEXT + level - 1);
+        }
+}
+
+static bool is_set(const char *rows, int row, int column) {
+    return row >= 0 && row < GLYPH_HEIGHT && column >= 0 && column < GLYPH_WIDTH - 1 &&
+           (rows[row] >> (GLYPH_WIDTH - 2 - column) & 1);
+}
+
+/* Strokes through neighbouring dots make smooth letters of any size. Dots that touch at a corner
+ * are joined where no other dot joins them. */
+static void draw_glyph(struct raster *raster, int left, int top, int scale, const char *rows) {
+    static const int ways[][2] = {{0, 0}, {0, 1}, {1, 0}, {1, 1}, {1, -1}}; /* row, column */
+    const double half_width = 0.08 + 0.42 * scale;
+    for (int row = 0; row < GLYPH_HEIGHT; row++)
         for (int column = 0; column < GLYPH_WIDTH - 1; column++)
-            if (rows[row] >> (GLYPH_WIDTH - 2 - column) & 1)
-                raster_rectangle(raster, left + column * scale, top + row * scale, scale, scale,
-                                 RASTER_TEXT);
+            for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+                const int down = ways[i][0], right = ways[i][1];
+                if (!is_set(rows, row, column) || !is_set(rows, row + down, column + right) ||
+                    (down && right &&
+                     (is_set(rows, row + down, column) || is_set(rows, row, column + right))))
+                    continue;
+                const double from[] = {left + (column + 0.5) * scale, top + (row + 0.5) * scale};
+                const double to[] = {from[0] + right * scale, from[1] + down * scale};
+                draw_stroke(raster, from, to, half_width);
+            }
+}
+
+static const char *glyph_of(char character) {
+    for (size_t i = 0; i < sizeof glyphs / sizeof *glyphs; i++)
+        if (glyphs[i].character == character)
+            return glyphs[i].rows;
+    return NULL;
 }
 
 void raster_text(struct raster *raster, int left, int top, int scale, const char *text) {
-    for (; *text; text++, left += GLYPH_WIDTH * scale)
-        draw_glyph(raster, left, top, scale, *text);
+    for (; *text; text++, left += GLYPH_WIDTH * scale) {
+        const char *rows = glyph_of(*text);
+        if (rows)
+            draw_glyph(raster, left, top, scale, rows);
+    }
 }
 
 int raster_text_width(int scale, const char *text) {
@@ -204,11 +245,13 @@ static void put_mixed(uint8_t *rgb, unsigned from, unsigned to, int step, int st
 }
 
 int raster_palette(const struct theme *theme, bool classes, uint8_t rgb[3 * RASTER_PALETTE]) {
-    const unsigned plain[RASTER_FIRST_HUE] = {theme->paper, theme->grid, theme->border,
-                                              theme->text};
+    const unsigned plain[RASTER_TEXT] = {theme->paper, theme->grid, theme->border};
     const int hues = classes ? CLASS_COLOURS : 2;
-    for (int i = 0; i < RASTER_FIRST_HUE; i++)
+    for (int i = 0; i < RASTER_TEXT; i++)
         put_mixed(rgb + 3 * (ptrdiff_t)i, plain[i], plain[i], 1, 1);
+    for (int level = 1; level <= RASTER_TEXT_LEVELS; level++)
+        put_mixed(rgb + 3 * (ptrdiff_t)(RASTER_TEXT + level - 1), theme->paper, theme->text, level,
+                  RASTER_TEXT_LEVELS);
     for (int hue = 0; hue < hues; hue++)
         for (int level = 1; level <= RASTER_LEVELS; level++) {
             const int at = RASTER_FIRST_HUE + hue * RASTER_LEVELS + level - 1;

@@ -1,9 +1,9 @@
 /*
  * raster.h - a picture of pixels, for PNG and GIF: round points with smooth edges, lines, text.
  *
- * A pixel is a number of a palette: paper, grid, border, text, and for each hue the steps between
- * paper and full colour. Points are a layer of their own above the paper, so that each frame of an
- * animation draws them anew and leaves the rest.
+ * A pixel is a number of a palette: paper, grid, border, and for text and each hue the steps
+ * between paper and full colour. Points are a layer of their own above the paper, so that each
+ * frame of an animation draws them anew and leaves the rest.
  */
 #ifndef API_FORMAT_RASTER_H
 #define API_FORMAT_RASTER_H
@@ -13,7 +13,14 @@
 
 #include "api/format/plot.h"
 
-enum { RASTER_PAPER, RASTER_GRID, RASTER_BORDER, RASTER_TEXT, RASTER_FIRST_HUE };
+enum { RASTER_TEXT_LEVELS = 8 };
+enum {
+    RASTER_PAPER,
+    RASTER_GRID,
+    RASTER_BORDER,
+    RASTER_TEXT, /* the palest of its levels */
+    RASTER_FIRST_HUE = RASTER_TEXT + RASTER_TEXT_LEVELS
+};
 enum { RASTER_LEVELS = 24, RASTER_PALETTE = RASTER_FIRST_HUE + CLASS_COLOURS * RASTER_LEVELS };
 enum { GLYPH_WIDTH = 6, GLYPH_HEIGHT = 7 }; /* with the space between; times the scale */
 

@@ -93,10 +93,10 @@ void svg_points(struct buffer *out, const struct point_set *set) {
 }
 
 static void curve(struct buffer *out, const struct frame *frame, const double *x, const double *y,
-                  size_t count, const char *colour) {
+                  size_t count, unsigned colour) {
     bool is_drawing = false;
     buffer_format(out,
-                  "<path fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\" "
+                  "<path fill=\"none\" stroke=\"#%06x\" stroke-width=\"1.6\" "
                   "stroke-linejoin=\"round\" d=\"",
                   colour);
     for (size_t i = 0; i < count; i++) {
@@ -108,30 +108,30 @@ static void curve(struct buffer *out, const struct frame *frame, const double *x
     buffer_text(out, "\"/>\n");
 }
 
-void svg_loss(struct buffer *out, const double *epochs, const double *train, const double *val,
-              size_t count, const char *title) {
+void svg_curves(struct buffer *out, const struct curves *curves) {
+    const struct theme *theme = &themes[0];
     struct frame frame = {60, 36, 560, 280, INFINITY, -INFINITY, INFINITY, -INFINITY};
-    for (size_t i = 0; i < count; i++) {
-        frame.x_min = fmin(frame.x_min, epochs[i]);
-        frame.x_max = fmax(frame.x_max, epochs[i]);
-        for (int which = 0; which < 2; which++) {
-            double loss = which == 0 ? train[i] : val[i];
-            if (isfinite(loss)) {
-                frame.y_min = fmin(frame.y_min, loss);
-                frame.y_max = fmax(frame.y_max, loss);
+    for (size_t i = 0; i < curves->count; i++) {
+        frame.x_min = fmin(frame.x_min, curves->x[i]);
+        frame.x_max = fmax(frame.x_max, curves->x[i]);
+        for (int which = 0; which < 2; which++)
+            if (isfinite(curves->y[which][i])) {
+                frame.y_min = fmin(frame.y_min, curves->y[which][i]);
+                frame.y_max = fmax(frame.y_max, curves->y[which][i]);
             }
-        }
     }
     if (!(frame.x_min < frame.x_max))
         frame_pad(&frame.x_min, &frame.x_max);
     frame_pad(&frame.y_min, &frame.y_max);
 
-    open_picture(out, 640, 360, 0, &themes[0], title);
-    axes(out, &frame, &themes[0]);
-    curve(out, &frame, epochs, train, count, "#1f5fbf");
-    curve(out, &frame, epochs, val, count, "#d2691e");
-    buffer_text(out, "<text x=\"610\" y=\"56\" text-anchor=\"end\" fill=\"#1f5fbf\">training "
-                     "loss</text>\n<text x=\"610\" y=\"74\" text-anchor=\"end\" "
-                     "fill=\"#d2691e\">validation loss</text>\n"
-                     "<text x=\"340\" y=\"352\" text-anchor=\"middle\">epoch</text>\n</svg>\n");
+    open_picture(out, 640, 360, 0, theme, curves->title);
+    axes(out, &frame, theme);
+    for (int which = 0; which < 2; which++) {
+        curve(out, &frame, curves->x, curves->y[which], curves->count, theme->series[which]);
+        buffer_format(out,
+                      "<text x=\"610\" y=\"%d\" text-anchor=\"end\" fill=\"#%06x\">%s</text>\n",
+                      56 + 18 * which, theme->series[which], curves->names[which]);
+    }
+    buffer_format(out, "<text x=\"340\" y=\"352\" text-anchor=\"middle\">%s</text>\n</svg>\n",
+                  curves->x_name);
 }

@@ -9,9 +9,14 @@
 /* With axes of equal scale. */
 void svg_points(struct buffer *out, const struct point_set *set);
 
-/* Train and validation loss [count] over epochs [count]; values that are not finite are left out.
- */
-void svg_loss(struct buffer *out, const double *epochs, const double *train, const double *val,
-              size_t count, const char *title);
+/* Two curves over the same x. */
+struct curves {
+    const char *title, *x_name;
+    const double *x; /* [count] */
+    size_t count;
+    const char *names[2];
+    const double *y[2]; /* [count] each; values that are not finite are left out */
+};
+void svg_curves(struct buffer *out, const struct curves *curves);
 
 #endif

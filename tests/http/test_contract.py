@@ -38,13 +38,22 @@ def bytes_of(example):
     return value.encode() if isinstance(value, str) else json.dumps(value).encode()
 
 
+def body_of(server, media, content):
+    """An example, or a model's own file where no text can be one."""
+    if "examples" in content:
+        return bytes_of(next(iter(content["examples"].values())))
+    if media == "application/octet-stream":
+        return server.fetch("GET", f"/v1/models/{server.model}/weights.safetensors").body
+    return b"{}"
+
+
 def ask(server, method, path, operation, headers=None, **more):
     """With a body if the operation has one, of the first type that it lists."""
     headers = dict(headers or {})
     if "requestBody" in operation:
         media, content = next(iter(operation["requestBody"]["content"].items()))
         headers.setdefault("Content-Type", media)
-        more["raw"] = bytes_of(next(iter(content["examples"].values()))) if "examples" in content else b"{}"
+        more["raw"] = body_of(server, media, content)
     return server.request(method, path, headers=headers, **more)
 
 

@@ -5,6 +5,7 @@ import xml.etree.ElementTree
 
 import numpy
 import pytest
+from conftest import QUICK
 from PIL import Image
 
 PAPER = {"light": (255, 255, 255), "dark": (0x14, 0x17, 0x1C)}
@@ -187,3 +188,18 @@ def test_a_picture_that_would_be_huge_is_refused(server):
     assert decode(server.get(path), "image/gif").n_frames == 101  # thinned on its own
     answer = server.get(path + "&frames=2001")
     assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/frames"
+
+
+def test_classes_have_colours_of_their_own(server):
+    job = server.submit({**QUICK, "dataset": [{"name": "spiral", "n": 100}, {"name": "moons", "n": 100}]})
+    server.wait(job)
+    path = f"/v1/models/{job}/"
+    okabe_ito = [(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x00, 0x9E, 0x73)]
+    for form in ("samples.png?n=400", "trajectories.png?n=400", "trajectories.gif?n=200&frames=4"):
+        answer = server.get(path + form)
+        image = pixels(decode(answer, answer.headers["Content-Type"]))
+        assert [bool(near(image, colour, 30).sum() > 20) for colour in okabe_ito] == [True, True, False], form
+    one = pixels(decode(server.get(path + "samples.png?n=100&label=1")))
+    assert near(one, okabe_ito[1], 30).any() and not near(one, okabe_ito[0], 30).any()
+    svg = server.get(path + "samples.svg?n=10").body
+    assert b"#0072b2" in svg and b"#d55e00" in svg

@@ -61,6 +61,7 @@ static enum store_status report(const struct claim *claim, int first, int last, 
                                 .checkpoint_bytes = state ? strlen(state) : 0,
                                 .model = "model",
                                 .model_bytes = 5,
+                                .model_epoch = last,
                                 .variant = "avx2"};
     bool cancel;
     return store_progress(session, &progress, 1, &cancel);
@@ -72,6 +73,7 @@ static struct job get(const char *id) {
     job_clear(&(struct job){.name = job.name,
                             .dataset = job.dataset,
                             .spec = job.spec,
+                            .warnings = job.warnings,
                             .error_detail = job.error_detail});
     return job; /* error_code is still there for the test; it leaks no more than the test lives */
 }
@@ -275,4 +277,36 @@ Test(store, the_writer_acknowledges_after_the_commit_and_undoes_one_task_alone) 
     store_release(store, reader);
     writer_stop(writer);
     cr_assert_eq(store_begin(session), STORE_OK);
+}
+
+/* An imported model; the digit makes its id. */
+static struct model imported(char digit) {
+    struct model model = {
+        .name = "m", .spec = "{}", .variant = "avx2", .epoch = 7, .bytes = "wxyz"};
+    memset(model.id, digit, STORE_ID_LENGTH);
+    model.byte_count = 4;
+    model.created_at = 5;
+    return model;
+}
+
+Test(store, imported_models_are_listed_by_page_and_deleted) {
+    struct model models[2], one;
+    int count;
+    bool has_more;
+    char after[STORE_ID_LENGTH + 1];
+    for (char digit = '1'; digit <= '3'; digit++) {
+        one = imported(digit);
+        cr_assert_eq(store_model_insert(session, &one), STORE_OK);
+    }
+    cr_assert_eq(store_model_list(session, NULL, 2, models, &count, &has_more), STORE_OK);
+    cr_assert(count == 2 && has_more && models[0].id[0] == '3' && models[1].id[0] == '2');
+    cr_assert(!models[0].has_job && !models[0].bytes && models[0].byte_count == 4);
+    memcpy(after, models[1].id, sizeof after);
+    model_clear(&models[0]);
+    model_clear(&models[1]);
+    cr_assert_eq(store_model_delete(session, after), STORE_OK);
+    cr_assert_eq(store_model_delete(session, after), STORE_NOT_FOUND);
+    cr_assert_eq(store_model_list(session, after, 2, models, &count, &has_more), STORE_OK);
+    cr_assert(count == 1 && !has_more && models[0].id[0] == '1' && models[0].epoch == 7);
+    model_clear(&models[0]);
 }

@@ -55,6 +55,7 @@ static void report(const struct claim *claim, int first, int last, bool with_che
                                 .checkpoint_bytes = 5,
                                 .model = "model",
                                 .model_bytes = 5,
+                                .model_epoch = last,
                                 .variant = "avx2"};
     bool cancel;
     cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);

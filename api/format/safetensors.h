@@ -1,0 +1,54 @@
+/*
+ * safetensors.h - named arrays of float32 in one file: the length of a header in eight bytes
+ * (little-endian), the header in JSON, the values.
+ *
+ *     {"__metadata__": {"key": "text", ..},
+ *      "name": {"dtype": "F32", "shape": [10, 2], "data_offsets": [0, 80]}, ..}
+ *
+ * The reader trusts nothing: sizes are bounded before anything is allocated, and a file is refused
+ * unless its tensors cover the bytes after the header exactly once.
+ */
+#ifndef API_FORMAT_SAFETENSORS_H
+#define API_FORMAT_SAFETENSORS_H
+
+#include "api/json.h"
+#include "api/problem.h"
+
+enum {
+    SAFETENSORS_TENSORS = 64,      /* of a file, at most */
+    SAFETENSORS_RANK = 4,          /* of a tensor */
+    SAFETENSORS_DIM = 1 << 20,     /* of a dimension */
+    SAFETENSORS_HEADER = 64 << 10, /* bytes of the header */
+};
+
+struct safetensor {
+    const char *name;
+    int rank;
+    int64_t shape[SAFETENSORS_RANK];
+    size_t count;     /* values: the product of the shape */
+    const void *data; /* float32, little-endian, perhaps not aligned */
+};
+
+struct safetensors {
+    struct safetensor tensors[SAFETENSORS_TENSORS]; /* in the order of the values */
+    int count;
+    const cJSON *metadata; /* an object of strings, or NULL */
+    cJSON *header;         /* owns the names and the metadata */
+};
+
+/* Reads a file, which must outlive the result. False, and what is wrong, with pointers into the
+ * header; to be cleared either way. */
+bool safetensors_read(const void *file, size_t size, struct safetensors *out,
+                      struct problem_fields *wrong);
+void safetensors_clear(struct safetensors *file);
+
+/* A text of the metadata, or NULL. */
+const char *safetensors_text(const struct safetensors *file, const char *key);
+
+/* Writes a file with tensors [count], in this order. metadata writes the members of the object:
+ * keys and strings. */
+void safetensors_write(struct buffer *out, const struct safetensor *tensors, int count,
+                       void (*metadata)(const void *owner, struct json_writer *json),
+                       const void *owner);
+
+#endif

@@ -1,0 +1,432 @@
+/* /v1/models/{id}/weights.safetensors and POST /v1/models: a model leaves, a model comes. */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/format/formats.h"
+#include "api/format/safetensors.h"
+#include "api/models.h"
+#include "api/openapi.h"
+#include "api/spec.h"
+#include "server/id.h"
+#include "server/sha256.h"
+
+/* What the metadata says; all of it is text. `format` names this list. */
+#define FORMAT "denoised 1"
+
+_Static_assert(5 * DN_MAX_HIDDEN_LAYERS + 2 < SAFETENSORS_TENSORS, "a model fits into a file");
+
+/* ------------------------------------------------------------------ export */
+
+static void write_numbers(struct json_writer *json, const char *key, const double *values,
+                          int count) {
+    json_key(json, key);
+    json_open(json, '[');
+    for (int i = 0; i < count; i++)
+        json_double(json, values[i]);
+    json_close(json, ']');
+}
+
+/* The transform, exactly: numbers read back as the same doubles, of which low and high are floats.
+ */
+static void write_transform(const struct dn_model *model, struct json_writer *json) {
+    const int dim = dn_model_dim(model);
+    double shift[DN_MAX_DIM], scale[DN_MAX_DIM], wide[DN_MAX_DIM];
+    float range[2][DN_MAX_DIM];
+    dn_model_transform(model, shift, scale);
+    dn_model_range(model, range[0], range[1]);
+    json_open(json, '{');
+    write_numbers(json, "shift", shift, dim);
+    write_numbers(json, "scale", scale, dim);
+    for (int which = 0; which < 2; which++) {
+        for (int i = 0; i < dim; i++)
+            wide[i] = (double)range[which][i];
+        write_numbers(json, which == 0 ? "low" : "high", wide, dim);
+    }
+    json_close(json, '}');
+}
+
+static void write_text(struct json_writer *json, const char *key, const char *text) {
+    json_key(json, key);
+    json_string(json, text);
+}
+
+static void write_count(struct json_writer *json, const char *key, int value) {
+    char text[16];
+    snprintf(text, sizeof text, "%d", value);
+    write_text(json, key, text);
+}
+
+static void write_metadata(const void *owner, struct json_writer *json) {
+    const struct loaded_model *loaded = owner;
+    const struct dn_spec *spec = dn_model_spec(loaded->model);
+    struct buffer transform = {0};
+    write_transform(loaded->model, &(struct json_writer){.out = &transform});
+    buffer_append(&transform, "", 1);
+    write_text(json, "format", FORMAT);
+    if (loaded->row.name)
+        write_text(json, "name", loaded->row.name);
+    write_text(json, "spec", loaded->row.spec);
+    write_count(json, "dim", spec->dataset.dim);
+    write_count(json, "classes", spec->dataset.classes);
+    write_count(json, "epoch", dn_model_epoch(loaded->model));
+    write_text(json, "kernels", loaded->row.variant);
+    write_text(json, "transform", transform.failed ? "" : transform.data);
+    if (transform.failed)
+        buffer_fail(json->out);
+    buffer_clear(&transform);
+}
+
+/* The values of tensor i, from malloc. */
+static float *take_tensor(const struct dn_model *model, int i, const char *name,
+                          struct safetensor *out) {
+    struct dn_tensor tensor;
+    dn_spec_tensor(dn_model_spec(model), i, &tensor);
+    *out = (struct safetensor){.name = name,
+                               .rank = tensor.rank,
+                               .shape = {tensor.shape[0], tensor.shape[1]},
+                               .count = (size_t)tensor.shape[0] * (size_t)tensor.shape[1]};
+    float *values = malloc(out->count * sizeof *values);
+    if (values)
+        dn_model_tensor(model, i, values);
+    out->data = values;
+    return values;
+}
+
+static void write_weights(const struct loaded_model *loaded, struct buffer *out) {
+    struct safetensor tensors[SAFETENSORS_TENSORS];
+    struct dn_tensor names[SAFETENSORS_TENSORS];
+    float *values[SAFETENSORS_TENSORS] = {0};
+    const struct dn_spec *spec = dn_model_spec(loaded->model);
+    const int count = dn_spec_tensor_count(spec);
+    bool taken = true;
+    for (int i = 0; i < count && taken; i++) {
+        dn_spec_tensor(spec, i, &names[i]);
+        values[i] = take_tensor(loaded->model, i, names[i].name, &tensors[i]);
+        taken = values[i];
+    }
+    if (taken)
+        safetensors_write(out, tensors, count, write_metadata, loaded);
+    else
+        buffer_fail(out);
+    for (int i = 0; i < count; i++)
+        free(values[i]);
+}
+
+/* A file name of the model's, of letters that mean nothing to any file system or header. */
+static const char *disposition(struct http_exchange *exchange, const struct model *row) {
+    char name[64] = "";
+    size_t used = 0;
+    for (const char *from = row->name ? row->name : ""; *from && used < sizeof name - 1; from++) {
+        const bool plain = (*from >= '0' && *from <= '9') || (*from >= 'a' && *from <= 'z') ||
+                           (*from >= 'A' && *from <= 'Z') || *from == '_' || *from == '-';
+        name[used++] = plain ? *from : '_';
+    }
+    return http_format(exchange, "attachment; filename=\"%s.safetensors\"",
+                       used > 0 ? name : row->id);
+}
+
+static void send_weights(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    struct loaded_model loaded = {0};
+    struct http_response *response = &exchange->response;
+    char digest[SHA256_TEXT];
+    if (!load_model(exchange, &loaded))
+        return;
+    write_weights(&loaded, &response->body);
+    if (!response->body.failed) {
+        sha256_text(response->body.data, response->body.length, digest);
+        http_set_header(exchange, "Content-Disposition", disposition(exchange, &loaded.row));
+        response->status = 200;
+        response->etag = http_format(exchange, "%s", digest);
+    }
+    loaded_model_clear(&loaded);
+}
+
+enum http_next api_model_weights(struct http_exchange *exchange) {
+    if (!format_of(exchange) || !no_query(exchange) || !path_id(exchange, "model"))
+        return HTTP_REPLY;
+    return http_on_pool(exchange, send_weights);
+}
+
+/* ------------------------------------------------------------------ import */
+
+/* An imported model on its way from the socket through the pool to the writer. */
+struct import {
+    char name[JOB_NAME_BYTES + 1];
+    struct problem_fields wrong;
+    struct safetensors file;
+    struct job_request job; /* the spec */
+    int epoch;
+    double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
+    float low[DN_MAX_DIM], high[DN_MAX_DIM];
+    float *values; /* all tensors, in the order of the architecture */
+    struct dn_model *model;
+    struct model row; /* its texts are in the exchange's arena, its bytes from malloc */
+};
+
+static const struct field import_rows[] = {
+    {"", "name", FIELD_TEXT, offsetof(struct import, name), 0, JOB_NAME_BYTES, 0, NULL,
+     "For people; the name in the file if not given."},
+};
+const struct field_set import_fields = {import_rows, 1};
+
+#define META "/__metadata__/"
+
+static const char *need_text(struct import *import, const char *key) {
+    const char *text = safetensors_text(&import->file, key);
+    if (!text)
+        problem_add(&import->wrong, problem_pointer(&import->wrong, "__metadata__", key),
+                    "is missing");
+    return text;
+}
+
+static void read_count(struct import *import, const char *key, int min, int max, int *out) {
+    const char *text = need_text(import, key);
+    if (!text)
+        return;
+    const size_t length = strspn(text, "0123456789");
+    const long value = length > 0 && length < 9 && !text[length] ? strtol(text, NULL, 10) : -1;
+    const char *pointer = problem_pointer(&import->wrong, "__metadata__", key);
+    if (min == max && value != min)
+        problem_add(&import->wrong, pointer, "must be %d, as in the spec", min);
+    else if (value < min || value > max)
+        problem_add(&import->wrong, pointer, "must be a whole number from %d to %d", min, max);
+    else
+        *out = (int)value;
+}
+
+static cJSON *read_object(struct import *import, const char *key) {
+    char error[200];
+    const char *text = need_text(import, key);
+    cJSON *json = text ? json_read(text, strlen(text), JSON_MAX_VALUES, error, sizeof error) : NULL;
+    if (text && !cJSON_IsObject(json))
+        problem_add(&import->wrong, problem_pointer(&import->wrong, "__metadata__", key), "%s",
+                    json ? "must be a JSON object" : error);
+    return json;
+}
+
+/* The spec is a job as a client would send it, and is read as such. */
+static void read_spec(struct import *import) {
+    struct problem_fields inner = {.arena = import->wrong.arena};
+    cJSON *json = read_object(import, "spec");
+    if (cJSON_IsObject(json))
+        spec_read(json, &import->job, NULL, NULL, &inner);
+    for (int i = 0; i < inner.count && i < PROBLEM_MAX_FIELDS; i++)
+        problem_add(&import->wrong, META "spec", "%s: %s", inner.items[i].pointer,
+                    inner.items[i].detail);
+    cJSON_Delete(json);
+    if (import->wrong.count > 0)
+        return;
+    const struct dn_dataset_spec *dataset = &import->job.spec.dataset;
+    int dim, classes; /* said again, for readers that do not know the spec */
+    read_count(import, "dim", dataset->dim, dataset->dim, &dim);
+    read_count(import, "classes", dataset->classes, dataset->classes, &classes);
+    read_count(import, "epoch", 1, DN_MAX_EPOCHS, &import->epoch);
+}
+
+/* One list of dim numbers, of at most this size. */
+static void read_numbers(struct import *import, const cJSON *transform, const char *key,
+                         double most, double *out) {
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(transform, key);
+    const int dim = import->job.spec.dataset.dim;
+    bool right = cJSON_IsArray(list) && cJSON_GetArraySize(list) == dim;
+    for (const cJSON *value = right ? list->child : NULL; value; value = value->next) {
+        right &= cJSON_IsNumber(value) && fabs(value->valuedouble) <= most;
+        *out++ = value->valuedouble;
+    }
+    if (!right)
+        problem_add(&import->wrong, META "transform", "%s must be a list of %d finite numbers", key,
+                    dim);
+}
+
+static void read_transform(struct import *import) {
+    double low[DN_MAX_DIM] = {0}, high[DN_MAX_DIM] = {0};
+    cJSON *json = read_object(import, "transform");
+    if (cJSON_IsObject(json)) {
+        read_numbers(import, json, "shift", DBL_MAX, import->shift);
+        read_numbers(import, json, "scale", DBL_MAX, import->scale);
+        read_numbers(import, json, "low", FLT_MAX, low);
+        read_numbers(import, json, "high", FLT_MAX, high);
+    }
+    cJSON_Delete(json);
+    for (int i = 0; i < import->job.spec.dataset.dim && import->wrong.count == 0; i++) {
+        import->low[i] = (float)low[i];
+        import->high[i] = (float)high[i];
+    }
+}
+
+static const struct safetensor *find(const struct import *import, const char *name) {
+    for (int i = 0; i < import->file.count; i++)
+        if (strcmp(import->file.tensors[i].name, name) == 0)
+            return &import->file.tensors[i];
+    return NULL;
+}
+
+/* Tensor i of the architecture is there, in its shape. Returns its values' number. */
+static size_t check_tensor(struct import *import, int i, const struct safetensor **found) {
+    struct dn_tensor wanted;
+    dn_spec_tensor(&import->job.spec, i, &wanted);
+    *found = find(import, wanted.name);
+    const char *pointer = problem_pointer(&import->wrong, "", wanted.name);
+    if (!*found) {
+        problem_add(&import->wrong, pointer, "is missing: the network of the spec has it");
+        return 0;
+    }
+    bool same = (*found)->rank == wanted.rank;
+    for (int k = 0; k < wanted.rank && same; k++)
+        same = (*found)->shape[k] == wanted.shape[k];
+    if (!same && wanted.rank == 1)
+        problem_add(&import->wrong, pointer, "must have the shape [%d]", wanted.shape[0]);
+    else if (!same)
+        problem_add(&import->wrong, pointer, "must have the shape [%d, %d]", wanted.shape[0],
+                    wanted.shape[1]);
+    return same ? (*found)->count : 0;
+}
+
+/* The network of the spec needs each tensor once; no two have the same name, so the number tells
+ * whether there are others. */
+static void check_others(struct import *import, int count) {
+    for (int k = 0; k < import->file.count; k++) {
+        const char *name = import->file.tensors[k].name;
+        bool known = false;
+        for (int i = 0; i < count && !known; i++) {
+            struct dn_tensor wanted;
+            dn_spec_tensor(&import->job.spec, i, &wanted);
+            known = strcmp(wanted.name, name) == 0;
+        }
+        if (!known)
+            problem_add(&import->wrong, problem_pointer(&import->wrong, "", name),
+                        "is no part of the network of the spec");
+    }
+}
+
+static enum dn_status build(struct import *import, struct dn_error *error) {
+    const struct safetensor *found[SAFETENSORS_TENSORS] = {0};
+    const float *tensors[SAFETENSORS_TENSORS];
+    const int count = dn_spec_tensor_count(&import->job.spec);
+    size_t total = 0;
+    for (int i = 0; i < count; i++)
+        total += check_tensor(import, i, &found[i]);
+    check_others(import, count);
+    if (import->wrong.count > 0)
+        return DN_INVALID;
+    import->values = calloc(total + 1, sizeof *import->values);
+    if (!import->values)
+        return DN_NO_MEMORY;
+    float *at = import->values;
+    for (int i = 0; i < count; i++) { /* the file's may not be aligned */
+        memcpy(at, found[i]->data, found[i]->count * sizeof *at);
+        tensors[i] = at;
+        at += found[i]->count;
+    }
+    const struct dn_model_parts parts = {.spec = &import->job.spec,
+                                         .epoch = import->epoch,
+                                         .shift = import->shift,
+                                         .scale = import->scale,
+                                         .low = import->low,
+                                         .high = import->high,
+                                         .tensors = tensors};
+    return dn_model_build(&parts, &import->model, error);
+}
+
+/* The row to insert. False: out of memory. */
+static bool make_row(struct http_exchange *exchange, struct import *import) {
+    const char *named = safetensors_text(&import->file, "name");
+    const char *kernels = safetensors_text(&import->file, "kernels");
+    struct buffer spec = {0};
+    spec_write(&import->job, &(struct json_writer){.out = &spec});
+    if (!import->name[0] && named)
+        snprintf(import->name, sizeof import->name, "%s", named);
+    struct model *row = &import->row;
+    *row = (struct model){
+        .name = import->name[0] ? import->name : NULL,
+        .spec = spec.failed ? NULL : http_format(exchange, "%.*s", (int)spec.length, spec.data),
+        .variant = http_format(exchange, "%s", kernels),
+        .epoch = import->epoch,
+        .byte_count = dn_model_bytes(import->model),
+        .created_at = clock_now_ms(),
+    };
+    row->updated_at = row->created_at;
+    row->bytes = malloc(row->byte_count);
+    buffer_clear(&spec);
+    if (!row->bytes || !row->spec || !row->variant)
+        return false;
+    id_new(row->id);
+    dn_model_save(import->model, row->bytes);
+    return true;
+}
+
+static void insert(struct http_exchange *exchange, struct store_session *session) {
+    struct import *import = exchange->state;
+    enum store_status status = store_model_insert(session, &import->row);
+    if (status != STORE_OK) {
+        problem_store(exchange, status);
+        return;
+    }
+    struct json_writer json = json_reply(exchange, 201);
+    model_write(&import->row, import->model, &json);
+    http_set_header(exchange, "Location", http_format(exchange, "/v1/models/%s", import->row.id));
+}
+
+/* Texts that are stored as they are. */
+static void check_texts(struct import *import) {
+    const char *format = need_text(import, "format"), *kernels = need_text(import, "kernels");
+    const char *name = safetensors_text(&import->file, "name");
+    if (format && strcmp(format, FORMAT) != 0)
+        problem_add(&import->wrong, META "format", "must be \"%s\"", FORMAT);
+    if (kernels && (strlen(kernels) > 32 || !kernels[0]))
+        problem_add(&import->wrong, META "kernels", "must be 1 to 32 bytes of text");
+    if (name && strlen(name) > JOB_NAME_BYTES)
+        problem_add(&import->wrong, META "name", "must be at most %d bytes of text",
+                    JOB_NAME_BYTES);
+}
+
+static void parse(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    struct import *import = exchange->state;
+    struct dn_error error;
+    enum dn_status status = DN_INVALID;
+    if (safetensors_read(exchange->request.body, exchange->request.body_length, &import->file,
+                         &import->wrong))
+        check_texts(import);
+    if (import->wrong.count == 0)
+        read_spec(import);
+    if (import->wrong.count == 0)
+        read_transform(import);
+    if (import->wrong.count == 0)
+        status = build(import, &error);
+    if (status == DN_INVALID && import->wrong.count == 0)
+        problem_add(&import->wrong, "", "%s", error.text);
+    if (status == DN_INVALID)
+        problem_list(exchange, "invalid_safetensors", "things in the file are wrong",
+                     &import->wrong);
+    else if (status != DN_OK || !make_row(exchange, import))
+        problem(exchange, 503, "no_memory", "not enough memory for this model");
+    else
+        http_then_on_writer(exchange, insert);
+}
+
+static void release(struct http_exchange *exchange) {
+    struct import *import = exchange->state;
+    safetensors_clear(&import->file);
+    dn_model_free(import->model);
+    free(import->values);
+    free(import->row.bytes);
+}
+
+enum http_next api_model_import(struct http_exchange *exchange) {
+    struct import *import = http_alloc(exchange, sizeof *import);
+    if (!import) {
+        problem(exchange, 503, "no_memory", "out of memory");
+        return HTTP_REPLY;
+    }
+    if (!read_query(exchange, &import_fields, import))
+        return HTTP_REPLY;
+    import->wrong.arena = http_arena(exchange);
+    exchange->state = import;
+    exchange->release = release;
+    return http_on_pool(exchange, parse);
+}

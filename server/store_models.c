@@ -1,0 +1,108 @@
+/* Models: those that jobs have trained, and those that were imported. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store_sql.h"
+
+void model_clear(struct model *model) {
+    free(model->name);
+    free(model->spec);
+    free(model->variant);
+    free(model->bytes);
+    *model = (struct model){0};
+}
+
+/* ?1: with the bytes. */
+#define MODEL_COLUMNS                                                                              \
+    "id, name, spec, variant, epoch, created_at, updated_at, iif(?1, bytes, NULL),"                \
+    " length(bytes), job_seq IS NOT NULL"
+
+static void read_model(struct store_session *session, sqlite3_stmt *row, struct model *model) {
+    *model = (struct model){
+        .name = sql_text(session, row, 1),
+        .spec = sql_text(session, row, 2),
+        .variant = sql_text(session, row, 3),
+        .epoch = sqlite3_column_int(row, 4),
+        .created_at = sqlite3_column_int64(row, 5),
+        .updated_at = sqlite3_column_int64(row, 6),
+        .byte_count = (size_t)sqlite3_column_int64(row, 8),
+        .has_job = sqlite3_column_int(row, 9),
+    };
+    size_t copied;
+    memcpy(model->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
+    model->bytes = sql_blob(session, row, 7, &copied);
+}
+
+enum store_status store_model_get(struct store_session *session, const char *id, bool with_bytes,
+                                  struct model *model) {
+#define MODEL(where) "SELECT " MODEL_COLUMNS " FROM model " where
+    sqlite3_stmt *row =
+        strcmp(id, "latest") == 0
+            ? sql_prepare(session, MODEL("ORDER BY updated_at DESC, id DESC LIMIT 1"), "i",
+                          (int64_t)with_bytes)
+            : sql_prepare(session, MODEL("WHERE id = ?2"), "it", (int64_t)with_bytes, id);
+    bool found = sql_row(session, row);
+    if (found)
+        read_model(session, row, model);
+    enum store_status status = sql_done(session, row);
+    if (found && status != STORE_OK)
+        model_clear(model);
+    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+}
+
+enum store_status store_model_list(struct store_session *session, const char *after, int limit,
+                                   struct model *models, int *count, bool *has_more) {
+    *count = 0;
+    *has_more = false;
+    /* Ids begin with the time of their making. 'g' is above all of them. */
+    sqlite3_stmt *row = sql_prepare(session, MODEL("WHERE id < ?2 ORDER BY id DESC LIMIT ?3"),
+                                    "iti", (int64_t)0, after ? after : "g", (int64_t)limit + 1);
+#undef MODEL
+    while (!*has_more && sql_row(session, row)) {
+        if (*count == limit)
+            *has_more = true;
+        else
+            read_model(session, row, &models[(*count)++]);
+    }
+    enum store_status status = sql_done(session, row);
+    if (status != STORE_OK)
+        while (*count > 0)
+            model_clear(&models[--*count]);
+    return status;
+}
+
+enum store_status store_model_insert(struct store_session *session, const struct model *model) {
+    return sql_run(session,
+                   "INSERT INTO model (id, name, spec, variant, epoch, bytes, created_at,"
+                   " updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
+                   "ttttibi", model->id, model->name, model->spec, model->variant,
+                   (int64_t)model->epoch, model->bytes, model->byte_count, model->created_at);
+}
+
+/* Whether the job that trains a model may still write it. */
+static enum store_status is_in_training(struct store_session *session, const char *id,
+                                        bool *training) {
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT 1 FROM model JOIN job ON job.seq = model.job_seq"
+                                    " WHERE model.id = ?1 AND job.status IN ('queued', 'running')",
+                                    "t", id);
+    *training = sql_row(session, row);
+    return sql_done(session, row);
+}
+
+enum store_status store_model_delete(struct store_session *session, const char *id) {
+    bool training;
+    enum store_status status = is_in_training(session, id, &training);
+    if (status != STORE_OK || training)
+        return training ? STORE_CONFLICT : status;
+    /* What a training resumes from has the weights in it, so it goes too. */
+    status = sql_run(session,
+                     "DELETE FROM checkpoint"
+                     " WHERE job_seq = (SELECT job_seq FROM model WHERE id = ?1)",
+                     "t", id);
+    if (status == STORE_OK)
+        status = sql_run(session, "DELETE FROM model WHERE id = ?1", "t", id);
+    if (status == STORE_OK && sqlite3_changes(session->db) == 0)
+        return STORE_NOT_FOUND;
+    return status;
+}
