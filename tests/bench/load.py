@@ -6,6 +6,7 @@ usage: http.py DENOISED BARE
 
 import http.client
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -37,6 +38,12 @@ class Process:
         connection.close()
         return answer
 
+    def seconds(self):
+        """Of processor time, so far."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def __enter__(self):
         return self
 
@@ -59,17 +66,24 @@ def wrk(url, script=None):
 
 
 def polls(denoised, bare, job):
-    """The same number of requests from each, in turn, so that a busy machine is busy for all."""
-    urls = {"bare": bare.url + "/", "/livez": denoised.url + "/livez", "job": f"{denoised.url}/v1/jobs/{job}"}
-    rates = {name: [] for name in urls}
+    """In turn, so that a busy machine is busy for all. The processor time per request hardly depends on who else is there."""
+    paths = {"bare": (bare, "/"), "/livez": (denoised, "/livez"), "job": (denoised, f"/v1/jobs/{job}")}
+    rates = {name: [] for name in paths}
+    costs = {name: [] for name in paths}
     for _ in range(ROUNDS):
-        for name, url in urls.items():
-            rate, _, bad = wrk(url)
+        for name, (server, path) in paths.items():
+            before = server.seconds()
+            rate, _, bad = wrk(server.url + path)
             assert bad == 0, (name, bad)
             rates[name].append(rate)
-    for name, all_rates in rates.items():
-        ratio = statistics.median(rate / base for rate, base in zip(all_rates, rates["bare"]))
-        print(f"{name:22} {statistics.median(all_rates):9.0f} requests/s   {ratio:5.2f} of bare")
+            costs[name].append(1e6 * (server.seconds() - before) / (rate * SECONDS))
+    for name in paths:
+        ratio = statistics.median(rate / base for rate, base in zip(rates[name], rates["bare"]))
+        share = statistics.median(base / cost for cost, base in zip(costs[name], costs["bare"]))
+        print(
+            f"{name:22} {statistics.median(rates[name]):9.0f} requests/s   {ratio:5.2f} of bare;"
+            f"   {statistics.median(costs[name]):5.1f} us of processor each, {share:.2f} of bare"
+        )
 
 
 def timings(denoised, job):
