@@ -39,7 +39,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now
 LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lcgif -lz -lm -lpthread
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev libcgif-dev zlib1g-dev
-PACKAGES_TEST  := libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus clang llvm clang-format clang-tidy
+PACKAGES_TEST  := chromium libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus clang llvm clang-format clang-tidy
 
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline
@@ -60,7 +60,7 @@ MIGRATIONS     := $(sort $(wildcard migrations/*.sql))
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$B/%.o) $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o)
 SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$B/%.o) $B/migrations.o
 DOCS           := $(addprefix api/docs/page.,html css js)
-API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o) $(EMBEDDED:%=$B/openapi_%.o) $B/docs.o
+API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o) $(EMBEDDED:%=$B/openapi_%.o) $B/pages.o
 LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
@@ -108,8 +108,18 @@ $B/openapi_%.c: api/%.json
 $B/openapi_%.o: $B/openapi_%.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# The reference page, embedded as it is: docs_html, docs_css and docs_js, with their ends.
-$B/docs.o: api/docs/embed.S $(DOCS)
+# The dashboard, bundled once for all builds.
+DASHBOARD := build/dashboard
+DASHBOARD_SOURCES := $(wildcard server/dashboard/src/*) $(addprefix server/dashboard/,index.html icon.svg build.mjs)
+DASHBOARD_MODULES := server/dashboard/node_modules/.package-lock.json
+$(DASHBOARD_MODULES): server/dashboard/package-lock.json
+	npm ci --prefix server/dashboard --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+$(DASHBOARD)/app.js: $(DASHBOARD_SOURCES) $(DASHBOARD_MODULES)
+	node server/dashboard/build.mjs $(DASHBOARD)
+
+# The pages for browsers, embedded.
+$B/pages.o: api/pages.S $(DOCS) $(DASHBOARD)/app.js
 	@mkdir -p $(@D)
 	$(CC) -c -o $@ $<
 
@@ -188,6 +198,7 @@ $B/bench-blas: tests/bench/peers/blas.c $B/libdenoise.a
 # ---------------------------------------------------------------- what it needs
 deps:
 	@sh tests/install.sh $(PACKAGES_BUILD)
+	@command -v npm >/dev/null || sh tests/install.sh nodejs npm
 deps-test:
 	@sh tests/install.sh $(PACKAGES_BUILD) $(PACKAGES_TEST)
 	@command -v npm >/dev/null || sh tests/install.sh nodejs npm # Debian's npm is large: any other will do

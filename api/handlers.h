@@ -16,9 +16,7 @@ enum http_next api_version(struct http_exchange *exchange);
 /* prometheus.c */
 enum http_next api_metrics(struct http_exchange *exchange);
 /* docs.c */
-enum http_next api_docs(struct http_exchange *exchange);
-enum http_next api_docs_style(struct http_exchange *exchange);
-enum http_next api_docs_script(struct http_exchange *exchange);
+enum http_next api_page(struct http_exchange *exchange);
 /* jobs.c */
 enum http_next api_job_create(struct http_exchange *exchange);
 enum http_next api_job_list(struct http_exchange *exchange);

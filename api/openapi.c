@@ -209,7 +209,8 @@ static void write_content(const struct document *document, const struct http_rou
         reference(json, "schemas", outcome->answer, strlen(outcome->answer));
         tree_member(json, "example", example_of(document, operation, "answers", status));
         json_close(json, '}');
-    } else {
+    }
+    if (operation->media) {
         open_member(json, operation->media, '{');
         write_media_schema(json, operation->media);
         json_close(json, '}');

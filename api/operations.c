@@ -58,15 +58,17 @@ enum http_next api_version(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
-/* The list of everything, for whoever opens the address; with a browser, the page of it. */
+/* The dashboard for a browser; for everybody else a list of what there is. */
 enum http_next api_index(struct http_exchange *exchange) {
     if (!no_query(exchange))
         return HTTP_REPLY;
     const char *accept = http_header(exchange, "Accept");
     http_set_header(exchange, "Vary", "Accept");
     if (accept && strstr(accept, "text/html")) {
-        exchange->response.status = 302;
-        http_set_header(exchange, "Location", "/docs");
+        if (!exchange->request.is_bare)
+            return api_page(exchange);
+        exchange->response.status = 308; /* the page's own links are relative */
+        http_set_header(exchange, "Location", "/");
         return HTTP_REPLY;
     }
     struct json_writer json = json_reply(exchange, 200);

@@ -21,7 +21,10 @@ enum { SMALL_BODY = 256 << 10, NOISE_BODY = 8 << 20 };
     .headers = "ETag Accept-Ranges", .takes = "If-None-Match Range If-Range", .other = kept_outcomes
 
 static const struct outcome index_outcomes[] = {
-    {302, "For a browser: the way to the page /docs.", NULL, "Location"},
+    {206, "The part of it that Range asks for.", SAME, "ETag Accept-Ranges Content-Range"},
+    {304, "Not changed since the entity tag in If-None-Match.", NULL, "ETag"},
+    {308, "For a browser, below a base path without its last slash: the way there.", NULL,
+     "Location"},
     {0},
 };
 static const struct outcome create_outcomes[] = {
@@ -46,9 +49,11 @@ static const struct outcome event_outcomes[] = {
 };
 
 const struct http_route api_routes[] = {
-    {"GET", "/", NULL, api_index, NO_BODY, "This list.",
+    {"GET", "/", NULL, api_index, NO_BODY,
+     "The dashboard; without `text/html` in Accept, this list.",
      OPEN_OPERATION("getIndex", "operations", NULL, NULL, 200, "Index", NULL,
-                    .other = index_outcomes)},
+                    .media = "text/html; charset=utf-8", .headers = "ETag Accept-Ranges",
+                    .takes = "If-None-Match Range If-Range", .other = index_outcomes)},
     {"POST", "/v1/jobs", NULL, api_job_create, JSON_BODY(SMALL_BODY), "Queue a training.",
      OPERATION("createJob", "jobs", &create_fields, "JobRequest", 201, "Job",
                "409 if a data set is deleted meanwhile, 422 with all wrong fields, 429 when the "
@@ -155,15 +160,24 @@ const struct http_route api_routes[] = {
      OPERATION("getVersion", "operations", NULL, NULL, 200, "Version", NULL)},
     {"GET", "/openapi.json", NULL, api_openapi, NO_BODY, "This interface, as OpenAPI 3.1.",
      OPEN_OPERATION("getOpenApi", "operations", NULL, NULL, 200, "OpenApi", NULL)},
-    {"GET", "/docs", NULL, api_docs, NO_BODY, "This interface, as a page.",
+    {"GET", "/assets/app.js", NULL, api_page, NO_BODY, "The script of the dashboard.",
+     OPEN_OPERATION("getDashboardScript", "operations", NULL, NULL, 200, NULL, NULL,
+                    .media = "text/javascript; charset=utf-8", KEPT)},
+    {"GET", "/assets/app.css", NULL, api_page, NO_BODY, "The style of the dashboard.",
+     OPEN_OPERATION("getDashboardStyle", "operations", NULL, NULL, 200, NULL, NULL,
+                    .media = "text/css; charset=utf-8", KEPT)},
+    {"GET", "/assets/icon.svg", NULL, api_page, NO_BODY, "The icon of the dashboard.",
+     OPEN_OPERATION("getDashboardIcon", "operations", NULL, NULL, 200, NULL, NULL,
+                    .media = "image/svg+xml", KEPT)},
+    {"GET", "/docs", NULL, api_page, NO_BODY, "This interface, as a page.",
      OPEN_OPERATION("getDocs", "operations", NULL, NULL, 200, NULL, NULL,
-                    .media = "text/html; charset=utf-8")},
-    {"GET", "/docs/page.css", NULL, api_docs_style, NO_BODY, "The style of that page.",
+                    .media = "text/html; charset=utf-8", KEPT)},
+    {"GET", "/docs/page.css", NULL, api_page, NO_BODY, "The style of that page.",
      OPEN_OPERATION("getDocsStyle", "operations", NULL, NULL, 200, NULL, NULL,
-                    .media = "text/css; charset=utf-8")},
-    {"GET", "/docs/page.js", NULL, api_docs_script, NO_BODY, "The script of that page.",
+                    .media = "text/css; charset=utf-8", KEPT)},
+    {"GET", "/docs/page.js", NULL, api_page, NO_BODY, "The script of that page.",
      OPEN_OPERATION("getDocsScript", "operations", NULL, NULL, 200, NULL, NULL,
-                    .media = "text/javascript; charset=utf-8")},
+                    .media = "text/javascript; charset=utf-8", KEPT)},
 };
 const size_t api_route_count = sizeof api_routes / sizeof api_routes[0];
 

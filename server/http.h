@@ -43,6 +43,7 @@ struct http_request {
     const char *method; /* "GET"; HEAD arrives as GET with `head` set */
     const char *path;   /* percent-decoded once, starts with '/' */
     bool head;
+    bool is_bare; /* the base path was asked for without the slash at its end */
     struct http_param query[HTTP_MAX_PARAMS]; /* percent-decoded, in order, repeats kept */
     size_t query_count;
     const char *ids[HTTP_MAX_PATH_IDS]; /* what stood for the {id}s of the route's path */

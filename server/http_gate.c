@@ -152,8 +152,10 @@ static void strip_base_path(const struct http_connection *state, struct http_req
         return;
     if (request->path[length] == '/')
         request->path += length;
-    else if (request->path[length] == '\0')
+    else if (request->path[length] == '\0') {
         request->path = "/";
+        request->is_bare = true;
+    }
 }
 
 static void find_route(struct http_connection *state) {

@@ -49,17 +49,21 @@ if [ -z "${NO_HTTP:-}" ]; then
     failed=$((failed + bad))
 fi
 
-echo "== client"
-output=$build/client.out
-sh tests/client/run.sh "$build/denoised" >"$output" 2>&1
-cat "$output"
-# client: 15 passed, 0 failed
-counts=$(sed -n 's/^client: \([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$output" | tail -n 1)
-passed=$((passed + ${counts% *} + 0))
-failed=$((failed + ${counts#* } + 0))
-if [ -z "$counts" ]; then
-    failed=$((failed + 1))
-fi
+# Programs of their own that end with "NAME: 15 passed, 0 failed". A browser tells a sanitizer build nothing new.
+others="client browser"
+case $build in *sanitize*) others="client" ;; esac
+for name in $others; do
+    echo "== $name"
+    output=$build/$name.out
+    sh "tests/$name/run.sh" "$build/denoised" >"$output" 2>&1
+    cat "$output"
+    counts=$(sed -n "s/^$name: \([0-9]*\) passed, \([0-9]*\) failed\$/\1 \2/p" "$output" | tail -n 1)
+    passed=$((passed + ${counts% *} + 0))
+    failed=$((failed + ${counts#* } + 0))
+    if [ -z "$counts" ]; then
+        failed=$((failed + 1))
+    fi
+done
 
 for log in "$logs"/*; do
     [ -s "$log" ] || continue

@@ -29,11 +29,30 @@ def test_the_page_and_its_files(server):
     assert "innerHTML" not in server.get("/docs/page.js").body.decode()
 
 
-def test_a_browser_that_opens_the_address_gets_the_page(server):
-    answer = server.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
-    assert answer.status == 302 and answer.headers["Location"] == "/docs" and answer.headers["Vary"] == "Accept"
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_a_browser_gets_the_dashboard_and_others_a_list(server):
+    page = server.get("/", headers=BROWSER)
+    assert page.status == 200 and page.headers["Vary"].startswith("Accept")
+    html = page.body.decode()
+    assert "<title>denoised</title>" in html and not re.search(r"<style|style=|\son\w+=|https?://", html)
+    linked = re.findall(r'(?:href|src)="(assets/[^"]+)"', html)
+    assert sorted(linked) == ["assets/app.css", "assets/app.js", "assets/icon.svg"]
+    for name in linked:
+        answer = server.get("/" + name)
+        assert answer.status == 200 and answer.body == (ROOT / "build/dashboard" / name.split("/")[1]).read_bytes()
+        again = server.get("/" + name, headers={"If-None-Match": answer.headers["ETag"]})
+        assert again.status == 304
     for accept in ("*/*", "application/json"):
         assert server.get("/", headers={"Accept": accept}).json["name"] == "denoised"
+
+
+def test_the_links_of_the_dashboard_hold_below_a_base_path(start):
+    server = start("--base-path", "/deep/denoised")
+    answer = server.fetch("GET", "/deep/denoised", headers=BROWSER)
+    assert answer.status == 308 and answer.headers["Location"] == "/deep/denoised/"
+    assert b"assets/app.js" in server.fetch("GET", "/deep/denoised/", headers=BROWSER).body
 
 
 def codes_in_the_sources():

@@ -1,0 +1,43 @@
+/* The pages for browsers, embedded (pages.S): the dashboard, built from server/dashboard, and
+ * /docs, which renders /openapi.json. They load nothing from elsewhere. */
+#include <string.h>
+
+#include "api/caching.h"
+#include "api/handlers.h"
+
+#define FILE(name) name, name##_end
+extern const char docs_html[], docs_html_end[], docs_css[], docs_css_end[], docs_js[],
+    docs_js_end[];
+extern const char dashboard_html[], dashboard_html_end[], dashboard_css[], dashboard_css_end[],
+    dashboard_js[], dashboard_js_end[], dashboard_icon[], dashboard_icon_end[];
+
+static const struct page {
+    const char *path, *media_type, *first, *end;
+} pages[] = {
+    {"/", "text/html; charset=utf-8", FILE(dashboard_html)},
+    {"/assets/app.css", "text/css; charset=utf-8", FILE(dashboard_css)},
+    {"/assets/app.js", "text/javascript; charset=utf-8", FILE(dashboard_js)},
+    {"/assets/icon.svg", "image/svg+xml", FILE(dashboard_icon)},
+    {"/docs", "text/html; charset=utf-8", FILE(docs_html)},
+    {"/docs/page.css", "text/css; charset=utf-8", FILE(docs_css)},
+    {"/docs/page.js", "text/javascript; charset=utf-8", FILE(docs_js)},
+};
+enum { PAGES = sizeof pages / sizeof pages[0] };
+
+enum http_next api_page(struct http_exchange *exchange) {
+    if (!no_query(exchange))
+        return HTTP_REPLY;
+    for (size_t i = 0; i < PAGES; i++) {
+        const struct page *page = &pages[i];
+        if (strcmp(page->path, exchange->request.path) != 0)
+            continue;
+        const size_t length = (size_t)(page->end - page->first);
+        exchange->response.status = 200;
+        exchange->response.content_type = page->media_type;
+        exchange->response.etag = tag_of(exchange, page->first, length);
+        /* Asked for again after an update of the server, which is all that changes them. */
+        http_set_header(exchange, "Cache-Control", "no-cache");
+        buffer_append(&exchange->response.body, page->first, length);
+    }
+    return HTTP_REPLY;
+}

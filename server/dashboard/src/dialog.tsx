@@ -1,0 +1,77 @@
+// Modal dialogs on the browser's own <dialog>: focus stays inside, Escape closes.
+import { signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+
+interface Question {
+  title: string;
+  text: string;
+  verb: string;
+  act: () => void;
+}
+const question = signal<Question | null>(null);
+
+/** Asks before something is done that cannot be undone. */
+export function confirmed(title: string, text: string, verb: string, act: () => void): void {
+  question.value = { title, text, verb, act };
+}
+
+export function Dialog(props: {
+  title: string;
+  wide?: boolean;
+  onClose: () => void;
+  children: ComponentChildren;
+}) {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    ref.current?.showModal();
+  }, []);
+  return (
+    <dialog
+      ref={ref}
+      class={props.wide ? "wide" : ""}
+      aria-labelledby="dialog-title"
+      onClose={props.onClose}
+      onClick={(event) => {
+        if (event.target === ref.current) ref.current?.close();
+      }}
+      onKeyDown={(event) => event.stopPropagation()}
+    >
+      <div class="dialog-body">
+        <header>
+          <h2 id="dialog-title">{props.title}</h2>
+          <button type="button" class="round" aria-label="close" onClick={() => ref.current?.close()}>
+            ✕
+          </button>
+        </header>
+        {props.children}
+      </div>
+    </dialog>
+  );
+}
+
+export function Confirmation() {
+  const asked = question.value;
+  if (!asked) return null;
+  const close = () => (question.value = null);
+  return (
+    <Dialog title={asked.title} onClose={close}>
+      <p>{asked.text}</p>
+      <div class="buttons">
+        <button type="button" onClick={close}>
+          Keep
+        </button>
+        <button
+          type="button"
+          class="danger"
+          onClick={() => {
+            close();
+            asked.act();
+          }}
+        >
+          {asked.verb}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

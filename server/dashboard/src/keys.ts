@@ -1,0 +1,74 @@
+// The keyboard: one table, which also is the help.
+import { go, toggle, view } from "./hash";
+import { play, playing, position, scrub } from "./player";
+import { hasModel, job, jobs } from "./runs";
+import { toggleTheme } from "./theme";
+
+export interface Key {
+  keys: string[];
+  label: string;
+  doc: string;
+  act: () => void;
+}
+
+const move = (by: number) => () => scrub(position.value + by);
+
+function step(by: number): void {
+  const list = jobs.value;
+  const at = list.findIndex((each) => each.id === view.value.job);
+  const next = list[Math.min(list.length - 1, Math.max(0, at + by))];
+  if (next) go({ job: next.id });
+}
+
+export const KEYS: Key[] = [
+  { keys: [" "], label: "space", doc: "play or pause", act: () => play(!playing.value) },
+  { keys: ["ArrowLeft"], label: "←", doc: "towards noise", act: move(-0.0125) },
+  { keys: ["ArrowRight"], label: "→", doc: "towards data", act: move(0.0125) },
+  { keys: ["Home"], label: "Home", doc: "pure noise", act: () => scrub(0) },
+  { keys: ["End"], label: "End", doc: "the finished points", act: () => scrub(1) },
+  { keys: ["j", "ArrowDown"], label: "j ↓", doc: "next run", act: () => step(1) },
+  { keys: ["k", "ArrowUp"], label: "k ↑", doc: "previous run", act: () => step(-1) },
+  { keys: ["n"], label: "n", doc: "new run", act: () => go({ panel: "new" }, true) },
+  { keys: ["d"], label: "d", doc: "draw your own data", act: () => go({ panel: "draw" }, true) },
+  { keys: ["s"], label: "s", doc: "another seed", act: () => go({ seed: view.value.seed + 1 }) },
+  { keys: ["x"], label: "x", doc: "points, estimate or both", act: nextMode },
+  { keys: ["f"], label: "f", doc: "field on or off", act: () => toggle("field") },
+  { keys: ["l"], label: "l", doc: "lines to the estimate", act: () => toggle("lines") },
+  { keys: ["c"], label: "c", doc: "compare samplers", act: compare },
+  {
+    keys: ["g"],
+    label: "g",
+    doc: "the animation as a GIF",
+    act: () => document.getElementById("export-GIF")?.click(),
+  },
+  { keys: ["t"], label: "t", doc: "light or dark", act: toggleTheme },
+  { keys: ["/"], label: "/", doc: "filter the runs", act: () => document.getElementById("filter")?.focus() },
+  { keys: ["?"], label: "?", doc: "this help", act: () => go({ panel: "help" }) },
+];
+
+function nextMode(): void {
+  const order = ["x", "x0", "both", "over"] as const;
+  go({ mode: order[(order.indexOf(view.value.mode) + 1) % order.length]! });
+}
+
+function compare(): void {
+  if (hasModel(job.value)) go({ panel: "samplers" }, true);
+}
+
+const TYPING = "input, select, textarea, [contenteditable]";
+
+export function listen(): void {
+  document.addEventListener("keydown", (event) => {
+    const target = event.target as Element;
+    if (event.ctrlKey || event.metaKey || event.altKey || view.value.panel !== "") return;
+    if (target.matches(TYPING)) {
+      if (event.key === "Escape") (target as HTMLElement).blur();
+      return;
+    }
+    if (event.key === " " && target.matches("button, a, summary")) return;
+    const found = KEYS.find((each) => each.keys.includes(event.key));
+    if (!found) return;
+    event.preventDefault();
+    found.act();
+  });
+}

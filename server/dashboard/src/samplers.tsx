@@ -1,0 +1,112 @@
+// The same noise, several samplers and numbers of steps, side by side.
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { base, getJson, type Schema, url } from "./api";
+import { Dialog } from "./dialog";
+import { drawPoints } from "./draw-points";
+import { go, view } from "./hash";
+import { job, nameOf } from "./runs";
+import { ink } from "./theme";
+import { boundsOf } from "./trajectory";
+
+interface Drawn {
+  points: number[][];
+  labels?: number[] | null;
+  evaluations?: number;
+  duration_seconds: number;
+}
+
+const STEPS = [5, 10, 20, 50];
+const samplers = signal<string[]>([]);
+const answers = signal<Record<string, Drawn | string>>({});
+
+async function load(id: string, timesteps: number): Promise<void> {
+  const description = await getJson<{ components: { schemas: Record<string, Schema> } }>(
+    `${base}/openapi.json`,
+  );
+  samplers.value = description.components.schemas.SampleRequest?.properties?.sampler?.enum ?? ["ddpm"];
+  answers.value = {};
+  for (const sampler of samplers.value)
+    for (const steps of STEPS.filter((each) => each <= timesteps)) {
+      const query = { n: 1000, seed: view.value.seed, sampler, steps };
+      const answer = await getJson<Drawn>(url(`/v1/models/${id}/samples`, query)).catch(
+        (error: Error) => error.message,
+      );
+      answers.value = { ...answers.value, [`${sampler}/${steps}`]: answer };
+    }
+}
+
+function Cell({ answer }: { answer: Drawn | string | undefined }) {
+  if (answer === undefined) return <td class="waiting">…</td>;
+  if (typeof answer === "string") return <td title={answer}>–</td>;
+  const draw = (canvas: HTMLCanvasElement | null) => {
+    if (!canvas) return;
+    const flat = new Float32Array(answer.points.flatMap((p) => [p[0]!, p[1] ?? 0]));
+    const context = canvas.getContext("2d")!;
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    const bounds = boundsOf(flat, 2);
+    drawPoints(
+      { context, size: canvas.width, left: 0, top: 0, bounds: { ...bounds, radius: bounds.radius * 0.8 } },
+      flat,
+      answer.labels ?? null,
+      ink.value.point,
+      1.4,
+      0.6,
+    );
+  };
+  return (
+    <td>
+      <canvas width="220" height="220" ref={draw} />
+      <small>
+        {answer.evaluations !== undefined && `${answer.evaluations} evaluations, `}
+        {(1000 * answer.duration_seconds).toFixed(1)} ms
+      </small>
+    </td>
+  );
+}
+
+export function Samplers() {
+  const run = job.value;
+  const timesteps =
+    (run?.spec as { diffusion?: { timesteps?: number } } | undefined)?.diffusion?.timesteps ?? 0;
+  useEffect(() => {
+    if (run) void load(run.id, timesteps);
+  }, [run?.id]);
+  const steps = STEPS.filter((each) => each <= timesteps);
+  return (
+    <Dialog
+      title={`Samplers on ${run ? nameOf(run) : "no run"}, from the same noise`}
+      wide
+      onClose={() => go({ panel: "" })}
+    >
+      <div class="scroll">
+        <table class="samplers">
+          <thead>
+            <tr>
+              <th scope="col">sampler</th>
+              {steps.map((each) => (
+                <th key={each} scope="col">
+                  {each} steps
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {samplers.value.map((sampler) => (
+              <tr key={sampler}>
+                <th scope="row">
+                  <button type="button" onClick={() => go({ sampler, panel: "" }, true)}>
+                    {sampler}
+                  </button>
+                </th>
+                {steps.map((each) => (
+                  <Cell key={each} answer={answers.value[`${sampler}/${each}`]} />
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,148 @@
+// A real server and a real browser. What the page writes to the console as an error, and what its policy refuses, fails the test.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const BINARY = process.env.DENOISED_BINARY ?? "build/denoised";
+export const PATIENCE = 15_000 * Number(process.env.PATIENCE ?? 1);
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+export class Server {
+  constructor(...flags) {
+    this.flags = flags;
+    this.directory = mkdtempSync(join(tmpdir(), "denoised-browser-"));
+    this.port = 0;
+  }
+
+  async start() {
+    this.process = spawn(
+      BINARY,
+      ["serve", "--port", String(this.port), "--database", join(this.directory, "test.db"), ...this.flags],
+      { stdio: ["ignore", "pipe", "ignore"] },
+    );
+    const lines = createInterface({ input: this.process.stdout });
+    const [line] = await new Promise((done) => lines.once("line", (...args) => done(args)));
+    this.port = Number(/:(\d+)/.exec(line.replace("http:", ""))[1]);
+    this.url = `http://127.0.0.1:${this.port}/`;
+    return this;
+  }
+
+  async stop(signal = "SIGTERM") {
+    const over = new Promise((done) => this.process.once("exit", done));
+    this.process.kill(signal);
+    return over;
+  }
+
+  async remove() {
+    if (this.process.exitCode === null && this.process.signalCode === null) assert.equal(await this.stop(), 0);
+    rmSync(this.directory, { recursive: true });
+  }
+
+  async api(path, body) {
+    const answer = await fetch(new URL(path, this.url), {
+      method: body ? "POST" : "GET",
+      headers: body ? { "Content-Type": "application/json" } : {},
+      body: body && JSON.stringify(body),
+    });
+    assert.ok(answer.ok, `${path}: ${answer.status}`);
+    return answer.json();
+  }
+
+  /** A finished run of a moment. */
+  async train(request = {}) {
+    const job = await this.api("/v1/jobs", { ...QUICK, ...request });
+    for (;;) {
+      const now = await this.api(`/v1/jobs/${job.id}`);
+      if (now.status === "succeeded") return now;
+      assert.ok(["queued", "running"].includes(now.status), now.status);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  }
+}
+
+export const QUICK = {
+  dataset: { name: "spiral", n: 500 },
+  network: { hidden_size: 16, hidden_layers: 2 },
+  training: { epochs: 20, batch_size: 100 },
+};
+export const ENDLESS = {
+  name: "endless",
+  dataset: { name: "spiral", n: 2000 },
+  network: { hidden_size: 16, hidden_layers: 2 },
+  training: { epochs: 1_000_000, batch_size: 100 },
+};
+
+let browser;
+export async function launch() {
+  browser ??= await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+  return browser;
+}
+export async function quit() {
+  await browser?.close();
+}
+
+/** A page of its own profile; `errors` collects what must not happen, `expected` says what may. */
+export async function open(server, hash = "", options = {}) {
+  const context = await (await launch()).newContext({
+    viewport: { width: 1400, height: 900 },
+    colorScheme: "light",
+    ...options,
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  page.errors = [];
+  page.expected = /$^/;
+  const note = (text) => {
+    if (!page.expected.test(text)) page.errors.push(text);
+  };
+  page.on("console", (message) => {
+    if (message.type() === "error") note(`${message.text()} (${message.location().url})`);
+  });
+  page.on("pageerror", (error) => note(error.message));
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (event) =>
+      console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`),
+    );
+  });
+  await page.goto(server.url + hash);
+  return page;
+}
+
+export async function close(page) {
+  assert.deepEqual(page.errors, []);
+  await page.context().close();
+}
+
+/** How many pixels of the stage are not empty: a picture is there. */
+export const inkOf = (page) =>
+  page.locator(".stage-canvas canvas").evaluate((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let i = 3; i < data.length; i += 4) if (data[i] > 0) count++;
+    return count;
+  });
+
+/** Waits until `ask` answers true. */
+export async function until(ask, what) {
+  const deadline = Date.now() + PATIENCE;
+  while (Date.now() < deadline) {
+    if (await ask()) return;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  assert.fail(`timed out waiting until ${what}`);
+}
+
+export const picture = (page) => until(async () => (await inkOf(page)) > 500, "the stage has a picture");
