@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "server/id.h"
+#include "server/migrations.h"
 #include "server/store.h"
 #include "server/writer.h"
 
@@ -309,4 +310,10 @@ Test(store, imported_models_are_listed_by_page_and_deleted) {
     cr_assert_eq(store_model_list(session, after, 2, models, &count, &has_more), STORE_OK);
     cr_assert(count == 1 && !has_more && models[0].id[0] == '1' && models[0].epoch == 7);
     model_clear(&models[0]);
+}
+
+/* Two with one number: a database of the version before would never get the second. */
+Test(store, migrations_are_numbered_one_after_another) {
+    for (int i = 0; i < migration_count; i++)
+        cr_assert_eq(migrations[i].number, i + 1, "%s", migrations[i].name);
 }
