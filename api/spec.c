@@ -69,8 +69,8 @@ static const struct field rows[] = {
     NUMBER("training", "validation_fraction", training.validation_fraction, 0, 0.9, 0,
            "Fresh points for the validation loss, as a share of n."),
     CHOICE("training", "normalization", training.normalization, dn_normalization_names,
-           "From data units to the network's: all axes jointly to [-1, 1], or each axis to mean 0 "
-           "and deviation 1/2."),
+           "From data units to the network's: all axes jointly to [-1, 1], each axis to mean 0 and "
+           "deviation 1/2, or none for data that has the right size already."),
     NUMBER("training", "ema_decay", training.ema_decay, 0, 0.999999, 0,
            "Of the averaged weights that are sampled from; 0 for none."),
     CHOICE("training", "lr_schedule", training.lr_schedule, dn_lr_schedule_names,

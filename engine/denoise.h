@@ -81,7 +81,7 @@ enum dn_beta_schedule {
 enum dn_prediction { DN_EPSILON, DN_SAMPLE, DN_V, DN_FLOW };
 enum dn_time_embedding { DN_SINUSOIDAL, DN_LEARNED };
 enum dn_conditioning { DN_ADD, DN_MULTIPLY };
-enum dn_normalization { DN_MINMAX, DN_STANDARDIZE };
+enum dn_normalization { DN_MINMAX, DN_STANDARDIZE, DN_AS_IT_IS };
 enum dn_loss { DN_MSE, DN_MAE, DN_HUBER };
 enum dn_lr_schedule { DN_LR_CONSTANT, DN_LR_COSINE, DN_LR_LINEAR };
 
@@ -146,7 +146,7 @@ struct dn_training_spec {
     double min_snr_gamma; /* weights the loss of a point by its SNR (Hang et al. 2023), 0: not */
     double validation_fraction;          /* see dn_source */
     enum dn_normalization normalization; /* from data units to model units: jointly to [-1, 1], or
-                                            per axis to mean 0 and deviation 1/2 */
+                                            per axis to mean 0 and deviation 1/2, or not at all */
     double ema_decay;    /* 0: none; samples and val_loss then use the raw weights */
     double weight_decay; /* AdamW: per step, all weights shrink by this times the learning rate */
     enum dn_lr_schedule lr_schedule;

@@ -23,16 +23,27 @@ static void fit_minmax(struct transform *transform, const float *points, size_t 
     }
 }
 
-/* Axis j of points [n][dim]. */
-static void fit_standard(struct transform *transform, const float *points, size_t n, size_t dim,
-                         size_t j) {
+/* Axis j of points [n][dim] as it is. */
+static void fit_range(struct transform *transform, const float *points, size_t n, size_t dim,
+                      size_t j) {
     float low = points[j], high = points[j];
-    double sum = 0, squares = 0;
     for (size_t i = 0; i < n; i++) {
         low = fminf(low, points[i * dim + j]);
         high = fmaxf(high, points[i * dim + j]);
-        sum += (double)points[i * dim + j];
     }
+    transform->shift[j] = 0;
+    transform->scale[j] = 1;
+    transform->low[j] = low;
+    transform->high[j] = high;
+}
+
+/* Axis j, from its range on. */
+static void fit_standard(struct transform *transform, const float *points, size_t n, size_t dim,
+                         size_t j) {
+    const float low = transform->low[j], high = transform->high[j];
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)points[i * dim + j];
     /* of a constant axis the mean may be off by a rounding error, which must not be scaled up */
     double mean = high > low ? sum / (double)n : (double)low;
     for (size_t i = 0; i < n; i++)
@@ -45,11 +56,15 @@ static void fit_standard(struct transform *transform, const float *points, size_
 
 void transform_fit(struct transform *transform, enum dn_normalization normalization,
                    const float *points, size_t n, int dim) {
-    if (normalization == DN_MINMAX)
+    if (normalization == DN_MINMAX) {
         fit_minmax(transform, points, n, dim);
-    else
-        for (size_t j = 0; j < (size_t)dim; j++)
+        return;
+    }
+    for (size_t j = 0; j < (size_t)dim; j++) {
+        fit_range(transform, points, n, (size_t)dim, j);
+        if (normalization == DN_STANDARDIZE)
             fit_standard(transform, points, n, (size_t)dim, j);
+    }
 }
 
 void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,

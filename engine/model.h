@@ -18,7 +18,8 @@ struct transform {
 
 /* Fits the transform to points [n][dim]. DN_MINMAX: over all coordinates jointly, the smallest
  * becomes -1, the largest 1. DN_STANDARDIZE: each axis gets mean 0 and deviation 1/2
- * (sigma_data of Karras et al. 2022); one that is constant is only shifted. */
+ * (sigma_data of Karras et al. 2022); one that is constant is only shifted. DN_AS_IT_IS: nothing
+ * changes. */
 void transform_fit(struct transform *transform, enum dn_normalization normalization,
                    const float *points, size_t n, int dim);
 void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,

@@ -79,10 +79,10 @@ int64_t network_parameters(const struct network *network) {
     return count;
 }
 
-/* The numbers are dealt out by [in][out], whichever way the matrix is stored. */
-static void tensor_glorot(const struct tensor *tensor, uint64_t seed, uint32_t number,
-                          bool stored_by_out, float *p) {
-    double limit = sqrt(6.0 / (tensor->rows + tensor->cols));
+/* In [-limit, limit]. The numbers are dealt out by [in][out], whichever way the matrix is stored.
+ */
+static void tensor_uniform(const struct tensor *tensor, uint64_t seed, uint32_t number,
+                           bool stored_by_out, double limit, float *p) {
     for (int i = 0; i < tensor->rows; i++)
         for (int j = 0; j < tensor->cols; j++) {
             int index = stored_by_out ? j * tensor->rows + i : i * tensor->cols + j;
@@ -91,30 +91,67 @@ static void tensor_glorot(const struct tensor *tensor, uint64_t seed, uint32_t n
         }
 }
 
+static double glorot(const struct tensor *tensor) {
+    return sqrt(6.0 / (tensor->rows + tensor->cols));
+}
+
 static void tensor_normal(const struct tensor *tensor, uint64_t seed, uint32_t number, float *p) {
     for (int i = 0; i < tensor->rows; i++)
         random_normals(seed, RANDOM_WEIGHTS, number, (uint64_t)i * (uint64_t)tensor->cols,
                        (size_t)tensor->cols, p + tensor->offset + (size_t)i * tensor->ld);
 }
 
+/* What was dealt out, times a factor, plus a constant. */
+static void tensor_affine(const struct tensor *tensor, float factor, float constant, float *p) {
+    for (int i = 0; i < tensor->rows; i++)
+        for (int j = 0; j < tensor->cols; j++) {
+            float *value = &p[tensor->offset + (size_t)i * tensor->ld + (size_t)j];
+            *value = factor * *value + constant;
+        }
+}
+
 /* Numbers of the tensors that only some networks have: the others keep theirs. */
-enum { LABEL_TENSORS = 1000 };
+enum { LABEL_TENSORS = 1000, FIRST_BIAS = 2000 };
+
+/* What a layer's e_l(t) is made of; for *, what t and the label change is small beside 1. */
+static void embedding_initialise(const struct network *network, const struct layer *layer,
+                                 uint64_t seed, uint32_t number, float *parameters) {
+    const bool table = network->time_embedding == DN_LEARNED;
+    const struct tensor *matrix = &layer->embedding;
+    if (table)
+        tensor_normal(matrix, seed, number, parameters);
+    else
+        tensor_uniform(matrix, seed, number, false, glorot(matrix), parameters);
+    if (network->conditioning != DN_MULTIPLY)
+        return;
+    tensor_affine(matrix, 0.1f, table ? 1 : 0, parameters);
+    if (!table)
+        tensor_affine(&layer->embedding_bias, 0, 1, parameters);
+    if (network->classes)
+        tensor_affine(&layer->label, 0.25f, 0, parameters);
+}
+
+static double weight_limit(const struct network *network, int l) {
+    const struct tensor *weight = &network->layers[l].weight;
+    if (network->conditioning != DN_MULTIPLY)
+        return glorot(weight);
+    return l == 0 ? 1 : sqrt(6.0 / weight->rows);
+}
 
 void network_initialise(const struct network *network, uint64_t seed, float *parameters) {
     memset(parameters, 0, network->size * sizeof *parameters);
-    bool table = network->time_embedding == DN_LEARNED;
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
         uint32_t number = 2 * (uint32_t)l;
-        tensor_glorot(&layer->weight, seed, number, false, parameters);
-        if (table)
-            tensor_normal(&layer->embedding, seed, number + 1, parameters);
-        else
-            tensor_glorot(&layer->embedding, seed, number + 1, false, parameters);
+        tensor_uniform(&layer->weight, seed, number, false, weight_limit(network, l), parameters);
         if (network->classes)
             tensor_normal(&layer->label, seed, LABEL_TENSORS + (uint32_t)l, parameters);
+        embedding_initialise(network, layer, seed, number + 1, parameters);
     }
-    tensor_glorot(&network->out_weight, seed, 2 * (uint32_t)network->layer_count, true, parameters);
+    if (network->conditioning == DN_MULTIPLY)
+        tensor_uniform(&network->layers[0].bias, seed, FIRST_BIAS, false, 1, parameters);
+    tensor_uniform(&network->out_weight, seed, 2 * (uint32_t)network->layer_count, true,
+                   glorot(&network->out_weight), parameters);
 }
 
 /* ------------------------------------------------------------------ time */

@@ -63,7 +63,11 @@ enum dn_status network_init(struct network *network, const struct dn_spec *spec,
                             struct dn_error *error);
 void network_clear(struct network *network);
 
-/* Glorot-uniform weights, zero biases, N(0,1) embedding tables (Flux's defaults). */
+/* Conditioning +: Glorot-uniform weights, zero biases, N(0,1) embedding tables (Flux's defaults).
+ * Conditioning *: e_l(t) starts near 1, and labels small, so that they begin by changing little;
+ * weights are He-uniform (limit sqrt(6 / inputs)), but in the first layer, like its biases, uniform
+ * in [-1, 1], so that its units bend all over the data. The output layer is Glorot-uniform in both.
+ */
 void network_initialise(const struct network *network, uint64_t seed, float *parameters);
 
 /* Element (pos, r) of the sinusoidal embedding: sin for even r and cos for odd r of pos / 10000^(r'

@@ -13,7 +13,7 @@ const char *const dn_beta_schedule_names[] = {"linear",     "cosine", "sigmoid",
 const char *const dn_prediction_names[] = {"epsilon", "sample", "v_prediction", "flow", NULL};
 const char *const dn_time_embedding_names[] = {"sinusoidal", "learned", NULL};
 const char *const dn_conditioning_names[] = {"add", "multiply", NULL};
-const char *const dn_normalization_names[] = {"minmax", "standardize", NULL};
+const char *const dn_normalization_names[] = {"minmax", "standardize", "none", NULL};
 const char *const dn_loss_names[] = {"mse", "mae", "huber", NULL};
 const char *const dn_lr_schedule_names[] = {"constant", "cosine", "linear", NULL};
 const char *const dn_sampler_names[] = {"ddpm", "ddim", "dpmpp_2m", "heun", "euler", NULL};
@@ -171,7 +171,7 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
     const struct bound bounds[] = {
         {"network.time_embedding", spec->network.time_embedding, 0, DN_LEARNED},
         {"network.conditioning", spec->network.conditioning, 0, DN_MULTIPLY},
-        {"training.normalization", spec->training.normalization, 0, DN_STANDARDIZE},
+        {"training.normalization", spec->training.normalization, 0, DN_AS_IT_IS},
         {"training.loss", spec->training.loss, 0, DN_HUBER},
         {"training.lr_schedule", spec->training.lr_schedule, 0, DN_LR_LINEAR},
         {"network.hidden_size", spec->network.hidden_size, DN_MIN_HIDDEN_SIZE, DN_MAX_HIDDEN_SIZE},

@@ -207,6 +207,18 @@ Test(transform, minmax_is_joint) {
         cr_assert_float_eq((double)model[i], expected[i], 1e-7);
 }
 
+Test(transform, none_changes_nothing_and_knows_the_range) {
+    const float points[6] = {0.1f, -7, 3, 1e-8f, 5, 100};
+    struct transform transform;
+    float model[6];
+    transform_fit(&transform, DN_AS_IT_IS, points, 3, 2);
+    transform_forward(&transform, 3, 2, points, model);
+    for (int i = 0; i < 6; i++)
+        cr_assert_eq(model[i], points[i]);
+    cr_assert(transform.low[0] == points[0] && transform.high[0] == 5);
+    cr_assert(transform.low[1] == -7 && transform.high[1] == 100);
+}
+
 /* One point, or all the same: nothing to scale by. */
 Test(transform, constant_data_is_only_shifted) {
     const float points[4] = {5, 5, 5, 5};

@@ -247,6 +247,32 @@ Test(network, sinusoidal_embedding_has_its_known_values) {
     cr_assert_float_eq(network_sinusoid(2, 3, 0), sin(3.0), 1e-12);
 }
 
+Test(network, a_multiplying_embedding_starts_near_one) {
+    for (int embedding = DN_SINUSOIDAL; embedding <= DN_LEARNED; embedding++) {
+        struct fixture f;
+        fixture_init(&f, 2, 64, 3, (enum dn_time_embedding)embedding, DN_MULTIPLY, 0);
+        network_initialise(&f.network, 17, f.parameters);
+        const struct layer *first = &f.network.layers[0], *second = &f.network.layers[1];
+        const struct tensor *constant =
+            embedding == DN_LEARNED ? &first->embedding : &first->embedding_bias;
+        double sum = 0, largest = 0, bias = 0, weight = 0;
+        for (int j = 0; j < 64; j++) {
+            sum += (double)f.parameters[constant->offset + (size_t)j];
+            bias = fmax(bias, fabs((double)f.parameters[first->bias.offset + (size_t)j]));
+            weight = fmax(weight, fabs((double)f.parameters[first->weight.offset + (size_t)j]));
+        }
+        for (size_t i = 0; i < 64; i++)
+            for (size_t j = 0; j < 64; j++) {
+                size_t at = second->weight.offset + i * second->weight.ld + j;
+                largest = fmax(largest, fabs((double)f.parameters[at]));
+            }
+        cr_assert_float_eq(sum / 64, 1, 0.06);
+        cr_assert(bias > 0.9 && bias <= 1 && weight > 0.9 && weight <= 1);
+        cr_assert(largest <= sqrt(6.0 / 64) && largest > 0.99 * sqrt(6.0 / 64));
+        fixture_clear(&f);
+    }
+}
+
 Test(network, glorot_limits_and_spread) {
     struct fixture f;
     fixture_init(&f, 3, 64, 2, DN_SINUSOIDAL, DN_ADD, 0);
