@@ -65,7 +65,7 @@ LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all run demo test test-binaries test-floats lint openapi format clean help deps deps-test bench bench-http bench-peers quality
+.PHONY: all run demo test test-binaries test-floats lint openapi format clean help deps deps-test bench bench-http bench-peers quality kaist
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -180,6 +180,10 @@ bench-http: deps ## requests/s against a bare libmicrohttpd, latencies, durable 
 	@$(MAKE) --no-print-directory $B/denoised $B/bare
 	/usr/bin/python3 tests/bench/load.py $B/denoised $B/bare
 
+kaist: ## a published course's Swiss roll, by its protocol, in a minute or two
+	@$(MAKE) --no-print-directory $B/kaist
+	$B/kaist $(ARGS)
+
 bench-peers: ## the same work in PyTorch and OpenBLAS (installs them), with ratios
 	@sh tests/install.sh $(PACKAGES_BUILD) python3-torch libopenblas-dev libopenblas0-pthread
 	@$(MAKE) --no-print-directory $B/bench $B/bench-blas
@@ -192,6 +196,8 @@ $B/quality: tests/bench/quality.c $B/libdenoise.a
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -O3 -o $@ $^ -lm
 $B/bare: tests/bench/bare.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lmicrohttpd
+$B/kaist: tests/bench/kaist.c $B/libdenoise.a
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 $B/bench-blas: tests/bench/peers/blas.c $B/libdenoise.a
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -I/usr/include/x86_64-linux-gnu/openblas-pthread -o $@ $^ -lopenblas -lm
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy
 from conftest import QUICK
 
 # The spiral of the tutorial as a polyline of 20 000 pieces, scaled by the extrema of the exact curve.
@@ -105,3 +106,26 @@ def test_another_seed_gives_another_training(server):
         server.wait(job)
         losses.append(server.get(f"/v1/jobs/{job}/history").json["data"]["train_loss"])
     assert losses[0] != losses[1]
+
+
+def test_guidance_keeps_the_classes_apart(server):
+    """Points of each class are nearer to their own curve than to the others, to clouds drawn from them."""
+    classes = ["spiral", "moons", "heart"]
+    clouds = [
+        numpy.array(server.get(f"/v1/datasets/{name}/points?n=5000&seed=1").json["points"]) for name in classes
+    ]
+    job = server.submit({"dataset": [{"name": name, "n": 6000} for name in classes], "training": {"epochs": 150}})
+    assert server.wait(job)["status"] == "succeeded"
+    path = f"/v1/models/{job}/samples?n=900&seed=2"
+
+    def share(drawn):
+        points = numpy.array(drawn["points"])
+        distances = numpy.stack(
+            [((points[:, None] - cloud[None]) ** 2).sum(axis=2).min(axis=1) for cloud in clouds], axis=1
+        )
+        return (distances.argmin(axis=1) == numpy.array(drawn["labels"])).mean()
+
+    plain, once, twice = (server.get(path + more).json for more in ("", "&guidance=1", "&guidance=2"))
+    assert once["points"] == plain["points"] and once["labels"] == [0, 1, 2] * 300
+    assert share(once) >= 0.95
+    assert share(twice) >= 0.98
