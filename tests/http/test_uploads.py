@@ -239,6 +239,21 @@ def test_the_first_points_of_a_large_set(store):
     assert store.get(f"/v1/datasets/{made['id']}/points?n=100001").status == 422
 
 
+@pytest.mark.parametrize("suffix", ["", "/points", "/points.csv?n=2&seed=3"])
+def test_an_upload_never_changes_so_a_copy_of_it_may_be_kept(store, suffix):
+    path = f"/v1/datasets/{upload(store, 'x,y,label' + chr(10) + '1,2,a' + chr(10) + '3,4,b')['id']}{suffix}"
+    answer = store.get(path)
+    tag = answer.headers["ETag"]
+    assert store.get(path, headers={"If-None-Match": tag}).status == 304
+    assert store.get(path, headers={"If-None-Match": '"other"'}).body == answer.body
+    part = store.get(path, headers={"Range": "bytes=0-9"})
+    assert part.status == 206 and part.body == answer.body[:10]
+    assert store.get(path, headers={"Range": "bytes=1000000-"}).status == 416
+    # a copy of what was deleted is not good any more
+    assert store.request("DELETE", path.split("?")[0].split("/points")[0]).status == 204
+    assert store.get(path, headers={"If-None-Match": tag}).status == 404
+
+
 # ---------------------------------------------------------------- the list
 
 
