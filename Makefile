@@ -65,7 +65,7 @@ LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all run demo test test-binaries test-floats lint openapi format clean help deps deps-test bench bench-http bench-peers quality kaist
+.PHONY: all run demo pictures test test-binaries test-floats lint openapi format clean help deps deps-test bench bench-http bench-peers quality kaist
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -155,6 +155,11 @@ test-floats: $B/floats ## write and read back every one of the 2^32 floats (minu
 .PHONY: soak-streams
 soak-streams: all ## many streams of events, many clients, some of which vanish: 40 seconds
 	/usr/bin/python3 tests/soak/streams.py $B/denoised
+
+pictures: deps-test ## make the pictures of the README anew
+	@$(MAKE) --no-print-directory all
+	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --loglevel=error
+	DENOISED_BINARY=$(CURDIR)/$B/denoised node tests/browser/pictures.mjs .github
 
 lint: deps-test ## formatting, clang-tidy, and both compilers with warnings as errors
 	sh tests/lint.sh
