@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/caching.h"
 #include "api/handlers.h"
 #include "server/id.h"
 #include "server/version.h"
@@ -71,6 +72,7 @@ enum http_next api_index(struct http_exchange *exchange) {
         http_set_header(exchange, "Location", "/");
         return HTTP_REPLY;
     }
+    tag_answer(exchange, false, "index");
     struct json_writer json = json_reply(exchange, 200);
     json_open(&json, '{');
     json_key(&json, "name");

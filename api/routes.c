@@ -23,8 +23,6 @@ enum { SMALL_BODY = 256 << 10, NOISE_BODY = 8 << 20 };
 static const struct outcome index_outcomes[] = {
     {206, "The part of it that Range asks for.", SAME, "ETag Accept-Ranges Content-Range"},
     {304, "Not changed since the entity tag in If-None-Match.", NULL, "ETag"},
-    {308, "For a browser, below a base path without its last slash: the way there.", NULL,
-     "Location"},
     {0},
 };
 static const struct outcome create_outcomes[] = {

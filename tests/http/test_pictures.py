@@ -198,7 +198,9 @@ def test_classes_have_colours_of_their_own(server):
     for form in ("samples.png?n=400", "trajectories.png?n=400", "trajectories.gif?n=200&frames=4"):
         answer = server.get(path + form)
         image = pixels(decode(answer, answer.headers["Content-Type"]))
-        assert [bool(near(image, colour, 30).sum() > 20) for colour in okabe_ito] == [True, True, False], form
+        # a dot that lies alone lets some paper through
+        inked = [int((paper_mixed_with(image, (255, 255, 255), colour) > 0.6).sum()) for colour in okabe_ito]
+        assert inked[0] > 20 and inked[1] > 20 and inked[2] < 5, (form, inked)
     one = pixels(decode(server.get(path + "samples.png?n=100&label=1")))
     assert near(one, okabe_ito[1], 30).any() and not near(one, okabe_ito[0], 30).any()
     svg = server.get(path + "samples.svg?n=10").body
