@@ -30,7 +30,9 @@ static void add_security_headers(const struct http_connection *state,
     const char *type = state->exchange.response.content_type;
     const char *origins = state->server->access.cors_origins;
     bool is_for_all = origins && strcmp(origins, "*") == 0;
-    MHD_add_response_header(response, "Content-Security-Policy", policy_of(type ? type : ""));
+    /* A browser would put the policy of a 304 in the place of the one that came with the page. */
+    if (state->exchange.response.status != 304)
+        MHD_add_response_header(response, "Content-Security-Policy", policy_of(type ? type : ""));
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
     MHD_add_response_header(response, "Cross-Origin-Resource-Policy",

@@ -11,10 +11,13 @@ before(async () => {
   await server.train({ name: "first" });
   await server.train({ name: "second", dataset: { name: "moons", n: 500 } });
 });
-after(async () => {
-  await quit();
-  await server.remove();
-});
+after(quit);
+
+/** Closes the dialog, and waits until it is gone. */
+async function escape(page) {
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+}
 
 const run = (page, name) => page.locator(".run", { hasText: name });
 
@@ -100,8 +103,7 @@ test("two runs stand side by side, and samplers are compared", async () => {
   await page.getByRole("button", { name: "Compare samplers" }).click();
   await page.locator(".samplers canvas").first().waitFor();
   await until(async () => (await page.locator(".samplers .waiting").count()) === 0, "all samplers have answered");
-  await page.keyboard.press("Escape");
-  assert.equal(await page.getByRole("dialog").count(), 0);
+  await escape(page);
   await close(page);
 });
 
@@ -138,7 +140,7 @@ test("the keyboard is enough", async () => {
   assert.equal(await page.getByRole("button", { name: "Field" }).getAttribute("aria-pressed"), "true");
   await page.keyboard.press("?");
   await page.getByRole("dialog").getByText("this help").waitFor();
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.keyboard.press("t");
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
   await close(page);
@@ -174,7 +176,7 @@ test("nothing is cut off at 400 pixels", async () => {
     await page.getByRole("dialog").waitFor();
     const box = await page.getByRole("dialog").boundingBox();
     assert.ok(box.x >= 0 && box.x + box.width <= 400, panel);
-    await page.keyboard.press("Escape");
+    await escape(page);
   }
   await close(page);
 });
@@ -224,7 +226,7 @@ for (const colorScheme of ["light", "dark"])
         .filter((each) => ["serious", "critical"].includes(each.impact))
         .map((each) => `${each.id}: ${each.nodes.map((node) => node.target).join(", ")}`);
       assert.deepEqual(bad, [], panel);
-      if (panel) await page.keyboard.press("Escape");
+      if (panel) await escape(page);
     }
     await close(page);
   });

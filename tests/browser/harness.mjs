@@ -20,8 +20,11 @@ const FLAGS = [
   "--disable-sync",
 ];
 
+const servers = new Set();
+
 export class Server {
   constructor(...flags) {
+    servers.add(this);
     this.flags = flags;
     this.directory = mkdtempSync(join(tmpdir(), "denoised-browser-"));
     this.port = 0;
@@ -49,6 +52,7 @@ export class Server {
   async remove() {
     if (this.process.exitCode === null && this.process.signalCode === null) assert.equal(await this.stop(), 0);
     rmSync(this.directory, { recursive: true });
+    servers.delete(this);
   }
 
   async api(path, body) {
@@ -90,7 +94,9 @@ export async function launch() {
   browser ??= await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
   return browser;
 }
+/** Also stops what a failed test has left. */
 export async function quit() {
+  for (const server of servers) await server.remove();
   await browser?.close();
 }
 

@@ -43,4 +43,3 @@ await dark.waitForTimeout(1000);
 await dark.screenshot({ path: join(out, "dashboard-dark.png") });
 await close(dark);
 await quit();
-await server.remove();

@@ -44,6 +44,8 @@ def test_a_browser_gets_the_dashboard_and_others_a_list(server):
         assert answer.status == 200 and answer.body == (ROOT / "build/dashboard" / name.split("/")[1]).read_bytes()
         again = server.get("/" + name, headers={"If-None-Match": answer.headers["ETag"]})
         assert again.status == 304
+    again = server.get("/", headers={**BROWSER, "If-None-Match": page.headers["ETag"]})
+    assert again.status == 304 and "Content-Security-Policy" not in again.headers  # the page's own stays in force
     for accept in ("*/*", "application/json"):
         assert server.get("/", headers={"Accept": accept}).json["name"] == "denoised"
 
