@@ -60,30 +60,36 @@ export function format(view: View): string {
 
 export const view = signal<View>(parse(location.hash));
 
-let written = location.hash;
+const current = (): string => location.hash.replace(/^#/, "");
+let written = current();
 let timer = 0;
+
+/** The address was changed by someone else: that wins over what is about to be written. */
+function adopt(): boolean {
+  if (current() === written) return false;
+  written = current();
+  view.value = parse(written);
+  return true;
+}
+
+function write(remember: boolean): void {
+  if (adopt()) return;
+  written = format(view.value);
+  const address = written ? `#${written}` : location.pathname;
+  if (remember) history.pushState(null, "", address);
+  else history.replaceState(null, "", address);
+}
 
 /** Changes what is on screen; the URL follows a moment later, without a new history entry for each frame. */
 export function go(change: Partial<View>, remember = false): void {
   view.value = { ...view.value, ...change };
   clearTimeout(timer);
-  const write = () => {
-    written = `#${format(view.value)}`;
-    if (remember) history.pushState(null, "", written);
-    else history.replaceState(null, "", written);
-  };
-  if (remember) write();
-  else timer = window.setTimeout(write, 200);
+  if (remember) write(true);
+  else timer = window.setTimeout(() => write(false), 200);
 }
 
-window.addEventListener("popstate", () => {
-  if (location.hash !== written) view.value = parse(location.hash);
-  written = location.hash;
-});
-window.addEventListener("hashchange", () => {
-  if (location.hash !== written) view.value = parse(location.hash);
-  written = location.hash;
-});
+window.addEventListener("popstate", adopt);
+window.addEventListener("hashchange", adopt);
 
 export const shows = (layer: string): boolean => view.value.show.split(".").includes(layer);
 export function toggle(layer: string): void {
