@@ -15,7 +15,7 @@ import {
   toX,
   toY,
 } from "./draw-points";
-import { go, type StageMode, shows, type View, view } from "./hash";
+import { go, type StageMode, shows, toggle, type View, view } from "./hash";
 import { calm, play, playing, position, scrub } from "./player";
 import { hasModel, job, jobB, nameOf, notice, onCheckpoint } from "./runs";
 import { ink } from "./theme";
@@ -426,11 +426,7 @@ export function StageTools() {
           type="button"
           title={key && `key ${key}`}
           aria-pressed={shows(layer)}
-          onClick={() => {
-            const layers = new Set(view.value.show.split(".").filter(Boolean));
-            if (!layers.delete(layer)) layers.add(layer);
-            go({ show: [...layers].join(".") });
-          }}
+          onClick={() => toggle(layer)}
         >
           {label}
         </button>
