@@ -39,7 +39,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now
 LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lcgif -lz -lm -lpthread
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev libcgif-dev zlib1g-dev
-PACKAGES_TEST  := chromium libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus clang llvm clang-format clang-tidy
+PACKAGES_TEST  := chromium jq libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus clang llvm clang-format clang-tidy
 
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline

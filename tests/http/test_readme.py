@@ -1,0 +1,68 @@
+"""What the README says is so: its commands run, its tables are the program's, the tests that it names are there."""
+
+import json
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from conftest import BINARY, PATIENCE
+
+ROOT = pathlib.Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text()
+
+# The blocks for a shell, each with the JSON that stands right below it, if any.
+BLOCKS = re.findall(r"^```sh\n(.*?)^```\n(?:\n```json\n(.*?)^```\n)?", TEXT, re.M | re.S)
+
+# A block that shows an answer may show an error; in all others one is a failure.
+SHELL = """set -euo pipefail
+curl() {{ command curl {fail} "$@"; }}
+{block}"""
+
+
+def run(block, port, directory, may_fail):
+    script = SHELL.format(fail="" if may_fail else "--fail-with-body", block=block.replace("localhost:8080", f"localhost:{port}"))
+    result = subprocess.run(
+        ["bash", "-c", script], cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120 * PATIENCE
+    )
+    assert result.returncode == 0, f"{block}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
+    return result.stdout
+
+
+def test_every_command_works_in_the_order_in_which_it_stands(start, tmp_path):
+    assert len(BLOCKS) >= 10
+    server = start()
+    for block, shown in BLOCKS:
+        printed = run(block, server.port, tmp_path, may_fail=bool(shown))
+        assert "null" not in printed.splitlines(), f"{block}\nprints null:\n{printed}"
+        if shown:
+            assert json.loads(printed) == json.loads(shown), block
+    heads = {"loss.svg": b"<svg", "points.npy": b"\x93NUMPY", "points.png": b"\x89PNG", "way.gif": b"GIF89a"}
+    for name, head in heads.items():
+        assert (tmp_path / name).read_bytes().startswith(head), name
+
+
+def test_the_table_of_settings_is_the_programs():
+    table = subprocess.run([BINARY, "settings", "--markdown"], capture_output=True, text=True, check=True).stdout
+    assert table in TEXT, "put the output of 'denoised settings --markdown' into README.md"
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"tests/[\w/]+\.(?:py|c|mjs|sh)", TEXT))))
+def test_the_tests_that_it_names_are_there(name):
+    assert (ROOT / name).is_file()
+
+
+def test_links_within_it_lead_somewhere():
+    headings = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", TEXT, re.M)}
+    for link in re.findall(r"\]\(([^)]+)\)", TEXT):
+        if link.startswith("#"):
+            assert link[1:] in headings, link
+        elif not link.startswith("http"):
+            assert (ROOT / link).exists(), link
+
+
+def test_its_make_targets_are_there():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"(?:`|^    )make ([a-z][a-z-]+)", TEXT, re.M)):
+        assert re.search(rf"^{target}:", makefile, re.M), target
