@@ -24,6 +24,7 @@ static const struct field rows[] = {
     {"", "guidance", FIELD_NUMBER, AT(guidance), 0, DN_MAX_GUIDANCE, 0, NULL,
      "As of samples. With labels, each class is drawn as often as it is in the data."},
     {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL, "As of samples."},
+    EPOCH_ROW(offsetof(struct evaluation, epoch)),
 };
 const struct field_set evaluation_fields = {rows, sizeof rows / sizeof rows[0]};
 
@@ -184,7 +185,7 @@ static void evaluate(struct http_exchange *exchange, struct store_session *unuse
     struct evaluation *evaluation = exchange->state;
     const double started = clock_monotonic();
     const char *detail = "";
-    if (!load_model(exchange, &evaluation->loaded))
+    if (!load_model(exchange, evaluation->epoch, &evaluation->loaded))
         return;
     if (fits_model(evaluation) && load_data(evaluation)) {
         enum dn_status status = evaluation_run(evaluation, &detail);

@@ -33,6 +33,8 @@ enum http_next api_job_events(struct http_exchange *exchange);
 enum http_next api_model_list(struct http_exchange *exchange);
 enum http_next api_model_get(struct http_exchange *exchange);
 enum http_next api_model_delete(struct http_exchange *exchange);
+/* models_checkpoints.c */
+enum http_next api_model_checkpoints(struct http_exchange *exchange);
 /* models_schedule.c */
 enum http_next api_model_schedule(struct http_exchange *exchange);
 /* models_weights.c */

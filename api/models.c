@@ -8,8 +8,8 @@
 #include "engine/denoise.h"
 #include "server/id.h"
 
-static void answer_missing(struct http_exchange *exchange, struct store_session *session,
-                           const char *id) {
+void answer_no_model(struct http_exchange *exchange, struct store_session *session,
+                     const char *id) {
     struct job job;
     if (store_job_get(session, id, &job) == STORE_OK) {
         if (job.epoch > 0)
@@ -23,14 +23,16 @@ static void answer_missing(struct http_exchange *exchange, struct store_session 
     }
 }
 
-bool load_model(struct http_exchange *exchange, struct loaded_model *loaded) {
+bool load_model(struct http_exchange *exchange, int epoch, struct loaded_model *loaded) {
     const char *id = path_id(exchange, "model");
     struct store_session *session = id ? begin_reading(exchange) : NULL;
     if (!session)
         return false;
-    enum store_status status = store_model_get(session, id, true, &loaded->row);
+    enum store_status status = store_model_at(session, id, epoch, true, &loaded->row);
     if (status == STORE_NOT_FOUND)
-        answer_missing(exchange, session, id);
+        answer_no_model(exchange, session, id);
+    else if (status == STORE_NO_SNAPSHOT)
+        answer_no_snapshot(exchange, session, id, epoch);
     else if (status != STORE_OK)
         problem_store(exchange, status);
     end_reading(exchange, session);
@@ -76,6 +78,7 @@ static const struct link links[] = {
     {"evaluation", "/v1/models/", "/evaluation"},
     {"trajectories", "/v1/models/", "/trajectories"},
     {"schedule", "/v1/models/", "/schedule"},
+    {"checkpoints", "/v1/models/", "/checkpoints"},
     {"weights", "/v1/models/", "/weights.safetensors"},
     {"job", "/v1/jobs/", ""}, /* the last one: imported models have none */
 };
@@ -131,7 +134,7 @@ void model_write(const struct model *row, const struct dn_model *model, struct j
 
 enum http_next api_model_get(struct http_exchange *exchange) {
     struct loaded_model loaded = {0};
-    if (!no_query(exchange) || !load_model(exchange, &loaded))
+    if (!no_query(exchange) || !load_model(exchange, 0, &loaded))
         return HTTP_REPLY;
     struct json_writer json = json_reply(exchange, 200);
     model_write(&loaded.row, loaded.model, &json);
@@ -222,7 +225,7 @@ static void delete_model(struct http_exchange *exchange, struct store_session *s
         problem(exchange, 409, "model_in_training",
                 "its job is queued or running: cancel the job first, or delete it");
     else if (status == STORE_NOT_FOUND)
-        answer_missing(exchange, session, id);
+        answer_no_model(exchange, session, id);
     else
         problem_store(exchange, status);
 }

@@ -12,9 +12,23 @@ struct loaded_model {
     struct dn_model *model;
 };
 
-/* Loads the model that the path names. False: the error is already the answer. */
-bool load_model(struct http_exchange *exchange, struct loaded_model *loaded);
+/* Loads the model that the path names, as it was at this epoch; 0: as it is. False: the error is
+ * already the answer. */
+bool load_model(struct http_exchange *exchange, int epoch, struct loaded_model *loaded);
 void loaded_model_clear(struct loaded_model *loaded);
+
+/* Answers 404: no model has this id, not yet or not any more. */
+void answer_no_model(struct http_exchange *exchange, struct store_session *session, const char *id);
+/* Answers 422: the model is there, but not as it was at this epoch. */
+void answer_no_snapshot(struct http_exchange *exchange, struct store_session *session,
+                        const char *id, int epoch);
+
+/* The row of requests that can ask for an earlier checkpoint; `at` is the offset of an int. */
+#define EPOCH_ROW(at)                                                                              \
+    {                                                                                              \
+        "", "epoch", FIELD_INTEGER, (at), 1, DN_MAX_EPOCHS, 0, NULL,                               \
+            "The model as it was at this epoch, one of its checkpoints. Without it: as it is now." \
+    }
 
 /* The model as JSON. */
 void model_write(const struct model *row, const struct dn_model *model, struct json_writer *json);

@@ -121,7 +121,7 @@ static void reply_svg(struct http_exchange *exchange, const struct dn_schedule_s
 enum http_next api_model_schedule(struct http_exchange *exchange) {
     const struct format *format = format_of(exchange);
     struct loaded_model loaded = {0};
-    if (!format || !no_query(exchange) || !load_model(exchange, &loaded))
+    if (!format || !no_query(exchange) || !load_model(exchange, 0, &loaded))
         return HTTP_REPLY;
     const struct dn_diffusion_spec *spec = &dn_model_spec(loaded.model)->diffusion;
     struct dn_schedule_step *steps = malloc((size_t)spec->timesteps * sizeof *steps);

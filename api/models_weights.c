@@ -133,7 +133,7 @@ static void send_weights(struct http_exchange *exchange, struct store_session *u
     struct loaded_model loaded = {0};
     struct http_response *response = &exchange->response;
     char digest[SHA256_TEXT];
-    if (!load_model(exchange, &loaded))
+    if (!load_model(exchange, 0, &loaded))
         return;
     write_weights(&loaded, &response->body);
     if (!response->body.failed) {

@@ -42,6 +42,7 @@ static const struct field rows[] = {
      "Clip the estimate of x0 to the range of the data."},
     {"", "noise", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Start points [n][dim] in data units instead of the seed's (JSON body only)."},
+    EPOCH_ROW(offsetof(struct sampling, epoch)),
     LOOK_SIZE_ROW(offsetof(struct sampling, look)),
     LOOK_THEME_ROW(offsetof(struct sampling, look)),
     /* of trajectories only */
@@ -226,12 +227,13 @@ static void tag(struct http_exchange *exchange, const struct model *model) {
 
 /* A client that has the answer already costs no computing. */
 static bool is_known(struct http_exchange *exchange) {
+    const struct sampling *sampling = exchange->state;
     struct store_session *session;
     struct model model;
     if (!http_header(exchange, "If-None-Match") || !(session = begin_reading(exchange)))
         return false;
-    const bool found =
-        store_model_get(session, exchange->request.ids[0], false, &model) == STORE_OK;
+    const bool found = store_model_at(session, exchange->request.ids[0], sampling->epoch, false,
+                                      &model) == STORE_OK;
     end_reading(exchange, session);
     if (!found)
         return false;
@@ -242,12 +244,13 @@ static bool is_known(struct http_exchange *exchange) {
 
 static void sample_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
+    const struct sampling *sampling = exchange->state;
     struct loaded_model *loaded = http_alloc(exchange, sizeof *loaded);
     if (!loaded) {
         problem(exchange, 503, "no_memory", "out of memory");
         return;
     }
-    if (!load_model(exchange, loaded))
+    if (!load_model(exchange, sampling->epoch, loaded))
         return;
     tag(exchange, &loaded->row);
     if (fits_model(exchange, exchange->state, loaded->model))

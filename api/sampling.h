@@ -11,6 +11,7 @@
 struct sampling {
     struct dn_sample_request request;
     int noise_dim; /* columns of request.noise, if given */
+    int epoch;     /* of the checkpoint; 0: the newest */
     bool is_trajectory;
     const struct format *format;
     int which;      /* of a trajectory: index into which_names */

@@ -23,10 +23,11 @@ struct store_session;
 enum store_status {
     STORE_OK = 0,
     STORE_NOT_FOUND,
-    STORE_CONFLICT, /* the row is in a state that forbids this */
-    STORE_LOST,     /* the fence moved on: somebody else owns the job now */
-    STORE_FULL,     /* no space on the disk */
-    STORE_ERROR,    /* anything else; already logged */
+    STORE_CONFLICT,    /* the row is in a state that forbids this */
+    STORE_NO_SNAPSHOT, /* the model is there, but not as it was at that epoch */
+    STORE_LOST,        /* the fence moved on: somebody else owns the job now */
+    STORE_FULL,        /* no space on the disk */
+    STORE_ERROR,       /* anything else; already logged */
 };
 
 enum { STORE_ID_LENGTH = 36 }; /* a UUIDv7 in its usual form */
@@ -223,6 +224,22 @@ enum store_status store_events_over(struct store_session *session, const struct 
 /* id may be "latest": the model that was updated last. */
 enum store_status store_model_get(struct store_session *session, const char *id, bool with_bytes,
                                   struct model *model);
+/* The same, as the model was at a checkpoint: epoch 0 is the newest. STORE_NO_SNAPSHOT when the
+ * model of that epoch was not kept. */
+enum store_status store_model_at(struct store_session *session, const char *id, int epoch,
+                                 bool with_bytes, struct model *model);
+
+enum { SNAPSHOTS_MOST = 32 };
+
+/* A checkpoint whose model can still be had. */
+struct snapshot {
+    int epoch;
+    int64_t at, bytes;
+};
+/* In the order of their epochs, the last one being the model itself. id as it is stored, not
+ * "latest". None: there is no such model. */
+enum store_status store_snapshots(struct store_session *session, const char *id,
+                                  struct snapshot snapshots[static SNAPSHOTS_MOST + 1], int *count);
 /* Newest first, without bytes: those made before the model with the id `after` (NULL: all), which
  * need not be there any more. models [limit], *count and *has_more are set. */
 enum store_status store_model_list(struct store_session *session, const char *after, int limit,

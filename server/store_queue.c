@@ -122,7 +122,8 @@ static enum store_status add_checkpoint(struct store_session *session, int64_t s
                          " updated_at = excluded.updated_at",
                          "itibi", seq, progress->variant, (int64_t)progress->model_epoch,
                          progress->model, progress->model_bytes, now);
-    return status;
+    return status == STORE_OK ? sql_keep_snapshot(session, progress->id, progress->model_bytes)
+                              : status;
 }
 
 enum store_status store_progress(struct store_session *session, const struct progress *progress,

@@ -51,6 +51,10 @@ char *sql_text(struct store_session *session, sqlite3_stmt *statement, int colum
 void *sql_blob(struct store_session *session, sqlite3_stmt *statement, int column, size_t *size);
 double sql_real(sqlite3_stmt *statement, int column); /* NAN for NULL */
 
+/* Of the writer, after a checkpoint of the job with this id: keeps the model that goes with it, of
+ * so many bytes, if it is one of those that are kept to look back at (store_snapshots.c). */
+enum store_status sql_keep_snapshot(struct store_session *session, const char *id, size_t bytes);
+
 /* STORE_OK and the job's row number, or STORE_NOT_FOUND. id may be "latest". */
 enum store_status sql_job_seq(struct store_session *session, const char *id, int64_t *seq);
 

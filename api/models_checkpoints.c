@@ -1,0 +1,72 @@
+/* /v1/models/{id}/checkpoints: the epochs of a training that one can look back at. */
+#include "api/models.h"
+
+void answer_no_snapshot(struct http_exchange *exchange, struct store_session *session,
+                        const char *id, int epoch) {
+    struct snapshot snapshots[SNAPSHOTS_MOST + 1];
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    struct model model;
+    int count = 0;
+    enum store_status status = store_model_get(session, id, false, &model);
+    if (status == STORE_OK) {
+        status = store_snapshots(session, model.id, snapshots, &count);
+        model_clear(&model);
+    }
+    if (status != STORE_OK) {
+        problem_store(exchange, status);
+        return;
+    }
+    const char *list = "";
+    for (int i = 0; i < count && list; i++)
+        list = http_format(exchange, "%s%s%d", list, i == 0 ? "" : ", ", snapshots[i].epoch);
+    problem_add(&wrong, "/epoch", "no checkpoint of epoch %d was kept; those there are: %s", epoch,
+                list ? list : "(no memory to list them)");
+    problem_send(exchange, &wrong);
+}
+
+static void reply(struct http_exchange *exchange, const char *id, const struct snapshot *snapshots,
+                  int count) {
+    struct json_writer json = json_reply(exchange, 200);
+    json_open(&json, '{');
+    json_key(&json, "model");
+    json_string(&json, id);
+    json_key(&json, "items");
+    json_open(&json, '[');
+    for (int i = 0; i < count; i++) {
+        json_open(&json, '{');
+        json_key(&json, "epoch");
+        json_integer(&json, snapshots[i].epoch);
+        json_key(&json, "at");
+        json_time(&json, snapshots[i].at);
+        json_key(&json, "bytes");
+        json_integer(&json, snapshots[i].bytes);
+        json_close(&json, '}');
+    }
+    json_close(&json, ']');
+    json_close(&json, '}');
+}
+
+enum http_next api_model_checkpoints(struct http_exchange *exchange) {
+    const char *id = path_id(exchange, "model");
+    struct store_session *session = id && no_query(exchange) ? begin_reading(exchange) : NULL;
+    if (!session)
+        return HTTP_REPLY;
+    struct snapshot snapshots[SNAPSHOTS_MOST + 1];
+    struct model model;
+    int count = 0;
+    enum store_status status = store_model_get(session, id, false, &model);
+    if (status == STORE_NOT_FOUND) {
+        answer_no_model(exchange, session, id);
+    } else if (status != STORE_OK) {
+        problem_store(exchange, status);
+    } else {
+        status = store_snapshots(session, model.id, snapshots, &count);
+        if (status == STORE_OK)
+            reply(exchange, model.id, snapshots, count);
+        else
+            problem_store(exchange, status);
+        model_clear(&model);
+    }
+    end_reading(exchange, session);
+    return HTTP_REPLY;
+}

@@ -1,0 +1,92 @@
+/* Models as they were at earlier checkpoints, so that one can look back on a training. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store_sql.h"
+
+enum { SNAPSHOTS_BYTES = 32 << 20 }; /* of one model, all together */
+
+/* How many there may be of a model of this size. */
+static int64_t most_snapshots(size_t bytes) {
+    const size_t room = SNAPSHOTS_BYTES / (bytes + 1);
+    return (int64_t)(room < SNAPSHOTS_MOST ? room : SNAPSHOTS_MOST);
+}
+
+/* The training is cut into parts that grow as the square of their number, because models change
+ * most at first. A model is kept if it is the first in its part. */
+static enum store_status add(struct store_session *session, const char *id, int64_t parts) {
+    return sql_run(session,
+                   "INSERT INTO snapshot (model_id, epoch, bytes, created_at)"
+                   " SELECT model.id, model.epoch, model.bytes, model.updated_at"
+                   " FROM model JOIN job ON job.seq = model.job_seq WHERE model.id = ?1"
+                   " AND floor(?2 * sqrt(1.0 * model.epoch / job.epochs)) > coalesce("
+                   "  (SELECT floor(?2 * sqrt(1.0 * max(epoch) / job.epochs)) FROM snapshot"
+                   "   WHERE model_id = ?1), -1)",
+                   "ti", id, parts);
+}
+
+/* A training that was extended makes more of them: the one that leaves the smallest gap goes. */
+static enum store_status thin(struct store_session *session, const char *id, int64_t most) {
+    return sql_run(session,
+                   "DELETE FROM snapshot WHERE model_id = ?1"
+                   " AND (SELECT count(*) FROM snapshot WHERE model_id = ?1) > ?2"
+                   " AND epoch = (SELECT epoch FROM (SELECT epoch,"
+                   "  sqrt(lead(epoch) OVER neighbours) - sqrt(lag(epoch) OVER neighbours) AS gap"
+                   "  FROM snapshot WHERE model_id = ?1 WINDOW neighbours AS (ORDER BY epoch))"
+                   " WHERE gap IS NOT NULL ORDER BY gap LIMIT 1)",
+                   "ti", id, most);
+}
+
+enum store_status sql_keep_snapshot(struct store_session *session, const char *id, size_t bytes) {
+    const int64_t most = most_snapshots(bytes);
+    if (most < 2)
+        return STORE_OK;
+    enum store_status status = add(session, id, most - 1);
+    return status == STORE_OK ? thin(session, id, most) : status;
+}
+
+enum store_status store_model_at(struct store_session *session, const char *id, int epoch,
+                                 bool with_bytes, struct model *model) {
+    enum store_status status = store_model_get(session, id, with_bytes, model);
+    if (status != STORE_OK || epoch == 0 || epoch == model->epoch)
+        return status;
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT iif(?1, bytes, NULL), length(bytes), created_at"
+                                    " FROM snapshot WHERE model_id = ?2 AND epoch = ?3",
+                                    "iti", (int64_t)with_bytes, model->id, (int64_t)epoch);
+    const bool found = sql_row(session, row);
+    if (found) {
+        size_t copied;
+        free(model->bytes);
+        model->bytes = sql_blob(session, row, 0, &copied);
+        model->byte_count = (size_t)sqlite3_column_int64(row, 1);
+        model->updated_at = sqlite3_column_int64(row, 2);
+        model->epoch = epoch;
+    }
+    status = sql_done(session, row);
+    if (status == STORE_OK && !found)
+        status = STORE_NO_SNAPSHOT;
+    if (status != STORE_OK)
+        model_clear(model);
+    return status;
+}
+
+enum store_status store_snapshots(struct store_session *session, const char *id,
+                                  struct snapshot snapshots[static SNAPSHOTS_MOST + 1],
+                                  int *count) {
+    *count = 0;
+    sqlite3_stmt *row =
+        sql_prepare(session,
+                    "SELECT epoch, created_at, length(bytes) FROM snapshot WHERE model_id = ?1"
+                    " UNION SELECT epoch, updated_at, length(bytes) FROM model WHERE id = ?1"
+                    " AND epoch NOT IN (SELECT epoch FROM snapshot WHERE model_id = ?1)"
+                    " ORDER BY epoch LIMIT ?2",
+                    "ti", id, (int64_t)SNAPSHOTS_MOST + 1);
+    while (sql_row(session, row))
+        snapshots[(*count)++] = (struct snapshot){
+            .epoch = sqlite3_column_int(row, 0),
+            .at = sqlite3_column_int64(row, 1),
+            .bytes = sqlite3_column_int64(row, 2),
+        };
+    return sql_done(session, row);
+}
