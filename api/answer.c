@@ -94,7 +94,7 @@ static enum dn_status write_whole(struct http_exchange *exchange, struct answer 
                                             .n = layout->n,
                                             .dim = layout->dim,
                                             .which_x0 = layout->which_x0,
-                                            .labels = answer->labels,
+                                            .labels = layout->labels,
                                             .look = answer->look,
                                         });
         return DN_OK;
@@ -102,7 +102,8 @@ static enum dn_status write_whole(struct http_exchange *exchange, struct answer 
     struct point_set set = {.n = layout->n,
                             .dim = layout->dim,
                             .title = answer->title,
-                            .labels = answer->labels,
+                            .labels = layout->labels,
+                            .classes = layout->classes,
                             .look = answer->look};
     enum dn_status status =
         answer->points(exchange, answer, 0, layout->n, &set.points, &answer->error);

@@ -15,7 +15,6 @@ struct answer {
     const struct format *format;
     struct layout layout;
     const char *title; /* of a picture */
-    const int *labels; /* [n] classes, for the colours of a picture; NULL: none */
     struct look look;
     /* Makes points [count][dim], those from `first` on, and says where they are until the next
      * call. For answers that are not trajectories; else x and x0 below are set. */

@@ -23,11 +23,20 @@ enum store_status dataset_lookup(void *context, struct arena *arena, struct uplo
 /* An uploaded data set with its points. */
 struct dataset_points {
     struct dataset row;
-    const char *columns[DN_MAX_DIM], *classes[DN_MAX_CLASSES]; /* names; the trees own them */
+    const char *columns[DN_MAX_DIM + 1]; /* names, up to a NULL; the trees own them */
+    const char *classes[DN_MAX_CLASSES + 1];
     cJSON *column_tree, *class_tree;
 };
 /* Reads one, on any thread; *set is zero. False: the error is already the answer. */
 bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set);
 void dataset_points_clear(struct dataset_points *set);
+/* Of the points at these places (NULL: all of them, in their order), those from `first` on, into
+ * points [count][dim]. */
+void dataset_take(const struct dataset_points *set, const int32_t *places, size_t first,
+                  size_t count, float *points);
+/* And the labels of the first n; the caller frees them. NULL if there are none. False: no memory.
+ */
+bool dataset_take_labels(const struct dataset_points *set, const int32_t *places, size_t n,
+                         int32_t **labels);
 
 #endif

@@ -36,17 +36,6 @@ const struct field_set draw_fields = {rows, sizeof rows / sizeof rows[0]};
 
 /* ------------------------------------------------------------------ uploads */
 
-/* The strings of a JSON array; the tree stays the owner. */
-static bool list_names(const char *text, cJSON **tree, const char **names, int most) {
-    int i = 0;
-    if (!text)
-        return true;
-    *tree = cJSON_Parse(text); /* written by this program */
-    for (const cJSON *name = *tree ? (*tree)->child : NULL; name && i < most; name = name->next)
-        names[i++] = name->valuestring;
-    return *tree != NULL;
-}
-
 bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set) {
     struct store_session *session = begin_reading(exchange);
     if (!session)
@@ -57,8 +46,8 @@ bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset
         answer_store(exchange, status, "dataset");
         return false;
     }
-    if (list_names(set->row.columns, &set->column_tree, set->columns, DN_MAX_DIM) &&
-        list_names(set->row.classes, &set->class_tree, set->classes, DN_MAX_CLASSES))
+    if (json_names(set->row.columns, &set->column_tree, set->columns, DN_MAX_DIM) &&
+        json_names(set->row.classes, &set->class_tree, set->classes, DN_MAX_CLASSES))
         return true;
     dataset_points_clear(set);
     problem(exchange, 503, "no_memory", "not enough memory for this data set");
@@ -72,10 +61,29 @@ void dataset_points_clear(struct dataset_points *set) {
     *set = (struct dataset_points){0};
 }
 
+void dataset_take(const struct dataset_points *set, const int32_t *places, size_t first,
+                  size_t count, float *points) {
+    const size_t dim = (size_t)set->row.dim;
+    for (size_t i = 0; i < count; i++) {
+        const size_t from = places ? (size_t)places[first + i] : first + i;
+        memcpy(points + i * dim, set->row.points + from * dim, dim * sizeof *points);
+    }
+}
+
+bool dataset_take_labels(const struct dataset_points *set, const int32_t *places, size_t n,
+                         int32_t **labels) {
+    *labels = NULL;
+    if (!set->row.labels)
+        return true;
+    *labels = malloc(n * sizeof **labels);
+    for (size_t i = 0; *labels && i < n; i++)
+        (*labels)[i] = set->row.labels[places ? (size_t)places[i] : i];
+    return *labels != NULL;
+}
+
 /* Which points of the upload are asked for, and their labels. False: no memory. */
 static bool choose(struct draw *draw) {
-    const struct dataset *row = &draw->set.row;
-    const int all = (int)row->n;
+    const int all = (int)draw->set.row.n;
     if (draw->n > 0) {
         draw->order = malloc((size_t)all * sizeof *draw->order);
         if (!draw->order)
@@ -86,20 +94,7 @@ static bool choose(struct draw *draw) {
         draw->n = DN_MAX_SAMPLES;
     if (draw->n > all)
         draw->n = all;
-    if (!row->labels)
-        return true;
-    draw->labels = malloc((size_t)draw->n * sizeof *draw->labels);
-    for (int i = 0; draw->labels && i < draw->n; i++)
-        draw->labels[i] = row->labels[draw->order ? draw->order[i] : i];
-    return draw->labels != NULL;
-}
-
-static void gather(const struct draw *draw, size_t first, size_t count, float *points) {
-    const size_t dim = (size_t)draw->set.row.dim;
-    for (size_t i = 0; i < count; i++) {
-        const size_t from = draw->order ? (size_t)draw->order[first + i] : first + i;
-        memcpy(points + i * dim, draw->set.row.points + from * dim, dim * sizeof *points);
-    }
+    return dataset_take_labels(&draw->set, draw->order, (size_t)draw->n, &draw->labels);
 }
 
 /* ------------------------------------------------------------------ the answer */
@@ -120,7 +115,7 @@ static enum dn_status some_points(struct http_exchange *exchange, struct answer 
     if (draw->pattern >= 0)
         dn_pattern_draw((enum dn_pattern)draw->pattern, draw->seed, first, count, memory);
     else
-        gather(draw, first, count, memory);
+        dataset_take(&draw->set, draw->order, first, count, memory);
     return DN_OK;
 }
 
@@ -134,21 +129,6 @@ static void write_head(const void *owner, struct json_writer *json) {
     json_integer(json, draw->n);
     json_key(json, "dim");
     json_integer(json, dimension(draw));
-}
-
-static void write_tail(const void *owner, struct json_writer *json) {
-    const struct draw *draw = owner;
-    json_key(json, "labels");
-    if (draw->labels) {
-        json_open(json, '[');
-        for (int i = 0; i < draw->n; i++)
-            json_integer(json, draw->labels[i]);
-        json_close(json, ']');
-    } else {
-        json_null(json);
-    }
-    json_key(json, "classes");
-    json_raw(json, draw->set.row.classes ? draw->set.row.classes : "null");
 }
 
 static void draw_clear(struct answer *answer) {
@@ -184,7 +164,6 @@ static void draw_points(struct http_exchange *exchange, struct store_session *un
                                      .classes = draw->set.classes,
                                      .columns = draw->pattern >= 0 ? NULL : draw->set.columns,
                                      .head = write_head,
-                                     .tail = write_tail,
                                      .owner = draw};
     answer->title = draw->pattern >= 0   ? dn_patterns[draw->pattern].name
                     : draw->set.row.name ? draw->set.row.name

@@ -24,6 +24,15 @@ cJSON *json_read(const char *text, size_t length, size_t max_values, char *error
     return tree;
 }
 
+bool json_names(const char *text, cJSON **tree, const char **names, int most) {
+    int i = 0;
+    *tree = text ? cJSON_Parse(text) : NULL;
+    for (const cJSON *name = *tree ? (*tree)->child : NULL; name && i < most; name = name->next)
+        names[i++] = name->valuestring;
+    names[i] = NULL;
+    return !text || *tree;
+}
+
 /* ------------------------------------------------------------------ writing */
 
 static void comma(struct json_writer *json) {

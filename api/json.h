@@ -22,6 +22,10 @@ enum { JSON_MAX_VALUES = 20000 };
 cJSON *json_read(const char *text, size_t length, size_t max_values, char *error,
                  size_t error_size);
 
+/* The strings of a JSON array that this program wrote, up to `most` and a NULL after them; the tree
+ * is the caller's and owns them. NULL or "null": none. False: no memory. */
+bool json_names(const char *text, cJSON **tree, const char **names, int most);
+
 /* A writer that puts the commas. Objects: json_key before each value. */
 struct json_writer {
     struct buffer *out;

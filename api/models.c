@@ -107,12 +107,10 @@ static void write_row(const struct model *row, struct json_writer *json) {
     write_links(json, links, row->has_job ? LINKS : LINKS - 1, row->id);
 }
 
-/* What the labels 0, 1, .. mean. */
-static void write_classes(const struct model *row, struct json_writer *json) {
+void model_write_classes(const struct model *row, struct json_writer *json) {
     struct arena arena = {0};
     struct job_request request;
     struct dn_error error;
-    json_key(json, "classes");
     if (spec_read_stored(row->spec, &request, &arena, &error))
         spec_write_classes(&request, json);
     else
@@ -128,7 +126,8 @@ void model_write(const struct model *row, const struct dn_model *model, struct j
     json_key(json, "parameters");
     json_integer(json, dn_spec_parameters(dn_model_spec(model)));
     write_transform(model, json);
-    write_classes(row, json);
+    json_key(json, "classes");
+    model_write_classes(row, json);
     json_close(json, '}');
 }
 

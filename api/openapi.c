@@ -35,14 +35,18 @@ static const struct {
     bool text;
     const char *doc;
 } media[] = {
-    {"text/csv", true, "A header line, then a line per row; RFC 4180."},
-    {"application/x-ndjson", true, "A JSON object per line."},
+    {"text/csv", true,
+     "A header line, then a line per row; RFC 4180. Points with labels have a last column, label, "
+     "with the names of their classes."},
+    {"application/x-ndjson", true,
+     "A JSON object per line, one for each frame: timestep, x, and the estimate x0, null in the "
+     "last. The first line also has the labels and classes of points that have them."},
     {"application/octet-stream", false,
-     "Bytes: a NumPy array (.npy, float32, C order) or a model."},
-    {"image/svg+xml", true, "A drawing."},
-    {"image/png", false, "A picture."},
-    {"image/gif", false, "An animation."},
-    {"text/plain", true, "A drawing in Braille characters, for terminals."},
+     "Bytes: a NumPy array (.npy, float32, C order), which has no place for labels, or a model."},
+    {"image/svg+xml", true, "A drawing; points with labels have the colours of their classes."},
+    {"image/png", false, "A picture, coloured as the drawing is."},
+    {"image/gif", false, "An animation: x, and beside it the estimate of x0."},
+    {"text/plain", true, "A drawing in Braille characters, for terminals, without labels."},
     {"text/plain; version=0.0.4; charset=utf-8", true, "The text format of Prometheus."},
     {"text/event-stream", true, "Server-sent events, as the HTML standard defines them."},
     {"text/html; charset=utf-8", true, "A page."},

@@ -31,7 +31,7 @@ struct process {
     int dim;
     int *timesteps;  /* [frames] */
     float *memory;   /* x, then x0 */
-    int32_t *labels; /* [n] of an upload with labels */
+    int32_t *labels; /* [n] of an upload with labels, else NULL */
 };
 
 static const char *const which_names[] = {"x", "x0", NULL};
@@ -103,25 +103,39 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
 
 /* ------------------------------------------------------------------ computing */
 
-/* n points of an upload, chosen by the seed, and their labels. */
-static enum dn_status choose_uploaded(struct process *process, float *points) {
-    const struct dataset *row = &process->set.row;
-    const size_t dim = (size_t)row->dim;
-    int32_t *order = malloc((size_t)row->n * sizeof *order);
-    int32_t *labels = malloc((size_t)process->n * sizeof *labels);
-    process->labels = labels;
-    if (!order || !labels) {
-        free(order);
-        return DN_NO_MEMORY;
-    }
-    dn_shuffle(process->seed, (int)row->n, order);
-    for (size_t i = 0; i < (size_t)process->n; i++) {
-        const size_t from = (size_t)order[i];
-        memcpy(points + i * dim, row->points + from * dim, dim * sizeof *points);
-        labels[i] = row->labels ? row->labels[from] : 0;
+/* The points of the upload at these places [n], and their labels. */
+static enum dn_status take(struct process *process, const int32_t *places, float *points) {
+    const size_t n = (size_t)process->n;
+    dataset_take(&process->set, places, 0, n, points);
+    return dataset_take_labels(&process->set, places, n, &process->labels) ? DN_OK : DN_NO_MEMORY;
+}
+
+/* n points of an upload, chosen by the seed. */
+static enum dn_status take_some(struct process *process, float *points) {
+    const int all = (int)process->set.row.n;
+    int32_t *order = malloc((size_t)all * sizeof *order);
+    enum dn_status status = DN_NO_MEMORY;
+    if (order) {
+        dn_shuffle(process->seed, all, order);
+        status = take(process, order, points);
     }
     free(order);
-    return DN_OK;
+    return status;
+}
+
+/* The points of an upload that are nearest to x. */
+static enum dn_status take_nearest(struct http_exchange *exchange, struct process *process,
+                                   const float *x, float *points, struct dn_error *error) {
+    const size_t n = (size_t)process->n;
+    int32_t *places = malloc(n * sizeof *places);
+    enum dn_status status = DN_NO_MEMORY;
+    if (places)
+        status = dn_nearest(&(struct dn_points){x, n, process->dim}, &process->uploaded, NULL,
+                            places, &exchange->stopping, error);
+    if (status == DN_OK)
+        status = take(process, places, points);
+    free(places);
+    return status;
 }
 
 /* The points of the data set become x0, of which all frames are the same. */
@@ -132,7 +146,7 @@ static enum dn_status go_forward(struct http_exchange *exchange, struct process 
     if (process->pattern >= 0)
         dn_pattern_draw((enum dn_pattern)process->pattern, process->seed, 0, n, x0);
     else
-        status = choose_uploaded(process, x0);
+        status = take_some(process, x0);
     if (status == DN_OK)
         status = dn_forward(&process->diffusion, &(struct dn_points){x0, n, process->dim},
                             process->pattern < 0 ? &process->uploaded : NULL, process->seed,
@@ -148,8 +162,7 @@ static enum dn_status go_straight(struct http_exchange *exchange, struct process
     enum dn_status status = DN_OK;
     dn_noise(process->seed, n, process->dim, uploaded ? &process->uploaded : NULL, x);
     if (uploaded)
-        status = dn_nearest(&(struct dn_points){x, n, process->dim}, &process->uploaded, NULL, x0,
-                            &exchange->stopping, error);
+        status = take_nearest(exchange, process, x, x0, error);
     else
         dn_pattern_distances((enum dn_pattern)process->pattern, x, n, NULL, x0);
     if (status == DN_OK)
@@ -194,19 +207,6 @@ static void write_head(const void *owner, struct json_writer *json) {
     json_integer(json, process->dim);
 }
 
-static void write_tail(const void *owner, struct json_writer *json) {
-    const struct process *process = owner;
-    json_key(json, "labels");
-    if (process->set.row.labels && process->labels) {
-        json_open(json, '[');
-        for (int i = 0; i < process->n; i++)
-            json_integer(json, process->labels[i]);
-        json_close(json, ']');
-    } else {
-        json_null(json);
-    }
-}
-
 static void process_clear(struct answer *answer) {
     struct process *process = answer->owner;
     free(process->memory);
@@ -236,13 +236,13 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
     answer->format = process->format;
     answer->layout = (struct layout){.n = (size_t)process->n,
                                      .dim = process->dim,
+                                     .labels = process->labels,
+                                     .classes = process->set.classes,
                                      .frames = process->frames,
                                      .timesteps = process->timesteps,
                                      .which_x0 = process->which == 1,
                                      .head = write_head,
-                                     .tail = write_tail,
                                      .owner = process};
-    answer->labels = process->set.row.labels ? process->labels : NULL;
     answer->look = process->look;
     answer_send(exchange, answer);
 }

@@ -15,6 +15,8 @@ struct run {
     float *memory; /* all of a trajectory, or the points in hand of samples.. */
     size_t room;   /* ..so many numbers */
     int *labels;   /* [n]; NULL: none */
+    const char *classes[DN_MAX_CLASSES + 1]; /* what they are called */
+    cJSON *class_tree;                       /* owns these */
     double seconds;
 };
 
@@ -155,15 +157,6 @@ static void write_head(const void *owner, struct json_writer *json) {
 
 static void write_tail(const void *owner, struct json_writer *json) {
     const struct run *run = owner;
-    json_key(json, "labels");
-    if (run->labels) {
-        json_open(json, '[');
-        for (int i = 0; i < run->sampling->request.n; i++)
-            json_integer(json, run->labels[i]);
-        json_close(json, ']');
-    } else {
-        json_null(json);
-    }
     json_key(json, "duration_seconds");
     json_double(json, run->seconds);
 }
@@ -171,7 +164,20 @@ static void write_tail(const void *owner, struct json_writer *json) {
 static void run_clear(struct answer *answer) {
     struct run *run = answer->owner;
     free(run->memory);
+    cJSON_Delete(run->class_tree);
     loaded_model_clear(run->loaded);
+}
+
+/* False: no memory. */
+static bool name_classes(struct run *run) {
+    struct buffer text = {0};
+    struct json_writer json = {.out = &text};
+    model_write_classes(&run->loaded->row, &json);
+    buffer_append(&text, "", 1);
+    const bool named =
+        !text.failed && json_names(text.data, &run->class_tree, run->classes, DN_MAX_CLASSES);
+    buffer_clear(&text);
+    return named;
 }
 
 /* False: no memory. */
@@ -182,7 +188,7 @@ static bool make_labels(struct http_exchange *exchange, struct run *run) {
     run->labels = http_alloc(exchange, (size_t)request->n * sizeof *run->labels);
     for (int i = 0; run->labels && i < request->n; i++)
         run->labels[i] = dn_sample_label(run->loaded->model, request, i);
-    return run->labels != NULL;
+    return run->labels && name_classes(run);
 }
 
 void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded) {
@@ -200,6 +206,8 @@ void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded
         .format = sampling->format,
         .layout = {.n = (size_t)sampling->request.n,
                    .dim = dn_model_dim(loaded->model),
+                   .labels = run->labels,
+                   .classes = run->classes,
                    .frames = sampling->is_trajectory ? sampling->request.frames : 0,
                    .timesteps = sampling->timesteps,
                    .which_x0 = sampling->which == 1,
@@ -208,7 +216,6 @@ void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded
                    .owner = run},
         .title = http_format(exchange, "%d samples at epoch %d", sampling->request.n,
                              dn_model_epoch(loaded->model)),
-        .labels = run->labels,
         .look = sampling->look,
         .points = some_points,
         .clear = run_clear,

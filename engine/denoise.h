@@ -488,10 +488,10 @@ enum dn_status dn_metric(enum dn_metric which, const struct dn_points *x,
                          struct dn_error *error);
 
 /* The nearest point of the reference for each point of x; either result may be NULL: distances [n],
- * nearest [n][dim]. The distance to the points that were trained on: 0 is a copy, and much less
- * than for fresh data is memory. */
+ * and places [n] of those points in the reference. The distance to the points that were trained on:
+ * 0 is a copy, and much less than for fresh data is memory. */
 enum dn_status dn_nearest(const struct dn_points *x, const struct dn_points *reference,
-                          double *distances, float *nearest, dn_stop_flag *stop,
+                          double *distances, int32_t *places, dn_stop_flag *stop,
                           struct dn_error *error);
 
 /* Does every source of a spec have a shape? */

@@ -5,7 +5,6 @@
  */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/assignment.h"
 #include "engine/columns.h"
@@ -218,9 +217,8 @@ static size_t place_of(const double *values, size_t n, double value) {
 }
 
 enum dn_status dn_nearest(const struct dn_points *x, const struct dn_points *reference,
-                          double *distances, float *nearest, dn_stop_flag *stop,
+                          double *distances, int32_t *places, dn_stop_flag *stop,
                           struct dn_error *error) {
-    const size_t dim = (size_t)x->dim;
     struct pair pair = {.x = x, .y = reference, .stop = stop, .error = error};
     if (reference->n == 0 || reference->dim != x->dim)
         return error_set(error, DN_INVALID, "there is nothing of this dimension to be near to");
@@ -234,9 +232,8 @@ enum dn_status dn_nearest(const struct dn_points *x, const struct dn_points *ref
         const double least = least_of(pair.row, reference->n);
         if (distances)
             distances[i] = sqrt(least);
-        if (nearest)
-            memcpy(nearest + i * dim, point_of(reference, place_of(pair.row, reference->n, least)),
-                   dim * sizeof *nearest);
+        if (places)
+            places[i] = (int32_t)place_of(pair.row, reference->n, least);
     }
     pair_clear(&pair);
     return status;

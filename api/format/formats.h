@@ -17,7 +17,8 @@ struct point_set {
     size_t n;
     int dim;
     const char *title;
-    const int *labels; /* [n] classes, for the colours of a picture; NULL: none */
+    const int32_t *labels;      /* [n] classes, for the colours of a picture; NULL: none */
+    const char *const *classes; /* what they are called, up to a NULL; NULL: not known */
     struct look look;
 };
 
@@ -29,8 +30,8 @@ struct trajectory {
     int frames;
     size_t n;
     int dim;
-    bool which_x0;     /* formats that hold one array hold this one */
-    const int *labels; /* [n] as above */
+    bool which_x0;         /* formats that hold one array hold this one */
+    const int32_t *labels; /* [n] as above */
     struct look look;
 };
 

@@ -70,6 +70,14 @@ static char *csv_values(char *at, const float *values, size_t count) {
     return at;
 }
 
+/* The stored description of an old model may not name its classes: then they are numbers. */
+static void csv_label(struct buffer *out, const struct layout *layout, int label) {
+    if (layout->classes[0])
+        csv_text(out, layout->classes[label]);
+    else
+        buffer_format(out, "%d", label);
+}
+
 static void csv_labelled_rows(struct buffer *out, const struct layout *layout, const float *points,
                               size_t first, size_t count) {
     const size_t width = (size_t)layout->dim;
@@ -79,7 +87,7 @@ static void csv_labelled_rows(struct buffer *out, const struct layout *layout, c
             return;
         out->length += (size_t)(csv_values(start, points + i * width, width) - start);
         buffer_append(out, ",", 1);
-        csv_text(out, layout->classes[layout->labels[first + i]]);
+        csv_label(out, layout, layout->labels[first + i]);
         buffer_append(out, "\r\n", 2);
     }
 }
@@ -157,9 +165,31 @@ static void json_begin(struct buffer *out, const struct layout *layout) {
     buffer_append(out, ",", 1);
 }
 
+static void json_labels(struct json_writer *json, const struct layout *layout) {
+    json_key(json, "labels");
+    json_open(json, '[');
+    for (size_t i = 0; i < layout->n; i++)
+        json_integer(json, layout->labels[i]);
+    json_close(json, ']');
+    json_key(json, "classes");
+    if (!layout->classes[0]) {
+        json_null(json);
+        return;
+    }
+    json_open(json, '[');
+    for (int i = 0; layout->classes[i]; i++)
+        json_string(json, layout->classes[i]);
+    json_close(json, ']');
+}
+
 static void json_end(struct buffer *out, const struct layout *layout) {
     struct json_writer json = {.out = out, .needs_comma = true, .is_answer = true, .depth = 1};
-    layout->tail(layout->owner, &json);
+    if (layout->labels)
+        json_labels(&json, layout);
+    else
+        buffer_text(out, ",\"labels\":null,\"classes\":null");
+    if (layout->tail)
+        layout->tail(layout->owner, &json);
     json_close(&json, '}');
 }
 
@@ -202,15 +232,21 @@ const struct pieces pieces_frames_json = {PARTS_X_THEN_X0, frames_json_lead, jso
 
 /* ------------------------------------------------------------------ NDJSON: a line a frame */
 
-/* {"timestep", "x", "x0"}; the last frame has no x0. */
+/* {"timestep", "x", "x0"}; the last frame has no x0. The first one has the labels, too. */
 static void ndjson_lead(struct buffer *out, const struct layout *layout, int index) {
-    if (index == 2 * layout->frames - 1)
+    if (index == 0 && layout->labels) {
+        struct json_writer json = {.out = out};
+        json_open(&json, '{');
+        json_labels(&json, layout);
+        buffer_format(out, ",\"timestep\":%d,\"x\":[", layout->timesteps[0]);
+    } else if (index == 2 * layout->frames - 1) {
         buffer_text(out, "],\"x0\":null}\n");
-    else if (index % 2 == 1)
+    } else if (index % 2 == 1) {
         buffer_text(out, "],\"x0\":[");
-    else
+    } else {
         buffer_format(out, "%s{\"timestep\":%d,\"x\":[", index ? "]}\n" : "",
                       layout->timesteps[index / 2]);
+    }
 }
 
 const struct pieces pieces_ndjson = {PARTS_BY_FRAME, ndjson_lead, json_points_rows, NULL};

@@ -18,14 +18,14 @@
 struct layout {
     size_t n; /* points of a part */
     int dim;
-    /* Not of a trajectory: the classes of the points [n], or NULL, and what those are called. */
-    const int32_t *labels;
-    const char *const *classes;
+    const int32_t *labels;      /* the classes of the points [n]; NULL: none */
+    const char *const *classes; /* what those are called, up to a NULL */
     const char *const *columns; /* names of the coordinates [dim]; NULL: x, y, z, or x0, x1, .. */
     int frames;                 /* of x, in a trajectory; 0: this is not one */
     const int *timesteps;       /* [frames] */
     bool which_x0;              /* a format for one array holds x0 */
-    /* JSON only: the members of the object before the points, and after them. */
+    /* JSON only: the members of the object before the points, and after them and their labels; the
+     * latter may be NULL. */
     void (*head)(const void *owner, struct json_writer *json);
     void (*tail)(const void *owner, struct json_writer *json);
     void *owner;

@@ -59,7 +59,62 @@ static void axes(struct buffer *out, const struct frame *frame, const struct the
                   frame->left, frame->top, frame->width, frame->height, theme->border);
 }
 
-enum { POINTS_WIDTH = 480, POINTS_HEIGHT = 470 };
+enum { POINTS_WIDTH = 480, POINTS_HEIGHT = 470, LEGEND_HEIGHT = 20 };
+
+/* The hues of the points: bit k for hue k. */
+static unsigned hues_of(const struct point_set *set) {
+    unsigned hues = set->labels ? 0 : 1;
+    for (size_t i = 0; set->labels && i < set->n; i++)
+        hues |= 1u << class_hue(set->labels[i]);
+    return hues;
+}
+
+/* Do the classes have names, and each a colour of its own? */
+static bool is_named(const struct point_set *set) {
+    int count = 0;
+    while (set->labels && set->classes && count <= CLASS_COLOURS && set->classes[count])
+        count++;
+    return count > 0 && count <= CLASS_COLOURS;
+}
+
+/* About how wide a text is: only the reader knows the font. */
+static double width_of(const char *text) {
+    double width = 0;
+    for (; *text; text++)
+        if (((unsigned char)*text & 0xc0) != 0x80) /* the first byte of a character */
+            width += (unsigned char)*text < 0x80 ? 7 : 12;
+    return width;
+}
+
+/* A dot and a name for each of these hues, below the picture; between two of them is a space. */
+enum { LEGEND_DOT = 12, LEGEND_SPACE = 18, LEGEND_MARGIN = 10 };
+
+/* 0: there is nothing to tell, or no room for it. */
+static double legend_width(const struct point_set *set, unsigned hues) {
+    double width = -LEGEND_SPACE;
+    if (!is_named(set))
+        return 0;
+    for (int hue = 0; hue < CLASS_COLOURS; hue++)
+        if (hues >> hue & 1)
+            width += LEGEND_DOT + width_of(set->classes[hue]) + LEGEND_SPACE;
+    return width <= POINTS_WIDTH - 2 * LEGEND_MARGIN ? width : 0;
+}
+
+static void legend(struct buffer *out, const struct point_set *set, unsigned hues, double width,
+                   const struct theme *theme) {
+    double x = (POINTS_WIDTH - width) / 2;
+    for (int hue = 0; hue < CLASS_COLOURS; hue++)
+        if (hues >> hue & 1) {
+            buffer_format(
+                out,
+                "<rect x=\"%.1f\" y=\"%d\" width=\"8\" height=\"8\" rx=\"4\" fill=\"#%06x\"/>"
+                "<text x=\"%.1f\" y=\"%d\">",
+                x, POINTS_HEIGHT - 4, class_colour(theme, hue), x + LEGEND_DOT, POINTS_HEIGHT + 4);
+            escape(out, set->classes[hue]);
+            buffer_text(out, "</text>\n");
+            x += LEGEND_DOT + width_of(set->classes[hue]) + LEGEND_SPACE;
+        }
+}
 
 static void circles(struct buffer *out, const struct frame *frame, const float *points, size_t n,
                     const int *labels, int hue) {
@@ -79,15 +134,21 @@ void svg_points(struct buffer *out, const struct point_set *set) {
         buffer_fail(out);
         return;
     }
+    const unsigned hues = hues_of(set);
+    const double names = legend_width(set, hues);
     frame_fit(&frame, flat, set->n);
-    open_picture(out, POINTS_WIDTH, POINTS_HEIGHT, set->look.size, theme, set->title);
+    open_picture(out, POINTS_WIDTH, POINTS_HEIGHT + (names > 0 ? LEGEND_HEIGHT : 0), set->look.size,
+                 theme, set->title);
     axes(out, &frame, theme);
-    for (int hue = 0; hue < (set->labels ? CLASS_COLOURS : 1); hue++) {
-        buffer_format(out, "<g fill=\"#%06x\" fill-opacity=\"0.55\">\n",
-                      set->labels ? class_colour(theme, hue) : theme->series[0]);
-        circles(out, &frame, flat, set->n, set->labels, hue);
-        buffer_text(out, "</g>\n");
-    }
+    for (int hue = 0; hue < CLASS_COLOURS; hue++)
+        if (hues >> hue & 1) {
+            buffer_format(out, "<g fill=\"#%06x\" fill-opacity=\"0.55\">\n",
+                          set->labels ? class_colour(theme, hue) : theme->series[0]);
+            circles(out, &frame, flat, set->n, set->labels, hue);
+            buffer_text(out, "</g>\n");
+        }
+    if (names > 0)
+        legend(out, set, hues, names, theme);
     buffer_text(out, "</svg>\n");
     free(flat);
 }

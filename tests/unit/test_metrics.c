@@ -237,14 +237,19 @@ Test(metrics, nearest_distances_by_a_slow_loop) {
     enum { N = 50, M = 77, DIM = 2 };
     float *x = normals(8, N * DIM), *y = normals(9, M * DIM);
     double distances[N];
-    float nearest[N * DIM];
+    int32_t places[N];
     struct dn_points a = {x, N, DIM}, b = {y, M, DIM};
-    cr_assert_eq(dn_nearest(&a, &b, distances, nearest, NULL, NULL), DN_OK);
+    cr_assert_eq(dn_nearest(&a, &b, distances, places, NULL, NULL), DN_OK);
     for (int i = 0; i < N; i++) {
         double least = INFINITY;
+        int place = -1;
         for (int j = 0; j < M; j++)
-            least = fmin(least, distance(x + i * DIM, y + j * DIM, DIM));
+            if (distance(x + i * DIM, y + j * DIM, DIM) < least) {
+                least = distance(x + i * DIM, y + j * DIM, DIM);
+                place = j;
+            }
         cr_assert_float_eq(distances[i], least, 1e-12);
+        cr_assert_eq(places[i], place);
     }
     free(x);
     free(y);

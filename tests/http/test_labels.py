@@ -1,0 +1,162 @@
+"""Labels: every format that has a place for them gives them, and pictures show them as colours."""
+
+import csv
+import io
+import json
+import re
+import xml.etree.ElementTree
+
+import numpy
+import pytest
+from conftest import QUICK, Server
+from test_pictures import decode, near, paper_mixed_with, pixels
+
+OKABE_ITO = [(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x00, 0x9E, 0x73)]
+NAMES = ["a, b", "red", "zoë"]  # in this order
+CENTRES = numpy.array([[0, 0], [4, 0], [0, 4]])
+
+
+def some_points():
+    """Three clusters, far apart, of 40 points each, whose labels take turns."""
+    spread = numpy.stack([numpy.arange(120) % 7 - 3, numpy.arange(120) % 5 - 2], axis=1) / 10
+    return CENTRES[numpy.arange(120) % 3] + spread
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """A server with a labelled upload, a model of it, and one of a list of data sets."""
+    server = Server(str(tmp_path_factory.mktemp("labels")))
+    labels = [NAMES[i % 3] for i in range(120)]
+    made = server.post("/v1/datasets", {"points": some_points().tolist(), "labels": labels})
+    server.upload = f"/v1/datasets/{made.json['id']}"
+    quick = {**QUICK, "training": {**QUICK["training"], "epochs": 60}}
+    jobs = [server.submit({**quick, "dataset": dataset})
+            for dataset in ({"id": made.json["id"]}, [{"name": "moons", "n": 200}, {"name": "rings", "n": 200}])]  # fmt: skip
+    for job in jobs:
+        assert server.wait(job)["status"] == "succeeded"
+    server.model, server.mixture = (f"/v1/models/{job}" for job in jobs)
+    yield server
+    assert server.stop() == 0
+
+
+def table(answer):
+    assert answer.status == 200, answer.body
+    return list(csv.reader(io.StringIO(answer.body.decode(), newline=""), strict=True))
+
+
+@pytest.mark.parametrize("which,query", [("model", "samples?n=50&seed=1"), ("model", "samples?n=9&label=1"),
+                                         ("mixture", "samples?n=7"), ("upload", "points"), ("upload", "points?n=11&seed=4")])  # fmt: skip
+def test_the_last_column_of_a_csv_is_the_label(labelled, which, query):
+    path, name = getattr(labelled, which), re.match(r"\w+", query)[0]
+    plain = labelled.get(f"{path}/{query}").json
+    rows = table(labelled.get(f"{path}/{query.replace(name, name + '.csv')}"))
+    assert rows[0] == ["x", "y", "label"]
+    assert [row[2] for row in rows[1:]] == [plain["classes"][label] for label in plain["labels"]]
+    assert (numpy.array([row[:2] for row in rows[1:]], "f4") == numpy.array(plain["points"], "f4")).all()
+    assert plain["classes"] == {"mixture": ["moons", "rings"]}.get(which, NAMES)
+
+
+def test_labelled_samples_can_be_uploaded_again(labelled):
+    samples = labelled.get(labelled.model + "/samples.csv?n=30").body
+    made = labelled.request("POST", "/v1/datasets", raw=samples, headers={"Content-Type": "text/csv"}).json
+    assert made["classes"] == NAMES and made["statistics"]["class_counts"] == [10, 10, 10]
+    assert labelled.get(f"/v1/datasets/{made['id']}/points.csv").body == samples
+    posted = labelled.post(labelled.model + "/samples.csv", {"n": 30})
+    assert posted.body == samples
+
+
+def test_without_labels_there_is_no_column(labelled):
+    assert table(labelled.get(labelled.model + "/samples.csv?n=2&guidance=0"))[0] == ["x", "y"]
+    none = labelled.get(labelled.model + "/samples?n=2&guidance=0").json
+    assert none["labels"] is None and none["classes"] is None
+    assert labelled.get("/v1/datasets/moons/points?n=1").json["classes"] is None
+
+
+WAYS = ["model/trajectories?n=12&seed=2", "upload/forward?n=30&seed=2&timesteps=4", "upload/optimal?n=30&seed=2&frames=5"]
+
+
+def way(server, path, suffix=""):
+    which, rest = path.split("/")
+    return server.get(f"{getattr(server, which)}/{rest.replace('?', suffix + '?')}")
+
+
+@pytest.mark.parametrize("path", WAYS)
+def test_trajectories_carry_labels(labelled, path):
+    plain = way(labelled, path).json
+    assert plain["classes"] == NAMES and set(plain["labels"]) == {0, 1, 2}
+    lines = [json.loads(line) for line in way(labelled, path, ".ndjson").body.splitlines()]
+    assert lines[0]["labels"] == plain["labels"] and lines[0]["classes"] == NAMES
+    assert all(set(line) == {"timestep", "x", "x0"} for line in lines[1:])
+    assert [line["x"] for line in lines] == plain["x"]
+    if "upload" in path:  # those of the points of the data
+        nearest = ((numpy.array(plain["x0"][0])[:, None] - CENTRES[None]) ** 2).sum(2).argmin(1)
+        assert nearest.tolist() == plain["labels"]
+
+
+def test_lines_of_points_without_labels_have_none(labelled):
+    for path in (labelled.model + "/trajectories.ndjson?n=2&guidance=0", "/v1/datasets/moons/forward.ndjson?n=2"):
+        assert all(b"labels" not in line for line in labelled.get(path).body.splitlines())
+
+
+def drawn(svg):
+    """(colour, x, y) of each point of a drawing, and the (colour, text) of its legend."""
+    space = "{http://www.w3.org/2000/svg}"
+    root = xml.etree.ElementTree.fromstring(svg)
+    points = [(group.get("fill"), float(circle.get("cx")), float(circle.get("cy")))
+              for group in root.iter(space + "g") for circle in group]  # fmt: skip
+    parts = list(root)
+    legend = [(dot.get("fill"), text.text) for dot, text in zip(parts, parts[1:]) if dot.get("rx")]
+    return points, legend
+
+
+def hexadecimal(colour):
+    return "#%02x%02x%02x" % colour
+
+
+@pytest.mark.parametrize("which,query", [("model", "samples?n=60&seed=3"), ("upload", "points"), ("upload", "points?n=50&seed=2")])
+def test_a_drawing_has_the_colours_of_the_classes(labelled, which, query):
+    path, name = getattr(labelled, which), re.match(r"\w+", query)[0]
+    plain = labelled.get(f"{path}/{query}").json
+    points, legend = drawn(labelled.get(f"{path}/{query.replace(name, name + '.svg')}").body)
+    assert legend == [(hexadecimal(colour), name) for colour, name in zip(OKABE_ITO, NAMES)]
+    # each colour holds as many points as its class, at their places but for scale and origin
+    for label, colour in enumerate(OKABE_ITO):
+        expected = numpy.array([p for p, l in zip(plain["points"], plain["labels"]) if l == label])
+        got = numpy.array([[x, -y] for fill, x, y in points if fill == hexadecimal(colour)])
+        assert len(got) == len(expected)
+        for axis in (0, 1):
+            slope, origin = numpy.polyfit(expected[:, axis], got[:, axis], 1)
+            assert abs(slope * expected[:, axis] + origin - got[:, axis]).max() < 0.2 and slope > 0
+
+
+@pytest.mark.parametrize("path", ["model/samples?n=300", "upload/points?seed=1", "upload/forward?n=120&frames=2&timesteps=2",
+                                  "upload/optimal?n=120&frames=3", "model/trajectories?n=120&frames=2"])  # fmt: skip
+def test_pictures_have_the_colours_of_the_classes(labelled, path):
+    for suffix, media_type in ((".png", "image/png"), (".gif", "image/gif")):
+        if suffix == ".gif" and ("samples" in path or "points" in path):
+            continue
+        image = pixels(decode(way(labelled, path, suffix), media_type))
+        inked = [(paper_mixed_with(image, (255, 255, 255), colour) > 0.6).sum() for colour in OKABE_ITO]
+        assert min(inked) > 10, (suffix, inked)
+    if "points" in path:  # the third cluster is at the top left, the second at the bottom right
+        top_left, bottom_right = image[:200, 60:250], image[280:440, 250:]
+        assert near(top_left, OKABE_ITO[2], 120).any() and not near(top_left, OKABE_ITO[1], 120).any()
+        assert near(bottom_right, OKABE_ITO[1], 120).any() and not near(bottom_right, OKABE_ITO[2], 120).any()
+
+
+def test_the_legend_names_what_is_drawn_and_only_if_it_fits(labelled):
+    _, legend = drawn(labelled.get(labelled.model + "/samples.svg?n=5&label=1").body)
+    assert legend == [(hexadecimal(OKABE_ITO[1]), "red")]
+    many = labelled.post("/v1/datasets", {"points": [[i] for i in range(9)], "labels": list(range(9))}).json
+    wide = labelled.post("/v1/datasets", {"points": [[i] for i in range(2)], "labels": ["x" * 40, "y" * 40]}).json
+    for made in (many, wide):
+        points, legend = drawn(labelled.get(f"/v1/datasets/{made['id']}/points.svg").body)
+        assert legend == [] and len(points) == made["n"]
+    _, legend = drawn(labelled.get("/v1/datasets/moons/points.svg?n=5").body)
+    assert legend == []
+
+
+def test_an_array_has_no_place_for_labels(labelled):
+    for path, shape in (("/samples.npy?n=6", (6, 2)), ("/trajectories.npy?n=6&frames=3", (3, 6, 2))):
+        array = numpy.load(io.BytesIO(labelled.get(labelled.model + path).body), allow_pickle=False)
+        assert array.shape == shape
