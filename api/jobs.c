@@ -134,7 +134,9 @@ static bool replay(struct http_exchange *exchange, struct store_session *session
     if (!submission->key || store_job_by_key(session, submission->key, id) != STORE_OK ||
         store_job_get(session, id, &earlier) != STORE_OK)
         return false;
-    bool same = strcmp(earlier.spec, submission->job.spec) == 0;
+    const char *name = submission->job.name ? submission->job.name : "";
+    bool same = strcmp(earlier.spec, submission->job.spec) == 0 &&
+                strcmp(earlier.name ? earlier.name : "", name) == 0;
     job_clear(&earlier);
     if (!same) {
         problem(exchange, 422, "idempotency_key_reused",

@@ -33,6 +33,7 @@ def test_the_same_key_submits_once(server):
     assert again.json["id"] == first.json["id"]
     other = server.post("/v1/jobs", dict(SPEC, seed=1), headers=key)
     assert other.status == 422 and other.json["code"] == "idempotency_key_reused"
+    assert server.post("/v1/jobs", {**SPEC, "name": "another"}, headers=key).status == 422
     assert server.post("/v1/jobs", SPEC, headers={"Idempotency-Key": "k-2"}).json["id"] != first.json["id"]
     assert server.post("/v1/jobs", SPEC, headers={"Idempotency-Key": "x" * 256}).status == 400
     assert len(server.get("/v1/jobs").json["items"]) == 2
