@@ -13,8 +13,8 @@ LONG = {
     "dataset": {"name": "spiral", "n": 2000},
     "diffusion": {"timesteps": 20},
     "network": {"hidden_size": 32, "hidden_layers": 2},
-    "training": {"epochs": 400, "batch_size": 50, "ema_decay": 0.99, "lr_schedule": "cosine",
-                 "evaluate_every": 20},
+    "training": {"epochs": 3000, "batch_size": 50, "ema_decay": 0.99, "lr_schedule": "cosine",
+                 "evaluate_every": 100},
     "seed": 5,
 }
 EXACT = ("epoch", "step", "train_loss", "val_loss", "learning_rate", "gradient_norm", "curve_distance", "energy_distance")
