@@ -42,7 +42,10 @@ static const struct {
      "A JSON object per line, one for each frame: timestep, x, and the estimate x0, null in the "
      "last. The first line also has the labels and classes of points that have them."},
     {"application/octet-stream", false,
-     "Bytes: a NumPy array (.npy, float32, C order), which has no place for labels, or a model."},
+     "Bytes: a NumPy array (.npy, float32, C order), which has no place for labels, a model, or "
+     "both "
+     "arrays of a trajectory (.safetensors; the rest of the answer is the text `answer` of its "
+     "metadata)."},
     {"image/svg+xml", true, "A drawing; points with labels have the colours of their classes."},
     {"image/png", false, "A picture, coloured as the drawing is."},
     {"image/gif", false, "An animation: x, and beside it the estimate of x0."},
@@ -219,15 +222,17 @@ static void write_content(const struct document *document, const struct http_rou
         write_media_schema(json, operation->media);
         json_close(json, '}');
     }
+    const char *last = ""; /* formats of one media type stand beside each other */
     for (const char *word = route->formats; word && *word; word += strspn(word, " ")) {
         const size_t length = strcspn(word, " ");
         const struct format *format = format_named(word, length);
         word += length;
-        if (!format || format_is_json(format) ||
+        if (!format || format_is_json(format) || strcmp(format->media_type, last) == 0 ||
             (operation->media && strcmp(format->media_type, operation->media) == 0))
             continue;
-        open_member(json, format->media_type, '{');
-        write_media_schema(json, format->media_type);
+        last = format->media_type;
+        open_member(json, last, '{');
+        write_media_schema(json, last);
         json_close(json, '}');
     }
     json_close(json, '}');

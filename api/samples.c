@@ -217,12 +217,12 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     return cost_fits(exchange, model, request->n, dn_sample_evaluations(model, request));
 }
 
-/* JSON says how long it took, so two answers differ in that; all other formats are the same bytes.
+/* Some formats say how long it took, so two answers differ in that; all others are the same bytes.
  */
 static void tag(struct http_exchange *exchange, const struct model *model) {
     const struct sampling *sampling = exchange->state;
     if (strcmp(exchange->request.method, "GET") == 0)
-        tag_model_answer(exchange, format_is_json(sampling->format), model);
+        tag_model_answer(exchange, format_says_duration(sampling->format), model);
 }
 
 /* A client that has the answer already costs no computing. */

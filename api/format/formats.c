@@ -73,13 +73,17 @@ static const struct format formats[] = {
     {"png", "image/png", png_points, png_trajectory, NULL, NULL, 5, 1},
     {"gif", "image/gif", NULL, gif_trajectory, NULL, NULL, 101, 2},
     {"txt", "text/plain", points_txt, trajectory_txt, NULL, NULL, 0, 0},
-    {"safetensors", "application/octet-stream", NULL, NULL, NULL, NULL, 0, 0},
+    {"safetensors", "application/octet-stream", NULL, NULL, NULL, &pieces_frames_safetensors, 0, 0},
     {"sse", "text/event-stream", NULL, NULL, NULL, NULL, 0, 0},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
 bool format_is_json(const struct format *format) {
     return format == &formats[0];
+}
+
+bool format_says_duration(const struct format *format) {
+    return format_is_json(format) || format->trajectory_pieces == &pieces_frames_safetensors;
 }
 
 enum { PICTURE_SIZE = 320, PICTURE_MOST_PIXELS = 64000000 }; /* the usual size; of all frames */

@@ -50,6 +50,8 @@ struct format {
  * answer. Sets the answer's content type. */
 const struct format *format_of(struct http_exchange *exchange);
 bool format_is_json(const struct format *format);
+/* Whether it has room for what is said beside the points, such as how long they took. */
+bool format_says_duration(const struct format *format);
 /* Whether a trajectory of so many frames makes a picture of reasonable size in this format. False:
  * 422 is already the answer. */
 bool format_fits(struct http_exchange *exchange, const struct format *format,

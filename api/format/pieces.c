@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/format/number.h"
+#include "api/format/safetensors.h"
 
 int pieces_count(const struct pieces *pieces, const struct layout *layout) {
     if (layout->frames == 0)
@@ -141,7 +142,7 @@ static void npy_lead(struct buffer *out, const struct layout *layout, int index)
         buffer_append(out, header, npy_header(header, layout));
 }
 
-static void npy_rows(struct buffer *out, const struct layout *layout, const float *points,
+static void raw_rows(struct buffer *out, const struct layout *layout, const float *points,
                      size_t first, size_t count) {
     (void)first;
     buffer_append(out, points, count * (size_t)layout->dim * sizeof *points);
@@ -153,8 +154,8 @@ static uint64_t npy_length(const struct layout *layout) {
     return npy_header(header, layout) + frames * layout->n * (uint64_t)layout->dim * sizeof(float);
 }
 
-const struct pieces pieces_npy = {PARTS_ONE_ARRAY, npy_lead, npy_rows, npy_length};
-const struct pieces pieces_frames_npy = {PARTS_ONE_ARRAY, npy_lead, npy_rows, npy_length};
+const struct pieces pieces_npy = {PARTS_ONE_ARRAY, npy_lead, raw_rows, npy_length};
+const struct pieces pieces_frames_npy = {PARTS_ONE_ARRAY, npy_lead, raw_rows, npy_length};
 
 /* ------------------------------------------------------------------ JSON */
 
@@ -210,13 +211,18 @@ static void json_lead(struct buffer *out, const struct layout *layout, int index
 
 const struct pieces pieces_json = {PARTS_ONE_ARRAY, json_lead, json_points_rows, NULL};
 
+static void json_timesteps(struct buffer *out, const struct layout *layout) {
+    buffer_text(out, "\"timesteps\":[");
+    for (int k = 0; k < layout->frames; k++)
+        buffer_format(out, "%s%d", k ? "," : "", layout->timesteps[k]);
+    buffer_text(out, "]");
+}
+
 static void frames_json_lead(struct buffer *out, const struct layout *layout, int index) {
     if (index == 0) {
         json_begin(out, layout);
-        buffer_text(out, "\"timesteps\":[");
-        for (int k = 0; k < layout->frames; k++)
-            buffer_format(out, "%s%d", k ? "," : "", layout->timesteps[k]);
-        buffer_text(out, "],\"x\":[[");
+        json_timesteps(out, layout);
+        buffer_text(out, ",\"x\":[[");
     } else if (index == layout->frames) {
         buffer_text(out, "]],\"x0\":[[");
     } else if (index < 2 * layout->frames - 1) {
@@ -250,3 +256,37 @@ static void ndjson_lead(struct buffer *out, const struct layout *layout, int ind
 }
 
 const struct pieces pieces_ndjson = {PARTS_BY_FRAME, ndjson_lead, json_points_rows, NULL};
+
+/* ------------------------------------------------------------------ safetensors: x and x0 */
+
+/* {"answer": the JSON of the same answer, without x and x0} */
+static void safetensors_metadata(const void *owner, struct json_writer *json) {
+    const struct layout *layout = owner;
+    struct buffer text = {0};
+    json_begin(&text, layout);
+    json_timesteps(&text, layout);
+    json_end(&text, layout);
+    buffer_append(&text, "", 1);
+    json_key(json, "answer");
+    json_string(json, text.failed ? "" : text.data);
+    if (text.failed)
+        buffer_fail(json->out);
+    buffer_clear(&text);
+}
+
+static void safetensors_lead(struct buffer *out, const struct layout *layout, int index) {
+    static const char *const names[] = {"x", "x0"};
+    struct safetensor tensors[2];
+    if (index > 0)
+        return;
+    for (int i = 0; i < 2; i++)
+        tensors[i] = (struct safetensor){
+            .name = names[i],
+            .rank = 3,
+            .shape = {layout->frames - i, (int64_t)layout->n, layout->dim},
+            .count = (size_t)(layout->frames - i) * layout->n * (size_t)layout->dim,
+        };
+    safetensors_write_header(out, tensors, 2, safetensors_metadata, layout);
+}
+
+const struct pieces pieces_frames_safetensors = {PARTS_X_THEN_X0, safetensors_lead, raw_rows, NULL};

@@ -218,9 +218,9 @@ static void write_tensor(const struct safetensor *tensor, size_t begin, struct j
     json_close(json, '}');
 }
 
-void safetensors_write(struct buffer *out, const struct safetensor *tensors, int count,
-                       void (*metadata)(const void *owner, struct json_writer *json),
-                       const void *owner) {
+void safetensors_write_header(struct buffer *out, const struct safetensor *tensors, int count,
+                              void (*metadata)(const void *owner, struct json_writer *json),
+                              const void *owner) {
     const size_t start = out->length;
     struct json_writer json = {.out = out};
     size_t begin = 0;
@@ -241,6 +241,12 @@ void safetensors_write(struct buffer *out, const struct safetensor *tensors, int
         return;
     const uint64_t length = out->length - start - LENGTH_BYTES;
     memcpy(out->data + start, &length, sizeof length);
+}
+
+void safetensors_write(struct buffer *out, const struct safetensor *tensors, int count,
+                       void (*metadata)(const void *owner, struct json_writer *json),
+                       const void *owner) {
+    safetensors_write_header(out, tensors, count, metadata, owner);
     for (int i = 0; i < count; i++)
         buffer_append(out, tensors[i].data, tensors[i].count * sizeof(float));
 }

@@ -50,5 +50,10 @@ const char *safetensors_text(const struct safetensors *file, const char *key);
 void safetensors_write(struct buffer *out, const struct safetensor *tensors, int count,
                        void (*metadata)(const void *owner, struct json_writer *json),
                        const void *owner);
+/* The same up to the values, which the caller appends: of the tensors only name, shape and count
+ * count. */
+void safetensors_write_header(struct buffer *out, const struct safetensor *tensors, int count,
+                              void (*metadata)(const void *owner, struct json_writer *json),
+                              const void *owner);
 
 #endif

@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import struct
 import xml.etree.ElementTree
 
 import numpy
 import pytest
+import safetensors
 
 
 def as_array(answer):
@@ -70,6 +72,23 @@ def test_trajectories_are_the_same_bits_in_every_format(trained):
     assert [frame["x"] for frame in frames] == expected["x"]
     assert [frame["x0"] for frame in frames] == expected["x0"] + [None]
     assert trained.get(path + ".txt" + query).body.decode().count("t = ") == 5
+    metadata, tensors = safetensors.read(trained.get(path + ".safetensors" + query).body)
+    assert set(tensors) == {"x", "x0"} and (tensors["x"] == x).all() and (tensors["x0"] == x0).all()
+    beside = {key: value for key, value in expected.items() if key not in ("x", "x0", "duration_seconds")}
+    said = json.loads(metadata["answer"])
+    assert said.pop("duration_seconds") > 0 and said == beside
+
+
+def test_the_arrays_of_a_trajectory_in_one_file_lie_where_they_can_be_read_in_place(trained):
+    """Also one that is sent in pieces, and one without a model."""
+    for path in (f"/v1/models/{trained.job}/trajectories", "/v1/datasets/moons/forward", "/v1/datasets/star/optimal"):
+        body = trained.get(path + ".safetensors?n=2001&frames=9").body
+        (length,) = struct.unpack("<Q", body[:8])
+        assert length % 8 == 0
+        metadata, tensors = safetensors.read(body)
+        assert tensors["x"].shape == (9, 2001, 2) and tensors["x0"].shape == (8, 2001, 2)
+        npy = trained.get(path + ".npy?n=2001&frames=9&which=x0")
+        assert (as_array(npy) == tensors["x0"]).all() and json.loads(metadata["answer"])["n"] == 2001
 
 
 def test_history_as_csv_and_picture(trained):
