@@ -6,7 +6,17 @@ enum {
     PIECE_BYTES = 128 << 10, /* a piece is sent when it has become so long */
     ROWS_VALUES = 8192,      /* numbers that are made and written at a time.. */
     ROWS_LEAST = 1000,       /* ..but at least so many points, which are computed side by side */
+    MOST_VALUES = 8000000,   /* in a trajectory */
 };
+
+void answer_check_size(int n, int frames, int dim, struct problem_fields *wrong) {
+    const int64_t each = (int64_t)(2 * frames - 1) * dim; /* numbers of a point, in x and x0 */
+    if (n * each > MOST_VALUES)
+        problem_add(wrong, "/n",
+                    "%d points in %d frames would make an answer of %lld numbers; at most %d are "
+                    "given, which is n = %lld here, or fewer frames",
+                    n, frames, (long long)(n * each), MOST_VALUES, (long long)(MOST_VALUES / each));
+}
 
 void answer_failure(struct http_exchange *exchange, enum dn_status status, const char *detail) {
     if (status == DN_STOPPED)

@@ -9,6 +9,7 @@
 #define API_ANSWER_H
 
 #include "api/format/formats.h"
+#include "api/problem.h"
 #include "engine/denoise.h"
 
 struct answer {
@@ -33,6 +34,9 @@ struct answer {
 
 /* Answers the exchange, on the pool, and sees to the clearing. `answer` is in the arena. */
 void answer_send(struct http_exchange *exchange, struct answer *answer);
+
+/* Whether a trajectory is short enough for one answer; adds to `wrong` if it is not. */
+void answer_check_size(int n, int frames, int dim, struct problem_fields *wrong);
 
 /* The answer to a computation that failed. */
 void answer_failure(struct http_exchange *exchange, enum dn_status status, const char *detail);

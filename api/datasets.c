@@ -210,11 +210,8 @@ static enum store_status choose_uploads(struct store_session *session,
 }
 
 static void reply_page(struct http_exchange *exchange, const struct page *page) {
-    struct json_writer json = json_reply(exchange, 200);
+    struct json_writer json = page_begin(exchange);
     const char *last = NULL;
-    json_open(&json, '{');
-    json_key(&json, "items");
-    json_open(&json, '[');
     for (int i = page->first_pattern; i < page->last_pattern; i++) {
         write_pattern(i, &json);
         last = dn_patterns[i].name;
@@ -223,22 +220,15 @@ static void reply_page(struct http_exchange *exchange, const struct page *page) 
         dataset_write(&page->uploads[i], &json);
         last = page->uploads[i].id;
     }
-    json_close(&json, ']');
-    json_key(&json, "has_more");
-    json_bool(&json, page->has_more);
-    json_key(&json, "next");
-    json_string(&json, page->has_more ? last : NULL);
-    json_close(&json, '}');
+    page_end(&json, page->has_more ? last : NULL);
 }
 
 enum http_next api_dataset_list(struct http_exchange *exchange) {
     struct list_query query = {.limit = LIST_DEFAULT};
     struct store_session *session;
-    struct page *page = http_alloc(exchange, sizeof *page);
-    if (!page) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    struct page *page = need_memory(exchange, sizeof *page);
+    if (!page)
         return HTTP_REPLY;
-    }
     if (!read_query(exchange, &dataset_list_fields, &query) || !(session = begin_reading(exchange)))
         return HTTP_REPLY;
     const int after = dataset_pattern(query.after);
@@ -248,9 +238,7 @@ enum http_next api_dataset_list(struct http_exchange *exchange) {
     if (status == STORE_OK) {
         reply_page(exchange, page);
     } else if (status == STORE_NOT_FOUND) {
-        struct problem_fields wrong = {.arena = http_arena(exchange)};
-        problem_add(&wrong, "/after", "there is no data set with this id");
-        problem_send(exchange, &wrong);
+        problem_field(exchange, "/after", "there is no data set with this id");
     } else {
         problem_store(exchange, status);
     }

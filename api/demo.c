@@ -10,14 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "api/format/braille.h"
-#include "api/format/svg.h"
 #include "api/json.h"
-#include "engine/denoise.h"
 #include "server/client.h"
 
 static const char host[] = "127.0.0.1";
-enum { REQUEST_SECONDS = 60, POLL_MS = 100, MOST_VALUES = 1 << 20, SAMPLES = 1000 };
+enum { REQUEST_SECONDS = 60, POLL_MS = 100 };
 
 struct demo {
     char directory[256]; /* of the temporary database */
@@ -73,17 +70,29 @@ static void stop_server(struct demo *demo) {
     rmdir(demo->directory);
 }
 
-/* The JSON answer, or NULL with the reason on standard error. */
-static cJSON *ask(const struct demo *demo, const char *method, const char *path, const char *json) {
-    struct buffer body = {0};
-    char error[200] = "no answer";
+/* The body of an answer that went well, which the caller clears. False: the reason is on standard
+ * error. */
+static bool ask(const struct demo *demo, const char *method, const char *path, const char *json,
+                struct buffer *body) {
     const struct client_server server = {.host = host, .port = demo->port};
-    int status = client_request(&server, method, path, json, REQUEST_SECONDS, &body);
-    cJSON *answer = NULL;
+    const int status = client_request(&server, method, path, json, REQUEST_SECONDS, body);
     if (status >= 200 && status < 300)
-        answer = json_read(body.data, strlen(body.data), MOST_VALUES, error, sizeof error);
+        return true;
+    fprintf(stderr, "%s %s: %d %s\n", method, path, status, status > 0 ? body->data : "no answer");
+    buffer_clear(body);
+    return false;
+}
+
+/* The JSON answer, or NULL with the reason on standard error. */
+static cJSON *ask_json(const struct demo *demo, const char *method, const char *path,
+                       const char *json) {
+    struct buffer body = {0};
+    char error[200];
+    if (!ask(demo, method, path, json, &body))
+        return NULL;
+    cJSON *answer = json_read(body.data, body.length, JSON_MAX_VALUES, error, sizeof error);
     if (!answer)
-        fprintf(stderr, "%s %s: %d %s\n", method, path, status, status > 0 ? body.data : error);
+        fprintf(stderr, "%s %s: %s\n", method, path, error);
     buffer_clear(&body);
     return answer;
 }
@@ -121,7 +130,7 @@ static bool follow(const struct demo *demo) {
     char path[96];
     snprintf(path, sizeof path, "/v1/jobs/%s", demo->job);
     for (;;) {
-        cJSON *job = ask(demo, "GET", path, NULL);
+        cJSON *job = ask_json(demo, "GET", path, NULL);
         if (!job)
             return false;
         const char *status = cJSON_GetStringValue(cJSON_GetObjectItem(job, "status"));
@@ -141,7 +150,7 @@ static bool train(struct demo *demo, const char *preset) {
     char request[128];
     snprintf(request, sizeof request, "{\"name\":\"demo\",\"preset\":\"%s\"}", preset);
     printf("  POST /v1/jobs %s\n", request);
-    cJSON *job = ask(demo, "POST", "/v1/jobs", request);
+    cJSON *job = ask_json(demo, "POST", "/v1/jobs", request);
     if (!job)
         return false;
     snprintf(demo->job, sizeof demo->job, "%s",
@@ -152,82 +161,45 @@ static bool train(struct demo *demo, const char *preset) {
 
 /* ------------------------------------------------------------------ looking at the result */
 
-static bool write_file(const char *path, struct buffer *content) {
-    FILE *file = content->failed ? NULL : fopen(path, "w");
-    bool written = file && fwrite(content->data, 1, content->length, file) == content->length;
+static bool show_samples(const struct demo *demo) {
+    char path[128];
+    struct buffer plot = {0};
+    snprintf(path, sizeof path, "/v1/models/%s/samples.txt", demo->job);
+    if (!ask(demo, "GET", path, NULL, &plot))
+        return false;
+    printf("  GET %s\n\n%s\n", path, plot.data);
+    buffer_clear(&plot);
+    return true;
+}
+
+static bool show_distance(const struct demo *demo) {
+    char path[128];
+    snprintf(path, sizeof path, "/v1/models/%s/evaluation", demo->job);
+    cJSON *answer = ask_json(demo, "GET", path, NULL);
+    if (answer)
+        printf("  GET %s\n  mean distance to the spiral: %.4f (the tutorial reached 0.016)\n", path,
+               number(cJSON_GetObjectItem(answer, "metrics"), "curve_distance", "mean"));
+    cJSON_Delete(answer);
+    return answer;
+}
+
+/* The answer at this path of the job or its model, as a file. */
+static bool save(const struct demo *demo, const char *path_format, const char *name) {
+    char path[128];
+    struct buffer content = {0};
+    snprintf(path, sizeof path, path_format, demo->job);
+    if (!ask(demo, "GET", path, NULL, &content))
+        return false;
+    FILE *file = fopen(name, "w");
+    bool written = file && fwrite(content.data, 1, content.length, file) == content.length;
     if (file && fclose(file) != 0)
         written = false;
     if (written)
-        printf("  wrote %s\n", path);
+        printf("  GET %s > %s\n", path, name);
     else
-        fprintf(stderr, "cannot write %s: %s\n", path, strerror(errno));
-    buffer_clear(content);
+        fprintf(stderr, "cannot write %s: %s\n", name, strerror(errno));
+    buffer_clear(&content);
     return written;
-}
-
-static bool show_samples(const struct demo *demo) {
-    char path[128];
-    snprintf(path, sizeof path, "/v1/models/%s/samples?n=%d&seed=0", demo->job, SAMPLES);
-    cJSON *answer = ask(demo, "GET", path, NULL);
-    if (!answer)
-        return false;
-    static float points[2 * SAMPLES];
-    size_t n = 0;
-    const cJSON *point;
-    cJSON_ArrayForEach(point, cJSON_GetObjectItem(answer, "points")) {
-        if (n == SAMPLES)
-            break;
-        points[2 * n] = (float)cJSON_GetArrayItem(point, 0)->valuedouble;
-        points[2 * n + 1] = (float)cJSON_GetArrayItem(point, 1)->valuedouble;
-        n++;
-    }
-    double seconds = cJSON_GetObjectItem(answer, "duration_seconds")->valuedouble;
-    cJSON_Delete(answer);
-
-    struct buffer plot = {0}, svg = {0};
-    braille_points(&plot, points, n, 60, 26);
-    buffer_append(&plot, "", 1);
-    printf("  GET %s: %zu points in %.1f ms\n\n%s\n", path, n, 1e3 * seconds,
-           plot.failed ? "" : plot.data);
-    printf("  mean distance to the spiral: %.4f (the tutorial reached 0.016)\n",
-           dn_pattern_mean_distance(DN_SPIRAL, points, n));
-    buffer_clear(&plot);
-    svg_points(&svg,
-               &(struct point_set){
-                   .points = points, .n = n, .dim = 2, .title = "1000 samples after training"});
-    return write_file("samples.svg", &svg);
-}
-
-static size_t read_column(const cJSON *history, const char *name, double *values, size_t most) {
-    const cJSON *data = cJSON_GetObjectItem(history, "data"), *value;
-    size_t count = 0;
-    cJSON_ArrayForEach(value, cJSON_GetObjectItem(data, name)) {
-        if (count < most)
-            values[count++] = cJSON_IsNumber(value) ? value->valuedouble : NAN;
-    }
-    return count;
-}
-
-static bool show_loss(const struct demo *demo) {
-    enum { MOST = 1000 };
-    static double epochs[MOST], train_loss[MOST], val_loss[MOST];
-    char path[128];
-    snprintf(path, sizeof path, "/v1/jobs/%s/history?limit=%d", demo->job, MOST);
-    cJSON *history = ask(demo, "GET", path, NULL);
-    if (!history)
-        return false;
-    size_t count = read_column(history, "epoch", epochs, MOST);
-    read_column(history, "train_loss", train_loss, MOST);
-    read_column(history, "val_loss", val_loss, MOST);
-    cJSON_Delete(history);
-    struct buffer svg = {0};
-    svg_curves(&svg, &(struct curves){.title = "loss",
-                                      .x_name = "epoch",
-                                      .x = epochs,
-                                      .count = count,
-                                      .names = {"training loss", "validation loss"},
-                                      .y = {train_loss, val_loss}});
-    return write_file("loss.svg", &svg);
 }
 
 int demo_run(int argc, char **argv) {
@@ -244,7 +216,9 @@ int demo_run(int argc, char **argv) {
         printf("  a server with a temporary database listens on http://%s:%d\n", host, demo.port);
     else
         fprintf(stderr, "the server did not start\n");
-    done = done && train(&demo, preset) && show_samples(&demo) && show_loss(&demo);
+    done = done && train(&demo, preset) && show_samples(&demo) && show_distance(&demo) &&
+           save(&demo, "/v1/models/%s/samples.svg", "samples.svg") &&
+           save(&demo, "/v1/jobs/%s/history.svg", "loss.svg");
     stop_server(&demo);
     return done ? 0 : 1;
 }

@@ -142,11 +142,9 @@ static void draw_clear(struct answer *answer) {
 static void draw_points(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct draw *draw = exchange->state;
-    struct answer *answer = http_alloc(exchange, sizeof *answer);
-    if (!answer) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    struct answer *answer = need_memory(exchange, sizeof *answer);
+    if (!answer)
         return;
-    }
     *answer = (struct answer){.clear = draw_clear, .owner = draw};
     if (draw->pattern >= 0) {
         draw->n = draw->n ? draw->n : DRAW_DEFAULT;
@@ -174,11 +172,9 @@ static void draw_points(struct http_exchange *exchange, struct store_session *un
 }
 
 enum http_next api_dataset_points(struct http_exchange *exchange) {
-    struct draw *draw = http_alloc(exchange, sizeof *draw);
-    if (!draw) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    struct draw *draw = need_memory(exchange, sizeof *draw);
+    if (!draw)
         return HTTP_REPLY;
-    }
     draw->pattern = dataset_pattern(exchange->request.ids[0]);
     exchange->state = draw;
     if (!(draw->format = format_of(exchange)) || !read_query(exchange, &draw_fields, draw))

@@ -198,11 +198,9 @@ static void evaluate(struct http_exchange *exchange, struct store_session *unuse
 }
 
 enum http_next api_evaluation(struct http_exchange *exchange) {
-    struct evaluation *evaluation = http_alloc(exchange, sizeof *evaluation);
-    if (!evaluation) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    struct evaluation *evaluation = need_memory(exchange, sizeof *evaluation);
+    if (!evaluation)
         return HTTP_REPLY;
-    }
     evaluation->exchange = exchange;
     evaluation->request = (struct dn_sample_request){.n = EVALUATION_DEFAULT,
                                                      .clip = true,

@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "api/format/formats.h"
 #include "api/handlers.h"
+#include "api/jobs.h"
 #include "api/openapi.h"
 
 enum { EVENTS_DEFAULT = 100, EVENTS_MOST = 1000, ID_TEXT_BYTES = 100 };
@@ -38,17 +39,7 @@ static void write_status(const struct event *event, struct json_writer *json) {
     json_string(json, event->status);
     json_key(json, "epoch");
     json_integer(json, event->row.epoch);
-    json_key(json, "error");
-    if (!event->error_code) {
-        json_null(json);
-        return;
-    }
-    json_open(json, '{');
-    json_key(json, "code");
-    json_string(json, event->error_code);
-    json_key(json, "detail");
-    json_string(json, event->error_detail);
-    json_close(json, '}');
+    job_write_error(event->error_code, event->error_detail, json);
 }
 
 static void write_epoch(const struct event *event, struct json_writer *json) {
@@ -147,10 +138,7 @@ static bool find_job(struct http_exchange *exchange, struct store_session *sessi
 
 static void reply_list(struct http_exchange *exchange, const struct event *events, int count,
                        bool has_more) {
-    struct json_writer json = json_reply(exchange, 200);
-    json_open(&json, '{');
-    json_key(&json, "items");
-    json_open(&json, '[');
+    struct json_writer json = page_begin(exchange);
     for (int i = 0; i < count; i++) {
         json_open(&json, '{');
         json_key(&json, "id");
@@ -161,15 +149,7 @@ static void reply_list(struct http_exchange *exchange, const struct event *event
         write_data(&events[i], &json);
         json_close(&json, '}');
     }
-    json_close(&json, ']');
-    json_key(&json, "has_more");
-    json_bool(&json, has_more);
-    json_key(&json, "next");
-    if (has_more)
-        json_integer(&json, events[count - 1].id);
-    else
-        json_null(&json);
-    json_close(&json, '}');
+    page_end_number(&json, has_more ? events[count - 1].id : 0);
 }
 
 static void list(struct http_exchange *exchange, struct store_session *session,
@@ -257,10 +237,8 @@ static void stream(struct http_exchange *exchange, struct store_session *session
 
 static enum http_next answer(struct http_exchange *exchange, const char *id) {
     const struct format *format = format_of(exchange);
-    struct watching *watching = format ? http_alloc(exchange, sizeof *watching) : NULL;
+    struct watching *watching = format ? need_memory(exchange, sizeof *watching) : NULL;
     if (!watching) {
-        if (format)
-            problem(exchange, 503, "no_memory", "out of memory");
         return HTTP_REPLY;
     }
     watching->query = (struct events_query){.after = NOT_GIVEN, .limit = EVENTS_DEFAULT};

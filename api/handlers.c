@@ -9,11 +9,48 @@ struct service *service_of(struct http_exchange *exchange) {
     return exchange->service;
 }
 
+void *need_memory(struct http_exchange *exchange, size_t size) {
+    void *memory = http_alloc(exchange, size);
+    if (!memory)
+        problem(exchange, 503, "no_memory", "out of memory");
+    return memory;
+}
+
 struct json_writer json_reply(struct http_exchange *exchange, int status) {
     exchange->response.status = status;
     exchange->response.content_type = "application/json";
     return (struct json_writer){
         .out = &exchange->response.body, .is_answer = true, .base_path = http_base_path(exchange)};
+}
+
+struct json_writer page_begin(struct http_exchange *exchange) {
+    struct json_writer json = json_reply(exchange, 200);
+    json_open(&json, '{');
+    json_key(&json, "items");
+    json_open(&json, '[');
+    return json;
+}
+
+static void end_items(struct json_writer *json, bool has_more) {
+    json_close(json, ']');
+    json_key(json, "has_more");
+    json_bool(json, has_more);
+    json_key(json, "next");
+}
+
+void page_end(struct json_writer *json, const char *next) {
+    end_items(json, next);
+    json_string(json, next);
+    json_close(json, '}');
+}
+
+void page_end_number(struct json_writer *json, int64_t next) {
+    end_items(json, next > 0);
+    if (next > 0)
+        json_integer(json, next);
+    else
+        json_null(json);
+    json_close(json, '}');
 }
 
 cJSON *json_body(struct http_exchange *exchange, size_t max_values) {

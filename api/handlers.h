@@ -61,8 +61,18 @@ enum http_next api_dataset_optimal(struct http_exchange *exchange);
 
 struct service *service_of(struct http_exchange *exchange);
 
+/* Zeroed, from the exchange's arena. NULL: the error is already the answer. */
+void *need_memory(struct http_exchange *exchange, size_t size);
+
 /* A writer on the response's body, for a JSON answer with this status. */
 struct json_writer json_reply(struct http_exchange *exchange, int status);
+
+/* A page of a list, {"items":[..],"has_more":..,"next":..}: begin, write the items, end. */
+struct json_writer page_begin(struct http_exchange *exchange);
+/* next: the id of the last item if there is more after it, else NULL. */
+void page_end(struct json_writer *json, const char *next);
+/* The same with ids that are numbers; 0: there is no more. */
+void page_end_number(struct json_writer *json, int64_t next);
 
 /* The request's body as JSON; an empty body is {}. NULL: the error is already the answer. */
 cJSON *json_body(struct http_exchange *exchange, size_t max_values);

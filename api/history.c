@@ -199,11 +199,9 @@ static bool look_again(struct http_exchange *exchange) {
 }
 
 enum http_next api_history(struct http_exchange *exchange) {
-    struct waiting *waiting = http_alloc(exchange, sizeof *waiting);
-    if (!waiting) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    struct waiting *waiting = need_memory(exchange, sizeof *waiting);
+    if (!waiting)
         return HTTP_REPLY;
-    }
     waiting->query.limit = HISTORY_MOST;
     waiting->format = format_of(exchange);
     if (!waiting->format || !path_id(exchange, "job") ||

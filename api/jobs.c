@@ -37,17 +37,17 @@ static void write_progress(const struct job *job, struct json_writer *json) {
     json_close(json, '}');
 }
 
-static void write_error(const struct job *job, struct json_writer *json) {
+void job_write_error(const char *code, const char *detail, struct json_writer *json) {
     json_key(json, "error");
-    if (!job->error_code) {
+    if (!code) {
         json_null(json);
         return;
     }
     json_open(json, '{');
     json_key(json, "code");
-    json_string(json, job->error_code);
+    json_string(json, code);
     json_key(json, "detail");
-    json_string(json, job->error_detail);
+    json_string(json, detail);
     json_close(json, '}');
 }
 
@@ -84,7 +84,7 @@ void job_write(const struct job *job, struct json_writer *json) {
     json_key(json, "val_loss");
     json_double(json, job->val_loss);
     json_close(json, '}');
-    write_error(job, json);
+    job_write_error(job->error_code, job->error_detail, json);
     json_key(json, "warnings");
     json_raw(json, job->warnings);
     json_key(json, "model");
@@ -338,12 +338,6 @@ static const struct field resume_rows[] = {
 };
 const struct field_set resume_fields = {resume_rows, 1};
 
-static void answer_field(struct http_exchange *exchange, const char *pointer, const char *detail) {
-    struct problem_fields wrong = {.arena = http_arena(exchange)};
-    problem_add(&wrong, pointer, "%s", detail);
-    problem_send(exchange, &wrong);
-}
-
 /* The stored spec with the new number of epochs. False: the error is already the answer. */
 static bool extend(struct http_exchange *exchange, const struct job *job, int epochs,
                    struct job_request *request, struct buffer *spec) {
@@ -354,7 +348,7 @@ static bool extend(struct http_exchange *exchange, const struct job *job, int ep
     }
     request->spec.training.epochs = epochs;
     if (dn_spec_check(&request->spec, &why) != DN_OK) {
-        answer_field(exchange, "/epochs", why.text);
+        problem_field(exchange, "/epochs", why.text);
         return false;
     }
     spec_write(request, &(struct json_writer){.out = spec});
@@ -376,10 +370,10 @@ static void resume_job(struct http_exchange *exchange, struct store_session *ses
     if (job.status == JOB_QUEUED || job.status == JOB_RUNNING) {
         problem(exchange, 409, "job_active", "the job is queued or running already");
     } else if (epochs < job.epoch || (job.status == JOB_SUCCEEDED && epochs == job.epoch)) {
-        answer_field(exchange, "/epochs",
-                     http_format(exchange,
-                                 "is the number of epochs in all: more than the %d that are done",
-                                 job.epoch));
+        problem_field(exchange, "/epochs",
+                      http_format(exchange,
+                                  "is the number of epochs in all: more than the %d that are done",
+                                  job.epoch));
     } else if (extend(exchange, &job, epochs, &request, &spec) &&
                note_uploads(exchange, session, job.id, &request)) {
         status = spec.failed
@@ -462,18 +456,10 @@ static const struct field list_rows[] = {
 const struct field_set list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
 
 static void reply_list(struct http_exchange *exchange, struct job *jobs, int count, bool has_more) {
-    struct json_writer json = json_reply(exchange, 200);
-    json_open(&json, '{');
-    json_key(&json, "items");
-    json_open(&json, '[');
+    struct json_writer json = page_begin(exchange);
     for (int i = 0; i < count; i++)
         job_write(&jobs[i], &json);
-    json_close(&json, ']');
-    json_key(&json, "has_more");
-    json_bool(&json, has_more);
-    json_key(&json, "next");
-    json_string(&json, has_more ? jobs[count - 1].id : NULL);
-    json_close(&json, '}');
+    page_end(&json, has_more ? jobs[count - 1].id : NULL);
     for (int i = 0; i < count; i++)
         job_clear(&jobs[i]);
 }
@@ -496,9 +482,7 @@ enum http_next api_job_list(struct http_exchange *exchange) {
     if (status == STORE_OK) {
         reply_list(exchange, jobs, count, has_more);
     } else if (status == STORE_NOT_FOUND) {
-        struct problem_fields wrong = {.arena = http_arena(exchange)};
-        problem_add(&wrong, "/after", "there is no job with this id");
-        problem_send(exchange, &wrong);
+        problem_field(exchange, "/after", "there is no job with this id");
     } else {
         problem_store(exchange, status);
     }
@@ -565,7 +549,7 @@ static void delete_job(struct http_exchange *exchange, struct store_session *ses
 }
 
 enum http_next api_job_delete(struct http_exchange *exchange) {
-    struct delete_query *query = http_alloc(exchange, sizeof *query);
+    struct delete_query *query = need_memory(exchange, sizeof *query);
     if (!query || !path_id(exchange, "job") || !read_query(exchange, &delete_fields, query))
         return HTTP_REPLY;
     exchange->state = query;

@@ -159,21 +159,13 @@ const struct field_set model_list_fields = {list_rows, sizeof list_rows / sizeof
 
 static void reply_list(struct http_exchange *exchange, const struct model *models, int count,
                        bool has_more) {
-    struct json_writer json = json_reply(exchange, 200);
-    json_open(&json, '{');
-    json_key(&json, "items");
-    json_open(&json, '[');
+    struct json_writer json = page_begin(exchange);
     for (int i = 0; i < count; i++) {
         json_open(&json, '{');
         write_row(&models[i], &json);
         json_close(&json, '}');
     }
-    json_close(&json, ']');
-    json_key(&json, "has_more");
-    json_bool(&json, has_more);
-    json_key(&json, "next");
-    json_string(&json, has_more ? models[count - 1].id : NULL);
-    json_close(&json, '}');
+    page_end(&json, has_more ? models[count - 1].id : NULL);
 }
 
 enum http_next api_model_list(struct http_exchange *exchange) {
@@ -182,9 +174,7 @@ enum http_next api_model_list(struct http_exchange *exchange) {
     if (!read_query(exchange, &model_list_fields, &query))
         return HTTP_REPLY;
     if (query.after[0] && !id_valid(query.after)) {
-        struct problem_fields wrong = {.arena = http_arena(exchange)};
-        problem_add(&wrong, "/after", "must be the id of a model");
-        problem_send(exchange, &wrong);
+        problem_field(exchange, "/after", "must be the id of a model");
         return HTTP_REPLY;
     }
     if (!(session = begin_reading(exchange)))

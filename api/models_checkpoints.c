@@ -4,7 +4,6 @@
 void answer_no_snapshot(struct http_exchange *exchange, struct store_session *session,
                         const char *id, int epoch) {
     struct snapshot snapshots[SNAPSHOTS_MOST + 1];
-    struct problem_fields wrong = {.arena = http_arena(exchange)};
     struct model model;
     int count = 0;
     enum store_status status = store_model_get(session, id, false, &model);
@@ -19,9 +18,9 @@ void answer_no_snapshot(struct http_exchange *exchange, struct store_session *se
     const char *list = "";
     for (int i = 0; i < count && list; i++)
         list = http_format(exchange, "%s%s%d", list, i == 0 ? "" : ", ", snapshots[i].epoch);
-    problem_add(&wrong, "/epoch", "no checkpoint of epoch %d was kept; those there are: %s", epoch,
-                list ? list : "(no memory to list them)");
-    problem_send(exchange, &wrong);
+    problem_field(exchange, "/epoch",
+                  http_format(exchange, "no checkpoint of epoch %d was kept; those there are: %s",
+                              epoch, list ? list : "(no memory to list them)"));
 }
 
 static void reply(struct http_exchange *exchange, const char *id, const struct snapshot *snapshots,

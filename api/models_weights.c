@@ -418,11 +418,9 @@ static void release(struct http_exchange *exchange) {
 }
 
 enum http_next api_model_import(struct http_exchange *exchange) {
-    struct import *import = http_alloc(exchange, sizeof *import);
-    if (!import) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    struct import *import = need_memory(exchange, sizeof *import);
+    if (!import)
         return HTTP_REPLY;
-    }
     if (!read_query(exchange, &import_fields, import))
         return HTTP_REPLY;
     import->wrong.arena = http_arena(exchange);

@@ -441,19 +441,6 @@ static void write_components(struct json_writer *json) {
     json_close(json, '}');
 }
 
-/* Every code of an error answer, with what it means: an extension for /docs. */
-static void write_problems(struct json_writer *json) {
-    open_member(json, "x-problems", '[');
-    for (size_t i = 0; i < problem_doc_count; i++) {
-        json_open(json, '{');
-        member(json, "code", problem_docs[i].code);
-        member(json, "status", problem_docs[i].status);
-        member(json, "description", problem_docs[i].doc);
-        json_close(json, '}');
-    }
-    json_close(json, ']');
-}
-
 static void write_info(struct json_writer *json) {
     open_member(json, "info", '{');
     member(json, "title", "denoised");
@@ -494,7 +481,8 @@ enum http_next api_openapi(struct http_exchange *exchange) {
     write_info(&json);
     write_paths(&document);
     write_components(&json);
-    write_problems(&json);
+    json_key(&json, "x-problems"); /* an extension for /docs */
+    problem_write_codes(&json);
     json_close(&json, '}');
     cJSON_Delete(document.examples);
     return HTTP_REPLY;

@@ -40,15 +40,21 @@ enum http_next api_readyz(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
-enum http_next api_version(struct http_exchange *exchange) {
-    if (!no_query(exchange))
-        return HTTP_REPLY;
+/* After this come the members of its own. */
+static struct json_writer open_identity(struct http_exchange *exchange) {
     struct json_writer json = json_reply(exchange, 200);
     json_open(&json, '{');
     json_key(&json, "name");
     json_string(&json, "denoised");
     json_key(&json, "version");
     json_string(&json, denoised_version);
+    return json;
+}
+
+enum http_next api_version(struct http_exchange *exchange) {
+    if (!no_query(exchange))
+        return HTTP_REPLY;
+    struct json_writer json = open_identity(exchange);
     json_key(&json, "commit");
     json_string(&json, denoised_commit);
     json_key(&json, "kernels");
@@ -73,12 +79,7 @@ enum http_next api_index(struct http_exchange *exchange) {
         return HTTP_REPLY;
     }
     tag_answer(exchange, false, "index");
-    struct json_writer json = json_reply(exchange, 200);
-    json_open(&json, '{');
-    json_key(&json, "name");
-    json_string(&json, "denoised");
-    json_key(&json, "version");
-    json_string(&json, denoised_version);
+    struct json_writer json = open_identity(exchange);
     json_key(&json, "endpoints");
     json_open(&json, '[');
     for (size_t i = 0; i < api_route_count; i++) {

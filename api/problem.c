@@ -64,6 +64,12 @@ void problem_send(struct http_exchange *exchange, const struct problem_fields *f
     problem_list(exchange, "invalid_fields", "fields are wrong", fields);
 }
 
+void problem_field(struct http_exchange *exchange, const char *pointer, const char *detail) {
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    problem_add(&wrong, pointer, "%s", detail);
+    problem_send(exchange, &wrong);
+}
+
 void problem_list(struct http_exchange *exchange, const char *code, const char *what,
                   const struct problem_fields *fields) {
     const char *detail = fields->items[0].detail;

@@ -15,13 +15,6 @@ struct json_writer;
 /* code: one of the table in problem_codes.c, which the description lists. */
 void problem(struct http_exchange *exchange, int status, const char *code, const char *detail);
 
-/* What a code means (problems.c), for the page that the type of a problem leads to. */
-struct problem_doc {
-    const char *code, *status, *doc;
-};
-extern const struct problem_doc problem_docs[];
-extern const size_t problem_doc_count;
-
 enum { PROBLEM_MAX_FIELDS = 32 };
 
 /* The wrong fields of one request. */
@@ -40,6 +33,8 @@ void problem_add(struct problem_fields *fields, const char *pointer, const char 
 const char *problem_pointer(struct problem_fields *fields, const char *group, const char *name);
 /* 422 with all of them. */
 void problem_send(struct http_exchange *exchange, const struct problem_fields *fields);
+/* The same with one of them. */
+void problem_field(struct http_exchange *exchange, const char *pointer, const char *detail);
 /* The same with another code, and in words for more than one: "57 values cannot be used". */
 void problem_list(struct http_exchange *exchange, const char *code, const char *what,
                   const struct problem_fields *fields);
@@ -65,5 +60,7 @@ void problem_write_schema(struct json_writer *json);
 /* The member "examples": one for each code with this status; 0: with a status that no operation
  * lists. */
 void problem_write_examples(struct json_writer *json, int status);
+/* All codes with their statuses and what they mean, as an array. */
+void problem_write_codes(struct json_writer *json);
 
 #endif

@@ -12,7 +12,6 @@
 enum {
     PROCESS_DEFAULT = 1000,          /* points */
     OPTIMAL_FRAMES = 41,             /* of straight lines, if not given */
-    PROCESS_MOST_VALUES = 8000000,   /* in an answer */
     OPTIMAL_MOST_PAIRS = 1000000000, /* of points and those of an upload */
 };
 
@@ -79,15 +78,8 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
         process->uploaded = (struct dn_points){row->points, (size_t)row->n, row->dim};
     if (process->pattern < 0 && !process->is_optimal && process->n > row->n)
         process->n = (int)row->n;
-    const int64_t per_point = (int64_t)(2 * process->frames - 1) * process->dim;
-    const int64_t values = process->n * per_point;
-    if (values > PROCESS_MOST_VALUES)
-        problem_add(&wrong, "/n",
-                    "%d points in %d frames would make an answer of %lld numbers; at most %d are "
-                    "given, which is n = %lld here, or fewer frames",
-                    process->n, process->frames, (long long)values, PROCESS_MOST_VALUES,
-                    (long long)(PROCESS_MOST_VALUES / per_point));
-    else if (process->is_optimal && process->n * row->n > OPTIMAL_MOST_PAIRS)
+    answer_check_size(process->n, process->frames, process->dim, &wrong);
+    if (wrong.count == 0 && process->is_optimal && process->n * row->n > OPTIMAL_MOST_PAIRS)
         problem_add(&wrong, "/n", "must be at most %lld for an upload of %lld points",
                     (long long)(OPTIMAL_MOST_PAIRS / row->n), (long long)row->n);
     if (wrong.count > 0)
@@ -217,11 +209,9 @@ static void process_clear(struct answer *answer) {
 static void run(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct process *process = exchange->state;
-    struct answer *answer = http_alloc(exchange, sizeof *answer);
-    if (!answer) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    struct answer *answer = need_memory(exchange, sizeof *answer);
+    if (!answer)
         return;
-    }
     *answer = (struct answer){.clear = process_clear, .owner = process};
     if (!fits_data(exchange, process)) {
         process_clear(answer);
@@ -257,11 +247,9 @@ static bool choose_frames(struct http_exchange *exchange, struct process *proces
         process->frames = process->frames ? process->frames : OPTIMAL_FRAMES;
     else if (process->frames == 0 || process->frames > steps + 1)
         process->frames = steps + 1;
-    process->timesteps = http_alloc(exchange, (size_t)process->frames * sizeof(int));
-    if (!process->timesteps) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    process->timesteps = need_memory(exchange, (size_t)process->frames * sizeof(int));
+    if (!process->timesteps)
         return false;
-    }
     for (int k = 0; k < process->frames; k++)
         process->timesteps[k] = process->is_optimal ? process->frames - 1 - k
                                                     : dn_frame_step(k, process->frames, steps);
@@ -269,21 +257,17 @@ static bool choose_frames(struct http_exchange *exchange, struct process *proces
 }
 
 static bool fits_schedule(struct http_exchange *exchange, const struct process *process) {
-    struct problem_fields wrong = {.arena = http_arena(exchange)};
     struct dn_error error;
     if (dn_diffusion_check(&process->diffusion, &error) == DN_OK)
         return true;
-    problem_add(&wrong, "", "%s", error.text);
-    problem_send(exchange, &wrong);
+    problem_field(exchange, "", error.text);
     return false;
 }
 
 static enum http_next start(struct http_exchange *exchange, bool is_optimal) {
-    struct process *process = http_alloc(exchange, sizeof *process);
-    if (!process) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    struct process *process = need_memory(exchange, sizeof *process);
+    if (!process)
         return HTTP_REPLY;
-    }
     *process = (struct process){.n = PROCESS_DEFAULT,
                                 .is_optimal = is_optimal,
                                 .diffusion = dn_presets[0].spec.diffusion,

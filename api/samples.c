@@ -9,8 +9,7 @@
 
 enum {
     SAMPLES_DEFAULT = 1000,
-    NOISE_MOST_VALUES = 400000,       /* of a JSON body */
-    TRAJECTORY_MOST_VALUES = 8000000, /* in an answer */
+    NOISE_MOST_VALUES = 400000, /* of a JSON body */
 };
 
 static const char *const which_names[] = {"x", "x0", NULL};
@@ -129,11 +128,9 @@ static bool choose_frames(struct http_exchange *exchange, struct sampling *sampl
         *frames = sampling->format->usual_frames;
     if (*frames == 0 || *frames > steps + 1)
         *frames = steps + 1;
-    int *timesteps = http_alloc(exchange, (size_t)(steps + 1) * sizeof *timesteps);
-    if (!timesteps) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    int *timesteps = need_memory(exchange, (size_t)(steps + 1) * sizeof *timesteps);
+    if (!timesteps)
         return false;
-    }
     dn_sample_timesteps(model, &sampling->request, timesteps);
     for (int k = 0; k < *frames; k++) /* never backwards: dn_frame_step(k) >= k */
         timesteps[k] = timesteps[dn_frame_step(k, *frames, steps)];
@@ -199,14 +196,8 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     if (request->noise && sampling->noise_dim != dim)
         problem_add(&wrong, "/noise", "has %d coordinates, but the model has %d",
                     sampling->noise_dim, dim);
-    const int arrays = 2 * request->frames - 1; /* [n][dim] each, in x and x0 */
-    const int64_t values = (int64_t)request->n * arrays * dim;
-    if (sampling->is_trajectory && values > TRAJECTORY_MOST_VALUES)
-        problem_add(&wrong, "/n",
-                    "%d points in %d frames would make an answer of %lld numbers; at most %d are "
-                    "given, which is n = %d here, or fewer frames",
-                    request->n, request->frames, (long long)values, TRAJECTORY_MOST_VALUES,
-                    TRAJECTORY_MOST_VALUES / (arrays * dim));
+    if (sampling->is_trajectory)
+        answer_check_size(request->n, request->frames, dim, &wrong);
     if (wrong.count > 0) {
         problem_send(exchange, &wrong);
         return false;
@@ -245,11 +236,9 @@ static bool is_known(struct http_exchange *exchange) {
 static void sample_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     const struct sampling *sampling = exchange->state;
-    struct loaded_model *loaded = http_alloc(exchange, sizeof *loaded);
-    if (!loaded) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    struct loaded_model *loaded = need_memory(exchange, sizeof *loaded);
+    if (!loaded)
         return;
-    }
     if (!load_model(exchange, sampling->epoch, loaded))
         return;
     tag(exchange, &loaded->row);
@@ -260,11 +249,9 @@ static void sample_on_pool(struct http_exchange *exchange, struct store_session 
 }
 
 static enum http_next start(struct http_exchange *exchange, bool is_trajectory) {
-    struct sampling *sampling = http_alloc(exchange, sizeof *sampling);
-    if (!sampling) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    struct sampling *sampling = need_memory(exchange, sizeof *sampling);
+    if (!sampling)
         return HTTP_REPLY;
-    }
     sampling->request = (struct dn_sample_request){
         .n = SAMPLES_DEFAULT,
         .clip = true,

@@ -145,11 +145,9 @@ static void release(struct http_exchange *exchange) {
 }
 
 enum http_next api_dataset_create(struct http_exchange *exchange) {
-    struct upload *upload = http_alloc(exchange, sizeof *upload);
-    if (!upload) {
-        problem(exchange, 503, "no_memory", "out of memory");
+    struct upload *upload = need_memory(exchange, sizeof *upload);
+    if (!upload)
         return HTTP_REPLY;
-    }
     if (!read_query(exchange, &upload_fields, upload) || !choose_reader(exchange, upload))
         return HTTP_REPLY;
     upload->wrong.arena = http_arena(exchange);

@@ -94,18 +94,55 @@ static bool receive_all(struct line *line, struct buffer *bytes) {
     }
 }
 
-/* Status of a whole response, and its body in `body`. Only answers that are too long for this
- * client are chunked. */
+/* The body of a chunked response, its chunks put together (RFC 9112, 7.1). False: cut short. */
+static bool join_chunks(const char *at, const char *end, struct buffer *body) {
+    for (;;) {
+        char *digits_end;
+        const unsigned long long size = strtoull(at, &digits_end, 16);
+        const char *line_end = memmem(at, (size_t)(end - at), "\r\n", 2);
+        if (digits_end == at || !line_end || size > (size_t)(end - line_end - 2))
+            return false;
+        if (size == 0)
+            return true;
+        at = line_end + 2;
+        buffer_append(body, at, (size_t)size);
+        at += size;
+        if (end - at < 2 || memcmp(at, "\r\n", 2) != 0)
+            return false;
+        at += 2;
+    }
+}
+
+/* What follows "name: " in the header, or NULL. */
+static const char *find_header(const char *header, const char *end, const char *name) {
+    const char *found = strcasestr(header, name);
+    return found && found < end ? found + strlen(name) : NULL;
+}
+
+/* The body is as long as the header says, or else it was cut short. */
+static bool take_body(const char *header, const char *at, const char *end, struct buffer *body) {
+    const char *coding = find_header(header, at, "\r\nTransfer-Encoding: ");
+    const char *length = find_header(header, at, "\r\nContent-Length: ");
+    if (coding)
+        return strncasecmp(coding, "chunked\r\n", 9) == 0 && join_chunks(at, end, body);
+    if (length && strtoull(length, NULL, 10) != (size_t)(end - at))
+        return false;
+    buffer_append(body, at, (size_t)(end - at));
+    return true;
+}
+
+/* Status of a whole response, and its body in `body`; -1: none, or not all of it. */
 static int split(struct buffer *response, struct buffer *body) {
-    buffer_append(response, "", 1);
     int status;
+    buffer_append(response, "", 1);
     if (response->failed || sscanf(response->data, "HTTP/1.1 %d", &status) != 1)
         return -1;
-    const char *end = strstr(response->data, "\r\n\r\n");
-    if (!end)
+    const char *blank = strstr(response->data, "\r\n\r\n");
+    const char *end = response->data + response->length - 1;
+    if (!blank || !take_body(response->data, blank + 4, end, body))
         return -1;
-    end += 4;
-    buffer_append(body, end, response->length - (size_t)(end - response->data));
+    buffer_append(body, "", 1);
+    body->length--;
     return body->failed ? -1 : status;
 }
 

@@ -15,7 +15,8 @@ struct client_server {
 };
 
 /* One request, on a connection of its own. json: the body, or NULL. Returns the status and fills
- * body (NUL-terminated; the caller clears it); -1 if there was no answer within timeout_seconds. */
+ * body (with a NUL after it; the caller clears it); -1 if there was no whole answer within
+ * timeout_seconds. */
 int client_request(const struct client_server *server, const char *method, const char *path,
                    const char *json, int timeout_seconds, struct buffer *body);
 

@@ -194,8 +194,6 @@ void http_route_request(struct http_connection *state, const char *method) {
         return;
     if (state->route->max_body == 0 && state->framing.has_body)
         refuse(state, 400, "unexpected_body", "this request takes no body");
-    else if (state->route->max_body == HTTP_UPLOAD)
-        state->max_body = state->server->config.max_upload;
     else
         state->max_body = state->route->max_body == HTTP_UPLOAD ? state->server->config.max_upload
                                                                 : state->route->max_body;

@@ -94,12 +94,11 @@ bool format_fits(struct http_exchange *exchange, const struct format *format,
     const int64_t pixels = size * size * format->panels * frames;
     if (pixels <= PICTURE_MOST_PIXELS)
         return true;
-    struct problem_fields wrong = {.arena = http_arena(exchange)};
-    problem_add(&wrong, look->size ? "/size" : "/frames",
-                "%d frames of this size make %lld pixels; at most %d are drawn: ask for fewer "
-                "frames or a smaller size",
-                frames, (long long)pixels, PICTURE_MOST_PIXELS);
-    problem_send(exchange, &wrong);
+    problem_field(exchange, look->size ? "/size" : "/frames",
+                  http_format(exchange,
+                              "%d frames of this size make %lld pixels; at most %d are drawn: ask "
+                              "for fewer frames or a smaller size",
+                              frames, (long long)pixels, PICTURE_MOST_PIXELS));
     return false;
 }
 
