@@ -39,7 +39,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now
 LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lcgif -lz -lm -lpthread
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev libcgif-dev zlib1g-dev
-PACKAGES_TEST  := chromium jq libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus clang llvm clang-format clang-tidy
+PACKAGES_TEST  := chromium jq libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus faketime clang llvm clang-format clang-tidy
 
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline
@@ -65,7 +65,7 @@ LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all run demo pictures test test-binaries test-floats lint openapi format clean help deps deps-test bench bench-http bench-peers quality kaist
+.PHONY: all run demo pictures test soak test-binaries test-floats lint openapi format clean help deps deps-test bench bench-http bench-peers quality kaist
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -140,7 +140,22 @@ test: deps-test ## install what is missing, build, run every test
 	@$(MAKE) --no-print-directory -j2 all test-binaries
 	sh tests/run.sh $B $(UNIT_TESTS)
 
-test-binaries: $(UNIT_TESTS)
+soak: deps-test ## the fault tests at full length: an hour or two
+	@$(MAKE) --no-print-directory -j2 all test-binaries
+	SOAK=1 sh tests/fault/run.sh $B/denoised
+
+test-binaries: $(UNIT_TESTS) $B/denoised-faults
+
+# The program in which tests/fault/ makes things go wrong. A sanitizer has an allocator of its own.
+FAULT_SOURCES := $(if $(filter 1,$(SANITIZE)),$(filter-out %/memory.c,$(wildcard tests/fault/shim/*.c)),$(wildcard tests/fault/shim/*.c))
+FAULT_OBJECTS := $(patsubst %.c,$B/faults/%.o,$(SERVER_SOURCES) server/main.c $(FAULT_SOURCES))
+$B/faults/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DDENOISED_FAULTS $(CFLAGS) -c -o $@ $<
+$B/faults/server/version.o: $(wildcard .git/logs/HEAD)
+$B/faults/server/version.o: CPPFLAGS += -DDENOISED_VERSION='"$(VERSION)"' -DDENOISED_COMMIT='"$(COMMIT)"'
+$B/denoised-faults: $(FAULT_OBJECTS) $B/migrations.o $B/libapi.a $B/libdenoise.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $B/tests/%: tests/unit/%.c $(LIBRARIES)
 	@mkdir -p $(@D)

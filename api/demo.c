@@ -90,7 +90,7 @@ static cJSON *ask_json(const struct demo *demo, const char *method, const char *
     char error[200];
     if (!ask(demo, method, path, json, &body))
         return NULL;
-    cJSON *answer = json_read(body.data, body.length, JSON_MAX_VALUES, error, sizeof error);
+    cJSON *answer = json_read(body.data, body.length, JSON_MAX_VALUES, NULL, error, sizeof error);
     if (!answer)
         fprintf(stderr, "%s %s: %s\n", method, path, error);
     buffer_clear(&body);

@@ -3,6 +3,7 @@
 #include "api/evaluation.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "api/answer.h"
 #include "api/api.h"
@@ -168,7 +169,7 @@ static bool load_data(struct evaluation *evaluation) {
         api_load_training(evaluation->loaded.row.spec, session, &training, &failure);
     end_reading(exchange, session);
     if (!loaded && failure.code)
-        problem(exchange, 409, failure.code,
+        problem(exchange, strcmp(failure.code, "no_memory") == 0 ? 503 : 409, failure.code,
                 failure.why.text[0] ? failure.why.text : "the data of this model is not here");
     else if (!loaded)
         problem_store(exchange, STORE_ERROR);

@@ -56,11 +56,14 @@ void page_end_number(struct json_writer *json, int64_t next) {
 cJSON *json_body(struct http_exchange *exchange, size_t max_values) {
     const struct http_request *request = &exchange->request;
     char error[200];
-    cJSON *json = request->body_length == 0 ? cJSON_CreateObject()
-                                            : json_read(request->body, request->body_length,
-                                                        max_values, error, sizeof error);
-    if (!json)
-        problem(exchange, 400, "invalid_json", request->body_length ? error : "out of memory");
+    cJSON *json = request->body_length == 0
+                      ? cJSON_CreateObject()
+                      : json_read(request->body, request->body_length, max_values,
+                                  http_arena(exchange), error, sizeof error);
+    if (!json && request->body_length == 0)
+        problem(exchange, 503, "no_memory", "not enough memory for the request");
+    else if (!json)
+        problem(exchange, 400, "invalid_json", error);
     return json;
 }
 

@@ -10,8 +10,8 @@
 
 /* ------------------------------------------------------------------ reading */
 
-cJSON *json_read(const char *text, size_t length, size_t max_values, char *error,
-                 size_t error_size) {
+cJSON *json_read(const char *text, size_t length, size_t max_values, struct arena *arena,
+                 char *error, size_t error_size) {
     struct json_scan scan;
     if (!json_scan_begin(&scan, text, length, max_values) || !json_scan_value(&scan, 1) ||
         !json_scan_end(&scan)) {
@@ -21,6 +21,8 @@ cJSON *json_read(const char *text, size_t length, size_t max_values, char *error
     cJSON *tree = cJSON_ParseWithLength(text, length);
     if (!tree)
         snprintf(error, error_size, "out of memory");
+    if (!tree && arena)
+        arena->failed = true;
     return tree;
 }
 

@@ -13,14 +13,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/arena.h"
 #include "server/buffer.h"
 
 enum { JSON_MAX_VALUES = 20000 };
 
 /* Checks text [length] and parses it. The tree is the caller's (cJSON_Delete). NULL and a message
- * with line and column if it is not JSON or has more than max_values values. */
-cJSON *json_read(const char *text, size_t length, size_t max_values, char *error,
-                 size_t error_size);
+ * with line and column if it is not JSON or has more than max_values values. That there was no
+ * memory is the arena's failure (NULL: nobody's). */
+cJSON *json_read(const char *text, size_t length, size_t max_values, struct arena *arena,
+                 char *error, size_t error_size);
 
 /* The strings of a JSON array that this program wrote, up to `most` and a NULL after them; the tree
  * is the caller's and owns them. NULL or "null": none. False: no memory. */

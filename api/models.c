@@ -113,6 +113,8 @@ void model_write_classes(const struct model *row, struct json_writer *json) {
     struct dn_error error;
     if (spec_read_stored(row->spec, &request, &arena, &error))
         spec_write_classes(&request, json);
+    else if (arena.failed)
+        buffer_fail(json->out);
     else
         json_null(json);
     arena_clear(&arena);

@@ -201,7 +201,9 @@ static void read_count(struct import *import, const char *key, int min, int max,
 static cJSON *read_object(struct import *import, const char *key) {
     char error[200];
     const char *text = need_text(import, key);
-    cJSON *json = text ? json_read(text, strlen(text), JSON_MAX_VALUES, error, sizeof error) : NULL;
+    cJSON *json = text ? json_read(text, strlen(text), JSON_MAX_VALUES, import->wrong.arena, error,
+                                   sizeof error)
+                       : NULL;
     if (text && !cJSON_IsObject(json))
         problem_add(&import->wrong, problem_pointer(&import->wrong, "__metadata__", key), "%s",
                     json ? "must be a JSON object" : error);

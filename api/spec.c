@@ -289,7 +289,8 @@ void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, v
 bool spec_read_stored(const char *text, struct job_request *job, struct arena *arena,
                       struct dn_error *error) {
     struct problem_fields wrong = {.arena = arena};
-    cJSON *json = json_read(text, strlen(text), JSON_MAX_VALUES, error->text, sizeof error->text);
+    cJSON *json =
+        json_read(text, strlen(text), JSON_MAX_VALUES, arena, error->text, sizeof error->text);
     if (!json)
         return false;
     spec_read(json, job, NULL, NULL, &wrong);

@@ -68,7 +68,7 @@ bool api_load_training(const char *text, struct store_session *session, struct t
     struct job_request request;
     bool loaded = spec_read_stored(text, &request, &arena, &failure->why);
     if (!loaded)
-        failure->code = "invalid_spec";
+        failure->code = arena.failed ? "no_memory" : "invalid_spec";
     training->spec = request.spec;
     if (loaded && has_uploads(&request.spec))
         loaded = draw(&request, session, training, failure);

@@ -129,10 +129,10 @@ static void parse(struct http_exchange *exchange, struct store_session *unused) 
     struct upload *upload = exchange->state;
     struct reading *reading = &upload->reading;
     upload->read(reading);
-    if (reading->unreadable[0])
-        problem(exchange, 400, upload->unreadable, reading->unreadable);
-    else if (reading->no_memory)
+    if (reading->no_memory)
         problem(exchange, 503, "no_memory", "not enough memory for this data set");
+    else if (reading->unreadable[0])
+        problem(exchange, 400, upload->unreadable, reading->unreadable);
     else if (upload->wrong.count > 0)
         problem_list(exchange, "invalid_data", "values cannot be used", &upload->wrong);
     else if (make_row(exchange, upload))

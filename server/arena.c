@@ -14,14 +14,18 @@ struct arena_block {
 };
 
 void *arena_alloc(struct arena *arena, size_t size) {
-    if (size > PTRDIFF_MAX / 2)
+    if (size > PTRDIFF_MAX / 2) {
+        arena->failed = true;
         return NULL;
+    }
     size = (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
     if (!arena->blocks || arena->blocks->size - arena->used < size) {
         size_t room = size > ARENA_BLOCK ? size : ARENA_BLOCK;
         struct arena_block *block = malloc(sizeof *block + room);
-        if (!block)
+        if (!block) {
+            arena->failed = true;
             return NULL;
+        }
         block->next = arena->blocks;
         block->size = room;
         arena->blocks = block;
@@ -64,5 +68,5 @@ void arena_clear(struct arena *arena) {
         arena->blocks = block->next;
         free(block);
     }
-    arena->used = 0;
+    *arena = (struct arena){0};
 }

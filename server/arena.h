@@ -5,6 +5,7 @@
 #define SERVER_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_block;
@@ -13,6 +14,7 @@ struct arena_block;
 struct arena {
     struct arena_block *blocks;
     size_t used;
+    bool failed; /* there was no memory for something: an answer made with this one is incomplete */
 };
 
 void *arena_alloc(struct arena *arena, size_t size); /* zeroed, aligned for anything; or NULL */

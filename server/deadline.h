@@ -11,6 +11,7 @@
 #ifndef SERVER_DEADLINE_H
 #define SERVER_DEADLINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +21,9 @@ struct deadlines;
 struct peer {
     struct peer *previous, *next;
     int fd;
-    double expires; /* monotonic seconds; 0: no limit now */
-    char *target;   /* the raw request target, as sent; NULL before the first request */
+    double expires;      /* monotonic seconds; 0: no limit now */
+    char *target;        /* the raw request target, as sent; NULL before the first request */
+    bool is_target_lost; /* there was no memory for it */
     /* of a watched peer */
     uint64_t watch; /* number of the watch; 0: none */
     void (*gone)(void *argument);

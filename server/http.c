@@ -146,7 +146,9 @@ static enum MHD_Result first_call(struct http_server *server, struct MHD_Connect
     *state_slot = state;
     peer_expect_body(server->deadlines, peer, state->started, 0);
     struct http_refusal refusal =
-        http_check(connection, peer->target, version, &server->access, &state->framing);
+        peer->is_target_lost
+            ? (struct http_refusal){503, "no_memory", "not enough memory for the request"}
+            : http_check(connection, peer->target, version, &server->access, &state->framing);
     if (!refusal.status) {
         http_route_request(state, method);
         if (state->framing.declared <= (int64_t)state->max_body + DRAIN_BYTES)
@@ -190,6 +192,7 @@ static void *on_target(void *self, const char *target, struct MHD_Connection *co
     if (peer) {
         free(peer->target);
         peer->target = target ? strdup(target) : NULL;
+        peer->is_target_lost = target && !peer->target;
     }
     return NULL; /* not freed by libmicrohttpd when the headers turn out bad, so nothing is kept */
 }

@@ -58,6 +58,7 @@ struct http_connection {
     bool answered;                        /* the response is complete: queue it */
     bool watched, gone;                   /* the client, and whether it went away */
     size_t response_bytes;
+    bool header_lost;  /* there was no memory for one */
     bool finished;     /* http_finish_content() was here */
     struct gzip *gzip; /* of a stream that is compressed */
     struct sending sending;
@@ -86,8 +87,9 @@ void http_route_request(struct http_connection *state, const char *method);
 
 bool http_is_safe(const char *method); /* changes nothing */
 
-/* http_headers.c: the headers that every answer has. */
-void http_add_common_headers(struct http_connection *state, struct MHD_Response *response);
+/* http_headers.c: the headers of an answer, and those that every answer has. False when there is no
+ * memory for one: an answer without its policy, say, must not go out. */
+bool http_add_headers(struct http_connection *state, struct MHD_Response *response, bool close);
 
 /* http_tls.c: reads both files; false and a message when they cannot be used. */
 bool http_load_tls(struct http_server *server, char *error, size_t error_size);

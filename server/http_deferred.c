@@ -31,8 +31,10 @@ static struct http_connection *connection_of(struct task *task) {
         ->connection;
 }
 
-static bool has_succeeded(const struct http_response *response) {
-    return response->status > 0 && response->status < 400 && !response->body.failed;
+static bool has_succeeded(const struct http_exchange *exchange) {
+    const struct http_response *response = &exchange->response;
+    return response->status > 0 && response->status < 400 && !response->body.failed &&
+           !exchange->connection->arena.failed;
 }
 
 /* On the thread of the deadlines. */
@@ -73,7 +75,7 @@ static bool run_deferred(struct task *task, struct store_session *session) {
     exchange->next(exchange, session);
     if (!session && !exchange->poll)
         http_finish_content(exchange->connection); /* compressing is work for the pool, too */
-    return has_succeeded(&exchange->response);
+    return has_succeeded(exchange);
 }
 
 static void deferred_done(struct task *task, enum task_outcome outcome) {
@@ -81,22 +83,22 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
     struct http_exchange *exchange = &state->exchange;
     switch (outcome) {
     case TASK_DONE:
-        if (exchange->then) {
+        if (exchange->then && !state->arena.failed) {
             defer(exchange, exchange->then, &state->server->config.writer);
             exchange->then = NULL;
             state->executor->post(state->executor->self, task);
             return;
         }
-        if (exchange->after && has_succeeded(&exchange->response))
+        if (exchange->after && has_succeeded(exchange))
             exchange->after(exchange);
-        if (exchange->next && exchange->poll && has_succeeded(&exchange->response)) {
+        if (exchange->next && exchange->poll && has_succeeded(exchange)) {
             exchange->next = NULL; /* the second leg: it only waits */
             state->server->config.watch.post(state->server->config.watch.self, task);
             return;
         }
         break;
     case TASK_REFUSED:
-        if (has_succeeded(&exchange->response))
+        if (has_succeeded(exchange))
             break; /* done, but for the waiting */
         http_set_problem(state, 503, "overloaded", "too much is waiting already; try again later");
         break;

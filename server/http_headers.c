@@ -1,4 +1,4 @@
-/* The headers that every answer has. */
+/* The headers of an answer. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -25,37 +25,41 @@ static const char *policy_of(const char *content_type) {
     return policies[i].policy;
 }
 
-static void add_security_headers(const struct http_connection *state,
-                                 struct MHD_Response *response) {
+static void add(struct http_connection *state, struct MHD_Response *response, const char *name,
+                const char *value) {
+    state->header_lost |= MHD_add_response_header(response, name, value) != MHD_YES;
+}
+
+static void add_security_headers(struct http_connection *state, struct MHD_Response *response) {
     const char *type = state->exchange.response.content_type;
     const char *origins = state->server->access.cors_origins;
     bool is_for_all = origins && strcmp(origins, "*") == 0;
     /* A browser would put the policy of a 304 in the place of the one that came with the page. */
     if (state->exchange.response.status != 304)
-        MHD_add_response_header(response, "Content-Security-Policy", policy_of(type ? type : ""));
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
-    MHD_add_response_header(response, "Cross-Origin-Resource-Policy",
-                            is_for_all ? "cross-origin" : "same-origin");
+        add(state, response, "Content-Security-Policy", policy_of(type ? type : ""));
+    add(state, response, "X-Content-Type-Options", "nosniff");
+    add(state, response, "Referrer-Policy", "no-referrer");
+    add(state, response, "Cross-Origin-Resource-Policy",
+        is_for_all ? "cross-origin" : "same-origin");
     if (type && strncmp(type, "text/html", 9) == 0) {
-        MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
-        MHD_add_response_header(response, "X-Frame-Options", "DENY");
+        add(state, response, "Cross-Origin-Opener-Policy", "same-origin");
+        add(state, response, "X-Frame-Options", "DENY");
     }
 }
 
-static void add_cors_headers(const struct http_connection *state, struct MHD_Response *response) {
+static void add_cors_headers(struct http_connection *state, struct MHD_Response *response) {
     const struct access *access = &state->server->access;
     if (!access->cors_origins)
         return;
     const char *origin = http_header(&state->exchange, "Origin");
-    MHD_add_response_header(response, "Vary", "Origin");
+    add(state, response, "Vary", "Origin");
     if (!access_has_origin(access, origin))
         return;
-    MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
-    MHD_add_response_header(response, "Access-Control-Expose-Headers",
-                            "Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, "
-                            "Preference-Applied, Retry-After, Server-Timing, WWW-Authenticate, "
-                            "X-Request-Id");
+    add(state, response, "Access-Control-Allow-Origin", origin);
+    add(state, response, "Access-Control-Expose-Headers",
+        "Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, "
+        "Preference-Applied, Retry-After, Server-Timing, WWW-Authenticate, "
+        "X-Request-Id");
 }
 
 static bool has_header(const struct http_response *response, const char *name) {
@@ -65,12 +69,19 @@ static bool has_header(const struct http_response *response, const char *name) {
     return false;
 }
 
-void http_add_common_headers(struct http_connection *state, struct MHD_Response *response) {
+bool http_add_headers(struct http_connection *state, struct MHD_Response *response, bool close) {
+    const struct http_response *from = &state->exchange.response;
+    for (size_t i = 0; i < from->header_count; i++)
+        add(state, response, from->headers[i].name, from->headers[i].value);
+    if (from->content_type)
+        add(state, response, "Content-Type", from->content_type);
+    if (close)
+        add(state, response, "Connection", "close");
     if (!has_header(&state->exchange.response, "Cache-Control"))
-        MHD_add_response_header(response, "Cache-Control", "no-store");
+        add(state, response, "Cache-Control", "no-store");
     add_security_headers(state, response);
     add_cors_headers(state, response);
-    MHD_add_response_header(response, "X-Request-Id", state->id);
+    add(state, response, "X-Request-Id", state->id);
     char timing[96];
     const double all = clock_monotonic() - state->started;
     if (state->queued > 0)
@@ -78,5 +89,6 @@ void http_add_common_headers(struct http_connection *state, struct MHD_Response 
                  1e3 * (all - state->queued));
     else
         snprintf(timing, sizeof timing, "app;dur=%.3f", 1e3 * all);
-    MHD_add_response_header(response, "Server-Timing", timing);
+    add(state, response, "Server-Timing", timing);
+    return !state->header_lost;
 }

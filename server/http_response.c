@@ -21,19 +21,10 @@ void http_set_problem(struct http_connection *state, int status, const char *cod
 /* Puts right what a handler left undone. */
 static void check_response(struct http_connection *state) {
     struct http_response *response = &state->exchange.response;
-    if (response->body.failed)
+    if (response->body.failed || state->arena.failed)
         http_set_problem(state, 503, "no_memory", "not enough memory to answer; try again later");
     else if (response->status == 0)
         http_set_problem(state, 500, "internal", "the server made no answer");
-}
-
-static void add_headers(struct http_connection *state, struct MHD_Response *response) {
-    const struct http_response *from = &state->exchange.response;
-    for (size_t i = 0; i < from->header_count; i++)
-        MHD_add_response_header(response, from->headers[i].name, from->headers[i].value);
-    if (from->content_type)
-        MHD_add_response_header(response, "Content-Type", from->content_type);
-    http_add_common_headers(state, response);
 }
 
 static struct MHD_Response *whole_response(struct http_connection *state) {
@@ -56,11 +47,10 @@ enum MHD_Result http_queue_response(struct http_connection *state, bool close) {
         from->stream.next ? stream_response(state) : whole_response(state);
     if (!response)
         return MHD_NO; /* closes the connection */
-    add_headers(state, response);
-    if (close || http_is_stopping(&state->exchange))
-        MHD_add_response_header(response, "Connection", "close");
+    const bool whole =
+        http_add_headers(state, response, close || http_is_stopping(&state->exchange));
     enum MHD_Result queued =
-        MHD_queue_response(state->connection, (unsigned)from->status, response);
+        whole ? MHD_queue_response(state->connection, (unsigned)from->status, response) : MHD_NO;
     MHD_destroy_response(response);
     return queued;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "server/counters.h"
+#include "server/fault.h"
 #include "server/id.h"
 #include "server/log.h"
 #include "server/notify.h"
@@ -37,7 +38,11 @@ static bool recover(struct store *store) {
     }
     if (requeued > 0)
         log_line(LOG_INFO, "jobs of the last run resume", "jobs=%d", requeued);
-    return store_commit(session) == STORE_OK;
+    FAULT_POINT("recover.before_commit");
+    if (store_commit(session) != STORE_OK)
+        return false;
+    FAULT_POINT("recover.committed");
+    return true;
 }
 
 /* A training step of a huge network can outlast any patience. Everything acknowledged is on disk by
@@ -85,6 +90,7 @@ static void wait_for_signal(const sigset_t *signals, struct service *service, st
         if (number < 0 && period > 0)
             feed_watchdog(service);
     } while (number < 0 || number == SIGHUP);
+    FAULT_POINT("stop.signalled");
     notify("STOPPING=1\nSTATUS=stopping");
     log_line(LOG_INFO, "stopping", "signal=%s", strsignal(number));
     pthread_t watchdog;
@@ -147,6 +153,7 @@ static int run(const struct config *config, const struct contract *contract,
     wait_for_signal(signals, service, auth);
     atomic_store(&service->ready, false);
     http_stop(server, GRACE_MS);
+    FAULT_POINT("stop.http_stopped");
     return 0;
 }
 
@@ -186,6 +193,7 @@ static int start_threads_and_run(const struct config *config, const struct contr
         complain("cannot start the threads");
     if (service.workers)
         workers_stop(service.workers);
+    FAULT_POINT("stop.workers_stopped");
     if (service.pool)
         pool_stop(service.pool);
     if (service.answers)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/fault.h"
 #include "server/log.h"
 #include "server/migrations.h"
 #include "server/store_sql.h"
@@ -130,6 +131,7 @@ static bool migrate(sqlite3 *db, char *error, size_t error_size) {
                  "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID,
                  migrations[migration_count - 1].number);
         at = "commit";
+        FAULT_POINT("migrate.before_commit");
         code = sqlite3_exec(db, marks, NULL, NULL, NULL);
     }
     if (code != SQLITE_OK) {
@@ -150,9 +152,13 @@ static int on_commit(void *argument, sqlite3 *db, const char *name, int pages) {
 
 static struct store_session *open_writer(const char *path, char *error, size_t error_size) {
     /* Checkpoints of the log are made by this connection alone, between transactions, and never
-     * automatically: SQLite 3.40 can lose a commit when two connections reset the log at once. */
+     * automatically: SQLite 3.40 can lose a commit when two connections reset the log at once.
+     * EXTRA until the log is in use: a new database gets its first page by way of a rollback
+     * journal, and if that came back after a power cut, it would take the database back to nothing,
+     * with the log. EXTRA syncs the directory when the journal is deleted. */
     static const char setup[] =
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+        "PRAGMA synchronous=EXTRA; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
+        "wal_autocheckpoint=0;"
         "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
         "PRAGMA secure_delete=FAST; PRAGMA journal_size_limit=67108864; PRAGMA mmap_size=0;"
         "PRAGMA temp_store=MEMORY;";
@@ -169,6 +175,7 @@ static struct store_session *open_writer(const char *path, char *error, size_t e
     sqlite3_wal_hook(session->db, on_commit, session);
     if (!migrate(session->db, error, error_size))
         goto fail;
+    FAULT_POINT("migrate.committed");
     return session;
 fail:
     session_close(session);
@@ -199,6 +206,7 @@ void store_close(struct store *store) {
         store->idle = session->next;
         session_close(session);
     }
+    FAULT_POINT("store.before_close");
     session_close(store->writer); /* the last one out folds the log into the database */
     if (store->lock >= 0)
         close(store->lock); /* the file stays: removing it would race with the next owner */
@@ -261,6 +269,7 @@ void store_checkpoint(struct store_session *session) {
     /* SQLITE_BUSY only means that a reader still needs part of the log: the next one succeeds. */
     int mode = session->wal_pages < WAL_TRUNCATE_PAGES ? SQLITE_CHECKPOINT_PASSIVE
                                                        : SQLITE_CHECKPOINT_TRUNCATE;
+    FAULT_POINT("store.before_checkpoint");
     int code = sqlite3_wal_checkpoint_v2(session->db, NULL, mode, NULL, NULL);
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
         sql_failure(session->db, code, "checkpoint");

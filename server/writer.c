@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "server/counters.h"
+#include "server/fault.h"
 #include "server/id.h"
 #include "server/log.h"
 #include "server/task_queue.h"
@@ -44,6 +45,7 @@ static enum task_outcome run_group(struct store_session *session, struct task *g
         store_abort(session);
         return outcome_of(status);
     }
+    FAULT_POINT("writer.before_commit");
     return outcome_of(store_commit(session));
 }
 
@@ -52,11 +54,13 @@ static void *writer_main(void *argument) {
     for (struct task *group; (group = task_queue_take(&writer->queue, WRITER_GROUP));) {
         const double began = clock_monotonic();
         enum task_outcome outcome = run_group(writer->session, group);
+        FAULT_POINT("writer.committed");
         count_transaction(clock_monotonic() - began);
         if (outcome != TASK_DONE)
             log_line(LOG_ERROR, "a write failed", "outcome=%s",
                      outcome == TASK_DISK_FULL ? "disk_full" : "unknown");
         finish(group, outcome);
+        FAULT_POINT("writer.acknowledged");
         if (writer->committed)
             writer->committed(writer->listener);
         store_checkpoint(writer->session);

@@ -19,14 +19,16 @@ struct document {
     size_t label_count;
 };
 
-/* A string that was scanned, from quote to quote, in out [size]; its whole length. */
-static size_t decode(const char *from, const char *to, char *out, size_t size) {
+/* The string that was just scanned, from quote to quote, in out [size]; its whole length. */
+static size_t decode(struct document *document, const char *from, char *out, size_t size) {
+    const char *to = document->scan.at;
     size_t length = (size_t)(to - from) - 2;
     const char *text = from + 1;
     cJSON *tree = NULL;
     if (memchr(from, '\\', (size_t)(to - from))) {
         tree = cJSON_ParseWithLength(from, (size_t)(to - from));
-        text = cJSON_IsString(tree) ? tree->valuestring : ""; /* an unpaired surrogate */
+        document->reading->no_memory |= !tree; /* the scan has found nothing wrong */
+        text = tree ? tree->valuestring : "";
         length = strlen(text);
     }
     memcpy(out, text, length < size ? length : size - 1);
@@ -165,7 +167,7 @@ static bool read_label(struct document *document) {
     if (json_scan_next_is(scan, '"')) {
         if (!json_scan_string(scan))
             return false;
-        size_t length = decode(from, scan->at, name, sizeof name);
+        size_t length = decode(document, from, name, sizeof name);
         wrong = reading_put_label(reading, point, name, length);
     } else if (at_number(scan)) {
         if (!take_number(scan, &value))
@@ -205,7 +207,7 @@ static bool read_title(struct document *document) {
     }
     if (!json_scan_string(scan))
         return false;
-    if (decode(from, scan->at, reading->title, sizeof reading->title) > TITLE_BYTES)
+    if (decode(document, from, reading->title, sizeof reading->title) > TITLE_BYTES)
         problem_add(reading->wrong, "/name", "must be at most %d bytes of text", TITLE_BYTES);
     return true;
 }
@@ -227,7 +229,7 @@ static bool read_member(struct document *document) {
         return json_scan_fail(scan, "a member must start with its name in double quotes");
     if (!json_scan_string(scan))
         return false;
-    decode(from, scan->at, key, sizeof key);
+    decode(document, from, key, sizeof key);
     json_scan_space(scan);
     if (!json_scan_next_is(scan, ':'))
         return json_scan_fail(scan, "':' must follow the name of a member");

@@ -126,8 +126,9 @@ static cJSON *read_header(const unsigned char *file, size_t size, size_t *header
     }
     const char *text = (const char *)file + LENGTH_BYTES;
     *header = (size_t)length;
-    cJSON *json =
-        text[0] == '{' ? json_read(text, (size_t)length, MOST_VALUES, error, sizeof error) : NULL;
+    cJSON *json = text[0] == '{' ? json_read(text, (size_t)length, MOST_VALUES, wrong->arena, error,
+                                             sizeof error)
+                                 : NULL;
     if (!json)
         problem_add(wrong, "", "the header is not a JSON object%s%s", text[0] == '{' ? ": " : "",
                     text[0] == '{' ? error : "");

@@ -144,6 +144,8 @@ class Answer:
 
 
 class Server:
+    binary = BINARY
+
     def __init__(self, directory, *flags, **environment):
         self.database = os.path.join(directory, "test.db")
         self.flags = flags
@@ -154,7 +156,7 @@ class Server:
     def start(self):
         self.log = open(self.database + ".log", "ab")
         self.process = subprocess.Popen(
-            [BINARY, "serve", "--port", "0", "--database", self.database, *self.flags],
+            [self.binary, "serve", "--port", "0", "--database", self.database, *self.flags],
             stdout=subprocess.PIPE,
             stderr=self.log,
             env={**os.environ, **self.environment},

@@ -10,7 +10,7 @@
 
 static bool accepts(const char *text) {
     char error[200];
-    cJSON *tree = json_read(text, strlen(text), JSON_MAX_VALUES, error, sizeof error);
+    cJSON *tree = json_read(text, strlen(text), JSON_MAX_VALUES, NULL, error, sizeof error);
     cJSON_Delete(tree);
     return tree != NULL;
 }
@@ -86,10 +86,10 @@ Test(json, limits_depth_and_count) {
     strcat(text, "]");
     cr_assert(!accepts(text));
     char error[200];
-    cJSON *tree = json_read("[1,2,3]", 7, 4, error, sizeof error);
+    cJSON *tree = json_read("[1,2,3]", 7, 4, NULL, error, sizeof error);
     cr_assert(tree);
     cJSON_Delete(tree);
-    cr_assert_null(json_read("[1,2,3,4]", 9, 4, error, sizeof error));
+    cr_assert_null(json_read("[1,2,3,4]", 9, 4, NULL, error, sizeof error));
     cr_assert_str_eq(error, "line 1, column 8: too many values");
 }
 

@@ -11,7 +11,7 @@ static int wrong_fields(const char *text, struct job_request *job) {
     char error[200];
     struct arena arena = {0};
     struct problem_fields wrong = {.arena = &arena};
-    cJSON *json = json_read(text, strlen(text), JSON_MAX_VALUES, error, sizeof error);
+    cJSON *json = json_read(text, strlen(text), JSON_MAX_VALUES, NULL, error, sizeof error);
     cr_assert(json, "%s: %s", text, error);
     spec_read(json, job, NULL, NULL, &wrong);
     cJSON_Delete(json);
