@@ -39,7 +39,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now
 LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lcgif -lz -lm -lpthread
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev libcgif-dev zlib1g-dev
-PACKAGES_TEST  := chromium jq libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus faketime clang llvm clang-format clang-tidy
+PACKAGES_TEST  := chromium jq mandoc pkgconf python3-yaml libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus faketime clang llvm clang-format clang-tidy
 
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline
@@ -88,6 +88,7 @@ $B/%.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # The engine's computing deserves -O3; the kernels are compiled once per instruction set, with fused multiply-add.
+$B/engine/%.o: HARDENING += -fPIC -fvisibility=hidden -fno-semantic-interposition
 $B/engine/%.o: CFLAGS_OPT := $(subst -O2,-O3,$(CFLAGS_OPT)) -fno-math-errno
 $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o): $B/engine/kernels_%.o: engine/kernels_impl.c
 	@mkdir -p $(@D)
@@ -220,6 +221,67 @@ $B/kaist: tests/bench/kaist.c $B/libdenoise.a
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 $B/bench-blas: tests/bench/peers/blas.c $B/libdenoise.a
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -I/usr/include/x86_64-linux-gnu/openblas-pthread -o $@ $^ -lopenblas -lm
+
+# ---------------------------------------------------------------- install
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BINDIR  := $(PREFIX)/bin
+LIBDIR  := $(PREFIX)/lib
+INCLUDEDIR := $(PREFIX)/include
+MANDIR  := $(PREFIX)/share/man
+DOCDIR  := $(PREFIX)/share/doc/denoised
+UNITDIR := $(PREFIX)/lib/systemd/system
+SONAME  := libdenoise.so.$(firstword $(subst ., ,$(VERSION)))
+INSTALL := install
+INSTALL_PROGRAM := $(INSTALL)
+OBJCOPY ?= objcopy
+
+INSTALLED := $(BINDIR)/denoised $(LIBDIR)/libdenoise.a $(LIBDIR)/libdenoise.so.$(VERSION) $(LIBDIR)/$(SONAME) \
+	$(LIBDIR)/libdenoise.so $(LIBDIR)/pkgconfig/denoise.pc $(INCLUDEDIR)/denoise.h $(MANDIR)/man1/denoised.1 \
+	$(DOCDIR)/spiral.c $(DOCDIR)/LICENSE $(UNITDIR)/denoised.service
+$B/install/%: PLACES = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|/usr/local/bin|$(BINDIR)|'
+
+# One object in which only the names of denoise.h are left.
+$B/install/libdenoise.a: $(ENGINE_OBJECTS)
+	@mkdir -p $(@D)
+	$(LD) -r -o $B/install/denoise.o $^
+	$(OBJCOPY) --localize-hidden $B/install/denoise.o
+	@rm -f $@
+	$(AR) rcs $@ $B/install/denoise.o
+$B/install/$(SONAME): $(ENGINE_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -shared -Wl,-soname,$(SONAME),-z,defs,-z,relro,-z,now -o $@ $^ -lm
+$B/install/denoised.1: server/denoised.1 $B/denoised
+	@mkdir -p $(@D)
+	$B/denoised settings --mdoc | sed -e '/@SETTINGS@/{r /dev/stdin' -e 'd}' $< > $@
+
+.PHONY: install install-strip uninstall $B/install/denoise.pc $B/install/denoised.service
+$B/install/denoise.pc: engine/denoise.pc # with this PREFIX
+	@mkdir -p $(@D)
+	sed $(PLACES) $< > $@
+$B/install/denoised.service: docker/denoised.service
+	@mkdir -p $(@D)
+	sed $(PLACES) $< > $@
+
+install: $B/denoised $(addprefix $B/install/,libdenoise.a $(SONAME) denoised.1 denoise.pc denoised.service) ## install below PREFIX (and DESTDIR): the program, libdenoise, the manual, the systemd unit
+	$(INSTALL) -d $(sort $(dir $(INSTALLED:%=$(DESTDIR)%)))
+	$(INSTALL_PROGRAM) $B/denoised $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 644 $B/install/libdenoise.a $(DESTDIR)$(LIBDIR)
+	$(INSTALL_PROGRAM) -m 644 $B/install/$(SONAME) $(DESTDIR)$(LIBDIR)/libdenoise.so.$(VERSION)
+	ln -sf libdenoise.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libdenoise.so
+	$(INSTALL) -m 644 engine/denoise.h $(DESTDIR)$(INCLUDEDIR)
+	$(INSTALL) -m 644 $B/install/denoise.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(INSTALL) -m 644 $B/install/denoised.1 $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 644 engine/example/spiral.c LICENSE $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 644 $B/install/denoised.service $(DESTDIR)$(UNITDIR)
+	$(if $(DESTDIR),,ldconfig)
+install-strip: ## the same without symbols for debuggers
+	$(MAKE) --no-print-directory install INSTALL_PROGRAM='$(INSTALL) -s'
+uninstall: ## remove what install installed
+	rm -f $(INSTALLED:%=$(DESTDIR)%)
+	-rmdir $(DESTDIR)$(DOCDIR)
+	$(if $(DESTDIR),,ldconfig)
 
 # ---------------------------------------------------------------- what it needs
 deps:

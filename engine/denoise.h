@@ -26,6 +26,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default) /* the library is built with everything else hidden */
+
 /* ------------------------------------------------------------------ errors */
 
 enum dn_status {
@@ -564,5 +569,10 @@ extern const char *const dn_loss_names[];
 extern const char *const dn_lr_schedule_names[];
 extern const char *const dn_sampler_names[];
 extern const char *const dn_metric_names[];
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -225,3 +225,20 @@ void config_markdown(void) {
                setting->fallback ? "`" : "", setting->doc);
     }
 }
+
+void config_mdoc(void) {
+    static const char *const values[] = {[SETTING_TEXT] = " Ar text",
+                                         [SETTING_PATH] = " Ar path",
+                                         [SETTING_INTEGER] = " Ar integer",
+                                         [SETTING_NUMBER] = " Ar number",
+                                         [SETTING_SWITCH] = ""};
+    for (size_t i = 0; i < SETTINGS; i++) {
+        const struct setting *setting = &settings[i];
+        char variable[VARIABLE_BYTES];
+        printf(".It Fl -%s%s\n%s\n.Pq Ev %s", setting->flag, values[setting->type], setting->doc,
+               variable_of(setting, variable));
+        if (setting->fallback)
+            printf(" , default %s", setting->fallback);
+        printf("\n");
+    }
+}

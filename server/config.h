@@ -33,8 +33,10 @@ struct config {
  * on the first thing that is wrong. Texts are borrowed from argv and the environment. */
 bool config_read(struct config *config, int argc, char **argv, char *error, size_t error_size);
 
-/* Prints the table on standard output: for a terminal, or as Markdown. */
+/* Prints the table on standard output: for a terminal, as Markdown, or as a list for a manual page.
+ */
 void config_help(void);
 void config_markdown(void);
+void config_mdoc(void);
 
 #endif

@@ -69,9 +69,12 @@ static int command_key(int argc, char **argv) {
 }
 
 static int command_settings(int argc, char **argv) {
-    if (argc != 1 || strcmp(argv[0], "--markdown") != 0)
-        return complain("usage: denoised settings --markdown");
-    config_markdown();
+    if (argc == 1 && strcmp(argv[0], "--markdown") == 0)
+        config_markdown();
+    else if (argc == 1 && strcmp(argv[0], "--mdoc") == 0)
+        config_mdoc();
+    else
+        return complain("usage: denoised settings --markdown|--mdoc");
     return 0;
 }
 
@@ -94,7 +97,8 @@ static const struct {
     {"demo", demo_run, "train the spiral over HTTP on a server of its own, and show the result"},
     {"key", command_key, "make an API key: NAME [--scope read|write] >> FILE of --api-keys"},
     {"healthcheck", command_healthcheck, "exit 0 if the service answers that it is ready"},
-    {"settings", command_settings, "print the settings as a table: --markdown"},
+    {"settings", command_settings,
+     "print the settings, for the README or the manual: --markdown|--mdoc"},
     {"version", command_version, "print what this program is"},
     {"--help", command_help, "print this"},
 };

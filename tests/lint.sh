@@ -9,7 +9,7 @@ for script in $(git ls-files '*.sh' .ci/run); do
 done
 files=$(git ls-files 'engine/*.c' 'server/*.c' 'api/*.c' | grep -v engine/kernels_impl.c)
 # shellcheck disable=SC2086
-clang-tidy --quiet --warnings-as-errors='*' $files -- -std=gnu17 -I. -D_GNU_SOURCE -DDENOISED_VERSION='""' \
+clang-tidy --quiet --warnings-as-errors='*' $files -- -std=gnu17 -I. -Iengine -D_GNU_SOURCE -DDENOISED_VERSION='""' \
     -DDENOISED_COMMIT='""' -DDASHBOARD='""'
 npm ci --prefix server/dashboard --ignore-scripts --no-audit --no-fund --loglevel=error
 npm run --silent --prefix server/dashboard types >/dev/null

@@ -1,0 +1,110 @@
+"""`make install`: what lands where, and that a C program can use the library from there."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import BINARY, PATIENCE
+
+ROOT = pathlib.Path(__file__).parents[2]
+# Of the make that runs the tests, nothing goes on to the make that they run.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+
+pytestmark = pytest.mark.skipif("sanitize" in BINARY, reason="what is installed is the plain build")
+
+
+def run(*command, **more):
+    environment = {**ENVIRONMENT, **more.pop("env", {})}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120 * PATIENCE, **more)
+    assert result.returncode == 0, (command, result.stdout, result.stderr)
+    return result.stdout
+
+
+def make(target, directory):
+    return run("make", "--no-print-directory", "-C", ROOT, target, f"DESTDIR={directory}", "PREFIX=/usr")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("installed")
+    make("install", directory)
+    return directory / "usr"
+
+
+def files_below(directory):
+    return [path for path in directory.rglob("*") if not path.is_dir()]
+
+
+def flags_for_libdenoise(installed):
+    where = {"PKG_CONFIG_PATH": str(installed / "lib/pkgconfig"), "PKG_CONFIG_SYSROOT_DIR": str(installed.parent)}
+    return run("pkg-config", "--cflags", "--libs", "denoise", env=where).split()
+
+
+def distance_to_spiral(points):
+    """From its definition: t cos t, t sin t, scaled jointly to [-1, 1]."""
+    t = np.linspace(1.5 * np.pi, 4.5 * np.pi, 20001)
+    curve = np.stack([t * np.cos(t), t * np.sin(t)], axis=1)
+    low, high = curve.min(), curve.max()
+    curve = (curve - low) / (high - low) * 2 - 1
+    return np.sqrt(((points[:, None, :] - curve[None]) ** 2).sum(-1)).min(axis=1)
+
+
+def test_the_example_trains_a_spiral_with_either_library(installed, tmp_path):
+    source, flags = installed / "share/doc/denoised/spiral.c", flags_for_libdenoise(installed)
+    warnings = ["-std=c17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    run("gcc", *warnings, source, *flags, "-o", tmp_path / "shared")
+    static = [flag if flag != "-ldenoise" else "-l:libdenoise.a" for flag in flags]
+    run("gcc", *warnings, source, *static, "-lm", "-o", tmp_path / "static")
+    needed = run("readelf", "-d", tmp_path / "shared")
+    assert "[libdenoise.so.0]" in needed and "libdenoise" not in run("readelf", "-d", tmp_path / "static")
+    printed = run(tmp_path / "shared", env={"LD_LIBRARY_PATH": str(installed / "lib")})
+    points = np.array([line.split() for line in printed.splitlines()], dtype=float)
+    assert points.shape == (10, 2) and distance_to_spiral(points).mean() < 0.05
+    assert run(tmp_path / "static") == printed, "the same bits"
+
+
+def test_the_libraries_have_the_names_of_the_header_and_no_others(installed):
+    header = re.sub(r"/\*.*?\*/", "", (installed / "include/denoise.h").read_text(), flags=re.S)
+    functions = set(re.findall(r"\b(dn_\w+)\(", header))
+    tables = set(re.findall(r"\bextern const [^;]*?\b(dn_\w+)(?:\[\w*\])?;", header))
+    assert len(functions) > 40 and "dn_presets" in tables
+    for library, options in (("libdenoise.so", ["-D"]), ("libdenoise.a", ["-g"])):
+        lines = run("nm", *options, "--defined-only", installed / "lib" / library).splitlines()
+        assert {line.split()[2] for line in lines if len(line.split()) == 3} == functions | tables, library
+
+
+def test_the_header_is_good_cpp_too(installed):
+    run("clang", "-x", "c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", installed / "include/denoise.h")
+
+
+def test_the_manual_has_all_settings_and_commands(installed):
+    page = installed / "share/man/man1/denoised.1"
+    assert run("mandoc", "-T", "lint", page) == ""
+    # bold is a letter over itself
+    text = re.sub(r".\x08", "", run("mandoc", "-T", "utf8", page))
+    table = run(installed / "bin/denoised", "settings", "--markdown")
+    settings = re.findall(r"^\| `(--[a-z-]+)` \| `(DENOISED_\w+)` \|", table, re.M)
+    assert len(settings) > 15
+    for flag, variable in settings:
+        assert re.search(rf"^ +{flag}\b", text, re.M) and variable in text, flag
+    commands = re.findall(r"^  denoised (\S+)", run(installed / "bin/denoised", "--help"), re.M)
+    assert len(commands) > 5
+    for command in commands:
+        assert re.search(rf"^ +denoised {command}\b", text, re.M), command
+
+
+def test_the_unit_and_pkg_config_know_where_things_are(installed):
+    assert "ExecStart=/usr/bin/denoised serve\n" in (installed / "lib/systemd/system/denoised.service").read_text()
+    version = run(installed / "bin/denoised", "version").split()[1]
+    assert f"Version: {version}\n" in (installed / "lib/pkgconfig/denoise.pc").read_text()
+    assert not any(b"@PREFIX@" in path.read_bytes() for path in files_below(installed / "lib/pkgconfig"))
+
+
+def test_uninstall_leaves_nothing_behind(tmp_path):
+    make("install", tmp_path)
+    assert len(files_below(tmp_path)) > 8
+    make("uninstall", tmp_path)
+    assert files_below(tmp_path) == []
