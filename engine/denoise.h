@@ -374,20 +374,29 @@ struct dn_team {
 /* Lends a team until it is taken back with NULL. */
 void dn_trainer_use_team(struct dn_trainer *trainer, struct dn_team *team);
 
-/* Trains one epoch. DN_STOPPED leaves the trainer in the middle of an epoch: only dn_trainer_free
- * and dn_trainer_load may follow. DN_DIVERGED likewise; result then holds the epoch and the last
- * finite loss. */
+/* Takes one step; the last one of an epoch also ends it, with the validation. DN_STOPPED leaves the
+ * trainer between two steps, as if the one in hand had not begun; if none but the validation is
+ * left, the next call makes it. After DN_DIVERGED only dn_trainer_free and dn_trainer_load may
+ * follow. */
+enum dn_status dn_trainer_step(struct dn_trainer *trainer, dn_stop_flag *stop,
+                               struct dn_error *error);
+/* Steps to the end of the epoch. Diverged: result holds the epoch and the last finite loss. */
 enum dn_status dn_trainer_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
                                 struct dn_epoch *result, struct dn_error *error);
 int dn_trainer_epochs_done(const struct dn_trainer *trainer);
 int64_t dn_trainer_steps_done(const struct dn_trainer *trainer);
+/* What the last epoch that has ended did; epoch 0: none has. */
+struct dn_epoch dn_trainer_last_epoch(const struct dn_trainer *trainer);
 
 /* The model as it is now (EMA weights if the spec has them), or at its best (keep_best). */
 enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **out,
                                 struct dn_error *error);
 
-/* A checkpoint holds all that training depends on; a trainer made from the same spec and loaded
- * from it goes on to the same bytes as one that was never interrupted. Only between epochs. */
+/* A checkpoint holds all that training depends on, between any two steps; a trainer made from the
+ * same spec and data and loaded from it goes on to the same bytes as one that was never
+ * interrupted. DN_CORRUPT, and an untouched trainer: it belongs to another spec, was written with
+ * other kernels or by another version, or is evidently damaged. Weights are not looked at, so keep
+ * a digest beside the bytes. */
 size_t dn_trainer_bytes(const struct dn_trainer *trainer);
 void dn_trainer_save(const struct dn_trainer *trainer, void *bytes);
 enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, size_t size,

@@ -1,10 +1,11 @@
 /*
- * train.c - the training loop: DDPM algorithm 1, in epochs.
+ * train.c - the training loop: DDPM algorithm 1, step by step, in epochs.
  *
  * A batch of any size is worked through in chunks of rows that fit the cache; the gradients of the
  * chunks add up in order. All randomness is addressed by (seed, step) or (seed, epoch), so the
- * state of a training is the parameters, the optimiser's moments and two counters: that is what a
- * checkpoint holds.
+ * state of a training is the parameters, the optimiser's moments and a position: that is what a
+ * checkpoint (checkpoint.c) holds. Whoever stops a training is heard between two chunks; the step
+ * in hand is then as if it had not begun.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -14,40 +15,7 @@
 #include "engine/diffusion.h"
 #include "engine/internal.h"
 #include "engine/loss.h"
-#include "engine/model.h"
-#include "engine/noised.h"
-#include "engine/optimizer.h"
-
-struct dn_trainer {
-    struct dn_spec spec;
-    int dim;
-    struct transform transform;
-    struct schedule schedule;
-    float *t_weights; /* [T+1] of a point's loss; NULL: all the same */
-    struct network network;
-    struct optimizer optimizer;
-    float *parameters, *gradients; /* [network.size] */
-
-    size_t n;        /* training points */
-    float *points;   /* [n][dim], model units */
-    int32_t *labels; /* [n]; NULL for an unconditional model */
-    int32_t *order;  /* [n] shuffled anew each epoch */
-    struct noised batch, validation;
-
-    struct dn_team *team; /* NULL: this thread alone */
-    size_t rows;          /* of a chunk */
-    double *row_losses;   /* [rows] */
-    int32_t *slots;       /* [batch] */
-    struct time_rows times;
-    struct workspace workspace;
-
-    int epoch;
-    double last_loss; /* last finite batch loss, for the message when it diverges */
-    float *best;      /* [network.size] the weights with the lowest validation loss so far; NULL
-                         without keep_best */
-    int best_epoch;   /* 0: none yet */
-    double best_loss;
-};
+#include "engine/train.h"
 
 static const struct noised_streams batch_streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL};
 static const struct noised_streams validation_streams = {
@@ -128,7 +96,8 @@ static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_d
     enum dn_status status;
     trainer->dim = data->dim;
     trainer->n = data->n;
-    trainer->last_loss = NAN;
+    trainer->at.last_loss = NAN;
+    trainer->ordered = -1;
     if ((status = schedule_init(&trainer->schedule, &spec->diffusion, error)) != DN_OK ||
         (status = network_init(&trainer->network, spec, error)) != DN_OK)
         return status;
@@ -273,8 +242,9 @@ static double chunk_run(struct chunk *chunk) {
     return sum;
 }
 
-/* Gradient of the mean loss over the first n points of the batch; returns that loss. */
-static double trainer_gradient(struct dn_trainer *trainer, size_t n) {
+/* Gradient of the mean loss over the first n points of the batch, and that loss. */
+static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_stop_flag *stop,
+                                       double *loss, struct dn_error *error) {
     const struct network *network = &trainer->network;
     const struct noised *batch = &trainer->batch;
     const size_t dim = (size_t)trainer->dim;
@@ -284,6 +254,8 @@ static double trainer_gradient(struct dn_trainer *trainer, size_t n) {
                   trainer->slots);
     network_transpose(network, trainer->parameters, &trainer->workspace);
     for (size_t first = 0; first < n; first += trainer->rows) {
+        if (stop_asked(stop))
+            return error_set(error, DN_STOPPED, "stopped");
         struct chunk chunk = {
             .trainer = trainer,
             .parameters = trainer->parameters,
@@ -298,21 +270,25 @@ static double trainer_gradient(struct dn_trainer *trainer, size_t n) {
         sum += chunk_run(&chunk);
     }
     run_parts(trainer, times_part, trainer);
-    return sum / (double)(n * dim);
+    *loss = sum / (double)(n * dim);
+    return DN_OK;
 }
 
-/* What samples are made with. */
-static const float *trainer_weights(const struct dn_trainer *trainer) {
+const float *trainer_weights(const struct dn_trainer *trainer) {
     return trainer->optimizer.average ? trainer->optimizer.average : trainer->parameters;
 }
 
-/* The mean loss of the validation points, under the weights that samples are made with. */
-static double trainer_validate(struct dn_trainer *trainer) {
+/* The mean loss of the validation points, under the weights that samples are made with; NAN
+ * without such points. */
+static enum dn_status trainer_validate(struct dn_trainer *trainer, dn_stop_flag *stop, double *loss,
+                                       struct dn_error *error) {
     const struct noised *set = &trainer->validation;
     const float *parameters = trainer_weights(trainer);
     const size_t dim = (size_t)trainer->dim;
     double sum = 0;
     for (size_t first = 0; first < set->n; first += trainer->rows) {
+        if (stop_asked(stop))
+            return error_set(error, DN_STOPPED, "stopped");
         size_t rows = set->n - first < trainer->rows ? set->n - first : trainer->rows;
         time_rows_set(&trainer->times, &trainer->network, parameters, set->t + first,
                       set->seen ? set->seen + first : NULL, rows, trainer->slots);
@@ -325,73 +301,119 @@ static double trainer_validate(struct dn_trainer *trainer) {
                               .n = rows};
         sum += chunk_run(&chunk);
     }
-    return set->n == 0 ? NAN : sum / (double)(set->n * dim);
+    *loss = set->n == 0 ? NAN : sum / (double)(set->n * dim);
+    return DN_OK;
 }
 
 void dn_trainer_use_team(struct dn_trainer *trainer, struct dn_team *team) {
     trainer->team = team;
 }
 
-/* ------------------------------------------------------------------ one epoch */
+/* ------------------------------------------------------------------ steps and epochs */
 
-static enum dn_status trainer_diverged(const struct dn_trainer *trainer, struct dn_epoch *result,
-                                       struct dn_error *error) {
-    result->epoch = trainer->epoch + 1;
-    result->step = trainer->optimizer.steps;
-    result->train_loss = trainer->last_loss;
+static enum dn_status trainer_diverged(const struct dn_trainer *trainer, struct dn_error *error) {
     return error_set(error, DN_DIVERGED, "the loss was not finite in epoch %d; it was %.6g before",
-                     result->epoch, trainer->last_loss);
+                     trainer->at.epoch + 1, trainer->at.last_loss);
+}
+
+static int64_t total_steps(const struct dn_spec *spec) {
+    return (int64_t)dn_spec_steps_per_epoch(spec) * spec->training.epochs;
+}
+
+/* The next batch of the epoch. */
+static enum dn_status train_batch(struct dn_trainer *trainer, dn_stop_flag *stop,
+                                  struct dn_error *error) {
+    struct position *at = &trainer->at;
+    const size_t first = (size_t)at->place, left = trainer->n - first;
+    const size_t rows = left < trainer->batch.n ? left : trainer->batch.n;
+    double loss = NAN;
+    if (trainer->ordered != at->epoch)
+        random_permutation(trainer->spec.seed, (uint32_t)at->epoch, (int32_t)trainer->n,
+                           trainer->order);
+    trainer->ordered = at->epoch;
+    batch_draw(trainer, first, rows);
+    enum dn_status status = trainer_gradient(trainer, rows, stop, &loss, error);
+    if (status != DN_OK)
+        return status;
+    if (!isfinite(loss))
+        return trainer_diverged(trainer, error);
+    at->last_loss = loss;
+    at->loss_sum += loss * (double)rows;
+    at->norm_sum +=
+        optimizer_step(&trainer->optimizer, &trainer->spec.training, total_steps(&trainer->spec),
+                       trainer->parameters, trainer->gradients);
+    at->place += (int64_t)rows;
+    return DN_OK;
+}
+
+static void keep_best(struct dn_trainer *trainer, double val_loss) {
+    struct position *at = &trainer->at;
+    if (!trainer->best || (at->best_epoch > 0 && !(val_loss < at->best_loss)))
+        return;
+    memcpy(trainer->best, trainer_weights(trainer), trainer->network.size * sizeof(float));
+    at->best_epoch = at->epoch;
+    at->best_loss = val_loss;
+}
+
+/* All of its batches have been trained on. */
+static enum dn_status end_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
+                                struct dn_error *error) {
+    const struct dn_spec *spec = &trainer->spec;
+    struct position *at = &trainer->at;
+    double val_loss = NAN;
+    enum dn_status status = trainer_validate(trainer, stop, &val_loss, error);
+    if (status != DN_OK)
+        return status;
+    if (!isfinite(at->norm_sum) || isinf(val_loss) ||
+        (isnan(val_loss) && trainer->validation.n > 0))
+        return trainer_diverged(trainer, error);
+    const int64_t step = trainer->optimizer.steps;
+    at->epoch++;
+    at->last = (struct dn_epoch){
+        .epoch = at->epoch,
+        .step = step,
+        .train_loss = at->loss_sum / (double)trainer->n,
+        .val_loss = val_loss,
+        .learning_rate = optimizer_learning_rate(&spec->training, step, total_steps(spec)),
+        .gradient_norm = at->norm_sum / (double)dn_spec_steps_per_epoch(spec),
+    };
+    at->place = 0;
+    at->loss_sum = at->norm_sum = 0;
+    keep_best(trainer, val_loss);
+    return DN_OK;
+}
+
+enum dn_status dn_trainer_step(struct dn_trainer *trainer, dn_stop_flag *stop,
+                               struct dn_error *error) {
+    const int64_t n = (int64_t)trainer->n;
+    enum dn_status status = trainer->at.place < n ? train_batch(trainer, stop, error) : DN_OK;
+    return status == DN_OK && trainer->at.place == n ? end_epoch(trainer, stop, error) : status;
 }
 
 enum dn_status dn_trainer_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
                                 struct dn_epoch *result, struct dn_error *error) {
-    const struct dn_training_spec *spec = &trainer->spec.training;
-    const size_t n = trainer->n;
-    int64_t per_epoch = dn_spec_steps_per_epoch(&trainer->spec);
-    int64_t total = per_epoch * spec->epochs;
-    double loss_sum = 0, norm_sum = 0;
-    random_permutation(trainer->spec.seed, (uint32_t)trainer->epoch, (int32_t)n, trainer->order);
-    for (size_t first = 0; first < n; first += trainer->batch.n) {
-        if (stop_asked(stop))
-            return error_set(error, DN_STOPPED, "stopped");
-        size_t rows = n - first < trainer->batch.n ? n - first : trainer->batch.n;
-        batch_draw(trainer, first, rows);
-        double loss = trainer_gradient(trainer, rows);
-        if (!isfinite(loss))
-            return trainer_diverged(trainer, result, error);
-        trainer->last_loss = loss;
-        loss_sum += loss * (double)rows;
-        norm_sum += optimizer_step(&trainer->optimizer, spec, total, trainer->parameters,
-                                   trainer->gradients);
-    }
-    double val_loss = trainer_validate(trainer);
-    if (!isfinite(norm_sum) || isinf(val_loss) || (isnan(val_loss) && trainer->validation.n > 0))
-        return trainer_diverged(trainer, result, error);
-    trainer->epoch++;
-    if (trainer->best && (trainer->best_epoch == 0 || val_loss < trainer->best_loss)) {
-        memcpy(trainer->best, trainer_weights(trainer), trainer->network.size * sizeof(float));
-        trainer->best_epoch = trainer->epoch;
-        trainer->best_loss = val_loss;
-    }
-    *result = (struct dn_epoch){
-        .epoch = trainer->epoch,
-        .step = trainer->optimizer.steps,
-        .train_loss = loss_sum / (double)n,
-        .val_loss = val_loss,
-        .learning_rate = optimizer_learning_rate(spec, trainer->optimizer.steps, total),
-        .gradient_norm = norm_sum / (double)per_epoch,
-    };
-    return DN_OK;
+    const int before = trainer->at.epoch;
+    enum dn_status status = DN_OK;
+    while (status == DN_OK && trainer->at.epoch == before)
+        status = dn_trainer_step(trainer, stop, error);
+    if (status == DN_OK)
+        *result = trainer->at.last;
+    if (status == DN_DIVERGED)
+        *result = (struct dn_epoch){.epoch = before + 1,
+                                    .step = trainer->optimizer.steps,
+                                    .train_loss = trainer->at.last_loss};
+    return status;
 }
 
+struct dn_epoch dn_trainer_last_epoch(const struct dn_trainer *trainer) {
+    return trainer->at.last;
+}
 int dn_trainer_epochs_done(const struct dn_trainer *trainer) {
-    return trainer->epoch;
+    return trainer->at.epoch;
 }
 int64_t dn_trainer_steps_done(const struct dn_trainer *trainer) {
     return trainer->optimizer.steps;
 }
-
-/* ------------------------------------------------------------------ in and out */
 
 enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **out,
                                 struct dn_error *error) {
@@ -399,72 +421,11 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
     enum dn_status status = model_new(&trainer->spec, &model, error);
     if (status != DN_OK)
         return status;
-    const bool is_best = trainer->best_epoch > 0;
+    const bool is_best = trainer->at.best_epoch > 0;
     memcpy(model->parameters, is_best ? trainer->best : trainer_weights(trainer),
            trainer->network.size * sizeof(float));
     model->transform = trainer->transform;
-    model->epoch = is_best ? trainer->best_epoch : trainer->epoch;
+    model->epoch = is_best ? trainer->at.best_epoch : trainer->at.epoch;
     *out = model;
-    return DN_OK;
-}
-
-/* The data is not part of it: the spec makes it again. */
-static void serial_trainer(struct serial *serial, struct dn_trainer *trainer) {
-    serial_mark(serial, "denoised train 3");
-    serial_mark(serial, dn_kernels_name());
-    serial_int(serial, &trainer->epoch);
-    serial_long(serial, &trainer->optimizer.steps);
-    serial_double(serial, &trainer->last_loss);
-    serial_parameters(serial, &trainer->network, trainer->parameters);
-    serial_parameters(serial, &trainer->network, trainer->optimizer.m);
-    serial_parameters(serial, &trainer->network, trainer->optimizer.v);
-    if (trainer->optimizer.average)
-        serial_parameters(serial, &trainer->network, trainer->optimizer.average);
-    if (trainer->best) {
-        serial_parameters(serial, &trainer->network, trainer->best);
-        serial_int(serial, &trainer->best_epoch);
-        serial_double(serial, &trainer->best_loss);
-    }
-}
-
-/* A spec as bytes, to tell whether two are the same. */
-enum { SPEC_BYTES = 512 + 16 * DN_MAX_CLASSES };
-static void spec_bytes(const struct dn_spec *spec, unsigned char bytes[SPEC_BYTES]) {
-    struct dn_spec copy = *spec;
-    copy.training.epochs = copy.training.checkpoint_every = 1; /* a training may be extended */
-    struct serial serial = {.mode = SERIAL_WRITE, .bytes = bytes, .size = SPEC_BYTES};
-    memset(bytes, 0, SPEC_BYTES);
-    serial_spec(&serial, &copy);
-}
-
-size_t dn_trainer_bytes(const struct dn_trainer *trainer) {
-    struct serial serial = {.mode = SERIAL_COUNT};
-    struct dn_trainer copy = *trainer;
-    serial_trainer(&serial, &copy);
-    return SPEC_BYTES + serial.used;
-}
-
-void dn_trainer_save(const struct dn_trainer *trainer, void *bytes) {
-    spec_bytes(&trainer->spec, bytes);
-    struct serial serial = {
-        .mode = SERIAL_WRITE, .bytes = (unsigned char *)bytes + SPEC_BYTES, .size = SIZE_MAX};
-    struct dn_trainer copy = *trainer;
-    serial_trainer(&serial, &copy);
-}
-
-enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, size_t size,
-                               struct dn_error *error) {
-    unsigned char own[SPEC_BYTES];
-    spec_bytes(&trainer->spec, own);
-    if (size != dn_trainer_bytes(trainer) || memcmp(own, bytes, SPEC_BYTES) != 0)
-        return error_set(error, DN_CORRUPT, "the checkpoint belongs to another spec");
-    struct serial serial = {.mode = SERIAL_READ,
-                            .bytes = (unsigned char *)bytes + SPEC_BYTES,
-                            .size = size - SPEC_BYTES};
-    serial_trainer(&serial, trainer);
-    if (serial.failed)
-        return error_set(error, DN_CORRUPT,
-                         "the checkpoint is damaged, or was written by other kernels than %s",
-                         dn_kernels_name());
     return DN_OK;
 }

@@ -311,22 +311,6 @@ Test(train, a_batch_larger_than_the_data_is_the_data) {
     dn_trainer_free(other);
 }
 
-Test(train, checkpoint_of_another_spec_or_damaged_is_refused) {
-    struct dn_spec spec = small_spec();
-    struct dn_trainer *trainer = trainer_of(&spec);
-    size_t size;
-    unsigned char *state = state_of(trainer, &size);
-    spec.training.learning_rate = 2e-3;
-    struct dn_trainer *other = trainer_of(&spec);
-    cr_assert_eq(dn_trainer_load(other, state, size, NULL), DN_CORRUPT);
-    cr_assert_eq(dn_trainer_load(trainer, state, size - 1, NULL), DN_CORRUPT);
-    state[512 + 16 * DN_MAX_CLASSES] ^= 1; /* the first byte after the spec: the magic */
-    cr_assert_eq(dn_trainer_load(trainer, state, size, NULL), DN_CORRUPT);
-    free(state);
-    dn_trainer_free(trainer);
-    dn_trainer_free(other);
-}
-
 Test(train, stop_flag_and_divergence_are_reported) {
     struct dn_spec spec = small_spec();
     struct dn_trainer *trainer = trainer_of(&spec);

@@ -1,0 +1,56 @@
+/*
+ * train.h - the inside of a dn_trainer, which training (train.c) and checkpoints (checkpoint.c)
+ * share.
+ */
+#ifndef ENGINE_TRAIN_H
+#define ENGINE_TRAIN_H
+
+#include "engine/model.h"
+#include "engine/noised.h"
+#include "engine/optimizer.h"
+
+/* Where a training is, between two steps: with the weights and the optimiser's state all that the
+ * steps to come depend on. */
+struct position {
+    int epoch;     /* epochs that have ended */
+    int64_t place; /* points of the next one that have been trained on, all: only its end is left */
+    double loss_sum, norm_sum; /* over these: losses of the points, gradient norms of the steps */
+    double last_loss;          /* last finite batch loss, for the message when it diverges */
+    int best_epoch;            /* that `best` is of; 0: none yet */
+    double best_loss;
+    struct dn_epoch last; /* what the last epoch did; zero before */
+};
+
+struct dn_trainer {
+    struct dn_spec spec;
+    int dim;
+    struct transform transform;
+    struct schedule schedule;
+    float *t_weights; /* [T+1] of a point's loss; NULL: all the same */
+    struct network network;
+    struct optimizer optimizer;
+    float *parameters, *gradients; /* [network.size] */
+
+    size_t n;        /* training points */
+    float *points;   /* [n][dim], model units */
+    int32_t *labels; /* [n]; NULL for an unconditional model */
+    int32_t *order;  /* [n] shuffled anew each epoch */
+    struct noised batch, validation;
+
+    struct dn_team *team; /* NULL: this thread alone */
+    size_t rows;          /* of a chunk */
+    double *row_losses;   /* [rows] */
+    int32_t *slots;       /* [batch] */
+    struct time_rows times;
+    struct workspace workspace;
+
+    struct position at;
+    int ordered; /* epoch that `order` belongs to; -1: none yet */
+    float *best; /* [network.size] the weights with the lowest validation loss so far; NULL
+                    without keep_best */
+};
+
+/* What samples are made with: the parameters, or their average. */
+const float *trainer_weights(const struct dn_trainer *trainer);
+
+#endif
