@@ -30,6 +30,8 @@ static const struct setting settings[] = {
     {"workers", SETTING_INTEGER, AT(workers), "cores", 1, 256, NULL,
      "jobs trained at the same time"},
     {"samplers", SETTING_INTEGER, AT(samplers), "cores", 1, 256, NULL, "threads that draw samples"},
+    {"checkpoint-seconds", SETTING_NUMBER, AT(checkpoint_seconds), "2", 0.01, 86400, NULL,
+     "training that a crash may cost at most; a checkpoint takes up to 2 % of the time"},
     {"simd", SETTING_TEXT, AT(simd), "auto", 0, 0, NULL,
      "kernels to use: auto, avx512, avx2, baseline, neon"},
     {"api-keys", SETTING_TEXT, AT(api_keys), NULL, 0, 0, NULL,

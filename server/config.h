@@ -16,6 +16,7 @@ struct config {
     const char *database;
     int workers;
     int samplers;
+    double checkpoint_seconds;
     const char *simd;
     const char *api_keys;
     bool anonymous;

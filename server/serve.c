@@ -164,10 +164,19 @@ static void committed(void *self) {
     watch_committed(service->watch);
 }
 
+static struct workers *start_workers(const struct config *config, const struct contract *contract,
+                                     const struct service *service) {
+    struct workers_config workers = {.store = service->store,
+                                     .writer = service->writer,
+                                     .load = contract->load,
+                                     .count = config->workers,
+                                     .checkpoint_seconds = config->checkpoint_seconds};
+    id_new(workers.boot_id);
+    return workers_start(&workers);
+}
+
 static int start_threads_and_run(const struct config *config, const struct contract *contract,
                                  struct store *store, struct auth *auth, const sigset_t *signals) {
-    char boot_id[STORE_ID_LENGTH + 1];
-    id_new(boot_id);
     struct service service = {.store = store,
                               .max_queued = config->max_queued,
                               .max_sample_cost = config->max_sample_cost,
@@ -184,8 +193,7 @@ static int start_threads_and_run(const struct config *config, const struct contr
         service.watch = watch_start(MOST_WAITING);
     if (service.watch) {
         writer_tell(service.writer, committed, &service);
-        service.workers =
-            workers_start(store, service.writer, config->workers, boot_id, contract->load);
+        service.workers = start_workers(config, contract, &service);
     }
     if (service.workers)
         status = run(config, contract, &service, auth, signals);

@@ -57,7 +57,7 @@ struct job {
     char *error_code, *error_detail; /* NULL unless failed */
     int attempt;
     bool cancel_requested;
-    bool has_model; /* a checkpoint was made, and the model of it has not been deleted */
+    bool has_model; /* the first epoch was trained, and the model has not been deleted */
     int64_t created_at, started_at, finished_at;
 };
 void job_clear(struct job *job);
@@ -70,6 +70,16 @@ struct epoch_row {
     double curve_distance, energy_distance; /* NAN where they were not measured, stored as NULL */
 };
 
+/* What a training resumes from. The newest two of a job are kept. */
+struct checkpoint {
+    void *bytes; /* the training state */
+    size_t size;
+    char sha256[65]; /* of these */
+    int64_t step;
+    int epoch;      /* up to which the history goes with it */
+    double seconds; /* of training */
+};
+
 /* A claimed job, as a worker holds it. */
 struct claim {
     char id[STORE_ID_LENGTH + 1];
@@ -77,26 +87,30 @@ struct claim {
     int64_t fence;
     int attempt;
     int64_t created_at;
-    double seconds;
     bool cancel_requested;
-    void *checkpoint; /* newest stored training state, NULL to start afresh */
-    size_t checkpoint_bytes;
+    struct checkpoint checkpoint; /* the newest; all zero to start afresh */
 };
 void claim_clear(struct claim *claim);
 
-/* What a worker reports: the epochs since its last report, and a checkpoint with the model that
- * goes with it. */
+/* A model as it was after some epoch. */
+struct trained_model {
+    void *bytes; /* serialised dn_model */
+    size_t size;
+    int epoch; /* an earlier one than the training's if that was better */
+};
+
+/* What a worker reports: where it is, the epochs since its last report, models at some of them, and
+ * perhaps a checkpoint. */
 struct progress {
     const char *id;
     int64_t fence;
+    int64_t step;
+    double seconds;                 /* of training */
     const struct epoch_row *epochs; /* [epoch_count], ascending; may be empty */
     size_t epoch_count;
-    const void
-        *checkpoint; /* training state after the last of these epochs; NULL: none this time */
-    size_t checkpoint_bytes;
-    const void *model;
-    size_t model_bytes;
-    int model_epoch;     /* an earlier one than the checkpoint's if that was better */
+    const struct checkpoint *checkpoint; /* NULL: none this time */
+    const struct trained_model *models;  /* [model_count], ascending; may be empty */
+    size_t model_count;
     const char *variant; /* kernel variant */
 };
 
@@ -253,11 +267,14 @@ enum store_status store_model_delete(struct store_session *session, const char *
 /* W. The queue's side. owner names this boot and worker. STORE_NOT_FOUND when nothing is queued. */
 enum store_status store_claim(struct store_session *session, const char *owner, int64_t now,
                               struct claim *claim);
-/* W. Checkpoint, epochs and progress in one go. STORE_LOST if the fence does not match. */
+/* W. Checkpoint, epochs and progress in one go. STORE_LOST if the fence does not match, here and
+ * below. */
 enum store_status store_progress(struct store_session *session, const struct progress *progress,
                                  int64_t now, bool *cancel_requested);
-/* W. Forgets the checkpoints, model and history of a claimed job: its training starts afresh. */
-enum store_status store_restart(struct store_session *session, const char *id, int64_t fence);
+/* W. The checkpoint of a claimed job cannot be used: deletes it, goes back to the one before, and
+ * reads that into the claim. Without one before, its model and history are forgotten: the training
+ * starts afresh. */
+enum store_status store_drop_checkpoint(struct store_session *session, struct claim *claim);
 /* W. The end: status succeeded, failed (code, detail) or cancelled. */
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
                                enum job_status status, const char *error_code,

@@ -8,46 +8,56 @@ enum { STALLS_ALLOWED = 3 };
 
 void claim_clear(struct claim *claim) {
     free(claim->spec);
-    free(claim->checkpoint);
+    free(claim->checkpoint.bytes);
     *claim = (struct claim){0};
 }
 
 /* ------------------------------------------------------------------ claim */
 
-/* The newest checkpoint, if any, and the epoch it stands for. */
+/* The newest checkpoint; zero if there is none. */
 static enum store_status read_checkpoint(struct store_session *session, int64_t seq,
-                                         struct claim *claim, int64_t *epoch) {
+                                         struct checkpoint *checkpoint) {
+    *checkpoint = (struct checkpoint){0};
     sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT epoch, bytes FROM checkpoint WHERE job_seq = ?1"
-                                    " ORDER BY epoch DESC LIMIT 1",
+                                    "SELECT step, epoch, seconds, sha256, bytes FROM checkpoint"
+                                    " WHERE job_seq = ?1 ORDER BY step DESC LIMIT 1",
                                     "i", seq);
-    *epoch = 0;
     if (sql_row(session, row)) {
-        *epoch = sqlite3_column_int64(row, 0);
-        claim->checkpoint = sql_blob(session, row, 1, &claim->checkpoint_bytes);
+        checkpoint->step = sqlite3_column_int64(row, 0);
+        checkpoint->epoch = sqlite3_column_int(row, 1);
+        checkpoint->seconds = sqlite3_column_double(row, 2);
+        memcpy(checkpoint->sha256, sqlite3_column_text(row, 3), sizeof checkpoint->sha256);
+        checkpoint->bytes = sql_blob(session, row, 4, &checkpoint->size);
     }
     return sql_done(session, row);
 }
 
-/* Epochs after the checkpoint will be trained again: their rows go, and the job says where it
- * really is. */
-static enum store_status rewind_to(struct store_session *session, int64_t seq, int64_t epoch) {
+/* Steps after the checkpoint will be trained again: the rows of their epochs go, and the job says
+ * where it really is. */
+static enum store_status rewind_to(struct store_session *session, int64_t seq,
+                                   const struct checkpoint *checkpoint) {
+    const int64_t epoch = checkpoint->epoch;
     enum store_status status =
         sql_run(session, "DELETE FROM history WHERE job_seq = ?1 AND epoch > ?2", "ii", seq, epoch);
     if (status != STORE_OK)
         return status;
     return sql_run(session,
-                   "UPDATE job SET epoch = coalesce(h.epoch, 0), step = coalesce(h.step, 0),"
-                   " seconds = coalesce(h.seconds, 0), train_loss = h.train_loss,"
-                   " val_loss = h.val_loss"
+                   "UPDATE job SET epoch = ?2, step = ?3, seconds = ?4,"
+                   " train_loss = h.train_loss, val_loss = h.val_loss"
                    " FROM (SELECT 1) LEFT JOIN history AS h ON h.job_seq = ?1 AND h.epoch = ?2"
                    " WHERE job.seq = ?1",
-                   "ii", seq, epoch);
+                   "iiid", seq, epoch, checkpoint->step, checkpoint->seconds);
+}
+
+static enum store_status take_checkpoint(struct store_session *session, int64_t seq,
+                                         struct claim *claim) {
+    enum store_status status = read_checkpoint(session, seq, &claim->checkpoint);
+    return status == STORE_OK ? rewind_to(session, seq, &claim->checkpoint) : status;
 }
 
 enum store_status store_claim(struct store_session *session, const char *owner, int64_t now,
                               struct claim *claim) {
-    int64_t seq = 0, epoch;
+    int64_t seq = 0;
     *claim = (struct claim){0};
     sqlite3_stmt *row = sql_prepare(
         session,
@@ -70,16 +80,37 @@ enum store_status store_claim(struct store_session *session, const char *owner, 
     if (status == STORE_OK && !found)
         return STORE_NOT_FOUND;
     if (status == STORE_OK)
-        status = read_checkpoint(session, seq, claim, &epoch);
-    if (status == STORE_OK)
-        status = rewind_to(session, seq, epoch);
-    if (status == STORE_OK) {
-        row = sql_prepare(session, "SELECT seconds FROM job WHERE seq = ?1", "i", seq);
-        claim->seconds = sql_row(session, row) ? sqlite3_column_double(row, 0) : 0;
-        status = sql_done(session, row);
-    }
+        status = take_checkpoint(session, seq, claim);
     if (status != STORE_OK)
         claim_clear(claim);
+    return status;
+}
+
+/* The row number of a claimed job; STORE_LOST if it is another's by now. */
+static enum store_status claimed_seq(struct store_session *session, const struct claim *claim,
+                                     int64_t *seq) {
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT seq FROM job WHERE id = ?1 AND fence = ?2"
+                                    " AND status = 'running'",
+                                    "ti", claim->id, claim->fence);
+    const bool held = sql_row(session, row);
+    *seq = held ? sqlite3_column_int64(row, 0) : 0;
+    enum store_status status = sql_done(session, row);
+    return status == STORE_OK && !held ? STORE_LOST : status;
+}
+
+enum store_status store_drop_checkpoint(struct store_session *session, struct claim *claim) {
+    int64_t seq;
+    enum store_status status = claimed_seq(session, claim, &seq);
+    if (status == STORE_OK)
+        status = sql_run(session, "DELETE FROM checkpoint WHERE job_seq = ?1 AND step >= ?2", "ii",
+                         seq, claim->checkpoint.step);
+    free(claim->checkpoint.bytes);
+    claim->checkpoint = (struct checkpoint){0};
+    if (status == STORE_OK)
+        status = take_checkpoint(session, seq, claim);
+    if (status == STORE_OK && !claim->checkpoint.bytes)
+        status = sql_run(session, "DELETE FROM model WHERE job_seq = ?1", "i", seq);
     return status;
 }
 
@@ -98,57 +129,76 @@ static enum store_status add_epochs(struct store_session *session, int64_t seq,
                          row->val_loss, row->learning_rate, row->gradient_norm, row->seconds,
                          row->curve_distance, row->energy_distance);
     }
-    return status;
+    if (status != STORE_OK || progress->epoch_count == 0)
+        return status;
+    const struct epoch_row *last = &progress->epochs[progress->epoch_count - 1];
+    return sql_run(session,
+                   "UPDATE job SET epoch = ?2, train_loss = ?3, val_loss = ?4"
+                   " WHERE seq = ?1",
+                   "iidd", seq, (int64_t)last->epoch, last->train_loss, last->val_loss);
 }
 
+/* There may be one of this step, made before what happens at the end of its epoch. */
 static enum store_status add_checkpoint(struct store_session *session, int64_t seq,
-                                        const struct progress *progress, int64_t now) {
-    int64_t epoch = progress->epochs[progress->epoch_count - 1].epoch;
+                                        const struct checkpoint *checkpoint) {
     enum store_status status =
-        sql_run(session, "INSERT INTO checkpoint (job_seq, epoch, bytes) VALUES (?1, ?2, ?3)",
-                "iib", seq, epoch, progress->checkpoint, progress->checkpoint_bytes);
-    if (status == STORE_OK)
-        status = sql_run(session,
-                         "DELETE FROM checkpoint WHERE job_seq = ?1 AND epoch NOT IN (SELECT epoch"
-                         " FROM checkpoint WHERE job_seq = ?1 ORDER BY epoch DESC LIMIT 2)",
-                         "i", seq);
-    if (status == STORE_OK)
-        status = sql_run(session,
-                         "INSERT INTO model (id, job_seq, name, spec, variant, epoch, bytes,"
-                         "                   created_at, updated_at)"
-                         " SELECT id, seq, name, spec, ?2, ?3, ?4, ?5, ?5 FROM job WHERE seq = ?1"
-                         " ON CONFLICT (id) DO UPDATE SET variant = excluded.variant,"
-                         " epoch = excluded.epoch, bytes = excluded.bytes,"
-                         " updated_at = excluded.updated_at",
-                         "itibi", seq, progress->variant, (int64_t)progress->model_epoch,
-                         progress->model, progress->model_bytes, now);
-    return status == STORE_OK ? sql_keep_snapshot(session, progress->id, progress->model_bytes)
-                              : status;
+        sql_run(session,
+                "INSERT OR REPLACE INTO checkpoint (job_seq, step, epoch, seconds, sha256, bytes)"
+                " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "iiidtb", seq, checkpoint->step, (int64_t)checkpoint->epoch, checkpoint->seconds,
+                checkpoint->sha256, checkpoint->bytes, checkpoint->size);
+    if (status != STORE_OK)
+        return status;
+    return sql_run(session,
+                   "DELETE FROM checkpoint WHERE job_seq = ?1 AND step NOT IN (SELECT step"
+                   " FROM checkpoint WHERE job_seq = ?1 ORDER BY step DESC LIMIT 2)",
+                   "i", seq);
+}
+
+/* The stored model may be ahead, of an epoch after the checkpoint that the job has resumed from. */
+static enum store_status add_model(struct store_session *session, int64_t seq,
+                                   const struct progress *progress,
+                                   const struct trained_model *model, int64_t now) {
+    enum store_status status = sql_run(
+        session,
+        "INSERT INTO model (id, job_seq, name, spec, variant, epoch, bytes,"
+        "                   created_at, updated_at)"
+        " SELECT id, seq, name, spec, ?2, ?3, ?4, ?5, ?5 FROM job WHERE seq = ?1"
+        " ON CONFLICT (id) DO UPDATE SET variant = excluded.variant,"
+        " epoch = excluded.epoch, bytes = excluded.bytes,"
+        " updated_at = excluded.updated_at WHERE excluded.epoch >= model.epoch",
+        "itibi", seq, progress->variant, (int64_t)model->epoch, model->bytes, model->size, now);
+    return status == STORE_OK ? sql_keep_snapshot(session, progress->id, model->size) : status;
+}
+
+/* Where the job is; its row number, if it is still held. */
+static enum store_status advance(struct store_session *session, const struct progress *progress,
+                                 int64_t *seq, bool *cancel_requested) {
+    sqlite3_stmt *row = sql_prepare(
+        session,
+        "UPDATE job SET step = ?3, seconds = ?4, stalls = iif(?5, 0, stalls)"
+        " WHERE id = ?1 AND fence = ?2 AND status = 'running' RETURNING seq, cancel_requested",
+        "tiidi", progress->id, progress->fence, progress->step, progress->seconds,
+        (int64_t)(progress->checkpoint != NULL));
+    bool held = sql_row(session, row);
+    if (held) {
+        *seq = sqlite3_column_int64(row, 0);
+        *cancel_requested = sqlite3_column_int(row, 1);
+    }
+    enum store_status status = sql_done(session, row);
+    return status == STORE_OK && !held ? STORE_LOST : status;
 }
 
 enum store_status store_progress(struct store_session *session, const struct progress *progress,
                                  int64_t now, bool *cancel_requested) {
-    if (progress->epoch_count == 0)
-        return STORE_OK;
-    const struct epoch_row *last = &progress->epochs[progress->epoch_count - 1];
-    sqlite3_stmt *row = sql_prepare(
-        session,
-        "UPDATE job SET epoch = ?3, step = ?4, seconds = ?5, train_loss = ?6, val_loss = ?7,"
-        " stalls = iif(?8, 0, stalls) WHERE id = ?1 AND fence = ?2 AND status = 'running'"
-        " RETURNING seq, cancel_requested",
-        "tiiidddi", progress->id, progress->fence, (int64_t)last->epoch, last->step, last->seconds,
-        last->train_loss, last->val_loss, (int64_t)(progress->checkpoint != NULL));
-    bool held = sql_row(session, row);
-    int64_t seq = held ? sqlite3_column_int64(row, 0) : 0;
-    if (held)
-        *cancel_requested = sqlite3_column_int(row, 1);
-    enum store_status status = sql_done(session, row);
-    if (status == STORE_OK && !held)
-        return STORE_LOST;
+    int64_t seq = 0;
+    enum store_status status = advance(session, progress, &seq, cancel_requested);
     if (status == STORE_OK)
         status = add_epochs(session, seq, progress);
     if (status == STORE_OK && progress->checkpoint)
-        status = add_checkpoint(session, seq, progress, now);
+        status = add_checkpoint(session, seq, progress->checkpoint);
+    for (size_t i = 0; i < progress->model_count && status == STORE_OK; i++)
+        status = add_model(session, seq, progress, &progress->models[i], now);
     return status;
 }
 
@@ -157,22 +207,6 @@ enum store_status store_progress(struct store_session *session, const struct pro
 /* STORE_LOST if the statement, which names a fence, changed no row. */
 static enum store_status held(struct store_session *session, enum store_status status) {
     return status == STORE_OK && sqlite3_changes(session->db) == 0 ? STORE_LOST : status;
-}
-
-enum store_status store_restart(struct store_session *session, const char *id, int64_t fence) {
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT seq FROM job WHERE id = ?1 AND fence = ?2"
-                                    " AND status = 'running'",
-                                    "ti", id, fence);
-    int64_t seq = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
-    enum store_status status = sql_done(session, row);
-    if (status == STORE_OK && seq == 0)
-        return STORE_LOST;
-    if (status == STORE_OK)
-        status = sql_run(session, "DELETE FROM checkpoint WHERE job_seq = ?1", "i", seq);
-    if (status == STORE_OK)
-        status = sql_run(session, "DELETE FROM model WHERE job_seq = ?1", "i", seq);
-    return status == STORE_OK ? rewind_to(session, seq, 0) : status;
 }
 
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,

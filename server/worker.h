@@ -1,10 +1,9 @@
 /*
- * worker.h - the training workers: claim a job, run the engine, report each epoch to the writer.
+ * worker.h - the training workers: N threads that share one FIFO queue, which is the jobs table.
  *
- * N threads share one FIFO queue, which is the jobs table. A worker holds a job by a fence number;
- * when a report comes back as "lost", somebody else owns the job (it was deleted, or taken over)
- * and the worker drops everything. Reports are double-buffered: training goes on while the last
- * checkpoint is being committed.
+ * A worker claims a job, sees it through (attempt.h) or gives it back, and looks for the next. It
+ * holds a job by a fence number; when a report comes back as "lost", somebody else owns the job (it
+ * was deleted, or taken over) and the worker drops everything.
  */
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
@@ -31,15 +30,22 @@ struct training_failure {
 typedef bool (*worker_load)(const char *spec, struct store_session *session,
                             struct training *training, struct training_failure *failure);
 
-struct workers *workers_start(struct store *store, struct writer *writer, int count,
-                              const char *boot_id, worker_load load);
+struct workers_config {
+    struct store *store;
+    struct writer *writer;
+    worker_load load;
+    int count;
+    double checkpoint_seconds; /* between two checkpoints, see attempt.h */
+    char boot_id[STORE_ID_LENGTH + 1];
+};
+
+struct workers *workers_start(const struct workers_config *config);
 /* There may be something in the queue, or a running job was cancelled or deleted: look. Any thread.
  */
 void workers_wake(struct workers *workers);
 /* Asks the worker that runs this job, if any, to stop it within a training step. Any thread. */
 void workers_interrupt(struct workers *workers, const char *job_id);
-/* Stops at the next training step; running jobs go back to the queue and resume from their last
- * checkpoint. */
+/* Stops within a training step; running jobs go back to the queue with all the steps before it. */
 void workers_stop(struct workers *workers);
 
 #endif

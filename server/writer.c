@@ -140,3 +140,28 @@ enum task_outcome writer_call(struct writer *writer,
     pthread_mutex_unlock(&call.mutex);
     return call.outcome;
 }
+
+struct errand {
+    enum store_status (*run)(void *argument, struct store_session *session);
+    void *argument;
+    enum store_status status;
+};
+
+static bool run_errand(void *argument, struct store_session *session) {
+    struct errand *errand = argument;
+    errand->status = errand->run(errand->argument, session);
+    return errand->status == STORE_OK;
+}
+
+enum store_status writer_do(struct writer *writer,
+                            enum store_status (*run)(void *argument, struct store_session *session),
+                            void *argument) {
+    struct errand errand = {.run = run, .argument = argument};
+    switch (writer_call(writer, run_errand, &errand)) {
+    case TASK_DONE: return errand.status;
+    case TASK_DISK_FULL: return STORE_FULL;
+    case TASK_REFUSED:
+    case TASK_UNKNOWN: break;
+    }
+    return STORE_ERROR;
+}

@@ -8,6 +8,7 @@
 
 #include "server/id.h"
 #include "server/migrations.h"
+#include "server/sha256.h"
 #include "server/store.h"
 #include "server/writer.h"
 
@@ -54,15 +55,21 @@ static enum store_status report(const struct claim *claim, int first, int last, 
     for (int e = first; e <= last; e++)
         rows[e - first] = (struct epoch_row){
             .epoch = e, .step = 10 * e, .train_loss = 1.0 / e, .val_loss = NAN, .seconds = 0.5 * e};
+    struct checkpoint checkpoint = {
+        .bytes = (void *)state, .step = 10 * last, .epoch = last, .seconds = 0.5 * last};
+    if (state) {
+        checkpoint.size = strlen(state);
+        sha256_text(state, checkpoint.size, checkpoint.sha256);
+    }
     struct progress progress = {.id = claim->id,
                                 .fence = claim->fence,
+                                .step = 10 * last,
+                                .seconds = 0.5 * last,
                                 .epochs = rows,
                                 .epoch_count = (size_t)(last - first + 1),
-                                .checkpoint = state,
-                                .checkpoint_bytes = state ? strlen(state) : 0,
-                                .model = "model",
-                                .model_bytes = 5,
-                                .model_epoch = last,
+                                .checkpoint = state ? &checkpoint : NULL,
+                                .models = &(struct trained_model){"model", 5, last},
+                                .model_count = state != NULL,
                                 .variant = "avx2"};
     bool cancel;
     return store_progress(session, &progress, 1, &cancel);
@@ -89,7 +96,7 @@ Test(store, claims_in_order_of_submission) {
         cr_assert_eq(store_claim(session, "w", 1, &claim), STORE_OK);
         cr_assert_str_eq(claim.id, ids[i]);
         cr_assert_eq(claim.attempt, 1);
-        cr_assert_null(claim.checkpoint);
+        cr_assert_null(claim.checkpoint.bytes);
         claim_clear(&claim);
     }
     struct claim none;
@@ -111,7 +118,10 @@ Test(store, an_old_fence_writes_nothing) {
     cr_assert_eq(report(&old, 2, 2, "stale"), STORE_LOST);
     cr_assert_eq(store_finish(session, id, old.fence, JOB_SUCCEEDED, NULL, NULL, 4), STORE_LOST);
     cr_assert_eq(store_unclaim(session, id, old.fence), STORE_LOST);
-    cr_assert_eq(store_restart(session, id, old.fence), STORE_LOST);
+    cr_assert_eq(store_drop_checkpoint(session, &old), STORE_LOST);
+    struct progress nothing_new = {.id = id, .fence = old.fence, .step = 11};
+    bool cancel;
+    cr_assert_eq(store_progress(session, &nothing_new, 1, &cancel), STORE_LOST);
     cr_assert_eq(get(id).epoch, 1);
     cr_assert_eq(report(&new, 2, 2, "two"), STORE_OK);
     cr_assert_eq(get(id).epoch, 2);
@@ -136,9 +146,10 @@ Test(store, a_claim_rewinds_to_the_checkpoint) {
 
     cr_assert_eq(store_claim(session, "b", 1, &claim), STORE_OK);
     cr_assert_eq(claim.attempt, 1); /* an orderly stop counts as no attempt */
-    cr_assert_eq(claim.checkpoint_bytes, 4);
-    cr_assert(memcmp(claim.checkpoint, "four", 4) == 0);
-    cr_assert_float_eq(claim.seconds, 2.0, 1e-12);
+    cr_assert_eq(claim.checkpoint.size, 4);
+    cr_assert(memcmp(claim.checkpoint.bytes, "four", 4) == 0);
+    cr_assert_float_eq(claim.checkpoint.seconds, 2.0, 1e-12);
+    cr_assert(claim.checkpoint.step == 40 && claim.checkpoint.epoch == 4);
     struct epoch_row rows[10];
     int count;
     bool more;
@@ -148,12 +159,61 @@ Test(store, a_claim_rewinds_to_the_checkpoint) {
     cr_assert(isnan(rows[3].val_loss));
     struct job job = get(id);
     cr_assert(job.epoch == 4 && job.step == 40 && job.train_loss == 0.25);
+    claim_clear(&claim);
+}
 
-    cr_assert_eq(store_restart(session, id, claim.fence), STORE_OK);
+/* The newest cannot be used, then the one before cannot: the training goes back, at last to its
+ * start. */
+Test(store, checkpoints_that_cannot_be_used_are_dropped_one_by_one) {
+    char id[40];
+    strcpy(id, insert(9));
+    struct claim claim;
+    struct model model;
+    cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+    cr_assert_eq(report(&claim, 1, 3, "three"), STORE_OK);
+    cr_assert_eq(report(&claim, 4, 6, "six"), STORE_OK);
+    cr_assert_eq(store_unclaim(session, id, claim.fence), STORE_OK);
+    claim_clear(&claim);
+    cr_assert_eq(store_claim(session, "b", 1, &claim), STORE_OK);
+    cr_assert(memcmp(claim.checkpoint.bytes, "six", 3) == 0);
+    cr_assert_eq(store_drop_checkpoint(session, &claim), STORE_OK);
+    cr_assert(memcmp(claim.checkpoint.bytes, "three", 5) == 0);
+    cr_assert(claim.checkpoint.step == 30 && claim.checkpoint.epoch == 3);
+    struct job job = get(id);
+    cr_assert(job.epoch == 3 && job.step == 30 && job.seconds == 1.5);
+    cr_assert_eq(store_drop_checkpoint(session, &claim), STORE_OK);
+    cr_assert(!claim.checkpoint.bytes && claim.checkpoint.step == 0);
     job = get(id);
     cr_assert(job.epoch == 0 && job.step == 0 && isnan(job.train_loss));
-    struct model model;
     cr_assert_eq(store_model_get(session, id, true, &model), STORE_NOT_FOUND);
+    claim_clear(&claim);
+}
+
+/* Within an epoch there is no row to tell of, yet the job moves and resumes from there. */
+Test(store, checkpoints_in_the_middle_of_an_epoch) {
+    char id[40];
+    strcpy(id, insert(9));
+    struct claim claim;
+    bool cancel;
+    cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+    struct checkpoint checkpoint = {.bytes = "half", .size = 4, .step = 5, .seconds = 0.25};
+    sha256_text("half", 4, checkpoint.sha256);
+    struct progress progress = {.id = id,
+                                .fence = claim.fence,
+                                .step = 7,
+                                .seconds = 0.5,
+                                .checkpoint = &checkpoint,
+                                .variant = "avx2"};
+    cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
+    struct job job = get(id);
+    cr_assert(job.epoch == 0 && job.step == 7 && job.seconds == 0.5 && !job.has_model);
+    cr_assert_eq(store_unclaim(session, id, claim.fence), STORE_OK);
+    claim_clear(&claim);
+    cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+    cr_assert(claim.checkpoint.step == 5 && claim.checkpoint.epoch == 0);
+    cr_assert_str_eq(claim.checkpoint.sha256, checkpoint.sha256);
+    job = get(id);
+    cr_assert(job.step == 5 && job.seconds == 0.25);
     claim_clear(&claim);
 }
 

@@ -47,15 +47,16 @@ static void report(const struct claim *claim, int first, int last, bool with_che
     struct epoch_row rows[20];
     for (int e = first; e <= last; e++)
         rows[e - first] = (struct epoch_row){.epoch = e, .step = 10 * e, .train_loss = 1.0 / e};
+    struct checkpoint checkpoint = {.bytes = "state", .size = 5, .step = 10 * last, .epoch = last};
+    memset(checkpoint.sha256, 'a', sizeof checkpoint.sha256 - 1);
     struct progress progress = {.id = claim->id,
                                 .fence = claim->fence,
+                                .step = 10 * last,
                                 .epochs = rows,
                                 .epoch_count = (size_t)(last - first + 1),
-                                .checkpoint = with_checkpoint ? "state" : NULL,
-                                .checkpoint_bytes = 5,
-                                .model = "model",
-                                .model_bytes = 5,
-                                .model_epoch = last,
+                                .checkpoint = with_checkpoint ? &checkpoint : NULL,
+                                .models = &(struct trained_model){"model", 5, last},
+                                .model_count = with_checkpoint,
                                 .variant = "avx2"};
     bool cancel;
     cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
@@ -142,7 +143,7 @@ Test(store_events, of_a_training_that_starts_afresh_begin_again) {
     cr_assert_eq(store_claim(session, "boot/0", 5, &claim), STORE_OK);
     report(&claim, 1, 3, true);
     int64_t before = last_id();
-    cr_assert_eq(store_restart(session, claim.id, claim.fence), STORE_OK);
+    cr_assert_eq(store_drop_checkpoint(session, &claim), STORE_OK);
     report(&claim, 1, 1, true);
     cr_assert_str_eq(told(&job, 1, 0, 100), "running0 1 c1");
     cr_assert_str_eq(told(&job, 1, before, 100), "running0 1 c1");

@@ -1,0 +1,321 @@
+#include "server/attempt.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/counters.h"
+#include "server/id.h"
+#include "server/log.h"
+#include "server/measure.h"
+#include "server/report.h"
+#include "server/sha256.h"
+#include "server/team.h"
+
+/* Seconds. */
+#define LOOK_AFTER       0.05 /* of steps, at whether there is something to report */
+#define PROGRESS_EVERY   0.5
+#define FIRST_CHECKPOINT 0.1
+#define CHECKPOINT_SHARE 0.02 /* of the time, at most */
+
+struct attempt {
+    const struct workers_config *config;
+    struct claim *claim;
+    struct interruption *interruption;
+    struct training training;
+    struct dn_trainer *trainer;
+    struct dn_team *team; /* NULL unless the spec asks for threads */
+    struct reports reports;
+    int epochs_told;     /* rows of the history, up to the last one handed to the reports */
+    bool is_due;         /* an epoch asked for a checkpoint */
+    int64_t safe_step;   /* of the last checkpoint */
+    double started;      /* monotonic, as all times here */
+    double reported;     /* when the last report was sent, */
+    double checkpointed; /* the last checkpoint made, */
+    double allowed;      /* and when the next one may be */
+};
+
+/* ------------------------------------------------------------------ the end, in the store */
+
+struct job_end {
+    const struct claim *claim;
+    enum job_status status;
+    const char *code, *detail;
+};
+
+static enum store_status run_finish(void *argument, struct store_session *session) {
+    const struct job_end *end = argument;
+    return store_finish(session, end->claim->id, end->claim->fence, end->status, end->code,
+                        end->detail, clock_now_ms());
+}
+
+static enum ending ending_of(enum store_status status) {
+    return status == STORE_OK ? ENDING_ENDED : status == STORE_LOST ? ENDING_LOST : ENDING_BROKEN;
+}
+
+static enum ending finish(struct attempt *attempt, enum job_status status, const char *code,
+                          const char *detail) {
+    struct job_end end = {attempt->claim, status, code, detail};
+    return ending_of(writer_do(attempt->config->writer, run_finish, &end));
+}
+
+/* ------------------------------------------------------------------ where to begin */
+
+static bool load_training(struct attempt *attempt, struct training_failure *failure) {
+    struct store *store = attempt->config->store;
+    struct store_session *session = store_acquire(store);
+    bool loaded = session &&
+                  attempt->config->load(attempt->claim->spec, session, &attempt->training, failure);
+    if (session)
+        store_release(store, session);
+    return loaded;
+}
+
+static enum dn_status use_checkpoint(struct attempt *attempt, struct dn_error *error) {
+    const struct checkpoint *checkpoint = &attempt->claim->checkpoint;
+    char digest[SHA256_TEXT];
+    sha256_text(checkpoint->bytes, checkpoint->size, digest);
+    if (strcmp(digest, checkpoint->sha256) != 0) {
+        snprintf(error->text, sizeof error->text, "its bytes are damaged");
+        return DN_CORRUPT;
+    }
+    return dn_trainer_load(attempt->trainer, checkpoint->bytes, checkpoint->size, error);
+}
+
+static enum store_status run_drop(void *argument, struct store_session *session) {
+    return store_drop_checkpoint(session, argument);
+}
+
+/* Brings the trainer to the newest checkpoint that can be used. One that is damaged, or comes from
+ * another kernel variant or version, costs the work since the one before, or all of it, and never
+ * the job: the result is the same. */
+static enum ending resume(struct attempt *attempt) {
+    struct claim *claim = attempt->claim;
+    while (claim->checkpoint.bytes) {
+        struct dn_error error = {""};
+        char quoted[300];
+        if (use_checkpoint(attempt, &error) == DN_OK)
+            break;
+        log_line(LOG_WARN, "checkpoint not usable, going back to the one before or to the start",
+                 "job=%s step=%lld detail=%s", claim->id, (long long)claim->checkpoint.step,
+                 log_quote(error.text, quoted, sizeof quoted));
+        enum store_status status = writer_do(attempt->config->writer, run_drop, claim);
+        if (status != STORE_OK)
+            return ending_of(status);
+    }
+    attempt->epochs_told = claim->checkpoint.epoch;
+    attempt->safe_step = claim->checkpoint.step;
+    free(claim->checkpoint.bytes);
+    claim->checkpoint.bytes = NULL;
+    return ENDING_ENDED;
+}
+
+/* ------------------------------------------------------------------ training */
+
+static double seconds_trained(const struct attempt *attempt) {
+    return attempt->claim->checkpoint.seconds + clock_monotonic() - attempt->started;
+}
+
+static void send(struct attempt *attempt, enum report_end end) {
+    reports_send(&attempt->reports, dn_trainer_steps_done(attempt->trainer),
+                 seconds_trained(attempt), end);
+    attempt->reported = clock_monotonic();
+}
+
+static bool add_checkpoint(struct attempt *attempt) {
+    const double began = clock_monotonic();
+    if (!reports_add_checkpoint(&attempt->reports, attempt->trainer, attempt->epochs_told,
+                                seconds_trained(attempt)))
+        return false;
+    attempt->is_due = false;
+    attempt->safe_step = dn_trainer_steps_done(attempt->trainer);
+    attempt->checkpointed = clock_monotonic();
+    attempt->allowed =
+        attempt->checkpointed + (attempt->checkpointed - began) * (1 / CHECKPOINT_SHARE - 1);
+    return true;
+}
+
+/* Has the time come for one between two epochs? The first come at 0.1, 0.3, 0.7, 1.5 s. */
+static bool checkpoint_is_old(const struct attempt *attempt, double now) {
+    const double age = now - attempt->checkpointed;
+    const double most = attempt->checkpointed - attempt->started + FIRST_CHECKPOINT;
+    return age >= fmin(attempt->config->checkpoint_seconds, most);
+}
+
+/* Sends what there is, if the other report is back. False when out of memory. */
+static bool report(struct attempt *attempt) {
+    struct reports *reports = &attempt->reports;
+    const double now = clock_monotonic();
+    if (!reports_can_send(reports) && !reports_is_full(reports))
+        return true;
+    const bool is_first = attempt->is_due && attempt->safe_step == 0;
+    const bool makes_one = (now >= attempt->allowed || is_first) &&
+                           (attempt->is_due || checkpoint_is_old(attempt, now));
+    if (makes_one && !add_checkpoint(attempt))
+        return false;
+    if (makes_one || reports_has_epochs(reports) || now - attempt->reported >= PROGRESS_EVERY)
+        send(attempt, REPORT_GOES_ON);
+    return true;
+}
+
+/* Steps until the epoch ends or it is time to look around. */
+static enum dn_status train_some(struct attempt *attempt, struct dn_error *error) {
+    struct dn_trainer *trainer = attempt->trainer;
+    const int64_t before = dn_trainer_steps_done(trainer);
+    const int epochs = dn_trainer_epochs_done(trainer);
+    const double began = clock_monotonic();
+    double now = began;
+    enum dn_status status = DN_OK;
+    while (status == DN_OK && dn_trainer_epochs_done(trainer) == epochs &&
+           now < began + LOOK_AFTER) {
+        status = dn_trainer_step(trainer, &attempt->interruption->stop, error);
+        now = clock_monotonic();
+    }
+    const int64_t steps = dn_trainer_steps_done(trainer) - before;
+    count_steps(steps, steps * attempt->training.spec.training.batch_size, now - began);
+    return status;
+}
+
+/* The row of the epoch that has ended. */
+static enum dn_status tell_epoch(struct attempt *attempt, struct dn_error *error) {
+    const struct dn_training_spec *spec = &attempt->training.spec.training;
+    const struct dn_epoch epoch = dn_trainer_last_epoch(attempt->trainer);
+    struct dn_evaluation evaluation;
+    enum dn_status status = measure_epoch(attempt->trainer, &attempt->training, epoch.epoch,
+                                          &evaluation, &attempt->interruption->stop, error);
+    if (status != DN_OK)
+        return status;
+    const struct epoch_row row = {
+        .epoch = epoch.epoch,
+        .step = epoch.step,
+        .train_loss = epoch.train_loss,
+        .val_loss = epoch.val_loss,
+        .learning_rate = epoch.learning_rate,
+        .gradient_norm = epoch.gradient_norm,
+        .seconds = seconds_trained(attempt),
+        .curve_distance = evaluation.curve_distance,
+        .energy_distance = evaluation.energy_distance,
+    };
+    if (!reports_add_epoch(&attempt->reports, &row))
+        return DN_NO_MEMORY;
+    attempt->epochs_told = epoch.epoch;
+    /* The first epoch always leaves a model to look at. */
+    const bool is_due = epoch.epoch % spec->checkpoint_every == 0 || epoch.epoch == 1 ||
+                        epoch.epoch == spec->epochs;
+    attempt->is_due |= is_due;
+    return !is_due || reports_add_model(&attempt->reports, attempt->trainer) ? DN_OK : DN_NO_MEMORY;
+}
+
+/* The server stops: the job goes back to the queue with every step that was taken. */
+static enum ending give_back(struct attempt *attempt) {
+    /* Without memory for it, the job resumes from its last checkpoint. */
+    if (dn_trainer_steps_done(attempt->trainer) > attempt->safe_step)
+        (void)add_checkpoint(attempt);
+    send(attempt, REPORT_GIVES_BACK);
+    return ENDING_STOPPED;
+}
+
+/* Why no more can be trained, as the store should know it. */
+static enum ending stop_training(struct attempt *attempt, enum dn_status status,
+                                 const struct dn_error *error) {
+    if (status == DN_STOPPED && atomic_load(&attempt->interruption->server_is_done))
+        return give_back(attempt);
+    if (reports_has_epochs(&attempt->reports))
+        send(attempt, REPORT_GOES_ON);
+    reports_wait(&attempt->reports);
+    switch (reports_state(&attempt->reports)) {
+    case REPORTS_LOST: return ENDING_LOST;
+    case REPORTS_BROKEN: return ENDING_BROKEN;
+    case REPORTS_GOOD:
+    case REPORTS_CANCELLED: break;
+    }
+    switch (status) {
+    case DN_STOPPED: /* and the server goes on: only a cancel or a delete interrupts a job */
+        return finish(attempt, JOB_CANCELLED, NULL, NULL);
+    case DN_DIVERGED: return finish(attempt, JOB_FAILED, "diverged", error->text);
+    case DN_NO_MEMORY:
+        return finish(attempt, JOB_FAILED, "no_memory", "not enough memory to train this network");
+    default: return finish(attempt, JOB_FAILED, "training_error", error->text);
+    }
+}
+
+static enum dn_status advance(struct attempt *attempt, struct dn_error *error) {
+    const struct dn_trainer *trainer = attempt->trainer;
+    enum dn_status status = DN_OK;
+    /* A training that was stopped before it could tell of an epoch does so first. */
+    if (dn_trainer_epochs_done(trainer) == attempt->epochs_told)
+        status = train_some(attempt, error);
+    if (status == DN_OK && dn_trainer_epochs_done(trainer) > attempt->epochs_told)
+        status = tell_epoch(attempt, error);
+    if (status == DN_OK && attempt->epochs_told < attempt->training.spec.training.epochs &&
+        !report(attempt))
+        status = DN_NO_MEMORY;
+    if (status == DN_OK && reports_state(&attempt->reports) != REPORTS_GOOD)
+        status = DN_STOPPED;
+    return status;
+}
+
+static enum ending train(struct attempt *attempt) {
+    const int epochs = attempt->training.spec.training.epochs;
+    struct dn_error error = {""};
+    while (attempt->epochs_told < epochs) {
+        enum dn_status status = advance(attempt, &error);
+        if (status != DN_OK)
+            return stop_training(attempt, status, &error);
+    }
+    if (!reports_has_epochs(&attempt->reports))
+        return finish(attempt, JOB_SUCCEEDED, NULL, NULL); /* all had been trained before */
+    if (!add_checkpoint(attempt))
+        return stop_training(attempt, DN_NO_MEMORY, &error);
+    send(attempt, REPORT_SUCCEEDS);
+    return ENDING_ENDED;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static enum ending prepare_and_train(struct attempt *attempt) {
+    struct dn_error error = {""};
+    struct training *training = &attempt->training;
+    if (attempt->claim->cancel_requested)
+        return finish(attempt, JOB_CANCELLED, NULL, NULL);
+    struct training_failure failure = {0};
+    if (!load_training(attempt, &failure))
+        return failure.code ? finish(attempt, JOB_FAILED, failure.code, failure.why.text)
+                            : ENDING_BROKEN;
+    enum dn_status status = dn_trainer_new(
+        &training->spec, training->data.points ? &training->data : NULL, &attempt->trainer, &error);
+    if (status == DN_OK)
+        status = measure_prepare(training, &error);
+    if (status != DN_OK)
+        return finish(attempt, JOB_FAILED, status == DN_NO_MEMORY ? "no_memory" : "invalid_spec",
+                      error.text);
+    enum ending resumed = resume(attempt);
+    if (resumed != ENDING_ENDED)
+        return resumed;
+    if (training->spec.training.threads > 1) {
+        /* Without a team the training is slower and its results are the same. */
+        attempt->team = team_start(training->spec.training.threads);
+        dn_trainer_use_team(attempt->trainer, attempt->team);
+    }
+    attempt->started = attempt->checkpointed = attempt->reported = clock_monotonic();
+    return train(attempt);
+}
+
+enum ending attempt_run(const struct workers_config *config, struct claim *claim,
+                        struct interruption *interruption) {
+    struct attempt attempt = {.config = config, .claim = claim, .interruption = interruption};
+    reports_init(&attempt.reports, config->writer, claim);
+    enum ending ending = prepare_and_train(&attempt);
+    reports_wait(&attempt.reports);
+    const enum reports_state state = reports_state(&attempt.reports);
+    if (state == REPORTS_BROKEN)
+        ending = ENDING_BROKEN;
+    else if (state == REPORTS_LOST)
+        ending = ENDING_LOST;
+    reports_clear(&attempt.reports);
+    dn_trainer_free(attempt.trainer);
+    dn_data_clear(&attempt.training.data);
+    team_stop(attempt.team);
+    return ending;
+}

@@ -1,0 +1,205 @@
+#include "server/report.h"
+
+#include <stdlib.h>
+
+#include "server/id.h"
+#include "server/sha256.h"
+
+enum { FULL_BYTES = 8 << 20 }; /* of models in one report */
+
+void reports_init(struct reports *reports, struct writer *writer, const struct claim *claim) {
+    *reports = (struct reports){.writer = writer, .claim = claim};
+    for (int i = 0; i < 2; i++)
+        reports->two[i].reports = reports;
+    pthread_mutex_init(&reports->mutex, NULL);
+    pthread_cond_init(&reports->back, NULL);
+}
+
+static void report_empty(struct report *report) {
+    free(report->checkpoint.bytes);
+    report->checkpoint = (struct checkpoint){0};
+    while (report->model_count > 0)
+        free(report->models[--report->model_count].bytes);
+    report->model_bytes = 0;
+    report->epoch_count = 0;
+}
+
+void reports_clear(struct reports *reports) {
+    reports_wait(reports);
+    for (int i = 0; i < 2; i++) {
+        report_empty(&reports->two[i]);
+        free(reports->two[i].epochs);
+        free(reports->two[i].models);
+    }
+    pthread_cond_destroy(&reports->back);
+    pthread_mutex_destroy(&reports->mutex);
+}
+
+/* ------------------------------------------------------------------ filling */
+
+static struct report *filling(struct reports *reports) {
+    return &reports->two[reports->filling];
+}
+
+bool reports_has_epochs(const struct reports *reports) {
+    return reports->two[reports->filling].epoch_count > 0;
+}
+
+bool reports_is_full(const struct reports *reports) {
+    return reports->two[reports->filling].model_bytes >= FULL_BYTES;
+}
+
+/* The array of `count` items with room for one more, perhaps moved; NULL when out of memory: it is
+ * where it was then. */
+static void *with_room(void *array, size_t size, size_t count, size_t *capacity) {
+    if (count < *capacity)
+        return array;
+    const size_t more = *capacity ? 2 * *capacity : 16;
+    void *moved = realloc(array, more * size);
+    if (moved)
+        *capacity = more;
+    return moved;
+}
+
+bool reports_add_epoch(struct reports *reports, const struct epoch_row *row) {
+    struct report *report = filling(reports);
+    struct epoch_row *epochs =
+        with_room(report->epochs, sizeof *epochs, report->epoch_count, &report->epoch_capacity);
+    if (!epochs)
+        return false;
+    report->epochs = epochs;
+    report->epochs[report->epoch_count++] = *row;
+    return true;
+}
+
+bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *trainer, int epoch,
+                            double seconds) {
+    const size_t size = dn_trainer_bytes(trainer);
+    void *bytes = malloc(size);
+    if (!bytes)
+        return false;
+    dn_trainer_save(trainer, bytes);
+    struct checkpoint *checkpoint = &filling(reports)->checkpoint;
+    free(checkpoint->bytes);
+    *checkpoint = (struct checkpoint){.bytes = bytes,
+                                      .size = size,
+                                      .step = dn_trainer_steps_done(trainer),
+                                      .epoch = epoch,
+                                      .seconds = seconds};
+    sha256_text(bytes, size, checkpoint->sha256);
+    return true;
+}
+
+bool reports_add_model(struct reports *reports, const struct dn_trainer *trainer) {
+    struct report *report = filling(reports);
+    struct dn_model *model;
+    struct trained_model *models =
+        with_room(report->models, sizeof *models, report->model_count, &report->model_capacity);
+    if (!models)
+        return false;
+    report->models = models;
+    if (dn_trainer_model(trainer, &model, NULL) != DN_OK)
+        return false;
+    struct trained_model trained = {.size = dn_model_bytes(model), .epoch = dn_model_epoch(model)};
+    trained.bytes = malloc(trained.size);
+    if (trained.bytes) {
+        dn_model_save(model, trained.bytes);
+        report->models[report->model_count++] = trained;
+        report->model_bytes += trained.size;
+    }
+    dn_model_free(model);
+    return trained.bytes;
+}
+
+/* ------------------------------------------------------------------ sending */
+
+/* On the writer. */
+static enum store_status store_end(struct store_session *session, const struct report *report) {
+    const struct claim *claim = report->reports->claim;
+    switch (report->end) {
+    case REPORT_GOES_ON: break;
+    case REPORT_SUCCEEDS:
+        return store_finish(session, claim->id, claim->fence, JOB_SUCCEEDED, NULL, NULL,
+                            clock_now_ms());
+    case REPORT_GIVES_BACK: return store_unclaim(session, claim->id, claim->fence);
+    }
+    return STORE_OK;
+}
+
+static bool run_report(struct task *task, struct store_session *session) {
+    struct report *report = (struct report *)task;
+    struct reports *reports = report->reports;
+    struct progress progress = {
+        .id = reports->claim->id,
+        .fence = reports->claim->fence,
+        .step = report->step,
+        .seconds = report->seconds,
+        .epochs = report->epochs,
+        .epoch_count = report->epoch_count,
+        .checkpoint = report->checkpoint.bytes ? &report->checkpoint : NULL,
+        .models = report->models,
+        .model_count = report->model_count,
+        .variant = dn_kernels_name(),
+    };
+    bool cancel = false;
+    enum store_status status = store_progress(session, &progress, clock_now_ms(), &cancel);
+    if (status == STORE_OK)
+        status = store_end(session, report);
+    pthread_mutex_lock(&reports->mutex);
+    reports->lost |= status == STORE_LOST;
+    reports->broken |= status != STORE_OK && status != STORE_LOST;
+    reports->cancel_requested |= cancel;
+    pthread_mutex_unlock(&reports->mutex);
+    return status == STORE_OK;
+}
+
+static void report_done(struct task *task, enum task_outcome outcome) {
+    struct report *report = (struct report *)task;
+    struct reports *reports = report->reports;
+    pthread_mutex_lock(&reports->mutex);
+    reports->broken |= outcome != TASK_DONE;
+    report->in_flight = false;
+    pthread_cond_broadcast(&reports->back);
+    pthread_mutex_unlock(&reports->mutex);
+}
+
+enum reports_state reports_state(struct reports *reports) {
+    pthread_mutex_lock(&reports->mutex);
+    /* Broken first: what was lost in a transaction that was taken back was not lost. */
+    enum reports_state state = reports->broken             ? REPORTS_BROKEN
+                               : reports->lost             ? REPORTS_LOST
+                               : reports->cancel_requested ? REPORTS_CANCELLED
+                                                           : REPORTS_GOOD;
+    pthread_mutex_unlock(&reports->mutex);
+    return state;
+}
+
+bool reports_can_send(struct reports *reports) {
+    pthread_mutex_lock(&reports->mutex);
+    bool can = !reports->two[!reports->filling].in_flight;
+    pthread_mutex_unlock(&reports->mutex);
+    return can;
+}
+
+void reports_wait(struct reports *reports) {
+    pthread_mutex_lock(&reports->mutex);
+    while (reports->two[0].in_flight || reports->two[1].in_flight)
+        pthread_cond_wait(&reports->back, &reports->mutex);
+    pthread_mutex_unlock(&reports->mutex);
+}
+
+void reports_send(struct reports *reports, int64_t step, double seconds, enum report_end end) {
+    reports_wait(reports);
+    const enum reports_state state = reports_state(reports);
+    if (state == REPORTS_LOST || state == REPORTS_BROKEN)
+        return;
+    struct report *report = filling(reports);
+    report->task = (struct task){.run = run_report, .done = report_done};
+    report->step = step;
+    report->seconds = seconds;
+    report->end = end;
+    report->in_flight = true; /* nobody else looks at it yet */
+    reports->filling = !reports->filling;
+    report_empty(filling(reports));
+    writer_post(reports->writer, &report->task);
+}

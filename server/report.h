@@ -1,0 +1,68 @@
+/*
+ * report.h - what an attempt tells the store, without waiting for it.
+ *
+ * There are two reports: one fills up while the other is being committed, so training goes on while
+ * the disk writes. Everything in a report is stored in one transaction, under the fence of the
+ * claim. After a report that was lost or could not be stored, no other is sent: a report is of no
+ * use without the one before it.
+ */
+#ifndef SERVER_REPORT_H
+#define SERVER_REPORT_H
+
+#include <pthread.h>
+
+#include "engine/denoise.h"
+#include "server/writer.h"
+
+/* What becomes of the job with a report, in its transaction. */
+enum report_end { REPORT_GOES_ON, REPORT_SUCCEEDS, REPORT_GIVES_BACK };
+
+struct report {
+    struct task task;
+    struct reports *reports;
+    int64_t step;
+    double seconds;
+    struct epoch_row *epochs;
+    size_t epoch_count, epoch_capacity;
+    struct checkpoint checkpoint; /* bytes NULL: none */
+    struct trained_model *models;
+    size_t model_count, model_capacity, model_bytes;
+    enum report_end end;
+    bool in_flight; /* under the mutex */
+};
+
+struct reports {
+    struct writer *writer;
+    const struct claim *claim;
+    struct report two[2];
+    int filling; /* index of the one that takes what is new */
+    pthread_mutex_t mutex;
+    pthread_cond_t back; /* one of them is */
+    /* What the writer said; under the mutex. */
+    bool lost, broken, cancel_requested;
+};
+
+void reports_init(struct reports *reports, struct writer *writer, const struct claim *claim);
+void reports_clear(struct reports *reports); /* waits for what is on its way */
+
+/* Into the report that is being filled; false when out of memory. A checkpoint is the trainer as it
+ * is now, with the history up to `epoch`; the model is the one that it gives now. */
+bool reports_add_epoch(struct reports *reports, const struct epoch_row *row);
+bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *trainer, int epoch,
+                            double seconds);
+bool reports_add_model(struct reports *reports, const struct dn_trainer *trainer);
+bool reports_has_epochs(const struct reports *reports);
+
+/* Would the report that is being filled leave at once? */
+bool reports_can_send(struct reports *reports);
+/* It should leave now, even if that takes waiting: the disk cannot keep up with the models. */
+bool reports_is_full(const struct reports *reports);
+/* Sends it, after the other one has come back. */
+void reports_send(struct reports *reports, int64_t step, double seconds, enum report_end end);
+void reports_wait(struct reports *reports); /* until nothing is on its way */
+
+enum reports_state { REPORTS_GOOD, REPORTS_CANCELLED, REPORTS_LOST, REPORTS_BROKEN };
+/* The worst that was heard so far. */
+enum reports_state reports_state(struct reports *reports);
+
+#endif
