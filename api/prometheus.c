@@ -100,6 +100,9 @@ static void write_http(struct buffer *out, struct service *service) {
           atomic_load(&service->counts.in_flight));
     gauge(out, "denoised_http_streams", "Answers that are made piece by piece at the moment.",
           atomic_load(&service->counts.streams));
+    gauge(out, "denoised_http_body_bytes",
+          "Of request bodies, what --max-body-memory limits: all but their first 64 KiB.",
+          (double)atomic_load(&service->counts.body_bytes));
     counter(out, "denoised_http_clients_gone_total",
             "Clients that went away before they had their answer.",
             (double)atomic_load(&service->counts.gone));

@@ -79,6 +79,89 @@ bool access_may_change(const struct access *access, const char *host, const char
     return authority && host && strcasecmp(authority + 3, host) == 0;
 }
 
+/* ------------------------------------------------------------------ clients */
+
+static struct in6_addr mapped(const struct in_addr *ipv4) {
+    struct in6_addr address = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+    memcpy(address.s6_addr + 12, ipv4, 4);
+    return address;
+}
+
+struct in6_addr access_address(const struct sockaddr *peer) {
+    if (peer && peer->sa_family == AF_INET6)
+        return ((const struct sockaddr_in6 *)peer)->sin6_addr;
+    if (peer && peer->sa_family == AF_INET)
+        return mapped(&((const struct sockaddr_in *)peer)->sin_addr);
+    return (struct in6_addr){0};
+}
+
+void access_address_text(const struct in6_addr *address, char text[INET6_ADDRSTRLEN]) {
+    if (IN6_IS_ADDR_V4MAPPED(address))
+        inet_ntop(AF_INET, address->s6_addr + 12, text, INET6_ADDRSTRLEN);
+    else
+        inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
+}
+
+/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80"; text of length bytes. */
+static bool read_address(const char *text, size_t length, struct in6_addr *out) {
+    char name[INET6_ADDRSTRLEN + 8]; /* with brackets and a port */
+    struct in_addr ipv4;
+    if (length >= sizeof name)
+        return false;
+    memcpy(name, text, length);
+    name[length] = '\0';
+    if (name[0] == '[') {
+        *strchrnul(name, ']') = '\0';
+        return inet_pton(AF_INET6, name + 1, out) == 1;
+    }
+    if (inet_pton(AF_INET6, name, out) == 1)
+        return true;
+    *strchrnul(name, ':') = '\0';
+    if (inet_pton(AF_INET, name, &ipv4) != 1)
+        return false;
+    *out = mapped(&ipv4);
+    return true;
+}
+
+/* The next address of a list; false at its end, or when it goes on with something else. */
+static bool next_address(const char **list, struct in6_addr *address) {
+    *list += strspn(*list, ", ");
+    const size_t length = strcspn(*list, ", ");
+    const bool found = length > 0 && read_address(*list, length, address);
+    *list += found ? length : 0;
+    return found;
+}
+
+bool access_is_address_list(const char *list) {
+    struct in6_addr address;
+    while (next_address(&list, &address))
+        ;
+    return *list == '\0';
+}
+
+static bool is_proxy(const char *proxies, const struct in6_addr *address) {
+    struct in6_addr proxy;
+    while (proxies && next_address(&proxies, &proxy))
+        if (IN6_ARE_ADDR_EQUAL(&proxy, address))
+            return true;
+    return false;
+}
+
+struct in6_addr access_client(const char *proxies, const struct in6_addr *peer,
+                              const char *forwarded) {
+    struct in6_addr client = *peer;
+    const char *end = forwarded ? forwarded + strlen(forwarded) : NULL;
+    while (end && end > forwarded && is_proxy(proxies, &client)) {
+        const char *start = end;
+        while (start > forwarded && !strchr(", \t", start[-1]))
+            start--;
+        if (start < end && !read_address(start, (size_t)(end - start), &client))
+            break; /* "unknown", or worse: then it is known only whom that came from */
+        end = start > forwarded ? start - 1 : start;
+    }
+    return client;
+}
+
 /* ------------------------------------------------------------------ how often */
 
 /* A table of fixed size, so that no number of clients costs memory: each address has WAYS places.
@@ -121,15 +204,10 @@ static uint64_t mix(uint64_t x) { /* the finaliser of SplitMix64 */
     return x ^ x >> 31;
 }
 
-static uint64_t hash_of(const struct rate *rate, const struct sockaddr *address) {
+static uint64_t hash_of(const struct rate *rate, const struct in6_addr *client) {
     uint64_t prefix = 0;
-    if (address && address->sa_family == AF_INET6) {
-        const struct in6_addr *ip = &((const struct sockaddr_in6 *)address)->sin6_addr;
-        bool is_ipv4 = IN6_IS_ADDR_V4MAPPED(ip);
-        memcpy(&prefix, ip->s6_addr + (is_ipv4 ? 12 : 0), is_ipv4 ? 4 : 8);
-    } else if (address && address->sa_family == AF_INET) {
-        memcpy(&prefix, &((const struct sockaddr_in *)address)->sin_addr, 4);
-    }
+    const bool is_ipv4 = IN6_IS_ADDR_V4MAPPED(client);
+    memcpy(&prefix, client->s6_addr + (is_ipv4 ? 12 : 0), is_ipv4 ? 4 : 8);
     return mix(mix(prefix + rate->key) + rate->key) | 1;
 }
 
@@ -145,9 +223,9 @@ static struct bucket *bucket_of(struct rate *rate, uint64_t address, double now)
     return found;
 }
 
-int rate_take(struct rate *rate, const struct sockaddr *address, double now) {
+int rate_take(struct rate *rate, const struct in6_addr *client, double now) {
     pthread_mutex_lock(&rate->mutex);
-    struct bucket *bucket = bucket_of(rate, hash_of(rate, address), now);
+    struct bucket *bucket = bucket_of(rate, hash_of(rate, client), now);
     double per_second = rate->per_minute / 60;
     bucket->tokens = fmin(rate->per_minute, bucket->tokens + (now - bucket->since) * per_second);
     bucket->since = now;

@@ -13,9 +13,8 @@
 #ifndef SERVER_ACCESS_H
 #define SERVER_ACCESS_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
-
-struct sockaddr;
 
 enum access_names {
     ACCESS_LOOPBACK,  /* localhost, 127.0.0.1, [::1] */
@@ -38,6 +37,17 @@ bool access_has_origin(const struct access *access, const char *origin);
 bool access_may_change(const struct access *access, const char *host, const char *origin,
                        const char *fetch_site);
 
+/* Addresses of clients are IPv6 here; those of IPv4 are mapped, ::ffff:a.b.c.d. NULL gives ::. */
+struct in6_addr access_address(const struct sockaddr *peer);
+void access_address_text(const struct in6_addr *address, char text[INET6_ADDRSTRLEN]);
+/* Is it a list of addresses: 10.0.0.1,2001:db8::1? */
+bool access_is_address_list(const char *list);
+/* Who asks: the peer of the connection; or if that is one of the proxies (such a list, or NULL),
+ * whom it names in X-Forwarded-For (NULL: no such header): the last address there that is not a
+ * proxy's. Whatever stands before that one, anybody could have written. */
+struct in6_addr access_client(const char *proxies, const struct in6_addr *peer,
+                              const char *forwarded);
+
 /* Token buckets, one per client address (an IPv6 client is its /64): `per_minute` requests may come
  * at once, and as many follow within each minute. */
 struct rate;
@@ -45,6 +55,6 @@ struct rate *rate_new(int per_minute); /* NULL when out of memory */
 void rate_free(struct rate *rate);
 /* Takes one at the monotonic time `now`. 0, or the seconds (at least 1) until there is one again.
  * Any thread. */
-int rate_take(struct rate *rate, const struct sockaddr *address, double now);
+int rate_take(struct rate *rate, const struct in6_addr *client, double now);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/access.h"
 #include "server/log.h"
 
 struct setting {
@@ -42,6 +43,8 @@ static const struct setting settings[] = {
      "names in the Host header that are served, a,b or *"},
     {"cors-origins", SETTING_TEXT, AT(cors_origins), NULL, 0, 0, NULL,
      "web pages of other origins that may use the service, https://a,https://b or *"},
+    {"trusted-proxies", SETTING_TEXT, AT(trusted_proxies), NULL, 0, 0, NULL,
+     "addresses whose X-Forwarded-For tells the client, 10.0.0.1,2001:db8::1"},
     {"tls-cert", SETTING_TEXT, AT(tls_cert), NULL, 0, 0, NULL,
      "PEM file of the certificate chain; serves https"},
     {"tls-key", SETTING_TEXT, AT(tls_key), NULL, 0, 0, NULL, "PEM file of its private key"},
@@ -49,6 +52,8 @@ static const struct setting settings[] = {
      "jobs that may wait; more are answered 429"},
     {"max-upload", SETTING_INTEGER, AT(max_upload), "32", 1, 1024, NULL,
      "MiB that an uploaded file may have"},
+    {"max-body-memory", SETTING_INTEGER, AT(max_body_memory), "256", 1, 65536, NULL,
+     "MiB that the bodies of all requests may take together; more are answered 503"},
     {"max-connections", SETTING_INTEGER, AT(max_connections), "1024", 4, 65536, NULL,
      "open connections"},
     {"max-connections-per-ip", SETTING_INTEGER, AT(max_connections_per_ip), "512", 1, 65536, NULL,
@@ -182,9 +187,16 @@ static bool read_flag(struct config *config, int argc, char **argv, int *at, cha
 
 /* What no setting can know alone. */
 static bool fit_together(const struct config *config, char *error, size_t error_size) {
-    if (!config->tls_cert == !config->tls_key)
+    if (!config->tls_cert != !config->tls_key)
+        snprintf(error, error_size, "--tls-cert and --tls-key are needed together");
+    else if (config->max_body_memory < config->max_upload)
+        snprintf(error, error_size, "--max-body-memory must be at least --max-upload, %d",
+                 config->max_upload);
+    else if (config->trusted_proxies && !access_is_address_list(config->trusted_proxies))
+        snprintf(error, error_size, "--trusted-proxies must be IP addresses, a,b, not \"%s\"",
+                 config->trusted_proxies);
+    else
         return true;
-    snprintf(error, error_size, "--tls-cert and --tls-key are needed together");
     return false;
 }
 

@@ -20,10 +20,10 @@ struct config {
     const char *simd;
     const char *api_keys;
     bool anonymous;
-    const char *allowed_hosts, *cors_origins; /* comma-separated */
+    const char *allowed_hosts, *cors_origins, *trusted_proxies; /* comma-separated */
     const char *tls_cert, *tls_key;
     int max_queued;
-    int max_upload; /* MiB */
+    int max_upload, max_body_memory; /* MiB */
     int max_connections, max_connections_per_ip;
     int requests_per_minute; /* 0: no limit */
     double max_sample_cost;  /* floating-point operations */

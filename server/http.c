@@ -18,9 +18,6 @@ enum {
     CONNECTION_MEMORY = 32768, /* above this, each connection costs an mmap */
     THREAD_STACK = 512 << 10,
     BACKLOG = 511,
-    /* A client reads an early refusal only after it has sent its body, so some of a body that is
-     * too large is read and thrown away. */
-    DRAIN_BYTES = 1 << 20,
 };
 
 /* ------------------------------------------------------------------ for handlers */
@@ -151,7 +148,7 @@ static enum MHD_Result first_call(struct http_server *server, struct MHD_Connect
             : http_check(connection, peer->target, version, &server->access, &state->framing);
     if (!refusal.status) {
         http_route_request(state, method);
-        if (state->framing.declared <= (int64_t)state->max_body + DRAIN_BYTES)
+        if (!http_body_is_hopeless(state))
             return MHD_YES;
         refusal = (struct http_refusal){413, "body_too_large", "the body is far too large"};
     }
@@ -162,14 +159,10 @@ static enum MHD_Result first_call(struct http_server *server, struct MHD_Connect
 }
 
 static enum MHD_Result take_body(struct http_connection *state, const char *bytes, size_t *size) {
-    state->received += *size;
-    if (state->received <= state->max_body)
-        buffer_append(&state->body, bytes, *size);
-    else
-        buffer_clear(&state->body);
+    const bool goes_on = http_take_body(state, bytes, *size);
     *size = 0;
     peer_expect_body(state->server->deadlines, state->peer, state->started, state->received);
-    return state->received <= state->max_body + DRAIN_BYTES ? MHD_YES : MHD_NO;
+    return goes_on ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result on_request(void *self, struct MHD_Connection *connection, const char *url,
@@ -206,17 +199,6 @@ static void count(const struct http_connection *state) {
     atomic_fetch_sub(&config->counts->in_flight, 1);
 }
 
-static const char *client_of(const struct http_connection *state, char text[INET6_ADDRSTRLEN]) {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(state->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info ? info->client_addr : NULL;
-    const void *ip = !address ? NULL
-                     : address->sa_family == AF_INET6
-                         ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
-                         : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
-    return ip && inet_ntop(address->sa_family, ip, text, INET6_ADDRSTRLEN) ? text : "-";
-}
-
 /* Reads that went well are what a poller does all day. */
 static enum log_level level_of(const struct http_connection *state) {
     const int status = state->exchange.response.status;
@@ -233,13 +215,14 @@ static void log_request(const struct http_connection *state) {
     char path[256], method[32], id[80], key[AUTH_NAME + 2], client[INET6_ADDRSTRLEN], more[96];
     int used = 0;
     more[0] = '\0';
+    access_address_text(&state->client, client);
     if (state->key_name[0])
         used = snprintf(more, sizeof more, " key=%s", log_quote(state->key_name, key, sizeof key));
     if (state->trace[0])
         snprintf(more + used, sizeof more - (size_t)used, " trace=\"%s\"", state->trace);
     log_line(level, "request",
              "id=%s client=%s method=%s path=%s status=%d bytes=%zu queue_ms=%.3f ms=%.3f%s",
-             log_quote(state->id, id, sizeof id), client_of(state, client),
+             log_quote(state->id, id, sizeof id), client,
              log_quote(request->method, method, sizeof method),
              log_quote(request->path ? request->path : "", path, sizeof path),
              state->exchange.response.status, state->response_bytes, 1e3 * state->queued,
@@ -254,7 +237,7 @@ void http_forget(struct http_connection *state) {
         exchange->release(exchange);
     if (state->sending.is_open)
         atomic_fetch_sub(&state->server->config.counts->streams, 1);
-    buffer_clear(&state->body);
+    http_drop_body(state);
     buffer_clear(&exchange->response.body);
     buffer_clear(&state->sending.ready);
     buffer_clear(&state->sending.made);

@@ -157,6 +157,7 @@ struct http_executor {
 struct http_counts {
     atomic_int in_flight, streams; /* now; bodies that are being made piece by piece */
     atomic_ullong gone;            /* clients that went away while they were waited for */
+    atomic_size_t body_bytes;      /* of request bodies that are held */
 };
 
 struct http_config {
@@ -164,13 +165,15 @@ struct http_config {
     int port;                                 /* 0: any free one */
     const char *base_path;                    /* what all paths start with; NULL: nothing */
     const char *allowed_hosts, *cors_origins; /* see struct access */
+    const char *trusted_proxies;              /* see access_client() */
     struct auth *auth;                        /* NULL: everybody may do everything */
     const char *tls_cert, *tls_key;           /* PEM files; NULL: http */
     int max_connections, max_connections_per_ip, requests_per_minute;
     const struct http_route *routes;
     size_t route_count;
     void *service;
-    size_t max_upload; /* bytes */
+    size_t max_upload;      /* bytes */
+    size_t max_body_memory; /* bytes, of all bodies together */
     /* Fills in an error response: the contract's own format, which this layer does not know. */
     void (*problem)(struct http_exchange *exchange, int status, const char *code,
                     const char *detail);

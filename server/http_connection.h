@@ -45,8 +45,9 @@ struct http_connection {
     const struct http_route *route;
     struct http_refusal refusal; /* status 0: none */
     struct http_framing framing;
+    struct in6_addr client; /* whose request it is */
     struct buffer body;
-    size_t received, max_body;
+    size_t received, max_body, held;  /* bytes of the body; held: in http_counts.body_bytes */
     struct http_param refusal_header; /* goes with the refusal */
     char id[HTTP_REQUEST_ID + 1];     /* the client's, or our own */
     char trace[HTTP_TRACE + 1];       /* trace id of a traceparent header, or "" */
@@ -80,12 +81,18 @@ struct http_server {
     bool stopping;
 };
 
-/* http_gate.c: the request's ids; then the routing and the refusals, as far as the headers alone
- * allow. */
+/* http_gate.c: whose request it is, and its ids; then the routing and the refusals, as far as the
+ * headers alone allow. */
 void http_identify(struct http_connection *state);
 void http_route_request(struct http_connection *state, const char *method);
 
 bool http_is_safe(const char *method); /* changes nothing */
+
+/* http_body.c: takes in a piece of the body; false: it is longer than anybody wants to read. */
+bool http_take_body(struct http_connection *state, const char *bytes, size_t size);
+void http_drop_body(struct http_connection *state);
+/* Does the header alone say that the body is too long even to be thrown away? */
+bool http_body_is_hopeless(const struct http_connection *state);
 
 /* http_headers.c: the headers of an answer, and those that every answer has. False when there is no
  * memory for one: an answer without its policy, say, must not go out. */

@@ -1,6 +1,7 @@
 /* What the headers alone decide: who asks, for what, and whether that may be. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "server/http_connection.h"
 #include "server/id.h"
@@ -33,7 +34,27 @@ static const char *trace_of(const char *traceparent) {
     return is_zero ? NULL : traceparent + TRACE_AT;
 }
 
+/* Each proxy may add a header of its own: the last one is the nearest one's. */
+static enum MHD_Result keep_forwarded(void *last, enum MHD_ValueKind kind, const char *name,
+                                      const char *value) {
+    (void)kind;
+    if (strcasecmp(name, "X-Forwarded-For") == 0)
+        *(const char **)last = value;
+    return MHD_YES;
+}
+
+static void find_client(struct http_connection *state) {
+    const char *proxies = state->server->config.trusted_proxies, *forwarded = NULL;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(state->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct in6_addr peer = access_address(info ? info->client_addr : NULL);
+    if (proxies)
+        MHD_get_connection_values(state->connection, MHD_HEADER_KIND, keep_forwarded, &forwarded);
+    state->client = access_client(proxies, &peer, forwarded);
+}
+
 void http_identify(struct http_connection *state) {
+    find_client(state);
     const char *id = http_header(&state->exchange, "X-Request-Id");
     const char *trace = trace_of(http_header(&state->exchange, "traceparent"));
     if (id && is_plain_id(id))
@@ -110,9 +131,7 @@ static void check_rate(struct http_connection *state) {
     struct rate *rate = state->server->rate;
     if (!rate || (state->route && state->route->access == HTTP_PROBE))
         return;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(state->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    int seconds = rate_take(rate, info ? info->client_addr : NULL, state->started);
+    int seconds = rate_take(rate, &state->client, state->started);
     if (seconds == 0)
         return;
     refuse(state, 429, "too_many_requests",

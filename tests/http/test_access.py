@@ -297,6 +297,23 @@ def test_the_rate_limit(start):
     assert server.get("/livez").status == server.get("/readyz").status == 200, "probes are not counted"
 
 
+def test_the_rate_limit_behind_a_proxy(start):
+    behind = {"X-Forwarded-For": "198.51.100.1"}
+    trusting = start("--requests-per-minute", "2", "--trusted-proxies", "10.9.9.9,127.0.0.1", "--log-level", "debug")
+    asked = [trusting.get("/v1/jobs", headers={"X-Forwarded-For": f"203.0.113.{i}, 198.51.100.1"}).status for i in range(3)]
+    assert asked == [200, 200, 429], "what the client itself wrote does not count"
+    assert trusting.get("/v1/jobs", headers={"X-Forwarded-For": "198.51.100.2"}).status == 200
+    lines = b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 198.51.100.1\r\nConnection: close\r\n\r\n"
+    assert trusting.send(lines).startswith(b"HTTP/1.1 429")
+    assert "client=198.51.100.2 " in trusting.read_log() and "client=203.0.113" not in trusting.read_log()
+    trusting.stop()
+    plain = start("--requests-per-minute", "2")
+    assert [plain.get("/v1/jobs", headers={"X-Forwarded-For": f"198.51.100.{i}"}).status for i in range(3)] == [200, 200, 429]
+    assert plain.get("/v1/jobs", headers=behind).status == 429
+    refused = subprocess.run([BINARY, "serve", "--trusted-proxies", "10.0.0.0/8"], capture_output=True, text=True)
+    assert refused.returncode != 0 and "--trusted-proxies must be IP addresses" in refused.stderr
+
+
 def test_the_connection_limit_of_one_address(start):
     server = start("--max-connections-per-ip", "3")
     request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -331,3 +348,43 @@ def test_the_queue_limit(start):
     answer = server.post("/v1/jobs", QUICK)
     check_problem(answer, 429, "queue_full")
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_the_bodies_of_all_requests_together_have_a_limit(start):
+    server = start("--max-upload", "2", "--max-body-memory", "2")
+    mebibyte = b"1,2\n" * (1 << 18)
+    head = b"POST /v1/datasets HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: %d\r\n\r\n"
+
+    def held():
+        return float(re.search(rb"\ndenoised_http_body_bytes (\S+)", server.get("/metrics").body)[1])
+
+    def wait_until_held(condition):
+        deadline = time.monotonic() + 10 * PATIENCE
+        while not condition(held()):
+            assert time.monotonic() < deadline, held()
+            time.sleep(0.02)
+
+    slow = socket.create_connection(("127.0.0.1", server.port), timeout=10 * PATIENCE)
+    slow.sendall(head % (2 * len(mebibyte)) + mebibyte + mebibyte[: len(mebibyte) // 2])
+    wait_until_held(lambda n: n == 1.5 * 2**20 - 2**16)
+    upload = {"raw": mebibyte, "headers": {"Content-Type": "text/csv"}}
+    answer = server.request("POST", "/v1/datasets", **upload)
+    check_problem(answer, 503, "body_memory_full")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert held() == 1.5 * 2**20 - 2**16, "what was refused is held no more"
+    assert server.post("/v1/jobs", QUICK).status == 201, "short requests get in"
+    assert server.request("POST", "/v1/datasets", raw=b"1,2\n", headers={"Content-Type": "text/csv"}).status == 201
+    slow.sendall(mebibyte[len(mebibyte) // 2 :])  # nothing happens to the one that was there first
+    assert slow.recv(12) == b"HTTP/1.1 201"
+    slow.close()
+    wait_until_held(lambda n: n == 0)
+    assert server.request("POST", "/v1/datasets", **upload).status == 201
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10 * PATIENCE) as gone:  # who goes away holds nothing
+        gone.sendall(head % (2 * len(mebibyte)) + mebibyte)
+        wait_until_held(lambda n: n > 0)
+    wait_until_held(lambda n: n == 0)
+
+
+def test_an_upload_must_fit_into_the_memory_of_all_bodies():
+    refused = subprocess.run([BINARY, "serve", "--max-upload", "300"], capture_output=True, text=True)
+    assert refused.returncode != 0 and "--max-body-memory must be at least --max-upload, 300" in refused.stderr

@@ -100,7 +100,55 @@ static struct sockaddr_storage address(const char *text) {
 
 static int take(struct rate *rate, const char *from, double now) {
     struct sockaddr_storage client = address(from);
-    return rate_take(rate, (struct sockaddr *)&client, now);
+    const struct in6_addr address = access_address((struct sockaddr *)&client);
+    return rate_take(rate, &address, now);
+}
+
+Test(access, clients_behind_proxies) {
+    static const char proxies[] = "10.0.0.1, 10.0.0.2,2001:db8::1";
+    static const struct {
+        const char *peer, *forwarded, *client;
+    } rows[] = {
+        {"192.0.2.1", NULL, "192.0.2.1"},
+        {"192.0.2.1", "198.51.100.7", "192.0.2.1"}, /* nobody we trust says so */
+        {"10.0.0.1", NULL, "10.0.0.1"},
+        {"10.0.0.1", "", "10.0.0.1"},
+        {"10.0.0.1", "198.51.100.7", "198.51.100.7"},
+        {"10.0.0.1", " 198.51.100.7 ", "198.51.100.7"},
+        {"10.0.0.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"}, /* the client wrote the first */
+        {"10.0.0.1", "198.51.100.7,10.0.0.2", "198.51.100.7"},
+        {"10.0.0.1", "198.51.100.7, 10.0.0.2 ,\t10.0.0.1", "198.51.100.7"},
+        {"10.0.0.1", "10.0.0.2", "10.0.0.2"},
+        {"10.0.0.1", "198.51.100.7:4711", "198.51.100.7"},
+        {"10.0.0.1", "2001:db8::7", "2001:db8::7"},
+        {"10.0.0.1", "[2001:db8::7]:443", "2001:db8::7"},
+        {"10.0.0.1", "[2001:db8::7]", "2001:db8::7"},
+        {"10.0.0.1", "::ffff:198.51.100.7", "198.51.100.7"},
+        {"10.0.0.1", "198.51.100.7, 2001:db8::1", "198.51.100.7"},
+        {"2001:db8::1", "198.51.100.7", "198.51.100.7"},
+        {"10.0.0.1", "unknown", "10.0.0.1"},
+        {"10.0.0.1", "198.51.100.7, unknown", "10.0.0.1"},
+        {"10.0.0.1", "198.51.100.7, nonsense, 10.0.0.2", "10.0.0.2"},
+        {"10.0.0.1", ",,,", "10.0.0.1"},
+        {"10.0.0.1", "198.51.100.7,", "198.51.100.7"},
+        {"10.0.0.1", "300.1.1.1", "10.0.0.1"},
+        {"10.0.0.1", "0123456789012345678901234567890123456789012345678901234567890123456789",
+         "10.0.0.1"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[INET6_ADDRSTRLEN];
+        const struct sockaddr_storage socket = address(rows[i].peer);
+        const struct in6_addr peer = access_address((const struct sockaddr *)&socket);
+        struct in6_addr client = access_client(proxies, &peer, rows[i].forwarded);
+        access_address_text(&client, text);
+        cr_expect_str_eq(text, rows[i].client, "row %zu: %s", i, text);
+        client = access_client(NULL, &peer, rows[i].forwarded);
+        access_address_text(&client, text);
+        cr_expect_str_eq(text, rows[i].peer, "row %zu without proxies: %s", i, text);
+    }
+    cr_expect(access_is_address_list(proxies) && access_is_address_list("::1"));
+    cr_expect(!access_is_address_list("a.example") && !access_is_address_list("10.0.0.0/8") &&
+              !access_is_address_list("10.0.0.1,x") && !access_is_address_list("*"));
 }
 
 Test(access, rate) {
