@@ -21,12 +21,29 @@ enum http_next api_livez(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
+/* What keeps the server from its work; NULL: nothing. */
+static const char *what_is_wrong(struct service *service) {
+    if (!atomic_load(&service->ready))
+        return "the server is starting or stopping";
+    switch (writer_state(service->writer)) {
+    case TASK_DONE: return NULL;
+    case TASK_DISK_FULL:
+        return "no space is left for the database: reads work, writes do not; they will when there "
+               "is space";
+    case TASK_REFUSED:
+    case TASK_UNKNOWN: break;
+    }
+    return "the last write failed, and the server's log says why; reads work";
+}
+
 enum http_next api_readyz(struct http_exchange *exchange) {
     struct service *service = service_of(exchange);
     if (!no_query(exchange))
         return HTTP_REPLY;
-    if (!atomic_load(&service->ready)) {
-        problem(exchange, 503, "not_ready", "the server is starting or stopping");
+    const char *wrong = what_is_wrong(service);
+    if (wrong) {
+        problem(exchange, 503, "not_ready", wrong);
+        http_set_header(exchange, "Retry-After", "1");
         return HTTP_REPLY;
     }
     struct store_session *session = begin_reading(exchange);

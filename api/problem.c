@@ -99,7 +99,9 @@ void problem_store(struct http_exchange *exchange, enum store_status status) {
                 "no space is left for the database; nothing has changed");
     else if (status == STORE_NOT_FOUND)
         problem(exchange, 404, "not_found", "nothing has this id");
-    else
+    else {
         problem(exchange, 503, "store_unavailable",
                 "the database could not be used; the server's log says why");
+        http_set_header(exchange, "Retry-After", "1");
+    }
 }

@@ -104,8 +104,8 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
         break;
     case TASK_UNKNOWN:
         http_set_problem(state, 503, "outcome_unknown",
-                         "the write could not be confirmed; look whether it took place before you "
-                         "repeat it");
+                         "the write could not be confirmed: it may have taken place or not; repeat "
+                         "it with the same Idempotency-Key, or look before you repeat it");
         break;
     case TASK_DISK_FULL:
         http_set_problem(state, 507, "disk_full",

@@ -10,6 +10,7 @@
 #include "server/counters.h"
 #include "server/fault.h"
 #include "server/id.h"
+#include "server/janitor.h"
 #include "server/log.h"
 #include "server/notify.h"
 #include "server/service.h"
@@ -65,16 +66,29 @@ static void reload_keys(struct auth *auth) {
                  log_quote(error, quoted, sizeof quoted));
 }
 
-static bool do_nothing(void *unused, struct store_session *session) {
-    (void)unused, (void)session;
+/* Healthy is a writer that gets round to its work, whether the disk lets it write or not: starting
+ * anew would mend the one but not the other. The thread that waits for signals does not wait for
+ * it: a task that does nothing goes there and back, as soon as it can. */
+struct heartbeat {
+    struct task task;
+    atomic_bool under_way;
+};
+
+static bool heartbeat_run(struct task *task, struct store_session *session) {
+    (void)task, (void)session;
     return true;
 }
 
-/* Healthy is a writer that gets round to its work, whether the disk lets it write or not: starting
- * anew would mend the one but not the other. */
-static void feed_watchdog(struct service *service) {
-    if (writer_call(service->writer, do_nothing, NULL) != TASK_REFUSED)
+static void heartbeat_done(struct task *task, enum task_outcome outcome) {
+    if (outcome != TASK_REFUSED)
         notify("WATCHDOG=1");
+    atomic_store(&((struct heartbeat *)task)->under_way, false);
+}
+
+static void feed_watchdog(struct service *service) {
+    static struct heartbeat heartbeat = {.task = {.run = heartbeat_run, .done = heartbeat_done}};
+    if (!atomic_exchange(&heartbeat.under_way, true))
+        writer_post(service->writer, &heartbeat.task);
 }
 
 /* Until SIGTERM or SIGINT. */
@@ -177,6 +191,19 @@ static struct workers *start_workers(const struct config *config, const struct c
     return workers_start(&workers);
 }
 
+static int run_with_janitor(const struct config *config, const struct contract *contract,
+                            struct service *service, struct auth *auth, const sigset_t *signals) {
+    const struct janitor_config rules = {.writer = service->writer,
+                                         .keep_events_days = config->keep_events_days,
+                                         .keep_jobs_days = config->keep_jobs_days};
+    struct janitor *janitor = janitor_start(&rules);
+    if (!janitor)
+        return complain("cannot start the threads");
+    int status = run(config, contract, service, auth, signals);
+    janitor_stop(janitor);
+    return status;
+}
+
 static int start_threads_and_run(const struct config *config, const struct contract *contract,
                                  struct store *store, struct auth *auth, const sigset_t *signals) {
     struct service service = {.store = store,
@@ -198,7 +225,7 @@ static int start_threads_and_run(const struct config *config, const struct contr
         service.workers = start_workers(config, contract, &service);
     }
     if (service.workers)
-        status = run(config, contract, &service, auth, signals);
+        status = run_with_janitor(config, contract, &service, auth, signals);
     else
         complain("cannot start the threads");
     if (service.workers)

@@ -286,6 +286,17 @@ enum store_status store_unclaim(struct store_session *session, const char *id, i
  */
 enum store_status store_recover(struct store_session *session, int64_t now, int *requeued);
 
+/* W. Of what is not kept for ever, at most `most`; *count says how many went. Events of jobs that
+ * ended before, but for the last of each; checkpoints of ended jobs, but for the newest of each,
+ * from which they can be resumed; and jobs that ended before, with all that they have. */
+enum store_status store_forget_events(struct store_session *session, int64_t before, int most,
+                                      int *count);
+enum store_status store_forget_checkpoints(struct store_session *session, int most, int *count);
+enum store_status store_forget_jobs(struct store_session *session, int64_t before, int most,
+                                    int *count);
+/* W. Writes, to see whether that works. */
+enum store_status store_probe(struct store_session *session, int64_t now);
+
 /* An uploaded data set. */
 struct dataset {
     char id[STORE_ID_LENGTH + 1];

@@ -26,8 +26,12 @@ enum store_status sql_failure(sqlite3 *db, int code, const char *what) {
     /* After a failed fsync nobody knows what is on the disk, and a damaged file only gets worse by
      * writing: stop at once, and let recovery at the next start find out. */
     if (code == SQLITE_IOERR_FSYNC || (code & 0xff) == SQLITE_CORRUPT ||
-        (code & 0xff) == SQLITE_NOTADB)
+        (code & 0xff) == SQLITE_NOTADB || code == SQLITE_IOERR_DIR_FSYNC ||
+        code == SQLITE_IOERR_CORRUPTFS) {
+        log_line(LOG_ERROR, "the data may be in danger: leaving at once, for a restart to look",
+                 "status=%d", EXIT_DATA_IN_DANGER);
         _exit(EXIT_DATA_IN_DANGER);
+    }
     return (code & 0xff) == SQLITE_FULL ? STORE_FULL : STORE_ERROR;
 }
 

@@ -1,5 +1,6 @@
 #include "server/writer.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "server/counters.h"
@@ -12,7 +13,9 @@ enum { WRITER_QUEUE = 1024, WRITER_GROUP = 128 };
 
 struct writer {
     struct task_queue queue;
+    struct store *store;
     struct store_session *session;
+    atomic_int state;              /* enum task_outcome */
     void (*committed)(void *self); /* may be NULL */
     void *listener;
     pthread_t thread;
@@ -53,12 +56,15 @@ static void *writer_main(void *argument) {
     struct writer *writer = argument;
     for (struct task *group; (group = task_queue_take(&writer->queue, WRITER_GROUP));) {
         const double began = clock_monotonic();
+        const uint64_t before = store_version(writer->store);
         enum task_outcome outcome = run_group(writer->session, group);
         FAULT_POINT("writer.committed");
         count_transaction(clock_monotonic() - began);
         if (outcome != TASK_DONE)
             log_line(LOG_ERROR, "a write failed", "outcome=%s",
                      outcome == TASK_DISK_FULL ? "disk_full" : "unknown");
+        if (outcome != TASK_DONE || store_version(writer->store) > before)
+            atomic_store(&writer->state, (int)outcome);
         finish(group, outcome);
         FAULT_POINT("writer.acknowledged");
         if (writer->committed)
@@ -72,6 +78,7 @@ struct writer *writer_start(struct store *store) {
     struct writer *writer = calloc(1, sizeof *writer);
     if (!writer)
         return NULL;
+    writer->store = store;
     writer->session = store_writer(store);
     task_queue_init(&writer->queue, WRITER_QUEUE);
     if (pthread_create(&writer->thread, NULL, writer_main, writer) != 0) {
@@ -80,6 +87,10 @@ struct writer *writer_start(struct store *store) {
         return NULL;
     }
     return writer;
+}
+
+enum task_outcome writer_state(struct writer *writer) {
+    return (enum task_outcome)atomic_load(&writer->state);
 }
 
 void writer_tell(struct writer *writer, void (*committed)(void *self), void *self) {

@@ -20,6 +20,10 @@ struct writer *writer_start(struct store *store); /* NULL when no thread can be 
 void writer_tell(struct writer *writer, void (*committed)(void *self), void *self);
 void writer_stop(struct writer *writer); /* finishes what is queued, refuses the rest, joins */
 
+/* How the last transaction went that wrote anything, or should have: whether writing works. Any
+ * thread. */
+enum task_outcome writer_state(struct writer *writer);
+
 /* Hands over a task. If the queue is full or stopping, done(TASK_REFUSED) is called at once, on
  * this thread. */
 void writer_post(void *self, struct task *task);

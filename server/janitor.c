@@ -1,0 +1,147 @@
+#include "server/janitor.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "server/id.h"
+#include "server/log.h"
+
+enum {
+    SWEEP_SECONDS = 600,
+    PROBE_SECONDS = 1, /* while writing fails */
+    MOST_ROWS = 500,   /* in one transaction, */
+    MOST_JOBS = 20,    /* or jobs, with all that they have */
+};
+#define DAY_MS 86400000LL
+
+struct janitor {
+    struct janitor_config config;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool stop;
+};
+
+/* One kind of thing to forget. */
+struct sweep {
+    const char *what;
+    enum store_status (*run)(struct sweep *sweep, struct store_session *session);
+    int64_t before; /* ms */
+    int most, count;
+};
+
+static enum store_status sweep_events(struct sweep *sweep, struct store_session *session) {
+    return store_forget_events(session, sweep->before, sweep->most, &sweep->count);
+}
+
+static enum store_status sweep_checkpoints(struct sweep *sweep, struct store_session *session) {
+    return store_forget_checkpoints(session, sweep->most, &sweep->count);
+}
+
+static enum store_status sweep_jobs(struct sweep *sweep, struct store_session *session) {
+    return store_forget_jobs(session, sweep->before, sweep->most, &sweep->count);
+}
+
+static enum store_status run_sweep(void *argument, struct store_session *session) {
+    struct sweep *sweep = argument;
+    return sweep->run(sweep, session);
+}
+
+static bool is_stopping(struct janitor *janitor) {
+    pthread_mutex_lock(&janitor->mutex);
+    bool stop = janitor->stop;
+    pthread_mutex_unlock(&janitor->mutex);
+    return stop;
+}
+
+/* Part by part; what fails is tried again the next time. */
+static void sweep_all(struct janitor *janitor, struct sweep *sweep) {
+    int64_t total = 0;
+    do {
+        if (writer_do(janitor->config.writer, run_sweep, sweep) != STORE_OK)
+            break;
+        total += sweep->count;
+    } while (sweep->count == sweep->most && !is_stopping(janitor));
+    if (total > 0)
+        log_line(LOG_INFO, "old things forgotten", "what=%s count=%lld", sweep->what,
+                 (long long)total);
+}
+
+static void sweep_house(struct janitor *janitor) {
+    const struct janitor_config *config = &janitor->config;
+    const int64_t now = clock_now_ms();
+    struct sweep checkpoints = {"checkpoints", sweep_checkpoints, .most = MOST_ROWS};
+    struct sweep events = {"events", sweep_events, now - config->keep_events_days * DAY_MS,
+                           .most = MOST_ROWS};
+    struct sweep jobs = {"jobs", sweep_jobs, now - config->keep_jobs_days * DAY_MS,
+                         .most = MOST_JOBS};
+    sweep_all(janitor, &checkpoints);
+    if (config->keep_events_days > 0)
+        sweep_all(janitor, &events);
+    if (config->keep_jobs_days > 0)
+        sweep_all(janitor, &jobs);
+}
+
+static enum store_status run_probe(void *argument, struct store_session *session) {
+    (void)argument;
+    return store_probe(session, clock_now_ms());
+}
+
+/* False when it is time to go. */
+static bool wait_seconds(struct janitor *janitor, int seconds) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += seconds;
+    pthread_mutex_lock(&janitor->mutex);
+    int waited = 0;
+    while (!janitor->stop && waited == 0)
+        waited =
+            pthread_cond_clockwait(&janitor->changed, &janitor->mutex, CLOCK_MONOTONIC, &until);
+    bool goes_on = !janitor->stop;
+    pthread_mutex_unlock(&janitor->mutex);
+    return goes_on;
+}
+
+static void *janitor_main(void *argument) {
+    struct janitor *janitor = argument;
+    struct writer *writer = janitor->config.writer;
+    int since = SWEEP_SECONDS;
+    do {
+        if (writer_state(writer) != TASK_DONE && writer_do(writer, run_probe, NULL) == STORE_OK)
+            log_line(LOG_INFO, "writing works again", NULL);
+        since += PROBE_SECONDS;
+        if (since >= SWEEP_SECONDS) {
+            sweep_house(janitor);
+            since = 0;
+        }
+    } while (wait_seconds(janitor, PROBE_SECONDS));
+    return NULL;
+}
+
+struct janitor *janitor_start(const struct janitor_config *config) {
+    struct janitor *janitor = calloc(1, sizeof *janitor);
+    if (!janitor)
+        return NULL;
+    janitor->config = *config;
+    pthread_mutex_init(&janitor->mutex, NULL);
+    pthread_cond_init(&janitor->changed, NULL);
+    if (pthread_create(&janitor->thread, NULL, janitor_main, janitor) != 0) {
+        pthread_cond_destroy(&janitor->changed);
+        pthread_mutex_destroy(&janitor->mutex);
+        free(janitor);
+        return NULL;
+    }
+    return janitor;
+}
+
+void janitor_stop(struct janitor *janitor) {
+    pthread_mutex_lock(&janitor->mutex);
+    janitor->stop = true;
+    pthread_cond_signal(&janitor->changed);
+    pthread_mutex_unlock(&janitor->mutex);
+    pthread_join(janitor->thread, NULL);
+    pthread_cond_destroy(&janitor->changed);
+    pthread_mutex_destroy(&janitor->mutex);
+    free(janitor);
+}

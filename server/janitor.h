@@ -1,0 +1,21 @@
+/*
+ * janitor.h - a thread that sweeps out what is not kept for ever, and that looks, while writing
+ * fails, whether it works again.
+ */
+#ifndef SERVER_JANITOR_H
+#define SERVER_JANITOR_H
+
+#include "server/writer.h"
+
+struct janitor;
+
+struct janitor_config {
+    struct writer *writer;
+    int keep_events_days; /* after the end of their job */
+    int keep_jobs_days;   /* after their end; 0: for ever, as in the other */
+};
+
+struct janitor *janitor_start(const struct janitor_config *config);
+void janitor_stop(struct janitor *janitor);
+
+#endif
