@@ -44,7 +44,7 @@ PACKAGES_TEST  := chromium jq mandoc pkgconf python3-yaml libcriterion-dev pytho
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline
 KERNEL_VARIANTS_aarch64 := neon
-ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
+ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 KERNEL_VARIANTS := $(or $(KERNEL_VARIANTS_$(ARCH)),baseline)
 KERNEL_FLAGS_avx512   := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
 KERNEL_FLAGS_avx2     := -mavx2 -mfma
@@ -263,7 +263,7 @@ $B/install/denoised.service: docker/denoised.service
 	@mkdir -p $(@D)
 	sed $(PLACES) $< > $@
 
-install: $B/denoised $(addprefix $B/install/,libdenoise.a $(SONAME) denoised.1 denoise.pc denoised.service) ## install below PREFIX (and DESTDIR): the program, libdenoise, the manual, the systemd unit
+install: $B/denoised $(addprefix $B/install/,libdenoise.a $(SONAME) denoised.1 denoise.pc denoised.service) ## the program, libdenoise, manual and systemd unit, below PREFIX (and DESTDIR)
 	$(INSTALL) -d $(sort $(dir $(INSTALLED:%=$(DESTDIR)%)))
 	$(INSTALL_PROGRAM) $B/denoised $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $B/install/libdenoise.a $(DESTDIR)$(LIBDIR)
@@ -282,6 +282,15 @@ uninstall: ## remove what install installed
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
 	-rmdir $(DESTDIR)$(DOCDIR)
 	$(if $(DESTDIR),,ldconfig)
+
+# ---------------------------------------------------------------- containers
+IMAGE ?= denoised
+ROOT  ?=
+.PHONY: docker docker-test
+docker: ## build the image, with Docker or Podman's docker
+	docker build -f docker/Dockerfile --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
+docker-test: ## try the image; or ROOT=DIRECTORY, its root file system, without an engine
+	sh docker/smoke.sh $(if $(ROOT),--root $(ROOT),$(IMAGE))
 
 # ---------------------------------------------------------------- what it needs
 deps:

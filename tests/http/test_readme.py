@@ -53,6 +53,16 @@ def test_the_tests_that_it_names_are_there(name):
     assert (ROOT / name).is_file()
 
 
+def test_what_contributors_are_sent_to_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    names = set(re.findall(r"`((?:api|docker|engine|migrations|server|tests)/[\w./-]*)`", text))
+    assert len(names) > 30
+    assert [name for name in sorted(names) if not (ROOT / name).exists()] == []
+    for symbol in ("dn_sampler", "dn_sampler_names", "dn_pattern", "dn_beta_schedule", "dn_beta_schedule_names"):
+        assert f"`{symbol}`" in text or f"`enum {symbol}`" in text
+        assert re.search(rf"\b{symbol}\b", (ROOT / "engine/denoise.h").read_text()), symbol
+
+
 def test_links_within_it_lead_somewhere():
     headings = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", TEXT, re.M)}
     for link in re.findall(r"\]\(([^)]+)\)", TEXT):

@@ -1,0 +1,234 @@
+"""What docker/ holds fits the program and itself: settings, metrics, ports, users, names."""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+from conftest import BINARY
+
+DOCKER = pathlib.Path(__file__).parents[2] / "docker"
+MONITORING = DOCKER / "monitoring"
+DASHBOARD = json.loads((MONITORING / "grafana/dashboards/denoised.json").read_text())
+
+
+def load(path):
+    return yaml.safe_load((DOCKER / path).read_text())
+
+
+def text_of(path):
+    return (DOCKER / path).read_text()
+
+
+def everything():
+    return [path for path in DOCKER.rglob("*") if path.is_file() and path.name != "keys"]
+
+
+# ------------------------------------------------------------------ metrics
+
+
+@pytest.fixture(scope="module")
+def metrics(trained):
+    """name -> {label: values} of all that the server counts, once each kind of thing has happened."""
+    trained.get(f"/v1/models/{trained.job}/samples?n=10")
+    trained.get("/nowhere")
+    found = {}
+    for line in trained.get("/metrics").body.decode().splitlines():
+        if not line.startswith("#"):
+            name, labels = re.fullmatch(r"(\w+)(?:\{(.*)\})? \S+", line).groups()
+            seen = found.setdefault(name, {})
+            for label, value in re.findall(r'(\w+)="([^"]*)"', labels or ""):
+                seen.setdefault(label, set()).add(value)
+    return found
+
+
+def queries():
+    for panel in DASHBOARD["panels"]:
+        for target in panel.get("targets", []):
+            yield panel["title"], target["expr"]
+    for variable in DASHBOARD["templating"]["list"]:
+        if variable["type"] == "query":
+            yield variable["name"], variable["definition"]
+    for annotation in DASHBOARD["annotations"]["list"]:
+        yield annotation["name"], annotation["expr"]
+    for group in load("monitoring/alerts.yaml")["groups"]:
+        for rule in group["rules"]:
+            yield rule["alert"], rule["expr"]
+
+
+# Metrics and labels that Prometheus adds itself.
+OF_PROMETHEUS = {"up"}
+LABELS_OF_PROMETHEUS = {"instance", "job"}
+
+
+def test_every_query_names_metrics_and_labels_that_there_are(metrics):
+    asked = set()
+    for title, query in queries():
+        for name, selector in re.findall(r"\b((?:denoised|process)_\w+|up)\b(?:\{([^}]*)\})?", query):
+            assert name in metrics or name in OF_PROMETHEUS, (title, name)
+            asked.add(name)
+            for label, how, value in re.findall(r'(\w+)(=~|=)"([^"]*)"', selector):
+                if label in LABELS_OF_PROMETHEUS:
+                    continue
+                assert label in metrics[name], (title, name, label)
+                if how == "=":
+                    assert value in metrics[name][label], (title, name, label, value)
+        names = set(re.findall(r"\b((?:denoised|process)_\w+)\b", query))
+        known = set().union(*(metrics.get(name, {}) for name in names)) | LABELS_OF_PROMETHEUS
+        for labels in re.findall(r"\bby \(([^)]*)\)", query):
+            assert {label.strip() for label in labels.split(",")} <= known, (title, labels)
+    assert len(asked) > 20
+
+
+def test_the_dashboard_is_in_order():
+    panels = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+    identities = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(set(identities)) == len(identities) and len(panels) > 15
+    taken = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        cells = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        assert place["x"] + place["w"] <= 24 and not taken & cells, panel["title"]
+        taken |= cells
+        assert all(target["expr"].count("(") == target["expr"].count(")") for target in panel.get("targets", []))
+
+
+def test_promtool_reads_the_configuration_and_the_queries(tmp_path):
+    promtool = shutil.which("promtool")
+    if not promtool:
+        pytest.skip("promtool is not installed (Debian package prometheus)")
+    subprocess.run([promtool, "check", "config", MONITORING / "prometheus.yaml"], check=True, capture_output=True)
+    # The queries of the dashboard as rules, with a value for what Grafana fills in.
+    filled = [query.replace("$__rate_interval", "1m").replace("$instance", ".*") for _, query in queries() if "label_values" not in query]
+    rules = [{"record": f"query:{i}", "expr": query} for i, query in enumerate(filled)]
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    check = subprocess.run([promtool, "check", "rules", path], capture_output=True, text=True)
+    assert check.returncode == 0 and f"{len(rules)} rules found" in check.stdout, check.stdout + check.stderr
+
+
+def test_an_alert_fires_for_what_it_says(tmp_path):
+    promtool = shutil.which("promtool")
+    if not promtool:
+        pytest.skip("promtool is not installed (Debian package prometheus)")
+    shutil.copy(MONITORING / "alerts.yaml", tmp_path)
+    where = 'instance="d:8080", job="denoised"'
+    down = {"exp_labels": {"severity": "critical", "instance": "d:8080", "job": "denoised"}, "exp_annotations": {
+        "summary": "d:8080 has not answered for two minutes",
+        "description": "Nothing acknowledged is lost: jobs go on from their checkpoints at the next start."}}  # fmt: skip
+
+    def case(series, alert, firing, at="30m"):
+        return {
+            "interval": "1m",
+            "input_series": [{"series": name, "values": values} for name, values in series.items()],
+            "alert_rule_test": [{"eval_time": at, "alertname": alert, "exp_alerts": firing}],
+        }
+
+    def counts(alert, series, expected):
+        """How many alerts fire, without their texts."""
+        return {
+            "interval": "1m",
+            "input_series": [{"series": name, "values": values} for name, values in series.items()],
+            "promql_expr_test": [{
+                "expr": f'count(ALERTS{{alertname="{alert}", alertstate="firing"}}) or vector(0)', "eval_time": "30m",
+                "exp_samples": [{"labels": "{}", "value": expected}]}],
+        }  # fmt: skip
+
+    queued, steps = f'denoised_jobs{{status="queued", {where}}}', f"denoised_training_steps_total{{{where}}}"
+    failed = f'denoised_jobs_finished_total{{status="failed", {where}}}'
+    good, bad = (f'denoised_http_requests_total{{code="{code}", method="GET", route="/", {where}}}' for code in (200, 503))
+    tests = [
+        case({f"up{{{where}}}": "1x20 0x20"}, "DenoisedDown", [down]),
+        case({f"up{{{where}}}": "1x40"}, "DenoisedDown", []),
+        counts("DenoisedQueueStands", {queued: "2x40", steps: "500x40"}, 1),
+        counts("DenoisedQueueStands", {queued: "2x40", steps: "0+100x40"}, 0),
+        counts("DenoisedQueueStands", {queued: "0x40", steps: "500x40"}, 0),
+        counts("DenoisedJobsFail", {failed: "0x20 5x20"}, 1),
+        counts("DenoisedJobsFail", {failed: "0x20 1x20"}, 0),
+        counts("DenoisedServerErrors", {good: "0+90x40", bad: "0+10x40"}, 1),
+        counts("DenoisedServerErrors", {good: "0+99x40", bad: "0+1x40"}, 0),
+    ]
+    path = tmp_path / "tests.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": ["alerts.yaml"], "evaluation_interval": "1m", "tests": tests}))
+    check = subprocess.run([promtool, "test", "rules", path], capture_output=True, text=True, cwd=tmp_path)
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+# ------------------------------------------------------------------ settings and names
+
+
+def test_every_variable_is_a_setting():
+    table = subprocess.run([BINARY, "settings", "--markdown"], capture_output=True, text=True, check=True).stdout
+    settings = set(re.findall(r"`(DENOISED_\w+)`", table))
+    for path in everything():
+        used = set(re.findall(r"\bDENOISED_[A-Z_]+\b", path.read_text()))
+        assert used <= settings, (path, used - settings)
+
+
+def test_all_agree_on_the_user_the_port_and_the_volume():
+    dockerfile = text_of("Dockerfile")
+    user = re.search(r"^USER (\d+):\1$", dockerfile, re.M)[1]
+    assert f"--uid {user} " in dockerfile and int(user) > 0
+    pod = load("kubernetes/statefulset.yaml")["spec"]["template"]["spec"]
+    context = pod["securityContext"]
+    assert [context[name] for name in ("runAsUser", "runAsGroup", "fsGroup")] == [int(user)] * 3
+    port = int(re.search(r"^EXPOSE (\d+)$", dockerfile, re.M)[1])
+    container = pod["containers"][0]
+    assert container["ports"][0]["containerPort"] == port
+    assert load("monitoring/prometheus.yaml")["scrape_configs"][0]["static_configs"][0]["targets"] == [f"denoised:{port}"]
+    service = load("compose.yaml")["services"]["denoised"]
+    assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+    volume = re.search(r"^VOLUME (\S+)$", dockerfile, re.M)[1]
+    assert f"DENOISED_DATABASE={volume}/" in dockerfile
+    assert f"data:{volume}" in service["volumes"]
+    assert {"name": "data", "mountPath": volume} in container["volumeMounts"]
+
+
+def test_every_container_of_ours_is_hardened():
+    service = load("compose.yaml")["services"]["denoised"]
+    assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    health = json.loads(re.search(r"HEALTHCHECK .* CMD (\[.*\])$", text_of("Dockerfile"), re.M)[1])
+    assert service["healthcheck"]["test"] == ["CMD", *health]
+    container = load("kubernetes/statefulset.yaml")["spec"]["template"]["spec"]["containers"][0]["securityContext"]
+    assert container["readOnlyRootFilesystem"] and not container["allowPrivilegeEscalation"]
+    assert container["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_the_manifests_find_each_other():
+    kustomization, state = load("kubernetes/kustomization.yaml"), load("kubernetes/statefulset.yaml")
+    service, monitor = load("kubernetes/service.yaml"), load("kubernetes/servicemonitor.yaml")
+    assert all((DOCKER / "kubernetes" / name).is_file() for name in kustomization["resources"])
+    labels = state["spec"]["template"]["metadata"]["labels"]
+    assert state["spec"]["selector"]["matchLabels"] == labels == service["spec"]["selector"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert state["spec"]["serviceName"] == service["metadata"]["name"]
+    pod = state["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    ports = {port["name"] for port in container["ports"]}
+    probes = [container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
+    assert {probe["port"] for probe in probes} | {service["spec"]["ports"][0]["targetPort"]} <= ports
+    assert {probe["path"] for probe in probes} == {"/livez", "/readyz"}
+    assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
+    volumes = {volume["name"] for volume in pod["volumes"] + [claim["metadata"] for claim in state["spec"]["volumeClaimTemplates"]]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+    secret = next(volume["secret"] for volume in pod["volumes"] if "secret" in volume)
+    assert secret["secretName"] == kustomization["secretGenerator"][0]["name"] and secret["defaultMode"] == 0o440
+
+
+def test_systemd_finds_nothing_to_say(tmp_path):
+    analyze = shutil.which("systemd-analyze")
+    if not analyze:
+        pytest.skip("systemd is not installed")
+    unit = tmp_path / "denoised.service"
+    # what `make install` makes of it, less the manual, which may not be installed here
+    unit.write_text(re.sub(r"^Documentation=.*\n", "", text_of("denoised.service"), flags=re.M).replace("/usr/local/bin/denoised", BINARY))
+    check = subprocess.run([analyze, "verify", unit], capture_output=True, text=True)
+    about_ours = [line for line in (check.stdout + check.stderr).splitlines() if "denoised" in line]
+    assert check.returncode == 0 and not about_ours, about_ours
+    # exposure 2.0 or less out of 10
+    strict = subprocess.run([analyze, "security", "--offline=true", "--threshold=20", unit], capture_output=True, text=True)
+    assert strict.returncode == 0, strict.stdout[-300:]
