@@ -143,6 +143,7 @@ test: deps-test ## install what is missing, build, run every test
 
 soak: deps-test ## the fault tests at full length: an hour or two
 	@$(MAKE) --no-print-directory -j2 all test-binaries
+	QUEUE_SEQUENCES=50000 $B/tests/test_queue_model
 	SOAK=1 sh tests/fault/run.sh $B/denoised
 
 test-binaries: $(UNIT_TESTS) $B/denoised-faults

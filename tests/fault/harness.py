@@ -161,9 +161,11 @@ def check_rows(connection):
     wrong = connection.execute(
         "SELECT job.id FROM job WHERE (SELECT count(*) FROM checkpoint WHERE job_seq = seq) > 2"
         " OR (SELECT max(epoch) FROM checkpoint WHERE job_seq = seq) > epoch"
-        " OR (SELECT max(epoch) FROM model WHERE job_seq = seq) > epoch"
+        " OR (SELECT max(step) FROM checkpoint WHERE job_seq = seq) > step"
     ).fetchall()
     assert wrong == [], f"checkpoints beyond the job: {wrong}"
+    for state, sha256 in connection.execute("SELECT bytes, sha256 FROM checkpoint"):
+        assert hashlib.sha256(state).hexdigest() == sha256, "a checkpoint is not whole"
     twice = connection.execute(
         "SELECT job, epoch FROM event WHERE kind = 'epoch' GROUP BY job, epoch HAVING count(*) > 1"
     ).fetchall()

@@ -1,0 +1,475 @@
+/* The queue against a model of it: random operations on a real store and on a few structs, which
+ * must say the same after each. Commits, crashes between them, stale workers and a clock that jumps
+ * are among the operations. QUEUE_SEED repeats a run, QUEUE_SEQUENCES makes it longer. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/random.h"
+#include "server/id.h"
+#include "server/sha256.h"
+#include "server/store.h"
+
+enum {
+    SEQUENCES = 2000,
+    OPERATIONS = 50,
+    MOST_JOBS = OPERATIONS,
+    MOST_CLAIMS = OPERATIONS,
+    KEYS = 6,
+    STEPS = 10, /* per epoch */
+    MOST_EPOCHS = 6,
+    STALLS_ALLOWED = 3,
+};
+
+/* ------------------------------------------------------------------ the model */
+
+struct point {
+    int64_t step;
+    int epoch;
+};
+
+struct model_job {
+    char id[STORE_ID_LENGTH + 1];
+    char key[8]; /* "" without one */
+    bool is_deleted, cancel_requested;
+    enum job_status status;
+    int64_t fence;
+    int attempt, stalls, epochs, model_epoch; /* 0: no model */
+    struct point at, checkpoints[2];          /* the newest at first */
+    int checkpoint_count;
+    int64_t started_at, finished_at;
+    const char *error;
+};
+
+struct model_claim {
+    struct model_job *job;
+    int64_t fence;
+    struct point checkpoint; /* that it was given */
+};
+
+/* All there is to know, so that a crash takes it back to the last commit. */
+static struct queue {
+    struct model_job jobs[MOST_JOBS];
+    int job_count;
+} model, committed;
+
+/* What workers believe, which no crash of the store takes back. */
+static struct model_claim claims[MOST_CLAIMS];
+static int claim_count;
+
+static int64_t clock_ms;
+static uint64_t seed, drawn;
+static uint32_t sequence;
+static int operation;
+static const char *name; /* of the operation */
+static struct store_session *session;
+
+#define CHECK(condition)                                                                           \
+    cr_assert(condition, "QUEUE_SEED=%llu sequence %u, operation %d (%s)",                         \
+              (unsigned long long)seed, sequence, operation, name)
+
+static int pick(int count) {
+    return (int)(random_uniform(seed, RANDOM_DATA, sequence, drawn++) * count);
+}
+
+/* Any job there ever was, or NULL. */
+static struct model_job *pick_job(void) {
+    return model.job_count ? &model.jobs[pick(model.job_count)] : NULL;
+}
+
+/* Any claim there ever was, a late one more often. */
+static struct model_claim *pick_claim(void) {
+    if (claim_count == 0)
+        return NULL;
+    return &claims[pick(2) ? claim_count - 1 : pick(claim_count)];
+}
+
+static bool is_active(const struct model_job *job) {
+    return job->status == JOB_QUEUED || job->status == JOB_RUNNING;
+}
+
+/* The fence is what decides. */
+static bool holds(const struct model_claim *claim) {
+    const struct model_job *job = claim->job;
+    return job < model.jobs + model.job_count && !job->is_deleted && job->status == JOB_RUNNING &&
+           job->fence == claim->fence;
+}
+
+static void end(struct model_job *job, enum job_status status, const char *error) {
+    job->status = status;
+    job->error = error;
+    job->finished_at = clock_ms;
+}
+
+/* ------------------------------------------------------------------ operations */
+
+static void submit(void) {
+    char key[8] = "", id[STORE_ID_LENGTH + 1];
+    if (pick(2))
+        snprintf(key, sizeof key, "k%d", pick(KEYS));
+    for (int i = 0; key[0] && i < model.job_count; i++)
+        if (!model.jobs[i].is_deleted && strcmp(model.jobs[i].key, key) == 0) {
+            CHECK(store_job_by_key(session, key, id) == STORE_OK);
+            CHECK(strcmp(id, model.jobs[i].id) == 0);
+            return;
+        }
+    CHECK(!key[0] || store_job_by_key(session, key, id) == STORE_NOT_FOUND);
+    struct model_job *made = &model.jobs[model.job_count++];
+    *made = (struct model_job){.status = JOB_QUEUED, .epochs = 1 + pick(MOST_EPOCHS)};
+    id_new(made->id);
+    memcpy(made->key, key, sizeof key);
+    struct job job = {.dataset = "spiral",
+                      .spec = "{}",
+                      .epochs = made->epochs,
+                      .steps = STEPS * made->epochs,
+                      .created_at = clock_ms};
+    memcpy(job.id, made->id, sizeof job.id);
+    CHECK(store_job_insert(session, &job, key[0] ? key : NULL) == STORE_OK);
+}
+
+static void take_checkpoint(struct model_job *job, struct model_claim *claim) {
+    job->at = claim->checkpoint = job->checkpoint_count ? job->checkpoints[0] : (struct point){0};
+}
+
+static void claim_next(void) {
+    struct model_job *job = NULL;
+    for (int i = 0; i < model.job_count && !job; i++)
+        if (!model.jobs[i].is_deleted && model.jobs[i].status == JOB_QUEUED)
+            job = &model.jobs[i];
+    struct claim claim;
+    CHECK(store_claim(session, "w", clock_ms, &claim) == (job ? STORE_OK : STORE_NOT_FOUND));
+    if (!job)
+        return;
+    job->status = JOB_RUNNING;
+    job->fence++;
+    job->attempt++;
+    job->stalls++;
+    if (!job->started_at)
+        job->started_at = clock_ms;
+    struct model_claim *made = &claims[claim_count++];
+    *made = (struct model_claim){.job = job, .fence = job->fence};
+    take_checkpoint(job, made);
+    CHECK(strcmp(claim.id, job->id) == 0 && claim.fence == job->fence &&
+          claim.attempt == job->attempt && claim.cancel_requested == job->cancel_requested);
+    CHECK(claim.checkpoint.step == job->at.step && claim.checkpoint.epoch == job->at.epoch);
+    CHECK((claim.checkpoint.size > 0) == (job->at.step > 0));
+    claim_clear(&claim);
+}
+
+/* The two newest are kept; one of the same step takes the place of the one before. */
+static void keep_checkpoint(struct model_job *job) {
+    const bool same = job->checkpoint_count && job->checkpoints[0].step == job->at.step;
+    if (!same)
+        job->checkpoints[1] = job->checkpoints[0];
+    job->checkpoints[0] = job->at;
+    job->checkpoint_count += !same && job->checkpoint_count < 2;
+}
+
+/* What a worker may report: it is at a step, with some epochs behind it. */
+static void report(void) {
+    static char state[] = "state", weights[] = "weights";
+    struct model_claim *claim = pick_claim();
+    if (!claim)
+        return;
+    const bool held = holds(claim);
+    struct point from = held ? claim->job->at : (struct point){0};
+    const int epochs = held ? claim->job->epochs : MOST_EPOCHS;
+    struct point to = {.epoch = from.epoch + pick(epochs - from.epoch + 1)};
+    to.step = to.epoch * STEPS + (to.epoch < epochs ? pick(STEPS) : 0);
+    if (to.step <= from.step)
+        to = from;
+    struct epoch_row rows[MOST_EPOCHS];
+    for (int e = from.epoch + 1; e <= to.epoch; e++)
+        rows[e - from.epoch - 1] = (struct epoch_row){
+            .epoch = e, .step = STEPS * e, .train_loss = 1.0 / e, .val_loss = e, .seconds = e};
+    struct checkpoint checkpoint = {.bytes = state,
+                                    .size = sizeof state,
+                                    .step = to.step,
+                                    .epoch = to.epoch,
+                                    .seconds = 0.25 * (double)to.step};
+    sha256_text(state, sizeof state, checkpoint.sha256);
+    const bool with_checkpoint = to.step > 0 && pick(2), with_model = to.epoch > 0 && pick(2);
+    const struct trained_model trained = {
+        .bytes = weights, .size = sizeof weights, .epoch = to.epoch};
+    const struct progress progress = {.id = claim->job->id,
+                                      .fence = claim->fence,
+                                      .step = to.step,
+                                      .seconds = 0.25 * (double)to.step,
+                                      .epochs = rows,
+                                      .epoch_count = (size_t)(to.epoch - from.epoch),
+                                      .checkpoint = with_checkpoint ? &checkpoint : NULL,
+                                      .models = &trained,
+                                      .model_count = with_model,
+                                      .variant = "avx2"};
+    bool cancel = false;
+    CHECK(store_progress(session, &progress, clock_ms, &cancel) == (held ? STORE_OK : STORE_LOST));
+    if (!held)
+        return;
+    struct model_job *job = claim->job;
+    CHECK(cancel == job->cancel_requested);
+    job->at = to;
+    if (with_checkpoint) {
+        keep_checkpoint(job);
+        job->stalls = 0;
+    }
+    if (with_model && to.epoch > job->model_epoch)
+        job->model_epoch = to.epoch;
+}
+
+static void finish(void) {
+    struct model_claim *claim = pick_claim();
+    if (!claim)
+        return;
+    const bool held = holds(claim);
+    const enum job_status status =
+        (enum job_status[]){JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED}[pick(3)];
+    const char *error = status == JOB_FAILED ? "diverged" : NULL;
+    CHECK(store_finish(session, claim->job->id, claim->fence, status, error, error, clock_ms) ==
+          (held ? STORE_OK : STORE_LOST));
+    if (held)
+        end(claim->job, status, error);
+}
+
+static void unclaim(void) {
+    struct model_claim *claim = pick_claim();
+    if (!claim)
+        return;
+    const bool held = holds(claim);
+    CHECK(store_unclaim(session, claim->job->id, claim->fence) == (held ? STORE_OK : STORE_LOST));
+    if (held) {
+        claim->job->status = JOB_QUEUED;
+        claim->job->attempt--;
+        claim->job->stalls -= claim->job->stalls > 0;
+    }
+}
+
+/* What a worker does that cannot read its checkpoint. */
+static void drop_checkpoint(void) {
+    struct model_claim *claim = pick_claim();
+    if (!claim)
+        return;
+    const bool held = holds(claim);
+    struct claim real = {.fence = claim->fence, .checkpoint = {.step = claim->checkpoint.step}};
+    memcpy(real.id, claim->job->id, sizeof real.id);
+    CHECK(store_drop_checkpoint(session, &real) == (held ? STORE_OK : STORE_LOST));
+    if (held) {
+        struct model_job *job = claim->job;
+        while (job->checkpoint_count && job->checkpoints[0].step >= claim->checkpoint.step) {
+            job->checkpoints[0] = job->checkpoints[1];
+            job->checkpoint_count--;
+        }
+        take_checkpoint(job, claim);
+        if (job->checkpoint_count == 0)
+            job->model_epoch = 0;
+        CHECK(real.checkpoint.step == job->at.step && real.checkpoint.epoch == job->at.epoch);
+    }
+    claim_clear(&real);
+}
+
+static void cancel(void) {
+    struct model_job *job = pick_job();
+    if (!job)
+        return;
+    CHECK(store_job_cancel(session, job->id, clock_ms) ==
+          (job->is_deleted ? STORE_NOT_FOUND : STORE_OK));
+    if (job->is_deleted || !is_active(job))
+        return;
+    job->cancel_requested = true;
+    if (job->status == JOB_QUEUED)
+        end(job, JOB_CANCELLED, NULL);
+}
+
+static void delete_job(void) {
+    struct model_job *job = pick_job();
+    if (!job)
+        return;
+    const bool force = pick(2), may = force || job->status != JOB_RUNNING;
+    CHECK(store_job_delete(session, job->id, force) == (job->is_deleted ? STORE_NOT_FOUND
+                                                        : may           ? STORE_OK
+                                                                        : STORE_CONFLICT));
+    job->is_deleted |= may;
+}
+
+static void resume(void) {
+    struct model_job *job = pick_job();
+    if (!job)
+        return;
+    const int epochs = job->epochs + (job->epochs < MOST_EPOCHS && pick(2));
+    const bool may = !job->is_deleted && !is_active(job);
+    CHECK(store_job_resume(session, job->id, "{}", epochs, epochs * STEPS) ==
+          (may ? STORE_OK : STORE_CONFLICT));
+    if (!may)
+        return;
+    job->status = JOB_QUEUED;
+    job->epochs = epochs;
+    job->stalls = 0;
+    job->cancel_requested = false;
+    job->error = NULL;
+    job->finished_at = 0;
+}
+
+static void delete_model(void) {
+    struct model_job *job = pick_job();
+    if (!job)
+        return;
+    const bool there = !job->is_deleted && job->model_epoch > 0;
+    CHECK(store_model_delete(session, job->id) == (!there           ? STORE_NOT_FOUND
+                                                   : is_active(job) ? STORE_CONFLICT
+                                                                    : STORE_OK));
+    if (there && !is_active(job))
+        job->model_epoch = job->checkpoint_count = 0;
+}
+
+/* A new boot: whoever ran does not any more. */
+static void recover(void) {
+    int requeued = 0, expected = 0;
+    CHECK(store_recover(session, clock_ms, &requeued) == STORE_OK);
+    for (int i = 0; i < model.job_count; i++) {
+        struct model_job *job = &model.jobs[i];
+        if (job->is_deleted || job->status != JOB_RUNNING)
+            continue;
+        if (job->cancel_requested)
+            end(job, JOB_CANCELLED, NULL);
+        else if (job->stalls >= STALLS_ALLOWED)
+            end(job, JOB_FAILED, "crash_loop");
+        else
+            job->status = JOB_QUEUED;
+        expected += job->status == JOB_QUEUED;
+    }
+    CHECK(requeued == expected);
+}
+
+static void commit(void) {
+    CHECK(store_commit(session) == STORE_OK);
+    CHECK(store_begin(session) == STORE_OK);
+    committed = model;
+}
+
+/* A power cut: what was not committed has not happened, though workers may believe in it. */
+static void crash(void) {
+    store_abort(session);
+    CHECK(store_begin(session) == STORE_OK);
+    model = committed;
+    for (int i = claim_count - 1; i >= 0; i--) /* a boot has no claims of the one before.. */
+        if (claims[i].job >= model.jobs + model.job_count || !holds(&claims[i]))
+            claims[i] = claims[--claim_count];
+    recover(); /* ..that it honours */
+}
+
+static void jump(void) {
+    clock_ms += pick(2) ? 86400000 : -86400000;
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+    int weight;
+} operations[] = {
+    {"submit", submit, 6},    {"claim", claim_next, 8},
+    {"progress", report, 14}, {"finish", finish, 4},
+    {"unclaim", unclaim, 3},  {"drop_checkpoint", drop_checkpoint, 2},
+    {"cancel", cancel, 3},    {"delete", delete_job, 2},
+    {"resume", resume, 4},    {"delete_model", delete_model, 1},
+    {"recover", recover, 3},  {"commit", commit, 1},
+    {"crash", crash, 1},      {"clock", jump, 1},
+};
+enum { KINDS = sizeof operations / sizeof operations[0] };
+
+/* ------------------------------------------------------------------ both say the same */
+
+static void compare_history(const struct model_job *job) {
+    struct epoch_row rows[MOST_EPOCHS + 1];
+    int count;
+    bool more;
+    CHECK(store_history(session, job->id, 0, MOST_EPOCHS + 1, rows, &count, &more) == STORE_OK);
+    CHECK(count == job->at.epoch && !more);
+    for (int e = 1; e <= count; e++)
+        CHECK(rows[e - 1].epoch == e && rows[e - 1].step == STEPS * e &&
+              rows[e - 1].train_loss == 1.0 / e);
+}
+
+static void compare_job(const struct model_job *job, int64_t position) {
+    struct job real;
+    if (job->is_deleted) {
+        CHECK(store_job_get(session, job->id, &real) == STORE_NOT_FOUND);
+        return;
+    }
+    CHECK(store_job_get(session, job->id, &real) == STORE_OK);
+    CHECK(real.status == job->status && real.attempt == job->attempt);
+    CHECK(real.cancel_requested == job->cancel_requested);
+    CHECK(real.epochs == job->epochs && real.steps == STEPS * job->epochs);
+    CHECK(real.epoch == job->at.epoch && real.step == job->at.step);
+    CHECK(real.seconds == 0.25 * (double)job->at.step);
+    CHECK(real.has_model == (job->model_epoch > 0));
+    CHECK(real.started_at == job->started_at && real.finished_at == job->finished_at);
+    CHECK(real.queue_position == (job->status == JOB_QUEUED ? position : -1));
+    CHECK(!job->error ? !real.error_code : strcmp(real.error_code, job->error) == 0);
+    job_clear(&real);
+    compare_history(job);
+}
+
+static void compare_all(void) {
+    int64_t counts[JOB_STATUS_COUNT] = {0}, count;
+    for (int i = 0; i < model.job_count; i++) {
+        const struct model_job *job = &model.jobs[i];
+        compare_job(job, counts[JOB_QUEUED]);
+        counts[job->status] += !job->is_deleted;
+    }
+    for (int s = 0; s < JOB_STATUS_COUNT; s++) {
+        CHECK(store_job_count(session, (enum job_status)s, &count) == STORE_OK);
+        CHECK(count == counts[s]);
+    }
+}
+
+/* ------------------------------------------------------------------ sequences */
+
+static void run_operation(void) {
+    int total = 0, at = 0;
+    for (int i = 0; i < KINDS; i++)
+        total += operations[i].weight;
+    for (int left = pick(total); left >= operations[at].weight; at++)
+        left -= operations[at].weight;
+    clock_ms += pick(1000);
+    name = operations[at].name;
+    operations[at].run();
+}
+
+static void run_sequence(void) {
+    drawn = 0;
+    claim_count = 0;
+    clock_ms = 1700000000000;
+    model = committed = (struct queue){0};
+    for (operation = 0; operation < OPERATIONS; operation++) {
+        run_operation();
+        if (operation % 5 == 4)
+            compare_all();
+    }
+    name = "the end";
+    for (int i = 0; i < model.job_count; i++)
+        if (!model.jobs[i].is_deleted)
+            CHECK(store_job_delete(session, model.jobs[i].id, true) == STORE_OK);
+    CHECK(store_commit(session) == STORE_OK && store_begin(session) == STORE_OK);
+}
+
+Test(queue_model, says_the_same_as_the_store) {
+    char directory[] = "/tmp/denoised-queue-XXXXXX", path[64], command[100], error[300];
+    cr_assert(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/a.db", directory);
+    struct store *store = store_open(path, error, sizeof error);
+    cr_assert(store, "%s", error);
+    session = store_writer(store);
+    cr_assert_eq(store_begin(session), STORE_OK);
+    const char *wanted = getenv("QUEUE_SEED"), *longer = getenv("QUEUE_SEQUENCES");
+    const uint32_t sequences = longer ? (uint32_t)atoi(longer) : SEQUENCES;
+    seed = wanted ? strtoull(wanted, NULL, 10) : (uint64_t)time(NULL);
+    for (sequence = 0; sequence < sequences; sequence++)
+        run_sequence();
+    printf("queue: %u sequences of %d operations, QUEUE_SEED=%llu: the store and its model agree\n",
+           sequences, OPERATIONS, (unsigned long long)seed);
+    store_abort(session);
+    store_close(store);
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    cr_assert_eq(system(command), 0);
+}
