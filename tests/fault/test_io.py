@@ -134,6 +134,19 @@ def test_a_disk_that_fails(start, page, failure, length):
     ruin(start, page, failure, length)
 
 
+def test_a_sync_that_fails_stops_it(start, page):
+    """What is on the disk then, nobody knows: no answer but that, no further write, and a look at it by the next start."""
+    server = start("--workers", "1", page=page)
+    client = Client(server)
+    page["io_failure"] = page.FAILURES["sync"]
+    page.arm("io", 1)
+    assert client.submit("unsure") is None
+    assert server.process.wait(timeout=LIMIT) == DATA_IN_DANGER
+    assert page.disarm("io") == 1 and client.bring_back()
+    client.insist()
+    client.check()
+
+
 def test_starting_on_a_disk_that_fails(start, page):
     """It starts, or says why not; and the next start is a good one."""
     server = start("--workers", "1", page=page)

@@ -1,13 +1,14 @@
 """Killed at random (T1): nothing acknowledged is lost, nothing is done twice, and the results are the same bytes."""
 
 import itertools
+import os
 import threading
 import time
 
 import harness
 from harness import ENDED, SOAK
 
-KILLS = 1000 if SOAK else 30
+KILLS = int(os.environ.get("FAULT_KILLS", 1000 if SOAK else 30))
 MOST_SECONDS = 3.0  # between two kills
 
 # About a second each, with a checkpoint now and then.

@@ -25,14 +25,19 @@ bool fault_fires(struct run *run) {
     return true;
 }
 
-/* DENOISED_FAULT_KILL=NAME:N dies when the point NAME is passed for the N-th time. */
+enum { LAST_WORDS_US = 100000 };
+
+/* DENOISED_FAULT_KILL=NAME:N dies when the point NAME is passed for the N-th time; a moment later,
+ * in which other threads can send what they must not have promised yet. */
 void fault_point(const char *name) {
     static atomic_int passings;
     const char *wanted = getenv("DENOISED_FAULT_KILL");
     const size_t length = strlen(name);
     if (wanted && strncmp(wanted, name, length) == 0 && wanted[length] == ':' &&
-        atomic_fetch_add(&passings, 1) + 1 == atoi(wanted + length + 1))
+        atomic_fetch_add(&passings, 1) + 1 == atoi(wanted + length + 1)) {
+        usleep(LAST_WORDS_US);
         raise(SIGKILL);
+    }
 }
 
 __attribute__((constructor)) static void attach(void) {

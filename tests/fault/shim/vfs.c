@@ -83,7 +83,7 @@ static int shim_read(sqlite3_file *file, void *bytes, int size, sqlite3_int64 of
 static int shim_write(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 offset) {
     const struct file *self = (struct file *)file;
     FAULT_POINT("vfs.write");
-    if (fails()) {
+    if (!is(IO_SYNC) && fails()) {
         if (is(IO_SHORT_WRITE))
             inner_of(file)->pMethods->xWrite(inner_of(file), bytes, size / 2, offset);
         return is(IO_ERROR) ? SQLITE_IOERR_WRITE : SQLITE_FULL;
@@ -108,7 +108,7 @@ static int shim_truncate(sqlite3_file *file, sqlite3_int64 size) {
 static int shim_sync(sqlite3_file *file, int flags) {
     const struct file *self = (struct file *)file;
     FAULT_POINT("vfs.sync");
-    if (is(IO_ERROR) && fails())
+    if ((is(IO_ERROR) || is(IO_SYNC)) && fails())
         return SQLITE_IOERR_FSYNC;
     const long long delay = atomic_load(&fault_page->sync_delay);
     nanosleep(&(struct timespec){.tv_nsec = 1000L * (long)delay}, NULL);
@@ -125,7 +125,7 @@ static int shim_file_size(sqlite3_file *file, sqlite3_int64 *size) {
 /* The index of the log is a file, too, but nothing of it outlives a crash. It grows here. */
 static int shim_shm_map(sqlite3_file *file, int page, int size, int extend,
                         void volatile **memory) {
-    if (!is(IO_SHORT_WRITE) && extend && fails())
+    if ((is(IO_ERROR) || is(IO_NO_SPACE)) && extend && fails())
         return SQLITE_IOERR_SHMSIZE;
     return inner_of(file)->pMethods->xShmMap(inner_of(file), page, size, extend, memory);
 }
