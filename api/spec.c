@@ -66,6 +66,11 @@ static const struct field rows[] = {
     NUMBER("training", "min_snr_gamma", training.min_snr_gamma, 0, 1e6, 0,
            "Weights the losses, those reported too, by min(SNR, gamma) of an error in the data; 0 "
            "for no weights."),
+    NUMBER(
+        "training", "timestep_focus", training.timestep_focus, 0, 1000, 0,
+        "Noise over signal that training concentrates on: half of each batch has less noise, half "
+        "more, whatever the schedule. The fine lines of a pattern want little, 0.05 to 0.5. 0: all "
+        "timesteps alike."),
     NUMBER("training", "validation_fraction", training.validation_fraction, 0, 0.9, 0,
            "Fresh points for the validation loss, as a share of n."),
     CHOICE("training", "normalization", training.normalization, dn_normalization_names,

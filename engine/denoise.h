@@ -149,6 +149,10 @@ struct dn_training_spec {
     double learning_rate;
     enum dn_loss loss;    /* huber: d^2/2 up to |d| = 1, then |d| - 1/2 */
     double min_snr_gamma; /* weights the loss of a point by its SNR (Hang et al. 2023), 0: not */
+    /* 0: t ~ U{1..T}. Else t is drawn uniformly in atan(ratio_t / timestep_focus), where ratio is
+     * noise / signal, one from each n-th of that range for a batch of n: half of it has less noise
+     * than the focus, if the schedule goes far beyond (the idea: Karras et al. 2022, sec. 5) */
+    double timestep_focus;
     double validation_fraction;          /* see dn_source */
     enum dn_normalization normalization; /* from data units to model units: jointly to [-1, 1], or
                                             per axis to mean 0 and deviation 1/2, or not at all */
@@ -347,8 +351,8 @@ enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_mode
 struct dn_trainer;
 
 /* What one epoch did. Losses are means over points and coordinates, in model units, of what is
- * minimised: with min_snr_gamma they are weighted, and comparable with others of the same gamma
- * only. */
+ * minimised: over t as timestep_focus has them, weighted by min_snr_gamma; comparable with others
+ * of the same two only. */
 struct dn_epoch {
     int epoch;    /* 1.. */
     int64_t step; /* optimiser steps since the start */

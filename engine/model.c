@@ -147,7 +147,7 @@ void serial_parameters(struct serial *serial, const struct network *network, flo
 
 /* Everything that comes before the weights. */
 static void serial_header(struct serial *serial, struct dn_model *model) {
-    serial_mark(serial, "denoised model 3");
+    serial_mark(serial, "denoised model 4");
     serial_spec(serial, &model->spec);
     serial_int(serial, &model->epoch);
     if (model->spec.dataset.dim < 1 || model->spec.dataset.dim > DN_MAX_DIM) {

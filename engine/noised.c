@@ -3,12 +3,29 @@
  */
 #include "engine/noised.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "engine/diffusion.h"
 #include "engine/kernels.h"
 
-bool noised_init(struct noised *noised, const struct dn_spec *spec, size_t n) {
+/* Angles fall into place by themselves at both ends: 0 without noise, pi/2 without signal. */
+static double focus_angle(const struct schedule *schedule, double focus, int t) {
+    return atan2(sqrt(schedule->variance[t]), focus * sqrt(schedule->alpha_bar[t]));
+}
+
+static bool noised_focus(struct noised *noised, const struct schedule *schedule, double focus) {
+    const int T = schedule->timesteps;
+    if (focus == 0)
+        return true;
+    noised->until = calloc((size_t)T + 1, sizeof *noised->until);
+    for (int t = 1; noised->until && t <= T; t++)
+        noised->until[t] = focus_angle(schedule, focus, t) / focus_angle(schedule, focus, T);
+    return noised->until;
+}
+
+bool noised_init(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
+                 size_t n) {
     const size_t stride = (n * (size_t)spec->dataset.dim + 15) / 16 * 16;
     const bool labelled = spec->dataset.classes > 0;
     noised->n = n;
@@ -20,13 +37,40 @@ bool noised_init(struct noised *noised, const struct dn_spec *spec, size_t n) {
     noised->x_0 = noised->floats;
     noised->target = noised->floats + stride;
     noised->x_t = noised->floats + 2 * stride;
-    return true;
+    return noised_focus(noised, schedule, spec->training.timestep_focus);
 }
 
 void noised_clear(struct noised *noised) {
     free(noised->t);
     free(noised->seen);
     free(noised->floats);
+    free(noised->until);
+}
+
+/* The t up to which a share u of the draws goes, 0 <= u < 1. */
+static int32_t timestep_at(const double *until, int T, double u) {
+    int low = 1, high = T;
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        if (until[middle] > u)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static void draw_timesteps(struct noised *noised, uint64_t seed, int T, size_t n,
+                           const struct noised_streams *streams, uint32_t step) {
+    enum { RANGE = 1 << 30 };
+    const bool focus = noised->until;
+    random_integers(seed, streams->timestep, step, 0, n, focus ? RANGE : (uint32_t)T, noised->t);
+    for (size_t i = 0; i < n; i++) {
+        double u = (double)noised->t[i] / RANGE;
+        if (streams->in_any_order) /* one draw from each n-th of the distribution */
+            u = ((double)i + u) / (double)n;
+        noised->t[i] = focus ? timestep_at(noised->until, T, u) : noised->t[i] + 1;
+    }
 }
 
 static void hide_labels(struct noised *noised, const struct dn_spec *spec, size_t n,
@@ -46,10 +90,7 @@ void noised_draw(struct noised *noised, const struct dn_spec *spec, const struct
                  size_t n, const struct noised_streams *streams, uint32_t step) {
     const enum dn_prediction prediction = spec->diffusion.prediction_type;
     const int dim = spec->dataset.dim;
-    random_integers(spec->seed, streams->timestep, step, 0, n, (uint32_t)schedule->timesteps,
-                    noised->t);
-    for (size_t i = 0; i < n; i++)
-        noised->t[i]++;
+    draw_timesteps(noised, spec->seed, schedule->timesteps, n, streams, step);
     random_normals(spec->seed, streams->noise, step, 0, n * (size_t)dim, noised->target);
     diffusion_q_sample(schedule, noised->t, n, dim, noised->x_0, noised->target, noised->x_t);
     if (prediction != DN_EPSILON)

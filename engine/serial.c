@@ -81,6 +81,7 @@ void serial_spec(struct serial *serial, struct dn_spec *spec) {
     serial_enum(serial, &spec->training.normalization);
     serial_enum(serial, &spec->training.loss);
     serial_double(serial, &spec->training.min_snr_gamma);
+    serial_double(serial, &spec->training.timestep_focus);
     serial_double(serial, &spec->training.validation_fraction);
     serial_double(serial, &spec->training.ema_decay);
     serial_double(serial, &spec->training.weight_decay);

@@ -180,6 +180,7 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
         {"training.batch_size", spec->training.batch_size, 1, DN_MAX_BATCH_SIZE},
         {"training.learning_rate", spec->training.learning_rate, 1e-9, 10},
         {"training.min_snr_gamma", spec->training.min_snr_gamma, 0, 1e6},
+        {"training.timestep_focus", spec->training.timestep_focus, 0, 1000},
         {"training.validation_fraction", spec->training.validation_fraction, 0, 0.9},
         {"training.ema_decay", spec->training.ema_decay, 0, 0.999999},
         {"training.weight_decay", spec->training.weight_decay, 0, 10},

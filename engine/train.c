@@ -17,9 +17,10 @@
 #include "engine/loss.h"
 #include "engine/train.h"
 
-static const struct noised_streams batch_streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL};
+static const struct noised_streams batch_streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL,
+                                                    true};
 static const struct noised_streams validation_streams = {
-    RANDOM_VALIDATION_TIMESTEP, RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL};
+    RANDOM_VALIDATION_TIMESTEP, RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL, false};
 
 /* The points that the shuffle puts at places first..first+n-1, with fresh noise. */
 static void batch_draw(struct dn_trainer *trainer, size_t first, size_t n) {
@@ -68,8 +69,9 @@ static bool trainer_allocate(struct dn_trainer *trainer, size_t n_val) {
     trainer->best = keep_best ? floats_new(trainer->network.size) : NULL;
     return trainer->points && trainer->order && trainer->parameters && trainer->gradients &&
            trainer->slots && trainer->row_losses && (trainer->labels || !labelled) &&
-           (trainer->best || !keep_best) && noised_init(&trainer->batch, &trainer->spec, batch) &&
-           noised_init(&trainer->validation, &trainer->spec, n_val);
+           (trainer->best || !keep_best) &&
+           noised_init(&trainer->batch, &trainer->spec, &trainer->schedule, batch) &&
+           noised_init(&trainer->validation, &trainer->spec, &trainer->schedule, n_val);
 }
 
 /* Rows whose activations, kept for the way back, fit the second-level cache beside the weights. */

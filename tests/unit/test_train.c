@@ -6,6 +6,7 @@
 
 #include "engine/model.h"
 #include "engine/network.h"
+#include "engine/noised.h"
 #include "engine/optimizer.h"
 
 static struct dn_spec small_spec(void) {
@@ -83,6 +84,39 @@ Test(train, constant_weights_only_scale_the_loss) {
     cr_assert_float_eq(weighted.gradient_norm, plain.gradient_norm / 4, 1e-5 * plain.gradient_norm);
 }
 
+/* Of a batch that is dealt out evenly, the share up to any t is that of the distribution, but for
+ * one point; of independent draws, but for chance. */
+Test(train, a_focus_says_how_many_points_have_less_noise) {
+    enum { T = 100, N = 999 };
+    const double focus = 0.3;
+    struct dn_spec spec = dn_presets[0].spec;
+    spec.training.timestep_focus = focus;
+    for (int kind = 0; kind <= DN_BETA_FLOW; kind++)
+        for (int even = 0; even <= 1; even++) {
+            const struct noised_streams streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL,
+                                                   even};
+            struct dn_schedule_step steps[T];
+            struct schedule schedule;
+            struct noised batch = {0};
+            spec.diffusion.beta_schedule = (enum dn_beta_schedule)kind;
+            cr_assert_eq(dn_schedule_steps(&spec.diffusion, steps, NULL), DN_OK);
+            cr_assert_eq(schedule_init(&schedule, &spec.diffusion, NULL), DN_OK);
+            cr_assert(noised_init(&batch, &spec, &schedule, N));
+            noised_draw(&batch, &spec, &schedule, N, &streams, 7);
+            const double whole = M_PI / 2 - atan(focus * sqrt(steps[T - 1].snr));
+            for (int t = 1; t <= T; t++) {
+                const double share = (M_PI / 2 - atan(focus * sqrt(steps[t - 1].snr))) / whole;
+                int count = 0;
+                for (int i = 0; i < N; i++)
+                    count += batch.t[i] <= t;
+                cr_assert_lt(fabs(count - N * share), even ? 1.001 : 80, "%s, t %d: %d, not %g",
+                             dn_beta_schedule_names[kind], t, count, N * share);
+            }
+            noised_clear(&batch);
+            schedule_clear(&schedule);
+        }
+}
+
 /* Every prediction of every schedule learns, and resumes to the same bytes. */
 Test(train, all_predictions_and_schedules_learn) {
     for (int kind = DN_BETA_COSINE; kind <= DN_BETA_FLOW; kind++)
@@ -157,6 +191,7 @@ Test(train, resumed_training_ends_in_the_same_bytes) {
     spec.network.conditioning = DN_MULTIPLY;
     spec.training.batch_size = 999; /* a last batch of one point */
     check_resume(spec);
+    spec.training.timestep_focus = 0.5;
     spec.diffusion.beta_schedule = DN_BETA_FLOW;
     spec.diffusion.prediction_type = DN_FLOW;
     spec.training.loss = DN_HUBER;

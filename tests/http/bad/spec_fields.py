@@ -29,6 +29,7 @@ NUMBERS = [
     ("training/gradient_clip", [0, 1, 1e9], [-1, 1.1e9, 1e400]),
     ("training/weight_decay", [0, 0.01, 10], [-0.1, 10.1, 1e400]),
     ("training/min_snr_gamma", [0, 5, 1e6], [-1, 1.1e6, 1e400]),
+    ("training/timestep_focus", [0, 0.3, 1000], [-0.1, 1001, 1e400]),
     ("training/p_uncond", [0, 0.5, 1], [-0.1, 1.1, 1e400]),
 ]
 CHOICES = [
