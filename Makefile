@@ -212,8 +212,8 @@ bench-peers: ## the same work in PyTorch and OpenBLAS (installs them), with rati
 	$B/bench-blas
 	/usr/bin/python3 tests/bench/peers/compare.py $B/bench
 
-$B/bench: tests/bench/bench.c $B/libdenoise.a
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
+$B/bench: tests/bench/bench.c $B/server/sha256.o $B/libdenoise.a
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lgnutls -lm
 $B/quality: tests/bench/quality.c $B/libdenoise.a
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -O3 -o $@ $^ -lm
 $B/bare: tests/bench/bare.c

@@ -7,6 +7,7 @@
 #include "server/auth.h"
 #include "server/client.h"
 #include "server/serve.h"
+#include "server/store.h"
 #include "server/version.h"
 
 static int complain(const char *message) {
@@ -68,6 +69,21 @@ static int command_key(int argc, char **argv) {
     return 0;
 }
 
+/* denoised backup FILE [setting ...]: of the database that these settings name. */
+static int command_backup(int argc, char **argv) {
+    struct config config;
+    char error[512];
+    if (argc < 1 || argv[0][0] == '-')
+        return complain("usage: denoised backup FILE [--database FILE]");
+    if (!config_read(&config, argc - 1, argv + 1, error, sizeof error))
+        return complain(error);
+    if (!store_backup(config.database, argv[0], error, sizeof error)) {
+        complain(error);
+        return 1;
+    }
+    return 0;
+}
+
 static int command_settings(int argc, char **argv) {
     if (argc == 1 && strcmp(argv[0], "--markdown") == 0)
         config_markdown();
@@ -96,6 +112,7 @@ static const struct {
     {"serve", command_serve, "run the service until SIGTERM"},
     {"demo", demo_run, "train the spiral over HTTP on a server of its own, and show the result"},
     {"key", command_key, "make an API key: NAME [--scope read|write] >> FILE of --api-keys"},
+    {"backup", command_backup, "copy the database of a server, which may run, to a new FILE"},
     {"healthcheck", command_healthcheck, "exit 0 if the service answers that it is ready"},
     {"settings", command_settings,
      "print the settings, for the README or the manual: --markdown|--mdoc"},
@@ -110,7 +127,7 @@ static int command_help(int argc, char **argv) {
            denoised_version);
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  denoised %-12s %s\n", commands[i].name, commands[i].doc);
-    printf("\nsettings of serve and healthcheck, as a flag or in the environment:\n\n");
+    printf("\nsettings of serve, backup and healthcheck, as a flag or in the environment:\n\n");
     config_help();
     return 0;
 }

@@ -133,6 +133,10 @@ struct store *store_open(const char *path, char *error, size_t error_size);
 void store_close(struct store *store); /* all sessions must be back */
 /* Grows with every commit, before the commit is acknowledged. */
 uint64_t store_version(struct store *store);
+/* Of another process, while a server may use the database: copies all that is committed into a new
+ * file, checks it, and makes it durable before it gets its name. False and a message on failure:
+ * then there is no such file, unless it was there before. */
+bool store_backup(const char *from, const char *to, char *error, size_t error_size);
 struct store_session *store_writer(struct store *store);
 struct store_session *
 store_acquire(struct store *store); /* a read-only session; NULL when none can be opened */

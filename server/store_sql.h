@@ -16,7 +16,10 @@
 
 #include "server/store.h"
 
-enum { SQL_MAX_STATEMENTS = 64 };
+enum {
+    SQL_MAX_STATEMENTS = 128,
+    SQL_APPLICATION_ID = 0x64656e6f, /* "deno", in the file's header */
+};
 
 struct store_session {
     sqlite3 *db;
@@ -45,6 +48,9 @@ enum store_status sql_finish(struct store_session *session, sqlite3_stmt *statem
 /* What an SQLite error means for the caller; logs it. Does not return when going on could harm the
  * data. */
 enum store_status sql_failure(sqlite3 *db, int code, const char *what);
+
+/* The integer that a statement without parameters answers; -1 if it cannot be had. */
+int sql_integer(sqlite3 *db, const char *sql);
 
 /* Copies of a column from malloc; NULL for NULL. A failed allocation sets session->status. */
 char *sql_text(struct store_session *session, sqlite3_stmt *statement, int column);

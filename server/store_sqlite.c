@@ -15,7 +15,6 @@
 #include "server/store_sql.h"
 
 enum {
-    APPLICATION_ID = 0x64656e6f, /* "deno", in the file's header */
     PAGE_BYTES = 4096,
     QUICK_CHECK_BYTES = 64 << 20,
     WAL_PASSIVE_PAGES = (4 << 20) / PAGE_BYTES,
@@ -82,7 +81,7 @@ static int take_lock(const char *path, char *error, size_t error_size) {
     return lock;
 }
 
-static int read_pragma(sqlite3 *db, const char *sql) {
+int sql_integer(sqlite3 *db, const char *sql) {
     sqlite3_stmt *statement = NULL;
     int value = -1;
     if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK &&
@@ -95,13 +94,13 @@ static int read_pragma(sqlite3 *db, const char *sql) {
 static bool is_sound(struct store_session *session, const char *path, char *error,
                      size_t error_size) {
     sqlite3 *db = session->db;
-    int application = read_pragma(db, "PRAGMA application_id");
-    int tables = read_pragma(db, "SELECT count(*) FROM sqlite_schema");
-    if (application != APPLICATION_ID && (application != 0 || tables != 0)) {
+    int application = sql_integer(db, "PRAGMA application_id");
+    int tables = sql_integer(db, "SELECT count(*) FROM sqlite_schema");
+    if (application != SQL_APPLICATION_ID && (application != 0 || tables != 0)) {
         snprintf(error, error_size, "%s is not a database of denoised", path);
         return false;
     }
-    int version = read_pragma(db, "PRAGMA user_version");
+    int version = sql_integer(db, "PRAGMA user_version");
     int newest = migrations[migration_count - 1].number;
     if (version > newest) {
         snprintf(error, error_size,
@@ -137,7 +136,7 @@ static bool is_undamaged(struct store_session *session, const char *path, char *
 /* All missing migrations in one transaction: the file has the old schema or the new one, nothing
  * between. */
 static bool migrate(sqlite3 *db, char *error, size_t error_size) {
-    int version = read_pragma(db, "PRAGMA user_version");
+    int version = sql_integer(db, "PRAGMA user_version");
     int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     const char *at = "begin";
     for (int i = 0; i < migration_count && code == SQLITE_OK; i++) {
@@ -151,7 +150,7 @@ static bool migrate(sqlite3 *db, char *error, size_t error_size) {
         /* PRAGMA takes no parameters; both values are integers of this program. */
         char marks[96];
         snprintf(marks, sizeof marks,
-                 "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID,
+                 "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", SQL_APPLICATION_ID,
                  migrations[migration_count - 1].number);
         at = "commit";
         FAULT_POINT("migrate.before_commit");

@@ -18,6 +18,7 @@
 
 #include "engine/denoise.h"
 #include "engine/kernels.h"
+#include "server/sha256.h"
 
 static double now(void) {
     struct timespec t;
@@ -264,6 +265,46 @@ static void print_gemm(size_t m, size_t n, size_t k) {
     free(a), free(b), free(c);
 }
 
+/* ------------------------------------------------------------------ checkpoints */
+
+static const struct {
+    const char *what;
+    int preset, hidden, layers; /* 0: the preset's */
+} checkpoints[] = {
+    {"sinai2022", 1, 0, 0},
+    {"default preset", 0, 0, 0},
+    {"H 128, 3 layers", 0, 128, 3},
+    {"H 1024, 8 layers", 0, 1024, 8},
+};
+
+/* What training waits for: the server makes one every 2 s, writes it on another thread, and waits
+ * longer where making one takes more than 2 % of the time. */
+static void print_checkpoint(size_t which) {
+    struct dn_spec spec = dn_presets[checkpoints[which].preset].spec;
+    struct dn_trainer *trainer;
+    char digest[SHA256_TEXT];
+    double seconds[ROUNDS];
+    if (checkpoints[which].hidden) {
+        spec.network.hidden_size = checkpoints[which].hidden;
+        spec.network.hidden_layers = checkpoints[which].layers;
+    }
+    if (dn_trainer_new(&spec, NULL, &trainer, NULL) != DN_OK)
+        exit(1);
+    const size_t size = dn_trainer_bytes(trainer);
+    for (int i = 0; i < ROUNDS; i++) {
+        const double began = now();
+        void *bytes = malloc(size);
+        dn_trainer_save(trainer, bytes);
+        sha256_text(bytes, size, digest);
+        seconds[i] = now() - began;
+        free(bytes);
+    }
+    const double middle = median(seconds);
+    printf("checkpoint, %-34s %12.1f us  %10.0f kB  %7.3f %% of the time at one in 2 s\n",
+           checkpoints[which].what, 1e6 * middle, 1e-3 * (double)size, 100 * middle / 2);
+    dn_trainer_free(trainer);
+}
+
 static void print_machine(void) {
     char line[256], model[200] = "unknown processor";
     FILE *file = fopen("/proc/cpuinfo", "r");
@@ -299,6 +340,8 @@ int main(int argc, char **argv) {
         print_work(&works[i]);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
         print_way(&ways[i]);
+    for (size_t i = 0; i < sizeof checkpoints / sizeof *checkpoints; i++)
+        print_checkpoint(i);
     print_gemm(32, 32, 32);
     print_gemm(512, 128, 128);
     print_gemm(128, 128, 512);

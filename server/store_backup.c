@@ -1,0 +1,100 @@
+/* A copy of the database, made by a process of its own while the server goes on. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/store_sql.h"
+
+enum { PATH_BYTES = 4096 };
+
+static bool fail(char *error, size_t error_size, const char *path, const char *why) {
+    snprintf(error, error_size, "%s: %s", path, why);
+    return false;
+}
+
+static sqlite3 *open_readonly(const char *path, char *error, size_t error_size) {
+    sqlite3 *db = NULL;
+    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code == SQLITE_OK) {
+        sqlite3_busy_timeout(db, 5000);
+        code = sqlite3_exec(db, "PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=0", NULL,
+                            NULL, NULL);
+    }
+    if (code == SQLITE_OK)
+        return db;
+    fail(error, error_size, path, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+    sqlite3_close(db);
+    return NULL;
+}
+
+/* All that was committed when it began, without the room that deleted rows have left. It reads one
+ * snapshot, so the server can write meanwhile. */
+static bool copy(const char *from, const char *to, char *error, size_t error_size) {
+    sqlite3 *db = open_readonly(from, error, error_size);
+    if (!db)
+        return false;
+    sqlite3_stmt *vacuum = NULL;
+    bool copied = sql_integer(db, "PRAGMA application_id") == SQL_APPLICATION_ID;
+    if (!copied)
+        fail(error, error_size, from, "not a database of denoised");
+    if (copied) {
+        copied = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &vacuum, NULL) == SQLITE_OK &&
+                 sqlite3_bind_text(vacuum, 1, to, -1, SQLITE_STATIC) == SQLITE_OK &&
+                 sqlite3_step(vacuum) == SQLITE_DONE;
+        if (!copied)
+            fail(error, error_size, to, sqlite3_errmsg(db));
+    }
+    sqlite3_finalize(vacuum);
+    sqlite3_close(db);
+    return copied;
+}
+
+static bool verify(const char *path, char *error, size_t error_size) {
+    sqlite3 *db = open_readonly(path, error, error_size);
+    if (!db)
+        return false;
+    const bool good =
+        sql_integer(db, "SELECT integrity_check = 'ok' FROM pragma_integrity_check(1)") == 1 &&
+        sql_integer(db, "SELECT count(*) FROM pragma_foreign_key_check") == 0;
+    sqlite3_close(db);
+    return good || fail(error, error_size, path, "the copy is not in order");
+}
+
+/* SQLite does not do this for a copy. */
+static bool sync_path(const char *path, int flags, char *error, size_t error_size) {
+    int file = open(path, flags | O_CLOEXEC);
+    bool synced = file >= 0 && fsync(file) == 0;
+    if (!synced)
+        fail(error, error_size, path, strerror(errno));
+    if (file >= 0)
+        close(file);
+    return synced;
+}
+
+static bool sync_directory_of(const char *path, char *error, size_t error_size) {
+    char directory[PATH_BYTES];
+    snprintf(directory, sizeof directory, "%s", path);
+    return sync_path(dirname(directory), O_RDONLY | O_DIRECTORY, error, error_size);
+}
+
+bool store_backup(const char *from, const char *to, char *error, size_t error_size) {
+    char part[PATH_BYTES];
+    struct stat there;
+    if (snprintf(part, sizeof part, "%s.%ld.part", to, (long)getpid()) >= (int)sizeof part)
+        return fail(error, error_size, to, "the path is too long");
+    if (lstat(to, &there) == 0)
+        return fail(error, error_size, to, "is there already, and is not overwritten");
+    umask(077); /* weights and specs are their owner's alone */
+    bool made = copy(from, part, error, error_size) && verify(part, error, error_size) &&
+                sync_path(part, O_RDONLY, error, error_size);
+    if (made && renameat2(AT_FDCWD, part, AT_FDCWD, to, RENAME_NOREPLACE) != 0)
+        made = fail(error, error_size, to, strerror(errno));
+    if (!made)
+        unlink(part);
+    return made && sync_directory_of(to, error, error_size);
+}
