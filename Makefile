@@ -111,7 +111,7 @@ $B/openapi_%.o: $B/openapi_%.c
 
 # The dashboard, bundled once for all builds.
 DASHBOARD := build/dashboard
-DASHBOARD_SOURCES := $(wildcard server/dashboard/src/*) $(addprefix server/dashboard/,index.html icon.svg build.mjs)
+DASHBOARD_SOURCES := $(shell find server/dashboard/src -type f) $(addprefix server/dashboard/,index.html icon.svg build.mjs)
 DASHBOARD_MODULES := server/dashboard/node_modules/.package-lock.json
 $(DASHBOARD_MODULES): server/dashboard/package-lock.json
 	npm ci --prefix server/dashboard --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -173,10 +173,20 @@ test-floats: $B/floats ## write and read back every one of the 2^32 floats (minu
 soak-streams: all ## many streams of events, many clients, some of which vanish: 40 seconds
 	/usr/bin/python3 tests/soak/streams.py $B/denoised
 
-pictures: deps-test ## make the pictures of the README anew
-	@$(MAKE) --no-print-directory all
+# Programs that drive the dashboard in Debian's Chromium.
+BROWSER_MODULES := tests/browser/node_modules/.package-lock.json
+$(BROWSER_MODULES): tests/browser/package-lock.json
 	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --loglevel=error
-	DENOISED_BINARY=$(CURDIR)/$B/denoised node tests/browser/pictures.mjs .github
+	@touch $@
+BROWSE := DENOISED_BINARY=$(CURDIR)/$B/denoised node tests/browser
+
+.PHONY: bench-dashboard soak-dashboard
+pictures: deps-test all $(BROWSER_MODULES) ## make the pictures of the README anew
+	$(BROWSE)/pictures.mjs .github
+bench-dashboard: deps-test all $(BROWSER_MODULES) ## first paint and frame times of the dashboard
+	$(BROWSE)/bench.mjs
+soak-dashboard: deps-test all $(BROWSER_MODULES) ## ten minutes of animation and live loss: does the page grow?
+	$(BROWSE)/soak.mjs $(ARGS)
 
 lint: deps-test ## formatting, clang-tidy, and both compilers with warnings as errors
 	sh tests/lint.sh

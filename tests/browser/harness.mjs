@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
-const BINARY = process.env.DENOISED_BINARY ?? "build/denoised";
+export const BINARY = process.env.DENOISED_BINARY ?? "build/denoised";
 export const PATIENCE = 15_000 * Number(process.env.PATIENCE ?? 1);
 
 const FLAGS = [
@@ -38,8 +38,9 @@ export class Server {
     );
     const lines = createInterface({ input: this.process.stdout });
     const [line] = await new Promise((done) => lines.once("line", (...args) => done(args)));
-    this.port = Number(/:(\d+)/.exec(line.replace("http:", ""))[1]);
-    this.url = `http://127.0.0.1:${this.port}/`;
+    const [, port, path] = /:(\d+)(\/.*)?$/.exec(line);
+    this.port = Number(port);
+    this.url = `http://127.0.0.1:${port}${path ?? ""}/`;
     return this;
   }
 
@@ -56,9 +57,9 @@ export class Server {
   }
 
   async api(path, body) {
-    const answer = await fetch(new URL(path, this.url), {
+    const answer = await fetch(this.url + path.slice(1), {
       method: body ? "POST" : "GET",
-      headers: body ? { "Content-Type": "application/json" } : {},
+      headers: { ...this.headers, ...(body ? { "Content-Type": "application/json" } : {}) },
       body: body && JSON.stringify(body),
     });
     assert.ok(answer.ok, `${path}: ${answer.status}`);
@@ -68,9 +69,13 @@ export class Server {
   /** A finished run of a moment. */
   async train(request = {}) {
     const job = await this.api("/v1/jobs", { ...QUICK, ...request });
+    return this.finished(job.id);
+  }
+
+  async finished(id, status = "succeeded") {
     for (;;) {
-      const now = await this.api(`/v1/jobs/${job.id}`);
-      if (now.status === "succeeded") return now;
+      const now = await this.api(`/v1/jobs/${id}`);
+      if (now.status === status) return now;
       assert.ok(["queued", "running"].includes(now.status), now.status);
       await new Promise((done) => setTimeout(done, 50));
     }
@@ -100,13 +105,12 @@ export async function quit() {
   await browser?.close();
 }
 
-/** A page of its own profile; `errors` collects what must not happen, `expected` says what may. */
-export async function open(server, hash = "", options = {}) {
-  const context = await (await launch()).newContext({
-    viewport: { width: 1400, height: 900 },
-    colorScheme: "light",
-    ...options,
-  });
+export const profile = async (options = {}) =>
+  (await launch()).newContext({ viewport: { width: 1400, height: 900 }, colorScheme: "light", ...options });
+
+/** A page of its own profile, or of a given one; `errors` collects what must not happen, `expected` says what may. */
+export async function open(server, hash = "", options = {}, given) {
+  const context = given ?? (await profile(options));
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   page.errors = [];
@@ -152,3 +156,18 @@ export async function until(ask, what) {
 }
 
 export const picture = (page) => until(async () => (await inkOf(page)) > 500, "the stage has a picture");
+
+/** The run with this name in the list. */
+export const run = (page, name) => page.locator(".run", { hasText: name });
+
+/** Closes the dialog, and waits until it is gone. */
+export async function escape(page) {
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+}
+
+/** Opens what an address names, as a link within the page does. */
+export const goTo = (page, hash) =>
+  page.evaluate((text) => {
+    location.hash = text;
+  }, hash);

@@ -1,16 +1,12 @@
 // Makes the pictures of the README, by the program itself: usage: node tests/browser/pictures.mjs DIRECTORY
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { close, open, picture, quit, Server, until } from "./harness.mjs";
+import { close, open, picture, quit, Server } from "./harness.mjs";
 
 const out = process.argv[2];
 const server = await new Server().start();
 
-async function train(request) {
-  const job = await server.api("/v1/jobs", request);
-  await until(async () => (await server.api(`/v1/jobs/${job.id}`)).status === "succeeded", "the job is done");
-  return job;
-}
+const train = async (request) => server.finished((await server.api("/v1/jobs", request)).id);
 
 async function save(name, path) {
   const answer = await fetch(new URL(path, server.url));
@@ -22,24 +18,19 @@ const spiral = await train({ name: "spiral, default", dataset: "spiral" });
 await save("spiral.gif", `/v1/models/${spiral.id}/trajectories.gif?n=300&frames=41&seed=1&fps=15&size=300`);
 
 const dino = await train({ name: "dino", dataset: "dino" });
-const page = await open(server, `#job=${dino.id}&show=density&k=1&n=1500`, {
-  viewport: { width: 1280, height: 800 },
-  reducedMotion: "reduce",
-});
-await picture(page);
-await page.locator(".quality tbody tr").first().waitFor();
-await page.waitForTimeout(1000);
-await page.screenshot({ path: join(out, "dashboard.png") });
-await close(page);
+const VIEW = { viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" };
 
-const dark = await open(server, `#job=${classes.id}&mode=both&show=field&k=0.62&n=1500`, {
-  viewport: { width: 1280, height: 800 },
-  colorScheme: "dark",
-  reducedMotion: "reduce",
-});
-await picture(dark);
-await dark.locator(".quality tbody tr").first().waitFor();
-await dark.waitForTimeout(1000);
-await dark.screenshot({ path: join(out, "dashboard-dark.png") });
-await close(dark);
+/** The dashboard at this address, with all that it asks for on it. */
+async function shoot(name, hash, options) {
+  const page = await open(server, hash, { ...VIEW, ...options });
+  await picture(page);
+  await page.locator(".quality tbody tr").first().waitFor();
+  await page.getByLabel("training time").waitFor();
+  await page.waitForTimeout(1000);
+  await page.screenshot({ path: join(out, name) });
+  await close(page);
+}
+
+await shoot("dashboard.png", `#job=${dino.id}&show=hue.trails&k=0.9&n=2500`, {});
+await shoot("dashboard-dark.png", `#job=${classes.id}&mode=both&show=field&k=0.62&n=1500`, { colorScheme: "dark" });
 await quit();

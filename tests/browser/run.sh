@@ -11,7 +11,7 @@ if [ ! -e "$modules" ] || [ "$here/package-lock.json" -nt "$modules" ]; then
 fi
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
-DENOISED_BINARY=$binary node --test "$here/dashboard.test.mjs" >"$output" 2>&1 || true
+DENOISED_BINARY=$binary node --test --test-concurrency=1 "$here"/*.test.mjs >"$output" 2>&1 || true
 grep -E '^(not )?ok |^# |error:|^ +[+-] ' "$output" || true
 passed=$(sed -n 's/^. pass \([0-9]*\)$/\1/p' "$output" | tail -n 1)
 failed=$(sed -n 's/^. fail \([0-9]*\)$/\1/p' "$output" | tail -n 1)

@@ -4,35 +4,29 @@ import type { components, paths } from "contract";
 import createClient, { type Middleware } from "openapi-fetch";
 
 export type Job = components["schemas"]["Job"];
-export type Dataset = components["schemas"]["Dataset"];
 export type History = components["schemas"]["History"];
 export type Problem = components["schemas"]["Problem"];
-export type JobRequest = components["schemas"]["JobRequest"];
-export type Schema = {
-  type?: string;
-  description?: string;
-  enum?: string[];
-  minimum?: number;
-  exclusiveMinimum?: number;
-  maximum?: number;
-  properties?: Record<string, Schema>;
-};
 
 /** Where the API is: beside this page, whatever path a proxy puts in front. */
 export const base = new URL(".", document.baseURI).href.replace(/\/$/, "");
 
-/** Set when the server has answered 401: the page then asks for a key. */
-export const keyWanted = signal(false);
+/** "wanted" when the server has answered 401; "later" when the reader has closed the question. */
+export const keyState = signal<"none" | "wanted" | "later">("none");
 const KEY = "denoised.key";
 
+export const hasKey = (): boolean => sessionStorage.getItem(KEY) !== null;
+export const authorization = (): Record<string, string> =>
+  hasKey() ? { Authorization: `Bearer ${sessionStorage.getItem(KEY)}` } : {};
+
+/** Keeps the key for this tab, and starts over with it. */
 export function setKey(key: string): void {
   sessionStorage.setItem(KEY, key);
-  keyWanted.value = false;
+  location.reload();
 }
 
-export function authorization(): Record<string, string> {
-  const key = sessionStorage.getItem(KEY);
-  return key ? { Authorization: `Bearer ${key}` } : {};
+/** To be told of every status: a 401 asks for a key, once. */
+export function noteStatus(status: number): void {
+  if (status === 401 && keyState.value === "none") keyState.value = "wanted";
 }
 
 const withKey: Middleware = {
@@ -41,7 +35,7 @@ const withKey: Middleware = {
     return request;
   },
   onResponse({ response }) {
-    if (response.status === 401) keyWanted.value = true;
+    noteStatus(response.status);
     return response;
   },
 };
@@ -55,7 +49,10 @@ export class ApiError extends Error {
     readonly status: number,
     readonly problem: Partial<Problem>,
   ) {
-    super(problem.detail ?? `the server answered ${status}`);
+    super(
+      problem.errors?.map((each) => `${each.pointer.slice(1)} ${each.detail}`.trim()).join("; ") ||
+        (problem.detail ?? `the server answered ${status}`),
+    );
   }
 }
 
@@ -66,8 +63,10 @@ export async function must<T>(call: Promise<{ data?: T; error?: unknown; respons
   return data as T;
 }
 
+export type Query = Record<string, string | number | boolean | undefined>;
+
 /** A URL of the API with these query parameters; absent values are left out. */
-export function url(path: string, query: Record<string, string | number | boolean | undefined> = {}): string {
+export function url(path: string, query: Query = {}): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
   const text = search.toString();
@@ -76,7 +75,7 @@ export function url(path: string, query: Record<string, string | number | boolea
 
 async function ask(input: string, init: RequestInit = {}): Promise<Response> {
   const response = await fetch(input, { ...init, headers: { ...init.headers, ...authorization() } });
-  if (response.status === 401) keyWanted.value = true;
+  noteStatus(response.status);
   if (!response.ok) throw new ApiError(response.status, await response.json().catch(() => ({})));
   return response;
 }
@@ -85,10 +84,9 @@ export const getJson = async <T>(input: string, init?: RequestInit): Promise<T> 
   (await ask(input, init)).json();
 export const getBytes = async (input: string, init?: RequestInit): Promise<ArrayBuffer> =>
   (await ask(input, init)).arrayBuffer();
-export const postJson = async <T>(input: string, body: unknown, init: RequestInit = {}): Promise<T> =>
+export const postJson = async <T>(input: string, body: unknown): Promise<T> =>
   getJson<T>(input, {
-    ...init,
     method: "POST",
-    headers: { "Content-Type": "application/json", ...init.headers },
+    headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
   });

@@ -1,23 +1,38 @@
 // Server-sent events over fetch(): unlike EventSource, fetch can send a key. Resumes where it stopped.
-import { signal } from "@preact/signals";
-import { authorization, keyWanted } from "./api";
+//
+// A browser opens six connections to a server, however many tabs there are, so all tabs share one stream: the tab that
+// holds a lock reads it and tells the others. Where there are no locks (plain HTTP from afar), each reads its own.
+import { effect, signal } from "@preact/signals";
+import { authorization, base, keyState, noteStatus } from "./api";
 
-export interface ServerEvent {
+interface RawEvent {
   id: string;
   type: string;
   data: string;
 }
 
+/** Something that happened to a run. */
+export interface ServerEvent {
+  id: string;
+  type: string;
+  job: string;
+  status: string; // "" but for a change of it
+}
+
+type Connection = "connecting" | "live" | "lost";
+
 /** "live" while events come in, "lost" while the page tries to get the stream back. */
-export const connection = signal<"connecting" | "live" | "lost">("connecting");
+export const connection = signal<Connection>("connecting");
+/** When the stream was last known to be alive. */
+export const lastHeard = signal(Date.now());
 
 /** Cuts a stream of text into events (HTML standard, 9.2.6), as they become complete. */
 export class EventParser {
   private rest = "";
-  private event: ServerEvent = { id: "", type: "message", data: "" };
+  private event: RawEvent = { id: "", type: "message", data: "" };
 
-  push(text: string): ServerEvent[] {
-    const done: ServerEvent[] = [];
+  push(text: string): RawEvent[] {
+    const done: RawEvent[] = [];
     const lines = (this.rest + text).split(/\r\n|\n|\r/);
     this.rest = lines.pop() ?? "";
     for (const line of lines) {
@@ -35,63 +50,118 @@ export class EventParser {
   }
 }
 
+/** What came at once, but of many epochs of a run the last: a training makes hundreds in a second. */
+function condensed(raw: RawEvent[]): ServerEvent[] {
+  const told = new Set<string>();
+  const out: ServerEvent[] = [];
+  for (const { id, type, data } of raw.reverse()) {
+    const { job = "", status = "" } = JSON.parse(data) as Partial<ServerEvent>;
+    if (type === "epoch" && told.has(job)) continue;
+    if (type === "epoch") told.add(job);
+    out.unshift({ id, type, job, status });
+  }
+  return out;
+}
+
 const RETRY_MS = 1500;
+const SHARED = `denoised ${base}`; // name of the lock and of the channel
+
+/** What tabs tell each other. */
+interface Message {
+  connection?: Connection;
+  event?: ServerEvent;
+  asks?: boolean; // a new tab wants to know how things are
+}
+
 const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
+/** Resolves as soon as `ready` holds; signals that it reads are watched. */
+const until = (ready: () => boolean) =>
+  new Promise<void>((done) => {
+    let stop: (() => void) | undefined;
+    stop = effect(() => {
+      if (!ready()) return;
+      done();
+      queueMicrotask(() => stop?.());
+    });
+  });
+
+const hidden = signal(document.hidden);
+document.addEventListener("visibilitychange", () => {
+  hidden.value = document.hidden;
+});
+
 /** Follows one stream for as long as the page is visible; `take` gets every event exactly once. */
-export function follow(
-  address: string,
-  take: (event: ServerEvent) => void,
-  whenBack: () => void,
-): () => void {
+export function follow(address: string, take: (event: ServerEvent) => void, whenBack: () => void): void {
+  const channel = "BroadcastChannel" in window ? new BroadcastChannel(SHARED) : undefined;
   let last = "";
-  let stop: AbortController | undefined;
-  let ended = false;
+  let isReader = false;
+  const tell = (message: Message) => channel?.postMessage(message);
+
+  function become(state: Connection): void {
+    lastHeard.value = Date.now();
+    if (state === connection.value) return;
+    if (state === "live") whenBack();
+    connection.value = state;
+    if (isReader) tell({ connection: state });
+  }
+
+  function accept(event: ServerEvent): void {
+    lastHeard.value = Date.now();
+    if (event.id) last = event.id;
+    take(event);
+    if (isReader) tell({ event });
+  }
+
+  channel?.addEventListener("message", ({ data }: MessageEvent<Message>) => {
+    if (data.asks && isReader) tell({ connection: connection.value });
+    if (data.connection) become(data.connection);
+    if (data.event) accept(data.event);
+  });
+  tell({ asks: true });
 
   async function read(signal: AbortSignal): Promise<void> {
     const headers: Record<string, string> = { Accept: "text/event-stream", ...authorization() };
     if (last) headers["Last-Event-ID"] = last;
     const response = await fetch(address, { headers, signal });
-    if (response.status === 401) keyWanted.value = true;
+    noteStatus(response.status);
     if (!response.ok || !response.body) throw new Error(`events: ${response.status}`);
-    if (connection.value !== "live") whenBack();
-    connection.value = "live";
+    become("live");
     const parser = new EventParser();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
-      for (const event of parser.push(value)) {
-        if (event.id) last = event.id;
-        take(event);
-      }
+      lastHeard.value = Date.now();
+      for (const event of condensed(parser.push(value))) accept(event);
     }
+  }
+
+  /** Reads until the stream breaks or the page is hidden. */
+  async function hold(signal: AbortSignal): Promise<void> {
+    isReader = true;
+    try {
+      await read(signal);
+    } catch {
+      if (!signal.aborted) become("lost");
+    }
+    if (!signal.aborted) await sleep(RETRY_MS);
+    isReader = false;
   }
 
   async function run(): Promise<void> {
-    while (!ended) {
-      if (document.hidden) {
-        await new Promise((shown) => document.addEventListener("visibilitychange", shown, { once: true }));
-        continue;
-      }
-      stop = new AbortController();
-      try {
-        await read(stop.signal);
-      } catch {
-        if (!ended && !document.hidden) connection.value = "lost";
-      }
-      if (!ended) await sleep(RETRY_MS);
+    for (;;) {
+      await until(() => !hidden.value && keyState.value === "none");
+      const stop = new AbortController();
+      const release = effect(() => {
+        if (hidden.value) stop.abort();
+      });
+      const { signal } = stop;
+      if (navigator.locks)
+        await navigator.locks.request(SHARED, { signal }, () => hold(signal)).catch(() => undefined);
+      else await hold(signal);
+      release();
     }
   }
-
-  const pauseWhenHidden = () => {
-    if (document.hidden) stop?.abort();
-  };
-  document.addEventListener("visibilitychange", pauseWhenHidden);
   void run();
-  return () => {
-    ended = true;
-    stop?.abort();
-    document.removeEventListener("visibilitychange", pauseWhenHidden);
-  };
 }

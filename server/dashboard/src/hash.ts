@@ -2,10 +2,14 @@
 import { signal } from "@preact/signals";
 
 export type StageMode = "x" | "x0" | "both" | "over";
+export type Process = "" | "forward" | "optimal";
 
 export interface View {
   job: string; // id of the run on the stage; "" for none
   b: string; // the second run of an A|B comparison
+  with: string; // further runs whose loss is in the chart, ids joined by '.'
+  process: Process; // "": from noise to data by the model
+  epoch: number; // of the checkpoint that is looked back at; 0: the newest
   n: number;
   seed: number;
   sampler: string;
@@ -13,14 +17,19 @@ export interface View {
   guidance: number;
   label: number; // -1: all classes
   mode: StageMode;
-  show: string; // layers beside the points: any of "density", "field", "lines", "trails", joined by '.'
-  k: number; // position on the time track, 0 (noise) .. 1 (data)
-  panel: string; // "" | "new" | "draw" | "samplers" | "help"
+  show: string; // layers beside the points, see LAYERS in stage/tools.tsx, joined by '.'
+  k: number; // position on the time track, 0 (its start) .. 1 (its end)
+  panel: string; // the dialog that is open, see PANELS in app.tsx
+  sort: string; // column of the table of runs, with '-' in front for descending
+  data: string; // the points of a drawing (drawing.ts), so that a link brings them to another server
 }
 
 export const DEFAULTS: View = {
   job: "",
   b: "",
+  with: "",
+  process: "",
+  epoch: 0,
   n: 1000,
   seed: 1,
   sampler: "",
@@ -28,10 +37,15 @@ export const DEFAULTS: View = {
   guidance: 1,
   label: -1,
   mode: "x",
-  show: "",
+  show: "hue",
   k: 1,
   panel: "",
+  sort: "-created",
+  data: "",
 };
+
+const MODES: StageMode[] = ["x", "x0", "both", "over"];
+const PROCESSES: Process[] = ["", "forward", "optimal"];
 
 function parse(text: string): View {
   const given = new URLSearchParams(text.replace(/^#/, ""));
@@ -45,7 +59,8 @@ function parse(text: string): View {
   const read = view as unknown as View;
   read.n = Math.min(20000, Math.max(1, Math.round(read.n)));
   read.k = Math.min(1, Math.max(0, read.k));
-  if (!["x", "x0", "both", "over"].includes(read.mode)) read.mode = "x";
+  if (!MODES.includes(read.mode)) read.mode = "x";
+  if (!PROCESSES.includes(read.process)) read.process = "";
   return read;
 }
 
@@ -88,12 +103,21 @@ export function go(change: Partial<View>, remember = false): void {
   else timer = window.setTimeout(() => write(false), 200);
 }
 
+/** The address of what is on screen, with nothing left to be written. */
+export function address(): string {
+  clearTimeout(timer);
+  write(false);
+  return location.href;
+}
+
 window.addEventListener("popstate", adopt);
 window.addEventListener("hashchange", adopt);
 
-export const shows = (layer: string): boolean => view.value.show.split(".").includes(layer);
-export function toggle(layer: string): void {
-  const layers = new Set(view.value.show.split(".").filter(Boolean));
-  if (!layers.delete(layer)) layers.add(layer);
-  go({ show: [...layers].join(".") });
+/** Lists within the view: layers, ids. */
+export const listed = (field: "show" | "with"): string[] => view.value[field].split(".").filter(Boolean);
+export const shows = (layer: string): boolean => listed("show").includes(layer);
+export function toggle(field: "show" | "with", item: string): void {
+  const items = new Set(listed(field));
+  if (!items.delete(item)) items.add(item);
+  go({ [field]: [...items].join(".") });
 }

@@ -1,7 +1,10 @@
 // The keyboard: one table, which also is the help.
+import { lookBack, place } from "./checkpoints";
 import { go, toggle, view } from "./hash";
 import { play, playing, position, scrub } from "./player";
-import { hasModel, job, jobs } from "./runs";
+import { hasModel, job } from "./runs";
+import { chosenRuns } from "./runs/order";
+import { show } from "./runs/parts";
 import { toggleTheme } from "./theme";
 
 export interface Key {
@@ -14,10 +17,10 @@ export interface Key {
 const move = (by: number) => () => scrub(position.value + by);
 
 function step(by: number): void {
-  const list = jobs.value;
+  const list = chosenRuns();
   const at = list.findIndex((each) => each.id === view.value.job);
   const next = list[Math.min(list.length - 1, Math.max(0, at + by))];
-  if (next) go({ job: next.id });
+  if (next) show(next);
 }
 
 export const KEYS: Key[] = [
@@ -28,12 +31,16 @@ export const KEYS: Key[] = [
   { keys: ["End"], label: "End", doc: "the finished points", act: () => scrub(1) },
   { keys: ["j", "ArrowDown"], label: "j ↓", doc: "next run", act: () => step(1) },
   { keys: ["k", "ArrowUp"], label: "k ↑", doc: "previous run", act: () => step(-1) },
+  { keys: ["["], label: "[", doc: "checkpoint before", act: () => lookBack(place() - 1) },
+  { keys: ["]"], label: "]", doc: "checkpoint after", act: () => lookBack(place() + 1) },
+  { keys: ["r"], label: "r", doc: "all runs as a table", act: () => go({ panel: "runs" }, true) },
   { keys: ["n"], label: "n", doc: "new run", act: () => go({ panel: "new" }, true) },
   { keys: ["d"], label: "d", doc: "draw your own data", act: () => go({ panel: "draw" }, true) },
   { keys: ["s"], label: "s", doc: "another seed", act: () => go({ seed: view.value.seed + 1 }) },
   { keys: ["x"], label: "x", doc: "points, estimate or both", act: nextMode },
-  { keys: ["f"], label: "f", doc: "field on or off", act: () => toggle("field") },
-  { keys: ["l"], label: "l", doc: "lines to the estimate", act: () => toggle("lines") },
+  { keys: ["h"], label: "h", doc: "hues on or off", act: () => toggle("show", "hue") },
+  { keys: ["f"], label: "f", doc: "field on or off", act: () => toggle("show", "field") },
+  { keys: ["l"], label: "l", doc: "lines to the estimate", act: () => toggle("show", "lines") },
   { keys: ["c"], label: "c", doc: "compare samplers", act: compare },
   {
     keys: ["g"],

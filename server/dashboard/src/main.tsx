@@ -1,9 +1,12 @@
 import { render } from "preact";
-import "./style.css";
+import "./style/index.css";
 import { App } from "./app";
+import "./draw/shared";
 import { listen } from "./keys";
 import { start } from "./runs";
 
 listen();
 start();
-render(<App />, document.getElementById("app")!);
+const root = document.getElementById("app")!;
+root.replaceChildren(); // what stood there until the script came
+render(<App />, root);

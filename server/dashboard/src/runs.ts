@@ -1,55 +1,67 @@
-// The runs and their loss histories, kept up to date by the event stream.
+// The runs, kept up to date by the event stream, and what can be done with them.
 import { computed, signal } from "@preact/signals";
-import { base, client, type History, type Job, must } from "./api";
+import { base, client, type Job, must } from "./api";
+import { datasetName } from "./data";
 import { follow, type ServerEvent } from "./events";
-import { go, view } from "./hash";
-
-export interface Series {
-  epoch: number[];
-  train_loss: (number | null)[];
-  val_loss: (number | null)[];
-}
+import { go, listed, view } from "./hash";
+import { histories, loadHistory } from "./histories";
 
 export const jobs = signal<Job[]>([]); // newest first
 export const loaded = signal(false);
 export const loadError = signal("");
-export const histories = signal<Record<string, Series>>({});
+export const more = signal(""); // the id after which there are older runs
 export const notice = signal(""); // the last thing that happened, for the live region
 
-export const job = computed(() => jobs.value.find((each) => each.id === view.value.job));
-export const jobB = computed(() => jobs.value.find((each) => each.id === view.value.b));
+const find = (id: string) => jobs.value.find((each) => each.id === id);
+export const job = computed(() => find(view.value.job));
+export const jobB = computed(() => find(view.value.b));
 export const isOver = (each: Job) => each.status !== "queued" && each.status !== "running";
-export const hasModel = (each: Job | undefined) => !!each && each.progress.epoch > 0;
+export const hasModel = (each: Job | undefined): each is Job => !!each && each.model !== null;
+export const nameOf = (each: Job): string => each.name ?? datasetName(each);
 
 const PAGE = 100;
 
 function put(fresh: Job): void {
-  const rest = jobs.value;
-  const at = rest.findIndex((each) => each.id === fresh.id);
-  const before = rest[at];
+  const before = find(fresh.id);
   if (before && before.status !== fresh.status) notice.value = `${nameOf(fresh)}: ${fresh.status}`;
-  jobs.value = at < 0 ? [fresh, ...rest] : rest.map((each) => (each.id === fresh.id ? fresh : each));
+  jobs.value = before
+    ? jobs.value.map((each) => (each.id === fresh.id ? fresh : each))
+    : [...jobs.value, fresh].sort((a, b) => (a.id < b.id ? 1 : -1)); // ids begin with the time
 }
 
-export const nameOf = (each: Job): string => each.name ?? datasetOf(each);
-export function datasetOf(each: Job): string {
-  const dataset = each.spec.dataset as unknown;
-  const name = (one: unknown): string =>
-    typeof one === "string" ? one : ((one as { name?: string; id?: string }).name ?? "upload");
-  return Array.isArray(dataset) ? dataset.map(name).join(" + ") : name(dataset);
+/** The runs that the address names may be older than the first page. */
+async function loadNamed(): Promise<void> {
+  for (const id of [view.value.job, view.value.b, ...listed("with")])
+    if (id && !find(id)) await refreshJob(id);
 }
+
+async function loadPage(after?: string): Promise<void> {
+  const query = after ? { limit: PAGE, after } : { limit: PAGE };
+  const page = await must(client.GET("/v1/jobs", { params: { query } }));
+  const seen = new Set(page.items.map((each) => each.id));
+  const kept = after ? jobs.value.filter((each) => !seen.has(each.id)) : [];
+  jobs.value = [...kept, ...page.items];
+  more.value = page.next ?? "";
+}
+
+/** Called when the runs are there and the address names none of them. */
+export const whenUnknown = new Set<() => boolean>();
 
 export async function loadJobs(): Promise<void> {
   try {
-    const page = await must(client.GET("/v1/jobs", { params: { query: { limit: PAGE } } }));
-    jobs.value = page.items;
+    await loadPage();
+    await loadNamed();
     loadError.value = "";
-    if (!job.value && jobs.value[0]) go({ job: (jobs.value.find(hasModel) ?? jobs.value[0]).id });
+    const taken = !job.value && [...whenUnknown].some((each) => each());
+    if (!job.value && !taken && jobs.value[0])
+      go({ job: (jobs.value.find(hasModel) ?? jobs.value[0]).id, epoch: 0 });
   } catch (error) {
     loadError.value = (error as Error).message;
   }
   loaded.value = true;
 }
+
+export const loadMore = (): Promise<void> => loadPage(more.value);
 
 async function refreshJob(id: string): Promise<void> {
   const { data, response } = await client.GET("/v1/jobs/{id}", { params: { path: { id } } });
@@ -59,29 +71,9 @@ async function refreshJob(id: string): Promise<void> {
 
 function forget(id: string): void {
   jobs.value = jobs.value.filter((each) => each.id !== id);
-  if (view.value.job === id) go({ job: jobs.value[0]?.id ?? "" });
+  if (!loaded.value) return; // the address may name it for another server
+  if (view.value.job === id) go({ job: jobs.value[0]?.id ?? "", epoch: 0 });
   if (view.value.b === id) go({ b: "" });
-}
-
-/** Reads what is new of a run's history; the whole of it at first, thinned by the server. */
-export async function loadHistory(id: string): Promise<void> {
-  const known = histories.value[id];
-  const after = known?.epoch.at(-1) ?? 0;
-  const query = known ? { after } : { max_points: 2000 };
-  const answer = await client.GET("/v1/jobs/{id}/history", { params: { path: { id }, query } });
-  const data = answer.data as History | undefined;
-  if (!data || data.data.epoch.length === 0) return;
-  const now = histories.value[id];
-  if ((now?.epoch.at(-1) ?? 0) !== after) return; // another answer came first
-  const fresh = data.data as unknown as Series;
-  histories.value = {
-    ...histories.value,
-    [id]: {
-      epoch: [...(now?.epoch ?? []), ...fresh.epoch],
-      train_loss: [...(now?.train_loss ?? []), ...fresh.train_loss],
-      val_loss: [...(now?.val_loss ?? []), ...fresh.val_loss],
-    },
-  };
 }
 
 /** Runs `work` now, and at most once more per `ms` however often it is asked for. */
@@ -111,13 +103,14 @@ const refresh = throttle(250, async (id) => {
 export const onCheckpoint = new Set<(id: string) => void>();
 
 function take(event: ServerEvent): void {
-  const { job: id, status } = JSON.parse(event.data) as { job?: string; status?: string };
+  const { job: id, status } = event;
   if (!id) return;
   if (status === "deleted") {
     forget(id);
     return;
   }
   refresh(id);
+  if (status) for (const each of jobs.value) if (each.status === "queued" && each.id !== id) refresh(each.id);
   if (event.type === "checkpoint") for (const each of onCheckpoint) each(id);
 }
 
@@ -144,8 +137,17 @@ export async function remove(id: string): Promise<void> {
 }
 
 export async function submit(request: object): Promise<Job> {
-  const made = await must(client.POST("/v1/jobs", { body: request as never }));
-  put(made as Job);
-  go({ job: (made as Job).id, panel: "", b: "" }, true);
-  return made as Job;
+  const made = (await must(client.POST("/v1/jobs", { body: request as never }))) as Job;
+  put(made);
+  go({ job: made.id, panel: "", b: "", epoch: 0, process: "", label: -1, guidance: 1, data: "" }, true);
+  return made;
+}
+
+/** Runs an action of a button; what goes wrong is said, not swallowed. */
+export function attempt(work: () => Promise<unknown>): () => void {
+  return () => {
+    work().catch((error: Error) => {
+      notice.value = error.message;
+    });
+  };
 }

@@ -16,34 +16,50 @@ interface Ink {
   text: string;
   point: string;
   estimate: string;
+  data: string;
   line: string;
   field: string;
   accent: string;
   grid: string;
   tint: [number, number, number];
+  classes: string[];
+  hues: string[]; // around the circle, all of one lightness
 }
+
+/** Colours around the circle; the names of the hues start at red. */
+const circle = (count: number, lightness: number, chroma: number): string[] =>
+  Array.from({ length: count }, (_, i) => `oklch(${lightness} ${chroma} ${Math.round((360 * i) / count)})`);
+const HUES = 24; // as in stage/trajectory.ts
 
 const LIGHT: Ink = {
   dark: false,
   text: "#4a5560",
   point: "#1f5fbf",
   estimate: "#c2570c",
-  line: "rgba(31, 95, 191, 0.18)",
+  data: "#9aa7b4",
+  line: "rgba(31, 95, 191, 0.2)",
   field: "#3d4650",
   accent: "#b3006b",
-  grid: "#e4e7eb",
-  tint: [31, 95, 191],
+  grid: "#e8ebf0",
+  tint: [64, 120, 216],
+  // Okabe and Ito's colours: told apart by all eyes.
+  classes: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#999999"],
+  hues: circle(HUES, 0.58, 0.17),
 };
 const DARK: Ink = {
   dark: true,
   text: "#b4bfca",
   point: "#7cc4ff",
   estimate: "#ffb066",
-  line: "rgba(124, 196, 255, 0.2)",
+  data: "#5a6876",
+  line: "rgba(124, 196, 255, 0.22)",
   field: "#d5dde5",
   accent: "#ff7ac6",
-  grid: "#27303a",
-  tint: [60, 130, 200],
+  grid: "#222c37",
+  tint: [60, 130, 210],
+  // The same, lighter.
+  classes: ["#56b4ff", "#ff8f4a", "#2fd3a0", "#f0a6cf", "#ffc04a", "#9fdcff", "#cfae6a", "#c4c4c4"],
+  hues: circle(HUES, 0.78, 0.14),
 };
 
 export const ink = signal<Ink>(LIGHT);

@@ -1,17 +1,5 @@
-// Drawing clouds of points on a canvas: sprites for points, a smoothed histogram for density, arrows for the field.
-import type { Bounds, Trajectory } from "./trajectory";
-
-// Okabe and Ito's colours: told apart by all eyes.
-export const CLASS_COLOURS = [
-  "#0072b2",
-  "#d55e00",
-  "#009e73",
-  "#cc79a7",
-  "#e69f00",
-  "#56b4e9",
-  "#8c6d31",
-  "#999999",
-];
+// Drawing clouds of points on a canvas: stamps for points, a smoothed histogram for density, arrows for the field.
+import type { Bounds } from "./trajectory";
 
 export interface Plane {
   context: CanvasRenderingContext2D;
@@ -32,71 +20,71 @@ export const fromY = (plane: Plane, y: number): number =>
 
 const sprites = new Map<string, HTMLCanvasElement>();
 
-function sprite(colour: string, radius: number, alpha: number): HTMLCanvasElement {
-  const key = `${colour}/${radius}/${alpha}`;
+/** A round dot, made once: stamping it is much faster than drawing a circle. */
+function sprite(colour: string, radius: number): HTMLCanvasElement {
+  const key = `${colour}/${radius}`;
   const known = sprites.get(key);
   if (known) return known;
   const made = document.createElement("canvas");
   made.width = made.height = Math.ceil(radius * 2) + 2;
   const context = made.getContext("2d")!;
-  context.globalAlpha = alpha;
   context.fillStyle = colour;
   context.beginPath();
   context.arc(made.width / 2, made.width / 2, radius, 0, 7);
   context.fill();
-  if (sprites.size > 64) sprites.clear();
+  if (sprites.size > 256) sprites.clear();
   sprites.set(key, made);
   return made;
 }
 
-/** Writes the points of an array [frames][n][dim] at a fractional frame into out [n][2]. */
-export function interpolate(
-  frames: Float32Array,
-  n: number,
-  dim: number,
-  frame: number,
-  out: Float32Array,
-): Float32Array {
-  const count = frames.length / (n * dim);
-  const first = Math.min(count - 1, Math.max(0, Math.floor(frame)));
-  const second = Math.min(count - 1, first + 1);
-  const part = Math.min(1, Math.max(0, frame - first));
-  const a = first * n * dim;
-  const b = second * n * dim;
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < 2; j++) {
-      const at = i * dim + j;
-      const from = j < dim ? frames[a + at]! : 0;
-      const to = j < dim ? frames[b + at]! : 0;
-      out[2 * i + j] = from + part * (to - from);
-    }
-  return out;
+/** What colours points [n]: an index into `colours` for each, or the first of them for all. */
+export interface Tint {
+  colours: string[];
+  of: ArrayLike<number> | null;
 }
 
 export function drawPoints(
   plane: Plane,
   points: Float32Array,
-  labels: number[] | null,
-  colour: string,
+  tint: Tint,
   radius: number,
   alpha: number,
 ): void {
-  const { context } = plane;
+  const { context, size, bounds } = plane;
+  const images = tint.colours.map((colour) => sprite(colour, radius));
+  const half = images[0]!.width / 2;
+  const scale = size / (2 * bounds.radius);
+  const left = plane.left + size / 2 - bounds.x * scale - half;
+  const top = plane.top + size / 2 + bounds.y * scale - half;
   const n = points.length / 2;
+  context.globalAlpha = alpha;
   for (let i = 0; i < n; i++) {
-    const label = labels?.[i];
-    const tint = label === undefined ? colour : CLASS_COLOURS[label % CLASS_COLOURS.length]!;
-    const image = sprite(tint, radius, alpha);
-    const half = image.width / 2;
-    context.drawImage(image, toX(plane, points[2 * i]!) - half, toY(plane, points[2 * i + 1]!) - half);
+    const image = images[tint.of ? tint.of[i]! % images.length : 0]!;
+    context.drawImage(image, left + points[2 * i]! * scale, top - points[2 * i + 1]! * scale);
+  }
+  context.globalAlpha = 1;
+}
+
+const CELLS = 96;
+const density = new Float32Array(CELLS * CELLS);
+const blurred = new Float32Array(CELLS * CELLS);
+let densityCanvas: HTMLCanvasElement | undefined;
+
+/** A mean over five cells in one direction; three of them in both make a round spot of a point. */
+function blur(from: Float32Array, to: Float32Array, step: number): void {
+  const across = step === 1 ? CELLS : 1;
+  for (let line = 0; line < CELLS; line++) {
+    const start = line * across;
+    let sum = 0;
+    for (let i = -2; i < CELLS; i++) {
+      if (i + 2 < CELLS) sum += from[start + (i + 2) * step]!;
+      if (i - 3 >= 0) sum -= from[start + (i - 3) * step]!;
+      if (i >= 0) to[start + i * step] = sum;
+    }
   }
 }
 
-const CELLS = 72;
-const density = new Float32Array(CELLS * CELLS);
-let densityCanvas: HTMLCanvasElement | undefined;
-
-/** A histogram of the points, blurred a little, as a tint behind them. */
+/** A smoothed histogram of the points, as a tint behind them. */
 export function drawDensity(plane: Plane, points: Float32Array, colour: [number, number, number]): void {
   density.fill(0);
   const n = points.length / 2;
@@ -104,10 +92,11 @@ export function drawDensity(plane: Plane, points: Float32Array, colour: [number,
   for (let i = 0; i < n; i++) {
     const column = Math.floor((points[2 * i]! - plane.bounds.x + plane.bounds.radius) * scale);
     const row = Math.floor((plane.bounds.y + plane.bounds.radius - points[2 * i + 1]!) * scale);
-    for (let y = row - 1; y <= row + 1; y++)
-      for (let x = column - 1; x <= column + 1; x++)
-        if (x >= 0 && y >= 0 && x < CELLS && y < CELLS)
-          density[y * CELLS + x]! += (2 - Math.abs(x - column)) * (2 - Math.abs(y - row));
+    if (column >= 0 && row >= 0 && column < CELLS && row < CELLS) density[row * CELLS + column]! += 1;
+  }
+  for (let pass = 0; pass < 2; pass++) {
+    blur(density, blurred, 1);
+    blur(blurred, density, CELLS);
   }
   let most = 1e-9;
   for (const value of density) most = Math.max(most, value);
@@ -117,10 +106,11 @@ export function drawDensity(plane: Plane, points: Float32Array, colour: [number,
   const image = context.createImageData(CELLS, CELLS);
   for (let i = 0; i < CELLS * CELLS; i++) {
     image.data.set(colour, 4 * i);
-    image.data[4 * i + 3] = 200 * Math.sqrt(density[i]! / most);
+    image.data[4 * i + 3] = 190 * Math.sqrt(density[i]! / most);
   }
   context.putImageData(image, 0, 0);
   plane.context.imageSmoothingEnabled = true;
+  plane.context.imageSmoothingQuality = "high";
   plane.context.drawImage(densityCanvas, plane.left, plane.top, plane.size, plane.size);
 }
 
@@ -183,19 +173,19 @@ export function drawField(plane: Plane, from: Float32Array, to: Float32Array, co
   context.stroke();
 }
 
-/** The way of one point through all frames. */
-export function drawPath(plane: Plane, t: Trajectory, index: number, colour: string): void {
-  const { context } = plane;
-  const frames = t.timesteps.length;
-  context.strokeStyle = colour;
-  context.lineWidth = Math.max(1.5, plane.size / 350);
+/** The way of one point, [frames][2]: a ring where it starts, a disc where it lands. */
+export function drawWay(plane: Plane, way: Float32Array, colour: string): void {
+  const { context, size } = plane;
+  const last = way.length / 2 - 1;
+  context.strokeStyle = context.fillStyle = colour;
+  context.lineWidth = Math.max(2, size / 300);
   context.beginPath();
-  for (let k = 0; k < frames; k++) {
-    const at = (k * t.n + index) * t.dim;
-    const x = toX(plane, t.x[at]!);
-    const y = toY(plane, t.dim > 1 ? t.x[at + 1]! : 0);
-    if (k === 0) context.moveTo(x, y);
-    else context.lineTo(x, y);
-  }
+  for (let k = 0; k <= last; k++) context.lineTo(toX(plane, way[2 * k]!), toY(plane, way[2 * k + 1]!));
   context.stroke();
+  for (const k of [0, last]) {
+    context.beginPath();
+    context.arc(toX(plane, way[2 * k]!), toY(plane, way[2 * k + 1]!), size / 90, 0, 7);
+    if (k === last) context.fill();
+    else context.stroke();
+  }
 }

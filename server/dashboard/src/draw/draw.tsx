@@ -1,80 +1,16 @@
 // Draw your own data: brush, spray, eraser, a typed word, or a file that is dropped here.
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { getJson, url } from "./api";
-import { Dialog } from "./dialog";
-import { go } from "./hash";
-import { submit } from "./runs";
-import { ink } from "./theme";
+import { getJson, url } from "../api";
+import { Dialog } from "../dialog";
+import { go, view } from "../hash";
+import { submit } from "../runs";
+import { ink } from "../theme";
+import { points, SIZE, stroke, TOOLS, toData, tool, write } from "./strokes";
 
-type Tool = "brush" | "spray" | "eraser";
-const TOOLS: [Tool, string][] = [
-  ["brush", "Brush"],
-  ["spray", "Spray"],
-  ["eraser", "Eraser"],
-];
-
-const SIZE = 480; // of the canvas, in its own pixels
-const MOST = 20000;
-const tool = signal<Tool>("brush");
-const points = signal<[number, number][]>([]); // in canvas pixels
 const word = signal("");
 const trouble = signal("");
 const sending = signal(false);
-
-/** Uniform in a disc, so that strokes have a little body. */
-function jitter(radius: number): [number, number] {
-  const r = radius * Math.sqrt(Math.random());
-  const angle = 2 * Math.PI * Math.random();
-  return [r * Math.cos(angle), r * Math.sin(angle)];
-}
-
-function stroke(from: [number, number], to: [number, number]): void {
-  const length = Math.hypot(to[0] - from[0], to[1] - from[1]);
-  if (tool.value === "eraser") {
-    points.value = points.value.filter(([x, y]) => Math.hypot(x - to[0], y - to[1]) > 16);
-    return;
-  }
-  const [density, radius] = tool.value === "brush" ? [0.8, 2.5] : [0.6, 22];
-  const count = Math.max(tool.value === "brush" ? 1 : 6, Math.round(length * density));
-  const fresh: [number, number][] = [];
-  for (let i = 0; i < count; i++) {
-    const part = (i + Math.random()) / count;
-    const [dx, dy] = jitter(radius);
-    fresh.push([from[0] + part * (to[0] - from[0]) + dx, from[1] + part * (to[1] - from[1]) + dy]);
-  }
-  points.value = [...points.value, ...fresh].slice(-MOST);
-}
-
-/** The pixels that the browser's own letters cover, as points. */
-function write(text: string): void {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = SIZE;
-  const context = canvas.getContext("2d", { willReadFrequently: true })!;
-  let size = 300;
-  do {
-    context.font = `600 ${size}px system-ui, sans-serif`;
-    size -= 10;
-  } while (size > 20 && context.measureText(text).width > SIZE * 0.9);
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.fillText(text, SIZE / 2, SIZE / 2);
-  const { data } = context.getImageData(0, 0, SIZE, SIZE);
-  const covered: [number, number][] = [];
-  for (let i = 0; i < SIZE * SIZE; i++)
-    if (data[4 * i + 3]! > 128) covered.push([i % SIZE, Math.floor(i / SIZE)]);
-  const wanted = Math.min(4000, covered.length);
-  points.value = Array.from({ length: wanted }, () => {
-    const [x, y] = covered[Math.floor(Math.random() * covered.length)]!;
-    return [x + Math.random(), y + Math.random()];
-  });
-}
-
-/** To data units: the canvas is [-1, 1] squared, y upwards. */
-const toData = ([x, y]: [number, number]): [number, number] => [
-  +((2 * x) / SIZE - 1).toFixed(4),
-  +(1 - (2 * y) / SIZE).toFixed(4),
-];
 
 async function upload(name: string, type: string, body: BodyInit): Promise<string> {
   const answer = await getJson<{ id: string }>(url("/v1/datasets", { name }), {
@@ -195,6 +131,9 @@ export function Draw() {
           onPointerUp={() => (before.current = null)}
           onPointerCancel={() => (before.current = null)}
         />
+        {view.value.data && view.value.job === "" && (
+          <p role="status">This link brings a drawing. Train on it, and it is dreamt here, too.</p>
+        )}
         <p class="hint">
           {list.length.toLocaleString("en")} points. A CSV, JSON or npy file can be dropped here, or{" "}
           <label class="file">

@@ -1,13 +1,15 @@
 // The same noise, several samplers and numbers of steps, side by side.
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { base, getJson, type Schema, url } from "./api";
-import { Dialog } from "./dialog";
-import { drawPoints } from "./draw-points";
-import { go, view } from "./hash";
-import { job, nameOf } from "./runs";
-import { ink } from "./theme";
-import { boundsOf } from "./trajectory";
+import { getJson, url } from "../api";
+import { specOf } from "../data";
+import { describe, samplerNames } from "../description";
+import { Dialog } from "../dialog";
+import { go, view } from "../hash";
+import { job, nameOf } from "../runs";
+import { drawPoints } from "../stage/marks";
+import { boundsOf } from "../stage/trajectory";
+import { ink } from "../theme";
 
 interface Drawn {
   points: number[][];
@@ -17,18 +19,15 @@ interface Drawn {
 }
 
 const STEPS = [5, 10, 20, 50];
-const samplers = signal<string[]>([]);
 const answers = signal<Record<string, Drawn | string>>({});
 
 async function load(id: string, timesteps: number): Promise<void> {
-  const description = await getJson<{ components: { schemas: Record<string, Schema> } }>(
-    `${base}/openapi.json`,
-  );
-  samplers.value = description.components.schemas.SampleRequest?.properties?.sampler?.enum ?? ["ddpm"];
+  const { seed, epoch } = view.value;
   answers.value = {};
-  for (const sampler of samplers.value)
+  await describe();
+  for (const sampler of samplerNames())
     for (const steps of STEPS.filter((each) => each <= timesteps)) {
-      const query = { n: 1000, seed: view.value.seed, sampler, steps };
+      const query = { n: 1000, seed, sampler, steps, epoch: epoch || undefined };
       const answer = await getJson<Drawn>(url(`/v1/models/${id}/samples`, query)).catch(
         (error: Error) => error.message,
       );
@@ -48,8 +47,9 @@ function Cell({ answer }: { answer: Drawn | string | undefined }) {
     drawPoints(
       { context, size: canvas.width, left: 0, top: 0, bounds: { ...bounds, radius: bounds.radius * 0.8 } },
       flat,
-      answer.labels ?? null,
-      ink.value.point,
+      answer.labels
+        ? { colours: ink.value.classes, of: answer.labels }
+        : { colours: [ink.value.point], of: null },
       1.4,
       0.6,
     );
@@ -67,10 +67,9 @@ function Cell({ answer }: { answer: Drawn | string | undefined }) {
 
 export function Samplers() {
   const run = job.value;
-  const timesteps =
-    (run?.spec as { diffusion?: { timesteps?: number } } | undefined)?.diffusion?.timesteps ?? 0;
+  const timesteps = run ? specOf(run).diffusion.timesteps : 0;
   useEffect(() => {
-    if (run) void load(run.id, timesteps);
+    if (run) void load(run.id, timesteps).catch(() => undefined);
   }, [run?.id]);
   const steps = STEPS.filter((each) => each <= timesteps);
   return (
@@ -92,7 +91,7 @@ export function Samplers() {
             </tr>
           </thead>
           <tbody>
-            {samplers.value.map((sampler) => (
+            {samplerNames().map((sampler) => (
               <tr key={sampler}>
                 <th scope="row">
                   <button type="button" onClick={() => go({ sampler, panel: "" }, true)}>

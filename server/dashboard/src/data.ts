@@ -1,0 +1,96 @@
+// The points that a run is trained on: for the bounds of the stage, for the layer behind the points, and for links.
+import { signal } from "@preact/signals";
+import { getBytes, type Job, url } from "./api";
+import { readNpy, type Tensor } from "./arrays";
+
+/** A part of a run's data set, which is a class of its own if there are several. */
+export interface Source {
+  id: string; // as in /v1/datasets/ID
+  label: string;
+  upload: boolean;
+  classes: string[] | null; // of an upload
+}
+
+interface Spec {
+  dataset: unknown;
+  diffusion: { timesteps: number; beta_schedule: string; [field: string]: unknown };
+}
+export const specOf = (run: Job): Spec => run.spec as unknown as Spec;
+
+function sourceOf(part: unknown): Source {
+  if (typeof part === "string") return { id: part, label: part, upload: false, classes: null };
+  const { id, name, classes } = part as { id?: string; name?: string; classes?: string[] | null };
+  return {
+    id: id ?? name ?? "",
+    label: name ?? "upload",
+    upload: id !== undefined,
+    classes: classes ?? null,
+  };
+}
+
+export function sourcesOf(run: Job): Source[] {
+  const { dataset } = specOf(run);
+  return (Array.isArray(dataset) ? dataset : [dataset]).map(sourceOf);
+}
+
+/** What a run's classes are called; none for a run without labels. */
+export function classesOf(run: Job): string[] {
+  const sources = sourcesOf(run);
+  return sources.length > 1 ? sources.map((each) => each.label) : (sources[0]?.classes ?? []);
+}
+
+export const datasetName = (run: Job): string =>
+  sourcesOf(run)
+    .map((each) => each.label)
+    .join(" + ");
+
+/** The first two coordinates of [n][dim]; one coordinate is shown along a line. */
+export function plane({ data, shape }: Tensor): Float32Array {
+  const [n = 0, dim = 1] = shape;
+  if (dim === 2) return data;
+  const flat = new Float32Array(2 * n);
+  for (let i = 0; i < n; i++) {
+    flat[2 * i] = data[i * dim]!;
+    flat[2 * i + 1] = dim > 1 ? data[i * dim + 1]! : 0;
+  }
+  return flat;
+}
+
+export const DRAW = 2000; // points of each source, at most
+
+const draws = new Map<string, Promise<Float32Array>>();
+
+/** Some points of a data set, [n][2]. */
+export function drawOf(id: string): Promise<Float32Array> {
+  let known = draws.get(id);
+  if (!known) {
+    known = getBytes(url(`/v1/datasets/${id}/points.npy`, { n: DRAW })).then((bytes) =>
+      plane(readNpy(bytes)),
+    );
+    known.catch(() => draws.delete(id));
+    draws.set(id, known);
+  }
+  return known;
+}
+
+/** Points of the data of each run, [n][2], as far as they have been asked for; null: they are not there any more. */
+export const dataPoints = signal<Record<string, Float32Array | null>>({});
+
+export async function loadData(run: Job): Promise<Float32Array | null> {
+  const known = dataPoints.value[run.id];
+  if (known !== undefined) return known;
+  let points: Float32Array | null = null;
+  try {
+    const parts = await Promise.all(sourcesOf(run).map((each) => drawOf(each.id)));
+    points = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      points.set(part, at);
+      at += part.length;
+    }
+  } catch {
+    // An upload that has been deleted: the run goes on without it.
+  }
+  dataPoints.value = { ...dataPoints.value, [run.id]: points };
+  return points;
+}

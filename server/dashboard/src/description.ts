@@ -1,0 +1,37 @@
+// What the API says about itself: asked for once, when something first needs it.
+import { signal } from "@preact/signals";
+import { base, getJson } from "./api";
+
+export interface Schema {
+  type?: string;
+  description?: string;
+  enum?: string[];
+  minimum?: number;
+  exclusiveMinimum?: number;
+  maximum?: number;
+  properties?: Record<string, Schema>;
+}
+
+type Schemas = Record<string, Schema | undefined>;
+
+/** The schemas of the description, once they are here. */
+export const schemas = signal<Schemas>({});
+
+let asked: Promise<void> | undefined;
+
+/** Resolves when `schemas` is filled; a failure is forgotten, so that the next call tries again. */
+export function describe(): Promise<void> {
+  asked ??= getJson<{ components: { schemas: Schemas } }>(`${base}/openapi.json`).then(
+    (description) => {
+      schemas.value = description.components.schemas;
+    },
+    (error: Error) => {
+      asked = undefined;
+      throw error;
+    },
+  );
+  return asked;
+}
+
+/** The samplers, the default one first. */
+export const samplerNames = (): string[] => schemas.value.SampleRequest?.properties?.sampler?.enum ?? [];

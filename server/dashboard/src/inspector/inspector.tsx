@@ -1,0 +1,42 @@
+// The run on the stage: how it is sampled, how good it is, and how to take it along.
+import { go } from "../hash";
+import { hasModel, isOver, job, nameOf } from "../runs";
+import { shown } from "../stage/subject";
+import { Exports } from "./exports";
+import { Quality } from "./quality";
+import { Sampling } from "./sampling";
+
+export function Inspector() {
+  const run = job.value;
+  if (!run) return null;
+  return (
+    <section class="inspector" aria-labelledby="inspector-title">
+      <h2 id="inspector-title">{nameOf(run)}</h2>
+      {run.status === "failed" && run.error && (
+        <p class="error" role="alert">
+          {run.error.detail}
+        </p>
+      )}
+      {run.warnings.map((text) => (
+        <p key={String(text)} class="warning">
+          {String(text)}
+        </p>
+      ))}
+      {hasModel(run) ? (
+        <>
+          <Sampling />
+          {shown.value?.evaluations && (
+            <p class="hint">{shown.value.evaluations} evaluations of the network a point</p>
+          )}
+          <button type="button" title="key c" onClick={() => go({ panel: "samplers" }, true)}>
+            Compare samplers
+          </button>
+          <Quality />
+          <Exports />
+        </>
+      ) : (
+        !isOver(run) && <p class="empty">What can be asked of the model stands here when there is one.</p>
+      )}
+    </section>
+  );
+}

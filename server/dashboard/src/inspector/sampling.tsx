@@ -1,0 +1,114 @@
+// How the run on the stage is sampled.
+import { useEffect } from "preact/hooks";
+import { classesOf, specOf } from "../data";
+import { describe, samplerNames } from "../description";
+import { go, view } from "../hash";
+import { job } from "../runs";
+
+function NumberField(props: {
+  label: string;
+  value: number;
+  min: number;
+  max: number;
+  step?: number;
+  set: (value: number) => void;
+}) {
+  return (
+    <label>
+      {props.label}
+      <input
+        type="number"
+        min={props.min}
+        max={props.max}
+        step={props.step ?? 1}
+        value={props.value}
+        onChange={(event) => {
+          const value = Number(event.currentTarget.value);
+          if (Number.isFinite(value)) props.set(Math.min(props.max, Math.max(props.min, value)));
+        }}
+      />
+    </label>
+  );
+}
+
+function Classes({ names }: { names: string[] }) {
+  return (
+    <>
+      <label>
+        class
+        <select
+          value={String(view.value.label)}
+          onChange={(event) => go({ label: Number(event.currentTarget.value) })}
+        >
+          <option value="-1">all</option>
+          {names.map((name, i) => (
+            <option key={name} value={String(i)}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <NumberField
+        label="guidance"
+        value={view.value.guidance}
+        min={0}
+        max={20}
+        step={0.5}
+        set={(guidance) => go({ guidance })}
+      />
+    </>
+  );
+}
+
+export function Sampling() {
+  useEffect(() => {
+    void describe().catch(() => undefined);
+  }, []);
+  const run = job.value!;
+  const timesteps = specOf(run).diffusion.timesteps;
+  const names = classesOf(run);
+  const samplers = samplerNames();
+  const v = view.value;
+  return (
+    <fieldset class="sampling">
+      <legend>Sampling</legend>
+      <label>
+        sampler
+        <select value={v.sampler} onChange={(event) => go({ sampler: event.currentTarget.value })}>
+          <option value="">{samplers[0] ?? "ddpm"} (default)</option>
+          {samplers.slice(1).map((each) => (
+            <option key={each} value={each}>
+              {each}
+            </option>
+          ))}
+        </select>
+      </label>
+      <NumberField
+        label="steps"
+        value={v.steps || timesteps}
+        min={1}
+        max={timesteps}
+        set={(steps) => go({ steps: steps === timesteps ? 0 : steps })}
+      />
+      <NumberField label="points" value={v.n} min={1} max={20000} set={(n) => go({ n })} />
+      <div class="seed">
+        <NumberField
+          label="seed"
+          value={v.seed}
+          min={0}
+          max={Number.MAX_SAFE_INTEGER}
+          set={(seed) => go({ seed })}
+        />
+        <button
+          type="button"
+          aria-label="another seed"
+          title="another seed (s)"
+          onClick={() => go({ seed: v.seed + 1 })}
+        >
+          ⟳
+        </button>
+      </div>
+      {names.length > 0 && <Classes names={names} />}
+    </fieldset>
+  );
+}

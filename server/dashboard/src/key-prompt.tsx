@@ -1,0 +1,39 @@
+// A server with keys: the page asks for one when it is first refused.
+import { hasKey, keyState, setKey } from "./api";
+import { Dialog } from "./dialog";
+
+export function KeyPrompt() {
+  const refused = hasKey();
+  return (
+    <Dialog
+      title="This server wants a key"
+      onClose={() => {
+        if (keyState.value === "wanted") keyState.value = "later";
+      }}
+    >
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          const field = event.currentTarget.elements.namedItem("key") as HTMLInputElement;
+          setKey(field.value.trim());
+        }}
+      >
+        {refused && (
+          <p class="error" role="alert">
+            The server does not know this key. Is it written right, and still valid?
+          </p>
+        )}
+        <label class="stacked">
+          API key
+          <input name="key" type="password" autocomplete="off" required placeholder="dn_…" />
+        </label>
+        <p class="hint">It is kept in this tab only, until the tab is closed.</p>
+        <div class="buttons">
+          <button type="submit" class="primary">
+            Go on
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,159 @@
+// What the list and the table of runs are made of: how far a run is, its loss at a glance, what can be done with it.
+import { useEffect } from "preact/hooks";
+import type { Job } from "../api";
+import { confirmed } from "../dialog";
+import { go, listed, toggle, view } from "../hash";
+import { histories, loadHistory } from "../histories";
+import { attempt, cancel, hasModel, isOver, nameOf, remove, resume, submit } from "../runs";
+
+const WIDTH = 52;
+const HEIGHT = 16;
+
+/** The training loss, on a logarithmic scale; asked for when it is first shown. */
+export function Sparkline({ run }: { run: Job }) {
+  const series = histories.value[run.id];
+  const trained = run.progress.epoch > 0;
+  useEffect(() => {
+    if (!series && trained) void loadHistory(run.id);
+  }, [run.id, trained]);
+  if (!series || series.epoch.length < 2) return <span class="sparkline" />;
+  const every = Math.max(1, Math.floor(series.epoch.length / 40));
+  const values = series.train_loss
+    .filter((_, i) => i % every === 0)
+    .filter((v): v is number => v !== null && v > 0)
+    .map((v) => Math.log(v));
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  const points = values.map((v, i) => {
+    const x = (WIDTH * i) / Math.max(1, values.length - 1);
+    const y = HEIGHT - 1 - ((HEIGHT - 2) * (v - low)) / (high - low || 1);
+    return `${x.toFixed(1)},${y.toFixed(1)}`;
+  });
+  return (
+    <svg class="sparkline" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
+      <polyline points={points.join(" ")} />
+    </svg>
+  );
+}
+
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  return seconds < 3600 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function said(run: Job): string {
+  const { progress } = run;
+  switch (run.status) {
+    case "running":
+      return progress.eta_seconds === null
+        ? `${Math.round(100 * progress.fraction)} %`
+        : `${Math.round(100 * progress.fraction)} % · ${duration(progress.eta_seconds)} left`;
+    case "queued":
+      return run.queue_position ? `queued, ${run.queue_position} ahead` : "queued, next";
+    case "failed":
+      return run.error?.code === "diverged"
+        ? `diverged at epoch ${progress.epoch + 1}`
+        : `failed: ${run.error?.code}`;
+    case "cancelled":
+      return `cancelled at epoch ${progress.epoch}`;
+    default:
+      return "done";
+  }
+}
+
+const SIGNS: Record<Job["status"], string> = {
+  queued: "…",
+  running: "",
+  succeeded: "✓",
+  failed: "✗",
+  cancelled: "◼",
+};
+
+export function Status({ run, loss = false }: { run: Job; loss?: boolean }) {
+  const { fraction } = run.progress;
+  const last = run.metrics.val_loss ?? run.metrics.train_loss;
+  return (
+    <span class={`status ${run.status}`} title={run.error?.detail ?? ""}>
+      {run.status === "running" ? (
+        <progress max="1" value={fraction} aria-label={`${Math.round(100 * fraction)} percent`} />
+      ) : (
+        <span aria-hidden="true">{SIGNS[run.status]}</span>
+      )}
+      <span>
+        {said(run)}
+        {loss && run.status === "succeeded" && typeof last === "number" && `, loss ${last.toPrecision(3)}`}
+      </span>
+    </span>
+  );
+}
+
+/** Whether the loss of a run is in the chart beside that of the run on the stage. */
+export function InChart({ run }: { run: Job }) {
+  return (
+    <input
+      type="checkbox"
+      checked={listed("with").includes(run.id)}
+      aria-label={`loss of ${nameOf(run)} in the chart`}
+      title="in the loss chart"
+      onChange={() => toggle("with", run.id)}
+    />
+  );
+}
+
+/** To the stage. */
+export function show(run: Job): void {
+  if (run.id === view.value.job) return;
+  go({ job: run.id, b: view.value.b === run.id ? "" : view.value.b, epoch: 0, label: -1, data: "" }, true);
+}
+
+/** The same training with a third of the learning rate: what helps a run that diverged. */
+function retry(run: Job): Promise<unknown> {
+  const spec = structuredClone(run.spec) as { training: { learning_rate: number }; name?: string };
+  spec.training.learning_rate /= 3;
+  spec.name = `${nameOf(run)}, lr ÷ 3`;
+  return submit(spec);
+}
+
+/** What a run allows now: label, explanation, deed. */
+function deeds(run: Job): [string, string, () => Promise<unknown>][] {
+  if (!isOver(run)) return [["Cancel", "stop it; its last checkpoint stays", () => cancel(run.id)]];
+  if (run.error?.code === "diverged")
+    return [["Retry with lr ÷ 3", "the same with a third of the learning rate", () => retry(run)]];
+  if (run.status === "succeeded")
+    return [["Train on", "as many epochs again", () => resume(run.id, run.progress.epochs * 2)]];
+  return [["Resume", "from its last checkpoint", () => resume(run.id)]];
+}
+
+export function Actions({ run }: { run: Job }) {
+  const name = nameOf(run);
+  const ask = () =>
+    confirmed(
+      `Delete ${name}?`,
+      "Its history and its model go too. This cannot be undone.",
+      "Delete",
+      attempt(() => remove(run.id)),
+    );
+  return (
+    <div class="actions">
+      {deeds(run).map(([label, doc, act]) => (
+        <button key={label} type="button" title={doc} onClick={attempt(act)}>
+          {label}
+        </button>
+      ))}
+      {hasModel(run) && run.id !== view.value.job && (
+        <button
+          type="button"
+          title="beside the run on the stage, from the same noise"
+          aria-label={`B: ${name} beside the run on the stage`}
+          aria-pressed={view.value.b === run.id}
+          onClick={() => go({ b: view.value.b === run.id ? "" : run.id })}
+        >
+          B
+        </button>
+      )}
+      <button type="button" class="danger" onClick={ask}>
+        Delete
+      </button>
+    </div>
+  );
+}

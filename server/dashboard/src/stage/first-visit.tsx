@@ -1,0 +1,54 @@
+// An empty database: something dissolves on the stage already, and one click trains a model to bring it back.
+import { useEffect } from "preact/hooks";
+import { go } from "../hash";
+import { datasets, loadDatasets } from "../new/form";
+import { Thumbnail } from "../new/thumbnail";
+import { attempt, submit } from "../runs";
+import { preview } from "./subject";
+
+const FIRST = ["spiral", "dino", "heart", "star", "letters", "moons"];
+
+export function FirstVisit() {
+  useEffect(() => {
+    void loadDatasets().catch(() => undefined);
+  }, []);
+  const known = new Set(datasets.value.map((each) => each.id));
+  const choices = FIRST.filter((id) => known.has(id));
+  return (
+    <div class="first">
+      <div>
+        <h2>Nothing has been trained here yet</h2>
+        <p>These points dissolve into noise. A model can learn the way back, in seconds.</p>
+      </div>
+      <fieldset class="gallery small">
+        <legend class="sr-only">data set</legend>
+        {choices.map((id) => (
+          <button
+            key={id}
+            type="button"
+            aria-pressed={preview.value === id}
+            onClick={() => (preview.value = id)}
+          >
+            <Thumbnail id={id} />
+            {id}
+          </button>
+        ))}
+      </fieldset>
+      <div class="buttons">
+        <button
+          type="button"
+          class="primary big"
+          onClick={attempt(() => submit({ name: `${preview.value}, first try`, dataset: preview.value }))}
+        >
+          Train a {preview.value}
+        </button>
+        <button type="button" class="big" onClick={() => go({ panel: "draw" }, true)}>
+          ✎ Draw something
+        </button>
+        <button type="button" class="big" onClick={() => go({ panel: "new" }, true)}>
+          All options
+        </button>
+      </div>
+    </div>
+  );
+}

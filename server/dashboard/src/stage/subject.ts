@@ -1,0 +1,120 @@
+// What is on the stage: the ways that the view asks for, loaded and kept as the view and the models change.
+import { effect, signal } from "@preact/signals";
+import type { Job } from "../api";
+import { loadData, type Source, sourcesOf } from "../data";
+import { go, type View, view } from "../hash";
+import { calm, play, position } from "../player";
+import { hasModel, job, jobB, jobs, loaded, onCheckpoint } from "../runs";
+import { held } from "./landing";
+import { loadProcess, loadReverse, scheduleOf, type Trajectory } from "./trajectory";
+
+export const shown = signal<Trajectory | null>(null);
+export const shownB = signal<Trajectory | null>(null);
+export const stageError = signal("");
+
+/** The data set that dissolves on the stage as long as there are no runs. */
+export const preview = signal("spiral");
+
+interface Wish {
+  key: string;
+  live: boolean; // changes with the next checkpoint
+  load: (signal: AbortSignal) => Promise<Trajectory>;
+}
+
+/** What the picture depends on; position, layers and mode only redraw it. */
+const drawn = (v: View) => [v.n, v.seed, v.sampler, v.steps, v.guidance, v.label].join("/");
+
+function ofProcess(process: "forward" | "optimal", sources: Source[], run: Job | undefined, v: View): Wish {
+  return {
+    key: [process, v.n, v.seed, ...sources.map((each) => each.id), run?.id].join("/"),
+    live: false,
+    load: (signal) => loadProcess(process, sources, run ? scheduleOf(run) : {}, v, signal),
+  };
+}
+
+/** Of a run: the model's way, or what can be shown without a model. */
+function wishOf(run: Job | undefined, v: View, epoch: number): Wish | null {
+  if (!run) return null;
+  if (v.process !== "") return ofProcess(v.process, sourcesOf(run), run, v);
+  if (!hasModel(run)) return ofProcess("forward", sourcesOf(run), run, v);
+  return {
+    key: [run.id, epoch, drawn(v)].join("/"),
+    live: epoch === 0,
+    load: (signal) => loadReverse(run.id, { ...v, epoch }, signal),
+  };
+}
+
+function wishA(): Wish | null {
+  if (!loaded.value) return null;
+  if (job.value || jobs.value.length > 0) return wishOf(job.value, view.value, view.value.epoch);
+  const { value: id } = preview;
+  return ofProcess("forward", [{ id, label: id, upload: false, classes: null }], undefined, view.value);
+}
+
+const wishB = (): Wish | null => wishOf(jobB.value, view.value, 0);
+
+const HALF_WAY = 0.35; // into the noise: the data can still be told
+
+/** A new picture plays; for those who want no motion it stands where there is something to see. */
+function begin(t: Trajectory): void {
+  if (!calm.matches) play(true);
+  else if (t.home === 0) position.value = HALF_WAY;
+}
+
+/** Keeps `target` to what is wished for. */
+function keep(target: typeof shown, wish: () => Wish | null, id: () => string): void {
+  let stop: AbortController | undefined;
+  let wanted: Wish | null = null;
+  let busy = false;
+
+  const load = async (what: Wish) => {
+    stop?.abort();
+    stop = new AbortController();
+    const { signal: aborted } = stop;
+    busy = true;
+    try {
+      const fresh = await what.load(aborted);
+      if (wanted?.key !== what.key) return;
+      const isNew = target.value?.key !== fresh.key;
+      target.value = fresh;
+      stageError.value = "";
+      held.value = null;
+      if (isNew && target === shown && position.value >= 1) begin(fresh);
+    } catch (error) {
+      if (aborted.aborted) return;
+      target.value = null;
+      stageError.value = (error as Error).message;
+    } finally {
+      if (stop?.signal === aborted) busy = false;
+    }
+  };
+  effect(() => {
+    const what = wish();
+    if (what?.key === wanted?.key) return;
+    wanted = what;
+    if (what) void load(what);
+    else {
+      stop?.abort();
+      target.value = null;
+      stageError.value = "";
+    }
+  });
+  onCheckpoint.add((which) => {
+    if (which === id() && wanted?.live && !busy) void load(wanted);
+  });
+}
+
+keep(shown, wishA, () => view.value.job);
+keep(shownB, wishB, () => view.value.b);
+
+effect(() => {
+  for (const run of [job.value, jobB.value]) if (run) void loadData(run);
+});
+
+/** The one that is looked at is gone, or another run has none of this epoch. */
+effect(() => {
+  if (stageError.value.startsWith("epoch ")) {
+    stageError.value = "";
+    go({ epoch: 0 });
+  }
+});

@@ -1,0 +1,190 @@
+// A way between noise and data as the stage needs it: all frames of x and of the estimate x0, as flat arrays.
+import { getBytes, type Job, type Query, url } from "../api";
+import { readSafetensors } from "../arrays";
+import { type Source, specOf } from "../data";
+import type { View } from "../hash";
+
+export interface Trajectory {
+  key: string; // of what it shows; another draw of the same has the same
+  n: number;
+  dim: number;
+  timesteps: number[]; // [frames]
+  x: Float32Array; // [frames][n][dim]
+  x0: Float32Array; // [frames - 1][n][dim]
+  labels: number[] | null;
+  home: number; // the frame of x that is data
+  hues: Uint8Array; // [n], by the direction in which a point lies when it is data
+  bounds: Bounds; // of that frame
+  evaluations: number | null;
+  epoch: number | null;
+}
+
+export interface Bounds {
+  x: number;
+  y: number;
+  radius: number; // half the side of the square that holds it all
+  wide: number; // of the radius that the shape needs at all, from the middle to the side ..
+  tall: number; // .. and to the top
+}
+
+export const HUES = 24;
+const FRAMES = 81;
+
+/** The query that draws this view from a model; the same for every format. */
+export function sampleQuery(view: View, frames = true): Query {
+  return {
+    n: view.n,
+    seed: view.seed,
+    sampler: view.sampler || undefined,
+    steps: view.steps || undefined,
+    guidance: view.guidance !== 1 ? view.guidance : undefined,
+    label: view.label >= 0 ? view.label : undefined,
+    epoch: view.epoch || undefined,
+    frames: frames ? FRAMES : undefined,
+  };
+}
+
+const MARGIN = 0.66; // a half would be none
+const LEAST_SHARE = 0.6; // of a long thin shape: noise is round
+
+/** The square around points [n][dim], with room for the noise around it. Outliers, one in a hundred, do not count. */
+export function boundsOf(points: Float32Array, dim: number): Bounds {
+  const n = points.length / dim;
+  const range = [0, 1].map((j): [number, number] => {
+    if (j >= dim || n === 0) return [0, 0];
+    const values = Float32Array.from({ length: n }, (_, i) => points[i * dim + j]!).sort();
+    const out = Math.floor(n / 200);
+    return [values[out]!, values[n - 1 - out]!];
+  });
+  const [[left, right], [low, high]] = range as [[number, number], [number, number]];
+  const most = Math.max(right - left, high - low, 1e-6);
+  const share = (width: number) => Math.max(LEAST_SHARE, width / most);
+  return {
+    x: (left + right) / 2,
+    y: (low + high) / 2,
+    radius: most * MARGIN,
+    wide: share(right - left),
+    tall: share(high - low),
+  };
+}
+
+function huesOf(points: Float32Array, dim: number, bounds: Bounds): Uint8Array {
+  return Uint8Array.from({ length: points.length / dim }, (_, i) => {
+    const dx = points[i * dim]! - bounds.x;
+    const dy = dim > 1 ? points[i * dim + 1]! - bounds.y : 0;
+    const turn = dim > 1 ? Math.atan2(dy, dx) / (2 * Math.PI) + 0.5 : 0.5 + dx / (2.2 * bounds.radius);
+    return Math.min(HUES - 1, Math.max(0, Math.floor(turn * HUES)));
+  });
+}
+
+interface Answer {
+  n: number;
+  dim: number;
+  timesteps: number[];
+  labels: number[] | null;
+  evaluations?: number;
+  epoch?: number;
+}
+
+async function load(address: string, signal: AbortSignal) {
+  const { tensors, answer } = readSafetensors(await getBytes(address, { signal }));
+  const said = JSON.parse(answer) as Answer;
+  return { ...said, x: tensors.x!.data, x0: tensors.x0!.data };
+}
+type Loaded = Awaited<ReturnType<typeof load>>;
+
+function finish(key: string, from: Loaded, home: number): Trajectory {
+  const { n, dim } = from;
+  const data = from.x.subarray(home * n * dim, (home + 1) * n * dim);
+  const bounds = boundsOf(data, dim);
+  return {
+    ...from,
+    key,
+    home,
+    bounds,
+    hues: huesOf(data, dim, bounds),
+    evaluations: from.evaluations ?? null,
+    epoch: from.epoch ?? null,
+  };
+}
+
+/** From noise to data, by the model of a run. */
+export async function loadReverse(id: string, view: View, signal: AbortSignal): Promise<Trajectory> {
+  const loaded = await load(url(`/v1/models/${id}/trajectories.safetensors`, sampleQuery(view)), signal);
+  return finish(id, loaded, loaded.timesteps.length - 1);
+}
+
+/** Several data sets in one, each a class. */
+function merge(parts: Loaded[]): Loaded {
+  const [first] = parts;
+  if (!first || parts.length === 1) return first!;
+  const { dim } = first;
+  const n = parts.reduce((sum, part) => sum + part.n, 0);
+  const join = (pick: (part: Loaded) => Float32Array, frames: number): Float32Array => {
+    const out = new Float32Array(frames * n * dim);
+    let at = 0;
+    for (let k = 0; k < frames; k++)
+      for (const part of parts) {
+        const width = part.n * dim;
+        out.set(pick(part).subarray(k * width, (k + 1) * width), at);
+        at += width;
+      }
+    return out;
+  };
+  const frames = first.timesteps.length;
+  return {
+    ...first,
+    n,
+    labels: parts.flatMap((part, label) => Array.from({ length: part.n }, () => label)),
+    x: join((part) => part.x, frames),
+    x0: join((part) => part.x0, frames - 1),
+  };
+}
+
+/** What needs no model: data on its way to noise, or noise on the shortest way to the data. */
+export async function loadProcess(
+  process: "forward" | "optimal",
+  sources: Source[],
+  schedule: Query,
+  view: View,
+  signal: AbortSignal,
+): Promise<Trajectory> {
+  const n = Math.max(1, Math.floor(view.n / sources.length));
+  const query = { n, seed: view.seed, frames: FRAMES, ...(process === "forward" ? schedule : {}) };
+  const parts = await Promise.all(
+    sources.map((each) => load(url(`/v1/datasets/${each.id}/${process}.safetensors`, query), signal)),
+  );
+  const merged = merge(parts);
+  const key = `${process}/${sources.map((each) => each.id).join("+")}`;
+  return finish(key, merged, process === "forward" ? 0 : merged.timesteps.length - 1);
+}
+
+/** How a run makes noise of its data, as the forward process asks for it. */
+export function scheduleOf(run: Job): Query {
+  const { diffusion } = specOf(run);
+  const { timesteps, beta_schedule, beta_start, beta_end, zero_terminal_snr } = diffusion;
+  return { timesteps, schedule: beta_schedule, beta_start, beta_end, zero_terminal_snr } as Query;
+}
+
+/** Position 0..1 on the time track as a frame index with fraction. */
+export const frameAt = (trajectory: Trajectory, position: number): number =>
+  position * (trajectory.timesteps.length - 1);
+
+/** Writes the points of an array [frames][n][dim] at a fractional frame into out [n][2]. */
+export function interpolate(t: Trajectory, which: "x" | "x0", frame: number, out: Float32Array): void {
+  const frames = t[which];
+  const { n, dim } = t;
+  const count = frames.length / (n * dim);
+  const first = Math.min(count - 1, Math.max(0, Math.floor(frame)));
+  const second = Math.min(count - 1, first + 1);
+  const part = Math.min(1, Math.max(0, frame - first));
+  const a = first * n * dim;
+  const b = second * n * dim;
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < 2; j++) {
+      const at = i * dim + j;
+      const from = j < dim ? frames[a + at]! : 0;
+      const to = j < dim ? frames[b + at]! : 0;
+      out[2 * i + j] = from + part * (to - from);
+    }
+}

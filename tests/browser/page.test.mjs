@@ -1,0 +1,263 @@
+// The page as a whole: keys, themes, widths, tabs, a server that goes away, one with keys, one under a path.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import {
+  BINARY,
+  close,
+  ENDLESS,
+  escape,
+  goTo,
+  open,
+  picture,
+  profile,
+  quit,
+  run,
+  Server,
+  until,
+} from "./harness.mjs";
+
+let server;
+before(async () => {
+  server = await new Server().start();
+  await server.train({ name: "first" });
+  await server.train({ name: "second", dataset: { name: "moons", n: 500 } });
+});
+after(quit);
+
+const CALM = { reducedMotion: "reduce" };
+
+test("the form is the API's own, and says what is wrong", async () => {
+  const page = await open(server, "#panel=new");
+  await page.getByText(/steps, .* parameters/).waitFor();
+  await page.locator("summary", { hasText: "training" }).click();
+  const field = page.getByLabel("epochs", { exact: true });
+  assert.match(await field.getAttribute("placeholder"), /^\d+$/);
+  page.expected = /422/;
+  await field.fill("-5");
+  await page.locator(".field.wrong", { hasText: "epochs" }).waitFor();
+  assert.ok(await page.getByRole("button", { name: "Train", exact: true }).isDisabled());
+  await field.fill("3");
+  await page.getByText(/steps, .* parameters/).waitFor();
+  await close(page);
+});
+
+test("the keyboard is enough", async () => {
+  const fresh = await new Server().start();
+  const page = await open(fresh);
+  await page.getByText("Nothing has been trained here yet").waitFor();
+  await page.keyboard.press("n");
+  await page.getByText(/steps, .* parameters/).waitFor();
+  await page.getByLabel("name", { exact: true }).focus();
+  await page.keyboard.type("by hand");
+  await page.keyboard.press("Enter");
+  await page.locator(".run .status.succeeded").waitFor();
+  await picture(page);
+  await page.keyboard.press("Home");
+  assert.match(await page.locator("output.time").innerText(), /t = [1-9]/);
+  await page.keyboard.press("f");
+  assert.equal(await page.getByRole("button", { name: "Field" }).getAttribute("aria-pressed"), "true");
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").getByText("this help").waitFor();
+  await escape(page);
+  await page.keyboard.press("t");
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  await page.locator(".run-name").focus();
+  for (let i = 0; i < 3; i++) await page.keyboard.press("Tab"); // over "Train on" to "Delete"
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").getByText("This cannot be undone").waitFor();
+  await escape(page);
+  await close(page);
+  await fresh.remove();
+});
+
+test("what happens is told to those who do not see it", async () => {
+  const fresh = await new Server().start();
+  const job = await fresh.api("/v1/jobs", ENDLESS);
+  const page = await open(fresh, "", CALM);
+  const table = page.getByRole("table", { name: "Loss by epoch" });
+  await table.getByRole("cell").nth(2).waitFor();
+  assert.deepEqual(await table.getByRole("columnheader").allInnerTexts(), ["epoch", "training", "validation"]);
+  const [epoch, loss] = await table.getByRole("row").nth(1).getByRole("cell").allInnerTexts();
+  const { data } = await fresh.api(`/v1/jobs/${job.id}/history?limit=100`);
+  assert.equal(data.train_loss[data.epoch.indexOf(Number(epoch))].toPrecision(4), loss);
+  await page.getByRole("img", { name: /1000 points of endless, drawn from noise/ }).waitFor();
+  await run(page, "endless").getByRole("button", { name: "Cancel" }).click();
+  await page.locator("[aria-live=polite]", { hasText: "endless: cancelled" }).waitFor();
+  await close(page);
+  await fresh.remove();
+});
+
+test("dark mode follows the system, and reaches the canvas", async () => {
+  const page = await open(server, "#k=1&show=", { colorScheme: "dark", ...CALM });
+  await picture(page);
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  const brightest = () =>
+    page.locator(".stage-canvas canvas").evaluate((canvas) => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let most = 0;
+      for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 190) most = Math.max(most, data[i]);
+      return most;
+    });
+  const dark = await brightest();
+  await page.emulateMedia({ colorScheme: "light" });
+  await until(async () => (await brightest()) < dark, "the points are darker on light ground");
+  await close(page);
+});
+
+test("nothing is cut off at 400 pixels", async () => {
+  const page = await open(server, "", { viewport: { width: 400, height: 800 }, hasTouch: true, ...CALM });
+  await picture(page);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= 400, `${wide} pixels wide`);
+  for (const panel of ["new", "draw", "runs", "samplers", "help"]) {
+    await goTo(page, `panel=${panel}`);
+    await page.getByRole("dialog").waitFor();
+    const box = await page.getByRole("dialog").boundingBox();
+    assert.ok(box.x >= 0 && box.x + box.width <= 400, panel);
+    await escape(page);
+  }
+  await close(page);
+});
+
+test("a stopped server is said, and a started one found again", async () => {
+  const fresh = await new Server().start();
+  await fresh.train();
+  const page = await open(fresh);
+  page.expected = /Failed to load resource|net::ERR/;
+  await picture(page);
+  await page.getByText("live").waitFor();
+  assert.equal(await fresh.stop(), 0);
+  await page.getByText("The server does not answer").waitFor();
+  await fresh.start();
+  await page.getByText("live").waitFor();
+  await fresh.api("/v1/jobs", { ...ENDLESS, name: "after the pause" });
+  await run(page, "after the pause").waitFor();
+  await close(page);
+  await fresh.remove();
+});
+
+test("eight tabs of one browser share a stream, and all are live", async () => {
+  const fresh = await new Server().start();
+  await fresh.train({ name: "first" });
+  const context = await profile(CALM);
+  const pages = [];
+  for (let i = 0; i < 8; i++) pages.push(await open(fresh, "#k=1", {}, context));
+  for (const page of pages) {
+    await picture(page);
+    await page.getByText("live").waitFor();
+  }
+  const metrics = async () => (await fetch(`${fresh.url}metrics`)).text();
+  assert.match(await metrics(), /^denoised_http_streams 1$/m);
+  await fresh.train({ name: "for all" });
+  for (const page of pages) await run(page, "for all").getByText("done").waitFor();
+  await pages[0].close(); // the one that read the stream: another takes over
+  await fresh.train({ name: "without the first" });
+  for (const page of pages.slice(1)) await run(page, "without the first").getByText("done").waitFor();
+  for (const page of pages) assert.deepEqual(page.errors, []);
+  await context.close();
+  await fresh.remove();
+});
+
+/** A server with one key for all and one for reading. */
+async function guarded() {
+  const guard = new Server();
+  const lines = [];
+  const keys = {};
+  for (const scope of ["write", "read"]) {
+    const { stdout, stderr } = spawnSync(BINARY, ["key", scope, "--scope", scope], { encoding: "utf8" });
+    keys[scope] = /dn_\S+/.exec(stderr)[0];
+    lines.push(stdout);
+  }
+  const file = join(guard.directory, "keys");
+  writeFileSync(file, lines.join(""), { mode: 0o600 });
+  guard.flags.push("--api-keys", file);
+  guard.headers = { Authorization: `Bearer ${keys.write}` };
+  return { guard: await guard.start(), keys };
+}
+
+test("a server with keys is asked with one, once the reader has given it", async () => {
+  const { guard, keys } = await guarded();
+  await guard.train({ name: "secret" });
+  const page = await open(guard, "#k=1", CALM);
+  page.expected = /40[13]/; // the browser's own words about the answers
+  const give = async (key) => {
+    await page.getByRole("dialog").getByLabel("API key").fill(key);
+    await page.getByRole("button", { name: "Go on" }).click();
+  };
+  await page.getByRole("dialog", { name: "This server wants a key" }).waitFor();
+  await escape(page);
+  await page.getByRole("button", { name: "Enter a key" }).click();
+  await give("dn_wrong");
+  await page.getByRole("dialog").getByText("does not know this key").waitFor();
+  await give(keys.read);
+  await run(page, "secret").waitFor();
+  await picture(page);
+  await page.getByText("live").waitFor();
+  await page.locator(".quality tbody tr").first().waitFor();
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: "CSV" }).click();
+  const csv = readFileSync(await (await download).path(), "utf8");
+  assert.equal(csv.trim().split("\n").length, 1001);
+  await run(page, "secret").getByRole("button", { name: "Train on" }).click();
+  await page.locator("[aria-live=polite]", { hasText: /scope|write/ }).waitFor(); // it may only read
+  await page.evaluate((key) => sessionStorage.setItem("denoised.key", key), keys.write);
+  await page.reload();
+  await run(page, "secret").getByRole("button", { name: "Train on" }).click();
+  await until(async () => (await guard.api("/v1/jobs")).items[0].progress.epochs === 40, "it trains on");
+  await close(page);
+  await guard.remove();
+});
+
+test("it works under a path behind a proxy", async () => {
+  const deep = await new Server("--base-path", "/lab/denoised").start();
+  const page = await open(deep);
+  await page.getByText("Nothing has been trained here yet").waitFor();
+  await page.getByRole("button", { name: "Train a spiral" }).click();
+  await run(page, "spiral").waitFor();
+  await page.getByText("live").waitFor();
+  await picture(page);
+  assert.ok(page.url().startsWith(deep.url), page.url());
+  assert.ok((await page.getByRole("link", { name: "API" }).getAttribute("href")).startsWith(deep.url));
+  await close(page);
+  await deep.remove();
+});
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+async function judge(page, where) {
+  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const bad = found.violations
+    .filter((each) => ["serious", "critical"].includes(each.impact))
+    .map((each) => `${each.id}: ${each.nodes.map((node) => node.target).join(", ")}`);
+  assert.deepEqual(bad, [], where);
+}
+
+for (const colorScheme of ["light", "dark"])
+  test(`axe finds nothing serious, ${colorScheme}`, async () => {
+    const options = { colorScheme, bypassCSP: true, ...CALM };
+    const page = await open(server, "", options);
+    await picture(page);
+    await page.evaluate(axeSource);
+    for (const panel of ["", "new", "draw", "runs", "samplers", "help"]) {
+      await goTo(page, panel && `panel=${panel}`);
+      if (panel) await page.getByRole("dialog").waitFor();
+      await page.waitForTimeout(300);
+      await judge(page, panel);
+      if (panel) await escape(page);
+    }
+    await page.getByRole("button", { name: "as curl commands" }).click();
+    await judge(page, "the drawer");
+    await close(page);
+    const fresh = await new Server().start();
+    const empty = await open(fresh, "", options);
+    await picture(empty);
+    await empty.evaluate(axeSource);
+    await judge(empty, "an empty database");
+    await close(empty);
+    await fresh.remove();
+  });

@@ -1,0 +1,171 @@
+// The runs: followed live, stopped, deleted, compared, looked back at.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { close, ENDLESS, escape, inkOf, open, picture, QUICK, quit, run, Server, until } from "./harness.mjs";
+
+let server; // shared by the tests that change nothing for the others
+before(async () => {
+  server = await new Server().start();
+  await server.train({ name: "first" });
+  await server.train({ name: "second", dataset: { name: "moons", n: 500 } });
+});
+after(quit);
+
+const CALM = { reducedMotion: "reduce" };
+
+test("the loss grows without a reload, and a run can be cancelled, resumed and deleted", async () => {
+  const fresh = await new Server().start();
+  await fresh.api("/v1/jobs", ENDLESS);
+  const page = await open(fresh);
+  const epochs = () => page.locator(".loss tbody tr td:first-child").last().innerText();
+  await page.locator(".loss tbody tr").first().waitFor({ state: "attached" });
+  const first = Number(await epochs());
+  await until(async () => Number(await epochs()) > first + 20, "twenty more epochs are shown");
+  await page.locator(".run .status", { hasText: "left" }).waitFor(); // progress and how long it will take
+  await run(page, "endless").getByRole("button", { name: "Cancel" }).click();
+  await page.getByText("cancelled at epoch").waitFor();
+  await run(page, "endless").getByRole("button", { name: "Resume" }).click();
+  await page.locator(".run .status.running").waitFor();
+  await run(page, "endless").getByRole("button", { name: "Cancel" }).click();
+  await page.getByText("cancelled at epoch").waitFor();
+  await run(page, "endless").getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("button", { name: "Keep" }).click();
+  assert.equal((await fresh.api("/v1/jobs")).items.length, 1);
+  await run(page, "endless").getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await page.getByText("Nothing has been trained here yet").waitFor();
+  assert.equal((await fresh.api("/v1/jobs")).items.length, 0);
+  await close(page);
+  await fresh.remove();
+});
+
+test("runs that wait say their place in the queue", async () => {
+  const fresh = await new Server("--workers", "1").start();
+  await fresh.api("/v1/jobs", ENDLESS);
+  for (const name of ["next", "later"]) await fresh.api("/v1/jobs", { ...QUICK, name });
+  const page = await open(fresh, "", CALM);
+  await run(page, "next").getByText("queued, next").waitFor();
+  await run(page, "later").getByText("queued, 1 ahead").waitFor();
+  await run(page, "later").getByRole("button", { name: "later" }).click();
+  await page.getByText("In the queue, 1 ahead").waitFor();
+  await picture(page); // its data
+  await run(page, "next").hover();
+  await run(page, "next").getByRole("button", { name: "Cancel" }).click();
+  await run(page, "later").getByText("queued, next").waitFor();
+  await close(page);
+  await fresh.remove();
+});
+
+test("a run that diverged says where, and is tried again with smaller steps", async () => {
+  const fresh = await new Server().start();
+  const wild = {
+    ...{ name: "wild", dataset: { name: "spiral", n: 500 }, network: { hidden_size: 64, hidden_layers: 6 } },
+    training: { ...{ epochs: 200, batch_size: 100 }, learning_rate: 10, gradient_clip: 0, lr_schedule: "constant" },
+  };
+  const job = await fresh.api("/v1/jobs", wild);
+  const failed = await fresh.finished(job.id, "failed");
+  assert.equal(failed.error.code, "diverged");
+  const page = await open(fresh, "", CALM);
+  await run(page, "wild").getByText(`diverged at epoch ${failed.progress.epoch + 1}`).waitFor();
+  await page.locator(".inspector .error", { hasText: failed.error.detail }).waitFor();
+  await run(page, "wild").getByRole("button", { name: "Retry with lr ÷ 3" }).click();
+  await run(page, "wild, lr ÷ 3").waitFor();
+  const [again] = (await fresh.api("/v1/jobs")).items;
+  assert.ok(Math.abs(again.spec.training.learning_rate - 10 / 3) < 1e-9);
+  await close(page);
+  await fresh.remove();
+});
+
+test("the table sorts by every column, and shows the metrics beside their floors", async () => {
+  const page = await open(server, "#panel=runs", CALM);
+  const table = page.locator(".run-table");
+  const names = () => table.locator("tbody th").allInnerTexts();
+  await until(async () => (await names()).join() === "second,first", "newest first");
+  await table.locator("td small", { hasText: "floor" }).nth(3).waitFor();
+  await until(async () => (await table.getByText("…", { exact: true }).count()) === 0, "all are measured");
+  for (const column of await table.locator("thead th button").allInnerTexts()) {
+    const header = table.locator("thead th", { hasText: column.replace(/[▾▴]/, "").trim() });
+    await header.getByRole("button").click();
+    const one = (await names()).join();
+    assert.match(await header.getAttribute("aria-sort"), /scending/);
+    await header.getByRole("button").click();
+    const other = (await names()).join();
+    const all = ["epochs", "status"].includes(column.trim()); // the same for both runs
+    assert.ok(all || one !== other, `${column}: ${one}`);
+  }
+  await page.getByLabel("filter the runs").last().fill("moons");
+  await until(async () => (await names()).join() === "second", "the filter is heard");
+  await page.getByLabel("filter the runs").last().fill("");
+  await table.getByRole("button", { name: "first", exact: true }).click();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.getByRole("heading", { name: "first" }).waitFor();
+  await close(page);
+});
+
+test("ticked runs lie over one another in the loss chart, and the address keeps them", async () => {
+  const page = await open(server, "", CALM);
+  await run(page, "second").getByRole("button", { name: "second" }).click();
+  await picture(page);
+  await page.getByLabel("loss of first in the chart").check();
+  await page.locator(".u-legend", { hasText: "first train" }).waitFor();
+  await until(async () => page.url().includes("with="), "the address names it");
+  await page.reload();
+  await page.locator(".u-legend", { hasText: "first train" }).waitFor();
+  assert.ok(await page.getByLabel("loss of first in the chart").isChecked());
+  await close(page);
+});
+
+test("two runs stand side by side, and samplers are compared", async () => {
+  const page = await open(server, "", CALM);
+  await run(page, "second").getByRole("button", { name: "second" }).click();
+  await picture(page);
+  await run(page, "first").hover();
+  await run(page, "first").getByRole("button", { name: "B:" }).click();
+  await until(async () => page.url().includes("b="), "the address names the second run");
+  await until(
+    () =>
+      page.locator(".stage-canvas canvas").evaluate((canvas) => {
+        const { width, height } = canvas;
+        const half = (left) => canvas.getContext("2d").getImageData(left, 40, width / 2, height - 40).data;
+        return [0, width / 2].every((left) => half(Math.floor(left)).some((value) => value > 0));
+      }),
+    "both halves have a picture",
+  );
+  await page.getByRole("button", { name: "Compare samplers" }).click();
+  await page.locator(".samplers canvas").first().waitFor();
+  await until(async () => (await page.locator(".samplers .waiting").count()) === 0, "all samplers have answered");
+  await escape(page);
+  await close(page);
+});
+
+test("after a reload the checkpoints of the past are there, and a click shows what was dreamt", async () => {
+  const job = await server.train({
+    ...{ name: "long", training: { epochs: 60, batch_size: 100, checkpoint_every: 5 } },
+  });
+  const { items } = await server.api(`/v1/models/${job.id}/checkpoints`);
+  const page = await open(server, `#job=${job.id}&k=1`, CALM);
+  await picture(page);
+  const slider = page.getByLabel("training time");
+  await slider.waitFor();
+  assert.equal(Number(await slider.getAttribute("max")), items.length - 1);
+  const asked = page.waitForRequest(/trajectories\.safetensors.*epoch=1\b/);
+  const now = await inkOf(page);
+  await slider.press("Home");
+  await asked;
+  await until(async () => (await inkOf(page)) !== now, "another picture");
+  assert.equal(await slider.getAttribute("aria-valuetext"), "epoch 1");
+  await until(async () => page.url().includes("epoch=1"), "the address names the epoch");
+  await page.reload();
+  await picture(page);
+  assert.equal(await page.getByLabel("training time").getAttribute("aria-valuetext"), "epoch 1");
+  const plot = await page.locator(".u-over").boundingBox();
+  await page.mouse.click(plot.x + 0.52 * plot.width, plot.y + 20);
+  const middle = items.map((each) => each.epoch).reduce((a, b) => (Math.abs(b - 31.7) < Math.abs(a - 31.7) ? b : a));
+  await until(
+    async () => (await slider.getAttribute("aria-valuetext")) === `epoch ${middle}`,
+    `the click shows epoch ${middle}`,
+  );
+  await page.keyboard.press("]");
+  await until(async () => (await slider.getAttribute("aria-valuetext")) !== `epoch ${middle}`, "the next one");
+  await close(page);
+});
