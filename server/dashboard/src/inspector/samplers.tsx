@@ -45,7 +45,7 @@ function Cell({ answer }: { answer: Drawn | string | undefined }) {
     context.clearRect(0, 0, canvas.width, canvas.height);
     const bounds = boundsOf(flat, 2);
     drawPoints(
-      { context, size: canvas.width, left: 0, top: 0, bounds: { ...bounds, radius: bounds.radius * 0.8 } },
+      { context, size: canvas.width, left: 0, top: 0, bounds: { ...bounds, radius: bounds.radius * 0.92 } },
       flat,
       answer.labels
         ? { colours: ink.value.classes, of: answer.labels }

@@ -13,7 +13,7 @@ async function paint(canvas: HTMLCanvasElement, id: string, colour: string): Pro
   const points = (await drawOf(id)).subarray(0, 2 * POINTS);
   const context = canvas.getContext("2d")!;
   const bounds = boundsOf(points, 2);
-  const plane = { context, size: SIZE, left: 0, top: 0, bounds: { ...bounds, radius: bounds.radius * 0.8 } };
+  const plane = { context, size: SIZE, left: 0, top: 0, bounds: { ...bounds, radius: bounds.radius * 0.92 } };
   context.clearRect(0, 0, SIZE, SIZE);
   drawPoints(plane, points, { colours: [colour], of: null }, 1.3, 0.7);
 }
