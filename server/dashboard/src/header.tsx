@@ -23,11 +23,12 @@ export function Header() {
         </button>
         <button
           type="button"
-          aria-label="copy the link to this picture"
+          aria-label="Share: copy the link to this picture"
           title="copy the link to this picture"
           onClick={() => void copy(address(), "the link to this picture is copied")}
         >
-          ↗<span class="wide-only"> Share</span>
+          <span aria-hidden="true">↗</span>
+          <span class="wide-only"> Share</span>
         </button>
         <button
           type="button"
