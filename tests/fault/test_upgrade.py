@@ -82,7 +82,7 @@ def test_an_old_database(tmp_path, version, today):
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_upgrade(tmp_path, page, point, today):
     kills = 0
-    for version in range(1, len(MIGRATIONS)) if SOAK else (1, len(MIGRATIONS) - 1):
+    for version in range(1, len(MIGRATIONS)) if SOAK else (1,):
         for passing in itertools.count(1) if SOAK else (1, 4):
             directory = tmp_path / f"{version}-{passing}"
             if not upgrade(directory, version, today, page, DENOISED_FAULT_KILL=f"{point}:{passing}"):
