@@ -93,15 +93,22 @@ def test_killed_at_random(tmp_path):
         ready.append(server.ready_after)
     client.finish()
     jobs = check_jobs(client, server.database)
+    given_up = 0
     for key, job in jobs.items():
         state = server.wait(job, ENDED, seconds=600)
+        if state["status"] == "failed" and state["error"]["code"] == "crash_loop":
+            # Killed three times before it got to a checkpoint, so it was left alone, as promised, until somebody says more.
+            given_up += 1
+            assert server.ask("POST", f"/v1/jobs/{job}/resume", {})[0] == 202
+            state = server.wait(job, ENDED, seconds=600)
         assert state["status"] == "succeeded", state
         assert harness.outcome(server, job) == golden[int(key.split("-")[1]) % len(SPECS)], (key, state)
+    assert given_up <= 1 + len(jobs) // 20, f"{given_up} of {len(jobs)} jobs were given up"
     attempts = sum(server.ask("GET", f"/v1/jobs/{job}")[1]["attempt"] for job in jobs.values())
     assert server.stop() == 0
     check_jobs(client, server.database)
     harness.tell(
         f"kill: {KILLS} kills, {len(client.acknowledged)} acknowledged jobs, 0 lost, 0 twice,"
-        f" {attempts - len(jobs)} interrupted trainings, all to the same bytes;"
+        f" {attempts - len(jobs)} interrupted trainings ({given_up} given up and resumed), all to the same bytes;"
         f" ready after {1000 * harness.percentile(ready, 0.5):.0f} ms (median), {1000 * max(ready):.0f} ms (longest)"
     )
