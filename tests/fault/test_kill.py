@@ -92,6 +92,9 @@ def test_killed_at_random(tmp_path):
         server.start()
         ready.append(server.ready_after)
     client.finish()
+    for key, job in client.acknowledged.items():  # whoever asks once more gets the same job
+        status, again = server.ask("POST", "/v1/jobs", SPECS[int(key.split("-")[1]) % len(SPECS)], {"Idempotency-Key": key})
+        assert (status, again["id"]) == (200, job)
     jobs = check_jobs(client, server.database)
     given_up = 0
     for key, job in jobs.items():
