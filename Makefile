@@ -17,8 +17,19 @@ B := build/sanitize
 CFLAGS_OPT := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
 endif
+ifeq ($(SANITIZE),thread)
+B := build/thread
+CFLAGS_OPT := -O1 -fsanitize=thread -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=thread
+endif
 ifneq ($(notdir $(CC)),gcc)
 B := $(B)/$(notdir $(CC))
+endif
+ifeq ($(SANITIZE),fuzz)
+CC := clang
+B := build/fuzz
+CFLAGS_OPT := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
 endif
 
 VERSION  := 0.1.0
@@ -28,7 +39,7 @@ ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
 HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-ifeq ($(SANITIZE),1)
+ifneq ($(SANITIZE),0)
 HARDENING := -fPIE
 endif
 # -ffp-contract=off: the compiler fuses no multiply-add on its own, so arithmetic outside the kernels gives the same bits
@@ -39,7 +50,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now
 LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lcgif -lz -lm -lpthread
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev libcgif-dev zlib1g-dev
-PACKAGES_TEST  := chromium jq mandoc pkgconf python3-yaml libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus faketime clang llvm clang-format clang-tidy
+PACKAGES_TEST  := chromium jq mandoc pkgconf python3-yaml libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus faketime clang libclang-rt-dev llvm clang-format clang-tidy valgrind
 
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline
@@ -64,6 +75,12 @@ API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o) $(EMBEDDED:%=$B/openapi_%.o) $B/page
 LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
+# The fuzz targets, each with a driver: of libFuzzer, or one of our own that only replays.
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_DRIVER  := tests/fuzz/replay.c
+ifeq ($(SANITIZE),fuzz)
+FUZZ_DRIVER  := -fsanitize=fuzzer
+endif
 
 .PHONY: all run demo pictures test soak test-binaries test-floats lint openapi format clean help deps deps-test bench bench-http bench-peers quality kaist
 .DEFAULT_GOAL := all
@@ -146,10 +163,10 @@ soak: deps-test ## the fault tests at full length: an hour or two
 	QUEUE_SEQUENCES=50000 $B/tests/test_queue_model
 	SOAK=1 sh tests/fault/run.sh $B/denoised
 
-test-binaries: $(UNIT_TESTS) $B/denoised-faults
+test-binaries: $(UNIT_TESTS) $(FUZZ_TARGETS) $B/denoised-faults
 
 # The program in which tests/fault/ makes things go wrong. A sanitizer has an allocator of its own.
-FAULT_SOURCES := $(if $(filter 1,$(SANITIZE)),$(filter-out %/memory.c,$(wildcard tests/fault/shim/*.c)),$(wildcard tests/fault/shim/*.c))
+FAULT_SOURCES := $(filter-out $(if $(filter-out 0,$(SANITIZE)),%/memory.c),$(wildcard tests/fault/shim/*.c))
 FAULT_OBJECTS := $(patsubst %.c,$B/faults/%.o,$(SERVER_SOURCES) server/main.c $(FAULT_SOURCES))
 $B/faults/%.o: %.c
 	@mkdir -p $(@D)
@@ -165,6 +182,18 @@ $B/tests/%: tests/unit/%.c $(LIBRARIES)
 
 $B/floats: tests/floats/floats.c $B/libapi.a
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libapi.a -lm -lpthread
+
+$B/fuzz/fuzz_service $B/fuzz/fuzz_safetensors: tests/fuzz/house.c tests/fuzz/fake_mhd.c
+$B/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ $(filter-out tests/fuzz/replay.c,$(filter %.c,$^)) \
+	  $(FUZZ_DRIVER) $(LIBRARIES) $(LDLIBS)
+
+.PHONY: fuzz fuzzers
+fuzzers: $(FUZZ_TARGETS)
+fuzz: deps-test ## let libFuzzer loose on everything that reads bytes; ARGS="SECONDS [TARGET...]", 60 each
+	@$(MAKE) --no-print-directory -j2 SANITIZE=fuzz fuzzers
+	sh tests/fuzz/fuzz.sh build/fuzz $(ARGS)
 
 test-floats: $B/floats ## write and read back every one of the 2^32 floats (minutes)
 	$B/floats $$(nproc)

@@ -7,6 +7,7 @@
 #include "api/format/number.h"
 #include "api/json_scan.h"
 #include "server/id.h"
+#include "server/router.h"
 
 /* ------------------------------------------------------------------ reading */
 
@@ -57,13 +58,24 @@ void json_close(struct json_writer *json, char bracket) {
         buffer_append(json->out, "\n", 1);
 }
 
+/* Texts come from clients, and some are cut: what is no UTF-8 becomes U+FFFD, byte by byte. */
+static void append_utf8(struct buffer *out, const char *text, size_t length) {
+    for (size_t valid; (valid = router_utf8_length(text, length)) < length;) {
+        buffer_append(out, text, valid);
+        buffer_text(out, "\xef\xbf\xbd");
+        text += valid + 1;
+        length -= valid + 1;
+    }
+    buffer_append(out, text, length);
+}
+
 static void quoted(struct buffer *out, const char *text) {
     buffer_append(out, "\"", 1);
     while (*text) {
         size_t plain = 0;
         while ((unsigned char)text[plain] >= ' ' && text[plain] != '"' && text[plain] != '\\')
             plain++;
-        buffer_append(out, text, plain);
+        append_utf8(out, text, plain);
         text += plain;
         if (*text == '"' || *text == '\\')
             buffer_format(out, "\\%c", *text++);

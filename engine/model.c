@@ -67,6 +67,20 @@ void transform_fit(struct transform *transform, enum dn_normalization normalizat
     }
 }
 
+enum dn_status transform_check(const struct transform *transform, int dim, struct dn_error *error) {
+    for (int j = 0; j < dim; j++) {
+        const double scale = transform->scale[j];
+        const float low = transform->low[j], high = transform->high[j];
+        if (!isfinite(transform->shift[j]) || !(scale > 0) || !isfinite(scale))
+            return error_set(error, DN_INVALID,
+                             "axis %d: shift must be finite, and scale finite and above 0", j);
+        if (!(low <= high) || !isfinite(low) || !isfinite(high))
+            return error_set(error, DN_INVALID,
+                             "axis %d: low and high must be finite, and low not above high", j);
+    }
+    return DN_OK;
+}
+
 void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
                        float *model) {
     for (size_t i = 0; i < n; i++)
@@ -183,21 +197,30 @@ void dn_model_save(const struct dn_model *model, void *bytes) {
     serial_parameters(&serial, &model->network, model->parameters);
 }
 
+/* Is what was read before the weights in order, and are they as many as it says? Before memory is
+ * taken for them. */
+static bool header_is_sound(const struct serial *serial, const struct dn_model *header,
+                            size_t size) {
+    return !serial->failed && dn_spec_check(&header->spec, NULL) == DN_OK && header->epoch >= 0 &&
+           header->epoch <= DN_MAX_EPOCHS &&
+           transform_check(&header->transform, header->spec.dataset.dim, NULL) == DN_OK &&
+           size - serial->used == (size_t)dn_spec_parameters(&header->spec) * sizeof(float);
+}
+
 enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **out,
                              struct dn_error *error) {
     struct serial serial = {.mode = SERIAL_READ, .bytes = (unsigned char *)bytes, .size = size};
     struct dn_model header = {0}, *model = NULL;
     serial_header(&serial, &header);
-    if (serial.failed || dn_spec_check(&header.spec, NULL) != DN_OK)
-        return error_set(error, DN_CORRUPT, "not a model of this version");
+    if (!header_is_sound(&serial, &header, size))
+        return error_set(error, DN_CORRUPT, "not a whole model of this version");
     enum dn_status status = model_new(&header.spec, &model, error);
     if (status != DN_OK || !model)
         return status;
     model->epoch = header.epoch;
     model->transform = header.transform;
     serial_parameters(&serial, &model->network, model->parameters);
-    if (serial.failed || serial.used != size ||
-        !all_finite(model->parameters, model->network.size)) {
+    if (serial.failed || !all_finite(model->parameters, model->network.size)) {
         dn_model_free(model);
         return error_set(error, DN_CORRUPT, "the model's weights are damaged");
     }

@@ -22,6 +22,8 @@ struct transform {
  * changes. */
 void transform_fit(struct transform *transform, enum dn_normalization normalization,
                    const float *points, size_t n, int dim);
+/* DN_INVALID, and why, unless all numbers are finite, scales above 0, and low not above high. */
+enum dn_status transform_check(const struct transform *transform, int dim, struct dn_error *error);
 void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
                        float *model);
 void transform_backward(const struct transform *transform, size_t n, int dim, const float *model,

@@ -96,20 +96,6 @@ void dn_model_range(const struct dn_model *model, float *low, float *high) {
 
 /* ------------------------------------------------------------------ from outside */
 
-static enum dn_status check_transform(const struct dn_model_parts *given, int dim,
-                                      struct dn_error *error) {
-    for (int j = 0; j < dim; j++) {
-        if (!isfinite(given->shift[j]) || !(given->scale[j] > 0) || !isfinite(given->scale[j]))
-            return error_set(error, DN_INVALID,
-                             "axis %d: shift must be finite, and scale finite and above 0", j);
-        if (!(given->low[j] <= given->high[j]) || !isfinite(given->low[j]) ||
-            !isfinite(given->high[j]))
-            return error_set(error, DN_INVALID,
-                             "axis %d: low and high must be finite, and low not above high", j);
-    }
-    return DN_OK;
-}
-
 static enum dn_status check_values(const struct dn_model_parts *given, int i,
                                    struct dn_error *error) {
     struct dn_tensor tensor;
@@ -122,15 +108,28 @@ static enum dn_status check_values(const struct dn_model_parts *given, int i,
     return DN_OK;
 }
 
+static struct transform transform_of(const struct dn_model_parts *given) {
+    const size_t dim = (size_t)given->spec->dataset.dim;
+    struct transform transform = {0};
+    memcpy(transform.shift, given->shift, dim * sizeof *given->shift);
+    memcpy(transform.scale, given->scale, dim * sizeof *given->scale);
+    memcpy(transform.low, given->low, dim * sizeof *given->low);
+    memcpy(transform.high, given->high, dim * sizeof *given->high);
+    return transform;
+}
+
 enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_model **out,
                               struct dn_error *error) {
     struct dn_model *model = NULL;
+    struct transform transform = {0};
     enum dn_status status = dn_spec_check(given->spec, error);
     if (status == DN_OK && (given->epoch < 1 || given->epoch > DN_MAX_EPOCHS))
         status = error_set(error, DN_INVALID, "epoch must be 1..%d, got %d", DN_MAX_EPOCHS,
                            given->epoch);
-    if (status == DN_OK)
-        status = check_transform(given, given->spec->dataset.dim, error);
+    if (status == DN_OK) {
+        transform = transform_of(given);
+        status = transform_check(&transform, given->spec->dataset.dim, error);
+    }
     const int count = status == DN_OK ? dn_spec_tensor_count(given->spec) : 0;
     for (int i = 0; i < count && status == DN_OK; i++)
         status = check_values(given, i, error);
@@ -138,12 +137,8 @@ enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_mode
         status = model_new(given->spec, &model, error);
     if (status != DN_OK)
         return status;
-    const size_t dim = (size_t)model->dim;
     model->epoch = given->epoch;
-    memcpy(model->transform.shift, given->shift, dim * sizeof *given->shift);
-    memcpy(model->transform.scale, given->scale, dim * sizeof *given->scale);
-    memcpy(model->transform.low, given->low, dim * sizeof *given->low);
-    memcpy(model->transform.high, given->high, dim * sizeof *given->high);
+    model->transform = transform;
     for (int i = 0; i < count; i++)
         copy(&model->network, i, model->parameters, (float *)given->tensors[i], true);
     *out = model;

@@ -50,8 +50,8 @@ if [ -z "${NO_HTTP:-}" ]; then
 fi
 
 # Programs of their own that end with "NAME: 15 passed, 0 failed". A browser tells a sanitizer build nothing new.
-others="fault client browser"
-case $build in *sanitize*) others="fault client" ;; esac
+others="fuzz fault client browser"
+case $build in *sanitize*) others="fuzz fault client" ;; esac
 for name in $others; do
     echo "== $name"
     output=$build/$name.out

@@ -93,6 +93,15 @@ Test(json, limits_depth_and_count) {
     cr_assert_str_eq(error, "line 1, column 8: too many values");
 }
 
+Test(json, writer_replaces_what_is_no_utf8) {
+    struct buffer out = {0};
+    json_string(&(struct json_writer){.out = &out}, "a\xff\xe2\x82\"\xe2\x82\xac\xc3");
+    buffer_append(&out, "", 1);
+    cr_assert_str_eq(out.data,
+                     "\"a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\\\"\xe2\x82\xac\xef\xbf\xbd\"");
+    buffer_clear(&out);
+}
+
 Test(json, writer_puts_commas_and_escapes) {
     struct buffer out = {0};
     struct json_writer json = {.out = &out};

@@ -1,0 +1,209 @@
+#include "tests/fuzz/house.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/json_scan.h"
+#include "server/counters.h"
+#include "server/log.h"
+#include "server/service.h"
+#include "tests/fuzz/fuzz.h"
+
+#define ID(digit) "00000000-0000-7000-8000-00000000000" #digit
+
+static struct service service = {.max_queued = 2, .max_sample_cost = 2e5};
+static char directory[] = "/tmp/denoised-fuzz-XXXXXX";
+
+/* ------------------------------------------------------------------ what is in the database */
+
+static const char spec_text[] =
+    "{\"dataset\":{\"name\":\"moons\",\"n\":12,\"seed\":1},\"diffusion\":{\"timesteps\":5},"
+    "\"network\":{\"hidden_size\":8,\"hidden_layers\":1},"
+    "\"training\":{\"epochs\":3,\"batch_size\":4}}";
+
+static void add_job(struct store_session *session, const char *id, const char *key) {
+    struct job job = {.name = (char *)"a name",
+                      .dataset = (char *)"moons",
+                      .spec = (char *)spec_text,
+                      .epochs = 3,
+                      .steps = 9,
+                      .created_at = 1700000000000};
+    snprintf(job.id, sizeof job.id, "%s", id);
+    fuzz_check(store_job_insert(session, &job, key) == STORE_OK);
+}
+
+/* Trains the job that the queue gives, and stores each epoch with its checkpoint. */
+static void train(struct store_session *session) {
+    struct claim claim;
+    struct training training = {0};
+    struct training_failure failure;
+    struct dn_trainer *trainer;
+    bool cancel;
+    fuzz_check(store_claim(session, "fuzz", 1700000001000, &claim) == STORE_OK);
+    fuzz_check(api_load_training(claim.spec, session, &training, &failure));
+    fuzz_check(dn_trainer_new(&training.spec, NULL, &trainer, NULL) == DN_OK);
+    for (int i = 0; i < training.spec.training.epochs; i++) {
+        struct dn_epoch epoch;
+        struct dn_model *model;
+        fuzz_check(dn_trainer_epoch(trainer, NULL, &epoch, NULL) == DN_OK);
+        fuzz_check(dn_trainer_model(trainer, &model, NULL) == DN_OK);
+        struct progress progress = {.id = claim.id,
+                                    .fence = claim.fence,
+                                    .epochs = &(struct epoch_row){.epoch = epoch.epoch,
+                                                                  .step = epoch.step,
+                                                                  .train_loss = epoch.train_loss,
+                                                                  .val_loss = epoch.val_loss},
+                                    .epoch_count = 1,
+                                    .checkpoint_bytes = dn_trainer_bytes(trainer),
+                                    .model_bytes = dn_model_bytes(model),
+                                    .model_epoch = dn_model_epoch(model),
+                                    .variant = dn_kernels_name()};
+        void *checkpoint = malloc(progress.checkpoint_bytes), *bytes = malloc(progress.model_bytes);
+        dn_trainer_save(trainer, checkpoint);
+        dn_model_save(model, bytes);
+        progress.checkpoint = checkpoint;
+        progress.model = bytes;
+        fuzz_check(store_progress(session, &progress, 1700000002000, &cancel) == STORE_OK);
+        dn_model_free(model);
+        free(checkpoint), free(bytes);
+    }
+    fuzz_check(store_finish(session, claim.id, claim.fence, JOB_SUCCEEDED, NULL, NULL,
+                            1700000003000) == STORE_OK);
+    dn_trainer_free(trainer);
+    dn_data_clear(&training.data);
+    claim_clear(&claim);
+}
+
+static void add_dataset(struct store_session *session) {
+    struct dataset dataset = {.id = ID(3),
+                              .name = (char *)"three",
+                              .n = 3,
+                              .dim = 2,
+                              .columns = (char *)"[\"x\",\"y\"]",
+                              .classes = (char *)"[\"a\",\"b\"]",
+                              .statistics = (char *)"{}",
+                              .created_at = 1700000000000,
+                              .points = (float[]){0, 1, 2, 3, 4, 5},
+                              .labels = (int32_t[]){0, 1, 0}};
+    memset(dataset.sha256, '0', sizeof dataset.sha256 - 1);
+    fuzz_check(store_dataset_insert(session, &dataset) == STORE_OK);
+}
+
+static void fill(struct store_session *session) {
+    fuzz_check(store_begin(session) == STORE_OK);
+    add_job(session, ID(1), "first");
+    train(session);
+    add_job(session, ID(2), NULL);
+    add_dataset(session);
+    fuzz_check(store_commit(session) == STORE_OK);
+}
+
+/* ------------------------------------------------------------------ the service around it */
+
+/* The executors: all at once, on this thread. */
+static void post_write(void *self, struct task *task) {
+    struct store_session *session = store_writer(self);
+    fuzz_check(store_begin(session) == STORE_OK && store_savepoint(session) == STORE_OK);
+    fuzz_check(store_keep(session, task->run(task, session)) == STORE_OK);
+    store_abort(session);
+    task->done(task, TASK_DONE);
+}
+
+static void post_computing(void *unused, struct task *task) {
+    (void)unused;
+    task->run(task, NULL);
+    task->done(task, TASK_DONE);
+}
+
+static void post_waiting(void *unused, struct task *task) {
+    (void)unused;
+    void *exchange = (char *)task - offsetof(struct http_exchange, task);
+    ((struct http_exchange *)exchange)->stopping = true; /* so nobody waits */
+    fuzz_check(task->run(task, NULL));
+    task->done(task, TASK_DONE);
+}
+
+/* In the place of worker.c: what was rolled back is nothing to look for. */
+void workers_wake(struct workers *workers) {
+    (void)workers;
+}
+void workers_interrupt(struct workers *workers, const char *id) {
+    (void)workers, (void)id;
+}
+
+static void remove_files(void) {
+    static const char *const endings[] = {"", "-wal", "-shm", ".lock"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        snprintf(path, sizeof path, "%s/fuzz.db%s", directory, endings[i]);
+        unlink(path);
+    }
+    rmdir(directory);
+}
+
+static void start(void) {
+    static struct http_server *server;
+    char path[PATH_MAX], error[512];
+    if (server)
+        return;
+    log_set_level(LOG_ERROR);
+    fuzz_check(mkdtemp(directory));
+    atexit(remove_files);
+    snprintf(path, sizeof path, "%s/fuzz.db", directory);
+    service.store = store_open(path, error, sizeof error);
+    fuzz_check(service.store && counters_start(api_route_count));
+    fill(store_writer(service.store));
+    service.events = events_start(service.store, api_event_data);
+    service.pool = pool_start(1, 1);
+    service.answers = answers_new();
+    service.ready = true;
+    server = http_start(
+        &(struct http_config){
+            .host = "127.0.0.1",
+            .cors_origins = "https://a.example",
+            .max_connections = 16,
+            .max_connections_per_ip = 16,
+            .routes = api_routes,
+            .route_count = api_route_count,
+            .service = &service,
+            .max_upload = 1 << 20,
+            .problem = api_problem,
+            .writer = {post_write, service.store},
+            .pool = {post_computing, NULL},
+            .watch = {post_waiting, NULL},
+            .pieces = {post_computing, NULL},
+            .counts = &service.counts,
+        },
+        error, sizeof error);
+    fuzz_check(server);
+}
+
+/* ------------------------------------------------------------------ the answer */
+
+static bool is_json(const char *type) {
+    return strcmp(type, "application/json") == 0 || strcmp(type, "application/problem+json") == 0;
+}
+
+static void check(const struct fake_answer *answer) {
+    struct json_scan scan;
+    fuzz_check(answer->status != 500);
+    fuzz_check(answer->status < 400 || !answer->is_whole || answer->body.length == 0 ||
+               strcmp(answer->content_type, "application/problem+json") == 0);
+    if (!answer->is_whole || answer->status == 206 || answer->body.length == 0 ||
+        answer->content_encoding[0] || !is_json(answer->content_type))
+        return;
+    fuzz_check(json_scan_begin(&scan, answer->body.data, answer->body.length, SIZE_MAX) &&
+               json_scan_value(&scan, 1) && json_scan_end(&scan));
+}
+
+unsigned house_ask(const struct fake_request *request) {
+    struct fake_answer answer;
+    start();
+    fake_mhd_ask(request, &answer);
+    check(&answer);
+    buffer_clear(&answer.body);
+    return answer.status;
+}
