@@ -32,13 +32,16 @@ CFLAGS_OPT := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-reco
 LDFLAGS += -fsanitize=address,undefined
 endif
 
+ARCH     := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 VERSION  := 0.1.0
 COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
 ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
-HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+HARDENING_x86_64  := -fcf-protection
+HARDENING_aarch64 := -mbranch-protection=standard
+HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE $(HARDENING_$(ARCH))
 ifneq ($(SANITIZE),0)
 HARDENING := -fPIE
 endif
@@ -46,7 +49,7 @@ endif
 # everywhere.
 CFLAGS   += -std=gnu17 -g $(CFLAGS_OPT) -ffp-contract=off $(WARNINGS) $(HARDENING)
 CPPFLAGS += -I. -D_GNU_SOURCE -MMD -MP
-LDFLAGS  += -pie -Wl,-z,relro,-z,now
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack
 LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lcgif -lz -lm -lpthread
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev libcgif-dev zlib1g-dev
@@ -55,7 +58,6 @@ PACKAGES_TEST  := chromium jq mandoc pkgconf python3-yaml libcriterion-dev pytho
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline
 KERNEL_VARIANTS_aarch64 := neon
-ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 KERNEL_VARIANTS := $(or $(KERNEL_VARIANTS_$(ARCH)),baseline)
 KERNEL_FLAGS_avx512   := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
 KERNEL_FLAGS_avx2     := -mavx2 -mfma
@@ -194,6 +196,20 @@ fuzzers: $(FUZZ_TARGETS)
 fuzz: deps-test ## let libFuzzer loose on everything that reads bytes; ARGS="SECONDS [TARGET...]", 60 each
 	@$(MAKE) --no-print-directory -j2 SANITIZE=fuzz fuzzers
 	sh tests/fuzz/fuzz.sh build/fuzz $(ARGS)
+
+.PHONY: tsan valgrind exactness
+tsan: deps-test ## the server under ThreadSanitizer, driven by the HTTP tests that share most; ARGS="TEST..." for others
+	@$(MAKE) --no-print-directory -j2 SANITIZE=thread all
+	sh tests/watched.sh thread build/thread/denoised $(ARGS)
+valgrind: deps-test ## the server under valgrind, driven by a few HTTP tests
+	@$(MAKE) --no-print-directory -j2 all
+	sh tests/watched.sh memcheck build/denoised $(or $(ARGS),flow restart)
+
+exactness: ## the same training in many builds, with many threads: the same bits
+	sh tests/soak/exact.sh $(ARGS)
+$B/exact: tests/soak/exact.c $B/server/team.o $B/libdenoise.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lpthread
 
 test-floats: $B/floats ## write and read back every one of the 2^32 floats (minutes)
 	$B/floats $$(nproc)

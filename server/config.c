@@ -19,6 +19,8 @@ struct setting {
     const char *doc;
 };
 
+static const char *const sandbox_names[] = {"auto", "off", NULL};
+
 #define AT(member) offsetof(struct config, member)
 
 static const struct setting settings[] = {
@@ -66,6 +68,8 @@ static const struct setting settings[] = {
      "requests of one client address; more are answered 429; 0 sets no limit"},
     {"max-sample-cost", SETTING_NUMBER, AT(max_sample_cost), "2e13", 1, 1e18, NULL,
      "floating-point operations that one request for samples may cost"},
+    {"sandbox", SETTING_TEXT, AT(sandbox), "auto", 0, 0, sandbox_names,
+     "auto: the kernel keeps the server from other files, programs and machines; off: not"},
     {"log-level", SETTING_TEXT, AT(log_level), "info", 0, 0, log_level_names,
      "error, warn, info or debug"},
     {"log-format", SETTING_TEXT, AT(log_format), "logfmt", 0, 0, log_format_names,

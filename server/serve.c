@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/counters.h"
@@ -13,6 +14,7 @@
 #include "server/janitor.h"
 #include "server/log.h"
 #include "server/notify.h"
+#include "server/sandbox.h"
 #include "server/service.h"
 #include "server/version.h"
 
@@ -262,6 +264,20 @@ static void block_signals(sigset_t *signals) {
     pthread_sigmask(SIG_BLOCK, signals, NULL);
 }
 
+/* Before any thread starts. Keys and certificates may be read again. */
+static void close_in(const struct config *config) {
+    if (strcmp(config->sandbox, "off") == 0) {
+        log_line(LOG_INFO, "sandbox off", NULL);
+        return;
+    }
+    const struct sandbox sandbox = sandbox_enter(&(struct sandbox_files){
+        .database = config->database,
+        .read = {config->api_keys, config->tls_cert, config->tls_key},
+    });
+    log_line(LOG_INFO, "sandbox", "landlock=%d seccomp=%s core_dumps=%s", sandbox.landlock,
+             sandbox.filter ? "on" : "none", sandbox.no_core ? "off" : "on");
+}
+
 static int open_store_and_run(const struct config *config, const struct contract *contract,
                               struct auth *auth, const sigset_t *signals) {
     char error[512];
@@ -270,6 +286,7 @@ static int open_store_and_run(const struct config *config, const struct contract
         return complain(error);
     log_line(LOG_INFO, "starting", "version=%s kernels=%s keys=%d", denoised_version,
              dn_kernels_name(), auth ? auth_count(auth) : 0);
+    close_in(config);
     int status = 1;
     if (!counters_start(contract->route_count))
         complain("out of memory");
@@ -284,6 +301,7 @@ static int open_store_and_run(const struct config *config, const struct contract
 
 int serve(const struct config *config, const struct contract *contract) {
     set_up_log(config);
+    umask(077); /* what is in the database is nobody else's business */
     struct dn_error kernels;
     if (strcmp(config->simd, "auto") != 0 && dn_kernels_use(config->simd, &kernels) != DN_OK)
         return complain(kernels.text);

@@ -20,7 +20,7 @@ for target in ${*:-$(cd tests/fuzz && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')}
     mkdir -p "$corpus"
     most=4096
     case $target in checkpoint | model | safetensors) most=16384 ;; esac
-    "$build/fuzz/fuzz_$target" "$corpus" "tests/fuzz/corpus/$target" -max_total_time="$seconds" -max_len=$most -timeout=20 \
+    "$build/fuzz/fuzz_$target" "$corpus" "tests/fuzz/corpus/$target" -max_total_time="$seconds" -max_len=$most -timeout=120 \
         -rss_limit_mb=3000 -print_final_stats=1 -artifact_prefix="$found/$target-" >"$log" 2>&1
     status=$?
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")

@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct arena arena = {0};
     struct problem_fields wrong = {.arena = &arena};
     static struct job_request job;
-    cJSON *json = json_read(text, size, JSON_MAX_VALUES, error, sizeof error);
+    cJSON *json = json_read(text, size, JSON_MAX_VALUES, &arena, error, sizeof error);
     fuzz_check(json || error[0]);
     if (json) {
         spec_read(json, &job, NULL, NULL, &wrong);

@@ -35,40 +35,51 @@ static void add_job(struct store_session *session, const char *id, const char *k
     fuzz_check(store_job_insert(session, &job, key) == STORE_OK);
 }
 
-/* Trains the job that the queue gives, and stores each epoch with its checkpoint. */
+static struct trained_model model_of(const struct dn_trainer *trainer) {
+    struct dn_model *model;
+    fuzz_check(dn_trainer_model(trainer, &model, NULL) == DN_OK);
+    const struct trained_model trained = {.bytes = malloc(dn_model_bytes(model)),
+                                          .size = dn_model_bytes(model),
+                                          .epoch = dn_model_epoch(model)};
+    fuzz_check(trained.bytes);
+    dn_model_save(model, trained.bytes);
+    dn_model_free(model);
+    return trained;
+}
+
+static void report(struct store_session *session, const struct claim *claim,
+                   const struct dn_trainer *trainer, const struct dn_epoch *epoch) {
+    const struct trained_model model = model_of(trainer);
+    const struct epoch_row row = {.epoch = epoch->epoch,
+                                  .step = epoch->step,
+                                  .train_loss = epoch->train_loss,
+                                  .val_loss = epoch->val_loss};
+    const struct progress progress = {.id = claim->id,
+                                      .fence = claim->fence,
+                                      .step = epoch->step,
+                                      .epochs = &row,
+                                      .epoch_count = 1,
+                                      .models = &model,
+                                      .model_count = 1,
+                                      .variant = dn_kernels_name()};
+    bool cancel;
+    fuzz_check(store_progress(session, &progress, 1700000002000, &cancel) == STORE_OK);
+    free(model.bytes);
+}
+
+/* Trains the job that the queue gives, and stores each epoch with its model. */
 static void train(struct store_session *session) {
     struct claim claim;
     struct training training = {0};
     struct training_failure failure;
     struct dn_trainer *trainer;
-    bool cancel;
+    struct dn_epoch epoch;
     fuzz_check(store_claim(session, "fuzz", 1700000001000, &claim) == STORE_OK);
     fuzz_check(api_load_training(claim.spec, session, &training, &failure));
     fuzz_check(dn_trainer_new(&training.spec, NULL, &trainer, NULL) == DN_OK);
     for (int i = 0; i < training.spec.training.epochs; i++) {
-        struct dn_epoch epoch;
-        struct dn_model *model;
         fuzz_check(dn_trainer_epoch(trainer, NULL, &epoch, NULL) == DN_OK);
-        fuzz_check(dn_trainer_model(trainer, &model, NULL) == DN_OK);
-        struct progress progress = {.id = claim.id,
-                                    .fence = claim.fence,
-                                    .epochs = &(struct epoch_row){.epoch = epoch.epoch,
-                                                                  .step = epoch.step,
-                                                                  .train_loss = epoch.train_loss,
-                                                                  .val_loss = epoch.val_loss},
-                                    .epoch_count = 1,
-                                    .checkpoint_bytes = dn_trainer_bytes(trainer),
-                                    .model_bytes = dn_model_bytes(model),
-                                    .model_epoch = dn_model_epoch(model),
-                                    .variant = dn_kernels_name()};
-        void *checkpoint = malloc(progress.checkpoint_bytes), *bytes = malloc(progress.model_bytes);
-        dn_trainer_save(trainer, checkpoint);
-        dn_model_save(model, bytes);
-        progress.checkpoint = checkpoint;
-        progress.model = bytes;
-        fuzz_check(store_progress(session, &progress, 1700000002000, &cancel) == STORE_OK);
-        dn_model_free(model);
-        free(checkpoint), free(bytes);
+        report(session, &claim, trainer, &epoch);
     }
     fuzz_check(store_finish(session, claim.id, claim.fence, JOB_SUCCEEDED, NULL, NULL,
                             1700000003000) == STORE_OK);

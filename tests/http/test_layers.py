@@ -69,3 +69,12 @@ def test_no_file_is_too_long():
         and (lines := len((ROOT / name).read_text().splitlines())) > 620
     ]  # fmt: skip
     assert long == []
+
+
+def test_no_sql_is_put_together():
+    """Each statement is a text of the source, with parameters: nothing that a client says gets into one."""
+    for path in sources("server"):
+        for call in re.findall(r"\b\w*printf\s*\((?:[^;\"]|\"(?:[^\"\\]|\\.)*\")*;", path.read_text()):
+            assert not re.search(r"\"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP)\b", call), (path, call)
+        if "sqlite3_exec" in path.read_text():  # without parameters: for the schema, pragmas and transactions
+            assert path.name == "store_sqlite.c"
