@@ -84,6 +84,7 @@ static struct http_server *start(void) {
                                               .routes = routes,
                                               .route_count = ROUTES,
                                               .max_upload = SMALL_BODY,
+                                              .max_body_memory = 1 << 20,
                                               .problem = problem_of,
                                               .counts = &counts,
                                               .pool = {pool_post, pool},

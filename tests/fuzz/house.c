@@ -181,6 +181,7 @@ static void start(void) {
             .route_count = api_route_count,
             .service = &service,
             .max_upload = 1 << 20,
+            .max_body_memory = 16 << 20,
             .problem = api_problem,
             .writer = {post_write, service.store},
             .pool = {post_computing, NULL},
