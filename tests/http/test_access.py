@@ -314,6 +314,12 @@ def test_the_rate_limit_behind_a_proxy(start):
     assert refused.returncode != 0 and "--trusted-proxies must be IP addresses" in refused.stderr
 
 
+def test_it_serves_the_network_only_when_it_is_told_to_whom():
+    refused = subprocess.run([BINARY, "serve", "--host", "0.0.0.0", "--port", "0"], capture_output=True, text=True)
+    assert refused.returncode != 0 and refused.stdout == ""
+    assert "--api-keys" in refused.stderr and "--anonymous" in refused.stderr
+
+
 def test_the_connection_limit_of_one_address(start):
     server = start("--max-connections-per-ip", "3")
     request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"

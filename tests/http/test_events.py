@@ -168,6 +168,16 @@ def test_nothing_is_lost_or_repeated_when_the_server_is_killed(start, every):
     assert [losses[epoch] for epoch in history["epoch"]] == history["train_loss"]  # to the same bits
 
 
+def test_a_stream_without_news_says_that_it_is_still_there(server):
+    """A byte within ten seconds tells proxies that the stream lives, and the server that the client does."""
+    stream = Stream(server, "/v1/events", timeout=10 * PATIENCE)
+    line = b""
+    while not line.startswith(b":"):
+        line = stream.response.readline()
+        assert line, "the stream ended"
+    stream.close()
+
+
 def test_there_is_a_limit_to_streams(server):
     streams = [stream(server, "/v1/events") for _ in range(256)]
     eventually(lambda: metric(server, "sse_connections") == 256)
