@@ -309,7 +309,7 @@ $B/install/$(SONAME): $(ENGINE_OBJECTS)
 	$(CC) $(CFLAGS) -shared -Wl,-soname,$(SONAME),-z,defs,-z,relro,-z,now -o $@ $^ -lm
 $B/install/denoised.1: server/denoised.1 $B/denoised
 	@mkdir -p $(@D)
-	$B/denoised settings --mdoc | sed -e '/@SETTINGS@/{r /dev/stdin' -e 'd}' $< > $@
+	$B/denoised settings --mdoc | fold -s -w 78 | sed 's/ $$//' | sed -e '/@SETTINGS@/{r /dev/stdin' -e 'd}' $< > $@
 
 .PHONY: install install-strip uninstall $B/install/denoise.pc $B/install/denoised.service
 $B/install/denoise.pc: engine/denoise.pc # with this PREFIX
