@@ -22,10 +22,10 @@ SPECS = [
         "seed": seed,
     }
     for seed, (name, epochs, ema, every, evaluate) in enumerate([
-        ("spiral", 600, 0.99, 1, 0),
-        ("moons", 800, 0, 7, 50),
-        ("heart", 600, 0.9, 40, 0),
-        ("circles", 900, 0.999, 3, 100),
+        ("spiral", 1800, 0.99, 1, 0),
+        ("moons", 2400, 0, 7, 200),
+        ("heart", 1800, 0.9, 40, 0),
+        ("circles", 2700, 0.999, 3, 300),
     ])
 ]  # fmt: skip
 

@@ -14,7 +14,7 @@ SPEC = {
     "dataset": {"name": "spiral", "n": 2000},
     "diffusion": {"timesteps": 20},
     "network": {"hidden_size": 32, "hidden_layers": 2},
-    "training": {"epochs": 400 * STOPS, "batch_size": 100, "checkpoint_every": 50},
+    "training": {"epochs": 1_000_000, "batch_size": 20, "checkpoint_every": 50},
 }
 
 
@@ -78,6 +78,7 @@ def test_stops_under_load(tmp_path):
         state = server.wait(job, ("running", *ENDED))
         assert state["progress"]["epoch"] >= seen and state["attempt"] == 1, (seen, state)
     assert max(took) < 5 * PATIENCE, took
+    assert server.ask("POST", f"/v1/jobs/{job}/cancel")[0] == 200
     assert server.stop() == 0
     harness.check_integrity(server.database)
     harness.tell(
