@@ -38,8 +38,8 @@ def test_a_browser_gets_the_dashboard_and_others_a_list(server):
     html = page.body.decode()
     assert "<title>denoised</title>" in html and not re.search(r"<style|style=|\son\w+=|https?://", html)
     linked = re.findall(r'(?:href|src)="(assets/[^"]+)"', html)
-    assert sorted(linked) == ["assets/app.css", "assets/app.js", "assets/icon.svg"]
-    for name in linked:
+    assert set(linked) == {"assets/app.css", "assets/app.js", "assets/icon.svg"}
+    for name in set(linked):
         answer = server.get("/" + name)
         assert answer.status == 200 and answer.body == (ROOT / "build/dashboard" / name.split("/")[1]).read_bytes()
         again = server.get("/" + name, headers={"If-None-Match": answer.headers["ETag"]})

@@ -10,14 +10,14 @@ from conftest import PATIENCE
 from test_restart import outcome, undisturbed
 
 SLOW = {  # two epochs, each the better part of a second
-    "dataset": {"name": "spiral", "n": 20000},
+    "dataset": {"name": "spiral", "n": 50000},
     "diffusion": {"timesteps": 20},
     "network": {"hidden_size": 256, "hidden_layers": 4},
     "training": {"epochs": 2, "batch_size": 64, "ema_decay": 0.99, "lr_schedule": "cosine", "keep_best": True,
                  "evaluate_every": 1},
     "seed": 5,
 }  # fmt: skip
-STEPS = 313  # of an epoch
+STEPS = 782  # of an epoch
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,11 @@ def test_a_damaged_checkpoint_costs_time_only(start, expected, damaged):
 
 
 def test_other_kernels_start_afresh(start, tmp_path):
-    quick = {**SLOW, "network": {"hidden_size": 32, "hidden_layers": 2}}
+    quick = {
+        **SLOW,
+        "network": {"hidden_size": 32, "hidden_layers": 2},
+        "training": {**SLOW["training"], "epochs": 100, "evaluate_every": 50},
+    }
     server = start("--workers", "1", "--simd", "baseline")
     job = server.submit(quick)
     wait_for_step(server, job, 100)
