@@ -9,6 +9,7 @@ import harness
 import pytest
 from harness import ENDED, PATIENCE, QUICK, SOAK, http_conftest
 
+pytestmark = pytest.mark.skipif("sanitize" in harness.PRODUCT, reason="a sanitizer has an allocator of its own")
 LIMIT = 5 * PATIENCE  # seconds; a request that takes longer hangs
 ODD_STEPS = 1 if SOAK else 7
 CSV = "x,y,label\n" + "".join(f"{i * 0.5},{i * 0.25 - 3},{'ab'[i % 2]}\n" for i in range(40))
