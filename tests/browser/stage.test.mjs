@@ -48,6 +48,7 @@ test("a reader who wants no motion gets none", async () => {
 test("one request brings a whole trajectory, and one the description", async () => {
   const asked = [];
   const page = await open(server, "", CALM);
+  await picture(page); // what the first load asks for is over
   page.on("request", (request) => asked.push(request.url()));
   await page.reload();
   await picture(page);
