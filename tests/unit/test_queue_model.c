@@ -453,7 +453,8 @@ static void run_sequence(void) {
     CHECK(store_commit(session) == STORE_OK && store_begin(session) == STORE_OK);
 }
 
-Test(queue_model, says_the_same_as_the_store) {
+/* On a store of their own: it remembers deleted jobs for a day, so it would get slower. */
+static void run_sequences(uint32_t last) {
     char directory[] = "/tmp/denoised-queue-XXXXXX", path[64], command[100], error[300];
     cr_assert(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/a.db", directory);
@@ -461,15 +462,22 @@ Test(queue_model, says_the_same_as_the_store) {
     cr_assert(store, "%s", error);
     session = store_writer(store);
     cr_assert_eq(store_begin(session), STORE_OK);
-    const char *wanted = getenv("QUEUE_SEED"), *longer = getenv("QUEUE_SEQUENCES");
-    const uint32_t sequences = longer ? (uint32_t)atoi(longer) : SEQUENCES;
-    seed = wanted ? strtoull(wanted, NULL, 10) : (uint64_t)time(NULL);
-    for (sequence = 0; sequence < sequences; sequence++)
+    for (; sequence < last; sequence++)
         run_sequence();
-    printf("queue: %u sequences of %d operations, QUEUE_SEED=%llu: the store and its model agree\n",
-           sequences, OPERATIONS, (unsigned long long)seed);
     store_abort(session);
     store_close(store);
     snprintf(command, sizeof command, "rm -r %s", directory);
     cr_assert_eq(system(command), 0);
+}
+
+Test(queue_model, says_the_same_as_the_store) {
+    const char *wanted = getenv("QUEUE_SEED"), *longer = getenv("QUEUE_SEQUENCES");
+    const uint32_t sequences = longer ? (uint32_t)atoi(longer) : SEQUENCES;
+    seed = wanted ? strtoull(wanted, NULL, 10) : (uint64_t)time(NULL);
+    for (uint32_t last = 0; last < sequences;) {
+        last = last + SEQUENCES < sequences ? last + SEQUENCES : sequences;
+        run_sequences(last);
+    }
+    printf("queue: %u sequences of %d operations, QUEUE_SEED=%llu: the store and its model agree\n",
+           sequences, OPERATIONS, (unsigned long long)seed);
 }
