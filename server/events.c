@@ -134,9 +134,7 @@ static void wake_silent(struct events *events) {
 
 /* The mutex is held. Waits for a commit, or a second. */
 static void wait_for_commit(struct events *events) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec++;
+    const struct timespec until = clock_after(1);
     int waited = 0;
     while (!events->committed && !events->stop && waited == 0)
         waited = pthread_cond_clockwait(&events->changed, &events->mutex, CLOCK_MONOTONIC, &until);

@@ -411,13 +411,7 @@ int http_port(const struct http_server *server) {
 
 void http_stop(struct http_server *server, int grace_ms) {
     MHD_socket listener = MHD_quiesce_daemon(server->daemon); /* accepts nothing more */
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += grace_ms / 1000;
-    until.tv_nsec += grace_ms % 1000 * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-
+    const struct timespec until = clock_after(1e-3 * grace_ms);
     pthread_mutex_lock(&server->mutex);
     server->stopping = true;
     for (struct http_connection *state = server->requests; state; state = state->next) {

@@ -18,6 +18,15 @@ double clock_monotonic(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+struct timespec clock_after(double seconds) {
+    struct timespec then;
+    clock_gettime(CLOCK_MONOTONIC, &then);
+    const int64_t ns = then.tv_nsec + (int64_t)(seconds * 1e9);
+    then.tv_sec += ns / 1000000000;
+    then.tv_nsec = ns % 1000000000;
+    return then;
+}
+
 void clock_format(int64_t ms, char text[CLOCK_TEXT]) {
     time_t seconds = (time_t)(ms / 1000);
     struct tm utc;

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "server/store.h"
 
@@ -15,6 +16,8 @@ bool id_valid(const char *text); /* 36 characters, lower-case hex and dashes in 
 
 int64_t clock_now_ms(void);   /* CLOCK_REALTIME, for people */
 double clock_monotonic(void); /* seconds, for durations */
+/* So many seconds from now, for pthread_cond_clockwait with CLOCK_MONOTONIC. */
+struct timespec clock_after(double seconds);
 enum { CLOCK_TEXT = 25 };
 void clock_format(int64_t ms, char text[CLOCK_TEXT]); /* RFC 3339 UTC with milliseconds */
 

@@ -90,9 +90,7 @@ static enum store_status run_probe(void *argument, struct store_session *session
 
 /* False when it is time to go. */
 static bool wait_seconds(struct janitor *janitor, int seconds) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += seconds;
+    const struct timespec until = clock_after(seconds);
     pthread_mutex_lock(&janitor->mutex);
     int waited = 0;
     while (!janitor->stop && waited == 0)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "server/id.h"
+
 enum {
     LOOK_MS = 10,  /* between two looks at least, for a training can commit all the time */
     IDLE_MS = 100, /* and at most */
@@ -47,11 +49,7 @@ static void look(struct watch *watch) {
 
 /* The mutex is held. Waits for a commit, or for the next look that is due without one. */
 static void wait_for_commit(struct watch *watch) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += IDLE_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    const struct timespec until = clock_after(1e-3 * IDLE_MS);
     int waited = 0;
     while (!watch->committed && !watch->stop && waited == 0)
         waited = pthread_cond_clockwait(&watch->changed, &watch->mutex, CLOCK_MONOTONIC, &until);

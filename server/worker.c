@@ -72,9 +72,7 @@ static bool is_stopping(struct workers *workers) {
 
 /* Sleeps a moment unless the server stops. */
 static void pause_for_store(struct workers *workers) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += STORE_RETRY_SECONDS;
+    const struct timespec until = clock_after(STORE_RETRY_SECONDS);
     pthread_mutex_lock(&workers->mutex);
     int waited = 0;
     while (!workers->stopping && waited == 0)
