@@ -91,24 +91,26 @@ static void serial_preamble(struct serial *serial, struct preamble *preamble) {
     serial_seed(serial, &preamble->libm);
 }
 
-static void serial_trainer(struct serial *serial, const struct dn_trainer *trainer) {
+static void serial_trainer(struct serial *serial, const struct dn_trainer *trainer,
+                           struct preamble *preamble) {
     struct dn_trainer copy = *trainer; /* a serial may write to what it passes over */
-    struct preamble preamble;
-    preamble_make(&preamble, &trainer->spec);
-    serial_preamble(serial, &preamble);
+    serial_preamble(serial, preamble);
     serial_position(serial, &copy.at, &copy.optimizer.steps);
     serial_weights(serial, &copy);
 }
 
 size_t dn_trainer_bytes(const struct dn_trainer *trainer) {
     struct serial serial = {.mode = SERIAL_COUNT};
-    serial_trainer(&serial, trainer);
+    struct preamble preamble = {.arithmetic = 0}; /* any is as long */
+    serial_trainer(&serial, trainer, &preamble);
     return serial.used;
 }
 
 void dn_trainer_save(const struct dn_trainer *trainer, void *bytes) {
     struct serial serial = {.mode = SERIAL_WRITE, .bytes = bytes, .size = SIZE_MAX};
-    serial_trainer(&serial, trainer);
+    struct preamble preamble;
+    preamble_make(&preamble, &trainer->spec);
+    serial_trainer(&serial, trainer, &preamble);
 }
 
 /* Reads the preamble, and tells the reasons apart for which the rest would be of no use. */
