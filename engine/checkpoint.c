@@ -23,7 +23,7 @@ static uint64_t libm_bits(void) {
     uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
     for (int i = 1; i <= 256; i++) {
         const volatile double x = i * 0.0490873852123405;
-        const double values[] = {exp(-x), log(x), sin(x), cos(x)};
+        const double values[] = {exp(-x), log(x), sin(x), cos(x), atan2(x, 1), hypot(x, 1)};
         unsigned char bytes[sizeof values];
         memcpy(bytes, values, sizeof bytes);
         for (size_t k = 0; k < sizeof bytes; k++)
