@@ -159,6 +159,13 @@ void json_rows(struct buffer *out, const float *points, size_t n, int dim, bool 
     out->length += (size_t)(at - start);
 }
 
+void json_numbers(struct json_writer *json, const double *values, int count) {
+    json_open(json, '[');
+    for (int i = 0; i < count; i++)
+        json_double(json, values[i]);
+    json_close(json, ']');
+}
+
 void json_points(struct json_writer *json, const float *points, size_t n, int dim) {
     json_open(json, '[');
     json_rows(json->out, points, n, dim, true);

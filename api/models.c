@@ -62,13 +62,10 @@ static void write_transform(const struct dn_model *model, struct json_writer *js
     dn_model_transform(model, shift, scale);
     json_key(json, "transform");
     json_open(json, '{');
-    for (int part = 0; part < 2; part++) {
-        json_key(json, part == 0 ? "shift" : "scale");
-        json_open(json, '[');
-        for (int i = 0; i < dim; i++)
-            json_double(json, part == 0 ? shift[i] : scale[i]);
-        json_close(json, ']');
-    }
+    json_key(json, "shift");
+    json_numbers(json, shift, dim);
+    json_key(json, "scale");
+    json_numbers(json, scale, dim);
     json_close(json, '}');
 }
 

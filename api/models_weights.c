@@ -20,15 +20,6 @@ _Static_assert(5 * DN_MAX_HIDDEN_LAYERS + 2 < SAFETENSORS_TENSORS, "a model fits
 
 /* ------------------------------------------------------------------ export */
 
-static void write_numbers(struct json_writer *json, const char *key, const double *values,
-                          int count) {
-    json_key(json, key);
-    json_open(json, '[');
-    for (int i = 0; i < count; i++)
-        json_double(json, values[i]);
-    json_close(json, ']');
-}
-
 /* The transform, exactly: numbers read back as the same doubles, of which low and high are floats.
  */
 static void write_transform(const struct dn_model *model, struct json_writer *json) {
@@ -38,12 +29,15 @@ static void write_transform(const struct dn_model *model, struct json_writer *js
     dn_model_transform(model, shift, scale);
     dn_model_range(model, range[0], range[1]);
     json_open(json, '{');
-    write_numbers(json, "shift", shift, dim);
-    write_numbers(json, "scale", scale, dim);
+    json_key(json, "shift");
+    json_numbers(json, shift, dim);
+    json_key(json, "scale");
+    json_numbers(json, scale, dim);
     for (int which = 0; which < 2; which++) {
         for (int i = 0; i < dim; i++)
             wide[i] = (double)range[which][i];
-        write_numbers(json, which == 0 ? "low" : "high", wide, dim);
+        json_key(json, which == 0 ? "low" : "high");
+        json_numbers(json, wide, dim);
     }
     json_close(json, '}');
 }
