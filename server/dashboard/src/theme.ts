@@ -29,7 +29,7 @@ interface Ink {
 /** Colours around the circle; the names of the hues start at red. */
 const circle = (count: number, lightness: number, chroma: number): string[] =>
   Array.from({ length: count }, (_, i) => `oklch(${lightness} ${chroma} ${Math.round((360 * i) / count)})`);
-const HUES = 24; // as in stage/trajectory.ts
+export const HUES = 24;
 
 const LIGHT: Ink = {
   dark: false,

@@ -65,6 +65,14 @@ export function drawPoints(
   context.globalAlpha = 1;
 }
 
+/** Which of cells x cells the point i lies in, row by row from the top; -1 outside of the plane. */
+function cellOf(bounds: Bounds, points: Float32Array, i: number, cells: number): number {
+  const scale = cells / (2 * bounds.radius);
+  const column = Math.floor((points[2 * i]! - bounds.x + bounds.radius) * scale);
+  const row = Math.floor((bounds.y + bounds.radius - points[2 * i + 1]!) * scale);
+  return column >= 0 && row >= 0 && column < cells && row < cells ? row * cells + column : -1;
+}
+
 const CELLS = 96;
 const density = new Float32Array(CELLS * CELLS);
 const blurred = new Float32Array(CELLS * CELLS);
@@ -88,11 +96,9 @@ function blur(from: Float32Array, to: Float32Array, step: number): void {
 export function drawDensity(plane: Plane, points: Float32Array, colour: [number, number, number]): void {
   density.fill(0);
   const n = points.length / 2;
-  const scale = CELLS / (2 * plane.bounds.radius);
   for (let i = 0; i < n; i++) {
-    const column = Math.floor((points[2 * i]! - plane.bounds.x + plane.bounds.radius) * scale);
-    const row = Math.floor((plane.bounds.y + plane.bounds.radius - points[2 * i + 1]!) * scale);
-    if (column >= 0 && row >= 0 && column < CELLS && row < CELLS) density[row * CELLS + column]! += 1;
+    const cell = cellOf(plane.bounds, points, i, CELLS);
+    if (cell >= 0) density[cell]! += 1;
   }
   for (let pass = 0; pass < 2; pass++) {
     blur(density, blurred, 1);
@@ -136,10 +142,8 @@ export function drawField(plane: Plane, from: Float32Array, to: Float32Array, co
   const sums = new Float32Array(GRID * GRID * 3);
   const n = from.length / 2;
   for (let i = 0; i < n; i++) {
-    const column = Math.floor((GRID * (from[2 * i]! - bounds.x + bounds.radius)) / (2 * bounds.radius));
-    const row = Math.floor((GRID * (bounds.y + bounds.radius - from[2 * i + 1]!)) / (2 * bounds.radius));
-    if (column < 0 || row < 0 || column >= GRID || row >= GRID) continue;
-    const at = 3 * (row * GRID + column);
+    const at = 3 * cellOf(bounds, from, i, GRID);
+    if (at < 0) continue;
     sums[at]! += to[2 * i]! - from[2 * i]!;
     sums[at + 1]! += to[2 * i + 1]! - from[2 * i + 1]!;
     sums[at + 2]! += 1;

@@ -3,6 +3,7 @@ import { getBytes, type Job, type Query, url } from "../api";
 import { readSafetensors } from "../arrays";
 import { type Source, specOf } from "../data";
 import type { View } from "../hash";
+import { HUES } from "../theme";
 
 export interface Trajectory {
   key: string; // of what it shows; another draw of the same has the same
@@ -27,7 +28,6 @@ export interface Bounds {
   tall: number; // .. and to the top
 }
 
-export const HUES = 24;
 const FRAMES = 81;
 
 /** The query that draws this view from a model; the same for every format. */
