@@ -11,6 +11,7 @@
 #include "server/id.h"
 #include "server/sha256.h"
 #include "server/store.h"
+#include "tests/unit/store_file.h"
 
 enum {
     SEQUENCES = 2000,
@@ -64,7 +65,6 @@ static uint64_t seed, drawn;
 static uint32_t sequence;
 static int operation;
 static const char *name; /* of the operation */
-static struct store_session *session;
 
 #define CHECK(condition)                                                                           \
     cr_assert(condition, "QUEUE_SEED=%llu sequence %u, operation %d (%s)",                         \
@@ -455,19 +455,10 @@ static void run_sequence(void) {
 
 /* On a store of their own: it remembers deleted jobs for a day, so it would get slower. */
 static void run_sequences(uint32_t last) {
-    char directory[] = "/tmp/denoised-queue-XXXXXX", path[64], command[100], error[300];
-    cr_assert(mkdtemp(directory));
-    snprintf(path, sizeof path, "%s/a.db", directory);
-    struct store *store = store_open(path, error, sizeof error);
-    cr_assert(store, "%s", error);
-    session = store_writer(store);
-    cr_assert_eq(store_begin(session), STORE_OK);
+    setup();
     for (; sequence < last; sequence++)
         run_sequence();
-    store_abort(session);
-    store_close(store);
-    snprintf(command, sizeof command, "rm -r %s", directory);
-    cr_assert_eq(system(command), 0);
+    teardown();
 }
 
 Test(queue_model, says_the_same_as_the_store) {

@@ -7,28 +7,7 @@
 
 #include "server/id.h"
 #include "server/store.h"
-
-static char directory[] = "/tmp/denoised-retention-XXXXXX";
-static struct store *store;
-static struct store_session *session;
-
-static void setup(void) {
-    char error[300], path[64];
-    cr_assert(mkdtemp(directory));
-    snprintf(path, sizeof path, "%s/a.db", directory);
-    store = store_open(path, error, sizeof error);
-    cr_assert(store, "%s", error);
-    session = store_writer(store);
-    cr_assert_eq(store_begin(session), STORE_OK);
-}
-
-static void teardown(void) {
-    store_abort(session);
-    store_close(store);
-    char command[100];
-    snprintf(command, sizeof command, "rm -r %s", directory);
-    cr_assert_eq(system(command), 0);
-}
+#include "tests/unit/store_file.h"
 
 TestSuite(retention, .init = setup, .fini = teardown);
 

@@ -11,33 +11,7 @@
 #include "server/sha256.h"
 #include "server/store.h"
 #include "server/writer.h"
-
-static char directory[] = "/tmp/denoised-store-XXXXXX";
-static char path[64];
-static struct store *store;
-static struct store_session *session;
-
-static void open_store(void) {
-    char error[300];
-    store = store_open(path, error, sizeof error);
-    cr_assert(store, "%s", error);
-    session = store_writer(store);
-}
-
-static void setup(void) {
-    cr_assert(mkdtemp(directory));
-    snprintf(path, sizeof path, "%s/a.db", directory);
-    open_store();
-    cr_assert_eq(store_begin(session), STORE_OK);
-}
-
-static void teardown(void) {
-    store_abort(session);
-    store_close(store);
-    char command[100];
-    snprintf(command, sizeof command, "rm -r %s", directory);
-    cr_assert_eq(system(command), 0);
-}
+#include "tests/unit/store_file.h"
 
 TestSuite(store, .init = setup, .fini = teardown);
 
