@@ -242,14 +242,20 @@ class Server:
             time.sleep(0.02)
         raise AssertionError(f"the job is still {state['status']}: {state}")
 
-    def wait_for_epoch(self, job, epoch, seconds=60):
-        deadline = time.monotonic() + seconds * PATIENCE
+    def wait_for_progress(self, job, unit, least):
+        deadline = time.monotonic() + 60 * PATIENCE
         while time.monotonic() < deadline:
             state = self.get(f"/v1/jobs/{job}").json
-            if state["progress"]["epoch"] >= epoch:
+            if state["progress"][unit] >= least:
                 return state
             time.sleep(0.01)
-        raise AssertionError(f"epoch {epoch} was not reached: {state}")
+        raise AssertionError(f"{unit} {least} was not reached: {state}")
+
+    def wait_for_epoch(self, job, epoch):
+        return self.wait_for_progress(job, "epoch", epoch)
+
+    def wait_for_step(self, job, step):
+        return self.wait_for_progress(job, "step", step)
 
 
 @pytest.fixture

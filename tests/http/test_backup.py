@@ -10,7 +10,7 @@ import time
 import pytest
 from conftest import BINARY, QUICK
 from test_restart import outcome, undisturbed
-from test_steps import SLOW, wait_for_step
+from test_steps import SLOW
 
 
 def backup(server, file):
@@ -26,7 +26,7 @@ def test_a_copy_of_a_server_at_work_goes_on_to_the_same_bytes(start, tmp_path):
     server = start("--workers", "1", "--checkpoint-seconds", "0.1")
     job = server.submit(SLOW)
     waiting = [server.submit(QUICK) for _ in range(5)]
-    wait_for_step(server, job, 100)
+    server.wait_for_step(job, 100)
     file = copied(tmp_path / "copy")
     acknowledged, stop = [], threading.Event()
 

@@ -40,16 +40,6 @@ def rows(server, sql):
         return database.execute(sql).fetchall()
 
 
-def wait_for_step(server, job, step):
-    deadline = time.monotonic() + 60 * PATIENCE
-    while time.monotonic() < deadline:
-        state = server.get(f"/v1/jobs/{job}").json
-        if state["progress"]["step"] >= step:
-            return state
-        time.sleep(0.01)
-    raise AssertionError(f"step {step} was not reached: {state}")
-
-
 def resumed_from(server):
     return [int(step) for step in re.findall(r'msg="training" .*from_step=(\d+)', server.read_log())]
 
@@ -79,7 +69,7 @@ def test_a_kill_within_an_epoch_costs_no_more_than_the_last_checkpoint(start, ex
     server = start("--workers", "1", "--checkpoint-seconds", "0.1")
     job = server.submit(SLOW)
     for step in (50, STEPS // 2, STEPS + 100):
-        wait_for_step(server, job, step)
+        server.wait_for_step(job, step)
         server.kill()
         server.start()
     state = server.wait(job)
@@ -94,7 +84,7 @@ def test_an_orderly_stop_loses_no_step(start, expected):
     job = server.submit(SLOW)
     reached = 0
     for step in (30, 200, STEPS + 50):
-        wait_for_step(server, job, step)
+        server.wait_for_step(job, step)
         began = time.monotonic()
         assert server.stop() == 0
         print("stopped in", time.monotonic() - began)
@@ -112,7 +102,7 @@ def test_an_orderly_stop_loses_no_step(start, expected):
 def test_a_damaged_checkpoint_costs_time_only(start, expected, damaged):
     server = start("--workers", "1", "--checkpoint-seconds", "0.1")
     job = server.submit(SLOW)
-    wait_for_step(server, job, STEPS + 100)
+    server.wait_for_step(job, STEPS + 100)
     server.stop()
     newest, before = (step for (step,) in rows(server, "SELECT step FROM checkpoint ORDER BY step DESC"))
     with contextlib.closing(sqlite3.connect(server.database)) as database:
@@ -139,7 +129,7 @@ def test_other_kernels_start_afresh(start, tmp_path):
     }
     server = start("--workers", "1", "--simd", "baseline")
     job = server.submit(quick)
-    wait_for_step(server, job, 100)
+    server.wait_for_step(job, 100)
     server.stop()
     server.flags = ("--workers", "1")
     server.start()
