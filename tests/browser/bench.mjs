@@ -1,5 +1,5 @@
 // How fast the dashboard is: the first picture, and the frames of the animation. Usage: node tests/browser/bench.mjs
-import { close, open, picture, quit, Server } from "./harness.mjs";
+import { CALM, close, open, picture, quit, Server } from "./harness.mjs";
 
 const LOADS = 7;
 const SECONDS = 6;
@@ -8,7 +8,7 @@ const sorted = (values) => [...values].sort((a, b) => a - b);
 const quantile = (values, q) => sorted(values)[Math.min(values.length - 1, Math.floor(q * values.length))];
 
 async function firstPaint(server) {
-  const page = await open(server, "", { reducedMotion: "reduce" });
+  const page = await open(server, "", CALM);
   await picture(page);
   const ms = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
   await close(page);

@@ -1,7 +1,7 @@
 // Somebody comes for the first time: one click, or a drawing, and a link to a friend.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { close, open, picture, quit, run, Server, until } from "./harness.mjs";
+import { CALM, close, open, picture, quit, run, Server, until } from "./harness.mjs";
 
 after(quit);
 
@@ -133,7 +133,7 @@ const squaresOf = (page) =>
 test("the animation is drawn, not only counted", async () => {
   const fresh = await new Server().start();
   await fresh.train();
-  const page = await open(fresh, "#k=0", { reducedMotion: "reduce" });
+  const page = await open(fresh, "#k=0", CALM);
   await picture(page);
   const noise = await squaresOf(page);
   await page.getByLabel("diffusion time").press("End");

@@ -20,6 +20,9 @@ const FLAGS = [
   "--disable-sync",
 ];
 
+/** Of a page that shows everything at once. */
+export const CALM = { reducedMotion: "reduce" };
+
 const servers = new Set();
 
 export class Server {
@@ -70,6 +73,12 @@ export class Server {
   async train(request = {}) {
     const job = await this.api("/v1/jobs", { ...QUICK, ...request });
     return this.finished(job.id);
+  }
+
+  /** Two of them, on two data sets. */
+  async trainTwo() {
+    await this.train({ name: "first" });
+    await this.train({ name: "second", dataset: { name: "moons", n: 500 } });
   }
 
   async finished(id, status = "succeeded") {

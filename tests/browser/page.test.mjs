@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
   BINARY,
+  CALM,
   close,
   ENDLESS,
   escape,
@@ -23,12 +24,9 @@ import {
 let server;
 before(async () => {
   server = await new Server().start();
-  await server.train({ name: "first" });
-  await server.train({ name: "second", dataset: { name: "moons", n: 500 } });
+  await server.trainTwo();
 });
 after(quit);
-
-const CALM = { reducedMotion: "reduce" };
 
 test("the form is the API's own, and says what is wrong", async () => {
   const page = await open(server, "#panel=new");

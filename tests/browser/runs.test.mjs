@@ -1,17 +1,14 @@
 // The runs: followed live, stopped, deleted, compared, looked back at.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { close, ENDLESS, escape, inkOf, open, picture, QUICK, quit, run, Server, until } from "./harness.mjs";
+import { CALM, close, ENDLESS, escape, inkOf, open, picture, QUICK, quit, run, Server, until } from "./harness.mjs";
 
 let server; // shared by the tests that change nothing for the others
 before(async () => {
   server = await new Server().start();
-  await server.train({ name: "first" });
-  await server.train({ name: "second", dataset: { name: "moons", n: 500 } });
+  await server.trainTwo();
 });
 after(quit);
-
-const CALM = { reducedMotion: "reduce" };
 
 test("the loss grows without a reload, and a run can be cancelled, resumed and deleted", async () => {
   const fresh = await new Server().start();

@@ -1,7 +1,7 @@
 // The stage: scrubbed, with its layers, without a model, with a point of noise in the hand.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { close, inkOf, open, picture, quit, Server, until } from "./harness.mjs";
+import { CALM, close, inkOf, open, picture, quit, Server, until } from "./harness.mjs";
 
 let server;
 before(async () => {
@@ -10,7 +10,6 @@ before(async () => {
 });
 after(quit);
 
-const CALM = { reducedMotion: "reduce" };
 const time = (page) => page.locator("output.time").innerText();
 
 test("scrubbing shows another time, and the address keeps it", async () => {
