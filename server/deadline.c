@@ -2,11 +2,13 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,12 +32,27 @@ struct deadlines {
     pthread_t thread;
 };
 
+/* Has the client closed its side, and has all that it sent been read? */
+static bool has_hung_up(const struct peer *peer) {
+    struct pollfd socket = {.fd = peer->fd, .events = POLLRDHUP};
+    int unread = 0;
+    return poll(&socket, 1, 0) == 1 && ioctl(peer->fd, FIONREAD, &unread) == 0 && unread == 0;
+}
+
+/* Is the client of an unfinished body gone? Only if it was at the last look, too: what has just
+ * been read may be the end of the body. */
+static bool is_gone(struct peer *peer) {
+    const bool had = peer->has_hung_up;
+    peer->has_hung_up = peer->is_in_body && has_hung_up(peer);
+    return had && peer->has_hung_up;
+}
+
 /* A descriptor in the list is open: peer_close comes first. So no other socket can have got the
  * number. */
 static void shut_down_late(struct deadlines *deadlines) {
     double now = clock_monotonic();
     for (struct peer *peer = deadlines->peers; peer; peer = peer->next)
-        if (peer->expires != 0 && peer->expires < now) {
+        if (peer->expires != 0 && (peer->expires < now || is_gone(peer))) {
             shutdown(peer->fd, SHUT_RDWR);
             peer->expires = 0;
         }
@@ -133,23 +150,27 @@ void peer_close(struct deadlines *deadlines, struct peer *peer) {
     free(peer);
 }
 
-static void set_expiry(struct deadlines *deadlines, struct peer *peer, double expires) {
+static void set_expiry(struct deadlines *deadlines, struct peer *peer, double expires,
+                       bool is_in_body) {
     pthread_mutex_lock(&deadlines->mutex);
     peer->expires = expires;
+    peer->is_in_body = is_in_body;
+    peer->has_hung_up = false;
     pthread_mutex_unlock(&deadlines->mutex);
 }
 
 void peer_expect_header(struct deadlines *deadlines, struct peer *peer) {
-    set_expiry(deadlines, peer, clock_monotonic() + HEADER_SECONDS);
+    set_expiry(deadlines, peer, clock_monotonic() + HEADER_SECONDS, false);
 }
 
 void peer_expect_body(struct deadlines *deadlines, struct peer *peer, double since,
                       size_t received) {
-    set_expiry(deadlines, peer, since + BODY_SECONDS + (double)received / BODY_BYTES_PER_SECOND);
+    set_expiry(deadlines, peer, since + BODY_SECONDS + (double)received / BODY_BYTES_PER_SECOND,
+               true);
 }
 
 void peer_relax(struct deadlines *deadlines, struct peer *peer) {
-    set_expiry(deadlines, peer, 0);
+    set_expiry(deadlines, peer, 0, false);
 }
 
 void peer_watch(struct deadlines *deadlines, struct peer *peer, void (*gone)(void *argument),

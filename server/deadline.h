@@ -6,7 +6,9 @@
  * phase it is in must be over; a thread shuts down the ones that are late.
  *
  * Nor does libmicrohttpd look at a suspended connection, so a client that gave up would have its
- * answer computed all the same. The same thread tells when such a client closes its side.
+ * answer computed all the same. The same thread tells when such a client closes its side. And a
+ * client that closes its side in the middle of a body may go unnoticed there, and hold what it has
+ * sent: it is shut down here.
  */
 #ifndef SERVER_DEADLINE_H
 #define SERVER_DEADLINE_H
@@ -22,6 +24,8 @@ struct peer {
     struct peer *previous, *next;
     int fd;
     double expires;      /* monotonic seconds; 0: no limit now */
+    bool is_in_body;     /* more of it is to come.. */
+    bool has_hung_up;    /* ..but the client has closed its side: found so at the last look */
     char *target;        /* the raw request target, as sent; NULL before the first request */
     bool is_target_lost; /* there was no memory for it */
     /* of a watched peer */
