@@ -55,14 +55,14 @@ test("the keyboard is enough", async () => {
   await page.locator(".run .status.succeeded").waitFor();
   await picture(page);
   await page.keyboard.press("Home");
-  assert.match(await page.locator("output.time").innerText(), /t = [1-9]/);
+  await page.locator("output.time", { hasText: /t = [1-9]/ }).waitFor();
   await page.keyboard.press("f");
-  assert.equal(await page.getByRole("button", { name: "Field" }).getAttribute("aria-pressed"), "true");
+  await page.getByRole("button", { name: "Field", pressed: true }).waitFor();
   await page.keyboard.press("?");
   await page.getByRole("dialog").getByText("this help").waitFor();
   await escape(page);
   await page.keyboard.press("t");
-  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  await page.locator("html[data-theme=dark]").waitFor();
   await page.locator(".run-name").focus();
   for (let i = 0; i < 3; i++) await page.keyboard.press("Tab"); // over "Train on" to "Delete"
   await page.keyboard.press("Shift+Tab");
