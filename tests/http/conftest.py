@@ -17,8 +17,6 @@ import pytest
 BINARY = os.environ.get("DENOISED_BINARY", os.path.abspath("build/denoised"))
 # A sanitizer build is an order of magnitude slower; so may a busy machine be.
 PATIENCE = int(os.environ.get("PATIENCE", 10 if "sanitize" in BINARY else 1))
-if "sanitize" in BINARY:  # its reports are files that the sandbox would not let it write
-    os.environ.setdefault("DENOISED_SANDBOX", "off")
 
 QUICK = {  # a training of a moment
     "dataset": {"name": "spiral", "n": 200},
