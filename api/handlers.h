@@ -17,11 +17,12 @@ enum http_next api_version(struct http_exchange *exchange);
 enum http_next api_metrics(struct http_exchange *exchange);
 /* docs.c */
 enum http_next api_page(struct http_exchange *exchange);
-/* jobs.c */
+/* jobs_submit.c */
 enum http_next api_job_create(struct http_exchange *exchange);
+enum http_next api_job_resume(struct http_exchange *exchange);
+/* jobs.c */
 enum http_next api_job_list(struct http_exchange *exchange);
 enum http_next api_job_get(struct http_exchange *exchange);
-enum http_next api_job_resume(struct http_exchange *exchange);
 enum http_next api_job_cancel(struct http_exchange *exchange);
 enum http_next api_job_delete(struct http_exchange *exchange);
 /* history.c */

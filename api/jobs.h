@@ -7,8 +7,13 @@
 #include "api/json.h"
 #include "server/store.h"
 
+struct http_exchange;
+
 void job_write(const struct job *job, struct json_writer *json);
 /* The member "error" of a job or of an event about it; null for code NULL. */
 void job_write_error(const char *code, const char *detail, struct json_writer *json);
+/* Answers with the job as it is now, or with why it cannot be read. id may be "latest". */
+void job_reply(struct http_exchange *exchange, struct store_session *session, const char *id,
+               int http_status);
 
 #endif

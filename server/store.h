@@ -161,9 +161,10 @@ void store_checkpoint(struct store_session *session);
  * from `job`. idempotency_key may be NULL. */
 enum store_status store_job_insert(struct store_session *session, const struct job *job,
                                    const char *idempotency_key);
-/* The id of the job that was inserted with this key. */
+/* The id of the job that was inserted with this key, and whether it had the name and the spec of
+ * `job` then: it may have been extended since. */
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
-                                   char id[STORE_ID_LENGTH + 1]);
+                                   const struct job *job, char id[STORE_ID_LENGTH + 1], bool *same);
 /* W. Back to the queue with a new spec, epochs and steps; its checkpoint, history and model stay.
  * STORE_CONFLICT while it is queued or running. */
 enum store_status store_job_resume(struct store_session *session, const char *id, const char *spec,

@@ -41,12 +41,17 @@ enum store_status store_job_insert(struct store_session *session, const struct j
 }
 
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
-                                   char id[STORE_ID_LENGTH + 1]) {
-    sqlite3_stmt *row =
-        sql_prepare(session, "SELECT id FROM job WHERE idempotency_key = ?1", "t", idempotency_key);
+                                   const struct job *job, char id[STORE_ID_LENGTH + 1],
+                                   bool *same) {
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT id, coalesce(submitted_spec, spec) = ?2 AND name IS ?3"
+                                    " FROM job WHERE idempotency_key = ?1",
+                                    "ttt", idempotency_key, job->spec, job->name);
     bool found = sql_row(session, row);
-    if (found)
+    if (found) {
         memcpy(id, sqlite3_column_text(row, 0), STORE_ID_LENGTH + 1);
+        *same = sqlite3_column_int(row, 1);
+    }
     enum store_status status = sql_done(session, row);
     return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
 }
@@ -55,8 +60,9 @@ enum store_status store_job_resume(struct store_session *session, const char *id
                                    int epochs, int64_t steps) {
     enum store_status status =
         sql_run(session,
-                "UPDATE job SET status = 'queued', spec = ?2, epochs = ?3, steps = ?4, stalls = 0,"
-                " cancel_requested = 0, error_code = NULL, error_detail = NULL, finished_at = NULL"
+                "UPDATE job SET status = 'queued', submitted_spec = coalesce(submitted_spec, spec),"
+                " spec = ?2, epochs = ?3, steps = ?4, stalls = 0, cancel_requested = 0, error_code "
+                "= NULL, error_detail = NULL, finished_at = NULL"
                 " WHERE id = ?1 AND status NOT IN ('queued', 'running')",
                 "ttii", id, spec, (int64_t)epochs, steps);
     if (status == STORE_OK && sqlite3_changes(session->db) == 0)

@@ -39,6 +39,21 @@ def test_the_same_key_submits_once(server):
     assert len(server.get("/v1/jobs").json["items"]) == 2
 
 
+def test_the_key_of_an_extended_job_stands_for_what_was_submitted(server):
+    key = {"Idempotency-Key": "extended"}
+    job = server.post("/v1/jobs", QUICK, headers=key).json["id"]
+    server.wait(job)
+    extended = {**QUICK, "training": {**QUICK["training"], "epochs": 5}}
+    for epochs in (5, 7):
+        assert server.post(f"/v1/jobs/{job}/resume", {"epochs": epochs}).status == 202
+        server.wait(job)
+    again = server.post("/v1/jobs", QUICK, headers=key)
+    assert again.status == 200 and again.json["id"] == job and again.json["spec"]["training"]["epochs"] == 7
+    for epochs in (5, 7):
+        extended = {**QUICK, "training": {**QUICK["training"], "epochs": epochs}}
+        assert server.post("/v1/jobs", extended, headers=key).status == 422
+
+
 def test_the_same_key_at_the_same_time_submits_once(server):
     answers = []
     send = lambda: answers.append(server.post("/v1/jobs", QUICK, headers={"Idempotency-Key": "race"}))  # noqa: E731

@@ -107,24 +107,23 @@ static void end(struct model_job *job, enum job_status status, const char *error
 
 static void submit(void) {
     char key[8] = "", id[STORE_ID_LENGTH + 1];
+    bool same = false;
+    struct job job = {.dataset = "spiral", .spec = "{}", .created_at = clock_ms};
     if (pick(2))
         snprintf(key, sizeof key, "k%d", pick(KEYS));
     for (int i = 0; key[0] && i < model.job_count; i++)
         if (!model.jobs[i].is_deleted && strcmp(model.jobs[i].key, key) == 0) {
-            CHECK(store_job_by_key(session, key, id) == STORE_OK);
-            CHECK(strcmp(id, model.jobs[i].id) == 0);
+            CHECK(store_job_by_key(session, key, &job, id, &same) == STORE_OK);
+            CHECK(strcmp(id, model.jobs[i].id) == 0 && same);
             return;
         }
-    CHECK(!key[0] || store_job_by_key(session, key, id) == STORE_NOT_FOUND);
+    CHECK(!key[0] || store_job_by_key(session, key, &job, id, &same) == STORE_NOT_FOUND);
     struct model_job *made = &model.jobs[model.job_count++];
     *made = (struct model_job){.status = JOB_QUEUED, .epochs = 1 + pick(MOST_EPOCHS)};
     id_new(made->id);
     memcpy(made->key, key, sizeof key);
-    struct job job = {.dataset = "spiral",
-                      .spec = "{}",
-                      .epochs = made->epochs,
-                      .steps = STEPS * made->epochs,
-                      .created_at = clock_ms};
+    job.epochs = made->epochs;
+    job.steps = STEPS * made->epochs;
     memcpy(job.id, made->id, sizeof job.id);
     CHECK(store_job_insert(session, &job, key[0] ? key : NULL) == STORE_OK);
 }

@@ -1,0 +1,310 @@
+/* What puts a job into the queue: POST /v1/jobs and POST /v1/jobs/{id}/resume. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "api/datasets.h"
+#include "api/handlers.h"
+#include "api/jobs.h"
+#include "api/openapi.h"
+#include "api/spec.h"
+#include "api/warnings.h"
+#include "server/id.h"
+#include "server/router.h"
+
+/* ------------------------------------------------------------------ POST /v1/jobs */
+
+/* A submission on its way through the writer. */
+struct submission {
+    struct job job;
+    const char *key;   /* Idempotency-Key, or NULL */
+    double wait_until; /* monotonic; 0: Prefer: wait was not said */
+    int answer;        /* 201, or 200 for a replay */
+    struct job_request request;
+};
+
+/* The job that this key has made before, if any. False: go on and insert. */
+static bool replay(struct http_exchange *exchange, struct store_session *session,
+                   struct submission *submission) {
+    struct job *job = &submission->job;
+    char id[STORE_ID_LENGTH + 1];
+    bool same;
+    enum store_status status = submission->key
+                                   ? store_job_by_key(session, submission->key, job, id, &same)
+                                   : STORE_NOT_FOUND;
+    if (status == STORE_NOT_FOUND)
+        return false;
+    if (status != STORE_OK) {
+        problem_store(exchange, status);
+    } else if (!same) {
+        problem(exchange, 422, "idempotency_key_reused",
+                "this Idempotency-Key was used before, with another job");
+    } else {
+        memcpy(job->id, id, sizeof id);
+        submission->answer = 200;
+        job_reply(exchange, session, id, 200);
+        http_set_header(exchange, "Idempotency-Replayed", "true");
+    }
+    return true;
+}
+
+/* Notes which uploads the job needs, so that they stay. False: the error is already the answer. */
+static bool note_uploads(struct http_exchange *exchange, struct store_session *session,
+                         const char *id, const struct job_request *request) {
+    for (int k = 0; k < request->spec.dataset.source_count; k++) {
+        const char *upload = request->uploads[k].id;
+        enum store_status status = upload[0] ? store_job_uses(session, id, upload) : STORE_OK;
+        if (status == STORE_NOT_FOUND)
+            problem(exchange, 409, "dataset_missing",
+                    http_format(exchange, "the data set %s has been deleted", upload));
+        else if (status != STORE_OK)
+            problem_store(exchange, status);
+        if (status != STORE_OK)
+            return false;
+    }
+    return true;
+}
+
+static void insert_job(struct http_exchange *exchange, struct store_session *session) {
+    struct submission *submission = exchange->state;
+    const struct job *job = &submission->job;
+    int64_t queued;
+    if (replay(exchange, session, submission))
+        return;
+    enum store_status status = store_job_count(session, JOB_QUEUED, &queued);
+    if (status == STORE_OK && queued >= service_of(exchange)->max_queued) {
+        problem(exchange, 429, "queue_full",
+                http_format(exchange, "%lld jobs are waiting already; try again later",
+                            (long long)queued));
+        http_set_header(exchange, "Retry-After", "10");
+        return;
+    }
+    if (status == STORE_OK)
+        status = store_job_insert(session, job, submission->key);
+    if (status != STORE_OK) {
+        problem_store(exchange, status);
+        return;
+    }
+    if (!note_uploads(exchange, session, job->id, &submission->request))
+        return;
+    job_reply(exchange, session, job->id, 201);
+    http_set_header(exchange, "Location", http_format(exchange, "/v1/jobs/%s", job->id));
+}
+
+static void wake_workers(struct http_exchange *exchange) {
+    workers_wake(service_of(exchange)->workers);
+}
+
+/* Prefer: wait: the answer is the job when it is over, or as it is when the time is. */
+static bool is_over(struct http_exchange *exchange) {
+    struct submission *submission = exchange->state;
+    struct store_session *session = store_acquire(service_of(exchange)->store);
+    struct job job;
+    if (!session || store_job_get(session, submission->job.id, &job) != STORE_OK) {
+        if (session)
+            end_reading(exchange, session);
+        return true; /* it was deleted: the first answer stands */
+    }
+    bool over = job.status != JOB_QUEUED && job.status != JOB_RUNNING;
+    over |= http_is_stopping(exchange) || clock_monotonic() >= submission->wait_until;
+    job_clear(&job);
+    if (over) {
+        buffer_clear(&exchange->response.body);
+        job_reply(exchange, session, submission->job.id, submission->answer);
+    }
+    end_reading(exchange, session);
+    return over;
+}
+
+enum { WAIT_MOST_SECONDS = 60, KEY_BYTES = 255 };
+
+/* The seconds of "Prefer: wait=N" (RFC 7240), or 0. A preference that cannot be met is ignored. */
+static int preferred_wait(struct http_exchange *exchange) {
+    const char *prefer = http_header(exchange, "Prefer");
+    const char *wait = prefer ? strstr(prefer, "wait=") : NULL;
+    int seconds = wait ? atoi(wait + 5) : 0;
+    return seconds < 0 ? 0 : seconds > WAIT_MOST_SECONDS ? WAIT_MOST_SECONDS : seconds;
+}
+
+/* The row to insert, all of it in the exchange's arena. */
+static struct submission *make_submission(struct http_exchange *exchange,
+                                          const struct job_request *request) {
+    struct submission *submission = http_alloc(exchange, sizeof *submission);
+    struct buffer spec = {0}, dataset = {0}, warnings = {0};
+    spec_write(request, &(struct json_writer){.out = &spec});
+    spec_dataset_name(request, &dataset);
+    warnings_write(&request->spec, &(struct json_writer){.out = &warnings});
+    if (submission && !spec.failed && !dataset.failed && !warnings.failed) {
+        struct job *job = &submission->job;
+        id_new(job->id);
+        job->name = request->name[0] ? http_format(exchange, "%s", request->name) : NULL;
+        job->dataset = http_format(exchange, "%.*s", (int)dataset.length, dataset.data);
+        job->spec = http_format(exchange, "%.*s", (int)spec.length, spec.data);
+        job->warnings = http_format(exchange, "%.*s", (int)warnings.length, warnings.data);
+        job->epochs = request->spec.training.epochs;
+        job->steps = (int64_t)job->epochs * dn_spec_steps_per_epoch(&request->spec);
+        job->created_at = clock_now_ms();
+        submission->request = *request;
+        submission->answer = 201;
+    }
+    bool made =
+        submission && submission->job.spec && submission->job.dataset && submission->job.warnings;
+    buffer_clear(&spec);
+    buffer_clear(&dataset);
+    buffer_clear(&warnings);
+    if (!made)
+        problem(exchange, 503, "no_memory", "not enough memory for this job");
+    return made ? submission : NULL;
+}
+
+/* ?validate_only=true: what the job would be. */
+static void reply_valid(struct http_exchange *exchange, const struct submission *submission) {
+    struct json_writer json = json_reply(exchange, 200);
+    json_open(&json, '{');
+    json_key(&json, "valid");
+    json_bool(&json, true);
+    json_key(&json, "spec");
+    json_raw(&json, submission->job.spec);
+    json_key(&json, "steps");
+    json_integer(&json, submission->job.steps);
+    json_key(&json, "parameters");
+    json_integer(&json, dn_spec_parameters(&submission->request.spec));
+    json_key(&json, "warnings");
+    json_raw(&json, submission->job.warnings);
+    json_close(&json, '}');
+}
+
+/* The job in the body. False: the error is already the answer. */
+static bool read_job(struct http_exchange *exchange, struct job_request *request) {
+    cJSON *json = json_body(exchange, JSON_MAX_VALUES);
+    if (!json)
+        return false;
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    spec_read(json, request, dataset_lookup, exchange, &wrong);
+    cJSON_Delete(json);
+    if (wrong.count > 0)
+        problem_send(exchange, &wrong);
+    return wrong.count == 0;
+}
+
+struct create_query {
+    bool validate_only;
+};
+static const struct field create_rows[] = {
+    {"", "validate_only", FIELD_BOOLEAN, offsetof(struct create_query, validate_only), 0, 0, 0,
+     NULL, "Check the job and say what it would be; nothing is queued."},
+};
+const struct field_set create_fields = {create_rows, 1};
+
+enum http_next api_job_create(struct http_exchange *exchange) {
+    struct create_query query = {0};
+    struct job_request request;
+    struct submission *submission;
+    if (!read_query(exchange, &create_fields, &query) || !read_job(exchange, &request) ||
+        !(submission = make_submission(exchange, &request)))
+        return HTTP_REPLY;
+    if (query.validate_only) {
+        reply_valid(exchange, submission);
+        return HTTP_REPLY;
+    }
+    const char *key = http_header(exchange, "Idempotency-Key");
+    if (key && (!key[0] || strlen(key) > KEY_BYTES || !router_is_utf8(key, strlen(key)))) {
+        problem(exchange, 400, "bad_idempotency_key",
+                "Idempotency-Key must be 1 to 255 bytes of text");
+        return HTTP_REPLY;
+    }
+    submission->key = key ? http_format(exchange, "%s", key) : NULL;
+    int wait = preferred_wait(exchange);
+    if (wait > 0) {
+        submission->wait_until = clock_monotonic() + wait;
+        exchange->poll = is_over;
+        http_set_header(exchange, "Preference-Applied", http_format(exchange, "wait=%d", wait));
+    }
+    exchange->state = submission;
+    exchange->after = wake_workers;
+    return http_on_writer(exchange, insert_job);
+}
+
+/* ------------------------------------------------------------------ POST /v1/jobs/{id}/resume */
+
+struct resume_body {
+    int epochs; /* 0: as many as before */
+};
+static const struct field resume_rows[] = {
+    {"", "epochs", FIELD_INTEGER, offsetof(struct resume_body, epochs), 1, DN_MAX_EPOCHS, 0, NULL,
+     "Epochs in all, those already trained included; more than before extends the training."},
+};
+const struct field_set resume_fields = {resume_rows, 1};
+
+/* The stored spec with the new number of epochs. False: the error is already the answer. */
+static bool extend(struct http_exchange *exchange, const struct job *job, int epochs,
+                   struct job_request *request, struct buffer *spec) {
+    struct dn_error why;
+    if (!spec_read_stored(job->spec, request, http_arena(exchange), &why)) {
+        problem(exchange, 500, "spec_unreadable", "the stored job cannot be read by this version");
+        return false;
+    }
+    request->spec.training.epochs = epochs;
+    if (dn_spec_check(&request->spec, &why) != DN_OK) {
+        problem_field(exchange, "/epochs", why.text);
+        return false;
+    }
+    spec_write(request, &(struct json_writer){.out = spec});
+    buffer_append(spec, "", 1);
+    return true;
+}
+
+static void resume_job(struct http_exchange *exchange, struct store_session *session) {
+    const struct resume_body *body = exchange->state;
+    struct job job;
+    struct job_request request;
+    struct buffer spec = {0};
+    enum store_status status = store_job_get(session, exchange->request.ids[0], &job);
+    if (status != STORE_OK) {
+        answer_store(exchange, status, "job");
+        return;
+    }
+    const int epochs = body->epochs ? body->epochs : job.epochs;
+    if (job.status == JOB_QUEUED || job.status == JOB_RUNNING) {
+        problem(exchange, 409, "job_active", "the job is queued or running already");
+    } else if (epochs < job.epoch || (job.status == JOB_SUCCEEDED && epochs == job.epoch)) {
+        problem_field(exchange, "/epochs",
+                      http_format(exchange,
+                                  "is the number of epochs in all: more than the %d that are done",
+                                  job.epoch));
+    } else if (extend(exchange, &job, epochs, &request, &spec) &&
+               note_uploads(exchange, session, job.id, &request)) {
+        status = spec.failed
+                     ? STORE_ERROR
+                     : store_job_resume(session, job.id, spec.data, epochs,
+                                        (int64_t)epochs * dn_spec_steps_per_epoch(&request.spec));
+        if (status == STORE_OK)
+            job_reply(exchange, session, job.id, 202);
+        else
+            problem_store(exchange, status);
+    }
+    buffer_clear(&spec);
+    job_clear(&job);
+}
+
+enum http_next api_job_resume(struct http_exchange *exchange) {
+    struct resume_body *body = http_alloc(exchange, sizeof *body);
+    if (!body || !path_id(exchange, "job") || !no_query(exchange))
+        return HTTP_REPLY;
+    cJSON *json = json_body(exchange, JSON_MAX_VALUES);
+    if (!json)
+        return HTTP_REPLY;
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    if (cJSON_IsObject(json))
+        fields_read(&resume_fields, "", json, body, &wrong);
+    else
+        problem_add(&wrong, "", "must be a JSON object");
+    cJSON_Delete(json);
+    if (wrong.count > 0) {
+        problem_send(exchange, &wrong);
+        return HTTP_REPLY;
+    }
+    exchange->state = body;
+    exchange->after = wake_workers;
+    return http_on_writer(exchange, resume_job);
+}
