@@ -163,14 +163,33 @@ static void gemm(size_t m, size_t n, size_t k, const float *a, size_t a_row, siz
 
 /* ------------------------------------------------------------------ dot products */
 
-/* The sum of the lanes, in a fixed order. */
-INLINE float vector_sum(vector v) {
-    float lanes[W];
-    store(lanes, v);
-    for (int half = W / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            lanes[i] += lanes[i + half];
-    return lanes[0];
+typedef float vector4 __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* Halves are added to each other until four lanes are left. */
+INLINE vector4 fold(vector v) {
+#if defined(__AVX512F__)
+    typedef float vector8 __attribute__((vector_size(32)));
+    vector8 w = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+    vector w = v;
+#endif
+#if defined(__AVX2__)
+    return __builtin_shufflevector(w, w, 0, 1, 2, 3) + __builtin_shufflevector(w, w, 4, 5, 6, 7);
+#else
+    return w;
+#endif
+}
+
+/* The sums of the lanes of four vectors, each in the same fixed order. */
+INLINE vector4 four_sums(vector a, vector b, vector c, vector d) {
+    vector4 e = fold(a), f = fold(b), g = fold(c), h = fold(d);
+    vector4 ef =
+        __builtin_shufflevector(e, f, 0, 1, 4, 5) + __builtin_shufflevector(e, f, 2, 3, 6, 7);
+    vector4 gh =
+        __builtin_shufflevector(g, h, 0, 1, 4, 5) + __builtin_shufflevector(g, h, 2, 3, 6, 7);
+    return __builtin_shufflevector(ef, gh, 0, 2, 4, 6) +
+           __builtin_shufflevector(ef, gh, 1, 3, 5, 7);
 }
 
 /* rows x columns of C; both are constants at each call. */
@@ -185,9 +204,9 @@ INLINE void dots_block(const size_t rows, const size_t columns, size_t k, const 
                 x * load(b + j * ldb + q);
         }
     }
-    _Pragma("GCC unroll 4") for (size_t i = 0; i < rows; i++) {
-        _Pragma("GCC unroll 2") for (size_t j = 0; j < columns; j++) c[i * ldc + j] =
-            bias[j] + vector_sum(sum[i][j]);
+    _Pragma("GCC unroll 2") for (size_t j = 0; j < columns; j++) {
+        vector4 sums = four_sums(sum[0][j], sum[1][j], sum[2][j], sum[3][j]) + bias[j];
+        _Pragma("GCC unroll 4") for (size_t i = 0; i < rows; i++) c[i * ldc + j] = sums[i];
     }
 }
 
@@ -212,8 +231,6 @@ static void dots(size_t m, size_t n, size_t k, const float *a, size_t lda, const
 }
 
 /* ------------------------------------------------------------------ transpose */
-
-typedef float vector4 __attribute__((vector_size(16), aligned(4), may_alias));
 
 /* Four rows of `from` become four columns of `to`. */
 INLINE void transpose_block(const float *from, size_t from_ld, float *to, size_t to_ld) {
@@ -397,21 +414,31 @@ static void activate_backward(size_t rows, size_t cols, const float *g, float *d
     }
 }
 
-static void add_rows(size_t rows, size_t cols, size_t ld, const float *from, const int32_t *slot,
-                     float *to) {
-    for (size_t i = 0; i < rows; i++, from += ld) {
-        float *row = to + (size_t)slot[i] * ld;
-        for (size_t j = 0; j < cols; j += W)
-            store(row + j, load(row + j) + load(from + j));
-    }
+/* `vectors` columns of them side by side, which hides the latency of an addition. */
+INLINE void sum_columns(const size_t vectors, size_t rows, size_t ld, const float *a, float *sums) {
+    vector sum[2];
+    _Pragma("GCC unroll 2") for (size_t j = 0; j < vectors; j++) sum[j] = load(sums + j * W);
+    for (; rows > 0; rows--, a += ld)
+        _Pragma("GCC unroll 2") for (size_t j = 0; j < vectors; j++) sum[j] += load(a + j * W);
+    _Pragma("GCC unroll 2") for (size_t j = 0; j < vectors; j++) store(sums + j * W, sum[j]);
 }
 
 static void column_sums(size_t rows, size_t cols, size_t ld, const float *a, float *sums) {
-    for (size_t j = 0; j < cols; j += W) {
-        vector sum = load(sums + j);
-        for (size_t i = 0; i < rows; i++)
-            sum += load(a + i * ld + j);
-        store(sums + j, sum);
+    size_t j = 0;
+    for (; j + 2 * W <= cols; j += 2 * W)
+        sum_columns(2, rows, ld, a + j, sums + j);
+    if (j < cols)
+        sum_columns(1, rows, ld, a + j, sums + j);
+}
+
+/* Neighbours with one slot (a batch is in the order of its timesteps) are summed in registers: to
+ * read a row that was just written would take longer than to add to it. */
+static void add_rows(size_t rows, size_t cols, size_t ld, const float *from, const int32_t *slot,
+                     float *to) {
+    for (size_t i = 0, next = 0; i < rows; i = next) {
+        while (next < rows && slot[next] == slot[i])
+            next++;
+        column_sums(next - i, cols, ld, from + i * ld, to + (size_t)slot[i] * ld);
     }
 }
 

@@ -433,11 +433,12 @@ void network_backward_weights(const struct network *network, struct time_rows *t
             const size_t cols = ld - j < PANEL ? ld - j : PANEL;
             k->gemm((size_t)layer->weight.rows, cols, n, input, 1, l == 0 ? dim : ld, w->d[l] + j,
                     ld, gradients + layer->weight.offset + j, ld, NULL, !first_chunk);
-            k->add_rows(n, cols, ld, (multiply ? w->z[l] : w->d[l]) + j, slots,
-                        slot_layer(times, network, times->gradient, l) + j);
             if (multiply) /* else it is the sum over the timesteps: network_backward_times */
                 k->column_sums(n, cols, ld, w->d[l] + j, gradients + layer->bias.offset + j);
         }
+        if (item++ % parts == part)
+            k->add_rows(n, ld, ld, multiply ? w->z[l] : w->d[l], slots,
+                        slot_layer(times, network, times->gradient, l));
     }
 }
 

@@ -74,10 +74,21 @@ static bool trainer_allocate(struct dn_trainer *trainer, size_t n_val) {
            noised_init(&trainer->validation, &trainer->spec, &trainer->schedule, n_val);
 }
 
-/* Rows whose activations, kept for the way back, fit the second-level cache beside the weights. */
+/* Most rows of a chunk of a batch. Fewer would find more of their activations in the first-level
+ * cache; but each chunk also goes over all gradients of the weights. */
+enum { BATCH_ROWS = 128 };
+
+/* A batch is cut into chunks of one size, as far as that goes. */
+static size_t batch_chunk(size_t n) {
+    const size_t chunks = (n + BATCH_ROWS - 1) / BATCH_ROWS;
+    return (n + chunks - 1) / chunks;
+}
+
+/* Most rows of any chunk: those of validation grow until their activations, if they were kept for
+ * the way back, fill the second-level cache. */
 static size_t chunk_rows(const struct network *network) {
     size_t rows = 65536 / ((size_t)network->layer_count * network->hidden_ld);
-    return rows < 48 ? 48 : rows / 6 * 6;
+    return rows < BATCH_ROWS ? BATCH_ROWS : rows / 6 * 6;
 }
 
 static bool trainer_weigh(struct dn_trainer *trainer) {
@@ -255,7 +266,8 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
     time_rows_set(&trainer->times, network, trainer->parameters, batch->t, batch->seen, n,
                   trainer->slots);
     network_transpose(network, trainer->parameters, &trainer->workspace);
-    for (size_t first = 0; first < n; first += trainer->rows) {
+    const size_t rows = batch_chunk(n);
+    for (size_t first = 0; first < n; first += rows) {
         if (stop_asked(stop))
             return error_set(error, DN_STOPPED, "stopped");
         struct chunk chunk = {
@@ -265,7 +277,7 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
             .target = batch->target + first * dim,
             .t = batch->t + first,
             .slots = trainer->slots + first,
-            .n = n - first < trainer->rows ? n - first : trainer->rows,
+            .n = n - first < rows ? n - first : rows,
             .is_first = first == 0,
             .weight = (float)(1 / (double)(n * dim)),
         };
