@@ -3,10 +3,10 @@
 #include "api/handlers.h"
 
 enum {
-    PIECE_BYTES = 128 << 10, /* a piece is sent when it has become so long */
-    ROWS_VALUES = 8192,      /* numbers that are made and written at a time.. */
-    ROWS_LEAST = 1000,       /* ..but at least so many points, which are computed side by side */
-    MOST_VALUES = 8000000,   /* in a trajectory */
+    PIECE_BYTES = 32 << 10, /* a piece ends when it has become so long */
+    ROWS_VALUES = 4096,     /* numbers that are made and written at a time.. */
+    ROWS_LEAST = 1000,      /* ..but at least so many points, which are computed side by side */
+    MOST_VALUES = 8000000,  /* in a trajectory */
 };
 
 void answer_check_size(int n, int frames, int dim, struct problem_fields *wrong) {
@@ -67,7 +67,8 @@ static enum http_piece write_piece(struct http_exchange *exchange, struct answer
     const struct layout *layout = &answer->layout;
     const struct pieces *pieces = pieces_of(answer);
     const int parts = pieces_count(pieces, layout);
-    while (out->length < PIECE_BYTES && !out->failed) {
+    const size_t enough = out->length + PIECE_BYTES;
+    while (out->length < enough && !out->failed) {
         if (answer->row == 0)
             pieces->lead(out, layout, answer->part);
         if (answer->part == parts)

@@ -63,12 +63,13 @@ enum http_piece {
 
 /* A body that is made piece by piece while it is sent, so that its size costs no memory: the bytes
  * in http_response.body come first, then what `next` makes, until it says LAST. Each piece is
- * appended to an empty buffer and should be some 100 kB. When exchange->stopping, `next` ends soon.
+ * appended to the buffer and should be some 50 kB. When exchange->stopping, `next` ends soon.
  */
 struct http_stream {
     enum http_piece (*next)(struct http_exchange *exchange, struct buffer *piece);
-    /* true: `next` computes. It runs on the pool, at most one piece ahead of the socket, so a
-     * client that does not read stops it. false: it runs on an HTTP thread and may say WAIT. */
+    /* true: `next` computes. It runs on the pool, one piece ahead of a client that keeps up,
+     * and not ahead of another: a client that does not read stops it. false: it runs on an HTTP
+     * thread and may say WAIT. */
     bool on_pool;
     uint64_t length; /* of the whole body; 0: not known before */
     /* Called once, when the exchange is over and `next` is called no more; may be NULL. Any thread.

@@ -73,5 +73,6 @@ struct http_refusal http_check(struct MHD_Connection *connection, const char *ta
                             "--allowed-hosts");
     framing->declared = scan.lengths ? strtoll(scan.length, NULL, 10) : scan.encodings ? -1 : 0;
     framing->has_body = framing->declared != 0;
+    framing->takes_chunks = !http_1_0;
     return REFUSE(0, NULL, NULL);
 }

@@ -16,10 +16,11 @@ struct http_refusal {
     const char *code, *detail;
 };
 
-/* What the headers say about the body. */
+/* What the headers say about the body, and of what the client can read. */
 struct http_framing {
     bool has_body;
-    int64_t declared; /* Content-Length, or -1 for a chunked body */
+    int64_t declared;  /* Content-Length, or -1 for a chunked body */
+    bool takes_chunks; /* an answer may be chunked: not one of HTTP/1.0 */
 };
 
 struct http_refusal http_check(struct MHD_Connection *connection, const char *target,

@@ -26,6 +26,7 @@ struct sending {
     struct buffer made;  /* the one after it */
     struct buffer spare; /* its text, when that is compressed */
     bool has_made, making;
+    size_t wanted;         /* of the piece that is being made */
     enum http_piece state; /* what the last piece said */
     bool waiting;          /* the connection is suspended until there is a piece */
     bool woken;            /* http_wake() came while it was not waiting */

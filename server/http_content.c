@@ -204,7 +204,7 @@ static bool compress(struct http_connection *state) {
     http_set_header(exchange, "Vary", "Accept-Encoding");
     if (!content_accepts_gzip(http_header(exchange, "Accept-Encoding")))
         return false;
-    struct gzip *gzip = gzip_start();
+    struct gzip *gzip = gzip_start(is_stream);
     if (!gzip)
         return false;
     compress_body(state, gzip);

@@ -8,7 +8,9 @@
 
 struct gzip;
 
-struct gzip *gzip_start(void);     /* NULL when out of memory */
+/* is_stream: it may last long, for a client that reads slowly, and takes less memory. NULL when out
+ * of memory. */
+struct gzip *gzip_start(bool is_stream);
 void gzip_stop(struct gzip *gzip); /* NULL is fine */
 /* Appends what comes out; some may only come with later bytes. is_last: all comes. A failure is
  * out->failed. */

@@ -4,17 +4,25 @@
  * The socket pulls: libmicrohttpd asks for bytes, and gets them from the piece that is ready. When
  * that is used up, the next one takes its place and the one after it is begun; when there is none,
  * the connection is suspended until there is. So at most two pieces exist, and one is computed
- * while another is sent.
+ * while another is sent. A client that does not read as fast as that has one: the next is computed
+ * when it is wanted, while the client has the socket's buffer to read.
  */
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "server/http_connection.h"
 #include "server/log.h"
 
 enum {
-    BLOCK_BYTES = 32 << 10, /* asked for at a time */
-    WAITING_BLOCK_BYTES = 4 << 10,
+    BLOCK_BYTES = 32 << 10, /* asked for at a time, and so much memory */
+    /* A chunk is asked for as large as the connection's memory has room for; the block is not used.
+     */
+    CHUNKED_BLOCK_BYTES = 1,
+    /* Long pieces cost less; so what a client has taken earns it this share of that.. */
+    SHARE = 4,
+    MOST_BYTES = 128 << 10, /* ..up to here */
     /* What the kernel keeps for a client that does not read is memory, too: megabytes, if left. */
     SOCKET_BYTES = 256 << 10,
     WAITING_SOCKET_BYTES = 32 << 10,
@@ -65,9 +73,12 @@ static bool make_piece(struct task *task, struct store_session *unused) {
     (void)unused;
     struct http_exchange *exchange = &connection_of(task)->exchange;
     struct sending *sending = &exchange->connection->sending;
-    sending->state = http_is_stopping(exchange)
-                         ? HTTP_PIECE_FAIL
-                         : exchange->response.stream.next(exchange, &sending->made);
+    do {
+        sending->state = http_is_stopping(exchange)
+                             ? HTTP_PIECE_FAIL
+                             : exchange->response.stream.next(exchange, &sending->made);
+    } while (sending->state == HTTP_PIECE_MORE && !sending->made.failed &&
+             sending->made.length < sending->wanted);
     if (sending->made.failed)
         sending->state = HTTP_PIECE_FAIL;
     if (exchange->connection->gzip && sending->state != HTTP_PIECE_FAIL)
@@ -103,6 +114,8 @@ static void begin_piece(struct http_connection *state) {
     struct http_server *server = state->server;
     struct sending *sending = &state->sending;
     sending->making = true;
+    sending->wanted =
+        state->response_bytes / SHARE < MOST_BYTES ? state->response_bytes / SHARE : MOST_BYTES;
     server->making++;
     sending->task = (struct task){.run = make_piece, .done = piece_made};
     pthread_mutex_unlock(&server->mutex);
@@ -110,14 +123,28 @@ static void begin_piece(struct http_connection *state) {
     pthread_mutex_lock(&server->mutex);
 }
 
-/* The piece that was made meanwhile becomes the one to be sent. */
-static void take_piece(struct sending *sending) {
+/* Does the client take what it is sent? Then the socket has little of it. */
+static bool keeps_up(const struct http_connection *state) {
+    int unread = 0;
+    return ioctl(state->peer->fd, SIOCOUTQ, &unread) != 0 || unread < SOCKET_BYTES / 2;
+}
+
+/* The piece that was made becomes the one to be sent, and perhaps another is begun. server->mutex
+ * is held. */
+static void take_piece(struct http_connection *state) {
+    struct sending *sending = &state->sending;
     struct buffer used = sending->ready;
     sending->ready = sending->made;
     sending->sent = 0;
     sending->made = used; /* its memory serves again */
     sending->made.length = 0;
     sending->has_made = false;
+    if (sending->state == HTTP_PIECE_MORE && keeps_up(state)) {
+        begin_piece(state);
+    } else { /* the wait may be long */
+        buffer_clear(&sending->made);
+        buffer_clear(&sending->spare);
+    }
 }
 
 /* ------------------------------------------------------------------ the socket's side */
@@ -129,19 +156,24 @@ static ssize_t cut(struct http_connection *state) {
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
+static bool is_over(const struct http_connection *state) {
+    return state->gone || state->server->stopping;
+}
+
 /* Gets the next piece into `ready`. 1: it is there; 0: the connection was suspended; else what
  * libmicrohttpd is told. server->mutex is held. */
 static ssize_t refill_from_pool(struct http_connection *state) {
     struct sending *sending = &state->sending;
+    if (!sending->has_made && !sending->making && sending->state == HTTP_PIECE_MORE &&
+        !is_over(state))
+        begin_piece(state);
     if (sending->has_made) {
-        take_piece(sending);
-        if (sending->state == HTTP_PIECE_MORE)
-            begin_piece(state);
+        take_piece(state);
         return 1;
     }
     if (!sending->making && sending->state == HTTP_PIECE_LAST)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    if (!sending->making || state->gone || state->server->stopping)
+    if (!sending->making || is_over(state))
         return cut(state);
     suspend(state);
     return 0;
@@ -195,9 +227,10 @@ struct MHD_Response *stream_response(struct http_connection *state) {
     struct http_response *from = &state->exchange.response;
     uint64_t length = from->stream.length ? from->stream.length : MHD_SIZE_UNKNOWN;
     const bool on_pool = from->stream.on_pool;
+    const bool is_chunked = !from->stream.length && state->framing.takes_chunks;
     const int socket_bytes = on_pool ? SOCKET_BYTES : WAITING_SOCKET_BYTES;
     struct MHD_Response *response = MHD_create_response_from_callback(
-        length, on_pool ? BLOCK_BYTES : WAITING_BLOCK_BYTES, read_stream, state, NULL);
+        length, is_chunked ? CHUNKED_BLOCK_BYTES : BLOCK_BYTES, read_stream, state, NULL);
     if (!response)
         return NULL;
     setsockopt(state->peer->fd, SOL_SOCKET, SO_SNDBUF, &socket_bytes, sizeof socket_bytes);

@@ -31,6 +31,13 @@ ENDLESS = {  # one that nobody waits for
 }
 
 
+def eventually(condition, seconds=30):
+    deadline = time.monotonic() + seconds * PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
 class Contract:
     """Holds every answer of every test against the OpenAPI description that the server gives."""
 

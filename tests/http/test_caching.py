@@ -5,7 +5,7 @@ import http.client
 import re
 
 import pytest
-from conftest import PATIENCE, QUICK
+from conftest import PATIENCE, QUICK, eventually
 from test_streams import metric
 
 GZIP = {"Accept-Encoding": "gzip"}
@@ -154,4 +154,4 @@ def test_streams_that_are_compressed_are_cut_as_well(trained):
     response.close()
     for _ in range(3):
         assert trained.get("/v1/models/latest/samples.csv?n=9000", headers=GZIP).status == 200
-    assert metric(trained, "http_streams") == 0
+    eventually(lambda: metric(trained, "http_streams") == 0)

@@ -5,9 +5,9 @@ import threading
 import time
 
 import pytest
-from conftest import ENDLESS, PATIENCE, QUICK
+from conftest import ENDLESS, PATIENCE, QUICK, eventually
 from sse import Stream
-from test_streams import eventually, metric
+from test_streams import metric
 
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
 

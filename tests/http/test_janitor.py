@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import BINARY, ENDLESS, PATIENCE, QUICK
+from conftest import BINARY, ENDLESS, QUICK, eventually
 
 DAY = 86_400_000
 
@@ -16,13 +16,6 @@ def execute(server, sql, *values):
         found = database.execute(sql, values).fetchall()
         database.commit()
         return found
-
-
-def eventually(what, seconds=30):
-    deadline = time.monotonic() + seconds * PATIENCE
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_old_things_go_when_their_time_has_come(start):
