@@ -50,9 +50,9 @@ endif
 CFLAGS   += -std=gnu17 -g $(CFLAGS_OPT) -ffp-contract=off $(WARNINGS) $(HARDENING)
 CPPFLAGS += -I. -D_GNU_SOURCE -MMD -MP
 LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack
-LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lcgif -lz -lm -lpthread
+LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lz -lm -lpthread
 
-PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev libcgif-dev zlib1g-dev
+PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev zlib1g-dev
 PACKAGES_TEST  := chromium jq mandoc pkgconf python3-yaml libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus faketime clang libclang-rt-dev llvm clang-format clang-tidy valgrind
 
 # ---------------------------------------------------------------- what is built

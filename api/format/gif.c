@@ -1,9 +1,10 @@
 #include "api/format/gif.h"
 
-#include <cgif.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "api/format/lzw.h"
 #include "api/format/raster.h"
 
 enum {
@@ -12,6 +13,9 @@ enum {
     TICKS_A_SECOND = 100, /* GIF counts time in hundredths of a second */
     FIRST_HELD = 80,
     LAST_HELD = 200,
+    /* So many pixels in a row that stay are sent as transparent. Fewer are sent again: more kinds
+     * of strings would leave fewer that LZW meets twice. */
+    LONG_STAY = 32,
 };
 
 /* The picture with two panels, and what is shown in them. */
@@ -20,14 +24,17 @@ struct animation {
     struct raster raster;
     struct frame left, right;
     int scale; /* of text */
-    uint8_t rgb[3 * RASTER_PALETTE];
-    uint8_t *pixels;
+    uint8_t rgb[3 * 256];
+    int transparent; /* palette number: the one after the colours */
+    int bits;        /* of a palette number */
+    uint8_t *pixels; /* [height][width] of this frame */
+    uint8_t *last;   /* of the frame before, and then what is sent of this one */
+    struct lzw *lzw;
 };
 
-static int append(void *out, const uint8_t *bytes, const size_t size) {
-    buffer_append(out, bytes, size);
-    return ((struct buffer *)out)->failed;
-}
+struct window {
+    int left, top, right, bottom; /* the latter two are outside */
+};
 
 static void centre_text(struct raster *raster, const struct frame *frame, int top, int scale,
                         const char *text) {
@@ -55,14 +62,28 @@ static bool animation_init(struct animation *animation, const struct trajectory 
                 "x");
     centre_text(raster, &animation->right, head + side + 8 * animation->scale, animation->scale,
                 "estimate of x0");
-    animation->pixels = malloc((size_t)raster->width * (size_t)raster->height);
-    return animation->pixels;
+    animation->transparent = raster_palette(&themes[t->look.theme], t->labels, animation->rgb);
+    animation->bits = 2;
+    while (1 << animation->bits <= animation->transparent)
+        animation->bits++;
+    const size_t count = (size_t)raster->width * (size_t)raster->height;
+    animation->pixels = malloc(count);
+    animation->last = malloc(count);
+    animation->lzw = malloc(sizeof *animation->lzw);
+    if (!animation->pixels || !animation->last || !animation->lzw)
+        return false;
+    memset(animation->last, animation->transparent, count); /* so all of the first frame is new */
+    return true;
 }
 
 static void animation_clear(struct animation *animation) {
     raster_free(&animation->raster);
     free(animation->pixels);
+    free(animation->last);
+    free(animation->lzw);
 }
+
+/* ------------------------------------------------------------------ what is drawn */
 
 static bool draw_points(struct animation *animation, const struct frame *frame, const float *x,
                         int hue) {
@@ -94,46 +115,117 @@ static bool draw_frame(struct animation *animation, int k) {
     return true;
 }
 
-static bool write_frames(struct animation *animation, CGIF *gif) {
+/* ------------------------------------------------------------------ what is sent */
+
+/* The smallest window around what is new. */
+static struct window find_new(const struct animation *animation) {
+    const int width = animation->raster.width, height = animation->raster.height;
+    struct window new = {.left = width};
+    for (int y = 0; y < height; y++) {
+        const uint8_t *row = animation->pixels + (ptrdiff_t)y * width;
+        const uint8_t *last = animation->last + (ptrdiff_t)y * width;
+        if (memcmp(row, last, (size_t)width) == 0)
+            continue;
+        int left = 0, right = width;
+        while (row[left] == last[left])
+            left++;
+        while (row[right - 1] == last[right - 1])
+            right--;
+        new.left = left < new.left ? left : new.left;
+        new.right = right > new.right ? right : new.right;
+        new.top = new.bottom ? new.top : y;
+        new.bottom = y + 1;
+    }
+    if (!new.bottom)
+        new = (struct window){.right = 1, .bottom = 1}; /* a frame has a pixel */
+    return new;
+}
+
+/* Pixels become what is sent of them; long runs of those that stay become transparent. */
+static void hide_stays(uint8_t *last, const uint8_t *pixels, int count, int transparent) {
+    for (int i = 0, run = 0; i < count; i++) {
+        run = last[i] == pixels[i] ? run + 1 : 0;
+        last[i] = pixels[i];
+        if (run == LONG_STAY)
+            memset(last + i + 1 - run, transparent, LONG_STAY);
+        else if (run > LONG_STAY)
+            last[i] = (uint8_t)transparent;
+    }
+}
+
+#define WORD(value) (uint8_t)(value), (uint8_t)((value) >> 8) /* little-endian */
+
+/* The screen, its palette, and that it goes round for ever (GIF89a 18, 19, 26). */
+static void put_head(struct buffer *out, const struct animation *animation) {
+    const uint8_t screen[] = {
+        WORD(animation->raster.width),
+        WORD(animation->raster.height),
+        (uint8_t)(0xf0 | (animation->bits - 1)), /* it has a palette, of 2^bits colours */
+        0,                                       /* background */
+        0,                                       /* pixels are square */
+    };
+    static const char loop[] = "\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0"; /* and a 0 at the end */
+    buffer_text(out, "GIF89a");
+    buffer_append(out, screen, sizeof screen);
+    buffer_append(out, animation->rgb, (size_t)3 << animation->bits);
+    buffer_append(out, loop, sizeof loop);
+}
+
+/* What is new in a frame that is shown for so many ticks (GIF89a 20, 22, 23). */
+static void put_frame(struct buffer *out, struct animation *animation, int ticks) {
+    const struct window new = find_new(animation);
+    const int screen = animation->raster.width, width = new.right - new.left;
+    const uint8_t head[] = {
+        0x21,
+        0xf9,
+        4,
+        1 << 2 | 1, /* it stays for the next frame; it has a transparent colour */
+        WORD(ticks),
+        (uint8_t)animation->transparent,
+        0,
+        0x2c,
+        WORD(new.left),
+        WORD(new.top),
+        WORD(width),
+        WORD(new.bottom - new.top),
+        0,
+    };
+    for (int y = new.top; y < new.bottom; y++) {
+        const ptrdiff_t at = (ptrdiff_t)y * screen + new.left;
+        hide_stays(animation->last + at, animation->pixels + at, width, animation->transparent);
+    }
+    buffer_append(out, head, sizeof head);
+    lzw_write(out, animation->lzw, animation->bits,
+              animation->last + (ptrdiff_t) new.top *screen + new.left, (size_t)width,
+              (size_t)(new.bottom - new.top), (size_t)screen);
+    uint8_t *pixels = animation->pixels;
+    animation->pixels = animation->last;
+    animation->last = pixels;
+}
+
+static bool put_frames(struct buffer *out, struct animation *animation) {
     const struct trajectory *t = animation->trajectory;
     const int fps = t->look.fps ? t->look.fps : USUAL_FPS;
-    CGIF_FrameConfig frame = {
-        .pImageData = animation->pixels,
-        /* Making pixels that stay transparent as well saves a tenth and costs half the time. */
-        .genFlags = CGIF_FRAME_GEN_USE_DIFF_WINDOW,
-    };
-    for (int k = 0; k < t->frames; k++) {
-        frame.delay = (uint16_t)(k == 0               ? FIRST_HELD
-                                 : k == t->frames - 1 ? LAST_HELD
-                                                      : TICKS_A_SECOND / fps);
-        if (!draw_frame(animation, k) || cgif_addframe(gif, &frame) != CGIF_OK)
+    for (int k = 0; k < t->frames && !out->failed; k++) {
+        if (!draw_frame(animation, k))
             return false;
+        put_frame(out, animation,
+                  k == 0               ? FIRST_HELD
+                  : k == t->frames - 1 ? LAST_HELD
+                                       : TICKS_A_SECOND / fps);
     }
     return true;
 }
 
 void gif_trajectory(struct buffer *out, const struct trajectory *t) {
     struct animation animation = {0};
-    bool done = animation_init(&animation, t);
-    CGIF *gif = NULL;
-    if (done) {
-        CGIF_Config config = {
-            .pGlobalPalette = animation.rgb,
-            .numGlobalPaletteEntries =
-                (uint16_t)raster_palette(&themes[t->look.theme], t->labels, animation.rgb),
-            .attrFlags = CGIF_ATTR_IS_ANIMATED,
-            .numLoops = CGIF_INFINITE_LOOP,
-            .width = (uint16_t)animation.raster.width,
-            .height = (uint16_t)animation.raster.height,
-            .pWriteFn = append,
-            .pContext = out,
-        };
-        gif = cgif_newgif(&config);
-    }
-    done = gif && write_frames(&animation, gif);
-    if (gif) /* also after a failure: it frees the rest */
-        done &= cgif_close(gif) == CGIF_OK;
-    if (!done)
+    if (animation_init(&animation, t)) {
+        put_head(out, &animation);
+        if (!put_frames(out, &animation))
+            buffer_fail(out);
+        buffer_text(out, "\x3b");
+    } else {
         buffer_fail(out);
+    }
     animation_clear(&animation);
 }

@@ -61,7 +61,7 @@ READS = {
     "samples.png": ("GET", "/v1/models/{job}/samples.png?n=20", None, {}, {200}),
     "samples by POST": ("POST", "/v1/models/{job}/samples", '{"noise": [[0, 1], [2, 3]], "sampler": "heun"}', JSON, {200}),
     "trajectories": ("GET", "/v1/models/{job}/trajectories?n=5&frames=3", None, {}, {200}),
-    # No trajectories.gif: libcgif does not look at what malloc gives it.
+    "trajectories.gif": ("GET", "/v1/models/{job}/trajectories.gif?n=5&frames=3", None, {}, {200}),
     "trajectories.png": ("GET", "/v1/models/{job}/trajectories.png?n=5&frames=3", None, {}, {200}),
     "evaluation": ("GET", "/v1/models/{job}/evaluation?n=100", None, {}, {200}),
     "points": ("GET", "/v1/datasets/heart/points.npy?n=20", None, {}, {200}),
