@@ -30,6 +30,7 @@ static const char *what_is_wrong(struct service *service) {
     case TASK_DISK_FULL:
         return "no space is left for the database: reads work, writes do not; they will when there "
                "is space";
+    case TASK_DISK_ERROR:
     case TASK_REFUSED:
     case TASK_UNKNOWN: break;
     }

@@ -99,9 +99,12 @@ void problem_store(struct http_exchange *exchange, enum store_status status) {
                 "no space is left for the database; nothing has changed");
     else if (status == STORE_NOT_FOUND)
         problem(exchange, 404, "not_found", "nothing has this id");
-    else {
+    else if (status == STORE_DISK)
+        problem(exchange, 503, "disk_error",
+                "the disk of the database reported an error; nothing has changed");
+    else
         problem(exchange, 503, "store_unavailable",
                 "the database could not be used; the server's log says why");
+    if (exchange->response.status == 503)
         http_set_header(exchange, "Retry-After", "1");
-    }
 }

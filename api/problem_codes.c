@@ -109,6 +109,9 @@ static const struct problem_code codes[] = {
      "A write could not be confirmed. Look whether it took place before you repeat it; with an "
      "Idempotency-Key, just repeat it."},
     {"store_unavailable", 503, "The database could not be used. The log of the server says why."},
+    {"disk_error", 503,
+     "The disk of the database reported an error, which the server's log names. Nothing has "
+     "changed."},
     {"disk_full", 507, "No space is left for the database. Nothing has changed."},
 };
 enum { CODES = sizeof codes / sizeof codes[0] };

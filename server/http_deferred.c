@@ -111,6 +111,10 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
         http_set_problem(state, 507, "disk_full",
                          "no space is left for the database; nothing changed");
         break;
+    case TASK_DISK_ERROR:
+        http_set_problem(state, 503, "disk_error",
+                         "the disk of the database reported an error; nothing changed");
+        break;
     }
     state->answered = true;
     struct http_server *server = state->server;

@@ -26,7 +26,8 @@ enum store_status {
     STORE_CONFLICT,    /* the row is in a state that forbids this */
     STORE_NO_SNAPSHOT, /* the model is there, but not as it was at that epoch */
     STORE_LOST,        /* the fence moved on: somebody else owns the job now */
-    STORE_FULL,        /* no space on the disk */
+    STORE_FULL,        /* no space on the disk, or no more of its quota */
+    STORE_DISK,        /* the disk reports an error */
     STORE_ERROR,       /* anything else; already logged */
 };
 

@@ -1,5 +1,6 @@
 #include "server/store_sql.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,19 +11,19 @@
 
 enum { EXIT_DATA_IN_DANGER = 70 };
 
+/* Is the disk full? SQLite has other codes for that, too: it knows no quotas, and the file of
+ * shared memory that goes with the log fails to grow with a code of its own. why: errno after it,
+ * for sqlite3_system_errno() knows nothing of a commit. */
+static bool is_full(int code, int why) {
+    return (code & 0xff) == SQLITE_FULL ||
+           ((code & 0xff) == SQLITE_IOERR && (why == ENOSPC || why == EDQUOT));
+}
+
 enum store_status sql_failure(sqlite3 *db, int code, const char *what) {
+    const int why = errno;
     char quoted[256];
     log_line(LOG_ERROR, "database error", "code=%d what=%s detail=%s", code, what,
              log_quote(db ? sqlite3_errmsg(db) : sqlite3_errstr(code), quoted, sizeof quoted));
-    switch (code) {
-    case SQLITE_FULL:
-    case SQLITE_IOERR_WRITE:
-    case SQLITE_IOERR_SHMOPEN:
-    case SQLITE_IOERR_SHMSIZE:
-    case SQLITE_IOERR_SHMMAP: /* the -shm file could not grow: a full disk again */
-        return STORE_FULL;
-    default: break;
-    }
     /* After a failed fsync nobody knows what is on the disk, and a damaged file only gets worse by
      * writing: stop at once, and let recovery at the next start find out. */
     if (code == SQLITE_IOERR_FSYNC || (code & 0xff) == SQLITE_CORRUPT ||
@@ -32,7 +33,9 @@ enum store_status sql_failure(sqlite3 *db, int code, const char *what) {
                  "status=%d", EXIT_DATA_IN_DANGER);
         _exit(EXIT_DATA_IN_DANGER);
     }
-    return (code & 0xff) == SQLITE_FULL ? STORE_FULL : STORE_ERROR;
+    if (is_full(code, why))
+        return STORE_FULL;
+    return (code & 0xff) == SQLITE_IOERR && code != SQLITE_IOERR_NOMEM ? STORE_DISK : STORE_ERROR;
 }
 
 static sqlite3_stmt *find(struct store_session *session, const char *sql) {

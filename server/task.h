@@ -13,11 +13,12 @@
 struct store_session;
 
 enum task_outcome {
-    TASK_DONE,      /* ran; on the writer: what it wrote is committed, durable */
-    TASK_REFUSED,   /* did not run: the executor's queue is full or it is stopping */
-    TASK_UNKNOWN,   /* writer only: the commit reported an error, so the writes may or may not be
-                       durable */
-    TASK_DISK_FULL, /* writer only: rolled back for want of space */
+    TASK_DONE,       /* ran; on the writer: what it wrote is committed, durable */
+    TASK_REFUSED,    /* did not run: the executor's queue is full or it is stopping */
+    TASK_UNKNOWN,    /* writer only: the commit reported an error, so the writes may or may not be
+                        durable */
+    TASK_DISK_FULL,  /* writer only: rolled back for want of space */
+    TASK_DISK_ERROR, /* writer only: the disk reported an error before the commit: rolled back */
 };
 
 struct task {

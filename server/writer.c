@@ -29,8 +29,21 @@ static void finish(struct task *group, enum task_outcome outcome) {
     }
 }
 
-static enum task_outcome outcome_of(enum store_status status) {
-    return status == STORE_OK ? TASK_DONE : status == STORE_FULL ? TASK_DISK_FULL : TASK_UNKNOWN;
+/* What is written before a commit is nobody's until then; what a commit that failed has written may
+ * be found by the next start. */
+static enum task_outcome outcome_of(enum store_status status, bool has_tried_to_commit) {
+    switch (status) {
+    case STORE_OK: return TASK_DONE;
+    case STORE_FULL: return TASK_DISK_FULL;
+    case STORE_DISK: return has_tried_to_commit ? TASK_UNKNOWN : TASK_DISK_ERROR;
+    default: return TASK_UNKNOWN;
+    }
+}
+
+static const char *name_of(enum task_outcome outcome) {
+    return outcome == TASK_DISK_FULL    ? "disk_full"
+           : outcome == TASK_DISK_ERROR ? "disk_error"
+                                        : "unknown";
 }
 
 /* Runs a group in one transaction. A task that fails takes only its own savepoint back; a store
@@ -46,10 +59,10 @@ static enum task_outcome run_group(struct store_session *session, struct task *g
     }
     if (status != STORE_OK) {
         store_abort(session);
-        return outcome_of(status);
+        return outcome_of(status, false);
     }
     FAULT_POINT("writer.before_commit");
-    return outcome_of(store_commit(session));
+    return outcome_of(store_commit(session), true);
 }
 
 static void *writer_main(void *argument) {
@@ -61,8 +74,7 @@ static void *writer_main(void *argument) {
         FAULT_POINT("writer.committed");
         count_transaction(clock_monotonic() - began);
         if (outcome != TASK_DONE)
-            log_line(LOG_ERROR, "a write failed", "outcome=%s",
-                     outcome == TASK_DISK_FULL ? "disk_full" : "unknown");
+            log_line(LOG_ERROR, "a write failed", "outcome=%s", name_of(outcome));
         if (outcome != TASK_DONE || store_version(writer->store) > before)
             atomic_store(&writer->state, (int)outcome);
         finish(group, outcome);
@@ -171,6 +183,7 @@ enum store_status writer_do(struct writer *writer,
     switch (writer_call(writer, run_errand, &errand)) {
     case TASK_DONE: return errand.status;
     case TASK_DISK_FULL: return STORE_FULL;
+    case TASK_DISK_ERROR: return STORE_DISK;
     case TASK_REFUSED:
     case TASK_UNKNOWN: break;
     }

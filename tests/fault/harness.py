@@ -53,7 +53,7 @@ class Page:
     FIELDS = ("pid", "memory_first", "memory_length", "memory_seen", "memory_fired",
               "io_first", "io_length", "io_seen", "io_fired",
               "io_failure", "live", "recorded", "sync_delay")  # fmt: skip
-    FAILURES = {"error": 0, "no_space": 1, "short_write": 2, "sync": 3}
+    FAILURES = {"error": 0, "no_space": 1, "short_write": 2, "sync": 3, "quota": 4}
 
     def __init__(self, path):
         self.path = str(path)

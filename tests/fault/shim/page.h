@@ -18,7 +18,13 @@ struct run {
     atomic_llong fired; /* of these, have failed */
 };
 
-enum io_failure { IO_ERROR, IO_NO_SPACE, IO_SHORT_WRITE, IO_SYNC /* of a sync alone */ };
+enum io_failure {
+    IO_ERROR,
+    IO_NO_SPACE,
+    IO_SHORT_WRITE,
+    IO_SYNC,  /* of a sync alone */
+    IO_QUOTA, /* no space either, but SQLite does not know that */
+};
 
 struct page {
     atomic_llong pid; /* of the server that looks at the page */

@@ -6,6 +6,7 @@
  * down in the file that DENOISED_FAULT_RECORD names, if it went well: what a disk was asked to do,
  * in order, from which tests/fault/powercut.py makes what a power cut may have left of it.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
@@ -66,12 +67,16 @@ static const char *suffix_of(const char *path) {
 
 /* ------------------------------------------------------------------ failing operations */
 
-static bool fails(void) {
-    return fault_fires(&fault_page->io);
-}
-
 static bool is(enum io_failure failure) {
     return atomic_load(&fault_page->io_failure) == (long long)failure;
+}
+
+/* errno is what SQLite asks for the reason. */
+static bool fails(void) {
+    if (!fault_fires(&fault_page->io))
+        return false;
+    errno = is(IO_QUOTA) ? EDQUOT : is(IO_NO_SPACE) || is(IO_SHORT_WRITE) ? ENOSPC : EIO;
+    return true;
 }
 
 static int shim_read(sqlite3_file *file, void *bytes, int size, sqlite3_int64 offset) {
@@ -86,7 +91,7 @@ static int shim_write(sqlite3_file *file, const void *bytes, int size, sqlite3_i
     if (!is(IO_SYNC) && fails()) {
         if (is(IO_SHORT_WRITE))
             inner_of(file)->pMethods->xWrite(inner_of(file), bytes, size / 2, offset);
-        return is(IO_ERROR) ? SQLITE_IOERR_WRITE : SQLITE_FULL;
+        return is(IO_ERROR) || is(IO_QUOTA) ? SQLITE_IOERR_WRITE : SQLITE_FULL;
     }
     int code = inner_of(file)->pMethods->xWrite(inner_of(file), bytes, size, offset);
     if (code == SQLITE_OK && self->is_recorded)
@@ -125,7 +130,7 @@ static int shim_file_size(sqlite3_file *file, sqlite3_int64 *size) {
 /* The index of the log is a file, too, but nothing of it outlives a crash. It grows here. */
 static int shim_shm_map(sqlite3_file *file, int page, int size, int extend,
                         void volatile **memory) {
-    if ((is(IO_ERROR) || is(IO_NO_SPACE)) && extend && fails())
+    if (!is(IO_SHORT_WRITE) && !is(IO_SYNC) && extend && fails())
         return SQLITE_IOERR_SHMSIZE;
     return inner_of(file)->pMethods->xShmMap(inner_of(file), page, size, extend, memory);
 }
