@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/checkpoint.h"
 #include "server/counters.h"
 #include "server/id.h"
 #include "server/log.h"
 #include "server/measure.h"
 #include "server/report.h"
-#include "server/sha256.h"
 #include "server/team.h"
 
 /* Seconds. */
@@ -72,17 +72,6 @@ static bool load_training(struct attempt *attempt, struct training_failure *fail
     return loaded;
 }
 
-static enum dn_status use_checkpoint(struct attempt *attempt, struct dn_error *error) {
-    const struct checkpoint *checkpoint = &attempt->claim->checkpoint;
-    char digest[SHA256_TEXT];
-    sha256_text(checkpoint->bytes, checkpoint->size, digest);
-    if (strcmp(digest, checkpoint->sha256) != 0) {
-        snprintf(error->text, sizeof error->text, "its bytes are damaged");
-        return DN_CORRUPT;
-    }
-    return dn_trainer_load(attempt->trainer, checkpoint->bytes, checkpoint->size, error);
-}
-
 static enum store_status run_drop(void *argument, struct store_session *session) {
     return store_drop_checkpoint(session, argument);
 }
@@ -95,7 +84,7 @@ static enum ending resume(struct attempt *attempt) {
     while (claim->checkpoint.bytes) {
         struct dn_error error = {""};
         char quoted[300];
-        if (use_checkpoint(attempt, &error) == DN_OK)
+        if (checkpoint_load(&claim->checkpoint, attempt->trainer, &error) == DN_OK)
             break;
         log_line(LOG_WARN, "checkpoint not usable, going back to the one before or to the start",
                  "job=%s step=%lld detail=%s", claim->id, (long long)claim->checkpoint.step,

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
+#include "server/checkpoint.h"
 #include "server/id.h"
-#include "server/sha256.h"
 
 enum { FULL_BYTES = 8 << 20 }; /* of models in one report */
 
@@ -74,19 +74,11 @@ bool reports_add_epoch(struct reports *reports, const struct epoch_row *row) {
 
 bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *trainer, int epoch,
                             double seconds) {
-    const size_t size = dn_trainer_bytes(trainer);
-    void *bytes = malloc(size);
-    if (!bytes)
+    struct checkpoint *last = &filling(reports)->checkpoint, checkpoint;
+    if (!checkpoint_save(trainer, epoch, seconds, &checkpoint))
         return false;
-    dn_trainer_save(trainer, bytes);
-    struct checkpoint *checkpoint = &filling(reports)->checkpoint;
-    free(checkpoint->bytes);
-    *checkpoint = (struct checkpoint){.bytes = bytes,
-                                      .size = size,
-                                      .step = dn_trainer_steps_done(trainer),
-                                      .epoch = epoch,
-                                      .seconds = seconds};
-    sha256_text(bytes, size, checkpoint->sha256);
+    free(last->bytes);
+    *last = checkpoint;
     return true;
 }
 

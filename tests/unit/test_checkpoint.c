@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/denoise.h"
+#include "server/checkpoint.h"
 
 enum { EPOCHS = 3, STEPS = 6 /* of an epoch: 200 points by 37 */ };
 
@@ -250,6 +251,75 @@ Test(checkpoint, impossible_positions_are_refused) {
         memcpy(state.bytes + EPOCH + 12, &wrong[i].steps, 8);
         check_refused(trainer, state.bytes, state.size, "damaged");
     }
+    free(state.bytes);
+    dn_trainer_free(trainer);
+}
+
+/* ------------------------------------------------------------------ flipped bits */
+
+static struct dn_trainer *small_trainer(void) {
+    struct dn_spec spec = rich_spec();
+    spec.dataset.sources[0].n = spec.dataset.sources[1].n = 10;
+    spec.diffusion.timesteps = 5;
+    spec.network.hidden_size = 8;
+    spec.network.hidden_layers = 1;
+    spec.training.batch_size = 5;
+    struct dn_trainer *trainer = trainer_of(&spec);
+    steps(trainer, 2);
+    return trainer;
+}
+
+/* Before the weights: the preamble and the position. */
+enum { HEAD = EPOCH + 100 };
+
+static void flip(unsigned char *bytes, size_t bit) {
+    bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+}
+
+/* All bits of the head are flipped, one at a time, and then one of each byte. */
+static size_t next_bit(size_t bit) {
+    return bit + (bit < 8 * HEAD || bit % 8 == 7 ? 1 : 9);
+}
+
+/* With its digest, a checkpoint is whole or it is not loaded. */
+Test(checkpoint, a_flipped_bit_is_found) {
+    struct dn_trainer *trainer = small_trainer();
+    struct checkpoint checkpoint;
+    struct dn_error error;
+    cr_assert(checkpoint_save(trainer, 0, 0, &checkpoint));
+    cr_assert(checkpoint.step == 2 && checkpoint.size > HEAD + 1000);
+    steps(trainer, 1);
+    const struct state before = state_of(trainer);
+    for (size_t bit = 0; bit < 8 * checkpoint.size; bit = next_bit(bit)) {
+        flip(checkpoint.bytes, bit);
+        cr_assert_eq(checkpoint_load(&checkpoint, trainer, &error), DN_CORRUPT, "bit %zu", bit);
+        flip(checkpoint.bytes, bit);
+    }
+    check_same(before, trainer, "refused");
+    cr_assert_eq(checkpoint_load(&checkpoint, trainer, &error), DN_OK);
+    check_same((struct state){checkpoint.bytes, checkpoint.size}, trainer, "whole");
+    free(before.bytes), free(checkpoint.bytes);
+    dn_trainer_free(trainer);
+}
+
+/* Without, no other preamble is loaded, and of what follows just what it says. */
+Test(checkpoint, a_flipped_bit_changes_nothing_else) {
+    struct dn_trainer *trainer = small_trainer();
+    const struct state state = state_of(trainer);
+    int loaded = 0;
+    for (size_t bit = 0; bit < 8 * state.size; bit = next_bit(bit)) {
+        flip(state.bytes, bit);
+        const enum dn_status status = dn_trainer_load(trainer, state.bytes, state.size, NULL);
+        cr_assert(status == DN_CORRUPT || (status == DN_OK && bit >= 8 * EPOCH), "bit %zu", bit);
+        if (status == DN_OK)
+            check_same(state, trainer, "as it says");
+        flip(state.bytes, bit);
+        if (status == DN_OK)
+            cr_assert_eq(dn_trainer_load(trainer, state.bytes, state.size, NULL), DN_OK);
+        loaded += status == DN_OK;
+    }
+    check_same(state, trainer, "refused");
+    cr_assert_geq(loaded, (int)(state.size - HEAD));
     free(state.bytes);
     dn_trainer_free(trainer);
 }

@@ -1,0 +1,19 @@
+/*
+ * checkpoint.h - the state of a training as it is stored: its bytes, and their digest beside them.
+ */
+#ifndef SERVER_CHECKPOINT_H
+#define SERVER_CHECKPOINT_H
+
+#include "engine/denoise.h"
+#include "server/store.h"
+
+/* The trainer as it is now, with the history up to `epoch`; the caller frees checkpoint->bytes.
+ * False when out of memory. */
+bool checkpoint_save(const struct dn_trainer *trainer, int epoch, double seconds,
+                     struct checkpoint *checkpoint);
+/* Brings the trainer there. DN_CORRUPT and why, and the trainer is as it was, if a bit of it is
+ * another or if it is not of this training and program. */
+enum dn_status checkpoint_load(const struct checkpoint *checkpoint, struct dn_trainer *trainer,
+                               struct dn_error *error);
+
+#endif
