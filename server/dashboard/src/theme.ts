@@ -17,11 +17,10 @@ interface Ink {
   point: string;
   estimate: string;
   data: string;
-  line: string;
   field: string;
   accent: string;
   grid: string;
-  tint: [number, number, number];
+  tint: string; // of the density
   classes: string[];
   hues: string[]; // around the circle, all of one lightness
 }
@@ -37,11 +36,10 @@ const LIGHT: Ink = {
   point: "#1f5fbf",
   estimate: "#c2570c",
   data: "#9aa7b4",
-  line: "rgba(31, 95, 191, 0.2)",
   field: "#3d4650",
   accent: "#b3006b",
   grid: "#e8ebf0",
-  tint: [64, 120, 216],
+  tint: "#4078d8",
   // Okabe and Ito's colours: told apart by all eyes.
   classes: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#999999"],
   hues: circle(HUES, 0.58, 0.17),
@@ -52,11 +50,10 @@ const DARK: Ink = {
   point: "#7cc4ff",
   estimate: "#ffb066",
   data: "#5a6876",
-  line: "rgba(124, 196, 255, 0.22)",
   field: "#d5dde5",
   accent: "#ff7ac6",
   grid: "#222c37",
-  tint: [60, 130, 210],
+  tint: "#3c82d2",
   // The same, lighter.
   classes: ["#56b4ff", "#ff8f4a", "#2fd3a0", "#f0a6cf", "#ffc04a", "#9fdcff", "#cfae6a", "#c4c4c4"],
   hues: circle(HUES, 0.78, 0.14),

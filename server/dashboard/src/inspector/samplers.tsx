@@ -7,8 +7,7 @@ import { describe, samplerNames } from "../description";
 import { Dialog } from "../dialog";
 import { go, view } from "../hash";
 import { job, nameOf } from "../runs";
-import { drawPoints } from "../stage/marks";
-import { boundsOf } from "../stage/trajectory";
+import { drawAlone } from "../stage/marks";
 import { ink } from "../theme";
 
 interface Drawn {
@@ -41,11 +40,8 @@ function Cell({ answer }: { answer: Drawn | string | undefined }) {
   const draw = (canvas: HTMLCanvasElement | null) => {
     if (!canvas) return;
     const flat = new Float32Array(answer.points.flatMap((p) => [p[0]!, p[1] ?? 0]));
-    const context = canvas.getContext("2d")!;
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    const bounds = boundsOf(flat, 2);
-    drawPoints(
-      { context, size: canvas.width, left: 0, top: 0, bounds: { ...bounds, radius: bounds.radius * 0.92 } },
+    drawAlone(
+      canvas,
       flat,
       answer.labels
         ? { colours: ink.value.classes, of: answer.labels }

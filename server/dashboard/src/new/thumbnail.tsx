@@ -2,8 +2,7 @@
 import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { drawOf } from "../data";
-import { drawPoints } from "../stage/marks";
-import { boundsOf } from "../stage/trajectory";
+import { drawAlone } from "../stage/marks";
 import { ink } from "../theme";
 
 const SIZE = 112;
@@ -11,11 +10,7 @@ const POINTS = 500;
 
 async function paint(canvas: HTMLCanvasElement, id: string, colour: string): Promise<void> {
   const points = (await drawOf(id)).subarray(0, 2 * POINTS);
-  const context = canvas.getContext("2d")!;
-  const bounds = boundsOf(points, 2);
-  const plane = { context, size: SIZE, left: 0, top: 0, bounds: { ...bounds, radius: bounds.radius * 0.92 } };
-  context.clearRect(0, 0, SIZE, SIZE);
-  drawPoints(plane, points, { colours: [colour], of: null }, 1.3, 0.7);
+  drawAlone(canvas, points, { colours: [colour], of: null }, 1.3, 0.7);
 }
 
 export function Thumbnail({ id }: { id: string }) {

@@ -1,8 +1,11 @@
-// Drawing clouds of points on a canvas: stamps for points, a smoothed histogram for density, arrows for the field.
-import type { Bounds } from "./trajectory";
+// Drawing clouds of points: dots, a smoothed histogram for density, lines; and arrows for the field, by the canvas.
+import { type Clip, dot, line, packed, type Raster, rasterOf, stampOf } from "./raster";
+import { type Bounds, boundsOf } from "./trajectory";
 
+/** Where the square of the data lies in a picture. */
 export interface Plane {
-  context: CanvasRenderingContext2D;
+  raster: Raster;
+  clip: Clip;
   size: number; // device pixels, a square
   left: number;
   top: number;
@@ -18,25 +21,6 @@ export const fromX = (plane: Plane, x: number): number =>
 export const fromY = (plane: Plane, y: number): number =>
   plane.bounds.y - ((y - plane.top) / plane.size - 0.5) * 2 * plane.bounds.radius;
 
-const sprites = new Map<string, HTMLCanvasElement>();
-
-/** A round dot, made once: stamping it is much faster than drawing a circle. */
-function sprite(colour: string, radius: number): HTMLCanvasElement {
-  const key = `${colour}/${radius}`;
-  const known = sprites.get(key);
-  if (known) return known;
-  const made = document.createElement("canvas");
-  made.width = made.height = Math.ceil(radius * 2) + 2;
-  const context = made.getContext("2d")!;
-  context.fillStyle = colour;
-  context.beginPath();
-  context.arc(made.width / 2, made.width / 2, radius, 0, 7);
-  context.fill();
-  if (sprites.size > 256) sprites.clear();
-  sprites.set(key, made);
-  return made;
-}
-
 /** What colours points [n]: an index into `colours` for each, or the first of them for all. */
 export interface Tint {
   colours: string[];
@@ -50,19 +34,17 @@ export function drawPoints(
   radius: number,
   alpha: number,
 ): void {
-  const { context, size, bounds } = plane;
-  const images = tint.colours.map((colour) => sprite(colour, radius));
-  const half = images[0]!.width / 2;
+  const { raster, clip, size, bounds } = plane;
+  const colours = tint.colours.map(packed);
+  const stamp = stampOf(radius, alpha);
   const scale = size / (2 * bounds.radius);
-  const left = plane.left + size / 2 - bounds.x * scale - half;
-  const top = plane.top + size / 2 + bounds.y * scale - half;
+  const left = plane.left + size / 2 - bounds.x * scale;
+  const top = plane.top + size / 2 + bounds.y * scale;
   const n = points.length / 2;
-  context.globalAlpha = alpha;
   for (let i = 0; i < n; i++) {
-    const image = images[tint.of ? tint.of[i]! % images.length : 0]!;
-    context.drawImage(image, left + points[2 * i]! * scale, top - points[2 * i + 1]! * scale);
+    const rgb = colours[tint.of ? tint.of[i]! % colours.length : 0]!;
+    dot(raster, clip, stamp, left + points[2 * i]! * scale, top - points[2 * i + 1]! * scale, rgb);
   }
-  context.globalAlpha = 1;
 }
 
 /** Which of cells x cells the point i lies in, row by row from the top; -1 outside of the plane. */
@@ -76,8 +58,6 @@ function cellOf(bounds: Bounds, points: Float32Array, i: number, cells: number):
 const CELLS = 96;
 const density = new Float32Array(CELLS * CELLS);
 const blurred = new Float32Array(CELLS * CELLS);
-let densityCanvas: HTMLCanvasElement | undefined;
-
 /** A mean over five cells in one direction; three of them in both make a round spot of a point. */
 function blur(from: Float32Array, to: Float32Array, step: number): void {
   const across = step === 1 ? CELLS : 1;
@@ -92,53 +72,94 @@ function blur(from: Float32Array, to: Float32Array, step: number): void {
   }
 }
 
-/** A smoothed histogram of the points, as a tint behind them. */
-export function drawDensity(plane: Plane, points: Float32Array, colour: [number, number, number]): void {
+/** Leaves in `density` how many points are around each cell. */
+function countAround(bounds: Bounds, points: Float32Array): void {
   density.fill(0);
   const n = points.length / 2;
   for (let i = 0; i < n; i++) {
-    const cell = cellOf(plane.bounds, points, i, CELLS);
+    const cell = cellOf(bounds, points, i, CELLS);
     if (cell >= 0) density[cell]! += 1;
   }
   for (let pass = 0; pass < 2; pass++) {
     blur(density, blurred, 1);
     blur(blurred, density, CELLS);
   }
+}
+
+const between = new Float32Array(CELLS + 2);
+
+/** A row of cells at a height between two rows of `density`, with its ends doubled. */
+function fillBetween(height: number): void {
+  const down = Math.min(CELLS - 1, Math.max(0, height));
+  const above = Math.floor(down) * CELLS;
+  const below = Math.min(above + CELLS, CELLS * (CELLS - 1));
+  const part = down % 1;
+  for (let i = 0; i < CELLS; i++)
+    between[i + 1] = density[above + i]! + part * (density[below + i]! - density[above + i]!);
+  between[0] = between[1]!;
+  between[CELLS + 1] = between[CELLS]!;
+}
+
+const MOST_SEEN = 190; // alpha where most points are
+
+/** A smoothed histogram of the points, as a tint behind all else. */
+export function drawDensity(plane: Plane, points: Float32Array, colour: string): void {
+  const { raster, clip, size } = plane;
+  countAround(plane.bounds, points);
   let most = 1e-9;
   for (const value of density) most = Math.max(most, value);
-  densityCanvas ??= document.createElement("canvas");
-  densityCanvas.width = densityCanvas.height = CELLS;
-  const context = densityCanvas.getContext("2d")!;
-  const image = context.createImageData(CELLS, CELLS);
-  for (let i = 0; i < CELLS * CELLS; i++) {
-    image.data.set(colour, 4 * i);
-    image.data[4 * i + 3] = 190 * Math.sqrt(density[i]! / most);
+  for (let i = 0; i < density.length; i++) density[i] = MOST_SEEN * Math.sqrt(density[i]! / most);
+  const shade = packed(colour);
+  const step = CELLS / size; // cells in a pixel
+  const first = Math.max(clip.from, Math.ceil(plane.left));
+  const last = Math.min(clip.to, Math.floor(plane.left + size));
+  const low = Math.min(raster.height, Math.floor(plane.top + size));
+  for (let y = Math.max(0, Math.ceil(plane.top)); y < low; y++) {
+    fillBetween((y + 0.5 - plane.top) * step - 0.5);
+    let at = y * raster.width + first;
+    let across = (first + 0.5 - plane.left) * step + 0.5; // in `between`
+    for (let x = first; x < last; x++, across += step) {
+      const i = across | 0;
+      const alpha = between[i]! + (across - i) * (between[i + 1]! - between[i]!);
+      raster.pixels[at++] = (alpha << 24) | shade;
+    }
   }
-  context.putImageData(image, 0, 0);
-  plane.context.imageSmoothingEnabled = true;
-  plane.context.imageSmoothingQuality = "high";
-  plane.context.drawImage(densityCanvas, plane.left, plane.top, plane.size, plane.size);
 }
 
 /** Lines from each point to where the model thinks that it belongs. */
-export function drawLines(plane: Plane, from: Float32Array, to: Float32Array, colour: string): void {
-  const { context } = plane;
+export function drawLines(
+  plane: Plane,
+  from: Float32Array,
+  to: Float32Array,
+  colour: string,
+  alpha: number,
+): void {
+  const rgb = packed(colour);
   const n = Math.min(from.length / 2, 1500);
-  context.strokeStyle = colour;
-  context.lineWidth = 1;
-  context.beginPath();
-  for (let i = 0; i < n; i++) {
-    context.moveTo(toX(plane, from[2 * i]!), toY(plane, from[2 * i + 1]!));
-    context.lineTo(toX(plane, to[2 * i]!), toY(plane, to[2 * i + 1]!));
-  }
-  context.stroke();
+  for (let i = 0; i < 2 * n; i += 2)
+    line(
+      plane.raster,
+      plane.clip,
+      toX(plane, from[i]!),
+      toY(plane, from[i + 1]!),
+      toX(plane, to[i]!),
+      toY(plane, to[i + 1]!),
+      rgb,
+      alpha,
+    );
 }
 
 const GRID = 18;
 
 /** The mean direction in which points of a cell are moved: a picture of the learned field where there are points. */
-export function drawField(plane: Plane, from: Float32Array, to: Float32Array, colour: string): void {
-  const { context, bounds } = plane;
+export function drawField(
+  context: CanvasRenderingContext2D,
+  plane: Plane,
+  from: Float32Array,
+  to: Float32Array,
+  colour: string,
+): void {
+  const { bounds } = plane;
   const sums = new Float32Array(GRID * GRID * 3);
   const n = from.length / 2;
   for (let i = 0; i < n; i++) {
@@ -178,8 +199,13 @@ export function drawField(plane: Plane, from: Float32Array, to: Float32Array, co
 }
 
 /** The way of one point, [frames][2]: a ring where it starts, a disc where it lands. */
-export function drawWay(plane: Plane, way: Float32Array, colour: string): void {
-  const { context, size } = plane;
+export function drawWay(
+  context: CanvasRenderingContext2D,
+  plane: Plane,
+  way: Float32Array,
+  colour: string,
+): void {
+  const { size } = plane;
   const last = way.length / 2 - 1;
   context.strokeStyle = context.fillStyle = colour;
   context.lineWidth = Math.max(2, size / 300);
@@ -192,4 +218,20 @@ export function drawWay(plane: Plane, way: Float32Array, colour: string): void {
     if (k === last) context.fill();
     else context.stroke();
   }
+}
+
+/** A cloud of points that fills a canvas of its own. */
+export function drawAlone(
+  canvas: HTMLCanvasElement,
+  points: Float32Array,
+  tint: Tint,
+  radius: number,
+  alpha: number,
+): void {
+  const raster = rasterOf(canvas.width, canvas.height);
+  const bounds = boundsOf(points, 2);
+  bounds.radius *= 0.92; // there is no noise around it
+  const plane = { raster, clip: { from: 0, to: raster.width }, size: raster.width, left: 0, top: 0, bounds };
+  drawPoints(plane, points, tint, radius, alpha);
+  canvas.getContext("2d")!.putImageData(raster.image, 0, 0);
 }

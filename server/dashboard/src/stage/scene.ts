@@ -6,6 +6,7 @@ import { job, jobB, nameOf } from "../runs";
 import { ink } from "../theme";
 import { held } from "./landing";
 import { drawDensity, drawField, drawLines, drawPoints, drawWay, type Plane, type Tint } from "./marks";
+import { type Raster, rasterOf } from "./raster";
 import { shown, shownB } from "./subject";
 import { type Bounds, boundsOf, frameAt, interpolate, type Trajectory } from "./trajectory";
 
@@ -59,6 +60,7 @@ function room(which: number, n: number): Float32Array {
 }
 
 const TRAILS = 8;
+const LINE_ALPHA = 45; // of 255
 
 function tintOf(t: Trajectory, mode: StageMode, layers: Set<string>): Tint {
   if (t.labels) return { colours: ink.value.classes, of: t.labels };
@@ -66,13 +68,19 @@ function tintOf(t: Trajectory, mode: StageMode, layers: Set<string>): Tint {
   return { colours: [mode === "x0" ? ink.value.estimate : ink.value.point], of: null };
 }
 
-function paint(plane: Plane, panel: Panel): void {
-  const { trajectory: t, mode } = panel;
-  const layers = new Set(listed("show"));
+/** The points of a panel at this moment; they share rooms, and last until the next panel asks. */
+function now(t: Trajectory): { frame: number; x: Float32Array; x0: Float32Array } {
   const frame = frameAt(t, position.value);
   const [x, x0] = [room(0, t.n), room(1, t.n)];
   interpolate(t, "x", frame, x);
   interpolate(t, "x0", frame, x0);
+  return { frame, x, x0 };
+}
+
+/** All but the arrows and the words, which the canvas draws. */
+function paint(plane: Plane, panel: Panel, layers: Set<string>): void {
+  const { trajectory: t, mode } = panel;
+  const { frame, x, x0 } = now(t);
   const main = mode === "x0" ? x0 : x;
   const colours = ink.value;
   const tint = tintOf(t, mode, layers);
@@ -87,48 +95,63 @@ function paint(plane: Plane, panel: Panel): void {
       interpolate(t, mode === "x0" ? "x0" : "x", Math.max(0, frame - back * 0.5), past);
       drawPoints(plane, past, tint, radius * 0.7, (0.16 * (TRAILS + 1 - back)) / TRAILS);
     }
-  if (layers.has("lines")) drawLines(plane, x, x0, colours.line);
+  if (layers.has("lines")) drawLines(plane, x, x0, colours.point, LINE_ALPHA);
   if (mode === "over") drawPoints(plane, x0, { colours: [colours.estimate], of: null }, radius, alpha * 0.7);
   drawPoints(plane, main, tint, radius, alpha);
-  if (layers.has("field") && (mode !== "x0" || view.value.mode === "x0"))
-    drawField(plane, x, x0, colours.field);
 }
 
-/** A part of the canvas, in device pixels, and the square of the data in its middle, which may be wider. */
-function planeIn(
-  context: CanvasRenderingContext2D,
-  column: { left: number; width: number; height: number },
-  bounds: Bounds,
-): Plane {
-  const size = Math.min(column.width / bounds.wide, column.height / bounds.tall);
-  const left = column.left + (column.width - size) / 2;
-  return { context, size, left, top: (column.height - size) / 2, bounds };
+/** What lies over the points. */
+function annotate(context: CanvasRenderingContext2D, plane: Plane, panel: Panel, layers: Set<string>): void {
+  const { from, to } = plane.clip;
+  if (layers.has("field") && (panel.mode !== "x0" || view.value.mode === "x0")) {
+    const { x, x0 } = now(panel.trajectory);
+    context.save();
+    context.beginPath();
+    context.rect(from, 0, to - from, plane.raster.height);
+    context.clip();
+    drawField(context, plane, x, x0, ink.value.field);
+    context.restore();
+  }
+  if (panel.title) {
+    const px = devicePixelRatio;
+    context.fillStyle = ink.value.text;
+    context.font = `${Math.round(13 * px)}px system-ui, sans-serif`;
+    context.fillText(panel.title, from + 14 * px, 22 * px, to - from - 28 * px);
+  }
+}
+
+/** Columns from..to of a picture, in device pixels, and the square of the data in their middle, which may be wider. */
+function planeIn(raster: Raster, from: number, to: number, bounds: Bounds): Plane {
+  const { height } = raster;
+  const size = Math.min((to - from) / bounds.wide, height / bounds.tall);
+  const left = (from + to - size) / 2;
+  return { raster, clip: { from, to }, size, left, top: (height - size) / 2, bounds };
+}
+
+let raster: Raster | undefined;
+
+/** An empty picture of this size: the one of the frame before, if it fits. */
+function emptyRaster({ width, height }: HTMLCanvasElement): Raster {
+  if (raster?.width === width && raster.height === height) raster.pixels.fill(0);
+  else raster = rasterOf(width, height);
+  return raster;
 }
 
 /** Paints the whole canvas; returns the squares, for the pointer. */
 export function repaint(canvas: HTMLCanvasElement): Plane[] {
+  if (canvas.width === 0 || canvas.height === 0) return [];
   const context = canvas.getContext("2d")!;
+  const picture = emptyRaster(canvas);
+  const layers = new Set(listed("show"));
   const list = panels();
-  context.clearRect(0, 0, canvas.width, canvas.height);
-  const { height } = canvas;
   const width = canvas.width / Math.max(1, list.length);
-  const planes = list.map((panel, i): Plane => {
-    const left = i * width;
-    const plane = planeIn(context, { left, width, height }, boundsFor(panel));
-    context.save();
-    context.beginPath();
-    context.rect(left, 0, width, height);
-    context.clip();
-    paint(plane, panel);
-    context.restore();
-    if (panel.title) {
-      const px = devicePixelRatio;
-      context.fillStyle = ink.value.text;
-      context.font = `${Math.round(13 * px)}px system-ui, sans-serif`;
-      context.fillText(panel.title, left + 14 * px, 22 * px, width - 28 * px);
-    }
+  const planes = list.map((panel, i) => {
+    const plane = planeIn(picture, Math.round(i * width), Math.round((i + 1) * width), boundsFor(panel));
+    paint(plane, panel, layers);
     return plane;
   });
-  if (held.value && planes[0]) drawWay(planes[0], held.value, ink.value.accent);
+  context.putImageData(picture.image, 0, 0);
+  for (const [i, panel] of list.entries()) annotate(context, planes[i]!, panel, layers);
+  if (held.value && planes[0]) drawWay(context, planes[0], held.value, ink.value.accent);
   return planes;
 }
