@@ -18,6 +18,16 @@ test("the loss grows without a reload, and a run can be cancelled, resumed and d
   await page.locator(".loss tbody tr").first().waitFor({ state: "attached" });
   const first = Number(await epochs());
   await until(async () => Number(await epochs()) > first + 20, "twenty more epochs are shown");
+  let asked = 0;
+  page.on("request", (request) => {
+    if (request.url().includes("/history")) asked++;
+  });
+  const isFed = async () => {
+    const [before, from] = [asked, Number(await epochs())];
+    await until(async () => Number(await epochs()) > from + 50, "fifty more");
+    return asked === before;
+  };
+  await until(isFed, "the events alone bring the epochs");
   await page.locator(".run .status", { hasText: "left" }).waitFor(); // progress and how long it will take
   await run(page, "endless").getByRole("button", { name: "Cancel" }).click();
   await page.getByText("cancelled at epoch").waitFor();

@@ -4,6 +4,7 @@
 // holds a lock reads it and tells the others. Where there are no locks (plain HTTP from afar), each reads its own.
 import { effect, signal } from "@preact/signals";
 import { authorization, base, keyState, noteStatus } from "./api";
+import type { Epoch } from "./histories";
 
 interface RawEvent {
   id: string;
@@ -17,6 +18,7 @@ export interface ServerEvent {
   type: string;
   job: string;
   status: string; // "" but for a change of it
+  epochs: Epoch[]; // of an "epoch": all that came at once
 }
 
 type Connection = "connecting" | "live" | "lost";
@@ -50,17 +52,20 @@ export class EventParser {
   }
 }
 
-/** What came at once, but of many epochs of a run the last: a training makes hundreds in a second. */
+/** What came at once, with all epochs of a run in the last of them: a training makes hundreds in a second. */
 function condensed(raw: RawEvent[]): ServerEvent[] {
-  const told = new Set<string>();
-  const out: ServerEvent[] = [];
-  for (const { id, type, data } of raw.reverse()) {
-    const { job = "", status = "" } = JSON.parse(data) as Partial<ServerEvent>;
-    if (type === "epoch" && told.has(job)) continue;
-    if (type === "epoch") told.add(job);
-    out.unshift({ id, type, job, status });
-  }
-  return out;
+  const out = new Map<string | number, ServerEvent>();
+  raw.forEach(({ id, type, data }, i) => {
+    const told = JSON.parse(data) as Partial<ServerEvent> & Epoch;
+    const { job = "", status = "", epoch, train_loss, val_loss } = told;
+    const isEpoch = type === "epoch";
+    const key = isEpoch ? job : i;
+    const epochs = out.get(key)?.epochs ?? [];
+    if (isEpoch) epochs.push({ epoch, train_loss, val_loss });
+    out.delete(key);
+    out.set(key, { id, type, job, status, epochs });
+  });
+  return [...out.values()];
 }
 
 const RETRY_MS = 1500;

@@ -4,7 +4,7 @@ import { base, client, type Job, must } from "./api";
 import { datasetName } from "./data";
 import { follow, type ServerEvent } from "./events";
 import { go, listed, view } from "./hash";
-import { histories, loadHistory } from "./histories";
+import { append, histories, loadHistory } from "./histories";
 
 export const jobs = signal<Job[]>([]); // newest first
 export const loaded = signal(false);
@@ -94,10 +94,9 @@ function throttle(ms: number, work: (id: string) => Promise<void>): (id: string)
   };
 }
 
-const refresh = throttle(250, async (id) => {
-  await refreshJob(id);
-  if (histories.value[id] || id === view.value.job || id === view.value.b) await loadHistory(id);
-});
+const refresh = throttle(250, refreshJob);
+const catchUp = throttle(250, loadHistory);
+const isWatched = (id: string) => !!histories.value[id] || id === view.value.job || id === view.value.b;
 
 /** Called with the id of a job that has a new checkpoint. */
 export const onCheckpoint = new Set<(id: string) => void>();
@@ -110,6 +109,7 @@ function take(event: ServerEvent): void {
     return;
   }
   refresh(id);
+  if (event.type === "epoch" && isWatched(id) && !append(id, event.epochs)) catchUp(id);
   if (status) for (const each of jobs.value) if (each.status === "queued" && each.id !== id) refresh(each.id);
   if (event.type === "checkpoint") for (const each of onCheckpoint) each(id);
 }

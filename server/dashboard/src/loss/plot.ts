@@ -57,9 +57,9 @@ export function lines(smooth: number): Line[] {
 
 /** All lines on one axis of epochs, with gaps where a run has no value. */
 export function table(list: Line[]): uPlot.AlignedData {
-  return list.length === 0
-    ? [[]]
-    : uPlot.join(list.map((line) => [line.epochs, line.values] as uPlot.AlignedData));
+  const epochs = list[0]?.epochs ?? [];
+  if (list.every((line) => line.epochs === epochs)) return [epochs, ...list.map((line) => line.values)];
+  return uPlot.join(list.map((line) => [line.epochs, line.values] as uPlot.AlignedData));
 }
 
 /** A diamond for each checkpoint that can be looked at again. */

@@ -3,22 +3,15 @@ import { useEffect } from "preact/hooks";
 import type { Job } from "../api";
 import { confirmed } from "../dialog";
 import { go, listed, toggle, view } from "../hash";
-import { histories, loadHistory } from "../histories";
+import { histories, loadHistory, type Series } from "../histories";
 import { attempt, cancel, hasModel, isOver, nameOf, remove, resume, submit } from "../runs";
 
 const WIDTH = 52;
 const HEIGHT = 16;
 
-/** The training loss, on a logarithmic scale; asked for when it is first shown. */
-export function Sparkline({ run }: { run: Job }) {
-  const series = histories.value[run.id];
-  const trained = run.progress.epoch > 0;
-  useEffect(() => {
-    if (!series && trained) void loadHistory(run.id);
-  }, [run.id, trained]);
-  if (!series || series.epoch.length < 2) return <span class="sparkline" />;
-  const every = Math.max(1, Math.floor(series.epoch.length / 40));
-  const values = series.train_loss
+function pointsOf({ epoch, train_loss }: Series): string {
+  const every = Math.max(1, Math.floor(epoch.length / 40));
+  const values = train_loss
     .filter((_, i) => i % every === 0)
     .filter((v): v is number => v !== null && v > 0)
     .map((v) => Math.log(v));
@@ -29,9 +22,24 @@ export function Sparkline({ run }: { run: Job }) {
     const y = HEIGHT - 1 - ((HEIGHT - 2) * (v - low)) / (high - low || 1);
     return `${x.toFixed(1)},${y.toFixed(1)}`;
   });
+  return points.join(" ");
+}
+
+const drawn = new WeakMap<Series, string>();
+
+/** The training loss, on a logarithmic scale; asked for when it is first shown. */
+export function Sparkline({ run }: { run: Job }) {
+  const series = histories.value[run.id];
+  const trained = run.progress.epoch > 0;
+  useEffect(() => {
+    if (!series && trained) void loadHistory(run.id);
+  }, [run.id, trained]);
+  if (!series || series.epoch.length < 2) return <span class="sparkline" />;
+  const points = drawn.get(series) ?? pointsOf(series);
+  drawn.set(series, points);
   return (
     <svg class="sparkline" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
-      <polyline points={points.join(" ")} />
+      <polyline points={points} />
     </svg>
   );
 }
