@@ -12,7 +12,7 @@
         file docs_css, "api/docs/page.css"
         file docs_js, "api/docs/page.js"
         file dashboard_html, "build/dashboard/index.html"
-        file dashboard_css, "build/dashboard/app.css"
+        file dashboard_style, "build/dashboard/style"
         file dashboard_js, "build/dashboard/app.js"
         file dashboard_icon, "build/dashboard/icon.svg"
 

@@ -88,6 +88,9 @@ struct http_response {
     const char *etag;
     bool is_weak;      /* equal in meaning, but not in every byte */
     const char *cache; /* Cache-Control beside the tag; NULL: "no-cache" (keep it, but ask) */
+    /* Of a page that has its style in itself: that style, as a source of its policy
+     * ("'sha256-…'"); NULL: none. */
+    const char *style_source;
     struct http_param headers[HTTP_MAX_HEADERS];
     size_t header_count;
 };

@@ -6,19 +6,33 @@
 #include "server/http_connection.h"
 #include "server/id.h"
 
-/* What a browser may do with an answer of this type (a prefix). A page loads only what this server
- * has; a drawing may have its own style; anything else is data and loads nothing. */
+/* What a browser may do with an answer of this type (a prefix): a drawing may have its own style;
+ * anything else is data and loads nothing. */
 static const struct {
     const char *type, *policy;
 } policies[] = {
-    {"text/html", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: "
-                  "blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-                  "frame-ancestors 'none'"},
     {"image/svg+xml", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"},
     {"", "default-src 'none'; frame-ancestors 'none'"},
 };
 
-static const char *policy_of(const char *content_type) {
+static bool is_page(const char *content_type) {
+    return strncmp(content_type, "text/html", 9) == 0;
+}
+
+/* A page loads only what this server has. */
+static const char *policy_of_page(struct http_exchange *exchange) {
+    const char *style = exchange->response.style_source;
+    return http_format(exchange,
+                       "default-src 'none'; script-src 'self'; style-src 'self'%s%s; "
+                       "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; "
+                       "form-action 'none'; frame-ancestors 'none'",
+                       style ? " " : "", style ? style : "");
+}
+
+/* NULL when out of memory. */
+static const char *policy_of(struct http_exchange *exchange, const char *content_type) {
+    if (is_page(content_type))
+        return policy_of_page(exchange);
     size_t i = 0;
     while (strncmp(content_type, policies[i].type, strlen(policies[i].type)) != 0)
         i++;
@@ -27,21 +41,21 @@ static const char *policy_of(const char *content_type) {
 
 static void add(struct http_connection *state, struct MHD_Response *response, const char *name,
                 const char *value) {
-    state->header_lost |= MHD_add_response_header(response, name, value) != MHD_YES;
+    state->header_lost |= !value || MHD_add_response_header(response, name, value) != MHD_YES;
 }
 
 static void add_security_headers(struct http_connection *state, struct MHD_Response *response) {
-    const char *type = state->exchange.response.content_type;
+    const char *given = state->exchange.response.content_type, *type = given ? given : "";
     const char *origins = state->server->access.cors_origins;
     bool is_for_all = origins && strcmp(origins, "*") == 0;
     /* A browser would put the policy of a 304 in the place of the one that came with the page. */
     if (state->exchange.response.status != 304)
-        add(state, response, "Content-Security-Policy", policy_of(type ? type : ""));
+        add(state, response, "Content-Security-Policy", policy_of(&state->exchange, type));
     add(state, response, "X-Content-Type-Options", "nosniff");
     add(state, response, "Referrer-Policy", "no-referrer");
     add(state, response, "Cross-Origin-Resource-Policy",
         is_for_all ? "cross-origin" : "same-origin");
-    if (type && strncmp(type, "text/html", 9) == 0) {
+    if (is_page(type)) {
         add(state, response, "Cross-Origin-Opener-Policy", "same-origin");
         add(state, response, "X-Frame-Options", "DENY");
     }

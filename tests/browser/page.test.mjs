@@ -107,6 +107,29 @@ test("dark mode follows the system, and reaches the canvas", async () => {
   await close(page);
 });
 
+test("something is painted before the script has come", async () => {
+  const context = await profile();
+  let go;
+  const held = new Promise((done) => {
+    go = done;
+  });
+  await context.route("**/assets/app.js", async (route) => {
+    await held;
+    await route.continue();
+  });
+  const page = await context.newPage();
+  await page.goto(server.url, { waitUntil: "commit" });
+  await until(
+    () => page.evaluate(() => performance.getEntriesByName("first-contentful-paint").length > 0),
+    "the head of the page is painted",
+  );
+  const top = await page.locator(".top").boundingBox();
+  go();
+  await picture(page);
+  assert.deepEqual(await page.locator(".top").boundingBox(), top); // nothing jumps
+  await context.close();
+});
+
 test("nothing is cut off at 400 pixels", async () => {
   const page = await open(server, "", { viewport: { width: 400, height: 800 }, hasTouch: true, ...CALM });
   await picture(page);

@@ -1,5 +1,7 @@
 """/docs: a page that needs nothing from elsewhere, and knows every code that an error can have."""
 
+import base64
+import hashlib
 import pathlib
 import re
 
@@ -36,9 +38,15 @@ def test_a_browser_gets_the_dashboard_and_others_a_list(server):
     page = server.get("/", headers=BROWSER)
     assert page.status == 200 and page.headers["Vary"].startswith("Accept")
     html = page.body.decode()
-    assert "<title>denoised</title>" in html and not re.search(r"<style|style=|\son\w+=|https?://", html)
+    assert "<title>denoised</title>" in html and not re.search(r"\sstyle=|\son\w+=", html)
+    # the style in the page is the one that its policy names; no script is in it, and nothing is from elsewhere
+    (style,) = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = page.headers["Content-Security-Policy"].split("; ")
+    assert "script-src 'self'" in policy and f"style-src 'self' 'sha256-{digest}'" in policy
+    assert not re.search(r"<script(?![^>]*\ssrc=)|https?://", html)
     linked = re.findall(r'(?:href|src)="(assets/[^"]+)"', html)
-    assert set(linked) == {"assets/app.css", "assets/app.js", "assets/icon.svg"}
+    assert set(linked) == {"assets/app.js", "assets/icon.svg"}
     for name in set(linked):
         answer = server.get("/" + name)
         assert answer.status == 200 and answer.body == (ROOT / "build/dashboard" / name.split("/")[1]).read_bytes()
