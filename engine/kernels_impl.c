@@ -431,14 +431,12 @@ static void column_sums(size_t rows, size_t cols, size_t ld, const float *a, flo
         sum_columns(1, rows, ld, a + j, sums + j);
 }
 
-/* Neighbours with one slot (a batch is in the order of its timesteps) are summed in registers: to
- * read a row that was just written would take longer than to add to it. */
 static void add_rows(size_t rows, size_t cols, size_t ld, const float *from, const int32_t *slot,
                      float *to) {
-    for (size_t i = 0, next = 0; i < rows; i = next) {
-        while (next < rows && slot[next] == slot[i])
-            next++;
-        column_sums(next - i, cols, ld, from + i * ld, to + (size_t)slot[i] * ld);
+    for (size_t i = 0; i < rows; i++, from += ld) {
+        float *row = to + (size_t)slot[i] * ld;
+        for (size_t j = 0; j < cols; j += W)
+            store(row + j, load(row + j) + load(from + j));
     }
 }
 
