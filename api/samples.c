@@ -38,7 +38,10 @@ static const struct field rows[] = {
      "Of models with labels only: the class to draw from. Without it the classes take turns: "
      "point i gets label i modulo their number."},
     {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL,
-     "Clip the estimate of x0 to the range of the data."},
+     "Clip the estimate of x0 to the range of the training data, axis by axis. Without it, errors "
+     "of a network that predicts epsilon are multiplied by noise/signal (see the model's schedule; "
+     "157 at the start of DDPM's own): points of a model that has not learned enough, above all "
+     "in many dimensions, then land far off. With v_prediction and sample they are not."},
     {"", "noise", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Start points [n][dim] in data units instead of the seed's (JSON body only)."},
     EPOCH_ROW(offsetof(struct sampling, epoch)),

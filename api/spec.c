@@ -42,7 +42,8 @@ static const struct field rows[] = {
            "Last beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T."),
     CHOICE("diffusion", "prediction_type", diffusion.prediction_type, dn_prediction_names,
            "What the network predicts: the noise, the data, v = signal noise - noise data, or "
-           "the flow noise - data."),
+           "the flow noise - data. All but the data (sample) must be carried through hidden_size "
+           "in full: where that is not several times the dimensions, sample learns better."),
     {"diffusion", "zero_terminal_snr", FIELD_BOOLEAN, AT(spec.diffusion.zero_terminal_snr), 0, 0, 0,
      NULL, "Rescale the schedule so that no signal is left at T; not with epsilon."},
 

@@ -425,9 +425,10 @@ struct dn_sample_request {
     int n;         /* points, 1..DN_MAX_SAMPLES */
     uint64_t seed; /* of the start noise and the noise on the way */
     enum dn_sampler sampler;
-    int steps;          /* S, 1..T; 0: T */
-    double eta;         /* 0..1; of DN_DDIM, the others do not read it */
-    bool clip;          /* clip the x0 estimate to the range of the data */
+    int steps;  /* S, 1..T; 0: T */
+    double eta; /* 0..1; of DN_DDIM, the others do not read it */
+    bool clip;  /* clip the x0 estimate to the range of the training data, axis by axis; else
+                   errors of a network that predicts epsilon grow by n_t / s_t */
     const float *noise; /* start points x_T [n][dim] in data units, or NULL: N(0, I) in model units
                            from the seed */
     /* Classifier-free guidance (Ho & Salimans 2022): what the network says without a label, plus
