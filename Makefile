@@ -167,9 +167,12 @@ soak: deps-test ## the fault tests at full length: an hour or two
 
 test-binaries: $(UNIT_TESTS) $(FUZZ_TARGETS) $B/denoised-faults
 
-# The program in which tests/fault/ makes things go wrong. A sanitizer has an allocator of its own.
-FAULT_SOURCES := $(filter-out $(if $(filter-out 0,$(SANITIZE)),%/memory.c),$(wildcard tests/fault/shim/*.c))
-FAULT_OBJECTS := $(patsubst %.c,$B/faults/%.o,$(SERVER_SOURCES) server/main.c $(FAULT_SOURCES))
+# The program in which tests/fault/ makes things go wrong. A sanitizer has an allocator of its own, see shim/memory.c.
+FAULT_OBJECTS := $(patsubst %.c,$B/faults/%.o,$(SERVER_SOURCES) server/main.c $(wildcard tests/fault/shim/*.c))
+ifneq ($(SANITIZE),0)
+$B/faults/tests/fault/shim/memory.o: CPPFLAGS += -DWRAPPED
+$B/denoised-faults: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=memalign,--wrap=posix_memalign
+endif
 $B/faults/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -DDENOISED_FAULTS $(CFLAGS) -c -o $@ $<
