@@ -10,13 +10,14 @@ const struct theme themes[] = {
      .border = 0xb8bec6,
      .text = 0x4a5260,
      .series = {0x1f5fbf, 0xd2601a},
-     .last = 0x000000},
+     .classes = {0x0072b2, 0xd55e00, 0x009e73, 0xe69f00, 0xcc79a7, 0x56b4e9, 0xf0e442, 0x000000}},
+    /* the same hues, lighter */
     {.paper = 0x14171c,
      .grid = 0x252a32,
      .border = 0x4a525e,
      .text = 0xa9b2bf,
      .series = {0x6ea8fe, 0xf5a25d},
-     .last = 0xe6e6e6},
+     .classes = {0x56b4ff, 0xff8f4a, 0x2fd3a0, 0xffc04a, 0xf0a6cf, 0x9fdcff, 0xf5ec7a, 0xe6e6e6}},
 };
 
 int class_hue(int label) {
@@ -24,9 +25,7 @@ int class_hue(int label) {
 }
 
 unsigned class_colour(const struct theme *theme, int hue) {
-    static const unsigned colours[CLASS_COLOURS - 1] = {0x0072b2, 0xd55e00, 0x009e73, 0xe69f00,
-                                                        0xcc79a7, 0x56b4e9, 0xf0e442};
-    return hue < CLASS_COLOURS - 1 ? colours[hue] : theme->last;
+    return theme->classes[hue];
 }
 
 double frame_x(const struct frame *frame, double x) {

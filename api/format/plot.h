@@ -34,18 +34,19 @@ enum { LOOK_LEAST_SIZE = 64, LOOK_MOST_SIZE = 2048, LOOK_MOST_FPS = 50 };
             "Of an animation: frames per second."                                                  \
     }
 
+/* Okabe and Ito's palette, which colour-blind people can tell apart; classes beyond it start again.
+ */
+enum { CLASS_COLOURS = 8 };
+
 /* Colours are 0xRRGGBB. */
 struct theme {
     unsigned paper, grid, border, text;
     unsigned series[2]; /* points, and estimates of them */
-    unsigned last;      /* of the class colours: the one that must differ from the paper */
+    unsigned classes[CLASS_COLOURS];
 };
 extern const struct theme themes[];
 extern const char *const theme_names[]; /* NULL-terminated */
 
-/* Okabe and Ito's palette, which colour-blind people can tell apart; classes beyond it start again.
- */
-enum { CLASS_COLOURS = 8 };
 int class_hue(int label); /* 0..CLASS_COLOURS - 1 */
 unsigned class_colour(const struct theme *theme, int hue);
 

@@ -140,6 +140,9 @@ test("nothing is cut off at 400 pixels", async () => {
     await page.getByRole("dialog").waitFor();
     const box = await page.getByRole("dialog").boundingBox();
     assert.ok(box.x >= 0 && box.x + box.width <= 400, panel);
+    const hidden = () =>
+      page.locator(".scroll").evaluateAll((boxes) => boxes.some((each) => each.scrollWidth > each.clientWidth));
+    await until(async () => !(await hidden()), `nothing of ${panel} is to the side`);
     await escape(page);
   }
   await close(page);

@@ -74,7 +74,11 @@ export function url(path: string, query: Query = {}): string {
 }
 
 async function ask(input: string, init: RequestInit = {}): Promise<Response> {
-  const response = await fetch(input, { ...init, headers: { ...init.headers, ...authorization() } });
+  const response = await fetch(input, { ...init, headers: { ...init.headers, ...authorization() } }).catch(
+    (error: Error) => {
+      throw error.name === "AbortError" ? error : new Error("The server does not answer.");
+    },
+  );
   noteStatus(response.status);
   if (!response.ok) throw new ApiError(response.status, await response.json().catch(() => ({})));
   return response;

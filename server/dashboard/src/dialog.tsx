@@ -24,12 +24,16 @@ export function Dialog(props: {
 }) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    ref.current?.showModal();
+    const dialog = ref.current!;
+    dialog.showModal();
+    // Not its first button, which closes it.
+    (dialog.querySelector<HTMLElement>("[data-first]") ?? dialog).focus();
   }, []);
   return (
     <dialog
       ref={ref}
       class={props.wide ? "wide" : ""}
+      tabIndex={-1}
       aria-labelledby="dialog-title"
       onClose={props.onClose}
       onClick={(event) => {
@@ -58,7 +62,7 @@ export function Confirmation() {
     <Dialog title={asked.title} onClose={close}>
       <p>{asked.text}</p>
       <div class="buttons">
-        <button type="button" onClick={close}>
+        <button type="button" data-first onClick={close}>
           Keep
         </button>
         <button

@@ -21,6 +21,9 @@ export interface Epoch {
 /** A series that has grown is told by a new object around the same arrays. */
 export const histories = signal<Record<string, Series>>({});
 
+/** Why the history of a run could not be read. */
+export const unread = signal<Record<string, string>>({});
+
 const MOST = 2000; // epochs of a run that are first asked for: the server thins, and keeps the peaks
 
 /** Every other epoch, but always the last: a page that watches for days does not grow. The chart may still hold the old arrays. */
@@ -77,6 +80,7 @@ async function read(id: string): Promise<void> {
   const after = histories.value[id]?.epoch.at(-1);
   const query = after === undefined ? { max_points: MOST } : { after };
   const answer = await client.GET("/v1/jobs/{id}/history", { params: { path: { id }, query } });
+  if (answer.error) unread.value = { ...unread.value, [id]: answer.error.detail ?? answer.error.title };
   const fresh = (answer.data as History | undefined)?.data as unknown as Series | undefined;
   if (!fresh || fresh.epoch.length === 0) return;
   const series = histories.value[id];

@@ -25,7 +25,7 @@ export function KeyPrompt() {
         )}
         <label class="stacked">
           API key
-          <input name="key" type="password" autocomplete="off" required placeholder="dn_…" />
+          <input data-first name="key" type="password" autocomplete="off" required placeholder="dn_…" />
         </label>
         <p class="hint">It is kept in this tab only, until the tab is closed.</p>
         <div class="buttons">

@@ -95,7 +95,7 @@ function throttle(ms: number, work: (id: string) => Promise<void>): (id: string)
 }
 
 const refresh = throttle(250, refreshJob);
-const catchUp = throttle(250, loadHistory);
+const catchUp = throttle(1000, loadHistory);
 const isWatched = (id: string) => !!histories.value[id] || id === view.value.job || id === view.value.b;
 
 /** Called with the id of a job that has a new checkpoint. */

@@ -13,6 +13,7 @@ system.addEventListener("change", () => {
 
 interface Ink {
   dark: boolean;
+  cover: number; // of a dot: light on dark ground looks thinner
   text: string;
   point: string;
   estimate: string;
@@ -32,6 +33,7 @@ export const HUES = 24;
 
 const LIGHT: Ink = {
   dark: false,
+  cover: 0.8,
   text: "#4a5560",
   point: "#1f5fbf",
   estimate: "#c2570c",
@@ -41,11 +43,12 @@ const LIGHT: Ink = {
   grid: "#e8ebf0",
   tint: "#4078d8",
   // Okabe and Ito's colours: told apart by all eyes.
-  classes: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#999999"],
+  classes: ["#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#8c6d31", "#999999"],
   hues: circle(HUES, 0.58, 0.17),
 };
 const DARK: Ink = {
   dark: true,
+  cover: 1,
   text: "#b4bfca",
   point: "#7cc4ff",
   estimate: "#ffb066",
@@ -55,8 +58,8 @@ const DARK: Ink = {
   grid: "#222c37",
   tint: "#3c82d2",
   // The same, lighter.
-  classes: ["#56b4ff", "#ff8f4a", "#2fd3a0", "#f0a6cf", "#ffc04a", "#9fdcff", "#cfae6a", "#c4c4c4"],
-  hues: circle(HUES, 0.78, 0.14),
+  classes: ["#66beff", "#ff9a58", "#3fe0b0", "#ffc04a", "#f5b3d8", "#a8e0ff", "#dcbc7a", "#d4d4d4"],
+  hues: circle(HUES, 0.82, 0.15),
 };
 
 export const ink = signal<Ink>(LIGHT);

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { checkpoints, epochs, loadCheckpoints, lookBack, place } from "../checkpoints";
 import { listed, view } from "../hash";
-import { histories, loadHistory, type Series } from "../histories";
+import { histories, loadHistory, type Series, unread } from "../histories";
 import { hasModel, isOver, job } from "../runs";
 import { ink } from "../theme";
 import { lines, options, table } from "./plot";
@@ -63,6 +63,16 @@ function Chart() {
   return <div ref={ref} class="loss-plot" aria-hidden="true" />;
 }
 
+function emptyText(): string {
+  const run = job.value;
+  if (!run) return "";
+  if (unread.value[run.id]) return `The loss cannot be read now. ${unread.value[run.id]}`;
+  if (run.progress.epoch > 0) return "Reading the loss …";
+  return isOver(run)
+    ? "This run ended before its first epoch was over."
+    : "The loss comes with the first epoch.";
+}
+
 export function Loss() {
   useSignalEffect(() => {
     for (const id of [view.value.job, view.value.b, ...listed("with")])
@@ -98,13 +108,7 @@ export function Loss() {
         </label>
         <TrainingTime />
       </header>
-      {!series && (
-        <p class="empty">
-          {job.value && isOver(job.value)
-            ? "This run ended before its first epoch was over."
-            : "The loss comes with the first epoch."}
-        </p>
-      )}
+      {!series && <p class="empty">{emptyText()}</p>}
       <Chart />
       {series && <LossTable series={series} />}
     </section>

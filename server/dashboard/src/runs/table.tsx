@@ -26,12 +26,17 @@ function number(value: number | null | undefined): string {
   return typeof value === "number" ? value.toPrecision(3) : "–";
 }
 
-function Measured({ run, metric }: { run: Job; metric: string }) {
+function Measured({ run, metric, label }: { run: Job; metric: string; label: string }) {
   const known = evaluationOf(run);
   const measure = known?.metrics[metric];
-  if (!measure) return <td class="number">{known || !isOver(run) || !run.model ? "–" : "…"}</td>;
+  if (!measure)
+    return (
+      <td class="number" data-label={label}>
+        {known || !isOver(run) || !run.model ? "–" : "…"}
+      </td>
+    );
   return (
-    <td class="number">
+    <td class="number" data-label={label}>
       {number(measure.value)} {measure.floor !== null && <small>floor {measure.floor.toPrecision(2)}</small>}
     </td>
   );
@@ -56,18 +61,22 @@ function Row({ run }: { run: Job }) {
           {nameOf(run)}
         </button>
       </th>
-      <td>{datasetName(run)}</td>
-      <td>
+      <td data-label="data">{datasetName(run)}</td>
+      <td data-label="status">
         <Status run={run} />
       </td>
-      <td class="number">
+      <td class="number" data-label="epochs">
         {run.progress.epoch} / {run.progress.epochs}
       </td>
-      <td class="number">{number(run.metrics.train_loss)}</td>
-      <td class="number">{number(run.metrics.val_loss)}</td>
-      <Measured run={run} metric="curve_distance" />
-      <Measured run={run} metric="energy_distance" />
-      <td>
+      <td class="number" data-label="train">
+        {number(run.metrics.train_loss)}
+      </td>
+      <td class="number" data-label="val">
+        {number(run.metrics.val_loss)}
+      </td>
+      <Measured run={run} metric="curve_distance" label="curve" />
+      <Measured run={run} metric="energy_distance" label="energy" />
+      <td data-label="created">
         <time dateTime={run.created_at} title={created.toLocaleString()}>
           {created.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
         </time>

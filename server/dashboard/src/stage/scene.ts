@@ -85,7 +85,7 @@ function paint(plane: Plane, panel: Panel, layers: Set<string>): void {
   const colours = ink.value;
   const tint = tintOf(t, mode, layers);
   const radius = Math.max(1, (plane.size / 420) * (t.n > 3000 ? 1 : 1.5));
-  const alpha = t.n > 3000 ? 0.6 : 0.8;
+  const alpha = colours.cover * (t.n > 3000 ? 0.75 : 1);
   if (layers.has("density")) drawDensity(plane, main, colours.tint);
   if (layers.has("data") && panel.data)
     drawPoints(plane, panel.data, { colours: [colours.data], of: null }, radius * 0.8, 0.5);

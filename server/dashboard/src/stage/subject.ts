@@ -2,6 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import type { Job } from "../api";
 import { loadData, type Source, sourcesOf } from "../data";
+import { connection } from "../events";
 import { go, type View, view } from "../hash";
 import { calm, play, position } from "../player";
 import { hasModel, job, jobB, jobs, loaded, onCheckpoint } from "../runs";
@@ -98,6 +99,9 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
       target.value = null;
       stageError.value = "";
     }
+  });
+  effect(() => {
+    if (connection.value === "live" && wanted && !target.peek() && stageError.peek()) void load(wanted);
   });
   onCheckpoint.add((which) => {
     if (which === id() && wanted?.live && !busy) void load(wanted);
