@@ -158,7 +158,7 @@ demo: deps ## train the spiral over HTTP as a user would, and look at the result
 # ---------------------------------------------------------------- checks
 test: deps-test ## install what is missing, build, run every test
 	@$(MAKE) --no-print-directory -j2 all test-binaries
-	sh tests/run.sh $B $(UNIT_TESTS)
+	sh tests/run.sh $B
 
 soak: deps-test ## the fault tests at full length: an hour or two
 	@$(MAKE) --no-print-directory -j2 all test-binaries

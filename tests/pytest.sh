@@ -1,0 +1,16 @@
+#!/bin/sh
+# The tests of one folder that are written for pytest; ends with "NAME: N passed, N failed".
+# usage: tests/pytest.sh http|fault BUILD/denoised
+set -u
+name=$1
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+DENOISED_BINARY=$(realpath "$2") /usr/bin/python3 -m pytest -q -p no:cacheprovider --durations=12 "tests/$name" >"$output" 2>&1
+status=$?
+cat "$output"
+good=$(grep -oE '[0-9]+ passed' "$output" | tail -n 1 | cut -d ' ' -f 1)
+bad=$(grep -cE '^(FAILED|ERROR) ' "$output")
+if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+    bad=1
+fi
+echo "$name: ${good:-0} passed, $bad failed"
