@@ -1,5 +1,6 @@
 #include "server/deadline.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -19,7 +20,7 @@ enum {
     BODY_SECONDS = 30,
     BODY_BYTES_PER_SECOND = 64 << 10,
     CHECK_MS = 1000,
-    UNANSWERED_MS = 20000, /* bytes without an acknowledgement: the other machine is gone */
+    UNANSWERED_SECONDS = 20, /* bytes without an acknowledgement: the other machine is gone */
     MOST_EVENTS = 64,
 };
 
@@ -47,12 +48,34 @@ static bool is_gone(struct peer *peer) {
     return had && peer->has_hung_up;
 }
 
+/* A machine that lost its network sends no farewell; what it was sent stays unanswered.
+ * TCP_USER_TIMEOUT means the same, but it also ends a client that takes its bytes slowly: the time
+ * in which the client's window has no room for a whole packet counts, read as it may. */
+static bool is_lost(struct peer *peer, double now) {
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    int unanswered = 0;
+    if (ioctl(peer->fd, SIOCOUTQ, &unanswered) != 0 || unanswered == 0 ||
+        getsockopt(peer->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
+        peer->heard = now;
+        return false;
+    }
+    const double answered = now - 1e-3 * info.tcpi_last_ack_recv;
+    if (peer->heard < answered)
+        peer->heard = answered;
+    return now - peer->heard > UNANSWERED_SECONDS;
+}
+
+static bool is_late(struct peer *peer, double now) {
+    return peer->expires != 0 && (peer->expires < now || is_gone(peer));
+}
+
 /* A descriptor in the list is open: peer_close comes first. So no other socket can have got the
  * number. */
 static void shut_down_late(struct deadlines *deadlines) {
     double now = clock_monotonic();
     for (struct peer *peer = deadlines->peers; peer; peer = peer->next)
-        if (peer->expires != 0 && (peer->expires < now || is_gone(peer))) {
+        if (is_late(peer, now) || is_lost(peer, now)) {
             shutdown(peer->fd, SHUT_RDWR);
             peer->expires = 0;
         }
@@ -128,9 +151,8 @@ struct peer *peer_open(struct deadlines *deadlines, int fd) {
     if (!peer)
         return NULL;
     peer->fd = fd;
-    /* A machine that lost its network sends no farewell; what it was sent stays unanswered. */
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(unsigned){UNANSWERED_MS}, sizeof(unsigned));
-    peer->expires = clock_monotonic() + HEADER_SECONDS;
+    peer->heard = clock_monotonic();
+    peer->expires = peer->heard + HEADER_SECONDS;
     pthread_mutex_lock(&deadlines->mutex);
     peer->next = deadlines->peers;
     if (peer->next)

@@ -8,7 +8,7 @@
  * Nor does libmicrohttpd look at a suspended connection, so a client that gave up would have its
  * answer computed all the same. The same thread tells when such a client closes its side. And a
  * client that closes its side in the middle of a body may go unnoticed there, and hold what it has
- * sent: it is shut down here.
+ * sent: it is shut down here, as is one from which nothing at all is heard any more.
  */
 #ifndef SERVER_DEADLINE_H
 #define SERVER_DEADLINE_H
@@ -26,6 +26,7 @@ struct peer {
     double expires;      /* monotonic seconds; 0: no limit now */
     bool is_in_body;     /* more of it is to come.. */
     bool has_hung_up;    /* ..but the client has closed its side: found so at the last look */
+    double heard;        /* monotonic seconds of its last answer, or when none was due */
     char *target;        /* the raw request target, as sent; NULL before the first request */
     bool is_target_lost; /* there was no memory for it */
     /* of a watched peer */

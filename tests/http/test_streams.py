@@ -150,6 +150,18 @@ def test_a_client_that_does_not_read_stops_the_computing(heavy):
     eventually(lambda: metric(heavy, "http_streams") == 0)
 
 
+def test_a_client_that_reads_slowly_is_not_taken_for_dead(heavy):
+    """For so long that the kernel would give up a client whose window has no room (TCP_USER_TIMEOUT)."""
+    path = "/v1/datasets/moons/points.csv?n=100000"
+    response = http.client.HTTPResponse(connect(heavy, path, buffer=32768))
+    response.begin()
+    began, body = time.monotonic(), b""
+    while time.monotonic() - began < 25:
+        body += response.read(5000)
+        time.sleep(0.1)
+    assert body + response.read() == heavy.get(path).body
+
+
 def read_all_chunked(client):
     response = http.client.HTTPResponse(client)
     response.begin()
