@@ -128,7 +128,7 @@ static void run_and_count(struct dn_team *team, void (*work)(void *argument, int
  * the same. Batches and validation of several chunks. */
 Test(checkpoint, a_stop_is_as_if_the_step_had_not_begun) {
     struct dn_spec spec = rich_spec();
-    spec.network.hidden_size = 512; /* chunks have 48 rows then */
+    spec.network.hidden_size = 512; /* validation in chunks of 128 rows */
     spec.training.batch_size = 180;
     spec.training.epochs = 1;
     spec.training.validation_fraction = 0.9;
@@ -139,7 +139,7 @@ Test(checkpoint, a_stop_is_as_if_the_step_had_not_begun) {
         steps(trainer, i < 2);
     }
     dn_trainer_free(trainer);
-    enum { CALLS = 4 * 2 + 1 + 2 + 1 + 4 };
+    enum { CALLS = 2 * 2 + 1 + 2 + 1 + 2 }; /* batches of 180 in chunks of 90 */
     int stops_within = 0;
     for (int calls = 1; calls <= CALLS; calls++) {
         struct stopping_team stopping = {.team = {.size = 1, .run = run_and_count},
