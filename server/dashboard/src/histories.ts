@@ -59,19 +59,29 @@ function tellSoon(id: string): void {
   if (timer === 0) timer = window.setTimeout(() => requestAnimationFrame(tell), EVERY_MS);
 }
 
-/** Adds the epochs that an event brought; false if some before them are missing, or the series is not watched. */
+const early = new Map<string, Epoch[]>(); // epochs that came while others before them are still to be read
+
+/** Adds the epochs that an event brought; false if some before them are missing: they wait until those are read. */
 export function append(id: string, epochs: Epoch[]): boolean {
   const series = histories.value[id];
-  if (!series) return false;
-  let last = series.epoch.at(-1) ?? 0;
-  for (const each of epochs) {
-    if (each.epoch <= last) continue;
-    if (each.epoch > last + 1) return false;
+  let last = series?.epoch.at(-1) ?? 0;
+  for (const [i, each] of epochs.entries()) {
+    if (series && each.epoch <= last) continue;
+    if (!series || each.epoch > last + 1) {
+      early.set(id, [...(early.get(id) ?? []), ...epochs.slice(i)].slice(-MOST));
+      return false;
+    }
     push(series, each);
     last = each.epoch;
     tellSoon(id);
   }
   return true;
+}
+
+function appendEarly(id: string): void {
+  const epochs = early.get(id) ?? [];
+  early.delete(id);
+  append(id, epochs);
 }
 
 const reading = new Map<string, Promise<void>>();
@@ -87,6 +97,7 @@ async function read(id: string): Promise<void> {
   if (!series) {
     const { epoch, train_loss, val_loss } = fresh;
     histories.value = { ...histories.value, [id]: { epoch, train_loss, val_loss } };
+    appendEarly(id);
     return;
   }
   fresh.epoch.forEach((epoch, i) => {
@@ -95,6 +106,7 @@ async function read(id: string): Promise<void> {
       push(series, { epoch, train_loss: fresh.train_loss[i]!, val_loss: fresh.val_loss[i]! });
   });
   tellSoon(id);
+  appendEarly(id);
 }
 
 /** Reads what is new of a run's history; the whole of it at first. */
