@@ -16,7 +16,6 @@ def test_the_page_and_its_files(server):
         assert part in policy.split("; ")
     assert "unsafe" not in policy
     assert page.headers["X-Frame-Options"] == "DENY"
-    assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
     html = page.body.decode()
     assert html == (ROOT / "api/docs/page.html").read_text()
     linked = re.findall(r'(?:href|src)="(docs/[^"]+)"', html)
