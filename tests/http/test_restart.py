@@ -13,7 +13,7 @@ LONG = {
     "dataset": {"name": "spiral", "n": 2000},
     "diffusion": {"timesteps": 20},
     "network": {"hidden_size": 32, "hidden_layers": 2},
-    "training": {"epochs": 3000, "batch_size": 50, "ema_decay": 0.99, "lr_schedule": "cosine",
+    "training": {"epochs": 6000, "batch_size": 50, "ema_decay": 0.99, "lr_schedule": "cosine",
                  "evaluate_every": 100},
     "seed": 5,
 }

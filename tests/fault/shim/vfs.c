@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,10 +52,11 @@ static void write_down(char what, const char *name, int64_t offset, const void *
     struct entry entry = {.what = what, .offset = offset, .length = length};
     strncpy(entry.name, name, sizeof entry.name - 1);
     pthread_mutex_lock(&record_mutex);
-    if (write(record, &entry, sizeof entry) != (ssize_t)sizeof entry ||
-        (length > 0 && write(record, bytes, (size_t)length) != length))
+    const struct iovec parts[] = {{&entry, sizeof entry}, {(void *)bytes, (size_t)length}};
+    if (writev(record, parts, 2) != (ssize_t)sizeof entry + length)
         _exit(99); /* a record with a hole would prove nothing */
-    atomic_fetch_add(&fault_page->recorded, (long long)sizeof entry + length);
+    /* Not a sum: the server before may have been killed between its last entry and its counting. */
+    atomic_store(&fault_page->recorded, (long long)lseek(record, 0, SEEK_CUR));
     pthread_mutex_unlock(&record_mutex);
 }
 
