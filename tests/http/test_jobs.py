@@ -43,7 +43,6 @@ def test_the_key_of_an_extended_job_stands_for_what_was_submitted(server):
     key = {"Idempotency-Key": "extended"}
     job = server.post("/v1/jobs", QUICK, headers=key).json["id"]
     server.wait(job)
-    extended = {**QUICK, "training": {**QUICK["training"], "epochs": 5}}
     for epochs in (5, 7):
         assert server.post(f"/v1/jobs/{job}/resume", {"epochs": epochs}).status == 202
         server.wait(job)

@@ -29,7 +29,6 @@ def run(block, port, directory, may_fail):
     return result.stdout
 
 
-@pytest.mark.skipif("sanitize" in BINARY, reason="its trainings are for a program that is fast")
 def test_every_command_works_in_the_order_in_which_it_stands(start, tmp_path):
     assert len(BLOCKS) >= 10
     server = start()
