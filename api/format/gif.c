@@ -203,9 +203,10 @@ static void put_frame(struct buffer *out, struct animation *animation, int ticks
     animation->last = pixels;
 }
 
-static bool put_frames(struct buffer *out, struct animation *animation) {
+static bool put_animation(struct buffer *out, struct animation *animation) {
     const struct trajectory *t = animation->trajectory;
     const int fps = t->look.fps ? t->look.fps : USUAL_FPS;
+    put_head(out, animation);
     for (int k = 0; k < t->frames && !out->failed; k++) {
         if (!draw_frame(animation, k))
             return false;
@@ -214,18 +215,13 @@ static bool put_frames(struct buffer *out, struct animation *animation) {
                   : k == t->frames - 1 ? LAST_HELD
                                        : TICKS_A_SECOND / fps);
     }
+    buffer_text(out, "\x3b"); /* the end */
     return true;
 }
 
 void gif_trajectory(struct buffer *out, const struct trajectory *t) {
     struct animation animation = {0};
-    if (animation_init(&animation, t)) {
-        put_head(out, &animation);
-        if (!put_frames(out, &animation))
-            buffer_fail(out);
-        buffer_text(out, "\x3b");
-    } else {
+    if (!animation_init(&animation, t) || !put_animation(out, &animation))
         buffer_fail(out);
-    }
     animation_clear(&animation);
 }
