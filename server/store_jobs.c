@@ -222,30 +222,79 @@ enum store_status store_history(struct store_session *session, const char *job_i
     return sql_done(session, row);
 }
 
+/* Rows that are thinned as they come: a history may be long, and what SQL groups, it has to hold.
+ */
+struct thinning {
+    struct epoch_row *rows;
+    int most, count;
+    struct epoch_row low, high; /* of the range that is read */
+    int64_t range;              /* -1: none */
+};
+
+static void keep_epoch(struct thinning *thinning, const struct epoch_row *row) {
+    const int count = thinning->count;
+    const bool is_kept = count > 0 && thinning->rows[count - 1].epoch >= row->epoch;
+    if (!is_kept && count < thinning->most)
+        thinning->rows[thinning->count++] = *row;
+}
+
+static void end_range(struct thinning *thinning) {
+    if (thinning->range < 0)
+        return;
+    const bool falls = thinning->high.epoch < thinning->low.epoch;
+    keep_epoch(thinning, falls ? &thinning->high : &thinning->low);
+    keep_epoch(thinning, falls ? &thinning->low : &thinning->high);
+}
+
+static void thin_epoch(struct thinning *thinning, int64_t range, const struct epoch_row *row) {
+    if (range != thinning->range) {
+        end_range(thinning);
+        thinning->low = thinning->high = *row;
+        thinning->range = range;
+    }
+    if (isnan(thinning->low.train_loss) || row->train_loss < thinning->low.train_loss)
+        thinning->low = *row;
+    if (isnan(thinning->high.train_loss) || row->train_loss > thinning->high.train_loss)
+        thinning->high = *row;
+}
+
 enum store_status store_history_peaks(struct store_session *session, const char *job_id, int after,
                                       int most, struct epoch_row *rows, int *count) {
     int64_t seq;
     enum store_status status = sql_job_seq(session, job_id, &seq);
     if (status != STORE_OK)
         return status;
-    *count = 0;
-    /* Beside max() or min(), SQLite takes the other columns from the row that has it. Equal buckets
-     * over the epochs that there are; all of them when they are few. */
-    sqlite3_stmt *row = sql_prepare(
-        session,
-        "WITH h AS (SELECT " EPOCH_COLUMNS " FROM history WHERE job_seq = ?1 AND epoch > ?2),"
-        " r AS (SELECT min(epoch) AS low, max(epoch) AS high, count(*) AS n FROM h),"
-        " b AS (SELECT h.*, (h.epoch - r.low) * ((?3 - 2) / 2) / (r.high - r.low + 1) AS bucket,"
-        "  h.epoch IN (r.low, r.high) OR r.n <= ?3 AS keep FROM h, r)"
-        " SELECT " EPOCH_COLUMNS " FROM b WHERE keep"
-        " UNION SELECT " EPOCH_COLUMNS " FROM (SELECT " EPOCH_COLUMNS ", max(train_loss) FROM b"
-        "  GROUP BY bucket)"
-        " UNION SELECT " EPOCH_COLUMNS " FROM (SELECT " EPOCH_COLUMNS ", min(train_loss) FROM b"
-        "  GROUP BY bucket)"
-        " ORDER BY epoch",
-        "iii", seq, (int64_t)after, (int64_t)most);
-    while (*count < most && sql_row(session, row))
-        rows[(*count)++] = read_epoch(row);
+    int64_t first = 0, last = 0, n = 0;
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT min(epoch), max(epoch), count(*) FROM history"
+                                    " WHERE job_seq = ?1 AND epoch > ?2",
+                                    "ii", seq, (int64_t)after);
+    if (sql_row(session, row)) {
+        first = sqlite3_column_int64(row, 0);
+        last = sqlite3_column_int64(row, 1);
+        n = sqlite3_column_int64(row, 2);
+    }
+    status = sql_done(session, row);
+    if (status != STORE_OK)
+        return status;
+    struct thinning thinning = {.rows = rows, .most = most, .range = -1};
+    row = sql_prepare(session,
+                      "SELECT " EPOCH_COLUMNS " FROM history"
+                      " WHERE job_seq = ?1 AND epoch > ?2 AND epoch <= ?3 ORDER BY epoch",
+                      "iii", seq, (int64_t)after, last);
+    while (sql_row(session, row)) {
+        const struct epoch_row epoch = read_epoch(row);
+        if (n <= most || epoch.epoch == first)
+            keep_epoch(&thinning, &epoch);
+        if (n > most) /* equal ranges over the epochs that there are, two rows of each */
+            thin_epoch(&thinning, (epoch.epoch - first) * ((most - 2) / 2) / (last - first + 1),
+                       &epoch);
+        if (epoch.epoch == last) {
+            end_range(&thinning);
+            keep_epoch(&thinning, &epoch);
+        }
+    }
+    *count = thinning.count;
     return sql_done(session, row);
 }
 

@@ -255,10 +255,12 @@ struct store_session *store_acquire(struct store *store) {
     if (session)
         return session;
     char error[256], quoted[300];
-    session = session_open(store->path, SQLITE_OPEN_READONLY,
-                           "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON;"
-                           "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0;",
-                           error, sizeof error);
+    session =
+        session_open(store->path, SQLITE_OPEN_READONLY,
+                     "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON;"
+                     "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0;"
+                     "PRAGMA temp_store=MEMORY;", /* the sandbox lets no other files be made */
+                     error, sizeof error);
     if (!session)
         log_line(LOG_ERROR, "cannot open a read-only session", "detail=%s",
                  log_quote(error, quoted, sizeof quoted));
