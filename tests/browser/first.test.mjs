@@ -111,8 +111,8 @@ test("a link brings a drawing to a server that does not have it", async () => {
     const width = statistics.max[axis] - statistics.min[axis];
     assert.ok(Math.abs(width - (statistics.max[0] - statistics.min[0])) < 0.02 * width, "still a ring");
   }
-  await friend.goto("about:blank");
   await friend.goto(`${theirs.url}#data=nonsense&job=${upload.id}`);
+  await friend.reload();
   await friend.locator(".run", { hasText: "my drawing" }).waitFor();
   friend.errors = friend.errors.filter((text) => !text.includes("404"));
   await close(friend);
