@@ -64,10 +64,16 @@ function compare(): void {
 
 const TYPING = "input, select, textarea, [contenteditable]";
 
+/** A dialog has the keys from when it is asked for until it is closed; the view hears of that a little later. */
+function isInDialog(): boolean {
+  const dialog = document.querySelector("dialog");
+  return dialog ? dialog.open : view.value.panel !== "";
+}
+
 export function listen(): void {
   document.addEventListener("keydown", (event) => {
     const target = event.target as Element;
-    if (event.ctrlKey || event.metaKey || event.altKey || view.value.panel !== "") return;
+    if (event.ctrlKey || event.metaKey || event.altKey || isInDialog()) return;
     if (target.matches(TYPING)) {
       if (event.key === "Escape") (target as HTMLElement).blur();
       return;
