@@ -169,10 +169,10 @@ export const picture = (page) => until(async () => (await inkOf(page)) > 500, "t
 /** The run with this name in the list. */
 export const run = (page, name) => page.locator(".run", { hasText: name });
 
-/** Closes the dialog, and waits until it is gone. */
+/** Closes the dialog, and waits until it is gone. By its role it would be gone as soon as it is hidden. */
 export async function escape(page) {
   await page.keyboard.press("Escape");
-  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.locator("dialog").waitFor({ state: "detached" });
 }
 
 /** Opens what an address names, as a link within the page does. */

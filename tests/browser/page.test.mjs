@@ -130,23 +130,24 @@ test("something is painted before the script has come", async () => {
   await context.close();
 });
 
-test("nothing is cut off at 400 pixels", async () => {
-  const page = await open(server, "", { viewport: { width: 400, height: 800 }, hasTouch: true, ...CALM });
+const fitsIn = async (width) => {
+  const page = await open(server, "", { viewport: { width, height: 800 }, hasTouch: true, ...CALM });
   await picture(page);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-  assert.ok(wide <= 400, `${wide} pixels wide`);
+  assert.ok(wide <= width, `${wide} pixels wide`);
   for (const panel of ["new", "draw", "runs", "samplers", "help"]) {
     await goTo(page, `panel=${panel}`);
     await page.getByRole("dialog").waitFor();
     const box = await page.getByRole("dialog").boundingBox();
-    assert.ok(box.x >= 0 && box.x + box.width <= 400, panel);
+    assert.ok(box.x >= 0 && box.x + box.width <= width, panel);
     const hidden = () =>
       page.locator(".scroll").evaluateAll((boxes) => boxes.some((each) => each.scrollWidth > each.clientWidth));
     await until(async () => !(await hidden()), `nothing of ${panel} is to the side`);
     await escape(page);
   }
   await close(page);
-});
+};
+for (const width of [400, 800, 1060]) test(`nothing is cut off at ${width} pixels`, () => fitsIn(width));
 
 test("a stopped server is said, and a started one found again", async () => {
   const fresh = await new Server().start();
@@ -161,6 +162,20 @@ test("a stopped server is said, and a started one found again", async () => {
   await page.getByText("live").waitFor();
   await fresh.api("/v1/jobs", { ...ENDLESS, name: "after the pause" });
   await run(page, "after the pause").waitFor();
+  await close(page);
+  await fresh.remove();
+});
+
+test("the first run of all comes to the stage, whoever has sent it", async () => {
+  const fresh = await new Server().start();
+  const page = await open(fresh, "", CALM);
+  await page.getByText("Nothing has been trained here yet").waitFor();
+  await page.getByText("live").waitFor();
+  await fresh.train({ name: "sent by curl" });
+  await page.getByRole("heading", { name: "sent by curl" }).waitFor();
+  await goTo(page, "k=0.5"); // an address that names no run
+  await until(async () => (await page.url()).includes("job="), "the address names it again");
+  await picture(page);
   await close(page);
   await fresh.remove();
 });
@@ -214,6 +229,8 @@ test("a server with keys is asked with one, once the reader has given it", async
     await page.getByRole("button", { name: "Go on" }).click();
   };
   await page.getByRole("dialog", { name: "This server wants a key" }).waitFor();
+  await page.getByRole("status").getByText("wants a key").waitFor();
+  assert.equal(await page.getByText("does not answer").count(), 0);
   await escape(page);
   await page.getByRole("button", { name: "Enter a key" }).click();
   await give("dn_wrong");

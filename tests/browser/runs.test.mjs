@@ -1,7 +1,7 @@
 // The runs: followed live, stopped, deleted, compared, looked back at.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { CALM, close, ENDLESS, escape, inkOf, open, picture, QUICK, quit, run, Server, until } from "./harness.mjs";
+import { CALM, close, ENDLESS, escape, goTo, inkOf, open, picture, QUICK, quit, run, Server, until } from "./harness.mjs";
 
 let server; // shared by the tests that change nothing for the others
 before(async () => {
@@ -43,6 +43,31 @@ test("the loss grows without a reload, and a run can be cancelled, resumed and d
   await page.getByText("Nothing has been trained here yet").waitFor();
   assert.equal((await fresh.api("/v1/jobs")).items.length, 0);
   await close(page);
+  await fresh.remove();
+});
+
+test("a picture that could not be renewed stays", async () => {
+  const fresh = await new Server().start();
+  const job = await fresh.api("/v1/jobs", ENDLESS);
+  const page = await open(fresh, "#k=1", CALM);
+  page.expected = /net::ERR_FAILED/;
+  await picture(page);
+  let refused = 0;
+  await page.route("**/trajectories*", (route) => {
+    refused++;
+    return route.abort();
+  });
+  await until(() => refused >= 2, "two checkpoints could not be drawn");
+  await page.waitForTimeout(200);
+  assert.ok((await inkOf(page)) > 500);
+  assert.equal(await page.locator(".stage-note.error").count(), 0);
+  await page.unroute("**/trajectories*");
+  await page.waitForResponse((answer) => answer.url().includes("/trajectories") && answer.ok());
+  await goTo(page, "k=1&steps=4001");
+  await page.locator(".stage-note.error", { hasText: "steps" }).waitFor(); // what was asked for anew is told
+  await fetch(`${fresh.url}v1/jobs/${job.id}/cancel`, { method: "POST" });
+  page.expected = /./;
+  await page.context().close();
   await fresh.remove();
 });
 

@@ -21,9 +21,9 @@ export interface ServerEvent {
   epochs: Epoch[]; // of an "epoch": all that came at once
 }
 
-type Connection = "connecting" | "live" | "lost";
+type Connection = "connecting" | "live" | "lost" | "locked";
 
-/** "live" while events come in, "lost" while the page tries to get the stream back. */
+/** "live" while events come in, "lost" while the page tries to get the stream back, "locked" until it has a key. */
 export const connection = signal<Connection>("connecting");
 /** When the stream was last known to be alive. */
 export const lastHeard = signal(Date.now());
@@ -148,7 +148,7 @@ export function follow(address: string, take: (event: ServerEvent) => void, when
     try {
       await read(signal);
     } catch {
-      if (!signal.aborted) become("lost");
+      if (!signal.aborted) become(keyState.value === "none" ? "lost" : "locked");
     }
     if (!signal.aborted) await sleep(RETRY_MS);
     isReader = false;

@@ -8,6 +8,8 @@ import { ink, toggleTheme } from "./theme";
 
 export const curlOpen = signal(false);
 
+const STATES = { connecting: "connecting", live: "live", lost: "reconnecting …", locked: "wants a key" };
+
 export function Header() {
   return (
     <header class="top">
@@ -15,7 +17,7 @@ export function Header() {
         <img src={`${base}/assets/icon.svg`} alt="" width="26" height="26" /> denoised
       </h1>
       <span class={`connection ${connection.value}`} role="status">
-        {connection.value === "lost" ? "reconnecting …" : connection.value}
+        {STATES[connection.value]}
       </span>
       <nav aria-label="page">
         <button type="button" onClick={() => go({ panel: "draw" }, true)} title="draw your own data (d)">

@@ -1,5 +1,5 @@
 // The runs, kept up to date by the event stream, and what can be done with them.
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { base, client, type Job, must } from "./api";
 import { datasetName } from "./data";
 import { follow, type ServerEvent } from "./events";
@@ -47,14 +47,19 @@ async function loadPage(after?: string): Promise<void> {
 /** Called when the runs are there and the address names none of them. */
 export const whenUnknown = new Set<() => boolean>();
 
+/** Sees to it that there is a run on the stage, if there are runs: the one that the address names, or the newest. */
+async function choose(): Promise<void> {
+  await loadNamed();
+  const taken = !job.value && [...whenUnknown].some((each) => each());
+  if (!job.value && !taken && jobs.value[0])
+    go({ job: (jobs.value.find(hasModel) ?? jobs.value[0]).id, epoch: 0 });
+}
+
 export async function loadJobs(): Promise<void> {
   try {
     await loadPage();
-    await loadNamed();
+    await choose();
     loadError.value = "";
-    const taken = !job.value && [...whenUnknown].some((each) => each());
-    if (!job.value && !taken && jobs.value[0])
-      go({ job: (jobs.value.find(hasModel) ?? jobs.value[0]).id, epoch: 0 });
   } catch (error) {
     loadError.value = (error as Error).message;
   }
@@ -117,7 +122,18 @@ function take(event: ServerEvent): void {
 export function start(): void {
   void loadJobs();
   follow(`${base}/v1/events`, take, () => void loadJobs());
+  // Another address, or the first run of all, sent by someone else.
+  const missing = computed(() =>
+    loaded.value && jobs.value.length > 0 && !job.value ? `#${view.value.job}` : "",
+  );
+  effect(() => {
+    if (missing.value) choose().catch(note);
+  });
 }
+
+const note = (error: Error): void => {
+  notice.value = error.message;
+};
 
 export async function cancel(id: string): Promise<void> {
   put(await must(client.POST("/v1/jobs/{id}/cancel", { params: { path: { id } } })));
@@ -146,8 +162,6 @@ export async function submit(request: object): Promise<Job> {
 /** Runs an action of a button; what goes wrong is said, not swallowed. */
 export function attempt(work: () => Promise<unknown>): () => void {
   return () => {
-    work().catch((error: Error) => {
-      notice.value = error.message;
-    });
+    work().catch(note);
   };
 }

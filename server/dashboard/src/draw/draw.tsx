@@ -8,6 +8,8 @@ import { submit } from "../runs";
 import { ink } from "../theme";
 import { points, SIZE, stroke, TOOLS, toData, tool, write } from "./strokes";
 
+const LEAST = 50;
+
 const word = signal("");
 const trouble = signal("");
 const sending = signal(false);
@@ -135,7 +137,10 @@ export function Draw() {
           <p role="status">This link brings a drawing. Train on it, and it is dreamt here, too.</p>
         )}
         <p class="hint">
-          {list.length.toLocaleString("en")} points. A CSV, JSON or npy file can be dropped here, or{" "}
+          {list.length < LEAST
+            ? `${list.length} points, of which a data set needs ${LEAST}.`
+            : `${list.length.toLocaleString("en")} points.`}{" "}
+          A CSV, JSON or npy file can be dropped here, or{" "}
           <label class="file">
             chosen
             <input
@@ -158,7 +163,7 @@ export function Draw() {
           <button
             type="button"
             class="primary big"
-            disabled={sending.value || list.length < 50}
+            disabled={sending.value || list.length < LEAST}
             onClick={() => void trainDrawing()}
           >
             Train on it

@@ -67,6 +67,8 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
   let stop: AbortController | undefined;
   let wanted: Wish | null = null;
   let busy = false;
+  let failed = false;
+  let loadedKey = ""; // of the wish that `target` fulfils
 
   const load = async (what: Wish) => {
     stop?.abort();
@@ -78,11 +80,15 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
       if (wanted?.key !== what.key) return;
       const isNew = target.value?.key !== fresh.key;
       target.value = fresh;
+      loadedKey = what.key;
+      failed = false;
       stageError.value = "";
       held.value = null;
       if (isNew && target === shown && position.value >= 1) begin(fresh);
     } catch (error) {
       if (aborted.aborted) return;
+      failed = true;
+      if (target.value && loadedKey === what.key) return; // it only is not as new as it could be
       target.value = null;
       stageError.value = (error as Error).message;
     } finally {
@@ -101,7 +107,7 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
     }
   });
   effect(() => {
-    if (connection.value === "live" && wanted && !target.peek() && stageError.peek()) void load(wanted);
+    if (connection.value === "live" && wanted && failed) void load(wanted);
   });
   onCheckpoint.add((which) => {
     if (which === id() && wanted?.live && !busy) void load(wanted);
