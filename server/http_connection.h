@@ -1,6 +1,7 @@
 /*
- * http_connection.h - what the files of the transport share: http.c (requests, start and stop),
- * http_response.c (answers, whole or piece by piece) and http_deferred.c (work on other threads).
+ * http_connection.h - what the files of the transport share: http_listen.c (start and stop), http.c
+ * (requests), http_response.c and http_stream.c (answers, whole or piece by piece), http_deferred.c
+ * (work on other threads).
  */
 #ifndef SERVER_HTTP_CONNECTION_H
 #define SERVER_HTTP_CONNECTION_H
@@ -114,8 +115,16 @@ void stream_wake(struct http_connection *state); /* server->mutex is held */
 /* The connection is gone. False: a piece is still being made, and http_forget() is called after. */
 bool stream_close(struct http_connection *state);
 
-/* http.c: frees the request. */
-void http_forget(struct http_connection *state);
+/* http.c: what libmicrohttpd calls, from the start of a connection to the end of a response. */
+void http_on_connection(void *self, struct MHD_Connection *connection, void **context,
+                        enum MHD_ConnectionNotificationCode code);
+void *http_on_target(void *self, const char *target, struct MHD_Connection *connection);
+enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *upload,
+                                size_t *upload_size, void **state_slot);
+void http_on_completed(void *self, struct MHD_Connection *connection, void **state_slot,
+                       enum MHD_RequestTerminationCode code);
+void http_forget(struct http_connection *state); /* frees the request */
 
 /* http_deferred.c: from now on, stops the work for a client that goes away. */
 void http_watch_client(struct http_connection *state);
