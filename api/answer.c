@@ -10,12 +10,12 @@ enum {
 };
 
 void answer_check_size(int n, int frames, int dim, struct problem_fields *wrong) {
-    const int64_t each = (int64_t)(2 * frames - 1) * dim; /* numbers of a point, in x and x0 */
+    const long long each = (2LL * frames - 1) * dim; /* numbers of a point, in x and x0 */
     if (n * each > MOST_VALUES)
         problem_add(wrong, "/n",
                     "%d points in %d frames would make an answer of %lld numbers; at most %d are "
                     "given, which is n = %lld here, or fewer frames",
-                    n, frames, (long long)(n * each), MOST_VALUES, (long long)(MOST_VALUES / each));
+                    n, frames, n * each, MOST_VALUES, MOST_VALUES / each);
 }
 
 void answer_failure(struct http_exchange *exchange, enum dn_status status, const char *detail) {

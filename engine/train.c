@@ -78,9 +78,9 @@ static bool trainer_allocate(struct dn_trainer *trainer, size_t n_val) {
  * cache; but each chunk also goes over all gradients of the weights. */
 enum { BATCH_ROWS = 128 };
 
-/* A batch is cut into chunks of one size, as far as that goes. */
+/* A batch of n > 0 rows is cut into chunks of one size, as far as that goes. */
 static size_t batch_chunk(size_t n) {
-    const size_t chunks = (n + BATCH_ROWS - 1) / BATCH_ROWS;
+    const size_t chunks = 1 + (n - 1) / BATCH_ROWS;
     return (n + chunks - 1) / chunks;
 }
 
