@@ -102,14 +102,14 @@ $B/%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$B/%.o: %.c
+$B/%.o: %.c Makefile # whose flags may have changed
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # The engine's computing deserves -O3; the kernels are compiled once per instruction set, with fused multiply-add.
 $B/engine/%.o: HARDENING += -fPIC -fvisibility=hidden -fno-semantic-interposition
 $B/engine/%.o: CFLAGS_OPT := $(subst -O2,-O3,$(CFLAGS_OPT)) -fno-math-errno
-$(KERNEL_VARIANTS:%=$B/engine/kernels_%.o): $B/engine/kernels_%.o: engine/kernels_impl.c
+$(KERNEL_VARIANTS:%=$B/engine/kernels_%.o): $B/engine/kernels_%.o: engine/kernels_impl.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -ffp-contract=fast $(KERNEL_FLAGS_$*) -DKERNELS_VARIANT=$* -c -o $@ $<
 
@@ -173,7 +173,7 @@ ifneq ($(SANITIZE),0)
 $B/faults/tests/fault/shim/memory.o: CPPFLAGS += -DWRAPPED
 $B/denoised-faults: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=memalign,--wrap=posix_memalign
 endif
-$B/faults/%.o: %.c
+$B/faults/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -DDENOISED_FAULTS $(CFLAGS) -c -o $@ $<
 $B/faults/server/version.o: $(wildcard .git/logs/HEAD)

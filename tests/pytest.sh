@@ -1,6 +1,6 @@
 #!/bin/sh
 # The tests of one folder that are written for pytest; ends with "NAME: N passed, N failed".
-# usage: tests/pytest.sh http|fault BUILD/denoised
+# usage: tests/pytest.sh http|restart|fault BUILD/denoised
 set -u
 name=$1
 output=$(mktemp)

@@ -14,11 +14,11 @@ export UBSAN_OPTIONS="log_path=$PWD/$logs/ubsan:print_stacktrace=1"
 export LSAN_OPTIONS="suppressions=$PWD/tests/leaks.txt:print_suppressions=0"
 
 # Two lanes at a time: most tests wait more than they compute.
-first="unit fuzz client browser"
-second="http fault"
+first="browser fault fuzz client"
+second="http restart unit"
 case $build in
 *sanitize*) # kills, full disks and a browser tell it nothing new, and take their time in the ordinary build
-    first="unit fuzz client"
+    first="unit fuzz client restart"
     second="http"
     export DENOISED_SANDBOX=off # which would let no report be written
     ;;

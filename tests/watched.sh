@@ -31,8 +31,8 @@ tests=${*:-flow events streams restart soak}
 # The demo trains a model of full size: many minutes here, and no thread that the others have not.
 # shellcheck disable=SC2086
 DENOISED_BINARY=$program PATIENCE=${PATIENCE:-30} /usr/bin/python3 -m pytest -q -p no:cacheprovider \
-    --deselect tests/http/test_restart.py::test_the_demo \
-    $(printf 'tests/http/test_%s.py ' $tests)
+    --deselect tests/restart/test_restart.py::test_the_demo \
+    $(for test in $tests; do echo tests/*/test_$test.py; done)
 status=$?
 reports=0
 for log in "$logs"/report*; do

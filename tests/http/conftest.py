@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -36,6 +37,27 @@ def eventually(condition, seconds=30):
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.02)
+
+
+EXACT = ("epoch", "step", "train_loss", "val_loss", "learning_rate", "gradient_norm", "curve_distance", "energy_distance")
+
+
+def outcome(server, job):
+    """What training left: the loss history without its durations, the weights, and samples."""
+    history = server.get(f"/v1/jobs/{job}/history").json["data"]
+    with sqlite3.connect(server.database) as database:
+        weights = database.execute("SELECT bytes FROM model WHERE id = ?", (job,)).fetchone()[0]
+    points = server.get(f"/v1/models/{job}/samples?n=50").json["points"]
+    return [history[column] for column in EXACT], weights, points
+
+
+def undisturbed(start, tmp_path, spec):
+    directory = tmp_path / "undisturbed"
+    directory.mkdir()
+    server = start(directory=directory)
+    job = server.submit(spec)
+    assert server.wait(job)["status"] == "succeeded"
+    return outcome(server, job)
 
 
 class Contract:
@@ -293,14 +315,3 @@ def trained(tmp_path_factory):
     assert state["status"] == "succeeded", state
     yield shared
     assert shared.stop() == 0, shared.read_log()
-
-
-def pytest_terminal_summary(terminalreporter):
-    """What of the description no test has seen."""
-    if CONTRACT.description is None:
-        return
-    for _, _, operation in CONTRACT.operations():
-        statuses = [int(status) for status in operation["responses"] if status != "default"]
-        missing = [str(s) for s in statuses if (operation["operationId"], s) not in CONTRACT.seen]
-        if missing:
-            terminalreporter.write_line(f"contract: {operation['operationId']} was not seen to answer {', '.join(missing)}")

@@ -3,8 +3,7 @@
 import threading
 import time
 
-from conftest import ENDLESS, QUICK
-from test_restart import outcome, undisturbed
+from conftest import ENDLESS, QUICK, outcome, undisturbed
 
 SPEC = {
     "dataset": {"name": "moons", "n": 400},

@@ -6,8 +6,7 @@ import sqlite3
 import time
 
 import pytest
-from conftest import PATIENCE
-from test_restart import outcome, undisturbed
+from conftest import PATIENCE, outcome, undisturbed
 
 SLOW = {  # two epochs, each the better part of a second
     "dataset": {"name": "spiral", "n": 50000},

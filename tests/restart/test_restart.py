@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import time
 
-from conftest import BINARY, ENDLESS, PATIENCE, QUICK
+from conftest import BINARY, ENDLESS, PATIENCE, QUICK, outcome, undisturbed
 
 LONG = {
     "dataset": {"name": "spiral", "n": 2000},
@@ -17,25 +17,6 @@ LONG = {
                  "evaluate_every": 100},
     "seed": 5,
 }
-EXACT = ("epoch", "step", "train_loss", "val_loss", "learning_rate", "gradient_norm", "curve_distance", "energy_distance")
-
-
-def outcome(server, job):
-    """What training left: the loss history without its durations, the weights, and samples."""
-    history = server.get(f"/v1/jobs/{job}/history").json["data"]
-    with sqlite3.connect(server.database) as database:
-        weights = database.execute("SELECT bytes FROM model WHERE id = ?", (job,)).fetchone()[0]
-    points = server.get(f"/v1/models/{job}/samples?n=50").json["points"]
-    return [history[column] for column in EXACT], weights, points
-
-
-def undisturbed(start, tmp_path, spec):
-    directory = tmp_path / "undisturbed"
-    directory.mkdir()
-    server = start(directory=directory)
-    job = server.submit(spec)
-    assert server.wait(job)["status"] == "succeeded"
-    return outcome(server, job)
 
 
 def test_a_killed_server_resumes_to_the_same_bytes(start, tmp_path):

@@ -8,8 +8,7 @@ import threading
 import time
 
 import pytest
-from conftest import BINARY, QUICK
-from test_restart import outcome, undisturbed
+from conftest import BINARY, QUICK, outcome, undisturbed
 from test_steps import SLOW
 
 
