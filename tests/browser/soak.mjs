@@ -7,7 +7,7 @@ const WARM_UP = 2; // minutes, after which nothing may grow for good
 const ALLOWED = { heap: 1.2, nodes: 1.5, listeners: 1.1 }; // the last minute, times the first after that
 
 const server = await new Server().start();
-await server.api("/v1/jobs", ENDLESS);
+await server.api("/v1/jobs", { ...ENDLESS, training: { ...ENDLESS.training, batch_size: 10 } }); // lasts as long
 const page = await open(server, "#k=0&n=1000&show=hue.trails");
 await picture(page);
 const session = await page.context().newCDPSession(page);
