@@ -121,11 +121,16 @@ static struct http_connection *begin(struct http_server *server, struct MHD_Conn
     return state;
 }
 
-static enum MHD_Result first_call(struct http_server *server, struct MHD_Connection *connection,
-                                  const char *method, const char *version, void **state_slot) {
+/* NULL: there was no memory for one. */
+static struct peer *peer_of(struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct peer *peer = info ? info->socket_context : NULL;
+    return info ? info->socket_context : NULL;
+}
+
+static enum MHD_Result first_call(struct http_server *server, struct MHD_Connection *connection,
+                                  const char *method, const char *version, void **state_slot) {
+    struct peer *peer = peer_of(connection);
     struct http_connection *state = peer ? begin(server, connection, peer) : NULL;
     if (!state)
         return MHD_NO;
@@ -168,9 +173,7 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
 
 void *http_on_target(void *self, const char *target, struct MHD_Connection *connection) {
     (void)self;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct peer *peer = info ? info->socket_context : NULL;
+    struct peer *peer = peer_of(connection);
     if (peer) {
         free(peer->target);
         peer->target = target ? strdup(target) : NULL;
