@@ -1,7 +1,7 @@
 // Somebody comes for the first time: one click, or a drawing, and a link to a friend.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { CALM, close, open, picture, quit, run, Server, until } from "./harness.mjs";
+import { CALM, close, open, picture, profile, quit, run, Server, until } from "./harness.mjs";
 
 after(quit);
 
@@ -111,6 +111,17 @@ test("a link brings a drawing to a server that does not have it", async () => {
     const width = statistics.max[axis] - statistics.min[axis];
     assert.ok(Math.abs(width - (statistics.max[0] - statistics.min[0])) < 0.02 * width, "still a ring");
   }
+  const context = await profile(CALM);
+  const asked = [];
+  context.on("request", (request) => asked.push(request.url()));
+  const again = await open(theirs, new URL(link).hash, {}, context); // where there is a run by now
+  again.expected = /404/;
+  await again.getByText("600 points").waitFor();
+  await again.waitForTimeout(300);
+  const unknown = new URLSearchParams(new URL(link).hash.slice(1)).get("job");
+  assert.equal(asked.filter((address) => address.endsWith(unknown)).length, 1);
+  await close(again);
+
   await friend.goto(`${theirs.url}#data=nonsense&job=${upload.id}`);
   await friend.reload();
   await friend.locator(".run", { hasText: "my drawing" }).waitFor();

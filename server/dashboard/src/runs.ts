@@ -47,12 +47,22 @@ async function loadPage(after?: string): Promise<void> {
 /** Called when the runs are there and the address names none of them. */
 export const whenUnknown = new Set<() => boolean>();
 
-/** Sees to it that there is a run on the stage, if there are runs: the one that the address names, or the newest. */
-async function choose(): Promise<void> {
+let taken = ""; // the data of the link that whenUnknown has seen to
+let choosing: Promise<void> | undefined;
+
+async function settle(): Promise<void> {
   await loadNamed();
-  const taken = !job.value && [...whenUnknown].some((each) => each());
-  if (!job.value && !taken && jobs.value[0])
-    go({ job: (jobs.value.find(hasModel) ?? jobs.value[0]).id, epoch: 0 });
+  if (job.value) return;
+  if ([...whenUnknown].some((each) => each())) taken = view.value.data;
+  else if (jobs.value[0]) go({ job: (jobs.value.find(hasModel) ?? jobs.value[0]).id, epoch: 0 });
+}
+
+/** Sees to it that there is a run on the stage, if there are runs: the one that the address names, or the newest. */
+function choose(): Promise<void> {
+  choosing ??= settle().finally(() => {
+    choosing = undefined;
+  });
+  return choosing;
 }
 
 export async function loadJobs(): Promise<void> {
@@ -123,9 +133,11 @@ export function start(): void {
   void loadJobs();
   follow(`${base}/v1/events`, take, () => void loadJobs());
   // Another address, or the first run of all, sent by someone else.
-  const missing = computed(() =>
-    loaded.value && jobs.value.length > 0 && !job.value ? `#${view.value.job}` : "",
-  );
+  const missing = computed(() => {
+    const { job: id, data } = view.value;
+    const isSeenTo = job.value || (data && data === taken);
+    return loaded.value && jobs.value.length > 0 && !isSeenTo ? `#${id}` : "";
+  });
   effect(() => {
     if (missing.value) choose().catch(note);
   });
