@@ -133,6 +133,17 @@ def outcome(server, job):
     return hashlib.sha256(tensors(weights.body)).hexdigest(), hashlib.sha256(columns.encode()).hexdigest()
 
 
+def settle(server, job):
+    """Its last state, and whether it had been given up: a training that a dying server stopped three times before it got to
+    a checkpoint is left alone, as promised, until somebody says more. That is said here."""
+    state = server.wait(job, ENDED, seconds=600)
+    given_up = state["status"] == "failed" and state["error"]["code"] == "crash_loop"
+    if given_up:
+        assert server.ask("POST", f"/v1/jobs/{job}/resume", {})[0] == 202
+        state = server.wait(job, ENDED, seconds=600)
+    return state, given_up
+
+
 def undisturbed(directory, specs):
     """What each spec trains to when nothing goes wrong."""
     server = Server(directory, "--workers", "1")

@@ -120,9 +120,10 @@ def ruin(start, page, failure, length):
         tried += 1
         if not fired:
             break
-    golden = None
+    golden, given_up = None, 0
     for key, job in client.jobs.items():
-        state = server.wait(job)
+        state, resumed = harness.settle(server, job)
+        given_up += resumed
         if key.startswith("spare") and state["status"] == "cancelled":
             continue
         assert state["status"] == "succeeded", state
@@ -136,7 +137,7 @@ def ruin(start, page, failure, length):
     assert client.told, "nobody was told of any failure"
     harness.tell(
         f"disk: {failure}, {'once' if length == 1 else 'from then on'}: {tried} operations failed, {client.died} stops with"
-        f" status {DATA_IN_DANGER}, 0 promises broken; {statuses}; {told}"
+        f" status {DATA_IN_DANGER}, {given_up} jobs given up and resumed, 0 promises broken; {statuses}; {told}"
     )
 
 
