@@ -13,7 +13,7 @@ import numpy
 import pytest
 from conftest import BINARY, PATIENCE, QUICK, eventually
 
-SANITIZED = "sanitize" in BINARY or "tsan" in BINARY  # which needs memory of its own
+SANITIZED = any(word in BINARY for word in ("sanitize", "watched"))  # which needs memory of its own
 
 HEAVY = {  # minutes of sampling for one request
     "dataset": {"name": "spiral", "n": 100},
