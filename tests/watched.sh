@@ -17,11 +17,11 @@ thread) # it needs its memory where it expects it; a slow stop leaves without it
     echo "exec env DENOISED_SANDBOX=off setarch -R \"$PWD/$binary\" \"\$@\"" >"$program"
     ;;
 memcheck)
-    echo "exec env $baseline valgrind -q --leak-check=full --show-leak-kinds=definite --log-file=$logs/report.%p" \
+    echo "exec env $baseline valgrind -q --fair-sched=yes --leak-check=full --show-leak-kinds=definite --log-file=$logs/report.%p" \
         "\"$PWD/$binary\" \"\$@\"" >"$program"
     ;;
 helgrind)
-    echo "exec env $baseline valgrind -q --tool=helgrind --log-file=$logs/report.%p" \
+    echo "exec env $baseline valgrind -q --fair-sched=yes --tool=helgrind --log-file=$logs/report.%p" \
         "--suppressions=$PWD/tests/races_helgrind.txt \"$PWD/$binary\" \"\$@\"" >"$program"
     ;;
 esac
