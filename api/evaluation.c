@@ -169,7 +169,11 @@ static bool load_data(struct evaluation *evaluation) {
         api_load_training(evaluation->loaded.row.spec, session, &training, &failure);
     end_reading(exchange, session);
     if (!loaded && failure.code)
-        problem(exchange, strcmp(failure.code, "no_memory") == 0 ? 503 : 409, failure.code,
+        problem(exchange,
+                strcmp(failure.code, "no_memory") == 0         ? 503
+                : strcmp(failure.code, "spec_unreadable") == 0 ? 500
+                                                               : 409,
+                failure.code,
                 failure.why.text[0] ? failure.why.text : "the data of this model is not here");
     else if (!loaded)
         problem_store(exchange, STORE_ERROR);

@@ -15,7 +15,7 @@ enum http_next api_readyz(struct http_exchange *exchange);
 enum http_next api_version(struct http_exchange *exchange);
 /* prometheus.c */
 enum http_next api_metrics(struct http_exchange *exchange);
-/* docs.c */
+/* pages.c */
 enum http_next api_page(struct http_exchange *exchange);
 /* jobs_submit.c */
 enum http_next api_job_create(struct http_exchange *exchange);

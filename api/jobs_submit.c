@@ -65,22 +65,28 @@ static bool note_uploads(struct http_exchange *exchange, struct store_session *s
     return true;
 }
 
-static void insert_job(struct http_exchange *exchange, struct store_session *session) {
-    struct submission *submission = exchange->state;
-    const struct job *job = &submission->job;
+/* Is there a place in the queue for one more? Otherwise the answer is set. */
+static bool has_place(struct http_exchange *exchange, struct store_session *session) {
     int64_t queued;
-    if (replay(exchange, session, submission))
-        return;
     enum store_status status = store_job_count(session, JOB_QUEUED, &queued);
-    if (status == STORE_OK && queued >= service_of(exchange)->max_queued) {
+    if (status != STORE_OK) {
+        problem_store(exchange, status);
+    } else if (queued >= service_of(exchange)->max_queued) {
         problem(exchange, 429, "queue_full",
                 http_format(exchange, "%lld jobs are waiting already; try again later",
                             (long long)queued));
         http_set_header(exchange, "Retry-After", "10");
-        return;
+        status = STORE_ERROR;
     }
-    if (status == STORE_OK)
-        status = store_job_insert(session, job, submission->key);
+    return status == STORE_OK;
+}
+
+static void insert_job(struct http_exchange *exchange, struct store_session *session) {
+    struct submission *submission = exchange->state;
+    const struct job *job = &submission->job;
+    if (replay(exchange, session, submission) || !has_place(exchange, session))
+        return;
+    enum store_status status = store_job_insert(session, job, submission->key);
     if (status != STORE_OK) {
         problem_store(exchange, status);
         return;
@@ -254,6 +260,12 @@ static bool extend(struct http_exchange *exchange, const struct job *job, int ep
     return true;
 }
 
+/* Do so many epochs, in all, go beyond what is done? A job may have ended within an epoch. */
+static bool goes_on(const struct job *job, int epochs) {
+    const int64_t steps = epochs * (job->steps / job->epochs);
+    return job->status == JOB_SUCCEEDED ? steps > job->step : steps >= job->step;
+}
+
 static void resume_job(struct http_exchange *exchange, struct store_session *session) {
     const struct resume_body *body = exchange->state;
     struct job job;
@@ -267,12 +279,12 @@ static void resume_job(struct http_exchange *exchange, struct store_session *ses
     const int epochs = body->epochs ? body->epochs : job.epochs;
     if (job.status == JOB_QUEUED || job.status == JOB_RUNNING) {
         problem(exchange, 409, "job_active", "the job is queued or running already");
-    } else if (epochs < job.epoch || (job.status == JOB_SUCCEEDED && epochs == job.epoch)) {
+    } else if (!goes_on(&job, epochs)) {
         problem_field(exchange, "/epochs",
                       http_format(exchange,
                                   "is the number of epochs in all: more than the %d that are done",
                                   job.epoch));
-    } else if (extend(exchange, &job, epochs, &request, &spec) &&
+    } else if (has_place(exchange, session) && extend(exchange, &job, epochs, &request, &spec) &&
                note_uploads(exchange, session, job.id, &request)) {
         status = spec.failed
                      ? STORE_ERROR

@@ -115,7 +115,9 @@ static void measure_curve(struct evaluation *evaluation, struct measurement *it)
 static void measure_frame(struct evaluation *evaluation, struct measurement *it) {
     const size_t n = (size_t)evaluation->request.n, dim = (size_t)evaluation->data.dim;
     const float *frames = it->index % 2 ? evaluation->x0 : evaluation->x;
-    if (!evaluation->exchange->stopping)
+    if (http_is_stopping(evaluation->exchange))
+        it->status = DN_STOPPED;
+    else
         measure_distances(evaluation, it, -1, frames + (size_t)(it->index / 2) * n * dim,
                           n < FRAME_POINTS ? n : FRAME_POINTS);
 }

@@ -44,7 +44,6 @@ enum http_next api_readyz(struct http_exchange *exchange) {
     const char *wrong = what_is_wrong(service);
     if (wrong) {
         problem(exchange, 503, "not_ready", wrong);
-        http_set_header(exchange, "Retry-After", "1");
         return HTTP_REPLY;
     }
     struct store_session *session = begin_reading(exchange);

@@ -36,8 +36,6 @@ enum http_next api_page(struct http_exchange *exchange) {
         exchange->response.content_type = page->media_type;
         exchange->response.style_source = page->style_source;
         exchange->response.etag = tag_of(exchange, page->first, length);
-        /* Asked for again after an update of the server, which is all that changes them. */
-        http_set_header(exchange, "Cache-Control", "no-cache");
         buffer_append(&exchange->response.body, page->first, length);
     }
     return HTTP_REPLY;

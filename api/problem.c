@@ -105,6 +105,4 @@ void problem_store(struct http_exchange *exchange, enum store_status status) {
     else
         problem(exchange, 503, "store_unavailable",
                 "the database could not be used; the server's log says why");
-    if (exchange->response.status == 503)
-        http_set_header(exchange, "Retry-After", "1");
 }

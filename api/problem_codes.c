@@ -41,7 +41,7 @@ static const struct problem_code codes[] = {
     {"bad_host", 400, "Exactly one Host header is needed."},
     {"bad_framing", 400,
      "Two programs could read the length of this request differently, so nobody should."},
-    {"bad_idempotency_key", 400, "An Idempotency-Key is 1 to 255 visible ASCII characters."},
+    {"bad_idempotency_key", 400, "An Idempotency-Key is 1 to 255 bytes of text."},
     {"bad_last_event_id", 400, "Last-Event-ID is not the id of an event."},
     {"invalid_json", 400, "The body is not JSON. `detail` says where, by line and column."},
     {"invalid_csv", 400, "The body is not CSV. `detail` says where, by line."},
@@ -71,6 +71,9 @@ static const struct problem_code codes[] = {
     {"dataset_in_use", 409,
      "A queued or running job trains on this data set: wait for it, or cancel it."},
     {"dataset_missing", 409, "A data set that the job needs has been deleted."},
+    {"dataset_differs", 409,
+     "The uploaded data set is not the one that the model's file describes: other points, other "
+     "columns, or other classes."},
     {"body_too_large", 413, "The body is larger than this operation takes."},
     {"unsupported_media_type", 415, "The Content-Type is none that this operation takes."},
     {"range_not_satisfiable", 416, "The Range begins behind the end of the answer."},

@@ -124,7 +124,7 @@ static void write_training(struct buffer *out, const struct counters *counters) 
     counter(out, "denoised_training_examples_total", "Training points seen in these steps.",
             (double)atomic_load(&counters->examples));
     histogram(out, "denoised_training_step_duration_seconds",
-              "A training step: the mean of each epoch, validation included.", &counters->step,
+              "A training step: means over slices of at most 50 ms.", &counters->step,
               counters_fast);
 }
 

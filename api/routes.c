@@ -71,7 +71,7 @@ const struct http_route api_routes[] = {
     {"POST", "/v1/jobs/{id}/resume", NULL, api_job_resume, JSON_BODY(SMALL_BODY),
      "Train on from the last checkpoint, perhaps for more epochs.",
      OPERATION("resumeJob", "jobs", NULL, "ResumeRequest", 202, "Job",
-               "409 while it is queued or runs, 507.")},
+               "409 while it is queued or runs, 429 when the queue is full, 507.")},
     {"GET", "/v1/jobs/{id}/history", "json csv svg", api_history, NO_BODY, "The loss per epoch.",
      OPERATION("getHistory", "jobs", &history_fields, NULL, 200, "History", FORMAT_ERRORS, KEPT)},
     {"GET", "/v1/jobs/{id}/events", "sse json", api_job_events, NO_BODY,

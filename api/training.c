@@ -32,7 +32,7 @@ static bool load_uploads(const struct job_request *request, struct store_session
                         "the data set that the job trains on has been deleted");
         if (status != STORE_OK)
             return fail(failure, NULL, NULL);
-        uploads->points[k] = (struct dn_upload){(size_t)row->n, row->points, row->labels};
+        uploads->points[k] = (struct dn_upload){(size_t)row->n, row->dim, row->points, row->labels};
     }
     return true;
 }
@@ -54,7 +54,7 @@ static bool draw(const struct job_request *request, struct store_session *sessio
         enum dn_status status =
             dn_data_draw(&request->spec, uploads->points, &training->data, &failure->why);
         drawn = status == DN_OK ||
-                fail(failure, status == DN_NO_MEMORY ? "no_memory" : "invalid_spec", NULL);
+                fail(failure, status == DN_NO_MEMORY ? "no_memory" : "dataset_differs", NULL);
     }
     for (int k = 0; k < DN_MAX_CLASSES; k++)
         dataset_clear(&uploads->rows[k]);
@@ -68,7 +68,7 @@ bool api_load_training(const char *text, struct store_session *session, struct t
     struct job_request request;
     bool loaded = spec_read_stored(text, &request, &arena, &failure->why);
     if (!loaded)
-        failure->code = arena.failed ? "no_memory" : "invalid_spec";
+        failure->code = arena.failed ? "no_memory" : "spec_unreadable";
     training->spec = request.spec;
     if (loaded && has_uploads(&request.spec))
         loaded = draw(&request, session, training, failure);

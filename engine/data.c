@@ -47,6 +47,19 @@ void dn_shuffle(uint64_t seed, int32_t n, int32_t *order) {
     random_permutation(seed, RANDOM_EPOCH_SPLIT, n, order);
 }
 
+/* A spec may come from a file, whose set has been exchanged for another one since. */
+static bool is_as_asked(const struct deal *deal, const struct dn_upload *upload, bool own_labels) {
+    const struct dn_dataset_spec *set = &deal->spec->dataset;
+    if (!upload || upload->n != (size_t)set->sources[deal->k].n || upload->dim != set->dim)
+        return false;
+    if (!deal->labels || !own_labels)
+        return true;
+    bool labelled = upload->labels != NULL;
+    for (size_t i = 0; labelled && i < upload->n; i++)
+        labelled = upload->labels[i] >= 0 && upload->labels[i] < set->classes;
+    return labelled;
+}
+
 /* The rows are shuffled first, because many files are sorted. */
 static enum dn_status deal_upload(const struct deal *deal, const struct dn_upload *upload,
                                   struct dn_error *error) {
@@ -55,8 +68,7 @@ static enum dn_status deal_upload(const struct deal *deal, const struct dn_uploa
     const size_t dim = (size_t)set->dim;
     const bool own_labels = set->source_count == 1;
     size_t n;
-    if (!upload || upload->n != (size_t)source->n ||
-        (deal->labels && own_labels && !upload->labels))
+    if (!is_as_asked(deal, upload, own_labels))
         return error_set(error, DN_INVALID, "the uploaded points are not what the spec asks for");
     int32_t *order = calloc(upload->n, sizeof *order);
     if (!order)

@@ -261,13 +261,15 @@ struct dn_data {
 /* An uploaded set: what a source with DN_UPLOADED stands for. */
 struct dn_upload {
     size_t n;              /* as in its source */
-    const float *points;   /* [n][dim] of the spec */
-    const int32_t *labels; /* [n], or NULL; they count if the set is the only source */
+    int dim;               /* as in the spec */
+    const float *points;   /* [n][dim] */
+    const int32_t *labels; /* [n], or NULL; they count if the set is the only source, and are below
+                              the spec's classes then */
 };
 
 /* Draws from the patterns of a spec, and deals out the uploaded sets: uploads [source_count] is
  * read where a source is DN_UPLOADED, and may be NULL if none is. To be freed with dn_data_clear.
- */
+ * DN_INVALID: the spec, or an upload that is not what the spec asks for. */
 enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *uploads,
                             struct dn_data *out, struct dn_error *error);
 void dn_data_clear(struct dn_data *data);

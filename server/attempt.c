@@ -277,7 +277,7 @@ static enum ending prepare_and_train(struct attempt *attempt) {
     if (status == DN_OK)
         status = measure_prepare(training, &error);
     if (status != DN_OK)
-        return finish(attempt, JOB_FAILED, status == DN_NO_MEMORY ? "no_memory" : "invalid_spec",
+        return finish(attempt, JOB_FAILED, status == DN_NO_MEMORY ? "no_memory" : "spec_unreadable",
                       error.text);
     enum ending resumed = resume(attempt);
     if (resumed != ENDING_ENDED)

@@ -86,14 +86,17 @@ static const char *variable_of(const struct setting *setting, char out[VARIABLE_
 }
 
 static bool set_integer(const struct setting *setting, const char *text, int *value) {
+    const long least = (long)setting->min, most = (long)setting->max;
     char *end;
-    long number = strcmp(text, "cores") == 0 ? sysconf(_SC_NPROCESSORS_ONLN) : 0;
-    if (number == 0) {
-        number = strtol(text, &end, 10);
-        if (end == text || *end || number < (long)setting->min || number > (long)setting->max)
-            return false;
+    if (strcmp(setting->fallback, "cores") == 0 && strcmp(text, "cores") == 0) {
+        const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        *value = (int)(cores < least ? least : cores > most ? most : cores);
+        return true;
     }
-    *value = (int)(number > (long)setting->max ? (long)setting->max : number);
+    const long number = strtol(text, &end, 10);
+    if (end == text || *end || number < least || number > most)
+        return false;
+    *value = (int)number;
     return true;
 }
 

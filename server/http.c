@@ -144,11 +144,14 @@ static enum MHD_Result first_call(struct http_server *server, struct MHD_Connect
         http_route_request(state, method);
         if (!http_body_is_hopeless(state))
             return MHD_YES;
-        refusal = (struct http_refusal){413, "body_too_large", "the body is far too large"};
+        refusal = state->refusal.status
+                      ? state->refusal
+                      : (struct http_refusal){413, "body_too_large", "the body is far too large"};
     }
     state->exchange.request.path = peer->target ? peer->target : "";
     state->exchange.request.method = method;
     http_set_problem(state, refusal.status, refusal.code, refusal.detail);
+    http_set_header(&state->exchange, state->refusal_header.name, state->refusal_header.value);
     return http_queue_response(state, true); /* an answer at this point closes the connection */
 }
 

@@ -1,4 +1,6 @@
 /* What goes back to the client. */
+#include <string.h>
+
 #include "server/http_connection.h"
 
 void http_set_problem(struct http_connection *state, int status, const char *code,
@@ -14,8 +16,13 @@ void http_set_problem(struct http_connection *state, int status, const char *cod
     state->server->config.problem(exchange, status, code, detail);
     if (status == 405)
         http_set_header(exchange, "Allow", state->allow);
-    if (status == 503)
-        http_set_header(exchange, "Retry-After", "1");
+}
+
+static bool has_header(const struct http_response *response, const char *name) {
+    for (size_t i = 0; i < response->header_count; i++)
+        if (strcmp(response->headers[i].name, name) == 0)
+            return true;
+    return false;
 }
 
 /* Puts right what a handler left undone. */
@@ -25,6 +32,8 @@ static void check_response(struct http_connection *state) {
         http_set_problem(state, 503, "no_memory", "not enough memory to answer; try again later");
     else if (response->status == 0)
         http_set_problem(state, 500, "internal", "the server made no answer");
+    if (response->status == 503 && !has_header(response, "Retry-After"))
+        http_set_header(&state->exchange, "Retry-After", "1");
 }
 
 static struct MHD_Response *whole_response(struct http_connection *state) {

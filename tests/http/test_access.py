@@ -97,6 +97,12 @@ def test_a_refused_upload_is_not_kept(guarded):
     check_problem(guarded.get("/nothing"), 404, "no_such_path")
 
 
+def test_a_large_body_without_a_key(guarded):
+    head = b"POST /v1/datasets HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 9999999\r\n\r\n"
+    answer = guarded.send(head)
+    assert answer.startswith(b"HTTP/1.1 401 ") and b"\r\nWWW-Authenticate: Bearer" in answer
+
+
 def test_keys_are_reloaded(start, tmp_path):
     keys = Keys(tmp_path)
     server = start("--api-keys", str(keys.path))

@@ -366,6 +366,34 @@ def test_requests_that_are_wrong_in_other_ways(host):
     assert host.get("/v1/models/nonsense/weights.safetensors").status == 404
 
 
+def labelled(server, dim, classes, n=1000):
+    """An uploaded set, and what a job says to train on it."""
+    points = numpy.random.default_rng(dim).normal(size=(n, dim))
+    labels = [i % classes for i in range(n)]
+    made = server.post("/v1/datasets", {"points": points.tolist(), "labels": labels})
+    assert made.status == 201
+    return made.json["id"]
+
+
+@pytest.mark.parametrize("dim, classes", [(1, 2), (32, 5), (32, 0)])
+def test_a_file_that_takes_another_data_set_for_its_own(host, dim, classes):
+    """It is believed until the points are needed."""
+    ours = labelled(host, 32, 2)
+    job = host.submit({**QUICK, "dataset": {"id": ours}})
+    assert host.wait(job)["status"] == "succeeded"
+    assert host.get(f"/v1/models/{job}/evaluation?n=100").status == 200
+    file = File(host.get(f"/v1/models/{job}/weights.safetensors").body)
+    if classes:
+        other = labelled(host, dim, classes)
+    else:
+        other = host.post("/v1/datasets", {"points": numpy.zeros((1000, dim)).tolist()}).json["id"]
+    file.spec(lambda spec: spec["dataset"].update(id=other))
+    model = host.post("/v1/models", raw=file.bytes(), headers=BINARY)
+    assert model.status == 201
+    answer = host.get(f"/v1/models/{model.json['id']}/evaluation?n=100")
+    assert answer.status == 409 and answer.json["code"] == "dataset_differs"
+
+
 def test_a_file_that_is_too_large(start):
     small = start("--max-upload", "1")
     answer = small.post("/v1/models", raw=b"\0" * ((1 << 20) + 1), headers=BINARY)

@@ -253,6 +253,13 @@ def test_a_large_body_is_refused_after_it_was_read(alone):
     check_problem(alone.post("/v1/jobs", raw=raw), 413, "body_too_large")
 
 
+def test_what_is_wrong_besides_is_said_before_the_size(alone):
+    huge = b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99999999\r\n\r\n"
+    assert alone.send(b"POST /v1/nothing" + huge).startswith(b"HTTP/1.1 404 ")
+    answer = alone.send(b"PUT /v1/jobs" + huge)
+    assert answer.startswith(b"HTTP/1.1 405 ") and b"\r\nAllow: " in answer
+
+
 def test_a_huge_body_is_refused_at_once(alone):
     head = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     answer = alone.send(head + b"Content-Length: 99999999999\r\n\r\n")

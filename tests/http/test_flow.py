@@ -293,10 +293,13 @@ def test_a_full_queue_says_so(start):
     server = start("--workers", "1", "--max-queued", "2")
     running = server.submit(ENDLESS)
     server.wait(running, ("running",))
+    cancelled = server.submit(QUICK)
+    server.post(f"/v1/jobs/{cancelled}/cancel")
     server.submit(QUICK), server.submit(QUICK)
-    refused = server.post("/v1/jobs", QUICK)
-    assert refused.status == 429 and refused.json["code"] == "queue_full" and int(refused.headers["Retry-After"]) > 0
-    assert len(server.get("/v1/jobs").json["items"]) == 3
+    for refused in (server.post("/v1/jobs", QUICK), server.post(f"/v1/jobs/{cancelled}/resume")):
+        assert refused.status == 429 and refused.json["code"] == "queue_full"
+        assert int(refused.headers["Retry-After"]) > 0
+    assert len(server.get("/v1/jobs").json["items"]) == 4
 
 
 def test_two_workers_train_two_jobs_at_once(start):

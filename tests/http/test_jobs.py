@@ -126,6 +126,23 @@ def test_an_extended_job_is_as_one_that_was_longer_from_the_start(start, tmp_pat
     assert server.get(f"/v1/models/{job}").json["spec"]["training"]["epochs"] == 20
 
 
+def test_a_job_that_ended_within_an_epoch_goes_beyond_it(server):
+    steps = 1563  # of an epoch: long enough to be met in the middle of it
+    job = server.submit({
+        "dataset": {"name": "spiral", "n": 100_000},
+        "network": {"hidden_size": 256, "hidden_layers": 4},
+        "training": {"batch_size": 64, "epochs": 100},
+    })
+    server.wait_for_step(job, steps + steps // 5)
+    server.post(f"/v1/jobs/{job}/cancel")
+    progress = server.wait(job)["progress"]
+    assert progress["steps"] == 100 * steps and progress["epoch"] * steps < progress["step"], "between two epochs"
+    refused = server.post(f"/v1/jobs/{job}/resume", {"epochs": progress["epoch"]})
+    assert refused.status == 422 and refused.json["errors"][0]["pointer"] == "/epochs"
+    assert server.post(f"/v1/jobs/{job}/resume", {"epochs": progress["epoch"] + 1}).status == 202
+    assert server.wait(job)["status"] == "succeeded"
+
+
 def test_resume_refuses_what_makes_no_sense(server):
     job = server.submit(SPEC)
     server.wait(job)

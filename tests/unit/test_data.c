@@ -68,7 +68,7 @@ static struct dn_upload make_upload(float points[ROWS][DIM], int32_t labels[ROWS
     memset(points, 0, sizeof(float) * ROWS * DIM);
     for (int i = 0; i < ROWS; i++)
         points[i][0] = (float)i, labels[i] = i % 2;
-    return (struct dn_upload){ROWS, points[0], labels};
+    return (struct dn_upload){ROWS, DIM, points[0], labels};
 }
 
 Test(data, an_uploaded_set_is_split_and_each_row_used_once) {
@@ -95,6 +95,22 @@ Test(data, an_uploaded_set_is_split_and_each_row_used_once) {
     dn_data_clear(&again);
 }
 
+Test(data, an_upload_that_is_not_what_the_spec_says_is_refused) {
+    float points[ROWS][DIM];
+    int32_t labels[ROWS];
+    const struct dn_upload good = make_upload(points, labels);
+    const struct dn_spec spec = uploaded(2);
+    struct dn_upload bad[] = {good, good, good, good};
+    int32_t high[ROWS], low[ROWS];
+    memcpy(high, labels, sizeof high);
+    memcpy(low, labels, sizeof low);
+    high[ROWS - 1] = 2, low[0] = -1;
+    bad[0].n--, bad[1].dim--, bad[2].labels = high, bad[3].labels = low;
+    struct dn_data data;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_eq(dn_data_draw(&spec, &bad[i], &data, NULL), DN_INVALID);
+}
+
 Test(data, an_uploaded_set_in_a_mixture_is_one_class) {
     float points[ROWS][DIM];
     int32_t labels[ROWS];
@@ -102,7 +118,7 @@ Test(data, an_uploaded_set_in_a_mixture_is_one_class) {
     struct dn_spec spec = mixture();
     struct dn_data data;
     spec.dataset.sources[1] = (struct dn_source){.pattern = DN_UPLOADED, .n = 5};
-    uploads[1].n = 5; /* its points are pairs now */
+    uploads[1].n = 5, uploads[1].dim = 2; /* its points are pairs now */
     cr_assert_eq(dn_data_draw(&spec, uploads, &data, NULL), DN_OK);
     cr_assert(data.n == 25 && data.n_val == 2);
     for (size_t i = 0; i < 27; i++)

@@ -92,7 +92,7 @@ Test(fresh, uploads_are_halved) {
     spec.dataset.dim = DIM;
     spec.dataset.classes = 2;
     struct dn_data data, sets[2];
-    struct dn_upload upload = {N, points, labels};
+    struct dn_upload upload = {N, DIM, points, labels};
     cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
     for (int which = 0; which < 2; which++) {
         cr_assert_eq(dn_data_fresh(&spec, &data, which, 5, 100, &sets[which], NULL), DN_OK);
@@ -158,7 +158,7 @@ Test(evaluation, says_what_its_parts_say) {
 
 static struct dn_denoising denoising_of(const struct dn_spec *spec, const float *points, int n,
                                         int probes) {
-    struct dn_upload upload = {(size_t)n, points, NULL};
+    struct dn_upload upload = {(size_t)n, spec->dataset.dim, points, NULL};
     struct dn_data data;
     struct dn_denoising result;
     cr_assert_eq(dn_data_draw(spec, &upload, &data, NULL), DN_OK);

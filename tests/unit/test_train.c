@@ -313,7 +313,7 @@ Test(train, labels_help) {
     spec.training.batch_size = 32;
     spec.training.p_uncond = 0;
     struct dn_data data;
-    struct dn_upload upload = {N, points[0], labels};
+    struct dn_upload upload = {N, spec.dataset.dim, points[0], labels};
     struct dn_trainer *trainer;
     cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
     cr_assert_eq(dn_trainer_new(&spec, &data, &trainer, NULL), DN_OK);
