@@ -118,12 +118,12 @@ export const profile = async (options = {}) =>
   (await launch()).newContext({ viewport: { width: 1400, height: 900 }, colorScheme: "light", ...options });
 
 /** A page of its own profile, or of a given one; `errors` collects what must not happen, `expected` says what may. */
-export async function open(server, hash = "", options = {}, given) {
+export async function open(server, hash = "", { expected = /$^/, ...options } = {}, given) {
   const context = given ?? (await profile(options));
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   page.errors = [];
-  page.expected = /$^/;
+  page.expected = expected;
   const note = (text) => {
     if (!page.expected.test(text)) page.errors.push(text);
   };

@@ -49,8 +49,10 @@ export const whenUnknown = new Set<() => boolean>();
 
 let taken = ""; // the data of the link that whenUnknown has seen to
 let choosing: Promise<void> | undefined;
+const isSeenTo = () => !job.value && view.value.data !== "" && view.value.data === taken;
 
 async function settle(): Promise<void> {
+  if (isSeenTo()) return; // the runs are loaded again whenever the connection comes
   await loadNamed();
   if (job.value) return;
   if ([...whenUnknown].some((each) => each())) taken = view.value.data;
@@ -134,9 +136,8 @@ export function start(): void {
   follow(`${base}/v1/events`, take, () => void loadJobs());
   // Another address, or the first run of all, sent by someone else.
   const missing = computed(() => {
-    const { job: id, data } = view.value;
-    const isSeenTo = job.value || (data && data === taken);
-    return loaded.value && jobs.value.length > 0 && !isSeenTo ? `#${id}` : "";
+    const isMissing = loaded.value && jobs.value.length > 0 && !job.value && !isSeenTo();
+    return isMissing ? `#${view.value.job}` : "";
   });
   effect(() => {
     if (missing.value) choose().catch(note);
