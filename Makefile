@@ -352,10 +352,10 @@ docker-test: ## try the image; or ROOT=DIRECTORY, its root file system, without 
 	sh docker/smoke.sh $(if $(ROOT),--root $(ROOT),$(IMAGE))
 
 # ---------------------------------------------------------------- what it needs
-deps:
+deps: ## install what a build needs
 	@sh tests/install.sh $(PACKAGES_BUILD)
 	@command -v npm >/dev/null || sh tests/install.sh nodejs npm
-deps-test:
+deps-test: ## install what the tests need, too
 	@sh tests/install.sh $(PACKAGES_BUILD) $(PACKAGES_TEST)
 	@command -v npm >/dev/null || sh tests/install.sh nodejs npm # Debian's npm is large: any other will do
 

@@ -75,10 +75,12 @@ static const struct problem_code codes[] = {
      "The uploaded data set is not the one that the model's file describes: other points, other "
      "columns, or other classes."},
     {"body_too_large", 413, "The body is larger than this operation takes."},
-    {"unsupported_media_type", 415, "The Content-Type is none that this operation takes."},
+    {"unsupported_media_type", 415,
+     "The Content-Type is none that this operation takes, or the body has a Content-Encoding."},
     {"range_not_satisfiable", 416, "The Range begins behind the end of the answer."},
     {"misdirected_request", 421,
-     "The Host header names a machine that this server is not. `--allowed-hosts` adds names."},
+     "The Host header names a machine that this server is not. `--allowed-hosts` has the names "
+     "that it is known by."},
     {"invalid_fields", 422,
      "Some fields or parameters are wrong. `errors` has all of them, each with a JSON Pointer."},
     {"invalid_safetensors", 422,

@@ -46,7 +46,7 @@ static const struct setting settings[] = {
     {"anonymous", SETTING_SWITCH, AT(anonymous), "false", 0, 0, NULL,
      "serve everybody on an address that is not loopback"},
     {"allowed-hosts", SETTING_TEXT, AT(allowed_hosts), NULL, 0, 0, NULL,
-     "names in the Host header that are served, a,b or *"},
+     "names in the Host header that are served besides this machine's addresses, a,b or *"},
     {"cors-origins", SETTING_TEXT, AT(cors_origins), NULL, 0, 0, NULL,
      "web pages of other origins that may use the service, https://a,https://b or *"},
     {"trusted-proxies", SETTING_TEXT, AT(trusted_proxies), NULL, 0, 0, NULL,

@@ -69,6 +69,9 @@ static struct http_refusal check_request(struct http_connection *state) {
                                                  state->max_body)};
     if (state->body.failed)
         return (struct http_refusal){503, "no_memory", "not enough memory for the body"};
+    if (state->received > 0 && http_header(&state->exchange, "Content-Encoding"))
+        return (struct http_refusal){415, "unsupported_media_type",
+                                     "send the body as it is, without a Content-Encoding"};
     if (state->received > 0 && !content_type_fits(state))
         return (struct http_refusal){415, "unsupported_media_type",
                                      http_format(&state->exchange,

@@ -264,7 +264,7 @@ static void block_signals(sigset_t *signals) {
     pthread_sigmask(SIG_BLOCK, signals, NULL);
 }
 
-/* Before any thread starts. Keys and certificates may be read again. */
+/* Before any thread starts. The keys may be read again, at SIGHUP. */
 static void close_in(const struct config *config) {
     if (strcmp(config->sandbox, "off") == 0) {
         log_line(LOG_INFO, "sandbox off", NULL);

@@ -1,5 +1,6 @@
 """Bad requests: each gets the right 4xx problem, costs nothing, and writes no row. The rows are in bad/*.py."""
 
+import gzip
 import contextlib
 import itertools
 import json
@@ -241,6 +242,13 @@ def test_json_errors_say_where(alone):
 def test_content_type_parameters_do_not_matter(server):
     answer = server.post("/v1/jobs", QUICK, headers={"Content-Type": "Application/JSON; charset=utf-8"})
     assert answer.status == 201
+
+
+def test_a_compressed_body(alone):
+    """It would only be called bad JSON otherwise."""
+    for raw in (b"{}", gzip.compress(b"{}")):
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        check_problem(alone.post("/v1/jobs", raw=raw, headers=headers), 415, "unsupported_media_type")
 
 
 def test_a_body_where_none_belongs(alone):
