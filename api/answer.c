@@ -146,6 +146,7 @@ void answer_send(struct http_exchange *exchange, struct answer *answer) {
         .next = next_piece,
         .on_pool = true,
         .length = pieces->length ? pieces->length(&answer->layout) : 0,
+        .held = answer->held,
         .closed = close_stream,
     };
 }

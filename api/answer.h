@@ -25,6 +25,7 @@ struct answer {
     /* Frees what the answer stands on. Called once. */
     void (*clear)(struct answer *answer);
     void *owner; /* for the functions above */
+    size_t held; /* bytes of memory that it stands on */
 
     int part; /* answer.c: where it is */
     size_t row;

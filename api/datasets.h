@@ -30,6 +30,7 @@ struct dataset_points {
 /* Reads one, on any thread; *set is zero. False: the error is already the answer. */
 bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set);
 void dataset_points_clear(struct dataset_points *set);
+size_t dataset_bytes(const struct dataset *row); /* of memory, with its points */
 /* Of the points at these places (NULL: all of them, in their order), those from `first` on, into
  * points [count][dim]. */
 void dataset_take(const struct dataset_points *set, const int32_t *places, size_t first,

@@ -54,6 +54,11 @@ bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset
     return false;
 }
 
+size_t dataset_bytes(const struct dataset *row) {
+    const size_t of_labels = row->labels ? sizeof *row->labels : 0;
+    return row->points ? (size_t)row->n * ((size_t)row->dim * sizeof *row->points + of_labels) : 0;
+}
+
 void dataset_points_clear(struct dataset_points *set) {
     cJSON_Delete(set->column_tree);
     cJSON_Delete(set->class_tree);
@@ -167,6 +172,9 @@ static void draw_points(struct http_exchange *exchange, struct store_session *un
                     : draw->set.row.name ? draw->set.row.name
                                          : "upload";
     answer->look = draw->look;
+    answer->held = dataset_bytes(&draw->set.row);
+    if (draw->order)
+        answer->held += (size_t)draw->set.row.n * sizeof *draw->order;
     answer->points = some_points;
     answer_send(exchange, answer);
 }

@@ -107,6 +107,9 @@ static const struct problem_code codes[] = {
     {"stopping", 503, "The server is stopping."},
     {"overloaded", 503,
      "Too much waits for a thread already. Try again after Retry-After seconds."},
+    {"answer_memory_full", 503,
+     "Answers that their clients are still reading take as much memory as `--max-answer-memory` "
+     "allows. Try again after Retry-After seconds."},
     {"body_memory_full", 503,
      "The bodies of requests that are on their way take as much memory as `--max-body-memory` "
      "allows. Try again after Retry-After seconds."},

@@ -234,6 +234,9 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
                                      .head = write_head,
                                      .owner = process};
     answer->look = process->look;
+    answer->held = dataset_bytes(&process->set.row) + (size_t)process->n * (size_t)process->dim *
+                                                          (size_t)(2 * process->frames - 1) *
+                                                          sizeof *process->memory;
     answer_send(exchange, answer);
 }
 

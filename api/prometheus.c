@@ -103,6 +103,9 @@ static void write_http(struct buffer *out, struct service *service) {
     gauge(out, "denoised_http_body_bytes",
           "Of request bodies, what --max-body-memory limits: all but their first 64 KiB.",
           (double)atomic_load(&service->counts.body_bytes));
+    gauge(out, "denoised_http_answer_bytes",
+          "Of answers, what --max-answer-memory limits: all but their first 64 KiB.",
+          (double)atomic_load(&service->counts.answer_bytes));
     counter(out, "denoised_http_clients_gone_total",
             "Clients that went away before they had their answer.",
             (double)atomic_load(&service->counts.gone));

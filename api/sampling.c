@@ -222,6 +222,8 @@ void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded
         .owner = run,
     };
     enum dn_status status = sampling->is_trajectory ? all_frames(exchange, answer) : DN_OK;
+    answer->held = run->room * sizeof *run->memory +
+                   2 * loaded->row.byte_count; /* the model as it was read, and as it computes */
     if (status == DN_OK) {
         answer_send(exchange, answer);
     } else {

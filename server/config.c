@@ -60,6 +60,8 @@ static const struct setting settings[] = {
      "MiB that an uploaded file may have"},
     {"max-body-memory", SETTING_INTEGER, AT(max_body_memory), "256", 1, 65536, NULL,
      "MiB that the bodies of all requests may take together; more are answered 503"},
+    {"max-answer-memory", SETTING_INTEGER, AT(max_answer_memory), "512", 128, 65536, NULL,
+     "MiB that all answers may take together until they are read; more are answered 503"},
     {"max-connections", SETTING_INTEGER, AT(max_connections), "1024", 4, 65536, NULL,
      "open connections"},
     {"max-connections-per-ip", SETTING_INTEGER, AT(max_connections_per_ip), "512", 1, 65536, NULL,

@@ -24,7 +24,7 @@ struct config {
     const char *allowed_hosts, *cors_origins, *trusted_proxies; /* comma-separated */
     const char *tls_cert, *tls_key;
     int max_queued;
-    int max_upload, max_body_memory; /* MiB */
+    int max_upload, max_body_memory, max_answer_memory; /* MiB */
     int max_connections, max_connections_per_ip;
     int requests_per_minute; /* 0: no limit */
     double max_sample_cost;  /* floating-point operations */

@@ -236,6 +236,7 @@ void http_forget(struct http_connection *state) {
     if (state->sending.is_open)
         atomic_fetch_sub(&state->server->config.counts->streams, 1);
     http_drop_body(state);
+    http_drop_answer(state);
     buffer_clear(&exchange->response.body);
     buffer_clear(&state->sending.ready);
     buffer_clear(&state->sending.made);

@@ -72,6 +72,7 @@ struct http_stream {
      * thread and may say WAIT. */
     bool on_pool;
     uint64_t length; /* of the whole body; 0: not known before */
+    size_t held;     /* bytes of memory that it stands on until it is closed */
     /* Called once, when the exchange is over and `next` is called no more; may be NULL. Any thread.
      */
     void (*closed)(struct http_exchange *exchange);
@@ -162,6 +163,7 @@ struct http_counts {
     atomic_int in_flight, streams; /* now; bodies that are being made piece by piece */
     atomic_ullong gone;            /* clients that went away while they were waited for */
     atomic_size_t body_bytes;      /* of request bodies that are held */
+    atomic_size_t answer_bytes;    /* of what answers stand on, until their clients have them */
 };
 
 struct http_config {
@@ -176,8 +178,9 @@ struct http_config {
     const struct http_route *routes;
     size_t route_count;
     void *service;
-    size_t max_upload;      /* bytes */
-    size_t max_body_memory; /* bytes, of all bodies together */
+    size_t max_upload;        /* bytes */
+    size_t max_body_memory;   /* bytes, of all bodies together */
+    size_t max_answer_memory; /* bytes, of all answers together */
     /* Fills in an error response: the contract's own format, which this layer does not know. */
     void (*problem)(struct http_exchange *exchange, int status, const char *code,
                     const char *detail);

@@ -50,6 +50,7 @@ struct http_connection {
     struct in6_addr client; /* whose request it is */
     struct buffer body;
     size_t received, max_body, held;  /* bytes of the body; held: in http_counts.body_bytes */
+    size_t answer_held;               /* in http_counts.answer_bytes */
     struct http_param refusal_header; /* goes with the refusal */
     char id[HTTP_REQUEST_ID + 1];     /* the client's, or our own */
     char trace[HTTP_TRACE + 1];       /* trace id of a traceparent header, or "" */
@@ -93,6 +94,8 @@ bool http_is_safe(const char *method); /* changes nothing */
 /* http_body.c: takes in a piece of the body; false: it is longer than anybody wants to read. */
 bool http_take_body(struct http_connection *state, const char *bytes, size_t size);
 void http_drop_body(struct http_connection *state);
+/* What its answer held counts no more. */
+void http_drop_answer(struct http_connection *state);
 /* Does the header alone say that the body is too long even to be thrown away? */
 bool http_body_is_hopeless(const struct http_connection *state);
 

@@ -36,6 +36,28 @@ static void check_response(struct http_connection *state) {
         http_set_header(&state->exchange, "Retry-After", "1");
 }
 
+/* An answer stays until its client has read it, which may be long. False: as much is held already
+ * as may be. The first of it is not counted, so that short answers are always given. */
+static bool hold_answer(struct http_connection *state) {
+    enum { FREE_BYTES = 64 << 10 };
+    const struct http_config *config = &state->server->config;
+    const struct http_response *response = &state->exchange.response;
+    const size_t bytes = response->body.length + response->stream.held;
+    const size_t counted = bytes > FREE_BYTES ? bytes - FREE_BYTES : 0;
+    if (counted > 0 && atomic_fetch_add(&config->counts->answer_bytes, counted) + counted >
+                           config->max_answer_memory) {
+        atomic_fetch_sub(&config->counts->answer_bytes, counted);
+        return false;
+    }
+    state->answer_held = counted;
+    return true;
+}
+
+void http_drop_answer(struct http_connection *state) {
+    atomic_fetch_sub(&state->server->config.counts->answer_bytes, state->answer_held);
+    state->answer_held = 0;
+}
+
 static struct MHD_Response *whole_response(struct http_connection *state) {
     http_unwatch_client(state);
     struct buffer *body = &state->exchange.response.body;
@@ -50,6 +72,9 @@ static struct MHD_Response *whole_response(struct http_connection *state) {
 
 enum MHD_Result http_queue_response(struct http_connection *state, bool close) {
     http_finish_content(state);
+    if (!hold_answer(state))
+        http_set_problem(state, 503, "answer_memory_full",
+                         "too many large answers are on their way; try again");
     check_response(state);
     struct http_response *from = &state->exchange.response;
     struct MHD_Response *response =

@@ -134,6 +134,7 @@ static struct http_server *listen_for(const struct config *config, const struct 
         .service = service,
         .max_upload = (size_t)config->max_upload << 20,
         .max_body_memory = (size_t)config->max_body_memory << 20,
+        .max_answer_memory = (size_t)config->max_answer_memory << 20,
         .problem = contract->problem,
         .counts = &service->counts,
         .writer = {writer_post, service->writer},

@@ -130,6 +130,24 @@ def test_head_computes_no_more_than_it_must(trained):
     eventually(lambda: metric(trained, "http_streams") == 0)
 
 
+def test_what_slow_clients_hold_has_a_limit(start):
+    server = start("--max-answer-memory", "128")
+    path = "/v1/datasets/spiral/forward?n=19000&frames=101&seed="  # 7 638 000 numbers: 29.1 MiB
+    slow = [connect(server, path + str(i), buffer=4096) for i in range(4)]
+    each = 19000 * 2 * 201 * 4
+    eventually(lambda: 4 * (each - 2**16) <= metric(server, "http_answer_bytes") <= 4 * (each + 2**17))
+    refused = server.get(path + "4")
+    assert refused.status == 503 and refused.json["code"] == "answer_memory_full"
+    assert int(refused.headers["Retry-After"]) > 0
+    assert len(server.get("/v1/datasets/spiral/points?n=500").json["points"]) == 500, "short ones are given"
+    slow.pop().close()
+    eventually(lambda: metric(server, "http_answer_bytes") < 4 * (each - 2**16))
+    assert server.fetch("GET", path + "4").status == 200
+    for client in slow:
+        client.close()
+    eventually(lambda: metric(server, "http_answer_bytes") == 0)
+
+
 def test_a_client_that_does_not_read_stops_the_computing(heavy):
     """The pieces that it gets are bounded by what its socket takes."""
     path = "/v1/datasets/spiral/points.csv?n=100000"
