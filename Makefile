@@ -121,7 +121,7 @@ $B/migrations.o: $B/migrations.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # The parts of the description that are data, each embedded as one string.
-$B/openapi_%.c: api/%.json
+$(EMBEDDED:%=$B/openapi_%.c): $B/openapi_%.c: api/%.json
 	@mkdir -p $(@D)
 	{ echo 'extern const char openapi_$*[];'; echo 'const char openapi_$*[] ='; \
 	  sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^ */"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@

