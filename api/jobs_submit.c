@@ -69,16 +69,16 @@ static bool note_uploads(struct http_exchange *exchange, struct store_session *s
 static bool has_place(struct http_exchange *exchange, struct store_session *session) {
     int64_t queued;
     enum store_status status = store_job_count(session, JOB_QUEUED, &queued);
+    const bool has = status == STORE_OK && queued < service_of(exchange)->max_queued;
     if (status != STORE_OK) {
         problem_store(exchange, status);
-    } else if (queued >= service_of(exchange)->max_queued) {
+    } else if (!has) {
         problem(exchange, 429, "queue_full",
                 http_format(exchange, "%lld jobs are waiting already; try again later",
                             (long long)queued));
         http_set_header(exchange, "Retry-After", "10");
-        status = STORE_ERROR;
     }
-    return status == STORE_OK;
+    return has;
 }
 
 static void insert_job(struct http_exchange *exchange, struct store_session *session) {

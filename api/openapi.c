@@ -449,8 +449,8 @@ static void write_info(struct json_writer *json) {
     member(json, "description",
            "Every list of formats can be picked from by the suffix of the path (`.csv`) or by the "
            "Accept header. Unknown fields are refused. The same seed gives the same answer. The "
-           "request's "
-           "line and headers may have 32 KiB; more, and what is no HTTP, is answered 400, 414, 431 "
+           "request's line and headers may have 32 KiB; more, and what is no HTTP, is answered "
+           "400, 414, 431 "
            "or 505 with a short HTML text. Every other error is problem+json.");
     open_member(json, "license", '{');
     member(json, "name", "MIT");

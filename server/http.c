@@ -236,7 +236,7 @@ void http_forget(struct http_connection *state) {
     if (state->sending.is_open)
         atomic_fetch_sub(&state->server->config.counts->streams, 1);
     http_drop_body(state);
-    http_drop_answer(state);
+    http_let_go(&state->server->config.counts->answer_bytes, &state->answer_held);
     buffer_clear(&exchange->response.body);
     buffer_clear(&state->sending.ready);
     buffer_clear(&state->sending.made);

@@ -2,30 +2,37 @@
 #include "server/http_connection.h"
 
 enum {
-    /* So much of each body is not counted: uploads cannot keep short requests out. */
+    /* So much of each is not counted: large ones cannot keep short ones out. */
     FREE_BYTES = 64 << 10,
     /* A client reads an early refusal only after it has sent its body, so some of a body that is
      * too large is read and thrown away. */
     DRAIN_BYTES = 1 << 20,
 };
 
-/* False: as much is held already as may be. */
-static bool hold(struct http_connection *state, size_t bytes) {
-    const struct http_config *config = &state->server->config;
+bool http_hold(atomic_size_t *all, size_t limit, size_t *held, size_t bytes) {
     const size_t counted = bytes > FREE_BYTES ? bytes - FREE_BYTES : 0;
-    const size_t more = counted - state->held;
-    if (more > 0 &&
-        atomic_fetch_add(&config->counts->body_bytes, more) + more > config->max_body_memory) {
-        atomic_fetch_sub(&config->counts->body_bytes, more);
+    const size_t more = counted - *held;
+    if (more > 0 && atomic_fetch_add(all, more) + more > limit) {
+        atomic_fetch_sub(all, more);
         return false;
     }
-    state->held = counted;
+    *held = counted;
     return true;
 }
 
+void http_let_go(atomic_size_t *all, size_t *held) {
+    atomic_fetch_sub(all, *held);
+    *held = 0;
+}
+
+static bool hold_body(struct http_connection *state) {
+    const struct http_config *config = &state->server->config;
+    return http_hold(&config->counts->body_bytes, config->max_body_memory, &state->held,
+                     state->received);
+}
+
 void http_drop_body(struct http_connection *state) {
-    atomic_fetch_sub(&state->server->config.counts->body_bytes, state->held);
-    state->held = 0;
+    http_let_go(&state->server->config.counts->body_bytes, &state->held);
     buffer_clear(&state->body);
 }
 
@@ -37,7 +44,7 @@ bool http_take_body(struct http_connection *state, const char *bytes, size_t siz
     state->received += size;
     if (state->received > state->max_body || state->refusal.status) {
         http_drop_body(state);
-    } else if (hold(state, state->received)) {
+    } else if (hold_body(state)) {
         buffer_append(&state->body, bytes, size);
     } else {
         http_drop_body(state);

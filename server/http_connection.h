@@ -94,8 +94,11 @@ bool http_is_safe(const char *method); /* changes nothing */
 /* http_body.c: takes in a piece of the body; false: it is longer than anybody wants to read. */
 bool http_take_body(struct http_connection *state, const char *bytes, size_t size);
 void http_drop_body(struct http_connection *state);
-/* What its answer held counts no more. */
-void http_drop_answer(struct http_connection *state);
+/* Memory of a kind, up to `limit` bytes for all connections together: counts *held of this one up
+ * to `bytes`, all but the first 64 KiB. False: as much is held already as may be; nothing changes.
+ */
+bool http_hold(atomic_size_t *all, size_t limit, size_t *held, size_t bytes);
+void http_let_go(atomic_size_t *all, size_t *held);
 /* Does the header alone say that the body is too long even to be thrown away? */
 bool http_body_is_hopeless(const struct http_connection *state);
 

@@ -36,26 +36,12 @@ static void check_response(struct http_connection *state) {
         http_set_header(&state->exchange, "Retry-After", "1");
 }
 
-/* An answer stays until its client has read it, which may be long. False: as much is held already
- * as may be. The first of it is not counted, so that short answers are always given. */
+/* An answer stays until its client has read it, which may be long. */
 static bool hold_answer(struct http_connection *state) {
-    enum { FREE_BYTES = 64 << 10 };
     const struct http_config *config = &state->server->config;
     const struct http_response *response = &state->exchange.response;
-    const size_t bytes = response->body.length + response->stream.held;
-    const size_t counted = bytes > FREE_BYTES ? bytes - FREE_BYTES : 0;
-    if (counted > 0 && atomic_fetch_add(&config->counts->answer_bytes, counted) + counted >
-                           config->max_answer_memory) {
-        atomic_fetch_sub(&config->counts->answer_bytes, counted);
-        return false;
-    }
-    state->answer_held = counted;
-    return true;
-}
-
-void http_drop_answer(struct http_connection *state) {
-    atomic_fetch_sub(&state->server->config.counts->answer_bytes, state->answer_held);
-    state->answer_held = 0;
+    return http_hold(&config->counts->answer_bytes, config->max_answer_memory, &state->answer_held,
+                     response->body.length + response->stream.held);
 }
 
 static struct MHD_Response *whole_response(struct http_connection *state) {

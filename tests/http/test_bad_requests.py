@@ -1,7 +1,7 @@
 """Bad requests: each gets the right 4xx problem, costs nothing, and writes no row. The rows are in bad/*.py."""
 
-import gzip
 import contextlib
+import gzip
 import itertools
 import json
 import re
