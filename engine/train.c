@@ -7,6 +7,7 @@
  * checkpoint (checkpoint.c) holds. Whoever stops a training is heard between two chunks; the step
  * in hand is then as if it had not begun.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,16 +80,16 @@ static bool trainer_allocate(struct dn_trainer *trainer, size_t n_val) {
 enum { BATCH_ROWS = 128 };
 
 /* A batch of n > 0 rows is cut into chunks of one size, as far as that goes. */
-static size_t batch_chunk(size_t n) {
+size_t trainer_batch_chunk(size_t n) {
     const size_t chunks = 1 + (n - 1) / BATCH_ROWS;
     return (n + chunks - 1) / chunks;
 }
 
-/* Most rows of any chunk: those of validation grow until their activations, if they were kept for
- * the way back, fill the second-level cache. */
-static size_t chunk_rows(const struct network *network) {
-    size_t rows = 65536 / ((size_t)network->layer_count * network->hidden_ld);
-    return rows < BATCH_ROWS ? BATCH_ROWS : rows / 6 * 6;
+/* Chunks of validation grow until their activations, if they were kept for the backward pass, fill
+ * the second-level cache. */
+size_t trainer_chunk_rows(const struct network *network) {
+    const size_t rows = 65536 / ((size_t)network->layer_count * network->hidden_ld) / 6 * 6;
+    return rows < BATCH_ROWS ? BATCH_ROWS : rows;
 }
 
 static bool trainer_weigh(struct dn_trainer *trainer) {
@@ -114,7 +115,7 @@ static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_d
     if ((status = schedule_init(&trainer->schedule, &spec->diffusion, error)) != DN_OK ||
         (status = network_init(&trainer->network, spec, error)) != DN_OK)
         return status;
-    trainer->rows = chunk_rows(&trainer->network);
+    trainer->rows = trainer_chunk_rows(&trainer->network);
     if (!trainer_allocate(trainer, data->n_val) || !trainer_weigh(trainer))
         return error_set(error, DN_NO_MEMORY, "out of memory");
     size_t most = trainer->batch.n > trainer->rows ? trainer->batch.n : trainer->rows;
@@ -247,6 +248,7 @@ static void times_part(void *argument, int part) {
 /* The loss summed over the points of a chunk; if its weight is not 0, also the gradient. */
 static double chunk_run(struct chunk *chunk) {
     double sum = 0;
+    assert(chunk->n <= chunk->trainer->rows && chunk->n <= chunk->trainer->workspace.rows);
     run_parts(chunk->trainer, chunk_rows_part, chunk);
     for (size_t i = 0; i < chunk->n; i++)
         sum += chunk->trainer->row_losses[i];
@@ -266,7 +268,7 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
     time_rows_set(&trainer->times, network, trainer->parameters, batch->t, batch->seen, n,
                   trainer->slots);
     network_transpose(network, trainer->parameters, &trainer->workspace);
-    const size_t rows = batch_chunk(n);
+    const size_t rows = trainer_batch_chunk(n);
     for (size_t first = 0; first < n; first += rows) {
         if (stop_asked(stop))
             return error_set(error, DN_STOPPED, "stopped");

@@ -53,4 +53,9 @@ struct dn_trainer {
 /* What samples are made with: the parameters, or their average. */
 const float *trainer_weights(const struct dn_trainer *trainer);
 
+/* Rows of a chunk of a batch with n > 0 rows, and the maximum of any chunk, validation included,
+ * which buffers are made for: never less than the former, whatever n. */
+size_t trainer_batch_chunk(size_t n);
+size_t trainer_chunk_rows(const struct network *network);
+
 #endif
