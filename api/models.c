@@ -56,16 +56,13 @@ void loaded_model_clear(struct loaded_model *loaded) {
     model_clear(&loaded->row);
 }
 
-static void write_transform(const struct dn_model *model, struct json_writer *json) {
-    double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
-    const int dim = dn_model_dim(model);
-    dn_model_transform(model, shift, scale);
+static void write_transform(const struct model *row, struct json_writer *json) {
     json_key(json, "transform");
     json_open(json, '{');
     json_key(json, "shift");
-    json_numbers(json, shift, dim);
+    json_numbers(json, row->transform, row->dim);
     json_key(json, "scale");
-    json_numbers(json, scale, dim);
+    json_numbers(json, row->transform + row->dim, row->dim);
     json_close(json, '}');
 }
 
@@ -117,26 +114,36 @@ void model_write_classes(const struct model *row, struct json_writer *json) {
     arena_clear(&arena);
 }
 
-void model_write(const struct model *row, const struct dn_model *model, struct json_writer *json) {
+void model_write(const struct model *row, struct json_writer *json) {
     json_open(json, '{');
     write_row(row, json);
     json_key(json, "dim");
-    json_integer(json, dn_model_dim(model));
+    json_integer(json, row->dim);
     json_key(json, "parameters");
-    json_integer(json, dn_spec_parameters(dn_model_spec(model)));
-    write_transform(model, json);
+    json_integer(json, row->parameters);
+    write_transform(row, json);
     json_key(json, "classes");
     model_write_classes(row, json);
     json_close(json, '}');
 }
 
 enum http_next api_model_get(struct http_exchange *exchange) {
-    struct loaded_model loaded = {0};
-    if (!no_query(exchange) || !load_model(exchange, 0, &loaded))
+    const char *id = path_id(exchange, "model");
+    struct store_session *session = id && no_query(exchange) ? begin_reading(exchange) : NULL;
+    struct model row;
+    if (!session)
+        return HTTP_REPLY;
+    enum store_status status = store_model_get(session, id, false, &row);
+    if (status == STORE_NOT_FOUND)
+        answer_no_model(exchange, session, id);
+    else if (status != STORE_OK)
+        problem_store(exchange, status);
+    end_reading(exchange, session);
+    if (status != STORE_OK)
         return HTTP_REPLY;
     struct json_writer json = json_reply(exchange, 200);
-    model_write(&loaded.row, loaded.model, &json);
-    loaded_model_clear(&loaded);
+    model_write(&row, &json);
+    model_clear(&row);
     return HTTP_REPLY;
 }
 

@@ -30,8 +30,8 @@ void answer_no_snapshot(struct http_exchange *exchange, struct store_session *se
             "The model as it was at this epoch, one of its checkpoints. Without it: as it is now." \
     }
 
-/* The model as JSON. */
-void model_write(const struct model *row, const struct dn_model *model, struct json_writer *json);
+/* The model as JSON: all that its row tells. */
+void model_write(const struct model *row, struct json_writer *json);
 /* What its labels 0, 1, .. are called, as a JSON array; null if it has none. */
 void model_write_classes(const struct model *row, struct json_writer *json);
 

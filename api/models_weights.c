@@ -10,6 +10,7 @@
 #include "api/models.h"
 #include "api/openapi.h"
 #include "api/spec.h"
+#include "server/blob.h"
 #include "server/id.h"
 #include "server/sha256.h"
 
@@ -158,6 +159,7 @@ struct import {
     float low[DN_MAX_DIM], high[DN_MAX_DIM];
     float *values; /* all tensors, in the order of the architecture */
     struct dn_model *model;
+    double transform[2 * DN_MAX_DIM]; /* of the row */
     struct model row; /* its texts are in the exchange's arena, its bytes from malloc */
 };
 
@@ -342,9 +344,13 @@ static bool make_row(struct http_exchange *exchange, struct import *import) {
         .spec = spec.failed ? NULL : http_format(exchange, "%.*s", (int)spec.length, spec.data),
         .variant = http_format(exchange, "%s", kernels),
         .epoch = import->epoch,
+        .dim = dn_model_dim(import->model),
+        .parameters = dn_spec_parameters(dn_model_spec(import->model)),
+        .transform = import->transform,
         .byte_count = dn_model_bytes(import->model),
         .created_at = clock_now_ms(),
     };
+    dn_model_transform(import->model, row->transform, row->transform + row->dim);
     row->updated_at = row->created_at;
     row->bytes = malloc(row->byte_count);
     buffer_clear(&spec);
@@ -355,6 +361,16 @@ static bool make_row(struct http_exchange *exchange, struct import *import) {
     return true;
 }
 
+/* The bytes of a large model go ahead, so that nobody waits for them. */
+static enum store_status send_bytes(struct http_exchange *exchange, struct import *import) {
+    struct service *service = service_of(exchange);
+    struct model *row = &import->row;
+    if (row->byte_count <= STORE_PIECE_BYTES)
+        return STORE_OK;
+    return blob_write_all(service->writer, store_boot(service->store), row->bytes, row->byte_count,
+                          &row->blob);
+}
+
 static void insert(struct http_exchange *exchange, struct store_session *session) {
     struct import *import = exchange->state;
     enum store_status status = store_model_insert(session, &import->row);
@@ -363,7 +379,7 @@ static void insert(struct http_exchange *exchange, struct store_session *session
         return;
     }
     struct json_writer json = json_reply(exchange, 201);
-    model_write(&import->row, import->model, &json);
+    model_write(&import->row, &json);
     http_set_header(exchange, "Location", http_format(exchange, "/v1/models/%s", import->row.id));
 }
 
@@ -385,6 +401,7 @@ static void parse(struct http_exchange *exchange, struct store_session *unused) 
     struct import *import = exchange->state;
     struct dn_error error;
     enum dn_status status = DN_INVALID;
+    enum store_status sent;
     if (safetensors_read(exchange->request.body, exchange->request.body_length, &import->file,
                          &import->wrong))
         check_texts(import);
@@ -401,12 +418,16 @@ static void parse(struct http_exchange *exchange, struct store_session *unused) 
                      &import->wrong);
     else if (status != DN_OK || !make_row(exchange, import))
         problem(exchange, 503, "no_memory", "not enough memory for this model");
+    else if ((sent = send_bytes(exchange, import)) != STORE_OK)
+        problem_store(exchange, sent);
     else
         http_then_on_writer(exchange, insert);
 }
 
 static void release(struct http_exchange *exchange) {
     struct import *import = exchange->state;
+    if (import->row.blob && exchange->response.status != 201)
+        blob_abandon(service_of(exchange)->writer, import->row.blob);
     safetensors_clear(&import->file);
     dn_model_free(import->model);
     free(import->values);

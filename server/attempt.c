@@ -17,7 +17,7 @@
 #define LOOK_AFTER       0.05 /* of steps, at whether there is something to report */
 #define PROGRESS_EVERY   0.5
 #define FIRST_CHECKPOINT 0.1
-#define CHECKPOINT_SHARE 0.02 /* of the time, at most */
+#define CHECKPOINT_SHARE 0.025 /* of the time, at most; with the way to the disk, 50 x its cost */
 
 struct attempt {
     const struct workers_config *config;
@@ -76,27 +76,50 @@ static enum store_status run_drop(void *argument, struct store_session *session)
     return store_drop_checkpoint(session, argument);
 }
 
+/* The bytes of the claim's checkpoint, by a session that waits for nobody. */
+static enum store_status read_checkpoint(struct attempt *attempt) {
+    struct checkpoint *checkpoint = &attempt->claim->checkpoint;
+    struct store *store = attempt->config->store;
+    struct store_session *session = store_acquire(store);
+    if (!session)
+        return STORE_ERROR;
+    enum store_status status =
+        store_blob_read(session, checkpoint->blob, checkpoint->size, &checkpoint->bytes);
+    store_release(store, session);
+    return status;
+}
+
+/* Brings the trainer to its checkpoint; DN_CORRUPT and why if that cannot be used. */
+static enum dn_status load_checkpoint(struct attempt *attempt, struct dn_error *error) {
+    struct checkpoint *checkpoint = &attempt->claim->checkpoint;
+    enum dn_status status = checkpoint_load(checkpoint, attempt->trainer, error);
+    free(checkpoint->bytes);
+    checkpoint->bytes = NULL;
+    return status;
+}
+
 /* Brings the trainer to the newest checkpoint that can be used. One that is damaged, or comes from
  * another kernel variant or version, costs the work since the one before, or all of it, and never
  * the job: the result is the same. */
 static enum ending resume(struct attempt *attempt) {
     struct claim *claim = attempt->claim;
-    while (claim->checkpoint.bytes) {
-        struct dn_error error = {""};
+    while (claim->checkpoint.blob) {
+        struct dn_error error = {"its bytes are not there"};
         char quoted[300];
-        if (checkpoint_load(&claim->checkpoint, attempt->trainer, &error) == DN_OK)
+        enum store_status status = read_checkpoint(attempt);
+        if (status != STORE_OK && status != STORE_NOT_FOUND)
+            return ENDING_BROKEN;
+        if (status == STORE_OK && load_checkpoint(attempt, &error) == DN_OK)
             break;
         log_line(LOG_WARN, "checkpoint not usable, going back to the one before or to the start",
                  "job=%s step=%lld detail=%s", claim->id, (long long)claim->checkpoint.step,
                  log_quote(error.text, quoted, sizeof quoted));
-        enum store_status status = writer_do(attempt->config->writer, run_drop, claim);
+        status = writer_do(attempt->config->writer, run_drop, claim);
         if (status != STORE_OK)
             return ending_of(status);
     }
     attempt->epochs_told = claim->checkpoint.epoch;
     attempt->safe_step = claim->checkpoint.step;
-    free(claim->checkpoint.bytes);
-    claim->checkpoint.bytes = NULL;
     return ENDING_ENDED;
 }
 
@@ -139,7 +162,7 @@ static bool report(struct attempt *attempt) {
     if (!reports_can_send(reports) && !reports_is_full(reports))
         return true;
     const bool is_first = attempt->is_due && attempt->safe_step == 0;
-    const bool makes_one = (now >= attempt->allowed || is_first) &&
+    const bool makes_one = reports_can_send(reports) && (now >= attempt->allowed || is_first) &&
                            (attempt->is_due || checkpoint_is_old(attempt, now));
     if (makes_one && !add_checkpoint(attempt))
         return false;
@@ -199,8 +222,8 @@ static enum dn_status tell_epoch(struct attempt *attempt, struct dn_error *error
 /* The server stops: the job goes back to the queue with every step that was taken. */
 static enum ending give_back(struct attempt *attempt) {
     /* Without memory for it, the job resumes from its last checkpoint. */
-    if (dn_trainer_steps_done(attempt->trainer) > attempt->safe_step)
-        (void)add_checkpoint(attempt);
+    if (dn_trainer_steps_done(attempt->trainer) > attempt->safe_step && add_checkpoint(attempt))
+        reports_supersede(&attempt->reports);
     send(attempt, REPORT_GIVES_BACK);
     return ENDING_STOPPED;
 }
@@ -294,7 +317,8 @@ static enum ending prepare_and_train(struct attempt *attempt) {
 enum ending attempt_run(const struct workers_config *config, struct claim *claim,
                         struct interruption *interruption) {
     struct attempt attempt = {.config = config, .claim = claim, .interruption = interruption};
-    reports_init(&attempt.reports, config->writer, claim);
+    reports_init(&attempt.reports, config->writer, store_boot(config->store),
+                 &interruption->server_is_done, claim);
     enum ending ending = prepare_and_train(&attempt);
     reports_wait(&attempt.reports);
     const enum reports_state state = reports_state(&attempt.reports);

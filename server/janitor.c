@@ -11,7 +11,8 @@ enum {
     SWEEP_SECONDS = 600,
     PROBE_SECONDS = 1, /* while writing fails */
     MOST_ROWS = 500,   /* in one transaction, */
-    MOST_JOBS = 20,    /* or jobs, with all that they have */
+    MOST_JOBS = 20,    /* or jobs, with all that they have, */
+    MOST_PIECES = 4,   /* or pieces of blobs */
 };
 #define DAY_MS 86400000LL
 
@@ -25,7 +26,7 @@ struct janitor {
 
 /* One kind of thing to forget. */
 struct sweep {
-    const char *what;
+    const char *what; /* for the log; NULL: not worth a line */
     enum store_status (*run)(struct sweep *sweep, struct store_session *session);
     int64_t before; /* ms */
     int most, count;
@@ -41,6 +42,10 @@ static enum store_status sweep_checkpoints(struct sweep *sweep, struct store_ses
 
 static enum store_status sweep_jobs(struct sweep *sweep, struct store_session *session) {
     return store_forget_jobs(session, sweep->before, sweep->most, &sweep->count);
+}
+
+static enum store_status sweep_blobs(struct sweep *sweep, struct store_session *session) {
+    return store_blob_sweep(session, sweep->most, &sweep->count);
 }
 
 static enum store_status run_sweep(void *argument, struct store_session *session) {
@@ -63,7 +68,7 @@ static void sweep_all(struct janitor *janitor, struct sweep *sweep) {
             break;
         total += sweep->count;
     } while (sweep->count == sweep->most && !is_stopping(janitor));
-    if (total > 0)
+    if (total > 0 && sweep->what)
         log_line(LOG_INFO, "old things forgotten", "what=%s count=%lld", sweep->what,
                  (long long)total);
 }
@@ -105,9 +110,11 @@ static void *janitor_main(void *argument) {
     struct janitor *janitor = argument;
     struct writer *writer = janitor->config.writer;
     int since = SWEEP_SECONDS;
+    struct sweep blobs = {NULL, sweep_blobs, .most = MOST_PIECES};
     do {
         if (writer_state(writer) != TASK_DONE && writer_do(writer, run_probe, NULL) == STORE_OK)
             log_line(LOG_INFO, "writing works again", NULL);
+        sweep_all(janitor, &blobs);
         since += PROBE_SECONDS;
         if (since >= SWEEP_SECONDS) {
             sweep_house(janitor);

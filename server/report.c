@@ -1,5 +1,6 @@
 #include "server/report.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "server/checkpoint.h"
@@ -7,21 +8,30 @@
 
 enum { FULL_BYTES = 8 << 20 }; /* of models in one report */
 
-void reports_init(struct reports *reports, struct writer *writer, const struct claim *claim) {
-    *reports = (struct reports){.writer = writer, .claim = claim};
+void reports_init(struct reports *reports, struct writer *writer, const char *boot,
+                  const atomic_bool *hurry, const struct claim *claim) {
+    *reports = (struct reports){.writer = writer, .boot = boot, .hurry = hurry, .claim = claim};
     for (int i = 0; i < 2; i++)
         reports->two[i].reports = reports;
     pthread_mutex_init(&reports->mutex, NULL);
     pthread_cond_init(&reports->back, NULL);
 }
 
-static void report_empty(struct report *report) {
+static void drop_checkpoint(struct report *report) {
     free(report->checkpoint.bytes);
     report->checkpoint = (struct checkpoint){0};
-    while (report->model_count > 0)
-        free(report->models[--report->model_count].bytes);
+}
+
+static void report_empty(struct report *report) {
+    drop_checkpoint(report);
+    while (report->model_count > 0) {
+        struct trained_model *model = &report->models[--report->model_count];
+        free(model->bytes);
+        free(model->transform);
+    }
     report->model_bytes = 0;
     report->epoch_count = 0;
+    report->is_superseded = false;
 }
 
 void reports_clear(struct reports *reports) {
@@ -82,6 +92,25 @@ bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *tr
     return true;
 }
 
+/* The bytes of a model and its description. False when out of memory. */
+static bool describe(const struct dn_model *model, struct trained_model *trained) {
+    const int dim = dn_model_dim(model);
+    *trained = (struct trained_model){.size = dn_model_bytes(model),
+                                      .epoch = dn_model_epoch(model),
+                                      .dim = dim,
+                                      .parameters = dn_spec_parameters(dn_model_spec(model))};
+    trained->bytes = malloc(trained->size);
+    trained->transform = calloc(2 * (size_t)dim, sizeof *trained->transform);
+    if (!trained->bytes || !trained->transform) {
+        free(trained->bytes);
+        free(trained->transform);
+        return false;
+    }
+    dn_model_save(model, trained->bytes);
+    dn_model_transform(model, trained->transform, trained->transform + dim);
+    return true;
+}
+
 bool reports_add_model(struct reports *reports, const struct dn_trainer *trainer) {
     struct report *report = filling(reports);
     struct dn_model *model;
@@ -92,15 +121,11 @@ bool reports_add_model(struct reports *reports, const struct dn_trainer *trainer
     report->models = models;
     if (dn_trainer_model(trainer, &model, NULL) != DN_OK)
         return false;
-    struct trained_model trained = {.size = dn_model_bytes(model), .epoch = dn_model_epoch(model)};
-    trained.bytes = malloc(trained.size);
-    if (trained.bytes) {
-        dn_model_save(model, trained.bytes);
-        report->models[report->model_count++] = trained;
-        report->model_bytes += trained.size;
-    }
+    const bool described = describe(model, &models[report->model_count]);
     dn_model_free(model);
-    return trained.bytes;
+    if (described)
+        report->model_bytes += models[report->model_count++].size;
+    return described;
 }
 
 /* ------------------------------------------------------------------ sending */
@@ -145,13 +170,98 @@ static bool run_report(struct task *task, struct store_session *session) {
     return status == STORE_OK;
 }
 
-static void report_done(struct task *task, enum task_outcome outcome) {
-    struct report *report = (struct report *)task;
+/* Blobs of a report that did not come to be named. */
+static void abandon_blobs(struct report *report) {
+    struct writer *writer = report->reports->writer;
+    if (report->checkpoint.blob)
+        blob_abandon(writer, report->checkpoint.blob);
+    for (size_t i = 0; i < report->model_count; i++)
+        if (report->models[i].blob)
+            blob_abandon(writer, report->models[i].blob);
+}
+
+/* The report is back. */
+static void report_over(struct report *report, bool broken) {
     struct reports *reports = report->reports;
     pthread_mutex_lock(&reports->mutex);
-    reports->broken |= outcome != TASK_DONE;
+    reports->broken |= broken;
+    const bool failed = reports->broken || reports->lost;
+    pthread_mutex_unlock(&reports->mutex);
+    if (failed)
+        abandon_blobs(report);
+    pthread_mutex_lock(&reports->mutex);
     report->in_flight = false;
     pthread_cond_broadcast(&reports->back);
+    pthread_mutex_unlock(&reports->mutex);
+}
+
+static void report_done(struct task *task, enum task_outcome outcome) {
+    report_over((struct report *)task, outcome != TASK_DONE);
+}
+
+static void send_next(struct report *report);
+
+static void bytes_done(struct blob_write *write) {
+    struct report *report = (struct report *)((char *)write - offsetof(struct report, write));
+    const bool is_checkpoint = report->written == &report->checkpoint.blob;
+    if (write->status == STORE_OK)
+        *report->written = write->id;
+    if (write->status == STORE_LOST && is_checkpoint)
+        drop_checkpoint(report);
+    else if (write->status != STORE_OK) {
+        report_over(report, true);
+        return;
+    }
+    send_next(report);
+}
+
+static void send_bytes(struct report *report, const void *bytes, size_t size, int64_t *written) {
+    struct reports *reports = report->reports;
+    pthread_mutex_lock(&reports->mutex);
+    report->written = written;
+    report->write = (struct blob_write){.writer = reports->writer,
+                                        .boot = reports->boot,
+                                        .bytes = bytes,
+                                        .size = size,
+                                        .hurry = reports->hurry,
+                                        .done = bytes_done};
+    pthread_mutex_unlock(&reports->mutex);
+    blob_write_start(&report->write);
+}
+
+static bool is_superseded(struct report *report) {
+    pthread_mutex_lock(&report->reports->mutex);
+    const bool is = report->is_superseded;
+    pthread_mutex_unlock(&report->reports->mutex);
+    return is;
+}
+
+/* What goes to the writer next: bytes that are too large to go with the rest, then the report. */
+static void send_next(struct report *report) {
+    for (size_t i = 0; i < report->model_count; i++) {
+        struct trained_model *model = &report->models[i];
+        if (model->blob == 0 && model->size > STORE_PIECE_BYTES) {
+            send_bytes(report, model->bytes, model->size, &model->blob);
+            return;
+        }
+    }
+    struct checkpoint *checkpoint = &report->checkpoint;
+    if (checkpoint->bytes && checkpoint->blob == 0 && is_superseded(report))
+        drop_checkpoint(report);
+    if (checkpoint->bytes && checkpoint->blob == 0 && checkpoint->size > STORE_PIECE_BYTES)
+        send_bytes(report, checkpoint->bytes, checkpoint->size, &checkpoint->blob);
+    else
+        writer_post_next(report->reports->writer, &report->task);
+}
+
+void reports_supersede(struct reports *reports) {
+    pthread_mutex_lock(&reports->mutex);
+    struct report *sent = &reports->two[!reports->filling];
+    if (sent->in_flight) {
+        sent->is_superseded = true;
+        if (sent->written == &sent->checkpoint.blob)
+            atomic_store(&sent->write.give_up, true);
+    }
     pthread_mutex_unlock(&reports->mutex);
 }
 
@@ -193,5 +303,6 @@ void reports_send(struct reports *reports, int64_t step, double seconds, enum re
     report->in_flight = true; /* nobody else looks at it yet */
     reports->filling = !reports->filling;
     report_empty(filling(reports));
-    writer_post(reports->writer, &report->task);
+    report->written = NULL;
+    send_next(report);
 }

@@ -2,9 +2,10 @@
  * report.h - what an attempt tells the store, without waiting for it.
  *
  * There are two reports: one fills up while the other is being committed, so training goes on while
- * the disk writes. Everything in a report is stored in one transaction, under the fence of the
- * claim. After a report that was lost or could not be stored, no other is sent: a report is of no
- * use without the one before it.
+ * the disk writes. The bytes of large models and checkpoints go ahead, piece by piece (blob.h);
+ * then all that a report says is stored in one transaction, under the fence of the claim. After a
+ * report that was lost or could not be stored, no other is sent: a report is of no use without the
+ * one before it.
  */
 #ifndef SERVER_REPORT_H
 #define SERVER_REPORT_H
@@ -12,6 +13,7 @@
 #include <pthread.h>
 
 #include "engine/denoise.h"
+#include "server/blob.h"
 #include "server/writer.h"
 
 /* What becomes of the job with a report, in its transaction. */
@@ -28,11 +30,17 @@ struct report {
     struct trained_model *models;
     size_t model_count, model_capacity, model_bytes;
     enum report_end end;
-    bool in_flight; /* under the mutex */
+    struct blob_write write; /* of the bytes that go ahead now, */
+    int64_t *written;        /* and where the id of their blob goes */
+    /* Under the mutex. */
+    bool in_flight;
+    bool is_superseded; /* its checkpoint: a newer one comes */
 };
 
 struct reports {
     struct writer *writer;
+    const char *boot;         /* store_boot */
+    const atomic_bool *hurry; /* the server stops: pieces may keep the writer to themselves */
     const struct claim *claim;
     struct report two[2];
     int filling; /* index of the one that takes what is new */
@@ -42,7 +50,8 @@ struct reports {
     bool lost, broken, cancel_requested;
 };
 
-void reports_init(struct reports *reports, struct writer *writer, const struct claim *claim);
+void reports_init(struct reports *reports, struct writer *writer, const char *boot,
+                  const atomic_bool *hurry, const struct claim *claim);
 void reports_clear(struct reports *reports); /* waits for what is on its way */
 
 /* Into the report that is being filled; false when out of memory. A checkpoint is the trainer as it
@@ -60,6 +69,8 @@ bool reports_is_full(const struct reports *reports);
 /* Sends it, after the other one has come back. */
 void reports_send(struct reports *reports, int64_t step, double seconds, enum report_end end);
 void reports_wait(struct reports *reports); /* until nothing is on its way */
+/* There is a newer checkpoint in the report that is being filled: the one on its way is dropped. */
+void reports_supersede(struct reports *reports);
 
 enum reports_state { REPORTS_GOOD, REPORTS_CANCELLED, REPORTS_LOST, REPORTS_BROKEN };
 /* The worst that was heard so far. */

@@ -16,6 +16,7 @@
 #include "server/notify.h"
 #include "server/sandbox.h"
 #include "server/service.h"
+#include "server/upgrade.h"
 #include "server/version.h"
 
 enum {
@@ -35,7 +36,7 @@ static bool recover(struct store *store) {
     int requeued = 0;
     if (store_begin(session) != STORE_OK)
         return false;
-    if (store_recover(session, clock_now_ms(), &requeued) != STORE_OK) {
+    if (store_recover(session, INT64_MAX, clock_now_ms(), &requeued) != STORE_OK) {
         store_abort(session);
         return false;
     }
@@ -189,8 +190,8 @@ static struct workers *start_workers(const struct config *config, const struct c
                                      .writer = service->writer,
                                      .load = contract->load,
                                      .count = config->workers,
-                                     .checkpoint_seconds = config->checkpoint_seconds};
-    id_new(workers.boot_id);
+                                     .checkpoint_seconds = config->checkpoint_seconds,
+                                     .max_memory = INT64_MAX};
     return workers_start(&workers);
 }
 
@@ -291,7 +292,7 @@ static int open_store_and_run(const struct config *config, const struct contract
     int status = 1;
     if (!counters_start(contract->route_count))
         complain("out of memory");
-    else if (!recover(store))
+    else if (!recover(store) || !upgrade_models(store))
         complain("cannot recover the jobs of the last run");
     else
         status = start_threads_and_run(config, contract, store, auth, signals);

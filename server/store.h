@@ -57,6 +57,7 @@ struct job {
     double train_loss, val_loss;     /* of the last stored epoch; NAN if none */
     char *error_code, *error_detail; /* NULL unless failed */
     int attempt;
+    int64_t memory; /* bytes that its training takes at most, an estimate; 0: not known */
     bool cancel_requested;
     bool has_model; /* the first epoch was trained, and the model has not been deleted */
     int64_t created_at, started_at, finished_at;
@@ -73,7 +74,8 @@ struct epoch_row {
 
 /* What a training resumes from. The newest two of a job are kept. */
 struct checkpoint {
-    void *bytes; /* the training state */
+    int64_t blob; /* where its bytes are stored; 0: nowhere yet */
+    void *bytes;  /* the training state; NULL in a claim: store_blob_read has them */
     size_t size;
     char sha256[65]; /* of these */
     int64_t step;
@@ -89,15 +91,20 @@ struct claim {
     int attempt;
     int64_t created_at;
     bool cancel_requested;
-    struct checkpoint checkpoint; /* the newest; all zero to start afresh */
+    int64_t memory;               /* bytes that its training takes at most; 0: not known */
+    struct checkpoint checkpoint; /* the newest, without bytes; all zero to start afresh */
 };
 void claim_clear(struct claim *claim);
 
 /* A model as it was after some epoch. */
 struct trained_model {
-    void *bytes; /* serialised dn_model */
+    int64_t blob; /* where its bytes are stored; 0: nowhere yet */
+    void *bytes;  /* serialised dn_model */
     size_t size;
     int epoch; /* an earlier one than the training's if that was better */
+    int dim;
+    int64_t parameters;
+    double *transform; /* [2][dim]: shift and scale of dn_model_transform */
 };
 
 /* What a worker reports: where it is, the epochs since its last report, models at some of them, and
@@ -121,8 +128,12 @@ struct model {
     char *spec; /* as the job's */
     char *variant;
     int epoch;
-    void *bytes; /* serialised dn_model; NULL when only the description was asked for */
+    int dim; /* 0 until store_model_describe, after a migration */
+    int64_t parameters;
+    double *transform; /* [2][dim]: shift and scale of dn_model_transform */
+    void *bytes;       /* serialised dn_model; NULL when only the description was asked for */
     size_t byte_count;
+    int64_t blob; /* where they are stored; 0 in store_model_insert: nowhere yet */
     bool has_job; /* it was trained here, by the job with its id; else it was imported */
     int64_t created_at, updated_at;
 };
@@ -131,7 +142,8 @@ void model_clear(struct model *model);
 /* Opens or creates the database file, takes the lock, applies migrations. NULL and a message on
  * failure: locked by another process, not a database, a schema newer than this program. */
 struct store *store_open(const char *path, char *error, size_t error_size);
-void store_close(struct store *store); /* all sessions must be back */
+void store_close(struct store *store);             /* all sessions must be back */
+const char *store_boot(const struct store *store); /* a name that no other opening has */
 /* Grows with every commit, before the commit is acknowledged. */
 uint64_t store_version(struct store *store);
 /* Of another process, while a server may use the database: copies all that is committed into a new
@@ -146,6 +158,21 @@ bool store_ping(struct store_session *session); /* a trivial read works */
 /* Bytes of the database file and of its write-ahead log. */
 void store_sizes(const struct store *store, int64_t *database, int64_t *log);
 
+/* Large bytes are stored apart, in pieces: W. begin, then add pieces 0, 1, .. in transactions of
+ * their own, then have a row name the blob. Until then it belongs to this boot (store_boot); an
+ * abandoned blob goes with the next sweep, and that of another boot with the next start. */
+enum { STORE_PIECE_BYTES = 1 << 20 };
+enum store_status store_blob_begin(struct store_session *session, const char *boot, size_t size,
+                                   int64_t *id);
+enum store_status store_blob_add(struct store_session *session, int64_t id, int64_t number,
+                                 const void *bytes, size_t size);
+enum store_status store_blob_abandon(struct store_session *session, int64_t id);
+/* All of it, from malloc, with a NUL behind. STORE_NOT_FOUND if it is not whole. */
+enum store_status store_blob_read(struct store_session *session, int64_t id, size_t size,
+                                  void **bytes);
+/* W. Removes at most `most` pieces of blobs that no row names; *count says how many. */
+enum store_status store_blob_sweep(struct store_session *session, int most, int *count);
+
 /* W. Transactions of the writer: a group of savepoints between begin and commit. */
 enum store_status store_begin(struct store_session *session);
 enum store_status store_commit(struct store_session *session);
@@ -158,18 +185,18 @@ enum store_status store_keep(struct store_session *session,
  * when it has grown. */
 void store_checkpoint(struct store_session *session);
 
-/* W. A new queued job: id, name, dataset, spec, warnings, epochs, steps and created_at are taken
- * from `job`. idempotency_key may be NULL. */
+/* W. A new queued job: id, name, dataset, spec, warnings, epochs, steps, memory and created_at are
+ * taken from `job`. idempotency_key may be NULL. */
 enum store_status store_job_insert(struct store_session *session, const struct job *job,
                                    const char *idempotency_key);
 /* The id of the job that was inserted with this key, and whether it had the name and the spec of
  * `job` then: it may have been extended since. */
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
                                    const struct job *job, char id[STORE_ID_LENGTH + 1], bool *same);
-/* W. Back to the queue with a new spec, epochs and steps; its checkpoint, history and model stay.
+/* W. Back to the queue with a new spec, epochs, steps and memory; its checkpoint, history and model stay.
  * STORE_CONFLICT while it is queued or running. */
 enum store_status store_job_resume(struct store_session *session, const char *id, const char *spec,
-                                   int epochs, int64_t steps);
+                                   int epochs, int64_t steps, int64_t memory);
 /* id may be "latest". */
 enum store_status store_job_get(struct store_session *session, const char *id, struct job *job);
 enum store_status store_job_count(struct store_session *session, enum job_status which,
@@ -266,19 +293,25 @@ enum store_status store_model_list(struct store_session *session, const char *af
                                    struct model *models, int *count, bool *has_more);
 /* W. An imported model: all but updated_at and has_job is taken from `model`. */
 enum store_status store_model_insert(struct store_session *session, const struct model *model);
+/* The next model whose description is missing (dim, parameters, transform), with its bytes;
+ * STORE_NOT_FOUND: none. W. Fills it in. */
+enum store_status store_model_undescribed(struct store_session *session, struct model *model);
+enum store_status store_model_describe(struct store_session *session, const struct model *model);
 /* W. A model and the checkpoints it could be trained on from; its job and history stay.
  * STORE_CONFLICT while the job is queued or runs. */
 enum store_status store_model_delete(struct store_session *session, const char *id);
 
-/* W. The queue's side. owner names this boot and worker. STORE_NOT_FOUND when nothing is queued. */
-enum store_status store_claim(struct store_session *session, const char *owner, int64_t now,
-                              struct claim *claim);
+/* W. The queue's side. owner names this boot and worker. The first job in the queue that takes at
+ * most `memory` bytes; one that does not fit is overtaken by others, but not forever.
+ * STORE_NOT_FOUND when there is none to run now. */
+enum store_status store_claim(struct store_session *session, const char *owner, int64_t memory,
+                              int64_t now, struct claim *claim);
 /* W. Checkpoint, epochs and progress in one go. STORE_LOST if the fence does not match, here and
  * below. */
 enum store_status store_progress(struct store_session *session, const struct progress *progress,
                                  int64_t now, bool *cancel_requested);
-/* W. The checkpoint of a claimed job cannot be used: deletes it, goes back to the one before, and
- * reads that into the claim. Without one before, its model and history are forgotten: the training
+/* W. The checkpoint of a claimed job cannot be used: deletes it, and goes back to the one before,
+ * which the claim then has. Without one before, its model and history are forgotten: the training
  * starts afresh. */
 enum store_status store_drop_checkpoint(struct store_session *session, struct claim *claim);
 /* W. The end: status succeeded, failed (code, detail) or cancelled. */
@@ -289,8 +322,9 @@ enum store_status store_finish(struct store_session *session, const char *id, in
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence);
 /* W. At start: every running job belongs to a dead boot; back to the queue, or cancelled if that
  * was asked, or failed with code "crash_loop" after three crashes without a checkpoint in between.
- */
-enum store_status store_recover(struct store_session *session, int64_t now, int *requeued);
+ * Jobs that take more than `memory` bytes fail with "too_large": they could never start. */
+enum store_status store_recover(struct store_session *session, int64_t memory, int64_t now,
+                                int *requeued);
 
 /* W. Of what is not kept for ever, at most `most`; *count says how many went. Events of jobs that
  * ended before, but for the last of each; checkpoints of ended jobs, but for the newest of each,

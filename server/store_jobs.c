@@ -34,10 +34,10 @@ enum store_status store_job_insert(struct store_session *session, const struct j
                                    const char *idempotency_key) {
     return sql_run(session,
                    "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at,"
-                   " idempotency_key, warnings)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, '[]'))",
-                   "ttttiiitt", job->id, job->name, job->dataset, job->spec, (int64_t)job->epochs,
-                   job->steps, job->created_at, idempotency_key, job->warnings);
+                   " idempotency_key, warnings, memory)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, '[]'), ?10)",
+                   "ttttiiitti", job->id, job->name, job->dataset, job->spec, (int64_t)job->epochs,
+                   job->steps, job->created_at, idempotency_key, job->warnings, job->memory);
 }
 
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
@@ -57,14 +57,15 @@ enum store_status store_job_by_key(struct store_session *session, const char *id
 }
 
 enum store_status store_job_resume(struct store_session *session, const char *id, const char *spec,
-                                   int epochs, int64_t steps) {
+                                   int epochs, int64_t steps, int64_t memory) {
     enum store_status status =
         sql_run(session,
                 "UPDATE job SET status = 'queued', submitted_spec = coalesce(submitted_spec, spec),"
-                " spec = ?2, epochs = ?3, steps = ?4, stalls = 0, cancel_requested = 0,"
+                " spec = ?2, epochs = ?3, steps = ?4, memory = ?5, stalls = 0, overtaken = 0,"
+                " cancel_requested = 0,"
                 " error_code = NULL, error_detail = NULL, finished_at = NULL"
                 " WHERE id = ?1 AND status NOT IN ('queued', 'running')",
-                "ttii", id, spec, (int64_t)epochs, steps);
+                "ttiii", id, spec, (int64_t)epochs, steps, memory);
     if (status == STORE_OK && sqlite3_changes(session->db) == 0)
         return STORE_CONFLICT;
     return status != STORE_OK
@@ -80,7 +81,7 @@ enum store_status store_job_resume(struct store_session *session, const char *id
     "  WHERE q.status = 'queued' AND q.seq < job.seq) ELSE -1 END,"                                \
     " epoch, epochs, step, steps, seconds, train_loss, val_loss, error_code, error_detail,"        \
     " attempt, cancel_requested, created_at, started_at, finished_at,"                             \
-    " EXISTS (SELECT 1 FROM model WHERE model.job_seq = job.seq), warnings"
+    " EXISTS (SELECT 1 FROM model WHERE model.job_seq = job.seq), warnings, memory"
 
 static enum job_status status_of(const char *name) {
     int i = 0;
@@ -112,6 +113,7 @@ static void read_job(struct store_session *session, sqlite3_stmt *row, struct jo
         .finished_at = sqlite3_column_int64(row, 19),
         .has_model = sqlite3_column_int(row, 20),
         .warnings = sql_text(session, row, 21),
+        .memory = sqlite3_column_int64(row, 22),
     };
     memcpy(job->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
 }

@@ -8,14 +8,15 @@ void model_clear(struct model *model) {
     free(model->name);
     free(model->spec);
     free(model->variant);
+    free(model->transform);
     free(model->bytes);
     *model = (struct model){0};
 }
 
-/* ?1: with the bytes. */
 #define MODEL_COLUMNS                                                                              \
-    "id, name, spec, variant, epoch, created_at, updated_at, iif(?1, bytes, NULL),"                \
-    " length(bytes), job_seq IS NOT NULL"
+    "id, name, spec, variant, epoch, created_at, updated_at, blob_id, size, job_seq IS NOT NULL,"  \
+    " dim, parameters, transform"
+#define MODEL(where) "SELECT " MODEL_COLUMNS " FROM model " where
 
 static void read_model(struct store_session *session, sqlite3_stmt *row, struct model *model) {
     *model = (struct model){
@@ -25,23 +26,21 @@ static void read_model(struct store_session *session, sqlite3_stmt *row, struct 
         .epoch = sqlite3_column_int(row, 4),
         .created_at = sqlite3_column_int64(row, 5),
         .updated_at = sqlite3_column_int64(row, 6),
+        .blob = sqlite3_column_int64(row, 7),
         .byte_count = (size_t)sqlite3_column_int64(row, 8),
         .has_job = sqlite3_column_int(row, 9),
+        .dim = sqlite3_column_int(row, 10),
+        .parameters = sqlite3_column_int64(row, 11),
     };
     size_t copied;
     memcpy(model->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
-    model->bytes = sql_blob(session, row, 7, &copied);
+    model->transform = sql_blob(session, row, 12, &copied);
 }
 
-enum store_status store_model_get(struct store_session *session, const char *id, bool with_bytes,
+/* The model of a statement that answers one; STORE_NOT_FOUND if there is none. */
+static enum store_status read_one(struct store_session *session, sqlite3_stmt *row,
                                   struct model *model) {
-#define MODEL(where) "SELECT " MODEL_COLUMNS " FROM model " where
-    sqlite3_stmt *row =
-        strcmp(id, "latest") == 0
-            ? sql_prepare(session, MODEL("ORDER BY updated_at DESC, id DESC LIMIT 1"), "i",
-                          (int64_t)with_bytes)
-            : sql_prepare(session, MODEL("WHERE id = ?2"), "it", (int64_t)with_bytes, id);
-    bool found = sql_row(session, row);
+    const bool found = sql_row(session, row);
     if (found)
         read_model(session, row, model);
     enum store_status status = sql_done(session, row);
@@ -50,14 +49,52 @@ enum store_status store_model_get(struct store_session *session, const char *id,
     return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
 }
 
+/* The description, and the bytes if they are wanted, of one state of the database. */
+static enum store_status read_whole(struct store_session *session, sqlite3_stmt *row,
+                                    bool with_bytes, struct model *model) {
+    enum store_status status = read_one(session, row, model);
+    if (status != STORE_OK || !with_bytes)
+        return status;
+    status = store_blob_read(session, model->blob, model->byte_count, &model->bytes);
+    if (status != STORE_OK)
+        model_clear(model);
+    return status == STORE_NOT_FOUND ? STORE_ERROR : status;
+}
+
+enum store_status store_model_get(struct store_session *session, const char *id, bool with_bytes,
+                                  struct model *model) {
+    const bool begun = sql_view_begin(session);
+    sqlite3_stmt *row =
+        strcmp(id, "latest") == 0
+            ? sql_prepare(session, MODEL("ORDER BY updated_at DESC, id DESC LIMIT 1"), "")
+            : sql_prepare(session, MODEL("WHERE id = ?1"), "t", id);
+    enum store_status status = read_whole(session, row, with_bytes, model);
+    sql_view_end(session, begun);
+    return status;
+}
+
+enum store_status store_model_undescribed(struct store_session *session, struct model *model) {
+    const bool begun = sql_view_begin(session);
+    sqlite3_stmt *row = sql_prepare(session, MODEL("WHERE dim IS NULL LIMIT 1"), "");
+    enum store_status status = read_whole(session, row, true, model);
+    sql_view_end(session, begun);
+    return status;
+}
+
+enum store_status store_model_describe(struct store_session *session, const struct model *model) {
+    return sql_run(session,
+                   "UPDATE model SET dim = ?2, parameters = ?3, transform = ?4 WHERE id = ?1",
+                   "tiib", model->id, (int64_t)model->dim, model->parameters, model->transform,
+                   2 * (size_t)model->dim * sizeof *model->transform);
+}
+
 enum store_status store_model_list(struct store_session *session, const char *after, int limit,
                                    struct model *models, int *count, bool *has_more) {
     *count = 0;
     *has_more = false;
     /* Ids begin with the time of their making. 'g' is above all of them. */
-    sqlite3_stmt *row = sql_prepare(session, MODEL("WHERE id < ?2 ORDER BY id DESC LIMIT ?3"),
-                                    "iti", (int64_t)0, after ? after : "g", (int64_t)limit + 1);
-#undef MODEL
+    sqlite3_stmt *row = sql_prepare(session, MODEL("WHERE id < ?1 ORDER BY id DESC LIMIT ?2"), "ti",
+                                    after ? after : "g", (int64_t)limit + 1);
     while (!*has_more && sql_row(session, row)) {
         if (*count == limit)
             *has_more = true;
@@ -72,11 +109,20 @@ enum store_status store_model_list(struct store_session *session, const char *af
 }
 
 enum store_status store_model_insert(struct store_session *session, const struct model *model) {
+    int64_t blob = model->blob;
+    enum store_status status = STORE_OK;
+    if (blob == 0)
+        status = sql_blob_insert(session, model->bytes, model->byte_count, &blob);
+    if (status != STORE_OK)
+        return status;
     return sql_run(session,
-                   "INSERT INTO model (id, name, spec, variant, epoch, bytes, created_at,"
-                   " updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
-                   "ttttibi", model->id, model->name, model->spec, model->variant,
-                   (int64_t)model->epoch, model->bytes, model->byte_count, model->created_at);
+                   "INSERT INTO model (id, name, spec, variant, epoch, blob_id, size, dim,"
+                   " parameters, transform, created_at, updated_at)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)",
+                   "ttttiiiiibi", model->id, model->name, model->spec, model->variant,
+                   (int64_t)model->epoch, blob, (int64_t)model->byte_count, (int64_t)model->dim,
+                   model->parameters, model->transform,
+                   2 * (size_t)model->dim * sizeof *model->transform, model->created_at);
 }
 
 /* Whether the job that trains a model may still write it. */

@@ -4,22 +4,26 @@
 
 #include "server/store_sql.h"
 
-enum { STALLS_ALLOWED = 3 };
+enum {
+    STALLS_ALLOWED = 3,
+    CHECKPOINTS_KEPT = 2,
+    OVERTAKEN_MOST = 16, /* then those behind it wait until there is room for it */
+};
 
 void claim_clear(struct claim *claim) {
     free(claim->spec);
-    free(claim->checkpoint.bytes);
     *claim = (struct claim){0};
 }
 
 /* ------------------------------------------------------------------ claim */
 
-/* The newest checkpoint; zero if there is none. */
+/* The newest checkpoint, without its bytes; zero if there is none. */
 static enum store_status read_checkpoint(struct store_session *session, int64_t seq,
                                          struct checkpoint *checkpoint) {
     *checkpoint = (struct checkpoint){0};
     sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT step, epoch, seconds, sha256, bytes FROM checkpoint"
+                                    "SELECT step, epoch, seconds, sha256, blob_id, size"
+                                    " FROM checkpoint JOIN blob ON blob.id = blob_id"
                                     " WHERE job_seq = ?1 ORDER BY step DESC LIMIT 1",
                                     "i", seq);
     if (sql_row(session, row)) {
@@ -27,7 +31,8 @@ static enum store_status read_checkpoint(struct store_session *session, int64_t 
         checkpoint->epoch = sqlite3_column_int(row, 1);
         checkpoint->seconds = sqlite3_column_double(row, 2);
         memcpy(checkpoint->sha256, sqlite3_column_text(row, 3), sizeof checkpoint->sha256);
-        checkpoint->bytes = sql_blob(session, row, 4, &checkpoint->size);
+        checkpoint->blob = sqlite3_column_int64(row, 4);
+        checkpoint->size = (size_t)sqlite3_column_int64(row, 5);
     }
     return sql_done(session, row);
 }
@@ -55,30 +60,59 @@ static enum store_status take_checkpoint(struct store_session *session, int64_t 
     return status == STORE_OK ? rewind_to(session, seq, &claim->checkpoint) : status;
 }
 
-enum store_status store_claim(struct store_session *session, const char *owner, int64_t now,
-                              struct claim *claim) {
-    int64_t seq = 0;
-    *claim = (struct claim){0};
+/* The job to run next, if `memory` bytes are free: the first in the queue, or if that does not fit,
+ * the first that does. 0: none. */
+static enum store_status choose(struct store_session *session, int64_t memory, int64_t *seq) {
     sqlite3_stmt *row = sql_prepare(
         session,
-        "UPDATE job SET status = 'running', owner = ?1, fence = fence + 1, attempt = attempt + 1,"
-        " stalls = stalls + 1, started_at = coalesce(started_at, ?2)"
-        " WHERE seq = (SELECT seq FROM job WHERE status = 'queued' ORDER BY seq LIMIT 1)"
-        " RETURNING seq, id, spec, fence, attempt, cancel_requested, created_at",
-        "ti", owner, now);
-    bool found = sql_row(session, row);
-    if (found) {
-        seq = sqlite3_column_int64(row, 0);
-        memcpy(claim->id, sqlite3_column_text(row, 1), STORE_ID_LENGTH);
-        claim->spec = sql_text(session, row, 2);
-        claim->fence = sqlite3_column_int64(row, 3);
-        claim->attempt = sqlite3_column_int(row, 4);
-        claim->cancel_requested = sqlite3_column_int(row, 5);
-        claim->created_at = sqlite3_column_int64(row, 6);
+        "WITH first AS (SELECT seq, memory, overtaken FROM job WHERE status = 'queued'"
+        "               ORDER BY seq LIMIT 1)"
+        " SELECT CASE WHEN memory <= ?1 THEN seq WHEN overtaken < ?2 THEN"
+        "  (SELECT seq FROM job WHERE status = 'queued' AND memory <= ?1 ORDER BY seq LIMIT 1)"
+        " END FROM first",
+        "ii", memory, (int64_t)OVERTAKEN_MOST);
+    *seq = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
+    return sql_done(session, row);
+}
+
+/* Counts, for the first in the queue, that the job `seq` runs before it. */
+static enum store_status overtake(struct store_session *session, int64_t seq) {
+    return sql_run(session,
+                   "UPDATE job SET overtaken = overtaken + 1"
+                   " WHERE seq = (SELECT min(seq) FROM job WHERE status = 'queued') AND seq < ?1",
+                   "i", seq);
+}
+
+static enum store_status take(struct store_session *session, int64_t seq, const char *owner,
+                              int64_t now, struct claim *claim) {
+    sqlite3_stmt *row = sql_prepare(
+        session,
+        "UPDATE job SET status = 'running', owner = ?2, fence = fence + 1, attempt = attempt + 1,"
+        " stalls = stalls + 1, started_at = coalesce(started_at, ?3) WHERE seq = ?1"
+        " RETURNING id, spec, fence, attempt, cancel_requested, created_at, memory",
+        "iti", seq, owner, now);
+    if (sql_row(session, row)) {
+        memcpy(claim->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
+        claim->spec = sql_text(session, row, 1);
+        claim->fence = sqlite3_column_int64(row, 2);
+        claim->attempt = sqlite3_column_int(row, 3);
+        claim->cancel_requested = sqlite3_column_int(row, 4);
+        claim->created_at = sqlite3_column_int64(row, 5);
+        claim->memory = sqlite3_column_int64(row, 6);
     }
-    enum store_status status = sql_done(session, row);
-    if (status == STORE_OK && !found)
-        return STORE_NOT_FOUND;
+    return sql_done(session, row);
+}
+
+enum store_status store_claim(struct store_session *session, const char *owner, int64_t memory,
+                              int64_t now, struct claim *claim) {
+    int64_t seq = 0;
+    *claim = (struct claim){0};
+    enum store_status status = choose(session, memory, &seq);
+    if (status != STORE_OK || seq == 0)
+        return status != STORE_OK ? status : STORE_NOT_FOUND;
+    status = overtake(session, seq);
+    if (status == STORE_OK)
+        status = take(session, seq, owner, now, claim);
     if (status == STORE_OK)
         status = take_checkpoint(session, seq, claim);
     if (status != STORE_OK)
@@ -105,11 +139,10 @@ enum store_status store_drop_checkpoint(struct store_session *session, struct cl
     if (status == STORE_OK)
         status = sql_run(session, "DELETE FROM checkpoint WHERE job_seq = ?1 AND step >= ?2", "ii",
                          seq, claim->checkpoint.step);
-    free(claim->checkpoint.bytes);
     claim->checkpoint = (struct checkpoint){0};
     if (status == STORE_OK)
         status = take_checkpoint(session, seq, claim);
-    if (status == STORE_OK && !claim->checkpoint.bytes)
+    if (status == STORE_OK && claim->checkpoint.blob == 0)
         status = sql_run(session, "DELETE FROM model WHERE job_seq = ?1", "i", seq);
     return status;
 }
@@ -138,36 +171,56 @@ static enum store_status add_epochs(struct store_session *session, int64_t seq,
                    "iidd", seq, (int64_t)last->epoch, last->train_loss, last->val_loss);
 }
 
+/* All but the newest checkpoints of a job go. */
+static enum store_status forget_checkpoints(struct store_session *session, int64_t seq, int kept) {
+    return sql_run(session,
+                   "DELETE FROM checkpoint WHERE job_seq = ?1 AND step NOT IN (SELECT step"
+                   " FROM checkpoint WHERE job_seq = ?1 ORDER BY step DESC LIMIT ?2)",
+                   "ii", seq, (int64_t)kept);
+}
+
 /* There may be one of this step, made before what happens at the end of its epoch. */
 static enum store_status add_checkpoint(struct store_session *session, int64_t seq,
                                         const struct checkpoint *checkpoint) {
+    int64_t blob = checkpoint->blob;
     enum store_status status =
-        sql_run(session,
-                "INSERT OR REPLACE INTO checkpoint (job_seq, step, epoch, seconds, sha256, bytes)"
-                " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                "iiidtb", seq, checkpoint->step, (int64_t)checkpoint->epoch, checkpoint->seconds,
-                checkpoint->sha256, checkpoint->bytes, checkpoint->size);
-    if (status != STORE_OK)
-        return status;
-    return sql_run(session,
-                   "DELETE FROM checkpoint WHERE job_seq = ?1 AND step NOT IN (SELECT step"
-                   " FROM checkpoint WHERE job_seq = ?1 ORDER BY step DESC LIMIT 2)",
-                   "i", seq);
+        sql_run(session, "DELETE FROM checkpoint WHERE job_seq = ?1 AND step = ?2", "ii", seq,
+                checkpoint->step);
+    if (status == STORE_OK && blob == 0)
+        status = sql_blob_insert(session, checkpoint->bytes, checkpoint->size, &blob);
+    if (status == STORE_OK)
+        status = sql_run(session,
+                         "INSERT INTO checkpoint (job_seq, step, epoch, seconds, sha256, blob_id)"
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                         "iiidti", seq, checkpoint->step, (int64_t)checkpoint->epoch,
+                         checkpoint->seconds, checkpoint->sha256, blob);
+    return status == STORE_OK ? forget_checkpoints(session, seq, CHECKPOINTS_KEPT) : status;
 }
 
 /* The stored model may be ahead, of an epoch after the checkpoint that the job has resumed from. */
 static enum store_status add_model(struct store_session *session, int64_t seq,
                                    const struct progress *progress,
                                    const struct trained_model *model, int64_t now) {
-    enum store_status status = sql_run(
-        session,
-        "INSERT INTO model (id, job_seq, name, spec, variant, epoch, bytes,"
-        "                   created_at, updated_at)"
-        " SELECT id, seq, name, spec, ?2, ?3, ?4, ?5, ?5 FROM job WHERE seq = ?1"
-        " ON CONFLICT (id) DO UPDATE SET variant = excluded.variant,"
-        " epoch = excluded.epoch, bytes = excluded.bytes,"
-        " updated_at = excluded.updated_at WHERE excluded.epoch >= model.epoch",
-        "itibi", seq, progress->variant, (int64_t)model->epoch, model->bytes, model->size, now);
+    int64_t blob = model->blob;
+    enum store_status status = STORE_OK;
+    if (blob == 0)
+        status = sql_blob_insert(session, model->bytes, model->size, &blob);
+    if (status == STORE_OK)
+        status = sql_run(
+            session,
+            "INSERT INTO model (id, job_seq, name, spec, variant, epoch, blob_id, size, dim,"
+            " parameters, transform, created_at, updated_at)"
+            " SELECT id, seq, name, spec, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9 FROM job"
+            " WHERE seq = ?1"
+            " ON CONFLICT (id) DO UPDATE SET variant = excluded.variant, epoch = excluded.epoch,"
+            " blob_id = excluded.blob_id, size = excluded.size, dim = excluded.dim,"
+            " parameters = excluded.parameters, transform = excluded.transform,"
+            " updated_at = excluded.updated_at WHERE excluded.epoch >= model.epoch",
+            "itiiiiibi", seq, progress->variant, (int64_t)model->epoch, blob, (int64_t)model->size,
+            (int64_t)model->dim, model->parameters, model->transform,
+            2 * (size_t)model->dim * sizeof *model->transform, now);
+    if (status == STORE_OK) /* a blob that the newer model there did not need */
+        status = store_blob_abandon(session, blob);
     return status == STORE_OK ? sql_keep_snapshot(session, progress->id, model->size) : status;
 }
 
@@ -212,12 +265,19 @@ static enum store_status held(struct store_session *session, enum store_status s
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
                                enum job_status status, const char *error_code,
                                const char *error_detail, int64_t now) {
-    return held(session, sql_run(session,
-                                 "UPDATE job SET status = ?3, error_code = ?4, error_detail = ?5,"
-                                 " finished_at = ?6, owner = NULL"
-                                 " WHERE id = ?1 AND fence = ?2 AND status = 'running'",
-                                 "tittti", id, fence, job_status_names[status], error_code,
-                                 error_detail, now));
+    int64_t seq = 0;
+    sqlite3_stmt *row =
+        sql_prepare(session,
+                    "UPDATE job SET status = ?3, error_code = ?4, error_detail = ?5,"
+                    " finished_at = ?6, owner = NULL"
+                    " WHERE id = ?1 AND fence = ?2 AND status = 'running' RETURNING seq",
+                    "tittti", id, fence, job_status_names[status], error_code, error_detail, now);
+    if (sql_row(session, row))
+        seq = sqlite3_column_int64(row, 0);
+    enum store_status done = sql_done(session, row);
+    if (done != STORE_OK || seq == 0)
+        return done != STORE_OK ? done : STORE_LOST;
+    return forget_checkpoints(session, seq, 1); /* to be resumed from */
 }
 
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence) {
@@ -228,12 +288,26 @@ enum store_status store_unclaim(struct store_session *session, const char *id, i
                                  "ti", id, fence));
 }
 
-enum store_status store_recover(struct store_session *session, int64_t now, int *requeued) {
+/* Jobs that no worker will ever claim. */
+static enum store_status refuse_too_large(struct store_session *session, int64_t memory,
+                                          int64_t now) {
+    return sql_run(session,
+                   "UPDATE job SET status = 'failed', finished_at = ?1, error_code = 'too_large',"
+                   " error_detail = 'this training may take ' || ((memory >> 20) + 1) || ' MiB of"
+                   " memory; the server may use ' || (?2 >> 20) || ' MiB (--max-training-memory)'"
+                   " WHERE status = 'queued' AND memory > ?2",
+                   "ii", now, memory);
+}
+
+enum store_status store_recover(struct store_session *session, int64_t memory, int64_t now,
+                                int *requeued) {
     enum store_status status =
-        sql_run(session,
-                "UPDATE job SET status = 'cancelled', owner = NULL, finished_at = ?1"
-                " WHERE status = 'running' AND cancel_requested",
-                "i", now);
+        sql_run(session, "UPDATE blob SET writer = NULL WHERE writer IS NOT NULL", "");
+    if (status == STORE_OK)
+        status = sql_run(session,
+                         "UPDATE job SET status = 'cancelled', owner = NULL, finished_at = ?1"
+                         " WHERE status = 'running' AND cancel_requested",
+                         "i", now);
     if (status == STORE_OK)
         status =
             sql_run(session,
@@ -246,5 +320,5 @@ enum store_status store_recover(struct store_session *session, int64_t now, int 
         status = sql_run(
             session, "UPDATE job SET status = 'queued', owner = NULL WHERE status = 'running'", "");
     *requeued = status == STORE_OK ? sqlite3_changes(session->db) : 0;
-    return status;
+    return status == STORE_OK ? refuse_too_large(session, memory, now) : status;
 }

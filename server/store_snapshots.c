@@ -16,8 +16,8 @@ static int64_t most_snapshots(size_t bytes) {
  * most at first. A model is kept if it is the first in its part. */
 static enum store_status add(struct store_session *session, const char *id, int64_t parts) {
     return sql_run(session,
-                   "INSERT INTO snapshot (model_id, epoch, bytes, created_at)"
-                   " SELECT model.id, model.epoch, model.bytes, model.updated_at"
+                   "INSERT INTO snapshot (model_id, epoch, blob_id, size, created_at)"
+                   " SELECT model.id, model.epoch, model.blob_id, model.size, model.updated_at"
                    " FROM model JOIN job ON job.seq = model.job_seq WHERE model.id = ?1"
                    " AND floor(?2 * sqrt(1.0 * model.epoch / job.epochs)) > coalesce("
                    "  (SELECT floor(?2 * sqrt(1.0 * max(epoch) / job.epochs)) FROM snapshot"
@@ -45,29 +45,38 @@ enum store_status sql_keep_snapshot(struct store_session *session, const char *i
     return status == STORE_OK ? thin(session, id, most) : status;
 }
 
-enum store_status store_model_at(struct store_session *session, const char *id, int epoch,
-                                 bool with_bytes, struct model *model) {
-    enum store_status status = store_model_get(session, id, with_bytes, model);
-    if (status != STORE_OK || epoch == 0 || epoch == model->epoch)
-        return status;
+/* Turns the description of a model into that of an earlier epoch. */
+static enum store_status look_back(struct store_session *session, int epoch, struct model *model) {
     sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT iif(?1, bytes, NULL), length(bytes), created_at"
-                                    " FROM snapshot WHERE model_id = ?2 AND epoch = ?3",
-                                    "iti", (int64_t)with_bytes, model->id, (int64_t)epoch);
+                                    "SELECT blob_id, size, created_at FROM snapshot"
+                                    " WHERE model_id = ?1 AND epoch = ?2",
+                                    "ti", model->id, (int64_t)epoch);
     const bool found = sql_row(session, row);
     if (found) {
-        size_t copied;
-        free(model->bytes);
-        model->bytes = sql_blob(session, row, 0, &copied);
+        model->blob = sqlite3_column_int64(row, 0);
         model->byte_count = (size_t)sqlite3_column_int64(row, 1);
         model->updated_at = sqlite3_column_int64(row, 2);
         model->epoch = epoch;
     }
-    status = sql_done(session, row);
-    if (status == STORE_OK && !found)
-        status = STORE_NO_SNAPSHOT;
-    if (status != STORE_OK)
+    enum store_status status = sql_done(session, row);
+    return status == STORE_OK && !found ? STORE_NO_SNAPSHOT : status;
+}
+
+enum store_status store_model_at(struct store_session *session, const char *id, int epoch,
+                                 bool with_bytes, struct model *model) {
+    const bool begun = sql_view_begin(session);
+    enum store_status status = store_model_get(session, id, false, model);
+    const bool found = status == STORE_OK;
+    if (found && epoch != 0 && epoch != model->epoch)
+        status = look_back(session, epoch, model);
+    if (status == STORE_OK && with_bytes) {
+        status = store_blob_read(session, model->blob, model->byte_count, &model->bytes);
+        if (status == STORE_NOT_FOUND)
+            status = STORE_ERROR; /* the row is there, its bytes are not */
+    }
+    if (found && status != STORE_OK)
         model_clear(model);
+    sql_view_end(session, begun);
     return status;
 }
 
@@ -77,8 +86,8 @@ enum store_status store_snapshots(struct store_session *session, const char *id,
     *count = 0;
     sqlite3_stmt *row =
         sql_prepare(session,
-                    "SELECT epoch, created_at, length(bytes) FROM snapshot WHERE model_id = ?1"
-                    " UNION SELECT epoch, updated_at, length(bytes) FROM model WHERE id = ?1"
+                    "SELECT epoch, created_at, size FROM snapshot WHERE model_id = ?1"
+                    " UNION SELECT epoch, updated_at, size FROM model WHERE id = ?1"
                     " AND epoch NOT IN (SELECT epoch FROM snapshot WHERE model_id = ?1)"
                     " ORDER BY epoch LIMIT ?2",
                     "ti", id, (int64_t)SNAPSHOTS_MOST + 1);

@@ -57,6 +57,14 @@ char *sql_text(struct store_session *session, sqlite3_stmt *statement, int colum
 void *sql_blob(struct store_session *session, sqlite3_stmt *statement, int column, size_t *size);
 double sql_real(sqlite3_stmt *statement, int column); /* NAN for NULL */
 
+/* Stores bytes that are small enough for the transaction in hand. */
+enum store_status sql_blob_insert(struct store_session *session, const void *bytes, size_t size,
+                                  int64_t *id);
+/* Several statements that see one state of the database: a transaction, unless there is one. What
+ * begin has returned is for end, which keeps the session's status. */
+bool sql_view_begin(struct store_session *session);
+void sql_view_end(struct store_session *session, bool begun);
+
 /* Of the writer, after a checkpoint of the job with this id: keeps the model that goes with it, of
  * so many bytes, if it is one of those that are kept to look back at (store_snapshots.c). */
 enum store_status sql_keep_snapshot(struct store_session *session, const char *id, size_t bytes);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "server/fault.h"
+#include "server/id.h"
 #include "server/log.h"
 #include "server/migrations.h"
 #include "server/store_sql.h"
@@ -23,6 +24,7 @@ enum {
 
 struct store {
     char *path;
+    char boot[STORE_ID_LENGTH + 1];
     int lock; /* descriptor of the lock file */
     struct store_session *writer;
     pthread_mutex_t mutex; /* of the list */
@@ -212,6 +214,7 @@ struct store *store_open(const char *path, char *error, size_t error_size) {
         free(store);
         return NULL;
     }
+    id_new(store->boot);
     pthread_mutex_init(&store->mutex, NULL);
     store->lock = take_lock(path, error, error_size);
     if (store->lock >= 0)
@@ -236,6 +239,10 @@ void store_close(struct store *store) {
     pthread_mutex_destroy(&store->mutex);
     free(store->path);
     free(store);
+}
+
+const char *store_boot(const struct store *store) {
+    return store->boot;
 }
 
 struct store_session *store_writer(struct store *store) {

@@ -17,7 +17,8 @@ struct worker {
     struct workers *workers;
     pthread_t thread;
     int number;
-    char job_id[STORE_ID_LENGTH + 1]; /* "" when idle; under the mutex */
+    char job_id[STORE_ID_LENGTH + 1]; /* "" when idle; under the mutex, */
+    int64_t memory;                   /* as is what its job has reserved */
     struct interruption interruption;
 };
 
@@ -33,10 +34,27 @@ struct workers {
 
 /* ------------------------------------------------------------------ holding a job */
 
-static void set_job(struct worker *worker, const char *id) {
+/* Under the mutex. */
+static int64_t reserved(const struct workers *workers) {
+    int64_t sum = 0;
+    for (int i = 0; i < workers->config.count; i++)
+        sum += workers->worker[i].memory;
+    return sum;
+}
+
+int64_t workers_memory(struct workers *workers) {
+    pthread_mutex_lock(&workers->mutex);
+    const int64_t sum = reserved(workers);
+    pthread_mutex_unlock(&workers->mutex);
+    return sum;
+}
+
+/* What a worker holds, or with "" and 0 that it holds nothing. */
+static void set_job(struct worker *worker, const char *id, int64_t memory) {
     struct workers *workers = worker->workers;
     pthread_mutex_lock(&workers->mutex);
     snprintf(worker->job_id, sizeof worker->job_id, "%s", id);
+    worker->memory = memory;
     __atomic_store_n(&worker->interruption.stop, workers->stopping, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&workers->mutex);
 }
@@ -48,13 +66,17 @@ struct holding {
 
 static enum store_status run_claim(void *argument, struct store_session *session) {
     struct holding *holding = argument;
+    struct workers *workers = holding->worker->workers;
     char owner[STORE_ID_LENGTH + 16];
-    snprintf(owner, sizeof owner, "%s/%d", holding->worker->workers->config.boot_id,
+    snprintf(owner, sizeof owner, "%s/%d", store_boot(workers->config.store),
              holding->worker->number);
-    enum store_status status = store_claim(session, owner, clock_now_ms(), &holding->claim);
-    /* Still on the writer thread: a cancel that comes next finds this worker. */
+    const int64_t free_bytes = workers->config.max_memory - workers_memory(workers);
+    enum store_status status =
+        store_claim(session, owner, free_bytes, clock_now_ms(), &holding->claim);
+    /* Still on the writer thread: a cancel that comes next finds this worker, and the next claim
+     * finds its memory taken. */
     if (status == STORE_OK)
-        set_job(holding->worker, holding->claim.id);
+        set_job(holding->worker, holding->claim.id, holding->claim.memory);
     return status;
 }
 
@@ -113,7 +135,9 @@ static bool work(struct worker *worker) {
         see_through(worker, &holding.claim);
     else if (status != STORE_NOT_FOUND)
         pause_for_store(worker->workers);
-    set_job(worker, "");
+    set_job(worker, "", 0);
+    if (holding.claim.memory > 0) /* there is room now for a job that waited for it */
+        workers_wake(worker->workers);
     claim_clear(&holding.claim);
     return status != STORE_NOT_FOUND;
 }

@@ -1,9 +1,10 @@
 /*
  * worker.h - the training workers: N threads that share one FIFO queue, which is the jobs table.
  *
- * A worker claims a job, sees it through (attempt.h) or gives it back, and looks for the next. It
- * holds a job by a fence number; when a report comes back as "lost", somebody else owns the job (it
- * was deleted, or taken over) and the worker drops everything.
+ * A worker claims the first job whose memory fits beside that of those that run (store_claim), sees
+ * it through (attempt.h) or gives it back, and looks for the next. It holds a job by a fence
+ * number; when a report comes back as "lost", somebody else owns the job (it was deleted, or taken
+ * over) and the worker drops everything.
  */
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
@@ -36,13 +37,15 @@ struct workers_config {
     worker_load load;
     int count;
     double checkpoint_seconds; /* between two checkpoints, see attempt.h */
-    char boot_id[STORE_ID_LENGTH + 1];
+    int64_t max_memory;        /* bytes that all trainings together may take */
 };
 
 struct workers *workers_start(const struct workers_config *config);
 /* There may be something in the queue, or a running job was cancelled or deleted: look. Any thread.
  */
 void workers_wake(struct workers *workers);
+/* Bytes that the running jobs have reserved. Any thread. */
+int64_t workers_memory(struct workers *workers);
 /* Asks the worker that runs this job, if any, to stop it within a training step. Any thread. */
 void workers_interrupt(struct workers *workers, const char *job_id);
 /* Stops within a training step; running jobs go back to the queue with all the steps before it. */

@@ -123,6 +123,11 @@ void writer_post(void *self, struct task *task) {
         task->done(task, TASK_REFUSED);
 }
 
+void writer_post_next(struct writer *writer, struct task *task) {
+    if (!task_queue_put(&writer->queue, task, true))
+        task->done(task, TASK_REFUSED);
+}
+
 /* A task whose poster waits for it. */
 struct call {
     struct task task;

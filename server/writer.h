@@ -9,6 +9,8 @@
 #ifndef SERVER_WRITER_H
 #define SERVER_WRITER_H
 
+#include <pthread.h>
+
 #include "server/store.h"
 #include "server/task.h"
 
@@ -27,6 +29,10 @@ enum task_outcome writer_state(struct writer *writer);
 /* Hands over a task. If the queue is full or stopping, done(TASK_REFUSED) is called at once, on
  * this thread. */
 void writer_post(void *self, struct task *task);
+
+/* The same for what follows from something that was accepted: refused only when the writer stops.
+ */
+void writer_post_next(struct writer *writer, struct task *task);
 
 /* Runs a function on the writer and waits until it is committed. */
 enum task_outcome writer_call(struct writer *writer,

@@ -175,8 +175,20 @@ def check_rows(connection):
         " OR (SELECT max(step) FROM checkpoint WHERE job_seq = seq) > step"
     ).fetchall()
     assert wrong == [], f"checkpoints beyond the job: {wrong}"
-    for state, sha256 in connection.execute("SELECT bytes, sha256 FROM checkpoint"):
-        assert hashlib.sha256(state).hexdigest() == sha256, "a checkpoint is not whole"
+    def whole(blob):
+        pieces = connection.execute("SELECT bytes FROM piece WHERE blob_id = ? ORDER BY number", (blob,))
+        return b"".join(piece for (piece,) in pieces)
+
+    for blob, sha256 in connection.execute("SELECT blob_id, sha256 FROM checkpoint"):
+        assert hashlib.sha256(whole(blob)).hexdigest() == sha256, "a checkpoint is not whole"
+    named = "SELECT blob_id FROM {} UNION ALL SELECT blob_id FROM {} UNION ALL SELECT blob_id FROM {}".format(
+        "checkpoint", "model", "snapshot"
+    )
+    wrong = connection.execute(
+        f"SELECT id, refs FROM blob WHERE refs <> (SELECT count(*) FROM ({named}) WHERE blob_id = id)"
+        " OR (refs > 0 AND size <> (SELECT coalesce(sum(length(bytes)), 0) FROM piece WHERE blob_id = id))"
+    ).fetchall()
+    assert wrong == [], f"blobs that are not what rows say of them: {wrong}"
     twice = connection.execute(
         "SELECT job, epoch FROM event WHERE kind = 'epoch' GROUP BY job, epoch HAVING count(*) > 1"
     ).fetchall()

@@ -10,8 +10,9 @@ from harness import ENDED, QUICK, SOAK
 
 MIGRATIONS = sorted((pathlib.Path(__file__).parents[2] / "migrations").glob("*.sql"))
 APPLICATION_ID = 0x64656E6F
-# Of the first schema. What later ones have is added by the migrations.
-TABLES = ("job", "history", "model")
+PIECES = 12  # the schema from which on bytes are stored apart, in pieces
+# Tables and the schema from which on there is what the rows of today can be put into. Later ones are the migrations' work.
+TABLES = (("job", 1), ("history", 1), ("blob", PIECES), ("piece", PIECES), ("model", 1), ("snapshot", 7), ("checkpoint", 8))
 SPEC = {**QUICK, "training": {**QUICK["training"], "epochs": 6}}
 POINTS = ["migrate.before_commit", "migrate.committed", "vfs.write", "vfs.sync"]
 
@@ -22,9 +23,16 @@ def today(tmp_path_factory):
     server = harness.Server(tmp_path_factory.mktemp("today"))
     job = server.submit(SPEC)
     assert server.wait(job)["status"] == "succeeded"
-    outcome = harness.outcome(server, job)
+    outcome = harness.outcome(server, job), description(server, job)
     assert server.stop() == 0
     return server.database, job, outcome
+
+
+def description(server, job):
+    """What the model is, and that its checkpoints can be had."""
+    model = server.get(f"/v1/models/{job}").json
+    items = server.get(f"/v1/models/{job}/checkpoints").json["items"]
+    return [model[key] for key in ("dim", "parameters", "transform", "bytes")], [item["epoch"] for item in items]
 
 
 def columns(connection, schema, table):
@@ -40,9 +48,18 @@ def make_old(path, version, today):
         connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("ATTACH ? AS today", (today,))
-        for table in TABLES:
-            both = ", ".join(set(columns(connection, "main", table)) & set(columns(connection, "today", table)))
-            connection.execute(f"INSERT INTO main.{table} ({both}) SELECT {both} FROM today.{table}")
+        for table, since in TABLES:
+            if version < since:
+                continue
+            there = columns(connection, "main", table)
+            rows = {column: column for column in set(there) & set(columns(connection, "today", table))}
+            if version < PIECES and "bytes" in there:  # one piece, they are small
+                rows["bytes"] = f"(SELECT bytes FROM today.piece WHERE piece.blob_id = {table}.blob_id)"
+            if table == "blob":  # who names it is counted anew
+                rows["refs"] = "0"
+            connection.execute(
+                f"INSERT INTO main.{table} ({', '.join(rows)}) SELECT {', '.join(rows.values())} FROM today.{table}"
+            )
         connection.execute(
             "INSERT INTO main.job (id, dataset, spec, status, epochs, steps, attempt, stalls, fence, owner, created_at, started_at)"
             " SELECT 'f' || substr(id, 2), dataset, spec, 'running', epochs, steps, 1, 1, 1, 'a dead boot/0', 1, 1 FROM main.job"
@@ -65,7 +82,10 @@ def upgrade(directory, version, today, page=None, **kill):
     for id in (job, "f" + job[1:]):
         state = server.wait(id, ENDED)
         assert state["status"] == "succeeded", state
-        assert harness.outcome(server, id) == outcome
+        assert harness.outcome(server, id) == outcome[0]
+    model, checkpoints = description(server, job)
+    assert model == outcome[1][0] and set(checkpoints) <= set(outcome[1][1])
+    assert server.get(f"/v1/models/{job}/samples?n=3&epoch={checkpoints[0]}").json["points"]
     assert server.stop() == 0
     harness.check_integrity(path)
     with harness.database(path) as connection:

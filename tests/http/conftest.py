@@ -46,7 +46,10 @@ def outcome(server, job):
     """What training left: the loss history without its durations, the weights, and samples."""
     history = server.get(f"/v1/jobs/{job}/history").json["data"]
     with sqlite3.connect(server.database) as database:
-        weights = database.execute("SELECT bytes FROM model WHERE id = ?", (job,)).fetchone()[0]
+        pieces = database.execute(
+            "SELECT bytes FROM piece JOIN model USING (blob_id) WHERE model.id = ? ORDER BY number", (job,)
+        )
+        weights = b"".join(piece for (piece,) in pieces)
     points = server.get(f"/v1/models/{job}/samples?n=50").json["points"]
     return [history[column] for column in EXACT], weights, points
 

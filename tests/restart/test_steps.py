@@ -97,7 +97,7 @@ def test_an_orderly_stop_loses_no_step(start, expected):
     assert resumed_from(server)[-1] == reached
 
 
-@pytest.mark.parametrize("damaged", ["newest", "both", "row"])
+@pytest.mark.parametrize("damaged", ["newest", "both", "row", "piece"])
 def test_a_damaged_checkpoint_costs_time_only(start, expected, damaged):
     server = start("--workers", "1", "--checkpoint-seconds", "0.1")
     job = server.submit(SLOW)
@@ -106,13 +106,18 @@ def test_a_damaged_checkpoint_costs_time_only(start, expected, damaged):
     newest, before = (step for (step,) in rows(server, "SELECT step FROM checkpoint ORDER BY step DESC"))
     with contextlib.closing(sqlite3.connect(server.database)) as database:
         if damaged == "row":  # whole, but not what the row says
-            database.execute("UPDATE checkpoint SET bytes = (SELECT bytes FROM checkpoint WHERE step = ?)", (before,))
+            other = f"(SELECT blob_id FROM checkpoint WHERE step = {before})"
+            database.execute(f"UPDATE checkpoint SET blob_id = {other}")
+            database.execute(f"UPDATE blob SET refs = 2 WHERE id = {other}")
+        elif damaged == "piece":  # is missing
+            database.execute(f"DELETE FROM piece WHERE blob_id = (SELECT blob_id FROM checkpoint WHERE step = {newest})")
         else:
             where = "" if damaged == "both" else f" WHERE step = {newest}"
-            for rowid, blob in database.execute(f"SELECT rowid, bytes FROM checkpoint{where}").fetchall():
-                blob = bytearray(blob)
-                blob[len(blob) * 2 // 3] ^= 16
-                database.execute("UPDATE checkpoint SET bytes = ? WHERE rowid = ?", (bytes(blob), rowid))
+            pieces = f"SELECT piece.rowid, bytes FROM piece JOIN checkpoint USING (blob_id){where}"
+            for rowid, piece in database.execute(pieces).fetchall():
+                piece = bytearray(piece)
+                piece[len(piece) * 2 // 3] ^= 16
+                database.execute("UPDATE piece SET bytes = ? WHERE rowid = ?", (bytes(piece), rowid))
         database.commit()
     server.start()
     assert server.wait(job)["status"] == "succeeded"

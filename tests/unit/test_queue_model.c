@@ -22,6 +22,8 @@ enum {
     STEPS = 10, /* per epoch */
     MOST_EPOCHS = 6,
     STALLS_ALLOWED = 3,
+    MOST_MEMORY = 3,
+    OVERTAKEN_MOST = 16,
 };
 
 /* ------------------------------------------------------------------ the model */
@@ -37,6 +39,7 @@ struct model_job {
     bool is_deleted, cancel_requested;
     enum job_status status;
     int64_t fence;
+    int memory, overtaken;
     int attempt, stalls, epochs, model_epoch; /* 0: no model */
     struct point at, checkpoints[2];          /* the newest at first */
     int checkpoint_count;
@@ -119,11 +122,13 @@ static void submit(void) {
         }
     CHECK(!key[0] || store_job_by_key(session, key, &job, id, &same) == STORE_NOT_FOUND);
     struct model_job *made = &model.jobs[model.job_count++];
-    *made = (struct model_job){.status = JOB_QUEUED, .epochs = 1 + pick(MOST_EPOCHS)};
+    *made = (struct model_job){
+        .status = JOB_QUEUED, .epochs = 1 + pick(MOST_EPOCHS), .memory = pick(MOST_MEMORY + 1)};
     id_new(made->id);
     memcpy(made->key, key, sizeof key);
     job.epochs = made->epochs;
     job.steps = STEPS * made->epochs;
+    job.memory = made->memory;
     memcpy(job.id, made->id, sizeof job.id);
     CHECK(store_job_insert(session, &job, key[0] ? key : NULL) == STORE_OK);
 }
@@ -132,15 +137,28 @@ static void take_checkpoint(struct model_job *job, struct model_claim *claim) {
     job->at = claim->checkpoint = job->checkpoint_count ? job->checkpoints[0] : (struct point){0};
 }
 
+/* The first in the queue that takes at most so much memory. */
+static struct model_job *first_of(int memory) {
+    for (int i = 0; i < model.job_count; i++) {
+        struct model_job *job = &model.jobs[i];
+        if (!job->is_deleted && job->status == JOB_QUEUED && job->memory <= memory)
+            return job;
+    }
+    return NULL;
+}
+
 static void claim_next(void) {
-    struct model_job *job = NULL;
-    for (int i = 0; i < model.job_count && !job; i++)
-        if (!model.jobs[i].is_deleted && model.jobs[i].status == JOB_QUEUED)
-            job = &model.jobs[i];
+    const int memory = pick(4) ? MOST_MEMORY : pick(MOST_MEMORY);
+    struct model_job *first = first_of(MOST_MEMORY), *job = first_of(memory);
+    if (job != first && first->overtaken == OVERTAKEN_MOST)
+        job = NULL;
     struct claim claim;
-    CHECK(store_claim(session, "w", clock_ms, &claim) == (job ? STORE_OK : STORE_NOT_FOUND));
+    CHECK(store_claim(session, "w", memory, clock_ms, &claim) ==
+          (job ? STORE_OK : STORE_NOT_FOUND));
     if (!job)
         return;
+    CHECK(claim.memory == job->memory);
+    first->overtaken += job != first;
     job->status = JOB_RUNNING;
     job->fence++;
     job->attempt++;
@@ -227,8 +245,11 @@ static void finish(void) {
     const char *error = status == JOB_FAILED ? "diverged" : NULL;
     CHECK(store_finish(session, claim->job->id, claim->fence, status, error, error, clock_ms) ==
           (held ? STORE_OK : STORE_LOST));
-    if (held)
-        end(claim->job, status, error);
+    if (!held)
+        return;
+    end(claim->job, status, error);
+    if (claim->job->checkpoint_count > 1) /* the newest is kept, to be resumed from */
+        claim->job->checkpoint_count = 1;
 }
 
 static void unclaim(void) {
@@ -297,13 +318,13 @@ static void resume(void) {
         return;
     const int epochs = job->epochs + (job->epochs < MOST_EPOCHS && pick(2));
     const bool may = !job->is_deleted && !is_active(job);
-    CHECK(store_job_resume(session, job->id, "{}", epochs, epochs * STEPS) ==
+    CHECK(store_job_resume(session, job->id, "{}", epochs, epochs * STEPS, job->memory) ==
           (may ? STORE_OK : STORE_CONFLICT));
     if (!may)
         return;
     job->status = JOB_QUEUED;
     job->epochs = epochs;
-    job->stalls = 0;
+    job->stalls = job->overtaken = 0;
     job->cancel_requested = false;
     job->error = NULL;
     job->finished_at = 0;
@@ -324,7 +345,7 @@ static void delete_model(void) {
 /* A new boot: whoever ran does not any more. */
 static void recover(void) {
     int requeued = 0, expected = 0;
-    CHECK(store_recover(session, clock_ms, &requeued) == STORE_OK);
+    CHECK(store_recover(session, MOST_MEMORY, clock_ms, &requeued) == STORE_OK);
     for (int i = 0; i < model.job_count; i++) {
         struct model_job *job = &model.jobs[i];
         if (job->is_deleted || job->status != JOB_RUNNING)

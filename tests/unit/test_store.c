@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/blob.h"
 #include "server/id.h"
 #include "server/migrations.h"
 #include "server/sha256.h"
@@ -24,6 +25,20 @@ static char *insert(int epochs) {
     return job.id;
 }
 
+enum { ROOM = 1 << 30 }; /* memory enough for all */
+
+/* Are these the bytes that the claim's checkpoint names? */
+static bool checkpoint_is(const struct claim *claim, const char *expected) {
+    void *bytes;
+    if (store_blob_read(session, claim->checkpoint.blob, claim->checkpoint.size, &bytes) !=
+        STORE_OK)
+        return false;
+    const bool same = claim->checkpoint.size == strlen(expected) &&
+                      memcmp(bytes, expected, claim->checkpoint.size) == 0;
+    free(bytes);
+    return same;
+}
+
 static enum store_status report(const struct claim *claim, int first, int last, const char *state) {
     struct epoch_row rows[20];
     for (int e = first; e <= last; e++)
@@ -35,6 +50,7 @@ static enum store_status report(const struct claim *claim, int first, int last, 
         checkpoint.size = strlen(state);
         sha256_text(state, checkpoint.size, checkpoint.sha256);
     }
+    double transform[2] = {0.5, 2};
     struct progress progress = {.id = claim->id,
                                 .fence = claim->fence,
                                 .step = 10 * last,
@@ -42,7 +58,12 @@ static enum store_status report(const struct claim *claim, int first, int last, 
                                 .epochs = rows,
                                 .epoch_count = (size_t)(last - first + 1),
                                 .checkpoint = state ? &checkpoint : NULL,
-                                .models = &(struct trained_model){"model", 5, last},
+                                .models = &(struct trained_model){.bytes = "model",
+                                                                  .size = 5,
+                                                                  .epoch = last,
+                                                                  .dim = 1,
+                                                                  .parameters = 7,
+                                                                  .transform = transform},
                                 .model_count = state != NULL,
                                 .variant = "avx2"};
     bool cancel;
@@ -67,14 +88,14 @@ Test(store, claims_in_order_of_submission) {
     for (int i = 0; i < 3; i++) {
         struct claim claim;
         cr_assert_eq(get(ids[2]).queue_position, 2 - i);
-        cr_assert_eq(store_claim(session, "w", 1, &claim), STORE_OK);
+        cr_assert_eq(store_claim(session, "w", ROOM, 1, &claim), STORE_OK);
         cr_assert_str_eq(claim.id, ids[i]);
         cr_assert_eq(claim.attempt, 1);
-        cr_assert_null(claim.checkpoint.bytes);
+        cr_assert_eq(claim.checkpoint.blob, 0);
         claim_clear(&claim);
     }
     struct claim none;
-    cr_assert_eq(store_claim(session, "w", 1, &none), STORE_NOT_FOUND);
+    cr_assert_eq(store_claim(session, "w", ROOM, 1, &none), STORE_NOT_FOUND);
     cr_assert_eq(get(ids[0]).status, JOB_RUNNING);
 }
 
@@ -83,11 +104,11 @@ Test(store, an_old_fence_writes_nothing) {
     strcpy(id, insert(5));
     struct claim old, new;
     int requeued;
-    cr_assert_eq(store_claim(session, "a", 1, &old), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", ROOM, 1, &old), STORE_OK);
     cr_assert_eq(report(&old, 1, 1, "one"), STORE_OK);
-    cr_assert_eq(store_recover(session, 2, &requeued), STORE_OK);
+    cr_assert_eq(store_recover(session, ROOM, 2, &requeued), STORE_OK);
     cr_assert_eq(requeued, 1);
-    cr_assert_eq(store_claim(session, "b", 3, &new), STORE_OK);
+    cr_assert_eq(store_claim(session, "b", ROOM, 3, &new), STORE_OK);
     cr_assert_gt(new.fence, old.fence);
     cr_assert_eq(report(&old, 2, 2, "stale"), STORE_LOST);
     cr_assert_eq(store_finish(session, id, old.fence, JOB_SUCCEEDED, NULL, NULL, 4), STORE_LOST);
@@ -109,7 +130,7 @@ Test(store, a_claim_rewinds_to_the_checkpoint) {
     char id[40];
     strcpy(id, insert(9));
     struct claim claim;
-    cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
     cr_assert_eq(report(&claim, 1, 1, "one"), STORE_OK);
     cr_assert_eq(report(&claim, 2, 3, "three"), STORE_OK);
     cr_assert_eq(report(&claim, 4, 4, "four"), STORE_OK);
@@ -118,10 +139,9 @@ Test(store, a_claim_rewinds_to_the_checkpoint) {
     cr_assert_eq(store_unclaim(session, id, claim.fence), STORE_OK);
     claim_clear(&claim);
 
-    cr_assert_eq(store_claim(session, "b", 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "b", ROOM, 1, &claim), STORE_OK);
     cr_assert_eq(claim.attempt, 1); /* an orderly stop counts as no attempt */
-    cr_assert_eq(claim.checkpoint.size, 4);
-    cr_assert(memcmp(claim.checkpoint.bytes, "four", 4) == 0);
+    cr_assert(checkpoint_is(&claim, "four"));
     cr_assert_float_eq(claim.checkpoint.seconds, 2.0, 1e-12);
     cr_assert(claim.checkpoint.step == 40 && claim.checkpoint.epoch == 4);
     struct epoch_row rows[10];
@@ -143,20 +163,20 @@ Test(store, checkpoints_that_cannot_be_used_are_dropped_one_by_one) {
     strcpy(id, insert(9));
     struct claim claim;
     struct model model;
-    cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
     cr_assert_eq(report(&claim, 1, 3, "three"), STORE_OK);
     cr_assert_eq(report(&claim, 4, 6, "six"), STORE_OK);
     cr_assert_eq(store_unclaim(session, id, claim.fence), STORE_OK);
     claim_clear(&claim);
-    cr_assert_eq(store_claim(session, "b", 1, &claim), STORE_OK);
-    cr_assert(memcmp(claim.checkpoint.bytes, "six", 3) == 0);
+    cr_assert_eq(store_claim(session, "b", ROOM, 1, &claim), STORE_OK);
+    cr_assert(checkpoint_is(&claim, "six"));
     cr_assert_eq(store_drop_checkpoint(session, &claim), STORE_OK);
-    cr_assert(memcmp(claim.checkpoint.bytes, "three", 5) == 0);
+    cr_assert(checkpoint_is(&claim, "three"));
     cr_assert(claim.checkpoint.step == 30 && claim.checkpoint.epoch == 3);
     struct job job = get(id);
     cr_assert(job.epoch == 3 && job.step == 30 && job.seconds == 1.5);
     cr_assert_eq(store_drop_checkpoint(session, &claim), STORE_OK);
-    cr_assert(!claim.checkpoint.bytes && claim.checkpoint.step == 0);
+    cr_assert(claim.checkpoint.blob == 0 && claim.checkpoint.step == 0);
     job = get(id);
     cr_assert(job.epoch == 0 && job.step == 0 && isnan(job.train_loss));
     cr_assert_eq(store_model_get(session, id, true, &model), STORE_NOT_FOUND);
@@ -169,7 +189,7 @@ Test(store, checkpoints_in_the_middle_of_an_epoch) {
     strcpy(id, insert(9));
     struct claim claim;
     bool cancel;
-    cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
     struct checkpoint checkpoint = {.bytes = "half", .size = 4, .step = 5, .seconds = 0.25};
     sha256_text("half", 4, checkpoint.sha256);
     struct progress progress = {.id = id,
@@ -183,7 +203,7 @@ Test(store, checkpoints_in_the_middle_of_an_epoch) {
     cr_assert(job.epoch == 0 && job.step == 7 && job.seconds == 0.5 && !job.has_model);
     cr_assert_eq(store_unclaim(session, id, claim.fence), STORE_OK);
     claim_clear(&claim);
-    cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
     cr_assert(claim.checkpoint.step == 5 && claim.checkpoint.epoch == 0);
     cr_assert_str_eq(claim.checkpoint.sha256, checkpoint.sha256);
     job = get(id);
@@ -197,8 +217,8 @@ Test(store, a_job_that_never_gets_to_a_checkpoint_fails) {
     int requeued;
     for (int crash = 1; crash <= 3; crash++) {
         struct claim claim;
-        cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
-        cr_assert_eq(store_recover(session, 1, &requeued), STORE_OK);
+        cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
+        cr_assert_eq(store_recover(session, ROOM, 1, &requeued), STORE_OK);
         cr_assert_eq(requeued, crash < 3);
         claim_clear(&claim);
     }
@@ -213,9 +233,9 @@ Test(store, a_checkpoint_shows_that_it_gets_on) {
     int requeued;
     for (int crash = 1; crash <= 5; crash++) {
         struct claim claim;
-        cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+        cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
         cr_assert_eq(report(&claim, crash, crash, "x"), STORE_OK);
-        cr_assert_eq(store_recover(session, 1, &requeued), STORE_OK);
+        cr_assert_eq(store_recover(session, ROOM, 1, &requeued), STORE_OK);
         cr_assert_eq(requeued, 1);
         claim_clear(&claim);
     }
@@ -227,12 +247,14 @@ Test(store, models) {
     struct claim claim;
     struct model model;
     cr_assert_eq(store_model_get(session, "latest", true, &model), STORE_NOT_FOUND);
-    cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
     cr_assert_eq(report(&claim, 1, 2, "two"), STORE_OK);
     cr_assert_eq(store_model_get(session, "latest", true, &model), STORE_OK);
     cr_assert_str_eq(model.id, id);
     cr_assert(model.epoch == 2 && model.byte_count == 5 && memcmp(model.bytes, "model", 5) == 0);
     cr_assert_str_eq(model.variant, "avx2");
+    cr_assert(model.dim == 1 && model.parameters == 7);
+    cr_assert(model.transform[0] == 0.5 && model.transform[1] == 2);
     model_clear(&model);
     cr_assert_eq(store_model_get(session, id, false, &model), STORE_OK);
     cr_assert_null(model.bytes);
@@ -350,4 +372,158 @@ Test(store, imported_models_are_listed_by_page_and_deleted) {
 Test(store, migrations_are_numbered_one_after_another) {
     for (int i = 0; i < migration_count; i++)
         cr_assert_eq(migrations[i].number, i + 1, "%s", migrations[i].name);
+}
+
+/* ------------------------------------------------------------------ bytes in pieces */
+
+/* Three pieces, the last one short; the byte at i depends on i. */
+enum { LARGE = 2 * STORE_PIECE_BYTES + 12345 };
+static unsigned char *large_bytes(void) {
+    unsigned char *bytes = malloc(LARGE);
+    for (size_t i = 0; i < LARGE; i++)
+        bytes[i] = (unsigned char)(i * 7 + i / 251);
+    return bytes;
+}
+
+/* Sweeps until nothing is left; how many pieces and blobs went. */
+static int sweep(void) {
+    int total = 0, count;
+    do {
+        cr_assert_eq(store_blob_sweep(session, 2, &count), STORE_OK);
+        cr_assert_leq(count, 3);
+        total += count;
+    } while (count > 0);
+    return total;
+}
+
+static void insert_large(char digit, const unsigned char *bytes, int64_t blob) {
+    struct model model = imported(digit);
+    model.bytes = (void *)bytes;
+    model.byte_count = LARGE;
+    model.blob = blob;
+    cr_assert_eq(store_model_insert(session, &model), STORE_OK);
+}
+
+Test(store, large_bytes_are_stored_in_pieces_and_go_when_no_row_names_them) {
+    unsigned char *bytes = large_bytes();
+    struct model model, deleted = imported('1');
+    insert_large('1', bytes, 0);
+    cr_assert_eq(sweep(), 0);
+    cr_assert_eq(store_model_get(session, deleted.id, true, &model), STORE_OK);
+    cr_assert(model.byte_count == LARGE && memcmp(model.bytes, bytes, LARGE) == 0);
+    cr_assert_eq(store_model_delete(session, deleted.id), STORE_OK);
+    cr_assert_eq(sweep(), 3 + 1);
+    void *gone;
+    cr_assert_eq(store_blob_read(session, model.blob, LARGE, &gone), STORE_NOT_FOUND);
+    model_clear(&model);
+    free(bytes);
+}
+
+/* A job that is deleted takes the blobs of its checkpoints, model and snapshots with it. */
+Test(store, what_a_job_has_goes_with_it) {
+    struct claim claim;
+    char id[40];
+    strcpy(id, insert(9));
+    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
+    for (int epoch = 1; epoch <= 6; epoch++)
+        cr_assert_eq(report(&claim, epoch, epoch, "state"), STORE_OK);
+    sweep();
+    struct snapshot snapshots[SNAPSHOTS_MOST + 1];
+    int count;
+    cr_assert_eq(store_snapshots(session, id, snapshots, &count), STORE_OK);
+    cr_assert_gt(count, 1);
+    cr_assert_eq(store_job_delete(session, id, true), STORE_OK);
+    /* two checkpoints and the models that are kept, each a piece and a blob */
+    cr_assert_eq(sweep(), 2 * (2 + count));
+    claim_clear(&claim);
+}
+
+/* A blob that is being written is not swept; one that a boot before has begun is. */
+Test(store, unfinished_blobs_belong_to_their_boot) {
+    unsigned char *bytes = large_bytes();
+    int64_t id;
+    int requeued;
+    cr_assert_eq(store_blob_begin(session, "boot", LARGE, &id), STORE_OK);
+    cr_assert_eq(store_blob_add(session, id, 0, bytes, STORE_PIECE_BYTES), STORE_OK);
+    cr_assert_eq(sweep(), 0);
+    void *half;
+    cr_assert_eq(store_blob_read(session, id, LARGE, &half), STORE_NOT_FOUND);
+    cr_assert_eq(store_recover(session, ROOM, 1, &requeued), STORE_OK);
+    cr_assert_eq(sweep(), 1 + 1);
+    free(bytes);
+}
+
+static void written(struct blob_write *write) {
+    (void)write;
+}
+
+/* Through the writer, each piece in a transaction of its own. */
+Test(store, the_writer_brings_large_bytes_piece_by_piece) {
+    unsigned char *bytes = large_bytes();
+    store_abort(session);
+    struct writer *writer = writer_start(store);
+    const uint64_t before = store_version(store);
+    int64_t id = 0;
+    cr_assert_eq(blob_write_all(writer, "boot", bytes, LARGE, &id), STORE_OK);
+    cr_assert_eq(store_version(store) - before, 3);
+    struct blob_write given_up = {.writer = writer,
+                                  .boot = "boot",
+                                  .bytes = bytes,
+                                  .size = LARGE,
+                                  .give_up = true,
+                                  .done = written};
+    blob_write_start(&given_up);
+    writer_stop(writer);
+    cr_assert(given_up.status == STORE_LOST && given_up.id == 0);
+    cr_assert_eq(store_begin(session), STORE_OK);
+    void *read;
+    cr_assert_eq(store_blob_read(session, id, LARGE, &read), STORE_OK);
+    cr_assert_eq(memcmp(read, bytes, LARGE), 0);
+    insert_large('2', NULL, id);
+    cr_assert_eq(store_blob_abandon(session, id), STORE_OK);
+    cr_assert_eq(sweep(), 0); /* a row names it */
+    free(read);
+    free(bytes);
+}
+
+/* ------------------------------------------------------------------ memory */
+
+static void insert_with(int64_t memory, char id[40]) {
+    struct job job = {.dataset = "d", .spec = "{}", .epochs = 1, .steps = 1, .memory = memory};
+    id_new(job.id);
+    strcpy(id, job.id);
+    cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
+}
+
+/* A large job is overtaken by small ones, but not forever: then they wait until it fits. */
+Test(store, a_job_that_does_not_fit_waits_for_its_turn) {
+    char large[40], small[40];
+    struct claim claim;
+    insert_with(100, large);
+    for (int i = 0; i < 20; i++)
+        insert_with(10, small);
+    for (int i = 0; i < 16; i++) {
+        cr_assert_eq(store_claim(session, "w", 50, 1, &claim), STORE_OK);
+        cr_assert(claim.memory == 10 && strcmp(claim.id, large) != 0);
+        claim_clear(&claim);
+    }
+    cr_assert_eq(store_claim(session, "w", 50, 1, &claim), STORE_NOT_FOUND);
+    cr_assert_eq(store_claim(session, "w", 100, 1, &claim), STORE_OK);
+    cr_assert_str_eq(claim.id, large);
+    claim_clear(&claim);
+    cr_assert_eq(store_claim(session, "w", 50, 1, &claim), STORE_OK);
+    claim_clear(&claim);
+}
+
+/* After a restart with less memory. */
+Test(store, a_job_that_can_never_fit_fails_at_the_start) {
+    char large[40], small[40];
+    int requeued;
+    insert_with((int64_t)3 << 20, large);
+    insert_with((int64_t)2 << 20, small);
+    cr_assert_eq(store_recover(session, (int64_t)2 << 20, 7, &requeued), STORE_OK);
+    struct job job = get(large);
+    cr_assert(job.status == JOB_FAILED && job.finished_at == 7);
+    cr_assert_str_eq(job.error_code, "too_large");
+    cr_assert_eq(get(small).status, JOB_QUEUED);
 }

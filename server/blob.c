@@ -1,0 +1,127 @@
+#include "server/blob.h"
+
+#include <stdlib.h>
+
+#include "server/fault.h"
+
+enum { PIECES_IN_A_HURRY = 32 };
+
+/* The next piece, on the writer. */
+static enum store_status add_piece(struct blob_write *write, struct store_session *session) {
+    const size_t left = write->size - write->written;
+    const size_t size = left < STORE_PIECE_BYTES ? left : STORE_PIECE_BYTES;
+    enum store_status status =
+        store_blob_add(session, write->id, write->number, write->bytes + write->written, size);
+    if (status == STORE_OK) {
+        write->written += size;
+        write->number++;
+    }
+    return status;
+}
+
+static bool run_pieces(struct task *task, struct store_session *session) {
+    struct blob_write *write = (struct blob_write *)task;
+    const int most = write->hurry && atomic_load(write->hurry) ? PIECES_IN_A_HURRY : 1;
+    write->status = STORE_OK;
+    if (atomic_load(&write->give_up)) {
+        write->status = STORE_LOST;
+        return false;
+    }
+    if (write->id == 0)
+        write->status = store_blob_begin(session, write->boot, write->size, &write->id);
+    for (int i = 0; i < most && write->status == STORE_OK && write->written < write->size; i++)
+        write->status = add_piece(write, session);
+    return write->status == STORE_OK;
+}
+
+static enum store_status status_of(enum task_outcome outcome) {
+    switch (outcome) {
+    case TASK_DONE: return STORE_OK;
+    case TASK_DISK_FULL: return STORE_FULL;
+    case TASK_DISK_ERROR: return STORE_DISK;
+    case TASK_REFUSED:
+    case TASK_UNKNOWN: break;
+    }
+    return STORE_ERROR;
+}
+
+static void pieces_done(struct task *task, enum task_outcome outcome) {
+    struct blob_write *write = (struct blob_write *)task;
+    FAULT_POINT("blob.piece_written");
+    if (outcome != TASK_DONE)
+        write->status = status_of(outcome);
+    if (write->status == STORE_OK && write->written < write->size) {
+        writer_post_next(write->writer, &write->task);
+        return;
+    }
+    if (write->status != STORE_OK && write->id != 0) {
+        blob_abandon(write->writer, write->id);
+        write->id = 0;
+    }
+    write->done(write);
+}
+
+void blob_write_start(struct blob_write *write) {
+    write->task = (struct task){.run = run_pieces, .done = pieces_done};
+    writer_post_next(write->writer, &write->task);
+}
+
+/* ------------------------------------------------------------------ waiting for it */
+
+struct waiting {
+    struct blob_write write;
+    pthread_mutex_t mutex;
+    pthread_cond_t over;
+    bool is_over;
+};
+
+static void waiting_done(struct blob_write *write) {
+    struct waiting *waiting = (struct waiting *)write;
+    pthread_mutex_lock(&waiting->mutex);
+    waiting->is_over = true;
+    pthread_cond_signal(&waiting->over);
+    pthread_mutex_unlock(&waiting->mutex);
+}
+
+enum store_status blob_write_all(struct writer *writer, const char *boot, const void *bytes,
+                                 size_t size, int64_t *id) {
+    struct waiting waiting = {.write = {.writer = writer,
+                                        .boot = boot,
+                                        .bytes = bytes,
+                                        .size = size,
+                                        .done = waiting_done},
+                              .mutex = PTHREAD_MUTEX_INITIALIZER,
+                              .over = PTHREAD_COND_INITIALIZER};
+    blob_write_start(&waiting.write);
+    pthread_mutex_lock(&waiting.mutex);
+    while (!waiting.is_over)
+        pthread_cond_wait(&waiting.over, &waiting.mutex);
+    pthread_mutex_unlock(&waiting.mutex);
+    *id = waiting.write.id;
+    return waiting.write.status;
+}
+
+/* ------------------------------------------------------------------ giving it up */
+
+struct abandoning {
+    struct task task;
+    int64_t id;
+};
+
+static bool run_abandon(struct task *task, struct store_session *session) {
+    return store_blob_abandon(session, ((struct abandoning *)task)->id) == STORE_OK;
+}
+
+static void abandon_done(struct task *task, enum task_outcome outcome) {
+    (void)outcome; /* if it did not work, the next start does it */
+    free(task);
+}
+
+void blob_abandon(struct writer *writer, int64_t id) {
+    struct abandoning *abandoning = calloc(1, sizeof *abandoning);
+    if (!abandoning)
+        return; /* the next start does it */
+    abandoning->task = (struct task){.run = run_abandon, .done = abandon_done};
+    abandoning->id = id;
+    writer_post_next(writer, &abandoning->task);
+}

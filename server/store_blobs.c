@@ -1,0 +1,118 @@
+/* Bytes that are stored in pieces (migrations/0012_pieces.sql). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store_sql.h"
+
+/* ------------------------------------------------------------------ writing */
+
+enum store_status store_blob_begin(struct store_session *session, const char *boot, size_t size,
+                                   int64_t *id) {
+    enum store_status status = sql_run(session, "INSERT INTO blob (size, writer) VALUES (?1, ?2)",
+                                       "it", (int64_t)size, boot);
+    if (status == STORE_OK)
+        *id = sqlite3_last_insert_rowid(session->db);
+    return status;
+}
+
+enum store_status store_blob_add(struct store_session *session, int64_t id, int64_t number,
+                                 const void *bytes, size_t size) {
+    return sql_run(session, "INSERT INTO piece (blob_id, number, bytes) VALUES (?1, ?2, ?3)", "iib",
+                   id, number, bytes, size);
+}
+
+enum store_status store_blob_abandon(struct store_session *session, int64_t id) {
+    return sql_run(session, "UPDATE blob SET writer = NULL WHERE id = ?1", "i", id);
+}
+
+enum store_status sql_blob_insert(struct store_session *session, const void *bytes, size_t size,
+                                  int64_t *id) {
+    enum store_status status = store_blob_begin(session, NULL, size, id);
+    const unsigned char *from = bytes;
+    for (int64_t number = 0; size > 0 && status == STORE_OK; number++) {
+        const size_t piece = size < STORE_PIECE_BYTES ? size : STORE_PIECE_BYTES;
+        status = store_blob_add(session, *id, number, from, piece);
+        from += piece;
+        size -= piece;
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+bool sql_view_begin(struct store_session *session) {
+    return sqlite3_get_autocommit(session->db) && sql_run(session, "BEGIN", "") == STORE_OK;
+}
+
+void sql_view_end(struct store_session *session, bool begun) {
+    const enum store_status status = session->status;
+    if (begun)
+        sql_run(session, "COMMIT", "");
+    session->status = status;
+}
+
+/* Bytes of `size` by pieces, from malloc, with a NUL after them. STORE_NOT_FOUND if the pieces do
+ * not make up the whole. */
+enum store_status store_blob_read(struct store_session *session, int64_t id, size_t size,
+                                  void **bytes) {
+    char *all = malloc(size + 1);
+    size_t length = 0;
+    bool fits = true;
+    if (!all)
+        return STORE_ERROR;
+    sqlite3_stmt *row =
+        sql_prepare(session, "SELECT bytes FROM piece WHERE blob_id = ?1 ORDER BY number", "i", id);
+    while (fits && sql_row(session, row)) {
+        const void *piece = sqlite3_column_blob(row, 0);
+        const size_t more = (size_t)sqlite3_column_bytes(row, 0);
+        fits = more <= size - length;
+        if (fits && more > 0)
+            memcpy(all + length, piece, more);
+        length += fits ? more : 0;
+    }
+    enum store_status status = sql_done(session, row);
+    if (status == STORE_OK && (!fits || length != size))
+        status = STORE_NOT_FOUND;
+    if (status != STORE_OK) {
+        free(all);
+        return status;
+    }
+    all[size] = '\0';
+    *bytes = all;
+    return STORE_OK;
+}
+
+/* ------------------------------------------------------------------ removing */
+
+/* Pieces of one blob that nobody names; the blob itself when it has no more. */
+static enum store_status remove_pieces(struct store_session *session, int64_t id, int most,
+                                       int *count) {
+    enum store_status status = sql_run(
+        session,
+        "DELETE FROM piece WHERE rowid IN (SELECT rowid FROM piece WHERE blob_id = ?1 LIMIT ?2)",
+        "ii", id, (int64_t)most);
+    *count = sqlite3_changes(session->db);
+    if (status == STORE_OK && *count < most) {
+        status = sql_run(session, "DELETE FROM blob WHERE id = ?1", "i", id);
+        *count += 1;
+    }
+    return status;
+}
+
+enum store_status store_blob_sweep(struct store_session *session, int most, int *count) {
+    *count = 0;
+    enum store_status status = STORE_OK;
+    while (status == STORE_OK && *count < most) {
+        sqlite3_stmt *row = sql_prepare(
+            session, "SELECT id FROM blob WHERE refs = 0 AND writer IS NULL LIMIT 1", "");
+        const bool found = sql_row(session, row);
+        const int64_t id = found ? sqlite3_column_int64(row, 0) : 0;
+        int removed = 0;
+        status = sql_done(session, row);
+        if (status != STORE_OK || !found)
+            break;
+        status = remove_pieces(session, id, most - *count, &removed);
+        *count += removed;
+    }
+    return status;
+}

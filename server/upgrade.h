@@ -1,0 +1,14 @@
+/*
+ * upgrade.h - what a migration cannot do in SQL, at the first start of a newer version.
+ */
+#ifndef SERVER_UPGRADE_H
+#define SERVER_UPGRADE_H
+
+#include "server/store.h"
+
+/* Looks up what models are whose rows do not say it yet, because they are older than the columns.
+ * Before the writer has a thread. False and a log line on failure; the rest is done at the next
+ * start then. */
+bool upgrade_models(struct store *store);
+
+#endif
