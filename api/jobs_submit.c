@@ -289,7 +289,8 @@ static void resume_job(struct http_exchange *exchange, struct store_session *ses
         status = spec.failed
                      ? STORE_ERROR
                      : store_job_resume(session, job.id, spec.data, epochs,
-                                        (int64_t)epochs * dn_spec_steps_per_epoch(&request.spec), job.memory);
+                                        (int64_t)epochs * dn_spec_steps_per_epoch(&request.spec),
+                                        job.memory);
         if (status == STORE_OK)
             job_reply(exchange, session, job.id, 202);
         else

@@ -94,7 +94,11 @@ void problem_list(struct http_exchange *exchange, const char *code, const char *
 }
 
 void problem_store(struct http_exchange *exchange, enum store_status status) {
-    if (status == STORE_FULL)
+    if (status == STORE_OVER_LIMIT)
+        problem(exchange, 507, "database_full",
+                "the database has reached --max-database; delete jobs, models or data sets that "
+                "are not needed any more. Nothing has changed");
+    else if (status == STORE_FULL)
         problem(exchange, 507, "disk_full",
                 "no space is left for the database; nothing has changed");
     else if (status == STORE_NOT_FOUND)

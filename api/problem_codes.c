@@ -120,7 +120,10 @@ static const struct problem_code codes[] = {
     {"disk_error", 503,
      "The disk of the database reported an error, which the server's log names. Nothing has "
      "changed."},
-    {"disk_full", 507, "No space is left for the database. Nothing has changed."},
+    {"disk_full", 507, "No space is left on the disk of the database. Nothing has changed."},
+    {"database_full", 507,
+     "The database has reached `--max-database`. Deleting jobs, models or data sets makes room. "
+     "Nothing has changed."},
 };
 enum { CODES = sizeof codes / sizeof codes[0] };
 

@@ -159,10 +159,14 @@ static enum store_status write_jobs(struct buffer *out, struct store_session *se
     return STORE_OK;
 }
 
-static void write_store(struct buffer *out, struct store *store) {
+static void write_store(struct buffer *out, const struct service *service, int64_t used) {
     int64_t database, log;
-    store_sizes(store, &database, &log);
+    store_sizes(service->store, &database, &log);
     gauge(out, "denoised_db_size_bytes", "The database file.", (double)database);
+    gauge(out, "denoised_db_used_bytes", "Of it, what is in use: what --max-database limits.",
+          (double)used);
+    gauge(out, "denoised_db_limit_bytes", "What --max-database allows; 0: no limit.",
+          (double)service->max_database);
     gauge(out, "denoised_db_wal_bytes", "Its write-ahead log.", (double)log);
     histogram(out, "denoised_db_transaction_duration_seconds",
               "A group of writes, with its commit.", &counters_get()->transaction, counters_fast);
@@ -213,12 +217,15 @@ enum http_next api_metrics(struct http_exchange *exchange) {
     head(out, "denoised_build_info", "gauge", "What this server is.");
     buffer_format(out, "denoised_build_info{version=\"%s\",commit=\"%s\",kernels=\"%s\"} 1\n",
                   denoised_version, denoised_commit, dn_kernels_name());
+    int64_t used = 0;
     enum store_status status = write_jobs(out, session);
+    if (status == STORE_OK)
+        status = store_used(session, &used);
     end_reading(exchange, session);
     write_training(out, counters_get());
     write_sampling(out, counters_get());
     write_http(out, service);
-    write_store(out, service->store);
+    write_store(out, service, used);
     write_process(out, service->started_at);
     exchange->response.status = 200;
     exchange->response.content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -143,6 +143,8 @@ static bool add_checkpoint(struct attempt *attempt) {
     attempt->is_due = false;
     attempt->safe_step = dn_trainer_steps_done(attempt->trainer);
     attempt->checkpointed = clock_monotonic();
+    log_line(LOG_DEBUG, "checkpoint made", "job=%s step=%lld ms=%.1f", attempt->claim->id,
+             (long long)attempt->safe_step, 1e3 * (attempt->checkpointed - began));
     attempt->allowed =
         attempt->checkpointed + (attempt->checkpointed - began) * (1 / CHECKPOINT_SHARE - 1);
     return true;
@@ -222,8 +224,10 @@ static enum dn_status tell_epoch(struct attempt *attempt, struct dn_error *error
 /* The server stops: the job goes back to the queue with every step that was taken. */
 static enum ending give_back(struct attempt *attempt) {
     /* Without memory for it, the job resumes from its last checkpoint. */
-    if (dn_trainer_steps_done(attempt->trainer) > attempt->safe_step && add_checkpoint(attempt))
+    if (dn_trainer_steps_done(attempt->trainer) > attempt->safe_step) {
         reports_supersede(&attempt->reports);
+        (void)add_checkpoint(attempt);
+    }
     send(attempt, REPORT_GIVES_BACK);
     return ENDING_STOPPED;
 }
@@ -238,6 +242,7 @@ static enum ending stop_training(struct attempt *attempt, enum dn_status status,
     reports_wait(&attempt->reports);
     switch (reports_state(&attempt->reports)) {
     case REPORTS_LOST: return ENDING_LOST;
+    case REPORTS_OVER_LIMIT: return ENDING_ENDED; /* attempt_run says so to the store */
     case REPORTS_BROKEN: return ENDING_BROKEN;
     case REPORTS_GOOD:
     case REPORTS_CANCELLED: break;
@@ -326,6 +331,10 @@ enum ending attempt_run(const struct workers_config *config, struct claim *claim
         ending = ENDING_BROKEN;
     else if (state == REPORTS_LOST)
         ending = ENDING_LOST;
+    else if (state == REPORTS_OVER_LIMIT)
+        ending = finish(&attempt, JOB_FAILED, "database_full",
+                        "there is no room for what it has trained below --max-database; make some, "
+                        "and resume the job");
     reports_clear(&attempt.reports);
     dn_trainer_free(attempt.trainer);
     dn_data_clear(&attempt.training.data);

@@ -4,7 +4,7 @@
 
 #include "server/fault.h"
 
-enum { PIECES_IN_A_HURRY = 32 };
+enum { PIECES_IN_A_HURRY = 128 };
 
 /* The next piece, on the writer. */
 static enum store_status add_piece(struct blob_write *write, struct store_session *session) {

@@ -17,6 +17,7 @@ struct config {
     int workers;
     int samplers;
     double checkpoint_seconds;
+    int max_database; /* MiB; 0: no limit */
     int keep_events_days, keep_jobs_days;
     const char *simd;
     const char *api_keys;

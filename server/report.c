@@ -164,7 +164,8 @@ static bool run_report(struct task *task, struct store_session *session) {
         status = store_end(session, report);
     pthread_mutex_lock(&reports->mutex);
     reports->lost |= status == STORE_LOST;
-    reports->broken |= status != STORE_OK && status != STORE_LOST;
+    reports->over_limit |= status == STORE_OVER_LIMIT;
+    reports->broken |= status != STORE_OK && status != STORE_LOST && status != STORE_OVER_LIMIT;
     reports->cancel_requested |= cancel;
     pthread_mutex_unlock(&reports->mutex);
     return status == STORE_OK;
@@ -185,7 +186,7 @@ static void report_over(struct report *report, bool broken) {
     struct reports *reports = report->reports;
     pthread_mutex_lock(&reports->mutex);
     reports->broken |= broken;
-    const bool failed = reports->broken || reports->lost;
+    const bool failed = reports->broken || reports->lost || reports->over_limit;
     pthread_mutex_unlock(&reports->mutex);
     if (failed)
         abandon_blobs(report);
@@ -209,7 +210,10 @@ static void bytes_done(struct blob_write *write) {
     if (write->status == STORE_LOST && is_checkpoint)
         drop_checkpoint(report);
     else if (write->status != STORE_OK) {
-        report_over(report, true);
+        pthread_mutex_lock(&report->reports->mutex);
+        report->reports->over_limit |= write->status == STORE_OVER_LIMIT;
+        pthread_mutex_unlock(&report->reports->mutex);
+        report_over(report, write->status != STORE_OVER_LIMIT);
         return;
     }
     send_next(report);
@@ -270,6 +274,7 @@ enum reports_state reports_state(struct reports *reports) {
     /* Broken first: what was lost in a transaction that was taken back was not lost. */
     enum reports_state state = reports->broken             ? REPORTS_BROKEN
                                : reports->lost             ? REPORTS_LOST
+                               : reports->over_limit       ? REPORTS_OVER_LIMIT
                                : reports->cancel_requested ? REPORTS_CANCELLED
                                                            : REPORTS_GOOD;
     pthread_mutex_unlock(&reports->mutex);
@@ -293,7 +298,7 @@ void reports_wait(struct reports *reports) {
 void reports_send(struct reports *reports, int64_t step, double seconds, enum report_end end) {
     reports_wait(reports);
     const enum reports_state state = reports_state(reports);
-    if (state == REPORTS_LOST || state == REPORTS_BROKEN)
+    if (state != REPORTS_GOOD && state != REPORTS_CANCELLED)
         return;
     struct report *report = filling(reports);
     report->task = (struct task){.run = run_report, .done = report_done};

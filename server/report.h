@@ -47,7 +47,7 @@ struct reports {
     pthread_mutex_t mutex;
     pthread_cond_t back; /* one of them is */
     /* What the writer said; under the mutex. */
-    bool lost, broken, cancel_requested;
+    bool lost, broken, over_limit, cancel_requested;
 };
 
 void reports_init(struct reports *reports, struct writer *writer, const char *boot,
@@ -72,7 +72,13 @@ void reports_wait(struct reports *reports); /* until nothing is on its way */
 /* There is a newer checkpoint in the report that is being filled: the one on its way is dropped. */
 void reports_supersede(struct reports *reports);
 
-enum reports_state { REPORTS_GOOD, REPORTS_CANCELLED, REPORTS_LOST, REPORTS_BROKEN };
+enum reports_state {
+    REPORTS_GOOD,
+    REPORTS_CANCELLED,
+    REPORTS_OVER_LIMIT, /* the database has no room for them, and will not have */
+    REPORTS_LOST,
+    REPORTS_BROKEN
+};
 /* The worst that was heard so far. */
 enum reports_state reports_state(struct reports *reports);
 

@@ -21,9 +21,10 @@
 
 enum {
     GRACE_MS = 2000,       /* for requests in flight at the stop */
-    STOP_SECONDS = 4,      /* then the process leaves, whatever still runs */
+    STOP_MS = 4800,        /* then the process leaves, whatever still runs */
     WAITING_SAMPLES = 256, /* sample requests that may wait for a thread */
     MOST_WAITING = 512,    /* requests that wait for a job to get on */
+    LEAST_DATABASE = 16,   /* MiB */
 };
 
 static int complain(const char *message) {
@@ -49,13 +50,14 @@ static bool recover(struct store *store) {
     return true;
 }
 
-/* A training step of a huge network can outlast any patience. Everything acknowledged is on disk by
- * then, and the job resumes from its checkpoint, so leaving is safe. */
+/* A disk that is too slow for the last checkpoint can outlast any patience. Everything acknowledged
+ * is on it by then, and the job resumes from the checkpoint before, so leaving is safe; but the
+ * steps since then are lost, and the exit status says so. */
 static void *leave_late(void *unused) {
     (void)unused;
-    sleep(STOP_SECONDS);
-    log_line(LOG_WARN, "a computation did not stop in time; leaving", NULL);
-    _exit(0);
+    usleep(STOP_MS * 1000);
+    log_line(LOG_WARN, "not everything stopped in time; leaving", "status=%d", EXIT_FAILURE);
+    _exit(EXIT_FAILURE);
 }
 
 static void reload_keys(struct auth *auth) {
@@ -213,6 +215,7 @@ static int start_threads_and_run(const struct config *config, const struct contr
     struct service service = {.store = store,
                               .max_queued = config->max_queued,
                               .max_sample_cost = config->max_sample_cost,
+                              .max_database = (int64_t)config->max_database << 20,
                               .started_at = clock_now_ms()};
     int status = 1;
     service.writer = writer_start(store);
@@ -232,6 +235,8 @@ static int start_threads_and_run(const struct config *config, const struct contr
         status = run_with_janitor(config, contract, &service, auth, signals);
     else
         complain("cannot start the threads");
+    if (service.writer)
+        writer_hurry(service.writer);
     if (service.workers)
         workers_stop(service.workers);
     FAULT_POINT("stop.workers_stopped");
@@ -292,6 +297,8 @@ static int open_store_and_run(const struct config *config, const struct contract
     int status = 1;
     if (!counters_start(contract->route_count))
         complain("out of memory");
+    else if (store_limit(store_writer(store), (int64_t)config->max_database << 20) != STORE_OK)
+        complain("cannot limit the database");
     else if (!recover(store) || !upgrade_models(store))
         complain("cannot recover the jobs of the last run");
     else
@@ -311,6 +318,8 @@ int serve(const struct config *config, const struct contract *contract) {
         return complain("this address can be reached from other machines, where anybody could use "
                         "the service: make a key with \"denoised key NAME >> FILE\" and say "
                         "--api-keys FILE, or say --anonymous if everybody may");
+    if (config->max_database > 0 && config->max_database < LEAST_DATABASE)
+        return complain("--max-database must be 0 or at least 16 (MiB)");
     sigset_t signals;
     block_signals(&signals);
     char error[512];

@@ -26,6 +26,7 @@ struct service {
     struct answers *answers;
     int max_queued;         /* jobs that may wait; more are answered 429 */
     double max_sample_cost; /* floating-point operations of one request for samples */
+    int64_t max_database;   /* bytes; 0: no limit */
     int64_t started_at;     /* ms */
     struct http_counts counts;
     atomic_bool ready; /* recovered and accepting; false again while stopping */

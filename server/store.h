@@ -27,6 +27,7 @@ enum store_status {
     STORE_NO_SNAPSHOT, /* the model is there, but not as it was at that epoch */
     STORE_LOST,        /* the fence moved on: somebody else owns the job now */
     STORE_FULL,        /* no space on the disk, or no more of its quota */
+    STORE_OVER_LIMIT,  /* no more below store_limit */
     STORE_DISK,        /* the disk reports an error */
     STORE_ERROR,       /* anything else; already logged */
 };
@@ -158,6 +159,13 @@ bool store_ping(struct store_session *session); /* a trivial read works */
 /* Bytes of the database file and of its write-ahead log. */
 void store_sizes(const struct store *store, int64_t *database, int64_t *log);
 
+/* Of the writing session: bytes that the database may take, 0 for any number. What makes it grow is
+ * STORE_OVER_LIMIT above that; changes and deletes go on. Old checkpoints and earlier states of
+ * models go first. */
+enum store_status store_limit(struct store_session *session, int64_t bytes);
+/* Bytes of the database that are in use, without the room that deleted rows have left. */
+enum store_status store_used(struct store_session *session, int64_t *bytes);
+
 /* Large bytes are stored apart, in pieces: W. begin, then add pieces 0, 1, .. in transactions of
  * their own, then have a row name the blob. Until then it belongs to this boot (store_boot); an
  * abandoned blob goes with the next sweep, and that of another boot with the next start. */
@@ -193,8 +201,8 @@ enum store_status store_job_insert(struct store_session *session, const struct j
  * `job` then: it may have been extended since. */
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
                                    const struct job *job, char id[STORE_ID_LENGTH + 1], bool *same);
-/* W. Back to the queue with a new spec, epochs, steps and memory; its checkpoint, history and model stay.
- * STORE_CONFLICT while it is queued or running. */
+/* W. Back to the queue with a new spec, epochs, steps and memory; its checkpoint, history and model
+ * stay. STORE_CONFLICT while it is queued or running. */
 enum store_status store_job_resume(struct store_session *session, const char *id, const char *spec,
                                    int epochs, int64_t steps, int64_t memory);
 /* id may be "latest". */

@@ -17,6 +17,9 @@ enum store_status store_blob_begin(struct store_session *session, const char *bo
 
 enum store_status store_blob_add(struct store_session *session, int64_t id, int64_t number,
                                  const void *bytes, size_t size) {
+    enum store_status status = sql_need_room(session, (int64_t)size);
+    if (status != STORE_OK)
+        return status;
     return sql_run(session, "INSERT INTO piece (blob_id, number, bytes) VALUES (?1, ?2, ?3)", "iib",
                    id, number, bytes, size);
 }
@@ -27,7 +30,8 @@ enum store_status store_blob_abandon(struct store_session *session, int64_t id) 
 
 enum store_status sql_blob_insert(struct store_session *session, const void *bytes, size_t size,
                                   int64_t *id) {
-    enum store_status status = store_blob_begin(session, NULL, size, id);
+    /* With a writer, so that it stays when room is made for its pieces. */
+    enum store_status status = store_blob_begin(session, "this transaction", size, id);
     const unsigned char *from = bytes;
     for (int64_t number = 0; size > 0 && status == STORE_OK; number++) {
         const size_t piece = size < STORE_PIECE_BYTES ? size : STORE_PIECE_BYTES;

@@ -17,6 +17,10 @@ void dataset_clear(struct dataset *dataset) {
 enum store_status store_dataset_insert(struct store_session *session,
                                        const struct dataset *dataset) {
     const size_t n = (size_t)dataset->n;
+    const size_t values = n * (size_t)dataset->dim + (dataset->labels ? n : 0);
+    enum store_status status = sql_need_room(session, (int64_t)(values * sizeof(float)));
+    if (status != STORE_OK)
+        return status;
     return sql_run(session,
                    "INSERT INTO dataset (id, name, n, dim, columns, classes, statistics, sha256,"
                    " bytes, created_at, points, labels)"

@@ -32,6 +32,9 @@ enum store_status sql_job_seq(struct store_session *session, const char *id, int
 
 enum store_status store_job_insert(struct store_session *session, const struct job *job,
                                    const char *idempotency_key) {
+    enum store_status status = sql_need_room(session, (int64_t)strlen(job->spec));
+    if (status != STORE_OK)
+        return status;
     return sql_run(session,
                    "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at,"
                    " idempotency_key, warnings, memory)"

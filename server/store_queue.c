@@ -151,7 +151,9 @@ enum store_status store_drop_checkpoint(struct store_session *session, struct cl
 
 static enum store_status add_epochs(struct store_session *session, int64_t seq,
                                     const struct progress *progress) {
-    enum store_status status = STORE_OK;
+    /* A row of the history, and the event that tells of it. */
+    enum store_status status = sql_need_room(session, (int64_t)progress->epoch_count * 2 *
+                                                          (int64_t)sizeof(struct epoch_row));
     for (size_t i = 0; i < progress->epoch_count && status == STORE_OK; i++) {
         const struct epoch_row *row = &progress->epochs[i];
         status = sql_run(session,

@@ -29,6 +29,7 @@ struct store_session {
         sqlite3_stmt *statement;
     } cache[SQL_MAX_STATEMENTS];
     int cached;
+    int64_t limit;            /* of the writer: bytes that the database may take; 0: none */
     int wal_pages;            /* after the last commit of the writer */
     atomic_ullong commits;    /* of the writer */
     enum store_status status; /* of the statement in hand: STORE_OK until something fails */
@@ -60,6 +61,9 @@ double sql_real(sqlite3_stmt *statement, int column); /* NAN for NULL */
 /* Stores bytes that are small enough for the transaction in hand. */
 enum store_status sql_blob_insert(struct store_session *session, const void *bytes, size_t size,
                                   int64_t *id);
+/* Of the writer, before something grows by so many bytes: STORE_OVER_LIMIT if that would leave too
+ * little below the limit, also after what is dispensable went (store_room.c). */
+enum store_status sql_need_room(struct store_session *session, int64_t bytes);
 /* Several statements that see one state of the database: a transaction, unless there is one. What
  * begin has returned is for end, which keeps the session's status. */
 bool sql_view_begin(struct store_session *session);

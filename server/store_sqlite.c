@@ -174,6 +174,20 @@ static int on_commit(void *argument, sqlite3 *db, const char *name, int pages) {
     return SQLITE_OK;
 }
 
+/* Moves a long log, which a stop had no time for, into the database before anybody waits for it. */
+static void fold_log(struct store_session *session, const char *path) {
+    char log_path[4096];
+    struct stat file;
+    snprintf(log_path, sizeof log_path, "%s-wal", path);
+    if (stat(log_path, &file) != 0 || file.st_size / PAGE_BYTES <= WAL_TRUNCATE_PAGES)
+        return;
+    log_line(LOG_INFO, "moving a long write-ahead log into the database", "bytes=%lld",
+             (long long)file.st_size);
+    session->wal_pages = (int)(file.st_size / PAGE_BYTES);
+    store_checkpoint(session);
+    session->wal_pages = 0;
+}
+
 static struct store_session *open_writer(const char *path, char *error, size_t error_size) {
     /* Checkpoints of the log are made by this connection alone, between transactions, and never
      * automatically: SQLite 3.40 can lose a commit when two connections reset the log at once.
@@ -201,6 +215,7 @@ static struct store_session *open_writer(const char *path, char *error, size_t e
     if (!migrate(session->db, error, error_size))
         goto fail;
     FAULT_POINT("migrate.committed");
+    fold_log(session, path);
     return session;
 fail:
     session_close(session);
@@ -233,7 +248,11 @@ void store_close(struct store *store) {
         session_close(session);
     }
     FAULT_POINT("store.before_close");
-    session_close(store->writer); /* the last one out folds the log into the database */
+    /* The last one out folds the log into the database, unless that would take long: the next start
+     * does it then. */
+    if (store->writer && store->writer->wal_pages > WAL_TRUNCATE_PAGES)
+        sqlite3_db_config(store->writer->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    session_close(store->writer);
     if (store->lock >= 0)
         close(store->lock); /* the file stays: removing it would race with the next owner */
     pthread_mutex_destroy(&store->mutex);

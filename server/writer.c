@@ -16,6 +16,7 @@ struct writer {
     struct store *store;
     struct store_session *session;
     atomic_int state;              /* enum task_outcome */
+    atomic_bool hurry;             /* no time to move the log into the database */
     void (*committed)(void *self); /* may be NULL */
     void *listener;
     pthread_t thread;
@@ -81,7 +82,8 @@ static void *writer_main(void *argument) {
         FAULT_POINT("writer.acknowledged");
         if (writer->committed)
             writer->committed(writer->listener);
-        store_checkpoint(writer->session);
+        if (!atomic_load(&writer->hurry))
+            store_checkpoint(writer->session);
     }
     return NULL;
 }
@@ -108,6 +110,10 @@ enum task_outcome writer_state(struct writer *writer) {
 void writer_tell(struct writer *writer, void (*committed)(void *self), void *self) {
     writer->committed = committed;
     writer->listener = self;
+}
+
+void writer_hurry(struct writer *writer) {
+    atomic_store(&writer->hurry, true);
 }
 
 void writer_stop(struct writer *writer) {

@@ -20,6 +20,8 @@ struct writer *writer_start(struct store *store); /* NULL when no thread can be 
 /* Has committed(self) called on the writer's thread after each commit. Before anything is posted.
  */
 void writer_tell(struct writer *writer, void (*committed)(void *self), void *self);
+/* The server stops, and has little time: what the log holds stays there for the next start. */
+void writer_hurry(struct writer *writer);
 void writer_stop(struct writer *writer); /* finishes what is queued, refuses the rest, joins */
 
 /* How the last transaction went that wrote anything, or should have: whether writing works. Any

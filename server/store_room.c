@@ -1,0 +1,93 @@
+/* What the database may take of the disk (--max-database), and what goes first to stay below it. */
+#include <stdio.h>
+
+#include "server/log.h"
+#include "server/store_sql.h"
+
+enum {
+    PAGE_BYTES = 4096,
+    RESERVED_SHARE = 16, /* a 16th stays free for changes and deletes, which are never refused */
+    PIECES_AT_ONCE = 4,
+    OVERHEAD_BYTES = 1 << 14 /* of a row, its events and its places in the indices */
+};
+
+enum store_status store_limit(struct store_session *session, int64_t bytes) {
+    char pragma[64];
+    session->limit = bytes;
+    if (bytes == 0)
+        return STORE_OK;
+    /* SQLite itself refuses to let the file grow beyond this. PRAGMA takes no parameters. */
+    snprintf(pragma, sizeof pragma, "PRAGMA max_page_count = %lld", (long long)bytes / PAGE_BYTES);
+    int code = sqlite3_exec(session->db, pragma, NULL, NULL, NULL);
+    return code == SQLITE_OK ? STORE_OK : sql_failure(session->db, code, pragma);
+}
+
+static enum store_status integer_of(struct store_session *session, const char *sql,
+                                    int64_t *value) {
+    sqlite3_stmt *row = sql_prepare(session, sql, "");
+    *value = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
+    return sql_done(session, row);
+}
+
+enum store_status store_used(struct store_session *session, int64_t *bytes) {
+    int64_t pages, unused;
+    enum store_status status = integer_of(session, "PRAGMA page_count", &pages);
+    if (status == STORE_OK)
+        status = integer_of(session, "PRAGMA freelist_count", &unused);
+    if (status == STORE_OK)
+        *bytes = (pages - unused) * PAGE_BYTES;
+    return status;
+}
+
+/* What may go, in this order. What a job could be resumed from goes only after it has ended. */
+static const struct {
+    const char *what, *sql;
+} dispensable[] = {
+    {"an older checkpoint",
+     "DELETE FROM checkpoint WHERE rowid = (SELECT checkpoint.rowid FROM checkpoint"
+     " WHERE step < (SELECT max(step) FROM checkpoint AS c WHERE c.job_seq = checkpoint.job_seq)"
+     " ORDER BY job_seq LIMIT 1)"},
+    {"the checkpoint of an ended job",
+     "DELETE FROM checkpoint WHERE rowid = (SELECT checkpoint.rowid FROM checkpoint"
+     " JOIN job ON job.seq = job_seq WHERE finished_at IS NOT NULL ORDER BY finished_at LIMIT 1)"},
+    {"an earlier state of a model",
+     "DELETE FROM snapshot WHERE rowid = (SELECT snapshot.rowid FROM snapshot"
+     " ORDER BY created_at LIMIT 1)"},
+};
+enum { DISPENSABLE = sizeof dispensable / sizeof dispensable[0] };
+
+/* Lets go of one thing. *gone: there was one. */
+static enum store_status let_go(struct store_session *session, bool *gone) {
+    enum store_status status = STORE_OK;
+    *gone = false;
+    for (int i = 0; i < DISPENSABLE && status == STORE_OK && !*gone; i++) {
+        status = sql_run(session, dispensable[i].sql, "");
+        *gone = status == STORE_OK && sqlite3_changes(session->db) > 0;
+        if (*gone)
+            log_line(LOG_INFO, "the database is near its limit", "removed=\"%s\"",
+                     dispensable[i].what);
+    }
+    return status;
+}
+
+enum store_status sql_need_room(struct store_session *session, int64_t bytes) {
+    const int64_t most = session->limit - session->limit / RESERVED_SHARE;
+    while (session->limit > 0) {
+        int64_t used;
+        int count;
+        bool gone = true;
+        enum store_status status = store_used(session, &used);
+        if (status != STORE_OK)
+            return status;
+        if (used + bytes + OVERHEAD_BYTES <= most)
+            return STORE_OK;
+        status = store_blob_sweep(session, PIECES_AT_ONCE, &count);
+        if (status == STORE_OK && count == 0)
+            status = let_go(session, &gone);
+        if (status != STORE_OK)
+            return status;
+        if (!gone)
+            return STORE_OVER_LIMIT;
+    }
+    return STORE_OK;
+}

@@ -1,0 +1,113 @@
+/* A limit on what the database may take: what is dispensable goes first, then growth is refused. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/id.h"
+#include "server/store.h"
+#include "tests/unit/store_file.h"
+
+TestSuite(store_room, .init = setup, .fini = teardown);
+
+enum { MIB = 1 << 20, LIMIT = 32 * MIB, SIZE = 3 * MIB };
+
+static char bytes[SIZE];
+
+/* A job that has trained up to a checkpoint and a model of SIZE bytes each. */
+static enum store_status train(bool ends, char id[40]) {
+    struct job job = {.dataset = "spiral", .spec = "{}", .epochs = 4, .steps = 40};
+    struct claim claim;
+    bool cancel;
+    id_new(job.id);
+    strcpy(id, job.id);
+    enum store_status status = store_job_insert(session, &job, NULL);
+    if (status != STORE_OK)
+        return status;
+    cr_assert_eq(store_claim(session, "w", INT64_MAX, 1, &claim), STORE_OK);
+    const struct epoch_row row = {.epoch = 1, .step = 10};
+    struct checkpoint checkpoint = {.bytes = bytes, .size = SIZE, .step = 10, .epoch = 1};
+    memset(checkpoint.sha256, 'a', 64);
+    const struct progress progress = {
+        .id = id,
+        .fence = claim.fence,
+        .step = 10,
+        .epochs = &row,
+        .epoch_count = 1,
+        .checkpoint = &checkpoint,
+        .models = &(struct trained_model){.bytes = bytes, .size = SIZE, .epoch = 1},
+        .model_count = 1,
+        .variant = "avx2"};
+    cr_assert_eq(store_savepoint(session), STORE_OK);
+    status = store_progress(session, &progress, 1, &cancel);
+    cr_assert_eq(store_keep(session, status == STORE_OK), STORE_OK);
+    if (ends)
+        cr_assert_eq(store_finish(session, id, claim.fence, JOB_FAILED, "x", "y", 1), STORE_OK);
+    claim_clear(&claim);
+    return status;
+}
+
+static int64_t used(void) {
+    int64_t now;
+    cr_assert_eq(store_used(session, &now), STORE_OK);
+    return now;
+}
+
+static bool has_checkpoint(const char *id) {
+    struct claim claim;
+    cr_assert_eq(store_job_resume(session, id, "{}", 4, 40, 0), STORE_OK);
+    cr_assert_eq(store_claim(session, "w", INT64_MAX, 1, &claim), STORE_OK);
+    cr_assert_str_eq(claim.id, id);
+    const bool has = claim.checkpoint.blob != 0;
+    claim_clear(&claim);
+    return has;
+}
+
+Test(store_room, checkpoints_of_ended_jobs_go_first_then_growth_is_refused) {
+    char ids[32][40], id[40];
+    int count = 0;
+    struct model model;
+    cr_assert_eq(store_limit(session, LIMIT), STORE_OK);
+    while (count < 32 && train(true, ids[count]) == STORE_OK)
+        count++;
+    /* Models of 3 MiB are left, in less than 30 MiB; the last try also had to have a checkpoint. */
+    cr_assert(count == 8 || count == 9, "%d", count);
+    cr_assert_leq(used(), LIMIT - LIMIT / 16);
+    for (int i = 0; i < count; i++) {
+        cr_assert_eq(store_model_get(session, ids[i], true, &model), STORE_OK);
+        cr_assert_eq(model.byte_count, SIZE);
+        model_clear(&model);
+    }
+    cr_assert(!has_checkpoint(ids[0]));
+    /* Changes and deletes are never refused, and make room. */
+    cr_assert_eq(store_job_cancel(session, ids[0], 1), STORE_OK);
+    for (int i = 1; i < count; i++)
+        cr_assert_eq(store_job_delete(session, ids[i], true), STORE_OK);
+    cr_assert_eq(train(true, id), STORE_OK);
+    cr_assert(has_checkpoint(id));
+}
+
+/* What a job is trained on from is not dispensable while it runs, nor while it waits. */
+Test(store_room, checkpoints_of_jobs_that_go_on_stay) {
+    char id[40];
+    int count = 0, requeued;
+    cr_assert_eq(store_limit(session, LIMIT), STORE_OK);
+    while (count < 32 && train(false, id) == STORE_OK)
+        count++;
+    cr_assert_eq(count, 4); /* of 6 MiB each */
+    cr_assert_eq(store_recover(session, INT64_MAX, 1, &requeued), STORE_OK);
+    for (int i = 0; i < count; i++) {
+        struct claim claim;
+        cr_assert_eq(store_claim(session, "w", INT64_MAX, 1, &claim), STORE_OK);
+        cr_assert_neq(claim.checkpoint.blob, 0);
+        claim_clear(&claim);
+    }
+}
+
+Test(store_room, without_a_limit_nothing_goes) {
+    char ids[12][40];
+    for (int i = 0; i < 12; i++)
+        cr_assert_eq(train(true, ids[i]), STORE_OK);
+    cr_assert_gt(used(), 72 * MIB);
+    cr_assert(has_checkpoint(ids[0]));
+}
