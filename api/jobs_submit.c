@@ -1,6 +1,7 @@
 /* What puts a job into the queue: POST /v1/jobs and POST /v1/jobs/{id}/resume. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/api.h"
 #include "api/datasets.h"
@@ -124,12 +125,50 @@ static bool is_over(struct http_exchange *exchange) {
 
 enum { WAIT_MOST_SECONDS = 60, KEY_BYTES = 255 };
 
-/* The seconds of "Prefer: wait=N" (RFC 7240), or 0. A preference that cannot be met is ignored. */
+/* The end of a member of a list of preferences: its comma, but for those in quotes. */
+static const char *member_end(const char *at) {
+    for (bool is_quoted = false; *at && (is_quoted || *at != ','); at++) {
+        if (*at == '"')
+            is_quoted = !is_quoted;
+        else if (is_quoted && *at == '\\' && at[1])
+            at++;
+    }
+    return at;
+}
+
+/* The N of `wait=N`, whose name ends at `at`: a token or a quoted string of digits, with or without
+ * parameters after it. 0 if it is none. */
+static int seconds_of(const char *at, const char *end) {
+    at += strspn(at, " \t");
+    if (*at++ != '=')
+        return 0;
+    at += strspn(at, " \t");
+    const bool is_quoted = *at == '"';
+    const char *digits = at + is_quoted;
+    const size_t length = strspn(digits, "0123456789");
+    const char *rest = digits + length;
+    if (length == 0 || (is_quoted && *rest++ != '"'))
+        return 0;
+    rest += strspn(rest, " \t");
+    const long seconds = length > 9 ? WAIT_MOST_SECONDS : strtol(digits, NULL, 10);
+    return rest != end && *rest != ';'   ? 0
+           : seconds > WAIT_MOST_SECONDS ? WAIT_MOST_SECONDS
+                                         : (int)seconds;
+}
+
+/* The seconds of "Prefer: wait=N" (RFC 7240; the first counts), or 0. A preference that cannot be
+ * met is ignored. */
 static int preferred_wait(struct http_exchange *exchange) {
-    const char *prefer = http_header(exchange, "Prefer");
-    const char *wait = prefer ? strstr(prefer, "wait=") : NULL;
-    int seconds = wait ? atoi(wait + 5) : 0;
-    return seconds < 0 ? 0 : seconds > WAIT_MOST_SECONDS ? WAIT_MOST_SECONDS : seconds;
+    const char *at = http_header(exchange, "Prefer");
+    while (at && *at) {
+        at += strspn(at, ", \t");
+        const char *end = member_end(at);
+        const size_t name = strcspn(at, "=;, \t");
+        if (name == 4 && strncasecmp(at, "wait", 4) == 0)
+            return seconds_of(at + name, end);
+        at = end;
+    }
+    return 0;
 }
 
 /* The row to insert, all of it in the exchange's arena. */

@@ -18,6 +18,7 @@ const struct problem_status problem_statuses[] = {
     {413, "Content Too Large", "ContentTooLarge", NULL},
     {415, "Unsupported Media Type", "UnsupportedMediaType", NULL},
     {416, "Range Not Satisfiable", "RangeNotSatisfiable", "Accept-Ranges Content-Range"},
+    {417, "Expectation Failed", NULL, NULL},
     {421, "Misdirected Request", NULL, NULL},
     {422, "Unprocessable Content", "UnprocessableContent", NULL},
     {429, "Too Many Requests", "TooManyRequests", "Retry-After"},
@@ -37,7 +38,9 @@ struct problem_code {
 static const struct problem_code codes[] = {
     {"bad_target", 400,
      "The path or the query cannot be read: percent-encoding, UTF-8, or more than 64 parameters."},
-    {"bad_header", 400, "A header name has a character that is not allowed in it."},
+    {"bad_header", 400,
+     "A header has a character that is not allowed in it, is folded over several lines, or is there "
+     "twice and has only one value. `detail` says which."},
     {"bad_host", 400, "Exactly one Host header is needed."},
     {"bad_framing", 400,
      "Two programs could read the length of this request differently, so nobody should."},
@@ -78,6 +81,7 @@ static const struct problem_code codes[] = {
     {"unsupported_media_type", 415,
      "The Content-Type is none that this operation takes, or the body has a Content-Encoding."},
     {"range_not_satisfiable", 416, "The Range begins behind the end of the answer."},
+    {"expectation_failed", 417, "The only expectation that can be met is `Expect: 100-continue`."},
     {"misdirected_request", 421,
      "The Host header names a machine that this server is not. `--allowed-hosts` has the names "
      "that it is known by."},

@@ -36,7 +36,7 @@ void http_set_header(struct http_exchange *exchange, const char *name, const cha
 }
 
 const char *http_header(const struct http_exchange *exchange, const char *name) {
-    return MHD_lookup_connection_value(exchange->connection->connection, MHD_HEADER_KIND, name);
+    return http_find_field(&exchange->connection->fields, name);
 }
 
 const char *http_base_path(const struct http_exchange *exchange) {
@@ -102,7 +102,7 @@ static enum MHD_Result answer(struct http_connection *state) {
 }
 
 static struct http_connection *begin(struct http_server *server, struct MHD_Connection *connection,
-                                     struct peer *peer) {
+                                     struct peer *peer, const struct http_line *line) {
     struct http_connection *state = calloc(1, sizeof *state);
     if (!state)
         return NULL;
@@ -112,6 +112,7 @@ static struct http_connection *begin(struct http_server *server, struct MHD_Conn
     state->exchange.connection = state;
     state->exchange.service = server->config.service;
     state->started = clock_monotonic();
+    state->refusal = http_read_fields(connection, &state->arena, line, &state->fields);
     http_identify(state);
     atomic_fetch_add(&server->config.counts->in_flight, 1);
     pthread_mutex_lock(&server->mutex);
@@ -132,27 +133,28 @@ static struct peer *peer_of(struct MHD_Connection *connection) {
 }
 
 static enum MHD_Result first_call(struct http_server *server, struct MHD_Connection *connection,
-                                  const char *method, const char *version, void **state_slot) {
+                                  struct http_line line, void **state_slot) {
     struct peer *peer = peer_of(connection);
-    struct http_connection *state = peer ? begin(server, connection, peer) : NULL;
+    line.target = peer ? peer->target : NULL;
+    struct http_connection *state = peer ? begin(server, connection, peer, &line) : NULL;
     if (!state)
         return MHD_NO;
     *state_slot = state;
     peer_expect_body(server->deadlines, peer, state->started, 0);
-    struct http_refusal refusal =
-        peer->is_target_lost
-            ? (struct http_refusal){503, "no_memory", "not enough memory for the request"}
-            : http_check(connection, peer->target, version, &server->access, &state->framing);
+    struct http_refusal refusal = state->refusal;
+    if (!refusal.status)
+        refusal =
+            http_check(&state->fields, line.target, line.version, &server->access, &state->framing);
     if (!refusal.status) {
-        http_route_request(state, method);
+        http_route_request(state, line.method);
         if (!http_body_is_hopeless(state))
             return MHD_YES;
         refusal = state->refusal.status
                       ? state->refusal
                       : (struct http_refusal){413, "body_too_large", "the body is far too large"};
     }
-    state->exchange.request.path = peer->target ? peer->target : "";
-    state->exchange.request.method = method;
+    state->exchange.request.path = line.target ? line.target : "";
+    state->exchange.request.method = line.method;
     http_set_problem(state, refusal.status, refusal.code, refusal.detail);
     http_set_header(&state->exchange, state->refusal_header.name, state->refusal_header.value);
     return http_queue_response(state, true); /* an answer at this point closes the connection */
@@ -168,10 +170,11 @@ static enum MHD_Result take_body(struct http_connection *state, const char *byte
 enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *upload,
                                 size_t *upload_size, void **state_slot) {
-    (void)url; /* already decoded, and cut at %00: the raw target is used instead */
     struct http_connection *state = *state_slot;
     if (!state)
-        return first_call(self, connection, method, version, state_slot);
+        /* (the url is decoded already, and cut at %00: the raw target is used instead) */
+        return first_call(self, connection, (struct http_line){method, url, version, NULL},
+                          state_slot);
     if (*upload_size > 0)
         return take_body(state, upload, upload_size);
     return state->answered ? http_queue_response(state, false) : answer(state);
@@ -182,8 +185,7 @@ void *http_on_target(void *self, const char *target, struct MHD_Connection *conn
     struct peer *peer = peer_of(connection);
     if (peer) {
         free(peer->target);
-        peer->target = target ? strdup(target) : NULL;
-        peer->is_target_lost = target && !peer->target;
+        peer->target = target ? strdup(target) : NULL; /* NULL: the request is refused */
     }
     return NULL; /* not freed by libmicrohttpd when the headers turn out bad, so nothing is kept */
 }

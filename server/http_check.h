@@ -5,7 +5,6 @@
 #ifndef SERVER_HTTP_CHECK_H
 #define SERVER_HTTP_CHECK_H
 
-#include <microhttpd.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,7 +22,9 @@ struct http_framing {
     bool takes_chunks; /* an answer may be chunked: not one of HTTP/1.0 */
 };
 
-struct http_refusal http_check(struct MHD_Connection *connection, const char *target,
+struct http_fields;
+
+struct http_refusal http_check(const struct http_fields *fields, const char *target,
                                const char *version, const struct access *access,
                                struct http_framing *framing);
 

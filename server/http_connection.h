@@ -13,6 +13,7 @@
 #include "server/http.h"
 #include "server/http_check.h"
 #include "server/http_content.h"
+#include "server/http_fields.h"
 #include "server/http_gzip.h"
 #include "server/router.h"
 #include "server/store.h"
@@ -46,6 +47,7 @@ struct http_connection {
     struct http_connection *previous, *next; /* in server->requests */
     const struct http_route *route;
     struct http_refusal refusal; /* status 0: none */
+    struct http_fields fields;
     struct http_framing framing;
     struct in6_addr client; /* whose request it is */
     struct buffer body;

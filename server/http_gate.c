@@ -34,23 +34,12 @@ static const char *trace_of(const char *traceparent) {
     return is_zero ? NULL : traceparent + TRACE_AT;
 }
 
-/* Each proxy may add a header of its own: the last one is the nearest one's. */
-static enum MHD_Result keep_forwarded(void *last, enum MHD_ValueKind kind, const char *name,
-                                      const char *value) {
-    (void)kind;
-    if (strcasecmp(name, "X-Forwarded-For") == 0)
-        *(const char **)last = value;
-    return MHD_YES;
-}
-
 static void find_client(struct http_connection *state) {
-    const char *proxies = state->server->config.trusted_proxies, *forwarded = NULL;
+    const char *proxies = state->server->config.trusted_proxies;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(state->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct in6_addr peer = access_address(info ? info->client_addr : NULL);
-    if (proxies)
-        MHD_get_connection_values(state->connection, MHD_HEADER_KIND, keep_forwarded, &forwarded);
-    state->client = access_client(proxies, &peer, forwarded);
+    state->client = access_client(proxies, &peer, http_header(&state->exchange, "X-Forwarded-For"));
 }
 
 void http_identify(struct http_connection *state) {

@@ -75,7 +75,7 @@ class Contract:
         "access-control-allow-origin", "access-control-expose-headers", "x-content-type-options", "x-frame-options",
         "x-accel-buffering",
     }  # fmt: skip
-    UNLISTED = {405, 421, 500, 501}
+    UNLISTED = {405, 417, 421, 500, 501}
 
     def __init__(self):
         self.description = None

@@ -1,7 +1,6 @@
 """Requests as bytes on a fresh socket: framing that two programs could read differently, and requests that are no HTTP.
 
-(bytes, status or None for no answer at all). What follows such a request must not be served as a second one. (libmicrohttpd passes over a header without a name
-and over lines of NUL bytes; neither can hide a request.)
+(bytes, status or None for no answer at all). What follows such a request must not be served as a second one.
 """
 
 JOB = b'{"seed":1}'
@@ -41,7 +40,10 @@ RAW = [
     (POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 501),
     (POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501),
     (POST + b"Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n", 501),
-    (POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", 501),
+    (POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", 400),
+    (POST + b"Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n", 400),
+    (POST + b"Transfer-Encoding: chunked\t\r\nX-A: 1\r\n\r\n0\r\n\r\n", 400),
+    (POST + b"Content-Length: 10 \r\n\r\n" + JOB, 400),
     (POST + b"Transfer-Encoding: identity\r\n\r\n", 501),
     (POST + b"Transfer-Encoding:\r\n\r\n", 501),
     (POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
@@ -58,6 +60,52 @@ RAW = [
     (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + b"X(A): 1\r\n\r\n", 400),
     (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + b"X-\xc3\xa9: 1\r\n\r\n", 400),
     (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + b"No colon\r\n\r\n", 400),
+    # lines that go on in the next one (RFC 9112, section 5.2): another program may see the framing that they hide
+    (POST + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", 400),
+    (POST + b"Transfer-Encoding:\r\n\tchunked\r\n\r\n0\r\n\r\n", 400),
+    (POST + b"Transfer-Encoding: \r\n \r\n chunked\r\n\r\n0\r\n\r\n", 400),
+    (POST + b"Transfer-Encoding: chunked\r\n \r\n\r\n0\r\n\r\n", 400),
+    (POST + b"Content-Length:\r\n 10\r\n\r\n" + JOB, 400),
+    (POST + b"Content-Length: 1\r\n 0\r\n\r\n" + JOB, 400),
+    (POST + b"X-A: 1\r\n Content-Length: 10\r\n\r\n" + JOB, 400),
+    (b"GET /v1/jobs HTTP/1.1\r\n Content-Length: 10\r\n" + HOST + b"\r\n" + JOB, 400),
+    (b"GET /v1/jobs HTTP/1.1\r\nHost:\r\n localhost\r\n\r\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + b"X-A: 1\r\n 2\r\n\r\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + b"X-A:\r\n " + b"a" * 9000 + b"\r\n\r\n", 400),
+    # lines that are passed over, or end in another way
+    (POST + b":nameless\r\nContent-Length: 0\r\n\r\n", 400),
+    (POST + b"\0\0\r\nContent-Length: 0\r\n\r\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\n" + HOST + b"\r\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\n\r\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + b"\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\nHost: localhost\n\n", 400),
+    (b"GET  /v1/jobs HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    # NUL and other control characters in values
+    (POST + b"Transfer-Encoding: chunked\0x\r\n\r\n0\r\n\r\n", 400),
+    (POST + b"Transfer-Encoding: chunked\0\r\n\r\n0\r\n\r\n", 400),
+    (POST + b"Transfer-Encoding: chunked\0\0x\r\n\r\n0\r\n\r\n", 400),
+    (POST + b"Transfer-Encoding: \0chunked\r\n\r\n0\r\n\r\n", 400),
+    (POST + b"Content-Length: 0\x0010\r\n\r\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\0.evil\r\n\r\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\0\r\nX-A: 1\r\n\r\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\0\r\n\r\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + b"X-A: a\0b\r\n\r\n", 400),
+    (b"GET /v1/jobs\0 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    (b"GET /v1/jobs\0x HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + b"X-A: a\rb\r\n\r\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + b"X-A: a\x01b\r\n\r\n", 400),
+    (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + b"X-A: a\x7f\r\n\r\n", 400),
+    # what has only one value
+    *[
+        (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + name + b": a\r\n" + name.upper() + b": a\r\n\r\n", 400)
+        for name in (
+            b"Authorization", b"Content-Type", b"Idempotency-Key", b"If-Range", b"Last-Event-ID", b"Origin", b"Range", b"Referer",
+            b"Sec-Fetch-Site", b"traceparent", b"X-Request-Id",
+        )
+    ],
+    # expectations
+    (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + b"Expect: 200-ok\r\n\r\n", 417),
+    (POST + b"Expect: 100-continue, 200-ok\r\nContent-Length: 10\r\n\r\n" + JOB, 417),
     # hosts
     (b"GET /v1/jobs HTTP/1.1\r\n\r\n", 400),
     (b"GET /v1/jobs HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400),
