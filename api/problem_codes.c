@@ -37,9 +37,11 @@ struct problem_code {
 };
 static const struct problem_code codes[] = {
     {"bad_target", 400,
-     "The path or the query cannot be read: percent-encoding, UTF-8, or more than 64 parameters."},
+     "The path or the query cannot be read: percent-encoding, UTF-8, a slash encoded in the path, "
+     "or more than 64 parameters."},
     {"bad_header", 400,
-     "A header has a character that is not allowed in it, is folded over several lines, or is there "
+     "A header has a character that is not allowed in it, is folded over several lines, or is "
+     "there "
      "twice and has only one value. `detail` says which."},
     {"bad_host", 400, "Exactly one Host header is needed."},
     {"bad_framing", 400,

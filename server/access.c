@@ -66,17 +66,40 @@ bool access_has_origin(const struct access *access, const char *origin) {
     return origin && is_listed(access->cors_origins, origin, strlen(origin));
 }
 
-bool access_may_change(const struct access *access, const char *host, const char *origin,
-                       const char *fetch_site) {
-    if (access_has_origin(access, origin))
+/* Is the origin [length] this server? A proxy may have ended TLS, so https is ours, too; http is
+ * not that of a server with TLS, and nothing else is: no extension of a browser, say. */
+static bool is_own_origin(const struct access_source *from, const char *origin, size_t length) {
+    static const char *const schemes[] = {"https://", "http://"};
+    for (size_t i = 0; from->host && i < (from->is_tls ? 1 : 2); i++) {
+        const size_t scheme = strlen(schemes[i]), host = strlen(from->host);
+        if (length == scheme + host && strncasecmp(origin, schemes[i], scheme) == 0 &&
+            strncasecmp(origin + scheme, from->host, host) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The length of the origin that a URL starts with. */
+static size_t origin_length(const char *url) {
+    const char *authority = strstr(url, "://");
+    authority = authority ? authority + 3 : url;
+    return (size_t)(authority - url) + strcspn(authority, "/?#");
+}
+
+bool access_may_change(const struct access *access, const struct access_source *from) {
+    if (access_has_origin(access, from->origin))
         return true;
     /* The browser says where it comes from; "none" is the user himself. */
-    if (fetch_site)
-        return strcmp(fetch_site, "same-origin") == 0 || strcmp(fetch_site, "none") == 0;
-    if (!origin)
+    if (from->fetch_site)
+        return strcmp(from->fetch_site, "same-origin") == 0 ||
+               strcmp(from->fetch_site, "none") == 0;
+    if (from->origin)
+        return is_own_origin(from, from->origin, strlen(from->origin));
+    if (!from->referer || !from->referer[0])
         return true; /* not a browser */
-    const char *authority = strstr(origin, "://");
-    return authority && host && strcasecmp(authority + 3, host) == 0;
+    const size_t length = origin_length(from->referer);
+    return is_own_origin(from, from->referer, length) ||
+           is_listed(access->cors_origins, from->referer, length);
 }
 
 /* ------------------------------------------------------------------ clients */

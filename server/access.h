@@ -8,7 +8,9 @@
  * does not send by itself.
  *
  * Origins. A page of another site can send some requests without being allowed to read the answer.
- * Those that change something are refused, unless its origin is one of cors_origins.
+ * Those that change something are refused, unless its origin is one of cors_origins. What a browser
+ * says of where a request comes from is in three headers: Sec-Fetch-Site (which only a browser can
+ * write), Origin, and Referer, which is there when an old browser leaves the others out.
  */
 #ifndef SERVER_ACCESS_H
 #define SERVER_ACCESS_H
@@ -33,9 +35,13 @@ struct access {
 bool access_has_host(const struct access *access, const char *host);
 /* Is this one of the other origins whose pages may use the service? NULL is none. */
 bool access_has_origin(const struct access *access, const char *origin);
-/* May a request that changes something come from there? Each text: the header, or NULL. */
-bool access_may_change(const struct access *access, const char *host, const char *origin,
-                       const char *fetch_site);
+/* Where a request comes from: each text is the header, or NULL. is_tls: it came by https. */
+struct access_source {
+    const char *host, *origin, *referer, *fetch_site;
+    bool is_tls;
+};
+/* May a request that changes something come from there? */
+bool access_may_change(const struct access *access, const struct access_source *from);
 
 /* Addresses of clients are IPv6 here; those of IPv4 are mapped, ::ffff:a.b.c.d. NULL gives ::. */
 struct in6_addr access_address(const struct sockaddr *peer);

@@ -107,9 +107,12 @@ static void check_key(struct http_connection *state) {
 
 static void check_origin(struct http_connection *state) {
     const struct http_exchange *exchange = &state->exchange;
-    if (http_is_safe(exchange->request.method) ||
-        access_may_change(&state->server->access, http_header(exchange, "Host"),
-                          http_header(exchange, "Origin"), http_header(exchange, "Sec-Fetch-Site")))
+    const struct access_source from = {.host = http_header(exchange, "Host"),
+                                       .origin = http_header(exchange, "Origin"),
+                                       .referer = http_header(exchange, "Referer"),
+                                       .fetch_site = http_header(exchange, "Sec-Fetch-Site"),
+                                       .is_tls = state->server->tls_cert != NULL};
+    if (http_is_safe(exchange->request.method) || access_may_change(&state->server->access, &from))
         return;
     refuse(state, 403, "foreign_origin",
            "a web page of another site may not change anything here; its origin can be allowed by "

@@ -65,6 +65,10 @@ static const char *decode(struct arena *arena, const char *text, size_t length,
 
 const char *router_parse(struct arena *arena, const char *target, struct http_request *request) {
     size_t path_length = strcspn(target, "?");
+    /* A proxy that filters paths sees one segment in /v1%2fjobs, and so nobody should see two. No
+     * id has a slash. */
+    if (memmem(target, path_length, "%2f", 3) || memmem(target, path_length, "%2F", 3))
+        return "the path has an encoded slash, %2F";
     request->path = decode(arena, target, path_length, false);
     if (!request->path)
         return "the path is not valid percent-encoded UTF-8";

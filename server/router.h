@@ -8,8 +8,8 @@
 #include "server/http.h"
 
 /* Splits "/path?query", decodes each part exactly once, and fills in request->path and ->query.
- * NULL, or what is wrong with it: bad percent-encoding, NUL, text that is not UTF-8, too many
- * parameters. */
+ * NULL, or what is wrong with it: bad percent-encoding, NUL, a slash that is encoded in the path,
+ * text that is not UTF-8, too many parameters. */
 const char *router_parse(struct arena *arena, const char *target, struct http_request *request);
 
 enum { ROUTER_ALLOW = 64 };

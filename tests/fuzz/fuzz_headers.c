@@ -57,8 +57,11 @@ static void names(const char *host, const char *origin) {
         fuzz_check(has_host || !had_host);
         had_host = has_host;
         access_has_origin(&access, origin);
-        access_may_change(&access, host, origin, NULL);
-        access_may_change(&access, host, origin, host);
+        for (int is_tls = 0; is_tls < 2; is_tls++) {
+            access_may_change(&access, &(struct access_source){host, origin, NULL, NULL, is_tls});
+            access_may_change(&access, &(struct access_source){host, NULL, origin, NULL, is_tls});
+            access_may_change(&access, &(struct access_source){host, origin, host, host, is_tls});
+        }
     }
 }
 

@@ -211,11 +211,20 @@ def shared(tmp_path_factory):
         ({"Origin": "https://a.example.evil.example"}, False, False),
         ({"Origin": "null"}, False, False),
         ({"Origin": "SELF"}, True, True),
+        ({"Origin": "FTP"}, False, False),
+        ({"Origin": "EXTENSION"}, False, False),
+        ({"Origin": "NOTHING"}, False, False),
+        ({"Referer": "SELF/docs"}, True, True),
+        ({"Referer": "https://a.example/page"}, False, True),
+        ({"Referer": "https://evil.example/"}, False, False),
+        ({"Referer": "SELF.evil.example/"}, False, False),
     ],
 )
 def test_changes_from_other_pages(plain, shared, headers, passes, passes_shared):
     for server, good in [(plain, passes), (shared, passes_shared)]:
-        sent = {name: value.replace("SELF", f"http://127.0.0.1:{server.port}") for name, value in headers.items()}
+        own = f"://127.0.0.1:{server.port}"
+        names = {"SELF": "http" + own, "FTP": "ftp" + own, "EXTENSION": "chrome-extension" + own, "NOTHING": own}
+        sent = {name: re.sub("^(SELF|FTP|EXTENSION|NOTHING)", lambda found: names[found[0]], value) for name, value in headers.items()}
         answer = server.post("/v1/jobs?validate_only=true", QUICK, headers=sent)
         if good:
             assert answer.status == 200

@@ -55,34 +55,59 @@ Test(access, hosts) {
 
 Test(access, origins) {
     static const struct {
-        const char *origin, *site;
-        bool none, list, star;
+        const char *origin, *site, *referer;
+        bool none, list, star, tls; /* tls: as none, over https */
     } rows[] = {
-        {NULL, NULL, true, true, true}, /* curl */
-        {NULL, "same-origin", true, true, true},
-        {NULL, "none", true, true, true},
-        {NULL, "cross-site", false, false, false},
-        {NULL, "same-site", false, false, false},
-        {NULL, "nonsense", false, false, false},
-        {"http://here:8080", NULL, true, true, true},
-        {"https://here:8080", NULL, true, true, true}, /* a proxy ended TLS */
-        {"http://here", NULL, false, false, true},
-        {"http://here:80801", NULL, false, false, true},
-        {"null", NULL, false, false, true},
-        {"", NULL, false, false, true},
-        {"https://a.example", NULL, false, true, true},
-        {"https://a.example", "cross-site", false, true, true},
-        {"http://a.example", "cross-site", false, false, true},
-        {"https://evil.example", "same-origin", true, true, true}, /* behind a proxy */
-        {"https://evil.example", "cross-site", false, false, true},
+        {NULL, NULL, NULL, true, true, true, true}, /* curl */
+        {NULL, "same-origin", NULL, true, true, true, true},
+        {NULL, "none", NULL, true, true, true, true},
+        {NULL, "cross-site", NULL, false, false, false, false},
+        {NULL, "same-site", NULL, false, false, false, false},
+        {NULL, "nonsense", NULL, false, false, false, false},
+        {"http://here:8080", NULL, NULL, true, true, true, false},
+        {"HTTP://HERE:8080", NULL, NULL, true, true, true, false},
+        {"https://here:8080", NULL, NULL, true, true, true, true}, /* a proxy ended TLS */
+        {"ftp://here:8080", NULL, NULL, false, false, true, false},
+        {"chrome-extension://here:8080", NULL, NULL, false, false, true, false},
+        {"://here:8080", NULL, NULL, false, false, true, false},
+        {"here:8080", NULL, NULL, false, false, true, false},
+        {"xhttp://here:8080", NULL, NULL, false, false, true, false},
+        {"http://here:8080/", NULL, NULL, false, false, true, false},
+        {"http://here", NULL, NULL, false, false, true, false},
+        {"http://here:80801", NULL, NULL, false, false, true, false},
+        {"null", NULL, NULL, false, false, true, false},
+        {"", NULL, NULL, false, false, true, false},
+        {"https://a.example", NULL, NULL, false, true, true, false},
+        {"https://a.example", "cross-site", NULL, false, true, true, false},
+        {"http://a.example", "cross-site", NULL, false, false, true, false},
+        {"https://evil.example", "same-origin", NULL, true, true, true, true}, /* behind a proxy */
+        {"https://evil.example", "cross-site", NULL, false, false, true, false},
+        {NULL, NULL, "", true, true, true, true},
+        {NULL, NULL, "http://here:8080/", true, true, true, false},
+        {NULL, NULL, "https://here:8080/a?b#c", true, true, true, true},
+        {NULL, NULL, "http://here:8080", true, true, true, false},
+        {NULL, NULL, "http://here:8080?a", true, true, true, false},
+        {NULL, NULL, "http://evil.example/", false, false, true, false},
+        {NULL, NULL, "http://here:8080.evil.example/", false, false, true, false},
+        {NULL, NULL, "http://evil.example/?http://here:8080/", false, false, true, false},
+        {NULL, NULL, "https://a.example/page", false, true, true, false},
+        {NULL, NULL, "https://a.example.evil.example/", false, false, true, false},
+        {NULL, NULL, "nonsense", false, false, true, false},
+        {NULL, "same-origin", "http://evil.example/", true, true, true, true},
+        {"http://here:8080", NULL, "http://evil.example/", true, true, true, false},
     };
     const struct access none = {0}, list = {.cors_origins = "https://a.example,https://b.example"};
     const struct access star = {.cors_origins = "*"};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *origin = rows[i].origin, *site = rows[i].site;
-        cr_expect_eq(access_may_change(&none, "here:8080", origin, site), rows[i].none, "%zu", i);
-        cr_expect_eq(access_may_change(&list, "here:8080", origin, site), rows[i].list, "%zu", i);
-        cr_expect_eq(access_may_change(&star, "here:8080", origin, site), rows[i].star, "%zu", i);
+        struct access_source from = {.host = "here:8080",
+                                     .origin = rows[i].origin,
+                                     .referer = rows[i].referer,
+                                     .fetch_site = rows[i].site};
+        cr_expect_eq(access_may_change(&none, &from), rows[i].none, "%zu", i);
+        cr_expect_eq(access_may_change(&list, &from), rows[i].list, "%zu", i);
+        cr_expect_eq(access_may_change(&star, &from), rows[i].star, "%zu", i);
+        from.is_tls = true;
+        cr_expect_eq(access_may_change(&none, &from), rows[i].tls, "%zu", i);
     }
     cr_expect(!access_has_origin(&none, "https://a.example") && !access_has_origin(&star, NULL));
 }

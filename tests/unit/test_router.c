@@ -37,17 +37,18 @@ Test(router, utf8) {
 Test(router, parses_targets) {
     struct http_request request = {0};
     cr_assert_null(
-        router_parse(&arena, "/a%2Fb/c?x=1&y=a+b%26c&empty=&flag&&z=%C3%A9=1", &request));
-    cr_assert_str_eq(request.path, "/a/b/c");
+        router_parse(&arena, "/a%2eb/c?x=%2f1&y=a+b%26c&empty=&flag&&z=%C3%A9=1", &request));
+    cr_assert_str_eq(request.path, "/a.b/c");
     static const char *const expected[][2] = {
-        {"x", "1"}, {"y", "a b&c"}, {"empty", ""}, {"flag", ""}, {"z", "\xc3\xa9=1"}};
+        {"x", "/1"}, {"y", "a b&c"}, {"empty", ""}, {"flag", ""}, {"z", "\xc3\xa9=1"}};
     cr_assert_eq(request.query_count, 5);
     for (size_t i = 0; i < 5; i++) {
         cr_assert_str_eq(request.query[i].name, expected[i][0]);
         cr_assert_str_eq(request.query[i].value, expected[i][1]);
     }
-    static const char *const bad[] = {"/%",    "/%4",     "/%zz",  "/%00",
-                                      "/?a=%", "/?%ff=1", "/\xff", "/?a=%0g"};
+    static const char *const bad[] = {"/%",         "/%4",     "/%zz",    "/%00",
+                                      "/?a=%",      "/?%ff=1", "/\xff",   "/?a=%0g",
+                                      "/v1%2fjobs", "/v1/%2F", "/%2f?a=1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_assert(router_parse(&arena, bad[i], &request), "%s", bad[i]);
     cr_assert_null(router_parse(&arena, "/%41", &request)); /* at the very end */
