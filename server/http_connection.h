@@ -110,6 +110,7 @@ bool http_add_headers(struct http_connection *state, struct MHD_Response *respon
 
 /* http_tls.c: reads both files; false and a message when they cannot be used. */
 bool http_load_tls(struct http_server *server, char *error, size_t error_size);
+extern const char *const http_tls_priorities; /* which protocols and ciphers, for GnuTLS */
 
 /* http_response.c */
 void http_set_problem(struct http_connection *state, int status, const char *code,

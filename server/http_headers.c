@@ -44,6 +44,15 @@ static void add(struct http_connection *state, struct MHD_Response *response, co
     state->header_lost |= !value || MHD_add_response_header(response, name, value) != MHD_YES;
 }
 
+/* Browsers come back by https only. The header is for a whole host, all ports of it: what is called
+ * localhost has others. */
+static void add_transport_security(struct http_connection *state, struct MHD_Response *response) {
+    static const struct access loopback = {.names = ACCESS_LOOPBACK};
+    const char *host = http_header(&state->exchange, "Host");
+    if (state->server->tls_cert && host && !access_has_host(&loopback, host))
+        add(state, response, "Strict-Transport-Security", "max-age=31536000");
+}
+
 static void add_security_headers(struct http_connection *state, struct MHD_Response *response) {
     const char *given = state->exchange.response.content_type, *type = given ? given : "";
     const char *origins = state->server->access.cors_origins;
@@ -53,6 +62,7 @@ static void add_security_headers(struct http_connection *state, struct MHD_Respo
         add(state, response, "Content-Security-Policy", policy_of(&state->exchange, type));
     add(state, response, "X-Content-Type-Options", "nosniff");
     add(state, response, "Referrer-Policy", "no-referrer");
+    add_transport_security(state, response);
     add(state, response, "Cross-Origin-Resource-Policy",
         is_for_all ? "cross-origin" : "same-origin");
     /* Not Cross-Origin-Opener-Policy: a browser then starts another process for the page when its

@@ -73,7 +73,7 @@ class Contract:
         "date", "connection", "content-length", "content-type", "content-encoding", "transfer-encoding", "allow", "vary",
         "content-security-policy", "referrer-policy", "cross-origin-resource-policy", "cross-origin-opener-policy",
         "access-control-allow-origin", "access-control-expose-headers", "x-content-type-options", "x-frame-options",
-        "x-accel-buffering",
+        "x-accel-buffering", "strict-transport-security",
     }  # fmt: skip
     UNLISTED = {405, 417, 421, 500, 501}
 

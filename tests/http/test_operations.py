@@ -1,6 +1,7 @@
 """Running it: request ids and the log, TLS, a path of its own behind a proxy, systemd."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -150,6 +151,51 @@ def test_https(start, certificate):
                     context.wrap_socket(connection, server_hostname="127.0.0.1")
     assert b"200" not in server.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n", timeout=2)
     assert server.get("/livez").status == 200
+
+
+@pytest.fixture(scope="module")
+def rsa_certificate(tmp_path_factory):
+    """With a key that could encrypt, too: for the suites that make no keys of their own."""
+    directory = tmp_path_factory.mktemp("rsa")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", "key.pem", "-out", "cert.pem",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+        cwd=directory, check=True, capture_output=True,
+    )  # fmt: skip
+    (directory / "key.pem").chmod(0o600)
+    return str(directory / "cert.pem"), str(directory / "key.pem")
+
+
+def test_only_ciphers_with_forward_secrecy_and_authentication(start, rsa_certificate):
+    cert, key = rsa_certificate
+    server = start("--tls-cert", cert, "--tls-key", key)
+    offered = ssl.create_default_context(cafile=cert)
+    offered.set_ciphers("ALL:@SECLEVEL=0")
+    names = [suite["name"] for suite in offered.get_ciphers() if suite["protocol"] != "TLSv1.3"]
+    assert {"AES128-SHA", "AES128-GCM-SHA256", "ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES128-GCM-SHA256"} <= set(names)
+    taken = set()
+    for name in names:
+        context = ssl.create_default_context(cafile=cert)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(f"{name}:@SECLEVEL=0")
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10 * PATIENCE) as connection:
+            try:
+                with context.wrap_socket(connection, server_hostname="127.0.0.1") as tls:
+                    taken.add(tls.cipher()[0])
+            except (ssl.SSLError, ConnectionError):
+                pass
+    assert taken == {"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"}
+
+
+def test_browsers_are_told_to_come_back_by_https(start, certificate):
+    cert, key = certificate
+    server = start("--tls-cert", cert, "--tls-key", key, "--allowed-hosts", "a.example")
+    for host, expected in [("a.example", "max-age=31536000"), ("a.example:8443", "max-age=31536000"), ("localhost", None)]:
+        for path in ("/livez", "/nothing", "/"):
+            answer = server.fetch("GET", path, headers={"Host": host})
+            assert answer.headers["Strict-Transport-Security"] == expected, (host, path)
+    plain = start("--allowed-hosts", "a.example", directory=os.path.dirname(cert))
+    assert "Strict-Transport-Security" not in plain.fetch("GET", "/livez", headers={"Host": "a.example"}).headers
 
 
 def test_bad_certificates_stop_the_start(tmp_path, certificate):
