@@ -71,6 +71,8 @@ static const struct setting settings[] = {
      "open connections of one client address"},
     {"requests-per-minute", SETTING_INTEGER, AT(requests_per_minute), "0", 0, 1000000, NULL,
      "requests of one client address; more are answered 429; 0 sets no limit"},
+    {"send-timeout", SETTING_INTEGER, AT(send_timeout), "60", 1, 86400, NULL,
+     "seconds that a client may pause while it reads an answer; then it is cut short"},
     {"max-sample-cost", SETTING_NUMBER, AT(max_sample_cost), "2e13", 1, 1e18, NULL,
      "floating-point operations that one request for samples may cost"},
     {"sandbox", SETTING_TEXT, AT(sandbox), "auto", 0, 0, sandbox_names,

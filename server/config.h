@@ -28,6 +28,7 @@ struct config {
     int max_upload, max_body_memory, max_answer_memory; /* MiB */
     int max_connections, max_connections_per_ip;
     int requests_per_minute; /* 0: no limit */
+    int send_timeout;        /* seconds */
     double max_sample_cost;  /* floating-point operations */
     const char *sandbox;     /* "auto" or "off" */
     const char *log_level, *log_format;

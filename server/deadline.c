@@ -48,7 +48,9 @@ static bool is_gone(struct peer *peer) {
     return had && peer->has_hung_up;
 }
 
-/* A machine that lost its network sends no farewell; what it was sent stays unanswered.
+/* A machine that lost its network sends no farewell; what it was sent stays unanswered. (One whose
+ * program reads nothing answers, and is asked less and less often whether it has room again: in
+ * between no answer is due.)
  * TCP_USER_TIMEOUT means the same, but it also ends a client that takes its bytes slowly: the time
  * in which the client's window has no room for a whole packet counts, read as it may. */
 static bool is_lost(struct peer *peer, double now) {
@@ -56,7 +58,8 @@ static bool is_lost(struct peer *peer, double now) {
     socklen_t size = sizeof info;
     int unanswered = 0;
     if (ioctl(peer->fd, SIOCOUTQ, &unanswered) != 0 || unanswered == 0 ||
-        getsockopt(peer->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
+        getsockopt(peer->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        (info.tcpi_unacked == 0 && info.tcpi_probes == 0)) {
         peer->heard = now;
         return false;
     }

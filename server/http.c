@@ -248,9 +248,18 @@ void http_forget(struct http_connection *state) {
     free(state);
 }
 
+/* Whoever misses the rest of an answer asks the operator, who has nothing but the log. */
+static void log_cut(const struct http_connection *state, enum MHD_RequestTerminationCode code) {
+    const bool is_late = code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED;
+    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK || state->exchange.response.status == 0)
+        return;
+    log_line(is_late ? LOG_WARN : LOG_DEBUG, "an answer was cut short", "id=%s reason=\"%s\"",
+             state->id, is_late ? "its client took nothing for --send-timeout" : "connection lost");
+}
+
 void http_on_completed(void *self, struct MHD_Connection *connection, void **state_slot,
                        enum MHD_RequestTerminationCode code) {
-    (void)connection, (void)code;
+    (void)connection;
     struct http_server *server = self;
     struct http_connection *state = *state_slot;
     if (!state)
@@ -259,6 +268,7 @@ void http_on_completed(void *self, struct MHD_Connection *connection, void **sta
     http_unwatch_client(state);
     peer_expect_header(server->deadlines, state->peer);
     count(state);
+    log_cut(state, code);
     log_request(state);
     pthread_mutex_lock(&server->mutex);
     *(state->previous ? &state->previous->next : &server->requests) = state->next;

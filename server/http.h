@@ -175,6 +175,7 @@ struct http_config {
     struct auth *auth;                        /* NULL: everybody may do everything */
     const char *tls_cert, *tls_key;           /* PEM files; NULL: http */
     int max_connections, max_connections_per_ip, requests_per_minute;
+    int send_timeout; /* seconds in which a client takes nothing of its answer; 0: 60 */
     const struct http_route *routes;
     size_t route_count;
     void *service;

@@ -12,7 +12,9 @@
 #include "server/log.h"
 
 enum {
-    IDLE_SECONDS = 15,
+    /* Only for answers: what is to be received has deadlines of its own (deadline.h), as has a
+     * connection on which nothing is asked. */
+    SEND_SECONDS = 60,
     CONNECTION_MEMORY = 32768, /* above this, each connection costs an mmap */
     THREAD_STACK = 512 << 10,
     BACKLOG = 511,
@@ -58,6 +60,11 @@ static enum access_names names_for(const struct http_config *config, bool loopba
                                                     : ACCESS_ADDRESSES;
 }
 
+static unsigned send_seconds(const struct http_server *server) {
+    const int wanted = server->config.send_timeout;
+    return wanted > 0 ? (unsigned)wanted : SEND_SECONDS;
+}
+
 static struct MHD_Daemon *start_daemon(struct http_server *server, struct sockaddr *address) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned threads = cores < 2 ? 2 : cores > 4 ? 4 : (unsigned)cores;
@@ -79,7 +86,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, struct sockad
         MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_THREAD_POOL_SIZE, threads,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->config.max_connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)server->config.max_connections_per_ip,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_OPTION_CONNECTION_TIMEOUT, send_seconds(server), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_STACK_SIZE,
         (size_t)THREAD_STACK, MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG,
         MHD_OPTION_URI_LOG_CALLBACK, http_on_target, server, MHD_OPTION_NOTIFY_COMPLETED,

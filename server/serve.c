@@ -132,6 +132,7 @@ static struct http_server *listen_for(const struct config *config, const struct 
         .max_connections = config->max_connections,
         .max_connections_per_ip = config->max_connections_per_ip,
         .requests_per_minute = config->requests_per_minute,
+        .send_timeout = config->send_timeout,
         .routes = contract->routes,
         .route_count = contract->route_count,
         .service = service,

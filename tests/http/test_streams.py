@@ -169,15 +169,30 @@ def test_a_client_that_does_not_read_stops_the_computing(heavy):
 
 
 def test_a_client_that_reads_slowly_is_not_taken_for_dead(heavy):
-    """For so long that the kernel would give up a client whose window has no room (TCP_USER_TIMEOUT)."""
-    path = "/v1/datasets/moons/points.csv?n=100000"
+    """For so long that the kernel would give up a client whose window has no room (TCP_USER_TIMEOUT). Nor is one that pauses."""
+    path, large = "/v1/datasets/moons/points.csv?n=100000", "/v1/datasets/spiral/forward.npy?n=10000&frames=51"
+    paused = [connect(heavy, each, buffer=4096) for each in (path, large)]
     response = http.client.HTTPResponse(connect(heavy, path, buffer=32768))
     response.begin()
     began, body = time.monotonic(), b""
     while time.monotonic() - began < 25:
         body += response.read(5000)
         time.sleep(0.1)
-    assert body + response.read() == heavy.get(path).body
+    whole = heavy.get(path).body
+    assert body + response.read() == whole
+    assert [read_all_chunked(client) for client in paused] == [whole, heavy.get(large).body]
+
+
+@pytest.mark.parametrize("path", ["/v1/datasets/moons/points.csv?n=100000", "/v1/datasets/spiral/forward.npy?n=10000&frames=51"])
+def test_an_answer_that_is_cut_short_is_logged(start, path):
+    server = start("--send-timeout", "1")
+    client = connect(server, path, buffer=4096, more="X-Request-Id: paused\r\n")
+    eventually(lambda: "an answer was cut short" in server.read_log())
+    lines = [line for line in server.read_log().splitlines() if "cut short" in line]
+    assert len(lines) == 1 and 'id=paused reason="its client took nothing for --send-timeout"' in lines[0]
+    with pytest.raises(http.client.IncompleteRead):
+        read_all_chunked(client)
+    eventually(lambda: metric(server, "http_requests_in_flight") == 1)
 
 
 def read_all_chunked(client):
