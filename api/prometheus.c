@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "api/handlers.h"
 #include "server/counters.h"
+#include "server/log.h"
 #include "server/version.h"
 
 static void head(struct buffer *out, const char *name, const char *type, const char *help) {
@@ -226,6 +227,8 @@ enum http_next api_metrics(struct http_exchange *exchange) {
     write_sampling(out, counters_get());
     write_http(out, service);
     write_store(out, service, used);
+    counter(out, "denoised_log_lines_dropped_total",
+            "Lines of the log that nobody was there to read.", (double)log_dropped());
     write_process(out, service->started_at);
     exchange->response.status = 200;
     exchange->response.content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -6,7 +6,7 @@
 const double counters_fast[] = {1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1, 3, 10};
 const double counters_slow[] = {0.01, 0.1, 1, 3, 10, 30, 60, 300, 900, 1800, 3600, 10800, 86400};
 const int counters_statuses[] = {200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 406, 409,
-                                 410, 413, 415, 416, 421, 422, 429, 500, 501, 503, 507, 0};
+                                 410, 413, 415, 416, 417, 421, 422, 429, 500, 501, 503, 507, 0};
 
 const char *const counters_endings[] = {"succeeded", "failed", "cancelled"};
 

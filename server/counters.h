@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { COUNTERS_BOUNDS = 13, COUNTERS_SAMPLERS = 16, COUNTERS_STATUSES = 25, COUNTERS_ENDINGS = 3 };
+enum { COUNTERS_BOUNDS = 13, COUNTERS_SAMPLERS = 16, COUNTERS_STATUSES = 26, COUNTERS_ENDINGS = 3 };
 
 /* How often something took how long. */
 struct histogram {

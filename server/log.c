@@ -4,15 +4,17 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "server/id.h"
+#include "server/log_out.h"
 #include "server/router.h"
 
 const char *const log_level_names[] = {"error", "warn", "info", "debug", NULL};
 const char *const log_format_names[] = {"logfmt", "json", NULL};
 
-enum { LINE_BYTES = 2048, LONGEST_ESCAPE = 6 };
+enum { LINE_BYTES = 2040, LONGEST_ESCAPE = 6 };
+/* every byte in its longest form, and the quotes of a cut key */
+_Static_assert(LONGEST_ESCAPE *LINE_BYTES + 48 <= LOG_OUT_LONGEST, "a line has room as JSON");
 
 static atomic_int threshold = LOG_INFO, line_format = LOG_LOGFMT;
 
@@ -140,16 +142,9 @@ static size_t line_as_json(const char *line, char *out) {
 
 /* ------------------------------------------------------------------ lines */
 
-/* One write(2), so that lines of different threads do not mix. Nobody is there to be told of a log
- * that cannot be written. */
-static void write_out(const char *line, size_t length) {
-    ssize_t ignored = write(STDERR_FILENO, line, length);
-    (void)ignored;
-}
-
-void log_line(enum log_level level, const char *message, const char *fields, ...) {
-    if (!log_enabled(level))
-        return;
+/* The text of a line, ready to be written; its length. */
+static size_t format_line(char out[LOG_OUT_LONGEST], enum log_level level, const char *message,
+                          const char *fields, va_list arguments) {
     char line[LINE_BYTES], now[CLOCK_TEXT];
     clock_format(clock_now_ms(), now);
     int used = snprintf(line, sizeof line, "time=%s level=%s msg=\"%s\"", now,
@@ -157,22 +152,49 @@ void log_line(enum log_level level, const char *message, const char *fields, ...
     const int last = (int)sizeof line - 1;
     if (fields && fields[0] && used < last) {
         line[used++] = ' ';
-        va_list arguments;
-        va_start(arguments, fields);
-        int more = vsnprintf(line + used, sizeof line - (size_t)used, fields, arguments);
-        va_end(arguments);
+        const int more = vsnprintf(line + used, sizeof line - (size_t)used, fields, arguments);
         used += more > 0 ? more : 0;
     }
     if (used > last)
         used = last;
-    if (atomic_load(&line_format) == LOG_JSON) {
-        char json[LONGEST_ESCAPE * LINE_BYTES + 64]; /* and the quotes of a cut key */
-        line[used] = '\0';
-        write_out(json, line_as_json(line, json));
+    line[used] = '\0';
+    if (atomic_load(&line_format) == LOG_JSON)
+        return line_as_json(line, out);
+    *(char *)mempcpy(out, line, (size_t)used) = '\n';
+    return (size_t)used + 1;
+}
+
+void log_line(enum log_level level, const char *message, const char *fields, ...) {
+    if (!log_enabled(level))
         return;
-    }
-    line[used++] = '\n'; /* in the place of the NUL at most */
-    write_out(line, (size_t)used);
+    char line[LOG_OUT_LONGEST];
+    va_list arguments;
+    va_start(arguments, fields);
+    const size_t length = format_line(line, level, message, fields, arguments);
+    va_end(arguments);
+    log_out(line, length);
+}
+
+static size_t format(char line[LOG_OUT_LONGEST], enum log_level level, const char *message,
+                     const char *fields, ...) {
+    va_list arguments;
+    va_start(arguments, fields);
+    const size_t length = format_line(line, level, message, fields, arguments);
+    va_end(arguments);
+    return length;
+}
+
+size_t log_format_dropped(char line[LOG_OUT_LONGEST], unsigned long long lines) {
+    return format(line, LOG_WARN, "nobody read the log, and lines were dropped", "lines=%llu",
+                  lines);
+}
+
+void log_text(const char *text) {
+    char line[LINE_BYTES];
+    const int length = snprintf(line, sizeof line - 1, "%s", text);
+    const size_t kept = (size_t)length < sizeof line - 2 ? (size_t)length : sizeof line - 2;
+    line[kept] = '\n';
+    log_out(line, kept + 1);
 }
 
 static bool is_plain(const char *value) {

@@ -19,6 +19,18 @@ bool log_enabled(enum log_level level);
  * What is not quoted and looks like a number is a number in JSON. */
 void log_line(enum log_level level, const char *message, const char *fields, ...)
     __attribute__((format(printf, 3, 4)));
+/* A text for people, without time and level, on a line of its own. */
+void log_text(const char *text);
+
+/* A server must not stop because nobody reads its log. From the first call on no line waits for a
+ * reader; one that has no room is kept for later, or dropped and counted. The second starts the
+ * thread that writes what was kept; without it, that waits for the next line. */
+void log_never_wait(void);
+bool log_start_thread(void);
+/* Before the end: gives a reader a second for what was kept. */
+void log_flush(void);
+unsigned long long log_dropped(void); /* lines so far */
+
 /* Quotes a text for logfmt if it has control characters, quotes or spaces, is empty or looks like a
  * number; returns out. */
 const char *log_quote(const char *value, char *out, int out_size);

@@ -6,6 +6,8 @@
 #include "api/demo.h"
 #include "server/auth.h"
 #include "server/client.h"
+#include "server/limits.h"
+#include "server/log.h"
 #include "server/serve.h"
 #include "server/store.h"
 #include "server/version.h"
@@ -25,7 +27,9 @@ static int command_serve(int argc, char **argv) {
     char error[256];
     if (!config_read(&config, argc, argv, error, sizeof error))
         return complain(error);
-    return serve(&config, &contract);
+    const int status = serve(&config, &contract);
+    log_flush();
+    return status;
 }
 
 /* For container health checks: is the server that these settings describe ready? */
@@ -133,6 +137,7 @@ static int command_help(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    limits_open_standard();
     if (argc < 2) {
         command_help(0, NULL);
         return 2;

@@ -12,7 +12,9 @@
 #include "server/fault.h"
 #include "server/id.h"
 #include "server/janitor.h"
+#include "server/limits.h"
 #include "server/log.h"
+#include "server/log_out.h"
 #include "server/notify.h"
 #include "server/sandbox.h"
 #include "server/service.h"
@@ -28,7 +30,9 @@ enum {
 };
 
 static int complain(const char *message) {
-    fprintf(stderr, "denoised: %s\n", message);
+    char text[700];
+    snprintf(text, sizeof text, "denoised: %s", message);
+    log_text(text);
     return 1;
 }
 
@@ -57,6 +61,7 @@ static void *leave_late(void *unused) {
     (void)unused;
     usleep(STOP_MS * 1000);
     log_line(LOG_WARN, "not everything stopped in time; leaving", "status=%d", EXIT_FAILURE);
+    log_flush();
     _exit(EXIT_FAILURE);
 }
 
@@ -129,7 +134,8 @@ static struct http_server *listen_for(const struct config *config, const struct 
         .auth = auth,
         .tls_cert = config->tls_cert,
         .tls_key = config->tls_key,
-        .max_connections = config->max_connections,
+        .max_connections =
+            limits_connections(config->max_connections, config->workers + config->samplers),
         .max_connections_per_ip = config->max_connections_per_ip,
         .requests_per_minute = config->requests_per_minute,
         .send_timeout = config->send_timeout,
@@ -147,6 +153,10 @@ static struct http_server *listen_for(const struct config *config, const struct 
         .pieces = {pool_post_piece, service->pool},
     };
     char error[512];
+    if (http.max_connections == 0) {
+        complain("too few files may be open for a single connection: raise the limit, ulimit -Hn");
+        return NULL;
+    }
     struct http_server *server = http_start(&http, error, sizeof error);
     if (!server)
         complain(error);
@@ -159,8 +169,10 @@ static void announce(const struct config *config, int port) {
     snprintf(address, sizeof address, "listening on %s://%s%s%s:%d%s",
              config->tls_cert ? "https" : "http", is_ipv6 ? "[" : "", config->host,
              is_ipv6 ? "]" : "", port, config->base_path ? config->base_path : "");
-    puts(address);
-    fflush(stdout);
+    char line[600];
+    snprintf(line, sizeof line, "%s\n", address);
+    if (!log_out_within(STDOUT_FILENO, line, strlen(line), 1000))
+        log_line(LOG_WARN, "nobody reads standard output", NULL);
     snprintf(status, sizeof status, "READY=1\nSTATUS=%s", address);
     notify(status);
 }
@@ -295,6 +307,7 @@ static int open_store_and_run(const struct config *config, const struct contract
     log_line(LOG_INFO, "starting", "version=%s kernels=%s keys=%d", denoised_version,
              dn_kernels_name(), auth ? auth_count(auth) : 0);
     close_in(config);
+    log_start_thread(); /* within the sandbox */
     int status = 1;
     if (!counters_start(contract->route_count))
         complain("out of memory");
@@ -311,6 +324,7 @@ static int open_store_and_run(const struct config *config, const struct contract
 
 int serve(const struct config *config, const struct contract *contract) {
     set_up_log(config);
+    log_never_wait();
     umask(077); /* what is in the database is nobody else's business */
     struct dn_error kernels;
     if (strcmp(config->simd, "auto") != 0 && dn_kernels_use(config->simd, &kernels) != DN_OK)

@@ -1,0 +1,16 @@
+/*
+ * limits.h - what the process is given to start with: descriptors, and how many of them.
+ */
+#ifndef SERVER_LIMITS_H
+#define SERVER_LIMITS_H
+
+/* Opens those of the descriptors 0 to 2 that are closed on /dev/null. Otherwise the first file or
+ * socket would get their numbers, and the log would be written into it. First of all in main. */
+void limits_open_standard(void);
+
+/* Raises the limit of open files to what `wanted` connections need beside the database and the
+ * server's own, as far as that is allowed. How many connections fit: `wanted`, or fewer (the log
+ * says so), or 0. `threads`: those that read the database, beside the ones that serve. */
+int limits_connections(int wanted, int threads);
+
+#endif
