@@ -7,6 +7,7 @@
 #include "api/datasets.h"
 #include "api/handlers.h"
 #include "api/jobs.h"
+#include "api/names.h"
 #include "api/openapi.h"
 #include "api/spec.h"
 #include "api/warnings.h"
@@ -227,6 +228,9 @@ static bool read_job(struct http_exchange *exchange, struct job_request *request
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     spec_read(json, request, dataset_lookup, exchange, &wrong);
     cJSON_Delete(json);
+    const char *name = name_wrong(request->name, strlen(request->name)); /* not of stored ones */
+    if (name)
+        problem_add(&wrong, "/name", "%s", name);
     if (wrong.count > 0)
         problem_send(exchange, &wrong);
     return wrong.count == 0;

@@ -8,6 +8,7 @@
 #include "api/format/formats.h"
 #include "api/format/safetensors.h"
 #include "api/models.h"
+#include "api/names.h"
 #include "api/openapi.h"
 #include "api/spec.h"
 #include "server/blob.h"
@@ -206,12 +207,24 @@ static cJSON *read_object(struct import *import, const char *key) {
     return json;
 }
 
+/* The names of classes, columns and data sets in a spec, wherever they stand. */
+static void check_names(struct import *import, const cJSON *json) {
+    for (; json; json = json->next) {
+        const char *text = cJSON_IsString(json) ? json->valuestring : "";
+        const char *wrong = name_wrong(text, strlen(text));
+        if (wrong)
+            problem_add(&import->wrong, META "spec", "a text in it %s", wrong);
+        check_names(import, json->child);
+    }
+}
+
 /* The spec is a job as a client would send it, and is read as such. */
 static void read_spec(struct import *import) {
     struct problem_fields inner = {.arena = import->wrong.arena};
     cJSON *json = read_object(import, "spec");
     if (cJSON_IsObject(json))
         spec_read(json, &import->job, NULL, NULL, &inner);
+    check_names(import, json);
     for (int i = 0; i < inner.count && i < PROBLEM_MAX_FIELDS; i++)
         problem_add(&import->wrong, META "spec", "%s: %s", inner.items[i].pointer,
                     inner.items[i].detail);
@@ -394,6 +407,9 @@ static void check_texts(struct import *import) {
     if (name && strlen(name) > JOB_NAME_BYTES)
         problem_add(&import->wrong, META "name", "must be at most %d bytes of text",
                     JOB_NAME_BYTES);
+    const char *wrong = name ? name_wrong(name, strlen(name)) : NULL;
+    if (wrong)
+        problem_add(&import->wrong, META "name", "%s", wrong);
 }
 
 static void parse(struct http_exchange *exchange, struct store_session *unused) {
@@ -440,6 +456,11 @@ enum http_next api_model_import(struct http_exchange *exchange) {
         return HTTP_REPLY;
     if (!read_query(exchange, &import_fields, import))
         return HTTP_REPLY;
+    const char *wrong = name_wrong(import->name, strlen(import->name));
+    if (wrong) {
+        problem_field(exchange, "/name", wrong);
+        return HTTP_REPLY;
+    }
     import->wrong.arena = http_arena(exchange);
     exchange->state = import;
     exchange->release = release;

@@ -37,7 +37,10 @@ static const struct {
 } media[] = {
     {"text/csv", true,
      "A header line, then a line per row; RFC 4180. Points with labels have a last column, label, "
-     "with the names of their classes."},
+     "with the names of their classes. A name that a spreadsheet would compute (it begins with =, "
+     "+, "
+     "-, @, a tab or a carriage return, and is no number) has an apostrophe in front, which is "
+     "taken off when the file is uploaded."},
     {"application/x-ndjson", true,
      "A JSON object per line, one for each frame: timestep, x, and the estimate x0, null in the "
      "last. The first line also has the labels and classes of points that have them."},

@@ -16,7 +16,8 @@ static const char *const preset_names[] = {"default", "sinai2022", NULL};
     { "", name, FIELD_GROUP, 0, 0, 0, 0, NULL, doc }
 
 static const struct field rows[] = {
-    {"", "name", FIELD_TEXT, AT(name), 0, JOB_NAME_BYTES, 0, NULL, "For people; any text."},
+    {"", "name", FIELD_TEXT, AT(name), 0, JOB_NAME_BYTES, 0, NULL,
+     "For people; any text without control characters."},
     {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, preset_names,
      "The complete recipe that every field not given comes from."},
     {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,

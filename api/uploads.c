@@ -6,6 +6,7 @@
 #include "api/datasets.h"
 #include "api/format/reading.h"
 #include "api/handlers.h"
+#include "api/names.h"
 #include "api/openapi.h"
 #include "api/statistics.h"
 #include "server/id.h"
@@ -150,6 +151,11 @@ enum http_next api_dataset_create(struct http_exchange *exchange) {
         return HTTP_REPLY;
     if (!read_query(exchange, &upload_fields, upload) || !choose_reader(exchange, upload))
         return HTTP_REPLY;
+    const char *wrong = name_wrong(upload->name, strlen(upload->name));
+    if (wrong) {
+        problem_field(exchange, "/name", wrong);
+        return HTTP_REPLY;
+    }
     upload->wrong.arena = http_arena(exchange);
     upload->reading.text = exchange->request.body;
     upload->reading.length = exchange->request.body_length;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/format/csv.h"
 #include "api/format/number.h"
 #include "api/format/safetensors.h"
 
@@ -29,11 +30,13 @@ struct part pieces_part(const struct pieces *pieces, const struct layout *layout
 /* In quotes where somebody could take it for more than one field, or for less than all of it. */
 static void csv_text(struct buffer *out, const char *text) {
     const size_t length = strlen(text);
-    if (length > 0 && !strpbrk(text, ",;\t\"\r\n") && text[0] != ' ' && text[length - 1] != ' ') {
+    const bool is_guarded = csv_needs_guard(text, length);
+    if (length > 0 && !is_guarded && !strpbrk(text, ",;\t\"\r\n") && text[0] != ' ' &&
+        text[length - 1] != ' ') {
         buffer_append(out, text, length);
         return;
     }
-    buffer_append(out, "\"", 1);
+    buffer_text(out, is_guarded ? "\"'" : "\"");
     for (; *text; text++)
         buffer_append(out, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
     buffer_append(out, "\"", 1);

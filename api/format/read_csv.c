@@ -4,8 +4,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/format/csv.h"
 #include "api/format/number.h"
 #include "api/format/reading.h"
+#include "api/names.h"
 #include "server/router.h"
 
 /* A field of a row, without its quotes; doubled quotes within are still doubled. */
@@ -105,10 +107,11 @@ static bool next_row(struct csv *csv) {
     return true;
 }
 
-/* The text of a field in out [size], cut after a whole character. Its whole length. */
+/* The text of a field in out [size], cut after a whole character. Its whole length. An apostrophe
+ * that keeps a spreadsheet from computing the field, as our own files have it, is no part of it. */
 static size_t cell_text(const struct cell *cell, char *out, size_t size) {
     size_t used = 0;
-    for (size_t i = 0; i < cell->length; i++) {
+    for (size_t i = csv_is_guarded(cell->text, cell->length); i < cell->length; i++) {
         if (used + 1 < size)
             out[used] = cell->text[i];
         used++;
@@ -221,8 +224,13 @@ static int find_name(const struct columns *columns, const char *name) {
 static bool find_columns(struct reading *reading, const struct csv *csv, bool has_header,
                          struct columns *columns) {
     columns->count = csv->count < COLUMNS ? csv->count : COLUMNS;
-    for (int j = 0; has_header && j < columns->count; j++)
+    for (int j = 0; has_header && j < columns->count; j++) {
         cell_text(&csv->cells[j], columns->names[j], sizeof columns->names[j]);
+        const char *wrong = name_wrong(columns->names[j], strlen(columns->names[j]));
+        if (wrong)
+            problem_add(reading->wrong, "/points/0", "line %zu: the name of column %d %s",
+                        csv->row_line, j + 1, wrong);
+    }
     if (csv->count > COLUMNS) {
         problem_add(reading->wrong, "/points/0",
                     "line %zu: %d columns are too many; a point has at most %d coordinates",

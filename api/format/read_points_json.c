@@ -8,6 +8,7 @@
 #include "api/format/number.h"
 #include "api/format/reading.h"
 #include "api/json_scan.h"
+#include "api/names.h"
 
 enum { POINTS_DEPTH = 2, POINT_DEPTH = 3, VALUE_DEPTH = 4 };
 
@@ -209,6 +210,9 @@ static bool read_title(struct document *document) {
         return false;
     if (decode(document, from, reading->title, sizeof reading->title) > TITLE_BYTES)
         problem_add(reading->wrong, "/name", "must be at most %d bytes of text", TITLE_BYTES);
+    const char *wrong = name_wrong(reading->title, strlen(reading->title));
+    if (wrong)
+        problem_add(reading->wrong, "/name", "%s", wrong);
     return true;
 }
 

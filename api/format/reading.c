@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/names.h"
+
 void reading_clear(struct reading *reading) {
     free(reading->points);
     free(reading->labels);
@@ -117,6 +119,9 @@ const char *reading_put_label(struct reading *reading, size_t point, const char 
     int found = strlen(last) == length && memcmp(last, name, length) == 0
                     ? reading->last_class
                     : find_class(reading, name, length);
+    const char *wrong = found < 0 ? name_wrong(name, length) : NULL;
+    if (wrong)
+        return reason(reading, "a label %s", wrong);
     if (found < 0 && reading->class_count == DN_MAX_CLASSES)
         return reason(reading, "\"%.*s\" is one class too many; there can be at most %d",
                       (int)length, name, DN_MAX_CLASSES);

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import tempfile
 
 import numpy
@@ -39,7 +40,9 @@ def usable(text):
 
 
 values = st.floats(min_value=-9.999999843067494e17, max_value=9.999999843067494e17, width=32)
-letters = st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\ufeff")
+# what turns the direction of text, and control characters, are refused in names: test_names.py
+turning = "".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))
+letters = st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\ufeff" + turning) | st.sampled_from("\t\r\n'=+-@")
 texts = st.text(letters, min_size=1, max_size=20).filter(usable)
 # a line break is quoted by the csv module only when it is the one that ends lines
 one_line = texts.filter(lambda text: not set(text) & set("\r\n"))
@@ -92,7 +95,8 @@ def test_csv(store, table, header, delimiter, end, quoting, place):
 
     def kept(text):  # blanks around a field without quotes are not part of it
         is_quoted = quoted or set(text) & {delimiter, '"'}
-        return text if is_quoted else text.strip(" \t".replace(delimiter, ""))
+        text = text if is_quoted else text.strip(" \t".replace(delimiter, ""))
+        return text[1:] if re.match("'+[=+@\t\r-]", text) else text  # nor is what keeps it from being a formula
 
     assert same(got, points)
     if sent_labels:

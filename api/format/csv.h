@@ -1,0 +1,21 @@
+/*
+ * csv.h - text in CSV that spreadsheets would take for a formula.
+ *
+ * A program that opens a CSV file computes a field that begins with = + - or @ (or a tab or a
+ * carriage return before one), so a class called =HYPERLINK(..) would act for whoever named it.
+ * Such text gets an apostrophe in front, which spreadsheets do not show (OWASP, "CSV Injection"),
+ * and which is taken off again when it is read here. Text that has apostrophes before such a
+ * character gets one more, so that nothing is lost. Numbers stay as they are.
+ */
+#ifndef API_FORMAT_CSV_H
+#define API_FORMAT_CSV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Must text [length], with a NUL after it, get an apostrophe when it is written? */
+bool csv_needs_guard(const char *text, size_t length);
+/* Does text [length] that was read begin with one? */
+bool csv_is_guarded(const char *text, size_t length);
+
+#endif
