@@ -41,6 +41,10 @@ static const struct {
 
 /* ------------------------------------------------------------------ the bytes of the head */
 
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
 /* libmicrohttpd before 1.0 hands over more than it says. It ends each value at its first NUL, and
  * glues what a folded line goes on with to the *name* of the field ("Transfer-Encoding:", line
  * break, " chunked" is a field Transfer-Encodingchunked without a value): a body that another
@@ -70,7 +74,7 @@ static void walk_field(struct walk *walk, const char *name, size_t name_size, co
                        size_t value_size) {
     walk_on(walk, name, name_size, COLON);
     const char *at = name + name_size + COLON;
-    while (walk->at && (uintptr_t)at < (uintptr_t)value && (*at == ' ' || *at == '\t'))
+    while (walk->at && (uintptr_t)at < (uintptr_t)value && is_blank(*at))
         at++, walk->at++;
     walk_on(walk, value, value_size, LINE_END);
 }
@@ -102,47 +106,46 @@ static void refuse(struct reading *reading, const char *code, const char *detail
                                   : REFUSE(503, "no_memory", "not enough memory for the request");
 }
 
-static bool is_token(const char *name) {
-    static const char more[] = "!#$%&'*+-.^_`|~";
-    if (!*name)
-        return false;
-    for (; *name; name++) {
-        char c = *name;
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!alnum && !strchr(more, c))
-            return false;
-    }
-    return true;
+static bool is_token(const char *name, size_t size) {
+    static const bool allowed[256] = {
+        ['!'] = true, ['#' ... '\''] = true, ['*'] = true,         ['+'] = true, ['-'] = true,
+        ['.'] = true, ['0' ... '9'] = true,  ['A' ... 'Z'] = true, ['^'] = true, ['_'] = true,
+        ['`'] = true, ['a' ... 'z'] = true,  ['|'] = true,         ['~'] = true,
+    };
+    bool good = size > 0;
+    for (size_t i = 0; i < size; i++)
+        good &= allowed[(unsigned char)name[i]];
+    return good;
 }
 
 static bool has_control(const char *value, size_t size) {
+    bool found = false;
     for (size_t i = 0; i < size; i++)
-        if (((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 0x7f)
-            return true;
-    return false;
+        found |= ((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 0x7f;
+    return found;
 }
 
 /* The value without what is around it; a copy only if that is needed. NULL when out of memory. */
-static const char *trim(struct arena *arena, const char *value) {
-    value += strspn(value, " \t");
-    const size_t length = strlen(value);
-    size_t kept = length;
-    while (kept > 0 && (value[kept - 1] == ' ' || value[kept - 1] == '\t'))
+static const char *trim(struct arena *arena, const char *value, size_t size) {
+    size_t kept = size;
+    while (kept > 0 && is_blank(value[kept - 1]))
         kept--;
-    return kept == length ? value : arena_copy(arena, value, kept);
+    while (kept > 0 && is_blank(*value))
+        value++, kept--, size--;
+    return kept == size ? value : arena_copy(arena, value, kept);
 }
 
-static struct http_field *find(const struct http_fields *fields, const char *name) {
+static struct http_field *find(const struct http_fields *fields, const char *name, size_t size) {
     for (size_t i = 0; i < fields->count; i++)
-        if (strcasecmp(fields->items[i].name, name) == 0)
+        if (fields->items[i].name_size == size && strcasecmp(fields->items[i].name, name) == 0)
             return &fields->items[i];
     return NULL;
 }
 
-static void keep(struct reading *reading, const char *name, const char *value) {
-    struct http_field *known = find(reading->fields, name);
+static void keep(struct reading *reading, const char *name, size_t size, const char *value) {
+    struct http_field *known = find(reading->fields, name, size);
     if (!known) {
-        reading->fields->items[reading->fields->count++] = (struct http_field){name, value};
+        reading->fields->items[reading->fields->count++] = (struct http_field){name, size, value};
         return;
     }
     for (size_t i = 0; i < sizeof singular / sizeof *singular; i++)
@@ -165,16 +168,16 @@ static enum MHD_Result read_field(void *argument, enum MHD_ValueKind kind, const
     if (!value)
         value = "", value_size = 0;
     walk_field(&reading->walk, name, name_size, value, value_size);
-    if (!is_token(name) || strlen(name) != name_size)
+    if (!is_token(name, name_size))
         refuse(reading, "bad_header", "a header name has a character that is not allowed in it");
     if (has_control(value, value_size))
         refuse(reading, "bad_header", "a header value has a control character in it");
-    const char *trimmed = trim(reading->arena, value);
+    const char *trimmed = trim(reading->arena, value, value_size);
     /* (libmicrohttpd takes "chunked " for something else) */
     if (trimmed && trimmed != value && strcasecmp(name, "Transfer-Encoding") == 0)
         refuse(reading, "bad_framing", "there are blanks after the transfer coding");
     if (trimmed)
-        keep(reading, name, trimmed);
+        keep(reading, name, name_size, trimmed);
     else
         refuse(reading, NULL, NULL);
     return MHD_YES;
@@ -200,6 +203,6 @@ struct http_refusal http_read_fields(struct MHD_Connection *connection, struct a
 }
 
 const char *http_find_field(const struct http_fields *fields, const char *name) {
-    const struct http_field *found = find(fields, name);
+    const struct http_field *found = find(fields, name, strlen(name));
     return found ? found->value : NULL;
 }

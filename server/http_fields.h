@@ -18,6 +18,7 @@ struct http_line {
 
 struct http_field {
     const char *name;
+    size_t name_size;
     const char *value; /* without blanks or tabs around it */
 };
 
