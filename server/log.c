@@ -64,6 +64,11 @@ static char *json_quoted(char *out, const char **text) {
             *text += 4;
             continue;
         }
+        if (**text == '\\' && sscanf(*text, "\\u%4x", &code) == 1) {
+            out += sprintf(out, "\\u%04x", code);
+            *text += 6;
+            continue;
+        }
         if (**text == '\\' && (*text)[1])
             (*text)++;
         out = json_character(out, text);
@@ -204,6 +209,20 @@ static bool is_plain(const char *value) {
     return true;
 }
 
+/* The character at `at`, if it is one that a terminal obeys or that turns the direction of text: a
+ * control character (U+0080 to U+009F), U+202A to U+202E, U+2066 to U+2069. 0: it is not. */
+static unsigned acting_character(const char *at, int *length) {
+    const unsigned char *s = (const unsigned char *)at;
+    *length = s[0] == 0xc2 ? 2 : 3;
+    if (s[0] == 0xc2 && s[1] >= 0x80 && s[1] <= 0x9f)
+        return s[1];
+    if (s[0] != 0xe2 || (s[1] != 0x80 && s[1] != 0x81) || (s[2] & 0xc0) != 0x80)
+        return 0;
+    const unsigned code = 0x2000 | (unsigned)(s[1] & 1) << 6 | (s[2] & 0x3f);
+    const bool acts = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    return acts ? code : 0;
+}
+
 const char *log_quote(const char *value, char *out, int out_size) {
     static const char hex[] = "0123456789abcdef";
     if (value[0] && is_plain(value) && !is_number(value, strlen(value))) {
@@ -212,9 +231,14 @@ const char *log_quote(const char *value, char *out, int out_size) {
     }
     int used = 0;
     out[used++] = '"';
-    for (; *value && used < out_size - 6; value++) {
+    for (; *value && used < out_size - 8; value++) {
+        int length;
         unsigned char c = (unsigned char)*value;
-        if (c < ' ' || c == 0x7f) {
+        const unsigned acting = acting_character(value, &length);
+        if (acting) {
+            used += sprintf(out + used, "\\u%04x", acting);
+            value += length - 1;
+        } else if (c < ' ' || c == 0x7f) {
             out[used++] = '\\';
             out[used++] = 'x';
             out[used++] = hex[c >> 4];

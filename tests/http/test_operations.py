@@ -47,6 +47,7 @@ NASTY = [
     b"/123",
     b"/a=b c",
     b"//\xe2\x82",
+    b"/%C2%9B31m%E2%80%AE%E2%81%A6%5Cu202e%E2%80%AF%C2%A0",
 ]
 
 
@@ -66,6 +67,7 @@ def test_the_log_as_json_is_always_json(start):
         assert all(isinstance(line[key], str) for key in ("id", "client", "method", "path", "time", "level"))
     paths = [line["path"] for line in lines]
     assert paths[0] == '/v1/jobs/"\\\n\x01\x7f' and "/😀/ä" in paths and "/123" in paths
+    assert "/\x9b31m\u202e\u2066\\u202e\u202f\xa0" in paths
     last = [line for line in lines if line["path"] == "/v1/jobs" and line["method"] == "GET"][-1]
     assert last["id"] == "17" and last["trace"] == TRACE and last["client"] == "127.0.0.1"
 
@@ -99,6 +101,15 @@ def test_probes_and_polling_are_not_worth_a_line(start):
     assert server.stop() == 0
     lines = [line for line in server.read_log().splitlines() if "msg=\"request\"" in line]
     assert len(lines) == 1 and "path=/nothing status=404" in lines[0]
+
+
+def test_the_log_has_nothing_that_a_terminal_obeys(server):
+    for target in ("/%1B[31m", "/%C2%9B31m", "/%C2%85%7f", "/%E2%80%AEtxt.exe", "/%E2%81%A9"):
+        server.request("GET", target)
+    log = server.read_log()
+    assert not [c for c in log if c < " " and c != "\n" or "\x7f" <= c <= "\x9f" or c in "\u202e\u2069"]
+    for path in (r"/\x1b[31m", r"/\u009b31m", r"/\u0085\x7f", r"/\u202etxt.exe", r"/\u2069"):
+        assert f'path="{path}"' in log
 
 
 def test_server_timing_tells_waiting_from_work(trained):
