@@ -50,11 +50,18 @@ static void serial_position(struct serial *serial, struct position *at, int64_t 
 }
 
 static void serial_weights(struct serial *serial, struct dn_trainer *trainer) {
-    float *const blocks[] = {trainer->parameters, trainer->optimizer.m, trainer->optimizer.v,
-                             trainer->optimizer.average, trainer->best};
+    const struct dn_training_spec *spec = &trainer->spec.training;
+    const struct {
+        bool wanted;
+        float *block;
+    } blocks[] = {
+        {true, trainer->parameters},      {true, trainer->optimizer.m},
+        {true, trainer->optimizer.v},     {spec->ema_decay > 0, trainer->optimizer.average},
+        {spec->keep_best, trainer->best},
+    };
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        if (blocks[i])
-            serial_parameters(serial, &trainer->network, blocks[i]);
+        if (blocks[i].wanted)
+            serial_parameters(serial, &trainer->network, blocks[i].block);
 }
 
 /* A spec as bytes, to tell whether two are the same. */
@@ -99,11 +106,18 @@ static void serial_trainer(struct serial *serial, const struct dn_trainer *train
     serial_weights(serial, &copy);
 }
 
-size_t dn_trainer_bytes(const struct dn_trainer *trainer) {
+/* The length follows from the spec: nothing that is counted is looked at. */
+int64_t dn_spec_checkpoint_bytes(const struct dn_spec *spec) {
     struct serial serial = {.mode = SERIAL_COUNT};
     struct preamble preamble = {.arithmetic = 0}; /* any is as long */
-    serial_trainer(&serial, trainer, &preamble);
-    return serial.used;
+    struct dn_trainer trainer = {.spec = *spec};
+    network_layout(&trainer.network, spec);
+    serial_trainer(&serial, &trainer, &preamble);
+    return (int64_t)serial.used;
+}
+
+size_t dn_trainer_bytes(const struct dn_trainer *trainer) {
+    return (size_t)dn_spec_checkpoint_bytes(&trainer->spec);
 }
 
 void dn_trainer_save(const struct dn_trainer *trainer, void *bytes) {

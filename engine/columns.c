@@ -5,12 +5,16 @@
 
 #include "engine/internal.h"
 
+size_t columns_bytes(size_t n, size_t dim) {
+    return (n * dim + 1) * sizeof(double);
+}
+
 enum dn_status columns_init(struct columns *columns, const struct dn_points *points,
                             struct dn_error *error) {
     const size_t n = points->n, dim = (size_t)points->dim;
     columns->n = n;
     columns->dim = points->dim;
-    columns->at = malloc((n * dim + 1) * sizeof *columns->at);
+    columns->at = malloc(columns_bytes(n, dim));
     if (!columns->at)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     for (size_t i = 0; i < n; i++)

@@ -13,7 +13,7 @@
 
 /* ------------------------------------------------------------------ making */
 
-static void data_count(const struct dn_spec *spec, size_t *n, size_t *n_val) {
+void data_count(const struct dn_spec *spec, size_t *n, size_t *n_val) {
     *n = *n_val = 0;
     for (int k = 0; k < spec->dataset.source_count; k++) {
         size_t of_source, of_source_val;
@@ -21,6 +21,24 @@ static void data_count(const struct dn_spec *spec, size_t *n, size_t *n_val) {
         *n += of_source;
         *n_val += of_source_val;
     }
+}
+
+size_t data_bytes(const struct dn_spec *spec) {
+    size_t n, n_val;
+    data_count(spec, &n, &n_val);
+    return floats_bytes((n + n_val) * (size_t)spec->dataset.dim) +
+           (spec->dataset.classes ? (n + n_val) * sizeof(int32_t) : 0);
+}
+
+/* The order in which an upload is dealt out. */
+size_t data_deal_bytes(const struct dn_spec *spec) {
+    size_t most = 0;
+    for (int k = 0; k < spec->dataset.source_count; k++) {
+        const struct dn_source *source = &spec->dataset.sources[k];
+        if (source->pattern == DN_UPLOADED && (size_t)source->n > most)
+            most = (size_t)source->n;
+    }
+    return most * sizeof(int32_t);
 }
 
 /* The points of one source, to the places of its training and its validation points. */

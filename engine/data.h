@@ -10,4 +10,11 @@
 enum dn_status data_check(const struct dn_data *data, const struct dn_spec *spec,
                           struct dn_error *error);
 
+/* How many training and validation points all sources of a spec stand for together. */
+void data_count(const struct dn_spec *spec, size_t *n, size_t *n_val);
+
+/* Bytes of the points and labels that dn_data_draw allocates, and of what it needs besides. */
+size_t data_bytes(const struct dn_spec *spec);
+size_t data_deal_bytes(const struct dn_spec *spec);
+
 #endif

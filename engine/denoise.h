@@ -200,6 +200,21 @@ void dn_source_split(const struct dn_spec *spec, int k, size_t *n, size_t *n_val
 int dn_spec_steps_per_epoch(const struct dn_spec *spec);
 int64_t dn_spec_parameters(const struct dn_spec *spec);
 
+/* What a training of a checked spec takes, before it is begun.
+ *
+ * An upper bound of the bytes that it holds at its peak: a trainer beside the data that it is made
+ * from, and if evaluate_every is not 0 also a model beside these, and its dn_evaluate with
+ * DN_EVALUATION_POINTS. What the caller gives (uploads) or asks for (saved bytes) is not part of
+ * it. */
+enum { DN_EVALUATION_POINTS = 500 };
+int64_t dn_spec_memory(const struct dn_spec *spec);
+/* Exactly what dn_trainer_bytes and dn_model_bytes will say. */
+int64_t dn_spec_checkpoint_bytes(const struct dn_spec *spec);
+int64_t dn_spec_model_bytes(const struct dn_spec *spec);
+/* Floating-point operations of the products of a step with a full batch, forward and backward; a
+ * multiplication and an addition are two. */
+double dn_spec_step_flops(const struct dn_spec *spec);
+
 /* ------------------------------------------------------------------ schedules */
 
 /* x_t = signal x_0 + noise eps, and what follows from it: q(x_t | x_{t-1}) = N(sqrt(alpha) x_{t-1},
@@ -397,6 +412,12 @@ struct dn_epoch dn_trainer_last_epoch(const struct dn_trainer *trainer);
 /* The model as it is now (EMA weights if the spec has them), or at its best (keep_best). */
 enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **out,
                                 struct dn_error *error);
+
+/* The serialised form of that model, as dn_model_save writes it, without making the model: its
+ * length, its bytes, and the epoch that its weights are from. */
+size_t dn_trainer_model_bytes(const struct dn_trainer *trainer);
+void dn_trainer_model_save(const struct dn_trainer *trainer, void *bytes);
+int dn_trainer_model_epoch(const struct dn_trainer *trainer);
 
 /* A checkpoint holds all that training depends on, between any two steps; a trainer made from the
  * same spec and data and loaded from it goes on to the same bytes as one that was never

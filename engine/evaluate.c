@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/data.h"
 #include "engine/denoise.h"
 #include "engine/internal.h"
 #include "engine/kernels.h"
+#include "engine/memory.h"
 
 /* ------------------------------------------------------------------ fresh data */
 
@@ -155,6 +157,28 @@ static double mean_of(const double *values, size_t n) {
     return sum / (double)n;
 }
 
+static size_t distances_bytes(size_t n) {
+    return (n + 1) * sizeof(double);
+}
+
+/* The fresh points stay; the order in which they were chosen does not. With uploads they may be
+ * fewer than n. */
+size_t evaluate_bytes(const struct dn_spec *spec, const struct network *network, size_t n) {
+    const size_t dim = (size_t)spec->dataset.dim;
+    const bool patterns = all_patterns(&spec->dataset);
+    size_t training, validation;
+    data_count(spec, &training, &validation);
+    const size_t all = training + validation;
+    if (!patterns && n > all / 2)
+        n = all / 2;
+    const size_t fresh = floats_bytes(n * dim) + (spec->dataset.classes ? n * sizeof(int32_t) : 0);
+    const size_t order = patterns ? 0 : all * sizeof(int32_t);
+    const size_t sample = sample_bytes(network, n), pair = pair_bytes(n, n, dim);
+    const size_t points =
+        floats_bytes(n * dim) + distances_bytes(n) + (sample > pair ? sample : pair);
+    return fresh + (order > points ? order : points);
+}
+
 enum dn_status dn_evaluate(const struct dn_model *model, const struct dn_data *data, int n,
                            uint64_t seed, struct dn_evaluation *result, dn_stop_flag *stop,
                            struct dn_error *error) {
@@ -165,7 +189,7 @@ enum dn_status dn_evaluate(const struct dn_model *model, const struct dn_data *d
     if (status != DN_OK)
         return status;
     float *points = floats_new(fresh.n * (size_t)fresh.dim);
-    double *distances = malloc((fresh.n + 1) * sizeof *distances);
+    double *distances = malloc(distances_bytes(fresh.n));
     if (!points || !distances) {
         error_set(error, DN_NO_MEMORY, "out of memory");
         status = DN_NO_MEMORY;

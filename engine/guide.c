@@ -36,13 +36,21 @@ static void choose_labels(struct guide *guide, const struct dn_sample_request *r
  * weights. */
 enum { MOST_TIME_FLOATS = 1 << 20 };
 
+static bool embeds_all(const struct network *network, size_t pairs) {
+    return pairs * (size_t)network->layer_count * network->hidden_ld <= MOST_TIME_FLOATS;
+}
+
+static size_t slot_of_length(const struct network *network) {
+    return (size_t)network->timesteps + 1;
+}
+
 /* e_l of every timestep of the plan with every label in use. */
 static enum dn_status embed_all(struct guide *guide, const struct plan *plan,
                                 struct dn_error *error) {
     const struct network *network = &guide->model->network;
     const size_t labels = (size_t)guide->label_count, pairs = (size_t)plan->steps * labels;
     int32_t *t = malloc(3 * pairs * sizeof *t), *label = t + pairs, *slot = t + 2 * pairs;
-    guide->slot_of = malloc(((size_t)network->timesteps + 1) * sizeof *guide->slot_of);
+    guide->slot_of = malloc(slot_of_length(network) * sizeof *guide->slot_of);
     if (!t || !guide->slot_of) {
         free(t);
         return error_set(error, DN_NO_MEMORY, "out of memory");
@@ -62,6 +70,15 @@ static size_t pad(size_t count) {
     return (count + 15) / 16 * 16;
 }
 
+size_t guide_bytes(const struct network *network, int steps, int labels, bool guided, size_t rows) {
+    const size_t pairs = (size_t)steps * (size_t)labels;
+    const bool all = embeds_all(network, pairs);
+    return time_rows_bytes(network, all ? (int)pairs : labels, false) +
+           workspace_bytes(network, rows, false) + 2 * pad(rows) * sizeof(int32_t) +
+           (guided ? floats_bytes(rows * network->dim_ld) : 0) +
+           (all ? (3 * pairs + slot_of_length(network)) * sizeof(int32_t) : 0);
+}
+
 enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
                           const struct dn_sample_request *request, const struct plan *plan,
                           size_t rows, struct dn_error *error) {
@@ -71,7 +88,7 @@ enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
     guide->high = model->transform.high;
     choose_labels(guide, request);
     const size_t pairs = (size_t)plan->steps * (size_t)guide->label_count;
-    const bool all = pairs * (size_t)network->layer_count * network->hidden_ld <= MOST_TIME_FLOATS;
+    const bool all = embeds_all(network, pairs);
     enum dn_status status =
         time_rows_init(&guide->times, network, all ? (int)pairs : guide->label_count, false, error);
     if (status == DN_OK)

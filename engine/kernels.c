@@ -65,13 +65,17 @@ enum dn_status dn_kernels_use(const char *name, struct dn_error *error) {
     return error_set(error, DN_INVALID, "no kernels named \"%s\" were built", name);
 }
 
-float *floats_new(size_t count) {
+size_t floats_bytes(size_t count) {
     size_t bytes;
     if (__builtin_mul_overflow(count, sizeof(float), &bytes) || bytes > SIZE_MAX - 64)
-        return NULL;
-    bytes = (bytes + 63) / 64 * 64;
-    float *floats = aligned_alloc(64, bytes ? bytes : 64);
+        return SIZE_MAX;
+    return bytes ? (bytes + 63) / 64 * 64 : 64;
+}
+
+float *floats_new(size_t count) {
+    const size_t bytes = floats_bytes(count);
+    float *floats = bytes < SIZE_MAX ? aligned_alloc(64, bytes) : NULL;
     if (floats)
-        memset(floats, 0, bytes ? bytes : 64);
+        memset(floats, 0, bytes);
     return floats;
 }

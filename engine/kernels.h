@@ -101,5 +101,6 @@ static inline size_t kernels_pad(size_t columns) {
 
 /* Zeroed, 64-byte aligned floats; NULL when out of memory. Freed with free(). */
 float *floats_new(size_t count);
+size_t floats_bytes(size_t count); /* that it allocates; SIZE_MAX: too many */
 
 #endif

@@ -10,6 +10,7 @@
 #include "engine/columns.h"
 #include "engine/denoise.h"
 #include "engine/internal.h"
+#include "engine/memory.h"
 #include "engine/random.h"
 
 enum { ROWS_PER_STOP = 64 };
@@ -29,12 +30,19 @@ static void pair_clear(struct pair *pair) {
     free(pair->row);
 }
 
+static size_t row_bytes(size_t n, size_t m) {
+    return (n > m ? n : m) * sizeof(double);
+}
+
+size_t pair_bytes(size_t n, size_t m, size_t dim) {
+    return columns_bytes(n, dim) + columns_bytes(m, dim) + row_bytes(n, m);
+}
+
 static enum dn_status pair_init(struct pair *pair) {
-    const size_t longest = pair->x->n > pair->y->n ? pair->x->n : pair->y->n;
     enum dn_status status = columns_init(&pair->x_columns, pair->x, pair->error);
     if (status == DN_OK)
         status = columns_init(&pair->y_columns, pair->y, pair->error);
-    if (status == DN_OK && !(pair->row = malloc(longest * sizeof *pair->row)))
+    if (status == DN_OK && !(pair->row = malloc(row_bytes(pair->x->n, pair->y->n))))
         status = error_set(pair->error, DN_NO_MEMORY, "out of memory");
     return status;
 }

@@ -119,6 +119,11 @@ enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out,
     return DN_OK;
 }
 
+size_t model_memory(const struct network *network) {
+    return sizeof(struct dn_model) + schedule_bytes(network->timesteps) + network_bytes(network) +
+           floats_bytes(network->size);
+}
+
 void dn_model_free(struct dn_model *model) {
     if (!model)
         return;
@@ -154,7 +159,7 @@ void serial_parameters(struct serial *serial, const struct network *network, flo
     for (int i = 0; i < network->tensor_count; i++) {
         const struct tensor *tensor = network->tensors[i];
         for (size_t row = 0; row < (size_t)tensor->rows; row++)
-            serial_block(serial, parameters + tensor->offset + row * tensor->ld,
+            serial_block(serial, parameters ? parameters + tensor->offset + row * tensor->ld : NULL,
                          (size_t)tensor->cols * sizeof(float));
     }
 }
@@ -182,19 +187,29 @@ static bool all_finite(const float *values, size_t count) {
     return true;
 }
 
-size_t dn_model_bytes(const struct dn_model *model) {
-    struct serial serial = {.mode = SERIAL_COUNT};
+size_t model_serialise(const struct dn_model *model, const struct network *network,
+                       const float *parameters, void *bytes) {
+    struct serial serial = {
+        .mode = bytes ? SERIAL_WRITE : SERIAL_COUNT, .bytes = bytes, .size = SIZE_MAX};
     struct dn_model copy = *model; /* a serial may write to what it passes over */
     serial_header(&serial, &copy);
-    serial_parameters(&serial, &model->network, model->parameters);
+    serial_parameters(&serial, network, bytes ? (float *)parameters : NULL);
     return serial.used;
 }
 
+size_t dn_model_bytes(const struct dn_model *model) {
+    return model_serialise(model, &model->network, NULL, NULL);
+}
+
 void dn_model_save(const struct dn_model *model, void *bytes) {
-    struct serial serial = {.mode = SERIAL_WRITE, .bytes = bytes, .size = SIZE_MAX};
-    struct dn_model copy = *model;
-    serial_header(&serial, &copy);
-    serial_parameters(&serial, &model->network, model->parameters);
+    model_serialise(model, &model->network, model->parameters, bytes);
+}
+
+int64_t dn_spec_model_bytes(const struct dn_spec *spec) {
+    struct network network;
+    const struct dn_model header = {.spec = *spec};
+    network_layout(&network, spec);
+    return (int64_t)model_serialise(&header, &network, NULL, NULL);
 }
 
 /* Is what was read before the weights in order, and are they as many as it says? Before memory is

@@ -42,7 +42,15 @@ struct dn_model {
 /* A model with zero weights, to be filled in. */
 enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out, struct dn_error *error);
 
-/* The unpadded weights of a parameter block. */
+/* Bytes that one takes in memory, with its weights. */
+size_t model_memory(const struct network *network);
+
+/* The serialised form of a model, of which only spec, epoch and transform are looked at, with these
+ * weights. Returns its length; bytes NULL: only that, and parameters are not looked at either. */
+size_t model_serialise(const struct dn_model *model, const struct network *network,
+                       const float *parameters, void *bytes);
+
+/* The unpadded weights of a parameter block, which is NULL when they are only counted. */
 void serial_parameters(struct serial *serial, const struct network *network, float *parameters);
 
 #endif

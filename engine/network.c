@@ -52,12 +52,20 @@ void network_layout(struct network *network, const struct dn_spec *spec) {
     tensor_place(network, &network->out_bias, 1, dim, true);
 }
 
+static size_t sinusoid_floats(const struct network *network) {
+    return (size_t)network->timesteps * (size_t)network->hidden;
+}
+
+size_t network_bytes(const struct network *network) {
+    return network->time_embedding == DN_SINUSOIDAL ? floats_bytes(sinusoid_floats(network)) : 0;
+}
+
 enum dn_status network_init(struct network *network, const struct dn_spec *spec,
                             struct dn_error *error) {
     network_layout(network, spec);
     int H = network->hidden, T = network->timesteps;
     if (network->time_embedding == DN_SINUSOIDAL) {
-        network->sinusoid = floats_new((size_t)T * (size_t)H);
+        network->sinusoid = floats_new(sinusoid_floats(network));
         if (!network->sinusoid)
             return error_set(error, DN_NO_MEMORY, "out of memory");
         for (int t = 1; t <= T; t++)
@@ -173,27 +181,49 @@ static void time_rows_place(struct time_rows *rows, const struct network *networ
     rows->time_gradient = network->classes ? next : rows->gradient;
 }
 
+/* How large the tables are, and of how many numbers they consist. */
+struct time_rows_size {
+    int capacity, time_capacity;
+    size_t pairs; /* of a distinct t and a label */
+    size_t integers, floats;
+};
+
+static struct time_rows_size time_rows_size(const struct network *network, int capacity,
+                                            bool training) {
+    const int T = network->timesteps, labels = network->classes + 1;
+    struct time_rows_size size = {.capacity = capacity < T * labels ? capacity : T * labels,
+                                  .time_capacity = capacity < T ? capacity : T};
+    const size_t slots = (size_t)size.capacity, times = (size_t)size.time_capacity;
+    const size_t tables = (slots + (network->classes ? times : 0)) * (size_t)network->layer_count;
+    size.pairs = times * (size_t)labels;
+    size.integers = times + (size_t)T + 1 + size.pairs + 2 * slots;
+    size.floats = (tables * (training ? 2 : 1) + times + 1) * network->hidden_ld;
+    return size;
+}
+
+size_t time_rows_bytes(const struct network *network, int capacity, bool training) {
+    const struct time_rows_size size = time_rows_size(network, capacity, training);
+    return size.integers * sizeof(int32_t) + floats_bytes(size.floats);
+}
+
 enum dn_status time_rows_init(struct time_rows *rows, const struct network *network, int capacity,
                               bool training, struct dn_error *error) {
     memset(rows, 0, sizeof *rows);
-    const int T = network->timesteps, labels = network->classes + 1;
-    rows->capacity = capacity < T * labels ? capacity : T * labels;
-    rows->time_capacity = capacity < T ? capacity : T;
-    const size_t slots = (size_t)rows->capacity, times = (size_t)rows->time_capacity;
-    const size_t pairs = times * (size_t)labels;
-    const size_t integers = times + (size_t)T + 1 + pairs + 2 * slots;
-    const size_t tables = (slots + (network->classes ? times : 0)) * (size_t)network->layer_count;
-    rows->integers = malloc(integers * sizeof *rows->integers);
-    rows->floats = floats_new((tables * (training ? 2 : 1) + times + 1) * network->hidden_ld);
+    const struct time_rows_size size = time_rows_size(network, capacity, training);
+    const size_t slots = (size_t)size.capacity, times = (size_t)size.time_capacity;
+    rows->capacity = size.capacity;
+    rows->time_capacity = size.time_capacity;
+    rows->integers = malloc(size.integers * sizeof *rows->integers);
+    rows->floats = floats_new(size.floats);
     if (!rows->integers || !rows->floats) {
         time_rows_clear(rows);
         return error_set(error, DN_NO_MEMORY, "out of memory");
     }
-    memset(rows->integers, 0xff, integers * sizeof *rows->integers);
+    memset(rows->integers, 0xff, size.integers * sizeof *rows->integers);
     rows->t = rows->integers;
     rows->time_of = rows->t + times;
-    rows->slot_of = rows->time_of + T + 1;
-    rows->slot_time = rows->slot_of + pairs;
+    rows->slot_of = rows->time_of + network->timesteps + 1;
+    rows->slot_time = rows->slot_of + size.pairs;
     rows->slot_label = rows->slot_time + slots;
     time_rows_place(rows, network, training);
     return DN_OK;
@@ -302,22 +332,43 @@ void time_rows_set(struct time_rows *rows, const struct network *network, const 
 
 /* ------------------------------------------------------------------ passes */
 
+/* Of how many floats the parts of a workspace consist. */
+struct workspace_size {
+    bool keep_z;
+    size_t hidden, out, transposed; /* an array of activations; the others once */
+    size_t all;
+};
+
+static struct workspace_size workspace_size(const struct network *network, size_t rows,
+                                            bool training) {
+    const size_t layers = (size_t)network->layer_count, ld = network->hidden_ld;
+    struct workspace_size size = {
+        .keep_z = training && network->conditioning == DN_MULTIPLY,
+        .hidden = rows * ld,
+        .out = (rows * network->dim_ld + 15) / 16 * 16,
+        .transposed = training ? (layers - 1) * (size_t)network->hidden * ld : 0,
+    };
+    const size_t arrays = training ? 2 * layers + (size.keep_z ? layers : 0) + 1 : 2;
+    size.all = arrays * size.hidden + size.out + size.transposed;
+    return size;
+}
+
+size_t workspace_bytes(const struct network *network, size_t rows, bool training) {
+    return floats_bytes(workspace_size(network, rows, training).all);
+}
+
 enum dn_status workspace_init(struct workspace *workspace, const struct network *network,
                               size_t rows, bool training, struct dn_error *error) {
     memset(workspace, 0, sizeof *workspace);
-    size_t layers = (size_t)network->layer_count, ld = network->hidden_ld;
-    size_t hidden = rows * ld;
-    size_t out = (rows * network->dim_ld + 15) / 16 * 16;
-    bool keep_z = training && network->conditioning == DN_MULTIPLY;
-    size_t arrays = training ? 2 * layers + (keep_z ? layers : 0) + 1 : 2;
-    size_t transposed = training ? (layers - 1) * (size_t)network->hidden * ld : 0;
+    const struct workspace_size size = workspace_size(network, rows, training);
+    const size_t layers = (size_t)network->layer_count, hidden = size.hidden;
     workspace->rows = rows;
-    workspace->memory = floats_new(arrays * hidden + out + transposed);
+    workspace->memory = floats_new(size.all);
     if (!workspace->memory)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     float *next = workspace->memory;
-    workspace->out = next, next += out;
-    workspace->transposed = next, next += transposed;
+    workspace->out = next, next += size.out;
+    workspace->transposed = next, next += size.transposed;
     for (size_t l = 0; l < layers; l++) {
         if (!training) { /* nothing is kept: the layers take turns in two arrays */
             workspace->h[l] = workspace->z[l] = next + (l % 2) * hidden;
@@ -326,7 +377,7 @@ enum dn_status workspace_init(struct workspace *workspace, const struct network 
         workspace->h[l] = next, next += hidden;
         workspace->d[l] = next, next += hidden;
         workspace->z[l] = workspace->h[l];
-        if (keep_z)
+        if (size.keep_z)
             workspace->z[l] = next, next += hidden;
     }
     if (training)

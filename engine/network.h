@@ -61,6 +61,7 @@ void network_layout(struct network *network, const struct dn_spec *spec);
 /* The same, and the sinusoid. */
 enum dn_status network_init(struct network *network, const struct dn_spec *spec,
                             struct dn_error *error);
+size_t network_bytes(const struct network *network); /* that it allocates; needs the layout only */
 void network_clear(struct network *network);
 
 /* Conditioning +: Glorot-uniform weights, zero biases, N(0,1) embedding tables (Flux's defaults).
@@ -95,6 +96,8 @@ struct time_rows {
 };
 enum dn_status time_rows_init(struct time_rows *rows, const struct network *network, int capacity,
                               bool training, struct dn_error *error);
+size_t time_rows_bytes(const struct network *network, int capacity,
+                       bool training); /* that it allocates */
 void time_rows_clear(struct time_rows *rows);
 
 /* Collects the distinct pairs of t [n] and labels [n] and writes each point's slot, in the order in
@@ -117,6 +120,8 @@ struct workspace {
 };
 enum dn_status workspace_init(struct workspace *workspace, const struct network *network,
                               size_t rows, bool training, struct dn_error *error);
+size_t workspace_bytes(const struct network *network, size_t rows,
+                       bool training); /* that it allocates */
 void workspace_clear(struct workspace *workspace);
 
 /* A pass over a batch, or a chunk of one, has two halves, and each can be dealt out to threads

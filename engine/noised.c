@@ -14,19 +14,36 @@ static double focus_angle(const struct schedule *schedule, double focus, int t) 
     return atan2(sqrt(schedule->variance[t]), focus * sqrt(schedule->alpha_bar[t]));
 }
 
-static bool noised_focus(struct noised *noised, const struct schedule *schedule, double focus) {
+/* Of each of the three arrays of points. */
+static size_t stride_of(const struct dn_spec *spec, size_t n) {
+    return (n * (size_t)spec->dataset.dim + 15) / 16 * 16;
+}
+
+static size_t until_length(const struct dn_spec *spec) {
+    return spec->training.timestep_focus == 0 ? 0 : (size_t)spec->diffusion.timesteps + 1;
+}
+
+static bool noised_focus(struct noised *noised, const struct dn_spec *spec,
+                         const struct schedule *schedule) {
     const int T = schedule->timesteps;
-    if (focus == 0)
+    const double focus = spec->training.timestep_focus;
+    if (until_length(spec) == 0)
         return true;
-    noised->until = calloc((size_t)T + 1, sizeof *noised->until);
+    noised->until = calloc(until_length(spec), sizeof *noised->until);
     for (int t = 1; noised->until && t <= T; t++)
         noised->until[t] = focus_angle(schedule, focus, t) / focus_angle(schedule, focus, T);
     return noised->until;
 }
 
+size_t noised_bytes(const struct dn_spec *spec, size_t n) {
+    const size_t integers = (n ? n : 1) * (spec->dataset.classes > 0 ? 2 : 1);
+    return integers * sizeof(int32_t) + floats_bytes(3 * stride_of(spec, n)) +
+           until_length(spec) * sizeof(double);
+}
+
 bool noised_init(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
                  size_t n) {
-    const size_t stride = (n * (size_t)spec->dataset.dim + 15) / 16 * 16;
+    const size_t stride = stride_of(spec, n);
     const bool labelled = spec->dataset.classes > 0;
     noised->n = n;
     noised->t = calloc(n ? n : 1, sizeof *noised->t);
@@ -37,7 +54,7 @@ bool noised_init(struct noised *noised, const struct dn_spec *spec, const struct
     noised->x_0 = noised->floats;
     noised->target = noised->floats + stride;
     noised->x_t = noised->floats + 2 * stride;
-    return noised_focus(noised, schedule, spec->training.timestep_focus);
+    return noised_focus(noised, spec, schedule);
 }
 
 void noised_clear(struct noised *noised) {

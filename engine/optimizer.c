@@ -10,14 +10,22 @@
 #include "engine/internal.h"
 #include "engine/kernels.h"
 
+static bool has_average(const struct dn_training_spec *spec) {
+    return spec->ema_decay > 0;
+}
+
+size_t optimizer_bytes(size_t size, const struct dn_training_spec *spec) {
+    return (has_average(spec) ? 3 : 2) * floats_bytes(size);
+}
+
 enum dn_status optimizer_init(struct optimizer *optimizer, size_t size,
                               const struct dn_training_spec *spec, struct dn_error *error) {
     memset(optimizer, 0, sizeof *optimizer);
     optimizer->size = size;
     optimizer->m = floats_new(size);
     optimizer->v = floats_new(size);
-    optimizer->average = spec->ema_decay > 0 ? floats_new(size) : NULL;
-    if (!optimizer->m || !optimizer->v || (spec->ema_decay > 0 && !optimizer->average)) {
+    optimizer->average = has_average(spec) ? floats_new(size) : NULL;
+    if (!optimizer->m || !optimizer->v || (has_average(spec) && !optimizer->average)) {
         optimizer_clear(optimizer);
         return error_set(error, DN_NO_MEMORY, "out of memory");
     }

@@ -133,11 +133,15 @@ static void plan_fill(struct plan *plan, const struct schedule *schedule, enum d
     }
 }
 
+size_t plan_bytes(int steps) {
+    return (size_t)steps * sizeof(struct plan_step);
+}
+
 enum dn_status plan_init(struct plan *plan, const struct schedule *schedule,
                          enum dn_sampler sampler, int steps, double eta, struct dn_error *error) {
     int timesteps[DN_MAX_TIMESTEPS + 1] = {0};
     *plan = (struct plan){.steps = steps};
-    plan->step = calloc((size_t)steps, sizeof *plan->step);
+    plan->step = calloc(1, plan_bytes(steps));
     if (!plan->step)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     plan_timesteps(schedule, steps, timesteps);

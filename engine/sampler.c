@@ -8,6 +8,8 @@
 
 #include "engine/guide.h"
 #include "engine/internal.h"
+#include "engine/kernels.h"
+#include "engine/memory.h"
 #include "engine/random.h"
 
 /* ------------------------------------------------------------------ the request */
@@ -88,16 +90,23 @@ static void block_clear(struct block *block) {
     free(block->memory);
 }
 
+enum { BLOCK_ARRAYS = 4 };
+
+/* Of an array of coordinates. */
+static size_t block_values(const struct network *network, size_t rows) {
+    return (rows * (size_t)network->dim + 15) / 16 * 16;
+}
+
 static enum dn_status block_init(struct block *block, size_t rows, struct dn_error *error) {
     const struct dn_sample_request *request = block->request;
-    const size_t values = (rows * (size_t)block->model->dim + 15) / 16 * 16;
+    const size_t values = block_values(&block->model->network, rows);
     enum dn_status status = plan_init(&block->plan, &block->model->schedule, request->sampler,
                                       steps_of(block->model, request), request->eta, error);
     if (status == DN_OK)
         status = guide_init(&block->guide, block->model, request, &block->plan, rows, error);
     if (status != DN_OK)
         return status;
-    block->memory = floats_new(4 * values);
+    block->memory = floats_new(BLOCK_ARRAYS * values);
     if (!block->memory)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     block->walk = (struct walk){.seed = request->seed,
@@ -155,10 +164,17 @@ static void block_step(struct block *block, int k) {
 /* ------------------------------------------------------------------ all of them */
 
 /* Points that go together: what a network of this width makes of them fits a cache. */
-static size_t block_rows(const struct dn_model *model, size_t n) {
-    size_t rows = 32768 / model->network.hidden_ld;
+static size_t block_rows(const struct network *network, size_t n) {
+    size_t rows = 32768 / network->hidden_ld;
     rows = rows < 48 ? 48 : rows / 6 * 6;
     return rows > n ? n : rows;
+}
+
+size_t sample_bytes(const struct network *network, size_t n) {
+    const int steps = network->timesteps;
+    const size_t rows = block_rows(network, n);
+    return plan_bytes(steps) + guide_bytes(network, steps, 1, false, rows) +
+           floats_bytes(BLOCK_ARRAYS * block_values(network, rows));
 }
 
 enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
@@ -167,7 +183,7 @@ enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_re
     enum dn_status status = check(model, request, error);
     if (status != DN_OK)
         return status;
-    const size_t n = (size_t)request->n, rows = block_rows(model, n);
+    const size_t n = (size_t)request->n, rows = block_rows(&model->network, n);
     struct block block = {.model = model, .request = request, .result = result};
     status = block_init(&block, rows, error);
     for (; status == DN_OK && block.first < n; block.first += block.walk.n) {

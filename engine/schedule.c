@@ -139,13 +139,20 @@ static void schedule_derive(struct schedule *s) {
     }
 }
 
+enum { DOUBLE_ARRAYS = 4, FLOAT_ARRAYS = 2 }; /* of struct schedule */
+
+size_t schedule_bytes(int timesteps) {
+    const size_t n = (size_t)timesteps + 1;
+    return DOUBLE_ARRAYS * n * sizeof(double) + floats_bytes(FLOAT_ARRAYS * n);
+}
+
 enum dn_status schedule_init(struct schedule *schedule, const struct dn_diffusion_spec *spec,
                              struct dn_error *error) {
     memset(schedule, 0, sizeof *schedule);
     size_t n = (size_t)spec->timesteps + 1;
     schedule->timesteps = spec->timesteps;
-    schedule->alpha = calloc(4 * n, sizeof(double));
-    schedule->signal = floats_new(2 * n);
+    schedule->alpha = calloc(DOUBLE_ARRAYS * n, sizeof(double));
+    schedule->signal = floats_new(FLOAT_ARRAYS * n);
     if (!schedule->alpha || !schedule->signal) {
         schedule_clear(schedule);
         return error_set(error, DN_NO_MEMORY, "out of memory");

@@ -26,6 +26,7 @@ struct schedule {
 
 enum dn_status schedule_init(struct schedule *schedule, const struct dn_diffusion_spec *spec,
                              struct dn_error *error);
+size_t schedule_bytes(int timesteps); /* that it allocates */
 void schedule_clear(struct schedule *schedule);
 
 /* signal^2 / noise^2, t = 1..T. */

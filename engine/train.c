@@ -16,6 +16,7 @@
 #include "engine/diffusion.h"
 #include "engine/internal.h"
 #include "engine/loss.h"
+#include "engine/memory.h"
 #include "engine/train.h"
 
 static const struct noised_streams batch_streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL,
@@ -53,28 +54,6 @@ static void trainer_take_data(struct dn_trainer *trainer, const struct dn_data *
     memcpy(trainer->validation.seen, data->labels + n, n_val * sizeof *data->labels);
 }
 
-static bool trainer_allocate(struct dn_trainer *trainer, size_t n_val) {
-    size_t dim = (size_t)trainer->dim, batch = (size_t)trainer->spec.training.batch_size;
-    const bool labelled = trainer->network.classes > 0;
-    if (batch > trainer->n)
-        batch = trainer->n;
-    trainer->points = floats_new(trainer->n * dim);
-    trainer->labels = labelled ? calloc(trainer->n, sizeof *trainer->labels) : NULL;
-    trainer->order = calloc(trainer->n, sizeof *trainer->order);
-    trainer->parameters = floats_new(trainer->network.size);
-    trainer->gradients = floats_new(trainer->network.size);
-    size_t slots = batch > trainer->rows ? batch : trainer->rows;
-    trainer->slots = calloc(slots, sizeof *trainer->slots);
-    trainer->row_losses = calloc(trainer->rows, sizeof *trainer->row_losses);
-    const bool keep_best = trainer->spec.training.keep_best;
-    trainer->best = keep_best ? floats_new(trainer->network.size) : NULL;
-    return trainer->points && trainer->order && trainer->parameters && trainer->gradients &&
-           trainer->slots && trainer->row_losses && (trainer->labels || !labelled) &&
-           (trainer->best || !keep_best) &&
-           noised_init(&trainer->batch, &trainer->spec, &trainer->schedule, batch) &&
-           noised_init(&trainer->validation, &trainer->spec, &trainer->schedule, n_val);
-}
-
 /* Most rows of a chunk of a batch. Fewer would find more of their activations in the first-level
  * cache; but each chunk also goes over all gradients of the weights. */
 enum { BATCH_ROWS = 128 };
@@ -92,37 +71,102 @@ size_t trainer_chunk_rows(const struct network *network) {
     return rows < BATCH_ROWS ? BATCH_ROWS : rows;
 }
 
-static bool trainer_weigh(struct dn_trainer *trainer) {
+/* An array of the trainer, zeroed; of 0 bytes: this training has none. */
+struct array {
+    void *pointer; /* to the pointer to it, of whatever type */
+    size_t bytes;
+};
+
+enum { TRAINER_ARRAYS = 9 };
+
+/* All that belong to none of its parts. Sizes only: reads nothing but what trainer_size sets. */
+static void trainer_arrays(struct dn_trainer *trainer, struct array arrays[TRAINER_ARRAYS]) {
     const struct dn_spec *spec = &trainer->spec;
-    if (spec->training.min_snr_gamma == 0)
-        return true;
-    trainer->t_weights = floats_new((size_t)trainer->schedule.timesteps + 1);
+    const size_t n = trainer->n, weights = floats_bytes(trainer->network.size);
+    const size_t timesteps = (size_t)spec->diffusion.timesteps + 1;
+    const struct array all[TRAINER_ARRAYS] = {
+        {&trainer->points, floats_bytes(n * (size_t)trainer->dim)},
+        {&trainer->labels, spec->dataset.classes > 0 ? n * sizeof(int32_t) : 0},
+        {&trainer->order, n * sizeof(int32_t)},
+        {&trainer->parameters, weights},
+        {&trainer->gradients, weights},
+        {&trainer->best, spec->training.keep_best ? weights : 0},
+        {&trainer->slots, trainer->most * sizeof(int32_t)},
+        {&trainer->row_losses, trainer->rows * sizeof(double)},
+        {&trainer->t_weights, spec->training.min_snr_gamma > 0 ? floats_bytes(timesteps) : 0},
+    };
+    memcpy(arrays, all, sizeof all);
+}
+
+static bool trainer_allocate(struct dn_trainer *trainer, size_t n_val) {
+    struct array arrays[TRAINER_ARRAYS];
+    trainer_arrays(trainer, arrays);
+    for (int i = 0; i < TRAINER_ARRAYS; i++) {
+        if (arrays[i].bytes == 0)
+            continue;
+        const float *array = floats_new((arrays[i].bytes + 3) / sizeof(float));
+        if (!array)
+            return false;
+        memcpy(arrays[i].pointer, &array, sizeof array);
+    }
+    return noised_init(&trainer->batch, &trainer->spec, &trainer->schedule, trainer->batch.n) &&
+           noised_init(&trainer->validation, &trainer->spec, &trainer->schedule, n_val);
+}
+
+/* Everything that sizes follow from; allocates nothing. */
+static void trainer_size(struct dn_trainer *trainer, const struct dn_spec *spec) {
+    size_t n_val;
+    const size_t batch = (size_t)spec->training.batch_size;
+    trainer->spec = *spec;
+    trainer->dim = spec->dataset.dim;
+    data_count(spec, &trainer->n, &n_val);
+    network_layout(&trainer->network, spec);
+    trainer->rows = trainer_chunk_rows(&trainer->network);
+    trainer->batch.n = batch < trainer->n ? batch : trainer->n;
+    trainer->most = trainer->batch.n > trainer->rows ? trainer->batch.n : trainer->rows;
+}
+
+size_t trainer_bytes(const struct dn_spec *spec, const struct network *network) {
+    struct dn_trainer trainer = {0};
+    struct array arrays[TRAINER_ARRAYS];
+    size_t n, n_val;
+    data_count(spec, &n, &n_val);
+    trainer_size(&trainer, spec);
+    trainer_arrays(&trainer, arrays);
+    size_t bytes = sizeof trainer;
+    for (int i = 0; i < TRAINER_ARRAYS; i++)
+        bytes += arrays[i].bytes;
+    return bytes + noised_bytes(spec, trainer.batch.n) + noised_bytes(spec, n_val) +
+           schedule_bytes(spec->diffusion.timesteps) + network_bytes(network) +
+           optimizer_bytes(network->size, &spec->training) +
+           time_rows_bytes(network, (int)trainer.most, true) +
+           workspace_bytes(network, trainer.rows, true);
+}
+
+static void trainer_weigh(struct dn_trainer *trainer) {
+    const struct dn_spec *spec = &trainer->spec;
     for (int t = 1; trainer->t_weights && t <= trainer->schedule.timesteps; t++)
         trainer->t_weights[t] = (float)diffusion_weight(
             &trainer->schedule, spec->diffusion.prediction_type, spec->training.min_snr_gamma, t);
-    return trainer->t_weights;
 }
 
 /* Everything but the data and the weights. */
-static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_data *data,
-                                   struct dn_error *error) {
-    const struct dn_spec *spec = &trainer->spec;
+static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_spec *spec,
+                                   const struct dn_data *data, struct dn_error *error) {
     enum dn_status status;
-    trainer->dim = data->dim;
-    trainer->n = data->n;
+    trainer_size(trainer, spec);
     trainer->at.last_loss = NAN;
     trainer->ordered = -1;
     if ((status = schedule_init(&trainer->schedule, &spec->diffusion, error)) != DN_OK ||
         (status = network_init(&trainer->network, spec, error)) != DN_OK)
         return status;
-    trainer->rows = trainer_chunk_rows(&trainer->network);
-    if (!trainer_allocate(trainer, data->n_val) || !trainer_weigh(trainer))
+    if (!trainer_allocate(trainer, data->n_val))
         return error_set(error, DN_NO_MEMORY, "out of memory");
-    size_t most = trainer->batch.n > trainer->rows ? trainer->batch.n : trainer->rows;
+    trainer_weigh(trainer);
     if ((status = optimizer_init(&trainer->optimizer, trainer->network.size, &spec->training,
                                  error)) != DN_OK ||
-        (status = time_rows_init(&trainer->times, &trainer->network, (int)most, true, error)) !=
-            DN_OK)
+        (status = time_rows_init(&trainer->times, &trainer->network, (int)trainer->most, true,
+                                 error)) != DN_OK)
         return status;
     return workspace_init(&trainer->workspace, &trainer->network, trainer->rows, true, error);
 }
@@ -132,8 +176,7 @@ static enum dn_status trainer_new(const struct dn_spec *spec, const struct dn_da
     struct dn_trainer *trainer = calloc(1, sizeof *trainer);
     if (!trainer)
         return error_set(error, DN_NO_MEMORY, "out of memory");
-    trainer->spec = *spec;
-    enum dn_status status = trainer_make(trainer, data, error);
+    enum dn_status status = trainer_make(trainer, spec, data, error);
     if (status != DN_OK) {
         dn_trainer_free(trainer);
         return status;
@@ -431,17 +474,35 @@ int64_t dn_trainer_steps_done(const struct dn_trainer *trainer) {
     return trainer->optimizer.steps;
 }
 
+/* The weights of the model as it is now, or at its best. */
+static const float *model_weights(const struct dn_trainer *trainer) {
+    return trainer->at.best_epoch > 0 ? trainer->best : trainer_weights(trainer);
+}
+
+int dn_trainer_model_epoch(const struct dn_trainer *trainer) {
+    return trainer->at.best_epoch > 0 ? trainer->at.best_epoch : trainer->at.epoch;
+}
+
 enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **out,
                                 struct dn_error *error) {
     struct dn_model *model;
     enum dn_status status = model_new(&trainer->spec, &model, error);
     if (status != DN_OK)
         return status;
-    const bool is_best = trainer->at.best_epoch > 0;
-    memcpy(model->parameters, is_best ? trainer->best : trainer_weights(trainer),
-           trainer->network.size * sizeof(float));
+    memcpy(model->parameters, model_weights(trainer), trainer->network.size * sizeof(float));
     model->transform = trainer->transform;
-    model->epoch = is_best ? trainer->at.best_epoch : trainer->at.epoch;
+    model->epoch = dn_trainer_model_epoch(trainer);
     *out = model;
     return DN_OK;
+}
+
+size_t dn_trainer_model_bytes(const struct dn_trainer *trainer) {
+    return (size_t)dn_spec_model_bytes(&trainer->spec);
+}
+
+void dn_trainer_model_save(const struct dn_trainer *trainer, void *bytes) {
+    const struct dn_model header = {.spec = trainer->spec,
+                                    .transform = trainer->transform,
+                                    .epoch = dn_trainer_model_epoch(trainer)};
+    model_serialise(&header, &trainer->network, model_weights(trainer), bytes);
 }

@@ -38,9 +38,10 @@ struct dn_trainer {
     struct noised batch, validation;
 
     struct dn_team *team; /* NULL: this thread alone */
-    size_t rows;          /* of a chunk */
+    size_t rows;          /* of a chunk, */
+    size_t most;          /* or of a batch, if that is more */
     double *row_losses;   /* [rows] */
-    int32_t *slots;       /* [batch] */
+    int32_t *slots;       /* [most] */
     struct time_rows times;
     struct workspace workspace;
 
