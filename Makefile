@@ -185,6 +185,10 @@ $B/tests/%: tests/unit/%.c $(LIBRARIES)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ $< $(LIBRARIES) -lcriterion $(LDLIBS)
 
+# Counts what the engine allocates.
+comma := ,
+$B/tests/test_memory: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc aligned_alloc free)
+
 $B/floats: tests/floats/floats.c $B/libapi.a
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libapi.a -lm -lpthread
 

@@ -171,6 +171,8 @@ size_t evaluate_bytes(const struct dn_spec *spec, const struct network *network,
     const size_t all = training + validation;
     if (!patterns && n > all / 2)
         n = all / 2;
+    if (n == 0)
+        return 0; /* DN_INVALID at once */
     const size_t fresh = floats_bytes(n * dim) + (spec->dataset.classes ? n * sizeof(int32_t) : 0);
     const size_t order = patterns ? 0 : all * sizeof(int32_t);
     const size_t sample = sample_bytes(network, n), pair = pair_bytes(n, n, dim);

@@ -1,0 +1,290 @@
+/* What a training takes, against what dn_spec_memory says that it takes at most. This program is
+ * linked with --wrap, so that every block that the engine allocates is counted, at its real size.
+ */
+#include <criterion/criterion.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/denoise.h"
+
+/* ------------------------------------------------------------------ counting */
+
+static size_t held, peak;
+
+static void *count(void *block) {
+    held += block ? malloc_usable_size(block) + 2 * sizeof(size_t) : 0;
+    peak = held > peak ? held : peak;
+    return block;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void __real_free(void *block);
+
+void *__wrap_malloc(size_t size) {
+    return count(__real_malloc(size));
+}
+void *__wrap_calloc(size_t number, size_t size) {
+    return count(__real_calloc(number, size));
+}
+void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+    return count(__real_aligned_alloc(alignment, size));
+}
+void __wrap_free(void *block) {
+    held -= block ? malloc_usable_size(block) + 2 * sizeof(size_t) : 0;
+    __real_free(block);
+}
+
+/* ------------------------------------------------------------------ one training */
+
+/* The uploaded points of a spec, which the caller of a training holds. */
+struct given {
+    struct dn_upload uploads[DN_MAX_CLASSES];
+};
+
+static void give(const struct dn_spec *spec, struct given *given) {
+    memset(given, 0, sizeof *given);
+    for (int k = 0; k < spec->dataset.source_count; k++) {
+        if (spec->dataset.sources[k].pattern != DN_UPLOADED)
+            continue;
+        const size_t n = (size_t)spec->dataset.sources[k].n, dim = (size_t)spec->dataset.dim;
+        float *points = malloc(n * dim * sizeof *points);
+        int32_t *labels = malloc(n * sizeof *labels);
+        for (size_t i = 0; i < n * dim; i++)
+            points[i] = (float)(i % 17) - 8;
+        for (size_t i = 0; i < n; i++)
+            labels[i] = (int32_t)(i % (size_t)(spec->dataset.classes ? spec->dataset.classes : 1));
+        given->uploads[k] = (struct dn_upload){n, spec->dataset.dim, points, labels};
+    }
+}
+
+static void take_back(struct given *given) {
+    for (int k = 0; k < DN_MAX_CLASSES; k++) {
+        free((void *)given->uploads[k].points);
+        free((void *)given->uploads[k].labels);
+    }
+}
+
+/* Saved bytes are the caller's: they do not count. They end where the spec says. */
+static unsigned char *bytes_new(int64_t size) {
+    unsigned char *bytes = __real_malloc((size_t)size + 1);
+    bytes[size] = 0xa5;
+    return bytes;
+}
+
+static void bytes_end(unsigned char *bytes, int64_t size) {
+    cr_assert_eq(bytes[size], 0xa5, "written beyond %lld bytes", (long long)size);
+    __real_free(bytes);
+}
+
+static void check_saved(const struct dn_spec *spec, struct dn_trainer *trainer) {
+    const int64_t size = dn_spec_checkpoint_bytes(spec), model = dn_spec_model_bytes(spec);
+    cr_assert_eq((size_t)size, dn_trainer_bytes(trainer));
+    cr_assert_eq((size_t)model, dn_trainer_model_bytes(trainer));
+    unsigned char *bytes = bytes_new(size);
+    bytes[size - 1] = 0;
+    dn_trainer_save(trainer, bytes);
+    cr_assert_eq(dn_trainer_load(trainer, bytes, (size_t)size, NULL), DN_OK);
+    bytes_end(bytes, size);
+    bytes = bytes_new(model);
+    dn_trainer_model_save(trainer, bytes);
+    bytes_end(bytes, model);
+}
+
+/* What a caller does with evaluate_every: both ways to the bytes of the model are one. */
+static void check_evaluation(const struct dn_spec *spec, const struct dn_trainer *trainer,
+                             const struct dn_data *data, bool is_cheap) {
+    struct dn_model *model;
+    struct dn_evaluation evaluation;
+    struct dn_error error;
+    const bool stop = !is_cheap; /* everything is allocated by the first step of the sampler */
+    cr_assert_eq(dn_trainer_model(trainer, &model, &error), DN_OK);
+    const size_t size = dn_model_bytes(model);
+    cr_assert_eq((int64_t)size, dn_spec_model_bytes(spec));
+    cr_assert_eq(dn_model_epoch(model), dn_trainer_model_epoch(trainer));
+    unsigned char *one = bytes_new((int64_t)size), *other = bytes_new((int64_t)size);
+    dn_model_save(model, one);
+    dn_trainer_model_save(trainer, other);
+    cr_assert_arr_eq(one, other, size);
+    bytes_end(one, (int64_t)size);
+    bytes_end(other, (int64_t)size);
+    enum dn_status status =
+        dn_evaluate(model, data, DN_EVALUATION_POINTS, 1, &evaluation, &stop, &error);
+    cr_assert(status == DN_OK || status == DN_INVALID || status == DN_STOPPED, "%s", error.text);
+    dn_model_free(model);
+}
+
+/* From the data to an evaluation; returns the peak. */
+static size_t train(const struct dn_spec *spec) {
+    struct given given;
+    struct dn_data data;
+    struct dn_trainer *trainer;
+    struct dn_error error;
+    const double cost = dn_spec_step_flops(spec);
+    give(spec, &given);
+    const size_t before = held;
+    peak = held;
+    cr_assert_eq(dn_data_draw(spec, given.uploads, &data, &error), DN_OK, "%s", error.text);
+    cr_assert_eq(dn_trainer_new(spec, &data, &trainer, &error), DN_OK, "%s", error.text);
+    if (spec->training.evaluate_every == 0)
+        dn_data_clear(&data);
+    const int steps = dn_spec_steps_per_epoch(spec);
+    const bool stop = cost > 1e9;
+    for (int i = 0; i < (steps < 3 ? steps : 2); i++) {
+        enum dn_status status = dn_trainer_step(trainer, &stop, &error);
+        cr_assert(status == (stop ? DN_STOPPED : DN_OK), "%s", error.text);
+    }
+    check_saved(spec, trainer);
+    const double rows = spec->training.batch_size;
+    if (spec->training.evaluate_every > 0)
+        check_evaluation(spec, trainer, &data,
+                         cost / rows * DN_EVALUATION_POINTS * spec->diffusion.timesteps < 1e9);
+    dn_trainer_free(trainer);
+    dn_data_clear(&data);
+    cr_assert_eq(held, before, "%zu bytes leak", held - before);
+    take_back(&given);
+    return peak - before;
+}
+
+static void describe(const struct dn_spec *s, char text[300]) {
+    snprintf(
+        text, 300,
+        "%d x %d, T %d, %s, %s, dim %d, classes %d, sources %d of %d, batch %d, val %g, ema %g, "
+        "best %d, snr %g, focus %g, evaluate %d",
+        s->network.hidden_size, s->network.hidden_layers, s->diffusion.timesteps,
+        dn_time_embedding_names[s->network.time_embedding],
+        dn_conditioning_names[s->network.conditioning], s->dataset.dim, s->dataset.classes,
+        s->dataset.source_count, s->dataset.sources[0].n, s->training.batch_size,
+        s->training.validation_fraction, s->training.ema_decay, s->training.keep_best,
+        s->training.min_snr_gamma, s->training.timestep_focus, s->training.evaluate_every);
+}
+
+/* The bound holds, and is no more than a quarter and a little above what is really taken. */
+static void check(const struct dn_spec *spec) {
+    enum { LITTLE = 320 << 10 };
+    char text[300];
+    struct dn_error error;
+    describe(spec, text);
+    cr_assert_eq(dn_spec_check(spec, &error), DN_OK, "%s: %s", text, error.text);
+    const double bound = (double)dn_spec_memory(spec), taken = (double)train(spec);
+    cr_assert(taken <= bound, "%s: %.0f bytes, bound %.0f", text, taken, bound);
+    cr_assert(bound <= 1.25 * taken + LITTLE, "%s: %.0f bytes, bound %.0f", text, taken, bound);
+}
+
+/* ------------------------------------------------------------------ many trainings */
+
+static uint32_t draws; /* of a linear congruential generator: the same specs every time */
+
+static uint32_t draw(uint32_t choices) {
+    draws = draws * 1664525u + 1013904223u;
+    return (draws >> 8) % choices;
+}
+
+#define PICK(...)                                                                                  \
+    ({                                                                                             \
+        const double choices[] = {__VA_ARGS__};                                                    \
+        choices[draw(sizeof choices / sizeof choices[0])];                                         \
+    })
+
+/* One of the extremes of every field that sizes depend on. */
+static struct dn_spec any_spec(void) {
+    struct dn_spec spec = dn_presets[0].spec;
+    struct dn_dataset_spec *set = &spec.dataset;
+    struct dn_training_spec *training = &spec.training;
+    spec.network.hidden_size = (int)PICK(8, 10, 32, 128, 130, 1024);
+    spec.network.hidden_layers = (int)PICK(1, 2, 3, 8);
+    spec.network.time_embedding = (enum dn_time_embedding)draw(2);
+    spec.network.conditioning = (enum dn_conditioning)draw(2);
+    spec.diffusion.timesteps = (int)PICK(1, 2, 40, 1000, 4000);
+    const int n = (int)PICK(1, 2, 499, 10000, 100000, 1000000);
+    const int kind = (int)draw(4); /* a pattern, a mixture, an upload, a labelled one */
+    set->source_count = kind == 1 ? (n < 64 ? n : (int)PICK(2, 64)) : 1;
+    set->dim = kind < 2 ? 2 : (int)PICK(1, 2, 17, 64);
+    set->classes = kind == 3 ? (int)PICK(1, 2, 64) : set->source_count > 1 ? set->source_count : 0;
+    for (int k = 0; k < set->source_count; k++)
+        set->sources[k] = (struct dn_source){kind < 2 ? DN_MOONS : DN_UPLOADED,
+                                             n / set->source_count, (uint64_t)k};
+    training->batch_size = (int)PICK(1, 32, 127, 512, 4096, 65536);
+    training->validation_fraction = PICK(0, 0.1, 0.9);
+    training->ema_decay = PICK(0, 0.999);
+    training->min_snr_gamma = PICK(0, 5);
+    training->timestep_focus = PICK(0, 0.5);
+    training->evaluate_every = (int)PICK(0, 0, 1);
+    training->epochs = 1;
+    training->keep_best = draw(2);
+    if (dn_spec_check(&spec, NULL) != DN_OK)
+        training->keep_best = false; /* nothing to validate with */
+    return spec;
+}
+
+Test(memory, is_never_more_than_the_bound_and_the_bound_is_close, .timeout = 300) {
+    enum { TRAININGS = 250, MOST = 100 << 20 };
+    int checked = 0;
+    for (int i = 0; checked < TRAININGS && i < 4 * TRAININGS; i++) {
+        const struct dn_spec spec = any_spec();
+        if (dn_spec_memory(&spec) > MOST)
+            continue;
+        check(&spec);
+        checked++;
+    }
+    cr_assert_eq(checked, TRAININGS);
+}
+
+Test(memory, of_the_presets) {
+    for (size_t i = 0; i < dn_preset_count; i++)
+        for (int evaluate = 0; evaluate < 2; evaluate++) {
+            struct dn_spec spec = dn_presets[i].spec;
+            spec.training.evaluate_every = evaluate;
+            check(&spec);
+        }
+}
+
+/* Of the largest training that is allowed at all, with numbers that were worked out by hand:
+ * 8 layers of (64 or 1024, 1 bias, 4000 timesteps, 65 labels) x 1024, and an output of 64. */
+Test(memory, of_the_largest_training) {
+    struct dn_spec spec = dn_presets[0].spec;
+    spec.network = (struct dn_network_spec){1024, 8, DN_LEARNED, DN_MULTIPLY};
+    spec.diffusion.timesteps = DN_MAX_TIMESTEPS;
+    spec.dataset.dim = 64;
+    spec.dataset.classes = 64;
+    spec.dataset.sources[0] = (struct dn_source){DN_UPLOADED, DN_MAX_POINTS, 0};
+    spec.training.batch_size = DN_MAX_BATCH_SIZE;
+    spec.training.validation_fraction = 0.9;
+    spec.training.keep_best = true;
+    spec.training.evaluate_every = 1;
+    spec.training.epochs = 1;
+    cr_assert_eq(dn_spec_check(&spec, NULL), DN_OK);
+    const int64_t parameters = 1024 * (64 + 7 * 1024 + 8 * (1 + 4000 + 65) + 64) + 64;
+    cr_assert_eq(dn_spec_parameters(&spec), parameters);
+    const int64_t header = dn_spec_model_bytes(&spec) - 4 * parameters;
+    cr_assert(header > 0 && header < 4096, "%lld", (long long)header);
+    const int64_t position = dn_spec_checkpoint_bytes(&spec) - 5 * 4 * parameters;
+    cr_assert(position > 0 && position < 4096, "%lld", (long long)position);
+    /* weights, gradients, two moments, average, best; a model beside them */
+    int64_t least = 7 * 4 * parameters;
+    least += 2LL * 4 * 8 * 1024 * (65536 + 4000); /* e_l of slots and times, and gradients */
+    least += 4LL * 64 * (1000000 + 100000 + 3 * (900000 + 65536)); /* points and noised ones */
+    const int64_t bound = dn_spec_memory(&spec);
+    cr_assert(bound > least && (double)bound < 1.02 * (double)least, "%lld, %lld", (long long)bound,
+              (long long)least);
+    if (getenv("LARGEST_TRAINING")) /* takes the memory, and minutes */
+        check(&spec);
+}
+
+/* Products of one point: forward, to the weights, and to the inputs of all but the first layer. */
+Test(memory, a_step_costs_its_products) {
+    struct dn_spec spec = dn_presets[0].spec;
+    spec.network = (struct dn_network_spec){100, 3, DN_LEARNED, DN_ADD};
+    spec.training.batch_size = 64;
+    cr_assert_float_eq(dn_spec_step_flops(&spec), 64.0 * 2 * (2 * 200 + 3 * (2 * 10000 + 200)),
+                       1e-6);
+    spec.dataset.sources[0].n = 10; /* no batch is full */
+    cr_assert_float_eq(dn_spec_step_flops(&spec), 10.0 * 2 * (2 * 200 + 3 * (2 * 10000 + 200)),
+                       1e-6);
+    spec.network.time_embedding = DN_SINUSOIDAL;
+    spec.diffusion.timesteps = 1; /* one embedding in each layer, forward and to its weights */
+    cr_assert_float_eq(dn_spec_step_flops(&spec),
+                       10.0 * 2 * (2 * 200 + 3 * (2 * 10000 + 200)) + 2.0 * 2 * 3 * 10000, 1e-6);
+}
