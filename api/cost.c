@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "api/handlers.h"
+#include "server/estimate.h"
 
 bool cost_fits(struct http_exchange *exchange, const struct dn_model *model, int n,
                int evaluations) {
@@ -15,5 +16,76 @@ bool cost_fits(struct http_exchange *exchange, const struct dn_model *model, int
                         "%d points would cost %.4g floating-point operations; at most %.4g are "
                         "spent on one request, which is n = %.0f here",
                         n, n * one, limit, floor(limit / one)));
+    return false;
+}
+
+/* ------------------------------------------------------------------ memory */
+
+/* What makes a training smaller: each of these turned down on its own. */
+static void less_hidden(struct dn_spec *spec) {
+    spec->network.hidden_size = DN_MIN_HIDDEN_SIZE;
+}
+static void less_layers(struct dn_spec *spec) {
+    spec->network.hidden_layers = 1;
+}
+static void less_timesteps(struct dn_spec *spec) {
+    spec->diffusion.timesteps = 1;
+}
+static void less_embedding(struct dn_spec *spec) {
+    spec->network.time_embedding = DN_SINUSOIDAL;
+}
+static void less_batch(struct dn_spec *spec) {
+    spec->training.batch_size = 1;
+}
+static void less_points(struct dn_spec *spec) {
+    for (int k = 0; k < spec->dataset.source_count; k++)
+        spec->dataset.sources[k].n = 1;
+}
+
+static const struct {
+    const char *advice;
+    void (*apply)(struct dn_spec *spec);
+} savings[] = {
+    {"a smaller network.hidden_size", less_hidden},
+    {"fewer network.hidden_layers", less_layers},
+    {"network.time_embedding \"sinusoidal\"", less_embedding},
+    {"fewer diffusion.timesteps", less_timesteps},
+    {"a smaller training.batch_size", less_batch},
+    {"fewer points (dataset.n)", less_points},
+};
+enum { SAVINGS = sizeof savings / sizeof savings[0] };
+
+/* "a smaller network.hidden_size, fewer points (dataset.n)": what would save a tenth or more, as
+ * much as it can be turned down. */
+static const char *advice(struct http_exchange *exchange, const struct dn_spec *spec,
+                          int64_t memory) {
+    char *text = http_format(exchange, "%s", "");
+    struct dn_spec less;
+    for (int i = 0; text && i < SAVINGS; i++) {
+        less = *spec;
+        savings[i].apply(&less);
+        if (estimate_memory(&less) <= memory / 10 * 9)
+            text = http_format(exchange, "%s%s%s", text, text[0] ? ", " : "", savings[i].advice);
+    }
+    return text && text[0] ? text : "a smaller network";
+}
+
+/* "2.1 GiB", "350 MiB". */
+static const char *size_text(struct http_exchange *exchange, int64_t bytes) {
+    const double mib = (double)bytes / (1 << 20);
+    return mib < 1000 ? http_format(exchange, "%.1f MiB", mib)
+                      : http_format(exchange, "%.1f GiB", mib / 1024);
+}
+
+bool cost_memory_fits(struct http_exchange *exchange, const struct dn_spec *spec, int64_t memory) {
+    const int64_t limit = service_of(exchange)->max_training_memory;
+    if (memory <= limit)
+        return true;
+    problem(exchange, 422, "too_large",
+            http_format(exchange,
+                        "this training takes up to %s of memory; trainings may use %s here "
+                        "(--max-training-memory); less is taken with: %s",
+                        size_text(exchange, memory), size_text(exchange, limit),
+                        advice(exchange, spec, memory)));
     return false;
 }

@@ -1,5 +1,6 @@
 /*
- * cost.h - what drawing points costs, before it is done.
+ * cost.h - what drawing points, or a training, costs before it is done, and whether that is
+ * allowed.
  */
 #ifndef API_COST_H
 #define API_COST_H
@@ -12,5 +13,9 @@
  * says how many points would be, is the answer. */
 bool cost_fits(struct http_exchange *exchange, const struct dn_model *model, int n,
                int evaluations);
+
+/* True if a training that takes so many bytes (estimate_memory) is within --max-training-memory;
+ * else 422 too_large, which says how much that is and what would make it less, is the answer. */
+bool cost_memory_fits(struct http_exchange *exchange, const struct dn_spec *spec, int64_t memory);
 
 #endif

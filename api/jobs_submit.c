@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "api/api.h"
+#include "api/cost.h"
 #include "api/datasets.h"
 #include "api/handlers.h"
 #include "api/jobs.h"
@@ -11,6 +12,7 @@
 #include "api/openapi.h"
 #include "api/spec.h"
 #include "api/warnings.h"
+#include "server/estimate.h"
 #include "server/id.h"
 #include "server/router.h"
 
@@ -189,6 +191,7 @@ static struct submission *make_submission(struct http_exchange *exchange,
         job->warnings = http_format(exchange, "%.*s", (int)warnings.length, warnings.data);
         job->epochs = request->spec.training.epochs;
         job->steps = (int64_t)job->epochs * dn_spec_steps_per_epoch(&request->spec);
+        job->memory = estimate_memory(&request->spec);
         job->created_at = clock_now_ms();
         submission->request = *request;
         submission->answer = 201;
@@ -203,8 +206,24 @@ static struct submission *make_submission(struct http_exchange *exchange,
     return made ? submission : NULL;
 }
 
-/* ?validate_only=true: what the job would be. */
-static void reply_valid(struct http_exchange *exchange, const struct submission *submission) {
+static void write_estimate(struct json_writer *json, const struct submission *submission) {
+    const struct dn_spec *spec = &submission->request.spec;
+    json_open(json, '{');
+    json_key(json, "memory_bytes");
+    json_integer(json, submission->job.memory);
+    json_key(json, "checkpoint_bytes");
+    json_integer(json, dn_spec_checkpoint_bytes(spec));
+    json_key(json, "model_bytes");
+    json_integer(json, dn_spec_model_bytes(spec));
+    json_key(json, "seconds");
+    json_double(json, estimate_seconds(spec));
+    json_close(json, '}');
+}
+
+/* ?validate_only=true: what the job would be. On a thread that may measure how fast it would be. */
+static void reply_valid(struct http_exchange *exchange, struct store_session *session) {
+    (void)session;
+    const struct submission *submission = exchange->state;
     struct json_writer json = json_reply(exchange, 200);
     json_open(&json, '{');
     json_key(&json, "valid");
@@ -217,6 +236,8 @@ static void reply_valid(struct http_exchange *exchange, const struct submission 
     json_integer(&json, dn_spec_parameters(&submission->request.spec));
     json_key(&json, "warnings");
     json_raw(&json, submission->job.warnings);
+    json_key(&json, "estimate");
+    write_estimate(&json, submission);
     json_close(&json, '}');
 }
 
@@ -250,10 +271,14 @@ enum http_next api_job_create(struct http_exchange *exchange) {
     struct job_request request;
     struct submission *submission;
     if (!read_query(exchange, &create_fields, &query) || !read_job(exchange, &request) ||
-        !(submission = make_submission(exchange, &request)))
+        !(submission = make_submission(exchange, &request)) ||
+        !cost_memory_fits(exchange, &request.spec, submission->job.memory))
         return HTTP_REPLY;
+    exchange->state = submission;
     if (query.validate_only) {
-        reply_valid(exchange, submission);
+        if (!estimate_is_quick())
+            return http_on_pool(exchange, reply_valid);
+        reply_valid(exchange, NULL);
         return HTTP_REPLY;
     }
     const char *key = http_header(exchange, "Idempotency-Key");
@@ -269,7 +294,6 @@ enum http_next api_job_create(struct http_exchange *exchange) {
         exchange->poll = is_over;
         http_set_header(exchange, "Preference-Applied", http_format(exchange, "wait=%d", wait));
     }
-    exchange->state = submission;
     exchange->after = wake_workers;
     return http_on_writer(exchange, insert_job);
 }
@@ -298,6 +322,8 @@ static bool extend(struct http_exchange *exchange, const struct job *job, int ep
         problem_field(exchange, "/epochs", why.text);
         return false;
     }
+    if (!cost_memory_fits(exchange, &request->spec, estimate_memory(&request->spec)))
+        return false;
     spec_write(request, &(struct json_writer){.out = spec});
     buffer_append(spec, "", 1);
     return true;

@@ -99,6 +99,9 @@ static const struct problem_code codes[] = {
     {"too_expensive", 422,
      "Drawing so much would cost more arithmetic than `--max-sample-cost`. `detail` says how many "
      "points would fit."},
+    {"too_large", 422,
+     "The training could take more memory than `--max-training-memory`. `detail` has both figures "
+     "and says what would make it smaller."},
     {"queue_full", 429, "So many jobs wait already. Try again after Retry-After seconds."},
     {"too_many_requests", 429,
      "This address sent more requests than `--requests-per-minute`. Try again after Retry-After "

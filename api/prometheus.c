@@ -173,6 +173,12 @@ static void write_store(struct buffer *out, const struct service *service, int64
               "A group of writes, with its commit.", &counters_get()->transaction, counters_fast);
 }
 
+static void write_limits(struct buffer *out, const struct service *service) {
+    gauge(out, "denoised_training_memory_limit_bytes",
+          "What trainings may take together: --max-training-memory.",
+          (double)service->max_training_memory);
+}
+
 /* ------------------------------------------------------------------ the process */
 
 static long count_files(const char *directory) {
@@ -229,6 +235,7 @@ enum http_next api_metrics(struct http_exchange *exchange) {
     write_store(out, service, used);
     counter(out, "denoised_log_lines_dropped_total",
             "Lines of the log that nobody was there to read.", (double)log_dropped());
+    write_limits(out, service);
     write_process(out, service->started_at);
     exchange->response.status = 200;
     exchange->response.content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -418,6 +418,9 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
 size_t dn_trainer_model_bytes(const struct dn_trainer *trainer);
 void dn_trainer_model_save(const struct dn_trainer *trainer, void *bytes);
 int dn_trainer_model_epoch(const struct dn_trainer *trainer);
+const struct dn_spec *dn_trainer_spec(const struct dn_trainer *trainer);
+/* As dn_model_transform says of the model. */
+void dn_trainer_transform(const struct dn_trainer *trainer, double *shift, double *scale);
 
 /* A checkpoint holds all that training depends on, between any two steps; a trainer made from the
  * same spec and data and loaded from it goes on to the same bytes as one that was never

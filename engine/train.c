@@ -479,6 +479,15 @@ static const float *model_weights(const struct dn_trainer *trainer) {
     return trainer->at.best_epoch > 0 ? trainer->best : trainer_weights(trainer);
 }
 
+const struct dn_spec *dn_trainer_spec(const struct dn_trainer *trainer) {
+    return &trainer->spec;
+}
+
+void dn_trainer_transform(const struct dn_trainer *trainer, double *shift, double *scale) {
+    memcpy(shift, trainer->transform.shift, (size_t)trainer->dim * sizeof *shift);
+    memcpy(scale, trainer->transform.scale, (size_t)trainer->dim * sizeof *scale);
+}
+
 int dn_trainer_model_epoch(const struct dn_trainer *trainer) {
     return trainer->at.best_epoch > 0 ? trainer->at.best_epoch : trainer->at.epoch;
 }

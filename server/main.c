@@ -22,6 +22,7 @@ static int command_serve(int argc, char **argv) {
                                       .route_count = api_route_count,
                                       .problem = api_problem,
                                       .load = api_load_training,
+                                      .memory = api_training_memory,
                                       .event_data = api_event_data};
     struct config config;
     char error[256];

@@ -2,8 +2,6 @@
 
 #include <math.h>
 
-enum { POINTS = 500 };
-
 enum dn_status measure_prepare(struct training *training, struct dn_error *error) {
     if (training->spec.training.evaluate_every == 0)
         dn_data_clear(&training->data);
@@ -23,7 +21,8 @@ enum dn_status measure_epoch(const struct dn_trainer *trainer, const struct trai
     enum dn_status status = dn_trainer_model(trainer, &model, error);
     if (status != DN_OK)
         return status;
-    status = dn_evaluate(model, &training->data, POINTS, training->spec.seed, result, stop, error);
+    status = dn_evaluate(model, &training->data, DN_EVALUATION_POINTS, training->spec.seed, result,
+                         stop, error);
     dn_model_free(model);
     return status == DN_INVALID ? DN_OK : status;
 }

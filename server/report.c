@@ -6,8 +6,6 @@
 #include "server/checkpoint.h"
 #include "server/id.h"
 
-enum { FULL_BYTES = 8 << 20 }; /* of models in one report */
-
 void reports_init(struct reports *reports, struct writer *writer, const char *boot,
                   const atomic_bool *hurry, const struct claim *claim) {
     *reports = (struct reports){.writer = writer, .boot = boot, .hurry = hurry, .claim = claim};
@@ -56,7 +54,9 @@ bool reports_has_epochs(const struct reports *reports) {
 }
 
 bool reports_is_full(const struct reports *reports) {
-    return reports->two[reports->filling].model_bytes >= FULL_BYTES;
+    const struct report *report = &reports->two[reports->filling];
+    return report->model_bytes >= REPORT_FULL_BYTES ||
+           report->epoch_count * sizeof *report->epochs >= REPORT_FULL_BYTES;
 }
 
 /* The array of `count` items with room for one more, perhaps moved; NULL when out of memory: it is
@@ -85,6 +85,9 @@ bool reports_add_epoch(struct reports *reports, const struct epoch_row *row) {
 bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *trainer, int epoch,
                             double seconds) {
     struct checkpoint *last = &filling(reports)->checkpoint, checkpoint;
+    /* It may be larger than all else: one at a time is in memory (estimate.c). */
+    reports_wait(reports);
+    report_empty(&reports->two[!reports->filling]);
     if (!checkpoint_save(trainer, epoch, seconds, &checkpoint))
         return false;
     free(last->bytes);
@@ -92,13 +95,15 @@ bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *tr
     return true;
 }
 
-/* The bytes of a model and its description. False when out of memory. */
-static bool describe(const struct dn_model *model, struct trained_model *trained) {
-    const int dim = dn_model_dim(model);
-    *trained = (struct trained_model){.size = dn_model_bytes(model),
-                                      .epoch = dn_model_epoch(model),
+/* The bytes of the model that the trainer gives now, and its description. False when out of memory.
+ */
+static bool describe(const struct dn_trainer *trainer, struct trained_model *trained) {
+    const struct dn_spec *spec = dn_trainer_spec(trainer);
+    const int dim = spec->dataset.dim;
+    *trained = (struct trained_model){.size = dn_trainer_model_bytes(trainer),
+                                      .epoch = dn_trainer_model_epoch(trainer),
                                       .dim = dim,
-                                      .parameters = dn_spec_parameters(dn_model_spec(model))};
+                                      .parameters = dn_spec_parameters(spec)};
     trained->bytes = malloc(trained->size);
     trained->transform = calloc(2 * (size_t)dim, sizeof *trained->transform);
     if (!trained->bytes || !trained->transform) {
@@ -106,26 +111,22 @@ static bool describe(const struct dn_model *model, struct trained_model *trained
         free(trained->transform);
         return false;
     }
-    dn_model_save(model, trained->bytes);
-    dn_model_transform(model, trained->transform, trained->transform + dim);
+    dn_trainer_model_save(trainer, trained->bytes);
+    dn_trainer_transform(trainer, trained->transform, trained->transform + dim);
     return true;
 }
 
 bool reports_add_model(struct reports *reports, const struct dn_trainer *trainer) {
     struct report *report = filling(reports);
-    struct dn_model *model;
     struct trained_model *models =
         with_room(report->models, sizeof *models, report->model_count, &report->model_capacity);
     if (!models)
         return false;
     report->models = models;
-    if (dn_trainer_model(trainer, &model, NULL) != DN_OK)
+    if (!describe(trainer, &models[report->model_count]))
         return false;
-    const bool described = describe(model, &models[report->model_count]);
-    dn_model_free(model);
-    if (described)
-        report->model_bytes += models[report->model_count++].size;
-    return described;
+    report->model_bytes += models[report->model_count++].size;
+    return true;
 }
 
 /* ------------------------------------------------------------------ sending */

@@ -19,6 +19,9 @@
 /* What becomes of the job with a report, in its transaction. */
 enum report_end { REPORT_GOES_ON, REPORT_SUCCEEDS, REPORT_GIVES_BACK };
 
+/* Of models, or of rows of the history, in one report: it leaves then. */
+enum { REPORT_FULL_BYTES = 8 << 20 };
+
 struct report {
     struct task task;
     struct reports *reports;
@@ -55,7 +58,8 @@ void reports_init(struct reports *reports, struct writer *writer, const char *bo
 void reports_clear(struct reports *reports); /* waits for what is on its way */
 
 /* Into the report that is being filled; false when out of memory. A checkpoint is the trainer as it
- * is now, with the history up to `epoch`; the model is the one that it gives now. */
+ * is now, with the history up to `epoch`, and waits for what is on its way; the model is the one
+ * that it gives now. */
 bool reports_add_epoch(struct reports *reports, const struct epoch_row *row);
 bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *trainer, int epoch,
                             double seconds);

@@ -15,6 +15,7 @@
 #include "server/limits.h"
 #include "server/log.h"
 #include "server/log_out.h"
+#include "server/memory_limit.h"
 #include "server/notify.h"
 #include "server/sandbox.h"
 #include "server/service.h"
@@ -25,6 +26,7 @@ enum {
     GRACE_MS = 2000,       /* for requests in flight at the stop */
     STOP_MS = 4800,        /* then the process leaves, whatever still runs */
     WAITING_SAMPLES = 256, /* sample requests that may wait for a thread */
+    TRAINING_PERCENT = 60, /* of the memory, unless --max-training-memory says otherwise */
     MOST_WAITING = 512,    /* requests that wait for a job to get on */
     LEAST_DATABASE = 16,   /* MiB */
 };
@@ -223,9 +225,27 @@ static int run_with_janitor(const struct config *config, const struct contract *
     return status;
 }
 
+/* Before the sandbox closes /proc and /sys. */
+static int64_t training_memory(const struct config *config) {
+    const int64_t memory = memory_limit_here();
+    const int64_t budget = config->max_training_memory > 0
+                               ? (int64_t)config->max_training_memory << 20
+                               : memory / 100 * TRAINING_PERCENT;
+    log_line(LOG_INFO, "memory", "mib=%lld max_training_mib=%lld", (long long)(memory >> 20),
+             (long long)(budget >> 20));
+    if (budget > memory)
+        log_line(LOG_WARN,
+                 "trainings may take more memory than there is; see "
+                 "--max-training-memory",
+                 NULL);
+    return budget;
+}
+
 static int start_threads_and_run(const struct config *config, const struct contract *contract,
-                                 struct store *store, struct auth *auth, const sigset_t *signals) {
+                                 struct store *store, int64_t memory, struct auth *auth,
+                                 const sigset_t *signals) {
     struct service service = {.store = store,
+                              .max_training_memory = memory,
                               .max_queued = config->max_queued,
                               .max_sample_cost = config->max_sample_cost,
                               .max_database = (int64_t)config->max_database << 20,
@@ -306,6 +326,7 @@ static int open_store_and_run(const struct config *config, const struct contract
         return complain(error);
     log_line(LOG_INFO, "starting", "version=%s kernels=%s keys=%d", denoised_version,
              dn_kernels_name(), auth ? auth_count(auth) : 0);
+    const int64_t memory = training_memory(config);
     close_in(config);
     log_start_thread(); /* within the sandbox */
     int status = 1;
@@ -316,7 +337,7 @@ static int open_store_and_run(const struct config *config, const struct contract
     else if (!recover(store) || !upgrade_models(store))
         complain("cannot recover the jobs of the last run");
     else
-        status = start_threads_and_run(config, contract, store, auth, signals);
+        status = start_threads_and_run(config, contract, store, memory, auth, signals);
     counters_stop();
     store_close(store);
     return status;

@@ -15,6 +15,7 @@ struct contract {
     void (*problem)(struct http_exchange *exchange, int status, const char *code,
                     const char *detail);
     worker_load load;
+    int64_t (*memory)(const char *spec); /* of a stored spec, as struct job has it */
     void (*event_data)(const struct event *event, struct buffer *out);
 };
 

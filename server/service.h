@@ -24,10 +24,11 @@ struct service {
     struct watch *watch;
     struct events *events;
     struct answers *answers;
-    int max_queued;         /* jobs that may wait; more are answered 429 */
-    double max_sample_cost; /* floating-point operations of one request for samples */
-    int64_t max_database;   /* bytes; 0: no limit */
-    int64_t started_at;     /* ms */
+    int max_queued;              /* jobs that may wait; more are answered 429 */
+    double max_sample_cost;      /* floating-point operations of one request for samples */
+    int64_t max_training_memory; /* bytes that all trainings may take together */
+    int64_t max_database;        /* bytes; 0: no limit */
+    int64_t started_at;          /* ms */
     struct http_counts counts;
     atomic_bool ready; /* recovered and accepting; false again while stopping */
 };

@@ -1,0 +1,50 @@
+#include "server/estimate.h"
+
+#include "server/report.h"
+#include "server/store.h"
+
+/* The claim, the spec in its several forms; the stack of a thread that helps. */
+enum { WORKER_BYTES = 512 << 10, HELPER_BYTES = 32 << 10 };
+
+static int64_t larger(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+static int64_t smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* While the data is made: the rows of all uploads, the points of one of them a second time in
+ * SQLite's own memory, and what is drawn from them (api/training.c). */
+static int64_t loading_bytes(const struct dn_spec *spec) {
+    const int64_t point = (int64_t)sizeof(float) * spec->dataset.dim, label = sizeof(int32_t);
+    int64_t rows = 0, largest = 0, all = 0;
+    for (int k = 0; k < spec->dataset.source_count; k++) {
+        size_t n, n_val;
+        const bool uploaded = spec->dataset.sources[k].pattern == DN_UPLOADED;
+        dn_source_split(spec, k, &n, &n_val);
+        const int64_t bytes = (int64_t)(n + n_val) * (point + label);
+        rows += uploaded ? bytes : 0;
+        largest = larger(largest, uploaded ? bytes : 0);
+        all += bytes + label * (int64_t)n;
+    }
+    return rows > 0 ? rows + largest + all : 0;
+}
+
+/* Models and rows of the history in the two reports, one of which fills up while the other is on
+ * its way. One that has REPORT_FULL_BYTES waits; a last model may have gone into it before. */
+static int64_t report_bytes(const struct dn_spec *spec) {
+    const struct dn_training_spec *training = &spec->training;
+    const int64_t model = dn_spec_model_bytes(spec);
+    const int64_t models = training->epochs / training->checkpoint_every + 2;
+    const int64_t row = 2 * (int64_t)sizeof(struct epoch_row); /* the array doubles as it grows */
+    const int64_t full = REPORT_FULL_BYTES + model + REPORT_FULL_BYTES;
+    return 2 * smaller(models * model + training->epochs * row, full);
+}
+
+int64_t estimate_memory(const struct dn_spec *spec) {
+    /* One checkpoint: that which the training goes on from, until it does; then that which it
+     * leaves behind, of which there is one at a time (reports_add_checkpoint). */
+    return larger(dn_spec_memory(spec) + report_bytes(spec), loading_bytes(spec)) +
+           dn_spec_checkpoint_bytes(spec) + WORKER_BYTES + spec->training.threads * HELPER_BYTES;
+}

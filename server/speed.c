@@ -1,0 +1,191 @@
+/*
+ * speed.c - estimate_seconds: how long a training will take on this machine.
+ *
+ * The time of a step is taken to be a sum of five things, each of which one of five small trainings
+ * is mostly made of. They are timed once, by the processor's time of the thread, the quickest of
+ * several tries, and the five rates follow.
+ */
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/estimate.h"
+
+/* What a step consists of. */
+enum part {
+    STEP,     /* itself, once */
+    UNITS,    /* activations of the points and of their distinct timesteps, and noise on points */
+    PRODUCTS, /* floating-point operations of matrix products */
+    NEAR,     /* parameters that are updated: those that a cache holds, */
+    FAR,      /* and those beyond, with the weights that pass through it on the way, too */
+    PARTS
+};
+
+struct work {
+    double of[PARTS];
+};
+
+enum { CACHED_PARAMETERS = 400000 };
+
+/* Of a step with so many points. `share` is that of the passes that are made: 1 forward and
+ * backward, 1/3 forward alone, which updates nothing either. */
+static struct work work_of(const struct dn_spec *spec, double rows, double share) {
+    const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
+    const double T = spec->diffusion.timesteps, batch = spec->training.batch_size;
+    const double distinct = T * (1 - pow(1 - 1 / T, rows));
+    const double parameters = (double)dn_spec_parameters(spec), passing = 2 * (L - 1) * H * H;
+    size_t n = 0, of_source;
+    for (int k = 0; k < spec->dataset.source_count; k++) {
+        dn_source_split(spec, k, &of_source, NULL);
+        n += of_source;
+    }
+    const double full = fmin(batch, (double)n);
+    struct work work = {{[STEP] = 1}};
+    work.of[UNITS] =
+        share * (rows + distinct) * (L * ceil(H / 16) * 16 + 48 + 8 * spec->dataset.dim);
+    work.of[PRODUCTS] = share * dn_spec_step_flops(spec) * rows / full;
+    if (share == 1) {
+        work.of[NEAR] = fmin(parameters, CACHED_PARAMETERS);
+        work.of[FAR] = fmax(parameters + passing - CACHED_PARAMETERS, 0);
+    }
+    return work;
+}
+
+/* ------------------------------------------------------------------ rates */
+
+/* In the order of the parts that they are made of. */
+static const struct {
+    struct dn_network_spec network;
+    int timesteps, batch;
+} trainings[PARTS] = {
+    [STEP] = {{8, 1, DN_LEARNED, DN_MULTIPLY}, 40, 1},
+    [UNITS] = {{32, 3, DN_SINUSOIDAL, DN_MULTIPLY}, 40, 256},
+    [PRODUCTS] = {{256, 4, DN_SINUSOIDAL, DN_MULTIPLY}, 100, 256},
+    [NEAR] = {{128, 4, DN_LEARNED, DN_MULTIPLY}, 40, 1},
+    [FAR] = {{128, 4, DN_LEARNED, DN_MULTIPLY}, DN_MAX_TIMESTEPS, 1},
+};
+
+static struct dn_spec spec_of(enum part part) {
+    struct dn_spec spec = dn_presets[0].spec;
+    spec.network = trainings[part].network;
+    spec.diffusion.timesteps = trainings[part].timesteps;
+    spec.training.batch_size = trainings[part].batch;
+    spec.training.validation_fraction = 0;
+    spec.dataset.sources[0].n = 2048;
+    return spec;
+}
+
+static double thread_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Seconds of a step; NAN without memory. The first warms the caches up. */
+static double time_step(const struct dn_spec *spec) {
+    enum { TRIES = 4 };
+    const double slice = 0.003;
+    struct dn_trainer *trainer;
+    double best = INFINITY;
+    if (dn_trainer_new(spec, NULL, &trainer, NULL) != DN_OK)
+        return NAN;
+    enum dn_status status = dn_trainer_step(trainer, NULL, NULL);
+    for (int i = 0; i < TRIES && status == DN_OK; i++) {
+        const double began = thread_seconds();
+        double now = began;
+        int steps = 0;
+        while (status == DN_OK && now - began < slice) {
+            status = dn_trainer_step(trainer, NULL, NULL);
+            now = thread_seconds();
+            steps++;
+        }
+        best = fmin(best, (now - began) / steps);
+    }
+    dn_trainer_free(trainer);
+    return status == DN_OK ? best : NAN;
+}
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool measured;
+static struct work seconds_per; /* of each part; written once, before `measured` */
+
+static double sum_but(const struct work *work, const struct work *rates, enum part but) {
+    double sum = 0;
+    for (enum part part = 0; part < PARTS; part++)
+        sum += part == but ? 0 : work->of[part] * rates->of[part];
+    return sum;
+}
+
+/* Five equations, each of which its own part dominates: what the others take is subtracted, over
+ * and over. No rate falls below a tenth of what it would be if the rest were for free. */
+static struct work solve(const struct work works[PARTS], const double times[PARTS]) {
+    enum { ROUNDS = 50 };
+    struct work rates = {{0}};
+    for (int i = 0; i < ROUNDS; i++)
+        for (enum part part = 0; part < PARTS; part++) {
+            const double own =
+                fmax(times[part] - sum_but(&works[part], &rates, part), 0.1 * times[part]);
+            rates.of[part] = own / works[part].of[part];
+        }
+    return rates;
+}
+
+/* False: there was no memory; the next call tries again. */
+static bool measure(void) {
+    pthread_mutex_lock(&mutex);
+    struct work works[PARTS];
+    double times[PARTS];
+    bool known = true;
+    for (enum part part = 0; part < PARTS && known && !measured; part++) {
+        const struct dn_spec spec = spec_of(part);
+        works[part] = work_of(&spec, trainings[part].batch, 1);
+        times[part] = time_step(&spec);
+        known = isfinite(times[part]);
+    }
+    if (known && !measured) {
+        seconds_per = solve(works, times);
+        atomic_store(&measured, true);
+    }
+    pthread_mutex_unlock(&mutex);
+    return known;
+}
+
+bool estimate_is_quick(void) {
+    return atomic_load(&measured);
+}
+
+/* ------------------------------------------------------------------ a training */
+
+/* Points are dealt out to the threads; the rest is done by one. */
+static double seconds_of(const struct work *work, double threads) {
+    double sum = 0;
+    for (enum part part = 0; part < PARTS; part++)
+        sum += work->of[part] * seconds_per.of[part] /
+               (part == UNITS || part == PRODUCTS ? threads : 1);
+    return sum;
+}
+
+double estimate_seconds(const struct dn_spec *spec) {
+    const struct dn_training_spec *training = &spec->training;
+    size_t n = 0, n_val = 0, of_source, of_source_val;
+    if (!estimate_is_quick() && !measure())
+        return NAN;
+    for (int k = 0; k < spec->dataset.source_count; k++) {
+        dn_source_split(spec, k, &of_source, &of_source_val);
+        n += of_source;
+        n_val += of_source_val;
+    }
+    const double threads = fmin(training->threads, (double)sysconf(_SC_NPROCESSORS_ONLN));
+    const double steps = dn_spec_steps_per_epoch(spec), forward = 1.0 / 3;
+    const struct work step = work_of(spec, (double)n / steps, 1);
+    const struct work validation = work_of(spec, (double)n_val, forward);
+    const struct work sampling = work_of(spec, DN_EVALUATION_POINTS, forward);
+    double seconds = training->epochs * (steps * seconds_of(&step, threads) +
+                                         (n_val > 0 ? seconds_of(&validation, threads) : 0));
+    if (training->evaluate_every > 0)
+        seconds += ceil((double)training->epochs / training->evaluate_every) *
+                   spec->diffusion.timesteps * seconds_of(&sampling, 1);
+    return seconds;
+}
