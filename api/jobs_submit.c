@@ -1,4 +1,5 @@
 /* What puts a job into the queue: POST /v1/jobs and POST /v1/jobs/{id}/resume. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -206,6 +207,13 @@ static struct submission *make_submission(struct http_exchange *exchange,
     return made ? submission : NULL;
 }
 
+/* To two digits: it is not known better. */
+static double rounded(double value) {
+    char text[32];
+    snprintf(text, sizeof text, "%.1e", value);
+    return strtod(text, NULL);
+}
+
 static void write_estimate(struct json_writer *json, const struct submission *submission) {
     const struct dn_spec *spec = &submission->request.spec;
     json_open(json, '{');
@@ -216,7 +224,7 @@ static void write_estimate(struct json_writer *json, const struct submission *su
     json_key(json, "model_bytes");
     json_integer(json, dn_spec_model_bytes(spec));
     json_key(json, "seconds");
-    json_double(json, estimate_seconds(spec));
+    json_double(json, rounded(estimate_seconds(spec)));
     json_close(json, '}');
 }
 

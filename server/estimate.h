@@ -12,7 +12,7 @@ int64_t estimate_memory(const struct dn_spec *spec);
 
 /* Seconds that a training takes on cores of its own, as far as its arithmetic goes: within a factor
  * of two. Follows from how fast this machine takes the steps of a few small trainings, which the
- * first call measures: some 0.1 s, so not on a thread that others wait for unless
+ * first call measures: some 0.2 s, so not on a thread that others wait for unless
  * estimate_is_quick(). NAN: there was no memory for that. */
 double estimate_seconds(const struct dn_spec *spec);
 bool estimate_is_quick(void);

@@ -1,6 +1,7 @@
 #include "server/memory_limit.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,4 +112,22 @@ int64_t memory_limit_here(void) {
     struct sysinfo info;
     const bool known = sysinfo(&info) == 0;
     return memory_limit("", known ? (int64_t)info.totalram * info.mem_unit : INT64_MAX);
+}
+
+/* ------------------------------------------------------------------ the allocator */
+
+enum { MAPPED_BYTES = 4 << 20, KEPT_BYTES = 1 << 20 };
+
+/* Another C library has its own ways. */
+void memory_set_up(void) {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+#endif
+}
+
+void memory_give_back(void) {
+#ifdef __GLIBC__
+    malloc_trim(KEPT_BYTES);
+#endif
 }

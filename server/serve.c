@@ -346,6 +346,7 @@ static int open_store_and_run(const struct config *config, const struct contract
 int serve(const struct config *config, const struct contract *contract) {
     set_up_log(config);
     log_never_wait();
+    memory_set_up();
     umask(077); /* what is in the database is nobody else's business */
     struct dn_error kernels;
     if (strcmp(config->simd, "auto") != 0 && dn_kernels_use(config->simd, &kernels) != DN_OK)

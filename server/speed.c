@@ -2,12 +2,13 @@
  * speed.c - estimate_seconds: how long a training will take on this machine.
  *
  * The time of a step is taken to be a sum of five things, each of which one of five small trainings
- * is mostly made of. They are timed once, by the processor's time of the thread, the quickest of
- * several tries, and the five rates follow.
+ * is mostly made of. They are timed once, by the processor's time of the thread, and the five rates
+ * follow.
  */
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ enum part {
     UNITS,    /* activations of the points and of their distinct timesteps, and noise on points */
     PRODUCTS, /* floating-point operations of matrix products */
     NEAR,     /* parameters that are updated: those that a cache holds, */
-    FAR,      /* and those beyond, with the weights that pass through it on the way, too */
+    FAR,      /* and those beyond, with the weights that pass through it forward and backward */
     PARTS
 };
 
@@ -35,7 +36,9 @@ static struct work work_of(const struct dn_spec *spec, double rows, double share
     const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
     const double T = spec->diffusion.timesteps, batch = spec->training.batch_size;
     const double distinct = T * (1 - pow(1 - 1 / T, rows));
-    const double parameters = (double)dn_spec_parameters(spec), passing = 2 * (L - 1) * H * H;
+    const double parameters = (double)dn_spec_parameters(spec);
+    const bool sinusoidal = spec->network.time_embedding == DN_SINUSOIDAL;
+    const double passing = (3 * (L - 1) + (sinusoidal ? L : 0)) * H * H;
     size_t n = 0, of_source;
     for (int k = 0; k < spec->dataset.source_count; k++) {
         dn_source_split(spec, k, &of_source, NULL);
@@ -62,7 +65,7 @@ static const struct {
 } trainings[PARTS] = {
     [STEP] = {{8, 1, DN_LEARNED, DN_MULTIPLY}, 40, 1},
     [UNITS] = {{32, 3, DN_SINUSOIDAL, DN_MULTIPLY}, 40, 256},
-    [PRODUCTS] = {{256, 4, DN_SINUSOIDAL, DN_MULTIPLY}, 100, 256},
+    [PRODUCTS] = {{512, 4, DN_SINUSOIDAL, DN_MULTIPLY}, 100, 256},
     [NEAR] = {{128, 4, DN_LEARNED, DN_MULTIPLY}, 40, 1},
     [FAR] = {{128, 4, DN_LEARNED, DN_MULTIPLY}, DN_MAX_TIMESTEPS, 1},
 };
@@ -83,28 +86,23 @@ static double thread_seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Seconds of a step; NAN without memory. The first warms the caches up. */
+/* Seconds of a step; NAN without memory. The first one warms the caches up. */
 static double time_step(const struct dn_spec *spec) {
-    enum { TRIES = 4 };
-    const double slice = 0.003;
+    const double most = 0.02;
     struct dn_trainer *trainer;
-    double best = INFINITY;
     if (dn_trainer_new(spec, NULL, &trainer, NULL) != DN_OK)
         return NAN;
     enum dn_status status = dn_trainer_step(trainer, NULL, NULL);
-    for (int i = 0; i < TRIES && status == DN_OK; i++) {
-        const double began = thread_seconds();
-        double now = began;
-        int steps = 0;
-        while (status == DN_OK && now - began < slice) {
-            status = dn_trainer_step(trainer, NULL, NULL);
-            now = thread_seconds();
-            steps++;
-        }
-        best = fmin(best, (now - began) / steps);
+    const double began = thread_seconds();
+    double now = began;
+    int steps = 0;
+    while (status == DN_OK && now - began < most) {
+        status = dn_trainer_step(trainer, NULL, NULL);
+        now = thread_seconds();
+        steps++;
     }
     dn_trainer_free(trainer);
-    return status == DN_OK ? best : NAN;
+    return status == DN_OK ? (now - began) / steps : NAN;
 }
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

@@ -10,6 +10,7 @@
 #include "server/counters.h"
 #include "server/id.h"
 #include "server/log.h"
+#include "server/memory_limit.h"
 
 enum { STORE_RETRY_SECONDS = 1 };
 
@@ -124,6 +125,7 @@ static void see_through(struct worker *worker, struct claim *claim) {
     enum ending ending = attempt_run(&worker->workers->config, claim, &worker->interruption);
     if (ending == ENDING_BROKEN)
         unclaim(worker->workers, claim);
+    memory_give_back();
     log_line(LOG_INFO, "training over", "job=%s ending=%s", claim->id, ending_names[ending]);
 }
 

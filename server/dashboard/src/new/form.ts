@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { ApiError, client, must, postJson, url } from "../api";
 import { type Schema, schemas } from "../description";
+import { duration } from "../runs/parts";
 
 interface DatasetRow {
   id: string;
@@ -19,6 +20,7 @@ export const plan = signal<{
   spec: Record<string, unknown>;
   steps: number;
   parameters: number;
+  estimate?: { memory_bytes: number; seconds: number | null };
   warnings: string[];
 } | null>(null);
 
@@ -53,6 +55,15 @@ const fieldOf = (group: string, name: string): Schema | undefined =>
     ? schemas.value.JobRequest?.properties?.[group]?.properties?.[name]
     : schemas.value.JobRequest?.properties?.[name];
 const typeOf = (group: string, name: string) => fieldOf(group, name)?.type;
+
+/** ", about 5s, up to 8 MiB of memory": what the training takes. */
+export function takes(estimate?: { memory_bytes: number; seconds: number | null }): string {
+  if (!estimate) return "";
+  const mib = Math.ceil(estimate.memory_bytes / 2 ** 20);
+  const memory = mib < 1000 ? `${mib} MiB` : `${(mib / 1024).toFixed(1)} GiB`;
+  const time = estimate.seconds === null ? "" : `, about ${duration(estimate.seconds)}`;
+  return `${time}, up to ${memory} of memory`;
+}
 
 let validation = 0;
 /** Asks the server what the job would be, a moment after the last change. */

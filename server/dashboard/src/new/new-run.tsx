@@ -6,7 +6,7 @@ import { Dialog } from "../dialog";
 import { go } from "../hash";
 import { notice, submit } from "../runs";
 import { Fields } from "./fields";
-import { loadDatasets, plan, problems, request, validate } from "./form";
+import { loadDatasets, plan, problems, request, takes, validate } from "./form";
 import { Gallery } from "./gallery";
 
 const sending = signal(false);
@@ -47,7 +47,7 @@ export function NewRun() {
           <div role="status" class="plan">
             {plan.value &&
               right &&
-              `${plan.value.steps.toLocaleString("en")} steps, ${plan.value.parameters.toLocaleString("en")} parameters`}
+              `${plan.value.steps.toLocaleString("en")} steps, ${plan.value.parameters.toLocaleString("en")} parameters${takes(plan.value.estimate)}`}
             {right &&
               plan.value?.warnings.map((text) => (
                 <p key={text} class="warning">

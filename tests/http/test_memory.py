@@ -1,0 +1,109 @@
+"""Memory is a budget: what a training takes is known before it begins, and more than there is is refused."""
+
+import re
+import sqlite3
+
+import pytest
+from conftest import QUICK
+from test_bad_requests import check_problem
+
+MIB = 1 << 20
+# The largest network that is allowed: 160 MB of weights.
+LARGEST = {
+    "network": {"hidden_size": 1024, "hidden_layers": 8, "time_embedding": "learned"},
+    "diffusion": {"timesteps": 4000},
+    "training": {"batch_size": 65536},
+    "dataset": {"name": "moons", "n": 100000},
+}
+
+
+def estimate(server, spec):
+    answer = server.post("/v1/jobs?validate_only=true", spec)
+    assert answer.status == 200, answer.json
+    return answer.json["estimate"]
+
+
+def metric(server, name):
+    return float(re.search(rf"^{name} (\S+)$", server.get("/metrics").body.decode(), re.M)[1])
+
+
+def stored(server, table):
+    """The sizes of what is stored, whole blobs or in pieces."""
+    with sqlite3.connect(f"file:{server.database}?mode=ro", uri=True) as database:
+        columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+        size = "size" if "size" in columns else "length(bytes)"
+        return {row[0] for row in database.execute(f"SELECT {size} FROM {table}")}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"training": {**QUICK["training"], "ema_decay": 0, "keep_best": True, "evaluate_every": 1}},
+        {"dataset": [{"name": "moons", "n": 200}, {"name": "spiral", "n": 100}]},
+        {"network": {"hidden_size": 10, "hidden_layers": 1, "time_embedding": "learned", "conditioning": "add"}},
+    ],
+)
+def test_the_estimated_sizes_are_those_that_are_stored(server, more):
+    spec = {**QUICK, **more}
+    said = estimate(server, spec)
+    job = server.submit(spec)
+    assert server.wait(job)["status"] == "succeeded"
+    assert server.get(f"/v1/models/{job}").json["bytes"] == said["model_bytes"]
+    assert stored(server, "checkpoint") == {said["checkpoint_bytes"]}
+
+
+def test_the_estimate_grows_with_what_it_is_made_of(server):
+    small = estimate(server, QUICK)
+    assert 0 < small["seconds"] < 60 and small["memory_bytes"] < 32 * MIB
+    assert estimate(server, QUICK) == small, "it is measured once"
+    large = estimate(server, {**LARGEST, "training": {"batch_size": 256, "epochs": 1}})
+    assert large["model_bytes"] > 4 * 40_000_000 and large["checkpoint_bytes"] > 4 * large["model_bytes"] - 4096
+    # weights, gradients, two moments and the average; a checkpoint of four of these
+    assert large["memory_bytes"] > 9 * large["model_bytes"] - 10000
+    assert large["seconds"] > 1
+    longer = estimate(server, {**QUICK, "training": {**QUICK["training"], "epochs": 100 * QUICK["training"]["epochs"]}})
+    assert 50 * small["seconds"] < longer["seconds"] < 200 * small["seconds"]
+    threads = estimate(server, {**QUICK, "training": {**QUICK["training"], "threads": 64}})
+    assert threads["seconds"] <= small["seconds"]
+
+
+def test_what_does_not_fit_is_refused_with_the_figures(start):
+    server = start("--max-training-memory", "32")
+    assert metric(server, "denoised_training_memory_limit_bytes") == 32 * MIB
+    for path in ("/v1/jobs", "/v1/jobs?validate_only=true"):
+        detail = check_problem(server.post(path, LARGEST), 422, "too_large")["detail"]
+        assert re.search(r"takes up to \d+\.\d GiB of memory; trainings may use 32\.0 MiB here", detail), detail
+        assert "--max-training-memory" in detail
+        for field in ("network.hidden_size", "network.hidden_layers", "diffusion.timesteps", "training.batch_size"):
+            assert field in detail
+    narrow = {**LARGEST, "training": {"batch_size": 32}}
+    detail = check_problem(server.post("/v1/jobs", narrow), 422, "too_large")["detail"]
+    assert "network.hidden_size" in detail and "dataset.n" not in detail and "batch_size" not in detail
+    points = {"dataset": {"name": "moons", "n": 1000000}, "training": {"validation_fraction": 0.9, "epochs": 1}}
+    detail = check_problem(server.post("/v1/jobs", points), 422, "too_large")["detail"]
+    assert "dataset.n" in detail and "hidden_size" not in detail
+    assert server.get("/v1/jobs").json["items"] == []
+    for spec in ({}, {"preset": "sinai2022"}, QUICK):
+        assert estimate(server, spec)["memory_bytes"] < 32 * MIB
+    assert server.wait(server.submit(QUICK))["status"] == "succeeded"
+
+
+def test_a_budget_that_shrank_refuses_to_resume(start):
+    server = start()
+    job = server.submit(QUICK)
+    server.wait(job)
+    assert server.stop() == 0
+    server = start("--max-training-memory", "1")
+    more = {"epochs": QUICK["training"]["epochs"] + 1}
+    check_problem(server.post(f"/v1/jobs/{job}/resume", more), 422, "too_large")
+    assert server.get(f"/v1/jobs/{job}").json["status"] == "succeeded"
+    check_problem(server.post("/v1/jobs", QUICK), 422, "too_large")
+
+
+def test_the_default_is_a_share_of_what_there_is(server):
+    log = server.read_log()
+    said = re.search(r'msg="?memory"? mib=(\d+) max_training_mib=(\d+)', log)
+    memory, budget = int(said[1]), int(said[2])
+    assert 0.59 * memory <= budget <= 0.6 * memory
+    assert budget == int(metric(server, "denoised_training_memory_limit_bytes") / MIB)
