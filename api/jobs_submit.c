@@ -207,10 +207,11 @@ static struct submission *make_submission(struct http_exchange *exchange,
     return made ? submission : NULL;
 }
 
-/* To two digits: it is not known better. */
-static double rounded(double value) {
+/* To two digits, and not below the time that it takes to begin: it is not known better. */
+static double rounded(double seconds) {
+    const double least = 0.01;
     char text[32];
-    snprintf(text, sizeof text, "%.1e", value);
+    snprintf(text, sizeof text, "%.1e", seconds < least ? least : seconds);
     return strtod(text, NULL);
 }
 

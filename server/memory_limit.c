@@ -116,7 +116,7 @@ int64_t memory_limit_here(void) {
 
 /* ------------------------------------------------------------------ the allocator */
 
-enum { MAPPED_BYTES = 4 << 20, KEPT_BYTES = 1 << 20 };
+enum { MAPPED_BYTES = 4 << 20, KEPT_BYTES = 8 << 20 };
 
 /* Another C library has its own ways. */
 void memory_set_up(void) {
@@ -128,6 +128,6 @@ void memory_set_up(void) {
 
 void memory_give_back(void) {
 #ifdef __GLIBC__
-    malloc_trim(KEPT_BYTES);
+    malloc_trim(0);
 #endif
 }
