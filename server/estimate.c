@@ -3,8 +3,9 @@
 #include "server/report.h"
 #include "server/store.h"
 
-/* The claim, the spec in its several forms; the stack of a thread that helps. */
-enum { WORKER_BYTES = 512 << 10, HELPER_BYTES = 32 << 10 };
+/* The pages that SQLite keeps for the session that reads, the claim, the spec in its several forms;
+ * the stack of a thread that helps. */
+enum { WORKER_BYTES = 3 << 20, HELPER_BYTES = 32 << 10 };
 
 static int64_t larger(int64_t a, int64_t b) {
     return a > b ? a : b;
