@@ -8,14 +8,11 @@
  * Conventions
  *   - Arrays are row-major; shapes are written as x [n][dim].
  *   - A seed decides everything: data, initial weights, shuffles, noise, samples. Results are
- * bit-identical for one kernel variant (see dn_kernels_name), whatever the batch split or number of
- * threads.
- *   - Functions that can fail return a dn_status and explain themselves in a dn_error;
- * out-parameters are then untouched.
- *   - Objects are not shared between threads while they are changed; a dn_model is read-only after
- * it was made, so any number of threads may sample from one.
- *   - The library does no input or output, starts no threads, and has no global state but the
- * choice of kernels.
+ * bit-identical for one kernel variant (see dn_kernels_name), whatever the batch split or threads.
+ *   - Functions that can fail say so by a dn_status and why in a dn_error, and leave the rest
+ * alone.
+ *   - Objects are not shared while they are changed; any number of threads may read a dn_model.
+ *   - No input or output, no threads of its own, no global state but the choice of kernels.
  *
  * Notation and equations: Ho, Jain, Abbeel 2020, "Denoising diffusion probabilistic models" (DDPM).
  */
@@ -47,8 +44,7 @@ struct dn_error {
     char text[256];
 };
 
-/* A flag that another thread sets to make a long computation return DN_STOPPED soon. NULL: never.
- */
+/* A flag that another thread sets, so that a long computation returns DN_STOPPED. NULL: never. */
 typedef const volatile bool dn_stop_flag;
 
 /* ------------------------------------------------------------------ the spec of a training */
@@ -103,6 +99,7 @@ enum {
     DN_MAX_EPOCHS = 1000000,
     DN_MAX_SAMPLES = 100000,
     DN_MAX_THREADS = 64,
+    DN_EVALUATION_POINTS = 500, /* of dn_evaluate, as dn_spec_memory counts on */
 };
 
 /* Where points come from. A pattern is endless: n training points are drawn, and n *
@@ -178,8 +175,8 @@ struct dn_spec {
     uint64_t seed; /* of weights, shuffles, timesteps and noise; at most 2^53 - 1 over the API */
 };
 
-/* A preset is a named, complete spec. "sinai2022" reproduces the blog; "default" is the best recipe
- * known here. */
+/* A preset is a named, complete spec. "sinai2022" reproduces the blog; "default" is the best known.
+ */
 struct dn_preset {
     const char *name;
     const char *doc;
@@ -195,31 +192,23 @@ enum dn_status dn_diffusion_check(const struct dn_diffusion_spec *spec, struct d
 /* How many training and validation points source k stands for; either may be NULL. */
 void dn_source_split(const struct dn_spec *spec, int k, size_t *n, size_t *n_val);
 
-/* Training steps per epoch, and parameters of the network, of a checked spec. The last, partial
- * batch is kept. */
+/* Of a checked spec: steps per epoch (the last, partial batch is kept), and parameters. */
 int dn_spec_steps_per_epoch(const struct dn_spec *spec);
 int64_t dn_spec_parameters(const struct dn_spec *spec);
 
-/* What a training of a checked spec takes, before it is begun.
- *
- * An upper bound of the bytes that it holds at its peak: a trainer beside the data that it is made
- * from, and if evaluate_every is not 0 also a model beside these, and its dn_evaluate with
- * DN_EVALUATION_POINTS. What the caller gives (uploads) or asks for (saved bytes) is not part of
- * it. */
-enum { DN_EVALUATION_POINTS = 500 };
+/* What a training of a checked spec takes: at most so many bytes at its peak (a trainer beside the
+ * data it is made from; with evaluate_every also a model and its dn_evaluate; not what the caller
+ * gives or saves), exactly so many bytes for a checkpoint and a model, and so many floating-point
+ * operations for the products of a full batch, forward and backward. */
 int64_t dn_spec_memory(const struct dn_spec *spec);
-/* Exactly what dn_trainer_bytes and dn_model_bytes will say. */
 int64_t dn_spec_checkpoint_bytes(const struct dn_spec *spec);
 int64_t dn_spec_model_bytes(const struct dn_spec *spec);
-/* Floating-point operations of the products of a step with a full batch, forward and backward; a
- * multiplication and an addition are two. */
 double dn_spec_step_flops(const struct dn_spec *spec);
 
 /* ------------------------------------------------------------------ schedules */
 
 /* x_t = signal x_0 + noise eps, and what follows from it: q(x_t | x_{t-1}) = N(sqrt(alpha) x_{t-1},
- * beta), alpha_bar = signal^2, snr = signal^2 / noise^2, and the variance of q(x_{t-1} | x_t, x_0).
- */
+ * beta), alpha_bar = signal^2, snr = signal^2 / noise^2, and the variance of q(x_{t-1}|x_t,x_0). */
 struct dn_schedule_step {
     double signal, noise, beta, alpha, alpha_bar, snr, posterior_variance;
 };
@@ -312,8 +301,7 @@ const struct dn_spec *dn_model_spec(const struct dn_model *model);
 int dn_model_dim(const struct dn_model *model);
 int dn_model_epoch(const struct dn_model *model); /* that its weights are from */
 
-/* The affine transform between data units and model units: model = (data - shift) * scale, per
- * axis. */
+/* The transform from data units to model units: model = (data - shift) * scale, per axis. */
 void dn_model_transform(const struct dn_model *model, double *shift, double *scale);
 
 /* Serialised form: a self-contained block of bytes, little-endian, independent of the kernel
@@ -413,8 +401,7 @@ struct dn_epoch dn_trainer_last_epoch(const struct dn_trainer *trainer);
 enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **out,
                                 struct dn_error *error);
 
-/* The serialised form of that model, as dn_model_save writes it, without making the model: its
- * length, its bytes, and the epoch that its weights are from. */
+/* Its length, its bytes as dn_model_save would write them, without making it, and its epoch. */
 size_t dn_trainer_model_bytes(const struct dn_trainer *trainer);
 void dn_trainer_model_save(const struct dn_trainer *trainer, void *bytes);
 int dn_trainer_model_epoch(const struct dn_trainer *trainer);
@@ -479,8 +466,7 @@ struct dn_sample_result {
     float *x0;     /* [F-1][n][dim]: the estimate of x_0 made from each frame of x but the last */
 };
 
-/* Draws points. Point i is the same for every n. DN_INVALID, with the reason, for a wrong request.
- */
+/* Draws points. Point i is the same for every n. DN_INVALID, and why, for a wrong request. */
 enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
                          const struct dn_sample_result *result, dn_stop_flag *stop,
                          struct dn_error *error);

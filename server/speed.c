@@ -146,8 +146,8 @@ static struct work solve(const struct work works[PARTS], const double times[PART
 /* False: there was no memory; the next call tries again. */
 static bool measure(void) {
     pthread_mutex_lock(&mutex);
-    struct work works[PARTS];
-    double times[PARTS];
+    struct work works[PARTS] = {{{0}}};
+    double times[PARTS] = {0};
     bool known = true;
     for (enum part part = 0; part < PARTS && known && !measured; part++) {
         const struct dn_spec spec = spec_of(part);

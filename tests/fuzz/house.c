@@ -14,7 +14,8 @@
 
 #define ID(digit) "00000000-0000-7000-8000-00000000000" #digit
 
-static struct service service = {.max_queued = 2, .max_sample_cost = 2e5, .max_training_memory = 256 << 20};
+static struct service service = {
+    .max_queued = 2, .max_sample_cost = 2e5, .max_training_memory = 256 << 20};
 static char directory[] = "/tmp/denoised-fuzz-XXXXXX";
 
 /* ------------------------------------------------------------------ what is in the database */
