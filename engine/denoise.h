@@ -559,8 +559,7 @@ struct dn_denoising {
                               in expectation */
 };
 
-/* Over n noised training points of a seed, without labels. `training` is what the model was trained
- * on. */
+/* Over n noised training points of a seed, without labels; the model was trained on `training`. */
 enum dn_status dn_denoising_loss(const struct dn_model *model, const struct dn_points *training,
                                  int n, uint64_t seed, struct dn_denoising *result,
                                  dn_stop_flag *stop, struct dn_error *error);
