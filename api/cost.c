@@ -77,7 +77,8 @@ static const char *size_text(struct http_exchange *exchange, int64_t bytes) {
                       : http_format(exchange, "%.1f GiB", mib / 1024);
 }
 
-bool cost_memory_fits(struct http_exchange *exchange, const struct dn_spec *spec, int64_t memory) {
+static bool memory_fits(struct http_exchange *exchange, const struct dn_spec *spec,
+                        int64_t memory) {
     const int64_t limit = service_of(exchange)->max_training_memory;
     if (memory <= limit)
         return true;
@@ -88,4 +89,24 @@ bool cost_memory_fits(struct http_exchange *exchange, const struct dn_spec *spec
                         size_text(exchange, memory), size_text(exchange, limit),
                         advice(exchange, spec, memory)));
     return false;
+}
+
+/* A new checkpoint is stored before the one before it goes, and so is a new model. */
+static bool database_fits(struct http_exchange *exchange, const struct dn_spec *spec) {
+    const int64_t limit = service_of(exchange)->max_database / 16 * 15;
+    const int64_t bytes = 2 * (dn_spec_checkpoint_bytes(spec) + dn_spec_model_bytes(spec));
+    if (limit == 0 || bytes <= limit)
+        return true;
+    problem(exchange, 422, "too_large",
+            http_format(exchange,
+                        "the checkpoints and models of this training take up to %s in the "
+                        "database, which may grow to %s here (--max-database): a smaller network "
+                        "needs less",
+                        size_text(exchange, bytes), size_text(exchange, limit)));
+    return false;
+}
+
+bool cost_training_fits(struct http_exchange *exchange, const struct dn_spec *spec,
+                        int64_t memory) {
+    return memory_fits(exchange, spec, memory) && database_fits(exchange, spec);
 }

@@ -14,8 +14,9 @@
 bool cost_fits(struct http_exchange *exchange, const struct dn_model *model, int n,
                int evaluations);
 
-/* True if a training that takes so many bytes (estimate_memory) is within --max-training-memory;
- * else 422 too_large, which says how much that is and what would make it less, is the answer. */
-bool cost_memory_fits(struct http_exchange *exchange, const struct dn_spec *spec, int64_t memory);
+/* True if a training that takes so many bytes (estimate_memory) is within --max-training-memory,
+ * and its checkpoints and model within --max-database; else 422 too_large, which says how much that
+ * is and what would make it less, is the answer. */
+bool cost_training_fits(struct http_exchange *exchange, const struct dn_spec *spec, int64_t memory);
 
 #endif

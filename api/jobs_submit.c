@@ -281,7 +281,7 @@ enum http_next api_job_create(struct http_exchange *exchange) {
     struct submission *submission;
     if (!read_query(exchange, &create_fields, &query) || !read_job(exchange, &request) ||
         !(submission = make_submission(exchange, &request)) ||
-        !cost_memory_fits(exchange, &request.spec, submission->job.memory))
+        !cost_training_fits(exchange, &request.spec, submission->job.memory))
         return HTTP_REPLY;
     exchange->state = submission;
     if (query.validate_only) {
@@ -331,7 +331,7 @@ static bool extend(struct http_exchange *exchange, const struct job *job, int ep
         problem_field(exchange, "/epochs", why.text);
         return false;
     }
-    if (!cost_memory_fits(exchange, &request->spec, estimate_memory(&request->spec)))
+    if (!cost_training_fits(exchange, &request->spec, estimate_memory(&request->spec)))
         return false;
     spec_write(request, &(struct json_writer){.out = spec});
     buffer_append(spec, "", 1);
@@ -368,7 +368,7 @@ static void resume_job(struct http_exchange *exchange, struct store_session *ses
                      ? STORE_ERROR
                      : store_job_resume(session, job.id, spec.data, epochs,
                                         (int64_t)epochs * dn_spec_steps_per_epoch(&request.spec),
-                                        job.memory);
+                                        estimate_memory(&request.spec));
         if (status == STORE_OK)
             job_reply(exchange, session, job.id, 202);
         else

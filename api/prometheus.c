@@ -177,6 +177,8 @@ static void write_limits(struct buffer *out, const struct service *service) {
     gauge(out, "denoised_training_memory_limit_bytes",
           "What trainings may take together: --max-training-memory.",
           (double)service->max_training_memory);
+    gauge(out, "denoised_training_memory_bytes", "What the trainings that run have reserved of it.",
+          (double)workers_memory(service->workers));
 }
 
 /* ------------------------------------------------------------------ the process */

@@ -38,12 +38,12 @@ static int complain(const char *message) {
     return 1;
 }
 
-static bool recover(struct store *store) {
+static bool recover(struct store *store, int64_t memory) {
     struct store_session *session = store_writer(store);
     int requeued = 0;
     if (store_begin(session) != STORE_OK)
         return false;
-    if (store_recover(session, INT64_MAX, clock_now_ms(), &requeued) != STORE_OK) {
+    if (store_recover(session, memory, clock_now_ms(), &requeued) != STORE_OK) {
         store_abort(session);
         return false;
     }
@@ -208,7 +208,7 @@ static struct workers *start_workers(const struct config *config, const struct c
                                      .load = contract->load,
                                      .count = config->workers,
                                      .checkpoint_seconds = config->checkpoint_seconds,
-                                     .max_memory = INT64_MAX};
+                                     .max_memory = service->max_training_memory};
     return workers_start(&workers);
 }
 
@@ -334,7 +334,8 @@ static int open_store_and_run(const struct config *config, const struct contract
         complain("out of memory");
     else if (store_limit(store_writer(store), (int64_t)config->max_database << 20) != STORE_OK)
         complain("cannot limit the database");
-    else if (!recover(store) || !upgrade_models(store))
+    else if (!upgrade_jobs(store, contract->memory) || !recover(store, memory) ||
+             !upgrade_models(store))
         complain("cannot recover the jobs of the last run");
     else
         status = start_threads_and_run(config, contract, store, memory, auth, signals);

@@ -309,6 +309,12 @@ enum store_status store_model_describe(struct store_session *session, const stru
  * STORE_CONFLICT while the job is queued or runs. */
 enum store_status store_model_delete(struct store_session *session, const char *id);
 
+/* The next job after `after` (a seq, 0 at first) that will run and whose memory is not known: its
+ * spec, from malloc. STORE_NOT_FOUND: none. W. Says how much that is. */
+enum store_status store_job_unestimated(struct store_session *session, int64_t after, int64_t *seq,
+                                        char **spec);
+enum store_status store_job_estimate(struct store_session *session, int64_t seq, int64_t memory);
+
 /* W. The queue's side. owner names this boot and worker. The first job in the queue that takes at
  * most `memory` bytes; one that does not fit is overtaken by others, but not forever.
  * STORE_NOT_FOUND when there is none to run now. */

@@ -54,3 +54,28 @@ bool upgrade_models(struct store *store) {
         log_line(LOG_ERROR, "models of an older version could not be described", NULL);
     return status == STORE_NOT_FOUND;
 }
+
+static enum store_status estimate_jobs(struct store_session *session,
+                                       int64_t (*memory)(const char *spec)) {
+    int64_t seq = 0;
+    char *spec = NULL;
+    enum store_status status;
+    while ((status = store_job_unestimated(session, seq, &seq, &spec)) == STORE_OK) {
+        status = store_job_estimate(session, seq, memory(spec));
+        free(spec);
+        if (status != STORE_OK)
+            return status;
+    }
+    return status == STORE_NOT_FOUND ? STORE_OK : status;
+}
+
+bool upgrade_jobs(struct store *store, int64_t (*memory)(const char *spec)) {
+    struct store_session *session = store_writer(store);
+    if (store_begin(session) != STORE_OK)
+        return false;
+    if (estimate_jobs(session, memory) != STORE_OK) {
+        store_abort(session);
+        return false;
+    }
+    return store_commit(session) == STORE_OK;
+}

@@ -11,4 +11,7 @@
  * start then. */
 bool upgrade_models(struct store *store);
 
+/* The same for jobs that will run: what their trainings take of memory, by their stored specs. */
+bool upgrade_jobs(struct store *store, int64_t (*memory)(const char *spec));
+
 #endif

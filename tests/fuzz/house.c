@@ -145,6 +145,10 @@ void workers_wake(struct workers *workers) {
 void workers_interrupt(struct workers *workers, const char *id) {
     (void)workers, (void)id;
 }
+int64_t workers_memory(struct workers *workers) {
+    (void)workers;
+    return 0;
+}
 
 static void remove_files(void) {
     static const char *const endings[] = {"", "-wal", "-shm", ".lock"};

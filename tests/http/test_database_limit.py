@@ -52,6 +52,13 @@ def test_a_full_database_refuses_growth_only(start):
     assert upload(server).status == 201
 
 
+def test_a_training_that_can_never_fit_is_refused(start):
+    server = start("--max-database", "16")
+    refused = server.post("/v1/jobs", {"network": {"hidden_size": 512, "hidden_layers": 8}})
+    assert refused.status == 422 and refused.json["code"] == "too_large" and "--max-database" in refused.json["detail"]
+    assert server.post("/v1/jobs", {"training": {"epochs": 1}}).status == 201
+
+
 @pytest.mark.parametrize("value", ["1", "15", "-1", "x"])
 def test_a_limit_that_makes_no_sense(tmp_path, value):
     run = subprocess.run(

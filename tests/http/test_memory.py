@@ -28,11 +28,9 @@ def metric(server, name):
 
 
 def stored(server, table):
-    """The sizes of what is stored, whole blobs or in pieces."""
+    """The sizes of what is stored."""
     with sqlite3.connect(f"file:{server.database}?mode=ro", uri=True) as database:
-        columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-        size = "size" if "size" in columns else "length(bytes)"
-        return {row[0] for row in database.execute(f"SELECT {size} FROM {table}")}
+        return {row[0] for row in database.execute(f"SELECT blob.size FROM {table} JOIN blob ON blob.id = blob_id")}
 
 
 @pytest.mark.parametrize(
@@ -108,3 +106,34 @@ def test_the_default_is_a_share_of_what_there_is(server):
     memory, budget = int(said[1]), int(said[2])
     assert 0.59 * memory <= budget <= 0.6 * memory
     assert budget == int(metric(server, "denoised_training_memory_limit_bytes") / MIB)
+
+
+LONG = {  # a training that nobody waits for, of some 60 MiB
+    "dataset": {"name": "spiral", "n": 200},
+    "network": {"hidden_size": 512, "hidden_layers": 4},
+    "training": {"epochs": 1000000, "batch_size": 50, "checkpoint_every": 1000000},
+}
+
+
+def test_what_does_not_fit_beside_what_runs_waits(start, tmp_path):
+    one = estimate(start(directory=tmp_path), LONG)["memory_bytes"]
+    directory = tmp_path / "small"
+    directory.mkdir()
+    server = start("--workers", "3", "--max-training-memory", str(int(1.5 * one / MIB)), directory=directory)
+    first, second = server.submit(LONG), server.submit(LONG)
+    server.wait_for_step(first, 1)
+    assert one <= metric(server, "denoised_training_memory_bytes") <= 1.5 * one
+    # There are idle workers, but no memory; a small job has room and overtakes it.
+    assert server.wait(server.submit(QUICK))["status"] == "succeeded"
+    waiting = server.get(f"/v1/jobs/{second}").json
+    assert waiting["status"] == "queued" and waiting["queue_position"] == 0
+    server.post(f"/v1/jobs/{first}/cancel")
+    server.wait_for_step(second, 1)
+    # A server with less memory says that it cannot train it.
+    server.stop()
+    server.flags = ("--max-training-memory", str(int(0.5 * one / MIB)))
+    server.start()
+    error = server.wait(second)["error"]
+    assert error["code"] == "too_large" and "--max-training-memory" in error["detail"]
+    refused = server.post(f"/v1/jobs/{second}/resume", {})
+    assert refused.status == 422 and refused.json["code"] == "too_large"
