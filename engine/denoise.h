@@ -32,11 +32,12 @@ extern "C" {
 
 enum dn_status {
     DN_OK = 0,
-    DN_INVALID,   /* an argument or a spec is out of range */
-    DN_NO_MEMORY, /* an allocation failed */
-    DN_DIVERGED,  /* training produced a loss that is not finite */
-    DN_STOPPED,   /* the caller's stop flag was seen */
-    DN_CORRUPT,   /* a serialised model or checkpoint is damaged, or belongs to another spec */
+    DN_INVALID,    /* an argument or a spec is out of range */
+    DN_NO_MEMORY,  /* an allocation failed */
+    DN_DIVERGED,   /* training produced a loss that is not finite */
+    DN_STOPPED,    /* the caller's stop flag was seen */
+    DN_CORRUPT,    /* a serialised model or checkpoint is damaged, or belongs to another spec */
+    DN_NOT_FINITE, /* what was asked of a model is no finite number: NaN, or beyond a float */
 };
 
 /* What went wrong, for a person: what, where, and what would be right. */
@@ -397,6 +398,21 @@ int64_t dn_trainer_steps_done(const struct dn_trainer *trainer);
 /* What the last epoch that has ended did; epoch 0: none has. */
 struct dn_epoch dn_trainer_last_epoch(const struct dn_trainer *trainer);
 
+/* Can the model that dn_trainer_model would give be sampled from? Its weights and some points,
+ * drawn by the default sampler in a few steps, or if `thorough` in as many as a tenth of a second
+ * allows. DN_DIVERGED if one of them is not finite. */
+enum dn_status dn_trainer_check(const struct dn_trainer *trainer, bool thorough, dn_stop_flag *stop,
+                                struct dn_error *error);
+
+/* Whether that model says anything: its loss over noised points, those it was validated with if
+ * there are any, and that of a network that always answers the same, the better of zero and the
+ * mean. Both are weighted as the losses of epochs are. */
+struct dn_verdict {
+    double loss, nothing;
+};
+enum dn_status dn_trainer_judge(struct dn_trainer *trainer, struct dn_verdict *verdict,
+                                dn_stop_flag *stop, struct dn_error *error);
+
 /* The model as it is now (EMA weights if the spec has them), or at its best (keep_best). */
 enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **out,
                                 struct dn_error *error);
@@ -466,7 +482,9 @@ struct dn_sample_result {
     float *x0;     /* [F-1][n][dim]: the estimate of x_0 made from each frame of x but the last */
 };
 
-/* Draws points. Point i is the same for every n. DN_INVALID, and why, for a wrong request. */
+/* Draws points. Point i is the same for every n. DN_INVALID, with the reason, for a wrong request;
+ * DN_NOT_FINITE, and what to change, if one of the results is no finite number: the points of wild
+ * weights, or estimates without clip beyond a float. */
 enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
                          const struct dn_sample_result *result, dn_stop_flag *stop,
                          struct dn_error *error);

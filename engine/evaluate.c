@@ -2,6 +2,7 @@
  * evaluate.c - what a model is held against: fresh data, the exact shapes, and both in short for
  * the history of a training.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,7 @@ static void gather_by_class(const struct dn_data *data, const int32_t *order, si
                 labels[done] = k;
             done++;
         }
+    assert(done == n); /* every label is a class */
 }
 
 enum dn_status dn_data_fresh(const struct dn_spec *spec, const struct dn_data *data, int which,

@@ -3,6 +3,7 @@
  */
 #include "engine/guide.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ static void choose_labels(struct guide *guide, const struct dn_sample_request *r
         guide->labels[guide->label_count++] = request->label;
     if (guide->guided || guide->guidance == 0)
         guide->labels[guide->label_count++] = none;
+    assert((size_t)guide->label_count <= sizeof guide->labels / sizeof guide->labels[0]);
 }
 
 /* The rows e_l are made for all timesteps and labels at once, unless that is much more than the
@@ -116,6 +118,7 @@ void guide_clear(struct guide *guide) {
 
 void guide_begin(struct guide *guide, uint64_t first, size_t n) {
     const uint64_t in_turn = (uint64_t)(guide->label_count - (guide->guided ? 1 : 0));
+    assert(n <= guide->workspace.rows && in_turn > 0);
     for (size_t i = 0; i < n; i++)
         guide->place[i] = (int32_t)((first + i) % in_turn);
 }
@@ -160,6 +163,7 @@ void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0) 
     const size_t ld = model->network.dim_ld;
     const int32_t slot = first_slot(guide, t), last = guide->label_count - 1;
     float *out = guide->workspace.out;
+    assert(n <= guide->workspace.rows);
     if (last == (guide->guided ? 1 : 0))
         pass_alike(guide, n, x, slot);
     else

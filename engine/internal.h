@@ -4,12 +4,29 @@
 #ifndef ENGINE_INTERNAL_H
 #define ENGINE_INTERNAL_H
 
+#include <string.h>
+
 #include "engine/denoise.h"
 
 /* Writes the message (if error is not NULL) and returns status, so that a function can `return
  * error_set(…)`. */
 enum dn_status error_set(struct dn_error *error, enum dn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* dn_spec_check without the rules that are younger than some stored models: what they ask for is
+ * found out when such a model is sampled from. */
+enum dn_status spec_check_stored(const struct dn_spec *spec, struct dn_error *error);
+
+/* Is each of the values a finite number? */
+static inline bool all_finite(const float *values, size_t count) {
+    uint32_t wrong = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        wrong |= (bits & 0x7f800000) == 0x7f800000; /* the exponent of infinities and NaNs */
+    }
+    return wrong == 0;
+}
 
 /* The caller's flag is written by another thread. */
 static inline bool stop_asked(dn_stop_flag *stop) {

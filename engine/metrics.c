@@ -378,20 +378,14 @@ const char *const dn_metric_names[] = {
     [DN_METRIC_COUNT] = NULL,
 };
 
-static bool all_finite(const struct dn_points *points) {
-    bool finite = true;
-    for (size_t e = 0; e < points->n * (size_t)points->dim; e++)
-        finite &= isfinite(points->points[e]);
-    return finite;
-}
-
 enum dn_status dn_metric(enum dn_metric which, const struct dn_points *x,
                          const struct dn_points *reference, double *result, dn_stop_flag *stop,
                          struct dn_error *error) {
     if (x->n == 0 || reference->n == 0 || x->dim != reference->dim || x->dim < 1 ||
         x->dim > DN_MAX_DIM)
         return error_set(error, DN_INVALID, "a metric needs two sets of points of one dimension");
-    if (!all_finite(x) || !all_finite(reference))
+    if (!all_finite(x->points, x->n * (size_t)x->dim) ||
+        !all_finite(reference->points, reference->n * (size_t)reference->dim))
         return error_set(error, DN_INVALID, "some points are not finite");
     struct pair pair = {.x = x, .y = reference, .stop = stop, .error = error};
     double value = NAN;

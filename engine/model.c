@@ -180,13 +180,6 @@ static void serial_header(struct serial *serial, struct dn_model *model) {
     serial_block(serial, model->transform.high, dim * sizeof(float));
 }
 
-static bool all_finite(const float *values, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(values[i]))
-            return false;
-    return true;
-}
-
 size_t model_serialise(const struct dn_model *model, const struct network *network,
                        const float *parameters, void *bytes) {
     struct serial serial = {
@@ -216,8 +209,8 @@ int64_t dn_spec_model_bytes(const struct dn_spec *spec) {
  * taken for them. */
 static bool header_is_sound(const struct serial *serial, const struct dn_model *header,
                             size_t size) {
-    return !serial->failed && dn_spec_check(&header->spec, NULL) == DN_OK && header->epoch >= 0 &&
-           header->epoch <= DN_MAX_EPOCHS &&
+    return !serial->failed && spec_check_stored(&header->spec, NULL) == DN_OK &&
+           header->epoch >= 0 && header->epoch <= DN_MAX_EPOCHS &&
            transform_check(&header->transform, header->spec.dataset.dim, NULL) == DN_OK &&
            size - serial->used == (size_t)dn_spec_parameters(&header->spec) * sizeof(float);
 }

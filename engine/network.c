@@ -3,6 +3,7 @@
  */
 #include "engine/network.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,11 +302,13 @@ static void time_rows_embed(struct time_rows *rows, const struct network *networ
 static int32_t time_rows_slot(struct time_rows *rows, int labels, int32_t t, int32_t label) {
     int32_t *time = &rows->time_of[t];
     if (*time < 0) {
+        assert(t >= 1 && rows->time_count < rows->time_capacity);
         *time = rows->time_count;
         rows->t[rows->time_count++] = t;
     }
     int32_t *slot = &rows->slot_of[*time * labels + label];
     if (*slot < 0) {
+        assert(label >= 0 && label < labels && rows->count < rows->capacity);
         *slot = rows->count++;
         rows->slot_time[*slot] = *time;
         rows->slot_label[*slot] = label;
@@ -399,6 +402,7 @@ void network_forward(const struct network *network, const float *parameters,
     /* Where nothing is kept for a way back, e_l is what the product starts from: a bias if it is
      * the same row for all points, else row by row. Either way gives the same bits. */
     const bool fold = !multiply && !w->d[0];
+    assert(first + n <= w->rows);
     const float *input = x + first * (size_t)network->dim;
     size_t input_ld = (size_t)network->dim, input_cols = (size_t)network->dim;
     for (int l = 0; l < network->layer_count; l++) {
@@ -448,6 +452,7 @@ void network_backward_rows(const struct network *network, const float *parameter
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden, at = first * ld;
     const size_t dim = (size_t)network->dim, dim_ld = network->dim_ld;
     const bool multiply = network->conditioning == DN_MULTIPLY;
+    assert(w->g && first + n <= w->rows);
     k->gemm(n, ld, dim, w->out + first * dim_ld, dim_ld, 1, parameters + network->out_weight.offset,
             ld, w->g + at, ld, NULL, false);
     for (int l = network->layer_count - 1; l >= 0; l--) {
@@ -470,6 +475,7 @@ void network_backward_weights(const struct network *network, struct time_rows *t
     const size_t ld = network->hidden_ld, dim = (size_t)network->dim, dim_ld = network->dim_ld;
     const bool multiply = network->conditioning == DN_MULTIPLY;
     int item = 0; /* the items are dealt out in turn */
+    assert(w->g && n <= w->rows);
     if (item++ % parts == part) {
         k->gemm(dim, ld, n, w->out, 1, dim_ld, w->h[network->layer_count - 1], ld,
                 gradients + network->out_weight.offset, ld, NULL, !first_chunk);

@@ -3,6 +3,7 @@
  */
 #include "engine/noised.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -107,6 +108,7 @@ void noised_draw(struct noised *noised, const struct dn_spec *spec, const struct
                  size_t n, const struct noised_streams *streams, uint32_t step) {
     const enum dn_prediction prediction = spec->diffusion.prediction_type;
     const int dim = spec->dataset.dim;
+    assert(n <= noised->n);
     draw_timesteps(noised, spec->seed, schedule->timesteps, n, streams, step);
     random_normals(spec->seed, streams->noise, step, 0, n * (size_t)dim, noised->target);
     diffusion_q_sample(schedule, noised->t, n, dim, noised->x_0, noised->target, noised->x_t);

@@ -179,6 +179,8 @@ enum dn_status dn_denoising_loss(const struct dn_model *model, const struct dn_p
             probe_compare(&probes, i, &posterior, &sums);
     }
     const double count = (double)n * model->dim;
+    if (status == DN_OK && !isfinite(sums.model + sums.optimal + sums.excess))
+        status = error_set(error, DN_NOT_FINITE, "the model's answers are not finite");
     if (status == DN_OK)
         *result =
             (struct dn_denoising){sums.model / count, sums.optimal / count, sums.excess / count};

@@ -51,7 +51,8 @@ static struct interval interval_of(const struct schedule *schedule, int t, int u
         .s_u = sqrt(schedule->alpha_bar[u]),
         .n_u = sqrt(schedule->variance[u]),
     };
-    i.ratio = i.s_t * i.n_u / (i.s_u * i.n_t);
+    /* without signal at both ends there is nothing to keep: x_u is noise, fresh or not */
+    i.ratio = i.s_u > 0 ? i.s_t * i.n_u / (i.s_u * i.n_t) : 0;
     return i;
 }
 
@@ -80,17 +81,23 @@ static double tame_lambda(double s, double n) {
     return asinh(s / n);
 }
 
+/* How many times farther than it has seen a multistep method may extrapolate. */
+enum { MOST_STRETCH = 1000 };
+
 /* DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): D as it will be half-way in lambda, extrapolated
  * from the last two. Lambda is tamed, because the estimate runs out of things to change as the
  * signal fades: from pure noise, lambda itself would extrapolate nothing for the first steps, and
  * density suffers (measured: a tenth of the energy distance at 5 steps). The first step has no
- * estimate before, the final one no end to its lambda: both are of first order. */
+ * estimate before, the final one no end to its lambda: both are of first order, and so is a step
+ * out of a noise in which the one before saw no signal at all. */
 static void refine_multistep(struct plan_step *step, const struct interval *now,
                              const struct interval *before) {
     if (!before || now->n_u == 0)
         return;
     const double last = tame_lambda(now->s_t, now->n_t) - tame_lambda(before->s_t, before->n_t);
     const double next = tame_lambda(now->s_u, now->n_u) - tame_lambda(now->s_t, now->n_t);
+    if (!(next <= MOST_STRETCH * last))
+        return;
     step_share(step, now, -0.5 * next / last);
 }
 

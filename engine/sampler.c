@@ -4,6 +4,7 @@
  * Points go the whole way back in blocks that stay in the cache. Noise is addressed by (seed, t,
  * point), so the blocks, and the number of points, make no difference to any point.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "engine/guide.h"
@@ -80,7 +81,9 @@ struct block {
     struct guide guide;
     struct walk walk;  /* in model units */
     size_t first;      /* the block's points in the request's */
+    size_t rows;       /* that there is room for */
     int frames, frame; /* of x that are kept; the next one */
+    bool is_wrong;     /* a number was written that is not finite */
     float *memory;
 };
 
@@ -115,13 +118,14 @@ static enum dn_status block_init(struct block *block, size_t rows, struct dn_err
                                 .x_0 = block->memory + values,
                                 .other = block->memory + 2 * values,
                                 .z = block->memory + 3 * values};
+    block->rows = rows;
     block->frames = request->frames ? request->frames : block->plan.steps + 1;
     return DN_OK;
 }
 
 /* Writes the block's points, in data units, into frame k of an array [..][n][dim], if that is
  * wanted. */
-static void block_emit(const struct block *block, float *frames, int k, const float *points) {
+static void block_emit(struct block *block, float *frames, int k, const float *points) {
     if (!frames)
         return;
     const struct walk *walk = &block->walk;
@@ -129,6 +133,21 @@ static void block_emit(const struct block *block, float *frames, int k, const fl
         block->result->frame_points ? block->result->frame_points : (size_t)block->request->n;
     float *to = frames + ((size_t)k * frame + block->first) * walk->dim;
     transform_backward(&block->model->transform, walk->n, block->model->dim, points, to);
+    block->is_wrong |= !all_finite(to, walk->n * walk->dim);
+}
+
+/* What the request could change about it. */
+static enum dn_status not_finite(const struct block *block, struct dn_error *error) {
+    const struct dn_sample_request *request = block->request;
+    const char *change = !request->clip          ? "clip the estimates (clip)"
+                         : request->noise        ? "start from smaller noise"
+                         : request->guidance > 1 ? "use less guidance"
+                                                 : "the model cannot be sampled from like this: "
+                                                   "try another sampler or more steps, or train it "
+                                                   "anew with a smaller learning_rate";
+    return error_set(error, DN_NOT_FINITE,
+                     "points or estimates are not finite, or too large for a number of 32 bits; %s",
+                     change);
 }
 
 /* Is the state after so many steps the k-th frame? */
@@ -139,6 +158,7 @@ static bool block_keeps(const struct block *block, int k, int steps_done) {
 static void block_start(struct block *block, size_t n) {
     const struct dn_sample_request *request = block->request;
     struct walk *walk = &block->walk;
+    assert(n <= block->rows && block->first + n <= (size_t)request->n);
     walk->n = n;
     walk->first = (uint64_t)request->first + block->first;
     guide_begin(&block->guide, walk->first, n);
@@ -195,6 +215,8 @@ enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_re
                 block_step(&block, k);
         }
         block_emit(&block, result->points, 0, block.walk.x);
+        if (status == DN_OK && block.is_wrong)
+            status = not_finite(&block, error);
     }
     block_clear(&block);
     return status;

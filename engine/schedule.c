@@ -98,10 +98,10 @@ static void fill_from_betas(struct schedule *s) {
     }
 }
 
-/* From alpha_bar and variance. */
+/* From alpha_bar and variance. Where no signal is left before a step, none is kept by it. */
 static void fill_steps(struct schedule *s) {
     for (int t = 1; t <= s->timesteps; t++) {
-        s->alpha[t] = s->alpha_bar[t] / s->alpha_bar[t - 1];
+        s->alpha[t] = s->alpha_bar[t - 1] > 0 ? s->alpha_bar[t] / s->alpha_bar[t - 1] : 0;
         s->beta[t] = s->variance[t] - s->alpha[t] * s->variance[t - 1];
     }
 }
@@ -178,6 +178,16 @@ void schedule_clear(struct schedule *schedule) {
     free(schedule->alpha);
     free(schedule->signal);
     memset(schedule, 0, sizeof *schedule);
+}
+
+double schedule_last_signal(const struct dn_diffusion_spec *spec) {
+    double beta[DN_MAX_TIMESTEPS + 1], alpha_bar = 1;
+    if (spec->beta_schedule == DN_BETA_FLOW || spec->zero_terminal_snr)
+        return 0;
+    beta_functions[spec->beta_schedule](beta, spec);
+    for (int t = 1; t <= spec->timesteps; t++)
+        alpha_bar *= 1 - beta[t];
+    return sqrt(alpha_bar);
 }
 
 double schedule_snr(const struct schedule *schedule, int t) {

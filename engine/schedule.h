@@ -29,6 +29,10 @@ enum dn_status schedule_init(struct schedule *schedule, const struct dn_diffusio
 size_t schedule_bytes(int timesteps); /* that it allocates */
 void schedule_clear(struct schedule *schedule);
 
+/* The signal that a spec of bounds that are right leaves at T, without making the whole schedule;
+ * 0 for what leaves none by design. */
+double schedule_last_signal(const struct dn_diffusion_spec *spec);
+
 /* signal^2 / noise^2, t = 1..T. */
 double schedule_snr(const struct schedule *schedule, int t);
 

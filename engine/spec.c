@@ -7,6 +7,7 @@
 
 #include "engine/denoise.h"
 #include "engine/internal.h"
+#include "engine/schedule.h"
 
 const char *const dn_beta_schedule_names[] = {"linear",     "cosine", "sigmoid", "quadratic",
                                               "log_linear", "flow",   NULL};
@@ -136,7 +137,25 @@ static enum dn_status check_bounds(const struct bound *bounds, size_t count,
     return DN_OK;
 }
 
-enum dn_status dn_diffusion_check(const struct dn_diffusion_spec *spec, struct dn_error *error) {
+/* An estimate from eps is (x_t - noise eps) / signal, and must be a float whatever the network
+ * answers within reason: FLT_MAX is 3.4e38. */
+#define LEAST_SIGNAL 1e-30
+
+static enum dn_status check_last_signal(const struct dn_diffusion_spec *spec,
+                                        struct dn_error *error) {
+    if (spec->prediction_type != DN_EPSILON || schedule_last_signal(spec) >= LEAST_SIGNAL)
+        return DN_OK;
+    return error_set(error, DN_INVALID,
+                     "diffusion.prediction_type cannot be \"epsilon\" with a schedule whose "
+                     "signal vanishes (it is %.3g at the last timestep): noise alone does not tell "
+                     "x_0; smaller betas leave signal, and \"v_prediction\", \"sample\" and "
+                     "\"flow\" need none",
+                     schedule_last_signal(spec));
+}
+
+/* What a diffusion may be, but for a signal that vanishes. */
+static enum dn_status check_diffusion(const struct dn_diffusion_spec *spec,
+                                      struct dn_error *error) {
     const struct bound bounds[] = {
         {"diffusion.beta_schedule", spec->beta_schedule, 0, DN_BETA_FLOW},
         {"diffusion.prediction_type", spec->prediction_type, 0, DN_FLOW},
@@ -167,7 +186,17 @@ enum dn_status dn_diffusion_check(const struct dn_diffusion_spec *spec, struct d
     return DN_OK;
 }
 
+enum dn_status dn_diffusion_check(const struct dn_diffusion_spec *spec, struct dn_error *error) {
+    enum dn_status status = check_diffusion(spec, error);
+    return status == DN_OK ? check_last_signal(spec, error) : status;
+}
+
 enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error) {
+    enum dn_status status = spec_check_stored(spec, error);
+    return status == DN_OK ? check_last_signal(&spec->diffusion, error) : status;
+}
+
+enum dn_status spec_check_stored(const struct dn_spec *spec, struct dn_error *error) {
     const struct bound bounds[] = {
         {"network.time_embedding", spec->network.time_embedding, 0, DN_LEARNED},
         {"network.conditioning", spec->network.conditioning, 0, DN_MULTIPLY},
@@ -192,7 +221,7 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
         {"training.threads", spec->training.threads, 1, DN_MAX_THREADS},
     };
     enum dn_status status = check_bounds(bounds, sizeof bounds / sizeof bounds[0], error);
-    if (status != DN_OK || (status = dn_diffusion_check(&spec->diffusion, error)) != DN_OK ||
+    if (status != DN_OK || (status = check_diffusion(&spec->diffusion, error)) != DN_OK ||
         (status = check_dataset(spec, error)) != DN_OK)
         return status;
     if (spec->network.hidden_size % 2 != 0)

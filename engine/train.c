@@ -307,6 +307,7 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
     const struct noised *batch = &trainer->batch;
     const size_t dim = (size_t)trainer->dim;
     double sum = 0;
+    assert(n > 0 && n <= batch->n);
     network_clear_gradients(network, trainer->gradients);
     time_rows_set(&trainer->times, network, trainer->parameters, batch->t, batch->seen, n,
                   trainer->slots);
@@ -337,12 +338,9 @@ const float *trainer_weights(const struct dn_trainer *trainer) {
     return trainer->optimizer.average ? trainer->optimizer.average : trainer->parameters;
 }
 
-/* The mean loss of the validation points, under the weights that samples are made with; NAN
- * without such points. */
-static enum dn_status trainer_validate(struct dn_trainer *trainer, dn_stop_flag *stop, double *loss,
-                                       struct dn_error *error) {
-    const struct noised *set = &trainer->validation;
-    const float *parameters = trainer_weights(trainer);
+enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set,
+                            const float *parameters, dn_stop_flag *stop, double *loss,
+                            struct dn_error *error) {
     const size_t dim = (size_t)trainer->dim;
     double sum = 0;
     for (size_t first = 0; first < set->n; first += trainer->rows) {
@@ -420,7 +418,8 @@ static enum dn_status end_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
     const struct dn_spec *spec = &trainer->spec;
     struct position *at = &trainer->at;
     double val_loss = NAN;
-    enum dn_status status = trainer_validate(trainer, stop, &val_loss, error);
+    enum dn_status status = trainer_loss(trainer, &trainer->validation, trainer_weights(trainer),
+                                         stop, &val_loss, error);
     if (status != DN_OK)
         return status;
     if (!isfinite(at->norm_sum) || isinf(val_loss) ||

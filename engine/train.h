@@ -54,6 +54,11 @@ struct dn_trainer {
 /* What samples are made with: the parameters, or their average. */
 const float *trainer_weights(const struct dn_trainer *trainer);
 
+/* The mean loss of a set of noised points under some weights; NAN without points. */
+enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set,
+                            const float *parameters, dn_stop_flag *stop, double *loss,
+                            struct dn_error *error);
+
 /* Rows of a chunk of a batch with n > 0 rows, and the maximum of any chunk, validation included,
  * which buffers are made for: never less than the former, whatever n. */
 size_t trainer_batch_chunk(size_t n);
