@@ -23,6 +23,8 @@ void answer_failure(struct http_exchange *exchange, enum dn_status status, const
         problem(exchange, 503, "stopping", "the server is stopping");
     else if (status == DN_NO_MEMORY)
         problem(exchange, 503, "no_memory", "not enough memory for so many points");
+    else if (status == DN_NOT_FINITE)
+        problem(exchange, 422, "not_finite", detail);
     else
         problem(exchange, 422, "cannot_sample", detail);
 }

@@ -25,5 +25,7 @@ bool api_load_training(const char *text, struct store_session *session, struct t
 /* Bytes that the training of a stored job takes at most; 0 if the spec cannot be read, which the
  * worker will say. */
 int64_t api_training_memory(const char *text);
+/* And the warnings that a job ends with. */
+char *api_conclude(const struct dn_spec *spec, const struct training_outcome *outcome);
 
 #endif

@@ -130,6 +130,28 @@ enum http_next api_dataset_get(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
+/* One list of the statistics, to the arena; NULL: not there, or no memory. */
+static const double *read_bounds(struct arena *arena, const cJSON *statistics, const char *name,
+                                 int dim) {
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(statistics, name);
+    double *out =
+        cJSON_GetArraySize(list) == dim ? arena_alloc(arena, (size_t)dim * sizeof *out) : NULL;
+    int j = 0;
+    for (const cJSON *value = out ? list->child : NULL; value; value = value->next)
+        out[j++] = value->valuedouble;
+    return out;
+}
+
+static void read_ranges(struct arena *arena, const struct dataset *row,
+                        struct upload_request *upload) {
+    cJSON *statistics = row->statistics ? cJSON_Parse(row->statistics) : NULL;
+    upload->low = read_bounds(arena, statistics, "min", row->dim);
+    upload->high = upload->low ? read_bounds(arena, statistics, "max", row->dim) : NULL;
+    if (!upload->high)
+        upload->low = NULL;
+    cJSON_Delete(statistics);
+}
+
 enum store_status dataset_lookup(void *context, struct arena *arena,
                                  struct upload_request *upload) {
     struct http_exchange *exchange = context;
@@ -146,6 +168,7 @@ enum store_status dataset_lookup(void *context, struct arena *arena,
     upload->n = (int)row.n;
     upload->dim = row.dim;
     upload->class_count = cJSON_GetArraySize(classes);
+    read_ranges(arena, &row, upload);
     if (row.classes)
         upload->classes = arena_copy(arena, row.classes, strlen(row.classes));
     if (row.classes && (!classes || !upload->classes))

@@ -182,7 +182,7 @@ static struct submission *make_submission(struct http_exchange *exchange,
     struct buffer spec = {0}, dataset = {0}, warnings = {0};
     spec_write(request, &(struct json_writer){.out = &spec});
     spec_dataset_name(request, &dataset);
-    warnings_write(&request->spec, &(struct json_writer){.out = &warnings});
+    warnings_write(request, &(struct json_writer){.out = &warnings});
     if (submission && !spec.failed && !dataset.failed && !warnings.failed) {
         struct job *job = &submission->job;
         id_new(job->id);
@@ -318,9 +318,10 @@ static const struct field resume_rows[] = {
 };
 const struct field_set resume_fields = {resume_rows, 1};
 
-/* The stored spec with the new number of epochs. False: the error is already the answer. */
+/* The stored spec with the new number of epochs, and what there is to say about it. False: the
+ * error is already the answer. */
 static bool extend(struct http_exchange *exchange, const struct job *job, int epochs,
-                   struct job_request *request, struct buffer *spec) {
+                   struct job_request *request, struct buffer *spec, struct buffer *warnings) {
     struct dn_error why;
     if (!spec_read_stored(job->spec, request, http_arena(exchange), &why)) {
         problem(exchange, 500, "spec_unreadable", "the stored job cannot be read by this version");
@@ -335,6 +336,8 @@ static bool extend(struct http_exchange *exchange, const struct job *job, int ep
         return false;
     spec_write(request, &(struct json_writer){.out = spec});
     buffer_append(spec, "", 1);
+    warnings_rewrite(job->warnings, request, &(struct json_writer){.out = warnings});
+    buffer_append(warnings, "", 1);
     return true;
 }
 
@@ -348,7 +351,7 @@ static void resume_job(struct http_exchange *exchange, struct store_session *ses
     const struct resume_body *body = exchange->state;
     struct job job;
     struct job_request request;
-    struct buffer spec = {0};
+    struct buffer spec = {0}, warnings = {0};
     enum store_status status = store_job_get(session, exchange->request.ids[0], &job);
     if (status != STORE_OK) {
         answer_store(exchange, status, "job");
@@ -362,19 +365,23 @@ static void resume_job(struct http_exchange *exchange, struct store_session *ses
                       http_format(exchange,
                                   "is the number of epochs in all: more than the %d that are done",
                                   job.epoch));
-    } else if (has_place(exchange, session) && extend(exchange, &job, epochs, &request, &spec) &&
+    } else if (has_place(exchange, session) &&
+               extend(exchange, &job, epochs, &request, &spec, &warnings) &&
                note_uploads(exchange, session, job.id, &request)) {
-        status = spec.failed
+        status = spec.failed || warnings.failed
                      ? STORE_ERROR
                      : store_job_resume(session, job.id, spec.data, epochs,
                                         (int64_t)epochs * dn_spec_steps_per_epoch(&request.spec),
                                         estimate_memory(&request.spec));
+        if (status == STORE_OK)
+            status = store_rewarn(session, job.id, warnings.data);
         if (status == STORE_OK)
             job_reply(exchange, session, job.id, 202);
         else
             problem_store(exchange, status);
     }
     buffer_clear(&spec);
+    buffer_clear(&warnings);
     job_clear(&job);
 }
 

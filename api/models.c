@@ -90,6 +90,8 @@ static void write_row(const struct model *row, struct json_writer *json) {
     json_integer(json, row->epoch);
     json_key(json, "spec");
     json_raw(json, row->spec);
+    json_key(json, "warnings");
+    json_raw(json, row->warnings ? row->warnings : "[]");
     json_key(json, "kernels");
     json_string(json, row->variant);
     json_key(json, "bytes");

@@ -10,6 +10,7 @@
 #include "api/format/formats.h"
 #include "api/handlers.h"
 #include "api/spec.h"
+#include "api/warnings.h"
 #include "server/auth.h"
 #include "server/version.h"
 
@@ -410,6 +411,9 @@ static void write_schemas(struct json_writer *json) {
         json_close(json, '}');
     }
     problem_write_schema(json);
+    open_member(json, "WarningCode", '{');
+    warnings_write_codes(json);
+    json_close(json, '}');
     embed(json, openapi_schemas);
     json_close(json, '}');
 }

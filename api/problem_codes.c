@@ -96,6 +96,10 @@ static const struct problem_code codes[] = {
     {"invalid_data", 422,
      "Values of the upload cannot be used. `errors` has the places of the first."},
     {"cannot_sample", 422, "The model cannot draw what was asked for."},
+    {"not_finite", 422,
+     "A number of the answer is not finite, or too large for 32 bits: the model's weights are "
+     "wild, "
+     "or its estimates go unclipped beyond all bounds. `detail` says what to change."},
     {"too_expensive", 422,
      "Drawing so much would cost more arithmetic than `--max-sample-cost`. `detail` says how many "
      "points would fit."},

@@ -271,6 +271,20 @@ static void join_sources(const struct sources *sources) {
 
 /* ------------------------------------------------------------------ jobs */
 
+/* What the engine finds wrong begins with the name of a field, "training.epochs ..", if it is
+ * one's.
+ */
+static const char *pointer_of(const char *text, struct arena *arena) {
+    for (size_t i = 0; i < spec_fields.count; i++) {
+        const size_t group = strlen(rows[i].group), name = strlen(rows[i].name);
+        if (group > 0 && strcmp(rows[i].group, "dataset") != 0 &&
+            strncmp(text, rows[i].group, group) == 0 && text[group] == '.' &&
+            strncmp(text + group + 1, rows[i].name, name) == 0 && text[group + 1 + name] == ' ')
+            return arena_format(arena, "/%s/%s", rows[i].group, rows[i].name);
+    }
+    return "";
+}
+
 void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, void *context,
                struct problem_fields *wrong) {
     const struct sources sources = {job, lookup, context, wrong};
@@ -290,7 +304,7 @@ void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, v
         join_sources(&sources);
     struct dn_error error;
     if (wrong->count == before && dn_spec_check(&job->spec, &error) != DN_OK)
-        problem_add(wrong, "", "%s", error.text);
+        problem_add(wrong, pointer_of(error.text, wrong->arena), "%s", error.text);
 }
 
 bool spec_read_stored(const char *text, struct job_request *job, struct arena *arena,

@@ -18,6 +18,7 @@ struct upload_request {
     uint64_t seed;
     const char *classes; /* their names, as JSON; NULL without labels; of an arena */
     int class_count;
+    const double *low, *high; /* [dim] range of each axis, of an arena; NULL: not looked up */
 };
 
 struct job_request {
@@ -27,8 +28,8 @@ struct job_request {
     struct upload_request uploads[DN_MAX_CLASSES]; /* beside spec.dataset.sources */
 };
 
-/* Fills in n, dim, name and classes of the data set with upload->id; texts may go to the arena.
- * STORE_NOT_FOUND if there is none. */
+/* Fills in n, dim, name, classes and ranges of the data set with upload->id; texts may go to the
+ * arena. STORE_NOT_FOUND if there is none. */
 typedef enum store_status (*spec_lookup)(void *context, struct arena *arena,
                                          struct upload_request *upload);
 

@@ -5,7 +5,8 @@
 #define API_WARNINGS_H
 
 #include "api/json.h"
-#include "engine/denoise.h"
+#include "api/spec.h"
+#include "server/outcome.h"
 
 enum { WARNING_TEXT = 512 };
 
@@ -13,7 +14,14 @@ enum { WARNING_TEXT = 512 };
  * from that. False also when out of memory. */
 bool warn_of_schedule(const struct dn_diffusion_spec *spec, char text[WARNING_TEXT]);
 
-/* All warnings about a checked spec: [{"code", "detail"}, ..] */
-void warnings_write(const struct dn_spec *spec, struct json_writer *json);
+/* All warnings about a checked job that is being submitted: [{"code", "detail"}, ..] */
+void warnings_write(const struct job_request *job, struct json_writer *json);
+
+/* The same for one that is resumed, perhaps for longer: what its end was said to be goes, and what
+ * only the submission could tell stays. `stored` is what it has so far. */
+void warnings_rewrite(const char *stored, const struct job_request *job, struct json_writer *json);
+
+/* The codes and what they mean, as a JSON object. */
+void warnings_write_codes(struct json_writer *json);
 
 #endif

@@ -10,6 +10,7 @@
 #include "server/id.h"
 #include "server/log.h"
 #include "server/measure.h"
+#include "server/outcome.h"
 #include "server/report.h"
 #include "server/team.h"
 
@@ -27,6 +28,8 @@ struct attempt {
     struct dn_trainer *trainer;
     struct dn_team *team; /* NULL unless the spec asks for threads */
     struct reports reports;
+    struct training_outcome outcome;
+    char *warnings;      /* at the end; NULL: none */
     int epochs_told;     /* rows of the history, up to the last one handed to the reports */
     bool is_due;         /* an epoch asked for a checkpoint */
     int64_t safe_step;   /* of the last checkpoint */
@@ -42,10 +45,16 @@ struct job_end {
     const struct claim *claim;
     enum job_status status;
     const char *code, *detail;
+    const char *warnings; /* NULL: none */
 };
 
 static enum store_status run_finish(void *argument, struct store_session *session) {
     const struct job_end *end = argument;
+    enum store_status status = STORE_OK;
+    if (end->warnings)
+        status = store_warn(session, end->claim->id, end->claim->fence, end->warnings);
+    if (status != STORE_OK)
+        return status;
     return store_finish(session, end->claim->id, end->claim->fence, end->status, end->code,
                         end->detail, clock_now_ms());
 }
@@ -56,7 +65,8 @@ static enum ending ending_of(enum store_status status) {
 
 static enum ending finish(struct attempt *attempt, enum job_status status, const char *code,
                           const char *detail) {
-    struct job_end end = {attempt->claim, status, code, detail};
+    struct job_end end = {attempt->claim, status, code, detail,
+                          status == JOB_SUCCEEDED ? attempt->warnings : NULL};
     return ending_of(writer_do(attempt->config->writer, run_finish, &end));
 }
 
@@ -214,11 +224,17 @@ static enum dn_status tell_epoch(struct attempt *attempt, struct dn_error *error
     if (!reports_add_epoch(&attempt->reports, &row))
         return DN_NO_MEMORY;
     attempt->epochs_told = epoch.epoch;
+    outcome_epoch(&attempt->outcome, &epoch);
     /* The first epoch always leaves a model to look at. */
-    const bool is_due = epoch.epoch % spec->checkpoint_every == 0 || epoch.epoch == 1 ||
-                        epoch.epoch == spec->epochs;
-    attempt->is_due |= is_due;
-    return !is_due || reports_add_model(&attempt->reports, attempt->trainer) ? DN_OK : DN_NO_MEMORY;
+    const bool is_last = epoch.epoch == spec->epochs;
+    const bool is_due = epoch.epoch % spec->checkpoint_every == 0 || epoch.epoch == 1 || is_last;
+    if (!is_due)
+        return DN_OK;
+    status = dn_trainer_check(attempt->trainer, is_last, NULL, error);
+    if (status != DN_OK)
+        return status;
+    attempt->is_due = true;
+    return reports_add_model(&attempt->reports, attempt->trainer) ? DN_OK : DN_NO_MEMORY;
 }
 
 /* The server stops: the job goes back to the queue with every step that was taken. */
@@ -250,6 +266,7 @@ static enum ending stop_training(struct attempt *attempt, enum dn_status status,
     switch (status) {
     case DN_STOPPED: /* and the server goes on: only a cancel or a delete interrupts a job */
         return finish(attempt, JOB_CANCELLED, NULL, NULL);
+    case DN_NOT_FINITE: /* what an evaluation on the way came to */
     case DN_DIVERGED: return finish(attempt, JOB_FAILED, "diverged", error->text);
     case DN_NO_MEMORY:
         return finish(attempt, JOB_FAILED, "no_memory", "not enough memory to train this network");
@@ -273,6 +290,20 @@ static enum dn_status advance(struct attempt *attempt, struct dn_error *error) {
     return status;
 }
 
+/* All is trained: what is to be said of it. */
+static enum dn_status conclude(struct attempt *attempt, struct dn_error *error) {
+    struct training_outcome *outcome = &attempt->outcome;
+    const struct dn_epoch last = dn_trainer_last_epoch(attempt->trainer);
+    outcome_epoch(outcome, &last);
+    enum dn_status status =
+        dn_trainer_judge(attempt->trainer, &outcome->verdict, &attempt->interruption->stop, error);
+    if (status != DN_OK)
+        return status;
+    attempt->warnings = attempt->config->conclude(&attempt->training.spec, outcome);
+    attempt->reports.warnings = attempt->warnings;
+    return DN_OK;
+}
+
 static enum ending train(struct attempt *attempt) {
     const int epochs = attempt->training.spec.training.epochs;
     struct dn_error error = {""};
@@ -281,6 +312,9 @@ static enum ending train(struct attempt *attempt) {
         if (status != DN_OK)
             return stop_training(attempt, status, &error);
     }
+    enum dn_status status = conclude(attempt, &error);
+    if (status != DN_OK)
+        return stop_training(attempt, status, &error);
     if (!reports_has_epochs(&attempt->reports))
         return finish(attempt, JOB_SUCCEEDED, NULL, NULL); /* all had been trained before */
     if (!add_checkpoint(attempt))
@@ -310,6 +344,10 @@ static enum ending prepare_and_train(struct attempt *attempt) {
     enum ending resumed = resume(attempt);
     if (resumed != ENDING_ENDED)
         return resumed;
+    enum store_status begun = outcome_begin(&attempt->outcome, attempt->config->store,
+                                            attempt->claim->id, attempt->epochs_told == 0);
+    if (begun != STORE_OK)
+        return ending_of(begun);
     if (training->spec.training.threads > 1) {
         /* Without a team the training is slower and its results are the same. */
         attempt->team = team_start(training->spec.training.threads);
@@ -336,6 +374,7 @@ enum ending attempt_run(const struct workers_config *config, struct claim *claim
                         "there is no room for what it has trained below --max-database; make some, "
                         "and resume the job");
     reports_clear(&attempt.reports);
+    free(attempt.warnings);
     dn_trainer_free(attempt.trainer);
     dn_data_clear(&attempt.training.data);
     team_stop(attempt.team);

@@ -23,6 +23,7 @@ static int command_serve(int argc, char **argv) {
                                       .problem = api_problem,
                                       .load = api_load_training,
                                       .memory = api_training_memory,
+                                      .conclude = api_conclude,
                                       .event_data = api_event_data};
     struct config config;
     char error[256];

@@ -137,6 +137,12 @@ static enum store_status store_end(struct store_session *session, const struct r
     switch (report->end) {
     case REPORT_GOES_ON: break;
     case REPORT_SUCCEEDS:
+        if (report->reports->warnings) {
+            enum store_status status =
+                store_warn(session, claim->id, claim->fence, report->reports->warnings);
+            if (status != STORE_OK)
+                return status;
+        }
         return store_finish(session, claim->id, claim->fence, JOB_SUCCEEDED, NULL, NULL,
                             clock_now_ms());
     case REPORT_GIVES_BACK: return store_unclaim(session, claim->id, claim->fence);

@@ -206,6 +206,7 @@ static struct workers *start_workers(const struct config *config, const struct c
     struct workers_config workers = {.store = service->store,
                                      .writer = service->writer,
                                      .load = contract->load,
+                                     .conclude = contract->conclude,
                                      .count = config->workers,
                                      .checkpoint_seconds = config->checkpoint_seconds,
                                      .max_memory = service->max_training_memory};

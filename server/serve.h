@@ -16,6 +16,7 @@ struct contract {
                     const char *detail);
     worker_load load;
     int64_t (*memory)(const char *spec); /* of a stored spec, as struct job has it */
+    worker_conclude conclude;
     void (*event_data)(const struct event *event, struct buffer *out);
 };
 

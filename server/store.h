@@ -134,8 +134,9 @@ struct model {
     double *transform; /* [2][dim]: shift and scale of dn_model_transform */
     void *bytes;       /* serialised dn_model; NULL when only the description was asked for */
     size_t byte_count;
-    int64_t blob; /* where they are stored; 0 in store_model_insert: nowhere yet */
-    bool has_job; /* it was trained here, by the job with its id; else it was imported */
+    int64_t blob;   /* where they are stored; 0 in store_model_insert: nowhere yet */
+    char *warnings; /* of its job, as JSON text; NULL without one */
+    bool has_job;   /* it was trained here, by the job with its id; else it was imported */
     int64_t created_at, updated_at;
 };
 void model_clear(struct model *model);
@@ -332,6 +333,18 @@ enum store_status store_drop_checkpoint(struct store_session *session, struct cl
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
                                enum job_status status, const char *error_code,
                                const char *error_detail, int64_t now);
+/* The lowest loss of an epoch of the job: of validation, or without it of training. */
+struct lowest_loss {
+    double loss; /* NAN: no epoch has ended */
+    int epoch;
+};
+enum store_status store_lowest_loss(struct store_session *session, const char *id,
+                                    struct lowest_loss *lowest);
+/* W. Adds to the warnings of a claimed job a JSON array that is not empty; */
+enum store_status store_warn(struct store_session *session, const char *id, int64_t fence,
+                             const char *warnings);
+/* W. and replaces those of any. */
+enum store_status store_rewarn(struct store_session *session, const char *id, const char *warnings);
 /* W. Back to the queue with no attempt counted: the server is stopping. */
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence);
 /* W. At start: every running job belongs to a dead boot; back to the queue, or cancelled if that

@@ -10,12 +10,13 @@ void model_clear(struct model *model) {
     free(model->variant);
     free(model->transform);
     free(model->bytes);
+    free(model->warnings);
     *model = (struct model){0};
 }
 
 #define MODEL_COLUMNS                                                                              \
     "id, name, spec, variant, epoch, created_at, updated_at, blob_id, size, job_seq IS NOT NULL,"  \
-    " dim, parameters, transform"
+    " dim, parameters, transform, (SELECT warnings FROM job WHERE job.seq = model.job_seq)"
 #define MODEL(where) "SELECT " MODEL_COLUMNS " FROM model " where
 
 static void read_model(struct store_session *session, sqlite3_stmt *row, struct model *model) {
@@ -31,6 +32,7 @@ static void read_model(struct store_session *session, sqlite3_stmt *row, struct 
         .has_job = sqlite3_column_int(row, 9),
         .dim = sqlite3_column_int(row, 10),
         .parameters = sqlite3_column_int64(row, 11),
+        .warnings = sql_text(session, row, 13),
     };
     size_t copied;
     memcpy(model->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);

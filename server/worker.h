@@ -31,10 +31,17 @@ struct training_failure {
 typedef bool (*worker_load)(const char *spec, struct store_session *session,
                             struct training *training, struct training_failure *failure);
 
+/* What is to be said of a training that has ended, as the store keeps it: a text from malloc, or
+ * NULL for nothing (or no memory). */
+struct training_outcome;
+typedef char *(*worker_conclude)(const struct dn_spec *spec,
+                                 const struct training_outcome *outcome);
+
 struct workers_config {
     struct store *store;
     struct writer *writer;
     worker_load load;
+    worker_conclude conclude;
     int count;
     double checkpoint_seconds; /* between two checkpoints, see attempt.h */
     int64_t max_memory;        /* bytes that all trainings together may take */
