@@ -412,6 +412,8 @@ static void write_schemas(struct json_writer *json) {
     }
     problem_write_schema(json);
     open_member(json, "WarningCode", '{');
+    member(json, "type", "string");
+    member(json, "description", "What there is to say: stable, for programs.");
     warnings_write_codes(json);
     json_close(json, '}');
     embed(json, openapi_schemas);
