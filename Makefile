@@ -163,6 +163,8 @@ test: deps-test ## install what is missing, build, run every test
 soak: deps-test ## the fault tests at full length: an hour or two
 	@$(MAKE) --no-print-directory -j2 all test-binaries
 	QUEUE_SEQUENCES=50000 $B/tests/test_queue_model
+	@$(MAKE) --no-print-directory -j2 SANITIZE=1 build/sanitize/tests/test_spec_space
+	SPECS=5000 build/sanitize/tests/test_spec_space
 	SOAK=1 sh tests/fault/run.sh $B/denoised
 
 test-binaries: $(UNIT_TESTS) $(FUZZ_TARGETS) $B/denoised-faults

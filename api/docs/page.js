@@ -115,7 +115,12 @@ function parametersView(parameters) {
   );
 }
 
-function answerView([status, answer]) {
+// What a $ref stands for; itself otherwise.
+const resolved = (api, part) =>
+  part.$ref ? part.$ref.slice(2).split("/").reduce((found, step) => found[step], api) : part;
+
+function answerView(api, [status, reference]) {
+  const answer = resolved(api, reference);
   const content = Object.entries(answer.content ?? {});
   const schema = content.map(([, media]) => media.schema).find(Boolean);
   const types = content.map(([type]) => type).join(", ");
@@ -192,7 +197,7 @@ function operationView(server, path, method, operation) {
         ]
       : null,
     make("h4", {}, "Answers"),
-    make("dl", { class: "answers" }, Object.entries(operation.responses).flatMap(answerView)),
+    make("dl", { class: "answers" }, Object.entries(operation.responses).flatMap((each) => answerView(server.api, each))),
     make("h4", {}, "Try it"),
     shellView(curlOf(server, path, method, operation)),
   );
@@ -233,7 +238,7 @@ function contents(groups, names) {
 
 function show(api, asksForKey) {
   const base = location.origin + (api.servers?.[0]?.url ?? "").replace(/\/$/, "");
-  const server = { base, asksForKey };
+  const server = { api, base, asksForKey };
   let groups = {};
   for (const [path, operations] of Object.entries(api.paths)) {
     for (const method of METHODS.filter((name) => operations[name])) {

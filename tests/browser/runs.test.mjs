@@ -46,6 +46,41 @@ test("the loss grows without a reload, and a run can be cancelled, resumed and d
   await fresh.remove();
 });
 
+test("what the server warns of stands there in sentences, before a run and after it", async () => {
+  const fresh = await new Server().start();
+  const job = await fresh.train({
+    name: "hopeless",
+    preset: "sinai2022",
+    dataset: { name: "spiral", n: 12 },
+    training: { epochs: 2, learning_rate: 1e-9, ema_decay: 0.999, lr_warmup_steps: 50, validation_fraction: 0.9 },
+  });
+  const codes = ["schedule_keeps_signal", "few_points", "ema_slow", "warmup_too_long", "not_learned"];
+  assert.deepEqual(job.warnings.map((each) => each.code), codes);
+  const page = await open(fresh);
+  await page.locator(".inspector .warning").first().waitFor();
+  const shown = await page.locator(".inspector .warning").allInnerTexts();
+  assert.equal(shown.length, codes.length);
+  job.warnings.forEach((each, i) => assert.equal(shown[i].toLowerCase(), `${each.detail}.`.toLowerCase()));
+  for (const text of shown) assert.match(text, /^[A-Z0-9].*\.$/s);
+  await goTo(page, "#panel=new");
+  await page.getByText(/steps, .* parameters/).waitFor();
+  await page.getByLabel("preset").selectOption("sinai2022");
+  const warning = page.getByRole("dialog").locator(".warning");
+  await warning.waitFor();
+  assert.match(await warning.innerText(), /^The schedule ends with a signal-to-noise ratio of 19\.9, .*\.$/s);
+  assert.ok(!(await page.content()).includes("[object"));
+  await close(page);
+  await fresh.remove();
+});
+
+test("the reference page shows what the answers are", async () => {
+  const page = await open(server, "docs");
+  await page.locator("#schema-Warnings").waitFor();
+  const text = await page.locator("body").innerText();
+  assert.ok(text.length > 20_000 && !/\[object|undefined|could not be shown|NaN/.test(text));
+  await close(page);
+});
+
 test("a picture that could not be renewed stays", async () => {
   const fresh = await new Server().start();
   const job = await fresh.api("/v1/jobs", ENDLESS);

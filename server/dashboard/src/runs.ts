@@ -17,6 +17,9 @@ export const job = computed(() => find(view.value.job));
 export const jobB = computed(() => find(view.value.b));
 export const isOver = (each: Job) => each.status !== "queued" && each.status !== "running";
 export const hasModel = (each: Job | undefined): each is Job => !!each && each.model !== null;
+/** What the server has to say, as a sentence: it begins and ends like one. */
+export const sentence = (text: string): string =>
+  text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 export const nameOf = (each: Job): string => each.name ?? datasetName(each);
 
 const PAGE = 100;

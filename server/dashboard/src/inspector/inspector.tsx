@@ -1,6 +1,6 @@
 // The run on the stage: how it is sampled, how good it is, and how to take it along.
 import { go } from "../hash";
-import { hasModel, isOver, job, nameOf } from "../runs";
+import { hasModel, isOver, job, nameOf, sentence } from "../runs";
 import { shown } from "../stage/subject";
 import { Exports } from "./exports";
 import { Quality } from "./quality";
@@ -17,9 +17,9 @@ export function Inspector() {
           {run.error.detail}
         </p>
       )}
-      {run.warnings.map((text) => (
-        <p key={String(text)} class="warning">
-          {String(text)}
+      {run.warnings.map((each) => (
+        <p key={each.code} class="warning">
+          {sentence(each.detail)}
         </p>
       ))}
       {hasModel(run) ? (

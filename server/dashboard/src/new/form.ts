@@ -21,7 +21,7 @@ export const plan = signal<{
   steps: number;
   parameters: number;
   estimate?: { memory_bytes: number; seconds: number | null };
-  warnings: string[];
+  warnings: { code: string; detail: string }[];
 } | null>(null);
 
 export async function loadDatasets(): Promise<void> {
@@ -75,12 +75,9 @@ export function validate(): void {
         spec: Record<string, unknown>;
         steps: number;
         parameters: number;
-        warnings?: (string | { detail: string })[];
+        warnings: { code: string; detail: string }[];
       }>(url("/v1/jobs", { validate_only: true }), request());
-      plan.value = {
-        ...answer,
-        warnings: (answer.warnings ?? []).map((each) => (typeof each === "string" ? each : each.detail)),
-      };
+      plan.value = answer;
       problems.value = {};
     } catch (error) {
       const listed = error instanceof ApiError ? (error.problem.errors ?? []) : [];

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import { describe } from "../description";
 import { Dialog } from "../dialog";
 import { go } from "../hash";
-import { notice, submit } from "../runs";
+import { notice, sentence, submit } from "../runs";
 import { Fields } from "./fields";
 import { loadDatasets, plan, problems, request, takes, validate } from "./form";
 import { Gallery } from "./gallery";
@@ -49,9 +49,9 @@ export function NewRun() {
               right &&
               `${plan.value.steps.toLocaleString("en")} steps, ${plan.value.parameters.toLocaleString("en")} parameters${takes(plan.value.estimate)}`}
             {right &&
-              plan.value?.warnings.map((text) => (
-                <p key={text} class="warning">
-                  {text}
+              plan.value?.warnings.map((each) => (
+                <p key={each.code} class="warning">
+                  {sentence(each.detail)}
                 </p>
               ))}
             {general.map(([path, text]) => (
