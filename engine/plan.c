@@ -96,7 +96,7 @@ static void refine_multistep(struct plan_step *step, const struct interval *now,
         return;
     const double last = tame_lambda(now->s_t, now->n_t) - tame_lambda(before->s_t, before->n_t);
     const double next = tame_lambda(now->s_u, now->n_u) - tame_lambda(now->s_t, now->n_t);
-    if (!(next <= MOST_STRETCH * last))
+    if (!(last > 0 && next <= MOST_STRETCH * last))
         return;
     step_share(step, now, -0.5 * next / last);
 }

@@ -80,12 +80,12 @@ struct place {
 
 /* ------------------------------------------------------------------ from a place to a spec */
 
-static int count_sources(const struct place *place) {
+static inline int count_sources(const struct place *place) {
     const int classes = (int)place->value[F_classes];
     return place->value[F_set] <= SET_UPLOAD ? 1 : classes < 2 ? 2 : classes;
 }
 
-static void place_dataset(const struct place *place, struct dn_dataset_spec *set) {
+static inline void place_dataset(const struct place *place, struct dn_dataset_spec *set) {
     static const int patterns[] = {DN_SPIRAL, DN_GAUSSIAN_GRID, DN_LETTERS, DN_RINGS};
     const enum set_kind kind = (enum set_kind)place->value[F_set];
     const int n = (int)place->value[F_n];
@@ -103,7 +103,7 @@ static void place_dataset(const struct place *place, struct dn_dataset_spec *set
     }
 }
 
-static struct dn_spec place_spec(const struct place *place) {
+static inline struct dn_spec place_spec(const struct place *place) {
     const double *v = place->value;
     struct dn_spec spec = {
         .diffusion = {.timesteps = (int)v[F_timesteps],
@@ -139,7 +139,7 @@ static struct dn_spec place_spec(const struct place *place) {
     return spec;
 }
 
-static void place_print(const struct place *place, FILE *out) {
+static inline void place_print(const struct place *place, FILE *out) {
     for (int f = 0; f < FACTOR_COUNT; f++)
         fprintf(out, "%s%s %.9g", f ? ", " : "", factors[f].name, place->value[f]);
     fprintf(out, "\n");
@@ -151,7 +151,7 @@ static void place_print(const struct place *place, FILE *out) {
 #define PLACE_PARAMETERS 9e6
 #define PLACE_WORK       6e8
 
-static bool place_is_cheap(const struct place *place, const struct dn_spec *spec) {
+static inline bool place_is_cheap(const struct place *place, const struct dn_spec *spec) {
     const double parameters = (double)dn_spec_parameters(spec);
     const double *v = place->value;
     const double rows = v[F_batch_size] < v[F_n] ? v[F_batch_size] : v[F_n];
@@ -160,7 +160,7 @@ static bool place_is_cheap(const struct place *place, const struct dn_spec *spec
 }
 
 /* Does the engine accept it, and does a test? */
-static bool place_is_allowed(const struct place *place) {
+static inline bool place_is_allowed(const struct place *place) {
     const struct dn_spec spec = place_spec(place);
     return dn_spec_check(&spec, NULL) == DN_OK && place_is_cheap(place, &spec);
 }
@@ -171,7 +171,7 @@ struct random_source {
     uint64_t state;
 };
 
-static uint32_t random_below(struct random_source *source, uint32_t n) {
+static inline uint32_t random_below(struct random_source *source, uint32_t n) {
     source->state = source->state * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)((source->state >> 33) % n);
 }
@@ -187,25 +187,25 @@ struct choice {
     int value[FACTOR_COUNT]; /* -1: not yet */
 };
 
-static struct place choice_place(const struct choice *choice) {
+static inline struct place choice_place(const struct choice *choice) {
     struct place place;
     for (int f = 0; f < FACTOR_COUNT; f++)
         place.value[f] = factors[f].values[choice->value[f]];
     return place;
 }
 
-static void pairs_cover(struct pairs *pairs, const struct choice *choice) {
+static inline void pairs_cover(struct pairs *pairs, const struct choice *choice) {
     for (int f = 0; f < FACTOR_COUNT; f++)
         for (int g = f + 1; g < FACTOR_COUNT; g++)
             pairs->state[f][g][choice->value[f]][choice->value[g]] = PAIR_COVERED;
 }
 
-static bool pair_is_open(const struct pairs *pairs, int f, int i, int g, int j) {
+static inline bool pair_is_open(const struct pairs *pairs, int f, int i, int g, int j) {
     return (f < g ? pairs->state[f][g][i][j] : pairs->state[g][f][j][i]) == PAIR_OPEN;
 }
 
 /* Open pairs that value i of factor f would close with what is chosen. */
-static int gain_of(const struct pairs *pairs, const struct choice *choice, int f, int i) {
+static inline int gain_of(const struct pairs *pairs, const struct choice *choice, int f, int i) {
     int gain = 0;
     for (int g = 0; g < FACTOR_COUNT; g++)
         gain += g != f && choice->value[g] >= 0 && pair_is_open(pairs, f, i, g, choice->value[g]);
@@ -214,8 +214,8 @@ static int gain_of(const struct pairs *pairs, const struct choice *choice, int f
 
 /* Chooses what is not chosen, in a random order: of each factor the value that closes most pairs,
  * or (with some probability, the more often it was tried in vain) any. */
-static void fill_choice(const struct pairs *pairs, struct choice *choice, int tried,
-                        struct random_source *source) {
+static inline void fill_choice(const struct pairs *pairs, struct choice *choice, int tried,
+                               struct random_source *source) {
     int order[FACTOR_COUNT];
     for (int f = 0; f < FACTOR_COUNT; f++) {
         const int j = (int)random_below(source, (uint32_t)f + 1);
@@ -239,8 +239,8 @@ static void fill_choice(const struct pairs *pairs, struct choice *choice, int tr
 
 /* A place with value i of f and j of g, that closes many other open pairs. False: in many tries
  * there was none that is allowed. */
-static bool find_place(const struct pairs *pairs, int f, int i, int g, int j,
-                       struct random_source *source, struct choice *found) {
+static inline bool find_place(const struct pairs *pairs, int f, int i, int g, int j,
+                              struct random_source *source, struct choice *found) {
     enum { TRIES = 4000 };
     for (int tried = 0; tried < TRIES; tried++) {
         struct choice choice;
@@ -259,7 +259,8 @@ static bool find_place(const struct pairs *pairs, int f, int i, int g, int j,
 
 /* Places in which all pairs meet that may, into places [most]; returns how many. pairs ends with
  * what became of each. */
-static int pairwise_places(uint64_t seed, struct pairs *pairs, struct place *places, int most) {
+static inline int pairwise_places(uint64_t seed, struct pairs *pairs, struct place *places,
+                                  int most) {
     struct random_source source = {seed};
     struct choice choice;
     int count = 0;
@@ -281,7 +282,7 @@ static int pairwise_places(uint64_t seed, struct pairs *pairs, struct place *pla
 }
 
 /* A place with any values between the extremes, as well as these. */
-static struct place random_place(struct random_source *source) {
+static inline struct place random_place(struct random_source *source) {
     struct place place;
     do {
         for (int f = 0; f < FACTOR_COUNT; f++) {
