@@ -128,8 +128,8 @@ static bool find_axes_differ(const struct job_request *job, char text[WARNING_TE
 
 /* ------------------------------------------------------------------ how a training ended */
 
-/* No better than nothing, or by next to nothing. Well-trained models have 0.9 of it at worst, on
- * areas that are full of points; random weights have 0.95 at best. */
+/* No better than nothing, or by next to nothing. Of the built-in patterns, well-trained models come
+ * to 0.9 of it at worst, where areas are full of points; random weights to about 1 or more. */
 static bool find_not_learned(const struct dn_spec *spec, const struct training_outcome *outcome,
                              char text[WARNING_TEXT]) {
     const struct dn_verdict *verdict = &outcome->verdict;
@@ -139,7 +139,8 @@ static bool find_not_learned(const struct dn_spec *spec, const struct training_o
              "%.3g: it has learned next to nothing; more epochs, another learning_rate, or a "
              "larger network may help",
              verdict->loss, verdict->nothing);
-    return verdict->loss >= 0.97 * verdict->nothing;
+    return verdict->nothing > 1e-9 /* else always the same is the right answer */ &&
+           verdict->loss >= 0.97 * verdict->nothing;
 }
 
 /* Without points to validate with, the loss of an epoch is of other noise than that of the next,

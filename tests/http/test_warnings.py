@@ -87,7 +87,8 @@ def test_few_points_of_an_upload_are_counted_without_those_held_out(server):
 
 LEARNS = {
     "dataset": {"name": "spiral", "n": 2000},
-    "network": {"hidden_size": 32, "hidden_layers": 3},
+    # with "multiply", random weights may have the luck to be a few percent better than nothing
+    "network": {"hidden_size": 32, "hidden_layers": 3, "conditioning": "add"},
     "training": {"epochs": 30, "batch_size": 100, "ema_decay": 0},
 }
 STUCK = {**LEARNS, "training": {**LEARNS["training"], "epochs": 1, "learning_rate": 1e-9}}
@@ -111,7 +112,7 @@ def finished(server, job):
     ],
 )
 def test_whether_a_model_says_more_than_nothing(server, diffusion, training, loss, validation):
-    for job, expected in ((LEARNS, False), ({**STUCK, "seed": 2}, True)):  # random weights without luck
+    for job, expected in ((LEARNS, False), (STUCK, True)):
         of = {**job["training"], **training, "loss": loss, "validation_fraction": validation}
         job = finished(server, {**job, "diffusion": diffusion, "training": of})
         answer = server.get(f"/v1/jobs/{job}")
