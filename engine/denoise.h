@@ -398,15 +398,13 @@ int64_t dn_trainer_steps_done(const struct dn_trainer *trainer);
 /* What the last epoch that has ended did; epoch 0: none has. */
 struct dn_epoch dn_trainer_last_epoch(const struct dn_trainer *trainer);
 
-/* Can the model that dn_trainer_model would give be sampled from? Its weights and some points,
- * drawn by the default sampler in a few steps, or if `thorough` in as many as a tenth of a second
- * allows. DN_DIVERGED if one of them is not finite. */
+/* DN_DIVERGED if a weight of the model as it is now is not finite, or some points that the default
+ * sampler draws, in few steps or if `thorough` in as many as a tenth of a second allows. */
 enum dn_status dn_trainer_check(const struct dn_trainer *trainer, bool thorough, dn_stop_flag *stop,
                                 struct dn_error *error);
 
-/* Whether that model says anything: its loss over noised points, those it was validated with if
- * there are any, and that of a network that always answers the same, the better of zero and the
- * mean. Both are weighted as the losses of epochs are. */
+/* The model's loss over noised points, those to validate with if there are any, beside that of a
+ * network that always answers zero or the mean, whichever is better. Weighted as in dn_epoch. */
 struct dn_verdict {
     double loss, nothing;
 };
@@ -483,8 +481,7 @@ struct dn_sample_result {
 };
 
 /* Draws points. Point i is the same for every n. DN_INVALID, with the reason, for a wrong request;
- * DN_NOT_FINITE, and what to change, if one of the results is no finite number: the points of wild
- * weights, or estimates without clip beyond a float. */
+ * DN_NOT_FINITE, and what to change, if one of the results is no finite number. */
 enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
                          const struct dn_sample_result *result, dn_stop_flag *stop,
                          struct dn_error *error);

@@ -124,6 +124,36 @@ Test(store, an_old_fence_writes_nothing) {
     claim_clear(&new);
 }
 
+static void expect_warnings(const char *id, const char *expected) {
+    struct job job;
+    cr_assert_eq(store_job_get(session, id, &job), STORE_OK);
+    cr_assert_str_eq(job.warnings, expected);
+    job_clear(&job);
+}
+
+Test(store, warnings_are_added_at_the_end_and_only_by_who_holds_the_job) {
+    char id[40];
+    strcpy(id, insert(5));
+    struct claim claim;
+    struct lowest_loss lowest;
+    expect_warnings(id, "[]");
+    cr_assert_eq(store_lowest_loss(session, id, &lowest), STORE_OK);
+    cr_assert(isnan(lowest.loss));
+    cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+    cr_assert_eq(report(&claim, 1, 4, NULL), STORE_OK);
+    cr_assert_eq(store_lowest_loss(session, id, &lowest), STORE_OK);
+    cr_assert(lowest.loss == 0.25 && lowest.epoch == 4);
+    cr_assert_eq(store_warn(session, id, claim.fence - 1, "[9]"), STORE_OK);
+    expect_warnings(id, "[]");
+    cr_assert_eq(store_warn(session, id, claim.fence, "[1]"), STORE_OK);
+    expect_warnings(id, "[1]");
+    cr_assert_eq(store_warn(session, id, claim.fence, "[2,3]"), STORE_OK);
+    expect_warnings(id, "[1,2,3]");
+    cr_assert_eq(store_rewarn(session, id, "[4]"), STORE_OK);
+    expect_warnings(id, "[4]");
+    claim_clear(&claim);
+}
+
 /* A resumed job continues from its checkpoint: later epochs are forgotten, and only two checkpoints
  * are kept. */
 Test(store, a_claim_rewinds_to_the_checkpoint) {
