@@ -139,7 +139,7 @@ Test(store, warnings_are_added_at_the_end_and_only_by_who_holds_the_job) {
     expect_warnings(id, "[]");
     cr_assert_eq(store_lowest_loss(session, id, &lowest), STORE_OK);
     cr_assert(isnan(lowest.loss));
-    cr_assert_eq(store_claim(session, "a", 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
     cr_assert_eq(report(&claim, 1, 4, NULL), STORE_OK);
     cr_assert_eq(store_lowest_loss(session, id, &lowest), STORE_OK);
     cr_assert(lowest.loss == 0.25 && lowest.epoch == 4);
