@@ -36,7 +36,7 @@ static const struct setting settings[] = {
     {"checkpoint-seconds", SETTING_NUMBER, AT(checkpoint_seconds), "2", 0.01, 86400, NULL,
      "training that a crash may cost, if a checkpoint costs less than a 50th of it"},
     {"max-database", SETTING_INTEGER, AT(max_database), "0", 0, 1 << 24, NULL,
-     "MiB that the database may take, at least 16; 0 sets no limit. Old checkpoints go first, then "
+     "MiB that the database may take, at least 16; 0 sets no limit; old checkpoints go first, then "
      "what makes it grow is answered 507"},
     {"keep-events-days", SETTING_INTEGER, AT(keep_events_days), "7", 0, 36500, NULL,
      "for which the events of ended jobs are kept; 0: for ever"},

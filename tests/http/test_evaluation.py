@@ -154,7 +154,7 @@ def test_a_stop_does_not_wait_for_it(start):
 
 def weights(server, job):
     with sqlite3.connect(server.database) as database:
-        return database.execute("SELECT bytes FROM model WHERE id = ?", (job,)).fetchone()[0]
+        return database.execute("SELECT bytes FROM piece JOIN model USING (blob_id) WHERE model.id = ?", (job,)).fetchone()[0]
 
 
 def trained_with(server, evaluate_every, **more):

@@ -50,7 +50,7 @@ Test(properties, matrix_products_of_random_shapes_agree_with_double) {
 static struct dn_spec random_spec(int number) {
     struct dn_spec spec = dn_presets[1].spec;
     spec.seed = (uint64_t)number;
-    spec.dataset.sources[0].pattern = (enum dn_pattern)pick(number, 0, 0, DN_PATTERN_COUNT - 1);
+    spec.dataset.sources[0].pattern = pick(number, 0, 0, DN_PATTERN_COUNT - 1);
     spec.dataset.sources[0].n = pick(number, 1, 1, 400);
     spec.diffusion.timesteps = pick(number, 2, 1, 4) == 1 ? 1 : pick(number, 3, 1, 90);
     spec.diffusion.prediction_type = (enum dn_prediction)pick(number, 11, 0, 3);
