@@ -316,11 +316,15 @@ enum store_status store_job_unestimated(struct store_session *session, int64_t a
                                         char **spec);
 enum store_status store_job_estimate(struct store_session *session, int64_t seq, int64_t memory);
 
-/* W. The queue's side. owner names this boot and worker. The first job in the queue that takes at
- * most `memory` bytes; one that does not fit is overtaken by others, but not forever.
+/* Bytes that trainings may take: all together, and what those that run have left of it. */
+struct memory_room {
+    int64_t all, unreserved;
+};
+/* W. The queue's side. owner names this boot and worker. The first job in the queue if it fits into
+ * the room; one behind it that fits may overtake it as long as it waits for a job before it to end.
  * STORE_NOT_FOUND when there is none to run now. */
-enum store_status store_claim(struct store_session *session, const char *owner, int64_t memory,
-                              int64_t now, struct claim *claim);
+enum store_status store_claim(struct store_session *session, const char *owner,
+                              const struct memory_room *room, int64_t now, struct claim *claim);
 /* W. Checkpoint, epochs and progress in one go. STORE_LOST if the fence does not match, here and
  * below. */
 enum store_status store_progress(struct store_session *session, const struct progress *progress,

@@ -64,7 +64,7 @@ enum store_status store_job_resume(struct store_session *session, const char *id
     enum store_status status =
         sql_run(session,
                 "UPDATE job SET status = 'queued', submitted_spec = coalesce(submitted_spec, spec),"
-                " spec = ?2, epochs = ?3, steps = ?4, memory = ?5, stalls = 0, overtaken = 0,"
+                " spec = ?2, epochs = ?3, steps = ?4, memory = ?5, stalls = 0,"
                 " cancel_requested = 0,"
                 " error_code = NULL, error_detail = NULL, finished_at = NULL"
                 " WHERE id = ?1 AND status NOT IN ('queued', 'running')",

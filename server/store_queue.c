@@ -7,7 +7,6 @@
 enum {
     STALLS_ALLOWED = 3,
     CHECKPOINTS_KEPT = 2,
-    OVERTAKEN_MOST = 16, /* then those behind it wait until there is room for it */
 };
 
 void claim_clear(struct claim *claim) {
@@ -60,27 +59,22 @@ static enum store_status take_checkpoint(struct store_session *session, int64_t 
     return status == STORE_OK ? rewind_to(session, seq, &claim->checkpoint) : status;
 }
 
-/* The job to run next, if `memory` bytes are free: the first in the queue, or if that does not fit,
- * the first that does. 0: none. */
-static enum store_status choose(struct store_session *session, int64_t memory, int64_t *seq) {
+/* The job to run next: the first in the queue, if it fits. Else one that does may overtake it, as
+ * long as the first could not begin anyway, for jobs that were before it are still running. When
+ * only those that have overtaken it are in its way, no other does. 0: none. */
+static enum store_status choose(struct store_session *session, const struct memory_room *room,
+                                int64_t *seq) {
     sqlite3_stmt *row = sql_prepare(
         session,
-        "WITH first AS (SELECT seq, memory, overtaken FROM job WHERE status = 'queued'"
-        "               ORDER BY seq LIMIT 1)"
-        " SELECT CASE WHEN memory <= ?1 THEN seq WHEN overtaken < ?2 THEN"
-        "  (SELECT seq FROM job WHERE status = 'queued' AND memory <= ?1 ORDER BY seq LIMIT 1)"
+        "WITH first AS (SELECT seq, memory FROM job WHERE status = 'queued' ORDER BY seq LIMIT 1)"
+        " SELECT CASE WHEN memory <= ?1 THEN seq"
+        "  WHEN memory + (SELECT coalesce(sum(memory), 0) FROM job AS before"
+        "                 WHERE before.status = 'running' AND before.seq < first.seq) > ?2"
+        "  THEN (SELECT seq FROM job WHERE status = 'queued' AND memory <= ?1 ORDER BY seq LIMIT 1)"
         " END FROM first",
-        "ii", memory, (int64_t)OVERTAKEN_MOST);
+        "ii", room->unreserved, room->all);
     *seq = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
     return sql_done(session, row);
-}
-
-/* Counts, for the first in the queue, that the job `seq` runs before it. */
-static enum store_status overtake(struct store_session *session, int64_t seq) {
-    return sql_run(session,
-                   "UPDATE job SET overtaken = overtaken + 1"
-                   " WHERE seq = (SELECT min(seq) FROM job WHERE status = 'queued') AND seq < ?1",
-                   "i", seq);
 }
 
 static enum store_status take(struct store_session *session, int64_t seq, const char *owner,
@@ -103,16 +97,14 @@ static enum store_status take(struct store_session *session, int64_t seq, const 
     return sql_done(session, row);
 }
 
-enum store_status store_claim(struct store_session *session, const char *owner, int64_t memory,
-                              int64_t now, struct claim *claim) {
+enum store_status store_claim(struct store_session *session, const char *owner,
+                              const struct memory_room *room, int64_t now, struct claim *claim) {
     int64_t seq = 0;
     *claim = (struct claim){0};
-    enum store_status status = choose(session, memory, &seq);
+    enum store_status status = choose(session, room, &seq);
     if (status != STORE_OK || seq == 0)
         return status != STORE_OK ? status : STORE_NOT_FOUND;
-    status = overtake(session, seq);
-    if (status == STORE_OK)
-        status = take(session, seq, owner, now, claim);
+    status = take(session, seq, owner, now, claim);
     if (status == STORE_OK)
         status = take_checkpoint(session, seq, claim);
     if (status != STORE_OK)

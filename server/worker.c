@@ -71,9 +71,9 @@ static enum store_status run_claim(void *argument, struct store_session *session
     char owner[STORE_ID_LENGTH + 16];
     snprintf(owner, sizeof owner, "%s/%d", store_boot(workers->config.store),
              holding->worker->number);
-    const int64_t free_bytes = workers->config.max_memory - workers_memory(workers);
-    enum store_status status =
-        store_claim(session, owner, free_bytes, clock_now_ms(), &holding->claim);
+    const int64_t all = workers->config.max_memory;
+    const struct memory_room room = {all, all - workers_memory(workers)};
+    enum store_status status = store_claim(session, owner, &room, clock_now_ms(), &holding->claim);
     /* Still on the writer thread: a cancel that comes next finds this worker, and the next claim
      * finds its memory taken. */
     if (status == STORE_OK)

@@ -23,7 +23,7 @@ enum {
     MOST_EPOCHS = 6,
     STALLS_ALLOWED = 3,
     MOST_MEMORY = 3,
-    OVERTAKEN_MOST = 16,
+    ALL_MEMORY = 5,
 };
 
 /* ------------------------------------------------------------------ the model */
@@ -39,7 +39,7 @@ struct model_job {
     bool is_deleted, cancel_requested;
     enum job_status status;
     int64_t fence;
-    int memory, overtaken;
+    int memory;
     int attempt, stalls, epochs, model_epoch; /* 0: no model */
     struct point at, checkpoints[2];          /* the newest at first */
     int checkpoint_count;
@@ -147,18 +147,26 @@ static struct model_job *first_of(int memory) {
     return NULL;
 }
 
+/* What those that run take, of them that were submitted before this one, or of all with NULL. */
+static int taken_before(const struct model_job *last) {
+    int sum = 0;
+    for (struct model_job *job = model.jobs; job < model.jobs + model.job_count; job++)
+        if (!job->is_deleted && job->status == JOB_RUNNING && (!last || job < last))
+            sum += job->memory;
+    return sum;
+}
+
 static void claim_next(void) {
-    const int memory = pick(4) ? MOST_MEMORY : pick(MOST_MEMORY);
-    struct model_job *first = first_of(MOST_MEMORY), *job = first_of(memory);
-    if (job != first && first->overtaken == OVERTAKEN_MOST)
+    const int left = ALL_MEMORY - taken_before(NULL);
+    const struct memory_room room = {ALL_MEMORY, pick(4) ? left : left - 1};
+    struct model_job *first = first_of(MOST_MEMORY), *job = first_of((int)room.unreserved);
+    if (job != first && first->memory + taken_before(first) <= ALL_MEMORY)
         job = NULL;
     struct claim claim;
-    CHECK(store_claim(session, "w", memory, clock_ms, &claim) ==
-          (job ? STORE_OK : STORE_NOT_FOUND));
+    CHECK(store_claim(session, "w", &room, clock_ms, &claim) == (job ? STORE_OK : STORE_NOT_FOUND));
     if (!job)
         return;
     CHECK(claim.memory == job->memory);
-    first->overtaken += job != first;
     job->status = JOB_RUNNING;
     job->fence++;
     job->attempt++;
@@ -324,7 +332,7 @@ static void resume(void) {
         return;
     job->status = JOB_QUEUED;
     job->epochs = epochs;
-    job->stalls = job->overtaken = 0;
+    job->stalls = 0;
     job->cancel_requested = false;
     job->error = NULL;
     job->finished_at = 0;

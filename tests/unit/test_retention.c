@@ -19,7 +19,7 @@ static void insert(int64_t finished, char id[40]) {
     id_new(job.id);
     strcpy(id, job.id);
     cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
-    cr_assert_eq(store_claim(session, "w", INT64_MAX, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "w", &EVERYTHING, 1, &claim), STORE_OK);
     for (int last = 4; last <= 8; last += 4) {
         struct epoch_row rows[4];
         for (int i = 0; i < 4; i++)
@@ -100,7 +100,7 @@ Test(retention, checkpoints_of_ended_jobs_go_but_for_the_newest) {
     cr_assert_eq(count, 0);
     struct claim claim;
     cr_assert_eq(store_job_resume(session, ended, "{}", 9, 90, 0), STORE_OK);
-    cr_assert_eq(store_claim(session, "w", INT64_MAX, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "w", &EVERYTHING, 1, &claim), STORE_OK);
     cr_assert_str_eq(claim.id, ended);
     cr_assert(claim.checkpoint.step == 80 && claim.checkpoint.size == 5);
     cr_assert_eq(store_drop_checkpoint(session, &claim), STORE_OK);

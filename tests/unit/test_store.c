@@ -88,14 +88,14 @@ Test(store, claims_in_order_of_submission) {
     for (int i = 0; i < 3; i++) {
         struct claim claim;
         cr_assert_eq(get(ids[2]).queue_position, 2 - i);
-        cr_assert_eq(store_claim(session, "w", ROOM, 1, &claim), STORE_OK);
+        cr_assert_eq(store_claim(session, "w", &EVERYTHING, 1, &claim), STORE_OK);
         cr_assert_str_eq(claim.id, ids[i]);
         cr_assert_eq(claim.attempt, 1);
         cr_assert_eq(claim.checkpoint.blob, 0);
         claim_clear(&claim);
     }
     struct claim none;
-    cr_assert_eq(store_claim(session, "w", ROOM, 1, &none), STORE_NOT_FOUND);
+    cr_assert_eq(store_claim(session, "w", &EVERYTHING, 1, &none), STORE_NOT_FOUND);
     cr_assert_eq(get(ids[0]).status, JOB_RUNNING);
 }
 
@@ -104,11 +104,11 @@ Test(store, an_old_fence_writes_nothing) {
     strcpy(id, insert(5));
     struct claim old, new;
     int requeued;
-    cr_assert_eq(store_claim(session, "a", ROOM, 1, &old), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &old), STORE_OK);
     cr_assert_eq(report(&old, 1, 1, "one"), STORE_OK);
     cr_assert_eq(store_recover(session, ROOM, 2, &requeued), STORE_OK);
     cr_assert_eq(requeued, 1);
-    cr_assert_eq(store_claim(session, "b", ROOM, 3, &new), STORE_OK);
+    cr_assert_eq(store_claim(session, "b", &EVERYTHING, 3, &new), STORE_OK);
     cr_assert_gt(new.fence, old.fence);
     cr_assert_eq(report(&old, 2, 2, "stale"), STORE_LOST);
     cr_assert_eq(store_finish(session, id, old.fence, JOB_SUCCEEDED, NULL, NULL, 4), STORE_LOST);
@@ -139,7 +139,7 @@ Test(store, warnings_are_added_at_the_end_and_only_by_who_holds_the_job) {
     expect_warnings(id, "[]");
     cr_assert_eq(store_lowest_loss(session, id, &lowest), STORE_OK);
     cr_assert(isnan(lowest.loss));
-    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
     cr_assert_eq(report(&claim, 1, 4, NULL), STORE_OK);
     cr_assert_eq(store_lowest_loss(session, id, &lowest), STORE_OK);
     cr_assert(lowest.loss == 0.25 && lowest.epoch == 4);
@@ -160,7 +160,7 @@ Test(store, a_claim_rewinds_to_the_checkpoint) {
     char id[40];
     strcpy(id, insert(9));
     struct claim claim;
-    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
     cr_assert_eq(report(&claim, 1, 1, "one"), STORE_OK);
     cr_assert_eq(report(&claim, 2, 3, "three"), STORE_OK);
     cr_assert_eq(report(&claim, 4, 4, "four"), STORE_OK);
@@ -169,7 +169,7 @@ Test(store, a_claim_rewinds_to_the_checkpoint) {
     cr_assert_eq(store_unclaim(session, id, claim.fence), STORE_OK);
     claim_clear(&claim);
 
-    cr_assert_eq(store_claim(session, "b", ROOM, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "b", &EVERYTHING, 1, &claim), STORE_OK);
     cr_assert_eq(claim.attempt, 1); /* an orderly stop counts as no attempt */
     cr_assert(checkpoint_is(&claim, "four"));
     cr_assert_float_eq(claim.checkpoint.seconds, 2.0, 1e-12);
@@ -193,12 +193,12 @@ Test(store, checkpoints_that_cannot_be_used_are_dropped_one_by_one) {
     strcpy(id, insert(9));
     struct claim claim;
     struct model model;
-    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
     cr_assert_eq(report(&claim, 1, 3, "three"), STORE_OK);
     cr_assert_eq(report(&claim, 4, 6, "six"), STORE_OK);
     cr_assert_eq(store_unclaim(session, id, claim.fence), STORE_OK);
     claim_clear(&claim);
-    cr_assert_eq(store_claim(session, "b", ROOM, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "b", &EVERYTHING, 1, &claim), STORE_OK);
     cr_assert(checkpoint_is(&claim, "six"));
     cr_assert_eq(store_drop_checkpoint(session, &claim), STORE_OK);
     cr_assert(checkpoint_is(&claim, "three"));
@@ -219,7 +219,7 @@ Test(store, checkpoints_in_the_middle_of_an_epoch) {
     strcpy(id, insert(9));
     struct claim claim;
     bool cancel;
-    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
     struct checkpoint checkpoint = {.bytes = "half", .size = 4, .step = 5, .seconds = 0.25};
     sha256_text("half", 4, checkpoint.sha256);
     struct progress progress = {.id = id,
@@ -233,7 +233,7 @@ Test(store, checkpoints_in_the_middle_of_an_epoch) {
     cr_assert(job.epoch == 0 && job.step == 7 && job.seconds == 0.5 && !job.has_model);
     cr_assert_eq(store_unclaim(session, id, claim.fence), STORE_OK);
     claim_clear(&claim);
-    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
     cr_assert(claim.checkpoint.step == 5 && claim.checkpoint.epoch == 0);
     cr_assert_str_eq(claim.checkpoint.sha256, checkpoint.sha256);
     job = get(id);
@@ -247,7 +247,7 @@ Test(store, a_job_that_never_gets_to_a_checkpoint_fails) {
     int requeued;
     for (int crash = 1; crash <= 3; crash++) {
         struct claim claim;
-        cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
+        cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
         cr_assert_eq(store_recover(session, ROOM, 1, &requeued), STORE_OK);
         cr_assert_eq(requeued, crash < 3);
         claim_clear(&claim);
@@ -263,7 +263,7 @@ Test(store, a_checkpoint_shows_that_it_gets_on) {
     int requeued;
     for (int crash = 1; crash <= 5; crash++) {
         struct claim claim;
-        cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
+        cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
         cr_assert_eq(report(&claim, crash, crash, "x"), STORE_OK);
         cr_assert_eq(store_recover(session, ROOM, 1, &requeued), STORE_OK);
         cr_assert_eq(requeued, 1);
@@ -277,7 +277,7 @@ Test(store, models) {
     struct claim claim;
     struct model model;
     cr_assert_eq(store_model_get(session, "latest", true, &model), STORE_NOT_FOUND);
-    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
     cr_assert_eq(report(&claim, 1, 2, "two"), STORE_OK);
     cr_assert_eq(store_model_get(session, "latest", true, &model), STORE_OK);
     cr_assert_str_eq(model.id, id);
@@ -454,7 +454,7 @@ Test(store, what_a_job_has_goes_with_it) {
     struct claim claim;
     char id[40];
     strcpy(id, insert(9));
-    cr_assert_eq(store_claim(session, "a", ROOM, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
     for (int epoch = 1; epoch <= 6; epoch++)
         cr_assert_eq(report(&claim, epoch, epoch, "state"), STORE_OK);
     sweep();
@@ -525,24 +525,45 @@ static void insert_with(int64_t memory, char id[40]) {
     cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
 }
 
-/* A large job is overtaken by small ones, but not forever: then they wait until it fits. */
-Test(store, a_job_that_does_not_fit_waits_for_its_turn) {
-    char large[40], small[40];
+/* Claims with so much left of 100, and expects the job with this id; NULL: none. */
+static struct claim claims(int64_t unreserved, const char *id) {
     struct claim claim;
-    insert_with(100, large);
-    for (int i = 0; i < 20; i++)
-        insert_with(10, small);
-    for (int i = 0; i < 16; i++) {
-        cr_assert_eq(store_claim(session, "w", 50, 1, &claim), STORE_OK);
-        cr_assert(claim.memory == 10 && strcmp(claim.id, large) != 0);
-        claim_clear(&claim);
+    const struct memory_room room = {100, unreserved};
+    enum store_status status = store_claim(session, "w", &room, 1, &claim);
+    cr_assert_eq(status, id ? STORE_OK : STORE_NOT_FOUND);
+    if (id)
+        cr_assert_str_eq(claim.id, id);
+    return claim;
+}
+
+static void ends(struct claim *claim) {
+    cr_assert_eq(store_finish(session, claim->id, claim->fence, JOB_SUCCEEDED, NULL, NULL, 1),
+                 STORE_OK);
+    claim_clear(claim);
+}
+
+/* While the first large job runs, the second cannot begin, so small ones overtake it, however many
+ * they are. When only they are in its way, no other does. */
+Test(store, a_job_that_does_not_fit_waits_for_its_turn) {
+    char large[2][40], small[40][40];
+    insert_with(80, large[0]);
+    insert_with(100, large[1]);
+    for (int i = 0; i < 40; i++)
+        insert_with(10, small[i]);
+    struct claim running = claims(100, large[0]), beside = {0};
+    for (int i = 0; i < 38; i++) {
+        beside = claims(20, small[i]);
+        if (i < 37)
+            ends(&beside);
     }
-    cr_assert_eq(store_claim(session, "w", 50, 1, &claim), STORE_NOT_FOUND);
-    cr_assert_eq(store_claim(session, "w", 100, 1, &claim), STORE_OK);
-    cr_assert_str_eq(claim.id, large);
-    claim_clear(&claim);
-    cr_assert_eq(store_claim(session, "w", 50, 1, &claim), STORE_OK);
-    claim_clear(&claim);
+    ends(&running);
+    claims(90, NULL);
+    ends(&beside);
+    running = claims(100, large[1]);
+    claims(0, NULL);
+    ends(&running);
+    beside = claims(100, small[38]);
+    ends(&beside);
 }
 
 /* After a restart with less memory. */

@@ -82,7 +82,7 @@ static bool is_over(const struct watched_job *jobs, int count, int64_t after) {
 Test(store_events, tell_every_change_of_a_job) {
     struct claim claim;
     struct watched_job job = insert();
-    cr_assert_eq(store_claim(session, "boot/0", INT64_MAX, 5, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "boot/0", &EVERYTHING, 5, &claim), STORE_OK);
     report(&claim, 1, 2, true);
     report(&claim, 3, 3, false);
     cr_assert_not(is_over(&job, 1, last_id()));
@@ -105,12 +105,12 @@ Test(store_events, tell_of_an_epoch_that_is_trained_again_only_once) {
     struct claim claim;
     int requeued;
     struct watched_job job = insert();
-    cr_assert_eq(store_claim(session, "boot/0", INT64_MAX, 5, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "boot/0", &EVERYTHING, 5, &claim), STORE_OK);
     report(&claim, 1, 1, true);
     report(&claim, 2, 4, false);
     claim_clear(&claim);
     cr_assert_eq(store_recover(session, INT64_MAX, 6, &requeued), STORE_OK); /* a crash */
-    cr_assert_eq(store_claim(session, "boot2/0", INT64_MAX, 7, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "boot2/0", &EVERYTHING, 7, &claim), STORE_OK);
     report(&claim, 2, 3, true);
     report(&claim, 4, 6, false);
     cr_assert_str_eq(told(&job, 1, 0, 100), "queued0 running0 1 c1 2 3 4 queued4 running4 c3 5 6");
@@ -120,7 +120,7 @@ Test(store_events, tell_of_an_epoch_that_is_trained_again_only_once) {
 Test(store_events, of_a_training_that_starts_afresh_begin_again) {
     struct claim claim;
     struct watched_job job = insert();
-    cr_assert_eq(store_claim(session, "boot/0", INT64_MAX, 5, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "boot/0", &EVERYTHING, 5, &claim), STORE_OK);
     report(&claim, 1, 3, true);
     int64_t before = last_id();
     cr_assert_eq(store_drop_checkpoint(session, &claim), STORE_OK);
@@ -134,7 +134,7 @@ Test(store_events, of_several_jobs_come_in_one_order) {
     struct watched_job jobs[3] = {insert(), insert(), insert()};
     struct claim claims[3];
     for (int i = 0; i < 3; i++)
-        cr_assert_eq(store_claim(session, "boot/0", INT64_MAX, 5, &claims[i]), STORE_OK);
+        cr_assert_eq(store_claim(session, "boot/0", &EVERYTHING, 5, &claims[i]), STORE_OK);
     for (int e = 1; e <= 4; e++)
         for (int i = 0; i < 3; i++)
             report(&claims[i], 4 * i + e, 4 * i + e, false);

@@ -24,7 +24,7 @@ static enum store_status train(bool ends, char id[40]) {
     enum store_status status = store_job_insert(session, &job, NULL);
     if (status != STORE_OK)
         return status;
-    cr_assert_eq(store_claim(session, "w", INT64_MAX, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "w", &EVERYTHING, 1, &claim), STORE_OK);
     const struct epoch_row row = {.epoch = 1, .step = 10};
     struct checkpoint checkpoint = {.bytes = bytes, .size = SIZE, .step = 10, .epoch = 1};
     memset(checkpoint.sha256, 'a', 64);
@@ -56,7 +56,7 @@ static int64_t used(void) {
 static bool has_checkpoint(const char *id) {
     struct claim claim;
     cr_assert_eq(store_job_resume(session, id, "{}", 4, 40, 0), STORE_OK);
-    cr_assert_eq(store_claim(session, "w", INT64_MAX, 1, &claim), STORE_OK);
+    cr_assert_eq(store_claim(session, "w", &EVERYTHING, 1, &claim), STORE_OK);
     cr_assert_str_eq(claim.id, id);
     const bool has = claim.checkpoint.blob != 0;
     claim_clear(&claim);
@@ -98,7 +98,7 @@ Test(store_room, checkpoints_of_jobs_that_go_on_stay) {
     cr_assert_eq(store_recover(session, INT64_MAX, 1, &requeued), STORE_OK);
     for (int i = 0; i < count; i++) {
         struct claim claim;
-        cr_assert_eq(store_claim(session, "w", INT64_MAX, 1, &claim), STORE_OK);
+        cr_assert_eq(store_claim(session, "w", &EVERYTHING, 1, &claim), STORE_OK);
         cr_assert_neq(claim.checkpoint.blob, 0);
         claim_clear(&claim);
     }
