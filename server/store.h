@@ -93,6 +93,7 @@ struct claim {
     int64_t created_at;
     bool cancel_requested;
     int64_t memory;               /* bytes that its training takes at most; 0: not known */
+    bool is_beside;               /* they are in the room for small ones */
     struct checkpoint checkpoint; /* the newest, without bytes; all zero to start afresh */
 };
 void claim_clear(struct claim *claim);
@@ -316,9 +317,12 @@ enum store_status store_job_unestimated(struct store_session *session, int64_t a
                                         char **spec);
 enum store_status store_job_estimate(struct store_session *session, int64_t seq, int64_t memory);
 
-/* Bytes that trainings may take: all together, and what those that run have left of it. */
+/* Bytes that trainings may take: all together, and what those that run have left of it. Small ones,
+ * of at most `small` bytes, have a room of their own as well, so that no large one keeps them
+ * waiting: what is left of that. */
 struct memory_room {
     int64_t all, unreserved;
+    int64_t small, beside;
 };
 /* W. The queue's side. owner names this boot and worker. The first job in the queue if it fits into
  * the room; one behind it that fits may overtake it as long as it waits for a job before it to end.

@@ -77,6 +77,18 @@ static enum store_status choose(struct store_session *session, const struct memo
     return sql_done(session, row);
 }
 
+/* The first small job that fits into the room for such; 0: none. */
+static enum store_status choose_small(struct store_session *session, const struct memory_room *room,
+                                      int64_t *seq) {
+    const int64_t most = room->small < room->beside ? room->small : room->beside;
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT seq FROM job WHERE status = 'queued' AND memory <= ?1"
+                                    " ORDER BY seq LIMIT 1",
+                                    "i", most);
+    *seq = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
+    return sql_done(session, row);
+}
+
 static enum store_status take(struct store_session *session, int64_t seq, const char *owner,
                               int64_t now, struct claim *claim) {
     sqlite3_stmt *row = sql_prepare(
@@ -102,11 +114,15 @@ enum store_status store_claim(struct store_session *session, const char *owner,
     int64_t seq = 0;
     *claim = (struct claim){0};
     enum store_status status = choose(session, room, &seq);
+    const bool is_beside = status == STORE_OK && seq == 0;
+    if (is_beside)
+        status = choose_small(session, room, &seq);
     if (status != STORE_OK || seq == 0)
         return status != STORE_OK ? status : STORE_NOT_FOUND;
     status = take(session, seq, owner, now, claim);
     if (status == STORE_OK)
         status = take_checkpoint(session, seq, claim);
+    claim->is_beside = is_beside;
     if (status != STORE_OK)
         claim_clear(claim);
     return status;

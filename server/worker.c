@@ -12,14 +12,19 @@
 #include "server/log.h"
 #include "server/memory_limit.h"
 
-enum { STORE_RETRY_SECONDS = 1 };
+enum {
+    STORE_RETRY_SECONDS = 1,
+    SMALL_SHARE = 32, /* a job is small that takes at most a 32nd of max_memory; */
+    BESIDE_SHARE = 8, /* an eighth on top of that is for small jobs alone */
+};
 
 struct worker {
     struct workers *workers;
     pthread_t thread;
     int number;
     char job_id[STORE_ID_LENGTH + 1]; /* "" when idle; under the mutex, */
-    int64_t memory;                   /* as is what its job has reserved */
+    int64_t memory;                   /* as is what its job has reserved, */
+    bool is_beside;                   /* and whether in the room for small jobs */
     struct interruption interruption;
 };
 
@@ -35,27 +40,40 @@ struct workers {
 
 /* ------------------------------------------------------------------ holding a job */
 
-/* Under the mutex. */
-static int64_t reserved(const struct workers *workers) {
+/* What the jobs in hand take of one of the two rooms. Under the mutex. */
+static int64_t reserved(const struct workers *workers, bool beside) {
     int64_t sum = 0;
     for (int i = 0; i < workers->config.count; i++)
-        sum += workers->worker[i].memory;
+        if (workers->worker[i].is_beside == beside)
+            sum += workers->worker[i].memory;
     return sum;
 }
 
 int64_t workers_memory(struct workers *workers) {
     pthread_mutex_lock(&workers->mutex);
-    const int64_t sum = reserved(workers);
+    const int64_t sum = reserved(workers, false) + reserved(workers, true);
     pthread_mutex_unlock(&workers->mutex);
     return sum;
 }
 
-/* What a worker holds, or with "" and 0 that it holds nothing. */
-static void set_job(struct worker *worker, const char *id, int64_t memory) {
+static struct memory_room room_left(struct workers *workers) {
+    const int64_t all = workers->config.max_memory;
+    pthread_mutex_lock(&workers->mutex);
+    const struct memory_room room = {.all = all,
+                                     .unreserved = all - reserved(workers, false),
+                                     .small = all / SMALL_SHARE,
+                                     .beside = all / BESIDE_SHARE - reserved(workers, true)};
+    pthread_mutex_unlock(&workers->mutex);
+    return room;
+}
+
+/* What a worker holds; a claim of zeros: nothing. */
+static void set_job(struct worker *worker, const struct claim *claim) {
     struct workers *workers = worker->workers;
     pthread_mutex_lock(&workers->mutex);
-    snprintf(worker->job_id, sizeof worker->job_id, "%s", id);
-    worker->memory = memory;
+    snprintf(worker->job_id, sizeof worker->job_id, "%s", claim->id);
+    worker->memory = claim->memory;
+    worker->is_beside = claim->is_beside;
     __atomic_store_n(&worker->interruption.stop, workers->stopping, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&workers->mutex);
 }
@@ -71,13 +89,12 @@ static enum store_status run_claim(void *argument, struct store_session *session
     char owner[STORE_ID_LENGTH + 16];
     snprintf(owner, sizeof owner, "%s/%d", store_boot(workers->config.store),
              holding->worker->number);
-    const int64_t all = workers->config.max_memory;
-    const struct memory_room room = {all, all - workers_memory(workers)};
+    const struct memory_room room = room_left(workers);
     enum store_status status = store_claim(session, owner, &room, clock_now_ms(), &holding->claim);
     /* Still on the writer thread: a cancel that comes next finds this worker, and the next claim
      * finds its memory taken. */
     if (status == STORE_OK)
-        set_job(holding->worker, holding->claim.id, holding->claim.memory);
+        set_job(holding->worker, &holding->claim);
     return status;
 }
 
@@ -137,7 +154,7 @@ static bool work(struct worker *worker) {
         see_through(worker, &holding.claim);
     else if (status != STORE_NOT_FOUND)
         pause_for_store(worker->workers);
-    set_job(worker, "", 0);
+    set_job(worker, &(struct claim){0});
     if (holding.claim.memory > 0) /* there is room now for a job that waited for it */
         workers_wake(worker->workers);
     claim_clear(&holding.claim);

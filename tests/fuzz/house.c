@@ -75,7 +75,7 @@ static void train(struct store_session *session) {
     struct training_failure failure;
     struct dn_trainer *trainer;
     struct dn_epoch epoch;
-    fuzz_check(store_claim(session, "fuzz", &(struct memory_room){INT64_MAX, INT64_MAX},
+    fuzz_check(store_claim(session, "fuzz", &(struct memory_room){INT64_MAX, INT64_MAX, 0, 0},
                            1700000001000, &claim) == STORE_OK);
     fuzz_check(api_load_training(claim.spec, session, &training, &failure));
     fuzz_check(dn_trainer_new(&training.spec, NULL, &trainer, NULL) == DN_OK);

@@ -8,7 +8,7 @@
 
 #include "server/store.h"
 
-static const struct memory_room EVERYTHING __attribute__((unused)) = {INT64_MAX, INT64_MAX};
+static const struct memory_room EVERYTHING __attribute__((unused)) = {INT64_MAX, INT64_MAX, 0, 0};
 static char directory[32], path[64];
 static struct store *store;
 static struct store_session *session;

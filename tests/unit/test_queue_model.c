@@ -158,15 +158,18 @@ static int taken_before(const struct model_job *last) {
 
 static void claim_next(void) {
     const int left = ALL_MEMORY - taken_before(NULL);
-    const struct memory_room room = {ALL_MEMORY, pick(4) ? left : left - 1};
+    const struct memory_room room = {ALL_MEMORY, pick(4) ? left : left - 1, 1, pick(2)};
     struct model_job *first = first_of(MOST_MEMORY), *job = first_of((int)room.unreserved);
     if (job != first && first->memory + taken_before(first) <= ALL_MEMORY)
         job = NULL;
+    const bool beside = !job;
+    if (beside)
+        job = first_of(room.beside < room.small ? (int)room.beside : (int)room.small);
     struct claim claim;
     CHECK(store_claim(session, "w", &room, clock_ms, &claim) == (job ? STORE_OK : STORE_NOT_FOUND));
     if (!job)
         return;
-    CHECK(claim.memory == job->memory);
+    CHECK(claim.memory == job->memory && claim.is_beside == beside);
     job->status = JOB_RUNNING;
     job->fence++;
     job->attempt++;

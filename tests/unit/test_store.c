@@ -528,7 +528,7 @@ static void insert_with(int64_t memory, char id[40]) {
 /* Claims with so much left of 100, and expects the job with this id; NULL: none. */
 static struct claim claims(int64_t unreserved, const char *id) {
     struct claim claim;
-    const struct memory_room room = {100, unreserved};
+    const struct memory_room room = {100, unreserved, 0, 0};
     enum store_status status = store_claim(session, "w", &room, 1, &claim);
     cr_assert_eq(status, id ? STORE_OK : STORE_NOT_FOUND);
     if (id)
@@ -564,6 +564,29 @@ Test(store, a_job_that_does_not_fit_waits_for_its_turn) {
     ends(&running);
     beside = claims(100, small[38]);
     ends(&beside);
+}
+
+/* A large job that takes all there is keeps nobody waiting but its like. */
+Test(store, small_jobs_have_a_room_of_their_own) {
+    char large[2][40], small[3][40], medium[40];
+    struct claim claim;
+    insert_with(100, large[0]);
+    insert_with(100, large[1]);
+    insert_with(4, medium);
+    for (int i = 0; i < 3; i++)
+        insert_with(3, small[i]);
+    struct claim running = claims(100, large[0]);
+    const struct memory_room full[] = {{100, 0, 3, 6}, {100, 0, 3, 3}, {100, 0, 3, 0}};
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(store_claim(session, "w", &full[i], 1, &claim), STORE_OK);
+        cr_assert(claim.is_beside && strcmp(claim.id, small[i]) == 0);
+        claim_clear(&claim);
+    }
+    cr_assert_eq(store_claim(session, "w", &full[2], 1, &claim), STORE_NOT_FOUND);
+    ends(&running);
+    running = claims(100, large[1]);
+    cr_assert(!running.is_beside);
+    claim_clear(&running);
 }
 
 /* After a restart with less memory. */
