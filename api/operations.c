@@ -25,12 +25,15 @@ enum http_next api_livez(struct http_exchange *exchange) {
 static const char *what_is_wrong(struct service *service) {
     if (!atomic_load(&service->ready))
         return "the server is starting or stopping";
+    if (store_loss(service->store))
+        return store_loss(service->store);
     switch (writer_state(service->writer)) {
     case TASK_DONE: return NULL;
     case TASK_DISK_FULL:
         return "no space is left for the database: reads work, writes do not; they will when there "
                "is space";
     case TASK_DISK_ERROR:
+    case TASK_GONE:
     case TASK_REFUSED:
     case TASK_UNKNOWN: break;
     }

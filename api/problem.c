@@ -106,6 +106,10 @@ void problem_store(struct http_exchange *exchange, enum store_status status) {
     else if (status == STORE_DISK)
         problem(exchange, 503, "disk_error",
                 "the disk of the database reported an error; nothing has changed");
+    else if (status == STORE_GONE)
+        problem(exchange, 503, "database_gone",
+                "the database was moved, replaced or removed while the server ran; the server "
+                "leaves");
     else
         problem(exchange, 503, "store_unavailable",
                 "the database could not be used; the server's log says why");

@@ -116,7 +116,7 @@ static const struct problem_code codes[] = {
     {"model_unreadable", 500, "A stored model cannot be read by this version."},
     {"unknown_transfer_encoding", 501, "The only transfer coding is chunked."},
     {"no_memory", 503, "Not enough memory at the moment."},
-    {"not_ready", 503, "The server is starting or stopping."},
+    {"not_ready", 503, "The server cannot do its work, for the reason in `detail`."},
     {"stopping", 503, "The server is stopping."},
     {"overloaded", 503,
      "Too much waits for a thread already. Try again after Retry-After seconds."},
@@ -133,6 +133,10 @@ static const struct problem_code codes[] = {
     {"disk_error", 503,
      "The disk of the database reported an error, which the server's log names. Nothing has "
      "changed."},
+    {"database_gone", 503,
+     "The database was moved, replaced or removed while the server ran, as its log says. Nothing "
+     "is "
+     "written or read any more, and the server leaves with status 70."},
     {"disk_full", 507, "No space is left on the disk of the database. Nothing has changed."},
     {"database_full", 507,
      "The database has reached `--max-database`. Deleting jobs, models or data sets makes room. "

@@ -39,6 +39,7 @@ static enum store_status status_of(enum task_outcome outcome) {
     case TASK_DONE: return STORE_OK;
     case TASK_DISK_FULL: return STORE_FULL;
     case TASK_DISK_ERROR: return STORE_DISK;
+    case TASK_GONE: return STORE_GONE;
     case TASK_REFUSED:
     case TASK_UNKNOWN: break;
     }

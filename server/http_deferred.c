@@ -115,6 +115,11 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
         http_set_problem(state, 503, "disk_error",
                          "the disk of the database reported an error; nothing changed");
         break;
+    case TASK_GONE:
+        http_set_problem(state, 503, "database_gone",
+                         "the database was moved, replaced or removed while the server ran; "
+                         "nothing is written any more, and the server leaves");
+        break;
     }
     state->answered = true;
     struct http_server *server = state->server;

@@ -1,5 +1,6 @@
 #include "server/serve.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,8 @@
 
 enum {
     GRACE_MS = 2000,       /* for requests in flight at the stop */
+    LOOK_SECONDS = 1,      /* between two looks at where the database is */
+    LOST_SECONDS = 2,      /* for probes to see that it is gone */
     STOP_MS = 4800,        /* then the process leaves, whatever still runs */
     WAITING_SAMPLES = 256, /* sample requests that may wait for a thread */
     TRAINING_PERCENT = 60, /* of the memory, unless --max-training-memory says otherwise */
@@ -103,18 +106,41 @@ static void feed_watchdog(struct service *service) {
         writer_post(service->writer, &heartbeat.task);
 }
 
-/* Until SIGTERM or SIGINT. */
+/* The database is not where it was. There is nothing to finish: what is written now, no next start
+ * would find, and a close in good order would write into, or delete, what stands in its place. */
+static void leave_lost(const struct store *store) {
+    char quoted[600];
+    log_line(LOG_ERROR, "leaving without the database", "status=%d why=%s", STORE_EXIT_STATUS,
+             log_quote(store_loss(store), quoted, sizeof quoted));
+    _exit(STORE_EXIT_STATUS);
+}
+
+static void wait_lost(const sigset_t *signals, struct service *service) {
+    const struct timespec patience = {.tv_sec = LOST_SECONDS};
+    notify("STOPPING=1\nSTATUS=the database is gone");
+    workers_halt(service->workers);
+    sigtimedwait(signals, NULL, &patience);
+    leave_lost(service->store);
+}
+
+/* Until SIGTERM or SIGINT. Does not return when the database is gone. */
 static void wait_for_signal(const sigset_t *signals, struct service *service, struct auth *auth) {
-    const int64_t period = notify_watchdog_us() / 2;
-    const struct timespec patience = {.tv_sec = period / 1000000,
-                                      .tv_nsec = period % 1000000 * 1000};
+    const double period = 1e-6 * (double)notify_watchdog_us() / 2;
+    const double shortest = period > 0 && period < LOOK_SECONDS ? period : LOOK_SECONDS;
+    const struct timespec patience = {.tv_sec = (time_t)shortest,
+                                      .tv_nsec = (long)(1e9 * (shortest - floor(shortest)))};
+    double fed = clock_monotonic();
     int number;
     do {
-        number = sigtimedwait(signals, NULL, period > 0 ? &patience : NULL);
+        number = sigtimedwait(signals, NULL, &patience);
         if (number == SIGHUP)
             reload_keys(auth);
-        if (number < 0 && period > 0)
+        if (!store_is_there(service->store))
+            wait_lost(signals, service);
+        if (period > 0 && clock_monotonic() - fed >= period) {
+            fed = clock_monotonic();
             feed_watchdog(service);
+        }
     } while (number < 0 || number == SIGHUP);
     FAULT_POINT("stop.signalled");
     notify("STOPPING=1\nSTATUS=stopping");
@@ -306,13 +332,13 @@ static void block_signals(sigset_t *signals) {
 }
 
 /* Before any thread starts. The keys may be read again, at SIGHUP. */
-static void close_in(const struct config *config) {
+static void close_in(const struct config *config, const struct store *store) {
     if (strcmp(config->sandbox, "off") == 0) {
         log_line(LOG_INFO, "sandbox off", NULL);
         return;
     }
     const struct sandbox sandbox = sandbox_enter(&(struct sandbox_files){
-        .database = config->database,
+        .database = store_path(store),
         .read = {config->api_keys, config->tls_cert, config->tls_key},
     });
     log_line(LOG_INFO, "sandbox", "landlock=%d seccomp=%s core_dumps=%s", sandbox.landlock,
@@ -328,7 +354,7 @@ static int open_store_and_run(const struct config *config, const struct contract
     log_line(LOG_INFO, "starting", "version=%s kernels=%s keys=%d", denoised_version,
              dn_kernels_name(), auth ? auth_count(auth) : 0);
     const int64_t memory = training_memory(config);
-    close_in(config);
+    close_in(config, store);
     log_start_thread(); /* within the sandbox */
     int status = 1;
     if (!counters_start(contract->route_count))
@@ -341,6 +367,8 @@ static int open_store_and_run(const struct config *config, const struct contract
     else
         status = start_threads_and_run(config, contract, store, memory, auth, signals);
     counters_stop();
+    if (!store_is_there(store))
+        leave_lost(store);
     store_close(store);
     return status;
 }

@@ -2,7 +2,7 @@
  * store.h - the durable state, behind one interface: jobs, loss history, checkpoints, models, data
  * sets.
  *
- * One process owns a database (a lock file says so). One session writes: it lives on the writer
+ * One process owns a database (owner.h). One session writes: it lives on the writer
  * thread (writer.h), and nothing else may use it. Any other thread borrows a read-only session for
  * as long as one request needs it. Functions marked W need the writing session inside a
  * transaction; the others work on both.
@@ -29,8 +29,11 @@ enum store_status {
     STORE_FULL,        /* no space on the disk, or no more of its quota */
     STORE_OVER_LIMIT,  /* no more below store_limit */
     STORE_DISK,        /* the disk reports an error */
+    STORE_GONE,        /* the database was moved, replaced or removed */
     STORE_ERROR,       /* anything else; already logged */
 };
+
+enum { STORE_EXIT_STATUS = 70 }; /* of a process that its database makes leave */
 
 enum { STORE_ID_LENGTH = 36 }; /* a UUIDv7 in its usual form */
 
@@ -147,6 +150,14 @@ void model_clear(struct model *model);
 struct store *store_open(const char *path, char *error, size_t error_size);
 void store_close(struct store *store);             /* all sessions must be back */
 const char *store_boot(const struct store *store); /* a name that no other opening has */
+const char *store_path(const struct store *store); /* of the file, absolute and without links */
+/* Are the database and its log where they were? Once they are not, no session can be had, and
+ * nothing may be written or acknowledged. Any thread. */
+bool store_is_there(struct store *store);
+/* The same, and as long as they must be at least. Of the writer. */
+bool store_is_whole(struct store *store);
+/* What has happened to them, for people; NULL: nothing that was noticed yet. Any thread. */
+const char *store_loss(const struct store *store);
 /* Grows with every commit, before the commit is acknowledged. */
 uint64_t store_version(struct store *store);
 /* Of another process, while a server may use the database: copies all that is committed into a new
@@ -193,7 +204,7 @@ enum store_status store_keep(struct store_session *session,
 
 /* Of the writer, between transactions: moves what the write-ahead log holds into the database file
  * when it has grown. */
-void store_checkpoint(struct store_session *session);
+void store_checkpoint(struct store *store);
 
 /* W. A new queued job: id, name, dataset, spec, warnings, epochs, steps, memory and created_at are
  * taken from `job`. idempotency_key may be NULL. */

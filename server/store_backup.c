@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/owner.h"
 #include "server/store_sql.h"
 
 enum { PATH_BYTES = 4096 };
@@ -90,7 +91,8 @@ bool store_backup(const char *from, const char *to, char *error, size_t error_si
     if (lstat(to, &there) == 0)
         return fail(error, error_size, to, "is there already, and is not overwritten");
     umask(077); /* weights and specs are their owner's alone */
-    bool made = copy(from, part, error, error_size) && verify(part, error, error_size) &&
+    bool made = owner_has_one_name(from, error, error_size) &&
+                copy(from, part, error, error_size) && verify(part, error, error_size) &&
                 sync_path(part, O_RDONLY, error, error_size);
     if (made && renameat2(AT_FDCWD, part, AT_FDCWD, to, RENAME_NOREPLACE) != 0)
         made = fail(error, error_size, to, strerror(errno));

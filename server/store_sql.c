@@ -9,8 +9,6 @@
 
 #include "server/log.h"
 
-enum { EXIT_DATA_IN_DANGER = 70 };
-
 /* Is the disk full? SQLite has other codes for that, too: it knows no quotas, and the file of
  * shared memory that goes with the log fails to grow with a code of its own. why: errno after it,
  * for sqlite3_system_errno() knows nothing of a commit. */
@@ -31,8 +29,8 @@ enum store_status sql_failure(sqlite3 *db, int code, const char *what) {
         (code & 0xff) == SQLITE_NOTADB || code == SQLITE_IOERR_DIR_FSYNC ||
         code == SQLITE_IOERR_CORRUPTFS) {
         log_line(LOG_ERROR, "the data may be in danger: leaving at once, for a restart to look",
-                 "status=%d", EXIT_DATA_IN_DANGER);
-        _exit(EXIT_DATA_IN_DANGER);
+                 "status=%d", STORE_EXIT_STATUS);
+        _exit(STORE_EXIT_STATUS);
     }
     if (is_full(code, why))
         return STORE_FULL;

@@ -1,18 +1,15 @@
-/* Opening and closing the database: lock, set-up, migrations, and the sessions on it. */
-#include <errno.h>
-#include <fcntl.h>
+/* Opening and closing the database: set-up, migrations, and the sessions on it. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "server/fault.h"
 #include "server/id.h"
 #include "server/log.h"
 #include "server/migrations.h"
+#include "server/owner.h"
 #include "server/store_sql.h"
 
 enum {
@@ -20,13 +17,16 @@ enum {
     QUICK_CHECK_BYTES = 64 << 20,
     WAL_PASSIVE_PAGES = (4 << 20) / PAGE_BYTES,
     WAL_TRUNCATE_PAGES = (64 << 20) / PAGE_BYTES,
+    WAL_HEADER_BYTES = 32,
+    WAL_FRAME_BYTES = 24, /* before each page */
 };
 
 struct store {
-    char *path;
+    struct owner *owner;
     char boot[STORE_ID_LENGTH + 1];
-    int lock; /* descriptor of the lock file */
     struct store_session *writer;
+    int page_bytes;
+    int64_t size;          /* of the file, after the writer's last checkpoint; it never shrinks */
     pthread_mutex_t mutex; /* of the list */
     struct store_session *idle;
 };
@@ -61,26 +61,6 @@ static struct store_session *session_open(const char *path, int flags, const cha
         return NULL;
     }
     return session;
-}
-
-static int take_lock(const char *path, char *error, size_t error_size) {
-    char lock_path[4096];
-    if (snprintf(lock_path, sizeof lock_path, "%s.lock", path) >= (int)sizeof lock_path) {
-        snprintf(error, error_size, "the path of the database is too long");
-        return -1;
-    }
-    int lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock < 0) {
-        snprintf(error, error_size, "%s: %s", lock_path, strerror(errno));
-        return -1;
-    }
-    if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
-        snprintf(error, error_size, "%s is in use by another denoised (%s is locked)", path,
-                 lock_path);
-        close(lock);
-        return -1;
-    }
-    return lock;
 }
 
 int sql_integer(sqlite3 *db, const char *sql) {
@@ -183,9 +163,9 @@ static void fold_log(struct store_session *session, const char *path) {
         return;
     log_line(LOG_INFO, "moving a long write-ahead log into the database", "bytes=%lld",
              (long long)file.st_size);
-    session->wal_pages = (int)(file.st_size / PAGE_BYTES);
-    store_checkpoint(session);
-    session->wal_pages = 0;
+    int code = sqlite3_wal_checkpoint_v2(session->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (code != SQLITE_OK)
+        sql_failure(session->db, code, "checkpoint");
 }
 
 static struct store_session *open_writer(const char *path, char *error, size_t error_size) {
@@ -222,19 +202,28 @@ fail:
     return NULL;
 }
 
+/* What SQLite has made must be there, and so must the file: it may have been moved meanwhile. */
+static bool watch_files(struct store *store, char *error, size_t error_size) {
+    store->page_bytes = sql_integer(store->writer->db, "PRAGMA page_size");
+    store->size = owner_size(store->owner);
+    if (owner_watch_log(store->owner) && store_is_whole(store))
+        return true;
+    snprintf(error, error_size, "%s was moved while it was opened", owner_path(store->owner));
+    return false;
+}
+
 struct store *store_open(const char *path, char *error, size_t error_size) {
     struct store *store = calloc(1, sizeof *store);
-    if (!store || !(store->path = strdup(path))) {
+    if (!store) {
         snprintf(error, error_size, "out of memory");
-        free(store);
         return NULL;
     }
     id_new(store->boot);
     pthread_mutex_init(&store->mutex, NULL);
-    store->lock = take_lock(path, error, error_size);
-    if (store->lock >= 0)
-        store->writer = open_writer(path, error, error_size);
-    if (!store->writer) {
+    store->owner = owner_take(path, error, error_size);
+    if (store->owner)
+        store->writer = open_writer(owner_path(store->owner), error, error_size);
+    if (!store->writer || !watch_files(store, error, error_size)) {
         store_close(store);
         return NULL;
     }
@@ -249,19 +238,38 @@ void store_close(struct store *store) {
     }
     FAULT_POINT("store.before_close");
     /* The last one out folds the log into the database, unless that would take long: the next start
-     * does it then. */
-    if (store->writer && store->writer->wal_pages > WAL_TRUNCATE_PAGES)
-        sqlite3_db_config(store->writer->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    session_close(store->writer);
-    if (store->lock >= 0)
-        close(store->lock); /* the file stays: removing it would race with the next owner */
+     * does it then. It also deletes the log by its name. If that is another's now, then the
+     * connection and the locks stay as they are until the process ends. */
+    if (!store->owner || owner_check(store->owner)) {
+        if (store->writer && store->writer->wal_pages > WAL_TRUNCATE_PAGES)
+            sqlite3_db_config(store->writer->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        session_close(store->writer);
+        owner_release(store->owner);
+    }
     pthread_mutex_destroy(&store->mutex);
-    free(store->path);
     free(store);
 }
 
 const char *store_boot(const struct store *store) {
     return store->boot;
+}
+
+const char *store_path(const struct store *store) {
+    return owner_path(store->owner);
+}
+
+bool store_is_there(struct store *store) {
+    return owner_check(store->owner);
+}
+
+bool store_is_whole(struct store *store) {
+    const int64_t frame = WAL_FRAME_BYTES + store->page_bytes, pages = store->writer->wal_pages;
+    return owner_check_sizes(store->owner, store->size,
+                             pages > 0 ? WAL_HEADER_BYTES + pages * frame : 0);
+}
+
+const char *store_loss(const struct store *store) {
+    return owner_loss(store->owner);
 }
 
 struct store_session *store_writer(struct store *store) {
@@ -283,25 +291,36 @@ enum store_status store_limit(struct store_session *session, int64_t bytes) {
     return code == SQLITE_OK ? STORE_OK : sql_failure(session->db, code, pragma);
 }
 
+/* A new one, unless what it has opened may be another's file. */
+static struct store_session *open_reader(struct store *store) {
+    char error[256], quoted[300];
+    if (!store_is_there(store))
+        return NULL;
+    struct store_session *session =
+        session_open(store_path(store), SQLITE_OPEN_READONLY,
+                     "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON;"
+                     "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0;"
+                     "PRAGMA temp_store=MEMORY;" /* the sandbox lets no other files be made */
+                     "PRAGMA schema_version;",   /* reads, and so opens the log */
+                     error, sizeof error);
+    if (!session)
+        log_line(LOG_ERROR, "cannot open a read-only session", "detail=%s",
+                 log_quote(error, quoted, sizeof quoted));
+    if (store_is_there(store))
+        return session;
+    session_close(session);
+    return NULL;
+}
+
 struct store_session *store_acquire(struct store *store) {
+    if (store_loss(store))
+        return NULL;
     pthread_mutex_lock(&store->mutex);
     struct store_session *session = store->idle;
     if (session)
         store->idle = session->next;
     pthread_mutex_unlock(&store->mutex);
-    if (session)
-        return session;
-    char error[256], quoted[300];
-    session =
-        session_open(store->path, SQLITE_OPEN_READONLY,
-                     "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON;"
-                     "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0;"
-                     "PRAGMA temp_store=MEMORY;", /* the sandbox lets no other files be made */
-                     error, sizeof error);
-    if (!session)
-        log_line(LOG_ERROR, "cannot open a read-only session", "detail=%s",
-                 log_quote(error, quoted, sizeof quoted));
-    return session;
+    return session ? session : open_reader(store);
 }
 
 void store_release(struct store *store, struct store_session *session) {
@@ -318,21 +337,25 @@ bool store_ping(struct store_session *session) {
 }
 
 void store_sizes(const struct store *store, int64_t *database, int64_t *log) {
-    char path[4096];
+    char path[4200];
     struct stat file;
-    snprintf(path, sizeof path, "%s-wal", store->path);
+    snprintf(path, sizeof path, "%s-wal", store_path(store));
     *log = stat(path, &file) == 0 ? file.st_size : 0;
-    *database = stat(store->path, &file) == 0 ? file.st_size : 0;
+    *database = owner_size(store->owner);
 }
 
-void store_checkpoint(struct store_session *session) {
-    if (session->wal_pages < WAL_PASSIVE_PAGES)
+void store_checkpoint(struct store *store) {
+    struct store_session *session = store->writer;
+    if (session->wal_pages < WAL_PASSIVE_PAGES || !store_is_whole(store))
         return;
     /* SQLITE_BUSY only means that a reader still needs part of the log: the next one succeeds. */
     int mode = session->wal_pages < WAL_TRUNCATE_PAGES ? SQLITE_CHECKPOINT_PASSIVE
                                                        : SQLITE_CHECKPOINT_TRUNCATE;
     FAULT_POINT("store.before_checkpoint");
     int code = sqlite3_wal_checkpoint_v2(session->db, NULL, mode, NULL, NULL);
+    if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
+        session->wal_pages = 0; /* until the next commit */
+    store->size = owner_size(store->owner);
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
         sql_failure(session->db, code, "checkpoint");
 }

@@ -19,6 +19,8 @@ enum task_outcome {
                         durable */
     TASK_DISK_FULL,  /* writer only: rolled back for want of space */
     TASK_DISK_ERROR, /* writer only: the disk reported an error before the commit: rolled back */
+    TASK_GONE,       /* writer only: the database is not where it was: whatever was written, no next
+                        start will find it */
 };
 
 struct task {

@@ -213,7 +213,7 @@ void workers_interrupt(struct workers *workers, const char *job_id) {
     pthread_mutex_unlock(&workers->mutex);
 }
 
-void workers_stop(struct workers *workers) {
+void workers_halt(struct workers *workers) {
     pthread_mutex_lock(&workers->mutex);
     workers->stopping = true;
     for (int i = 0; i < workers->count; i++) {
@@ -223,6 +223,10 @@ void workers_stop(struct workers *workers) {
     }
     pthread_cond_broadcast(&workers->changed);
     pthread_mutex_unlock(&workers->mutex);
+}
+
+void workers_stop(struct workers *workers) {
+    workers_halt(workers);
     for (int i = 0; i < workers->count; i++)
         pthread_join(workers->worker[i].thread, NULL);
     pthread_cond_destroy(&workers->changed);

@@ -55,6 +55,8 @@ void workers_wake(struct workers *workers);
 int64_t workers_memory(struct workers *workers);
 /* Asks the worker that runs this job, if any, to stop it within a training step. Any thread. */
 void workers_interrupt(struct workers *workers, const char *job_id);
+/* Tells all to stop, and does not wait for it. */
+void workers_halt(struct workers *workers);
 /* Stops within a training step; running jobs go back to the queue with all the steps before it. */
 void workers_stop(struct workers *workers);
 

@@ -14,7 +14,6 @@ enum { WRITER_QUEUE = 1024, WRITER_GROUP = 128 };
 struct writer {
     struct task_queue queue;
     struct store *store;
-    struct store_session *session;
     atomic_int state;              /* enum task_outcome */
     atomic_bool hurry;             /* no time to move the log into the database */
     void (*committed)(void *self); /* may be NULL */
@@ -37,6 +36,7 @@ static enum task_outcome outcome_of(enum store_status status, bool has_tried_to_
     case STORE_OK: return TASK_DONE;
     case STORE_FULL: return TASK_DISK_FULL;
     case STORE_DISK: return has_tried_to_commit ? TASK_UNKNOWN : TASK_DISK_ERROR;
+    case STORE_GONE: return TASK_GONE;
     default: return TASK_UNKNOWN;
     }
 }
@@ -49,7 +49,10 @@ static const char *name_of(enum task_outcome outcome) {
 
 /* Runs a group in one transaction. A task that fails takes only its own savepoint back; a store
  * that fails takes the whole group. */
-static enum task_outcome run_group(struct store_session *session, struct task *group) {
+static enum task_outcome run_group(struct store *store, struct task *group) {
+    struct store_session *session = store_writer(store);
+    if (!store_is_whole(store))
+        return TASK_GONE;
     enum store_status status = store_begin(session);
     for (struct task *task = group; task && status == STORE_OK; task = task->next) {
         status = store_savepoint(session);
@@ -58,12 +61,16 @@ static enum task_outcome run_group(struct store_session *session, struct task *g
             status = store_keep(session, keep);
         }
     }
+    if (status == STORE_OK && !store_is_whole(store))
+        status = STORE_GONE;
     if (status != STORE_OK) {
         store_abort(session);
         return outcome_of(status, false);
     }
     FAULT_POINT("writer.before_commit");
-    return outcome_of(store_commit(session), true);
+    status = store_commit(session);
+    /* Gone while it was committed: then that is where nobody will look for it. */
+    return status == STORE_OK && !store_is_whole(store) ? TASK_GONE : outcome_of(status, true);
 }
 
 static void *writer_main(void *argument) {
@@ -71,10 +78,10 @@ static void *writer_main(void *argument) {
     for (struct task *group; (group = task_queue_take(&writer->queue, WRITER_GROUP));) {
         const double began = clock_monotonic();
         const uint64_t before = store_version(writer->store);
-        enum task_outcome outcome = run_group(writer->session, group);
+        enum task_outcome outcome = run_group(writer->store, group);
         FAULT_POINT("writer.committed");
         count_transaction(clock_monotonic() - began);
-        if (outcome != TASK_DONE)
+        if (outcome != TASK_DONE && outcome != TASK_GONE) /* which has been told */
             log_line(LOG_ERROR, "a write failed", "outcome=%s", name_of(outcome));
         if (outcome != TASK_DONE || store_version(writer->store) > before)
             atomic_store(&writer->state, (int)outcome);
@@ -83,7 +90,7 @@ static void *writer_main(void *argument) {
         if (writer->committed)
             writer->committed(writer->listener);
         if (!atomic_load(&writer->hurry))
-            store_checkpoint(writer->session);
+            store_checkpoint(writer->store);
     }
     return NULL;
 }
@@ -93,7 +100,6 @@ struct writer *writer_start(struct store *store) {
     if (!writer)
         return NULL;
     writer->store = store;
-    writer->session = store_writer(store);
     task_queue_init(&writer->queue, WRITER_QUEUE);
     if (pthread_create(&writer->thread, NULL, writer_main, writer) != 0) {
         task_queue_destroy(&writer->queue);
@@ -195,6 +201,7 @@ enum store_status writer_do(struct writer *writer,
     case TASK_DONE: return errand.status;
     case TASK_DISK_FULL: return STORE_FULL;
     case TASK_DISK_ERROR: return STORE_DISK;
+    case TASK_GONE: return STORE_GONE;
     case TASK_REFUSED:
     case TASK_UNKNOWN: break;
     }

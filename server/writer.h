@@ -42,7 +42,8 @@ enum task_outcome writer_call(struct writer *writer,
                               void *argument);
 
 /* The same for a function that says how it went: what it wrote stays if that is STORE_OK. Otherwise
- * its status; STORE_FULL, STORE_DISK or STORE_ERROR also if it could not be committed. */
+ * its status; STORE_FULL, STORE_DISK, STORE_GONE or STORE_ERROR also if it could not be
+ * committed. */
 enum store_status writer_do(struct writer *writer,
                             enum store_status (*run)(void *argument, struct store_session *session),
                             void *argument);

@@ -1,0 +1,48 @@
+/*
+ * owner.h - the one owner of a database file, whatever path leads to it, and whether that file is
+ * still where it was.
+ *
+ * The lock is on the file itself, not on a name: a link, another directory or a removed lock file
+ * are no way around it. SQLite keeps its log beside the file by the file's name, so a file with two
+ * names has none that is safe, and is refused.
+ *
+ * A file can be moved, replaced or removed under the server. What is written then goes where no
+ * next start will look for it; so the owner looks before anything is acknowledged.
+ */
+#ifndef SERVER_OWNER_H
+#define SERVER_OWNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct owner;
+
+/* Finds the file behind all links, creates it if there is none, and locks it. NULL and a message on
+ * failure: it is in use, no regular file, has two names, or cannot be opened. */
+struct owner *owner_take(const char *path, char *error, size_t error_size);
+/* Only when no connection to the database is open any more: closing any descriptor of a file drops
+ * all locks of the process on it, and SQLite's are of that kind. */
+void owner_release(struct owner *owner);
+
+/* Absolute and without links: what everything else opens. */
+const char *owner_path(const struct owner *owner);
+
+/* From now on the files that SQLite has made beside it are looked after, too. False: they are not
+ * there. */
+bool owner_watch_log(struct owner *owner);
+
+/* Is all of it where it was? Any thread. Once false, always false; the first time is logged. */
+bool owner_check(struct owner *owner);
+/* The same, and no file is shorter than it must be: so many bytes. */
+bool owner_check_sizes(struct owner *owner, int64_t database, int64_t log);
+/* Bytes of the file, by its descriptor; 0: it cannot be asked. */
+int64_t owner_size(const struct owner *owner);
+/* What has happened to it, as a sentence's beginning; NULL: nothing that was noticed. Any thread,
+ * and without a look. */
+const char *owner_loss(const struct owner *owner);
+
+/* Has the file more than one name? A message if so: for those that only read it. */
+bool owner_has_one_name(const char *path, char *error, size_t error_size);
+
+#endif
