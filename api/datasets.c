@@ -207,6 +207,7 @@ struct page {
     struct dataset uploads[LIST_MOST];
     int upload_count;
     bool has_more;
+    bool is_cut; /* there are more uploads that the client wants on this page */
 };
 
 /* What the page has of the built-in ones; they come first. */
@@ -220,16 +221,21 @@ static void choose_patterns(const struct list_query *query, int after, struct pa
         page->last_pattern = DN_PATTERN_COUNT;
 }
 
+/* At most `most` of them; has_more then says whether they are cut. */
 static enum store_status choose_uploads(struct store_session *session,
-                                        const struct list_query *query, int after,
+                                        const struct list_query *query, int after, int most,
                                         struct page *page) {
-    const int room = query->limit - (page->last_pattern - page->first_pattern);
+    const int wanted = query->limit - (page->last_pattern - page->first_pattern);
+    const int room = wanted < most ? wanted : most;
     const char *last = query->after[0] && after < 0 ? query->after : NULL;
     if (query->kind == KIND_BUILTIN)
         return last ? STORE_NOT_FOUND : STORE_OK;
-    return page->has_more ? STORE_OK
-                          : store_dataset_list(session, last, room, page->uploads,
-                                               &page->upload_count, &page->has_more);
+    if (page->has_more)
+        return STORE_OK;
+    enum store_status status = store_dataset_list(session, last, room, page->uploads,
+                                                  &page->upload_count, &page->has_more);
+    page->is_cut = status == STORE_OK && page->has_more && room < wanted;
+    return status;
 }
 
 static void reply_page(struct http_exchange *exchange, const struct page *page) {
@@ -246,19 +252,20 @@ static void reply_page(struct http_exchange *exchange, const struct page *page) 
     page_end(&json, page->has_more ? last : NULL);
 }
 
-enum http_next api_dataset_list(struct http_exchange *exchange) {
-    struct list_query query = {.limit = LIST_DEFAULT};
-    struct store_session *session;
+/* False: there are more than `most` uploads, the client wants them, and nothing is answered. */
+static bool answer_list(struct http_exchange *exchange, int most) {
+    const struct list_query *query = exchange->state;
+    const int after = dataset_pattern(query->after);
     struct page *page = need_memory(exchange, sizeof *page);
-    if (!page)
-        return HTTP_REPLY;
-    if (!read_query(exchange, &dataset_list_fields, &query) || !(session = begin_reading(exchange)))
-        return HTTP_REPLY;
-    const int after = dataset_pattern(query.after);
-    choose_patterns(&query, after, page);
-    enum store_status status = choose_uploads(session, &query, after, page);
+    struct store_session *session = page ? begin_reading(exchange) : NULL;
+    if (!session)
+        return true;
+    choose_patterns(query, after, page);
+    enum store_status status = choose_uploads(session, query, after, most, page);
     end_reading(exchange, session);
-    if (status == STORE_OK) {
+    if (page->is_cut) {
+        /* for the pool */
+    } else if (status == STORE_OK) {
         reply_page(exchange, page);
     } else if (status == STORE_NOT_FOUND) {
         problem_field(exchange, "/after", "there is no data set with this id");
@@ -267,5 +274,21 @@ enum http_next api_dataset_list(struct http_exchange *exchange) {
     }
     for (int i = 0; i < page->upload_count; i++)
         dataset_clear(&page->uploads[i]);
-    return HTTP_REPLY;
+    return !page->is_cut;
+}
+
+static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    answer_list(exchange, LIST_MOST);
+}
+
+enum http_next api_dataset_list(struct http_exchange *exchange) {
+    struct list_query *query = need_memory(exchange, sizeof *query);
+    if (!query)
+        return HTTP_REPLY;
+    query->limit = LIST_DEFAULT;
+    exchange->state = query;
+    if (!read_query(exchange, &dataset_list_fields, query) || answer_list(exchange, ROWS_ON_LOOP))
+        return HTTP_REPLY;
+    return http_on_pool(exchange, list_on_pool);
 }

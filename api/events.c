@@ -9,7 +9,12 @@
 #include "api/jobs.h"
 #include "api/openapi.h"
 
-enum { EVENTS_DEFAULT = 100, EVENTS_MOST = 1000, ID_TEXT_BYTES = 100 };
+enum {
+    EVENTS_DEFAULT = 100,
+    EVENTS_MOST = 1000,
+    EVENTS_ON_LOOP = 500, /* that a list may look at there, of all its jobs together */
+    ID_TEXT_BYTES = 100,
+};
 
 #define NOT_GIVEN UINT64_MAX
 
@@ -177,6 +182,20 @@ static void list(struct http_exchange *exchange, struct store_session *session,
     free(events);
 }
 
+static bool is_long(const struct watching *watching) {
+    const int jobs = watching->job_count > 0 ? watching->job_count : 1;
+    return jobs * watching->query.limit > EVENTS_ON_LOOP;
+}
+
+static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    struct store_session *session = begin_reading(exchange);
+    if (!session)
+        return;
+    list(exchange, session, exchange->state);
+    end_reading(exchange, session);
+}
+
 /* ------------------------------------------------------------------ the stream */
 
 static enum http_piece next_events(struct http_exchange *exchange, struct buffer *piece) {
@@ -222,7 +241,6 @@ static void stream(struct http_exchange *exchange, struct store_session *session
         .job_count = watching->job_count,
         .after = after,
     };
-    exchange->state = watching;
     if (!events_join(&watching->listener)) {
         problem(exchange, 503, "too_many_streams", "too many streams of events are open");
         http_set_header(exchange, "Retry-After", "5");
@@ -251,12 +269,15 @@ static enum http_next answer(struct http_exchange *exchange, const char *id) {
     bool found = !id || find_job(exchange, session, id, watching);
     for (int i = 0; i < watching->query.jobs.count && found; i++)
         found = find_job(exchange, session, watching->query.jobs.items[i], watching);
-    if (found && format_is_json(format))
+    const bool is_list = format_is_json(format),
+               is_for_pool = found && is_list && is_long(watching);
+    exchange->state = watching;
+    if (found && is_list && !is_for_pool)
         list(exchange, session, watching);
-    else if (found)
+    else if (found && !is_list)
         stream(exchange, session, watching);
     end_reading(exchange, session);
-    return HTTP_REPLY;
+    return is_for_pool ? http_on_pool(exchange, list_on_pool) : HTTP_REPLY;
 }
 
 enum http_next api_events(struct http_exchange *exchange) {

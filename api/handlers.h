@@ -68,6 +68,10 @@ void *need_memory(struct http_exchange *exchange, size_t size);
 /* A writer on the response's body, for a JSON answer with this status. */
 struct json_writer json_reply(struct http_exchange *exchange, int status);
 
+/* Rows of a list, and bytes in them, that are read and written on an HTTP thread; a longer page is
+ * made on the pool. */
+enum { ROWS_ON_LOOP = 20, BYTES_ON_LOOP = 128 << 10 };
+
 /* A page of a list, {"items":[..],"has_more":..,"next":..}: begin, write the items, end. */
 struct json_writer page_begin(struct http_exchange *exchange);
 /* next: the id of the last item if there is more after it, else NULL. */

@@ -11,9 +11,12 @@
 #include "api/openapi.h"
 #include "server/id.h"
 
-enum { HISTORY_MOST = 10000 };
-
-enum { WAIT_MOST_SECONDS = 60, POINTS_LEAST = 4 };
+enum {
+    HISTORY_MOST = 10000,
+    HISTORY_ON_LOOP = 500, /* epochs that are read on an HTTP thread */
+    WAIT_MOST_SECONDS = 60,
+    POINTS_LEAST = 4,
+};
 
 struct history_query {
     int after, limit, max_points, wait;
@@ -157,28 +160,42 @@ struct waiting {
     double until; /* monotonic */
 };
 
-/* Answers, unless there is nothing new and the job goes on. */
-static bool answer_if_new(struct http_exchange *exchange, bool even_if_nothing) {
+/* How many epochs have to be read: all of those that are thinned. */
+static int64_t epochs_to_read(const struct history_query *query, const struct job *job) {
+    const int64_t epochs = (int64_t)job->epoch - query->after;
+    return query->max_points == 0 && epochs > query->limit ? query->limit : epochs;
+}
+
+enum result { ANSWERED, NOTHING_NEW, TOO_MUCH };
+
+/* Answers, unless there is nothing new and the job goes on, or more than `most` to read. */
+static enum result answer_if_new(struct http_exchange *exchange, bool even_if_nothing,
+                                 int64_t most) {
     const struct waiting *waiting = exchange->state;
     const struct history_query *query = &waiting->query;
     struct store_session *session = begin_reading(exchange);
     if (!session)
-        return true;
+        return ANSWERED;
     struct epoch_row *epochs = malloc((size_t)query->limit * sizeof *epochs);
     struct job job;
     int count = 0;
-    bool has_more = false, answered = true;
+    bool has_more = false;
+    enum result result = ANSWERED;
     /* The job first: a status that says "over" then comes with the last epochs. */
     enum store_status status =
         epochs ? store_job_get(session, exchange->request.ids[0], &job) : STORE_ERROR;
-    if (status == STORE_OK) {
+    if (status == STORE_OK && epochs_to_read(query, &job) > most) {
+        result = TOO_MUCH;
+        job_clear(&job);
+    } else if (status == STORE_OK) {
         status = query->max_points ? store_history_peaks(session, job.id, query->after,
                                                          query->max_points, epochs, &count)
                                    : store_history(session, job.id, query->after, query->limit,
                                                    epochs, &count, &has_more);
         bool goes_on = job.status == JOB_QUEUED || job.status == JOB_RUNNING;
-        answered = status != STORE_OK || count > 0 || !goes_on || even_if_nothing;
-        if (status == STORE_OK && answered) {
+        if (status == STORE_OK && count == 0 && goes_on && !even_if_nothing)
+            result = NOTHING_NEW;
+        if (status == STORE_OK && result == ANSWERED) {
             reply(exchange, waiting->format, &job, query, epochs, count, has_more);
             const struct buffer *body = &exchange->response.body;
             exchange->response.etag = tag_of(exchange, body->data, body->length);
@@ -189,13 +206,18 @@ static bool answer_if_new(struct http_exchange *exchange, bool even_if_nothing) 
         answer_store(exchange, status, "job");
     end_reading(exchange, session);
     free(epochs);
-    return answered;
+    return result;
 }
 
 static bool look_again(struct http_exchange *exchange) {
     const struct waiting *waiting = exchange->state;
-    return answer_if_new(exchange,
-                         http_is_stopping(exchange) || clock_monotonic() >= waiting->until);
+    const bool is_late = http_is_stopping(exchange) || clock_monotonic() >= waiting->until;
+    return answer_if_new(exchange, is_late, INT64_MAX) == ANSWERED;
+}
+
+static void answer_on_pool(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    answer_if_new(exchange, true, INT64_MAX);
 }
 
 enum http_next api_history(struct http_exchange *exchange) {
@@ -211,7 +233,10 @@ enum http_next api_history(struct http_exchange *exchange) {
         waiting->query.max_points = waiting->query.limit;
     waiting->until = clock_monotonic() + waiting->query.wait;
     exchange->state = waiting;
-    if (answer_if_new(exchange, waiting->query.wait == 0))
-        return HTTP_REPLY;
-    return http_on_watch(exchange, look_again);
+    switch (answer_if_new(exchange, waiting->query.wait == 0, HISTORY_ON_LOOP)) {
+    case ANSWERED: break;
+    case NOTHING_NEW: return http_on_watch(exchange, look_again);
+    case TOO_MUCH: return http_on_pool(exchange, answer_on_pool);
+    }
+    return HTTP_REPLY;
 }

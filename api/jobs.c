@@ -156,34 +156,55 @@ static void reply_list(struct http_exchange *exchange, struct job *jobs, int cou
     for (int i = 0; i < count; i++)
         job_write(&jobs[i], &json);
     page_end(&json, has_more ? jobs[count - 1].id : NULL);
-    for (int i = 0; i < count; i++)
-        job_clear(&jobs[i]);
 }
 
-enum http_next api_job_list(struct http_exchange *exchange) {
-    struct list_query query = {.limit = LIST_DEFAULT};
-    struct store_session *session;
-    if (!read_query(exchange, &list_fields, &query) || !(session = begin_reading(exchange)))
-        return HTTP_REPLY;
-    struct job_filter filter = {.status = query.status - 1,
-                                .dataset = query.dataset[0] ? query.dataset : NULL,
-                                .after = query.after[0] ? query.after : NULL,
-                                .limit = query.limit};
-    struct job *jobs = calloc((size_t)query.limit, sizeof *jobs);
+/* False: there are more than `most`, the client wants them, and nothing is answered. */
+static bool answer_list(struct http_exchange *exchange, int most) {
+    const struct list_query *query = exchange->state;
+    struct store_session *session = begin_reading(exchange);
+    if (!session)
+        return true;
+    struct job_filter filter = {.status = query->status - 1,
+                                .dataset = query->dataset[0] ? query->dataset : NULL,
+                                .after = query->after[0] ? query->after : NULL,
+                                .limit = query->limit < most ? query->limit : most,
+                                .most_bytes = most < LIST_MOST ? BYTES_ON_LOOP : 0};
+    struct job *jobs = calloc((size_t)filter.limit, sizeof *jobs);
     int count = 0;
-    bool has_more;
+    bool has_more = false;
     enum store_status status =
         jobs ? store_job_list(session, &filter, jobs, &count, &has_more) : STORE_ERROR;
     end_reading(exchange, session);
-    if (status == STORE_OK) {
+    const bool is_cut = status == STORE_OK && has_more && count < query->limit;
+    if (is_cut) {
+        /* for the pool */
+    } else if (status == STORE_OK) {
         reply_list(exchange, jobs, count, has_more);
     } else if (status == STORE_NOT_FOUND) {
         problem_field(exchange, "/after", "there is no job with this id");
     } else {
         problem_store(exchange, status);
     }
+    for (int i = 0; i < count; i++)
+        job_clear(&jobs[i]);
     free(jobs);
-    return HTTP_REPLY;
+    return !is_cut;
+}
+
+static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    answer_list(exchange, LIST_MOST);
+}
+
+enum http_next api_job_list(struct http_exchange *exchange) {
+    struct list_query *query = need_memory(exchange, sizeof *query);
+    if (!query)
+        return HTTP_REPLY;
+    query->limit = LIST_DEFAULT;
+    exchange->state = query;
+    if (!read_query(exchange, &list_fields, query) || answer_list(exchange, ROWS_ON_LOOP))
+        return HTTP_REPLY;
+    return http_on_pool(exchange, list_on_pool);
 }
 
 /* ------------------------------------------------------------------ cancel and delete */

@@ -176,33 +176,50 @@ static void reply_list(struct http_exchange *exchange, const struct model *model
     page_end(&json, has_more ? models[count - 1].id : NULL);
 }
 
-enum http_next api_model_list(struct http_exchange *exchange) {
-    struct list_query query = {.limit = LIST_DEFAULT};
-    struct store_session *session;
-    if (!read_query(exchange, &model_list_fields, &query))
-        return HTTP_REPLY;
-    if (query.after[0] && !id_valid(query.after)) {
-        problem_field(exchange, "/after", "must be the id of a model");
-        return HTTP_REPLY;
-    }
-    if (!(session = begin_reading(exchange)))
-        return HTTP_REPLY;
-    struct model *models = calloc((size_t)query.limit, sizeof *models);
+/* False: there are more than `most`, the client wants them, and nothing is answered. */
+static bool answer_list(struct http_exchange *exchange, int most) {
+    const struct list_query *query = exchange->state;
+    const int limit = query->limit < most ? query->limit : most;
+    struct store_session *session = begin_reading(exchange);
+    if (!session)
+        return true;
+    struct model *models = calloc((size_t)limit, sizeof *models);
     int count = 0;
-    bool has_more;
-    enum store_status status = models
-                                   ? store_model_list(session, query.after[0] ? query.after : NULL,
-                                                      query.limit, models, &count, &has_more)
-                                   : STORE_ERROR;
+    bool has_more = false;
+    enum store_status status =
+        models ? store_model_list(session, query->after[0] ? query->after : NULL, limit, models,
+                                  &count, &has_more)
+               : STORE_ERROR;
     end_reading(exchange, session);
-    if (status == STORE_OK)
-        reply_list(exchange, models, count, has_more);
-    else
+    const bool is_cut = status == STORE_OK && has_more && limit < query->limit;
+    if (status != STORE_OK)
         problem_store(exchange, status);
+    else if (!is_cut)
+        reply_list(exchange, models, count, has_more);
     for (int i = 0; i < count; i++)
         model_clear(&models[i]);
     free(models);
-    return HTTP_REPLY;
+    return !is_cut;
+}
+
+static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    answer_list(exchange, LIST_MOST);
+}
+
+enum http_next api_model_list(struct http_exchange *exchange) {
+    struct list_query *query = need_memory(exchange, sizeof *query);
+    if (!query)
+        return HTTP_REPLY;
+    query->limit = LIST_DEFAULT;
+    exchange->state = query;
+    if (!read_query(exchange, &model_list_fields, query))
+        return HTTP_REPLY;
+    if (query->after[0] && !id_valid(query->after)) {
+        problem_field(exchange, "/after", "must be the id of a model");
+        return HTTP_REPLY;
+    }
+    return answer_list(exchange, ROWS_ON_LOOP) ? HTTP_REPLY : http_on_pool(exchange, list_on_pool);
 }
 
 /* ------------------------------------------------------------------ delete */

@@ -8,6 +8,7 @@
 #include "api/format/svg.h"
 #include "api/models.h"
 #include "api/openapi.h"
+#include "api/spec.h"
 #include "api/warnings.h"
 
 #define AT(member) offsetof(struct dn_schedule_step, member)
@@ -54,15 +55,14 @@ static void write_data(const struct dn_schedule_step *steps, int T, struct json_
     json_close(json, '}');
 }
 
-static void reply_json(struct http_exchange *exchange, const struct loaded_model *loaded,
-                       const struct dn_schedule_step *steps) {
-    const struct dn_diffusion_spec *spec = &dn_model_spec(loaded->model)->diffusion;
+static void reply_json(struct http_exchange *exchange, const char *id,
+                       const struct dn_diffusion_spec *spec, const struct dn_schedule_step *steps) {
     const double snr = steps[spec->timesteps - 1].snr;
     char warning[WARNING_TEXT];
     struct json_writer json = json_reply(exchange, 200);
     json_open(&json, '{');
     json_key(&json, "model");
-    json_string(&json, loaded->row.id);
+    json_string(&json, id);
     json_key(&json, "beta_schedule");
     json_string(&json, dn_beta_schedule_names[spec->beta_schedule]);
     json_key(&json, "timesteps");
@@ -118,22 +118,50 @@ static void reply_svg(struct http_exchange *exchange, const struct dn_schedule_s
     free(values);
 }
 
-enum http_next api_model_schedule(struct http_exchange *exchange) {
-    const struct format *format = format_of(exchange);
-    struct loaded_model loaded = {0};
-    if (!format || !no_query(exchange) || !load_model(exchange, 0, &loaded))
-        return HTTP_REPLY;
-    const struct dn_diffusion_spec *spec = &dn_model_spec(loaded.model)->diffusion;
+static void reply(struct http_exchange *exchange, const char *id,
+                  const struct dn_diffusion_spec *spec) {
+    const struct format *format = exchange->state;
     struct dn_schedule_step *steps = malloc((size_t)spec->timesteps * sizeof *steps);
     if (!steps || dn_schedule_steps(spec, steps, NULL) != DN_OK)
         problem(exchange, 503, "no_memory", "not enough memory for the schedule");
     else if (format_is_json(format))
-        reply_json(exchange, &loaded, steps);
+        reply_json(exchange, id, spec, steps);
     else if (strcmp(format->suffix, "csv") == 0)
         reply_csv(exchange, steps, spec->timesteps);
     else
         reply_svg(exchange, steps, spec->timesteps);
     free(steps);
-    loaded_model_clear(&loaded);
-    return HTTP_REPLY;
+}
+
+/* The spec has all of it; the weights are not read. */
+static void answer_on_pool(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    const char *id = exchange->request.ids[0];
+    struct store_session *session = begin_reading(exchange);
+    struct model row;
+    struct job_request request;
+    struct dn_error error;
+    if (!session)
+        return;
+    enum store_status status = store_model_get(session, id, false, &row);
+    if (status == STORE_NOT_FOUND)
+        answer_no_model(exchange, session, id);
+    else if (status != STORE_OK)
+        problem_store(exchange, status);
+    end_reading(exchange, session);
+    if (status != STORE_OK)
+        return;
+    if (spec_read_stored(row.spec, &request, http_arena(exchange), &error))
+        reply(exchange, row.id, &request.spec.diffusion);
+    else
+        problem(exchange, 500, "spec_unreadable", error.text);
+    model_clear(&row);
+}
+
+enum http_next api_model_schedule(struct http_exchange *exchange) {
+    const struct format *format = format_of(exchange);
+    if (!format || !no_query(exchange) || !path_id(exchange, "model"))
+        return HTTP_REPLY;
+    exchange->state = (void *)format;
+    return http_on_pool(exchange, answer_on_pool);
 }

@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "api/format/formats.h"
 #include "api/handlers.h"
+#include "api/kept.h"
 #include "api/spec.h"
 #include "api/warnings.h"
 #include "server/auth.h"
@@ -481,9 +482,10 @@ static void write_info(struct json_writer *json) {
     json_close(json, ']');
 }
 
-enum http_next api_openapi(struct http_exchange *exchange) {
-    if (!no_query(exchange))
-        return HTTP_REPLY;
+static struct kept kept = KEPT_EMPTY;
+
+static void make_openapi(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
     struct json_writer json = json_reply(exchange, 200);
     struct document document = {&json, cJSON_Parse(openapi_examples)};
     if (!document.examples)
@@ -497,5 +499,16 @@ enum http_next api_openapi(struct http_exchange *exchange) {
     problem_write_codes(&json);
     json_close(&json, '}');
     cJSON_Delete(document.examples);
+    if (!json.out->failed)
+        kept_make(&kept, exchange, json.out->data, json.out->length);
+}
+
+enum http_next api_openapi(struct http_exchange *exchange) {
+    if (!no_query(exchange))
+        return HTTP_REPLY;
+    if (!kept_find(&kept, exchange))
+        return http_on_pool(exchange, make_openapi);
+    exchange->response.etag = NULL;
+    json_reply(exchange, 200);
     return HTTP_REPLY;
 }

@@ -10,6 +10,7 @@
 enum {
     SAMPLES_DEFAULT = 1000,
     NOISE_MOST_VALUES = 400000, /* of a JSON body */
+    BODY_ON_LOOP = 64 << 10,    /* bytes of it that are read on an HTTP thread */
 };
 
 static const char *const which_names[] = {"x", "x0", NULL};
@@ -238,7 +239,9 @@ static bool is_known(struct http_exchange *exchange) {
 
 static void sample_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
-    const struct sampling *sampling = exchange->state;
+    struct sampling *sampling = exchange->state;
+    if (sampling->is_unread && !read_body(exchange, sampling))
+        return;
     struct loaded_model *loaded = need_memory(exchange, sizeof *loaded);
     if (!loaded)
         return;
@@ -264,11 +267,12 @@ static enum http_next start(struct http_exchange *exchange, bool is_trajectory) 
     };
     sampling->is_trajectory = is_trajectory;
     exchange->state = sampling;
-    bool is_post = strcmp(exchange->request.method, "POST") == 0;
+    const bool is_post = strcmp(exchange->request.method, "POST") == 0;
+    sampling->is_unread = is_post && exchange->request.body_length > BODY_ON_LOOP;
     sampling->format = format_of(exchange);
     if (!sampling->format || !path_id(exchange, "model"))
         return HTTP_REPLY;
-    if (is_post ? !no_query(exchange) || !read_body(exchange, sampling)
+    if (is_post ? !no_query(exchange) || (!sampling->is_unread && !read_body(exchange, sampling))
                 : !read_query(exchange, fields_of(sampling), sampling))
         return HTTP_REPLY;
     if (is_known(exchange))

@@ -13,6 +13,7 @@ struct sampling {
     int noise_dim; /* columns of request.noise, if given */
     int epoch;     /* of the checkpoint; 0: the newest */
     bool is_trajectory;
+    bool is_unread; /* the body, which is large */
     const struct format *format;
     int which;      /* of a trajectory: index into which_names */
     int *timesteps; /* of a trajectory: [request.frames] */

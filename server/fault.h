@@ -1,6 +1,7 @@
 /*
- * fault.h - the points at which tests/fault/ kills the process: around everything that becomes
- * durable. They are in the build for those tests alone; elsewhere they are no code at all.
+ * fault.h - what only the build for tests/fault/ has; elsewhere it is no code at all: the points at
+ * which the process is killed, around everything that becomes durable, and a clock for the event
+ * loop, on which nobody may stay long.
  */
 #ifndef SERVER_FAULT_H
 #define SERVER_FAULT_H
@@ -8,8 +9,18 @@
 #ifdef DENOISED_FAULTS
 void fault_point(const char *name);
 #define FAULT_POINT(name) fault_point(name)
+double fault_thread_seconds(void); /* of processor time */
+/* Logs an error if this thread has computed for more than 10 ms since then. what, route: for
+ * people.
+ */
+void fault_stay_over(double began, const char *what, const char *method, const char *route);
+#define FAULT_STAY_BEGINS() const double fault_stay_began = fault_thread_seconds()
+#define FAULT_STAY_ENDS(what, method, route)                                                       \
+    fault_stay_over(fault_stay_began, (what), (method), (route))
 #else
-#define FAULT_POINT(name) ((void)0)
+#define FAULT_POINT(name)                    ((void)0)
+#define FAULT_STAY_BEGINS()                  ((void)0)
+#define FAULT_STAY_ENDS(what, method, route) ((void)0)
 #endif
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/counters.h"
+#include "server/fault.h"
 #include "server/http_connection.h"
 #include "server/id.h"
 #include "server/log.h"
@@ -53,6 +54,10 @@ const char *http_query(const struct http_exchange *exchange, const char *name) {
 
 /* ------------------------------------------------------------------ the request */
 
+const char *http_route_path(const struct http_connection *state) {
+    return state && state->route ? state->route->path : "none";
+}
+
 static bool content_type_fits(const struct http_connection *state) {
     const char *type = http_header(&state->exchange, "Content-Type");
     return type && router_has_word(state->route->content_types, type, strcspn(type, "; \t"));
@@ -96,7 +101,7 @@ static enum MHD_Result answer(struct http_connection *state) {
     }
     exchange->request.body = state->body.data;
     exchange->request.body_length = state->received;
-    if (state->route->handler(exchange) == HTTP_DEFERRED)
+    if (state->route->handler(exchange) == HTTP_DEFERRED || http_defer_content(state))
         return http_suspend_and_post(state);
     return http_queue_response(state, false);
 }
@@ -167,17 +172,24 @@ static enum MHD_Result take_body(struct http_connection *state, const char *byte
     return goes_on ? MHD_YES : MHD_NO;
 }
 
+static enum MHD_Result go_on(struct http_connection *state, const char *upload,
+                             size_t *upload_size) {
+    if (*upload_size > 0)
+        return take_body(state, upload, upload_size);
+    return state->answered ? http_queue_response(state, false) : answer(state);
+}
+
 enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *upload,
                                 size_t *upload_size, void **state_slot) {
     struct http_connection *state = *state_slot;
-    if (!state)
-        /* (the url is decoded already, and cut at %00: the raw target is used instead) */
-        return first_call(self, connection, (struct http_line){method, url, version, NULL},
-                          state_slot);
-    if (*upload_size > 0)
-        return take_body(state, upload, upload_size);
-    return state->answered ? http_queue_response(state, false) : answer(state);
+    /* (the url is decoded already, and cut at %00: the raw target is used instead) */
+    FAULT_STAY_BEGINS();
+    const struct http_line line = {method, url, version, NULL};
+    const enum MHD_Result result =
+        state ? go_on(state, upload, upload_size) : first_call(self, connection, line, state_slot);
+    FAULT_STAY_ENDS(state ? "request" : "headers", method, http_route_path(*state_slot));
+    return result;
 }
 
 void *http_on_target(void *self, const char *target, struct MHD_Connection *connection) {
@@ -264,6 +276,7 @@ void http_on_completed(void *self, struct MHD_Connection *connection, void **sta
     struct http_connection *state = *state_slot;
     if (!state)
         return;
+    FAULT_STAY_BEGINS();
     *state_slot = NULL;
     http_unwatch_client(state);
     peer_expect_header(server->deadlines, state->peer);
@@ -278,6 +291,7 @@ void http_on_completed(void *self, struct MHD_Connection *connection, void **sta
     pthread_mutex_unlock(&server->mutex);
     if (stream_close(state))
         http_forget(state);
+    FAULT_STAY_ENDS("end", "any", "any");
 }
 
 void http_on_connection(void *self, struct MHD_Connection *connection, void **context,

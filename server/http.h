@@ -3,7 +3,9 @@
  *
  * An exchange is one request and its response. Its life: the whole request is read and checked
  * (http.c), the router finds the route, the route's handler runs on an HTTP thread. A handler that
- * only reads fills in the response and returns HTTP_REPLY. One that writes or computes first
+ * only reads, and not much, fills in the response and returns HTTP_REPLY: these threads serve all
+ * clients, so what a handler does there is bounded, whatever is stored. One that writes or computes
+ * or reads much first
  * decodes the request, then returns http_on_writer(exchange, next) or http_on_pool(exchange, next):
  * the connection is suspended, `next` runs on the writer thread inside a transaction or on a
  * sampler thread, fills in the response (an answer >= 400 rolls the transaction back), and the
@@ -89,6 +91,9 @@ struct http_response {
     const char *etag;
     bool is_weak;      /* equal in meaning, but not in every byte */
     const char *cache; /* Cache-Control beside the tag; NULL: "no-cache" (keep it, but ask) */
+    /* The same body, compressed before: for as long as the process runs. NULL: it is not. */
+    const char *gzip;
+    size_t gzip_length;
     /* Of a page that has its style in itself: that style, as a source of its policy
      * ("'sha256-…'"); NULL: none. */
     const char *style_source;

@@ -66,6 +66,7 @@ struct http_connection {
     size_t response_bytes;
     bool header_lost;  /* there was no memory for one */
     bool finished;     /* http_finish_content() was here */
+    bool is_plain;     /* not to be compressed: nobody has time for it */
     struct gzip *gzip; /* of a stream that is compressed */
     struct sending sending;
 };
@@ -133,11 +134,14 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
                                 size_t *upload_size, void **state_slot);
 void http_on_completed(void *self, struct MHD_Connection *connection, void **state_slot,
                        enum MHD_RequestTerminationCode code);
-void http_forget(struct http_connection *state); /* frees the request */
+void http_forget(struct http_connection *state);                  /* frees the request */
+const char *http_route_path(const struct http_connection *state); /* for people */
 
 /* http_deferred.c: from now on, stops the work for a client that goes away. */
 void http_watch_client(struct http_connection *state);
 void http_unwatch_client(struct http_connection *state);
+/* An answer that takes long to compress: true, and the pool is to do it. */
+bool http_defer_content(struct http_connection *state);
 /* Suspends the connection and hands the exchange to its executor. */
 enum MHD_Result http_suspend_and_post(struct http_connection *state);
 

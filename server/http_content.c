@@ -7,7 +7,10 @@
 #include "server/http_connection.h"
 #include "server/http_gzip.h"
 
-enum { WORTH_BYTES = 1024 }; /* of compressing */
+enum {
+    WORTH_BYTES = 1024,     /* of compressing */
+    POOL_BYTES = 256 << 10, /* more are compressed on the pool: 3 ms */
+};
 
 /* ------------------------------------------------------------------ headers */
 
@@ -192,18 +195,31 @@ static void compress_body(struct http_connection *state, struct gzip *gzip) {
     buffer_clear(&plain);
 }
 
-/* True: the body is compressed now. */
-static bool compress(struct http_connection *state) {
-    struct http_exchange *exchange = &state->exchange;
-    struct http_response *response = &exchange->response;
+static bool is_worth_it(const struct http_response *response) {
     const bool is_stream = response->stream.next != NULL;
-    if (!is_text(response->content_type) || has_header(response, "Content-Encoding") ||
-        (is_stream ? !response->stream.on_pool || response->stream.length > 0
-                   : response->body.length < WORTH_BYTES))
-        return false;
-    http_set_header(exchange, "Vary", "Accept-Encoding");
-    if (!content_accepts_gzip(http_header(exchange, "Accept-Encoding")))
-        return false;
+    return is_text(response->content_type) && !has_header(response, "Content-Encoding") &&
+           (is_stream ? response->stream.on_pool && response->stream.length == 0
+                      : response->body.length >= WORTH_BYTES);
+}
+
+static bool accepts_gzip(const struct http_exchange *exchange) {
+    return content_accepts_gzip(http_header(exchange, "Accept-Encoding"));
+}
+
+bool http_content_is_large(const struct http_connection *state) {
+    const struct http_response *response = &state->exchange.response;
+    return !response->stream.next && !response->gzip && response->body.length > POOL_BYTES &&
+           !response->body.failed && is_worth_it(response) && accepts_gzip(&state->exchange);
+}
+
+static bool compress_whole(struct http_connection *state) {
+    struct http_response *response = &state->exchange.response;
+    const bool is_stream = response->stream.next != NULL;
+    if (response->gzip) {
+        response->body.length = 0;
+        buffer_append(&response->body, response->gzip, response->gzip_length);
+        return true;
+    }
     struct gzip *gzip = gzip_start(is_stream);
     if (!gzip)
         return false;
@@ -212,6 +228,17 @@ static bool compress(struct http_connection *state) {
         state->gzip = gzip;
     else
         gzip_stop(gzip);
+    return true;
+}
+
+/* True: the body is compressed now. */
+static bool compress(struct http_connection *state) {
+    struct http_exchange *exchange = &state->exchange;
+    if (!is_worth_it(&exchange->response))
+        return false;
+    http_set_header(exchange, "Vary", "Accept-Encoding");
+    if (state->is_plain || !accepts_gzip(exchange) || !compress_whole(state))
+        return false;
     http_set_header(exchange, "Content-Encoding", "gzip");
     return true;
 }

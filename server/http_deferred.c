@@ -1,4 +1,5 @@
 /* Work that a request needs done on another thread, while its connection is suspended. */
+#include "server/fault.h"
 #include "server/http_connection.h"
 #include "server/id.h"
 
@@ -20,6 +21,17 @@ enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next) 
 enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll) {
     exchange->poll = poll;
     return defer(exchange, NULL, &exchange->connection->server->config.watch);
+}
+
+static void only_compress(struct http_exchange *exchange, struct store_session *unused) {
+    (void)exchange, (void)unused; /* which is what run_deferred does with every answer */
+}
+
+bool http_defer_content(struct http_connection *state) {
+    const bool is_large = http_content_is_large(state);
+    if (is_large)
+        http_on_pool(&state->exchange, only_compress);
+    return is_large;
 }
 
 void http_then_on_writer(struct http_exchange *exchange, http_deferred then) {
@@ -65,8 +77,12 @@ void http_unwatch_client(struct http_connection *state) {
 
 static bool run_deferred(struct task *task, struct store_session *session) {
     struct http_exchange *exchange = &connection_of(task)->exchange;
-    if (!exchange->next)
-        return exchange->poll(exchange);
+    if (!exchange->next) {
+        FAULT_STAY_BEGINS();
+        const bool is_over = exchange->poll(exchange);
+        FAULT_STAY_ENDS("poll", exchange->request.method, http_route_path(exchange->connection));
+        return is_over;
+    }
     exchange->connection->queued = clock_monotonic() - exchange->connection->posted;
     if (!session && http_is_stopping(exchange)) { /* on the pool: nobody waits for it any more */
         http_set_problem(exchange->connection, 503, "stopping", "the server is stopping");
@@ -98,8 +114,9 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
         }
         break;
     case TASK_REFUSED:
+        state->is_plain = true;
         if (has_succeeded(exchange))
-            break; /* done, but for the waiting */
+            break; /* done, but for the waiting or the compressing */
         http_set_problem(state, 503, "overloaded", "too much is waiting already; try again later");
         break;
     case TASK_UNKNOWN:

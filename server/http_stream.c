@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "server/fault.h"
 #include "server/http_connection.h"
 #include "server/log.h"
 
@@ -189,7 +190,9 @@ static ssize_t refill_here(struct http_connection *state) {
     sending->woken = false;
     sending->sent = sending->ready.length = 0;
     pthread_mutex_unlock(&state->server->mutex);
+    FAULT_STAY_BEGINS();
     enum http_piece piece = exchange->response.stream.next(exchange, &sending->ready);
+    FAULT_STAY_ENDS("piece", exchange->request.method, http_route_path(state));
     pthread_mutex_lock(&state->server->mutex);
     sending->state = piece;
     if (piece == HTTP_PIECE_FAIL || sending->ready.failed)

@@ -228,6 +228,8 @@ struct job_filter {
     const char *dataset; /* NULL for all */
     const char *after;   /* id of the last job of the page before; NULL: from the newest */
     int limit;
+    size_t
+        most_bytes; /* of specs; 0: any number. The page ends early with the job that passes it */
 };
 /* Newest first; jobs [limit], *count and *has_more are set. STORE_NOT_FOUND when `after` is no job.
  */

@@ -94,26 +94,52 @@ static int by_id(const void *a, const void *b) {
     return (left->id > right->id) - (left->id < right->id);
 }
 
-/* The events of each job are read in order, and put in order together. */
+static int by_value(const void *a, const void *b) {
+    const int64_t *left = a, *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+/* The id of the last event that a batch of those of many jobs has room for: an index has them all,
+ * while the events themselves are many times as much to read. */
+static enum store_status find_last(struct store_session *session, const struct event_filter *filter,
+                                   int64_t *last) {
+    enum store_status status = STORE_OK;
+    size_t found = 0;
+    int64_t *ids = malloc((size_t)filter->job_count * (size_t)filter->limit * sizeof *ids);
+    if (!ids)
+        return STORE_ERROR;
+    for (int i = 0; i < filter->job_count && status == STORE_OK; i++) {
+        sqlite3_stmt *row = sql_prepare(session,
+                                        "SELECT id FROM event WHERE job_seq = ?1 AND id > ?2"
+                                        " AND id <= ?3 ORDER BY id LIMIT ?4",
+                                        "iiii", filter->jobs[i].seq, filter->after, filter->until,
+                                        (int64_t)filter->limit);
+        while (sql_row(session, row))
+            ids[found++] = sqlite3_column_int64(row, 0);
+        status = sql_done(session, row);
+    }
+    qsort(ids, found, sizeof *ids, by_value);
+    *last = found > (size_t)filter->limit ? ids[filter->limit - 1] : filter->until;
+    free(ids);
+    return status;
+}
+
+/* The events of each job are read in order, as far as all of them together fit, and put in order
+ * together. */
 static enum store_status read_merged(struct store_session *session,
                                      const struct event_filter *filter, struct event *events,
                                      int *count) {
-    enum store_status status = STORE_OK;
-    int read = 0;
-    struct event *all = calloc((size_t)filter->job_count * (size_t)filter->limit, sizeof *all);
-    if (!all)
-        return STORE_ERROR;
-    for (int i = 0; i < filter->job_count && status == STORE_OK; i++)
-        status = read_events(session, filter, &filter->jobs[i], all, &read);
-    qsort(all, (size_t)read, sizeof *all, by_id);
-    for (int i = 0; i < read; i++) {
-        if (status == STORE_OK && *count < filter->limit)
-            events[(*count)++] = all[i];
-        else
-            event_clear(&all[i]);
+    struct event_filter part = *filter;
+    enum store_status status = sql_begin_reading(session);
+    if (status != STORE_OK)
+        return status;
+    status = find_last(session, filter, &part.until);
+    for (int i = 0; i < filter->job_count && status == STORE_OK; i++) {
+        part.limit = filter->limit - *count;
+        status = read_events(session, &part, &filter->jobs[i], events, count);
     }
-    free(all);
-    return status;
+    qsort(events, (size_t)*count, sizeof *events, by_id);
+    return sql_end_reading(session, status);
 }
 
 enum store_status store_events(struct store_session *session, const struct event_filter *filter,

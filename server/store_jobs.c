@@ -78,10 +78,9 @@ enum store_status store_job_resume(struct store_session *session, const char *id
 
 /* ------------------------------------------------------------------ reading */
 
-#define JOB_COLUMNS                                                                                \
-    "id, name, dataset, spec, status,"                                                             \
-    " CASE status WHEN 'queued' THEN (SELECT count(*) FROM job AS q"                               \
-    "  WHERE q.status = 'queued' AND q.seq < job.seq) ELSE -1 END,"                                \
+/* place: an expression for the number of those that are before it in the queue. */
+#define JOB_COLUMNS(place)                                                                         \
+    "id, name, dataset, spec, status, " place ","                                                  \
     " epoch, epochs, step, steps, seconds, train_loss, val_loss, error_code, error_detail,"        \
     " attempt, cancel_requested, created_at, started_at, finished_at,"                             \
     " EXISTS (SELECT 1 FROM model WHERE model.job_seq = job.seq), warnings, memory"
@@ -121,13 +120,49 @@ static void read_job(struct store_session *session, sqlite3_stmt *row, struct jo
     memcpy(job->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
 }
 
+/* Queued jobs with from <= seq < to. */
+static enum store_status count_queued(struct store_session *session, int64_t from, int64_t to,
+                                      int64_t *count) {
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT count(*) FROM job"
+                                    " WHERE status = 'queued' AND seq >= ?1 AND seq < ?2",
+                                    "ii", from, to);
+    *count = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
+    return sql_done(session, row);
+}
+
+/* Jobs in the order of descending seq, which stands where their place in the queue will: what is
+ * before the last of them is counted once, and then what lies between neighbors, so that the queue
+ * is gone through once for all. */
+static enum store_status place_jobs(struct store_session *session, struct job *jobs, int count) {
+    enum store_status status = STORE_OK;
+    int64_t from = 0, place = 0;
+    for (int i = count - 1; i >= 0 && status == STORE_OK; i--) {
+        const int64_t seq = jobs[i].queue_position;
+        int64_t more = 0;
+        jobs[i].queue_position = -1;
+        if (jobs[i].status != JOB_QUEUED)
+            continue;
+        status = count_queued(session, from, seq, &more);
+        place += more;
+        from = seq;
+        jobs[i].queue_position = place;
+    }
+    return status;
+}
+
 enum store_status store_job_get(struct store_session *session, const char *id, struct job *job) {
     int64_t seq;
     enum store_status status = sql_job_seq(session, id, &seq);
     if (status != STORE_OK)
         return status;
-    sqlite3_stmt *row =
-        sql_prepare(session, "SELECT " JOB_COLUMNS " FROM job WHERE seq = ?1", "i", seq);
+    sqlite3_stmt *row = sql_prepare(
+        session,
+        "SELECT " JOB_COLUMNS(
+            "CASE status WHEN 'queued' THEN (SELECT count(*) FROM job AS q"
+            " WHERE q.status = 'queued' AND q.seq < job.seq) ELSE -1 END") " FROM job WHERE seq = "
+                                                                           "?1",
+        "i", seq);
     bool found = sql_row(session, row);
     if (found)
         read_job(session, row, job);
@@ -139,7 +174,7 @@ enum store_status store_job_get(struct store_session *session, const char *id, s
 
 enum store_status store_job_count(struct store_session *session, enum job_status which,
                                   int64_t *count) {
-    sqlite3_stmt *row = sql_prepare(session, "SELECT count(*) FROM job WHERE status = ?1", "t",
+    sqlite3_stmt *row = sql_prepare(session, "SELECT n FROM job_count WHERE status = ?1", "t",
                                     job_status_names[which]);
     *count = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
     return sql_done(session, row);
@@ -149,7 +184,7 @@ enum store_status store_job_count(struct store_session *session, enum job_status
 static sqlite3_stmt *prepare_list(struct store_session *session, const struct job_filter *filter,
                                   int64_t before) {
 #define LIST(where)                                                                                \
-    "SELECT " JOB_COLUMNS " FROM job WHERE " where " seq < ?1 ORDER BY seq DESC LIMIT ?2"
+    "SELECT " JOB_COLUMNS("seq") " FROM job WHERE " where " seq < ?1 ORDER BY seq DESC LIMIT ?2"
     const char *status = filter->status >= 0 ? job_status_names[filter->status] : NULL;
     int64_t limit = filter->limit + 1; /* one more, to know whether there is more */
     if (status && filter->dataset)
@@ -167,21 +202,29 @@ static sqlite3_stmt *prepare_list(struct store_session *session, const struct jo
 enum store_status store_job_list(struct store_session *session, const struct job_filter *filter,
                                  struct job *jobs, int *count, bool *has_more) {
     int64_t before = INT64_MAX;
-    if (filter->after) {
-        enum store_status status = sql_job_seq(session, filter->after, &before);
-        if (status != STORE_OK)
-            return status;
-    }
+    size_t bytes = 0;
+    enum store_status status = STORE_OK;
     *count = 0;
     *has_more = false;
+    if (filter->after)
+        status = sql_job_seq(session, filter->after, &before);
+    if (status == STORE_OK)
+        status = sql_begin_reading(session);
+    if (status != STORE_OK)
+        return status;
     sqlite3_stmt *row = prepare_list(session, filter, before);
     while (!*has_more && sql_row(session, row)) {
-        if (*count == filter->limit)
+        if (*count == filter->limit || (filter->most_bytes && bytes > filter->most_bytes)) {
             *has_more = true;
-        else
+        } else {
+            bytes += (size_t)sqlite3_column_bytes(row, 3);
             read_job(session, row, &jobs[(*count)++]);
+        }
     }
-    enum store_status status = sql_done(session, row);
+    status = sql_done(session, row);
+    if (status == STORE_OK)
+        status = place_jobs(session, jobs, *count);
+    status = sql_end_reading(session, status);
     if (status != STORE_OK)
         while (*count > 0)
             job_clear(&jobs[--*count]);

@@ -135,6 +135,15 @@ double sql_real(sqlite3_stmt *statement, int column) {
 
 /* ------------------------------------------------------------------ transactions */
 
+enum store_status sql_begin_reading(struct store_session *session) {
+    return sql_run(session, "SAVEPOINT reading", "");
+}
+
+enum store_status sql_end_reading(struct store_session *session, enum store_status status) {
+    const enum store_status ended = sql_run(session, "RELEASE reading", "");
+    return status != STORE_OK ? status : ended;
+}
+
 enum store_status store_begin(struct store_session *session) {
     return sql_run(session, "BEGIN IMMEDIATE", "");
 }

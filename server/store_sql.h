@@ -46,6 +46,10 @@ enum store_status sql_done(struct store_session *session, sqlite3_stmt *statemen
 /* prepare, run, done for statements without rows, as a macro would: with the same arguments. */
 #define sql_run(session, ...) sql_finish(session, sql_prepare(session, __VA_ARGS__))
 enum store_status sql_finish(struct store_session *session, sqlite3_stmt *statement);
+/* Several statements that see one state of the database, in a transaction or not. An end gives the
+ * status, or its own if that is STORE_OK; it belongs to each begin that gave STORE_OK. */
+enum store_status sql_begin_reading(struct store_session *session);
+enum store_status sql_end_reading(struct store_session *session, enum store_status status);
 /* What an SQLite error means for the caller; logs it. Does not return when going on could harm the
  * data. */
 enum store_status sql_failure(sqlite3 *db, int code, const char *what);

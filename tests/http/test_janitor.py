@@ -97,3 +97,4 @@ def test_a_full_disk_stops_writes_alone_until_there_is_space(start, small_disk):
     for one in acknowledged:
         assert server.wait(one)["status"] == "succeeded"
     assert server.post("/v1/jobs", QUICK).status == 201
+    assert server.stop() == 0  # before its disk goes

@@ -81,6 +81,38 @@ static struct job get(const char *id) {
     return job; /* error_code is still there for the test; it leaks no more than the test lives */
 }
 
+/* In a page, too, whose jobs are not all queued and of which some are not on it. */
+Test(store, tells_places_in_the_queue) {
+    char ids[6][40];
+    for (int i = 0; i < 6; i++)
+        strcpy(ids[i], insert(5));
+    cr_assert_eq(store_job_cancel(session, ids[1], 1), STORE_OK);
+    cr_assert_eq(store_job_cancel(session, ids[4], 1), STORE_OK);
+    const int64_t places[] = {3, -1, 2, 1, -1, 0}; /* newest first */
+    for (int limit = 1; limit <= 6; limit++) {
+        struct job jobs[6];
+        int count;
+        bool has_more;
+        const struct job_filter filter = {.status = -1, .limit = limit};
+        cr_assert_eq(store_job_list(session, &filter, jobs, &count, &has_more), STORE_OK);
+        cr_assert_eq(count, limit);
+        cr_assert_eq(has_more, limit < 6);
+        for (int i = 0; i < count; i++) {
+            cr_expect_eq(jobs[i].queue_position, places[i]);
+            cr_expect_eq(get(jobs[i].id).queue_position, places[i]);
+            job_clear(&jobs[i]);
+        }
+    }
+    int64_t queued;
+    cr_assert_eq(store_job_count(session, JOB_QUEUED, &queued), STORE_OK);
+    cr_expect_eq(queued, 4);
+    cr_assert_eq(store_job_count(session, JOB_CANCELLED, &queued), STORE_OK);
+    cr_expect_eq(queued, 2);
+    cr_assert_eq(store_job_delete(session, ids[0], false), STORE_OK);
+    cr_assert_eq(store_job_count(session, JOB_QUEUED, &queued), STORE_OK);
+    cr_expect_eq(queued, 3);
+}
+
 Test(store, claims_in_order_of_submission) {
     char ids[3][40];
     for (int i = 0; i < 3; i++)
