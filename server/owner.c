@@ -166,19 +166,20 @@ static bool lock_file(struct owner *owner, char *error, size_t error_size) {
 
 struct owner *owner_take(const char *path, char *error, size_t error_size) {
     struct owner *owner = calloc(1, sizeof *owner);
+    char real[PATH_MAX] = "";
     if (!owner) {
         snprintf(error, error_size, "out of memory");
         return NULL;
     }
     owner->file = owner->name_lock = -1;
-    if (!resolve(path, owner->path)) {
+    if (!resolve(path, real)) {
         fail(error, error_size, path, strerror(errno));
         owner_release(owner);
         return NULL;
     }
+    memcpy(owner->path, real, sizeof real);
     for (int i = 0; i < FILES; i++)
-        snprintf(owner->files[i].path, sizeof owner->files[i].path, "%s%s", owner->path,
-                 suffixes[i]);
+        snprintf(owner->files[i].path, sizeof owner->files[i].path, "%s%s", real, suffixes[i]);
     if (!lock_file(owner, error, error_size) || !lock_name(owner, error, error_size)) {
         owner_release(owner);
         return NULL;

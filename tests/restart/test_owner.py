@@ -1,5 +1,6 @@
 """One owner per database, whatever path leads to it; and a database that goes away under its server."""
 
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -8,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import BINARY, ENDLESS, PATIENCE, QUICK, eventually
+from conftest import BINARY, ENDLESS, PATIENCE, QUICK, Server, eventually
 
 IN_USE = "in use by another denoised"
 LOST = 70  # the status that a server leaves with
@@ -232,25 +233,30 @@ def foreigners(directory):
     return {path: text for path, text in contents(directory).items() if text.startswith(b"not yours")}
 
 
-@pytest.fixture
-def housed(start, tmp_path):
+def house(directory):
     """A server with a directory of its own, which may go."""
-    home = tmp_path / "home"
-    home.mkdir()
-    logs = tmp_path / "server.log"
-    server = start("--workers", "1", directory=home)
-    os.rename(server.database + ".log", logs)
-    server.read_log = lambda: logs.read_text()
+    home = directory / "home"
+    home.mkdir(parents=True)
+    server = Server(str(home), "--workers", "1")
+    os.rename(server.database + ".log", directory / "server.log")
+    server.read_log = (directory / "server.log").read_text
     return server
+
+
+@pytest.fixture
+def housed(tmp_path):
+    server = house(tmp_path)
+    yield server
+    if server.process.poll() is None:
+        server.kill()
 
 
 def leaves(server):
     assert server.process.wait(timeout=10 * PATIENCE) == LOST, server.read_log()[-2000:]
 
 
-@pytest.mark.parametrize("happens", WHAT, ids=lambda happens: happens.__name__)
-def test_nothing_is_acknowledged_after_the_loss(housed, happens):
-    server, database = housed, pathlib.Path(housed.database)
+def lose(server, happens):
+    database = pathlib.Path(server.database)
     job = server.submit(ENDLESS)
     server.wait_for_epoch(job, 1)
     happens(database)
@@ -266,12 +272,30 @@ def test_nothing_is_acknowledged_after_the_loss(housed, happens):
             assert server.fetch("POST", "/v1/jobs", QUICK).status == 503
         except OSError:
             break
+        time.sleep(0.05)
     leaves(server)
     log = server.read_log()
     told = [line for line in log.splitlines() if "the database is gone" in line]
     assert len(told) == 1 and WHAT[happens] in told[0] and str(database) in told[0]
     assert "leaving without the database" in log and "status=70" in log
     assert foreigners(database) == others
+
+
+def test_nothing_is_acknowledged_after_the_loss(tmp_path):
+    """Of each kind; side by side, because most of the time a server that has lost its database waits."""
+
+    def one(happens):
+        server = house(tmp_path / happens.__name__)
+        try:
+            lose(server, happens)
+        except AssertionError as error:
+            raise AssertionError(happens.__name__) from error
+        finally:
+            server.kill()
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=5) as executor:
+        for done in [executor.submit(one, happens) for happens in WHAT]:
+            done.result()
 
 
 @pytest.mark.parametrize("happens", [moved, directory_replaced, log_removed], ids=lambda happens: happens.__name__)
