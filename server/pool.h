@@ -1,5 +1,18 @@
 /*
- * pool.h - threads that compute answers (sampling), so that HTTP threads never do.
+ * pool.h - the threads that compute answers, so that HTTP threads never do.
+ *
+ * So many computations are at work at a time as the pool has threads; each has a turn, of about 20
+ * ms while others wait (turns.h says whose is next). A computation calls pool_pause() every few
+ * milliseconds, wherever it can wait: between two steps of a sampling, two rows of a metric, two
+ * frames of a picture. When its turn is over it waits there, with all that it has on its stack,
+ * until the next one. So work needs no other form to be done in slices, and a thread that waits
+ * costs only a stack.
+ *
+ * What cannot pause (reading a large model from the database, parsing a file) steps out: it gives
+ * its turn to others and goes on beside them, one at a time. Whoever waits for another thread steps
+ * out as well, so that no turn is held by somebody who does nothing.
+ *
+ * Nothing here ends a computation: it looks at its stop flag where it pauses.
  */
 #ifndef SERVER_POOL_H
 #define SERVER_POOL_H
@@ -8,12 +21,37 @@
 
 struct pool;
 
+/* `threads` at work at a time; of each class at most max_waiting requests wait to begin. */
 struct pool *pool_start(int threads, int max_waiting);
 int pool_threads(const struct pool *pool);
-void pool_stop(struct pool *pool); /* refuses what still waits, waits for what runs, joins */
-/* Full or stopping: done(TASK_REFUSED) at once, on this thread. */
+/* Refuses what has not begun, waits for what has, joins. */
+void pool_stop(struct pool *pool);
+/* task->turn says whose it is, and how large. Full or stopping: done(TASK_REFUSED) at once, on this
+ * thread. */
 void pool_post(void *self, struct task *task);
 /* The same for a piece of something that has begun, which no length of the queue refuses. */
 void pool_post_piece(void *self, struct task *task);
+
+/* The following concern the work of the calling thread, and do nothing on threads of others. */
+
+/* Lets others have the thread if the turn is over. Cheap if it is not. */
+void pool_pause(void);
+/* The work that the thread is doing: whoever helps with it has the same client and class. NULL on
+ * threads of others. */
+const struct turn *pool_turn(void);
+/* Before and after waiting for another thread. */
+void pool_step_out(void);
+void pool_step_in(void);
+/* Before and after something long that cannot pause: beside the turns, one at a time. */
+void pool_begin_alone(void);
+void pool_end_alone(void);
+
+/* For metrics. */
+struct pool_counts {
+    int waiting[TURN_CLASSES]; /* for a turn, begun or not */
+    int at_work, threads, begun;
+    uint64_t turns[TURN_CLASSES]; /* given so far */
+};
+struct pool_counts pool_count(struct pool *pool);
 
 #endif

@@ -43,6 +43,21 @@ static void do_parts(struct split *split) {
     pthread_mutex_unlock(&split->mutex);
 }
 
+/* A helper may have to wait for its turn in the middle of a part. */
+static void wait_for_others(struct split *split) {
+    pthread_mutex_lock(&split->mutex);
+    const bool done = split->done == split->parts;
+    pthread_mutex_unlock(&split->mutex);
+    if (done)
+        return;
+    pool_step_out();
+    pthread_mutex_lock(&split->mutex);
+    while (split->done < split->parts)
+        pthread_cond_wait(&split->changed, &split->mutex);
+    pthread_mutex_unlock(&split->mutex);
+    pool_step_in();
+}
+
 static bool help(struct task *task, struct store_session *unused) {
     (void)unused;
     do_parts(((struct helper *)task)->split);
@@ -60,6 +75,10 @@ static void ask_for_help(struct pool *pool, struct split *split) {
     if (!helper)
         return; /* slower, that is all */
     helper->task = (struct task){.run = help, .done = helper_done};
+    if (pool_turn()) {
+        helper->task.turn.client = pool_turn()->client;
+        helper->task.turn.class = pool_turn()->class;
+    }
     helper->split = split;
     pthread_mutex_lock(&split->mutex);
     split->holders++;
@@ -82,9 +101,6 @@ void split_run(struct pool *pool, int parts, void (*work)(void *argument, int pa
     for (int i = 0; i < helpers && i < parts - 1; i++)
         ask_for_help(pool, split);
     do_parts(split);
-    pthread_mutex_lock(&split->mutex);
-    while (split->done < split->parts)
-        pthread_cond_wait(&split->changed, &split->mutex);
-    pthread_mutex_unlock(&split->mutex);
+    wait_for_others(split);
     let_go(split);
 }

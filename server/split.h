@@ -8,7 +8,8 @@
 
 /* Calls work(argument, part) once for each part 0..parts-1, on this thread and on threads of the
  * pool that have nothing else to do, and returns when all parts are done. Never waits for a thread
- * that is busy with something else, so it may be called from a pool task. */
+ * that is busy with something else, so it may be called from a pool task; and while it waits for
+ * the last parts, it has no turn (pool.h). */
 void split_run(struct pool *pool, int parts, void (*work)(void *argument, int part),
                void *argument);
 

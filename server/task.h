@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#include "server/turns.h"
+
 struct store_session;
 
 enum task_outcome {
@@ -31,6 +33,7 @@ struct task {
     bool (*run)(struct task *task, struct store_session *session);
     /* Called on the executor's thread when it is over. It may free the task. */
     void (*done)(struct task *task, enum task_outcome outcome);
+    struct turn turn; /* in the pool: its client, and whether it is large */
 };
 
 #endif

@@ -1,0 +1,152 @@
+#include "server/turns.h"
+
+#include <math.h>
+#include <stddef.h>
+
+/* Seconds: large work that could not go on for long must not keep small work out for as long. */
+#define MOST_OWED (3 * TURN_SLICE_SECONDS)
+/* Seconds: whoever has used much, and comes back, does not wait for all others to use as much. */
+#define MOST_DEBT (2 * TURN_SLICE_SECONDS)
+
+static int place_of(const struct turn *turn) {
+    return (int)(turn->client % TURN_CLIENTS);
+}
+
+static struct turn_line *line_of(struct turns *turns, const struct turn *turn) {
+    return &turns->lines[turn->class];
+}
+
+void turns_init(struct turns *turns) {
+    *turns = (struct turns){0};
+    for (int i = 0; i < TURN_CLASSES; i++)
+        turns->lines[i].end = &turns->lines[i].first;
+}
+
+static void count_begun(struct turns *turns, const struct turn *turn, int change) {
+    if (turn->class != TURN_LARGE || !turn->has_begun)
+        return;
+    turns->large_begun += change;
+    turns->large_begun_of[place_of(turn)] += change;
+}
+
+/* A client that was not there has no claim to the time that others have used meanwhile; and what it
+ * used before counts only so far. */
+static void enter(struct turns *turns, const struct turn *turn) {
+    struct turn_line *line = line_of(turns, turn);
+    const int place = place_of(turn);
+    if (line->present[place]++ == 0)
+        line->used[place] = fmin(fmax(line->used[place], line->now), line->now + MOST_DEBT);
+    count_begun(turns, turn, 1);
+}
+
+static void leave(struct turns *turns, const struct turn *turn) {
+    line_of(turns, turn)->present[place_of(turn)]--;
+    count_begun(turns, turn, -1);
+}
+
+void turns_back(struct turns *turns, struct turn *turn) {
+    struct turn_line *line = line_of(turns, turn);
+    turn->next = NULL;
+    *line->end = turn;
+    line->end = &turn->next;
+    line->waiting++;
+    line->fresh += !turn->has_begun;
+}
+
+void turns_join(struct turns *turns, struct turn *turn) {
+    turn->has_begun = turn->is_owed = false;
+    enter(turns, turn);
+    turns_back(turns, turn);
+}
+
+static struct turn *take_out(struct turn_line *line, struct turn **at) {
+    struct turn *turn = *at;
+    *at = turn->next;
+    if (!*at)
+        line->end = at;
+    line->waiting--;
+    line->fresh -= !turn->has_begun;
+    return turn;
+}
+
+static bool may_go_on(const struct turns *turns, const struct turn *turn, bool may_begin) {
+    if (turn->has_begun)
+        return true;
+    return may_begin && (turn->class == TURN_SMALL ||
+                         (turns->large_begun < TURN_LARGE_BEGUN &&
+                          turns->large_begun_of[place_of(turn)] < TURN_LARGE_BEGUN_OF_CLIENT));
+}
+
+/* Where the one of a class stands whose turn it is; NULL: none can go on. */
+static struct turn **find(struct turns *turns, enum turn_class class, bool may_begin) {
+    struct turn_line *line = &turns->lines[class];
+    struct turn **found = NULL;
+    for (struct turn **at = &line->first; *at; at = &(*at)->next)
+        if (may_go_on(turns, *at, may_begin) &&
+            (!found || line->used[place_of(*at)] < line->used[place_of(*found)]))
+            found = at;
+    return found;
+}
+
+struct turn *turns_take(struct turns *turns, bool may_begin) {
+    const bool owed = turns->owed >= TURN_SLICE_SECONDS;
+    const enum turn_class first = owed ? TURN_LARGE : TURN_SMALL;
+    struct turn **at = find(turns, first, may_begin);
+    if (!at)
+        at = find(turns, first == TURN_LARGE ? TURN_SMALL : TURN_LARGE, may_begin);
+    if (!at)
+        return NULL;
+    struct turn_line *line = line_of(turns, *at);
+    struct turn *turn = take_out(line, at);
+    line->now = fmax(line->now, line->used[place_of(turn)]);
+    turn->is_owed = owed && turn->class == TURN_LARGE;
+    if (!turn->has_begun) {
+        turn->has_begun = true;
+        count_begun(turns, turn, 1);
+    }
+    return turn;
+}
+
+static void grow(struct turns *turns, struct turn *turn) {
+    leave(turns, turn);
+    turn->class = TURN_LARGE;
+    enter(turns, turn);
+}
+
+void turns_charge(struct turns *turns, struct turn *turn, double seconds) {
+    line_of(turns, turn)->used[place_of(turn)] += seconds;
+    turn->used += seconds;
+    if (turn->class == TURN_LARGE)
+        turns->owed = fmax(0, turns->owed - seconds);
+    else if (turns->lines[TURN_LARGE].waiting > 0)
+        turns->owed =
+            fmin(MOST_OWED, turns->owed + seconds * TURN_LARGE_SHARE / (1 - TURN_LARGE_SHARE));
+    if (turn->class == TURN_SMALL && turn->used >= TURN_SMALL_SECONDS)
+        grow(turns, turn);
+}
+
+void turns_end(struct turns *turns, struct turn *turn) {
+    leave(turns, turn);
+    turn->has_begun = false;
+    if (turns->lines[TURN_LARGE].waiting == 0)
+        turns->owed = 0;
+}
+
+bool turns_is_over(const struct turns *turns, const struct turn *turn, double seconds) {
+    const bool small_waits = turns->lines[TURN_SMALL].waiting > 0;
+    const bool large_waits = turns->lines[TURN_LARGE].waiting > 0;
+    if (turn->class == TURN_LARGE && !turn->is_owed && small_waits)
+        return true; /* at once: it had the turn because nothing small was there */
+    return seconds >= TURN_SLICE_SECONDS && (small_waits || large_waits);
+}
+
+struct turn *turns_drop(struct turns *turns) {
+    for (int i = 0; i < TURN_CLASSES; i++)
+        for (struct turn **at = &turns->lines[i].first; *at; at = &(*at)->next)
+            if (!(*at)->has_begun) {
+                struct turn *turn = take_out(&turns->lines[i], at);
+                leave(turns, turn);
+                return turn;
+            }
+    return NULL;
+}

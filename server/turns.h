@@ -1,0 +1,75 @@
+/*
+ * turns.h - whose turn it is: the policy of the pool, without its threads and clocks.
+ *
+ * A piece of work waits in one of two classes, small or large. Small ones go first; but while large
+ * ones wait, a quarter of the time that small ones take is owed to these, and given as soon as it
+ * makes up a slice. Within a class the turn is that of the client who has used the least time of
+ * it; a client that comes back starts level with the others, or a little behind them if it has used
+ * more, so nobody saves up turns, or waits long for old ones. Work of one client goes in order;
+ * what has used up a slice goes back to the end.
+ *
+ * Work that has begun keeps a thread and memory, so of large ones only so many begin, of one client
+ * and of all; the others wait until one of these has ended.
+ */
+#ifndef SERVER_TURNS_H
+#define SERVER_TURNS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum turn_class { TURN_SMALL, TURN_LARGE, TURN_CLASSES };
+
+enum { TURN_LARGE_BEGUN = 192, TURN_LARGE_BEGUN_OF_CLIENT = 16, TURN_CLIENTS = 1024 };
+
+/* Of a slice, and of all that small work may take before it counts as large. */
+#define TURN_SLICE_SECONDS 0.02
+#define TURN_SMALL_SECONDS 0.1
+#define TURN_LARGE_SHARE   0.25
+
+/* Part of a piece of work. Zeroed, but for the client and the class. */
+struct turn {
+    uint64_t client; /* any number that tells clients apart */
+    enum turn_class class;
+    double used; /* seconds, so far */
+    /* the rest belongs to turns.c, and `holder` to the pool */
+    struct turn *next;
+    bool has_begun;
+    bool is_owed; /* the turn that it has is one of those that large ones are owed */
+    void *holder;
+};
+
+/* Clients whose numbers are equal modulo TURN_CLIENTS share their turns. */
+struct turn_line {
+    struct turn *first, **end;
+    int waiting; /* all in the line.. */
+    int fresh;   /* ..and those that have not begun */
+    double now;  /* what the client had used that went last */
+    double used[TURN_CLIENTS];
+    int present[TURN_CLIENTS]; /* waiting or at work */
+};
+
+struct turns {
+    struct turn_line lines[TURN_CLASSES];
+    double owed; /* seconds, to large ones */
+    int large_begun, large_begun_of[TURN_CLIENTS];
+};
+
+void turns_init(struct turns *turns);
+
+/* New work joins the end of its line. */
+void turns_join(struct turns *turns, struct turn *turn);
+/* Takes out the one whose turn it is, and notes that it has begun; NULL: none waits that can go on.
+ * may_begin: also one that has not begun. */
+struct turn *turns_take(struct turns *turns, bool may_begin);
+/* It has worked for so long. Small work that has taken too much becomes large. */
+void turns_charge(struct turns *turns, struct turn *turn, double seconds);
+/* Back to the end of its line. */
+void turns_back(struct turns *turns, struct turn *turn);
+/* It is over. */
+void turns_end(struct turns *turns, struct turn *turn);
+/* Should work that has had its turn for so long leave it to another one? */
+bool turns_is_over(const struct turns *turns, const struct turn *turn, double seconds);
+/* Takes out one that has not begun, whoever's turn it is; NULL: there is none. */
+struct turn *turns_drop(struct turns *turns);
+
+#endif
