@@ -223,9 +223,11 @@ $B/exact: tests/soak/exact.c $B/server/team.o $B/libdenoise.a
 test-floats: $B/floats ## write and read back every one of the 2^32 floats (minutes)
 	$B/floats $$(nproc)
 
-.PHONY: soak-streams
+.PHONY: soak-streams soak-fair
 soak-streams: all ## many streams of events, many clients, some of which vanish: 40 seconds
 	/usr/bin/python3 tests/soak/streams.py $B/denoised
+soak-fair: all ## small requests beside 50 clients who draw all they may from the largest network: two minutes
+	/usr/bin/python3 tests/soak/fair.py $B/denoised $(ARGS)
 
 # Programs that drive the dashboard in Debian's Chromium.
 BROWSER_MODULES := tests/browser/node_modules/.package-lock.json
@@ -302,11 +304,11 @@ INSTALL_PROGRAM := $(INSTALL)
 OBJCOPY ?= objcopy
 
 INSTALLED := $(BINDIR)/denoised $(LIBDIR)/libdenoise.a $(LIBDIR)/libdenoise.so.$(VERSION) $(LIBDIR)/$(SONAME) \
-	$(LIBDIR)/libdenoise.so $(LIBDIR)/pkgconfig/denoise.pc $(INCLUDEDIR)/denoise.h $(MANDIR)/man1/denoised.1 \
+	$(LIBDIR)/libdenoise.so $(LIBDIR)/pkgconfig/denoise.pc $(INCLUDEDIR)/denoise.h $(INCLUDEDIR)/denoise_metrics.h $(MANDIR)/man1/denoised.1 \
 	$(DOCDIR)/spiral.c $(DOCDIR)/LICENSE $(UNITDIR)/denoised.service
 $B/install/%: PLACES = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|/usr/local/bin|$(BINDIR)|'
 
-# One object in which only the names of denoise.h are left.
+# One object in which only the names of denoise.h and denoise_metrics.h are left.
 $B/install/libdenoise.a: $(ENGINE_OBJECTS)
 	@mkdir -p $(@D)
 	$(LD) -r -o $B/install/denoise.o $^
@@ -335,7 +337,7 @@ install: $B/denoised $(addprefix $B/install/,libdenoise.a $(SONAME) denoised.1 d
 	$(INSTALL_PROGRAM) -m 644 $B/install/$(SONAME) $(DESTDIR)$(LIBDIR)/libdenoise.so.$(VERSION)
 	ln -sf libdenoise.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libdenoise.so
-	$(INSTALL) -m 644 engine/denoise.h $(DESTDIR)$(INCLUDEDIR)
+	$(INSTALL) -m 644 engine/denoise.h engine/denoise_metrics.h $(DESTDIR)$(INCLUDEDIR)
 	$(INSTALL) -m 644 $B/install/denoise.pc $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(INSTALL) -m 644 $B/install/denoised.1 $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 engine/example/spiral.c LICENSE $(DESTDIR)$(DOCDIR)

@@ -4,6 +4,8 @@
 
 enum {
     PIECE_BYTES = 32 << 10, /* a piece ends when it has become so long */
+    PIECES = 2,             /* that there are at a time, with.. */
+    NUMBER_BYTES = 16,      /* ..numbers as text */
     ROWS_VALUES = 4096,     /* numbers that are made and written at a time.. */
     ROWS_LEAST = 1000,      /* ..but at least so many points, which are computed side by side */
     MOST_VALUES = 8000000,  /* in a trajectory */
@@ -125,10 +127,24 @@ static enum dn_status write_whole(struct http_exchange *exchange, struct answer 
     return status;
 }
 
+/* What the pieces take, or the whole. */
+static size_t bytes_to_write(const struct answer *answer) {
+    const struct layout *layout = &answer->layout;
+    const size_t most = rows_at_once(layout), rows = layout->n < most ? layout->n : most;
+    const size_t values = rows * (size_t)layout->dim;
+    return pieces_of(answer) ? PIECES * (PIECE_BYTES + values * NUMBER_BYTES) +
+                                   values * sizeof(float) * !is_trajectory(answer)
+                             : format_whole_bytes(answer->format, layout, &answer->look);
+}
+
 void answer_send(struct http_exchange *exchange, struct answer *answer) {
     struct http_response *response = &exchange->response;
     const struct pieces *pieces = pieces_of(answer);
     enum http_piece piece = HTTP_PIECE_LAST;
+    if (!http_reserve(exchange, bytes_to_write(answer))) {
+        answer->clear(answer);
+        return;
+    }
     if (pieces)
         piece = write_piece(exchange, answer, &response->body);
     else
@@ -148,7 +164,7 @@ void answer_send(struct http_exchange *exchange, struct answer *answer) {
         .next = next_piece,
         .on_pool = true,
         .length = pieces->length ? pieces->length(&answer->layout) : 0,
-        .held = answer->held,
+        .held = answer->held + bytes_to_write(answer),
         .closed = close_stream,
     };
 }

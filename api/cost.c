@@ -5,10 +5,21 @@
 #include "api/handlers.h"
 #include "server/estimate.h"
 
+/* A core needs some 50 ms for so much. */
+#define LARGE_COST 5e9
+
+static double cost_of(const struct dn_model *model, int n, int evaluations) {
+    return 2 * (double)dn_spec_parameters(dn_model_spec(model)) * evaluations * n;
+}
+
+bool cost_is_large(const struct dn_model *model, int n, int evaluations) {
+    return cost_of(model, n, evaluations) > LARGE_COST;
+}
+
 bool cost_fits(struct http_exchange *exchange, const struct dn_model *model, int n,
                int evaluations) {
     const double limit = service_of(exchange)->max_sample_cost;
-    const double one = 2 * (double)dn_spec_parameters(dn_model_spec(model)) * evaluations;
+    const double one = cost_of(model, 1, evaluations);
     if (n * one <= limit)
         return true;
     problem(exchange, 422, "too_expensive",

@@ -36,16 +36,33 @@ const struct field_set draw_fields = {rows, sizeof rows / sizeof rows[0]};
 
 /* ------------------------------------------------------------------ uploads */
 
+/* Its row with the points, for which memory is reserved first. False: the error is already the
+ * answer. */
+static bool read_points(struct http_exchange *exchange, struct store_session *session,
+                        const char *id, struct dataset *row) {
+    struct dataset found = {0};
+    enum store_status status = store_dataset_get(session, id, false, &found);
+    if (status == STORE_OK) {
+        const size_t bytes =
+            (size_t)found.n * ((size_t)found.dim * sizeof *row->points + sizeof *row->labels);
+        dataset_clear(&found);
+        if (!http_reserve(exchange, bytes))
+            return false;
+        status = store_dataset_get(session, id, true, row);
+    }
+    if (status != STORE_OK)
+        answer_store(exchange, status, "dataset");
+    return status == STORE_OK;
+}
+
 bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set) {
     struct store_session *session = begin_reading(exchange);
     if (!session)
         return false;
-    enum store_status status = store_dataset_get(session, id, true, &set->row);
+    const bool read = read_points(exchange, session, id, &set->row);
     end_reading(exchange, session);
-    if (status != STORE_OK) {
-        answer_store(exchange, status, "dataset");
+    if (!read)
         return false;
-    }
     if (json_names(set->row.columns, &set->column_tree, set->columns, DN_MAX_DIM) &&
         json_names(set->row.classes, &set->class_tree, set->classes, DN_MAX_CLASSES))
         return true;
@@ -94,6 +111,7 @@ static bool choose(struct draw *draw) {
         if (!draw->order)
             return false;
         dn_shuffle(draw->seed, all, draw->order);
+        pool_pause();
     }
     if (draw->n == 0)
         draw->n = DN_MAX_SAMPLES;
@@ -154,6 +172,9 @@ static void draw_points(struct http_exchange *exchange, struct store_session *un
     if (draw->pattern >= 0) {
         draw->n = draw->n ? draw->n : DRAW_DEFAULT;
     } else if (!dataset_load(exchange, exchange->request.ids[0], &draw->set)) {
+        return;
+    } else if (!http_reserve(exchange, (size_t)draw->set.row.n * sizeof *draw->order)) {
+        draw_clear(answer);
         return;
     } else if (!choose(draw)) {
         draw_clear(answer);

@@ -185,14 +185,34 @@ static bool load_data(struct evaluation *evaluation) {
     return loaded && status == DN_OK;
 }
 
+/* What it will take, for the most part: points of the training data (n [dim]) as floats in two
+ * units, and by axis as doubles for two threads at a time, and the points of the model. False: the
+ * error is already the answer. */
+static bool reserve(struct evaluation *evaluation) {
+    const struct dn_sample_request *request = &evaluation->request;
+    const struct dn_model *model = evaluation->loaded.model;
+    const struct dn_dataset_spec *set = &dn_model_spec(model)->dataset;
+    const size_t point = (size_t)set->dim;
+    size_t n = 0;
+    for (int k = 0; k < set->source_count; k++)
+        n += (size_t)set->sources[k].n;
+    const size_t frames = 2 * (size_t)EVALUATION_FRAMES;
+    const size_t assignment = (size_t)request->n * (size_t)request->n * sizeof(float);
+    return http_reserve(evaluation->exchange,
+                        n * (point * (2 * sizeof(float) + 2 * sizeof(double)) + 32) +
+                            frames * point * (size_t)request->n * sizeof(float) + 2 * assignment +
+                            2 * dn_sampling_bytes(model, request));
+}
+
 static void evaluate(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct evaluation *evaluation = exchange->state;
     const double started = clock_monotonic();
     const char *detail = "";
-    if (!load_model(exchange, evaluation->epoch, &evaluation->loaded))
-        return;
-    if (fits_model(evaluation) && load_data(evaluation)) {
+    pool_begin_alone(); /* patterns are drawn, or uploads are dealt out, in one go */
+    const bool loaded = reserve(evaluation) && load_data(evaluation);
+    pool_end_alone();
+    if (loaded) {
         enum dn_status status = evaluation_run(evaluation, &detail);
         if (status == DN_OK)
             reply(evaluation, clock_monotonic() - started);
@@ -202,11 +222,24 @@ static void evaluate(struct http_exchange *exchange, struct store_session *unuse
     evaluation_clear(evaluation);
 }
 
+static void release(struct http_exchange *exchange) {
+    evaluation_clear(exchange->state);
+}
+
+/* It is much work, whatever the model. */
+static void begin(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    struct evaluation *evaluation = exchange->state;
+    if (load_model(exchange, evaluation->epoch, &evaluation->loaded) && fits_model(evaluation))
+        http_then_on_pool(exchange, evaluate);
+}
+
 enum http_next api_evaluation(struct http_exchange *exchange) {
     struct evaluation *evaluation = need_memory(exchange, sizeof *evaluation);
     if (!evaluation)
         return HTTP_REPLY;
     evaluation->exchange = exchange;
+    exchange->release = release;
     evaluation->request = (struct dn_sample_request){.n = EVALUATION_DEFAULT,
                                                      .clip = true,
                                                      .eta = NAN, /* not given */
@@ -215,5 +248,5 @@ enum http_next api_evaluation(struct http_exchange *exchange) {
     exchange->state = evaluation;
     if (!path_id(exchange, "model") || !read_query(exchange, &evaluation_fields, evaluation))
         return HTTP_REPLY;
-    return http_on_pool(exchange, evaluate);
+    return http_on_pool(exchange, begin);
 }

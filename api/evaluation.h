@@ -7,6 +7,8 @@
 
 #include "api/models.h"
 
+enum { EVALUATION_FRAMES = 101 }; /* of the distance per step, at most */
+
 struct evaluation;
 struct measurement;
 typedef void (*measurement_run)(struct evaluation *evaluation, struct measurement *it);
@@ -49,6 +51,6 @@ struct evaluation {
 
 /* Computes everything; request, loaded and data are given. */
 enum dn_status evaluation_run(struct evaluation *evaluation, const char **detail);
-void evaluation_clear(struct evaluation *evaluation);
+void evaluation_clear(struct evaluation *evaluation); /* may be called again */
 
 #endif

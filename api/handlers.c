@@ -9,6 +9,15 @@ struct service *service_of(struct http_exchange *exchange) {
     return exchange->service;
 }
 
+static void pause_on_pool(void *unused) {
+    (void)unused;
+    pool_pause();
+}
+
+struct dn_breaks breaks_of(const struct http_exchange *exchange) {
+    return (struct dn_breaks){.stop = &exchange->stopping, .pause = pause_on_pool};
+}
+
 void *need_memory(struct http_exchange *exchange, size_t size) {
     void *memory = http_alloc(exchange, size);
     if (!memory)

@@ -62,6 +62,9 @@ enum http_next api_dataset_optimal(struct http_exchange *exchange);
 
 struct service *service_of(struct http_exchange *exchange);
 
+/* For computations on the pool: others have their turns, and it ends when nobody waits for it. */
+struct dn_breaks breaks_of(const struct http_exchange *exchange);
+
 /* Zeroed, from the exchange's arena. NULL: the error is already the answer. */
 void *need_memory(struct http_exchange *exchange, size_t size);
 

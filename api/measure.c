@@ -3,11 +3,11 @@
 #include <stdlib.h>
 
 #include "api/evaluation.h"
+#include "api/sampling.h"
 #include "server/split.h"
 
 enum {
     RANGE = 250,            /* points that are sampled at a time */
-    MOST_FRAMES = 101,      /* of the distance per step */
     FRAME_POINTS = 500,     /* that it is the mean of */
     PROBES = 500,           /* of the denoising loss, at most.. */
     PROBE_PAIRS = 10 << 20, /* ..and so many weights of training points */
@@ -54,8 +54,8 @@ static void sample_range(struct evaluation *evaluation, struct measurement *it) 
         .x = evaluation->x ? evaluation->x + at : NULL,
         .x0 = evaluation->x0 ? evaluation->x0 + at : NULL,
     };
-    it->status = dn_sample(evaluation->loaded.model, &request, &result,
-                           &evaluation->exchange->stopping, &it->error);
+    it->status = sample_in_turns(evaluation->loaded.model, &request, &result, evaluation->exchange,
+                                 &it->error);
 }
 
 /* ------------------------------------------------------------------ measuring */
@@ -74,8 +74,9 @@ static struct dn_points reference(const struct evaluation *evaluation) {
 /* index = 2 x metric, plus 1 for the floor */
 static void measure_metric(struct evaluation *evaluation, struct measurement *it) {
     const struct dn_points x = measured(evaluation, it->index % 2), y = reference(evaluation);
-    it->status = dn_metric((enum dn_metric)(it->index / 2), &x, &y, &it->value,
-                           &evaluation->exchange->stopping, &it->error);
+    const struct dn_breaks breaks = breaks_of(evaluation->exchange);
+    it->status =
+        dn_metric((enum dn_metric)(it->index / 2), &x, &y, &it->value, &breaks, &it->error);
 }
 
 static int compare_doubles(const void *a, const void *b) {
@@ -144,12 +145,12 @@ static struct dn_points training(const struct evaluation *evaluation) {
 static void measure_nearest(struct evaluation *evaluation, struct measurement *it) {
     const struct dn_points x = it->index ? unseen(evaluation) : measured(evaluation, false);
     const struct dn_points y = training(evaluation);
+    const struct dn_breaks breaks = breaks_of(evaluation->exchange);
     if (x.n == 0)
         return;
     double *distances = malloc(x.n * sizeof *distances);
     it->status =
-        distances ? dn_nearest(&x, &y, distances, NULL, &evaluation->exchange->stopping, &it->error)
-                  : DN_NO_MEMORY;
+        distances ? dn_nearest(&x, &y, distances, NULL, &breaks, &it->error) : DN_NO_MEMORY;
     if (it->status == DN_OK)
         summarise(distances, x.n, it);
     free(distances);
@@ -157,11 +158,11 @@ static void measure_nearest(struct evaluation *evaluation, struct measurement *i
 
 static void measure_denoising(struct evaluation *evaluation, struct measurement *it) {
     const struct dn_points y = training(evaluation);
+    const struct dn_breaks breaks = breaks_of(evaluation->exchange);
     const size_t affordable = PROBE_PAIRS / y.n;
     const int probes = affordable < 1 ? 1 : affordable < PROBES ? (int)affordable : PROBES;
-    it->status =
-        dn_denoising_loss(evaluation->loaded.model, &y, probes, evaluation->request.seed,
-                          &evaluation->denoising, &evaluation->exchange->stopping, &it->error);
+    it->status = dn_denoising_loss(evaluation->loaded.model, &y, probes, evaluation->request.seed,
+                                   &evaluation->denoising, &breaks, &it->error);
 }
 
 /* The points of a class stand together. */
@@ -184,6 +185,7 @@ static void measure_class(struct evaluation *evaluation, struct measurement *it)
     const size_t dim = (size_t)evaluation->data.dim;
     const struct class_range of = class_range(&evaluation->fresh[0], label);
     const struct class_range other = class_range(&evaluation->fresh[1], label);
+    const struct dn_breaks breaks = breaks_of(evaluation->exchange);
     struct dn_points x = {evaluation->points + of.first * dim, of.n, (int)dim};
     const struct dn_points y = {evaluation->fresh[0].points + of.first * dim, of.n, (int)dim};
     if (what == CLASS_ENERGY_FLOOR)
@@ -193,8 +195,7 @@ static void measure_class(struct evaluation *evaluation, struct measurement *it)
     if (what == CLASS_CURVE && evaluation->has_curve)
         measure_distances(evaluation, it, label, x.points, x.n);
     else if (what != CLASS_CURVE)
-        it->status = dn_metric(DN_ENERGY_DISTANCE, &x, &y, &it->value,
-                               &evaluation->exchange->stopping, &it->error);
+        it->status = dn_metric(DN_ENERGY_DISTANCE, &x, &y, &it->value, &breaks, &it->error);
 }
 
 /* ------------------------------------------------------------------ all of it */
@@ -203,6 +204,7 @@ static void run_task(void *argument, int part) {
     struct evaluation *evaluation = argument;
     struct measurement *it = &evaluation->tasks[part];
     it->value = it->p99 = NAN;
+    pool_pause();
     it->run(evaluation, it);
 }
 
@@ -253,7 +255,7 @@ static enum dn_status sample_all(struct evaluation *evaluation, const char **det
 static enum dn_status measure_all(struct evaluation *evaluation, const char **detail) {
     enum { METRIC_TASKS = 2 * DN_METRIC_COUNT, OTHERS = 5 };
     const int classes = evaluation->data.classes;
-    const int most = METRIC_TASKS + OTHERS + 2 * MOST_FRAMES + PER_CLASS * classes;
+    const int most = METRIC_TASKS + OTHERS + 2 * EVALUATION_FRAMES + PER_CLASS * classes;
     evaluation->tasks = http_alloc(evaluation->exchange, (size_t)most * sizeof *evaluation->tasks);
     if (!evaluation->tasks)
         return DN_NO_MEMORY;
@@ -285,7 +287,7 @@ enum dn_status evaluation_run(struct evaluation *evaluation, const char **detail
     evaluation->request.n = (int)evaluation->fresh[0].n;
     evaluation->has_curve = dn_spec_has_distance(spec);
     if (evaluation->has_curve)
-        evaluation->frames = steps + 1 < MOST_FRAMES ? steps + 1 : MOST_FRAMES;
+        evaluation->frames = steps + 1 < EVALUATION_FRAMES ? steps + 1 : EVALUATION_FRAMES;
     if (!make_ranges(evaluation))
         return DN_NO_MEMORY;
     status = sample_all(evaluation, detail);
@@ -296,6 +298,7 @@ enum dn_status evaluation_run(struct evaluation *evaluation, const char **detail
 
 void evaluation_clear(struct evaluation *evaluation) {
     free(evaluation->memory);
+    evaluation->memory = NULL;
     dn_data_clear(&evaluation->data);
     for (int which = 0; which < 2; which++)
         dn_data_clear(&evaluation->fresh[which]);

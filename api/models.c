@@ -2,6 +2,7 @@
 #include "api/models.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/openapi.h"
 #include "api/spec.h"
@@ -23,12 +24,15 @@ void answer_no_model(struct http_exchange *exchange, struct store_session *sessi
     }
 }
 
-bool load_model(struct http_exchange *exchange, int epoch, struct loaded_model *loaded) {
+/* The row of the model that the path names, with bytes or without. False: the error is already the
+ * answer. */
+static bool read_model(struct http_exchange *exchange, int epoch, bool with_bytes,
+                       struct model *row) {
     const char *id = path_id(exchange, "model");
     struct store_session *session = id ? begin_reading(exchange) : NULL;
     if (!session)
         return false;
-    enum store_status status = store_model_at(session, id, epoch, true, &loaded->row);
+    enum store_status status = store_model_at(session, id, epoch, with_bytes, row);
     if (status == STORE_NOT_FOUND)
         answer_no_model(exchange, session, id);
     else if (status == STORE_NO_SNAPSHOT)
@@ -36,24 +40,80 @@ bool load_model(struct http_exchange *exchange, int epoch, struct loaded_model *
     else if (status != STORE_OK)
         problem_store(exchange, status);
     end_reading(exchange, session);
-    if (status != STORE_OK)
-        return false;
+    return status == STORE_OK;
+}
+
+enum reading { READ, READ_OTHER, READ_FAILED };
+
+/* The bytes become a model; READ_OTHER: it is another one by now. READ_FAILED: the error is already
+ * the answer. */
+static enum reading read_bytes(struct http_exchange *exchange, int epoch, const struct model *row,
+                               struct dn_model **model) {
+    struct model whole;
     struct dn_error error;
-    enum dn_status loading =
-        dn_model_load(loaded->row.bytes, loaded->row.byte_count, &loaded->model, &error);
-    if (loading != DN_OK) {
-        if (loading == DN_NO_MEMORY)
-            problem(exchange, 503, "no_memory", "not enough memory for this model");
-        else
-            problem(exchange, 500, "model_unreadable", error.text);
-        model_clear(&loaded->row);
+    if (!read_model(exchange, epoch, true, &whole))
+        return READ_FAILED;
+    enum dn_status status = DN_OK;
+    const bool is_same = strcmp(whole.id, row->id) == 0 && whole.epoch == row->epoch &&
+                         whole.updated_at == row->updated_at;
+    if (is_same)
+        status = dn_model_load(whole.bytes, whole.byte_count, model, &error);
+    model_clear(&whole);
+    if (status == DN_NO_MEMORY)
+        problem(exchange, 503, "no_memory", "not enough memory for this model");
+    else if (status != DN_OK)
+        problem(exchange, 500, "model_unreadable", error.text);
+    return status != DN_OK ? READ_FAILED : is_same ? READ : READ_OTHER;
+}
+
+enum { LONG_BYTES = 1 << 20 }; /* to be read in one go */
+
+static enum reading load(struct http_exchange *exchange, int epoch, struct loaded_model *loaded) {
+    struct dn_model *model = NULL;
+    const bool is_long = loaded->row.byte_count > LONG_BYTES;
+    if (is_long)
+        pool_begin_alone();
+    const enum reading reading = read_bytes(exchange, epoch, &loaded->row, &model);
+    if (reading == READ)
+        model_cache_loaded(loaded->cache, loaded->entry, model);
+    else
+        model_cache_failed(loaded->cache, loaded->entry);
+    if (is_long)
+        pool_end_alone();
+    loaded->model = model;
+    return reading;
+}
+
+static enum reading find(struct http_exchange *exchange, int epoch, struct loaded_model *loaded) {
+    switch (model_cache_find(loaded->cache, &loaded->row, &loaded->entry, &loaded->model)) {
+    case MODEL_READY: return READ;
+    case MODEL_TO_LOAD: return load(exchange, epoch, loaded);
+    case MODEL_NO_ROOM: break;
     }
-    return loading == DN_OK;
+    problem(exchange, 503, "model_memory_full", "too many large models are in use; try again");
+    return READ_FAILED;
+}
+
+bool load_model(struct http_exchange *exchange, int epoch, struct loaded_model *loaded) {
+    enum reading reading = READ_OTHER;
+    while (reading == READ_OTHER) { /* one that is trained may change between two looks at it */
+        struct loaded_model one = {.cache = service_of(exchange)->models};
+        if (!read_model(exchange, epoch, false, &one.row))
+            return false;
+        reading = find(exchange, epoch, &one);
+        if (reading == READ)
+            *loaded = one;
+        else
+            model_clear(&one.row);
+    }
+    return reading == READ;
 }
 
 void loaded_model_clear(struct loaded_model *loaded) {
-    dn_model_free(loaded->model);
+    if (loaded->cache)
+        model_cache_give_back(loaded->cache, loaded->entry);
     model_clear(&loaded->row);
+    *loaded = (struct loaded_model){0};
 }
 
 static void write_transform(const struct model *row, struct json_writer *json) {

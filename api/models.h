@@ -6,16 +6,19 @@
 
 #include "api/handlers.h"
 
-/* A stored model and the engine's form of it. */
+/* A stored model and the engine's form of it, which requests share. */
 struct loaded_model {
-    struct model row;
-    struct dn_model *model;
+    struct model row; /* without bytes */
+    const struct dn_model *model;
+    struct model_cache *cache; /* NULL: nothing is loaded */
+    struct cached_model *entry;
 };
 
-/* Loads the model that the path names, as it was at this epoch; 0: as it is. False: the error is
+/* Loads the model that the path names, as it was at this epoch; 0: as it is. On the pool, because a
+ * large one takes long, and so may waiting for another request that loads it. False: the error is
  * already the answer. */
 bool load_model(struct http_exchange *exchange, int epoch, struct loaded_model *loaded);
-void loaded_model_clear(struct loaded_model *loaded);
+void loaded_model_clear(struct loaded_model *loaded); /* may be called again */
 
 /* Answers 404: no model has this id, not yet or not any more. */
 void answer_no_model(struct http_exchange *exchange, struct store_session *session, const char *id);

@@ -20,6 +20,8 @@
 
 _Static_assert(5 * DN_MAX_HIDDEN_LAYERS + 2 < SAFETENSORS_TENSORS, "a model fits into a file");
 
+enum { LONG_BYTES = 1 << 20 }; /* of work that cannot pause */
+
 /* ------------------------------------------------------------------ export */
 
 /* The transform, exactly: numbers read back as the same doubles, of which low and high are floats.
@@ -131,9 +133,20 @@ static void send_weights(struct http_exchange *exchange, struct store_session *u
     char digest[SHA256_TEXT];
     if (!load_model(exchange, 0, &loaded))
         return;
+    /* the weights as they are taken out, and the file in a buffer that doubles */
+    if (!http_reserve(exchange, 3 * loaded.row.byte_count)) {
+        loaded_model_clear(&loaded);
+        return;
+    }
+    const bool is_long = loaded.row.byte_count > LONG_BYTES;
+    if (is_long)
+        pool_begin_alone();
     write_weights(&loaded, &response->body);
-    if (!response->body.failed) {
+    if (!response->body.failed)
         sha256_text(response->body.data, response->body.length, digest);
+    if (is_long)
+        pool_end_alone();
+    if (!response->body.failed) {
         http_set_header(exchange, "Content-Disposition", disposition(exchange, &loaded.row));
         response->status = 200;
         response->etag = http_format(exchange, "%s", digest);
@@ -412,8 +425,7 @@ static void check_texts(struct import *import) {
         problem_add(&import->wrong, META "name", "%s", wrong);
 }
 
-static void parse(struct http_exchange *exchange, struct store_session *unused) {
-    (void)unused;
+static void parse(struct http_exchange *exchange) {
     struct import *import = exchange->state;
     struct dn_error error;
     enum dn_status status = DN_INVALID;
@@ -440,6 +452,18 @@ static void parse(struct http_exchange *exchange, struct store_session *unused) 
         http_then_on_writer(exchange, insert);
 }
 
+static void parse_on_pool(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    const size_t bytes = exchange->request.body_length;
+    if (!http_reserve(exchange, 3 * bytes)) /* the values, the model, and what is stored of it */
+        return;
+    if (bytes > LONG_BYTES)
+        pool_begin_alone();
+    parse(exchange);
+    if (bytes > LONG_BYTES)
+        pool_end_alone();
+}
+
 static void release(struct http_exchange *exchange) {
     struct import *import = exchange->state;
     if (import->row.blob && exchange->response.status != 201)
@@ -464,5 +488,5 @@ enum http_next api_model_import(struct http_exchange *exchange) {
     import->wrong.arena = http_arena(exchange);
     exchange->state = import;
     exchange->release = release;
-    return http_on_pool(exchange, parse);
+    return http_on_pool(exchange, parse_on_pool);
 }

@@ -120,6 +120,9 @@ static const struct problem_code codes[] = {
     {"stopping", 503, "The server is stopping."},
     {"overloaded", 503,
      "Too much waits for a thread already. Try again after Retry-After seconds."},
+    {"model_memory_full", 503,
+     "The models that requests use take as much memory as `--model-cache` allows, and this one is "
+     "not among them. Try again after Retry-After seconds."},
     {"answer_memory_full", 503,
      "Answers that their clients are still reading take as much memory as `--max-answer-memory` "
      "allows. Try again after Retry-After seconds."},

@@ -119,11 +119,12 @@ static enum dn_status take_some(struct process *process, float *points) {
 static enum dn_status take_nearest(struct http_exchange *exchange, struct process *process,
                                    const float *x, float *points, struct dn_error *error) {
     const size_t n = (size_t)process->n;
+    const struct dn_breaks breaks = breaks_of(exchange);
     int32_t *places = malloc(n * sizeof *places);
     enum dn_status status = DN_NO_MEMORY;
     if (places)
         status = dn_nearest(&(struct dn_points){x, n, process->dim}, &process->uploaded, NULL,
-                            places, &exchange->stopping, error);
+                            places, &breaks, error);
     if (status == DN_OK)
         status = take(process, places, points);
     free(places);
@@ -134,6 +135,7 @@ static enum dn_status take_nearest(struct http_exchange *exchange, struct proces
 static enum dn_status go_forward(struct http_exchange *exchange, struct process *process, float *x,
                                  float *x0, struct dn_error *error) {
     const size_t n = (size_t)process->n;
+    const struct dn_breaks breaks = breaks_of(exchange);
     enum dn_status status = DN_OK;
     if (process->pattern >= 0)
         dn_pattern_draw((enum dn_pattern)process->pattern, process->seed, 0, n, x0);
@@ -142,7 +144,7 @@ static enum dn_status go_forward(struct http_exchange *exchange, struct process 
     if (status == DN_OK)
         status = dn_forward(&process->diffusion, &(struct dn_points){x0, n, process->dim},
                             process->pattern < 0 ? &process->uploaded : NULL, process->seed,
-                            process->frames, x, &exchange->stopping, error);
+                            process->frames, x, &breaks, error);
     return status;
 }
 
@@ -160,6 +162,12 @@ static enum dn_status go_straight(struct http_exchange *exchange, struct process
     if (status == DN_OK)
         dn_straight_lines(x, x0, n * (size_t)process->dim, process->frames, x);
     return status;
+}
+
+/* Of x and x0. */
+static size_t frames_bytes(const struct process *process) {
+    return (size_t)process->n * (size_t)process->dim * (size_t)(2 * process->frames - 1) *
+           sizeof *process->memory;
 }
 
 static enum dn_status compute(struct http_exchange *exchange, struct process *process,
@@ -213,7 +221,7 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
     if (!answer)
         return;
     *answer = (struct answer){.clear = process_clear, .owner = process};
-    if (!fits_data(exchange, process)) {
+    if (!fits_data(exchange, process) || !http_reserve(exchange, frames_bytes(process))) {
         process_clear(answer);
         return;
     }
@@ -234,9 +242,7 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
                                      .head = write_head,
                                      .owner = process};
     answer->look = process->look;
-    answer->held = dataset_bytes(&process->set.row) + (size_t)process->n * (size_t)process->dim *
-                                                          (size_t)(2 * process->frames - 1) *
-                                                          sizeof *process->memory;
+    answer->held = dataset_bytes(&process->set.row) + frames_bytes(process);
     answer_send(exchange, answer);
 }
 

@@ -107,6 +107,10 @@ static void write_http(struct buffer *out, struct service *service) {
     gauge(out, "denoised_http_answer_bytes",
           "Of answers, what --max-answer-memory limits: all but their first 64 KiB.",
           (double)atomic_load(&service->counts.answer_bytes));
+    gauge(out, "denoised_http_body_limit_bytes", "What --max-body-memory allows.",
+          (double)service->counts.body_limit);
+    gauge(out, "denoised_http_answer_limit_bytes", "What --max-answer-memory allows.",
+          (double)service->counts.answer_limit);
     counter(out, "denoised_http_clients_gone_total",
             "Clients that went away before they had their answer.",
             (double)atomic_load(&service->counts.gone));
@@ -145,6 +149,44 @@ static void write_sampling(struct buffer *out, const struct counters *counters) 
         if (was_used(&counters->samplers[i].duration))
             histogram_lines(out, name, labels, &counters->samplers[i].duration, counters_fast);
     }
+}
+
+/* A line for each class of work. */
+static void write_classes(struct buffer *out, const char *name, double small, double large) {
+    buffer_format(out, "%s{class=\"small\"} %.16g\n%s{class=\"large\"} %.16g\n", name, small, name,
+                  large);
+}
+
+static void write_pool(struct buffer *out, struct pool *pool) {
+    const struct pool_counts counts = pool_count(pool);
+    head(out, "denoised_pool_waiting", "gauge",
+         "Computations that wait for a turn, to begin or to go on.");
+    write_classes(out, "denoised_pool_waiting", counts.waiting[TURN_SMALL],
+                  counts.waiting[TURN_LARGE]);
+    head(out, "denoised_pool_turns_total", "counter",
+         "Turns that were given to computations: of about 20 ms while others wait.");
+    write_classes(out, "denoised_pool_turns_total", (double)counts.turns[TURN_SMALL],
+                  (double)counts.turns[TURN_LARGE]);
+    gauge(out, "denoised_pool_at_work", "Computations that have a turn.", counts.at_work);
+    gauge(out, "denoised_pool_limit", "How many can have one at a time: --samplers.",
+          counts.threads);
+    gauge(out, "denoised_pool_begun", "Computations that have begun, and keep memory.",
+          counts.begun);
+}
+
+static void write_model_cache(struct buffer *out, struct model_cache *cache) {
+    const struct model_cache_counts counts = model_cache_count(cache);
+    gauge(out, "denoised_model_cache_bytes", "Of loaded models, what --model-cache limits.",
+          (double)counts.bytes);
+    gauge(out, "denoised_model_cache_limit_bytes", "What --model-cache allows.",
+          (double)counts.limit);
+    gauge(out, "denoised_model_cache_models", "Loaded models.", counts.models);
+    gauge(out, "denoised_model_cache_models_in_use", "Those that requests use at the moment.",
+          counts.in_use);
+    counter(out, "denoised_model_loads_total", "Models that were read from the database.",
+            (double)counts.loads);
+    counter(out, "denoised_model_cache_hits_total", "Models that were there already.",
+            (double)counts.hits);
 }
 
 static enum store_status write_jobs(struct buffer *out, struct store_session *session) {
@@ -233,6 +275,8 @@ enum http_next api_metrics(struct http_exchange *exchange) {
     end_reading(exchange, session);
     write_training(out, counters_get());
     write_sampling(out, counters_get());
+    write_pool(out, service->pool);
+    write_model_cache(out, service->models);
     write_http(out, service);
     write_store(out, service, used);
     counter(out, "denoised_log_lines_dropped_total",

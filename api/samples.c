@@ -237,21 +237,37 @@ static bool is_known(struct http_exchange *exchange) {
     return http_not_modified(exchange);
 }
 
+/* A large request that was refused, or that nobody waits for any more. */
+static void release_model(struct http_exchange *exchange) {
+    loaded_model_clear(((struct sampling *)exchange->state)->loaded);
+}
+
+static void sample_much(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    exchange->release = NULL;
+    sampling_answer(exchange);
+}
+
+/* Whether it is much work can be told only now. */
 static void sample_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct sampling *sampling = exchange->state;
     if (sampling->is_unread && !read_body(exchange, sampling))
         return;
-    struct loaded_model *loaded = need_memory(exchange, sizeof *loaded);
-    if (!loaded)
-        return;
-    if (!load_model(exchange, sampling->epoch, loaded))
+    const struct dn_sample_request *request = &sampling->request;
+    struct loaded_model *loaded = sampling->loaded = need_memory(exchange, sizeof *loaded);
+    if (!loaded || !load_model(exchange, sampling->epoch, loaded))
         return;
     tag(exchange, &loaded->row);
-    if (fits_model(exchange, exchange->state, loaded->model))
-        sampling_answer(exchange, loaded);
-    else
+    if (!fits_model(exchange, sampling, loaded->model)) {
         loaded_model_clear(loaded);
+    } else if (cost_is_large(loaded->model, request->n,
+                             dn_sample_evaluations(loaded->model, request))) {
+        exchange->release = release_model;
+        http_then_on_pool(exchange, sample_much);
+    } else {
+        sampling_answer(exchange);
+    }
 }
 
 static enum http_next start(struct http_exchange *exchange, bool is_trajectory) {

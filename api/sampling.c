@@ -22,12 +22,29 @@ struct run {
 
 /* ------------------------------------------------------------------ computing */
 
+enum dn_status sample_in_turns(const struct dn_model *model,
+                               const struct dn_sample_request *request,
+                               const struct dn_sample_result *result,
+                               const struct http_exchange *exchange, struct dn_error *error) {
+    struct dn_sampling *sampling = NULL;
+    enum dn_status status = dn_sampling_new(model, request, result, &sampling, error);
+    while (status == DN_OK && !dn_sampling_done(sampling)) {
+        pool_pause();
+        if (http_is_stopping(exchange))
+            status = DN_STOPPED;
+        else
+            status = dn_sampling_step(sampling, error);
+    }
+    dn_sampling_free(sampling);
+    return status;
+}
+
 /* A request that is computed in ranges of points, which several threads take in turn. */
 struct ranges {
     const struct dn_sample_request *request;
     const struct dn_model *model;
     const struct dn_sample_result *result; /* of the whole request */
-    dn_stop_flag *stop;
+    const struct http_exchange *exchange;
     pthread_mutex_t mutex;
     enum dn_status status; /* the first failure */
     struct dn_error error;
@@ -56,8 +73,9 @@ static void sample_range(void *argument, int part) {
     request.n = left < RANGE ? left : RANGE;
     if (request.noise)
         request.noise += at;
-    struct dn_error error;
-    enum dn_status status = dn_sample(ranges->model, &request, &result, ranges->stop, &error);
+    struct dn_error error = {""};
+    enum dn_status status =
+        sample_in_turns(ranges->model, &request, &result, ranges->exchange, &error);
     pthread_mutex_lock(&ranges->mutex);
     if (status != DN_OK && ranges->status == DN_OK) {
         ranges->status = status;
@@ -73,7 +91,7 @@ static enum dn_status sample(struct http_exchange *exchange, struct run *run,
     struct ranges ranges = {.request = request,
                             .model = run->loaded->model,
                             .result = result,
-                            .stop = &exchange->stopping,
+                            .exchange = exchange,
                             .mutex = PTHREAD_MUTEX_INITIALIZER};
     const int parts = (request->n + RANGE - 1) / RANGE;
     split_run(service_of(exchange)->pool, parts, sample_range, &ranges);
@@ -180,6 +198,21 @@ static bool name_classes(struct run *run) {
     return named;
 }
 
+/* Takes from the budget of answers what the computing needs, before it begins. False: the error is
+ * already the answer. */
+static bool reserve(struct http_exchange *exchange, const struct run *run) {
+    const struct sampling *sampling = run->sampling;
+    const struct dn_sample_request *request = &sampling->request;
+    const size_t point = (size_t)dn_model_dim(run->loaded->model) * sizeof *run->memory;
+    const size_t n = (size_t)request->n, frames = 2 * (size_t)request->frames;
+    const size_t parts = (n + RANGE - 1) / RANGE;
+    const size_t threads = (size_t)pool_threads(service_of(exchange)->pool);
+    return http_reserve(exchange, n * sizeof *run->labels +
+                                      (sampling->is_trajectory ? n * frames * point : 0) +
+                                      (parts < threads ? parts : threads) *
+                                          dn_sampling_bytes(run->loaded->model, request));
+}
+
 /* False: no memory. */
 static bool make_labels(struct http_exchange *exchange, struct run *run) {
     const struct dn_sample_request *request = &run->sampling->request;
@@ -191,12 +224,17 @@ static bool make_labels(struct http_exchange *exchange, struct run *run) {
     return run->labels && name_classes(run);
 }
 
-void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded) {
+void sampling_answer(struct http_exchange *exchange) {
     const struct sampling *sampling = exchange->state;
+    struct loaded_model *loaded = sampling->loaded;
     struct run *run = http_alloc(exchange, sizeof *run);
     struct answer *answer = http_alloc(exchange, sizeof *answer);
     if (run)
         *run = (struct run){.sampling = sampling, .loaded = loaded};
+    if (run && answer && !reserve(exchange, run)) {
+        loaded_model_clear(loaded);
+        return;
+    }
     if (!run || !answer || !make_labels(exchange, run)) {
         loaded_model_clear(loaded);
         problem(exchange, 503, "no_memory", "out of memory");
@@ -222,8 +260,7 @@ void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded
         .owner = run,
     };
     enum dn_status status = sampling->is_trajectory ? all_frames(exchange, answer) : DN_OK;
-    answer->held = run->room * sizeof *run->memory +
-                   2 * loaded->row.byte_count; /* the model as it was read, and as it computes */
+    answer->held = run->room * sizeof *run->memory;
     if (status == DN_OK) {
         answer_send(exchange, answer);
     } else {

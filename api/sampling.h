@@ -15,8 +15,9 @@ struct sampling {
     bool is_trajectory;
     bool is_unread; /* the body, which is large */
     const struct format *format;
-    int which;      /* of a trajectory: index into which_names */
-    int *timesteps; /* of a trajectory: [request.frames] */
+    int which;                   /* of a trajectory: index into which_names */
+    int *timesteps;              /* of a trajectory: [request.frames] */
+    struct loaded_model *loaded; /* in the arena */
     struct look look;
 };
 
@@ -25,8 +26,14 @@ struct sampling {
 void sampling_fit(struct dn_sample_request *request, const struct dn_model *model,
                   struct problem_fields *wrong);
 
-/* Computes and answers exchange->state, a struct sampling that fits the model. Takes the model
- * over; it is in the arena. */
-void sampling_answer(struct http_exchange *exchange, struct loaded_model *loaded);
+/* dn_sample on the pool: takes turns with others between its steps. */
+enum dn_status sample_in_turns(const struct dn_model *model,
+                               const struct dn_sample_request *request,
+                               const struct dn_sample_result *result,
+                               const struct http_exchange *exchange, struct dn_error *error);
+
+/* Computes and answers exchange->state, a struct sampling that fits its model. Gives the model back
+ * when that is over. */
+void sampling_answer(struct http_exchange *exchange);
 
 #endif

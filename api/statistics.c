@@ -7,6 +7,7 @@
 
 #include "api/format/number.h"
 #include "engine/denoise.h"
+#include "server/pool.h"
 
 struct column {
     float min, max;
@@ -103,8 +104,10 @@ static void write_counts(const struct point_table *table, struct json_writer *js
 void statistics_write(const struct point_table *table, struct json_writer *json) {
     static const char *const names[] = {"min", "max", "mean", "std"};
     struct column columns[DN_MAX_DIM];
-    for (int j = 0; j < table->dim; j++)
+    for (int j = 0; j < table->dim; j++) {
         columns[j] = describe(table, j);
+        pool_pause();
+    }
     json_open(json, '{');
     for (int k = 0; k < 4; k++) {
         json_key(json, names[k]);

@@ -125,10 +125,16 @@ static void insert(struct http_exchange *exchange, struct store_session *session
     http_set_header(exchange, "Location", http_format(exchange, "/v1/datasets/%s", upload->row.id));
 }
 
+/* What is read of a byte of a file: a number of one byte is one of four here, in an array that
+ * grows by doubling. */
+enum { READ_BYTES = 6 };
+
 static void parse(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct upload *upload = exchange->state;
     struct reading *reading = &upload->reading;
+    if (!http_reserve(exchange, READ_BYTES * reading->length))
+        return;
     upload->read(reading);
     if (reading->no_memory)
         problem(exchange, 503, "no_memory", "not enough memory for this data set");

@@ -167,8 +167,8 @@ static void augment(struct assignment *a, int32_t from) {
     } while (row != from);
 }
 
-enum dn_status assignment_solve(size_t n, const float *cost, int32_t *column_of, dn_stop_flag *stop,
-                                struct dn_error *error) {
+enum dn_status assignment_solve(size_t n, const float *cost, int32_t *column_of,
+                                const struct dn_breaks *breaks, struct dn_error *error) {
     struct assignment a = {.n = n, .cost = cost, .column_of = column_of};
     double *numbers = malloc(2 * n * sizeof *numbers);
     int32_t *places = malloc(4 * n * sizeof *places);
@@ -184,7 +184,7 @@ enum dn_status assignment_solve(size_t n, const float *cost, int32_t *column_of,
     for (int pass = 0; pass < 2; pass++)
         augmenting_row_reduction(&a);
     for (size_t k = 0; k < a.free_count && status == DN_OK; k++) {
-        if (stop_asked(stop))
+        if (break_asked(breaks))
             status = error_set(error, DN_STOPPED, "stopped");
         else
             augment(&a, a.free_rows[k]);

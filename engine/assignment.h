@@ -15,7 +15,7 @@
  * 1987, "A shortest augmenting path algorithm for dense and sparse linear
  * assignment problems": column reduction, augmenting row reduction, then a
  * shortest path (Dijkstra) for each row that is still free. O(n^3). */
-enum dn_status assignment_solve(size_t n, const float *cost, int32_t *column_of, dn_stop_flag *stop,
-                                struct dn_error *error);
+enum dn_status assignment_solve(size_t n, const float *cost, int32_t *column_of,
+                                const struct dn_breaks *breaks, struct dn_error *error);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * denoise.h - train and sample small denoising diffusion models (DDPM) on the CPU.
  *
- * The whole public interface of libdenoise. A program fills in a dn_spec, makes a dn_trainer from
- * it, calls dn_trainer_epoch() until it has had enough, takes a dn_model out, and draws points from
- * it with dn_sample().
+ * The whole public interface of libdenoise, with denoise_metrics.h, which it includes. A program
+ * fills in a dn_spec, makes a dn_trainer from it, calls dn_trainer_epoch() until it has had enough,
+ * takes a dn_model out, and draws points from it with dn_sample().
  *
  * Conventions
  *   - Arrays are row-major; shapes are written as x [n][dim].
@@ -47,6 +47,15 @@ struct dn_error {
 
 /* A flag that another thread sets, so that a long computation returns DN_STOPPED. NULL: never. */
 typedef const volatile bool dn_stop_flag;
+
+/* What a long computation that is not taken step by step does every few milliseconds: it looks at
+ * the flag, and calls pause(context), which may take its time: a program that has more to do than
+ * threads lets another computation have the thread. NULL: nothing of the two. */
+struct dn_breaks {
+    dn_stop_flag *stop;
+    void (*pause)(void *context);
+    void *context;
+};
 
 /* ------------------------------------------------------------------ the spec of a training */
 
@@ -486,6 +495,21 @@ enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_re
                          const struct dn_sample_result *result, dn_stop_flag *stop,
                          struct dn_error *error);
 
+/* The same a step of one block of points at a time (for the largest network some 10 ms), and left
+ * alone for any time in between. It copies the request and the result; the model, the noise and the
+ * arrays are the caller's until it is freed. */
+struct dn_sampling;
+enum dn_status dn_sampling_new(const struct dn_model *model,
+                               const struct dn_sample_request *request,
+                               const struct dn_sample_result *result, struct dn_sampling **out,
+                               struct dn_error *error);
+void dn_sampling_free(struct dn_sampling *sampling); /* NULL is fine */
+bool dn_sampling_done(const struct dn_sampling *sampling);
+/* Nothing happens when it is done. After DN_NOT_FINITE only dn_sampling_free may follow. */
+enum dn_status dn_sampling_step(struct dn_sampling *sampling, struct dn_error *error);
+/* Memory that one takes, beside the result, at most. */
+size_t dn_sampling_bytes(const struct dn_model *model, const struct dn_sample_request *request);
+
 /* Of a request that is right: the timesteps of its S + 1 states, T, .., 0; */
 void dn_sample_timesteps(const struct dn_model *model, const struct dn_sample_request *request,
                          int *timesteps);
@@ -494,107 +518,7 @@ int dn_sample_evaluations(const struct dn_model *model, const struct dn_sample_r
 /* and the label of its i-th point (in turn: that of point j is j modulo classes), -1 if none. */
 int dn_sample_label(const struct dn_model *model, const struct dn_sample_request *request, int i);
 
-/* ------------------------------------------------------------------ metrics */
-
-/* Points [n][dim], in data units. */
-struct dn_points {
-    const float *points;
-    size_t n;
-    int dim;
-};
-
-/* How far a set x is from a reference y; 0 is perfect for all but coverage. For two draws of one
- * distribution none of them is 0 (or 1), so compare with such a draw in the place of x. Sums over
- * pairs run in a fixed order, in double. */
-enum dn_metric {
-    /* 2 E|X-Y| - E|X-X'| - E|Y-Y'| over all pairs, those of a point with itself included (Szekely &
-     * Rizzo 2013): not negative, and about E|Y-Y'| (1/n + 1/m) for equal distributions. */
-    DN_ENERGY_DISTANCE,
-    /* Square root of the mean of squared W2 over 128 fixed directions (Bonneel et al. 2015). */
-    DN_SLICED_WASSERSTEIN,
-    /* Exact W2: the root of the mean squared distance of the best one-to-one assignment. Sets of
-     * equal size up to DN_MAX_ASSIGNMENT, else DN_INVALID. */
-    DN_WASSERSTEIN,
-    /* Squared maximum mean discrepancy (Gretton et al. 2012) over all pairs, with the kernel
-     * exp(-d^2 / (2 s^2)), where s is the median distance between the first 512 points of y (1 if
-     * that is 0). */
-    DN_MMD,
-    /* Sum over x of the squared distance to the nearest y, plus the same over y to x. */
-    DN_CHAMFER,
-    /* Share of y that have a point of x no farther than their fifth nearest neighbour in y (Naeem
-     * et al. 2020); more is better. DN_INVALID for 5 points or less. */
-    DN_COVERAGE,
-    DN_METRIC_COUNT
-};
-enum { DN_MAX_ASSIGNMENT = 2048 };
-
-/* DN_INVALID too if a set is empty or not finite, or the dimensions differ. */
-enum dn_status dn_metric(enum dn_metric which, const struct dn_points *x,
-                         const struct dn_points *reference, double *result, dn_stop_flag *stop,
-                         struct dn_error *error);
-
-/* The nearest point of the reference for each point of x; either result may be NULL: distances [n],
- * and places [n] of those points in the reference. The distance to the points that were trained on:
- * 0 is a copy, and much less than for fresh data is memory. */
-enum dn_status dn_nearest(const struct dn_points *x, const struct dn_points *reference,
-                          double *distances, int32_t *places, dn_stop_flag *stop,
-                          struct dn_error *error);
-
-/* Does every source of a spec have a shape? */
-bool dn_spec_has_distance(const struct dn_spec *spec);
-/* Then: distance from points [n][2] to the shape of the class `label`, or with -1 to the nearest
- * shape of all, into distances [n]. */
-void dn_spec_distances(const struct dn_spec *spec, int label, const float *points, size_t n,
-                       double *distances);
-
-/* Points to hold a model against, class by class, with `data` being all that it was trained on (and
- * validated with). Patterns: n new ones, in proportion to the sources. With uploads: one half of
- * the data, chosen by the seed, or n points of it. `which` is 0 or 1: the two sets have no point in
- * common, so the distance between them is the floor of a metric. DN_INVALID for less than two
- * points of data. To be freed with dn_data_clear. */
-enum dn_status dn_data_fresh(const struct dn_spec *spec, const struct dn_data *data, int which,
-                             uint64_t seed, size_t n, struct dn_data *out, struct dn_error *error);
-
-/* A model in two numbers, for the history of a training: n points by DDPM in all steps against as
- * many fresh ones. */
-struct dn_evaluation {
-    double curve_distance; /* mean distance to the exact shapes; NAN without */
-    double energy_distance;
-};
-enum dn_status dn_evaluate(const struct dn_model *model, const struct dn_data *data, int n,
-                           uint64_t seed, struct dn_evaluation *result, dn_stop_flag *stop,
-                           struct dn_error *error);
-
-/* Mean squared errors of eps, per coordinate, in model units, over t ~ U{1..T}, of a model and of
- * the best denoiser for the training points: the exact posterior mean E[x_0 | x_t] with x_0 uniform
- * over these points. Schedules differ in what is possible at all; the excess compares models. */
-struct dn_denoising {
-    double model, optimal; /* against the noise that was added */
-    double excess;         /* of the model against the optimal denoiser: model - optimal is the same
-                              in expectation */
-};
-
-/* Over n noised training points of a seed, without labels; the model was trained on `training`. */
-enum dn_status dn_denoising_loss(const struct dn_model *model, const struct dn_points *training,
-                                 int n, uint64_t seed, struct dn_denoising *result,
-                                 dn_stop_flag *stop, struct dn_error *error);
-
-/* ------------------------------------------------------------------ processes without a network */
-
-/* Where data comes from that is not in model units: joint min-max of `fit`, or NULL for patterns.
- *
- * The forward process q(x_t | x_{t-1}) from points [n][dim], one path each, into x
- * [frames][n][dim]: the states after dn_frame_step(k, frames, T) steps. Point i is the same for
- * every n. */
-enum dn_status dn_forward(const struct dn_diffusion_spec *spec, const struct dn_points *points,
-                          const struct dn_points *fit, uint64_t seed, int frames, float *x,
-                          dn_stop_flag *stop, struct dn_error *error);
-
-/* The N(0, I) that sampling with this seed starts from, in data units, into points [n][dim]. */
-void dn_noise(uint64_t seed, size_t n, int dim, const struct dn_points *fit, float *points);
-
-/* From `from` to `to` [values] in equal steps, into x [frames][values]; frames >= 2. */
-void dn_straight_lines(const float *from, const float *to, size_t values, int frames, float *x);
+#include "denoise_metrics.h" /* which stands beside this one; it is no header of its own */
 
 /* ------------------------------------------------------------------ names */
 

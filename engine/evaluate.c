@@ -207,7 +207,7 @@ enum dn_status dn_evaluate(const struct dn_model *model, const struct dn_data *d
     if (status == DN_OK)
         status = dn_metric(DN_ENERGY_DISTANCE, &(struct dn_points){points, fresh.n, fresh.dim},
                            &(struct dn_points){fresh.points, fresh.n, fresh.dim},
-                           &found.energy_distance, stop, error);
+                           &found.energy_distance, &(struct dn_breaks){.stop = stop}, error);
     if (status == DN_OK)
         *result = found;
     free(points);

@@ -81,6 +81,14 @@ size_t guide_bytes(const struct network *network, int steps, int labels, bool gu
            (all ? (3 * pairs + slot_of_length(network)) * sizeof(int32_t) : 0);
 }
 
+int guide_labels(const struct dn_model *model, const struct dn_sample_request *request,
+                 bool *guided) {
+    struct guide guide = {.model = model};
+    choose_labels(&guide, request);
+    *guided = guide.guided;
+    return guide.label_count;
+}
+
 enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
                           const struct dn_sample_request *request, const struct plan *plan,
                           size_t rows, struct dn_error *error) {

@@ -35,6 +35,10 @@ void guide_clear(struct guide *guide);
 /* The next estimates are for points number first..first+n-1 of the seed. */
 void guide_begin(struct guide *guide, uint64_t first, size_t n);
 
+/* The labels that it has in use for a request, which guide_bytes asks for; *guided as there. */
+int guide_labels(const struct dn_model *model, const struct dn_sample_request *request,
+                 bool *guided);
+
 /* For a struct denoiser; the context is the guide. */
 void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0);
 

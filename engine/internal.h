@@ -33,4 +33,11 @@ static inline bool stop_asked(dn_stop_flag *stop) {
     return stop && __atomic_load_n(stop, __ATOMIC_RELAXED);
 }
 
+/* The pause, then the flag. */
+static inline bool break_asked(const struct dn_breaks *breaks) {
+    if (breaks && breaks->pause)
+        breaks->pause(breaks->context);
+    return breaks && stop_asked(breaks->stop);
+}
+
 #endif

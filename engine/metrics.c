@@ -20,7 +20,7 @@ struct pair {
     const struct dn_points *x, *y;
     struct columns x_columns, y_columns;
     double *row;
-    dn_stop_flag *stop;
+    const struct dn_breaks *breaks;
     struct dn_error *error;
 };
 
@@ -52,7 +52,7 @@ static const float *point_of(const struct dn_points *points, size_t i) {
 }
 
 static bool pair_stopped(const struct pair *pair, size_t row) {
-    return row % ROWS_PER_STOP == 0 && stop_asked(pair->stop);
+    return row % ROWS_PER_STOP == 0 && break_asked(pair->breaks);
 }
 
 static enum dn_status stopped(struct dn_error *error) {
@@ -225,14 +225,14 @@ static size_t place_of(const double *values, size_t n, double value) {
 }
 
 enum dn_status dn_nearest(const struct dn_points *x, const struct dn_points *reference,
-                          double *distances, int32_t *places, dn_stop_flag *stop,
+                          double *distances, int32_t *places, const struct dn_breaks *breaks,
                           struct dn_error *error) {
-    struct pair pair = {.x = x, .y = reference, .stop = stop, .error = error};
+    struct pair pair = {.x = x, .y = reference, .breaks = breaks, .error = error};
     if (reference->n == 0 || reference->dim != x->dim)
         return error_set(error, DN_INVALID, "there is nothing of this dimension to be near to");
     enum dn_status status = pair_init(&pair);
     for (size_t i = 0; i < x->n && status == DN_OK; i++) {
-        if (stop_asked(stop)) {
+        if (break_asked(breaks)) {
             status = stopped(error);
             break;
         }
@@ -300,7 +300,7 @@ static enum dn_status sliced_wasserstein(struct pair *pair, double *result) {
         project(&pair->x_columns, direction, values);
         project(&pair->y_columns, direction, values + n);
         sum += sorted_transport(values, n, values + n, m);
-        if (stop_asked(pair->stop))
+        if (break_asked(pair->breaks))
             status = stopped(pair->error);
     }
     free(values);
@@ -344,7 +344,7 @@ static enum dn_status wasserstein(struct pair *pair, double *result) {
         for (size_t j = 0; j < n; j++)
             cost[i * n + j] = (float)(scale * pair->row[j]); /* 0..1, whatever the units */
     }
-    enum dn_status status = assignment_solve(n, cost, column_of, pair->stop, pair->error);
+    enum dn_status status = assignment_solve(n, cost, column_of, pair->breaks, pair->error);
     double sum = 0;
     for (size_t i = 0; i < n && status == DN_OK; i++) {
         const float *from = point_of(pair->x, i), *to = point_of(pair->y, (size_t)column_of[i]);
@@ -379,15 +379,15 @@ const char *const dn_metric_names[] = {
 };
 
 enum dn_status dn_metric(enum dn_metric which, const struct dn_points *x,
-                         const struct dn_points *reference, double *result, dn_stop_flag *stop,
-                         struct dn_error *error) {
+                         const struct dn_points *reference, double *result,
+                         const struct dn_breaks *breaks, struct dn_error *error) {
     if (x->n == 0 || reference->n == 0 || x->dim != reference->dim || x->dim < 1 ||
         x->dim > DN_MAX_DIM)
         return error_set(error, DN_INVALID, "a metric needs two sets of points of one dimension");
     if (!all_finite(x->points, x->n * (size_t)x->dim) ||
         !all_finite(reference->points, reference->n * (size_t)reference->dim))
         return error_set(error, DN_INVALID, "some points are not finite");
-    struct pair pair = {.x = x, .y = reference, .stop = stop, .error = error};
+    struct pair pair = {.x = x, .y = reference, .breaks = breaks, .error = error};
     double value = NAN;
     enum dn_status status = pair_init(&pair);
     if (status == DN_OK)

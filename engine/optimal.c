@@ -154,7 +154,7 @@ static void probe_compare(const struct probes *probes, size_t i, struct posterio
 
 enum dn_status dn_denoising_loss(const struct dn_model *model, const struct dn_points *training,
                                  int n, uint64_t seed, struct dn_denoising *result,
-                                 dn_stop_flag *stop, struct dn_error *error) {
+                                 const struct dn_breaks *breaks, struct dn_error *error) {
     if (n < 1 || n > DN_MAX_SAMPLES || training->n < 1 || training->n > DN_MAX_POINTS ||
         training->dim != model->dim)
         return error_set(error, DN_INVALID, "the points are not those of the model");
@@ -173,7 +173,7 @@ enum dn_status dn_denoising_loss(const struct dn_model *model, const struct dn_p
     if (status == DN_OK)
         probes_draw(&probes, points, training->n, seed);
     for (size_t i = 0; i < probes.n && status == DN_OK; i++) {
-        if (stop_asked(stop))
+        if (break_asked(breaks))
             status = error_set(error, DN_STOPPED, "stopped");
         else
             probe_compare(&probes, i, &posterior, &sums);

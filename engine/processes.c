@@ -26,7 +26,7 @@ static void units_of(const struct dn_points *fit, int dim, struct transform *tra
 
 enum dn_status dn_forward(const struct dn_diffusion_spec *spec, const struct dn_points *points,
                           const struct dn_points *fit, uint64_t seed, int frames, float *x,
-                          dn_stop_flag *stop, struct dn_error *error) {
+                          const struct dn_breaks *breaks, struct dn_error *error) {
     const int T = spec->timesteps, dim = points->dim;
     const size_t n = points->n, values = n * (size_t)dim;
     struct transform transform;
@@ -49,7 +49,7 @@ enum dn_status dn_forward(const struct dn_diffusion_spec *spec, const struct dn_
         diffusion_forward_step(&schedule, t, values, now, noise);
         if (t == dn_frame_step(k, frames, T))
             transform_backward(&transform, n, dim, now, x + (size_t)k++ * values);
-        if (stop_asked(stop))
+        if (break_asked(breaks))
             status = error_set(error, DN_STOPPED, "stopped");
     }
     schedule_clear(&schedule);

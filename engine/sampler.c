@@ -197,27 +197,87 @@ size_t sample_bytes(const struct network *network, size_t n) {
            floats_bytes(BLOCK_ARRAYS * block_values(network, rows));
 }
 
-enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
-                         const struct dn_sample_result *result, dn_stop_flag *stop,
-                         struct dn_error *error) {
+struct dn_sampling {
+    struct dn_sample_request request;
+    struct dn_sample_result result;
+    struct block block;
+    size_t rows; /* of a block */
+    int step;    /* of the block in hand: the next one */
+};
+
+enum dn_status dn_sampling_new(const struct dn_model *model,
+                               const struct dn_sample_request *request,
+                               const struct dn_sample_result *result, struct dn_sampling **out,
+                               struct dn_error *error) {
     enum dn_status status = check(model, request, error);
     if (status != DN_OK)
         return status;
-    const size_t n = (size_t)request->n, rows = block_rows(&model->network, n);
-    struct block block = {.model = model, .request = request, .result = result};
-    status = block_init(&block, rows, error);
-    for (; status == DN_OK && block.first < n; block.first += block.walk.n) {
-        block_start(&block, n - block.first < rows ? n - block.first : rows);
-        for (int k = 0; k < block.plan.steps && status == DN_OK; k++) {
-            if (stop_asked(stop))
-                status = error_set(error, DN_STOPPED, "stopped");
-            else
-                block_step(&block, k);
-        }
-        block_emit(&block, result->points, 0, block.walk.x);
-        if (status == DN_OK && block.is_wrong)
-            status = not_finite(&block, error);
+    struct dn_sampling *sampling = malloc(sizeof *sampling);
+    if (!sampling)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    *sampling = (struct dn_sampling){.request = *request,
+                                     .result = *result,
+                                     .rows = block_rows(&model->network, (size_t)request->n)};
+    sampling->block =
+        (struct block){.model = model, .request = &sampling->request, .result = &sampling->result};
+    status = block_init(&sampling->block, sampling->rows, error);
+    if (status != DN_OK) {
+        dn_sampling_free(sampling);
+        return status;
     }
-    block_clear(&block);
+    *out = sampling;
+    return DN_OK;
+}
+
+size_t dn_sampling_bytes(const struct dn_model *model, const struct dn_sample_request *request) {
+    const struct network *network = &model->network;
+    const size_t rows = block_rows(network, (size_t)request->n);
+    const int steps = steps_of(model, request);
+    bool guided;
+    const int labels = guide_labels(model, request, &guided);
+    return sizeof(struct dn_sampling) + plan_bytes(steps) +
+           guide_bytes(network, steps, labels, guided, rows) +
+           floats_bytes(BLOCK_ARRAYS * block_values(network, rows));
+}
+
+void dn_sampling_free(struct dn_sampling *sampling) {
+    if (!sampling)
+        return;
+    block_clear(&sampling->block);
+    free(sampling);
+}
+
+bool dn_sampling_done(const struct dn_sampling *sampling) {
+    return sampling->block.first == (size_t)sampling->request.n;
+}
+
+enum dn_status dn_sampling_step(struct dn_sampling *sampling, struct dn_error *error) {
+    struct block *block = &sampling->block;
+    const size_t left = (size_t)sampling->request.n - block->first;
+    if (left == 0)
+        return DN_OK;
+    if (sampling->step == 0)
+        block_start(block, left < sampling->rows ? left : sampling->rows);
+    block_step(block, sampling->step++);
+    if (sampling->step < block->plan.steps)
+        return DN_OK;
+    block_emit(block, sampling->result.points, 0, block->walk.x);
+    block->first += block->walk.n;
+    sampling->step = 0;
+    return block->is_wrong ? not_finite(block, error) : DN_OK;
+}
+
+enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
+                         const struct dn_sample_result *result, dn_stop_flag *stop,
+                         struct dn_error *error) {
+    struct dn_sampling *sampling = NULL;
+    enum dn_status status = dn_sampling_new(model, request, result, &sampling, error);
+    while (status == DN_OK && !dn_sampling_done(sampling)) {
+        if (stop_asked(stop))
+            status = error_set(error, DN_STOPPED, "stopped");
+        else
+            status = dn_sampling_step(sampling, error);
+    }
+    dn_sampling_free(sampling);
     return status;
 }

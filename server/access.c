@@ -227,11 +227,25 @@ static uint64_t mix(uint64_t x) { /* the finaliser of SplitMix64 */
     return x ^ x >> 31;
 }
 
-static uint64_t hash_of(const struct rate *rate, const struct in6_addr *client) {
+/* A network of IPv6 is one client, because whoever has one address of it has all. */
+static uint64_t prefix_of(const struct in6_addr *client) {
     uint64_t prefix = 0;
     const bool is_ipv4 = IN6_IS_ADDR_V4MAPPED(client);
     memcpy(&prefix, client->s6_addr + (is_ipv4 ? 12 : 0), is_ipv4 ? 4 : 8);
-    return mix(mix(prefix + rate->key) + rate->key) | 1;
+    return prefix;
+}
+
+static uint64_t hash_of(const struct rate *rate, const struct in6_addr *client) {
+    return mix(mix(prefix_of(client) + rate->key) + rate->key) | 1;
+}
+
+uint64_t access_client_number(const struct in6_addr *client, const char *key_name) {
+    uint64_t hash = mix(prefix_of(client) + 1);
+    if (key_name[0])
+        hash = 0;
+    for (; *key_name; key_name++)
+        hash = mix(hash + (unsigned char)*key_name + 1);
+    return hash;
 }
 
 static struct bucket *bucket_of(struct rate *rate, uint64_t address, double now) {

@@ -54,6 +54,10 @@ bool access_is_address_list(const char *list);
 struct in6_addr access_client(const char *proxies, const struct in6_addr *peer,
                               const char *forwarded);
 
+/* A number for the client who has this address (an IPv6 client is its /64), or this API key, if the
+ * name of one is given ("": none), whatever the address: to share something out by. */
+uint64_t access_client_number(const struct in6_addr *client, const char *key_name);
+
 /* Token buckets, one per client address (an IPv6 client is its /64): `per_minute` requests may come
  * at once, and as many follow within each minute. */
 struct rate;

@@ -25,8 +25,8 @@ struct config {
     const char *allowed_hosts, *cors_origins, *trusted_proxies; /* comma-separated */
     const char *tls_cert, *tls_key;
     int max_queued;
-    int max_upload, max_body_memory, max_answer_memory; /* MiB */
-    int max_training_memory;                            /* MiB; 0: what fits the machine */
+    int max_training_memory; /* MiB; 0: what fits the machine */
+    int max_upload, max_body_memory, max_answer_memory, model_cache; /* MiB */
     int max_connections, max_connections_per_ip;
     int requests_per_minute; /* 0: no limit */
     int send_timeout;        /* seconds */

@@ -10,7 +10,8 @@
  * the connection is suspended, `next` runs on the writer thread inside a transaction or on a
  * sampler thread, fills in the response (an answer >= 400 rolls the transaction back), and the
  * connection is resumed when that is committed. What needs much computing before it can be written
- * goes to the pool first, and from there on with http_then_on_writer.
+ * goes to the pool first, and from there on with http_then_on_writer. What turns out to be much
+ * work goes on with http_then_on_pool, behind other large work.
  *
  * An answer may be a stream (struct http_stream): a body that is made while it is sent.
  *
@@ -128,6 +129,8 @@ struct http_exchange {
     /* the rest belongs to http_*.c */
     struct http_connection *connection;
     http_deferred next, then;
+    const struct http_executor *then_on;
+    bool then_large;
     struct task task;
 };
 
@@ -165,10 +168,11 @@ struct http_executor {
 
 /* What the server is doing, for metrics; counters.h has what it has done. */
 struct http_counts {
-    atomic_int in_flight, streams; /* now; bodies that are being made piece by piece */
-    atomic_ullong gone;            /* clients that went away while they were waited for */
-    atomic_size_t body_bytes;      /* of request bodies that are held */
-    atomic_size_t answer_bytes;    /* of what answers stand on, until their clients have them */
+    atomic_int in_flight, streams;   /* now; bodies that are being made piece by piece */
+    atomic_ullong gone;              /* clients that went away while they were waited for */
+    atomic_size_t body_bytes;        /* of request bodies that are held */
+    atomic_size_t answer_bytes;      /* of what answers stand on, until their clients have them */
+    size_t body_limit, answer_limit; /* of these two */
 };
 
 struct http_config {
@@ -217,6 +221,14 @@ static inline bool http_is_stopping(const struct http_exchange *exchange) {
 void http_wake(struct http_exchange *exchange);
 /* Of a part on the pool: another part follows, on the writer, and answers. */
 void http_then_on_writer(struct http_exchange *exchange, http_deferred then);
+/* The same, but it is large work for the pool, which waits its turn. It may be refused, or not be
+ * wanted any more, and is then not called: until then, exchange->release answers for what it would
+ * have used. */
+void http_then_on_pool(struct http_exchange *exchange, http_deferred then);
+/* On the pool, before memory is taken for an answer: counts so many bytes more against
+ * --max-answer-memory, until the answer is made; then it counts what it has become. What alone is
+ * more than that has all of it. False: so much is not free, and 503 is already the answer. */
+bool http_reserve(struct http_exchange *exchange, size_t bytes);
 struct arena *http_arena(struct http_exchange *exchange);
 void *http_alloc(struct http_exchange *exchange, size_t size); /* zeroed; NULL when out of memory */
 char *http_format(struct http_exchange *exchange, const char *format, ...)

@@ -11,10 +11,14 @@ enum {
 
 bool http_hold(atomic_size_t *all, size_t limit, size_t *held, size_t bytes) {
     const size_t counted = bytes > FREE_BYTES ? bytes - FREE_BYTES : 0;
-    const size_t more = counted - *held;
-    if (more > 0 && atomic_fetch_add(all, more) + more > limit) {
-        atomic_fetch_sub(all, more);
-        return false;
+    if (counted <= *held) {
+        atomic_fetch_sub(all, *held - counted);
+    } else {
+        const size_t more = counted - *held;
+        if (atomic_fetch_add(all, more) + more > limit) {
+            atomic_fetch_sub(all, more);
+            return false;
+        }
     }
     *held = counted;
     return true;

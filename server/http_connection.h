@@ -53,6 +53,7 @@ struct http_connection {
     struct buffer body;
     size_t received, max_body, held;  /* bytes of the body; held: in http_counts.body_bytes */
     size_t answer_held;               /* in http_counts.answer_bytes */
+    size_t reserved;                  /* for the answer that is being made */
     struct http_param refusal_header; /* goes with the refusal */
     char id[HTTP_REQUEST_ID + 1];     /* the client's, or our own */
     char trace[HTTP_TRACE + 1];       /* trace id of a traceparent header, or "" */
@@ -98,8 +99,8 @@ bool http_is_safe(const char *method); /* changes nothing */
 bool http_take_body(struct http_connection *state, const char *bytes, size_t size);
 void http_drop_body(struct http_connection *state);
 /* Memory of a kind, up to `limit` bytes for all connections together: counts *held of this one up
- * to `bytes`, all but the first 64 KiB. False: as much is held already as may be; nothing changes.
- */
+ * or down to `bytes`, all but the first 64 KiB. False: as much is held already as may be; nothing
+ * changes. */
 bool http_hold(atomic_size_t *all, size_t limit, size_t *held, size_t bytes);
 void http_let_go(atomic_size_t *all, size_t *held);
 /* Does the header alone say that the body is too long even to be thrown away? */

@@ -36,6 +36,13 @@ bool http_defer_content(struct http_connection *state) {
 
 void http_then_on_writer(struct http_exchange *exchange, http_deferred then) {
     exchange->then = then;
+    exchange->then_on = &exchange->connection->server->config.writer;
+}
+
+void http_then_on_pool(struct http_exchange *exchange, http_deferred then) {
+    exchange->then = then;
+    exchange->then_on = &exchange->connection->server->config.pool;
+    exchange->then_large = true;
 }
 
 static struct http_connection *connection_of(struct task *task) {
@@ -100,8 +107,11 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
     switch (outcome) {
     case TASK_DONE:
         if (exchange->then && !state->arena.failed) {
-            defer(exchange, exchange->then, &state->server->config.writer);
+            defer(exchange, exchange->then, exchange->then_on);
             exchange->then = NULL;
+            if (exchange->then_large)
+                task->turn.class = TURN_LARGE;
+            exchange->then_large = false;
             state->executor->post(state->executor->self, task);
             return;
         }
@@ -161,7 +171,10 @@ enum MHD_Result http_suspend_and_post(struct http_connection *state) {
     http_watch_client(state);
     MHD_suspend_connection(state->connection);
     state->posted = clock_monotonic();
-    state->exchange.task = (struct task){.run = run_deferred, .done = deferred_done};
+    state->exchange.task =
+        (struct task){.run = run_deferred,
+                      .done = deferred_done,
+                      .turn = {.client = access_client_number(&state->client, state->key_name)}};
     state->executor->post(state->executor->self, &state->exchange.task);
     return MHD_YES;
 }

@@ -116,6 +116,8 @@ struct http_server *http_start(const struct http_config *config, char *error, si
         return NULL;
     }
     server->config = *config;
+    config->counts->body_limit = config->max_body_memory;
+    config->counts->answer_limit = config->max_answer_memory;
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
     signal(SIGPIPE, SIG_IGN); /* a client that went away is no reason to die */

@@ -36,12 +36,34 @@ static void check_response(struct http_connection *state) {
         http_set_header(&state->exchange, "Retry-After", "1");
 }
 
+static bool hold(struct http_connection *state, size_t bytes) {
+    const struct http_config *config = &state->server->config;
+    return http_hold(&config->counts->answer_bytes, config->max_answer_memory, &state->answer_held,
+                     bytes);
+}
+
+static void answer_memory_full(struct http_connection *state) {
+    http_set_problem(state, 503, "answer_memory_full",
+                     "too many large answers are on their way; try again");
+}
+
+bool http_reserve(struct http_exchange *exchange, size_t bytes) {
+    struct http_connection *state = exchange->connection;
+    const size_t most = state->server->config.max_answer_memory;
+    const size_t wanted =
+        bytes > most || state->reserved > most - bytes ? most : state->reserved + bytes;
+    if (!hold(state, wanted)) {
+        answer_memory_full(state);
+        return false;
+    }
+    state->reserved = wanted;
+    return true;
+}
+
 /* An answer stays until its client has read it, which may be long. */
 static bool hold_answer(struct http_connection *state) {
-    const struct http_config *config = &state->server->config;
     const struct http_response *response = &state->exchange.response;
-    return http_hold(&config->counts->answer_bytes, config->max_answer_memory, &state->answer_held,
-                     response->body.length + response->stream.held);
+    return hold(state, response->body.length + response->stream.held);
 }
 
 static struct MHD_Response *whole_response(struct http_connection *state) {
@@ -59,8 +81,7 @@ static struct MHD_Response *whole_response(struct http_connection *state) {
 enum MHD_Result http_queue_response(struct http_connection *state, bool close) {
     http_finish_content(state);
     if (!hold_answer(state))
-        http_set_problem(state, 503, "answer_memory_full",
-                         "too many large answers are on their way; try again");
+        answer_memory_full(state);
     check_response(state);
     struct http_response *from = &state->exchange.response;
     struct MHD_Response *response =

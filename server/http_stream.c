@@ -15,6 +15,7 @@
 #include "server/fault.h"
 #include "server/http_connection.h"
 #include "server/log.h"
+#include "server/pool.h"
 
 enum {
     BLOCK_BYTES = 32 << 10, /* asked for at a time, and so much memory */
@@ -78,6 +79,7 @@ static bool make_piece(struct task *task, struct store_session *unused) {
         sending->state = http_is_stopping(exchange)
                              ? HTTP_PIECE_FAIL
                              : exchange->response.stream.next(exchange, &sending->made);
+        pool_pause();
     } while (sending->state == HTTP_PIECE_MORE && !sending->made.failed &&
              sending->made.length < sending->wanted);
     if (sending->made.failed)
@@ -118,7 +120,9 @@ static void begin_piece(struct http_connection *state) {
     sending->wanted =
         state->response_bytes / SHARE < MOST_BYTES ? state->response_bytes / SHARE : MOST_BYTES;
     server->making++;
-    sending->task = (struct task){.run = make_piece, .done = piece_made};
+    /* pieces wait where the answer has waited; they may grow large together */
+    sending->task =
+        (struct task){.run = make_piece, .done = piece_made, .turn = sending->task.turn};
     pthread_mutex_unlock(&server->mutex);
     server->config.pieces.post(server->config.pieces.self, &sending->task);
     pthread_mutex_lock(&server->mutex);
@@ -241,6 +245,7 @@ struct MHD_Response *stream_response(struct http_connection *state) {
     state->sending.ready = from->body;
     from->body = (struct buffer){0};
     state->sending.is_open = true;
+    state->sending.task.turn = state->exchange.task.turn;
     atomic_fetch_add(&state->server->config.counts->streams, 1);
     pthread_mutex_lock(&state->server->mutex);
     if (on_pool && !state->exchange.request.head)

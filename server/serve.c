@@ -286,6 +286,8 @@ static int start_threads_and_run(const struct config *config, const struct contr
     if (service.pool)
         service.answers = answers_new();
     if (service.answers)
+        service.models = model_cache_new((size_t)config->model_cache << 20);
+    if (service.models)
         service.watch = watch_start(MOST_WAITING);
     if (service.watch) {
         writer_tell(service.writer, committed, &service);
@@ -302,6 +304,7 @@ static int start_threads_and_run(const struct config *config, const struct contr
     FAULT_POINT("stop.workers_stopped");
     if (service.pool)
         pool_stop(service.pool);
+    model_cache_free(service.models);
     if (service.answers)
         answers_free(service.answers);
     if (service.writer)

@@ -10,6 +10,7 @@
 #include "server/answers.h"
 #include "server/events.h"
 #include "server/http.h"
+#include "server/model_cache.h"
 #include "server/pool.h"
 #include "server/store.h"
 #include "server/watch.h"
@@ -24,6 +25,7 @@ struct service {
     struct watch *watch;
     struct events *events;
     struct answers *answers;
+    struct model_cache *models;
     int max_queued;              /* jobs that may wait; more are answered 429 */
     double max_sample_cost;      /* floating-point operations of one request for samples */
     int64_t max_training_memory; /* bytes that all trainings may take together */

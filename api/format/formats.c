@@ -102,6 +102,22 @@ bool format_fits(struct http_exchange *exchange, const struct format *format,
     return false;
 }
 
+size_t format_whole_bytes(const struct format *format, const struct layout *layout,
+                          const struct look *look) {
+    enum {
+        POINT_BYTES = 128 /* a mark of an SVG, in a buffer that doubles */,
+        STRIP_BYTES = 8 /* of a pixel: its raster, too */
+    };
+    const size_t size = (size_t)(look->size ? look->size : PICTURE_SIZE);
+    const size_t panels = (size_t)(layout->frames ? layout->frames : 1) *
+                          (size_t)(format->panels ? format->panels : 1);
+    const size_t flat = layout->n * (2 * sizeof(float) + (size_t)layout->dim * sizeof(float));
+    const size_t pixels = size * size * panels;
+    return 2 * flat + (format->panels == 1  ? STRIP_BYTES * pixels
+                       : format->panels > 1 ? 2 * pixels /* of one frame at a time */
+                                            : layout->n * POINT_BYTES);
+}
+
 const struct format *format_named(const char *suffix, size_t length) {
     for (size_t i = 0; i < FORMATS; i++)
         if (strlen(formats[i].suffix) == length && memcmp(formats[i].suffix, suffix, length) == 0)

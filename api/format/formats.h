@@ -56,6 +56,10 @@ bool format_says_duration(const struct format *format);
  * 422 is already the answer. */
 bool format_fits(struct http_exchange *exchange, const struct format *format,
                  const struct look *look, int frames);
+/* Of an answer in a format that is not written in pieces: how much memory its making takes, at
+ * most. */
+size_t format_whole_bytes(const struct format *format, const struct layout *layout,
+                          const struct look *look);
 const struct format *format_named(const char *suffix, size_t length);
 
 /* The first two coordinates; one coordinate is drawn along a line. [n][2], the caller frees it;

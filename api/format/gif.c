@@ -6,6 +6,7 @@
 
 #include "api/format/lzw.h"
 #include "api/format/raster.h"
+#include "server/pool.h"
 
 enum {
     PANEL_SIZE = 320,
@@ -208,6 +209,7 @@ static bool put_animation(struct buffer *out, struct animation *animation) {
     const int fps = t->look.fps ? t->look.fps : USUAL_FPS;
     put_head(out, animation);
     for (int k = 0; k < t->frames && !out->failed; k++) {
+        pool_pause();
         if (!draw_frame(animation, k))
             return false;
         put_frame(out, animation,

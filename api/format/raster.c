@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/pool.h"
+
 enum { CLEAR = 65535 };
 
 bool raster_init(struct raster *raster, int width, int height) {
@@ -217,6 +219,7 @@ void raster_points(struct raster *raster, const struct frame *frame, const float
     const struct dot dot = dot_for(frame, n);
     for (size_t i = 0; i < n; i++) {
         const double x = (double)points[2 * i], y = (double)points[2 * i + 1];
+        pool_pause();
         if (x >= frame->x_min && x <= frame->x_max && y >= frame->y_min && y <= frame->y_max)
             draw_dot(raster, frame, &dot, frame_x(frame, x), frame_y(frame, y),
                      (uint8_t)(labels ? class_hue(labels[i]) : hue));

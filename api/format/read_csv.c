@@ -8,6 +8,7 @@
 #include "api/format/number.h"
 #include "api/format/reading.h"
 #include "api/names.h"
+#include "server/pool.h"
 #include "server/router.h"
 
 /* A field of a row, without its quotes; doubled quotes within are still doubled. */
@@ -350,6 +351,7 @@ static void read_rows(struct reading *reading, struct csv *csv) {
             return;
         put_row(reading, csv, &columns);
         reading->n++;
+        pool_pause();
     } while (next_row(csv));
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/format/reading.h"
+#include "server/pool.h"
 
 enum { MAGIC_BYTES = 6, DESCR_BYTES = 16, RANK = 2 };
 
@@ -262,8 +263,10 @@ static void read_array(struct reading *reading, const struct npy *npy,
     if (!reading_reserve(reading, rows) ||
         (label != NO_LABEL && !reading_reserve_labels(reading, rows)))
         return;
-    for (; reading->n < rows; reading->n++)
+    for (; reading->n < rows; reading->n++) {
         put_row(reading, npy, element, label);
+        pool_pause();
+    }
 }
 
 /* Where the header stands. False: there is none. */

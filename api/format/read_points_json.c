@@ -9,6 +9,7 @@
 #include "api/format/reading.h"
 #include "api/json_scan.h"
 #include "api/names.h"
+#include "server/pool.h"
 
 enum { POINTS_DEPTH = 2, POINT_DEPTH = 3, VALUE_DEPTH = 4 };
 
@@ -138,6 +139,7 @@ static bool read_points(struct document *document) {
         return skip(document, POINTS_DEPTH);
     }
     for (bool more = enter(scan); more; more = another(scan)) {
+        pool_pause();
         if (!json_scan_next_is(scan, '[')) {
             reading_wrong_value(reading, -1, "", "a point must be an array of numbers");
             if (!skip(document, POINT_DEPTH))

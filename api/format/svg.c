@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/pool.h"
+
 static void escape(struct buffer *out, const char *text) {
     for (; *text; text++) {
         if (*text == '<')
@@ -118,12 +120,14 @@ static void legend(struct buffer *out, const struct point_set *set, unsigned hue
 
 static void circles(struct buffer *out, const struct frame *frame, const float *points, size_t n,
                     const int *labels, int hue) {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        pool_pause();
         if ((!labels || class_hue(labels[i]) == hue) && isfinite(points[2 * i]) &&
             isfinite(points[2 * i + 1]))
             buffer_format(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\"/>\n",
                           frame_x(frame, (double)points[2 * i]),
                           frame_y(frame, (double)points[2 * i + 1]));
+    }
 }
 
 void svg_points(struct buffer *out, const struct point_set *set) {

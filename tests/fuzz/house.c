@@ -177,6 +177,7 @@ static void start(void) {
     service.writer = writer_start(service.store); /* for its state: it is given nothing to do */
     service.pool = pool_start(1, 1);
     service.answers = answers_new();
+    service.models = model_cache_new(16 << 20);
     service.ready = true;
     server = http_start(
         &(struct http_config){

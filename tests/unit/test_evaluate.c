@@ -221,7 +221,9 @@ Test(optimal, refuses_points_of_another_dimension) {
     volatile bool stop = true;
     cr_assert_eq(dn_denoising_loss(model, &other, 5, 1, &result, NULL, NULL), DN_INVALID);
     cr_assert_eq(dn_denoising_loss(model, &none, 5, 1, &result, NULL, NULL), DN_INVALID);
-    cr_assert_eq(dn_denoising_loss(model, &some, 5, 1, &result, &stop, NULL), DN_STOPPED);
+    cr_assert_eq(
+        dn_denoising_loss(model, &some, 5, 1, &result, &(struct dn_breaks){.stop = &stop}, NULL),
+        DN_STOPPED);
     dn_model_free(model);
 }
 
@@ -277,7 +279,9 @@ Test(processes, forward_has_the_units_of_its_data) {
         cr_assert_eq(memcmp(y + k * N, x + k * 2 * N, N * sizeof *y), 0);
     cr_assert_eq(dn_forward(&spec, &points, NULL, 2, T + 2, x, NULL, NULL), DN_INVALID);
     volatile bool stop = true;
-    cr_assert_eq(dn_forward(&spec, &points, NULL, 2, 2, x, &stop, NULL), DN_STOPPED);
+    cr_assert_eq(
+        dn_forward(&spec, &points, NULL, 2, 2, x, &(struct dn_breaks){.stop = &stop}, NULL),
+        DN_STOPPED);
 }
 
 /* The noise that a model's samples start from, if its units are those of the pattern. */

@@ -110,7 +110,8 @@ Test(assignment, stops_when_asked) {
     volatile bool stop = true;
     for (int e = 0; e < N * N; e++)
         cost[e] = (float)((e / N) * (e % N)); /* a row prefers what all prefer */
-    cr_assert_eq(assignment_solve(N, cost, column_of, &stop, NULL), DN_STOPPED);
+    cr_assert_eq(assignment_solve(N, cost, column_of, &(struct dn_breaks){.stop = &stop}, NULL),
+                 DN_STOPPED);
 }
 
 /* ------------------------------------------------------------------ transport
@@ -264,8 +265,9 @@ Test(metrics, stop_when_asked) {
         double result = 7;
         if (which == DN_WASSERSTEIN)
             continue; /* equal sets leave nothing to do */
-        cr_assert_eq(dn_metric((enum dn_metric)which, &a, &a, &result, &stop, NULL), DN_STOPPED,
-                     "%s", dn_metric_names[which]);
+        cr_assert_eq(dn_metric((enum dn_metric)which, &a, &a, &result,
+                               &(struct dn_breaks){.stop = &stop}, NULL),
+                     DN_STOPPED, "%s", dn_metric_names[which]);
         cr_assert_eq(result, 7);
     }
     free(x);

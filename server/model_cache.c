@@ -1,0 +1,205 @@
+#include "server/model_cache.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/pool.h"
+
+enum { OVERHEAD_BYTES = 4096 }; /* of an entry, about: texts, tables, the allocator */
+
+struct cached_model {
+    struct cached_model *next; /* the most recently used comes first */
+    char id[STORE_ID_LENGTH + 1];
+    int epoch;
+    int64_t updated_at;
+    struct dn_model *model; /* NULL: it is being loaded */
+    int users;              /* whoever loads it is one */
+    size_t bytes;           /* that are counted for it */
+    bool is_beyond;         /* it is the one that is there beyond the limit */
+};
+
+struct model_cache {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* something was loaded, or was not */
+    struct cached_model *first;
+    size_t used, limit;
+    size_t beyond; /* bytes of the one that is there although it does not fit; not in `used` */
+    uint64_t loads, hits;
+};
+
+struct model_cache *model_cache_new(size_t bytes) {
+    struct model_cache *cache = calloc(1, sizeof *cache);
+    if (!cache)
+        return NULL;
+    cache->limit = bytes;
+    pthread_mutex_init(&cache->mutex, NULL);
+    pthread_cond_init(&cache->changed, NULL);
+    return cache;
+}
+
+/* ------------------------------------------------------------------ with the mutex held */
+
+/* What an entry takes is counted, or no longer. */
+static void count(struct model_cache *cache, struct cached_model *entry, size_t bytes,
+                  bool is_beyond) {
+    *(entry->is_beyond ? &cache->beyond : &cache->used) -= entry->bytes;
+    entry->bytes = bytes;
+    entry->is_beyond = is_beyond;
+    *(entry->is_beyond ? &cache->beyond : &cache->used) += entry->bytes;
+}
+
+/* *at leaves the list and is gone. */
+static void drop(struct model_cache *cache, struct cached_model **at) {
+    struct cached_model *entry = *at;
+    *at = entry->next;
+    count(cache, entry, 0, false);
+    dn_model_free(entry->model);
+    free(entry);
+}
+
+static struct cached_model **place_of(struct model_cache *cache, const struct cached_model *entry) {
+    struct cached_model **at = &cache->first;
+    while (*at != entry)
+        at = &(*at)->next;
+    return at;
+}
+
+/* The last in the list that nobody uses. */
+static struct cached_model **least_recent(struct model_cache *cache) {
+    struct cached_model **found = NULL;
+    for (struct cached_model **at = &cache->first; *at; at = &(*at)->next)
+        if ((*at)->users == 0)
+            found = at;
+    return found;
+}
+
+/* Drops what nobody uses until so many more bytes fit, or there is nothing left to drop. */
+static bool make_room(struct model_cache *cache, size_t bytes) {
+    struct cached_model **at;
+    while (bytes > cache->limit - cache->used && (at = least_recent(cache)))
+        drop(cache, at);
+    return bytes <= cache->limit - cache->used;
+}
+
+static struct cached_model *find(struct model_cache *cache, const struct model *row) {
+    for (struct cached_model **at = &cache->first; *at; at = &(*at)->next) {
+        struct cached_model *entry = *at;
+        if (strcmp(entry->id, row->id) != 0 || entry->epoch != row->epoch ||
+            entry->updated_at != row->updated_at)
+            continue;
+        *at = entry->next;
+        entry->next = cache->first;
+        cache->first = entry;
+        return entry;
+    }
+    return NULL;
+}
+
+static enum model_found add(struct model_cache *cache, const struct model *row,
+                            struct cached_model **out) {
+    const size_t bytes = 2 * row->byte_count + OVERHEAD_BYTES;
+    const bool fits = make_room(cache, bytes);
+    struct cached_model *entry = fits || cache->beyond == 0 ? calloc(1, sizeof *entry) : NULL;
+    if (!entry)
+        return MODEL_NO_ROOM;
+    *entry = (struct cached_model){
+        .next = cache->first, .epoch = row->epoch, .updated_at = row->updated_at, .users = 1};
+    memcpy(entry->id, row->id, sizeof entry->id);
+    count(cache, entry, bytes, !fits);
+    cache->first = entry;
+    cache->loads++;
+    *out = entry;
+    return MODEL_TO_LOAD;
+}
+
+/* Somebody loads it: the mutex is given up meanwhile. */
+static void wait_for_load(struct model_cache *cache) {
+    pthread_mutex_unlock(&cache->mutex);
+    pool_step_out();
+    pthread_mutex_lock(&cache->mutex);
+}
+
+static bool is_loading(struct model_cache *cache, const struct model *row) {
+    const struct cached_model *entry = find(cache, row);
+    return entry && !entry->model;
+}
+
+/* ------------------------------------------------------------------ for everybody */
+
+enum model_found model_cache_find(struct model_cache *cache, const struct model *row,
+                                  struct cached_model **out, const struct dn_model **model) {
+    enum model_found found;
+    bool stepped_out = false;
+    pthread_mutex_lock(&cache->mutex);
+    if (is_loading(cache, row)) {
+        wait_for_load(cache);
+        stepped_out = true;
+    }
+    while (is_loading(cache, row))
+        pthread_cond_wait(&cache->changed, &cache->mutex);
+    struct cached_model *entry = find(cache, row);
+    if (entry) {
+        entry->users++;
+        cache->hits++;
+        *out = entry;
+        *model = entry->model;
+        found = MODEL_READY;
+    } else {
+        found = add(cache, row, out);
+    }
+    pthread_mutex_unlock(&cache->mutex);
+    if (stepped_out)
+        pool_step_in();
+    return found;
+}
+
+void model_cache_loaded(struct model_cache *cache, struct cached_model *entry,
+                        struct dn_model *model) {
+    pthread_mutex_lock(&cache->mutex);
+    entry->model = model;
+    const size_t bytes = dn_model_bytes(model) + OVERHEAD_BYTES;
+    count(cache, entry, 0, false);
+    count(cache, entry, bytes, bytes > cache->limit - cache->used);
+    pthread_cond_broadcast(&cache->changed);
+    pthread_mutex_unlock(&cache->mutex);
+}
+
+void model_cache_failed(struct model_cache *cache, struct cached_model *entry) {
+    pthread_mutex_lock(&cache->mutex);
+    drop(cache, place_of(cache, entry));
+    pthread_cond_broadcast(&cache->changed);
+    pthread_mutex_unlock(&cache->mutex);
+}
+
+void model_cache_give_back(struct model_cache *cache, struct cached_model *entry) {
+    pthread_mutex_lock(&cache->mutex);
+    if (--entry->users == 0 && entry->is_beyond)
+        drop(cache, place_of(cache, entry));
+    pthread_mutex_unlock(&cache->mutex);
+}
+
+void model_cache_free(struct model_cache *cache) {
+    if (!cache)
+        return;
+    while (cache->first)
+        drop(cache, &cache->first);
+    pthread_cond_destroy(&cache->changed);
+    pthread_mutex_destroy(&cache->mutex);
+    free(cache);
+}
+
+struct model_cache_counts model_cache_count(struct model_cache *cache) {
+    struct model_cache_counts counts = {0};
+    pthread_mutex_lock(&cache->mutex);
+    counts.bytes = cache->used + cache->beyond;
+    counts.limit = cache->limit;
+    counts.loads = cache->loads;
+    counts.hits = cache->hits;
+    for (const struct cached_model *entry = cache->first; entry; entry = entry->next) {
+        counts.models++;
+        counts.in_use += entry->users > 0;
+    }
+    pthread_mutex_unlock(&cache->mutex);
+    return counts;
+}
