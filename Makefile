@@ -223,11 +223,15 @@ $B/exact: tests/soak/exact.c $B/server/team.o $B/libdenoise.a
 test-floats: $B/floats ## write and read back every one of the 2^32 floats (minutes)
 	$B/floats $$(nproc)
 
-.PHONY: soak-streams soak-fair
+.PHONY: soak-streams soak-fair soak-large soak-crowd
 soak-streams: all ## many streams of events, many clients, some of which vanish: 40 seconds
 	/usr/bin/python3 tests/soak/streams.py $B/denoised
 soak-fair: all ## small requests beside 50 clients who draw all they may from the largest network: two minutes
 	/usr/bin/python3 tests/soak/fair.py $B/denoised $(ARGS)
+soak-large: all ## the largest network, killed and stopped, and what others notice of it: ten minutes
+	/usr/bin/python3 tests/soak/large.py $B/denoised $(ARGS)
+soak-crowd: all ## fifty of the largest jobs and fifty default ones in a cgroup of 2 GiB, as root: 20 minutes
+	/usr/bin/python3 tests/soak/crowd.py $B/denoised $(ARGS)
 
 # Programs that drive the dashboard in Debian's Chromium.
 BROWSER_MODULES := tests/browser/node_modules/.package-lock.json

@@ -125,6 +125,4 @@ END;
 
 -- What a job's training takes of memory at most, as it was estimated at its submission; 0: not known.
 ALTER TABLE job ADD COLUMN memory INTEGER NOT NULL DEFAULT 0 CHECK (memory >= 0);
--- Jobs that were submitted later and ran before this one, because it did not fit beside those that ran.
-ALTER TABLE job ADD COLUMN overtaken INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX job_in_queue ON job (seq, memory) WHERE status = 'queued';

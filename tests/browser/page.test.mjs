@@ -222,8 +222,8 @@ async function guarded() {
 test("a server with keys is asked with one, once the reader has given it", async () => {
   const { guard, keys } = await guarded();
   await guard.train({ name: "secret" });
-  const page = await open(guard, "#k=1", CALM);
-  page.expected = /40[13]/; // the browser's own words about the answers
+  // What is expected are the browser's own words about the answers.
+  const page = await open(guard, "#k=1", { ...CALM, expected: /40[13]/ });
   const give = async (key) => {
     await page.getByRole("dialog").getByLabel("API key").fill(key);
     await page.getByRole("button", { name: "Go on" }).click();

@@ -147,9 +147,12 @@ def test_reads_without_memory(trained, page):
     for name, request in READS.items():
         request = filled(request, trained)
         ruin.every(request, ODD_STEPS)  # caches fill
-        before, tried = ruin.settle(), ruin.tried
-        ruin.every(request, ODD_STEPS)
-        leaks[name] = (ruin.settle() - before, ruin.tried - tried)
+        rounds = []  # one more session of the database may be opened in any of them, a leak is in all
+        while len(rounds) < 3 and (not rounds or rounds[-1][0] > 0):
+            before, tried = ruin.settle(), ruin.tried
+            ruin.every(request, ODD_STEPS)
+            rounds.append((ruin.settle() - before, ruin.tried - tried))
+        leaks[name] = min(rounds)
     tell(ruin, f"{len(READS)} reads")
     assert {name: leak for name, leak in leaks.items() if leak[0] > 3 + leak[1] // 20} == {}
 

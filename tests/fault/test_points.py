@@ -11,7 +11,7 @@ from harness import ENDED, FAULTS, QUICK, SOAK
 
 SOURCES = pathlib.Path(__file__).parents[2]
 LIGHT = {**QUICK, "training": {**QUICK["training"], "epochs": 8, "checkpoint_every": 2}}
-# Checkpoints of a megabyte, for the point that is passed only when the log has become long.
+# Checkpoints of more than a megabyte, for the points that are passed only with those, or when the log has become long.
 HEAVY = {**QUICK, "network": {"hidden_size": 128, "hidden_layers": 4}, "training": {**QUICK["training"], "epochs": 9}}
 
 
@@ -101,7 +101,7 @@ def test_killed_at(tmp_path, page, point, golden):
     # Whoever promises too early is found out before the commit: up to the requests, past what the start has written.
     first = range(1, 9) if point == "writer.before_commit" else range(1, 3)
     passings = itertools.count(1) if SOAK else [*first, harness.dice(point).randrange(first.stop, 40)]
-    is_rare = point == "store.before_checkpoint"
+    is_rare = point in ("store.before_checkpoint", "blob.piece_written")
     spec = HEAVY if is_rare else LIGHT
     kills = 0
     for passing in passings:

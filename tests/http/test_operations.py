@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import BINARY, PATIENCE, QUICK
+from conftest import BINARY, PATIENCE, QUICK, eventually
 from test_bad_requests import NO_ID, check_problem
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -106,6 +106,7 @@ def test_probes_and_polling_are_not_worth_a_line(start):
 def test_the_log_has_nothing_that_a_terminal_obeys(server):
     for target in ("/%1B[31m", "/%C2%9B31m", "/%C2%85%7f", "/%E2%80%AEtxt.exe", "/%E2%81%A9"):
         server.request("GET", target)
+    eventually(lambda: "u2069" in server.read_log())  # a line is written after its answer
     log = server.read_log()
     assert not [c for c in log if c < " " and c != "\n" or "\x7f" <= c <= "\x9f" or c in "\u202e\u2069"]
     for path in (r"/\x1b[31m", r"/\u009b31m", r"/\u0085\x7f", r"/\u202etxt.exe", r"/\u2069"):
