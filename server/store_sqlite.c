@@ -164,7 +164,9 @@ static void fold_log(struct store_session *session, const char *path) {
     log_line(LOG_INFO, "moving a long write-ahead log into the database", "bytes=%lld",
              (long long)file.st_size);
     int code = sqlite3_wal_checkpoint_v2(session->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    if (code != SQLITE_OK)
+    if (code == SQLITE_OK)
+        session->wal_pages = 0; /* until the next commit */
+    else
         sql_failure(session->db, code, "checkpoint");
 }
 

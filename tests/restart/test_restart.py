@@ -5,9 +5,10 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 
-from conftest import BINARY, ENDLESS, PATIENCE, QUICK, outcome, undisturbed
+from conftest import BINARY, ENDLESS, PATIENCE, QUICK, eventually, outcome, undisturbed
 
 LONG = {
     "dataset": {"name": "spiral", "n": 2000},
@@ -187,3 +188,32 @@ def test_the_demo(tmp_path):
     samples, loss = (tmp_path / name for name in ("samples.svg", "loss.svg"))
     assert samples.read_text().count("<circle") == 1000 and "<path" in loss.read_text()
     assert os.listdir(tmp_path / "tmp") == []
+
+
+LEAVES_A_LONG_LOG = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA wal_autocheckpoint = 0")
+database.execute("INSERT INTO blob (id, size) VALUES (1000000, 80 << 20)")
+for number in range(80):
+    database.execute("INSERT INTO piece (blob_id, number, bytes) VALUES (1000000, ?, zeroblob(1 << 20))", (number,))
+os._exit(0)
+"""
+
+
+def test_a_long_log_that_a_stop_had_no_time_for_is_folded_at_the_start(start):
+    server = start("--workers", "1")
+    job = server.submit(QUICK)
+    assert server.wait(job)["status"] == "succeeded"
+    server.stop()
+    subprocess.run([sys.executable, "-c", LEAVES_A_LONG_LOG, server.database], check=True)
+    log = f"{server.database}-wal"
+    assert os.path.getsize(log) > 80 << 20
+    server.start()
+    assert os.path.getsize(log) < 8 << 20 and "long write-ahead log" in server.read_log()
+    assert server.wait(server.submit(QUICK))["status"] == "succeeded"
+    # The blob belongs to nobody and goes, piece by piece.
+    with contextlib.closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as database:
+        left = "SELECT count(*) FROM piece WHERE blob_id = 1000000"
+        eventually(lambda: database.execute(left).fetchone() == (0,))
+    assert len(server.get(f"/v1/models/{job}/samples?n=3").json["points"]) == 3
