@@ -66,7 +66,8 @@ static const struct setting settings[] = {
     {"max-answer-memory", SETTING_INTEGER, AT(max_answer_memory), "512", 128, 65536, NULL,
      "MiB that all answers may take together until they are read; more are answered 503"},
     {"max-training-memory", SETTING_INTEGER, AT(max_training_memory), "0", 0, 1 << 24, NULL,
-     "MiB that all trainings may take together; 0: 60 % of the machine's or the cgroup's memory"},
+     "MiB that all trainings may take together; 0: 60 % of the machine's or the cgroup's memory; "
+     "small ones (a 32nd of it) may take an eighth more"},
     {"model-cache", SETTING_INTEGER, AT(model_cache), "256", 1, 65536, NULL,
      "MiB that loaded models may take together; a request for another one is answered 503"},
     {"max-connections", SETTING_INTEGER, AT(max_connections), "1024", 4, 65536, NULL,
