@@ -54,7 +54,7 @@ static bool find_few_points(const struct job_request *job, char text[WARNING_TEX
              "%zu training point%s in %d dimension%s: so few will mostly be learned by heart; from "
              "%d on there is something to generalize from",
              n, n == 1 ? "" : "s", dim, dim == 1 ? "" : "s", ENOUGH_PER_DIMENSION * dim);
-    return n < (size_t)(ENOUGH_PER_DIMENSION * dim);
+    return n < (size_t)ENOUGH_PER_DIMENSION * (size_t)dim;
 }
 
 static bool find_ema_slow(const struct job_request *job, char text[WARNING_TEXT]) {

@@ -30,7 +30,7 @@ enum model_found {
 /* row: what the store says of it, without its bytes. While another thread loads it, waits, on the
  * pool without a turn (pool_step_out). */
 enum model_found model_cache_find(struct model_cache *cache, const struct model *row,
-                                  struct cached_model **entry, const struct dn_model **model);
+                                  struct cached_model **out, const struct dn_model **model);
 /* The cache owns the model from here on, and the caller uses it until it gives it back. */
 void model_cache_loaded(struct model_cache *cache, struct cached_model *entry,
                         struct dn_model *model);

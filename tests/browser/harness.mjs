@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 export const BINARY = process.env.DENOISED_BINARY ?? "build/denoised";
-export const PATIENCE = 15_000 * Number(process.env.PATIENCE ?? 1);
+export const PATIENCE = 60_000 * Number(process.env.PATIENCE ?? 1);
 
 const FLAGS = [
   "--no-sandbox",
