@@ -189,19 +189,23 @@ void model_write(const struct model *row, struct json_writer *json) {
     json_close(json, '}');
 }
 
-enum http_next api_model_get(struct http_exchange *exchange) {
-    const char *id = path_id(exchange, "model");
-    struct store_session *session = id && no_query(exchange) ? begin_reading(exchange) : NULL;
-    struct model row;
+bool read_model_row(struct http_exchange *exchange, const char *id, struct model *row) {
+    struct store_session *session = begin_reading(exchange);
     if (!session)
-        return HTTP_REPLY;
-    enum store_status status = store_model_get(session, id, false, &row);
+        return false;
+    enum store_status status = store_model_get(session, id, false, row);
     if (status == STORE_NOT_FOUND)
         answer_no_model(exchange, session, id);
     else if (status != STORE_OK)
         problem_store(exchange, status);
     end_reading(exchange, session);
-    if (status != STORE_OK)
+    return status == STORE_OK;
+}
+
+enum http_next api_model_get(struct http_exchange *exchange) {
+    const char *id = path_id(exchange, "model");
+    struct model row;
+    if (!id || !no_query(exchange) || !read_model_row(exchange, id, &row))
         return HTTP_REPLY;
     struct json_writer json = json_reply(exchange, 200);
     model_write(&row, &json);

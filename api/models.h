@@ -33,6 +33,10 @@ void answer_no_snapshot(struct http_exchange *exchange, struct store_session *se
             "The model as it was at this epoch, one of its checkpoints. Without it: as it is now." \
     }
 
+/* What is stored about a model but its bytes; to be cleared. False: the error is already the
+ * answer.
+ */
+bool read_model_row(struct http_exchange *exchange, const char *id, struct model *row);
 /* The model as JSON: all that its row tells. */
 void model_write(const struct model *row, struct json_writer *json);
 /* What its labels 0, 1, .. are called, as a JSON array; null if it has none. */

@@ -136,20 +136,10 @@ static void reply(struct http_exchange *exchange, const char *id,
 /* The spec has all of it; the weights are not read. */
 static void answer_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
-    const char *id = exchange->request.ids[0];
-    struct store_session *session = begin_reading(exchange);
     struct model row;
     struct job_request request;
     struct dn_error error;
-    if (!session)
-        return;
-    enum store_status status = store_model_get(session, id, false, &row);
-    if (status == STORE_NOT_FOUND)
-        answer_no_model(exchange, session, id);
-    else if (status != STORE_OK)
-        problem_store(exchange, status);
-    end_reading(exchange, session);
-    if (status != STORE_OK)
+    if (!read_model_row(exchange, exchange->request.ids[0], &row))
         return;
     if (spec_read_stored(row.spec, &request, http_arena(exchange), &error))
         reply(exchange, row.id, &request.spec.diffusion);

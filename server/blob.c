@@ -34,23 +34,11 @@ static bool run_pieces(struct task *task, struct store_session *session) {
     return write->status == STORE_OK;
 }
 
-static enum store_status status_of(enum task_outcome outcome) {
-    switch (outcome) {
-    case TASK_DONE: return STORE_OK;
-    case TASK_DISK_FULL: return STORE_FULL;
-    case TASK_DISK_ERROR: return STORE_DISK;
-    case TASK_GONE: return STORE_GONE;
-    case TASK_REFUSED:
-    case TASK_UNKNOWN: break;
-    }
-    return STORE_ERROR;
-}
-
 static void pieces_done(struct task *task, enum task_outcome outcome) {
     struct blob_write *write = (struct blob_write *)task;
     FAULT_POINT("blob.piece_written");
     if (outcome != TASK_DONE)
-        write->status = status_of(outcome);
+        write->status = writer_status(outcome);
     if (write->status == STORE_OK && write->written < write->size) {
         writer_post_next(write->writer, &write->task);
         return;

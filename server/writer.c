@@ -193,12 +193,9 @@ static bool run_errand(void *argument, struct store_session *session) {
     return errand->status == STORE_OK;
 }
 
-enum store_status writer_do(struct writer *writer,
-                            enum store_status (*run)(void *argument, struct store_session *session),
-                            void *argument) {
-    struct errand errand = {.run = run, .argument = argument};
-    switch (writer_call(writer, run_errand, &errand)) {
-    case TASK_DONE: return errand.status;
+enum store_status writer_status(enum task_outcome outcome) {
+    switch (outcome) {
+    case TASK_DONE: return STORE_OK;
     case TASK_DISK_FULL: return STORE_FULL;
     case TASK_DISK_ERROR: return STORE_DISK;
     case TASK_GONE: return STORE_GONE;
@@ -206,4 +203,12 @@ enum store_status writer_do(struct writer *writer,
     case TASK_UNKNOWN: break;
     }
     return STORE_ERROR;
+}
+
+enum store_status writer_do(struct writer *writer,
+                            enum store_status (*run)(void *argument, struct store_session *session),
+                            void *argument) {
+    struct errand errand = {.run = run, .argument = argument};
+    const enum store_status status = writer_status(writer_call(writer, run_errand, &errand));
+    return status == STORE_OK ? errand.status : status;
 }

@@ -41,6 +41,9 @@ enum task_outcome writer_call(struct writer *writer,
                               bool (*run)(void *argument, struct store_session *session),
                               void *argument);
 
+/* What a task's outcome means for the store: STORE_OK if it was committed. */
+enum store_status writer_status(enum task_outcome outcome);
+
 /* The same for a function that says how it went: what it wrote stays if that is STORE_OK. Otherwise
  * its status; STORE_FULL, STORE_DISK, STORE_GONE or STORE_ERROR also if it could not be
  * committed. */
