@@ -108,7 +108,7 @@ $B/%.o: %.c Makefile # whose flags may have changed
 
 # The engine's computing deserves -O3; the kernels are compiled once per instruction set, with fused multiply-add.
 $B/engine/%.o: HARDENING += -fPIC -fvisibility=hidden -fno-semantic-interposition
-$B/engine/%.o: CFLAGS_OPT := $(subst -O2,-O3,$(CFLAGS_OPT)) -fno-math-errno
+$B/engine/%.o: CFLAGS_OPT := $(subst -O1,-O2,$(subst -O2,-O3,$(CFLAGS_OPT))) -fno-math-errno
 $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o): $B/engine/kernels_%.o: engine/kernels_impl.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -ffp-contract=fast $(KERNEL_FLAGS_$*) -DKERNELS_VARIANT=$* -c -o $@ $<

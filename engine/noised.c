@@ -28,9 +28,10 @@ static bool noised_focus(struct noised *noised, const struct dn_spec *spec,
                          const struct schedule *schedule) {
     const int T = schedule->timesteps;
     const double focus = spec->training.timestep_focus;
-    if (until_length(spec) == 0)
+    const size_t length = until_length(spec);
+    if (length == 0)
         return true;
-    noised->until = calloc(until_length(spec), sizeof *noised->until);
+    noised->until = calloc(length, sizeof *noised->until);
     for (int t = 1; noised->until && t <= T; t++)
         noised->until[t] = focus_angle(schedule, focus, t) / focus_angle(schedule, focus, T);
     return noised->until;

@@ -213,8 +213,10 @@ enum dn_status dn_sampling_new(const struct dn_model *model,
     if (status != DN_OK)
         return status;
     struct dn_sampling *sampling = malloc(sizeof *sampling);
-    if (!sampling)
-        return error_set(error, DN_NO_MEMORY, "out of memory");
+    if (!sampling) {
+        error_set(error, DN_NO_MEMORY, "out of memory");
+        return DN_NO_MEMORY;
+    }
     *sampling = (struct dn_sampling){.request = *request,
                                      .result = *result,
                                      .rows = block_rows(&model->network, (size_t)request->n)};

@@ -100,7 +100,8 @@ static const char *variable_of(const struct setting *setting, char out[VARIABLE_
 static bool set_integer(const struct setting *setting, const char *text, int *value) {
     const long least = (long)setting->min, most = (long)setting->max;
     char *end;
-    if (strcmp(setting->fallback, "cores") == 0 && strcmp(text, "cores") == 0) {
+    if (setting->fallback && strcmp(setting->fallback, "cores") == 0 &&
+        strcmp(text, "cores") == 0) {
         const long cores = sysconf(_SC_NPROCESSORS_ONLN);
         *value = (int)(cores < least ? least : cores > most ? most : cores);
         return true;

@@ -245,7 +245,8 @@ static const char *what_happened(const struct owner *owner, int which, int64_t l
 
 bool owner_check_sizes(struct owner *owner, int64_t database, int64_t log) {
     const int64_t least[FILES] = {[DATABASE] = database, [LOG] = log};
-    for (int i = 0; i < owner->watched && atomic_load(&owner->state) == NOT_LOST; i++) {
+    for (int i = 0; i < FILES && i < owner->watched && atomic_load(&owner->state) == NOT_LOST;
+         i++) {
         const char *what = what_happened(owner, i, least[i]);
         if (what)
             tell_loss(owner, i, what);
