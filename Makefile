@@ -49,7 +49,7 @@ endif
 # everywhere.
 CFLAGS   += -std=gnu17 -g $(CFLAGS_OPT) -ffp-contract=off $(WARNINGS) $(HARDENING)
 CPPFLAGS += -I. -D_GNU_SOURCE -MMD -MP
-LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack
+LDFLAGS  += -pie -Wl,--build-id -Wl,-z,relro,-z,now,-z,noexecstack
 LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lz -lm -lpthread
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev zlib1g-dev

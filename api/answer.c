@@ -1,5 +1,7 @@
 #include "api/answer.h"
 
+#include <string.h>
+
 #include "api/handlers.h"
 
 enum {
@@ -87,8 +89,42 @@ static enum http_piece write_piece(struct http_exchange *exchange, struct answer
     return HTTP_PIECE_MORE;
 }
 
+/* Of what was just made, what stands after the first `before` bytes of the piece, only that stays
+ * which the range has. */
+static enum http_piece cut_piece(struct answer *answer, struct buffer *piece, size_t before) {
+    const uint64_t made = piece->length - before, skip = answer->skip < made ? answer->skip : made;
+    const uint64_t kept = made - skip < answer->left ? made - skip : answer->left;
+    if (kept > 0)
+        memmove(piece->data + before, piece->data + before + skip, kept);
+    piece->length = before + kept;
+    answer->skip -= skip;
+    answer->left -= kept;
+    return answer->left > 0 ? HTTP_PIECE_MORE : HTTP_PIECE_LAST;
+}
+
 static enum http_piece next_piece(struct http_exchange *exchange, struct buffer *piece) {
-    return write_piece(exchange, exchange->state, piece);
+    struct answer *answer = exchange->state;
+    const size_t before = piece->length;
+    const enum http_piece state = write_piece(exchange, answer, piece);
+    return state == HTTP_PIECE_FAIL || piece->failed || answer->left == 0
+               ? state
+               : cut_piece(answer, piece, before);
+}
+
+/* Of formats whose length is known: the values stand one after another, and a header before them.
+ */
+static void seek(struct http_exchange *exchange, uint64_t first, uint64_t count) {
+    struct answer *answer = exchange->state;
+    const struct layout *layout = &answer->layout;
+    const struct pieces *pieces = pieces_of(answer);
+    const uint64_t row_bytes = (uint64_t)layout->dim * sizeof(float);
+    const uint64_t rows = (uint64_t)pieces_count(pieces, layout) * layout->n;
+    const uint64_t header = pieces->length(layout) - rows * row_bytes;
+    const uint64_t row = first < header ? 0 : (first - header) / row_bytes;
+    answer->part = (int)(row / layout->n);
+    answer->row = row % layout->n;
+    answer->skip = row == 0 ? first : first - header - row * row_bytes;
+    answer->left = count;
 }
 
 static void close_stream(struct http_exchange *exchange) {
@@ -164,6 +200,7 @@ void answer_send(struct http_exchange *exchange, struct answer *answer) {
         .next = next_piece,
         .on_pool = true,
         .length = pieces->length ? pieces->length(&answer->layout) : 0,
+        .seek = pieces->length ? seek : NULL,
         .held = answer->held + bytes_to_write(answer),
         .closed = close_stream,
     };

@@ -29,6 +29,7 @@ struct answer {
 
     int part; /* answer.c: where it is */
     size_t row;
+    uint64_t skip, left; /* of a range: bytes that are not of it, and so many are; 0: no range */
     enum dn_status status;
     struct dn_error error;
 };

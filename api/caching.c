@@ -1,8 +1,10 @@
 #include "api/caching.h"
 
+#include <gnu/libc-version.h>
 #include <string.h>
 
 #include "engine/denoise.h"
+#include "server/http_gzip.h"
 #include "server/version.h"
 
 const char *tag_of(struct http_exchange *exchange, const void *bytes, size_t length) {
@@ -13,21 +15,55 @@ const char *tag_of(struct http_exchange *exchange, const void *bytes, size_t len
     return http_format(exchange, "%016llx", (unsigned long long)hash);
 }
 
-void tag_answer(struct http_exchange *exchange, bool is_weak, const char *format, ...) {
+/* What draws, computes and compresses: an upgrade may change any byte. */
+static void write_program(struct buffer *out) {
+    buffer_format(out, "%s %s %s %s\n", version_build(), dn_kernels_name(), gzip_library(),
+                  gnu_get_libc_version());
+}
+
+/* The values as they are read: "n=3" and "n=3&seed=0" are one choice. */
+static void write_choice(const struct choice *choice, const struct http_request *request,
+                         struct buffer *out) {
+    struct json_writer json = {.out = out};
+    json_open(&json, '{');
+    json_key(&json, "format");
+    json_string(&json, choice->format->suffix);
+    for (size_t i = 0; i < choice->fields->count; i++) {
+        const struct field *field = &choice->fields->rows[i];
+        if (format_ignores(choice->format, field->name))
+            continue;
+        json_key(&json, field->name);
+        fields_write_value(field, choice->values, &json);
+        /* a value that only the request's owner reads counts as it was sent */
+        for (size_t k = 0; fields_has_no_value(field) && k < request->query_count; k++)
+            if (strcmp(request->query[k].name, field->name) == 0)
+                buffer_format(out, "=%s\n", request->query[k].value);
+    }
+    json_close(&json, '}');
+}
+
+void tag_answer(struct http_exchange *exchange, const struct choice *choice, bool is_weak,
+                const char *format, ...) {
+    struct buffer text = {0};
     va_list arguments;
     va_start(arguments, format);
     const char *what = arena_vformat(http_arena(exchange), format, arguments);
     va_end(arguments);
-    const char *text = what ? http_format(exchange, "%s %s %s %s", denoised_version,
-                                          denoised_commit, dn_kernels_name(), what)
-                            : NULL;
-    exchange->response.etag = text ? tag_of(exchange, text, strlen(text)) : NULL;
+    write_program(&text);
+    if (choice)
+        write_choice(choice, &exchange->request, &text);
+    buffer_text(&text, what ? what : "");
+    exchange->response.etag =
+        what && !text.failed ? tag_of(exchange, text.data, text.length) : NULL;
     exchange->response.is_weak = is_weak;
+    buffer_clear(&text);
 }
 
-/* The time tells a model from one that was trained to the same epoch after a new start. The job of
- * a model can be resumed at any time, so the answer may be kept but must be asked for. */
-void tag_model_answer(struct http_exchange *exchange, bool is_weak, const struct model *model) {
-    tag_answer(exchange, is_weak, "%s %d %lld %s", model->id, model->epoch,
-               (long long)model->updated_at, model->variant);
+/* The time tells a model from one that was trained to the same epoch after a new start; its spec
+ * names the classes. The job of a model can be resumed at any time, so the answer may be kept but
+ * must be asked for. */
+void tag_model_answer(struct http_exchange *exchange, const struct choice *choice, bool is_weak,
+                      const char *what, const struct model *model) {
+    tag_answer(exchange, choice, is_weak, "%s %s %d %lld %s %s", what, model->id, model->epoch,
+               (long long)model->updated_at, model->variant, model->spec);
 }

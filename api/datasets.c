@@ -110,8 +110,8 @@ enum http_next api_dataset_get(struct http_exchange *exchange) {
     struct dataset dataset;
     if (!no_query(exchange))
         return HTTP_REPLY;
-    tag_answer(exchange, false, "dataset");
     if (pattern >= 0) {
+        tag_answer(exchange, NULL, false, "pattern %d", pattern);
         struct json_writer json = json_reply(exchange, 200);
         write_pattern(pattern, &json);
         return HTTP_REPLY;
@@ -126,6 +126,8 @@ enum http_next api_dataset_get(struct http_exchange *exchange) {
     }
     struct json_writer json = json_reply(exchange, 200);
     dataset_write(&dataset, &json);
+    const struct buffer *body = &exchange->response.body;
+    exchange->response.etag = tag_of(exchange, body->data, body->length);
     dataset_clear(&dataset);
     return HTTP_REPLY;
 }

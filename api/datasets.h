@@ -31,6 +31,11 @@ struct dataset_points {
 bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set);
 void dataset_points_clear(struct dataset_points *set);
 size_t dataset_bytes(const struct dataset *row); /* of memory, with its points */
+struct choice;
+/* The entity tag of what is made of an upload: its name and those of its columns and classes are
+ * in it, so they count. `what`: which kind of answer. */
+void dataset_tag(struct http_exchange *exchange, const struct choice *choice, const char *what,
+                 const struct dataset *row);
 /* Of the points at these places (NULL: all of them, in their order), those from `first` on, into
  * points [count][dim]. */
 void dataset_take(const struct dataset_points *set, const int32_t *places, size_t first,

@@ -71,6 +71,12 @@ bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset
     return false;
 }
 
+void dataset_tag(struct http_exchange *exchange, const struct choice *choice, const char *what,
+                 const struct dataset *row) {
+    tag_answer(exchange, choice, false, "%s %s %s %s %s %s", what, row->id, row->sha256,
+               row->columns, row->classes ? row->classes : "", row->name ? row->name : "");
+}
+
 size_t dataset_bytes(const struct dataset *row) {
     const size_t of_labels = row->labels ? sizeof *row->labels : 0;
     return row->points ? (size_t)row->n * ((size_t)row->dim * sizeof *row->points + of_labels) : 0;
@@ -162,6 +168,21 @@ static void draw_clear(struct answer *answer) {
     dataset_points_clear(&draw->set);
 }
 
+/* False: the error is already the answer. */
+static bool take_upload(struct http_exchange *exchange, struct draw *draw, struct answer *answer) {
+    if (!dataset_load(exchange, exchange->request.ids[0], &draw->set))
+        return false;
+    dataset_tag(exchange, &(struct choice){draw->format, &draw_fields, draw}, "draw",
+                &draw->set.row);
+    const bool fits = http_reserve(exchange, (size_t)draw->set.row.n * sizeof *draw->order);
+    const bool chosen = fits && choose(draw);
+    if (fits && !chosen)
+        answer_failure(exchange, DN_NO_MEMORY, "");
+    if (!chosen)
+        draw_clear(answer);
+    return chosen;
+}
+
 static void draw_points(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct draw *draw = exchange->state;
@@ -169,18 +190,8 @@ static void draw_points(struct http_exchange *exchange, struct store_session *un
     if (!answer)
         return;
     *answer = (struct answer){.clear = draw_clear, .owner = draw};
-    if (draw->pattern >= 0) {
-        draw->n = draw->n ? draw->n : DRAW_DEFAULT;
-    } else if (!dataset_load(exchange, exchange->request.ids[0], &draw->set)) {
+    if (draw->pattern < 0 && !take_upload(exchange, draw, answer))
         return;
-    } else if (!http_reserve(exchange, (size_t)draw->set.row.n * sizeof *draw->order)) {
-        draw_clear(answer);
-        return;
-    } else if (!choose(draw)) {
-        draw_clear(answer);
-        answer_failure(exchange, DN_NO_MEMORY, "");
-        return;
-    }
     answer->format = draw->format;
     answer->layout = (struct layout){.n = (size_t)draw->n,
                                      .dim = dimension(draw),
@@ -208,8 +219,12 @@ enum http_next api_dataset_points(struct http_exchange *exchange) {
     exchange->state = draw;
     if (!(draw->format = format_of(exchange)) || !read_query(exchange, &draw_fields, draw))
         return HTTP_REPLY;
-    tag_answer(exchange, false, "draw"); /* an upload never changes */
-    if (draw->pattern >= 0 && http_not_modified(exchange))
-        return HTTP_REPLY;
+    if (draw->pattern >= 0) {
+        draw->n = draw->n ? draw->n : DRAW_DEFAULT;
+        tag_answer(exchange, &(struct choice){draw->format, &draw_fields, draw}, false, "draw %s",
+                   dn_patterns[draw->pattern].name);
+        if (http_not_modified(exchange))
+            return HTTP_REPLY;
+    }
     return http_on_pool(exchange, draw_points);
 }

@@ -275,6 +275,10 @@ void fields_read_query(const struct field_set *set, const struct http_request *r
 
 /* ------------------------------------------------------------------ writing */
 
+bool fields_has_no_value(const struct field *field) {
+    return field->type == FIELD_TEXTS || field->type == FIELD_GROUP || field->type == FIELD_OTHER;
+}
+
 void fields_write_value(const struct field *field, const void *source, struct json_writer *json) {
     const void *at = (const char *)source + field->offset;
     switch (field->type) {

@@ -60,6 +60,8 @@ void fields_read(const struct field_set *set, const char *group, const cJSON *ob
 void fields_read_query(const struct field_set *set, const struct http_request *request,
                        void *target, struct problem_fields *wrong);
 
+/* Is it for its request's owner to read and to write? */
+bool fields_has_no_value(const struct field *field);
 /* Writes the value of one row; all rows of a group, as members of the object that is open; or the
  * group as a member of its own. */
 void fields_write_value(const struct field *field, const void *source, struct json_writer *json);

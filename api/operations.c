@@ -98,7 +98,7 @@ enum http_next api_index(struct http_exchange *exchange) {
         http_set_header(exchange, "Location", "/");
         return HTTP_REPLY;
     }
-    tag_answer(exchange, false, "index");
+    tag_answer(exchange, NULL, false, "index");
     struct json_writer json = open_identity(exchange);
     json_key(&json, "endpoints");
     json_open(&json, '[');

@@ -44,7 +44,7 @@ static const char *const which_names[] = {"x", "x0", NULL};
          0,          NULL,     "Frames, evenly spaced, with the first and the last."},             \
         {"",        "which",     FIELD_CHOICE,                                                     \
          AT(which), 0,           0,                                                                \
-         0,         which_names, "The array that a format for one array (npy, txt) holds."},       \
+         0,         which_names, "The array that a format for one array (npy, txt, png) holds."},  \
         LOOK_SIZE_ROW(AT(look)), LOOK_THEME_ROW(AT(look)), LOOK_FPS_ROW(AT(look))
 
 static const struct field forward_rows[] = {
@@ -66,6 +66,15 @@ const struct field_set optimal_fields = {optimal_rows, sizeof optimal_rows / siz
 
 /* ------------------------------------------------------------------ the request */
 
+static struct choice choice_of(const struct process *process) {
+    return (struct choice){process->format, process->is_optimal ? &optimal_fields : &forward_fields,
+                           process};
+}
+
+static const char *kind_of(const struct process *process) {
+    return process->is_optimal ? "optimal" : "forward";
+}
+
 /* What the data set has to do with it. */
 static bool fits_data(struct http_exchange *exchange, struct process *process) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
@@ -78,6 +87,10 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
         process->uploaded = (struct dn_points){row->points, (size_t)row->n, row->dim};
     if (process->pattern < 0 && !process->is_optimal && process->n > row->n)
         process->n = (int)row->n;
+    if (process->pattern < 0) {
+        const struct choice choice = choice_of(process);
+        dataset_tag(exchange, &choice, kind_of(process), row);
+    }
     answer_check_size(process->n, process->frames, process->dim, &wrong);
     if (wrong.count == 0 && process->is_optimal && process->n * row->n > OPTIMAL_MOST_PAIRS)
         problem_add(&wrong, "/n", "must be at most %lld for an upload of %lld points",
@@ -287,9 +300,13 @@ static enum http_next start(struct http_exchange *exchange, bool is_optimal) {
         !read_query(exchange, is_optimal ? &optimal_fields : &forward_fields, process) ||
         (!is_optimal && !fits_schedule(exchange, process)) || !choose_frames(exchange, process))
         return HTTP_REPLY;
-    tag_answer(exchange, false, "process"); /* an upload never changes */
-    if (process->pattern >= 0 && http_not_modified(exchange))
-        return HTTP_REPLY;
+    if (process->pattern >= 0) {
+        const struct choice choice = choice_of(process);
+        tag_answer(exchange, &choice, false, "%s %s", kind_of(process),
+                   dn_patterns[process->pattern].name);
+        if (http_not_modified(exchange))
+            return HTTP_REPLY;
+    }
     return http_on_pool(exchange, run);
 }
 

@@ -51,7 +51,7 @@ static const struct field rows[] = {
     /* of trajectories only */
     LOOK_FPS_ROW(offsetof(struct sampling, look)),
     {"", "which", FIELD_CHOICE, offsetof(struct sampling, which), 0, 0, 0, which_names,
-     "The array that a format for one array (npy, txt) holds."},
+     "The array that a format for one array (npy, txt, png) holds."},
     {"", "frames", FIELD_INTEGER, AT(frames), 2, DN_MAX_TIMESTEPS + 1, 0, NULL,
      "Keep at most so many frames, evenly spaced, with the first and the last."},
 };
@@ -217,7 +217,10 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
 static void tag(struct http_exchange *exchange, const struct model *model) {
     const struct sampling *sampling = exchange->state;
     if (strcmp(exchange->request.method, "GET") == 0)
-        tag_model_answer(exchange, format_says_duration(sampling->format), model);
+        tag_model_answer(exchange,
+                         &(struct choice){sampling->format, fields_of(sampling), sampling},
+                         format_says_duration(sampling->format),
+                         sampling->is_trajectory ? "trajectories" : "samples", model);
 }
 
 /* A client that has the answer already costs no computing. */

@@ -75,7 +75,11 @@ struct http_stream {
      * thread and may say WAIT. */
     bool on_pool;
     uint64_t length; /* of the whole body; 0: not known before */
-    size_t held;     /* bytes of memory that it stands on until it is closed */
+    /* Of a body whose length is known: what is in http_response.body counts no more, and `next`
+     * makes `count` bytes of the body, from byte `first` on. Called before the first `next`, if at
+     * all; NULL: the body is only made whole. */
+    void (*seek)(struct http_exchange *exchange, uint64_t first, uint64_t count);
+    size_t held; /* bytes of memory that it stands on until it is closed */
     /* Called once, when the exchange is over and `next` is called no more; may be NULL. Any thread.
      */
     void (*closed)(struct http_exchange *exchange);
@@ -88,7 +92,7 @@ struct http_response {
     struct http_stream stream; /* next NULL: the body is whole */
     /* Of a 200 that is a function of its URL and of what the tag says; NULL: none. Without quotes,
      * from the arena or static. The transport answers 304 to who has it, and gives a range of it
-     * (206) to who asks, if it is whole and not weak. */
+     * (206) to who asks, if it is not weak and, as a stream, can seek. */
     const char *etag;
     bool is_weak;      /* equal in meaning, but not in every byte */
     const char *cache; /* Cache-Control beside the tag; NULL: "no-cache" (keep it, but ask) */

@@ -105,13 +105,12 @@ enum content_range content_find_range(const char *range, size_t size, size_t *fi
 
 /* ------------------------------------------------------------------ not modified */
 
-/* The answer loses its body, and what would have made it. */
-static void drop_body(struct http_exchange *exchange) {
+/* The answer loses what would have made the rest of its body. */
+static void drop_stream(struct http_exchange *exchange) {
     struct http_response *response = &exchange->response;
     if (response->stream.closed)
         response->stream.closed(exchange);
     response->stream = (struct http_stream){0};
-    buffer_clear(&response->body);
 }
 
 bool http_not_modified(struct http_exchange *exchange) {
@@ -121,7 +120,8 @@ bool http_not_modified(struct http_exchange *exchange) {
     const char *tag = response->etag ? content_find_tag(known, response->etag, &length) : NULL;
     if (!tag)
         return false;
-    drop_body(exchange);
+    drop_stream(exchange);
+    buffer_clear(&response->body);
     response->status = 304;
     response->content_type = NULL;
     http_set_header(exchange, "ETag",
@@ -142,21 +142,41 @@ static bool range_counts(struct http_exchange *exchange) {
     return !condition || (tag && strcmp(condition, tag) == 0);
 }
 
+/* Can parts of the answer be had? Not of one whose length nobody knows before, and not of one that
+ * is another the next time. */
+static bool has_parts(const struct http_response *response) {
+    return !response->is_weak && (!response->stream.next || response->stream.seek);
+}
+
+static void keep_part(struct http_exchange *exchange, size_t first, size_t last) {
+    struct http_response *response = &exchange->response;
+    const size_t count = last - first + 1;
+    if (last < response->body.length) {
+        memmove(response->body.data, response->body.data + first, count);
+        response->body.length = count;
+        drop_stream(exchange);
+    } else {
+        buffer_clear(&response->body);
+        response->stream.seek(exchange, first, count);
+        response->stream.length = count;
+    }
+}
+
 /* True: the client gets a part, or is told that there is none. */
 static bool send_range(struct http_connection *state) {
     struct http_exchange *exchange = &state->exchange;
     struct http_response *response = &exchange->response;
     const char *range = http_header(exchange, "Range");
-    const size_t size = response->body.length;
+    const size_t size = response->stream.next ? response->stream.length : response->body.length;
+    const bool has = has_parts(response);
     size_t first, last;
-    http_set_header(exchange, "Accept-Ranges", "bytes");
-    if (!range || exchange->request.head || !range_counts(exchange))
+    http_set_header(exchange, "Accept-Ranges", has ? "bytes" : "none");
+    if (!has || !range || exchange->request.head || !range_counts(exchange))
         return false;
     switch (content_find_range(range, size, &first, &last)) {
     case RANGE_NONE: return false;
     case RANGE_ONE:
-        memmove(response->body.data, response->body.data + first, last - first + 1);
-        response->body.length = last - first + 1;
+        keep_part(exchange, first, last);
         response->status = 206;
         http_set_header(exchange, "Content-Range",
                         http_format(exchange, "bytes %zu-%zu/%zu", first, last, size));
@@ -252,8 +272,7 @@ void http_finish_content(struct http_connection *state) {
     const char *tag = response->status == 200 ? response->etag : NULL;
     if (tag && http_not_modified(exchange))
         return;
-    const bool may_be_part = tag && !response->is_weak && !response->stream.next;
-    const bool is_part = may_be_part && send_range(state);
+    const bool is_part = tag && send_range(state);
     if (response->status == 416)
         return;
     const bool is_gzip = !is_part && compress(state);

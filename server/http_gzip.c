@@ -52,3 +52,7 @@ void gzip_put(struct gzip *gzip, const void *bytes, size_t length, bool is_last,
         out->length += ROOM_BYTES - stream->avail_out;
     } while (stream->avail_out == 0);
 }
+
+const char *gzip_library(void) {
+    return zlibVersion();
+}

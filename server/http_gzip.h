@@ -17,4 +17,7 @@ void gzip_stop(struct gzip *gzip); /* NULL is fine */
 void gzip_put(struct gzip *gzip, const void *bytes, size_t length, bool is_last,
               struct buffer *out);
 
+/* The version of the library that does it, in pictures as well. */
+const char *gzip_library(void);
+
 #endif

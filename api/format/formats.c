@@ -65,21 +65,29 @@ static void trajectory_txt(struct buffer *out, const struct trajectory *t) {
 /* ------------------------------------------------------------------ the table */
 
 static const struct format formats[] = {
-    {"json", "application/json", NULL, NULL, &pieces_json, &pieces_frames_json, 0, 0},
-    {"csv", "text/csv", NULL, NULL, &pieces_csv, NULL, 0, 0},
-    {"ndjson", "application/x-ndjson", NULL, NULL, NULL, &pieces_ndjson, 0, 0},
-    {"npy", "application/octet-stream", NULL, NULL, &pieces_npy, &pieces_frames_npy, 0, 0},
-    {"svg", "image/svg+xml", svg_points, NULL, NULL, NULL, 0, 0},
-    {"png", "image/png", png_points, png_trajectory, NULL, NULL, 5, 1},
-    {"gif", "image/gif", NULL, gif_trajectory, NULL, NULL, 101, 2},
-    {"txt", "text/plain", points_txt, trajectory_txt, NULL, NULL, 0, 0},
-    {"safetensors", "application/octet-stream", NULL, NULL, NULL, &pieces_frames_safetensors, 0, 0},
-    {"sse", "text/event-stream", NULL, NULL, NULL, NULL, 0, 0},
+    {"json", "application/json", "", NULL, NULL, &pieces_json, &pieces_frames_json, 0, 0},
+    {"csv", "text/csv", "", NULL, NULL, &pieces_csv, NULL, 0, 0},
+    {"ndjson", "application/x-ndjson", "", NULL, NULL, NULL, &pieces_ndjson, 0, 0},
+    {"npy", "application/octet-stream", "which", NULL, NULL, &pieces_npy, &pieces_frames_npy, 0, 0},
+    {"svg", "image/svg+xml", "size theme", svg_points, NULL, NULL, NULL, 0, 0},
+    {"png", "image/png", "size theme which", png_points, png_trajectory, NULL, NULL, 5, 1},
+    {"gif", "image/gif", "size theme fps", NULL, gif_trajectory, NULL, NULL, 101, 2},
+    {"txt", "text/plain", "which", points_txt, trajectory_txt, NULL, NULL, 0, 0},
+    {"safetensors", "application/octet-stream", "", NULL, NULL, NULL, &pieces_frames_safetensors, 0,
+     0},
+    {"sse", "text/event-stream", "", NULL, NULL, NULL, NULL, 0, 0},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
 bool format_is_json(const struct format *format) {
     return format == &formats[0];
+}
+
+bool format_ignores(const struct format *format, const char *parameter) {
+    static const char options[] = "size theme fps which";
+    const size_t length = strlen(parameter);
+    return router_has_word(options, parameter, length) &&
+           !router_has_word(format->options, parameter, length);
 }
 
 bool format_says_duration(const struct format *format) {

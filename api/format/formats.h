@@ -37,6 +37,9 @@ struct trajectory {
 
 struct format {
     const char *suffix, *media_type;
+    /* Those of the parameters about the look of an answer, and about what is in it, that count in
+     * this format, space-separated. */
+    const char *options;
     /* Formats that need all points at once. NULL where the format has no such shape. */
     void (*points)(struct buffer *out, const struct point_set *set);
     void (*trajectory)(struct buffer *out, const struct trajectory *trajectory);
@@ -50,6 +53,8 @@ struct format {
  * answer. Sets the answer's content type. */
 const struct format *format_of(struct http_exchange *exchange);
 bool format_is_json(const struct format *format);
+/* Whether a parameter, of those about looks, changes nothing of an answer in this format. */
+bool format_ignores(const struct format *format, const char *parameter);
 /* Whether it has room for what is said beside the points, such as how long they took. */
 bool format_says_duration(const struct format *format);
 /* Whether a trajectory of so many frames makes a picture of reasonable size in this format. False:

@@ -46,7 +46,9 @@ struct pieces {
     /* Points first..first+count-1 of a part, [count][dim]. */
     void (*rows)(struct buffer *out, const struct layout *layout, const float *points, size_t first,
                  size_t count);
-    uint64_t (*length)(const struct layout *layout); /* bytes in all; NULL: not known before */
+    /* Bytes in all, of a format that is a header and then the values as they are in memory; NULL:
+     * not known before. */
+    uint64_t (*length)(const struct layout *layout);
 };
 
 int pieces_count(const struct pieces *pieces, const struct layout *layout);

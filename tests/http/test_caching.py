@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import re
+import subprocess
 
 import pytest
 from conftest import PATIENCE, QUICK, eventually
@@ -142,7 +143,63 @@ def test_parts_that_there_are_not(trained):
     part = trained.get(csv, headers={"Range": "bytes=0-99", **GZIP})
     assert part.status == 206 and part.body == trained.get(csv).body[:100] and "Content-Encoding" not in part.headers
     long = trained.get(f"/v1/models/{trained.job}/samples.csv?n=20000", headers={"Range": "bytes=0-9"})
-    assert long.status == 200 and "Accept-Ranges" not in long.headers
+    assert long.status == 200 and long.headers["Accept-Ranges"] == "none"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/models/latest/samples.npy?n=50000",
+        "/v1/models/latest/samples.npy?n=9001&seed=5",
+        "/v1/models/latest/trajectories.npy?n=3001&frames=7",
+        "/v1/models/latest/trajectories.npy?n=3001&frames=7&which=x0",
+        "/v1/datasets/moons/points.npy?n=70001",
+        "/v1/datasets/moons/forward.npy?n=2000&frames=11",
+        "/v1/datasets/moons/optimal.npy?n=2000&frames=11",
+    ],
+)
+def test_parts_of_a_long_array(trained, path):
+    """It is made while it is sent, but the place of each byte is known."""
+    whole = trained.get(path)
+    size, tag = len(whole.body), whole.headers["ETag"]
+    assert size > 70_000 and whole.headers["Accept-Ranges"] == "bytes" and whole.headers["Content-Length"] == str(size)
+    places = [(0, 9), (5, 127), (100, 40_000), (128, 135), (131, 70_001), (39_998, 39_999), (size // 2 + 3, size - 1), (size - 1, size)]
+    for first, last in places:
+        part = trained.get(path, headers={"Range": f"bytes={first}-{last}", "If-Range": tag, **GZIP})
+        assert part.status == 206 and part.body == whole.body[first : last + 1], (first, last)
+        last = min(last, size - 1)
+        assert part.headers["Content-Range"] == f"bytes {first}-{last}/{size}" and part.headers["ETag"] == tag
+        assert part.headers["Content-Length"] == str(last - first + 1)
+    assert trained.get(path, headers={"Range": "bytes=-50000"}).body == whole.body[-50000:]
+    assert trained.get(path, headers={"Range": "bytes=40000-", "If-Range": '"other"'}).body == whole.body
+    assert trained.get(path, headers={"Range": f"bytes={size}-"}).status == 416
+    assert trained.get(path, headers={"Range": "bytes=9-", "If-None-Match": tag}).status == 304
+    eventually(lambda: metric(trained, "http_streams") == 0)
+
+
+def test_parts_of_a_long_upload(server):
+    table = "".join(f"{i},{-i},{i % 7}\r\n" for i in range(20_000))
+    made = server.request("POST", "/v1/datasets", raw=table.encode(), headers={"Content-Type": "text/csv"})
+    for query in "", "?n=15000&seed=3":
+        path = f"/v1/datasets/{made.json['id']}/points.npy{query}"
+        whole = server.get(path)
+        assert server.get(path, headers={"Range": "bytes=50001-150000"}).body == whole.body[50001:150001]
+        assert server.get(path, headers={"If-None-Match": whole.headers["ETag"]}).status == 304
+
+
+def test_a_download_is_resumed(trained, tmp_path):
+    url = f"http://127.0.0.1:{trained.port}/v1/models/latest/samples.npy?n=100000"
+    whole = trained.get("/v1/models/latest/samples.npy?n=100000").body
+    (tmp_path / "points.npy").write_bytes(whole[:345_679])
+    subprocess.run(["curl", "-sf", "-C", "-", "-o", tmp_path / "points.npy", url], check=True)
+    assert (tmp_path / "points.npy").read_bytes() == whole
+
+
+@pytest.mark.parametrize("path", ["samples.csv?n=20000", "samples.json?n=3", "trajectories.ndjson?n=500", "trajectories.safetensors?n=3"])
+def test_who_has_no_parts_says_so(trained, path):
+    answer = trained.get(f"/v1/models/latest/{path}", headers={"Range": "bytes=5-"})
+    assert answer.status == 200 and answer.headers["Accept-Ranges"] == "none" and "Content-Range" not in answer.headers
+    assert trained.request("HEAD", f"/v1/models/latest/{path}").headers["Accept-Ranges"] == "none"
 
 
 def test_streams_that_are_compressed_are_cut_as_well(trained):

@@ -122,7 +122,7 @@ def ask_for_a_part(server, method, url, media):
     """Whether there are parts in this format; if so, they are right."""
     accept = {"Accept": media}
     whole = server.request(method, url, headers=accept)
-    if "Accept-Ranges" not in whole.headers:
+    if whole.headers["Accept-Ranges"] == "none":
         return False
     part = {**accept, "Range": "bytes=1-9", "If-Range": whole.headers["ETag"]}
     answer = server.request(method, url, headers=part)
