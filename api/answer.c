@@ -163,14 +163,23 @@ static enum dn_status write_whole(struct http_exchange *exchange, struct answer 
     return status;
 }
 
+/* Of the names of the points' classes, which some formats have in one piece. */
+static size_t label_bytes(const struct layout *layout) {
+    size_t bytes = 0;
+    for (size_t i = 0; layout->labels && i < layout->n; i++)
+        bytes += strlen(layout->classes[layout->labels[i]]) + 3; /* quotes and a comma */
+    return bytes;
+}
+
 /* What the pieces take, or the whole. */
 static size_t bytes_to_write(const struct answer *answer) {
     const struct layout *layout = &answer->layout;
     const size_t most = rows_at_once(layout), rows = layout->n < most ? layout->n : most;
     const size_t values = rows * (size_t)layout->dim;
-    return pieces_of(answer) ? PIECES * (PIECE_BYTES + values * NUMBER_BYTES) +
-                                   values * sizeof(float) * !is_trajectory(answer)
-                             : format_whole_bytes(answer->format, layout, &answer->look);
+    return pieces_of(answer)
+               ? PIECES * (PIECE_BYTES + values * NUMBER_BYTES + label_bytes(layout)) +
+                     values * sizeof(float) * !is_trajectory(answer)
+               : format_whole_bytes(answer->format, layout, &answer->look);
 }
 
 void answer_send(struct http_exchange *exchange, struct answer *answer) {

@@ -97,6 +97,8 @@ static void write_steps(const struct evaluation *evaluation, struct json_writer 
 }
 
 static void write_classes(const struct evaluation *evaluation, struct json_writer *json) {
+    const char *const *names = model_class_names(&evaluation->loaded.row, evaluation->data.classes,
+                                                 http_arena(evaluation->exchange));
     json_key(json, "per_class");
     if (evaluation->data.classes == 0) {
         json_null(json);
@@ -111,6 +113,8 @@ static void write_classes(const struct evaluation *evaluation, struct json_write
             n += evaluation->fresh[0].labels[i] == label;
         json_open(json, '{');
         json_key(json, "label");
+        json_string(json, names ? names[label] : NULL);
+        json_key(json, "class");
         json_integer(json, label);
         json_key(json, "n");
         json_integer(json, n);

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#include "api/format/number.h"
 
 static const double MAX_SEED = 9007199254740991; /* 2^53 - 1 */
 
@@ -15,24 +18,29 @@ int fields_index(const char *const *names, const char *text) {
 }
 
 const char *fields_list(const char *const *names, struct arena *arena) {
-    char list[256] = "";
-    for (int i = 0; names[i]; i++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s\"%s\"", i ? ", " : "", names[i]);
-    }
-    return arena_format(arena, "%s", list);
+    enum { MOST_NAMES = 30 };
+    const char *list = "";
+    int count = 0;
+    for (; names[count]; count++)
+        if (count < MOST_NAMES && list)
+            list = arena_format(arena, "%s%s\"%s\"", list, count ? ", " : "", names[count]);
+    return count <= MOST_NAMES || !list
+               ? list
+               : arena_format(arena, "%s and %d more", list, count - MOST_NAMES);
 }
 
 /* ------------------------------------------------------------------ unknown names */
 
-/* Edits, or swaps of neighbours, that make one word of the other (optimal string alignment); 99 for
- * long words. */
+enum { FAR = 99 };
+
+/* Edits, or swaps of neighbours, that make one word of the other (optimal string alignment); FAR
+ * for long words. */
 static int distance(const char *a, const char *b) {
     enum { LONGEST = 40 };
     int d[LONGEST + 1][LONGEST + 1];
     const size_t n = strlen(a), m = strlen(b);
     if (n > LONGEST || m > LONGEST)
-        return 99;
+        return FAR;
     for (size_t i = 0; i <= n; i++)
         for (size_t j = 0; j <= m; j++) {
             if (i == 0 || j == 0) {
@@ -50,16 +58,35 @@ static int distance(const char *a, const char *b) {
     return d[n][m];
 }
 
+/* Names this far from each other are two names, not one with a slip of the pen. */
+static int too_far(const char *name) {
+    return strlen(name) <= 4 ? 2 : 3;
+}
+
+const char *fields_nearest(const char *const *names, const char *text) {
+    const char *best = NULL;
+    const int length = (int)strlen(text), most = too_far(text);
+    int best_distance = length < most ? length : most; /* something must be the same */
+    for (int i = 0; names[i]; i++) {
+        const int d = strcasecmp(names[i], text) == 0 ? 0 : distance(text, names[i]);
+        if (d < best_distance) {
+            best_distance = d;
+            best = names[i];
+        }
+    }
+    return best;
+}
+
 /* The field that was probably meant: nearly the same name here, or the same name in another group.
  */
 static const struct field *guess(const struct field_set *set, const char *group, const char *name) {
     const struct field *best = NULL;
-    int best_distance = strlen(name) <= 4 ? 2 : 3; /* below this */
+    int best_distance = too_far(name);
     for (size_t i = 0; i < set->count; i++) {
         const struct field *row = &set->rows[i];
         int d = distance(name, row->name);
         if (strcmp(row->group, group) != 0)
-            d += d == 0 ? 1 : 99;
+            d += d == 0 ? 1 : FAR;
         if (d < best_distance) {
             best_distance = d;
             best = row;
@@ -129,9 +156,11 @@ static void set_text(const struct field *field, const char *text, void *target, 
                      struct problem_fields *wrong) {
     void *at = value_at(field, target);
     if (field->type != FIELD_CHOICE) {
-        size_t most = (size_t)field->max;
+        const size_t least = (size_t)field->min, most = (size_t)field->max;
         struct field_texts *texts = at;
-        if (strlen(text) > most)
+        if (strlen(text) < least)
+            problem_add(wrong, pointer, "must not be empty");
+        else if (strlen(text) > most)
             problem_add(wrong, pointer, "must be at most %zu bytes of text", most);
         else if (field->type == FIELD_TEXTS) /* there are not more parameters than that */
             texts->items[texts->count++] = text;
@@ -146,6 +175,13 @@ static void set_text(const struct field *field, const char *text, void *target, 
     }
     problem_add(wrong, pointer, "must be %s%s", field->choices[1] ? "one of " : "",
                 fields_list(field->choices, wrong->arena));
+}
+
+static void set_number_text(const struct field *field, double value, void *target,
+                            const char *pointer, struct problem_fields *wrong) {
+    char text[DOUBLE_TEXT];
+    text[double_text(text, value)] = '\0';
+    set_text(field, text, target, pointer, wrong);
 }
 
 static void read_value(const struct field *field, const cJSON *value, void *target,
@@ -169,8 +205,11 @@ static void read_value(const struct field *field, const cJSON *value, void *targ
     case FIELD_TEXT:
         if (cJSON_IsString(value))
             set_text(field, value->valuestring, target, pointer, wrong);
+        else if ((field->flags & FIELD_OR_NUMBER) && cJSON_IsNumber(value))
+            set_number_text(field, value->valuedouble, target, pointer, wrong);
         else
-            problem_add(wrong, pointer, "must be a string");
+            problem_add(wrong, pointer, "must be a string%s",
+                        field->flags & FIELD_OR_NUMBER ? " or a number" : "");
         break;
     case FIELD_TEXTS:
     case FIELD_GROUP:

@@ -19,14 +19,14 @@ enum field_type {
     FIELD_NUMBER,  /* double, min..max */
     FIELD_BOOLEAN, /* bool */
     FIELD_CHOICE,  /* an enum (int); one of `choices` */
-    FIELD_TEXT,    /* char [max + 1]; UTF-8 of at most max bytes */
+    FIELD_TEXT,    /* char [max + 1]; UTF-8 of min to max bytes */
     FIELD_TEXTS,   /* struct field_texts; a query parameter that may be repeated, each as FIELD_TEXT
                     */
     FIELD_GROUP,   /* an object whose members are the rows with this group */
     FIELD_OTHER,   /* the request's owner reads it */
 };
 
-enum { FIELD_OPEN_MIN = 1, FIELD_EVEN = 2 };
+enum { FIELD_OPEN_MIN = 1, FIELD_EVEN = 2, FIELD_OR_NUMBER = 4 };
 
 /* The values of a FIELD_TEXTS. They live as long as the request. */
 struct field_texts {
@@ -40,7 +40,8 @@ struct field {
     enum field_type type;
     size_t offset; /* of the value in the target struct */
     double min, max;
-    int flags; /* FIELD_OPEN_MIN: min itself is excluded; FIELD_EVEN: even integers only */
+    int flags; /* FIELD_OPEN_MIN: min itself is excluded; FIELD_EVEN: even integers only;
+                  FIELD_OR_NUMBER: JSON may have a number instead of its text */
     const char *const *choices; /* NULL-terminated */
     const char *doc;
 };
@@ -70,8 +71,11 @@ void fields_write_members(const struct field_set *set, const char *group, const 
 void fields_write_group(const struct field_set *set, const char *group, const void *source,
                         struct json_writer *json);
 
-/* The names, quoted, with commas between them: for a message. */
+/* The names, quoted, with commas between them: for a message. Of very many, the first. */
 const char *fields_list(const char *const *names, struct arena *arena);
+
+/* The one of these names that was probably meant, being nearly the same; or NULL. */
+const char *fields_nearest(const char *const *names, const char *text);
 
 /* Index of text in a NULL-terminated list, or -1. */
 int fields_index(const char *const *names, const char *text);

@@ -176,6 +176,27 @@ void model_write_classes(const struct model *row, struct json_writer *json) {
     arena_clear(&arena);
 }
 
+const char *const *model_class_names(const struct model *row, int count, struct arena *arena) {
+    struct buffer text = {0};
+    const char *stored[DN_MAX_CLASSES + 1];
+    const char **names = arena_alloc(arena, ((size_t)count + 1) * sizeof *names);
+    cJSON *tree = NULL;
+    int found = 0;
+    model_write_classes(row, &(struct json_writer){.out = &text});
+    buffer_append(&text, "", 1);
+    bool made = names && !text.failed && json_names(text.data, &tree, stored, DN_MAX_CLASSES);
+    while (made && stored[found])
+        found++;
+    for (int i = 0; i < count && made; i++) {
+        names[i] = found == count ? arena_copy(arena, stored[i], strlen(stored[i]))
+                                  : arena_format(arena, "%d", i);
+        made = names[i];
+    }
+    cJSON_Delete(tree);
+    buffer_clear(&text);
+    return made ? names : NULL;
+}
+
 void model_write(const struct model *row, struct json_writer *json) {
     json_open(json, '{');
     write_row(row, json);

@@ -39,7 +39,10 @@ void answer_no_snapshot(struct http_exchange *exchange, struct store_session *se
 bool read_model_row(struct http_exchange *exchange, const char *id, struct model *row);
 /* The model as JSON: all that its row tells. */
 void model_write(const struct model *row, struct json_writer *json);
-/* What its labels 0, 1, .. are called, as a JSON array; null if it has none. */
+/* The names of its classes as a JSON array; null if it has none. */
 void model_write_classes(const struct model *row, struct json_writer *json);
+/* The same as a list of `count` names and a NULL, in the arena. A description that names none, or
+ * not as many, leaves them their places. NULL: no memory. */
+const char *const *model_class_names(const struct model *row, int count, struct arena *arena);
 
 #endif

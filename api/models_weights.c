@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/format/formats.h"
+#include "api/format/label.h"
 #include "api/format/safetensors.h"
 #include "api/models.h"
 #include "api/names.h"
@@ -231,6 +232,22 @@ static void check_names(struct import *import, const cJSON *json) {
     }
 }
 
+/* Classes are told apart by their names. */
+static void check_classes(struct import *import, const cJSON *spec) {
+    const cJSON *dataset = cJSON_GetObjectItemCaseSensitive(spec, "dataset");
+    const cJSON *classes = cJSON_GetObjectItemCaseSensitive(dataset, "classes");
+    bool right = true;
+    for (const cJSON *name = classes ? classes->child : NULL; name && right; name = name->next) {
+        right =
+            cJSON_IsString(name) && name->valuestring[0] && strlen(name->valuestring) <= NAME_BYTES;
+        for (const cJSON *other = classes->child; other != name && right; other = other->next)
+            right = strcmp(other->valuestring, name->valuestring) != 0;
+    }
+    if (!right)
+        problem_add(&import->wrong, META "spec",
+                    "/dataset/classes: must be names of 1 to %d bytes, each once", NAME_BYTES);
+}
+
 /* The spec is a job as a client would send it, and is read as such. */
 static void read_spec(struct import *import) {
     struct problem_fields inner = {.arena = import->wrong.arena};
@@ -238,6 +255,7 @@ static void read_spec(struct import *import) {
     if (cJSON_IsObject(json))
         spec_read(json, &import->job, NULL, NULL, &inner);
     check_names(import, json);
+    check_classes(import, json);
     for (int i = 0; i < inner.count && i < PROBLEM_MAX_FIELDS; i++)
         problem_add(&import->wrong, META "spec", "%s: %s", inner.items[i].pointer,
                     inner.items[i].detail);

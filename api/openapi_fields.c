@@ -95,12 +95,18 @@ void openapi_field(const struct field_set *set, const struct field *field,
         openapi_group(set, field->name, json);
         return;
     }
-    if (types[field->type])
+    if (field->flags & FIELD_OR_NUMBER)
+        json_raw(json, "\"type\":[\"string\",\"number\"]");
+    else if (types[field->type])
         member(json, "type", types[field->type]);
     if (field->type == FIELD_INTEGER || field->type == FIELD_SEED || field->type == FIELD_NUMBER)
         write_number_limits(field, json);
     if (field->type == FIELD_TEXTS)
         json_raw(json, "\"items\":{\"type\":\"string\"}");
+    if (field->type == FIELD_TEXT && field->min > 0) {
+        json_key(json, "minLength");
+        json_integer(json, (int64_t)field->min);
+    }
     if (field->type == FIELD_TEXT) {
         json_key(json, "maxLength");
         json_integer(json, (int64_t)field->max);

@@ -4,6 +4,7 @@
 
 #include "api/caching.h"
 #include "api/cost.h"
+#include "api/format/label.h"
 #include "api/openapi.h"
 #include "api/sampling.h"
 
@@ -35,9 +36,13 @@ static const struct field rows[] = {
      "(classifier-free guidance). 1 (the default): not more; 0: labels do not count, the points "
      "have none; anything else needs two evaluations instead of one. Other than 1 needs a model "
      "that was trained with p_uncond above 0."},
-    {"", "label", FIELD_INTEGER, AT(label), 0, DN_MAX_CLASSES - 1, 0, NULL,
-     "Of models with labels only: the class to draw from. Without it the classes take turns: "
-     "point i gets label i modulo their number."},
+    {"", "label", FIELD_TEXT, offsetof(struct sampling, label), 1, LABEL_TEXT, FIELD_OR_NUMBER,
+     NULL,
+     "Of models with labels only: the class to draw from, by its name as in classes; in JSON, a "
+     "name that is a number may be one. Without label and class the classes take turns: point i "
+     "is of the class i modulo their number."},
+    {"", "class", FIELD_INTEGER, AT(label), 0, DN_MAX_CLASSES - 1, 0, NULL,
+     "Instead of label: the class by its place in classes, counted from 0."},
     {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL,
      "Clip the estimate of x0 to the range of the training data, axis by axis. Without it, errors "
      "of a network that predicts epsilon are multiplied by noise/signal (see the model's schedule; "
@@ -159,21 +164,14 @@ static void fit_steps(struct dn_sample_request *request, const struct dn_model *
         request->eta = request->sampler == DN_DDPM ? 1 : 0;
 }
 
-/* The same for labels. */
-static void fit_labels(struct dn_sample_request *request, const struct dn_model *model,
-                       struct problem_fields *wrong) {
-    static const char unlabelled[] =
-        "is for models that were trained with labels; this one has none";
+static const char unlabelled[] = "is for models that were trained with labels; this one has none";
+
+/* The same for guidance. */
+static void fit_guidance(struct dn_sample_request *request, const struct dn_model *model,
+                         struct problem_fields *wrong) {
     const int classes = dn_model_spec(model)->dataset.classes;
-    const bool has_label = request->label != DN_LABELS_IN_TURN;
     if (classes == 0 && !isnan(request->guidance))
         problem_add(wrong, "/guidance", unlabelled);
-    if (classes == 0 && has_label)
-        problem_add(wrong, "/label", unlabelled);
-    if (classes > 0 && request->label >= classes)
-        problem_add(wrong, "/label", "must be an integer from 0 to %d", classes - 1);
-    if (classes > 0 && has_label && request->guidance == 0)
-        problem_add(wrong, "/label", "does not count with guidance = 0; leave out one of them");
     if (classes > 0 && !isnan(request->guidance) && request->guidance != 1 &&
         dn_model_spec(model)->training.p_uncond == 0)
         problem_add(wrong, "/guidance",
@@ -185,7 +183,54 @@ static void fit_labels(struct dn_sample_request *request, const struct dn_model 
 void sampling_fit(struct dn_sample_request *request, const struct dn_model *model,
                   struct problem_fields *wrong) {
     fit_steps(request, model, wrong);
-    fit_labels(request, model, wrong);
+    fit_guidance(request, model, wrong);
+}
+
+static void wrong_label(const char *label, const char *const *classes,
+                        struct problem_fields *wrong) {
+    const char *meant = fields_nearest(classes, label);
+    const char *list = fields_list(classes, wrong->arena);
+    if (meant)
+        problem_add(wrong, "/label", "no class is called \"%s\"; did you mean \"%s\"? There are %s",
+                    label, meant, list);
+    else
+        problem_add(wrong, "/label",
+                    "no class is called \"%s\"; there are %s. The parameter class takes a place in "
+                    "this list, from 0",
+                    label, list);
+}
+
+/* The class that is asked for, by its name or by its place. */
+static void fit_label(struct sampling *sampling, const struct dn_model *model,
+                      struct problem_fields *wrong) {
+    struct dn_sample_request *request = &sampling->request;
+    const int classes = dn_model_spec(model)->dataset.classes;
+    const bool has_label = sampling->label[0], has_class = request->label != DN_LABELS_IN_TURN;
+    const char *pointer = has_label ? "/label" : "/class";
+    if (!has_label && !has_class)
+        return;
+    if (has_label && has_class)
+        problem_add(wrong, "/class", "is another word for the same as label; give one of them");
+    else if (classes == 0)
+        problem_add(wrong, pointer, unlabelled);
+    else if (has_class && request->label >= classes)
+        problem_add(wrong, pointer, "must be a place in the list of classes, from 0 to %d",
+                    classes - 1);
+    else if (has_label && (request->label = label_find(sampling->classes, sampling->label)) < 0)
+        wrong_label(sampling->label, sampling->classes, wrong);
+    else if (request->guidance == 0)
+        problem_add(wrong, pointer, "does not count with guidance = 0; leave out one of them");
+}
+
+/* The names of the model's classes, which a label is looked up in and answers have. False: the
+ * error is already the answer. */
+static bool name_classes(struct http_exchange *exchange, struct sampling *sampling,
+                         const struct loaded_model *loaded) {
+    sampling->classes = model_class_names(
+        &loaded->row, dn_model_spec(loaded->model)->dataset.classes, http_arena(exchange));
+    if (!sampling->classes)
+        problem(exchange, 503, "no_memory", "out of memory");
+    return sampling->classes;
 }
 
 /* What only the model can tell. */
@@ -195,6 +240,7 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     struct dn_sample_request *request = &sampling->request;
     const int dim = dn_model_dim(model);
     sampling_fit(request, model, &wrong);
+    fit_label(sampling, model, &wrong);
     if (sampling->is_trajectory && !choose_frames(exchange, sampling, model))
         return false;
     if (request->noise && sampling->noise_dim != dim)
@@ -262,7 +308,8 @@ static void sample_on_pool(struct http_exchange *exchange, struct store_session 
     if (!loaded || !load_model(exchange, sampling->epoch, loaded))
         return;
     tag(exchange, &loaded->row);
-    if (!fits_model(exchange, sampling, loaded->model)) {
+    if (!name_classes(exchange, sampling, loaded) ||
+        !fits_model(exchange, sampling, loaded->model)) {
         loaded_model_clear(loaded);
     } else if (cost_is_large(loaded->model, request->n,
                              dn_sample_evaluations(loaded->model, request))) {

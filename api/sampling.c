@@ -15,8 +15,6 @@ struct run {
     float *memory; /* all of a trajectory, or the points in hand of samples.. */
     size_t room;   /* ..so many numbers */
     int *labels;   /* [n]; NULL: none */
-    const char *classes[DN_MAX_CLASSES + 1]; /* what they are called */
-    cJSON *class_tree;                       /* owns these */
     double seconds;
 };
 
@@ -182,20 +180,7 @@ static void write_tail(const void *owner, struct json_writer *json) {
 static void run_clear(struct answer *answer) {
     struct run *run = answer->owner;
     free(run->memory);
-    cJSON_Delete(run->class_tree);
     loaded_model_clear(run->loaded);
-}
-
-/* False: no memory. */
-static bool name_classes(struct run *run) {
-    struct buffer text = {0};
-    struct json_writer json = {.out = &text};
-    model_write_classes(&run->loaded->row, &json);
-    buffer_append(&text, "", 1);
-    const bool named =
-        !text.failed && json_names(text.data, &run->class_tree, run->classes, DN_MAX_CLASSES);
-    buffer_clear(&text);
-    return named;
 }
 
 /* Takes from the budget of answers what the computing needs, before it begins. False: the error is
@@ -221,7 +206,7 @@ static bool make_labels(struct http_exchange *exchange, struct run *run) {
     run->labels = http_alloc(exchange, (size_t)request->n * sizeof *run->labels);
     for (int i = 0; run->labels && i < request->n; i++)
         run->labels[i] = dn_sample_label(run->loaded->model, request, i);
-    return run->labels && name_classes(run);
+    return run->labels != NULL;
 }
 
 void sampling_answer(struct http_exchange *exchange) {
@@ -245,7 +230,7 @@ void sampling_answer(struct http_exchange *exchange) {
         .layout = {.n = (size_t)sampling->request.n,
                    .dim = dn_model_dim(loaded->model),
                    .labels = run->labels,
-                   .classes = run->classes,
+                   .classes = sampling->classes,
                    .frames = sampling->is_trajectory ? sampling->request.frames : 0,
                    .timesteps = sampling->timesteps,
                    .which_x0 = sampling->which == 1,

@@ -8,10 +8,15 @@
 #include "api/answer.h"
 #include "api/models.h"
 
+/* A class has the name of a label or, in a list of data sets, of one of these (spec_class_name). */
+enum { LABEL_TEXT = 120 };
+
 struct sampling {
     struct dn_sample_request request;
-    int noise_dim; /* columns of request.noise, if given */
-    int epoch;     /* of the checkpoint; 0: the newest */
+    char label[LABEL_TEXT + 1]; /* of the class, request.label; "" if it is given by its place */
+    const char *const *classes; /* the names of the model's, up to a NULL; of the arena */
+    int noise_dim;              /* columns of request.noise, if given */
+    int epoch;                  /* of the checkpoint; 0: the newest */
     bool is_trajectory;
     bool is_unread; /* the body, which is large */
     const struct format *format;

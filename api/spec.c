@@ -382,14 +382,37 @@ void spec_dataset_name(const struct job_request *job, struct buffer *out) {
         buffer_format(out, "%s%s", k ? "+" : "", source_name(job, k));
 }
 
+enum { CLASS_NAME = SET_NAME_BYTES + 16 };
+
+static bool is_taken(char (*names)[CLASS_NAME], int count, const char *name) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* What the classes of a list of data sets are called; the second spiral is "spiral (2)". */
+static void name_classes(const struct job_request *job, char (*names)[CLASS_NAME]) {
+    for (int k = 0; k < job->spec.dataset.source_count; k++) {
+        const char *own = job->uploads[k].name[0] ? job->uploads[k].name : source_name(job, k);
+        char name[CLASS_NAME];
+        snprintf(name, sizeof name, "%s", own);
+        for (int number = 2; is_taken(names, k, name); number++)
+            snprintf(name, sizeof name, "%s (%d)", own, number);
+        memcpy(names[k], name, sizeof name);
+    }
+}
+
 void spec_write_classes(const struct job_request *job, struct json_writer *json) {
     const int count = job->spec.dataset.source_count;
+    char names[DN_MAX_CLASSES][CLASS_NAME];
     if (count == 1) {
         json_raw(json, job->uploads[0].classes ? job->uploads[0].classes : "null");
         return;
     }
+    name_classes(job, names);
     json_open(json, '[');
     for (int k = 0; k < count; k++)
-        json_string(json, job->uploads[k].name[0] ? job->uploads[k].name : source_name(job, k));
+        json_string(json, names[k]);
     json_close(json, ']');
 }

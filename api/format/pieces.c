@@ -74,14 +74,6 @@ static char *csv_values(char *at, const float *values, size_t count) {
     return at;
 }
 
-/* The stored description of an old model may not name its classes: then they are numbers. */
-static void csv_label(struct buffer *out, const struct layout *layout, int label) {
-    if (layout->classes[0])
-        csv_text(out, layout->classes[label]);
-    else
-        buffer_format(out, "%d", label);
-}
-
 static void csv_labelled_rows(struct buffer *out, const struct layout *layout, const float *points,
                               size_t first, size_t count) {
     const size_t width = (size_t)layout->dim;
@@ -91,7 +83,7 @@ static void csv_labelled_rows(struct buffer *out, const struct layout *layout, c
             return;
         out->length += (size_t)(csv_values(start, points + i * width, width) - start);
         buffer_append(out, ",", 1);
-        csv_label(out, layout, layout->labels[first + i]);
+        csv_text(out, layout->classes[layout->labels[first + i]]);
         buffer_append(out, "\r\n", 2);
     }
 }
@@ -173,13 +165,9 @@ static void json_labels(struct json_writer *json, const struct layout *layout) {
     json_key(json, "labels");
     json_open(json, '[');
     for (size_t i = 0; i < layout->n; i++)
-        json_integer(json, layout->labels[i]);
+        json_string(json, layout->classes[layout->labels[i]]);
     json_close(json, ']');
     json_key(json, "classes");
-    if (!layout->classes[0]) {
-        json_null(json);
-        return;
-    }
     json_open(json, '[');
     for (int i = 0; layout->classes[i]; i++)
         json_string(json, layout->classes[i]);

@@ -1,5 +1,4 @@
 /* CSV (RFC 4180), as spreadsheets and scripts really write it. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -267,7 +266,7 @@ static bool find_columns(struct reading *reading, const struct csv *csv, bool ha
 
 /* ------------------------------------------------------------------ the values */
 
-enum { WHERE_BYTES = 2 * NAME_BYTES };
+enum { WHERE_BYTES = 2 * NAME_BYTES, LABEL_BYTES = 512 };
 
 static const char *describe(char where[WHERE_BYTES], const struct csv *csv,
                             const struct columns *columns, int j) {
@@ -277,16 +276,11 @@ static const char *describe(char where[WHERE_BYTES], const struct csv *csv,
 
 static void put_label(struct reading *reading, const struct csv *csv,
                       const struct columns *columns) {
-    const struct cell *cell = &csv->cells[columns->label];
-    char name[NAME_BYTES + 2], where[WHERE_BYTES];
-    size_t length = cell_text(cell, name, sizeof name);
-    double value;
-    const char *wrong;
-    /* Programs that know no integers write 1.0, or 1.000e+00, for the class 1. */
-    if (memchr(cell->text, '.', cell->length) && cell_number(cell, &value) && value == floor(value))
-        wrong = reading_put_label_number(reading, reading->n, value);
-    else
-        wrong = reading_put_label(reading, reading->n, name, length);
+    char label[LABEL_BYTES], where[WHERE_BYTES];
+    const size_t length = cell_text(&csv->cells[columns->label], label, sizeof label);
+    const char *wrong = length < sizeof label
+                            ? reading_put_label(reading, reading->n, label, length)
+                            : "the label is far too long";
     if (wrong)
         reading_wrong_label(reading, reading->n, describe(where, csv, columns, columns->label),
                             wrong);

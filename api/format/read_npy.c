@@ -3,10 +3,12 @@
  * array. The header is a Python literal, {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2)},
  * of which just so much is understood here.
  */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "api/format/number.h"
 #include "api/format/reading.h"
 #include "server/pool.h"
 
@@ -197,13 +199,36 @@ static const struct element *find_element(const char *descr) {
     return NULL;
 }
 
-static double element_at(const char *at, const struct element *element, bool big_endian) {
+static uint64_t bits_at(const char *at, const struct element *element, bool big_endian) {
     uint64_t bits = 0;
     for (size_t i = 0; i < element->size; i++) {
         const size_t shift = 8 * (big_endian ? element->size - 1 - i : i);
         bits |= (uint64_t)(unsigned char)at[i] << shift;
     }
-    return element->value(bits);
+    return bits;
+}
+
+/* A label as text: a float in as few digits as its own type needs, an integer exactly. Returns its
+ * length; 0: it is no number. */
+static size_t label_text(const struct element *element, uint64_t bits, char out[DOUBLE_TEXT]) {
+    const double value = element->value(bits);
+    if (!isfinite(value))
+        return 0;
+    if (strcmp(element->name, "f4") == 0)
+        return float_text(out, (float)value);
+    if (strcmp(element->name, "i8") == 0)
+        return (size_t)snprintf(out, DOUBLE_TEXT, "%" PRIi64, (int64_t)bits);
+    if (strcmp(element->name, "u8") == 0)
+        return (size_t)snprintf(out, DOUBLE_TEXT, "%" PRIu64, bits);
+    return double_text(out, value);
+}
+
+static const char *put_label(struct reading *reading, const struct element *element,
+                             uint64_t bits) {
+    char text[DOUBLE_TEXT];
+    const size_t length = label_text(element, bits, text);
+    return length > 0 ? reading_put_label(reading, reading->n, text, length)
+                      : "a label must be a finite number";
 }
 
 /* ------------------------------------------------------------------ the array */
@@ -215,11 +240,11 @@ static void put_row(struct reading *reading, const struct npy *npy, const struct
     int column = 0;
     for (size_t j = 0; j < width; j++) {
         const size_t index = npy->fortran_order ? j * rows + i : i * width + j;
-        const double value =
-            element_at(npy->end + index * element->size, element, npy->descr[0] == '>');
+        const uint64_t bits =
+            bits_at(npy->end + index * element->size, element, npy->descr[0] == '>');
         const bool is_label = (int)j == label;
-        const char *wrong = is_label ? reading_put_label_number(reading, i, value)
-                                     : reading_put(reading, column, value);
+        const char *wrong = is_label ? put_label(reading, element, bits)
+                                     : reading_put(reading, column, element->value(bits));
         if (wrong) {
             snprintf(where, sizeof where, "row %zu, column %zu: ", i, j);
             if (is_label)

@@ -11,7 +11,7 @@
 #include "api/names.h"
 #include "server/pool.h"
 
-enum { POINTS_DEPTH = 2, POINT_DEPTH = 3, VALUE_DEPTH = 4 };
+enum { POINTS_DEPTH = 2, POINT_DEPTH = 3, VALUE_DEPTH = 4, LABEL_BYTES = 512 };
 
 struct document {
     struct json_scan scan;
@@ -162,20 +162,20 @@ static bool read_label(struct document *document) {
     struct json_scan *scan = &document->scan;
     struct reading *reading = document->reading;
     const size_t point = document->label_count;
-    const char *from = scan->at, *wrong = "a label must be text or an integer";
-    char name[NAME_BYTES + 2];
-    double value;
+    const char *from = scan->at, *wrong = "a label must be text or a number";
+    char label[LABEL_BYTES];
     if (!reading_reserve_labels(reading, point + 1))
         return false;
     if (json_scan_next_is(scan, '"')) {
         if (!json_scan_string(scan))
             return false;
-        size_t length = decode(document, from, name, sizeof name);
-        wrong = reading_put_label(reading, point, name, length);
+        const size_t length = decode(document, from, label, sizeof label);
+        wrong = length < sizeof label ? reading_put_label(reading, point, label, length)
+                                      : "the label is far too long";
     } else if (at_number(scan)) {
-        if (!take_number(scan, &value))
+        if (!json_scan_number(scan))
             return false;
-        wrong = reading_put_label_number(reading, point, value);
+        wrong = reading_put_label(reading, point, from, (size_t)(scan->at - from));
     } else if (!skip(document, POINT_DEPTH)) {
         return false;
     }

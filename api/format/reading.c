@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/format/number.h"
 #include "api/names.h"
 
 void reading_clear(struct reading *reading) {
@@ -101,47 +102,49 @@ const char *reading_put(struct reading *reading, int column, double value) {
                : "the number is infinite, or too large";
 }
 
-static int find_class(const struct reading *reading, const char *name, size_t length) {
+static int find_class(const struct reading *reading, const char *name) {
     for (int i = 0; i < reading->class_count; i++)
-        if (strlen(reading->classes[i]) == length && memcmp(reading->classes[i], name, length) == 0)
+        if (strcmp(reading->classes[i], name) == 0)
             return i;
     return -1;
 }
 
-const char *reading_put_label(struct reading *reading, size_t point, const char *name,
-                              size_t length) {
-    reading->labels[point] = -1;
-    if (length == 0)
-        return "the label is empty";
-    if (length > NAME_BYTES)
-        return reason(reading, "the label is longer than %d bytes", NAME_BYTES);
-    const char *last = reading->classes[reading->last_class];
-    int found = strlen(last) == length && memcmp(last, name, length) == 0
-                    ? reading->last_class
-                    : find_class(reading, name, length);
-    const char *wrong = found < 0 ? name_wrong(name, length) : NULL;
+/* A class of this name, for a label that is the first of it. NULL, or what is wrong. */
+static const char *add_class(struct reading *reading, const char *name, const char *label,
+                             size_t length) {
+    const char *wrong = name_wrong(name, strlen(name));
     if (wrong)
         return reason(reading, "a label %s", wrong);
-    if (found < 0 && reading->class_count == DN_MAX_CLASSES)
-        return reason(reading, "\"%.*s\" is one class too many; there can be at most %d",
-                      (int)length, name, DN_MAX_CLASSES);
-    if (found < 0) {
-        found = reading->class_count++;
-        memcpy(reading->classes[found], name, length);
-        reading->classes[found][length] = '\0';
-    }
-    reading->labels[point] = reading->last_class = found;
+    if (reading->class_count == DN_MAX_CLASSES)
+        return reason(reading, "\"%s\" is one class too many; there can be at most %d", name,
+                      DN_MAX_CLASSES);
+    const int added = reading->class_count++;
+    strcpy(reading->classes[added], name);
+    if (label_is_code(label, length) && length <= NAME_BYTES)
+        memcpy(reading->codes[added], label, length);
     return NULL;
 }
 
-const char *reading_put_label_number(struct reading *reading, size_t point, double value) {
-    char name[32];
-    if (!(fabs(value) <= 9007199254740991 && value == floor(value))) {
-        reading->labels[point] = -1;
-        return reason(reading, "a label must be text or an integer, not %g", value);
-    }
-    int length = snprintf(name, sizeof name, "%lld", (long long)value);
-    return reading_put_label(reading, point, name, (size_t)length);
+const char *reading_put_label(struct reading *reading, size_t point, const char *label,
+                              size_t length) {
+    char name[NAME_BYTES + 1];
+    reading->labels[point] = -1;
+    if (length == 0)
+        return "the label is empty";
+    if (!label_name(label, length, name))
+        return reason(reading, "the label is longer than %d bytes", NAME_BYTES);
+    int found = strcmp(reading->classes[reading->last_class], name) == 0
+                    ? reading->last_class
+                    : find_class(reading, name);
+    const char *wrong = found < 0 ? add_class(reading, name, label, length) : NULL;
+    if (wrong)
+        return wrong;
+    found = found < 0 ? reading->class_count - 1 : found;
+    char *code = reading->codes[found];
+    if (code[0] && (strlen(code) != length || memcmp(code, label, length) != 0))
+        code[0] = '\0'; /* the same number is written in another way, too */
+    reading->labels[point] = reading->last_class = found;
+    return NULL;
 }
 
 void reading_name_columns(struct reading *reading) {
@@ -193,14 +196,10 @@ int reading_label_column(struct reading *reading, const char (*names)[NAME_BYTES
 
 /* ------------------------------------------------------------------ the end */
 
-static bool is_integer(const char *name) {
-    name += *name == '-';
-    return *name && strspn(name, "0123456789") == strlen(name) && strlen(name) < 18;
-}
-
 static int by_value(const void *a, const void *b) {
-    const long long x = atoll(*(const char *const *)a), y = atoll(*(const char *const *)b);
-    return x < y ? -1 : x > y ? 1 : strcmp(*(const char *const *)a, *(const char *const *)b);
+    const char *left = *(const char *const *)a, *right = *(const char *const *)b;
+    const long double x = strtold(left, NULL), y = strtold(right, NULL);
+    return x < y ? -1 : x > y ? 1 : strcmp(left, right);
 }
 
 static int by_bytes(const void *a, const void *b) {
@@ -212,12 +211,15 @@ static void sort_classes(struct reading *reading) {
     const char *order[DN_MAX_CLASSES];
     char sorted[DN_MAX_CLASSES][NAME_BYTES + 1];
     int32_t place[DN_MAX_CLASSES];
-    bool integers = true;
+    bool numbers = true;
+    double value;
     for (int i = 0; i < reading->class_count; i++) {
+        if (reading->codes[i][0])
+            memcpy(reading->classes[i], reading->codes[i], sizeof reading->codes[i]);
         order[i] = reading->classes[i];
-        integers &= is_integer(order[i]);
+        numbers &= number_read(order[i], strlen(order[i]), &value);
     }
-    qsort(order, (size_t)reading->class_count, sizeof *order, integers ? by_value : by_bytes);
+    qsort(order, (size_t)reading->class_count, sizeof *order, numbers ? by_value : by_bytes);
     for (int i = 0; i < reading->class_count; i++) {
         place[(order[i] - reading->classes[0]) / (NAME_BYTES + 1)] = i;
         memcpy(sorted[i], order[i], sizeof sorted[i]);

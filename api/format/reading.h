@@ -10,11 +10,11 @@
 
 #include <stdint.h>
 
+#include "api/format/label.h"
 #include "api/problem.h"
 #include "engine/denoise.h"
 
 enum {
-    NAME_BYTES = 64,          /* of a class or a column */
     MOST_VALUES = 16 << 20,   /* coordinates in all: 64 MiB */
     COLUMNS = DN_MAX_DIM + 1, /* with the labels */
     TITLE_BYTES = 100,        /* of a data set */
@@ -42,13 +42,15 @@ struct reading {
     float *points;   /* [n][dim] */
     int32_t *labels; /* [n], indices of classes; NULL if there are none */
     int class_count;
-    char classes[DN_MAX_CLASSES][NAME_BYTES + 1];
+    char classes[DN_MAX_CLASSES][NAME_BYTES + 1]; /* as label_name has them */
     char columns[DN_MAX_DIM][NAME_BYTES + 1];
     char title[TITLE_BYTES + 1]; /* that the file gives itself; "" if none */
     /* the readers' own */
     size_t capacity, label_capacity;
-    int last_class;   /* rows of a class often stand together */
-    char reason[160]; /* what a function below has found wrong */
+    char codes[DN_MAX_CLASSES][NAME_BYTES + 1]; /* how the class has been written each time, if that
+                                                   is a code (label_is_code); else "" */
+    int last_class;                             /* rows of a class often stand together */
+    char reason[160];                           /* what a function below has found wrong */
 };
 
 /* One for each format; the rest of *reading is zero at first. */
@@ -68,12 +70,11 @@ bool reading_goes_on(const struct reading *reading);
 bool reading_reserve(struct reading *reading, size_t points);
 bool reading_reserve_labels(struct reading *reading, size_t labels);
 
-/* Stores a coordinate of the point that is read now, number reading->n; or the label of a point: a
- * name, or a number that stands for one. NULL, or what is wrong with the value. */
+/* Stores a coordinate of the point that is read now, number reading->n; or the label of a point, as
+ * it is written. NULL, or what is wrong with the value. */
 const char *reading_put(struct reading *reading, int column, double value);
-const char *reading_put_label(struct reading *reading, size_t point, const char *name,
+const char *reading_put_label(struct reading *reading, size_t point, const char *label,
                               size_t length);
-const char *reading_put_label_number(struct reading *reading, size_t point, double value);
 
 /* Adds a wrong coordinate of the point that is read now (column < 0: the whole point), or a wrong
  * label. `where` says it in the terms of the file: "line 7, column \"x\": ", or "". */
@@ -84,7 +85,7 @@ void reading_wrong_label(struct reading *reading, size_t point, const char *wher
 /* Default names: x, y, z, or x0, x1, .. */
 void reading_name_columns(struct reading *reading);
 
-/* At the end: the classes in order (integers by value, others by their bytes). Says so when there
+/* At the end: the classes in order (numbers by value, others by their bytes). Says so when there
  * are no points. */
 void reading_finish(struct reading *reading);
 

@@ -54,6 +54,11 @@ def outcome(server, job):
     return [history[column] for column in EXACT], weights, points
 
 
+def places(answer):
+    """The place of each point's class in the list of classes; None without labels."""
+    return answer["labels"] and [answer["classes"].index(label) for label in answer["labels"]]
+
+
 def undisturbed(start, tmp_path, spec):
     directory = tmp_path / "undisturbed"
     directory.mkdir()

@@ -90,13 +90,15 @@ def test_the_same_request_gives_the_same_numbers(judged):
 
 def test_classes_come_as_often_as_in_the_data(judged):
     found = evaluate(judged, judged.classes, "?n=200&seed=9")
-    assert [(of["label"], of["n"]) for of in found["per_class"]] == [(0, 50), (1, 150)]
+    assert [(of["class"], of["n"]) for of in found["per_class"]] == [(0, 50), (1, 150)]
+    names = judged.get(f"/v1/models/{judged.classes}").json["classes"]
+    assert [of["label"] for of in found["per_class"]] == names
     for of in found["per_class"]:
         assert of["curve_distance"] > 0
         assert of["energy_distance"]["value"] > 0 and of["energy_distance"]["floor"] > 0
     assert found["metrics"]["curve_distance"]["mean"] <= max(of["curve_distance"] for of in found["per_class"])
-    # the first 50 points of this seed, with label 0, against the moons
-    samples = points(judged, f"/v1/models/{judged.classes}/samples?n=50&seed=9&label=0")
+    # the first 50 points of this seed, of class 0, against the moons
+    samples = points(judged, f"/v1/models/{judged.classes}/samples?n=50&seed=9&class=0")
     t = numpy.linspace(0, numpy.pi, 5001)
     outer = numpy.stack([numpy.cos(t), numpy.sin(t)], 1)
     moons = (numpy.concatenate([outer, [1, 0.5] - outer]) + 1) * 2 / 3 - 1
@@ -211,7 +213,7 @@ def test_models_of_uploads_are_held_against_the_upload(judged):
     assert judged.wait(job)["status"] == "succeeded"
     found = evaluate(judged, job)
     assert found["n"] == 120 and found["metrics"]["curve_distance"] is None  # half of the points each
-    assert {of["label"]: of["n"] for of in found["per_class"]}.keys() == {0, 1}
+    assert {of["label"]: of["n"] for of in found["per_class"]}.keys() == {"a", "b"}
     assert sum(of["n"] for of in found["per_class"]) == 120
     for name in ("wasserstein", "energy_distance", "training_distance"):
         assert found["metrics"][name]["value"] > 0 and found["metrics"][name]["floor"] > 0

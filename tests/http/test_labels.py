@@ -44,14 +44,14 @@ def table(answer):
     return list(csv.reader(io.StringIO(answer.body.decode(), newline=""), strict=True))
 
 
-@pytest.mark.parametrize("which,query", [("model", "samples?n=50&seed=1"), ("model", "samples?n=9&label=1"),
+@pytest.mark.parametrize("which,query", [("model", "samples?n=50&seed=1"), ("model", "samples?n=9&label=red"),
                                          ("mixture", "samples?n=7"), ("upload", "points"), ("upload", "points?n=11&seed=4")])  # fmt: skip
 def test_the_last_column_of_a_csv_is_the_label(labelled, which, query):
     path, name = getattr(labelled, which), re.match(r"\w+", query)[0]
     plain = labelled.get(f"{path}/{query}").json
     rows = table(labelled.get(f"{path}/{query.replace(name, name + '.csv')}"))
     assert rows[0] == ["x", "y", "label"]
-    assert [row[2] for row in rows[1:]] == [plain["classes"][label] for label in plain["labels"]]
+    assert [row[2] for row in rows[1:]] == plain["labels"]
     assert (numpy.array([row[:2] for row in rows[1:]], "f4") == numpy.array(plain["points"], "f4")).all()
     assert plain["classes"] == {"mixture": ["moons", "rings"]}.get(which, NAMES)
 
@@ -63,6 +63,48 @@ def test_labelled_samples_can_be_uploaded_again(labelled):
     assert labelled.get(f"/v1/datasets/{made['id']}/points.csv").body == samples
     posted = labelled.post(labelled.model + "/samples.csv", {"n": 30})
     assert posted.body == samples
+
+
+def centre(answer):
+    return numpy.array(answer["points"]).mean(axis=0).round(-1).tolist()
+
+
+@pytest.mark.parametrize("names", [["1", "2", "3"], ["0", "2", "1"], ["007", "7.5", "10"], ["low", "high", "mid"]])
+def test_a_label_is_a_name_and_never_a_place(labelled, names):
+    """Three clusters at 10, 20 and 30, of these names: what is asked for is what comes."""
+    rows = [[10.0 * (i % 3 + 1) + i % 5 / 10, 0] for i in range(90)]
+    text = "x,y,label\n" + "".join(f"{x},{y},{names[i % 3]}\n" for i, (x, y) in enumerate(rows))
+    made = labelled.request("POST", "/v1/datasets", raw=text.encode(), headers={"Content-Type": "text/csv"}).json
+    spec = {"dataset": {"id": made["id"]}, "training": {"epochs": 150, "batch_size": 30}}
+    job = labelled.submit(spec)
+    assert labelled.wait(job)["status"] == "succeeded"
+    path = f"/v1/models/{job}/samples"
+    for place, name in enumerate(names):
+        by_name = labelled.get(f"{path}?n=20&label={name}").json
+        assert centre(by_name) == [10 * (place + 1), 0] and by_name["labels"] == [name] * 20
+        assert [row[2] for row in table(labelled.get(f"{path}.csv?n=3&label={name}"))[1:]] == [name] * 3
+        by_place = labelled.get(f"{path}?n=20&class={made['classes'].index(name)}").json
+        assert by_place["points"] == by_name["points"] and by_place["labels"] == by_name["labels"]
+        asked = [name] + ([float(name)] if name.replace(".", "").isdigit() else [])
+        for label in asked:
+            assert labelled.post(path, {"n": 20, "label": label}).json["points"] == by_name["points"]
+    found = labelled.get(f"/v1/models/{job}/evaluation?n=30").json["per_class"]
+    assert [(row["class"], row["label"]) for row in found] == list(enumerate(made["classes"]))
+    missing = labelled.get(f"{path}?label=4")
+    assert missing.status == 422 and all(f'"{name}"' in missing.json["errors"][0]["detail"] for name in names)
+
+
+def test_classes_of_one_name_are_told_apart(labelled):
+    made = labelled.post("/v1/datasets", {"name": "moons (2)", "points": [[i, i * i % 7] for i in range(40)]}).json
+    spec = {**QUICK, "dataset": ["moons", "moons", {"id": made["id"]}, "spiral"]}
+    job = labelled.submit(spec)
+    assert labelled.wait(job)["status"] == "succeeded"
+    names = ["moons", "moons (2)", "moons (2) (2)", "spiral"]
+    drawn = labelled.get(f"/v1/models/{job}/samples?n=8").json
+    assert drawn["classes"] == names and drawn["labels"] == names * 2
+    assert labelled.get(f"/v1/models/{job}").json["classes"] == names
+    second = labelled.get(f"/v1/models/{job}/samples?n=8&label=moons%20(2)").json
+    assert second["points"] == labelled.get(f"/v1/models/{job}/samples?n=8&class=1").json["points"]
 
 
 def test_without_labels_there_is_no_column(labelled):
@@ -83,14 +125,14 @@ def way(server, path, suffix=""):
 @pytest.mark.parametrize("path", WAYS)
 def test_trajectories_carry_labels(labelled, path):
     plain = way(labelled, path).json
-    assert plain["classes"] == NAMES and set(plain["labels"]) == {0, 1, 2}
+    assert plain["classes"] == NAMES and set(plain["labels"]) == set(NAMES)
     lines = [json.loads(line) for line in way(labelled, path, ".ndjson").body.splitlines()]
     assert lines[0]["labels"] == plain["labels"] and lines[0]["classes"] == NAMES
     assert all(set(line) == {"timestep", "x", "x0"} for line in lines[1:])
     assert [line["x"] for line in lines] == plain["x"]
     if "upload" in path:  # those of the points of the data
         nearest = ((numpy.array(plain["x0"][0])[:, None] - CENTRES[None]) ** 2).sum(2).argmin(1)
-        assert nearest.tolist() == plain["labels"]
+        assert [NAMES[place] for place in nearest] == plain["labels"]
 
 
 def test_lines_of_points_without_labels_have_none(labelled):
@@ -120,8 +162,8 @@ def test_a_drawing_has_the_colours_of_the_classes(labelled, which, query):
     points, legend = drawn(labelled.get(f"{path}/{query.replace(name, name + '.svg')}").body)
     assert legend == [(hexadecimal(colour), name) for colour, name in zip(OKABE_ITO, NAMES)]
     # each colour holds as many points as its class, at their places but for scale and origin
-    for label, colour in enumerate(OKABE_ITO):
-        expected = numpy.array([p for p, l in zip(plain["points"], plain["labels"]) if l == label])
+    for name, colour in zip(NAMES, OKABE_ITO):
+        expected = numpy.array([p for p, label in zip(plain["points"], plain["labels"]) if label == name])
         got = numpy.array([[x, -y] for fill, x, y in points if fill == hexadecimal(colour)])
         assert len(got) == len(expected)
         for axis in (0, 1):
@@ -145,7 +187,7 @@ def test_pictures_have_the_colours_of_the_classes(labelled, path):
 
 
 def test_the_legend_names_what_is_drawn_and_only_if_it_fits(labelled):
-    _, legend = drawn(labelled.get(labelled.model + "/samples.svg?n=5&label=1").body)
+    _, legend = drawn(labelled.get(labelled.model + "/samples.svg?n=5&label=red").body)
     assert legend == [(hexadecimal(OKABE_ITO[1]), "red")]
     many = labelled.post("/v1/datasets", {"points": [[i] for i in range(9)], "labels": list(range(9))}).json
     wide = labelled.post("/v1/datasets", {"points": [[i] for i in range(2)], "labels": ["x" * 40, "y" * 40]}).json

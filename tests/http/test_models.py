@@ -7,7 +7,7 @@ import sqlite3
 import numpy
 import pytest
 import safetensors
-from conftest import ENDLESS, QUICK
+from conftest import ENDLESS, QUICK, places
 
 BINARY = {"Content-Type": "application/octet-stream"}
 
@@ -82,7 +82,7 @@ def test_names_and_shapes_mean_what_they_say(server, network, dataset, normaliza
     for k in (0, 5, 11):
         t = 12 - k
         x = (numpy.array(way["x"][k]) - shift) * scale
-        eps = safetensors.predict(metadata, tensors, x, t, way["labels"])
+        eps = safetensors.predict(metadata, tensors, x, t, places(way))
         estimate = (x - numpy.sqrt(1 - bar[t - 1]) * eps) / numpy.sqrt(bar[t - 1])
         assert numpy.allclose(estimate / scale + shift, way["x0"][k], atol=2e-4), (k, t)
 
@@ -122,7 +122,7 @@ def test_a_model_of_an_upload_travels_without_its_data(trained, server):
     assert model.status == 201, model.body
     original = server.get(f"/v1/models/{job}").json
     assert model.json["classes"] == original["classes"] and model.json["dim"] == 3
-    path = "/v1/models/{}/samples.npy?n=100&label=1&seed=2"
+    path = "/v1/models/{}/samples.npy?n=100&class=1&seed=2"
     assert trained.get(path.format(model.json["id"])).body == server.get(path.format(job)).body
     assert trained.request("DELETE", f"/v1/models/{model.json['id']}").status == 204
 

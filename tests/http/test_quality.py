@@ -3,7 +3,7 @@
 import math
 
 import numpy
-from conftest import QUICK
+from conftest import QUICK, places
 
 # The spiral of the tutorial as a polyline of 20 000 pieces, scaled by the extrema of the exact curve.
 PIECES = 20000
@@ -123,9 +123,9 @@ def test_guidance_keeps_the_classes_apart(server):
         distances = numpy.stack(
             [((points[:, None] - cloud[None]) ** 2).sum(axis=2).min(axis=1) for cloud in clouds], axis=1
         )
-        return (distances.argmin(axis=1) == numpy.array(drawn["labels"])).mean()
+        return (distances.argmin(axis=1) == numpy.array(places(drawn))).mean()
 
     plain, once, twice = (server.get(path + more).json for more in ("", "&guidance=1", "&guidance=2"))
-    assert once["points"] == plain["points"] and once["labels"] == [0, 1, 2] * 300
+    assert once["points"] == plain["points"] and places(once) == [0, 1, 2] * 300
     assert share(once) >= 0.95
     assert share(twice) >= 0.98

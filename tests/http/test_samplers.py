@@ -149,38 +149,41 @@ def draw(server, **fields):
 
 def test_without_a_label_the_classes_take_turns(labelled):
     turns = draw(labelled)
-    assert turns["labels"] == [i % 3 for i in range(30)]
+    names = turns["classes"]
+    assert turns["labels"] == [names[i % 3] for i in range(30)]
     assert turns["guidance"] == 1 and turns["evaluations"] == 5
-    for label in range(3):
-        one = draw(labelled, label=label)
-        assert one["labels"] == [label] * 30
-        assert one["points"][label::3] == turns["points"][label::3]
+    for place, name in enumerate(names):
+        one = draw(labelled, label=name)
+        assert {**one, "duration_seconds": 0} == {**draw(labelled, **{"class": place}), "duration_seconds": 0}
+        assert one["labels"] == [name] * 30
+        assert one["points"][place::3] == turns["points"][place::3]
         assert one["points"] != turns["points"]
 
 
 def test_guidance(labelled):
-    plain = draw(labelled, label=1)
-    assert draw(labelled, label=1, guidance=1)["points"] == plain["points"]
-    twice = draw(labelled, label=1, guidance=2)
+    name = draw(labelled)["classes"][1]
+    plain = draw(labelled, label=name)
+    assert draw(labelled, label=name, guidance=1)["points"] == plain["points"]
+    twice = draw(labelled, label=name, guidance=2)
     assert twice["evaluations"] == 10 and twice["guidance"] == 2 and twice["points"] != plain["points"]
-    assert draw(labelled, label=1, guidance=2, sampler="heun")["evaluations"] == 2 * 9
+    assert draw(labelled, label=name, guidance=2, sampler="heun")["evaluations"] == 2 * 9
     none = draw(labelled, guidance=0)
     assert none["labels"] is None and none["guidance"] == 0 and none["evaluations"] == 5
     assert none["points"] != plain["points"]
 
 
 def test_trajectories_have_labels_too(labelled):
-    way = labelled.get(path(labelled, "trajectories") + "?n=6&steps=3&guidance=1.5&label=2").json
-    assert way["labels"] == [2] * 6 and way["guidance"] == 1.5 and way["evaluations"] == 6
+    way = labelled.get(path(labelled, "trajectories") + "?n=6&steps=3&guidance=1.5&class=2").json
+    assert way["labels"] == [way["classes"][2]] * 6 and way["guidance"] == 1.5 and way["evaluations"] == 6
 
 
 def test_pictures_show_the_labels(labelled):
     colours = {
-        label: labelled.get(path(labelled, suffix=".svg") + f"?n=30&label={label}").body.count(b"<circle")
+        label: labelled.get(path(labelled, suffix=".svg") + f"?n=30&class={label}").body.count(b"<circle")
         for label in range(3)
     }
     assert set(colours.values()) == {30}
-    one = labelled.get(path(labelled, suffix=".png") + "?n=30&label=0").body
+    one = labelled.get(path(labelled, suffix=".png") + "?n=30&class=0").body
     turns = labelled.get(path(labelled, suffix=".png") + "?n=30").body
     assert one.startswith(b"\x89PNG") and one != turns
 
@@ -189,7 +192,7 @@ def test_a_labelled_request_in_many_parts_is_the_whole(labelled):
     fields = {"seed": 8, "steps": 4, "sampler": "dpmpp_2m", "guidance": 3}
     whole = labelled.get(path(labelled) + query({"n": 2000, **fields})).json
     few = labelled.get(path(labelled) + query({"n": 40, **fields})).json
-    assert whole["points"][:40] == few["points"] and whole["labels"] == [i % 3 for i in range(2000)]
+    assert whole["points"][:40] == few["points"] and whole["labels"] == [whole["classes"][i % 3] for i in range(2000)]
 
 
 # ------------------------------------------------------------------ what is refused
@@ -207,8 +210,12 @@ WRONG = [
     ({"sampler": "ddmp"}, "/sampler", "dpmpp_2m"),
     ({"sampler": ""}, "/sampler", "heun"),
     ({"label": 0}, "/label", "labels"),
-    ({"label": -1}, "/label", "from 0 to"),
-    ({"label": 64}, "/label", "from 0 to"),
+    ({"label": "spiral"}, "/label", "labels"),
+    ({"label": "x" * 121}, "/label", "at most 120 bytes"),
+    ({"class": 0}, "/class", "labels"),
+    ({"class": -1}, "/class", "from 0 to"),
+    ({"class": 64}, "/class", "from 0 to"),
+    ({"class": 1, "label": "spiral"}, "/class", "give one of them"),
     ({"guidance": 1}, "/guidance", "labels"),
     ({"guidance": 0}, "/guidance", "labels"),
     ({"guidance": -1}, "/guidance", "from 0 to 100"),
@@ -230,24 +237,33 @@ def test_wrong_fields_are_refused(trained, what, fields, pointer, says):
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "1e999", "", "x", "0x1"])
-@pytest.mark.parametrize("field", ["eta", "guidance", "steps", "label"])
+@pytest.mark.parametrize("field", ["eta", "guidance", "steps", "class"])
 def test_what_is_not_a_number_is_refused(trained, field, value):
     answer = trained.get(path(trained) + f"?sampler=ddim&{field}={value}")
     assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/" + field
 
 
 @pytest.mark.parametrize("value", [None, "3", True, [], {}])
-@pytest.mark.parametrize("field", ["eta", "guidance", "steps", "label", "sampler"])
+@pytest.mark.parametrize("field", ["eta", "guidance", "steps", "class", "sampler"])
 def test_values_of_another_type_are_refused(trained, field, value):
     answer = trained.post(path(trained), {field: value})
     assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/" + field
 
 
 def test_wrong_labels_are_refused(labelled):
+    names = draw(labelled)["classes"]
+    listed = ", ".join(f'"{name}"' for name in names)
     for fields, pointer, says in [
-        ({"label": 3}, "/label", "from 0 to 2"),
-        ({"label": 1, "guidance": 0}, "/label", "guidance"),
-        ({"label": 1.5}, "/label", "integer"),
+        ({"class": 3}, "/class", "from 0 to 2"),
+        ({"class": 1, "guidance": 0}, "/class", "guidance"),
+        ({"class": 1.5}, "/class", "integer"),
+        ({"class": "spiral"}, "/class", "integer"),
+        ({"label": names[1], "guidance": 0}, "/label", "guidance"),
+        ({"label": names[1], "class": 1}, "/class", "give one of them"),
+        ({"label": ""}, "/label", "must not be empty"),
+        ({"label": 1}, "/label", f'no class is called "1"; there are {listed}'),
+        ({"label": names[1][:-1]}, "/label", f'did you mean "{names[1]}"? There are {listed}'),
+        ({"label": names[1].upper()}, "/label", f'did you mean "{names[1]}"?'),
     ]:
         answer = labelled.get(path(labelled) + query(fields))
         assert answer.status == 422 and [error["pointer"] for error in answer.json["errors"]] == [pointer]
@@ -262,7 +278,7 @@ def test_guidance_needs_training_without_labels(labelled):
         answer = labelled.get(f"/v1/models/{job}/samples?n=2&guidance={guidance}")
         assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/guidance"
         assert "p_uncond" in answer.json["errors"][0]["detail"]
-    assert labelled.get(f"/v1/models/{job}/samples?n=2&guidance=1&label=1").json["labels"] == [1, 1]
+    assert labelled.get(f"/v1/models/{job}/samples?n=2&guidance=1&label=moons").json["labels"] == ["moons"] * 2
 
 
 def test_all_that_is_wrong_is_said_at_once(trained):

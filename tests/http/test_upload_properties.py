@@ -1,6 +1,7 @@
 """Whatever Python's csv module, numpy and json write is read back as it was."""
 
 import csv
+import decimal
 import io
 import json
 import re
@@ -35,6 +36,34 @@ def is_number(text):
     return True
 
 
+NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*", re.ASCII)
+EXACT = decimal.Context(prec=200)
+
+
+def class_of(label):
+    """The name of a label's class: the number that it is, if it is one, as JavaScript would write it."""
+    if not NUMBER.fullmatch(label):
+        return label
+    number = EXACT.normalize(decimal.Decimal(label.strip()))
+    if number == 0:
+        return "0"
+    sign, digits, exponent = number.as_tuple()
+    point = len(digits) + exponent
+    if -6 < point <= 40:
+        return format(number, "f")
+    head, *tail = map(str, digits)
+    return "-" * sign + head + "." * bool(tail) + "".join(tail) + f"e{point - 1:+d}"
+
+
+def classes_of(labels):
+    """A code such as 007 keeps its zeros if it is always written like this."""
+    spelled = {}
+    for label in labels:
+        spelled.setdefault(class_of(label), set()).add(label)
+    codes = {name: min(texts) for name, texts in spelled.items() if len(texts) == 1 and re.fullmatch("0[0-9]+", min(texts))}
+    return [codes.get(class_of(label), class_of(label)) for label in labels]
+
+
 def usable(text):
     return 0 < len(text.strip(" \t").encode()) <= len(text.encode()) <= 64
 
@@ -63,8 +92,8 @@ def same(got, sent):
 
 
 def in_order(found):
-    integers = all(text.lstrip("-").isascii() and text.lstrip("-").isdigit() for text in found)
-    return sorted(found, key=int) if integers else sorted(found, key=str.encode)
+    numbers = all(NUMBER.fullmatch(text) for text in found)
+    return sorted(found, key=decimal.Decimal) if numbers else sorted(found, key=str.encode)
 
 
 @run
@@ -122,7 +151,34 @@ def test_json(store, table, ascii_only, indent):
     made = upload(store, text, JSON)
     got, got_labels = points_of(store, made)
     assert same(got, points)
-    assert got_labels == (sent_labels and [str(label) for label in sent_labels])
+    assert got_labels == (sent_labels and classes_of([str(label) for label in sent_labels]))
+
+
+spellings = st.tuples(
+    st.sampled_from(["", "+", "-"]), st.sampled_from(["", "0", "00"]), st.integers(0, 120).map(str),
+    st.sampled_from(["", ".", ".0", ".5", ".50", ".25"]), st.sampled_from(["", "e0", "E2", "e-1", "e+01"]),
+).map("".join)  # fmt: skip
+
+
+@run
+@given(sent=st.lists(spellings | st.from_regex(r"[0-9]{1,50}(\.[0-9]{1,10})?", fullmatch=True), min_size=1, max_size=20))
+def test_one_value_is_one_class(store, sent):
+    """However a number is written, and in whatever format."""
+    wanted = classes_of(sent)
+    points = [[i] for i in range(len(sent))]
+    as_text = upload(store, json.dumps({"points": points, "labels": sent}), JSON)
+    as_csv = upload(store, "x,label\n" + "".join(f"{i}, {label}\n" for i, label in enumerate(sent)))
+    as_quoted = upload(store, "x,label\n" + "".join(f'{i},"{label} "\n' for i, label in enumerate(sent)))
+    for made in (as_text, as_csv):
+        assert points_of(store, made) == (points, wanted)
+        assert made["classes"] == sorted(set(wanted), key=lambda text: (decimal.Decimal(text), text))
+    assert points_of(store, as_quoted)[1] == [class_of(label) for label in sent]
+    numbers = [float(label) for label in sent]
+    as_numbers = upload(store, json.dumps({"points": points, "labels": numbers}), JSON)
+    array = upload(store, npy(numpy.array([[i, x] for i, x in enumerate(numbers)])), NPY, "?label=-1")
+    expected = [class_of(repr(x)) for x in numbers]
+    assert points_of(store, as_numbers)[1] == expected
+    assert points_of(store, array)[1] == expected
 
 
 DTYPES = [order + kind for kind in ("f4", "f8", "i2", "i4", "i8", "u2", "u4", "u8") for order in "<>"] + ["|i1", "|u1"]

@@ -111,7 +111,7 @@ def points_of(server, made, query=""):
     answer = server.get(f"/v1/datasets/{made['id']}/points{query}").json
     labels = answer["labels"]
     assert answer["classes"] == made["classes"] and answer["n"] == len(answer["points"])
-    return answer["points"], labels and [answer["classes"][label] for label in labels]
+    return answer["points"], labels
 
 
 @pytest.mark.parametrize("what,raw,query,points,columns,labels", FILES, ids=[file[0] for file in FILES])
@@ -155,6 +155,19 @@ def test_npy_of_every_type(store, dtype):
             made = upload(store, npy(numpy.array(array, order=order), version), NPY)
             points, labels = points_of(store, made)
             assert labels is None and numpy.array_equal(numpy.array(points, "f4"), array.astype("f4"))
+
+
+@pytest.mark.parametrize("dtype,labels,classes", [
+    ("f4", [0.1, 1.5, -0.0, 1e10], ["0", "0.1", "1.5", "10000000000"]),
+    ("f8", [0.1, 1e-7, 2.0, 1e300], ["1e-7", "0.1", "2", "1e+300"]),
+    ("i8", [2**63 - 1, 2**63 - 2, -(2**63), 3], [str(-(2**63)), "3", str(2**63 - 2), str(2**63 - 1)]),
+    ("u8", [2**64 - 1, 2**64 - 2, 0, 7], ["0", "7", str(2**64 - 2), str(2**64 - 1)]),
+    ("i1", [-1, 1, 1, 0], ["-1", "0", "1"]),
+    ("i4", [16777217, 16777216, 1, 1], ["1", "16777216", "16777217"]),
+])  # fmt: skip
+def test_labels_of_arrays_are_exact(store, dtype, labels, classes):
+    array = numpy.stack([numpy.arange(4).astype(dtype), numpy.array(labels, dtype)], axis=1)
+    assert upload(store, npy(array), NPY, "?label=1")["classes"] == classes
 
 
 def test_npy_of_one_axis_and_with_labels(store):

@@ -15,7 +15,7 @@ export interface View {
   sampler: string;
   steps: number; // 0: as many as the model has
   guidance: number;
-  label: number; // -1: all classes
+  class: number; // its place among the classes; -1: all of them
   mode: StageMode;
   show: string; // layers beside the points, see LAYERS in stage/tools.tsx, joined by '.'
   k: number; // position on the time track, 0 (its start) .. 1 (its end)
@@ -35,7 +35,7 @@ export const DEFAULTS: View = {
   sampler: "",
   steps: 0,
   guidance: 1,
-  label: -1,
+  class: -1,
   mode: "x",
   show: "hue",
   k: 1,

@@ -171,7 +171,7 @@ export async function remove(id: string): Promise<void> {
 export async function submit(request: object): Promise<Job> {
   const made = (await must(client.POST("/v1/jobs", { body: request as never }))) as Job;
   put(made);
-  go({ job: made.id, panel: "", b: "", epoch: 0, process: "", label: -1, guidance: 1, data: "" }, true);
+  go({ job: made.id, panel: "", b: "", epoch: 0, process: "", class: -1, guidance: 1, data: "" }, true);
   return made;
 }
 

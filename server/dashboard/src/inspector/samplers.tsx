@@ -8,11 +8,13 @@ import { Dialog } from "../dialog";
 import { go, view } from "../hash";
 import { job, nameOf } from "../runs";
 import { drawAlone } from "../stage/marks";
+import { placesOf } from "../stage/trajectory";
 import { ink } from "../theme";
 
 interface Drawn {
   points: number[][];
-  labels?: number[] | null;
+  labels: string[] | null;
+  classes: string[] | null;
   evaluations?: number;
   duration_seconds: number;
 }
@@ -40,12 +42,11 @@ function Cell({ answer }: { answer: Drawn | string | undefined }) {
   const draw = (canvas: HTMLCanvasElement | null) => {
     if (!canvas) return;
     const flat = new Float32Array(answer.points.flatMap((p) => [p[0]!, p[1] ?? 0]));
+    const places = placesOf(answer);
     drawAlone(
       canvas,
       flat,
-      answer.labels
-        ? { colours: ink.value.classes, of: answer.labels }
-        : { colours: [ink.value.point], of: null },
+      places ? { colours: ink.value.classes, of: places } : { colours: [ink.value.point], of: null },
       1.4,
       0.6,
     );

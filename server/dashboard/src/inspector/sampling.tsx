@@ -37,8 +37,8 @@ function Classes({ names }: { names: string[] }) {
       <label>
         class
         <select
-          value={String(view.value.label)}
-          onChange={(event) => go({ label: Number(event.currentTarget.value) })}
+          value={String(view.value.class)}
+          onChange={(event) => go({ class: Number(event.currentTarget.value) })}
         >
           <option value="-1">all</option>
           {names.map((name, i) => (

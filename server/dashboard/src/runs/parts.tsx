@@ -111,7 +111,7 @@ export function InChart({ run }: { run: Job }) {
 /** To the stage. */
 export function show(run: Job): void {
   if (run.id === view.value.job) return;
-  go({ job: run.id, b: view.value.b === run.id ? "" : view.value.b, epoch: 0, label: -1, data: "" }, true);
+  go({ job: run.id, b: view.value.b === run.id ? "" : view.value.b, epoch: 0, class: -1, data: "" }, true);
 }
 
 /** The same training with a third of the learning rate: what helps a run that diverged. */

@@ -63,7 +63,7 @@ const TRAILS = 8;
 const LINE_ALPHA = 45; // of 255
 
 function tintOf(t: Trajectory, mode: StageMode, layers: Set<string>): Tint {
-  if (t.labels) return { colours: ink.value.classes, of: t.labels };
+  if (t.classes) return { colours: ink.value.classes, of: t.classes };
   if (layers.has("hue")) return { colours: ink.value.hues, of: t.hues };
   return { colours: [mode === "x0" ? ink.value.estimate : ink.value.point], of: null };
 }

@@ -23,7 +23,7 @@ interface Wish {
 }
 
 /** What the picture depends on; position, layers and mode only redraw it. */
-const drawn = (v: View) => [v.n, v.seed, v.sampler, v.steps, v.guidance, v.label].join("/");
+const drawn = (v: View) => [v.n, v.seed, v.sampler, v.steps, v.guidance, v.class].join("/");
 
 function ofProcess(process: "forward" | "optimal", sources: Source[], run: Job | undefined, v: View): Wish {
   return {

@@ -12,7 +12,7 @@ export interface Trajectory {
   timesteps: number[]; // [frames]
   x: Float32Array; // [frames][n][dim]
   x0: Float32Array; // [frames - 1][n][dim]
-  labels: number[] | null;
+  classes: number[] | null; // [n], the place of each point's class
   home: number; // the frame of x that is data
   hues: Uint8Array; // [n], by the direction in which a point lies when it is data
   bounds: Bounds; // of that frame
@@ -38,7 +38,7 @@ export function sampleQuery(view: View, frames = true): Query {
     sampler: view.sampler || undefined,
     steps: view.steps || undefined,
     guidance: view.guidance !== 1 ? view.guidance : undefined,
-    label: view.label >= 0 ? view.label : undefined,
+    class: view.class >= 0 ? view.class : undefined,
     epoch: view.epoch || undefined,
     frames: frames ? FRAMES : undefined,
   };
@@ -81,15 +81,22 @@ interface Answer {
   n: number;
   dim: number;
   timesteps: number[];
-  labels: number[] | null;
+  labels: string[] | null;
+  classes: string[] | null;
   evaluations?: number;
   epoch?: number;
+}
+
+/** The place of each point's class, which decides its color. */
+export function placesOf(answer: { labels: string[] | null; classes: string[] | null }): number[] | null {
+  const places = new Map(answer.classes?.map((name, place) => [name, place]));
+  return answer.labels?.map((name) => places.get(name) ?? 0) ?? null;
 }
 
 async function load(address: string, signal: AbortSignal) {
   const { tensors, answer } = readSafetensors(await getBytes(address, { signal }));
   const said = JSON.parse(answer) as Answer;
-  return { ...said, x: tensors.x!.data, x0: tensors.x0!.data };
+  return { ...said, classes: placesOf(said), x: tensors.x!.data, x0: tensors.x0!.data };
 }
 type Loaded = Awaited<ReturnType<typeof load>>;
 
@@ -135,7 +142,7 @@ function merge(parts: Loaded[]): Loaded {
   return {
     ...first,
     n,
-    labels: parts.flatMap((part, label) => Array.from({ length: part.n }, () => label)),
+    classes: parts.flatMap((part, place) => Array.from({ length: part.n }, () => place)),
     x: join((part) => part.x, frames),
     x0: join((part) => part.x0, frames - 1),
   };
