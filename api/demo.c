@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "api/json.h"
+#include "server/arguments.h"
 #include "server/client.h"
 
 static const char host[] = "127.0.0.1";
@@ -70,6 +71,20 @@ static void stop_server(struct demo *demo) {
     rmdir(demo->directory);
 }
 
+/* Says why, in the words of the server's detail if there are any. */
+static void complain(const char *method, const char *path, int status, const struct buffer *body) {
+    char error[200];
+    cJSON *problem =
+        status > 0 ? json_read(body->data, body->length, JSON_MAX_VALUES, NULL, error, sizeof error)
+                   : NULL;
+    const char *detail = cJSON_GetStringValue(cJSON_GetObjectItem(problem, "detail"));
+    fprintf(stderr, "%s %s: %d %s\n", method, path, status,
+            detail       ? detail
+            : status > 0 ? body->data
+                         : "no answer");
+    cJSON_Delete(problem);
+}
+
 /* The body of an answer that went well, which the caller clears. False: the reason is on standard
  * error. */
 static bool ask(const struct demo *demo, const char *method, const char *path, const char *json,
@@ -78,7 +93,7 @@ static bool ask(const struct demo *demo, const char *method, const char *path, c
     const int status = client_request(&server, method, path, json, REQUEST_SECONDS, body);
     if (status >= 200 && status < 300)
         return true;
-    fprintf(stderr, "%s %s: %d %s\n", method, path, status, status > 0 ? body->data : "no answer");
+    complain(method, path, status, body);
     buffer_clear(body);
     return false;
 }
@@ -147,10 +162,14 @@ static bool follow(const struct demo *demo) {
 }
 
 static bool train(struct demo *demo, const char *preset) {
-    char request[128];
-    snprintf(request, sizeof request, "{\"name\":\"demo\",\"preset\":\"%s\"}", preset);
+    cJSON *wanted = cJSON_CreateObject();
+    cJSON_AddStringToObject(wanted, "name", "demo");
+    cJSON_AddStringToObject(wanted, "preset", preset);
+    char *request = cJSON_PrintUnformatted(wanted);
+    cJSON_Delete(wanted);
     printf("  POST /v1/jobs %s\n", request);
     cJSON *job = ask_json(demo, "POST", "/v1/jobs", request);
+    cJSON_free(request);
     if (!job)
         return false;
     snprintf(demo->job, sizeof demo->job, "%s",
@@ -203,12 +222,12 @@ static bool save(const struct demo *demo, const char *path_format, const char *n
 }
 
 int demo_run(int argc, char **argv) {
-    const char *preset = "sinai2022";
-    if (argc == 2 && strcmp(argv[0], "--preset") == 0) {
-        preset = argv[1];
-    } else if (argc != 0) {
-        fprintf(stderr, "usage: denoised demo [--preset NAME]\n");
-        return 2;
+    const char *preset = "default", *value;
+    for (int i = 0; i < argc; i++) {
+        value = argument_value(argc, argv, &i, "--preset");
+        if (!value)
+            return argument_unknown(argv[i], "--preset");
+        preset = value;
     }
     struct demo demo = {.server = -1};
     bool done = start_server(&demo);

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "api/format/number.h"
+#include "server/guess.h"
 
 static const double MAX_SEED = 9007199254740991; /* 2^53 - 1 */
 
@@ -31,73 +31,33 @@ const char *fields_list(const char *const *names, struct arena *arena) {
 
 /* ------------------------------------------------------------------ unknown names */
 
-enum { FAR = 99 };
-
-/* Edits, or swaps of neighbours, that make one word of the other (optimal string alignment); FAR
- * for long words. */
-static int distance(const char *a, const char *b) {
-    enum { LONGEST = 40 };
-    int d[LONGEST + 1][LONGEST + 1];
-    const size_t n = strlen(a), m = strlen(b);
-    if (n > LONGEST || m > LONGEST)
-        return FAR;
-    for (size_t i = 0; i <= n; i++)
-        for (size_t j = 0; j <= m; j++) {
-            if (i == 0 || j == 0) {
-                d[i][j] = (int)(i + j);
-                continue;
-            }
-            int best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-            best = d[i - 1][j] + 1 < best ? d[i - 1][j] + 1 : best;
-            best = d[i][j - 1] + 1 < best ? d[i][j - 1] + 1 : best;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                d[i - 2][j - 2] + 1 < best)
-                best = d[i - 2][j - 2] + 1;
-            d[i][j] = best;
-        }
-    return d[n][m];
-}
-
-/* Names this far from each other are two names, not one with a slip of the pen. */
-static int too_far(const char *name) {
-    return strlen(name) <= 4 ? 2 : 3;
-}
-
 const char *fields_nearest(const char *const *names, const char *text) {
-    const char *best = NULL;
-    const int length = (int)strlen(text), most = too_far(text);
-    int best_distance = length < most ? length : most; /* something must be the same */
-    for (int i = 0; names[i]; i++) {
-        const int d = strcasecmp(names[i], text) == 0 ? 0 : distance(text, names[i]);
-        if (d < best_distance) {
-            best_distance = d;
-            best = names[i];
-        }
-    }
-    return best;
+    struct guess guess = {.typed = text};
+    for (int i = 0; names[i]; i++)
+        guess_offer(&guess, names[i], 0);
+    return guess.meant;
 }
 
 /* The field that was probably meant: nearly the same name here, or the same name in another group.
  */
-static const struct field *guess(const struct field_set *set, const char *group, const char *name) {
+static const struct field *field_meant(const struct field_set *set, const char *group,
+                                       const char *name) {
     const struct field *best = NULL;
-    int best_distance = too_far(name);
+    struct guess guess = {.typed = name};
     for (size_t i = 0; i < set->count; i++) {
         const struct field *row = &set->rows[i];
-        int d = distance(name, row->name);
+        int extra = 0;
         if (strcmp(row->group, group) != 0)
-            d += d == 0 ? 1 : FAR;
-        if (d < best_distance) {
-            best_distance = d;
+            extra = strcmp(row->name, name) == 0 ? 1 : 99;
+        if (guess_offer(&guess, row->name, extra))
             best = row;
-        }
     }
     return best;
 }
 
 static void add_unknown(const struct field_set *set, const char *group, const char *name,
                         struct problem_fields *wrong) {
-    const struct field *meant = guess(set, group, name);
+    const struct field *meant = field_meant(set, group, name);
     if (meant)
         problem_add(wrong, problem_pointer(wrong, group, name),
                     "unknown field; did you mean \"%s%s%s\"?", meant->group,

@@ -97,9 +97,16 @@ static struct key *add_key(struct keys *keys) {
 
 static bool read_lines(FILE *file, const char *path, struct keys *keys, char *error,
                        size_t error_size) {
+    static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark, which some editors put first */
     char line[LONGEST_LINE];
     for (int number = 1; fgets(line, sizeof line, file); number++) {
-        char *text = line + strspn(line, " \t");
+        const bool has_mark = number == 1 && strncmp(line, mark, sizeof mark - 1) == 0;
+        char *text = line + (has_mark ? sizeof mark - 1 : 0);
+        if (number == 1 && (memcmp(line, "\xff\xfe", 2) == 0 || memcmp(line, "\xfe\xff", 2) == 0)) {
+            snprintf(error, error_size, "%s is UTF-16: save it as UTF-8 or ASCII", path);
+            return false;
+        }
+        text += strspn(text, " \t");
         text[strcspn(text, "#\r\n")] = '\0';
         for (size_t end = strlen(text); end > 0 && strchr(" \t", text[end - 1]); end--)
             text[end - 1] = '\0';

@@ -7,17 +7,28 @@
 #include <unistd.h>
 
 #include "server/access.h"
+#include "server/cores.h"
+#include "server/guess.h"
 #include "server/log.h"
 
 struct setting {
     const char *flag; /* without dashes; DENOISED_ and the upper-case form is the variable */
-    enum { SETTING_TEXT, SETTING_PATH, SETTING_INTEGER, SETTING_NUMBER, SETTING_SWITCH } type;
+    enum {
+        SETTING_TEXT,
+        SETTING_FILE,
+        SETTING_PATH,
+        SETTING_INTEGER,
+        SETTING_NUMBER,
+        SETTING_SWITCH
+    } type;
     size_t offset;
     const char *fallback; /* "cores": the number of processors; NULL: not set */
     double min, max;
     const char *const *choices; /* of a text; NULL: any */
     const char *doc;
 };
+
+#define PREFIX "DENOISED_"
 
 static const char *const sandbox_names[] = {"auto", "off", NULL};
 
@@ -29,7 +40,7 @@ static const struct setting settings[] = {
      "port to listen on; 0 picks a free one"},
     {"base-path", SETTING_PATH, AT(base_path), NULL, 0, 0, NULL,
      "serve below this path, such as /denoised behind a proxy"},
-    {"database", SETTING_TEXT, AT(database), "denoised.db", 0, 0, NULL, "the SQLite file"},
+    {"database", SETTING_FILE, AT(database), "denoised.db", 0, 0, NULL, "the SQLite file"},
     {"workers", SETTING_INTEGER, AT(workers), "cores", 1, 256, NULL,
      "jobs trained at the same time"},
     {"samplers", SETTING_INTEGER, AT(samplers), "cores", 1, 256, NULL, "threads that draw samples"},
@@ -90,7 +101,7 @@ static const struct setting settings[] = {
 enum { SETTINGS = sizeof settings / sizeof settings[0], VARIABLE_BYTES = 64, LONGEST_PATH = 100 };
 
 static const char *variable_of(const struct setting *setting, char out[VARIABLE_BYTES]) {
-    int used = snprintf(out, VARIABLE_BYTES, "DENOISED_");
+    int used = snprintf(out, VARIABLE_BYTES, PREFIX);
     for (const char *c = setting->flag; *c; c++)
         out[used++] = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
     out[used] = '\0';
@@ -102,8 +113,8 @@ static bool set_integer(const struct setting *setting, const char *text, int *va
     char *end;
     if (setting->fallback && strcmp(setting->fallback, "cores") == 0 &&
         strcmp(text, "cores") == 0) {
-        const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        *value = (int)(cores < least ? least : cores > most ? most : cores);
+        const int cores = cores_here();
+        *value = cores < (int)least ? (int)least : cores > (int)most ? (int)most : cores;
         return true;
     }
     const long number = strtol(text, &end, 10);
@@ -127,11 +138,17 @@ static bool set_switch(const char *text, bool *value) {
 static bool set_text(const struct setting *setting, const char *text, const char **value) {
     *value = text;
     if (!setting->choices)
-        return text[0];
+        return true;
     for (int i = 0; setting->choices[i]; i++)
         if (strcmp(setting->choices[i], text) == 0)
             return true;
     return false;
+}
+
+/* The path of a file. SQLite's other ways to name a database are none: nothing would be kept. */
+static bool set_file(const char *text, const char **value) {
+    *value = text;
+    return text[0] != ':' && strncmp(text, "file:", 5) != 0 && !strstr(text, "://");
 }
 
 /* A path that needs no escaping in a URL, a header or JSON. "/" alone is no prefix. */
@@ -150,6 +167,10 @@ static bool set(struct config *config, const struct setting *setting, const char
     void *at = (char *)config + setting->offset;
     char wanted[160];
     bool good = false;
+    if (!text[0]) {
+        snprintf(error, error_size, "%s must not be empty", source);
+        return false;
+    }
     switch (setting->type) {
     case SETTING_INTEGER:
         good = set_integer(setting, text, at);
@@ -163,13 +184,17 @@ static bool set(struct config *config, const struct setting *setting, const char
         good = set_switch(text, at);
         snprintf(wanted, sizeof wanted, "true or false");
         break;
+    case SETTING_FILE:
+        good = set_file(text, at);
+        snprintf(wanted, sizeof wanted, "the path of a file (./%.60s if it is called so)", text);
+        break;
     case SETTING_PATH:
         good = set_path(text, at);
         snprintf(wanted, sizeof wanted, "a plain path such as /denoised");
         break;
     case SETTING_TEXT:
         good = set_text(setting, text, at);
-        snprintf(wanted, sizeof wanted, "%s", setting->choices ? setting->doc : "a text");
+        snprintf(wanted, sizeof wanted, "%s", setting->doc);
         break;
     }
     if (!good)
@@ -192,7 +217,13 @@ static bool read_flag(struct config *config, int argc, char **argv, int *at, cha
     const struct setting *setting =
         strncmp(argument, "--", 2) == 0 ? find(argument + 2, length - 2) : NULL;
     if (!setting) {
-        snprintf(error, error_size, "unknown argument \"%s\"; see denoised --help", argument);
+        struct guess guess = {.typed = argument + (strncmp(argument, "--", 2) == 0 ? 2 : 0)};
+        argument[length] = '\0';
+        for (size_t i = 0; i < SETTINGS; i++)
+            guess_offer(&guess, settings[i].flag, 0);
+        snprintf(error, error_size, "unknown argument \"%s\"; %s%s%s", argument,
+                 guess.meant ? "did you mean --" : "see denoised serve --help",
+                 guess.meant ? guess.meant : "", guess.meant ? "?" : "");
         return false;
     }
     const char *value = argument[length] == '=' ? argument + length + 1 : NULL;
@@ -224,12 +255,24 @@ static bool fit_together(const struct config *config, char *error, size_t error_
     return false;
 }
 
+/* Kubernetes, for a Service called "denoised", and Docker's links put tcp://10.0.0.1:80 into
+ * DENOISED_PORT. */
+static bool is_link(const char *value) {
+    return strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0;
+}
+
+/* What the environment says; NULL: nothing, which is also what an empty variable says. */
+static const char *value_around(const struct setting *setting, char variable[VARIABLE_BYTES]) {
+    const char *value = getenv(variable_of(setting, variable));
+    return value && value[0] && !is_link(value) ? value : NULL;
+}
+
 bool config_read(struct config *config, int argc, char **argv, char *error, size_t error_size) {
     *config = (struct config){0};
     for (size_t i = 0; i < SETTINGS; i++) {
         const struct setting *setting = &settings[i];
         char variable[VARIABLE_BYTES];
-        const char *value = getenv(variable_of(setting, variable));
+        const char *value = value_around(setting, variable);
         if ((setting->fallback &&
              !set(config, setting, setting->fallback, setting->flag, error, error_size)) ||
             (value && !set(config, setting, value, variable, error, error_size)))
@@ -239,6 +282,51 @@ bool config_read(struct config *config, int argc, char **argv, char *error, size
         if (!read_flag(config, argc, argv, &at, error, error_size))
             return false;
     return fit_together(config, error, error_size);
+}
+
+/* Is it one of the many others that come with such a DENOISED_PORT? */
+static bool is_of_link(const char *name) {
+    return strncmp(name, "SERVICE_", 8) == 0 || strstr(name, "_SERVICE_HOST") ||
+           strstr(name, "_SERVICE_PORT") || strstr(name, "_TCP") || strstr(name, "_UDP") ||
+           strcmp(name, "NAME") == 0;
+}
+
+static void look_at(const char *name, const char *value, void (*warn)(const char *text)) {
+    char variable[VARIABLE_BYTES], text[300];
+    struct guess guess = {.typed = name};
+    for (size_t i = 0; i < SETTINGS; i++) {
+        const char *known = variable_of(&settings[i], variable) + sizeof PREFIX - 1;
+        if (strcmp(known, name) != 0)
+            continue;
+        snprintf(text, sizeof text, PREFIX "%s=%.100s describes a service of this name", name,
+                 value);
+        if (is_link(value))
+            warn(text);
+        return;
+    }
+    if (is_of_link(name) || is_link(value))
+        return;
+    for (size_t i = 0; i < SETTINGS; i++) {
+        variable_of(&settings[i], variable);
+        if (guess_offer(&guess, variable + sizeof PREFIX - 1, 0))
+            snprintf(text, sizeof text, "there is no " PREFIX "%.100s; did you mean %s?", name,
+                     variable);
+    }
+    if (!guess.meant)
+        snprintf(text, sizeof text, "there is no " PREFIX "%.100s", name);
+    warn(text);
+}
+
+void config_look_around(void (*warn)(const char *text)) {
+    for (char **each = environ; *each; each++) {
+        const char *equals = strchr(*each, '=');
+        char name[VARIABLE_BYTES];
+        if (!equals || strncmp(*each, PREFIX, sizeof PREFIX - 1) != 0)
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)(equals - *each - (int)sizeof PREFIX + 1),
+                 *each + sizeof PREFIX - 1);
+        look_at(name, equals + 1, warn);
+    }
 }
 
 void config_help(void) {
@@ -265,11 +353,10 @@ void config_markdown(void) {
 }
 
 void config_mdoc(void) {
-    static const char *const values[] = {[SETTING_TEXT] = " Ar text",
-                                         [SETTING_PATH] = " Ar path",
-                                         [SETTING_INTEGER] = " Ar integer",
-                                         [SETTING_NUMBER] = " Ar number",
-                                         [SETTING_SWITCH] = ""};
+    static const char *const values[] = {
+        [SETTING_TEXT] = " Ar text",     [SETTING_FILE] = " Ar file",
+        [SETTING_PATH] = " Ar path",     [SETTING_INTEGER] = " Ar integer",
+        [SETTING_NUMBER] = " Ar number", [SETTING_SWITCH] = ""};
     for (size_t i = 0; i < SETTINGS; i++) {
         const struct setting *setting = &settings[i];
         char variable[VARIABLE_BYTES];

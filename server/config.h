@@ -35,9 +35,13 @@ struct config {
     const char *log_level, *log_format;
 };
 
-/* Defaults, then the environment, then the arguments after the command's name. False and a message
- * on the first thing that is wrong. Texts are borrowed from argv and the environment. */
+/* Defaults, then the environment (an empty variable counts as not set), then the arguments after
+ * the command's name. False and a message on the first thing that is wrong. Texts are borrowed from
+ * argv and the environment. */
 bool config_read(struct config *config, int argc, char **argv, char *error, size_t error_size);
+
+/* Tells of each variable DENOISED_* that is none of the settings, or not meant as one. */
+void config_look_around(void (*warn)(const char *text));
 
 /* Prints the table on standard output: for a terminal, as Markdown, or as a list for a manual page.
  */

@@ -30,6 +30,7 @@
 #include "server/arena.h"
 #include "server/auth.h"
 #include "server/buffer.h"
+#include "server/http_socket.h"
 #include "server/task.h"
 
 struct http_server;
@@ -179,14 +180,24 @@ struct http_counts {
     size_t body_limit, answer_limit; /* of these two */
 };
 
+/* PEM texts, which libmicrohttpd reads now and then. */
+struct http_tls {
+    char *cert, *key;
+};
+
+/* Reads the files of a certificate chain and its key (NULL, NULL: nothing). False and a message:
+ * one cannot be read, or they are no pair. */
+bool http_tls_load(struct http_tls *tls, const char *cert, const char *key, char *error,
+                   size_t error_size);
+void http_tls_clear(struct http_tls *tls);
+
 struct http_config {
-    const char *host;
-    int port;                                 /* 0: any free one */
+    struct http_socket socket;                /* taken over, but for a start that fails */
     const char *base_path;                    /* what all paths start with; NULL: nothing */
     const char *allowed_hosts, *cors_origins; /* see struct access */
     const char *trusted_proxies;              /* see access_client() */
     struct auth *auth;                        /* NULL: everybody may do everything */
-    const char *tls_cert, *tls_key;           /* PEM files; NULL: http */
+    struct http_tls tls;                      /* taken over; nothing in it: http */
     int max_connections, max_connections_per_ip, requests_per_minute;
     int send_timeout; /* seconds in which a client takes nothing of its answer; 0: 60 */
     const struct http_route *routes;
@@ -205,7 +216,6 @@ struct http_config {
 
 /* Starts listening. NULL and a message in error (of error_size bytes) on failure. */
 struct http_server *http_start(const struct http_config *config, char *error, size_t error_size);
-bool http_host_is_loopback(const char *host);
 int http_port(const struct http_server *server);
 /* Stops: no new connections, sets `stopping` in every exchange, waits up to grace_ms for those in
  * flight, closes. */

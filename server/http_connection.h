@@ -77,9 +77,7 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct deadlines *deadlines;
     struct access access;
-    struct rate *rate;        /* NULL: no limit */
-    char *tls_cert, *tls_key; /* PEM; libmicrohttpd reads them now and then */
-    int port;
+    struct rate *rate; /* NULL: no limit */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     struct http_connection *requests;
@@ -110,8 +108,6 @@ bool http_body_is_hopeless(const struct http_connection *state);
  * memory for one: an answer without its policy, say, must not go out. */
 bool http_add_headers(struct http_connection *state, struct MHD_Response *response, bool close);
 
-/* http_tls.c: reads both files; false and a message when they cannot be used. */
-bool http_load_tls(struct http_server *server, char *error, size_t error_size);
 extern const char *const http_tls_priorities; /* which protocols and ciphers, for GnuTLS */
 
 /* http_response.c */

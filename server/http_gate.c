@@ -111,7 +111,7 @@ static void check_origin(struct http_connection *state) {
                                        .origin = http_header(exchange, "Origin"),
                                        .referer = http_header(exchange, "Referer"),
                                        .fetch_site = http_header(exchange, "Sec-Fetch-Site"),
-                                       .is_tls = state->server->tls_cert != NULL};
+                                       .is_tls = state->server->config.tls.cert != NULL};
     if (http_is_safe(exchange->request.method) || access_may_change(&state->server->access, &from))
         return;
     refuse(state, 403, "foreign_origin",

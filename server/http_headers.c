@@ -49,7 +49,7 @@ static void add(struct http_connection *state, struct MHD_Response *response, co
 static void add_transport_security(struct http_connection *state, struct MHD_Response *response) {
     static const struct access loopback = {.names = ACCESS_LOOPBACK};
     const char *host = http_header(&state->exchange, "Host");
-    if (state->server->tls_cert && host && !access_has_host(&loopback, host))
+    if (state->server->config.tls.cert && host && !access_has_host(&loopback, host))
         add(state, response, "Strict-Transport-Security", "max-age=31536000");
 }
 

@@ -1,5 +1,4 @@
 /* The server's start, from an address to threads that listen on it, and its stop. */
-#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/cores.h"
 #include "server/http_connection.h"
 #include "server/id.h"
 #include "server/log.h"
@@ -17,7 +17,6 @@ enum {
     SEND_SECONDS = 60,
     CONNECTION_MEMORY = 32768, /* above this, each connection costs an mmap */
     THREAD_STACK = 512 << 10,
-    BACKLOG = 511,
 };
 
 static void on_error(void *self, const char *format, va_list arguments) {
@@ -28,34 +27,8 @@ static void on_error(void *self, const char *format, va_list arguments) {
     log_line(LOG_DEBUG, "libmicrohttpd", "detail=%s", log_quote(text, quoted, sizeof quoted));
 }
 
-static bool resolve(const char *host, int port, struct sockaddr_storage *address, bool *loopback,
-                    char *error, size_t error_size) {
-    char service[16];
-    snprintf(service, sizeof service, "%d", port);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
-    int code = getaddrinfo(host, service, &hints, &found);
-    if (code != 0) {
-        snprintf(error, error_size, "%s: %s", host, gai_strerror(code));
-        return false;
-    }
-    memcpy(address, found->ai_addr, found->ai_addrlen);
-    freeaddrinfo(found);
-    if (address->ss_family == AF_INET6)
-        *loopback = IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)address)->sin6_addr);
-    else
-        *loopback = ntohl(((struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
-    return true;
-}
-
-bool http_host_is_loopback(const char *host) {
-    struct sockaddr_storage address;
-    bool loopback = false;
-    char error[128];
-    return resolve(host, 0, &address, &loopback, error, sizeof error) && loopback;
-}
-
-static enum access_names names_for(const struct http_config *config, bool loopback) {
-    return loopback                                 ? ACCESS_LOOPBACK
+static enum access_names names_for(const struct http_config *config) {
+    return config->socket.is_loopback               ? ACCESS_LOOPBACK
            : config->auth && !config->allowed_hosts ? ACCESS_ANY
                                                     : ACCESS_ADDRESSES;
 }
@@ -65,33 +38,33 @@ static unsigned send_seconds(const struct http_server *server) {
     return wanted > 0 ? (unsigned)wanted : SEND_SECONDS;
 }
 
-static struct MHD_Daemon *start_daemon(struct http_server *server, struct sockaddr *address) {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+static struct MHD_Daemon *start_daemon(struct http_server *server) {
+    const int cores = cores_here();
     unsigned threads = cores < 2 ? 2 : cores > 4 ? 4 : (unsigned)cores;
     unsigned flags = MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC |
                      MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    if (address->sa_family == AF_INET6)
+    if (server->config.socket.family == AF_INET6)
         flags |= MHD_USE_IPv6;
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, server->tls_cert},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, server->tls_key},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, server->config.tls.cert},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, server->config.tls.key},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)http_tls_priorities},
         {MHD_OPTION_END, 0, NULL},
     };
     const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    if (server->tls_cert)
+    if (server->config.tls.cert)
         flags |= MHD_USE_TLS;
     return MHD_start_daemon(
         flags, 0, NULL, NULL, http_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_error, server,
-        MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_THREAD_POOL_SIZE, threads,
+        MHD_OPTION_LISTEN_SOCKET, server->config.socket.fd, MHD_OPTION_THREAD_POOL_SIZE, threads,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->config.max_connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)server->config.max_connections_per_ip,
         MHD_OPTION_CONNECTION_TIMEOUT, send_seconds(server), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_STACK_SIZE,
-        (size_t)THREAD_STACK, MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG,
-        MHD_OPTION_URI_LOG_CALLBACK, http_on_target, server, MHD_OPTION_NOTIFY_COMPLETED,
-        http_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server,
-        MHD_OPTION_ARRAY, server->tls_cert ? tls : none, MHD_OPTION_END);
+        (size_t)THREAD_STACK, MHD_OPTION_URI_LOG_CALLBACK, http_on_target, server,
+        MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        http_on_connection, server, MHD_OPTION_ARRAY, server->config.tls.cert ? tls : none,
+        MHD_OPTION_END);
 }
 
 static void server_free(struct http_server *server) {
@@ -100,16 +73,11 @@ static void server_free(struct http_server *server) {
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->mutex);
     rate_free(server->rate);
-    free(server->tls_cert);
-    if (server->tls_key)
-        explicit_bzero(server->tls_key, strlen(server->tls_key));
-    free(server->tls_key);
+    http_tls_clear(&server->config.tls);
     free(server);
 }
 
 struct http_server *http_start(const struct http_config *config, char *error, size_t error_size) {
-    struct sockaddr_storage address;
-    bool loopback = false;
     struct http_server *server = calloc(1, sizeof *server);
     if (!server) {
         snprintf(error, error_size, "out of memory");
@@ -121,10 +89,7 @@ struct http_server *http_start(const struct http_config *config, char *error, si
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
     signal(SIGPIPE, SIG_IGN); /* a client that went away is no reason to die */
-    if (!resolve(config->host, config->port, &address, &loopback, error, error_size) ||
-        !http_load_tls(server, error, error_size))
-        goto fail;
-    server->access = (struct access){.names = names_for(config, loopback),
+    server->access = (struct access){.names = names_for(config),
                                      .allowed_hosts = config->allowed_hosts,
                                      .cors_origins = config->cors_origins};
     server->deadlines = deadlines_start();
@@ -134,14 +99,13 @@ struct http_server *http_start(const struct http_config *config, char *error, si
         snprintf(error, error_size, "out of memory or threads");
         goto fail;
     }
-    server->daemon = start_daemon(server, (struct sockaddr *)&address);
+    if (!http_socket_open(&config->socket, error, error_size))
+        goto fail;
+    server->daemon = start_daemon(server);
     if (!server->daemon) {
-        snprintf(error, error_size, "cannot listen on %s port %d (in use, or not allowed%s?)",
-                 config->host, config->port,
-                 server->tls_cert ? ", or the certificate and its key are no pair" : "");
+        snprintf(error, error_size, "cannot start the threads of HTTP");
         goto fail;
     }
-    server->port = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     return server;
 fail:
     server_free(server);
@@ -149,7 +113,7 @@ fail:
 }
 
 int http_port(const struct http_server *server) {
-    return server->port;
+    return server->config.socket.port;
 }
 
 void http_stop(struct http_server *server, int grace_ms) {

@@ -1,6 +1,7 @@
 /* The certificate and its key. */
 #include <errno.h>
 #include <fcntl.h>
+#include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,12 +39,39 @@ done:
     return text;
 }
 
-bool http_load_tls(struct http_server *server, char *error, size_t error_size) {
-    const struct http_config *config = &server->config;
-    if (!config->tls_cert)
+/* Tried as libmicrohttpd will. */
+static bool is_pair(const char *cert, const char *key) {
+    const gnutls_datum_t texts[] = {{(unsigned char *)cert, (unsigned)strlen(cert)},
+                                    {(unsigned char *)key, (unsigned)strlen(key)}};
+    gnutls_certificate_credentials_t credentials;
+    if (gnutls_certificate_allocate_credentials(&credentials) < 0)
+        return false;
+    const int code =
+        gnutls_certificate_set_x509_key_mem(credentials, &texts[0], &texts[1], GNUTLS_X509_FMT_PEM);
+    gnutls_certificate_free_credentials(credentials);
+    return code >= 0;
+}
+
+bool http_tls_load(struct http_tls *tls, const char *cert, const char *key, char *error,
+                   size_t error_size) {
+    *tls = (struct http_tls){0};
+    if (!cert)
         return true;
-    server->tls_cert = read_pem(config->tls_cert, false, error, error_size);
-    if (server->tls_cert)
-        server->tls_key = read_pem(config->tls_key, true, error, error_size);
-    return server->tls_key;
+    tls->cert = read_pem(cert, false, error, error_size);
+    if (tls->cert)
+        tls->key = read_pem(key, true, error, error_size);
+    if (tls->key && is_pair(tls->cert, tls->key))
+        return true;
+    if (tls->key)
+        snprintf(error, error_size, "%s and %s are no certificate and its key", cert, key);
+    http_tls_clear(tls);
+    return false;
+}
+
+void http_tls_clear(struct http_tls *tls) {
+    free(tls->cert);
+    if (tls->key)
+        explicit_bzero(tls->key, strlen(tls->key));
+    free(tls->key);
+    *tls = (struct http_tls){0};
 }

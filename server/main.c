@@ -4,8 +4,10 @@
 
 #include "api/api.h"
 #include "api/demo.h"
+#include "server/arguments.h"
 #include "server/auth.h"
 #include "server/client.h"
+#include "server/guess.h"
 #include "server/limits.h"
 #include "server/log.h"
 #include "server/serve.h"
@@ -56,17 +58,21 @@ static int command_healthcheck(int argc, char **argv) {
 
 /* denoised key NAME >> FILE: the key itself is for whoever sits there, not for the file. */
 static int command_key(int argc, char **argv) {
-    const char *name = NULL, *scope = "write";
+    const char *name = NULL, *scope = "write", *value;
     for (int i = 0; i < argc; i++)
-        if (strcmp(argv[i], "--scope") == 0 && i + 1 < argc)
-            scope = argv[++i];
-        else if (!name && argv[i][0] != '-')
-            name = argv[i];
+        if ((value = argument_value(argc, argv, &i, "--scope")))
+            scope = value;
+        else if (argv[i][0] == '-')
+            return argument_unknown(argv[i], "--scope");
+        else if (name)
+            return complain("one name at a time: denoised key NAME [--scope read|write]");
         else
-            name = "";
+            name = argv[i];
     const bool may_write = strcmp(scope, "write") == 0;
-    if (!name || !name[0] || (!may_write && strcmp(scope, "read") != 0))
+    if (!name)
         return complain("usage: denoised key NAME [--scope read|write]");
+    if (!may_write && strcmp(scope, "read") != 0)
+        return complain("--scope must be read or write");
     char key[AUTH_KEY], line[AUTH_LINE];
     if (!auth_new_key(name, may_write ? AUTH_WRITE : AUTH_READ, key, line))
         return complain("a name is 1 to 32 letters, digits and dashes");
@@ -101,40 +107,92 @@ static int command_settings(int argc, char **argv) {
 }
 
 static int command_version(int argc, char **argv) {
-    (void)argv;
     if (argc > 0)
-        return complain("version takes no arguments");
+        return argument_unknown(argv[0], NULL);
     printf("denoised %s (%s), kernels %s\n", denoised_version, denoised_commit, dn_kernels_name());
     return 0;
 }
 
 static int command_help(int argc, char **argv);
 
-static const struct {
-    const char *name;
+static const struct command {
+    const char *names[4];              /* the first one is shown, the others do the same */
     int (*run)(int argc, char **argv); /* the arguments after the name */
+    const char *arguments;
     const char *doc;
 } commands[] = {
-    {"serve", command_serve, "run the service until SIGTERM"},
-    {"demo", demo_run, "train the spiral over HTTP on a server of its own, and show the result"},
-    {"key", command_key, "make an API key: NAME [--scope read|write] >> FILE of --api-keys"},
-    {"backup", command_backup, "copy the database of a server, which may run, to a new FILE"},
-    {"healthcheck", command_healthcheck, "exit 0 if the service answers that it is ready"},
-    {"settings", command_settings,
-     "print the settings, for the README or the manual: --markdown|--mdoc"},
-    {"version", command_version, "print what this program is"},
-    {"--help", command_help, "print this"},
+    {{"serve"}, command_serve, "[SETTING ...]", "run the service until SIGTERM or Ctrl-C"},
+    {{"demo"},
+     demo_run,
+     "[--preset NAME]",
+     "train the spiral over HTTP on a server of its own, and show the result"},
+    {{"key"},
+     command_key,
+     "NAME [--scope read|write] >> FILE",
+     "make an API key for the FILE of --api-keys"},
+    {{"backup"},
+     command_backup,
+     "FILE [--database FILE]",
+     "copy the database of a server, which may run, to a new FILE"},
+    {{"healthcheck"},
+     command_healthcheck,
+     "[SETTING ...]",
+     "exit 0 if the service answers that it is ready"},
+    {{"settings"},
+     command_settings,
+     "--markdown|--mdoc",
+     "print the settings, for the README or the manual"},
+    {{"version", "--version", "-V"}, command_version, "", "print what this program is"},
+    {{"help", "--help", "-h"}, command_help, "[COMMAND]", "print this, or more about a command"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
+static const struct command *find_command(const char *name) {
+    for (size_t i = 0; i < COMMANDS; i++)
+        for (int j = 0; j < 4 && commands[i].names[j]; j++)
+            if (strcmp(commands[i].names[j], name) == 0)
+                return &commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name) {
+    struct guess guess = {.typed = name};
+    for (size_t i = 0; i < COMMANDS; i++)
+        for (int j = 0; j < 4 && commands[i].names[j]; j++)
+            guess_offer(&guess, commands[i].names[j], 0);
+    fprintf(stderr, "denoised: there is no command \"%s\"; ", name);
+    if (guess.meant)
+        fprintf(stderr, "did you mean denoised %s?\n", guess.meant);
+    else if (name[0] == '-' && name[1] == '-')
+        fprintf(stderr, "the settings follow a command: denoised serve %s\n", name);
+    else
+        fprintf(stderr, "see denoised --help\n");
+    return 2;
+}
+
+static void print_settings(const char *whose) {
+    printf("\nsettings of %s, as a flag or in the environment:\n\n", whose);
+    config_help();
+}
+
+static int help_of(const struct command *command) {
+    printf("usage: denoised %s %s\n\n%s\n", command->names[0], command->arguments, command->doc);
+    if (command->run == command_serve || command->run == command_healthcheck ||
+        command->run == command_backup)
+        print_settings(command->names[0]);
+    return 0;
+}
+
 static int command_help(int argc, char **argv) {
-    (void)argc, (void)argv;
+    if (argc > 0) {
+        const struct command *command = find_command(argv[0]);
+        return command ? help_of(command) : unknown_command(argv[0]);
+    }
     printf("denoised %s: train and serve denoising diffusion models over HTTP\n\n",
            denoised_version);
     for (size_t i = 0; i < COMMANDS; i++)
-        printf("  denoised %-12s %s\n", commands[i].name, commands[i].doc);
-    printf("\nsettings of serve, backup and healthcheck, as a flag or in the environment:\n\n");
-    config_help();
+        printf("  denoised %-12s %s\n", commands[i].names[0], commands[i].doc);
+    print_settings("serve, backup and healthcheck");
     return 0;
 }
 
@@ -144,13 +202,11 @@ int main(int argc, char **argv) {
         command_help(0, NULL);
         return 2;
     }
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0) {
-            for (int j = 2; j < argc; j++)
-                if (strcmp(argv[j], "--help") == 0)
-                    return command_help(0, NULL);
-            return commands[i].run(argc - 2, argv + 2);
-        }
-    fprintf(stderr, "denoised: there is no command \"%s\"; see denoised --help\n", argv[1]);
-    return 2;
+    const struct command *command = find_command(argv[1]);
+    if (!command)
+        return unknown_command(argv[1]);
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return help_of(command);
+    return command->run(argc - 2, argv + 2);
 }

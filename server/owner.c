@@ -26,7 +26,8 @@ struct owner {
     char path[PATH_MAX];
     int file;      /* the database, locked */
     int name_lock; /* NAME.lock, which version 0.1.0 knows alone; locked */
-    int watched;   /* files */
+    bool made_file, made_name_lock;
+    int watched; /* files */
     struct {
         char path[PATH_MAX + SUFFIX_BYTES];
         dev_t device;
@@ -127,20 +128,49 @@ static bool lock(int file, const char *path, const char *locked, char *error, si
     return false;
 }
 
+/* Opens a file that may be there, or makes it: *made. -1: errno says why. */
+static int open_or_make(const char *path, int flags, bool *made) {
+    const int common = O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags;
+    int file;
+    do {
+        *made = false;
+        file = open(path, common);
+        if (file >= 0 || errno != ENOENT)
+            return file;
+        *made = true;
+        file = open(path, common | O_CREAT | O_EXCL, 0600);
+    } while (file < 0 && errno == EEXIST);
+    return file;
+}
+
+/* Is the file still the one of this name? A start that was refused may have removed it. */
+static bool is_named(int file, const char *path) {
+    struct stat ours, named;
+    return fstat(file, &ours) == 0 && lstat(path, &named) == 0 && ours.st_dev == named.st_dev &&
+           ours.st_ino == named.st_ino;
+}
+
 static bool lock_name(struct owner *owner, char *error, size_t error_size) {
     char path[PATH_MAX + SUFFIX_BYTES];
     snprintf(path, sizeof path, "%s.lock", owner->path);
-    owner->name_lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (owner->name_lock < 0)
-        return fail(error, error_size, path, strerror(errno));
-    return lock(owner->name_lock, owner->path, path, error, error_size);
+    for (;;) {
+        owner->name_lock = open_or_make(path, 0, &owner->made_name_lock);
+        if (owner->name_lock < 0)
+            return fail(error, error_size, path, strerror(errno));
+        if (!lock(owner->name_lock, owner->path, path, error, error_size)) {
+            owner->made_name_lock = false; /* it is another's by now */
+            return false;
+        }
+        if (is_named(owner->name_lock, path))
+            return true;
+        close(owner->name_lock);
+    }
 }
 
 static bool lock_file(struct owner *owner, char *error, size_t error_size) {
-    struct stat file, named;
+    struct stat file;
     /* O_NONBLOCK: what turns out to be a pipe is not waited for. */
-    owner->file =
-        open(owner->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+    owner->file = open_or_make(owner->path, O_NONBLOCK | O_NOCTTY, &owner->made_file);
     if (owner->file < 0 || fstat(owner->file, &file) != 0)
         return fail(error, error_size, owner->path, strerror(errno));
     if (!S_ISREG(file.st_mode))
@@ -152,11 +182,12 @@ static bool lock_file(struct owner *owner, char *error, size_t error_size) {
                  "the database is on a network file system: only its lock file keeps a second "
                  "server out",
                  NULL);
-    else if (!lock(owner->file, owner->path, "the file", error, error_size))
+    else if (!lock(owner->file, owner->path, "the file", error, error_size)) {
+        owner->made_file = false;
         return false;
+    }
     /* Whoever had it until now may have moved it. */
-    if (lstat(owner->path, &named) != 0 || named.st_dev != file.st_dev ||
-        named.st_ino != file.st_ino)
+    if (!is_named(owner->file, owner->path))
         return fail(error, error_size, owner->path, "was moved while it was opened");
     owner->files[DATABASE].device = file.st_dev;
     owner->files[DATABASE].inode = file.st_ino;
@@ -181,10 +212,22 @@ struct owner *owner_take(const char *path, char *error, size_t error_size) {
     for (int i = 0; i < FILES; i++)
         snprintf(owner->files[i].path, sizeof owner->files[i].path, "%s%s", real, suffixes[i]);
     if (!lock_file(owner, error, error_size) || !lock_name(owner, error, error_size)) {
-        owner_release(owner);
+        owner_refuse(owner);
         return NULL;
     }
     return owner;
+}
+
+void owner_refuse(struct owner *owner) {
+    char path[PATH_MAX + SUFFIX_BYTES];
+    struct stat file;
+    snprintf(path, sizeof path, "%s.lock", owner->path);
+    if (owner->made_name_lock && owner->name_lock >= 0 && is_named(owner->name_lock, path))
+        unlink(path);
+    if (owner->made_file && owner->file >= 0 && fstat(owner->file, &file) == 0 &&
+        file.st_size == 0 && is_named(owner->file, owner->path))
+        unlink(owner->path);
+    owner_release(owner);
 }
 
 void owner_release(struct owner *owner) {

@@ -24,6 +24,8 @@ struct owner *owner_take(const char *path, char *error, size_t error_size);
 /* Only when no connection to the database is open any more: closing any descriptor of a file drops
  * all locks of the process on it, and SQLite's are of that kind. */
 void owner_release(struct owner *owner);
+/* The same after a start that failed: what it has made, and nobody has written to, goes, too. */
+void owner_refuse(struct owner *owner);
 
 /* Absolute and without links: what everything else opens. */
 const char *owner_path(const struct owner *owner);

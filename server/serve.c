@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/cores.h"
 #include "server/counters.h"
 #include "server/fault.h"
 #include "server/id.h"
@@ -32,6 +33,15 @@ enum {
     TRAINING_PERCENT = 60, /* of the memory, unless --max-training-memory says otherwise */
     MOST_WAITING = 512,    /* requests that wait for a job to get on */
     LEAST_DATABASE = 16,   /* MiB */
+};
+
+/* What is settled before the database is touched, so that a start that fails for it leaves nothing
+ * behind. */
+struct front {
+    struct auth *auth; /* NULL: everybody may do everything */
+    struct http_socket socket;
+    struct http_tls tls;
+    int connections; /* at most */
 };
 
 static int complain(const char *message) {
@@ -151,19 +161,16 @@ static void wait_for_signal(const sigset_t *signals, struct service *service, st
 }
 
 static struct http_server *listen_for(const struct config *config, const struct contract *contract,
-                                      struct service *service, struct auth *auth) {
+                                      struct service *service, const struct front *front) {
     struct http_config http = {
-        .host = config->host,
-        .port = config->port,
+        .socket = front->socket,
         .base_path = config->base_path,
         .allowed_hosts = config->allowed_hosts,
         .cors_origins = config->cors_origins,
         .trusted_proxies = config->trusted_proxies,
-        .auth = auth,
-        .tls_cert = config->tls_cert,
-        .tls_key = config->tls_key,
-        .max_connections =
-            limits_connections(config->max_connections, config->workers + config->samplers),
+        .auth = front->auth,
+        .tls = front->tls,
+        .max_connections = front->connections,
         .max_connections_per_ip = config->max_connections_per_ip,
         .requests_per_minute = config->requests_per_minute,
         .send_timeout = config->send_timeout,
@@ -181,10 +188,6 @@ static struct http_server *listen_for(const struct config *config, const struct 
         .pieces = {pool_post_piece, service->pool},
     };
     char error[512];
-    if (http.max_connections == 0) {
-        complain("too few files may be open for a single connection: raise the limit, ulimit -Hn");
-        return NULL;
-    }
     struct http_server *server = http_start(&http, error, sizeof error);
     if (!server)
         complain(error);
@@ -203,17 +206,21 @@ static void announce(const struct config *config, int port) {
         log_line(LOG_WARN, "nobody reads standard output", NULL);
     snprintf(status, sizeof status, "READY=1\nSTATUS=%s", address);
     notify(status);
+    if (isatty(STDOUT_FILENO)) {
+        static const char hint[] = "open it in a browser; Ctrl-C stops the server\n";
+        log_out_within(STDOUT_FILENO, hint, sizeof hint - 1, 1000);
+    }
 }
 
 /* From the ready line to the signal. */
 static int run(const struct config *config, const struct contract *contract,
-               struct service *service, struct auth *auth, const sigset_t *signals) {
-    struct http_server *server = listen_for(config, contract, service, auth);
+               struct service *service, const struct front *front, const sigset_t *signals) {
+    struct http_server *server = listen_for(config, contract, service, front);
     if (!server)
         return 1;
     atomic_store(&service->ready, true);
     announce(config, http_port(server));
-    wait_for_signal(signals, service, auth);
+    wait_for_signal(signals, service, front->auth);
     atomic_store(&service->ready, false);
     http_stop(server, GRACE_MS);
     FAULT_POINT("stop.http_stopped");
@@ -240,14 +247,15 @@ static struct workers *start_workers(const struct config *config, const struct c
 }
 
 static int run_with_janitor(const struct config *config, const struct contract *contract,
-                            struct service *service, struct auth *auth, const sigset_t *signals) {
+                            struct service *service, const struct front *front,
+                            const sigset_t *signals) {
     const struct janitor_config rules = {.writer = service->writer,
                                          .keep_events_days = config->keep_events_days,
                                          .keep_jobs_days = config->keep_jobs_days};
     struct janitor *janitor = janitor_start(&rules);
     if (!janitor)
         return complain("cannot start the threads");
-    int status = run(config, contract, service, auth, signals);
+    int status = run(config, contract, service, front, signals);
     janitor_stop(janitor);
     return status;
 }
@@ -269,7 +277,7 @@ static int64_t training_memory(const struct config *config) {
 }
 
 static int start_threads_and_run(const struct config *config, const struct contract *contract,
-                                 struct store *store, int64_t memory, struct auth *auth,
+                                 struct store *store, int64_t memory, const struct front *front,
                                  const sigset_t *signals) {
     struct service service = {.store = store,
                               .max_training_memory = memory,
@@ -294,7 +302,7 @@ static int start_threads_and_run(const struct config *config, const struct contr
         service.workers = start_workers(config, contract, &service);
     }
     if (service.workers)
-        status = run_with_janitor(config, contract, &service, auth, signals);
+        status = run_with_janitor(config, contract, &service, front, signals);
     else
         complain("cannot start the threads");
     if (service.writer)
@@ -349,13 +357,13 @@ static void close_in(const struct config *config, const struct store *store) {
 }
 
 static int open_store_and_run(const struct config *config, const struct contract *contract,
-                              struct auth *auth, const sigset_t *signals) {
+                              const struct front *front, const sigset_t *signals) {
     char error[512];
     struct store *store = store_open(config->database, error, sizeof error);
     if (!store)
         return complain(error);
-    log_line(LOG_INFO, "starting", "version=%s kernels=%s keys=%d", denoised_version,
-             dn_kernels_name(), auth ? auth_count(auth) : 0);
+    log_line(LOG_INFO, "starting", "version=%s kernels=%s cores=%d keys=%d", denoised_version,
+             dn_kernels_name(), cores_here(), front->auth ? auth_count(front->auth) : 0);
     const int64_t memory = training_memory(config);
     close_in(config, store);
     log_start_thread(); /* within the sandbox */
@@ -368,7 +376,7 @@ static int open_store_and_run(const struct config *config, const struct contract
              !upgrade_models(store))
         complain("cannot recover the jobs of the last run");
     else
-        status = start_threads_and_run(config, contract, store, memory, auth, signals);
+        status = start_threads_and_run(config, contract, store, memory, front, signals);
     counters_stop();
     if (!store_is_there(store))
         leave_lost(store);
@@ -376,28 +384,59 @@ static int open_store_and_run(const struct config *config, const struct contract
     return status;
 }
 
+static bool open_front(struct front *front, const struct config *config, char *error,
+                       size_t error_size) {
+    *front = (struct front){0};
+    if (!http_socket_bind(&front->socket, config->host, config->port, error, error_size))
+        return false;
+    front->connections =
+        limits_connections(config->max_connections, config->workers + config->samplers);
+    if (!front->socket.is_loopback && !config->api_keys && !config->anonymous)
+        snprintf(error, error_size,
+                 "%s can be reached from other machines, where anybody could use the service: make "
+                 "a key with \"denoised key NAME >> FILE\" and say --api-keys FILE, or say "
+                 "--anonymous if everybody may",
+                 config->host);
+    else if (front->connections == 0)
+        snprintf(error, error_size,
+                 "too few files may be open for a single connection: raise the limit, ulimit -Hn");
+    else if (http_tls_load(&front->tls, config->tls_cert, config->tls_key, error, error_size)) {
+        if (!config->api_keys)
+            return true;
+        front->auth = auth_open(config->api_keys, error, error_size);
+        if (front->auth)
+            return true;
+    }
+    http_tls_clear(&front->tls);
+    close(front->socket.fd);
+    return false;
+}
+
+static void warn(const char *text) {
+    char quoted[600];
+    log_line(LOG_WARN, "a variable of the environment is ignored", "detail=%s",
+             log_quote(text, quoted, sizeof quoted));
+}
+
 int serve(const struct config *config, const struct contract *contract) {
     set_up_log(config);
     log_never_wait();
     memory_set_up();
     umask(077); /* what is in the database is nobody else's business */
+    config_look_around(warn);
     struct dn_error kernels;
     if (strcmp(config->simd, "auto") != 0 && dn_kernels_use(config->simd, &kernels) != DN_OK)
         return complain(kernels.text);
-    if (!config->api_keys && !config->anonymous && !http_host_is_loopback(config->host))
-        return complain("this address can be reached from other machines, where anybody could use "
-                        "the service: make a key with \"denoised key NAME >> FILE\" and say "
-                        "--api-keys FILE, or say --anonymous if everybody may");
     if (config->max_database > 0 && config->max_database < LEAST_DATABASE)
         return complain("--max-database must be 0 or at least 16 (MiB)");
     sigset_t signals;
     block_signals(&signals);
     char error[512];
-    struct auth *auth = NULL;
-    if (config->api_keys && !(auth = auth_open(config->api_keys, error, sizeof error)))
+    struct front front;
+    if (!open_front(&front, config, error, sizeof error))
         return complain(error);
-    int status = open_store_and_run(config, contract, auth, &signals);
-    auth_close(auth);
+    int status = open_store_and_run(config, contract, &front, &signals);
+    auth_close(front.auth);
     if (status == 0)
         log_line(LOG_INFO, "stopped", NULL);
     return status;

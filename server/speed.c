@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/cores.h"
 #include "server/estimate.h"
 
 /* What a step consists of. */
@@ -188,7 +189,7 @@ double estimate_seconds(const struct dn_spec *spec) {
         n += of_source;
         n_val += of_source_val;
     }
-    const double threads = fmin(training->threads, (double)sysconf(_SC_NPROCESSORS_ONLN));
+    const double threads = fmin(training->threads, cores_here());
     const double steps = dn_spec_steps_per_epoch(spec), forward = 1.0 / 3;
     const struct work step = work_of(spec, (double)n / steps, 1);
     const struct work validation = work_of(spec, (double)n_val, forward);

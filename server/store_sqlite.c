@@ -121,12 +121,15 @@ static bool migrate(sqlite3 *db, char *error, size_t error_size) {
     int version = sql_integer(db, "PRAGMA user_version");
     int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     const char *at = "begin";
+    if (version == 0)
+        log_line(LOG_INFO, "a new database", "schema=%d", migrations[migration_count - 1].number);
     for (int i = 0; i < migration_count && code == SQLITE_OK; i++) {
         if (migrations[i].number <= version)
             continue;
         at = migrations[i].name;
         code = sqlite3_exec(db, migrations[i].sql, NULL, NULL, NULL);
-        log_line(LOG_INFO, "migrating", "migration=%s", at);
+        if (version > 0)
+            log_line(LOG_INFO, "migrating", "migration=%s", at);
     }
     if (code == SQLITE_OK) {
         /* PRAGMA takes no parameters; both values are integers of this program. */
@@ -225,6 +228,10 @@ struct store *store_open(const char *path, char *error, size_t error_size) {
     store->owner = owner_take(path, error, error_size);
     if (store->owner)
         store->writer = open_writer(owner_path(store->owner), error, error_size);
+    if (!store->writer && store->owner) {
+        owner_refuse(store->owner);
+        store->owner = NULL;
+    }
     if (!store->writer || !watch_files(store, error, error_size)) {
         store_close(store);
         return NULL;

@@ -78,7 +78,9 @@ static struct http_server *start(void) {
     log_set_level(LOG_ERROR);
     struct pool *pool = pool_start(1, 64);
     fuzz_check(pool && counters_start(ROUTES));
-    server = http_start(&(struct http_config){.host = "127.0.0.1",
+    struct http_socket socket;
+    fuzz_check(http_socket_bind(&socket, "127.0.0.1", 0, error, sizeof error));
+    server = http_start(&(struct http_config){.socket = socket,
                                               .max_connections = CONNECTIONS,
                                               .max_connections_per_ip = CONNECTIONS,
                                               .routes = routes,

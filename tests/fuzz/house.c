@@ -179,9 +179,11 @@ static void start(void) {
     service.answers = answers_new();
     service.models = model_cache_new(16 << 20);
     service.ready = true;
+    struct http_socket socket;
+    fuzz_check(http_socket_bind(&socket, "127.0.0.1", 0, error, sizeof error));
     server = http_start(
         &(struct http_config){
-            .host = "127.0.0.1",
+            .socket = socket,
             .cors_origins = "https://a.example",
             .max_connections = 16,
             .max_connections_per_ip = 16,
