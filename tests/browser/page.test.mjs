@@ -62,7 +62,11 @@ test("the keyboard is enough", async () => {
   await page.getByRole("dialog").getByText("this help").waitFor();
   await escape(page);
   await page.keyboard.press("t");
+  await page.getByRole("button", { name: "Theme: light" }).waitFor();
+  await page.keyboard.press("t");
   await page.locator("html[data-theme=dark]").waitFor();
+  await page.keyboard.press("t");
+  await page.getByRole("button", { name: "Theme: auto" }).waitFor(); // the system's again
   await page.locator(".run-name").focus();
   for (let i = 0; i < 3; i++) await page.keyboard.press("Tab"); // over "Train on" to "Delete"
   await page.keyboard.press("Shift+Tab");
@@ -135,7 +139,7 @@ const fitsIn = async (width) => {
   await picture(page);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(wide <= width, `${wide} pixels wide`);
-  for (const panel of ["new", "draw", "runs", "samplers", "help"]) {
+  for (const panel of ["new", "draw", "runs", "samplers", "code", "help"]) {
     await goTo(page, `panel=${panel}`);
     await page.getByRole("dialog").waitFor();
     const box = await page.getByRole("dialog").boundingBox();
@@ -157,7 +161,7 @@ test("a stopped server is said, and a started one found again", async () => {
   await picture(page);
   await page.getByText("live").waitFor();
   assert.equal(await fresh.stop(), 0);
-  await page.getByText("The server does not answer").waitFor();
+  await page.getByText("Connection lost at").waitFor();
   await fresh.start();
   await page.getByText("live").waitFor();
   await fresh.api("/v1/jobs", { ...ENDLESS, name: "after the pause" });
@@ -226,15 +230,15 @@ test("a server with keys is asked with one, once the reader has given it", async
   const page = await open(guard, "#k=1", { ...CALM, expected: /40[13]/ });
   const give = async (key) => {
     await page.getByRole("dialog").getByLabel("API key").fill(key);
-    await page.getByRole("button", { name: "Go on" }).click();
+    await page.getByRole("button", { name: "Continue" }).click();
   };
-  await page.getByRole("dialog", { name: "This server wants a key" }).waitFor();
-  await page.getByRole("status").getByText("wants a key").waitFor();
+  await page.getByRole("dialog", { name: "API key required" }).waitFor();
+  await page.getByRole("status").getByText("API key required").waitFor();
   assert.equal(await page.getByText("does not answer").count(), 0);
   await escape(page);
   await page.getByRole("button", { name: "Enter a key" }).click();
   await give("dn_wrong");
-  await page.getByRole("dialog").getByText("does not know this key").waitFor();
+  await page.getByRole("dialog").getByText("Key not recognized").waitFor();
   await give(keys.read);
   await run(page, "secret").waitFor();
   await picture(page);
@@ -284,15 +288,13 @@ for (const colorScheme of ["light", "dark"])
     const page = await open(server, "", options);
     await picture(page);
     await page.evaluate(axeSource);
-    for (const panel of ["", "new", "draw", "runs", "samplers", "help"]) {
+    for (const panel of ["", "new", "draw", "runs", "samplers", "code", "help"]) {
       await goTo(page, panel && `panel=${panel}`);
       if (panel) await page.getByRole("dialog").waitFor();
       await page.waitForTimeout(300);
       await judge(page, panel);
       if (panel) await escape(page);
     }
-    await page.getByRole("button", { name: "as curl commands" }).click();
-    await judge(page, "the drawer");
     await close(page);
     const fresh = await new Server().start();
     const empty = await open(fresh, "", options);

@@ -114,7 +114,7 @@ test("runs that wait say their place in the queue", async () => {
   await run(page, "next").getByText("queued, next").waitFor();
   await run(page, "later").getByText("queued, 1 ahead").waitFor();
   await run(page, "later").getByRole("button", { name: "later" }).click();
-  await page.getByText("In the queue, 1 ahead").waitFor();
+  await page.getByText("In the queue, 1 ahead – showing the forward process").waitFor();
   await picture(page); // its data
   await run(page, "next").hover();
   await run(page, "next").getByRole("button", { name: "Cancel" }).click();

@@ -60,7 +60,7 @@ test("one request brings a whole trajectory, and one the description", async () 
   await close(page);
 });
 
-test("the forward process and the shortest ways need no model", async () => {
+test("the forward process and the nearest points need no model", async () => {
   const page = await open(server, "#k=0", CALM);
   await picture(page);
   const noise = await inkOf(page);
@@ -70,7 +70,7 @@ test("the forward process and the shortest ways need no model", async () => {
   await page.getByLabel("diffusion time").press("End");
   assert.equal(await time(page), "t = 100");
   const asked = page.waitForRequest(/\/v1\/datasets\/spiral\/optimal/);
-  await page.getByRole("button", { name: "Shortest" }).click();
+  await page.getByRole("button", { name: "Nearest point" }).click();
   await asked;
   assert.equal(await page.getByRole("button", { name: "Lines" }).getAttribute("aria-pressed"), "true");
   await page.getByLabel("diffusion time").press("Home");
@@ -89,7 +89,7 @@ test("every layer and every mode changes the picture", async () => {
       for (const value of data) hash = (hash * 31 + value) | 0;
       return hash;
     });
-  for (const name of ["Hue", "Density", "Field", "Lines", "Trails", "Data", "x₀", "x | x₀", "x + x₀"]) {
+  for (const name of ["Color by angle", "Density", "Field", "Lines", "Trails", "Data", "x₀", "x | x₀", "x + x₀"]) {
     const before = await print();
     await page.getByRole("button", { name, exact: true }).click();
     await until(async () => (await print()) !== before, `${name} is to be seen`);
@@ -104,8 +104,8 @@ test("a point of noise is dragged, and its landing said", async () => {
   await page.mouse.move(box.x + box.width / 2, box.y + 60);
   await page.mouse.down();
   await page.mouse.move(box.x + box.width / 2 + 30, box.y + 80);
-  await page.locator("[aria-live]", { hasText: /lands at -?[\d.]+, -?[\d.]+/ }).waitFor();
+  await page.getByText(/From noise at t = 100, \(.*\), by ddim to \(-?[\d.]+, -?[\d.]+\)/).waitFor();
   await page.mouse.up();
-  await page.getByRole("button", { name: "clear the path" }).click();
+  await page.getByRole("button", { name: "Clear the path" }).click();
   await close(page);
 });

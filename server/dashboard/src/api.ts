@@ -50,7 +50,8 @@ export class ApiError extends Error {
     readonly problem: Partial<Problem>,
   ) {
     super(
-      problem.errors?.map((each) => `${each.pointer.slice(1)} ${each.detail}`.trim()).join("; ") ||
+      (status === 401 && "This server needs an API key.") ||
+        problem.errors?.map((each) => `${each.pointer.slice(1)} ${each.detail}`.trim()).join("; ") ||
         (problem.detail ?? `the server answered ${status}`),
     );
   }

@@ -1,18 +1,19 @@
-// The page: runs on the left, the stage in the middle, the inspector on the right, the loss below.
+// The page: the stage in the middle, the inspector on its right, the loss below, the runs on the left.
+import { useSignalEffect } from "@preact/signals";
 import { keyState } from "./api";
-import { CurlDrawer } from "./curl";
+import { Code } from "./code";
 import { Confirmation } from "./dialog";
 import { Draw } from "./draw/draw";
 import { connection, lastHeard } from "./events";
 import { view } from "./hash";
-import { curlOpen, Header } from "./header";
+import { Header } from "./header";
 import { Help } from "./help";
 import { Inspector } from "./inspector/inspector";
 import { Samplers } from "./inspector/samplers";
 import { KeyPrompt } from "./key-prompt";
-import { Loss } from "./loss/loss";
+import { folded, Loss } from "./loss/loss";
 import { NewRun } from "./new/new-run";
-import { jobs, loadError, loaded, notice } from "./runs";
+import { job, jobs, loadError, loaded, nameOf, notice } from "./runs";
 import { RunList } from "./runs/list";
 import { RunTable } from "./runs/table";
 import { FirstVisit } from "./stage/first-visit";
@@ -25,37 +26,84 @@ const PANELS: Record<string, () => preact.JSX.Element> = {
   draw: Draw,
   runs: RunTable,
   samplers: Samplers,
+  code: Code,
   help: Help,
 };
 
 function Lost() {
-  const time = new Date(lastHeard.value).toLocaleTimeString();
+  const time = new Date(lastHeard.value).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
   return (
     <p class="banner" role="alert">
-      The server does not answer. What is shown is what it said until {time}; the page tries again by itself.
+      Connection lost at {time} — retrying …
     </p>
+  );
+}
+
+/** A server with keys, before it has been given one: there is nothing else to show. */
+function Locked() {
+  return (
+    <section class="locked" aria-labelledby="locked-title">
+      <h2 id="locked-title">API key required</h2>
+      <p>This server shows its runs to those who have a key.</p>
+      <button type="button" class="primary big" onClick={() => (keyState.value = "wanted")}>
+        Enter a key
+      </button>
+    </section>
+  );
+}
+
+/** What a tab in the background tells: how far the run on the stage is. */
+function title(): string {
+  const run = job.value;
+  if (!run) return "denoised";
+  const percent = run.status === "running" ? `${Math.round(100 * run.progress.fraction)} % – ` : "";
+  return `${percent}${nameOf(run)} – denoised`;
+}
+
+function Page() {
+  const empty = loaded.value && !loadError.value && jobs.value.length === 0;
+  const classes = [
+    empty ? "empty-page" : "",
+    view.value.full && !empty ? "stage-only" : "",
+    folded.value ? "loss-folded" : "",
+  ];
+  return (
+    <main class={classes.filter(Boolean).join(" ")}>
+      <section class="stage" id="stage" tabIndex={-1} aria-label="Stage">
+        <StageTools />
+        <Stage />
+        <Track />
+        {empty && <FirstVisit />}
+      </section>
+      {!empty && (
+        <>
+          <Inspector />
+          <Loss />
+          <RunList />
+        </>
+      )}
+    </main>
   );
 }
 
 export function App() {
   const Panel = PANELS[view.value.panel];
-  const empty = loaded.value && !loadError.value && jobs.value.length === 0;
+  const locked = keyState.value !== "none" && jobs.value.length === 0;
+  useSignalEffect(() => {
+    document.title = title();
+  });
   return (
     <>
+      <SkipLinks />
       <Header />
-      {curlOpen.value && <CurlDrawer />}
       {connection.value === "lost" && <Lost />}
-      <main class={empty ? "empty-page" : ""}>
-        {!empty && <RunList />}
-        <section class="stage" aria-label="stage">
-          <StageTools />
-          <Stage />
-          <Track />
-          {empty && <FirstVisit />}
-        </section>
-        {!empty && <Inspector />}
-        {!empty && <Loss />}
-      </main>
+      {locked ? (
+        <main class="locked-page">
+          <Locked />
+        </main>
+      ) : (
+        <Page />
+      )}
       {Panel && <Panel key={view.value.panel} />}
       <Confirmation />
       {keyState.value === "wanted" && <KeyPrompt />}
@@ -64,6 +112,23 @@ export function App() {
       </div>
       {notice.value && <Toast text={notice.value} />}
     </>
+  );
+}
+
+/** The address holds the view, so these are buttons: a link would change it. */
+function SkipLinks() {
+  const places: [string, string][] = [
+    ["stage", "Skip to the stage"],
+    ["runs", "Skip to the runs"],
+  ];
+  return (
+    <nav class="skip" aria-label="Skip">
+      {places.map(([id, text]) => (
+        <button key={id} type="button" onClick={() => document.getElementById(id)?.focus()}>
+          {text}
+        </button>
+      ))}
+    </nav>
   );
 }
 

@@ -1,7 +1,7 @@
 import { notice } from "./runs";
 
 /** Copies text, also on plain HTTP, where browsers offer no clipboard; says so. */
-export async function copy(text: string, done = "copied"): Promise<void> {
+export async function copy(text: string, done = "Copied."): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
   } catch {

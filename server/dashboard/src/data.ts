@@ -1,7 +1,7 @@
 // The points that a run is trained on: for the bounds of the stage, for the layer behind the points, and for links.
 import { signal } from "@preact/signals";
 import { getBytes, type Job, url } from "./api";
-import { readNpy, type Tensor } from "./arrays";
+import { readNpy } from "./arrays";
 
 /** A part of a run's data set, which is a class of its own if there are several. */
 export interface Source {
@@ -44,50 +44,61 @@ export const datasetName = (run: Job): string =>
     .map((each) => each.label)
     .join(" + ");
 
-/** The first two coordinates of [n][dim]; one coordinate is shown along a line. */
-export function plane({ data, shape }: Tensor): Float32Array {
-  const [n = 0, dim = 1] = shape;
-  if (dim === 2) return data;
+/** Points [n][dim]. */
+export interface Cloud {
+  data: Float32Array;
+  dim: number;
+}
+
+/** Two coordinates of each point, [n][2]; one coordinate is shown along a line. */
+export function plane({ data, dim }: Cloud, [x, y]: [number, number] = [0, 1]): Float32Array {
+  if (dim === 2 && x === 0 && y === 1) return data;
+  const n = data.length / dim;
   const flat = new Float32Array(2 * n);
   for (let i = 0; i < n; i++) {
-    flat[2 * i] = data[i * dim]!;
-    flat[2 * i + 1] = dim > 1 ? data[i * dim + 1]! : 0;
+    flat[2 * i] = data[i * dim + x]!;
+    flat[2 * i + 1] = dim > 1 ? data[i * dim + y]! : 0;
   }
   return flat;
 }
 
 export const DRAW = 2000; // points of each source, at most
 
-const draws = new Map<string, Promise<Float32Array>>();
+const draws = new Map<string, Promise<Cloud>>();
 
-/** Some points of a data set, [n][2]. */
-export function drawOf(id: string): Promise<Float32Array> {
+/** Some points of a data set. */
+function cloudOf(id: string): Promise<Cloud> {
   let known = draws.get(id);
   if (!known) {
-    known = getBytes(url(`/v1/datasets/${id}/points.npy`, { n: DRAW })).then((bytes) =>
-      plane(readNpy(bytes)),
-    );
+    known = getBytes(url(`/v1/datasets/${id}/points.npy`, { n: DRAW })).then((bytes) => {
+      const { data, shape } = readNpy(bytes);
+      return { data, dim: shape[1] ?? 1 };
+    });
     known.catch(() => draws.delete(id));
     draws.set(id, known);
   }
   return known;
 }
 
-/** Points of the data of each run, [n][2], as far as they have been asked for; null: they are not there any more. */
-export const dataPoints = signal<Record<string, Float32Array | null>>({});
+/** Their first two coordinates, [n][2]. */
+export const drawOf = async (id: string): Promise<Float32Array> => plane(await cloudOf(id));
 
-export async function loadData(run: Job): Promise<Float32Array | null> {
+/** Points of the data of each run, as far as they have been asked for; null: they are not there any more. */
+export const dataPoints = signal<Record<string, Cloud | null>>({});
+
+export async function loadData(run: Job): Promise<Cloud | null> {
   const known = dataPoints.value[run.id];
   if (known !== undefined) return known;
-  let points: Float32Array | null = null;
+  let points: Cloud | null = null;
   try {
-    const parts = await Promise.all(sourcesOf(run).map((each) => drawOf(each.id)));
-    points = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+    const parts = await Promise.all(sourcesOf(run).map((each) => cloudOf(each.id)));
+    const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
     let at = 0;
     for (const part of parts) {
-      points.set(part, at);
-      at += part.length;
+      data.set(part.data, at);
+      at += part.data.length;
     }
+    points = { data, dim: parts[0]?.dim ?? 2 };
   } catch {
     // An upload that has been deleted: the run goes on without it.
   }

@@ -2,17 +2,18 @@
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { Action } from "./action";
 
 interface Question {
   title: string;
   text: string;
   verb: string;
-  act: () => void;
+  act: () => Promise<unknown>;
 }
 const question = signal<Question | null>(null);
 
 /** Asks before something is done that cannot be undone. */
-export function confirmed(title: string, text: string, verb: string, act: () => void): void {
+export function confirmed(title: string, text: string, verb: string, act: () => Promise<unknown>): void {
   question.value = { title, text, verb, act };
 }
 
@@ -44,7 +45,7 @@ export function Dialog(props: {
       <div class="dialog-body">
         <header>
           <h2 id="dialog-title">{props.title}</h2>
-          <button type="button" class="round" aria-label="close" onClick={() => ref.current?.close()}>
+          <button type="button" class="round" aria-label="Close" onClick={() => ref.current?.close()}>
             ✕
           </button>
         </header>
@@ -65,16 +66,9 @@ export function Confirmation() {
         <button type="button" data-first onClick={close}>
           Keep
         </button>
-        <button
-          type="button"
-          class="danger"
-          onClick={() => {
-            close();
-            asked.act();
-          }}
-        >
+        <Action class="danger" act={() => asked.act().finally(close)}>
           {asked.verb}
-        </button>
+        </Action>
       </div>
     </Dialog>
   );

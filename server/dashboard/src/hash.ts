@@ -18,6 +18,9 @@ export interface View {
   class: number; // its place among the classes; -1: all of them
   mode: StageMode;
   show: string; // layers beside the points, see LAYERS in stage/tools.tsx, joined by '.'
+  clip: number; // 1: the estimate is clipped to the range of the data; 0: it is not
+  axes: string; // the two columns that are drawn of more than two dimensions, counted from 0: "2.5"; "": the first two
+  full: number; // 1: the stage alone
   k: number; // position on the time track, 0 (its start) .. 1 (its end)
   panel: string; // the dialog that is open, see PANELS in app.tsx
   sort: string; // column of the table of runs, with '-' in front for descending
@@ -38,11 +41,17 @@ export const DEFAULTS: View = {
   class: -1,
   mode: "x",
   show: "hue",
+  clip: 1,
+  axes: "",
+  full: 0,
   k: 1,
   panel: "",
   sort: "-created",
   data: "",
 };
+
+/** That the stage draws: more would not be smooth, and takes long to send. The API gives more. */
+export const MOST_POINTS = 20_000;
 
 const MODES: StageMode[] = ["x", "x0", "both", "over"];
 const PROCESSES: Process[] = ["", "forward", "optimal"];
@@ -57,7 +66,7 @@ function parse(text: string): View {
     else if (value.trim() !== "" && Number.isFinite(Number(value))) view[name] = Number(value);
   }
   const read = view as unknown as View;
-  read.n = Math.min(20000, Math.max(1, Math.round(read.n)));
+  read.n = Math.min(MOST_POINTS, Math.max(1, Math.round(read.n)));
   read.k = Math.min(1, Math.max(0, read.k));
   if (!MODES.includes(read.mode)) read.mode = "x";
   if (!PROCESSES.includes(read.process)) read.process = "";

@@ -1,14 +1,17 @@
 // The top of the page: whether it is live, and what concerns all of it.
-import { signal } from "@preact/signals";
 import { base } from "./api";
 import { copy } from "./copy";
 import { connection } from "./events";
 import { address, go } from "./hash";
-import { ink, toggleTheme } from "./theme";
+import { choice, nextTheme } from "./theme";
 
-export const curlOpen = signal(false);
-
-const STATES = { connecting: "connecting", live: "live", lost: "reconnecting …", locked: "wants a key" };
+const STATES = {
+  connecting: "connecting",
+  live: "live",
+  lost: "reconnecting …",
+  locked: "API key required",
+};
+const THEME_SIGNS = { auto: "◐", light: "☀", dark: "☾" };
 
 export function Header() {
   return (
@@ -19,41 +22,46 @@ export function Header() {
       <span class={`connection ${connection.value}`} role="status">
         {STATES[connection.value]}
       </span>
-      <nav aria-label="page">
-        <button type="button" onClick={() => go({ panel: "draw" }, true)} title="draw your own data (d)">
-          ✎<span class="wide-only"> Draw</span>
+      <nav aria-label="Page">
+        <button
+          type="button"
+          aria-label="Draw your own data"
+          title="Draw your own data (d)"
+          onClick={() => go({ panel: "draw" }, true)}
+        >
+          <span aria-hidden="true">✎</span>
+          <span class="wide-only"> Draw</span>
         </button>
         <button
           type="button"
           aria-label="Share: copy the link to this picture"
-          title="copy the link to this picture"
-          onClick={() => void copy(address(), "the link to this picture is copied")}
+          title="Copy the link to this picture"
+          onClick={() => void copy(address(), "The link to this picture is copied.")}
         >
           <span aria-hidden="true">↗</span>
           <span class="wide-only"> Share</span>
         </button>
         <button
           type="button"
-          aria-label="as curl commands"
-          title="as curl commands"
-          aria-pressed={curlOpen.value}
-          onClick={() => (curlOpen.value = !curlOpen.value)}
+          aria-label="Commands: this page as curl"
+          title="This page as curl commands"
+          onClick={() => go({ panel: "code" }, true)}
         >
           {"</>"}
         </button>
         <button
           type="button"
-          onClick={toggleTheme}
-          title="light or dark (t)"
-          aria-label={ink.value.dark ? "light theme" : "dark theme"}
+          onClick={nextTheme}
+          title={`Theme: ${choice.value} (t)`}
+          aria-label={`Theme: ${choice.value}`}
         >
-          {ink.value.dark ? "☀" : "☾"}
+          {THEME_SIGNS[choice.value]}
         </button>
         <button
           type="button"
-          onClick={() => go({ panel: "help" })}
-          aria-label="keys and help"
-          title="keys and help (?)"
+          onClick={() => go({ panel: "help" }, true)}
+          aria-label="Keys and help"
+          title="Keys and help (?)"
         >
           ?
         </button>

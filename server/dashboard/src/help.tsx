@@ -5,7 +5,7 @@ import { KEYS } from "./keys";
 
 export function Help() {
   return (
-    <Dialog title="Keys" onClose={() => go({ panel: "" })}>
+    <Dialog title="Keys and help" onClose={() => go({ panel: "" })}>
       <dl class="keys">
         {KEYS.map((key) => (
           <div key={key.label}>
@@ -17,8 +17,10 @@ export function Help() {
         ))}
       </dl>
       <p class="hint">
-        Everything here is the <a href={`${base}/docs`}>public API</a>. The address of this page holds what is
-        shown: send it on, and others see the same points.
+        Drag on the stage to see where a noise point ends up. Drag across the loss chart to zoom, double-click
+        it to zoom out, and click it to see the checkpoint nearby. The page uses only the{" "}
+        <a href={`${base}/docs`}>public API</a>, and its address holds the whole view: anyone who opens the
+        link on this server sees the same points.
       </p>
     </Dialog>
   );

@@ -6,7 +6,7 @@ export function KeyPrompt() {
   const refused = hasKey();
   return (
     <Dialog
-      title="This server wants a key"
+      title="API key required"
       onClose={() => {
         if (keyState.value === "wanted") keyState.value = "later";
       }}
@@ -20,17 +20,17 @@ export function KeyPrompt() {
       >
         {refused && (
           <p class="error" role="alert">
-            The server does not know this key. Is it written right, and still valid?
+            Key not recognized. Check for typos or expiry.
           </p>
         )}
         <label class="stacked">
           API key
           <input data-first name="key" type="password" autocomplete="off" required placeholder="dn_…" />
         </label>
-        <p class="hint">It is kept in this tab only, until the tab is closed.</p>
+        <p class="hint">The key is kept in this tab only, until you close it.</p>
         <div class="buttons">
           <button type="submit" class="primary">
-            Go on
+            Continue
           </button>
         </div>
       </form>

@@ -5,13 +5,13 @@ import { play, playing, position, scrub } from "./player";
 import { hasModel, job } from "./runs";
 import { chosenRuns } from "./runs/order";
 import { show } from "./runs/parts";
-import { toggleTheme } from "./theme";
+import { nextTheme } from "./theme";
 
 export interface Key {
   keys: string[];
   label: string;
   doc: string;
-  act: () => void;
+  act: (event: KeyboardEvent) => void;
 }
 
 const move = (by: number) => () => scrub(position.value + by);
@@ -25,33 +25,39 @@ function step(by: number): void {
 
 export const KEYS: Key[] = [
   { keys: [" "], label: "space", doc: "play or pause", act: () => play(!playing.value) },
-  { keys: ["ArrowLeft"], label: "←", doc: "towards noise", act: move(-0.0125) },
-  { keys: ["ArrowRight"], label: "→", doc: "towards data", act: move(0.0125) },
-  { keys: ["Home"], label: "Home", doc: "pure noise", act: () => scrub(0) },
-  { keys: ["End"], label: "End", doc: "the finished points", act: () => scrub(1) },
+  { keys: ["ArrowLeft"], label: "←", doc: "back on the time track", act: move(-0.0125) },
+  { keys: ["ArrowRight"], label: "→", doc: "forward on the time track", act: move(0.0125) },
+  { keys: ["Home"], label: "Home", doc: "start of the time track", act: () => scrub(0) },
+  { keys: ["End"], label: "End", doc: "end of the time track", act: () => scrub(1) },
   { keys: ["j", "ArrowDown"], label: "j ↓", doc: "next run", act: () => step(1) },
   { keys: ["k", "ArrowUp"], label: "k ↑", doc: "previous run", act: () => step(-1) },
-  { keys: ["["], label: "[", doc: "checkpoint before", act: () => lookBack(place() - 1) },
-  { keys: ["]"], label: "]", doc: "checkpoint after", act: () => lookBack(place() + 1) },
+  { keys: ["F", "Escape"], label: "F", doc: "the stage alone", act: fullStage },
+  { keys: ["["], label: "[", doc: "previous checkpoint", act: () => lookBack(place() - 1) },
+  { keys: ["]"], label: "]", doc: "next checkpoint", act: () => lookBack(place() + 1) },
   { keys: ["r"], label: "r", doc: "all runs as a table", act: () => go({ panel: "runs" }, true) },
   { keys: ["n"], label: "n", doc: "new run", act: () => go({ panel: "new" }, true) },
   { keys: ["d"], label: "d", doc: "draw your own data", act: () => go({ panel: "draw" }, true) },
   { keys: ["s"], label: "s", doc: "another seed", act: () => go({ seed: view.value.seed + 1 }) },
   { keys: ["x"], label: "x", doc: "points, estimate or both", act: nextMode },
-  { keys: ["h"], label: "h", doc: "hues on or off", act: () => toggle("show", "hue") },
-  { keys: ["f"], label: "f", doc: "field on or off", act: () => toggle("show", "field") },
+  { keys: ["h"], label: "h", doc: "color by angle", act: () => toggle("show", "hue") },
+  { keys: ["f"], label: "f", doc: "field", act: () => toggle("show", "field") },
   { keys: ["l"], label: "l", doc: "lines to the estimate", act: () => toggle("show", "lines") },
   { keys: ["c"], label: "c", doc: "compare samplers", act: compare },
   {
     keys: ["g"],
     label: "g",
     doc: "the animation as a GIF",
-    act: () => document.getElementById("export-GIF")?.click(),
+    act: () => document.querySelector<HTMLElement>(".export-GIF")?.click(),
   },
-  { keys: ["t"], label: "t", doc: "light or dark", act: toggleTheme },
+  { keys: ["t"], label: "t", doc: "theme: auto, light, dark", act: nextTheme },
   { keys: ["/"], label: "/", doc: "filter the runs", act: () => document.getElementById("filter")?.focus() },
   { keys: ["?"], label: "?", doc: "this help", act: () => go({ panel: "help" }) },
 ];
+
+/** Escape only leads back. */
+function fullStage(event: KeyboardEvent): void {
+  if (event.key !== "Escape" || view.value.full) go({ full: view.value.full ? 0 : 1 }, true);
+}
 
 function nextMode(): void {
   const order = ["x", "x0", "both", "over"] as const;
@@ -82,6 +88,6 @@ export function listen(): void {
     const found = KEYS.find((each) => each.keys.includes(event.key));
     if (!found) return;
     event.preventDefault();
-    found.act();
+    found.act(event);
   });
 }

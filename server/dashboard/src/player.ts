@@ -5,6 +5,12 @@ import { go, view } from "./hash";
 export const position = signal(view.value.k);
 export const playing = signal(false);
 export const speed = signal(1);
+export const SPEEDS = [0.25, 0.5, 1, 2, 4];
+
+/** The next speed, and the slowest after the fastest. */
+export function nextSpeed(): void {
+  speed.value = SPEEDS[(SPEEDS.indexOf(speed.value) + 1) % SPEEDS.length]!;
+}
 
 const SECONDS = 3.5; // for the whole way at speed 1
 const HOLD = 1.2; // seconds that the finished picture stands before it starts over
@@ -47,6 +53,22 @@ export function play(on: boolean): void {
   held = 0;
   playing.value = on;
   if (!on) go({ k: position.value });
+}
+
+/** Plays the whole way once; resolves when its end has stood for a moment. */
+export function once(): Promise<void> {
+  position.value = 0;
+  play(true);
+  return new Promise((done) => {
+    const stop = effect(() => {
+      if (position.value < 1 && playing.value) return;
+      setTimeout(() => {
+        stop();
+        play(false);
+        done();
+      }, 500 * HOLD);
+    });
+  });
 }
 
 /** Moves to a position, as a hand on the track does: playing stops. */

@@ -5,7 +5,8 @@ type Choice = "auto" | "light" | "dark";
 const KEY = "denoised.theme";
 const system = window.matchMedia("(prefers-color-scheme: dark)");
 
-export const choice = signal<Choice>((localStorage.getItem(KEY) as Choice | null) ?? "auto");
+const kept = localStorage.getItem(KEY);
+export const choice = signal<Choice>(kept === "light" || kept === "dark" ? kept : "auto");
 const systemDark = signal(system.matches);
 system.addEventListener("change", () => {
   systemDark.value = system.matches;
@@ -21,6 +22,7 @@ interface Ink {
   field: string;
   accent: string;
   grid: string;
+  ground: string; // of the stage
   tint: string; // of the density
   classes: string[];
   hues: string[]; // around the circle, all of one lightness
@@ -41,6 +43,7 @@ const LIGHT: Ink = {
   field: "#3d4650",
   accent: "#b3006b",
   grid: "#e8ebf0",
+  ground: "#ffffff",
   tint: "#4078d8",
   // Okabe and Ito's colours: told apart by all eyes.
   classes: ["#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#8c6d31", "#999999"],
@@ -56,6 +59,7 @@ const DARK: Ink = {
   field: "#d5dde5",
   accent: "#ff7ac6",
   grid: "#222c37",
+  ground: "#121922",
   tint: "#3c82d2",
   // The same, lighter.
   classes: ["#66beff", "#ff9a58", "#3fe0b0", "#ffc04a", "#f5b3d8", "#a8e0ff", "#dcbc7a", "#d4d4d4"],
@@ -73,6 +77,7 @@ effect(() => {
   else localStorage.setItem(KEY, choice.value);
 });
 
-export function toggleTheme(): void {
-  choice.value = ink.value.dark ? "light" : "dark";
+/** As the system has it, light, dark, and around again. */
+export function nextTheme(): void {
+  choice.value = ({ auto: "light", light: "dark", dark: "auto" } as const)[choice.value];
 }

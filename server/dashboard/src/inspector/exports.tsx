@@ -1,43 +1,34 @@
-// The pictures, the numbers and the weights, to take along: each is an address of the API.
-import { getBytes, hasKey, url } from "../api";
+// Export: the stage as a picture or a video, and what the API has of it, each at an address.
+import { Action } from "../action";
+import { getBytes, hasKey, type Query, url } from "../api";
 import { view } from "../hash";
-import { attempt, job } from "../runs";
+import { once } from "../player";
+import { attempt, hasModel, job, nameOf } from "../runs";
+import { type Address, addresses, pictureTheme } from "../stage/addresses";
+import { canRecord, download, savePicture, saveVideo } from "../stage/record";
 import { sampleQuery } from "../stage/trajectory";
 
 /** A link cannot carry a key: then the page fetches, and hands the file over. */
 async function save(href: string): Promise<void> {
-  const file = URL.createObjectURL(new Blob([await getBytes(href)]));
-  const link = document.createElement("a");
-  link.href = file;
-  link.download = new URL(href).pathname.split("/").at(-1) ?? "denoised";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(file), 10_000);
+  download(new Blob([await getBytes(href)]), new URL(href).pathname.split("/").at(-1) ?? "denoised");
 }
 
 const GIF_POINTS = 1000;
 const GIF_FRAMES = 41;
 
-export function Exports() {
-  const id = job.value!.id;
-  const samples = sampleQuery(view.value, false);
-  const way = { ...samples, n: Math.min(view.value.n, GIF_POINTS), frames: GIF_FRAMES };
-  const model = `/v1/models/${id}`;
-  const list: [string, string, string][] = [
-    ["GIF", url(`${model}/trajectories.gif`, way), "the animation (g)"],
-    ["PNG", url(`${model}/samples.png`, samples), "the points as a picture"],
-    ["SVG", url(`${model}/samples.svg`, samples), "the same, scalable"],
-    ["CSV", url(`${model}/samples.csv`, samples), "the points as a table"],
-    ["npy", url(`${model}/samples.npy`, samples), "the points for numpy"],
-    ["safetensors", url(`${model}/weights.safetensors`), "the weights"],
-    ["loss SVG", url(`/v1/jobs/${id}/history.svg`), "the loss as a picture"],
-  ];
+interface Link {
+  label: string;
+  href: string;
+  doc: string;
+}
+
+function Links({ list }: { list: Link[] }) {
   return (
-    <fieldset class="exports">
-      <legend>Take it along</legend>
-      {list.map(([label, href, doc]) => (
+    <>
+      {list.map(({ label, href, doc }) => (
         <a
           key={label}
-          id={`export-${label.replace(" ", "-")}`}
+          class={`export-${label.split(" ")[0]}`}
           href={href}
           title={doc}
           target="_blank"
@@ -51,6 +42,101 @@ export function Exports() {
           {label}
         </a>
       ))}
+    </>
+  );
+}
+
+const labelled = (label: string, of: string) => (of ? `${label} ${of}` : label);
+
+/** The animation as the server draws it, and its numbers. */
+function animations({ of, path, way, query }: Address): Link[] {
+  const gif = { ...query, ...pictureTheme(), n: Math.min(Number(query.n), GIF_POINTS), frames: GIF_FRAMES };
+  const which: Query = { which: view.value.mode === "x0" ? "x0" : undefined };
+  return [
+    {
+      label: labelled("GIF", of),
+      href: url(`${path}/${way}.gif`, gif),
+      doc: "The animation, x beside x₀ (g)",
+    },
+    {
+      label: labelled("Frames", of),
+      href: url(`${path}/${way}.npy`, { ...query, ...which }),
+      doc: "All frames for NumPy",
+    },
+  ];
+}
+
+/** What stands at the end of the way: points that the model has made. */
+function finished({ of, path, way }: Address, epoch: number): Link[] {
+  if (way !== "trajectories") return [];
+  const query = sampleQuery({ ...view.value, epoch }, false);
+  const link = (label: string, suffix: string, more: Query, doc: string): Link => ({
+    label: labelled(label, of),
+    href: url(`${path}/samples.${suffix}`, { ...query, ...more }),
+    doc,
+  });
+  return [
+    link("CSV", "csv", {}, "The finished points as a table"),
+    link("NPY", "npy", {}, "The finished points for NumPy"),
+    link("SVG", "svg", pictureTheme(), "The finished points as a drawing"),
+  ];
+}
+
+export function Exports() {
+  const run = job.value!;
+  const name = nameOf(run);
+  const list = addresses();
+  const points = list.flatMap((each, i) => finished(each, i === 0 ? view.value.epoch : 0));
+  return (
+    <fieldset class="exports">
+      <legend>Export</legend>
+      <Group title="Stage as shown">
+        <Action act={() => savePicture(name)} title="The picture on the stage, as it is now">
+          PNG
+        </Action>
+        {canRecord() && (
+          <Action act={() => saveVideo(name, once())} title="The animation on the stage, as it is shown">
+            Video
+          </Action>
+        )}
+      </Group>
+      <Group title="Animation">
+        <Links list={list.flatMap(animations)} />
+      </Group>
+      {points.length > 0 && (
+        <Group title="Finished points">
+          <Links list={points} />
+        </Group>
+      )}
+      <Group title="Run">
+        <Links
+          list={[
+            ...(hasModel(run)
+              ? [
+                  {
+                    label: "Weights",
+                    href: url(`/v1/models/${run.id}/weights.safetensors`),
+                    doc: "The model as a safetensors file",
+                  },
+                ]
+              : []),
+            {
+              label: "Loss SVG",
+              href: url(`/v1/jobs/${run.id}/history.svg`, pictureTheme()),
+              doc: "The loss curve as a drawing",
+            },
+          ]}
+        />
+      </Group>
     </fieldset>
+  );
+}
+
+function Group({ title, children }: { title: string; children: preact.ComponentChildren }) {
+  return (
+    <div class="export-group">
+      <span>{title}</span>
+      <div>{children}</div>
+    </div>
   );
 }

@@ -26,17 +26,17 @@ export function Inspector() {
         <>
           <Sampling />
           {shown.value?.evaluations && (
-            <p class="hint">{shown.value.evaluations} evaluations of the network a point</p>
+            <p class="hint">{shown.value.evaluations} network evaluations per point</p>
           )}
-          <button type="button" title="key c" onClick={() => go({ panel: "samplers" }, true)}>
+          <button type="button" title="Compare samplers (c)" onClick={() => go({ panel: "samplers" }, true)}>
             Compare samplers
           </button>
           <Quality />
-          <Exports />
         </>
       ) : (
-        !isOver(run) && <p class="empty">What can be asked of the model stands here when there is one.</p>
+        !isOver(run) && <p class="empty">Sampling controls appear after the first checkpoint.</p>
       )}
+      <Exports />
     </section>
   );
 }

@@ -16,7 +16,7 @@ export function Quality() {
   if (rows.length === 0) return null;
   return (
     <table class="quality">
-      <caption>Quality; the floor is what data itself scores</caption>
+      <caption>Quality — lower is better; floor = two draws of real data</caption>
       <thead>
         <tr>
           <th scope="col">metric</th>

@@ -71,7 +71,7 @@ export function Samplers() {
   const steps = STEPS.filter((each) => each <= timesteps);
   return (
     <Dialog
-      title={`Samplers on ${run ? nameOf(run) : "no run"}, from the same noise`}
+      title={`Compare samplers${run ? ` — ${nameOf(run)} (same noise)` : ""}`}
       wide
       onClose={() => go({ panel: "" })}
     >
@@ -79,7 +79,7 @@ export function Samplers() {
         <table class="samplers">
           <thead>
             <tr>
-              <th scope="col">sampler</th>
+              <th scope="col">Sampler</th>
               {steps.map((each) => (
                 <th key={each} scope="col">
                   {each} steps

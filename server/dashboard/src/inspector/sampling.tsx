@@ -2,7 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { classesOf, specOf } from "../data";
 import { describe, samplerNames } from "../description";
-import { go, view } from "../hash";
+import { go, MOST_POINTS, view } from "../hash";
 import { job } from "../runs";
 
 function NumberField(props: {
@@ -35,7 +35,7 @@ function Classes({ names }: { names: string[] }) {
   return (
     <>
       <label>
-        class
+        Class
         <select
           value={String(view.value.class)}
           onChange={(event) => go({ class: Number(event.currentTarget.value) })}
@@ -49,7 +49,7 @@ function Classes({ names }: { names: string[] }) {
         </select>
       </label>
       <NumberField
-        label="guidance"
+        label="Guidance"
         value={view.value.guidance}
         min={0}
         max={20}
@@ -73,7 +73,7 @@ export function Sampling() {
     <fieldset class="sampling">
       <legend>Sampling</legend>
       <label>
-        sampler
+        Sampler
         <select value={v.sampler} onChange={(event) => go({ sampler: event.currentTarget.value })}>
           <option value="">{samplers[0] ?? "ddpm"} (default)</option>
           {samplers.slice(1).map((each) => (
@@ -84,16 +84,21 @@ export function Sampling() {
         </select>
       </label>
       <NumberField
-        label="steps"
+        label="Steps"
         value={v.steps || timesteps}
         min={1}
         max={timesteps}
         set={(steps) => go({ steps: steps === timesteps ? 0 : steps })}
       />
-      <NumberField label="points" value={v.n} min={1} max={20000} set={(n) => go({ n })} />
+      <NumberField label="Points" value={v.n} min={1} max={MOST_POINTS} set={(n) => go({ n })} />
+      {v.n === MOST_POINTS && (
+        <p class="hint">
+          The page draws at most {MOST_POINTS.toLocaleString("en")} points. The API gives more.
+        </p>
+      )}
       <div class="seed">
         <NumberField
-          label="seed"
+          label="Seed"
           value={v.seed}
           min={0}
           max={Number.MAX_SAFE_INTEGER}
@@ -101,14 +106,22 @@ export function Sampling() {
         />
         <button
           type="button"
-          aria-label="another seed"
-          title="another seed (s)"
+          aria-label="Another seed"
+          title="Another seed (s)"
           onClick={() => go({ seed: v.seed + 1 })}
         >
           ⟳
         </button>
       </div>
       {names.length > 0 && <Classes names={names} />}
+      <label title="Keeps each estimate within the range of the training data: points may then pile up at its edge.">
+        Clip x₀
+        <input
+          type="checkbox"
+          checked={v.clip === 1}
+          onChange={(event) => go({ clip: event.currentTarget.checked ? 1 : 0 })}
+        />
+      </label>
     </fieldset>
   );
 }

@@ -12,39 +12,62 @@ import { lines, options, table } from "./plot";
 const logScale = signal(true);
 const smooth = signal(0); // 0..0.98: how much of the past stays
 
-const LEGEND = 24;
+const FOLDED = "denoised.loss-folded";
+/** Whether only the head of the chart is shown, and the stage has its room. */
+export const folded = signal(localStorage.getItem(FOLDED) === "1");
+
+function fold(): void {
+  folded.value = !folded.value;
+  localStorage.setItem(FOLDED, folded.value ? "1" : "0");
+}
+
+const LEAST_HEIGHT = 70;
+
+/** The chart has the room that its legend leaves. */
 const sizeOf = (box: HTMLElement) => ({
   width: box.clientWidth,
-  height: Math.max(90, box.clientHeight - LEGEND),
+  height: Math.max(
+    LEAST_HEIGHT,
+    box.clientHeight - (box.querySelector<HTMLElement>(".u-legend")?.offsetHeight ?? 0),
+  ),
 });
+
+const zoomed = signal(false); // the reader has chosen a range by dragging
 
 /** The chart, made anew when its lines change, and fed when only its numbers do. */
 function Chart() {
   const ref = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const shape = useRef("");
-  const zoomed = useRef(false); // the reader has chosen a range by dragging; a double click gives it up
 
+  const fit = () => {
+    if (ref.current) plot.current?.setSize(sizeOf(ref.current)); // the legend may have another height
+  };
   useSignalEffect(() => {
     const list = lines(smooth.value);
     const box = ref.current;
     if (!box) return;
     const wanted = JSON.stringify([list.map((l) => [l.label, l.colour]), logScale.value, ink.value.dark]);
     if (plot.current && wanted === shape.current) {
-      plot.current.setData(table(list), !zoomed.current);
-      if (zoomed.current) plot.current.redraw();
+      plot.current.setData(table(list), !zoomed.peek());
+      if (zoomed.peek()) plot.current.redraw();
       return;
     }
     shape.current = wanted;
-    zoomed.current = false;
+    zoomed.value = false;
     plot.current?.destroy();
     const onZoom = (on: boolean) => {
-      zoomed.current = on;
+      zoomed.value = on;
     };
     plot.current =
       list.length > 0
         ? new uPlot(options(list, sizeOf(box), logScale.value, onZoom), table(list), box)
         : null;
+    fit();
+  });
+  useSignalEffect(() => {
+    if (zoomed.value || !plot.current) return;
+    plot.current.setData(plot.current.data, true); // all of it again
   });
   useSignalEffect(() => {
     void [checkpoints.value, view.value.epoch];
@@ -52,7 +75,7 @@ function Chart() {
   });
   useEffect(() => {
     const box = ref.current!;
-    const observer = new ResizeObserver(() => plot.current?.setSize(sizeOf(box)));
+    const observer = new ResizeObserver(fit);
     observer.observe(box);
     return () => {
       observer.disconnect();
@@ -92,10 +115,10 @@ export function Loss() {
           aria-pressed={logScale.value}
           onClick={() => (logScale.value = !logScale.value)}
         >
-          log
+          Log
         </button>
         <label>
-          smooth
+          Smooth
           <input
             type="range"
             class="short"
@@ -106,10 +129,24 @@ export function Loss() {
             onInput={(event) => (smooth.value = Number(event.currentTarget.value))}
           />
         </label>
+        {zoomed.value && (
+          <button type="button" title="Or double-click the chart" onClick={() => (zoomed.value = false)}>
+            Reset zoom
+          </button>
+        )}
         <TrainingTime />
+        <button
+          type="button"
+          class="fold"
+          aria-expanded={!folded.value}
+          title="Fold the chart"
+          onClick={fold}
+        >
+          {folded.value ? "Show" : "Hide"}
+        </button>
       </header>
-      {!series && <p class="empty">{emptyText()}</p>}
-      <Chart />
+      {!series && !folded.value && <p class="empty">{emptyText()}</p>}
+      {!folded.value && <Chart />}
       {series && <LossTable series={series} />}
     </section>
   );
@@ -121,16 +158,16 @@ function TrainingTime() {
   if (list.length < 2) return null;
   const at = place();
   return (
-    <label class="training-time" title="keys [ and ]">
+    <label class="training-time" title="Keys [ and ]">
       <span>
-        ◆ <span class="wide-only">what the model dreamt at </span>epoch <output>{list[at]}</output>
+        ◆ <span class="wide-only">Checkpoint: </span>epoch <output>{list[at]}</output>
       </span>
       <input
         type="range"
         min="0"
         max={list.length - 1}
         value={at}
-        aria-label="training time"
+        aria-label="Training time"
         aria-valuetext={`epoch ${list[at]}`}
         onInput={(event) => lookBack(Number(event.currentTarget.value))}
       />
@@ -143,24 +180,26 @@ function LossTable({ series }: { series: Series }) {
   const every = Math.max(1, Math.ceil(series.epoch.length / 12));
   const rows = series.epoch.map((_, i) => i).filter((i) => i % every === 0 || i === series.epoch.length - 1);
   return (
-    <table class="sr-only">
-      <caption>Loss by epoch</caption>
-      <thead>
-        <tr>
-          <th scope="col">epoch</th>
-          <th scope="col">training</th>
-          <th scope="col">validation</th>
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map((i) => (
-          <tr key={series.epoch[i]}>
-            <td>{series.epoch[i]}</td>
-            <td>{series.train_loss[i]?.toPrecision(4) ?? "none"}</td>
-            <td>{series.val_loss[i]?.toPrecision(4) ?? "none"}</td>
+    <div class="sr-only">
+      <table>
+        <caption>Loss by epoch</caption>
+        <thead>
+          <tr>
+            <th scope="col">epoch</th>
+            <th scope="col">training</th>
+            <th scope="col">validation</th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {rows.map((i) => (
+            <tr key={series.epoch[i]}>
+              <td>{series.epoch[i]}</td>
+              <td>{series.train_loss[i]?.toPrecision(4) ?? "none"}</td>
+              <td>{series.val_loss[i]?.toPrecision(4) ?? "none"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }

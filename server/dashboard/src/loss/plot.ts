@@ -4,7 +4,14 @@ import { checkpoints, epochs, lookBack, place } from "../checkpoints";
 import { listed, view } from "../hash";
 import { histories, type Values } from "../histories";
 import { job, jobB, jobs, nameOf } from "../runs";
+import { roundNumbers, shortNumber } from "../stage/scales";
 import { ink } from "../theme";
+
+/** What the legend tells while nothing is pointed at. */
+function lastOf(values: Values): string {
+  for (let i = values.length - 1; i >= 0; i--) if (values[i] !== null) return values[i]!.toPrecision(4);
+  return "";
+}
 
 export interface Line {
   label: string;
@@ -30,7 +37,7 @@ function smoothed(values: Values, keep: number): Values {
 /** The run on the stage, the one beside it, and the ticked ones. */
 export function lines(smooth: number): Line[] {
   const out: Line[] = [];
-  const add = (id: string, name: string, colour: string, valColour: string) => {
+  const add = (id: string, name: string, colour: string) => {
     const series = histories.value[id];
     if (!series) return;
     const line = (what: string, values: Values, of: string, dash: number[]): Line => ({
@@ -42,15 +49,16 @@ export function lines(smooth: number): Line[] {
     });
     out.push(line("train", series.train_loss, colour, []));
     if (series.val_loss.some((v) => v !== null))
-      out.push(line("validation", series.val_loss, valColour, [6, 4]));
+      out.push(line("validation", series.val_loss, colour, [6, 4]));
   };
   const [a, b] = [job.value, jobB.value];
-  if (a) add(a.id, b ? "A" : "", ink.value.point, ink.value.estimate);
-  if (b) add(b.id, "B", EXTRA[0]!, EXTRA[0]!);
+  const more = listed("with").length > 0;
+  if (a) add(a.id, b ? `A ${nameOf(a)}` : more ? nameOf(a) : "", ink.value.point);
+  if (b) add(b.id, `B ${nameOf(b)}`, EXTRA[0]!);
   listed("with").forEach((id, i) => {
     const run = jobs.value.find((one) => one.id === id);
     const colour = EXTRA[(i + 1) % EXTRA.length]!;
-    if (run && id !== a?.id && id !== b?.id) add(id, nameOf(run), colour, colour);
+    if (run && id !== a?.id && id !== b?.id) add(id, nameOf(run), colour);
   });
   return out;
 }
@@ -82,7 +90,7 @@ function drawDiamonds(plot: uPlot): void {
   });
 }
 
-/** A click on the chart shows what the model dreamt at the checkpoint nearest to it. */
+/** A click on the chart shows the checkpoint nearest to it. */
 function lookAt(plot: uPlot): void {
   const epoch = plot.posToVal(plot.cursor.left ?? -1, "x");
   const list = checkpoints.value[view.value.job] ?? [];
@@ -91,8 +99,56 @@ function lookAt(plot: uPlot): void {
   lookBack(list.reduce((best, _, i) => (distance(i) < distance(best) ? i : best), 0));
 }
 
-const short = (v: number): string =>
-  v >= 10_000 ? `${+(v / 1000).toPrecision(3)}k` : String(+v.toPrecision(3));
+const MARGIN = 0.05; // of the axis of losses, above and below them
+const MOST_DECADES = 1.5; // with numbers at 1, 2 and 5 within each; beyond that, at the powers of ten
+
+/** The axis of losses fits the losses, on either scale. */
+function rangeOf(low: number | null, high: number | null, log: boolean): [number, number] {
+  if (low === null || high === null || (log && low <= 0)) return log ? [0.1, 1] : [0, 1];
+  const [from, to] = log ? [Math.log(low), Math.log(high)] : [low, high];
+  const margin = MARGIN * (to - from || 1);
+  return log ? [Math.exp(from - margin), Math.exp(to + margin)] : [from - margin, to + margin];
+}
+
+/** Round numbers on a logarithmic axis, about so many. */
+function logNumbers(low: number, high: number, count: number): number[] {
+  const decades = Math.log10(high / low);
+  if (decades < 0.5) return roundNumbers(low, high, count);
+  const steps = decades < MOST_DECADES ? [1, 2, 5] : [1];
+  const every = Math.max(1, Math.ceil(decades / count));
+  const out: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
+    if (steps.length > 1 || power % every === 0)
+      for (const step of steps)
+        if (step * 10 ** power >= low && step * 10 ** power <= high) out.push(step * 10 ** power);
+  return out;
+}
+
+const SHORT = 130; // pixels of a chart that has no room for the name of its lower axis: the legend has it, too
+const ROOM = 26; // pixels of the axis for a number
+
+function axesOf(log: boolean, isShort: boolean): uPlot.Axis[] {
+  const { text, grid } = ink.value;
+  const font = "11px system-ui, sans-serif";
+  const axis = {
+    stroke: text,
+    font,
+    labelSize: 14,
+    labelFont: font,
+    labelGap: 0,
+    grid: { stroke: grid, width: 1 },
+    ticks: { stroke: grid, width: 1, size: 4 },
+    values: (_: uPlot, ticks: (number | null)[]) => ticks.map((v) => (v === null ? "" : shortNumber(v))),
+  };
+  const splits = (plot: uPlot, _: number, low: number, high: number) => {
+    const count = Math.max(2, plot.bbox.height / devicePixelRatio / ROOM);
+    return log ? logNumbers(low, high, count) : roundNumbers(low, high, count);
+  };
+  return [
+    { ...axis, ...(isShort ? {} : { label: "epoch" }), size: 26, gap: 6 },
+    { ...axis, label: "loss", size: 46, splits, filter: (_, all) => all },
+  ];
+}
 
 export function options(
   list: Line[],
@@ -100,25 +156,20 @@ export function options(
   log: boolean,
   onZoom: (zoomed: boolean) => void,
 ): uPlot.Options {
-  const colours = ink.value;
-  const font = "11px system-ui, sans-serif";
-  const axis = {
-    stroke: colours.text,
-    font,
-    grid: { stroke: colours.grid, width: 1 },
-    ticks: { stroke: colours.grid, width: 1, size: 4 },
-  };
-  const values = (_: uPlot, ticks: (number | null)[]) => ticks.map((v) => (v === null ? "" : short(v)));
   return {
     ...size,
     padding: [8, 20, 0, 0],
-    legend: { show: true, live: true },
+    legend: {
+      show: true,
+      live: true,
+      markers: { dash: (_, at) => (list[at - 1]?.dash.length ? "dashed" : "solid") },
+    },
     cursor: { drag: { x: true, y: false }, points: { size: 6 } },
-    scales: { x: { time: false }, y: log ? { distr: 3 } : {} },
-    axes: [
-      { ...axis, size: 30, gap: 8, values },
-      { ...axis, size: 46, values },
-    ],
+    scales: {
+      x: { time: false },
+      y: { distr: log ? 3 : 1, range: (_, low, high) => rangeOf(low, high, log) },
+    },
+    axes: axesOf(log, size.height < SHORT),
     hooks: {
       draw: [drawDiamonds],
       setSelect: [(plot) => plot.select.width > 0 && onZoom(true)],
@@ -130,7 +181,7 @@ export function options(
       ],
     },
     series: [
-      { label: "epoch" },
+      { label: "epoch", value: (_: uPlot, v: number | null) => (v === null ? "" : String(v)) },
       ...list.map((line) => ({
         label: line.label,
         stroke: line.colour,
@@ -138,7 +189,7 @@ export function options(
         dash: line.dash,
         spanGaps: true,
         points: { show: false },
-        value: (_: uPlot, v: number | null) => (v === null || v === undefined ? "–" : v.toPrecision(4)),
+        value: (_: uPlot, v: number | null) => v?.toPrecision(4) ?? lastOf(line.values),
       })),
     ],
   };

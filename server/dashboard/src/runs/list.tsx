@@ -60,7 +60,7 @@ function Trouble() {
 export function RunList() {
   const list = chosenRuns();
   return (
-    <section class="runs" aria-labelledby="runs-title">
+    <section class="runs" id="runs" tabIndex={-1} aria-labelledby="runs-title">
       <header>
         <h2 id="runs-title">Runs</h2>
         {jobs.value.length > 1 && (

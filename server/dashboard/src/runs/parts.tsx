@@ -1,10 +1,11 @@
 // What the list and the table of runs are made of: how far a run is, its loss at a glance, what can be done with it.
 import { useEffect } from "preact/hooks";
+import { Action } from "../action";
 import type { Job } from "../api";
 import { confirmed } from "../dialog";
 import { go, listed, toggle, view } from "../hash";
 import { histories, loadHistory, type Series } from "../histories";
-import { attempt, cancel, hasModel, isOver, nameOf, remove, resume, submit } from "../runs";
+import { cancel, hasModel, isOver, nameOf, remove, resume, submit } from "../runs";
 
 const WIDTH = 52;
 const HEIGHT = 16;
@@ -135,18 +136,15 @@ function deeds(run: Job): [string, string, () => Promise<unknown>][] {
 export function Actions({ run }: { run: Job }) {
   const name = nameOf(run);
   const ask = () =>
-    confirmed(
-      `Delete ${name}?`,
-      "Its history and its model go too. This cannot be undone.",
-      "Delete",
-      attempt(() => remove(run.id)),
+    confirmed(`Delete ${name}?`, "Its history and its model go too. This cannot be undone.", "Delete", () =>
+      remove(run.id),
     );
   return (
     <div class="actions">
       {deeds(run).map(([label, doc, act]) => (
-        <button key={label} type="button" title={doc} onClick={attempt(act)}>
+        <Action key={label} title={doc} act={act}>
           {label}
-        </button>
+        </Action>
       ))}
       {hasModel(run) && run.id !== view.value.job && (
         <button

@@ -21,7 +21,7 @@ export function FirstVisit() {
         <p>These points dissolve into noise. A model can learn the way back, in seconds.</p>
       </div>
       <fieldset class="gallery small">
-        <legend class="sr-only">data set</legend>
+        <legend class="sr-only">Data set</legend>
         {choices.map((id) => (
           <button
             key={id}

@@ -2,10 +2,12 @@
 import { signal } from "@preact/signals";
 import { postJson, url } from "../api";
 import { view } from "../hash";
-import { job, notice } from "../runs";
+import { job } from "../runs";
 
 /** The way of the point, [frames][2]. */
 export const held = signal<Float32Array | null>(null);
+/** That way in words. */
+export const landing = signal("");
 export const landingError = signal("");
 
 const DETERMINISTIC = ["ddim", "dpmpp_2m", "heun", "euler"];
@@ -13,17 +15,29 @@ const DETERMINISTIC = ["ddim", "dpmpp_2m", "heun", "euler"];
 let asking = false;
 let next: [number, number] | undefined;
 
+interface Answer {
+  x: number[][][];
+  timesteps: number[];
+}
+
+/** A random sampler would take the same point elsewhere each time, so ddim stands in for it. */
+function words({ x, timesteps }: Answer, sampler: string): string {
+  const place = (frame: number[][] | undefined) => `(${frame?.[0]?.map((v) => v.toFixed(3)).join(", ")})`;
+  return `From noise at t = ${timesteps[0]}, ${place(x[0])}, by ${sampler} to ${place(x.at(-1))}`;
+}
+
 async function ask(id: string, point: [number, number]): Promise<void> {
-  const { seed, sampler, epoch } = view.value;
-  const answer = await postJson<{ x: number[][][] }>(url(`/v1/models/${id}/trajectories`), {
+  const { seed, sampler, epoch, clip } = view.value;
+  const by = DETERMINISTIC.includes(sampler) ? sampler : "ddim";
+  const answer = await postJson<Answer>(url(`/v1/models/${id}/trajectories`), {
     noise: [point],
     seed,
-    sampler: DETERMINISTIC.includes(sampler) ? sampler : "ddim",
+    sampler: by,
     ...(epoch ? { epoch } : {}),
+    ...(clip ? {} : { clip: false }),
   });
   held.value = new Float32Array(answer.x.flat(2));
-  const end = answer.x.at(-1)?.[0] ?? [];
-  notice.value = `lands at ${end.map((v) => v.toFixed(3)).join(", ")}`;
+  landing.value = words(answer, by);
 }
 
 /** Asks where this start point lands; of many calls, while one is on its way, the last one counts. */

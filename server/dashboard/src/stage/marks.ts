@@ -15,11 +15,11 @@ export interface Plane {
 export const toX = (plane: Plane, x: number): number =>
   plane.left + plane.size * (0.5 + (x - plane.bounds.x) / (2 * plane.bounds.radius));
 export const toY = (plane: Plane, y: number): number =>
-  plane.top + plane.size * (0.5 - (y - plane.bounds.y) / (2 * plane.bounds.radius));
+  plane.top + plane.size * (0.5 - (y - plane.bounds.y) / (2 * plane.bounds.radiusY));
 export const fromX = (plane: Plane, x: number): number =>
   plane.bounds.x + ((x - plane.left) / plane.size - 0.5) * 2 * plane.bounds.radius;
 export const fromY = (plane: Plane, y: number): number =>
-  plane.bounds.y - ((y - plane.top) / plane.size - 0.5) * 2 * plane.bounds.radius;
+  plane.bounds.y - ((y - plane.top) / plane.size - 0.5) * 2 * plane.bounds.radiusY;
 
 /** What colours points [n]: an index into `colours` for each, or the first of them for all. */
 export interface Tint {
@@ -38,35 +38,37 @@ export function drawPoints(
   const colours = tint.colours.map(packed);
   const stamp = stampOf(radius, alpha);
   const scale = size / (2 * bounds.radius);
+  const scaleY = size / (2 * bounds.radiusY);
   const left = plane.left + size / 2 - bounds.x * scale;
-  const top = plane.top + size / 2 + bounds.y * scale;
+  const top = plane.top + size / 2 + bounds.y * scaleY;
   const n = points.length / 2;
   for (let i = 0; i < n; i++) {
     const rgb = colours[tint.of ? tint.of[i]! % colours.length : 0]!;
-    dot(raster, clip, stamp, left + points[2 * i]! * scale, top - points[2 * i + 1]! * scale, rgb);
+    dot(raster, clip, stamp, left + points[2 * i]! * scale, top - points[2 * i + 1]! * scaleY, rgb);
   }
 }
 
 /** Which of cells x cells the point i lies in, row by row from the top; -1 outside of the plane. */
 function cellOf(bounds: Bounds, points: Float32Array, i: number, cells: number): number {
-  const scale = cells / (2 * bounds.radius);
-  const column = Math.floor((points[2 * i]! - bounds.x + bounds.radius) * scale);
-  const row = Math.floor((bounds.y + bounds.radius - points[2 * i + 1]!) * scale);
+  const { x, y, radius, radiusY } = bounds;
+  const column = Math.floor(((points[2 * i]! - x + radius) * cells) / (2 * radius));
+  const row = Math.floor(((y + radiusY - points[2 * i + 1]!) * cells) / (2 * radiusY));
   return column >= 0 && row >= 0 && column < cells && row < cells ? row * cells + column : -1;
 }
 
-const CELLS = 96;
+const CELLS = 128;
+const REACH = 3; // cells to each side that a mean is taken over
 const density = new Float32Array(CELLS * CELLS);
 const blurred = new Float32Array(CELLS * CELLS);
-/** A mean over five cells in one direction; three of them in both make a round spot of a point. */
+/** A sum over the cells around each, in one direction; three of them in both make a round spot of a point. */
 function blur(from: Float32Array, to: Float32Array, step: number): void {
   const across = step === 1 ? CELLS : 1;
   for (let line = 0; line < CELLS; line++) {
     const start = line * across;
     let sum = 0;
-    for (let i = -2; i < CELLS; i++) {
-      if (i + 2 < CELLS) sum += from[start + (i + 2) * step]!;
-      if (i - 3 >= 0) sum -= from[start + (i - 3) * step]!;
+    for (let i = -REACH; i < CELLS; i++) {
+      if (i + REACH < CELLS) sum += from[start + (i + REACH) * step]!;
+      if (i > REACH) sum -= from[start + (i - REACH - 1) * step]!;
       if (i >= 0) to[start + i * step] = sum;
     }
   }
@@ -80,7 +82,7 @@ function countAround(bounds: Bounds, points: Float32Array): void {
     const cell = cellOf(bounds, points, i, CELLS);
     if (cell >= 0) density[cell]! += 1;
   }
-  for (let pass = 0; pass < 2; pass++) {
+  for (let pass = 0; pass < 3; pass++) {
     blur(density, blurred, 1);
     blur(blurred, density, CELLS);
   }
@@ -100,7 +102,7 @@ function fillBetween(height: number): void {
   between[CELLS + 1] = between[CELLS]!;
 }
 
-const MOST_SEEN = 190; // alpha where most points are
+const MOST_SEEN = 150; // alpha where most points are: the dots stay in sight
 
 /** A smoothed histogram of the points, as a tint behind all else. */
 export function drawDensity(plane: Plane, points: Float32Array, colour: string): void {
@@ -108,7 +110,7 @@ export function drawDensity(plane: Plane, points: Float32Array, colour: string):
   countAround(plane.bounds, points);
   let most = 1e-9;
   for (const value of density) most = Math.max(most, value);
-  for (let i = 0; i < density.length; i++) density[i] = MOST_SEEN * Math.sqrt(density[i]! / most);
+  for (let i = 0; i < density.length; i++) density[i] = MOST_SEEN * (density[i]! / most) ** 0.7;
   const shade = packed(colour);
   const step = CELLS / size; // cells in a pixel
   const first = Math.max(clip.from, Math.ceil(plane.left));
@@ -178,10 +180,10 @@ export function drawField(
       const at = 3 * (row * GRID + column);
       const count = sums[at + 2]!;
       if (count === 0) continue;
-      const dx = sums[at]! / count;
-      const dy = -sums[at + 1]! / count;
+      const dx = sums[at]! / count / bounds.radius;
+      const dy = -sums[at + 1]! / count / bounds.radiusY;
       const size = Math.hypot(dx, dy) || 1;
-      const length = cell * 0.42 * Math.min(1, size / (0.35 * bounds.radius) + 0.25);
+      const length = cell * 0.42 * Math.min(1, size / 0.35 + 0.25);
       const x = plane.left + (column + 0.5) * cell;
       const y = plane.top + (row + 0.5) * cell;
       const ex = x + (dx / size) * length;
@@ -198,11 +200,12 @@ export function drawField(
   context.stroke();
 }
 
-/** The way of one point, [frames][2]: a ring where it starts, a disc where it lands. */
+/** The way of one point, [frames][2]: a ring where it starts, a disc where it lands, a dot where it is now (0..1). */
 export function drawWay(
   context: CanvasRenderingContext2D,
   plane: Plane,
   way: Float32Array,
+  now: number,
   colour: string,
 ): void {
   const { size } = plane;
@@ -212,11 +215,15 @@ export function drawWay(
   context.beginPath();
   for (let k = 0; k <= last; k++) context.lineTo(toX(plane, way[2 * k]!), toY(plane, way[2 * k + 1]!));
   context.stroke();
-  for (const k of [0, last]) {
+  for (const [k, radius] of [
+    [0, size / 90],
+    [Math.round(now * last), size / 140],
+    [last, size / 90],
+  ] as const) {
     context.beginPath();
-    context.arc(toX(plane, way[2 * k]!), toY(plane, way[2 * k + 1]!), size / 90, 0, 7);
-    if (k === last) context.fill();
-    else context.stroke();
+    context.arc(toX(plane, way[2 * k]!), toY(plane, way[2 * k + 1]!), radius, 0, 7);
+    if (k === 0) context.stroke();
+    else context.fill();
   }
 }
 
@@ -231,6 +238,7 @@ export function drawAlone(
   const raster = rasterOf(canvas.width, canvas.height);
   const bounds = boundsOf(points, 2);
   bounds.radius *= 0.92; // there is no noise around it
+  bounds.radiusY *= 0.92;
   const plane = { raster, clip: { from: 0, to: raster.width }, size: raster.width, left: 0, top: 0, bounds };
   drawPoints(plane, points, tint, radius, alpha);
   canvas.getContext("2d")!.putImageData(raster.image, 0, 0);

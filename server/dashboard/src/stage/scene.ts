@@ -1,20 +1,38 @@
 // One picture of the stage: which ways are shown, in which squares, and what is drawn in each.
-import { dataPoints } from "../data";
+import type { Job } from "../api";
+import { type Cloud, dataPoints, plane as flat } from "../data";
 import { listed, type StageMode, view } from "../hash";
 import { position } from "../player";
 import { job, jobB, nameOf } from "../runs";
 import { ink } from "../theme";
+import { type Axes, axesOf, columnName, isTable } from "./axes";
+import { drawHistogram } from "./histogram";
 import { held } from "./landing";
 import { drawDensity, drawField, drawLines, drawPoints, drawWay, type Plane, type Tint } from "./marks";
 import { type Raster, rasterOf } from "./raster";
+import { drawScales } from "./scales";
 import { shown, shownB } from "./subject";
-import { type Bounds, boundsOf, frameAt, interpolate, type Trajectory } from "./trajectory";
+import { type Bounds, boundsOf, frameAt, interpolate, layoutOf, type Trajectory } from "./trajectory";
 
 interface Panel {
   trajectory: Trajectory;
   mode: StageMode;
   title: string;
-  data: Float32Array | null; // what the run is trained on
+  run: Job | undefined;
+  data: Cloud | null; // what the run is trained on
+  axes: Axes;
+  isTable: boolean; // its axes are quantities of their own, and are labelled
+}
+
+function panelOf(trajectory: Trajectory, mode: StageMode, title: string, run: Job | undefined): Panel {
+  const { dim } = trajectory;
+  const data = dataPoints.value[run?.id ?? ""] ?? null;
+  return {
+    ...{ trajectory, mode, title, run },
+    data: data?.dim === dim ? data : null,
+    axes: axesOf(dim),
+    isTable: isTable(run, dim),
+  };
 }
 
 function panels(): Panel[] {
@@ -22,34 +40,47 @@ function panels(): Panel[] {
   if (!a) return [];
   const { mode } = view.value;
   const b = shownB.value;
-  const data = dataPoints.value[job.value?.id ?? ""] ?? null;
-  if (b && jobB.value && job.value) {
+  const run = job.value;
+  if (b && jobB.value && run) {
     const single = mode === "both" ? "x" : mode;
-    const dataB = dataPoints.value[jobB.value.id] ?? null;
     return [
-      { trajectory: a, mode: single, title: `A  ${nameOf(job.value)}`, data },
-      { trajectory: b, mode: single, title: `B  ${nameOf(jobB.value)}`, data: dataB },
+      panelOf(a, single, `A  ${nameOf(run)}`, run),
+      panelOf(b, single, `B  ${nameOf(jobB.value)}`, jobB.value),
     ];
   }
   if (mode === "both")
     return [
-      { trajectory: a, mode: "x", title: "x, the points", data },
-      { trajectory: a, mode: "x0", title: "x₀, where the model thinks they go", data },
+      panelOf(a, "x", "x, the points", run),
+      panelOf(a, "x0", "x₀, the model's estimate of the data", run),
     ];
-  return [{ trajectory: a, mode, title: "", data }];
+  return [panelOf(a, mode, "", run)];
 }
 
-const ofData = new WeakMap<Float32Array, Bounds>();
+const ofData = new WeakMap<Cloud, Map<string, Bounds>>();
 
 /** The data's own bounds where they are known: then the picture stands still from one checkpoint to the next. */
-function boundsFor(panel: Panel): Bounds {
-  if (!panel.data) return panel.trajectory.bounds;
-  let bounds = ofData.get(panel.data);
-  if (!bounds) {
-    bounds = boundsOf(panel.data, 2);
-    ofData.set(panel.data, bounds);
-  }
+function boundsFor({ data, axes, isTable: free, trajectory }: Panel): Bounds {
+  if (!data) return layoutOf(trajectory, axes, free).bounds;
+  const known = ofData.get(data) ?? new Map<string, Bounds>();
+  ofData.set(data, known);
+  const key = `${axes}/${free}`;
+  const bounds = known.get(key) ?? boundsOf(data.data, data.dim, axes, free);
+  known.set(key, bounds);
   return bounds;
+}
+
+const planes = new WeakMap<Cloud, { axes: string; points: Float32Array }>();
+
+/** The data of a panel as they are drawn, [n][2]. */
+function dataOf({ data, axes }: Panel): Float32Array | null {
+  if (!data) return null;
+  const key = axes.join();
+  let known = planes.get(data);
+  if (known?.axes !== key) {
+    known = { axes: key, points: flat(data, axes) };
+    planes.set(data, known);
+  }
+  return known.points;
 }
 
 /** Room for [n][2], used again for every frame. */
@@ -62,49 +93,66 @@ function room(which: number, n: number): Float32Array {
 const TRAILS = 8;
 const LINE_ALPHA = 45; // of 255
 
-function tintOf(t: Trajectory, mode: StageMode, layers: Set<string>): Tint {
+function tintOf({ trajectory: t, mode, axes, isTable: free }: Panel, layers: Set<string>): Tint {
   if (t.classes) return { colours: ink.value.classes, of: t.classes };
-  if (layers.has("hue")) return { colours: ink.value.hues, of: t.hues };
+  if (layers.has("hue")) return { colours: ink.value.hues, of: layoutOf(t, axes, free).hues };
   return { colours: [mode === "x0" ? ink.value.estimate : ink.value.point], of: null };
 }
 
 /** The points of a panel at this moment; they share rooms, and last until the next panel asks. */
-function now(t: Trajectory): { frame: number; x: Float32Array; x0: Float32Array } {
+function now({ trajectory: t, axes }: Panel): { frame: number; x: Float32Array; x0: Float32Array } {
   const frame = frameAt(t, position.value);
   const [x, x0] = [room(0, t.n), room(1, t.n)];
-  interpolate(t, "x", frame, x);
-  interpolate(t, "x0", frame, x0);
+  interpolate(t, "x", frame, axes, x);
+  interpolate(t, "x0", frame, axes, x0);
   return { frame, x, x0 };
 }
 
 /** All but the arrows and the words, which the canvas draws. */
 function paint(plane: Plane, panel: Panel, layers: Set<string>): void {
   const { trajectory: t, mode } = panel;
-  const { frame, x, x0 } = now(t);
+  const { frame, x, x0 } = now(panel);
   const main = mode === "x0" ? x0 : x;
   const colours = ink.value;
-  const tint = tintOf(t, mode, layers);
+  const tint = tintOf(panel, layers);
   const radius = Math.max(1, (plane.size / 420) * (t.n > 3000 ? 1 : 1.5));
   const alpha = colours.cover * (t.n > 3000 ? 0.75 : 1);
   if (layers.has("density")) drawDensity(plane, main, colours.tint);
-  if (layers.has("data") && panel.data)
-    drawPoints(plane, panel.data, { colours: [colours.data], of: null }, radius * 0.8, 0.5);
+  const data = layers.has("data") && dataOf(panel);
+  if (data) drawPoints(plane, data, { colours: [colours.data], of: null }, radius * 0.8, 0.5);
   if (layers.has("trails"))
     for (let back = TRAILS; back > 0; back--) {
       const past = room(2, t.n);
-      interpolate(t, mode === "x0" ? "x0" : "x", Math.max(0, frame - back * 0.5), past);
+      interpolate(t, mode === "x0" ? "x0" : "x", Math.max(0, frame - back * 0.5), panel.axes, past);
       drawPoints(plane, past, tint, radius * 0.7, (0.16 * (TRAILS + 1 - back)) / TRAILS);
     }
-  if (layers.has("lines")) drawLines(plane, x, x0, colours.point, LINE_ALPHA);
+  if (layers.has("lines") && mode !== "x0") drawLines(plane, x, x0, colours.point, LINE_ALPHA);
   if (mode === "over") drawPoints(plane, x0, { colours: [colours.estimate], of: null }, radius, alpha * 0.7);
   drawPoints(plane, main, tint, radius, alpha);
+}
+
+/** A single column: how many points are where along it. */
+function annotateLine(
+  context: CanvasRenderingContext2D,
+  plane: Plane,
+  panel: Panel,
+  layers: Set<string>,
+): void {
+  const { x, x0 } = now(panel);
+  drawHistogram(context, plane, panel.mode === "x0" ? x0 : x, tintOf(panel, layers), {
+    data: dataOf(panel),
+    dataColour: ink.value.text,
+    other: panel.mode === "over" ? x0 : null,
+    otherColour: ink.value.estimate,
+  });
 }
 
 /** What lies over the points. */
 function annotate(context: CanvasRenderingContext2D, plane: Plane, panel: Panel, layers: Set<string>): void {
   const { from, to } = plane.clip;
-  if (layers.has("field") && (panel.mode !== "x0" || view.value.mode === "x0")) {
-    const { x, x0 } = now(panel.trajectory);
+  if (panel.trajectory.dim === 1) annotateLine(context, plane, panel, layers);
+  else if (layers.has("field") && panel.mode !== "x0") {
+    const { x, x0 } = now(panel);
     context.save();
     context.beginPath();
     context.rect(from, 0, to - from, plane.raster.height);
@@ -112,8 +160,18 @@ function annotate(context: CanvasRenderingContext2D, plane: Plane, panel: Panel,
     drawField(context, plane, x, x0, ink.value.field);
     context.restore();
   }
+  const px = devicePixelRatio;
+  if (panel.isTable) {
+    const [x, y] = panel.axes.map((at) => columnName(panel.run, at));
+    drawScales(
+      context,
+      plane,
+      [x!, panel.trajectory.dim > 1 ? y! : ""],
+      ink.value,
+      panel.title ? 22 * px : 0,
+    );
+  }
   if (panel.title) {
-    const px = devicePixelRatio;
     context.fillStyle = ink.value.text;
     context.font = `${Math.round(13 * px)}px system-ui, sans-serif`;
     context.fillText(panel.title, from + 14 * px, 22 * px, to - from - 28 * px);
@@ -145,13 +203,13 @@ export function repaint(canvas: HTMLCanvasElement): Plane[] {
   const layers = new Set(listed("show"));
   const list = panels();
   const width = canvas.width / Math.max(1, list.length);
-  const planes = list.map((panel, i) => {
+  const squares = list.map((panel, i) => {
     const plane = planeIn(picture, Math.round(i * width), Math.round((i + 1) * width), boundsFor(panel));
-    paint(plane, panel, layers);
+    if (panel.trajectory.dim > 1) paint(plane, panel, layers);
     return plane;
   });
   context.putImageData(picture.image, 0, 0);
-  for (const [i, panel] of list.entries()) annotate(context, planes[i]!, panel, layers);
-  if (held.value && planes[0]) drawWay(context, planes[0], held.value, ink.value.accent);
-  return planes;
+  for (const [i, panel] of list.entries()) annotate(context, squares[i]!, panel, layers);
+  if (held.value && squares[0]) drawWay(context, squares[0], held.value, position.value, ink.value.accent);
+  return squares;
 }

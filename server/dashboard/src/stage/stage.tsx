@@ -7,10 +7,11 @@ import { view } from "../hash";
 import { position } from "../player";
 import { hasModel, job, nameOf } from "../runs";
 import { ink } from "../theme";
-import { held, hold, landingError } from "./landing";
+import { isTable } from "./axes";
+import { held, hold, landing, landingError } from "./landing";
 import { fromX, fromY, type Plane } from "./marks";
 import { repaint } from "./scene";
-import { shown, shownB, stageError } from "./subject";
+import { shown, shownB, stageError, stale } from "./subject";
 
 /** The place under the pointer in data units, if it is on the first picture of a plane model. */
 function placeOf(event: PointerEvent, plane: Plane | undefined): [number, number] | undefined {
@@ -22,32 +23,43 @@ function placeOf(event: PointerEvent, plane: Plane | undefined): [number, number
   return [fromX(plane, x), fromY(plane, y)];
 }
 
-const canHold = (): boolean => hasModel(job.value) && view.value.process === "" && shown.value?.dim === 2;
+const canHold = (): boolean =>
+  hasModel(job.value) && view.value.process === "" && shown.value?.dim === 2 && !stale.value;
 
 function waiting(run: Job): string {
-  if (run.status === "queued")
-    return `In the queue${run.queue_position ? `, ${run.queue_position} ahead` : ", next to run"}: its data dissolve meanwhile`;
-  if (run.status === "running") return "Training has begun; the first points come with the first epoch";
-  return "This run ended before it had made a model: here are its data";
+  if (run.status === "queued") {
+    const place = run.queue_position ? `${run.queue_position} ahead` : "next to run";
+    return `In the queue, ${place} – showing the forward process while it waits`;
+  }
+  if (run.status === "running") return "Training has begun. The first points appear after the first epoch.";
+  return "No checkpoint was saved. Showing the training data.";
 }
 
 function note(): string {
   if (stageError.value || landingError.value) return stageError.value || landingError.value;
   if (!job.value) return "";
-  if (!hasModel(job.value)) return waiting(job.value);
-  return shown.value ? "" : "Drawing …";
+  if (stale.value) return "Drawing …";
+  return hasModel(job.value) || view.value.process ? "" : waiting(job.value);
 }
 
+/** What is to be seen, and what can be done with it. */
 function hint(): string {
-  if (!shown.value || !job.value) return "";
-  if (view.value.process === "forward") return "the data on their way to noise";
-  if (view.value.process === "optimal") return "noise on the shortest way to the data";
-  return canHold() ? "drag: where does a point of noise land?" : "";
+  const t = shown.value;
+  if (!t || !job.value) return "";
+  if (held.value) return landing.value;
+  const hints = [
+    view.value.process === "forward" ? "The data on their way to noise" : "",
+    view.value.process === "optimal" ? "Each noise point on the straight way to its nearest data point" : "",
+    t.dim === 1 ? "Histogram of the points; the line is the data" : "",
+    t.dim > 2 ? `2 of ${t.dim} columns are drawn` : "",
+    canHold() ? "Drag to see where a noise point ends up" : "",
+  ];
+  return hints.filter(Boolean).join(" · ");
 }
 
 function label(): string {
   const t = shown.value;
-  if (!t) return "no picture yet";
+  if (!t) return "No picture yet";
   const what = job.value ? nameOf(job.value) : "a data set";
   const how = t.home === 0 ? "dissolving into noise" : `drawn from noise in ${t.timesteps.length - 1} frames`;
   return `${t.n} points of ${what}, ${how}`;
@@ -58,7 +70,7 @@ export function Stage() {
   const planes = useRef<Plane[]>([]);
   useSignalEffect(() => {
     void [position.value, shown.value, shownB.value, view.value, ink.value, held.value, dataPoints.value];
-    if (ref.current) planes.current = repaint(ref.current);
+    if (ref.current) planes.current = repaint(ref.current); // which reads the names of the columns, too
   });
   useEffect(() => {
     const canvas = ref.current!;
@@ -77,10 +89,10 @@ export function Stage() {
   const said = note();
   const error = Boolean(stageError.value || landingError.value);
   return (
-    <div class="stage-canvas">
+    <div class={`stage-canvas${isTable(job.value, shown.value?.dim ?? 2) ? " stage-table" : ""}`}>
       <canvas
         ref={ref}
-        class={canHold() ? "holds" : ""}
+        class={[canHold() ? "holds" : "", stale.value ? "stale" : ""].filter(Boolean).join(" ")}
         role="img"
         aria-label={label()}
         onPointerDown={(event) => {
@@ -96,11 +108,15 @@ export function Stage() {
           {said}
         </p>
       )}
-      {!held.value && !said && <p class="stage-hint">{hint()}</p>}
-      {held.value && (
-        <button type="button" class="stage-clear" onClick={() => (held.value = null)}>
-          clear the path
-        </button>
+      {!said && (
+        <p class="stage-hint">
+          <span role="status">{hint()}</span>
+          {held.value && (
+            <button type="button" onClick={() => (held.value = null)}>
+              Clear the path
+            </button>
+          )}
+        </p>
       )}
     </div>
   );

@@ -1,17 +1,21 @@
 // What is on the stage: the ways that the view asks for, loaded and kept as the view and the models change.
 import { effect, signal } from "@preact/signals";
-import type { Job } from "../api";
+import { ApiError, type Job, keyState } from "../api";
 import { loadData, type Source, sourcesOf } from "../data";
 import { connection } from "../events";
 import { go, type View, view } from "../hash";
 import { calm, play, position } from "../player";
 import { hasModel, job, jobB, jobs, loaded, onCheckpoint } from "../runs";
+import { loadColumns } from "./axes";
 import { held } from "./landing";
-import { loadProcess, loadReverse, scheduleOf, type Trajectory } from "./trajectory";
+import { loadProcess, loadReverse, type Trajectory } from "./trajectory";
 
 export const shown = signal<Trajectory | null>(null);
 export const shownB = signal<Trajectory | null>(null);
 export const stageError = signal("");
+
+/** Whether the picture is still that of another view: the one that is wished for is on its way, or cannot be had. */
+export const stale = signal(false);
 
 /** The data set that dissolves on the stage as long as there are no runs. */
 export const preview = signal("spiral");
@@ -23,13 +27,13 @@ interface Wish {
 }
 
 /** What the picture depends on; position, layers and mode only redraw it. */
-const drawn = (v: View) => [v.n, v.seed, v.sampler, v.steps, v.guidance, v.class].join("/");
+const drawn = (v: View) => [v.n, v.seed, v.sampler, v.steps, v.guidance, v.class, v.clip].join("/");
 
 function ofProcess(process: "forward" | "optimal", sources: Source[], run: Job | undefined, v: View): Wish {
   return {
     key: [process, v.n, v.seed, ...sources.map((each) => each.id), run?.id].join("/"),
     live: false,
-    load: (signal) => loadProcess(process, sources, run ? scheduleOf(run) : {}, v, signal),
+    load: (signal) => loadProcess(process, sources, run, v, signal),
   };
 }
 
@@ -46,7 +50,7 @@ function wishOf(run: Job | undefined, v: View, epoch: number): Wish | null {
 }
 
 function wishA(): Wish | null {
-  if (!loaded.value) return null;
+  if (!loaded.value || (keyState.value !== "none" && !job.value)) return null;
   if (job.value || jobs.value.length > 0) return wishOf(job.value, view.value, view.value.epoch);
   const { value: id } = preview;
   return ofProcess("forward", [{ id, label: id, upload: false, classes: null }], undefined, view.value);
@@ -61,6 +65,12 @@ function begin(t: Trajectory): void {
   if (!calm.matches) play(true);
   else if (t.home === 0) position.value = HALF_WAY;
 }
+
+/** The checkpoint that is looked at is gone, or another run has none of this epoch. */
+const isWithoutEpoch = (error: unknown): boolean =>
+  view.value.epoch > 0 &&
+  error instanceof ApiError &&
+  (error.problem.errors?.some((each) => each.pointer === "/epoch") ?? false);
 
 /** Keeps `target` to what is wished for. */
 function keep(target: typeof shown, wish: () => Wish | null, id: () => string): void {
@@ -84,12 +94,17 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
       failed = false;
       stageError.value = "";
       held.value = null;
+      if (target === shown) stale.value = false;
       if (isNew && target === shown && position.value >= 1) begin(fresh);
     } catch (error) {
       if (aborted.aborted) return;
       failed = true;
       if (target.value && loadedKey === what.key) return; // it only is not as new as it could be
-      target.value = null;
+      if (isWithoutEpoch(error)) {
+        go({ epoch: 0 });
+        return;
+      }
+      if (error instanceof ApiError) target.value = null; // else the connection is lost: what was there stays
       stageError.value = (error as Error).message;
     } finally {
       if (stop?.signal === aborted) busy = false;
@@ -99,6 +114,7 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
     const what = wish();
     if (what?.key === wanted?.key) return;
     wanted = what;
+    if (target === shown) stale.value = what !== null;
     if (what) void load(what);
     else {
       stop?.abort();
@@ -118,13 +134,9 @@ keep(shown, wishA, () => view.value.job);
 keep(shownB, wishB, () => view.value.b);
 
 effect(() => {
-  for (const run of [job.value, jobB.value]) if (run) void loadData(run);
-});
-
-/** The one that is looked at is gone, or another run has none of this epoch. */
-effect(() => {
-  if (stageError.value.startsWith("epoch ")) {
-    stageError.value = "";
-    go({ epoch: 0 });
-  }
+  for (const run of [job.value, jobB.value])
+    if (run) {
+      void loadData(run);
+      loadColumns(run);
+    }
 });

@@ -1,25 +1,60 @@
-// What the stage shows: which way, x or its estimate, and the layers beside the points.
+// What the stage shows: which process, x or its estimate, which columns, and the layers beside the points.
+import { classesOf } from "../data";
 import { go, type Process, type StageMode, shows, toggle, view } from "../hash";
 import { job } from "../runs";
+import { axesOf, columnName, setAxis } from "./axes";
+import { shown } from "./subject";
 
 const PROCESSES: [Process, string, string][] = [
-  ["", "Model", "from noise to data, by the model"],
-  ["forward", "Forward", "the data on their way to noise"],
-  ["optimal", "Shortest", "noise on the shortest way to the data"],
+  ["", "Model", "From noise to data, by the model"],
+  ["forward", "Forward", "The data on their way to noise"],
+  ["optimal", "Nearest point", "Noise on the straight way to the nearest data"],
 ];
 const MODES: [StageMode, string, string][] = [
-  ["x", "x", "the points on their way"],
-  ["x0", "x₀", "where the model thinks they go"],
-  ["both", "x | x₀", "side by side"],
-  ["over", "x + x₀", "one over the other"],
+  ["x", "x", "The points on their way"],
+  ["x0", "x₀", "The model's estimate of the data"],
+  ["both", "x | x₀", "Side by side"],
+  ["over", "x + x₀", "One over the other"],
 ];
-export const LAYERS: [string, string, string, string][] = [
-  ["hue", "Hue", "h", "a colour for each direction in which a point ends"],
-  ["density", "Density", "", "how many points are where"],
-  ["field", "Field", "f", "where points are moved, on the whole"],
-  ["lines", "Lines", "l", "from each point to where it belongs"],
-  ["trails", "Trails", "", "where the points come from"],
-  ["data", "Data", "", "what the run is trained on, behind"],
+
+interface Layer {
+  name: string;
+  label: string;
+  key: string;
+  doc: string;
+  /** Why it cannot be seen now; "" if it can. */
+  hidden: () => string;
+}
+
+const isLine = () => (shown.value?.dim === 1 ? "A single column is shown as a histogram" : "");
+const isEstimate = () => (view.value.mode === "x0" ? "Needs the points x, which are not shown" : "");
+const hasClasses = () => (job.value && classesOf(job.value).length > 0 ? "The colors show the classes" : "");
+
+const LAYERS: Layer[] = [
+  {
+    name: "hue",
+    label: "Color by angle",
+    key: "h",
+    doc: "A color for each direction in which a point ends",
+    hidden: () => hasClasses() || isLine(),
+  },
+  { name: "density", label: "Density", key: "", doc: "How many points are where", hidden: isLine },
+  {
+    name: "field",
+    label: "Field",
+    key: "f",
+    doc: "Where points are moved, on average",
+    hidden: () => isEstimate() || isLine(),
+  },
+  {
+    name: "lines",
+    label: "Lines",
+    key: "l",
+    doc: "From each point to its estimate",
+    hidden: () => isEstimate() || isLine(),
+  },
+  { name: "trails", label: "Trails", key: "", doc: "Where the points come from", hidden: isLine },
+  { name: "data", label: "Data", key: "", doc: "The training data, behind the points", hidden: isLine },
 ];
 
 function Segments<T extends string>(props: {
@@ -46,7 +81,34 @@ function Segments<T extends string>(props: {
   );
 }
 
-/** Shortest ways are a picture of their lines. */
+/** Which two columns of many are drawn. */
+function AxisChoice({ dim }: { dim: number }) {
+  const axes = axesOf(dim);
+  const columns = Array.from({ length: dim }, (_, at) => columnName(job.value, at));
+  return (
+    <fieldset class="axes">
+      <legend class="sr-only">Columns on the axes</legend>
+      {([0, 1] as const).map((side) => (
+        <label key={side}>
+          {side === 0 ? "→" : "↑"}
+          <select
+            aria-label={side === 0 ? "Column along the horizontal axis" : "Column along the vertical axis"}
+            value={String(axes[side])}
+            onChange={(event) => setAxis(dim, side, Number(event.currentTarget.value))}
+          >
+            {columns.map((name, at) => (
+              <option key={name} value={String(at)}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+/** Nearest points are a picture of their lines. */
 function choose(process: Process): void {
   go({ process, epoch: 0 });
   if (process === "optimal" && !shows("lines")) toggle("show", "lines");
@@ -54,22 +116,37 @@ function choose(process: Process): void {
 
 export function StageTools() {
   if (!job.value) return null;
+  const dim = shown.value?.dim ?? 2;
   return (
-    <div class="tools" role="toolbar" aria-label="stage">
-      <Segments legend="which way" options={PROCESSES} value={view.value.process} set={choose} />
-      <Segments legend="what is shown" options={MODES} value={view.value.mode} set={(mode) => go({ mode })} />
+    <div class="tools" role="toolbar" aria-label="Stage">
+      <Segments legend="Process" options={PROCESSES} value={view.value.process} set={choose} />
+      <Segments legend="Points" options={MODES} value={view.value.mode} set={(mode) => go({ mode })} />
+      {dim > 2 && <AxisChoice dim={dim} />}
       <div class="chips">
-        {LAYERS.map(([layer, label, key, doc]) => (
+        {LAYERS.map(({ name, label, key, doc, hidden }) => (
           <button
-            key={layer}
+            key={name}
             type="button"
-            title={key ? `${doc} (${key})` : doc}
-            aria-pressed={shows(layer)}
-            onClick={() => toggle("show", layer)}
+            title={hidden() || (key ? `${doc} (${key})` : doc)}
+            aria-pressed={shows(name)}
+            disabled={hidden() !== ""}
+            onClick={() => toggle("show", name)}
           >
             {label}
           </button>
         ))}
+        <button
+          type="button"
+          class="full"
+          aria-label="The stage alone"
+          title="The stage alone (F)"
+          aria-pressed={view.value.full === 1}
+          onClick={() => go({ full: view.value.full ? 0 : 1 }, true)}
+        >
+          <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+            <path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4" />
+          </svg>
+        </button>
       </div>
     </div>
   );

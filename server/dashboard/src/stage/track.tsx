@@ -1,5 +1,5 @@
 // The time track below the stage: play, pause, scrub; its shape is the noise that is left.
-import { play, playing, position, scrub } from "../player";
+import { nextSpeed, play, playing, position, scrub, speed } from "../player";
 import { shown } from "./subject";
 import { frameAt, type Trajectory } from "./trajectory";
 
@@ -43,8 +43,8 @@ export function Track() {
       <button
         type="button"
         class="round primary"
-        aria-label={playing.value ? "pause" : "play"}
-        title="space"
+        aria-label={playing.value ? "Pause" : "Play"}
+        title="Play or pause (space)"
         disabled={!t}
         onClick={() => play(!playing.value)}
       >
@@ -52,7 +52,7 @@ export function Track() {
           <path d={playing.value ? "M3 2h4v12H3zM9 2h4v12H9z" : "M4 1.5 14 8 4 14.5z"} />
         </svg>
       </button>
-      <span class="track-end">{t?.home === 0 ? "data" : "noise"}</span>
+      <span class="track-end">{t?.home === 0 ? "Data" : "Noise"}</span>
       <div class="track-line">
         {t && (
           <svg viewBox={`0 0 100 ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
@@ -66,13 +66,22 @@ export function Track() {
           step="any"
           value={at}
           disabled={!t}
-          aria-label="diffusion time"
+          aria-label="Diffusion time"
           aria-valuetext={`timestep ${step}`}
           onInput={(event) => t && scrub(Number(event.currentTarget.value) / (t.timesteps.length - 1))}
         />
       </div>
-      <span class="track-end">{t?.home === 0 ? "noise" : "data"}</span>
+      <span class="track-end">{t?.home === 0 ? "Noise" : "Data"}</span>
       <output class="time">t = {step}</output>
+      <button
+        type="button"
+        class="speed"
+        aria-label={`Speed: ${speed.value} ×`}
+        title="Speed of the animation"
+        onClick={nextSpeed}
+      >
+        {speed.value} ×
+      </button>
     </div>
   );
 }

@@ -4,6 +4,7 @@ import { readSafetensors } from "../arrays";
 import { type Source, specOf } from "../data";
 import type { View } from "../hash";
 import { HUES } from "../theme";
+import type { Axes } from "./axes";
 
 export interface Trajectory {
   key: string; // of what it shows; another draw of the same has the same
@@ -14,8 +15,6 @@ export interface Trajectory {
   x0: Float32Array; // [frames - 1][n][dim]
   classes: number[] | null; // [n], the place of each point's class
   home: number; // the frame of x that is data
-  hues: Uint8Array; // [n], by the direction in which a point lies when it is data
-  bounds: Bounds; // of that frame
   evaluations: number | null;
   epoch: number | null;
 }
@@ -23,7 +22,8 @@ export interface Trajectory {
 export interface Bounds {
   x: number;
   y: number;
-  radius: number; // half the side of the square that holds it all
+  radius: number; // half the side of the square that holds it all, along x ..
+  radiusY: number; // .. and along y: the same, unless the axes are quantities of their own
   wide: number; // of the radius that the shape needs at all, from the middle to the side ..
   tall: number; // .. and to the top
 }
@@ -39,6 +39,7 @@ export function sampleQuery(view: View, frames = true): Query {
     steps: view.steps || undefined,
     guidance: view.guidance !== 1 ? view.guidance : undefined,
     class: view.class >= 0 ? view.class : undefined,
+    clip: view.clip ? undefined : false,
     epoch: view.epoch || undefined,
     frames: frames ? FRAMES : undefined,
   };
@@ -46,35 +47,63 @@ export function sampleQuery(view: View, frames = true): Query {
 
 const MARGIN = 0.66; // a half would be none
 const LEAST_SHARE = 0.6; // of a long thin shape: noise is round
+const LEAST_WIDTH = 1e-6; // of data that are all the same
 
-/** The square around points [n][dim], with room for the noise around it. Outliers, one in a hundred, do not count. */
-export function boundsOf(points: Float32Array, dim: number): Bounds {
+/**
+ * The square around points [n][dim], with room for the noise around it. Outliers, one in a hundred, do not count. `free`:
+ * each axis has a scale of its own.
+ */
+export function boundsOf(points: Float32Array, dim: number, axes: Axes = [0, 1], free = false): Bounds {
   const n = points.length / dim;
-  const range = [0, 1].map((j): [number, number] => {
+  const range = axes.map((j): [number, number] => {
     if (j >= dim || n === 0) return [0, 0];
     const values = Float32Array.from({ length: n }, (_, i) => points[i * dim + j]!).sort();
     const out = Math.floor(n / 200);
     return [values[out]!, values[n - 1 - out]!];
   });
   const [[left, right], [low, high]] = range as [[number, number], [number, number]];
-  const most = Math.max(right - left, high - low, 1e-6);
-  const share = (width: number) => Math.max(LEAST_SHARE, width / most);
+  const most = Math.max(right - left, high - low, LEAST_WIDTH);
+  const share = (width: number) => (free ? 1 : Math.max(LEAST_SHARE, width / most));
+  const radius = (width: number) => MARGIN * (free ? Math.max(width, LEAST_WIDTH) : most);
   return {
     x: (left + right) / 2,
     y: (low + high) / 2,
-    radius: most * MARGIN,
+    radius: radius(right - left),
+    radiusY: radius(high - low),
     wide: share(right - left),
-    tall: share(high - low),
+    tall: dim > 1 ? share(high - low) : 0,
   };
 }
 
-function huesOf(points: Float32Array, dim: number, bounds: Bounds): Uint8Array {
+function huesOf(points: Float32Array, dim: number, [x, y]: Axes, bounds: Bounds): Uint8Array {
   return Uint8Array.from({ length: points.length / dim }, (_, i) => {
-    const dx = points[i * dim]! - bounds.x;
-    const dy = dim > 1 ? points[i * dim + 1]! - bounds.y : 0;
-    const turn = dim > 1 ? Math.atan2(dy, dx) / (2 * Math.PI) + 0.5 : 0.5 + dx / (2.2 * bounds.radius);
+    const dx = (points[i * dim + x]! - bounds.x) / bounds.radius;
+    const dy = (points[i * dim + y]! - bounds.y) / bounds.radiusY;
+    const turn = dim > 1 ? Math.atan2(dy, dx) / (2 * Math.PI) + 0.5 : 0.5 + dx / 2.2;
     return Math.min(HUES - 1, Math.max(0, Math.floor(turn * HUES)));
   });
+}
+
+/** What two columns of a trajectory look like when they are data. */
+export interface Layout {
+  hues: Uint8Array; // [n], by the direction in which a point lies
+  bounds: Bounds;
+}
+
+const layouts = new WeakMap<Trajectory, Map<string, Layout>>();
+
+export function layoutOf(t: Trajectory, axes: Axes, free: boolean): Layout {
+  const known = layouts.get(t) ?? new Map<string, Layout>();
+  layouts.set(t, known);
+  const key = `${axes}/${free}`;
+  let layout = known.get(key);
+  if (!layout) {
+    const data = t.x.subarray(t.home * t.n * t.dim, (t.home + 1) * t.n * t.dim);
+    const bounds = boundsOf(data, t.dim, axes, free);
+    layout = { bounds, hues: huesOf(data, t.dim, axes, bounds) };
+    known.set(key, layout);
+  }
+  return layout;
 }
 
 interface Answer {
@@ -101,15 +130,10 @@ async function load(address: string, signal: AbortSignal) {
 type Loaded = Awaited<ReturnType<typeof load>>;
 
 function finish(key: string, from: Loaded, home: number): Trajectory {
-  const { n, dim } = from;
-  const data = from.x.subarray(home * n * dim, (home + 1) * n * dim);
-  const bounds = boundsOf(data, dim);
   return {
     ...from,
     key,
     home,
-    bounds,
-    hues: huesOf(data, dim, bounds),
     evaluations: from.evaluations ?? null,
     epoch: from.epoch ?? null,
   };
@@ -148,16 +172,24 @@ function merge(parts: Loaded[]): Loaded {
   };
 }
 
+/** The query that asks for a process of each of so many data sets; a run makes noise by its own schedule. */
+export function processQuery(process: Way, sources: number, run: Job | undefined, view: View): Query {
+  const n = Math.max(1, Math.floor(view.n / sources));
+  const schedule = process === "forward" && run ? scheduleOf(run) : {};
+  return { n, seed: view.seed, frames: FRAMES, ...schedule };
+}
+
+export type Way = "forward" | "optimal";
+
 /** What needs no model: data on its way to noise, or noise on the shortest way to the data. */
 export async function loadProcess(
-  process: "forward" | "optimal",
+  process: Way,
   sources: Source[],
-  schedule: Query,
+  run: Job | undefined,
   view: View,
   signal: AbortSignal,
 ): Promise<Trajectory> {
-  const n = Math.max(1, Math.floor(view.n / sources.length));
-  const query = { n, seed: view.seed, frames: FRAMES, ...(process === "forward" ? schedule : {}) };
+  const query = processQuery(process, sources.length, run, view);
   const parts = await Promise.all(
     sources.map((each) => load(url(`/v1/datasets/${each.id}/${process}.safetensors`, query), signal)),
   );
@@ -167,7 +199,7 @@ export async function loadProcess(
 }
 
 /** How a run makes noise of its data, as the forward process asks for it. */
-export function scheduleOf(run: Job): Query {
+function scheduleOf(run: Job): Query {
   const { diffusion } = specOf(run);
   const { timesteps, beta_schedule, beta_start, beta_end, zero_terminal_snr } = diffusion;
   return { timesteps, schedule: beta_schedule, beta_start, beta_end, zero_terminal_snr } as Query;
@@ -177,8 +209,14 @@ export function scheduleOf(run: Job): Query {
 export const frameAt = (trajectory: Trajectory, position: number): number =>
   position * (trajectory.timesteps.length - 1);
 
-/** Writes the points of an array [frames][n][dim] at a fractional frame into out [n][2]. */
-export function interpolate(t: Trajectory, which: "x" | "x0", frame: number, out: Float32Array): void {
+/** Writes two columns of an array [frames][n][dim] at a fractional frame into out [n][2]. */
+export function interpolate(
+  t: Trajectory,
+  which: "x" | "x0",
+  frame: number,
+  axes: Axes,
+  out: Float32Array,
+): void {
   const frames = t[which];
   const { n, dim } = t;
   const count = frames.length / (n * dim);
@@ -189,9 +227,8 @@ export function interpolate(t: Trajectory, which: "x" | "x0", frame: number, out
   const b = second * n * dim;
   for (let i = 0; i < n; i++)
     for (let j = 0; j < 2; j++) {
-      const at = i * dim + j;
-      const from = j < dim ? frames[a + at]! : 0;
-      const to = j < dim ? frames[b + at]! : 0;
-      out[2 * i + j] = from + part * (to - from);
+      const at = i * dim + axes[j]!;
+      const from = frames[a + at]!;
+      out[2 * i + j] = from + part * (frames[b + at]! - from);
     }
 }

@@ -1,0 +1,42 @@
+// A button that asks the server for something: while it waits it says so, and without a server it cannot be pressed.
+import { signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
+import { connection } from "./events";
+import { notice } from "./runs";
+
+interface Props {
+  act: () => Promise<unknown>;
+  children: ComponentChildren;
+  title?: string;
+  label?: string; // for those who do not see it, if it differs from the text
+  class?: string;
+}
+
+export function Action({ act, children, title, label, class: look }: Props) {
+  const waiting = useMemo(() => signal(false), []);
+  const lost = connection.value === "lost";
+  const press = async () => {
+    if (waiting.value) return; // a second press is not a second request
+    waiting.value = true;
+    try {
+      await act();
+    } catch (error) {
+      notice.value = (error as Error).message;
+    }
+    waiting.value = false;
+  };
+  return (
+    <button
+      type="button"
+      class={look}
+      title={lost ? "The connection to the server is lost." : title}
+      aria-label={label}
+      aria-busy={waiting.value}
+      disabled={lost}
+      onClick={() => void press()}
+    >
+      {children}
+    </button>
+  );
+}

@@ -1,0 +1,50 @@
+// Where the API has what is on the stage: the model's way of each run on it, or a process of its data sets.
+import type { Job, Query } from "../api";
+import { sourcesOf } from "../data";
+import { view } from "../hash";
+import { hasModel, job, jobB, nameOf } from "../runs";
+import { ink } from "../theme";
+import { processQuery, sampleQuery } from "./trajectory";
+
+export interface Address {
+  of: string; // which of several it is; "" if there is one
+  path: string; // without the name of what is asked for: /v1/models/ID or /v1/datasets/ID
+  way: string; // "trajectories", "forward" or "optimal"
+  query: Query;
+}
+
+/** Without a model, the stage shows the forward process. */
+const processOf = (run: Job) => view.value.process || (hasModel(run) ? "" : "forward");
+
+function ofRun(run: Job, of: string, epoch: number): Address[] {
+  const process = processOf(run);
+  if (!process)
+    return [
+      {
+        of,
+        path: `/v1/models/${run.id}`,
+        way: "trajectories",
+        query: sampleQuery({ ...view.value, epoch }),
+      },
+    ];
+  const sources = sourcesOf(run);
+  return sources.map((each) => ({
+    of: [of, sources.length > 1 ? each.label : ""].filter(Boolean).join(", "),
+    path: `/v1/datasets/${each.id}`,
+    way: process,
+    query: processQuery(process, sources.length, run, view.value),
+  }));
+}
+
+/** One for each picture that the API can make of the stage. */
+export function addresses(): Address[] {
+  const [a, b] = [job.value, jobB.value];
+  if (!a) return [];
+  return [
+    ...ofRun(a, b ? `A ${nameOf(a)}` : "", view.value.epoch),
+    ...(b ? ofRun(b, `B ${nameOf(b)}`, 0) : []),
+  ];
+}
+
+/** The theme of the page, for pictures that the server draws. */
+export const pictureTheme = (): Query => ({ theme: ink.value.dark ? "dark" : undefined });

@@ -1,0 +1,72 @@
+// A single column as bars: how many of the points lie where, with the data's own share as a line.
+import { fromX, type Plane, type Tint, toX } from "./marks";
+
+const BARS = 60;
+const FLOOR = 34; // pixels of the page below the bars: for the scale
+
+interface Beside {
+  data: Float32Array | null;
+  dataColour: string;
+  other: Float32Array | null; // drawn as a line, too
+  otherColour: string;
+}
+
+/** Shares of points [n][2] in each of the bars between two values of x; `pick` leaves some out. */
+function sharesOf(
+  points: Float32Array,
+  low: number,
+  high: number,
+  pick: (i: number) => boolean = () => true,
+) {
+  const n = points.length / 2;
+  const shares = new Float32Array(BARS);
+  for (let i = 0; i < n; i++) {
+    const bar = Math.floor((BARS * (points[2 * i]! - low)) / (high - low));
+    if (bar >= 0 && bar < BARS && pick(i)) shares[bar]! += 1 / n;
+  }
+  return shares;
+}
+
+export function drawHistogram(
+  context: CanvasRenderingContext2D,
+  plane: Plane,
+  points: Float32Array,
+  tint: Tint,
+  { data, dataColour, other, otherColour }: Beside,
+): void {
+  const px = devicePixelRatio;
+  const { from, to } = plane.clip;
+  const [low, high] = [fromX(plane, from), fromX(plane, to)];
+  const all = sharesOf(points, low, high);
+  const ofData = data && sharesOf(data, low, high);
+  const most = Math.max(...all, ...(ofData ?? []), 1 / BARS);
+  const ground = plane.raster.height - FLOOR * px;
+  const scale = (0.8 * ground) / most;
+  const left = (bar: number) => toX(plane, low + (bar * (high - low)) / BARS);
+
+  const heights = new Float32Array(BARS); // of the classes below
+  const groups = tint.of ? tint.colours.map((_, i) => i) : [0];
+  for (const group of groups) {
+    const shares = tint.of
+      ? sharesOf(points, low, high, (i) => tint.of![i]! % tint.colours.length === group)
+      : all;
+    context.fillStyle = tint.colours[group]!;
+    for (let bar = 0; bar < BARS; bar++) {
+      const height = shares[bar]! * scale;
+      context.fillRect(left(bar), ground - heights[bar]! - height, left(bar + 1) - left(bar) - px, height);
+      heights[bar]! += height;
+    }
+  }
+  const outline = (shares: Float32Array, colour: string) => {
+    context.strokeStyle = colour;
+    context.lineWidth = 2 * px;
+    context.beginPath();
+    for (let bar = 0; bar < BARS; bar++) {
+      context.lineTo(left(bar), ground - shares[bar]! * scale);
+      context.lineTo(left(bar + 1), ground - shares[bar]! * scale);
+    }
+    context.stroke();
+  };
+  if (ofData) outline(ofData, dataColour);
+  if (other) outline(sharesOf(other, low, high), otherColour);
+}
