@@ -162,7 +162,7 @@ bool access_is_address_list(const char *list) {
     return *list == '\0';
 }
 
-static bool is_proxy(const char *proxies, const struct in6_addr *address) {
+bool access_is_proxy(const char *proxies, const struct in6_addr *address) {
     struct in6_addr proxy;
     while (proxies && next_address(&proxies, &proxy))
         if (IN6_ARE_ADDR_EQUAL(&proxy, address))
@@ -174,7 +174,7 @@ struct in6_addr access_client(const char *proxies, const struct in6_addr *peer,
                               const char *forwarded) {
     struct in6_addr client = *peer;
     const char *end = forwarded ? forwarded + strlen(forwarded) : NULL;
-    while (end && end > forwarded && is_proxy(proxies, &client)) {
+    while (end && end > forwarded && access_is_proxy(proxies, &client)) {
         const char *start = end;
         while (start > forwarded && !strchr(", \t", start[-1]))
             start--;

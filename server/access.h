@@ -48,6 +48,8 @@ struct in6_addr access_address(const struct sockaddr *peer);
 void access_address_text(const struct in6_addr *address, char text[INET6_ADDRSTRLEN]);
 /* Is it a list of addresses: 10.0.0.1,2001:db8::1? */
 bool access_is_address_list(const char *list);
+/* Is this one of the proxies: such a list, or NULL? */
+bool access_is_proxy(const char *proxies, const struct in6_addr *address);
 /* Who asks: the peer of the connection; or if that is one of the proxies (such a list, or NULL),
  * whom it names in X-Forwarded-For (NULL: no such header): the last address there that is not a
  * proxy's. Whatever stands before that one, anybody could have written. */

@@ -50,6 +50,7 @@ struct http_connection {
     struct http_fields fields;
     struct http_framing framing;
     struct in6_addr client; /* whose request it is */
+    bool is_by_proxy;       /* one of --trusted-proxies has sent it on */
     struct buffer body;
     size_t received, max_body, held;  /* bytes of the body; held: in http_counts.body_bytes */
     size_t answer_held;               /* in http_counts.answer_bytes */

@@ -39,6 +39,7 @@ static void find_client(struct http_connection *state) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(state->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct in6_addr peer = access_address(info ? info->client_addr : NULL);
+    state->is_by_proxy = access_is_proxy(proxies, &peer);
     state->client = access_client(proxies, &peer, http_header(&state->exchange, "X-Forwarded-For"));
 }
 
@@ -154,30 +155,54 @@ static enum http_next answer_options(struct http_exchange *exchange) {
 static const struct http_route options_route = {
     .method = "OPTIONS", .path = "", .handler = answer_options, .access = HTTP_OPEN};
 
-/* The path as the route table has it. A proxy may strip the base path or leave it, so both are
- * served. */
-static void strip_base_path(const struct http_connection *state, struct http_request *request) {
+/* Makes the path what the route table has. False: it is outside of the base path, where nothing is.
+ * Only a proxy that is known to be one may have taken the base path away. */
+static bool strip_base_path(const struct http_connection *state, struct http_request *request) {
     const char *base = http_base_path(&state->exchange);
-    size_t length = strlen(base);
-    if (length == 0 || strncmp(request->path, base, length) != 0)
-        return;
-    if (request->path[length] == '/')
+    const size_t length = strlen(base);
+    const bool is_below = strncmp(request->path, base, length) == 0;
+    if (is_below && request->path[length] == '/')
         request->path += length;
-    else if (request->path[length] == '\0') {
+    else if (is_below && length > 0 && request->path[length] == '\0') {
         request->path = "/";
         request->is_bare = true;
+    } else {
+        return length == 0 || state->is_by_proxy;
     }
+    return true;
+}
+
+static void refuse_path(struct http_connection *state, bool is_outside) {
+    struct http_exchange *exchange = &state->exchange;
+    const struct http_config *config = &state->server->config;
+    const char *path = exchange->request.path;
+    const char *list =
+        is_outside ? NULL
+                   : router_suffixes(config->routes, config->route_count, &state->arena, path);
+    const char *detail = "nothing is found at this path";
+    if (is_outside)
+        detail =
+            http_format(exchange, "nothing is found at this path: all that is here is below %s",
+                        http_base_path(exchange));
+    else if (list)
+        detail = http_format(exchange,
+                             "nothing is found at this path; with other suffixes, or "
+                             "without one, there is: %s",
+                             list);
+    refuse(state, 404, "no_such_path", detail);
 }
 
 static void find_route(struct http_connection *state) {
     struct http_request *request = &state->exchange.request;
     const struct http_config *config = &state->server->config;
-    state->route =
-        router_find(config->routes, config->route_count, &state->arena, request, state->allow);
+    const bool is_outside = !strip_base_path(state, request);
+    if (!is_outside)
+        state->route =
+            router_find(config->routes, config->route_count, &state->arena, request, state->allow);
     if (state->route)
         return;
     if (!state->allow[0])
-        refuse(state, 404, "no_such_path", "nothing is found at this path");
+        refuse_path(state, is_outside);
     else if (strcmp(request->method, "OPTIONS") == 0)
         state->route = &options_route;
     else
@@ -194,7 +219,6 @@ void http_route_request(struct http_connection *state, const char *method) {
         refuse(state, 400, "bad_target", wrong);
         return;
     }
-    strip_base_path(state, request);
     find_route(state);
     check_rate(state);
     if (!state->refusal.status)

@@ -127,7 +127,8 @@ static bool match_segment(const struct http_route *route, struct arena *arena, c
         }
     }
     if (pattern_length == 4 && memcmp(pattern, "{id}", 4) == 0) {
-        if (length == 0 || *id_count == HTTP_MAX_PATH_IDS)
+        /* no id has a dot: what follows one is a suffix, of a format that there is not */
+        if (length == 0 || *id_count == HTTP_MAX_PATH_IDS || (last && memchr(segment, '.', length)))
             return false;
         request->ids[(*id_count)++] = arena_copy(arena, segment, length);
         return true;
@@ -170,5 +171,29 @@ const struct http_route *router_find(const struct http_route *routes, size_t cou
     }
     if (used > 0)
         snprintf(allow + used, ROUTER_ALLOW - (size_t)used, ", OPTIONS");
+    return NULL;
+}
+
+/* "json csv" as ".json, .csv". */
+static const char *suffixes(struct arena *arena, const char *formats) {
+    const char *list = "";
+    while (*formats && list) {
+        const size_t each = strcspn(formats, " ");
+        list = arena_format(arena, "%s%s.%.*s", list, *list ? ", " : "", (int)each, formats);
+        formats += each + strspn(formats + each, " ");
+    }
+    return list;
+}
+
+const char *router_suffixes(const struct http_route *routes, size_t count, struct arena *arena,
+                            const char *path) {
+    const char *dot = strrchr(path, '.');
+    struct http_request plain = {0};
+    if (!dot || strchr(dot, '/'))
+        return NULL;
+    plain.path = arena_copy(arena, path, (size_t)(dot - path));
+    for (size_t i = 0; plain.path && i < count; i++)
+        if (routes[i].formats && match(&routes[i], arena, &plain))
+            return suffixes(arena, routes[i].formats);
     return NULL;
 }

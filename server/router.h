@@ -20,6 +20,11 @@ const struct http_route *router_find(const struct http_route *routes, size_t cou
                                      struct arena *arena, struct http_request *request,
                                      char allow[ROUTER_ALLOW]);
 
+/* Of a path that no route has: the suffixes that there are (".json, .csv") in place of the one that
+ * it ends with, from the arena. NULL: there is no such path without a suffix, either. */
+const char *router_suffixes(const struct http_route *routes, size_t count, struct arena *arena,
+                            const char *path);
+
 /* Is `word` one of the space-separated words (NULL: none)? Letters' case does not matter. */
 bool router_has_word(const char *words, const char *word, size_t length);
 

@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import re
 import struct
 import xml.etree.ElementTree
 
 import numpy
 import pytest
 import safetensors
+from conftest import CONTRACT
 
 
 def as_array(answer):
@@ -129,3 +131,24 @@ def test_accept_picks_the_format(trained, accept, expected):
 def test_nothing_acceptable_is_406(trained, accept):
     answer = trained.get("/v1/datasets/spiral/points?n=3", headers={"Accept": accept})
     assert answer.status == 406 and answer.json["code"] == "not_acceptable" and "csv" in answer.json["detail"]
+
+
+def test_an_unknown_suffix_is_told_the_known_ones(trained):
+    """Each path that has formats, with each suffix that anybody might think of."""
+    suffixes = ["json", "csv", "ndjson", "npy", "svg", "png", "gif", "txt", "safetensors", "sse"]
+    told = {}
+    for method, path, _ in CONTRACT.operations():
+        url = path.replace("{id}", "spiral" if "datasets" in path else "latest")
+        if url == "/" or "." in url:
+            continue
+        query = f"?job={trained.job}" if url == "/v1/events" else ""  # of all jobs it would go on
+        answers = {suffix: trained.fetch(method, f"{url}.{suffix}{query}") for suffix in [*suffixes, "xyz", "CSV", ""]}
+        unknown = {s: a.json["detail"] for s, a in answers.items() if a.status == 404 and a.json["code"] == "no_such_path"}
+        known = set(answers) - set(unknown)
+        assert len(set(unknown.values())) == 1 and not known & {"xyz", "CSV", ""}, url
+        listed = re.findall(r"\.([a-z]+)", unknown["xyz"])
+        assert set(listed) == known or method != "GET", url
+        told[f"{method} {path}"] = listed
+    assert told["GET /v1/models/{id}/samples"] == told["POST /v1/models/{id}/samples"] == ["json", "csv", "npy", "svg", "png", "txt"]
+    assert told["GET /v1/jobs"] == told["GET /v1/datasets/{id}"] == ["json"] and told["GET /livez"] == []
+    assert len([path for path, listed in told.items() if listed]) >= 17

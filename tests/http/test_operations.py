@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import BINARY, PATIENCE, QUICK, eventually
+from conftest import BINARY, PATIENCE, QUICK, Contract, eventually
 from test_bad_requests import NO_ID, check_problem
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -253,7 +253,7 @@ def test_everything_is_below_the_base_path(start):
     base = "/deep/denoised"
     created = server.fetch("POST", base + "/v1/jobs", QUICK)
     assert created.status == 201 and created.headers["Location"] == f"{base}/v1/jobs/{created.json['id']}"
-    server.wait(created.json["id"])
+    eventually(lambda: server.fetch("GET", f"{base}/v1/jobs/latest").json["status"] == "succeeded")
     seen = set()
     for path in ("/v1/jobs", "/v1/jobs/latest", "/v1/models/latest", "/v1/datasets", "/v1/datasets/spiral"):
         answer = server.fetch("GET", base + path)
@@ -269,10 +269,27 @@ def test_everything_is_below_the_base_path(start):
     assert server.fetch("GET", base).status == server.fetch("GET", base + "/").status == 200
     for path in ("/deep", "/deep/denoisedx/livez", "/denoised/livez", "/deep/denoised/deep/denoised/livez"):
         check_problem(server.fetch("GET", path), 404, "no_such_path")
-    # a proxy may also strip it
-    assert server.fetch("GET", "/v1/jobs/latest").json["links"]["self"].startswith(base)
+    for _, path, _ in described(server, base).operations():
+        for method in "GET", "POST", "DELETE", "OPTIONS":
+            for accept in "text/html", "*/*":
+                answer = server.fetch(method, path.replace("{id}", "latest"), headers={"Accept": accept})
+                assert base in check_problem(answer, 404, "no_such_path")["detail"], path
     run = [BINARY, "healthcheck", "--port", str(server.port)]
     assert subprocess.run([*run, "--base-path", base], capture_output=True).returncode == 0
+
+
+def described(server, base):
+    contract = Contract()
+    contract.description = server.fetch("GET", base + "/openapi.json").json
+    return contract
+
+
+def test_a_known_proxy_may_strip_the_base_path(start):
+    server = start("--base-path", "/denoised", "--trusted-proxies", "127.0.0.1")
+    for path in "", "/denoised":
+        assert server.fetch("GET", f"{path}/v1/datasets/spiral").json["links"]["self"] == "/denoised/v1/datasets/spiral"
+        assert b"<script" in server.fetch("GET", f"{path}/", headers={"Accept": "text/html"}).body
+        assert server.fetch("GET", f"{path}/livez").status == 200
 
 
 @pytest.mark.parametrize("path", ["denoised", "/a b", '/a"b', "/a//b", "/a/", "/a?b", "/../a", "/%41", "", "/" + "x" * 100])

@@ -75,3 +75,10 @@ def test_its_make_targets_are_there():
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"(?:`|^    )make ([a-z][a-z-]+)", TEXT, re.M)):
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+@pytest.mark.parametrize("what,start", [("samples", "Points come as"), ("trajectories", "trajectories as")])
+def test_the_formats_that_it_names_are_those_that_there_are(trained, what, start):
+    named = re.findall(r"`(\.[a-z]+)`", re.search(rf"{start}([^;]*?`)(?: \([^)]*\))?[;.]\s", TEXT)[1])
+    detail = trained.get(f"/v1/models/latest/{what}.xyz").json["detail"]
+    assert sorted(named) == sorted(re.findall(r"\.[a-z]+", detail.split(": ")[1])) and len(named) > 5

@@ -42,7 +42,7 @@ PATHS = [
     ("GET", "/v1/jobs/Latest", 404, "no_such_job"),
     ("GET", "/v1/jobs/1", 404, "no_such_job"),
     ("GET", "/v1/jobs/-1", 404, "no_such_job"),
-    ("GET", "/v1/jobs/..", 404, "no_such_job"),
+    ("GET", "/v1/jobs/..", 404, "no_such_path"),
     ("GET", "/v1/jobs/%2F", 400, "bad_target"),
     ("GET", "/v1/jobs/%252F", 404, "no_such_job"),
     ("GET", "/v1/jobs/%20", 404, "no_such_job"),
