@@ -11,6 +11,8 @@
         file docs_html, "api/docs/page.html"
         file docs_css, "api/docs/page.css"
         file docs_js, "api/docs/page.js"
+        file elsewhere_html, "api/docs/elsewhere.html"
+        file elsewhere_py, "api/python/elsewhere.py"
         file dashboard_html, "build/dashboard/index.html"
         file dashboard_style, "build/dashboard/style"
         file dashboard_js, "build/dashboard/app.js"

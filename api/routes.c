@@ -100,7 +100,8 @@ const struct http_route api_routes[] = {
      "The epochs of its training that it can still be had from, in order; at most 33.",
      OPERATION("listCheckpoints", "models", NULL, NULL, 200, "CheckpointList", READ_ERRORS)},
     {"GET", "/v1/models/{id}/weights", "safetensors", api_model_weights, NO_BODY,
-     "The weights by name, with all that sampling needs, as a safetensors file.",
+     "The weights by name, with all that sampling needs, as a safetensors file. `/docs/elsewhere` "
+     "has the formulas, and a program that draws samples from the file with numpy.",
      OPERATION("getWeights", "models", NULL, NULL, 200, NULL, FORMAT_ERRORS,
                .media = "application/octet-stream",
                .headers = "ETag Accept-Ranges Content-Disposition",
@@ -176,6 +177,14 @@ const struct http_route api_routes[] = {
     {"GET", "/docs/page.js", NULL, api_page, NO_BODY, "The script of that page.",
      OPEN_OPERATION("getDocsScript", "operations", NULL, NULL, 200, NULL, NULL,
                     .media = "text/javascript; charset=utf-8", KEPT)},
+    {"GET", "/docs/elsewhere", NULL, api_page, NO_BODY,
+     "How an exported model computes its samples: every formula.",
+     OPEN_OPERATION("getElsewhere", "operations", NULL, NULL, 200, NULL, NULL,
+                    .media = "text/html; charset=utf-8", KEPT)},
+    {"GET", "/elsewhere.py", NULL, api_page, NO_BODY,
+     "The same as a program: it draws an exported model's samples with numpy.",
+     OPEN_OPERATION("getElsewhereProgram", "operations", NULL, NULL, 200, NULL, NULL,
+                    .media = "text/x-python; charset=utf-8", KEPT)},
 };
 const size_t api_route_count = sizeof api_routes / sizeof api_routes[0];
 

@@ -18,7 +18,7 @@ def test_the_page_and_its_files(server):
     assert page.headers["X-Frame-Options"] == "DENY"
     html = page.body.decode()
     assert html == (ROOT / "api/docs/page.html").read_text()
-    linked = re.findall(r'(?:href|src)="(docs/[^"]+)"', html)
+    linked = re.findall(r'(?:href|src)="(docs/[^"]+\.\w+)"', html)
     assert sorted(linked) == ["docs/page.css", "docs/page.js"]
     for name in linked:
         answer = server.get("/" + name)

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Draws samples from an exported model without the server, with numpy alone.
+
+    curl -s localhost:8080/v1/models/latest/weights.safetensors -o model.safetensors
+    python3 elsewhere.py model.safetensors --n 1000 --seed 7 --sampler ddim --steps 20
+
+prints what /v1/models/latest/samples.csv?n=1000&seed=7&sampler=ddim&steps=20 answers, up to the rounding of
+32-bit numbers. The server computes in float32, this program in float64. /docs/elsewhere has the same in formulas.
+"""
+
+import argparse
+import json
+import math
+
+import numpy as np
+
+START, REVERSE = 8, 9  # the streams of random numbers for the start noise, and for the noise of each step
+
+
+def read_safetensors(data):
+    """The metadata, and the tensors by name: the length of a JSON header, the header, then the numbers."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    metadata = header.pop("__metadata__")
+    return metadata, {name: np.frombuffer(data, "<f4", math.prod(entry["shape"]), end + entry["data_offsets"][0])
+                      .reshape(entry["shape"]) for name, entry in header.items()}  # fmt: skip
+
+
+# ---------------------------------------------------------------- schedule: x_t = signal[t] x_0 + noise[t] eps
+
+
+def schedule(d):
+    """signal and noise for t = 0..T, of the spec's part `diffusion`."""
+    T, kind = d["timesteps"], d["beta_schedule"]
+    if kind == "flow":  # a straight line from the data to the noise
+        return [1 - t / T for t in range(T + 1)], [t / T for t in range(T + 1)]
+    between = lambda first, last, t: first if T == 1 else first + (last - first) * (t - 1) / (T - 1)
+    if kind in ("linear", "quadratic"):  # beta, or its square root, in equal steps
+        first, last = 1000 / T * d["beta_start"], 1000 / T * d["beta_end"]
+        if kind == "linear":
+            beta = [between(first, last, t) for t in range(1, T + 1)]
+        else:
+            beta = [between(math.sqrt(first), math.sqrt(last), t) ** 2 for t in range(1, T + 1)]
+    elif kind == "log_linear":  # (noise / signal)^2 in equal ratios
+        ratio = [0] + [math.exp(2 * (math.log(80) if T == 1 else between(math.log(0.002), math.log(80), t)))
+                       for t in range(1, T + 1)]  # fmt: skip
+        beta = [(ratio[t] - ratio[t - 1]) / (1 + ratio[t]) for t in range(1, T + 1)]
+    else:  # alpha_bar is given, up to a factor
+        if kind == "cosine":
+            bar = [(math.cos((t / T + 0.008) / 1.008 * math.pi / 2)) ** 2 for t in range(T + 1)]
+        else:  # sigmoid
+            bar = [1 / (1 + math.exp(6 * t / T - 3)) - 1 / (1 + math.exp(3)) for t in range(T + 1)]
+        beta = [min(max(1 - bar[t] / bar[t - 1], 0), 0.999) for t in range(1, T + 1)]
+    bar = np.cumprod([1] + [1 - b for b in beta])  # alpha_bar
+    signal, noise = np.sqrt(bar), np.sqrt(1 - bar)
+    if d["zero_terminal_snr"]:
+        signal[1:] = (signal[1:] - signal[T]) * signal[1] / (signal[1] - signal[T])
+        noise[1:] = np.sqrt(1 - signal[1:] ** 2)
+    return signal.tolist(), noise.tolist()
+
+
+def timesteps(signal, noise, steps):
+    """T = t_0 > t_1 > .. > t_steps = 0, such that atan(noise / signal) falls like (1 - k / steps)^2."""
+    angle = [math.atan2(n, s) for s, n in zip(signal, noise)]
+    chosen = [len(angle) - 1]
+    for k in range(1, steps):
+        wanted, t = angle[-1] * (1 - k / steps) ** 2, chosen[-1] - 1
+        while t > steps - k and angle[t] + angle[t - 1] > 2 * wanted:
+            t -= 1
+        chosen.append(t)
+    return [*chosen, 0]
+
+
+# ---------------------------------------------------------------- noise: Philox 4x32-10, then Box-Muller
+
+
+def philox(seed, stream, step, index):
+    """Four 32-bit words for each block number of an array. Key: the seed; counter: block number, step, stream."""
+    low = np.uint64(0xFFFFFFFF)
+    index = np.asarray(index, np.uint64)
+    c = [index & low, index >> np.uint64(32), np.full_like(index, step), np.full_like(index, stream)]
+    for i in range(10):
+        keys = [np.uint64(((seed >> shift) + i * weyl) & 0xFFFFFFFF) for shift, weyl in ((0, 0x9E3779B9), (32, 0xBB67AE85))]
+        p, q = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        c = [q >> np.uint64(32) ^ c[1] ^ keys[0], q & low, p >> np.uint64(32) ^ c[3] ^ keys[1], p & low]
+    return c
+
+
+def normals(seed, stream, step, count):
+    """The first elements of an endless sequence of N(0, 1). 16 blocks make 64: words 0 and 1 of block b of a group
+    become its elements b and 16 + b, words 2 and 3 the elements 32 + b and 48 + b."""
+    words = philox(seed, stream, step, np.arange((count + 63) // 64 * 16))
+    group = []
+    for first, second in (words[:2], words[2:]):
+        u = (first & np.uint64(0x7FFFFFFF)).astype(np.float32) * np.float32(2**-31) + np.float32(2**-32)
+        turn = second.astype(np.uint32).view(np.int32).astype(np.float32).astype(float) * 2**-32
+        radius = np.sqrt(-2 * np.log(u.astype(float)))
+        group += [radius * np.cos(2 * np.pi * turn), radius * np.sin(2 * np.pi * turn)]
+    return np.stack([words.reshape(-1, 16) for words in group], axis=1).reshape(-1)[:count]
+
+
+# ---------------------------------------------------------------- the model
+
+
+class Model:
+    def __init__(self, data, dtype=np.float64):
+        metadata, tensors = read_safetensors(data)
+        self.dtype = dtype  # that the network and the points are computed in
+        self.w = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
+        self.spec = json.loads(metadata["spec"])
+        self.dim, self.classes = int(metadata["dim"]), int(metadata["classes"])
+        transform = json.loads(metadata["transform"])
+        self.shift, self.scale, self.low, self.high = (np.array(transform[key]) for key in ("shift", "scale", "low", "high"))
+        self.signal, self.noise = schedule(self.spec["diffusion"])
+
+    def network(self, x, t, labels):
+        """The output for points x [n][dim] in model units at t = 1..T; label number `classes` is "no label"."""
+        w, spec = self.w, self.spec["network"]
+        H = spec["hidden_size"]
+        f = 10000.0 ** (-np.arange(0, H, 2) / max(H - 2, 1))
+        s = np.stack([np.sin(t * f), np.cos(t * f)], axis=1).reshape(H).astype(self.dtype)
+        for layer in (f"layers.{l}." for l in range(spec["hidden_layers"])):
+            if spec["time_embedding"] == "sinusoidal":
+                e = w[layer + "time.weight"] @ s + w[layer + "time.bias"]
+            else:
+                e = w[layer + "time.weight"][t - 1]
+            if self.classes:
+                e = e + w[layer + "label.weight"][labels]
+            z = x @ w[layer + "weight"].T + w[layer + "bias"]
+            z = z + e if spec["conditioning"] == "add" else z * e
+            x = z / (1 + np.exp(np.minimum(-z, 80)))  # swish: z sigmoid(z); the minimum prevents an overflow
+        return x @ w["out.weight"].T + w["out.bias"]
+
+    def estimate(self, x, t, labels, guidance, clip):
+        """The estimate of x_0."""
+        nobody = np.full(len(x), self.classes)
+        out = self.network(x, t, nobody if guidance == 0 else labels)
+        if guidance not in (0, 1):
+            without = self.network(x, t, nobody)
+            out = without + guidance * (out - without)
+        signal, noise = self.signal[t], self.noise[t]
+        x0 = {"epsilon": lambda: (x - noise * out) / signal,
+              "sample": lambda: out,
+              "v_prediction": lambda: (signal * x - noise * out) / (signal**2 + noise**2),
+              "flow": lambda: (x - noise * out) / (signal + noise)}[self.spec["diffusion"]["prediction_type"]]()  # fmt: skip
+        return np.clip(x0, self.low.astype(self.dtype), self.high.astype(self.dtype)) if clip else x0
+
+    def trajectory(self, n=1, seed=0, sampler="ddpm", steps=None, eta=0.0, guidance=None, labels=None, clip=True, start=None):
+        """The timesteps [S+1], x [S+1][n][dim], and the estimates of x_0 [S][n][dim], all in data units. labels: a class
+        number for each point, or None: the classes take turns. start: noise [n][dim] in data units, or None: of the seed."""
+        n = n if start is None else len(start)
+        guidance = (1 if self.classes else 0) if guidance is None else guidance
+        labels = np.arange(n) % max(self.classes, 1) if labels is None else np.asarray(labels)
+        eta = {"ddpm": 1, "ddim": eta}.get(sampler, 0)
+        times = timesteps(self.signal, self.noise, steps or len(self.signal) - 1)
+        if start is None:
+            x = normals(seed, START, 0, n * self.dim).reshape(n, self.dim)
+        else:
+            x = (np.asarray(start) - self.shift) * self.scale
+        x = x.astype(self.dtype)
+        xs, x0s, before, last_step = [x], [], None, 0
+        for t, u in zip(times, times[1:]):
+            signal, noise, to_signal, to_noise = self.signal[t], self.noise[t], self.signal[u], self.noise[u]
+            x0 = self.estimate(x, t, labels, guidance, clip)
+            x0s.append(x0)
+            kept = signal * to_noise / (to_signal * noise) if to_signal > 0 else 0
+            fresh = to_noise * eta * math.sqrt(1 - kept**2)  # deviation of the noise that is drawn anew
+            rest = math.sqrt(to_noise**2 - fresh**2)  # and of what remains of the old
+            move = lambda x0: to_signal * x0 + rest / noise * (x - signal * x0)
+            step = tame(to_signal, to_noise) - tame(signal, noise) if u else 0
+            if sampler == "heun" and u:
+                there = self.estimate(move(x0), u, labels, guidance, clip)
+                share = noise / (2 * to_noise)
+            elif sampler == "dpmpp_2m" and u and 0 < last_step and step <= 1000 * last_step:
+                there = before
+                share = -step / (2 * last_step)
+            else:
+                there, share = x0, 0
+            before, last_step = x0, step
+            x = move((1 - share) * x0 + share * there)
+            if fresh:
+                x = x + fresh * normals(seed, REVERSE, t, x.size).reshape(x.shape).astype(self.dtype)
+            xs.append(x)
+        return times, np.stack(xs) / self.scale + self.shift, np.stack(x0s) / self.scale + self.shift
+
+
+def tame(signal, noise):
+    """Like log(signal / noise) where there is little noise; 0 where there is no signal."""
+    return math.asinh(signal / noise)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Draws samples from an exported model.")
+    parser.add_argument("model", help="weights.safetensors")
+    for name, kind, default in [("n", int, 1000), ("seed", int, 0), ("sampler", str, "ddpm"), ("steps", int, None),
+                                ("eta", float, 0.0), ("guidance", float, None)]:  # fmt: skip
+        parser.add_argument("--" + name, type=kind, default=default)
+    arguments = vars(parser.parse_args())
+    with open(arguments.pop("model"), "rb") as file:
+        model = Model(file.read())
+    _, x, _ = model.trajectory(**arguments)
+    for point in x[-1]:
+        print(",".join(f"{value:.7g}" for value in point))
+
+
+if __name__ == "__main__":
+    main()
