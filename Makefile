@@ -4,7 +4,10 @@
 CC       ?= gcc
 SANITIZE ?= 0
 WERROR   ?= 0
+# 1: the commands themselves are shown.
+V        ?= 0
 ARGS     ?=
+JOBS     := $(shell nproc)
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -52,6 +55,10 @@ CPPFLAGS += -I. -D_GNU_SOURCE -MMD -MP
 LDFLAGS  += -pie -Wl,--build-id -Wl,-z,relro,-z,now,-z,noexecstack
 LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lz -lm -lpthread
 
+# What a step does, in one line; nothing under make -s.
+say = $(if $(filter 0,$V),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-5s %s\n' $1 '$2'))
+Q := $(if $(filter 0,$V),@)
+
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev zlib1g-dev
 PACKAGES_TEST  := chromium jq mandoc pkgconf python3-yaml libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus faketime clang libclang-rt-dev llvm clang-format clang-tidy valgrind
 
@@ -76,6 +83,10 @@ DOCS           := $(addprefix api/docs/,page.html page.css page.js elsewhere.htm
 API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o) $(EMBEDDED:%=$B/openapi_%.o) $B/pages.o
 LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
+# What `make install` copies besides the program: a plain build makes it.
+SONAME := libdenoise.so.$(firstword $(subst ., ,$(VERSION)))
+STAGED := $(if $(filter 0,$(SANITIZE)),$(addprefix $B/install/,libdenoise.a $(SONAME) denoised.1))
+
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
 # The fuzz targets, each with a driver: of libFuzzer, or one of our own that only replays.
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -89,10 +100,12 @@ endif
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-all: $B/denoised ## build build/denoised
+##@ Use
+all: $B/denoised $(STAGED) ## (or make alone) build build/denoised, and what make install copies
 
 $B/denoised: $B/server/main.o $(LIBRARIES)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $B/libdenoise.a: $(ENGINE_OBJECTS)
 $B/libserver.a: $(SERVER_OBJECTS)
@@ -100,70 +113,80 @@ $B/libapi.a: $(API_OBJECTS)
 $B/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $B/%.o: %.c Makefile # whose flags may have changed
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # The engine's computing deserves -O3; the kernels are compiled once per instruction set, with fused multiply-add.
 $B/engine/%.o: HARDENING += -fPIC -fvisibility=hidden -fno-semantic-interposition
 $B/engine/%.o: CFLAGS_OPT := $(subst -O1,-O2,$(subst -O2,-O3,$(CFLAGS_OPT))) -fno-math-errno
 $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o): $B/engine/kernels_%.o: engine/kernels_impl.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -ffp-contract=fast $(KERNEL_FLAGS_$*) -DKERNELS_VARIANT=$* -c -o $@ $<
+	$(call say,CC,$< ($*))
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -ffp-contract=fast $(KERNEL_FLAGS_$*) -DKERNELS_VARIANT=$* -c -o $@ $<
 
 # The migrations, embedded in the order of their numbers.
 $B/migrations.c: $(MIGRATIONS) server/embed.sh
 	@mkdir -p $(@D)
-	sh server/embed.sh $(MIGRATIONS) > $@
+	$(call say,EMBED,migrations)
+	$(Q)sh server/embed.sh $(MIGRATIONS) > $@
 $B/migrations.o: $B/migrations.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # The parts of the description that are data, each embedded as one string.
 $(EMBEDDED:%=$B/openapi_%.c): $B/openapi_%.c: api/%.json
 	@mkdir -p $(@D)
-	{ echo 'extern const char openapi_$*[];'; echo 'const char openapi_$*[] ='; \
+	$(call say,EMBED,$<)
+	$(Q){ echo 'extern const char openapi_$*[];'; echo 'const char openapi_$*[] ='; \
 	  sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^ */"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
 $B/openapi_%.o: $B/openapi_%.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # The dashboard, bundled once for all builds.
 DASHBOARD := build/dashboard
 DASHBOARD_SOURCES := $(shell find server/dashboard/src -type f) $(addprefix server/dashboard/,index.html icon.svg build.mjs)
 DASHBOARD_MODULES := server/dashboard/node_modules/.package-lock.json
 $(DASHBOARD_MODULES): server/dashboard/package-lock.json
-	npm ci --prefix server/dashboard --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(call say,NPM,server/dashboard)
+	$(Q)npm ci --prefix server/dashboard --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 $(DASHBOARD)/app.js: $(DASHBOARD_SOURCES) $(DASHBOARD_MODULES)
-	node server/dashboard/build.mjs $(DASHBOARD)
+	$(Q)node server/dashboard/build.mjs $(DASHBOARD)
 
 # The pages for browsers, embedded.
 $B/pages.o: api/pages.S $(DOCS) $(DASHBOARD)/app.js
 	@mkdir -p $(@D)
-	$(CC) -c -o $@ $<
+	$(call say,EMBED,$<)
+	$(Q)$(CC) -c -o $@ $<
 
 $B/server/version.o: $(wildcard .git/logs/HEAD)
 $B/server/version.o: CPPFLAGS += -DDENOISED_VERSION='"$(VERSION)"' -DDENOISED_COMMIT='"$(COMMIT)"'
 
 # ---------------------------------------------------------------- use
-run: deps ## install what is missing, build, serve on http://127.0.0.1:8080
-	@$(MAKE) --no-print-directory all
-	$B/denoised serve $(ARGS)
+##@ Use
+run: deps ## install what is missing, build, serve on http://127.0.0.1:8080; ARGS="--port 9000" elsewhere
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$B/denoised serve $(ARGS)
 
-demo: deps ## train the spiral over HTTP as a user would, and look at the result
-	@$(MAKE) --no-print-directory all
-	$B/denoised demo $(ARGS)
+demo: deps ## train the spiral in the terminal; ARGS="--preset sinai2022" as the tutorial does
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$B/denoised demo $(ARGS)
 
 # ---------------------------------------------------------------- checks
+##@ Use
 test: deps-test ## install what is missing, build, run every test
-	@$(MAKE) --no-print-directory -j2 all test-binaries
-	sh tests/run.sh $B
+	@$(MAKE) --no-print-directory -j$(JOBS) all test-binaries
+	@sh tests/run.sh $B
 
+##@ Longer checks
 soak: deps-test ## the fault tests at full length: an hour or two
-	@$(MAKE) --no-print-directory -j2 all test-binaries
+	@$(MAKE) --no-print-directory -j$(JOBS) all test-binaries
 	QUEUE_SEQUENCES=50000 $B/tests/test_queue_model
-	@$(MAKE) --no-print-directory -j2 SANITIZE=1 build/sanitize/tests/test_spec_space
+	@$(MAKE) --no-print-directory -j$(JOBS) SANITIZE=1 build/sanitize/tests/test_spec_space
 	SPECS=5000 build/sanitize/tests/test_spec_space
 	SOAK=1 sh tests/fault/run.sh $B/denoised
 
@@ -177,60 +200,66 @@ $B/denoised-faults: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--
 endif
 $B/faults/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DDENOISED_FAULTS $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) -DDENOISED_FAULTS $(CFLAGS) -c -o $@ $<
 $B/faults/server/version.o: $(wildcard .git/logs/HEAD)
 $B/faults/server/version.o: CPPFLAGS += -DDENOISED_VERSION='"$(VERSION)"' -DDENOISED_COMMIT='"$(COMMIT)"'
 $B/denoised-faults: $(FAULT_OBJECTS) $B/migrations.o $B/libapi.a $B/libdenoise.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $B/tests/%: tests/unit/%.c $(LIBRARIES)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ $< $(LIBRARIES) -lcriterion $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ $< $(LIBRARIES) -lcriterion $(LDLIBS)
 
 # Counts what the engine allocates.
 comma := ,
 $B/tests/test_memory: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc aligned_alloc free)
 
 $B/floats: tests/floats/floats.c $B/libapi.a
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libapi.a -lm -lpthread
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libapi.a -lm -lpthread
 
 $B/fuzz/fuzz_service $B/fuzz/fuzz_safetensors: tests/fuzz/house.c tests/fuzz/fake_mhd.c
 $B/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARIES)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ $(filter-out tests/fuzz/replay.c,$(filter %.c,$^)) \
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ $(filter-out tests/fuzz/replay.c,$(filter %.c,$^)) \
 	  $(FUZZ_DRIVER) $(LIBRARIES) $(LDLIBS)
 
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZ_TARGETS)
-fuzz: deps-test ## let libFuzzer loose on everything that reads bytes; ARGS="SECONDS [TARGET...]", 60 each
-	@$(MAKE) --no-print-directory -j2 SANITIZE=fuzz fuzzers
+fuzz: deps-test ## libFuzzer on all that reads bytes; ARGS="SECONDS [TARGET...]", 60 each
+	@$(MAKE) --no-print-directory -j$(JOBS) SANITIZE=fuzz fuzzers
 	sh tests/fuzz/fuzz.sh build/fuzz $(ARGS)
 
 .PHONY: tsan valgrind exactness
-tsan: deps-test ## the server under ThreadSanitizer, driven by the HTTP tests that share most; ARGS="TEST..." for others
-	@$(MAKE) --no-print-directory -j2 SANITIZE=thread all
+tsan: deps-test ## the server under ThreadSanitizer, driven by HTTP tests; ARGS="TEST..."
+	@$(MAKE) --no-print-directory -j$(JOBS) SANITIZE=thread all
 	sh tests/watched.sh thread build/thread/denoised $(ARGS)
 valgrind: deps-test ## the server under valgrind, driven by a few HTTP tests
-	@$(MAKE) --no-print-directory -j2 all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	sh tests/watched.sh memcheck build/denoised $(or $(ARGS),flow restart)
 
 exactness: ## the same training in many builds, with many threads: the same bits
 	sh tests/soak/exact.sh $(ARGS)
 $B/exact: tests/soak/exact.c $B/server/team.o $B/libdenoise.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lpthread
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lpthread
 
 test-floats: $B/floats ## write and read back every one of the 2^32 floats (minutes)
 	$B/floats $$(nproc)
 
 .PHONY: soak-streams soak-fair soak-large soak-crowd
-soak-streams: all ## many streams of events, many clients, some of which vanish: 40 seconds
+soak-streams: all ## many streams of events, many clients: 40 seconds
 	/usr/bin/python3 tests/soak/streams.py $B/denoised
-soak-fair: all ## small requests beside 50 clients who draw all they may from the largest network: two minutes
+soak-fair: all ## small requests beside 50 clients who draw all they may: two minutes
 	/usr/bin/python3 tests/soak/fair.py $B/denoised $(ARGS)
-soak-large: all ## the largest network, killed and stopped, and what others notice of it: ten minutes
+soak-large: all ## the largest network, killed and stopped: ten minutes
 	/usr/bin/python3 tests/soak/large.py $B/denoised $(ARGS)
-soak-crowd: all ## fifty of the largest jobs and fifty default ones in a cgroup of 2 GiB, as root: 20 minutes
+soak-crowd: all ## a hundred jobs in a cgroup of 2 GiB, as root: 20 minutes
 	/usr/bin/python3 tests/soak/crowd.py $B/denoised $(ARGS)
 
 # Programs that drive the dashboard in Debian's Chromium.
@@ -241,13 +270,17 @@ $(BROWSER_MODULES): tests/browser/package-lock.json
 BROWSE := DENOISED_BINARY=$(CURDIR)/$B/denoised node tests/browser
 
 .PHONY: bench-dashboard soak-dashboard
+##@ Workshop
 pictures: deps-test all $(BROWSER_MODULES) ## make the pictures of the README anew
 	$(BROWSE)/pictures.mjs .github
+##@ Measurements
 bench-dashboard: deps-test all $(BROWSER_MODULES) ## first paint and frame times of the dashboard
 	$(BROWSE)/bench.mjs
+##@ Longer checks
 soak-dashboard: deps-test all $(BROWSER_MODULES) ## ten minutes of animation and live loss: does the page grow?
 	$(BROWSE)/soak.mjs $(ARGS)
 
+##@ Workshop
 lint: deps-test ## formatting, clang-tidy, and both compilers with warnings as errors
 	sh tests/lint.sh
 
@@ -259,6 +292,7 @@ format: ## rewrite the sources in the house style
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
 # ---------------------------------------------------------------- how fast
+##@ Measurements
 bench: deps ## measure the engine against the machine's peak
 	@$(MAKE) --no-print-directory $B/bench
 	$B/bench
@@ -267,8 +301,8 @@ quality: ## how well the default preset learns every built-in pattern, in minute
 	@$(MAKE) --no-print-directory $B/quality
 	$B/quality $(ARGS)
 
-bench-http: deps ## requests/s against a bare libmicrohttpd, latencies, durable submits (installs wrk)
-	@sh tests/install.sh wrk python3
+bench-http: deps ## requests/s, latencies, durable submits (installs wrk)
+	@sh tests/install.sh "a client that loads the server" wrk python3
 	@$(MAKE) --no-print-directory $B/denoised $B/bare
 	/usr/bin/python3 tests/bench/load.py $B/denoised $B/bare
 
@@ -276,22 +310,27 @@ kaist: ## a published course's Swiss roll, by its protocol, in a minute or two
 	@$(MAKE) --no-print-directory $B/kaist
 	$B/kaist $(ARGS)
 
-bench-peers: ## the same work in PyTorch and OpenBLAS (installs them), with ratios
-	@sh tests/install.sh $(PACKAGES_BUILD) python3-torch libopenblas-dev libopenblas0-pthread
+bench-peers: ## the same work in PyTorch and OpenBLAS (installs them)
+	@sh tests/install.sh "what is compared with" $(PACKAGES_BUILD) python3-torch libopenblas-dev libopenblas0-pthread
 	@$(MAKE) --no-print-directory $B/bench $B/bench-blas
 	$B/bench-blas
 	/usr/bin/python3 tests/bench/peers/compare.py $B/bench
 
 $B/bench: tests/bench/bench.c $B/server/sha256.o $B/libdenoise.a
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lgnutls -lm
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lgnutls -lm
 $B/quality: tests/bench/quality.c $B/libdenoise.a
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -O3 -o $@ $^ -lm
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -O3 -o $@ $^ -lm
 $B/bare: tests/bench/bare.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lmicrohttpd
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lmicrohttpd
 $B/kaist: tests/bench/kaist.c $B/libdenoise.a
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 $B/bench-blas: tests/bench/peers/blas.c $B/libdenoise.a
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -I/usr/include/x86_64-linux-gnu/openblas-pthread -o $@ $^ -lopenblas -lm
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -I/usr/include/x86_64-linux-gnu/openblas-pthread -o $@ $^ -lopenblas -lm
 
 # ---------------------------------------------------------------- install
 PREFIX  ?= /usr/local
@@ -302,7 +341,6 @@ INCLUDEDIR := $(PREFIX)/include
 MANDIR  := $(PREFIX)/share/man
 DOCDIR  := $(PREFIX)/share/doc/denoised
 UNITDIR := $(PREFIX)/lib/systemd/system
-SONAME  := libdenoise.so.$(firstword $(subst ., ,$(VERSION)))
 INSTALL := install
 INSTALL_PROGRAM := $(INSTALL)
 OBJCOPY ?= objcopy
@@ -310,31 +348,30 @@ OBJCOPY ?= objcopy
 INSTALLED := $(BINDIR)/denoised $(LIBDIR)/libdenoise.a $(LIBDIR)/libdenoise.so.$(VERSION) $(LIBDIR)/$(SONAME) \
 	$(LIBDIR)/libdenoise.so $(LIBDIR)/pkgconfig/denoise.pc $(INCLUDEDIR)/denoise.h $(INCLUDEDIR)/denoise_metrics.h $(MANDIR)/man1/denoised.1 \
 	$(DOCDIR)/spiral.c $(DOCDIR)/LICENSE $(UNITDIR)/denoised.service
-$B/install/%: PLACES = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|/usr/local/bin|$(BINDIR)|'
+# A file that names places, with those of this PREFIX.
+put = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|/usr/local/bin|$(BINDIR)|' $1 > '$(DESTDIR)$2' && chmod 644 '$(DESTDIR)$2'
 
 # One object in which only the names of denoise.h and denoise_metrics.h are left.
 $B/install/libdenoise.a: $(ENGINE_OBJECTS)
 	@mkdir -p $(@D)
-	$(LD) -r -o $B/install/denoise.o $^
-	$(OBJCOPY) --localize-hidden $B/install/denoise.o
+	$(call say,LINK,$@)
+	$(Q)$(LD) -r -o $B/install/denoise.o $^
+	$(Q)$(OBJCOPY) --localize-hidden $B/install/denoise.o
 	@rm -f $@
-	$(AR) rcs $@ $B/install/denoise.o
+	$(Q)$(AR) rcs $@ $B/install/denoise.o
 $B/install/$(SONAME): $(ENGINE_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -shared -Wl,-soname,$(SONAME),-z,defs,-z,relro,-z,now -o $@ $^ -lm
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) -shared -Wl,-soname,$(SONAME),-z,defs,-z,relro,-z,now -o $@ $^ -lm
 $B/install/denoised.1: server/denoised.1 $B/denoised
 	@mkdir -p $(@D)
-	$B/denoised settings --mdoc | fold -s -w 78 | sed 's/ $$//' | sed -e '/@SETTINGS@/{r /dev/stdin' -e 'd}' $< > $@
+	$(Q)$B/denoised settings --mdoc | fold -s -w 78 | sed 's/ $$//' | sed -e '/@SETTINGS@/{r /dev/stdin' -e 'd}' $< > $@
 
-.PHONY: install install-strip uninstall $B/install/denoise.pc $B/install/denoised.service
-$B/install/denoise.pc: engine/denoise.pc # with this PREFIX
-	@mkdir -p $(@D)
-	sed $(PLACES) $< > $@
-$B/install/denoised.service: docker/denoised.service
-	@mkdir -p $(@D)
-	sed $(PLACES) $< > $@
-
-install: $B/denoised $(addprefix $B/install/,libdenoise.a $(SONAME) denoised.1 denoise.pc denoised.service) ## the program, libdenoise, manual and systemd unit, below PREFIX (and DESTDIR)
+.PHONY: install install-strip uninstall
+##@ Use
+install: ## copy what make has built below PREFIX (/usr/local) and DESTDIR; builds nothing
+	@for file in $B/denoised $(STAGED); do \
+	  [ -e "$$file" ] || { echo "$$file is not there yet: run make first, without sudo" >&2; exit 1; }; done
 	$(INSTALL) -d $(sort $(dir $(INSTALLED:%=$(DESTDIR)%)))
 	$(INSTALL_PROGRAM) $B/denoised $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $B/install/libdenoise.a $(DESTDIR)$(LIBDIR)
@@ -342,13 +379,13 @@ install: $B/denoised $(addprefix $B/install/,libdenoise.a $(SONAME) denoised.1 d
 	ln -sf libdenoise.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libdenoise.so
 	$(INSTALL) -m 644 engine/denoise.h engine/denoise_metrics.h $(DESTDIR)$(INCLUDEDIR)
-	$(INSTALL) -m 644 $B/install/denoise.pc $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(INSTALL) -m 644 $B/install/denoised.1 $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 engine/example/spiral.c LICENSE $(DESTDIR)$(DOCDIR)
-	$(INSTALL) -m 644 $B/install/denoised.service $(DESTDIR)$(UNITDIR)
+	$(call put,engine/denoise.pc,$(LIBDIR)/pkgconfig/denoise.pc)
+	$(call put,docker/denoised.service,$(UNITDIR)/denoised.service)
 	$(if $(DESTDIR),,ldconfig)
 install-strip: ## the same without symbols for debuggers
-	$(MAKE) --no-print-directory install INSTALL_PROGRAM='$(INSTALL) -s'
+	@$(MAKE) --no-print-directory install INSTALL_PROGRAM='$(INSTALL) -s'
 uninstall: ## remove what install installed
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
 	-rmdir $(DESTDIR)$(DOCDIR)
@@ -364,17 +401,22 @@ docker-test: ## try the image; or ROOT=DIRECTORY, its root file system, without 
 	sh docker/smoke.sh $(if $(ROOT),--root $(ROOT),$(IMAGE))
 
 # ---------------------------------------------------------------- what it needs
+WHY_BUILD := the C compiler, and the libraries for HTTP, TLS, JSON, SQLite and zlib
+WHY_TEST  := the tests, which drive Chromium and two compilers, check the alerts and break things
 deps: ## install what a build needs
-	@sh tests/install.sh $(PACKAGES_BUILD)
-	@command -v npm >/dev/null || sh tests/install.sh nodejs npm
+	@sh tests/install.sh "$(WHY_BUILD)" $(PACKAGES_BUILD)
+	@command -v npm >/dev/null || sh tests/install.sh "npm, which bundles the dashboard; any other npm in PATH will do" nodejs npm
 deps-test: ## install what the tests need, too
-	@sh tests/install.sh $(PACKAGES_BUILD) $(PACKAGES_TEST)
-	@command -v npm >/dev/null || sh tests/install.sh nodejs npm # Debian's npm is large: any other will do
+	@sh tests/install.sh "$(WHY_TEST)" $(PACKAGES_BUILD) $(PACKAGES_TEST)
+	@command -v npm >/dev/null || sh tests/install.sh "npm, which bundles the dashboard; any other npm in PATH will do" nodejs npm
 
+##@ Workshop
 clean: ## remove everything that was built
 	rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^##@ / { group = substr($$0, 5); if (!(group in text)) order[++groups] = group } \
+	  /^[a-z-]+:.*## / { text[group] = text[group] sprintf("  make %-16s %s\n", $$1, $$2) } \
+	  END { for (i = 1; i <= groups; i++) printf "%s%s\n%s", (i > 1 ? "\n" : ""), order[i], text[order[i]] }' Makefile
 
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -1,16 +1,41 @@
 #!/bin/sh
-# Installs the Debian packages that are missing, and says so. Does nothing when all are there.
+# Installs the Debian packages that are missing, and says which, how much that is, and what for. Does nothing when all are
+# there.
+# usage: tests/install.sh REASON PACKAGE...
 set -eu
+reason=$1
+shift
+if ! command -v apt-get >/dev/null; then
+    echo "This is no Debian, so nothing is installed here. What is needed: $*" >&2
+    echo "docker/Dockerfile builds on any machine with Docker: make docker" >&2
+    exit 0
+fi
 missing=""
 for package in "$@"; do
     dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
 done
 [ -z "$missing" ] && exit 0
+
 sudo=""
 if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "Packages are missing, and there is no sudo to install them with. As root:" >&2
+        echo "    apt-get install --no-install-recommends$missing" >&2
+        exit 1
+    fi
     sudo="sudo"
 fi
-echo "installing missing Debian packages:$missing${sudo:+ (with sudo)}"
-$sudo apt-get update -qq
+quiet="-q"
+[ -t 1 ] && quiet="" # a terminal shows apt's progress
+
+echo "Missing Debian packages:$missing"
+echo "They are for $reason."
+echo "Reading what Debian has (apt-get update${sudo:+, with sudo})."
 # shellcheck disable=SC2086
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+$sudo apt-get update $quiet
+install="$sudo env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get install --no-install-recommends"
+# shellcheck disable=SC2086
+$install --assume-no $missing 2>/dev/null |
+    sed -n -e 's/.* \([0-9]*\) newly installed.*/With what they need: \1 packages./p' -e '/^Need to get/p' -e '/^After this/p' || true
+# shellcheck disable=SC2086
+$install -y $quiet $missing

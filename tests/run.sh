@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs every test of one build and ends with "N passed, N failed". Each part is a program of its own,
+# Runs every test of one build, shows how far it is, and ends with "N passed, N failed". Each part is a program of its own,
 # tests/NAME/run.sh BUILD/denoised, which ends with "NAME: 15 passed, 0 failed".
 # usage: tests/run.sh BUILD_DIRECTORY
 set -u
@@ -24,17 +24,40 @@ case $build in
     ;;
 esac
 
+# shellcheck disable=SC2086
+rm -f $(for name in $first $second; do echo "$build/$name.out" "$build/$name.done"; done)
 run() { # names of parts, one after the other
     for name in "$@"; do
         sh "tests/$name/run.sh" "$build/denoised" >"$build/$name.out" 2>&1
-        tail -n 1 "$build/$name.out"
+        echo "$wipe$(tail -n 1 "$build/$name.out")"
+        touch "$build/$name.done"
+    done
+}
+# A terminal has one line for it, which is written over; anything else gets a line now and then.
+wipe="" end='\n'
+[ -t 1 ] && wipe=$(printf '\r\033[K') end=""
+show() {
+    started=$(date +%s)
+    while sleep 5; do
+        running=""
+        for name in $first $second; do
+            [ -e "$build/$name.done" ] || running="$running $name"
+        done
+        # shellcheck disable=SC2086
+        printf "%s%s$end" "$wipe" "$(sh tests/progress.sh "$build" $(($(date +%s) - started)) $running)"
     done
 }
 # shellcheck disable=SC2086
 run $first &
+first_lane=$!
+show &
+shown=$!
 # shellcheck disable=SC2086
 run $second
-wait
+wait $first_lane
+kill $shown
+wait $shown 2>/dev/null
+printf '%s' "$wipe"
 
 passed=0
 failed=0

@@ -32,7 +32,8 @@ bool trajectory_fit(const struct trajectory *t, struct frame *frame) {
     return fitted;
 }
 
-enum { TEXT_COLUMNS = 78, TEXT_ROWS = 36, FRAME_COLUMNS = 60, FRAME_ROWS = 20, TEXT_FRAMES = 5 };
+/* A terminal of 80 x 24 shows a picture as a whole, with its prompt below. */
+enum { TEXT_COLUMNS = 78, TEXT_ROWS = 22, FRAME_COLUMNS = 60, FRAME_ROWS = 20, TEXT_FRAMES = 5 };
 
 static void points_txt(struct buffer *out, const struct point_set *set) {
     float *flat = plane(set->points, set->n, set->dim);

@@ -1,6 +1,6 @@
 /* Trains the spiral with libdenoise, and prints ten points of it.
  *
- *     cc spiral.c $(pkg-config --cflags --libs denoise) -o spiral && ./spiral
+ *     cc spiral.c -ldenoise -o spiral && ./spiral
  */
 #include <denoise.h>
 #include <stdio.h>

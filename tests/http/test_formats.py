@@ -47,7 +47,7 @@ def test_points_are_the_same_bits_in_every_format(trained, points_path):
     assert len(circles) == 500
     text = trained.get(points_path + ".txt" + query).body.decode()
     lines = text.splitlines()
-    assert len(lines) <= 36 and all(len(line) == 78 for line in lines)
+    assert 15 < len(lines) <= 23 and all(len(line) == 78 for line in lines)
     dots = sum(bin(ord(c) - 0x2800).count("1") for line in lines for c in line)
     assert 200 < dots <= 500
 

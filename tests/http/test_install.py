@@ -32,6 +32,34 @@ def test_what_is_built_is_not_built_again():
     assert "Nothing to be done" in run("make", "-C", ROOT, "-n", "all")
 
 
+def state_of(directory):
+    return {path: (path.lstat().st_mtime_ns, path.lstat().st_uid) for path in directory.rglob("*")}
+
+
+def test_install_only_copies(tmp_path):
+    """As root it must leave no file of root's among those of whoever has built it."""
+    staged, program = state_of(ROOT / "build/install"), (ROOT / "build/denoised").stat().st_mtime_ns
+    make("install", tmp_path)
+    assert staged == state_of(ROOT / "build/install") and program == (ROOT / "build/denoised").stat().st_mtime_ns
+
+
+def test_install_of_nothing_says_what_is_to_be_done(tmp_path):
+    command = ["make", "--no-print-directory", "-C", ROOT, "install", f"DESTDIR={tmp_path}", f"B={tmp_path}/build"]
+    result = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=60 * PATIENCE)
+    assert result.returncode != 0 and "run make first, without sudo" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_readmes_command_links_the_example(installed, tmp_path):
+    """On a machine where nothing but the compiler is; there the linker finds /usr/local by itself."""
+    command = re.search(r"`(cc engine/example/spiral\.c [^`]*)`", (ROOT / "README.md").read_text())[1].split()
+    assert "cc spiral.c " + " ".join(command[2:]) in (installed / "share/doc/denoised/spiral.c").read_text()
+    command[1] = str(ROOT / command[1])
+    where = {"CPATH": str(installed / "include"), "LIBRARY_PATH": str(installed / "lib"), "LD_LIBRARY_PATH": str(installed / "lib")}
+    run(*command, cwd=tmp_path, env=where)
+    assert len(run(tmp_path / "spiral", env=where).splitlines()) == 10
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     directory = tmp_path_factory.mktemp("installed")
