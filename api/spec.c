@@ -17,9 +17,9 @@ static const char *const preset_names[] = {"default", "sinai2022", NULL};
 
 static const struct field rows[] = {
     {"", "name", FIELD_TEXT, AT(name), 0, JOB_NAME_BYTES, 0, NULL,
-     "For people; any text without control characters."},
+     "Optional label, without control characters."},
     {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, preset_names,
-     "The complete recipe that every field not given comes from."},
+     "Defaults for every other field."},
     {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "What to learn: the name of a built-in data set, an object that says more, or an object with "
      "the id of an upload; or a list of "
@@ -58,7 +58,7 @@ static const struct field rows[] = {
     CHOICE("network", "conditioning", network.conditioning, dn_conditioning_names,
            "How the time embedding meets a layer."),
 
-    GROUP("training", "The optimisation (AdamW)."),
+    GROUP("training", "The optimization (AdamW)."),
     INTEGER("training", "epochs", training.epochs, 1, DN_MAX_EPOCHS, "Passes over the data."),
     INTEGER("training", "batch_size", training.batch_size, 1, DN_MAX_BATCH_SIZE,
             "Points per step; the last, partial batch is kept."),

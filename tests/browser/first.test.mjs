@@ -63,7 +63,7 @@ for (const [hand, draw] of Object.entries(HANDS))
   test(`what is drawn is trained and animated: ${hand}`, async () => {
     const fresh = await new Server().start();
     const page = await open(fresh, "#panel=draw", { hasTouch: hand === "touch" });
-    const area = page.getByLabel("drawing area");
+    const area = page.getByLabel("Drawing area");
     await area.evaluate((canvas) =>
       canvas.addEventListener("pointerdown", (event) => {
         window.hand = event.pointerType;
@@ -71,7 +71,7 @@ for (const [hand, draw] of Object.entries(HANDS))
     );
     await draw(page, circle(await area.boundingBox()));
     assert.equal(await page.evaluate(() => window.hand), hand);
-    await page.getByRole("button", { name: "Train on it" }).click();
+    await page.getByRole("button", { name: "Train on this drawing" }).click();
     await page.locator(".run .status.running, .run .status.succeeded").waitFor();
     await until(async () => (await fresh.api("/v1/jobs")).items[0].model !== null, "there is a model");
     await picture(page);
@@ -102,7 +102,7 @@ test("a link brings a drawing to a server that does not have it", async () => {
   const absent = { expected: /404/ }; // the run that the link names
   const friend = await open(theirs, new URL(link).hash, absent);
   await friend.getByText("600 points").waitFor();
-  await friend.getByRole("button", { name: "Train on it" }).click();
+  await friend.getByRole("button", { name: "Train on this drawing" }).click();
   await friend.locator(".run", { hasText: "my drawing" }).waitFor();
   const [job] = (await theirs.api("/v1/jobs")).items;
   const { statistics } = await theirs.api(`/v1/datasets/${job.spec.dataset.id}`);

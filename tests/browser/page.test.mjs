@@ -31,12 +31,12 @@ after(quit);
 test("the form is the API's own, and says what is wrong", async () => {
   const page = await open(server, "#panel=new");
   await page.getByText(/steps, .* parameters/).waitFor();
-  await page.locator("summary", { hasText: "training" }).click();
-  const field = page.getByLabel("epochs", { exact: true });
+  await page.locator("summary", { hasText: "Training" }).click();
+  const field = page.getByLabel("Epochs", { exact: true });
   assert.match(await field.getAttribute("placeholder"), /^\d+$/);
   page.expected = /422/;
   await field.fill("-5");
-  await page.locator(".field.wrong", { hasText: "epochs" }).waitFor();
+  await page.locator(".field.wrong", { hasText: "Epochs" }).waitFor();
   assert.ok(await page.getByRole("button", { name: "Train", exact: true }).isDisabled());
   await field.fill("3");
   await page.getByText(/steps, .* parameters/).waitFor();
@@ -49,7 +49,7 @@ test("the keyboard is enough", async () => {
   await page.getByText("Nothing has been trained here yet").waitFor();
   await page.keyboard.press("n");
   await page.getByText(/steps, .* parameters/).waitFor();
-  await page.getByLabel("name", { exact: true }).focus();
+  await page.getByLabel("Name", { exact: true }).focus();
   await page.keyboard.type("by hand");
   await page.keyboard.press("Enter");
   await page.locator(".run .status.succeeded").waitFor();
@@ -139,7 +139,7 @@ const fitsIn = async (width) => {
   await picture(page);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(wide <= width, `${wide} pixels wide`);
-  for (const panel of ["new", "draw", "runs", "samplers", "code", "help"]) {
+  for (const panel of ["new", "draw", "file", "runs", "samplers", "code", "help"]) {
     await goTo(page, `panel=${panel}`);
     await page.getByRole("dialog").waitFor();
     const box = await page.getByRole("dialog").boundingBox();
@@ -288,7 +288,7 @@ for (const colorScheme of ["light", "dark"])
     const page = await open(server, "", options);
     await picture(page);
     await page.evaluate(axeSource);
-    for (const panel of ["", "new", "draw", "runs", "samplers", "code", "help"]) {
+    for (const panel of ["", "new", "draw", "file", "runs", "samplers", "code", "help"]) {
       await goTo(page, panel && `panel=${panel}`);
       if (panel) await page.getByRole("dialog").waitFor();
       await page.waitForTimeout(300);

@@ -6,6 +6,18 @@ import createClient, { type Middleware } from "openapi-fetch";
 export type Job = components["schemas"]["Job"];
 export type History = components["schemas"]["History"];
 export type Problem = components["schemas"]["Problem"];
+export type JobRequest = components["schemas"]["JobRequest"];
+export type Dataset = components["schemas"]["Dataset"];
+export type Estimate = components["schemas"]["Estimate"];
+/** One of the data sets of a job. */
+export type DatasetPart = Exclude<NonNullable<JobRequest["dataset"]>, unknown[]>;
+/** The name of a built-in data set. */
+export type Pattern = Extract<DatasetPart, string>;
+/** What a job would be, for `validate_only`. */
+export type Validation = Extract<
+  paths["/v1/jobs"]["post"]["responses"][200]["content"]["application/json"],
+  { valid: true }
+>;
 
 /** Where the API is: beside this page, whatever path a proxy puts in front. */
 export const base = new URL(".", document.baseURI).href.replace(/\/$/, "");

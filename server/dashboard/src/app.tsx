@@ -4,6 +4,7 @@ import { keyState } from "./api";
 import { Code } from "./code";
 import { Confirmation } from "./dialog";
 import { Draw } from "./draw/draw";
+import { DropHint } from "./drop";
 import { connection, lastHeard } from "./events";
 import { view } from "./hash";
 import { Header } from "./header";
@@ -12,6 +13,7 @@ import { Inspector } from "./inspector/inspector";
 import { Samplers } from "./inspector/samplers";
 import { KeyPrompt } from "./key-prompt";
 import { folded, Loss } from "./loss/loss";
+import { DataFile } from "./new/data-file";
 import { NewRun } from "./new/new-run";
 import { job, jobs, loadError, loaded, nameOf, notice } from "./runs";
 import { RunList } from "./runs/list";
@@ -24,6 +26,7 @@ import { Track } from "./stage/track";
 const PANELS: Record<string, () => preact.JSX.Element> = {
   new: NewRun,
   draw: Draw,
+  file: DataFile,
   runs: RunTable,
   samplers: Samplers,
   code: Code,
@@ -106,6 +109,7 @@ export function App() {
       )}
       {Panel && <Panel key={view.value.panel} />}
       <Confirmation />
+      <DropHint />
       {keyState.value === "wanted" && <KeyPrompt />}
       <div class="sr-only" aria-live="polite">
         {notice.value}

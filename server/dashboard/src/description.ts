@@ -9,6 +9,8 @@ export interface Schema {
   minimum?: number;
   exclusiveMinimum?: number;
   maximum?: number;
+  exclusiveMaximum?: number;
+  anyOf?: Schema[];
   properties?: Record<string, Schema>;
 }
 
@@ -32,6 +34,16 @@ export function describe(): Promise<void> {
   );
   return asked;
 }
+
+/** The fields of a job that stand in a group; "dataset": those of a built-in one. "": those that stand in none. */
+export function fieldsOf(group: string): Record<string, Schema> {
+  const job = schemas.value.JobRequest?.properties ?? {};
+  if (!group) return job;
+  const { properties, anyOf = [] } = job[group] ?? {};
+  return properties ?? anyOf.find((each) => each.properties?.n)?.properties ?? {};
+}
+
+export const fieldOf = (group: string, name: string): Schema | undefined => fieldsOf(group)[name];
 
 /** The samplers, the default one first. */
 export const samplerNames = (): string[] => schemas.value.SampleRequest?.properties?.sampler?.enum ?? [];

@@ -2,10 +2,12 @@ import { render } from "preact";
 import "./style/index.css";
 import { App } from "./app";
 import "./draw/shared";
+import { catchDrops } from "./drop";
 import { listen } from "./keys";
 import { start } from "./runs";
 
 listen();
+catchDrops();
 start();
 const root = document.getElementById("app")!;
 root.replaceChildren(); // what stood there until the script came

@@ -1,6 +1,6 @@
 // The runs, kept up to date by the event stream, and what can be done with them.
 import { computed, effect, signal } from "@preact/signals";
-import { base, client, type Job, must } from "./api";
+import { base, client, type Job, type JobRequest, must, postJson, url } from "./api";
 import { datasetName } from "./data";
 import { follow, type ServerEvent } from "./events";
 import { go, listed, view } from "./hash";
@@ -168,8 +168,8 @@ export async function remove(id: string): Promise<void> {
   forget(id);
 }
 
-export async function submit(request: object): Promise<Job> {
-  const made = (await must(client.POST("/v1/jobs", { body: request as never }))) as Job;
+export async function submit(request: JobRequest): Promise<Job> {
+  const made = await postJson<Job>(url("/v1/jobs"), request);
   put(made);
   go({ job: made.id, panel: "", b: "", epoch: 0, process: "", class: -1, guidance: 1, data: "" }, true);
   return made;

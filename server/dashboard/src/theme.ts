@@ -68,6 +68,10 @@ const DARK: Ink = {
 
 export const ink = signal<Ink>(LIGHT);
 
+export const CLASS_COLOURS = LIGHT.classes.length;
+/** The color of a class by its place; there are more classes than colors. */
+export const colourOf = (place: number): string => ink.value.classes[place % CLASS_COLOURS]!;
+
 effect(() => {
   const dark = choice.value === "dark" || (choice.value === "auto" && systemDark.value);
   document.documentElement.style.colorScheme = dark ? "dark" : "light";

@@ -1,9 +1,11 @@
-// Draw your own data: brush, spray, eraser, a typed word, or a file that is dropped here.
+// Draw your own data: brush, spray, eraser, or a typed word.
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { getJson, url } from "../api";
+import { type Dataset, getJson, url } from "../api";
 import { Dialog } from "../dialog";
 import { go, view } from "../hash";
+import { ChooseFile } from "../new/data-file";
+import { Trouble } from "../new/trouble";
 import { submit } from "../runs";
 import { ink } from "../theme";
 import { points, SIZE, stroke, TOOLS, toData, tool, write } from "./strokes";
@@ -11,48 +13,23 @@ import { points, SIZE, stroke, TOOLS, toData, tool, write } from "./strokes";
 const LEAST = 50;
 
 const word = signal("");
-const trouble = signal("");
+const trouble = signal<Error | null>(null);
 const sending = signal(false);
 
-async function upload(name: string, type: string, body: BodyInit): Promise<string> {
-  const answer = await getJson<{ id: string }>(url("/v1/datasets", { name }), {
-    method: "POST",
-    headers: { "Content-Type": type },
-    body,
-  });
-  return answer.id;
-}
-
-async function train(make: () => Promise<string>, name: string): Promise<void> {
+async function train(): Promise<void> {
   sending.value = true;
-  trouble.value = "";
+  trouble.value = null;
   try {
-    const id = await make();
-    await submit({ name, dataset: { id } });
+    const made = await getJson<Dataset>(url("/v1/datasets", { name: word.value || "drawing" }), {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ points: points.value.map(toData) }),
+    });
+    await submit({ name: word.value || "my drawing", dataset: { id: made.id } });
   } catch (error) {
-    trouble.value = (error as Error).message;
+    trouble.value = error as Error;
   }
   sending.value = false;
-}
-
-const trainDrawing = () =>
-  train(
-    () =>
-      upload(
-        word.value || "drawing",
-        "application/json",
-        JSON.stringify({ points: points.value.map(toData) }),
-      ),
-    word.value || "my drawing",
-  );
-
-function trainFile(file: File): Promise<void> {
-  const type = file.name.endsWith(".npy")
-    ? "application/octet-stream"
-    : file.name.endsWith(".json")
-      ? "application/json"
-      : "text/csv";
-  return train(() => upload(file.name, type, file), file.name);
 }
 
 export function Draw() {
@@ -60,15 +37,8 @@ export function Draw() {
   const before = useRef<[number, number] | null>(null);
   const list = points.value;
   const colour = ink.value.point;
-  const area = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const take = (event: DragEvent) => {
-      event.preventDefault();
-      const file = event.type === "drop" && event.dataTransfer?.files[0];
-      if (file) void trainFile(file);
-    };
-    area.current!.addEventListener("dragover", take);
-    area.current!.addEventListener("drop", take);
+    trouble.value = null; // of another time
   }, []);
   useEffect(() => {
     const context = ref.current!.getContext("2d")!;
@@ -83,10 +53,10 @@ export function Draw() {
   };
   return (
     <Dialog title="Draw your own data" wide onClose={() => go({ panel: "" })}>
-      <div class="draw" ref={area}>
+      <div class="draw">
         <div class="tools">
           <fieldset class="segments">
-            <legend class="sr-only">tool</legend>
+            <legend class="sr-only">Tool</legend>
             {TOOLS.map(([each, label]) => (
               <button
                 key={each}
@@ -102,7 +72,7 @@ export function Draw() {
             Clear
           </button>
           <label>
-            or type a word
+            Or type a word
             <input
               type="text"
               maxLength={12}
@@ -118,7 +88,7 @@ export function Draw() {
           ref={ref}
           width={SIZE}
           height={SIZE}
-          aria-label="drawing area"
+          aria-label="Drawing area"
           onPointerDown={(event) => {
             (event.currentTarget as HTMLCanvasElement).setPointerCapture(event.pointerId);
             before.current = at(event);
@@ -134,39 +104,27 @@ export function Draw() {
           onPointerCancel={() => (before.current = null)}
         />
         {view.value.data && view.value.job === "" && (
-          <p role="status">This link brings a drawing. Train on it, and it is dreamt here, too.</p>
+          <p role="status">This link contains a drawing. Train a model on it here.</p>
         )}
         <p class="hint">
           {list.length < LEAST
-            ? `${list.length} points, of which a data set needs ${LEAST}.`
+            ? `${list.length} of at least ${LEAST} points.`
             : `${list.length.toLocaleString("en")} points.`}{" "}
-          A CSV, JSON or npy file can be dropped here, or{" "}
-          <label class="file">
-            chosen
-            <input
-              type="file"
-              accept=".csv,.json,.npy,text/csv,application/json"
-              onChange={(event) => {
-                const file = event.currentTarget.files?.[0];
-                if (file) void trainFile(file);
-              }}
-            />
-          </label>
-          .
+          Drop a CSV, JSON or NPY file, or <ChooseFile>browse</ChooseFile>.
         </p>
         {trouble.value && (
-          <p class="error" role="alert">
-            {trouble.value}
-          </p>
+          <div class="error" role="alert">
+            <Trouble error={trouble.value} />
+          </div>
         )}
         <div class="buttons">
           <button
             type="button"
             class="primary big"
             disabled={sending.value || list.length < LEAST}
-            onClick={() => void trainDrawing()}
+            onClick={() => void train()}
           >
-            Train on it
+            Train on this drawing
           </button>
         </div>
       </div>

@@ -1,67 +1,119 @@
 // A field for every hyper-parameter that the API's own description has, with its limits and its words.
-import { type Schema, schemas } from "../description";
-import { plan, problems, set, values } from "./form";
+import { fieldsOf, type Schema, schemas } from "../description";
+import { chosen, defaults, problems, set, values, valuesOf } from "./form";
+import { helpOf, labelOf } from "./words";
 
 /** What a field is if it is left empty: the preset's value. */
-function fallback(group: string, name: string): string {
-  const spec = plan.value?.spec as Record<string, unknown> | undefined;
-  const value = group ? (spec?.[group] as Record<string, unknown> | undefined)?.[name] : spec?.[name];
-  return value === undefined || value === null || typeof value === "object" ? "" : String(value);
+function fallback(path: string): string {
+  const [part] = [defaults.value.dataset].flat();
+  const usual = path.startsWith("dataset.")
+    ? valuesOf({ ...defaults.value, ...{ of: part } })
+    : valuesOf(defaults.value);
+  return String(usual[path.replace("dataset.", "of.")] ?? "");
 }
 
-function limits(field: Schema): string {
-  const low = field.minimum ?? field.exclusiveMinimum;
-  if (low === undefined && field.maximum === undefined) return "";
-  return ` (${low ?? ""} … ${field.maximum ?? ""})`;
+const idOf = (path: string) => `field-${path}`;
+
+/** To a field that is wrong, wherever it is. */
+export function reach(path: string): void {
+  const field = document.getElementById(idOf(path));
+  field?.closest("details")?.setAttribute("open", "");
+  field?.focus();
+}
+
+function Input({ path, field, said }: { path: string; field: Schema; said: string }) {
+  const value = values.value[path] ?? "";
+  const usual = fallback(path);
+  const shared = {
+    id: idOf(path),
+    "aria-describedby": said,
+    "aria-invalid": problems.value[path] !== undefined,
+  };
+  const isPreset = path === "preset"; // which has no value of a preset
+  if (field.enum)
+    return (
+      <select
+        {...shared}
+        value={String(value || (isPreset ? usual : ""))}
+        onChange={(event) => set(path, event.currentTarget.value)}
+      >
+        {!isPreset && <option value="">{usual ? `${usual} (preset)` : "preset"}</option>}
+        {field.enum.map((each) => (
+          <option key={each} value={each}>
+            {each}
+          </option>
+        ))}
+      </select>
+    );
+  if (field.type === "boolean")
+    return (
+      <input
+        {...shared}
+        type="checkbox"
+        checked={value === "" ? usual === "true" : value === true}
+        onChange={(event) => set(path, event.currentTarget.checked)}
+      />
+    );
+  return (
+    <input
+      {...shared}
+      type="text"
+      inputMode={field.type === "string" ? "text" : "decimal"}
+      autocomplete="off"
+      value={String(value)}
+      placeholder={usual}
+      onInput={(event) => set(path, event.currentTarget.value)}
+    />
+  );
 }
 
 function Field({ group, name, field }: { group: string; name: string; field: Schema }) {
   const path = group ? `${group}.${name}` : name;
-  const id = `field-${path}`;
   const problem = problems.value[path];
-  const value = values.value[path] ?? "";
-  const numeric = field.type === "integer" || field.type === "number";
-  const shared = { id, "aria-describedby": `${id}-doc`, "aria-invalid": problem !== undefined };
+  const [help, error] = [`${idOf(path)}-help`, `${idOf(path)}-error`];
+  const isChanged = values.value[path] !== undefined && values.value[path] !== "";
   return (
-    <div class={problem ? "field wrong" : "field"}>
-      <label for={id}>{name.replaceAll("_", " ")}</label>
-      {field.enum ? (
-        <select {...shared} value={String(value)} onChange={(event) => set(path, event.currentTarget.value)}>
-          <option value="">{fallback(group, name) || "preset"}</option>
-          {field.enum.map((each) => (
-            <option key={each} value={each}>
-              {each}
-            </option>
-          ))}
-        </select>
-      ) : field.type === "boolean" ? (
-        <input
-          {...shared}
-          type="checkbox"
-          checked={value === "" ? fallback(group, name) === "true" : value === true}
-          onChange={(event) => set(path, event.currentTarget.checked)}
-        />
-      ) : (
-        <input
-          {...shared}
-          type="text"
-          inputMode={numeric ? "decimal" : "text"}
-          value={String(value)}
-          placeholder={fallback(group, name)}
-          onInput={(event) => set(path, event.currentTarget.value)}
-        />
+    <div class={`field${problem ? " wrong" : ""}${isChanged ? " changed" : ""}`}>
+      <label for={idOf(path)}>{labelOf(path)}</label>
+      <Input path={path} field={field} said={problem ? `${error} ${help}` : help} />
+      {problem && (
+        <small id={error} class="error">
+          {problem}
+        </small>
       )}
-      <small id={`${id}-doc`}>{problem ?? `${field.description ?? ""}${limits(field)}`}</small>
+      <small id={help}>{helpOf(field)}</small>
     </div>
   );
 }
 
 const SIMPLE = new Set(["integer", "number", "string", "boolean"]);
 
+function Group({ group, title, doc }: { group: string; title: string; doc: string }) {
+  const fields = Object.entries(fieldsOf(group)).filter(([name]) => group !== "dataset" || name !== "name");
+  const isWrong = Object.keys(problems.value).some((path) => path.startsWith(`${group}.`));
+  const changed = Object.entries(values.value).filter(
+    ([path, v]) => path.startsWith(`${group}.`) && v !== "",
+  );
+  return (
+    <details open={isWrong}>
+      <summary>
+        {title} <small>{doc}</small>
+        {changed.length > 0 && <small class="count">{changed.length} changed</small>}
+      </summary>
+      <div class="fields">
+        {fields.map(([name, field]) => (
+          <Field key={name} group={group} name={name} field={field} />
+        ))}
+      </div>
+    </details>
+  );
+}
+
 export function Fields() {
   const properties = Object.entries(schemas.value.JobRequest?.properties ?? {});
-  const groups = properties.filter(([name, field]) => field.properties && name !== "dataset");
   const top = properties.filter(([, field]) => field.type && SIMPLE.has(field.type));
+  const groups = properties.filter(([, field]) => field.properties);
+  const isDrawn = chosen.value.some((each) => !each.upload); // built-in data sets are drawn anew
   return (
     <>
       <div class="fields">
@@ -69,17 +121,9 @@ export function Fields() {
           <Field key={name} group="" name={name} field={field} />
         ))}
       </div>
-      {groups.map(([group, inner]) => (
-        <details key={group} open={Object.keys(problems.value).some((path) => path.startsWith(`${group}.`))}>
-          <summary>
-            {group} <small>{inner.description}</small>
-          </summary>
-          <div class="fields">
-            {Object.entries(inner.properties ?? {}).map(([name, field]) => (
-              <Field key={name} group={group} name={name} field={field} />
-            ))}
-          </div>
-        </details>
+      {isDrawn && <Group group="dataset" title="Data" doc="How much of a built-in data set is drawn." />}
+      {groups.map(([name, { description = "" }]) => (
+        <Group key={name} group={name} title={labelOf(name)} doc={description} />
       ))}
     </>
   );

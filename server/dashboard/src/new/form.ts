@@ -1,104 +1,208 @@
 // What the form of a new run stands for: the chosen data sets, the values, and what the server says of them.
 import { signal } from "@preact/signals";
-import { ApiError, client, must, postJson, url } from "../api";
-import { type Schema, schemas } from "../description";
+import {
+  ApiError,
+  client,
+  type Dataset,
+  type DatasetPart,
+  type Estimate,
+  type JobRequest,
+  must,
+  type Pattern,
+  postJson,
+  url,
+  type Validation,
+} from "../api";
+import { fieldOf } from "../description";
+import { go } from "../hash";
 import { duration } from "../runs/parts";
 
-interface DatasetRow {
-  id: string;
-  name: string;
-  description?: string | null;
-  kind?: string;
+/** A data set that is trained on; of several, each is a class. */
+interface Chosen {
+  id: string; // of a built-in one its name
+  upload: boolean;
+  n?: number | undefined;
+  seed?: number | undefined;
 }
-type Values = Record<string, string | boolean>; // by "group.field" or "field"; "" and absent: the preset's value
+type Value = string | number | boolean;
+type Values = Record<string, Value>; // by "group.field" or "field"; "" and absent: the preset's value
 
-export const datasets = signal<DatasetRow[]>([]);
-export const chosenData = signal<string[]>(["spiral"]); // ids; several make one class each
+export const datasets = signal<Dataset[]>([]);
+export const chosen = signal<Chosen[]>([{ id: "spiral", upload: false }]);
 export const values = signal<Values>({});
 export const problems = signal<Record<string, string>>({});
-export const plan = signal<{
-  spec: Record<string, unknown>;
-  steps: number;
-  parameters: number;
-  estimate?: { memory_bytes: number; seconds: number | null };
-  warnings: { code: string; detail: string }[];
-} | null>(null);
+export const plan = signal<Validation | null>(null);
+/** What the job is if nothing but the preset and the data is given. */
+export const defaults = signal<JobRequest>({});
 
 export async function loadDatasets(): Promise<void> {
-  const page = await must(client.GET("/v1/datasets", { params: { query: { limit: 200 } as never } }));
-  datasets.value = (page as { items: DatasetRow[] }).items;
+  const page = await must(client.GET("/v1/datasets", { params: { query: { limit: 200 } } }));
+  datasets.value = page.items;
 }
 
-const builtIn = (id: string) => datasets.value.find((each) => each.id === id)?.kind !== "upload";
-const source = (id: string) => (builtIn(id) ? id : { id });
+export const titleOf = ({ name }: { name: string | null }): string => {
+  const text = (name ?? "upload").replaceAll("_", " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+};
 
-/** The request that the form stands for. */
-export function request(): Record<string, unknown> {
-  const [first, ...more] = chosenData.value;
-  const out: Record<string, unknown> = {
-    dataset: more.length > 0 ? chosenData.value.map(source) : source(first ?? "spiral"),
-  };
+// ---------------------------------------------------------------- the request
+
+/** The server says if there is none of this name. */
+const patternOf = (id: string) => id as Pattern;
+
+function partOf({ id, upload, n, seed }: Chosen): DatasetPart {
+  const own = { n: values.value["dataset.n"] || n, seed: values.value["dataset.seed"] || seed };
+  const given = Object.entries(own).flatMap(([name, value]) =>
+    value === undefined || (upload && name === "n") ? [] : [[name, asNumber(value)]],
+  );
+  if (given.length === 0 && !upload) return patternOf(id);
+  return Object.assign(upload ? { id } : { name: patternOf(id) }, Object.fromEntries(given));
+}
+
+const asNumber = (value: Value): Value =>
+  typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value)) ? Number(value) : value;
+
+function dataset(): NonNullable<JobRequest["dataset"]> {
+  const parts = chosen.value.map(partOf);
+  return parts.length === 1 ? parts[0]! : parts;
+}
+
+/** The request that the form stands for. What is no number is sent as it is: the server says so beside its field. */
+export function request(): JobRequest {
+  const groups: Record<string, Values> = {};
+  const top: Values = {};
   for (const [path, value] of Object.entries(values.value)) {
-    if (value === "") continue;
-    const [group, field] = path.includes(".") ? path.split(".") : ["", path];
-    const type = field && typeOf(group ?? "", field);
-    const read = type === "integer" || type === "number" ? Number(value) : value;
-    if (group) {
-      out[group] = { ...(out[group] as object | undefined), [field!]: read };
-    } else out[field!] = read;
+    if (value === "" || path.startsWith("dataset.")) continue;
+    const [group, name] = path.includes(".") ? path.split(".") : ["", path];
+    const type = fieldOf(group!, name!)?.type;
+    const read = type === "integer" || type === "number" ? asNumber(value) : value;
+    if (group) groups[group] = { ...groups[group], [name!]: read };
+    else top[name!] = read;
   }
-  return out;
+  return Object.assign<JobRequest, object, object>({ dataset: dataset() }, top, groups);
 }
 
-const fieldOf = (group: string, name: string): Schema | undefined =>
-  group
-    ? schemas.value.JobRequest?.properties?.[group]?.properties?.[name]
-    : schemas.value.JobRequest?.properties?.[name];
-const typeOf = (group: string, name: string) => fieldOf(group, name)?.type;
+// ---------------------------------------------------------------- what the server says of it
 
-/** ", about 5s, up to 8 MiB of memory": what the training takes. */
-export function takes(estimate?: { memory_bytes: number; seconds: number | null }): string {
-  if (!estimate) return "";
-  const mib = Math.ceil(estimate.memory_bytes / 2 ** 20);
-  const memory = mib < 1000 ? `${mib} MiB` : `${(mib / 1024).toFixed(1)} GiB`;
-  const time = estimate.seconds === null ? "" : `, about ${duration(estimate.seconds)}`;
-  return `${time}, up to ${memory} of memory`;
+const validated = (what: JobRequest): Promise<Validation> =>
+  postJson<Validation>(url("/v1/jobs", { validate_only: true }), what);
+
+const known = new Map<string, Promise<JobRequest>>();
+
+/** The whole spec of a job of which only the preset and the data are given. */
+export function defaultsOf({ preset, dataset: data }: JobRequest): Promise<JobRequest> {
+  const what = Object.assign(preset ? { preset } : {}, data ? { dataset: data } : {});
+  const key = JSON.stringify(what);
+  let found = known.get(key);
+  if (!found) {
+    found = validated(what).then(({ spec }) => spec);
+    found.catch(() => known.delete(key));
+    known.set(key, found);
+  }
+  return found;
+}
+
+/** "/training/epochs" as "training.epochs"; a place in a list of data sets is of no field. */
+const pathOf = (pointer: string): string => pointer.slice(1).replace("/", ".");
+
+async function ask(): Promise<void> {
+  const what = request();
+  try {
+    const answer = await validated(what);
+    defaults.value = await defaultsOf(what);
+    plan.value = answer;
+    problems.value = {};
+  } catch (error) {
+    const listed = error instanceof ApiError ? (error.problem.errors ?? []) : [];
+    problems.value =
+      listed.length > 0
+        ? Object.fromEntries(listed.map((each) => [pathOf(each.pointer), each.detail]))
+        : { "": (error as Error).message };
+  }
 }
 
 let validation = 0;
 /** Asks the server what the job would be, a moment after the last change. */
 export function validate(): void {
   clearTimeout(validation);
-  validation = window.setTimeout(async () => {
-    try {
-      const answer = await postJson<{
-        spec: Record<string, unknown>;
-        steps: number;
-        parameters: number;
-        warnings: { code: string; detail: string }[];
-      }>(url("/v1/jobs", { validate_only: true }), request());
-      plan.value = answer;
-      problems.value = {};
-    } catch (error) {
-      const listed = error instanceof ApiError ? (error.problem.errors ?? []) : [];
-      problems.value = Object.fromEntries(
-        listed.length > 0
-          ? listed.map((each) => [each.pointer.slice(1).replace("/", "."), each.detail])
-          : [["", (error as Error).message]],
-      );
-    }
-  }, 150);
+  validation = window.setTimeout(() => void ask(), 150);
 }
 
-export function set(path: string, value: string | boolean): void {
+/** "12,800 steps, 8,642 parameters, about 4 s, up to 8 MiB of memory". */
+export function summaryOf({ steps, parameters, estimate }: Validation): string {
+  const counted = (n: number, what: string) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+  return [counted(steps, "step"), counted(parameters, "parameter"), ...takes(estimate)].join(", ");
+}
+
+function takes({ seconds, memory_bytes }: Estimate): string[] {
+  const mib = Math.ceil(memory_bytes / 2 ** 20);
+  const memory = mib < 1000 ? `${mib} MiB` : `${(mib / 1024).toFixed(1)} GiB`;
+  return [...(seconds === null ? [] : [`about ${duration(seconds)}`]), `up to ${memory} of memory`];
+}
+
+// ---------------------------------------------------------------- changes
+
+export function set(path: string, value: Value): void {
   values.value = { ...values.value, [path]: value };
   validate();
 }
 
-export function choose(id: string, several: boolean): void {
-  const now = chosenData.value;
-  if (!several) chosenData.value = [id];
-  else if (!now.includes(id)) chosenData.value = [...now, id];
-  else if (now.length > 1) chosenData.value = now.filter((each) => each !== id);
+const isUpload = (id: string) => datasets.value.some((each) => each.id === id && each.kind === "upload");
+const fresh = (id: string): Chosen => ({ id, upload: isUpload(id) });
+export const isChosen = (id: string): boolean => chosen.value.some((each) => each.id === id);
+
+/** Trains on this data set alone. */
+export function choose(id: string): void {
+  chosen.value = [fresh(id)];
   validate();
+}
+
+/** Makes a data set one more class, or takes it out again; the last one stays. */
+export function toggleClass(id: string): void {
+  const rest = chosen.value.filter((each) => each.id !== id);
+  if (rest.length === chosen.value.length) chosen.value = [...rest, fresh(id)];
+  else if (rest.length > 0) chosen.value = rest;
+  validate();
+}
+
+/** The form with a data set that has just been uploaded. */
+export function chooseUpload(id: string): void {
+  chosen.value = [{ id, upload: true }];
+  go({ panel: "new" }, true);
+}
+
+function chosenOf(part: DatasetPart): Chosen {
+  if (typeof part === "string") return { id: part, upload: false };
+  if ("id" in part) return { id: part.id, upload: true, seed: part.seed };
+  return { id: part.name ?? "spiral", upload: false, n: part.n, seed: part.seed };
+}
+
+/** The fields of a spec as the form holds them. */
+export function valuesOf(spec: JobRequest): Values {
+  const out: Values = {};
+  for (const [name, value] of Object.entries(spec)) {
+    if (name === "dataset" || value === null || value === undefined) continue;
+    if (typeof value !== "object") out[name] = value;
+    else for (const [field, inner] of Object.entries(value)) out[`${name}.${field}`] = inner;
+  }
+  return out;
+}
+
+/** What differs between a spec and what its preset would have made of it. */
+export function differences(spec: JobRequest, preset: JobRequest): Values {
+  const usual = valuesOf(preset);
+  return Object.fromEntries(Object.entries(valuesOf(spec)).filter(([path, value]) => usual[path] !== value));
+}
+
+/** Opens the form filled in with the spec of a run: what differs from its preset is given, the rest follows the preset. */
+export async function openForm(spec: JobRequest): Promise<void> {
+  const parts = Array.isArray(spec.dataset) ? spec.dataset : [spec.dataset ?? "spiral"];
+  chosen.value = parts.map(chosenOf);
+  const preset = spec.preset ?? "default";
+  const given = await defaultsOf({ preset, dataset: spec.dataset ?? "spiral" }).then(
+    (usual) => differences(spec, usual),
+    () => valuesOf(spec), // its data set is gone: the form says so
+  );
+  values.value = { ...given, preset };
+  go({ panel: "new" }, true);
 }

@@ -1,30 +1,70 @@
-// The data sets to choose from, as pictures.
+// The data sets to choose from, as pictures. A picture chooses one; the box in its corner adds it as a class.
+import type { Dataset } from "../api";
 import { go } from "../hash";
-import { choose, chosenData, datasets } from "./form";
+import { Legend } from "../legend";
+import { colourOf } from "../theme";
+import { choose, chosen, datasets, isChosen, titleOf, toggleClass } from "./form";
 import { Thumbnail } from "./thumbnail";
 
+function Card({ set }: { set: Dataset }) {
+  const at = chosen.value.findIndex((each) => each.id === set.id);
+  const title = titleOf(set);
+  const isClass = at >= 0 && chosen.value.length > 1;
+  return (
+    <div class="card">
+      <button
+        type="button"
+        aria-pressed={isChosen(set.id)}
+        title={set.description ?? title}
+        onClick={() => choose(set.id)}
+      >
+        <Thumbnail id={set.id} {...(isClass ? { colour: colourOf(at) } : {})} />
+        <span>{title}</span>
+      </button>
+      <label title={at >= 0 ? "Chosen" : "Add as a class"}>
+        <input
+          type="checkbox"
+          checked={at >= 0}
+          aria-label={`${title} as a class`}
+          onChange={(event) => {
+            toggleClass(set.id);
+            event.currentTarget.checked = isChosen(set.id); // the last one stays
+          }}
+        />
+      </label>
+    </div>
+  );
+}
+
 export function Gallery() {
-  const several = chosenData.value.length > 1;
+  const names = chosen.value.map(({ id }) =>
+    titleOf(datasets.value.find((each) => each.id === id) ?? { name: id }),
+  );
   return (
     <fieldset class="gallery">
-      <legend>Data set{several && "s, one class each"}</legend>
+      <legend>{names.length > 1 ? "Data sets, one class each" : "Data set"}</legend>
       {datasets.value.map((each) => (
-        <button
-          key={each.id}
-          type="button"
-          aria-pressed={chosenData.value.includes(each.id)}
-          title={each.description ?? each.name}
-          onClick={(event) => choose(each.id, event.shiftKey || event.ctrlKey || event.metaKey)}
-        >
-          <Thumbnail id={each.id} />
-          <span>{each.name.replaceAll("_", " ")}</span>
-        </button>
+        <Card key={each.id} set={each} />
       ))}
-      <button type="button" class="draw-own" onClick={() => go({ panel: "draw" }, true)}>
-        <span aria-hidden="true">✎</span>
-        your own …
-      </button>
-      <p class="hint">With Shift or Ctrl, choose several: they become classes to sample by.</p>
+      <div class="card own">
+        <button type="button" onClick={() => go({ panel: "draw" }, true)}>
+          <span aria-hidden="true">✎</span>
+          Draw your own
+        </button>
+      </div>
+      <div class="card own">
+        <button type="button" onClick={() => go({ panel: "file" }, true)}>
+          <span aria-hidden="true">▤</span>
+          Use a file
+        </button>
+      </div>
+      <div class="wide">
+        {names.length > 1 ? (
+          <Legend names={names} />
+        ) : (
+          <p class="hint">Check more data sets to make each a class that can be sampled by itself.</p>
+        )}
+      </div>
     </fieldset>
   );
 }

@@ -1,15 +1,70 @@
 // The dialog of a new run: data, hyper-parameters, and what it would come to.
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { describe } from "../description";
+import { describe, fieldOf } from "../description";
 import { Dialog } from "../dialog";
 import { go } from "../hash";
 import { notice, sentence, submit } from "../runs";
-import { Fields } from "./fields";
-import { loadDatasets, plan, problems, request, takes, validate } from "./form";
+import { Fields, reach } from "./fields";
+import { loadDatasets, plan, problems, request, summaryOf, validate } from "./form";
 import { Gallery } from "./gallery";
+import { labelOf } from "./words";
 
 const sending = signal(false);
+
+const hasField = (path: string): boolean => {
+  const [group, name] = path.includes(".") ? path.split(".") : ["", path];
+  return fieldOf(group!, name!) !== undefined;
+};
+
+/** What is wrong: a link to each field that says so, and in words what concerns no field. */
+function Wrong() {
+  const paths = Object.keys(problems.value);
+  const fields = paths.filter(hasField);
+  return (
+    <>
+      {fields.length > 0 && (
+        <p class="error">
+          Please check{" "}
+          {fields.map((path, i) => (
+            <span key={path}>
+              {i > 0 && ", "}
+              <button type="button" class="link" onClick={() => reach(path)}>
+                {labelOf(path)}
+              </button>
+            </span>
+          ))}
+          .
+        </p>
+      )}
+      {paths
+        .filter((path) => !hasField(path))
+        .map((path) => (
+          <p key={path} class="error">
+            {sentence(
+              path.startsWith("dataset") ? `data set: ${problems.value[path]}` : problems.value[path]!,
+            )}
+          </p>
+        ))}
+    </>
+  );
+}
+
+function Plan() {
+  const isRight = Object.keys(problems.value).length === 0;
+  return (
+    <div role="status" class="plan">
+      {isRight && plan.value && summaryOf(plan.value)}
+      {isRight &&
+        plan.value?.warnings.map((each) => (
+          <p key={each.code} class="warning">
+            {sentence(each.detail)}
+          </p>
+        ))}
+      <Wrong />
+    </div>
+  );
+}
 
 export function NewRun() {
   useEffect(() => {
@@ -29,10 +84,7 @@ export function NewRun() {
     }
     sending.value = false;
   };
-  const right = Object.keys(problems.value).length === 0;
-  const general = Object.entries(problems.value).filter(
-    ([path]) => path === "" || path.startsWith("dataset"),
-  );
+  const isWrong = Object.keys(problems.value).some((path) => path !== "");
   return (
     <Dialog title="New run" wide onClose={() => go({ panel: "" })}>
       <form
@@ -44,28 +96,9 @@ export function NewRun() {
         <Gallery />
         <Fields />
         <footer>
-          <div role="status" class="plan">
-            {plan.value &&
-              right &&
-              `${plan.value.steps.toLocaleString("en")} steps, ${plan.value.parameters.toLocaleString("en")} parameters${takes(plan.value.estimate)}`}
-            {right &&
-              plan.value?.warnings.map((each) => (
-                <p key={each.code} class="warning">
-                  {sentence(each.detail)}
-                </p>
-              ))}
-            {general.map(([path, text]) => (
-              <p key={path} class="error">
-                {text}
-              </p>
-            ))}
-          </div>
-          <button
-            type="submit"
-            class="primary big"
-            disabled={sending.value || Object.keys(problems.value).some(Boolean)}
-          >
-            Train
+          <Plan />
+          <button type="submit" class="primary big" disabled={sending.value || isWrong}>
+            {sending.value ? "Queuing …" : "Train"}
           </button>
         </footer>
       </form>

@@ -1,6 +1,5 @@
 // A data set as a small picture.
-import { useSignalEffect } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { drawOf } from "../data";
 import { drawAlone } from "../stage/marks";
 import { ink } from "../theme";
@@ -13,12 +12,12 @@ async function paint(canvas: HTMLCanvasElement, id: string, colour: string): Pro
   drawAlone(canvas, points, { colours: [colour], of: null }, 1.3, 0.7);
 }
 
-export function Thumbnail({ id }: { id: string }) {
+export function Thumbnail({ id, colour }: { id: string; colour?: string }) {
   const ref = useRef<HTMLCanvasElement>(null);
-  useSignalEffect(() => {
-    const colour = ink.value.point;
+  const shown = colour ?? ink.value.point;
+  useEffect(() => {
     // A picture that does not come is left out; the name is there.
-    if (ref.current) void paint(ref.current, id, colour).catch(() => undefined);
-  });
+    void paint(ref.current!, id, shown).catch(() => undefined);
+  }, [id, shown]);
   return <canvas width={SIZE} height={SIZE} ref={ref} />;
 }

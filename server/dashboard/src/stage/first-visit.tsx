@@ -1,12 +1,13 @@
 // An empty database: something dissolves on the stage already, and one click trains a model to bring it back.
 import { useEffect } from "preact/hooks";
+import type { Pattern } from "../api";
 import { go } from "../hash";
 import { datasets, loadDatasets } from "../new/form";
 import { Thumbnail } from "../new/thumbnail";
 import { attempt, submit } from "../runs";
 import { preview } from "./subject";
 
-const FIRST = ["spiral", "dino", "heart", "star", "letters", "moons"];
+const FIRST: Pattern[] = ["spiral", "dino", "heart", "star", "letters", "moons"];
 
 export function FirstVisit() {
   useEffect(() => {

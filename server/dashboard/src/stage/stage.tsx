@@ -9,6 +9,7 @@ import { hasModel, job, nameOf } from "../runs";
 import { ink } from "../theme";
 import { isTable } from "./axes";
 import { held, hold, landing, landingError } from "./landing";
+import { StageLegend } from "./legend";
 import { fromX, fromY, type Plane } from "./marks";
 import { repaint } from "./scene";
 import { shown, shownB, stageError, stale } from "./subject";
@@ -108,6 +109,7 @@ export function Stage() {
           {said}
         </p>
       )}
+      <StageLegend />
       {!said && (
         <p class="stage-hint">
           <span role="status">{hint()}</span>

@@ -1,6 +1,6 @@
 // What is on the stage: the ways that the view asks for, loaded and kept as the view and the models change.
 import { effect, signal } from "@preact/signals";
-import { ApiError, type Job, keyState } from "../api";
+import { ApiError, type Job, keyState, type Pattern } from "../api";
 import { loadData, type Source, sourcesOf } from "../data";
 import { connection } from "../events";
 import { go, type View, view } from "../hash";
@@ -18,7 +18,7 @@ export const stageError = signal("");
 export const stale = signal(false);
 
 /** The data set that dissolves on the stage as long as there are no runs. */
-export const preview = signal("spiral");
+export const preview = signal<Pattern>("spiral");
 
 interface Wish {
   key: string;

@@ -1,0 +1,103 @@
+// The file that somebody wants to train on: what it holds, what is chosen of it, and its way to the server.
+import { signal } from "@preact/signals";
+import { type Dataset, getJson, type Query, url } from "../api";
+import { go } from "../hash";
+import { submit } from "../runs";
+import { chooseUpload } from "./form";
+import { type Choice, isAsItIs, propose, type Role, readTable, type Table, writeCsv } from "./table";
+
+export const file = signal<File | null>(null);
+export const table = signal<Table | null>(null);
+export const choice = signal<Choice>({ roles: [], skip: false });
+export const doing = signal(""); // what is going on: "Reading …"
+export const trouble = signal<Error | null>(null);
+
+/** Shows what a file holds, and asks what to do with it. */
+export function openFile(chosen: File): void {
+  file.value = chosen;
+  table.value = null;
+  trouble.value = null;
+  sent = { key: "", id: "" };
+  go({ panel: "file" }, true);
+  void during("Reading …", async () => {
+    const read = await readTable(chosen);
+    if (file.value !== chosen) return;
+    choice.value = propose(read);
+    table.value = read;
+  });
+}
+
+async function during(what: string, work: () => Promise<void>): Promise<void> {
+  doing.value = what;
+  trouble.value = null;
+  try {
+    await work();
+  } catch (error) {
+    trouble.value = error as Error;
+  }
+  doing.value = "";
+}
+
+export function setSkip(skip: boolean): void {
+  choice.value = { ...choice.value, skip };
+  trouble.value = null;
+}
+
+/** Uses a column in another way; there is one label. */
+export function setRole(at: number, role: Role): void {
+  const { columns } = table.value!;
+  const without = (each: Role, j: number): Role =>
+    each === "label" && role === "label" ? (columns[j]!.type === "number" ? "coordinate" : "out") : each;
+  choice.value = {
+    ...choice.value,
+    roles: choice.value.roles.map((each, j) => (j === at ? role : without(each, j))),
+  };
+  trouble.value = null;
+}
+
+const stem = (name: string): string => name.replace(/\.[^.]*$/, "").slice(0, 90) || "upload";
+
+const TYPES: Record<string, string> = {
+  CSV: "text/csv",
+  JSON: "application/json",
+  NPY: "application/octet-stream",
+};
+
+/** What is sent: the file as it is, or the chosen part of it as CSV. */
+async function bodyOf(from: File, what: Table): Promise<{ type: string; query: Query; body: BodyInit }> {
+  const { roles } = choice.value;
+  const at = roles.indexOf("label");
+  if (!isAsItIs(what, choice.value)) {
+    const body = await writeCsv(what, choice.value);
+    return { type: "text/csv", query: { header: true, label: at < 0 ? undefined : "label" }, body };
+  }
+  const query: Query = {};
+  if (what.kind === "CSV") query.header = what.names !== null;
+  if (what.kind !== "JSON" && at >= 0) query.label = what.names?.[at] || at;
+  return { type: TYPES[what.kind]!, query, body: from };
+}
+
+let sent = { key: "", id: "" }; // so that a second try does not send the file again
+
+async function upload(): Promise<string> {
+  const key = JSON.stringify(choice.value);
+  if (sent.key === key) return sent.id;
+  const { type, query, body } = await bodyOf(file.value!, table.value!);
+  const made = await getJson<Dataset>(url("/v1/datasets", { name: stem(file.value!.name), ...query }), {
+    method: "POST",
+    headers: { "Content-Type": type },
+    body,
+  });
+  sent = { key, id: made.id };
+  return made.id;
+}
+
+export const trainOnFile = (): Promise<void> =>
+  during("Sending the file …", async () => {
+    const id = await upload();
+    await submit({ name: stem(file.value!.name), dataset: { id } });
+  });
+
+/** To the form, where everything else about the training can be chosen. */
+export const toForm = (): Promise<void> =>
+  during("Sending the file …", async () => chooseUpload(await upload()));

@@ -1,0 +1,324 @@
+// What can be understood of a file of data before it is sent: its columns, their kinds, and what each could be used for.
+// The server has the last word; this is for showing, and for leaving out what it could not read.
+import { type Delimiter, delimiterOf, firstRows, lineOf, numberIn, rowsOf } from "./csv";
+import { isNpy, openNpy } from "./npy";
+
+export type Role = "coordinate" | "label" | "out";
+
+export interface Column {
+  name: string;
+  type: "number" | "text" | "empty";
+  missing: number; // cells in the rows looked at that are no number of this column, or empty
+  distinct: number;
+  examples: string[];
+  role: Role; // what is proposed
+  why: string; // it is left out
+}
+
+export interface Table {
+  kind: string; // "CSV", "NPY", ..
+  names: string[] | null; // null: the file has none
+  columns: Column[];
+  head: string[][];
+  count: number; // rows in all
+  isExact: boolean; // false: `count` was estimated from the head
+  /** Every row of the file, without its header. */
+  rows(): Promise<Iterable<string[]>>;
+  /** The number in a cell, with a decimal point; null if it is none. */
+  number(cell: string): string | null;
+  /** Whether the server reads the file as it is; if not, it is written again as CSV. */
+  isPlain: boolean;
+}
+
+export const MOST_CLASSES = 64;
+export const MOST_COORDINATES = 64;
+const LOOK_AT = 1000; // rows, to tell what a column is
+const EXAMPLES = 4;
+const OTHERS = 0.2; // cells of a column of numbers that may be something else
+
+const isMissing = (cell: string) =>
+  /^([+-]?(nan|inf|infinity)|na|n\/a|null|none|[?.*-]|)$/i.test(cell.trim());
+
+/** Numbers that go up by one from row to row: they name the rows. */
+function isCounter(cells: string[]): boolean {
+  const first = Number(cells[0]);
+  return (
+    (first === 0 || first === 1) && cells.length > 2 && cells.every((cell, i) => Number(cell) === first + i)
+  );
+}
+
+function typeOf(cells: string[], number: Table["number"]): Column["type"] {
+  const given = cells.filter((cell) => !isMissing(cell));
+  if (given.length === 0) return "empty";
+  const numbers = given.filter((cell) => number(cell) !== null).length;
+  return numbers >= (1 - OTHERS) * given.length ? "number" : "text";
+}
+
+function columnOf(name: string, cells: string[], number: Table["number"]): Column {
+  const type = typeOf(cells, number);
+  const isUsable = (cell: string) => (type === "number" ? number(cell) !== null : !isMissing(cell));
+  const column: Column = {
+    name,
+    type,
+    missing: cells.filter((cell) => !isUsable(cell)).length,
+    distinct: new Set(cells).size,
+    examples: [...new Set(cells.filter((cell) => cell !== ""))].slice(0, EXAMPLES),
+    role: "coordinate",
+    why: "",
+  };
+  const leaveOut = (why: string) => Object.assign(column, { role: "out", why });
+  if (type === "empty") leaveOut("no value in it");
+  else if (type === "text") leaveOut("text cannot be a coordinate");
+  else if (column.missing > cells.length / 2) leaveOut("most values are missing");
+  else if (/^(|unnamed: 0|id|index|row|no|nr|#)$/i.test(name) && isCounter(cells))
+    leaveOut("it numbers the rows");
+  return column;
+}
+
+/** The column that looks like a label: by its name, or the last one of text that repeats itself. */
+function findLabel(columns: Column[]): Column | undefined {
+  const isFew = (each: Column) =>
+    each.type !== "empty" && each.distinct >= 2 && each.distinct <= MOST_CLASSES;
+  return (
+    columns.find((each) => /^label$/i.test(each.name) && isFew(each)) ??
+    columns.find((each) => /^class$/i.test(each.name) && isFew(each)) ??
+    columns.findLast((each) => each.type === "text" && isFew(each))
+  );
+}
+
+/** What the columns are, and what each is proposed for. */
+export function describeColumns(names: string[] | null, head: string[][], number: Table["number"]): Column[] {
+  const looked = head.slice(0, LOOK_AT);
+  const width = names?.length ?? looked[0]?.length ?? 0;
+  const columns = Array.from({ length: width }, (_, j) =>
+    columnOf(
+      names?.[j] ?? `column ${j + 1}`,
+      looked.map((row) => row[j] ?? ""),
+      number,
+    ),
+  );
+  const label = findLabel(columns);
+  if (label && columns.some((each) => each !== label && each.role === "coordinate"))
+    Object.assign(label, { role: "label", why: "" });
+  return columns;
+}
+
+// ---------------------------------------------------------------- text
+
+/** UTF-8, or what the byte order mark says; old spreadsheets write Windows-1252. */
+export function textOf(bytes: Uint8Array, isCut = false): { text: string; isUtf8: boolean } {
+  const mark =
+    bytes[0] === 0xff && bytes[1] === 0xfe
+      ? "utf-16le"
+      : bytes[0] === 0xfe && bytes[1] === 0xff
+        ? "utf-16be"
+        : "";
+  if (mark) return { text: new TextDecoder(mark).decode(bytes), isUtf8: false };
+  try {
+    return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: isCut }), isUtf8: true };
+  } catch {
+    return { text: new TextDecoder("windows-1252").decode(bytes), isUtf8: false };
+  }
+}
+
+/** The text after the lines of remarks that some programs begin a file with. */
+const withoutRemarks = (text: string) => text.replace(/^(#[^\n]*\n)+/, "");
+
+const HEAD_BYTES = 1 << 18;
+
+/** A header has no number in it, and a name. */
+function hasNames([first = []]: string[][], delimiter: Delimiter): boolean {
+  const isOther = (cell: string) => numberIn(cell, delimiter) === null && !(cell !== "" && isMissing(cell));
+  return first.every(isOther) && first.some((cell) => cell !== "");
+}
+
+async function csvTable(file: Blob): Promise<Table> {
+  const isWhole = file.size <= HEAD_BYTES;
+  const bytes = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
+  const { text: start, isUtf8 } = textOf(bytes, !isWhole);
+  const text = withoutRemarks(start);
+  const delimiter = delimiterOf(text);
+  const head = firstRows(text, delimiter, Number.POSITIVE_INFINITY);
+  if (!isWhole) head.pop(); // it may be cut
+  const isNamed = hasNames(head, delimiter);
+  const names = isNamed ? head.shift()! : null;
+  const number = (cell: string) => numberIn(cell, delimiter);
+  const usesComma = head.some((row) => row.some((cell) => cell.includes(",") && number(cell) !== null));
+  return {
+    kind: "CSV",
+    names,
+    columns: describeColumns(names, head, number),
+    head,
+    count: isWhole ? head.length : Math.round((head.length * file.size) / HEAD_BYTES),
+    isExact: isWhole,
+    number,
+    isPlain: isUtf8 && text === start && !usesComma && [",", ";", "\t"].includes(delimiter),
+    async rows() {
+      const whole = withoutRemarks(textOf(new Uint8Array(await file.arrayBuffer())).text);
+      const rows = rowsOf(whole, delimiter);
+      if (isNamed) rows.next();
+      return rows;
+    },
+  };
+}
+
+// ---------------------------------------------------------------- other kinds
+
+const decimal = (cell: string) => numberIn(cell, ",");
+
+function tableOf(kind: string, names: string[] | null, rows: string[][], isPlain: boolean): Table {
+  return {
+    kind,
+    names,
+    columns: describeColumns(names, rows, decimal),
+    head: rows.slice(0, LOOK_AT),
+    count: rows.length,
+    isExact: true,
+    number: decimal,
+    isPlain,
+    rows: async () => rows,
+  };
+}
+
+function npyTable(bytes: ArrayBuffer): Table {
+  const npy = openNpy(bytes);
+  const row = (i: number) => Array.from({ length: npy.columns }, (_, j) => npy.cell(i, j));
+  const head = Array.from({ length: Math.min(LOOK_AT, npy.rows) }, (_, i) => row(i));
+  function* rows() {
+    for (let i = 0; i < npy.rows; i++) yield row(i);
+  }
+  return { ...tableOf("NPY", null, head, true), count: npy.rows, rows: async () => rows() };
+}
+
+const asCell = (value: unknown): string =>
+  value === null || value === undefined
+    ? ""
+    : typeof value === "object"
+      ? JSON.stringify(value)
+      : String(value);
+const isRow = (value: unknown): value is unknown[] => Array.isArray(value);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The shapes in which programs write tables: rows under a name, rows alone, or an object for each row. */
+function jsonTable(text: string): Table {
+  let data: unknown;
+  try {
+    data = JSON.parse(text.replace(/^\ufeff/, ""));
+  } catch (error) {
+    throw new Error(`This is not valid JSON: ${(error as Error).message}.`);
+  }
+  const rows = isObject(data) ? (data.points ?? data.data ?? data.rows) : data;
+  if (!Array.isArray(rows) || rows.length === 0)
+    throw new Error(
+      'A JSON file holds its rows as a list, or under "points", and its labels under "labels".',
+    );
+  if (rows.every(isObject)) {
+    const names = [...new Set(rows.slice(0, LOOK_AT).flatMap((row) => Object.keys(row)))];
+    return tableOf(
+      "JSON",
+      names,
+      rows.map((row) => names.map((name) => asCell(row[name]))),
+      false,
+    );
+  }
+  if (!rows.every(isRow)) throw new Error("Each row of a JSON file is a list of numbers, or an object.");
+  const { labels, columns, points } = isObject(data) ? data : {};
+  const width = rows[0]!.length;
+  const given = isRow(columns) && columns.length === width ? columns.map(asCell) : null;
+  if (!isRow(labels))
+    return tableOf(
+      "JSON",
+      given,
+      rows.map((row) => row.map(asCell)),
+      isRow(points),
+    );
+  const names = [...(given ?? Array.from({ length: width }, (_, j) => `column ${j + 1}`)), "label"];
+  const labelled = rows.map((row, i) => [...row.map(asCell), asCell(labels[i])]);
+  return tableOf("JSON", names, labelled, isRow(points));
+}
+
+/** Files that hold tables, too, but that neither this page nor the server reads. */
+const FOREIGN: [start: string, what: string][] = [
+  ["PK\x03\x04", "This is a workbook or an archive. Save the table as CSV, and choose that."],
+  ["\xd0\xcf\x11\xe0", "This is an old Excel workbook. Save the table as CSV, and choose that."],
+  ["PAR1", "This is a Parquet file. Save the table as CSV, and choose that."],
+  ["\x1f\x8b", "This file is compressed. Unpack it, and choose what is in it."],
+  ["\x89PNG", "This is a picture. A data set is a table of numbers: CSV, JSON or NPY."],
+  ["\xff\xd8\xff", "This is a picture. A data set is a table of numbers: CSV, JSON or NPY."],
+  ["%PDF", "This is a PDF. A data set is a table of numbers: CSV, JSON or NPY."],
+];
+
+/** Reads as much of a file as is needed to show it. Throws why that is not possible, in words. */
+export async function readTable(file: Blob): Promise<Table> {
+  if (file.size === 0) throw new Error("This file is empty.");
+  const start = new Uint8Array(await file.slice(0, 4096).arrayBuffer());
+  const latin = String.fromCharCode(...start.subarray(0, 8));
+  const foreign = FOREIGN.find(([magic]) => latin.startsWith(magic));
+  if (foreign) throw new Error(foreign[1]);
+  const table = isNpy(start)
+    ? npyTable(await file.arrayBuffer())
+    : /^\s*[[{]/.test(textOf(start, true).text)
+      ? jsonTable(textOf(new Uint8Array(await file.arrayBuffer())).text)
+      : await csvTable(file);
+  if (table.head.some((row) => row.some((cell) => cell.includes("\0"))))
+    throw new Error("This is not a file of text.");
+  if (table.head.length === 0) throw new Error("This file has no rows.");
+  return table;
+}
+
+// ---------------------------------------------------------------- what is sent
+
+export interface Choice {
+  roles: Role[];
+  /** Leave out rows in which a value that is needed is missing, or is no number. */
+  skip: boolean;
+}
+
+/** What is proposed for a table. */
+export function propose(table: Table): Choice {
+  const roles = table.columns.map((each) => each.role);
+  return { roles, skip: table.head.some((row) => !isUsable(table, roles, row)) };
+}
+
+/** Whether a row can be trained on. */
+function isUsable(table: Table, roles: Role[], row: string[]): boolean {
+  const fits = (role: Role, j: number) =>
+    role === "out" || (role === "label" ? !isMissing(row[j]!) : table.number(row[j]!) !== null);
+  return row.length === roles.length && roles.every(fits);
+}
+
+/** How many of the rows that were looked at cannot be used. */
+export const gapsIn = (table: Table, { roles }: Choice): number =>
+  table.head.filter((row) => !isUsable(table, roles, row)).length;
+
+/** The names of the columns that are kept: each has one, no two have the same, and only labels are called so. */
+function headerOf({ names }: Table, roles: Role[]): string[] {
+  const taken = new Set<string>(["label", "class"]);
+  return roles.flatMap((role, j) => {
+    if (role === "out") return [];
+    if (role === "label") return ["label"];
+    let name = names?.[j] || `x${j + 1}`;
+    while (taken.has(name.toLowerCase())) name += "_";
+    taken.add(name.toLowerCase());
+    return [name];
+  });
+}
+
+/** Whether the server would read the file itself just so. */
+export function isAsItIs(table: Table, { roles, skip }: Choice): boolean {
+  if (!table.isPlain || skip || roles.includes("out")) return false;
+  if (table.kind === "JSON") return roles.every((role, j) => role === table.columns[j]!.role);
+  const wanted = headerOf(table, roles);
+  return !table.names || roles.every((role, j) => role === "label" || wanted[j] === table.names![j]);
+}
+
+/** The chosen columns of the usable rows as CSV, with the labels under that name. */
+export async function writeCsv(table: Table, { roles, skip }: Choice): Promise<string> {
+  const kept = roles.flatMap((role, j) => (role === "out" ? [] : [j]));
+  const lines = [lineOf(headerOf(table, roles))];
+  const asNumber = (cell: string, j: number) => (roles[j] === "coordinate" && table.number(cell)) || cell;
+  for (const row of await table.rows())
+    if (!skip || isUsable(table, roles, row)) lines.push(lineOf(kept.map((j) => asNumber(row[j] ?? "", j))));
+  return lines.join("");
+}
