@@ -198,24 +198,24 @@ test("the form: limits in words, errors beside their fields, what a training tak
   await page.getByText("Passes over the data. 1 to 1,000,000.").waitFor();
   await page.getByText(/step size\. 0\.000000001 to 10|step size\. 1e-9 to 10/).waitFor();
   for (const [label, value] of [["Epochs", "many"], ["Learning rate", "-1"], ["Seed", "1.5"]])
-    await page.getByLabel(label, { exact: true }).fill(value);
+    await dialog.getByLabel(label, { exact: true }).fill(value);
   await dialog.getByText("Please check").waitFor();
   await dialog.locator(".field.wrong").nth(2).waitFor();
   for (const label of ["Epochs", "Learning rate", "Seed"]) {
-    const field = page.getByLabel(label, { exact: true });
+    const field = dialog.getByLabel(label, { exact: true });
     assert.equal(await field.getAttribute("aria-invalid"), "true");
     const [error] = (await field.getAttribute("aria-describedby")).split(" ");
     assert.match(await page.locator(`[id="${error}"]`).innerText(), /must|number|integer/);
   }
   await dialog.getByRole("button", { name: "Learning rate" }).click();
   assert.equal(await page.evaluate(() => document.activeElement.id), "field-training.learning_rate");
-  for (const label of ["Epochs", "Learning rate", "Seed"]) await page.getByLabel(label, { exact: true }).fill("");
-  await page.getByLabel("Time embedding").waitFor({ state: "attached" });
-  await page.getByLabel("Preset").selectOption("sinai2022");
+  for (const label of ["Epochs", "Learning rate", "Seed"]) await dialog.getByLabel(label, { exact: true }).fill("");
+  await dialog.getByLabel("Time embedding").waitFor({ state: "attached" });
+  await dialog.getByLabel("Preset").selectOption("sinai2022");
   await page.getByText(/steps, .* parameters/).waitFor();
   await dialog.locator(".warning").first().waitFor();
   assert.match(await dialog.locator(".warning").first().innerText(), /^[A-Z].*\.$/);
-  await until(async () => (await page.getByLabel("Epochs", { exact: true }).getAttribute("placeholder")) === "100", "the preset's epochs");
+  await until(async () => (await dialog.getByLabel("Epochs", { exact: true }).getAttribute("placeholder")) === "100", "the preset's epochs");
   const small = await dialog.locator("button, input, select, summary").evaluateAll((all) =>
     all
       .filter((each) => each.checkVisibility() && each.type !== "file")
