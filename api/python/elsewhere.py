@@ -193,11 +193,13 @@ def main():
     parser = argparse.ArgumentParser(description="Draws samples from an exported model.")
     parser.add_argument("model", help="weights.safetensors")
     for name, kind, default in [("n", int, 1000), ("seed", int, 0), ("sampler", str, "ddpm"), ("steps", int, None),
-                                ("eta", float, 0.0), ("guidance", float, None)]:  # fmt: skip
+                                ("eta", float, 0.0), ("guidance", float, None), ("class", int, None)]:  # fmt: skip
         parser.add_argument("--" + name, type=kind, default=default)
     arguments = vars(parser.parse_args())
     with open(arguments.pop("model"), "rb") as file:
         model = Model(file.read())
+    if (label := arguments.pop("class")) is not None:
+        arguments["labels"] = [label] * arguments["n"]
     _, x, _ = model.trajectory(**arguments)
     for point in x[-1]:
         print(",".join(f"{value:.7g}" for value in point))

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.parse
 
 import numpy
 import pytest
@@ -33,10 +34,10 @@ def train(server, spec):
 
 
 def asked_for(request):
-    """The request to the server that means the same as one to the program, whose labels are numbers."""
+    """The request to the server that means the same as one to the program: `class` is a number."""
     fields = dict(request)
     if "labels" in fields:
-        fields["label"] = fields["labels"]
+        fields["class"] = fields["labels"]
     return {key: value for key, value in fields.items() if key != "labels"}
 
 
@@ -271,16 +272,18 @@ def test_normals_are_normal():
 # ---------------------------------------------------------------- as a user runs it
 
 
-def test_the_program_prints_the_servers_samples(trained, default, tmp_path):
-    job, _ = default
+@pytest.mark.parametrize("one_class", [False, True])
+def test_the_program_prints_the_servers_samples(trained, default, classes, tmp_path, one_class):
+    job, _ = classes if one_class else default
+    request = {"n": 120, "seed": 7, "sampler": "ddim", "steps": 20, **({"class": 1, "guidance": 1.5} if one_class else {})}
     (tmp_path / "model.safetensors").write_bytes(export(trained, job))
     run = subprocess.run(
-        [sys.executable, PROGRAM, "model.safetensors", "--n", "120", "--seed", "7", "--sampler", "ddim", "--steps", "20"],
+        [sys.executable, PROGRAM, "model.safetensors", *(f"--{key}={value}" for key, value in request.items())],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     mine = numpy.loadtxt(io.StringIO(run.stdout), delimiter=",")
-    answer = trained.get(f"/v1/models/{job}/samples.csv?n=120&seed=7&sampler=ddim&steps=20").body.decode()
-    theirs = numpy.loadtxt(io.StringIO(answer), delimiter=",", skiprows=1)
+    answer = trained.get(f"/v1/models/{job}/samples.csv?{urllib.parse.urlencode(request)}").body.decode()
+    theirs = numpy.loadtxt(io.StringIO(answer), delimiter=",", skiprows=1, usecols=(0, 1))
     assert numpy.quantile(abs(mine - theirs), 0.95) <= 1e-6 and abs(mine - theirs).max() <= 1e-4
 
 
