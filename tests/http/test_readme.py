@@ -37,9 +37,30 @@ def test_every_command_works_in_the_order_in_which_it_stands(start, tmp_path):
         assert "null" not in printed.splitlines(), f"{block}\nprints null:\n{printed}"
         if shown:
             assert json.loads(printed) == json.loads(shown), block
+    jobs = server.get("/v1/jobs?limit=100").json["items"]
+    for job in (server.wait(job["id"]) for job in jobs):
+        assert job["status"] == "succeeded" and job["warnings"] == [], "the tour must not go on with a model that is good for nothing"
+    assert len(jobs) == 5
     heads = {"loss.svg": b"<svg", "points.npy": b"\x93NUMPY", "points.png": b"\x89PNG", "way.gif": b"GIF89a"}
     for name, head in heads.items():
         assert (tmp_path / name).read_bytes().startswith(head), name
+
+
+def test_the_blocks_take_no_tools_but_those_that_start_names():
+    named = set(re.search(r"`sudo apt install ([^`]*)`", TEXT)[1].split())
+    for block, _ in BLOCKS:
+        script = re.sub(r"\\\n", "", block)  # lines that go on
+        script = re.sub(r"'[^']*'", "''", script)  # what is quoted, over several lines too
+        words = re.findall(r"(?:^|\| *|\$\()\s*(?:\w+=\$\()?(\w[\w.-]*)", script, re.M)
+        assert words and set(words) <= named | {"awk"}, words  # mawk is of every Debian
+
+
+def test_what_the_reader_draws_of_his_own_data_is_like_it(start, tmp_path):
+    own = TEXT.split("### Your own data")[1].split("```sh\n")[1].split("```")[0]
+    points = run(own, start().port, tmp_path, may_fail=False).split("label\n")[1].splitlines()
+    assert len(points) == 5
+    for x, y, label in (row.split(",") for row in points):
+        assert label == "inner" and 0.7 < (float(x) ** 2 + float(y) ** 2) ** 0.5 < 1.3
 
 
 def test_the_table_of_settings_is_the_programs():
