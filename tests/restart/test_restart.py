@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from conftest import BINARY, ENDLESS, PATIENCE, QUICK, eventually, outcome, undisturbed
 
 LONG = {
