@@ -8,6 +8,7 @@
 #include "api/handlers.h"
 #include "api/openapi.h"
 #include "engine/denoise.h"
+#include "server/id.h"
 
 static const struct link links[] = {
     {"self", "/v1/datasets/", ""},
@@ -199,7 +200,7 @@ static const struct field list_rows[] = {
     {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MOST, 0, NULL,
      "Data sets per page."},
     {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, ID_BYTES, 0, NULL,
-     "The id of the last data set of the page before."},
+     "`next` of the page before. The data set that it ended with need not be there any more."},
 };
 const struct field_set dataset_list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
 
@@ -230,9 +231,7 @@ static enum store_status choose_uploads(struct store_session *session,
     const int wanted = query->limit - (page->last_pattern - page->first_pattern);
     const int room = wanted < most ? wanted : most;
     const char *last = query->after[0] && after < 0 ? query->after : NULL;
-    if (query->kind == KIND_BUILTIN)
-        return last ? STORE_NOT_FOUND : STORE_OK;
-    if (page->has_more)
+    if (query->kind == KIND_BUILTIN || page->has_more)
         return STORE_OK;
     enum store_status status = store_dataset_list(session, last, room, page->uploads,
                                                   &page->upload_count, &page->has_more);
@@ -269,8 +268,6 @@ static bool answer_list(struct http_exchange *exchange, int most) {
         /* for the pool */
     } else if (status == STORE_OK) {
         reply_page(exchange, page);
-    } else if (status == STORE_NOT_FOUND) {
-        problem_field(exchange, "/after", "there is no data set with this id");
     } else {
         problem_store(exchange, status);
     }
@@ -290,7 +287,13 @@ enum http_next api_dataset_list(struct http_exchange *exchange) {
         return HTTP_REPLY;
     query->limit = LIST_DEFAULT;
     exchange->state = query;
-    if (!read_query(exchange, &dataset_list_fields, query) || answer_list(exchange, ROWS_ON_LOOP))
+    if (!read_query(exchange, &dataset_list_fields, query))
+        return HTTP_REPLY;
+    if (query->after[0] && dataset_pattern(query->after) < 0 && !id_valid(query->after)) {
+        problem_field(exchange, "/after", "must be what `next` was on another page");
+        return HTTP_REPLY;
+    }
+    if (answer_list(exchange, ROWS_ON_LOOP))
         return HTTP_REPLY;
     return http_on_pool(exchange, list_on_pool);
 }

@@ -3,6 +3,7 @@
 #include "api/evaluation.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/answer.h"
@@ -11,6 +12,9 @@
 #include "api/openapi.h"
 #include "api/sampling.h"
 #include "server/id.h"
+#include "server/log.h"
+#include "server/version.h"
+#include "server/writer.h"
 
 enum { EVALUATION_DEFAULT = 1000, EVALUATION_LEAST = 16 };
 
@@ -148,6 +152,95 @@ static void reply(const struct evaluation *evaluation, double seconds) {
     json_close(&json, '}');
 }
 
+/* ------------------------------------------------------------------ what is kept */
+
+/* All that the answer depends on beside the model's id and epoch: what was asked for, the state of
+ * the model, and the program. */
+static const char *key_of(const struct evaluation *evaluation, const struct model *row) {
+    const struct dn_sample_request *request = &evaluation->asked;
+    return http_format(evaluation->exchange, "%s %s %s %lld %s n=%d seed=%llu %s/%d %.17g %.17g %d",
+                       denoised_version, denoised_commit, dn_kernels_name(),
+                       (long long)row->updated_at, row->variant, request->n,
+                       (unsigned long long)request->seed, dn_sampler_names[request->sampler],
+                       request->steps, request->eta, request->guidance, request->clip);
+}
+
+static bool is_plain(const struct evaluation *evaluation) {
+    const struct dn_sample_request *request = &evaluation->asked;
+    return evaluation->epoch == 0 && request->sampler == 0 && request->steps == 0 &&
+           isnan(request->eta) && isnan(request->guidance) && request->clip;
+}
+
+/* Answers with what was kept. False: there is none, or the error is already the answer. */
+static bool find_kept(struct evaluation *evaluation, struct store_session *session,
+                      const struct model *row) {
+    struct http_exchange *exchange = evaluation->exchange;
+    char *answer;
+    evaluation->key = key_of(evaluation, row);
+    if (!evaluation->key ||
+        store_evaluation_get(session, row->id, row->epoch, evaluation->key, &answer) != STORE_OK)
+        return false;
+    json_reply(exchange, 200);
+    buffer_text(&exchange->response.body, answer);
+    free(answer);
+    return true;
+}
+
+/* Looks before anything is loaded or computed. */
+static bool answer_kept(struct evaluation *evaluation) {
+    struct http_exchange *exchange = evaluation->exchange;
+    struct store_session *session = begin_reading(exchange);
+    struct model row;
+    if (!session)
+        return true;
+    bool found = false;
+    if (store_model_at(session, exchange->request.ids[0], evaluation->epoch, false, &row) ==
+        STORE_OK) {
+        found = find_kept(evaluation, session, &row);
+        model_clear(&row);
+    }
+    end_reading(exchange, session);
+    return found;
+}
+
+static struct figures figures_of(const struct evaluation *evaluation) {
+    const struct measurement *curve = &evaluation->tasks[evaluation->first_curve];
+    const struct measurement *energy =
+        &evaluation->tasks[evaluation->first_metric + 2 * DN_ENERGY_DISTANCE];
+    return (struct figures){
+        .n = evaluation->request.n,
+        .curve = evaluation->has_curve ? curve[0].value : NAN,
+        .curve_floor = evaluation->has_curve ? curve[1].value : NAN,
+        .energy = energy[0].value,
+        .energy_floor = energy[1].value,
+    };
+}
+
+static enum store_status keep(void *argument, struct store_session *session) {
+    const struct evaluation *evaluation = argument;
+    const struct buffer *body = &evaluation->exchange->response.body;
+    const struct figures figures = figures_of(evaluation);
+    const char *answer = http_format(evaluation->exchange, "%.*s", (int)body->length, body->data);
+    if (!answer)
+        return STORE_ERROR;
+    return store_evaluation_keep(session, &evaluation->loaded.row, evaluation->key, answer,
+                                 is_plain(evaluation) ? &figures : NULL);
+}
+
+/* An answer that cannot be kept is an answer all the same: it is computed anew the next time. */
+static void keep_answer(struct evaluation *evaluation) {
+    struct http_exchange *exchange = evaluation->exchange;
+    /* The model may have changed since it was looked for. */
+    evaluation->key = key_of(evaluation, &evaluation->loaded.row);
+    if (!evaluation->key || exchange->response.body.failed || http_is_stopping(exchange))
+        return;
+    pool_step_out();
+    const enum store_status status = writer_do(service_of(exchange)->writer, keep, evaluation);
+    pool_step_in();
+    if (status != STORE_OK)
+        log_line(LOG_INFO, "an evaluation was not kept", "model=%s", evaluation->loaded.row.id);
+}
+
 /* ------------------------------------------------------------------ the request */
 
 static bool fits_model(struct evaluation *evaluation) {
@@ -218,10 +311,12 @@ static void evaluate(struct http_exchange *exchange, struct store_session *unuse
     pool_end_alone();
     if (loaded) {
         enum dn_status status = evaluation_run(evaluation, &detail);
-        if (status == DN_OK)
+        if (status == DN_OK) {
             reply(evaluation, clock_monotonic() - started);
-        else
+            keep_answer(evaluation);
+        } else {
             answer_failure(exchange, status, detail);
+        }
     }
     evaluation_clear(evaluation);
 }
@@ -230,12 +325,12 @@ static void release(struct http_exchange *exchange) {
     evaluation_clear(exchange->state);
 }
 
-/* It is much work, whatever the model. */
+/* It is much work, whatever the model, and nobody waits for it as for a picture. */
 static void begin(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct evaluation *evaluation = exchange->state;
     if (load_model(exchange, evaluation->epoch, &evaluation->loaded) && fits_model(evaluation))
-        http_then_on_pool(exchange, evaluate);
+        http_then_on_pool(exchange, evaluate, TURN_BACKGROUND);
 }
 
 enum http_next api_evaluation(struct http_exchange *exchange) {
@@ -252,5 +347,6 @@ enum http_next api_evaluation(struct http_exchange *exchange) {
     exchange->state = evaluation;
     if (!path_id(exchange, "model") || !read_query(exchange, &evaluation_fields, evaluation))
         return HTTP_REPLY;
-    return http_on_pool(exchange, begin);
+    evaluation->asked = evaluation->request;
+    return answer_kept(evaluation) ? HTTP_REPLY : http_on_pool(exchange, begin);
 }

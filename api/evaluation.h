@@ -27,8 +27,9 @@ enum { CLASS_CURVE, CLASS_ENERGY, CLASS_ENERGY_FLOOR, PER_CLASS };
 
 struct evaluation {
     struct http_exchange *exchange;
-    struct dn_sample_request request;
-    int epoch; /* of the checkpoint; 0: the newest */
+    struct dn_sample_request request, asked; /* as it will be, and as it came: without defaults */
+    int epoch;                               /* of the checkpoint; 0: the newest */
+    const char *key;                         /* of the answer that is kept */
     struct loaded_model loaded;
     struct dn_data data;     /* that the model was trained on */
     struct dn_data fresh[2]; /* the reference, and what the floor is measured with */

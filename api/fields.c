@@ -112,6 +112,28 @@ static void set_number(const struct field *field, double value, void *target, co
         *(double *)at = value;
 }
 
+static void wrong_choice(const struct field *field, const char *pointer,
+                         struct problem_fields *wrong) {
+    problem_add(wrong, pointer, "must be %s%s", field->choices[1] ? "one of " : "",
+                fields_list(field->choices, wrong->arena));
+}
+
+static void add_choices(const struct field *field, const char *text, unsigned *chosen,
+                        const char *pointer, struct problem_fields *wrong) {
+    char name[40];
+    for (bool is_last = false; !is_last; text += strcspn(text, ",") + 1) {
+        const size_t length = strcspn(text, ",");
+        is_last = text[length] == '\0';
+        snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : 0), text);
+        const int index = fields_index(field->choices, name);
+        if (index < 0) {
+            wrong_choice(field, pointer, wrong);
+            return;
+        }
+        *chosen |= 1U << index;
+    }
+}
+
 static void set_text(const struct field *field, const char *text, void *target, const char *pointer,
                      struct problem_fields *wrong) {
     void *at = value_at(field, target);
@@ -133,8 +155,7 @@ static void set_text(const struct field *field, const char *text, void *target, 
         *(int *)at = index;
         return;
     }
-    problem_add(wrong, pointer, "must be %s%s", field->choices[1] ? "one of " : "",
-                fields_list(field->choices, wrong->arena));
+    wrong_choice(field, pointer, wrong);
 }
 
 static void set_number_text(const struct field *field, double value, void *target,
@@ -172,6 +193,7 @@ static void read_value(const struct field *field, const cJSON *value, void *targ
                         field->flags & FIELD_OR_NUMBER ? " or a number" : "");
         break;
     case FIELD_TEXTS:
+    case FIELD_CHOICES:
     case FIELD_GROUP:
     case FIELD_OTHER: break;
     }
@@ -249,6 +271,7 @@ static void read_text(const struct field *field, const char *text, void *target,
     case FIELD_CHOICE:
     case FIELD_TEXT:
     case FIELD_TEXTS: set_text(field, text, target, pointer, wrong); break;
+    case FIELD_CHOICES: add_choices(field, text, value_at(field, target), pointer, wrong); break;
     case FIELD_GROUP:
     case FIELD_OTHER: problem_add(wrong, pointer, "is accepted in a JSON body only"); break;
     }
@@ -263,7 +286,7 @@ void fields_read_query(const struct field_set *set, const struct http_request *r
         bool repeated = false;
         for (size_t j = 0; j < i; j++)
             repeated |= strcmp(request->query[j].name, param->name) == 0;
-        if (repeated && !(field && field->type == FIELD_TEXTS))
+        if (repeated && !(field && (field->type == FIELD_TEXTS || field->type == FIELD_CHOICES)))
             problem_add(wrong, pointer, "is there twice");
         else if (field)
             read_text(field, param->value, target, pointer, wrong);
@@ -288,6 +311,7 @@ void fields_write_value(const struct field *field, const void *source, struct js
     case FIELD_CHOICE: json_string(json, field->choices[*(const int *)at]); break;
     case FIELD_TEXT: json_string(json, at); break;
     case FIELD_TEXTS:
+    case FIELD_CHOICES:
     case FIELD_GROUP:
     case FIELD_OTHER: json_null(json); break;
     }

@@ -19,6 +19,8 @@ enum field_type {
     FIELD_NUMBER,  /* double, min..max */
     FIELD_BOOLEAN, /* bool */
     FIELD_CHOICE,  /* an enum (int); one of `choices` */
+    FIELD_CHOICES, /* unsigned, with the bits of some of `choices`; a query parameter that may be
+                    * repeated, or hold several with commas between them */
     FIELD_TEXT,    /* char [max + 1]; UTF-8 of min to max bytes */
     FIELD_TEXTS,   /* struct field_texts; a query parameter that may be repeated, each as FIELD_TEXT
                     */

@@ -47,9 +47,13 @@ static void end_items(struct json_writer *json, bool has_more) {
     json_key(json, "next");
 }
 
-void page_end(struct json_writer *json, const char *next) {
+void page_end_items(struct json_writer *json, const char *next) {
     end_items(json, next);
     json_string(json, next);
+}
+
+void page_end(struct json_writer *json, const char *next) {
+    page_end_items(json, next);
     json_close(json, '}');
 }
 

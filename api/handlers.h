@@ -79,6 +79,8 @@ enum { ROWS_ON_LOOP = 20, BYTES_ON_LOOP = 128 << 10 };
 struct json_writer page_begin(struct http_exchange *exchange);
 /* next: the id of the last item if there is more after it, else NULL. */
 void page_end(struct json_writer *json, const char *next);
+/* The same, but more members may follow before the object is closed. */
+void page_end_items(struct json_writer *json, const char *next);
 /* The same with ids that are numbers; 0: there is no more. */
 void page_end_number(struct json_writer *json, int64_t next);
 

@@ -5,6 +5,8 @@
 #include "api/api.h"
 #include "api/handlers.h"
 #include "api/jobs.h"
+#include "api/lists.h"
+#include "api/models.h"
 #include "server/id.h"
 
 /* ------------------------------------------------------------------ the job as JSON */
@@ -23,6 +25,8 @@ static void write_progress(const struct job *job, struct json_writer *json) {
     json_integer(json, job->steps);
     json_key(json, "fraction");
     json_double(json, (double)job->step / (double)job->steps);
+    json_key(json, "seconds");
+    json_double(json, job->seconds);
     json_key(json, "steps_per_second");
     json_double(json, rate);
     json_key(json, "eta_seconds");
@@ -54,8 +58,8 @@ static const struct link links[] = {
     {"trajectories", "/v1/models/", "/trajectories"},
 };
 
-void job_write(const struct job *job, struct json_writer *json) {
-    json_open(json, '{');
+/* After an opening brace. */
+static void write_members(const struct job *job, struct json_writer *json) {
     json_key(json, "id");
     json_string(json, job->id);
     json_key(json, "name");
@@ -82,6 +86,8 @@ void job_write(const struct job *job, struct json_writer *json) {
     json_raw(json, job->warnings);
     json_key(json, "model");
     json_string(json, job->has_model ? job->id : NULL);
+    json_key(json, "evaluation");
+    figures_write(&job->figures, json);
     json_key(json, "attempt");
     json_integer(json, job->attempt);
     json_key(json, "created_at");
@@ -91,6 +97,11 @@ void job_write(const struct job *job, struct json_writer *json) {
     json_key(json, "finished_at");
     json_time(json, job->finished_at);
     write_links(json, links, sizeof links / sizeof *links, job->id);
+}
+
+void job_write(const struct job *job, struct json_writer *json) {
+    json_open(json, '{');
+    write_members(job, json);
     json_close(json, '}');
 }
 
@@ -129,33 +140,107 @@ enum http_next api_job_get(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
-enum { LIST_DEFAULT = 20, LIST_MOST = 200, FILTER_BYTES = 100 };
+enum { LIST_DEFAULT = 20, LIST_MOST = 200, FILTER_BYTES = 100, SPARKLINE_MOST = 200 };
+enum { LOSSES_ON_LOOP = 800 }; /* of the sparklines of a page, each a look-up */
 
 struct list_query {
-    int status; /* 0: any, else enum job_status + 1 */
-    char dataset[FILTER_BYTES + 1], after[FILTER_BYTES + 1];
-    int limit;
+    unsigned statuses; /* 1: any, else 2 << enum job_status, added up */
+    char search[SEARCH_BYTES + 1], dataset[FILTER_BYTES + 1], after[CURSOR_BYTES + 1];
+    int sort; /* index into order_names */
+    int limit, sparkline;
+    bool counts;
+    struct job_filter filter;
 };
 
 static const char *const status_filter_names[] = {"any",    "queued",    "running", "succeeded",
                                                   "failed", "cancelled", NULL};
+static const char *const order_names[] = {"-created_at",
+                                          "created_at",
+                                          "-name",
+                                          "name",
+                                          "-dataset",
+                                          "dataset",
+                                          "-status",
+                                          "status",
+                                          "-epoch",
+                                          "epoch",
+                                          "-train_loss",
+                                          "train_loss",
+                                          "-val_loss",
+                                          "val_loss",
+                                          "-duration",
+                                          "duration",
+                                          "-curve_distance",
+                                          "curve_distance",
+                                          "-energy_distance",
+                                          "energy_distance",
+                                          NULL}; /* in pairs, as enum job_sort */
 static const struct field list_rows[] = {
-    {"", "status", FIELD_CHOICE, offsetof(struct list_query, status), 0, 0, 0, status_filter_names,
-     "Only jobs with this status."},
+    {"", "search", FIELD_TEXT, offsetof(struct list_query, search), 0, SEARCH_BYTES, 0, NULL,
+     "Only jobs with this in their name, the name of a data set or of the preset, in capital or "
+     "small letters, or at the start of their id. It is taken as it is: there are no patterns."},
+    {"", "status", FIELD_CHOICES, offsetof(struct list_query, statuses), 0, 0, 0,
+     status_filter_names,
+     "Only jobs with this status, or one of several: repeated, or with commas between them."},
     {"", "dataset", FIELD_TEXT, offsetof(struct list_query, dataset), 0, FILTER_BYTES, 0, NULL,
      "Only jobs on this data set."},
+    {"", "sort", FIELD_CHOICE, offsetof(struct list_query, sort), 0, 0, 0, order_names,
+     "The order; with \"-\" before it, descending. What has no such value comes last, and equal "
+     "ones stand in the order of their ids. A job without a name is sorted by that of its data, "
+     "and "
+     "`duration` is the time of training."},
+    {"", "counts", FIELD_BOOLEAN, offsetof(struct list_query, counts), 0, 0, 0, NULL,
+     "Also how many jobs there are of each status, for `search` and `dataset`."},
+    {"", "sparkline", FIELD_INTEGER, offsetof(struct list_query, sparkline), 0, SPARKLINE_MOST, 0,
+     NULL, "Also the loss of so many epochs of each job, for a small picture."},
     {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MOST, 0, NULL,
      "Jobs per page."},
-    {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, FILTER_BYTES, 0, NULL,
-     "The id of the last job of the page before."},
+    {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, CURSOR_BYTES, 0, NULL,
+     "`next` of the page before. The job that it ended with need not be there any more."},
 };
 const struct field_set list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
 
-static void reply_list(struct http_exchange *exchange, struct job *jobs, int count, bool has_more) {
+static enum store_status write_item(struct store_session *session, const struct job *job,
+                                    int sparkline, struct json_writer *json) {
+    double losses[SPARKLINE_MOST];
+    int count = 0;
+    enum store_status status = store_sparkline(session, job, sparkline, losses, &count);
+    json_open(json, '{');
+    write_members(job, json);
+    if (sparkline > 0) {
+        json_key(json, "sparkline");
+        json_numbers(json, losses, count);
+    }
+    json_close(json, '}');
+    return status;
+}
+
+static enum store_status write_counts(struct store_session *session,
+                                      const struct job_filter *filter, struct json_writer *json) {
+    int64_t counts[JOB_STATUS_COUNT];
+    enum store_status status = store_job_counts(session, filter, counts);
+    json_key(json, "counts");
+    json_open(json, '{');
+    for (int i = 0; i < JOB_STATUS_COUNT; i++) {
+        json_key(json, job_status_names[i]);
+        json_integer(json, counts[i]);
+    }
+    json_close(json, '}');
+    return status;
+}
+
+static enum store_status reply_list(struct http_exchange *exchange, struct store_session *session,
+                                    const struct job *jobs, int count, const char *next) {
+    const struct list_query *query = exchange->state;
+    enum store_status status = STORE_OK;
     struct json_writer json = page_begin(exchange);
-    for (int i = 0; i < count; i++)
-        job_write(&jobs[i], &json);
-    page_end(&json, has_more ? jobs[count - 1].id : NULL);
+    for (int i = 0; i < count && status == STORE_OK; i++)
+        status = write_item(session, &jobs[i], query->sparkline, &json);
+    page_end_items(&json, next);
+    if (query->counts && status == STORE_OK)
+        status = write_counts(session, &query->filter, &json);
+    json_close(&json, '}');
+    return status;
 }
 
 /* False: there are more than `most`, the client wants them, and nothing is answered. */
@@ -164,36 +249,41 @@ static bool answer_list(struct http_exchange *exchange, int most) {
     struct store_session *session = begin_reading(exchange);
     if (!session)
         return true;
-    struct job_filter filter = {.status = query->status - 1,
-                                .dataset = query->dataset[0] ? query->dataset : NULL,
-                                .after = query->after[0] ? query->after : NULL,
-                                .limit = query->limit < most ? query->limit : most,
-                                .most_bytes = most < LIST_MOST ? BYTES_ON_LOOP : 0};
+    struct job_filter filter = query->filter;
+    filter.limit = query->limit < most ? query->limit : most;
+    filter.most_bytes = most < LIST_MOST ? BYTES_ON_LOOP : 0;
     struct job *jobs = calloc((size_t)filter.limit, sizeof *jobs);
+    struct list_place last;
     int count = 0;
     bool has_more = false;
     enum store_status status =
-        jobs ? store_job_list(session, &filter, jobs, &count, &has_more) : STORE_ERROR;
-    end_reading(exchange, session);
+        jobs ? store_job_list(session, &filter, jobs, &count, &has_more, &last) : STORE_ERROR;
     const bool is_cut = status == STORE_OK && has_more && count < query->limit;
-    if (is_cut) {
-        /* for the pool */
-    } else if (status == STORE_OK) {
-        reply_list(exchange, jobs, count, has_more);
-    } else if (status == STORE_NOT_FOUND) {
-        problem_field(exchange, "/after", "there is no job with this id");
-    } else {
+    if (status == STORE_OK && !is_cut)
+        status =
+            reply_list(exchange, session, jobs, count,
+                       has_more ? cursor_write(exchange, &last, order_names, query->sort) : NULL);
+    end_reading(exchange, session);
+    if (status != STORE_OK)
         problem_store(exchange, status);
-    }
     for (int i = 0; i < count; i++)
         job_clear(&jobs[i]);
     free(jobs);
     return !is_cut;
 }
 
+/* A search goes through many rows: beside the turns of others. */
 static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
+    pool_begin_alone();
     answer_list(exchange, LIST_MOST);
+    pool_end_alone();
+}
+
+static bool is_quick(const struct list_query *query) {
+    const int rows = query->limit < ROWS_ON_LOOP ? query->limit : ROWS_ON_LOOP;
+    return store_job_list_is_quick(&query->filter) && rows * query->sparkline <= LOSSES_ON_LOOP &&
+           !(query->counts && query->filter.dataset);
 }
 
 enum http_next api_job_list(struct http_exchange *exchange) {
@@ -202,7 +292,16 @@ enum http_next api_job_list(struct http_exchange *exchange) {
         return HTTP_REPLY;
     query->limit = LIST_DEFAULT;
     exchange->state = query;
-    if (!read_query(exchange, &list_fields, query) || answer_list(exchange, ROWS_ON_LOOP))
+    if (!read_query(exchange, &list_fields, query))
+        return HTTP_REPLY;
+    query->filter = (struct job_filter){.statuses = query->statuses & 1 ? 0 : query->statuses >> 1,
+                                        .search = query->search[0] ? query->search : NULL,
+                                        .dataset = query->dataset[0] ? query->dataset : NULL,
+                                        .sort = (enum job_sort)order_of(query->sort),
+                                        .descending = order_descends(query->sort)};
+    if (!cursor_read(exchange, query->after, order_names, query->sort, &query->filter.after))
+        return HTTP_REPLY;
+    if (is_quick(query) && answer_list(exchange, ROWS_ON_LOOP))
         return HTTP_REPLY;
     return http_on_pool(exchange, list_on_pool);
 }

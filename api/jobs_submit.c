@@ -179,16 +179,18 @@ static int preferred_wait(struct http_exchange *exchange) {
 static struct submission *make_submission(struct http_exchange *exchange,
                                           const struct job_request *request) {
     struct submission *submission = http_alloc(exchange, sizeof *submission);
-    struct buffer spec = {0}, dataset = {0}, warnings = {0};
+    struct buffer spec = {0}, dataset = {0}, warnings = {0}, words = {0};
     spec_write(request, &(struct json_writer){.out = &spec});
     spec_dataset_name(request, &dataset);
+    spec_words(request, request->name, &words);
     warnings_write(request, &(struct json_writer){.out = &warnings});
-    if (submission && !spec.failed && !dataset.failed && !warnings.failed) {
+    if (submission && !spec.failed && !dataset.failed && !warnings.failed && !words.failed) {
         struct job *job = &submission->job;
         id_new(job->id);
         job->name = request->name[0] ? http_format(exchange, "%s", request->name) : NULL;
         job->dataset = http_format(exchange, "%.*s", (int)dataset.length, dataset.data);
         job->spec = http_format(exchange, "%.*s", (int)spec.length, spec.data);
+        job->words = http_format(exchange, "%.*s", (int)words.length, words.data);
         job->warnings = http_format(exchange, "%.*s", (int)warnings.length, warnings.data);
         job->epochs = request->spec.training.epochs;
         job->steps = (int64_t)job->epochs * dn_spec_steps_per_epoch(&request->spec);
@@ -197,11 +199,12 @@ static struct submission *make_submission(struct http_exchange *exchange,
         submission->request = *request;
         submission->answer = 201;
     }
-    bool made =
-        submission && submission->job.spec && submission->job.dataset && submission->job.warnings;
+    bool made = submission && submission->job.spec && submission->job.dataset &&
+                submission->job.words && submission->job.warnings;
     buffer_clear(&spec);
     buffer_clear(&dataset);
     buffer_clear(&warnings);
+    buffer_clear(&words);
     if (!made)
         problem(exchange, 503, "no_memory", "not enough memory for this job");
     return made ? submission : NULL;

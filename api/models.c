@@ -1,9 +1,11 @@
 /* /v1/models: list, read, delete. */
 #include "api/models.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/lists.h"
 #include "api/openapi.h"
 #include "api/spec.h"
 #include "engine/denoise.h"
@@ -138,6 +140,33 @@ static const struct link links[] = {
 };
 enum { LINKS = sizeof links / sizeof *links };
 
+static void write_figure(const char *name, double value, double floor, struct json_writer *json) {
+    json_key(json, name);
+    if (isnan(value)) {
+        json_null(json);
+        return;
+    }
+    json_open(json, '{');
+    json_key(json, "value");
+    json_double(json, value);
+    json_key(json, "floor");
+    json_double(json, floor);
+    json_close(json, '}');
+}
+
+void figures_write(const struct figures *figures, struct json_writer *json) {
+    if (figures->n == 0) {
+        json_null(json);
+        return;
+    }
+    json_open(json, '{');
+    json_key(json, "n");
+    json_integer(json, figures->n);
+    write_figure("curve_distance", figures->curve, figures->curve_floor, json);
+    write_figure("energy_distance", figures->energy, figures->energy_floor, json);
+    json_close(json, '}');
+}
+
 /* What the row alone tells, after an opening brace. */
 static void write_row(const struct model *row, struct json_writer *json) {
     json_key(json, "id");
@@ -160,6 +189,8 @@ static void write_row(const struct model *row, struct json_writer *json) {
     json_time(json, row->created_at);
     json_key(json, "updated_at");
     json_time(json, row->updated_at);
+    json_key(json, "evaluation");
+    figures_write(&row->figures, json);
     write_links(json, links, row->has_job ? LINKS : LINKS - 1, row->id);
 }
 
@@ -239,57 +270,76 @@ enum http_next api_model_get(struct http_exchange *exchange) {
 enum { LIST_DEFAULT = 20, LIST_MOST = 200 };
 
 struct list_query {
-    char after[STORE_ID_LENGTH + 1];
+    char search[SEARCH_BYTES + 1], after[CURSOR_BYTES + 1];
+    int sort; /* index into order_names */
+    int origin;
     int limit;
+    struct model_filter filter;
 };
+
+static const char *const order_names[] = {
+    "-created_at", "created_at",  "-updated_at", "updated_at", "-name", "name", "-epoch",
+    "epoch",       "-parameters", "parameters",  "-bytes",     "bytes", NULL};
+static const char *const imported_names[] = {"any", "false", "true", NULL}; /* enum origin */
 static const struct field list_rows[] = {
+    {"", "search", FIELD_TEXT, offsetof(struct list_query, search), 0, SEARCH_BYTES, 0, NULL,
+     "Only models with this in their name, the name of their data set or of the preset, in capital "
+     "or small letters, or at the start of their id."},
+    {"", "imported", FIELD_CHOICE, offsetof(struct list_query, origin), 0, 0, 0, imported_names,
+     "true: only those that were imported; false: only those that were trained here."},
+    {"", "sort", FIELD_CHOICE, offsetof(struct list_query, sort), 0, 0, 0, order_names,
+     "The order; with \"-\" before it, descending. Equal ones stand in the order of their ids."},
     {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MOST, 0, NULL,
      "Models per page."},
-    {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, STORE_ID_LENGTH, 0, NULL,
-     "The id of the last model of the page before."},
+    {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, CURSOR_BYTES, 0, NULL,
+     "`next` of the page before. The model that it ended with need not be there any more."},
 };
 const struct field_set model_list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
 
 static void reply_list(struct http_exchange *exchange, const struct model *models, int count,
-                       bool has_more) {
+                       const char *next) {
     struct json_writer json = page_begin(exchange);
     for (int i = 0; i < count; i++) {
         json_open(&json, '{');
         write_row(&models[i], &json);
         json_close(&json, '}');
     }
-    page_end(&json, has_more ? models[count - 1].id : NULL);
+    page_end(&json, next);
 }
 
 /* False: there are more than `most`, the client wants them, and nothing is answered. */
 static bool answer_list(struct http_exchange *exchange, int most) {
     const struct list_query *query = exchange->state;
-    const int limit = query->limit < most ? query->limit : most;
+    struct model_filter filter = query->filter;
+    struct list_place last;
+    filter.limit = query->limit < most ? query->limit : most;
     struct store_session *session = begin_reading(exchange);
     if (!session)
         return true;
-    struct model *models = calloc((size_t)limit, sizeof *models);
+    struct model *models = calloc((size_t)filter.limit, sizeof *models);
     int count = 0;
     bool has_more = false;
     enum store_status status =
-        models ? store_model_list(session, query->after[0] ? query->after : NULL, limit, models,
-                                  &count, &has_more)
-               : STORE_ERROR;
+        models ? store_model_list(session, &filter, models, &count, &has_more, &last) : STORE_ERROR;
     end_reading(exchange, session);
-    const bool is_cut = status == STORE_OK && has_more && limit < query->limit;
+    const bool is_cut = status == STORE_OK && has_more && filter.limit < query->limit;
     if (status != STORE_OK)
         problem_store(exchange, status);
     else if (!is_cut)
-        reply_list(exchange, models, count, has_more);
+        reply_list(exchange, models, count,
+                   has_more ? cursor_write(exchange, &last, order_names, query->sort) : NULL);
     for (int i = 0; i < count; i++)
         model_clear(&models[i]);
     free(models);
     return !is_cut;
 }
 
+/* A search goes through many rows: beside the turns of others. */
 static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
+    pool_begin_alone();
     answer_list(exchange, LIST_MOST);
+    pool_end_alone();
 }
 
 enum http_next api_model_list(struct http_exchange *exchange) {
@@ -300,11 +350,15 @@ enum http_next api_model_list(struct http_exchange *exchange) {
     exchange->state = query;
     if (!read_query(exchange, &model_list_fields, query))
         return HTTP_REPLY;
-    if (query->after[0] && !id_valid(query->after)) {
-        problem_field(exchange, "/after", "must be the id of a model");
+    query->filter = (struct model_filter){.origin = (enum origin)query->origin,
+                                          .search = query->search[0] ? query->search : NULL,
+                                          .sort = (enum model_sort)order_of(query->sort),
+                                          .descending = order_descends(query->sort)};
+    if (!cursor_read(exchange, query->after, order_names, query->sort, &query->filter.after))
         return HTTP_REPLY;
-    }
-    return answer_list(exchange, ROWS_ON_LOOP) ? HTTP_REPLY : http_on_pool(exchange, list_on_pool);
+    if (store_model_list_is_quick(&query->filter) && answer_list(exchange, ROWS_ON_LOOP))
+        return HTTP_REPLY;
+    return http_on_pool(exchange, list_on_pool);
 }
 
 /* ------------------------------------------------------------------ delete */

@@ -37,6 +37,8 @@ void answer_no_snapshot(struct http_exchange *exchange, struct store_session *se
  * answer.
  */
 bool read_model_row(struct http_exchange *exchange, const char *id, struct model *row);
+/* The main figures of its evaluation as JSON; null if it was not evaluated. */
+void figures_write(const struct figures *figures, struct json_writer *json);
 /* The model as JSON: all that its row tells. */
 void model_write(const struct model *row, struct json_writer *json);
 /* The names of its classes as a JSON array; null if it has none. */

@@ -378,14 +378,16 @@ static enum dn_status build(struct import *import, struct dn_error *error) {
 static bool make_row(struct http_exchange *exchange, struct import *import) {
     const char *named = safetensors_text(&import->file, "name");
     const char *kernels = safetensors_text(&import->file, "kernels");
-    struct buffer spec = {0};
+    struct buffer spec = {0}, words = {0};
     spec_write(&import->job, &(struct json_writer){.out = &spec});
     if (!import->name[0] && named)
         snprintf(import->name, sizeof import->name, "%s", named);
+    spec_words(&import->job, import->name, &words);
     struct model *row = &import->row;
     *row = (struct model){
         .name = import->name[0] ? import->name : NULL,
         .spec = spec.failed ? NULL : http_format(exchange, "%.*s", (int)spec.length, spec.data),
+        .words = words.failed ? NULL : http_format(exchange, "%.*s", (int)words.length, words.data),
         .variant = http_format(exchange, "%s", kernels),
         .epoch = import->epoch,
         .dim = dn_model_dim(import->model),
@@ -398,7 +400,8 @@ static bool make_row(struct http_exchange *exchange, struct import *import) {
     row->updated_at = row->created_at;
     row->bytes = malloc(row->byte_count);
     buffer_clear(&spec);
-    if (!row->bytes || !row->spec || !row->variant)
+    buffer_clear(&words);
+    if (!row->bytes || !row->spec || !row->words || !row->variant)
         return false;
     id_new(row->id);
     dn_model_save(import->model, row->bytes);

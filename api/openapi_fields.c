@@ -88,7 +88,8 @@ void openapi_field(const struct field_set *set, const struct field *field,
     static const char *const types[] = {
         [FIELD_INTEGER] = "integer", [FIELD_SEED] = "integer",  [FIELD_NUMBER] = "number",
         [FIELD_BOOLEAN] = "boolean", [FIELD_CHOICE] = "string", [FIELD_TEXT] = "string",
-        [FIELD_TEXTS] = "array",     [FIELD_GROUP] = "object",  [FIELD_OTHER] = NULL,
+        [FIELD_TEXTS] = "array",     [FIELD_CHOICES] = "array", [FIELD_GROUP] = "object",
+        [FIELD_OTHER] = NULL,
     };
     member(json, "description", field->doc);
     if (field->type == FIELD_GROUP) {
@@ -103,6 +104,13 @@ void openapi_field(const struct field_set *set, const struct field *field,
         write_number_limits(field, json);
     if (field->type == FIELD_TEXTS)
         json_raw(json, "\"items\":{\"type\":\"string\"}");
+    if (field->type == FIELD_CHOICES) {
+        json_key(json, "items");
+        json_open(json, '{');
+        member(json, "type", "string");
+        write_choices(field, json);
+        json_close(json, '}');
+    }
     if (field->type == FIELD_TEXT && field->min > 0) {
         json_key(json, "minLength");
         json_integer(json, (int64_t)field->min);

@@ -152,21 +152,25 @@ static void write_sampling(struct buffer *out, const struct counters *counters) 
 }
 
 /* A line for each class of work. */
-static void write_classes(struct buffer *out, const char *name, double small, double large) {
-    buffer_format(out, "%s{class=\"small\"} %.16g\n%s{class=\"large\"} %.16g\n", name, small, name,
-                  large);
+static void write_classes(struct buffer *out, const char *name, const double values[TURN_CLASSES]) {
+    static const char *const names[TURN_CLASSES] = {"small", "large", "background"};
+    for (int i = 0; i < TURN_CLASSES; i++)
+        buffer_format(out, "%s{class=\"%s\"} %.16g\n", name, names[i], values[i]);
 }
 
 static void write_pool(struct buffer *out, struct pool *pool) {
     const struct pool_counts counts = pool_count(pool);
+    double waiting[TURN_CLASSES], turns[TURN_CLASSES];
+    for (int i = 0; i < TURN_CLASSES; i++) {
+        waiting[i] = counts.waiting[i];
+        turns[i] = (double)counts.turns[i];
+    }
     head(out, "denoised_pool_waiting", "gauge",
          "Computations that wait for a turn, to begin or to go on.");
-    write_classes(out, "denoised_pool_waiting", counts.waiting[TURN_SMALL],
-                  counts.waiting[TURN_LARGE]);
+    write_classes(out, "denoised_pool_waiting", waiting);
     head(out, "denoised_pool_turns_total", "counter",
          "Turns that were given to computations: of about 20 ms while others wait.");
-    write_classes(out, "denoised_pool_turns_total", (double)counts.turns[TURN_SMALL],
-                  (double)counts.turns[TURN_LARGE]);
+    write_classes(out, "denoised_pool_turns_total", turns);
     gauge(out, "denoised_pool_at_work", "Computations that have a turn.", counts.at_work);
     gauge(out, "denoised_pool_limit", "How many can have one at a time: --samplers.",
           counts.threads);

@@ -314,7 +314,7 @@ static void sample_on_pool(struct http_exchange *exchange, struct store_session 
     } else if (cost_is_large(loaded->model, request->n,
                              dn_sample_evaluations(loaded->model, request))) {
         exchange->release = release_model;
-        http_then_on_pool(exchange, sample_much);
+        http_then_on_pool(exchange, sample_much, TURN_LARGE);
     } else {
         sampling_answer(exchange);
     }

@@ -382,6 +382,19 @@ void spec_dataset_name(const struct job_request *job, struct buffer *out) {
         buffer_format(out, "%s%s", k ? "+" : "", source_name(job, k));
 }
 
+void spec_words(const struct job_request *job, const char *name, struct buffer *out) {
+    if (name && name[0])
+        buffer_format(out, "%s\n", name);
+    for (int k = 0; k < job->spec.dataset.source_count; k++) {
+        const struct upload_request *upload = &job->uploads[k];
+        buffer_format(out, "%s%s", k ? " + " : "",
+                      !upload->id[0]    ? source_name(job, k)
+                      : upload->name[0] ? upload->name
+                                        : "upload");
+    }
+    buffer_format(out, "\n%s", preset_names[job->preset]);
+}
+
 enum { CLASS_NAME = SET_NAME_BYTES + 16 };
 
 static bool is_taken(char (*names)[CLASS_NAME], int count, const char *name) {

@@ -54,6 +54,10 @@ void spec_write(const struct job_request *job, struct json_writer *json);
  * with "+". */
 void spec_dataset_name(const struct job_request *job, struct buffer *out);
 
+/* What a search finds it by, a line each: what it is called, or else what its data are, those, and
+ * the preset. */
+void spec_words(const struct job_request *job, const char *name, struct buffer *out);
+
 /* The names of the classes as a JSON array, or null: an upload's own, or those of the data sets in
  * a list. */
 void spec_write_classes(const struct job_request *job, struct json_writer *json);

@@ -11,7 +11,7 @@
  * sampler thread, fills in the response (an answer >= 400 rolls the transaction back), and the
  * connection is resumed when that is committed. What needs much computing before it can be written
  * goes to the pool first, and from there on with http_then_on_writer. What turns out to be much
- * work goes on with http_then_on_pool, behind other large work.
+ * work goes on with http_then_on_pool, behind other work of its class.
  *
  * An answer may be a stream (struct http_stream): a body that is made while it is sent.
  *
@@ -135,7 +135,7 @@ struct http_exchange {
     struct http_connection *connection;
     http_deferred next, then;
     const struct http_executor *then_on;
-    bool then_large;
+    enum turn_class then_class;
     struct task task;
 };
 
@@ -235,10 +235,10 @@ static inline bool http_is_stopping(const struct http_exchange *exchange) {
 void http_wake(struct http_exchange *exchange);
 /* Of a part on the pool: another part follows, on the writer, and answers. */
 void http_then_on_writer(struct http_exchange *exchange, http_deferred then);
-/* The same, but it is large work for the pool, which waits its turn. It may be refused, or not be
- * wanted any more, and is then not called: until then, exchange->release answers for what it would
- * have used. */
-void http_then_on_pool(struct http_exchange *exchange, http_deferred then);
+/* The same, but it is more work for the pool, of this class, which waits its turn. It may be
+ * refused, or not be wanted any more, and is then not called: until then, exchange->release answers
+ * for what it would have used. */
+void http_then_on_pool(struct http_exchange *exchange, http_deferred then, enum turn_class class);
 /* On the pool, before memory is taken for an answer: counts so many bytes more against
  * --max-answer-memory, until the answer is made; then it counts what it has become. What alone is
  * more than that has all of it. False: so much is not free, and 503 is already the answer. */

@@ -39,10 +39,10 @@ void http_then_on_writer(struct http_exchange *exchange, http_deferred then) {
     exchange->then_on = &exchange->connection->server->config.writer;
 }
 
-void http_then_on_pool(struct http_exchange *exchange, http_deferred then) {
+void http_then_on_pool(struct http_exchange *exchange, http_deferred then, enum turn_class class) {
     exchange->then = then;
     exchange->then_on = &exchange->connection->server->config.pool;
-    exchange->then_large = true;
+    exchange->then_class = class;
 }
 
 static struct http_connection *connection_of(struct task *task) {
@@ -109,9 +109,8 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
         if (exchange->then && !state->arena.failed) {
             defer(exchange, exchange->then, exchange->then_on);
             exchange->then = NULL;
-            if (exchange->then_large)
-                task->turn.class = TURN_LARGE;
-            exchange->then_large = false;
+            if (exchange->then_class > task->turn.class)
+                task->turn.class = exchange->then_class;
             state->executor->post(state->executor->self, task);
             return;
         }

@@ -47,8 +47,9 @@ static struct task *task_of(struct turn *turn) {
 /* ------------------------------------------------------------------ turns, with the mutex held */
 
 static void note_waiting(struct pool *pool) {
-    const int waiting =
-        pool->turns.lines[TURN_SMALL].waiting + pool->turns.lines[TURN_LARGE].waiting;
+    int waiting = 0;
+    for (int i = 0; i < TURN_CLASSES; i++)
+        waiting += pool->turns.lines[i].waiting;
     atomic_store_explicit(&pool->waiting, waiting, memory_order_relaxed);
 }
 

@@ -47,10 +47,20 @@ enum job_status {
 };
 extern const char *const job_status_names[JOB_STATUS_COUNT + 1]; /* NULL-terminated */
 
+/* What an evaluation has come to, in short: mean distance to the exact shape, and energy distance
+ * to the data, each beside what data itself gets. NAN: not defined. */
+struct figures {
+    int n; /* points; 0: it was not evaluated */
+    double curve, curve_floor, energy, energy_floor;
+};
+
 struct job {
     char id[STORE_ID_LENGTH + 1];
+    int64_t seq;    /* the order of submission */
     char *name;     /* NULL if the client gave none */
     char *dataset;  /* name of the data set, for filters */
+    char *words;    /* what a search looks through, a line each: what it is called, its data, its
+                     * preset; for store_job_insert, else NULL */
     char *spec;     /* the whole normalised spec as JSON text; opaque here */
     char *warnings; /* about it, as JSON text; NULL stands for none */
     enum job_status status;
@@ -63,7 +73,8 @@ struct job {
     int attempt;
     int64_t memory; /* bytes that its training takes at most, an estimate; 0: not known */
     bool cancel_requested;
-    bool has_model; /* the first epoch was trained, and the model has not been deleted */
+    bool has_model;         /* the first epoch was trained, and the model has not been deleted */
+    struct figures figures; /* of the model as it is now, sampled as it is by default */
     int64_t created_at, started_at, finished_at;
 };
 void job_clear(struct job *job);
@@ -138,9 +149,11 @@ struct model {
     double *transform; /* [2][dim]: shift and scale of dn_model_transform */
     void *bytes;       /* serialised dn_model; NULL when only the description was asked for */
     size_t byte_count;
-    int64_t blob;   /* where they are stored; 0 in store_model_insert: nowhere yet */
-    char *warnings; /* of its job, as JSON text; NULL without one */
-    bool has_job;   /* it was trained here, by the job with its id; else it was imported */
+    int64_t blob;           /* where they are stored; 0 in store_model_insert: nowhere yet */
+    char *warnings;         /* of its job, as JSON text; NULL without one */
+    char *words;            /* as a job's; for store_model_insert, else NULL */
+    bool has_job;           /* it was trained here, by the job with its id; else it was imported */
+    struct figures figures; /* of it as it is now, sampled as it is by default */
     int64_t created_at, updated_at;
 };
 void model_clear(struct model *model);
@@ -223,18 +236,54 @@ enum store_status store_job_get(struct store_session *session, const char *id, s
 enum store_status store_job_count(struct store_session *session, enum job_status which,
                                   int64_t *count);
 
+/* Lists come in pages. A page begins after a place, and what stood there need not be there any
+ * more. What has no value to be sorted by comes last; equal values are in the order of their ids,
+ * and so of their making. */
+enum { LIST_KEY_BYTES = 256 };
+struct list_place {
+    char id[STORE_ID_LENGTH + 1]; /* "": before the first */
+    bool has_key;                 /* it is sorted by a value, and has one */
+    char key[LIST_KEY_BYTES];     /* that, as text */
+};
+
+enum job_sort {
+    JOBS_BY_CREATION,
+    JOBS_BY_NAME,
+    JOBS_BY_DATASET,
+    JOBS_BY_STATUS,
+    JOBS_BY_EPOCH,
+    JOBS_BY_TRAIN_LOSS,
+    JOBS_BY_VAL_LOSS,
+    JOBS_BY_DURATION,
+    JOBS_BY_CURVE_DISTANCE,
+    JOBS_BY_ENERGY_DISTANCE,
+    JOB_SORTS
+};
+
 struct job_filter {
-    int status;          /* enum job_status, or -1 for all */
+    unsigned statuses;   /* 1 << enum job_status, added up; 0 for all */
     const char *dataset; /* NULL for all */
-    const char *after;   /* id of the last job of the page before; NULL: from the newest */
+    const char *search;  /* part of the words of a job, or the start of its id; NULL for all */
+    enum job_sort sort;
+    bool descending;
+    struct list_place after;
     int limit;
     size_t
         most_bytes; /* of specs; 0: any number. The page ends early with the job that passes it */
 };
-/* Newest first; jobs [limit], *count and *has_more are set. STORE_NOT_FOUND when `after` is no job.
- */
+/* Whether an index alone finds the page, however many jobs there are. */
+bool store_job_list_is_quick(const struct job_filter *filter);
+/* jobs [limit], *count and *has_more are set, and the place of the last one. */
 enum store_status store_job_list(struct store_session *session, const struct job_filter *filter,
-                                 struct job *jobs, int *count, bool *has_more);
+                                 struct job *jobs, int *count, bool *has_more,
+                                 struct list_place *last);
+/* How many jobs of each status the filter lets through, without regard to its statuses. */
+enum store_status store_job_counts(struct store_session *session, const struct job_filter *filter,
+                                   int64_t counts[JOB_STATUS_COUNT]);
+/* The loss of so many epochs, evenly spread, the first and the last among them: of validation if
+ * there is one, else of training. NAN where it is not known. *count is set, at most `most`. */
+enum store_status store_sparkline(struct store_session *session, const struct job *job, int most,
+                                  double *losses, int *count);
 
 /* W. Queued: cancelled at once. Running: marked, the worker stops. Ended: nothing changes. */
 enum store_status store_job_cancel(struct store_session *session, const char *id, int64_t now);
@@ -310,10 +359,41 @@ struct snapshot {
  * "latest". None: there is no such model. */
 enum store_status store_snapshots(struct store_session *session, const char *id,
                                   struct snapshot snapshots[static SNAPSHOTS_MOST + 1], int *count);
-/* Newest first, without bytes: those made before the model with the id `after` (NULL: all), which
- * need not be there any more. models [limit], *count and *has_more are set. */
-enum store_status store_model_list(struct store_session *session, const char *after, int limit,
-                                   struct model *models, int *count, bool *has_more);
+enum model_sort {
+    MODELS_BY_CREATION,
+    MODELS_BY_UPDATE,
+    MODELS_BY_NAME,
+    MODELS_BY_EPOCH,
+    MODELS_BY_PARAMETERS,
+    MODELS_BY_BYTES,
+    MODEL_SORTS
+};
+
+enum origin { ORIGIN_ANY, ORIGIN_TRAINED, ORIGIN_IMPORTED };
+
+struct model_filter {
+    enum origin origin;
+    const char *search; /* as of jobs */
+    enum model_sort sort;
+    bool descending;
+    struct list_place after;
+    int limit;
+};
+/* The same as of jobs; the models come without bytes. */
+bool store_model_list_is_quick(const struct model_filter *filter);
+enum store_status store_model_list(struct store_session *session, const struct model_filter *filter,
+                                   struct model *models, int *count, bool *has_more,
+                                   struct list_place *last);
+
+/* The answer of an evaluation that was kept; key: all that it depends on beside the model and its
+ * epoch. From malloc. STORE_NOT_FOUND: there is none. */
+enum store_status store_evaluation_get(struct store_session *session, const char *model_id,
+                                       int epoch, const char *key, char **answer);
+/* W. Keeps it, among the newest of its model. figures: the main ones, if the model was sampled as
+ * it is by default; NULL if not. */
+enum store_status store_evaluation_keep(struct store_session *session, const struct model *model,
+                                        const char *key, const char *answer,
+                                        const struct figures *figures);
 /* W. An imported model: all but updated_at and has_job is taken from `model`. */
 enum store_status store_model_insert(struct store_session *session, const struct model *model);
 /* The next model whose description is missing (dim, parameters, transform), with its bytes;
@@ -406,7 +486,7 @@ enum store_status store_dataset_insert(struct store_session *session,
 enum store_status store_dataset_get(struct store_session *session, const char *id, bool with_points,
                                     struct dataset *dataset);
 /* Newest first, without points; datasets [limit], *count and *has_more are set. after: id of the
- * last one of the page before, or NULL; STORE_NOT_FOUND when it is none. */
+ * last one of the page before, which need not be there any more, or NULL. */
 enum store_status store_dataset_list(struct store_session *session, const char *after, int limit,
                                      struct dataset *datasets, int *count, bool *has_more);
 /* W. STORE_CONFLICT while a queued or running job uses it. */

@@ -85,23 +85,19 @@ static enum store_status find_seq(struct store_session *session, const char *id,
 
 enum store_status store_dataset_list(struct store_session *session, const char *after, int limit,
                                      struct dataset *datasets, int *count, bool *has_more) {
-    int64_t before = INT64_MAX;
-    enum store_status status = after ? find_seq(session, after, &before) : STORE_OK;
-    if (status != STORE_OK)
-        return status;
     *count = 0;
     *has_more = false;
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT " DATASET_COLUMNS
-                                    " FROM dataset WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
-                                    "ii", before, (int64_t)limit + 1);
+    /* Ids begin with the time of their making. 'g' is above all of them. */
+    sqlite3_stmt *row = sql_prepare(
+        session, "SELECT " DATASET_COLUMNS " FROM dataset WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+        "ti", after ? after : "g", (int64_t)limit + 1);
     while (!*has_more && sql_row(session, row)) {
         if (*count == limit)
             *has_more = true;
         else
             read_dataset(session, row, &datasets[(*count)++]);
     }
-    status = sql_done(session, row);
+    enum store_status status = sql_done(session, row);
     if (status != STORE_OK)
         while (*count > 0)
             dataset_clear(&datasets[--*count]);

@@ -1,4 +1,4 @@
-/* Jobs as clients see them: insert, read, list, cancel, delete; and their loss history. */
+/* Jobs as clients see them: insert, read, cancel, delete; and their loss history. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,10 +37,12 @@ enum store_status store_job_insert(struct store_session *session, const struct j
         return status;
     return sql_run(session,
                    "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at,"
-                   " idempotency_key, warnings, memory)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, '[]'), ?10)",
-                   "ttttiiitti", job->id, job->name, job->dataset, job->spec, (int64_t)job->epochs,
-                   job->steps, job->created_at, idempotency_key, job->warnings, job->memory);
+                   " idempotency_key, warnings, memory, words)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, '[]'), ?10,"
+                   " coalesce(fold(?11), ''))",
+                   "ttttiiittit", job->id, job->name, job->dataset, job->spec, (int64_t)job->epochs,
+                   job->steps, job->created_at, idempotency_key, job->warnings, job->memory,
+                   job->words);
 }
 
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
@@ -79,11 +81,12 @@ enum store_status store_job_resume(struct store_session *session, const char *id
 /* ------------------------------------------------------------------ reading */
 
 /* place: an expression for the number of those that are before it in the queue. */
-#define JOB_COLUMNS(place)                                                                         \
-    "id, name, dataset, spec, status, " place ","                                                  \
-    " epoch, epochs, step, steps, seconds, train_loss, val_loss, error_code, error_detail,"        \
-    " attempt, cancel_requested, created_at, started_at, finished_at,"                             \
-    " EXISTS (SELECT 1 FROM model WHERE model.job_seq = job.seq), warnings, memory"
+#define JOBS(place)                                                                                \
+    "SELECT job.id, job.name, job.dataset, job.spec, job.status, " place ","                       \
+    " job.epoch, job.epochs, job.step, job.steps, job.seconds, job.train_loss, job.val_loss,"      \
+    " job.error_code, job.error_detail, job.attempt, job.cancel_requested, job.created_at,"        \
+    " job.started_at, job.finished_at, model.id IS NOT NULL, job.warnings, job.memory, "           \
+    "job.seq, " FIGURES_COLUMNS("model") " FROM job LEFT JOIN model ON model.job_seq = job.seq"
 
 static enum job_status status_of(const char *name) {
     int i = 0;
@@ -116,39 +119,22 @@ static void read_job(struct store_session *session, sqlite3_stmt *row, struct jo
         .has_model = sqlite3_column_int(row, 20),
         .warnings = sql_text(session, row, 21),
         .memory = sqlite3_column_int64(row, 22),
+        .seq = sqlite3_column_int64(row, 23),
+        .figures = sql_figures(row, 24),
     };
     memcpy(job->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
 }
 
-/* Queued jobs with from <= seq < to. */
-static enum store_status count_queued(struct store_session *session, int64_t from, int64_t to,
-                                      int64_t *count) {
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT count(*) FROM job"
-                                    " WHERE status = 'queued' AND seq >= ?1 AND seq < ?2",
-                                    "ii", from, to);
-    *count = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
-    return sql_done(session, row);
-}
-
-/* Jobs in the order of descending seq, which stands where their place in the queue will: what is
- * before the last of them is counted once, and then what lies between neighbors, so that the queue
- * is gone through once for all. */
-static enum store_status place_jobs(struct store_session *session, struct job *jobs, int count) {
-    enum store_status status = STORE_OK;
-    int64_t from = 0, place = 0;
-    for (int i = count - 1; i >= 0 && status == STORE_OK; i--) {
-        const int64_t seq = jobs[i].queue_position;
-        int64_t more = 0;
-        jobs[i].queue_position = -1;
-        if (jobs[i].status != JOB_QUEUED)
-            continue;
-        status = count_queued(session, from, seq, &more);
-        place += more;
-        from = seq;
-        jobs[i].queue_position = place;
-    }
-    return status;
+/* The job of a statement that answers one; STORE_NOT_FOUND if there is none. */
+static enum store_status read_one(struct store_session *session, sqlite3_stmt *row,
+                                  struct job *job) {
+    const bool found = sql_row(session, row);
+    if (found)
+        read_job(session, row, job);
+    enum store_status status = sql_done(session, row);
+    if (found && status != STORE_OK)
+        job_clear(job);
+    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
 }
 
 enum store_status store_job_get(struct store_session *session, const char *id, struct job *job) {
@@ -156,20 +142,19 @@ enum store_status store_job_get(struct store_session *session, const char *id, s
     enum store_status status = sql_job_seq(session, id, &seq);
     if (status != STORE_OK)
         return status;
-    sqlite3_stmt *row = sql_prepare(
+    return read_one(
         session,
-        "SELECT " JOB_COLUMNS(
-            "CASE status WHEN 'queued' THEN (SELECT count(*) FROM job AS q"
-            " WHERE q.status = 'queued' AND q.seq < job.seq) ELSE -1 END") " FROM job WHERE seq = "
-                                                                           "?1",
-        "i", seq);
-    bool found = sql_row(session, row);
-    if (found)
-        read_job(session, row, job);
-    status = sql_done(session, row);
-    if (found && status != STORE_OK)
-        job_clear(job);
-    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+        sql_prepare(
+            session,
+            JOBS("CASE job.status WHEN 'queued' THEN (SELECT count(*) FROM job AS q"
+                 " WHERE q.status = 'queued' AND q.seq < job.seq) ELSE -1 END") " WHERE job.seq = "
+                                                                                "?1",
+            "i", seq),
+        job);
+}
+
+enum store_status sql_job_unplaced(struct store_session *session, const char *id, struct job *job) {
+    return read_one(session, sql_prepare(session, JOBS("-1") " WHERE job.id = ?1", "t", id), job);
 }
 
 enum store_status store_job_count(struct store_session *session, enum job_status which,
@@ -178,57 +163,6 @@ enum store_status store_job_count(struct store_session *session, enum job_status
                                     job_status_names[which]);
     *count = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
     return sql_done(session, row);
-}
-
-/* The filters differ in which index serves them, so each combination is a statement of its own. */
-static sqlite3_stmt *prepare_list(struct store_session *session, const struct job_filter *filter,
-                                  int64_t before) {
-#define LIST(where)                                                                                \
-    "SELECT " JOB_COLUMNS("seq") " FROM job WHERE " where " seq < ?1 ORDER BY seq DESC LIMIT ?2"
-    const char *status = filter->status >= 0 ? job_status_names[filter->status] : NULL;
-    int64_t limit = filter->limit + 1; /* one more, to know whether there is more */
-    if (status && filter->dataset)
-        return sql_prepare(session, LIST("status = ?3 AND dataset = ?4 AND"), "iitt", before, limit,
-                           status, filter->dataset);
-    if (status)
-        return sql_prepare(session, LIST("status = ?3 AND"), "iit", before, limit, status);
-    if (filter->dataset)
-        return sql_prepare(session, LIST("dataset = ?3 AND"), "iit", before, limit,
-                           filter->dataset);
-    return sql_prepare(session, LIST(""), "ii", before, limit);
-#undef LIST
-}
-
-enum store_status store_job_list(struct store_session *session, const struct job_filter *filter,
-                                 struct job *jobs, int *count, bool *has_more) {
-    int64_t before = INT64_MAX;
-    size_t bytes = 0;
-    enum store_status status = STORE_OK;
-    *count = 0;
-    *has_more = false;
-    if (filter->after)
-        status = sql_job_seq(session, filter->after, &before);
-    if (status == STORE_OK)
-        status = sql_begin_reading(session);
-    if (status != STORE_OK)
-        return status;
-    sqlite3_stmt *row = prepare_list(session, filter, before);
-    while (!*has_more && sql_row(session, row)) {
-        if (*count == filter->limit || (filter->most_bytes && bytes > filter->most_bytes)) {
-            *has_more = true;
-        } else {
-            bytes += (size_t)sqlite3_column_bytes(row, 3);
-            read_job(session, row, &jobs[(*count)++]);
-        }
-    }
-    status = sql_done(session, row);
-    if (status == STORE_OK)
-        status = place_jobs(session, jobs, *count);
-    status = sql_end_reading(session, status);
-    if (status != STORE_OK)
-        while (*count > 0)
-            job_clear(&jobs[--*count]);
-    return status;
 }
 
 #define EPOCH_COLUMNS                                                                              \

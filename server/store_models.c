@@ -4,6 +4,16 @@
 
 #include "server/store_sql.h"
 
+struct figures sql_figures(sqlite3_stmt *row, int column) {
+    return (struct figures){
+        .n = sqlite3_column_int(row, column),
+        .curve = sql_real(row, column + 1),
+        .curve_floor = sql_real(row, column + 2),
+        .energy = sql_real(row, column + 3),
+        .energy_floor = sql_real(row, column + 4),
+    };
+}
+
 void model_clear(struct model *model) {
     free(model->name);
     free(model->spec);
@@ -16,7 +26,8 @@ void model_clear(struct model *model) {
 
 #define MODEL_COLUMNS                                                                              \
     "id, name, spec, variant, epoch, created_at, updated_at, blob_id, size, job_seq IS NOT NULL,"  \
-    " dim, parameters, transform, (SELECT warnings FROM job WHERE job.seq = model.job_seq)"
+    " dim, parameters, transform, (SELECT warnings FROM job WHERE job.seq = "                      \
+    "model.job_seq), " FIGURES_COLUMNS("model")
 #define MODEL(where) "SELECT " MODEL_COLUMNS " FROM model " where
 
 static void read_model(struct store_session *session, sqlite3_stmt *row, struct model *model) {
@@ -33,6 +44,7 @@ static void read_model(struct store_session *session, sqlite3_stmt *row, struct 
         .dim = sqlite3_column_int(row, 10),
         .parameters = sqlite3_column_int64(row, 11),
         .warnings = sql_text(session, row, 13),
+        .figures = sql_figures(row, 14),
     };
     size_t copied;
     memcpy(model->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
@@ -90,24 +102,8 @@ enum store_status store_model_describe(struct store_session *session, const stru
                    2 * (size_t)model->dim * sizeof *model->transform);
 }
 
-enum store_status store_model_list(struct store_session *session, const char *after, int limit,
-                                   struct model *models, int *count, bool *has_more) {
-    *count = 0;
-    *has_more = false;
-    /* Ids begin with the time of their making. 'g' is above all of them. */
-    sqlite3_stmt *row = sql_prepare(session, MODEL("WHERE id < ?1 ORDER BY id DESC LIMIT ?2"), "ti",
-                                    after ? after : "g", (int64_t)limit + 1);
-    while (!*has_more && sql_row(session, row)) {
-        if (*count == limit)
-            *has_more = true;
-        else
-            read_model(session, row, &models[(*count)++]);
-    }
-    enum store_status status = sql_done(session, row);
-    if (status != STORE_OK)
-        while (*count > 0)
-            model_clear(&models[--*count]);
-    return status;
+enum store_status sql_model(struct store_session *session, const char *id, struct model *model) {
+    return read_one(session, sql_prepare(session, MODEL("WHERE id = ?1"), "t", id), model);
 }
 
 enum store_status store_model_insert(struct store_session *session, const struct model *model) {
@@ -117,14 +113,15 @@ enum store_status store_model_insert(struct store_session *session, const struct
         status = sql_blob_insert(session, model->bytes, model->byte_count, &blob);
     if (status != STORE_OK)
         return status;
-    return sql_run(session,
-                   "INSERT INTO model (id, name, spec, variant, epoch, blob_id, size, dim,"
-                   " parameters, transform, created_at, updated_at)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)",
-                   "ttttiiiiibi", model->id, model->name, model->spec, model->variant,
-                   (int64_t)model->epoch, blob, (int64_t)model->byte_count, (int64_t)model->dim,
-                   model->parameters, model->transform,
-                   2 * (size_t)model->dim * sizeof *model->transform, model->created_at);
+    return sql_run(
+        session,
+        "INSERT INTO model (id, name, spec, variant, epoch, blob_id, size, dim,"
+        " parameters, transform, created_at, updated_at, words)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11,"
+        " coalesce(fold(?12), ''))",
+        "ttttiiiiibit", model->id, model->name, model->spec, model->variant, (int64_t)model->epoch,
+        blob, (int64_t)model->byte_count, (int64_t)model->dim, model->parameters, model->transform,
+        2 * (size_t)model->dim * sizeof *model->transform, model->created_at, model->words);
 }
 
 /* Whether the job that trains a model may still write it. */

@@ -30,6 +30,7 @@ enum store_status store_used(struct store_session *session, int64_t *bytes) {
 static const struct {
     const char *what, *sql;
 } dispensable[] = {
+    {"a stored evaluation", "DELETE FROM evaluation WHERE id = (SELECT min(id) FROM evaluation)"},
     {"an older checkpoint",
      "DELETE FROM checkpoint WHERE rowid = (SELECT checkpoint.rowid FROM checkpoint"
      " WHERE step < (SELECT max(step) FROM checkpoint AS c WHERE c.job_seq = checkpoint.job_seq)"

@@ -17,7 +17,7 @@
 #include "server/store.h"
 
 enum {
-    SQL_MAX_STATEMENTS = 128,
+    SQL_MAX_STATEMENTS = 256,
     SQL_APPLICATION_ID = 0x64656e6f, /* "deno", in the file's header */
 };
 
@@ -77,7 +77,17 @@ void sql_view_end(struct store_session *session, bool begun);
  * so many bytes, if it is one of those that are kept to look back at (store_snapshots.c). */
 enum store_status sql_keep_snapshot(struct store_session *session, const char *id, size_t bytes);
 
+/* Of the model in a row: five columns, from this one on. */
+#define FIGURES_COLUMNS(table)                                                                     \
+    table ".evaluated_n, " table ".curve_distance, " table ".curve_floor, " table                  \
+          ".energy_distance, " table ".energy_floor"
+struct figures sql_figures(sqlite3_stmt *row, int column);
+
 /* STORE_OK and the job's row number, or STORE_NOT_FOUND. id may be "latest". */
 enum store_status sql_job_seq(struct store_session *session, const char *id, int64_t *seq);
+/* The job with this id, without its place in the queue. */
+enum store_status sql_job_unplaced(struct store_session *session, const char *id, struct job *job);
+/* The model with this id, without bytes. */
+enum store_status sql_model(struct store_session *session, const char *id, struct model *model);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "server/fault.h"
+#include "server/fold.h"
 #include "server/id.h"
 #include "server/log.h"
 #include "server/migrations.h"
@@ -40,6 +41,19 @@ static void session_close(struct store_session *session) {
     free(session);
 }
 
+/* fold(text): see fold.h. */
+static void sql_fold(sqlite3_context *context, int count, sqlite3_value **values) {
+    (void)count;
+    const char *text = (const char *)sqlite3_value_text(values[0]);
+    const size_t length = (size_t)sqlite3_value_bytes(values[0]);
+    char *folded = text ? sqlite3_malloc64(FOLD_BYTES(length)) : NULL;
+    if (folded)
+        sqlite3_result_text64(context, folded, fold_text(text, length, folded), sqlite3_free,
+                              SQLITE_UTF8);
+    else if (text)
+        sqlite3_result_error_nomem(context);
+}
+
 static struct store_session *session_open(const char *path, int flags, const char *setup,
                                           char *error, size_t error_size) {
     struct store_session *session = calloc(1, sizeof *session);
@@ -52,8 +66,11 @@ static struct store_session *session_open(const char *path, int flags, const cha
         sqlite3_extended_result_codes(session->db, 1);
         sqlite3_db_config(session->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_busy_timeout(session->db, 5000);
-        code = sqlite3_exec(session->db, setup, NULL, NULL, NULL);
+        code = sqlite3_create_function(session->db, "fold", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                       NULL, sql_fold, NULL, NULL);
     }
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(session->db, setup, NULL, NULL, NULL);
     if (code != SQLITE_OK) {
         snprintf(error, error_size, "%s: %s", path,
                  session->db ? sqlite3_errmsg(session->db) : sqlite3_errstr(code));
@@ -223,6 +240,7 @@ struct store *store_open(const char *path, char *error, size_t error_size) {
         snprintf(error, error_size, "out of memory");
         return NULL;
     }
+    fold_begin();
     id_new(store->boot);
     pthread_mutex_init(&store->mutex, NULL);
     store->owner = owner_take(path, error, error_size);

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stddef.h>
 
-/* Seconds: large work that could not go on for long must not keep small work out for as long. */
+/* Seconds: work that could not go on for long must not keep others out for as long. */
 #define MOST_OWED (3 * TURN_SLICE_SECONDS)
 /* Seconds: whoever has used much, and comes back, does not wait for all others to use as much. */
 #define MOST_DEBT (2 * TURN_SLICE_SECONDS)
@@ -23,10 +23,11 @@ void turns_init(struct turns *turns) {
 }
 
 static void count_begun(struct turns *turns, const struct turn *turn, int change) {
-    if (turn->class != TURN_LARGE || !turn->has_begun)
+    struct turn_line *line = line_of(turns, turn);
+    if (turn->class == TURN_SMALL || !turn->has_begun)
         return;
-    turns->large_begun += change;
-    turns->large_begun_of[place_of(turn)] += change;
+    line->begun += change;
+    line->begun_of[place_of(turn)] += change;
 }
 
 /* A client that was not there has no claim to the time that others have used meanwhile; and what it
@@ -69,12 +70,12 @@ static struct turn *take_out(struct turn_line *line, struct turn **at) {
     return turn;
 }
 
-static bool may_go_on(const struct turns *turns, const struct turn *turn, bool may_begin) {
+static bool may_go_on(const struct turn_line *line, const struct turn *turn, bool may_begin) {
     if (turn->has_begun)
         return true;
-    return may_begin && (turn->class == TURN_SMALL ||
-                         (turns->large_begun < TURN_LARGE_BEGUN &&
-                          turns->large_begun_of[place_of(turn)] < TURN_LARGE_BEGUN_OF_CLIENT));
+    return may_begin &&
+           (turn->class == TURN_SMALL ||
+            (line->begun < TURN_BEGUN && line->begun_of[place_of(turn)] < TURN_BEGUN_OF_CLIENT));
 }
 
 /* Where the one of a class stands whose turn it is; NULL: none can go on. */
@@ -82,24 +83,31 @@ static struct turn **find(struct turns *turns, enum turn_class class, bool may_b
     struct turn_line *line = &turns->lines[class];
     struct turn **found = NULL;
     for (struct turn **at = &line->first; *at; at = &(*at)->next)
-        if (may_go_on(turns, *at, may_begin) &&
+        if (may_go_on(line, *at, may_begin) &&
             (!found || line->used[place_of(*at)] < line->used[place_of(*found)]))
             found = at;
     return found;
 }
 
+/* The class that is owed a turn; TURN_CLASSES: none. */
+static enum turn_class owed_class(const struct turns *turns) {
+    int i = TURN_LARGE;
+    while (i < TURN_CLASSES && turns->lines[i].owed < TURN_SLICE_SECONDS)
+        i++;
+    return (enum turn_class)i;
+}
+
 struct turn *turns_take(struct turns *turns, bool may_begin) {
-    const bool owed = turns->owed >= TURN_SLICE_SECONDS;
-    const enum turn_class first = owed ? TURN_LARGE : TURN_SMALL;
-    struct turn **at = find(turns, first, may_begin);
-    if (!at)
-        at = find(turns, first == TURN_LARGE ? TURN_SMALL : TURN_LARGE, may_begin);
+    const enum turn_class owed = owed_class(turns);
+    struct turn **at = owed < TURN_CLASSES ? find(turns, owed, may_begin) : NULL;
+    for (int i = 0; i < TURN_CLASSES && !at; i++)
+        at = find(turns, (enum turn_class)i, may_begin);
     if (!at)
         return NULL;
     struct turn_line *line = line_of(turns, *at);
     struct turn *turn = take_out(line, at);
     line->now = fmax(line->now, line->used[place_of(turn)]);
-    turn->is_owed = owed && turn->class == TURN_LARGE;
+    turn->is_owed = turn->class == owed;
     if (!turn->has_begun) {
         turn->has_begun = true;
         count_begun(turns, turn, 1);
@@ -113,14 +121,23 @@ static void grow(struct turns *turns, struct turn *turn) {
     enter(turns, turn);
 }
 
+/* Those behind it that wait are owed a share of what it has taken. */
+static void owe(struct turns *turns, const struct turn *turn, double seconds) {
+    static const double shares[TURN_CLASSES] = {
+        [TURN_LARGE] = TURN_LARGE_SHARE, [TURN_BACKGROUND] = TURN_BACKGROUND_SHARE};
+    for (int i = (int)turn->class + 1; i < TURN_CLASSES; i++) {
+        struct turn_line *line = &turns->lines[i];
+        if (line->waiting > 0)
+            line->owed = fmin(MOST_OWED, line->owed + seconds * shares[i] / (1 - shares[i]));
+    }
+}
+
 void turns_charge(struct turns *turns, struct turn *turn, double seconds) {
-    line_of(turns, turn)->used[place_of(turn)] += seconds;
+    struct turn_line *line = line_of(turns, turn);
+    line->used[place_of(turn)] += seconds;
+    line->owed = fmax(0, line->owed - seconds);
     turn->used += seconds;
-    if (turn->class == TURN_LARGE)
-        turns->owed = fmax(0, turns->owed - seconds);
-    else if (turns->lines[TURN_LARGE].waiting > 0)
-        turns->owed =
-            fmin(MOST_OWED, turns->owed + seconds * TURN_LARGE_SHARE / (1 - TURN_LARGE_SHARE));
+    owe(turns, turn, seconds);
     if (turn->class == TURN_SMALL && turn->used >= TURN_SMALL_SECONDS)
         grow(turns, turn);
 }
@@ -128,16 +145,20 @@ void turns_charge(struct turns *turns, struct turn *turn, double seconds) {
 void turns_end(struct turns *turns, struct turn *turn) {
     leave(turns, turn);
     turn->has_begun = false;
-    if (turns->lines[TURN_LARGE].waiting == 0)
-        turns->owed = 0;
+    for (int i = 0; i < TURN_CLASSES; i++)
+        if (turns->lines[i].waiting == 0)
+            turns->lines[i].owed = 0;
 }
 
 bool turns_is_over(const struct turns *turns, const struct turn *turn, double seconds) {
-    const bool small_waits = turns->lines[TURN_SMALL].waiting > 0;
-    const bool large_waits = turns->lines[TURN_LARGE].waiting > 0;
-    if (turn->class == TURN_LARGE && !turn->is_owed && small_waits)
-        return true; /* at once: it had the turn because nothing small was there */
-    return seconds >= TURN_SLICE_SECONDS && (small_waits || large_waits);
+    bool any_waits = false;
+    for (int i = 0; i < TURN_CLASSES; i++) {
+        const bool waits = turns->lines[i].waiting > 0;
+        if (waits && i < (int)turn->class && !turn->is_owed)
+            return true; /* at once: it had the turn because nothing of that class was there */
+        any_waits |= waits;
+    }
+    return seconds >= TURN_SLICE_SECONDS && any_waits;
 }
 
 struct turn *turns_drop(struct turns *turns) {

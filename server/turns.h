@@ -1,15 +1,16 @@
 /*
  * turns.h - whose turn it is: the policy of the pool, without its threads and clocks.
  *
- * A piece of work waits in one of two classes, small or large. Small ones go first; but while large
- * ones wait, a quarter of the time that small ones take is owed to these, and given as soon as it
- * makes up a slice. Within a class the turn is that of the client who has used the least time of
- * it; a client that comes back starts level with the others, or a little behind them if it has used
- * more, so nobody saves up turns, or waits long for old ones. Work of one client goes in order;
- * what has used up a slice goes back to the end.
+ * A piece of work waits in one of three classes: small, large, or background, which is what nobody
+ * looks at a picture for. Those of an earlier class go first; but while one of a later class waits,
+ * a share of the time that earlier ones take is owed to it, a quarter to large work and a twentieth
+ * to background work, and given as soon as it makes up a slice. Within a class the turn is that of
+ * the client who has used the least time of it; a client that comes back starts level with the
+ * others, or a little behind them if it has used more, so nobody saves up turns, or waits long for
+ * old ones. Work of one client goes in order; what has used up a slice goes back to the end.
  *
- * Work that has begun keeps a thread and memory, so of large ones only so many begin, of one client
- * and of all; the others wait until one of these has ended.
+ * Work that has begun keeps a thread and memory, so of each class but the small ones only so many
+ * begin, of one client and of all; the others wait until one of these has ended.
  */
 #ifndef SERVER_TURNS_H
 #define SERVER_TURNS_H
@@ -17,14 +18,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum turn_class { TURN_SMALL, TURN_LARGE, TURN_CLASSES };
+enum turn_class { TURN_SMALL, TURN_LARGE, TURN_BACKGROUND, TURN_CLASSES };
 
-enum { TURN_LARGE_BEGUN = 192, TURN_LARGE_BEGUN_OF_CLIENT = 16, TURN_CLIENTS = 1024 };
+/* Of each class but the small ones. */
+enum { TURN_BEGUN = 192, TURN_BEGUN_OF_CLIENT = 16, TURN_CLIENTS = 1024 };
 
 /* Of a slice, and of all that small work may take before it counts as large. */
-#define TURN_SLICE_SECONDS 0.02
-#define TURN_SMALL_SECONDS 0.1
-#define TURN_LARGE_SHARE   0.25
+#define TURN_SLICE_SECONDS    0.02
+#define TURN_SMALL_SECONDS    0.1
+#define TURN_LARGE_SHARE      0.25
+#define TURN_BACKGROUND_SHARE 0.05
 
 /* Part of a piece of work. Zeroed, but for the client and the class. */
 struct turn {
@@ -34,7 +37,7 @@ struct turn {
     /* the rest belongs to turns.c, and `holder` to the pool */
     struct turn *next;
     bool has_begun;
-    bool is_owed; /* the turn that it has is one of those that large ones are owed */
+    bool is_owed; /* the turn that it has is one of those that its class is owed */
     void *holder;
 };
 
@@ -45,13 +48,13 @@ struct turn_line {
     int fresh;   /* ..and those that have not begun */
     double now;  /* what the client had used that went last */
     double used[TURN_CLIENTS];
-    int present[TURN_CLIENTS]; /* waiting or at work */
+    int present[TURN_CLIENTS];         /* waiting or at work */
+    double owed;                       /* seconds, for what earlier classes took meanwhile */
+    int begun, begun_of[TURN_CLIENTS]; /* not of small ones */
 };
 
 struct turns {
     struct turn_line lines[TURN_CLASSES];
-    double owed; /* seconds, to large ones */
-    int large_begun, large_begun_of[TURN_CLIENTS];
 };
 
 void turns_init(struct turns *turns);

@@ -220,5 +220,6 @@ def test_models_of_uploads_are_held_against_the_upload(judged):
     history = judged.get(f"/v1/jobs/{job}/history").json["data"]
     assert history["curve_distance"] == [None] * 3 and history["energy_distance"][2] > 0
     assert judged.request("DELETE", f"/v1/datasets/{made['id']}").status == 204
-    answer = judged.get(f"/v1/models/{job}/evaluation")
+    assert evaluate(judged, job) == found  # that is known
+    answer = judged.get(f"/v1/models/{job}/evaluation?n=60")
     assert answer.status == 409 and answer.json["code"] == "dataset_missing"

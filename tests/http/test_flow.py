@@ -21,12 +21,12 @@ def test_a_job_has_the_shape_of_the_contract(server):
     assert UUID7.match(job["id"])
     assert list(job) == [
         "id", "name", "status", "queue_position", "spec", "progress", "metrics", "error",
-        "warnings", "model", "attempt", "created_at", "started_at", "finished_at", "links",
+        "warnings", "model", "evaluation", "attempt", "created_at", "started_at", "finished_at", "links",
     ]  # fmt: skip
     assert job["name"] == "my spiral" and job["status"] == "queued"
     assert job["error"] is None and job["started_at"] is None and TIME.match(job["created_at"])
     assert list(job["progress"]) == [
-        "epoch", "epochs", "step", "steps", "fraction", "steps_per_second", "eta_seconds",
+        "epoch", "epochs", "step", "steps", "fraction", "seconds", "steps_per_second", "eta_seconds",
     ]  # fmt: skip
     assert job["progress"]["steps"] == 3 * 4
     assert job["spec"]["seed"] == 7 and job["spec"]["dataset"] == {"name": "spiral", "n": 200, "seed": 7}

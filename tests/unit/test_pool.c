@@ -124,6 +124,37 @@ Test(turns, small_work_goes_first_and_large_work_has_its_share) {
     free(turns);
 }
 
+Test(turns, background_work_makes_way_for_all_and_is_not_forgotten) {
+    enum { BEHIND = 8 };
+    struct turns *turns = new_turns();
+    struct turn behind[BEHIND], large = {.client = 0, .class = TURN_LARGE};
+    for (int i = 0; i < BEHIND; i++)
+        turns_join(turns, (behind[i] = (struct turn){.class = TURN_BACKGROUND}, &behind[i]));
+    struct turn *turn = turns_take(turns, true);
+    cr_assert_eq(turn, &behind[0]);
+    cr_assert_not(turns_is_over(turns, turn, SLICE / 8));
+    turns_join(turns, &large);
+    cr_assert(turns_is_over(turns, turn, SLICE / 8), "at once, although it has used little");
+    turns_charge(turns, turn, SLICE / 8);
+    turns_back(turns, turn);
+    double of_large = 0, of_others = 0;
+    while (of_large < 20 * SLICE) {
+        turn = turns_take(turns, true);
+        *(turn == &large ? &of_large : &of_others) += SLICE;
+        turns_charge(turns, turn, SLICE);
+        turns_back(turns, turn);
+    }
+    cr_assert_leq(of_others, SLICE + 1e-9, "a slice, while the other one took twenty");
+    while (of_large < 2000 * SLICE) {
+        turn = turns_take(turns, true);
+        *(turn == &large ? &of_large : &of_others) += SLICE;
+        turns_charge(turns, turn, SLICE);
+        turns_back(turns, turn);
+    }
+    cr_assert_float_eq(of_others / (of_others + of_large), TURN_BACKGROUND_SHARE, 0.005);
+    free(turns);
+}
+
 Test(turns, small_work_that_takes_too_long_becomes_large) {
     struct turns *turns = new_turns();
     struct turn long_one = {.client = 0}, short_one = {.client = 1};
@@ -139,17 +170,17 @@ Test(turns, small_work_that_takes_too_long_becomes_large) {
     turns_end(turns, &short_one);
     cr_assert_eq(turns_take(turns, true), &long_one);
     turns_end(turns, &long_one);
-    cr_assert_eq(turns->large_begun, 0);
+    cr_assert_eq(turns->lines[TURN_LARGE].begun, 0);
     free(turns);
 }
 
 Test(turns, only_so_much_large_work_begins) {
-    enum { WORK = TURN_LARGE_BEGUN_OF_CLIENT + 2 };
+    enum { WORK = TURN_BEGUN_OF_CLIENT + 2 };
     struct turns *turns = new_turns();
     struct turn of_first[WORK], of_second = {.client = 1, .class = TURN_LARGE};
     for (int i = 0; i < WORK; i++)
         turns_join(turns, (of_first[i] = (struct turn){.class = TURN_LARGE}, &of_first[i]));
-    for (int i = 0; i < TURN_LARGE_BEGUN_OF_CLIENT; i++)
+    for (int i = 0; i < TURN_BEGUN_OF_CLIENT; i++)
         cr_assert_eq(turns_take(turns, true), &of_first[i]);
     cr_assert_null(turns_take(turns, true)); /* that was all it may */
     turns_join(turns, &of_second);
@@ -158,8 +189,8 @@ Test(turns, only_so_much_large_work_begins) {
     turns_back(turns, &of_first[3]);
     cr_assert_eq(turns_take(turns, false), &of_first[3]); /* it has one */
     turns_end(turns, &of_first[3]);
-    cr_assert_eq(turns_take(turns, true), &of_first[TURN_LARGE_BEGUN_OF_CLIENT]);
-    cr_assert_eq(turns_drop(turns), &of_first[TURN_LARGE_BEGUN_OF_CLIENT + 1]);
+    cr_assert_eq(turns_take(turns, true), &of_first[TURN_BEGUN_OF_CLIENT]);
+    cr_assert_eq(turns_drop(turns), &of_first[TURN_BEGUN_OF_CLIENT + 1]);
     cr_assert_null(turns_drop(turns));
     free(turns);
 }
@@ -364,7 +395,7 @@ Test(pool, stopping_refuses_what_waits_and_ends_what_has_begun, .timeout = 60) {
 
 /* Work of one client: so much begins, so much waits, and the rest is refused. */
 Test(pool, only_so_many_wait, .timeout = 60) {
-    enum { WAITING = 3, BEGUN = TURN_LARGE_BEGUN_OF_CLIENT };
+    enum { WAITING = 3, BEGUN = TURN_BEGUN_OF_CLIENT };
     struct meeting *meeting = meet(1, WAITING);
     for (int i = 0; i < BEGUN + WAITING + 2; i++) {
         post_of(meeting, i, 0, TURN_LARGE, pause_until_told);
@@ -382,7 +413,7 @@ Test(pool, only_so_many_wait, .timeout = 60) {
 
 /* Hundreds that all wait for each other: each has a thread, and none is needed after. */
 Test(pool, hundreds_can_have_begun, .timeout = 100) {
-    enum { CLIENTS = 12, ALL = CLIENTS * TURN_LARGE_BEGUN_OF_CLIENT };
+    enum { CLIENTS = 12, ALL = CLIENTS * TURN_BEGUN_OF_CLIENT };
     struct meeting *meeting = meet(2, 2 * ALL);
     for (int i = 0; i < ALL; i++)
         post(meeting, i, TURN_LARGE, pause_until_told);

@@ -93,8 +93,9 @@ Test(store, tells_places_in_the_queue) {
         struct job jobs[6];
         int count;
         bool has_more;
-        const struct job_filter filter = {.status = -1, .limit = limit};
-        cr_assert_eq(store_job_list(session, &filter, jobs, &count, &has_more), STORE_OK);
+        const struct job_filter filter = {.descending = true, .limit = limit};
+        struct list_place last;
+        cr_assert_eq(store_job_list(session, &filter, jobs, &count, &has_more, &last), STORE_OK);
         cr_assert_eq(count, limit);
         cr_assert_eq(has_more, limit < 6);
         for (int i = 0; i < count; i++) {
@@ -410,22 +411,23 @@ static struct model imported(char digit) {
 
 Test(store, imported_models_are_listed_by_page_and_deleted) {
     struct model models[2], one;
+    struct model_filter filter = {.descending = true, .limit = 2};
     int count;
     bool has_more;
-    char after[STORE_ID_LENGTH + 1];
     for (char digit = '1'; digit <= '3'; digit++) {
         one = imported(digit);
         cr_assert_eq(store_model_insert(session, &one), STORE_OK);
     }
-    cr_assert_eq(store_model_list(session, NULL, 2, models, &count, &has_more), STORE_OK);
+    cr_assert_eq(store_model_list(session, &filter, models, &count, &has_more, &filter.after),
+                 STORE_OK);
     cr_assert(count == 2 && has_more && models[0].id[0] == '3' && models[1].id[0] == '2');
     cr_assert(!models[0].has_job && !models[0].bytes && models[0].byte_count == 4);
-    memcpy(after, models[1].id, sizeof after);
     model_clear(&models[0]);
     model_clear(&models[1]);
-    cr_assert_eq(store_model_delete(session, after), STORE_OK);
-    cr_assert_eq(store_model_delete(session, after), STORE_NOT_FOUND);
-    cr_assert_eq(store_model_list(session, after, 2, models, &count, &has_more), STORE_OK);
+    cr_assert_eq(store_model_delete(session, filter.after.id), STORE_OK);
+    cr_assert_eq(store_model_delete(session, filter.after.id), STORE_NOT_FOUND);
+    cr_assert_eq(store_model_list(session, &filter, models, &count, &has_more, &filter.after),
+                 STORE_OK);
     cr_assert(count == 1 && !has_more && models[0].id[0] == '1' && models[0].epoch == 7);
     model_clear(&models[0]);
 }

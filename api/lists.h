@@ -1,0 +1,29 @@
+/*
+ * lists.h - what lists that can be searched and sorted share: the names of their orders, and the
+ * cursors that go from page to page.
+ */
+#ifndef API_LISTS_H
+#define API_LISTS_H
+
+#include "api/handlers.h"
+
+enum { SEARCH_BYTES = 200, CURSOR_BYTES = 40 + 20 + 2 * LIST_KEY_BYTES };
+
+/* The names of orders stand in pairs, the descending one with "-" before it first: so these are the
+ * order, as the store numbers it, and its direction. */
+static inline int order_of(int choice) {
+    return choice / 2;
+}
+static inline bool order_descends(int choice) {
+    return choice % 2 == 0;
+}
+
+/* A cursor is the id that a page ended with; in another order than that of creation also the order
+ * and what it was sorted by. False: 422 is already the answer. */
+bool cursor_read(struct http_exchange *exchange, const char *cursor, const char *const *orders,
+                 int choice, struct list_place *place);
+/* NULL: no memory. */
+const char *cursor_write(struct http_exchange *exchange, const struct list_place *place,
+                         const char *const *orders, int choice);
+
+#endif

@@ -1,0 +1,47 @@
+/* How good models are, as it was found out: computed once, and then kept. */
+#include <string.h>
+
+#include "server/store_sql.h"
+
+enum { KEPT_OF_A_MODEL = 32 };
+
+enum store_status store_evaluation_get(struct store_session *session, const char *model_id,
+                                       int epoch, const char *key, char **answer) {
+    sqlite3_stmt *row = sql_prepare(
+        session, "SELECT answer FROM evaluation WHERE model_id = ?1 AND epoch = ?2 AND key = ?3",
+        "tit", model_id, (int64_t)epoch, key);
+    *answer = sql_row(session, row) ? sql_text(session, row, 0) : NULL;
+    enum store_status status = sql_done(session, row);
+    return status != STORE_OK ? status : *answer ? STORE_OK : STORE_NOT_FOUND;
+}
+
+/* Only of the model that it was made of: it may have been trained further meanwhile. */
+static enum store_status keep_figures(struct store_session *session, const struct model *model,
+                                      const struct figures *figures) {
+    return sql_run(session,
+                   "UPDATE model SET evaluated_n = ?4, curve_distance = ?5, curve_floor = ?6,"
+                   " energy_distance = ?7, energy_floor = ?8"
+                   " WHERE id = ?1 AND epoch = ?2 AND updated_at = ?3",
+                   "tiiidddd", model->id, (int64_t)model->epoch, model->updated_at,
+                   (int64_t)figures->n, figures->curve, figures->curve_floor, figures->energy,
+                   figures->energy_floor);
+}
+
+enum store_status store_evaluation_keep(struct store_session *session, const struct model *model,
+                                        const char *key, const char *answer,
+                                        const struct figures *figures) {
+    enum store_status status = sql_need_room(session, (int64_t)strlen(answer));
+    if (status == STORE_OK)
+        status = sql_run(session,
+                         "INSERT INTO evaluation (model_id, epoch, key, answer)"
+                         " SELECT id, ?2, ?3, ?4 FROM model WHERE id = ?1" /* it may be gone */
+                         " ON CONFLICT DO NOTHING",
+                         "titt", model->id, (int64_t)model->epoch, key, answer);
+    if (status == STORE_OK)
+        status = sql_run(session,
+                         "DELETE FROM evaluation WHERE model_id = ?1 AND id <="
+                         " (SELECT id FROM evaluation WHERE model_id = ?1"
+                         "  ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+                         "ti", model->id, (int64_t)KEPT_OF_A_MODEL);
+    return status == STORE_OK && figures ? keep_figures(session, model, figures) : status;
+}
