@@ -95,7 +95,7 @@ ifeq ($(SANITIZE),fuzz)
 FUZZ_DRIVER  := -fsanitize=fuzzer
 endif
 
-.PHONY: all run demo pictures test soak test-binaries test-floats lint openapi format clean help deps deps-test bench bench-http bench-peers quality kaist
+.PHONY: all run demo pictures test soak test-binaries test-floats lint openapi rules format clean help deps deps-test bench bench-http bench-peers quality kaist
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -284,6 +284,9 @@ soak-dashboard: deps-test all $(BROWSER_MODULES) ## ten minutes of animation and
 lint: deps-test ## formatting, clang-tidy, and both compilers with warnings as errors
 	sh tests/lint.sh
 
+rules: ## write docker/monitoring/prometheusrule.yaml anew, from alerts.yaml beside it
+	sh docker/monitoring/prometheusrule.sh > docker/monitoring/prometheusrule.yaml
+
 openapi: all ## write api/openapi.json anew, from the binary's own tables
 	sh tests/openapi.sh $B/denoised > api/openapi.json.new
 	mv api/openapi.json.new api/openapi.json
@@ -392,11 +395,13 @@ uninstall: ## remove what install installed
 	$(if $(DESTDIR),,ldconfig)
 
 # ---------------------------------------------------------------- containers
-IMAGE ?= denoised
+IMAGE  ?= denoised:$(VERSION)
+SOURCE ?= $(shell git remote get-url origin 2>/dev/null | sed 's|//[^@/]*@|//|')
 ROOT  ?=
 .PHONY: docker docker-test
-docker: ## build the image, with Docker or Podman's docker
-	docker build -f docker/Dockerfile --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
+docker: ## build the image denoised:$(VERSION), with Docker or Podman's docker
+	docker build -f docker/Dockerfile --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg SOURCE=$(SOURCE) \
+	  -t $(IMAGE) -t denoised .
 docker-test: ## try the image; or ROOT=DIRECTORY, its root file system, without an engine
 	sh docker/smoke.sh $(if $(ROOT),--root $(ROOT),$(IMAGE))
 

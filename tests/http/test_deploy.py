@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 import yaml
-from conftest import BINARY
+from conftest import BINARY, QUICK
 
 DOCKER = pathlib.Path(__file__).parents[2] / "docker"
 MONITORING = DOCKER / "monitoring"
@@ -200,14 +200,17 @@ def test_every_container_of_ours_is_hardened():
 
 def test_the_manifests_find_each_other():
     kustomization, state = load("kubernetes/kustomization.yaml"), load("kubernetes/statefulset.yaml")
-    service, monitor = load("kubernetes/service.yaml"), load("kubernetes/servicemonitor.yaml")
+    service, monitor = load("kubernetes/service.yaml"), load("monitoring/servicemonitor.yaml")
     assert all((DOCKER / "kubernetes" / name).is_file() for name in kustomization["resources"])
     labels = state["spec"]["template"]["metadata"]["labels"]
     assert state["spec"]["selector"]["matchLabels"] == labels == service["spec"]["selector"]
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert state["spec"]["serviceName"] == service["metadata"]["name"]
+    assert service["spec"]["clusterIP"] == "None", "what a StatefulSet wants of its service"
     pod = state["spec"]["template"]["spec"]
+    assert pod["enableServiceLinks"] is False
     container = pod["containers"][0]
+    assert service["spec"]["ports"][0]["port"] == container["ports"][0]["containerPort"]
     ports = {port["name"] for port in container["ports"]}
     probes = [container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
     assert {probe["port"] for probe in probes} | {service["spec"]["ports"][0]["targetPort"]} <= ports
@@ -217,6 +220,142 @@ def test_the_manifests_find_each_other():
     assert {mount["name"] for mount in container["volumeMounts"]} == volumes
     secret = next(volume["secret"] for volume in pod["volumes"] if "secret" in volume)
     assert secret["secretName"] == kustomization["secretGenerator"][0]["name"] and secret["defaultMode"] == 0o440
+
+
+VERSION = re.search(r"^VERSION  := (\S+)$", (DOCKER.parent / "Makefile").read_text(), re.M)[1]
+
+
+def test_images_have_the_version_that_this_is():
+    assert f"ARG VERSION={VERSION}\n" in text_of("Dockerfile")
+    for label in ("version", "revision", "source"):
+        assert f'org.opencontainers.image.{label}="$' in text_of("Dockerfile")
+    (image,) = load("kubernetes/kustomization.yaml")["images"]
+    assert image == {"name": "denoised", "newTag": VERSION}
+    service = load("compose.yaml")["services"]["denoised"]
+    assert service["image"] == f"denoised:${{IMAGE_TAG:-{VERSION}}}" and service["build"]["args"]["COMMIT"] == "${COMMIT:-unknown}"
+    (container,) = load("kubernetes/maintenance.yaml")["spec"]["containers"]
+    assert container["image"] == f"denoised:{VERSION}"
+
+
+def test_the_component_has_the_files_that_compose_mounts():
+    component = load("monitoring/kustomization.yaml")
+    assert component["kind"] == "Component" and "../monitoring" in text_of("kubernetes/kustomization.yaml")
+    assert set(component["resources"]) == {"servicemonitor.yaml", "prometheusrule.yaml"}
+    made = subprocess.run(["sh", MONITORING / "prometheusrule.sh"], capture_output=True, text=True, check=True).stdout
+    assert made == text_of("monitoring/prometheusrule.yaml"), "run make rules, and commit what it writes"
+    rule = yaml.safe_load(made)
+    assert rule["kind"] == "PrometheusRule" and rule["spec"] == load("monitoring/alerts.yaml")
+    mounted = " ".join(load("compose.yaml")["services"]["grafana"]["volumes"] + load("compose.yaml")["services"]["prometheus"]["volumes"])
+    (generator,) = component["configMapGenerator"]
+    for path in [*generator["files"], "alerts.yaml"]:
+        assert (MONITORING / path).is_file() and f"./monitoring/{path.removesuffix('/denoised.json')}:" in mounted
+
+
+def test_kustomize_renders_all_of_it(tmp_path):
+    kubectl = shutil.which("kubectl")
+    if not kubectl:
+        pytest.skip("kubectl is not installed")
+    shutil.copytree(DOCKER, tmp_path / "docker", ignore=shutil.ignore_patterns("keys"))
+    directory = tmp_path / "docker/kubernetes"
+    (directory / "keys").write_text("me:0\n")
+    path = directory / "kustomization.yaml"
+    text = path.read_text().replace("# components:\n#   - ", "components:\n  - ")
+    assert "\ncomponents:\n" in text
+    path.write_text(text)
+    made = subprocess.run([kubectl, "kustomize", directory], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    resources = {resource["kind"]: resource for resource in yaml.safe_load_all(made.stdout)}
+    assert set(resources) == {"Service", "StatefulSet", "Secret", "ConfigMap", "ServiceMonitor", "PrometheusRule"}
+    assert json.loads(resources["ConfigMap"]["data"]["denoised.json"]) == DASHBOARD
+    assert resources["ConfigMap"]["metadata"]["labels"]["grafana_dashboard"] == "1"
+    pod = resources["StatefulSet"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == f"denoised:{VERSION}"
+    secret = next(volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume)
+    assert secret == resources["Secret"]["metadata"]["name"], "new keys start a new pod"
+
+
+def test_the_way_in_leads_to_the_service():
+    ingress, service = load("kubernetes/ingress.yaml"), load("kubernetes/service.yaml")
+    backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    assert backend == {"name": service["metadata"]["name"], "port": {"name": service["spec"]["ports"][0]["name"]}}
+    annotations = {name.split("/")[1]: value for name, value in ingress["metadata"]["annotations"].items()}
+    assert annotations["proxy-buffering"] == "off" and int(annotations["proxy-read-timeout"]) >= 3600
+    table = subprocess.run([BINARY, "settings", "--markdown"], capture_output=True, text=True, check=True).stdout
+    assert int(annotations["proxy-body-size"].removesuffix("m")) > int(re.search(r"`DENOISED_MAX_UPLOAD` \| `(\d+)`", table)[1])
+
+
+def test_maintenance_has_the_volume_and_the_user_of_the_server():
+    pod = load("kubernetes/maintenance.yaml")["spec"]
+    state = load("kubernetes/statefulset.yaml")
+    claim = state["spec"]["volumeClaimTemplates"][0]["metadata"]["name"]
+    assert pod["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": f"{claim}-{state['metadata']['name']}-0"}}]
+    theirs = state["spec"]["template"]["spec"]["securityContext"]
+    assert all(pod["securityContext"][name] == theirs[name] for name in ("runAsUser", "runAsGroup", "fsGroup"))
+
+
+def test_nginx_reads_its_lines(tmp_path):
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin")
+    if not nginx:
+        pytest.skip("nginx is not installed")
+    lines = text_of("nginx.conf")
+    assert "$http_host" in lines and "proxy_buffering off" in lines and "http://127.0.0.1:8080;" in lines
+    (tmp_path / "denoised.conf").write_text(lines.replace("listen 80;", "listen 127.0.0.1:8099;"))
+    whole = tmp_path / "nginx.conf"
+    whole.write_text(f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; include {tmp_path}/denoised.conf; }}")
+    check = subprocess.run([nginx, "-t", "-q", "-c", whole, "-p", tmp_path], capture_output=True, text=True)
+    assert check.returncode == 0, check.stderr
+    proxy = load("compose.yaml")["services"]["proxy"]
+    assert "sed s/127.0.0.1:8080/denoised:8080/ /etc/denoised.conf" in proxy["command"][-1]
+    assert "./nginx.conf:/etc/denoised.conf:ro" in proxy["volumes"]
+
+
+# ------------------------------------------------------------------ the page for operators
+
+PAGE = text_of("README.md")
+COMMANDS = re.sub(r"\\\n\s*", "", "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S)))
+
+
+def test_its_commands_name_what_there_is(tmp_path):
+    (tmp_path / "commands.sh").write_text(COMMANDS)
+    subprocess.run(["sh", "-n", tmp_path / "commands.sh"], check=True)
+    known = set(re.findall(r"^  denoised (\w+)", subprocess.run([BINARY, "help"], capture_output=True, text=True).stdout, re.M))
+    called = set(re.findall(r"(?:^|[ ;'])denoised (\w+)", COMMANDS, re.M))
+    assert {"key", "backup"} <= called and called - {"backup", "key"} <= {"denoised", "rm", "sh", "c"} | known, called
+    services = load("compose.yaml")["services"]
+    compose = re.findall(r"docker compose -f (\S+) (?:up -d|stop|exec|run .*?--entrypoint sh)(?: --build)? ?(\w+)?", COMMANDS)
+    assert len(compose) > 5
+    for path, service in compose:
+        assert (DOCKER.parent / path).is_file() and (not service or service in services), service
+    for path in re.findall(r"\bdocker/[\w/.-]+", COMMANDS + PAGE):
+        assert (DOCKER.parent / path.rstrip(".")).exists() or path.endswith("keys"), path
+    assert set(re.findall(r"(\w+)/denoised\.db\b", COMMANDS)) == {"denoised", "data"}  # /var/lib/denoised, /data
+    for profile in re.findall(r"--profile (\w+)", PAGE):
+        assert any(profile in service.get("profiles", []) for service in services.values()), profile
+    for link in re.findall(r"\]\(([^)]+)\)", PAGE):
+        assert (DOCKER / link).exists(), link
+
+
+def test_a_restore_as_it_says_is_the_backup_and_nothing_else(start, tmp_path):
+    """The block for systemd, in a directory of ours, while -wal and -shm of a server that was killed lie there."""
+    database, copy = tmp_path / "var/denoised.db", tmp_path / "backup.db"
+    database.parent.mkdir()
+    flags = ["--database", str(database)]
+    server = start(*flags)
+    kept = server.submit(QUICK)
+    assert server.wait(kept)["status"] == "succeeded"
+    subprocess.run([BINARY, "backup", copy, *flags], check=True)
+    lost = server.submit(QUICK)
+    assert server.wait(lost)["status"] == "succeeded"
+    server.kill()
+    assert database.with_name("denoised.db-wal").stat().st_size > 0
+    block = PAGE.split("## Restore")[1].split("# systemd\n")[1].split("\n\n")[0]
+    script = re.sub(r"^sudo systemctl .*$", "", block, flags=re.M).replace("sudo ", "")
+    script = script.replace("/var/lib/denoised/", f"{database.parent}/").replace("/root/denoised-backup.db", str(copy))
+    subprocess.run(["sh", "-eux", "-c", script], check=True)
+    server = start(*flags)
+    assert server.get(f"/v1/jobs/{kept}").json["status"] == "succeeded"
+    assert server.get(f"/v1/models/{kept}/samples?n=3").status == 200
+    assert server.get(f"/v1/jobs/{lost}").status == 404
 
 
 def test_systemd_finds_nothing_to_say(tmp_path):
