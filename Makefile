@@ -60,7 +60,7 @@ say = $(if $(filter 0,$V),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@prin
 Q := $(if $(filter 0,$V),@)
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev zlib1g-dev
-PACKAGES_TEST  := chromium jq mandoc pkgconf python3-yaml libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis curl openssl prometheus faketime clang libclang-rt-dev llvm clang-format clang-tidy valgrind
+PACKAGES_TEST  := chromium jq mandoc pkgconf python3-yaml libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis python3-requests python3-httpx python3-aiohttp nginx-light curl openssl prometheus faketime clang libclang-rt-dev llvm clang-format clang-tidy valgrind
 
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline

@@ -23,11 +23,12 @@ struct deadlines;
 struct peer {
     struct peer *previous, *next;
     int fd;
-    double expires;   /* monotonic seconds; 0: no limit now */
-    bool is_in_body;  /* more of it is to come.. */
-    bool has_hung_up; /* ..but the client has closed its side: found so at the last look */
-    double heard;     /* monotonic seconds of its last answer, or when none was due */
-    char *target;     /* the raw request target, as sent; NULL: no request, or no memory */
+    double expires;         /* monotonic seconds; 0: no limit now */
+    bool is_in_body;        /* more of it is to come.. */
+    bool has_hung_up;       /* ..but the client has closed its side: found so at the last look */
+    double heard;           /* monotonic seconds of its last answer, or when none was due */
+    bool is_answered_early; /* before all that it sends was read: see linger.h */
+    char *target;           /* the raw request target, as sent; NULL: no request, or no memory */
     /* of a watched peer */
     uint64_t watch; /* number of the watch; 0: none */
     void (*gone)(void *argument);

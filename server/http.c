@@ -63,15 +63,23 @@ static bool content_type_fits(const struct http_connection *state) {
     return type && router_has_word(state->route->content_types, type, strcspn(type, "; \t"));
 }
 
+static struct http_refusal too_large(struct http_connection *state) {
+    return (struct http_refusal){
+        413, "body_too_large",
+        http_format(&state->exchange, "the body may have at most %zu bytes here", state->max_body)};
+}
+
+static void set_refusal(struct http_connection *state, struct http_refusal refusal) {
+    http_set_problem(state, refusal.status, refusal.code, refusal.detail);
+    http_set_header(&state->exchange, state->refusal_header.name, state->refusal_header.value);
+}
+
 /* What is wrong with a complete request before any handler sees it. */
 static struct http_refusal check_request(struct http_connection *state) {
     if (state->refusal.status)
         return state->refusal;
     if (state->received > state->max_body)
-        return (struct http_refusal){413, "body_too_large",
-                                     http_format(&state->exchange,
-                                                 "the body may have at most %zu bytes here",
-                                                 state->max_body)};
+        return too_large(state);
     if (state->body.failed)
         return (struct http_refusal){503, "no_memory", "not enough memory for the body"};
     if (state->received > 0 && http_header(&state->exchange, "Content-Encoding"))
@@ -90,8 +98,7 @@ static enum MHD_Result answer(struct http_connection *state) {
     peer_relax(state->server->deadlines, state->peer);
     struct http_refusal refusal = check_request(state);
     if (refusal.status) {
-        http_set_problem(state, refusal.status, refusal.code, refusal.detail);
-        http_set_header(exchange, state->refusal_header.name, state->refusal_header.value);
+        set_refusal(state, refusal);
         return http_queue_response(state, false);
     }
     buffer_append(&state->body, "", 1);
@@ -154,14 +161,12 @@ static enum MHD_Result first_call(struct http_server *server, struct MHD_Connect
         http_route_request(state, line.method);
         if (!http_body_is_hopeless(state))
             return MHD_YES;
-        refusal = state->refusal.status
-                      ? state->refusal
-                      : (struct http_refusal){413, "body_too_large", "the body is far too large"};
+        refusal = state->refusal.status ? state->refusal : too_large(state);
     }
     state->exchange.request.path = line.target ? line.target : "";
     state->exchange.request.method = line.method;
-    http_set_problem(state, refusal.status, refusal.code, refusal.detail);
-    http_set_header(&state->exchange, state->refusal_header.name, state->refusal_header.value);
+    set_refusal(state, refusal);
+    peer->is_answered_early = true;
     return http_queue_response(state, true); /* an answer at this point closes the connection */
 }
 
@@ -169,7 +174,11 @@ static enum MHD_Result take_body(struct http_connection *state, const char *byte
     const bool goes_on = http_take_body(state, bytes, *size);
     *size = 0;
     peer_expect_body(state->server->deadlines, state->peer, state->started, state->received);
-    return goes_on ? MHD_YES : MHD_NO;
+    if (goes_on)
+        return MHD_YES;
+    set_refusal(state, check_request(state));
+    http_send_early(state);
+    return MHD_NO;
 }
 
 static enum MHD_Result go_on(struct http_connection *state, const char *upload,
@@ -263,7 +272,8 @@ void http_forget(struct http_connection *state) {
 /* Whoever misses the rest of an answer asks the operator, who has nothing but the log. */
 static void log_cut(const struct http_connection *state, enum MHD_RequestTerminationCode code) {
     const bool is_late = code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED;
-    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK || state->exchange.response.status == 0)
+    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK || state->exchange.response.status == 0 ||
+        state->sent_early)
         return;
     log_line(is_late ? LOG_WARN : LOG_DEBUG, "an answer was cut short", "id=%s reason=\"%s\"",
              state->id, is_late ? "its client took nothing for --send-timeout" : "connection lost");
@@ -302,6 +312,7 @@ void http_on_connection(void *self, struct MHD_Connection *connection, void **co
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         *context = info ? peer_open(server->deadlines, info->connect_fd) : NULL;
     } else if (*context) {
+        http_linger(server, *context);
         peer_close(server->deadlines, *context);
         *context = NULL;
     }

@@ -4,8 +4,8 @@
 enum {
     /* So much of each is not counted: large ones cannot keep short ones out. */
     FREE_BYTES = 64 << 10,
-    /* A client reads an early refusal only after it has sent its body, so some of a body that is
-     * too large is read and thrown away. */
+    /* Of a body that is refused, so much is read and thrown away: then the connection can serve the
+     * next request. With more, the refusal goes out at once, and ends it. */
     DRAIN_BYTES = 1 << 20,
 };
 

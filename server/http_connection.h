@@ -15,6 +15,7 @@
 #include "server/http_content.h"
 #include "server/http_fields.h"
 #include "server/http_gzip.h"
+#include "server/linger.h"
 #include "server/router.h"
 #include "server/store.h"
 
@@ -64,6 +65,7 @@ struct http_connection {
     double posted, queued; /* when it was handed to an executor, and how long it waited there */
     const struct http_executor *executor; /* of the deferred part */
     bool answered;                        /* the response is complete: queue it */
+    bool sent_early;                      /* by http_send_early() */
     bool watched, gone;                   /* the client, and whether it went away */
     size_t response_bytes;
     bool header_lost;  /* there was no memory for one */
@@ -77,6 +79,7 @@ struct http_server {
     struct http_config config;
     struct MHD_Daemon *daemon;
     struct deadlines *deadlines;
+    struct lingering *lingering;
     struct access access;
     struct rate *rate; /* NULL: no limit */
     pthread_mutex_t mutex;
@@ -94,7 +97,7 @@ void http_route_request(struct http_connection *state, const char *method);
 
 bool http_is_safe(const char *method); /* changes nothing */
 
-/* http_body.c: takes in a piece of the body; false: it is longer than anybody wants to read. */
+/* http_body.c: takes in a piece of the body; false: it is too long to be read to its end. */
 bool http_take_body(struct http_connection *state, const char *bytes, size_t size);
 void http_drop_body(struct http_connection *state);
 /* Memory of a kind, up to `limit` bytes for all connections together: counts *held of this one up
@@ -116,6 +119,13 @@ void http_set_problem(struct http_connection *state, int status, const char *cod
                       const char *detail);
 /* On the connection's own thread. close: the connection ends with this answer. */
 enum MHD_Result http_queue_response(struct http_connection *state, bool close);
+
+/* http_early.c: an answer in the middle of a body, for which libmicrohttpd has no way: the problem
+ * that was set goes straight to the socket. The caller returns MHD_NO, which ends the connection.
+ */
+void http_send_early(struct http_connection *state);
+/* The end of the connection: its socket lingers if the client may still be sending. */
+void http_linger(struct http_server *server, const struct peer *peer);
 
 /* http_stream.c */
 struct MHD_Response *stream_response(struct http_connection *state);

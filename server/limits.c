@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "server/linger.h"
 #include "server/log.h"
 
 enum {
@@ -27,12 +28,13 @@ void limits_open_standard(void) {
 int limits_connections(int wanted, int threads) {
     const int reserve = OWN_FILES + FILES_OF_THREAD * (SERVING_THREADS + threads);
     const rlim_t needed = (rlim_t)reserve + (rlim_t)wanted;
+    const rlim_t useful = needed + LINGER_SOCKETS; /* which a server can be without */
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return wanted;
-    if (files.rlim_cur < needed) {
+    if (files.rlim_cur < useful) {
         const rlim_t before = files.rlim_cur;
-        files.rlim_cur = files.rlim_max < needed ? files.rlim_max : needed;
+        files.rlim_cur = files.rlim_max < useful ? files.rlim_max : useful;
         if (setrlimit(RLIMIT_NOFILE, &files) != 0)
             files.rlim_cur = before;
     }
