@@ -16,7 +16,8 @@ enum {
     ID_TEXT_BYTES = 100,
 };
 
-#define NOT_GIVEN UINT64_MAX
+#define NOT_GIVEN  UINT64_MAX
+#define LARGEST_ID 9007199254740991 /* 2^53 - 1 */
 
 struct events_query {
     uint64_t after;
@@ -27,7 +28,11 @@ struct events_query {
 static const struct field rows[] = {
     {"", "after", FIELD_SEED, offsetof(struct events_query, after), 0, 0, 0, NULL,
      "Only events after the one with this id. Without it, a stream of named jobs starts with their "
-     "first event, and one of all jobs with the next event."},
+     "first event, and one of all jobs with the next event. Ids grow, and no two databases have "
+     "the "
+     "same: after one of another database, or one that this one has not given out, all events "
+     "come, "
+     "from the first on."},
     {"", "limit", FIELD_INTEGER, offsetof(struct events_query, limit), 1, EVENTS_MOST, 0, NULL,
      "Events at most, in a list."},
     /* not of one job */
@@ -110,11 +115,13 @@ static bool read_last_event_id(struct http_exchange *exchange, uint64_t *after) 
     if (!text || !*text)
         return true;
     const size_t length = strlen(text);
-    if (length > 15 || strspn(text, "0123456789") != length) {
+    const bool is_number = length <= 16 && strspn(text, "0123456789") == length;
+    if (is_number)
+        *after = strtoull(text, NULL, 10);
+    if (!is_number || *after > LARGEST_ID) {
         problem(exchange, 400, "bad_last_event_id", "Last-Event-ID must be the id of an event");
         return false;
     }
-    *after = strtoull(text, NULL, 10);
     return true;
 }
 
@@ -160,18 +167,20 @@ static void reply_list(struct http_exchange *exchange, const struct event *event
 static void list(struct http_exchange *exchange, struct store_session *session,
                  const struct watching *watching) {
     const struct events_query *query = &watching->query;
+    int64_t after = query->after == NOT_GIVEN ? 0 : (int64_t)query->after;
     const int most = query->limit + 1; /* one more, to know whether there is more */
     struct event *events = calloc((size_t)most, sizeof *events);
     int count = 0;
+    enum store_status status = store_event_place(session, &after);
     const struct event_filter filter = {
         .jobs = watching->jobs,
         .job_count = watching->job_count,
-        .after = query->after == NOT_GIVEN ? 0 : (int64_t)query->after,
+        .after = after,
         .until = INT64_MAX,
         .limit = most,
     };
-    enum store_status status =
-        events ? store_events(session, &filter, events, &count) : STORE_ERROR;
+    if (status == STORE_OK)
+        status = events ? store_events(session, &filter, events, &count) : STORE_ERROR;
     const int shown = count < most ? count : query->limit;
     if (status == STORE_OK)
         reply_list(exchange, events, shown, count > shown);
@@ -213,7 +222,7 @@ static enum store_status start_of(struct store_session *session, struct watching
                                   int64_t *after) {
     *after = (int64_t)watching->query.after;
     if (watching->query.after != NOT_GIVEN)
-        return STORE_OK;
+        return store_event_place(session, after);
     *after = 0;
     return watching->job_count > 0 ? STORE_OK : store_event_last(session, after);
 }
@@ -246,7 +255,9 @@ static void stream(struct http_exchange *exchange, struct store_session *session
         http_set_header(exchange, "Retry-After", "5");
         return;
     }
-    buffer_format(&exchange->response.body, "retry: %d\n\n", EVENTS_RETRY_MS);
+    /* An id without data is no event, but a place to come back to for who has heard nothing yet. */
+    buffer_format(&exchange->response.body, "retry: %d\nid: %" PRIi64 "\n\n", EVENTS_RETRY_MS,
+                  after);
     http_set_header(exchange, "Cache-Control", "no-store");
     http_set_header(exchange, "X-Accel-Buffering", "no");
     exchange->response.status = 200;

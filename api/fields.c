@@ -230,6 +230,8 @@ void fields_read(const struct field_set *set, const char *group, const cJSON *ob
             problem_add(wrong, pointer, "is there twice");
         else if (!field)
             add_unknown(set, group, member->string, wrong);
+        else if ((field->flags & FIELD_OR_NULL) && cJSON_IsNull(member))
+            continue;
         else if (field->type != FIELD_GROUP)
             read_value(field, member, target, pointer, wrong);
         else if (cJSON_IsObject(member))

@@ -28,7 +28,7 @@ enum field_type {
     FIELD_OTHER,   /* the request's owner reads it */
 };
 
-enum { FIELD_OPEN_MIN = 1, FIELD_EVEN = 2, FIELD_OR_NUMBER = 4 };
+enum { FIELD_OPEN_MIN = 1, FIELD_EVEN = 2, FIELD_OR_NUMBER = 4, FIELD_OR_NULL = 8 };
 
 /* The values of a FIELD_TEXTS. They live as long as the request. */
 struct field_texts {
@@ -43,7 +43,8 @@ struct field {
     size_t offset; /* of the value in the target struct */
     double min, max;
     int flags; /* FIELD_OPEN_MIN: min itself is excluded; FIELD_EVEN: even integers only;
-                  FIELD_OR_NUMBER: JSON may have a number instead of its text */
+                  FIELD_OR_NUMBER: JSON may have a number instead of its text; FIELD_OR_NULL: null
+                  is as good as absent, for what answers have as null */
     const char *const *choices; /* NULL-terminated */
     const char *doc;
 };

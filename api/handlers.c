@@ -107,7 +107,8 @@ void end_reading(struct http_exchange *exchange, struct store_session *session) 
 void answer_store(struct http_exchange *exchange, enum store_status status, const char *what) {
     if (status == STORE_NOT_FOUND)
         problem(exchange, 404, http_format(exchange, "no_such_%s", what),
-                http_format(exchange, "there is no %s with this id", what));
+                http_format(exchange, "there is no %s with this id",
+                            strcmp(what, "dataset") == 0 ? "data set" : what));
     else
         problem_store(exchange, status);
 }

@@ -24,7 +24,7 @@ struct history_query {
 
 static const struct field rows[] = {
     {"", "after", FIELD_INTEGER, offsetof(struct history_query, after), 0, INT32_MAX, 0, NULL,
-     "Only epochs after this one."},
+     "Only epochs after this one. If the job is not that far, next_after says where it is."},
     {"", "limit", FIELD_INTEGER, offsetof(struct history_query, limit), 1, HISTORY_MOST, 0, NULL,
      "Epochs at most."},
     {"", "max_points", FIELD_INTEGER, offsetof(struct history_query, max_points), POINTS_LEAST,
@@ -88,7 +88,8 @@ static void reply_json(struct http_exchange *exchange, const struct job *job,
     }
     json_close(&json, '}');
     json_key(&json, "next_after");
-    json_integer(&json, count > 0 ? epochs[count - 1].epoch : query->after);
+    const int at = query->after < job->epoch ? query->after : job->epoch;
+    json_integer(&json, count > 0 ? epochs[count - 1].epoch : at);
     json_key(&json, "has_more");
     json_bool(&json, has_more);
     json_close(&json, '}');

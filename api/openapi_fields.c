@@ -98,6 +98,8 @@ void openapi_field(const struct field_set *set, const struct field *field,
     }
     if (field->flags & FIELD_OR_NUMBER)
         json_raw(json, "\"type\":[\"string\",\"number\"]");
+    else if (field->flags & FIELD_OR_NULL)
+        json_raw(json, "\"type\":[\"string\",\"null\"]");
     else if (types[field->type])
         member(json, "type", types[field->type]);
     if (field->type == FIELD_INTEGER || field->type == FIELD_SEED || field->type == FIELD_NUMBER)

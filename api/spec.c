@@ -16,8 +16,8 @@ static const char *const preset_names[] = {"default", "sinai2022", NULL};
     { "", name, FIELD_GROUP, 0, 0, 0, 0, NULL, doc }
 
 static const struct field rows[] = {
-    {"", "name", FIELD_TEXT, AT(name), 0, JOB_NAME_BYTES, 0, NULL,
-     "Optional label, without control characters."},
+    {"", "name", FIELD_TEXT, AT(name), 0, JOB_NAME_BYTES, FIELD_OR_NULL, NULL,
+     "Optional name, without control characters."},
     {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, preset_names,
      "Defaults for every other field."},
     {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,
@@ -112,7 +112,8 @@ static const struct field upload_rows[] = {
     {"", "id", FIELD_TEXT, UPLOAD(id), 0, STORE_ID_LENGTH, 0, NULL, "Of an uploaded data set."},
     {"", "seed", FIELD_SEED, UPLOAD(seed), 0, 0, 0, NULL,
      "Decides which points are held out for validation; the job's seed if not given."},
-    {"", "name", FIELD_TEXT, UPLOAD(name), 0, SET_NAME_BYTES, 0, NULL, "Its name, in answers."},
+    {"", "name", FIELD_TEXT, UPLOAD(name), 0, SET_NAME_BYTES, FIELD_OR_NULL, NULL,
+     "Its name, in answers."},
     {"", "n", FIELD_INTEGER, UPLOAD(n), 1, DN_MAX_POINTS, 0, NULL, "Its points, in answers."},
     {"", "dim", FIELD_INTEGER, UPLOAD(dim), 1, DN_MAX_DIM, 0, NULL,
      "Coordinates of a point, in answers."},

@@ -335,7 +335,13 @@ struct event_filter {
 /* In order; events [limit], *count is set. The caller clears them. */
 enum store_status store_events(struct store_session *session, const struct event_filter *filter,
                                struct event *events, int *count);
-enum store_status store_event_last(struct store_session *session, int64_t *id); /* 0: none yet */
+/* The id that was given out last; that of an event that is deleted, too. The bits from here on are
+ * the mark of the database (migrations/0016_event_marks.sql). */
+enum { EVENT_MARK_BITS = 32 };
+enum store_status store_event_last(struct store_session *session, int64_t *id);
+/* An id that a client has kept becomes 0, which is before the first event, unless it is one of this
+ * database: one that was put in its place, or put back from a copy, tells its story anew. */
+enum store_status store_event_place(struct store_session *session, int64_t *id);
 /* Have these jobs all ended, or gone, and had their last events at `after` or before? */
 enum store_status store_events_over(struct store_session *session, const struct watched_job *jobs,
                                     int job_count, int64_t after, bool *over);

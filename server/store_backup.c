@@ -55,6 +55,25 @@ static bool copy(const char *from, const char *to, char *error, size_t error_siz
     return copied;
 }
 
+/* Who was told ids of the original's events does not take those of the copy for the same
+ * (migrations/0016_event_marks.sql). */
+static bool mark_events(const char *path, char *error, size_t error_size) {
+    static const char renumber[] =
+        "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;"
+        "CREATE TEMP TABLE shift AS SELECT (1 + abs(random() % 1024)) << 32 AS ids;"
+        "UPDATE event SET id = id + (SELECT ids FROM shift);"
+        "UPDATE sqlite_sequence SET seq = seq + (SELECT ids FROM shift) WHERE name = 'event';"
+        "COMMIT";
+    sqlite3 *db = NULL;
+    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(db, renumber, NULL, NULL, NULL);
+    if (code != SQLITE_OK)
+        fail(error, error_size, path, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+    sqlite3_close(db);
+    return code == SQLITE_OK;
+}
+
 static bool verify(const char *path, char *error, size_t error_size) {
     sqlite3 *db = open_readonly(path, error, error_size);
     if (!db)
@@ -92,8 +111,8 @@ bool store_backup(const char *from, const char *to, char *error, size_t error_si
         return fail(error, error_size, to, "is there already, and is not overwritten");
     umask(077); /* weights and specs are their owner's alone */
     bool made = owner_has_one_name(from, error, error_size) &&
-                copy(from, part, error, error_size) && verify(part, error, error_size) &&
-                sync_path(part, O_RDONLY, error, error_size);
+                copy(from, part, error, error_size) && mark_events(part, error, error_size) &&
+                verify(part, error, error_size) && sync_path(part, O_RDONLY, error, error_size);
     if (made && renameat2(AT_FDCWD, part, AT_FDCWD, to, RENAME_NOREPLACE) != 0)
         made = fail(error, error_size, to, strerror(errno));
     if (!made)

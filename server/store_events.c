@@ -156,9 +156,18 @@ enum store_status store_events(struct store_session *session, const struct event
 }
 
 enum store_status store_event_last(struct store_session *session, int64_t *id) {
-    sqlite3_stmt *row = sql_prepare(session, "SELECT coalesce(max(id), 0) FROM event", "");
+    sqlite3_stmt *row =
+        sql_prepare(session, "SELECT seq FROM sqlite_sequence WHERE name = 'event'", "");
     *id = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
     return sql_done(session, row);
+}
+
+enum store_status store_event_place(struct store_session *session, int64_t *id) {
+    int64_t last;
+    enum store_status status = store_event_last(session, &last);
+    if (*id > last || *id >> EVENT_MARK_BITS != last >> EVENT_MARK_BITS)
+        *id = 0;
+    return status;
 }
 
 enum store_status store_events_over(struct store_session *session, const struct watched_job *jobs,

@@ -1,4 +1,5 @@
 /* CSV (RFC 4180), as spreadsheets and scripts really write it. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -207,11 +208,22 @@ static bool is_header(const struct reading *reading, const struct csv *csv) {
     return named;
 }
 
+#define WITHOUT_ROW_NUMBERS                                                                        \
+    "save the table without it (pandas: to_csv(index=False); R: row.names = FALSE)"
+
 /* The columns of a file: coordinates in order, and perhaps labels. */
 struct columns {
     int count, label;
+    bool has_names;                      /* the file gives them */
     char names[COLUMNS][NAME_BYTES + 1]; /* in the order of the file */
 };
+
+static int find_exactly(const struct columns *columns, const char *name) {
+    for (int j = 0; j < columns->count; j++)
+        if (strcmp(columns->names[j], name) == 0)
+            return j;
+    return NO_LABEL;
+}
 
 static int find_name(const struct columns *columns, const char *name) {
     for (int j = 0; j < columns->count; j++)
@@ -220,23 +232,122 @@ static int find_name(const struct columns *columns, const char *name) {
     return NO_LABEL;
 }
 
+static void wrong_header(struct reading *reading, const struct csv *csv, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void wrong_header(struct reading *reading, const struct csv *csv, const char *format, ...) {
+    char text[320];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    problem_add(reading->wrong, "/points/0", "line %zu: %s", csv->row_line, text);
+}
+
+/* pandas calls a column that had no name in the file "Unnamed: 0". */
+static bool is_nameless(const char *name) {
+    return !name[0] || strncmp(name, "Unnamed: ", 9) == 0;
+}
+
+/* Each column needs a name of its own, and a coordinate none that stands for the labels. */
+static void check_names(struct reading *reading, const struct csv *csv,
+                        const struct columns *columns) {
+    if (!csv->cells[0].quoted && csv->cells[0].length > 0 && csv->cells[0].text[0] == '#') {
+        wrong_header(reading, csv,
+                     "it begins with #: leave it out if it is a comment, and write it without the "
+                     "# if it names the columns (numpy: savetxt(.., comments=''))");
+        return;
+    }
+    for (int j = 0; j < columns->count; j++) {
+        const char *name = columns->names[j], *wrong = name_wrong(name, strlen(name));
+        const int same = find_exactly(columns, name);
+        if (wrong)
+            wrong_header(reading, csv, "the name of column %d %s", j + 1, wrong);
+        else if (is_nameless(name))
+            wrong_header(reading, csv, "column %d has no name%s; if it counts the rows, %s", j + 1,
+                         name[0] ? " of its own" : "", WITHOUT_ROW_NUMBERS);
+        else if (same < j)
+            wrong_header(reading, csv, "columns %d and %d are both called \"%s\"", same + 1, j + 1,
+                         name);
+    }
+}
+
+/* "label" or "class", by which labels are known. */
+static bool is_label_word(const char *name) {
+    return strcasecmp(name, "label") == 0 || strcasecmp(name, "class") == 0;
+}
+
+/* Does column j have its number as its name, counted from `first` on? */
+static bool is_own_number(const struct csv *csv, int j, int first) {
+    char number[16], text[8];
+    snprintf(number, sizeof number, "%d", j - first);
+    cell_text(&csv->cells[j], text, sizeof text);
+    return !csv->cells[j].quoted && strcmp(text, number) == 0;
+}
+
+/* One column that begins with 0 is likely to be data, unless the others are no whole numbers. */
+static bool has_fractions(struct csv csv, int label) {
+    for (int row = 0; row < LOOK_AHEAD && next_row(&csv); row++)
+        for (int j = 0; j < csv.count && j < COLUMNS; j++)
+            if (j != label && memchr(csv.cells[j].text, '.', csv.cells[j].length))
+                return true;
+    return false;
+}
+
+/* Is the first row 0, 1, 2, .. but for the labels, as pandas names columns that have no names, and
+ * perhaps no point? In front there may be the column of the row numbers, without a name. */
+static bool counts_columns(const struct reading *reading, const struct csv *csv) {
+    int label = NO_LABEL, numbered = 0;
+    const int first = csv->cells[0].length == 0 && csv->count > 1;
+    int zero = first; /* the column that should be called 0 */
+    struct csv rest = *csv;
+    if (!next_row(&rest))
+        return false; /* a table has rows */
+    reading_label_number(reading, csv->count, &label);
+    for (int j = first; j < csv->count; j++) {
+        char text[8];
+        cell_text(&csv->cells[j], text, sizeof text);
+        const bool counts = is_own_number(csv, j, zero);
+        if (!counts && j != label && !is_label_word(text))
+            return false;
+        numbered += counts && j != label;
+        zero += !counts;
+    }
+    return numbered > 1 || (numbered == 1 && (first || has_fractions(*csv, label)));
+}
+
+static bool find_names(struct reading *reading, const struct csv *csv, bool has_header,
+                       struct columns *columns) {
+    columns->count = csv->count;
+    columns->has_names = has_header;
+    for (int j = 0; has_header && j < columns->count; j++)
+        if (cell_text(&csv->cells[j], columns->names[j], NAME_BYTES + 1) > NAME_BYTES)
+            wrong_header(reading, csv, "the name of column %d is longer than %d bytes", j + 1,
+                         NAME_BYTES);
+    if (reading->wrong->count > 0)
+        return false;
+    if (has_header)
+        check_names(reading, csv, columns);
+    else if (reading->header == HEADER_AUTO && counts_columns(reading, csv))
+        wrong_header(reading, csv,
+                     csv->cells[0].length == 0
+                         ? "it numbers the columns, and the first one has no name; if that counts "
+                           "the rows, " WITHOUT_ROW_NUMBERS ", and say header=true"
+                         : "it is a point, or it numbers the columns, as pandas does if they have "
+                           "no names: say header=false or header=true");
+    return reading->wrong->count == 0;
+}
+
 /* Learns the columns from the first row. False: that is not possible, and was said. */
 static bool find_columns(struct reading *reading, const struct csv *csv, bool has_header,
                          struct columns *columns) {
-    columns->count = csv->count < COLUMNS ? csv->count : COLUMNS;
-    for (int j = 0; has_header && j < columns->count; j++) {
-        cell_text(&csv->cells[j], columns->names[j], sizeof columns->names[j]);
-        const char *wrong = name_wrong(columns->names[j], strlen(columns->names[j]));
-        if (wrong)
-            problem_add(reading->wrong, "/points/0", "line %zu: the name of column %d %s",
-                        csv->row_line, j + 1, wrong);
-    }
     if (csv->count > COLUMNS) {
-        problem_add(reading->wrong, "/points/0",
-                    "line %zu: %d columns are too many; a point has at most %d coordinates",
-                    csv->row_line, csv->count, DN_MAX_DIM);
+        wrong_header(reading, csv, "%d columns are too many; a point has at most %d coordinates",
+                     csv->count, DN_MAX_DIM);
         return false;
     }
+    if (!find_names(reading, csv, has_header, columns))
+        return false;
     columns->label = reading_label_column(reading, has_header ? columns->names : NULL, csv->count);
     if (reading->wrong->count > 0)
         return false;
@@ -244,11 +355,18 @@ static bool find_columns(struct reading *reading, const struct csv *csv, bool ha
         columns->label = find_name(columns, "label");
     if (columns->label == NO_LABEL && has_header)
         columns->label = find_name(columns, "class");
+    for (int j = 0; columns->label != NO_LABEL && j < columns->count; j++)
+        if (j != columns->label && strcasecmp(columns->names[j], "label") == 0)
+            wrong_header(reading, csv,
+                         "column %d is called \"%s\", but column %d has the labels; give it "
+                         "another name",
+                         j + 1, columns->names[j], columns->label + 1);
+    if (reading->wrong->count > 0)
+        return false;
     reading->dim = columns->count - (columns->label != NO_LABEL);
     if (reading->dim < 1 || reading->dim > DN_MAX_DIM) {
-        problem_add(reading->wrong, "/points/0",
-                    "line %zu: a point has 1 to %d coordinates, not %d", csv->row_line, DN_MAX_DIM,
-                    reading->dim);
+        wrong_header(reading, csv, "a point has 1 to %d coordinates, not %d", DN_MAX_DIM,
+                     reading->dim);
         return false;
     }
     reading_name_columns(reading);
@@ -315,10 +433,14 @@ static void put_value(struct reading *reading, const struct csv *csv, const stru
 
 static void put_row(struct reading *reading, const struct csv *csv, const struct columns *columns) {
     if (csv->count != columns->count) {
-        char where[WHERE_BYTES], text[96];
+        /* R's write.table names all columns but that of the row numbers. */
+        const bool is_from_r =
+            columns->has_names && reading->n == 0 && csv->count == columns->count + 1;
+        char where[WHERE_BYTES], text[256];
         snprintf(where, sizeof where, "line %zu: ", csv->row_line);
-        snprintf(text, sizeof text, "%d fields, but the first row has %d", csv->count,
-                 columns->count);
+        snprintf(text, sizeof text, "%d fields, but the first row has %d%s", csv->count,
+                 columns->count,
+                 is_from_r ? "; if the first field counts the rows, " WITHOUT_ROW_NUMBERS : "");
         reading_wrong_value(reading, -1, where, text);
         if (columns->label != NO_LABEL)
             reading->labels[reading->n] = -1;
@@ -349,13 +471,23 @@ static void read_rows(struct reading *reading, struct csv *csv) {
     } while (next_row(csv));
 }
 
+static const char *why_no_text(const char *text, size_t length) {
+    if (length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+        return "the text is UTF-16; save it as UTF-8";
+    if (!router_is_utf8(text, length))
+        return "the text is not UTF-8";
+    if (memchr(text, 0, length))
+        return "the text has a NUL character";
+    return NULL;
+}
+
 void read_csv(struct reading *reading) {
     struct csv csv = {.at = reading->text, .end = reading->text + reading->length, .line = 1};
     if (reading->length >= 3 && memcmp(csv.at, "\xef\xbb\xbf", 3) == 0)
         csv.at += 3; /* a byte order mark, as Excel writes it */
-    if (memchr(reading->text, 0, reading->length) ||
-        !router_is_utf8(reading->text, reading->length)) {
-        snprintf(reading->unreadable, sizeof reading->unreadable, "the text is not UTF-8");
+    const char *wrong = why_no_text(reading->text, reading->length);
+    if (wrong) {
+        snprintf(reading->unreadable, sizeof reading->unreadable, "%s", wrong);
         return;
     }
     csv.delimiter = find_delimiter(reading, &csv);

@@ -204,6 +204,8 @@ static bool read_title(struct document *document) {
     struct json_scan *scan = &document->scan;
     struct reading *reading = document->reading;
     const char *from = scan->at;
+    if (json_scan_next_is(scan, 'n')) /* null, if anything */
+        return skip(document, POINTS_DEPTH);
     if (!json_scan_next_is(scan, '"')) {
         problem_add(reading->wrong, "/name", "must be a string");
         return skip(document, POINTS_DEPTH);

@@ -171,18 +171,13 @@ bool reading_label_number(const struct reading *reading, int count, int *column)
 }
 
 int reading_label_column(struct reading *reading, const char (*names)[NAME_BYTES + 1], int count) {
-    int column = NO_LABEL, found = 0;
+    int column = NO_LABEL;
     if (!reading->label[0])
         return NO_LABEL;
-    for (int j = count - 1; names && j >= 0; j--)
-        if (strcmp(names[j], reading->label) == 0) {
-            column = j;
-            found++;
-        }
-    if (found > 1)
-        problem_add(reading->wrong, "/label", "%d columns are called \"%.64s\"", found,
-                    reading->label);
-    else if (found == 0 && !reading_label_number(reading, count, &column))
+    for (int j = 0; names && j < count; j++)
+        if (strcmp(names[j], reading->label) == 0)
+            return j;
+    if (!reading_label_number(reading, count, &column))
         problem_add(reading->wrong, "/label",
                     names ? "no column is called \"%.64s\"; a number counts columns from 0"
                           : "\"%.64s\" is no column: the columns have no names here, so give its "

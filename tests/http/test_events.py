@@ -1,11 +1,12 @@
 """What happens to jobs, told once each, in order, whatever breaks."""
 
 import itertools
+import subprocess
 import threading
 import time
 
 import pytest
-from conftest import ENDLESS, PATIENCE, QUICK, eventually
+from conftest import BINARY, ENDLESS, PATIENCE, QUICK, eventually
 from sse import Stream
 from test_streams import metric
 
@@ -14,6 +15,22 @@ UNKNOWN = "01890000-0000-7000-8000-000000000000"
 
 def stream(server, path, last_id=None, **more):
     return Stream(server, path, last_id, timeout=30 * PATIENCE, **more)
+
+
+def lines_of(server, path, last_id=None):
+    """The lines of a stream, without the blank ones."""
+    opened = stream(server, path, last_id)
+    yield from (line.decode().strip() for line in iter(opened.response.readline, b"") if line.strip())
+
+
+def directory(tmp_path, name):
+    (tmp_path / name).mkdir()
+    return str(tmp_path / name)
+
+
+def in_a_row(ids):
+    """Without gaps; the first depends on the database."""
+    return ids == list(range(ids[0], ids[0] + len(ids)))
 
 
 def test_the_whole_story_of_a_job(server):
@@ -26,7 +43,7 @@ def test_the_whole_story_of_a_job(server):
     told = list(opened)  # it ends by itself
     assert opened.retry == 2000
     ids = [identity for identity, _, _ in told]
-    assert ids == list(range(1, len(ids) + 1))
+    assert in_a_row(ids)
     assert {data["job"] for _, _, data in told} == {job}
     statuses = [data["status"] for _, event, data in told if event == "status"]
     assert statuses == ["queued", "running", "succeeded"]
@@ -137,7 +154,7 @@ def test_a_slow_reader_misses_nothing(server):
     for reader in readers:
         reader.join(60 * PATIENCE)
     ids = [identity for identity, _, _ in told]
-    assert len(ids) > 1000 and ids == list(range(1, len(ids) + 1)) and told[-1][2]["status"] == "cancelled"
+    assert len(ids) > 1000 and in_a_row(ids) and told[-1][2]["status"] == "cancelled"
     assert others == told
     other.close()
 
@@ -174,7 +191,7 @@ def test_nothing_is_lost_or_repeated_when_the_server_is_killed(start, every):
     server.post(f"/v1/jobs/{job}/cancel")
     told += stream(server, f"/v1/jobs/{job}/events", told[-1][0])
     ids = [identity for identity, _, _ in told]
-    assert ids == list(range(1, len(ids) + 1))
+    assert in_a_row(ids)
     epochs = [data["epoch"] for _, event, data in told if event == "epoch"]
     assert epochs == list(range(1, len(epochs) + 1))
     checkpoints = [data["epoch"] for _, event, data in told if event == "checkpoint"]
@@ -238,3 +255,94 @@ def test_bad_last_event_ids(trained, value):
 
 def test_unacceptable(trained):
     assert trained.get("/v1/events", headers={"Accept": "text/csv"}).status == 406
+
+
+# ------------------------------------------------------------------ ids of another database
+
+
+def every_way(server, job, place):
+    """What comes after an id: as a stream of a job and of all, and as a list, by header and by parameter."""
+    watched, all_jobs = f"/v1/jobs/{job}/events", f"/v1/events?after={place}"
+    everything = itertools.takewhile(lambda event: event[2].get("status") != "succeeded", stream(server, all_jobs))
+    listed = [server.get(f"{path}{'&' if '?' in path else '?'}after={place}&limit=1000").json["items"]
+              for path in (f"/v1/jobs/{job}/events.json", "/v1/events.json", f"/v1/events.json?job={job}")]  # fmt: skip
+    return [
+        list(stream(server, watched, last_id=place)),
+        list(stream(server, f"{watched}?after={place}")),
+        list(stream(server, f"/v1/events?job={job}", last_id=place)),
+        [*everything, listed[0] and (listed[0][-1]["id"], listed[0][-1]["event"], listed[0][-1]["data"])],
+        *([(item["id"], item["event"], item["data"]) for item in items] for items in listed),
+    ]
+
+
+def test_an_id_of_another_database_silences_nothing(server):
+    job = server.submit(QUICK)
+    server.wait(job)
+    told = list(stream(server, f"/v1/jobs/{job}/events"))
+    last = told[-1][0]
+    for place in (1, 17, 999999, last + 1, last + 999, last + 2**32, last - 2**32, 2**53 - 1):
+        assert all(way == told for way in every_way(server, job, place)), place
+    assert server.get(f"/v1/jobs/{job}/events", headers={"Last-Event-ID": str(last)}).status == 204
+    assert server.get(f"/v1/events.json?after={last}").json["items"] == []
+
+
+@pytest.mark.parametrize("jobs_before,jobs_now", [(3, 1), (1, 3)])  # the other one knows of more events, or of fewer
+def test_a_new_database_in_the_place_of_an_old_one(start, tmp_path, jobs_before, jobs_now):
+    first = start(directory=directory(tmp_path, "before"))
+    for _ in range(jobs_before):
+        first.wait(first.submit(QUICK))
+    place = first.get("/v1/events.json?limit=1000").json["items"][-1]["id"]
+    assert first.stop() == 0
+    second = start(directory=directory(tmp_path, "now"))
+    assert list(itertools.islice(lines_of(second, "/v1/events", place), 2)) == ["retry: 2000", "id: 0"]
+    for _ in range(jobs_now):
+        job = second.submit(QUICK)
+        second.wait(job)
+    everything = second.get("/v1/events.json?limit=1000").json["items"]
+    assert second.get(f"/v1/events.json?limit=1000&after={place}").json["items"] == everything
+    assert [event[2]["status"] for event in stream(second, f"/v1/jobs/{job}/events", place) if event[1] == "status"] == [
+        "queued", "running", "succeeded",
+    ]  # fmt: skip
+
+
+def test_a_backup_is_another_database(start, tmp_path):
+    """A client goes on with the original after the copy was made, and then meets the copy, which has gone on, too."""
+    server = start(directory=directory(tmp_path, "original"))
+    old = server.submit(QUICK)
+    server.wait(old)
+    copy = directory(tmp_path, "copy") + "/test.db"
+    subprocess.run([BINARY, "backup", copy, "--database", server.database], check=True)
+    lost = server.submit(QUICK)
+    server.wait(lost)
+    place = list(stream(server, f"/v1/jobs/{lost}/events"))[-1][0]
+    assert server.stop() == 0
+    other = start(directory=str(tmp_path / "copy"))
+    assert other.database == copy
+    new = [other.submit(QUICK) for _ in range(3)]
+    for job in new:
+        other.wait(job)
+    for job in (old, *new):
+        statuses = [data["status"] for _, event, data in stream(other, f"/v1/jobs/{job}/events", place) if event == "status"]
+        assert statuses == ["queued", "running", "succeeded"]
+    ids = [event["id"] for event in other.get("/v1/events.json?limit=1000").json["items"]]
+    assert in_a_row(ids) and ids[0] > place
+
+
+def test_who_has_heard_nothing_yet_misses_nothing_either(server):
+    """The place where a stream begins is told before anything happens."""
+    first = lines_of(server, "/v1/events")
+    assert next(first) == "retry: 2000"
+    place = int(next(first).removeprefix("id: "))
+    job = server.submit(QUICK)
+    server.wait(job)
+    told = list(stream(server, f"/v1/jobs/{job}/events"))
+    assert list(itertools.islice(stream(server, "/v1/events", place), len(told))) == told
+
+
+def test_the_history_says_where_it_is(trained):
+    path = f"/v1/jobs/{trained.job}/history"
+    newest = trained.get(path).json["next_after"]
+    assert newest == trained.get(path).json["data"]["epoch"][-1]
+    for after in (newest, newest + 1, 999999):
+        answer = trained.get(f"{path}?after={after}").json
+        assert (answer["data"]["epoch"], answer["next_after"]) == ([], newest)

@@ -88,9 +88,15 @@ FILES = [
     ("one number", "5", "", [[5]], ["x"], None),
     ("names for four", "1,2,3,4\n", "", [[1, 2, 3, 4]], ["x0", "x1", "x2", "x3"], None),
     ("spellings", "+1,-2.5e1,.5,5.,1E3,1e-3\n", "", [[1, -25, 0.5, 5, 1000, 0.001]], [f"x{i}" for i in range(6)], None),
-    ("nameless columns", "a,,\n1,2,3\n", "", [[1, 2, 3]], ["a", "y", "z"], None),
+    ("column numbers as names", "0,1\n0.5,2\n3,4\n", "?header=true", [[0.5, 2], [3, 4]], ["0", "1"], None),
+    ("a point like column numbers", "0,1\n0.5,2\n", "?header=false", [[0, 1], [0.5, 2]], ["x", "y"], None),
+    ("one point like column numbers", "0,1\n", "", [[0, 1]], ["x", "y"], None),
+    ("whole numbers from 0", "0\n1\n2\n", "", [[0], [1], [2]], ["x"], None),
+    ("a name that pandas has changed", "x,x.1\n1,2\n", "", [[1, 2]], ["x", "x.1"], None),
+    ("two cases of a letter", "x,X\n1,2\n", "", [[1, 2]], ["x", "X"], None),
+    ("# in a name", 'a#,"#b"\n1,2\n', "", [[1, 2]], ["a#", "#b"], None),
     ("numbers as names", "1,2\n3,4\n5,6\n", "?header=true", [[3, 4], [5, 6]], ["1", "2"], None),
-    ("a name cut within a letter", "a" * 63 + "é,b\n1,2\n", "", [[1, 2]], ["a" * 63, "b"], None),
+    ("long names", "a" * 62 + "é,b\n1,2\n", "", [[1, 2]], ["a" * 62 + "é", "b"], None),
     ("labels", "x,y,label\n1,2,b\n3,4,a\n", "", TWO, ["x", "y"], ["b", "a"]),
     ("class", "Class,u,v\nb,1,2\na,3,4\n", "", TWO, ["u", "v"], ["b", "a"]),
     ("label before class", "class,label\n1,b\n3,a\n", "", [[1], [3]], ["class"], ["b", "a"]),
@@ -275,6 +281,13 @@ def test_the_list_has_the_built_in_ones_first_then_the_newest(server):
     assert builtin[0] == "spiral"
     ids = [upload(server, f"{i},1\n", query=f"?name=n{i}")["id"] for i in range(5)]
     expected = builtin + ids[::-1]
+    # a page goes on after a data set that has been deleted meanwhile
+    ids.append(upload(server, "9,1\n")["id"])
+    gone = ids.pop()
+    assert server.request("DELETE", f"/v1/datasets/{gone}").status == 204
+    assert [item["id"] for item in server.get(f"/v1/datasets?limit=2&after={gone}").json["items"]] == ids[:-3:-1]
+    assert server.get(f"/v1/datasets?kind=builtin&after={gone}").json["items"] == []
+    assert server.get("/v1/datasets?after=nonsense").status == 422
     for limit in (1, 2, len(builtin), len(builtin) + 1, 100):
         for kind, wanted in (("any", expected), ("upload", ids[::-1]), ("builtin", builtin)):
             seen, after = [], ""

@@ -42,11 +42,20 @@ static void report(const struct claim *claim, int first, int last, bool with_che
     cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
 }
 
-/* "queued0 running0 1 2 c2 .." after an id, of these jobs; checks the order. */
+static int64_t last_id(void) {
+    int64_t id;
+    cr_assert_eq(store_event_last(session, &id), STORE_OK);
+    return id;
+}
+
+/* "queued0 running0 1 2 c2 .." after an id, of these jobs; checks the order. Small ids are counted
+ * from the database's first one. */
 static const char *told(const struct watched_job *jobs, int count, int64_t after, int limit) {
     static char text[2000];
     struct event events[100];
     int read;
+    if (after >> EVENT_MARK_BITS == 0)
+        after += last_id() >> EVENT_MARK_BITS << EVENT_MARK_BITS;
     int64_t last = after;
     const struct event_filter filter = {jobs, count, after, INT64_MAX, limit};
     cr_assert_eq(store_events(session, &filter, events, &read), STORE_OK);
@@ -67,16 +76,31 @@ static const char *told(const struct watched_job *jobs, int count, int64_t after
     return text;
 }
 
-static int64_t last_id(void) {
-    int64_t id;
-    cr_assert_eq(store_event_last(session, &id), STORE_OK);
-    return id;
-}
-
 static bool is_over(const struct watched_job *jobs, int count, int64_t after) {
     bool over;
     cr_assert_eq(store_events_over(session, jobs, count, after, &over), STORE_OK);
     return over;
+}
+
+Test(store_events, of_another_database_are_no_place_here) {
+    insert();
+    const int64_t last = last_id();
+    const int64_t others[] = {1,
+                              999999,
+                              last + 1,
+                              last + (1LL << EVENT_MARK_BITS),
+                              last - (1LL << EVENT_MARK_BITS),
+                              (1LL << 53) - 1};
+    cr_assert_gt(last >> EVENT_MARK_BITS, 0);
+    cr_assert_lt(last, 1LL << 53);
+    int64_t id = last;
+    cr_assert_eq(store_event_place(session, &id), STORE_OK);
+    cr_assert_eq(id, last);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        id = others[i];
+        cr_assert_eq(store_event_place(session, &id), STORE_OK);
+        cr_assert_eq(id, 0, "%zu", i);
+    }
 }
 
 Test(store_events, tell_every_change_of_a_job) {

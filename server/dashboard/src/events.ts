@@ -33,6 +33,12 @@ export class EventParser {
   private rest = "";
   private event: RawEvent = { id: "", type: "message", data: "" };
 
+  /** Where the stream began and where it is: the first and the last id that came, with an event or alone. */
+  start = "";
+  get id(): string {
+    return this.event.id;
+  }
+
   push(text: string): RawEvent[] {
     const done: RawEvent[] = [];
     const lines = (this.rest + text).split(/\r\n|\n|\r/);
@@ -45,8 +51,10 @@ export class EventParser {
         if (this.event.data) done.push({ ...this.event, data: this.event.data.slice(0, -1) });
         this.event = { id: this.event.id, type: "message", data: "" };
       } else if (name === "data") this.event.data += `${value}\n`;
-      else if (name === "id") this.event.id = value;
-      else if (name === "event") this.event.type = value;
+      else if (name === "id") {
+        this.event.id = value;
+        this.start ||= value;
+      } else if (name === "event") this.event.type = value;
     }
     return done;
   }
@@ -76,6 +84,7 @@ interface Message {
   connection?: Connection;
   event?: ServerEvent;
   asks?: boolean; // a new tab wants to know how things are
+  isOther?: boolean; // the server has another database now
 }
 
 const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -119,6 +128,7 @@ export function follow(address: string, take: (event: ServerEvent) => void, when
   }
 
   channel?.addEventListener("message", ({ data }: MessageEvent<Message>) => {
+    if (data.isOther) location.reload();
     if (data.asks && isReader) tell({ connection: connection.value });
     if (data.connection) become(data.connection);
     if (data.event) accept(data.event);
@@ -133,12 +143,21 @@ export function follow(address: string, take: (event: ServerEvent) => void, when
     if (!response.ok || !response.body) throw new Error(`events: ${response.status}`);
     become("live");
     const parser = new EventParser();
+    const asked = last;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
       lastHeard.value = Date.now();
-      for (const event of condensed(parser.push(value))) accept(event);
+      const events = condensed(parser.push(value));
+      // It begins with the id that was asked for, unless that is of another database: nothing here is true of this one.
+      if (asked && parser.start && parser.start !== asked) {
+        tell({ isOther: true });
+        location.reload();
+        return;
+      }
+      for (const event of events) accept(event);
+      last = parser.id || last;
     }
   }
 
