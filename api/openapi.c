@@ -18,6 +18,7 @@
 /* The writer, and the examples by operationId: NULL if they could not be read. */
 struct document {
     struct json_writer *json;
+    bool asks_for_keys;
     cJSON *examples;
 };
 
@@ -340,11 +341,14 @@ static void write_answers(const struct document *document, const struct http_rou
     json_close(document->json, '}');
 }
 
-/* A server without keys asks for none, so a key is always optional here. */
-static void write_security(struct json_writer *json, const struct http_route *route) {
+/* A server without keys asks for none, so a key is optional there. */
+static void write_security(const struct document *document, const struct http_route *route) {
+    struct json_writer *json = document->json;
     const enum auth_scope scope = http_scope(route);
+    const char *wanted =
+        document->asks_for_keys ? "[{\"bearerAuth\":[]}]" : "[{},{\"bearerAuth\":[]}]";
     json_key(json, "security");
-    json_raw(json, scope == AUTH_NONE ? "[]" : "[{},{\"bearerAuth\":[]}]");
+    json_raw(json, scope == AUTH_NONE ? "[]" : wanted);
     if (scope > AUTH_NONE)
         member(json, "x-scope", auth_scope_names[scope]);
 }
@@ -361,7 +365,7 @@ static void write_operation(const struct document *document, const struct http_r
     json_string(json, operation->tag);
     json_close(json, ']');
     member(json, "summary", route->summary);
-    write_security(json, route);
+    write_security(document, route);
     write_parameters(document, route, operation);
     write_body(document, route, operation);
     write_answers(document, route);
@@ -487,7 +491,7 @@ static struct kept kept = KEPT_EMPTY;
 static void make_openapi(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct json_writer json = json_reply(exchange, 200);
-    struct document document = {&json, cJSON_Parse(openapi_examples)};
+    struct document document = {&json, http_asks_for_keys(exchange), cJSON_Parse(openapi_examples)};
     if (!document.examples)
         buffer_fail(json.out);
     json_open(&json, '{');

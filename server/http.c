@@ -45,6 +45,10 @@ const char *http_base_path(const struct http_exchange *exchange) {
     return base ? base : "";
 }
 
+bool http_asks_for_keys(const struct http_exchange *exchange) {
+    return exchange->connection->server->config.auth != NULL;
+}
+
 const char *http_query(const struct http_exchange *exchange, const char *name) {
     for (size_t i = 0; i < exchange->request.query_count; i++)
         if (strcmp(exchange->request.query[i].name, name) == 0)

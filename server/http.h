@@ -224,6 +224,8 @@ void http_stop(struct http_server *server, int grace_ms);
 /* For handlers. */
 /* What a link of this server starts with: "" or "/denoised". */
 const char *http_base_path(const struct http_exchange *exchange);
+/* Whether there are API keys at all. */
+bool http_asks_for_keys(const struct http_exchange *exchange);
 enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next);
 enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll);
 enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next);

@@ -15,6 +15,23 @@ function prose(text) {
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
+// What a JSON Pointer within the description leads to.
+function at(api, pointer) {
+  const steps = decodeURIComponent(pointer).slice(2).split("/");
+  return steps.reduce((found, step) => found[step.replaceAll("~1", "/").replaceAll("~0", "~")], api);
+}
+
+const SCHEMAS = "#/components/schemas/";
+
+// A part of the description with every $ref replaced by what it stands for, whatever kind of part that is; but for
+// schemas, which have a place of their own on this page.
+function inlined(api, part) {
+  if (Array.isArray(part)) return part.map((each) => inlined(api, each));
+  if (typeof part !== "object" || part === null) return part;
+  if (typeof part.$ref === "string" && !part.$ref.startsWith(SCHEMAS)) return inlined(api, at(api, part.$ref));
+  return Object.fromEntries(Object.entries(part).map(([name, each]) => [name, inlined(api, each)]));
+}
+
 // ---------------------------------------------------------------- schemas
 
 const nameOf = (schema) => schema.$ref.split("/").at(-1);
@@ -115,24 +132,28 @@ function parametersView(parameters) {
   );
 }
 
-// What a $ref stands for; itself otherwise.
-const resolved = (api, part) =>
-  part.$ref ? part.$ref.slice(2).split("/").reduce((found, step) => found[step], api) : part;
+// The headers that every answer has; they are explained once, with the others.
+function headersOfAll(operations) {
+  const lists = operations.flatMap(({ operation }) => Object.values(operation.responses).map((each) => Object.keys(each.headers ?? {})));
+  return (lists[0] ?? []).filter((name) => lists.every((list) => list.includes(name)));
+}
 
-function answerView(api, [status, reference]) {
-  const answer = resolved(api, reference);
+const links = (prefix, names) => join(names.map((name) => [make("a", { href: `#${prefix}${name}` }, make("code", {}, name))]), ", ");
+
+function answerView(server, [status, answer]) {
   const content = Object.entries(answer.content ?? {});
   const schema = content.map(([, media]) => media.schema).find(Boolean);
-  const types = content.map(([type]) => type).join(", ");
+  const headers = Object.keys(answer.headers ?? {}).filter((name) => !server.common.includes(name));
   return [
     make("dt", {}, make("code", {}, status === "default" ? "else" : status)),
     make(
       "dd",
       {},
-      ...prose(answer.description),
+      ...prose(answer.description ?? ""),
       schema ? [" ", ...typeOf(schema)] : "",
-      types ? make("div", { class: "media" }, types) : null,
-    ),
+      content.length ? make("div", { class: "media" }, content.map(([type]) => type).join(", ")) : null,
+      headers.length ? make("div", { class: "media" }, "headers ", ...links("header-", headers)) : null,
+      ),
   ];
 }
 
@@ -197,7 +218,7 @@ function operationView(server, path, method, operation) {
         ]
       : null,
     make("h4", {}, "Answers"),
-    make("dl", { class: "answers" }, Object.entries(operation.responses).flatMap((each) => answerView(server.api, each))),
+    make("dl", { class: "answers" }, Object.entries(operation.responses).flatMap((each) => answerView(server, each))),
     make("h4", {}, "Try it"),
     shellView(curlOf(server, path, method, operation)),
   );
@@ -220,6 +241,17 @@ function problemsView(problems) {
   );
 }
 
+function headersView(headers) {
+  return make(
+    "dl",
+    { class: "card problems" },
+    Object.entries(headers).flatMap(([name, { description = "", schema = {} }]) => [
+      make("dt", { id: `header-${name}` }, make("code", {}, name), make("span", { class: "type" }, ...typeOf(schema), limitsOf(schema))),
+      make("dd", {}, ...prose(description)),
+    ]),
+  );
+}
+
 function contents(groups, names) {
   const entry = (href, ...label) => make("li", {}, make("a", { href }, ...label));
   const lists = Object.entries(groups).map(([tag, operations]) => [
@@ -232,20 +264,25 @@ function contents(groups, names) {
           make("span", { class: `method ${method}` }, method.toUpperCase()), make("code", {}, path))),
     ),
   ]);
-  const rest = make("ul", {}, entry("#problems", "Problems"), entry("#schemas", `${names.length} schemas`));
+  const rest = make("ul", {}, entry("#problems", "Problems"), entry("#headers", "Headers"), entry("#schemas", `${names.length} schemas`));
   return [...lists.flat(), make("h2", {}, "reference"), rest];
 }
 
-function show(api, asksForKey) {
+// A server that asks for keys leaves no operation's security open.
+const asksForKeys = (operations) => operations.some(({ operation: { security = [] } }) => security.length > 0 && security.every((each) => Object.keys(each).length > 0));
+
+function show(api) {
   const base = location.origin + (api.servers?.[0]?.url ?? "").replace(/\/$/, "");
-  const server = { api, base, asksForKey };
   let groups = {};
-  for (const [path, operations] of Object.entries(api.paths)) {
+  for (const [path, described] of Object.entries(api.paths)) {
+    const { parameters: shared = [], ...operations } = inlined(api, described);
     for (const method of METHODS.filter((name) => operations[name])) {
-      const operation = operations[method];
+      const operation = { ...operations[method], parameters: [...shared, ...(operations[method].parameters ?? [])] };
       (groups[operation.tags[0]] ??= []).push({ path, method, operation });
     }
   }
+  const all = Object.values(groups).flat();
+  const server = { base, asksForKey: asksForKeys(all), common: headersOfAll(all) };
   // What a visitor came for stands first.
   const { operations: running, ...resources } = groups;
   groups = { ...resources, ...(running ? { operations: running } : {}) };
@@ -263,6 +300,9 @@ function show(api, asksForKey) {
       make("p", {}, "An error is ", make("code", {}, "application/problem+json"), " (RFC 9457) with one of these codes. Its ",
         make("code", {}, "type"), " leads here."),
       problemsView(api["x-problems"] ?? [])),
+    section("headers", "Headers",
+      make("p", {}, "Every answer has ", ...links("header-", server.common), "."),
+      headersView(inlined(api, api.components.headers ?? {}))),
     section("schemas", "Schemas", ...Object.entries(api.components.schemas).map(([name, schema]) => schemaView(name, schema))),
   );
   // What the address points at was not there when the page was loaded.
@@ -273,8 +313,7 @@ if (matchMedia("(max-width: 60rem)").matches) document.getElementById("contents"
 try {
   const answer = await fetch("openapi.json");
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-  const asksForKey = (await fetch("version")).status === 401;
-  show(await answer.json(), asksForKey);
+  show(await answer.json());
 } catch (error) {
   document.getElementById("content").replaceChildren(make("p", { role: "alert" }, `The description could not be shown: ${error.message}.`));
 }

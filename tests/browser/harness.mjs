@@ -1,7 +1,7 @@
 // A real server and a real browser. What the page writes to the console as an error, and what its policy refuses, fails the test.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -90,6 +90,23 @@ export class Server {
       await new Promise((done) => setTimeout(done, 50));
     }
   }
+}
+
+/** A server with one key for all and one for reading. */
+export async function guarded() {
+  const guard = new Server();
+  const lines = [];
+  const keys = {};
+  for (const scope of ["write", "read"]) {
+    const { stdout, stderr } = spawnSync(BINARY, ["key", scope, "--scope", scope], { encoding: "utf8" });
+    keys[scope] = /dn_\S+/.exec(stderr)[0];
+    lines.push(stdout);
+  }
+  const file = join(guard.directory, "keys");
+  writeFileSync(file, lines.join(""), { mode: 0o600 });
+  guard.flags.push("--api-keys", file);
+  guard.headers = { Authorization: `Bearer ${keys.write}` };
+  return { guard: await guard.start(), keys };
 }
 
 export const QUICK = {

@@ -1,17 +1,16 @@
 // The page as a whole: keys, themes, widths, tabs, a server that goes away, one with keys, one under a path.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
-  BINARY,
   CALM,
   close,
   ENDLESS,
   escape,
   goTo,
+  guarded,
   open,
   picture,
   profile,
@@ -205,23 +204,6 @@ test("eight tabs of one browser share a stream, and all are live", async () => {
   await context.close();
   await fresh.remove();
 });
-
-/** A server with one key for all and one for reading. */
-async function guarded() {
-  const guard = new Server();
-  const lines = [];
-  const keys = {};
-  for (const scope of ["write", "read"]) {
-    const { stdout, stderr } = spawnSync(BINARY, ["key", scope, "--scope", scope], { encoding: "utf8" });
-    keys[scope] = /dn_\S+/.exec(stderr)[0];
-    lines.push(stdout);
-  }
-  const file = join(guard.directory, "keys");
-  writeFileSync(file, lines.join(""), { mode: 0o600 });
-  guard.flags.push("--api-keys", file);
-  guard.headers = { Authorization: `Bearer ${keys.write}` };
-  return { guard: await guard.start(), keys };
-}
 
 test("a server with keys is asked with one, once the reader has given it", async () => {
   const { guard, keys } = await guarded();

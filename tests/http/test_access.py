@@ -56,6 +56,12 @@ def guarded(keys, tmp_path_factory):
         assert secret not in server.read_log()
 
 
+def test_the_description_says_whether_keys_are_asked_for(guarded):
+    described = guarded.get("/openapi.json").json["paths"]
+    assert described["/v1/jobs"]["post"]["security"] == [{"bearerAuth": []}]
+    assert described["/livez"]["get"]["security"] == []
+
+
 def scope_of(method, path):
     if path in OPEN or path.startswith(("/docs", "/assets", "/elsewhere.py")):
         return "none"
