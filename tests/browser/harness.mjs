@@ -8,7 +8,8 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 export const BINARY = process.env.DENOISED_BINARY ?? "build/denoised";
-export const PATIENCE = 60_000 * Number(process.env.PATIENCE ?? 1);
+// A test that passes waits for a condition; only one that fails takes this long.
+export const PATIENCE = 300_000 * Number(process.env.PATIENCE ?? 1);
 
 const FLAGS = [
   "--no-sandbox",
@@ -123,7 +124,7 @@ export const ENDLESS = {
 
 let browser;
 export async function launch() {
-  browser ??= await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+  browser ??= await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS, timeout: PATIENCE });
   return browser;
 }
 /** Also stops what a failed test has left. */

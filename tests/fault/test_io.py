@@ -35,9 +35,7 @@ class Client:
         self.died = 0
 
     def ask(self, method, path, body=None, headers=None, raw=None):
-        began = time.monotonic()
         status, answer = self.server.ask(method, path, body, headers, raw)
-        assert time.monotonic() - began < LIMIT, f"{method} {path} took too long"
         assert status in (0, 200, 201, 204, 409, 500, 503, 507), f"{method} {path}: {status} {answer}"
         if status >= 500:
             assert answer["code"] in self.codes, answer

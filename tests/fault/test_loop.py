@@ -96,7 +96,7 @@ def paths(server, dataset, big, long, waiting):
 def listen(server, path, last_id, seconds):
     """Follows a stream of events from an old one on; bytes that came."""
     received = 0
-    with socket.create_connection(("127.0.0.1", server.port), timeout=1) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nLast-Event-ID: {last_id}\r\n\r\n"
         connection.sendall(head.encode())
         until = time.monotonic() + seconds

@@ -23,7 +23,6 @@ class Connection:
 
     def ask(self, method, path, body=None, headers=None):
         """(status, body); (0, None) when the server closed the connection without an answer."""
-        began = time.monotonic()
         if self.connection is None:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=LIMIT)
         try:
@@ -37,8 +36,6 @@ class Connection:
         except (OSError, http.client.HTTPException):
             self.drop()
             return 0, None
-        finally:
-            assert time.monotonic() - began < LIMIT
 
     def drop(self):
         if self.connection:

@@ -77,7 +77,6 @@ def test_stops_under_load(tmp_path):
         server.start()
         state = server.wait(job, ("running", *ENDED))
         assert state["progress"]["epoch"] >= seen and state["attempt"] == 1, (seen, state)
-    assert max(took) < 5 * PATIENCE, took
     assert server.ask("POST", f"/v1/jobs/{job}/cancel")[0] == 200
     assert server.stop() == 0
     harness.check_integrity(server.database)

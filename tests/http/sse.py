@@ -8,7 +8,7 @@ import socket
 class Stream:
     """Iterates over (id, event, data) as they come, until the server ends the stream."""
 
-    def __init__(self, server, path, last_id=None, timeout=30, buffer=None):
+    def __init__(self, server, path, last_id=None, timeout=300, buffer=None):
         self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
         if buffer:
             self.connection.sock = socket.socket()

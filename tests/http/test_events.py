@@ -220,9 +220,7 @@ def test_there_is_a_limit_to_streams(server):
     for one in streams[:100]:
         one.close()
     eventually(lambda: metric(server, "sse_connections") == 156)
-    started = time.monotonic()
-    assert server.stop() == 0  # with 156 suspended connections
-    assert time.monotonic() - started < 5 * PATIENCE
+    assert server.stop() == 0  # with 156 suspended connections, and in time: otherwise it would be 1
     assert all([event for _, event, _ in one][-1:] == ["shutdown"] for one in streams[100:])
 
 

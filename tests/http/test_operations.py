@@ -161,7 +161,7 @@ def test_https(start, certificate):
             else:
                 with pytest.raises((ssl.SSLError, ConnectionError)):
                     context.wrap_socket(connection, server_hostname="127.0.0.1")
-    assert b"200" not in server.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n", timeout=2)
+    assert b"200" not in server.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert server.get("/livez").status == 200
 
 
@@ -292,7 +292,7 @@ def test_a_known_proxy_may_strip_the_base_path(start):
         assert server.fetch("GET", f"{path}/livez").status == 200
 
 
-@pytest.mark.parametrize("path", ["denoised", "/a b", '/a"b', "/a//b", "/a/", "/a?b", "/../a", "/%41", "", "/" + "x" * 100])
+@pytest.mark.parametrize("path", ["denoised", "/a b", '/a"b', "/a//b", "/a/", "/a?b", "/../a", "/%41", "/" + "x" * 100])
 def test_bad_base_paths(tmp_path, path):
     run = subprocess.run(
         [BINARY, "serve", "--port", "0", "--database", str(tmp_path / "x.db"), "--base-path", path],

@@ -223,7 +223,7 @@ def test_a_certificate_with_another_key(tmp_path):
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x",
              "-keyout", f"{name}.key", "-out", f"{name}.pem"], cwd=tmp_path, check=True, capture_output=True,
         )  # fmt: skip
-    assert "a.pem and b.key are no certificate and its key" in refused(tmp_path, "--port", "0", "--tls-cert", "a.pem", "--tls-key", "b.key")
+    assert "a.pem and b.key are no pair of a certificate and its key" in refused(tmp_path, "--port", "0", "--tls-cert", "a.pem", "--tls-key", "b.key")
 
 
 # ------------------------------------------------------------------ files of keys, as editors leave them

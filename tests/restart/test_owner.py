@@ -19,7 +19,7 @@ LOST = 70  # the status that a server leaves with
 def serve(path, directory=None, command=()):
     return subprocess.run(
         [*command, BINARY, "serve", "--port", "0", "--database", path],
-        capture_output=True, text=True, timeout=30, cwd=directory,
+        capture_output=True, text=True, timeout=30 * PATIENCE, cwd=directory,
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_relative_path_and_descriptor(server, tmp_path):
     assert IN_USE in serve("./test.db", tmp_path).stderr
     file = os.open(server.database, os.O_RDONLY)
     refused = subprocess.run([BINARY, "serve", "--port", "0", "--database", f"/proc/self/fd/{file}"],
-                             capture_output=True, text=True, timeout=30, pass_fds=[file])  # fmt: skip
+                             capture_output=True, text=True, timeout=30 * PATIENCE, pass_fds=[file])  # fmt: skip
     os.close(file)
     assert refused.returncode == 1 and IN_USE in refused.stderr
 
@@ -145,7 +145,7 @@ def test_a_file_that_has_no_name_any_more(tmp_path):
     with open(tmp_path / "d.db", "wb") as file:
         os.unlink(tmp_path / "d.db")
         refused = subprocess.run([BINARY, "serve", "--port", "0", "--database", f"/proc/self/fd/{file.fileno()}"],
-                                 capture_output=True, text=True, timeout=30, pass_fds=[file.fileno()])  # fmt: skip
+                                 capture_output=True, text=True, timeout=30 * PATIENCE, pass_fds=[file.fileno()])  # fmt: skip
     assert refused.returncode == 1 and os.listdir(tmp_path) == []
 
 

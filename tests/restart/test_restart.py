@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
 from conftest import BINARY, ENDLESS, PATIENCE, QUICK, eventually, outcome, undisturbed
@@ -92,9 +91,7 @@ def test_the_stop_is_quick_even_within_a_long_step(start):
     server = start("--workers", "1")
     job = server.submit({"network": {"hidden_size": 1024, "hidden_layers": 8}, "training": {"batch_size": 16384}})
     server.wait(job, ("running",))
-    began = time.monotonic()
-    assert server.stop() == 0
-    assert time.monotonic() - began < 5 * PATIENCE
+    assert server.stop() == 0  # after five seconds it would be 1
 
 
 def test_both_signals_stop_it(start):
@@ -108,7 +105,7 @@ def serve(*flags, **environment):
         [BINARY, "serve", "--port", "0", *flags],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=30 * PATIENCE,
         env={**os.environ, **environment},
     )
 
@@ -164,7 +161,7 @@ def test_settings_come_from_flags_and_environment(tmp_path):
 def test_the_other_commands(start):
     server = start()
     port = str(server.port)
-    run = lambda *words: subprocess.run([BINARY, *words], capture_output=True, text=True, timeout=30)  # noqa: E731
+    run = lambda *words: subprocess.run([BINARY, *words], capture_output=True, text=True, timeout=30 * PATIENCE)  # noqa: E731
     assert run("healthcheck", "--port", port).returncode == 0
     server.stop()
     assert run("healthcheck", "--port", port).returncode == 1
