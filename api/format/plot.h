@@ -26,7 +26,7 @@ enum { LOOK_LEAST_SIZE = 64, LOOK_MOST_SIZE = 2048, LOOK_MOST_FPS = 50 };
 #define LOOK_THEME_ROW(at)                                                                         \
     {                                                                                              \
         "", "theme", FIELD_CHOICE, (at) + offsetof(struct look, theme), 0, 0, 0, theme_names,      \
-            "Of a picture: its colours."                                                           \
+            "Of a picture: its colors."                                                            \
     }
 #define LOOK_FPS_ROW(at)                                                                           \
     {                                                                                              \
@@ -34,8 +34,9 @@ enum { LOOK_LEAST_SIZE = 64, LOOK_MOST_SIZE = 2048, LOOK_MOST_FPS = 50 };
             "Of an animation: frames per second."                                                  \
     }
 
-/* Okabe and Ito's palette, which colour-blind people can tell apart; classes beyond it start again.
- */
+/* Okabe and Ito's palette, which color-blind people can tell apart, with brown and gray for its
+ * yellow and black, which are lost on white and on black; the dashboard has the same. Classes
+ * beyond it start again. */
 enum { CLASS_COLOURS = 8 };
 
 /* Colours are 0xRRGGBB. */

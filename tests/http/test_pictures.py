@@ -1,6 +1,8 @@
 """Pictures, decoded by a program that is not ours: sizes, colours, times, and dots where the points are."""
 
 import io
+import pathlib
+import re
 import xml.etree.ElementTree
 
 import numpy
@@ -9,7 +11,7 @@ from conftest import QUICK
 from PIL import Image
 
 PAPER = {"light": (255, 255, 255), "dark": (0x14, 0x17, 0x1C)}
-BLUE, ORANGE = {"light": (0x1F, 0x5F, 0xBF), "dark": (0x6E, 0xA8, 0xFE)}, {"light": (0xD2, 0x60, 0x1A)}
+BLUE, ORANGE = {"light": (0x1F, 0x5F, 0xBF), "dark": (0x7C, 0xC4, 0xFF)}, {"light": (0xC2, 0x57, 0x0C)}
 
 
 def decode(answer, media_type="image/png"):
@@ -163,7 +165,7 @@ def test_svg_has_themes_and_sizes(trained):
     answer = trained.get(f"/v1/models/{trained.job}/samples.svg?n=5&theme=dark&size=960")
     root = xml.etree.ElementTree.fromstring(answer.body)
     assert root.get("width") == "960" and root.get("height") == "940" and root.get("viewBox") == "0 0 480 470"
-    assert b"#14171c" in answer.body and b"#6ea8fe" in answer.body
+    assert b"#14171c" in answer.body and b"#7cc4ff" in answer.body
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,25 @@ def test_classes_have_colours_of_their_own(server):
         # a dot that lies alone lets some paper through
         inked = [int((paper_mixed_with(image, (255, 255, 255), colour) > 0.6).sum()) for colour in okabe_ito]
         assert inked[0] > 20 and inked[1] > 20 and inked[2] < 5, (form, inked)
-    one = pixels(decode(server.get(path + "samples.png?n=100&label=1")))
+    one = pixels(decode(server.get(path + "samples.png?n=100&label=moons")))
     assert near(one, okabe_ito[1], 30).any() and not near(one, okabe_ito[0], 30).any()
     svg = server.get(path + "samples.svg?n=10").body
     assert b"#0072b2" in svg and b"#d55e00" in svg
+
+
+@pytest.mark.parametrize("place,theme", enumerate(["light", "dark"]))
+def test_the_dashboard_draws_in_the_same_colors(server, place, theme):
+    """A picture that is exported from the dashboard looks like what is on its stage."""
+    source = pathlib.Path(__file__).parents[2] / "server/dashboard/src/theme.ts"
+    palette = re.findall(r"#[0-9a-f]{6}", re.findall(r"^  classes: \[(.*)\],$", source.read_text(), re.MULTILINE)[place])
+    assert len(set(palette)) == 8
+    names = list("abcdefgh")
+    data = "x,y,label\n" + "".join(f"{i},{i % 3},{name}\n" for i, name in enumerate(names))
+    upload = server.request("POST", "/v1/datasets", raw=data.encode(), headers={"Content-Type": "text/csv"}).json["id"]
+    svg = server.get(f"/v1/datasets/{upload}/points.svg?n=8&theme={theme}").body.decode()
+    groups = re.findall(r'<g fill="(#[0-9a-f]{6})" fill-opacity="[0-9.]+">', svg)
+    assert groups == palette
+    legend = re.findall(r'rx="4" fill="(#[0-9a-f]{6})"/><text [^>]*>(\w)</text>', svg)
+    assert legend == list(zip(palette, names))
+    point = re.findall(r'^  point: "(#[0-9a-f]{6})",$', source.read_text(), re.MULTILINE)[place]
+    assert f'fill="{point}"' in server.get(f"/v1/datasets/spiral/points.svg?n=5&theme={theme}").body.decode()
