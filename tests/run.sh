@@ -14,7 +14,7 @@ export UBSAN_OPTIONS="log_path=$PWD/$logs/ubsan:print_stacktrace=1"
 export LSAN_OPTIONS="suppressions=$PWD/tests/leaks.txt:print_suppressions=0"
 
 # Two lanes at a time: most tests wait more than they compute.
-first="browser fault fuzz client"
+first="browser fault fuzz client dashboard"
 second="http restart unit"
 case $build in
 *sanitize*) # kills, full disks and a browser tell it nothing new, and take their time in the ordinary build

@@ -41,8 +41,10 @@ export class EventParser {
 
   push(text: string): RawEvent[] {
     const done: RawEvent[] = [];
-    const lines = (this.rest + text).split(/\r\n|\n|\r/);
-    this.rest = lines.pop() ?? "";
+    const all = this.rest + text;
+    const end = all.endsWith("\r") ? all.length - 1 : all.length; // its LF may be on the way
+    const lines = all.slice(0, end).split(/\r\n|\n|\r/);
+    this.rest = (lines.pop() ?? "") + all.slice(end);
     for (const line of lines) {
       const colon = line.indexOf(":");
       const name = colon < 0 ? line : line.slice(0, colon);

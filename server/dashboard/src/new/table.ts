@@ -256,13 +256,13 @@ export async function readTable(file: Blob): Promise<Table> {
   const latin = String.fromCharCode(...start.subarray(0, 8));
   const foreign = FOREIGN.find(([magic]) => latin.startsWith(magic));
   if (foreign) throw new Error(foreign[1]);
+  const { text } = textOf(start, true);
+  if (!isNpy(start) && text.includes("\0")) throw new Error("This is not a file of text.");
   const table = isNpy(start)
     ? npyTable(await file.arrayBuffer())
-    : /^\s*[[{]/.test(textOf(start, true).text)
+    : /^\s*[[{]/.test(text)
       ? jsonTable(textOf(new Uint8Array(await file.arrayBuffer())).text)
       : await csvTable(file);
-  if (table.head.some((row) => row.some((cell) => cell.includes("\0"))))
-    throw new Error("This is not a file of text.");
   if (table.head.length === 0) throw new Error("This file has no rows.");
   return table;
 }
