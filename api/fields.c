@@ -300,7 +300,8 @@ void fields_read_query(const struct field_set *set, const struct http_request *r
 /* ------------------------------------------------------------------ writing */
 
 bool fields_has_no_value(const struct field *field) {
-    return field->type == FIELD_TEXTS || field->type == FIELD_GROUP || field->type == FIELD_OTHER;
+    return field->type == FIELD_TEXTS || field->type == FIELD_CHOICES ||
+           field->type == FIELD_GROUP || field->type == FIELD_OTHER;
 }
 
 void fields_write_value(const struct field *field, const void *source, struct json_writer *json) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/openapi.h"
 #include "server/id.h"
 
 struct service *service_of(struct http_exchange *exchange) {
@@ -80,6 +81,23 @@ cJSON *json_body(struct http_exchange *exchange, size_t max_values) {
     return json;
 }
 
+const struct field_set empty_fields = {NULL, 0};
+
+bool no_members(struct http_exchange *exchange) {
+    cJSON *json = json_body(exchange, JSON_MAX_VALUES);
+    if (!json)
+        return false;
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    if (cJSON_IsObject(json))
+        fields_read(&empty_fields, "", json, NULL, &wrong);
+    else
+        problem_add(&wrong, "", "must be a JSON object");
+    cJSON_Delete(json);
+    if (wrong.count > 0)
+        problem_send(exchange, &wrong);
+    return wrong.count == 0;
+}
+
 bool read_query(struct http_exchange *exchange, const struct field_set *set, void *target) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     fields_read_query(set, &exchange->request, target, &wrong);
@@ -89,8 +107,7 @@ bool read_query(struct http_exchange *exchange, const struct field_set *set, voi
 }
 
 bool no_query(struct http_exchange *exchange) {
-    static const struct field_set none = {NULL, 0};
-    return read_query(exchange, &none, NULL);
+    return read_query(exchange, &empty_fields, NULL);
 }
 
 struct store_session *begin_reading(struct http_exchange *exchange) {

@@ -87,6 +87,10 @@ void page_end_number(struct json_writer *json, int64_t next);
 /* The request's body as JSON; an empty body is {}. NULL: the error is already the answer. */
 cJSON *json_body(struct http_exchange *exchange, size_t max_values);
 
+/* For requests that may have a body, but say nothing in it: none, or {}. False: the error is
+ * already the answer. */
+bool no_members(struct http_exchange *exchange);
+
 /* Reads the query into target. False: the error is already the answer. */
 bool read_query(struct http_exchange *exchange, const struct field_set *set, void *target);
 /* For requests without query parameters. */

@@ -334,7 +334,7 @@ static void cancel_job(struct http_exchange *exchange, struct store_session *ses
 }
 
 enum http_next api_job_cancel(struct http_exchange *exchange) {
-    if (!path_id(exchange, "job") || !no_query(exchange))
+    if (!path_id(exchange, "job") || !no_query(exchange) || !no_members(exchange))
         return HTTP_REPLY;
     exchange->after = interrupt_worker;
     return http_on_writer(exchange, cancel_job);

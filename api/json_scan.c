@@ -7,8 +7,12 @@
 #include "server/router.h"
 
 bool json_scan_begin(struct json_scan *scan, const char *text, size_t length, size_t max_values) {
-    *scan = (struct json_scan){
-        .start = text, .at = text, .end = text + length, .max_values = max_values};
+    static const char mark[] = "\xef\xbb\xbf"; /* U+FEFF, which editors and PowerShell put first */
+    const size_t marked = length >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
+    *scan = (struct json_scan){.start = text + marked,
+                               .at = text + marked,
+                               .end = text + length,
+                               .max_values = max_values};
     const size_t valid = router_utf8_length(text, length);
     if (valid == length)
         return true;

@@ -114,17 +114,36 @@ static void write_weights(const struct loaded_model *loaded, struct buffer *out)
         free(values[i]);
 }
 
-/* A file name of the model's, of letters that mean nothing to any file system or header. */
+static bool is_plain(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           c == '-';
+}
+
+/* A file name of the model's, of letters that mean nothing to any file system or header: in ASCII,
+ * and with letters of any other script where the name has some (RFC 6266, RFC 8187). */
 static const char *disposition(struct http_exchange *exchange, const struct model *row) {
-    char name[64] = "";
-    size_t used = 0;
-    for (const char *from = row->name ? row->name : ""; *from && used < sizeof name - 1; from++) {
-        const bool plain = (*from >= '0' && *from <= '9') || (*from >= 'a' && *from <= 'z') ||
-                           (*from >= 'A' && *from <= 'Z') || *from == '_' || *from == '-';
-        name[used++] = plain ? *from : '_';
+    enum { MOST = 63 }; /* characters */
+    const char *from = row->name && row->name[0] ? row->name : row->id;
+    char ascii[MOST + 1] = "", *at = ascii;
+    char encoded[12 * MOST + 1] = "", *end = encoded; /* "%xx" for each of up to 4 bytes */
+    bool is_ascii = true;
+    while (*from && at < ascii + MOST) {
+        const bool plain = is_plain(*from), other = (unsigned char)*from >= 0x80;
+        *at++ = plain ? *from : '_';
+        is_ascii &= !other;
+        if (!other)
+            *end++ = at[-1];
+        for (int i = 0; other && i < 4 && (i == 0 || ((unsigned char)*from & 0xc0) == 0x80);
+             i++, from++)
+            end += snprintf(end, 4, "%%%02X", (unsigned char)*from);
+        from += !other;
     }
-    return http_format(exchange, "attachment; filename=\"%s.safetensors\"",
-                       used > 0 ? name : row->id);
+    *at = *end = '\0';
+    return is_ascii ? http_format(exchange, "attachment; filename=\"%s.safetensors\"", ascii)
+                    : http_format(exchange,
+                                  "attachment; filename=\"%s.safetensors\"; "
+                                  "filename*=UTF-8''%s.safetensors",
+                                  ascii, encoded);
 }
 
 static void send_weights(struct http_exchange *exchange, struct store_session *unused) {

@@ -407,6 +407,7 @@ static void write_schemas(struct json_writer *json) {
         const struct field_set *set;
     } requests[] = {{"JobRequest", &spec_fields},
                     {"ResumeRequest", &resume_fields},
+                    {"EmptyRequest", &empty_fields},
                     {"SampleRequest", &sample_fields},
                     {"TrajectoryRequest", &trajectory_fields}};
     open_member(json, "schemas", '{');

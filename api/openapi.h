@@ -38,6 +38,7 @@ struct operation {
 };
 
 /* The tables of the handlers. */
+extern const struct field_set empty_fields; /* of a body that says nothing */
 extern const struct field_set create_fields, list_fields, delete_fields, resume_fields;
 extern const struct field_set history_fields, sample_fields, trajectory_fields, draw_fields;
 extern const struct field_set event_fields, job_event_fields;

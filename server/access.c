@@ -38,25 +38,53 @@ static size_t name_length(const char *host) {
     return ends_well ? length : 0;
 }
 
-static bool is_address(const char *name, size_t length) {
+/* IPv4 addresses stand among those of IPv6. */
+static struct in6_addr mapped(const struct in_addr *ipv4) {
+    struct in6_addr address = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+    memcpy(address.s6_addr + 12, ipv4, 4);
+    return address;
+}
+
+/* The address that a Host header names: "192.0.2.1", "[2001:db8::1]". */
+static bool read_name(const char *name, size_t length, struct in6_addr *out) {
     char text[INET6_ADDRSTRLEN];
-    struct in6_addr address;
-    bool bracketed = name[0] == '[';
+    struct in_addr ipv4;
+    const bool bracketed = name[0] == '[';
     if (bracketed)
         name++, length -= 2;
     if (length >= sizeof text)
         return false;
     memcpy(text, name, length);
     text[length] = '\0';
-    return inet_pton(bracketed ? AF_INET6 : AF_INET, text, &address) == 1;
+    if (bracketed)
+        return inet_pton(AF_INET6, text, out) == 1;
+    if (inet_pton(AF_INET, text, &ipv4) != 1)
+        return false;
+    *out = mapped(&ipv4);
+    return true;
+}
+
+/* "localhost" and all names below it are this machine (RFC 6761, 6.3), and so are its addresses. */
+static bool is_loopback(const char *name, size_t length) {
+    static const char localhost[] = "localhost";
+    const size_t last = sizeof localhost - 1;
+    struct in6_addr address;
+    if (read_name(name, length, &address))
+        return IN6_IS_ADDR_LOOPBACK(&address) ||
+               (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == 127);
+    return length >= last && strncasecmp(name + length - last, localhost, last) == 0 &&
+           (length == last || (length > last + 1 && name[length - last - 1] == '.'));
 }
 
 bool access_has_host(const struct access *access, const char *host) {
     size_t length = name_length(host);
+    struct in6_addr address;
+    if (length > 1 && host[length - 1] == '.')
+        length--; /* the name with its root (RFC 1034, 3.1) */
     if (length == 0)
         return false;
-    return access->names == ACCESS_ANY || is_listed("localhost,127.0.0.1,[::1]", host, length) ||
-           (access->names == ACCESS_ADDRESSES && is_address(host, length)) ||
+    return access->names == ACCESS_ANY || is_loopback(host, length) ||
+           (access->names == ACCESS_ADDRESSES && read_name(host, length, &address)) ||
            is_listed(access->allowed_hosts, host, length);
 }
 
@@ -103,12 +131,6 @@ bool access_may_change(const struct access *access, const struct access_source *
 }
 
 /* ------------------------------------------------------------------ clients */
-
-static struct in6_addr mapped(const struct in_addr *ipv4) {
-    struct in6_addr address = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
-    memcpy(address.s6_addr + 12, ipv4, 4);
-    return address;
-}
 
 struct in6_addr access_address(const struct sockaddr *peer) {
     if (peer && peer->sa_family == AF_INET6)

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 
 enum access_names {
-    ACCESS_LOOPBACK,  /* localhost, 127.0.0.1, [::1] */
+    ACCESS_LOOPBACK,  /* localhost and the names below it, 127.0.0.0/8, [::1] */
     ACCESS_ADDRESSES, /* these and every IP address */
     ACCESS_ANY,
 };

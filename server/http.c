@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "server/counters.h"
 #include "server/fault.h"
@@ -67,6 +68,18 @@ static bool content_type_fits(const struct http_connection *state) {
     return type && router_has_word(state->route->content_types, type, strcspn(type, "; \t"));
 }
 
+/* Is the body anything but what it is? "identity" says that it is not. */
+static bool is_encoded(const struct http_connection *state) {
+    const char *at = http_header(&state->exchange, "Content-Encoding");
+    while (at && *(at += strspn(at, ", \t"))) {
+        const size_t length = strcspn(at, ", \t");
+        if (length != strlen("identity") || strncasecmp(at, "identity", length) != 0)
+            return true;
+        at += length;
+    }
+    return false;
+}
+
 static struct http_refusal too_large(struct http_connection *state) {
     return (struct http_refusal){
         413, "body_too_large",
@@ -86,7 +99,7 @@ static struct http_refusal check_request(struct http_connection *state) {
         return too_large(state);
     if (state->body.failed)
         return (struct http_refusal){503, "no_memory", "not enough memory for the body"};
-    if (state->received > 0 && http_header(&state->exchange, "Content-Encoding"))
+    if (state->received > 0 && is_encoded(state))
         return (struct http_refusal){415, "unsupported_media_type",
                                      "send the body as it is, without a Content-Encoding"};
     if (state->received > 0 && !content_type_fits(state))

@@ -255,6 +255,25 @@ def test_a_compressed_body(alone):
         check_problem(alone.post("/v1/jobs", raw=raw, headers=headers), 415, "unsupported_media_type")
 
 
+@pytest.mark.parametrize("coding", ["identity", "Identity", "identity, identity", ""])
+def test_a_body_that_is_what_it_is(alone, coding):
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+    assert alone.post("/v1/jobs?validate_only=true", raw=b"{}", headers=headers).status == 200
+    headers["Content-Encoding"] = f"gzip, {coding}"
+    check_problem(alone.post("/v1/jobs?validate_only=true", raw=b"{}", headers=headers), 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("body,status,code", [
+    (b'{"force":true}', 422, "invalid_fields"), (b"[]", 422, "invalid_fields"), (b"null", 422, "invalid_fields"),
+    (b"{", 400, "invalid_json"), (b" ", 400, "invalid_json"),
+])  # fmt: skip
+def test_a_body_that_should_say_nothing(alone, body, status, code):
+    path = f"/v1/jobs/{NO_ID}/cancel"
+    check_problem(alone.post(path, raw=body), status, code)
+    check_problem(alone.post(path, raw=b"{}", headers={"Content-Type": "text/plain"}), 415, "unsupported_media_type")
+    check_problem(alone.post(path, raw=b" {} "), 404, "no_such_job")
+
+
 def test_a_body_where_none_belongs(alone):
     check_problem(alone.request("GET", "/v1/jobs", raw=b"{}"), 400, "unexpected_body")
     check_problem(alone.request("DELETE", f"/v1/jobs/{NO_ID}", raw=b"{}"), 400, "unexpected_body")

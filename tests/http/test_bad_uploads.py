@@ -155,7 +155,7 @@ CASES = [
     (JSON, '{"points":[[-Infinity,2]]}', "", "not a number"),
     (JSON, '{"points":[[0x1,2]]}', "", "expected"),
     (JSON, b'{"name":"\xff","points":[[1,2]]}', "", "UTF-8"),
-    (JSON, b'\xef\xbb\xbf{"points":[[1,2]]}', "", "a value was expected"),
+    (JSON, b'\xef\xbb\xbf\xef\xbb\xbf{"points":[[1,2]]}', "", "a value was expected"),
     (JSON, '{"name":"a\nb","points":[[1]]}', "", "control character"),
     (JSON, '{"name":"\\u0000","points":[[1]]}', "", "u0000"),
     (JSON, '{"points":[[1,2]],"labels":["a]}', "", "no end"),

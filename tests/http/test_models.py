@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+import urllib.parse
 
 import numpy
 import pytest
@@ -162,6 +163,14 @@ def test_an_import_can_be_exported_and_has_a_name(server, weights):
     assert answer.headers["Content-Disposition"] == 'attachment; filename="from_afar.safetensors"'
     assert safetensors.read(answer.body)[0]["name"] == "from afar"
     assert bring(server, answer.body).json["name"] == "from afar"
+    for name, plain, encoded in [
+        ("größe", "gr__e", "gr%C3%B6%C3%9Fe"),
+        ("スパイラル 2", "______2", "%E3%82%B9%E3%83%91%E3%82%A4%E3%83%A9%E3%83%AB_2"),
+        ("\U0001f300/../" + "é" * 30 + "x" * 32, "_" * 35 + "x" * 28, "%F0%9F%8C%80____" + "%C3%A9" * 30 + "x" * 28),
+    ]:
+        model = bring(server, weights, f"?name={urllib.parse.quote(name)}").json["id"]
+        header = server.get(f"/v1/models/{model}/weights.safetensors").headers["Content-Disposition"]
+        assert header == f"attachment; filename=\"{plain}.safetensors\"; filename*=UTF-8''{encoded}.safetensors"
     assert server.get("/v1/models/latest").json["job"] is None
 
 

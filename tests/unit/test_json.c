@@ -30,6 +30,7 @@ Test(json, accepts_what_rfc_8259_allows) {
         "\t{\r\n\"a\" : 1 }\n",
         "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"",
         "\"\\ud83d\\ude00\"",
+        "\xef\xbb\xbf{}",
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         cr_assert(accepts(good[i]), "%s", good[i]);
@@ -68,7 +69,9 @@ Test(json, refuses_everything_else) {
         "\"\xff\"",
         "\"\xc0\x80\"",
         "\"\xed\xa0\x80\"",
-        "\xef\xbb\xbf{}",
+        "\xef\xbb\xbf",
+        "\xef\xbb\xbf\xef\xbb\xbf{}",
+        "{\xef\xbb\xbf}",
         "/**/1",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

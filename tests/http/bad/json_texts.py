@@ -3,7 +3,7 @@
 NOT_JSON = {
     "nothing but space": [b" ", b"\n", b"\t\r\n ", b"  \n\n  "],
     "other space": [b"\x0b{}", b"\x0c{}", b"{}\x0c", b"\xc2\xa0{}", b"{\x0b}", "\u2028{}", "{\u2003}", "{}\u200b", b"\x00{}"],
-    "byte order marks": [b"\xef\xbb\xbf{}", b"{}\xef\xbb\xbf", b"\xff\xfe{\x00}\x00", b"\xfe\xff\x00{\x00}", b"\xef\xbb\xbf"],
+    "byte order marks": [b"\xef\xbb\xbf\xef\xbb\xbf{}", b"{}\xef\xbb\xbf", b"\xff\xfe{\x00}\x00", b"\xfe\xff\x00{\x00}", b"\xef\xbb\xbf"],
     "cut short": [
         "{", "[", '"', '{"', '{"seed', '{"seed"', '{"seed":', '{"seed":1', '{"seed":1,', '{"seed":1,"', "[1", "[1,", "[[", '["a"', '["a',
         '{"a":{', '{"a":[', '{"a":[1', '{"a":"', "t", "tru", "fals", "nul", "-", "1e", "1e+", "1.", '"\\', '"\\u', '"\\u12', '"\\u123',
@@ -53,7 +53,7 @@ NOT_JSON = {
 
 # Texts that are JSON, however odd: a valid job, so 200 from ?validate_only=true.
 JOBS = [
-    "{}", " \t\r\n{ \n } \r\n", '{"seed":0}', '{"seed":-0}', '{"seed":-0.0}', '{"seed":5e0}', '{"seed":5E+0}', '{"seed":50e-1}', '{"seed":5.000}', '{"seed":0.5e1}', '{"seed":1e15}',
+    "{}", "\ufeff{}", '\ufeff {"name":null}', '{"name":null}', " \t\r\n{ \n } \r\n", '{"seed":0}', '{"seed":-0}', '{"seed":-0.0}', '{"seed":5e0}', '{"seed":5E+0}', '{"seed":50e-1}', '{"seed":5.000}', '{"seed":0.5e1}', '{"seed":1e15}',
     '{"seed":9007199254740991}', '{"\\u0073eed":1}', '{"name":"\\u00e9\\n\\t\\"\\\\\\/\\r"}', '{"name":"\\ud83d\\ude00"}', '{"name":"\U0001f600"}',
     '{"name":"\ufeff"}', '{"name":"\uffff"}', '{"name":"\u2028"}', '{"name":"/* no comment */"}', '{"training":{"learning_rate":1e-3,"epochs":1e1}}',
     '{"training":{"learning_rate":0.00100000000000000000000000000000000000000000000000000000000001}}', '{"name":"' + "x" * 100 + '"}',

@@ -44,7 +44,7 @@ CHOICES = [
     ("training/lr_schedule", ["constant", "cosine", "linear"], ["", "Linear", "Cosine", "step"]),
 ]
 BOOLEANS = [("diffusion/zero_terminal_snr", [False, True]), ("training/keep_best", [False, True])]
-TEXTS = [("name", ["", "x", "x" * 100, "\U0001f600" * 25, "\u00e9" * 50], ["x" * 101, "\U0001f600" * 26, "\u00e9" * 51])]
+TEXTS = [("name", ["", None, "x", "x" * 100, "\U0001f600" * 25, "\u00e9" * 50], ["x" * 101, "\U0001f600" * 26, "\u00e9" * 51])]
 GROUPS = ["diffusion", "network", "training"]
 
 # Other fields that a good value goes with.
@@ -142,7 +142,7 @@ def job(path, value, base=None):
 def rows():
     """(path, value, job, is it good)"""
     booleans = [(path, good, []) for path, good in BOOLEANS]
-    kinds = [(booleans, NO_BOOLEAN), (INTEGERS, NO_NUMBER), (NUMBERS, NO_NUMBER), (CHOICES, NO_TEXT), (TEXTS, NO_TEXT)]
+    kinds = [(booleans, NO_BOOLEAN), (INTEGERS, NO_NUMBER), (NUMBERS, NO_NUMBER), (CHOICES, NO_TEXT), (TEXTS, [no for no in NO_TEXT if no is not None])]
     for table, never in kinds:
         for path, good, bad in table:
             for value in good:
