@@ -15,7 +15,7 @@ import { KeyPrompt } from "./key-prompt";
 import { folded, Loss } from "./loss/loss";
 import { DataFile } from "./new/data-file";
 import { NewRun } from "./new/new-run";
-import { job, jobs, loadError, loaded, nameOf, notice } from "./runs";
+import { absent, job, jobs, loadError, loaded, nameOf, notice } from "./runs";
 import { RunList } from "./runs/list";
 import { RunTable } from "./runs/table";
 import { FirstVisit } from "./stage/first-visit";
@@ -38,6 +38,18 @@ function Lost() {
   return (
     <p class="banner" role="alert">
       Connection lost at {time} — retrying …
+    </p>
+  );
+}
+
+/** A link to a run that is not here. */
+function Absent() {
+  const { id, instead } = absent.value;
+  if (!id || instead !== view.value.job) return null;
+  return (
+    <p class="banner mild" role="status">
+      That run is not here: it was deleted, or it is on another server.
+      {job.value && ` Showing ${nameOf(job.value)} instead.`}
     </p>
   );
 }
@@ -100,6 +112,7 @@ export function App() {
       <SkipLinks />
       <Header />
       {connection.value === "lost" && <Lost />}
+      <Absent />
       {locked ? (
         <main class="locked-page">
           <Locked />

@@ -9,6 +9,7 @@ export interface Source {
   label: string;
   upload: boolean;
   classes: string[] | null; // of an upload
+  n: number; // points; 0 if that is not said
 }
 
 interface Spec {
@@ -18,13 +19,19 @@ interface Spec {
 export const specOf = (run: Job): Spec => run.spec as unknown as Spec;
 
 function sourceOf(part: unknown): Source {
-  if (typeof part === "string") return { id: part, label: part, upload: false, classes: null };
-  const { id, name, classes } = part as { id?: string; name?: string; classes?: string[] | null };
+  if (typeof part === "string") return { id: part, label: part, upload: false, classes: null, n: 0 };
+  const { id, name, classes, n } = part as {
+    id?: string;
+    name?: string;
+    classes?: string[] | null;
+    n?: number;
+  };
   return {
     id: id ?? name ?? "",
     label: name ?? "upload",
     upload: id !== undefined,
     classes: classes ?? null,
+    n: n ?? 0,
   };
 }
 

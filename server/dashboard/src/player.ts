@@ -1,11 +1,17 @@
 // The clock of the stage: a position 0 (noise) .. 1 (data) that plays, pauses and is scrubbed.
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { go, view } from "./hash";
 
 export const position = signal(view.value.k);
 export const playing = signal(false);
 export const speed = signal(1);
 export const SPEEDS = [0.25, 0.5, 1, 2, 4];
+
+/** Another address says where the track is. */
+const told = computed(() => view.value.k);
+effect(() => {
+  position.value = told.value;
+});
 
 /** The next speed, and the slowest after the fastest. */
 export function nextSpeed(): void {

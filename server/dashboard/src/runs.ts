@@ -3,7 +3,7 @@ import { computed, effect, signal } from "@preact/signals";
 import { base, client, type Job, type JobRequest, must, postJson, url } from "./api";
 import { datasetName } from "./data";
 import { follow, type ServerEvent } from "./events";
-import { go, listed, view } from "./hash";
+import { go, listed, toggle, view } from "./hash";
 import { append, histories, loadHistory } from "./histories";
 
 export const jobs = signal<Job[]>([]); // newest first
@@ -17,9 +17,10 @@ export const job = computed(() => find(view.value.job));
 export const jobB = computed(() => find(view.value.b));
 export const isOver = (each: Job) => each.status !== "queued" && each.status !== "running";
 export const hasModel = (each: Job | undefined): each is Job => !!each && each.model !== null;
-/** What the server has to say, as a sentence: it begins and ends like one. */
+/** What the server has to say, as a sentence: it begins and ends like one. The name of a field stays as it is. */
 export const sentence = (text: string): string =>
-  text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+  (/^[a-z]+_/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1)) +
+  (/[.!?]$/.test(text) ? "" : ".");
 export const nameOf = (each: Job): string => each.name ?? datasetName(each);
 
 const PAGE = 100;
@@ -47,6 +48,9 @@ async function loadPage(after?: string): Promise<void> {
   more.value = page.next ?? "";
 }
 
+/** A run that the address named and that is not on the server, and the one that stands in for it. */
+export const absent = signal({ id: "", instead: "" });
+
 /** Called when the runs are there and the address names none of them. */
 export const whenUnknown = new Set<() => boolean>();
 
@@ -56,10 +60,16 @@ const isSeenTo = () => !job.value && view.value.data !== "" && view.value.data =
 
 async function settle(): Promise<void> {
   if (isSeenTo()) return; // the runs are loaded again whenever the connection comes
+  const wanted = view.value.job;
   await loadNamed();
   if (job.value) return;
-  if ([...whenUnknown].some((each) => each())) taken = view.value.data;
-  else if (jobs.value[0]) go({ job: (jobs.value.find(hasModel) ?? jobs.value[0]).id, epoch: 0 });
+  if ([...whenUnknown].some((each) => each())) {
+    taken = view.value.data;
+    return;
+  }
+  const instead = (jobs.value.find(hasModel) ?? jobs.value[0])?.id ?? "";
+  absent.value = { id: wanted, instead };
+  if (instead) go({ job: instead, epoch: 0 });
 }
 
 /** Sees to it that there is a run on the stage, if there are runs: the one that the address names, or the newest. */
@@ -90,10 +100,12 @@ async function refreshJob(id: string): Promise<void> {
 }
 
 function forget(id: string): void {
+  const wasHere = find(id) !== undefined;
   jobs.value = jobs.value.filter((each) => each.id !== id);
   if (!loaded.value) return; // the address may name it for another server
-  if (view.value.job === id) go({ job: jobs.value[0]?.id ?? "", epoch: 0 });
+  if (wasHere && view.value.job === id) go({ job: jobs.value[0]?.id ?? "", epoch: 0 });
   if (view.value.b === id) go({ b: "" });
+  if (listed("with").includes(id)) toggle("with", id);
 }
 
 /** Runs `work` now, and at most once more per `ms` however often it is asked for. */

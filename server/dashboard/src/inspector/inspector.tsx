@@ -5,6 +5,7 @@ import { shown } from "../stage/subject";
 import { Exports } from "./exports";
 import { Quality } from "./quality";
 import { Sampling } from "./sampling";
+import { Settings } from "./settings";
 
 export function Inspector() {
   const run = job.value;
@@ -37,6 +38,7 @@ export function Inspector() {
         !isOver(run) && <p class="empty">Sampling controls appear after the first checkpoint.</p>
       )}
       <Exports />
+      <Settings />
     </section>
   );
 }

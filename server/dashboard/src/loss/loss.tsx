@@ -5,7 +5,7 @@ import uPlot from "uplot";
 import { checkpoints, epochs, loadCheckpoints, lookBack, place } from "../checkpoints";
 import { listed, view } from "../hash";
 import { histories, loadHistory, type Series, unread } from "../histories";
-import { hasModel, isOver, job } from "../runs";
+import { hasModel, isOver, job, jobs } from "../runs";
 import { ink } from "../theme";
 import { lines, options, table } from "./plot";
 
@@ -98,8 +98,8 @@ function emptyText(): string {
 
 export function Loss() {
   useSignalEffect(() => {
-    for (const id of [view.value.job, view.value.b, ...listed("with")])
-      if (id && !histories.value[id]) void loadHistory(id);
+    const named = new Set([view.value.job, view.value.b, ...listed("with")]);
+    for (const { id } of jobs.value) if (named.has(id) && !histories.value[id]) void loadHistory(id);
   });
   useSignalEffect(() => {
     const run = job.value;

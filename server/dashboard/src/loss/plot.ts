@@ -124,6 +124,7 @@ function logNumbers(low: number, high: number, count: number): number[] {
   return out;
 }
 
+const MOST_NUMBERS = 16;
 const SHORT = 130; // pixels of a chart that has no room for the name of its lower axis: the legend has it, too
 const ROOM = 26; // pixels of the axis for a number
 
@@ -141,8 +142,11 @@ function axesOf(log: boolean, isShort: boolean): uPlot.Axis[] {
     values: (_: uPlot, ticks: (number | null)[]) => ticks.map((v) => (v === null ? "" : shortNumber(v))),
   };
   const splits = (plot: uPlot, _: number, low: number, high: number) => {
-    const count = Math.max(2, plot.bbox.height / devicePixelRatio / ROOM);
-    return log ? logNumbers(low, high, count) : roundNumbers(low, high, count);
+    const numbers = log ? logNumbers : roundNumbers;
+    let count = Math.max(2, plot.bbox.height / devicePixelRatio / ROOM);
+    let out = numbers(low, high, count);
+    for (; out.length < 2 && count < MOST_NUMBERS; count *= 2) out = numbers(low, high, count); // none was round enough
+    return out;
   };
   return [
     { ...axis, ...(isShort ? {} : { label: "epoch" }), size: 26, gap: 6 },

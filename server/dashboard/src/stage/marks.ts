@@ -1,4 +1,6 @@
 // Drawing clouds of points: dots, a smoothed histogram for density, lines; and arrows for the field, by the canvas.
+
+import { densityOf } from "./density";
 import { type Clip, dot, line, packed, type Raster, rasterOf, stampOf } from "./raster";
 import { type Bounds, boundsOf } from "./trajectory";
 
@@ -56,73 +58,30 @@ function cellOf(bounds: Bounds, points: Float32Array, i: number, cells: number):
   return column >= 0 && row >= 0 && column < cells && row < cells ? row * cells + column : -1;
 }
 
-const CELLS = 128;
-const REACH = 3; // cells to each side that a mean is taken over
-const density = new Float32Array(CELLS * CELLS);
-const blurred = new Float32Array(CELLS * CELLS);
-/** A sum over the cells around each, in one direction; three of them in both make a round spot of a point. */
-function blur(from: Float32Array, to: Float32Array, step: number): void {
-  const across = step === 1 ? CELLS : 1;
-  for (let line = 0; line < CELLS; line++) {
-    const start = line * across;
-    let sum = 0;
-    for (let i = -REACH; i < CELLS; i++) {
-      if (i + REACH < CELLS) sum += from[start + (i + REACH) * step]!;
-      if (i > REACH) sum -= from[start + (i - REACH - 1) * step]!;
-      if (i >= 0) to[start + i * step] = sum;
-    }
-  }
-}
-
-/** Leaves in `density` how many points are around each cell. */
-function countAround(bounds: Bounds, points: Float32Array): void {
-  density.fill(0);
-  const n = points.length / 2;
-  for (let i = 0; i < n; i++) {
-    const cell = cellOf(bounds, points, i, CELLS);
-    if (cell >= 0) density[cell]! += 1;
-  }
-  for (let pass = 0; pass < 3; pass++) {
-    blur(density, blurred, 1);
-    blur(blurred, density, CELLS);
-  }
-}
-
-const between = new Float32Array(CELLS + 2);
-
-/** A row of cells at a height between two rows of `density`, with its ends doubled. */
-function fillBetween(height: number): void {
-  const down = Math.min(CELLS - 1, Math.max(0, height));
-  const above = Math.floor(down) * CELLS;
-  const below = Math.min(above + CELLS, CELLS * (CELLS - 1));
-  const part = down % 1;
-  for (let i = 0; i < CELLS; i++)
-    between[i + 1] = density[above + i]! + part * (density[below + i]! - density[above + i]!);
-  between[0] = between[1]!;
-  between[CELLS + 1] = between[CELLS]!;
-}
-
 const MOST_SEEN = 150; // alpha where most points are: the dots stay in sight
 
 /** A smoothed histogram of the points, as a tint behind all else. */
 export function drawDensity(plane: Plane, points: Float32Array, colour: string): void {
-  const { raster, clip, size } = plane;
-  countAround(plane.bounds, points);
+  const { raster, clip } = plane;
+  const { columns, rows, cell, values } = densityOf(plane, points);
   let most = 1e-9;
-  for (const value of density) most = Math.max(most, value);
-  for (let i = 0; i < density.length; i++) density[i] = MOST_SEEN * (density[i]! / most) ** 0.7;
+  for (const value of values) most = Math.max(most, value);
+  for (let i = 0; i < values.length; i++) values[i] = MOST_SEEN * (values[i]! / most) ** 0.7;
   const shade = packed(colour);
-  const step = CELLS / size; // cells in a pixel
-  const first = Math.max(clip.from, Math.ceil(plane.left));
-  const last = Math.min(clip.to, Math.floor(plane.left + size));
-  const low = Math.min(raster.height, Math.floor(plane.top + size));
-  for (let y = Math.max(0, Math.ceil(plane.top)); y < low; y++) {
-    fillBetween((y + 0.5 - plane.top) * step - 0.5);
-    let at = y * raster.width + first;
-    let across = (first + 0.5 - plane.left) * step + 0.5; // in `between`
-    for (let x = first; x < last; x++, across += step) {
-      const i = across | 0;
-      const alpha = between[i]! + (across - i) * (between[i + 1]! - between[i]!);
+  const across = new Float32Array(columns); // a row of cells at a height between two rows
+  for (let y = 0; y < raster.height; y++) {
+    const down = Math.min(rows - 1, Math.max(0, (y + 0.5) / cell - 0.5));
+    const above = Math.floor(down) * columns;
+    const below = Math.min(above + columns, columns * (rows - 1));
+    const part = down % 1;
+    for (let i = 0; i < columns; i++)
+      across[i] = values[above + i]! + part * (values[below + i]! - values[above + i]!);
+    let at = y * raster.width + clip.from;
+    for (let x = clip.from; x < clip.to; x++) {
+      const place = Math.min(columns - 1, Math.max(0, (x - clip.from + 0.5) / cell - 0.5));
+      const i = place | 0;
+      const next = across[Math.min(columns - 1, i + 1)]!;
+      const alpha = across[i]! + (place - i) * (next - across[i]!);
       raster.pixels[at++] = (alpha << 24) | shade;
     }
   }

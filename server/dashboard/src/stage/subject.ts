@@ -53,7 +53,7 @@ function wishA(): Wish | null {
   if (!loaded.value || (keyState.value !== "none" && !job.value)) return null;
   if (job.value || jobs.value.length > 0) return wishOf(job.value, view.value, view.value.epoch);
   const { value: id } = preview;
-  return ofProcess("forward", [{ id, label: id, upload: false, classes: null }], undefined, view.value);
+  return ofProcess("forward", [{ id, label: id, upload: false, classes: null, n: 0 }], undefined, view.value);
 }
 
 const wishB = (): Wish | null => wishOf(jobB.value, view.value, 0);

@@ -1,0 +1,58 @@
+// How many points are around each place of a picture: counted in cells, which are smoothed.
+import { type Plane, toX, toY } from "./marks";
+
+/** Of a plane's whole picture, [rows][columns]. */
+interface Density {
+  columns: number;
+  rows: number;
+  cell: number; // side, in pixels
+  values: Float32Array;
+}
+
+const CELLS = 128; // along the side of the square of the data
+const REACH = 3; // cells to each side that a mean is taken over
+const PASSES = 3; // make a round spot of a point
+
+let rooms: [Float32Array, Float32Array] = [new Float32Array(), new Float32Array()];
+
+/** A sum over the cells around each along lines of `length` cells, `step` apart; the next line begins `stride` on. */
+function blur(
+  from: Float32Array,
+  to: Float32Array,
+  length: number,
+  step: number,
+  lines: number,
+  stride: number,
+): void {
+  for (let line = 0; line < lines; line++) {
+    const start = line * stride;
+    let sum = 0;
+    for (let i = -REACH; i < length; i++) {
+      if (i + REACH < length) sum += from[start + (i + REACH) * step]!;
+      if (i > REACH) sum -= from[start + (i - REACH - 1) * step]!;
+      if (i >= 0) to[start + i * step] = sum;
+    }
+  }
+}
+
+/** The values are overwritten by the next call. */
+export function densityOf(plane: Plane, points: Float32Array): Density {
+  const { clip, raster, size } = plane;
+  const cell = size / CELLS;
+  const columns = Math.max(1, Math.ceil((clip.to - clip.from) / cell));
+  const rows = Math.max(1, Math.ceil(raster.height / cell));
+  if (rooms[0].length !== columns * rows)
+    rooms = [new Float32Array(columns * rows), new Float32Array(columns * rows)];
+  const [values, blurred] = rooms;
+  values.fill(0);
+  for (let i = 0; i < points.length; i += 2) {
+    const column = Math.floor((toX(plane, points[i]!) - clip.from) / cell);
+    const row = Math.floor(toY(plane, points[i + 1]!) / cell);
+    if (column >= 0 && row >= 0 && column < columns && row < rows) values[row * columns + column]! += 1;
+  }
+  for (let pass = 0; pass < PASSES; pass++) {
+    blur(values, blurred, columns, 1, rows, columns);
+    blur(blurred, values, rows, columns, columns, 1);
+  }
+  return { columns, rows, cell, values };
+}

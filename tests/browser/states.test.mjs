@@ -1,0 +1,234 @@
+// Every page and every panel in every state, on every window: what it says, whether all can be reached, and what axe thinks of it.
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { CALM, open, PATIENCE, picture, profile, quit, Server } from "./harness.mjs";
+import { judge } from "./judge.mjs";
+import { busyServer, guardedServer, worldServer } from "./world.mjs";
+
+const WINDOWS = ["1366x625", "1280x640", "1440x900", "1024x600", "400x800"];
+const JUDGED_BY_AXE = ["1366x625", "400x800"]; // one of each layout, each in both themes
+const PICTURES = process.env.PICTURES; // a directory: then each state is also photographed
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let world, busy, empty, guarded;
+before(async () => {
+  [world, empty, guarded] = await Promise.all([worldServer(), new Server().start(), guardedServer()]);
+});
+after(quit);
+
+const see = (text) => (page) => page.getByText(text).first().waitFor();
+const stage = (page) => page.locator(".stage-canvas canvas:not(.stale)").waitFor();
+
+/** Of a run of the world: what its address says besides the run, and what proves that the state is there. */
+const ofRun = (name, more = "", proof = picture, expected = /$^/) => ({
+  server: () => world.server,
+  hash: () => `job=${world.ids[name] ?? name}&${more}`,
+  async ready(page) {
+    await stage(page);
+    await proof(page);
+  },
+  expected,
+});
+const panel = (name, proof, more = "") => ofRun("done", `panel=${name}&${more}`, proof);
+
+const STATES = {
+  "succeeded": ofRun("done"),
+  "diverged": ofRun("wild", "", (page) => page.locator(".inspector .error").waitFor()),
+  "cancelled": ofRun("cancelled", "", see("cancelled at epoch")),
+  "with a warning": ofRun("with a warning", "", (page) => page.locator(".inspector .warning").first().waitFor()),
+  "data deleted": ofRun("data deleted", "", picture, /40[49]|422/),
+  "imported model": ofRun("imported", "", stage, /404/),
+  "1-D": ofRun("1-D", "", see("Histogram of the points")),
+  "3-D": ofRun("3-D", "axes=2.0", see("2 of 3 columns are drawn")),
+  "16-D": ofRun("16-D", "", see("2 of 16 columns are drawn")),
+  "classes": ofRun("classes", "", see("Guidance")),
+  "one class": ofRun("classes", "class=1&guidance=2"),
+  "a long name": ofRun(`long ${"name ".repeat(18)}`.trim()),
+  "a name of other letters": ofRun("数据 🙂 <b>&amp;"),
+  "forward": ofRun("done", "process=forward&k=0.4"),
+  "forward of classes": ofRun("classes", "process=forward&k=0.4"),
+  "nearest point": ofRun("done", "process=optimal&k=0&show=lines"),
+  "A | B": { ...ofRun("done"), hash: () => `job=${world.ids.done}&b=${world.ids.other}` },
+  "several losses": { ...ofRun("done"), hash: () => `job=${world.ids.done}&with=${world.ids.other}.${world.ids["3-D"]}` },
+  "an estimate": ofRun("done", "mode=x0&k=0.5"),
+  "side by side": ofRun("done", "mode=both&k=0.5"),
+  "one over the other": ofRun("1-D", "mode=over&k=0.5", stage),
+  ...Object.fromEntries(
+    ["hue", "density", "field", "lines", "trails", "data"].map((layer) => [
+      `layer ${layer}`,
+      ofRun("done", `show=${layer}&k=0.5`),
+    ]),
+  ),
+  "the stage alone": ofRun("done", "full=1"),
+  "most points": ofRun("done", "n=20000", see("draws at most 20,000 points")),
+  "a checkpoint": ofRun("done", "epoch=1"),
+  "an unknown id": ofRun("01a20ebe-4517-7001-b3ca-06767684b48b", "", see("That run is not here"), /404/),
+  "a deleted run": ofRun("deleted", "", see("That run is not here"), /404/),
+  "new run": panel("new", see(/steps, .* parameters/)),
+  "draw": panel("draw", see("Draw your own data")),
+  "table": panel("runs", (page) => page.locator(".run-table tbody tr").first().waitFor()),
+  "compare samplers": panel("samplers", (page) => page.locator(".samplers canvas").nth(3).waitFor()),
+  "commands": panel("code", see("Stream its loss")),
+  "help": panel("help", see("this help")),
+  "a question": {
+    ...ofRun("done"),
+    async ready(page) {
+      await page.locator(".run.chosen").getByRole("button", { name: "Delete" }).click();
+      await page.getByText("This cannot be undone").waitFor();
+    },
+  },
+  "first visit": { server: () => empty, hash: () => "", ready: see("Nothing has been trained here yet") },
+  "first visit, new run": { server: () => empty, hash: () => "panel=new", ready: see(/steps, .* parameters/) },
+  "reference": { server: () => world.server, path: "docs", ready: see("Jobs"), isDocs: true },
+  "reference, code of a problem": {
+    server: () => world.server,
+    path: "docs#invalid_data",
+    ready: (page) => page.locator("#invalid_data").waitFor(),
+    isDocs: true,
+  },
+  "key wanted": {
+    server: () => guarded,
+    hash: () => "",
+    ready: (page) => page.getByRole("dialog", { name: "API key required" }).waitFor(),
+    expected: /401/,
+  },
+  "key put off": {
+    server: () => guarded,
+    hash: () => "",
+    async ready(page) {
+      await page.getByRole("dialog", { name: "API key required" }).waitFor();
+      await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: "Enter a key" }).waitFor();
+    },
+    expected: /401/,
+  },
+  "wrong key": {
+    server: () => guarded,
+    hash: () => "",
+    async ready(page) {
+      await page.locator("input[name=key]").fill("dn_wrong");
+      await page.getByRole("button", { name: "Continue" }).click();
+      await page.getByText("Key not recognized").waitFor();
+    },
+    expected: /401/,
+  },
+};
+
+/** While a server trains. */
+const ofBusy = (name, proof) => ({ ...ofRun("", "", proof), server: () => busy.server, hash: () => `job=${busy.ids[name]}` });
+const BUSY = {
+  "running": ofBusy("running", see(/left/)),
+  "queued": ofBusy("queued", see("In the queue")),
+  "cancelled before a checkpoint": ofBusy("never begun", see("No checkpoint was saved")),
+};
+
+const WORDS = String.raw`\bundefined\b|\[object|\bNaN\b|\bnull\b|\bInfinity\b`;
+const WORDS_OF_DOCS = String.raw`\bundefined\b|\[object|\bNaN\b`; // the reference does speak of null
+
+async function axe(page) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  return violations.map((each) => `axe ${each.id}: ${each.nodes.map((node) => node.target).slice(0, 3).join(", ")}`);
+}
+
+/** Goes there: within the page if it is of the same server, as a link does. */
+async function visit(page, { server, hash, path, ready, expected = /$^/ }) {
+  page.expected = expected;
+  const isHere = page.url().startsWith(`${server().url}#`) && !path && server() !== guarded;
+  if (isHere) {
+    await page.evaluate((text) => {
+      location.hash = text;
+    }, hash());
+  } else {
+    const isSame = page.url().split("#")[0] === server().url;
+    await page.goto(server().url + (path ?? `#${hash()}`));
+    if (isSame) await page.reload(); // another part of the address alone loads nothing
+  }
+  await ready(page);
+}
+
+async function leave(page) {
+  while ((await page.locator("dialog[open]").count()) > 0) {
+    const last = page.locator("dialog[open]").last();
+    const handle = await last.elementHandle();
+    await page.keyboard.press("Escape");
+    await page.waitForFunction((dialog) => !dialog.isConnected, handle);
+  }
+}
+
+async function photograph(page, name) {
+  mkdirSync(PICTURES, { recursive: true });
+  await page.screenshot({ path: join(PICTURES, `${name.replaceAll(/[^\w]+/g, "-")}.png`) });
+}
+
+/** What is wrong with these states in a window of this size, in words. */
+async function tour(states, size) {
+  const [width, height] = size.split("x").map(Number);
+  const context = await profile({ viewport: { width, height }, bypassCSP: true, hasTouch: width < 500, ...CALM });
+  const page = await open(Object.values(states)[0].server(), "", {}, context);
+  const wrong = [];
+  for (const [name, state] of Object.entries(states)) {
+    const note = (list, when) => wrong.push(...list.map((each) => `${name}, ${when}: ${each}`));
+    try {
+      await visit(page, state);
+      for (const theme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme: theme });
+        if (JUDGED_BY_AXE.includes(size)) note(await axe(page), theme);
+        if (PICTURES) await photograph(page, `${size} ${theme} ${name}`);
+      }
+      const words = state.isDocs ? WORDS_OF_DOCS : WORDS;
+      note(await page.evaluate(judge, { words, isDocs: state.isDocs }), "whole");
+      await leave(page);
+    } catch (error) {
+      note([error.message.split("\n").slice(0, 2).join(" ")], "not reached");
+    }
+    note(page.errors.splice(0), "console");
+  }
+  await context.close();
+  return wrong;
+}
+
+for (const size of WINDOWS)
+  test(`every state is whole at ${size}`, { timeout: 10 * PATIENCE }, async () => {
+    assert.deepEqual(await tour(STATES, size), []);
+  });
+
+test("every state of a busy server is whole, in all windows", { timeout: 10 * PATIENCE }, async () => {
+  busy = await busyServer();
+  for (const size of WINDOWS) assert.deepEqual(await tour(BUSY, size), [], size);
+  await busy.server.remove();
+});
+
+test("a page whose server goes is whole, and so when it is back", { timeout: 10 * PATIENCE }, async () => {
+  const server = await new Server().start();
+  await server.train();
+  const state = (ready, expected) => ({ server: () => server, hash: () => "k=1", ready, expected });
+  const gone = /Failed to load resource|net::ERR/;
+  for (const size of WINDOWS) {
+    const wrong = await tour(
+      {
+        "before": state(picture),
+        "gone": state(async (page) => {
+          assert.equal(await server.stop(), 0);
+          await page.getByText("Connection lost at").waitFor();
+          await page.getByRole("button", { name: "Forward" }).click();
+          await page.locator(".stage-note.error").waitFor();
+          await picture(page); // what was there stays
+          assert.ok(await page.locator(".run.chosen .actions button").first().isDisabled());
+          await page.getByRole("button", { name: "Model", exact: true }).click();
+        }, gone),
+        "back": state(async (page) => {
+          await server.start();
+          await page.getByText("live").waitFor();
+          await picture(page);
+        }, gone),
+      },
+      size,
+    );
+    assert.deepEqual(wrong, [], size);
+  }
+  await server.remove();
+});
