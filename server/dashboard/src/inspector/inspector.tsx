@@ -1,5 +1,7 @@
 // The run on the stage: how it is sampled, how good it is, and how to take it along.
+import { Action } from "../action";
 import { go } from "../hash";
+import { openForm } from "../new/form";
 import { hasModel, isOver, job, nameOf, sentence } from "../runs";
 import { shown } from "../stage/subject";
 import { Exports } from "./exports";
@@ -12,7 +14,12 @@ export function Inspector() {
   if (!run) return null;
   return (
     <section class="inspector" aria-labelledby="inspector-title">
-      <h2 id="inspector-title">{nameOf(run)}</h2>
+      <header class="inspector-head">
+        <h2 id="inspector-title">{nameOf(run)}</h2>
+        <Action act={() => openForm(run.spec)} title="A new run with these settings, to change and train">
+          Clone
+        </Action>
+      </header>
       {run.status === "failed" && run.error && (
         <p class="error" role="alert">
           {run.error.detail}

@@ -1,46 +1,40 @@
 // What the run on the stage was trained with: what differs from its preset first in sight, and what it came to.
 import { signal, useSignalEffect } from "@preact/signals";
-import { getJson, type Job, keyState, postJson, url } from "../api";
+import { getJson, type Job, type JobRequest, keyState, url } from "../api";
 import { datasetName, sourcesOf } from "../data";
+import { defaultsOf, valuesOf } from "../new/form";
+import { labelOf } from "../new/words";
 import { hasModel, job } from "../runs";
 import { duration } from "../runs/parts";
-
-type Settings = Record<string, unknown>;
 
 interface Facts {
   parameters: number;
   kernels: string;
 }
-const facts = signal<Record<string, Facts>>({}); // by model and epoch
-const presets = signal<Record<string, Settings>>({}); // a preset's own settings for a data set, by both
+const facts = signal<Record<string, Facts>>({}); // by run
+const presets = signal<Record<string, JobRequest>>({}); // what each run's preset alone would have made of its data
 const asked = new Set<string>();
 
-const factsKey = (run: Job) => `${run.id}/${hasModel(run)}`;
-const presetOf = (run: Job) => ({ preset: run.spec.preset, dataset: run.spec.dataset });
-
+/** Asks once; without an answer, nothing is marked, and these lines are left out. */
 function once(key: string, ask: () => Promise<void>): void {
   if (asked.has(key)) return;
   asked.add(key);
-  ask().catch(() => undefined); // without an answer, nothing is marked, and these lines are left out
+  ask().catch(() => undefined);
 }
 
 function load(run: Job): void {
+  const { id, spec } = run;
   if (hasModel(run))
-    once(factsKey(run), async () => {
-      const { parameters, kernels } = await getJson<Facts>(url(`/v1/models/${run.id}`));
-      facts.value = { ...facts.value, [factsKey(run)]: { parameters, kernels } };
+    once(`model ${id}`, async () => {
+      facts.value = { ...facts.value, [id]: await getJson<Facts>(url(`/v1/models/${id}`)) };
     });
-  const request = presetOf(run);
-  const key = JSON.stringify(request);
-  once(key, async () => {
-    const { spec } = await postJson<{ spec: Settings }>(url("/v1/jobs", { validate_only: true }), request);
-    presets.value = { ...presets.value, [key]: spec };
+  once(`preset ${id}`, async () => {
+    presets.value = { ...presets.value, [id]: await defaultsOf(spec) };
   });
 }
 
 interface Row {
-  group: string;
-  name: string;
+  path: string; // "group.field"
   value: string;
   preset: string; // "" if it is the same, or not known
 }
@@ -48,21 +42,18 @@ interface Row {
 const words = (value: unknown): string =>
   typeof value === "number" ? String(+value.toPrecision(6)) : String(value);
 
-function rowsOf(spec: Settings, preset: Settings | undefined): Row[] {
-  const rows: Row[] = [];
-  const add = (group: string, name: string, value: unknown, standard: unknown) => {
-    const differs = preset !== undefined && value !== standard;
-    rows.push({ group, name, value: words(value), preset: differs ? words(standard) : "" });
-  };
-  for (const [name, value] of Object.entries(spec)) {
-    if (name === "dataset" || name === "name" || name === "preset") continue;
-    if (typeof value !== "object" || value === null) add("", name, value, preset?.[name]);
-    else
-      for (const [field, inner] of Object.entries(value))
-        add(name, field, inner, (preset?.[name] as Settings | undefined)?.[field]);
-  }
-  return rows;
+function rowsOf(spec: JobRequest, preset: JobRequest | undefined): Row[] {
+  const usual = preset && valuesOf(preset);
+  return Object.entries(valuesOf(spec))
+    .filter(([path]) => path !== "name" && path !== "preset")
+    .map(([path, value]) => ({
+      path,
+      value: words(value),
+      preset: usual && usual[path] !== value ? words(usual[path] ?? "none") : "",
+    }));
 }
+
+const groupOf = ({ path }: Row): string => (path.includes(".") ? path.split(".")[0]! : "");
 
 function date(text: string): string {
   return new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
@@ -70,7 +61,7 @@ function date(text: string): string {
 
 /** What is known of a run besides its settings. */
 function factsOf(run: Job): [string, string][] {
-  const model = facts.value[factsKey(run)];
+  const model = facts.value[run.id];
   const seconds = (Date.parse(run.finished_at ?? "") - Date.parse(run.started_at ?? "")) / 1000;
   const sources = sourcesOf(run);
   const points = sources.reduce((sum, each) => sum + each.n, 0);
@@ -97,13 +88,13 @@ function Group({ name: group, rows }: { name: string; rows: Row[] }) {
       {group && (
         <tr>
           <th scope="rowgroup" colSpan={2} class="group">
-            {group}
+            {labelOf(group)}
           </th>
         </tr>
       )}
-      {rows.map(({ name, value, preset }) => (
-        <tr key={name} class={preset && "changed"}>
-          <th scope="row">{name.replaceAll("_", " ")}</th>
+      {rows.map(({ path, value, preset }) => (
+        <tr key={path} class={preset && "changed"}>
+          <th scope="row">{labelOf(path)}</th>
           <td>
             {value}
             {preset && <small> preset: {preset}</small>}
@@ -119,8 +110,8 @@ export function Settings() {
     if (job.value && keyState.value === "none") load(job.value);
   });
   const run = job.value!;
-  const rows = rowsOf(run.spec as Settings, presets.value[JSON.stringify(presetOf(run))]);
-  const groups = [...new Set(rows.map((row) => row.group))].sort(); // what is in none comes first
+  const rows = rowsOf(run.spec, presets.value[run.id]);
+  const groups = [...new Set(rows.map(groupOf))].sort(); // what is in none comes first
   const changed = rows.filter((row) => row.preset !== "").length;
   return (
     <>
@@ -141,7 +132,7 @@ export function Settings() {
           {changed > 0 && ` — ${changed} differ${changed === 1 ? "s" : ""} from the preset`}
         </caption>
         {groups.map((group) => (
-          <Group key={group} name={group} rows={rows.filter((row) => row.group === group)} />
+          <Group key={group} name={group} rows={rows.filter((row) => groupOf(row) === group)} />
         ))}
       </table>
     </>
