@@ -57,7 +57,7 @@ function Absent() {
 /** A server with keys, before it has been given one: there is nothing else to show. */
 function Locked() {
   return (
-    <section class="locked" aria-labelledby="locked-title">
+    <section class="key-card" aria-labelledby="locked-title">
       <h2 id="locked-title">API key required</h2>
       <p>This server shows its runs to those who have a key.</p>
       <button type="button" class="primary big" onClick={() => (keyState.value = "wanted")}>
