@@ -122,7 +122,7 @@ export function Exports() {
               : []),
             {
               label: "Loss SVG",
-              href: url(`/v1/jobs/${run.id}/history.svg`, pictureTheme()),
+              href: url(`/v1/jobs/${run.id}/history.svg`),
               doc: "The loss curve as a drawing",
             },
           ]}

@@ -1,10 +1,11 @@
 // An empty database: something dissolves on the stage already, and one click trains a model to bring it back.
 import { useEffect } from "preact/hooks";
+import { Action } from "../action";
 import type { Pattern } from "../api";
 import { go } from "../hash";
 import { datasets, loadDatasets } from "../new/form";
 import { Thumbnail } from "../new/thumbnail";
-import { attempt, submit } from "../runs";
+import { submit } from "../runs";
 import { preview } from "./subject";
 
 const FIRST: Pattern[] = ["spiral", "dino", "heart", "star", "letters", "moons"];
@@ -36,13 +37,12 @@ export function FirstVisit() {
         ))}
       </fieldset>
       <div class="buttons">
-        <button
-          type="button"
+        <Action
           class="primary big"
-          onClick={attempt(() => submit({ name: `${preview.value}, first try`, dataset: preview.value }))}
+          act={() => submit({ name: `${preview.value}, first try`, dataset: preview.value })}
         >
           Train a {preview.value}
-        </button>
+        </Action>
         <button type="button" class="big" onClick={() => go({ panel: "draw" }, true)}>
           ✎ Draw something
         </button>

@@ -13,6 +13,7 @@ import { StageLegend } from "./legend";
 import { fromX, fromY, type Plane } from "./marks";
 import { repaint } from "./scene";
 import { shown, shownB, stageError, stale } from "./subject";
+import { isPiledUp } from "./trajectory";
 
 /** The place under the pointer in data units, if it is on the first picture of a plane model. */
 function placeOf(event: PointerEvent, plane: Plane | undefined): [number, number] | undefined {
@@ -53,6 +54,9 @@ function hint(): string {
     view.value.process === "optimal" ? "Each noise point on the straight way to its nearest data point" : "",
     t.dim === 1 ? "Histogram of the points; the line is the data" : "",
     t.dim > 2 ? `2 of ${t.dim} columns are drawn` : "",
+    !view.value.process && view.value.clip && t.evaluations !== null && isPiledUp(t)
+      ? "Many points lie at the edge of the data: Clip x₀ holds them there"
+      : "",
     canHold() ? "Drag to see where a noise point ends up" : "",
   ];
   return hints.filter(Boolean).join(" · ");

@@ -84,6 +84,29 @@ function huesOf(points: Float32Array, dim: number, [x, y]: Axes, bounds: Bounds)
   });
 }
 
+const MOST_ALIKE = 0.02;
+const piled = new WeakMap<Trajectory, boolean>();
+
+/** Whether many of the finished points lie exactly at an end of a column's range: an estimate that is clipped does that. */
+export function isPiledUp(t: Trajectory): boolean {
+  const known = piled.get(t);
+  if (known !== undefined) return known;
+  const data = t.x.subarray(t.home * t.n * t.dim, (t.home + 1) * t.n * t.dim);
+  let is = false;
+  for (let j = 0; j < t.dim && !is; j++) {
+    let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (let i = j; i < data.length; i += t.dim) {
+      low = Math.min(low, data[i]!);
+      high = Math.max(high, data[i]!);
+    }
+    let alike = 0;
+    for (let i = j; i < data.length; i += t.dim) if (data[i] === low || data[i] === high) alike++;
+    is = low < high && alike > Math.max(4, MOST_ALIKE * t.n);
+  }
+  piled.set(t, is);
+  return is;
+}
+
 /** What two columns of a trajectory look like when they are data. */
 export interface Layout {
   hues: Uint8Array; // [n], by the direction in which a point lies
