@@ -12,7 +12,7 @@ fi
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 { DENOISED_BINARY=$binary node --test --test-concurrency=1 "$here"/*.test.mjs 2>&1 || true; } | tee "$output" |
-    awk '/^ok |^# /; /^# Subtest/ { whole = 0 } /^not ok / { whole = 1 } whole; { fflush() }' # a failure with all it says
+    sed -u -n -e '/^not ok /,/^# Subtest/{p;d}' -e '/^ok /p' -e '/^# /p' # a failure with all it says, and as it comes
 passed=$(sed -n 's/^. pass \([0-9]*\)$/\1/p' "$output" | tail -n 1)
 failed=$(sed -n 's/^. fail \([0-9]*\)$/\1/p' "$output" | tail -n 1)
 echo "browser: ${passed:-0} passed, ${failed:-1} failed"
