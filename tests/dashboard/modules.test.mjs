@@ -109,9 +109,12 @@ test("a spec fills the form in, and the form makes the same request of it", asyn
   assert.match(asked[0][0], /\/v1\/jobs\?validate_only=true$/);
   assert.deepEqual(form.values.value, { preset: "default", name: "mine", "training.epochs": 7, "training.keep_best": true, seed: 3 });
   const { dataset, ...rest } = form.request();
+  assert.equal(dataset.seed, 0, "it was another than that of the job");
   assert.deepEqual(rest, { preset: "default", name: "mine", training: { epochs: 7, keep_best: true }, seed: 3 });
   assert.deepEqual([dataset.name, dataset.n], ["spiral", 10000]);
   assert.equal(view.value.panel, "new");
+  await form.openForm({ ...spec, dataset: { name: "spiral", n: 10000, seed: 3 } });
+  assert.deepEqual(form.request().dataset, { name: "spiral", n: 10000 });
   form.set("training.epochs", "12");
   form.set("seed", "many");
   form.set("name", "");

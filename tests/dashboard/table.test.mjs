@@ -40,6 +40,8 @@ test("names that would be taken for labels, or that come twice, are changed", as
   const text = await writeCsv(table, { roles, skip: false });
   assert.equal(text.split("\n")[0], "label_,x,x_,x4,class_");
   assert.ok(!isAsItIs(table, { roles, skip: false }));
+  const twice = await read("kind,Kind\n1,a\n2,b\n3,a\n");
+  assert.ok(!isAsItIs(twice, propose(twice)), "the parameter label could mean either");
 });
 
 test("decimal commas, marks and old encodings become plain CSV", async () => {

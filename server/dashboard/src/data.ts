@@ -12,11 +12,11 @@ export interface Source {
   n: number; // points; 0 if that is not said
 }
 
-interface Spec {
-  dataset: unknown;
-  diffusion: { timesteps: number; beta_schedule: string; [field: string]: unknown };
-}
-export const specOf = (run: Job): Spec => run.spec as unknown as Spec;
+/** The parts of a spec that the page works with; the server says all of it. */
+export const specOf = ({ spec }: Job) => ({
+  dataset: spec.dataset ?? "spiral",
+  diffusion: { timesteps: 0, ...spec.diffusion },
+});
 
 function sourceOf(part: unknown): Source {
   if (typeof part === "string") return { id: part, label: part, upload: false, classes: null, n: 0 };

@@ -171,10 +171,12 @@ export function chooseUpload(id: string): void {
   go({ panel: "new" }, true);
 }
 
-function chosenOf(part: DatasetPart): Chosen {
+/** A data set that was drawn by the seed of the job goes on to follow that. */
+function chosenOf(part: DatasetPart, jobSeed: number | undefined): Chosen {
   if (typeof part === "string") return { id: part, upload: false };
-  if ("id" in part) return { id: part.id, upload: true, seed: part.seed };
-  return { id: part.name ?? "spiral", upload: false, n: part.n, seed: part.seed };
+  const seed = part.seed === jobSeed ? undefined : part.seed;
+  if ("id" in part) return { id: part.id, upload: true, seed };
+  return { id: part.name ?? "spiral", upload: false, n: part.n, seed };
 }
 
 /** The fields of a spec as the form holds them. */
@@ -197,7 +199,7 @@ export function differences(spec: JobRequest, preset: JobRequest): Values {
 /** Opens the form filled in with the spec of a run: what differs from its preset is given, the rest follows the preset. */
 export async function openForm(spec: JobRequest): Promise<void> {
   const parts = Array.isArray(spec.dataset) ? spec.dataset : [spec.dataset ?? "spiral"];
-  chosen.value = parts.map(chosenOf);
+  chosen.value = parts.map((part) => chosenOf(part, spec.seed));
   const preset = spec.preset ?? "default";
   const given = await defaultsOf({ preset, dataset: spec.dataset ?? "spiral" }).then(
     (usual) => differences(spec, usual),

@@ -309,8 +309,10 @@ function headerOf({ names }: Table, roles: Role[]): string[] {
 export function isAsItIs(table: Table, { roles, skip }: Choice): boolean {
   if (!table.isPlain || skip || roles.includes("out")) return false;
   if (table.kind === "JSON") return roles.every((role, j) => role === table.columns[j]!.role);
+  const { names } = table;
   const wanted = headerOf(table, roles);
-  return !table.names || roles.every((role, j) => role === "label" || wanted[j] === table.names![j]);
+  const isUnique = new Set(names?.map((name) => name.toLowerCase())).size === names?.length;
+  return !names || (isUnique && roles.every((role, j) => role === "label" || wanted[j] === names[j]));
 }
 
 /** The chosen columns of the usable rows as CSV, with the labels under that name. */

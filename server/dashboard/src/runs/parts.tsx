@@ -117,10 +117,9 @@ export function show(run: Job): void {
 
 /** The same training with a third of the learning rate: what helps a run that diverged. */
 function retry(run: Job): Promise<unknown> {
-  const spec = structuredClone(run.spec) as { training: { learning_rate: number }; name?: string };
-  spec.training.learning_rate /= 3;
-  spec.name = `${nameOf(run)}, lr ÷ 3`;
-  return submit(spec);
+  const { training = {} } = run.spec;
+  const learning_rate = (training.learning_rate ?? 1e-3) / 3;
+  return submit({ ...run.spec, name: `${nameOf(run)}, lr ÷ 3`, training: { ...training, learning_rate } });
 }
 
 /** What a run allows now: label, explanation, deed. */
