@@ -15,11 +15,20 @@ static bool is_direction(const unsigned char *at, size_t left) {
             (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
 }
 
+/* EF BB BF, EF BF BE, EF BF BF: the mark that a text may begin with, and two that are no
+ * characters, which XML cannot hold. */
+static bool is_no_character(const unsigned char *at, size_t left) {
+    return left >= 3 && at[0] == 0xef &&
+           ((at[1] == 0xbb && at[2] == 0xbf) || (at[1] == 0xbf && at[2] >= 0xbe));
+}
+
 const char *name_wrong(const char *name, size_t length) {
     const unsigned char *at = (const unsigned char *)name;
     for (size_t i = 0; i < length; i++) {
         if (is_control(at[i], i + 1 < length ? at[i + 1] : 0))
             return "must not have control characters";
+        if (is_no_character(at + i, length - i))
+            return "must not have U+FEFF, U+FFFE or U+FFFF";
         if (is_direction(at + i, length - i))
             return "must not have characters that change the direction of text";
     }

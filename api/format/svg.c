@@ -7,14 +7,31 @@
 
 #include "server/pool.h"
 
+/* What stands for a character that XML reads otherwise, or (names of an older version) not at all;
+ * NULL: it stands for itself. */
+static const char *entity(char c) {
+    switch (c) {
+    case '<': return "&lt;";
+    case '>': return "&gt;"; /* for ]]> */
+    case '&': return "&amp;";
+    case '\r': return "&#13;";
+    case '\t':
+    case '\n': return NULL;
+    default: return (unsigned char)c < ' ' ? "\xef\xbf\xbd" : NULL;
+    }
+}
+
 static void escape(struct buffer *out, const char *text) {
     for (; *text; text++) {
-        if (*text == '<')
-            buffer_text(out, "&lt;");
-        else if (*text == '&')
-            buffer_text(out, "&amp;");
-        else
+        const char *instead = entity(*text);
+        if (strncmp(text, "\xef\xbf\xbe", 3) == 0 || strncmp(text, "\xef\xbf\xbf", 3) == 0) {
+            buffer_text(out, "\xef\xbf\xbd");
+            text += 2;
+        } else if (instead) {
+            buffer_text(out, instead);
+        } else {
             buffer_append(out, text, 1);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 // The page as a whole: keys, themes, widths, tabs, a server that goes away, one with keys, one under a path.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -165,6 +165,31 @@ test("a stopped server is said, and a started one found again", async () => {
   await page.getByText("live").waitFor();
   await fresh.api("/v1/jobs", { ...ENDLESS, name: "after the pause" });
   await run(page, "after the pause").waitFor();
+  await close(page);
+  await fresh.remove();
+});
+
+test("a page that stays open while the database is replaced shows the new one", async () => {
+  const fresh = await new Server().start();
+  await fresh.train({ name: "of the old database" });
+  const page = await open(fresh);
+  page.expected = /Failed to load resource|net::ERR/;
+  const other = await page.context().newPage(); // shares the stream
+  await other.goto(fresh.url);
+  await run(other, "of the old database").waitFor();
+  await picture(page);
+  for (const name of ["of the new database", ""]) {
+    assert.equal(await fresh.stop(), 0);
+    rmSync(fresh.directory, { recursive: true });
+    mkdirSync(fresh.directory);
+    await fresh.start();
+    if (name) await fresh.train({ name });
+    for (const each of [page, other]) {
+      if (name) await run(each, name).waitFor();
+      else await each.getByText("Nothing has been trained here yet").waitFor();
+      await run(each, "of the old database").waitFor({ state: "detached" });
+    }
+  }
   await close(page);
   await fresh.remove();
 });

@@ -119,12 +119,13 @@ def exported(store):
     return store.get(f"/v1/models/{job}/weights.safetensors").body
 
 
-def bring_changed(store, file, key, old, new):
-    """Imports the file with another text in its metadata."""
+def bring_changed(store, file, key, old, new, **more):
+    """Imports the file with another text in its metadata, and more of it."""
     length = int.from_bytes(file[:8], "little")
     header = json.loads(file[8 : 8 + length])
     assert old in header["__metadata__"][key]
     header["__metadata__"][key] = header["__metadata__"][key].replace(old, new)
+    header["__metadata__"].update(more)
     head = json.dumps(header).encode()
     head += b" " * (-len(head) % 8)
     raw = len(head).to_bytes(8, "little") + head + file[8 + length :]
