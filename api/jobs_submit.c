@@ -238,6 +238,8 @@ static void reply_valid(struct http_exchange *exchange, struct store_session *se
     const struct submission *submission = exchange->state;
     struct json_writer json = json_reply(exchange, 200);
     json_open(&json, '{');
+    json_key(&json, "id"); /* typed clients can then ask whether there is a job */
+    json_null(&json);
     json_key(&json, "valid");
     json_bool(&json, true);
     json_key(&json, "spec");

@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/guide.h"
 #include "engine/internal.h"
@@ -123,15 +124,19 @@ static enum dn_status block_init(struct block *block, size_t rows, struct dn_err
     return DN_OK;
 }
 
-/* Writes the block's points, in data units, into frame k of an array [..][n][dim], if that is
- * wanted. */
+/* Where the block's points go in frame k of an array [..][n][dim]. */
+static float *block_frame(const struct block *block, float *frames, int k) {
+    const size_t frame =
+        block->result->frame_points ? block->result->frame_points : (size_t)block->request->n;
+    return frames + ((size_t)k * frame + block->first) * block->walk.dim;
+}
+
+/* Writes the block's points, in data units, into frame k, if that is wanted. */
 static void block_emit(struct block *block, float *frames, int k, const float *points) {
     if (!frames)
         return;
     const struct walk *walk = &block->walk;
-    const size_t frame =
-        block->result->frame_points ? block->result->frame_points : (size_t)block->request->n;
-    float *to = frames + ((size_t)k * frame + block->first) * walk->dim;
+    float *to = block_frame(block, frames, k);
     transform_backward(&block->model->transform, walk->n, block->model->dim, points, to);
     block->is_wrong |= !all_finite(to, walk->n * walk->dim);
 }
@@ -155,6 +160,15 @@ static bool block_keeps(const struct block *block, int k, int steps_done) {
     return k < block->frames && dn_frame_step(k, block->frames, block->plan.steps) == steps_done;
 }
 
+/* The first frame is the noise that was given: to model units and back it would be another number,
+ * if only by its last bit. */
+static void block_start_from(struct block *block, const float *noise) {
+    struct walk *walk = &block->walk;
+    transform_forward(&block->model->transform, walk->n, block->model->dim, noise, walk->x);
+    if (block->result->x)
+        memcpy(block_frame(block, block->result->x, 0), noise, walk->n * walk->dim * sizeof *noise);
+}
+
 static void block_start(struct block *block, size_t n) {
     const struct dn_sample_request *request = block->request;
     struct walk *walk = &block->walk;
@@ -162,14 +176,13 @@ static void block_start(struct block *block, size_t n) {
     walk->n = n;
     walk->first = (uint64_t)request->first + block->first;
     guide_begin(&block->guide, walk->first, n);
-    if (request->noise)
-        transform_forward(&block->model->transform, n, block->model->dim,
-                          request->noise + block->first * walk->dim, walk->x);
-    else
-        random_normals(request->seed, RANDOM_START, 0, walk->first * walk->dim, n * walk->dim,
-                       walk->x);
-    block_emit(block, block->result->x, 0, walk->x);
     block->frame = 1;
+    if (request->noise) {
+        block_start_from(block, request->noise + block->first * walk->dim);
+        return;
+    }
+    random_normals(request->seed, RANDOM_START, 0, walk->first * walk->dim, n * walk->dim, walk->x);
+    block_emit(block, block->result->x, 0, walk->x);
 }
 
 static void block_step(struct block *block, int k) {

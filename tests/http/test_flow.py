@@ -1,10 +1,12 @@
 """The happy path of every endpoint."""
 
+import io
 import re
 import sqlite3
 import threading
 import time
 
+import numpy
 import pytest
 from conftest import ENDLESS, PATIENCE, QUICK
 
@@ -218,6 +220,19 @@ def test_trajectories_go_from_noise_to_the_samples(trained):
     # at t = 1 no noise is added: the last frame is the last estimate
     for point, estimate in zip(got["x"][-1], got["x0"][-1]):
         assert max(abs(a - b) for a, b in zip(point, estimate)) < 1e-5
+
+
+@pytest.mark.parametrize("frames", [2, 5, None])
+def test_the_first_frame_is_the_noise_that_was_given(trained, frames):
+    """To the last bit, whatever the model's units are; more points than are computed at a time."""
+    noise = numpy.random.default_rng(5).normal(size=(700, 2)).astype("f4")
+    noise[:4] = [[0, 0], [0.1, -0.0], [1e-30, 16777217], [-3.3333333, 1e6]]
+    path, body = f"/v1/models/{trained.job}/trajectories", {"noise": noise.astype("f8").tolist()}
+    body |= {"frames": frames} if frames else {}
+    first = numpy.array(trained.post(path, body).json["x"][0])
+    assert (first.astype("f4") == noise).all()
+    frames = numpy.load(io.BytesIO(trained.post(path + ".npy", body).body))
+    assert (frames[0] == noise).all()
 
 
 def test_given_noise_starts_the_trajectory(trained):
