@@ -64,7 +64,7 @@ static const struct setting settings[] = {
     {"cors-origins", SETTING_TEXT, AT(cors_origins), NULL, 0, 0, NULL,
      "web pages of other origins that may use the service, https://a,https://b or *"},
     {"trusted-proxies", SETTING_TEXT, AT(trusted_proxies), NULL, 0, 0, NULL,
-     "addresses whose X-Forwarded-For tells the client, 10.0.0.1,2001:db8::1"},
+     "addresses of proxies, 10.0.0.1,2001:db8::1: X-Forwarded-For and -Host are believed of them"},
     {"tls-cert", SETTING_TEXT, AT(tls_cert), NULL, 0, 0, NULL,
      "PEM file of the certificate chain; serves https"},
     {"tls-key", SETTING_TEXT, AT(tls_key), NULL, 0, 0, NULL, "PEM file of its private key"},

@@ -106,18 +106,48 @@ static void check_key(struct http_connection *state) {
         refuse_key(state, needed, given);
 }
 
+/* The host that the client has asked: a proxy may have put another one into the Host header, and
+ * say so. Believed only of a proxy that is known, and for a name that is served. */
+static const char *asked_host(const struct http_connection *state) {
+    const char *forwarded = http_header(&state->exchange, "X-Forwarded-Host");
+    const char *last = forwarded ? strrchr(forwarded, ',') : NULL;
+    if (last)
+        forwarded = last + 1 + strspn(last + 1, " \t");
+    return state->is_by_proxy && forwarded && access_has_host(&state->server->access, forwarded)
+               ? forwarded
+               : http_header(&state->exchange, "Host");
+}
+
+static void refuse_origin(struct http_connection *state, const struct access_source *from) {
+    struct http_exchange *exchange = &state->exchange;
+    const char *where = from->origin ? from->origin : from->referer, *detail;
+    if (from->fetch_site)
+        detail = http_format(exchange,
+                             "the browser says that this comes from a page of another site "
+                             "(Sec-Fetch-Site: %.20s%s%.200s), which may not change anything here; "
+                             "its origin can be allowed by --cors-origins",
+                             from->fetch_site, where ? ", from " : "", where ? where : "");
+    else
+        detail =
+            http_format(exchange,
+                        "a page of %.200s may not change anything at %.200s, which is another "
+                        "site. If they are one behind a proxy, it has to hand on the Host header "
+                        "that the browser sent (nginx: proxy_set_header Host $http_host); "
+                        "other origins can be allowed by --cors-origins",
+                        where, from->host ? from->host : "a server without a name");
+    refuse(state, 403, "foreign_origin", detail);
+}
+
 static void check_origin(struct http_connection *state) {
     const struct http_exchange *exchange = &state->exchange;
-    const struct access_source from = {.host = http_header(exchange, "Host"),
+    const struct access_source from = {.host = asked_host(state),
                                        .origin = http_header(exchange, "Origin"),
                                        .referer = http_header(exchange, "Referer"),
                                        .fetch_site = http_header(exchange, "Sec-Fetch-Site"),
                                        .is_tls = state->server->config.tls.cert != NULL};
-    if (http_is_safe(exchange->request.method) || access_may_change(&state->server->access, &from))
-        return;
-    refuse(state, 403, "foreign_origin",
-           "a web page of another site may not change anything here; its origin can be allowed by "
-           "--cors-origins");
+    if (!http_is_safe(exchange->request.method) &&
+        !access_may_change(&state->server->access, &from))
+        refuse_origin(state, &from);
 }
 
 static void check_rate(struct http_connection *state) {
