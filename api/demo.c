@@ -17,11 +17,20 @@
 static const char host[] = "127.0.0.1";
 enum { REQUEST_SECONDS = 60, POLL_MS = 100 };
 
+/* Ctrl-C ends the server, too, but its files are still to be removed. */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number) {
+    (void)number;
+    interrupted = 1;
+}
+
 struct demo {
     char directory[256]; /* of the temporary database */
     pid_t server;
     int port;
     char job[64]; /* the job's id */
+    int tenths;   /* of its progress that have been shown */
 };
 
 /* ------------------------------------------------------------------ the server */
@@ -93,7 +102,8 @@ static bool ask(const struct demo *demo, const char *method, const char *path, c
     const int status = client_request(&server, method, path, json, REQUEST_SECONDS, body);
     if (status >= 200 && status < 300)
         return true;
-    complain(method, path, status, body);
+    if (!interrupted)
+        complain(method, path, status, body);
     buffer_clear(body);
     return false;
 }
@@ -120,11 +130,17 @@ static double number(const cJSON *object, const char *group, const char *name) {
 
 /* ------------------------------------------------------------------ training */
 
-static void show_progress(const cJSON *job) {
+/* A terminal shows one line that is written over; anything else gets a line for each tenth. */
+static void show_progress(struct demo *demo, const cJSON *job) {
     enum { WIDTH = 40 };
     double fraction = number(job, "progress", "fraction");
     int filled = isfinite(fraction) ? (int)(fraction * WIDTH) : 0;
-    printf("\r  [");
+    if (!isatty(STDOUT_FILENO)) {
+        if (filled * 10 / WIDTH < demo->tenths)
+            return;
+        demo->tenths = filled * 10 / WIDTH + 1;
+    }
+    printf(isatty(STDOUT_FILENO) ? "\r  [" : "\n  [");
     for (int i = 0; i < WIDTH; i++)
         fputs(i < filled ? "\u2588" : "\u00b7", stdout);
     printf("] epoch %3.0f/%.0f", number(job, "progress", "epoch"),
@@ -141,17 +157,17 @@ static void show_progress(const cJSON *job) {
 }
 
 /* Polls until the job is over. */
-static bool follow(const struct demo *demo) {
+static bool follow(struct demo *demo) {
     char path[96];
     snprintf(path, sizeof path, "/v1/jobs/%s", demo->job);
-    for (;;) {
+    while (!interrupted) {
         cJSON *job = ask_json(demo, "GET", path, NULL);
         if (!job)
             return false;
         const char *status = cJSON_GetStringValue(cJSON_GetObjectItem(job, "status"));
         bool over = strcmp(status, "queued") != 0 && strcmp(status, "running") != 0;
         bool succeeded = strcmp(status, "succeeded") == 0;
-        show_progress(job);
+        show_progress(demo, job);
         if (over)
             printf("\n  %s\n", status);
         cJSON_Delete(job);
@@ -159,6 +175,7 @@ static bool follow(const struct demo *demo) {
             return succeeded;
         nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
     }
+    return false;
 }
 
 static bool train(struct demo *demo, const char *preset) {
@@ -230,10 +247,13 @@ int demo_run(int argc, char **argv) {
         preset = value;
     }
     struct demo demo = {.server = -1};
+    const struct sigaction action = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
     bool done = start_server(&demo);
     if (done)
         printf("  a server with a temporary database listens on http://%s:%d\n", host, demo.port);
-    else
+    else if (!interrupted)
         fprintf(stderr, "the server did not start\n");
     done = done && train(&demo, preset) && show_samples(&demo) && show_distance(&demo) &&
            save(&demo, "/v1/models/%s/samples.svg", "samples.svg") &&

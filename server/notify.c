@@ -28,7 +28,7 @@ void notify(const char *lines) {
 
 int64_t notify_watchdog_us(void) {
     const char *period = getenv("WATCHDOG_USEC"), *whom = getenv("WATCHDOG_PID");
-    if (!period || (whom && strtol(whom, NULL, 10) != getpid()))
+    if (!period || (whom && whom[0] && strtol(whom, NULL, 10) != getpid()))
         return 0;
     const long long us = strtoll(period, NULL, 10);
     return us > 0 ? us : 0;

@@ -189,6 +189,20 @@ def test_the_demo(tmp_path, flags, most):
     assert os.listdir(tmp_path / "tmp") == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_interrupted_leaves_nothing(tmp_path, number):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    demo = subprocess.Popen([BINARY, "demo"], stdout=subprocess.PIPE, cwd=tmp_path, env=environment, text=True, start_new_session=True)
+    while "epoch" not in demo.stdout.readline():
+        assert demo.poll() is None
+    os.killpg(demo.pid, number)  # as a terminal does: the server gets it, too
+    demo.stdout.read()
+    assert demo.wait(timeout=30 * PATIENCE) == 1
+    assert os.listdir(temporary) == [] and os.listdir(tmp_path) == ["tmp"]
+
+
 LEAVES_A_LONG_LOG = """
 import os, sqlite3, sys
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
