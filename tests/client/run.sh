@@ -1,8 +1,10 @@
 #!/bin/sh
 # Lints api/openapi.json, generates a TypeScript client from it, type-checks a program that uses it, and runs that against
-# a real server. Ends with "client: N passed, M failed".
+# a real server. Then other people's clients, from curl to Chromium, do what their users do, directly and behind nginx.
+# Ends with "client: N passed, M failed".
 # usage: tests/client/run.sh BINARY
 set -eu
+here=$PWD
 binary=$(realpath "$1")
 mkdir -p build/client
 cp tests/client/*.ts tests/client/*.mjs tests/client/*.json build/client/
@@ -30,4 +32,15 @@ if [ "$failed" -gt 0 ]; then
     echo "client: $((3 - failed)) passed, $failed failed"
     exit 1
 fi
-node out/main.js "$binary" 3
+sums=$(mktemp)
+trap 'rm -f "$sums"' EXIT
+part() { # command...: its last line counts
+    "$@" >"$sums.part" 2>&1 || true
+    sed '$d' "$sums.part"
+    tail -n 1 "$sums.part" >>"$sums"
+    rm -f "$sums.part"
+}
+part node out/main.js "$binary" 3
+cd "$here"
+part sh tests/pytest.sh client "$binary"
+awk '{ passed += $2; failed += $4 } END { if (NR < 2) failed++; printf "client: %d passed, %d failed\n", passed, failed; exit failed > 0 }' "$sums"
