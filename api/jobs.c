@@ -118,6 +118,33 @@ void job_reply(struct http_exchange *exchange, struct store_session *session, co
     job_clear(&job);
 }
 
+static void reply_deleted(struct http_exchange *exchange) {
+    exchange->response.header_count = 0; /* those told of the job */
+    problem(exchange, 404, "no_such_job", "the job was deleted while this request waited for it");
+}
+
+bool job_is_over(struct http_exchange *exchange, const char *id, double until, int http_status) {
+    struct store_session *session = store_acquire(service_of(exchange)->store);
+    const bool is_late = http_is_stopping(exchange) || clock_monotonic() >= until;
+    struct job job;
+    const enum store_status status = session ? store_job_get(session, id, &job) : STORE_ERROR;
+    bool over = is_late;
+    if (status == STORE_OK) {
+        over |= job.status != JOB_QUEUED && job.status != JOB_RUNNING;
+        job_clear(&job);
+    }
+    if (status == STORE_OK && over) {
+        buffer_clear(&exchange->response.body);
+        job_reply(exchange, session, id, http_status);
+    } else if (status == STORE_NOT_FOUND) {
+        reply_deleted(exchange);
+        over = true;
+    }
+    if (session)
+        end_reading(exchange, session);
+    return over;
+}
+
 /* ------------------------------------------------------------------ GET */
 
 enum http_next api_job_get(struct http_exchange *exchange) {
@@ -308,53 +335,78 @@ enum http_next api_job_list(struct http_exchange *exchange) {
 
 /* ------------------------------------------------------------------ cancel and delete */
 
+/* A job that is cancelled or deleted. */
+struct change {
+    const char *id; /* the real one: "latest" may be another a moment later */
+    bool force;     /* of a deletion */
+    double until;   /* monotonic: how long an answer about a cancelled job waits */
+};
+
 static void interrupt_worker(struct http_exchange *exchange) {
-    workers_interrupt(service_of(exchange)->workers, exchange->state);
+    const struct change *change = exchange->state;
+    workers_interrupt(service_of(exchange)->workers, change->id);
 }
 
-/* Puts the real id of the job into exchange->state: "latest" may be another one a moment later. */
-static enum store_status resolve(struct http_exchange *exchange, struct store_session *session) {
+/* Finds the job, its id, and whether it runs. */
+static enum store_status resolve(struct http_exchange *exchange, struct store_session *session,
+                                 bool *is_running) {
+    struct change *change = exchange->state;
     struct job job;
     enum store_status status = store_job_get(session, exchange->request.ids[0], &job);
     if (status != STORE_OK)
         return status;
-    exchange->state = http_format(exchange, "%s", job.id);
+    change->id = http_format(exchange, "%s", job.id);
+    *is_running = job.status == JOB_RUNNING;
     job_clear(&job);
-    return exchange->state ? STORE_OK : STORE_ERROR;
+    return change->id ? STORE_OK : STORE_ERROR;
+}
+
+/* A worker stops after the step that it is in: most often at once, so the answer can say how the
+ * job ended. */
+enum { CANCEL_WAIT_SECONDS = 2 };
+
+static bool has_stopped(struct http_exchange *exchange) {
+    const struct change *change = exchange->state;
+    return job_is_over(exchange, change->id, change->until, 200);
 }
 
 static void cancel_job(struct http_exchange *exchange, struct store_session *session) {
-    enum store_status status = resolve(exchange, session);
+    struct change *change = exchange->state;
+    bool is_running;
+    enum store_status status = resolve(exchange, session, &is_running);
     if (status == STORE_OK)
-        status = store_job_cancel(session, exchange->state, clock_now_ms());
-    if (status != STORE_OK)
+        status = store_job_cancel(session, change->id, clock_now_ms());
+    if (status != STORE_OK) {
         answer_store(exchange, status, "job");
-    else
-        job_reply(exchange, session, exchange->state, 200);
+        return;
+    }
+    job_reply(exchange, session, change->id, 200);
+    change->until = clock_monotonic() + CANCEL_WAIT_SECONDS;
+    if (is_running)
+        exchange->poll = has_stopped;
 }
 
 enum http_next api_job_cancel(struct http_exchange *exchange) {
-    if (!path_id(exchange, "job") || !no_query(exchange) || !no_members(exchange))
+    struct change *change = need_memory(exchange, sizeof *change);
+    if (!change || !path_id(exchange, "job") || !no_query(exchange) || !no_members(exchange))
         return HTTP_REPLY;
+    exchange->state = change;
     exchange->after = interrupt_worker;
     return http_on_writer(exchange, cancel_job);
 }
 
-struct delete_query {
-    bool force;
-};
 static const struct field delete_rows[] = {
-    {"", "force", FIELD_BOOLEAN, offsetof(struct delete_query, force), 0, 0, 0, NULL,
+    {"", "force", FIELD_BOOLEAN, offsetof(struct change, force), 0, 0, 0, NULL,
      "Delete the job even while it runs."},
 };
 const struct field_set delete_fields = {delete_rows, 1};
 
 static void delete_job(struct http_exchange *exchange, struct store_session *session) {
-    const struct delete_query *query = exchange->state;
-    bool force = query->force;
-    enum store_status status = resolve(exchange, session);
+    const struct change *change = exchange->state;
+    bool is_running;
+    enum store_status status = resolve(exchange, session, &is_running);
     if (status == STORE_OK)
-        status = store_job_delete(session, exchange->state, force);
+        status = store_job_delete(session, change->id, change->force);
     if (status == STORE_OK)
         exchange->response.status = 204;
     else if (status == STORE_CONFLICT)
@@ -365,10 +417,10 @@ static void delete_job(struct http_exchange *exchange, struct store_session *ses
 }
 
 enum http_next api_job_delete(struct http_exchange *exchange) {
-    struct delete_query *query = need_memory(exchange, sizeof *query);
-    if (!query || !path_id(exchange, "job") || !read_query(exchange, &delete_fields, query))
+    struct change *change = need_memory(exchange, sizeof *change);
+    if (!change || !path_id(exchange, "job") || !read_query(exchange, &delete_fields, change))
         return HTTP_REPLY;
-    exchange->state = query;
+    exchange->state = change;
     exchange->after = interrupt_worker;
     return http_on_writer(exchange, delete_job);
 }

@@ -16,4 +16,9 @@ void job_write_error(const char *code, const char *detail, struct json_writer *j
 void job_reply(struct http_exchange *exchange, struct store_session *session, const char *id,
                int http_status);
 
+/* For an answer that waits for the end of a job (http_poll): true when that has come, or the
+ * monotonic time `until`, or the server stops; then the job as it is now is the answer, in place of
+ * the one that there is. A job that was deleted meanwhile is a 404. */
+bool job_is_over(struct http_exchange *exchange, const char *id, double until, int http_status);
+
 #endif

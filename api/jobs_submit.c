@@ -48,6 +48,7 @@ static bool replay(struct http_exchange *exchange, struct store_session *session
         memcpy(job->id, id, sizeof id);
         submission->answer = 200;
         job_reply(exchange, session, id, 200);
+        http_set_header(exchange, "Location", http_format(exchange, "/v1/jobs/%s", id));
         http_set_header(exchange, "Idempotency-Replayed", "true");
     }
     return true;
@@ -108,23 +109,8 @@ static void wake_workers(struct http_exchange *exchange) {
 
 /* Prefer: wait: the answer is the job when it is over, or as it is when the time is. */
 static bool is_over(struct http_exchange *exchange) {
-    struct submission *submission = exchange->state;
-    struct store_session *session = store_acquire(service_of(exchange)->store);
-    struct job job;
-    if (!session || store_job_get(session, submission->job.id, &job) != STORE_OK) {
-        if (session)
-            end_reading(exchange, session);
-        return true; /* it was deleted: the first answer stands */
-    }
-    bool over = job.status != JOB_QUEUED && job.status != JOB_RUNNING;
-    over |= http_is_stopping(exchange) || clock_monotonic() >= submission->wait_until;
-    job_clear(&job);
-    if (over) {
-        buffer_clear(&exchange->response.body);
-        job_reply(exchange, session, submission->job.id, submission->answer);
-    }
-    end_reading(exchange, session);
-    return over;
+    const struct submission *submission = exchange->state;
+    return job_is_over(exchange, submission->job.id, submission->wait_until, submission->answer);
 }
 
 enum { WAIT_MOST_SECONDS = 60, KEY_BYTES = 255 };

@@ -27,7 +27,7 @@ static const struct outcome index_outcomes[] = {
 };
 static const struct outcome create_outcomes[] = {
     {200, "A replayed job, or what was only validated.", "JobOrValidation",
-     "Idempotency-Replayed Preference-Applied"},
+     "Location Idempotency-Replayed Preference-Applied"},
     {0},
 };
 static const struct outcome kept_outcomes[] = {
@@ -54,7 +54,8 @@ const struct http_route api_routes[] = {
                     .takes = "If-None-Match Range If-Range", .other = index_outcomes)},
     {"POST", "/v1/jobs", NULL, api_job_create, JSON_BODY(SMALL_BODY), "Queue a training.",
      OPERATION("createJob", "jobs", &create_fields, "JobRequest", 201, "Job",
-               "409 if a data set is deleted meanwhile, 422 with all wrong fields, 429 when the "
+               "404 if the job is deleted while the request waits for it, 409 if a data set is "
+               "deleted meanwhile, 422 with all wrong fields, 429 when the "
                "queue is full, 507.",
                .headers = "Location Preference-Applied", .takes = "Idempotency-Key Prefer",
                .other = create_outcomes)},
@@ -66,7 +67,8 @@ const struct http_route api_routes[] = {
      "Delete a job with its history and its model.",
      OPERATION("deleteJob", "jobs", &delete_fields, NULL, 204, NULL, "409 while it runs, 507.")},
     {"POST", "/v1/jobs/{id}/cancel", NULL, api_job_cancel, JSON_BODY(SMALL_BODY),
-     "Stop a job; its last checkpoint stays.",
+     "Stop a job; its last checkpoint stays. The answer is how it ended, or `running` if the step "
+     "that it is in takes more than two seconds: it stops after that.",
      OPERATION("cancelJob", "jobs", NULL, "EmptyRequest", 200, "Job",
                "404 for an unknown id, 507.")},
     {"POST", "/v1/jobs/{id}/resume", NULL, api_job_resume, JSON_BODY(SMALL_BODY),

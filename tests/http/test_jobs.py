@@ -29,7 +29,7 @@ def test_the_same_key_submits_once(server):
     again = server.post("/v1/jobs", dict(SPEC, seed=0), headers={**key, "Prefer": "wait=1"})  # in other words
     assert again.headers["Preference-Applied"] == "wait=1"
     assert again.status == 200 and again.headers["Idempotency-Replayed"] == "true"
-    assert again.json["id"] == first.json["id"]
+    assert again.json["id"] == first.json["id"] and again.headers["Location"] == first.headers["Location"]
     other = server.post("/v1/jobs", dict(SPEC, seed=1), headers=key)
     assert other.status == 422 and other.json["code"] == "idempotency_key_reused"
     assert server.post("/v1/jobs", {**SPEC, "name": "another"}, headers=key).status == 422
@@ -82,6 +82,42 @@ def test_prefer_wait_answers_when_the_job_is_over(server):
     assert answer.status == 201 and answer.json["status"] in ("queued", "running")
     assert time.monotonic() - began > 0.9, "it waited"
     assert server.post("/v1/jobs", QUICK, headers={"Prefer": "respond-async"}).status == 201
+
+
+def test_who_waits_for_a_job_that_is_deleted_is_told_so(server):
+    for first in ENDLESS, QUICK:  # one that runs, one in the queue behind it
+        answers = []
+        headers = {"Prefer": "wait=50", "Idempotency-Key": f"deleted {first is QUICK}"}
+        waiting = threading.Thread(target=lambda h=headers, f=first: answers.append(server.post("/v1/jobs", f, headers=h)))
+        known = len(server.get("/v1/jobs").json["items"])
+        waiting.start()
+        eventually(lambda k=known: len(server.get("/v1/jobs").json["items"]) > k)
+        if first is ENDLESS:
+            eventually(lambda: server.get("/v1/jobs/latest").json["status"] == "running")
+            server.submit(ENDLESS)
+            job = server.get("/v1/jobs").json["items"][1]["id"]
+        else:
+            job = server.get("/v1/jobs/latest").json["id"]
+        assert server.request("DELETE", f"/v1/jobs/{job}?force=true").status == 204
+        waiting.join()
+        assert answers[0].status == 404 and answers[0].json["code"] == "no_such_job"
+        assert "deleted" in answers[0].json["detail"] and "Location" not in answers[0].headers
+
+
+def test_a_cancel_says_how_the_job_has_ended(server):
+    ended = set()
+    for wait in range(24):
+        job = server.submit({**QUICK, "training": {"epochs": 60, "batch_size": 50}})
+        if wait % 3:
+            eventually(lambda j=job: server.get(f"/v1/jobs/{j}").json["status"] != "queued")
+        answer = server.post(f"/v1/jobs/{job}/cancel", raw=b"{}" if wait % 2 else None)
+        assert answer.status == 200 and answer.json["status"] in ("cancelled", "succeeded"), answer.body
+        assert server.get(f"/v1/jobs/{job}").json["status"] == answer.json["status"]
+        ended.add(answer.json["status"])
+    assert "cancelled" in ended
+    running = server.submit(ENDLESS)
+    server.wait_for_epoch(running, 1)
+    assert server.post(f"/v1/jobs/{running}/cancel").json["status"] == "cancelled"
 
 
 def test_a_stop_lets_those_who_wait_go(server):
