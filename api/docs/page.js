@@ -47,8 +47,8 @@ function typeOf(schema) {
   if ("const" in schema) return [make("code", {}, JSON.stringify(schema.const))];
   const choices = schema.anyOf ?? schema.oneOf;
   if (choices) return join(choices.map(typeOf), " or ");
-  if (schema.type === "array" && schema.items) return ["array of ", ...typeOf(schema.items)];
-  return [[schema.type ?? "anything"].flat().join(" or ")];
+  const words = [schema.type ?? "anything"].flat().map((type) => (type === "array" && schema.items ? ["array of ", ...typeOf(schema.items)] : [type]));
+  return join(words, " or ");
 }
 
 // The limits of a value: "1 to 4000", "at most 100 characters".

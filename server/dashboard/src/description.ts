@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { base, getJson } from "./api";
 
 export interface Schema {
-  type?: string;
+  type?: string | string[]; // several: of which one is "null"
   description?: string;
   enum?: string[];
   minimum?: number;
@@ -42,6 +42,9 @@ export function fieldsOf(group: string): Record<string, Schema> {
   const { properties, anyOf = [] } = job[group] ?? {};
   return properties ?? anyOf.find((each) => each.properties?.n)?.properties ?? {};
 }
+
+/** What a value of this is, if it is not null. */
+export const kindOf = ({ type }: Schema): string | undefined => [type].flat().find((each) => each !== "null");
 
 export const fieldOf = (group: string, name: string): Schema | undefined => fieldsOf(group)[name];
 

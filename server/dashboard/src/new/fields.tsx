@@ -1,5 +1,5 @@
 // A field for every hyper-parameter that the API's own description has, with its limits and its words.
-import { fieldsOf, type Schema, schemas } from "../description";
+import { fieldsOf, kindOf, type Schema, schemas } from "../description";
 import { chosen, defaults, problems, set, values, valuesOf } from "./form";
 import { helpOf, labelOf } from "./words";
 
@@ -45,7 +45,7 @@ function Input({ path, field, said }: { path: string; field: Schema; said: strin
         ))}
       </select>
     );
-  if (field.type === "boolean")
+  if (kindOf(field) === "boolean")
     return (
       <input
         {...shared}
@@ -58,7 +58,7 @@ function Input({ path, field, said }: { path: string; field: Schema; said: strin
     <input
       {...shared}
       type="text"
-      inputMode={field.type === "string" ? "text" : "decimal"}
+      inputMode={kindOf(field) === "string" ? "text" : "decimal"}
       autocomplete="off"
       value={String(value)}
       placeholder={usual}
@@ -111,7 +111,7 @@ function Group({ group, title, doc }: { group: string; title: string; doc: strin
 
 export function Fields() {
   const properties = Object.entries(schemas.value.JobRequest?.properties ?? {});
-  const top = properties.filter(([, field]) => field.type && SIMPLE.has(field.type));
+  const top = properties.filter(([, field]) => SIMPLE.has(kindOf(field) ?? ""));
   const groups = properties.filter(([, field]) => field.properties);
   const isDrawn = chosen.value.some((each) => !each.upload); // built-in data sets are drawn anew
   return (

@@ -13,7 +13,7 @@ import {
   url,
   type Validation,
 } from "../api";
-import { fieldOf } from "../description";
+import { fieldOf, kindOf } from "../description";
 import { go } from "../hash";
 import { duration } from "../runs/parts";
 
@@ -74,7 +74,7 @@ export function request(): JobRequest {
   for (const [path, value] of Object.entries(values.value)) {
     if (value === "" || path.startsWith("dataset.")) continue;
     const [group, name] = path.includes(".") ? path.split(".") : ["", path];
-    const type = fieldOf(group!, name!)?.type;
+    const type = kindOf(fieldOf(group!, name!) ?? {});
     const read = type === "integer" || type === "number" ? asNumber(value) : value;
     if (group) groups[group] = { ...groups[group], [name!]: read };
     else top[name!] = read;
@@ -105,19 +105,30 @@ export function defaultsOf({ preset, dataset: data }: JobRequest): Promise<JobRe
 /** "/training/epochs" as "training.epochs"; a place in a list of data sets is of no field. */
 const pathOf = (pointer: string): string => pointer.slice(1).replace("/", ".");
 
+/** Says what is wrong, each beside its field. */
+export function explain(error: Error): void {
+  const listed = error instanceof ApiError ? (error.problem.errors ?? []) : [];
+  problems.value =
+    listed.length > 0
+      ? Object.fromEntries(listed.map((each) => [pathOf(each.pointer), each.detail]))
+      : { "": error.message };
+}
+
+let asked = 0; // answers to earlier questions are too late
+
 async function ask(): Promise<void> {
   const what = request();
+  asked++;
+  const mine = asked;
   try {
     const answer = await validated(what);
-    defaults.value = await defaultsOf(what);
+    const usual = await defaultsOf(what);
+    if (mine !== asked) return;
+    defaults.value = usual;
     plan.value = answer;
     problems.value = {};
   } catch (error) {
-    const listed = error instanceof ApiError ? (error.problem.errors ?? []) : [];
-    problems.value =
-      listed.length > 0
-        ? Object.fromEntries(listed.map((each) => [pathOf(each.pointer), each.detail]))
-        : { "": (error as Error).message };
+    if (mine === asked) explain(error as Error);
   }
 }
 

@@ -6,7 +6,7 @@ import { Dialog } from "../dialog";
 import { go } from "../hash";
 import { notice, sentence, submit } from "../runs";
 import { Fields, reach } from "./fields";
-import { loadDatasets, plan, problems, request, summaryOf, validate } from "./form";
+import { explain, loadDatasets, plan, problems, request, summaryOf, validate } from "./form";
 import { Gallery } from "./gallery";
 import { labelOf } from "./words";
 
@@ -68,11 +68,8 @@ function Plan() {
 
 export function NewRun() {
   useEffect(() => {
-    const fail = (error: Error) => {
-      problems.value = { "": error.message };
-    };
-    loadDatasets().catch(fail);
-    describe().then(validate).catch(fail);
+    loadDatasets().catch(explain);
+    describe().then(validate).catch(explain);
   }, []);
   const train = async () => {
     sending.value = true;
@@ -80,7 +77,7 @@ export function NewRun() {
       const made = await submit(request());
       notice.value = `queued: ${made.id}`;
     } catch (error) {
-      problems.value = { "": (error as Error).message };
+      explain(error as Error);
     }
     sending.value = false;
   };

@@ -1,4 +1,4 @@
-// A data set as a small picture.
+// A data set as a small picture, which is asked for when it comes into view.
 import { useEffect, useRef } from "preact/hooks";
 import { drawOf } from "../data";
 import { drawAlone } from "../stage/marks";
@@ -16,8 +16,14 @@ export function Thumbnail({ id, colour }: { id: string; colour?: string }) {
   const ref = useRef<HTMLCanvasElement>(null);
   const shown = colour ?? ink.value.point;
   useEffect(() => {
-    // A picture that does not come is left out; the name is there.
-    void paint(ref.current!, id, shown).catch(() => undefined);
+    const observer = new IntersectionObserver(([seen]) => {
+      if (!seen?.isIntersecting) return;
+      observer.disconnect();
+      // A picture that does not come is left out; the name is there.
+      void paint(seen.target as HTMLCanvasElement, id, shown).catch(() => undefined);
+    });
+    observer.observe(ref.current!);
+    return () => observer.disconnect();
   }, [id, shown]);
   return <canvas width={SIZE} height={SIZE} ref={ref} />;
 }
