@@ -79,7 +79,7 @@ def test_samples_have_the_guard_too(store):
     assert {row[2] for row in rows[1:]} == {"'=1+1", "b"}
 
 
-ODD = ["a\x1b[31mb", "a\x00b".replace("\x00", "\x01"), "a\x7f", "a\x85b", "a\u202eb", "\u202ab", "a\u2066", "\u2069"]
+ODD = ["a\x1b[31mb", "a\x00b".replace("\x00", "\x01"), "a\x7f", "a\x85b", "a\u202eb", "\u202ab", "a\u2066", "\u2069", "\ufeffa", "a\ufffe", "\uffff"]
 GOOD = ["a\tb", "\u200fשלום", "a\u2028b", "\u202fa", "\u2065", "\u00a0", "é\U0001f600"]
 
 

@@ -142,6 +142,7 @@ def test_json(store):
     assert made["name"] == 'in é"file' and made["columns"] == ["x", "y"] and made["classes"] == ["1", "a", "😀"]
     points, labels = points_of(store, made)
     assert points == [[1, -2.5], [0, 0.001], [3, 4]] and labels == ["a", "1", "😀"]
+    assert upload(store, '{"name":null,"points":[[1,2]]}', JSON)["name"] is None
     made = upload(store, '{"points":[[1,2]],"labels":null,"name":"x"}', JSON, "?name=stronger")
     assert made["name"] == "stronger" and made["classes"] is None
 
@@ -308,6 +309,8 @@ def test_the_list_has_the_built_in_ones_first_then_the_newest(server):
 def test_deleting(server):
     made = upload(server, "1,2\n")
     path = f"/v1/datasets/{made['id']}"
+    unknown = server.get("/v1/datasets/" + "0" * 36).json
+    assert (unknown["code"], unknown["detail"]) == ("no_such_dataset", "there is no data set with this id")
     other = upload(server, "1,2\n")
     assert other["id"] != made["id"] and other["sha256"] == made["sha256"]
     assert server.request("DELETE", path).status == 204

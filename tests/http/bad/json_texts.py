@@ -55,6 +55,6 @@ NOT_JSON = {
 JOBS = [
     "{}", "\ufeff{}", '\ufeff {"name":null}', '{"name":null}', " \t\r\n{ \n } \r\n", '{"seed":0}', '{"seed":-0}', '{"seed":-0.0}', '{"seed":5e0}', '{"seed":5E+0}', '{"seed":50e-1}', '{"seed":5.000}', '{"seed":0.5e1}', '{"seed":1e15}',
     '{"seed":9007199254740991}', '{"\\u0073eed":1}', '{"name":"\\u00e9\\n\\t\\"\\\\\\/\\r"}', '{"name":"\\ud83d\\ude00"}', '{"name":"\U0001f600"}',
-    '{"name":"\ufeff"}', '{"name":"\uffff"}', '{"name":"\u2028"}', '{"name":"/* no comment */"}', '{"training":{"learning_rate":1e-3,"epochs":1e1}}',
+    '{"name":"\ufffd"}', '{"name":"\u2028"}', '{"name":"/* no comment */"}', '{"training":{"learning_rate":1e-3,"epochs":1e1}}',
     '{"training":{"learning_rate":0.00100000000000000000000000000000000000000000000000000000000001}}', '{"name":"' + "x" * 100 + '"}',
 ]  # fmt: skip
