@@ -13,6 +13,7 @@ from harness import ENDLESS, FAULTS, QUICK
 
 EPOCHS = 100_000  # of the long history
 QUEUED = 10_000
+ENDED = 100_000
 WORDY = 220  # of them, whose description is as long as it may be
 DATASETS = 210
 COLUMNS = CLASSES = 64
@@ -30,6 +31,15 @@ COPY_JOBS = """
     WITH RECURSIVE number (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < :count)
     INSERT INTO job (id, name, dataset, spec, status, epochs, steps, created_at)
     SELECT substr(id, 1, 24) || printf('%012x', i), name, dataset, spec, 'queued', epochs, steps, created_at
+    FROM job, number WHERE id = :id"""
+# Jobs that have ended, each with numbers of its own.
+COPY_ENDED = """
+    WITH RECURSIVE number (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < :count)
+    INSERT INTO job (id, name, dataset, spec, status, epochs, steps, epoch, seconds, train_loss, val_loss, curve_distance,
+                     energy_distance, words, created_at, finished_at)
+    SELECT '01900000' || substr(id, 9, 16) || printf('%012x', i), name, dataset, spec, iif(i % 1000, 'succeeded', 'cancelled'), epochs,
+           steps, i % 2, i * 0.1, 1.0 / i, iif(i % 3, 1.1 / i, NULL), iif(i % 2, 0.1 / i, NULL), 0.2 / i,
+           'job ' || i || char(10) || 'spiral' || char(10) || 'default', created_at, created_at
     FROM job, number WHERE id = :id"""
 LENGTHEN = """
     WITH RECURSIVE number (i) AS (SELECT epochs + 1 FROM job WHERE id = :id UNION ALL SELECT i + 1 FROM number WHERE i < :count)
@@ -62,6 +72,7 @@ def fill(server):
         connection.execute("BEGIN")
         connection.execute(COPY_JOBS, {"id": small, "count": QUEUED})
         connection.execute(COPY_JOBS, {"id": mixed, "count": WORDY})
+        connection.execute(COPY_ENDED, {"id": small, "count": ENDED})
         connection.execute(LENGTHEN, {"id": long, "count": EPOCHS})
         connection.execute("UPDATE job SET epoch = ?1, epochs = ?1, step = steps / epochs * ?1, steps = steps / epochs * ?1 WHERE id = ?2",
                            (EPOCHS, long))  # fmt: skip
@@ -83,7 +94,18 @@ def paths(server, dataset, big, long, waiting):
     watched = "&".join(f"job={job}" for job in [long, *waiting])
     yield from ("/v1/jobs?limit=200", f"/v1/jobs?limit=200&after={waiting[-1]}", "/v1/jobs?limit=200&status=queued", "/v1/jobs?limit=20")
     yield from (f"/v1/jobs?limit=200&dataset={dataset}", "/v1/jobs/latest", "/v1/models?limit=200", "/v1/datasets?limit=200")
-    yield from ("/v1/datasets?kind=upload", "/v1/events.json?after=0&limit=1000", f"/v1/events.json?after=0&limit=1000&{watched}")
+    for parameter in ("/v1/jobs", "/v1/models"):
+        orders = next(p for p in description["paths"][parameter]["get"]["parameters"] if p.get("name") == "sort")["schema"]["enum"]
+        for order in orders:
+            page = f"{parameter}?sort={order}&limit=20"
+            following = json.loads(server.fetch("GET", page).body)["next"]
+            yield from (page, f"{page}&after={following}") if following else (page,)
+    for filters in ("search=spiral", "search=nowhere", "search=job+99999", "status=cancelled", "status=cancelled,running", "dataset=none",
+                    "search=nowhere&sort=val_loss", "status=cancelled&sort=name", "dataset=spiral"):  # fmt: skip
+        yield f"/v1/jobs?{filters}"
+    yield "/v1/jobs?search=spiral&limit=200&sparkline=200&counts=true"
+    yield from ("/v1/jobs?limit=20&sparkline=40", "/v1/jobs?limit=20&sparkline=40&sort=-epoch", "/v1/models?imported=true&limit=200")
+    yield from ("/v1/jobs?limit=4&sparkline=200&sort=-epoch", "/v1/models?imported=false&search=x", "/v1/datasets?kind=upload", "/v1/events.json?after=0&limit=1000", f"/v1/events.json?after=0&limit=1000&{watched}")
     yield from (f"/v1/events.json?after=0&limit=16&{watched}", f"/v1/jobs/{long}/events.json?after=0&limit=500")
     yield f"/v1/jobs/{long}/events.json?after={EPOCHS // 2}&limit=1000"
     for end in ("", ".csv", ".svg"):
@@ -141,4 +163,4 @@ def test_no_stay_on_the_event_loop_is_long(tmp_path):
     told = [line for line in server.read_log().splitlines() if TOLD in line]
     assert server.stop() == 0
     assert told == [], f"{len(told)} stays:\n" + "\n".join(told)
-    harness.tell(f"loop: {asked} GETs, {replayed >> 20} MiB of events replayed, {QUEUED} jobs queued, no stay above 10 ms")
+    harness.tell(f"loop: {asked} GETs, {replayed >> 20} MiB of events replayed, {QUEUED} jobs queued, {ENDED} ended, no stay above 10 ms")
