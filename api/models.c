@@ -164,6 +164,7 @@ void figures_write(const struct figures *figures, struct json_writer *json) {
     json_integer(json, figures->n);
     write_figure("curve_distance", figures->curve, figures->curve_floor, json);
     write_figure("energy_distance", figures->energy, figures->energy_floor, json);
+    write_figure("coverage", figures->coverage, figures->coverage_floor, json);
     json_close(json, '}');
 }
 

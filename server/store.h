@@ -47,11 +47,12 @@ enum job_status {
 };
 extern const char *const job_status_names[JOB_STATUS_COUNT + 1]; /* NULL-terminated */
 
-/* What an evaluation has come to, in short: mean distance to the exact shape, and energy distance
- * to the data, each beside what data itself gets. NAN: not defined. */
+/* What an evaluation has come to, in short: mean distance to the exact shape, energy distance to the
+ * data, and the share of the data that has a point of the model near it, each beside what data
+ * itself gets. NAN: not defined. */
 struct figures {
     int n; /* points; 0: it was not evaluated */
-    double curve, curve_floor, energy, energy_floor;
+    double curve, curve_floor, energy, energy_floor, coverage, coverage_floor;
 };
 
 struct job {

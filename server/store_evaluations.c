@@ -20,11 +20,11 @@ static enum store_status keep_figures(struct store_session *session, const struc
                                       const struct figures *figures) {
     return sql_run(session,
                    "UPDATE model SET evaluated_n = ?4, curve_distance = ?5, curve_floor = ?6,"
-                   " energy_distance = ?7, energy_floor = ?8"
+                   " energy_distance = ?7, energy_floor = ?8, coverage = ?9, coverage_floor = ?10"
                    " WHERE id = ?1 AND epoch = ?2 AND updated_at = ?3",
-                   "tiiidddd", model->id, (int64_t)model->epoch, model->updated_at,
+                   "tiiidddddd", model->id, (int64_t)model->epoch, model->updated_at,
                    (int64_t)figures->n, figures->curve, figures->curve_floor, figures->energy,
-                   figures->energy_floor);
+                   figures->energy_floor, figures->coverage, figures->coverage_floor);
 }
 
 enum store_status store_evaluation_keep(struct store_session *session, const struct model *model,

@@ -147,6 +147,7 @@ enum store_status store_job_get(struct store_session *session, const char *id, s
         sql_prepare(
             session,
             JOBS("CASE job.status WHEN 'queued' THEN (SELECT count(*) FROM job AS q"
+                 " INDEXED BY job_by_place"
                  " WHERE q.status = 'queued' AND q.seq < job.seq) ELSE -1 END") " WHERE job.seq = "
                                                                                 "?1",
             "i", seq),

@@ -187,7 +187,7 @@ bool store_job_list_is_quick(const struct job_filter *filter) {
 static enum store_status count_queued(struct store_session *session, int64_t from, int64_t to,
                                       int64_t *count) {
     sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT count(*) FROM job"
+                                    "SELECT count(*) FROM job INDEXED BY job_by_place"
                                     " WHERE status = 'queued' AND seq >= ?1 AND seq < ?2",
                                     "ii", from, to);
     *count = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;

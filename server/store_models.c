@@ -11,6 +11,8 @@ struct figures sql_figures(sqlite3_stmt *row, int column) {
         .curve_floor = sql_real(row, column + 2),
         .energy = sql_real(row, column + 3),
         .energy_floor = sql_real(row, column + 4),
+        .coverage = sql_real(row, column + 5),
+        .coverage_floor = sql_real(row, column + 6),
     };
 }
 

@@ -77,10 +77,10 @@ void sql_view_end(struct store_session *session, bool begun);
  * so many bytes, if it is one of those that are kept to look back at (store_snapshots.c). */
 enum store_status sql_keep_snapshot(struct store_session *session, const char *id, size_t bytes);
 
-/* Of the model in a row: five columns, from this one on. */
+/* Of the model in a row: seven columns, from this one on. */
 #define FIGURES_COLUMNS(table)                                                                     \
     table ".evaluated_n, " table ".curve_distance, " table ".curve_floor, " table                  \
-          ".energy_distance, " table ".energy_floor"
+          ".energy_distance, " table ".energy_floor, " table ".coverage, " table ".coverage_floor"
 struct figures sql_figures(sqlite3_stmt *row, int column);
 
 /* STORE_OK and the job's row number, or STORE_NOT_FOUND. id may be "latest". */

@@ -67,7 +67,7 @@ test("the keyboard is enough", async () => {
   await page.keyboard.press("t");
   await page.getByRole("button", { name: "Theme: auto" }).waitFor(); // the system's again
   await page.locator(".run-name").focus();
-  for (let i = 0; i < 3; i++) await page.keyboard.press("Tab"); // over "Train on" to "Delete"
+  for (let i = 0; i < 3; i++) await page.keyboard.press("Tab"); // over "Train longer" to "Delete"
   await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Enter");
   await page.getByRole("dialog").getByText("This cannot be undone").waitFor();
@@ -255,11 +255,11 @@ test("a server with keys is asked with one, once the reader has given it", async
   await page.getByRole("link", { name: "CSV" }).click();
   const csv = readFileSync(await (await download).path(), "utf8");
   assert.equal(csv.trim().split("\n").length, 1001);
-  await run(page, "secret").getByRole("button", { name: "Train on" }).click();
+  await run(page, "secret").getByRole("button", { name: "Train longer" }).click();
   await page.locator("[aria-live=polite]", { hasText: /scope|write/ }).waitFor(); // it may only read
   await page.evaluate((key) => sessionStorage.setItem("denoised.key", key), keys.write);
   await page.reload();
-  await run(page, "secret").getByRole("button", { name: "Train on" }).click();
+  await run(page, "secret").getByRole("button", { name: "Train longer" }).click();
   await until(async () => (await guard.api("/v1/jobs")).items[0].progress.epochs === 40, "it trains on");
   await close(page);
   await guard.remove();

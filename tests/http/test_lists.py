@@ -232,6 +232,7 @@ def test_an_evaluation_is_computed_once_and_told_in_the_lists(start):
     for figures in (server.get(f"/v1/jobs/{job}").json["evaluation"], server.get("/v1/jobs").json["items"][0]["evaluation"],
                     server.get(f"/v1/models/{job}").json["evaluation"], server.get("/v1/models").json["items"][0]["evaluation"]):  # fmt: skip
         assert figures["n"] == 50 and figures["energy_distance"] == metrics["energy_distance"]
+        assert figures["coverage"] == metrics["coverage"]
         assert figures["curve_distance"] == {"value": metrics["curve_distance"]["mean"], "floor": metrics["curve_distance"]["floor"]}
     other = server.get(path + "?n=50&seed=3&sampler=ddim")
     assert other.json["metrics"] != metrics  # which says nothing about the model as it is sampled by default

@@ -7,6 +7,7 @@ export type Job = components["schemas"]["Job"];
 export type History = components["schemas"]["History"];
 export type Problem = components["schemas"]["Problem"];
 export type JobRequest = components["schemas"]["JobRequest"];
+export type Model = components["schemas"]["Model"];
 export type Dataset = components["schemas"]["Dataset"];
 export type Estimate = components["schemas"]["Estimate"];
 /** One of the data sets of a job. */

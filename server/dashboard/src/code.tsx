@@ -3,7 +3,7 @@ import { base, hasKey, url } from "./api";
 import { copy } from "./copy";
 import { Dialog } from "./dialog";
 import { go, view } from "./hash";
-import { hasModel, job } from "./runs";
+import { hasModel, isImported, job } from "./runs";
 import { addresses } from "./stage/addresses";
 
 function commands(): [string, string][] {
@@ -28,7 +28,9 @@ function commands(): [string, string][] {
     ...stage,
     ["Re-run", `${curl} '${base}/v1/jobs' -H 'Content-Type: application/json' -d '${spec}'`],
     ...points,
-    ["Stream its loss", `${curl} -N '${base}/v1/jobs/${run.id}/events'`],
+    ...(isImported(run)
+      ? []
+      : [["Stream its loss", `${curl} -N '${base}/v1/jobs/${run.id}/events'`] as [string, string]]),
   ];
 }
 

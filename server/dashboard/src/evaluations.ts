@@ -1,7 +1,7 @@
 // How good the models are, each number beside what data itself gets. One question at a time: each costs computing.
 import { signal } from "@preact/signals";
-import { getJson, type Job, url } from "./api";
-import { hasModel, isOver } from "./runs";
+import { ApiError, base, getJson, type Job, url } from "./api";
+import { hasModel, isOver, noteEvaluation } from "./runs";
 
 interface Measure {
   value?: number | null;
@@ -14,7 +14,7 @@ export interface Metric {
 }
 interface Evaluation {
   epoch: number;
-  metrics: Record<string, Metric>;
+  metrics: Record<string, Metric>; // none: its data set is gone
 }
 
 export const METRICS: [string, string][] = [
@@ -28,47 +28,55 @@ export const METRICS: [string, string][] = [
 ];
 
 const POINTS = 500;
+const LOCK = `denoised evaluation ${base}`; // one at a time, however many tabs there are
 
 export const evaluations = signal<Record<string, Evaluation>>({});
-const queue: Job[] = [];
-let busy = false;
+/** The runs whose evaluation is waited for. */
+export const waiting = signal<string[]>([]);
 
 export const evaluationOf = (run: Job): Evaluation | undefined => {
   const known = evaluations.value[run.id];
   return known?.epoch === run.progress.epoch ? known : undefined;
 };
 
-/** Asks for the evaluation of a run that is over. */
+export const canEvaluate = (run: Job): boolean => isOver(run) && hasModel(run);
+
+const alone = async (work: () => Promise<void>): Promise<void> => {
+  await (navigator.locks ? navigator.locks.request(LOCK, work) : work());
+};
+
+let last: Promise<void> = Promise.resolve();
+
+/** Asks for the evaluation of a run that is over; the server keeps it, and answers at once the next time. */
 export function evaluate(run: Job): void {
-  if (!isOver(run) || !hasModel(run) || evaluationOf(run)) return;
-  if (queue.some((each) => each.id === run.id)) return;
-  queue.push(run);
-  if (!busy) void work();
+  if (!canEvaluate(run) || evaluationOf(run) || waiting.value.includes(run.id)) return;
+  waiting.value = [...waiting.value, run.id];
+  last = last.then(async () => {
+    await alone(() => ask(run)).catch(() => undefined);
+    waiting.value = waiting.value.filter((id) => id !== run.id);
+  });
 }
 
-async function work(): Promise<void> {
-  busy = true;
-  for (let run = queue[0]; run; run = queue[0]) {
-    const metrics = await ask(run.id);
-    evaluations.value = { ...evaluations.value, [run.id]: { epoch: run.progress.epoch, metrics } };
-    queue.shift();
-  }
-  busy = false;
-}
-
-async function ask(id: string): Promise<Record<string, Metric>> {
+async function ask(run: Job): Promise<void> {
+  const metrics: Record<string, Metric> = {};
+  const { epoch } = run.progress;
   try {
-    const answer = await getJson<{ metrics: Record<string, Measure | null> }>(
-      url(`/v1/models/${id}/evaluation`, { n: POINTS }),
+    const answer = await getJson<{ n: number; metrics: Record<string, Measure | null> }>(
+      url(`/v1/models/${run.id}/evaluation`, { n: POINTS }),
     );
-    return Object.fromEntries(
-      METRICS.flatMap(([name]) => {
-        const measure = answer.metrics[name];
-        const value = measure?.value ?? measure?.mean;
-        return typeof value === "number" ? [[name, { value, floor: measure?.floor ?? null }]] : [];
-      }),
-    );
-  } catch {
-    return {}; // its data set is gone: there is nothing to hold it against
+    for (const [name] of METRICS) {
+      const measure = answer.metrics[name];
+      const value = measure?.value ?? measure?.mean;
+      if (typeof value === "number") metrics[name] = { value, floor: measure?.floor ?? null };
+    }
+    noteEvaluation(run.id, epoch, {
+      n: answer.n,
+      curve_distance: metrics.curve_distance ?? null,
+      energy_distance: metrics.energy_distance ?? null,
+      coverage: metrics.coverage ?? null,
+    });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 409) return; // asked for again when it is wanted
   }
+  evaluations.value = { ...evaluations.value, [run.id]: { epoch, metrics } };
 }

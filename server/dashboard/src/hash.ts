@@ -23,7 +23,7 @@ export interface View {
   full: number; // 1: the stage alone
   k: number; // position on the time track, 0 (its start) .. 1 (its end)
   panel: string; // the dialog that is open, see PANELS in app.tsx
-  sort: string; // column of the table of runs, with '-' in front for descending
+  sort: string; // what the runs are sorted by, with a minus sign in front for descending
   data: string; // the points of a drawing (drawing.ts), so that a link brings them to another server
 }
 
@@ -46,7 +46,7 @@ export const DEFAULTS: View = {
   full: 0,
   k: 1,
   panel: "",
-  sort: "-created",
+  sort: "-created_at",
   data: "",
 };
 

@@ -3,7 +3,7 @@ import { lookBack, place } from "./checkpoints";
 import { go, toggle, view } from "./hash";
 import { play, playing, position, scrub } from "./player";
 import { hasModel, job } from "./runs";
-import { chosenRuns } from "./runs/order";
+import { rows } from "./runs/listing";
 import { show } from "./runs/parts";
 import { nextTheme } from "./theme";
 
@@ -17,7 +17,7 @@ export interface Key {
 const move = (by: number) => () => scrub(position.value + by);
 
 function step(by: number): void {
-  const list = chosenRuns();
+  const list = rows.value;
   const at = list.findIndex((each) => each.id === view.value.job);
   const next = list[Math.min(list.length - 1, Math.max(0, at + by))];
   if (next) show(next);

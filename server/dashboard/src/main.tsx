@@ -4,7 +4,7 @@ import { App } from "./app";
 import "./draw/shared";
 import { catchDrops } from "./drop";
 import { listen } from "./keys";
-import { start } from "./runs";
+import { start } from "./runs/listing";
 
 listen();
 catchDrops();

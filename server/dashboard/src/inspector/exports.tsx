@@ -3,7 +3,7 @@ import { Action } from "../action";
 import { getBytes, hasKey, type Query, url } from "../api";
 import { view } from "../hash";
 import { once } from "../player";
-import { attempt, hasModel, job, nameOf } from "../runs";
+import { attempt, hasModel, isImported, job, nameOf } from "../runs";
 import { type Address, addresses, pictureTheme } from "../stage/addresses";
 import { canRecord, download, savePicture, saveVideo } from "../stage/record";
 import { sampleQuery } from "../stage/trajectory";
@@ -120,11 +120,15 @@ export function Exports() {
                   },
                 ]
               : []),
-            {
-              label: "Loss SVG",
-              href: url(`/v1/jobs/${run.id}/history.svg`),
-              doc: "The loss curve as a drawing",
-            },
+            ...(isImported(run)
+              ? []
+              : [
+                  {
+                    label: "Loss SVG",
+                    href: url(`/v1/jobs/${run.id}/history.svg`),
+                    doc: "The loss curve as a drawing",
+                  },
+                ]),
           ]}
         />
       </Group>

@@ -1,22 +1,34 @@
 // How good the model is, next to what data itself gets.
 import { useSignalEffect } from "@preact/signals";
 import { keyState } from "../api";
-import { evaluate, evaluationOf, METRICS } from "../evaluations";
+import { evaluate, evaluationOf, METRICS, waiting } from "../evaluations";
 import { job } from "../runs";
+import { verdictOf } from "../runs/verdict";
+import { shown } from "../stage/subject";
 
 export function Quality() {
   useSignalEffect(() => {
-    if (job.value && keyState.value === "none") evaluate(job.value);
+    if (job.value && keyState.value === "none" && shown.value) evaluate(job.value); // the picture comes first
   });
   const known = job.value && evaluationOf(job.value);
   const rows = METRICS.flatMap(([name, label]) => {
     const metric = known?.metrics[name];
     return metric ? [{ name, label, ...metric }] : [];
   });
-  if (rows.length === 0) return null;
+  const verdict = job.value && verdictOf(job.value);
+  if (rows.length === 0)
+    return job.value && waiting.value.includes(job.value.id) ? <p class="hint">Evaluating …</p> : null;
   return (
     <table class="quality">
-      <caption>Quality — lower is better; floor = two draws of real data</caption>
+      <caption>
+        Quality{" "}
+        {verdict && (
+          <span class={`verdict ${verdict.tone}`} title={verdict.doc}>
+            {verdict.text}
+          </span>
+        )}
+        <small>Lower is better, but for coverage. Floor: two draws of real data.</small>
+      </caption>
       <thead>
         <tr>
           <th scope="col">metric</th>

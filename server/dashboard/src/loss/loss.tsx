@@ -5,7 +5,7 @@ import uPlot from "uplot";
 import { checkpoints, epochs, loadCheckpoints, lookBack, place } from "../checkpoints";
 import { listed, view } from "../hash";
 import { histories, loadHistory, type Series, unread } from "../histories";
-import { hasModel, isOver, job, jobs } from "../runs";
+import { hasModel, isImported, isOver, job, jobs } from "../runs";
 import { ink } from "../theme";
 import { lines, options, table } from "./plot";
 
@@ -89,6 +89,7 @@ function Chart() {
 function emptyText(): string {
   const run = job.value;
   if (!run) return "";
+  if (isImported(run)) return "An imported model comes without the history of its loss.";
   if (unread.value[run.id]) return `The loss cannot be read now. ${unread.value[run.id]}`;
   if (run.progress.epoch > 0) return "Reading the loss …";
   return isOver(run)
@@ -99,7 +100,8 @@ function emptyText(): string {
 export function Loss() {
   useSignalEffect(() => {
     const named = new Set([view.value.job, view.value.b, ...listed("with")]);
-    for (const { id } of jobs.value) if (named.has(id) && !histories.value[id]) void loadHistory(id);
+    for (const run of jobs.value)
+      if (named.has(run.id) && !isImported(run) && !histories.value[run.id]) void loadHistory(run.id);
   });
   useSignalEffect(() => {
     const run = job.value;

@@ -1,35 +1,40 @@
 // The runs beside the stage: choose one, see how far they are.
-import type { Job } from "../api";
+import { useEffect, useRef } from "preact/hooks";
 import { keyState } from "../api";
 import { datasetName } from "../data";
+import { takers } from "../drop";
 import { go, view } from "../hash";
-import { attempt, jobs, loadError, loadJobs, loadMore, more, nameOf } from "../runs";
-import { chosenRuns, filter } from "./order";
+import { attempt, importModel, isImported, jobs, loadError, nameOf, type Run } from "../runs";
+import { Filter } from "./filter";
+import { chosen, counts, loadJobs, loadMore, more, rows, search } from "./listing";
 import { Actions, InChart, Sparkline, Status, show } from "./parts";
 
-export function Filter({ id }: { id: string }) {
-  return (
-    <input
-      id={id}
-      type="search"
-      placeholder="filter"
-      aria-label="filter the runs"
-      title="key /"
-      value={filter.value}
-      onInput={(event) => (filter.value = event.currentTarget.value)}
-    />
-  );
+const FILE_END = ".safetensors";
+const bring = (file: File) => attempt(() => importModel(file))();
+takers.push({ end: FILE_END, take: bring });
+
+/** Into sight within the list, and only there: the page stays where it is. */
+function reveal(item: HTMLElement): void {
+  const list = item.closest<HTMLElement>(".runs");
+  if (!list || list.scrollHeight <= list.clientHeight) return;
+  const [box, frame] = [item.getBoundingClientRect(), list.getBoundingClientRect()];
+  if (box.top < frame.top) list.scrollTop -= frame.top - box.top + 12;
+  else if (box.bottom > frame.bottom) list.scrollTop += box.bottom - frame.bottom + 12;
 }
 
-function Run({ run }: { run: Job }) {
-  const chosen = run.id === view.value.job;
+function Item({ run }: { run: Run }) {
+  const isChosen = run.id === view.value.job;
+  const ref = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    if (isChosen && ref.current) reveal(ref.current);
+  }, [isChosen]);
   return (
-    <li class={`run${chosen ? " chosen" : ""}`}>
+    <li ref={ref} class={`run${isChosen ? " chosen" : ""}`}>
       <div class="run-line">
         <InChart run={run} />
-        <button type="button" class="run-name" aria-current={chosen} onClick={() => show(run)}>
+        <button type="button" class="run-name" aria-current={isChosen} onClick={() => show(run)}>
           <strong>{nameOf(run)}</strong>
-          <small>{run.name ? datasetName(run) : ""}</small>
+          <small>{isImported(run) ? "Imported model" : run.name ? datasetName(run) : ""}</small>
         </button>
         <Sparkline run={run} />
       </div>
@@ -57,34 +62,71 @@ function Trouble() {
   );
 }
 
+function Import() {
+  const ref = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <button
+        type="button"
+        title="A model that was exported as safetensors. The file can be dropped anywhere, too."
+        onClick={() => ref.current?.click()}
+      >
+        Import a model
+      </button>
+      <input
+        ref={ref}
+        type="file"
+        accept={FILE_END}
+        hidden
+        onChange={(event) => {
+          const file = event.currentTarget.files?.[0];
+          if (file) bring(file);
+          event.currentTarget.value = "";
+        }}
+      />
+    </>
+  );
+}
+
+/** The next page, in words: which runs follow depends on the order. */
+export function More() {
+  if (!more.value) return null;
+  const label = view.value.sort === "-created_at" ? "Older runs" : "More runs";
+  return (
+    <button type="button" onClick={attempt(loadMore)}>
+      {label}
+    </button>
+  );
+}
+
+const FEW = 3; // are found without a search
+
 export function RunList() {
-  const list = chosenRuns();
+  const isFiltered = search.value !== "" || chosen.value.length > 0;
+  const all = Object.values(counts.value).reduce((sum, each) => sum + each, 0);
   return (
     <section class="runs" id="runs" tabIndex={-1} aria-labelledby="runs-title">
       <header>
-        <h2 id="runs-title">Runs</h2>
+        <h2 id="runs-title">Runs{all > FEW && <small> {all}</small>}</h2>
         {jobs.value.length > 1 && (
-          <button type="button" title="all runs as a table (r)" onClick={() => go({ panel: "runs" }, true)}>
+          <button type="button" title="All runs as a table (r)" onClick={() => go({ panel: "runs" }, true)}>
             Table
           </button>
         )}
-        <button type="button" class="primary" title="key n" onClick={() => go({ panel: "new" }, true)}>
+        <button type="button" class="primary" title="New run (n)" onClick={() => go({ panel: "new" }, true)}>
           + New
         </button>
       </header>
-      {jobs.value.length > 3 && <Filter id="filter" />}
+      {(all > FEW || isFiltered) && <Filter id="filter" />}
       {loadError.value && <Trouble />}
       <ul>
-        {list.map((run) => (
-          <Run key={run.id} run={run} />
+        {rows.value.map((run) => (
+          <Item key={run.id} run={run} />
         ))}
       </ul>
-      {jobs.value.length > 0 && list.length === 0 && <p class="empty">No run matches.</p>}
-      {more.value && (
-        <button type="button" onClick={attempt(loadMore)}>
-          Older runs
-        </button>
-      )}
+      {isFiltered && rows.value.length === 0 && <p class="empty">No run matches.</p>}
+      <More />
+      <Import />
     </section>
   );
 }

@@ -1,21 +1,16 @@
 // What the list and the table of runs are made of: how far a run is, its loss at a glance, what can be done with it.
-import { useEffect } from "preact/hooks";
 import { Action } from "../action";
 import type { Job } from "../api";
 import { confirmed } from "../dialog";
 import { go, listed, toggle, view } from "../hash";
-import { histories, loadHistory, type Series } from "../histories";
-import { cancel, hasModel, isOver, nameOf, remove, resume, submit } from "../runs";
+import { cancel, hasModel, isImported, isOver, nameOf, type Run, remove, resume, submit } from "../runs";
+import { verdictOf } from "./verdict";
 
 const WIDTH = 52;
 const HEIGHT = 16;
 
-function pointsOf({ epoch, train_loss }: Series): string {
-  const every = Math.max(1, Math.floor(epoch.length / 40));
-  const values = train_loss
-    .filter((_, i) => i % every === 0)
-    .filter((v): v is number => v !== null && v > 0)
-    .map((v) => Math.log(v));
+function pointsOf(losses: (number | null)[]): string {
+  const values = losses.filter((v): v is number => v !== null && v > 0).map((v) => Math.log(v));
   const low = Math.min(...values);
   const high = Math.max(...values);
   const points = values.map((v, i) => {
@@ -26,21 +21,13 @@ function pointsOf({ epoch, train_loss }: Series): string {
   return points.join(" ");
 }
 
-const drawn = new WeakMap<Series, string>();
-
-/** The training loss, on a logarithmic scale; asked for when it is first shown. */
+/** The loss, on a logarithmic scale. */
 export function Sparkline({ run }: { run: Job }) {
-  const series = histories.value[run.id];
-  const trained = run.progress.epoch > 0;
-  useEffect(() => {
-    if (!series && trained) void loadHistory(run.id);
-  }, [run.id, trained]);
-  if (!series || series.epoch.length < 2) return <span class="sparkline" />;
-  const points = drawn.get(series) ?? pointsOf(series);
-  drawn.set(series, points);
+  const losses = run.sparkline ?? [];
+  if (losses.length < 2) return <span class="sparkline" />;
   return (
     <svg class="sparkline" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
-      <polyline points={points} />
+      <polyline points={pointsOf(losses)} />
     </svg>
   );
 }
@@ -50,8 +37,9 @@ export function duration(seconds: number): string {
   return seconds < 3600 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
-function said(run: Job): string {
+function said(run: Run): string {
   const { progress } = run;
+  if (isImported(run)) return "imported";
   switch (run.status) {
     case "running":
       return progress.eta_seconds === null
@@ -78,26 +66,32 @@ const SIGNS: Record<Job["status"], string> = {
   cancelled: "◼",
 };
 
-export function Status({ run, loss = false }: { run: Job; loss?: boolean }) {
+/** How far a run is; and how good it has become: that it has ended says nothing about that. */
+export function Status({ run, loss = false }: { run: Run; loss?: boolean }) {
   const { fraction } = run.progress;
   const last = run.metrics.val_loss ?? run.metrics.train_loss;
+  const verdict = verdictOf(run);
+  const tone = verdict?.tone ?? (run.status === "failed" ? "bad" : "");
+  const sign = isImported(run) ? "⇥" : verdict?.tone === "bad" ? "✗" : SIGNS[run.status];
   return (
-    <span class={`status ${run.status}`} title={run.error?.detail ?? ""}>
+    <span class={`status ${run.status} ${tone}`} title={run.error?.detail ?? verdict?.doc ?? ""}>
       {run.status === "running" ? (
         <progress max="1" value={fraction} aria-label={`${Math.round(100 * fraction)} percent`} />
       ) : (
-        <span aria-hidden="true">{SIGNS[run.status]}</span>
+        <span aria-hidden="true">{sign}</span>
       )}
       <span>
         {said(run)}
         {loss && run.status === "succeeded" && typeof last === "number" && `, loss ${last.toPrecision(3)}`}
+        {verdict && run.status !== "failed" && <strong> · {verdict.text}</strong>}
       </span>
     </span>
   );
 }
 
 /** Whether the loss of a run is in the chart beside that of the run on the stage. */
-export function InChart({ run }: { run: Job }) {
+export function InChart({ run }: { run: Run }) {
+  if (isImported(run)) return <span class="no-chart" />;
   return (
     <input
       type="checkbox"
@@ -110,7 +104,7 @@ export function InChart({ run }: { run: Job }) {
 }
 
 /** To the stage. */
-export function show(run: Job): void {
+export function show(run: Run): void {
   if (run.id === view.value.job) return;
   go({ job: run.id, b: view.value.b === run.id ? "" : view.value.b, epoch: 0, class: -1, data: "" }, true);
 }
@@ -123,21 +117,30 @@ function retry(run: Job): Promise<unknown> {
 }
 
 /** What a run allows now: label, explanation, deed. */
-function deeds(run: Job): [string, string, () => Promise<unknown>][] {
-  if (!isOver(run)) return [["Cancel", "stop it; its last checkpoint stays", () => cancel(run.id)]];
+function deeds(run: Run): [string, string, () => Promise<unknown>][] {
+  if (isImported(run)) return [];
+  if (!isOver(run)) return [["Cancel", "Stop it. Its last checkpoint stays.", () => cancel(run.id)]];
   if (run.error?.code === "diverged")
-    return [["Retry with lr ÷ 3", "the same with a third of the learning rate", () => retry(run)]];
+    return [["Retry with lr ÷ 3", "The same with a third of the learning rate", () => retry(run)]];
   if (run.status === "succeeded")
-    return [["Train on", "as many epochs again", () => resume(run.id, run.progress.epochs * 2)]];
-  return [["Resume", "from its last checkpoint", () => resume(run.id)]];
+    return [["Train longer", "For as many epochs again", () => resume(run.id, run.progress.epochs * 2)]];
+  return [["Resume", "From its last checkpoint", () => resume(run.id)]];
 }
 
-export function Actions({ run }: { run: Job }) {
+/** Asks before runs are deleted, one after another. */
+export function confirmDeletion(list: Run[]): void {
+  const [first] = list;
+  if (!first) return;
+  const what = list.length === 1 ? nameOf(first) : `${list.length} runs`;
+  const whose = list.length === 1 ? "Its history and its model go" : "Their histories and models go";
+  const text = isImported(first) && list.length === 1 ? "" : `${whose} too. `;
+  confirmed(`Delete ${what}?`, `${text}This cannot be undone.`, "Delete", async () => {
+    for (const each of list) await remove(each);
+  });
+}
+
+export function Actions({ run }: { run: Run }) {
   const name = nameOf(run);
-  const ask = () =>
-    confirmed(`Delete ${name}?`, "Its history and its model go too. This cannot be undone.", "Delete", () =>
-      remove(run.id),
-    );
   return (
     <div class="actions">
       {deeds(run).map(([label, doc, act]) => (
@@ -148,7 +151,7 @@ export function Actions({ run }: { run: Job }) {
       {hasModel(run) && run.id !== view.value.job && (
         <button
           type="button"
-          title="beside the run on the stage, from the same noise"
+          title="Beside the run on the stage, from the same noise"
           aria-label={`B: ${name} beside the run on the stage`}
           aria-pressed={view.value.b === run.id}
           onClick={() => go({ b: view.value.b === run.id ? "" : run.id })}
@@ -156,7 +159,7 @@ export function Actions({ run }: { run: Job }) {
           B
         </button>
       )}
-      <button type="button" class="danger" onClick={ask}>
+      <button type="button" class="danger" onClick={() => confirmDeletion([run])}>
         Delete
       </button>
     </div>

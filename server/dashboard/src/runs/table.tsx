@@ -1,84 +1,133 @@
-// All runs as a table that can be sorted, with what they came to beside what data itself would get.
-import { useSignalEffect } from "@preact/signals";
-import { type Job, keyState } from "../api";
+// All runs as a table that the server sorts, with what they came to beside what data itself would get.
+import { signal } from "@preact/signals";
 import { datasetName } from "../data";
 import { Dialog } from "../dialog";
-import { evaluate, evaluationOf } from "../evaluations";
-import { go } from "../hash";
-import { isOver, nameOf } from "../runs";
-import { Filter } from "./list";
-import { chosenRuns, isDescending, sortBy, sortKey } from "./order";
-import { Actions, InChart, Sparkline, Status, show } from "./parts";
+import { canEvaluate, evaluate, waiting } from "../evaluations";
+import { go, listed } from "../hash";
+import { isImported, nameOf, type Run } from "../runs";
+import { Filter } from "./filter";
+import { More } from "./list";
+import { isDescending, rows, sortBy, sortKey } from "./listing";
+import { Actions, confirmDeletion, Sparkline, Status, show } from "./parts";
 
 const COLUMNS: [string, string, string][] = [
-  ["name", "name", ""],
-  ["data", "data", ""],
-  ["status", "status", ""],
-  ["epochs", "epochs", ""],
-  ["train", "train", "training loss"],
-  ["val", "val", "validation loss"],
-  ["curve", "curve", "mean distance to the exact shape, and what data itself gets"],
-  ["energy", "energy", "energy distance to the data, and what data itself gets"],
-  ["created", "created", ""],
+  ["name", "Name", ""],
+  ["dataset", "Data", ""],
+  ["status", "Status", ""],
+  ["epoch", "Epochs", ""],
+  ["train_loss", "Train", "Training loss"],
+  ["val_loss", "Val", "Validation loss"],
+  ["curve_distance", "Curve", "Mean distance to the exact shape, and what data itself gets"],
+  ["energy_distance", "Energy", "Energy distance to the data, and what data itself gets"],
+  ["created_at", "Created", ""],
 ];
+
+const ticked = signal<string[]>([]);
+const tickedRuns = (): Run[] => rows.value.filter((run) => ticked.value.includes(run.id));
+
+function tick(id: string): void {
+  const others = ticked.value.filter((each) => each !== id);
+  ticked.value = others.length < ticked.value.length ? others : [...others, id];
+}
 
 function number(value: number | null | undefined): string {
   return typeof value === "number" ? value.toPrecision(3) : "–";
 }
 
-function Measured({ run, metric, label }: { run: Job; metric: string; label: string }) {
-  const known = evaluationOf(run);
-  const measure = known?.metrics[metric];
-  if (!measure)
-    return (
-      <td class="number" data-label={label}>
-        {known || !isOver(run) || !run.model ? "–" : "…"}
-      </td>
-    );
+function Measured({
+  run,
+  metric,
+  label,
+}: {
+  run: Run;
+  metric: "curve_distance" | "energy_distance";
+  label: string;
+}) {
+  const measure = run.evaluation?.[metric];
+  const isAsked = waiting.value.includes(run.id);
   return (
     <td class="number" data-label={label}>
-      {number(measure.value)} {measure.floor !== null && <small>floor {measure.floor.toPrecision(2)}</small>}
+      {measure ? (
+        <>
+          {number(measure.value)}{" "}
+          {measure.floor !== null && <small>floor {measure.floor.toPrecision(2)}</small>}
+        </>
+      ) : isAsked ? (
+        "…"
+      ) : metric === "energy_distance" && !run.evaluation && canEvaluate(run) ? (
+        <button
+          type="button"
+          class="link"
+          aria-label={`Evaluate ${nameOf(run)}`}
+          onClick={() => evaluate(run)}
+        >
+          Evaluate
+        </button>
+      ) : (
+        "–"
+      )}
     </td>
   );
 }
 
-function Row({ run }: { run: Job }) {
+/** With its day; with its year if that is another one. */
+function day(time: Date): string {
+  const year = time.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+  return time.toLocaleString([], {
+    year,
+    month: "short",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+  });
+}
+
+function Row({ run }: { run: Run }) {
   const created = new Date(run.created_at);
+  const name = nameOf(run);
   return (
     <tr>
       <td>
-        <InChart run={run} />
+        <input
+          type="checkbox"
+          aria-label={`Select ${name}`}
+          checked={ticked.value.includes(run.id)}
+          onChange={() => tick(run.id)}
+        />
       </td>
       <th scope="row">
         <button
           type="button"
           class="link"
+          title={name}
           onClick={() => {
             show(run);
             go({ panel: "" });
           }}
         >
-          {nameOf(run)}
+          {name}
         </button>
       </th>
-      <td data-label="data">{datasetName(run)}</td>
-      <td data-label="status">
+      <td class="words" data-label="Data" title={datasetName(run)}>
+        {datasetName(run)}
+      </td>
+      <td class="words" data-label="Status">
         <Status run={run} />
       </td>
-      <td class="number" data-label="epochs">
+      <td class="number" data-label="Epochs">
         {run.progress.epoch} / {run.progress.epochs}
       </td>
-      <td class="number" data-label="train">
+      <td class="number" data-label="Train">
         {number(run.metrics.train_loss)}
       </td>
-      <td class="number" data-label="val">
+      <td class="number" data-label="Val">
         {number(run.metrics.val_loss)}
       </td>
-      <Measured run={run} metric="curve_distance" label="curve" />
-      <Measured run={run} metric="energy_distance" label="energy" />
-      <td data-label="created">
+      <Measured run={run} metric="curve_distance" label="Curve" />
+      <Measured run={run} metric="energy_distance" label="Energy" />
+      <td data-label="Created">
         <time dateTime={run.created_at} title={created.toLocaleString()}>
-          {created.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
+          {day(created)}
         </time>
       </td>
       <td>
@@ -91,20 +140,60 @@ function Row({ run }: { run: Job }) {
   );
 }
 
+/** What can be done with all that are ticked. */
+function Selected() {
+  const list = tickedRuns();
+  if (list.length === 0)
+    return <p class="hint">Tick runs to overlay their loss curves, evaluate or delete them.</p>;
+  const overlay = () => {
+    const ids = new Set([...listed("with"), ...list.filter((run) => !isImported(run)).map((run) => run.id)]);
+    go({ with: [...ids].join("."), panel: "" });
+  };
+  return (
+    <fieldset class="selected" aria-label="Selected runs">
+      <span>{list.length} selected</span>
+      <button type="button" onClick={overlay}>
+        Overlay losses
+      </button>
+      <button type="button" onClick={() => list.forEach(evaluate)}>
+        Evaluate
+      </button>
+      <button type="button" class="danger" onClick={() => confirmDeletion(list)}>
+        Delete {list.length}
+      </button>
+    </fieldset>
+  );
+}
+
+function All() {
+  const all = rows.value.map((run) => run.id);
+  const some = tickedRuns().length;
+  return (
+    <input
+      type="checkbox"
+      aria-label="Select all"
+      checked={some > 0 && some === all.length}
+      indeterminate={some > 0 && some < all.length}
+      onChange={(event) => (ticked.value = event.currentTarget.checked ? all : [])}
+    />
+  );
+}
+
 export function RunTable() {
-  const list = chosenRuns();
-  useSignalEffect(() => {
-    if (keyState.value === "none") for (const run of chosenRuns()) evaluate(run);
-  });
   const direction = isDescending() ? "descending" : "ascending";
   return (
     <Dialog title="Runs" wide onClose={() => go({ panel: "" })}>
-      <Filter id="table-filter" />
+      <div class="table-tools">
+        <Filter id="table-filter" />
+        <Selected />
+      </div>
       <div class="scroll">
         <table class="run-table">
           <thead>
             <tr>
-              <td />
+              <td>
+                <All />
+              </td>
               {COLUMNS.map(([key, label, doc]) => (
                 <th key={key} scope="col" aria-sort={sortKey() === key ? direction : "none"}>
                   <button type="button" class="link" title={doc} onClick={() => sortBy(key)}>
@@ -118,16 +207,15 @@ export function RunTable() {
             </tr>
           </thead>
           <tbody>
-            {list.map((run) => (
+            {rows.value.map((run) => (
               <Row key={run.id} run={run} />
             ))}
           </tbody>
         </table>
       </div>
-      <p class="hint">
-        A floor is what two draws of the data score against each other. Tick runs to lay their losses over one
-        another.
-      </p>
+      {rows.value.length === 0 && <p class="empty">No run matches.</p>}
+      <More />
+      <p class="hint">A floor is what two draws of the data score against each other.</p>
     </Dialog>
   );
 }
