@@ -8,6 +8,7 @@
 #include "api/cost.h"
 #include "api/datasets.h"
 #include "api/handlers.h"
+#include "api/idempotency.h"
 #include "api/jobs.h"
 #include "api/names.h"
 #include "api/openapi.h"
@@ -42,14 +43,12 @@ static bool replay(struct http_exchange *exchange, struct store_session *session
     if (status != STORE_OK) {
         problem_store(exchange, status);
     } else if (!same) {
-        problem(exchange, 422, "idempotency_key_reused",
-                "this Idempotency-Key was used before, with another job");
+        idempotency_reused(exchange);
     } else {
         memcpy(job->id, id, sizeof id);
         submission->answer = 200;
         job_reply(exchange, session, id, 200);
-        http_set_header(exchange, "Location", http_format(exchange, "/v1/jobs/%s", id));
-        http_set_header(exchange, "Idempotency-Replayed", "true");
+        idempotency_replayed(exchange, "/v1/jobs/", id);
     }
     return true;
 }
@@ -113,7 +112,7 @@ static bool is_over(struct http_exchange *exchange) {
     return job_is_over(exchange, submission->job.id, submission->wait_until, submission->answer);
 }
 
-enum { WAIT_MOST_SECONDS = 60, KEY_BYTES = 255 };
+enum { WAIT_MOST_SECONDS = 60 };
 
 /* The end of a member of a list of preferences: its comma, but for those in quotes. */
 static const char *member_end(const char *at) {
@@ -281,13 +280,8 @@ enum http_next api_job_create(struct http_exchange *exchange) {
         reply_valid(exchange, NULL);
         return HTTP_REPLY;
     }
-    const char *key = http_header(exchange, "Idempotency-Key");
-    if (key && (!key[0] || strlen(key) > KEY_BYTES || !router_is_utf8(key, strlen(key)))) {
-        problem(exchange, 400, "bad_idempotency_key",
-                "Idempotency-Key must be 1 to 255 bytes of text");
+    if (!idempotency_key(exchange, &submission->key))
         return HTTP_REPLY;
-    }
-    submission->key = key ? http_format(exchange, "%s", key) : NULL;
     int wait = preferred_wait(exchange);
     if (wait > 0) {
         submission->wait_until = clock_monotonic() + wait;
@@ -302,6 +296,7 @@ enum http_next api_job_create(struct http_exchange *exchange) {
 
 struct resume_body {
     int epochs; /* 0: as many as before */
+    struct replay once;
 };
 static const struct field resume_rows[] = {
     {"", "epochs", FIELD_INTEGER, offsetof(struct resume_body, epochs), 1, DN_MAX_EPOCHS, 0, NULL,
@@ -338,47 +333,73 @@ static bool goes_on(const struct job *job, int epochs) {
     return job->status == JOB_SUCCEEDED ? steps > job->step : steps >= job->step;
 }
 
-static void resume_job(struct http_exchange *exchange, struct store_session *session) {
-    const struct resume_body *body = exchange->state;
-    struct job job;
+/* The job goes back to the queue. False: the error is already the answer. */
+static bool requeue(struct http_exchange *exchange, struct store_session *session,
+                    const struct job *job, int epochs) {
     struct job_request request;
     struct buffer spec = {0}, warnings = {0};
+    enum store_status status = STORE_ERROR;
+    const bool fits = has_place(exchange, session) &&
+                      extend(exchange, job, epochs, &request, &spec, &warnings) &&
+                      note_uploads(exchange, session, job->id, &request);
+    if (fits && !spec.failed && !warnings.failed)
+        status = store_job_resume(session, job->id, spec.data, epochs,
+                                  (int64_t)epochs * dn_spec_steps_per_epoch(&request.spec),
+                                  estimate_memory(&request.spec));
+    if (status == STORE_OK)
+        status = store_rewarn(session, job->id, warnings.data);
+    if (fits && status != STORE_OK)
+        problem_store(exchange, status);
+    buffer_clear(&spec);
+    buffer_clear(&warnings);
+    return fits && status == STORE_OK;
+}
+
+static void resume_once(struct http_exchange *exchange, struct store_session *session,
+                        const struct job *job) {
+    struct resume_body *body = exchange->state;
+    const int epochs = body->epochs ? body->epochs : job->epochs;
+    char id[STORE_ID_LENGTH + 1];
+    body->once.request = http_format(exchange, "%s %d", job->id, body->epochs);
+    switch (idempotency_find(exchange, session, &body->once, id)) {
+    case ONCE_NEW: break;
+    case ONCE_BEFORE:
+        job_reply(exchange, session, id, 200);
+        idempotency_replayed(exchange, "/v1/jobs/", id);
+        return;
+    case ONCE_REFUSED: return;
+    }
+    if (job->status == JOB_QUEUED || job->status == JOB_RUNNING) {
+        problem(exchange, 409, "job_active", "the job is queued or running already");
+    } else if (!goes_on(job, epochs)) {
+        problem_field(exchange, "/epochs",
+                      http_format(exchange,
+                                  "is the number of epochs in all: more than the %d that are done",
+                                  job->epoch));
+    } else if (requeue(exchange, session, job, epochs) &&
+               idempotency_keep(exchange, session, &body->once, job->id)) {
+        job_reply(exchange, session, job->id, 202);
+        http_set_header(exchange, "Location", http_format(exchange, "/v1/jobs/%s", job->id));
+    }
+}
+
+static void resume_job(struct http_exchange *exchange, struct store_session *session) {
+    struct job job;
     enum store_status status = store_job_get(session, exchange->request.ids[0], &job);
     if (status != STORE_OK) {
         answer_store(exchange, status, "job");
         return;
     }
-    const int epochs = body->epochs ? body->epochs : job.epochs;
-    if (job.status == JOB_QUEUED || job.status == JOB_RUNNING) {
-        problem(exchange, 409, "job_active", "the job is queued or running already");
-    } else if (!goes_on(&job, epochs)) {
-        problem_field(exchange, "/epochs",
-                      http_format(exchange,
-                                  "is the number of epochs in all: more than the %d that are done",
-                                  job.epoch));
-    } else if (has_place(exchange, session) &&
-               extend(exchange, &job, epochs, &request, &spec, &warnings) &&
-               note_uploads(exchange, session, job.id, &request)) {
-        status = spec.failed || warnings.failed
-                     ? STORE_ERROR
-                     : store_job_resume(session, job.id, spec.data, epochs,
-                                        (int64_t)epochs * dn_spec_steps_per_epoch(&request.spec),
-                                        estimate_memory(&request.spec));
-        if (status == STORE_OK)
-            status = store_rewarn(session, job.id, warnings.data);
-        if (status == STORE_OK)
-            job_reply(exchange, session, job.id, 202);
-        else
-            problem_store(exchange, status);
-    }
-    buffer_clear(&spec);
-    buffer_clear(&warnings);
+    resume_once(exchange, session, &job);
     job_clear(&job);
 }
 
 enum http_next api_job_resume(struct http_exchange *exchange) {
     struct resume_body *body = http_alloc(exchange, sizeof *body);
     if (!body || !path_id(exchange, "job") || !no_query(exchange))
+        return HTTP_REPLY;
+    body->once.operation = "resumeJob";
+    if (!idempotency_key(exchange, &body->once.key))
         return HTTP_REPLY;
     cJSON *json = json_body(exchange, JSON_MAX_VALUES);
     if (!json)

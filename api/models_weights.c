@@ -8,6 +8,7 @@
 #include "api/format/formats.h"
 #include "api/format/label.h"
 #include "api/format/safetensors.h"
+#include "api/idempotency.h"
 #include "api/models.h"
 #include "api/names.h"
 #include "api/openapi.h"
@@ -195,6 +196,7 @@ struct import {
     struct dn_model *model;
     double transform[2 * DN_MAX_DIM]; /* of the row */
     struct model row; /* its texts are in the exchange's arena, its bytes from malloc */
+    struct replay once;
 };
 
 static const struct field import_rows[] = {
@@ -437,13 +439,36 @@ static enum store_status send_bytes(struct http_exchange *exchange, struct impor
                           &row->blob);
 }
 
+/* The answer of the first time: the model, as it is now. */
+static void reply_again(struct http_exchange *exchange, struct store_session *session,
+                        const char *id) {
+    struct model row;
+    enum store_status status = store_model_get(session, id, false, &row);
+    if (status != STORE_OK) {
+        answer_store(exchange, status, "model");
+        return;
+    }
+    struct json_writer json = json_reply(exchange, 200);
+    model_write(&row, &json);
+    idempotency_replayed(exchange, "/v1/models/", id);
+    model_clear(&row);
+}
+
 static void insert(struct http_exchange *exchange, struct store_session *session) {
     struct import *import = exchange->state;
+    char id[STORE_ID_LENGTH + 1];
+    const enum once once = idempotency_find(exchange, session, &import->once, id);
+    if (once == ONCE_BEFORE)
+        reply_again(exchange, session, id);
+    if (once != ONCE_NEW)
+        return;
     enum store_status status = store_model_insert(session, &import->row);
     if (status != STORE_OK) {
         problem_store(exchange, status);
         return;
     }
+    if (!idempotency_keep(exchange, session, &import->once, import->row.id))
+        return;
     struct json_writer json = json_reply(exchange, 201);
     model_write(&import->row, &json);
     http_set_header(exchange, "Location", http_format(exchange, "/v1/models/%s", import->row.id));
@@ -465,6 +490,16 @@ static void check_texts(struct import *import) {
         problem_add(&import->wrong, META "name", "%s", wrong);
 }
 
+/* Which file it is, if that will be asked. False: no memory. */
+static bool name_request(struct http_exchange *exchange, struct replay *once) {
+    char digest[SHA256_TEXT];
+    if (!once->key)
+        return true;
+    sha256_text(exchange->request.body, exchange->request.body_length, digest);
+    once->request = idempotency_upload(exchange, digest);
+    return once->request;
+}
+
 static void parse(struct http_exchange *exchange) {
     struct import *import = exchange->state;
     struct dn_error error;
@@ -484,7 +519,8 @@ static void parse(struct http_exchange *exchange) {
     if (status == DN_INVALID)
         problem_list(exchange, "invalid_safetensors", "things in the file are wrong",
                      &import->wrong);
-    else if (status != DN_OK || !make_row(exchange, import))
+    else if (status != DN_OK || !make_row(exchange, import) ||
+             !name_request(exchange, &import->once))
         problem(exchange, 503, "no_memory", "not enough memory for this model");
     else if ((sent = send_bytes(exchange, import)) != STORE_OK)
         problem_store(exchange, sent);
@@ -519,6 +555,9 @@ enum http_next api_model_import(struct http_exchange *exchange) {
     if (!import)
         return HTTP_REPLY;
     if (!read_query(exchange, &import_fields, import))
+        return HTTP_REPLY;
+    import->once.operation = "importModel";
+    if (!idempotency_key(exchange, &import->once.key))
         return HTTP_REPLY;
     const char *wrong = name_wrong(import->name, strlen(import->name));
     if (wrong) {

@@ -208,19 +208,27 @@ static void write_headers(struct json_writer *json, const char *more) {
     json_close(json, '}');
 }
 
+/* Of an answer with this status, or of what it repeats. */
+static const cJSON *answer_example(const struct document *document,
+                                   const struct operation *operation, int status) {
+    char text[8];
+    snprintf(text, sizeof text, "%d", status);
+    const cJSON *own = example_of(document, operation, "answers", text);
+    snprintf(text, sizeof text, "%d", operation->status);
+    return own || status != 200 ? own : example_of(document, operation, "answers", text);
+}
+
 /* The content of an answer: JSON by its schema, and the other formats of the route. */
 static void write_content(const struct document *document, const struct http_route *route,
                           const struct outcome *outcome) {
     const struct operation *operation = route->description;
     struct json_writer *json = document->json;
-    char status[8];
-    snprintf(status, sizeof status, "%d", outcome->status);
     open_member(json, "content", '{');
     if (outcome->answer) {
         open_member(json, "application/json", '{');
         json_key(json, "schema");
         reference(json, "schemas", outcome->answer, strlen(outcome->answer));
-        tree_member(json, "example", example_of(document, operation, "answers", status));
+        tree_member(json, "example", answer_example(document, operation, outcome->status));
         json_close(json, '}');
     }
     if (operation->media) {

@@ -71,7 +71,7 @@ static const struct problem_code codes[] = {
     {"job_running", 409, "The job runs. Cancel it first, or delete it with `force=true`."},
     {"model_in_training", 409,
      "The job of the model is queued or runs. Cancel it first, or delete the job."},
-    {"idempotency_key_reused", 422, "This Idempotency-Key came with another job before."},
+    {"idempotency_key_reused", 422, "This Idempotency-Key came with another request before."},
     {"dataset_built_in", 409, "A built-in data set cannot be deleted."},
     {"dataset_in_use", 409,
      "A queued or running job trains on this data set: wait for it, or cancel it."},

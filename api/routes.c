@@ -30,6 +30,13 @@ static const struct outcome create_outcomes[] = {
      "Location Idempotency-Replayed Preference-Applied"},
     {0},
 };
+static const struct outcome replayed_outcomes[] = {
+    {200,
+     "The answer of the first time: this request was sent before, with the same "
+     "Idempotency-Key.",
+     SAME, "Location Idempotency-Replayed"},
+    {0},
+};
 static const struct outcome kept_outcomes[] = {
     {206, "The part of it that Range asks for.", SAME, "ETag Accept-Ranges Content-Range"},
     {304, "Not changed since the entity tag in If-None-Match.", NULL, "ETag"},
@@ -74,7 +81,8 @@ const struct http_route api_routes[] = {
     {"POST", "/v1/jobs/{id}/resume", NULL, api_job_resume, JSON_BODY(SMALL_BODY),
      "Train on from the last checkpoint, perhaps for more epochs.",
      OPERATION("resumeJob", "jobs", NULL, "ResumeRequest", 202, "Job",
-               "409 while it is queued or runs, 429 when the queue is full, 507.")},
+               "409 while it is queued or runs, 429 when the queue is full, 507.",
+               .headers = "Location", .takes = "Idempotency-Key", .other = replayed_outcomes)},
     {"GET", "/v1/jobs/{id}/history", "json csv svg", api_history, NO_BODY, "The loss per epoch.",
      OPERATION("getHistory", "jobs", &history_fields, NULL, 200, "History", FORMAT_ERRORS, KEPT)},
     {"GET", "/v1/jobs/{id}/events", "sse json", api_job_events, NO_BODY,
@@ -89,7 +97,8 @@ const struct http_route api_routes[] = {
     {"POST", "/v1/models", NULL, api_model_import, HTTP_UPLOAD, "application/octet-stream",
      "Import a model from safetensors, as exported.",
      OPERATION("importModel", "models", &import_fields, NULL, 201, "Model",
-               "422 with all that is wrong in the file, 507.", .headers = "Location")},
+               "422 with all that is wrong in the file, 507.", .headers = "Location",
+               .takes = "Idempotency-Key", .other = replayed_outcomes)},
     {"GET", "/v1/models/{id}", "json", api_model_get, NO_BODY, "What a model is.",
      OPERATION("getModel", "models", NULL, NULL, 200, "Model", READ_ERRORS)},
     {"DELETE", "/v1/models/{id}", NULL, api_model_delete, NO_BODY,
@@ -135,7 +144,7 @@ const struct http_route api_routes[] = {
      OPERATION("createDataset", "datasets", &upload_fields, "Upload", 201, "Dataset",
                "400 for a file that cannot be read, 422 with the place of each value that cannot "
                "be used, 507.",
-               .headers = "Location")},
+               .headers = "Location", .takes = "Idempotency-Key", .other = replayed_outcomes)},
     {"GET", "/v1/datasets/{id}", "json", api_dataset_get, NO_BODY, "One data set.",
      OPERATION("getDataset", "datasets", NULL, NULL, 200, "Dataset", READ_ERRORS, KEPT)},
     {"DELETE", "/v1/datasets/{id}", NULL, api_dataset_delete, NO_BODY, "Delete an upload.",

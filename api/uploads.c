@@ -6,6 +6,7 @@
 #include "api/datasets.h"
 #include "api/format/reading.h"
 #include "api/handlers.h"
+#include "api/idempotency.h"
 #include "api/names.h"
 #include "api/openapi.h"
 #include "api/statistics.h"
@@ -23,6 +24,7 @@ struct upload {
     struct reading reading;
     struct problem_fields wrong;
     struct dataset row; /* its texts are in the exchange's arena, its arrays the reading's */
+    struct replay once;
 };
 
 static const char *const header_names[] = {"auto", "true", "false", NULL};
@@ -109,19 +111,44 @@ static bool make_row(struct http_exchange *exchange, struct upload *upload) {
         row->classes = names_json(exchange, reading->classes, reading->class_count);
     id_new(row->id);
     sha256_text(reading->text, reading->length, row->sha256);
-    bool made = row->columns && row->statistics && (row->classes || !reading->labels);
+    upload->once.request = idempotency_upload(exchange, row->sha256);
+    bool made = row->columns && row->statistics && (row->classes || !reading->labels) &&
+                upload->once.request;
     if (!made)
         problem(exchange, 503, "no_memory", "not enough memory for this data set");
     return made;
 }
 
+/* The answer of the first time: the data set, as it is now. */
+static void reply_again(struct http_exchange *exchange, struct store_session *session,
+                        const char *id) {
+    struct dataset row;
+    enum store_status status = store_dataset_get(session, id, false, &row);
+    if (status != STORE_OK) {
+        answer_store(exchange, status, "dataset");
+        return;
+    }
+    struct json_writer json = json_reply(exchange, 200);
+    dataset_write(&row, &json);
+    idempotency_replayed(exchange, "/v1/datasets/", id);
+    dataset_clear(&row);
+}
+
 static void insert(struct http_exchange *exchange, struct store_session *session) {
     struct upload *upload = exchange->state;
+    char id[STORE_ID_LENGTH + 1];
+    const enum once once = idempotency_find(exchange, session, &upload->once, id);
+    if (once == ONCE_BEFORE)
+        reply_again(exchange, session, id);
+    if (once != ONCE_NEW)
+        return;
     enum store_status status = store_dataset_insert(session, &upload->row);
     if (status != STORE_OK) {
         problem_store(exchange, status);
         return;
     }
+    if (!idempotency_keep(exchange, session, &upload->once, upload->row.id))
+        return;
     struct json_writer json = json_reply(exchange, 201);
     dataset_write(&upload->row, &json);
     http_set_header(exchange, "Location", http_format(exchange, "/v1/datasets/%s", upload->row.id));
@@ -158,6 +185,9 @@ enum http_next api_dataset_create(struct http_exchange *exchange) {
     if (!upload)
         return HTTP_REPLY;
     if (!read_query(exchange, &upload_fields, upload) || !choose_reader(exchange, upload))
+        return HTTP_REPLY;
+    upload->once.operation = "createDataset";
+    if (!idempotency_key(exchange, &upload->once.key))
         return HTTP_REPLY;
     const char *wrong = name_wrong(upload->name, strlen(upload->name));
     if (wrong) {

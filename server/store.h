@@ -228,6 +228,17 @@ enum store_status store_job_insert(struct store_session *session, const struct j
  * `job` then: it may have been extended since. */
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
                                    const struct job *job, char id[STORE_ID_LENGTH + 1], bool *same);
+/* A request with an Idempotency-Key that is none of a submission: its operation, its key, and what
+ * tells it from others. */
+struct replay {
+    const char *operation, *key, *request;
+};
+/* What such a request has made, and whether it was this one; STORE_NOT_FOUND: the key is new. */
+enum store_status store_replay_find(struct store_session *session, const struct replay *replay,
+                                    char id[STORE_ID_LENGTH + 1], bool *same);
+/* W. It has made this, and the key is of no further use when that is deleted. */
+enum store_status store_replay_keep(struct store_session *session, const struct replay *replay,
+                                    const char *id);
 /* W. Back to the queue with a new spec, epochs, steps and memory; its checkpoint, history and model
  * stay. STORE_CONFLICT while it is queued or running. */
 enum store_status store_job_resume(struct store_session *session, const char *id, const char *spec,

@@ -1,0 +1,65 @@
+#include "api/idempotency.h"
+
+#include <string.h>
+
+#include "api/problem.h"
+#include "server/router.h"
+
+enum { KEY_BYTES = 255 };
+
+bool idempotency_key(struct http_exchange *exchange, const char **key) {
+    const char *given = http_header(exchange, "Idempotency-Key");
+    *key = NULL;
+    if (!given)
+        return true;
+    const size_t length = strlen(given);
+    if (length == 0 || length > KEY_BYTES || !router_is_utf8(given, length))
+        problem(exchange, 400, "bad_idempotency_key",
+                "Idempotency-Key must be 1 to 255 bytes of text");
+    else if (!(*key = http_format(exchange, "%s", given)))
+        problem(exchange, 503, "no_memory", "not enough memory for the request");
+    return *key;
+}
+
+void idempotency_reused(struct http_exchange *exchange) {
+    problem(exchange, 422, "idempotency_key_reused",
+            "this Idempotency-Key was used before, with another request");
+}
+
+void idempotency_replayed(struct http_exchange *exchange, const char *base, const char *id) {
+    http_set_header(exchange, "Location", http_format(exchange, "%s%s", base, id));
+    http_set_header(exchange, "Idempotency-Replayed", "true");
+}
+
+enum once idempotency_find(struct http_exchange *exchange, struct store_session *session,
+                           const struct replay *replay, char id[STORE_ID_LENGTH + 1]) {
+    bool same = false;
+    const enum store_status status =
+        replay->key ? store_replay_find(session, replay, id, &same) : STORE_NOT_FOUND;
+    if (status == STORE_NOT_FOUND)
+        return ONCE_NEW;
+    if (status != STORE_OK)
+        problem_store(exchange, status);
+    else if (!same)
+        idempotency_reused(exchange);
+    return status == STORE_OK && same ? ONCE_BEFORE : ONCE_REFUSED;
+}
+
+bool idempotency_keep(struct http_exchange *exchange, struct store_session *session,
+                      const struct replay *replay, const char *id) {
+    const enum store_status status =
+        replay->key ? store_replay_keep(session, replay, id) : STORE_OK;
+    if (status != STORE_OK)
+        problem_store(exchange, status);
+    return status == STORE_OK;
+}
+
+const char *idempotency_upload(struct http_exchange *exchange, const char *sha256) {
+    const struct http_request *request = &exchange->request;
+    const char *type = http_header(exchange, "Content-Type");
+    const char *text = http_format(exchange, "%s %s", sha256, type ? type : "");
+    for (size_t i = 0; text && i < request->query_count; i++)
+        text = http_format(exchange, "%s\n%s=%s", text, request->query[i].name,
+                           request->query[i].value);
+    return text;
+}

@@ -1,0 +1,26 @@
+/* Which requests with an Idempotency-Key have been served. */
+#include <string.h>
+
+#include "server/store_sql.h"
+
+enum store_status store_replay_find(struct store_session *session, const struct replay *replay,
+                                    char id[STORE_ID_LENGTH + 1], bool *same) {
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT id, request = ?3 FROM replay"
+                                    " WHERE operation = ?1 AND key = ?2",
+                                    "ttt", replay->operation, replay->key, replay->request);
+    const bool found = sql_row(session, row);
+    if (found) {
+        memcpy(id, sqlite3_column_text(row, 0), STORE_ID_LENGTH + 1);
+        *same = sqlite3_column_int(row, 1);
+    }
+    const enum store_status status = sql_done(session, row);
+    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+}
+
+enum store_status store_replay_keep(struct store_session *session, const struct replay *replay,
+                                    const char *id) {
+    return sql_run(session,
+                   "INSERT INTO replay (operation, key, request, id) VALUES (?1, ?2, ?3, ?4)",
+                   "tttt", replay->operation, replay->key, replay->request, id);
+}
