@@ -1,4 +1,4 @@
-"""What other people's clients meet: directly, behind nginx as it comes, and behind nginx with the lines that we recommend."""
+"""What other people's clients meet: directly, behind nginx as it comes, and behind nginx as the README says."""
 
 import io
 import json
@@ -7,9 +7,8 @@ import subprocess
 import numpy
 import pytest
 from clients import CLIENTS
-from places import DEFAULTS, NAME, ROOT, Nginx, Server, eventually
+from places import NAME, SITES, Nginx, Server, eventually
 
-PLACES = ["direct", "nginx", "nginx as recommended"]
 TABLE = b"x,y\n" + b"".join(b"%g,%g\n" % (i % 7 / 7, i % 11 / 11) for i in range(60))
 QUICK = {
     "dataset": {"name": "spiral", "n": 200},
@@ -32,10 +31,7 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def addresses(server, tmp_path_factory):
     directory = tmp_path_factory.mktemp("nginx")
-    fronts = {
-        "nginx": Nginx(directory / "defaults", DEFAULTS, server.port),
-        "nginx as recommended": Nginx(directory / "recommended", (ROOT / "docker/nginx.conf").read_text(), server.port),
-    }
+    fronts = {name: Nginx(directory / name.replace(" ", "_"), site, server.port) for name, site in SITES.items()}
     yield {"direct": server.port, **{name: front.port for name, front in fronts.items()}}
     for front in fronts.values():
         front.stop()
@@ -56,7 +52,7 @@ def model(server):
     return job
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=["direct", *SITES])
 def base(request, addresses, client):
     host = NAME if client.name == "chromium" else "127.0.0.1"
     return f"http://{host}:{addresses[request.param]}"
@@ -72,6 +68,7 @@ def test_an_upload_and_a_training(base, client, refuses_pages):
     made = client.request("POST", f"{base}/v1/datasets?name=mine", CSV, TABLE)
     if refuses_pages:
         assert made.status == 403 and made.json["code"] == "foreign_origin"
+        assert base in made.json["detail"]  # and what to do about it
         return
     assert made.status == 201, made.body
     assert made.headers["location"] == f"/v1/datasets/{made.json['id']}" and made.json["n"] == 60
