@@ -220,3 +220,15 @@ test("a button says that it waits, and is not pressed twice", async () => {
   assert.equal(asked, 1);
   await close(page);
 });
+
+test("on paper stand the picture, the loss and the settings, and nothing to press", async () => {
+  const page = await open(server, `#job=${ids.plain}`, CALM);
+  await picture(page);
+  await page.locator(".facts.settings").waitFor();
+  await page.emulateMedia({ media: "print" });
+  for (const part of [".stage-canvas canvas", ".loss-plot canvas", ".facts.settings", ".quality"])
+    await page.locator(part).waitFor();
+  assert.ok((await page.locator(".stage-canvas").boundingBox()).height > 400); // 120 mm
+  assert.equal(await page.locator("button:visible, input:visible, select:visible").count(), 0);
+  await close(page);
+});

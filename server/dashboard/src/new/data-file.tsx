@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Dialog } from "../dialog";
+import { connection } from "../events";
 import { go } from "../hash";
 import { Legend } from "../legend";
 import { drawAlone } from "../stage/marks";
@@ -240,7 +241,12 @@ function Understood({ of }: { of: Table }) {
         <button type="button" class="big" disabled={!isReady} onClick={() => void toForm()}>
           More options
         </button>
-        <button type="button" class="primary big" disabled={!isReady} onClick={() => void trainOnFile()}>
+        <button
+          type="button"
+          class="primary big"
+          disabled={!isReady || connection.value === "lost"}
+          onClick={() => void trainOnFile()}
+        >
           Train
         </button>
       </footer>

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { describe, fieldOf } from "../description";
 import { Dialog } from "../dialog";
+import { connection } from "../events";
 import { go } from "../hash";
 import { notice, sentence, submit } from "../runs";
 import { Fields, reach } from "./fields";
@@ -94,7 +95,11 @@ export function NewRun() {
         <Fields />
         <footer>
           <Plan />
-          <button type="submit" class="primary big" disabled={sending.value || isWrong}>
+          <button
+            type="submit"
+            class="primary big"
+            disabled={sending.value || isWrong || connection.value === "lost"}
+          >
             {sending.value ? "Queuing …" : "Train"}
           </button>
         </footer>

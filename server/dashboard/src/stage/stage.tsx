@@ -70,6 +70,17 @@ function label(): string {
   return `${t.n} points of ${what}, ${how}`;
 }
 
+/** What stands around the points decides where there is room for the rest. */
+function frameClass(): string {
+  const isTitled = shownB.value !== null || view.value.mode === "both";
+  const classes = [
+    "stage-canvas",
+    isTable(job.value, shown.value?.dim ?? 2) ? "stage-table" : "",
+    isTitled ? "stage-titled" : "",
+  ];
+  return classes.filter(Boolean).join(" ");
+}
+
 export function Stage() {
   const ref = useRef<HTMLCanvasElement>(null);
   const planes = useRef<Plane[]>([]);
@@ -94,7 +105,7 @@ export function Stage() {
   const said = note();
   const error = Boolean(stageError.value || landingError.value);
   return (
-    <div class={`stage-canvas${isTable(job.value, shown.value?.dim ?? 2) ? " stage-table" : ""}`}>
+    <div class={frameClass()}>
       <canvas
         ref={ref}
         class={[canHold() ? "holds" : "", stale.value ? "stale" : ""].filter(Boolean).join(" ")}
