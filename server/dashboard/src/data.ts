@@ -1,6 +1,6 @@
 // The points that a run is trained on: for the bounds of the stage, for the layer behind the points, and for links.
 import { signal } from "@preact/signals";
-import { getBytes, type Job, url } from "./api";
+import { type DatasetPart, getBytes, type Job, url } from "./api";
 import { readNpy } from "./arrays";
 
 /** A part of a run's data set, which is a class of its own if there are several. */
@@ -12,38 +12,36 @@ export interface Source {
   n: number; // points; 0 if that is not said
 }
 
-/** The parts of a spec that the page works with; the server says all of it. */
-export const specOf = ({ spec }: Job) => ({
-  dataset: spec.dataset ?? "spiral",
-  diffusion: { timesteps: 0, ...spec.diffusion },
-});
+/** Of the noise that a run is trained with. */
+export const timestepsOf = (run: Job): number => run.spec.diffusion?.timesteps ?? 0;
 
-function sourceOf(part: unknown): Source {
+function sourceOf(part: DatasetPart): Source {
   if (typeof part === "string") return { id: part, label: part, upload: false, classes: null, n: 0 };
-  const { id, name, classes, n } = part as {
-    id?: string;
-    name?: string;
-    classes?: string[] | null;
-    n?: number;
-  };
-  return {
-    id: id ?? name ?? "",
-    label: name ?? "upload",
-    upload: id !== undefined,
-    classes: classes ?? null,
-    n: n ?? 0,
-  };
+  const { n = 0 } = part;
+  if ("id" in part)
+    return { id: part.id, label: part.name ?? "upload", upload: true, classes: part.classes ?? null, n };
+  const { name = "" } = part;
+  return { id: name, label: name, upload: false, classes: null, n };
 }
 
+/** None for a model that came without word of its data. */
 export function sourcesOf(run: Job): Source[] {
-  const { dataset } = specOf(run);
+  const { dataset } = run.spec;
+  if (!dataset) return [];
   return (Array.isArray(dataset) ? dataset : [dataset]).map(sourceOf);
 }
 
 /** What a run's classes are called; none for a run without labels. */
 export function classesOf(run: Job): string[] {
   const sources = sourcesOf(run);
-  return sources.length > 1 ? sources.map((each) => each.label) : (sources[0]?.classes ?? []);
+  if (sources.length < 2) return sources[0]?.classes ?? [];
+  const names: string[] = []; // of one name, the second is "name (2)"
+  for (const { label } of sources) {
+    let name = label;
+    for (let number = 2; names.includes(name); number++) name = `${label} (${number})`;
+    names.push(name);
+  }
+  return names;
 }
 
 export const datasetName = (run: Job): string =>

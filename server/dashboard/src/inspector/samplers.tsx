@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { getJson, url } from "../api";
-import { specOf } from "../data";
+import { timestepsOf } from "../data";
 import { describe, samplerNames } from "../description";
 import { Dialog } from "../dialog";
 import { go, view } from "../hash";
@@ -64,7 +64,7 @@ function Cell({ answer }: { answer: Drawn | string | undefined }) {
 
 export function Samplers() {
   const run = job.value;
-  const timesteps = run ? specOf(run).diffusion.timesteps : 0;
+  const timesteps = run ? timestepsOf(run) : 0;
   useEffect(() => {
     if (run) void load(run.id, timesteps).catch(() => undefined);
   }, [run?.id]);

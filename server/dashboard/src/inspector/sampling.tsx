@@ -1,6 +1,6 @@
 // How the run on the stage is sampled.
 import { useEffect } from "preact/hooks";
-import { classesOf, specOf } from "../data";
+import { classesOf, timestepsOf } from "../data";
 import { describe, samplerNames } from "../description";
 import { go, MOST_POINTS, view } from "../hash";
 import { job } from "../runs";
@@ -65,7 +65,7 @@ export function Sampling() {
     void describe().catch(() => undefined);
   }, []);
   const run = job.value!;
-  const timesteps = specOf(run).diffusion.timesteps;
+  const timesteps = timestepsOf(run);
   const names = classesOf(run);
   const samplers = samplerNames();
   const v = view.value;

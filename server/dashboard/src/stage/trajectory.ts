@@ -1,7 +1,7 @@
 // A way between noise and data as the stage needs it: all frames of x and of the estimate x0, as flat arrays.
 import { getBytes, type Job, type Query, url } from "../api";
 import { readSafetensors } from "../arrays";
-import { type Source, specOf } from "../data";
+import type { Source } from "../data";
 import type { View } from "../hash";
 import { HUES } from "../theme";
 import type { Axes } from "./axes";
@@ -212,6 +212,7 @@ export async function loadProcess(
   view: View,
   signal: AbortSignal,
 ): Promise<Trajectory> {
+  if (sources.length === 0) throw new Error("This model came without its data.");
   const query = processQuery(process, sources.length, run, view);
   const parts = await Promise.all(
     sources.map((each) => load(url(`/v1/datasets/${each.id}/${process}.safetensors`, query), signal)),
@@ -223,9 +224,8 @@ export async function loadProcess(
 
 /** How a run makes noise of its data, as the forward process asks for it. */
 function scheduleOf(run: Job): Query {
-  const { diffusion } = specOf(run);
-  const { timesteps, beta_schedule, beta_start, beta_end, zero_terminal_snr } = diffusion;
-  return { timesteps, schedule: beta_schedule, beta_start, beta_end, zero_terminal_snr } as Query;
+  const { timesteps, beta_schedule, beta_start, beta_end, zero_terminal_snr } = run.spec.diffusion ?? {};
+  return { timesteps, schedule: beta_schedule, beta_start, beta_end, zero_terminal_snr };
 }
 
 /** Position 0..1 on the time track as a frame index with fraction. */
