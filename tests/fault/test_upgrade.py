@@ -42,6 +42,7 @@ def columns(connection, schema, table):
 def make_old(path, version, today):
     """The rows of today's database in an old one, and a job that was running when that server was killed."""
     with harness.database(path) as connection:
+        connection.create_function("fold", 1, str.casefold, deterministic=True)  # one of the server's own
         for migration in MIGRATIONS[:version]:
             connection.executescript(migration.read_text())
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -91,6 +92,8 @@ def upgrade(directory, version, today, page=None, **kill):
     with harness.database(path) as connection:
         (now,) = connection.execute("PRAGMA user_version").fetchone()
         assert now == len(MIGRATIONS)
+        (marks,) = connection.execute("SELECT group_concat(DISTINCT id >> 32) FROM event").fetchone()
+        assert int(marks) > 0, "ids of events have one mark, of this database"
     return died
 
 
