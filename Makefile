@@ -146,19 +146,17 @@ $(EMBEDDED:%=$B/openapi_%.c): $B/openapi_%.c: api/%.json
 $B/openapi_%.o: $B/openapi_%.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# The dashboard, bundled once for all builds.
-DASHBOARD := build/dashboard
-DASHBOARD_SOURCES := $(shell find server/dashboard/src -type f) $(addprefix server/dashboard/,index.html icon.svg build.mjs)
+# The dashboard is kept bundled, so that a build needs no npm; `make dashboard` bundles it anew.
+DASHBOARD := server/dashboard/built
+DASHBOARD_FILES := $(addprefix $(DASHBOARD)/,index.html style app.js icon.svg)
 DASHBOARD_MODULES := server/dashboard/node_modules/.package-lock.json
 $(DASHBOARD_MODULES): server/dashboard/package-lock.json
 	$(call say,NPM,server/dashboard)
 	$(Q)npm ci --prefix server/dashboard --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
-$(DASHBOARD)/app.js: $(DASHBOARD_SOURCES) $(DASHBOARD_MODULES)
-	$(Q)node server/dashboard/build.mjs $(DASHBOARD)
 
 # The pages for browsers, embedded.
-$B/pages.o: api/pages.S $(DOCS) $(DASHBOARD)/app.js
+$B/pages.o: api/pages.S $(DOCS) $(DASHBOARD_FILES)
 	@mkdir -p $(@D)
 	$(call say,EMBED,$<)
 	$(Q)$(CC) -c -o $@ $<
@@ -291,6 +289,9 @@ openapi: all ## write api/openapi.json anew, from the binary's own tables
 	sh tests/openapi.sh $B/denoised > api/openapi.json.new
 	mv api/openapi.json.new api/openapi.json
 
+dashboard: $(DASHBOARD_MODULES) ## bundle the dashboard anew, after a change of it (needs npm)
+	node server/dashboard/build.mjs $(DASHBOARD)
+
 format: ## rewrite the sources in the house style
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
@@ -410,10 +411,9 @@ WHY_BUILD := the C compiler, and the libraries for HTTP, TLS, JSON, SQLite and z
 WHY_TEST  := the tests, which drive Chromium and two compilers, check the alerts and break things
 deps: ## install what a build needs
 	@sh tests/install.sh "$(WHY_BUILD)" $(PACKAGES_BUILD)
-	@command -v npm >/dev/null || sh tests/install.sh "npm, which bundles the dashboard; any other npm in PATH will do" nodejs npm
 deps-test: ## install what the tests need, too
 	@sh tests/install.sh "$(WHY_TEST)" $(PACKAGES_BUILD) $(PACKAGES_TEST)
-	@command -v npm >/dev/null || sh tests/install.sh "npm, which bundles the dashboard; any other npm in PATH will do" nodejs npm
+	@command -v npm >/dev/null || sh tests/install.sh "npm, for the tests of the dashboard and of a client; any npm in PATH will do" nodejs npm
 
 ##@ Workshop
 clean: ## remove everything that was built

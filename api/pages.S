@@ -1,5 +1,5 @@
 /* The files of the pages for browsers, as bytes in read-only memory.
-   The build has put the dashboard together in build/dashboard. */
+   `make dashboard` has put the dashboard together in server/dashboard/built. */
         .section .rodata
         .macro file name, path
         .global \name, \name\()_end
@@ -13,9 +13,9 @@
         file docs_js, "api/docs/page.js"
         file elsewhere_html, "api/docs/elsewhere.html"
         file elsewhere_py, "api/python/elsewhere.py"
-        file dashboard_html, "build/dashboard/index.html"
-        file dashboard_style, "build/dashboard/style"
-        file dashboard_js, "build/dashboard/app.js"
-        file dashboard_icon, "build/dashboard/icon.svg"
+        file dashboard_html, "server/dashboard/built/index.html"
+        file dashboard_style, "server/dashboard/built/style"
+        file dashboard_js, "server/dashboard/built/app.js"
+        file dashboard_icon, "server/dashboard/built/icon.svg"
 
         .section .note.GNU-stack, "", %progbits

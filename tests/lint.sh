@@ -12,6 +12,7 @@ files=$(git ls-files 'engine/*.c' 'server/*.c' 'api/*.c' | grep -v engine/kernel
 clang-tidy --quiet --warnings-as-errors='*' $files -- -std=gnu17 -I. -Iengine -D_GNU_SOURCE -DDENOISED_VERSION='""' \
     -DDENOISED_COMMIT='""' -DDASHBOARD='""'
 npm ci --prefix server/dashboard --ignore-scripts --no-audit --no-fund --loglevel=error
+mkdir -p build/dashboard # for the types of the contract
 npm run --silent --prefix server/dashboard types >/dev/null
 npm run --silent --prefix server/dashboard check
 echo "lint: clean"

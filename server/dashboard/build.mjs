@@ -1,5 +1,5 @@
-// Bundles the dashboard into build/dashboard: index.html with its style, by which name the page's policy knows that, and
-// app.js; holds the size budget.
+// Bundles the dashboard into built/, or the directory that is given: index.html with its style, by which name the page's policy
+// knows that, and app.js; holds the size budget.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,7 +9,7 @@ import { build } from "esbuild";
 
 const BUDGET = 90_000; // bytes, gzipped, all files together
 const here = dirname(fileURLToPath(import.meta.url));
-const out = process.argv[2] ?? join(here, "../../build/dashboard");
+const out = process.argv[2] ?? join(here, "built");
 
 mkdirSync(out, { recursive: true });
 const { outputFiles } = await build({

@@ -4,11 +4,13 @@
 set -eu
 here=$(dirname "$0")
 binary=$(realpath "$1")
-modules=$here/node_modules/.package-lock.json
-if [ ! -e "$modules" ] || [ "$here/package-lock.json" -nt "$modules" ]; then
-    npm ci --prefix "$here" --ignore-scripts --no-audit --no-fund --loglevel=error
-    touch "$modules"
-fi
+for place in "$here" "$here/../../server/dashboard"; do # what drives the page, and what bundles it
+    modules=$place/node_modules/.package-lock.json
+    if [ ! -e "$modules" ] || [ "$place/package-lock.json" -nt "$modules" ]; then
+        npm ci --prefix "$place" --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+        touch "$modules"
+    fi
+done
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 { DENOISED_BINARY=$binary node --test --test-concurrency=1 "$here"/*.test.mjs 2>&1 || true; } | tee "$output" |

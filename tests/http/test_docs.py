@@ -48,7 +48,7 @@ def test_a_browser_gets_the_dashboard_and_others_a_list(server):
     assert set(linked) == {"assets/app.js", "assets/icon.svg"}
     for name in set(linked):
         answer = server.get("/" + name)
-        assert answer.status == 200 and answer.body == (ROOT / "build/dashboard" / name.split("/")[1]).read_bytes()
+        assert answer.status == 200 and answer.body == (ROOT / "server/dashboard/built" / name.split("/")[1]).read_bytes()
         again = server.get("/" + name, headers={"If-None-Match": answer.headers["ETag"]})
         assert again.status == 304
     again = server.get("/", headers={**BROWSER, "If-None-Match": page.headers["ETag"]})
