@@ -1,7 +1,7 @@
 // Modal dialogs on the browser's own <dialog>: focus stays inside, Escape closes.
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { Action } from "./action";
 
 interface Question {
@@ -24,6 +24,7 @@ export function Dialog(props: {
   children: ComponentChildren;
 }) {
   const ref = useRef<HTMLDialogElement>(null);
+  const title = useId(); // a question may stand over another dialog
   useLayoutEffect(() => {
     const dialog = ref.current!;
     dialog.showModal();
@@ -35,7 +36,7 @@ export function Dialog(props: {
       ref={ref}
       class={props.wide ? "wide" : ""}
       tabIndex={-1}
-      aria-labelledby="dialog-title"
+      aria-labelledby={title}
       onClose={props.onClose}
       onClick={(event) => {
         if (event.target === ref.current) ref.current?.close();
@@ -44,7 +45,7 @@ export function Dialog(props: {
     >
       <div class="dialog-body">
         <header>
-          <h2 id="dialog-title">{props.title}</h2>
+          <h2 id={title}>{props.title}</h2>
           <button type="button" class="round" aria-label="Close" onClick={() => ref.current?.close()}>
             ✕
           </button>

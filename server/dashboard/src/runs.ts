@@ -1,5 +1,5 @@
 // The runs that the page knows, kept up to date, and what can be done with them.
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import { client, getJson, type Job, type JobRequest, type Model, must, postJson, url } from "./api";
 import { datasetName } from "./data";
 import { go, listed, toggle, view } from "./hash";
@@ -53,11 +53,13 @@ export function forget(id: string): void {
   deleted.add(id);
   if (!known.value[id]) return;
   const { [id]: _, ...rest } = known.value;
-  known.value = rest;
-  if (!loaded.value) return; // the address may name it for another server
-  if (view.value.job === id) go({ job: jobs.value[0]?.id ?? "", epoch: 0 });
-  if (view.value.b === id) go({ b: "" });
-  if (listed("with").includes(id)) toggle("with", id);
+  batch(() => {
+    known.value = rest;
+    if (!loaded.value) return; // the address may name it for another server
+    if (view.value.job === id) go({ job: jobs.value[0]?.id ?? "", epoch: 0 });
+    if (view.value.b === id) go({ b: "" });
+    if (listed("with").includes(id)) toggle("with", id);
+  });
 }
 
 /** False: there is no such job. */

@@ -4,11 +4,11 @@ import { keyState } from "../api";
 import { evaluate, evaluationOf, METRICS, waiting } from "../evaluations";
 import { job } from "../runs";
 import { verdictOf } from "../runs/verdict";
-import { shown } from "../stage/subject";
+import { isSettled } from "../stage/subject";
 
 export function Quality() {
   useSignalEffect(() => {
-    if (job.value && keyState.value === "none" && shown.value) evaluate(job.value); // the picture comes first
+    if (job.value && isSettled() && keyState.value === "none") evaluate(job.value);
   });
   const known = job.value && evaluationOf(job.value);
   const rows = METRICS.flatMap(([name, label]) => {

@@ -1,9 +1,10 @@
 // How the run on the stage is sampled.
-import { useEffect } from "preact/hooks";
+import { useSignalEffect } from "@preact/signals";
 import { classesOf, timestepsOf } from "../data";
 import { describe, samplerNames } from "../description";
 import { go, MOST_POINTS, view } from "../hash";
 import { job } from "../runs";
+import { isSettled } from "../stage/subject";
 
 function NumberField(props: {
   label: string;
@@ -61,9 +62,9 @@ function Classes({ names }: { names: string[] }) {
 }
 
 export function Sampling() {
-  useEffect(() => {
-    void describe().catch(() => undefined);
-  }, []);
+  useSignalEffect(() => {
+    if (isSettled()) void describe().catch(() => undefined);
+  });
   const run = job.value!;
   const timesteps = timestepsOf(run);
   const names = classesOf(run);

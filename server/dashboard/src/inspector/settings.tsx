@@ -6,6 +6,7 @@ import { defaultsOf, valuesOf } from "../new/form";
 import { labelOf } from "../new/words";
 import { hasModel, job } from "../runs";
 import { duration } from "../runs/parts";
+import { isSettled } from "../stage/subject";
 
 interface Facts {
   parameters: number;
@@ -107,7 +108,7 @@ function Group({ name: group, rows }: { name: string; rows: Row[] }) {
 
 export function Settings() {
   useSignalEffect(() => {
-    if (job.value && keyState.value === "none") load(job.value);
+    if (job.value && isSettled() && keyState.value === "none") load(job.value);
   });
   const run = job.value!;
   const rows = rowsOf(run.spec, presets.value[run.id]);

@@ -6,11 +6,11 @@ import { takers } from "../drop";
 import { go, view } from "../hash";
 import { attempt, importModel, isImported, jobs, loadError, nameOf, type Run } from "../runs";
 import { Filter } from "./filter";
-import { chosen, counts, loadJobs, loadMore, more, rows, search } from "./listing";
+import { chosen, counts, loadImports, loadJobs, loadMore, more, rows, search } from "./listing";
 import { Actions, InChart, Sparkline, Status, show } from "./parts";
 
 const FILE_END = ".safetensors";
-const bring = (file: File) => attempt(() => importModel(file))();
+const bring = (file: File) => attempt(() => importModel(file).then(loadImports))();
 takers.push({ end: FILE_END, take: bring });
 
 /** Into sight within the list, and only there: the page stays where it is. */

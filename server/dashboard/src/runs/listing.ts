@@ -110,7 +110,7 @@ export async function loadMore(): Promise<void> {
   more.value = page.next;
 }
 
-async function loadImports(): Promise<void> {
+export async function loadImports(): Promise<void> {
   const text = search.value.trim();
   const query = { imported: "true" as const, limit: MOST, ...(text ? { search: text } : {}) };
   const page = await must(client.GET("/v1/models", { params: { query } }));

@@ -17,6 +17,9 @@ export const stageError = signal("");
 /** Whether the picture is still that of another view: the one that is wished for is on its way, or cannot be had. */
 export const stale = signal(false);
 
+/** What only goes with the picture waits for it, or for why there is none. */
+export const isSettled = (): boolean => shown.value !== null || stageError.value !== "";
+
 /** The data set that dissolves on the stage as long as there are no runs. */
 export const preview = signal<Pattern>("spiral");
 
