@@ -11,6 +11,7 @@ import { busyServer, guardedServer, worldServer } from "./world.mjs";
 const WINDOWS = ["1366x625", "1280x640", "1440x900", "1024x600", "400x800"];
 const JUDGED_BY_AXE = ["1366x625", "400x800"]; // one of each layout; of the dark theme, its colors
 const PICTURES = process.env.PICTURES; // a directory: then each state is also photographed
+const ONLY = new RegExp(process.env.STATES ?? ""); // to look at some of them
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 let world, busy, empty, guarded;
@@ -34,6 +35,11 @@ const ofRun = (name, more = "", proof = picture, expected = /$^/) => ({
 });
 const panel = (name, proof, more = "") => ofRun("done", `panel=${name}&${more}`, proof);
 
+const choose = (name, text, proof) => async (page) => {
+  await page.locator("dialog input[type=file]").first().setInputFiles({ name, mimeType: "text/csv", buffer: Buffer.from(text) });
+  await proof(page);
+};
+
 /** `isPicture`: it differs from others only in what axe cannot see. */
 const STATES = {
   "succeeded": ofRun("done"),
@@ -41,7 +47,7 @@ const STATES = {
   "cancelled": { ...ofRun("cancelled", "", see("cancelled at epoch")), isPicture: true },
   "with a warning": ofRun("with a warning", "", (page) => page.locator(".inspector .warning").first().waitFor()),
   "data deleted": ofRun("data deleted", "", picture, /40[49]|422/),
-  "imported model": ofRun("imported", "", stage, /404/),
+  "imported model": ofRun("imported", "", (page) => page.getByRole("heading", { name: "imported" }).waitFor()),
   "1-D": ofRun("1-D", "", see("Histogram of the points")),
   "3-D": ofRun("3-D", "axes=2.0", see("2 of 3 columns are drawn")),
   "16-D": ofRun("16-D", "", see("2 of 16 columns are drawn")),
@@ -69,8 +75,26 @@ const STATES = {
   "an unknown id": ofRun("01a20ebe-4517-7001-b3ca-06767684b48b", "", see("That run is not here"), /404/),
   "a deleted run": ofRun("deleted", "", see("That run is not here"), /404/),
   "new run": panel("new", see(/steps, .* parameters/)),
+  "new run, all fields": panel("new", async (page) => {
+    await see(/steps, .* parameters/)(page);
+    await page.locator("dialog details").evaluateAll((groups) => groups.forEach((group) => (group.open = true)));
+  }),
+  "a file": panel("file", choose("a.csv", "a,b,kind\n1,2,x\n3,4,y\n", see("3 columns"))),
+  "a file that cannot be read": panel("file", choose("a.csv", "nothing\nto\nlearn\n", see("a.csv"))),
   "draw": panel("draw", see("Draw your own data")),
   "table": panel("runs", (page) => page.locator(".run-table tbody tr").first().waitFor()),
+  "table, nothing found": panel("runs", async (page) => {
+    await page.locator("dialog").getByLabel("Search the runs").fill("there is no such run");
+    await page.locator("dialog").getByText("No run matches.").waitFor();
+    await page.locator("dialog").getByLabel("Search the runs").fill("");
+    await page.locator(".run-table tbody tr").first().waitFor();
+  }),
+  "table, several to delete": panel("runs", async (page) => {
+    const ticks = page.locator(".run-table tbody input[type=checkbox]");
+    for (const at of [0, 1, 2, 3]) await ticks.nth(at).check();
+    await page.getByRole("button", { name: /^Delete \d/ }).click();
+    await page.getByText("This cannot be undone").waitFor();
+  }),
   "compare samplers": panel("samplers", (page) => page.locator(".samplers canvas").nth(3).waitFor()),
   "commands": panel("code", see("Stream its loss")),
   "help": panel("help", see("this help")),
@@ -183,7 +207,7 @@ async function tour(states, size) {
   const [first] = Object.values(states);
   const page = await open(first.server(), `#${first.hash()}`, { expected: first.expected ?? /$^/ }, context);
   const wrong = [];
-  for (const [name, state] of Object.entries(states)) {
+  for (const [name, state] of Object.entries(states).filter(([name]) => ONLY.test(name))) {
     const note = (list, when) => wrong.push(...list.map((each) => `${name}, ${when}: ${each}`));
     try {
       await visit(page, state);
