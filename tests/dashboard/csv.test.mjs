@@ -39,6 +39,7 @@ for (const [text, delimiter] of [
   ["first name, last name\n1, 2\n3, 4\n", ","],
   ["a;b\nx, y;1\nz, w;2\n", ";"],
   ["5.1,3.5,1.4,0.2,Iris-setosa\n4.9,3.0,1.4,0.2,Iris-setosa\n", ","],
+  ["x,name\n1,no 1\n2,no 2\n", ","],
   ["", ","],
 ])
   test(`the delimiter of ${JSON.stringify(text.slice(0, 20))}`, () => assert.equal(delimiterOf(text), delimiter));

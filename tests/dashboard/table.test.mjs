@@ -27,6 +27,11 @@ test("row numbers, remarks, empty columns and texts that never repeat are left o
   assert.equal(await writeCsv(table, propose(table)), `x\n${lines(100, (i) => String(i * 0.1))}\n`);
 });
 
+test("texts that are all different are no label, however few rows there are", async () => {
+  const table = await read(`x,kind,name\n${lines(20, (i) => `${i},${KINDS[i % 3]},name ${i}`)}`);
+  assert.deepEqual(rolesOf(table), { x: "coordinate", kind: "label", name: "out" });
+});
+
 test("gaps are counted, and left out with their rows", async () => {
   const table = await read(`x,y\n1,2\n,3\n4,NaN\n5\n6,7\noops,8\n${lines(20, (i) => `${i},${i}`)}`);
   const choice = propose(table);

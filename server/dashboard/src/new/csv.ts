@@ -105,6 +105,8 @@ const COLUMN_BONUS = 0.1; // of two explanations with as many numbers, the one w
 function score(text: string, delimiter: Delimiter): number {
   const rows = firstRows(text, delimiter, LOOK_AHEAD);
   const width = rows.at(-1)?.length ?? 0;
+  const hasOther = (cell: string) => /[,;|\t]/.test(cell) && numberIn(cell, delimiter) === null;
+  if (delimiter === " " && rows.some((row) => row.some(hasOther))) return 0; // blanks within texts
   let sum = 0;
   for (const row of rows)
     if (row.length === width) {

@@ -75,14 +75,17 @@ function columnOf(name: string, cells: string[], number: Table["number"]): Colum
   return column;
 }
 
-/** The column that looks like a label: by its name, or the last one of text that repeats itself. */
-function findLabel(columns: Column[]): Column | undefined {
+/** The column that looks like a label: by its name, or the one of text with the fewest values, which come again. */
+function findLabel(columns: Column[], rows: number): Column | undefined {
   const isFew = (each: Column) =>
     each.type !== "empty" && each.distinct >= 2 && each.distinct <= MOST_CLASSES;
+  const texts = columns
+    .filter((each) => each.type === "text" && isFew(each))
+    .sort((a, b) => a.distinct - b.distinct);
   return (
     columns.find((each) => /^label$/i.test(each.name) && isFew(each)) ??
     columns.find((each) => /^class$/i.test(each.name) && isFew(each)) ??
-    columns.findLast((each) => each.type === "text" && isFew(each))
+    texts.find((each) => each.distinct < rows)
   );
 }
 
@@ -97,7 +100,7 @@ export function describeColumns(names: string[] | null, head: string[][], number
       number,
     ),
   );
-  const label = findLabel(columns);
+  const label = findLabel(columns, looked.length);
   if (label && columns.some((each) => each !== label && each.role === "coordinate"))
     Object.assign(label, { role: "label", why: "" });
   return columns;
