@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import BINARY, ENDLESS, PATIENCE, QUICK, Server
+from conftest import BINARY, ENDLESS, PATIENCE, QUICK, Server, eventually
 from test_bad_requests import NO_ID, check_problem
 
 ROUTES = json.loads((pathlib.Path(__file__).parents[2] / "api" / "openapi.json").read_text())["paths"]
@@ -326,7 +326,8 @@ def test_the_rate_limit_behind_a_proxy(start):
     assert trusting.get("/v1/jobs", headers={"X-Forwarded-For": "198.51.100.2"}).status == 200
     lines = b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 198.51.100.1\r\nConnection: close\r\n\r\n"
     assert trusting.send(lines).startswith(b"HTTP/1.1 429")
-    assert "client=198.51.100.2 " in trusting.read_log() and "client=203.0.113" not in trusting.read_log()
+    eventually(lambda: "client=198.51.100.2 " in trusting.read_log())
+    assert "client=203.0.113" not in trusting.read_log()
     trusting.stop()
     plain = start("--requests-per-minute", "2")
     assert [plain.get("/v1/jobs", headers={"X-Forwarded-For": f"198.51.100.{i}"}).status for i in range(3)] == [200, 200, 429]

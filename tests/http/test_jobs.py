@@ -84,7 +84,8 @@ def test_prefer_wait_answers_when_the_job_is_over(server):
     assert server.post("/v1/jobs", QUICK, headers={"Prefer": "respond-async"}).status == 201
 
 
-def test_who_waits_for_a_job_that_is_deleted_is_told_so(server):
+def test_who_waits_for_a_job_that_is_deleted_is_told_so(start):
+    server = start("--workers", "1")
     for first in ENDLESS, QUICK:  # one that runs, one in the queue behind it
         answers = []
         headers = {"Prefer": "wait=50", "Idempotency-Key": f"deleted {first is QUICK}"}
@@ -105,7 +106,6 @@ def test_who_waits_for_a_job_that_is_deleted_is_told_so(server):
 
 
 def test_a_cancel_says_how_the_job_has_ended(server):
-    ended = set()
     for wait in range(24):
         job = server.submit({**QUICK, "training": {"epochs": 60, "batch_size": 50}})
         if wait % 3:
@@ -113,8 +113,6 @@ def test_a_cancel_says_how_the_job_has_ended(server):
         answer = server.post(f"/v1/jobs/{job}/cancel", raw=b"{}" if wait % 2 else None)
         assert answer.status == 200 and answer.json["status"] in ("cancelled", "succeeded"), answer.body
         assert server.get(f"/v1/jobs/{job}").json["status"] == answer.json["status"]
-        ended.add(answer.json["status"])
-    assert "cancelled" in ended
     running = server.submit(ENDLESS)
     server.wait_for_epoch(running, 1)
     assert server.post(f"/v1/jobs/{running}/cancel").json["status"] == "cancelled"
