@@ -42,6 +42,9 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
 ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
+ifeq ($(SANITIZE)$(notdir $(CC)),1gcc) # which is wrong about variables in instrumented code
+WARNINGS += -Wno-maybe-uninitialized
+endif
 HARDENING_x86_64  := -fcf-protection
 HARDENING_aarch64 := -mbranch-protection=standard
 HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE $(HARDENING_$(ARCH))
