@@ -22,9 +22,9 @@ export function Filter({ id }: { id: string }) {
       <input
         id={id}
         type="search"
-        placeholder="Search name, data, preset or id"
+        placeholder="Search"
         aria-label="Search the runs"
-        title="Search the runs (/)"
+        title="Search name, data, preset or id (/)"
         value={search.value}
         onInput={(event) => (search.value = event.currentTarget.value)}
       />
