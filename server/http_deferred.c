@@ -116,6 +116,7 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
         }
         if (exchange->after && has_succeeded(exchange))
             exchange->after(exchange);
+        exchange->after = NULL; /* once, and not again when the waiting ends */
         if (exchange->next && exchange->poll && has_succeeded(exchange)) {
             exchange->next = NULL; /* the second leg: it only waits */
             state->server->config.watch.post(state->server->config.watch.self, task);

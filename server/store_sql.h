@@ -54,6 +54,9 @@ enum store_status sql_end_reading(struct store_session *session, enum store_stat
  * data. */
 enum store_status sql_failure(sqlite3 *db, int code, const char *what);
 
+/* The functions that the schema and the statements use. SQLITE_OK, or why it failed. */
+int sql_add_functions(sqlite3 *db);
+
 /* The integer that a statement without parameters answers; -1 if it cannot be had. */
 int sql_integer(sqlite3 *db, const char *sql);
 

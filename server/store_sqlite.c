@@ -54,6 +54,11 @@ static void sql_fold(sqlite3_context *context, int count, sqlite3_value **values
         sqlite3_result_error_nomem(context);
 }
 
+int sql_add_functions(sqlite3 *db) {
+    return sqlite3_create_function(db, "fold", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                                   sql_fold, NULL, NULL);
+}
+
 static struct store_session *session_open(const char *path, int flags, const char *setup,
                                           char *error, size_t error_size) {
     struct store_session *session = calloc(1, sizeof *session);
@@ -66,8 +71,7 @@ static struct store_session *session_open(const char *path, int flags, const cha
         sqlite3_extended_result_codes(session->db, 1);
         sqlite3_db_config(session->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_busy_timeout(session->db, 5000);
-        code = sqlite3_create_function(session->db, "fold", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
-                                       NULL, sql_fold, NULL, NULL);
+        code = sql_add_functions(session->db);
     }
     if (code == SQLITE_OK)
         code = sqlite3_exec(session->db, setup, NULL, NULL, NULL);

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "server/migrations.h"
+#include "server/store_sql.h"
 
 static sqlite3 *db;
 
 static void open_plans(void) {
     cr_assert_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+    cr_assert_eq(sql_add_functions(db), SQLITE_OK);
     for (int i = 0; i < migration_count; i++)
         cr_assert_eq(sqlite3_exec(db, migrations[i].sql, NULL, NULL, NULL), SQLITE_OK, "%s",
                      migrations[i].name);
