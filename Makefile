@@ -98,7 +98,7 @@ ifeq ($(SANITIZE),fuzz)
 FUZZ_DRIVER  := -fsanitize=fuzzer
 endif
 
-.PHONY: all run demo pictures test soak test-binaries test-floats lint openapi rules format clean help deps deps-test bench bench-http bench-peers quality kaist
+.PHONY: all run demo pictures test soak test-binaries test-floats lint openapi rules format clean help deps deps-test deps-npm bench bench-http bench-peers quality kaist
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -243,24 +243,29 @@ valgrind: deps-test ## the server under valgrind, driven by a few HTTP tests
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	sh tests/watched.sh memcheck build/denoised $(or $(ARGS),flow restart)
 
-exactness: ## the same training in many builds, with many threads: the same bits
+exactness: deps-test ## the same training in many builds, with many threads: the same bits
 	sh tests/soak/exact.sh $(ARGS)
 $B/exact: tests/soak/exact.c $B/server/team.o $B/libdenoise.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lpthread
 
-test-floats: $B/floats ## write and read back every one of the 2^32 floats (minutes)
+test-floats: deps ## write and read back every one of the 2^32 floats (minutes)
+	@$(MAKE) --no-print-directory -j$(JOBS) $B/floats
 	$B/floats $$(nproc)
 
 .PHONY: soak-streams soak-fair soak-large soak-crowd
-soak-streams: all ## many streams of events, many clients: 40 seconds
+soak-streams: deps-test ## many streams of events, many clients: 40 seconds
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	/usr/bin/python3 tests/soak/streams.py $B/denoised
-soak-fair: all ## small requests beside 50 clients who draw all they may: two minutes
+soak-fair: deps-test ## small requests beside 50 clients who draw all they may: two minutes
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	/usr/bin/python3 tests/soak/fair.py $B/denoised $(ARGS)
-soak-large: all ## the largest network, killed and stopped: ten minutes
+soak-large: deps-test ## the largest network, killed and stopped: ten minutes
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	/usr/bin/python3 tests/soak/large.py $B/denoised $(ARGS)
-soak-crowd: all ## a hundred jobs in a cgroup of 2 GiB, as root: 20 minutes
+soak-crowd: deps-test ## a hundred jobs in a cgroup of 2 GiB, as root: 20 minutes
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	/usr/bin/python3 tests/soak/crowd.py $B/denoised $(ARGS)
 
 # Programs that drive the dashboard in Debian's Chromium.
@@ -272,13 +277,16 @@ BROWSE := DENOISED_BINARY=$(CURDIR)/$B/denoised node tests/browser
 
 .PHONY: bench-dashboard soak-dashboard
 ##@ Workshop
-pictures: deps-test all $(BROWSER_MODULES) ## make the pictures of the README anew
+pictures: deps-test ## make the pictures of the README anew
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BROWSER_MODULES)
 	$(BROWSE)/pictures.mjs .github
 ##@ Measurements
-bench-dashboard: deps-test all $(BROWSER_MODULES) ## first paint and frame times of the dashboard
+bench-dashboard: deps-test ## first paint and frame times of the dashboard
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BROWSER_MODULES)
 	$(BROWSE)/bench.mjs
 ##@ Longer checks
-soak-dashboard: deps-test all $(BROWSER_MODULES) ## ten minutes of animation and live loss: does the page grow?
+soak-dashboard: deps-test ## ten minutes of animation and live loss: does the page grow?
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BROWSER_MODULES)
 	$(BROWSE)/soak.mjs $(ARGS)
 
 ##@ Workshop
@@ -288,11 +296,14 @@ lint: deps-test ## formatting, clang-tidy, and both compilers with warnings as e
 rules: ## write docker/monitoring/prometheusrule.yaml anew, from alerts.yaml beside it
 	sh docker/monitoring/prometheusrule.sh > docker/monitoring/prometheusrule.yaml
 
-openapi: all ## write api/openapi.json anew, from the binary's own tables
+openapi: deps ## write api/openapi.json again, from the binary's own tables
+	@sh tests/install.sh "what reads the description" curl python3
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	sh tests/openapi.sh $B/denoised > api/openapi.json.new
 	mv api/openapi.json.new api/openapi.json
 
-dashboard: $(DASHBOARD_MODULES) ## bundle the dashboard anew, after a change of it (needs npm)
+dashboard: deps-npm ## bundle the dashboard again, after a change of it
+	@$(MAKE) --no-print-directory $(DASHBOARD_MODULES)
 	node server/dashboard/build.mjs $(DASHBOARD)
 
 format: ## rewrite the sources in the house style
@@ -304,7 +315,7 @@ bench: deps ## measure the engine against the machine's peak
 	@$(MAKE) --no-print-directory $B/bench
 	$B/bench
 
-quality: ## how well the default preset learns every built-in pattern, in minutes
+quality: deps ## how well the default preset learns every built-in pattern, in minutes
 	@$(MAKE) --no-print-directory $B/quality
 	$B/quality $(ARGS)
 
@@ -313,7 +324,7 @@ bench-http: deps ## requests/s, latencies, durable submits (installs wrk)
 	@$(MAKE) --no-print-directory $B/denoised $B/bare
 	/usr/bin/python3 tests/bench/load.py $B/denoised $B/bare
 
-kaist: ## a published course's Swiss roll, by its protocol, in a minute or two
+kaist: deps ## a published course's Swiss roll, by its protocol, in a minute or two
 	@$(MAKE) --no-print-directory $B/kaist
 	$B/kaist $(ARGS)
 
@@ -416,6 +427,8 @@ deps: ## install what a build needs
 	@sh tests/install.sh "$(WHY_BUILD)" $(PACKAGES_BUILD)
 deps-test: ## install what the tests need, too
 	@sh tests/install.sh "$(WHY_TEST)" $(PACKAGES_BUILD) $(PACKAGES_TEST)
+	@$(MAKE) --no-print-directory deps-npm
+deps-npm:
 	@command -v npm >/dev/null || sh tests/install.sh "npm, for the tests of the dashboard and of a client; any npm in PATH will do" nodejs npm
 
 ##@ Workshop

@@ -327,7 +327,7 @@ def test_its_commands_name_what_there_is(tmp_path):
     for path, service in compose:
         assert (DOCKER.parent / path).is_file() and (not service or service in services), service
     for path in re.findall(r"\bdocker/[\w/.-]+", COMMANDS + PAGE):
-        assert (DOCKER.parent / path.rstrip(".")).exists() or path.endswith("keys"), path
+        assert (DOCKER.parent / path.rstrip(".")).exists() or path.endswith(("keys", ".env")), path
     assert set(re.findall(r"(\w+)/denoised\.db\b", COMMANDS)) == {"denoised", "data"}  # /var/lib/denoised, /data
     for profile in re.findall(r"--profile (\w+)", PAGE):
         assert any(profile in service.get("profiles", []) for service in services.values()), profile
@@ -371,3 +371,10 @@ def test_systemd_finds_nothing_to_say(tmp_path):
     # exposure 2.0 or less out of 10
     strict = subprocess.run([analyze, "security", "--offline=true", "--threshold=20", unit], capture_output=True, text=True)
     assert strict.returncode == 0, strict.stdout[-300:]
+
+
+def test_settings_of_compose_outlive_a_command():
+    """What one command sets for itself, the next one that makes the container again lacks."""
+    environment = load("compose.yaml")["services"]["denoised"]["environment"]
+    assert environment["DENOISED_API_KEYS"] == "${DENOISED_API_KEYS:-}"
+    assert not re.search(r"DENOISED_\w+=\S+ docker compose", COMMANDS + text_of("compose.yaml"))
