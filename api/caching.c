@@ -15,10 +15,9 @@ const char *tag_of(struct http_exchange *exchange, const void *bytes, size_t len
     return http_format(exchange, "%016llx", (unsigned long long)hash);
 }
 
-/* What draws, computes and compresses: an upgrade may change any byte. */
-static void write_program(struct buffer *out) {
-    buffer_format(out, "%s %s %s %s\n", version_build(), dn_kernels_name(), gzip_library(),
-                  gnu_get_libc_version());
+const char *program_of(struct http_exchange *exchange) {
+    return http_format(exchange, "%s %s %s", version_build(), dn_kernels_name(),
+                       gnu_get_libc_version());
 }
 
 /* The values as they are read: "n=3" and "n=3&seed=0" are one choice. */
@@ -47,14 +46,15 @@ void tag_answer(struct http_exchange *exchange, const struct choice *choice, boo
     struct buffer text = {0};
     va_list arguments;
     va_start(arguments, format);
+    const char *program = program_of(exchange);
     const char *what = arena_vformat(http_arena(exchange), format, arguments);
     va_end(arguments);
-    write_program(&text);
+    buffer_format(&text, "%s %s\n", program ? program : "", gzip_library());
     if (choice)
         write_choice(choice, &exchange->request, &text);
     buffer_text(&text, what ? what : "");
     exchange->response.etag =
-        what && !text.failed ? tag_of(exchange, text.data, text.length) : NULL;
+        program && what && !text.failed ? tag_of(exchange, text.data, text.length) : NULL;
     exchange->response.is_weak = is_weak;
     buffer_clear(&text);
 }

@@ -15,6 +15,10 @@
 /* 64 bits of FNV-1a, as text in the exchange's arena. */
 const char *tag_of(struct http_exchange *exchange, const void *bytes, size_t length);
 
+/* What computes, as text: this build of the program, its kernels and the C library. An upgrade may
+ * change any number. NULL: no memory. */
+const char *program_of(struct http_exchange *exchange);
+
 /* What a request has chosen of a resource. */
 struct choice {
     const struct format *format;

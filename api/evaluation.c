@@ -8,12 +8,12 @@
 
 #include "api/answer.h"
 #include "api/api.h"
+#include "api/caching.h"
 #include "api/cost.h"
 #include "api/openapi.h"
 #include "api/sampling.h"
 #include "server/id.h"
 #include "server/log.h"
-#include "server/version.h"
 #include "server/writer.h"
 
 enum { EVALUATION_DEFAULT = 1000, EVALUATION_LEAST = 16 };
@@ -158,9 +158,11 @@ static void reply(const struct evaluation *evaluation, double seconds) {
  * the model, and the program. */
 static const char *key_of(const struct evaluation *evaluation, const struct model *row) {
     const struct dn_sample_request *request = &evaluation->asked;
-    return http_format(evaluation->exchange, "%s %s %s %lld %s n=%d seed=%llu %s/%d %.17g %.17g %d",
-                       denoised_version, denoised_commit, dn_kernels_name(),
-                       (long long)row->updated_at, row->variant, request->n,
+    const char *program = program_of(evaluation->exchange);
+    if (!program)
+        return NULL;
+    return http_format(evaluation->exchange, "%s %lld %s n=%d seed=%llu %s/%d %.17g %.17g %d",
+                       program, (long long)row->updated_at, row->variant, request->n,
                        (unsigned long long)request->seed, dn_sampler_names[request->sampler],
                        request->steps, request->eta, request->guidance, request->clip);
 }

@@ -18,15 +18,18 @@ int fields_index(const char *const *names, const char *text) {
 }
 
 const char *fields_list(const char *const *names, struct arena *arena) {
-    enum { MOST_NAMES = 30 };
+    enum { MOST_NAMES = 30, MOST_BYTES = PROBLEM_DETAIL / 2 }; /* there are words around them */
     const char *list = "";
-    int count = 0;
-    for (; names[count]; count++)
-        if (count < MOST_NAMES && list)
-            list = arena_format(arena, "%s%s\"%s\"", list, count ? ", " : "", names[count]);
-    return count <= MOST_NAMES || !list
-               ? list
-               : arena_format(arena, "%s and %d more", list, count - MOST_NAMES);
+    int count = 0, listed = 0;
+    while (names[count])
+        count++;
+    while (list && listed < count && listed < MOST_NAMES &&
+           strlen(list) + strlen(names[listed]) < MOST_BYTES) {
+        list = arena_format(arena, "%s%s\"%s\"", list, listed ? ", " : "", names[listed]);
+        listed++;
+    }
+    return listed == count || !list ? list
+                                    : arena_format(arena, "%s and %d more", list, count - listed);
 }
 
 /* ------------------------------------------------------------------ unknown names */

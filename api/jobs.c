@@ -213,9 +213,9 @@ static const struct field list_rows[] = {
      "Only jobs on this data set."},
     {"", "sort", FIELD_CHOICE, offsetof(struct list_query, sort), 0, 0, 0, order_names,
      "The order; with \"-\" before it, descending. What has no such value comes last, and equal "
-     "ones stand in the order of their ids. A job without a name is sorted by that of its data, "
-     "and "
-     "`duration` is the time of training."},
+     "ones stand in the order of their ids, in the same direction. A job without a name is sorted "
+     "by that of its data, and `duration` is the time of training. Texts are sorted by their "
+     "first 60 characters."},
     {"", "counts", FIELD_BOOLEAN, offsetof(struct list_query, counts), 0, 0, 0, NULL,
      "Also how many jobs there are of each status, for `search` and `dataset`."},
     {"", "sparkline", FIELD_INTEGER, offsetof(struct list_query, sparkline), 0, SPARKLINE_MOST, 0,

@@ -360,7 +360,8 @@ static void resume_once(struct http_exchange *exchange, struct store_session *se
     struct resume_body *body = exchange->state;
     const int epochs = body->epochs ? body->epochs : job->epochs;
     char id[STORE_ID_LENGTH + 1];
-    body->once.request = http_format(exchange, "%s %d", job->id, body->epochs);
+    /* as it was sent: "latest" may be another job by now */
+    body->once.request = http_format(exchange, "%s %d", exchange->request.ids[0], body->epochs);
     switch (idempotency_find(exchange, session, &body->once, id)) {
     case ONCE_NEW: break;
     case ONCE_BEFORE:

@@ -1,4 +1,4 @@
-/* A recursive-descent recogniser of RFC 8259. */
+/* A recursive-descent recognizer of RFC 8259. */
 #include "api/json_scan.h"
 
 #include <stdio.h>

@@ -289,7 +289,8 @@ static const struct field list_rows[] = {
     {"", "imported", FIELD_CHOICE, offsetof(struct list_query, origin), 0, 0, 0, imported_names,
      "true: only those that were imported; false: only those that were trained here."},
     {"", "sort", FIELD_CHOICE, offsetof(struct list_query, sort), 0, 0, 0, order_names,
-     "The order; with \"-\" before it, descending. Equal ones stand in the order of their ids."},
+     "The order; with \"-\" before it, descending. Equal ones stand in the order of their ids, in "
+     "the same direction. Names are sorted by their first 60 characters."},
     {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MOST, 0, NULL,
      "Models per page."},
     {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, CURSOR_BYTES, 0, NULL,

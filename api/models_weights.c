@@ -256,6 +256,8 @@ static void check_names(struct import *import, const cJSON *json) {
 /* Classes are told apart by their names. */
 static void check_classes(struct import *import, const cJSON *spec) {
     const cJSON *dataset = cJSON_GetObjectItemCaseSensitive(spec, "dataset");
+    if (cJSON_IsArray(dataset) && cJSON_GetArraySize(dataset) == 1)
+        dataset = dataset->child; /* a list of one is the same as its one member */
     const cJSON *classes = cJSON_GetObjectItemCaseSensitive(dataset, "classes");
     bool right = true;
     for (const cJSON *name = classes ? classes->child : NULL; name && right; name = name->next) {

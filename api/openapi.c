@@ -52,8 +52,8 @@ static const struct {
      "both "
      "arrays of a trajectory (.safetensors; the rest of the answer is the text `answer` of its "
      "metadata)."},
-    {"image/svg+xml", true, "A drawing; points with labels have the colours of their classes."},
-    {"image/png", false, "A picture, coloured as the drawing is."},
+    {"image/svg+xml", true, "A drawing; points with labels have the colors of their classes."},
+    {"image/png", false, "A picture, colored as the drawing is."},
     {"image/gif", false, "An animation: x, and beside it the estimate of x0."},
     {"text/plain", true, "A drawing in Braille characters, for terminals, without labels."},
     {"text/plain; version=0.0.4; charset=utf-8", true, "The text format of Prometheus."},

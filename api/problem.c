@@ -49,7 +49,7 @@ const char *problem_pointer(struct problem_fields *fields, const char *group, co
 
 void problem_add(struct problem_fields *fields, const char *pointer, const char *format, ...) {
     if (fields->count < PROBLEM_MAX_FIELDS) {
-        char detail[512];
+        char detail[PROBLEM_DETAIL];
         va_list arguments;
         va_start(arguments, format);
         vsnprintf(detail, sizeof detail, format, arguments);

@@ -15,7 +15,7 @@ struct json_writer;
 /* code: one of the table in problem_codes.c, which the description lists. */
 void problem(struct http_exchange *exchange, int status, const char *code, const char *detail);
 
-enum { PROBLEM_MAX_FIELDS = 32 };
+enum { PROBLEM_MAX_FIELDS = 32, PROBLEM_DETAIL = 1024 };
 
 /* The wrong fields of one request. */
 struct problem_fields {
@@ -26,7 +26,8 @@ struct problem_fields {
     int count; /* may be more than are kept */
 };
 
-/* pointer: "/diffusion/timesteps", or "" for the whole request. Both texts are formatted. */
+/* pointer: "/diffusion/timesteps", or "" for the whole request. Both texts are formatted, the
+ * second in up to PROBLEM_DETAIL bytes. */
 void problem_add(struct problem_fields *fields, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The JSON Pointer (RFC 6901) to a member of a group, or of the whole if group is "". */

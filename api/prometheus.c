@@ -127,7 +127,7 @@ static void write_training(struct buffer *out, const struct counters *counters) 
                       counters_endings[i], atomic_load(&counters->finished[i]));
     histogram(out, "denoised_queue_wait_seconds", "From the creation of a job to its first start.",
               &counters->queue_wait, counters_slow);
-    counter(out, "denoised_training_steps_total", "Optimiser steps.",
+    counter(out, "denoised_training_steps_total", "Optimizer steps.",
             (double)atomic_load(&counters->steps));
     counter(out, "denoised_training_examples_total", "Training points seen in these steps.",
             (double)atomic_load(&counters->examples));

@@ -39,8 +39,8 @@ static const struct field rows[] = {
     {"", "label", FIELD_TEXT, offsetof(struct sampling, label), 1, LABEL_TEXT, FIELD_OR_NUMBER,
      NULL,
      "Of models with labels only: the class to draw from, by its name as in classes; in JSON, a "
-     "name that is a number may be one. Without label and class the classes take turns: point i "
-     "is of the class i modulo their number."},
+     "name that is a number may be one, but above 2^53 it must be given as text. Without label and "
+     "class the classes take turns: point i is of the class i modulo their number."},
     {"", "class", FIELD_INTEGER, AT(label), 0, DN_MAX_CLASSES - 1, 0, NULL,
      "Instead of label: the class by its place in classes, counted from 0."},
     {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL,
@@ -164,14 +164,14 @@ static void fit_steps(struct dn_sample_request *request, const struct dn_model *
         request->eta = request->sampler == DN_DDPM ? 1 : 0;
 }
 
-static const char unlabelled[] = "is for models that were trained with labels; this one has none";
+static const char unlabeled[] = "is for models that were trained with labels; this one has none";
 
 /* The same for guidance. */
 static void fit_guidance(struct dn_sample_request *request, const struct dn_model *model,
                          struct problem_fields *wrong) {
     const int classes = dn_model_spec(model)->dataset.classes;
     if (classes == 0 && !isnan(request->guidance))
-        problem_add(wrong, "/guidance", unlabelled);
+        problem_add(wrong, "/guidance", unlabeled);
     if (classes > 0 && !isnan(request->guidance) && request->guidance != 1 &&
         dn_model_spec(model)->training.p_uncond == 0)
         problem_add(wrong, "/guidance",
@@ -195,8 +195,8 @@ static void wrong_label(const char *label, const char *const *classes,
                     label, meant, list);
     else
         problem_add(wrong, "/label",
-                    "no class is called \"%s\"; there are %s. The parameter class takes a place in "
-                    "this list, from 0",
+                    "no class is called \"%s\"; the parameter class takes a place in the list of "
+                    "classes, from 0: %s",
                     label, list);
 }
 
@@ -212,7 +212,7 @@ static void fit_label(struct sampling *sampling, const struct dn_model *model,
     if (has_label && has_class)
         problem_add(wrong, "/class", "is another word for the same as label; give one of them");
     else if (classes == 0)
-        problem_add(wrong, pointer, unlabelled);
+        problem_add(wrong, pointer, unlabeled);
     else if (has_class && request->label >= classes)
         problem_add(wrong, pointer, "must be a place in the list of classes, from 0 to %d",
                     classes - 1);

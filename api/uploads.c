@@ -36,7 +36,8 @@ static const struct field rows[] = {
      "CSV and npy: the column that holds the labels, by its name or by its number, counted from 0, "
      "or from the end: -1. If not given, a column called label or class is taken. "
      "Labels are text or numbers; a number is one class however it is written: 1, 1.0 and 01 are "
-     "the class 1."},
+     "the class 1. Only a class that is always written with the same leading zeros keeps them: "
+     "007."},
     {"", "header", FIELD_CHOICE, offsetof(struct upload, header), 0, 0, 0, header_names,
      "CSV: whether the first row has the names of the columns; auto: if none of it is a number."},
 };

@@ -12,7 +12,7 @@
 enum { CURVE_MOST_PIECES = 4, CURVE_SEEDS = 256, CURVE_LENGTH_STEPS = 1024 };
 
 /* A piece of a curve: p(t) for t in [start, end], with its first and second derivative. What
- * centre and radius mean is the business of `at`. */
+ * center and radius mean is the business of `at`. */
 struct curve {
     double start, end;
     void (*at)(const struct curve *curve, double t, double p[2], double d1[2], double d2[2]);
@@ -29,7 +29,7 @@ void curve_seeds_init(struct curve_seeds *seeds, const struct curve *pieces, int
 
 /* The smallest distance from a point to any of the pieces, and the point that has it.
  *
- * Every seed that is no farther than its neighbours brackets a local minimum of the squared
+ * Every seed that is no farther than its neighbors brackets a local minimum of the squared
  * distance, which safeguarded Newton then finds: a step that leaves the bracket is replaced by
  * bisection. */
 double curve_closest(const struct curve_seeds *seeds, const double point[2], double nearest[2]);

@@ -36,7 +36,7 @@ enum dn_status {
     DN_NO_MEMORY,  /* an allocation failed */
     DN_DIVERGED,   /* training produced a loss that is not finite */
     DN_STOPPED,    /* the caller's stop flag was seen */
-    DN_CORRUPT,    /* a serialised model or checkpoint is damaged, or belongs to another spec */
+    DN_CORRUPT,    /* a serialized model or checkpoint is damaged, or belongs to another spec */
     DN_NOT_FINITE, /* what was asked of a model is no finite number: NaN, or beyond a float */
 };
 
@@ -314,7 +314,7 @@ int dn_model_epoch(const struct dn_model *model); /* that its weights are from *
 /* The transform from data units to model units: model = (data - shift) * scale, per axis. */
 void dn_model_transform(const struct dn_model *model, double *shift, double *scale);
 
-/* Serialised form: a self-contained block of bytes, little-endian, independent of the kernel
+/* Serialized form: a self-contained block of bytes, little-endian, independent of the kernel
  * variant. */
 size_t dn_model_bytes(const struct dn_model *model);
 void dn_model_save(const struct dn_model *model, void *bytes);
@@ -370,14 +370,14 @@ struct dn_trainer;
  * of the same two only. */
 struct dn_epoch {
     int epoch;    /* 1.. */
-    int64_t step; /* optimiser steps since the start */
+    int64_t step; /* optimizer steps since the start */
     double train_loss;
     double val_loss; /* frozen (t, eps); NAN without validation points */
     double learning_rate;
     double gradient_norm; /* mean over the epoch's steps, before clipping */
 };
 
-/* Fits the transform, initialises the weights. The trainer copies the spec, and the data; NULL:
+/* Fits the transform, initializes the weights. The trainer copies the spec, and the data; NULL:
  * drawn from the patterns of the spec. DN_INVALID if either is not right, or if they do not fit. */
 enum dn_status dn_trainer_new(const struct dn_spec *spec, const struct dn_data *data,
                               struct dn_trainer **out, struct dn_error *error);

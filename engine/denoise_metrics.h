@@ -35,7 +35,7 @@ enum dn_metric {
     DN_MMD,
     /* Sum over x of the squared distance to the nearest y, plus the same over y to x. */
     DN_CHAMFER,
-    /* Share of y that have a point of x no farther than their fifth nearest neighbour in y (Naeem
+    /* Share of y that have a point of x no farther than their fifth nearest neighbor in y (Naeem
      * et al. 2020); more is better. DN_INVALID for 5 points or less. */
     DN_COVERAGE,
     DN_METRIC_COUNT

@@ -74,7 +74,7 @@ struct kernels {
     /* Sum of squares of a [n], in a fixed order. n is padded. */
     double (*sum_squares)(size_t n, const float *a);
 
-    /* One optimiser step on n (padded) parameters. */
+    /* One optimizer step on n (padded) parameters. */
     void (*adam)(size_t n, float *parameters, const float *gradients, float *m, float *v,
                  const struct adam_step *step);
 

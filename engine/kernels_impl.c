@@ -440,7 +440,7 @@ static void add_rows(size_t rows, size_t cols, size_t ld, const float *from, con
     }
 }
 
-/* ------------------------------------------------------------------ optimiser */
+/* ------------------------------------------------------------------ optimizer */
 
 static double sum_squares(size_t n, const float *a) {
     enum {

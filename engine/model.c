@@ -1,5 +1,5 @@
 /*
- * model.c - models: transform, making, and the serialised form.
+ * model.c - models: transform, making, and the serialized form.
  */
 #include "engine/model.h"
 
@@ -153,7 +153,7 @@ int64_t dn_spec_parameters(const struct dn_spec *spec) {
     return network_parameters(&network);
 }
 
-/* ------------------------------------------------------------------ serialised form */
+/* ------------------------------------------------------------------ serialized form */
 
 void serial_parameters(struct serial *serial, const struct network *network, float *parameters) {
     for (int i = 0; i < network->tensor_count; i++) {
@@ -180,7 +180,7 @@ static void serial_header(struct serial *serial, struct dn_model *model) {
     serial_block(serial, model->transform.high, dim * sizeof(float));
 }
 
-size_t model_serialise(const struct dn_model *model, const struct network *network,
+size_t model_serialize(const struct dn_model *model, const struct network *network,
                        const float *parameters, void *bytes) {
     struct serial serial = {
         .mode = bytes ? SERIAL_WRITE : SERIAL_COUNT, .bytes = bytes, .size = SIZE_MAX};
@@ -191,18 +191,18 @@ size_t model_serialise(const struct dn_model *model, const struct network *netwo
 }
 
 size_t dn_model_bytes(const struct dn_model *model) {
-    return model_serialise(model, &model->network, NULL, NULL);
+    return model_serialize(model, &model->network, NULL, NULL);
 }
 
 void dn_model_save(const struct dn_model *model, void *bytes) {
-    model_serialise(model, &model->network, model->parameters, bytes);
+    model_serialize(model, &model->network, model->parameters, bytes);
 }
 
 int64_t dn_spec_model_bytes(const struct dn_spec *spec) {
     struct network network;
     const struct dn_model header = {.spec = *spec};
     network_layout(&network, spec);
-    return (int64_t)model_serialise(&header, &network, NULL, NULL);
+    return (int64_t)model_serialize(&header, &network, NULL, NULL);
 }
 
 /* Is what was read before the weights in order, and are they as many as it says? Before memory is

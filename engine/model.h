@@ -45,9 +45,9 @@ enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out, stru
 /* Bytes that one takes in memory, with its weights. */
 size_t model_memory(const struct network *network);
 
-/* The serialised form of a model, of which only spec, epoch and transform are looked at, with these
+/* The serialized form of a model, of which only spec, epoch and transform are looked at, with these
  * weights. Returns its length; bytes NULL: only that, and parameters are not looked at either. */
-size_t model_serialise(const struct dn_model *model, const struct network *network,
+size_t model_serialize(const struct dn_model *model, const struct network *network,
                        const float *parameters, void *bytes);
 
 /* The unpadded weights of a parameter block, which is NULL when they are only counted. */

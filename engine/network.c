@@ -123,7 +123,7 @@ static void tensor_affine(const struct tensor *tensor, float factor, float const
 enum { LABEL_TENSORS = 1000, FIRST_BIAS = 2000 };
 
 /* What a layer's e_l(t) is made of; for *, what t and the label change is small beside 1. */
-static void embedding_initialise(const struct network *network, const struct layer *layer,
+static void embedding_initialize(const struct network *network, const struct layer *layer,
                                  uint64_t seed, uint32_t number, float *parameters) {
     const bool table = network->time_embedding == DN_LEARNED;
     const struct tensor *matrix = &layer->embedding;
@@ -147,7 +147,7 @@ static double weight_limit(const struct network *network, int l) {
     return l == 0 ? 1 : sqrt(6.0 / weight->rows);
 }
 
-void network_initialise(const struct network *network, uint64_t seed, float *parameters) {
+void network_initialize(const struct network *network, uint64_t seed, float *parameters) {
     memset(parameters, 0, network->size * sizeof *parameters);
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
@@ -155,7 +155,7 @@ void network_initialise(const struct network *network, uint64_t seed, float *par
         tensor_uniform(&layer->weight, seed, number, false, weight_limit(network, l), parameters);
         if (network->classes)
             tensor_normal(&layer->label, seed, LABEL_TENSORS + (uint32_t)l, parameters);
-        embedding_initialise(network, layer, seed, number + 1, parameters);
+        embedding_initialize(network, layer, seed, number + 1, parameters);
     }
     if (network->conditioning == DN_MULTIPLY)
         tensor_uniform(&network->layers[0].bias, seed, FIRST_BIAS, false, 1, parameters);

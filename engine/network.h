@@ -10,7 +10,7 @@
  * c_l(label) is a row of a learned table [classes + 1][H], of which the last is for points without
  * a label.
  *
- * All parameters lie in one block of floats, so that the optimiser, checkpoints and averaging see a
+ * All parameters lie in one block of floats, so that the optimizer, checkpoints and averaging see a
  * flat array; the gradient has the same layout. Rows are padded (kernels_pad) with zeros that stay
  * zero: their gradient is zero. e_l is computed once for each distinct (t, label) of a batch
  * ("slots"), not for each point.
@@ -69,7 +69,7 @@ void network_clear(struct network *network);
  * weights are He-uniform (limit sqrt(6 / inputs)), but in the first layer, like its biases, uniform
  * in [-1, 1], so that its units bend all over the data. The output layer is Glorot-uniform in both.
  */
-void network_initialise(const struct network *network, uint64_t seed, float *parameters);
+void network_initialize(const struct network *network, uint64_t seed, float *parameters);
 
 /* Element (pos, r) of the sinusoidal embedding: sin for even r and cos for odd r of pos / 10000^(r'
  * / (H-2)), where r' is r rounded down to even (Vaswani et al. 2017, as in the blog's code). */

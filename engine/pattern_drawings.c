@@ -1,7 +1,7 @@
 /*
  * pattern_drawings.c - patterns drawn with a pen: closed and open polylines, in thousandths.
  *
- * The drawings are our own. They are centred, and their longer side spans [-1000, 1000].
+ * The drawings are our own. They are centered, and their longer side spans [-1000, 1000].
  */
 #include "engine/pattern.h"
 

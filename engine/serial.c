@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "serialised values are little-endian");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "serialized values are little-endian");
 
 void serial_block(struct serial *serial, void *value, size_t size) {
     if (serial->failed)

@@ -3,7 +3,7 @@
  *
  * A batch of any size is worked through in chunks of rows that fit the cache; the gradients of the
  * chunks add up in order. All randomness is addressed by (seed, step) or (seed, epoch), so the
- * state of a training is the parameters, the optimiser's moments and a position: that is what a
+ * state of a training is the parameters, the optimizer's moments and a position: that is what a
  * checkpoint (checkpoint.c) holds. Whoever stops a training is heard between two chunks; the step
  * in hand is then as if it had not begun.
  */
@@ -182,7 +182,7 @@ static enum dn_status trainer_new(const struct dn_spec *spec, const struct dn_da
         return status;
     }
     trainer_take_data(trainer, data);
-    network_initialise(&trainer->network, spec->seed, trainer->parameters);
+    network_initialize(&trainer->network, spec->seed, trainer->parameters);
     optimizer_start(&trainer->optimizer, trainer->parameters);
     noised_draw(&trainer->validation, spec, &trainer->schedule, data->n_val, &validation_streams,
                 0);
@@ -512,5 +512,5 @@ void dn_trainer_model_save(const struct dn_trainer *trainer, void *bytes) {
     const struct dn_model header = {.spec = trainer->spec,
                                     .transform = trainer->transform,
                                     .epoch = dn_trainer_model_epoch(trainer)};
-    model_serialise(&header, &trainer->network, model_weights(trainer), bytes);
+    model_serialize(&header, &trainer->network, model_weights(trainer), bytes);
 }

@@ -9,7 +9,7 @@
 #include "engine/noised.h"
 #include "engine/optimizer.h"
 
-/* Where a training is, between two steps: with the weights and the optimiser's state all that the
+/* Where a training is, between two steps: with the weights and the optimizer's state all that the
  * steps to come depend on. */
 struct position {
     int epoch;     /* epochs that have ended */

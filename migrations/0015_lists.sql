@@ -34,6 +34,7 @@ DROP INDEX job_by_dataset;
 CREATE INDEX job_by_status ON job (status, id);
 CREATE INDEX job_by_dataset ON job (dataset, id);
 CREATE INDEX job_by_name ON job (substr(words, 1, 60), id);
+CREATE INDEX job_by_dataset_order ON job (substr(dataset, 1, 60), id);
 CREATE INDEX job_by_epoch ON job (epoch, id);
 CREATE INDEX job_by_train_loss ON job (train_loss, id);
 CREATE INDEX job_by_val_loss ON job (val_loss, id);

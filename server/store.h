@@ -47,8 +47,8 @@ enum job_status {
 };
 extern const char *const job_status_names[JOB_STATUS_COUNT + 1]; /* NULL-terminated */
 
-/* What an evaluation has come to, in short: mean distance to the exact shape, energy distance to the
- * data, and the share of the data that has a point of the model near it, each beside what data
+/* What an evaluation has come to, in short: mean distance to the exact shape, energy distance to
+ * the data, and the share of the data that has a point of the model near it, each beside what data
  * itself gets. NAN: not defined. */
 struct figures {
     int n; /* points; 0: it was not evaluated */
@@ -62,7 +62,7 @@ struct job {
     char *dataset;  /* name of the data set, for filters */
     char *words;    /* what a search looks through, a line each: what it is called, its data, its
                      * preset; for store_job_insert, else NULL */
-    char *spec;     /* the whole normalised spec as JSON text; opaque here */
+    char *spec;     /* the whole normalized spec as JSON text; opaque here */
     char *warnings; /* about it, as JSON text; NULL stands for none */
     enum job_status status;
     int64_t queue_position; /* 0: next to run; -1: not queued */
@@ -116,7 +116,7 @@ void claim_clear(struct claim *claim);
 /* A model as it was after some epoch. */
 struct trained_model {
     int64_t blob; /* where its bytes are stored; 0: nowhere yet */
-    void *bytes;  /* serialised dn_model */
+    void *bytes;  /* serialized dn_model */
     size_t size;
     int epoch; /* an earlier one than the training's if that was better */
     int dim;
@@ -148,7 +148,7 @@ struct model {
     int dim; /* 0 until store_model_describe, after a migration */
     int64_t parameters;
     double *transform; /* [2][dim]: shift and scale of dn_model_transform */
-    void *bytes;       /* serialised dn_model; NULL when only the description was asked for */
+    void *bytes;       /* serialized dn_model; NULL when only the description was asked for */
     size_t byte_count;
     int64_t blob;           /* where they are stored; 0 in store_model_insert: nowhere yet */
     char *warnings;         /* of its job, as JSON text; NULL without one */
@@ -250,8 +250,8 @@ enum store_status store_job_count(struct store_session *session, enum job_status
 
 /* Lists come in pages. A page begins after a place, and what stood there need not be there any
  * more. What has no value to be sorted by comes last; equal values are in the order of their ids,
- * and so of their making. */
-enum { LIST_KEY_BYTES = 256 };
+ * and so of their making, in the same direction. */
+enum { LIST_KEY_BYTES = 256 }; /* more than the 60 characters that texts are sorted by */
 struct list_place {
     char id[STORE_ID_LENGTH + 1]; /* "": before the first */
     bool has_key;                 /* it is sorted by a value, and has one */

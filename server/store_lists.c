@@ -119,7 +119,7 @@ static enum store_status read_places(struct store_session *session, const struct
 static const struct sort_key job_keys[JOB_SORTS] = {
     [JOBS_BY_CREATION] = {.has_index = true, .all = BY_ID("job", ""), .some = BY_ID(JOBS, CHOSEN)},
     [JOBS_BY_NAME] = {.is_text = true, JOB_KEY("substr(words, 1, 60)")},
-    [JOBS_BY_DATASET] = {.is_text = true, JOB_KEY("dataset")},
+    [JOBS_BY_DATASET] = {.is_text = true, JOB_KEY("substr(dataset, 1, 60)")},
     [JOBS_BY_STATUS] = {.is_text = true, JOB_KEY("status")},
     [JOBS_BY_EPOCH] = {JOB_KEY("epoch")},
     [JOBS_BY_TRAIN_LOSS] = {JOB_KEY("train_loss")},

@@ -31,8 +31,8 @@ static enum store_status thin(struct store_session *session, const char *id, int
                    "DELETE FROM snapshot WHERE model_id = ?1"
                    " AND (SELECT count(*) FROM snapshot WHERE model_id = ?1) > ?2"
                    " AND epoch = (SELECT epoch FROM (SELECT epoch,"
-                   "  sqrt(lead(epoch) OVER neighbours) - sqrt(lag(epoch) OVER neighbours) AS gap"
-                   "  FROM snapshot WHERE model_id = ?1 WINDOW neighbours AS (ORDER BY epoch))"
+                   "  sqrt(lead(epoch) OVER neighbors) - sqrt(lag(epoch) OVER neighbors) AS gap"
+                   "  FROM snapshot WHERE model_id = ?1 WINDOW neighbors AS (ORDER BY epoch))"
                    " WHERE gap IS NOT NULL ORDER BY gap LIMIT 1)",
                    "ti", id, most);
 }

@@ -17,7 +17,7 @@ struct point_set {
     size_t n;
     int dim;
     const char *title;
-    const int32_t *labels;      /* [n] classes, for the colours of a picture; NULL: none */
+    const int32_t *labels;      /* [n] classes, for the colors of a picture; NULL: none */
     const char *const *classes; /* what they are called, up to a NULL; NULL: not known */
     struct look look;
 };

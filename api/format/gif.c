@@ -26,7 +26,7 @@ struct animation {
     struct frame left, right;
     int scale; /* of text */
     uint8_t rgb[3 * 256];
-    int transparent; /* palette number: the one after the colours */
+    int transparent; /* palette number: the one after the colors */
     int bits;        /* of a palette number */
     uint8_t *pixels; /* [height][width] of this frame */
     uint8_t *last;   /* of the frame before, and then what is sent of this one */
@@ -37,7 +37,7 @@ struct window {
     int left, top, right, bottom; /* the latter two are outside */
 };
 
-static void centre_text(struct raster *raster, const struct frame *frame, int top, int scale,
+static void center_text(struct raster *raster, const struct frame *frame, int top, int scale,
                         const char *text) {
     const int width = raster_text_width(scale, text);
     raster_text(raster, (int)frame->left + ((int)frame->width - width) / 2, top, scale, text);
@@ -59,9 +59,9 @@ static bool animation_init(struct animation *animation, const struct trajectory 
         return false;
     raster_axes(raster, &animation->left, 0);
     raster_axes(raster, &animation->right, 0);
-    centre_text(raster, &animation->left, head + side + 8 * animation->scale, animation->scale,
+    center_text(raster, &animation->left, head + side + 8 * animation->scale, animation->scale,
                 "x");
-    centre_text(raster, &animation->right, head + side + 8 * animation->scale, animation->scale,
+    center_text(raster, &animation->right, head + side + 8 * animation->scale, animation->scale,
                 "estimate of x0");
     animation->transparent = raster_palette(&themes[t->look.theme], t->labels, animation->rgb);
     animation->bits = 2;
@@ -107,7 +107,7 @@ static bool draw_frame(struct animation *animation, int k) {
     char caption[32];
     snprintf(caption, sizeof caption, "t = %d", t->timesteps[k]);
     raster_rectangle(raster, 0, 0, raster->width, (int)animation->left.top, RASTER_PAPER);
-    centre_text(raster, &whole, 9 * animation->scale, animation->scale, caption);
+    center_text(raster, &whole, 9 * animation->scale, animation->scale, caption);
     raster_erase_points(raster);
     if (!draw_points(animation, &animation->left, t->x + (size_t)k * values, 0) ||
         !draw_points(animation, &animation->right, t->x0 + estimate * values, 1))
@@ -161,7 +161,7 @@ static void put_head(struct buffer *out, const struct animation *animation) {
     const uint8_t screen[] = {
         WORD(animation->raster.width),
         WORD(animation->raster.height),
-        (uint8_t)(0xf0 | (animation->bits - 1)), /* it has a palette, of 2^bits colours */
+        (uint8_t)(0xf0 | (animation->bits - 1)), /* it has a palette, of 2^bits colors */
         0,                                       /* background */
         0,                                       /* pixels are square */
     };
@@ -180,7 +180,7 @@ static void put_frame(struct buffer *out, struct animation *animation, int ticks
         0x21,
         0xf9,
         4,
-        1 << 2 | 1, /* it stays for the next frame; it has a transparent colour */
+        1 << 2 | 1, /* it stays for the next frame; it has a transparent color */
         WORD(ticks),
         (uint8_t)animation->transparent,
         0,

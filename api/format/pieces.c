@@ -27,12 +27,13 @@ struct part pieces_part(const struct pieces *pieces, const struct layout *layout
 
 /* ------------------------------------------------------------------ CSV (RFC 4180) */
 
-/* In quotes where somebody could take it for more than one field, or for less than all of it. */
+/* In quotes where somebody could take it for more than one field, for less than all of it, or for a
+ * comment. */
 static void csv_text(struct buffer *out, const char *text) {
     const size_t length = strlen(text);
     const bool is_guarded = csv_needs_guard(text, length);
     if (length > 0 && !is_guarded && !strpbrk(text, ",;\t\"\r\n") && text[0] != ' ' &&
-        text[length - 1] != ' ') {
+        text[0] != '#' && text[length - 1] != ' ') {
         buffer_append(out, text, length);
         return;
     }
@@ -74,8 +75,8 @@ static char *csv_values(char *at, const float *values, size_t count) {
     return at;
 }
 
-static void csv_labelled_rows(struct buffer *out, const struct layout *layout, const float *points,
-                              size_t first, size_t count) {
+static void csv_labeled_rows(struct buffer *out, const struct layout *layout, const float *points,
+                             size_t first, size_t count) {
     const size_t width = (size_t)layout->dim;
     for (size_t i = 0; i < count; i++) {
         char *start = buffer_reserve(out, width * (FLOAT_TEXT + 1));
@@ -92,7 +93,7 @@ static void csv_rows(struct buffer *out, const struct layout *layout, const floa
                      size_t first, size_t count) {
     const size_t width = (size_t)layout->dim, room = count * (width * (FLOAT_TEXT + 1) + 2);
     if (layout->labels) {
-        csv_labelled_rows(out, layout, points, first, count);
+        csv_labeled_rows(out, layout, points, first, count);
         return;
     }
     char *start = buffer_reserve(out, room), *at = start;

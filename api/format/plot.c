@@ -21,10 +21,10 @@ const struct theme themes[] = {
 };
 
 int class_hue(int label) {
-    return label < 0 ? CLASS_COLOURS - 1 : label % CLASS_COLOURS;
+    return label < 0 ? CLASS_COLORS - 1 : label % CLASS_COLORS;
 }
 
-unsigned class_colour(const struct theme *theme, int hue) {
+unsigned class_color(const struct theme *theme, int hue) {
     return theme->classes[hue];
 }
 

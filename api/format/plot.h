@@ -37,19 +37,19 @@ enum { LOOK_LEAST_SIZE = 64, LOOK_MOST_SIZE = 2048, LOOK_MOST_FPS = 50 };
 /* Okabe and Ito's palette, which color-blind people can tell apart, with brown and gray for its
  * yellow and black, which are lost on white and on black; the dashboard has the same. Classes
  * beyond it start again. */
-enum { CLASS_COLOURS = 8 };
+enum { CLASS_COLORS = 8 };
 
-/* Colours are 0xRRGGBB. */
+/* Colors are 0xRRGGBB. */
 struct theme {
     unsigned paper, grid, border, text;
     unsigned series[2]; /* points, and estimates of them */
-    unsigned classes[CLASS_COLOURS];
+    unsigned classes[CLASS_COLORS];
 };
 extern const struct theme themes[];
 extern const char *const theme_names[]; /* NULL-terminated */
 
-int class_hue(int label); /* 0..CLASS_COLOURS - 1 */
-unsigned class_colour(const struct theme *theme, int hue);
+int class_hue(int label); /* 0..CLASS_COLORS - 1 */
+unsigned class_color(const struct theme *theme, int hue);
 
 /* The plot area within the picture, and the data range that fills it. */
 struct frame {

@@ -35,10 +35,10 @@ void raster_free(struct raster *raster) {
 /* ------------------------------------------------------------------ the paper */
 
 void raster_rectangle(struct raster *raster, int left, int top, int width, int height,
-                      uint8_t colour) {
+                      uint8_t color) {
     for (int y = top < 0 ? 0 : top; y < top + height && y < raster->height; y++)
         for (int x = left < 0 ? 0 : left; x < left + width && x < raster->width; x++)
-            raster->paper[(size_t)y * (size_t)raster->width + (size_t)x] = colour;
+            raster->paper[(size_t)y * (size_t)raster->width + (size_t)x] = color;
 }
 
 /* The characters that our pictures need: seven rows of five dots, the left one is 020. */
@@ -84,7 +84,7 @@ static bool is_set(const char *rows, int row, int column) {
            (rows[row] >> (GLYPH_WIDTH - 2 - column) & 1);
 }
 
-/* Strokes through neighbouring dots make smooth letters of any size. Dots that touch at a corner
+/* Strokes through neighboring dots make smooth letters of any size. Dots that touch at a corner
  * are joined where no other dot joins them. */
 static void draw_glyph(struct raster *raster, int left, int top, int scale, const char *rows) {
     static const int ways[][2] = {{0, 0}, {0, 1}, {1, 0}, {1, 1}, {1, -1}}; /* row, column */
@@ -250,7 +250,7 @@ static void put_mixed(uint8_t *rgb, unsigned from, unsigned to, int step, int st
 
 int raster_palette(const struct theme *theme, bool classes, uint8_t rgb[3 * RASTER_PALETTE]) {
     const unsigned plain[RASTER_TEXT] = {theme->paper, theme->grid, theme->border};
-    const int hues = classes ? CLASS_COLOURS : 2;
+    const int hues = classes ? CLASS_COLORS : 2;
     for (int i = 0; i < RASTER_TEXT; i++)
         put_mixed(rgb + 3 * (ptrdiff_t)i, plain[i], plain[i], 1, 1);
     for (int level = 1; level <= RASTER_TEXT_LEVELS; level++)
@@ -260,8 +260,7 @@ int raster_palette(const struct theme *theme, bool classes, uint8_t rgb[3 * RAST
         for (int level = 1; level <= RASTER_LEVELS; level++) {
             const int at = RASTER_FIRST_HUE + hue * RASTER_LEVELS + level - 1;
             put_mixed(rgb + 3 * (ptrdiff_t)at, theme->paper,
-                      classes ? class_colour(theme, hue) : theme->series[hue], level,
-                      RASTER_LEVELS);
+                      classes ? class_color(theme, hue) : theme->series[hue], level, RASTER_LEVELS);
         }
     return RASTER_FIRST_HUE + hues * RASTER_LEVELS;
 }

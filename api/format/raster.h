@@ -2,7 +2,7 @@
  * raster.h - a picture of pixels, for PNG and GIF: round points with smooth edges, lines, text.
  *
  * A pixel is a number of a palette: paper, grid, border, and for text and each hue the steps
- * between paper and full colour. Points are a layer of their own above the paper, so that each
+ * between paper and full color. Points are a layer of their own above the paper, so that each
  * frame of an animation draws them anew and leaves the rest.
  */
 #ifndef API_FORMAT_RASTER_H
@@ -21,7 +21,7 @@ enum {
     RASTER_TEXT, /* the palest of its levels */
     RASTER_FIRST_HUE = RASTER_TEXT + RASTER_TEXT_LEVELS
 };
-enum { RASTER_LEVELS = 24, RASTER_PALETTE = RASTER_FIRST_HUE + CLASS_COLOURS * RASTER_LEVELS };
+enum { RASTER_LEVELS = 24, RASTER_PALETTE = RASTER_FIRST_HUE + CLASS_COLORS * RASTER_LEVELS };
 enum { GLYPH_WIDTH = 6, GLYPH_HEIGHT = 7 }; /* with the space between; times the scale */
 
 struct raster {
@@ -38,7 +38,7 @@ void raster_free(struct raster *raster);
 
 /* On the paper. What is outside the picture is left out. */
 void raster_rectangle(struct raster *raster, int left, int top, int width, int height,
-                      uint8_t colour);
+                      uint8_t color);
 void raster_text(struct raster *raster, int left, int top, int scale, const char *text);
 int raster_text_width(int scale, const char *text);
 
@@ -53,8 +53,8 @@ void raster_erase_points(struct raster *raster);
 /* The palette numbers of the whole picture, [height][width]. */
 void raster_pixels(const struct raster *raster, uint8_t *pixels);
 
-/* Fills in the palette, three bytes a colour: the theme's two series, or the class colours. Returns
- * the number of colours. */
+/* Fills in the palette, three bytes a color: the theme's two series, or the class colors. Returns
+ * the number of colors. */
 int raster_palette(const struct theme *theme, bool classes, uint8_t rgb[3 * RASTER_PALETTE]);
 
 #endif

@@ -17,7 +17,7 @@ struct document {
     struct json_scan scan;
     struct reading *reading;
     bool has_points, has_labels, has_name; /* the members were seen */
-    bool is_labelled;                      /* and labels was not null */
+    bool is_labeled;                       /* and labels was not null */
     size_t label_count;
 };
 
@@ -193,7 +193,7 @@ static bool read_labels(struct document *document) {
         problem_add(document->reading->wrong, "/labels", "must be an array of labels, or null");
         return skip(document, POINTS_DEPTH);
     }
-    document->is_labelled = true;
+    document->is_labeled = true;
     for (bool more = enter(scan); more; more = another(scan))
         if (!read_label(document))
             return false;
@@ -294,7 +294,7 @@ void read_points_json(struct reading *reading) {
         return;
     }
     if (json_scan_begin(&document.scan, reading->text, reading->length, SIZE_MAX) &&
-        read_document(&document) && document.is_labelled && document.label_count != reading->n)
+        read_document(&document) && document.is_labeled && document.label_count != reading->n)
         problem_add(reading->wrong, "/labels", "has %zu labels for %zu points",
                     document.label_count, reading->n);
     if (document.scan.wrong)

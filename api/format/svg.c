@@ -88,12 +88,12 @@ static unsigned hues_of(const struct point_set *set) {
     return hues;
 }
 
-/* Do the classes have names, and each a colour of its own? */
+/* Do the classes have names, and each a color of its own? */
 static bool is_named(const struct point_set *set) {
     int count = 0;
-    while (set->labels && set->classes && count <= CLASS_COLOURS && set->classes[count])
+    while (set->labels && set->classes && count <= CLASS_COLORS && set->classes[count])
         count++;
-    return count > 0 && count <= CLASS_COLOURS;
+    return count > 0 && count <= CLASS_COLORS;
 }
 
 /* About how wide a text is: only the reader knows the font. */
@@ -113,7 +113,7 @@ static double legend_width(const struct point_set *set, unsigned hues) {
     double width = -LEGEND_SPACE;
     if (!is_named(set))
         return 0;
-    for (int hue = 0; hue < CLASS_COLOURS; hue++)
+    for (int hue = 0; hue < CLASS_COLORS; hue++)
         if (hues >> hue & 1)
             width += LEGEND_DOT + width_of(set->classes[hue]) + LEGEND_SPACE;
     return width <= POINTS_WIDTH - 2 * LEGEND_MARGIN ? width : 0;
@@ -122,13 +122,13 @@ static double legend_width(const struct point_set *set, unsigned hues) {
 static void legend(struct buffer *out, const struct point_set *set, unsigned hues, double width,
                    const struct theme *theme) {
     double x = (POINTS_WIDTH - width) / 2;
-    for (int hue = 0; hue < CLASS_COLOURS; hue++)
+    for (int hue = 0; hue < CLASS_COLORS; hue++)
         if (hues >> hue & 1) {
             buffer_format(
                 out,
                 "<rect x=\"%.1f\" y=\"%d\" width=\"8\" height=\"8\" rx=\"4\" fill=\"#%06x\"/>"
                 "<text x=\"%.1f\" y=\"%d\">",
-                x, POINTS_HEIGHT - 4, class_colour(theme, hue), x + LEGEND_DOT, POINTS_HEIGHT + 4);
+                x, POINTS_HEIGHT - 4, class_color(theme, hue), x + LEGEND_DOT, POINTS_HEIGHT + 4);
             escape(out, set->classes[hue]);
             buffer_text(out, "</text>\n");
             x += LEGEND_DOT + width_of(set->classes[hue]) + LEGEND_SPACE;
@@ -161,10 +161,10 @@ void svg_points(struct buffer *out, const struct point_set *set) {
     open_picture(out, POINTS_WIDTH, POINTS_HEIGHT + (names > 0 ? LEGEND_HEIGHT : 0), set->look.size,
                  theme, set->title);
     axes(out, &frame, theme);
-    for (int hue = 0; hue < CLASS_COLOURS; hue++)
+    for (int hue = 0; hue < CLASS_COLORS; hue++)
         if (hues >> hue & 1) {
             buffer_format(out, "<g fill=\"#%06x\" fill-opacity=\"0.55\">\n",
-                          set->labels ? class_colour(theme, hue) : theme->series[0]);
+                          set->labels ? class_color(theme, hue) : theme->series[0]);
             circles(out, &frame, flat, set->n, set->labels, hue);
             buffer_text(out, "</g>\n");
         }
@@ -175,12 +175,12 @@ void svg_points(struct buffer *out, const struct point_set *set) {
 }
 
 static void curve(struct buffer *out, const struct frame *frame, const double *x, const double *y,
-                  size_t count, unsigned colour) {
+                  size_t count, unsigned color) {
     bool is_drawing = false;
     buffer_format(out,
                   "<path fill=\"none\" stroke=\"#%06x\" stroke-width=\"1.6\" "
                   "stroke-linejoin=\"round\" d=\"",
-                  colour);
+                  color);
     for (size_t i = 0; i < count; i++) {
         if (isfinite(y[i]))
             buffer_format(out, "%c%.1f %.2f", is_drawing ? 'L' : 'M', frame_x(frame, x[i]),

@@ -4,7 +4,7 @@
     curl -s localhost:8080/v1/models/latest/weights.safetensors -o model.safetensors
     python3 elsewhere.py model.safetensors --n 1000 --seed 7 --sampler ddim --steps 20
 
-prints what /v1/models/latest/samples.csv?n=1000&seed=7&sampler=ddim&steps=20 answers, up to the rounding of
+prints the points of /v1/models/latest/samples.csv?n=1000&seed=7&sampler=ddim&steps=20, up to the rounding of
 32-bit numbers. The server computes in float32, this program in float64. /docs/elsewhere has the same in formulas.
 """
 

@@ -108,7 +108,7 @@ def test_a_training_is_extended_once(server):
     key = {"Idempotency-Key": "more"}
     first = server.post(f"/v1/jobs/{job}/resume", {"epochs": 6}, headers=key)
     assert first.status == 202 and first.headers["Location"] == f"/v1/jobs/{job}"
-    again = server.post("/v1/jobs/latest/resume", {"epochs": 6}, headers=key)
+    again = server.post(f"/v1/jobs/{job}/resume", {"epochs": 6}, headers=key)
     assert again.status == 200 and again.headers["Idempotency-Replayed"] == "true" and again.json["id"] == job
     assert again.headers["Location"] == f"/v1/jobs/{job}"
     server.wait(job)
@@ -117,3 +117,20 @@ def test_a_training_is_extended_once(server):
     check_problem(server.post(f"/v1/jobs/{job}/resume", {"epochs": 9}, headers=key), 422, "idempotency_key_reused")
     check_problem(server.post(f"/v1/jobs/{job}/resume", {"epochs": 6}), 422, "invalid_fields")
     check_problem(server.post(f"/v1/jobs/{job}/resume", {"epochs": 9}, headers={"Idempotency-Key": ""}), 400, "bad_idempotency_key")
+
+
+def test_the_latest_training_is_extended_once(server):
+    """A newer job comes between the two requests; the second is still about the first."""
+    job = server.submit(QUICK)
+    server.wait(job)
+    key = {"Idempotency-Key": "latest"}
+    first = server.post("/v1/jobs/latest/resume", {"epochs": 6}, headers=key)
+    assert first.status == 202 and first.json["id"] == job
+    newer = server.submit(QUICK)
+    again = server.post("/v1/jobs/latest/resume", {"epochs": 6}, headers=key)
+    assert again.status == 200 and again.headers["Idempotency-Replayed"] == "true" and again.json["id"] == job
+    assert again.headers["Location"] == f"/v1/jobs/{job}"
+    check_problem(server.post(f"/v1/jobs/{newer}/resume", {"epochs": 6}, headers=key), 422, "idempotency_key_reused")
+    server.wait(job)
+    server.wait(newer)
+    assert server.get(f"/v1/jobs/{newer}").json["progress"]["epoch"] == QUICK["training"]["epochs"]

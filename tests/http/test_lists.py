@@ -303,3 +303,16 @@ def test_nobody_waits_for_evaluations(start):
         thread.join()
     assert sorted(answered) == [("e", 200)] * 8 + [("t", 200)]
     assert answered.index(("t", 200)) < 8, answered
+
+
+def test_the_order_of_long_data_sets(start):
+    """Eight uploads make a name of 295 characters; jobs that differ after the first 60 stand in the order of their ids."""
+    server = start()
+    ids = [server.request("POST", "/v1/datasets", raw=UPLOAD.encode(), headers={"Content-Type": "text/csv"}).json["id"] for _ in range(9)]
+    sets = [ids[:8], "moons", ids[:8], ids[:7] + ids[8:], ids[:8]]
+    jobs = [server.submit({**QUICK, "dataset": each if each == "moons" else [{"id": id} for id in each]}) for each in sets]
+    uploads = [job for job, each in zip(jobs, sets) if each != "moons"]
+    ascending = uploads + [jobs[1]]  # "0..." comes before "moons"
+    for sign, wanted in ("", ascending), ("-", ascending[::-1]):
+        assert [job["id"] for job in pages(server, "/v1/jobs", 1, sort=sign + "dataset")] == wanted
+        assert [job["id"] for job in pages(server, "/v1/jobs", 2, sort=sign + "dataset", search="0")] == wanted

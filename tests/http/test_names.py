@@ -143,3 +143,16 @@ def test_odd_characters_in_a_model_that_comes_in(store, exported, odd):
 def test_classes_of_a_model_that_comes_in(store, exported, new):
     errors = check_problem(bring_changed(store, exported, "spec", '"left"', new), 422, "invalid_safetensors")["errors"]
     assert errors[0]["pointer"] == "/__metadata__/spec" and "/dataset/classes" in errors[0]["detail"]
+
+
+@pytest.mark.parametrize("new", ['"right"', "1", '""'])
+def test_classes_of_a_list_of_one(store, exported, new):
+    """It is the same as its one member."""
+    length = int.from_bytes(exported[:8], "little")
+    spec = json.loads(json.loads(exported[8 : 8 + length])["__metadata__"]["spec"])
+    text = json.dumps(spec["dataset"], separators=(",", ":"), ensure_ascii=False)
+    listed = bring_changed(store, exported, "spec", text, f"[{text}]")
+    assert listed.status == 201 and listed.json["classes"] == ["left", "right"]
+    wrong = bring_changed(store, exported, "spec", text, "[" + text.replace('"left"', new) + "]")
+    errors = check_problem(wrong, 422, "invalid_safetensors")["errors"]
+    assert errors[0]["pointer"] == "/__metadata__/spec" and "/dataset/classes" in errors[0]["detail"]

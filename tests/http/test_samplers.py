@@ -261,7 +261,7 @@ def test_wrong_labels_are_refused(labelled):
         ({"label": names[1], "guidance": 0}, "/label", "guidance"),
         ({"label": names[1], "class": 1}, "/class", "give one of them"),
         ({"label": ""}, "/label", "must not be empty"),
-        ({"label": 1}, "/label", f'no class is called "1"; there are {listed}'),
+        ({"label": 1}, "/label", f'no class is called "1"; the parameter class takes a place in the list of classes, from 0: {listed}'),
         ({"label": names[1][:-1]}, "/label", f'did you mean "{names[1]}"? There are {listed}'),
         ({"label": names[1].upper()}, "/label", f'did you mean "{names[1]}"?'),
     ]:

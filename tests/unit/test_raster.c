@@ -35,7 +35,7 @@ Test(raster, labels_of_any_value_have_a_hue) {
     const int labels[] = {0, 7, 8, -1, 1000, -2147483647 - 1, 2147483647};
     for (size_t i = 0; i < sizeof labels / sizeof *labels; i++) {
         int hue = class_hue(labels[i]);
-        cr_assert(hue >= 0 && hue < CLASS_COLOURS);
+        cr_assert(hue >= 0 && hue < CLASS_COLORS);
     }
     cr_assert_eq(class_hue(9), 1);
 }
@@ -57,13 +57,13 @@ Test(raster, palettes_run_from_paper_to_the_colour) {
     for (int theme = 0; theme_names[theme]; theme++)
         for (int classes = 0; classes < 2; classes++) {
             int count = raster_palette(&themes[theme], classes, rgb);
-            int hues = classes ? CLASS_COLOURS : 2;
+            int hues = classes ? CLASS_COLORS : 2;
             cr_assert_eq(count, RASTER_FIRST_HUE + hues * RASTER_LEVELS);
             for (int hue = 0; hue < hues; hue++) {
                 const uint8_t *full =
                     rgb + 3 * (ptrdiff_t)(RASTER_FIRST_HUE + (hue + 1) * RASTER_LEVELS - 1);
                 unsigned wanted =
-                    classes ? class_colour(&themes[theme], hue) : themes[theme].series[hue];
+                    classes ? class_color(&themes[theme], hue) : themes[theme].series[hue];
                 cr_assert_eq((unsigned)(full[0] << 16 | full[1] << 8 | full[2]), wanted);
             }
         }

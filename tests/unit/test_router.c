@@ -87,9 +87,10 @@ Test(router, finds_routes) {
     cr_assert_eq(find("GET", "/jobs/abc.json", &r, allow), 3);
     cr_assert_str_eq(r.ids[0], "abc");
     cr_assert_str_eq(r.format, "json");
-    cr_assert_eq(find("GET", "/jobs/abc.csv", &r, allow),
-                 3); /* not a format there: part of the id */
-    cr_assert_str_eq(r.ids[0], "abc.csv");
+    cr_assert_eq(find("GET", "/jobs/abc.csv", &r, allow), -1); /* no format there, and no id */
+    cr_assert_str_eq(router_suffixes(routes, 5, &arena, "/jobs/abc.csv"), ".json");
+    cr_assert_null(router_suffixes(routes, 5, &arena, "/jobs/abc"));
+    cr_assert_null(router_suffixes(routes, 5, &arena, "/job/abc.csv"));
     cr_assert_eq(find("GET", "/jobs/x/history.csv", &r, allow), 4);
     cr_assert_str_eq(r.ids[0], "x");
     static const char *const missing[] = {"/job",
