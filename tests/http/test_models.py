@@ -390,4 +390,4 @@ def test_the_tutorial_is_warned_of(trained):
     assert warnings == [{"code": "schedule_keeps_signal", "detail": schedule["warning"]}]
     assert trained.post("/v1/jobs?validate_only=true", {"preset": "sinai2022"}).json["warnings"] == warnings
     assert trained.post("/v1/jobs?validate_only=true", {}).json["warnings"] == []
-    assert [job["warnings"] for job in trained.get("/v1/jobs").json["items"] if job["id"] == trained.job] == [warnings]
+    assert [job["warnings"] for job in trained.get(f"/v1/jobs?search={trained.job}").json["items"]] == [warnings]
