@@ -16,8 +16,9 @@ ALTER TABLE model ADD COLUMN curve_floor REAL;
 ALTER TABLE model ADD COLUMN energy_distance REAL;
 ALTER TABLE model ADD COLUMN energy_floor REAL;
 
-CREATE TRIGGER evaluation_outdated AFTER UPDATE OF epoch ON model
-WHEN new.epoch <> old.epoch AND new.evaluated_n IS NOT NULL BEGIN
+-- A training that begins anew stores other weights for an epoch that was there before.
+CREATE TRIGGER evaluation_outdated AFTER UPDATE OF blob_id ON model
+WHEN new.blob_id <> old.blob_id AND new.evaluated_n IS NOT NULL BEGIN
     UPDATE model SET evaluated_n = NULL, curve_distance = NULL, curve_floor = NULL,
                      energy_distance = NULL, energy_floor = NULL
         WHERE id = new.id;

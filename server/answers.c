@@ -53,7 +53,8 @@ bool answers_find(struct answers *answers, const char *id, uint64_t version, str
 void answers_keep(struct answers *answers, const char *id, uint64_t version,
                   const struct buffer *body) {
     struct slot *slot = slot_of(answers, id);
-    if (body->failed || body->length > MOST_BYTES || strlen(id) >= sizeof slot->id)
+    if (version == STORE_VERSION_UNKNOWN || body->failed || body->length > MOST_BYTES ||
+        strlen(id) >= sizeof slot->id)
         return;
     pthread_mutex_lock(&answers->mutex);
     slot->body.length = 0;

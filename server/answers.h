@@ -4,7 +4,7 @@
  * Pollers ask for the same thing over and over, mostly while there is nothing new to say. An answer
  * is kept with the version of the database (store_version) that was taken before it was read, and
  * given again only while that is still the version. So nobody sees an answer that is older than a
- * commit which was acknowledged.
+ * commit which was acknowledged, or which another answer has shown.
  */
 #ifndef SERVER_ANSWERS_H
 #define SERVER_ANSWERS_H

@@ -1,5 +1,6 @@
 #include "server/client.h"
 
+#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -9,22 +10,31 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+static int connect_to_address(const struct addrinfo *address, int timeout_seconds) {
+    const struct timeval timeout = {.tv_sec = timeout_seconds};
+    const int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+    if (connect(fd, address->ai_addr, address->ai_addrlen) == 0)
+        return fd;
+    const int code = errno;
+    close(fd);
+    errno = code;
+    return -1;
+}
+
+/* To the first of the host's addresses that answers; -1: none does. */
 static int connect_to(const char *host, int port, int timeout_seconds) {
     char service[16];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    int fd = -1;
     snprintf(service, sizeof service, "%d", port);
     if (getaddrinfo(host, service, &hints, &found) != 0)
         return -1;
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval timeout = {.tv_sec = timeout_seconds};
-    if (fd >= 0) {
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-        if (connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
-            close(fd);
-            fd = -1;
-        }
-    }
+    for (const struct addrinfo *at = found; at && fd < 0; at = at->ai_next)
+        fd = connect_to_address(at, timeout_seconds);
     freeaddrinfo(found);
     return fd;
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "server/http_connection.h"
+#include "server/log.h"
 
 static enum MHD_Result write_header(void *out, enum MHD_ValueKind kind, const char *name,
                                     const char *value) {
@@ -44,11 +45,15 @@ void http_send_early(struct http_connection *state) {
     if (state->server->config.tls.cert)
         info = MHD_get_connection_info(state->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     if (write_response(state, &out)) {
-        /* nothing was sent to the client yet, so the system has room for so little */
+        /* The system has room for so little, unless its client has not even taken earlier answers
+         * of the connection; then the rest is lost. */
         const ssize_t sent =
             info ? gnutls_record_send(info->tls_session, out.data, out.length)
                  : send(state->peer->fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT);
         state->sent_early = sent == (ssize_t)out.length;
+        if (!state->sent_early)
+            log_line(LOG_INFO, "an early answer was cut short", "id=%s bytes=%zu sent=%zd",
+                     state->id, out.length, sent);
         state->response_bytes = state->exchange.response.body.length;
     }
     state->peer->is_answered_early = true;

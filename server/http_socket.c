@@ -12,8 +12,10 @@ enum { BACKLOG = 511 };
 
 /* What is no address, though it may contain one. */
 static void explain_host(const char *host, int code, char *error, size_t error_size) {
-    static const char examples[] = "127.0.0.1 (this machine alone), 0.0.0.0 or :: (every network)";
+    static const char examples[] = "127.0.0.1 (this machine alone), 0.0.0.0 (every network) or :: "
+                                   "(every IPv6 network)";
     const char *colon = strrchr(host, ':');
+    const bool has_port = colon && colon[1 + strspn(colon + 1, "0123456789")] == '\0';
     struct in6_addr ignored;
     if (strstr(host, "://"))
         snprintf(error, error_size, "--host must be an address, not the URL \"%s\": %s", host,
@@ -23,7 +25,7 @@ static void explain_host(const char *host, int code, char *error, size_t error_s
                  "--host must be an address without brackets, such as ::1, and --port the port, "
                  "not \"%s\"",
                  host);
-    else if (colon && inet_pton(AF_INET6, host, &ignored) != 1)
+    else if (has_port && inet_pton(AF_INET6, host, &ignored) != 1)
         snprintf(error, error_size,
                  "--host must be an address without a port, not \"%s\": say --host %.*s --port %s",
                  host, (int)(colon - host), host, colon[1] ? colon + 1 : "8080");
@@ -81,25 +83,37 @@ static void explain_bind(int code, const char *host, int port, char *error, size
         snprintf(error, error_size, "cannot listen on %s port %d: %s", host, port, strerror(code));
 }
 
+/* False: errno says why. */
+static bool bind_to(struct http_socket *to, const struct addrinfo *address) {
+    const int on = 1;
+    *to = (struct http_socket){.family = (sa_family_t)address->ai_family,
+                               .is_loopback = is_loopback(address->ai_addr)};
+    to->fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (to->fd < 0)
+        return false;
+    if (setsockopt(to->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        (address->ai_family != AF_INET6 ||
+         setsockopt(to->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
+        bind(to->fd, address->ai_addr, address->ai_addrlen) == 0) {
+        to->port = port_of(to->fd);
+        return true;
+    }
+    const int code = errno;
+    close(to->fd);
+    errno = code;
+    return false;
+}
+
 bool http_socket_bind(struct http_socket *to, const char *host, int port, char *error,
                       size_t error_size) {
     struct addrinfo *found;
-    const int on = 1;
+    bool bound = false;
     if (!resolve(host, port, &found, error, error_size))
         return false;
-    *to = (struct http_socket){.family = (sa_family_t)found->ai_family,
-                               .is_loopback = is_loopback(found->ai_addr)};
-    to->fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool bound = to->fd >= 0 && setsockopt(to->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                 (found->ai_family != AF_INET6 ||
-                  setsockopt(to->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
-                 bind(to->fd, found->ai_addr, found->ai_addrlen) == 0;
-    if (!bound) {
+    for (const struct addrinfo *at = found; at && !bound; at = at->ai_next)
+        bound = bind_to(to, at);
+    if (!bound)
         explain_bind(errno, host, port, error, error_size);
-        if (to->fd >= 0)
-            close(to->fd);
-    } else
-        to->port = port_of(to->fd);
     freeaddrinfo(found);
     return bound;
 }

@@ -19,8 +19,7 @@ enum {
     CHECK_MS = 1000,
     MOST_EVENTS = 16,
     ALARM = LINGER_SOCKETS, /* in place of a socket's number in the epoll */
-    READ_BYTES = 64 << 10,  /* at a time.. */
-    READS = 32,             /* ..and so often before the others have their turn */
+    READ_BYTES = 64 << 10,  /* at a time, for who holds the mutex keeps threads of HTTP waiting */
 };
 
 struct socket {
@@ -39,23 +38,27 @@ struct lingering {
     pthread_t thread;
 };
 
-static void drop(struct socket *socket) {
-    if (socket->fd >= 0)
-        close(
-            socket->fd); /* and with it, it leaves the epoll: nobody else has a descriptor of it */
+/* A close alone would leave it in the epoll while the caller of linger_take() has its descriptor.
+ */
+static void drop(struct lingering *lingering, struct socket *socket) {
+    if (socket->fd >= 0) {
+        epoll_ctl(lingering->epoll, EPOLL_CTL_DEL, socket->fd, NULL);
+        close(socket->fd);
+    }
     socket->fd = -1;
 }
 
+/* The epoll tells of what is left again. */
 static void throw_away(struct lingering *lingering, struct socket *socket) {
-    for (int i = 0; i < READS && socket->fd >= 0; i++) {
-        const ssize_t n = recv(socket->fd, lingering->wasted, READ_BYTES, MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
-        socket->heard = clock_monotonic();
-        socket->bytes += n > 0 ? (uint64_t)n : 0;
-        if (n <= 0 || socket->bytes > (uint64_t)LINGER_MEBIBYTES << 20)
-            drop(socket);
-    }
+    if (socket->fd < 0)
+        return;
+    const ssize_t n = recv(socket->fd, lingering->wasted, READ_BYTES, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    socket->heard = clock_monotonic();
+    socket->bytes += n > 0 ? (uint64_t)n : 0;
+    if (n <= 0 || socket->bytes > (uint64_t)LINGER_MEBIBYTES << 20)
+        drop(lingering, socket);
 }
 
 static void drop_late(struct lingering *lingering) {
@@ -63,7 +66,7 @@ static void drop_late(struct lingering *lingering) {
     for (int i = 0; i < LINGER_SOCKETS; i++) {
         struct socket *socket = &lingering->sockets[i];
         if (now - socket->since > LINGER_SECONDS || now - socket->heard > LINGER_QUIET_SECONDS)
-            drop(socket);
+            drop(lingering, socket);
     }
 }
 
@@ -74,14 +77,17 @@ static void *linger_main(void *argument) {
         struct epoll_event events[MOST_EVENTS];
         pthread_mutex_unlock(&lingering->mutex);
         const int count = epoll_wait(lingering->epoll, events, MOST_EVENTS, CHECK_MS);
-        pthread_mutex_lock(&lingering->mutex);
         for (int i = 0; i < count; i++)
-            if (events[i].data.u32 < LINGER_SOCKETS) /* another socket's by now, perhaps: no harm */
+            if (events[i].data.u32 < LINGER_SOCKETS) { /* another socket's by now, maybe: no harm */
+                pthread_mutex_lock(&lingering->mutex);
                 throw_away(lingering, &lingering->sockets[events[i].data.u32]);
+                pthread_mutex_unlock(&lingering->mutex);
+            }
+        pthread_mutex_lock(&lingering->mutex);
         drop_late(lingering);
     }
     for (int i = 0; i < LINGER_SOCKETS; i++)
-        drop(&lingering->sockets[i]);
+        drop(lingering, &lingering->sockets[i]);
     pthread_mutex_unlock(&lingering->mutex);
     return NULL;
 }
@@ -161,11 +167,11 @@ void linger_take(struct lingering *lingering, int fd) {
     pthread_mutex_lock(&lingering->mutex);
     struct socket *place = place_for(lingering, &client);
     const double now = clock_monotonic();
-    drop(place);
+    drop(lingering, place);
     *place = (struct socket){.fd = copy, .client = client, .since = now, .heard = now};
     struct epoll_event event = {.events = EPOLLIN,
                                 .data.u32 = (uint32_t)(place - lingering->sockets)};
     if (epoll_ctl(lingering->epoll, EPOLL_CTL_ADD, copy, &event) != 0)
-        drop(place);
+        drop(lingering, place);
     pthread_mutex_unlock(&lingering->mutex);
 }

@@ -172,7 +172,9 @@ bool store_is_there(struct store *store);
 bool store_is_whole(struct store *store);
 /* What has happened to them, for people; NULL: nothing that was noticed yet. Any thread. */
 const char *store_loss(const struct store *store);
-/* Grows with every commit, before the commit is acknowledged. */
+/* Grows with every commit, before the commit is acknowledged. Not known during a commit: others may
+ * see it already, though it is not counted. */
+#define STORE_VERSION_UNKNOWN UINT64_MAX
 uint64_t store_version(struct store *store);
 /* Of another process, while a server may use the database: copies all that is committed into a new
  * file, checks it, and makes it durable before it gets its name. False and a message on failure:
@@ -236,7 +238,9 @@ struct replay {
 /* What such a request has made, and whether it was this one; STORE_NOT_FOUND: the key is new. */
 enum store_status store_replay_find(struct store_session *session, const struct replay *replay,
                                     char id[STORE_ID_LENGTH + 1], bool *same);
-/* W. It has made this, and the key is of no further use when that is deleted. */
+/* W. It has made this, and the key is of no further use when that is deleted, or was made or
+ * resumed so often since. STORE_OVER_LIMIT. */
+enum { STORE_REPLAYS_KEPT = 16 };
 enum store_status store_replay_keep(struct store_session *session, const struct replay *replay,
                                     const char *id);
 /* W. Back to the queue with a new spec, epochs, steps and memory; its checkpoint, history and model

@@ -20,7 +20,16 @@ enum store_status store_replay_find(struct store_session *session, const struct 
 
 enum store_status store_replay_keep(struct store_session *session, const struct replay *replay,
                                     const char *id) {
-    return sql_run(session,
-                   "INSERT INTO replay (operation, key, request, id) VALUES (?1, ?2, ?3, ?4)",
-                   "tttt", replay->operation, replay->key, replay->request, id);
+    enum store_status status =
+        sql_need_room(session, (int64_t)(strlen(replay->key) + strlen(replay->request)));
+    if (status == STORE_OK)
+        status = sql_run(session,
+                         "INSERT INTO replay (operation, key, request, id) VALUES (?1, ?2, ?3, ?4)",
+                         "tttt", replay->operation, replay->key, replay->request, id);
+    return status != STORE_OK ? status
+                              : sql_run(session,
+                                        "DELETE FROM replay WHERE id = ?1 AND number <="
+                                        " (SELECT number FROM replay WHERE id = ?1"
+                                        "  ORDER BY number DESC LIMIT 1 OFFSET ?2)",
+                                        "ti", id, (int64_t)STORE_REPLAYS_KEPT);
 }

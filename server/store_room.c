@@ -42,13 +42,13 @@ static const struct {
      "DELETE FROM snapshot WHERE rowid = (SELECT snapshot.rowid FROM snapshot"
      " ORDER BY created_at LIMIT 1)"},
 };
-enum { DISPENSABLE = sizeof dispensable / sizeof dispensable[0] };
+enum { EVALUATIONS = 1, DISPENSABLE = sizeof dispensable / sizeof dispensable[0] };
 
-/* Lets go of one thing. *gone: there was one. */
-static enum store_status let_go(struct store_session *session, bool *gone) {
+/* Lets go of one thing of the first `kinds`. *gone: there was one. */
+static enum store_status let_go(struct store_session *session, int kinds, bool *gone) {
     enum store_status status = STORE_OK;
     *gone = false;
-    for (int i = 0; i < DISPENSABLE && status == STORE_OK && !*gone; i++) {
+    for (int i = 0; i < kinds && status == STORE_OK && !*gone; i++) {
         status = sql_run(session, dispensable[i].sql, "");
         *gone = status == STORE_OK && sqlite3_changes(session->db) > 0;
         if (*gone)
@@ -58,7 +58,8 @@ static enum store_status let_go(struct store_session *session, bool *gone) {
     return status;
 }
 
-enum store_status sql_need_room(struct store_session *session, int64_t bytes) {
+/* kinds: of what is dispensable, so many may go. */
+static enum store_status need_room(struct store_session *session, int64_t bytes, int kinds) {
     const int64_t most = session->limit - session->limit / RESERVED_SHARE;
     while (session->limit > 0) {
         int64_t used;
@@ -71,11 +72,19 @@ enum store_status sql_need_room(struct store_session *session, int64_t bytes) {
             return STORE_OK;
         status = store_blob_sweep(session, PIECES_AT_ONCE, &count);
         if (status == STORE_OK && count == 0)
-            status = let_go(session, &gone);
+            status = let_go(session, kinds, &gone);
         if (status != STORE_OK)
             return status;
         if (!gone)
             return STORE_OVER_LIMIT;
     }
     return STORE_OK;
+}
+
+enum store_status sql_need_room(struct store_session *session, int64_t bytes) {
+    return need_room(session, bytes, DISPENSABLE);
+}
+
+enum store_status sql_need_room_for_evaluation(struct store_session *session, int64_t bytes) {
+    return need_room(session, bytes, EVALUATIONS);
 }

@@ -149,7 +149,9 @@ enum store_status store_begin(struct store_session *session) {
 }
 
 enum store_status store_commit(struct store_session *session) {
+    atomic_store(&session->committing, true);
     enum store_status status = sql_run(session, "COMMIT", "");
+    atomic_store(&session->committing, false);
     if (status != STORE_OK)
         store_abort(session);
     return status;

@@ -31,7 +31,8 @@ struct store_session {
     int cached;
     int64_t limit;            /* of the writer: bytes that the database may take; 0: none */
     int wal_pages;            /* after the last commit of the writer */
-    atomic_ullong commits;    /* of the writer */
+    atomic_ullong commits;    /* of the writer.. */
+    atomic_bool committing;   /* ..which others may see a moment before they are counted */
     enum store_status status; /* of the statement in hand: STORE_OK until something fails */
 };
 
@@ -71,6 +72,8 @@ enum store_status sql_blob_insert(struct store_session *session, const void *byt
 /* Of the writer, before something grows by so many bytes: STORE_OVER_LIMIT if that would leave too
  * little below the limit, also after what is dispensable went (store_room.c). */
 enum store_status sql_need_room(struct store_session *session, int64_t bytes);
+/* The same for what is itself dispensable: only older evaluations go for it. */
+enum store_status sql_need_room_for_evaluation(struct store_session *session, int64_t bytes);
 /* Several statements that see one state of the database: a transaction, unless there is one. What
  * begin has returned is for end, which keeps the session's status. */
 bool sql_view_begin(struct store_session *session);

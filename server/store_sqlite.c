@@ -308,7 +308,8 @@ struct store_session *store_writer(struct store *store) {
 }
 
 uint64_t store_version(struct store *store) {
-    return atomic_load(&store->writer->commits);
+    return atomic_load(&store->writer->committing) ? STORE_VERSION_UNKNOWN
+                                                   : atomic_load(&store->writer->commits);
 }
 
 enum store_status store_limit(struct store_session *session, int64_t bytes) {

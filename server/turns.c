@@ -89,17 +89,18 @@ static struct turn **find(struct turns *turns, enum turn_class class, bool may_b
     return found;
 }
 
-/* The class that is owed a turn; TURN_CLASSES: none. */
-static enum turn_class owed_class(const struct turns *turns) {
-    int i = TURN_LARGE;
-    while (i < TURN_CLASSES && turns->lines[i].owed < TURN_SLICE_SECONDS)
-        i++;
-    return (enum turn_class)i;
+/* The same in the first class that is owed a turn and has one that can go on. */
+static struct turn **find_owed(struct turns *turns, bool may_begin) {
+    struct turn **found = NULL;
+    for (int i = TURN_LARGE; i < TURN_CLASSES && !found; i++)
+        if (turns->lines[i].owed >= TURN_SLICE_SECONDS)
+            found = find(turns, (enum turn_class)i, may_begin);
+    return found;
 }
 
 struct turn *turns_take(struct turns *turns, bool may_begin) {
-    const enum turn_class owed = owed_class(turns);
-    struct turn **at = owed < TURN_CLASSES ? find(turns, owed, may_begin) : NULL;
+    struct turn **at = find_owed(turns, may_begin);
+    const bool is_owed = at;
     for (int i = 0; i < TURN_CLASSES && !at; i++)
         at = find(turns, (enum turn_class)i, may_begin);
     if (!at)
@@ -107,7 +108,7 @@ struct turn *turns_take(struct turns *turns, bool may_begin) {
     struct turn_line *line = line_of(turns, *at);
     struct turn *turn = take_out(line, at);
     line->now = fmax(line->now, line->used[place_of(turn)]);
-    turn->is_owed = turn->class == owed;
+    turn->is_owed = is_owed;
     if (!turn->has_begun) {
         turn->has_begun = true;
         count_begun(turns, turn, 1);

@@ -2,12 +2,13 @@
  * turns.h - whose turn it is: the policy of the pool, without its threads and clocks.
  *
  * A piece of work waits in one of three classes: small, large, or background, which is what nobody
- * looks at a picture for. Those of an earlier class go first; but while one of a later class waits,
- * a share of the time that earlier ones take is owed to it, a quarter to large work and a twentieth
- * to background work, and given as soon as it makes up a slice. Within a class the turn is that of
- * the client who has used the least time of it; a client that comes back starts level with the
- * others, or a little behind them if it has used more, so nobody saves up turns, or waits long for
- * old ones. Work of one client goes in order; what has used up a slice goes back to the end.
+ * waits for as for a picture. Those of an earlier class go first; but while one of a later class
+ * waits, a share of the time that earlier ones take is owed to it, a quarter to large work and a
+ * twentieth to background work, and given as soon as it makes up a slice. Within a class the turn
+ * is that of the client who has used the least time of it; a client that comes back starts level
+ * with the others, or a little behind them if it has used more, so nobody saves up turns, or waits
+ * long for old ones. Work of one client goes in order; what has used up a slice goes back to the
+ * end.
  *
  * Work that has begun keeps a thread and memory, so of each class but the small ones only so many
  * begin, of one client and of all; the others wait until one of these has ended.

@@ -17,14 +17,19 @@ static size_t padded(size_t size) {
 
 /* Notes (elf(5)): a header, a name, and a description, each filled up to four bytes. */
 static void read_notes(const char *at, const char *end) {
-    while ((size_t)(end - at) > sizeof(ElfW(Nhdr))) {
+    while ((size_t)(end - at) >= sizeof(ElfW(Nhdr))) {
         const ElfW(Nhdr) *note = (const void *)at;
+        const size_t left = (size_t)(end - at) - sizeof *note;
+        const size_t name_bytes = padded(note->n_namesz), text_bytes = padded(note->n_descsz);
+        if (name_bytes > left || text_bytes > left - name_bytes)
+            return;
         const char *name = at + sizeof *note;
-        const unsigned char *text = (const unsigned char *)name + padded(note->n_namesz);
-        if (note->n_type == NT_GNU_BUILD_ID && strcmp(name, "GNU") == 0)
+        const unsigned char *text = (const unsigned char *)name + name_bytes;
+        if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == sizeof "GNU" &&
+            memcmp(name, "GNU", sizeof "GNU") == 0)
             for (size_t i = 0; i < note->n_descsz && 2 * i + 2 < sizeof build; i++)
                 snprintf(build + 2 * i, 3, "%02x", text[i]);
-        at = name + padded(note->n_namesz) + padded(note->n_descsz);
+        at = name + name_bytes + text_bytes;
     }
 }
 

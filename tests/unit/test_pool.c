@@ -155,6 +155,28 @@ Test(turns, background_work_makes_way_for_all_and_is_not_forgotten) {
     free(turns);
 }
 
+/* Large work is owed a turn but may not begin: that does not keep out the background. */
+Test(turns, a_class_that_cannot_go_on_does_not_hide_the_next_one) {
+    struct turns *turns = new_turns();
+    struct turn large = {.class = TURN_LARGE}, behind = {.class = TURN_BACKGROUND}, small = {0};
+    turns_join(turns, &behind);
+    cr_assert_eq(turns_take(turns, true), &behind);
+    turns_back(turns, &behind); /* it has begun */
+    turns_join(turns, &large);
+    turns_join(turns, &small);
+    cr_assert_eq(turns_take(turns, true), &small);
+    turns_charge(turns, &small, 100 * SLICE);
+    turns_end(turns, &small);
+    cr_assert_geq(turns->lines[TURN_LARGE].owed, SLICE);
+    cr_assert_geq(turns->lines[TURN_BACKGROUND].owed, SLICE);
+    small = (struct turn){0};
+    turns_join(turns, &small);
+    small.has_begun = true;
+    cr_assert_eq(turns_take(turns, false), &behind);
+    cr_assert(behind.is_owed);
+    free(turns);
+}
+
 Test(turns, small_work_that_takes_too_long_becomes_large) {
     struct turns *turns = new_turns();
     struct turn long_one = {.client = 0}, short_one = {.client = 1};

@@ -104,10 +104,82 @@ Test(store_room, checkpoints_of_jobs_that_go_on_stay) {
     }
 }
 
+/* An evaluation can be computed again; a state of a training or of a model cannot. */
+Test(store_room, an_evaluation_takes_the_place_of_older_ones_only) {
+    enum { ANSWER = 1 << 20 };
+    char id[40], key[16];
+    char *answer = malloc(ANSWER + 1), *kept = NULL;
+    struct model model;
+    memset(answer, 'x', ANSWER);
+    answer[ANSWER] = '\0';
+    cr_assert_eq(store_limit(session, LIMIT), STORE_OK);
+    cr_assert_eq(train(true, id), STORE_OK);
+    cr_assert_eq(store_model_get(session, id, false, &model), STORE_OK);
+    for (int i = 0; i < 64; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        cr_assert_eq(store_evaluation_keep(session, &model, key, answer, NULL), STORE_OK);
+    }
+    cr_assert_leq(used(), LIMIT - LIMIT / 16);
+    cr_assert_eq(store_evaluation_get(session, id, 1, "0", &kept), STORE_NOT_FOUND);
+    cr_assert_eq(store_evaluation_get(session, id, 1, "63", &kept), STORE_OK);
+    free(kept);
+    answer = realloc(answer, LIMIT + 1);
+    memset(answer, 'x', LIMIT);
+    answer[LIMIT] = '\0';
+    cr_assert_eq(store_evaluation_keep(session, &model, "large", answer, NULL), STORE_OVER_LIMIT);
+    cr_assert(has_checkpoint(id));
+    model_clear(&model);
+    free(answer);
+}
+
+/* The keys of a job that is resumed again and again: only the newest count. */
+Test(store_room, of_the_replays_of_a_job_the_newest_stay) {
+    char id[40], key[16], found[STORE_ID_LENGTH + 1];
+    bool same;
+    cr_assert_eq(train(true, id), STORE_OK);
+    for (int i = 0; i < 2 * STORE_REPLAYS_KEPT; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        const struct replay replay = {.operation = "resumeJob", .key = key, .request = key};
+        cr_assert_eq(store_replay_keep(session, &replay, id), STORE_OK);
+    }
+    for (int i = 0; i < 2 * STORE_REPLAYS_KEPT; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        const struct replay replay = {.operation = "resumeJob", .key = key, .request = key};
+        cr_assert_eq(store_replay_find(session, &replay, found, &same),
+                     i < STORE_REPLAYS_KEPT ? STORE_NOT_FOUND : STORE_OK);
+    }
+}
+
 Test(store_room, without_a_limit_nothing_goes) {
     char ids[12][40];
     for (int i = 0; i < 12; i++)
         cr_assert_eq(train(true, ids[i]), STORE_OK);
     cr_assert_gt(used(), 72 * MIB);
     cr_assert(has_checkpoint(ids[0]));
+}
+
+/* A training that begins anew comes to an epoch that was there, with other weights. */
+Test(store_room, figures_belong_to_the_bytes_and_not_to_the_epoch) {
+    char id[40];
+    bool cancel;
+    struct model model;
+    cr_assert_eq(train(false, id), STORE_OK);
+    cr_assert_eq(store_model_get(session, id, false, &model), STORE_OK);
+    const struct figures figures = {.n = 50, .curve = 0.5, .energy = 0.5, .coverage = 0.5};
+    cr_assert_eq(store_evaluation_keep(session, &model, "k", "{}", &figures), STORE_OK);
+    model_clear(&model);
+    for (int again = 0; again < 2; again++) {
+        cr_assert_eq(store_model_get(session, id, false, &model), STORE_OK);
+        cr_assert_eq(model.epoch, 1);
+        cr_assert_eq(model.figures.n, again ? 0 : 50);
+        model_clear(&model);
+        const struct progress progress = {
+            .id = id,
+            .fence = 1,
+            .step = 11,
+            .models = &(struct trained_model){.bytes = bytes, .size = SIZE / 2, .epoch = 1},
+            .model_count = 1,
+            .variant = "avx2"};
+        cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
+    }
 }
