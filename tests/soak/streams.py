@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 
-IDS = re.compile(rb"^id: (\d+)$", re.M)
+IDS = re.compile(rb"^id: (\d+)\nevent: ", re.M)  # an id alone is no event
 TIMES = re.compile(rb'"at":"([^"]+)"')
 JOB = {
     "dataset": {"name": "moons", "n": 200},
