@@ -1,13 +1,15 @@
 """A tag names all that the bytes depend on: no two answers that differ have the same one."""
 
+import contextlib
 import hashlib
 import itertools
 import os
 import re
+import sqlite3
 import stat
 
 import pytest
-from conftest import BINARY, Server
+from conftest import BINARY, QUICK, Server
 
 POINTS = ["json", "csv", "npy", "svg", "png", "txt"]
 FRAMES = ["json", "ndjson", "npy", "safetensors", "png", "gif", "txt"]
@@ -105,8 +107,9 @@ def test_names_of_classes_count(server):
     assert len(tags) == 9
 
 
-def test_another_build_has_other_tags(tmp_path, trained):
-    """The linker's digest of the program is in each: an upgrade may draw differently."""
+@pytest.fixture
+def another_build(tmp_path):
+    """Servers of the same program with another digest of the linker's."""
     with open(BINARY, "rb") as file:
         program = file.read()
     note = program.index(b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0") + 16
@@ -117,7 +120,12 @@ def test_another_build_has_other_tags(tmp_path, trained):
     class Other(Server):
         binary = os.fspath(other)
 
-    server = Other(str(tmp_path))
+    return Other
+
+
+def test_another_build_has_other_tags(tmp_path, trained, another_build):
+    """The linker's digest of the program is in each: an upgrade may draw differently."""
+    server = another_build(str(tmp_path))
     try:
         for path in "/v1/datasets/moons/points.svg", "/v1/datasets/moons/forward.gif?n=9", "/v1/datasets/moons", "/":
             mine, theirs = trained.get(path), server.get(path)
@@ -125,3 +133,25 @@ def test_another_build_has_other_tags(tmp_path, trained):
             assert server.get(path, headers={"If-None-Match": mine.headers["ETag"]}).status == 200
     finally:
         assert server.stop() == 0
+
+
+def test_another_build_evaluates_anew(start, tmp_path, another_build):
+    """What one build has kept of an evaluation is no answer of another."""
+    server = start()
+    job = server.submit(QUICK)
+    assert server.wait(job)["status"] == "succeeded"
+    path = f"/v1/models/{job}/evaluation?n=16"
+    answer = server.get(path).json
+    assert server.stop() == 0
+    with contextlib.closing(sqlite3.connect(server.database)) as connection:
+        assert connection.execute("UPDATE evaluation SET answer = json_set(answer, '$.duration_seconds', 1e9)").rowcount == 1
+        connection.commit()
+    server.start()
+    assert server.get(path).json == {**answer, "duration_seconds": 1e9}
+    assert server.stop() == 0
+    other = another_build(str(tmp_path))
+    try:
+        again = other.get(path).json
+        assert again["duration_seconds"] < 1e9 and {**again, "duration_seconds": answer["duration_seconds"]} == answer
+    finally:
+        assert other.stop() == 0

@@ -202,3 +202,18 @@ def test_an_array_has_no_place_for_labels(labelled):
     for path, shape in (("/samples.npy?n=6", (6, 2)), ("/trajectories.npy?n=6&frames=3", (3, 6, 2))):
         array = numpy.load(io.BytesIO(labelled.get(labelled.model + path).body), allow_pickle=False)
         assert array.shape == shape
+
+
+def test_a_wrong_label_among_many_long_ones(labelled):
+    """The message ends with a whole name and how many more there are, however long the names are."""
+    names = [f"{i:02}" + "é" * 31 for i in range(64)]
+    made = labelled.post("/v1/datasets", {"points": [[i, i] for i in range(64)], "labels": names}).json
+    job = labelled.submit({**QUICK, "dataset": {"id": made["id"]}})
+    assert labelled.wait(job)["status"] == "succeeded"
+    for label in ("z" * 120, "nobody"):
+        answer = labelled.post(f"/v1/models/{job}/samples", {"n": 1, "label": label})
+        assert answer.status == 422
+        detail = answer.json["detail"]
+        assert detail.startswith(f'no class is called "{label}"; the parameter class takes a place in the list of classes, from 0: ')
+        listed = re.findall('"([^"]*)"', detail)[1:]
+        assert len(listed) > 4 and listed == names[: len(listed)] and detail.endswith(f'" and {64 - len(listed)} more')

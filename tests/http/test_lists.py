@@ -56,7 +56,7 @@ def pages(server, path, limit, **query):
         seen += page.json["items"]
         if not page.json["has_more"]:
             return seen
-        assert len(page.json["items"]) == limit
+        assert len(page.json["items"]) == limit and len(seen) < 1000  # it does not go round
         after = {"after": page.json["next"]}
 
 
