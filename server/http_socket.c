@@ -110,7 +110,9 @@ bool http_socket_bind(struct http_socket *to, const char *host, int port, char *
     bool bound = false;
     if (!resolve(host, port, &found, error, error_size))
         return false;
-    for (const struct addrinfo *at = found; at && !bound; at = at->ai_next)
+    errno = 0;
+    /* A port in use is told: at the same name, clients would meet the other program. */
+    for (const struct addrinfo *at = found; at && !bound && errno != EADDRINUSE; at = at->ai_next)
         bound = bind_to(to, at);
     if (!bound)
         explain_bind(errno, host, port, error, error_size);

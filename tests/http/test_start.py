@@ -154,6 +154,7 @@ def refused(directory, *flags, **more):
         ("localhost:", "--host localhost --port 8080"),
         ("http://127.0.0.1", "not the URL"),
         ("127.0.0.256", "cannot be found"),
+        ("no:address", ":: (every IPv6 network)"),
         ("*", "say --anonymous"),
         ("203.0.113.7", "not an address of this machine"),
         ("0.0.0.0", "say --anonymous"),
@@ -161,6 +162,16 @@ def refused(directory, *flags, **more):
 )
 def test_addresses(tmp_path, host, wanted):
     assert wanted in refused(tmp_path, "--port", "0", "--host", host)
+
+
+def test_a_name_whose_first_address_is_taken_is_refused(tmp_path):
+    """Though it may have another one: clients would meet the other program."""
+    family, kind, _, _, address = socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as other:
+        other.bind(address)
+        other.listen()
+        port = str(other.getsockname()[1])
+        assert "in use by another program" in refused(tmp_path, "--port", port, "--host", "localhost")
 
 
 @pytest.mark.parametrize("database", [":memory:", "file:x.db", "file:x.db?mode=ro", "sqlite:///x.db", "postgresql://x/y", ":x"])
