@@ -167,7 +167,7 @@ test("a tab in the background says how far its run is", async () => {
   const fresh = await new Server().start();
   const job = await fresh.api("/v1/jobs", { ...QUICK, name: "long", training: { epochs: 100_000, batch_size: 100 } });
   const page = await open(fresh, "", CALM);
-  await until(async () => /^\d+ % – long – denoised$/.test(await page.title()), "the title tells the share");
+  await until(async () => /^\d+% – long – denoised$/.test(await page.title()), "the title tells the share");
   await fetch(`${fresh.url}v1/jobs/${job.id}/cancel`, { method: "POST" });
   await until(async () => (await page.title()) === "long – denoised", "and no longer when it is over");
   await close(page);

@@ -71,7 +71,7 @@ test("five hundred runs cost ten requests and 300 kB before the first picture", 
 test("a search finds the oldest run, and chips tell how many there are", async () => {
   const page = await open(many, "", CALM);
   await picture(page);
-  await page.getByRole("button", { name: `Cancelled ${MANY}` }).waitFor();
+  await page.getByRole("button", { name: `Canceled ${MANY}` }).waitFor();
   await page.locator("#filter").fill(`COPY ${MANY}`);
   await run(page, `copy ${MANY}`).waitFor();
   await until(async () => (await page.locator(".run").count()) === 1, "only that");

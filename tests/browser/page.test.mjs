@@ -88,7 +88,7 @@ test("what happens is told to those who do not see it", async () => {
   assert.equal(data.train_loss[data.epoch.indexOf(Number(epoch))].toPrecision(4), loss);
   await page.getByRole("img", { name: /1000 points of endless, drawn from noise/ }).waitFor();
   await run(page, "endless").getByRole("button", { name: "Cancel" }).click();
-  await page.locator("[aria-live=polite]", { hasText: "endless: cancelled" }).waitFor();
+  await page.locator("[aria-live=polite]", { hasText: "endless: canceled" }).waitFor();
   await close(page);
   await fresh.remove();
 });

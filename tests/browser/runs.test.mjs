@@ -30,11 +30,11 @@ test("the loss grows without a reload, and a run can be cancelled, resumed and d
   await until(isFed, "the events alone bring the epochs");
   await page.locator(".run .status", { hasText: "left" }).waitFor(); // progress and how long it will take
   await run(page, "endless").getByRole("button", { name: "Cancel" }).click();
-  await page.getByText("cancelled at epoch").waitFor();
+  await page.getByText("canceled at epoch").waitFor();
   await run(page, "endless").getByRole("button", { name: "Resume" }).click();
   await page.locator(".run .status.running").waitFor();
   await run(page, "endless").getByRole("button", { name: "Cancel" }).click();
-  await page.getByText("cancelled at epoch").waitFor();
+  await page.getByText("canceled at epoch").waitFor();
   await run(page, "endless").getByRole("button", { name: "Delete" }).click();
   await page.getByRole("button", { name: "Keep" }).click();
   assert.equal((await fresh.api("/v1/jobs")).items.length, 1);

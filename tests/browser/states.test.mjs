@@ -44,7 +44,7 @@ const choose = (name, text, proof) => async (page) => {
 const STATES = {
   "succeeded": ofRun("done"),
   "diverged": ofRun("wild", "", (page) => page.locator(".inspector .error").waitFor()),
-  "cancelled": { ...ofRun("cancelled", "", see("cancelled at epoch")), isPicture: true },
+  "cancelled": { ...ofRun("cancelled", "", see("canceled at epoch")), isPicture: true },
   "with a warning": ofRun("with a warning", "", (page) => page.locator(".inspector .warning").first().waitFor()),
   "data deleted": ofRun("data deleted", "", picture, /40[49]|422/),
   "imported model": ofRun("imported", "", (page) => page.getByRole("heading", { name: "imported" }).waitFor()),

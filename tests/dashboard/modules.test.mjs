@@ -8,6 +8,9 @@ const { DEFAULTS, format, view } = await import("../../server/dashboard/src/hash
 const { EventParser } = await import("../../server/dashboard/src/events.ts");
 const { dot, line, rasterOf, stampOf } = await import("../../server/dashboard/src/stage/raster.ts");
 const { labelOf, limitsOf } = await import("../../server/dashboard/src/new/words.ts");
+const { axesOf } = await import("../../server/dashboard/src/stage/axes.ts");
+const { sampleQuery } = await import("../../server/dashboard/src/stage/trajectory.ts");
+const data = await import("../../server/dashboard/src/new/file.ts");
 const form = await import("../../server/dashboard/src/new/form.ts");
 const { schemas } = await import("../../server/dashboard/src/description.ts");
 
@@ -139,4 +142,54 @@ test("several data sets are several classes, and the last one stays", () => {
   assert.equal(form.titleOf(form.datasets.value[0]), "Upload");
   form.chooseUpload("0190-b");
   assert.deepEqual(form.request().dataset, { id: "0190-b" });
+});
+
+test("what was chosen for another run is left out where it does not fit", () => {
+  visit("#axes=2.0");
+  assert.deepEqual([1, 2, 3].map(axesOf), [[0, 0], [0, 1], [2, 0]]);
+  visit("#axes=1.0");
+  assert.deepEqual([axesOf(2), axesOf(3)], [[0, 1], [1, 0]]);
+  const wish = { ...DEFAULTS, steps: 100, guidance: 3, class: 1 };
+  const asked = (dataset) => {
+    const { steps, guidance, class: label } = sampleQuery(wish, { spec: { dataset, diffusion: { timesteps: 50 } } });
+    return [steps, guidance, label];
+  };
+  assert.deepEqual(asked("spiral"), [50, undefined, undefined]);
+  assert.deepEqual(asked(["spiral", "moons"]), [50, 3, 1]);
+  assert.deepEqual(asked({ id: "0190-a", classes: ["a"] }), [50, 3, undefined]);
+  visit("");
+});
+
+test("a file that is chosen while another one is sent takes its place, and only its own data set is trained on", { timeout: 60_000 }, async () => {
+  const file = (name) => new File(["x,y\n1,2\n3,4\n5,7\n"], name);
+  const [first, second] = [file("first.csv"), file("second.csv")];
+  const asked = [];
+  let answer;
+  globalThis.fetch = (address, { body }) => {
+    asked.push([new URL(address).pathname, body]);
+    return new Promise((done) => {
+      answer = (made) => done(Response.json(made));
+    });
+  };
+  const settled = async (ready) => {
+    while (!ready()) await new Promise((done) => setTimeout(done, 5));
+  };
+  data.openFile(first);
+  await settled(() => data.table.value);
+  const training = data.trainOnFile();
+  await settled(() => asked.length === 1);
+  data.openFile(second);
+  await settled(() => data.table.value && data.doing.value === "");
+  answer({ id: "of-first" });
+  await training;
+  assert.deepEqual(asked, [["/v1/datasets", first]]);
+  const again = data.trainOnFile();
+  await settled(() => asked.length === 2);
+  answer({ id: "of-second" });
+  await settled(() => asked.length === 3);
+  const [path, request] = asked[2];
+  assert.deepEqual([path, JSON.parse(request)], ["/v1/jobs", { name: "second", dataset: { id: "of-second" } }]);
+  answer({ id: "job", name: "second", status: "queued" });
+  await again;
+  assert.equal(data.trouble.value, null);
 });

@@ -39,6 +39,8 @@ Object.assign(globalThis, {
   },
 });
 
+globalThis.navigator ??= {}; // which older versions of node do not have
+
 function visitSilently(to) {
   location.hash = to.startsWith("#") ? to : "";
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openNpy } from "../../server/dashboard/src/new/npy.ts";
-import { gapsIn, isAsItIs, propose, readTable, textOf, writeCsv } from "../../server/dashboard/src/new/table.ts";
+import { gapsIn, isAsItIs, isSeenWhole, propose, readTable, textOf, writeCsv } from "../../server/dashboard/src/new/table.ts";
 
 const read = (...parts) => readTable(new Blob(parts));
 const rolesOf = (table) => Object.fromEntries(table.columns.map(({ name, role }) => [name, role]));
@@ -25,6 +25,16 @@ test("row numbers, remarks, empty columns and texts that never repeat are left o
   assert.deepEqual(table.columns.map(({ role }) => role), ["out", "out", "coordinate", "out", "out"]);
   assert.deepEqual(table.columns.map(({ why }) => why).filter(Boolean).length, 4);
   assert.equal(await writeCsv(table, propose(table)), `x\n${lines(100, (i) => String(i * 0.1))}\n`);
+});
+
+test("a label keeps its name in a file that is sorted by it", async () => {
+  const text = `x,y,class\n${lines(1500, (i) => `${i % 50},${i % 7},${i < 1200 ? "red" : "blue"}`)}`;
+  const table = await read(text);
+  assert.deepEqual(rolesOf(table), { x: "coordinate", y: "coordinate", class: "label" });
+  assert.equal(table.columns[2].distinct, 1);
+  assert.deepEqual([isSeenWhole(table), isSeenWhole(await read("x\n1\n2\n"))], [false, true]);
+  const unnamed = await read(`x,y,kind\n${lines(20, (i) => `${i % 5},${i % 7},red`)}`);
+  assert.equal(rolesOf(unnamed).kind, "out", "what is the same everywhere tells nothing");
 });
 
 test("texts that are all different are no label, however few rows there are", async () => {

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { connection } from "./events";
-import { notice } from "./runs";
+import { say } from "./runs";
 
 interface Props {
   act: () => Promise<unknown>;
@@ -22,7 +22,7 @@ export function Action({ act, children, title, label, class: look }: Props) {
     try {
       await act();
     } catch (error) {
-      notice.value = (error as Error).message;
+      say((error as Error).message);
     }
     waiting.value = false;
   };

@@ -15,7 +15,8 @@ import { KeyPrompt } from "./key-prompt";
 import { folded, Loss } from "./loss/loss";
 import { DataFile } from "./new/data-file";
 import { NewRun } from "./new/new-run";
-import { absent, job, jobs, loadError, loaded, nameOf, notice } from "./runs";
+import { Notices } from "./notices";
+import { absent, job, jobs, loadError, loaded, nameOf } from "./runs";
 import { RunList } from "./runs/list";
 import { RunTable } from "./runs/table";
 import { FirstVisit } from "./stage/first-visit";
@@ -71,7 +72,7 @@ function Locked() {
 function title(): string {
   const run = job.value;
   if (!run) return "denoised";
-  const percent = run.status === "running" ? `${Math.round(100 * run.progress.fraction)} % – ` : "";
+  const percent = run.status === "running" ? `${Math.round(100 * run.progress.fraction)}% – ` : "";
   return `${percent}${nameOf(run)} – denoised`;
 }
 
@@ -124,10 +125,7 @@ export function App() {
       <Confirmation />
       <DropHint />
       {keyState.value === "wanted" && <KeyPrompt />}
-      <div class="sr-only" aria-live="polite">
-        {notice.value}
-      </div>
-      {notice.value && <Toast text={notice.value} />}
+      <Notices />
     </>
   );
 }
@@ -146,13 +144,5 @@ function SkipLinks() {
         </button>
       ))}
     </nav>
-  );
-}
-
-function Toast({ text }: { text: string }) {
-  return (
-    <div class="toast" aria-hidden="true" key={text}>
-      {text}
-    </div>
   );
 }

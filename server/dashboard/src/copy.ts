@@ -1,4 +1,4 @@
-import { notice } from "./runs";
+import { say } from "./runs";
 
 /** Copies text, also on plain HTTP, where browsers offer no clipboard; says so. */
 export async function copy(text: string, done = "Copied."): Promise<void> {
@@ -12,5 +12,5 @@ export async function copy(text: string, done = "Copied."): Promise<void> {
     document.execCommand("copy");
     area.remove();
   }
-  notice.value = done;
+  say(done);
 }

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { Action } from "./action";
+import { Notices } from "./notices";
 
 interface Question {
   title: string;
@@ -43,6 +44,7 @@ export function Dialog(props: {
       }}
       onKeyDown={(event) => event.stopPropagation()}
     >
+      <Notices />
       <div class="dialog-body">
         <header>
           <h2 id={title}>{props.title}</h2>

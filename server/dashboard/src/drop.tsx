@@ -11,7 +11,7 @@ interface Taker {
 export const takers: Taker[] = [];
 
 const isOver = signal(false); // a file is held over the page
-const LEFT_MS = 200; // without a word from the pointer: it has gone
+const LEFT_MS = 700; // without a word from the pointer: it has gone
 let leaving = 0;
 
 const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") === true;

@@ -1,7 +1,8 @@
 // How good the models are, each number beside what data itself gets. One question at a time: each costs computing.
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { ApiError, base, getJson, type Job, url } from "./api";
-import { hasModel, isOver, noteEvaluation } from "./runs";
+import { connection } from "./events";
+import { hasModel, isOver, noteEvaluation, say } from "./runs";
 
 interface Measure {
   value?: number | null;
@@ -34,6 +35,12 @@ export const evaluations = signal<Record<string, Evaluation>>({});
 /** The runs whose evaluation is waited for. */
 export const waiting = signal<string[]>([]);
 
+/** The epochs of runs whose evaluation has failed. It is not asked for again unless somebody wants it or the connection is back. */
+const failed = signal<Record<string, number>>({});
+effect(() => {
+  if (connection.value === "live") failed.value = {};
+});
+
 export const evaluationOf = (run: Job): Evaluation | undefined => {
   const known = evaluations.value[run.id];
   return known?.epoch === run.progress.epoch ? known : undefined;
@@ -47,14 +54,26 @@ const alone = async (work: () => Promise<void>): Promise<void> => {
 
 let last: Promise<void> = Promise.resolve();
 
+function queue(run: Job, whenFailed: (error: Error) => void): void {
+  if (!canEvaluate(run) || evaluationOf(run) || waiting.peek().includes(run.id)) return;
+  waiting.value = [...waiting.peek(), run.id];
+  last = last.then(async () => {
+    await alone(() => ask(run)).catch((error: Error) => {
+      failed.value = { ...failed.peek(), [run.id]: run.progress.epoch };
+      whenFailed(error);
+    });
+    waiting.value = waiting.peek().filter((id) => id !== run.id);
+  });
+}
+
 /** Asks for the evaluation of a run that is over; the server keeps it, and answers at once the next time. */
 export function evaluate(run: Job): void {
-  if (!canEvaluate(run) || evaluationOf(run) || waiting.value.includes(run.id)) return;
-  waiting.value = [...waiting.value, run.id];
-  last = last.then(async () => {
-    await alone(() => ask(run)).catch(() => undefined);
-    waiting.value = waiting.value.filter((id) => id !== run.id);
-  });
+  queue(run, (error) => say(error.message));
+}
+
+/** The same for a run that is only looked at: in an effect, which runs again when that may help. */
+export function evaluateUnasked(run: Job): void {
+  if (failed.value[run.id] !== run.progress.epoch) queue(run, () => undefined);
 }
 
 async function ask(run: Job): Promise<void> {
@@ -76,7 +95,7 @@ async function ask(run: Job): Promise<void> {
       coverage: metrics.coverage ?? null,
     });
   } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 409) return; // asked for again when it is wanted
+    if (!(error instanceof ApiError) || error.status !== 409) throw error;
   }
   evaluations.value = { ...evaluations.value, [run.id]: { epoch, metrics } };
 }

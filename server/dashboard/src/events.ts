@@ -115,7 +115,7 @@ export function follow(address: string, take: (event: ServerEvent) => void, when
   const tell = (message: Message) => channel?.postMessage(message);
 
   function become(state: Connection): void {
-    lastHeard.value = Date.now();
+    if (state === "live") lastHeard.value = Date.now();
     if (state === connection.value) return;
     if (state === "live") whenBack();
     connection.value = state;

@@ -1,6 +1,6 @@
 // The runs that the page knows, kept up to date, and what can be done with them.
 import { batch, computed, signal } from "@preact/signals";
-import { client, getJson, type Job, type JobRequest, type Model, must, postJson, url } from "./api";
+import { ApiError, client, getJson, type Job, type JobRequest, type Model, must, postJson, url } from "./api";
 import { datasetName } from "./data";
 import { go, listed, toggle, view } from "./hash";
 
@@ -13,13 +13,19 @@ export const jobs = computed<Run[]>(
 );
 export const loaded = signal(false);
 export const loadError = signal("");
-export const notice = signal(""); // the last thing that happened, for the live region
+/** The last thing that happened, and how many did before it: the same may happen again. */
+export const notice = signal({ text: "", number: 0 });
+export function say(text: string): void {
+  notice.value = { text, number: notice.peek().number + 1 };
+}
 
 export const job = computed<Run | undefined>(() => known.value[view.value.job]);
 export const jobB = computed<Run | undefined>(() => known.value[view.value.b]);
 export const isOver = (each: Job) => each.status !== "queued" && each.status !== "running";
 export const hasModel = (each: Job | undefined): each is Job => !!each && each.model !== null;
 export const isImported = (each: Run | undefined): boolean => each?.imported === true;
+/** A status as a word of the page, which spells one otherwise. */
+const wordOf = (status: Job["status"]): string => (status === "cancelled" ? "canceled" : status);
 /** What the server has to say, as a sentence: it begins and ends like one. The name of a field stays as it is. */
 export const sentence = (text: string): string =>
   (/^[a-z]+_/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1)) +
@@ -43,7 +49,7 @@ export function put(...fresh: Run[]): void {
   for (const each of fresh) {
     if (deleted.has(each.id)) continue;
     const before = next[each.id];
-    if (before && before.status !== each.status) notice.value = `${nameOf(each)}: ${each.status}`;
+    if (before && before.status !== each.status) say(`${nameOf(each)}: ${wordOf(each.status)}`);
     next[each.id] = before?.sparkline ? { sparkline: before.sparkline, ...each } : each;
   }
   known.value = next;
@@ -62,12 +68,14 @@ export function forget(id: string): void {
   });
 }
 
-/** False: there is no such job. */
-export async function refreshJob(id: string): Promise<boolean> {
-  const { data, response } = await client.GET("/v1/jobs/{id}", { params: { path: { id } } });
-  if (data) put(data);
-  else if (response.status === 404 && known.value[id]) forget(id);
-  return data !== undefined;
+/** What the server says of a run now; one that is not there any more is forgotten. Throws what else goes wrong. */
+export async function refreshJob(id: string): Promise<void> {
+  try {
+    put(await must(client.GET("/v1/jobs/{id}", { params: { path: { id } } })));
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    if (known.value[id]) forget(id);
+  }
 }
 
 /** What an evaluation of the model of this epoch has come to. */
@@ -97,14 +105,14 @@ const toStage = (id: string) =>
   go({ job: id, panel: "", b: "", epoch: 0, process: "", class: -1, guidance: 1, data: "" }, true);
 
 export async function importModel(file: File): Promise<void> {
-  notice.value = `Importing ${file.name} …`;
+  say(`Importing ${file.name} …`);
   const model = await getJson<Model>(url("/v1/models"), {
     method: "POST",
     headers: { "Content-Type": "application/octet-stream" },
     body: file,
   });
   put(asRun(model));
-  notice.value = `${file.name} is imported.`;
+  say(`${file.name} is imported.`);
   toStage(model.id);
 }
 
@@ -138,8 +146,6 @@ export async function submit(request: JobRequest): Promise<Job> {
 /** Runs an action of a button; what goes wrong is said, not swallowed. */
 export function attempt(work: () => Promise<unknown>): () => void {
   return () => {
-    work().catch((error: Error) => {
-      notice.value = error.message;
-    });
+    work().catch((error: Error) => say(error.message));
   };
 }

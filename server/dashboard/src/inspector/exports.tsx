@@ -6,7 +6,6 @@ import { once } from "../player";
 import { attempt, hasModel, isImported, job, nameOf } from "../runs";
 import { type Address, addresses, pictureTheme } from "../stage/addresses";
 import { canRecord, download, savePicture, saveVideo } from "../stage/record";
-import { sampleQuery } from "../stage/trajectory";
 
 /** A link cannot carry a key: then the page fetches, and hands the file over. */
 async function save(href: string): Promise<void> {
@@ -67,12 +66,11 @@ function animations({ of, path, way, query }: Address): Link[] {
 }
 
 /** What stands at the end of the way: points that the model has made. */
-function finished({ of, path, way }: Address, epoch: number): Link[] {
+function finished({ of, path, way, query }: Address): Link[] {
   if (way !== "trajectories") return [];
-  const query = sampleQuery({ ...view.value, epoch }, false);
   const link = (label: string, suffix: string, more: Query, doc: string): Link => ({
     label: labelled(label, of),
-    href: url(`${path}/samples.${suffix}`, { ...query, ...more }),
+    href: url(`${path}/samples.${suffix}`, { ...query, frames: undefined, ...more }),
     doc,
   });
   return [
@@ -86,7 +84,7 @@ export function Exports() {
   const run = job.value!;
   const name = nameOf(run);
   const list = addresses();
-  const points = list.flatMap((each, i) => finished(each, i === 0 ? view.value.epoch : 0));
+  const points = list.flatMap(finished);
   return (
     <fieldset class="exports">
       <legend>Export</legend>

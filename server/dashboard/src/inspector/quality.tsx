@@ -1,14 +1,14 @@
 // How good the model is, next to what data itself gets.
 import { useSignalEffect } from "@preact/signals";
 import { keyState } from "../api";
-import { evaluate, evaluationOf, METRICS, waiting } from "../evaluations";
+import { evaluateUnasked, evaluationOf, METRICS, waiting } from "../evaluations";
 import { job } from "../runs";
 import { verdictOf } from "../runs/verdict";
 import { isSettled } from "../stage/subject";
 
 export function Quality() {
   useSignalEffect(() => {
-    if (job.value && isSettled() && keyState.value === "none") evaluate(job.value);
+    if (job.value && isSettled() && keyState.value === "none") evaluateUnasked(job.value);
   });
   const known = job.value && evaluationOf(job.value);
   const rows = METRICS.flatMap(([name, label]) => {
@@ -27,7 +27,7 @@ export function Quality() {
             {verdict.text}
           </span>
         )}
-        <small>Lower is better, but for coverage. Floor: two draws of real data.</small>
+        <small>Lower is better, except for coverage. Floor: two draws of real data.</small>
       </caption>
       <thead>
         <tr>

@@ -22,17 +22,21 @@ interface Drawn {
 const STEPS = [5, 10, 20, 50];
 const answers = signal<Record<string, Drawn | string>>({});
 
+let asked = 0; // what was asked for before, or for a dialog that is closed, is not needed any more
+
 async function load(id: string, timesteps: number): Promise<void> {
   const { seed, epoch } = view.value;
+  const mine = ++asked;
   answers.value = {};
   await describe();
   for (const sampler of samplerNames())
     for (const steps of STEPS.filter((each) => each <= timesteps)) {
+      if (mine !== asked) return;
       const query = { n: 1000, seed, sampler, steps, epoch: epoch || undefined };
       const answer = await getJson<Drawn>(url(`/v1/models/${id}/samples`, query)).catch(
         (error: Error) => error.message,
       );
-      answers.value = { ...answers.value, [`${sampler}/${steps}`]: answer };
+      if (mine === asked) answers.value = { ...answers.value, [`${sampler}/${steps}`]: answer };
     }
 }
 
@@ -67,6 +71,9 @@ export function Samplers() {
   const timesteps = run ? timestepsOf(run) : 0;
   useEffect(() => {
     if (run) void load(run.id, timesteps).catch(() => undefined);
+    return () => {
+      asked++;
+    };
   }, [run?.id]);
   const steps = STEPS.filter((each) => each <= timesteps);
   return (

@@ -86,7 +86,7 @@ export function Sampling() {
       </label>
       <NumberField
         label="Steps"
-        value={v.steps || timesteps}
+        value={Math.min(v.steps || timesteps, timesteps)}
         min={1}
         max={timesteps}
         set={(steps) => go({ steps: steps === timesteps ? 0 : steps })}

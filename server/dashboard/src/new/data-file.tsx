@@ -8,7 +8,15 @@ import { Legend } from "../legend";
 import { drawAlone } from "../stage/marks";
 import { ink } from "../theme";
 import { choice, doing, file, openFile, setRole, setSkip, table, toForm, trainOnFile, trouble } from "./file";
-import { type Column, gapsIn, MOST_CLASSES, MOST_COORDINATES, type Role, type Table } from "./table";
+import {
+  type Column,
+  gapsIn,
+  isSeenWhole,
+  MOST_CLASSES,
+  MOST_COORDINATES,
+  type Role,
+  type Table,
+} from "./table";
 import { columnsIn, Trouble } from "./trouble";
 
 export function ChooseFile({ children }: { children: ComponentChildren }) {
@@ -32,8 +40,8 @@ const counted = (n: number, one: string, many = `${one}s`) =>
   `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 
 /** "number, 2 missing": what a column holds. */
-function kindOf({ type, missing, distinct }: Column): string {
-  const kind = type === "text" ? `text, ${distinct} different` : type;
+function kindOf({ type, missing, distinct }: Column, isAll: boolean): string {
+  const kind = type === "text" ? `text, ${isAll ? "" : "at least "}${distinct} different` : type;
   return missing > 0 && type !== "empty" ? `${kind}, ${missing} missing` : kind;
 }
 
@@ -43,7 +51,8 @@ const ROLES: [Role, string, (column: Column) => boolean][] = [
   ["out", "Leave out", () => true],
 ];
 
-function Columns({ columns }: Table) {
+function Columns({ of }: { of: Table }) {
+  const isAll = isSeenWhole(of);
   return (
     <table class="columns">
       <caption class="sr-only">Columns of the file</caption>
@@ -56,12 +65,12 @@ function Columns({ columns }: Table) {
         </tr>
       </thead>
       <tbody>
-        {columns.map((column, j) => {
+        {of.columns.map((column, j) => {
           const role = choice.value.roles[j]!;
           return (
             <tr key={j} class={role}>
               <th scope="row">{column.name || <em>no name</em>}</th>
-              <td>{kindOf(column)}</td>
+              <td>{kindOf(column, isAll)}</td>
               <td class="examples">{column.examples.join(", ")}</td>
               <td>
                 <select
@@ -121,6 +130,9 @@ function Preview({ columns, head }: Table) {
 const SIZE = 160;
 const POINTS = 1000;
 
+/** Whether every row was looked at. */
+const isWhole = ({ isExact, head, count }: Table): boolean => isExact && head.length === count;
+
 /** The classes in the rows that were looked at, in the order in which they come. */
 function classesIn({ head }: Table): string[] {
   const at = choice.value.roles.indexOf("label");
@@ -170,13 +182,13 @@ function verdict(of: Table): { text: string; isRight: boolean } {
     return { text: "At least one column of numbers must be a coordinate.", isRight: false };
   if (coordinates > MOST_COORDINATES)
     return {
-      text: `A point has at most ${MOST_COORDINATES} coordinates. Leave out ${coordinates - MOST_COORDINATES} columns.`,
+      text: `A point has at most ${MOST_COORDINATES} coordinates. Leave out ${counted(coordinates - MOST_COORDINATES, "column")}.`,
       isRight: false,
     };
   const label =
     at < 0
       ? ""
-      : `, ${counted(classesIn(of).length, "class", "classes")} by ${of.columns[at]!.name || "label"}`;
+      : `, ${isWhole(of) ? "" : "at least "}${counted(classesIn(of).length, "class", "classes")} by ${of.columns[at]!.name || "label"}`;
   return { text: `Trains on points of ${counted(coordinates, "coordinate")}${label}.`, isRight: true };
 }
 
@@ -213,7 +225,7 @@ function Understood({ of }: { of: Table }) {
         <ChooseFile>Choose another file</ChooseFile>
       </p>
       <div class="data-file">
-        <Columns {...of} />
+        <Columns of={of} />
         <Picture of={of} />
       </div>
       {classesIn(of).length > 0 && <Legend names={classesIn(of)} />}
@@ -227,7 +239,7 @@ function Understood({ of }: { of: Table }) {
           />
           Leave out rows with missing or unreadable values
           {gaps > 0 &&
-            ` (${gaps} of ${of.isExact && of.head.length === of.count ? "" : "the first "}${of.head.length.toLocaleString("en")})`}
+            ` (${gaps} of ${isWhole(of) ? "" : "the first "}${of.head.length.toLocaleString("en")})`}
         </label>
       )}
       {trouble.value && (

@@ -17,9 +17,8 @@ export function openFile(chosen: File): void {
   file.value = chosen;
   table.value = null;
   trouble.value = null;
-  sent = { key: "", id: "" };
   go({ panel: "file" }, true);
-  void during("Reading …", async () => {
+  void during(chosen, "Reading …", async () => {
     const read = await readTable(chosen);
     if (file.value !== chosen) return;
     choice.value = propose(read);
@@ -27,15 +26,16 @@ export function openFile(chosen: File): void {
   });
 }
 
-async function during(what: string, work: () => Promise<void>): Promise<void> {
+/** Another file may be chosen meanwhile: then what becomes of this one is of no interest. */
+async function during(of: File, what: string, work: () => Promise<void>): Promise<void> {
   doing.value = what;
   trouble.value = null;
   try {
     await work();
   } catch (error) {
-    trouble.value = error as Error;
+    if (file.value === of) trouble.value = error as Error;
   }
-  doing.value = "";
+  if (file.value === of) doing.value = "";
 }
 
 export function setSkip(skip: boolean): void {
@@ -77,27 +77,33 @@ async function bodyOf(from: File, what: Table): Promise<{ type: string; query: Q
   return { type: TYPES[what.kind]!, query, body: from };
 }
 
-let sent = { key: "", id: "" }; // so that a second try does not send the file again
+/** So that a second try does not send the file again. */
+let sent: { from: File | null; key: string; id: string } = { from: null, key: "", id: "" };
 
-async function upload(): Promise<string> {
+async function upload(from: File): Promise<string> {
   const key = JSON.stringify(choice.value);
-  if (sent.key === key) return sent.id;
-  const { type, query, body } = await bodyOf(file.value!, table.value!);
-  const made = await getJson<Dataset>(url("/v1/datasets", { name: stem(file.value!.name), ...query }), {
+  if (sent.from === from && sent.key === key) return sent.id;
+  const { type, query, body } = await bodyOf(from, table.value!);
+  const { id } = await getJson<Dataset>(url("/v1/datasets", { name: stem(from.name), ...query }), {
     method: "POST",
     headers: { "Content-Type": type },
     body,
   });
-  sent = { key, id: made.id };
-  return made.id;
+  if (file.value === from) sent = { from, key, id };
+  return id;
+}
+
+/** Sends the chosen file, and goes on with its data set unless another file has been chosen meanwhile. */
+async function send(next: (id: string, from: File) => unknown): Promise<void> {
+  const from = file.value!;
+  await during(from, "Sending the file …", async () => {
+    const id = await upload(from);
+    if (file.value === from) await next(id, from);
+  });
 }
 
 export const trainOnFile = (): Promise<void> =>
-  during("Sending the file …", async () => {
-    const id = await upload();
-    await submit({ name: stem(file.value!.name), dataset: { id } });
-  });
+  send((id, from) => submit({ name: stem(from.name), dataset: { id } }));
 
 /** To the form, where everything else about the training can be chosen. */
-export const toForm = (): Promise<void> =>
-  during("Sending the file …", async () => chooseUpload(await upload()));
+export const toForm = (): Promise<void> => send(chooseUpload);

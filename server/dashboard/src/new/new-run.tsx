@@ -5,7 +5,7 @@ import { describe, fieldOf } from "../description";
 import { Dialog } from "../dialog";
 import { connection } from "../events";
 import { go } from "../hash";
-import { notice, sentence, submit } from "../runs";
+import { say, sentence, submit } from "../runs";
 import { Fields, reach } from "./fields";
 import { explain, loadDatasets, plan, problems, request, summaryOf, validate } from "./form";
 import { Gallery } from "./gallery";
@@ -76,7 +76,7 @@ export function NewRun() {
     sending.value = true;
     try {
       const made = await submit(request());
-      notice.value = `queued: ${made.id}`;
+      say(`queued: ${made.id}`);
     } catch (error) {
       explain(error as Error);
     }

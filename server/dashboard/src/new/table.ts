@@ -75,12 +75,11 @@ function columnOf(name: string, cells: string[], number: Table["number"]): Colum
   return column;
 }
 
-/** The column that looks like a label: by its name, or the one of text with the fewest values, which come again. */
+/** The column that looks like a label: by its name (a file may be sorted by it), or the one of text with the fewest values, which come again. */
 function findLabel(columns: Column[], rows: number): Column | undefined {
-  const isFew = (each: Column) =>
-    each.type !== "empty" && each.distinct >= 2 && each.distinct <= MOST_CLASSES;
+  const isFew = (each: Column) => each.type !== "empty" && each.distinct <= MOST_CLASSES;
   const texts = columns
-    .filter((each) => each.type === "text" && isFew(each))
+    .filter((each) => each.type === "text" && isFew(each) && each.distinct >= 2)
     .sort((a, b) => a.distinct - b.distinct);
   return (
     columns.find((each) => /^label$/i.test(each.name) && isFew(each)) ??
@@ -88,6 +87,9 @@ function findLabel(columns: Column[], rows: number): Column | undefined {
     texts.find((each) => each.distinct < rows)
   );
 }
+
+/** Whether the columns are described from every row of the file. */
+export const isSeenWhole = ({ isExact, count }: Table): boolean => isExact && count <= LOOK_AT;
 
 /** What the columns are, and what each is proposed for. */
 export function describeColumns(names: string[] | null, head: string[][], number: Table["number"]): Column[] {

@@ -6,7 +6,7 @@ const STATUSES: [Status, string][] = [
   ["queued", "Queued"],
   ["succeeded", "Done"],
   ["failed", "Failed"],
-  ["cancelled", "Cancelled"],
+  ["cancelled", "Canceled"],
   ["imported", "Imported"],
 ];
 

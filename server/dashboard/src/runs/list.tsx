@@ -6,7 +6,7 @@ import { takers } from "../drop";
 import { go, view } from "../hash";
 import { attempt, importModel, isImported, jobs, loadError, nameOf, type Run } from "../runs";
 import { Filter } from "./filter";
-import { chosen, counts, loadImports, loadJobs, loadMore, more, rows, search } from "./listing";
+import { chosen, counts, isOfImports, loadImports, loadJobs, loadMore, more, rows, search } from "./listing";
 import { Actions, InChart, Sparkline, Status, show } from "./parts";
 
 const FILE_END = ".safetensors";
@@ -90,7 +90,7 @@ function Import() {
 
 /** The next page, in words: which runs follow depends on the order. */
 export function More() {
-  if (!more.value) return null;
+  if (!more.value || isOfImports.value) return null;
   const label = view.value.sort === "-created_at" ? "Older runs" : "More runs";
   return (
     <button type="button" onClick={attempt(loadMore)}>

@@ -16,11 +16,11 @@ import {
   loadError,
   loaded,
   nameOf,
-  notice,
   onCheckpoint,
   put,
   type Run,
   refreshJob,
+  say,
   whenUnknown,
 } from "../runs";
 
@@ -55,6 +55,9 @@ let hasImports = false;
 export const counts = signal<Partial<Record<Status, number>>>({});
 export const more = signal(""); // where the next page begins
 
+/** Whether the list is of imported models alone. */
+export const isOfImports = computed(() => chosen.value.length === 1 && chosen.value[0] === "imported");
+
 /** Imported models have no losses: but by time and by name, they stand behind the runs. */
 function isBefore(a: Run, b: Run): boolean {
   const key = (run: Run) => (sortKey() === "name" ? nameOf(run).toLowerCase() : run.id);
@@ -66,12 +69,12 @@ const present = (list: string[]): Run[] => list.flatMap((id) => known.value[id] 
 
 /** The runs that are listed, with the imported models among them as far as the list goes. */
 export const rows = computed<Run[]>(() => {
-  const out = chosen.value.length === 1 && chosen.value[0] === "imported" ? [] : present(ids.value);
+  const out = isOfImports.value ? [] : present(ids.value);
   const shown = chosen.value.length === 0 || chosen.value.includes("imported");
   for (const model of shown ? present(imports.value) : []) {
     const at = out.findIndex((each) => isBefore(model, each));
     if (at >= 0) out.splice(at, 0, model);
-    else if (!more.value) out.push(model);
+    else if (isOfImports.value || !more.value) out.push(model);
   }
   return out;
 });
@@ -94,7 +97,8 @@ async function ask(limit: number, after?: string) {
   return { next: page.next ?? "", ids: page.items.map((each) => each.id) };
 }
 
-async function loadRows(limit = PAGE): Promise<void> {
+async function loadRows(most = PAGE): Promise<void> {
+  const limit = isOfImports.value ? 1 : most; // then only how many there are is of use
   const page = await ask(limit);
   if (!page) return;
   const seen = new Set(page.ids);
@@ -182,9 +186,7 @@ export async function loadJobs(): Promise<void> {
   loaded.value = true;
 }
 
-const note = (error: Error): void => {
-  notice.value = error.message;
-};
+const note = (error: Error): void => say(error.message);
 const attemptImports = () => void loadImports().catch(note);
 
 /** Runs `work` now, and at most once more per `ms` however often it is asked for. */

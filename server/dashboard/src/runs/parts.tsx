@@ -43,8 +43,8 @@ function said(run: Run): string {
   switch (run.status) {
     case "running":
       return progress.eta_seconds === null
-        ? `${Math.round(100 * progress.fraction)} %`
-        : `${Math.round(100 * progress.fraction)} % · ${duration(progress.eta_seconds)} left`;
+        ? `${Math.round(100 * progress.fraction)}%`
+        : `${Math.round(100 * progress.fraction)}% · ${duration(progress.eta_seconds)} left`;
     case "queued":
       return run.queue_position ? `queued, ${run.queue_position} ahead` : "queued, next";
     case "failed":
@@ -52,7 +52,7 @@ function said(run: Run): string {
         ? `diverged at epoch ${progress.epoch + 1}`
         : `failed: ${run.error?.code}`;
     case "cancelled":
-      return `cancelled at epoch ${progress.epoch}`;
+      return `canceled at epoch ${progress.epoch}`;
     default:
       return "done";
   }

@@ -144,7 +144,7 @@ function Row({ run }: { run: Run }) {
 function Selected() {
   const list = tickedRuns();
   if (list.length === 0)
-    return <p class="hint">Tick runs to overlay their loss curves, evaluate or delete them.</p>;
+    return <p class="hint">Select runs to overlay their loss curves, evaluate or delete them.</p>;
   const overlay = () => {
     const ids = new Set([...listed("with"), ...list.filter((run) => !isImported(run)).map((run) => run.id)]);
     go({ with: [...ids].join("."), panel: "" });

@@ -17,8 +17,9 @@ function measured({ energy_distance: energy, coverage }: NonNullable<Job["evalua
   if (!energy?.floor || !(energy.floor > 0)) return null;
   const times = energy.value / energy.floor;
   const share = coverage?.floor ? coverage.value / coverage.floor : 1;
-  const reached = `${Math.round(100 * Math.min(1, share))} %`;
-  const doc = `Energy distance ${energy.value.toPrecision(3)}, two draws of the data ${energy.floor.toPrecision(3)}; ${reached} of the data is covered.`;
+  const reached = `${Math.round(100 * Math.min(1, share))}%`;
+  const covers = coverage?.floor ? `; ${reached} of the data is covered` : "";
+  const doc = `Energy distance ${energy.value.toPrecision(3)}, two draws of the data ${energy.floor.toPrecision(3)}${covers}.`;
   if (share < COVERED && times <= FAR)
     return { text: `${reached} covered`, tone: share < HALF ? "bad" : "fair", doc };
   if (times <= AT_THE_FLOOR) return { text: "at the floor", tone: "good", doc };

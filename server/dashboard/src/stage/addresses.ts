@@ -24,7 +24,7 @@ function ofRun(run: Job, of: string, epoch: number): Address[] {
         of,
         path: `/v1/models/${run.id}`,
         way: "trajectories",
-        query: sampleQuery({ ...view.value, epoch }),
+        query: sampleQuery({ ...view.value, epoch }, run),
       },
     ];
   const sources = sourcesOf(run);

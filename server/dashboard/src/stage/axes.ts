@@ -35,9 +35,10 @@ export function isTable(run: Job | undefined, dim: number): boolean {
   return dim !== 2 || (columns !== undefined && columns.join() !== "x,y");
 }
 
-/** What the view has chosen of so many columns; the first two if that cannot be. */
+/** What the view has chosen of so many columns; the first two if that cannot be, or there are no others. */
 export function axesOf(dim: number): Axes {
   if (dim === 1) return [0, 0];
+  if (dim === 2) return [0, 1]; // the choice is of another run
   const [x = Number.NaN, y = Number.NaN] = view.value.axes.split(".").map(Number);
   const isColumn = (at: number) => Number.isInteger(at) && at >= 0 && at < dim;
   return view.value.axes && isColumn(x) && isColumn(y) && x !== y ? [x, y] : [0, 1];

@@ -41,7 +41,7 @@ export function FirstVisit() {
           class="primary big"
           act={() => submit({ name: `${preview.value}, first try`, dataset: preview.value })}
         >
-          Train a {preview.value}
+          Train {preview.value.endsWith("s") ? "on" : "a"} {preview.value}
         </Action>
         <button type="button" class="big" onClick={() => go({ panel: "draw" }, true)}>
           ✎ Draw something

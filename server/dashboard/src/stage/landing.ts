@@ -14,6 +14,15 @@ const DETERMINISTIC = ["ddim", "dpmpp_2m", "heun", "euler"];
 
 let asking = false;
 let next: [number, number] | undefined;
+let subject = 0; // answers about another one are too late
+
+/** Lets go of the point: something else is on the stage. */
+export function release(): void {
+  subject++;
+  next = undefined;
+  held.value = null;
+  landingError.value = "";
+}
 
 interface Answer {
   x: number[][][];
@@ -28,6 +37,7 @@ function words({ x, timesteps }: Answer, sampler: string): string {
 
 async function ask(id: string, point: [number, number]): Promise<void> {
   const { seed, sampler, epoch, clip } = view.value;
+  const about = subject;
   const by = DETERMINISTIC.includes(sampler) ? sampler : "ddim";
   const answer = await postJson<Answer>(url(`/v1/models/${id}/trajectories`), {
     noise: [point],
@@ -36,6 +46,7 @@ async function ask(id: string, point: [number, number]): Promise<void> {
     ...(epoch ? { epoch } : {}),
     ...(clip ? {} : { clip: false }),
   });
+  if (about !== subject) return;
   held.value = new Float32Array(answer.x.flat(2));
   landing.value = words(answer, by);
 }
@@ -45,14 +56,15 @@ export async function hold(point: [number, number]): Promise<void> {
   next = point;
   if (asking || !job.value) return;
   asking = true;
-  while (next) {
+  while (next && job.value) {
     const now = next;
+    const about = subject;
     next = undefined;
     try {
       await ask(job.value.id, now);
       landingError.value = "";
     } catch (error) {
-      landingError.value = (error as Error).message;
+      if (about === subject) landingError.value = (error as Error).message;
     }
   }
   asking = false;

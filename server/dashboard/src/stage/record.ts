@@ -1,5 +1,5 @@
 // The stage itself as a file: the picture as it stands, or one way through time as a video.
-import { notice } from "../runs";
+import { say } from "../runs";
 import { ink } from "../theme";
 
 const canvasOf = () => document.querySelector<HTMLCanvasElement>(".stage-canvas canvas")!;
@@ -56,11 +56,11 @@ export async function saveVideo(name: string, over: Promise<void>): Promise<void
   };
   copy();
   recorder.start();
-  notice.value = "Recording the animation …";
+  say("Recording the animation …");
   await over;
   cancelAnimationFrame(frame);
   recorder.stop();
   await stopped;
   download(new Blob(parts, { type: mimeType }), `${name}.${mimeType.slice(6)}`);
-  notice.value = "The video is saved.";
+  say("The video is saved.");
 }

@@ -8,20 +8,21 @@ import { position } from "../player";
 import { hasModel, job, nameOf } from "../runs";
 import { ink } from "../theme";
 import { isTable } from "./axes";
-import { held, hold, landing, landingError } from "./landing";
+import { held, hold, landing, landingError, release } from "./landing";
 import { StageLegend } from "./legend";
 import { fromX, fromY, type Plane } from "./marks";
 import { repaint } from "./scene";
 import { shown, shownB, stageError, stale } from "./subject";
 import { isPiledUp } from "./trajectory";
 
-/** The place under the pointer in data units, if it is on the first picture of a plane model. */
-function placeOf(event: PointerEvent, plane: Plane | undefined): [number, number] | undefined {
+/** The place under the pointer in data units, if it is on the first of the pictures, two of which share the width. */
+function placeOf(event: PointerEvent, planes: Plane[]): [number, number] | undefined {
+  const [plane] = planes;
   const canvas = event.currentTarget as HTMLCanvasElement;
   const box = canvas.getBoundingClientRect();
   const x = ((event.clientX - box.left) * canvas.width) / box.width;
   const y = ((event.clientY - box.top) * canvas.height) / box.height;
-  if (!plane || (shownB.value && x > canvas.width / 2)) return undefined;
+  if (!plane || (planes.length > 1 && x > canvas.width / 2)) return undefined;
   return [fromX(plane, x), fromY(plane, y)];
 }
 
@@ -99,7 +100,7 @@ export function Stage() {
     return () => observer.disconnect();
   }, []);
   const drag = (event: PointerEvent) => {
-    const place = canHold() ? placeOf(event, planes.current[0]) : undefined;
+    const place = canHold() ? placeOf(event, planes.current) : undefined;
     if (place) void hold(place);
   };
   const said = note();
@@ -129,7 +130,7 @@ export function Stage() {
         <p class="stage-hint">
           <span role="status">{hint()}</span>
           {held.value && (
-            <button type="button" onClick={() => (held.value = null)}>
+            <button type="button" onClick={release}>
               Clear the path
             </button>
           )}

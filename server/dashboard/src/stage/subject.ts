@@ -7,7 +7,7 @@ import { go, type View, view } from "../hash";
 import { calm, play, position } from "../player";
 import { hasModel, job, jobB, jobs, loaded, onCheckpoint } from "../runs";
 import { loadColumns } from "./axes";
-import { held } from "./landing";
+import { held, landingError, release } from "./landing";
 import { loadProcess, loadReverse, type Trajectory } from "./trajectory";
 
 export const shown = signal<Trajectory | null>(null);
@@ -48,7 +48,7 @@ function wishOf(run: Job | undefined, v: View, epoch: number): Wish | null {
   return {
     key: [run.id, epoch, drawn(v)].join("/"),
     live: epoch === 0,
-    load: (signal) => loadReverse(run.id, { ...v, epoch }, signal),
+    load: (signal) => loadReverse(run, { ...v, epoch }, signal),
   };
 }
 
@@ -80,6 +80,7 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
   let stop: AbortController | undefined;
   let wanted: Wish | null = null;
   let busy = false;
+  let again = false; // there has been a checkpoint meanwhile
   let failed = false;
   let loadedKey = ""; // of the wish that `target` fulfils
 
@@ -88,6 +89,7 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
     stop = new AbortController();
     const { signal: aborted } = stop;
     busy = true;
+    again = false;
     try {
       const fresh = await what.load(aborted);
       if (wanted?.key !== what.key) return;
@@ -97,6 +99,7 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
       failed = false;
       stageError.value = "";
       held.value = null;
+      landingError.value = "";
       if (target === shown) stale.value = false;
       if (isNew && target === shown && position.value >= 1) begin(fresh);
     } catch (error) {
@@ -110,14 +113,20 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
       if (error instanceof ApiError) target.value = null; // else the connection is lost: what was there stays
       stageError.value = (error as Error).message;
     } finally {
-      if (stop?.signal === aborted) busy = false;
+      if (stop?.signal === aborted) {
+        busy = false;
+        if (again && wanted?.live) void load(wanted);
+      }
     }
   };
   effect(() => {
     const what = wish();
     if (what?.key === wanted?.key) return;
     wanted = what;
-    if (target === shown) stale.value = what !== null;
+    if (target === shown) {
+      stale.value = what !== null;
+      release();
+    }
     if (what) void load(what);
     else {
       stop?.abort();
@@ -129,7 +138,9 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
     if (connection.value === "live" && wanted && failed) void load(wanted);
   });
   onCheckpoint.add((which) => {
-    if (which === id() && wanted?.live && !busy) void load(wanted);
+    if (which !== id() || !wanted?.live) return;
+    if (busy) again = true;
+    else void load(wanted);
   });
 }
 

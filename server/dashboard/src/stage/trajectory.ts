@@ -1,7 +1,7 @@
 // A way between noise and data as the stage needs it: all frames of x and of the estimate x0, as flat arrays.
 import { getBytes, type Job, type Query, url } from "../api";
 import { readSafetensors } from "../arrays";
-import type { Source } from "../data";
+import { classesOf, type Source, timestepsOf } from "../data";
 import type { View } from "../hash";
 import { HUES } from "../theme";
 import type { Axes } from "./axes";
@@ -30,18 +30,19 @@ export interface Bounds {
 
 const FRAMES = 81;
 
-/** The query that draws this view from a model; the same for every format. */
-export function sampleQuery(view: View, frames = true): Query {
+/** The query that draws this view from a run's model; the same for every format. What the view has of another run is left out. */
+export function sampleQuery(view: View, run: Job): Query {
+  const classes = classesOf(run).length;
   return {
     n: view.n,
     seed: view.seed,
     sampler: view.sampler || undefined,
-    steps: view.steps || undefined,
-    guidance: view.guidance !== 1 ? view.guidance : undefined,
-    class: view.class >= 0 ? view.class : undefined,
+    steps: Math.min(view.steps, timestepsOf(run)) || undefined,
+    guidance: classes > 0 && view.guidance !== 1 ? view.guidance : undefined,
+    class: view.class >= 0 && view.class < classes ? view.class : undefined,
     clip: view.clip ? undefined : false,
     epoch: view.epoch || undefined,
-    frames: frames ? FRAMES : undefined,
+    frames: FRAMES,
   };
 }
 
@@ -163,9 +164,10 @@ function finish(key: string, from: Loaded, home: number): Trajectory {
 }
 
 /** From noise to data, by the model of a run. */
-export async function loadReverse(id: string, view: View, signal: AbortSignal): Promise<Trajectory> {
-  const loaded = await load(url(`/v1/models/${id}/trajectories.safetensors`, sampleQuery(view)), signal);
-  return finish(id, loaded, loaded.timesteps.length - 1);
+export async function loadReverse(run: Job, view: View, signal: AbortSignal): Promise<Trajectory> {
+  const address = url(`/v1/models/${run.id}/trajectories.safetensors`, sampleQuery(view, run));
+  const loaded = await load(address, signal);
+  return finish(run.id, loaded, loaded.timesteps.length - 1);
 }
 
 /** Several data sets in one, each a class. */
