@@ -67,9 +67,9 @@ def heavy(start):
     return server
 
 
-@pytest.mark.parametrize("path", ["/v1/models/latest/samples", "/v1/datasets/moons/points"])
+@pytest.mark.parametrize("path", ["/v1/models/ID/samples", "/v1/datasets/moons/points"])
 def test_a_long_answer_has_the_points_of_the_short_ones(trained, path):
-    n = 20000
+    n, path = 20000, path.replace("ID", trained.job)
     whole = trained.get(f"{path}?n={n}&seed=5")
     assert whole.headers["Transfer-Encoding"] == "chunked"
     points = numpy.array(whole.json["points"], dtype=numpy.float32)
