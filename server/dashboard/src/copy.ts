@@ -1,16 +1,25 @@
 import { say } from "./runs";
 
-/** Copies text, also on plain HTTP, where browsers offer no clipboard; says so. */
+/** The way of plain HTTP, where browsers offer no clipboard. False: it did not work. */
+function copySelected(text: string): boolean {
+  const focused = document.activeElement instanceof HTMLElement ? document.activeElement : null;
+  const area = document.createElement("textarea");
+  area.value = text;
+  // what lies outside of a modal dialog cannot be selected
+  (focused?.closest("dialog") ?? document.body).append(area);
+  area.select();
+  const isCopied = document.execCommand("copy");
+  area.remove();
+  focused?.focus();
+  return isCopied;
+}
+
+/** Copies text, and says so. */
 export async function copy(text: string, done = "Copied."): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    const area = document.createElement("textarea");
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
+    if (!copySelected(text)) return say("The browser did not let it be copied: select the text instead.");
   }
   say(done);
 }
