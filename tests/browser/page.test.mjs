@@ -150,7 +150,7 @@ const fitsIn = async (width) => {
   }
   await close(page);
 };
-for (const width of [400, 800, 1060]) test(`nothing is cut off at ${width} pixels`, () => fitsIn(width));
+for (const width of [400, 800, 1060, 1240]) test(`nothing is cut off at ${width} pixels`, () => fitsIn(width));
 
 test("a stopped server is said, and a started one found again", async () => {
   const fresh = await new Server().start();
