@@ -98,8 +98,8 @@ test("a picture that could not be renewed stays", async () => {
   assert.equal(await page.locator(".stage-note.error").count(), 0);
   await page.unroute("**/trajectories*");
   await page.waitForResponse((answer) => answer.url().includes("/trajectories") && answer.ok());
-  await goTo(page, "k=1&steps=4001");
-  await page.locator(".stage-note.error", { hasText: "steps" }).waitFor(); // what was asked for anew is told
+  await goTo(page, "k=1&sampler=none");
+  await page.locator(".stage-note.error", { hasText: "sampler" }).waitFor(); // what was asked for anew is told
   await fetch(`${fresh.url}v1/jobs/${job.id}/cancel`, { method: "POST" });
   page.expected = /./;
   await page.context().close();
