@@ -193,6 +193,7 @@ async function leave(page) {
     await page.keyboard.press("Escape");
     await page.waitForFunction((dialog) => !dialog.isConnected, handle);
   }
+  await page.waitForFunction(() => !location.hash.includes("panel=")); // the page writes it a moment later
 }
 
 async function photograph(page, name) {
