@@ -83,19 +83,23 @@ cJSON *json_body(struct http_exchange *exchange, size_t max_values) {
 
 const struct field_set empty_fields = {NULL, 0};
 
-bool no_members(struct http_exchange *exchange) {
+bool read_members(struct http_exchange *exchange, const struct field_set *fields, void *values) {
     cJSON *json = json_body(exchange, JSON_MAX_VALUES);
     if (!json)
         return false;
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     if (cJSON_IsObject(json))
-        fields_read(&empty_fields, "", json, NULL, &wrong);
+        fields_read(fields, "", json, values, &wrong);
     else
         problem_add(&wrong, "", "must be a JSON object");
     cJSON_Delete(json);
     if (wrong.count > 0)
         problem_send(exchange, &wrong);
     return wrong.count == 0;
+}
+
+bool no_members(struct http_exchange *exchange) {
+    return read_members(exchange, &empty_fields, NULL);
 }
 
 bool read_query(struct http_exchange *exchange, const struct field_set *set, void *target) {

@@ -90,6 +90,9 @@ cJSON *json_body(struct http_exchange *exchange, size_t max_values);
 /* For requests that may have a body, but say nothing in it: none, or {}. False: the error is
  * already the answer. */
 bool no_members(struct http_exchange *exchange);
+/* The members of the JSON object in the body, into values. False: the error is already the answer.
+ */
+bool read_members(struct http_exchange *exchange, const struct field_set *fields, void *values);
 
 /* Reads the query into target. False: the error is already the answer. */
 bool read_query(struct http_exchange *exchange, const struct field_set *set, void *target);

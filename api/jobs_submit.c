@@ -400,21 +400,9 @@ enum http_next api_job_resume(struct http_exchange *exchange) {
     if (!body || !path_id(exchange, "job") || !no_query(exchange))
         return HTTP_REPLY;
     body->once.operation = "resumeJob";
-    if (!idempotency_key(exchange, &body->once.key))
+    if (!idempotency_key(exchange, &body->once.key) ||
+        !read_members(exchange, &resume_fields, body))
         return HTTP_REPLY;
-    cJSON *json = json_body(exchange, JSON_MAX_VALUES);
-    if (!json)
-        return HTTP_REPLY;
-    struct problem_fields wrong = {.arena = http_arena(exchange)};
-    if (cJSON_IsObject(json))
-        fields_read(&resume_fields, "", json, body, &wrong);
-    else
-        problem_add(&wrong, "", "must be a JSON object");
-    cJSON_Delete(json);
-    if (wrong.count > 0) {
-        problem_send(exchange, &wrong);
-        return HTTP_REPLY;
-    }
     exchange->state = body;
     exchange->after = wake_workers;
     return http_on_writer(exchange, resume_job);

@@ -1,46 +1,12 @@
 /* How much memory the control groups allow, over a made tree of their files. */
 #include <criterion/criterion.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "server/memory_limit.h"
+#include "tests/unit/made_tree.h"
 
 static const int64_t GIB = 1 << 30;
-static char root[] = "/tmp/denoised-memory-XXXXXX";
-
-static void make_root(void) {
-    cr_assert(mkdtemp(root));
-}
-
-static int remove_one(const char *path, const struct stat *state, int kind, struct FTW *place) {
-    (void)state, (void)kind, (void)place;
-    return remove(path);
-}
-
-static void remove_root(void) {
-    nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
 
 TestSuite(memory_limit, .init = make_root, .fini = remove_root);
-
-/* A file below the root, with the directories that it needs. */
-static void put(const char *name, const char *text) {
-    char path[300];
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    for (char *slash = strchr(path + sizeof root, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(path, 0700);
-        *slash = '/';
-    }
-    FILE *file = fopen(path, "w");
-    cr_assert(file, "%s", path);
-    fputs(text, file);
-    fclose(file);
-}
 
 Test(memory_limit, without_groups_it_is_the_machine) {
     cr_assert_eq(memory_limit(root, 3 * GIB), 3 * GIB);
