@@ -219,8 +219,9 @@ enum store_status store_keep(struct store_session *session,
                              bool keep); /* releases, or rolls back, the savepoint */
 
 /* Of the writer, between transactions: moves what the write-ahead log holds into the database file
- * when it has grown. */
-void store_checkpoint(struct store *store);
+ * when it has grown, or when the disk is full: then the log's own room is what is left to write
+ * in. */
+void store_checkpoint(struct store *store, bool is_full);
 
 /* W. A new queued job: id, name, dataset, spec, warnings, epochs, steps, memory and created_at are
  * taken from `job`. idempotency_key may be NULL. */

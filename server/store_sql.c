@@ -148,9 +148,32 @@ enum store_status store_begin(struct store_session *session) {
     return sql_run(session, "BEGIN IMMEDIATE", "");
 }
 
+/* The file gets the room for its new pages before they are committed to the log. Otherwise the two
+ * could fill a disk together: the log is emptied by moving it into the database, and that would not
+ * have the room to grow, whatever is deleted. */
+static enum store_status grow_file(struct store_session *session) {
+    sqlite3_stmt *row = sql_prepare(
+        session, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", "");
+    int64_t bytes = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
+    const enum store_status status = sql_done(session, row);
+    if (status != STORE_OK || bytes <= session->file_bytes)
+        return status;
+    const int code =
+        sqlite3_file_control(session->db, "main", SQLITE_FCNTL_SIZE_HINT, &(sqlite3_int64){bytes});
+    if (code != SQLITE_OK)
+        return session->status = sql_failure(session->db, code, "room for the log's pages");
+    session->file_bytes = bytes;
+    return STORE_OK;
+}
+
 enum store_status store_commit(struct store_session *session) {
+    enum store_status status = grow_file(session);
+    if (status != STORE_OK) {
+        store_abort(session);
+        return status;
+    }
     atomic_store(&session->committing, true);
-    enum store_status status = sql_run(session, "COMMIT", "");
+    status = sql_run(session, "COMMIT", "");
     atomic_store(&session->committing, false);
     if (status != STORE_OK)
         store_abort(session);

@@ -31,6 +31,7 @@ struct store_session {
     int cached;
     int64_t limit;            /* of the writer: bytes that the database may take; 0: none */
     int wal_pages;            /* after the last commit of the writer */
+    int64_t file_bytes;       /* that the database file has, at least, for the log to be moved to */
     atomic_ullong commits;    /* of the writer.. */
     atomic_bool committing;   /* ..which others may see a moment before they are counted */
     enum store_status status; /* of the statement in hand: STORE_OK until something fails */

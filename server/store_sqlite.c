@@ -16,6 +16,7 @@
 enum {
     PAGE_BYTES = 4096,
     QUICK_CHECK_BYTES = 64 << 20,
+    GROWTH_BYTES = 16 * PAGE_BYTES, /* of the file, at a time */
     WAL_PASSIVE_PAGES = (4 << 20) / PAGE_BYTES,
     WAL_TRUNCATE_PAGES = (64 << 20) / PAGE_BYTES,
     WAL_HEADER_BYTES = 32,
@@ -218,6 +219,7 @@ static struct store_session *open_writer(const char *path, char *error, size_t e
         goto fail;
     }
     sqlite3_wal_hook(session->db, on_commit, session);
+    sqlite3_file_control(session->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &(int){GROWTH_BYTES});
     if (!migrate(session->db, error, error_size))
         goto fail;
     FAULT_POINT("migrate.committed");
@@ -376,9 +378,10 @@ void store_sizes(const struct store *store, int64_t *database, int64_t *log) {
     *database = owner_size(store->owner);
 }
 
-void store_checkpoint(struct store *store) {
+void store_checkpoint(struct store *store, bool is_full) {
     struct store_session *session = store->writer;
-    if (session->wal_pages < WAL_PASSIVE_PAGES || !store_is_whole(store))
+    const int enough = is_full ? 1 : WAL_PASSIVE_PAGES;
+    if (session->wal_pages < enough || !store_is_whole(store))
         return;
     /* SQLITE_BUSY only means that a reader still needs part of the log: the next one succeeds. */
     int mode = session->wal_pages < WAL_TRUNCATE_PAGES ? SQLITE_CHECKPOINT_PASSIVE
@@ -388,6 +391,7 @@ void store_checkpoint(struct store *store) {
     if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
         session->wal_pages = 0; /* until the next commit */
     store->size = owner_size(store->owner);
+    session->file_bytes = 0; /* it may have been cut after a transaction that came to nothing */
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
         sql_failure(session->db, code, "checkpoint");
 }

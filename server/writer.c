@@ -90,7 +90,7 @@ static void *writer_main(void *argument) {
         if (writer->committed)
             writer->committed(writer->listener);
         if (!atomic_load(&writer->hurry))
-            store_checkpoint(writer->store);
+            store_checkpoint(writer->store, outcome == TASK_DISK_FULL);
     }
     return NULL;
 }

@@ -148,27 +148,29 @@ test("the table is sorted by the server, and measures what it is asked to", asyn
   const table = page.locator(".run-table");
   const names = async () => (await table.locator("tbody th").allInnerTexts()).join();
   await until(async () => (await names()) === "second,first", "newest first");
-  const stage = await page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get("job"));
+  const onStage = () => page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get("job"));
+  await until(onStage, "a run is on the stage");
+  const stage = await onStage();
   const other = (await server.api("/v1/jobs")).items.find((each) => each.id !== stage);
   await page.getByRole("button", { name: `Evaluate ${other.name}` }).waitFor(); // nobody has asked for it
   await page.getByLabel("Select all").check();
   await page.getByRole("group", { name: "Selected runs" }).getByRole("button", { name: "Evaluate" }).click();
   await table.locator("td small", { hasText: "floor" }).nth(3).waitFor();
-  const asked = [];
-  page.on("request", (request) => asked.push(request.url()));
+  const sortOf = (address) => new URL(address).searchParams.get("sort");
+  const seen = new Set([null]);
   for (const column of await table.locator("thead th button").allInnerTexts()) {
     const header = table.locator("thead th", { hasText: column.replace(/[▾▴]/, "").trim() });
     for (const way of ["", ""]) {
-      const answer = page.waitForResponse((each) => each.url().includes("/v1/jobs?"));
+      const answer = page.waitForResponse((each) => each.url().includes("/v1/jobs?") && !seen.has(sortOf(each.url())));
       await header.getByRole("button").click();
+      seen.add(sortOf((await answer).url())); // a table in sight asks again by itself, too
       const { items } = await (await answer).json();
       const order = items.map((each) => each.name).join();
       await until(async () => (await names()) === order, `${column}: ${order}${way}`);
       assert.match(await header.getAttribute("aria-sort"), /scending/);
     }
   }
-  const sorts = new Set(asked.map((address) => new URL(address).searchParams.get("sort")).filter(Boolean));
-  assert.equal(sorts.size, 18);
+  assert.equal(seen.size - 1, 18);
   await page.getByRole("dialog").getByLabel("Search the runs").fill("MOONS");
   await until(async () => (await names()) === "second", "the search is answered");
   await page.getByRole("dialog").getByLabel("Search the runs").fill("no such run");
