@@ -21,7 +21,7 @@ void job_clear(struct job *job) {
 enum store_status sql_job_seq(struct store_session *session, const char *id, int64_t *seq) {
     sqlite3_stmt *statement =
         strcmp(id, "latest") == 0
-            ? sql_prepare(session, "SELECT max(seq) FROM job HAVING count(*) > 0", "")
+            ? sql_prepare(session, "SELECT seq FROM job ORDER BY seq DESC LIMIT 1", "")
             : sql_prepare(session, "SELECT seq FROM job WHERE id = ?1", "t", id);
     bool found = sql_row(session, statement);
     if (found)
