@@ -75,8 +75,8 @@ KERNEL_FLAGS_baseline :=
 KERNEL_FLAGS_neon     :=
 
 ENGINE_SOURCES := $(filter-out engine/kernels_impl.c,$(wildcard engine/*.c))
-SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c))
-API_SOURCES    := $(wildcard api/*.c api/format/*.c)
+SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
+API_SOURCES    := $(wildcard api/*.c api/*/*.c)
 EMBEDDED       := schemas components examples
 MIGRATIONS     := $(sort $(wildcard migrations/*.sql))
 
@@ -334,7 +334,7 @@ bench-peers: ## the same work in PyTorch and OpenBLAS (installs them)
 	$B/bench-blas
 	/usr/bin/python3 tests/bench/peers/compare.py $B/bench
 
-$B/bench: tests/bench/bench.c $B/server/sha256.o $B/libdenoise.a
+$B/bench: tests/bench/bench.c $B/server/base/sha256.o $B/libdenoise.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lgnutls -lm
 $B/quality: tests/bench/quality.c $B/libdenoise.a

@@ -8,7 +8,7 @@
 #include "api/handlers.h"
 #include "api/openapi.h"
 #include "engine/denoise.h"
-#include "server/id.h"
+#include "server/base/id.h"
 
 static const struct link links[] = {
     {"self", "/v1/datasets/", ""},

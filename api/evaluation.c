@@ -12,8 +12,8 @@
 #include "api/cost.h"
 #include "api/openapi.h"
 #include "api/sampling.h"
-#include "server/id.h"
-#include "server/log.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
 #include "server/writer.h"
 
 enum { EVALUATION_DEFAULT = 1000, EVALUATION_LEAST = 16 };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "api/format/number.h"
-#include "server/guess.h"
+#include "server/base/guess.h"
 
 static const double MAX_SEED = 9007199254740991; /* 2^53 - 1 */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/openapi.h"
-#include "server/id.h"
+#include "server/base/id.h"
 
 struct service *service_of(struct http_exchange *exchange) {
     return exchange->service;

@@ -1,4 +1,5 @@
 /* /v1/jobs/{id}/history: the loss per epoch, in columns, from wherever the client is. */
+#include "server/base/clock.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,6 @@
 #include "api/format/svg.h"
 #include "api/handlers.h"
 #include "api/openapi.h"
-#include "server/id.h"
 
 enum {
     HISTORY_MOST = 10000,

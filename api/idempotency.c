@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "api/problem.h"
-#include "server/router.h"
+#include "server/base/id.h"
+#include "server/base/utf8.h"
 
 enum { KEY_BYTES = 255 };
 
@@ -13,7 +14,7 @@ bool idempotency_key(struct http_exchange *exchange, const char **key) {
     if (!given)
         return true;
     const size_t length = strlen(given);
-    if (length == 0 || length > KEY_BYTES || !router_is_utf8(given, length))
+    if (length == 0 || length > KEY_BYTES || !utf8_is_valid(given, length))
         problem(exchange, 400, "bad_idempotency_key",
                 "Idempotency-Key must be 1 to 255 bytes of text");
     else if (!(*key = http_format(exchange, "%s", given)))
@@ -32,7 +33,7 @@ void idempotency_replayed(struct http_exchange *exchange, const char *base, cons
 }
 
 enum once idempotency_find(struct http_exchange *exchange, struct store_session *session,
-                           const struct replay *replay, char id[STORE_ID_LENGTH + 1]) {
+                           const struct replay *replay, char id[ID_LENGTH + 1]) {
     bool same = false;
     const enum store_status status =
         replay->key ? store_replay_find(session, replay, id, &same) : STORE_NOT_FOUND;

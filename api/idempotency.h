@@ -25,7 +25,7 @@ void idempotency_replayed(struct http_exchange *exchange, const char *base, cons
  * error is already the answer. */
 enum once { ONCE_NEW, ONCE_BEFORE, ONCE_REFUSED };
 enum once idempotency_find(struct http_exchange *exchange, struct store_session *session,
-                           const struct replay *replay, char id[STORE_ID_LENGTH + 1]);
+                           const struct replay *replay, char id[ID_LENGTH + 1]);
 /* In the same transaction: it made this. False: the error is already the answer. */
 bool idempotency_keep(struct http_exchange *exchange, struct store_session *session,
                       const struct replay *replay, const char *id);

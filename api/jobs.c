@@ -1,4 +1,5 @@
 /* /v1/jobs: list, read, cancel, delete. */
+#include "server/base/clock.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -7,7 +8,6 @@
 #include "api/jobs.h"
 #include "api/lists.h"
 #include "api/models.h"
-#include "server/id.h"
 
 /* ------------------------------------------------------------------ the job as JSON */
 

@@ -14,9 +14,9 @@
 #include "api/openapi.h"
 #include "api/spec.h"
 #include "api/warnings.h"
+#include "server/base/clock.h"
+#include "server/base/id.h"
 #include "server/estimate.h"
-#include "server/id.h"
-#include "server/router.h"
 
 /* ------------------------------------------------------------------ POST /v1/jobs */
 
@@ -33,7 +33,7 @@ struct submission {
 static bool replay(struct http_exchange *exchange, struct store_session *session,
                    struct submission *submission) {
     struct job *job = &submission->job;
-    char id[STORE_ID_LENGTH + 1];
+    char id[ID_LENGTH + 1];
     bool same;
     enum store_status status = submission->key
                                    ? store_job_by_key(session, submission->key, job, id, &same)
@@ -359,7 +359,7 @@ static void resume_once(struct http_exchange *exchange, struct store_session *se
                         const struct job *job) {
     struct resume_body *body = exchange->state;
     const int epochs = body->epochs ? body->epochs : job->epochs;
-    char id[STORE_ID_LENGTH + 1];
+    char id[ID_LENGTH + 1];
     /* as it was sent: "latest" may be another job by now */
     body->once.request = http_format(exchange, "%s %d", exchange->request.ids[0], body->epochs);
     switch (idempotency_find(exchange, session, &body->once, id)) {

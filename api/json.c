@@ -6,8 +6,8 @@
 
 #include "api/format/number.h"
 #include "api/json_scan.h"
-#include "server/id.h"
-#include "server/router.h"
+#include "server/base/clock.h"
+#include "server/base/utf8.h"
 
 /* ------------------------------------------------------------------ reading */
 
@@ -60,7 +60,7 @@ void json_close(struct json_writer *json, char bracket) {
 
 /* Texts come from clients, and some are cut: what is no UTF-8 becomes U+FFFD, byte by byte. */
 static void append_utf8(struct buffer *out, const char *text, size_t length) {
-    for (size_t valid; (valid = router_utf8_length(text, length)) < length;) {
+    for (size_t valid; (valid = utf8_length(text, length)) < length;) {
         buffer_append(out, text, valid);
         buffer_text(out, "\xef\xbf\xbd");
         text += valid + 1;

@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "server/arena.h"
-#include "server/buffer.h"
+#include "server/base/arena.h"
+#include "server/base/buffer.h"
 
 enum { JSON_MAX_VALUES = 20000 };
 

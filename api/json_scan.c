@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/router.h"
+#include "server/base/utf8.h"
 
 bool json_scan_begin(struct json_scan *scan, const char *text, size_t length, size_t max_values) {
     static const char mark[] = "\xef\xbb\xbf"; /* U+FEFF, which editors and PowerShell put first */
@@ -13,7 +13,7 @@ bool json_scan_begin(struct json_scan *scan, const char *text, size_t length, si
                                .at = text + marked,
                                .end = text + length,
                                .max_values = max_values};
-    const size_t valid = router_utf8_length(text, length);
+    const size_t valid = utf8_length(text, length);
     if (valid == length)
         return true;
     scan->at = text + valid;

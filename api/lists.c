@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/id.h"
+#include "server/base/id.h"
 
 static const char *name_of(const char *const *orders, int choice) {
     return orders[2 * order_of(choice) + 1];
@@ -30,10 +30,10 @@ static bool read_hex(const char *hex, char *text, size_t size) {
 static bool parse(const char *cursor, const char *order, struct list_place *place) {
     const size_t length = strlen(order);
     *place = (struct list_place){0};
-    if (strlen(cursor) < STORE_ID_LENGTH)
+    if (strlen(cursor) < ID_LENGTH)
         return false;
-    memcpy(place->id, cursor, STORE_ID_LENGTH);
-    const char *rest = cursor + STORE_ID_LENGTH;
+    memcpy(place->id, cursor, ID_LENGTH);
+    const char *rest = cursor + ID_LENGTH;
     if (!id_valid(place->id))
         return false;
     if (length == 0)

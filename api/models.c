@@ -9,7 +9,6 @@
 #include "api/openapi.h"
 #include "api/spec.h"
 #include "engine/denoise.h"
-#include "server/id.h"
 
 void answer_no_model(struct http_exchange *exchange, struct store_session *session,
                      const char *id) {

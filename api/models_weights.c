@@ -13,9 +13,10 @@
 #include "api/names.h"
 #include "api/openapi.h"
 #include "api/spec.h"
+#include "server/base/clock.h"
+#include "server/base/id.h"
+#include "server/base/sha256.h"
 #include "server/blob.h"
-#include "server/id.h"
-#include "server/sha256.h"
 
 /* What the metadata says; all of it is text. `format` names this list. */
 #define FORMAT "denoised 1"
@@ -458,7 +459,7 @@ static void reply_again(struct http_exchange *exchange, struct store_session *se
 
 static void insert(struct http_exchange *exchange, struct store_session *session) {
     struct import *import = exchange->state;
-    char id[STORE_ID_LENGTH + 1];
+    char id[ID_LENGTH + 1];
     const enum once once = idempotency_find(exchange, session, &import->once, id);
     if (once == ONCE_BEFORE)
         reply_again(exchange, session, id);

@@ -4,7 +4,6 @@
 #include "api/api.h"
 #include "api/caching.h"
 #include "api/handlers.h"
-#include "server/id.h"
 #include "server/version.h"
 
 static void reply_status(struct http_exchange *exchange, int http_status, const char *status) {

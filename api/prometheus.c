@@ -9,8 +9,8 @@
 
 #include "api/api.h"
 #include "api/handlers.h"
-#include "server/counters.h"
-#include "server/log.h"
+#include "server/base/counters.h"
+#include "server/base/log.h"
 #include "server/version.h"
 
 static void head(struct buffer *out, const char *name, const char *type, const char *help) {

@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "server/counters.h"
-#include "server/id.h"
+#include "server/base/clock.h"
+#include "server/base/counters.h"
 #include "server/split.h"
 
 /* A request that is being answered. */

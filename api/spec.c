@@ -1,5 +1,6 @@
 #include "api/spec.h"
 
+#include "server/base/id.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -109,7 +110,7 @@ const struct field_set spec_fields = {rows, sizeof rows / sizeof rows[0]};
 
 #define UPLOAD(member) offsetof(struct upload_request, member)
 static const struct field upload_rows[] = {
-    {"", "id", FIELD_TEXT, UPLOAD(id), 0, STORE_ID_LENGTH, 0, NULL, "Of an uploaded data set."},
+    {"", "id", FIELD_TEXT, UPLOAD(id), 0, ID_LENGTH, 0, NULL, "Of an uploaded data set."},
     {"", "seed", FIELD_SEED, UPLOAD(seed), 0, 0, 0, NULL,
      "Decides which points are held out for validation; the job's seed if not given."},
     {"", "name", FIELD_TEXT, UPLOAD(name), 0, SET_NAME_BYTES, FIELD_OR_NULL, NULL,

@@ -12,7 +12,7 @@ enum { JOB_NAME_BYTES = 100, SET_NAME_BYTES = 100 };
 
 /* What a job says about an uploaded data set that it trains on. */
 struct upload_request {
-    char id[STORE_ID_LENGTH + 1]; /* "" for a built-in one */
+    char id[ID_LENGTH + 1]; /* "" for a built-in one */
     char name[SET_NAME_BYTES + 1];
     int n, dim; /* 0: not said */
     uint64_t seed;

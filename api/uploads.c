@@ -10,8 +10,9 @@
 #include "api/names.h"
 #include "api/openapi.h"
 #include "api/statistics.h"
-#include "server/id.h"
-#include "server/sha256.h"
+#include "server/base/clock.h"
+#include "server/base/id.h"
+#include "server/base/sha256.h"
 
 /* ------------------------------------------------------------------ POST */
 
@@ -137,7 +138,7 @@ static void reply_again(struct http_exchange *exchange, struct store_session *se
 
 static void insert(struct http_exchange *exchange, struct store_session *session) {
     struct upload *upload = exchange->state;
-    char id[STORE_ID_LENGTH + 1];
+    char id[ID_LENGTH + 1];
     const enum once once = idempotency_find(exchange, session, &upload->once, id);
     if (once == ONCE_BEFORE)
         reply_again(exchange, session, id);

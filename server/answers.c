@@ -9,7 +9,7 @@
 enum { SLOTS = 64, MOST_BYTES = 8 << 10 };
 
 struct slot {
-    char id[STORE_ID_LENGTH + 1]; /* "": empty */
+    char id[ID_LENGTH + 1]; /* "": empty */
     uint64_t version;
     struct buffer body;
 };

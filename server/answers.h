@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "server/buffer.h"
+#include "server/base/buffer.h"
 
 struct answers;
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/guess.h"
+#include "server/base/guess.h"
 
 const char *argument_value(int argc, char **argv, int *at, const char *flag) {
     const char *argument = argv[*at];

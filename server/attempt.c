@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/clock.h"
+#include "server/base/counters.h"
+#include "server/base/log.h"
 #include "server/checkpoint.h"
-#include "server/counters.h"
-#include "server/id.h"
-#include "server/log.h"
 #include "server/measure.h"
 #include "server/outcome.h"
 #include "server/report.h"

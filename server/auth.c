@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/sha256.h"
+#include "server/base/sha256.h"
 
 enum {
     DIGEST = SHA256_TEXT - 1,

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "server/fault.h"
+#include "server/base/fault.h"
 
 enum { PIECES_IN_A_HURRY = 128 };
 

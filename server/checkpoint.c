@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/sha256.h"
+#include "server/base/sha256.h"
 
 bool checkpoint_save(const struct dn_trainer *trainer, int epoch, double seconds,
                      struct checkpoint *checkpoint) {

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "server/buffer.h"
+#include "server/base/buffer.h"
 
 struct client_server {
     const char *host;

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "server/access.h"
-#include "server/cores.h"
-#include "server/guess.h"
-#include "server/log.h"
+#include "server/base/cores.h"
+#include "server/base/guess.h"
+#include "server/base/log.h"
 
 struct setting {
     const char *flag; /* without dashes; DENOISED_ and the upper-case form is the variable */

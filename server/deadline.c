@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/id.h"
+#include "server/base/clock.h"
 
 enum {
     HEADER_SECONDS = 15,

@@ -5,8 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/counters.h"
-#include "server/id.h"
+#include "server/base/clock.h"
+#include "server/base/counters.h"
+#include "server/base/id.h"
 
 enum {
     REMEMBERED = 512, /* events */
@@ -19,7 +20,7 @@ enum {
 /* An event in words. */
 struct telling {
     int64_t id;
-    char job[STORE_ID_LENGTH + 1];
+    char job[ID_LENGTH + 1];
     bool is_end;
     struct buffer text;
 };

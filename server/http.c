@@ -5,11 +5,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "server/counters.h"
-#include "server/fault.h"
+#include "server/base/clock.h"
+#include "server/base/counters.h"
+#include "server/base/fault.h"
+#include "server/base/log.h"
 #include "server/http_connection.h"
-#include "server/id.h"
-#include "server/log.h"
 
 /* ------------------------------------------------------------------ for handlers */
 

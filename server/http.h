@@ -27,9 +27,9 @@
 #include <stdint.h>
 
 #include "server/access.h"
-#include "server/arena.h"
 #include "server/auth.h"
-#include "server/buffer.h"
+#include "server/base/arena.h"
+#include "server/base/buffer.h"
 #include "server/http_socket.h"
 #include "server/task.h"
 

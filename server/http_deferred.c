@@ -1,7 +1,7 @@
 /* Work that a request needs done on another thread, while its connection is suspended. */
-#include "server/fault.h"
+#include "server/base/clock.h"
+#include "server/base/fault.h"
 #include "server/http_connection.h"
-#include "server/id.h"
 
 static enum http_next defer(struct http_exchange *exchange, http_deferred next,
                             const struct http_executor *executor) {

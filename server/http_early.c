@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "server/base/log.h"
 #include "server/http_connection.h"
-#include "server/log.h"
 
 static enum MHD_Result write_header(void *out, enum MHD_ValueKind kind, const char *name,
                                     const char *value) {

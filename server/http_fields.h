@@ -8,7 +8,7 @@
 #include <microhttpd.h>
 #include <stddef.h>
 
-#include "server/arena.h"
+#include "server/base/arena.h"
 #include "server/http_check.h"
 
 /* The first line, in libmicrohttpd's memory, but for the target: a copy of it as it was sent. */

@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/base/id.h"
 #include "server/http_connection.h"
-#include "server/id.h"
 
 /* ------------------------------------------------------------------ ids */
 

@@ -4,7 +4,7 @@
 #ifndef SERVER_HTTP_GZIP_H
 #define SERVER_HTTP_GZIP_H
 
-#include "server/buffer.h"
+#include "server/base/buffer.h"
 
 struct gzip;
 

@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/base/clock.h"
 #include "server/http_connection.h"
-#include "server/id.h"
 
 /* What a browser may do with an answer of this type (a prefix): a drawing may have its own style;
  * anything else is data and loads nothing. */

@@ -6,10 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "server/cores.h"
+#include "server/base/clock.h"
+#include "server/base/cores.h"
+#include "server/base/log.h"
 #include "server/http_connection.h"
-#include "server/id.h"
-#include "server/log.h"
 
 enum {
     /* Only for answers: what is to be received has deadlines of its own (deadline.h), as has a

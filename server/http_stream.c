@@ -12,9 +12,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "server/fault.h"
+#include "server/base/fault.h"
+#include "server/base/log.h"
 #include "server/http_connection.h"
-#include "server/log.h"
 #include "server/pool.h"
 
 enum {

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "server/id.h"
-#include "server/log.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
 
 enum {
     SWEEP_SECONDS = 600,

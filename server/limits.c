@@ -5,8 +5,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "server/base/log.h"
 #include "server/linger.h"
-#include "server/log.h"
 
 enum {
     OWN_FILES = 24, /* the log, the listener, epolls and their alarms, the lock, a backup, .. */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "server/access.h"
-#include "server/id.h"
+#include "server/base/clock.h"
 
 enum {
     CHECK_MS = 1000,

@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/id.h"
 #include "server/pool.h"
 
 enum { OVERHEAD_BYTES = 4096 }; /* of an entry, about: texts, tables, the allocator */
 
 struct cached_model {
     struct cached_model *next; /* the most recently used comes first */
-    char id[STORE_ID_LENGTH + 1];
+    char id[ID_LENGTH + 1];
     int epoch;
     int64_t updated_at;
     struct dn_model *model; /* NULL: it is being loaded */

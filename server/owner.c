@@ -12,7 +12,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "server/log.h"
+#include "server/base/log.h"
 
 enum { MOST_LINKS = 40, SUFFIX_BYTES = 8 };
 

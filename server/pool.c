@@ -2,9 +2,10 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 
-#include "server/id.h"
+#include "server/base/clock.h"
 
 /* So often a computation looks whether its turn is over, however often it could pause. */
 #define LOOK_SECONDS 0.001

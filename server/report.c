@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "server/base/clock.h"
 #include "server/checkpoint.h"
-#include "server/id.h"
 
 void reports_init(struct reports *reports, struct writer *writer, const char *boot,
                   const atomic_bool *hurry, const struct claim *claim) {

@@ -4,7 +4,7 @@
 #ifndef SERVER_ROUTER_H
 #define SERVER_ROUTER_H
 
-#include "server/arena.h"
+#include "server/base/arena.h"
 #include "server/http.h"
 
 /* Splits "/path?query", decodes each part exactly once, and fills in request->path and ->query.
@@ -27,8 +27,5 @@ const char *router_suffixes(const struct http_route *routes, size_t count, struc
 
 /* Is `word` one of the space-separated words (NULL: none)? Letters' case does not matter. */
 bool router_has_word(const char *words, const char *word, size_t length);
-
-bool router_is_utf8(const char *text, size_t length);
-size_t router_utf8_length(const char *text, size_t length); /* of the valid bytes at its start */
 
 #endif

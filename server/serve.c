@@ -9,15 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/cores.h"
-#include "server/counters.h"
-#include "server/fault.h"
-#include "server/id.h"
+#include "server/base/clock.h"
+#include "server/base/cores.h"
+#include "server/base/counters.h"
+#include "server/base/fault.h"
+#include "server/base/log.h"
+#include "server/base/log_out.h"
+#include "server/base/memory_limit.h"
 #include "server/janitor.h"
 #include "server/limits.h"
-#include "server/log.h"
-#include "server/log_out.h"
-#include "server/memory_limit.h"
 #include "server/notify.h"
 #include "server/sandbox.h"
 #include "server/service.h"

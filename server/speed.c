@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "server/cores.h"
+#include "server/base/cores.h"
 #include "server/estimate.h"
 
 /* What a step consists of. */

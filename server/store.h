@@ -13,6 +13,7 @@
 #ifndef SERVER_STORE_H
 #define SERVER_STORE_H
 
+#include "server/base/id.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,8 +36,6 @@ enum store_status {
 
 enum { STORE_EXIT_STATUS = 70 }; /* of a process that its database makes leave */
 
-enum { STORE_ID_LENGTH = 36 }; /* a UUIDv7 in its usual form */
-
 enum job_status {
     JOB_QUEUED,
     JOB_RUNNING,
@@ -56,7 +55,7 @@ struct figures {
 };
 
 struct job {
-    char id[STORE_ID_LENGTH + 1];
+    char id[ID_LENGTH + 1];
     int64_t seq;    /* the order of submission */
     char *name;     /* NULL if the client gave none */
     char *dataset;  /* name of the data set, for filters */
@@ -101,7 +100,7 @@ struct checkpoint {
 
 /* A claimed job, as a worker holds it. */
 struct claim {
-    char id[STORE_ID_LENGTH + 1];
+    char id[ID_LENGTH + 1];
     char *spec;
     int64_t fence;
     int attempt;
@@ -140,7 +139,7 @@ struct progress {
 };
 
 struct model {
-    char id[STORE_ID_LENGTH + 1];
+    char id[ID_LENGTH + 1];
     char *name;
     char *spec; /* as the job's */
     char *variant;
@@ -230,7 +229,7 @@ enum store_status store_job_insert(struct store_session *session, const struct j
 /* The id of the job that was inserted with this key, and whether it had the name and the spec of
  * `job` then: it may have been extended since. */
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
-                                   const struct job *job, char id[STORE_ID_LENGTH + 1], bool *same);
+                                   const struct job *job, char id[ID_LENGTH + 1], bool *same);
 /* A request with an Idempotency-Key that is none of a submission: its operation, its key, and what
  * tells it from others. */
 struct replay {
@@ -238,7 +237,7 @@ struct replay {
 };
 /* What such a request has made, and whether it was this one; STORE_NOT_FOUND: the key is new. */
 enum store_status store_replay_find(struct store_session *session, const struct replay *replay,
-                                    char id[STORE_ID_LENGTH + 1], bool *same);
+                                    char id[ID_LENGTH + 1], bool *same);
 /* W. It has made this, and the key is of no further use when that is deleted, or was made or
  * resumed so often since. STORE_OVER_LIMIT. */
 enum { STORE_REPLAYS_KEPT = 16 };
@@ -258,9 +257,9 @@ enum store_status store_job_count(struct store_session *session, enum job_status
  * and so of their making, in the same direction. */
 enum { LIST_KEY_BYTES = 256 }; /* more than the 60 characters that texts are sorted by */
 struct list_place {
-    char id[STORE_ID_LENGTH + 1]; /* "": before the first */
-    bool has_key;                 /* it is sorted by a value, and has one */
-    char key[LIST_KEY_BYTES];     /* that, as text */
+    char id[ID_LENGTH + 1];   /* "": before the first */
+    bool has_key;             /* it is sorted by a value, and has one */
+    char key[LIST_KEY_BYTES]; /* that, as text */
 };
 
 enum job_sort {
@@ -323,7 +322,7 @@ enum { EVENT_TEXT = 24 };
 
 struct event {
     int64_t id; /* ascending in the order of the commits; never used again */
-    char job[STORE_ID_LENGTH + 1];
+    char job[ID_LENGTH + 1];
     int64_t at;
     enum event_kind kind;
     struct epoch_row row; /* of an epoch; else its `epoch` alone: what the job has got to */
@@ -336,7 +335,7 @@ void event_clear(struct event *event);
 
 /* A job that is watched. */
 struct watched_job {
-    char id[STORE_ID_LENGTH + 1];
+    char id[ID_LENGTH + 1];
     int64_t seq;
 };
 /* id may be "latest". Finds a deleted job, too, for a day. */
@@ -490,7 +489,7 @@ enum store_status store_probe(struct store_session *session, int64_t now);
 
 /* An uploaded data set. */
 struct dataset {
-    char id[STORE_ID_LENGTH + 1];
+    char id[ID_LENGTH + 1];
     char *name; /* NULL if the client gave none */
     int64_t n;
     int dim;

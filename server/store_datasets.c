@@ -46,7 +46,7 @@ static void read_dataset(struct store_session *session, sqlite3_stmt *row,
         .bytes = sqlite3_column_int64(row, 8),
         .created_at = sqlite3_column_int64(row, 9),
     };
-    memcpy(dataset->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
+    memcpy(dataset->id, sqlite3_column_text(row, 0), ID_LENGTH);
     memcpy(dataset->sha256, sqlite3_column_text(row, 7), sizeof dataset->sha256 - 1);
 }
 

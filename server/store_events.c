@@ -44,7 +44,7 @@ static void read_event(struct store_session *session, sqlite3_stmt *row, struct 
         .error_code = sql_text(session, row, 6),
         .error_detail = sql_text(session, row, 7),
     };
-    memcpy(event->job, sqlite3_column_text(row, 1), STORE_ID_LENGTH);
+    memcpy(event->job, sqlite3_column_text(row, 1), ID_LENGTH);
     const char *status = (const char *)sqlite3_column_text(row, 5);
     if (status) {
         strncpy(event->status, status, sizeof event->status - 1);
@@ -64,7 +64,7 @@ enum store_status store_watched_job(struct store_session *session, const char *i
     bool found = sql_row(session, row);
     if (found) {
         *job = (struct watched_job){.seq = sqlite3_column_int64(row, 0)};
-        memcpy(job->id, sqlite3_column_text(row, 1), STORE_ID_LENGTH);
+        memcpy(job->id, sqlite3_column_text(row, 1), ID_LENGTH);
     }
     enum store_status status = sql_done(session, row);
     return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;

@@ -46,15 +46,14 @@ enum store_status store_job_insert(struct store_session *session, const struct j
 }
 
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
-                                   const struct job *job, char id[STORE_ID_LENGTH + 1],
-                                   bool *same) {
+                                   const struct job *job, char id[ID_LENGTH + 1], bool *same) {
     sqlite3_stmt *row = sql_prepare(session,
                                     "SELECT id, coalesce(submitted_spec, spec) = ?2 AND name IS ?3"
                                     " FROM job WHERE idempotency_key = ?1",
                                     "ttt", idempotency_key, job->spec, job->name);
     bool found = sql_row(session, row);
     if (found) {
-        memcpy(id, sqlite3_column_text(row, 0), STORE_ID_LENGTH + 1);
+        memcpy(id, sqlite3_column_text(row, 0), ID_LENGTH + 1);
         *same = sqlite3_column_int(row, 1);
     }
     enum store_status status = sql_done(session, row);
@@ -122,7 +121,7 @@ static void read_job(struct store_session *session, sqlite3_stmt *row, struct jo
         .seq = sqlite3_column_int64(row, 23),
         .figures = sql_figures(row, 24),
     };
-    memcpy(job->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
+    memcpy(job->id, sqlite3_column_text(row, 0), ID_LENGTH);
 }
 
 /* The job of a statement that answers one; STORE_NOT_FOUND if there is none. */

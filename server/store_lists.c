@@ -81,7 +81,7 @@ static sqlite3_stmt *prepare_part(struct store_session *session, const struct li
 
 static void read_place(sqlite3_stmt *row, bool is_text, struct list_place *place) {
     *place = (struct list_place){.has_key = sqlite3_column_type(row, 1) != SQLITE_NULL};
-    memcpy(place->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
+    memcpy(place->id, sqlite3_column_text(row, 0), ID_LENGTH);
     if (place->has_key && is_text)
         snprintf(place->key, sizeof place->key, "%s", (const char *)sqlite3_column_text(row, 1));
     else if (place->has_key)

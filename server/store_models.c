@@ -49,7 +49,7 @@ static void read_model(struct store_session *session, sqlite3_stmt *row, struct 
         .figures = sql_figures(row, 14),
     };
     size_t copied;
-    memcpy(model->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
+    memcpy(model->id, sqlite3_column_text(row, 0), ID_LENGTH);
     model->transform = sql_blob(session, row, 12, &copied);
 }
 

@@ -98,7 +98,7 @@ static enum store_status take(struct store_session *session, int64_t seq, const 
         " RETURNING id, spec, fence, attempt, cancel_requested, created_at, memory",
         "iti", seq, owner, now);
     if (sql_row(session, row)) {
-        memcpy(claim->id, sqlite3_column_text(row, 0), STORE_ID_LENGTH);
+        memcpy(claim->id, sqlite3_column_text(row, 0), ID_LENGTH);
         claim->spec = sql_text(session, row, 1);
         claim->fence = sqlite3_column_int64(row, 2);
         claim->attempt = sqlite3_column_int(row, 3);

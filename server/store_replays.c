@@ -4,14 +4,14 @@
 #include "server/store_sql.h"
 
 enum store_status store_replay_find(struct store_session *session, const struct replay *replay,
-                                    char id[STORE_ID_LENGTH + 1], bool *same) {
+                                    char id[ID_LENGTH + 1], bool *same) {
     sqlite3_stmt *row = sql_prepare(session,
                                     "SELECT id, request = ?3 FROM replay"
                                     " WHERE operation = ?1 AND key = ?2",
                                     "ttt", replay->operation, replay->key, replay->request);
     const bool found = sql_row(session, row);
     if (found) {
-        memcpy(id, sqlite3_column_text(row, 0), STORE_ID_LENGTH + 1);
+        memcpy(id, sqlite3_column_text(row, 0), ID_LENGTH + 1);
         *same = sqlite3_column_int(row, 1);
     }
     const enum store_status status = sql_done(session, row);

@@ -1,5 +1,5 @@
 /* What the database may take of the disk (--max-database), and what goes first to stay below it. */
-#include "server/log.h"
+#include "server/base/log.h"
 #include "server/store_sql.h"
 
 enum {

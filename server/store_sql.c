@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/log.h"
+#include "server/base/log.h"
 
 /* Is the disk full? SQLite has other codes for that, too: it knows no quotas, and the file of
  * shared memory that goes with the log fails to grow with a code of its own. why: errno after it,

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "server/fault.h"
-#include "server/fold.h"
-#include "server/id.h"
-#include "server/log.h"
+#include "server/base/fault.h"
+#include "server/base/fold.h"
+#include "server/base/id.h"
+#include "server/base/log.h"
 #include "server/migrations.h"
 #include "server/owner.h"
 #include "server/store_sql.h"
@@ -25,7 +25,7 @@ enum {
 
 struct store {
     struct owner *owner;
-    char boot[STORE_ID_LENGTH + 1];
+    char boot[ID_LENGTH + 1];
     struct store_session *writer;
     int page_bytes;
     int64_t size;          /* of the file, after the writer's last checkpoint; it never shrinks */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/denoise.h"
-#include "server/log.h"
+#include "server/base/log.h"
 
 /* Fills in the description from the bytes. What cannot be read gets that of nothing: it is found
  * out again, and said, when somebody asks for its samples. */

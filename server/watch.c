@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "server/id.h"
+#include "server/base/clock.h"
 
 enum {
     LOOK_MS = 10,  /* between two looks at least, for a training can commit all the time */

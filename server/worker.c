@@ -7,10 +7,11 @@
 #include <time.h>
 
 #include "server/attempt.h"
-#include "server/counters.h"
-#include "server/id.h"
-#include "server/log.h"
-#include "server/memory_limit.h"
+#include "server/base/clock.h"
+#include "server/base/counters.h"
+#include "server/base/id.h"
+#include "server/base/log.h"
+#include "server/base/memory_limit.h"
 
 enum {
     STORE_RETRY_SECONDS = 1,
@@ -22,9 +23,9 @@ struct worker {
     struct workers *workers;
     pthread_t thread;
     int number;
-    char job_id[STORE_ID_LENGTH + 1]; /* "" when idle; under the mutex, */
-    int64_t memory;                   /* as is what its job has reserved, */
-    bool is_beside;                   /* and whether in the room for small jobs */
+    char job_id[ID_LENGTH + 1]; /* "" when idle; under the mutex, */
+    int64_t memory;             /* as is what its job has reserved, */
+    bool is_beside;             /* and whether in the room for small jobs */
     struct interruption interruption;
 };
 
@@ -86,7 +87,7 @@ struct holding {
 static enum store_status run_claim(void *argument, struct store_session *session) {
     struct holding *holding = argument;
     struct workers *workers = holding->worker->workers;
-    char owner[STORE_ID_LENGTH + 16];
+    char owner[ID_LENGTH + 16];
     snprintf(owner, sizeof owner, "%s/%d", store_boot(workers->config.store),
              holding->worker->number);
     const struct memory_room room = room_left(workers);

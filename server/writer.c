@@ -3,10 +3,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "server/counters.h"
-#include "server/fault.h"
-#include "server/id.h"
-#include "server/log.h"
+#include "server/base/clock.h"
+#include "server/base/counters.h"
+#include "server/base/fault.h"
+#include "server/base/log.h"
 #include "server/task_queue.h"
 
 enum { WRITER_QUEUE = 1024, WRITER_GROUP = 128 };

@@ -4,7 +4,7 @@
 #ifndef API_FORMAT_BRAILLE_H
 #define API_FORMAT_BRAILLE_H
 
-#include "server/buffer.h"
+#include "server/base/buffer.h"
 
 /* points [n][2] in at most columns x rows characters, with equal scale on both axes (a character
  * cell is about twice as high as wide). Points that are not finite are left out. */

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "server/buffer.h"
+#include "server/base/buffer.h"
 
 enum { LZW_WIDTH = 12, LZW_CODES = 1 << LZW_WIDTH, LZW_SLOTS = 2 * LZW_CODES, LZW_BLOCK = 255 };
 

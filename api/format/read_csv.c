@@ -8,8 +8,8 @@
 #include "api/format/number.h"
 #include "api/format/reading.h"
 #include "api/names.h"
+#include "server/base/utf8.h"
 #include "server/pool.h"
-#include "server/router.h"
 
 /* A field of a row, without its quotes; doubled quotes within are still doubled. */
 struct cell {
@@ -120,7 +120,7 @@ static size_t cell_text(const struct cell *cell, char *out, size_t size) {
             i++; /* its double */
     }
     size_t kept = used < size ? used : size - 1;
-    while (used >= size && !router_is_utf8(out, kept))
+    while (used >= size && !utf8_is_valid(out, kept))
         kept--;
     out[kept] = '\0';
     return used;
@@ -474,7 +474,7 @@ static void read_rows(struct reading *reading, struct csv *csv) {
 static const char *why_no_text(const char *text, size_t length) {
     if (length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
         return "the text is UTF-16; save it as UTF-8";
-    if (!router_is_utf8(text, length))
+    if (!utf8_is_valid(text, length))
         return "the text is not UTF-8";
     if (memchr(text, 0, length))
         return "the text has a NUL character";

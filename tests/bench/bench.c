@@ -18,7 +18,7 @@
 
 #include "engine/denoise.h"
 #include "engine/kernels.h"
-#include "server/sha256.h"
+#include "server/base/sha256.h"
 
 static double now(void) {
     struct timespec t;

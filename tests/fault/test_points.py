@@ -17,7 +17,7 @@ HEAVY = {**QUICK, "network": {"hidden_size": 128, "hidden_layers": 4}, "training
 
 def points():
     found = set()
-    for source in [*SOURCES.glob("server/*.c"), *SOURCES.glob("tests/fault/shim/*.c")]:
+    for source in [*SOURCES.glob("server/**/*.c"), *SOURCES.glob("tests/fault/shim/*.c")]:
         found |= set(re.findall(r'FAULT_POINT\("([^"]+)"\)', source.read_text()))
     return sorted(found)
 

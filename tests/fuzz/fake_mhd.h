@@ -7,7 +7,7 @@
 #ifndef TESTS_FUZZ_FAKE_MHD_H
 #define TESTS_FUZZ_FAKE_MHD_H
 
-#include "server/buffer.h"
+#include "server/base/buffer.h"
 
 enum { FAKE_HEADERS = 32 };
 

@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "server/access.h"
+#include "server/base/utf8.h"
 #include "server/http_content.h"
 #include "server/router.h"
 #include "tests/fuzz/fuzz.h"
@@ -19,9 +20,9 @@ static void route(const char *target) {
         const char *wrong = router_parse(&arena, target, &request);
         if (wrong)
             break;
-        fuzz_check(request.path[0] == '/' && router_is_utf8(request.path, strlen(request.path)));
+        fuzz_check(request.path[0] == '/' && utf8_is_valid(request.path, strlen(request.path)));
         for (size_t k = 0; k < request.query_count; k++)
-            fuzz_check(router_is_utf8(request.query[k].value, strlen(request.query[k].value)));
+            fuzz_check(utf8_is_valid(request.query[k].value, strlen(request.query[k].value)));
         const struct http_route *found =
             router_find(api_routes, api_route_count, &arena, &request, allow);
         fuzz_check(!found || strcmp(found->method, methods[i]) == 0);

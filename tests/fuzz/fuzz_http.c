@@ -8,9 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/counters.h"
+#include "server/base/counters.h"
+#include "server/base/log.h"
 #include "server/http_connection.h"
-#include "server/log.h"
 #include "server/pool.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -7,8 +7,8 @@
 
 #include "api/api.h"
 #include "api/json_scan.h"
-#include "server/counters.h"
-#include "server/log.h"
+#include "server/base/counters.h"
+#include "server/base/log.h"
 #include "server/service.h"
 #include "tests/fuzz/fuzz.h"
 

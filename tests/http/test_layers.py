@@ -21,7 +21,7 @@ ENGINE_C = {
     "assert", "float", "limits", "math", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib",
     "string", "complex", "cpuid", "immintrin", "arm_neon",
 }  # fmt: skip
-LIBRARIES |= {"gnutls/gnutls.h": ("server/client", "server/http_tls.c", "server/http_early.c"), "gnutls/crypto.h": ("server/sha256.c",)}
+LIBRARIES |= {"gnutls/gnutls.h": ("server/client", "server/http_tls.c", "server/http_early.c"), "gnutls/crypto.h": ("server/base/sha256.c",)}
 
 
 def includes(path):

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <sched.h>
 
-#include "server/cores.h"
+#include "server/base/cores.h"
 #include "tests/unit/made_tree.h"
 
 TestSuite(cores, .init = make_root, .fini = remove_root);

@@ -1,7 +1,7 @@
 /* How much memory the control groups allow, over a made tree of their files. */
 #include <criterion/criterion.h>
 
-#include "server/memory_limit.h"
+#include "server/base/memory_limit.h"
 #include "tests/unit/made_tree.h"
 
 static const int64_t GIB = 1 << 30;

@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "engine/random.h"
-#include "server/id.h"
-#include "server/sha256.h"
+#include "server/base/id.h"
+#include "server/base/sha256.h"
 #include "server/store.h"
 #include "tests/unit/store_file.h"
 
@@ -34,7 +34,7 @@ struct point {
 };
 
 struct model_job {
-    char id[STORE_ID_LENGTH + 1];
+    char id[ID_LENGTH + 1];
     char key[8]; /* "" without one */
     bool is_deleted, cancel_requested;
     enum job_status status;
@@ -109,7 +109,7 @@ static void end(struct model_job *job, enum job_status status, const char *error
 /* ------------------------------------------------------------------ operations */
 
 static void submit(void) {
-    char key[8] = "", id[STORE_ID_LENGTH + 1];
+    char key[8] = "", id[ID_LENGTH + 1];
     bool same = false;
     struct job job = {.dataset = "spiral", .spec = "{}", .created_at = clock_ms};
     if (pick(2))

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/id.h"
+#include "server/base/id.h"
 #include "server/store.h"
 #include "tests/unit/store_file.h"
 

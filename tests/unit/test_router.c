@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "server/base/utf8.h"
 #include "server/router.h"
 
 static struct arena arena;
@@ -29,9 +30,9 @@ Test(router, utf8) {
                                       "a\xc3(",
                                       "\xf0\x90\x80"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        cr_assert(router_is_utf8(good[i], strlen(good[i])), "good %zu", i);
+        cr_assert(utf8_is_valid(good[i], strlen(good[i])), "good %zu", i);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        cr_assert(!router_is_utf8(bad[i], strlen(bad[i])), "bad %zu", i);
+        cr_assert(!utf8_is_valid(bad[i], strlen(bad[i])), "bad %zu", i);
 }
 
 Test(router, parses_targets) {

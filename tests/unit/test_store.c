@@ -6,10 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/base/clock.h"
+#include "server/base/id.h"
+#include "server/base/sha256.h"
 #include "server/blob.h"
-#include "server/id.h"
 #include "server/migrations.h"
-#include "server/sha256.h"
 #include "server/store.h"
 #include "server/writer.h"
 #include "tests/unit/store_file.h"
@@ -403,7 +404,7 @@ Test(store, the_writer_acknowledges_after_the_commit_and_undoes_one_task_alone) 
 static struct model imported(char digit) {
     struct model model = {
         .name = "m", .spec = "{}", .variant = "avx2", .epoch = 7, .bytes = "wxyz"};
-    memset(model.id, digit, STORE_ID_LENGTH);
+    memset(model.id, digit, ID_LENGTH);
     model.byte_count = 4;
     model.created_at = 5;
     return model;

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/id.h"
+#include "server/base/clock.h"
+#include "server/base/id.h"
 #include "server/store.h"
 #include "tests/unit/store_file.h"
 

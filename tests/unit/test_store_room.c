@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/id.h"
+#include "server/base/id.h"
 #include "server/store.h"
 #include "tests/unit/store_file.h"
 
@@ -134,7 +134,7 @@ Test(store_room, an_evaluation_takes_the_place_of_older_ones_only) {
 
 /* The keys of a job that is resumed again and again: only the newest count. */
 Test(store_room, of_the_replays_of_a_job_the_newest_stay) {
-    char id[40], key[16], found[STORE_ID_LENGTH + 1];
+    char id[40], key[16], found[ID_LENGTH + 1];
     bool same;
     cr_assert_eq(train(true, id), STORE_OK);
     for (int i = 0; i < 2 * STORE_REPLAYS_KEPT; i++) {

@@ -7,7 +7,7 @@
 
 #include "api/format/number.h"
 #include "api/statistics.h"
-#include "server/sha256.h"
+#include "server/base/sha256.h"
 
 static bool reads(const char *text, double *value) {
     return number_read(text, strlen(text), value);

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "server/fault.h"
+#include "server/base/fault.h"
 
 static struct page private_page;
 struct page *fault_page = &private_page;

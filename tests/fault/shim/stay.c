@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "server/fault.h"
-#include "server/log.h"
+#include "server/base/fault.h"
+#include "server/base/log.h"
 
 static const double most_seconds = 0.01;
 

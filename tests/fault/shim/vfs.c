@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "server/fault.h"
+#include "server/base/fault.h"
 #include "tests/fault/shim/page.h"
 
 static sqlite3_vfs *real;

@@ -1,4 +1,4 @@
-#include "server/sha256.h"
+#include "server/base/sha256.h"
 
 #include <gnutls/crypto.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  * There is one set for the process, as there is one log. Adding takes no lock: a few relaxed atomic
  * operations, so the numbers of one moment may be a request apart from each other.
  */
-#ifndef SERVER_COUNTERS_H
-#define SERVER_COUNTERS_H
+#ifndef SERVER_BASE_COUNTERS_H
+#define SERVER_BASE_COUNTERS_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "server/fold.h"
+#include "server/base/fold.h"
 
 #include <locale.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-#include "server/memory_limit.h"
+#include "server/base/memory_limit.h"
 
 #include <malloc.h>
 #include <math.h>
@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/sysinfo.h>
 
-#include "server/cgroup.h"
+#include "server/base/cgroup.h"
 
 static double limit_of_group(const char *directory) {
     static const char *const files[] = {"memory.max", "memory.high", "memory.limit_in_bytes"};

@@ -1,13 +1,13 @@
-#include "server/log.h"
+#include "server/base/log.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "server/id.h"
-#include "server/log_out.h"
-#include "server/router.h"
+#include "server/base/clock.h"
+#include "server/base/log_out.h"
+#include "server/base/utf8.h"
 
 const char *const log_level_names[] = {"error", "warn", "info", "debug", NULL};
 const char *const log_format_names[] = {"logfmt", "json", NULL};
@@ -37,7 +37,7 @@ static char *json_character(char *out, const char **text) {
     const unsigned char c = (unsigned char)**text;
     if (c >= 0x80) {
         size_t length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-        if (strnlen(*text, length) < length || !router_is_utf8(*text, length)) {
+        if (strnlen(*text, length) < length || !utf8_is_valid(*text, length)) {
             (*text)++;
             return stpcpy(out, "\\ufffd");
         }

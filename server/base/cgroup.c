@@ -1,4 +1,4 @@
-#include "server/cgroup.h"
+#include "server/base/cgroup.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "server/log_out.h"
+#include "server/base/log_out.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "server/id.h"
-#include "server/log.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
 
 enum {
     BACKLOG_BYTES = 256 << 10, /* memory that is only there when it was needed once */

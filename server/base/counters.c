@@ -1,4 +1,4 @@
-#include "server/counters.h"
+#include "server/base/counters.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,8 +7,8 @@
  * process. When there is none, lines go to a backlog, which a thread hands on; when that is full,
  * too, they are dropped and counted, and the log says how many as soon as it can.
  */
-#ifndef SERVER_LOG_OUT_H
-#define SERVER_LOG_OUT_H
+#ifndef SERVER_BASE_LOG_OUT_H
+#define SERVER_BASE_LOG_OUT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /*
  * guess.h - the name that was probably meant by one that does not exist.
  */
-#ifndef SERVER_GUESS_H
-#define SERVER_GUESS_H
+#ifndef SERVER_BASE_GUESS_H
+#define SERVER_BASE_GUESS_H
 
 #include <stdbool.h>
 

@@ -3,8 +3,8 @@
  * which the process is killed, around everything that becomes durable, and a clock for the event
  * loop, on which nobody may stay long.
  */
-#ifndef SERVER_FAULT_H
-#define SERVER_FAULT_H
+#ifndef SERVER_BASE_FAULT_H
+#define SERVER_BASE_FAULT_H
 
 #ifdef DENOISED_FAULTS
 void fault_point(const char *name);

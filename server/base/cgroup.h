@@ -1,8 +1,8 @@
 /*
  * cgroup.h - what the control groups around this process allow it.
  */
-#ifndef SERVER_CGROUP_H
-#define SERVER_CGROUP_H
+#ifndef SERVER_BASE_CGROUP_H
+#define SERVER_BASE_CGROUP_H
 
 /* The limit that is set in the directory of one group; INFINITY: none. */
 typedef double cgroup_limit(const char *directory);

@@ -1,4 +1,4 @@
-#include "server/buffer.h"
+#include "server/base/buffer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

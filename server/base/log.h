@@ -2,8 +2,8 @@
  * log.h - one line per event on standard error, as logfmt (time=… level=… msg="…" key=value …) or
  * as a JSON object with the same keys.
  */
-#ifndef SERVER_LOG_H
-#define SERVER_LOG_H
+#ifndef SERVER_BASE_LOG_H
+#define SERVER_BASE_LOG_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "server/cores.h"
+#include "server/base/cores.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-#include "server/cgroup.h"
+#include "server/base/cgroup.h"
 
 /* Processors that the time allowed per period is worth. */
 static double limit_of_group(const char *directory) {

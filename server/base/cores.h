@@ -1,8 +1,8 @@
 /*
  * cores.h - how many processors this process may use.
  */
-#ifndef SERVER_CORES_H
-#define SERVER_CORES_H
+#ifndef SERVER_BASE_CORES_H
+#define SERVER_BASE_CORES_H
 
 /* The smaller of `allowed` and of every limit on processor time of the process's control group and
  * of those that it is in (cpu.max of version 2, cpu.cfs_quota_us of version 1), rounded up; at

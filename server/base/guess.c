@@ -1,4 +1,4 @@
-#include "server/guess.h"
+#include "server/base/guess.h"
 
 #include <string.h>
 #include <strings.h>

@@ -2,8 +2,8 @@
  * memory_limit.h - how much memory this process may have, as the machine and its control groups
  * say.
  */
-#ifndef SERVER_MEMORY_LIMIT_H
-#define SERVER_MEMORY_LIMIT_H
+#ifndef SERVER_BASE_MEMORY_LIMIT_H
+#define SERVER_BASE_MEMORY_LIMIT_H
 
 #include <stdint.h>
 

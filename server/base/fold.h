@@ -1,8 +1,8 @@
 /*
  * fold.h - texts without the difference of capital and small letters, so that a search finds both.
  */
-#ifndef SERVER_FOLD_H
-#define SERVER_FOLD_H
+#ifndef SERVER_BASE_FOLD_H
+#define SERVER_BASE_FOLD_H
 
 #include <stddef.h>
 

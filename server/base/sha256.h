@@ -1,8 +1,8 @@
 /*
  * sha256.h - SHA-256 (FIPS 180-4), to name contents by.
  */
-#ifndef SERVER_SHA256_H
-#define SERVER_SHA256_H
+#ifndef SERVER_BASE_SHA256_H
+#define SERVER_BASE_SHA256_H
 
 #include <stddef.h>
 

@@ -4,8 +4,8 @@
  * A failed allocation makes the buffer "failed": further appends do nothing, and whoever sends it
  * answers 503. So writers need no check after each call. The bytes come from malloc.
  */
-#ifndef SERVER_BUFFER_H
-#define SERVER_BUFFER_H
+#ifndef SERVER_BASE_BUFFER_H
+#define SERVER_BASE_BUFFER_H
 
 #include <stdarg.h>
 #include <stdbool.h>

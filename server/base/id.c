@@ -1,40 +1,9 @@
-#include "server/id.h"
+#include "server/base/id.h"
 
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
-int64_t clock_now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-double clock_monotonic(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-struct timespec clock_after(double seconds) {
-    struct timespec then;
-    clock_gettime(CLOCK_MONOTONIC, &then);
-    const int64_t ns = then.tv_nsec + (int64_t)(seconds * 1e9);
-    then.tv_sec += ns / 1000000000;
-    then.tv_nsec = ns % 1000000000;
-    return then;
-}
-
-void clock_format(int64_t ms, char text[CLOCK_TEXT]) {
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    char day[20];
-    strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text, CLOCK_TEXT, "%.19s.%03uZ", day, (unsigned)(ms % 1000) % 1000U);
-}
+#include "server/base/clock.h"
 
 /* The last digits of value in base 16; returns the end. Every request has an id, and printf would
  * take as long as the rest of it. */
@@ -46,7 +15,7 @@ static char *put_hex(char *at, uint64_t value, int digits) {
 
 /* 48 bits of milliseconds, then 12 bits that count within one millisecond (RFC 9562, 6.2 method 1),
  * then 62 random bits. */
-void id_new(char id[STORE_ID_LENGTH + 1]) {
+void id_new(char id[ID_LENGTH + 1]) {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     static uint64_t last;     /* milliseconds << 12 | counter */
     static uint64_t pool[32]; /* random numbers: a system call for each would be slow */
@@ -76,11 +45,11 @@ void id_new(char id[STORE_ID_LENGTH + 1]) {
 }
 
 bool id_valid(const char *text) {
-    for (int i = 0; i < STORE_ID_LENGTH; i++) {
+    for (int i = 0; i < ID_LENGTH; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
         char c = text[i];
         if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
             return false;
     }
-    return text[STORE_ID_LENGTH] == '\0';
+    return text[ID_LENGTH] == '\0';
 }

@@ -1,8 +1,8 @@
 /*
  * arena.h - memory that is freed all at once: everything that belongs to one request.
  */
-#ifndef SERVER_ARENA_H
-#define SERVER_ARENA_H
+#ifndef SERVER_BASE_ARENA_H
+#define SERVER_BASE_ARENA_H
 
 #include <stdarg.h>
 #include <stdbool.h>
