@@ -133,10 +133,10 @@ $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o): $B/engine/kernels_%.o: engine/kernel
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -ffp-contract=fast $(KERNEL_FLAGS_$*) -DKERNELS_VARIANT=$* -c -o $@ $<
 
 # The migrations, embedded in the order of their numbers.
-$B/migrations.c: $(MIGRATIONS) server/embed.sh
+$B/migrations.c: $(MIGRATIONS) server/store/embed.sh
 	@mkdir -p $(@D)
 	$(call say,EMBED,migrations)
-	$(Q)sh server/embed.sh $(MIGRATIONS) > $@
+	$(Q)sh server/store/embed.sh $(MIGRATIONS) > $@
 $B/migrations.o: $B/migrations.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
@@ -245,7 +245,7 @@ valgrind: deps-test ## the server under valgrind, driven by a few HTTP tests
 
 exactness: deps-test ## the same training in many builds, with many threads: the same bits
 	sh tests/soak/exact.sh $(ARGS)
-$B/exact: tests/soak/exact.c $B/server/team.o $B/libdenoise.a
+$B/exact: tests/soak/exact.c $B/server/jobs/team.o $B/libdenoise.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lpthread

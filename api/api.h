@@ -7,7 +7,7 @@
 
 #include "engine/denoise.h"
 #include "server/http.h"
-#include "server/store.h"
+#include "server/store/store.h"
 #include "server/worker.h"
 
 extern const struct http_route api_routes[];

@@ -10,7 +10,7 @@
 #include "api/fields.h"
 #include "api/format/formats.h"
 #include "server/http.h"
-#include "server/store.h"
+#include "server/store/store.h"
 
 /* 64 bits of FNV-1a, as text in the exchange's arena. */
 const char *tag_of(struct http_exchange *exchange, const void *bytes, size_t length);

@@ -9,7 +9,7 @@
 #include "api/spec.h"
 #include "engine/denoise.h"
 #include "server/http.h"
-#include "server/store.h"
+#include "server/store/store.h"
 
 /* Index of the built-in pattern with this name, or -1. */
 int dataset_pattern(const char *name);

@@ -9,7 +9,7 @@
 #define API_IDEMPOTENCY_H
 
 #include "server/http.h"
-#include "server/store.h"
+#include "server/store/store.h"
 
 /* The header, in the arena; *key is NULL without one. False: it is no key, and 400 is the answer.
  */

@@ -5,7 +5,7 @@
 #define API_JOBS_H
 
 #include "api/json.h"
-#include "server/store.h"
+#include "server/store/store.h"
 
 struct http_exchange;
 

@@ -8,7 +8,7 @@
 #define API_PROBLEM_H
 
 #include "server/http.h"
-#include "server/store.h"
+#include "server/store/store.h"
 
 struct json_writer;
 

@@ -6,7 +6,7 @@
 
 #include "api/fields.h"
 #include "engine/denoise.h"
-#include "server/store.h"
+#include "server/store/store.h"
 
 enum { JOB_NAME_BYTES = 100, SET_NAME_BYTES = 100 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/store.h"
+#include "server/store/store.h"
 
 enum { SLOTS = 64, MOST_BYTES = 8 << 10 };
 

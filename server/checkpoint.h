@@ -5,7 +5,7 @@
 #define SERVER_CHECKPOINT_H
 
 #include "engine/denoise.h"
-#include "server/store.h"
+#include "server/store/store.h"
 
 /* The trainer as it is now, with the history up to `epoch`; the caller frees checkpoint->bytes.
  * False when out of memory. */

@@ -1,7 +1,7 @@
 #include "server/estimate.h"
 
 #include "server/report.h"
-#include "server/store.h"
+#include "server/store/store.h"
 
 /* The pages that SQLite keeps for the session that reads, the claim, the spec in its several forms;
  * the stack of a thread that helps. */

@@ -10,7 +10,7 @@
 #define SERVER_EVENTS_H
 
 #include "server/http.h"
-#include "server/store.h"
+#include "server/store/store.h"
 
 enum { EVENTS_MOST_STREAMS = 256, EVENTS_RETRY_MS = 2000 };
 

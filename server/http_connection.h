@@ -17,7 +17,7 @@
 #include "server/http_gzip.h"
 #include "server/linger.h"
 #include "server/router.h"
-#include "server/store.h"
+#include "server/store/store.h"
 
 enum { HTTP_REQUEST_ID = 64, HTTP_TRACE = 32 };
 

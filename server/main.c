@@ -11,7 +11,7 @@
 #include "server/client.h"
 #include "server/limits.h"
 #include "server/serve.h"
-#include "server/store.h"
+#include "server/store/store.h"
 #include "server/version.h"
 
 static int complain(const char *message) {

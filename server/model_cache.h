@@ -12,7 +12,7 @@
 #define SERVER_MODEL_CACHE_H
 
 #include "engine/denoise.h"
-#include "server/store.h"
+#include "server/store/store.h"
 
 struct model_cache;
 struct cached_model;

@@ -6,7 +6,7 @@
 #define SERVER_OUTCOME_H
 
 #include "engine/denoise.h"
-#include "server/store.h"
+#include "server/store/store.h"
 
 struct training_outcome {
     double last; /* loss of the last epoch: of validation, or without it of training */

@@ -12,7 +12,7 @@
 #include "server/http.h"
 #include "server/model_cache.h"
 #include "server/pool.h"
-#include "server/store.h"
+#include "server/store/store.h"
 #include "server/watch.h"
 #include "server/worker.h"
 #include "server/writer.h"

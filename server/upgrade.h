@@ -4,7 +4,7 @@
 #ifndef SERVER_UPGRADE_H
 #define SERVER_UPGRADE_H
 
-#include "server/store.h"
+#include "server/store/store.h"
 
 /* Looks up what models are whose rows do not say it yet, because they are older than the columns.
  * Before the writer has a thread. False and a log line on failure; the rest is done at the next

@@ -11,7 +11,7 @@
 
 #include <pthread.h>
 
-#include "server/store.h"
+#include "server/store/store.h"
 #include "server/task.h"
 
 struct writer;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "server/store.h"
+#include "server/store/store.h"
 
 static const struct memory_room EVERYTHING __attribute__((unused)) = {INT64_MAX, INT64_MAX, 0, 0};
 static char directory[32], path[64];

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/migrations.h"
-#include "server/store_sql.h"
+#include "server/store/migrations.h"
+#include "server/store/sql.h"
 
 static sqlite3 *db;
 

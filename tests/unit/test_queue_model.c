@@ -10,7 +10,7 @@
 #include "engine/random.h"
 #include "server/base/id.h"
 #include "server/base/sha256.h"
-#include "server/store.h"
+#include "server/store/store.h"
 #include "tests/unit/store_file.h"
 
 enum {

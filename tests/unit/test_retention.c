@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "server/base/id.h"
-#include "server/store.h"
+#include "server/store/store.h"
 #include "tests/unit/store_file.h"
 
 TestSuite(retention, .init = setup, .fini = teardown);

@@ -10,8 +10,8 @@
 #include "server/base/id.h"
 #include "server/base/sha256.h"
 #include "server/blob.h"
-#include "server/migrations.h"
-#include "server/store.h"
+#include "server/store/migrations.h"
+#include "server/store/store.h"
 #include "server/writer.h"
 #include "tests/unit/store_file.h"
 

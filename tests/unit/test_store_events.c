@@ -7,7 +7,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/id.h"
-#include "server/store.h"
+#include "server/store/store.h"
 #include "tests/unit/store_file.h"
 
 TestSuite(store_events, .init = setup, .fini = teardown);

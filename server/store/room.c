@@ -1,6 +1,6 @@
 /* What the database may take of the disk (--max-database), and what goes first to stay below it. */
 #include "server/base/log.h"
-#include "server/store_sql.h"
+#include "server/store/sql.h"
 
 enum {
     PAGE_BYTES = 4096,

@@ -1,7 +1,7 @@
 /* How good models are, as it was found out: computed once, and then kept. */
 #include <string.h>
 
-#include "server/store_sql.h"
+#include "server/store/sql.h"
 
 enum { KEPT_OF_A_MODEL = 32 };
 

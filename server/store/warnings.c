@@ -1,7 +1,7 @@
 /* What there is to say about a job when it ends, and what that rests on. */
 #include <math.h>
 
-#include "server/store_sql.h"
+#include "server/store/sql.h"
 
 enum store_status store_lowest_loss(struct store_session *session, const char *id,
                                     struct lowest_loss *lowest) {

@@ -1,7 +1,7 @@
 /* Which requests with an Idempotency-Key have been served. */
 #include <string.h>
 
-#include "server/store_sql.h"
+#include "server/store/sql.h"
 
 enum store_status store_replay_find(struct store_session *session, const struct replay *replay,
                                     char id[ID_LENGTH + 1], bool *same) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/store_sql.h"
+#include "server/store/sql.h"
 
 /* The statements of an order, [ascending, descending]: those that have a value to be sorted by,
  * then those that have none; the id alone, which begins with the time of its making, has no first

@@ -9,9 +9,9 @@
 #include "server/base/fold.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
-#include "server/migrations.h"
-#include "server/owner.h"
-#include "server/store_sql.h"
+#include "server/store/migrations.h"
+#include "server/store/owner.h"
+#include "server/store/sql.h"
 
 enum {
     PAGE_BYTES = 4096,

@@ -9,8 +9,8 @@
  * A file can be moved, replaced or removed under the server. What is written then goes where no
  * next start will look for it; so the owner looks before anything is acknowledged.
  */
-#ifndef SERVER_OWNER_H
-#define SERVER_OWNER_H
+#ifndef SERVER_STORE_OWNER_H
+#define SERVER_STORE_OWNER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/store_sql.h"
+#include "server/store/sql.h"
 
 /* ------------------------------------------------------------------ writing */
 

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/owner.h"
-#include "server/store_sql.h"
+#include "server/store/owner.h"
+#include "server/store/sql.h"
 
 enum { PATH_BYTES = 4096 };
 

@@ -1,4 +1,4 @@
-#include "server/owner.h"
+#include "server/store/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>

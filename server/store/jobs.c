@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/store_sql.h"
+#include "server/store/sql.h"
 
 const char *const job_status_names[] = {"queued", "running",   "succeeded",
                                         "failed", "cancelled", NULL};

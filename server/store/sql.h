@@ -1,5 +1,5 @@
 /*
- * store_sql.h - the SQLite side of the store, shared by the store_*.c files only.
+ * sql.h - the SQLite side of the store, shared by the store_*.c files only.
  *
  * SQL text stands next to the function that uses it. A statement is prepared once per session, on
  * first use, and found again by the address of its text:
@@ -14,7 +14,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-#include "server/store.h"
+#include "server/store/store.h"
 
 enum {
     SQL_MAX_STATEMENTS = 256,

@@ -1,8 +1,8 @@
 /*
  * migrations.h - the schema's history: migrations/NNNN_*.sql, embedded at build time by embed.sh.
  */
-#ifndef SERVER_MIGRATIONS_H
-#define SERVER_MIGRATIONS_H
+#ifndef SERVER_STORE_MIGRATIONS_H
+#define SERVER_STORE_MIGRATIONS_H
 
 struct migration {
     int number;       /* the schema version after it */

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Prints a C file that holds the given migrations, in order: `struct migration migrations[]`, see server/migrations.h.
+# Prints a C file that holds the given migrations, in order: `struct migration migrations[]`, see server/store/migrations.h.
 set -eu
-echo '#include "server/migrations.h"'
+echo '#include "server/store/migrations.h"'
 echo 'const struct migration migrations[] = {'
 for file in "$@"; do
     number=$(basename "$file" | sed 's/^0*\([0-9]*\)_.*/\1/')

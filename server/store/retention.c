@@ -1,6 +1,6 @@
 /* What is not kept for ever. Each function does a part, so that nobody waits long for the writer.
  */
-#include "server/store_sql.h"
+#include "server/store/sql.h"
 
 static enum store_status counted(struct store_session *session, enum store_status status,
                                  int *count) {

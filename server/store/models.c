@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/store_sql.h"
+#include "server/store/sql.h"
 
 struct figures sql_figures(sqlite3_stmt *row, int column) {
     return (struct figures){

@@ -1,4 +1,4 @@
-#include "server/store_sql.h"
+#include "server/store/sql.h"
 
 #include <errno.h>
 #include <math.h>

@@ -10,8 +10,8 @@
  * Rows are plain structs; strings and blobs in them are copies from malloc, freed by the matching
  * _clear. Times are milliseconds since 1970 (CLOCK_REALTIME), 0 meaning "not yet".
  */
-#ifndef SERVER_STORE_H
-#define SERVER_STORE_H
+#ifndef SERVER_STORE_STORE_H
+#define SERVER_STORE_STORE_H
 
 #include "server/base/id.h"
 #include <stdbool.h>
