@@ -18,7 +18,7 @@ bool cost_fits(struct http_exchange *exchange, const struct dn_model *model, int
  * and its checkpoints and model within --max-database; else 422 too_large, which says how much that
  * is and what would make it less, is the answer. */
 bool cost_training_fits(struct http_exchange *exchange, const struct dn_spec *spec, int64_t memory);
-/* Is it so much that small requests go first (server/turns.h)? */
+/* Is it so much that small requests go first (server/threads/turns.h)? */
 bool cost_is_large(const struct dn_model *model, int n, int evaluations);
 
 #endif

@@ -14,7 +14,7 @@
 #include "api/sampling.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
-#include "server/writer.h"
+#include "server/threads/writer.h"
 
 enum { EVALUATION_DEFAULT = 1000, EVALUATION_LEAST = 16 };
 

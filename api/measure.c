@@ -4,7 +4,7 @@
 
 #include "api/evaluation.h"
 #include "api/sampling.h"
-#include "server/split.h"
+#include "server/threads/split.h"
 
 enum {
     RANGE = 250,            /* points that are sampled at a time */

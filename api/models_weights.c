@@ -16,7 +16,7 @@
 #include "server/base/clock.h"
 #include "server/base/id.h"
 #include "server/base/sha256.h"
-#include "server/blob.h"
+#include "server/threads/blob.h"
 
 /* What the metadata says; all of it is text. `format` names this list. */
 #define FORMAT "denoised 1"

@@ -6,7 +6,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/counters.h"
-#include "server/split.h"
+#include "server/threads/split.h"
 
 /* A request that is being answered. */
 struct run {

@@ -7,7 +7,7 @@
 
 #include "api/format/number.h"
 #include "engine/denoise.h"
-#include "server/pool.h"
+#include "server/threads/pool.h"
 
 struct column {
     float min, max;

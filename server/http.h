@@ -31,7 +31,7 @@
 #include "server/base/arena.h"
 #include "server/base/buffer.h"
 #include "server/http_socket.h"
-#include "server/task.h"
+#include "server/threads/task.h"
 
 struct http_server;
 struct http_exchange;

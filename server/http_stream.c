@@ -15,7 +15,7 @@
 #include "server/base/fault.h"
 #include "server/base/log.h"
 #include "server/http_connection.h"
-#include "server/pool.h"
+#include "server/threads/pool.h"
 
 enum {
     BLOCK_BYTES = 32 << 10, /* asked for at a time, and so much memory */

@@ -5,7 +5,7 @@
 #ifndef SERVER_JANITOR_H
 #define SERVER_JANITOR_H
 
-#include "server/writer.h"
+#include "server/threads/writer.h"
 
 struct janitor;
 

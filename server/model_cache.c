@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "server/base/id.h"
-#include "server/pool.h"
+#include "server/threads/pool.h"
 
 enum { OVERHEAD_BYTES = 4096 }; /* of an entry, about: texts, tables, the allocator */
 

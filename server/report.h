@@ -13,8 +13,8 @@
 #include <pthread.h>
 
 #include "engine/denoise.h"
-#include "server/blob.h"
-#include "server/writer.h"
+#include "server/threads/blob.h"
+#include "server/threads/writer.h"
 
 /* What becomes of the job with a report, in its transaction. */
 enum report_end { REPORT_GOES_ON, REPORT_SUCCEEDS, REPORT_GIVES_BACK };

@@ -11,11 +11,11 @@
 #include "server/events.h"
 #include "server/http.h"
 #include "server/model_cache.h"
-#include "server/pool.h"
 #include "server/store/store.h"
-#include "server/watch.h"
+#include "server/threads/pool.h"
+#include "server/threads/watch.h"
+#include "server/threads/writer.h"
 #include "server/worker.h"
-#include "server/writer.h"
 
 struct service {
     struct store *store;

@@ -10,7 +10,7 @@
 #define SERVER_WORKER_H
 
 #include "engine/denoise.h"
-#include "server/writer.h"
+#include "server/threads/writer.h"
 
 struct workers;
 

@@ -6,7 +6,7 @@
 
 #include "api/format/lzw.h"
 #include "api/format/raster.h"
-#include "server/pool.h"
+#include "server/threads/pool.h"
 
 enum {
     PANEL_SIZE = 320,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/pool.h"
+#include "server/threads/pool.h"
 
 enum { CLEAR = 65535 };
 

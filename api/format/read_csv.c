@@ -9,7 +9,7 @@
 #include "api/format/reading.h"
 #include "api/names.h"
 #include "server/base/utf8.h"
-#include "server/pool.h"
+#include "server/threads/pool.h"
 
 /* A field of a row, without its quotes; doubled quotes within are still doubled. */
 struct cell {

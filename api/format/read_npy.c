@@ -10,7 +10,7 @@
 
 #include "api/format/number.h"
 #include "api/format/reading.h"
-#include "server/pool.h"
+#include "server/threads/pool.h"
 
 enum { MAGIC_BYTES = 6, DESCR_BYTES = 16, RANK = 2 };
 

@@ -9,7 +9,7 @@
 #include "api/format/reading.h"
 #include "api/json_scan.h"
 #include "api/names.h"
-#include "server/pool.h"
+#include "server/threads/pool.h"
 
 enum { POINTS_DEPTH = 2, POINT_DEPTH = 3, VALUE_DEPTH = 4, LABEL_BYTES = 512 };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/pool.h"
+#include "server/threads/pool.h"
 
 /* What stands for a character that XML reads otherwise, or (names of an older version) not at all;
  * NULL: it stands for itself. */

@@ -11,7 +11,7 @@
 #include "server/base/counters.h"
 #include "server/base/log.h"
 #include "server/http_connection.h"
-#include "server/pool.h"
+#include "server/threads/pool.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MOMENT_MS = 20, PATIENCE_MS = 20000, SMALL_BODY = 256, CONNECTIONS = 2000 };

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/pool.h"
+#include "server/threads/pool.h"
 
 #define SLICE TURN_SLICE_SECONDS
 

@@ -9,10 +9,10 @@
 #include "server/base/clock.h"
 #include "server/base/id.h"
 #include "server/base/sha256.h"
-#include "server/blob.h"
 #include "server/store/migrations.h"
 #include "server/store/store.h"
-#include "server/writer.h"
+#include "server/threads/blob.h"
+#include "server/threads/writer.h"
 #include "tests/unit/store_file.h"
 
 TestSuite(store, .init = setup, .fini = teardown);

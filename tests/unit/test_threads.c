@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "engine/denoise.h"
-#include "server/split.h"
 #include "server/team.h"
+#include "server/threads/split.h"
 
 static void count(void *argument, int part) {
     atomic_int *counts = argument;

@@ -1,4 +1,4 @@
-#include "server/watch.h"
+#include "server/threads/watch.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -13,8 +13,8 @@
  * Work that has begun keeps a thread and memory, so of each class but the small ones only so many
  * begin, of one client and of all; the others wait until one of these has ended.
  */
-#ifndef SERVER_TURNS_H
-#define SERVER_TURNS_H
+#ifndef SERVER_THREADS_TURNS_H
+#define SERVER_THREADS_TURNS_H
 
 #include <stdbool.h>
 #include <stdint.h>

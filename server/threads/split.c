@@ -1,4 +1,4 @@
-#include "server/split.h"
+#include "server/threads/split.h"
 
 #include <pthread.h>
 #include <stdlib.h>

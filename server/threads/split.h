@@ -1,10 +1,10 @@
 /*
  * split.h - one long computation in a pool task, split over whatever pool threads are free.
  */
-#ifndef SERVER_SPLIT_H
-#define SERVER_SPLIT_H
+#ifndef SERVER_THREADS_SPLIT_H
+#define SERVER_THREADS_SPLIT_H
 
-#include "server/pool.h"
+#include "server/threads/pool.h"
 
 /* Calls work(argument, part) once for each part 0..parts-1, on this thread and on threads of the
  * pool that have nothing else to do, and returns when all parts are done. Never waits for a thread

@@ -1,4 +1,4 @@
-#include "server/blob.h"
+#include "server/threads/blob.h"
 
 #include <stdlib.h>
 

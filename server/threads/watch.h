@@ -5,10 +5,10 @@
  * and then for their time limits, it runs each waiting task; run() returning true means that it is
  * over.
  */
-#ifndef SERVER_WATCH_H
-#define SERVER_WATCH_H
+#ifndef SERVER_THREADS_WATCH_H
+#define SERVER_THREADS_WATCH_H
 
-#include "server/task.h"
+#include "server/threads/task.h"
 
 struct watch;
 

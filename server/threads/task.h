@@ -5,12 +5,12 @@
  * it owns it again after done() was called. Two executors take tasks: the writer (writer.h), which
  * runs them inside a transaction, and the sampler pool (pool.h).
  */
-#ifndef SERVER_TASK_H
-#define SERVER_TASK_H
+#ifndef SERVER_THREADS_TASK_H
+#define SERVER_THREADS_TASK_H
 
 #include <stdbool.h>
 
-#include "server/turns.h"
+#include "server/threads/turns.h"
 
 struct store_session;
 

@@ -6,13 +6,13 @@
  * fsync serves many requests, and nothing is acknowledged before it is durable. The writer also
  * checkpoints the write-ahead log.
  */
-#ifndef SERVER_WRITER_H
-#define SERVER_WRITER_H
+#ifndef SERVER_THREADS_WRITER_H
+#define SERVER_THREADS_WRITER_H
 
 #include <pthread.h>
 
 #include "server/store/store.h"
-#include "server/task.h"
+#include "server/threads/task.h"
 
 struct writer;
 

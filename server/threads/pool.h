@@ -14,10 +14,10 @@
  *
  * Nothing here ends a computation: it looks at its stop flag where it pauses.
  */
-#ifndef SERVER_POOL_H
-#define SERVER_POOL_H
+#ifndef SERVER_THREADS_POOL_H
+#define SERVER_THREADS_POOL_H
 
-#include "server/task.h"
+#include "server/threads/task.h"
 
 struct pool;
 

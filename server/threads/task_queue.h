@@ -1,13 +1,13 @@
 /*
  * task_queue.h - a bounded FIFO of tasks between threads: what the writer and the pool share.
  */
-#ifndef SERVER_TASK_QUEUE_H
-#define SERVER_TASK_QUEUE_H
+#ifndef SERVER_THREADS_TASK_QUEUE_H
+#define SERVER_THREADS_TASK_QUEUE_H
 
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "server/task.h"
+#include "server/threads/task.h"
 
 struct task_queue {
     pthread_mutex_t mutex;

@@ -1,4 +1,4 @@
-#include "server/task_queue.h"
+#include "server/threads/task_queue.h"
 
 void task_queue_init(struct task_queue *queue, int limit) {
     *queue = (struct task_queue){.limit = limit};

@@ -1,4 +1,4 @@
-#include "server/pool.h"
+#include "server/threads/pool.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

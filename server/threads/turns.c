@@ -1,4 +1,4 @@
-#include "server/turns.h"
+#include "server/threads/turns.h"
 
 #include <math.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "server/writer.h"
+#include "server/threads/writer.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "server/base/counters.h"
 #include "server/base/fault.h"
 #include "server/base/log.h"
-#include "server/task_queue.h"
+#include "server/threads/task_queue.h"
 
 enum { WRITER_QUEUE = 1024, WRITER_GROUP = 128 };
 

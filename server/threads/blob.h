@@ -5,12 +5,12 @@
  * durable, so that everybody else's tasks come between. A row that names the blob is written by
  * whoever asked, in one more task; until then the blob counts for nothing.
  */
-#ifndef SERVER_BLOB_H
-#define SERVER_BLOB_H
+#ifndef SERVER_THREADS_BLOB_H
+#define SERVER_THREADS_BLOB_H
 
 #include <stdatomic.h>
 
-#include "server/writer.h"
+#include "server/threads/writer.h"
 
 struct blob_write {
     struct task task;
