@@ -7,8 +7,8 @@
 
 #include "engine/denoise.h"
 #include "server/http.h"
+#include "server/jobs/worker.h"
 #include "server/store/store.h"
-#include "server/worker.h"
 
 extern const struct http_route api_routes[];
 extern const size_t api_route_count;

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "api/handlers.h"
-#include "server/estimate.h"
+#include "server/jobs/estimate.h"
 
 /* A core needs some 50 ms for so much. */
 #define LARGE_COST 5e9

@@ -16,7 +16,7 @@
 #include "api/warnings.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"
-#include "server/estimate.h"
+#include "server/jobs/estimate.h"
 
 /* ------------------------------------------------------------------ POST /v1/jobs */
 

@@ -5,7 +5,7 @@
 
 #include "api/api.h"
 #include "api/spec.h"
-#include "server/estimate.h"
+#include "server/jobs/estimate.h"
 
 /* The uploads of a job, as the engine wants them. */
 struct uploads {

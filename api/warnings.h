@@ -6,7 +6,7 @@
 
 #include "api/json.h"
 #include "api/spec.h"
-#include "server/outcome.h"
+#include "server/jobs/outcome.h"
 
 enum { WARNING_TEXT = 512 };
 

@@ -6,7 +6,7 @@
 
 #include "server/config.h"
 #include "server/http.h"
-#include "server/worker.h"
+#include "server/jobs/worker.h"
 
 /* What the contract's layer gives to the server, which does not know it. */
 struct contract {

@@ -10,12 +10,12 @@
 #include "server/answers.h"
 #include "server/events.h"
 #include "server/http.h"
+#include "server/jobs/worker.h"
 #include "server/model_cache.h"
 #include "server/store/store.h"
 #include "server/threads/pool.h"
 #include "server/threads/watch.h"
 #include "server/threads/writer.h"
-#include "server/worker.h"
 
 struct service {
     struct store *store;

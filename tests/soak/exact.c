@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "engine/denoise.h"
-#include "server/team.h"
+#include "server/jobs/team.h"
 
 enum { EPOCHS = 2, POINTS = 50 };
 

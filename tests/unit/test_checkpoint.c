@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "engine/denoise.h"
-#include "server/checkpoint.h"
+#include "server/jobs/checkpoint.h"
 
 enum { EPOCHS = 3, STEPS = 6 /* of an epoch: 200 points by 37 */ };
 

@@ -6,7 +6,7 @@
 
 #include "engine/random.h"
 #include "engine/train.h"
-#include "server/team.h"
+#include "server/jobs/team.h"
 #include "tests/unit/spec_space.h"
 
 /* Buffers are made for trainer_chunk_rows; a batch hands over chunks of trainer_batch_chunk rows.

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "engine/denoise.h"
-#include "server/team.h"
+#include "server/jobs/team.h"
 #include "server/threads/split.h"
 
 static void count(void *argument, int part) {

@@ -1,4 +1,4 @@
-#include "server/worker.h"
+#include "server/jobs/worker.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -6,12 +6,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/attempt.h"
 #include "server/base/clock.h"
 #include "server/base/counters.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
 #include "server/base/memory_limit.h"
+#include "server/jobs/attempt.h"
 
 enum {
     STORE_RETRY_SECONDS = 1,

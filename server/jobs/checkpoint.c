@@ -1,4 +1,4 @@
-#include "server/checkpoint.h"
+#include "server/jobs/checkpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>

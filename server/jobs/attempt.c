@@ -1,4 +1,4 @@
-#include "server/attempt.h"
+#include "server/jobs/attempt.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,11 +8,11 @@
 #include "server/base/clock.h"
 #include "server/base/counters.h"
 #include "server/base/log.h"
-#include "server/checkpoint.h"
-#include "server/measure.h"
-#include "server/outcome.h"
-#include "server/report.h"
-#include "server/team.h"
+#include "server/jobs/checkpoint.h"
+#include "server/jobs/measure.h"
+#include "server/jobs/outcome.h"
+#include "server/jobs/report.h"
+#include "server/jobs/team.h"
 
 /* Seconds. */
 #define LOOK_AFTER       0.05 /* of steps, at whether there is something to report */

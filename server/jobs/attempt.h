@@ -7,12 +7,12 @@
  * while the last one is still on its way to the disk, and so that making them takes no more than
  * 2.5 % of the time; models are not. A kill costs max(2 s, one step, 50 x what a checkpoint costs).
  */
-#ifndef SERVER_ATTEMPT_H
-#define SERVER_ATTEMPT_H
+#ifndef SERVER_JOBS_ATTEMPT_H
+#define SERVER_JOBS_ATTEMPT_H
 
 #include <stdatomic.h>
 
-#include "server/worker.h"
+#include "server/jobs/worker.h"
 
 /* How it ended. */
 enum ending {

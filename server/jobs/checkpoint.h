@@ -1,8 +1,8 @@
 /*
  * checkpoint.h - the state of a training as it is stored: its bytes, and their digest beside them.
  */
-#ifndef SERVER_CHECKPOINT_H
-#define SERVER_CHECKPOINT_H
+#ifndef SERVER_JOBS_CHECKPOINT_H
+#define SERVER_JOBS_CHECKPOINT_H
 
 #include "engine/denoise.h"
 #include "server/store/store.h"

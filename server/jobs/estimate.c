@@ -1,6 +1,6 @@
-#include "server/estimate.h"
+#include "server/jobs/estimate.h"
 
-#include "server/report.h"
+#include "server/jobs/report.h"
 #include "server/store/store.h"
 
 /* The pages that SQLite keeps for the session that reads, the claim, the spec in its several forms;

@@ -1,10 +1,10 @@
-#include "server/report.h"
+#include "server/jobs/report.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "server/base/clock.h"
-#include "server/checkpoint.h"
+#include "server/jobs/checkpoint.h"
 
 void reports_init(struct reports *reports, struct writer *writer, const char *boot,
                   const atomic_bool *hurry, const struct claim *claim) {

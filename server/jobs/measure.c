@@ -1,4 +1,4 @@
-#include "server/measure.h"
+#include "server/jobs/measure.h"
 
 #include <math.h>
 

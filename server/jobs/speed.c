@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "server/base/cores.h"
-#include "server/estimate.h"
+#include "server/jobs/estimate.h"
 
 /* What a step consists of. */
 enum part {

@@ -1,4 +1,4 @@
-#include "server/team.h"
+#include "server/jobs/team.h"
 
 #include <pthread.h>
 #include <sched.h>

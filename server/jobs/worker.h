@@ -6,8 +6,8 @@
  * number; when a report comes back as "lost", somebody else owns the job (it was deleted, or taken
  * over) and the worker drops everything.
  */
-#ifndef SERVER_WORKER_H
-#define SERVER_WORKER_H
+#ifndef SERVER_JOBS_WORKER_H
+#define SERVER_JOBS_WORKER_H
 
 #include "engine/denoise.h"
 #include "server/threads/writer.h"

@@ -7,8 +7,8 @@
  * report that was lost or could not be stored, no other is sent: a report is of no use without the
  * one before it.
  */
-#ifndef SERVER_REPORT_H
-#define SERVER_REPORT_H
+#ifndef SERVER_JOBS_REPORT_H
+#define SERVER_JOBS_REPORT_H
 
 #include <pthread.h>
 

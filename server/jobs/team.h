@@ -4,8 +4,8 @@
  * A step hands out work several times in a few microseconds, so the threads spin for a moment
  * before they sleep.
  */
-#ifndef SERVER_TEAM_H
-#define SERVER_TEAM_H
+#ifndef SERVER_JOBS_TEAM_H
+#define SERVER_JOBS_TEAM_H
 
 #include "engine/denoise.h"
 

@@ -2,8 +2,8 @@
  * outcome.h - how a training went, for those who asked for it: whether its loss grew, and whether
  * the model says anything.
  */
-#ifndef SERVER_OUTCOME_H
-#define SERVER_OUTCOME_H
+#ifndef SERVER_JOBS_OUTCOME_H
+#define SERVER_JOBS_OUTCOME_H
 
 #include "engine/denoise.h"
 #include "server/store/store.h"

@@ -1,8 +1,8 @@
 /*
  * estimate.h - what a training takes in this server, before it is begun.
  */
-#ifndef SERVER_ESTIMATE_H
-#define SERVER_ESTIMATE_H
+#ifndef SERVER_JOBS_ESTIMATE_H
+#define SERVER_JOBS_ESTIMATE_H
 
 #include "engine/denoise.h"
 

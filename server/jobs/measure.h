@@ -1,10 +1,10 @@
 /*
  * measure.h - how good a model is during its training (training.evaluate_every).
  */
-#ifndef SERVER_MEASURE_H
-#define SERVER_MEASURE_H
+#ifndef SERVER_JOBS_MEASURE_H
+#define SERVER_JOBS_MEASURE_H
 
-#include "server/worker.h"
+#include "server/jobs/worker.h"
 
 /* After the trainer has copied what it needs of the data: keeps all of it if models are to be held
  * against it, and nothing otherwise. */

@@ -1,4 +1,4 @@
-#include "server/outcome.h"
+#include "server/jobs/outcome.h"
 
 #include <math.h>
 
