@@ -6,7 +6,7 @@
 #define API_API_H
 
 #include "engine/denoise.h"
-#include "server/http.h"
+#include "server/http/http.h"
 #include "server/jobs/worker.h"
 #include "server/store/store.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "engine/denoise.h"
-#include "server/http_gzip.h"
+#include "server/http/gzip.h"
 #include "server/version.h"
 
 const char *tag_of(struct http_exchange *exchange, const void *bytes, size_t length) {

@@ -9,7 +9,7 @@
 
 #include "api/fields.h"
 #include "api/format/formats.h"
-#include "server/http.h"
+#include "server/http/http.h"
 #include "server/store/store.h"
 
 /* 64 bits of FNV-1a, as text in the exchange's arena. */

@@ -6,7 +6,7 @@
 #define API_COST_H
 
 #include "engine/denoise.h"
-#include "server/http.h"
+#include "server/http/http.h"
 
 /* Each point takes `evaluations` passes through the network, and a pass a multiplication and an
  * addition per parameter. True if that is within --max-sample-cost; else 422 too_expensive, which

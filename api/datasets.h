@@ -8,7 +8,7 @@
 #include "api/json.h"
 #include "api/spec.h"
 #include "engine/denoise.h"
-#include "server/http.h"
+#include "server/http/http.h"
 #include "server/store/store.h"
 
 /* Index of the built-in pattern with this name, or -1. */

@@ -8,7 +8,7 @@
 #ifndef API_IDEMPOTENCY_H
 #define API_IDEMPOTENCY_H
 
-#include "server/http.h"
+#include "server/http/http.h"
 #include "server/store/store.h"
 
 /* The header, in the arena; *key is NULL without one. False: it is no key, and 400 is the answer.

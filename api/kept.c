@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "api/caching.h"
-#include "server/http_gzip.h"
+#include "server/http/gzip.h"
 
 bool kept_find(struct kept *kept, struct http_exchange *exchange) {
     struct http_response *response = &exchange->response;

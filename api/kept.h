@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "server/http.h"
+#include "server/http/http.h"
 
 /* Zero, but for the mutex: KEPT_EMPTY. */
 struct kept {

@@ -12,7 +12,7 @@
 #include "api/kept.h"
 #include "api/spec.h"
 #include "api/warnings.h"
-#include "server/auth.h"
+#include "server/http/auth.h"
 #include "server/version.h"
 
 /* The writer, and the examples by operationId: NULL if they could not be read. */

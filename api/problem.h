@@ -7,7 +7,7 @@
 #ifndef API_PROBLEM_H
 #define API_PROBLEM_H
 
-#include "server/http.h"
+#include "server/http/http.h"
 #include "server/store/store.h"
 
 struct json_writer;

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/access.h"
 #include "server/base/cores.h"
 #include "server/base/guess.h"
 #include "server/base/log.h"
+#include "server/http/access.h"
 
 struct setting {
     const char *flag; /* without dashes; DENOISED_ and the upper-case form is the variable */

@@ -9,7 +9,7 @@
 #ifndef SERVER_EVENTS_H
 #define SERVER_EVENTS_H
 
-#include "server/http.h"
+#include "server/http/http.h"
 #include "server/store/store.h"
 
 enum { EVENTS_MOST_STREAMS = 256, EVENTS_RETRY_MS = 2000 };

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "server/base/log.h"
-#include "server/linger.h"
+#include "server/http/linger.h"
 
 enum {
     OWN_FILES = 24, /* the log, the listener, epolls and their alarms, the lock, a backup, .. */

@@ -5,7 +5,7 @@
 #define SERVER_SERVE_H
 
 #include "server/config.h"
-#include "server/http.h"
+#include "server/http/http.h"
 #include "server/jobs/worker.h"
 
 /* What the contract's layer gives to the server, which does not know it. */

@@ -9,7 +9,7 @@
 
 #include "server/answers.h"
 #include "server/events.h"
-#include "server/http.h"
+#include "server/http/http.h"
 #include "server/jobs/worker.h"
 #include "server/model_cache.h"
 #include "server/store/store.h"

@@ -9,7 +9,7 @@
 #include "api/format/png.h"
 #include "api/format/svg.h"
 #include "api/problem.h"
-#include "server/router.h"
+#include "server/http/router.h"
 
 /* ------------------------------------------------------------------ writers */
 

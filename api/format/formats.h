@@ -9,7 +9,7 @@
 
 #include "api/format/pieces.h"
 #include "api/format/plot.h"
-#include "server/http.h"
+#include "server/http/http.h"
 
 /* n points of dim coordinates. */
 struct point_set {

@@ -2,10 +2,10 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "server/access.h"
 #include "server/base/utf8.h"
-#include "server/http_content.h"
-#include "server/router.h"
+#include "server/http/access.h"
+#include "server/http/content.h"
+#include "server/http/router.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { LINES = 5, BODY = 1000 };

@@ -10,7 +10,7 @@
 
 #include "server/base/counters.h"
 #include "server/base/log.h"
-#include "server/http_connection.h"
+#include "server/http/connection.h"
 #include "server/threads/pool.h"
 #include "tests/fuzz/fuzz.h"
 

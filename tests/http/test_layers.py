@@ -16,12 +16,12 @@ ALLOWED = {
 EXCEPTIONS = {("server/main.c", "api/api.h"), ("server/main.c", "api/demo.h")}
 EXCEPTIONS |= {("engine/denoise.h", "denoise_metrics.h")}  # they are installed side by side
 LIBRARIES = {"microhttpd.h": ("server/http",), "sqlite3.h": ("server/store_",), "cjson/cJSON.h": ("api/",)}
-LIBRARIES |= {"zlib.h": ("api/format/png.c", "server/http_gzip.c")}
+LIBRARIES |= {"zlib.h": ("api/format/png.c", "server/http/gzip.c")}
 ENGINE_C = {
     "assert", "float", "limits", "math", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib",
     "string", "complex", "cpuid", "immintrin", "arm_neon",
 }  # fmt: skip
-LIBRARIES |= {"gnutls/gnutls.h": ("server/client", "server/http_tls.c", "server/http_early.c"), "gnutls/crypto.h": ("server/base/sha256.c",)}
+LIBRARIES |= {"gnutls/gnutls.h": ("server/client", "server/http/tls.c", "server/http/early.c"), "gnutls/crypto.h": ("server/base/sha256.c",)}
 
 
 def includes(path):

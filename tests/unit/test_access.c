@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/access.h"
-#include "server/auth.h"
+#include "server/http/access.h"
+#include "server/http/auth.h"
 
 Test(access, hosts) {
     static const struct {

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "server/http_content.h"
-#include "server/http_gzip.h"
+#include "server/http/content.h"
+#include "server/http/gzip.h"
 
 Test(content, gzip_is_sent_to_those_who_ask_for_it) {
     static const struct {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "server/base/utf8.h"
-#include "server/router.h"
+#include "server/http/router.h"
 
 static struct arena arena;
 

@@ -1,0 +1,296 @@
+#include "server/http/access.h"
+
+#include <arpa/inet.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+/* ------------------------------------------------------------------ lists */
+
+static bool is_listed(const char *list, const char *word, size_t length) {
+    while (list && *list) {
+        list += strspn(list, ", ");
+        size_t each = strcspn(list, ", ");
+        if ((each == 1 && *list == '*') ||
+            (each == length && each > 0 && strncasecmp(list, word, length) == 0))
+            return true;
+        list += each;
+    }
+    return false;
+}
+
+/* ------------------------------------------------------------------ names */
+
+/* Length of the name in "name", "name:80", "[::1]:80"; 0 if it is none of these. */
+static size_t name_length(const char *host) {
+    size_t length = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+    if (host[0] == '[' && host[length - 1] != ']')
+        return 0;
+    const char *port = host + length;
+    bool ends_well =
+        port[0] == '\0' || (port[0] == ':' && strspn(port + 1, "0123456789") == strlen(port + 1));
+    return ends_well ? length : 0;
+}
+
+/* IPv4 addresses stand among those of IPv6. */
+static struct in6_addr mapped(const struct in_addr *ipv4) {
+    struct in6_addr address = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+    memcpy(address.s6_addr + 12, ipv4, 4);
+    return address;
+}
+
+/* The address that a Host header names: "192.0.2.1", "[2001:db8::1]". */
+static bool read_name(const char *name, size_t length, struct in6_addr *out) {
+    char text[INET6_ADDRSTRLEN];
+    struct in_addr ipv4;
+    const bool bracketed = name[0] == '[';
+    if (bracketed)
+        name++, length -= 2;
+    if (length >= sizeof text)
+        return false;
+    memcpy(text, name, length);
+    text[length] = '\0';
+    if (bracketed)
+        return inet_pton(AF_INET6, text, out) == 1;
+    if (inet_pton(AF_INET, text, &ipv4) != 1)
+        return false;
+    *out = mapped(&ipv4);
+    return true;
+}
+
+/* "localhost" and all names below it are this machine (RFC 6761, 6.3), and so are its addresses. */
+static bool is_loopback(const char *name, size_t length) {
+    static const char localhost[] = "localhost";
+    const size_t last = sizeof localhost - 1;
+    struct in6_addr address;
+    if (read_name(name, length, &address))
+        return IN6_IS_ADDR_LOOPBACK(&address) ||
+               (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == 127);
+    return length >= last && strncasecmp(name + length - last, localhost, last) == 0 &&
+           (length == last || (length > last + 1 && name[length - last - 1] == '.'));
+}
+
+bool access_has_host(const struct access *access, const char *host) {
+    size_t length = name_length(host);
+    struct in6_addr address;
+    if (length > 1 && host[length - 1] == '.')
+        length--; /* the name with its root (RFC 1034, 3.1) */
+    if (length == 0)
+        return false;
+    return access->names == ACCESS_ANY || is_loopback(host, length) ||
+           (access->names == ACCESS_ADDRESSES && read_name(host, length, &address)) ||
+           is_listed(access->allowed_hosts, host, length);
+}
+
+/* ------------------------------------------------------------------ origins */
+
+bool access_has_origin(const struct access *access, const char *origin) {
+    return origin && is_listed(access->cors_origins, origin, strlen(origin));
+}
+
+/* Is the origin [length] this server? A proxy may have ended TLS, so https is ours, too; http is
+ * not that of a server with TLS, and nothing else is: no extension of a browser, say. */
+static bool is_own_origin(const struct access_source *from, const char *origin, size_t length) {
+    static const char *const schemes[] = {"https://", "http://"};
+    for (size_t i = 0; from->host && i < (from->is_tls ? 1 : 2); i++) {
+        const size_t scheme = strlen(schemes[i]), host = strlen(from->host);
+        if (length == scheme + host && strncasecmp(origin, schemes[i], scheme) == 0 &&
+            strncasecmp(origin + scheme, from->host, host) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The length of the origin that a URL starts with. */
+static size_t origin_length(const char *url) {
+    const char *authority = strstr(url, "://");
+    authority = authority ? authority + 3 : url;
+    return (size_t)(authority - url) + strcspn(authority, "/?#");
+}
+
+bool access_may_change(const struct access *access, const struct access_source *from) {
+    if (access_has_origin(access, from->origin))
+        return true;
+    /* The browser says where it comes from; "none" is the user himself. */
+    if (from->fetch_site)
+        return strcmp(from->fetch_site, "same-origin") == 0 ||
+               strcmp(from->fetch_site, "none") == 0;
+    if (from->origin)
+        return is_own_origin(from, from->origin, strlen(from->origin));
+    if (!from->referer || !from->referer[0])
+        return true; /* not a browser */
+    const size_t length = origin_length(from->referer);
+    return is_own_origin(from, from->referer, length) ||
+           is_listed(access->cors_origins, from->referer, length);
+}
+
+/* ------------------------------------------------------------------ clients */
+
+struct in6_addr access_address(const struct sockaddr *peer) {
+    if (peer && peer->sa_family == AF_INET6)
+        return ((const struct sockaddr_in6 *)peer)->sin6_addr;
+    if (peer && peer->sa_family == AF_INET)
+        return mapped(&((const struct sockaddr_in *)peer)->sin_addr);
+    return (struct in6_addr){0};
+}
+
+void access_address_text(const struct in6_addr *address, char text[INET6_ADDRSTRLEN]) {
+    if (IN6_IS_ADDR_V4MAPPED(address))
+        inet_ntop(AF_INET, address->s6_addr + 12, text, INET6_ADDRSTRLEN);
+    else
+        inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
+}
+
+/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80"; text of length bytes. */
+static bool read_address(const char *text, size_t length, struct in6_addr *out) {
+    char name[INET6_ADDRSTRLEN + 8]; /* with brackets and a port */
+    struct in_addr ipv4;
+    if (length >= sizeof name)
+        return false;
+    memcpy(name, text, length);
+    name[length] = '\0';
+    if (name[0] == '[') {
+        *strchrnul(name, ']') = '\0';
+        return inet_pton(AF_INET6, name + 1, out) == 1;
+    }
+    if (inet_pton(AF_INET6, name, out) == 1)
+        return true;
+    *strchrnul(name, ':') = '\0';
+    if (inet_pton(AF_INET, name, &ipv4) != 1)
+        return false;
+    *out = mapped(&ipv4);
+    return true;
+}
+
+/* The next address of a list; false at its end, or when it goes on with something else. */
+static bool next_address(const char **list, struct in6_addr *address) {
+    *list += strspn(*list, ", ");
+    const size_t length = strcspn(*list, ", ");
+    const bool found = length > 0 && read_address(*list, length, address);
+    *list += found ? length : 0;
+    return found;
+}
+
+bool access_is_address_list(const char *list) {
+    struct in6_addr address;
+    while (next_address(&list, &address))
+        ;
+    return *list == '\0';
+}
+
+bool access_is_proxy(const char *proxies, const struct in6_addr *address) {
+    struct in6_addr proxy;
+    while (proxies && next_address(&proxies, &proxy))
+        if (IN6_ARE_ADDR_EQUAL(&proxy, address))
+            return true;
+    return false;
+}
+
+struct in6_addr access_client(const char *proxies, const struct in6_addr *peer,
+                              const char *forwarded) {
+    struct in6_addr client = *peer;
+    const char *end = forwarded ? forwarded + strlen(forwarded) : NULL;
+    while (end && end > forwarded && access_is_proxy(proxies, &client)) {
+        const char *start = end;
+        while (start > forwarded && !strchr(", \t", start[-1]))
+            start--;
+        if (start < end && !read_address(start, (size_t)(end - start), &client))
+            break; /* "unknown", or worse: then it is known only whom that came from */
+        end = start > forwarded ? start - 1 : start;
+    }
+    return client;
+}
+
+/* ------------------------------------------------------------------ how often */
+
+/* A table of fixed size, so that no number of clients costs memory: each address has WAYS places.
+ * If all are taken, the one that was not used for longest starts anew as its own; with that, a
+ * crowd can only make the limit laxer. */
+enum { SETS = 1024, WAYS = 4 };
+
+struct bucket {
+    uint64_t address; /* a keyed hash of it; 0: free */
+    double tokens, since;
+};
+
+struct rate {
+    pthread_mutex_t mutex;
+    double per_minute;
+    uint64_t key;
+    struct bucket buckets[SETS][WAYS];
+};
+
+struct rate *rate_new(int per_minute) {
+    struct rate *rate = calloc(1, sizeof *rate);
+    if (!rate)
+        return NULL;
+    pthread_mutex_init(&rate->mutex, NULL);
+    rate->per_minute = per_minute;
+    if (getrandom(&rate->key, sizeof rate->key, 0) != sizeof rate->key)
+        rate->key = (uintptr_t)rate;
+    return rate;
+}
+
+void rate_free(struct rate *rate) {
+    if (rate)
+        pthread_mutex_destroy(&rate->mutex);
+    free(rate);
+}
+
+static uint64_t mix(uint64_t x) { /* the finaliser of SplitMix64 */
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    return x ^ x >> 31;
+}
+
+/* A network of IPv6 is one client, because whoever has one address of it has all. */
+static uint64_t prefix_of(const struct in6_addr *client) {
+    uint64_t prefix = 0;
+    const bool is_ipv4 = IN6_IS_ADDR_V4MAPPED(client);
+    memcpy(&prefix, client->s6_addr + (is_ipv4 ? 12 : 0), is_ipv4 ? 4 : 8);
+    return prefix;
+}
+
+static uint64_t hash_of(const struct rate *rate, const struct in6_addr *client) {
+    return mix(mix(prefix_of(client) + rate->key) + rate->key) | 1;
+}
+
+uint64_t access_client_number(const struct in6_addr *client, const char *key_name) {
+    uint64_t hash = mix(prefix_of(client) + 1);
+    if (key_name[0])
+        hash = 0;
+    for (; *key_name; key_name++)
+        hash = mix(hash + (unsigned char)*key_name + 1);
+    return hash;
+}
+
+static struct bucket *bucket_of(struct rate *rate, uint64_t address, double now) {
+    struct bucket *set = rate->buckets[(address >> 1) % SETS], *found = &set[0];
+    for (int i = 0; i < WAYS; i++) {
+        if (set[i].address == address)
+            return &set[i];
+        if (set[i].since < found->since)
+            found = &set[i];
+    }
+    *found = (struct bucket){.address = address, .tokens = rate->per_minute, .since = now};
+    return found;
+}
+
+int rate_take(struct rate *rate, const struct in6_addr *client, double now) {
+    pthread_mutex_lock(&rate->mutex);
+    struct bucket *bucket = bucket_of(rate, hash_of(rate, client), now);
+    double per_second = rate->per_minute / 60;
+    bucket->tokens = fmin(rate->per_minute, bucket->tokens + (now - bucket->since) * per_second);
+    bucket->since = now;
+    bool taken = bucket->tokens >= 1;
+    int wait = taken ? 0 : (int)fmax(1, ceil((1 - bucket->tokens) / per_second));
+    bucket->tokens -= taken;
+    pthread_mutex_unlock(&rate->mutex);
+    return wait;
+}

@@ -1,0 +1,72 @@
+/*
+ * access.h - which names, which web pages, and how often: what a request may be refused for before
+ * anybody asks what it wants.
+ *
+ * Names. A page of another site can make its own name point at this server (DNS rebinding), and its
+ * scripts then look like our own; only the Host header tells. A page cannot rebind an address or
+ * "localhost", so these are safe, and so is everything when a key is asked for, which a browser
+ * does not send by itself.
+ *
+ * Origins. A page of another site can send some requests without being allowed to read the answer.
+ * Those that change something are refused, unless its origin is one of cors_origins. What a browser
+ * says of where a request comes from is in three headers: Sec-Fetch-Site (which only a browser can
+ * write), Origin, and Referer, which is there when an old browser leaves the others out.
+ */
+#ifndef SERVER_HTTP_ACCESS_H
+#define SERVER_HTTP_ACCESS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+enum access_names {
+    ACCESS_LOOPBACK,  /* localhost and the names below it, 127.0.0.0/8, [::1] */
+    ACCESS_ADDRESSES, /* these and every IP address */
+    ACCESS_ANY,
+};
+
+struct access {
+    enum access_names names;
+    /* Comma-separated, "*" for all; NULL for none. */
+    const char *allowed_hosts; /* more names, without ports */
+    const char *cors_origins;  /* "https://a.example" */
+};
+
+/* host: the Host header, with or without a port. */
+bool access_has_host(const struct access *access, const char *host);
+/* Is this one of the other origins whose pages may use the service? NULL is none. */
+bool access_has_origin(const struct access *access, const char *origin);
+/* Where a request comes from: each text is the header, or NULL. is_tls: it came by https. */
+struct access_source {
+    const char *host, *origin, *referer, *fetch_site;
+    bool is_tls;
+};
+/* May a request that changes something come from there? */
+bool access_may_change(const struct access *access, const struct access_source *from);
+
+/* Addresses of clients are IPv6 here; those of IPv4 are mapped, ::ffff:a.b.c.d. NULL gives ::. */
+struct in6_addr access_address(const struct sockaddr *peer);
+void access_address_text(const struct in6_addr *address, char text[INET6_ADDRSTRLEN]);
+/* Is it a list of addresses: 10.0.0.1,2001:db8::1? */
+bool access_is_address_list(const char *list);
+/* Is this one of the proxies: such a list, or NULL? */
+bool access_is_proxy(const char *proxies, const struct in6_addr *address);
+/* Who asks: the peer of the connection; or if that is one of the proxies (such a list, or NULL),
+ * whom it names in X-Forwarded-For (NULL: no such header): the last address there that is not a
+ * proxy's. Whatever stands before that one, anybody could have written. */
+struct in6_addr access_client(const char *proxies, const struct in6_addr *peer,
+                              const char *forwarded);
+
+/* A number for the client who has this address (an IPv6 client is its /64), or this API key, if the
+ * name of one is given ("": none), whatever the address: to share something out by. */
+uint64_t access_client_number(const struct in6_addr *client, const char *key_name);
+
+/* Token buckets, one per client address (an IPv6 client is its /64): `per_minute` requests may come
+ * at once, and as many follow within each minute. */
+struct rate;
+struct rate *rate_new(int per_minute); /* NULL when out of memory */
+void rate_free(struct rate *rate);
+/* Takes one at the monotonic time `now`. 0, or the seconds (at least 1) until there is one again.
+ * Any thread. */
+int rate_take(struct rate *rate, const struct in6_addr *client, double now);
+
+#endif

@@ -1,0 +1,274 @@
+#include "server/http/auth.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/base/sha256.h"
+
+enum {
+    DIGEST = SHA256_TEXT - 1,
+    SECRET = 32,
+    LONGEST_TOKEN = 256,
+    LONGEST_LINE = 512,
+    MOST_KEYS = 10000
+};
+
+const char *const auth_scope_names[] = {"none", "read", "write", NULL};
+
+struct key {
+    char name[AUTH_NAME];
+    char digest[SHA256_TEXT]; /* of the whole key, in lower-case hex */
+    enum auth_scope scope;
+};
+
+struct keys {
+    struct key *items;
+    int count, capacity;
+};
+
+struct auth {
+    char *path;
+    pthread_rwlock_t lock;
+    struct keys keys;
+};
+
+/* ------------------------------------------------------------------ the file */
+
+static bool is_name(const char *name) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+    size_t length = strlen(name);
+    return length > 0 && length < AUTH_NAME && strspn(name, plain) == length;
+}
+
+static bool read_digest(const char *hex, char digest[SHA256_TEXT]) {
+    if (strlen(hex) != DIGEST || strspn(hex, "0123456789abcdefABCDEF") != DIGEST)
+        return false;
+    for (int i = 0; i <= DIGEST; i++)
+        digest[i] = (char)tolower((unsigned char)hex[i]);
+    return true;
+}
+
+static bool read_scope(const char *text, enum auth_scope *scope) {
+    for (int i = AUTH_READ; auth_scope_names[i]; i++)
+        if (strcmp(text, auth_scope_names[i]) == 0) {
+            *scope = (enum auth_scope)i;
+            return true;
+        }
+    return false;
+}
+
+/* `name:sha256` or `name:sha256:scope`. NULL, or what is wrong with it. */
+static const char *read_key(char *line, struct key *key) {
+    char *rest = line;
+    const char *name = strsep(&rest, ":"), *digest = strsep(&rest, ":");
+    if (!is_name(name))
+        return "a name is 1 to 32 letters, digits and dashes";
+    if (!digest || !read_digest(digest, key->digest))
+        return "after the name comes ':' and the SHA-256 of the key, 64 hex digits (not the key "
+               "itself)";
+    key->scope = AUTH_WRITE;
+    if (rest && !read_scope(rest, &key->scope))
+        return "the scope is read or write";
+    snprintf(key->name, sizeof key->name, "%s", name);
+    return NULL;
+}
+
+static struct key *add_key(struct keys *keys) {
+    if (keys->count == keys->capacity) {
+        int capacity = keys->capacity ? 2 * keys->capacity : 16;
+        struct key *items = realloc(keys->items, (size_t)capacity * sizeof *items);
+        if (!items)
+            return NULL;
+        keys->items = items;
+        keys->capacity = capacity;
+    }
+    return &keys->items[keys->count++];
+}
+
+static bool read_lines(FILE *file, const char *path, struct keys *keys, char *error,
+                       size_t error_size) {
+    static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark, which some editors put first */
+    char line[LONGEST_LINE];
+    for (int number = 1; fgets(line, sizeof line, file); number++) {
+        const bool has_mark = number == 1 && strncmp(line, mark, sizeof mark - 1) == 0;
+        char *text = line + (has_mark ? sizeof mark - 1 : 0);
+        if (number == 1 && (memcmp(line, "\xff\xfe", 2) == 0 || memcmp(line, "\xfe\xff", 2) == 0)) {
+            snprintf(error, error_size, "%s is UTF-16: save it as UTF-8 or ASCII", path);
+            return false;
+        }
+        text += strspn(text, " \t");
+        text[strcspn(text, "#\r\n")] = '\0';
+        for (size_t end = strlen(text); end > 0 && strchr(" \t", text[end - 1]); end--)
+            text[end - 1] = '\0';
+        if (!text[0])
+            continue;
+        struct key *key = keys->count < MOST_KEYS ? add_key(keys) : NULL;
+        const char *wrong = key ? read_key(text, key) : "too many keys";
+        if (wrong) {
+            snprintf(error, error_size, "%s, line %d: %s", path, number, wrong);
+            return false;
+        }
+    }
+    if (ferror(file) || keys->count == 0) {
+        snprintf(error, error_size, "%s %s; make a key with: denoised key NAME >> %s", path,
+                 ferror(file) ? "cannot be read" : "has no key in it", path);
+        return false;
+    }
+    return true;
+}
+
+bool auth_is_private(int fd, const char *path, char *error, size_t error_size) {
+    struct stat file;
+    if (fstat(fd, &file) != 0) {
+        snprintf(error, error_size, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    if (file.st_mode & S_IRWXO) {
+        snprintf(error, error_size, "%s can be used by everybody on this machine: chmod o= %s",
+                 path, path);
+        return false;
+    }
+    return true;
+}
+
+static bool read_keys(const char *path, struct keys *keys, char *error, size_t error_size) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    bool read = false;
+    if (!file)
+        snprintf(error, error_size, "%s: %s", path, strerror(errno));
+    else
+        read = auth_is_private(fd, path, error, error_size) &&
+               read_lines(file, path, keys, error, error_size);
+    if (file)
+        fclose(file);
+    else if (fd >= 0)
+        close(fd);
+    if (!read) {
+        free(keys->items);
+        *keys = (struct keys){0};
+    }
+    return read;
+}
+
+/* ------------------------------------------------------------------ the keys in use */
+
+struct auth *auth_open(const char *path, char *error, size_t error_size) {
+    struct auth *auth = calloc(1, sizeof *auth);
+    if (!auth || !(auth->path = strdup(path))) {
+        snprintf(error, error_size, "out of memory");
+        free(auth);
+        return NULL;
+    }
+    pthread_rwlock_init(&auth->lock, NULL);
+    if (read_keys(path, &auth->keys, error, error_size))
+        return auth;
+    auth_close(auth);
+    return NULL;
+}
+
+void auth_close(struct auth *auth) {
+    if (!auth)
+        return;
+    pthread_rwlock_destroy(&auth->lock);
+    free(auth->keys.items);
+    free(auth->path);
+    free(auth);
+}
+
+bool auth_reload(struct auth *auth, char *error, size_t error_size) {
+    struct keys fresh = {0};
+    if (!read_keys(auth->path, &fresh, error, error_size))
+        return false;
+    pthread_rwlock_wrlock(&auth->lock);
+    struct keys old = auth->keys;
+    auth->keys = fresh;
+    pthread_rwlock_unlock(&auth->lock);
+    free(old.items);
+    return true;
+}
+
+int auth_count(struct auth *auth) {
+    pthread_rwlock_rdlock(&auth->lock);
+    int count = auth->keys.count;
+    pthread_rwlock_unlock(&auth->lock);
+    return count;
+}
+
+/* The token of "Bearer TOKEN"; "" if there is none. */
+static const char *token_of(const char *authorization) {
+    static const char scheme[] = "Bearer ";
+    if (!authorization || strncasecmp(authorization, scheme, sizeof scheme - 1) != 0)
+        return "";
+    const char *token = authorization + sizeof scheme - 1;
+    return token + strspn(token, " ");
+}
+
+/* In a time that does not depend on where they differ. */
+static bool same_digest(const char *a, const char *b) {
+    unsigned char difference = 0;
+    for (int i = 0; i < DIGEST; i++)
+        difference |= (unsigned char)(a[i] ^ b[i]);
+    return difference == 0;
+}
+
+enum auth_scope auth_check(struct auth *auth, const char *authorization, char name[AUTH_NAME]) {
+    const char *token = token_of(authorization);
+    char digest[SHA256_TEXT];
+    enum auth_scope scope = AUTH_NONE;
+    name[0] = '\0';
+    if (!token[0])
+        return AUTH_NONE;
+    sha256_text(token, strnlen(token, LONGEST_TOKEN), digest);
+    /* Every key is looked at, found or not: how long this takes says nothing. */
+    pthread_rwlock_rdlock(&auth->lock);
+    for (int i = 0; i < auth->keys.count; i++) {
+        const struct key *key = &auth->keys.items[i];
+        if (!same_digest(key->digest, digest))
+            continue;
+        scope = key->scope;
+        memcpy(name, key->name, AUTH_NAME);
+    }
+    pthread_rwlock_unlock(&auth->lock);
+    return scope;
+}
+
+/* ------------------------------------------------------------------ new keys */
+
+/* base64url (RFC 4648), without padding. */
+static char *base64url(const unsigned char *bytes, size_t count, char *out) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    uint32_t bits = 0;
+    int held = 0;
+    for (size_t i = 0; i < count; i++) {
+        bits = bits << 8 | bytes[i];
+        for (held += 8; held >= 6; held -= 6)
+            *out++ = digits[bits >> (held - 6) & 63];
+    }
+    if (held > 0)
+        *out++ = digits[bits << (6 - held) & 63];
+    *out = '\0';
+    return out;
+}
+
+bool auth_new_key(const char *name, enum auth_scope scope, char key[AUTH_KEY],
+                  char line[AUTH_LINE]) {
+    unsigned char secret[SECRET];
+    char digest[SHA256_TEXT];
+    if (!is_name(name) || getrandom(secret, sizeof secret, 0) != sizeof secret)
+        return false;
+    base64url(secret, sizeof secret, key + snprintf(key, AUTH_KEY, "dn_%s_", name));
+    sha256_text(key, strlen(key), digest);
+    snprintf(line, AUTH_LINE, "%s:%s:%s", name, digest, auth_scope_names[scope]);
+    return true;
+}

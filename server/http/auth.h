@@ -1,0 +1,42 @@
+/*
+ * auth.h - who may use the service: a file of API keys.
+ *
+ * A key is a bearer token, `dn_NAME_` and 43 random characters (256 bits). The file holds one line
+ * `name:sha256:scope` per key, never the key itself: the digest of a random key cannot be turned
+ * back, so no slow hash is needed. `#` starts a comment.
+ */
+#ifndef SERVER_HTTP_AUTH_H
+#define SERVER_HTTP_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum auth_scope { AUTH_NONE, AUTH_READ, AUTH_WRITE }; /* each includes the ones before it */
+extern const char *const auth_scope_names[];          /* "none", "read", "write", NULL */
+
+enum { AUTH_NAME = 33, AUTH_KEY = 88, AUTH_LINE = 128 };
+
+struct auth;
+
+/* Reads the file. NULL and a message that names the line and the fix: unreadable, readable by
+ * others, malformed, without any key. */
+struct auth *auth_open(const char *path, char *error, size_t error_size);
+void auth_close(struct auth *auth);
+/* Reads the file again. False and a message: the keys of before stay. Any thread. */
+bool auth_reload(struct auth *auth, char *error, size_t error_size);
+int auth_count(struct auth *auth);
+
+/* What the Authorization header (NULL: none) allows; AUTH_NONE for a key that is not known. Takes
+ * as long for a wrong key as for a right one. name: the key's name, for the log; "" if none. */
+enum auth_scope auth_check(struct auth *auth, const char *authorization, char name[AUTH_NAME]);
+
+/* A new key, and its line for the file. False if the name cannot be one, or there is no randomness.
+ */
+bool auth_new_key(const char *name, enum auth_scope scope, char key[AUTH_KEY],
+                  char line[AUTH_LINE]);
+
+/* False, and a message that says how to mend it, if others than the owner and the group of the
+ * file may use it. */
+bool auth_is_private(int fd, const char *path, char *error, size_t error_size);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * connection.h - what the files of the transport share: http_listen.c (start and stop), http.c
+ * (requests), http_response.c and http_stream.c (answers, whole or piece by piece), http_deferred.c
+ * (work on other threads).
+ */
+#ifndef SERVER_HTTP_CONNECTION_H
+#define SERVER_HTTP_CONNECTION_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+
+#include "server/http/check.h"
+#include "server/http/content.h"
+#include "server/http/fields.h"
+#include "server/http/gzip.h"
+#include "server/http/http.h"
+#include "server/http/linger.h"
+#include "server/http/peer.h"
+#include "server/http/router.h"
+#include "server/store/store.h"
+
+enum { HTTP_REQUEST_ID = 64, HTTP_TRACE = 32 };
+
+/* A body on its way to the socket, piece by piece. `ready` belongs to the connection's thread, all
+ * else to server->mutex. */
+struct sending {
+    struct buffer ready; /* the piece that is being sent */
+    size_t sent;         /* of it */
+    struct buffer made;  /* the one after it */
+    struct buffer spare; /* its text, when that is compressed */
+    bool has_made, making;
+    size_t wanted;         /* of the piece that is being made */
+    enum http_piece state; /* what the last piece said */
+    bool waiting;          /* the connection is suspended until there is a piece */
+    bool woken;            /* http_wake() came while it was not waiting */
+    bool is_open;          /* counted in http_counts.streams */
+    bool over;             /* the connection is gone: whoever makes a piece frees the request */
+    struct task task;      /* makes a piece */
+};
+
+/* One request, from its headers to the end of its response. */
+struct http_connection {
+    struct http_exchange exchange;
+    struct arena arena;
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    struct peer *peer;
+    struct http_connection *previous, *next; /* in server->requests */
+    const struct http_route *route;
+    struct http_refusal refusal; /* status 0: none */
+    struct http_fields fields;
+    struct http_framing framing;
+    struct in6_addr client; /* whose request it is */
+    bool is_by_proxy;       /* one of --trusted-proxies has sent it on */
+    struct buffer body;
+    size_t received, max_body, held;  /* bytes of the body; held: in http_counts.body_bytes */
+    size_t answer_held;               /* in http_counts.answer_bytes */
+    size_t reserved;                  /* for the answer that is being made */
+    struct http_param refusal_header; /* goes with the refusal */
+    char id[HTTP_REQUEST_ID + 1];     /* the client's, or our own */
+    char trace[HTTP_TRACE + 1];       /* trace id of a traceparent header, or "" */
+    char key_name[AUTH_NAME];         /* of the API key, or "" */
+    char allow[ROUTER_ALLOW];
+    double started;
+    double posted, queued; /* when it was handed to an executor, and how long it waited there */
+    const struct http_executor *executor; /* of the deferred part */
+    bool answered;                        /* the response is complete: queue it */
+    bool sent_early;                      /* by http_send_early() */
+    bool watched, gone;                   /* the client, and whether it went away */
+    size_t response_bytes;
+    bool header_lost;  /* there was no memory for one */
+    bool finished;     /* http_finish_content() was here */
+    bool is_plain;     /* not to be compressed: nobody has time for it */
+    struct gzip *gzip; /* of a stream that is compressed */
+    struct sending sending;
+};
+
+struct http_server {
+    struct http_config config;
+    struct MHD_Daemon *daemon;
+    struct deadlines *deadlines;
+    struct lingering *lingering;
+    struct access access;
+    struct rate *rate; /* NULL: no limit */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct http_connection *requests;
+    int suspended;
+    int making; /* pieces that the pool is making, or will */
+    bool stopping;
+};
+
+/* http_gate.c: whose request it is, and its ids; then the routing and the refusals, as far as the
+ * headers alone allow. */
+void http_identify(struct http_connection *state);
+void http_route_request(struct http_connection *state, const char *method);
+
+bool http_is_safe(const char *method); /* changes nothing */
+
+/* http_body.c: takes in a piece of the body; false: it is too long to be read to its end. */
+bool http_take_body(struct http_connection *state, const char *bytes, size_t size);
+void http_drop_body(struct http_connection *state);
+/* Memory of a kind, up to `limit` bytes for all connections together: counts *held of this one up
+ * or down to `bytes`, all but the first 64 KiB. False: as much is held already as may be; nothing
+ * changes. */
+bool http_hold(atomic_size_t *all, size_t limit, size_t *held, size_t bytes);
+void http_let_go(atomic_size_t *all, size_t *held);
+/* Does the header alone say that the body is too long even to be thrown away? */
+bool http_body_is_hopeless(const struct http_connection *state);
+
+/* http_headers.c: the headers of an answer, and those that every answer has. False when there is no
+ * memory for one: an answer without its policy, say, must not go out. */
+bool http_add_headers(struct http_connection *state, struct MHD_Response *response, bool close);
+
+extern const char *const http_tls_priorities; /* which protocols and ciphers, for GnuTLS */
+
+/* http_response.c */
+void http_set_problem(struct http_connection *state, int status, const char *code,
+                      const char *detail);
+/* On the connection's own thread. close: the connection ends with this answer. */
+enum MHD_Result http_queue_response(struct http_connection *state, bool close);
+
+/* http_early.c: an answer in the middle of a body, for which libmicrohttpd has no way: the problem
+ * that was set goes straight to the socket. The caller returns MHD_NO, which ends the connection.
+ */
+void http_send_early(struct http_connection *state);
+/* The end of the connection: its socket lingers if the client may still be sending. */
+void http_linger(struct http_server *server, const struct peer *peer);
+
+/* http_stream.c */
+struct MHD_Response *stream_response(struct http_connection *state);
+void stream_wake(struct http_connection *state); /* server->mutex is held */
+/* The connection is gone. False: a piece is still being made, and http_forget() is called after. */
+bool stream_close(struct http_connection *state);
+
+/* http.c: what libmicrohttpd calls, from the start of a connection to the end of a response. */
+void http_on_connection(void *self, struct MHD_Connection *connection, void **context,
+                        enum MHD_ConnectionNotificationCode code);
+void *http_on_target(void *self, const char *target, struct MHD_Connection *connection);
+enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *upload,
+                                size_t *upload_size, void **state_slot);
+void http_on_completed(void *self, struct MHD_Connection *connection, void **state_slot,
+                       enum MHD_RequestTerminationCode code);
+void http_forget(struct http_connection *state);                  /* frees the request */
+const char *http_route_path(const struct http_connection *state); /* for people */
+
+/* http_deferred.c: from now on, stops the work for a client that goes away. */
+void http_watch_client(struct http_connection *state);
+void http_unwatch_client(struct http_connection *state);
+/* An answer that takes long to compress: true, and the pool is to do it. */
+bool http_defer_content(struct http_connection *state);
+/* Suspends the connection and hands the exchange to its executor. */
+enum MHD_Result http_suspend_and_post(struct http_connection *state);
+
+#endif

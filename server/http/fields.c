@@ -1,0 +1,208 @@
+#include "server/http/fields.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+/* Fields that have one value: with two, one program would take the first and another the last. All
+ * others are lists, or nobody here reads them. */
+static const struct {
+    const char *name, *code;
+} singular[] = {
+    {"Host", "bad_host"},
+    {"Content-Length", "bad_framing"},
+    {"Access-Control-Request-Method", "bad_header"},
+    {"Authorization", "bad_header"},
+    {"Content-Location", "bad_header"},
+    {"Content-Range", "bad_header"},
+    {"Content-Type", "bad_header"},
+    {"Date", "bad_header"},
+    {"From", "bad_header"},
+    {"Idempotency-Key", "bad_header"},
+    {"If-Modified-Since", "bad_header"},
+    {"If-Range", "bad_header"},
+    {"If-Unmodified-Since", "bad_header"},
+    {"Last-Event-ID", "bad_header"},
+    {"Max-Forwards", "bad_header"},
+    {"Origin", "bad_header"},
+    {"Proxy-Authorization", "bad_header"},
+    {"Range", "bad_header"},
+    {"Referer", "bad_header"},
+    {"Sec-Fetch-Dest", "bad_header"},
+    {"Sec-Fetch-Mode", "bad_header"},
+    {"Sec-Fetch-Site", "bad_header"},
+    {"Sec-Fetch-User", "bad_header"},
+    {"traceparent", "bad_header"},
+    {"User-Agent", "bad_header"},
+    {"X-Request-Id", "bad_header"},
+};
+
+#define REFUSE(status, code, detail) ((struct http_refusal){status, code, detail})
+
+/* ------------------------------------------------------------------ the bytes of the head */
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+/* libmicrohttpd before 1.0 hands over more than it says. It ends each value at its first NUL, and
+ * glues what a folded line goes on with to the *name* of the field ("Transfer-Encoding:", line
+ * break, " chunked" is a field Transfer-Encodingchunked without a value): a body that another
+ * program sees, and this one would take for the next request. But names and values still stand
+ * where they were received, so the head can be walked from its first byte to its last; whatever is
+ * missing between two texts is something that was passed over. A folded name has moved elsewhere.
+ */
+struct walk {
+    uintptr_t at; /* where the next line must start; 0: lost the way */
+};
+
+/* `text` [length] is where the walk is, and the line ends `past` bytes after it. */
+static void walk_on(struct walk *walk, const char *text, size_t length, size_t past) {
+    walk->at = walk->at == (uintptr_t)text ? walk->at + length + past : 0;
+}
+
+enum { COLON = 1, SPACE = 1, LINE_END = 2 };
+
+static void walk_line(struct walk *walk, const struct http_line *line) {
+    walk->at = (uintptr_t)line->method;
+    walk_on(walk, line->method, strlen(line->method), SPACE);
+    walk_on(walk, line->url, strlen(line->target), SPACE);
+    walk_on(walk, line->version, strlen(line->version), LINE_END);
+}
+
+static void walk_field(struct walk *walk, const char *name, size_t name_size, const char *value,
+                       size_t value_size) {
+    walk_on(walk, name, name_size, COLON);
+    const char *at = name + name_size + COLON;
+    while (walk->at && (uintptr_t)at < (uintptr_t)value && is_blank(*at))
+        at++, walk->at++;
+    walk_on(walk, value, value_size, LINE_END);
+}
+
+static bool has_arrived(const struct walk *walk, struct MHD_Connection *connection,
+                        const struct http_line *line) {
+    const union MHD_ConnectionInfo *head =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return walk->at && head && walk->at + LINE_END == (uintptr_t)line->method + head->header_size;
+}
+
+/* Later versions refuse all of that by themselves. */
+static bool is_to_be_walked(void) {
+    return strncmp(MHD_get_version(), "0.", 2) == 0;
+}
+
+/* ------------------------------------------------------------------ one field */
+
+struct reading {
+    struct arena *arena;
+    struct http_fields *fields;
+    struct walk walk;
+    struct http_refusal refusal; /* the first */
+};
+
+static void refuse(struct reading *reading, const char *code, const char *detail) {
+    if (!reading->refusal.status)
+        reading->refusal = detail ? REFUSE(400, code, detail)
+                                  : REFUSE(503, "no_memory", "not enough memory for the request");
+}
+
+static bool is_token(const char *name, size_t size) {
+    static const bool allowed[256] = {
+        ['!'] = true, ['#' ... '\''] = true, ['*'] = true,         ['+'] = true, ['-'] = true,
+        ['.'] = true, ['0' ... '9'] = true,  ['A' ... 'Z'] = true, ['^'] = true, ['_'] = true,
+        ['`'] = true, ['a' ... 'z'] = true,  ['|'] = true,         ['~'] = true,
+    };
+    bool good = size > 0;
+    for (size_t i = 0; i < size; i++)
+        good &= allowed[(unsigned char)name[i]];
+    return good;
+}
+
+static bool has_control(const char *value, size_t size) {
+    bool found = false;
+    for (size_t i = 0; i < size; i++)
+        found |= ((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 0x7f;
+    return found;
+}
+
+/* The value without what is around it; a copy only if that is needed. NULL when out of memory. */
+static const char *trim(struct arena *arena, const char *value, size_t size) {
+    size_t kept = size;
+    while (kept > 0 && is_blank(value[kept - 1]))
+        kept--;
+    while (kept > 0 && is_blank(*value))
+        value++, kept--, size--;
+    return kept == size ? value : arena_copy(arena, value, kept);
+}
+
+static struct http_field *find(const struct http_fields *fields, const char *name, size_t size) {
+    for (size_t i = 0; i < fields->count; i++)
+        if (fields->items[i].name_size == size && strcasecmp(fields->items[i].name, name) == 0)
+            return &fields->items[i];
+    return NULL;
+}
+
+static void keep(struct reading *reading, const char *name, size_t size, const char *value) {
+    struct http_field *known = find(reading->fields, name, size);
+    if (!known) {
+        reading->fields->items[reading->fields->count++] = (struct http_field){name, size, value};
+        return;
+    }
+    for (size_t i = 0; i < sizeof singular / sizeof *singular; i++)
+        if (strcasecmp(singular[i].name, name) == 0) {
+            refuse(reading, singular[i].code,
+                   arena_format(reading->arena, "%s may be there only once", singular[i].name));
+            return;
+        }
+    const char *both = arena_format(reading->arena, "%s, %s", known->value, value);
+    if (both)
+        known->value = both;
+    else
+        refuse(reading, NULL, NULL);
+}
+
+static enum MHD_Result read_field(void *argument, enum MHD_ValueKind kind, const char *name,
+                                  size_t name_size, const char *value, size_t value_size) {
+    (void)kind;
+    struct reading *reading = argument;
+    if (!value)
+        value = "", value_size = 0;
+    walk_field(&reading->walk, name, name_size, value, value_size);
+    if (!is_token(name, name_size))
+        refuse(reading, "bad_header", "a header name has a character that is not allowed in it");
+    if (has_control(value, value_size))
+        refuse(reading, "bad_header", "a header value has a control character in it");
+    const char *trimmed = trim(reading->arena, value, value_size);
+    /* (libmicrohttpd takes "chunked " for something else) */
+    if (trimmed && trimmed != value && strcasecmp(name, "Transfer-Encoding") == 0)
+        refuse(reading, "bad_framing", "there are blanks after the transfer coding");
+    if (trimmed)
+        keep(reading, name, name_size, trimmed);
+    else
+        refuse(reading, NULL, NULL);
+    return MHD_YES;
+}
+
+/* ------------------------------------------------------------------ all of them */
+
+struct http_refusal http_read_fields(struct MHD_Connection *connection, struct arena *arena,
+                                     const struct http_line *line, struct http_fields *fields) {
+    struct reading reading = {.arena = arena, .fields = fields};
+    const int lines = MHD_get_connection_values_n(connection, MHD_HEADER_KIND, NULL, NULL);
+    fields->count = 0;
+    fields->items = arena_alloc(arena, (size_t)(lines > 0 ? lines : 1) * sizeof *fields->items);
+    if (!fields->items || !line->target)
+        return REFUSE(503, "no_memory", "not enough memory for the request");
+    walk_line(&reading.walk, line);
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, read_field, &reading);
+    if (is_to_be_walked() && !has_arrived(&reading.walk, connection, line))
+        refuse(&reading, "bad_header",
+               "the head has a folded line, a NUL, a line that does not end in CR LF, or more than "
+               "one space in its first line");
+    return reading.refusal;
+}
+
+const char *http_find_field(const struct http_fields *fields, const char *name) {
+    const struct http_field *found = find(fields, name, strlen(name));
+    return found ? found->value : NULL;
+}

@@ -1,0 +1,41 @@
+/*
+ * fields.h - the header fields of a request, as all of the program sees them: checked, trimmed
+ * and brought together once, where libmicrohttpd hands them over (RFC 9110, section 5).
+ */
+#ifndef SERVER_HTTP_FIELDS_H
+#define SERVER_HTTP_FIELDS_H
+
+#include <microhttpd.h>
+#include <stddef.h>
+
+#include "server/base/arena.h"
+#include "server/http/check.h"
+
+/* The first line, in libmicrohttpd's memory, but for the target: a copy of it as it was sent. */
+struct http_line {
+    const char *method, *url, *version, *target;
+};
+
+struct http_field {
+    const char *name;
+    size_t name_size;
+    const char *value; /* without blanks or tabs around it */
+};
+
+/* Each name once: of a list (Accept, If-None-Match, ..) all lines, joined by ", ". In the order of
+ * the first lines. Texts belong to libmicrohttpd or to the arena, until the request is over. */
+struct http_fields {
+    struct http_field *items;
+    size_t count;
+};
+
+/* Status 0, or what is wrong: 400 for control characters (NUL among them), a name that is no token,
+ * folded lines, lines that do not end in CR LF, and two lines of a field that has one value; 503
+ * when out of memory. What could be read is in `fields` all the same. */
+struct http_refusal http_read_fields(struct MHD_Connection *connection, struct arena *arena,
+                                     const struct http_line *line, struct http_fields *fields);
+
+/* NULL if it is absent. Letters' case does not matter. */
+const char *http_find_field(const struct http_fields *fields, const char *name);
+
+#endif

@@ -1,0 +1,265 @@
+/* What the headers alone decide: who asks, for what, and whether that may be. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/base/id.h"
+#include "server/http/connection.h"
+
+/* ------------------------------------------------------------------ ids */
+
+/* A request id of the client's own is kept if it is short and plain enough for any log. */
+static bool is_plain_id(const char *id) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t length = strlen(id);
+    return length > 0 && length <= HTTP_REQUEST_ID && strspn(id, plain) == length;
+}
+
+/* The trace id of a W3C traceparent, "00-<32 hex>-<16 hex>-<2 hex>" (later versions may go on after
+ * that); NULL if it is none. */
+static const char *trace_of(const char *traceparent) {
+    static const char form[] = "xx-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
+    enum { TRACE_AT = 3, PARENT_AT = 36, END = sizeof form - 1 };
+    if (!traceparent || strlen(traceparent) < END || strncmp(traceparent, "ff", 2) == 0)
+        return NULL;
+    for (size_t i = 0; i < END; i++)
+        if (form[i] == 'x' ? !memchr("0123456789abcdef", traceparent[i], 16)
+                           : traceparent[i] != form[i])
+            return NULL;
+    bool is_first_version = strncmp(traceparent, "00", 2) == 0;
+    if (is_first_version ? traceparent[END] != '\0' : !strchr("-", traceparent[END]))
+        return NULL;
+    bool is_zero = strspn(traceparent + TRACE_AT, "0") >= HTTP_TRACE ||
+                   strspn(traceparent + PARENT_AT, "0") >= 16;
+    return is_zero ? NULL : traceparent + TRACE_AT;
+}
+
+static void find_client(struct http_connection *state) {
+    const char *proxies = state->server->config.trusted_proxies;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(state->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct in6_addr peer = access_address(info ? info->client_addr : NULL);
+    state->is_by_proxy = access_is_proxy(proxies, &peer);
+    state->client = access_client(proxies, &peer, http_header(&state->exchange, "X-Forwarded-For"));
+}
+
+void http_identify(struct http_connection *state) {
+    find_client(state);
+    const char *id = http_header(&state->exchange, "X-Request-Id");
+    const char *trace = trace_of(http_header(&state->exchange, "traceparent"));
+    if (id && is_plain_id(id))
+        snprintf(state->id, sizeof state->id, "%s", id);
+    else
+        id_new(state->id);
+    if (trace)
+        memcpy(state->trace, trace, HTTP_TRACE);
+}
+
+/* ------------------------------------------------------------------ who may */
+
+enum auth_scope http_scope(const struct http_route *route) {
+    switch (route->access) {
+    case HTTP_OPEN:
+    case HTTP_PROBE: return AUTH_NONE;
+    case HTTP_READS: return AUTH_READ;
+    case HTTP_BY_METHOD: break;
+    }
+    return strcmp(route->method, "GET") == 0 ? AUTH_READ : AUTH_WRITE;
+}
+
+bool http_is_safe(const char *method) {
+    return strcmp(method, "GET") == 0 || strcmp(method, "OPTIONS") == 0;
+}
+
+static void refuse(struct http_connection *state, int status, const char *code,
+                   const char *detail) {
+    state->refusal = (struct http_refusal){status, code, detail};
+}
+
+static void refuse_key(struct http_connection *state, enum auth_scope needed,
+                       enum auth_scope given) {
+    const char *header = http_header(&state->exchange, "Authorization");
+    const char *challenge = "Bearer realm=\"denoised\"";
+    if (given > AUTH_NONE) {
+        challenge = http_format(&state->exchange, "%s, error=\"insufficient_scope\", scope=\"%s\"",
+                                challenge, auth_scope_names[needed]);
+        refuse(state, 403, "scope_too_small",
+               "this key may only read; the request needs one with the scope write");
+    } else if (header) {
+        challenge = http_format(&state->exchange, "%s, error=\"invalid_token\"", challenge);
+        refuse(state, 401, "invalid_key", "this API key is not known here");
+    } else {
+        refuse(state, 401, "key_needed",
+               "an API key is needed: send it as Authorization: Bearer dn_...");
+    }
+    state->refusal_header = (struct http_param){"WWW-Authenticate", challenge};
+}
+
+static void check_key(struct http_connection *state) {
+    struct auth *auth = state->server->config.auth;
+    enum auth_scope needed = http_scope(state->route), given = AUTH_NONE;
+    if (!auth)
+        return;
+    if (needed > AUTH_NONE)
+        given = auth_check(auth, http_header(&state->exchange, "Authorization"), state->key_name);
+    if (given < needed)
+        refuse_key(state, needed, given);
+}
+
+/* The host that the client has asked: a proxy may have put another one into the Host header, and
+ * say so. Believed only of a proxy that is known, and for a name that is served. */
+static const char *asked_host(const struct http_connection *state) {
+    const char *forwarded = http_header(&state->exchange, "X-Forwarded-Host");
+    const char *last = forwarded ? strrchr(forwarded, ',') : NULL;
+    if (last)
+        forwarded = last + 1 + strspn(last + 1, " \t");
+    return state->is_by_proxy && forwarded && access_has_host(&state->server->access, forwarded)
+               ? forwarded
+               : http_header(&state->exchange, "Host");
+}
+
+static void refuse_origin(struct http_connection *state, const struct access_source *from) {
+    struct http_exchange *exchange = &state->exchange;
+    const char *where = from->origin ? from->origin : from->referer, *detail;
+    if (from->fetch_site)
+        detail = http_format(exchange,
+                             "the browser says that this comes from a page of another site "
+                             "(Sec-Fetch-Site: %.20s%s%.200s), which may not change anything here; "
+                             "its origin can be allowed by --cors-origins",
+                             from->fetch_site, where ? ", from " : "", where ? where : "");
+    else
+        detail =
+            http_format(exchange,
+                        "a page of %.200s may not change anything at %.200s, which is another "
+                        "site. If they are one behind a proxy, it has to hand on the Host header "
+                        "that the browser sent (nginx: proxy_set_header Host $http_host); "
+                        "other origins can be allowed by --cors-origins",
+                        where, from->host ? from->host : "a server without a name");
+    refuse(state, 403, "foreign_origin", detail);
+}
+
+static void check_origin(struct http_connection *state) {
+    const struct http_exchange *exchange = &state->exchange;
+    const struct access_source from = {.host = asked_host(state),
+                                       .origin = http_header(exchange, "Origin"),
+                                       .referer = http_header(exchange, "Referer"),
+                                       .fetch_site = http_header(exchange, "Sec-Fetch-Site"),
+                                       .is_tls = state->server->config.tls.cert != NULL};
+    if (!http_is_safe(exchange->request.method) &&
+        !access_may_change(&state->server->access, &from))
+        refuse_origin(state, &from);
+}
+
+static void check_rate(struct http_connection *state) {
+    struct rate *rate = state->server->rate;
+    if (!rate || (state->route && state->route->access == HTTP_PROBE))
+        return;
+    int seconds = rate_take(rate, &state->client, state->started);
+    if (seconds == 0)
+        return;
+    refuse(state, 429, "too_many_requests",
+           http_format(&state->exchange, "at most %d requests a minute are served to one address",
+                       state->server->config.requests_per_minute));
+    state->refusal_header =
+        (struct http_param){"Retry-After", http_format(&state->exchange, "%d", seconds)};
+}
+
+/* ------------------------------------------------------------------ for what */
+
+/* What a browser asks before a page of another origin may send something (CORS preflight). */
+static enum http_next answer_options(struct http_exchange *exchange) {
+    const struct http_connection *state = exchange->connection;
+    exchange->response.status = 204;
+    http_set_header(exchange, "Allow", state->allow);
+    if (!http_header(exchange, "Access-Control-Request-Method") ||
+        !access_has_origin(&state->server->access, http_header(exchange, "Origin")))
+        return HTTP_REPLY;
+    http_set_header(exchange, "Access-Control-Allow-Methods", state->allow);
+    http_set_header(exchange, "Access-Control-Allow-Headers",
+                    "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, "
+                    "If-None-Match, Last-Event-ID, Prefer, Range, traceparent, X-Request-Id");
+    http_set_header(exchange, "Access-Control-Max-Age", "600");
+    return HTTP_REPLY;
+}
+
+static const struct http_route options_route = {
+    .method = "OPTIONS", .path = "", .handler = answer_options, .access = HTTP_OPEN};
+
+/* Makes the path what the route table has. False: it is outside of the base path, where nothing is.
+ * Only a proxy that is known to be one may have taken the base path away. */
+static bool strip_base_path(const struct http_connection *state, struct http_request *request) {
+    const char *base = http_base_path(&state->exchange);
+    const size_t length = strlen(base);
+    const bool is_below = strncmp(request->path, base, length) == 0;
+    if (is_below && request->path[length] == '/')
+        request->path += length;
+    else if (is_below && length > 0 && request->path[length] == '\0') {
+        request->path = "/";
+        request->is_bare = true;
+    } else {
+        return length == 0 || state->is_by_proxy;
+    }
+    return true;
+}
+
+static void refuse_path(struct http_connection *state, bool is_outside) {
+    struct http_exchange *exchange = &state->exchange;
+    const struct http_config *config = &state->server->config;
+    const char *path = exchange->request.path;
+    const char *list =
+        is_outside ? NULL
+                   : router_suffixes(config->routes, config->route_count, &state->arena, path);
+    const char *detail = "nothing is found at this path";
+    if (is_outside)
+        detail =
+            http_format(exchange, "nothing is found at this path: all that is here is below %s",
+                        http_base_path(exchange));
+    else if (list)
+        detail = http_format(exchange,
+                             "nothing is found at this path; with other suffixes, or "
+                             "without one, there is: %s",
+                             list);
+    refuse(state, 404, "no_such_path", detail);
+}
+
+static void find_route(struct http_connection *state) {
+    struct http_request *request = &state->exchange.request;
+    const struct http_config *config = &state->server->config;
+    const bool is_outside = !strip_base_path(state, request);
+    if (!is_outside)
+        state->route =
+            router_find(config->routes, config->route_count, &state->arena, request, state->allow);
+    if (state->route)
+        return;
+    if (!state->allow[0])
+        refuse_path(state, is_outside);
+    else if (strcmp(request->method, "OPTIONS") == 0)
+        state->route = &options_route;
+    else
+        refuse(state, 405, "method_not_allowed",
+               http_format(&state->exchange, "use %s", state->allow));
+}
+
+void http_route_request(struct http_connection *state, const char *method) {
+    struct http_request *request = &state->exchange.request;
+    request->head = strcmp(method, "HEAD") == 0;
+    request->method = request->head ? "GET" : method;
+    const char *wrong = router_parse(&state->arena, state->peer->target, request);
+    if (wrong) {
+        refuse(state, 400, "bad_target", wrong);
+        return;
+    }
+    find_route(state);
+    check_rate(state);
+    if (!state->refusal.status)
+        check_origin(state);
+    if (!state->refusal.status)
+        check_key(state);
+    if (state->refusal.status)
+        return;
+    if (state->route->max_body == 0 && state->framing.has_body)
+        refuse(state, 400, "unexpected_body", "this request takes no body");
+    else
+        state->max_body = state->route->max_body == HTTP_UPLOAD ? state->server->config.max_upload
+                                                                : state->route->max_body;
+}

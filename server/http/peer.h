@@ -1,0 +1,56 @@
+/*
+ * peer.h - clients that send a request slowly, and clients that go away.
+ *
+ * libmicrohttpd's time-out starts anew with every byte, so a client that sends one byte every ten
+ * seconds could hold a connection for ever. Each socket has a peer here with the time by which the
+ * phase it is in must be over; a thread shuts down the ones that are late.
+ *
+ * Nor does libmicrohttpd look at a suspended connection, so a client that gave up would have its
+ * answer computed all the same. The same thread tells when such a client closes its side. And a
+ * client that closes its side in the middle of a body may go unnoticed there, and hold what it has
+ * sent: it is shut down here, as is one from which nothing at all is heard any more.
+ */
+#ifndef SERVER_HTTP_PEER_H
+#define SERVER_HTTP_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct deadlines;
+
+/* One open socket. */
+struct peer {
+    struct peer *previous, *next;
+    int fd;
+    double expires;         /* monotonic seconds; 0: no limit now */
+    bool is_in_body;        /* more of it is to come.. */
+    bool has_hung_up;       /* ..but the client has closed its side: found so at the last look */
+    double heard;           /* monotonic seconds of its last answer, or when none was due */
+    bool is_answered_early; /* before all that it sends was read: see linger.h */
+    char *target;           /* the raw request target, as sent; NULL: no request, or no memory */
+    /* of a watched peer */
+    uint64_t watch; /* number of the watch; 0: none */
+    void (*gone)(void *argument);
+    void *argument;
+};
+
+struct deadlines *deadlines_start(void);
+void deadlines_stop(struct deadlines *deadlines); /* all peers must be gone */
+
+struct peer *peer_open(struct deadlines *deadlines, int fd); /* starts with the header's limit */
+void peer_close(struct deadlines *deadlines, struct peer *peer); /* before the fd is closed */
+
+void peer_expect_header(struct deadlines *deadlines, struct peer *peer);
+void peer_expect_body(struct deadlines *deadlines, struct peer *peer, double since,
+                      size_t received);
+void peer_relax(struct deadlines *deadlines, struct peer *peer); /* the request is complete */
+
+/* Calls gone(argument) once, on the thread of the deadlines, if the client closes the connection
+ * (or its sending half, which nobody does who still reads) before peer_unwatch. gone must not call
+ * back. */
+void peer_watch(struct deadlines *deadlines, struct peer *peer, void (*gone)(void *argument),
+                void *argument);
+void peer_unwatch(struct deadlines *deadlines, struct peer *peer);
+
+#endif

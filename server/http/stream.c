@@ -1,0 +1,265 @@
+/*
+ * Bodies that are made while they are sent.
+ *
+ * The socket pulls: libmicrohttpd asks for bytes, and gets them from the piece that is ready. When
+ * that is used up, the next one takes its place and the one after it is begun; when there is none,
+ * the connection is suspended until there is. So at most two pieces exist, and one is computed
+ * while another is sent. A client that does not read as fast as that has one: the next is computed
+ * when it is wanted, while the client has the socket's buffer to read.
+ */
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "server/base/fault.h"
+#include "server/base/log.h"
+#include "server/http/connection.h"
+#include "server/threads/pool.h"
+
+enum {
+    BLOCK_BYTES = 32 << 10, /* asked for at a time, and so much memory */
+    /* A chunk is asked for as large as the connection's memory has room for; the block is not used.
+     */
+    CHUNKED_BLOCK_BYTES = 1,
+    /* Long pieces cost less; so what a client has taken earns it this share of that.. */
+    SHARE = 4,
+    MOST_BYTES = 128 << 10, /* ..up to here */
+    /* What the kernel keeps for a client that does not read is memory, too: megabytes, if left. */
+    SOCKET_BYTES = 256 << 10,
+    WAITING_SOCKET_BYTES = 32 << 10,
+};
+
+static struct http_connection *connection_of(struct task *task) {
+    struct sending *sending = (struct sending *)((char *)task - offsetof(struct sending, task));
+    return (struct http_connection *)((char *)sending - offsetof(struct http_connection, sending));
+}
+
+static void suspend(struct http_connection *state) {
+    state->sending.waiting = true;
+    state->server->suspended++;
+    MHD_suspend_connection(state->connection);
+}
+
+void stream_wake(struct http_connection *state) {
+    struct http_server *server = state->server;
+    state->sending.woken = !state->sending.waiting;
+    if (!state->sending.waiting)
+        return;
+    state->sending.waiting = false;
+    server->suspended--;
+    pthread_cond_broadcast(&server->changed);
+    MHD_resume_connection(state->connection);
+}
+
+void http_wake(struct http_exchange *exchange) {
+    struct http_connection *state = exchange->connection;
+    pthread_mutex_lock(&state->server->mutex);
+    stream_wake(state);
+    pthread_mutex_unlock(&state->server->mutex);
+}
+
+/* ------------------------------------------------------------------ pieces from the pool */
+
+static void compress_piece(struct http_connection *state) {
+    struct sending *sending = &state->sending;
+    struct buffer plain = sending->made;
+    sending->made = sending->spare; /* its memory serves again */
+    sending->made.length = 0;
+    gzip_put(state->gzip, plain.data, plain.length, sending->state == HTTP_PIECE_LAST,
+             &sending->made);
+    sending->spare = plain;
+}
+
+static bool make_piece(struct task *task, struct store_session *unused) {
+    (void)unused;
+    struct http_exchange *exchange = &connection_of(task)->exchange;
+    struct sending *sending = &exchange->connection->sending;
+    do {
+        sending->state = http_is_stopping(exchange)
+                             ? HTTP_PIECE_FAIL
+                             : exchange->response.stream.next(exchange, &sending->made);
+        pool_pause();
+    } while (sending->state == HTTP_PIECE_MORE && !sending->made.failed &&
+             sending->made.length < sending->wanted);
+    if (sending->made.failed)
+        sending->state = HTTP_PIECE_FAIL;
+    if (exchange->connection->gzip && sending->state != HTTP_PIECE_FAIL)
+        compress_piece(exchange->connection);
+    if (sending->made.failed)
+        sending->state = HTTP_PIECE_FAIL;
+    return true;
+}
+
+static void piece_made(struct task *task, enum task_outcome outcome) {
+    struct http_connection *state = connection_of(task);
+    struct http_server *server = state->server;
+    struct sending *sending = &state->sending;
+    pthread_mutex_lock(&server->mutex);
+    if (outcome != TASK_DONE)
+        sending->state = HTTP_PIECE_FAIL;
+    sending->has_made = sending->state != HTTP_PIECE_FAIL;
+    sending->making = false;
+    bool over = sending->over;
+    if (sending->waiting)
+        stream_wake(state); /* from here on the request may be gone */
+    pthread_mutex_unlock(&server->mutex);
+    if (over)
+        http_forget(state);
+    pthread_mutex_lock(&server->mutex);
+    server->making--;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+/* server->mutex is held, and given up on the way. */
+static void begin_piece(struct http_connection *state) {
+    struct http_server *server = state->server;
+    struct sending *sending = &state->sending;
+    sending->making = true;
+    sending->wanted =
+        state->response_bytes / SHARE < MOST_BYTES ? state->response_bytes / SHARE : MOST_BYTES;
+    server->making++;
+    /* pieces wait where the answer has waited; they may grow large together */
+    sending->task =
+        (struct task){.run = make_piece, .done = piece_made, .turn = sending->task.turn};
+    pthread_mutex_unlock(&server->mutex);
+    server->config.pieces.post(server->config.pieces.self, &sending->task);
+    pthread_mutex_lock(&server->mutex);
+}
+
+/* Does the client take what it is sent? Then the socket has little of it. */
+static bool keeps_up(const struct http_connection *state) {
+    int unread = 0;
+    return ioctl(state->peer->fd, SIOCOUTQ, &unread) != 0 || unread < SOCKET_BYTES / 2;
+}
+
+/* The piece that was made becomes the one to be sent, and perhaps another is begun. server->mutex
+ * is held. */
+static void take_piece(struct http_connection *state) {
+    struct sending *sending = &state->sending;
+    struct buffer used = sending->ready;
+    sending->ready = sending->made;
+    sending->sent = 0;
+    sending->made = used; /* its memory serves again */
+    sending->made.length = 0;
+    sending->has_made = false;
+    if (sending->state == HTTP_PIECE_MORE && keeps_up(state)) {
+        begin_piece(state);
+    } else { /* the wait may be long */
+        buffer_clear(&sending->made);
+        buffer_clear(&sending->spare);
+    }
+}
+
+/* ------------------------------------------------------------------ the socket's side */
+
+static ssize_t cut(struct http_connection *state) {
+    if (!state->gone)
+        log_line(LOG_WARN, "an answer was cut short", "id=%s bytes=%zu stopping=%s", state->id,
+                 state->response_bytes, http_is_stopping(&state->exchange) ? "true" : "false");
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static bool is_over(const struct http_connection *state) {
+    return state->gone || state->server->stopping;
+}
+
+/* Gets the next piece into `ready`. 1: it is there; 0: the connection was suspended; else what
+ * libmicrohttpd is told. server->mutex is held. */
+static ssize_t refill_from_pool(struct http_connection *state) {
+    struct sending *sending = &state->sending;
+    if (!sending->has_made && !sending->making && sending->state == HTTP_PIECE_MORE &&
+        !is_over(state))
+        begin_piece(state);
+    if (sending->has_made) {
+        take_piece(state);
+        return 1;
+    }
+    if (!sending->making && sending->state == HTTP_PIECE_LAST)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (!sending->making || is_over(state))
+        return cut(state);
+    suspend(state);
+    return 0;
+}
+
+static ssize_t refill_here(struct http_connection *state) {
+    struct sending *sending = &state->sending;
+    struct http_exchange *exchange = &state->exchange;
+    if (sending->state == HTTP_PIECE_LAST)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (state->gone)
+        return cut(state);
+    sending->woken = false;
+    sending->sent = sending->ready.length = 0;
+    pthread_mutex_unlock(&state->server->mutex);
+    FAULT_STAY_BEGINS();
+    enum http_piece piece = exchange->response.stream.next(exchange, &sending->ready);
+    FAULT_STAY_ENDS("piece", exchange->request.method, http_route_path(state));
+    pthread_mutex_lock(&state->server->mutex);
+    sending->state = piece;
+    if (piece == HTTP_PIECE_FAIL || sending->ready.failed)
+        return cut(state);
+    if (sending->ready.length == 0)
+        buffer_clear(&sending->ready); /* the wait may be long */
+    if (sending->ready.length > 0 || piece != HTTP_PIECE_WAIT || sending->woken)
+        return 1;
+    if (state->server->stopping) /* the daemon must not stop with a suspended connection */
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    suspend(state);
+    return 0;
+}
+
+static ssize_t read_stream(void *self, uint64_t position, char *out, size_t most) {
+    (void)position;
+    struct http_connection *state = self;
+    struct sending *sending = &state->sending;
+    while (sending->sent == sending->ready.length) {
+        pthread_mutex_lock(&state->server->mutex);
+        ssize_t refilled =
+            state->exchange.response.stream.on_pool ? refill_from_pool(state) : refill_here(state);
+        pthread_mutex_unlock(&state->server->mutex);
+        if (refilled != 1)
+            return refilled;
+    }
+    size_t left = sending->ready.length - sending->sent, length = left < most ? left : most;
+    memcpy(out, sending->ready.data + sending->sent, length);
+    sending->sent += length;
+    state->response_bytes += length;
+    return (ssize_t)length;
+}
+
+struct MHD_Response *stream_response(struct http_connection *state) {
+    struct http_response *from = &state->exchange.response;
+    uint64_t length = from->stream.length ? from->stream.length : MHD_SIZE_UNKNOWN;
+    const bool on_pool = from->stream.on_pool;
+    const bool is_chunked = !from->stream.length && state->framing.takes_chunks;
+    const int socket_bytes = on_pool ? SOCKET_BYTES : WAITING_SOCKET_BYTES;
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        length, is_chunked ? CHUNKED_BLOCK_BYTES : BLOCK_BYTES, read_stream, state, NULL);
+    if (!response)
+        return NULL;
+    setsockopt(state->peer->fd, SOL_SOCKET, SO_SNDBUF, &socket_bytes, sizeof socket_bytes);
+    http_watch_client(state);
+    state->sending.ready = from->body;
+    from->body = (struct buffer){0};
+    state->sending.is_open = true;
+    state->sending.task.turn = state->exchange.task.turn;
+    atomic_fetch_add(&state->server->config.counts->streams, 1);
+    pthread_mutex_lock(&state->server->mutex);
+    if (on_pool && !state->exchange.request.head)
+        begin_piece(state);
+    pthread_mutex_unlock(&state->server->mutex);
+    return response;
+}
+
+bool stream_close(struct http_connection *state) {
+    struct http_server *server = state->server;
+    pthread_mutex_lock(&server->mutex);
+    bool making = state->sending.making;
+    state->sending.over = true;
+    __atomic_store_n(&state->exchange.stopping, true, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&server->mutex);
+    return !making;
+}
