@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "api/handlers.h"
+#include "api/contract/handlers.h"
 
 enum {
     PIECE_BYTES = 32 << 10, /* a piece ends when it has become so long */

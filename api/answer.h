@@ -8,8 +8,8 @@
 #ifndef API_ANSWER_H
 #define API_ANSWER_H
 
+#include "api/contract/problem.h"
 #include "api/format/formats.h"
-#include "api/problem.h"
 #include "engine/denoise.h"
 
 struct answer {

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "api/handlers.h"
+#include "api/contract/handlers.h"
 #include "server/jobs/estimate.h"
 
 /* A core needs some 50 ms for so much. */

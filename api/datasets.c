@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/caching.h"
+#include "api/contract/caching.h"
+#include "api/contract/handlers.h"
+#include "api/contract/openapi.h"
 #include "api/datasets.h"
-#include "api/handlers.h"
-#include "api/openapi.h"
 #include "engine/denoise.h"
 #include "server/base/id.h"
 

@@ -5,7 +5,7 @@
 #ifndef API_DATASETS_H
 #define API_DATASETS_H
 
-#include "api/json.h"
+#include "api/contract/json.h"
 #include "api/spec.h"
 #include "engine/denoise.h"
 #include "server/http/http.h"

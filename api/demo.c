@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "api/json.h"
+#include "api/contract/json.h"
 #include "server/arguments.h"
 #include "server/client.h"
 

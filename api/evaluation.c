@@ -8,9 +8,9 @@
 
 #include "api/answer.h"
 #include "api/api.h"
-#include "api/caching.h"
+#include "api/contract/caching.h"
+#include "api/contract/openapi.h"
 #include "api/cost.h"
-#include "api/openapi.h"
 #include "api/sampling.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"

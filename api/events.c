@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/contract/handlers.h"
+#include "api/contract/openapi.h"
 #include "api/format/formats.h"
-#include "api/handlers.h"
 #include "api/jobs.h"
-#include "api/openapi.h"
 
 enum {
     EVENTS_DEFAULT = 100,

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/caching.h"
+#include "api/contract/caching.h"
+#include "api/contract/handlers.h"
+#include "api/contract/openapi.h"
 #include "api/format/formats.h"
 #include "api/format/number.h"
 #include "api/format/svg.h"
-#include "api/handlers.h"
-#include "api/openapi.h"
 
 enum {
     HISTORY_MOST = 10000,

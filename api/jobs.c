@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "api/api.h"
-#include "api/handlers.h"
+#include "api/contract/handlers.h"
+#include "api/contract/lists.h"
 #include "api/jobs.h"
-#include "api/lists.h"
 #include "api/models.h"
 
 /* ------------------------------------------------------------------ the job as JSON */

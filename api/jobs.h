@@ -4,7 +4,7 @@
 #ifndef API_JOBS_H
 #define API_JOBS_H
 
-#include "api/json.h"
+#include "api/contract/json.h"
 #include "server/store/store.h"
 
 struct http_exchange;

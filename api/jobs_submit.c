@@ -5,13 +5,13 @@
 #include <strings.h>
 
 #include "api/api.h"
+#include "api/contract/handlers.h"
+#include "api/contract/idempotency.h"
+#include "api/contract/names.h"
+#include "api/contract/openapi.h"
 #include "api/cost.h"
 #include "api/datasets.h"
-#include "api/handlers.h"
-#include "api/idempotency.h"
 #include "api/jobs.h"
-#include "api/names.h"
-#include "api/openapi.h"
 #include "api/spec.h"
 #include "api/warnings.h"
 #include "server/base/clock.h"

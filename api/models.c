@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/lists.h"
-#include "api/openapi.h"
+#include "api/contract/lists.h"
+#include "api/contract/openapi.h"
 #include "api/spec.h"
 #include "engine/denoise.h"
 

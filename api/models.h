@@ -4,7 +4,7 @@
 #ifndef API_MODELS_H
 #define API_MODELS_H
 
-#include "api/handlers.h"
+#include "api/contract/handlers.h"
 
 /* A stored model and the engine's form of it, which requests share. */
 struct loaded_model {

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/contract/openapi.h"
 #include "api/format/formats.h"
 #include "api/format/number.h"
 #include "api/format/svg.h"
 #include "api/models.h"
-#include "api/openapi.h"
 #include "api/spec.h"
 #include "api/warnings.h"
 

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/contract/idempotency.h"
+#include "api/contract/names.h"
+#include "api/contract/openapi.h"
 #include "api/format/formats.h"
 #include "api/format/label.h"
 #include "api/format/safetensors.h"
-#include "api/idempotency.h"
 #include "api/models.h"
-#include "api/names.h"
-#include "api/openapi.h"
 #include "api/spec.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "api/caching.h"
-#include "api/handlers.h"
+#include "api/contract/caching.h"
+#include "api/contract/handlers.h"
 #include "server/version.h"
 
 static void reply_status(struct http_exchange *exchange, int http_status, const char *status) {

@@ -3,9 +3,9 @@
  * from elsewhere. */
 #include <string.h>
 
-#include "api/caching.h"
-#include "api/handlers.h"
-#include "api/kept.h"
+#include "api/contract/caching.h"
+#include "api/contract/handlers.h"
+#include "api/contract/kept.h"
 
 #define FILE(name) name, name##_end
 extern const char docs_html[], docs_html_end[], docs_css[], docs_css_end[], docs_js[],

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "api/answer.h"
-#include "api/caching.h"
+#include "api/contract/caching.h"
+#include "api/contract/handlers.h"
+#include "api/contract/openapi.h"
 #include "api/datasets.h"
-#include "api/handlers.h"
-#include "api/openapi.h"
 
 enum {
     PROCESS_DEFAULT = 1000,          /* points */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "api/handlers.h"
+#include "api/contract/handlers.h"
 #include "server/base/counters.h"
 #include "server/base/log.h"
 #include "server/version.h"

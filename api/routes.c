@@ -1,7 +1,7 @@
 /* Every path of the service. */
 #include "api/api.h"
-#include "api/handlers.h"
-#include "api/openapi.h"
+#include "api/contract/handlers.h"
+#include "api/contract/openapi.h"
 
 #define JSON_BODY(bytes) (bytes), "application/json"
 #define NO_BODY          0, NULL

@@ -2,10 +2,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "api/caching.h"
+#include "api/contract/caching.h"
+#include "api/contract/openapi.h"
 #include "api/cost.h"
 #include "api/format/label.h"
-#include "api/openapi.h"
 #include "api/sampling.h"
 
 enum {

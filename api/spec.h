@@ -4,7 +4,7 @@
 #ifndef API_SPEC_H
 #define API_SPEC_H
 
-#include "api/fields.h"
+#include "api/contract/fields.h"
 #include "engine/denoise.h"
 #include "server/store/store.h"
 

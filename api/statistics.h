@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "api/json.h"
+#include "api/contract/json.h"
 
 struct point_table {
     const float *points; /* [n][dim] */

@@ -3,12 +3,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/contract/handlers.h"
+#include "api/contract/idempotency.h"
+#include "api/contract/names.h"
+#include "api/contract/openapi.h"
 #include "api/datasets.h"
 #include "api/format/reading.h"
-#include "api/handlers.h"
-#include "api/idempotency.h"
-#include "api/names.h"
-#include "api/openapi.h"
 #include "api/statistics.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"

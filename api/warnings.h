@@ -4,7 +4,7 @@
 #ifndef API_WARNINGS_H
 #define API_WARNINGS_H
 
-#include "api/json.h"
+#include "api/contract/json.h"
 #include "api/spec.h"
 #include "server/jobs/outcome.h"
 

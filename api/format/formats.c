@@ -4,11 +4,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/contract/problem.h"
 #include "api/format/braille.h"
 #include "api/format/gif.h"
 #include "api/format/png.h"
 #include "api/format/svg.h"
-#include "api/problem.h"
 #include "server/http/router.h"
 
 /* ------------------------------------------------------------------ writers */

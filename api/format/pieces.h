@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "api/json.h"
+#include "api/contract/json.h"
 
 /* What an answer made of points looks like. */
 struct layout {

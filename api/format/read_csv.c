@@ -4,10 +4,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/contract/names.h"
 #include "api/format/csv.h"
 #include "api/format/number.h"
 #include "api/format/reading.h"
-#include "api/names.h"
 #include "server/base/utf8.h"
 #include "server/threads/pool.h"
 

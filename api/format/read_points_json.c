@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/contract/json_scan.h"
+#include "api/contract/names.h"
 #include "api/format/number.h"
 #include "api/format/reading.h"
-#include "api/json_scan.h"
-#include "api/names.h"
 #include "server/threads/pool.h"
 
 enum { POINTS_DEPTH = 2, POINT_DEPTH = 3, VALUE_DEPTH = 4, LABEL_BYTES = 512 };

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/contract/names.h"
 #include "api/format/number.h"
-#include "api/names.h"
 
 void reading_clear(struct reading *reading) {
     free(reading->points);

@@ -10,8 +10,8 @@
 
 #include <stdint.h>
 
+#include "api/contract/problem.h"
 #include "api/format/label.h"
-#include "api/problem.h"
 #include "engine/denoise.h"
 
 enum {

@@ -11,8 +11,8 @@
 #ifndef API_FORMAT_SAFETENSORS_H
 #define API_FORMAT_SAFETENSORS_H
 
-#include "api/json.h"
-#include "api/problem.h"
+#include "api/contract/json.h"
+#include "api/contract/problem.h"
 
 enum {
     SAFETENSORS_TENSORS = 64,      /* of a file, at most */

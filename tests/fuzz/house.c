@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "api/json_scan.h"
+#include "api/contract/json_scan.h"
 #include "server/base/counters.h"
 #include "server/base/log.h"
 #include "server/service.h"

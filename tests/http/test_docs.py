@@ -80,9 +80,9 @@ def test_every_code_of_an_error_is_explained(server):
     problems = server.get("/openapi.json").json["x-problems"]
     codes = [problem["code"] for problem in problems]
     assert len(codes) == len(set(codes))
-    assert codes_in_the_sources() - set(codes) == set(), "add these to api/problem_codes.c"
+    assert codes_in_the_sources() - set(codes) == set(), "add these to api/contract/problem_codes.c"
     sources = [*(ROOT / "api").rglob("*.c"), *(ROOT / "server").rglob("*.c")]
     text = "".join(path.read_text() for path in sources if path.name != "problem_codes.c")
     unused = [code for code in codes if f'"{code}"' not in text and not code.startswith("no_such_")]
-    assert unused == [], "nothing answers with these: api/problem_codes.c"
+    assert unused == [], "nothing answers with these: api/contract/problem_codes.c"
     assert all(problem["description"].endswith(".") for problem in problems)

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/contract/json.h"
+#include "api/contract/json_scan.h"
 #include "api/format/number.h"
-#include "api/json.h"
-#include "api/json_scan.h"
 
 static bool accepts(const char *text) {
     char error[200];

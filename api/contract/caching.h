@@ -4,10 +4,10 @@
  * A tag names all that the bytes of its answer depend on, so that no two answers that differ have
  * the same one: not two formats of a URL, and not those of two builds of this program.
  */
-#ifndef API_CACHING_H
-#define API_CACHING_H
+#ifndef API_CONTRACT_CACHING_H
+#define API_CONTRACT_CACHING_H
 
-#include "api/fields.h"
+#include "api/contract/fields.h"
 #include "api/format/formats.h"
 #include "server/http/http.h"
 #include "server/store/store.h"

@@ -5,8 +5,8 @@
  * Of what may be sent twice without harm (a cancel, a deletion, a request for samples) the key is
  * of no use, and not looked at.
  */
-#ifndef API_IDEMPOTENCY_H
-#define API_IDEMPOTENCY_H
+#ifndef API_CONTRACT_IDEMPOTENCY_H
+#define API_CONTRACT_IDEMPOTENCY_H
 
 #include "server/http/http.h"
 #include "server/store/store.h"

@@ -1,11 +1,11 @@
-#include "api/json.h"
+#include "api/contract/json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "api/contract/json_scan.h"
 #include "api/format/number.h"
-#include "api/json_scan.h"
 #include "server/base/clock.h"
 #include "server/base/utf8.h"
 

@@ -2,8 +2,8 @@
  * names.h - names that clients give: of jobs, data sets, classes and columns. They are shown to
  * other people, in tables, drawings, terminals and logs.
  */
-#ifndef API_NAMES_H
-#define API_NAMES_H
+#ifndef API_CONTRACT_NAMES_H
+#define API_CONTRACT_NAMES_H
 
 #include <stddef.h>
 

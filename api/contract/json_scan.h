@@ -4,8 +4,8 @@
  * json_read uses it to check the bytes before cJSON sees them; the reader of uploaded points, which
  * are far too many for a tree, takes the pieces that it knows and skips the rest.
  */
-#ifndef API_JSON_SCAN_H
-#define API_JSON_SCAN_H
+#ifndef API_CONTRACT_JSON_SCAN_H
+#define API_CONTRACT_JSON_SCAN_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* A recursive-descent recognizer of RFC 8259. */
-#include "api/json_scan.h"
+#include "api/contract/json_scan.h"
 
 #include <stdio.h>
 #include <string.h>

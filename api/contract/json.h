@@ -6,8 +6,8 @@
  * against RFC 8259 and says where they are wrong. Writing: straight into a buffer, because a tree
  * of a hundred thousand numbers would cost more than the samples.
  */
-#ifndef API_JSON_H
-#define API_JSON_H
+#ifndef API_CONTRACT_JSON_H
+#define API_CONTRACT_JSON_H
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>

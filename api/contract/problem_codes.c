@@ -1,11 +1,11 @@
 /* Every status and every code that an error answer may have, and what the description says of them.
  */
-#include "api/problem.h"
+#include "api/contract/problem.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "api/json.h"
+#include "api/contract/json.h"
 
 const struct problem_status problem_statuses[] = {
     {400, "Bad Request", "BadRequest", NULL},

@@ -1,8 +1,8 @@
-#include "api/idempotency.h"
+#include "api/contract/idempotency.h"
 
 #include <string.h>
 
-#include "api/problem.h"
+#include "api/contract/problem.h"
 #include "server/base/id.h"
 #include "server/base/utf8.h"
 

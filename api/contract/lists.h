@@ -2,10 +2,10 @@
  * lists.h - what lists that can be searched and sorted share: the names of their orders, and the
  * cursors that go from page to page.
  */
-#ifndef API_LISTS_H
-#define API_LISTS_H
+#ifndef API_CONTRACT_LISTS_H
+#define API_CONTRACT_LISTS_H
 
-#include "api/handlers.h"
+#include "api/contract/handlers.h"
 
 enum { SEARCH_BYTES = 200, CURSOR_BYTES = 40 + 20 + 2 * LIST_KEY_BYTES };
 

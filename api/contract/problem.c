@@ -1,9 +1,9 @@
-#include "api/problem.h"
+#include "api/contract/problem.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "api/json.h"
+#include "api/contract/json.h"
 
 /* Everything but the closing brace. */
 static struct json_writer open_problem(struct http_exchange *exchange, int status, const char *code,

@@ -1,8 +1,8 @@
-#include "api/kept.h"
+#include "api/contract/kept.h"
 
 #include <stdio.h>
 
-#include "api/caching.h"
+#include "api/contract/caching.h"
 #include "server/http/gzip.h"
 
 bool kept_find(struct kept *kept, struct http_exchange *exchange) {

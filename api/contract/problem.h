@@ -4,8 +4,8 @@
  * `code` is the stable name that programs compare; `detail` is for people. A request with wrong
  * fields lists all of them, each with a JSON Pointer to its place.
  */
-#ifndef API_PROBLEM_H
-#define API_PROBLEM_H
+#ifndef API_CONTRACT_PROBLEM_H
+#define API_CONTRACT_PROBLEM_H
 
 #include "server/http/http.h"
 #include "server/store/store.h"

@@ -1,15 +1,15 @@
 /* /openapi.json: the description of every route, from the tables that the server itself works by.
  */
-#include "api/openapi.h"
+#include "api/contract/openapi.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
+#include "api/contract/handlers.h"
+#include "api/contract/kept.h"
 #include "api/format/formats.h"
-#include "api/handlers.h"
-#include "api/kept.h"
 #include "api/spec.h"
 #include "api/warnings.h"
 #include "server/http/auth.h"

@@ -1,10 +1,10 @@
 /*
  * handlers.h - the handlers of every route, one file per resource, and what they share.
  */
-#ifndef API_HANDLERS_H
-#define API_HANDLERS_H
+#ifndef API_CONTRACT_HANDLERS_H
+#define API_CONTRACT_HANDLERS_H
 
-#include "api/fields.h"
+#include "api/contract/fields.h"
 #include "server/service.h"
 
 /* operations.c */

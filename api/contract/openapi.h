@@ -5,10 +5,10 @@
  * and the embedded files api/schemas.json (component schemas), components.json (parameters and
  * headers) and examples.json (by operationId). tests/http hold every answer against it.
  */
-#ifndef API_OPENAPI_H
-#define API_OPENAPI_H
+#ifndef API_CONTRACT_OPENAPI_H
+#define API_CONTRACT_OPENAPI_H
 
-#include "api/fields.h"
+#include "api/contract/fields.h"
 
 /* One way that a request can go well. */
 struct outcome {

@@ -1,4 +1,4 @@
-#include "api/fields.h"
+#include "api/contract/fields.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "api/names.h"
+#include "api/contract/names.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,9 +1,9 @@
-#include "api/handlers.h"
+#include "api/contract/handlers.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "api/openapi.h"
+#include "api/contract/openapi.h"
 #include "server/base/id.h"
 
 struct service *service_of(struct http_exchange *exchange) {

@@ -1,7 +1,7 @@
 /* The rows of a field table as JSON Schema. */
 #include <string.h>
 
-#include "api/openapi.h"
+#include "api/contract/openapi.h"
 #include "api/spec.h"
 #include "engine/denoise.h"
 

@@ -2,8 +2,8 @@
  * kept.h - answers that stay the same for as long as the process runs: made once, on the pool, with
  * their compressed form and their entity tag, and then given from memory.
  */
-#ifndef API_KEPT_H
-#define API_KEPT_H
+#ifndef API_CONTRACT_KEPT_H
+#define API_CONTRACT_KEPT_H
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,4 +1,4 @@
-#include "api/caching.h"
+#include "api/contract/caching.h"
 
 #include <gnu/libc-version.h>
 #include <string.h>

@@ -5,13 +5,13 @@
  * value goes in a struct. Reading JSON and query strings, the messages about wrong values, and the
  * echo of a spec all come from the same rows.
  */
-#ifndef API_FIELDS_H
-#define API_FIELDS_H
+#ifndef API_CONTRACT_FIELDS_H
+#define API_CONTRACT_FIELDS_H
 
 #include <stddef.h>
 
-#include "api/json.h"
-#include "api/problem.h"
+#include "api/contract/json.h"
+#include "api/contract/problem.h"
 
 enum field_type {
     FIELD_INTEGER, /* int; a number without fraction, min..max */

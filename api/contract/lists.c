@@ -1,4 +1,4 @@
-#include "api/lists.h"
+#include "api/contract/lists.h"
 
 #include <stdio.h>
 #include <string.h>
