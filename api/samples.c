@@ -5,8 +5,8 @@
 #include "api/contract/caching.h"
 #include "api/contract/openapi.h"
 #include "api/cost.h"
-#include "api/format/label.h"
 #include "api/sampling.h"
+#include "api/upload/label.h"
 
 enum {
     SAMPLES_DEFAULT = 1000,

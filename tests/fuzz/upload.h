@@ -9,8 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "api/format/reading.h"
-#include "api/statistics.h"
+#include "api/upload/reading.h"
+#include "api/upload/statistics.h"
 #include "tests/fuzz/fuzz.h"
 
 /* What a reader has to hold to when it has found nothing wrong. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "api/format/number.h"
-#include "api/statistics.h"
+#include "api/upload/statistics.h"
 #include "server/base/sha256.h"
 
 static bool reads(const char *text, double *value) {

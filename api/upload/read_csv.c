@@ -7,7 +7,7 @@
 #include "api/contract/names.h"
 #include "api/format/csv.h"
 #include "api/format/number.h"
-#include "api/format/reading.h"
+#include "api/upload/reading.h"
 #include "server/base/utf8.h"
 #include "server/threads/pool.h"
 

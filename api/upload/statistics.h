@@ -1,8 +1,8 @@
 /*
  * statistics.h - what a set of points looks like in numbers.
  */
-#ifndef API_STATISTICS_H
-#define API_STATISTICS_H
+#ifndef API_UPLOAD_STATISTICS_H
+#define API_UPLOAD_STATISTICS_H
 
 #include <stdint.h>
 

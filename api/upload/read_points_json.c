@@ -8,7 +8,7 @@
 #include "api/contract/json_scan.h"
 #include "api/contract/names.h"
 #include "api/format/number.h"
-#include "api/format/reading.h"
+#include "api/upload/reading.h"
 #include "server/threads/pool.h"
 
 enum { POINTS_DEPTH = 2, POINT_DEPTH = 3, VALUE_DEPTH = 4, LABEL_BYTES = 512 };

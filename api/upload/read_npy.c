@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "api/format/number.h"
-#include "api/format/reading.h"
+#include "api/upload/reading.h"
 #include "server/threads/pool.h"
 
 enum { MAGIC_BYTES = 6, DESCR_BYTES = 16, RANK = 2 };

@@ -1,8 +1,8 @@
 /*
  * label.h - what a class is called: one value, one class, in CSV, JSON, npy and requests alike.
  */
-#ifndef API_FORMAT_LABEL_H
-#define API_FORMAT_LABEL_H
+#ifndef API_UPLOAD_LABEL_H
+#define API_UPLOAD_LABEL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "api/statistics.h"
+#include "api/upload/statistics.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "api/format/label.h"
+#include "api/upload/label.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,13 +5,13 @@
  * place of each as a JSON Pointer into the same data as JSON: /points/12/1 is the second coordinate
  * of the thirteenth point, /labels/12 its label, whatever the format.
  */
-#ifndef API_FORMAT_READING_H
-#define API_FORMAT_READING_H
+#ifndef API_UPLOAD_READING_H
+#define API_UPLOAD_READING_H
 
 #include <stdint.h>
 
 #include "api/contract/problem.h"
-#include "api/format/label.h"
+#include "api/upload/label.h"
 #include "engine/denoise.h"
 
 enum {

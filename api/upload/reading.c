@@ -1,4 +1,4 @@
-#include "api/format/reading.h"
+#include "api/upload/reading.h"
 
 #include <math.h>
 #include <stdarg.h>
