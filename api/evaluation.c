@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/answer.h"
 #include "api/api.h"
 #include "api/contract/caching.h"
 #include "api/contract/openapi.h"
 #include "api/cost.h"
+#include "api/format/answer.h"
 #include "api/sampling.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"

@@ -2,11 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/answer.h"
 #include "api/contract/caching.h"
 #include "api/contract/handlers.h"
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
+#include "api/format/answer.h"
 #include "engine/denoise.h"
 
 enum { DRAW_DEFAULT = 1000 };

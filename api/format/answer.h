@@ -5,8 +5,8 @@
  * A short answer is made whole. A long one in a format that allows it is made piece by piece while
  * it is sent: its text never exists as a whole, and the points of a draw need not either.
  */
-#ifndef API_ANSWER_H
-#define API_ANSWER_H
+#ifndef API_FORMAT_ANSWER_H
+#define API_FORMAT_ANSWER_H
 
 #include "api/contract/problem.h"
 #include "api/format/formats.h"

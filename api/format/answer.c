@@ -1,4 +1,4 @@
-#include "api/answer.h"
+#include "api/format/answer.h"
 
 #include <string.h>
 
