@@ -17,7 +17,6 @@
 #include "server/http/linger.h"
 #include "server/http/peer.h"
 #include "server/http/router.h"
-#include "server/store/store.h"
 
 enum { HTTP_REQUEST_ID = 64, HTTP_TRACE = 32 };
 

@@ -12,10 +12,18 @@ ALLOWED = {
     "server": ["server/", "engine/denoise.h", "microhttpd.h", "sqlite3.h", "zlib.h"],
     "api": ["api/", "server/", "engine/denoise.h", "cjson/cJSON.h", "zlib.h"],
 }
+# The rooms of a layer, and which others of it each may use; what lies beside them in the layer may use all.
+ROOMS = {
+    "server/base": [],
+    "server/store": ["server/base"],
+    "server/threads": ["server/base", "server/store"],
+    "server/http": ["server/base", "server/threads"],
+    "server/jobs": ["server/base", "server/store", "server/threads"],
+}
 # main wires everything, so it alone knows the contract's entry points.
 EXCEPTIONS = {("server/main.c", "api/api.h"), ("server/main.c", "api/demo.h")}
 EXCEPTIONS |= {("engine/denoise.h", "denoise_metrics.h")}  # they are installed side by side
-LIBRARIES = {"microhttpd.h": ("server/http",), "sqlite3.h": ("server/store_",), "cjson/cJSON.h": ("api/",)}
+LIBRARIES = {"microhttpd.h": ("server/http/",), "sqlite3.h": ("server/store/",), "cjson/cJSON.h": ("api/",)}
 LIBRARIES |= {"zlib.h": ("api/format/png.c", "server/http/gzip.c")}
 ENGINE_C = {
     "assert", "float", "limits", "math", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib",
@@ -54,6 +62,17 @@ def test_each_layer_includes_only_what_it_may():
     assert wrong == []
 
 
+def test_each_room_includes_only_what_it_may():
+    wrong = []
+    for room, allowed in ROOMS.items():
+        for path in sources(room):
+            for kind, header in includes(path):
+                other = header.rpartition("/")[0]
+                if kind == '"' and other.startswith("server") and other not in (room, *allowed):
+                    wrong.append((path.relative_to(ROOT).as_posix(), header))
+    assert wrong == []
+
+
 def test_sql_and_stdio_stay_where_they_belong():
     for path in sources("api"):
         assert not re.search(r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b", path.read_text()), path
@@ -78,4 +97,4 @@ def test_no_sql_is_put_together():
         for call in re.findall(r"\b\w*printf\s*\((?:[^;\"]|\"(?:[^\"\\]|\\.)*\")*;", path.read_text()):
             assert not re.search(r"\"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP)\b", call), (path, call)
         if "sqlite3_exec" in path.read_text():  # without parameters: for the schema, pragmas and transactions
-            assert path.name in ("store_sqlite.c", "store_backup.c")
+            assert path.name in ("open.c", "backup.c")
