@@ -13,26 +13,17 @@ export UBSAN_OPTIONS="log_path=$PWD/$logs/ubsan:print_stacktrace=1"
 # Criterion's own runner keeps some memory until it exits.
 export LSAN_OPTIONS="suppressions=$PWD/tests/leaks.txt:print_suppressions=0"
 
-# Two lanes at a time: most tests wait more than they compute.
-first="browser fault fuzz client dashboard"
-second="http restart unit"
+# Two at a time, for most tests wait more than they compute; the longest first, so that both end at about the same time.
+parts="fault browser http unit restart client fuzz dashboard"
 case $build in
 *sanitize*) # kills, full disks and a browser tell it nothing new, and take their time in the ordinary build
-    first="unit fuzz client restart"
-    second="http"
+    parts="http unit restart client fuzz"
     export DENOISED_SANDBOX=off # which would let no report be written
     ;;
 esac
 
 # shellcheck disable=SC2086
-rm -f $(for name in $first $second; do echo "$build/$name.out" "$build/$name.done"; done)
-run() { # names of parts, one after the other
-    for name in "$@"; do
-        sh "tests/$name/run.sh" "$build/denoised" >"$build/$name.out" 2>&1
-        echo "$wipe$(tail -n 1 "$build/$name.out")"
-        touch "$build/$name.done"
-    done
-}
+rm -f $(for name in $parts; do echo "$build/$name.out" "$build/$name.done"; done)
 # A terminal has one line for it, which is written over; anything else gets a line now and then.
 wipe="" end='\n'
 [ -t 1 ] && wipe=$(printf '\r\033[K') end=""
@@ -40,28 +31,27 @@ show() {
     started=$(date +%s)
     while sleep 5; do
         running=""
-        for name in $first $second; do
+        for name in $parts; do
             [ -e "$build/$name.done" ] || running="$running $name"
         done
         # shellcheck disable=SC2086
         printf "%s%s$end" "$wipe" "$(sh tests/progress.sh "$build" $(($(date +%s) - started)) $running)"
     done
 }
-# shellcheck disable=SC2086
-run $first &
-first_lane=$!
 show &
 shown=$!
 # shellcheck disable=SC2086
-run $second
-wait $first_lane
+printf '%s\n' $parts | xargs -P 2 -I NAME sh -c '
+    sh tests/NAME/run.sh "$1/denoised" >"$1/NAME.out" 2>&1
+    echo "$2$(tail -n 1 "$1/NAME.out")"
+    touch "$1/NAME.done"' sh "$build" "$wipe"
 kill $shown
 wait $shown 2>/dev/null
 printf '%s' "$wipe"
 
 passed=0
 failed=0
-for name in $first $second; do
+for name in $parts; do
     counts=$(sed -n "s/^$name: \([0-9]*\) passed, \([0-9]*\) failed\$/\1 \2/p" "$build/$name.out" | tail -n 1)
     : "${counts:=0 1}" # it died
     passed=$((passed + ${counts% *}))
