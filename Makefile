@@ -36,7 +36,7 @@ LDFLAGS += -fsanitize=address,undefined
 endif
 
 ARCH     := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
-VERSION  := 0.1.0
+VERSION  := 0.2.0
 COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
 ifeq ($(WERROR),1)

@@ -39,64 +39,71 @@ static const struct setting settings[] = {
     {"port", SETTING_INTEGER, AT(port), "8080", 0, 65535, NULL,
      "port to listen on; 0 picks a free one"},
     {"base-path", SETTING_PATH, AT(base_path), NULL, 0, 0, NULL,
-     "serve below this path, such as /denoised behind a proxy"},
-    {"database", SETTING_FILE, AT(database), "denoised.db", 0, 0, NULL, "the SQLite file"},
+     "path in front of every URL, such as /denoised behind a proxy"},
+    {"database", SETTING_FILE, AT(database), "denoised.db", 0, 0, NULL,
+     "SQLite database file; created if it does not exist"},
     {"workers", SETTING_INTEGER, AT(workers), "cores", 1, 256, NULL,
-     "jobs trained at the same time"},
-    {"samplers", SETTING_INTEGER, AT(samplers), "cores", 1, 256, NULL, "threads that draw samples"},
+     "number of jobs to train at the same time"},
+    {"samplers", SETTING_INTEGER, AT(samplers), "cores", 1, 256, NULL,
+     "number of threads that draw samples"},
     {"checkpoint-seconds", SETTING_NUMBER, AT(checkpoint_seconds), "2", 0.01, 86400, NULL,
-     "training that a crash may cost, if a checkpoint costs less than a 50th of it"},
+     "seconds of training that a crash can lose; large networks may lose more, so that checkpoints "
+     "take at most 2 % of the time"},
     {"max-database", SETTING_INTEGER, AT(max_database), "0", 0, 1 << 24, NULL,
-     "MiB that the database may take, at least 16; 0 sets no limit; old checkpoints go first, then "
-     "what makes it grow is answered 507"},
+     "maximum size of the database in MiB, at least 16; 0 means no limit; old checkpoints are "
+     "deleted first, then requests that need space get a 507"},
     {"keep-events-days", SETTING_INTEGER, AT(keep_events_days), "7", 0, 36500, NULL,
-     "days for which the events of ended jobs are kept; 0 keeps them forever"},
+     "days to keep the events of finished jobs; 0 keeps them forever"},
     {"keep-jobs-days", SETTING_INTEGER, AT(keep_jobs_days), "0", 0, 36500, NULL,
-     "days for which ended jobs are kept, with their models; 0 keeps them forever"},
+     "days to keep finished jobs and their models; 0 keeps them forever"},
     {"simd", SETTING_TEXT, AT(simd), "auto", 0, 0, NULL,
-     "kernels to use: auto, avx512, avx2, baseline, neon"},
+     "instruction set to compute with: auto, avx512, avx2, baseline or neon"},
     {"api-keys", SETTING_TEXT, AT(api_keys), NULL, 0, 0, NULL,
-     "file of the keys that may use the service, made with \"denoised key\""},
+     "file with the API keys to accept, made with \"denoised key\""},
     {"anonymous", SETTING_SWITCH, AT(anonymous), "false", 0, 0, NULL,
-     "serve everybody on an address that is not loopback"},
+     "serve without API keys on an address other than loopback"},
     {"allowed-hosts", SETTING_TEXT, AT(allowed_hosts), NULL, 0, 0, NULL,
-     "names in the Host header that are served besides this machine's addresses, a,b or *"},
+     "names to accept in the Host header besides this machine's addresses: a,b or * for any"},
     {"cors-origins", SETTING_TEXT, AT(cors_origins), NULL, 0, 0, NULL,
-     "web pages of other origins that may use the service, https://a,https://b or *"},
+     "origins whose web pages may call the API: https://a,https://b or * for any"},
     {"trusted-proxies", SETTING_TEXT, AT(trusted_proxies), NULL, 0, 0, NULL,
-     "addresses of proxies, 10.0.0.1,2001:db8::1: X-Forwarded-For and -Host are believed of them"},
+     "addresses of the proxies whose X-Forwarded-For and X-Forwarded-Host headers to trust: "
+     "10.0.0.1,2001:db8::1"},
     {"tls-cert", SETTING_TEXT, AT(tls_cert), NULL, 0, 0, NULL,
-     "PEM file of the certificate chain; serves https"},
-    {"tls-key", SETTING_TEXT, AT(tls_key), NULL, 0, 0, NULL, "PEM file of its private key"},
+     "PEM file with the certificate chain; turns on HTTPS"},
+    {"tls-key", SETTING_TEXT, AT(tls_key), NULL, 0, 0, NULL,
+     "PEM file with the private key of the certificate"},
     {"max-queued", SETTING_INTEGER, AT(max_queued), "1000", 1, 1000000, NULL,
-     "jobs that may wait; more are answered 429"},
+     "maximum number of jobs in the queue; beyond it, new jobs get a 429"},
     {"max-upload", SETTING_INTEGER, AT(max_upload), "32", 1, 1024, NULL,
-     "largest uploaded file, in MiB"},
+     "maximum size of an uploaded file, in MiB"},
     {"max-body-memory", SETTING_INTEGER, AT(max_body_memory), "256", 1, 65536, NULL,
-     "MiB that the bodies of all requests may take together; more are answered 503"},
+     "memory for all request bodies together, in MiB; beyond it, requests get a 503"},
     {"max-answer-memory", SETTING_INTEGER, AT(max_answer_memory), "512", 128, 65536, NULL,
-     "MiB that all answers may take together until they are read; more are answered 503"},
+     "memory for all responses that clients have not read yet, in MiB; beyond it, requests get a "
+     "503"},
     {"max-training-memory", SETTING_INTEGER, AT(max_training_memory), "0", 0, 1 << 24, NULL,
-     "MiB that all trainings may take together; 0: 60 % of the machine's or the cgroup's memory; "
-     "small ones (a 32nd of it) may take an eighth more"},
+     "memory for all running jobs together, in MiB, plus an eighth that only small jobs use; 0 "
+     "means 60 % of the memory of the machine or control group"},
     {"model-cache", SETTING_INTEGER, AT(model_cache), "256", 1, 65536, NULL,
-     "MiB that loaded models may take together; a request for another one is answered 503"},
+     "memory for loaded models, in MiB; beyond it, requests for other models get a 503"},
     {"max-connections", SETTING_INTEGER, AT(max_connections), "1024", 4, 65536, NULL,
-     "open connections"},
+     "maximum number of open connections"},
     {"max-connections-per-ip", SETTING_INTEGER, AT(max_connections_per_ip), "512", 1, 65536, NULL,
-     "open connections of one client address"},
+     "maximum number of open connections from one address"},
     {"requests-per-minute", SETTING_INTEGER, AT(requests_per_minute), "0", 0, 1000000, NULL,
-     "requests of one client address; more are answered 429; 0 sets no limit"},
+     "maximum number of requests per minute from one address; beyond it, requests get a 429; 0 "
+     "means no limit"},
     {"send-timeout", SETTING_INTEGER, AT(send_timeout), "60", 1, 86400, NULL,
-     "seconds that a client may pause while it reads an answer; then it is cut short"},
+     "seconds a client may stop reading a response before its connection is closed"},
     {"max-sample-cost", SETTING_NUMBER, AT(max_sample_cost), "2e13", 1, 1e18, NULL,
-     "floating-point operations that one request for samples may cost"},
+     "maximum number of floating-point operations for one sampling request"},
     {"sandbox", SETTING_TEXT, AT(sandbox), "auto", 0, 0, sandbox_names,
-     "auto: the kernel keeps the server from other files, programs and machines; off: not"},
+     "auto: confine the server with Landlock and seccomp; off: no sandbox"},
     {"log-level", SETTING_TEXT, AT(log_level), "info", 0, 0, log_level_names,
-     "error, warn, info or debug"},
+     "how much to log: error, warn, info or debug"},
     {"log-format", SETTING_TEXT, AT(log_format), "logfmt", 0, 0, log_format_names,
-     "logfmt or json"},
+     "format of the log: logfmt or json"},
 };
 enum { SETTINGS = sizeof settings / sizeof settings[0], VARIABLE_BYTES = 64, LONGEST_PATH = 100 };
 
@@ -161,6 +168,17 @@ static bool set_path(const char *text, const char **value) {
            !strstr(text, "//") && !strstr(text, "/.") && (length == 1 || text[length - 1] != '/');
 }
 
+/* "error, warn, info or debug"; nothing if any text will do. */
+static void list_choices(const char *const *choices, char *out, size_t size) {
+    out[0] = '\0';
+    for (size_t i = 0, used = 0; choices && choices[i]; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%s",
+                                 !i               ? ""
+                                 : choices[i + 1] ? ", "
+                                                  : " or ",
+                                 choices[i]);
+}
+
 /* `source` for the message: "--port" or "DENOISED_PORT". */
 static bool set(struct config *config, const struct setting *setting, const char *text,
                 const char *source, char *error, size_t error_size) {
@@ -194,7 +212,7 @@ static bool set(struct config *config, const struct setting *setting, const char
         break;
     case SETTING_TEXT:
         good = set_text(setting, text, at);
-        snprintf(wanted, sizeof wanted, "%s", setting->doc);
+        list_choices(setting->choices, wanted, sizeof wanted);
         break;
     }
     if (!good)

@@ -125,25 +125,31 @@ static const struct command {
     {{"demo"},
      demo_run,
      "[--preset NAME]",
-     "train the spiral over HTTP on a server of its own, and show the result"},
+     "train a spiral on a temporary server and draw it in the terminal"},
     {{"key"},
      command_key,
      "NAME [--scope read|write] >> FILE",
-     "make an API key for the FILE of --api-keys"},
+     "create an API key and print its line for the file of --api-keys"},
     {{"backup"},
      command_backup,
      "FILE [--database FILE]",
-     "copy the database of a server, which may run, to a new FILE"},
+     "copy the database to a new FILE, even while a server uses it"},
     {{"healthcheck"},
      command_healthcheck,
      "[SETTING ...]",
-     "exit 0 if the service answers that it is ready"},
+     "exit with status 0 if the service is ready, else with 1"},
     {{"settings"},
      command_settings,
      "--markdown|--mdoc",
-     "print the settings, for the README or the manual"},
-    {{"version", "--version", "-V"}, command_version, "", "print what this program is"},
-    {{"help", "--help", "-h"}, command_help, "[COMMAND]", "print this, or more about a command"},
+     "print all settings as a Markdown table or as part of the man page"},
+    {{"version", "--version", "-V"},
+     command_version,
+     "",
+     "print the version, the commit and the instruction set in use"},
+    {{"help", "--help", "-h"},
+     command_help,
+     "[COMMAND]",
+     "print this help, or the help for one command"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -171,7 +177,7 @@ static int unknown_command(const char *name) {
 }
 
 static void print_settings(const char *whose) {
-    printf("\nsettings of %s, as a flag or in the environment:\n\n", whose);
+    printf("\nSettings of %s, each a flag or an environment variable:\n\n", whose);
     config_help();
 }
 

@@ -4,7 +4,7 @@
 #ifndef SERVER_VERSION_H
 #define SERVER_VERSION_H
 
-extern const char denoised_version[]; /* "0.1.0" */
+extern const char denoised_version[]; /* "0.2.0" */
 extern const char denoised_commit[];  /* short git hash, or "unknown" */
 
 /* The linker's digest of this program, in hexadecimal: no other build has the same. "unknown" when
