@@ -5,6 +5,7 @@
 #ifndef API_API_H
 #define API_API_H
 
+#include "api/contract/problem.h" /* for http_config.problem */
 #include "engine/denoise.h"
 #include "server/http/http.h"
 #include "server/jobs/worker.h"
@@ -12,9 +13,6 @@
 
 extern const struct http_route api_routes[];
 extern const size_t api_route_count;
-
-/* For http_config.problem. */
-void api_problem(struct http_exchange *exchange, int status, const char *code, const char *detail);
 
 /* For events_start: what is said about an event, as one line of JSON. */
 void api_event_data(const struct event *event, struct buffer *out);

@@ -22,7 +22,7 @@ bool cost_fits(struct http_exchange *exchange, const struct dn_model *model, int
     const double one = cost_of(model, 1, evaluations);
     if (n * one <= limit)
         return true;
-    problem(exchange, 422, "too_expensive",
+    problem(exchange, PROBLEM_TOO_EXPENSIVE,
             http_format(exchange,
                         "%d points would cost %.4g floating-point operations; at most %.4g are "
                         "spent on one request, which is n = %.0f here",
@@ -93,7 +93,7 @@ static bool memory_fits(struct http_exchange *exchange, const struct dn_spec *sp
     const int64_t limit = service_of(exchange)->max_training_memory;
     if (memory <= limit)
         return true;
-    problem(exchange, 422, "too_large",
+    problem(exchange, PROBLEM_TOO_LARGE,
             http_format(exchange,
                         "this training takes up to %s of memory; trainings may use %s here "
                         "(--max-training-memory); less is taken with: %s",
@@ -108,7 +108,7 @@ static bool database_fits(struct http_exchange *exchange, const struct dn_spec *
     const int64_t bytes = 2 * (dn_spec_checkpoint_bytes(spec) + dn_spec_model_bytes(spec));
     if (limit == 0 || bytes <= limit)
         return true;
-    problem(exchange, 422, "too_large",
+    problem(exchange, PROBLEM_TOO_LARGE,
             http_format(exchange,
                         "the checkpoints and models of this training take up to %s in the "
                         "database, which may grow to %s here (--max-database): a smaller network "

@@ -122,7 +122,7 @@ enum http_next api_dataset_get(struct http_exchange *exchange) {
     enum store_status status = store_dataset_get(session, id, false, &dataset);
     end_reading(exchange, session);
     if (status != STORE_OK) {
-        answer_store(exchange, status, "dataset");
+        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
         return HTTP_REPLY;
     }
     struct json_writer json = json_reply(exchange, 200);

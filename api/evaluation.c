@@ -273,10 +273,10 @@ static bool load_data(struct evaluation *evaluation) {
     end_reading(exchange, session);
     if (!loaded && failure.code)
         problem(exchange,
-                strcmp(failure.code, "no_memory") == 0         ? 503
-                : strcmp(failure.code, "spec_unreadable") == 0 ? 500
-                                                               : 409,
-                failure.code,
+                strcmp(failure.code, "no_memory") == 0         ? PROBLEM_NO_MEMORY
+                : strcmp(failure.code, "spec_unreadable") == 0 ? PROBLEM_SPEC_UNREADABLE
+                : strcmp(failure.code, "dataset_missing") == 0 ? PROBLEM_DATASET_MISSING
+                                                               : PROBLEM_DATASET_DIFFERS,
                 failure.why.text[0] ? failure.why.text : "the data of this model is not here");
     else if (!loaded)
         problem_store(exchange, STORE_ERROR);
@@ -351,7 +351,8 @@ enum http_next api_evaluation(struct http_exchange *exchange) {
                                                      .guidance = NAN,
                                                      .label = DN_LABELS_IN_TURN};
     exchange->state = evaluation;
-    if (!path_id(exchange, "model") || !read_query(exchange, &evaluation_fields, evaluation))
+    if (!path_id(exchange, PROBLEM_NO_SUCH_MODEL) ||
+        !read_query(exchange, &evaluation_fields, evaluation))
         return HTTP_REPLY;
     evaluation->asked = evaluation->request;
     return answer_kept(evaluation) ? HTTP_REPLY : http_on_pool(exchange, begin);

@@ -119,7 +119,7 @@ static bool read_last_event_id(struct http_exchange *exchange, uint64_t *after) 
     if (is_number)
         *after = strtoull(text, NULL, 10);
     if (!is_number || *after > LARGEST_ID) {
-        problem(exchange, 400, "bad_last_event_id", "Last-Event-ID must be the id of an event");
+        problem(exchange, PROBLEM_BAD_LAST_EVENT_ID, "Last-Event-ID must be the id of an event");
         return false;
     }
     return true;
@@ -138,7 +138,7 @@ static bool find_job(struct http_exchange *exchange, struct store_session *sessi
     struct watched_job job;
     enum store_status status = store_watched_job(session, id, &job);
     if (status != STORE_OK) {
-        answer_store(exchange, status, "job");
+        answer_store(exchange, status, PROBLEM_NO_SUCH_JOB);
         return false;
     }
     if (!is_watched(watching, &job))
@@ -251,7 +251,7 @@ static void stream(struct http_exchange *exchange, struct store_session *session
         .after = after,
     };
     if (!events_join(&watching->listener)) {
-        problem(exchange, 503, "too_many_streams", "too many streams of events are open");
+        problem(exchange, PROBLEM_TOO_MANY_STREAMS, "too many streams of events are open");
         http_set_header(exchange, "Retry-After", "5");
         return;
     }
@@ -296,6 +296,6 @@ enum http_next api_events(struct http_exchange *exchange) {
 }
 
 enum http_next api_job_events(struct http_exchange *exchange) {
-    const char *id = path_id(exchange, "job");
+    const char *id = path_id(exchange, PROBLEM_NO_SUCH_JOB);
     return id ? answer(exchange, id) : HTTP_REPLY;
 }

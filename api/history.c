@@ -204,7 +204,7 @@ static enum result answer_if_new(struct http_exchange *exchange, bool even_if_no
         job_clear(&job);
     }
     if (status != STORE_OK)
-        answer_store(exchange, status, "job");
+        answer_store(exchange, status, PROBLEM_NO_SUCH_JOB);
     end_reading(exchange, session);
     free(epochs);
     return result;
@@ -227,7 +227,7 @@ enum http_next api_history(struct http_exchange *exchange) {
         return HTTP_REPLY;
     waiting->query.limit = HISTORY_MOST;
     waiting->format = format_of(exchange);
-    if (!waiting->format || !path_id(exchange, "job") ||
+    if (!waiting->format || !path_id(exchange, PROBLEM_NO_SUCH_JOB) ||
         !read_query(exchange, &history_fields, &waiting->query))
         return HTTP_REPLY;
     if (waiting->query.max_points > waiting->query.limit)

@@ -110,7 +110,7 @@ void job_reply(struct http_exchange *exchange, struct store_session *session, co
     struct job job;
     enum store_status status = store_job_get(session, id, &job);
     if (status != STORE_OK) {
-        answer_store(exchange, status, "job");
+        answer_store(exchange, status, PROBLEM_NO_SUCH_JOB);
         return;
     }
     struct json_writer json = json_reply(exchange, http_status);
@@ -120,7 +120,7 @@ void job_reply(struct http_exchange *exchange, struct store_session *session, co
 
 static void reply_deleted(struct http_exchange *exchange) {
     exchange->response.header_count = 0; /* those told of the job */
-    problem(exchange, 404, "no_such_job", "the job was deleted while this request waited for it");
+    problem(exchange, PROBLEM_NO_SUCH_JOB, "the job was deleted while this request waited for it");
 }
 
 bool job_is_over(struct http_exchange *exchange, const char *id, double until, int http_status) {
@@ -148,7 +148,7 @@ bool job_is_over(struct http_exchange *exchange, const char *id, double until, i
 /* ------------------------------------------------------------------ GET */
 
 enum http_next api_job_get(struct http_exchange *exchange) {
-    const char *id = path_id(exchange, "job");
+    const char *id = path_id(exchange, PROBLEM_NO_SUCH_JOB);
     if (!id || !no_query(exchange))
         return HTTP_REPLY;
     struct service *service = service_of(exchange);
@@ -377,7 +377,7 @@ static void cancel_job(struct http_exchange *exchange, struct store_session *ses
     if (status == STORE_OK)
         status = store_job_cancel(session, change->id, clock_now_ms());
     if (status != STORE_OK) {
-        answer_store(exchange, status, "job");
+        answer_store(exchange, status, PROBLEM_NO_SUCH_JOB);
         return;
     }
     job_reply(exchange, session, change->id, 200);
@@ -388,7 +388,8 @@ static void cancel_job(struct http_exchange *exchange, struct store_session *ses
 
 enum http_next api_job_cancel(struct http_exchange *exchange) {
     struct change *change = need_memory(exchange, sizeof *change);
-    if (!change || !path_id(exchange, "job") || !no_query(exchange) || !no_members(exchange))
+    if (!change || !path_id(exchange, PROBLEM_NO_SUCH_JOB) || !no_query(exchange) ||
+        !no_members(exchange))
         return HTTP_REPLY;
     exchange->state = change;
     exchange->after = interrupt_worker;
@@ -410,15 +411,16 @@ static void delete_job(struct http_exchange *exchange, struct store_session *ses
     if (status == STORE_OK)
         exchange->response.status = 204;
     else if (status == STORE_CONFLICT)
-        problem(exchange, 409, "job_running",
+        problem(exchange, PROBLEM_JOB_RUNNING,
                 "the job is running: cancel it first, or delete it with ?force=true");
     else
-        answer_store(exchange, status, "job");
+        answer_store(exchange, status, PROBLEM_NO_SUCH_JOB);
 }
 
 enum http_next api_job_delete(struct http_exchange *exchange) {
     struct change *change = need_memory(exchange, sizeof *change);
-    if (!change || !path_id(exchange, "job") || !read_query(exchange, &delete_fields, change))
+    if (!change || !path_id(exchange, PROBLEM_NO_SUCH_JOB) ||
+        !read_query(exchange, &delete_fields, change))
         return HTTP_REPLY;
     exchange->state = change;
     exchange->after = interrupt_worker;

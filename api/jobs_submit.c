@@ -60,7 +60,7 @@ static bool note_uploads(struct http_exchange *exchange, struct store_session *s
         const char *upload = request->uploads[k].id;
         enum store_status status = upload[0] ? store_job_uses(session, id, upload) : STORE_OK;
         if (status == STORE_NOT_FOUND)
-            problem(exchange, 409, "dataset_missing",
+            problem(exchange, PROBLEM_DATASET_MISSING,
                     http_format(exchange, "the data set %s has been deleted", upload));
         else if (status != STORE_OK)
             problem_store(exchange, status);
@@ -78,7 +78,7 @@ static bool has_place(struct http_exchange *exchange, struct store_session *sess
     if (status != STORE_OK) {
         problem_store(exchange, status);
     } else if (!has) {
-        problem(exchange, 429, "queue_full",
+        problem(exchange, PROBLEM_QUEUE_FULL,
                 http_format(exchange, "%lld jobs are waiting already; try again later",
                             (long long)queued));
         http_set_header(exchange, "Retry-After", "10");
@@ -191,7 +191,7 @@ static struct submission *make_submission(struct http_exchange *exchange,
     buffer_clear(&warnings);
     buffer_clear(&words);
     if (!made)
-        problem(exchange, 503, "no_memory", "not enough memory for this job");
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this job");
     return made ? submission : NULL;
 }
 
@@ -310,7 +310,7 @@ static bool extend(struct http_exchange *exchange, const struct job *job, int ep
                    struct job_request *request, struct buffer *spec, struct buffer *warnings) {
     struct dn_error why;
     if (!spec_read_stored(job->spec, request, http_arena(exchange), &why)) {
-        problem(exchange, 500, "spec_unreadable", "the stored job cannot be read by this version");
+        problem(exchange, PROBLEM_SPEC_UNREADABLE, "the stored job cannot be read by this version");
         return false;
     }
     request->spec.training.epochs = epochs;
@@ -371,7 +371,7 @@ static void resume_once(struct http_exchange *exchange, struct store_session *se
     case ONCE_REFUSED: return;
     }
     if (job->status == JOB_QUEUED || job->status == JOB_RUNNING) {
-        problem(exchange, 409, "job_active", "the job is queued or running already");
+        problem(exchange, PROBLEM_JOB_ACTIVE, "the job is queued or running already");
     } else if (!goes_on(job, epochs)) {
         problem_field(exchange, "/epochs",
                       http_format(exchange,
@@ -388,7 +388,7 @@ static void resume_job(struct http_exchange *exchange, struct store_session *ses
     struct job job;
     enum store_status status = store_job_get(session, exchange->request.ids[0], &job);
     if (status != STORE_OK) {
-        answer_store(exchange, status, "job");
+        answer_store(exchange, status, PROBLEM_NO_SUCH_JOB);
         return;
     }
     resume_once(exchange, session, &job);
@@ -397,7 +397,7 @@ static void resume_job(struct http_exchange *exchange, struct store_session *ses
 
 enum http_next api_job_resume(struct http_exchange *exchange) {
     struct resume_body *body = http_alloc(exchange, sizeof *body);
-    if (!body || !path_id(exchange, "job") || !no_query(exchange))
+    if (!body || !path_id(exchange, PROBLEM_NO_SUCH_JOB) || !no_query(exchange))
         return HTTP_REPLY;
     body->once.operation = "resumeJob";
     if (!idempotency_key(exchange, &body->once.key) ||

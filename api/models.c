@@ -15,13 +15,13 @@ void answer_no_model(struct http_exchange *exchange, struct store_session *sessi
     struct job job;
     if (store_job_get(session, id, &job) == STORE_OK) {
         if (job.epoch > 0)
-            problem(exchange, 404, "model_deleted", "the model of this job has been deleted");
+            problem(exchange, PROBLEM_MODEL_DELETED, "the model of this job has been deleted");
         else
-            problem(exchange, 404, "no_model_yet",
+            problem(exchange, PROBLEM_NO_MODEL_YET,
                     "the job with this id has not made a checkpoint yet");
         job_clear(&job);
     } else {
-        answer_store(exchange, STORE_NOT_FOUND, "model");
+        answer_store(exchange, STORE_NOT_FOUND, PROBLEM_NO_SUCH_MODEL);
     }
 }
 
@@ -29,7 +29,7 @@ void answer_no_model(struct http_exchange *exchange, struct store_session *sessi
  * answer. */
 static bool read_model(struct http_exchange *exchange, int epoch, bool with_bytes,
                        struct model *row) {
-    const char *id = path_id(exchange, "model");
+    const char *id = path_id(exchange, PROBLEM_NO_SUCH_MODEL);
     struct store_session *session = id ? begin_reading(exchange) : NULL;
     if (!session)
         return false;
@@ -61,9 +61,9 @@ static enum reading read_bytes(struct http_exchange *exchange, int epoch, const 
         status = dn_model_load(whole.bytes, whole.byte_count, model, &error);
     model_clear(&whole);
     if (status == DN_NO_MEMORY)
-        problem(exchange, 503, "no_memory", "not enough memory for this model");
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this model");
     else if (status != DN_OK)
-        problem(exchange, 500, "model_unreadable", error.text);
+        problem(exchange, PROBLEM_MODEL_UNREADABLE, error.text);
     return status != DN_OK ? READ_FAILED : is_same ? READ : READ_OTHER;
 }
 
@@ -91,7 +91,7 @@ static enum reading find(struct http_exchange *exchange, int epoch, struct loade
     case MODEL_TO_LOAD: return load(exchange, epoch, loaded);
     case MODEL_NO_ROOM: break;
     }
-    problem(exchange, 503, "model_memory_full", "too many large models are in use; try again");
+    problem(exchange, PROBLEM_MODEL_MEMORY_FULL, "too many large models are in use; try again");
     return READ_FAILED;
 }
 
@@ -255,7 +255,7 @@ bool read_model_row(struct http_exchange *exchange, const char *id, struct model
 }
 
 enum http_next api_model_get(struct http_exchange *exchange) {
-    const char *id = path_id(exchange, "model");
+    const char *id = path_id(exchange, PROBLEM_NO_SUCH_MODEL);
     struct model row;
     if (!id || !no_query(exchange) || !read_model_row(exchange, id, &row))
         return HTTP_REPLY;
@@ -376,7 +376,7 @@ static void delete_model(struct http_exchange *exchange, struct store_session *s
     if (status == STORE_OK)
         exchange->response.status = 204;
     else if (status == STORE_CONFLICT)
-        problem(exchange, 409, "model_in_training",
+        problem(exchange, PROBLEM_MODEL_IN_TRAINING,
                 "its job is queued or running: cancel the job first, or delete it");
     else if (status == STORE_NOT_FOUND)
         answer_no_model(exchange, session, id);
@@ -385,7 +385,7 @@ static void delete_model(struct http_exchange *exchange, struct store_session *s
 }
 
 enum http_next api_model_delete(struct http_exchange *exchange) {
-    if (!path_id(exchange, "model") || !no_query(exchange))
+    if (!path_id(exchange, PROBLEM_NO_SUCH_MODEL) || !no_query(exchange))
         return HTTP_REPLY;
     return http_on_writer(exchange, delete_model);
 }

@@ -46,7 +46,7 @@ static void reply(struct http_exchange *exchange, const char *id, const struct s
 }
 
 enum http_next api_model_checkpoints(struct http_exchange *exchange) {
-    const char *id = path_id(exchange, "model");
+    const char *id = path_id(exchange, PROBLEM_NO_SUCH_MODEL);
     struct store_session *session = id && no_query(exchange) ? begin_reading(exchange) : NULL;
     if (!session)
         return HTTP_REPLY;

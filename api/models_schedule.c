@@ -123,7 +123,7 @@ static void reply(struct http_exchange *exchange, const char *id,
     const struct format *format = exchange->state;
     struct dn_schedule_step *steps = malloc((size_t)spec->timesteps * sizeof *steps);
     if (!steps || dn_schedule_steps(spec, steps, NULL) != DN_OK)
-        problem(exchange, 503, "no_memory", "not enough memory for the schedule");
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for the schedule");
     else if (format_is_json(format))
         reply_json(exchange, id, spec, steps);
     else if (strcmp(format->suffix, "csv") == 0)
@@ -144,13 +144,13 @@ static void answer_on_pool(struct http_exchange *exchange, struct store_session 
     if (spec_read_stored(row.spec, &request, http_arena(exchange), &error))
         reply(exchange, row.id, &request.spec.diffusion);
     else
-        problem(exchange, 500, "spec_unreadable", error.text);
+        problem(exchange, PROBLEM_SPEC_UNREADABLE, error.text);
     model_clear(&row);
 }
 
 enum http_next api_model_schedule(struct http_exchange *exchange) {
     const struct format *format = format_of(exchange);
-    if (!format || !no_query(exchange) || !path_id(exchange, "model"))
+    if (!format || !no_query(exchange) || !path_id(exchange, PROBLEM_NO_SUCH_MODEL))
         return HTTP_REPLY;
     exchange->state = (void *)format;
     return http_on_pool(exchange, answer_on_pool);

@@ -177,7 +177,7 @@ static void send_weights(struct http_exchange *exchange, struct store_session *u
 }
 
 enum http_next api_model_weights(struct http_exchange *exchange) {
-    if (!format_of(exchange) || !no_query(exchange) || !path_id(exchange, "model"))
+    if (!format_of(exchange) || !no_query(exchange) || !path_id(exchange, PROBLEM_NO_SUCH_MODEL))
         return HTTP_REPLY;
     return http_on_pool(exchange, send_weights);
 }
@@ -448,7 +448,7 @@ static void reply_again(struct http_exchange *exchange, struct store_session *se
     struct model row;
     enum store_status status = store_model_get(session, id, false, &row);
     if (status != STORE_OK) {
-        answer_store(exchange, status, "model");
+        answer_store(exchange, status, PROBLEM_NO_SUCH_MODEL);
         return;
     }
     struct json_writer json = json_reply(exchange, 200);
@@ -520,11 +520,11 @@ static void parse(struct http_exchange *exchange) {
     if (status == DN_INVALID && import->wrong.count == 0)
         problem_add(&import->wrong, "", "%s", error.text);
     if (status == DN_INVALID)
-        problem_list(exchange, "invalid_safetensors", "things in the file are wrong",
+        problem_list(exchange, PROBLEM_INVALID_SAFETENSORS, "things in the file are wrong",
                      &import->wrong);
     else if (status != DN_OK || !make_row(exchange, import) ||
              !name_request(exchange, &import->once))
-        problem(exchange, 503, "no_memory", "not enough memory for this model");
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this model");
     else if ((sent = send_bytes(exchange, import)) != STORE_OK)
         problem_store(exchange, sent);
     else

@@ -45,7 +45,7 @@ enum http_next api_readyz(struct http_exchange *exchange) {
         return HTTP_REPLY;
     const char *wrong = what_is_wrong(service);
     if (wrong) {
-        problem(exchange, 503, "not_ready", wrong);
+        problem(exchange, PROBLEM_NOT_READY, wrong);
         return HTTP_REPLY;
     }
     struct store_session *session = begin_reading(exchange);

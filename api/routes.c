@@ -201,7 +201,3 @@ const struct http_route api_routes[] = {
                     .media = "text/x-python; charset=utf-8", KEPT)},
 };
 const size_t api_route_count = sizeof api_routes / sizeof api_routes[0];
-
-void api_problem(struct http_exchange *exchange, int status, const char *code, const char *detail) {
-    problem(exchange, status, code, detail);
-}

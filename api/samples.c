@@ -229,7 +229,7 @@ static bool name_classes(struct http_exchange *exchange, struct sampling *sampli
     sampling->classes = model_class_names(
         &loaded->row, dn_model_spec(loaded->model)->dataset.classes, http_arena(exchange));
     if (!sampling->classes)
-        problem(exchange, 503, "no_memory", "out of memory");
+        problem(exchange, PROBLEM_NO_MEMORY, "out of memory");
     return sampling->classes;
 }
 
@@ -336,7 +336,7 @@ static enum http_next start(struct http_exchange *exchange, bool is_trajectory) 
     const bool is_post = strcmp(exchange->request.method, "POST") == 0;
     sampling->is_unread = is_post && exchange->request.body_length > BODY_ON_LOOP;
     sampling->format = format_of(exchange);
-    if (!sampling->format || !path_id(exchange, "model"))
+    if (!sampling->format || !path_id(exchange, PROBLEM_NO_SUCH_MODEL))
         return HTTP_REPLY;
     if (is_post ? !no_query(exchange) || (!sampling->is_unread && !read_body(exchange, sampling))
                 : !read_query(exchange, fields_of(sampling), sampling))

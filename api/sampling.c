@@ -222,7 +222,7 @@ void sampling_answer(struct http_exchange *exchange) {
     }
     if (!run || !answer || !make_labels(exchange, run)) {
         loaded_model_clear(loaded);
-        problem(exchange, 503, "no_memory", "out of memory");
+        problem(exchange, PROBLEM_NO_MEMORY, "out of memory");
         return;
     }
     *answer = (struct answer){

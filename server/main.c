@@ -22,7 +22,7 @@ static int complain(const char *message) {
 static int command_serve(int argc, char **argv) {
     const struct contract contract = {.routes = api_routes,
                                       .route_count = api_route_count,
-                                      .problem = api_problem,
+                                      .problem = problem,
                                       .load = api_load_training,
                                       .memory = api_training_memory,
                                       .conclude = api_conclude,

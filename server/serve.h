@@ -12,8 +12,7 @@
 struct contract {
     const struct http_route *routes;
     size_t route_count;
-    void (*problem)(struct http_exchange *exchange, int status, const char *code,
-                    const char *detail);
+    void (*problem)(struct http_exchange *exchange, enum problem_code code, const char *detail);
     worker_load load;
     int64_t (*memory)(const char *spec); /* of a stored spec, as struct job has it */
     worker_conclude conclude;

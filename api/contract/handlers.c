@@ -22,7 +22,7 @@ struct dn_breaks breaks_of(const struct http_exchange *exchange) {
 void *need_memory(struct http_exchange *exchange, size_t size) {
     void *memory = http_alloc(exchange, size);
     if (!memory)
-        problem(exchange, 503, "no_memory", "out of memory");
+        problem(exchange, PROBLEM_NO_MEMORY, "out of memory");
     return memory;
 }
 
@@ -75,9 +75,9 @@ cJSON *json_body(struct http_exchange *exchange, size_t max_values) {
                       : json_read(request->body, request->body_length, max_values,
                                   http_arena(exchange), error, sizeof error);
     if (!json && request->body_length == 0)
-        problem(exchange, 503, "no_memory", "not enough memory for the request");
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for the request");
     else if (!json)
-        problem(exchange, 400, "invalid_json", error);
+        problem(exchange, PROBLEM_INVALID_JSON, error);
     return json;
 }
 
@@ -125,20 +125,19 @@ void end_reading(struct http_exchange *exchange, struct store_session *session) 
     store_release(service_of(exchange)->store, session);
 }
 
-void answer_store(struct http_exchange *exchange, enum store_status status, const char *what) {
+void answer_store(struct http_exchange *exchange, enum store_status status,
+                  enum problem_code not_found) {
     if (status == STORE_NOT_FOUND)
-        problem(exchange, 404, http_format(exchange, "no_such_%s", what),
-                http_format(exchange, "there is no %s with this id",
-                            strcmp(what, "dataset") == 0 ? "data set" : what));
+        problem(exchange, not_found, NULL);
     else
         problem_store(exchange, status);
 }
 
-const char *path_id(struct http_exchange *exchange, const char *what) {
+const char *path_id(struct http_exchange *exchange, enum problem_code not_found) {
     const char *id = exchange->request.ids[0];
     if (strcmp(id, "latest") == 0 || id_valid(id))
         return id;
-    answer_store(exchange, STORE_NOT_FOUND, what);
+    problem(exchange, not_found, NULL);
     return NULL;
 }
 

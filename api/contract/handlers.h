@@ -103,11 +103,11 @@ bool no_query(struct http_exchange *exchange);
 struct store_session *begin_reading(struct http_exchange *exchange);
 void end_reading(struct http_exchange *exchange, struct store_session *session);
 
-/* The {id} of the path, or NULL with 404 as the answer if it cannot be one. `what` for the message:
- * "job". */
-const char *path_id(struct http_exchange *exchange, const char *what);
-/* Answers 404 "no_such_<what>", or whatever else the status means. */
-void answer_store(struct http_exchange *exchange, enum store_status status, const char *what);
+/* The {id} of the path, or NULL with `not_found` as the answer if it cannot be one. */
+const char *path_id(struct http_exchange *exchange, enum problem_code not_found);
+/* Answers what the status means: `not_found`, say. */
+void answer_store(struct http_exchange *exchange, enum store_status status,
+                  enum problem_code not_found);
 
 /* One member of "links": base, id, rest. */
 struct link {

@@ -15,15 +15,15 @@ bool idempotency_key(struct http_exchange *exchange, const char **key) {
         return true;
     const size_t length = strlen(given);
     if (length == 0 || length > KEY_BYTES || !utf8_is_valid(given, length))
-        problem(exchange, 400, "bad_idempotency_key",
+        problem(exchange, PROBLEM_BAD_IDEMPOTENCY_KEY,
                 "Idempotency-Key must be 1 to 255 bytes of text");
     else if (!(*key = http_format(exchange, "%s", given)))
-        problem(exchange, 503, "no_memory", "not enough memory for the request");
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for the request");
     return *key;
 }
 
 void idempotency_reused(struct http_exchange *exchange) {
-    problem(exchange, 422, "idempotency_key_reused",
+    problem(exchange, PROBLEM_IDEMPOTENCY_KEY_REUSED,
             "this Idempotency-Key was used before, with another request");
 }
 

@@ -6,28 +6,29 @@
 #include "api/contract/json.h"
 
 /* Everything but the closing brace. */
-static struct json_writer open_problem(struct http_exchange *exchange, int status, const char *code,
+static struct json_writer open_problem(struct http_exchange *exchange, enum problem_code code,
                                        const char *detail) {
+    const struct problem_row *row = &problem_rows[code];
     buffer_clear(&exchange->response.body);
-    exchange->response.status = status;
+    exchange->response.status = row->status;
     exchange->response.content_type = "application/problem+json";
     struct json_writer json = {.out = &exchange->response.body, .is_answer = true};
     json_open(&json, '{');
     json_key(&json, "type");
-    json_string(&json, http_format(exchange, "%s/docs#%s", http_base_path(exchange), code));
+    json_string(&json, http_format(exchange, "%s/docs#%s", http_base_path(exchange), row->code));
     json_key(&json, "title");
-    json_string(&json, problem_title(status));
+    json_string(&json, problem_title(row->status));
     json_key(&json, "status");
-    json_integer(&json, status);
+    json_integer(&json, row->status);
     json_key(&json, "code");
-    json_string(&json, code);
+    json_string(&json, row->code);
     json_key(&json, "detail");
-    json_string(&json, detail);
+    json_string(&json, detail ? detail : row->doc);
     return json;
 }
 
-void problem(struct http_exchange *exchange, int status, const char *code, const char *detail) {
-    struct json_writer json = open_problem(exchange, status, code, detail);
+void problem(struct http_exchange *exchange, enum problem_code code, const char *detail) {
+    struct json_writer json = open_problem(exchange, code, detail);
     json_close(&json, '}');
 }
 
@@ -61,7 +62,7 @@ void problem_add(struct problem_fields *fields, const char *pointer, const char 
 }
 
 void problem_send(struct http_exchange *exchange, const struct problem_fields *fields) {
-    problem_list(exchange, "invalid_fields", "fields are wrong", fields);
+    problem_list(exchange, PROBLEM_INVALID_FIELDS, "fields are wrong", fields);
 }
 
 void problem_field(struct http_exchange *exchange, const char *pointer, const char *detail) {
@@ -70,7 +71,7 @@ void problem_field(struct http_exchange *exchange, const char *pointer, const ch
     problem_send(exchange, &wrong);
 }
 
-void problem_list(struct http_exchange *exchange, const char *code, const char *what,
+void problem_list(struct http_exchange *exchange, enum problem_code code, const char *what,
                   const struct problem_fields *fields) {
     const char *detail = fields->items[0].detail;
     if (fields->count > PROBLEM_MAX_FIELDS)
@@ -78,7 +79,7 @@ void problem_list(struct http_exchange *exchange, const char *code, const char *
                              PROBLEM_MAX_FIELDS);
     else if (fields->count > 1)
         detail = http_format(exchange, "%d %s", fields->count, what);
-    struct json_writer json = open_problem(exchange, 422, code, detail);
+    struct json_writer json = open_problem(exchange, code, detail);
     json_key(&json, "errors");
     json_open(&json, '[');
     for (int i = 0; i < fields->count && i < PROBLEM_MAX_FIELDS; i++) {
@@ -94,23 +95,10 @@ void problem_list(struct http_exchange *exchange, const char *code, const char *
 }
 
 void problem_store(struct http_exchange *exchange, enum store_status status) {
-    if (status == STORE_OVER_LIMIT)
-        problem(exchange, 507, "database_full",
-                "the database has reached --max-database; delete jobs, models or data sets that "
-                "are not needed any more. Nothing has changed");
-    else if (status == STORE_FULL)
-        problem(exchange, 507, "disk_full",
-                "no space is left for the database; nothing has changed");
-    else if (status == STORE_NOT_FOUND)
-        problem(exchange, 404, "not_found", "nothing has this id");
-    else if (status == STORE_DISK)
-        problem(exchange, 503, "disk_error",
-                "the disk of the database reported an error; nothing has changed");
-    else if (status == STORE_GONE)
-        problem(exchange, 503, "database_gone",
-                "the database was moved, replaced or removed while the server ran; the server "
-                "leaves");
-    else
-        problem(exchange, 503, "store_unavailable",
-                "the database could not be used; the server's log says why");
+    static const enum problem_code codes[STORE_ERROR + 1] = {
+        [STORE_OVER_LIMIT] = PROBLEM_DATABASE_FULL, [STORE_FULL] = PROBLEM_DISK_FULL,
+        [STORE_NOT_FOUND] = PROBLEM_NOT_FOUND,      [STORE_DISK] = PROBLEM_DISK_ERROR,
+        [STORE_GONE] = PROBLEM_DATABASE_GONE,
+    };
+    problem(exchange, codes[status] ? codes[status] : PROBLEM_STORE_UNAVAILABLE, NULL);
 }

@@ -7,13 +7,14 @@
 #ifndef API_CONTRACT_PROBLEM_H
 #define API_CONTRACT_PROBLEM_H
 
+#include "server/base/problem_codes.h"
 #include "server/http/http.h"
 #include "server/store/store.h"
 
 struct json_writer;
 
-/* code: one of the table in problem_codes.c, which the description lists. */
-void problem(struct http_exchange *exchange, int status, const char *code, const char *detail);
+/* The answer with this code. detail: for people; NULL: what the code's row says. */
+void problem(struct http_exchange *exchange, enum problem_code code, const char *detail);
 
 enum { PROBLEM_MAX_FIELDS = 32, PROBLEM_DETAIL = 1024 };
 
@@ -37,13 +38,13 @@ void problem_send(struct http_exchange *exchange, const struct problem_fields *f
 /* The same with one of them. */
 void problem_field(struct http_exchange *exchange, const char *pointer, const char *detail);
 /* The same with another code, and in words for more than one: "57 values cannot be used". */
-void problem_list(struct http_exchange *exchange, const char *code, const char *what,
+void problem_list(struct http_exchange *exchange, enum problem_code code, const char *what,
                   const struct problem_fields *fields);
 
 /* The answer for a store status that the handler has no better words for. */
 void problem_store(struct http_exchange *exchange, enum store_status status);
 
-/* ------------------------------------------------------------------ the tables: problem_codes.c */
+/* ------------------------------------------------------------------ openapi_problems.c */
 
 /* A status, and its part in the description. */
 struct problem_status {

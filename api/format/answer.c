@@ -24,13 +24,13 @@ void answer_check_size(int n, int frames, int dim, struct problem_fields *wrong)
 
 void answer_failure(struct http_exchange *exchange, enum dn_status status, const char *detail) {
     if (status == DN_STOPPED)
-        problem(exchange, 503, "stopping", "the server is stopping");
+        problem(exchange, PROBLEM_STOPPING, "the server is stopping");
     else if (status == DN_NO_MEMORY)
-        problem(exchange, 503, "no_memory", "not enough memory for so many points");
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for so many points");
     else if (status == DN_NOT_FINITE)
-        problem(exchange, 422, "not_finite", detail);
+        problem(exchange, PROBLEM_NOT_FINITE, detail);
     else
-        problem(exchange, 422, "cannot_sample", detail);
+        problem(exchange, PROBLEM_CANNOT_SAMPLE, detail);
 }
 
 static bool is_trajectory(const struct answer *answer) {

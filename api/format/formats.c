@@ -183,7 +183,7 @@ const struct format *format_of(struct http_exchange *exchange) {
     if (best)
         exchange->response.content_type = best->media_type;
     else
-        problem(exchange, 406, "not_acceptable",
+        problem(exchange, PROBLEM_NOT_ACCEPTABLE,
                 http_format(exchange, "this resource can be had as: %s", request->formats));
     return best;
 }

@@ -51,7 +51,7 @@ static bool read_points(struct http_exchange *exchange, struct store_session *se
         status = store_dataset_get(session, id, true, row);
     }
     if (status != STORE_OK)
-        answer_store(exchange, status, "dataset");
+        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
     return status == STORE_OK;
 }
 
@@ -67,7 +67,7 @@ bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset
         json_names(set->row.classes, &set->class_tree, set->classes, DN_MAX_CLASSES))
         return true;
     dataset_points_clear(set);
-    problem(exchange, 503, "no_memory", "not enough memory for this data set");
+    problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
     return false;
 }
 

@@ -99,7 +99,7 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
         problem_send(exchange, &wrong);
     else if (process->is_optimal && process->pattern >= 0 &&
              !dn_pattern_has_distance((enum dn_pattern)process->pattern))
-        problem(exchange, 422, "no_shape",
+        problem(exchange, PROBLEM_NO_SHAPE,
                 "this data set has no exact shape, so no closest point on it");
     else
         return format_fits(exchange, process->format, &process->look, process->frames);

@@ -21,7 +21,7 @@ struct upload {
     char name[TITLE_BYTES + 1], label[NAME_BYTES + 1];
     int header; /* enum header_mode */
     void (*read)(struct reading *reading);
-    const char *unreadable; /* code of a file that is none of its format */
+    enum problem_code unreadable; /* of a file that is none of its format */
     struct reading reading;
     struct problem_fields wrong;
     struct dataset row; /* its texts are in the exchange's arena, its arrays the reading's */
@@ -47,10 +47,10 @@ const struct field_set upload_fields = {rows, sizeof rows / sizeof rows[0]};
 static const struct {
     const char *media_type;
     void (*read)(struct reading *reading);
-    const char *unreadable;
-} readers[] = {{"text/csv", read_csv, "invalid_csv"},
-               {"application/json", read_points_json, "invalid_json"},
-               {"application/octet-stream", read_npy, "invalid_npy"}};
+    enum problem_code unreadable;
+} readers[] = {{"text/csv", read_csv, PROBLEM_INVALID_CSV},
+               {"application/json", read_points_json, PROBLEM_INVALID_JSON},
+               {"application/octet-stream", read_npy, PROBLEM_INVALID_NPY}};
 
 /* The transport has let only these types through, except for a request without a body. */
 static bool choose_reader(struct http_exchange *exchange, struct upload *upload) {
@@ -63,7 +63,7 @@ static bool choose_reader(struct http_exchange *exchange, struct upload *upload)
             upload->unreadable = readers[i].unreadable;
             return true;
         }
-    problem(exchange, 415, "unsupported_media_type",
+    problem(exchange, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
             "a data set is text/csv, application/json or application/octet-stream (npy)");
     return false;
 }
@@ -117,7 +117,7 @@ static bool make_row(struct http_exchange *exchange, struct upload *upload) {
     bool made = row->columns && row->statistics && (row->classes || !reading->labels) &&
                 upload->once.request;
     if (!made)
-        problem(exchange, 503, "no_memory", "not enough memory for this data set");
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
     return made;
 }
 
@@ -127,7 +127,7 @@ static void reply_again(struct http_exchange *exchange, struct store_session *se
     struct dataset row;
     enum store_status status = store_dataset_get(session, id, false, &row);
     if (status != STORE_OK) {
-        answer_store(exchange, status, "dataset");
+        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
         return;
     }
     struct json_writer json = json_reply(exchange, 200);
@@ -168,11 +168,11 @@ static void parse(struct http_exchange *exchange, struct store_session *unused) 
         return;
     upload->read(reading);
     if (reading->no_memory)
-        problem(exchange, 503, "no_memory", "not enough memory for this data set");
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
     else if (reading->unreadable[0])
-        problem(exchange, 400, upload->unreadable, reading->unreadable);
+        problem(exchange, upload->unreadable, reading->unreadable);
     else if (upload->wrong.count > 0)
-        problem_list(exchange, "invalid_data", "values cannot be used", &upload->wrong);
+        problem_list(exchange, PROBLEM_INVALID_DATA, "values cannot be used", &upload->wrong);
     else if (make_row(exchange, upload))
         http_then_on_writer(exchange, insert);
 }
@@ -214,10 +214,10 @@ static void delete_dataset(struct http_exchange *exchange, struct store_session 
     if (status == STORE_OK)
         exchange->response.status = 204;
     else if (status == STORE_CONFLICT)
-        problem(exchange, 409, "dataset_in_use",
+        problem(exchange, PROBLEM_DATASET_IN_USE,
                 "a queued or running job trains on this data set: wait for it, or cancel it");
     else
-        answer_store(exchange, status, "dataset");
+        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
 }
 
 enum http_next api_dataset_delete(struct http_exchange *exchange) {
@@ -225,9 +225,9 @@ enum http_next api_dataset_delete(struct http_exchange *exchange) {
     if (!no_query(exchange))
         return HTTP_REPLY;
     if (dataset_pattern(id) >= 0)
-        problem(exchange, 409, "dataset_built_in", "a built-in data set cannot be deleted");
+        problem(exchange, PROBLEM_DATASET_BUILT_IN, "a built-in data set cannot be deleted");
     else if (!id_valid(id))
-        answer_store(exchange, STORE_NOT_FOUND, "dataset");
+        answer_store(exchange, STORE_NOT_FOUND, PROBLEM_NO_SUCH_DATASET);
     else
         return http_on_writer(exchange, delete_dataset);
     return HTTP_REPLY;

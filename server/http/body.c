@@ -46,14 +46,14 @@ bool http_body_is_hopeless(const struct http_connection *state) {
 
 bool http_take_body(struct http_connection *state, const char *bytes, size_t size) {
     state->received += size;
-    if (state->received > state->max_body || state->refusal.status) {
+    if (state->received > state->max_body || state->refusal.code) {
         http_drop_body(state);
     } else if (hold_body(state)) {
         buffer_append(&state->body, bytes, size);
     } else {
         http_drop_body(state);
         state->refusal = (struct http_refusal){
-            503, "body_memory_full", "too many bodies of requests are on their way; try again"};
+            PROBLEM_BODY_MEMORY_FULL, "too many bodies of requests are on their way; try again"};
     }
     return state->received <= state->max_body + DRAIN_BYTES;
 }

@@ -7,7 +7,7 @@
 
 #include "server/http/fields.h"
 
-#define REFUSE(status, code, detail) ((struct http_refusal){status, code, detail})
+#define REFUSE(code, detail) ((struct http_refusal){code, detail})
 
 struct http_refusal http_check(const struct http_fields *fields, const char *target,
                                const char *version, const struct access *access,
@@ -18,19 +18,19 @@ struct http_refusal http_check(const struct http_fields *fields, const char *tar
     const char *expect = http_find_field(fields, "Expect");
     const bool http_1_0 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
     if (!target || target[0] != '/')
-        return REFUSE(400, "bad_target", "the request target must be a path that starts with '/'");
+        return REFUSE(PROBLEM_BAD_TARGET, "the request target must be a path that starts with '/'");
     if (!host && !http_1_0)
-        return REFUSE(400, "bad_host", "exactly one Host header is needed");
+        return REFUSE(PROBLEM_BAD_HOST, "exactly one Host header is needed");
     if (encoding && length)
-        return REFUSE(400, "bad_framing", "both Content-Length and Transfer-Encoding");
+        return REFUSE(PROBLEM_BAD_FRAMING, "both Content-Length and Transfer-Encoding");
     if (encoding && http_1_0)
-        return REFUSE(400, "bad_framing", "Transfer-Encoding in an HTTP/1.0 request");
+        return REFUSE(PROBLEM_BAD_FRAMING, "Transfer-Encoding in an HTTP/1.0 request");
     if (encoding && strcasecmp(encoding, "chunked") != 0)
-        return REFUSE(501, "unknown_transfer_encoding", "the only transfer coding is chunked");
+        return REFUSE(PROBLEM_UNKNOWN_TRANSFER_ENCODING, "the only transfer coding is chunked");
     if (expect && strcasecmp(expect, "100-continue") != 0)
-        return REFUSE(417, "expectation_failed", "the only expectation is 100-continue");
+        return REFUSE(PROBLEM_EXPECTATION_FAILED, "the only expectation is 100-continue");
     if (host && !access_has_host(access, host))
-        return REFUSE(421, "misdirected_request",
+        return REFUSE(PROBLEM_MISDIRECTED_REQUEST,
                       access->names == ACCESS_LOOPBACK
                           ? "this server answers to localhost, 127.0.0.1 and [::1]; other names "
                             "are allowed by --allowed-hosts"
@@ -39,5 +39,5 @@ struct http_refusal http_check(const struct http_fields *fields, const char *tar
     framing->declared = length ? strtoll(length, NULL, 10) : encoding ? -1 : 0;
     framing->has_body = framing->declared != 0;
     framing->takes_chunks = !http_1_0;
-    return REFUSE(0, NULL, NULL);
+    return REFUSE(PROBLEM_NONE, NULL);
 }

@@ -8,11 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/base/problem_codes.h"
 #include "server/http/access.h"
 
 struct http_refusal {
-    int status; /* 0: the request may pass */
-    const char *code, *detail;
+    enum problem_code code; /* PROBLEM_NONE: the request may pass */
+    const char *detail;
 };
 
 /* What the headers say about the body, and of what the client can read. */

@@ -46,7 +46,7 @@ struct http_connection {
     struct peer *peer;
     struct http_connection *previous, *next; /* in server->requests */
     const struct http_route *route;
-    struct http_refusal refusal; /* status 0: none */
+    struct http_refusal refusal; /* PROBLEM_NONE: none */
     struct http_fields fields;
     struct http_framing framing;
     struct in6_addr client; /* whose request it is */
@@ -114,8 +114,7 @@ bool http_add_headers(struct http_connection *state, struct MHD_Response *respon
 extern const char *const http_tls_priorities; /* which protocols and ciphers, for GnuTLS */
 
 /* http_response.c */
-void http_set_problem(struct http_connection *state, int status, const char *code,
-                      const char *detail);
+void http_set_problem(struct http_connection *state, enum problem_code code, const char *detail);
 /* On the connection's own thread. close: the connection ends with this answer. */
 enum MHD_Result http_queue_response(struct http_connection *state, bool close);
 

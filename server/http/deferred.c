@@ -92,7 +92,7 @@ static bool run_deferred(struct task *task, struct store_session *session) {
     }
     exchange->connection->queued = clock_monotonic() - exchange->connection->posted;
     if (!session && http_is_stopping(exchange)) { /* on the pool: nobody waits for it any more */
-        http_set_problem(exchange->connection, 503, "stopping", "the server is stopping");
+        http_set_problem(exchange->connection, PROBLEM_STOPPING, "the server is stopping");
         return false;
     }
     exchange->next(exchange, session);
@@ -127,26 +127,16 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
         state->is_plain = true;
         if (has_succeeded(exchange))
             break; /* done, but for the waiting or the compressing */
-        http_set_problem(state, 503, "overloaded", "too much is waiting already; try again later");
+        http_set_problem(state, PROBLEM_OVERLOADED, "too much is waiting already; try again later");
         break;
     case TASK_UNKNOWN:
-        http_set_problem(state, 503, "outcome_unknown",
+        http_set_problem(state, PROBLEM_OUTCOME_UNKNOWN,
                          "the write could not be confirmed: it may have taken place or not; repeat "
                          "it with the same Idempotency-Key, or look before you repeat it");
         break;
-    case TASK_DISK_FULL:
-        http_set_problem(state, 507, "disk_full",
-                         "no space is left for the database; nothing changed");
-        break;
-    case TASK_DISK_ERROR:
-        http_set_problem(state, 503, "disk_error",
-                         "the disk of the database reported an error; nothing changed");
-        break;
-    case TASK_GONE:
-        http_set_problem(state, 503, "database_gone",
-                         "the database was moved, replaced or removed while the server ran; "
-                         "nothing is written any more, and the server leaves");
-        break;
+    case TASK_DISK_FULL: http_set_problem(state, PROBLEM_DISK_FULL, NULL); break;
+    case TASK_DISK_ERROR: http_set_problem(state, PROBLEM_DISK_ERROR, NULL); break;
+    case TASK_GONE: http_set_problem(state, PROBLEM_DATABASE_GONE, NULL); break;
     }
     state->answered = true;
     struct http_server *server = state->server;
@@ -165,7 +155,7 @@ enum MHD_Result http_suspend_and_post(struct http_connection *state) {
     server->suspended += !stopping;
     pthread_mutex_unlock(&server->mutex);
     if (stopping) {
-        http_set_problem(state, 503, "stopping", "the server is stopping");
+        http_set_problem(state, PROBLEM_STOPPING, "the server is stopping");
         return http_queue_response(state, false);
     }
     http_watch_client(state);

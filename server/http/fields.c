@@ -7,37 +7,38 @@
 /* Fields that have one value: with two, one program would take the first and another the last. All
  * others are lists, or nobody here reads them. */
 static const struct {
-    const char *name, *code;
+    const char *name;
+    enum problem_code code;
 } singular[] = {
-    {"Host", "bad_host"},
-    {"Content-Length", "bad_framing"},
-    {"Access-Control-Request-Method", "bad_header"},
-    {"Authorization", "bad_header"},
-    {"Content-Location", "bad_header"},
-    {"Content-Range", "bad_header"},
-    {"Content-Type", "bad_header"},
-    {"Date", "bad_header"},
-    {"From", "bad_header"},
-    {"Idempotency-Key", "bad_header"},
-    {"If-Modified-Since", "bad_header"},
-    {"If-Range", "bad_header"},
-    {"If-Unmodified-Since", "bad_header"},
-    {"Last-Event-ID", "bad_header"},
-    {"Max-Forwards", "bad_header"},
-    {"Origin", "bad_header"},
-    {"Proxy-Authorization", "bad_header"},
-    {"Range", "bad_header"},
-    {"Referer", "bad_header"},
-    {"Sec-Fetch-Dest", "bad_header"},
-    {"Sec-Fetch-Mode", "bad_header"},
-    {"Sec-Fetch-Site", "bad_header"},
-    {"Sec-Fetch-User", "bad_header"},
-    {"traceparent", "bad_header"},
-    {"User-Agent", "bad_header"},
-    {"X-Request-Id", "bad_header"},
+    {"Host", PROBLEM_BAD_HOST},
+    {"Content-Length", PROBLEM_BAD_FRAMING},
+    {"Access-Control-Request-Method", PROBLEM_BAD_HEADER},
+    {"Authorization", PROBLEM_BAD_HEADER},
+    {"Content-Location", PROBLEM_BAD_HEADER},
+    {"Content-Range", PROBLEM_BAD_HEADER},
+    {"Content-Type", PROBLEM_BAD_HEADER},
+    {"Date", PROBLEM_BAD_HEADER},
+    {"From", PROBLEM_BAD_HEADER},
+    {"Idempotency-Key", PROBLEM_BAD_HEADER},
+    {"If-Modified-Since", PROBLEM_BAD_HEADER},
+    {"If-Range", PROBLEM_BAD_HEADER},
+    {"If-Unmodified-Since", PROBLEM_BAD_HEADER},
+    {"Last-Event-ID", PROBLEM_BAD_HEADER},
+    {"Max-Forwards", PROBLEM_BAD_HEADER},
+    {"Origin", PROBLEM_BAD_HEADER},
+    {"Proxy-Authorization", PROBLEM_BAD_HEADER},
+    {"Range", PROBLEM_BAD_HEADER},
+    {"Referer", PROBLEM_BAD_HEADER},
+    {"Sec-Fetch-Dest", PROBLEM_BAD_HEADER},
+    {"Sec-Fetch-Mode", PROBLEM_BAD_HEADER},
+    {"Sec-Fetch-Site", PROBLEM_BAD_HEADER},
+    {"Sec-Fetch-User", PROBLEM_BAD_HEADER},
+    {"traceparent", PROBLEM_BAD_HEADER},
+    {"User-Agent", PROBLEM_BAD_HEADER},
+    {"X-Request-Id", PROBLEM_BAD_HEADER},
 };
 
-#define REFUSE(status, code, detail) ((struct http_refusal){status, code, detail})
+#define REFUSE(code, detail) ((struct http_refusal){code, detail})
 
 /* ------------------------------------------------------------------ the bytes of the head */
 
@@ -100,10 +101,10 @@ struct reading {
     struct http_refusal refusal; /* the first */
 };
 
-static void refuse(struct reading *reading, const char *code, const char *detail) {
-    if (!reading->refusal.status)
-        reading->refusal = detail ? REFUSE(400, code, detail)
-                                  : REFUSE(503, "no_memory", "not enough memory for the request");
+static void refuse(struct reading *reading, enum problem_code code, const char *detail) {
+    if (!reading->refusal.code)
+        reading->refusal = detail ? REFUSE(code, detail)
+                                  : REFUSE(PROBLEM_NO_MEMORY, "not enough memory for the request");
 }
 
 static bool is_token(const char *name, size_t size) {
@@ -158,7 +159,7 @@ static void keep(struct reading *reading, const char *name, size_t size, const c
     if (both)
         known->value = both;
     else
-        refuse(reading, NULL, NULL);
+        refuse(reading, PROBLEM_NO_MEMORY, NULL);
 }
 
 static enum MHD_Result read_field(void *argument, enum MHD_ValueKind kind, const char *name,
@@ -169,17 +170,18 @@ static enum MHD_Result read_field(void *argument, enum MHD_ValueKind kind, const
         value = "", value_size = 0;
     walk_field(&reading->walk, name, name_size, value, value_size);
     if (!is_token(name, name_size))
-        refuse(reading, "bad_header", "a header name has a character that is not allowed in it");
+        refuse(reading, PROBLEM_BAD_HEADER,
+               "a header name has a character that is not allowed in it");
     if (has_control(value, value_size))
-        refuse(reading, "bad_header", "a header value has a control character in it");
+        refuse(reading, PROBLEM_BAD_HEADER, "a header value has a control character in it");
     const char *trimmed = trim(reading->arena, value, value_size);
     /* (libmicrohttpd takes "chunked " for something else) */
     if (trimmed && trimmed != value && strcasecmp(name, "Transfer-Encoding") == 0)
-        refuse(reading, "bad_framing", "there are blanks after the transfer coding");
+        refuse(reading, PROBLEM_BAD_FRAMING, "there are blanks after the transfer coding");
     if (trimmed)
         keep(reading, name, name_size, trimmed);
     else
-        refuse(reading, NULL, NULL);
+        refuse(reading, PROBLEM_NO_MEMORY, NULL);
     return MHD_YES;
 }
 
@@ -192,11 +194,11 @@ struct http_refusal http_read_fields(struct MHD_Connection *connection, struct a
     fields->count = 0;
     fields->items = arena_alloc(arena, (size_t)(lines > 0 ? lines : 1) * sizeof *fields->items);
     if (!fields->items || !line->target)
-        return REFUSE(503, "no_memory", "not enough memory for the request");
+        return REFUSE(PROBLEM_NO_MEMORY, "not enough memory for the request");
     walk_line(&reading.walk, line);
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, read_field, &reading);
     if (is_to_be_walked() && !has_arrived(&reading.walk, connection, line))
-        refuse(&reading, "bad_header",
+        refuse(&reading, PROBLEM_BAD_HEADER,
                "the head has a folded line, a NUL, a line that does not end in CR LF, or more than "
                "one space in its first line");
     return reading.refusal;

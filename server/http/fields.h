@@ -29,9 +29,9 @@ struct http_fields {
     size_t count;
 };
 
-/* Status 0, or what is wrong: 400 for control characters (NUL among them), a name that is no token,
- * folded lines, lines that do not end in CR LF, and two lines of a field that has one value; 503
- * when out of memory. What could be read is in `fields` all the same. */
+/* PROBLEM_NONE, or what is wrong: 400 for control characters (NUL among them), a name that is no
+ * token, folded lines, lines that do not end in CR LF, and two lines of a field that has one value;
+ * 503 when out of memory. What could be read is in `fields` all the same. */
 struct http_refusal http_read_fields(struct MHD_Connection *connection, struct arena *arena,
                                      const struct http_line *line, struct http_fields *fields);
 

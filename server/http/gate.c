@@ -71,9 +71,8 @@ bool http_is_safe(const char *method) {
     return strcmp(method, "GET") == 0 || strcmp(method, "OPTIONS") == 0;
 }
 
-static void refuse(struct http_connection *state, int status, const char *code,
-                   const char *detail) {
-    state->refusal = (struct http_refusal){status, code, detail};
+static void refuse(struct http_connection *state, enum problem_code code, const char *detail) {
+    state->refusal = (struct http_refusal){code, detail};
 }
 
 static void refuse_key(struct http_connection *state, enum auth_scope needed,
@@ -83,13 +82,13 @@ static void refuse_key(struct http_connection *state, enum auth_scope needed,
     if (given > AUTH_NONE) {
         challenge = http_format(&state->exchange, "%s, error=\"insufficient_scope\", scope=\"%s\"",
                                 challenge, auth_scope_names[needed]);
-        refuse(state, 403, "scope_too_small",
+        refuse(state, PROBLEM_SCOPE_TOO_SMALL,
                "this key may only read; the request needs one with the scope write");
     } else if (header) {
         challenge = http_format(&state->exchange, "%s, error=\"invalid_token\"", challenge);
-        refuse(state, 401, "invalid_key", "this API key is not known here");
+        refuse(state, PROBLEM_INVALID_KEY, "this API key is not known here");
     } else {
-        refuse(state, 401, "key_needed",
+        refuse(state, PROBLEM_KEY_NEEDED,
                "an API key is needed: send it as Authorization: Bearer dn_...");
     }
     state->refusal_header = (struct http_param){"WWW-Authenticate", challenge};
@@ -135,7 +134,7 @@ static void refuse_origin(struct http_connection *state, const struct access_sou
                         "that the browser sent (nginx: proxy_set_header Host $http_host); "
                         "other origins can be allowed by --cors-origins",
                         where, from->host ? from->host : "a server without a name");
-    refuse(state, 403, "foreign_origin", detail);
+    refuse(state, PROBLEM_FOREIGN_ORIGIN, detail);
 }
 
 static void check_origin(struct http_connection *state) {
@@ -157,7 +156,7 @@ static void check_rate(struct http_connection *state) {
     int seconds = rate_take(rate, &state->client, state->started);
     if (seconds == 0)
         return;
-    refuse(state, 429, "too_many_requests",
+    refuse(state, PROBLEM_TOO_MANY_REQUESTS,
            http_format(&state->exchange, "at most %d requests a minute are served to one address",
                        state->server->config.requests_per_minute));
     state->refusal_header =
@@ -219,7 +218,7 @@ static void refuse_path(struct http_connection *state, bool is_outside) {
                              "nothing is found at this path; with other suffixes, or "
                              "without one, there is: %s",
                              list);
-    refuse(state, 404, "no_such_path", detail);
+    refuse(state, PROBLEM_NO_SUCH_PATH, detail);
 }
 
 static void find_route(struct http_connection *state) {
@@ -236,7 +235,7 @@ static void find_route(struct http_connection *state) {
     else if (strcmp(request->method, "OPTIONS") == 0)
         state->route = &options_route;
     else
-        refuse(state, 405, "method_not_allowed",
+        refuse(state, PROBLEM_METHOD_NOT_ALLOWED,
                http_format(&state->exchange, "use %s", state->allow));
 }
 
@@ -246,19 +245,19 @@ void http_route_request(struct http_connection *state, const char *method) {
     request->method = request->head ? "GET" : method;
     const char *wrong = router_parse(&state->arena, state->peer->target, request);
     if (wrong) {
-        refuse(state, 400, "bad_target", wrong);
+        refuse(state, PROBLEM_BAD_TARGET, wrong);
         return;
     }
     find_route(state);
     check_rate(state);
-    if (!state->refusal.status)
+    if (!state->refusal.code)
         check_origin(state);
-    if (!state->refusal.status)
+    if (!state->refusal.code)
         check_key(state);
-    if (state->refusal.status)
+    if (state->refusal.code)
         return;
     if (state->route->max_body == 0 && state->framing.has_body)
-        refuse(state, 400, "unexpected_body", "this request takes no body");
+        refuse(state, PROBLEM_UNEXPECTED_BODY, "this request takes no body");
     else
         state->max_body = state->route->max_body == HTTP_UPLOAD ? state->server->config.max_upload
                                                                 : state->route->max_body;

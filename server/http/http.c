@@ -82,45 +82,45 @@ static bool is_encoded(const struct http_connection *state) {
 
 static struct http_refusal too_large(struct http_connection *state) {
     return (struct http_refusal){
-        413, "body_too_large",
+        PROBLEM_BODY_TOO_LARGE,
         http_format(&state->exchange, "the body may have at most %zu bytes here", state->max_body)};
 }
 
 static void set_refusal(struct http_connection *state, struct http_refusal refusal) {
-    http_set_problem(state, refusal.status, refusal.code, refusal.detail);
+    http_set_problem(state, refusal.code, refusal.detail);
     http_set_header(&state->exchange, state->refusal_header.name, state->refusal_header.value);
 }
 
 /* What is wrong with a complete request before any handler sees it. */
 static struct http_refusal check_request(struct http_connection *state) {
-    if (state->refusal.status)
+    if (state->refusal.code)
         return state->refusal;
     if (state->received > state->max_body)
         return too_large(state);
     if (state->body.failed)
-        return (struct http_refusal){503, "no_memory", "not enough memory for the body"};
+        return (struct http_refusal){PROBLEM_NO_MEMORY, "not enough memory for the body"};
     if (state->received > 0 && is_encoded(state))
-        return (struct http_refusal){415, "unsupported_media_type",
+        return (struct http_refusal){PROBLEM_UNSUPPORTED_MEDIA_TYPE,
                                      "send the body as it is, without a Content-Encoding"};
     if (state->received > 0 && !content_type_fits(state))
-        return (struct http_refusal){415, "unsupported_media_type",
+        return (struct http_refusal){PROBLEM_UNSUPPORTED_MEDIA_TYPE,
                                      http_format(&state->exchange,
                                                  "Content-Type must be one of: %s",
                                                  state->route->content_types)};
-    return (struct http_refusal){0, NULL, NULL};
+    return (struct http_refusal){PROBLEM_NONE, NULL};
 }
 
 static enum MHD_Result answer(struct http_connection *state) {
     struct http_exchange *exchange = &state->exchange;
     peer_relax(state->server->deadlines, state->peer);
     struct http_refusal refusal = check_request(state);
-    if (refusal.status) {
+    if (refusal.code) {
         set_refusal(state, refusal);
         return http_queue_response(state, false);
     }
     buffer_append(&state->body, "", 1);
     if (state->body.failed) {
-        http_set_problem(state, 503, "no_memory", "not enough memory for the body");
+        http_set_problem(state, PROBLEM_NO_MEMORY, "not enough memory for the body");
         return http_queue_response(state, false);
     }
     exchange->request.body = state->body.data;
@@ -171,14 +171,14 @@ static enum MHD_Result first_call(struct http_server *server, struct MHD_Connect
     *state_slot = state;
     peer_expect_body(server->deadlines, peer, state->started, 0);
     struct http_refusal refusal = state->refusal;
-    if (!refusal.status)
+    if (!refusal.code)
         refusal =
             http_check(&state->fields, line.target, line.version, &server->access, &state->framing);
-    if (!refusal.status) {
+    if (!refusal.code) {
         http_route_request(state, line.method);
         if (!http_body_is_hopeless(state))
             return MHD_YES;
-        refusal = state->refusal.status ? state->refusal : too_large(state);
+        refusal = state->refusal.code ? state->refusal : too_large(state);
     }
     state->exchange.request.path = line.target ? line.target : "";
     state->exchange.request.method = line.method;

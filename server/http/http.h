@@ -28,6 +28,7 @@
 
 #include "server/base/arena.h"
 #include "server/base/buffer.h"
+#include "server/base/problem_codes.h"
 #include "server/http/access.h"
 #include "server/http/auth.h"
 #include "server/http/socket.h"
@@ -206,9 +207,9 @@ struct http_config {
     size_t max_upload;        /* bytes */
     size_t max_body_memory;   /* bytes, of all bodies together */
     size_t max_answer_memory; /* bytes, of all answers together */
-    /* Fills in an error response: the contract's own format, which this layer does not know. */
-    void (*problem)(struct http_exchange *exchange, int status, const char *code,
-                    const char *detail);
+    /* Fills in an error response: the contract's own format, which this layer does not know.
+     * detail: NULL if what the code's row says is all. */
+    void (*problem)(struct http_exchange *exchange, enum problem_code code, const char *detail);
     struct http_executor writer, pool, watch;
     struct http_executor pieces; /* the pool, for an answer that has begun: is never full */
     struct http_counts *counts;  /* kept up to date; outlives the server */

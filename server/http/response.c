@@ -3,8 +3,7 @@
 
 #include "server/http/connection.h"
 
-void http_set_problem(struct http_connection *state, int status, const char *code,
-                      const char *detail) {
+void http_set_problem(struct http_connection *state, enum problem_code code, const char *detail) {
     struct http_exchange *exchange = &state->exchange;
     if (exchange->response.stream.closed)
         exchange->response.stream.closed(exchange);
@@ -13,8 +12,8 @@ void http_set_problem(struct http_connection *state, int status, const char *cod
     state->gzip = NULL;
     state->finished = false;
     exchange->response = (struct http_response){0};
-    state->server->config.problem(exchange, status, code, detail);
-    if (status == 405)
+    state->server->config.problem(exchange, code, detail);
+    if (code == PROBLEM_METHOD_NOT_ALLOWED)
         http_set_header(exchange, "Allow", state->allow);
 }
 
@@ -29,9 +28,9 @@ static bool has_header(const struct http_response *response, const char *name) {
 static void check_response(struct http_connection *state) {
     struct http_response *response = &state->exchange.response;
     if (response->body.failed || state->arena.failed)
-        http_set_problem(state, 503, "no_memory", "not enough memory to answer; try again later");
+        http_set_problem(state, PROBLEM_NO_MEMORY, "not enough memory to answer; try again later");
     else if (response->status == 0)
-        http_set_problem(state, 500, "internal", "the server made no answer");
+        http_set_problem(state, PROBLEM_INTERNAL, "the server made no answer");
     if (response->status == 503 && !has_header(response, "Retry-After"))
         http_set_header(&state->exchange, "Retry-After", "1");
 }
@@ -43,7 +42,7 @@ static bool hold(struct http_connection *state, size_t bytes) {
 }
 
 static void answer_memory_full(struct http_connection *state) {
-    http_set_problem(state, 503, "answer_memory_full",
+    http_set_problem(state, PROBLEM_ANSWER_MEMORY_FULL,
                      "too many large answers are on their way; try again");
 }
 

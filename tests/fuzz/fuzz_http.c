@@ -51,11 +51,11 @@ static enum http_next stream(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
-static void problem_of(struct http_exchange *exchange, int status, const char *code,
-                       const char *detail) {
-    exchange->response.status = status;
+static void problem_of(struct http_exchange *exchange, enum problem_code code, const char *detail) {
+    const struct problem_row *row = &problem_rows[code];
+    exchange->response.status = row->status;
     exchange->response.content_type = "text/plain";
-    buffer_format(&exchange->response.body, "%s: %s", code, detail);
+    buffer_format(&exchange->response.body, "%s: %s", row->code, detail ? detail : row->doc);
 }
 
 static const struct http_route routes[] = {

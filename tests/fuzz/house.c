@@ -192,7 +192,7 @@ static void start(void) {
             .service = &service,
             .max_upload = 1 << 20,
             .max_body_memory = 16 << 20,
-            .problem = api_problem,
+            .problem = problem,
             .writer = {post_write, service.store},
             .pool = {post_computing, NULL},
             .watch = {post_waiting, NULL},

@@ -164,7 +164,7 @@ class Contract:
         if content_type.endswith("json") and content_type != "application/x-ndjson" and len(answer.body) <= self.LARGEST:
             self.validate(described["content"][content_type]["schema"], answer.json)
         if content_type == "application/problem+json":
-            assert self.statuses[answer.json["code"]] == answer.status, f"{what}: api/contract/problem_codes.c is wrong"
+            assert self.statuses[answer.json["code"]] == answer.status, f"{what}: server/base/problem_rows.h is wrong"
 
 
 CONTRACT = Contract()

@@ -310,7 +310,7 @@ def test_deleting(server):
     made = upload(server, "1,2\n")
     path = f"/v1/datasets/{made['id']}"
     unknown = server.get("/v1/datasets/" + "0" * 36).json
-    assert (unknown["code"], unknown["detail"]) == ("no_such_dataset", "there is no data set with this id")
+    assert (unknown["code"], unknown["detail"]) == ("no_such_dataset", "No data set has this name or id.")
     other = upload(server, "1,2\n")
     assert other["id"] != made["id"] and other["sha256"] == made["sha256"]
     assert server.request("DELETE", path).status == 204

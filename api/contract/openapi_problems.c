@@ -1,0 +1,120 @@
+/* What the description says of the statuses and the codes of error answers. */
+#include "api/contract/problem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/contract/json.h"
+
+const struct problem_status problem_statuses[] = {
+    {400, "Bad Request", "BadRequest", NULL},
+    {401, "Unauthorized", "Unauthorized", "WWW-Authenticate"},
+    {403, "Forbidden", "Forbidden", NULL},
+    {404, "Not Found", "NotFound", NULL},
+    {405, "Method Not Allowed", NULL, NULL},
+    {406, "Not Acceptable", "NotAcceptable", NULL},
+    {409, "Conflict", "Conflict", NULL},
+    {413, "Content Too Large", "ContentTooLarge", NULL},
+    {415, "Unsupported Media Type", "UnsupportedMediaType", NULL},
+    {416, "Range Not Satisfiable", "RangeNotSatisfiable", "Accept-Ranges Content-Range"},
+    {417, "Expectation Failed", NULL, NULL},
+    {421, "Misdirected Request", NULL, NULL},
+    {422, "Unprocessable Content", "UnprocessableContent", NULL},
+    {429, "Too Many Requests", "TooManyRequests", "Retry-After"},
+    {500, "Internal Server Error", NULL, NULL},
+    {501, "Not Implemented", NULL, NULL},
+    {503, "Service Unavailable", "ServiceUnavailable", "Retry-After"},
+    {507, "Insufficient Storage", "InsufficientStorage", NULL},
+};
+const size_t problem_status_count = sizeof problem_statuses / sizeof problem_statuses[0];
+
+/* ------------------------------------------------------------------ what the description says */
+
+static const struct problem_status *row_of(int status) {
+    for (size_t i = 0; i < problem_status_count; i++)
+        if (problem_statuses[i].status == status)
+            return &problem_statuses[i];
+    return NULL;
+}
+
+const char *problem_title(int status) {
+    const struct problem_status *row = row_of(status);
+    return row ? row->title : "Error";
+}
+
+void problem_write_schema(struct json_writer *json) {
+    json_key(json, "ProblemCode");
+    json_open(json, '{');
+    json_key(json, "type");
+    json_string(json, "string");
+    json_key(json, "description");
+    json_string(json, "What went wrong: stable, for programs.");
+    json_key(json, "enum");
+    json_open(json, '[');
+    for (int i = PROBLEM_NONE + 1; i < PROBLEM_CODES; i++)
+        json_string(json, problem_rows[i].code);
+    json_close(json, ']');
+    json_key(json, "x-enumDescriptions");
+    json_open(json, '{');
+    for (int i = PROBLEM_NONE + 1; i < PROBLEM_CODES; i++) {
+        json_key(json, problem_rows[i].code);
+        json_string(json, problem_rows[i].doc);
+    }
+    json_close(json, '}');
+    json_close(json, '}');
+}
+
+static void write_text(struct json_writer *json, const char *key, const char *text) {
+    json_key(json, key);
+    json_string(json, text);
+}
+
+static void write_example(struct json_writer *json, const struct problem_row *row) {
+    char type[96];
+    snprintf(type, sizeof type, "/docs#%s", row->code);
+    json_key(json, row->code);
+    json_open(json, '{');
+    json_key(json, "value");
+    json_open(json, '{');
+    write_text(json, "type", type);
+    write_text(json, "title", problem_title(row->status));
+    json_key(json, "status");
+    json_integer(json, row->status);
+    write_text(json, "code", row->code);
+    write_text(json, "detail", row->doc);
+    if (row == &problem_rows[PROBLEM_INVALID_FIELDS]) {
+        json_key(json, "errors");
+        json_open(json, '[');
+        json_open(json, '{');
+        write_text(json, "pointer", "/training/epochs");
+        write_text(json, "detail", "must be an integer from 1 to 1000000");
+        json_close(json, '}');
+        json_close(json, ']');
+    }
+    json_close(json, '}');
+    json_close(json, '}');
+}
+
+void problem_write_examples(struct json_writer *json, int status) {
+    json_key(json, "examples");
+    json_open(json, '{');
+    for (int i = PROBLEM_NONE + 1; i < PROBLEM_CODES; i++) {
+        const bool by_name = row_of(problem_rows[i].status)->component != NULL;
+        if (status ? problem_rows[i].status == status : !by_name)
+            write_example(json, &problem_rows[i]);
+    }
+    json_close(json, '}');
+}
+
+void problem_write_codes(struct json_writer *json) {
+    json_open(json, '[');
+    for (int i = PROBLEM_NONE + 1; i < PROBLEM_CODES; i++) {
+        json_open(json, '{');
+        write_text(json, "code", problem_rows[i].code);
+        json_key(json, "status");
+        json_integer(json, problem_rows[i].status);
+        write_text(json, "description", problem_rows[i].doc);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
