@@ -1,10 +1,10 @@
 #include "server/events.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "server/base/bell.h"
 #include "server/base/clock.h"
 #include "server/base/counters.h"
 #include "server/base/id.h"
@@ -28,10 +28,7 @@ struct telling {
 struct events {
     struct store *store;
     void (*data)(const struct event *event, struct buffer *out);
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    pthread_t thread;
-    bool stop, committed;
+    struct bell bell; /* rings after a commit; its mutex guards the rest */
     struct listener *listeners;
     int count;
     /* All events with base < id <= latest, the oldest at first. */
@@ -112,11 +109,11 @@ static bool look(struct events *events) {
     store_release(events->store, session);
     if (count == 0)
         return false;
-    pthread_mutex_lock(&events->mutex);
+    pthread_mutex_lock(&events->bell.mutex);
     for (int i = 0; i < count; i++)
         remember(events, &batch[i]);
     wake_concerned(events, batch, count);
-    pthread_mutex_unlock(&events->mutex);
+    pthread_mutex_unlock(&events->bell.mutex);
     for (int i = 0; i < count; i++) {
         if (batch[i].kind == EVENT_STATUS)
             count_status(batch[i].status);
@@ -128,49 +125,29 @@ static bool look(struct events *events) {
 /* Streams that have been silent, or open, for too long find out for themselves. */
 static void wake_silent(struct events *events) {
     const double now = clock_monotonic();
+    pthread_mutex_lock(&events->bell.mutex);
     for (struct listener *listener = events->listeners; listener; listener = listener->next)
         if (now - listener->spoke >= HEARTBEAT_SECONDS || now - listener->began >= LONGEST_SECONDS)
             http_wake(listener->exchange);
-}
-
-/* The mutex is held. Waits for a commit, or a second. */
-static void wait_for_commit(struct events *events) {
-    const struct timespec until = clock_after(1);
-    int waited = 0;
-    while (!events->committed && !events->stop && waited == 0)
-        waited = pthread_cond_clockwait(&events->changed, &events->mutex, CLOCK_MONOTONIC, &until);
-    events->committed = false;
+    pthread_mutex_unlock(&events->bell.mutex);
 }
 
 static void *events_main(void *argument) {
     struct events *events = argument;
     double beaten = clock_monotonic();
-    pthread_mutex_lock(&events->mutex);
-    while (!events->stop) {
-        wait_for_commit(events);
-        int count = events->count;
-        pthread_mutex_unlock(&events->mutex);
+    while (bell_wait(&events->bell, 1)) {
         while (look(events))
             ;
         /* A training can commit a thousand times a second; each stream that is woken costs a system
          * call or two. So the first event goes out at once, and those right after it together. */
-        nanosleep(&(struct timespec){.tv_nsec = 2000000L + 100000L * count}, NULL);
-        pthread_mutex_lock(&events->mutex);
+        const long streams = events_streams(events);
+        nanosleep(&(struct timespec){.tv_nsec = 2000000L + 100000L * streams}, NULL);
         if (clock_monotonic() - beaten >= 1) {
             beaten = clock_monotonic();
             wake_silent(events);
         }
     }
-    pthread_mutex_unlock(&events->mutex);
     return NULL;
-}
-
-static void events_free(struct events *events) {
-    while (events->length > 0)
-        forget_oldest(events);
-    pthread_cond_destroy(&events->changed);
-    pthread_mutex_destroy(&events->mutex);
-    free(events);
 }
 
 struct events *events_start(struct store *store,
@@ -180,40 +157,33 @@ struct events *events_start(struct store *store,
         return NULL;
     events->store = store;
     events->data = data;
-    pthread_mutex_init(&events->mutex, NULL);
-    pthread_cond_init(&events->changed, NULL);
     struct store_session *session = store_acquire(store);
     bool works = session && store_event_last(session, &events->latest) == STORE_OK;
     if (session)
         store_release(store, session);
     events->base = events->latest;
-    if (!works || pthread_create(&events->thread, NULL, events_main, events) != 0) {
-        events_free(events);
+    if (!works || !bell_start(&events->bell, events_main, events)) {
+        free(events);
         return NULL;
     }
     return events;
 }
 
 void events_stop(struct events *events) {
-    pthread_mutex_lock(&events->mutex);
-    events->stop = true;
-    pthread_cond_signal(&events->changed);
-    pthread_mutex_unlock(&events->mutex);
-    pthread_join(events->thread, NULL);
-    events_free(events);
+    bell_stop(&events->bell);
+    while (events->length > 0)
+        forget_oldest(events);
+    free(events);
 }
 
 void events_committed(struct events *events) {
-    pthread_mutex_lock(&events->mutex);
-    events->committed = true;
-    pthread_cond_signal(&events->changed);
-    pthread_mutex_unlock(&events->mutex);
+    bell_ring(&events->bell);
 }
 
 int events_streams(struct events *events) {
-    pthread_mutex_lock(&events->mutex);
+    pthread_mutex_lock(&events->bell.mutex);
     int count = events->count;
-    pthread_mutex_unlock(&events->mutex);
+    pthread_mutex_unlock(&events->bell.mutex);
     return count;
 }
 
@@ -223,7 +193,7 @@ bool events_join(struct listener *listener) {
     struct events *events = listener->events;
     listener->began = listener->spoke = clock_monotonic();
     listener->may_be_over = true;
-    pthread_mutex_lock(&events->mutex);
+    pthread_mutex_lock(&events->bell.mutex);
     bool joined = events->count < EVENTS_MOST_STREAMS;
     if (joined) {
         events->count++;
@@ -232,18 +202,18 @@ bool events_join(struct listener *listener) {
             listener->next->previous = listener;
         events->listeners = listener;
     }
-    pthread_mutex_unlock(&events->mutex);
+    pthread_mutex_unlock(&events->bell.mutex);
     return joined;
 }
 
 void events_leave(struct listener *listener) {
     struct events *events = listener->events;
-    pthread_mutex_lock(&events->mutex);
+    pthread_mutex_lock(&events->bell.mutex);
     events->count--;
     *(listener->previous ? &listener->previous->next : &events->listeners) = listener->next;
     if (listener->next)
         listener->next->previous = listener->previous;
-    pthread_mutex_unlock(&events->mutex);
+    pthread_mutex_unlock(&events->bell.mutex);
 }
 
 /* The mutex is held. */
@@ -285,12 +255,12 @@ static enum store_status read_stored(struct listener *listener, int64_t until,
 /* Whatever is new for this stream; or says that all is over. */
 static enum http_piece read_news(struct listener *listener, struct buffer *out) {
     struct events *events = listener->events;
-    pthread_mutex_lock(&events->mutex);
+    pthread_mutex_lock(&events->bell.mutex);
     const int64_t until = events->latest;
     const bool is_behind = listener->after < events->base;
     if (!is_behind)
         copy_remembered(events, listener, out);
-    pthread_mutex_unlock(&events->mutex);
+    pthread_mutex_unlock(&events->bell.mutex);
     const bool may_end = listener->may_be_over && listener->job_count > 0 && out->length == 0;
     if (!is_behind && !may_end)
         return HTTP_PIECE_MORE;
@@ -324,8 +294,8 @@ enum http_piece events_next(struct listener *listener, struct buffer *out) {
         buffer_text(out, ": still here\n\n");
     if (out->length == 0)
         return HTTP_PIECE_WAIT;
-    pthread_mutex_lock(&listener->events->mutex);
+    pthread_mutex_lock(&listener->events->bell.mutex);
     listener->spoke = now;
-    pthread_mutex_unlock(&listener->events->mutex);
+    pthread_mutex_unlock(&listener->events->bell.mutex);
     return HTTP_PIECE_MORE;
 }

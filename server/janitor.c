@@ -1,9 +1,8 @@
 #include "server/janitor.h"
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "server/base/bell.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 
@@ -18,10 +17,7 @@ enum {
 
 struct janitor {
     struct janitor_config config;
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    bool stop;
+    struct bell bell;
 };
 
 /* One kind of thing to forget. */
@@ -53,13 +49,6 @@ static enum store_status run_sweep(void *argument, struct store_session *session
     return sweep->run(sweep, session);
 }
 
-static bool is_stopping(struct janitor *janitor) {
-    pthread_mutex_lock(&janitor->mutex);
-    bool stop = janitor->stop;
-    pthread_mutex_unlock(&janitor->mutex);
-    return stop;
-}
-
 /* Part by part; what fails is tried again the next time. */
 static void sweep_all(struct janitor *janitor, struct sweep *sweep) {
     int64_t total = 0;
@@ -67,7 +56,7 @@ static void sweep_all(struct janitor *janitor, struct sweep *sweep) {
         if (writer_do(janitor->config.writer, run_sweep, sweep) != STORE_OK)
             break;
         total += sweep->count;
-    } while (sweep->count == sweep->most && !is_stopping(janitor));
+    } while (sweep->count == sweep->most && !bell_is_closed(&janitor->bell));
     if (total > 0 && sweep->what)
         log_line(LOG_INFO, "old things forgotten", "what=%s count=%lld", sweep->what,
                  (long long)total);
@@ -93,19 +82,6 @@ static enum store_status run_probe(void *argument, struct store_session *session
     return store_probe(session, clock_now_ms());
 }
 
-/* False when it is time to go. */
-static bool wait_seconds(struct janitor *janitor, int seconds) {
-    const struct timespec until = clock_after(seconds);
-    pthread_mutex_lock(&janitor->mutex);
-    int waited = 0;
-    while (!janitor->stop && waited == 0)
-        waited =
-            pthread_cond_clockwait(&janitor->changed, &janitor->mutex, CLOCK_MONOTONIC, &until);
-    bool goes_on = !janitor->stop;
-    pthread_mutex_unlock(&janitor->mutex);
-    return goes_on;
-}
-
 static void *janitor_main(void *argument) {
     struct janitor *janitor = argument;
     struct writer *writer = janitor->config.writer;
@@ -120,7 +96,7 @@ static void *janitor_main(void *argument) {
             sweep_house(janitor);
             since = 0;
         }
-    } while (wait_seconds(janitor, PROBE_SECONDS));
+    } while (bell_wait(&janitor->bell, PROBE_SECONDS));
     return NULL;
 }
 
@@ -129,11 +105,7 @@ struct janitor *janitor_start(const struct janitor_config *config) {
     if (!janitor)
         return NULL;
     janitor->config = *config;
-    pthread_mutex_init(&janitor->mutex, NULL);
-    pthread_cond_init(&janitor->changed, NULL);
-    if (pthread_create(&janitor->thread, NULL, janitor_main, janitor) != 0) {
-        pthread_cond_destroy(&janitor->changed);
-        pthread_mutex_destroy(&janitor->mutex);
+    if (!bell_start(&janitor->bell, janitor_main, janitor)) {
         free(janitor);
         return NULL;
     }
@@ -141,12 +113,6 @@ struct janitor *janitor_start(const struct janitor_config *config) {
 }
 
 void janitor_stop(struct janitor *janitor) {
-    pthread_mutex_lock(&janitor->mutex);
-    janitor->stop = true;
-    pthread_cond_signal(&janitor->changed);
-    pthread_mutex_unlock(&janitor->mutex);
-    pthread_join(janitor->thread, NULL);
-    pthread_cond_destroy(&janitor->changed);
-    pthread_mutex_destroy(&janitor->mutex);
+    bell_stop(&janitor->bell);
     free(janitor);
 }

@@ -1,11 +1,12 @@
 #include "server/jobs/worker.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "server/base/bell.h"
 #include "server/base/clock.h"
 #include "server/base/counters.h"
 #include "server/base/id.h"
@@ -21,7 +22,7 @@ enum {
 
 struct worker {
     struct workers *workers;
-    pthread_t thread;
+    struct bell bell;
     int number;
     char job_id[ID_LENGTH + 1]; /* "" when idle; under the mutex, */
     int64_t memory;             /* as is what its job has reserved, */
@@ -32,10 +33,7 @@ struct worker {
 struct workers {
     struct workers_config config;
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* woken, or stopping */
-    uint64_t wakes;
-    bool stopping;
-    int count;
+    int count; /* started */
     struct worker worker[];
 };
 
@@ -75,7 +73,8 @@ static void set_job(struct worker *worker, const struct claim *claim) {
     snprintf(worker->job_id, sizeof worker->job_id, "%s", claim->id);
     worker->memory = claim->memory;
     worker->is_beside = claim->is_beside;
-    __atomic_store_n(&worker->interruption.stop, workers->stopping, __ATOMIC_RELAXED);
+    __atomic_store_n(&worker->interruption.stop, worker->interruption.server_is_done,
+                     __ATOMIC_RELAXED);
     pthread_mutex_unlock(&workers->mutex);
 }
 
@@ -104,32 +103,14 @@ static enum store_status run_unclaim(void *argument, struct store_session *sessi
     return store_unclaim(session, claim->id, claim->fence);
 }
 
-static bool is_stopping(struct workers *workers) {
-    pthread_mutex_lock(&workers->mutex);
-    bool stopping = workers->stopping;
-    pthread_mutex_unlock(&workers->mutex);
-    return stopping;
-}
-
-/* Sleeps a moment unless the server stops. */
-static void pause_for_store(struct workers *workers) {
-    const struct timespec until = clock_after(STORE_RETRY_SECONDS);
-    pthread_mutex_lock(&workers->mutex);
-    int waited = 0;
-    while (!workers->stopping && waited == 0)
-        waited =
-            pthread_cond_clockwait(&workers->changed, &workers->mutex, CLOCK_MONOTONIC, &until);
-    pthread_mutex_unlock(&workers->mutex);
-}
-
 /* Gives a job back that the store could not be told of, as often as it takes; recovery at the next
  * start does it otherwise. */
-static void unclaim(struct workers *workers, struct claim *claim) {
+static void unclaim(struct worker *worker, struct claim *claim) {
     enum store_status status;
     do {
-        pause_for_store(workers);
-        status = writer_do(workers->config.writer, run_unclaim, claim);
-    } while (status != STORE_OK && status != STORE_LOST && !is_stopping(workers));
+        bell_pause(&worker->bell, STORE_RETRY_SECONDS);
+        status = writer_do(worker->workers->config.writer, run_unclaim, claim);
+    } while (status != STORE_OK && status != STORE_LOST && !bell_is_closed(&worker->bell));
 }
 
 /* ------------------------------------------------------------------ the worker's life */
@@ -142,7 +123,7 @@ static void see_through(struct worker *worker, struct claim *claim) {
              claim->attempt, worker->number, (long long)claim->checkpoint.step);
     enum ending ending = attempt_run(&worker->workers->config, claim, &worker->interruption);
     if (ending == ENDING_BROKEN)
-        unclaim(worker->workers, claim);
+        unclaim(worker, claim);
     memory_give_back();
     log_line(LOG_INFO, "training over", "job=%s ending=%s", claim->id, ending_names[ending]);
 }
@@ -154,7 +135,7 @@ static bool work(struct worker *worker) {
     if (status == STORE_OK)
         see_through(worker, &holding.claim);
     else if (status != STORE_NOT_FOUND)
-        pause_for_store(worker->workers);
+        bell_pause(&worker->bell, STORE_RETRY_SECONDS);
     set_job(worker, &(struct claim){0});
     if (holding.claim.memory > 0) /* there is room now for a job that waited for it */
         workers_wake(worker->workers);
@@ -164,17 +145,9 @@ static bool work(struct worker *worker) {
 
 static void *worker_main(void *argument) {
     struct worker *worker = argument;
-    struct workers *workers = worker->workers;
-    pthread_mutex_lock(&workers->mutex);
-    while (!workers->stopping) {
-        uint64_t seen = workers->wakes;
-        pthread_mutex_unlock(&workers->mutex);
-        bool worked = work(worker);
-        pthread_mutex_lock(&workers->mutex);
-        while (!worked && !workers->stopping && workers->wakes == seen)
-            pthread_cond_wait(&workers->changed, &workers->mutex);
-    }
-    pthread_mutex_unlock(&workers->mutex);
+    while (!bell_is_closed(&worker->bell))
+        if (!work(worker))
+            bell_wait(&worker->bell, INFINITY);
     return NULL;
 }
 
@@ -185,24 +158,25 @@ struct workers *workers_start(const struct workers_config *config) {
         return NULL;
     workers->config = *config;
     pthread_mutex_init(&workers->mutex, NULL);
-    pthread_cond_init(&workers->changed, NULL);
     for (int i = 0; i < config->count; i++) {
         struct worker *worker = &workers->worker[i];
         worker->workers = workers;
         worker->number = i;
-        if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
+        if (!bell_start(&worker->bell, worker_main, worker)) {
             workers_stop(workers);
             return NULL;
         }
+        pthread_mutex_lock(&workers->mutex);
         workers->count++;
+        pthread_mutex_unlock(&workers->mutex);
     }
     return workers;
 }
 
 void workers_wake(struct workers *workers) {
     pthread_mutex_lock(&workers->mutex);
-    workers->wakes++;
-    pthread_cond_broadcast(&workers->changed);
+    for (int i = 0; i < workers->count; i++)
+        bell_ring(&workers->worker[i].bell);
     pthread_mutex_unlock(&workers->mutex);
 }
 
@@ -216,21 +190,19 @@ void workers_interrupt(struct workers *workers, const char *job_id) {
 
 void workers_halt(struct workers *workers) {
     pthread_mutex_lock(&workers->mutex);
-    workers->stopping = true;
     for (int i = 0; i < workers->count; i++) {
         struct interruption *interruption = &workers->worker[i].interruption;
         atomic_store(&interruption->server_is_done, true);
         __atomic_store_n(&interruption->stop, true, __ATOMIC_RELAXED);
+        bell_close(&workers->worker[i].bell);
     }
-    pthread_cond_broadcast(&workers->changed);
     pthread_mutex_unlock(&workers->mutex);
 }
 
 void workers_stop(struct workers *workers) {
     workers_halt(workers);
     for (int i = 0; i < workers->count; i++)
-        pthread_join(workers->worker[i].thread, NULL);
-    pthread_cond_destroy(&workers->changed);
+        bell_stop(&workers->worker[i].bell);
     pthread_mutex_destroy(&workers->mutex);
     free(workers);
 }

@@ -1,7 +1,9 @@
 #include "server/threads/blob.h"
 
+#include <math.h>
 #include <stdlib.h>
 
+#include "server/base/bell.h"
 #include "server/base/fault.h"
 
 enum { PIECES_IN_A_HURRY = 128 };
@@ -59,33 +61,22 @@ void blob_write_start(struct blob_write *write) {
 
 struct waiting {
     struct blob_write write;
-    pthread_mutex_t mutex;
-    pthread_cond_t over;
-    bool is_over;
+    struct bell over;
 };
 
 static void waiting_done(struct blob_write *write) {
-    struct waiting *waiting = (struct waiting *)write;
-    pthread_mutex_lock(&waiting->mutex);
-    waiting->is_over = true;
-    pthread_cond_signal(&waiting->over);
-    pthread_mutex_unlock(&waiting->mutex);
+    bell_ring(&((struct waiting *)write)->over);
 }
 
 enum store_status blob_write_all(struct writer *writer, const char *boot, const void *bytes,
                                  size_t size, int64_t *id) {
-    struct waiting waiting = {.write = {.writer = writer,
-                                        .boot = boot,
-                                        .bytes = bytes,
-                                        .size = size,
-                                        .done = waiting_done},
-                              .mutex = PTHREAD_MUTEX_INITIALIZER,
-                              .over = PTHREAD_COND_INITIALIZER};
+    struct waiting waiting = {
+        .write = {
+            .writer = writer, .boot = boot, .bytes = bytes, .size = size, .done = waiting_done}};
+    bell_init(&waiting.over);
     blob_write_start(&waiting.write);
-    pthread_mutex_lock(&waiting.mutex);
-    while (!waiting.is_over)
-        pthread_cond_wait(&waiting.over, &waiting.mutex);
-    pthread_mutex_unlock(&waiting.mutex);
+    bell_wait(&waiting.over, INFINITY);
+    bell_clear(&waiting.over);
     *id = waiting.write.id;
     return waiting.write.status;
 }

@@ -1,10 +1,10 @@
 #include "server/threads/watch.h"
 
-#include <pthread.h>
+#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "server/base/clock.h"
+#include "server/base/bell.h"
 
 enum {
     LOOK_MS = 10,  /* between two looks at least, for a training can commit all the time */
@@ -12,20 +12,18 @@ enum {
 };
 
 struct watch {
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    pthread_t thread;
+    struct bell bell; /* rings after a commit; its mutex guards the rest */
     struct task *waiting;
     int count, most;
-    bool committed, stop;
 };
 
-/* Runs all that wait now; what is posted meanwhile waits for the next round. */
-static void look(struct watch *watch) {
-    pthread_mutex_lock(&watch->mutex);
+/* Runs all that wait now; what is posted meanwhile waits for the next round. False: none is left.
+ */
+static bool look(struct watch *watch) {
+    pthread_mutex_lock(&watch->bell.mutex);
     struct task *tasks = watch->waiting, *still = NULL;
     watch->waiting = NULL;
-    pthread_mutex_unlock(&watch->mutex);
+    pthread_mutex_unlock(&watch->bell.mutex);
     int over = 0;
     while (tasks) {
         struct task *task = tasks;
@@ -38,39 +36,25 @@ static void look(struct watch *watch) {
             still = task;
         }
     }
-    pthread_mutex_lock(&watch->mutex);
+    pthread_mutex_lock(&watch->bell.mutex);
     watch->count -= over;
     struct task **end = &watch->waiting;
     while (*end)
         end = &(*end)->next;
     *end = still;
-    pthread_mutex_unlock(&watch->mutex);
-}
-
-/* The mutex is held. Waits for a commit, or for the next look that is due without one. */
-static void wait_for_commit(struct watch *watch) {
-    const struct timespec until = clock_after(1e-3 * IDLE_MS);
-    int waited = 0;
-    while (!watch->committed && !watch->stop && waited == 0)
-        waited = pthread_cond_clockwait(&watch->changed, &watch->mutex, CLOCK_MONOTONIC, &until);
+    const bool is_any_left = watch->waiting != NULL;
+    pthread_mutex_unlock(&watch->bell.mutex);
+    return is_any_left;
 }
 
 static void *watch_main(void *argument) {
     struct watch *watch = argument;
-    pthread_mutex_lock(&watch->mutex);
-    while (!watch->stop) {
-        if (!watch->waiting) {
-            pthread_cond_wait(&watch->changed, &watch->mutex);
-            continue;
-        }
-        wait_for_commit(watch);
-        watch->committed = false;
-        pthread_mutex_unlock(&watch->mutex);
-        look(watch);
-        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
-        pthread_mutex_lock(&watch->mutex);
+    double patience = INFINITY;
+    while (bell_wait(&watch->bell, patience)) {
+        patience = look(watch) ? 1e-3 * IDLE_MS : INFINITY;
+        if (isfinite(patience))
+            nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
     }
-    pthread_mutex_unlock(&watch->mutex);
     return NULL;
 }
 
@@ -79,9 +63,7 @@ struct watch *watch_start(int most_waiting) {
     if (!watch)
         return NULL;
     watch->most = most_waiting;
-    pthread_mutex_init(&watch->mutex, NULL);
-    pthread_cond_init(&watch->changed, NULL);
-    if (pthread_create(&watch->thread, NULL, watch_main, watch) != 0) {
+    if (!bell_start(&watch->bell, watch_main, watch)) {
         free(watch);
         return NULL;
     }
@@ -89,35 +71,26 @@ struct watch *watch_start(int most_waiting) {
 }
 
 void watch_stop(struct watch *watch) {
-    pthread_mutex_lock(&watch->mutex);
-    watch->stop = true;
-    pthread_cond_signal(&watch->changed);
-    pthread_mutex_unlock(&watch->mutex);
-    pthread_join(watch->thread, NULL);
-    pthread_cond_destroy(&watch->changed);
-    pthread_mutex_destroy(&watch->mutex);
+    bell_stop(&watch->bell);
     free(watch);
 }
 
 void watch_post(void *self, struct task *task) {
     struct watch *watch = self;
-    pthread_mutex_lock(&watch->mutex);
+    pthread_mutex_lock(&watch->bell.mutex);
     bool accepted = watch->count < watch->most;
     if (accepted) {
         watch->count++;
         task->next = watch->waiting;
         watch->waiting = task;
-        watch->committed = true; /* what it waits for may have happened just before */
-        pthread_cond_signal(&watch->changed);
     }
-    pthread_mutex_unlock(&watch->mutex);
-    if (!accepted)
+    pthread_mutex_unlock(&watch->bell.mutex);
+    if (accepted)
+        bell_ring(&watch->bell); /* what it waits for may have happened just before */
+    else
         task->done(task, TASK_REFUSED);
 }
 
 void watch_committed(struct watch *watch) {
-    pthread_mutex_lock(&watch->mutex);
-    watch->committed = true;
-    pthread_cond_signal(&watch->changed);
-    pthread_mutex_unlock(&watch->mutex);
+    bell_ring(&watch->bell);
 }

@@ -1,8 +1,10 @@
 #include "server/threads/writer.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "server/base/bell.h"
 #include "server/base/clock.h"
 #include "server/base/counters.h"
 #include "server/base/fault.h"
@@ -145,9 +147,7 @@ struct call {
     struct task task;
     bool (*run)(void *argument, struct store_session *session);
     void *argument;
-    pthread_mutex_t mutex;
-    pthread_cond_t over;
-    bool is_over;
+    struct bell over;
     enum task_outcome outcome;
 };
 
@@ -158,26 +158,19 @@ static bool call_run(struct task *task, struct store_session *session) {
 
 static void call_done(struct task *task, enum task_outcome outcome) {
     struct call *call = (struct call *)task;
-    pthread_mutex_lock(&call->mutex);
     call->outcome = outcome;
-    call->is_over = true;
-    pthread_cond_signal(&call->over);
-    pthread_mutex_unlock(&call->mutex);
+    bell_ring(&call->over);
 }
 
 enum task_outcome writer_call(struct writer *writer,
                               bool (*run)(void *argument, struct store_session *session),
                               void *argument) {
-    struct call call = {.task = {.run = call_run, .done = call_done},
-                        .run = run,
-                        .argument = argument,
-                        .mutex = PTHREAD_MUTEX_INITIALIZER,
-                        .over = PTHREAD_COND_INITIALIZER};
+    struct call call = {
+        .task = {.run = call_run, .done = call_done}, .run = run, .argument = argument};
+    bell_init(&call.over);
     writer_post(writer, &call.task);
-    pthread_mutex_lock(&call.mutex);
-    while (!call.is_over)
-        pthread_cond_wait(&call.over, &call.mutex);
-    pthread_mutex_unlock(&call.mutex);
+    bell_wait(&call.over, INFINITY);
+    bell_clear(&call.over);
     return call.outcome;
 }
 

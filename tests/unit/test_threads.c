@@ -1,10 +1,12 @@
 /* Any number of threads, and any split of a request, gives the same bits. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/denoise.h"
+#include "server/base/bell.h"
 #include "server/jobs/team.h"
 #include "server/threads/split.h"
 
@@ -127,4 +129,46 @@ Test(threads, a_request_is_the_same_in_any_split) {
     free(whole), free(split);
     dn_model_free(model);
     dn_trainer_free(trainer);
+}
+
+struct sleeper {
+    struct bell bell, echo;
+    int waits;
+};
+
+static void *sleep_and_echo(void *argument) {
+    struct sleeper *sleeper = argument;
+    while (bell_wait(&sleeper->bell, INFINITY)) {
+        sleeper->waits++;
+        bell_ring(&sleeper->echo);
+    }
+    return NULL;
+}
+
+Test(threads, a_bell_wakes_its_thread_at_each_ring_and_at_the_end, .timeout = 60) {
+    struct sleeper sleeper = {.waits = 0};
+    bell_init(&sleeper.echo);
+    cr_assert(bell_start(&sleeper.bell, sleep_and_echo, &sleeper));
+    for (int i = 0; i < 1000; i++) {
+        bell_ring(&sleeper.bell);
+        cr_assert(bell_wait(&sleeper.echo, INFINITY));
+    }
+    bell_stop(&sleeper.bell);
+    cr_assert_eq(sleeper.waits, 1000);
+    bell_clear(&sleeper.echo);
+}
+
+Test(threads, a_bell_keeps_a_ring_until_somebody_waits) {
+    struct bell bell;
+    bell_init(&bell);
+    bell_ring(&bell);
+    bell_ring(&bell);
+    cr_assert(bell_pause(&bell, 1e-3));    /* the time passes */
+    cr_assert(bell_wait(&bell, INFINITY)); /* both rings at once */
+    cr_assert(bell_wait(&bell, 1e-3));     /* the time passes */
+    cr_assert_not(bell_is_closed(&bell));
+    bell_close(&bell);
+    cr_assert(bell_is_closed(&bell));
+    cr_assert_not(bell_wait(&bell, INFINITY));
+    bell_clear(&bell);
 }

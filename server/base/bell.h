@@ -1,0 +1,36 @@
+/*
+ * bell.h - what an idle thread waits for: that somebody rings, that so many seconds have passed, or
+ * that it is to end.
+ */
+#ifndef SERVER_BASE_BELL_H
+#define SERVER_BASE_BELL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct bell {
+    pthread_mutex_t mutex; /* may also guard what its owner shares with the thread */
+    pthread_cond_t changed;
+    pthread_t thread;
+    bool rung, closed;
+};
+
+void bell_init(struct bell *bell);
+void bell_clear(struct bell *bell);
+/* Initializes the bell and starts a thread that waits for it. False: there is no thread, and
+ * nothing to stop. */
+bool bell_start(struct bell *bell, void *(*run)(void *argument), void *argument);
+/* Closes the bell and waits until the thread has ended. */
+void bell_stop(struct bell *bell);
+
+/* Any thread, not holding the mutex. Ringing while nobody waits ends the next wait. */
+void bell_ring(struct bell *bell);
+void bell_close(struct bell *bell);
+bool bell_is_closed(struct bell *bell);
+/* Waits until it rings or is closed, for so many seconds (INFINITY: no limit). False: it is closed.
+ */
+bool bell_wait(struct bell *bell, double seconds);
+/* The same, but a ring does not end it: that is left for the next wait. */
+bool bell_pause(struct bell *bell, double seconds);
+
+#endif
