@@ -4,105 +4,35 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const preset_names[] = {"default", "sinai2022", NULL};
-
-#define AT(member) offsetof(struct job_request, member)
-#define INTEGER(group, name, member, min, max, doc)                                                \
-    { group, name, FIELD_INTEGER, AT(spec.member), min, max, 0, NULL, doc }
-#define NUMBER(group, name, member, min, max, flags, doc)                                          \
-    { group, name, FIELD_NUMBER, AT(spec.member), min, max, flags, NULL, doc }
-#define CHOICE(group, name, member, choices, doc)                                                  \
-    { group, name, FIELD_CHOICE, AT(spec.member), 0, 0, 0, choices, doc }
-#define GROUP(name, doc)                                                                           \
-    { "", name, FIELD_GROUP, 0, 0, 0, 0, NULL, doc }
+#define AT(member)         offsetof(struct job_request, member)
+#define RANGE(least, most) least, most, 0, NULL
+#define EVEN(least, most)  least, most, FIELD_EVEN, NULL
+#define ONE_OF(names)      0, 0, 0, names
+#define SWITCH             0, 0, 0, NULL
+// clang-format off
+#define TYPE(member) _Generic(((struct job_request *)NULL)->spec.member, int: FIELD_INTEGER, \
+                              double: FIELD_NUMBER, bool: FIELD_BOOLEAN, unsigned: FIELD_CHOICE)
+// clang-format on
+#define FIELD(group, name, limits, default_, sinai2022, saved, doc)                                \
+    {#group, #name, TYPE(group.name), AT(spec.group.name), limits, doc},
+#define GROUP(name, doc) {"", #name, FIELD_GROUP, 0, 0, 0, 0, NULL, doc},
 
 static const struct field rows[] = {
     {"", "name", FIELD_TEXT, AT(name), 0, JOB_NAME_BYTES, FIELD_OR_NULL, NULL,
      "Optional name, without control characters."},
-    {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, preset_names,
+    {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, dn_preset_names,
      "Defaults for every other field."},
     {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "What to learn: the name of a built-in data set, an object that says more, or an object with "
      "the id of an upload; or a list of "
      "these, each of which becomes a class (its place in the list)."},
-    CHOICE("dataset", "name", dataset.sources[0].pattern, dn_pattern_names, "A built-in data set."),
-    INTEGER("dataset", "n", dataset.sources[0].n, 1, DN_MAX_POINTS,
-            "Training points to draw; of each, in a list. At most 1000000 in all."),
+    {"dataset", "name", FIELD_CHOICE, AT(spec.dataset.sources[0].pattern), 0, 0, 0,
+     dn_pattern_names, "A built-in data set."},
+    {"dataset", "n", FIELD_INTEGER, AT(spec.dataset.sources[0].n), 1, DN_MAX_POINTS, 0, NULL,
+     "Training points to draw; of each, in a list. At most 1000000 in all."},
     {"dataset", "seed", FIELD_SEED, AT(spec.dataset.sources[0].seed), 0, 0, 0, NULL,
      "Of the draw; the job's seed if not given."},
-
-    GROUP("diffusion", "The forward process."),
-    INTEGER("diffusion", "timesteps", diffusion.timesteps, 1, DN_MAX_TIMESTEPS,
-            "Number of diffusion steps T."),
-    CHOICE(
-        "diffusion", "beta_schedule", diffusion.beta_schedule, dn_beta_schedule_names,
-        "How the noise per step grows. log_linear: noise/signal from 0.002 to 80, geometrically; "
-        "flow: straight from the data to the noise."),
-    NUMBER("diffusion", "beta_start", diffusion.beta_start, 1e-9, 0.5, 0,
-           "First beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T."),
-    NUMBER("diffusion", "beta_end", diffusion.beta_end, 1e-9, 0.999, 0,
-           "Last beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T."),
-    CHOICE("diffusion", "prediction_type", diffusion.prediction_type, dn_prediction_names,
-           "What the network predicts: the noise, the data, v = signal noise - noise data, or "
-           "the flow noise - data. All but the data (sample) must be carried through hidden_size "
-           "in full: where that is not several times the dimensions, sample learns better."),
-    {"diffusion", "zero_terminal_snr", FIELD_BOOLEAN, AT(spec.diffusion.zero_terminal_snr), 0, 0, 0,
-     NULL, "Rescale the schedule so that no signal is left at T; not with epsilon."},
-
-    GROUP("network", "The denoising network."),
-    {"network", "hidden_size", FIELD_INTEGER, AT(spec.network.hidden_size), DN_MIN_HIDDEN_SIZE,
-     DN_MAX_HIDDEN_SIZE, FIELD_EVEN, NULL, "Width of each hidden layer H."},
-    INTEGER("network", "hidden_layers", network.hidden_layers, 1, DN_MAX_HIDDEN_LAYERS,
-            "Number of hidden layers L."),
-    CHOICE("network", "time_embedding", network.time_embedding, dn_time_embedding_names,
-           "How the timestep is presented to each layer."),
-    CHOICE("network", "conditioning", network.conditioning, dn_conditioning_names,
-           "How the time embedding meets a layer."),
-
-    GROUP("training", "The optimization (AdamW)."),
-    INTEGER("training", "epochs", training.epochs, 1, DN_MAX_EPOCHS, "Passes over the data."),
-    INTEGER("training", "batch_size", training.batch_size, 1, DN_MAX_BATCH_SIZE,
-            "Points per step; the last, partial batch is kept."),
-    NUMBER("training", "learning_rate", training.learning_rate, 1e-9, 10, 0, "Adam's step size."),
-    CHOICE("training", "loss", training.loss, dn_loss_names,
-           "Of the error d: mse d^2, mae |d|, huber d^2/2 up to |d| = 1 and |d| - 1/2 beyond."),
-    NUMBER("training", "min_snr_gamma", training.min_snr_gamma, 0, 1e6, 0,
-           "Weights the losses, those reported too, by min(SNR, gamma) of an error in the data; 0 "
-           "for no weights."),
-    NUMBER(
-        "training", "timestep_focus", training.timestep_focus, 0, 1000, 0,
-        "Noise over signal that training concentrates on: half of each batch has less noise, half "
-        "more, whatever the schedule. The fine lines of a pattern want little, 0.05 to 0.5. 0: all "
-        "timesteps alike."),
-    NUMBER("training", "validation_fraction", training.validation_fraction, 0, 0.9, 0,
-           "Fresh points for the validation loss, as a share of n."),
-    CHOICE("training", "normalization", training.normalization, dn_normalization_names,
-           "From data units to the network's: all axes jointly to [-1, 1], each axis to mean 0 and "
-           "deviation 1/2, or none for data that has the right size already."),
-    NUMBER("training", "ema_decay", training.ema_decay, 0, 0.999999, 0,
-           "Of the averaged weights that are sampled from; 0 for none."),
-    CHOICE("training", "lr_schedule", training.lr_schedule, dn_lr_schedule_names,
-           "How the learning rate changes over the training: constant, or down to 0 along half a "
-           "cosine or a straight line."),
-    INTEGER("training", "lr_warmup_steps", training.lr_warmup_steps, 0, 1000000,
-            "Steps in which the learning rate first rises from 0; the schedule follows."),
-    NUMBER("training", "weight_decay", training.weight_decay, 0, 10, 0,
-           "Per step, the weights shrink by this times the learning rate."),
-    NUMBER("training", "gradient_clip", training.gradient_clip, 0, 1e9, 0,
-           "Largest norm of the gradient; 0 for no limit."),
-    NUMBER("training", "p_uncond", training.p_uncond, 0, 1, 0,
-           "Share of points whose label is hidden, which guidance needs; without classes it does "
-           "nothing."),
-    {"training", "keep_best", FIELD_BOOLEAN, AT(spec.training.keep_best), 0, 0, 0, NULL,
-     "The model is that of the epoch with the lowest validation loss so far, not of the last."},
-    INTEGER("training", "checkpoint_every", training.checkpoint_every, 1, DN_MAX_EPOCHS,
-            "Epochs between checkpoints; the first and the last epoch always make one."),
-    INTEGER("training", "evaluate_every", training.evaluate_every, 0, DN_MAX_EPOCHS,
-            "Epochs between measurements of curve_distance and energy_distance, which go into the "
-            "history; 0 for none. The training is the same with and without them."),
-    INTEGER("training", "threads", training.threads, 1, DN_MAX_THREADS,
-            "Threads that a training step is split over; the results are the same for any number."),
-
+#include "engine/spec_fields.h"
     {"", "seed", FIELD_SEED, AT(spec.seed), 0, 0, 0, NULL,
      "Decides weights, shuffles, timesteps and noise."},
 };
@@ -296,7 +226,7 @@ void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, v
         return;
     }
     const cJSON *preset = cJSON_GetObjectItemCaseSensitive(json, "preset");
-    int index = cJSON_IsString(preset) ? fields_index(preset_names, preset->valuestring) : 0;
+    int index = cJSON_IsString(preset) ? fields_index(dn_preset_names, preset->valuestring) : 0;
     job->spec = dn_presets[index > 0 ? index : 0].spec;
     int before = wrong->count;
     fields_read(&spec_fields, "", json, job, wrong);
@@ -394,7 +324,7 @@ void spec_words(const struct job_request *job, const char *name, struct buffer *
                       : upload->name[0] ? upload->name
                                         : "upload");
     }
-    buffer_format(out, "\n%s", preset_names[job->preset]);
+    buffer_format(out, "\n%s", dn_preset_names[job->preset]);
 }
 
 enum { CLASS_NAME = SET_NAME_BYTES + 16 };

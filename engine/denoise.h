@@ -111,6 +111,9 @@ enum {
     DN_MAX_THREADS = 64,
     DN_EVALUATION_POINTS = 500, /* of dn_evaluate, as dn_spec_memory counts on */
 };
+#define DN_MIN_BETA       1e-9
+#define DN_MAX_BETA_START 0.5
+#define DN_MAX_BETA_END   0.999
 
 /* Where points come from. A pattern is endless: n training points are drawn, and n *
  * validation_fraction more (rounded down) to validate with. Of the n rows of an uploaded set, that
@@ -188,7 +191,6 @@ struct dn_spec {
 /* A preset is a named, complete spec. "sinai2022" reproduces the blog; "default" is the best known.
  */
 struct dn_preset {
-    const char *name;
     const char *doc;
     struct dn_spec spec;
 };
@@ -523,6 +525,7 @@ int dn_sample_label(const struct dn_model *model, const struct dn_sample_request
 /* ------------------------------------------------------------------ names */
 
 /* Names of an enum's values, in order, ended by NULL: what the API reads and writes. */
+extern const char *const dn_preset_names[];
 extern const char *const dn_pattern_names[];
 extern const char *const dn_beta_schedule_names[];
 extern const char *const dn_prediction_names[];

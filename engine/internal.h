@@ -4,6 +4,7 @@
 #ifndef ENGINE_INTERNAL_H
 #define ENGINE_INTERNAL_H
 
+#include <stddef.h>
 #include <string.h>
 
 #include "engine/denoise.h"
@@ -16,6 +17,25 @@ enum dn_status error_set(struct dn_error *error, enum dn_status status, const ch
 /* dn_spec_check without the rules that are younger than some stored models: what they ask for is
  * found out when such a model is sampled from. */
 enum dn_status spec_check_stored(const struct dn_spec *spec, struct dn_error *error);
+
+/* The rows of spec_fields.h: an enum is an int here, and its limits are those of its names. */
+enum spec_kind { SPEC_INT, SPEC_DOUBLE, SPEC_BOOL };
+struct spec_row {
+    const char *name; /* with its group: "training.epochs" */
+    enum spec_kind kind;
+    size_t offset; /* in struct dn_spec */
+    int saved;     /* its place in a saved model, from 1; 0: it has none */
+    double minimum, maximum;
+    bool is_even;
+};
+extern const struct spec_row spec_rows[];
+extern const size_t spec_row_count;
+
+/* The kind of a member of struct dn_spec. */
+// clang-format off
+#define SPEC_KIND(member) _Generic(((struct dn_spec *)NULL)->member, int: SPEC_INT, \
+                                   unsigned: SPEC_INT, double: SPEC_DOUBLE, bool: SPEC_BOOL)
+// clang-format on
 
 /* Is each of the values a finite number? */
 static inline bool all_finite(const float *values, size_t count) {

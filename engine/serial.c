@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "engine/internal.h"
+
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "serialized values are little-endian");
 
 void serial_block(struct serial *serial, void *value, size_t size) {
@@ -63,37 +65,38 @@ static void serial_dataset(struct serial *serial, struct dn_dataset_spec *datase
     }
 }
 
-void serial_spec(struct serial *serial, struct dn_spec *spec) {
-    serial_dataset(serial, &spec->dataset);
-    serial_int(serial, &spec->diffusion.timesteps);
-    serial_enum(serial, &spec->diffusion.beta_schedule);
-    serial_double(serial, &spec->diffusion.beta_start);
-    serial_double(serial, &spec->diffusion.beta_end);
-    serial_enum(serial, &spec->diffusion.prediction_type);
-    serial_enum(serial, &spec->diffusion.zero_terminal_snr);
-    serial_int(serial, &spec->network.hidden_size);
-    serial_int(serial, &spec->network.hidden_layers);
-    serial_enum(serial, &spec->network.time_embedding);
-    serial_enum(serial, &spec->network.conditioning);
-    serial_int(serial, &spec->training.epochs);
-    serial_int(serial, &spec->training.batch_size);
-    serial_double(serial, &spec->training.learning_rate);
-    serial_enum(serial, &spec->training.normalization);
-    serial_enum(serial, &spec->training.loss);
-    serial_double(serial, &spec->training.min_snr_gamma);
-    serial_double(serial, &spec->training.timestep_focus);
-    serial_double(serial, &spec->training.validation_fraction);
-    serial_double(serial, &spec->training.ema_decay);
-    serial_double(serial, &spec->training.weight_decay);
-    serial_enum(serial, &spec->training.lr_schedule);
-    serial_int(serial, &spec->training.lr_warmup_steps);
-    serial_double(serial, &spec->training.gradient_clip);
-    serial_double(serial, &spec->training.p_uncond);
-    serial_enum(serial, &spec->training.keep_best);
-    serial_int(serial, &spec->training.checkpoint_every);
-    if (serial->mode == SERIAL_READ) { /* say nothing about the result: they are no part of it */
-        spec->training.threads = 1;
-        spec->training.evaluate_every = 0;
+static void serial_field(struct serial *serial, const struct spec_row *row, struct dn_spec *spec) {
+    void *at = (char *)spec + row->offset;
+    if (row->kind == SPEC_DOUBLE) {
+        serial_double(serial, at);
+    } else if (row->kind == SPEC_INT) {
+        serial_int(serial, at);
+    } else {
+        int number = *(bool *)at;
+        serial_int(serial, &number);
+        *(bool *)at = number;
     }
+}
+
+static void set_least(const struct spec_row *row, struct dn_spec *spec) {
+    void *at = (char *)spec + row->offset;
+    if (row->kind == SPEC_DOUBLE)
+        *(double *)at = row->minimum;
+    else if (row->kind == SPEC_INT)
+        *(int *)at = (int)row->minimum;
+    else
+        *(bool *)at = row->minimum > 0;
+}
+
+void serial_spec(struct serial *serial, struct dn_spec *spec) {
+    const struct spec_row *end = spec_rows + spec_row_count;
+    serial_dataset(serial, &spec->dataset);
+    for (int place = 1; place <= (int)spec_row_count; place++)
+        for (const struct spec_row *row = spec_rows; row < end; row++)
+            if (row->saved == place)
+                serial_field(serial, row, spec);
+    for (const struct spec_row *row = spec_rows; row < end && serial->mode == SERIAL_READ; row++)
+        if (row->saved == 0)
+            set_least(row, spec);
     serial_seed(serial, &spec->seed);
 }

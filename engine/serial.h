@@ -32,14 +32,6 @@ void serial_seed(struct serial *serial, uint64_t *value);
 void serial_double(struct serial *serial, double *value);
 /* Text that must be the same when read: magic, version, kernel variant. Padded to 16 bytes. */
 void serial_mark(struct serial *serial, const char *text);
-/* An enum or a bool, kept as int. */
-#define serial_enum(serial, value)                                                                 \
-    do {                                                                                           \
-        int serial_number = (int)*(value);                                                         \
-        serial_int(serial, &serial_number);                                                        \
-        *(value) = (__typeof__(*(value)))serial_number;                                            \
-    } while (0)
-
 void serial_spec(struct serial *serial, struct dn_spec *spec);
 
 #endif

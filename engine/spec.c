@@ -19,61 +19,44 @@ const char *const dn_loss_names[] = {"mse", "mae", "huber", NULL};
 const char *const dn_lr_schedule_names[] = {"constant", "cosine", "linear", NULL};
 const char *const dn_sampler_names[] = {"ddpm", "ddim", "dpmpp_2m", "heun", "euler", NULL};
 
+#define SPIRAL                                                                                     \
+    {                                                                                              \
+        .source_count = 1, .dim = 2, .sources = { {.pattern = DN_SPIRAL, .n = 10000} }             \
+    }
+
+const char *const dn_preset_names[] = {"default", "sinai2022", NULL};
 const struct dn_preset dn_presets[] = {
-    {.name = "default",
-     .doc = "A narrow, deep network that predicts v, on noise in geometric steps, with averaged "
+    {.doc = "A narrow, deep network that predicts v, on noise in geometric steps, with averaged "
             "weights and a decaying learning rate.",
-     .spec = {.dataset = {.source_count = 1,
-                          .dim = 2,
-                          .sources = {{.pattern = DN_SPIRAL, .n = 10000}}},
-              .diffusion = {.timesteps = 100,
-                            .beta_schedule = DN_BETA_LOG_LINEAR,
-                            .beta_start = 1e-4,
-                            .beta_end = 0.02,
-                            .prediction_type = DN_V},
-              .network = {.hidden_size = 32,
-                          .hidden_layers = 6,
-                          .time_embedding = DN_SINUSOIDAL,
-                          .conditioning = DN_MULTIPLY},
-              .training = {.epochs = 1000,
-                           .batch_size = 512,
-                           .learning_rate = 3e-3,
-                           .loss = DN_MSE,
-                           .validation_fraction = 0.1,
-                           .normalization = DN_STANDARDIZE,
-                           .ema_decay = 0.999,
-                           .lr_schedule = DN_LR_COSINE,
-                           .gradient_clip = 0,
-                           .p_uncond = 0.2,
-                           .checkpoint_every = 20,
-                           .threads = 1}}},
-    {.name = "sinai2022",
-     .doc = "The recipe of Lior Sinai's tutorial, exactly; its schedule does not reach noise.",
-     .spec = {.dataset = {.source_count = 1,
-                          .dim = 2,
-                          .sources = {{.pattern = DN_SPIRAL, .n = 10000}}},
-              .diffusion = {.timesteps = 40,
-                            .beta_schedule = DN_BETA_LINEAR,
-                            .beta_start = 8e-6,
-                            .beta_end = 9e-5,
-                            .prediction_type = DN_EPSILON},
-              .network = {.hidden_size = 32,
-                          .hidden_layers = 3,
-                          .time_embedding = DN_SINUSOIDAL,
-                          .conditioning = DN_ADD},
-              .training = {.epochs = 100,
-                           .batch_size = 32,
-                           .learning_rate = 1e-3,
-                           .loss = DN_MSE,
-                           .validation_fraction = 0.1,
-                           .ema_decay = 0,
-                           .lr_schedule = DN_LR_CONSTANT,
-                           .gradient_clip = 0,
-                           .p_uncond = 0.2,
-                           .checkpoint_every = 1,
-                           .threads = 1}}},
+     .spec =
+         {
+             .dataset = SPIRAL,
+#define FIELD(group, name, limits, default_, sinai2022, saved, doc) .group.name = default_,
+#include "engine/spec_fields.h"
+         }},
+    {.doc = "The recipe of Lior Sinai's tutorial, exactly; its schedule does not reach noise.",
+     .spec =
+         {
+             .dataset = SPIRAL,
+#define FIELD(group, name, limits, default_, sinai2022, saved, doc) .group.name = sinai2022,
+#include "engine/spec_fields.h"
+         }},
 };
 const size_t dn_preset_count = sizeof dn_presets / sizeof dn_presets[0];
+_Static_assert(sizeof dn_preset_names / sizeof *dn_preset_names ==
+                   sizeof dn_presets / sizeof *dn_presets + 1,
+               "each preset has a name");
+
+#define RANGE(least, most) .minimum = least, .maximum = most
+#define EVEN(least, most)  .minimum = least, .maximum = most, .is_even = true
+#define ONE_OF(names)      .maximum = sizeof names / sizeof *names - 2
+#define SWITCH             .maximum = 1
+#define FIELD(group, name, limits, default_, sinai2022, saved, doc)                                \
+    {#group "." #name, SPEC_KIND(group.name), offsetof(struct dn_spec, group.name), saved, limits},
+const struct spec_row spec_rows[] = {
+#include "engine/spec_fields.h"
+};
+const size_t spec_row_count = sizeof spec_rows / sizeof *spec_rows;
 
 enum dn_status error_set(struct dn_error *error, enum dn_status status, const char *format, ...) {
     if (error) {
@@ -84,12 +67,6 @@ enum dn_status error_set(struct dn_error *error, enum dn_status status, const ch
     }
     return status;
 }
-
-/* One line per bounded number of a spec; what the table cannot say follows it in dn_spec_check. */
-struct bound {
-    const char *name;
-    double value, minimum, maximum;
-};
 
 static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error *error) {
     const struct dn_dataset_spec *set = &spec->dataset;
@@ -126,13 +103,24 @@ static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error 
     return DN_OK;
 }
 
-static enum dn_status check_bounds(const struct bound *bounds, size_t count,
-                                   struct dn_error *error) {
-    for (size_t i = 0; i < count; i++) {
-        const struct bound *b = &bounds[i];
-        if (!(b->value >= b->minimum && b->value <= b->maximum))
-            return error_set(error, DN_INVALID, "%s must be %.9g..%.9g, got %.9g", b->name,
-                             b->minimum, b->maximum, b->value);
+static double value_of(const struct spec_row *row, const struct dn_spec *spec) {
+    const void *at = (const char *)spec + row->offset;
+    switch (row->kind) {
+    case SPEC_DOUBLE: return *(const double *)at;
+    case SPEC_BOOL: return *(const bool *)at;
+    case SPEC_INT: break;
+    }
+    return *(const int *)at;
+}
+
+static enum dn_status check_fields(const struct dn_spec *spec, struct dn_error *error) {
+    for (const struct spec_row *row = spec_rows; row < spec_rows + spec_row_count; row++) {
+        const double value = value_of(row, spec);
+        if (!(value >= row->minimum && value <= row->maximum))
+            return error_set(error, DN_INVALID, "%s must be %.9g..%.9g, got %.9g", row->name,
+                             row->minimum, row->maximum, value);
+        if (row->is_even && fmod(value, 2) != 0)
+            return error_set(error, DN_INVALID, "%s must be even, got %.9g", row->name, value);
     }
     return DN_OK;
 }
@@ -153,27 +141,17 @@ static enum dn_status check_last_signal(const struct dn_diffusion_spec *spec,
                      schedule_last_signal(spec));
 }
 
-/* What a diffusion may be, but for a signal that vanishes. */
+/* What joins several fields of a diffusion, but for a signal that vanishes. */
 static enum dn_status check_diffusion(const struct dn_diffusion_spec *spec,
                                       struct dn_error *error) {
-    const struct bound bounds[] = {
-        {"diffusion.beta_schedule", spec->beta_schedule, 0, DN_BETA_FLOW},
-        {"diffusion.prediction_type", spec->prediction_type, 0, DN_FLOW},
-        {"diffusion.timesteps", spec->timesteps, 1, DN_MAX_TIMESTEPS},
-        {"diffusion.beta_start", spec->beta_start, 1e-9, 0.5},
-        {"diffusion.beta_end", spec->beta_end, 1e-9, 0.999},
-    };
-    enum dn_status status = check_bounds(bounds, sizeof bounds / sizeof bounds[0], error);
-    if (status != DN_OK)
-        return status;
     const bool is_flow = spec->beta_schedule == DN_BETA_FLOW;
     const double scale = 1000.0 / spec->timesteps;
     const double largest = fmax(spec->beta_start, spec->beta_end) * scale;
     if ((spec->beta_schedule == DN_BETA_LINEAR || spec->beta_schedule == DN_BETA_QUADRATIC) &&
-        largest > 0.999)
+        largest > DN_MAX_BETA_END)
         return error_set(error, DN_INVALID,
-                         "diffusion.beta_end x 1000/timesteps must be at most 0.999, got %.9g",
-                         largest);
+                         "diffusion.beta_end x 1000/timesteps must be at most %.9g, got %.9g",
+                         DN_MAX_BETA_END, largest);
     if (spec->zero_terminal_snr && !is_flow && spec->timesteps < 2)
         return error_set(error, DN_INVALID,
                          "diffusion.zero_terminal_snr needs at least 2 timesteps");
@@ -187,8 +165,9 @@ static enum dn_status check_diffusion(const struct dn_diffusion_spec *spec,
 }
 
 enum dn_status dn_diffusion_check(const struct dn_diffusion_spec *spec, struct dn_error *error) {
-    enum dn_status status = check_diffusion(spec, error);
-    return status == DN_OK ? check_last_signal(spec, error) : status;
+    struct dn_spec whole = dn_presets[0].spec;
+    whole.diffusion = *spec;
+    return dn_spec_check(&whole, error);
 }
 
 enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error) {
@@ -197,36 +176,10 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
 }
 
 enum dn_status spec_check_stored(const struct dn_spec *spec, struct dn_error *error) {
-    const struct bound bounds[] = {
-        {"network.time_embedding", spec->network.time_embedding, 0, DN_LEARNED},
-        {"network.conditioning", spec->network.conditioning, 0, DN_MULTIPLY},
-        {"training.normalization", spec->training.normalization, 0, DN_AS_IT_IS},
-        {"training.loss", spec->training.loss, 0, DN_HUBER},
-        {"training.lr_schedule", spec->training.lr_schedule, 0, DN_LR_LINEAR},
-        {"network.hidden_size", spec->network.hidden_size, DN_MIN_HIDDEN_SIZE, DN_MAX_HIDDEN_SIZE},
-        {"network.hidden_layers", spec->network.hidden_layers, 1, DN_MAX_HIDDEN_LAYERS},
-        {"training.epochs", spec->training.epochs, 1, DN_MAX_EPOCHS},
-        {"training.batch_size", spec->training.batch_size, 1, DN_MAX_BATCH_SIZE},
-        {"training.learning_rate", spec->training.learning_rate, 1e-9, 10},
-        {"training.min_snr_gamma", spec->training.min_snr_gamma, 0, 1e6},
-        {"training.timestep_focus", spec->training.timestep_focus, 0, 1000},
-        {"training.validation_fraction", spec->training.validation_fraction, 0, 0.9},
-        {"training.ema_decay", spec->training.ema_decay, 0, 0.999999},
-        {"training.weight_decay", spec->training.weight_decay, 0, 10},
-        {"training.lr_warmup_steps", spec->training.lr_warmup_steps, 0, 1000000},
-        {"training.gradient_clip", spec->training.gradient_clip, 0, 1e9},
-        {"training.p_uncond", spec->training.p_uncond, 0, 1},
-        {"training.checkpoint_every", spec->training.checkpoint_every, 1, DN_MAX_EPOCHS},
-        {"training.evaluate_every", spec->training.evaluate_every, 0, DN_MAX_EPOCHS},
-        {"training.threads", spec->training.threads, 1, DN_MAX_THREADS},
-    };
-    enum dn_status status = check_bounds(bounds, sizeof bounds / sizeof bounds[0], error);
+    enum dn_status status = check_fields(spec, error);
     if (status != DN_OK || (status = check_diffusion(&spec->diffusion, error)) != DN_OK ||
         (status = check_dataset(spec, error)) != DN_OK)
         return status;
-    if (spec->network.hidden_size % 2 != 0)
-        return error_set(error, DN_INVALID, "network.hidden_size must be even, got %d",
-                         spec->network.hidden_size);
     size_t n_val = 0;
     for (int k = 0; k < spec->dataset.source_count && n_val == 0; k++)
         dn_source_split(spec, k, NULL, &n_val);

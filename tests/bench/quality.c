@@ -85,10 +85,10 @@ static void row(const struct dn_spec *spec, int pattern, int seeds) {
 }
 
 int main(int count, char **arguments) {
-    const char *name = count > 1 ? arguments[1] : dn_presets[0].name;
+    const char *name = count > 1 ? arguments[1] : dn_preset_names[0];
     const int seeds = count > 2 ? atoi(arguments[2]) : 5;
     size_t preset = 0;
-    while (preset < dn_preset_count && strcmp(dn_presets[preset].name, name) != 0)
+    while (preset < dn_preset_count && strcmp(dn_preset_names[preset], name) != 0)
         preset++;
     if (preset == dn_preset_count || seeds < 1 || seeds > MOST_SEEDS) {
         fprintf(stderr, "usage: quality [PRESET [SEEDS [PATTERN [EPOCHS..]]]]\n");
