@@ -24,8 +24,8 @@ bool cost_fits(struct http_exchange *exchange, const struct dn_model *model, int
         return true;
     problem(exchange, PROBLEM_TOO_EXPENSIVE,
             http_format(exchange,
-                        "%d points would cost %.4g floating-point operations; at most %.4g are "
-                        "spent on one request, which is n = %.0f here",
+                        "%d points would cost %.4g floating-point operations; one request may use "
+                        "at most %.4g, which allows n = %.0f for this model",
                         n, n * one, limit, floor(limit / one)));
     return false;
 }
@@ -95,8 +95,8 @@ static bool memory_fits(struct http_exchange *exchange, const struct dn_spec *sp
         return true;
     problem(exchange, PROBLEM_TOO_LARGE,
             http_format(exchange,
-                        "this training takes up to %s of memory; trainings may use %s here "
-                        "(--max-training-memory); less is taken with: %s",
+                        "this training needs up to %s of memory; this server allows %s for "
+                        "training (--max-training-memory); to use less: %s",
                         size_text(exchange, memory), size_text(exchange, limit),
                         advice(exchange, spec, memory)));
     return false;
@@ -111,7 +111,7 @@ static bool database_fits(struct http_exchange *exchange, const struct dn_spec *
     problem(exchange, PROBLEM_TOO_LARGE,
             http_format(exchange,
                         "the checkpoints and models of this training take up to %s in the "
-                        "database, which may grow to %s here (--max-database): a smaller network "
+                        "database, which is limited to %s (--max-database): a smaller network "
                         "needs less",
                         size_text(exchange, bytes), size_text(exchange, limit)));
     return false;

@@ -290,7 +290,7 @@ enum http_next api_dataset_list(struct http_exchange *exchange) {
     if (!read_query(exchange, &dataset_list_fields, query))
         return HTTP_REPLY;
     if (query->after[0] && dataset_pattern(query->after) < 0 && !id_valid(query->after)) {
-        problem_field(exchange, "/after", "must be what `next` was on another page");
+        problem_field(exchange, "/after", "must be the `next` of another page");
         return HTTP_REPLY;
     }
     if (answer_list(exchange, ROWS_ON_LOOP))

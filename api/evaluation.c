@@ -277,7 +277,8 @@ static bool load_data(struct evaluation *evaluation) {
                 : strcmp(failure.code, "spec_unreadable") == 0 ? PROBLEM_SPEC_UNREADABLE
                 : strcmp(failure.code, "dataset_missing") == 0 ? PROBLEM_DATASET_MISSING
                                                                : PROBLEM_DATASET_DIFFERS,
-                failure.why.text[0] ? failure.why.text : "the data of this model is not here");
+                failure.why.text[0] ? failure.why.text
+                                    : "the data set of this model is no longer available");
     else if (!loaded)
         problem_store(exchange, STORE_ERROR);
     else if (!training.data.points)

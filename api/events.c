@@ -251,7 +251,7 @@ static void stream(struct http_exchange *exchange, struct store_session *session
         .after = after,
     };
     if (!events_join(&watching->listener)) {
-        problem(exchange, PROBLEM_TOO_MANY_STREAMS, "too many streams of events are open");
+        problem(exchange, PROBLEM_TOO_MANY_STREAMS, "too many event streams are open");
         http_set_header(exchange, "Retry-After", "5");
         return;
     }

@@ -120,7 +120,7 @@ void job_reply(struct http_exchange *exchange, struct store_session *session, co
 
 static void reply_deleted(struct http_exchange *exchange) {
     exchange->response.header_count = 0; /* those told of the job */
-    problem(exchange, PROBLEM_NO_SUCH_JOB, "the job was deleted while this request waited for it");
+    problem(exchange, PROBLEM_NO_SUCH_JOB, "the job was deleted while the request waited for it");
 }
 
 bool job_is_over(struct http_exchange *exchange, const char *id, double until, int http_status) {

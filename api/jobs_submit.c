@@ -79,7 +79,7 @@ static bool has_place(struct http_exchange *exchange, struct store_session *sess
         problem_store(exchange, status);
     } else if (!has) {
         problem(exchange, PROBLEM_QUEUE_FULL,
-                http_format(exchange, "%lld jobs are waiting already; try again later",
+                http_format(exchange, "the queue is full with %lld jobs; try again later",
                             (long long)queued));
         http_set_header(exchange, "Retry-After", "10");
     }
@@ -371,12 +371,14 @@ static void resume_once(struct http_exchange *exchange, struct store_session *se
     case ONCE_REFUSED: return;
     }
     if (job->status == JOB_QUEUED || job->status == JOB_RUNNING) {
-        problem(exchange, PROBLEM_JOB_ACTIVE, "the job is queued or running already");
+        problem(exchange, PROBLEM_JOB_ACTIVE, "the job is already queued or running");
     } else if (!goes_on(job, epochs)) {
-        problem_field(exchange, "/epochs",
-                      http_format(exchange,
-                                  "is the number of epochs in all: more than the %d that are done",
-                                  job->epoch));
+        problem_field(
+            exchange, "/epochs",
+            http_format(
+                exchange,
+                "is the total number of epochs, so it must be more than the %d already trained",
+                job->epoch));
     } else if (requeue(exchange, session, job, epochs) &&
                idempotency_keep(exchange, session, &body->once, job->id)) {
         job_reply(exchange, session, job->id, 202);

@@ -18,7 +18,7 @@ void answer_no_model(struct http_exchange *exchange, struct store_session *sessi
             problem(exchange, PROBLEM_MODEL_DELETED, "the model of this job has been deleted");
         else
             problem(exchange, PROBLEM_NO_MODEL_YET,
-                    "the job with this id has not made a checkpoint yet");
+                    "the job with this id has not saved a checkpoint yet");
         job_clear(&job);
     } else {
         answer_store(exchange, STORE_NOT_FOUND, PROBLEM_NO_SUCH_MODEL);
@@ -377,7 +377,7 @@ static void delete_model(struct http_exchange *exchange, struct store_session *s
         exchange->response.status = 204;
     else if (status == STORE_CONFLICT)
         problem(exchange, PROBLEM_MODEL_IN_TRAINING,
-                "its job is queued or running: cancel the job first, or delete it");
+                "the model's job is queued or running: cancel or delete the job first");
     else if (status == STORE_NOT_FOUND)
         answer_no_model(exchange, session, id);
     else

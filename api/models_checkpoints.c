@@ -19,8 +19,8 @@ void answer_no_snapshot(struct http_exchange *exchange, struct store_session *se
     for (int i = 0; i < count && list; i++)
         list = http_format(exchange, "%s%s%d", list, i == 0 ? "" : ", ", snapshots[i].epoch);
     problem_field(exchange, "/epoch",
-                  http_format(exchange, "no checkpoint of epoch %d was kept; those there are: %s",
-                              epoch, list ? list : "(no memory to list them)"));
+                  http_format(exchange, "there is no checkpoint of epoch %d; available epochs: %s",
+                              epoch, list ? list : "(not enough memory to list them)"));
 }
 
 static void reply(struct http_exchange *exchange, const char *id, const struct snapshot *snapshots,

@@ -249,7 +249,7 @@ static void check_names(struct import *import, const cJSON *json) {
         const char *text = cJSON_IsString(json) ? json->valuestring : "";
         const char *wrong = name_wrong(text, strlen(text));
         if (wrong)
-            problem_add(&import->wrong, META "spec", "a text in it %s", wrong);
+            problem_add(&import->wrong, META "spec", "a string in it %s", wrong);
         check_names(import, json->child);
     }
 }
@@ -269,7 +269,7 @@ static void check_classes(struct import *import, const cJSON *spec) {
     }
     if (!right)
         problem_add(&import->wrong, META "spec",
-                    "/dataset/classes: must be names of 1 to %d bytes, each once", NAME_BYTES);
+                    "/dataset/classes: must be different names of 1 to %d bytes", NAME_BYTES);
 }
 
 /* The spec is a job as a client would send it, and is read as such. */
@@ -338,7 +338,7 @@ static size_t check_tensor(struct import *import, int i, const struct safetensor
     *found = find(import, wanted.name);
     const char *pointer = problem_pointer(&import->wrong, "", wanted.name);
     if (!*found) {
-        problem_add(&import->wrong, pointer, "is missing: the network of the spec has it");
+        problem_add(&import->wrong, pointer, "is missing: the spec's network has this tensor");
         return 0;
     }
     bool same = (*found)->rank == wanted.rank;
@@ -365,7 +365,7 @@ static void check_others(struct import *import, int count) {
         }
         if (!known)
             problem_add(&import->wrong, problem_pointer(&import->wrong, "", name),
-                        "is no part of the network of the spec");
+                        "is not a tensor of the spec's network");
     }
 }
 
@@ -520,8 +520,7 @@ static void parse(struct http_exchange *exchange) {
     if (status == DN_INVALID && import->wrong.count == 0)
         problem_add(&import->wrong, "", "%s", error.text);
     if (status == DN_INVALID)
-        problem_list(exchange, PROBLEM_INVALID_SAFETENSORS, "things in the file are wrong",
-                     &import->wrong);
+        problem_list(exchange, PROBLEM_INVALID_SAFETENSORS, "errors in the file", &import->wrong);
     else if (status != DN_OK || !make_row(exchange, import) ||
              !name_request(exchange, &import->once))
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this model");

@@ -29,14 +29,14 @@ static const char *what_is_wrong(struct service *service) {
     switch (writer_state(service->writer)) {
     case TASK_DONE: return NULL;
     case TASK_DISK_FULL:
-        return "no space is left for the database: reads work, writes do not; they will when there "
-               "is space";
+        return "there is no space left for the database: reads work, and writes will work again "
+               "once there is space";
     case TASK_DISK_ERROR:
     case TASK_GONE:
     case TASK_REFUSED:
     case TASK_UNKNOWN: break;
     }
-    return "the last write failed, and the server's log says why; reads work";
+    return "the last write failed (see the server's log for the reason); reads work";
 }
 
 enum http_next api_readyz(struct http_exchange *exchange) {

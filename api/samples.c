@@ -158,13 +158,13 @@ static void fit_steps(struct dn_sample_request *request, const struct dn_model *
     if (!isnan(request->eta) && request->sampler != DN_DDIM)
         problem_add(wrong, "/eta", "belongs to the sampler \"ddim\"; \"%s\" %s",
                     dn_sampler_names[request->sampler],
-                    request->sampler == DN_DDPM ? "always draws all the noise, as with eta = 1"
+                    request->sampler == DN_DDPM ? "always draws fresh noise, like eta = 1"
                                                 : "draws no noise");
     if (isnan(request->eta))
         request->eta = request->sampler == DN_DDPM ? 1 : 0;
 }
 
-static const char unlabeled[] = "is for models that were trained with labels; this one has none";
+static const char unlabeled[] = "needs a model trained with labels; this model has none";
 
 /* The same for guidance. */
 static void fit_guidance(struct dn_sample_request *request, const struct dn_model *model,
@@ -191,12 +191,13 @@ static void wrong_label(const char *label, const char *const *classes,
     const char *meant = fields_nearest(classes, label);
     const char *list = fields_list(classes, wrong->arena);
     if (meant)
-        problem_add(wrong, "/label", "no class is called \"%s\"; did you mean \"%s\"? There are %s",
-                    label, meant, list);
+        problem_add(wrong, "/label",
+                    "there is no class \"%s\"; did you mean \"%s\"? The classes are %s", label,
+                    meant, list);
     else
         problem_add(wrong, "/label",
-                    "no class is called \"%s\"; the parameter class takes a place in the list of "
-                    "classes, from 0: %s",
+                    "there is no class \"%s\"; the parameter class is an index into the list of "
+                    "classes, counted from 0: %s",
                     label, list);
 }
 
@@ -210,16 +211,16 @@ static void fit_label(struct sampling *sampling, const struct dn_model *model,
     if (!has_label && !has_class)
         return;
     if (has_label && has_class)
-        problem_add(wrong, "/class", "is another word for the same as label; give one of them");
+        problem_add(wrong, "/class", "means the same as label; give only one of them");
     else if (classes == 0)
         problem_add(wrong, pointer, unlabeled);
     else if (has_class && request->label >= classes)
-        problem_add(wrong, pointer, "must be a place in the list of classes, from 0 to %d",
+        problem_add(wrong, pointer, "must be an index into the list of classes, from 0 to %d",
                     classes - 1);
     else if (has_label && (request->label = label_find(sampling->classes, sampling->label)) < 0)
         wrong_label(sampling->label, sampling->classes, wrong);
     else if (request->guidance == 0)
-        problem_add(wrong, pointer, "does not count with guidance = 0; leave out one of them");
+        problem_add(wrong, pointer, "has no effect with guidance = 0; leave out one of them");
 }
 
 /* The names of the model's classes, which a label is looked up in and answers have. False: the

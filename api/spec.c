@@ -99,7 +99,7 @@ static void look_up(const struct sources *sources, const char *pointer,
     if (status == STORE_NOT_FOUND)
         problem_add(sources->wrong, id, "there is no data set with this id");
     else if (status != STORE_OK)
-        problem_add(sources->wrong, id, "the data set could not be looked up");
+        problem_add(sources->wrong, id, "the data set could not be read");
     else if (upload->n && upload->n != found.n)
         problem_add(sources->wrong, arena_format(arena, "%s/n", pointer),
                     "is %d, but this data set has %d points, all of which are used", upload->n,
@@ -143,11 +143,10 @@ static void read_source(const struct sources *sources, int k, const cJSON *json,
         if (pattern >= 0)
             source->pattern = pattern;
         else
-            problem_add(
-                wrong, pointer,
-                "there is no data set \"%.80s\"; the built-in ones are %s, and an upload is "
-                "an object with its id",
-                json->valuestring, fields_list(dn_pattern_names, wrong->arena));
+            problem_add(wrong, pointer,
+                        "there is no data set \"%.80s\"; the built-in ones are %s, and an upload "
+                        "is an object with its id",
+                        json->valuestring, fields_list(dn_pattern_names, wrong->arena));
     } else {
         problem_add(wrong, pointer,
                     "must be the name of a data set, an object with name, n and seed, or with the "
@@ -197,7 +196,7 @@ static void join_sources(const struct sources *sources) {
     for (int k = 1; k < dataset->source_count; k++)
         if (dimension(job, k) != dataset->dim)
             problem_add(sources->wrong, arena_format(sources->wrong->arena, "/dataset/%d", k),
-                        "has points of %d coordinates, but the first data set of %d",
+                        "has points with %d coordinates, but the first data set has %d",
                         dimension(job, k), dataset->dim);
 }
 

@@ -15,12 +15,12 @@ bool warn_of_schedule(const struct dn_diffusion_spec *spec, char text[WARNING_TE
     if (steps && dn_schedule_steps(spec, steps, NULL) == DN_OK) {
         const double snr = steps[spec->timesteps - 1].snr;
         warn = !dn_snr_is_noise(snr);
-        snprintf(text, WARNING_TEXT,
-                 "the schedule ends with a signal-to-noise ratio of %.3g, far from the pure noise "
-                 "that sampling starts from: samples will lie where the data is, but more or less "
-                 "densely than the data; larger betas, more of them, or beta_schedule \"cosine\" "
-                 "reach noise",
-                 snr);
+        snprintf(
+            text, WARNING_TEXT,
+            "the schedule ends with a signal-to-noise ratio of %.3g, far from the pure noise that "
+            "sampling starts from: samples will lie where the data is, but with the wrong density; "
+            "larger betas, more timesteps, or beta_schedule \"cosine\" reach pure noise",
+            snr);
     }
     free(steps);
     return warn;
@@ -51,8 +51,8 @@ static bool find_few_points(const struct job_request *job, char text[WARNING_TEX
     size_t n, n_val;
     count_points(&job->spec, &n, &n_val);
     snprintf(text, WARNING_TEXT,
-             "%zu training point%s in %d dimension%s: so few will mostly be learned by heart; from "
-             "%d on there is something to generalize from",
+             "%zu training point%s in %d dimension%s: the model will mostly memorize so few "
+             "points; use at least %d so that it can generalize",
              n, n == 1 ? "" : "s", dim, dim == 1 ? "" : "s", ENOUGH_PER_DIMENSION * dim);
     return n < (size_t)ENOUGH_PER_DIMENSION * (size_t)dim;
 }
@@ -62,8 +62,8 @@ static bool find_ema_slow(const struct job_request *job, char text[WARNING_TEXT]
     const int64_t steps = all_steps(&job->spec);
     snprintf(text, WARNING_TEXT,
              "ema_decay %.9g averages the weights of about %.0f steps, but the training has only "
-             "%lld: samples will come from an average that is not settled; a smaller ema_decay, or "
-             "more epochs",
+             "%lld, so the samples will come from an average that has not settled; use a smaller "
+             "ema_decay or more epochs",
              decay, memory, (long long)steps);
     return decay > 0 && (double)steps < memory;
 }
@@ -73,7 +73,7 @@ static bool find_warmup_too_long(const struct job_request *job, char text[WARNIN
     const int64_t steps = all_steps(&job->spec);
     snprintf(text, WARNING_TEXT,
              "lr_warmup_steps is %d and the training has %lld steps: the learning rate will only "
-             "rise, to %.3g of %.3g at the end",
+             "rise, and reach %.3g instead of %.3g",
              training->lr_warmup_steps, (long long)steps,
              training->learning_rate * (double)steps / fmax(training->lr_warmup_steps, 1),
              training->learning_rate);
@@ -83,8 +83,8 @@ static bool find_warmup_too_long(const struct job_request *job, char text[WARNIN
 static bool find_labels_hidden(const struct job_request *job, char text[WARNING_TEXT]) {
     const int classes = job->spec.dataset.classes;
     snprintf(text, WARNING_TEXT,
-             "p_uncond 1 hides every label: the model will not know its %d classes apart; 0.1 to "
-             "0.2 is usual",
+             "p_uncond 1 hides every label: the model cannot tell its %d classes apart; 0.1 to 0.2 "
+             "is usual",
              classes);
     return classes > 0 && job->spec.training.p_uncond == 1;
 }
@@ -119,9 +119,9 @@ static bool find_axes_differ(const struct job_request *job, char text[WARNING_TE
         }
     }
     snprintf(text, WARNING_TEXT,
-             "normalization \"minmax\" scales all axes together, over %.3g in all, and axis %d "
-             "spans only %.3g of that: to the network it will look like a single value; "
-             "\"standardize\" scales each axis by itself",
+             "normalization \"minmax\" scales all axes together, by their total range of %.3g, and "
+             "axis %d spans only %.3g of it, so the network will see almost a constant; "
+             "\"standardize\" scales each axis separately",
              top - bottom, narrow, least);
     return isfinite(least) && least * VERY < top - bottom;
 }
@@ -135,9 +135,9 @@ static bool find_not_learned(const struct dn_spec *spec, const struct training_o
     const struct dn_verdict *verdict = &outcome->verdict;
     (void)spec;
     snprintf(text, WARNING_TEXT,
-             "the model's loss is %.3g, and a network that always answers the same would have "
-             "%.3g: it has learned next to nothing; more epochs, another learning_rate, or a "
-             "larger network may help",
+             "the model's loss is %.3g, and a network with a constant output would have %.3g: the "
+             "model has learned almost nothing; more epochs, another learning_rate, or a larger "
+             "network may help",
              verdict->loss, verdict->nothing);
     return verdict->nothing > 1e-9 /* else always the same is the right answer */ &&
            verdict->loss >= 0.97 * verdict->nothing;
@@ -151,7 +151,7 @@ static bool find_diverging(const struct dn_spec *spec, const struct training_out
     size_t n, n_val;
     count_points(spec, &n, &n_val);
     snprintf(text, WARNING_TEXT,
-             "the %s loss was down to %.3g in epoch %d and has grown to %.3g since; a smaller "
+             "the %s loss fell to %.3g in epoch %d and has since risen to %.3g; a smaller "
              "learning_rate, gradient_clip, or fewer epochs may help, and keep_best keeps the "
              "model of the best epoch",
              n_val > 0 ? "validation" : "training", outcome->lowest.loss, outcome->lowest.epoch,
@@ -173,9 +173,9 @@ static const struct warning {
     const char *doc;
 } table[] = {
     {"schedule_keeps_signal", find_schedule, NULL, false,
-     "The schedule ends far from the noise that sampling starts from."},
+     "The schedule ends far from the pure noise that sampling starts from."},
     {"few_points", find_few_points, NULL, false,
-     "Less than 20 training points for each dimension."},
+     "There are fewer than 20 training points per dimension."},
     {"ema_slow", find_ema_slow, NULL, false,
      "The training has fewer steps than ema_decay averages over."},
     {"warmup_too_long", find_warmup_too_long, NULL, false,
@@ -185,9 +185,9 @@ static const struct warning {
     {"axes_differ", find_axes_differ, NULL, true,
      "An axis of an upload spans less than a twentieth of what minmax scales all axes by."},
     {"not_learned", NULL, find_not_learned, false,
-     "At the end: the loss is no better than that of a network that always answers the same."},
+     "At the end: the loss is no better than that of a network with a constant output."},
     {"diverging", NULL, find_diverging, false,
-     "At the end: the loss has clearly grown since its lowest epoch."},
+     "At the end: the loss has clearly risen since its best epoch."},
 };
 enum { WARNINGS = sizeof table / sizeof table[0] };
 

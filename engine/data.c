@@ -87,7 +87,7 @@ static enum dn_status deal_upload(const struct deal *deal, const struct dn_uploa
     const bool own_labels = set->source_count == 1;
     size_t n;
     if (!is_as_asked(deal, upload, own_labels))
-        return error_set(error, DN_INVALID, "the uploaded points are not what the spec asks for");
+        return error_set(error, DN_INVALID, "the uploaded points do not match the spec");
     int32_t *order = calloc(upload->n, sizeof *order);
     if (!order)
         return error_set(error, DN_NO_MEMORY, "out of memory");
@@ -173,10 +173,10 @@ enum dn_status data_check(const struct dn_data *data, const struct dn_spec *spec
     size_t n, n_val;
     data_count(spec, &n, &n_val);
     if (!data->points || data->n != n || data->n_val != n_val)
-        return error_set(error, DN_INVALID,
-                         "the data has %zu training and %zu validation points; the spec asks for "
-                         "%zu and %zu",
-                         data->n, data->n_val, n, n_val);
+        return error_set(
+            error, DN_INVALID,
+            "the data has %zu training and %zu validation points; the spec asks for %zu and %zu",
+            data->n, data->n_val, n, n_val);
     if (data->dim != set->dim)
         return error_set(error, DN_INVALID, "the points have %d dimensions; the spec says %d",
                          data->dim, set->dim);

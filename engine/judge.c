@@ -64,7 +64,7 @@ enum dn_status dn_trainer_check(const struct dn_trainer *trainer, bool thorough,
     if (status != DN_NOT_FINITE)
         return status;
     return error_set(error, DN_DIVERGED,
-                     "the model of epoch %d cannot be sampled from: its points are not finite; a "
+                     "the model of epoch %d cannot generate samples: its points are not finite; a "
                      "smaller learning_rate or weight_decay, or gradient_clip, may help",
                      trainer->at.epoch);
 }

@@ -229,7 +229,8 @@ enum dn_status dn_nearest(const struct dn_points *x, const struct dn_points *ref
                           struct dn_error *error) {
     struct pair pair = {.x = x, .y = reference, .breaks = breaks, .error = error};
     if (reference->n == 0 || reference->dim != x->dim)
-        return error_set(error, DN_INVALID, "there is nothing of this dimension to be near to");
+        return error_set(error, DN_INVALID,
+                         "there are no points of this dimension to compare with");
     enum dn_status status = pair_init(&pair);
     for (size_t i = 0; i < x->n && status == DN_OK; i++) {
         if (break_asked(breaks)) {
@@ -329,7 +330,8 @@ static double largest_square(const struct pair *pair) {
 static enum dn_status wasserstein(struct pair *pair, double *result) {
     const size_t n = pair->x->n;
     if (pair->y->n != n || n > DN_MAX_ASSIGNMENT)
-        return error_set(pair->error, DN_INVALID, "two sets of equal size up to %d are needed",
+        return error_set(pair->error, DN_INVALID,
+                         "two sets of the same size, at most %d points, are needed",
                          DN_MAX_ASSIGNMENT);
     float *cost = calloc(n * n, sizeof *cost);
     int32_t *column_of = malloc(n * sizeof *column_of);
@@ -383,7 +385,8 @@ enum dn_status dn_metric(enum dn_metric which, const struct dn_points *x,
                          const struct dn_breaks *breaks, struct dn_error *error) {
     if (x->n == 0 || reference->n == 0 || x->dim != reference->dim || x->dim < 1 ||
         x->dim > DN_MAX_DIM)
-        return error_set(error, DN_INVALID, "a metric needs two sets of points of one dimension");
+        return error_set(error, DN_INVALID,
+                         "a metric needs two sets of points of the same dimension");
     if (!all_finite(x->points, x->n * (size_t)x->dim) ||
         !all_finite(reference->points, reference->n * (size_t)reference->dim))
         return error_set(error, DN_INVALID, "some points are not finite");

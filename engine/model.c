@@ -221,7 +221,7 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
     struct dn_model header = {0}, *model = NULL;
     serial_header(&serial, &header);
     if (!header_is_sound(&serial, &header, size))
-        return error_set(error, DN_CORRUPT, "not a whole model of this version");
+        return error_set(error, DN_CORRUPT, "not a complete model of this version");
     enum dn_status status = model_new(&header.spec, &model, error);
     if (status != DN_OK || !model)
         return status;

@@ -157,7 +157,7 @@ enum dn_status dn_denoising_loss(const struct dn_model *model, const struct dn_p
                                  const struct dn_breaks *breaks, struct dn_error *error) {
     if (n < 1 || n > DN_MAX_SAMPLES || training->n < 1 || training->n > DN_MAX_POINTS ||
         training->dim != model->dim)
-        return error_set(error, DN_INVALID, "the points are not those of the model");
+        return error_set(error, DN_INVALID, "the points do not match the model");
     struct probes probes = {.model = model, .n = (size_t)n};
     struct posterior posterior = {0};
     struct dn_denoising sums = {0};
@@ -180,7 +180,7 @@ enum dn_status dn_denoising_loss(const struct dn_model *model, const struct dn_p
     }
     const double count = (double)n * model->dim;
     if (status == DN_OK && !isfinite(sums.model + sums.optimal + sums.excess))
-        status = error_set(error, DN_NOT_FINITE, "the model's answers are not finite");
+        status = error_set(error, DN_NOT_FINITE, "the model's outputs are not finite");
     if (status == DN_OK)
         *result =
             (struct dn_denoising){sums.model / count, sums.optimal / count, sums.excess / count};

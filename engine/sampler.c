@@ -147,11 +147,10 @@ static enum dn_status not_finite(const struct block *block, struct dn_error *err
     const char *change = !request->clip          ? "clip the estimates (clip)"
                          : request->noise        ? "start from smaller noise"
                          : request->guidance > 1 ? "use less guidance"
-                                                 : "the model cannot be sampled from like this: "
-                                                   "try another sampler or more steps, or train it "
-                                                   "anew with a smaller learning_rate";
+                                                 : "try another sampler or more steps, or train "
+                                                   "the model again with a smaller learning_rate";
     return error_set(error, DN_NOT_FINITE,
-                     "points or estimates are not finite, or too large for a number of 32 bits; %s",
+                     "points or estimates are not finite, or too large for a 32-bit number; %s",
                      change);
 }
 

@@ -90,7 +90,7 @@ static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error 
         total += source->n;
     }
     if (total > DN_MAX_POINTS)
-        return error_set(error, DN_INVALID, "the data sets have %lld points in all, more than %d",
+        return error_set(error, DN_INVALID, "the data sets have %lld points in total, more than %d",
                          (long long)total, DN_MAX_POINTS);
     if (set->dim < 1 || set->dim > DN_MAX_DIM)
         return error_set(error, DN_INVALID, "points must have 1..%d dimensions, got %d", DN_MAX_DIM,
@@ -134,10 +134,10 @@ static enum dn_status check_last_signal(const struct dn_diffusion_spec *spec,
     if (spec->prediction_type != DN_EPSILON || schedule_last_signal(spec) >= LEAST_SIGNAL)
         return DN_OK;
     return error_set(error, DN_INVALID,
-                     "diffusion.prediction_type cannot be \"epsilon\" with a schedule whose "
-                     "signal vanishes (it is %.3g at the last timestep): noise alone does not tell "
-                     "x_0; smaller betas leave signal, and \"v_prediction\", \"sample\" and "
-                     "\"flow\" need none",
+                     "diffusion.prediction_type cannot be \"epsilon\" with a schedule whose signal "
+                     "vanishes (it is %.3g at the last timestep): x_0 cannot be recovered from "
+                     "noise alone; use smaller betas, which leave some signal, or "
+                     "\"v_prediction\", \"sample\" or \"flow\", which need none",
                      schedule_last_signal(spec));
 }
 
@@ -158,8 +158,8 @@ static enum dn_status check_diffusion(const struct dn_diffusion_spec *spec,
     if ((spec->zero_terminal_snr || is_flow) && spec->prediction_type == DN_EPSILON)
         return error_set(error, DN_INVALID,
                          "diffusion.prediction_type cannot be \"epsilon\" when no signal is left "
-                         "at the last timestep (%s): noise alone does not tell x_0; "
-                         "\"v_prediction\", \"sample\" and \"flow\" do",
+                         "at the last timestep (%s): x_0 cannot be recovered from noise alone; use "
+                         "\"v_prediction\", \"sample\" or \"flow\"",
                          is_flow ? "beta_schedule \"flow\"" : "zero_terminal_snr");
     return DN_OK;
 }
@@ -185,12 +185,12 @@ enum dn_status spec_check_stored(const struct dn_spec *spec, struct dn_error *er
         dn_source_split(spec, k, NULL, &n_val);
     if (spec->training.keep_best && n_val == 0)
         return error_set(error, DN_INVALID,
-                         "training.keep_best needs points to validate with: a larger "
-                         "validation_fraction, or more points");
+                         "training.keep_best needs validation points: use a larger "
+                         "validation_fraction or more points");
     int64_t steps = (int64_t)spec->training.epochs * dn_spec_steps_per_epoch(spec);
     if (steps > INT32_MAX)
         return error_set(error, DN_INVALID,
-                         "training.epochs makes %lld training steps, more than %d",
+                         "training.epochs leads to %lld training steps, more than %d",
                          (long long)steps, INT32_MAX);
     return DN_OK;
 }

@@ -204,7 +204,7 @@ static bool set(struct config *config, const struct setting *setting, const char
         break;
     case SETTING_FILE:
         good = set_file(text, at);
-        snprintf(wanted, sizeof wanted, "the path of a file (./%.60s if it is called so)", text);
+        snprintf(wanted, sizeof wanted, "the path of a file (./%.60s if that is its name)", text);
         break;
     case SETTING_PATH:
         good = set_path(text, at);
@@ -316,8 +316,8 @@ static void look_at(const char *name, const char *value, void (*warn)(const char
         const char *known = variable_of(&settings[i], variable) + sizeof PREFIX - 1;
         if (strcmp(known, name) != 0)
             continue;
-        snprintf(text, sizeof text, PREFIX "%s=%.100s describes a service of this name", name,
-                 value);
+        snprintf(text, sizeof text, PREFIX "%s=%.100s belongs to a Kubernetes service of this name",
+                 name, value);
         if (is_link(value))
             warn(text);
         return;

@@ -58,8 +58,7 @@ static void sweep_all(struct janitor *janitor, struct sweep *sweep) {
         total += sweep->count;
     } while (sweep->count == sweep->most && !bell_is_closed(&janitor->bell));
     if (total > 0 && sweep->what)
-        log_line(LOG_INFO, "old things forgotten", "what=%s count=%lld", sweep->what,
-                 (long long)total);
+        log_line(LOG_INFO, "old data removed", "what=%s count=%lld", sweep->what, (long long)total);
 }
 
 static void sweep_house(struct janitor *janitor) {

@@ -41,7 +41,8 @@ int limits_connections(int wanted, int threads) {
     if (files.rlim_cur >= needed)
         return wanted;
     const int fit = (int)files.rlim_cur - reserve;
-    log_line(LOG_WARN, "fewer connections than --max-connections: so many files may be open",
+    log_line(LOG_WARN,
+             "fewer connections than --max-connections, because of the limit of open files",
              "files=%d connections=%d wanted=%d", (int)files.rlim_cur, fit, wanted);
     return fit < FEWEST ? 0 : fit;
 }

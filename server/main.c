@@ -75,8 +75,8 @@ static int command_key(int argc, char **argv) {
         return complain("--scope must be read or write");
     char key[AUTH_KEY], line[AUTH_LINE];
     if (!auth_new_key(name, may_write ? AUTH_WRITE : AUTH_READ, key, line))
-        return complain("a name is 1 to 32 letters, digits and dashes");
-    fprintf(stderr, "the key, shown only now: %s\n", key);
+        return complain("a name must be 1 to 32 letters, digits and dashes");
+    fprintf(stderr, "the key (it is shown only once): %s\n", key);
     printf("%s\n", line);
     return 0;
 }
@@ -121,7 +121,7 @@ static const struct command {
     const char *arguments;
     const char *doc;
 } commands[] = {
-    {{"serve"}, command_serve, "[SETTING ...]", "run the service until SIGTERM or Ctrl-C"},
+    {{"serve"}, command_serve, "[SETTING ...]", "run the server until SIGTERM or Ctrl-C"},
     {{"demo"},
      demo_run,
      "[--preset NAME]",
@@ -170,7 +170,7 @@ static int unknown_command(const char *name) {
     if (guess.meant)
         fprintf(stderr, "did you mean denoised %s?\n", guess.meant);
     else if (name[0] == '-' && name[1] == '-')
-        fprintf(stderr, "the settings follow a command: denoised serve %s\n", name);
+        fprintf(stderr, "the settings come after a command: denoised serve %s\n", name);
     else
         fprintf(stderr, "see denoised --help\n");
     return 2;

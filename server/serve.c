@@ -61,7 +61,7 @@ static bool recover(struct store *store, int64_t memory) {
         return false;
     }
     if (requeued > 0)
-        log_line(LOG_INFO, "jobs of the last run resume", "jobs=%d", requeued);
+        log_line(LOG_INFO, "resuming the jobs of the last run", "jobs=%d", requeued);
     FAULT_POINT("recover.before_commit");
     if (store_commit(session) != STORE_OK)
         return false;
@@ -75,7 +75,7 @@ static bool recover(struct store *store, int64_t memory) {
 static void *leave_late(void *unused) {
     (void)unused;
     usleep(STOP_MS * 1000);
-    log_line(LOG_WARN, "not everything stopped in time; leaving", "status=%d", EXIT_FAILURE);
+    log_line(LOG_WARN, "not everything stopped in time; exiting", "status=%d", EXIT_FAILURE);
     log_flush();
     _exit(EXIT_FAILURE);
 }
@@ -87,7 +87,7 @@ static void reload_keys(struct auth *auth) {
     else if (auth_reload(auth, error, sizeof error))
         log_line(LOG_INFO, "API keys reloaded", "keys=%d", auth_count(auth));
     else
-        log_line(LOG_ERROR, "API keys not reloaded, the old ones stay", "detail=%s",
+        log_line(LOG_ERROR, "API keys not reloaded; the old ones stay valid", "detail=%s",
                  log_quote(error, quoted, sizeof quoted));
 }
 
@@ -120,8 +120,8 @@ static void feed_watchdog(struct service *service) {
  * would find, and a close in good order would write into, or delete, what stands in its place. */
 static void leave_lost(const struct store *store) {
     char quoted[600];
-    log_line(LOG_ERROR, "leaving without the database", "status=%d why=%s", STORE_EXIT_STATUS,
-             log_quote(store_loss(store), quoted, sizeof quoted));
+    log_line(LOG_ERROR, "exiting without the database", "status=%d why=%s",
+             STORE_EXIT_STATUS, log_quote(store_loss(store), quoted, sizeof quoted));
     _exit(STORE_EXIT_STATUS);
 }
 
@@ -270,8 +270,7 @@ static int64_t training_memory(const struct config *config) {
              (long long)(budget >> 20));
     if (budget > memory)
         log_line(LOG_WARN,
-                 "trainings may take more memory than there is; see "
-                 "--max-training-memory",
+                 "training may use more memory than this machine has; see --max-training-memory",
                  NULL);
     return budget;
 }
@@ -393,13 +392,14 @@ static bool open_front(struct front *front, const struct config *config, char *e
         limits_connections(config->max_connections, config->workers + config->samplers);
     if (!front->socket.is_loopback && !config->api_keys && !config->anonymous)
         snprintf(error, error_size,
-                 "%s can be reached from other machines, where anybody could use the service: make "
-                 "a key with \"denoised key NAME >> FILE\" and say --api-keys FILE, or say "
-                 "--anonymous if everybody may",
+                 "%s can be reached from other machines, so anybody there could use the server: "
+                 "create a key with \"denoised key NAME >> FILE\" and start with --api-keys FILE, "
+                 "or start with --anonymous to allow everybody",
                  config->host);
     else if (front->connections == 0)
-        snprintf(error, error_size,
-                 "too few files may be open for a single connection: raise the limit, ulimit -Hn");
+        snprintf(
+            error, error_size,
+            "the limit of open files is too low for even one connection: raise it (ulimit -Hn)");
     else if (http_tls_load(&front->tls, config->tls_cert, config->tls_key, error, error_size)) {
         if (!config->api_keys)
             return true;
@@ -414,7 +414,7 @@ static bool open_front(struct front *front, const struct config *config, char *e
 
 static void warn(const char *text) {
     char quoted[600];
-    log_line(LOG_WARN, "a variable of the environment is ignored", "detail=%s",
+    log_line(LOG_WARN, "an environment variable is ignored", "detail=%s",
              log_quote(text, quoted, sizeof quoted));
 }
 

@@ -49,9 +49,9 @@ bool upgrade_models(struct store *store) {
     while ((status = upgrade_one(session)) == STORE_OK)
         count++;
     if (count > 0)
-        log_line(LOG_INFO, "models of an older version described", "models=%d", count);
+        log_line(LOG_INFO, "models of an older version updated", "models=%d", count);
     if (status != STORE_NOT_FOUND)
-        log_line(LOG_ERROR, "models of an older version could not be described", NULL);
+        log_line(LOG_ERROR, "models of an older version could not be updated", NULL);
     return status == STORE_NOT_FOUND;
 }
 

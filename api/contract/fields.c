@@ -230,7 +230,7 @@ void fields_read(const struct field_set *set, const char *group, const cJSON *ob
         const struct field *field = find(set, group, member->string);
         const char *pointer = problem_pointer(wrong, group, member->string);
         if (is_repeated(object, member))
-            problem_add(wrong, pointer, "is there twice");
+            problem_add(wrong, pointer, "is given more than once");
         else if (!field)
             add_unknown(set, group, member->string, wrong);
         else if ((field->flags & FIELD_OR_NULL) && cJSON_IsNull(member))
@@ -292,7 +292,7 @@ void fields_read_query(const struct field_set *set, const struct http_request *r
         for (size_t j = 0; j < i; j++)
             repeated |= strcmp(request->query[j].name, param->name) == 0;
         if (repeated && !(field && (field->type == FIELD_TEXTS || field->type == FIELD_CHOICES)))
-            problem_add(wrong, pointer, "is there twice");
+            problem_add(wrong, pointer, "is given more than once");
         else if (field)
             read_text(field, param->value, target, pointer, wrong);
         else

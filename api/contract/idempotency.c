@@ -24,7 +24,7 @@ bool idempotency_key(struct http_exchange *exchange, const char **key) {
 
 void idempotency_reused(struct http_exchange *exchange) {
     problem(exchange, PROBLEM_IDEMPOTENCY_KEY_REUSED,
-            "this Idempotency-Key was used before, with another request");
+            "this Idempotency-Key was already used with a different request");
 }
 
 void idempotency_replayed(struct http_exchange *exchange, const char *base, const char *id) {

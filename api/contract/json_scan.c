@@ -22,7 +22,7 @@ bool json_scan_begin(struct json_scan *scan, const char *text, size_t length, si
 
 bool json_scan_end(struct json_scan *scan) {
     json_scan_space(scan);
-    return scan->at == scan->end || json_scan_fail(scan, "something follows the value");
+    return scan->at == scan->end || json_scan_fail(scan, "there is more text after the value");
 }
 
 void json_scan_explain(const struct json_scan *scan, char *error, size_t error_size) {
@@ -128,7 +128,7 @@ bool json_scan_string(struct json_scan *scan) {
             return false;
     }
     if (scan->at == scan->end)
-        return json_scan_fail(scan, "a string has no end");
+        return json_scan_fail(scan, "a string is not closed");
     scan->at++;
     return true;
 }

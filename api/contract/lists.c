@@ -51,8 +51,7 @@ bool cursor_read(struct http_exchange *exchange, const char *cursor, const char 
     if (!cursor[0] || parse(cursor, order_of(choice) ? name_of(orders, choice) : "", place))
         return true;
     problem_field(exchange, "/after",
-                  http_format(exchange,
-                              "must be what `next` was on a page that is sorted by \"%s\"",
+                  http_format(exchange, "must be the `next` of a page sorted by \"%s\"",
                               name_of(orders, choice)));
     return false;
 }

@@ -62,7 +62,7 @@ void problem_add(struct problem_fields *fields, const char *pointer, const char 
 }
 
 void problem_send(struct http_exchange *exchange, const struct problem_fields *fields) {
-    problem_list(exchange, PROBLEM_INVALID_FIELDS, "fields are wrong", fields);
+    problem_list(exchange, PROBLEM_INVALID_FIELDS, "fields are invalid", fields);
 }
 
 void problem_field(struct http_exchange *exchange, const char *pointer, const char *detail) {

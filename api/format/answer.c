@@ -17,8 +17,8 @@ void answer_check_size(int n, int frames, int dim, struct problem_fields *wrong)
     const long long each = (2LL * frames - 1) * dim; /* numbers of a point, in x and x0 */
     if (n * each > MOST_VALUES)
         problem_add(wrong, "/n",
-                    "%d points in %d frames would make an answer of %lld numbers; at most %d are "
-                    "given, which is n = %lld here, or fewer frames",
+                    "%d points in %d frames would make a response of %lld numbers; the maximum is "
+                    "%d: request n = %lld or fewer frames",
                     n, frames, n * each, MOST_VALUES, MOST_VALUES / each);
 }
 

@@ -105,8 +105,8 @@ bool format_fits(struct http_exchange *exchange, const struct format *format,
         return true;
     problem_field(exchange, look->size ? "/size" : "/frames",
                   http_format(exchange,
-                              "%d frames of this size make %lld pixels; at most %d are drawn: ask "
-                              "for fewer frames or a smaller size",
+                              "%d frames of this size have %lld pixels; the maximum is %d: request "
+                              "fewer frames or a smaller size",
                               frames, (long long)pixels, PICTURE_MOST_PIXELS));
     return false;
 }
@@ -184,6 +184,6 @@ const struct format *format_of(struct http_exchange *exchange) {
         exchange->response.content_type = best->media_type;
     else
         problem(exchange, PROBLEM_NOT_ACCEPTABLE,
-                http_format(exchange, "this resource can be had as: %s", request->formats));
+                http_format(exchange, "available formats: %s", request->formats));
     return best;
 }

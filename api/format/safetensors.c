@@ -102,7 +102,8 @@ static void read_metadata(const cJSON *json, struct safetensors *out,
         if (!cJSON_IsString(text))
             problem_add(wrong, problem_pointer(wrong, METADATA, text->string), "must be a string");
         else if (is_repeated(json, text))
-            problem_add(wrong, problem_pointer(wrong, METADATA, text->string), "is there twice");
+            problem_add(wrong, problem_pointer(wrong, METADATA, text->string),
+                        "is given more than once");
     out->metadata = json;
 }
 
@@ -178,7 +179,8 @@ bool safetensors_read(const void *file, size_t size, struct safetensors *out,
     const int64_t bytes = (int64_t)(size - LENGTH_BYTES - header);
     for (const cJSON *member = out->header->child; member; member = member->next) {
         if (is_repeated(out->header, member))
-            problem_add(wrong, problem_pointer(wrong, "", member->string), "is there twice");
+            problem_add(wrong, problem_pointer(wrong, "", member->string),
+                        "is given more than once");
         else if (strcmp(member->string, METADATA) == 0)
             read_metadata(member, out, wrong);
         else

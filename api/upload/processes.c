@@ -100,7 +100,7 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
     else if (process->is_optimal && process->pattern >= 0 &&
              !dn_pattern_has_distance((enum dn_pattern)process->pattern))
         problem(exchange, PROBLEM_NO_SHAPE,
-                "this data set has no exact shape, so no closest point on it");
+                "this data set has no exact shape, so it has no nearest point either");
     else
         return format_fits(exchange, process->format, &process->look, process->frames);
     return false;

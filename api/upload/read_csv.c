@@ -254,8 +254,8 @@ static void check_names(struct reading *reading, const struct csv *csv,
                         const struct columns *columns) {
     if (!csv->cells[0].quoted && csv->cells[0].length > 0 && csv->cells[0].text[0] == '#') {
         wrong_header(reading, csv,
-                     "it begins with #: leave it out if it is a comment, and write it without the "
-                     "# if it names the columns (numpy: savetxt(.., comments=''))");
+                     "it begins with #: remove it if it is a comment, or remove the # if it names "
+                     "the columns (numpy: savetxt(.., comments=''))");
         return;
     }
     for (int j = 0; j < columns->count; j++) {
@@ -333,8 +333,8 @@ static bool find_names(struct reading *reading, const struct csv *csv, bool has_
                      csv->cells[0].length == 0
                          ? "it numbers the columns, and the first one has no name; if that counts "
                            "the rows, " WITHOUT_ROW_NUMBERS ", and say header=true"
-                         : "it is a point, or it numbers the columns, as pandas does if they have "
-                           "no names: say header=false or header=true");
+                         : "it is either a point or the numbers of the columns, which pandas "
+                           "writes if they have no names: add ?header=false or ?header=true");
     return reading->wrong->count == 0;
 }
 
@@ -398,7 +398,7 @@ static void put_label(struct reading *reading, const struct csv *csv,
     const size_t length = cell_text(&csv->cells[columns->label], label, sizeof label);
     const char *wrong = length < sizeof label
                             ? reading_put_label(reading, reading->n, label, length)
-                            : "the label is far too long";
+                            : "the label is much too long";
     if (wrong)
         reading_wrong_label(reading, reading->n, describe(where, csv, columns, columns->label),
                             wrong);
@@ -411,10 +411,10 @@ static const char *why_no_number(const struct cell *cell, bool no_labels, char *
     if (cell->length == 0)
         return "the field is empty";
     if (is_special(cell))
-        snprintf(text, size, "%s cannot be trained on; leave the row out", shown);
+        snprintf(text, size, "%s cannot be used for training; remove the row", shown);
     else
         snprintf(text, size, "\"%s\" is not a number%s", shown,
-                 no_labels ? "; if this column holds labels, say ?label= and its name or number"
+                 no_labels ? "; if this column holds labels, add ?label= with its name or number"
                            : "");
     return text;
 }

@@ -57,7 +57,7 @@ static bool take_string(struct npy *npy, char *out, size_t size) {
         npy->at++;
     const size_t length = (size_t)(npy->at - from);
     if (npy->at == npy->end || length == 0 || length >= size)
-        return fail(npy, "a string in the header is empty, too long, or has no end");
+        return fail(npy, "a string in the header is empty, too long, or not closed");
     memcpy(out, from, length);
     out[length] = '\0';
     npy->at++;
@@ -71,7 +71,7 @@ static bool take_size(struct npy *npy, size_t *size) {
     for (; npy->at < npy->end && *npy->at >= '0' && *npy->at <= '9'; npy->at++)
         if (__builtin_mul_overflow(*size, 10, size) ||
             __builtin_add_overflow(*size, (size_t)(*npy->at - '0'), size))
-            return fail(npy, "a dimension in the header is far too large");
+            return fail(npy, "a dimension in the header is much too large");
     return npy->at > from || fail(npy, "the shape in the header must be a tuple of integers");
 }
 
@@ -90,7 +90,7 @@ static bool take_shape(struct npy *npy) {
         if (!take(npy, ",")) {
             if (npy->rank == 1) /* (3) is no tuple in Python */
                 return fail(npy, "the shape in the header must be a tuple of integers");
-            return take(npy, ")") || fail(npy, "the shape in the header has no end");
+            return take(npy, ")") || fail(npy, "the shape in the header is not closed");
         }
     }
     return true;
@@ -99,15 +99,15 @@ static bool take_shape(struct npy *npy) {
 static bool take_descr(struct npy *npy) {
     skip_space(npy);
     if (npy->descr[0])
-        return fail(npy, "descr is there twice in the header");
+        return fail(npy, "descr is given more than once in the header");
     if (npy->at < npy->end && *npy->at == '[')
-        return fail(npy, "the array is a structured one; save plain columns of numbers");
+        return fail(npy, "the array is structured; save plain columns of numbers");
     return take_string(npy, npy->descr, sizeof npy->descr);
 }
 
 static bool take_order(struct npy *npy) {
     if (npy->fortran_order >= 0)
-        return fail(npy, "fortran_order is there twice in the header");
+        return fail(npy, "fortran_order is given more than once in the header");
     npy->fortran_order = take(npy, "True") ? 1 : take(npy, "False") ? 0 : -1;
     return npy->fortran_order >= 0 || fail(npy, "fortran_order must be True or False");
 }
@@ -141,7 +141,7 @@ static bool take_header(struct npy *npy) {
     }
     skip_space(npy);
     if (npy->at < npy->end)
-        return fail(npy, "something follows the dictionary in the header");
+        return fail(npy, "there is more text after the dictionary in the header");
     if (!npy->descr[0] || npy->fortran_order < 0 || npy->rank < 0)
         return fail(npy, "the header must have descr, fortran_order and shape");
     return true;

@@ -171,7 +171,7 @@ static bool read_label(struct document *document) {
             return false;
         const size_t length = decode(document, from, label, sizeof label);
         wrong = length < sizeof label ? reading_put_label(reading, point, label, length)
-                                      : "the label is far too long";
+                                      : "the label is much too long";
     } else if (at_number(scan)) {
         if (!json_scan_number(scan))
             return false;
@@ -252,7 +252,7 @@ static bool read_member(struct document *document) {
             return members[i].read(document);
         }
         snprintf(pointer, sizeof pointer, "/%s", key);
-        problem_add(document->reading->wrong, pointer, "is there twice");
+        problem_add(document->reading->wrong, pointer, "is given more than once");
         return skip(document, POINTS_DEPTH);
     }
     problem_add(document->reading->wrong, "",

@@ -96,7 +96,7 @@ const char *reading_put(struct reading *reading, int column, double value) {
     if (fabs(value) <= LARGEST_VALUE)
         return NULL;
     if (isnan(value))
-        return "NaN cannot be trained on; leave the point out";
+        return "NaN cannot be used for training; remove the point";
     return isfinite(value)
                ? reason(reading, "%g is too large; at most %g can be used", value, LARGEST_VALUE)
                : "the number is infinite, or too large";
@@ -116,7 +116,7 @@ static const char *add_class(struct reading *reading, const char *name, const ch
     if (wrong)
         return reason(reading, "a label %s", wrong);
     if (reading->class_count == DN_MAX_CLASSES)
-        return reason(reading, "\"%s\" is one class too many; there can be at most %d", name,
+        return reason(reading, "\"%s\" is one class too many; a data set has at most %d", name,
                       DN_MAX_CLASSES);
     const int added = reading->class_count++;
     strcpy(reading->classes[added], name);
@@ -179,12 +179,13 @@ int reading_label_column(struct reading *reading, const char (*names)[NAME_BYTES
             return j;
     if (!reading_label_number(reading, count, &column))
         problem_add(reading->wrong, "/label",
-                    names ? "no column is called \"%.64s\"; a number counts columns from 0"
-                          : "\"%.64s\" is no column: the columns have no names here, so give its "
-                            "number, counted from 0, or from the end: -1",
+                    names ? "there is no column \"%.64s\"; a number counts columns from 0"
+                          : "\"%.64s\" is not a column: the columns have no names, so give the "
+                            "column's number, counted from 0, or from the end: -1",
                     reading->label);
     else if (column == NO_LABEL)
-        problem_add(reading->wrong, "/label", "there is no column %.64s: there are %d, from 0",
+        problem_add(reading->wrong, "/label",
+                    "there is no column %.64s: there are %d columns, counted from 0",
                     reading->label, count);
     return column;
 }

@@ -64,7 +64,7 @@ static bool choose_reader(struct http_exchange *exchange, struct upload *upload)
             return true;
         }
     problem(exchange, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
-            "a data set is text/csv, application/json or application/octet-stream (npy)");
+            "a data set must be text/csv, application/json or application/octet-stream (npy)");
     return false;
 }
 

@@ -190,7 +190,7 @@ static size_t format(char line[LOG_OUT_LONGEST], enum log_level level, const cha
 }
 
 size_t log_format_dropped(char line[LOG_OUT_LONGEST], unsigned long long lines) {
-    return format(line, LOG_WARN, "nobody read the log, and lines were dropped", "lines=%llu",
+    return format(line, LOG_WARN, "log lines were dropped because nobody read them", "lines=%llu",
                   lines);
 }
 

@@ -5,7 +5,7 @@ PROBLEM(BAD_TARGET, "bad_target", 400,
         "path, or more than 64 parameters.")
 PROBLEM(BAD_HEADER, "bad_header", 400,
         "A header has a character that is not allowed in it, is folded over several lines, or is "
-        "there twice and has only one value. `detail` says which.")
+        "given more than once and has only one value. `detail` says which.")
 PROBLEM(BAD_HOST, "bad_host", 400, "Exactly one Host header is needed.")
 PROBLEM(BAD_FRAMING, "bad_framing", 400,
         "Two programs could read the length of this request differently, so nobody should.")

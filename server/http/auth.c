@@ -72,13 +72,14 @@ static const char *read_key(char *line, struct key *key) {
     char *rest = line;
     const char *name = strsep(&rest, ":"), *digest = strsep(&rest, ":");
     if (!is_name(name))
-        return "a name is 1 to 32 letters, digits and dashes";
+        return "a name must be 1 to 32 letters, digits and dashes";
     if (!digest || !read_digest(digest, key->digest))
-        return "after the name comes ':' and the SHA-256 of the key, 64 hex digits (not the key "
+        return "after the name must come ':' and the SHA-256 of the key, 64 hex digits (not the "
+               "key "
                "itself)";
     key->scope = AUTH_WRITE;
     if (rest && !read_scope(rest, &key->scope))
-        return "the scope is read or write";
+        return "the scope must be read or write";
     snprintf(key->name, sizeof key->name, "%s", name);
     return NULL;
 }
@@ -121,7 +122,7 @@ static bool read_lines(FILE *file, const char *path, struct keys *keys, char *er
     }
     if (ferror(file) || keys->count == 0) {
         snprintf(error, error_size, "%s %s; make a key with: denoised key NAME >> %s", path,
-                 ferror(file) ? "cannot be read" : "has no key in it", path);
+                 ferror(file) ? "cannot be read" : "contains no key", path);
         return false;
     }
     return true;
@@ -134,7 +135,7 @@ bool auth_is_private(int fd, const char *path, char *error, size_t error_size) {
         return false;
     }
     if (file.st_mode & S_IRWXO) {
-        snprintf(error, error_size, "%s can be used by everybody on this machine: chmod o= %s",
+        snprintf(error, error_size, "%s can be read by every user of this machine: chmod o= %s",
                  path, path);
         return false;
     }

@@ -52,8 +52,9 @@ bool http_take_body(struct http_connection *state, const char *bytes, size_t siz
         buffer_append(&state->body, bytes, size);
     } else {
         http_drop_body(state);
-        state->refusal = (struct http_refusal){
-            PROBLEM_BODY_MEMORY_FULL, "too many bodies of requests are on their way; try again"};
+        state->refusal =
+            (struct http_refusal){PROBLEM_BODY_MEMORY_FULL,
+                                  "too many large request bodies are being received; try again"};
     }
     return state->received <= state->max_body + DRAIN_BYTES;
 }

@@ -24,18 +24,19 @@ struct http_refusal http_check(const struct http_fields *fields, const char *tar
     if (encoding && length)
         return REFUSE(PROBLEM_BAD_FRAMING, "both Content-Length and Transfer-Encoding");
     if (encoding && http_1_0)
-        return REFUSE(PROBLEM_BAD_FRAMING, "Transfer-Encoding in an HTTP/1.0 request");
+        return REFUSE(PROBLEM_BAD_FRAMING, "an HTTP/1.0 request must not have Transfer-Encoding");
     if (encoding && strcasecmp(encoding, "chunked") != 0)
-        return REFUSE(PROBLEM_UNKNOWN_TRANSFER_ENCODING, "the only transfer coding is chunked");
+        return REFUSE(PROBLEM_UNKNOWN_TRANSFER_ENCODING,
+                      "the only supported transfer coding is chunked");
     if (expect && strcasecmp(expect, "100-continue") != 0)
-        return REFUSE(PROBLEM_EXPECTATION_FAILED, "the only expectation is 100-continue");
+        return REFUSE(PROBLEM_EXPECTATION_FAILED, "the only supported expectation is 100-continue");
     if (host && !access_has_host(access, host))
-        return REFUSE(PROBLEM_MISDIRECTED_REQUEST,
-                      access->names == ACCESS_LOOPBACK
-                          ? "this server answers to localhost, 127.0.0.1 and [::1]; other names "
-                            "are allowed by --allowed-hosts"
-                          : "this server does not answer to this name; names are allowed by "
-                            "--allowed-hosts");
+        return REFUSE(
+            PROBLEM_MISDIRECTED_REQUEST,
+            access->names == ACCESS_LOOPBACK
+                ? "this server accepts the host names localhost, 127.0.0.1 and [::1]; allow other "
+                  "names with --allowed-hosts"
+                : "this server does not accept this host name; allow names with --allowed-hosts");
     framing->declared = length ? strtoll(length, NULL, 10) : encoding ? -1 : 0;
     framing->has_body = framing->declared != 0;
     framing->takes_chunks = !http_1_0;

@@ -183,7 +183,7 @@ static bool send_range(struct http_connection *state) {
         return true;
     case RANGE_BEYOND:
         http_set_problem(state, PROBLEM_RANGE_NOT_SATISFIABLE,
-                         http_format(exchange, "there are only %zu bytes", size));
+                         http_format(exchange, "the response has only %zu bytes", size));
         http_set_header(exchange, "Content-Range", http_format(exchange, "bytes */%zu", size));
         return true;
     }

@@ -127,12 +127,13 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
         state->is_plain = true;
         if (has_succeeded(exchange))
             break; /* done, but for the waiting or the compressing */
-        http_set_problem(state, PROBLEM_OVERLOADED, "too much is waiting already; try again later");
+        http_set_problem(state, PROBLEM_OVERLOADED,
+                         "too many requests are already waiting; try again later");
         break;
     case TASK_UNKNOWN:
         http_set_problem(state, PROBLEM_OUTCOME_UNKNOWN,
-                         "the write could not be confirmed: it may have taken place or not; repeat "
-                         "it with the same Idempotency-Key, or look before you repeat it");
+                         "the write could not be confirmed: it may or may not have happened; "
+                         "repeat it with the same Idempotency-Key, or check before you repeat it");
         break;
     case TASK_DISK_FULL: http_set_problem(state, PROBLEM_DISK_FULL, NULL); break;
     case TASK_DISK_ERROR: http_set_problem(state, PROBLEM_DISK_ERROR, NULL); break;

@@ -52,7 +52,7 @@ void http_send_early(struct http_connection *state) {
                  : send(state->peer->fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT);
         state->sent_early = sent == (ssize_t)out.length;
         if (!state->sent_early)
-            log_line(LOG_INFO, "an early answer was cut short", "id=%s bytes=%zu sent=%zd",
+            log_line(LOG_INFO, "an early response was cut short", "id=%s bytes=%zu sent=%zd",
                      state->id, out.length, sent);
         state->response_bytes = state->exchange.response.body.length;
     }

@@ -152,7 +152,7 @@ static void keep(struct reading *reading, const char *name, size_t size, const c
     for (size_t i = 0; i < sizeof singular / sizeof *singular; i++)
         if (strcasecmp(singular[i].name, name) == 0) {
             refuse(reading, singular[i].code,
-                   arena_format(reading->arena, "%s may be there only once", singular[i].name));
+                   arena_format(reading->arena, "%s may be given only once", singular[i].name));
             return;
         }
     const char *both = arena_format(reading->arena, "%s, %s", known->value, value);
@@ -171,13 +171,13 @@ static enum MHD_Result read_field(void *argument, enum MHD_ValueKind kind, const
     walk_field(&reading->walk, name, name_size, value, value_size);
     if (!is_token(name, name_size))
         refuse(reading, PROBLEM_BAD_HEADER,
-               "a header name has a character that is not allowed in it");
+               "a header name contains a character that is not allowed");
     if (has_control(value, value_size))
-        refuse(reading, PROBLEM_BAD_HEADER, "a header value has a control character in it");
+        refuse(reading, PROBLEM_BAD_HEADER, "a header value contains a control character");
     const char *trimmed = trim(reading->arena, value, value_size);
     /* (libmicrohttpd takes "chunked " for something else) */
     if (trimmed && trimmed != value && strcasecmp(name, "Transfer-Encoding") == 0)
-        refuse(reading, PROBLEM_BAD_FRAMING, "there are blanks after the transfer coding");
+        refuse(reading, PROBLEM_BAD_FRAMING, "there is white space after the transfer coding");
     if (trimmed)
         keep(reading, name, name_size, trimmed);
     else
@@ -199,8 +199,8 @@ struct http_refusal http_read_fields(struct MHD_Connection *connection, struct a
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, read_field, &reading);
     if (is_to_be_walked() && !has_arrived(&reading.walk, connection, line))
         refuse(&reading, PROBLEM_BAD_HEADER,
-               "the head has a folded line, a NUL, a line that does not end in CR LF, or more than "
-               "one space in its first line");
+               "the request head has a folded line, a NUL, a line that does not end in CR LF, or "
+               "more than one space in its first line");
     return reading.refusal;
 }
 

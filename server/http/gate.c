@@ -83,10 +83,10 @@ static void refuse_key(struct http_connection *state, enum auth_scope needed,
         challenge = http_format(&state->exchange, "%s, error=\"insufficient_scope\", scope=\"%s\"",
                                 challenge, auth_scope_names[needed]);
         refuse(state, PROBLEM_SCOPE_TOO_SMALL,
-               "this key may only read; the request needs one with the scope write");
+               "this key may only read; the request needs a key with the scope write");
     } else if (header) {
         challenge = http_format(&state->exchange, "%s, error=\"invalid_token\"", challenge);
-        refuse(state, PROBLEM_INVALID_KEY, "this API key is not known here");
+        refuse(state, PROBLEM_INVALID_KEY, "unknown API key");
     } else {
         refuse(state, PROBLEM_KEY_NEEDED,
                "an API key is needed: send it as Authorization: Bearer dn_...");
@@ -121,19 +121,18 @@ static void refuse_origin(struct http_connection *state, const struct access_sou
     struct http_exchange *exchange = &state->exchange;
     const char *where = from->origin ? from->origin : from->referer, *detail;
     if (from->fetch_site)
-        detail = http_format(exchange,
-                             "the browser says that this comes from a page of another site "
-                             "(Sec-Fetch-Site: %.20s%s%.200s), which may not change anything here; "
-                             "its origin can be allowed by --cors-origins",
-                             from->fetch_site, where ? ", from " : "", where ? where : "");
+        detail = http_format(
+            exchange,
+            "the browser says that this request comes from a page of another site (Sec-Fetch-Site: "
+            "%.20s%s%.200s), which may not change anything; allow its origin with --cors-origins",
+            from->fetch_site, where ? ", from " : "", where ? where : "");
     else
-        detail =
-            http_format(exchange,
-                        "a page of %.200s may not change anything at %.200s, which is another "
-                        "site. If they are one behind a proxy, it has to hand on the Host header "
-                        "that the browser sent (nginx: proxy_set_header Host $http_host); "
-                        "other origins can be allowed by --cors-origins",
-                        where, from->host ? from->host : "a server without a name");
+        detail = http_format(
+            exchange,
+            "a page of %.200s may not change anything at %.200s, which is another site. If a proxy "
+            "makes them one site, it must pass on the Host header that the browser sent (nginx: "
+            "proxy_set_header Host $http_host); allow other origins with --cors-origins",
+            where, from->host ? from->host : "a server without a name");
     refuse(state, PROBLEM_FOREIGN_ORIGIN, detail);
 }
 
@@ -157,7 +156,7 @@ static void check_rate(struct http_connection *state) {
     if (seconds == 0)
         return;
     refuse(state, PROBLEM_TOO_MANY_REQUESTS,
-           http_format(&state->exchange, "at most %d requests a minute are served to one address",
+           http_format(&state->exchange, "one address may send at most %d requests per minute",
                        state->server->config.requests_per_minute));
     state->refusal_header =
         (struct http_param){"Retry-After", http_format(&state->exchange, "%d", seconds)};
@@ -208,16 +207,15 @@ static void refuse_path(struct http_connection *state, bool is_outside) {
     const char *list =
         is_outside ? NULL
                    : router_suffixes(config->routes, config->route_count, &state->arena, path);
-    const char *detail = "nothing is found at this path";
+    const char *detail = "there is nothing at this path";
     if (is_outside)
-        detail =
-            http_format(exchange, "nothing is found at this path: all that is here is below %s",
-                        http_base_path(exchange));
-    else if (list)
         detail = http_format(exchange,
-                             "nothing is found at this path; with other suffixes, or "
-                             "without one, there is: %s",
-                             list);
+                             "there is nothing at this path: this server's paths start with %s",
+                             http_base_path(exchange));
+    else if (list)
+        detail = http_format(
+            exchange, "there is nothing at this path; available with another suffix or none: %s",
+            list);
     refuse(state, PROBLEM_NO_SUCH_PATH, detail);
 }
 

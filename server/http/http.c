@@ -83,7 +83,7 @@ static bool is_encoded(const struct http_connection *state) {
 static struct http_refusal too_large(struct http_connection *state) {
     return (struct http_refusal){
         PROBLEM_BODY_TOO_LARGE,
-        http_format(&state->exchange, "the body may have at most %zu bytes here", state->max_body)};
+        http_format(&state->exchange, "the body may have at most %zu bytes", state->max_body)};
 }
 
 static void set_refusal(struct http_connection *state, struct http_refusal refusal) {
@@ -101,7 +101,7 @@ static struct http_refusal check_request(struct http_connection *state) {
         return (struct http_refusal){PROBLEM_NO_MEMORY, "not enough memory for the body"};
     if (state->received > 0 && is_encoded(state))
         return (struct http_refusal){PROBLEM_UNSUPPORTED_MEDIA_TYPE,
-                                     "send the body as it is, without a Content-Encoding"};
+                                     "send the body without a Content-Encoding"};
     if (state->received > 0 && !content_type_fits(state))
         return (struct http_refusal){PROBLEM_UNSUPPORTED_MEDIA_TYPE,
                                      http_format(&state->exchange,
@@ -292,8 +292,8 @@ static void log_cut(const struct http_connection *state, enum MHD_RequestTermina
     if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK || state->exchange.response.status == 0 ||
         state->sent_early)
         return;
-    log_line(is_late ? LOG_WARN : LOG_DEBUG, "an answer was cut short", "id=%s reason=\"%s\"",
-             state->id, is_late ? "its client took nothing for --send-timeout" : "connection lost");
+    log_line(is_late ? LOG_WARN : LOG_DEBUG, "a response was cut short", "id=%s reason=\"%s\"",
+             state->id, is_late ? "the client read nothing for --send-timeout" : "connection lost");
 }
 
 void http_on_completed(void *self, struct MHD_Connection *connection, void **state_slot,

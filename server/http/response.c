@@ -28,9 +28,10 @@ static bool has_header(const struct http_response *response, const char *name) {
 static void check_response(struct http_connection *state) {
     struct http_response *response = &state->exchange.response;
     if (response->body.failed || state->arena.failed)
-        http_set_problem(state, PROBLEM_NO_MEMORY, "not enough memory to answer; try again later");
+        http_set_problem(state, PROBLEM_NO_MEMORY,
+                         "not enough memory for the response; try again later");
     else if (response->status == 0)
-        http_set_problem(state, PROBLEM_INTERNAL, "the server made no answer");
+        http_set_problem(state, PROBLEM_INTERNAL, "the server produced no response");
     if (response->status == 503 && !has_header(response, "Retry-After"))
         http_set_header(&state->exchange, "Retry-After", "1");
 }
@@ -43,7 +44,7 @@ static bool hold(struct http_connection *state, size_t bytes) {
 
 static void answer_memory_full(struct http_connection *state) {
     http_set_problem(state, PROBLEM_ANSWER_MEMORY_FULL,
-                     "too many large answers are on their way; try again");
+                     "too many large responses are being sent; try again");
 }
 
 bool http_reserve(struct http_exchange *exchange, size_t bytes) {

@@ -12,7 +12,7 @@ enum { BACKLOG = 511 };
 
 /* What is no address, though it may contain one. */
 static void explain_host(const char *host, int code, char *error, size_t error_size) {
-    static const char examples[] = "127.0.0.1 (this machine alone), 0.0.0.0 (every network) or :: "
+    static const char examples[] = "127.0.0.1 (this machine only), 0.0.0.0 (every network) or :: "
                                    "(every IPv6 network)";
     const char *colon = strrchr(host, ':');
     const bool has_port = colon && colon[1 + strspn(colon + 1, "0123456789")] == '\0';
@@ -27,7 +27,7 @@ static void explain_host(const char *host, int code, char *error, size_t error_s
                  host);
     else if (has_port && inet_pton(AF_INET6, host, &ignored) != 1)
         snprintf(error, error_size,
-                 "--host must be an address without a port, not \"%s\": say --host %.*s --port %s",
+                 "--host must be an address without a port, not \"%s\": use --host %.*s --port %s",
                  host, (int)(colon - host), host, colon[1] ? colon + 1 : "8080");
     else
         snprintf(error, error_size, "--host: the address \"%s\" cannot be found (%s); use %s", host,
@@ -62,10 +62,11 @@ static int port_of(int fd) {
 
 static void explain_use(int port, char *error, size_t error_size) {
     const int other = port == 9000 ? 9001 : 9000;
-    snprintf(error, error_size,
-             "port %d is in use by another program: choose another one with --port %d (or make run "
-             "ARGS=\"--port %d\")",
-             port, other, other);
+    snprintf(
+        error, error_size,
+        "port %d is in use by another program: choose another port with --port %d (or make run "
+        "ARGS=\"--port %d\")",
+        port, other, other);
 }
 
 static void explain_bind(int code, const char *host, int port, char *error, size_t error_size) {
@@ -73,12 +74,10 @@ static void explain_bind(int code, const char *host, int port, char *error, size
         explain_use(port, error, error_size);
     else if (code == EACCES)
         snprintf(error, error_size,
-                 "port %d may not be used without privileges: choose one above 1023 with --port",
-                 port);
+                 "port %d needs privileges: choose a port above 1023 with --port", port);
     else if (code == EADDRNOTAVAIL)
         snprintf(error, error_size,
-                 "--host: %s is not an address of this machine; 0.0.0.0 stands for all of them",
-                 host);
+                 "--host: %s is not an address of this machine; 0.0.0.0 means all of them", host);
     else
         snprintf(error, error_size, "cannot listen on %s port %d: %s", host, port, strerror(code));
 }

@@ -156,7 +156,7 @@ static void take_piece(struct http_connection *state) {
 
 static ssize_t cut(struct http_connection *state) {
     if (!state->gone)
-        log_line(LOG_WARN, "an answer was cut short", "id=%s bytes=%zu stopping=%s", state->id,
+        log_line(LOG_WARN, "a response was cut short", "id=%s bytes=%zu stopping=%s", state->id,
                  state->response_bytes, http_is_stopping(&state->exchange) ? "true" : "false");
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }

@@ -63,8 +63,7 @@ bool http_tls_load(struct http_tls *tls, const char *cert, const char *key, char
     if (tls->key && is_pair(tls->cert, tls->key))
         return true;
     if (tls->key)
-        snprintf(error, error_size, "%s and %s are no pair of a certificate and its key", cert,
-                 key);
+        snprintf(error, error_size, "%s and %s are not a certificate and its key", cert, key);
     http_tls_clear(tls);
     return false;
 }

@@ -35,7 +35,7 @@ struct attempt {
     int64_t safe_step;   /* of the last checkpoint */
     double started;      /* monotonic, as all times here */
     double reported;     /* when the last report was sent, */
-    double checkpointed; /* the last checkpoint made, */
+    double checkpointed; /* the last checkpoint saved, */
     double allowed;      /* and when the next one may be */
 };
 
@@ -114,14 +114,14 @@ static enum dn_status load_checkpoint(struct attempt *attempt, struct dn_error *
 static enum ending resume(struct attempt *attempt) {
     struct claim *claim = attempt->claim;
     while (claim->checkpoint.blob) {
-        struct dn_error error = {"its bytes are not there"};
+        struct dn_error error = {"its bytes are missing"};
         char quoted[300];
         enum store_status status = read_checkpoint(attempt);
         if (status != STORE_OK && status != STORE_NOT_FOUND)
             return ENDING_BROKEN;
         if (status == STORE_OK && load_checkpoint(attempt, &error) == DN_OK)
             break;
-        log_line(LOG_WARN, "checkpoint not usable, going back to the one before or to the start",
+        log_line(LOG_WARN, "checkpoint not usable; going back to the one before or to the start",
                  "job=%s step=%lld detail=%s", claim->id, (long long)claim->checkpoint.step,
                  log_quote(error.text, quoted, sizeof quoted));
         status = writer_do(attempt->config->writer, run_drop, claim);
@@ -153,7 +153,7 @@ static bool add_checkpoint(struct attempt *attempt) {
     attempt->is_due = false;
     attempt->safe_step = dn_trainer_steps_done(attempt->trainer);
     attempt->checkpointed = clock_monotonic();
-    log_line(LOG_DEBUG, "checkpoint made", "job=%s step=%lld ms=%.1f", attempt->claim->id,
+    log_line(LOG_DEBUG, "checkpoint saved", "job=%s step=%lld ms=%.1f", attempt->claim->id,
              (long long)attempt->safe_step, 1e3 * (attempt->checkpointed - began));
     attempt->allowed =
         attempt->checkpointed + (attempt->checkpointed - began) * (1 / CHECKPOINT_SHARE - 1);
@@ -370,9 +370,9 @@ enum ending attempt_run(const struct workers_config *config, struct claim *claim
     else if (state == REPORTS_LOST)
         ending = ENDING_LOST;
     else if (state == REPORTS_OVER_LIMIT)
-        ending = finish(&attempt, JOB_FAILED, "database_full",
-                        "there is no room for what it has trained below --max-database; make some, "
-                        "and resume the job");
+        ending = finish(
+            &attempt, JOB_FAILED, "database_full",
+            "its training results do not fit into --max-database; make room and resume the job");
     reports_clear(&attempt.reports);
     free(attempt.warnings);
     dn_trainer_free(attempt.trainer);

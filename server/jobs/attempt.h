@@ -1,7 +1,7 @@
 /*
  * attempt.h - one attempt at a job, from the claim to its end, on a worker's thread.
  *
- * After every `checkpoint_every` epochs of the spec the model is stored, and a checkpoint made.
+ * After every `checkpoint_every` epochs of the spec the model is stored, and a checkpoint saved.
  * There is also one when the last is `checkpoint_seconds` old, in the middle of an epoch, too; at
  * first sooner, so that a job gets on that is interrupted again and again. Checkpoints are put off
  * while the last one is still on its way to the disk, and so that making them takes no more than

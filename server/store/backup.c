@@ -42,7 +42,7 @@ static bool copy(const char *from, const char *to, char *error, size_t error_siz
     sqlite3_stmt *vacuum = NULL;
     bool copied = sql_integer(db, "PRAGMA application_id") == SQL_APPLICATION_ID;
     if (!copied)
-        fail(error, error_size, from, "not a database of denoised");
+        fail(error, error_size, from, "not a denoised database");
     if (copied) {
         copied = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &vacuum, NULL) == SQLITE_OK &&
                  sqlite3_bind_text(vacuum, 1, to, -1, SQLITE_STATIC) == SQLITE_OK &&
@@ -108,7 +108,7 @@ bool store_backup(const char *from, const char *to, char *error, size_t error_si
     if (snprintf(part, sizeof part, "%s.%ld.part", to, (long)getpid()) >= (int)sizeof part)
         return fail(error, error_size, to, "the path is too long");
     if (lstat(to, &there) == 0)
-        return fail(error, error_size, to, "is there already, and is not overwritten");
+        return fail(error, error_size, to, "already exists and is not overwritten");
     umask(077); /* weights and specs are their owner's alone */
     bool made = owner_has_one_name(from, error, error_size) &&
                 copy(from, part, error, error_size) && mark_events(part, error, error_size) &&

@@ -101,7 +101,7 @@ static bool is_sound(struct store_session *session, const char *path, char *erro
     int application = sql_integer(db, "PRAGMA application_id");
     int tables = sql_integer(db, "SELECT count(*) FROM sqlite_schema");
     if (application != SQL_APPLICATION_ID && (application != 0 || tables != 0)) {
-        snprintf(error, error_size, "%s is not a database of denoised", path);
+        snprintf(error, error_size, "%s is not a denoised database", path);
         return false;
     }
     int version = sql_integer(db, "PRAGMA user_version");
@@ -120,7 +120,7 @@ static bool is_undamaged(struct store_session *session, const char *path, char *
                          size_t error_size) {
     struct stat file;
     if (stat(path, &file) == 0 && file.st_size > QUICK_CHECK_BYTES) {
-        log_line(LOG_INFO, "too large a database to be checked at the start", "bytes=%lld",
+        log_line(LOG_INFO, "the database is too large to be checked at the start", "bytes=%lld",
                  (long long)file.st_size);
         return true;
     }
@@ -131,7 +131,7 @@ static bool is_undamaged(struct store_session *session, const char *path, char *
         found = (const char *)sqlite3_column_text(row, 0);
     const bool good = found && strcmp(found, "ok") == 0;
     if (!good)
-        snprintf(error, error_size, "%s is damaged (%s): put a backup in its place", path,
+        snprintf(error, error_size, "%s is damaged (%s): replace it with a backup", path,
                  found ? found : sqlite3_errmsg(session->db));
     sqlite3_finalize(row);
     return good;
@@ -144,7 +144,8 @@ static bool migrate(sqlite3 *db, char *error, size_t error_size) {
     int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     const char *at = "begin";
     if (version == 0)
-        log_line(LOG_INFO, "a new database", "schema=%d", migrations[migration_count - 1].number);
+        log_line(LOG_INFO, "created a new database", "schema=%d",
+                 migrations[migration_count - 1].number);
     for (int i = 0; i < migration_count && code == SQLITE_OK; i++) {
         if (migrations[i].number <= version)
             continue;
@@ -198,9 +199,9 @@ static void fold_log(struct store_session *session, const char *path) {
 static struct store_session *open_writer(const char *path, char *error, size_t error_size) {
     /* Checkpoints of the log are made by this connection alone, between transactions, and never
      * automatically: SQLite 3.40 can lose a commit when two connections reset the log at once.
-     * EXTRA until the log is in use: a new database gets its first page by way of a rollback
-     * journal, and if that came back after a power cut, it would take the database back to nothing,
-     * with the log. EXTRA syncs the directory when the journal is deleted. */
+     * EXTRA until the log is in use: created a new database gets its first page by way of a
+     * rollback journal, and if that came back after a power cut, it would take the database back to
+     * nothing, with the log. EXTRA syncs the directory when the journal is deleted. */
     static const char setup[] =
         "PRAGMA synchronous=EXTRA; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
         "wal_autocheckpoint=0;"
@@ -236,7 +237,7 @@ static bool watch_files(struct store *store, char *error, size_t error_size) {
     store->size = owner_size(store->owner);
     if (owner_watch_log(store->owner) && store_is_whole(store))
         return true;
-    snprintf(error, error_size, "%s was moved while it was opened", owner_path(store->owner));
+    snprintf(error, error_size, "%s was moved while it was being opened", owner_path(store->owner));
     return false;
 }
 

@@ -93,8 +93,8 @@ static bool resolve(const char *path, char out[static PATH_MAX]) {
 static bool check_names(const struct stat *file, const char *path, char *error, size_t error_size) {
     if (file->st_nlink > 1)
         snprintf(error, error_size,
-                 "%s has %lu names (hard links): the database's log stands beside one of them and "
-                 "would be missed by the other, so remove the others",
+                 "%s has %lu names (hard links): the database's log is kept next to only one of "
+                 "them, so remove the others",
                  path, (unsigned long)file->st_nlink);
     return file->st_nlink <= 1;
 }
@@ -175,13 +175,13 @@ static bool lock_file(struct owner *owner, char *error, size_t error_size) {
     if (owner->file < 0 || fstat(owner->file, &file) != 0)
         return fail(error, error_size, owner->path, strerror(errno));
     if (!S_ISREG(file.st_mode))
-        return fail(error, error_size, owner->path, "is no regular file");
+        return fail(error, error_size, owner->path, "is not a regular file");
     if (!check_names(&file, owner->path, error, error_size))
         return false;
     if (!has_true_flock(owner->file))
         log_line(LOG_WARN,
-                 "the database is on a network file system: only its lock file keeps a second "
-                 "server out",
+                 "the database is on a network file system: only its lock file keeps out a second "
+                 "server",
                  NULL);
     else if (!lock(owner->file, owner->path, "the file", error, error_size)) {
         owner->made_file = false;
@@ -189,7 +189,7 @@ static bool lock_file(struct owner *owner, char *error, size_t error_size) {
     }
     /* Whoever had it until now may have moved it. */
     if (!is_named(owner->file, owner->path))
-        return fail(error, error_size, owner->path, "was moved while it was opened");
+        return fail(error, error_size, owner->path, "was moved while it was being opened");
     owner->files[DATABASE].device = file.st_dev;
     owner->files[DATABASE].inode = file.st_ino;
     owner->watched = DATABASE + 1;
@@ -265,9 +265,8 @@ static void tell_loss(struct owner *owner, int which, const char *what) {
     if (!atomic_compare_exchange_strong(&owner->state, &expected, BEING_TOLD))
         return;
     snprintf(owner->loss, sizeof owner->loss, "%s %s", owner->files[which].path, what);
-    log_line(LOG_ERROR, "the database is gone: nothing is written from now on",
-             "what=\"%s\" path=%s", what,
-             log_quote(owner->files[which].path, quoted, sizeof quoted));
+    log_line(LOG_ERROR, "the database is gone: nothing more is written", "what=\"%s\" path=%s",
+             what, log_quote(owner->files[which].path, quoted, sizeof quoted));
     atomic_store(&owner->state, LOST);
 }
 

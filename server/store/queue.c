@@ -325,8 +325,8 @@ static enum store_status refuse_too_large(struct store_session *session, int64_t
                                           int64_t now) {
     return sql_run(session,
                    "UPDATE job SET status = 'failed', finished_at = ?1, error_code = 'too_large',"
-                   " error_detail = 'this training may take ' || ((memory >> 20) + 1) || ' MiB of"
-                   " memory; the server may use ' || (?2 >> 20) || ' MiB (--max-training-memory)'"
+                   " error_detail = 'this training may need ' || ((memory >> 20) + 1) || ' MiB of "
+                   "memory; the server may use ' || (?2 >> 20) || ' MiB (--max-training-memory)'"
                    " WHERE status = 'queued' AND memory > ?2",
                    "ii", now, memory);
 }

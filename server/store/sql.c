@@ -28,7 +28,8 @@ enum store_status sql_failure(sqlite3 *db, int code, const char *what) {
     if (code == SQLITE_IOERR_FSYNC || (code & 0xff) == SQLITE_CORRUPT ||
         (code & 0xff) == SQLITE_NOTADB || code == SQLITE_IOERR_DIR_FSYNC ||
         code == SQLITE_IOERR_CORRUPTFS) {
-        log_line(LOG_ERROR, "the data may be in danger: leaving at once, for a restart to look",
+        log_line(LOG_ERROR,
+                 "the data may be in danger: exiting at once, so that a restart can check it",
                  "status=%d", STORE_EXIT_STATUS);
         _exit(STORE_EXIT_STATUS);
     }

@@ -138,7 +138,7 @@ def test_sighup_without_keys_changes_nothing(server):
     assert server.get("/readyz").status == 200
 
 
-@pytest.mark.parametrize("text,mode,message", [("", 0o600, "has no key"), ("a:b\n", 0o600, "line 1"), ("", 0o644, "chmod o=")])
+@pytest.mark.parametrize("text,mode,message", [("", 0o600, "contains no key"), ("a:b\n", 0o600, "line 1"), ("", 0o644, "chmod o=")])
 def test_a_bad_key_file_stops_the_start(tmp_path, text, mode, message):
     path = tmp_path / "keys"
     path.write_text(text)

@@ -94,7 +94,7 @@ def test_an_epoch_without_one_is_told_which_there_are(server):
         answer = server.get(f"/v1/models/{job}/{path}?n=20&epoch=31")
         assert answer.status == 422
         assert answer.json["errors"] == [
-            {"pointer": "/epoch", "detail": "no checkpoint of epoch 31 was kept; those there are: 1, 30, 60, 90, 100"}
+            {"pointer": "/epoch", "detail": "there is no checkpoint of epoch 31; available epochs: 1, 30, 60, 90, 100"}
         ]
     answer = server.get(f"/v1/models/{job}/samples?epoch=31", headers={"If-None-Match": "*"})
     assert answer.status == 422

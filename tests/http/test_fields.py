@@ -76,7 +76,7 @@ def test_prefer_is_read_by_its_grammar(start, prefer, applied):
 
 def test_a_repeated_key_names_the_header(plain):
     answer = plain.send(b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n")
-    assert b'"bad_header"' in answer and b"Authorization may be there only once" in answer and b"\r\nConnection: close" in answer
+    assert b'"bad_header"' in answer and b"Authorization may be given only once" in answer and b"\r\nConnection: close" in answer
 
 
 def test_http_1_2_is_answered_as_1_1(plain):

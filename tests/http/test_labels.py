@@ -214,6 +214,6 @@ def test_a_wrong_label_among_many_long_ones(labelled):
         answer = labelled.post(f"/v1/models/{job}/samples", {"n": 1, "label": label})
         assert answer.status == 422
         detail = answer.json["detail"]
-        assert detail.startswith(f'no class is called "{label}"; the parameter class takes a place in the list of classes, from 0: ')
+        assert detail.startswith(f'there is no class "{label}"; the parameter class is an index into the list of classes, counted from 0: ')
         listed = re.findall('"([^"]*)"', detail)[1:]
         assert len(listed) > 4 and listed == names[: len(listed)] and detail.endswith(f'" and {64 - len(listed)} more')

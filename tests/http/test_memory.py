@@ -72,7 +72,7 @@ def test_what_does_not_fit_is_refused_with_the_figures(start):
     assert metric(server, "denoised_training_memory_limit_bytes") == 32 * MIB
     for path in ("/v1/jobs", "/v1/jobs?validate_only=true"):
         detail = check_problem(server.post(path, LARGEST), 422, "too_large")["detail"]
-        assert re.search(r"takes up to \d+\.\d GiB of memory; trainings may use 32\.0 MiB here", detail), detail
+        assert re.search(r"needs up to \d+\.\d GiB of memory; this server allows 32\.0 MiB for training", detail), detail
         assert "--max-training-memory" in detail
         for field in ("network.hidden_size", "network.hidden_layers", "diffusion.timesteps", "training.batch_size"):
             assert field in detail

@@ -215,7 +215,7 @@ WRONG = [
     ({"class": 0}, "/class", "labels"),
     ({"class": -1}, "/class", "from 0 to"),
     ({"class": 64}, "/class", "from 0 to"),
-    ({"class": 1, "label": "spiral"}, "/class", "give one of them"),
+    ({"class": 1, "label": "spiral"}, "/class", "give only one of them"),
     ({"guidance": 1}, "/guidance", "labels"),
     ({"guidance": 0}, "/guidance", "labels"),
     ({"guidance": -1}, "/guidance", "from 0 to 100"),
@@ -259,10 +259,11 @@ def test_wrong_labels_are_refused(labelled):
         ({"class": 1.5}, "/class", "integer"),
         ({"class": "spiral"}, "/class", "integer"),
         ({"label": names[1], "guidance": 0}, "/label", "guidance"),
-        ({"label": names[1], "class": 1}, "/class", "give one of them"),
+        ({"label": names[1], "class": 1}, "/class", "give only one of them"),
         ({"label": ""}, "/label", "must not be empty"),
-        ({"label": 1}, "/label", f'no class is called "1"; the parameter class takes a place in the list of classes, from 0: {listed}'),
-        ({"label": names[1][:-1]}, "/label", f'did you mean "{names[1]}"? There are {listed}'),
+        ({"label": 1}, "/label",
+            f'there is no class "1"; the parameter class is an index into the list of classes, counted from 0: {listed}'),
+        ({"label": names[1][:-1]}, "/label", f'did you mean "{names[1]}"? The classes are {listed}'),
         ({"label": names[1].upper()}, "/label", f'did you mean "{names[1]}"?'),
     ]:
         answer = labelled.get(path(labelled) + query(fields))

@@ -55,7 +55,7 @@ def test_help_of_each_command():
         (["sevre"], "did you mean denoised serve?"),
         (["help", "demmo"], "did you mean denoised demo?"),
         (["--verison"], "did you mean denoised --version?"),
-        (["--port", "9000"], "the settings follow a command: denoised serve --port"),
+        (["--port", "9000"], "the settings come after a command: denoised serve --port"),
         (["nonsense"], "see denoised --help"),
         (["serve", "--prot", "9000"], "did you mean --port?"),
         (["serve", "--prot=9000"], 'unknown argument "--prot"; did you mean --port?'),
@@ -117,7 +117,7 @@ def test_what_kubernetes_says_of_a_service_of_this_name_is_no_setting(start):
         "DENOISED_SERVICE_PORT_HTTP": "80",
     }  # fmt: skip
     log = start(**links).read_log()
-    assert "DENOISED_PORT=tcp://10.96.0.7:80 describes a service" in log
+    assert "DENOISED_PORT=tcp://10.96.0.7:80 belongs to a Kubernetes service" in log
     assert "there is no DENOISED_PORT_" not in log and "there is no DENOISED_SERVICE" not in log
 
 
@@ -156,9 +156,9 @@ def refused(directory, *flags, **more):
         ("http://127.0.0.1", "not the URL"),
         ("127.0.0.256", "cannot be found"),
         ("no:address", ":: (every IPv6 network)"),
-        ("*", "say --anonymous"),
+        ("*", "start with --anonymous"),
         ("203.0.113.7", "not an address of this machine"),
-        ("0.0.0.0", "say --anonymous"),
+        ("0.0.0.0", "start with --anonymous"),
     ],
 )
 def test_addresses(tmp_path, host, wanted):
@@ -235,7 +235,7 @@ def test_a_certificate_with_another_key(tmp_path):
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x",
              "-keyout", f"{name}.key", "-out", f"{name}.pem"], cwd=tmp_path, check=True, capture_output=True,
         )  # fmt: skip
-    assert "a.pem and b.key are no pair of a certificate and its key" in refused(tmp_path, "--port", "0", "--tls-cert", "a.pem", "--tls-key", "b.key")
+    assert "a.pem and b.key are not a certificate and its key" in refused(tmp_path, "--port", "0", "--tls-cert", "a.pem", "--tls-key", "b.key")
 
 
 # ------------------------------------------------------------------ files of keys, as editors leave them

@@ -187,9 +187,9 @@ def test_a_client_that_reads_slowly_is_not_taken_for_dead(heavy):
 def test_an_answer_that_is_cut_short_is_logged(start, path):
     server = start("--send-timeout", "1")
     client = connect(server, path, buffer=4096, more="X-Request-Id: paused\r\n")
-    eventually(lambda: "an answer was cut short" in server.read_log())
+    eventually(lambda: "a response was cut short" in server.read_log())
     lines = [line for line in server.read_log().splitlines() if "cut short" in line]
-    assert len(lines) == 1 and 'id=paused reason="its client took nothing for --send-timeout"' in lines[0]
+    assert len(lines) == 1 and 'id=paused reason="the client read nothing for --send-timeout"' in lines[0]
     with pytest.raises(http.client.IncompleteRead):
         read_all_chunked(client)
     eventually(lambda: metric(server, "http_requests_in_flight") == 1)
@@ -247,5 +247,5 @@ def test_a_stop_cuts_what_is_being_made(heavy):
         read_all_chunked(client)
     assert b"503" in read_all(sampling).split(b"\r\n")[0]
     assert heavy.process.wait(timeout=5 * PATIENCE) == 0
-    assert "an answer was cut short" in heavy.read_log()
+    assert "a response was cut short" in heavy.read_log()
     heavy.log.close()

@@ -172,8 +172,8 @@ BAD = [
     ("ID", "/dataset", "an upload is an object with its id"),
     (["ID"], "/dataset/0", "an upload is an object with its id"),
     (["spiral", {"id": NO_ID}], "/dataset/1/id", "there is no data set"),
-    (["spiral", {"id": "WIDE"}], "/dataset/1", "has points of 3 coordinates, but the first data set of 2"),
-    ([{"id": "WIDE"}, {"id": "WIDE"}, "moons"], "/dataset/2", "has points of 2 coordinates"),
+    (["spiral", {"id": "WIDE"}], "/dataset/1", "has points with 3 coordinates, but the first data set has 2"),
+    ([{"id": "WIDE"}, {"id": "WIDE"}, "moons"], "/dataset/2", "has points with 2 coordinates"),
     ([{"id": "ID", "n": 11}, {"id": "ID"}], "/dataset/0/n", "is 11"),
 ]
 

@@ -130,8 +130,8 @@ def test_links_that_lead_to_a_new_file(start, tmp_path):
 
 @pytest.mark.parametrize("make,message", [
     (lambda path: path.mkdir(), "directory"),
-    (lambda path: os.mkfifo(path), "no regular file"),
-    (lambda path: path.symlink_to("/dev/null"), "no regular file"),
+    (lambda path: os.mkfifo(path), "not a regular file"),
+    (lambda path: path.symlink_to("/dev/null"), "not a regular file"),
     (lambda path: path.symlink_to(path.name), "symbolic links"),
     (lambda path: path.symlink_to("nowhere/at/all.db"), "No such file"),
 ])  # fmt: skip
@@ -280,7 +280,7 @@ def lose(server, happens):
     log = server.read_log()
     told = [line for line in log.splitlines() if "the database is gone" in line]
     assert len(told) == 1 and re.search(WHAT[happens], told[0]) and str(database) in told[0]
-    assert "leaving without the database" in log and "status=70" in log
+    assert "exiting without the database" in log and "status=70" in log
     assert foreigners(database) == others
 
 

@@ -137,7 +137,7 @@ def test_a_file_that_is_no_database_of_ours_is_refused(tmp_path):
     with sqlite3.connect(foreign) as database:
         database.execute("CREATE TABLE mine (a)")
     refused = serve("--database", str(foreign))
-    assert refused.returncode == 1 and "not a database of denoised" in refused.stderr
+    assert refused.returncode == 1 and "not a denoised database" in refused.stderr
 
 
 def test_settings_come_from_flags_and_environment(tmp_path):

@@ -140,7 +140,7 @@ Test(judge, weights_beyond_all_bounds_are_no_model) {
     const struct dn_spec spec = small_spec();
     struct dn_trainer *trainer = trainer_of(&spec);
     cr_assert_eq(dn_trainer_check(trainer, true, NULL, NULL), DN_OK);
-    check_diverged(trainer, 1e30f, "cannot be sampled from");
+    check_diverged(trainer, 1e30f, "cannot generate samples");
     check_diverged(trainer, INFINITY, "the weights are not finite");
     dn_trainer_free(trainer);
 }
