@@ -39,6 +39,7 @@ ARCH     := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 VERSION  := 0.2.0
 COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
+WARNINGS += -Wno-missing-field-initializers # rows of tables leave out what is zero
 ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif

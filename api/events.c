@@ -1,5 +1,6 @@
 /* /v1/events and /v1/jobs/{id}/events: what happens to jobs, as server-sent events or as a list. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,54 +45,44 @@ const struct field_set event_fields = {rows, sizeof rows / sizeof rows[0]};
 
 /* ------------------------------------------------------------------ one event */
 
-static void write_status(const struct event *event, struct json_writer *json) {
-    json_key(json, "status");
-    json_string(json, event->status);
-    json_key(json, "epoch");
-    json_integer(json, event->row.epoch);
-    job_write_error(event->error_code, event->error_detail, json);
+#define AT(member) offsetof(struct event, member)
+static const struct field common_rows[] = {
+    {"", "job", FIELD_TEXT, AT(job), .schema = "Id"},
+    {"", "at", FIELD_TIME, AT(at)},
+};
+static const struct field_set common = ANSWER(common_rows);
+
+static void write_error(const void *event, struct json_writer *json) {
+    const struct event *it = event;
+    job_write_error(it->error_code, it->error_detail, json);
 }
 
-static void write_epoch(const struct event *event, struct json_writer *json) {
-    const struct epoch_row *row = &event->row;
-    json_key(json, "epoch");
-    json_integer(json, row->epoch);
-    json_key(json, "step");
-    json_integer(json, row->step);
-    json_key(json, "train_loss");
-    json_double(json, row->train_loss);
-    json_key(json, "val_loss");
-    json_double(json, row->val_loss);
-    json_key(json, "learning_rate");
-    json_double(json, row->learning_rate);
-    json_key(json, "gradient_norm");
-    json_double(json, row->gradient_norm);
-    json_key(json, "seconds");
-    json_double(json, row->seconds);
-    json_key(json, "curve_distance");
-    json_double(json, row->curve_distance);
-    json_key(json, "energy_distance");
-    json_double(json, row->energy_distance);
-}
-
-static void write_checkpoint(const struct event *event, struct json_writer *json) {
-    json_key(json, "epoch");
-    json_integer(json, event->row.epoch);
-}
+static const struct field status_rows[] = {
+    {"", "", FIELD_MEMBERS, .set = &common},
+    {"", "status", FIELD_TEXT, AT(status), .schema = "EventStatus"},
+    {"", "epoch", FIELD_INTEGER, AT(row.epoch), 0, INFINITY},
+    {"", "error", FIELD_WRITTEN, .schema = "EventError", .write = write_error},
+};
+static const struct field epoch_rows[] = {
+    {"", "", FIELD_MEMBERS, .set = &common},
+    {"", "", FIELD_MEMBERS, AT(row), .set = &epoch_columns},
+};
+static const struct field checkpoint_rows[] = {
+    {"", "", FIELD_MEMBERS, .set = &common},
+    {"", "epoch", FIELD_INTEGER, AT(row.epoch), 1, INFINITY},
+};
+const struct field_set status_event = ANSWER(status_rows);
+const struct field_set epoch_event = ANSWER(epoch_rows);
+const struct field_set checkpoint_event =
+    ANSWER(checkpoint_rows, "There is a newer model to look at.");
 
 static void write_data(const struct event *event, struct json_writer *json) {
-    static void (*const writers[EVENT_KIND_COUNT])(const struct event *, struct json_writer *) = {
-        [EVENT_STATUS] = write_status,
-        [EVENT_EPOCH] = write_epoch,
-        [EVENT_CHECKPOINT] = write_checkpoint,
+    static const struct field_set *const sets[EVENT_KIND_COUNT] = {
+        [EVENT_STATUS] = &status_event,
+        [EVENT_EPOCH] = &epoch_event,
+        [EVENT_CHECKPOINT] = &checkpoint_event,
     };
-    json_open(json, '{');
-    json_key(json, "job");
-    json_string(json, event->job);
-    json_key(json, "at");
-    json_time(json, event->at);
-    writers[event->kind](event, json);
-    json_close(json, '}');
+    fields_write(sets[event->kind], event, json);
 }
 
 void api_event_data(const struct event *event, struct buffer *out) {

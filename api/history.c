@@ -8,8 +8,8 @@
 #include "api/contract/handlers.h"
 #include "api/contract/openapi.h"
 #include "api/format/formats.h"
-#include "api/format/number.h"
 #include "api/format/svg.h"
+#include "api/format/table.h"
 
 enum {
     HISTORY_MOST = 10000,
@@ -35,96 +35,43 @@ static const struct field rows[] = {
 };
 const struct field_set history_fields = {rows, sizeof rows / sizeof rows[0]};
 
-/* The columns in order; integers and numbers in one table. */
-static const struct {
-    const char *name;
-    enum { COLUMN_INT, COLUMN_INT64, COLUMN_DOUBLE } type;
-    size_t offset;
-} columns[] = {
-    {"epoch", COLUMN_INT, offsetof(struct epoch_row, epoch)},
-    {"step", COLUMN_INT64, offsetof(struct epoch_row, step)},
-    {"train_loss", COLUMN_DOUBLE, offsetof(struct epoch_row, train_loss)},
-    {"val_loss", COLUMN_DOUBLE, offsetof(struct epoch_row, val_loss)},
-    {"learning_rate", COLUMN_DOUBLE, offsetof(struct epoch_row, learning_rate)},
-    {"gradient_norm", COLUMN_DOUBLE, offsetof(struct epoch_row, gradient_norm)},
-    {"seconds", COLUMN_DOUBLE, offsetof(struct epoch_row, seconds)},
-    {"curve_distance", COLUMN_DOUBLE, offsetof(struct epoch_row, curve_distance)},
-    {"energy_distance", COLUMN_DOUBLE, offsetof(struct epoch_row, energy_distance)},
-};
-enum { COLUMNS = sizeof columns / sizeof columns[0] };
-
-static void write_cell(const struct epoch_row *row, int column, struct json_writer *json) {
-    const char *at = (const char *)row + columns[column].offset;
-    if (columns[column].type == COLUMN_INT)
-        json_integer(json, *(const int *)at);
-    else if (columns[column].type == COLUMN_INT64)
-        json_integer(json, *(const int64_t *)at);
-    else
-        json_double(json, *(const double *)at);
-}
+#define KIND_INTEGER   .type = FIELD_INTEGER, .min = 1, .max = INFINITY
+#define KIND_INTEGER64 .type = FIELD_INT64, .min = 1, .max = INFINITY
+#define KIND_NUMBER    .type = FIELD_NUMBER
+#define KIND_NULLABLE  .type = FIELD_NUMBER, .flags = FIELD_OR_NULL
+#define COLUMN(kind, member, about)                                                                \
+    {.group = "",                                                                                  \
+     .name = #member,                                                                              \
+     .offset = offsetof(struct epoch_row, member),                                                 \
+     .doc = (about),                                                                               \
+     KIND_##kind},
+static const struct field columns[] = {EPOCH_COLUMNS(COLUMN)};
+const struct field_set epoch_columns = ANSWER(columns);
 
 static void reply_json(struct http_exchange *exchange, const struct job *job,
-                       const struct history_query *query, const struct epoch_row *epochs, int count,
+                       const struct history_query *query, const struct table *table,
                        bool has_more) {
+    const struct epoch_row *epochs = table->rows;
     struct json_writer json = json_reply(exchange, 200);
     json_open(&json, '{');
     json_key(&json, "job");
     json_string(&json, job->id);
     json_key(&json, "status");
     json_string(&json, job_status_names[job->status]);
-    json_key(&json, "columns");
-    json_open(&json, '[');
-    for (int c = 0; c < COLUMNS; c++)
-        json_string(&json, columns[c].name);
-    json_close(&json, ']');
-    json_key(&json, "data");
-    json_open(&json, '{');
-    for (int c = 0; c < COLUMNS; c++) {
-        json_key(&json, columns[c].name);
-        json_open(&json, '[');
-        for (int i = 0; i < count; i++)
-            write_cell(&epochs[i], c, &json);
-        json_close(&json, ']');
-    }
-    json_close(&json, '}');
+    table_write(table, &json);
     json_key(&json, "next_after");
     const int at = query->after < job->epoch ? query->after : job->epoch;
-    json_integer(&json, count > 0 ? epochs[count - 1].epoch : at);
+    json_integer(&json, table->count > 0 ? epochs[table->count - 1].epoch : at);
     json_key(&json, "has_more");
     json_bool(&json, has_more);
     json_close(&json, '}');
 }
 
-static void put_cell(struct buffer *out, const struct epoch_row *row, int column) {
-    const char *at = (const char *)row + columns[column].offset;
-    char text[DOUBLE_TEXT];
-    if (columns[column].type == COLUMN_INT)
-        buffer_format(out, "%d", *(const int *)at);
-    else if (columns[column].type == COLUMN_INT64)
-        buffer_format(out, "%lld", (long long)*(const int64_t *)at);
-    else if (isfinite(*(const double *)at)) /* else the cell is empty */
-        buffer_append(out, text, double_text(text, *(const double *)at));
-}
-
-static void reply_csv(struct http_exchange *exchange, const struct epoch_row *epochs, int count) {
-    struct buffer *out = &exchange->response.body;
-    exchange->response.status = 200;
-    for (int c = 0; c < COLUMNS; c++)
-        buffer_format(out, "%s%s", c ? "," : "", columns[c].name);
-    for (int i = 0; i < count; i++)
-        for (int c = 0; c < COLUMNS; c++) {
-            buffer_text(out, c ? "," : "\r\n");
-            put_cell(out, &epochs[i], c);
-        }
-    buffer_text(out, "\r\n");
-}
-
-static void reply_svg(struct http_exchange *exchange, const struct job *job,
-                      const struct epoch_row *epochs, int count) {
+static void draw(struct buffer *out, const struct job *job, const struct epoch_row *epochs,
+                 int count) {
     double *values = malloc(3 * (size_t)(count + 1) * sizeof *values);
-    exchange->response.status = 200;
     if (!values) {
-        buffer_fail(&exchange->response.body);
+        buffer_fail(out);
         return;
     }
     double *train = values + count, *val = train + count;
@@ -133,25 +80,26 @@ static void reply_svg(struct http_exchange *exchange, const struct job *job,
         train[i] = epochs[i].train_loss;
         val[i] = epochs[i].val_loss;
     }
-    svg_curves(&exchange->response.body,
-               &(struct curves){.title = job->name ? job->name : "loss",
-                                .x_name = "epoch",
-                                .x = values,
-                                .count = (size_t)count,
-                                .names = {"training loss", "validation loss"},
-                                .y = {train, val}});
+    svg_curves(out, &(struct curves){.title = job->name ? job->name : "loss",
+                                     .x_name = "epoch",
+                                     .x = values,
+                                     .count = (size_t)count,
+                                     .names = {"training loss", "validation loss"},
+                                     .y = {train, val}});
     free(values);
 }
 
 static void reply(struct http_exchange *exchange, const struct format *format,
                   const struct job *job, const struct history_query *query,
                   const struct epoch_row *epochs, int count, bool has_more) {
+    const struct table table = {&epoch_columns, epochs, sizeof *epochs, (size_t)count};
+    exchange->response.status = 200;
     if (strcmp(format->suffix, "csv") == 0)
-        reply_csv(exchange, epochs, count);
+        table_write_csv(&table, &exchange->response.body);
     else if (strcmp(format->suffix, "svg") == 0)
-        reply_svg(exchange, job, epochs, count);
+        draw(&exchange->response.body, job, epochs, count);
     else
-        reply_json(exchange, job, query, epochs, count, has_more);
+        reply_json(exchange, job, query, &table, has_more);
 }
 
 /* A request that may have to wait. */

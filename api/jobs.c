@@ -35,7 +35,6 @@ static void write_progress(const struct job *job, struct json_writer *json) {
 }
 
 void job_write_error(const char *code, const char *detail, struct json_writer *json) {
-    json_key(json, "error");
     if (!code) {
         json_null(json);
         return;
@@ -81,6 +80,7 @@ static void write_members(const struct job *job, struct json_writer *json) {
     json_key(json, "val_loss");
     json_double(json, job->val_loss);
     json_close(json, '}');
+    json_key(json, "error");
     job_write_error(job->error_code, job->error_detail, json);
     json_key(json, "warnings");
     json_raw(json, job->warnings);

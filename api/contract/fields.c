@@ -195,10 +195,7 @@ static void read_value(const struct field *field, const cJSON *value, void *targ
             problem_add(wrong, pointer, "must be a string%s",
                         field->flags & FIELD_OR_NUMBER ? " or a number" : "");
         break;
-    case FIELD_TEXTS:
-    case FIELD_CHOICES:
-    case FIELD_GROUP:
-    case FIELD_OTHER: break;
+    default: break; /* not in a body, or for its owner to read */
     }
 }
 
@@ -277,8 +274,7 @@ static void read_text(const struct field *field, const char *text, void *target,
     case FIELD_TEXT:
     case FIELD_TEXTS: set_text(field, text, target, pointer, wrong); break;
     case FIELD_CHOICES: add_choices(field, text, value_at(field, target), pointer, wrong); break;
-    case FIELD_GROUP:
-    case FIELD_OTHER: problem_add(wrong, pointer, "is accepted in a JSON body only"); break;
+    default: problem_add(wrong, pointer, "is accepted in a JSON body only"); break;
     }
 }
 
@@ -307,29 +303,48 @@ bool fields_has_no_value(const struct field *field) {
            field->type == FIELD_GROUP || field->type == FIELD_OTHER;
 }
 
+static void write_integer(const struct field *field, int64_t value, struct json_writer *json) {
+    if ((field->flags & FIELD_OR_NULL) && (double)value < field->min)
+        json_null(json);
+    else
+        json_integer(json, value);
+}
+
 void fields_write_value(const struct field *field, const void *source, struct json_writer *json) {
     const void *at = (const char *)source + field->offset;
     switch (field->type) {
-    case FIELD_INTEGER: json_integer(json, *(const int *)at); break;
+    case FIELD_INTEGER: write_integer(field, *(const int *)at, json); break;
+    case FIELD_INT64: write_integer(field, *(const int64_t *)at, json); break;
     case FIELD_SEED: json_integer(json, (int64_t) * (const uint64_t *)at); break;
     case FIELD_NUMBER: json_double(json, *(const double *)at); break;
     case FIELD_BOOLEAN: json_bool(json, *(const bool *)at); break;
     case FIELD_CHOICE: json_string(json, field->choices[*(const int *)at]); break;
     case FIELD_TEXT: json_string(json, at); break;
-    case FIELD_TEXTS:
-    case FIELD_CHOICES:
-    case FIELD_GROUP:
-    case FIELD_OTHER: json_null(json); break;
+    case FIELD_STRING: json_string(json, *(const char *const *)at); break;
+    case FIELD_JSON:
+        json_raw(json, *(const char *const *)at ? *(const char *const *)at : "null");
+        break;
+    case FIELD_TIME: json_time(json, *(const int64_t *)at); break;
+    case FIELD_WRITTEN: field->write(at, json); break;
+    default: json_null(json); break;
     }
 }
 
 void fields_write_members(const struct field_set *set, const char *group, const void *source,
                           struct json_writer *json) {
-    for (size_t i = 0; i < set->count; i++)
-        if (strcmp(set->rows[i].group, group) == 0) {
-            json_key(json, set->rows[i].name);
-            fields_write_value(&set->rows[i], source, json);
+    for (size_t i = 0; i < set->count; i++) {
+        const struct field *row = &set->rows[i];
+        if (strcmp(row->group, group) != 0)
+            continue;
+        if (row->type == FIELD_MEMBERS) {
+            fields_write_members(row->set, "", (const char *)source + row->offset, json);
+        } else if (row->type == FIELD_GROUP) {
+            fields_write_group(set, row->name, source, json);
+        } else {
+            json_key(json, row->name);
+            fields_write_value(row, source, json);
         }
+    }
 }
 
 void fields_write_group(const struct field_set *set, const char *group, const void *source,
@@ -337,5 +352,11 @@ void fields_write_group(const struct field_set *set, const char *group, const vo
     json_key(json, group);
     json_open(json, '{');
     fields_write_members(set, group, source, json);
+    json_close(json, '}');
+}
+
+void fields_write(const struct field_set *set, const void *source, struct json_writer *json) {
+    json_open(json, '{');
+    fields_write_members(set, "", source, json);
     json_close(json, '}');
 }

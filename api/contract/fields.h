@@ -1,9 +1,9 @@
 /*
- * fields.h - tables of request fields.
+ * fields.h - tables of the fields of requests and answers.
  *
- * A field_set says of every field of a request what it is called, what it may be, and where its
- * value goes in a struct. Reading JSON and query strings, the messages about wrong values, and the
- * echo of a spec all come from the same rows.
+ * A field_set says of every field what it is called, what it may be, and where its value is in a
+ * struct. Reading JSON and query strings, the messages about wrong values, writing JSON and CSV,
+ * and the description of all that (openapi_fields.c) come from the same rows.
  */
 #ifndef API_CONTRACT_FIELDS_H
 #define API_CONTRACT_FIELDS_H
@@ -26,6 +26,14 @@ enum field_type {
                     */
     FIELD_GROUP,   /* an object whose members are the rows with this group */
     FIELD_OTHER,   /* the request's owner reads it */
+
+    /* of answers only */
+    FIELD_INT64,   /* int64_t, which JSON readers may round beyond 2^53 */
+    FIELD_TIME,    /* int64_t, milliseconds since 1970 */
+    FIELD_STRING,  /* char *; NULL: null */
+    FIELD_JSON,    /* char * of a value that is JSON already; NULL: null */
+    FIELD_WRITTEN, /* `write` writes it, `schema` describes it */
+    FIELD_MEMBERS, /* a struct whose `set` has the rows that stand here */
 };
 
 enum { FIELD_OPEN_MIN = 1, FIELD_EVEN = 2, FIELD_OR_NUMBER = 4, FIELD_OR_NULL = 8 };
@@ -44,15 +52,26 @@ struct field {
     double min, max;
     int flags; /* FIELD_OPEN_MIN: min itself is excluded; FIELD_EVEN: even integers only;
                   FIELD_OR_NUMBER: JSON may have a number instead of its text; FIELD_OR_NULL: null
-                  is as good as absent, for what answers have as null */
+                  is as good as absent in a request; in an answer NAN, a time of 0 and an integer
+                  below min are null */
     const char *const *choices; /* NULL-terminated */
-    const char *doc;
+    const char *doc;            /* NULL: the name says it */
+
+    /* of answers only */
+    const char *schema; /* component that describes the value; NULL: the rest of the row does */
+    void (*write)(const void *value, struct json_writer *json);
+    const struct field_set *set;
 };
 
 struct field_set {
     const struct field *rows;
     size_t count;
+    bool is_answer; /* all fields are there, always */
+    const char *doc;
 };
+/* The set of an answer: its array of rows, and a description or none. */
+#define ANSWER(table, ...)                                                                         \
+    { table, sizeof(table) / sizeof *(table), true, __VA_ARGS__ }
 
 /* Reads the members of `object` that belong to `group`, and the groups within it, into target.
  * Fields that are absent keep the value that target has. Adds to `wrong` for each wrong, unknown or
@@ -73,6 +92,8 @@ void fields_write_members(const struct field_set *set, const char *group, const 
                           struct json_writer *json);
 void fields_write_group(const struct field_set *set, const char *group, const void *source,
                         struct json_writer *json);
+/* All of it, as an object. */
+void fields_write(const struct field_set *set, const void *source, struct json_writer *json);
 
 /* The names, quoted, with commas between them: for a message. Of very many, the first. */
 const char *fields_list(const char *const *names, struct arena *arena);

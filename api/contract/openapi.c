@@ -413,15 +413,23 @@ static void write_schemas(struct json_writer *json) {
     static const struct {
         const char *name;
         const struct field_set *set;
-    } requests[] = {{"JobRequest", &spec_fields},
-                    {"ResumeRequest", &resume_fields},
-                    {"EmptyRequest", &empty_fields},
-                    {"SampleRequest", &sample_fields},
-                    {"TrajectoryRequest", &trajectory_fields}};
+        bool has_columns;
+    } tables[] = {{"JobRequest", &spec_fields},
+                  {"ResumeRequest", &resume_fields},
+                  {"EmptyRequest", &empty_fields},
+                  {"SampleRequest", &sample_fields},
+                  {"TrajectoryRequest", &trajectory_fields},
+                  {"HistoryColumns", &epoch_columns, true},
+                  {"StatusEvent", &status_event},
+                  {"EpochEvent", &epoch_event},
+                  {"CheckpointEvent", &checkpoint_event}};
     open_member(json, "schemas", '{');
-    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-        open_member(json, requests[i].name, '{');
-        openapi_group(requests[i].set, "", json);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        open_member(json, tables[i].name, '{');
+        if (tables[i].has_columns)
+            openapi_columns(tables[i].set, json);
+        else
+            openapi_group(tables[i].set, "", json);
         json_close(json, '}');
     }
     problem_write_schema(json);

@@ -47,6 +47,10 @@ extern const struct field_set upload_fields, dataset_list_fields;
 
 extern const struct field_set model_list_fields, import_fields;
 
+/* The tables of what they answer. */
+extern const struct field_set epoch_columns;
+extern const struct field_set status_event, epoch_event, checkpoint_event;
+
 /* The embedded files. */
 extern const char openapi_schemas[], openapi_components[], openapi_examples[];
 
@@ -55,5 +59,7 @@ extern const char openapi_schemas[], openapi_components[], openapi_examples[];
 void openapi_field(const struct field_set *set, const struct field *field,
                    struct json_writer *json);
 void openapi_group(const struct field_set *set, const char *group, struct json_writer *json);
+/* The same of an object that has an array for each row of a table (table.h). */
+void openapi_columns(const struct field_set *set, struct json_writer *json);
 
 #endif

@@ -1,4 +1,6 @@
 /* The rows of a field table as JSON Schema. */
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/contract/openapi.h"
@@ -18,15 +20,37 @@ static void write_choices(const struct field *field, struct json_writer *json) {
     json_close(json, ']');
 }
 
+/* An answer needs none: min equals max, or max is infinite. */
 static void write_number_limits(const struct field *field, struct json_writer *json) {
-    json_key(json, field->flags & FIELD_OPEN_MIN ? "exclusiveMinimum" : "minimum");
-    json_double(json, field->min);
-    json_key(json, "maximum");
-    json_double(json, field->type == FIELD_SEED ? 9007199254740991 : field->max);
+    const double max = field->type == FIELD_SEED ? 9007199254740991 : field->max;
+    if (field->min < max) {
+        json_key(json, field->flags & FIELD_OPEN_MIN ? "exclusiveMinimum" : "minimum");
+        json_double(json, field->min);
+    }
+    if (field->min < max && isfinite(max)) {
+        json_key(json, "maximum");
+        json_double(json, max);
+    }
     if (field->flags & FIELD_EVEN) {
         json_key(json, "multipleOf");
         json_integer(json, 2);
     }
+}
+
+/* "type" of a value that may be null. */
+static void write_type(const struct field *field, const char *type, struct json_writer *json) {
+    const char *other = field->flags & FIELD_OR_NUMBER ? "number"
+                        : field->flags & FIELD_OR_NULL ? "null"
+                                                       : NULL;
+    if (!other) {
+        member(json, "type", type);
+        return;
+    }
+    json_key(json, "type");
+    json_open(json, '[');
+    json_string(json, type);
+    json_string(json, other);
+    json_close(json, ']');
 }
 
 /* The forms of one data set: its name, an object with the rows of the group "dataset", or one
@@ -74,7 +98,9 @@ static void write_other(const struct field_set *set, const struct field *field,
         json_close(json, ']');
     } else if (strcmp(field->name, "classes") == 0) {
         json_key(json, "type");
-        json_raw(json, "[\"array\",\"null\"],\"items\":{\"type\":\"string\"}");
+        json_raw(json, "[\"array\",\"null\"]");
+        json_key(json, "items");
+        json_raw(json, "{\"type\":\"string\"}");
     } else { /* noise */
         json_key(json, "type");
         json_string(json, "array");
@@ -83,62 +109,135 @@ static void write_other(const struct field_set *set, const struct field *field,
     }
 }
 
-void openapi_field(const struct field_set *set, const struct field *field,
-                   struct json_writer *json) {
-    static const char *const types[] = {
-        [FIELD_INTEGER] = "integer", [FIELD_SEED] = "integer",  [FIELD_NUMBER] = "number",
-        [FIELD_BOOLEAN] = "boolean", [FIELD_CHOICE] = "string", [FIELD_TEXT] = "string",
-        [FIELD_TEXTS] = "array",     [FIELD_CHOICES] = "array", [FIELD_GROUP] = "object",
-        [FIELD_OTHER] = NULL,
-    };
-    member(json, "description", field->doc);
-    if (field->type == FIELD_GROUP) {
-        openapi_group(set, field->name, json);
-        return;
-    }
-    if (field->flags & FIELD_OR_NUMBER)
-        json_raw(json, "\"type\":[\"string\",\"number\"]");
-    else if (field->flags & FIELD_OR_NULL)
-        json_raw(json, "\"type\":[\"string\",\"null\"]");
-    else if (types[field->type])
-        member(json, "type", types[field->type]);
-    if (field->type == FIELD_INTEGER || field->type == FIELD_SEED || field->type == FIELD_NUMBER)
-        write_number_limits(field, json);
-    if (field->type == FIELD_TEXTS)
-        json_raw(json, "\"items\":{\"type\":\"string\"}");
-    if (field->type == FIELD_CHOICES) {
+static void write_details(const struct field_set *set, const struct field *field,
+                          struct json_writer *json) {
+    switch (field->type) {
+    case FIELD_INTEGER:
+    case FIELD_INT64:
+    case FIELD_SEED:
+    case FIELD_NUMBER: write_number_limits(field, json); break;
+    case FIELD_TEXTS:
+        json_key(json, "items");
+        json_open(json, '{');
+        member(json, "type", "string");
+        json_close(json, '}');
+        break;
+    case FIELD_CHOICES:
         json_key(json, "items");
         json_open(json, '{');
         member(json, "type", "string");
         write_choices(field, json);
         json_close(json, '}');
+        break;
+    case FIELD_TEXT:
+        if (field->min > 0) {
+            json_key(json, "minLength");
+            json_integer(json, (int64_t)field->min);
+        }
+        if (field->max > 0) {
+            json_key(json, "maxLength");
+            json_integer(json, (int64_t)field->max);
+        }
+        break;
+    case FIELD_TIME: member(json, "format", "date-time"); break;
+    case FIELD_CHOICE: write_choices(field, json); break;
+    case FIELD_OTHER: write_other(set, field, json); break;
+    default: break;
     }
-    if (field->type == FIELD_TEXT && field->min > 0) {
-        json_key(json, "minLength");
-        json_integer(json, (int64_t)field->min);
+}
+
+void openapi_field(const struct field_set *set, const struct field *field,
+                   struct json_writer *json) {
+    static const char *const types[] = {
+        [FIELD_INTEGER] = "integer", [FIELD_SEED] = "integer",  [FIELD_NUMBER] = "number",
+        [FIELD_BOOLEAN] = "boolean", [FIELD_CHOICE] = "string", [FIELD_TEXT] = "string",
+        [FIELD_TEXTS] = "array",     [FIELD_CHOICES] = "array", [FIELD_INT64] = "integer",
+        [FIELD_TIME] = "string",     [FIELD_STRING] = "string", [FIELD_MEMBERS] = NULL,
+    };
+    if (field->doc)
+        member(json, "description", field->doc);
+    if (field->type == FIELD_GROUP) {
+        openapi_group(set, field->name, json);
+    } else if (field->schema) {
+        char path[64];
+        snprintf(path, sizeof path, "#/components/schemas/%s", field->schema);
+        member(json, "$ref", path);
+    } else {
+        if (types[field->type])
+            write_type(field, types[field->type], json);
+        write_details(set, field, json);
     }
-    if (field->type == FIELD_TEXT) {
-        json_key(json, "maxLength");
-        json_integer(json, (int64_t)field->max);
+}
+
+static void write_properties(const struct field_set *set, const char *group,
+                             struct json_writer *json) {
+    for (size_t i = 0; i < set->count; i++) {
+        const struct field *row = &set->rows[i];
+        if (strcmp(row->group, group) != 0)
+            continue;
+        if (row->type == FIELD_MEMBERS) {
+            write_properties(row->set, "", json);
+            continue;
+        }
+        json_key(json, row->name);
+        json_open(json, '{');
+        openapi_field(set, row, json);
+        json_close(json, '}');
     }
-    if (field->type == FIELD_CHOICE)
-        write_choices(field, json);
-    if (field->type == FIELD_OTHER)
-        write_other(set, field, json);
+}
+
+static void write_names(const struct field_set *set, const char *group, struct json_writer *json) {
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->rows[i].group, group) != 0)
+            continue;
+        else if (set->rows[i].type == FIELD_MEMBERS)
+            write_names(set->rows[i].set, "", json);
+        else
+            json_string(json, set->rows[i].name);
 }
 
 void openapi_group(const struct field_set *set, const char *group, struct json_writer *json) {
     member(json, "type", "object");
+    if (set->doc && !group[0])
+        member(json, "description", set->doc);
     json_key(json, "additionalProperties");
     json_bool(json, false);
+    if (set->is_answer) {
+        json_key(json, "required");
+        json_open(json, '[');
+        write_names(set, group, json);
+        json_close(json, ']');
+    }
+    json_key(json, "properties");
+    json_open(json, '{');
+    write_properties(set, group, json);
+    json_close(json, '}');
+}
+
+void openapi_columns(const struct field_set *set, struct json_writer *json) {
+    member(json, "type", "object");
+    if (set->doc)
+        member(json, "description", set->doc);
+    json_key(json, "additionalProperties");
+    json_bool(json, false);
+    json_key(json, "required");
+    json_open(json, '[');
+    write_names(set, "", json);
+    json_close(json, ']');
     json_key(json, "properties");
     json_open(json, '{');
     for (size_t i = 0; i < set->count; i++) {
-        if (strcmp(set->rows[i].group, group) != 0)
-            continue;
-        json_key(json, set->rows[i].name);
+        struct field item = set->rows[i];
+        json_key(json, item.name);
         json_open(json, '{');
-        openapi_field(set, &set->rows[i], json);
+        if (item.doc)
+            member(json, "description", item.doc);
+        member(json, "type", "array");
+        json_key(json, "items");
+        json_open(json, '{');
+        item.doc = NULL;
+        openapi_field(set, &item, json);
+        json_close(json, '}');
         json_close(json, '}');
     }
     json_close(json, '}');

@@ -23,29 +23,19 @@ static bool is_end(const char *status) {
     return strcmp(status, "queued") != 0 && strcmp(status, "running") != 0;
 }
 
-#define EVENT_COLUMNS                                                                              \
-    "id, job, at, kind, epoch, status, error_code, error_detail, step, train_loss, val_loss,"      \
-    " learning_rate, gradient_norm, seconds, curve_distance, energy_distance"
+#define EVENT_COLUMNS "id, job, at, kind, status, error_code, error_detail" SQL_EPOCH_NAMES
 
 static void read_event(struct store_session *session, sqlite3_stmt *row, struct event *event) {
     *event = (struct event){
         .id = sqlite3_column_int64(row, 0),
         .at = sqlite3_column_int64(row, 2),
         .kind = kind_of((const char *)sqlite3_column_text(row, 3)),
-        .row = {.epoch = sqlite3_column_int(row, 4),
-                .step = sqlite3_column_int64(row, 8),
-                .train_loss = sql_real(row, 9),
-                .val_loss = sql_real(row, 10),
-                .learning_rate = sql_real(row, 11),
-                .gradient_norm = sql_real(row, 12),
-                .seconds = sqlite3_column_double(row, 13),
-                .curve_distance = sql_real(row, 14),
-                .energy_distance = sql_real(row, 15)},
-        .error_code = sql_text(session, row, 6),
-        .error_detail = sql_text(session, row, 7),
+        .row = sql_epoch(row, 7),
+        .error_code = sql_text(session, row, 5),
+        .error_detail = sql_text(session, row, 6),
     };
     memcpy(event->job, sqlite3_column_text(row, 1), ID_LENGTH);
-    const char *status = (const char *)sqlite3_column_text(row, 5);
+    const char *status = (const char *)sqlite3_column_text(row, 4);
     if (status) {
         strncpy(event->status, status, sizeof event->status - 1);
         event->is_end = is_end(status);

@@ -165,22 +165,16 @@ enum store_status store_job_count(struct store_session *session, enum job_status
     return sql_done(session, row);
 }
 
-#define EPOCH_COLUMNS                                                                              \
-    "epoch, step, train_loss, val_loss, learning_rate, gradient_norm, seconds,"                    \
-    " curve_distance, energy_distance"
+#define READ_INTEGER                     sqlite3_column_int
+#define READ_INTEGER64                   sqlite3_column_int64
+#define READ_NUMBER                      sqlite3_column_double
+#define READ_NULLABLE                    sql_real
+#define READ_COLUMN(kind, member, about) epoch.member = READ_##kind(row, column++);
 
-static struct epoch_row read_epoch(sqlite3_stmt *row) {
-    return (struct epoch_row){
-        .epoch = sqlite3_column_int(row, 0),
-        .step = sqlite3_column_int64(row, 1),
-        .train_loss = sql_real(row, 2),
-        .val_loss = sql_real(row, 3),
-        .learning_rate = sql_real(row, 4),
-        .gradient_norm = sql_real(row, 5),
-        .seconds = sqlite3_column_double(row, 6),
-        .curve_distance = sql_real(row, 7),
-        .energy_distance = sql_real(row, 8),
-    };
+struct epoch_row sql_epoch(sqlite3_stmt *row, int column) {
+    struct epoch_row epoch;
+    EPOCH_COLUMNS(READ_COLUMN)
+    return epoch;
 }
 
 enum store_status store_history(struct store_session *session, const char *job_id, int after,
@@ -192,14 +186,14 @@ enum store_status store_history(struct store_session *session, const char *job_i
     *count = 0;
     *has_more = false;
     sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT " EPOCH_COLUMNS " FROM history"
+                                    "SELECT job_seq" SQL_EPOCH_NAMES " FROM history"
                                     " WHERE job_seq = ?1 AND epoch > ?2 ORDER BY epoch LIMIT ?3",
                                     "iii", seq, (int64_t)after, (int64_t)limit + 1);
     while (!*has_more && sql_row(session, row)) {
         if (*count == limit)
             *has_more = true;
         else
-            rows[(*count)++] = read_epoch(row);
+            rows[(*count)++] = sql_epoch(row, 1);
     }
     return sql_done(session, row);
 }
@@ -261,11 +255,11 @@ enum store_status store_history_peaks(struct store_session *session, const char 
         return status;
     struct thinning thinning = {.rows = rows, .most = most, .range = -1};
     row = sql_prepare(session,
-                      "SELECT " EPOCH_COLUMNS " FROM history"
+                      "SELECT job_seq" SQL_EPOCH_NAMES " FROM history"
                       " WHERE job_seq = ?1 AND epoch > ?2 AND epoch <= ?3 ORDER BY epoch",
                       "iii", seq, (int64_t)after, last);
     while (sql_row(session, row)) {
-        const struct epoch_row epoch = read_epoch(row);
+        const struct epoch_row epoch = sql_epoch(row, 1);
         if (n <= most || epoch.epoch == first)
             keep_epoch(&thinning, &epoch);
         if (n > most) /* equal ranges over the epochs that there are, two rows of each */

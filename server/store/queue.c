@@ -157,6 +157,19 @@ enum store_status store_drop_checkpoint(struct store_session *session, struct cl
 
 /* ------------------------------------------------------------------ progress */
 
+/* For sql_prepare, after one value. */
+#define TYPE_INTEGER   "i"
+#define TYPE_INTEGER64 "i"
+#define TYPE_NUMBER    "d"
+#define TYPE_NULLABLE  "d"
+#define PASS_INTEGER   (int64_t)
+#define PASS_INTEGER64
+#define PASS_NUMBER
+#define PASS_NULLABLE
+#define BIND_PLACE(kind, name, about) ", ?"
+#define BIND_TYPE(kind, name, about)  TYPE_##kind
+#define BIND_VALUE(kind, name, about) , PASS_##kind row->name
+
 static enum store_status add_epochs(struct store_session *session, int64_t seq,
                                     const struct progress *progress) {
     /* A row of the history, and the event that tells of it. */
@@ -165,12 +178,9 @@ static enum store_status add_epochs(struct store_session *session, int64_t seq,
     for (size_t i = 0; i < progress->epoch_count && status == STORE_OK; i++) {
         const struct epoch_row *row = &progress->epochs[i];
         status = sql_run(session,
-                         "INSERT INTO history (job_seq, epoch, step, train_loss, val_loss,"
-                         " learning_rate, gradient_norm, seconds, curve_distance, energy_distance)"
-                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                         "iiiddddddd", seq, (int64_t)row->epoch, row->step, row->train_loss,
-                         row->val_loss, row->learning_rate, row->gradient_norm, row->seconds,
-                         row->curve_distance, row->energy_distance);
+                         "INSERT INTO history (job_seq" SQL_EPOCH_NAMES
+                         ") VALUES (?" EPOCH_COLUMNS(BIND_PLACE) ")",
+                         "i" EPOCH_COLUMNS(BIND_TYPE), seq EPOCH_COLUMNS(BIND_VALUE));
     }
     if (status != STORE_OK || progress->epoch_count == 0)
         return status;

@@ -84,6 +84,11 @@ void sql_view_end(struct store_session *session, bool begun);
  * so many bytes, if it is one of those that are kept to look back at (store_snapshots.c). */
 enum store_status sql_keep_snapshot(struct store_session *session, const char *id, size_t bytes);
 
+/* Of an epoch in a row: the columns of EPOCH_COLUMNS, from this one on. */
+#define SQL_EPOCH_NAME(kind, name, about) ", " #name
+#define SQL_EPOCH_NAMES                   EPOCH_COLUMNS(SQL_EPOCH_NAME) /* with a comma before each */
+struct epoch_row sql_epoch(sqlite3_stmt *row, int column);
+
 /* Of the model in a row: seven columns, from this one on. */
 #define FIGURES_COLUMNS(table)                                                                     \
     table ".evaluated_n, " table ".curve_distance, " table ".curve_floor, " table                  \

@@ -79,12 +79,30 @@ struct job {
 };
 void job_clear(struct job *job);
 
+/* What is known about an epoch: kind, name, description of each number. A row is a column of the
+ * tables history and event (a migration adds it there), a member of struct epoch_row, a column of
+ * the history in JSON and CSV, a member of the event that tells of the epoch, and its schema. */
+#define EPOCH_COLUMNS(COLUMN)                                                                      \
+    COLUMN(INTEGER, epoch, "Counted from 1.")                                                      \
+    COLUMN(INTEGER64, step, "Steps of the optimizer since the start of the training.")             \
+    COLUMN(NULLABLE, train_loss, "Mean loss over the epoch.")                                      \
+    COLUMN(NULLABLE, val_loss, "Mean loss of the validation points; null without any.")            \
+    COLUMN(NULLABLE, learning_rate, "Of the last step.")                                           \
+    COLUMN(NULLABLE, gradient_norm, "Mean over the steps of the epoch, before clipping.")          \
+    COLUMN(NUMBER, seconds, "Training time up to the end of the epoch.")                           \
+    COLUMN(NULLABLE, curve_distance,                                                               \
+           "Mean distance of 500 samples to the exact shape of the data; null where it was not "   \
+           "measured, see evaluate_every.")                                                        \
+    COLUMN(NULLABLE, energy_distance, "Of 500 samples and as many fresh points of the data.")
+
+/* The kinds; NAN in a NULLABLE one is stored as NULL. */
+#define EPOCH_INTEGER                   int
+#define EPOCH_INTEGER64                 int64_t
+#define EPOCH_NUMBER                    double
+#define EPOCH_NULLABLE                  double
+#define EPOCH_MEMBER(kind, name, about) EPOCH_##kind name;
 struct epoch_row {
-    int epoch;
-    int64_t step;
-    double train_loss, val_loss, learning_rate, gradient_norm; /* NAN is stored as NULL */
-    double seconds;                         /* training time up to the end of this epoch */
-    double curve_distance, energy_distance; /* NAN where they were not measured, stored as NULL */
+    EPOCH_COLUMNS(EPOCH_MEMBER)
 };
 
 /* What a training resumes from. The newest two of a job are kept. */

@@ -86,8 +86,14 @@ def test_history_is_columnar_and_incremental(server):
     job = server.submit(QUICK)
     server.wait(job)
     history = server.get(f"/v1/jobs/{job}/history").json
-    columns = ["epoch", "step", "train_loss", "val_loss", "learning_rate", "gradient_norm", "seconds",
-               "curve_distance", "energy_distance"]
+    with sqlite3.connect(server.database) as database:
+        columns = [name for (name,) in database.execute("SELECT name FROM pragma_table_info('history')") if name != "job_seq"]
+        rows = database.execute(f"SELECT {', '.join(columns)} FROM history ORDER BY epoch").fetchall()
+    assert {"epoch", "step", "train_loss", "gradient_norm", "energy_distance"} < set(columns)
+    assert list(zip(*history["data"].values(), strict=True)) == rows
+    told = [event["data"] for event in server.get(f"/v1/jobs/{job}/events.json").json["items"] if event["event"] == "epoch"]
+    assert [tuple(data[name] for name in columns) for data in told] == rows
+    assert list(told[0]) == ["job", "at", *columns]
     assert list(history) == ["job", "status", "columns", "data", "next_after", "has_more"]
     assert history["columns"] == columns and list(history["data"]) == columns
     assert history["data"]["epoch"] == [1, 2, 3] and history["data"]["step"] == [4, 8, 12]

@@ -1,0 +1,21 @@
+/*
+ * table.h - structs as a table: an array of numbers for each column in JSON, a line for each struct
+ * in CSV.
+ */
+#ifndef API_FORMAT_TABLE_H
+#define API_FORMAT_TABLE_H
+
+#include "api/contract/fields.h"
+
+struct table {
+    const struct field_set *columns;
+    const void *rows; /* [count], structs of `size` bytes */
+    size_t size, count;
+};
+
+/* The members "columns", the names, and "data", an array for each. */
+void table_write(const struct table *table, struct json_writer *json);
+/* What is null in JSON is an empty cell. */
+void table_write_csv(const struct table *table, struct buffer *out);
+
+#endif
