@@ -27,6 +27,8 @@ struct answers *answers_new(void) {
 }
 
 void answers_free(struct answers *answers) {
+    if (!answers)
+        return;
     for (int i = 0; i < SLOTS; i++)
         buffer_clear(&answers->slots[i].body);
     pthread_mutex_destroy(&answers->mutex);

@@ -17,7 +17,7 @@
 struct answers;
 
 struct answers *answers_new(void); /* NULL when out of memory */
-void answers_free(struct answers *answers);
+void answers_free(struct answers *answers); /* NULL is fine */
 
 /* Appends the answer that is kept for the id; false if there is none of this version. */
 bool answers_find(struct answers *answers, const char *id, uint64_t version, struct buffer *out);

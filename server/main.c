@@ -14,7 +14,7 @@
 #include "server/store/store.h"
 #include "server/version.h"
 
-static int complain(const char *message) {
+static int usage_error(const char *message) {
     fprintf(stderr, "denoised: %s\n", message);
     return 2;
 }
@@ -30,7 +30,7 @@ static int command_serve(int argc, char **argv) {
     struct config config;
     char error[256];
     if (!config_read(&config, argc, argv, error, sizeof error))
-        return complain(error);
+        return usage_error(error);
     const int status = serve(&config, &contract);
     log_flush();
     return status;
@@ -41,7 +41,7 @@ static int command_healthcheck(int argc, char **argv) {
     struct config config;
     char error[256], path[300];
     if (!config_read(&config, argc, argv, error, sizeof error))
-        return complain(error);
+        return usage_error(error);
     const char *host = config.host;
     if (strcmp(host, "0.0.0.0") == 0)
         host = "127.0.0.1";
@@ -65,17 +65,17 @@ static int command_key(int argc, char **argv) {
         else if (argv[i][0] == '-')
             return argument_unknown(argv[i], "--scope");
         else if (name)
-            return complain("one name at a time: denoised key NAME [--scope read|write]");
+            return usage_error("one name at a time: denoised key NAME [--scope read|write]");
         else
             name = argv[i];
     const bool may_write = strcmp(scope, "write") == 0;
     if (!name)
-        return complain("usage: denoised key NAME [--scope read|write]");
+        return usage_error("usage: denoised key NAME [--scope read|write]");
     if (!may_write && strcmp(scope, "read") != 0)
-        return complain("--scope must be read or write");
+        return usage_error("--scope must be read or write");
     char key[AUTH_KEY], line[AUTH_LINE];
     if (!auth_new_key(name, may_write ? AUTH_WRITE : AUTH_READ, key, line))
-        return complain("a name must be 1 to 32 letters, digits and dashes");
+        return usage_error("a name must be 1 to 32 letters, digits and dashes");
     fprintf(stderr, "the key (it is shown only once): %s\n", key);
     printf("%s\n", line);
     return 0;
@@ -86,11 +86,11 @@ static int command_backup(int argc, char **argv) {
     struct config config;
     char error[512];
     if (argc < 1 || argv[0][0] == '-')
-        return complain("usage: denoised backup FILE [--database FILE]");
+        return usage_error("usage: denoised backup FILE [--database FILE]");
     if (!config_read(&config, argc - 1, argv + 1, error, sizeof error))
-        return complain(error);
+        return usage_error(error);
     if (!store_backup(config.database, argv[0], error, sizeof error)) {
-        complain(error);
+        usage_error(error);
         return 1;
     }
     return 0;
@@ -102,7 +102,7 @@ static int command_settings(int argc, char **argv) {
     else if (argc == 1 && strcmp(argv[0], "--mdoc") == 0)
         config_mdoc();
     else
-        return complain("usage: denoised settings --markdown|--mdoc");
+        return usage_error("usage: denoised settings --markdown|--mdoc");
     return 0;
 }
 

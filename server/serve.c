@@ -35,16 +35,22 @@ enum {
     LEAST_DATABASE = 16,   /* MiB */
 };
 
-/* What is settled before the database is touched, so that a start that fails for it leaves nothing
- * behind. */
-struct front {
+/* All that runs, and what it was started with. */
+struct process {
+    const struct config *config;
+    const struct contract *contract;
+    sigset_t signals;  /* that end it, or reload its keys */
     struct auth *auth; /* NULL: everybody may do everything */
     struct http_socket socket;
     struct http_tls tls;
     int connections; /* at most */
+    struct service service;
+    struct janitor *janitor;
+    struct http_server *http;
+    char error[512]; /* why a part did not start, if more is known than its name */
 };
 
-static int complain(const char *message) {
+static int fail_to_start(const char *message) {
     char text[700];
     snprintf(text, sizeof text, "denoised: %s", message);
     log_text(text);
@@ -72,7 +78,7 @@ static bool recover(struct store *store, int64_t memory) {
 /* A disk that is too slow for the last checkpoint can outlast any patience. Everything acknowledged
  * is on it by then, and the job resumes from the checkpoint before, so leaving is safe; but the
  * steps since then are lost, and the exit status says so. */
-static void *leave_late(void *unused) {
+static void *exit_when_late(void *unused) {
     (void)unused;
     usleep(STOP_MS * 1000);
     log_line(LOG_WARN, "not everything stopped in time; exiting", "status=%d", EXIT_FAILURE);
@@ -110,88 +116,54 @@ static void heartbeat_done(struct task *task, enum task_outcome outcome) {
     atomic_store(&((struct heartbeat *)task)->under_way, false);
 }
 
-static void feed_watchdog(struct service *service) {
+static void ping_watchdog(struct writer *writer) {
     static struct heartbeat heartbeat = {.task = {.run = heartbeat_run, .done = heartbeat_done}};
     if (!atomic_exchange(&heartbeat.under_way, true))
-        writer_post(service->writer, &heartbeat.task);
+        writer_post(writer, &heartbeat.task);
 }
 
 /* The database is not where it was. There is nothing to finish: what is written now, no next start
  * would find, and a close in good order would write into, or delete, what stands in its place. */
-static void leave_lost(const struct store *store) {
+static void exit_lost(const struct store *store) {
     char quoted[600];
-    log_line(LOG_ERROR, "exiting without the database", "status=%d why=%s",
-             STORE_EXIT_STATUS, log_quote(store_loss(store), quoted, sizeof quoted));
+    log_line(LOG_ERROR, "exiting without the database", "status=%d why=%s", STORE_EXIT_STATUS,
+             log_quote(store_loss(store), quoted, sizeof quoted));
     _exit(STORE_EXIT_STATUS);
 }
 
-static void wait_lost(const sigset_t *signals, struct service *service) {
+static void wait_lost(struct process *process) {
     const struct timespec patience = {.tv_sec = LOST_SECONDS};
     notify("STOPPING=1\nSTATUS=the database is gone");
-    workers_halt(service->workers);
-    sigtimedwait(signals, NULL, &patience);
-    leave_lost(service->store);
+    workers_halt(process->service.workers);
+    sigtimedwait(&process->signals, NULL, &patience);
+    exit_lost(process->service.store);
 }
 
 /* Until SIGTERM or SIGINT. Does not return when the database is gone. */
-static void wait_for_signal(const sigset_t *signals, struct service *service, struct auth *auth) {
+static void wait_for_signal(struct process *process) {
     const double period = 1e-6 * (double)notify_watchdog_us() / 2;
     const double shortest = period > 0 && period < LOOK_SECONDS ? period : LOOK_SECONDS;
     const struct timespec patience = {.tv_sec = (time_t)shortest,
                                       .tv_nsec = (long)(1e9 * (shortest - floor(shortest)))};
-    double fed = clock_monotonic();
+    double pinged = clock_monotonic();
     int number;
     do {
-        number = sigtimedwait(signals, NULL, &patience);
+        number = sigtimedwait(&process->signals, NULL, &patience);
         if (number == SIGHUP)
-            reload_keys(auth);
-        if (!store_is_there(service->store))
-            wait_lost(signals, service);
-        if (period > 0 && clock_monotonic() - fed >= period) {
-            fed = clock_monotonic();
-            feed_watchdog(service);
+            reload_keys(process->auth);
+        if (!store_is_there(process->service.store))
+            wait_lost(process);
+        if (period > 0 && clock_monotonic() - pinged >= period) {
+            pinged = clock_monotonic();
+            ping_watchdog(process->service.writer);
         }
     } while (number < 0 || number == SIGHUP);
     FAULT_POINT("stop.signalled");
     notify("STOPPING=1\nSTATUS=stopping");
     log_line(LOG_INFO, "stopping", "signal=%s", strsignal(number));
     pthread_t watchdog;
-    if (pthread_create(&watchdog, NULL, leave_late, NULL) == 0)
+    if (pthread_create(&watchdog, NULL, exit_when_late, NULL) == 0)
         pthread_detach(watchdog);
-}
-
-static struct http_server *listen_for(const struct config *config, const struct contract *contract,
-                                      struct service *service, const struct front *front) {
-    struct http_config http = {
-        .socket = front->socket,
-        .base_path = config->base_path,
-        .allowed_hosts = config->allowed_hosts,
-        .cors_origins = config->cors_origins,
-        .trusted_proxies = config->trusted_proxies,
-        .auth = front->auth,
-        .tls = front->tls,
-        .max_connections = front->connections,
-        .max_connections_per_ip = config->max_connections_per_ip,
-        .requests_per_minute = config->requests_per_minute,
-        .send_timeout = config->send_timeout,
-        .routes = contract->routes,
-        .route_count = contract->route_count,
-        .service = service,
-        .max_upload = (size_t)config->max_upload << 20,
-        .max_body_memory = (size_t)config->max_body_memory << 20,
-        .max_answer_memory = (size_t)config->max_answer_memory << 20,
-        .problem = contract->problem,
-        .counts = &service->counts,
-        .writer = {writer_post, service->writer},
-        .pool = {pool_post, service->pool},
-        .watch = {watch_post, service->watch},
-        .pieces = {pool_post_piece, service->pool},
-    };
-    char error[512];
-    struct http_server *server = http_start(&http, error, sizeof error);
-    if (!server)
-        complain(error);
-    return server;
 }
 
 static void announce(const struct config *config, int port) {
@@ -212,117 +184,6 @@ static void announce(const struct config *config, int port) {
     }
 }
 
-/* From the ready line to the signal. */
-static int run(const struct config *config, const struct contract *contract,
-               struct service *service, const struct front *front, const sigset_t *signals) {
-    struct http_server *server = listen_for(config, contract, service, front);
-    if (!server)
-        return 1;
-    atomic_store(&service->ready, true);
-    announce(config, http_port(server));
-    wait_for_signal(signals, service, front->auth);
-    atomic_store(&service->ready, false);
-    http_stop(server, GRACE_MS);
-    FAULT_POINT("stop.http_stopped");
-    return 0;
-}
-
-/* On the writer's thread. */
-static void committed(void *self) {
-    struct service *service = self;
-    events_committed(service->events);
-    watch_committed(service->watch);
-}
-
-static struct workers *start_workers(const struct config *config, const struct contract *contract,
-                                     const struct service *service) {
-    struct workers_config workers = {.store = service->store,
-                                     .writer = service->writer,
-                                     .load = contract->load,
-                                     .conclude = contract->conclude,
-                                     .count = config->workers,
-                                     .checkpoint_seconds = config->checkpoint_seconds,
-                                     .max_memory = service->max_training_memory};
-    return workers_start(&workers);
-}
-
-static int run_with_janitor(const struct config *config, const struct contract *contract,
-                            struct service *service, const struct front *front,
-                            const sigset_t *signals) {
-    const struct janitor_config rules = {.writer = service->writer,
-                                         .keep_events_days = config->keep_events_days,
-                                         .keep_jobs_days = config->keep_jobs_days};
-    struct janitor *janitor = janitor_start(&rules);
-    if (!janitor)
-        return complain("cannot start the threads");
-    int status = run(config, contract, service, front, signals);
-    janitor_stop(janitor);
-    return status;
-}
-
-/* Before the sandbox closes /proc and /sys. */
-static int64_t training_memory(const struct config *config) {
-    const int64_t memory = memory_limit_here();
-    const int64_t budget = config->max_training_memory > 0
-                               ? (int64_t)config->max_training_memory << 20
-                               : memory / 100 * TRAINING_PERCENT;
-    log_line(LOG_INFO, "memory", "mib=%lld max_training_mib=%lld", (long long)(memory >> 20),
-             (long long)(budget >> 20));
-    if (budget > memory)
-        log_line(LOG_WARN,
-                 "training may use more memory than this machine has; see --max-training-memory",
-                 NULL);
-    return budget;
-}
-
-static int start_threads_and_run(const struct config *config, const struct contract *contract,
-                                 struct store *store, int64_t memory, const struct front *front,
-                                 const sigset_t *signals) {
-    struct service service = {.store = store,
-                              .max_training_memory = memory,
-                              .max_queued = config->max_queued,
-                              .max_sample_cost = config->max_sample_cost,
-                              .max_database = (int64_t)config->max_database << 20,
-                              .started_at = clock_now_ms()};
-    int status = 1;
-    service.writer = writer_start(store);
-    if (service.writer)
-        service.events = events_start(store, contract->event_data);
-    if (service.events)
-        service.pool = pool_start(config->samplers, WAITING_SAMPLES);
-    if (service.pool)
-        service.answers = answers_new();
-    if (service.answers)
-        service.models = model_cache_new((size_t)config->model_cache << 20);
-    if (service.models)
-        service.watch = watch_start(MOST_WAITING);
-    if (service.watch) {
-        writer_tell(service.writer, committed, &service);
-        service.workers = start_workers(config, contract, &service);
-    }
-    if (service.workers)
-        status = run_with_janitor(config, contract, &service, front, signals);
-    else
-        complain("cannot start the threads");
-    if (service.writer)
-        writer_hurry(service.writer);
-    if (service.workers)
-        workers_stop(service.workers);
-    FAULT_POINT("stop.workers_stopped");
-    if (service.pool)
-        pool_stop(service.pool);
-    model_cache_free(service.models);
-    if (service.answers)
-        answers_free(service.answers);
-    if (service.writer)
-        writer_stop(service.writer);
-    if (service.watch) /* these two only now: the writer tells them what it commits */
-        watch_stop(service.watch);
-    if (service.events)
-        events_stop(service.events);
-    return status;
-}
-
 static void set_up_log(const struct config *config) {
     for (int i = 0; log_level_names[i]; i++)
         if (strcmp(log_level_names[i], config->log_level) == 0)
@@ -341,8 +202,60 @@ static void block_signals(sigset_t *signals) {
     pthread_sigmask(SIG_BLOCK, signals, NULL);
 }
 
-/* Before any thread starts. The keys may be read again, at SIGHUP. */
-static void close_in(const struct config *config, const struct store *store) {
+/* ------------------------------------------------------------------ start and stop */
+
+/* Before the database is touched, so that a start that fails for it leaves nothing behind. */
+static bool open_front(struct process *process) {
+    const struct config *config = process->config;
+    char *error = process->error;
+    const size_t size = sizeof process->error;
+    if (!http_socket_bind(&process->socket, config->host, config->port, error, size))
+        return false;
+    process->connections =
+        limits_connections(config->max_connections, config->workers + config->samplers);
+    if (!process->socket.is_loopback && !config->api_keys && !config->anonymous)
+        snprintf(error, size,
+                 "%s can be reached from other machines, so anybody there could use the server: "
+                 "create a key with \"denoised key NAME >> FILE\" and start with --api-keys FILE, "
+                 "or start with --anonymous to allow everybody",
+                 config->host);
+    else if (process->connections == 0)
+        snprintf(
+            error, size,
+            "the limit of open files is too low for even one connection: raise it (ulimit -Hn)");
+    else if (http_tls_load(&process->tls, config->tls_cert, config->tls_key, error, size)) {
+        if (!config->api_keys)
+            return true;
+        process->auth = auth_open(config->api_keys, error, size);
+        return process->auth != NULL;
+    }
+    return false;
+}
+
+static struct store *open_store(struct process *process) {
+    struct store *store =
+        store_open(process->config->database, process->error, sizeof process->error);
+    if (store)
+        log_line(LOG_INFO, "starting", "version=%s kernels=%s cores=%d keys=%d", denoised_version,
+                 dn_kernels_name(), cores_here(), process->auth ? auth_count(process->auth) : 0);
+    return store;
+}
+
+static int64_t training_memory(const struct config *config) {
+    const int64_t memory = memory_limit_here();
+    const int64_t budget = config->max_training_memory > 0
+                               ? (int64_t)config->max_training_memory << 20
+                               : memory / 100 * TRAINING_PERCENT;
+    log_line(LOG_INFO, "memory", "mib=%lld max_training_mib=%lld", (long long)(memory >> 20),
+             (long long)(budget >> 20));
+    if (budget > memory)
+        log_line(LOG_WARN,
+                 "training may use more memory than this machine has; see --max-training-memory",
+                 NULL);
+    return budget;
+}
+
+static void confine(const struct config *config, const struct store *store) {
     if (strcmp(config->sandbox, "off") == 0) {
         log_line(LOG_INFO, "sandbox off", NULL);
         return;
@@ -355,61 +268,143 @@ static void close_in(const struct config *config, const struct store *store) {
              sandbox.filter ? "on" : "none", sandbox.no_core ? "off" : "on");
 }
 
-static int open_store_and_run(const struct config *config, const struct contract *contract,
-                              const struct front *front, const sigset_t *signals) {
-    char error[512];
-    struct store *store = store_open(config->database, error, sizeof error);
-    if (!store)
-        return complain(error);
-    log_line(LOG_INFO, "starting", "version=%s kernels=%s cores=%d keys=%d", denoised_version,
-             dn_kernels_name(), cores_here(), front->auth ? auth_count(front->auth) : 0);
-    const int64_t memory = training_memory(config);
-    close_in(config, store);
-    log_start_thread(); /* within the sandbox */
-    int status = 1;
-    if (!counters_start(contract->route_count))
-        complain("out of memory");
-    else if (store_limit(store_writer(store), (int64_t)config->max_database << 20) != STORE_OK)
-        complain("cannot limit the database");
-    else if (!upgrade_jobs(store, contract->memory) || !recover(store, memory) ||
-             !upgrade_models(store))
-        complain("cannot recover the jobs of the last run");
-    else
-        status = start_threads_and_run(config, contract, store, memory, front, signals);
-    counters_stop();
-    if (!store_is_there(store))
-        leave_lost(store);
-    store_close(store);
-    return status;
+/* Before any thread starts. The sandbox closes /proc and /sys, which say how much memory there is.
+ */
+static bool enter_sandbox(struct process *process) {
+    process->service.max_training_memory = training_memory(process->config);
+    confine(process->config, process->service.store);
+    log_start_thread();
+    return true;
 }
 
-static bool open_front(struct front *front, const struct config *config, char *error,
-                       size_t error_size) {
-    *front = (struct front){0};
-    if (!http_socket_bind(&front->socket, config->host, config->port, error, error_size))
-        return false;
-    front->connections =
-        limits_connections(config->max_connections, config->workers + config->samplers);
-    if (!front->socket.is_loopback && !config->api_keys && !config->anonymous)
-        snprintf(error, error_size,
-                 "%s can be reached from other machines, so anybody there could use the server: "
-                 "create a key with \"denoised key NAME >> FILE\" and start with --api-keys FILE, "
-                 "or start with --anonymous to allow everybody",
-                 config->host);
-    else if (front->connections == 0)
-        snprintf(
-            error, error_size,
-            "the limit of open files is too low for even one connection: raise it (ulimit -Hn)");
-    else if (http_tls_load(&front->tls, config->tls_cert, config->tls_key, error, error_size)) {
-        if (!config->api_keys)
-            return true;
-        front->auth = auth_open(config->api_keys, error, error_size);
-        if (front->auth)
-            return true;
-    }
-    http_tls_clear(&front->tls);
-    close(front->socket.fd);
-    return false;
+/* What the last run has left. Before the writer has a thread. */
+static bool prepare_store(struct process *process) {
+    struct store *store = process->service.store;
+    const char *failed = NULL;
+    if (store_limit(store_writer(store), process->service.max_database) != STORE_OK)
+        failed = "cannot limit the database";
+    else if (!upgrade_jobs(store, process->contract->memory) ||
+             !recover(store, process->service.max_training_memory) || !upgrade_models(store))
+        failed = "cannot recover the jobs of the last run";
+    if (failed)
+        snprintf(process->error, sizeof process->error, "%s", failed);
+    return !failed;
+}
+
+static void committed(void *self) {
+    struct service *service = self;
+    events_committed(service->events);
+    watch_committed(service->watch);
+}
+
+static struct workers *start_workers(const struct process *process) {
+    return workers_start(
+        &(struct workers_config){.store = process->service.store,
+                                 .writer = process->service.writer,
+                                 .load = process->contract->load,
+                                 .conclude = process->contract->conclude,
+                                 .count = process->config->workers,
+                                 .checkpoint_seconds = process->config->checkpoint_seconds,
+                                 .max_memory = process->service.max_training_memory});
+}
+
+static struct janitor *start_janitor(const struct process *process) {
+    return janitor_start(
+        &(struct janitor_config){.writer = process->service.writer,
+                                 .keep_events_days = process->config->keep_events_days,
+                                 .keep_jobs_days = process->config->keep_jobs_days});
+}
+
+static struct http_server *start_http(struct process *process) {
+    const struct config *config = process->config;
+    const struct contract *contract = process->contract;
+    struct service *service = &process->service;
+    struct http_config http = {
+        .socket = process->socket,
+        .base_path = config->base_path,
+        .allowed_hosts = config->allowed_hosts,
+        .cors_origins = config->cors_origins,
+        .trusted_proxies = config->trusted_proxies,
+        .auth = process->auth,
+        .tls = process->tls,
+        .max_connections = process->connections,
+        .max_connections_per_ip = config->max_connections_per_ip,
+        .requests_per_minute = config->requests_per_minute,
+        .send_timeout = config->send_timeout,
+        .routes = contract->routes,
+        .route_count = contract->route_count,
+        .service = service,
+        .max_upload = (size_t)config->max_upload << 20,
+        .max_body_memory = (size_t)config->max_body_memory << 20,
+        .max_answer_memory = (size_t)config->max_answer_memory << 20,
+        .problem = contract->problem,
+        .counts = &service->counts,
+        .writer = {writer_post, service->writer},
+        .pool = {pool_post, service->pool},
+        .watch = {watch_post, service->watch},
+        .pieces = {pool_post_piece, service->pool},
+    };
+    process->tls = (struct http_tls){0}; /* taken over */
+    return http_start(&http, process->error, sizeof process->error);
+}
+
+/* In this order, because what a part uses is above it: the writer tells the events and the watch
+ * what it commits, the workers and the pool write. */
+static bool start(struct process *process) {
+    const struct config *config = process->config;
+    struct service *service = &process->service;
+    struct store *store;
+    return open_front(process) && (store = service->store = open_store(process)) &&
+           enter_sandbox(process) && counters_start(process->contract->route_count) &&
+           prepare_store(process) &&
+           (service->events = events_start(store, process->contract->event_data)) &&
+           (service->watch = watch_start(MOST_WAITING)) &&
+           (service->writer = writer_start(store, committed, service)) &&
+           (service->answers = answers_new()) &&
+           (service->models = model_cache_new((size_t)config->model_cache << 20)) &&
+           (service->pool = pool_start(config->samplers, WAITING_SAMPLES)) &&
+           (service->workers = start_workers(process)) &&
+           (process->janitor = start_janitor(process)) && (process->http = start_http(process));
+}
+
+/* In the reverse order: all of it, or as much as was started. */
+static void stop(struct process *process) {
+    struct service *service = &process->service;
+    if (process->http)
+        http_stop(process->http, GRACE_MS);
+    FAULT_POINT("stop.http_stopped");
+    if (process->janitor)
+        janitor_stop(process->janitor);
+    if (service->writer)
+        writer_hurry(service->writer);
+    if (service->workers)
+        workers_stop(service->workers);
+    FAULT_POINT("stop.workers_stopped");
+    if (service->pool)
+        pool_stop(service->pool);
+    model_cache_free(service->models);
+    answers_free(service->answers);
+    if (service->writer)
+        writer_stop(service->writer);
+    if (service->watch)
+        watch_stop(service->watch);
+    if (service->events)
+        events_stop(service->events);
+    counters_stop();
+    if (service->store && !store_is_there(service->store))
+        exit_lost(service->store);
+    if (service->store)
+        store_close(service->store);
+    http_tls_clear(&process->tls);
+    auth_close(process->auth);
+}
+
+/* From the ready line to the signal. */
+static void run(struct process *process) {
+    atomic_store(&process->service.ready, true);
+    announce(process->config, http_port(process->http));
+    wait_for_signal(process);
+    atomic_store(&process->service.ready, false);
 }
 
 static void warn(const char *text) {
@@ -426,18 +421,23 @@ int serve(const struct config *config, const struct contract *contract) {
     config_look_around(warn);
     struct dn_error kernels;
     if (strcmp(config->simd, "auto") != 0 && dn_kernels_use(config->simd, &kernels) != DN_OK)
-        return complain(kernels.text);
+        return fail_to_start(kernels.text);
     if (config->max_database > 0 && config->max_database < LEAST_DATABASE)
-        return complain("--max-database must be 0 or at least 16 (MiB)");
-    sigset_t signals;
-    block_signals(&signals);
-    char error[512];
-    struct front front;
-    if (!open_front(&front, config, error, sizeof error))
-        return complain(error);
-    int status = open_store_and_run(config, contract, &front, &signals);
-    auth_close(front.auth);
-    if (status == 0)
+        return fail_to_start("--max-database must be 0 or at least 16 (MiB)");
+    struct process process = {.config = config,
+                              .contract = contract,
+                              .service = {.max_queued = config->max_queued,
+                                          .max_sample_cost = config->max_sample_cost,
+                                          .max_database = (int64_t)config->max_database << 20,
+                                          .started_at = clock_now_ms()}};
+    block_signals(&process.signals);
+    const bool is_started = start(&process);
+    if (is_started)
+        run(&process);
+    else
+        fail_to_start(process.error[0] ? process.error : "out of memory or threads");
+    stop(&process);
+    if (is_started)
         log_line(LOG_INFO, "stopped", NULL);
-    return status;
+    return is_started ? 0 : 1;
 }

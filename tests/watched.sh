@@ -12,7 +12,7 @@ mkdir -p "$logs"
 program=$logs/denoised # what the tests start
 baseline="DENOISED_SANDBOX=off DENOISED_SIMD=baseline"
 case $tool in
-thread) # it needs its memory where it expects it; a slow stop leaves without its threads (leave_late in serve.c)
+thread) # it needs its memory where it expects it; a slow stop leaves without its threads (exit_when_late in serve.c)
     export TSAN_OPTIONS="log_path=$logs/report:exitcode=0:report_thread_leaks=0:suppressions=$PWD/tests/races.txt"
     echo "exec env DENOISED_SANDBOX=off setarch -R \"$PWD/$binary\" \"\$@\"" >"$program"
     ;;

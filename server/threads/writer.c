@@ -97,11 +97,14 @@ static void *writer_main(void *argument) {
     return NULL;
 }
 
-struct writer *writer_start(struct store *store) {
+struct writer *writer_start(struct store *store, void (*committed)(void *listener),
+                            void *listener) {
     struct writer *writer = calloc(1, sizeof *writer);
     if (!writer)
         return NULL;
     writer->store = store;
+    writer->committed = committed;
+    writer->listener = listener;
     task_queue_init(&writer->queue, WRITER_QUEUE);
     if (pthread_create(&writer->thread, NULL, writer_main, writer) != 0) {
         task_queue_destroy(&writer->queue);
@@ -113,11 +116,6 @@ struct writer *writer_start(struct store *store) {
 
 enum task_outcome writer_state(struct writer *writer) {
     return (enum task_outcome)atomic_load(&writer->state);
-}
-
-void writer_tell(struct writer *writer, void (*committed)(void *self), void *self) {
-    writer->committed = committed;
-    writer->listener = self;
 }
 
 void writer_hurry(struct writer *writer) {

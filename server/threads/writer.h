@@ -16,10 +16,9 @@
 
 struct writer;
 
-struct writer *writer_start(struct store *store); /* NULL when no thread can be started */
-/* Has committed(self) called on the writer's thread after each commit. Before anything is posted.
- */
-void writer_tell(struct writer *writer, void (*committed)(void *self), void *self);
+/* Calls committed(listener), if it is not NULL, on the writer's thread after each commit. NULL when
+ * no thread can be started. */
+struct writer *writer_start(struct store *store, void (*committed)(void *listener), void *listener);
 /* The server stops, and has little time: what the log holds stays there for the next start. */
 void writer_hurry(struct writer *writer);
 void writer_stop(struct writer *writer); /* finishes what is queued, refuses the rest, joins */

@@ -174,7 +174,8 @@ static void start(void) {
     fuzz_check(service.store && counters_start(api_route_count));
     fill(store_writer(service.store));
     service.events = events_start(service.store, api_event_data);
-    service.writer = writer_start(service.store); /* for its state: it is given nothing to do */
+    /* for its state: it is given nothing to do */
+    service.writer = writer_start(service.store, NULL, NULL);
     service.pool = pool_start(1, 1);
     service.answers = answers_new();
     service.models = model_cache_new(16 << 20);

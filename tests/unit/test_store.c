@@ -377,7 +377,7 @@ static void insertion_done(struct task *task, enum task_outcome outcome) {
 
 Test(store, the_writer_acknowledges_after_the_commit_and_undoes_one_task_alone) {
     store_abort(session);
-    struct writer *writer = writer_start(store);
+    struct writer *writer = writer_start(store, NULL, NULL);
     struct insertion insertions[200];
     for (int i = 0; i < 200; i++) {
         insertions[i] = (struct insertion){.task = {.run = run_insertion, .done = insertion_done},
@@ -526,7 +526,7 @@ static void written(struct blob_write *write) {
 Test(store, the_writer_brings_large_bytes_piece_by_piece) {
     unsigned char *bytes = large_bytes();
     store_abort(session);
-    struct writer *writer = writer_start(store);
+    struct writer *writer = writer_start(store, NULL, NULL);
     const uint64_t before = store_version(store);
     int64_t id = 0;
     cr_assert_eq(blob_write_all(writer, "boot", bytes, LARGE, &id), STORE_OK);
