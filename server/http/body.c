@@ -29,32 +29,32 @@ void http_let_go(atomic_size_t *all, size_t *held) {
     *held = 0;
 }
 
-static bool hold_body(struct http_connection *state) {
-    const struct http_config *config = &state->server->config;
-    return http_hold(&config->counts->body_bytes, config->max_body_memory, &state->held,
-                     state->received);
+static bool hold_body(struct http_call *call) {
+    const struct http_config *config = &call->server->config;
+    return http_hold(&config->counts->body_bytes, config->max_body_memory, &call->held,
+                     call->received);
 }
 
-void http_drop_body(struct http_connection *state) {
-    http_let_go(&state->server->config.counts->body_bytes, &state->held);
-    buffer_clear(&state->body);
+void http_drop_body(struct http_call *call) {
+    http_let_go(&call->server->config.counts->body_bytes, &call->held);
+    buffer_clear(&call->body);
 }
 
-bool http_body_is_hopeless(const struct http_connection *state) {
-    return state->framing.declared > (int64_t)state->max_body + DRAIN_BYTES;
+bool http_body_is_hopeless(const struct http_call *call) {
+    return call->framing.declared > (int64_t)call->max_body + DRAIN_BYTES;
 }
 
-bool http_take_body(struct http_connection *state, const char *bytes, size_t size) {
-    state->received += size;
-    if (state->received > state->max_body || state->refusal.code) {
-        http_drop_body(state);
-    } else if (hold_body(state)) {
-        buffer_append(&state->body, bytes, size);
+bool http_take_body(struct http_call *call, const char *bytes, size_t size) {
+    call->received += size;
+    if (call->received > call->max_body || call->refusal.code) {
+        http_drop_body(call);
+    } else if (hold_body(call)) {
+        buffer_append(&call->body, bytes, size);
     } else {
-        http_drop_body(state);
-        state->refusal =
+        http_drop_body(call);
+        call->refusal =
             (struct http_refusal){PROBLEM_BODY_MEMORY_FULL,
                                   "too many large request bodies are being received; try again"};
     }
-    return state->received <= state->max_body + DRAIN_BYTES;
+    return call->received <= call->max_body + DRAIN_BYTES;
 }

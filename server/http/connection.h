@@ -38,13 +38,13 @@ struct sending {
 };
 
 /* One request, from its headers to the end of its response. */
-struct http_connection {
+struct http_call {
     struct http_exchange exchange;
     struct arena arena;
     struct http_server *server;
     struct MHD_Connection *connection;
     struct peer *peer;
-    struct http_connection *previous, *next; /* in server->requests */
+    struct http_call *previous, *next; /* in server->requests */
     const struct http_route *route;
     struct http_refusal refusal; /* PROBLEM_NONE: none */
     struct http_fields fields;
@@ -83,7 +83,7 @@ struct http_server {
     struct rate *rate; /* NULL: no limit */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    struct http_connection *requests;
+    struct http_call *requests;
     int suspended;
     int making; /* pieces that the pool is making, or will */
     bool stopping;
@@ -91,45 +91,45 @@ struct http_server {
 
 /* http_gate.c: whose request it is, and its ids; then the routing and the refusals, as far as the
  * headers alone allow. */
-void http_identify(struct http_connection *state);
-void http_route_request(struct http_connection *state, const char *method);
+void http_identify(struct http_call *call);
+void http_route_request(struct http_call *call, const char *method);
 
 bool http_is_safe(const char *method); /* changes nothing */
 
 /* http_body.c: takes in a piece of the body; false: it is too long to be read to its end. */
-bool http_take_body(struct http_connection *state, const char *bytes, size_t size);
-void http_drop_body(struct http_connection *state);
+bool http_take_body(struct http_call *call, const char *bytes, size_t size);
+void http_drop_body(struct http_call *call);
 /* Memory of a kind, up to `limit` bytes for all connections together: counts *held of this one up
  * or down to `bytes`, all but the first 64 KiB. False: as much is held already as may be; nothing
  * changes. */
 bool http_hold(atomic_size_t *all, size_t limit, size_t *held, size_t bytes);
 void http_let_go(atomic_size_t *all, size_t *held);
 /* Does the header alone say that the body is too long even to be thrown away? */
-bool http_body_is_hopeless(const struct http_connection *state);
+bool http_body_is_hopeless(const struct http_call *call);
 
 /* http_headers.c: the headers of an answer, and those that every answer has. False when there is no
  * memory for one: an answer without its policy, say, must not go out. */
-bool http_add_headers(struct http_connection *state, struct MHD_Response *response, bool close);
+bool http_add_headers(struct http_call *call, struct MHD_Response *response, bool close);
 
 extern const char *const http_tls_priorities; /* which protocols and ciphers, for GnuTLS */
 
 /* http_response.c */
-void http_set_problem(struct http_connection *state, enum problem_code code, const char *detail);
+void http_set_problem(struct http_call *call, enum problem_code code, const char *detail);
 /* On the connection's own thread. close: the connection ends with this answer. */
-enum MHD_Result http_queue_response(struct http_connection *state, bool close);
+enum MHD_Result http_queue_response(struct http_call *call, bool close);
 
 /* http_early.c: an answer in the middle of a body, for which libmicrohttpd has no way: the problem
  * that was set goes straight to the socket. The caller returns MHD_NO, which ends the connection.
  */
-void http_send_early(struct http_connection *state);
+void http_send_early(struct http_call *call);
 /* The end of the connection: its socket lingers if the client may still be sending. */
 void http_linger(struct http_server *server, const struct peer *peer);
 
 /* http_stream.c */
-struct MHD_Response *stream_response(struct http_connection *state);
-void stream_wake(struct http_connection *state); /* server->mutex is held */
+struct MHD_Response *stream_response(struct http_call *call);
+void stream_wake(struct http_call *call); /* server->mutex is held */
 /* The connection is gone. False: a piece is still being made, and http_forget() is called after. */
-bool stream_close(struct http_connection *state);
+bool stream_close(struct http_call *call);
 
 /* http.c: what libmicrohttpd calls, from the start of a connection to the end of a response. */
 void http_on_connection(void *self, struct MHD_Connection *connection, void **context,
@@ -137,18 +137,18 @@ void http_on_connection(void *self, struct MHD_Connection *connection, void **co
 void *http_on_target(void *self, const char *target, struct MHD_Connection *connection);
 enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *upload,
-                                size_t *upload_size, void **state_slot);
-void http_on_completed(void *self, struct MHD_Connection *connection, void **state_slot,
+                                size_t *upload_size, void **call_slot);
+void http_on_completed(void *self, struct MHD_Connection *connection, void **call_slot,
                        enum MHD_RequestTerminationCode code);
-void http_forget(struct http_connection *state);                  /* frees the request */
-const char *http_route_path(const struct http_connection *state); /* for people */
+void http_forget(struct http_call *call);                  /* frees the request */
+const char *http_route_path(const struct http_call *call); /* for people */
 
 /* http_deferred.c: from now on, stops the work for a client that goes away. */
-void http_watch_client(struct http_connection *state);
-void http_unwatch_client(struct http_connection *state);
+void http_watch_client(struct http_call *call);
+void http_unwatch_client(struct http_call *call);
 /* An answer that takes long to compress: true, and the pool is to do it. */
-bool http_defer_content(struct http_connection *state);
+bool http_defer_content(struct http_call *call);
 /* Suspends the connection and hands the exchange to its executor. */
-enum MHD_Result http_suspend_and_post(struct http_connection *state);
+enum MHD_Result http_suspend_and_post(struct http_call *call);
 
 #endif

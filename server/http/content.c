@@ -163,8 +163,8 @@ static void keep_part(struct http_exchange *exchange, size_t first, size_t last)
 }
 
 /* True: the client gets a part, or is told that there is none. */
-static bool send_range(struct http_connection *state) {
-    struct http_exchange *exchange = &state->exchange;
+static bool send_range(struct http_call *call) {
+    struct http_exchange *exchange = &call->exchange;
     struct http_response *response = &exchange->response;
     const char *range = http_header(exchange, "Range");
     const size_t size = response->stream.next ? response->stream.length : response->body.length;
@@ -182,7 +182,7 @@ static bool send_range(struct http_connection *state) {
                         http_format(exchange, "bytes %zu-%zu/%zu", first, last, size));
         return true;
     case RANGE_BEYOND:
-        http_set_problem(state, PROBLEM_RANGE_NOT_SATISFIABLE,
+        http_set_problem(call, PROBLEM_RANGE_NOT_SATISFIABLE,
                          http_format(exchange, "the response has only %zu bytes", size));
         http_set_header(exchange, "Content-Range", http_format(exchange, "bytes */%zu", size));
         return true;
@@ -207,8 +207,8 @@ static bool is_text(const char *type) {
 }
 
 /* What is there now goes through the compressor; the pieces of a stream will follow. */
-static void compress_body(struct http_connection *state, struct gzip *gzip) {
-    struct http_response *response = &state->exchange.response;
+static void compress_body(struct http_call *call, struct gzip *gzip) {
+    struct http_response *response = &call->exchange.response;
     struct buffer plain = response->body;
     response->body = (struct buffer){0};
     gzip_put(gzip, plain.data, plain.length, !response->stream.next, &response->body);
@@ -226,14 +226,14 @@ static bool accepts_gzip(const struct http_exchange *exchange) {
     return content_accepts_gzip(http_header(exchange, "Accept-Encoding"));
 }
 
-bool http_content_is_large(const struct http_connection *state) {
-    const struct http_response *response = &state->exchange.response;
+bool http_content_is_large(const struct http_call *call) {
+    const struct http_response *response = &call->exchange.response;
     return !response->stream.next && !response->gzip && response->body.length > POOL_BYTES &&
-           !response->body.failed && is_worth_it(response) && accepts_gzip(&state->exchange);
+           !response->body.failed && is_worth_it(response) && accepts_gzip(&call->exchange);
 }
 
-static bool compress_whole(struct http_connection *state) {
-    struct http_response *response = &state->exchange.response;
+static bool compress_whole(struct http_call *call) {
+    struct http_response *response = &call->exchange.response;
     const bool is_stream = response->stream.next != NULL;
     if (response->gzip) {
         response->body.length = 0;
@@ -243,39 +243,39 @@ static bool compress_whole(struct http_connection *state) {
     struct gzip *gzip = gzip_start(is_stream);
     if (!gzip)
         return false;
-    compress_body(state, gzip);
+    compress_body(call, gzip);
     if (is_stream)
-        state->gzip = gzip;
+        call->gzip = gzip;
     else
         gzip_stop(gzip);
     return true;
 }
 
 /* True: the body is compressed now. */
-static bool compress(struct http_connection *state) {
-    struct http_exchange *exchange = &state->exchange;
+static bool compress(struct http_call *call) {
+    struct http_exchange *exchange = &call->exchange;
     if (!is_worth_it(&exchange->response))
         return false;
     http_set_header(exchange, "Vary", "Accept-Encoding");
-    if (state->is_plain || !accepts_gzip(exchange) || !compress_whole(state))
+    if (call->is_plain || !accepts_gzip(exchange) || !compress_whole(call))
         return false;
     http_set_header(exchange, "Content-Encoding", "gzip");
     return true;
 }
 
-void http_finish_content(struct http_connection *state) {
-    struct http_exchange *exchange = &state->exchange;
+void http_finish_content(struct http_call *call) {
+    struct http_exchange *exchange = &call->exchange;
     struct http_response *response = &exchange->response;
-    if (state->finished || response->status == 0 || response->body.failed)
+    if (call->finished || response->status == 0 || response->body.failed)
         return;
-    state->finished = true;
+    call->finished = true;
     const char *tag = response->status == 200 ? response->etag : NULL;
     if (tag && http_not_modified(exchange))
         return;
-    const bool is_part = tag && send_range(state);
+    const bool is_part = tag && send_range(call);
     if (response->status == 416)
         return;
-    const bool is_gzip = !is_part && compress(state);
+    const bool is_gzip = !is_part && compress(call);
     if (!tag)
         return;
     http_set_header(exchange, "ETag",

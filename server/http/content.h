@@ -22,11 +22,11 @@ enum content_range { RANGE_NONE, RANGE_ONE, RANGE_BEYOND };
  * RANGE_BEYOND: 416. */
 enum content_range content_find_range(const char *range, size_t size, size_t *first, size_t *last);
 
-struct http_connection;
+struct http_call;
 /* Would it take long to compress this answer? */
-bool http_content_is_large(const struct http_connection *state);
+bool http_content_is_large(const struct http_call *call);
 /* Makes the answer that is complete so into the one that is sent. Any thread that owns the
  * exchange; a second call does nothing. */
-void http_finish_content(struct http_connection *state);
+void http_finish_content(struct http_call *call);
 
 #endif

@@ -23,10 +23,10 @@ static void write_date(struct buffer *out) {
 }
 
 /* The response as it goes over the wire. False: not enough memory. */
-static bool write_response(struct http_connection *state, struct buffer *out) {
-    const struct http_response *from = &state->exchange.response;
+static bool write_response(struct http_call *call, struct buffer *out) {
+    const struct http_response *from = &call->exchange.response;
     struct MHD_Response *headers = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    const bool whole = headers && http_add_headers(state, headers, true);
+    const bool whole = headers && http_add_headers(call, headers, true);
     buffer_format(out, "HTTP/1.1 %d %s\r\n", from->status,
                   MHD_get_reason_phrase_for((unsigned)from->status));
     write_date(out);
@@ -39,24 +39,24 @@ static bool write_response(struct http_connection *state, struct buffer *out) {
     return whole && !out->failed;
 }
 
-void http_send_early(struct http_connection *state) {
+void http_send_early(struct http_call *call) {
     const union MHD_ConnectionInfo *info = NULL;
     struct buffer out = {0};
-    if (state->server->config.tls.cert)
-        info = MHD_get_connection_info(state->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    if (write_response(state, &out)) {
+    if (call->server->config.tls.cert)
+        info = MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (write_response(call, &out)) {
         /* The system has room for so little, unless its client has not even taken earlier answers
          * of the connection; then the rest is lost. */
         const ssize_t sent =
             info ? gnutls_record_send(info->tls_session, out.data, out.length)
-                 : send(state->peer->fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT);
-        state->sent_early = sent == (ssize_t)out.length;
-        if (!state->sent_early)
+                 : send(call->peer->fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        call->sent_early = sent == (ssize_t)out.length;
+        if (!call->sent_early)
             log_line(LOG_INFO, "an early response was cut short", "id=%s bytes=%zu sent=%zd",
-                     state->id, out.length, sent);
-        state->response_bytes = state->exchange.response.body.length;
+                     call->id, out.length, sent);
+        call->response_bytes = call->exchange.response.body.length;
     }
-    state->peer->is_answered_early = true;
+    call->peer->is_answered_early = true;
     buffer_clear(&out);
 }
 

@@ -34,25 +34,25 @@ static const char *trace_of(const char *traceparent) {
     return is_zero ? NULL : traceparent + TRACE_AT;
 }
 
-static void find_client(struct http_connection *state) {
-    const char *proxies = state->server->config.trusted_proxies;
+static void find_client(struct http_call *call) {
+    const char *proxies = call->server->config.trusted_proxies;
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(state->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct in6_addr peer = access_address(info ? info->client_addr : NULL);
-    state->is_by_proxy = access_is_proxy(proxies, &peer);
-    state->client = access_client(proxies, &peer, http_header(&state->exchange, "X-Forwarded-For"));
+    call->is_by_proxy = access_is_proxy(proxies, &peer);
+    call->client = access_client(proxies, &peer, http_header(&call->exchange, "X-Forwarded-For"));
 }
 
-void http_identify(struct http_connection *state) {
-    find_client(state);
-    const char *id = http_header(&state->exchange, "X-Request-Id");
-    const char *trace = trace_of(http_header(&state->exchange, "traceparent"));
+void http_identify(struct http_call *call) {
+    find_client(call);
+    const char *id = http_header(&call->exchange, "X-Request-Id");
+    const char *trace = trace_of(http_header(&call->exchange, "traceparent"));
     if (id && is_plain_id(id))
-        snprintf(state->id, sizeof state->id, "%s", id);
+        snprintf(call->id, sizeof call->id, "%s", id);
     else
-        id_new(state->id);
+        id_new(call->id);
     if (trace)
-        memcpy(state->trace, trace, HTTP_TRACE);
+        memcpy(call->trace, trace, HTTP_TRACE);
 }
 
 /* ------------------------------------------------------------------ who may */
@@ -71,54 +71,53 @@ bool http_is_safe(const char *method) {
     return strcmp(method, "GET") == 0 || strcmp(method, "OPTIONS") == 0;
 }
 
-static void refuse(struct http_connection *state, enum problem_code code, const char *detail) {
-    state->refusal = (struct http_refusal){code, detail};
+static void refuse(struct http_call *call, enum problem_code code, const char *detail) {
+    call->refusal = (struct http_refusal){code, detail};
 }
 
-static void refuse_key(struct http_connection *state, enum auth_scope needed,
-                       enum auth_scope given) {
-    const char *header = http_header(&state->exchange, "Authorization");
+static void refuse_key(struct http_call *call, enum auth_scope needed, enum auth_scope given) {
+    const char *header = http_header(&call->exchange, "Authorization");
     const char *challenge = "Bearer realm=\"denoised\"";
     if (given > AUTH_NONE) {
-        challenge = http_format(&state->exchange, "%s, error=\"insufficient_scope\", scope=\"%s\"",
+        challenge = http_format(&call->exchange, "%s, error=\"insufficient_scope\", scope=\"%s\"",
                                 challenge, auth_scope_names[needed]);
-        refuse(state, PROBLEM_SCOPE_TOO_SMALL,
+        refuse(call, PROBLEM_SCOPE_TOO_SMALL,
                "this key may only read; the request needs a key with the scope write");
     } else if (header) {
-        challenge = http_format(&state->exchange, "%s, error=\"invalid_token\"", challenge);
-        refuse(state, PROBLEM_INVALID_KEY, "unknown API key");
+        challenge = http_format(&call->exchange, "%s, error=\"invalid_token\"", challenge);
+        refuse(call, PROBLEM_INVALID_KEY, "unknown API key");
     } else {
-        refuse(state, PROBLEM_KEY_NEEDED,
+        refuse(call, PROBLEM_KEY_NEEDED,
                "an API key is needed: send it as Authorization: Bearer dn_...");
     }
-    state->refusal_header = (struct http_param){"WWW-Authenticate", challenge};
+    call->refusal_header = (struct http_param){"WWW-Authenticate", challenge};
 }
 
-static void check_key(struct http_connection *state) {
-    struct auth *auth = state->server->config.auth;
-    enum auth_scope needed = http_scope(state->route), given = AUTH_NONE;
+static void check_key(struct http_call *call) {
+    struct auth *auth = call->server->config.auth;
+    enum auth_scope needed = http_scope(call->route), given = AUTH_NONE;
     if (!auth)
         return;
     if (needed > AUTH_NONE)
-        given = auth_check(auth, http_header(&state->exchange, "Authorization"), state->key_name);
+        given = auth_check(auth, http_header(&call->exchange, "Authorization"), call->key_name);
     if (given < needed)
-        refuse_key(state, needed, given);
+        refuse_key(call, needed, given);
 }
 
 /* The host that the client has asked: a proxy may have put another one into the Host header, and
  * say so. Believed only of a proxy that is known, and for a name that is served. */
-static const char *asked_host(const struct http_connection *state) {
-    const char *forwarded = http_header(&state->exchange, "X-Forwarded-Host");
+static const char *asked_host(const struct http_call *call) {
+    const char *forwarded = http_header(&call->exchange, "X-Forwarded-Host");
     const char *last = forwarded ? strrchr(forwarded, ',') : NULL;
     if (last)
         forwarded = last + 1 + strspn(last + 1, " \t");
-    return state->is_by_proxy && forwarded && access_has_host(&state->server->access, forwarded)
+    return call->is_by_proxy && forwarded && access_has_host(&call->server->access, forwarded)
                ? forwarded
-               : http_header(&state->exchange, "Host");
+               : http_header(&call->exchange, "Host");
 }
 
-static void refuse_origin(struct http_connection *state, const struct access_source *from) {
-    struct http_exchange *exchange = &state->exchange;
+static void refuse_origin(struct http_call *call, const struct access_source *from) {
+    struct http_exchange *exchange = &call->exchange;
     const char *where = from->origin ? from->origin : from->referer, *detail;
     if (from->fetch_site)
         detail = http_format(
@@ -133,46 +132,45 @@ static void refuse_origin(struct http_connection *state, const struct access_sou
             "makes them one site, it must pass on the Host header that the browser sent (nginx: "
             "proxy_set_header Host $http_host); allow other origins with --cors-origins",
             where, from->host ? from->host : "a server without a name");
-    refuse(state, PROBLEM_FOREIGN_ORIGIN, detail);
+    refuse(call, PROBLEM_FOREIGN_ORIGIN, detail);
 }
 
-static void check_origin(struct http_connection *state) {
-    const struct http_exchange *exchange = &state->exchange;
-    const struct access_source from = {.host = asked_host(state),
+static void check_origin(struct http_call *call) {
+    const struct http_exchange *exchange = &call->exchange;
+    const struct access_source from = {.host = asked_host(call),
                                        .origin = http_header(exchange, "Origin"),
                                        .referer = http_header(exchange, "Referer"),
                                        .fetch_site = http_header(exchange, "Sec-Fetch-Site"),
-                                       .is_tls = state->server->config.tls.cert != NULL};
-    if (!http_is_safe(exchange->request.method) &&
-        !access_may_change(&state->server->access, &from))
-        refuse_origin(state, &from);
+                                       .is_tls = call->server->config.tls.cert != NULL};
+    if (!http_is_safe(exchange->request.method) && !access_may_change(&call->server->access, &from))
+        refuse_origin(call, &from);
 }
 
-static void check_rate(struct http_connection *state) {
-    struct rate *rate = state->server->rate;
-    if (!rate || (state->route && state->route->access == HTTP_PROBE))
+static void check_rate(struct http_call *call) {
+    struct rate *rate = call->server->rate;
+    if (!rate || (call->route && call->route->access == HTTP_PROBE))
         return;
-    int seconds = rate_take(rate, &state->client, state->started);
+    int seconds = rate_take(rate, &call->client, call->started);
     if (seconds == 0)
         return;
-    refuse(state, PROBLEM_TOO_MANY_REQUESTS,
-           http_format(&state->exchange, "one address may send at most %d requests per minute",
-                       state->server->config.requests_per_minute));
-    state->refusal_header =
-        (struct http_param){"Retry-After", http_format(&state->exchange, "%d", seconds)};
+    refuse(call, PROBLEM_TOO_MANY_REQUESTS,
+           http_format(&call->exchange, "one address may send at most %d requests per minute",
+                       call->server->config.requests_per_minute));
+    call->refusal_header =
+        (struct http_param){"Retry-After", http_format(&call->exchange, "%d", seconds)};
 }
 
 /* ------------------------------------------------------------------ for what */
 
 /* What a browser asks before a page of another origin may send something (CORS preflight). */
 static enum http_next answer_options(struct http_exchange *exchange) {
-    const struct http_connection *state = exchange->connection;
+    const struct http_call *call = exchange->call;
     exchange->response.status = 204;
-    http_set_header(exchange, "Allow", state->allow);
+    http_set_header(exchange, "Allow", call->allow);
     if (!http_header(exchange, "Access-Control-Request-Method") ||
-        !access_has_origin(&state->server->access, http_header(exchange, "Origin")))
+        !access_has_origin(&call->server->access, http_header(exchange, "Origin")))
         return HTTP_REPLY;
-    http_set_header(exchange, "Access-Control-Allow-Methods", state->allow);
+    http_set_header(exchange, "Access-Control-Allow-Methods", call->allow);
     http_set_header(exchange, "Access-Control-Allow-Headers",
                     "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, "
                     "If-None-Match, Last-Event-ID, Prefer, Range, traceparent, X-Request-Id");
@@ -185,8 +183,8 @@ static const struct http_route options_route = {
 
 /* Makes the path what the route table has. False: it is outside of the base path, where nothing is.
  * Only a proxy that is known to be one may have taken the base path away. */
-static bool strip_base_path(const struct http_connection *state, struct http_request *request) {
-    const char *base = http_base_path(&state->exchange);
+static bool strip_base_path(const struct http_call *call, struct http_request *request) {
+    const char *base = http_base_path(&call->exchange);
     const size_t length = strlen(base);
     const bool is_below = strncmp(request->path, base, length) == 0;
     if (is_below && request->path[length] == '/')
@@ -195,18 +193,18 @@ static bool strip_base_path(const struct http_connection *state, struct http_req
         request->path = "/";
         request->is_bare = true;
     } else {
-        return length == 0 || state->is_by_proxy;
+        return length == 0 || call->is_by_proxy;
     }
     return true;
 }
 
-static void refuse_path(struct http_connection *state, bool is_outside) {
-    struct http_exchange *exchange = &state->exchange;
-    const struct http_config *config = &state->server->config;
+static void refuse_path(struct http_call *call, bool is_outside) {
+    struct http_exchange *exchange = &call->exchange;
+    const struct http_config *config = &call->server->config;
     const char *path = exchange->request.path;
     const char *list =
         is_outside ? NULL
-                   : router_suffixes(config->routes, config->route_count, &state->arena, path);
+                   : router_suffixes(config->routes, config->route_count, &call->arena, path);
     const char *detail = "there is nothing at this path";
     if (is_outside)
         detail = http_format(exchange,
@@ -216,47 +214,47 @@ static void refuse_path(struct http_connection *state, bool is_outside) {
         detail = http_format(
             exchange, "there is nothing at this path; available with another suffix or none: %s",
             list);
-    refuse(state, PROBLEM_NO_SUCH_PATH, detail);
+    refuse(call, PROBLEM_NO_SUCH_PATH, detail);
 }
 
-static void find_route(struct http_connection *state) {
-    struct http_request *request = &state->exchange.request;
-    const struct http_config *config = &state->server->config;
-    const bool is_outside = !strip_base_path(state, request);
+static void find_route(struct http_call *call) {
+    struct http_request *request = &call->exchange.request;
+    const struct http_config *config = &call->server->config;
+    const bool is_outside = !strip_base_path(call, request);
     if (!is_outside)
-        state->route =
-            router_find(config->routes, config->route_count, &state->arena, request, state->allow);
-    if (state->route)
+        call->route =
+            router_find(config->routes, config->route_count, &call->arena, request, call->allow);
+    if (call->route)
         return;
-    if (!state->allow[0])
-        refuse_path(state, is_outside);
+    if (!call->allow[0])
+        refuse_path(call, is_outside);
     else if (strcmp(request->method, "OPTIONS") == 0)
-        state->route = &options_route;
+        call->route = &options_route;
     else
-        refuse(state, PROBLEM_METHOD_NOT_ALLOWED,
-               http_format(&state->exchange, "use %s", state->allow));
+        refuse(call, PROBLEM_METHOD_NOT_ALLOWED,
+               http_format(&call->exchange, "use %s", call->allow));
 }
 
-void http_route_request(struct http_connection *state, const char *method) {
-    struct http_request *request = &state->exchange.request;
+void http_route_request(struct http_call *call, const char *method) {
+    struct http_request *request = &call->exchange.request;
     request->head = strcmp(method, "HEAD") == 0;
     request->method = request->head ? "GET" : method;
-    const char *wrong = router_parse(&state->arena, state->peer->target, request);
+    const char *wrong = router_parse(&call->arena, call->peer->target, request);
     if (wrong) {
-        refuse(state, PROBLEM_BAD_TARGET, wrong);
+        refuse(call, PROBLEM_BAD_TARGET, wrong);
         return;
     }
-    find_route(state);
-    check_rate(state);
-    if (!state->refusal.code)
-        check_origin(state);
-    if (!state->refusal.code)
-        check_key(state);
-    if (state->refusal.code)
+    find_route(call);
+    check_rate(call);
+    if (!call->refusal.code)
+        check_origin(call);
+    if (!call->refusal.code)
+        check_key(call);
+    if (call->refusal.code)
         return;
-    if (state->route->max_body == 0 && state->framing.has_body)
-        refuse(state, PROBLEM_UNEXPECTED_BODY, "this request takes no body");
+    if (call->route->max_body == 0 && call->framing.has_body)
+        refuse(call, PROBLEM_UNEXPECTED_BODY, "this request takes no body");
     else
-        state->max_body = state->route->max_body == HTTP_UPLOAD ? state->server->config.max_upload
-                                                                : state->route->max_body;
+        call->max_body = call->route->max_body == HTTP_UPLOAD ? call->server->config.max_upload
+                                                              : call->route->max_body;
 }

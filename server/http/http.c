@@ -14,17 +14,17 @@
 /* ------------------------------------------------------------------ for handlers */
 
 struct arena *http_arena(struct http_exchange *exchange) {
-    return &exchange->connection->arena;
+    return &exchange->call->arena;
 }
 
 void *http_alloc(struct http_exchange *exchange, size_t size) {
-    return arena_alloc(&exchange->connection->arena, size);
+    return arena_alloc(&exchange->call->arena, size);
 }
 
 char *http_format(struct http_exchange *exchange, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    char *text = arena_vformat(&exchange->connection->arena, format, arguments);
+    char *text = arena_vformat(&exchange->call->arena, format, arguments);
     va_end(arguments);
     return text;
 }
@@ -38,16 +38,16 @@ void http_set_header(struct http_exchange *exchange, const char *name, const cha
 }
 
 const char *http_header(const struct http_exchange *exchange, const char *name) {
-    return http_find_field(&exchange->connection->fields, name);
+    return http_find_field(&exchange->call->fields, name);
 }
 
 const char *http_base_path(const struct http_exchange *exchange) {
-    const char *base = exchange->connection->server->config.base_path;
+    const char *base = exchange->call->server->config.base_path;
     return base ? base : "";
 }
 
 bool http_asks_for_keys(const struct http_exchange *exchange) {
-    return exchange->connection->server->config.auth != NULL;
+    return exchange->call->server->config.auth != NULL;
 }
 
 const char *http_query(const struct http_exchange *exchange, const char *name) {
@@ -59,18 +59,18 @@ const char *http_query(const struct http_exchange *exchange, const char *name) {
 
 /* ------------------------------------------------------------------ the request */
 
-const char *http_route_path(const struct http_connection *state) {
-    return state && state->route ? state->route->path : "none";
+const char *http_route_path(const struct http_call *call) {
+    return call && call->route ? call->route->path : "none";
 }
 
-static bool content_type_fits(const struct http_connection *state) {
-    const char *type = http_header(&state->exchange, "Content-Type");
-    return type && router_has_word(state->route->content_types, type, strcspn(type, "; \t"));
+static bool content_type_fits(const struct http_call *call) {
+    const char *type = http_header(&call->exchange, "Content-Type");
+    return type && router_has_word(call->route->content_types, type, strcspn(type, "; \t"));
 }
 
 /* Is the body anything but what it is? "identity" says that it is not. */
-static bool is_encoded(const struct http_connection *state) {
-    const char *at = http_header(&state->exchange, "Content-Encoding");
+static bool is_encoded(const struct http_call *call) {
+    const char *at = http_header(&call->exchange, "Content-Encoding");
     while (at && *(at += strspn(at, ", \t"))) {
         const size_t length = strcspn(at, ", \t");
         if (length != strlen("identity") || strncasecmp(at, "identity", length) != 0)
@@ -80,78 +80,77 @@ static bool is_encoded(const struct http_connection *state) {
     return false;
 }
 
-static struct http_refusal too_large(struct http_connection *state) {
+static struct http_refusal too_large(struct http_call *call) {
     return (struct http_refusal){
         PROBLEM_BODY_TOO_LARGE,
-        http_format(&state->exchange, "the body may have at most %zu bytes", state->max_body)};
+        http_format(&call->exchange, "the body may have at most %zu bytes", call->max_body)};
 }
 
-static void set_refusal(struct http_connection *state, struct http_refusal refusal) {
-    http_set_problem(state, refusal.code, refusal.detail);
-    http_set_header(&state->exchange, state->refusal_header.name, state->refusal_header.value);
+static void set_refusal(struct http_call *call, struct http_refusal refusal) {
+    http_set_problem(call, refusal.code, refusal.detail);
+    http_set_header(&call->exchange, call->refusal_header.name, call->refusal_header.value);
 }
 
 /* What is wrong with a complete request before any handler sees it. */
-static struct http_refusal check_request(struct http_connection *state) {
-    if (state->refusal.code)
-        return state->refusal;
-    if (state->received > state->max_body)
-        return too_large(state);
-    if (state->body.failed)
+static struct http_refusal check_request(struct http_call *call) {
+    if (call->refusal.code)
+        return call->refusal;
+    if (call->received > call->max_body)
+        return too_large(call);
+    if (call->body.failed)
         return (struct http_refusal){PROBLEM_NO_MEMORY, "not enough memory for the body"};
-    if (state->received > 0 && is_encoded(state))
+    if (call->received > 0 && is_encoded(call))
         return (struct http_refusal){PROBLEM_UNSUPPORTED_MEDIA_TYPE,
                                      "send the body without a Content-Encoding"};
-    if (state->received > 0 && !content_type_fits(state))
+    if (call->received > 0 && !content_type_fits(call))
         return (struct http_refusal){PROBLEM_UNSUPPORTED_MEDIA_TYPE,
-                                     http_format(&state->exchange,
-                                                 "Content-Type must be one of: %s",
-                                                 state->route->content_types)};
+                                     http_format(&call->exchange, "Content-Type must be one of: %s",
+                                                 call->route->content_types)};
     return (struct http_refusal){PROBLEM_NONE, NULL};
 }
 
-static enum MHD_Result answer(struct http_connection *state) {
-    struct http_exchange *exchange = &state->exchange;
-    peer_relax(state->server->deadlines, state->peer);
-    struct http_refusal refusal = check_request(state);
+static enum MHD_Result answer(struct http_call *call) {
+    struct http_exchange *exchange = &call->exchange;
+    peer_relax(call->server->deadlines, call->peer);
+    struct http_refusal refusal = check_request(call);
     if (refusal.code) {
-        set_refusal(state, refusal);
-        return http_queue_response(state, false);
+        set_refusal(call, refusal);
+        return http_queue_response(call, false);
     }
-    buffer_append(&state->body, "", 1);
-    if (state->body.failed) {
-        http_set_problem(state, PROBLEM_NO_MEMORY, "not enough memory for the body");
-        return http_queue_response(state, false);
+    buffer_append(&call->body, "", 1);
+    if (call->body.failed) {
+        http_set_problem(call, PROBLEM_NO_MEMORY, "not enough memory for the body");
+        return http_queue_response(call, false);
     }
-    exchange->request.body = state->body.data;
-    exchange->request.body_length = state->received;
-    if (state->route->handler(exchange) == HTTP_DEFERRED || http_defer_content(state))
-        return http_suspend_and_post(state);
-    return http_queue_response(state, false);
+    exchange->request.body = call->body.data;
+    exchange->request.body_length = call->received;
+    if (call->route->handler(exchange) == HTTP_DEFERRED || http_defer_content(call))
+        return http_suspend_and_post(call);
+    return http_queue_response(call, false);
 }
 
-static struct http_connection *begin(struct http_server *server, struct MHD_Connection *connection,
-                                     struct peer *peer, const struct http_line *line) {
-    struct http_connection *state = calloc(1, sizeof *state);
-    if (!state)
+static struct http_call *begin(struct http_server *server, struct MHD_Connection *connection,
+                               struct peer *peer, const struct http_line *line) {
+    struct http_call *call = calloc(1, sizeof *call);
+    if (!call)
         return NULL;
-    state->server = server;
-    state->connection = connection;
-    state->peer = peer;
-    state->exchange.connection = state;
-    state->exchange.service = server->config.service;
-    state->started = clock_monotonic();
-    state->refusal = http_read_fields(connection, &state->arena, line, &state->fields);
-    http_identify(state);
+    call->server = server;
+    call->connection = connection;
+    call->peer = peer;
+    call->exchange.call = call;
+    call->exchange.service = server->config.service;
+    call->started = clock_monotonic();
+    call->refusal = http_read_fields(connection, &call->arena, line, &call->fields);
+    http_identify(call);
     atomic_fetch_add(&server->config.counts->in_flight, 1);
     pthread_mutex_lock(&server->mutex);
-    state->exchange.stopping = server->stopping;
-    state->next = server->requests;
-    if (state->next)
-        state->next->previous = state;
-    server->requests = state;
+    call->exchange.stopping = server->stopping;
+    call->next = server->requests;
+    if (call->next)
+        call->next->previous = call;
+    server->requests = call;
     pthread_mutex_unlock(&server->mutex);
-    return state;
+    return call;
 }
 
 /* NULL: there was no memory for one. */
@@ -162,59 +161,58 @@ static struct peer *peer_of(struct MHD_Connection *connection) {
 }
 
 static enum MHD_Result first_call(struct http_server *server, struct MHD_Connection *connection,
-                                  struct http_line line, void **state_slot) {
+                                  struct http_line line, void **call_slot) {
     struct peer *peer = peer_of(connection);
     line.target = peer ? peer->target : NULL;
-    struct http_connection *state = peer ? begin(server, connection, peer, &line) : NULL;
-    if (!state)
+    struct http_call *call = peer ? begin(server, connection, peer, &line) : NULL;
+    if (!call)
         return MHD_NO;
-    *state_slot = state;
-    peer_expect_body(server->deadlines, peer, state->started, 0);
-    struct http_refusal refusal = state->refusal;
+    *call_slot = call;
+    peer_expect_body(server->deadlines, peer, call->started, 0);
+    struct http_refusal refusal = call->refusal;
     if (!refusal.code)
         refusal =
-            http_check(&state->fields, line.target, line.version, &server->access, &state->framing);
+            http_check(&call->fields, line.target, line.version, &server->access, &call->framing);
     if (!refusal.code) {
-        http_route_request(state, line.method);
-        if (!http_body_is_hopeless(state))
+        http_route_request(call, line.method);
+        if (!http_body_is_hopeless(call))
             return MHD_YES;
-        refusal = state->refusal.code ? state->refusal : too_large(state);
+        refusal = call->refusal.code ? call->refusal : too_large(call);
     }
-    state->exchange.request.path = line.target ? line.target : "";
-    state->exchange.request.method = line.method;
-    set_refusal(state, refusal);
+    call->exchange.request.path = line.target ? line.target : "";
+    call->exchange.request.method = line.method;
+    set_refusal(call, refusal);
     peer->is_answered_early = true;
-    return http_queue_response(state, true); /* an answer at this point closes the connection */
+    return http_queue_response(call, true); /* an answer at this point closes the connection */
 }
 
-static enum MHD_Result take_body(struct http_connection *state, const char *bytes, size_t *size) {
-    const bool goes_on = http_take_body(state, bytes, *size);
+static enum MHD_Result take_body(struct http_call *call, const char *bytes, size_t *size) {
+    const bool goes_on = http_take_body(call, bytes, *size);
     *size = 0;
-    peer_expect_body(state->server->deadlines, state->peer, state->started, state->received);
+    peer_expect_body(call->server->deadlines, call->peer, call->started, call->received);
     if (goes_on)
         return MHD_YES;
-    set_refusal(state, check_request(state));
-    http_send_early(state);
+    set_refusal(call, check_request(call));
+    http_send_early(call);
     return MHD_NO;
 }
 
-static enum MHD_Result go_on(struct http_connection *state, const char *upload,
-                             size_t *upload_size) {
+static enum MHD_Result go_on(struct http_call *call, const char *upload, size_t *upload_size) {
     if (*upload_size > 0)
-        return take_body(state, upload, upload_size);
-    return state->answered ? http_queue_response(state, false) : answer(state);
+        return take_body(call, upload, upload_size);
+    return call->answered ? http_queue_response(call, false) : answer(call);
 }
 
 enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *upload,
-                                size_t *upload_size, void **state_slot) {
-    struct http_connection *state = *state_slot;
+                                size_t *upload_size, void **call_slot) {
+    struct http_call *call = *call_slot;
     /* (the url is decoded already, and cut at %00: the raw target is used instead) */
     FAULT_STAY_BEGINS();
     const struct http_line line = {method, url, version, NULL};
     const enum MHD_Result result =
-        state ? go_on(state, upload, upload_size) : first_call(self, connection, line, state_slot);
-    FAULT_STAY_ENDS(state ? "request" : "headers", method, http_route_path(*state_slot));
+        call ? go_on(call, upload, upload_size) : first_call(self, connection, line, call_slot);
+    FAULT_STAY_ENDS(call ? "request" : "headers", method, http_route_path(*call_slot));
     return result;
 }
 
@@ -228,96 +226,96 @@ void *http_on_target(void *self, const char *target, struct MHD_Connection *conn
     return NULL; /* not freed by libmicrohttpd when the headers turn out bad, so nothing is kept */
 }
 
-static void count(const struct http_connection *state) {
-    const struct http_config *config = &state->server->config;
-    const struct http_route *first = config->routes, *route = state->route;
+static void count(const struct http_call *call) {
+    const struct http_config *config = &call->server->config;
+    const struct http_route *first = config->routes, *route = call->route;
     const bool is_known = route >= first && route < first + config->route_count;
     count_request(is_known ? (size_t)(route - first) : config->route_count,
-                  state->exchange.response.status, clock_monotonic() - state->started);
+                  call->exchange.response.status, clock_monotonic() - call->started);
     atomic_fetch_sub(&config->counts->in_flight, 1);
 }
 
 /* Reads that went well are what a poller does all day. */
-static enum log_level level_of(const struct http_connection *state) {
-    const int status = state->exchange.response.status;
+static enum log_level level_of(const struct http_call *call) {
+    const int status = call->exchange.response.status;
     if (status >= 500 || status == 0)
         return LOG_WARN;
-    return status >= 400 || !http_is_safe(state->exchange.request.method) ? LOG_INFO : LOG_DEBUG;
+    return status >= 400 || !http_is_safe(call->exchange.request.method) ? LOG_INFO : LOG_DEBUG;
 }
 
-static void log_request(const struct http_connection *state) {
-    const struct http_request *request = &state->exchange.request;
-    enum log_level level = level_of(state);
+static void log_request(const struct http_call *call) {
+    const struct http_request *request = &call->exchange.request;
+    enum log_level level = level_of(call);
     if (!log_enabled(level))
         return;
     char path[256], method[32], id[80], key[AUTH_NAME + 2], client[INET6_ADDRSTRLEN], more[96];
     int used = 0;
     more[0] = '\0';
-    access_address_text(&state->client, client);
-    if (state->key_name[0])
-        used = snprintf(more, sizeof more, " key=%s", log_quote(state->key_name, key, sizeof key));
-    if (state->trace[0])
-        snprintf(more + used, sizeof more - (size_t)used, " trace=\"%s\"", state->trace);
+    access_address_text(&call->client, client);
+    if (call->key_name[0])
+        used = snprintf(more, sizeof more, " key=%s", log_quote(call->key_name, key, sizeof key));
+    if (call->trace[0])
+        snprintf(more + used, sizeof more - (size_t)used, " trace=\"%s\"", call->trace);
     log_line(level, "request",
              "id=%s client=%s method=%s path=%s status=%d bytes=%zu queue_ms=%.3f ms=%.3f%s",
-             log_quote(state->id, id, sizeof id), client,
+             log_quote(call->id, id, sizeof id), client,
              log_quote(request->method, method, sizeof method),
              log_quote(request->path ? request->path : "", path, sizeof path),
-             state->exchange.response.status, state->response_bytes, 1e3 * state->queued,
-             1e3 * (clock_monotonic() - state->started), more);
+             call->exchange.response.status, call->response_bytes, 1e3 * call->queued,
+             1e3 * (clock_monotonic() - call->started), more);
 }
 
-void http_forget(struct http_connection *state) {
-    struct http_exchange *exchange = &state->exchange;
+void http_forget(struct http_call *call) {
+    struct http_exchange *exchange = &call->exchange;
     if (exchange->response.stream.closed)
         exchange->response.stream.closed(exchange);
     if (exchange->release)
         exchange->release(exchange);
-    if (state->sending.is_open)
-        atomic_fetch_sub(&state->server->config.counts->streams, 1);
-    http_drop_body(state);
-    http_let_go(&state->server->config.counts->answer_bytes, &state->answer_held);
+    if (call->sending.is_open)
+        atomic_fetch_sub(&call->server->config.counts->streams, 1);
+    http_drop_body(call);
+    http_let_go(&call->server->config.counts->answer_bytes, &call->answer_held);
     buffer_clear(&exchange->response.body);
-    buffer_clear(&state->sending.ready);
-    buffer_clear(&state->sending.made);
-    buffer_clear(&state->sending.spare);
-    gzip_stop(state->gzip);
-    arena_clear(&state->arena);
-    free(state);
+    buffer_clear(&call->sending.ready);
+    buffer_clear(&call->sending.made);
+    buffer_clear(&call->sending.spare);
+    gzip_stop(call->gzip);
+    arena_clear(&call->arena);
+    free(call);
 }
 
 /* Whoever misses the rest of an answer asks the operator, who has nothing but the log. */
-static void log_cut(const struct http_connection *state, enum MHD_RequestTerminationCode code) {
+static void log_cut(const struct http_call *call, enum MHD_RequestTerminationCode code) {
     const bool is_late = code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED;
-    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK || state->exchange.response.status == 0 ||
-        state->sent_early)
+    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK || call->exchange.response.status == 0 ||
+        call->sent_early)
         return;
     log_line(is_late ? LOG_WARN : LOG_DEBUG, "a response was cut short", "id=%s reason=\"%s\"",
-             state->id, is_late ? "the client read nothing for --send-timeout" : "connection lost");
+             call->id, is_late ? "the client read nothing for --send-timeout" : "connection lost");
 }
 
-void http_on_completed(void *self, struct MHD_Connection *connection, void **state_slot,
+void http_on_completed(void *self, struct MHD_Connection *connection, void **call_slot,
                        enum MHD_RequestTerminationCode code) {
     (void)connection;
     struct http_server *server = self;
-    struct http_connection *state = *state_slot;
-    if (!state)
+    struct http_call *call = *call_slot;
+    if (!call)
         return;
     FAULT_STAY_BEGINS();
-    *state_slot = NULL;
-    http_unwatch_client(state);
-    peer_expect_header(server->deadlines, state->peer);
-    count(state);
-    log_cut(state, code);
-    log_request(state);
+    *call_slot = NULL;
+    http_unwatch_client(call);
+    peer_expect_header(server->deadlines, call->peer);
+    count(call);
+    log_cut(call, code);
+    log_request(call);
     pthread_mutex_lock(&server->mutex);
-    *(state->previous ? &state->previous->next : &server->requests) = state->next;
-    if (state->next)
-        state->next->previous = state->previous;
+    *(call->previous ? &call->previous->next : &server->requests) = call->next;
+    if (call->next)
+        call->next->previous = call->previous;
     pthread_cond_broadcast(&server->changed);
     pthread_mutex_unlock(&server->mutex);
-    if (stream_close(state))
-        http_forget(state);
+    if (stream_close(call))
+        http_forget(call);
     FAULT_STAY_ENDS("end", "any", "any");
 }
 

@@ -133,7 +133,7 @@ struct http_exchange {
      * stops: a dn_stop_flag for long computations. */
     volatile bool stopping; /* read it by http_is_stopping() */
     /* the rest belongs to http_*.c */
-    struct http_connection *connection;
+    struct http_call *call;
     http_deferred next, then;
     const struct http_executor *then_on;
     enum turn_class then_class;

@@ -125,9 +125,9 @@ void http_stop(struct http_server *server, int grace_ms) {
     const struct timespec until = clock_after(1e-3 * grace_ms);
     pthread_mutex_lock(&server->mutex);
     server->stopping = true;
-    for (struct http_connection *state = server->requests; state; state = state->next) {
-        __atomic_store_n(&state->exchange.stopping, true, __ATOMIC_RELAXED);
-        stream_wake(state);
+    for (struct http_call *call = server->requests; call; call = call->next) {
+        __atomic_store_n(&call->exchange.stopping, true, __ATOMIC_RELAXED);
+        stream_wake(call);
     }
     /* A suspended connection must be resumed before the daemon may stop; its computation has just
      * been told to. Other requests get the grace time to be read and answered. */

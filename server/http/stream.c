@@ -30,51 +30,51 @@ enum {
     WAITING_SOCKET_BYTES = 32 << 10,
 };
 
-static struct http_connection *connection_of(struct task *task) {
+static struct http_call *call_of(struct task *task) {
     struct sending *sending = (struct sending *)((char *)task - offsetof(struct sending, task));
-    return (struct http_connection *)((char *)sending - offsetof(struct http_connection, sending));
+    return (struct http_call *)((char *)sending - offsetof(struct http_call, sending));
 }
 
-static void suspend(struct http_connection *state) {
-    state->sending.waiting = true;
-    state->server->suspended++;
-    MHD_suspend_connection(state->connection);
+static void suspend(struct http_call *call) {
+    call->sending.waiting = true;
+    call->server->suspended++;
+    MHD_suspend_connection(call->connection);
 }
 
-void stream_wake(struct http_connection *state) {
-    struct http_server *server = state->server;
-    state->sending.woken = !state->sending.waiting;
-    if (!state->sending.waiting)
+void stream_wake(struct http_call *call) {
+    struct http_server *server = call->server;
+    call->sending.woken = !call->sending.waiting;
+    if (!call->sending.waiting)
         return;
-    state->sending.waiting = false;
+    call->sending.waiting = false;
     server->suspended--;
     pthread_cond_broadcast(&server->changed);
-    MHD_resume_connection(state->connection);
+    MHD_resume_connection(call->connection);
 }
 
 void http_wake(struct http_exchange *exchange) {
-    struct http_connection *state = exchange->connection;
-    pthread_mutex_lock(&state->server->mutex);
-    stream_wake(state);
-    pthread_mutex_unlock(&state->server->mutex);
+    struct http_call *call = exchange->call;
+    pthread_mutex_lock(&call->server->mutex);
+    stream_wake(call);
+    pthread_mutex_unlock(&call->server->mutex);
 }
 
 /* ------------------------------------------------------------------ pieces from the pool */
 
-static void compress_piece(struct http_connection *state) {
-    struct sending *sending = &state->sending;
+static void compress_piece(struct http_call *call) {
+    struct sending *sending = &call->sending;
     struct buffer plain = sending->made;
     sending->made = sending->spare; /* its memory serves again */
     sending->made.length = 0;
-    gzip_put(state->gzip, plain.data, plain.length, sending->state == HTTP_PIECE_LAST,
+    gzip_put(call->gzip, plain.data, plain.length, sending->state == HTTP_PIECE_LAST,
              &sending->made);
     sending->spare = plain;
 }
 
 static bool make_piece(struct task *task, struct store_session *unused) {
     (void)unused;
-    struct http_exchange *exchange = &connection_of(task)->exchange;
-    struct sending *sending = &exchange->connection->sending;
+    struct http_exchange *exchange = &call_of(task)->exchange;
+    struct sending *sending = &exchange->call->sending;
     do {
         sending->state = http_is_stopping(exchange)
                              ? HTTP_PIECE_FAIL
@@ -84,17 +84,17 @@ static bool make_piece(struct task *task, struct store_session *unused) {
              sending->made.length < sending->wanted);
     if (sending->made.failed)
         sending->state = HTTP_PIECE_FAIL;
-    if (exchange->connection->gzip && sending->state != HTTP_PIECE_FAIL)
-        compress_piece(exchange->connection);
+    if (exchange->call->gzip && sending->state != HTTP_PIECE_FAIL)
+        compress_piece(exchange->call);
     if (sending->made.failed)
         sending->state = HTTP_PIECE_FAIL;
     return true;
 }
 
 static void piece_made(struct task *task, enum task_outcome outcome) {
-    struct http_connection *state = connection_of(task);
-    struct http_server *server = state->server;
-    struct sending *sending = &state->sending;
+    struct http_call *call = call_of(task);
+    struct http_server *server = call->server;
+    struct sending *sending = &call->sending;
     pthread_mutex_lock(&server->mutex);
     if (outcome != TASK_DONE)
         sending->state = HTTP_PIECE_FAIL;
@@ -102,10 +102,10 @@ static void piece_made(struct task *task, enum task_outcome outcome) {
     sending->making = false;
     bool over = sending->over;
     if (sending->waiting)
-        stream_wake(state); /* from here on the request may be gone */
+        stream_wake(call); /* from here on the request may be gone */
     pthread_mutex_unlock(&server->mutex);
     if (over)
-        http_forget(state);
+        http_forget(call);
     pthread_mutex_lock(&server->mutex);
     server->making--;
     pthread_cond_broadcast(&server->changed);
@@ -113,12 +113,12 @@ static void piece_made(struct task *task, enum task_outcome outcome) {
 }
 
 /* server->mutex is held, and given up on the way. */
-static void begin_piece(struct http_connection *state) {
-    struct http_server *server = state->server;
-    struct sending *sending = &state->sending;
+static void begin_piece(struct http_call *call) {
+    struct http_server *server = call->server;
+    struct sending *sending = &call->sending;
     sending->making = true;
     sending->wanted =
-        state->response_bytes / SHARE < MOST_BYTES ? state->response_bytes / SHARE : MOST_BYTES;
+        call->response_bytes / SHARE < MOST_BYTES ? call->response_bytes / SHARE : MOST_BYTES;
     server->making++;
     /* pieces wait where the answer has waited; they may grow large together */
     sending->task =
@@ -129,23 +129,23 @@ static void begin_piece(struct http_connection *state) {
 }
 
 /* Does the client take what it is sent? Then the socket has little of it. */
-static bool keeps_up(const struct http_connection *state) {
+static bool keeps_up(const struct http_call *call) {
     int unread = 0;
-    return ioctl(state->peer->fd, SIOCOUTQ, &unread) != 0 || unread < SOCKET_BYTES / 2;
+    return ioctl(call->peer->fd, SIOCOUTQ, &unread) != 0 || unread < SOCKET_BYTES / 2;
 }
 
 /* The piece that was made becomes the one to be sent, and perhaps another is begun. server->mutex
  * is held. */
-static void take_piece(struct http_connection *state) {
-    struct sending *sending = &state->sending;
+static void take_piece(struct http_call *call) {
+    struct sending *sending = &call->sending;
     struct buffer used = sending->ready;
     sending->ready = sending->made;
     sending->sent = 0;
     sending->made = used; /* its memory serves again */
     sending->made.length = 0;
     sending->has_made = false;
-    if (sending->state == HTTP_PIECE_MORE && keeps_up(state)) {
-        begin_piece(state);
+    if (sending->state == HTTP_PIECE_MORE && keeps_up(call)) {
+        begin_piece(call);
     } else { /* the wait may be long */
         buffer_clear(&sending->made);
         buffer_clear(&sending->spare);
@@ -154,112 +154,112 @@ static void take_piece(struct http_connection *state) {
 
 /* ------------------------------------------------------------------ the socket's side */
 
-static ssize_t cut(struct http_connection *state) {
-    if (!state->gone)
-        log_line(LOG_WARN, "a response was cut short", "id=%s bytes=%zu stopping=%s", state->id,
-                 state->response_bytes, http_is_stopping(&state->exchange) ? "true" : "false");
+static ssize_t cut(struct http_call *call) {
+    if (!call->gone)
+        log_line(LOG_WARN, "a response was cut short", "id=%s bytes=%zu stopping=%s", call->id,
+                 call->response_bytes, http_is_stopping(&call->exchange) ? "true" : "false");
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-static bool is_over(const struct http_connection *state) {
-    return state->gone || state->server->stopping;
+static bool is_over(const struct http_call *call) {
+    return call->gone || call->server->stopping;
 }
 
 /* Gets the next piece into `ready`. 1: it is there; 0: the connection was suspended; else what
  * libmicrohttpd is told. server->mutex is held. */
-static ssize_t refill_from_pool(struct http_connection *state) {
-    struct sending *sending = &state->sending;
+static ssize_t refill_from_pool(struct http_call *call) {
+    struct sending *sending = &call->sending;
     if (!sending->has_made && !sending->making && sending->state == HTTP_PIECE_MORE &&
-        !is_over(state))
-        begin_piece(state);
+        !is_over(call))
+        begin_piece(call);
     if (sending->has_made) {
-        take_piece(state);
+        take_piece(call);
         return 1;
     }
     if (!sending->making && sending->state == HTTP_PIECE_LAST)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    if (!sending->making || is_over(state))
-        return cut(state);
-    suspend(state);
+    if (!sending->making || is_over(call))
+        return cut(call);
+    suspend(call);
     return 0;
 }
 
-static ssize_t refill_here(struct http_connection *state) {
-    struct sending *sending = &state->sending;
-    struct http_exchange *exchange = &state->exchange;
+static ssize_t refill_here(struct http_call *call) {
+    struct sending *sending = &call->sending;
+    struct http_exchange *exchange = &call->exchange;
     if (sending->state == HTTP_PIECE_LAST)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    if (state->gone)
-        return cut(state);
+    if (call->gone)
+        return cut(call);
     sending->woken = false;
     sending->sent = sending->ready.length = 0;
-    pthread_mutex_unlock(&state->server->mutex);
+    pthread_mutex_unlock(&call->server->mutex);
     FAULT_STAY_BEGINS();
     enum http_piece piece = exchange->response.stream.next(exchange, &sending->ready);
-    FAULT_STAY_ENDS("piece", exchange->request.method, http_route_path(state));
-    pthread_mutex_lock(&state->server->mutex);
+    FAULT_STAY_ENDS("piece", exchange->request.method, http_route_path(call));
+    pthread_mutex_lock(&call->server->mutex);
     sending->state = piece;
     if (piece == HTTP_PIECE_FAIL || sending->ready.failed)
-        return cut(state);
+        return cut(call);
     if (sending->ready.length == 0)
         buffer_clear(&sending->ready); /* the wait may be long */
     if (sending->ready.length > 0 || piece != HTTP_PIECE_WAIT || sending->woken)
         return 1;
-    if (state->server->stopping) /* the daemon must not stop with a suspended connection */
+    if (call->server->stopping) /* the daemon must not stop with a suspended connection */
         return MHD_CONTENT_READER_END_OF_STREAM;
-    suspend(state);
+    suspend(call);
     return 0;
 }
 
 static ssize_t read_stream(void *self, uint64_t position, char *out, size_t most) {
     (void)position;
-    struct http_connection *state = self;
-    struct sending *sending = &state->sending;
+    struct http_call *call = self;
+    struct sending *sending = &call->sending;
     while (sending->sent == sending->ready.length) {
-        pthread_mutex_lock(&state->server->mutex);
+        pthread_mutex_lock(&call->server->mutex);
         ssize_t refilled =
-            state->exchange.response.stream.on_pool ? refill_from_pool(state) : refill_here(state);
-        pthread_mutex_unlock(&state->server->mutex);
+            call->exchange.response.stream.on_pool ? refill_from_pool(call) : refill_here(call);
+        pthread_mutex_unlock(&call->server->mutex);
         if (refilled != 1)
             return refilled;
     }
     size_t left = sending->ready.length - sending->sent, length = left < most ? left : most;
     memcpy(out, sending->ready.data + sending->sent, length);
     sending->sent += length;
-    state->response_bytes += length;
+    call->response_bytes += length;
     return (ssize_t)length;
 }
 
-struct MHD_Response *stream_response(struct http_connection *state) {
-    struct http_response *from = &state->exchange.response;
+struct MHD_Response *stream_response(struct http_call *call) {
+    struct http_response *from = &call->exchange.response;
     uint64_t length = from->stream.length ? from->stream.length : MHD_SIZE_UNKNOWN;
     const bool on_pool = from->stream.on_pool;
-    const bool is_chunked = !from->stream.length && state->framing.takes_chunks;
+    const bool is_chunked = !from->stream.length && call->framing.takes_chunks;
     const int socket_bytes = on_pool ? SOCKET_BYTES : WAITING_SOCKET_BYTES;
     struct MHD_Response *response = MHD_create_response_from_callback(
-        length, is_chunked ? CHUNKED_BLOCK_BYTES : BLOCK_BYTES, read_stream, state, NULL);
+        length, is_chunked ? CHUNKED_BLOCK_BYTES : BLOCK_BYTES, read_stream, call, NULL);
     if (!response)
         return NULL;
-    setsockopt(state->peer->fd, SOL_SOCKET, SO_SNDBUF, &socket_bytes, sizeof socket_bytes);
-    http_watch_client(state);
-    state->sending.ready = from->body;
+    setsockopt(call->peer->fd, SOL_SOCKET, SO_SNDBUF, &socket_bytes, sizeof socket_bytes);
+    http_watch_client(call);
+    call->sending.ready = from->body;
     from->body = (struct buffer){0};
-    state->sending.is_open = true;
-    state->sending.task.turn = state->exchange.task.turn;
-    atomic_fetch_add(&state->server->config.counts->streams, 1);
-    pthread_mutex_lock(&state->server->mutex);
-    if (on_pool && !state->exchange.request.head)
-        begin_piece(state);
-    pthread_mutex_unlock(&state->server->mutex);
+    call->sending.is_open = true;
+    call->sending.task.turn = call->exchange.task.turn;
+    atomic_fetch_add(&call->server->config.counts->streams, 1);
+    pthread_mutex_lock(&call->server->mutex);
+    if (on_pool && !call->exchange.request.head)
+        begin_piece(call);
+    pthread_mutex_unlock(&call->server->mutex);
     return response;
 }
 
-bool stream_close(struct http_connection *state) {
-    struct http_server *server = state->server;
+bool stream_close(struct http_call *call) {
+    struct http_server *server = call->server;
     pthread_mutex_lock(&server->mutex);
-    bool making = state->sending.making;
-    state->sending.over = true;
-    __atomic_store_n(&state->exchange.stopping, true, __ATOMIC_RELAXED);
+    bool making = call->sending.making;
+    call->sending.over = true;
+    __atomic_store_n(&call->exchange.stopping, true, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&server->mutex);
     return !making;
 }
