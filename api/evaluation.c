@@ -261,6 +261,12 @@ static bool fits_model(struct evaluation *evaluation) {
 
 /* What the model was trained on. False: the error is already the answer. */
 static bool load_data(struct evaluation *evaluation) {
+    static const enum problem_code problems[JOB_ERRORS] = {
+        [JOB_ERROR_NO_MEMORY] = PROBLEM_NO_MEMORY,
+        [JOB_ERROR_DATASET_MISSING] = PROBLEM_DATASET_MISSING,
+        [JOB_ERROR_DATASET_DIFFERS] = PROBLEM_DATASET_DIFFERS,
+        [JOB_ERROR_SPEC_UNREADABLE] = PROBLEM_SPEC_UNREADABLE,
+    };
     struct http_exchange *exchange = evaluation->exchange;
     struct store_session *session = begin_reading(exchange);
     struct training training = {0};
@@ -271,14 +277,8 @@ static bool load_data(struct evaluation *evaluation) {
     const bool loaded =
         api_load_training(evaluation->loaded.row.spec, session, &training, &failure);
     end_reading(exchange, session);
-    if (!loaded && failure.code)
-        problem(exchange,
-                strcmp(failure.code, "no_memory") == 0         ? PROBLEM_NO_MEMORY
-                : strcmp(failure.code, "spec_unreadable") == 0 ? PROBLEM_SPEC_UNREADABLE
-                : strcmp(failure.code, "dataset_missing") == 0 ? PROBLEM_DATASET_MISSING
-                                                               : PROBLEM_DATASET_DIFFERS,
-                failure.why.text[0] ? failure.why.text
-                                    : "the data set of this model is no longer available");
+    if (!loaded && failure.error)
+        problem(exchange, problems[failure.error], failure.why.text[0] ? failure.why.text : NULL);
     else if (!loaded)
         problem_store(exchange, STORE_ERROR);
     else if (!training.data.points)

@@ -13,10 +13,8 @@ struct uploads {
     struct dn_upload points[DN_MAX_CLASSES]; /* beside the sources of the spec */
 };
 
-static bool fail(struct training_failure *failure, const char *code, const char *detail) {
-    failure->code = code;
-    if (detail)
-        snprintf(failure->why.text, sizeof failure->why.text, "%s", detail);
+static bool fail(struct training_failure *failure, enum job_error error) {
+    failure->error = error;
     return false;
 }
 
@@ -29,10 +27,9 @@ static bool load_uploads(const struct job_request *request, struct store_session
             continue;
         enum store_status status = store_dataset_get(session, upload->id, true, row);
         if (status == STORE_NOT_FOUND)
-            return fail(failure, "dataset_missing",
-                        "the data set that the job trains on has been deleted");
+            return fail(failure, JOB_ERROR_DATASET_MISSING);
         if (status != STORE_OK)
-            return fail(failure, NULL, NULL);
+            return fail(failure, JOB_ERROR_NONE);
         uploads->points[k] = (struct dn_upload){(size_t)row->n, row->dim, row->points, row->labels};
     }
     return true;
@@ -49,13 +46,14 @@ static bool draw(const struct job_request *request, struct store_session *sessio
                  struct training *training, struct training_failure *failure) {
     struct uploads *uploads = calloc(1, sizeof *uploads);
     if (!uploads)
-        return fail(failure, "no_memory", "not enough memory to train this network");
+        return fail(failure, JOB_ERROR_NO_MEMORY);
     bool drawn = load_uploads(request, session, uploads, failure);
     if (drawn) {
         enum dn_status status =
             dn_data_draw(&request->spec, uploads->points, &training->data, &failure->why);
-        drawn = status == DN_OK ||
-                fail(failure, status == DN_NO_MEMORY ? "no_memory" : "dataset_differs", NULL);
+        drawn =
+            status == DN_OK ||
+            fail(failure, status == DN_NO_MEMORY ? JOB_ERROR_NO_MEMORY : JOB_ERROR_DATASET_DIFFERS);
     }
     for (int k = 0; k < DN_MAX_CLASSES; k++)
         dataset_clear(&uploads->rows[k]);
@@ -69,7 +67,7 @@ bool api_load_training(const char *text, struct store_session *session, struct t
     struct job_request request;
     bool loaded = spec_read_stored(text, &request, &arena, &failure->why);
     if (!loaded)
-        failure->code = arena.failed ? "no_memory" : "spec_unreadable";
+        failure->error = arena.failed ? JOB_ERROR_NO_MEMORY : JOB_ERROR_SPEC_UNREADABLE;
     training->spec = request.spec;
     if (loaded && has_uploads(&request.spec))
         loaded = draw(&request, session, training, failure);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/contract/openapi.h"
 
 /* ------------------------------------------------------------------ what a spec shows */
 
@@ -251,17 +252,6 @@ char *api_conclude(const struct dn_spec *spec, const struct training_outcome *ou
     return all;
 }
 
-void warnings_write_codes(struct json_writer *json) {
-    json_key(json, "enum");
-    json_open(json, '[');
-    for (int i = 0; i < WARNINGS; i++)
-        json_string(json, table[i].code);
-    json_close(json, ']');
-    json_key(json, "x-enumDescriptions");
-    json_open(json, '{');
-    for (int i = 0; i < WARNINGS; i++) {
-        json_key(json, table[i].code);
-        json_string(json, table[i].doc);
-    }
-    json_close(json, '}');
+struct code warning_code_at(int i) {
+    return i < WARNINGS ? (struct code){table[i].code, table[i].doc} : (struct code){NULL, NULL};
 }

@@ -21,7 +21,4 @@ void warnings_write(const struct job_request *job, struct json_writer *json);
  * only the submission could tell stays. `stored` is what it has so far. */
 void warnings_rewrite(const char *stored, const struct job_request *job, struct json_writer *json);
 
-/* The codes and what they mean, as a JSON object. */
-void warnings_write_codes(struct json_writer *json);
-
 #endif

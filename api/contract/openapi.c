@@ -409,6 +409,28 @@ static void embed(struct json_writer *json, const char *object) {
     buffer_append(json->out, first, (size_t)(last - first));
 }
 
+static struct code job_error_at(int i) {
+    const int error = JOB_ERROR_NONE + 1 + i;
+    return error < JOB_ERRORS ? (struct code){job_error_rows[error].code, job_error_rows[error].doc}
+                              : (struct code){NULL, NULL};
+}
+
+static void write_codes(struct json_writer *json, const char *name, const char *doc,
+                        struct code (*at)(int i)) {
+    open_member(json, name, '{');
+    member(json, "type", "string");
+    member(json, "description", doc);
+    open_member(json, "enum", '[');
+    for (int i = 0; at(i).name; i++)
+        json_string(json, at(i).name);
+    json_close(json, ']');
+    open_member(json, "x-enumDescriptions", '{');
+    for (int i = 0; at(i).name; i++)
+        member(json, at(i).name, at(i).doc);
+    json_close(json, '}');
+    json_close(json, '}');
+}
+
 static void write_schemas(struct json_writer *json) {
     static const struct {
         const char *name;
@@ -432,12 +454,10 @@ static void write_schemas(struct json_writer *json) {
             openapi_group(tables[i].set, "", json);
         json_close(json, '}');
     }
-    problem_write_schema(json);
-    open_member(json, "WarningCode", '{');
-    member(json, "type", "string");
-    member(json, "description", "What there is to say: stable, for programs.");
-    warnings_write_codes(json);
-    json_close(json, '}');
+    write_codes(json, "ProblemCode", "What went wrong: stable, for programs.", problem_code_at);
+    write_codes(json, "WarningCode", "What there is to say: stable, for programs.",
+                warning_code_at);
+    write_codes(json, "JobErrorCode", "Why a job failed: stable, for programs.", job_error_at);
     embed(json, openapi_schemas);
     json_close(json, '}');
 }

@@ -51,6 +51,14 @@ extern const struct field_set model_list_fields, import_fields;
 extern const struct field_set epoch_columns;
 extern const struct field_set status_event, epoch_event, checkpoint_event;
 
+/* A code that programs compare, and what it means; name NULL: there is none with this number. */
+struct code {
+    const char *name, *doc;
+};
+/* The schemas of the codes of problems and warnings, from their tables. */
+struct code problem_code_at(int i);
+struct code warning_code_at(int i);
+
 /* The embedded files. */
 extern const char openapi_schemas[], openapi_components[], openapi_examples[];
 

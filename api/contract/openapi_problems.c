@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/contract/json.h"
+#include "api/contract/openapi.h"
 
 const struct problem_status problem_statuses[] = {
     {400, "Bad Request", "BadRequest", NULL},
@@ -42,26 +43,10 @@ const char *problem_title(int status) {
     return row ? row->title : "Error";
 }
 
-void problem_write_schema(struct json_writer *json) {
-    json_key(json, "ProblemCode");
-    json_open(json, '{');
-    json_key(json, "type");
-    json_string(json, "string");
-    json_key(json, "description");
-    json_string(json, "What went wrong: stable, for programs.");
-    json_key(json, "enum");
-    json_open(json, '[');
-    for (int i = PROBLEM_NONE + 1; i < PROBLEM_CODES; i++)
-        json_string(json, problem_rows[i].code);
-    json_close(json, ']');
-    json_key(json, "x-enumDescriptions");
-    json_open(json, '{');
-    for (int i = PROBLEM_NONE + 1; i < PROBLEM_CODES; i++) {
-        json_key(json, problem_rows[i].code);
-        json_string(json, problem_rows[i].doc);
-    }
-    json_close(json, '}');
-    json_close(json, '}');
+struct code problem_code_at(int i) {
+    const int code = PROBLEM_NONE + 1 + i;
+    return code < PROBLEM_CODES ? (struct code){problem_rows[code].code, problem_rows[code].doc}
+                                : (struct code){NULL, NULL};
 }
 
 static void write_text(struct json_writer *json, const char *key, const char *text) {

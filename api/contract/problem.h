@@ -57,8 +57,6 @@ extern const struct problem_status problem_statuses[];
 extern const size_t problem_status_count;
 
 const char *problem_title(int status);
-/* The member "ProblemCode" of the schemas: all codes and what they mean. */
-void problem_write_schema(struct json_writer *json);
 /* The member "examples": one for each code with this status; 0: with a status that no operation
  * lists. */
 void problem_write_examples(struct json_writer *json, int status);

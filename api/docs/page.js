@@ -105,13 +105,20 @@ function fieldsView(schema, marksNeeded) {
   );
 }
 
+// A value that is no object: each of its codes with what it means, or what it is in a few words.
+function valueView(schema) {
+  const codes = Object.entries(schema["x-enumDescriptions"] ?? {});
+  if (!codes.length) return make("p", {}, ...typeOf(schema), limitsOf(schema));
+  return make("dl", { class: "problems" }, codes.flatMap(([code, doc]) => [make("dt", {}, make("code", {}, code)), make("dd", {}, ...prose(doc))]));
+}
+
 function schemaView(name, schema) {
   return make(
     "article",
     { class: "card", id: `schema-${name}` },
     make("h3", {}, make("code", {}, name)),
     schema.description ? make("p", {}, ...prose(schema.description)) : null,
-    schema.properties ? fieldsView(schema, false) : make("p", {}, ...typeOf(schema), limitsOf(schema)),
+    schema.properties ? fieldsView(schema, false) : valueView(schema),
   );
 }
 

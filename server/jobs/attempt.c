@@ -44,7 +44,8 @@ struct attempt {
 struct job_end {
     const struct claim *claim;
     enum job_status status;
-    const char *code, *detail;
+    enum job_error error;
+    const char *detail;
     const char *warnings; /* NULL: none */
 };
 
@@ -55,7 +56,7 @@ static enum store_status run_finish(void *argument, struct store_session *sessio
         status = store_warn(session, end->claim->id, end->claim->fence, end->warnings);
     if (status != STORE_OK)
         return status;
-    return store_finish(session, end->claim->id, end->claim->fence, end->status, end->code,
+    return store_finish(session, end->claim->id, end->claim->fence, end->status, end->error,
                         end->detail, clock_now_ms());
 }
 
@@ -63,10 +64,18 @@ static enum ending ending_of(enum store_status status) {
     return status == STORE_OK ? ENDING_ENDED : status == STORE_LOST ? ENDING_LOST : ENDING_BROKEN;
 }
 
-static enum ending finish(struct attempt *attempt, enum job_status status, const char *code,
-                          const char *detail) {
-    struct job_end end = {attempt->claim, status, code, detail,
-                          status == JOB_SUCCEEDED ? attempt->warnings : NULL};
+/* Succeeded or cancelled. */
+static enum ending finish(struct attempt *attempt, enum job_status status) {
+    struct job_end end = {.claim = attempt->claim,
+                          .status = status,
+                          .warnings = status == JOB_SUCCEEDED ? attempt->warnings : NULL};
+    return ending_of(writer_do(attempt->config->writer, run_finish, &end));
+}
+
+/* why: NULL or empty if what the error's row says is all. */
+static enum ending fail(struct attempt *attempt, enum job_error error, const char *why) {
+    const char *detail = why && why[0] ? why : job_error_rows[error].doc;
+    struct job_end end = {attempt->claim, JOB_FAILED, error, detail, NULL};
     return ending_of(writer_do(attempt->config->writer, run_finish, &end));
 }
 
@@ -265,12 +274,11 @@ static enum ending stop_training(struct attempt *attempt, enum dn_status status,
     }
     switch (status) {
     case DN_STOPPED: /* and the server goes on: only a cancel or a delete interrupts a job */
-        return finish(attempt, JOB_CANCELLED, NULL, NULL);
+        return finish(attempt, JOB_CANCELLED);
     case DN_NOT_FINITE: /* what an evaluation on the way came to */
-    case DN_DIVERGED: return finish(attempt, JOB_FAILED, "diverged", error->text);
-    case DN_NO_MEMORY:
-        return finish(attempt, JOB_FAILED, "no_memory", "not enough memory to train this network");
-    default: return finish(attempt, JOB_FAILED, "training_error", error->text);
+    case DN_DIVERGED: return fail(attempt, JOB_ERROR_DIVERGED, error->text);
+    case DN_NO_MEMORY: return fail(attempt, JOB_ERROR_NO_MEMORY, NULL);
+    default: return fail(attempt, JOB_ERROR_TRAINING_ERROR, error->text);
     }
 }
 
@@ -316,7 +324,7 @@ static enum ending train(struct attempt *attempt) {
     if (status != DN_OK)
         return stop_training(attempt, status, &error);
     if (!reports_has_epochs(&attempt->reports))
-        return finish(attempt, JOB_SUCCEEDED, NULL, NULL); /* all had been trained before */
+        return finish(attempt, JOB_SUCCEEDED); /* all had been trained before */
     if (!add_checkpoint(attempt))
         return stop_training(attempt, DN_NO_MEMORY, &error);
     send(attempt, REPORT_SUCCEEDS);
@@ -329,18 +337,18 @@ static enum ending prepare_and_train(struct attempt *attempt) {
     struct dn_error error = {""};
     struct training *training = &attempt->training;
     if (attempt->claim->cancel_requested)
-        return finish(attempt, JOB_CANCELLED, NULL, NULL);
+        return finish(attempt, JOB_CANCELLED);
     struct training_failure failure = {0};
     if (!load_training(attempt, &failure))
-        return failure.code ? finish(attempt, JOB_FAILED, failure.code, failure.why.text)
-                            : ENDING_BROKEN;
+        return failure.error ? fail(attempt, failure.error, failure.why.text) : ENDING_BROKEN;
     enum dn_status status = dn_trainer_new(
         &training->spec, training->data.points ? &training->data : NULL, &attempt->trainer, &error);
     if (status == DN_OK)
         status = measure_prepare(training, &error);
     if (status != DN_OK)
-        return finish(attempt, JOB_FAILED, status == DN_NO_MEMORY ? "no_memory" : "spec_unreadable",
-                      error.text);
+        return fail(attempt,
+                    status == DN_NO_MEMORY ? JOB_ERROR_NO_MEMORY : JOB_ERROR_SPEC_UNREADABLE,
+                    error.text);
     enum ending resumed = resume(attempt);
     if (resumed != ENDING_ENDED)
         return resumed;
@@ -370,9 +378,7 @@ enum ending attempt_run(const struct workers_config *config, struct claim *claim
     else if (state == REPORTS_LOST)
         ending = ENDING_LOST;
     else if (state == REPORTS_OVER_LIMIT)
-        ending = finish(
-            &attempt, JOB_FAILED, "database_full",
-            "its training results do not fit into --max-database; make room and resume the job");
+        ending = fail(&attempt, JOB_ERROR_DATABASE_FULL, NULL);
     reports_clear(&attempt.reports);
     free(attempt.warnings);
     dn_trainer_free(attempt.trainer);

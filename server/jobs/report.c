@@ -143,7 +143,7 @@ static enum store_status store_end(struct store_session *session, const struct r
             if (status != STORE_OK)
                 return status;
         }
-        return store_finish(session, claim->id, claim->fence, JOB_SUCCEEDED, NULL, NULL,
+        return store_finish(session, claim->id, claim->fence, JOB_SUCCEEDED, JOB_ERROR_NONE, NULL,
                             clock_now_ms());
     case REPORT_GIVES_BACK: return store_unclaim(session, claim->id, claim->fence);
     }

@@ -20,9 +20,9 @@ struct training {
     struct dn_data data; /* its own; empty when the spec has all that is needed to draw it */
 };
 
-/* Why there is none: what the job fails with; code NULL: the store cannot be read now. */
+/* Why there is none: what the job fails with; JOB_ERROR_NONE: the store cannot be read now. */
 struct training_failure {
-    const char *code;
+    enum job_error error;
     struct dn_error why;
 };
 

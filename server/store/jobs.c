@@ -8,6 +8,12 @@
 const char *const job_status_names[] = {"queued", "running",   "succeeded",
                                         "failed", "cancelled", NULL};
 
+const struct job_error_row job_error_rows[JOB_ERRORS] = {
+#define JOB_ERROR(name, code, doc) [JOB_ERROR_##name] = {code, doc},
+#include "server/store/job_error_rows.h"
+#undef JOB_ERROR
+};
+
 void job_clear(struct job *job) {
     free(job->name);
     free(job->dataset);

@@ -286,15 +286,15 @@ static enum store_status held(struct store_session *session, enum store_status s
 }
 
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
-                               enum job_status status, const char *error_code,
-                               const char *error_detail, int64_t now) {
+                               enum job_status status, enum job_error error, const char *detail,
+                               int64_t now) {
     int64_t seq = 0;
-    sqlite3_stmt *row =
-        sql_prepare(session,
-                    "UPDATE job SET status = ?3, error_code = ?4, error_detail = ?5,"
-                    " finished_at = ?6, owner = NULL"
-                    " WHERE id = ?1 AND fence = ?2 AND status = 'running' RETURNING seq",
-                    "tittti", id, fence, job_status_names[status], error_code, error_detail, now);
+    sqlite3_stmt *row = sql_prepare(
+        session,
+        "UPDATE job SET status = ?3, error_code = ?4, error_detail = ?5,"
+        " finished_at = ?6, owner = NULL"
+        " WHERE id = ?1 AND fence = ?2 AND status = 'running' RETURNING seq",
+        "tittti", id, fence, job_status_names[status], job_error_rows[error].code, detail, now);
     if (sql_row(session, row))
         seq = sqlite3_column_int64(row, 0);
     enum store_status done = sql_done(session, row);
@@ -334,11 +334,11 @@ enum store_status store_job_estimate(struct store_session *session, int64_t seq,
 static enum store_status refuse_too_large(struct store_session *session, int64_t memory,
                                           int64_t now) {
     return sql_run(session,
-                   "UPDATE job SET status = 'failed', finished_at = ?1, error_code = 'too_large',"
+                   "UPDATE job SET status = 'failed', finished_at = ?1, error_code = ?3,"
                    " error_detail = 'this training may need ' || ((memory >> 20) + 1) || ' MiB of "
                    "memory; the server may use ' || (?2 >> 20) || ' MiB (--max-training-memory)'"
                    " WHERE status = 'queued' AND memory > ?2",
-                   "ii", now, memory);
+                   "iit", now, memory, job_error_rows[JOB_ERROR_TOO_LARGE].code);
 }
 
 enum store_status store_recover(struct store_session *session, int64_t memory, int64_t now,
@@ -354,10 +354,10 @@ enum store_status store_recover(struct store_session *session, int64_t memory, i
         status =
             sql_run(session,
                     "UPDATE job SET status = 'failed', owner = NULL, finished_at = ?1,"
-                    " error_code = 'crash_loop', error_detail = 'the server died ' || stalls ||"
+                    " error_code = ?3, error_detail = 'the server died ' || stalls ||"
                     " ' times while it trained this job, with no checkpoint in between'"
                     " WHERE status = 'running' AND stalls >= ?2",
-                    "ii", now, (int64_t)STALLS_ALLOWED);
+                    "iit", now, (int64_t)STALLS_ALLOWED, job_error_rows[JOB_ERROR_CRASH_LOOP].code);
     if (status == STORE_OK)
         status = sql_run(
             session, "UPDATE job SET status = 'queued', owner = NULL WHERE status = 'running'", "");

@@ -46,6 +46,20 @@ enum job_status {
 };
 extern const char *const job_status_names[JOB_STATUS_COUNT + 1]; /* NULL-terminated */
 
+/* Why a job failed: each is one row of job_error_rows.h. */
+enum job_error {
+    JOB_ERROR_NONE,
+#define JOB_ERROR(name, code, doc) JOB_ERROR_##name,
+#include "server/store/job_error_rows.h"
+#undef JOB_ERROR
+    JOB_ERRORS
+};
+struct job_error_row {
+    const char *code; /* as it is stored, and as programs compare it */
+    const char *doc;
+};
+extern const struct job_error_row job_error_rows[JOB_ERRORS]; /* by enum job_error */
+
 /* What an evaluation has come to, in short: mean distance to the exact shape, energy distance to
  * the data, and the share of the data that has a point of the model near it, each beside what data
  * itself gets. NAN: not defined. */
@@ -470,10 +484,10 @@ enum store_status store_progress(struct store_session *session, const struct pro
  * which the claim then has. Without one before, its model and history are forgotten: the training
  * starts afresh. */
 enum store_status store_drop_checkpoint(struct store_session *session, struct claim *claim);
-/* W. The end: status succeeded, failed (code, detail) or cancelled. */
+/* W. The end: status succeeded, failed (error and what people should know of it) or cancelled. */
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
-                               enum job_status status, const char *error_code,
-                               const char *error_detail, int64_t now);
+                               enum job_status status, enum job_error error, const char *detail,
+                               int64_t now);
 /* The lowest loss of an epoch of the job: of validation, or without it of training. */
 struct lowest_loss {
     double loss; /* NAN: no epoch has ended */

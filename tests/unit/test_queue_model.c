@@ -253,12 +253,13 @@ static void finish(void) {
     const bool held = holds(claim);
     const enum job_status status =
         (enum job_status[]){JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED}[pick(3)];
-    const char *error = status == JOB_FAILED ? "diverged" : NULL;
-    CHECK(store_finish(session, claim->job->id, claim->fence, status, error, error, clock_ms) ==
+    const enum job_error error = status == JOB_FAILED ? JOB_ERROR_DIVERGED : JOB_ERROR_NONE;
+    const char *code = error ? "diverged" : NULL;
+    CHECK(store_finish(session, claim->job->id, claim->fence, status, error, code, clock_ms) ==
           (held ? STORE_OK : STORE_LOST));
     if (!held)
         return;
-    end(claim->job, status, error);
+    end(claim->job, status, code);
     if (claim->job->checkpoint_count > 1) /* the newest is kept, to be resumed from */
         claim->job->checkpoint_count = 1;
 }

@@ -145,7 +145,8 @@ Test(store, an_old_fence_writes_nothing) {
     cr_assert_eq(store_claim(session, "b", &EVERYTHING, 3, &new), STORE_OK);
     cr_assert_gt(new.fence, old.fence);
     cr_assert_eq(report(&old, 2, 2, "stale"), STORE_LOST);
-    cr_assert_eq(store_finish(session, id, old.fence, JOB_SUCCEEDED, NULL, NULL, 4), STORE_LOST);
+    cr_assert_eq(store_finish(session, id, old.fence, JOB_SUCCEEDED, JOB_ERROR_NONE, NULL, 4),
+                 STORE_LOST);
     cr_assert_eq(store_unclaim(session, id, old.fence), STORE_LOST);
     cr_assert_eq(store_drop_checkpoint(session, &old), STORE_LOST);
     struct progress nothing_new = {.id = id, .fence = old.fence, .step = 11};
