@@ -139,11 +139,11 @@ static void write_training(struct buffer *out, const struct counters *counters) 
 static void write_sampling(struct buffer *out, const struct counters *counters) {
     static const char name[] = "denoised_sampling_duration_seconds";
     head(out, "denoised_sampled_points_total", "counter", "Points drawn from models.");
-    for (int i = 0; dn_sampler_names[i] && i < COUNTERS_SAMPLERS; i++)
+    for (int i = 0; i < DN_SAMPLER_COUNT; i++)
         buffer_format(out, "denoised_sampled_points_total{sampler=\"%s\"} %llu\n",
                       dn_sampler_names[i], atomic_load(&counters->samplers[i].points));
     head(out, name, "histogram", "The computing of one request for samples.");
-    for (int i = 0; dn_sampler_names[i] && i < COUNTERS_SAMPLERS; i++) {
+    for (int i = 0; i < DN_SAMPLER_COUNT; i++) {
         char labels[64];
         snprintf(labels, sizeof labels, "sampler=\"%s\",", dn_sampler_names[i]);
         if (was_used(&counters->samplers[i].duration))

@@ -22,9 +22,8 @@ static const struct field rows[] = {
     {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL,
      "Of the start noise and the noise on the way."},
     {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names,
-     "How to go back in time. ddpm (the default) draws fresh noise at every step, ddim as much as "
-     "eta says, the others none. dpmpp_2m and heun are of second order and need the fewest "
-     "steps; euler is of first order."},
+     "How to go back in time. The first is the default; those of second order need the fewest "
+     "steps."},
     {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL,
      "Steps from noise to points, at most as many as the model has timesteps, which is the "
      "default. Few steps are put where they are needed most: close together near the data."},
@@ -147,6 +146,15 @@ static bool choose_frames(struct http_exchange *exchange, struct sampling *sampl
     return true;
 }
 
+/* The samplers that have no eta of their own, for a message. */
+static const char *names_with_eta(struct arena *arena) {
+    const char *names[DN_SAMPLER_COUNT + 1] = {NULL};
+    for (int i = 0, count = 0; i < DN_SAMPLER_COUNT; i++)
+        if (isnan(dn_samplers[i].eta))
+            names[count++] = dn_sampler_names[i];
+    return fields_list(names, arena);
+}
+
 /* Steps and eta: what is absent gets its value here. */
 static void fit_steps(struct dn_sample_request *request, const struct dn_model *model,
                       struct problem_fields *wrong) {
@@ -155,13 +163,13 @@ static void fit_steps(struct dn_sample_request *request, const struct dn_model *
         problem_add(wrong, "/steps", "must be at most the model's timesteps, %d", T);
     if (request->steps == 0 || request->steps > T)
         request->steps = T;
-    if (!isnan(request->eta) && request->sampler != DN_DDIM)
-        problem_add(wrong, "/eta", "belongs to the sampler \"ddim\"; \"%s\" %s",
-                    dn_sampler_names[request->sampler],
-                    request->sampler == DN_DDPM ? "always draws fresh noise, like eta = 1"
-                                                : "draws no noise");
+    const double own = dn_samplers[request->sampler].eta;
+    if (!isnan(request->eta) && !isnan(own))
+        problem_add(wrong, "/eta", "belongs to the sampler %s; \"%s\" %s",
+                    names_with_eta(wrong->arena), dn_sampler_names[request->sampler],
+                    own > 0 ? "always draws fresh noise, like eta = 1" : "draws no noise");
     if (isnan(request->eta))
-        request->eta = request->sampler == DN_DDPM ? 1 : 0;
+        request->eta = isnan(own) ? 0 : own;
 }
 
 static const char unlabeled[] = "needs a model trained with labels; this model has none";

@@ -447,15 +447,21 @@ enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, si
 /* ------------------------------------------------------------------ sampling */
 
 /* How to go back in time. All use the same estimates of x_0 that the network makes at the timesteps
- * of the steps; engine/plan.c has the equations. */
+ * of the steps; engine/plan.c has the equations and says what each does. */
 enum dn_sampler {
-    DN_DDPM,     /* draws from the posterior at each step: fresh noise (DDPM algorithm 2) */
-    DN_DDIM,     /* with eta x that noise: 0 none, 1 as DDPM (Song, Meng, Ermon 2021) */
-    DN_DPMPP_2M, /* second order from the last two estimates (Lu et al. 2022, DPM-Solver++) */
-    DN_HEUN,     /* second order from two estimates a step, but one in the last */
-    DN_EULER,    /* first order, no noise: the same as DDIM with eta 0, whatever the schedule */
+    DN_DDPM,     /* Ho et al. 2020, algorithm 2: the posterior at each step */
+    DN_DDIM,     /* Song, Meng, Ermon 2021 */
+    DN_DPMPP_2M, /* Lu et al. 2022, DPM-Solver++ */
+    DN_HEUN,
+    DN_EULER, /* the same as DDIM with eta 0, whatever the schedule */
     DN_SAMPLER_COUNT
 };
+struct dn_sampler_info {
+    const char *doc; /* what it does, in a phrase that follows its name */
+    double eta;      /* share of fresh noise in each step: 0 none, 1 as DDPM; NAN: the request's */
+    int evaluations; /* estimates for each step but the last, which has one */
+};
+extern const struct dn_sampler_info dn_samplers[DN_SAMPLER_COUNT];
 
 /* All zero but n: DDPM in T steps, without labels. */
 struct dn_sample_request {
@@ -464,7 +470,7 @@ struct dn_sample_request {
     uint64_t seed; /* of the start noise and the noise on the way */
     enum dn_sampler sampler;
     int steps;  /* S, 1..T; 0: T */
-    double eta; /* 0..1; of DN_DDIM, the others do not read it */
+    double eta; /* 0..1; not read if the sampler has its own */
     bool clip;  /* clip the x0 estimate to the range of the training data, axis by axis; else
                    errors of a network that predicts epsilon grow by n_t / s_t */
     const float *noise; /* start points x_T [n][dim] in data units, or NULL: N(0, I) in model units

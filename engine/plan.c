@@ -114,28 +114,41 @@ static void refine_heun(struct plan_step *step, const struct interval *now,
     step_share(step, now, 0.5 * now->n_t / now->n_u);
 }
 
-/* In the order of enum dn_sampler. */
-static const struct solver {
-    double eta; /* of its steps; NAN: the request's */
-    void (*refine)(struct plan_step *step, const struct interval *now,
-                   const struct interval *before);
-} solvers[] = {
-    [DN_DDPM] = {1, NULL},        [DN_DDIM] = {NAN, NULL}, [DN_DPMPP_2M] = {0, refine_multistep},
-    [DN_HEUN] = {0, refine_heun}, [DN_EULER] = {0, NULL},
-};
+// clang-format off
+/* In the order of enum dn_sampler: the name, the eta of its steps (NAN: the request's), what makes
+ * more of a step of first order, estimates a step (but one in the last), and what it does. */
+#define SAMPLERS(ROW) \
+    ROW("ddpm", 1, NULL, 1, "draws fresh noise at every step") \
+    ROW("ddim", NAN, NULL, 1, "draws as much noise as eta says") \
+    ROW("dpmpp_2m", 0, refine_multistep, 1, \
+        "draws no noise and is of second order, from the last two estimates") \
+    ROW("heun", 0, refine_heun, 2, \
+        "draws no noise and is of second order, from two estimates a step") \
+    ROW("euler", 0, NULL, 1, "draws no noise and is of first order")
+
+#define NAME(name, eta, refine, evaluations, doc) name,
+#define INFO(name, eta, refine, evaluations, doc) {doc, eta, evaluations},
+#define REFINE(name, eta, refine, evaluations, doc) refine,
+// clang-format on
+
+const char *const dn_sampler_names[] = {SAMPLERS(NAME) NULL};
+const struct dn_sampler_info dn_samplers[] = {SAMPLERS(INFO)};
+static void (*const refinements[])(struct plan_step *step, const struct interval *now,
+                                   const struct interval *before) = {SAMPLERS(REFINE)};
+_Static_assert(sizeof dn_samplers / sizeof *dn_samplers == DN_SAMPLER_COUNT, "a row for each");
 
 static void plan_fill(struct plan *plan, const struct schedule *schedule, enum dn_sampler sampler,
                       double eta, const int *timesteps) {
-    const struct solver *solver = &solvers[sampler];
+    const double own = dn_samplers[sampler].eta;
     struct interval before = {0};
     for (int k = 0; k < plan->steps; k++) {
         struct plan_step *step = &plan->step[k];
         step->t = timesteps[k];
         step->u = timesteps[k + 1];
         struct interval now = interval_of(schedule, step->t, step->u);
-        step_implicit(step, &now, isnan(solver->eta) ? eta : solver->eta);
-        if (solver->refine)
-            solver->refine(step, &now, k > 0 ? &before : NULL);
+        step_implicit(step, &now, isnan(own) ? eta : own);
+        if (refinements[sampler])
+            refinements[sampler](step, &now, k > 0 ? &before : NULL);
         before = now;
     }
 }
@@ -162,5 +175,5 @@ void plan_clear(struct plan *plan) {
 }
 
 int plan_evaluations(enum dn_sampler sampler, int steps) {
-    return sampler == DN_HEUN ? 2 * steps - 1 : steps;
+    return dn_samplers[sampler].evaluations * (steps - 1) + 1;
 }

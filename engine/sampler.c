@@ -5,6 +5,7 @@
  * point), so the blocks, and the number of points, make no difference to any point.
  */
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +47,7 @@ static enum dn_status check(const struct dn_model *model, const struct dn_sample
         return error_set(error, DN_INVALID, "there is no sampler number %d", (int)request->sampler);
     if (request->steps < 0 || request->steps > T)
         return error_set(error, DN_INVALID, "steps must be 1..%d, got %d", T, request->steps);
-    if (request->sampler == DN_DDIM && !(request->eta >= 0 && request->eta <= 1))
+    if (isnan(dn_samplers[request->sampler].eta) && !(request->eta >= 0 && request->eta <= 1))
         return error_set(error, DN_INVALID, "eta must be 0..1, got %g", request->eta);
     if (request->frames != 0 && (request->frames < 2 || request->frames > most_frames))
         return error_set(error, DN_INVALID, "frames must be 2..%d, got %d", most_frames,

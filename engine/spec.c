@@ -17,7 +17,6 @@ const char *const dn_conditioning_names[] = {"add", "multiply", NULL};
 const char *const dn_normalization_names[] = {"minmax", "standardize", "none", NULL};
 const char *const dn_loss_names[] = {"mse", "mae", "huber", NULL};
 const char *const dn_lr_schedule_names[] = {"constant", "cosine", "linear", NULL};
-const char *const dn_sampler_names[] = {"ddpm", "ddim", "dpmpp_2m", "heun", "euler", NULL};
 
 #define SPIRAL                                                                                     \
     {                                                                                              \

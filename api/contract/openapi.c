@@ -155,7 +155,7 @@ static void write_parameters(const struct document *document, const struct http_
         member(json, "in", "query");
         json_key(json, "required");
         json_bool(json, false);
-        member(json, "description", field->doc);
+        openapi_description(field, json);
         tree_member(json, "example", example_of(document, operation, "query", field->name));
         open_member(json, "schema", '{');
         openapi_field(operation->query, field, json);

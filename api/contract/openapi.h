@@ -62,8 +62,9 @@ struct code warning_code_at(int i);
 /* The embedded files. */
 extern const char openapi_schemas[], openapi_components[], openapi_examples[];
 
-/* openapi_fields.c: the members of one field's schema; and those of a group of them, "type":
- * "object" and so on. Both within an open object. */
+/* openapi_fields.c: the description of a field; the members of its schema; and those of a group of
+ * fields, "type": "object" and so on. All within an open object. */
+void openapi_description(const struct field *field, struct json_writer *json);
 void openapi_field(const struct field_set *set, const struct field *field,
                    struct json_writer *json);
 void openapi_group(const struct field_set *set, const char *group, struct json_writer *json);

@@ -20,6 +20,29 @@ static void write_choices(const struct field *field, struct json_writer *json) {
     json_close(json, ']');
 }
 
+/* With what each sampler does. An answer's field may have none. */
+void openapi_description(const struct field *field, struct json_writer *json) {
+    struct buffer doc = {0};
+    if (!field->doc)
+        return;
+    buffer_format(&doc, "%s", field->doc);
+    for (int i = 0; i < DN_SAMPLER_COUNT && field->choices == dn_sampler_names; i++)
+        buffer_format(&doc, " %s %s.", dn_sampler_names[i], dn_samplers[i].doc);
+    buffer_append(&doc, "", 1);
+    member(json, "description", doc.failed ? field->doc : doc.data);
+    buffer_clear(&doc);
+}
+
+/* The samplers that, unless told otherwise, take a start point to the same end for every seed. */
+static void write_deterministic(struct json_writer *json) {
+    json_key(json, "x-deterministic");
+    json_open(json, '[');
+    for (int i = 0; i < DN_SAMPLER_COUNT; i++)
+        if (!(dn_samplers[i].eta > 0))
+            json_string(json, dn_sampler_names[i]);
+    json_close(json, ']');
+}
+
 /* An answer needs none: min equals max, or max is infinite. */
 static void write_number_limits(const struct field *field, struct json_writer *json) {
     const double max = field->type == FIELD_SEED ? 9007199254740991 : field->max;
@@ -140,7 +163,11 @@ static void write_details(const struct field_set *set, const struct field *field
         }
         break;
     case FIELD_TIME: member(json, "format", "date-time"); break;
-    case FIELD_CHOICE: write_choices(field, json); break;
+    case FIELD_CHOICE:
+        write_choices(field, json);
+        if (field->choices == dn_sampler_names)
+            write_deterministic(json);
+        break;
     case FIELD_OTHER: write_other(set, field, json); break;
     default: break;
     }
@@ -154,8 +181,7 @@ void openapi_field(const struct field_set *set, const struct field *field,
         [FIELD_TEXTS] = "array",     [FIELD_CHOICES] = "array", [FIELD_INT64] = "integer",
         [FIELD_TIME] = "string",     [FIELD_STRING] = "string", [FIELD_MEMBERS] = NULL,
     };
-    if (field->doc)
-        member(json, "description", field->doc);
+    openapi_description(field, json);
     if (field->type == FIELD_GROUP) {
         openapi_group(set, field->name, json);
     } else if (field->schema) {

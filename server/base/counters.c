@@ -73,9 +73,7 @@ void count_status(const char *status) {
             add(&counters.finished[i], 1);
 }
 
-void count_samples(size_t sampler, uint64_t points, double seconds) {
-    if (sampler >= COUNTERS_SAMPLERS)
-        return;
+void count_samples(enum dn_sampler sampler, uint64_t points, double seconds) {
     add(&counters.samplers[sampler].points, points);
     observe(&counters.samplers[sampler].duration, counters_fast, seconds, 1);
 }

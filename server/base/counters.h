@@ -12,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { COUNTERS_BOUNDS = 13, COUNTERS_SAMPLERS = 16, COUNTERS_STATUSES = 26, COUNTERS_ENDINGS = 3 };
+#include "engine/denoise.h"
+
+enum { COUNTERS_BOUNDS = 13, COUNTERS_STATUSES = 26, COUNTERS_ENDINGS = 3 };
 
 /* How often something took how long. */
 struct histogram {
@@ -43,7 +45,7 @@ struct counters {
     struct histogram step; /* fast: one training step; the mean of an epoch counts for each */
     atomic_ullong steps, examples;
     atomic_ullong finished[COUNTERS_ENDINGS];
-    struct sampler_counter samplers[COUNTERS_SAMPLERS]; /* by enum dn_sampler */
+    struct sampler_counter samplers[DN_SAMPLER_COUNT];
 };
 
 /* Before anything is counted. False when out of memory. */
@@ -56,6 +58,6 @@ void count_transaction(double seconds);
 void count_start(double waited); /* of a job's first attempt */
 void count_steps(int64_t steps, int64_t examples, double seconds);
 void count_status(const char *status); /* of a job: an ending counts, others do not */
-void count_samples(size_t sampler, uint64_t points, double seconds);
+void count_samples(enum dn_sampler sampler, uint64_t points, double seconds);
 
 #endif

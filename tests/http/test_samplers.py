@@ -91,13 +91,15 @@ def test_a_point_does_not_depend_on_how_many_are_drawn(trained, sampler):
 
 
 def test_samplers_without_noise_depend_on_the_start_alone(trained):
+    described = trained.get("/openapi.json").json["components"]["schemas"]["SampleRequest"]["properties"]["sampler"]
     noise = numpy.random.default_rng(1).normal(size=(25, 2)).tolist()
     for sampler in SAMPLERS:
         a, b = (
             trained.post(path(trained), {"noise": noise, "seed": seed, "sampler": sampler, "steps": 9}).json["points"]
             for seed in (1, 2)
         )
-        assert (a == b) == (sampler != "ddpm")
+        assert (a == b) == (sampler != "ddpm") == (sampler in described["x-deterministic"])
+        assert f" {sampler} draws " in described["description"]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

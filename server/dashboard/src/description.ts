@@ -6,6 +6,7 @@ export interface Schema {
   type?: string | string[]; // several: of which one is "null"
   description?: string;
   enum?: string[];
+  "x-deterministic"?: string[]; // of the samplers: those that draw no noise on the way
   minimum?: number;
   exclusiveMinimum?: number;
   maximum?: number;
@@ -48,5 +49,11 @@ export const kindOf = ({ type }: Schema): string | undefined => [type].flat().fi
 
 export const fieldOf = (group: string, name: string): Schema | undefined => fieldsOf(group)[name];
 
+const samplers = (): Schema => schemas.value.SampleRequest?.properties?.sampler ?? {};
+
 /** The samplers, the default one first. */
-export const samplerNames = (): string[] => schemas.value.SampleRequest?.properties?.sampler?.enum ?? [];
+export const samplerNames = (): string[] => samplers().enum ?? [];
+
+/** Does it draw no noise on the way? */
+export const isDeterministic = (sampler: string): boolean =>
+  samplers()["x-deterministic"]?.includes(sampler) ?? false;

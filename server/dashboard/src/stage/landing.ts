@@ -1,6 +1,7 @@
 // One point of noise that is held: where it goes, and where it lands. The deterministic samplers make that a function.
 import { signal } from "@preact/signals";
 import { postJson, url } from "../api";
+import { describe, isDeterministic } from "../description";
 import { view } from "../hash";
 import { job } from "../runs";
 
@@ -9,8 +10,6 @@ export const held = signal<Float32Array | null>(null);
 /** That way in words. */
 export const landing = signal("");
 export const landingError = signal("");
-
-const DETERMINISTIC = ["ddim", "dpmpp_2m", "heun", "euler"];
 
 let asking = false;
 let next: [number, number] | undefined;
@@ -38,7 +37,8 @@ function words({ x, timesteps }: Answer, sampler: string): string {
 async function ask(id: string, point: [number, number]): Promise<void> {
   const { seed, sampler, epoch, clip } = view.value;
   const about = subject;
-  const by = DETERMINISTIC.includes(sampler) ? sampler : "ddim";
+  await describe();
+  const by = isDeterministic(sampler) ? sampler : "ddim";
   const answer = await postJson<Answer>(url(`/v1/models/${id}/trajectories`), {
     noise: [point],
     seed,
