@@ -83,7 +83,7 @@ MIGRATIONS     := $(sort $(wildcard migrations/*.sql))
 
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$B/%.o) $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o)
 SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$B/%.o) $B/migrations.o
-DOCS           := $(addprefix api/docs/,page.html page.css page.js elsewhere.html) api/python/elsewhere.py
+DOCS           := $(wildcard api/docs/*) api/python/elsewhere.py
 API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o) $(EMBEDDED:%=$B/openapi_%.o) $B/pages.o
 LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 

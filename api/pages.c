@@ -1,6 +1,5 @@
-/* The pages for browsers, embedded (pages.S): the dashboard, built from server/dashboard, and
- * /docs, which renders /openapi.json; and how a model works without this program. They load nothing
- * from elsewhere. */
+/* The pages for browsers, embedded by pages.S: the dashboard, built from server/dashboard; /docs,
+ * which renders /openapi.json; and the pages below it. They load nothing from other servers. */
 #include <string.h>
 
 #include "api/contract/caching.h"
@@ -9,7 +8,8 @@
 
 #define FILE(name) name, name##_end
 extern const char docs_html[], docs_html_end[], docs_css[], docs_css_end[], docs_js[],
-    docs_js_end[], elsewhere_html[], elsewhere_html_end[], elsewhere_py[], elsewhere_py_end[];
+    docs_js_end[], guide_html[], guide_html_end[], operating_html[], operating_html_end[],
+    elsewhere_html[], elsewhere_html_end[], elsewhere_py[], elsewhere_py_end[];
 extern const char dashboard_html[], dashboard_html_end[], dashboard_style[], dashboard_js[],
     dashboard_js_end[], dashboard_icon[], dashboard_icon_end[];
 
@@ -24,6 +24,8 @@ static struct page {
     {"/docs", "text/html; charset=utf-8", FILE(docs_html), NULL, KEPT_EMPTY},
     {"/docs/page.css", "text/css; charset=utf-8", FILE(docs_css), NULL, KEPT_EMPTY},
     {"/docs/page.js", "text/javascript; charset=utf-8", FILE(docs_js), NULL, KEPT_EMPTY},
+    {"/docs/guide", "text/html; charset=utf-8", FILE(guide_html), NULL, KEPT_EMPTY},
+    {"/docs/operating", "text/html; charset=utf-8", FILE(operating_html), NULL, KEPT_EMPTY},
     {"/docs/elsewhere", "text/html; charset=utf-8", FILE(elsewhere_html), NULL, KEPT_EMPTY},
     {"/elsewhere.py", "text/x-python; charset=utf-8", FILE(elsewhere_py), NULL, KEPT_EMPTY},
 };

@@ -60,11 +60,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
-# What everybody writes first, the lines that the README gives, and the whole file that it points to.
-LINES = re.search(r"for nginx:\n\n((?:    .*\n)+)", (ROOT / "README.md").read_text())[1]
+# What everybody writes first, the lines that /docs/operating gives, and the whole file that it points to.
+LINES = re.search(r'<pre class="formula" id="nginx">(.*?)</pre>', (ROOT / "api/docs/operating.html").read_text(), re.S)[1]
 SITES = {
     "nginx": "server { listen 80; location / { proxy_pass http://127.0.0.1:8080; } }",
-    "nginx by the README": f"server {{ listen 80; location / {{ {LINES} }} }}",
+    "nginx by the page": f"server {{ listen 80; location / {{ {LINES} }} }}",
     "nginx by docker": (ROOT / "docker/nginx.conf").read_text(),
 }
 

@@ -1,4 +1,4 @@
-"""What other people's clients meet: directly, behind nginx as it comes, and behind nginx as the README says."""
+"""What other people's clients meet: directly, behind nginx as it comes, and behind nginx as /docs/operating says."""
 
 import io
 import json

@@ -17,7 +17,7 @@ def test_the_page_and_its_files(server):
     assert "unsafe" not in policy
     assert page.headers["X-Frame-Options"] == "DENY"
     html = page.body.decode()
-    assert html == (ROOT / "api/docs/page.html").read_text()
+    assert html == "".join((ROOT / "api/docs" / part).read_text() for part in ("head.html", "page.html"))
     linked = re.findall(r'(?:href|src)="(docs/[^"]+\.\w+)"', html)
     assert sorted(linked) == ["docs/page.css", "docs/page.js"]
     for name in linked:

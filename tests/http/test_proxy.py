@@ -1,4 +1,4 @@
-"""Behind a real nginx: with its defaults, and with the lines that README.md and docker/nginx.conf give."""
+"""Behind a real nginx: with its defaults, and with the lines that /docs/operating and docker/nginx.conf give."""
 
 import os
 import pathlib
@@ -13,7 +13,7 @@ from conftest import PATIENCE, QUICK, Server, eventually
 
 ROOT = pathlib.Path(__file__).parents[2]
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin")
-README_LINES = re.search(r"for nginx:\n\n((?:    .*\n)+)", (ROOT / "README.md").read_text())[1]
+LINES = re.search(r'<pre class="formula" id="nginx">(.*?)</pre>', (ROOT / "api/docs/operating.html").read_text(), re.S)[1]
 NAME = "models.example.org"
 
 WHOLE = """daemon off; pid {here}/pid; error_log {here}/error.log; {user}
@@ -88,7 +88,7 @@ def plain(behind):
 
 @pytest.fixture(scope="module")
 def right(behind):
-    return behind(README_LINES)
+    return behind(LINES)
 
 
 @pytest.fixture(scope="module", params=["plain", "right"])
@@ -169,14 +169,14 @@ def test_nobody_else_may(start):
 @pytest.mark.parametrize("kept", [True, False], ids=["passed", "stripped"])
 def test_below_a_path(behind, start, kept):
     server = start("--base-path", "/lab", "--allowed-hosts", NAME, "--trusted-proxies", "127.0.0.1")
-    lines = README_LINES if kept else README_LINES.replace("127.0.0.1:8080;", "127.0.0.1:8080/;")
+    lines = LINES if kept else LINES.replace("127.0.0.1:8080;", "127.0.0.1:8080/;")
     nginx = behind(lines, "/lab/", server)
     assert nginx.browser.get("/lab/v1/datasets/spiral").json()["links"]["self"] == "/lab/v1/datasets/spiral"
     assert nginx.browser.post("/lab/v1/jobs", json=QUICK).headers["Location"].startswith("/lab/v1/jobs/")
     assert nginx.browser.get("/v1/datasets/spiral").status_code == 404
 
 
-def test_the_file_has_the_lines_of_the_readme():
+def test_the_file_has_the_lines_of_the_page():
     file = (ROOT / "docker" / "nginx.conf").read_text()
-    for line in README_LINES.split("\n"):
+    for line in LINES.split("\n"):
         assert line.strip() in file

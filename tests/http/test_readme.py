@@ -1,6 +1,8 @@
-"""What the README says is so: its commands run, its tables are the program's, the tests that it names are there."""
+"""What the README and the pages of /docs say is so: their commands run, their tables are the program's, what they name exists."""
 
+import html
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -11,8 +13,13 @@ from conftest import BINARY, PATIENCE
 ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()
 
-# The blocks for a shell, each with the JSON that stands right below it, if any.
-BLOCKS = re.findall(r"^```sh\n(.*?)^```\n(?:\n```json\n(.*?)^```\n)?", TEXT, re.M | re.S)
+GUIDE = (ROOT / "api/docs/guide.html").read_text()
+OPERATING = (ROOT / "api/docs/operating.html").read_text()
+
+# The blocks for a shell, each with the JSON that stands right below it, if any: the README's, then the guide's.
+COMMANDS = r'<pre class="commands">(.*?)</pre>\n(?:<pre class="answer">(.*?)</pre>)?'
+BLOCKS = [(block, "") for block in re.findall(r"^```sh\n(.*?)^```\n", TEXT, re.M | re.S)]
+BLOCKS += [(html.unescape(block) + "\n", html.unescape(shown)) for block, shown in re.findall(COMMANDS, GUIDE, re.S)]
 
 # A block that shows an answer may show an error; in all others one is a failure.
 SHELL = """set -euo pipefail
@@ -40,7 +47,7 @@ def test_every_command_works_in_the_order_in_which_it_stands(start, tmp_path):
     jobs = server.get("/v1/jobs?limit=100").json["items"]
     for job in (server.wait(job["id"]) for job in jobs):
         assert job["status"] == "succeeded" and job["warnings"] == [], "the tour must not go on with a model that is good for nothing"
-    assert len(jobs) == 5
+    assert len(jobs) == 6
     heads = {"loss.svg": b"<svg", "points.npy": b"\x93NUMPY", "points.png": b"\x89PNG", "way.gif": b"GIF89a"}
     for name, head in heads.items():
         assert (tmp_path / name).read_bytes().startswith(head), name
@@ -49,23 +56,50 @@ def test_every_command_works_in_the_order_in_which_it_stands(start, tmp_path):
 def test_the_blocks_take_no_tools_but_those_that_start_names():
     named = set(re.search(r"`sudo apt install ([^`]*)`", TEXT)[1].split())
     for block, _ in BLOCKS:
-        script = re.sub(r"\\\n", "", block)  # lines that go on
+        script = re.sub(r"\\\n|^#.*", "", block, flags=re.M)  # lines that go on, comments
         script = re.sub(r"'[^']*'", "''", script)  # what is quoted, over several lines too
         words = re.findall(r"(?:^|\| *|\$\()\s*(?:\w+=\$\()?(\w[\w.-]*)", script, re.M)
-        assert words and set(words) <= named | {"awk"}, words  # mawk is of every Debian
+        assert words and set(words) <= named | {"awk", "printf"}, words  # mawk is of every Debian
 
 
 def test_what_the_reader_draws_of_his_own_data_is_like_it(start, tmp_path):
-    own = TEXT.split("### Your own data")[1].split("```sh\n")[1].split("```")[0]
+    own = TEXT.split("## Your own data")[1].split("```sh\n")[1].split("```")[0]
     points = run(own, start().port, tmp_path, may_fail=False).split("label\n")[1].splitlines()
     assert len(points) == 5
     for x, y, label in (row.split(",") for row in points):
         assert label == "inner" and 0.7 < (float(x) ** 2 + float(y) ** 2) ** 0.5 < 1.3
 
 
-def test_the_table_of_settings_is_the_programs():
+def test_the_tables_of_settings_are_the_programs():
     table = subprocess.run([BINARY, "settings", "--markdown"], capture_output=True, text=True, check=True).stdout
-    assert table in TEXT, "put the output of 'denoised settings --markdown' into README.md"
+    short = re.findall(r"^\| `--.*\n", TEXT, re.M)
+    assert len(short) == 10 and all(row in table for row in short), "take the rows from 'denoised settings --markdown'"
+    rows = re.findall(r"^\| `(--[\w-]+)` \| `\w+` \| `?([^`]*?)`? \| (.*) \|$", table, re.M)
+    whole = "\n".join(
+        f"<tr><td><code>{flag}</code></td><td>{default and f'<code>{default}</code>'}</td><td>{html.escape(doc, quote=False)}</td></tr>"
+        for flag, default, doc in rows
+    )
+    assert len(rows) > 30 and f"<tbody>\n{whole}\n</tbody>" in OPERATING, f"put this into api/docs/operating.html:\n{whole}"
+
+
+def test_the_requests_in_its_table_are_the_servers(server):
+    requests = re.findall(r"`(GET|POST|DELETE) (/\S*?)`", TEXT)
+    paths = server.get("/openapi.json").json["paths"]
+    assert len(requests) > 15 and [each for each in requests if each[0].lower() not in paths[each[1].split("?")[0]]] == []
+
+
+@pytest.mark.parametrize("name", ["guide", "operating", "elsewhere"])
+def test_the_pages_beside_the_reference(server, name):
+    page = server.get(f"/docs/{name}")
+    assert page.status == 200 and page.headers["Content-Type"] == "text/html; charset=utf-8"
+    text = page.body.decode()
+    assert text == "".join((ROOT / "api/docs" / part).read_text() for part in ("head.html", f"{name}.html"))
+    assert not re.search(r"<style|style=|\son\w+=|<script|(?:href|src)=\"\w*:?//", text)
+    for link in re.findall(r'href="([^"]*)"', text):
+        if link.startswith("#"):
+            assert f'id="{link[1:]}"' in text, link
+        elif not link.startswith("data:"):
+            assert server.get(os.path.normpath(f"/docs/{link.split('#')[0]}")).status == 200, link
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"tests/[\w/]+\.(?:py|c|mjs|sh)", TEXT))))
