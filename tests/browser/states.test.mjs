@@ -108,6 +108,8 @@ const STATES = {
   "first visit": { server: () => empty, hash: () => "", ready: see("Nothing has been trained here yet") },
   "first visit, new run": { server: () => empty, hash: () => "panel=new", ready: see(/steps, .* parameters/) },
   "reference": { server: () => world.server, path: "docs", ready: (page) => page.locator("#schema-Warnings").waitFor(), isDocs: true },
+  "guide": { server: () => world.server, path: "docs/guide", ready: (page) => page.locator("#errors").waitFor(), isDocs: true },
+  "operating": { server: () => world.server, path: "docs/operating", ready: (page) => page.locator("#settings").waitFor(), isDocs: true },
   "a model elsewhere": { server: () => world.server, path: "docs/elsewhere", ready: (page) => page.locator("#precision").waitFor(), isDocs: true },
   "reference, code of a problem": {
     server: () => world.server,
