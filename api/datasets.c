@@ -198,9 +198,9 @@ static const struct field list_rows[] = {
     {"", "kind", FIELD_CHOICE, offsetof(struct list_query, kind), 0, 0, 0, kind_names,
      "Only data sets of this kind."},
     {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MOST, 0, NULL,
-     "Data sets per page."},
+     "Maximum number of data sets per page."},
     {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, ID_BYTES, 0, NULL,
-     "`next` of the page before. The data set that it ended with need not be there any more."},
+     "`next` of the previous page. It stays valid if that page's last data set has been deleted."},
 };
 const struct field_set dataset_list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
 

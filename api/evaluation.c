@@ -21,14 +21,14 @@ enum { EVALUATION_DEFAULT = 1000, EVALUATION_LEAST = 16 };
 #define AT(member) offsetof(struct evaluation, request.member)
 static const struct field rows[] = {
     {"", "n", FIELD_INTEGER, AT(n), EVALUATION_LEAST, DN_MAX_ASSIGNMENT, 0, NULL,
-     "Points to draw, and to hold against as many of the data."},
-    {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL, "Of the points, and of the data."},
-    {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names, "As of samples."},
-    {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL, "As of samples."},
-    {"", "eta", FIELD_NUMBER, AT(eta), 0, 1, 0, NULL, "As of samples."},
+     "Number of points to draw and to compare with the same number of data points."},
+    {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL, "Seed of the points and of the data."},
+    {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names, "As for samples."},
+    {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL, "As for samples."},
+    {"", "eta", FIELD_NUMBER, AT(eta), 0, 1, 0, NULL, "As for samples."},
     {"", "guidance", FIELD_NUMBER, AT(guidance), 0, DN_MAX_GUIDANCE, 0, NULL,
-     "As of samples. With labels, each class is drawn as often as it is in the data."},
-    {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL, "As of samples."},
+     "As for samples. Without label and class, each class is drawn in its proportion in the data."},
+    {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL, "As for samples."},
     EPOCH_ROW(offsetof(struct evaluation, epoch)),
 };
 const struct field_set evaluation_fields = {rows, sizeof rows / sizeof rows[0]};

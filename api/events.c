@@ -29,16 +29,17 @@ struct events_query {
 static const struct field rows[] = {
     {"", "after", FIELD_SEED, offsetof(struct events_query, after), 0, 0, 0, NULL,
      "Only events after the one with this id. Without it, a stream of named jobs starts with their "
-     "first event, and one of all jobs with the next event. Ids grow, and no two databases have "
+     "first event, and a stream of all jobs with the next event. Ids grow, and no two databases "
+     "have "
      "the "
      "same: after one of another database, or one that this one has not given out, all events "
      "come, "
      "from the first on."},
     {"", "limit", FIELD_INTEGER, offsetof(struct events_query, limit), 1, EVENTS_MOST, 0, NULL,
-     "Events at most, in a list."},
+     "Maximum number of events in a list."},
     /* not of one job */
     {"", "job", FIELD_TEXTS, offsetof(struct events_query, jobs), 0, ID_TEXT_BYTES, 0, NULL,
-     "Id of a job to watch; give it again for more of them. None: all jobs."},
+     "Id of a job to watch; repeat it to watch several. Default: all jobs."},
 };
 const struct field_set job_event_fields = {rows, sizeof rows / sizeof rows[0] - 1};
 const struct field_set event_fields = {rows, sizeof rows / sizeof rows[0]};
@@ -73,8 +74,7 @@ static const struct field checkpoint_rows[] = {
 };
 const struct field_set status_event = ANSWER(status_rows);
 const struct field_set epoch_event = ANSWER(epoch_rows);
-const struct field_set checkpoint_event =
-    ANSWER(checkpoint_rows, "There is a newer model to look at.");
+const struct field_set checkpoint_event = ANSWER(checkpoint_rows, "A newer model has been saved.");
 
 static void write_data(const struct event *event, struct json_writer *json) {
     static const struct field_set *const sets[EVENT_KIND_COUNT] = {

@@ -24,14 +24,16 @@ struct history_query {
 
 static const struct field rows[] = {
     {"", "after", FIELD_INTEGER, offsetof(struct history_query, after), 0, INT32_MAX, 0, NULL,
-     "Only epochs after this one. If the job is not that far, next_after says where it is."},
+     "Only epochs after this one. If the job has not reached it yet, next_after says where the job "
+     "is."},
     {"", "limit", FIELD_INTEGER, offsetof(struct history_query, limit), 1, HISTORY_MOST, 0, NULL,
-     "Epochs at most."},
+     "Maximum number of epochs."},
     {"", "max_points", FIELD_INTEGER, offsetof(struct history_query, max_points), POINTS_LEAST,
      HISTORY_MOST, 0, NULL,
-     "Thin the epochs out to so many; the first, the last, and the peaks stay."},
+     "Thin the epochs to this number; the first, the last, and the peaks are kept."},
     {"", "wait", FIELD_INTEGER, offsetof(struct history_query, wait), 0, WAIT_MOST_SECONDS, 0, NULL,
-     "Seconds to wait for an epoch after `after`, if there is none yet and the job goes on."},
+     "Seconds to wait for an epoch after `after`, if there is none yet and the job is still "
+     "active."},
 };
 const struct field_set history_fields = {rows, sizeof rows / sizeof rows[0]};
 

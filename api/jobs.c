@@ -204,26 +204,26 @@ static const char *const order_names[] = {"-created_at",
                                           NULL}; /* in pairs, as enum job_sort */
 static const struct field list_rows[] = {
     {"", "search", FIELD_TEXT, offsetof(struct list_query, search), 0, SEARCH_BYTES, 0, NULL,
-     "Only jobs with this in their name, the name of a data set or of the preset, in capital or "
-     "small letters, or at the start of their id. It is taken as it is: there are no patterns."},
+     "Only jobs that contain this text in their name, their preset's name, or a data set's name, "
+     "ignoring case, or whose id starts with it. The text is taken literally: there are no "
+     "wildcards."},
     {"", "status", FIELD_CHOICES, offsetof(struct list_query, statuses), 0, 0, 0,
      status_filter_names,
-     "Only jobs with this status, or one of several: repeated, or with commas between them."},
+     "Only jobs with this status; for several, repeat the parameter or separate them with commas."},
     {"", "dataset", FIELD_TEXT, offsetof(struct list_query, dataset), 0, FILTER_BYTES, 0, NULL,
-     "Only jobs on this data set."},
+     "Only jobs that train on this data set."},
     {"", "sort", FIELD_CHOICE, offsetof(struct list_query, sort), 0, 0, 0, order_names,
-     "The order; with \"-\" before it, descending. What has no such value comes last, and equal "
-     "ones stand in the order of their ids, in the same direction. A job without a name is sorted "
-     "by that of its data, and `duration` is the time of training. Texts are sorted by their "
-     "first 60 characters."},
+     "Sort order; a leading \"-\" means descending. Jobs without the value come last, and equal "
+     "ones are sorted by id, in the same direction. A job without a name is sorted by the name of "
+     "its data; `duration` is the training time. Texts are compared by their first 60 characters."},
     {"", "counts", FIELD_BOOLEAN, offsetof(struct list_query, counts), 0, 0, 0, NULL,
-     "Also how many jobs there are of each status, for `search` and `dataset`."},
+     "Also the number of jobs of each status that match `search` and `dataset`."},
     {"", "sparkline", FIELD_INTEGER, offsetof(struct list_query, sparkline), 0, SPARKLINE_MOST, 0,
-     NULL, "Also the loss of so many epochs of each job, for a small picture."},
+     NULL, "Also the loss of this number of epochs of each job, for a thumbnail chart."},
     {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MOST, 0, NULL,
-     "Jobs per page."},
+     "Maximum number of jobs per page."},
     {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, CURSOR_BYTES, 0, NULL,
-     "`next` of the page before. The job that it ended with need not be there any more."},
+     "`next` of the previous page. It stays valid if that page's last job has been deleted."},
 };
 const struct field_set list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
 
@@ -398,7 +398,7 @@ enum http_next api_job_cancel(struct http_exchange *exchange) {
 
 static const struct field delete_rows[] = {
     {"", "force", FIELD_BOOLEAN, offsetof(struct change, force), 0, 0, 0, NULL,
-     "Delete the job even while it runs."},
+     "Delete the job even while it is running."},
 };
 const struct field_set delete_fields = {delete_rows, 1};
 

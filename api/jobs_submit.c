@@ -261,7 +261,7 @@ struct create_query {
 };
 static const struct field create_rows[] = {
     {"", "validate_only", FIELD_BOOLEAN, offsetof(struct create_query, validate_only), 0, 0, 0,
-     NULL, "Check the job and say what it would be; nothing is queued."},
+     NULL, "Validate the job and return its complete spec, without queueing it."},
 };
 const struct field_set create_fields = {create_rows, 1};
 
@@ -300,7 +300,8 @@ struct resume_body {
 };
 static const struct field resume_rows[] = {
     {"", "epochs", FIELD_INTEGER, offsetof(struct resume_body, epochs), 1, DN_MAX_EPOCHS, 0, NULL,
-     "Epochs in all, those already trained included; more than before extends the training."},
+     "Total number of epochs, including those already trained; more than before extends the "
+     "training."},
 };
 const struct field_set resume_fields = {resume_rows, 1};
 

@@ -283,17 +283,17 @@ static const char *const order_names[] = {
 static const char *const imported_names[] = {"any", "false", "true", NULL}; /* enum origin */
 static const struct field list_rows[] = {
     {"", "search", FIELD_TEXT, offsetof(struct list_query, search), 0, SEARCH_BYTES, 0, NULL,
-     "Only models with this in their name, the name of their data set or of the preset, in capital "
-     "or small letters, or at the start of their id."},
+     "Only models that contain this text in their name, their preset's name, or a data set's name, "
+     "ignoring case, or whose id starts with it."},
     {"", "imported", FIELD_CHOICE, offsetof(struct list_query, origin), 0, 0, 0, imported_names,
-     "true: only those that were imported; false: only those that were trained here."},
+     "true: only imported models; false: only models trained by this server."},
     {"", "sort", FIELD_CHOICE, offsetof(struct list_query, sort), 0, 0, 0, order_names,
-     "The order; with \"-\" before it, descending. Equal ones stand in the order of their ids, in "
-     "the same direction. Names are sorted by their first 60 characters."},
+     "Sort order; a leading \"-\" means descending. Equal ones are sorted by id, in the same "
+     "direction. Names are compared by their first 60 characters."},
     {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MOST, 0, NULL,
-     "Models per page."},
+     "Maximum number of models per page."},
     {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, CURSOR_BYTES, 0, NULL,
-     "`next` of the page before. The model that it ended with need not be there any more."},
+     "`next` of the previous page. It stays valid if that page's last model has been deleted."},
 };
 const struct field_set model_list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
 

@@ -202,7 +202,7 @@ struct import {
 
 static const struct field import_rows[] = {
     {"", "name", FIELD_TEXT, offsetof(struct import, name), 0, JOB_NAME_BYTES, 0, NULL,
-     "For people; the name in the file if not given."},
+     "Display name; by default, the name in the file."},
 };
 const struct field_set import_fields = {import_rows, 1};
 

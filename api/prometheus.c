@@ -80,7 +80,7 @@ static void write_request_counts(struct buffer *out, const struct counters *coun
 
 static void write_request_durations(struct buffer *out, const struct counters *counters) {
     static const char name[] = "denoised_http_request_duration_seconds";
-    head(out, name, "histogram", "From the headers of a request to the end of its answer.");
+    head(out, name, "histogram", "Time from the headers of a request to the end of its answer.");
     for (size_t i = 0; i <= counters->route_count; i++) {
         const struct histogram *duration = &counters->routes[i].duration;
         const bool has_route = i < counters->route_count;
@@ -97,22 +97,23 @@ static void write_http(struct buffer *out, struct service *service) {
     const struct counters *counters = counters_get();
     write_request_counts(out, counters);
     write_request_durations(out, counters);
-    gauge(out, "denoised_http_requests_in_flight", "Requests that are being answered.",
+    gauge(out, "denoised_http_requests_in_flight", "Requests being processed.",
           atomic_load(&service->counts.in_flight));
-    gauge(out, "denoised_http_streams", "Answers that are made piece by piece at the moment.",
+    gauge(out, "denoised_http_streams", "Answers being streamed.",
           atomic_load(&service->counts.streams));
     gauge(out, "denoised_http_body_bytes",
-          "Of request bodies, what --max-body-memory limits: all but their first 64 KiB.",
+          "Memory of request bodies that counts toward --max-body-memory: all but their first 64 "
+          "KiB.",
           (double)atomic_load(&service->counts.body_bytes));
     gauge(out, "denoised_http_answer_bytes",
-          "Of answers, what --max-answer-memory limits: all but their first 64 KiB.",
+          "Memory of answers that counts toward --max-answer-memory: all but their first 64 KiB.",
           (double)atomic_load(&service->counts.answer_bytes));
-    gauge(out, "denoised_http_body_limit_bytes", "What --max-body-memory allows.",
+    gauge(out, "denoised_http_body_limit_bytes", "Limit set by --max-body-memory.",
           (double)service->counts.body_limit);
-    gauge(out, "denoised_http_answer_limit_bytes", "What --max-answer-memory allows.",
+    gauge(out, "denoised_http_answer_limit_bytes", "Limit set by --max-answer-memory.",
           (double)service->counts.answer_limit);
     counter(out, "denoised_http_clients_gone_total",
-            "Clients that went away before they had their answer.",
+            "Clients that disconnected before they had their answer.",
             (double)atomic_load(&service->counts.gone));
     gauge(out, "denoised_sse_connections", "Open streams of server-sent events.",
           events_streams(service->events));
@@ -121,19 +122,20 @@ static void write_http(struct buffer *out, struct service *service) {
 /* ------------------------------------------------------------------ work */
 
 static void write_training(struct buffer *out, const struct counters *counters) {
-    head(out, "denoised_jobs_finished_total", "counter", "Jobs that came to their end.");
+    head(out, "denoised_jobs_finished_total", "counter", "Jobs that have ended.");
     for (int i = 0; i < COUNTERS_ENDINGS; i++)
         buffer_format(out, "denoised_jobs_finished_total{status=\"%s\"} %llu\n",
                       counters_endings[i], atomic_load(&counters->finished[i]));
-    histogram(out, "denoised_queue_wait_seconds", "From the creation of a job to its first start.",
-              &counters->queue_wait, counters_slow);
+    histogram(out, "denoised_queue_wait_seconds",
+              "Time from the creation of a job to its first start.", &counters->queue_wait,
+              counters_slow);
     counter(out, "denoised_training_steps_total", "Optimizer steps.",
             (double)atomic_load(&counters->steps));
-    counter(out, "denoised_training_examples_total", "Training points seen in these steps.",
+    counter(out, "denoised_training_examples_total", "Training points processed.",
             (double)atomic_load(&counters->examples));
     histogram(out, "denoised_training_step_duration_seconds",
-              "A training step: means over slices of at most 50 ms.", &counters->step,
-              counters_fast);
+              "Duration of a training step, averaged over slices of at most 50 ms.",
+              &counters->step, counters_fast);
 }
 
 static void write_sampling(struct buffer *out, const struct counters *counters) {
@@ -142,7 +144,7 @@ static void write_sampling(struct buffer *out, const struct counters *counters) 
     for (int i = 0; i < DN_SAMPLER_COUNT; i++)
         buffer_format(out, "denoised_sampled_points_total{sampler=\"%s\"} %llu\n",
                       dn_sampler_names[i], atomic_load(&counters->samplers[i].points));
-    head(out, name, "histogram", "The computing of one request for samples.");
+    head(out, name, "histogram", "Computation time of one request for samples.");
     for (int i = 0; i < DN_SAMPLER_COUNT; i++) {
         char labels[64];
         snprintf(labels, sizeof labels, "sampler=\"%s\",", dn_sampler_names[i]);
@@ -166,31 +168,32 @@ static void write_pool(struct buffer *out, struct pool *pool) {
         turns[i] = (double)counts.turns[i];
     }
     head(out, "denoised_pool_waiting", "gauge",
-         "Computations that wait for a turn, to begin or to go on.");
+         "Computations that wait for a turn, to begin or to continue.");
     write_classes(out, "denoised_pool_waiting", waiting);
     head(out, "denoised_pool_turns_total", "counter",
-         "Turns that were given to computations: of about 20 ms while others wait.");
+         "Turns given to computations; a turn takes about 20 ms while others wait.");
     write_classes(out, "denoised_pool_turns_total", turns);
     gauge(out, "denoised_pool_at_work", "Computations that have a turn.", counts.at_work);
-    gauge(out, "denoised_pool_limit", "How many can have one at a time: --samplers.",
+    gauge(out, "denoised_pool_limit",
+          "Maximum number of computations that have a turn at the same time (--samplers).",
           counts.threads);
-    gauge(out, "denoised_pool_begun", "Computations that have begun, and keep memory.",
+    gauge(out, "denoised_pool_begun", "Computations that have begun and hold memory.",
           counts.begun);
 }
 
 static void write_model_cache(struct buffer *out, struct model_cache *cache) {
     const struct model_cache_counts counts = model_cache_count(cache);
-    gauge(out, "denoised_model_cache_bytes", "Of loaded models, what --model-cache limits.",
+    gauge(out, "denoised_model_cache_bytes", "Memory of loaded models, limited by --model-cache.",
           (double)counts.bytes);
-    gauge(out, "denoised_model_cache_limit_bytes", "What --model-cache allows.",
+    gauge(out, "denoised_model_cache_limit_bytes", "Limit set by --model-cache.",
           (double)counts.limit);
     gauge(out, "denoised_model_cache_models", "Loaded models.", counts.models);
-    gauge(out, "denoised_model_cache_models_in_use", "Those that requests use at the moment.",
+    gauge(out, "denoised_model_cache_models_in_use", "Models that requests are using.",
           counts.in_use);
-    counter(out, "denoised_model_loads_total", "Models that were read from the database.",
+    counter(out, "denoised_model_loads_total", "Models read from the database.",
             (double)counts.loads);
-    counter(out, "denoised_model_cache_hits_total", "Models that were there already.",
-            (double)counts.hits);
+    counter(out, "denoised_model_cache_hits_total",
+            "Requests that found their model already loaded.", (double)counts.hits);
 }
 
 static enum store_status write_jobs(struct buffer *out, struct store_session *session) {
@@ -209,21 +212,22 @@ static enum store_status write_jobs(struct buffer *out, struct store_session *se
 static void write_store(struct buffer *out, const struct service *service, int64_t used) {
     int64_t database, log;
     store_sizes(service->store, &database, &log);
-    gauge(out, "denoised_db_size_bytes", "The database file.", (double)database);
-    gauge(out, "denoised_db_used_bytes", "Of it, what is in use: what --max-database limits.",
-          (double)used);
-    gauge(out, "denoised_db_limit_bytes", "What --max-database allows; 0: no limit.",
+    gauge(out, "denoised_db_size_bytes", "Size of the database file.", (double)database);
+    gauge(out, "denoised_db_used_bytes",
+          "Part of the database file in use, limited by --max-database.", (double)used);
+    gauge(out, "denoised_db_limit_bytes", "Limit set by --max-database; 0: no limit.",
           (double)service->max_database);
-    gauge(out, "denoised_db_wal_bytes", "Its write-ahead log.", (double)log);
+    gauge(out, "denoised_db_wal_bytes", "Size of the write-ahead log.", (double)log);
     histogram(out, "denoised_db_transaction_duration_seconds",
-              "A group of writes, with its commit.", &counters_get()->transaction, counters_fast);
+              "Duration of a group of writes, including its commit.", &counters_get()->transaction,
+              counters_fast);
 }
 
 static void write_limits(struct buffer *out, const struct service *service) {
     gauge(out, "denoised_training_memory_limit_bytes",
-          "What trainings may take together: --max-training-memory.",
+          "Total memory that trainings may use (--max-training-memory).",
           (double)service->max_training_memory);
-    gauge(out, "denoised_training_memory_bytes", "What the trainings that run have reserved of it.",
+    gauge(out, "denoised_training_memory_bytes", "Memory reserved by the running trainings.",
           (double)workers_memory(service->workers));
 }
 
@@ -258,8 +262,9 @@ static void write_process(struct buffer *out, int64_t started_at) {
     gauge(out, "process_open_fds", "Open file descriptors.", (double)count_files("/proc/self/fd"));
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        gauge(out, "process_max_fds", "How many may be open.", (double)limit.rlim_cur);
-    gauge(out, "process_start_time_seconds", "When it started, in seconds since 1970.",
+        gauge(out, "process_max_fds", "Maximum number of open file descriptors.",
+              (double)limit.rlim_cur);
+    gauge(out, "process_start_time_seconds", "Start time of the process in seconds since 1970.",
           1e-3 * (double)started_at);
 }
 
@@ -269,7 +274,7 @@ enum http_next api_metrics(struct http_exchange *exchange) {
     if (!session)
         return HTTP_REPLY;
     struct buffer *out = &exchange->response.body;
-    head(out, "denoised_build_info", "gauge", "What this server is.");
+    head(out, "denoised_build_info", "gauge", "Get the version and build of the server.");
     buffer_format(out, "denoised_build_info{version=\"%s\",commit=\"%s\",kernels=\"%s\"} 1\n",
                   denoised_version, denoised_commit, dn_kernels_name());
     int64_t used = 0;
@@ -283,8 +288,8 @@ enum http_next api_metrics(struct http_exchange *exchange) {
     write_model_cache(out, service->models);
     write_http(out, service);
     write_store(out, service, used);
-    counter(out, "denoised_log_lines_dropped_total",
-            "Lines of the log that nobody was there to read.", (double)log_dropped());
+    counter(out, "denoised_log_lines_dropped_total", "Log lines dropped because nobody read them.",
+            (double)log_dropped());
     write_limits(out, service);
     write_process(out, service->started_at);
     exchange->response.status = 200;

@@ -18,35 +18,36 @@ static const char *const which_names[] = {"x", "x0", NULL};
 
 #define AT(member) offsetof(struct sampling, request.member)
 static const struct field rows[] = {
-    {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL, "Points to draw."},
+    {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL, "Number of points to draw."},
     {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL,
-     "Of the start noise and the noise on the way."},
+     "Seed of the start noise and of the fresh noise of each step."},
     {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names,
      "How to go back in time. The first is the default; those of second order need the fewest "
      "steps."},
     {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL,
-     "Steps from noise to points, at most as many as the model has timesteps, which is the "
-     "default. Few steps are put where they are needed most: close together near the data."},
+     "Number of steps from noise to points; the default and maximum is the model's number of "
+     "timesteps. When there are few, they are placed closer together near the data."},
     {"", "eta", FIELD_NUMBER, AT(eta), 0, 1, 0, NULL,
-     "Of ddim only: how much noise is drawn on the way, from 0 (none, the default) to 1 (as "
-     "much as ddpm)."},
+     "Only for ddim: the share of fresh noise per step, from 0 (none, the default) to 1 (as much "
+     "as ddpm)."},
     {"", "guidance", FIELD_NUMBER, AT(guidance), 0, DN_MAX_GUIDANCE, 0, NULL,
-     "Of models with labels only: how much more a label counts than the model itself thinks "
-     "(classifier-free guidance). 1 (the default): not more; 0: labels do not count, the points "
-     "have none; anything else needs two evaluations instead of one. Other than 1 needs a model "
-     "that was trained with p_uncond above 0."},
+     "Only for models with labels: the scale of classifier-free guidance. 1 (the default): no "
+     "guidance; 0: labels have no effect, and the points have none; any other value needs two "
+     "network evaluations instead of one. Values other than 1 need a model trained with p_uncond "
+     "above 0."},
     {"", "label", FIELD_TEXT, offsetof(struct sampling, label), 1, LABEL_TEXT, FIELD_OR_NUMBER,
      NULL,
-     "Of models with labels only: the class to draw from, by its name as in classes; in JSON, a "
-     "name that is a number may be one, but above 2^53 it must be given as text. Without label and "
-     "class the classes take turns: point i is of the class i modulo their number."},
+     "Only for models with labels: the name of the class to draw, as in classes. In JSON, a name "
+     "that is a number may be given as a number up to 2^53, and as a string beyond. Without label "
+     "and class, the classes take turns: point i has the class i modulo the number of classes."},
     {"", "class", FIELD_INTEGER, AT(label), 0, DN_MAX_CLASSES - 1, 0, NULL,
-     "Instead of label: the class by its place in classes, counted from 0."},
+     "Instead of label: the index of the class in classes, counted from 0."},
     {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL,
      "Clip the estimate of x0 to the range of the training data, axis by axis. Without it, errors "
      "of a network that predicts epsilon are multiplied by noise/signal (see the model's schedule; "
-     "157 at the start of DDPM's own): points of a model that has not learned enough, above all "
-     "in many dimensions, then land far off. With v_prediction and sample they are not."},
+     "157 at the start of the DDPM schedule), so points of an undertrained model can land far from "
+     "the data, especially in many dimensions. With v_prediction and sample, errors are not "
+     "multiplied."},
     {"", "noise", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Start points [n][dim] in data units instead of the seed's (JSON body only)."},
     EPOCH_ROW(offsetof(struct sampling, epoch)),
@@ -55,9 +56,9 @@ static const struct field rows[] = {
     /* of trajectories only */
     LOOK_FPS_ROW(offsetof(struct sampling, look)),
     {"", "which", FIELD_CHOICE, offsetof(struct sampling, which), 0, 0, 0, which_names,
-     "The array that a format for one array (npy, txt, png) holds."},
+     "The array to return in a format that holds one array (npy, txt, png)."},
     {"", "frames", FIELD_INTEGER, AT(frames), 2, DN_MAX_TIMESTEPS + 1, 0, NULL,
-     "Keep at most so many frames, evenly spaced, with the first and the last."},
+     "Keep at most this number of frames, evenly spaced, including the first and the last."},
 };
 const struct field_set sample_fields = {rows, sizeof rows / sizeof rows[0] - 3};
 const struct field_set trajectory_fields = {rows, sizeof rows / sizeof rows[0]};

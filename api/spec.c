@@ -19,36 +19,38 @@
 
 static const struct field rows[] = {
     {"", "name", FIELD_TEXT, AT(name), 0, JOB_NAME_BYTES, FIELD_OR_NULL, NULL,
-     "Optional name, without control characters."},
+     "Optional display name, without control characters."},
     {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, dn_preset_names,
      "Defaults for every other field."},
     {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,
-     "What to learn: the name of a built-in data set, an object that says more, or an object with "
-     "the id of an upload; or a list of "
-     "these, each of which becomes a class (its place in the list)."},
+     "The data to learn: the name of a built-in data set, an object with more settings, or an "
+     "object with the id of an upload; or a list of these, each of which becomes a class (its "
+     "index in the list)."},
     {"dataset", "name", FIELD_CHOICE, AT(spec.dataset.sources[0].pattern), 0, 0, 0,
      dn_pattern_names, "A built-in data set."},
     {"dataset", "n", FIELD_INTEGER, AT(spec.dataset.sources[0].n), 1, DN_MAX_POINTS, 0, NULL,
-     "Training points to draw; of each, in a list. At most 1000000 in all."},
+     "Number of training points to draw; in a list, from each data set. At most 1000000 in total."},
     {"dataset", "seed", FIELD_SEED, AT(spec.dataset.sources[0].seed), 0, 0, 0, NULL,
-     "Of the draw; the job's seed if not given."},
+     "Seed of the draw; by default, the job's seed."},
 #include "engine/spec_fields.h"
     {"", "seed", FIELD_SEED, AT(spec.seed), 0, 0, 0, NULL,
-     "Decides weights, shuffles, timesteps and noise."},
+     "Seed of the initial weights, shuffles, timesteps and noise."},
 };
 const struct field_set spec_fields = {rows, sizeof rows / sizeof rows[0]};
 
 #define UPLOAD(member) offsetof(struct upload_request, member)
 static const struct field upload_rows[] = {
-    {"", "id", FIELD_TEXT, UPLOAD(id), 0, ID_LENGTH, 0, NULL, "Of an uploaded data set."},
+    {"", "id", FIELD_TEXT, UPLOAD(id), 0, ID_LENGTH, 0, NULL, "Id of an uploaded data set."},
     {"", "seed", FIELD_SEED, UPLOAD(seed), 0, 0, 0, NULL,
-     "Decides which points are held out for validation; the job's seed if not given."},
+     "Seed that selects the points held out for validation; by default, the job's seed."},
     {"", "name", FIELD_TEXT, UPLOAD(name), 0, SET_NAME_BYTES, FIELD_OR_NULL, NULL,
-     "Its name, in answers."},
-    {"", "n", FIELD_INTEGER, UPLOAD(n), 1, DN_MAX_POINTS, 0, NULL, "Its points, in answers."},
+     "Its name; only in answers."},
+    {"", "n", FIELD_INTEGER, UPLOAD(n), 1, DN_MAX_POINTS, 0, NULL,
+     "Its number of points; only in answers."},
     {"", "dim", FIELD_INTEGER, UPLOAD(dim), 1, DN_MAX_DIM, 0, NULL,
-     "Coordinates of a point, in answers."},
-    {"", "classes", FIELD_OTHER, 0, 0, 0, 0, NULL, "Names of its classes, or null, in answers."},
+     "Number of coordinates of a point; only in answers."},
+    {"", "classes", FIELD_OTHER, 0, 0, 0, 0, NULL,
+     "Names of its classes, or null; only in answers."},
 };
 const struct field_set upload_source_fields = {upload_rows,
                                                sizeof upload_rows / sizeof upload_rows[0]};

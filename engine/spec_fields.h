@@ -23,16 +23,14 @@ FIELD(diffusion, timesteps, RANGE(1, DN_MAX_TIMESTEPS), 100, 40, 1,
       "Number of diffusion steps T.")
 FIELD(diffusion, beta_schedule, ONE_OF(dn_beta_schedule_names), DN_BETA_LOG_LINEAR,
       DN_BETA_LINEAR, 2,
-      "How the noise per step grows. log_linear: noise/signal from 0.002 to 80, geometrically; "
-      "flow: straight from the data to the noise.")
+      "How the noise per step grows. log_linear: noise/signal grows geometrically from 0.002 to 80; flow: a straight line from data to noise.")
 FIELD(diffusion, beta_start, RANGE(DN_MIN_BETA, DN_MAX_BETA_START), 1e-4, 8e-6, 3,
       "First beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T.")
 FIELD(diffusion, beta_end, RANGE(DN_MIN_BETA, DN_MAX_BETA_END), 0.02, 9e-5, 4,
       "Last beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T.")
 FIELD(diffusion, prediction_type, ONE_OF(dn_prediction_names), DN_V, DN_EPSILON, 5,
       "What the network predicts: the noise, the data, v = signal noise - noise data, or the "
-      "flow noise - data. All but the data (sample) must be carried through hidden_size in full: "
-      "where that is not several times the dimensions, sample learns better.")
+      "flow noise - data. All but the data (sample) need the full information of the noise to pass through hidden_size: unless hidden_size is several times the number of dimensions, sample learns better.")
 FIELD(diffusion, zero_terminal_snr, SWITCH, false, false, 6,
       "Rescale the schedule so that no signal is left at T; not with epsilon.")
 
@@ -42,54 +40,48 @@ FIELD(network, hidden_size, EVEN(DN_MIN_HIDDEN_SIZE, DN_MAX_HIDDEN_SIZE), 32, 32
 FIELD(network, hidden_layers, RANGE(1, DN_MAX_HIDDEN_LAYERS), 6, 3, 8,
       "Number of hidden layers L.")
 FIELD(network, time_embedding, ONE_OF(dn_time_embedding_names), DN_SINUSOIDAL, DN_SINUSOIDAL, 9,
-      "How the timestep is presented to each layer.")
+      "How the timestep is encoded for each layer.")
 FIELD(network, conditioning, ONE_OF(dn_conditioning_names), DN_MULTIPLY, DN_ADD, 10,
-      "How the time embedding meets a layer.")
+      "How the time embedding is combined with each layer.")
 
 GROUP(training, "The optimization (AdamW).")
 FIELD(training, epochs, RANGE(1, DN_MAX_EPOCHS), 1000, 100, 11,
       "Passes over the data.")
 FIELD(training, batch_size, RANGE(1, DN_MAX_BATCH_SIZE), 512, 32, 12,
-      "Points per step; the last, partial batch is kept.")
+      "Points per training step; the last batch of an epoch may be smaller.")
 FIELD(training, learning_rate, RANGE(1e-9, 10), 3e-3, 1e-3, 13,
       "Adam's step size.")
 FIELD(training, loss, ONE_OF(dn_loss_names), DN_MSE, DN_MSE, 15,
-      "Of the error d: mse d^2, mae |d|, huber d^2/2 up to |d| = 1 and |d| - 1/2 beyond.")
+      "Loss function of the error d: mse d^2, mae |d|, huber d^2/2 up to |d| = 1 and |d| - 1/2 beyond.")
 FIELD(training, min_snr_gamma, RANGE(0, 1e6), 0, 0, 16,
-      "Weights the losses, those reported too, by min(SNR, gamma) of an error in the data; 0 for "
-      "no weights.")
+      "Weight the loss, including the reported loss, by min(SNR, gamma) of an error in the data; 0 for no weights.")
 FIELD(training, timestep_focus, RANGE(0, 1000), 0, 0, 17,
-      "Noise over signal that training concentrates on: half of each batch has less noise, half "
-      "more, whatever the schedule. The fine lines of a pattern want little, 0.05 to 0.5. 0: all "
-      "timesteps alike.")
+      "The noise/signal ratio that training concentrates on: half of each batch has less noise, half more, whatever the schedule. Fine lines in the data need low values, 0.05 to 0.5. 0: all timesteps equally.")
 FIELD(training, validation_fraction, RANGE(0, 0.9), 0.1, 0.1, 18,
-      "Fresh points for the validation loss, as a share of n.")
+      "Number of additional points for the validation loss, as a fraction of n.")
 FIELD(training, normalization, ONE_OF(dn_normalization_names), DN_STANDARDIZE, DN_MINMAX, 14,
-      "From data units to the network's: all axes jointly to [-1, 1], each axis to mean 0 and "
-      "deviation 1/2, or none for data that has the right size already.")
+      "How data is scaled for the network: all axes jointly to [-1, 1], each axis to mean 0 and standard deviation 1/2, or none for data that already has the right scale.")
 FIELD(training, ema_decay, RANGE(0, 0.999999), 0.999, 0, 19,
-      "Of the averaged weights that are sampled from; 0 for none.")
+      "Decay of the exponential moving average of the weights, which samples are drawn from; 0 for no average.")
 FIELD(training, lr_schedule, ONE_OF(dn_lr_schedule_names), DN_LR_COSINE, DN_LR_CONSTANT, 21,
       "How the learning rate changes over the training: constant, or down to 0 along half a "
       "cosine or a straight line.")
 FIELD(training, lr_warmup_steps, RANGE(0, 1000000), 0, 0, 22,
-      "Steps in which the learning rate first rises from 0; the schedule follows.")
+      "Steps in which the learning rate rises from 0, before lr_schedule begins.")
 FIELD(training, weight_decay, RANGE(0, 10), 0, 0, 20,
-      "Per step, the weights shrink by this times the learning rate.")
+      "Each step shrinks the weights by this value times the learning rate.")
 FIELD(training, gradient_clip, RANGE(0, 1e9), 0, 0, 23,
       "Largest norm of the gradient; 0 for no limit.")
 FIELD(training, p_uncond, RANGE(0, 1), 0.2, 0.2, 24,
-      "Share of points whose label is hidden, which guidance needs; without classes it does "
-      "nothing.")
+      "Fraction of points whose label is hidden in training, which guidance needs; no effect without classes.")
 FIELD(training, keep_best, SWITCH, false, false, 25,
-      "The model is that of the epoch with the lowest validation loss so far, not of the last.")
+      "Keep the model of the epoch with the lowest validation loss instead of the last one.")
 FIELD(training, checkpoint_every, RANGE(1, DN_MAX_EPOCHS), 20, 1, 26,
-      "Epochs between checkpoints; the first and the last epoch always make one.")
+      "Epochs between checkpoints; the first and the last epoch always save one.")
 FIELD(training, evaluate_every, RANGE(0, DN_MAX_EPOCHS), 0, 0, 0,
-      "Epochs between measurements of curve_distance and energy_distance, which go into the "
-      "history; 0 for none. The training is the same with and without them.")
+      "Epochs between measurements of curve_distance and energy_distance in the history; 0 for none. They do not change the training.")
 FIELD(training, threads, RANGE(1, DN_MAX_THREADS), 1, 1, 0,
-      "Threads that a training step is split over; the results are the same for any number.")
+      "Number of threads for each training step; the result does not depend on it.")
 
 // clang-format on
 

@@ -25,11 +25,11 @@ struct document {
 static const struct {
     const char *name, *doc;
 } tags[] = {
-    {"jobs", "Trainings: queue them, follow them, stop them, train on."},
-    {"models", "What trainings make: points and whole trajectories from noise to data."},
-    {"datasets", "The points that models are trained on."},
-    {"events", "Live streams of what happens to jobs."},
-    {"operations", "The process itself: health, numbers, version, and this description."},
+    {"jobs", "Training jobs: create, watch, cancel and resume them."},
+    {"models", "Trained models: samples, trajectories from noise to data, and evaluation."},
+    {"datasets", "The data sets that models are trained on."},
+    {"events", "Live streams of job events."},
+    {"operations", "The server itself: health, metrics, version, and this description."},
 };
 
 /* What stands in the other media types. Text is a string; the rest is bytes. */
@@ -39,22 +39,20 @@ static const struct {
     const char *doc;
 } media[] = {
     {"text/csv", true,
-     "A header line, then a line per row; RFC 4180. Points with labels have a last column, label, "
-     "with the names of their classes. A name that a spreadsheet would compute (it begins with =, "
-     "+, "
-     "-, @, a tab or a carriage return, and is no number) has an apostrophe in front, which is "
-     "taken off when the file is uploaded."},
+     "A header line, then a line per row (RFC 4180). Points with labels have a last column, label, "
+     "with the names of their classes. A name that a spreadsheet would evaluate as a formula (it "
+     "begins with =, +, -, @, a tab or a carriage return, and is not a number) is prefixed with an "
+     "apostrophe, which an upload of the file removes."},
     {"application/x-ndjson", true,
-     "A JSON object per line, one for each frame: timestep, x, and the estimate x0, null in the "
-     "last. The first line also has the labels and classes of points that have them."},
+     "One JSON object per line and frame: timestep, x, and the estimate x0, which is null in the "
+     "last frame. If the points have labels, the first line also has labels and classes."},
     {"application/octet-stream", false,
-     "Bytes: a NumPy array (.npy, float32, C order), which has no place for labels, a model, or "
-     "both "
-     "arrays of a trajectory (.safetensors; the rest of the answer is the text `answer` of its "
+     "Binary: a NumPy array (.npy, float32, C order), which cannot hold labels; a model; or both "
+     "arrays of a trajectory (.safetensors; the rest of the answer is the string `answer` in its "
      "metadata)."},
     {"image/svg+xml", true, "A drawing; points with labels have the colors of their classes."},
-    {"image/png", false, "A picture, colored as the drawing is."},
-    {"image/gif", false, "An animation: x, and beside it the estimate of x0."},
+    {"image/png", false, "A picture with the colors of the drawing."},
+    {"image/gif", false, "An animation of x, with the estimate of x0 beside it."},
     {"text/plain", true, "A drawing in Braille characters, for terminals, without labels."},
     {"text/plain; version=0.0.4; charset=utf-8", true, "The text format of Prometheus."},
     {"text/event-stream", true, "Server-sent events, as the HTML standard defines them."},
@@ -266,9 +264,9 @@ static void write_outcome(const struct document *document, const struct http_rou
 
 static const char *doc_of(int status) {
     switch (status) {
-    case 201: return "Made; Location says where it is.";
-    case 202: return "Accepted; the work goes on in the background.";
-    case 204: return "Done; there is nothing to say.";
+    case 201: return "Created; the Location header has its path.";
+    case 202: return "Accepted; the work continues in the background.";
+    case 204: return "Done; there is no content.";
     default: return "The answer.";
     }
 }
@@ -454,9 +452,8 @@ static void write_schemas(struct json_writer *json) {
             openapi_group(tables[i].set, "", json);
         json_close(json, '}');
     }
-    write_codes(json, "ProblemCode", "What went wrong: stable, for programs.", problem_code_at);
-    write_codes(json, "WarningCode", "What there is to say: stable, for programs.",
-                warning_code_at);
+    write_codes(json, "ProblemCode", "A stable error code for programs.", problem_code_at);
+    write_codes(json, "WarningCode", "A stable code for programs.", warning_code_at);
     write_codes(json, "JobErrorCode", "Why a job failed: stable, for programs.", job_error_at);
     embed(json, openapi_schemas);
     json_close(json, '}');
@@ -498,11 +495,10 @@ static void write_info(struct json_writer *json) {
     member(json, "version", denoised_version);
     member(json, "summary", "Train and serve denoising diffusion models over HTTP.");
     member(json, "description",
-           "Every list of formats can be picked from by the suffix of the path (`.csv`) or by the "
-           "Accept header. Unknown fields are refused. The same seed gives the same answer. The "
-           "request's line and headers may have 32 KiB; more, and what is no HTTP, is answered "
-           "400, 414, 431 "
-           "or 505 with a short HTML text. Every other error is problem+json.");
+           "Select a format by the suffix of the path (`.csv`) or by the Accept header. Unknown "
+           "fields are errors. The same seed gives the same answer. The request line and headers "
+           "may have up to 32 KiB; a longer or malformed HTTP request gets 400, 414, 431 or 505 "
+           "with a short HTML text. Every other error is problem+json.");
     open_member(json, "license", '{');
     member(json, "name", "MIT");
     member(json, "identifier", "MIT");

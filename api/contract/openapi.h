@@ -28,7 +28,7 @@ struct operation {
     const char *body;              /* component schema of a JSON body; NULL: none */
     int status;                    /* when all is well */
     const char *answer;            /* component schema of the JSON answer; NULL: no JSON */
-    /* Statuses with a few words to each: "409 while it runs, 507.". Those that the route's shape
+    /* Statuses with a few words to each: "409 while it is running, 507.". Those that the route's shape
      * implies (400, 404 with an {id}, 413 and 415 with a body, 422, 503) need not be said. */
     const char *errors;
     const char *headers;         /* of the answer, as in struct outcome */

@@ -38,13 +38,25 @@ static const char *const which_names[] = {"x", "x0", NULL};
 #define AT(member) offsetof(struct process, member)
 #define COMMON_ROWS                                                                                \
     {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL, "Points."},                        \
-        {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL, "Of the points and of the noise."},      \
-        {"",         "frames", FIELD_INTEGER,                                                      \
-         AT(frames), 2,        DN_MAX_TIMESTEPS + 1,                                               \
-         0,          NULL,     "Frames, evenly spaced, with the first and the last."},             \
-        {"",        "which",     FIELD_CHOICE,                                                     \
-         AT(which), 0,           0,                                                                \
-         0,         which_names, "The array that a format for one array (npy, txt, png) holds."},  \
+        {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL, "Seed of the points and of the noise."}, \
+        {"",                                                                                       \
+         "frames",                                                                                 \
+         FIELD_INTEGER,                                                                            \
+         AT(frames),                                                                               \
+         2,                                                                                        \
+         DN_MAX_TIMESTEPS + 1,                                                                     \
+         0,                                                                                        \
+         NULL,                                                                                     \
+         "Number of frames, evenly spaced, including the first and the last."},                    \
+        {"",                                                                                       \
+         "which",                                                                                  \
+         FIELD_CHOICE,                                                                             \
+         AT(which),                                                                                \
+         0,                                                                                        \
+         0,                                                                                        \
+         0,                                                                                        \
+         which_names,                                                                              \
+         "The array to return in a format that holds one array (npy, txt, png)."},                 \
         LOOK_SIZE_ROW(AT(look)), LOOK_THEME_ROW(AT(look)), LOOK_FPS_ROW(AT(look))
 
 static const struct field forward_rows[] = {
@@ -58,7 +70,7 @@ static const struct field forward_rows[] = {
     {"", "beta_end", FIELD_NUMBER, AT(diffusion.beta_end), DN_MIN_BETA, DN_MAX_BETA_END, 0, NULL,
      "Last beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T."},
     {"", "zero_terminal_snr", FIELD_BOOLEAN, AT(diffusion.zero_terminal_snr), 0, 0, 0, NULL,
-     "Rescale the schedule so that nothing of the data is left at T."},
+     "Rescale the schedule so that no signal is left at T."},
 };
 static const struct field optimal_rows[] = {COMMON_ROWS};
 const struct field_set forward_fields = {forward_rows, sizeof forward_rows / sizeof *forward_rows};

@@ -32,15 +32,15 @@ static const char *const header_names[] = {"auto", "true", "false", NULL};
 
 static const struct field rows[] = {
     {"", "name", FIELD_TEXT, offsetof(struct upload, name), 0, TITLE_BYTES, 0, NULL,
-     "For people; any text."},
+     "Display name."},
     {"", "label", FIELD_TEXT, offsetof(struct upload, label), 0, NAME_BYTES, 0, NULL,
-     "CSV and npy: the column that holds the labels, by its name or by its number, counted from 0, "
-     "or from the end: -1. If not given, a column called label or class is taken. "
-     "Labels are text or numbers; a number is one class however it is written: 1, 1.0 and 01 are "
-     "the class 1. Only a class that is always written with the same leading zeros keeps them: "
-     "007."},
+     "CSV and npy: the column that holds the labels, by name, or by number counted from 0, or from "
+     "the end with -1. By default, a column named label or class. Labels are text or numbers; a "
+     "number is the same class however it is written: 1, 1.0 and 01 are the class 1. Only a class "
+     "that is always written with the same leading zeros keeps them: 007."},
     {"", "header", FIELD_CHOICE, offsetof(struct upload, header), 0, 0, 0, header_names,
-     "CSV: whether the first row has the names of the columns; auto: if none of it is a number."},
+     "CSV: whether the first row has the names of the columns; auto: it does if none of its fields "
+     "is a number."},
 };
 const struct field_set upload_fields = {rows, sizeof rows / sizeof rows[0]};
 

@@ -105,9 +105,10 @@ void job_clear(struct job *job);
     COLUMN(NULLABLE, gradient_norm, "Mean over the steps of the epoch, before clipping.")          \
     COLUMN(NUMBER, seconds, "Training time up to the end of the epoch.")                           \
     COLUMN(NULLABLE, curve_distance,                                                               \
-           "Mean distance of 500 samples to the exact shape of the data; null where it was not "   \
-           "measured, see evaluate_every.")                                                        \
-    COLUMN(NULLABLE, energy_distance, "Of 500 samples and as many fresh points of the data.")
+           "Mean distance of 500 samples to the exact shape of the data; null in epochs without "  \
+           "a measurement, see evaluate_every.")                                                   \
+    COLUMN(NULLABLE, energy_distance,                                                              \
+           "Energy distance of 500 samples and the same number of fresh data points.")
 
 /* The kinds; NAN in a NULLABLE one is stored as NULL. */
 #define EPOCH_INTEGER                   int

@@ -139,6 +139,6 @@ def test_the_cost_of_samples_is_limited(start):
     assert server.get(url + str(most)).status == 200
     answer = server.get(url + str(most + 1))
     detail = check_problem(answer, 422, "too_expensive")["detail"]
-    assert f"n = {most} here" in detail and f"{most + 1} points would cost" in detail and "2e+07" in detail
+    assert f"n = {most} for this model" in detail and f"{most + 1} points would cost" in detail and "2e+07" in detail
     check_problem(server.get(f"/v1/models/{job}/trajectories?n={most + 1}&frames=2"), 422, "too_expensive")
     check_problem(server.post(f"/v1/models/{job}/samples", {"n": most + 1}), 422, "too_expensive")
