@@ -7,8 +7,7 @@
 
 enum { NOBODY = -1 };
 
-/* v [n] are the columns' prices; a row prefers the column where cost - price is
- * least. */
+/* v [n] are the columns' prices; a row prefers the column where cost - price is least. */
 struct assignment {
     size_t n;
     const float *cost;
@@ -30,8 +29,7 @@ static void assign(struct assignment *a, int32_t row, int32_t column) {
     a->row_of[column] = row;
 }
 
-/* Each price is the column's least cost; the row that has it takes the column,
- * if it has none. */
+/* Each price is the column's least cost; the row that has it takes the column, if it has none. */
 static void column_reduction(struct assignment *a) {
     const size_t n = a->n;
     int32_t *cheapest = a->columns;
@@ -76,10 +74,9 @@ static struct preference preference_of(const struct assignment *a, int32_t row) 
     return best;
 }
 
-/* Free rows take what they like best, lower its price until they are
- * indifferent to the second best, and set its owner free, who looks for
- * something else at once. Prices of real numbers may fall in ever smaller
- * steps, so there is a limit. */
+/* Free rows take what they like best, lower its price until they are indifferent to the second
+ * best, and set its owner free, who looks for something else at once. Prices of real numbers may
+ * fall in ever smaller steps, so there is a limit. */
 static void augmenting_row_reduction(struct assignment *a) {
     size_t kept = 0, k = 0, budget = 4 * a->n;
     const size_t count = a->free_count;
@@ -108,9 +105,8 @@ static void augmenting_row_reduction(struct assignment *a) {
     a->free_count = kept;
 }
 
-/* Dijkstra from a free row to the nearest free column, over columns settled one
- * by one. Returns the column; *settled is how many there are in a->columns,
- * *length how far the free one is. */
+/* Dijkstra from a free row to the nearest free column, over columns settled one by one. Returns the
+ * column; *settled is how many there are in a->columns, *length how far the free one is. */
 static int32_t shortest_path(struct assignment *a, int32_t from, size_t *settled, double *length) {
     const size_t n = a->n;
     for (size_t j = 0; j < n; j++) {
@@ -151,8 +147,8 @@ static int32_t shortest_path(struct assignment *a, int32_t from, size_t *settled
     }
 }
 
-/* Gives the row `from` a column, by moving owners along the shortest path; the
- * prices keep every owner content. */
+/* Gives the row `from` a column, by moving owners along the shortest path; the prices keep every
+ * owner content. */
 static void augment(struct assignment *a, int32_t from) {
     size_t settled;
     double length;

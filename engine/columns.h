@@ -1,6 +1,6 @@
 /*
- * columns.h - points stored axis by axis, so that distances from one point to
- * all others are plain loops over arrays, which the compiler vectorises.
+ * columns.h - points stored axis by axis, so that distances from one point to all others are plain
+ * loops over arrays, which the compiler vectorizes.
  */
 #ifndef ENGINE_COLUMNS_H
 #define ENGINE_COLUMNS_H
@@ -18,8 +18,7 @@ enum dn_status columns_init(struct columns *columns, const struct dn_points *poi
 size_t columns_bytes(size_t n, size_t dim); /* that it allocates */
 void columns_clear(struct columns *columns);
 
-/* Squared distances from a point [dim] to points first..n-1, into squares [n -
- * first]. */
+/* Squared distances from a point [dim] to points first..n-1, into squares [n - first]. */
 void columns_squares(const struct columns *columns, const float *point, size_t first,
                      double *squares);
 

@@ -48,8 +48,7 @@ void curve_at_length(const struct curve_lengths *lengths, double u, double p[2])
 
 /* ------------------------------------------------------------------ drawings */
 
-/* Polylines in thousandths of a unit, one after the other; DRAWING_LIFT stands between two of them.
- */
+/* Polylines in thousandths of a unit, one after the other, DRAWING_LIFT between two of them. */
 struct drawing {
     const int16_t (*vertices)[2];
     size_t count;

@@ -72,10 +72,10 @@ static bool is_as_asked(const struct deal *deal, const struct dn_upload *upload,
         return false;
     if (!deal->labels || !own_labels)
         return true;
-    bool labelled = upload->labels != NULL;
-    for (size_t i = 0; labelled && i < upload->n; i++)
-        labelled = upload->labels[i] >= 0 && upload->labels[i] < set->classes;
-    return labelled;
+    bool labeled = upload->labels != NULL;
+    for (size_t i = 0; labeled && i < upload->n; i++)
+        labeled = upload->labels[i] >= 0 && upload->labels[i] < set->classes;
+    return labeled;
 }
 
 /* The rows are shuffled first, because many files are sorted. */

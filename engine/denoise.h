@@ -8,9 +8,9 @@
  * Conventions
  *   - Arrays are row-major; shapes are written as x [n][dim].
  *   - A seed decides everything: data, initial weights, shuffles, noise, samples. Results are
- * bit-identical for one kernel variant (see dn_kernels_name), whatever the batch split or threads.
- *   - Functions that can fail say so by a dn_status and why in a dn_error, and leave the rest
- * alone.
+ *     bit-identical for one kernel variant (see dn_kernels_name), whatever the split into batches
+ *     and threads.
+ *   - Functions that can fail return a dn_status, say why in a dn_error, and change nothing else.
  *   - Objects are not shared while they are changed; any number of threads may read a dn_model.
  *   - No input or output, no threads of its own, no global state but the choice of kernels.
  *
@@ -188,8 +188,7 @@ struct dn_spec {
     uint64_t seed; /* of weights, shuffles, timesteps and noise; at most 2^53 - 1 over the API */
 };
 
-/* A preset is a named, complete spec. "sinai2022" reproduces the blog; "default" is the best known.
- */
+/* A preset is a complete spec with a name, see dn_preset_names. */
 struct dn_preset {
     const char *doc;
     struct dn_spec spec;
@@ -330,10 +329,11 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
  *
  *     layers.l.weight W_l [H][dim or H],  layers.l.bias b_l [H],  out.weight W [dim][H],  out.bias
  *     e_l: learned: row t-1 of layers.l.time.weight [T][H]; sinusoidal: s(t) V^T + v with
- *          layers.l.time.weight V [H][H], layers.l.time.bias v [H], and s(t) [H] as in
- * spec.network; with classes plus a row of layers.l.label.weight [classes + 1][H], the last one for
- *          points without a label
- */
+ *          layers.l.time.weight V [H][H], layers.l.time.bias v [H], and s(t) [H]: element r is
+ *          sin for even r and cos for odd r of t / 10000^(r' / (H - 2)), r' being r rounded down
+ *          to even
+ *     With classes, e_l has a row of layers.l.label.weight [classes + 1][H] added, the last one for
+ *     points without a label. */
 struct dn_tensor {
     char name[48];
     int rank;     /* 1 or 2 */
@@ -368,7 +368,7 @@ enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_mode
 struct dn_trainer;
 
 /* What one epoch did. Losses are means over points and coordinates, in model units, of what is
- * minimised: over t as timestep_focus has them, weighted by min_snr_gamma; comparable with others
+ * minimized: over t as timestep_focus has them, weighted by min_snr_gamma; comparable with others
  * of the same two only. */
 struct dn_epoch {
     int epoch;    /* 1.. */

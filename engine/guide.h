@@ -5,7 +5,7 @@
 #define ENGINE_GUIDE_H
 
 #include "engine/model.h"
-#include "engine/reverse.h"
+#include "engine/walk.h"
 
 struct guide {
     const struct dn_model *model;

@@ -60,22 +60,31 @@ INLINE void micro(const size_t rows, const size_t columns, size_t k, const float
                   size_t a_col, const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
                   bool accumulate) {
     vector sum[MOST_ROWS][4];
-    _Pragma("GCC unroll 16") for (size_t i = 0; i < rows; i++) {
-        _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) sum[i][j] =
-            bias         ? load(bias + j * W)
-            : accumulate ? load(c + i * ldc + j * W)
-                         : (vector){0};
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (size_t j = 0; j < columns; j++)
+            sum[i][j] = bias         ? load(bias + j * W)
+                        : accumulate ? load(c + i * ldc + j * W)
+                                     : (vector){0};
     }
     for (; k > 0; k--, a += a_col, b += ldb) {
         vector row[4];
-        _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) row[j] = load(b + j * W);
-        _Pragma("GCC unroll 16") for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (size_t j = 0; j < columns; j++)
+            row[j] = load(b + j * W);
+#pragma GCC unroll 16
+        for (size_t i = 0; i < rows; i++) {
             float x = a[i * a_row];
-            _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++) sum[i][j] += x * row[j];
+#pragma GCC unroll 4
+            for (size_t j = 0; j < columns; j++)
+                sum[i][j] += x * row[j];
         }
     }
-    _Pragma("GCC unroll 16") for (size_t i = 0; i < rows; i++) {
-        _Pragma("GCC unroll 4") for (size_t j = 0; j < columns; j++)
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (size_t j = 0; j < columns; j++)
             store(c + i * ldc + j * W, sum[i][j]);
     }
 }
@@ -198,15 +207,20 @@ INLINE void dots_block(const size_t rows, const size_t columns, size_t k, const 
                        size_t ldc) {
     vector sum[4][2] = {{{0}}};
     for (size_t q = 0; q < k; q += W) {
-        _Pragma("GCC unroll 4") for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (size_t i = 0; i < rows; i++) {
             vector x = load(a + i * lda + q);
-            _Pragma("GCC unroll 2") for (size_t j = 0; j < columns; j++) sum[i][j] +=
-                x * load(b + j * ldb + q);
+#pragma GCC unroll 2
+            for (size_t j = 0; j < columns; j++)
+                sum[i][j] += x * load(b + j * ldb + q);
         }
     }
-    _Pragma("GCC unroll 2") for (size_t j = 0; j < columns; j++) {
+#pragma GCC unroll 2
+    for (size_t j = 0; j < columns; j++) {
         vector4 sums = four_sums(sum[0][j], sum[1][j], sum[2][j], sum[3][j]) + bias[j];
-        _Pragma("GCC unroll 4") for (size_t i = 0; i < rows; i++) c[i * ldc + j] = sums[i];
+#pragma GCC unroll 4
+        for (size_t i = 0; i < rows; i++)
+            c[i * ldc + j] = sums[i];
     }
 }
 
@@ -417,10 +431,16 @@ static void activate_backward(size_t rows, size_t cols, const float *g, float *d
 /* `vectors` columns of them side by side, which hides the latency of an addition. */
 INLINE void sum_columns(const size_t vectors, size_t rows, size_t ld, const float *a, float *sums) {
     vector sum[2];
-    _Pragma("GCC unroll 2") for (size_t j = 0; j < vectors; j++) sum[j] = load(sums + j * W);
+#pragma GCC unroll 2
+    for (size_t j = 0; j < vectors; j++)
+        sum[j] = load(sums + j * W);
     for (; rows > 0; rows--, a += ld)
-        _Pragma("GCC unroll 2") for (size_t j = 0; j < vectors; j++) sum[j] += load(a + j * W);
-    _Pragma("GCC unroll 2") for (size_t j = 0; j < vectors; j++) store(sums + j * W, sum[j]);
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++)
+            sum[j] += load(a + j * W);
+#pragma GCC unroll 2
+    for (size_t j = 0; j < vectors; j++)
+        store(sums + j * W, sum[j]);
 }
 
 static void column_sums(size_t rows, size_t cols, size_t ld, const float *a, float *sums) {

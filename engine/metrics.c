@@ -1,7 +1,6 @@
 /*
- * metrics.c - how far one set of points is from another. One function a metric,
- * one row a metric in the table at the end; all loops over pairs are in a fixed
- * order.
+ * metrics.c - how far one set of points is from another. One function a metric, one row a metric in
+ * the table at the end; all loops over pairs are in a fixed order.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -59,8 +58,7 @@ static enum dn_status stopped(struct dn_error *error) {
     return error_set(error, DN_STOPPED, "stopped");
 }
 
-/* ------------------------------------------------------------------ sums over
- * pairs */
+/* ------------------------------------------------------------------ sums over pairs */
 
 /* A function of squared distances, applied to a whole row. */
 typedef void (*row_function)(double *row, size_t n, double parameter);
@@ -76,8 +74,7 @@ static void gaussians(double *row, size_t n, double rate) {
         row[i] = exp(-rate * row[i]);
 }
 
-/* The mean of the function over all pairs of a point of `from` and one of `to`.
- */
+/* The mean of the function over all pairs of a point of `from` and one of `to`. */
 static enum dn_status mean_over_pairs(const struct pair *pair, const struct dn_points *from,
                                       const struct columns *to, row_function function,
                                       double parameter, double *mean) {
@@ -93,8 +90,8 @@ static enum dn_status mean_over_pairs(const struct pair *pair, const struct dn_p
     return DN_OK;
 }
 
-/* The same within one set, where the pairs (i, j) and (j, i) are equal and
- * `self` is the value of the pairs (i, i). */
+/* The same within one set, where the pairs (i, j) and (j, i) are equal and `self` is the value of
+ * the pairs (i, i). */
 static enum dn_status mean_within(const struct pair *pair, const struct dn_points *set,
                                   const struct columns *columns, row_function function,
                                   double parameter, double self, double *mean) {
@@ -161,8 +158,7 @@ static enum dn_status mmd(struct pair *pair, double *result) {
     return status;
 }
 
-/* ------------------------------------------------------------------ nearest
- * points */
+/* ------------------------------------------------------------------ nearest points */
 
 static enum dn_status sum_of_nearest_squares(const struct pair *pair, const struct dn_points *from,
                                              const struct columns *to, double *sum) {
@@ -199,17 +195,17 @@ static double kth_smallest(const double *values, size_t n, size_t k) {
 }
 
 static enum dn_status coverage(struct pair *pair, double *result) {
-    enum { NEIGHBOURS = 5 };
+    enum { NEIGHBORS = 5 };
     const struct dn_points *y = pair->y;
-    if (y->n <= NEIGHBOURS)
-        return error_set(pair->error, DN_INVALID, "coverage needs more than %d points", NEIGHBOURS);
+    if (y->n <= NEIGHBORS)
+        return error_set(pair->error, DN_INVALID, "coverage needs more than %d points", NEIGHBORS);
     size_t covered = 0;
     for (size_t i = 0; i < y->n; i++) {
         if (pair_stopped(pair, i))
             return stopped(pair->error);
         columns_squares(&pair->y_columns, point_of(y, i), 0, pair->row);
         pair->row[i] = INFINITY; /* the point itself */
-        const double radius = kth_smallest(pair->row, y->n, NEIGHBOURS);
+        const double radius = kth_smallest(pair->row, y->n, NEIGHBORS);
         columns_squares(&pair->x_columns, point_of(y, i), 0, pair->row);
         covered += least_of(pair->row, pair->x->n) <= radius;
     }
@@ -248,11 +244,10 @@ enum dn_status dn_nearest(const struct dn_points *x, const struct dn_points *ref
     return status;
 }
 
-/* ------------------------------------------------------------------ transport
- */
+/* ------------------------------------------------------------------ transport */
 
-/* Squared W2 of two sorted sets of numbers: each x has mass m, each y mass n,
- * and the masses meet in order. */
+/* Squared W2 of two sorted sets of numbers: each x has mass m, each y mass n, and the masses meet
+ * in order. */
 static double sorted_transport(const double *x, size_t n, const double *y, size_t m) {
     double sum = 0;
     size_t i = 0, j = 0, left_x = m, left_y = n;
@@ -359,8 +354,7 @@ static enum dn_status wasserstein(struct pair *pair, double *result) {
     return status;
 }
 
-/* ------------------------------------------------------------------ the table
- */
+/* ------------------------------------------------------------------ the table */
 
 static enum dn_status (*const functions[DN_METRIC_COUNT])(struct pair *, double *) = {
     [DN_ENERGY_DISTANCE] = energy_distance,

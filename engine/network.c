@@ -88,8 +88,7 @@ int64_t network_parameters(const struct network *network) {
     return count;
 }
 
-/* In [-limit, limit]. The numbers are dealt out by [in][out], whichever way the matrix is stored.
- */
+/* In [-limit, limit]. Numbers are dealt out by [in][out], whichever way the matrix is stored. */
 static void tensor_uniform(const struct tensor *tensor, uint64_t seed, uint32_t number,
                            bool stored_by_out, double limit, float *p) {
     for (int i = 0; i < tensor->rows; i++)
@@ -147,7 +146,7 @@ static double weight_limit(const struct network *network, int l) {
     return l == 0 ? 1 : sqrt(6.0 / weight->rows);
 }
 
-void network_initialize(const struct network *network, uint64_t seed, float *parameters) {
+void network_draw_weights(const struct network *network, uint64_t seed, float *parameters) {
     memset(parameters, 0, network->size * sizeof *parameters);
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];

@@ -69,10 +69,11 @@ void network_clear(struct network *network);
  * weights are He-uniform (limit sqrt(6 / inputs)), but in the first layer, like its biases, uniform
  * in [-1, 1], so that its units bend all over the data. The output layer is Glorot-uniform in both.
  */
-void network_initialize(const struct network *network, uint64_t seed, float *parameters);
+void network_draw_weights(const struct network *network, uint64_t seed, float *parameters);
 
-/* Element (pos, r) of the sinusoidal embedding: sin for even r and cos for odd r of pos / 10000^(r'
- * / (H-2)), where r' is r rounded down to even (Vaswani et al. 2017, as in the blog's code). */
+/* Element (pos, r) of the sinusoidal embedding: sin for even r and cos for odd r of
+ * pos / 10000^(r' / (H - 2)), where r' is r rounded down to even (Vaswani et al. 2017, as in the
+ * blog's code). */
 double network_sinusoid(int hidden, int position, int r);
 
 /* The distinct (t, label) of a batch, and what the network makes of them. Made once, used for many
@@ -96,8 +97,8 @@ struct time_rows {
 };
 enum dn_status time_rows_init(struct time_rows *rows, const struct network *network, int capacity,
                               bool training, struct dn_error *error);
-size_t time_rows_bytes(const struct network *network, int capacity,
-                       bool training); /* that it allocates */
+/* The bytes that time_rows_init allocates. */
+size_t time_rows_bytes(const struct network *network, int capacity, bool training);
 void time_rows_clear(struct time_rows *rows);
 
 /* Collects the distinct pairs of t [n] and labels [n] and writes each point's slot, in the order in
@@ -109,8 +110,7 @@ void time_rows_set(struct time_rows *rows, const struct network *network, const 
 /* What a pass over at most `rows` points needs. */
 struct workspace {
     size_t rows;
-    float *
-        z[DN_MAX_HIDDEN_LAYERS]; /* [rows][hidden_ld] before the embedding; kept only to multiply */
+    float *z[DN_MAX_HIDDEN_LAYERS]; /* [rows][hidden_ld] before the embedding; only to multiply */
     float *h[DN_MAX_HIDDEN_LAYERS]; /* activations */
     float *d[DN_MAX_HIDDEN_LAYERS]; /* swish'(u), then dloss/dz; NULL if not for training */
     float *out;                     /* [rows][dim_ld] the prediction; on the way back dloss/dout */
@@ -120,8 +120,8 @@ struct workspace {
 };
 enum dn_status workspace_init(struct workspace *workspace, const struct network *network,
                               size_t rows, bool training, struct dn_error *error);
-size_t workspace_bytes(const struct network *network, size_t rows,
-                       bool training); /* that it allocates */
+/* The bytes that workspace_init allocates. */
+size_t workspace_bytes(const struct network *network, size_t rows, bool training);
 void workspace_clear(struct workspace *workspace);
 
 /* A pass over a batch, or a chunk of one, has two halves, and each can be dealt out to threads
@@ -139,8 +139,7 @@ void network_forward(const struct network *network, const float *parameters,
 void network_transpose(const struct network *network, const float *parameters,
                        struct workspace *workspace);
 
-/* After network_forward for these rows, with dloss/dout in workspace->out: dloss/dz of all layers.
- */
+/* After network_forward for these rows, with dloss/dout in workspace->out: dloss/dz everywhere. */
 void network_backward_rows(const struct network *network, const float *parameters,
                            const struct time_rows *times, struct workspace *workspace,
                            const int32_t *slots, size_t first, size_t n);

@@ -46,12 +46,12 @@ size_t noised_bytes(const struct dn_spec *spec, size_t n) {
 bool noised_init(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
                  size_t n) {
     const size_t stride = stride_of(spec, n);
-    const bool labelled = spec->dataset.classes > 0;
+    const bool labeled = spec->dataset.classes > 0;
     noised->n = n;
     noised->t = calloc(n ? n : 1, sizeof *noised->t);
-    noised->seen = labelled ? calloc(n ? n : 1, sizeof *noised->seen) : NULL;
+    noised->seen = labeled ? calloc(n ? n : 1, sizeof *noised->seen) : NULL;
     noised->floats = floats_new(3 * stride);
-    if (!noised->t || !noised->floats || (labelled && !noised->seen))
+    if (!noised->t || !noised->floats || (labeled && !noised->seen))
         return false;
     noised->x_0 = noised->floats;
     noised->target = noised->floats + stride;

@@ -82,8 +82,7 @@ const struct curve pattern_moons[] = {
     {0, M_PI, circle_at, {0, 0}, 1},
     {0, M_PI, circle_at, {1, 0.5}, -1},
 };
-/* (sin t, sign(t) (cos t - 1)) for t in [-1.5 pi, 1.5 pi], in halves because the sign bends it at 0
- */
+/* (sin t, sign(t) (cos t - 1)) for t in [-1.5 pi, 1.5 pi], in halves: the sign bends it at 0. */
 const struct curve pattern_s_curve[] = {
     {-1.5 * M_PI, 0, s_at, {0, 0}, -1},
     {0, 1.5 * M_PI, s_at, {0, 0}, 1},

@@ -94,9 +94,9 @@ static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error 
     if (set->dim < 1 || set->dim > DN_MAX_DIM)
         return error_set(error, DN_INVALID, "points must have 1..%d dimensions, got %d", DN_MAX_DIM,
                          set->dim);
-    bool labelled = uploaded && set->source_count == 1 && set->classes >= 0;
+    bool labeled = uploaded && set->source_count == 1 && set->classes >= 0;
     bool mixture = set->source_count > 1 && set->classes == set->source_count;
-    if (set->classes > DN_MAX_CLASSES || !(set->classes == 0 || labelled || mixture))
+    if (set->classes > DN_MAX_CLASSES || !(set->classes == 0 || labeled || mixture))
         return error_set(error, DN_INVALID, "%d data sets cannot have %d classes",
                          set->source_count, set->classes);
     return DN_OK;

@@ -182,7 +182,7 @@ static enum dn_status trainer_new(const struct dn_spec *spec, const struct dn_da
         return status;
     }
     trainer_take_data(trainer, data);
-    network_initialize(&trainer->network, spec->seed, trainer->parameters);
+    network_draw_weights(&trainer->network, spec->seed, trainer->parameters);
     optimizer_start(&trainer->optimizer, trainer->parameters);
     noised_draw(&trainer->validation, spec, &trainer->schedule, data->n_val, &validation_streams,
                 0);

@@ -37,7 +37,7 @@ static void fixture_init(struct fixture *f, int dim, int hidden, int layers,
     cr_assert_eq(workspace_init(&f->workspace, &f->network, N, true, NULL), DN_OK);
     f->parameters = floats_new(f->network.size);
     f->gradients = floats_new(f->network.size);
-    network_initialize(&f->network, 17, f->parameters);
+    network_draw_weights(&f->network, 17, f->parameters);
     for (int i = 0; i < f->network.tensor_count; i++) { /* biases too, so that they matter */
         const struct tensor *tensor = f->network.tensors[i];
         if (tensor->rows == 1)
@@ -251,7 +251,7 @@ Test(network, a_multiplying_embedding_starts_near_one) {
     for (int embedding = DN_SINUSOIDAL; embedding <= DN_LEARNED; embedding++) {
         struct fixture f;
         fixture_init(&f, 2, 64, 3, (enum dn_time_embedding)embedding, DN_MULTIPLY, 0);
-        network_initialize(&f.network, 17, f.parameters);
+        network_draw_weights(&f.network, 17, f.parameters);
         const struct layer *first = &f.network.layers[0], *second = &f.network.layers[1];
         const struct tensor *constant =
             embedding == DN_LEARNED ? &first->embedding : &first->embedding_bias;

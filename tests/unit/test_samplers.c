@@ -7,7 +7,7 @@
 
 #include "engine/plan.h"
 #include "engine/random.h"
-#include "engine/reverse.h"
+#include "engine/walk.h"
 
 /* N(mean, R diag(variance) R^T) in the plane, R a rotation. */
 static const double mean[2] = {0.3, -0.7}, variance[2] = {1.2, 0.06}, rotation = 0.5;

@@ -182,7 +182,7 @@ Test(spec, a_damaged_stored_spec_is_an_error_not_a_crash) {
         struct training training = {0};
         struct training_failure failure = {0};
         cr_assert(!api_load_training(damaged[i], NULL, &training, &failure));
-        cr_assert_str_eq(failure.code, "spec_unreadable");
+        cr_assert_eq(failure.error, JOB_ERROR_SPEC_UNREADABLE);
         cr_assert(failure.why.text[0]);
     }
 }

@@ -1,8 +1,8 @@
 /*
- * reverse.c - see reverse.h. The equation is in plan.h; its terms come in one order, so that a
+ * walk.c - see walk.h. The equation is in plan.h; its terms come in one order, so that a
  * point's bits do not depend on where it is in an array.
  */
-#include "engine/reverse.h"
+#include "engine/walk.h"
 
 #include "engine/random.h"
 

@@ -1,8 +1,8 @@
 /*
- * reverse.h - points on their way back from noise, a step at a time.
+ * walk.h - points on their way back from noise, a step at a time.
  */
-#ifndef ENGINE_REVERSE_H
-#define ENGINE_REVERSE_H
+#ifndef ENGINE_WALK_H
+#define ENGINE_WALK_H
 
 #include "engine/plan.h"
 

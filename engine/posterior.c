@@ -1,6 +1,6 @@
 /*
- * optimal.c - the best denoiser that there is for a finite training set, and
- * how much worse a model is.
+ * posterior.c - the best denoiser that there is for a finite training set, and how much worse a
+ * model is.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -41,8 +41,10 @@ static enum dn_status posterior_init(struct posterior *posterior, const struct d
 }
 
 /* E[x_0 | x_t] for x_0 uniform over the points: their mean with the weights
- * exp(-|x_t - signal x_i|^2 / (2 noise^2)), of which the part that all share is
- * left out. */
+ *
+ *     exp(-|x_t - signal x_i|^2 / (2 noise^2)),
+ *
+ * of which the part that all share is left out. */
 static void posterior_mean(struct posterior *posterior, const float *x_t, double signal,
                            double noise, double *mean) {
     enum { NEGLIGIBLE = -40 }; /* e^-40 of the largest */
