@@ -1,4 +1,7 @@
-/* Request bodies: taken in as they come, up to what may be held of all of them together. */
+/* What a request holds: its body, taken in as it comes, up to what may be held of all of them
+ * together, and the memory of its answer. */
+#include <stdlib.h>
+
 #include "server/http/connection.h"
 
 enum {
@@ -24,7 +27,7 @@ bool http_hold(atomic_size_t *all, size_t limit, size_t *held, size_t bytes) {
     return true;
 }
 
-void http_let_go(atomic_size_t *all, size_t *held) {
+static void release(atomic_size_t *all, size_t *held) {
     atomic_fetch_sub(all, *held);
     *held = 0;
 }
@@ -35,8 +38,8 @@ static bool hold_body(struct http_call *call) {
                      call->received);
 }
 
-void http_drop_body(struct http_call *call) {
-    http_let_go(&call->server->config.counts->body_bytes, &call->held);
+static void drop_body(struct http_call *call) {
+    release(&call->server->config.counts->body_bytes, &call->held);
     buffer_clear(&call->body);
 }
 
@@ -47,14 +50,33 @@ bool http_body_is_hopeless(const struct http_call *call) {
 bool http_take_body(struct http_call *call, const char *bytes, size_t size) {
     call->received += size;
     if (call->received > call->max_body || call->refusal.code) {
-        http_drop_body(call);
+        drop_body(call);
     } else if (hold_body(call)) {
         buffer_append(&call->body, bytes, size);
     } else {
-        http_drop_body(call);
+        drop_body(call);
         call->refusal =
             (struct http_refusal){PROBLEM_BODY_MEMORY_FULL,
                                   "too many large request bodies are being received; try again"};
     }
     return call->received <= call->max_body + DRAIN_BYTES;
+}
+
+void http_free_call(struct http_call *call) {
+    struct http_exchange *exchange = &call->exchange;
+    if (exchange->response.stream.closed)
+        exchange->response.stream.closed(exchange);
+    if (exchange->release)
+        exchange->release(exchange);
+    if (call->sending.is_open)
+        atomic_fetch_sub(&call->server->config.counts->streams, 1);
+    drop_body(call);
+    release(&call->server->config.counts->answer_bytes, &call->answer_held);
+    buffer_clear(&exchange->response.body);
+    buffer_clear(&call->sending.ready);
+    buffer_clear(&call->sending.made);
+    buffer_clear(&call->sending.spare);
+    gzip_stop(call->gzip);
+    arena_clear(&call->arena);
+    free(call);
 }

@@ -1,7 +1,17 @@
 /*
- * connection.h - what the files of the transport share: http_listen.c (start and stop), http.c
- * (requests), http_response.c and http_stream.c (answers, whole or piece by piece), http_deferred.c
- * (work on other threads).
+ * connection.h - what the files of the transport share. Each calls only those above it:
+ *
+ *   socket tls gzip rate access auth peer linger router fields     know nothing of a call
+ *   http         what handlers ask of a call, and what all of the files below do
+ *   body         what a call holds: its body, and memory that is counted
+ *   suspend      calls that wait, and clients that go away meanwhile
+ *   content      what of an answer goes to this client: a part, compressed, or nothing new
+ *   stream       answers that are made piece by piece
+ *   response     answers on their way
+ *   deferred     work on other threads
+ *   gate         which route, and whether this client may use it
+ *   requests     what libmicrohttpd calls
+ *   listen       start and stop
  */
 #ifndef SERVER_HTTP_CONNECTION_H
 #define SERVER_HTTP_CONNECTION_H
@@ -9,13 +19,13 @@
 #include <microhttpd.h>
 #include <pthread.h>
 
-#include "server/http/check.h"
 #include "server/http/content.h"
 #include "server/http/fields.h"
 #include "server/http/gzip.h"
 #include "server/http/http.h"
 #include "server/http/linger.h"
 #include "server/http/peer.h"
+#include "server/http/rate.h"
 #include "server/http/router.h"
 
 enum { HTTP_REQUEST_ID = 64, HTTP_TRACE = 32 };
@@ -89,49 +99,56 @@ struct http_server {
     bool stopping;
 };
 
-/* http_gate.c: whose request it is, and its ids; then the routing and the refusals, as far as the
- * headers alone allow. */
-void http_identify(struct http_call *call);
-void http_route_request(struct http_call *call, const char *method);
+/* http.c */
+const char *http_route_path(const struct http_call *call); /* for people */
+void http_set_problem(struct http_call *call, enum problem_code code, const char *detail);
+/* Letters' case does not matter. */
+bool http_has_header(const struct http_response *response, const char *name);
 
-bool http_is_safe(const char *method); /* changes nothing */
-
-/* http_body.c: takes in a piece of the body; false: it is too long to be read to its end. */
+/* body.c: takes in a piece of the body; false: it is too long to be read to its end. */
 bool http_take_body(struct http_call *call, const char *bytes, size_t size);
-void http_drop_body(struct http_call *call);
+/* Does the header alone say that the body is too long even to be thrown away? */
+bool http_body_is_hopeless(const struct http_call *call);
 /* Memory of a kind, up to `limit` bytes for all connections together: counts *held of this one up
  * or down to `bytes`, all but the first 64 KiB. False: as much is held already as may be; nothing
  * changes. */
 bool http_hold(atomic_size_t *all, size_t limit, size_t *held, size_t bytes);
-void http_let_go(atomic_size_t *all, size_t *held);
-/* Does the header alone say that the body is too long even to be thrown away? */
-bool http_body_is_hopeless(const struct http_call *call);
+void http_free_call(struct http_call *call); /* with all that it holds */
 
-/* http_headers.c: the headers of an answer, and those that every answer has. False when there is no
- * memory for one: an answer without its policy, say, must not go out. */
-bool http_add_headers(struct http_call *call, struct MHD_Response *response, bool close);
+/* suspend.c */
+/* Until there is something to send. server->mutex is held. */
+void http_suspend_stream(struct http_call *call);
+void http_wake_stream(struct http_call *call);
+/* From now on, stops the work for a client that goes away. */
+void http_watch_client(struct http_call *call);
+void http_unwatch_client(struct http_call *call);
 
-extern const char *const http_tls_priorities; /* which protocols and ciphers, for GnuTLS */
-
-/* http_response.c */
-void http_set_problem(struct http_call *call, enum problem_code code, const char *detail);
-/* On the connection's own thread. close: the connection ends with this answer. */
-enum MHD_Result http_queue_response(struct http_call *call, bool close);
-
-/* http_early.c: an answer in the middle of a body, for which libmicrohttpd has no way: the problem
- * that was set goes straight to the socket. The caller returns MHD_NO, which ends the connection.
+/* stream.c */
+struct MHD_Response *http_stream_response(struct http_call *call);
+/* The connection is gone. False: a piece is still being made, and http_free_call() is called after.
  */
+bool http_close_stream(struct http_call *call);
+
+/* response.c: on the connection's own thread. close: the connection ends with this answer. */
+enum MHD_Result http_queue_response(struct http_call *call, bool close);
+/* An answer in the middle of a body, for which libmicrohttpd has no way: the problem that was set
+ * goes straight to the socket. The caller returns MHD_NO, which ends the connection. */
 void http_send_early(struct http_call *call);
 /* The end of the connection: its socket lingers if the client may still be sending. */
 void http_linger(struct http_server *server, const struct peer *peer);
 
-/* http_stream.c */
-struct MHD_Response *stream_response(struct http_call *call);
-void stream_wake(struct http_call *call); /* server->mutex is held */
-/* The connection is gone. False: a piece is still being made, and http_forget() is called after. */
-bool stream_close(struct http_call *call);
+/* deferred.c: an answer that takes long to compress: true, and the pool is to do it. */
+bool http_defer_content(struct http_call *call);
+/* Suspends the connection and hands the exchange to its executor. */
+enum MHD_Result http_suspend_and_post(struct http_call *call);
 
-/* http.c: what libmicrohttpd calls, from the start of a connection to the end of a response. */
+/* gate.c: whose request it is, and its ids; then the routing and the refusals, as far as the
+ * headers alone allow. */
+void http_identify(struct http_call *call);
+void http_route_request(struct http_call *call, const char *method);
+bool http_is_safe(const char *method); /* changes nothing */
+
+/* requests.c: for libmicrohttpd. */
 void http_on_connection(void *self, struct MHD_Connection *connection, void **context,
                         enum MHD_ConnectionNotificationCode code);
 void *http_on_target(void *self, const char *target, struct MHD_Connection *connection);
@@ -140,15 +157,8 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
                                 size_t *upload_size, void **call_slot);
 void http_on_completed(void *self, struct MHD_Connection *connection, void **call_slot,
                        enum MHD_RequestTerminationCode code);
-void http_forget(struct http_call *call);                  /* frees the request */
-const char *http_route_path(const struct http_call *call); /* for people */
 
-/* http_deferred.c: from now on, stops the work for a client that goes away. */
-void http_watch_client(struct http_call *call);
-void http_unwatch_client(struct http_call *call);
-/* An answer that takes long to compress: true, and the pool is to do it. */
-bool http_defer_content(struct http_call *call);
-/* Suspends the connection and hands the exchange to its executor. */
-enum MHD_Result http_suspend_and_post(struct http_call *call);
+/* tls.c: which protocols and ciphers, for GnuTLS. */
+extern const char *const http_tls_priorities;
 
 #endif

@@ -192,13 +192,6 @@ static bool send_range(struct http_call *call) {
 
 /* ------------------------------------------------------------------ compression */
 
-static bool has_header(const struct http_response *response, const char *name) {
-    for (size_t i = 0; i < response->header_count; i++)
-        if (strcasecmp(response->headers[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 /* Text, but not events: those must not wait in a compressor. */
 static bool is_text(const char *type) {
     return type && strncmp(type, "text/event-stream", 17) != 0 &&
@@ -217,7 +210,7 @@ static void compress_body(struct http_call *call, struct gzip *gzip) {
 
 static bool is_worth_it(const struct http_response *response) {
     const bool is_stream = response->stream.next != NULL;
-    return is_text(response->content_type) && !has_header(response, "Content-Encoding") &&
+    return is_text(response->content_type) && !http_has_header(response, "Content-Encoding") &&
            (is_stream ? response->stream.on_pool && response->stream.length == 0
                       : response->body.length >= WORTH_BYTES);
 }

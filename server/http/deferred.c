@@ -55,32 +55,6 @@ static bool has_succeeded(const struct http_exchange *exchange) {
            !exchange->call->arena.failed;
 }
 
-/* On the thread of the deadlines. */
-static void client_gone(void *argument) {
-    struct http_call *call = argument;
-    struct http_server *server = call->server;
-    pthread_mutex_lock(&server->mutex);
-    const struct sending *sending = &call->sending;
-    bool has_all = !sending->making && !sending->has_made && sending->state == HTTP_PIECE_LAST;
-    call->gone = true;
-    __atomic_store_n(&call->exchange.stopping, true, __ATOMIC_RELAXED);
-    stream_wake(call);
-    pthread_mutex_unlock(&server->mutex);
-    atomic_fetch_add(&server->config.counts->gone, !has_all);
-}
-
-void http_watch_client(struct http_call *call) {
-    if (!call->watched)
-        peer_watch(call->server->deadlines, call->peer, client_gone, call);
-    call->watched = true;
-}
-
-void http_unwatch_client(struct http_call *call) {
-    if (call->watched)
-        peer_unwatch(call->server->deadlines, call->peer);
-    call->watched = false;
-}
-
 static bool run_deferred(struct task *task, struct store_session *session) {
     struct http_exchange *exchange = &call_of(task)->exchange;
     if (!exchange->next) {
@@ -164,7 +138,7 @@ enum MHD_Result http_suspend_and_post(struct http_call *call) {
     call->exchange.task =
         (struct task){.run = run_deferred,
                       .done = deferred_done,
-                      .turn = {.client = access_client_number(&call->client, call->key_name)}};
+                      .turn = {.client = rate_client_number(&call->client, call->key_name)}};
     call->executor->post(call->executor->self, &call->exchange.task);
     return MHD_YES;
 }

@@ -9,7 +9,20 @@
 #include <stddef.h>
 
 #include "server/base/arena.h"
-#include "server/http/check.h"
+#include "server/base/problem_codes.h"
+#include "server/http/access.h"
+
+struct http_refusal {
+    enum problem_code code; /* PROBLEM_NONE: the request may pass */
+    const char *detail;
+};
+
+/* What the headers say about the body, and of what the client can read. */
+struct http_framing {
+    bool has_body;
+    int64_t declared;  /* Content-Length, or -1 for a chunked body */
+    bool takes_chunks; /* an answer may be chunked: not one of HTTP/1.0 */
+};
 
 /* The first line, in libmicrohttpd's memory, but for the target: a copy of it as it was sent. */
 struct http_line {
@@ -37,5 +50,11 @@ struct http_refusal http_read_fields(struct MHD_Connection *connection, struct a
 
 /* NULL if it is absent. Letters' case does not matter. */
 const char *http_find_field(const struct http_fields *fields, const char *name);
+
+/* Refuses requests whose framing two programs could read differently (request smuggling, RFC 9112,
+ * sections 5 and 6), or that name a host this server is not (DNS rebinding). */
+struct http_refusal http_check(const struct http_fields *fields, const char *target,
+                               const char *version, const struct access *access,
+                               struct http_framing *framing);
 
 #endif

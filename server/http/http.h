@@ -1,8 +1,8 @@
 /*
- * http.h - libmicrohttpd in one place: only http*.c knows it.
+ * http.h - libmicrohttpd in one place: only server/http/ knows it.
  *
  * An exchange is one request and its response. Its life: the whole request is read and checked
- * (http.c), the router finds the route, the route's handler runs on an HTTP thread. A handler that
+ * (requests.c), the router finds the route, the handler of the route runs on an HTTP thread. A handler that
  * only reads, and not much, fills in the response and returns HTTP_REPLY: these threads serve all
  * clients, so what a handler does there is bounded, whatever is stored. One that writes or computes
  * or reads much first
@@ -132,7 +132,7 @@ struct http_exchange {
     /* Set when nobody waits for the answer any more, because the client went away or the server
      * stops: a dn_stop_flag for long computations. */
     volatile bool stopping; /* read it by http_is_stopping() */
-    /* the rest belongs to http_*.c */
+    /* the rest belongs to server/http/ */
     struct http_call *call;
     http_deferred next, then;
     const struct http_executor *then_on;
@@ -257,7 +257,5 @@ const char *http_header(const struct http_exchange *exchange,
 /* Whether the client has what response.etag names; then 304 is the answer. For handlers that know
  * the tag before they do the work. */
 bool http_not_modified(struct http_exchange *exchange);
-/* The one value of a query parameter, or NULL. */
-const char *http_query(const struct http_exchange *exchange, const char *name);
 
 #endif

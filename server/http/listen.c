@@ -12,7 +12,7 @@
 #include "server/http/connection.h"
 
 enum {
-    /* Only for answers: what is to be received has deadlines of its own (deadline.h), as has a
+    /* Only for answers: what is to be received has deadlines of its own (peer.h), as has a
      * connection on which nothing is asked. */
     SEND_SECONDS = 60,
     CONNECTION_MEMORY = 32768, /* above this, each connection costs an mmap */
@@ -127,7 +127,7 @@ void http_stop(struct http_server *server, int grace_ms) {
     server->stopping = true;
     for (struct http_call *call = server->requests; call; call = call->next) {
         __atomic_store_n(&call->exchange.stopping, true, __ATOMIC_RELAXED);
-        stream_wake(call);
+        http_wake_stream(call);
     }
     /* A suspended connection must be resumed before the daemon may stop; its computation has just
      * been told to. Other requests get the grace time to be read and answered. */

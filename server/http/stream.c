@@ -35,30 +35,6 @@ static struct http_call *call_of(struct task *task) {
     return (struct http_call *)((char *)sending - offsetof(struct http_call, sending));
 }
 
-static void suspend(struct http_call *call) {
-    call->sending.waiting = true;
-    call->server->suspended++;
-    MHD_suspend_connection(call->connection);
-}
-
-void stream_wake(struct http_call *call) {
-    struct http_server *server = call->server;
-    call->sending.woken = !call->sending.waiting;
-    if (!call->sending.waiting)
-        return;
-    call->sending.waiting = false;
-    server->suspended--;
-    pthread_cond_broadcast(&server->changed);
-    MHD_resume_connection(call->connection);
-}
-
-void http_wake(struct http_exchange *exchange) {
-    struct http_call *call = exchange->call;
-    pthread_mutex_lock(&call->server->mutex);
-    stream_wake(call);
-    pthread_mutex_unlock(&call->server->mutex);
-}
-
 /* ------------------------------------------------------------------ pieces from the pool */
 
 static void compress_piece(struct http_call *call) {
@@ -102,10 +78,10 @@ static void piece_made(struct task *task, enum task_outcome outcome) {
     sending->making = false;
     bool over = sending->over;
     if (sending->waiting)
-        stream_wake(call); /* from here on the request may be gone */
+        http_wake_stream(call); /* from here on the request may be gone */
     pthread_mutex_unlock(&server->mutex);
     if (over)
-        http_forget(call);
+        http_free_call(call);
     pthread_mutex_lock(&server->mutex);
     server->making--;
     pthread_cond_broadcast(&server->changed);
@@ -180,7 +156,7 @@ static ssize_t refill_from_pool(struct http_call *call) {
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (!sending->making || is_over(call))
         return cut(call);
-    suspend(call);
+    http_suspend_stream(call);
     return 0;
 }
 
@@ -207,7 +183,7 @@ static ssize_t refill_here(struct http_call *call) {
         return 1;
     if (call->server->stopping) /* the daemon must not stop with a suspended connection */
         return MHD_CONTENT_READER_END_OF_STREAM;
-    suspend(call);
+    http_suspend_stream(call);
     return 0;
 }
 
@@ -230,7 +206,7 @@ static ssize_t read_stream(void *self, uint64_t position, char *out, size_t most
     return (ssize_t)length;
 }
 
-struct MHD_Response *stream_response(struct http_call *call) {
+struct MHD_Response *http_stream_response(struct http_call *call) {
     struct http_response *from = &call->exchange.response;
     uint64_t length = from->stream.length ? from->stream.length : MHD_SIZE_UNKNOWN;
     const bool on_pool = from->stream.on_pool;
@@ -254,7 +230,7 @@ struct MHD_Response *stream_response(struct http_call *call) {
     return response;
 }
 
-bool stream_close(struct http_call *call) {
+bool http_close_stream(struct http_call *call) {
     struct http_server *server = call->server;
     pthread_mutex_lock(&server->mutex);
     bool making = call->sending.making;

@@ -1,8 +1,12 @@
 """Dependencies point one way only: api -> server -> engine."""
 
+import graphlib
 import pathlib
 import re
 import subprocess
+
+import pytest
+from conftest import BINARY
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -29,7 +33,7 @@ ENGINE_C = {
     "assert", "float", "limits", "math", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib",
     "string", "complex", "cpuid", "immintrin", "arm_neon",
 }  # fmt: skip
-LIBRARIES |= {"gnutls/gnutls.h": ("server/client", "server/http/tls.c", "server/http/early.c"), "gnutls/crypto.h": ("server/base/sha256.c",)}
+LIBRARIES |= {"gnutls/gnutls.h": ("server/client", "server/http/tls.c", "server/http/response.c"), "gnutls/crypto.h": ("server/base/sha256.c",)}
 
 
 def includes(path):
@@ -71,6 +75,31 @@ def test_each_room_includes_only_what_it_may():
                 if kind == '"' and other.startswith("server") and other not in (room, *allowed):
                     wrong.append((path.relative_to(ROOT).as_posix(), header))
     assert wrong == []
+
+
+def symbols(file):
+    """The names that an object file defines for others, and those that it uses of others."""
+    lines = [line.split() for line in subprocess.check_output(["nm", "-g", file], text=True).splitlines()]
+    return {line[-1] for line in lines if line[-2] != "U"}, {line[-1] for line in lines if line[-2] == "U"}
+
+
+def test_each_file_of_the_transport_calls_only_those_above_it():
+    """The order is drawn in connection.h."""
+    drawing = (ROOT / "server/http/connection.h").read_text().partition("#ifndef")[0]
+    rows = [row.split("  ")[0].split() for row in re.findall(r"^ \*   (\S.*)$", drawing, re.M)]
+    place = {name: i for i, row in enumerate(rows) for name in row}
+    assert sorted(place) == sorted(path.stem for path in (ROOT / "server/http").glob("*.c"))
+    objects = pathlib.Path(BINARY).parent / "server/http"
+    if not objects.is_dir():
+        pytest.skip("the program was not built here")
+    defined, used = {}, {}
+    for name in place:
+        names, used[name] = symbols(objects / f"{name}.o")
+        defined |= dict.fromkeys(names, name)
+    calls = {(name, defined[other]) for name in place for other in used[name] if other in defined}
+    assert ("requests", "gate") in calls
+    assert [(name, other) for name, other in calls if place[other] >= place[name] > 0] == []
+    graphlib.TopologicalSorter({name: {other for one, other in calls if one == name} for name in place}).prepare()
 
 
 def test_sql_and_stdio_stay_where_they_belong():

@@ -9,6 +9,7 @@
 
 #include "server/http/access.h"
 #include "server/http/auth.h"
+#include "server/http/rate.h"
 
 Test(access, hosts) {
     static const struct {
