@@ -166,7 +166,7 @@ const struct http_route api_routes[] = {
     {"GET", "/v1/datasets/{id}/optimal", "json ndjson npy safetensors png gif txt",
      api_dataset_optimal, NO_BODY,
      "Get straight paths from noise points to the nearest points of a data set.",
-     OPERATION("getOptimal", "datasets", &optimal_fields, NULL, 200, "Process", FORMAT_ERRORS,
+     OPERATION("getOptimal", "datasets", &straight_fields, NULL, 200, "Process", FORMAT_ERRORS,
                KEPT)},
     {"GET", "/livez", NULL, api_livez, NO_BODY, "Liveness: the process is running.",
      PROBE_OPERATION("getLivez", "operations", NULL, NULL, 200, "Health", NULL)},

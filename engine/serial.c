@@ -78,7 +78,7 @@ static void serial_field(struct serial *serial, const struct spec_row *row, stru
     }
 }
 
-static void set_least(const struct spec_row *row, struct dn_spec *spec) {
+static void set_minimum(const struct spec_row *row, struct dn_spec *spec) {
     void *at = (char *)spec + row->offset;
     if (row->kind == SPEC_DOUBLE)
         *(double *)at = row->minimum;
@@ -97,6 +97,6 @@ void serial_spec(struct serial *serial, struct dn_spec *spec) {
                 serial_field(serial, row, spec);
     for (const struct spec_row *row = spec_rows; row < end && serial->mode == SERIAL_READ; row++)
         if (row->saved == 0)
-            set_least(row, spec);
+            set_minimum(row, spec);
     serial_seed(serial, &spec->seed);
 }

@@ -1,17 +1,18 @@
 /*
- * spec_fields.h - every number, choice and switch of a training: what it may be, what it is if
- * nobody says, and what it means.
+ * spec_fields.h - the table of every number, choice, and switch that a training has: its limits,
+ * its value in each preset, and what it means.
  *
- * This is no header of declarations but a table. Who includes it first defines
+ * A file that includes this table first defines
  *
  *     FIELD(group, name, limits, default, sinai2022, saved, doc)
  *
- * and, if it reads them, GROUP(name, doc) and the four forms of limits: RANGE(least, most),
- * EVEN(least, most), ONE_OF(names) and SWITCH. A field is the member spec.group.name, whose type
- * says the rest. "default" and "sinai2022" are the presets. The rows are in the order in which the
- * API shows them; a saved model has them in the order of `saved`, which counts from 1. What is 0
- * there makes no difference to a model, is not saved with it, and is the least that it may be when
- * a model is loaded.
+ * and, if it uses them, GROUP(name, doc) and the four forms of limits: RANGE(minimum, maximum),
+ * EVEN(minimum, maximum), ONE_OF(names), and SWITCH.
+ *
+ * A field is the member spec.group.name of a struct dn_spec; the type of the member is the type of
+ * the field. `default` and `sinai2022` are the presets. The API shows the rows in this order. A
+ * saved model stores them in the order of `saved`, which counts from 1. A field with saved = 0 does
+ * not change the model and is not stored in it; a loaded model has the minimum there.
  */
 #ifndef GROUP
 #define GROUP(name, doc)
@@ -23,14 +24,17 @@ FIELD(diffusion, timesteps, RANGE(1, DN_MAX_TIMESTEPS), 100, 40, 1,
       "Number of diffusion steps T.")
 FIELD(diffusion, beta_schedule, ONE_OF(dn_beta_schedule_names), DN_BETA_LOG_LINEAR,
       DN_BETA_LINEAR, 2,
-      "How the noise per step grows. log_linear: noise/signal grows geometrically from 0.002 to 80; flow: a straight line from data to noise.")
+      "How the noise per step grows. log_linear: noise/signal grows geometrically from 0.002 to "
+      "80; flow: a straight line from data to noise.")
 FIELD(diffusion, beta_start, RANGE(DN_MIN_BETA, DN_MAX_BETA_START), 1e-4, 8e-6, 3,
       "First beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T.")
 FIELD(diffusion, beta_end, RANGE(DN_MIN_BETA, DN_MAX_BETA_END), 0.02, 9e-5, 4,
       "Last beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T.")
 FIELD(diffusion, prediction_type, ONE_OF(dn_prediction_names), DN_V, DN_EPSILON, 5,
-      "What the network predicts: the noise, the data, v = signal noise - noise data, or the "
-      "flow noise - data. All but the data (sample) need the full information of the noise to pass through hidden_size: unless hidden_size is several times the number of dimensions, sample learns better.")
+      "What the network predicts: the noise, the data, v = signal noise - noise data, or the flow "
+      "noise - data. All but the data (sample) need the full information of the noise to pass "
+      "through hidden_size: unless hidden_size is several times the number of dimensions, sample "
+      "learns better.")
 FIELD(diffusion, zero_terminal_snr, SWITCH, false, false, 6,
       "Rescale the schedule so that no signal is left at T; not with epsilon.")
 
@@ -52,17 +56,23 @@ FIELD(training, batch_size, RANGE(1, DN_MAX_BATCH_SIZE), 512, 32, 12,
 FIELD(training, learning_rate, RANGE(1e-9, 10), 3e-3, 1e-3, 13,
       "Adam's step size.")
 FIELD(training, loss, ONE_OF(dn_loss_names), DN_MSE, DN_MSE, 15,
-      "Loss function of the error d: mse d^2, mae |d|, huber d^2/2 up to |d| = 1 and |d| - 1/2 beyond.")
+      "Loss function of the error d: mse d^2, mae |d|, huber d^2/2 up to |d| = 1 and |d| - 1/2 "
+      "beyond.")
 FIELD(training, min_snr_gamma, RANGE(0, 1e6), 0, 0, 16,
-      "Weight the loss, including the reported loss, by min(SNR, gamma) of an error in the data; 0 for no weights.")
+      "Weight the loss, including the reported loss, by min(SNR, gamma) of an error in the data; "
+      "0 for no weights.")
 FIELD(training, timestep_focus, RANGE(0, 1000), 0, 0, 17,
-      "The noise/signal ratio that training concentrates on: half of each batch has less noise, half more, whatever the schedule. Fine lines in the data need low values, 0.05 to 0.5. 0: all timesteps equally.")
+      "The noise/signal ratio that training concentrates on: half of each batch has less noise, "
+      "half more, whatever the schedule. Fine lines in the data need low values, 0.05 to 0.5. 0: "
+      "all timesteps equally.")
 FIELD(training, validation_fraction, RANGE(0, 0.9), 0.1, 0.1, 18,
       "Number of additional points for the validation loss, as a fraction of n.")
 FIELD(training, normalization, ONE_OF(dn_normalization_names), DN_STANDARDIZE, DN_MINMAX, 14,
-      "How data is scaled for the network: all axes jointly to [-1, 1], each axis to mean 0 and standard deviation 1/2, or none for data that already has the right scale.")
+      "How data is scaled for the network: all axes jointly to [-1, 1], each axis to mean 0 and "
+      "standard deviation 1/2, or none for data that already has the right scale.")
 FIELD(training, ema_decay, RANGE(0, 0.999999), 0.999, 0, 19,
-      "Decay of the exponential moving average of the weights, which samples are drawn from; 0 for no average.")
+      "Decay of the exponential moving average of the weights, which samples are drawn from; 0 "
+      "for no average.")
 FIELD(training, lr_schedule, ONE_OF(dn_lr_schedule_names), DN_LR_COSINE, DN_LR_CONSTANT, 21,
       "How the learning rate changes over the training: constant, or down to 0 along half a "
       "cosine or a straight line.")
@@ -73,13 +83,15 @@ FIELD(training, weight_decay, RANGE(0, 10), 0, 0, 20,
 FIELD(training, gradient_clip, RANGE(0, 1e9), 0, 0, 23,
       "Largest norm of the gradient; 0 for no limit.")
 FIELD(training, p_uncond, RANGE(0, 1), 0.2, 0.2, 24,
-      "Fraction of points whose label is hidden in training, which guidance needs; no effect without classes.")
+      "Fraction of points whose label is hidden in training, which guidance needs; no effect "
+      "without classes.")
 FIELD(training, keep_best, SWITCH, false, false, 25,
       "Keep the model of the epoch with the lowest validation loss instead of the last one.")
 FIELD(training, checkpoint_every, RANGE(1, DN_MAX_EPOCHS), 20, 1, 26,
       "Epochs between checkpoints; the first and the last epoch always save one.")
 FIELD(training, evaluate_every, RANGE(0, DN_MAX_EPOCHS), 0, 0, 0,
-      "Epochs between measurements of curve_distance and energy_distance in the history; 0 for none. They do not change the training.")
+      "Epochs between measurements of curve_distance and energy_distance in the history; 0 for "
+      "none. They do not change the training.")
 FIELD(training, threads, RANGE(1, DN_MAX_THREADS), 1, 1, 0,
       "Number of threads for each training step; the result does not depend on it.")
 

@@ -42,7 +42,7 @@ extern const struct field_set empty_fields; /* of a body that says nothing */
 extern const struct field_set create_fields, list_fields, delete_fields, resume_fields;
 extern const struct field_set history_fields, sample_fields, trajectory_fields, draw_fields;
 extern const struct field_set event_fields, job_event_fields;
-extern const struct field_set forward_fields, optimal_fields, evaluation_fields;
+extern const struct field_set forward_fields, straight_fields, evaluation_fields;
 extern const struct field_set upload_fields, dataset_list_fields;
 
 extern const struct field_set model_list_fields, import_fields;

@@ -10,15 +10,15 @@
 #include "api/format/answer.h"
 
 enum {
-    PROCESS_DEFAULT = 1000,          /* points */
-    OPTIMAL_FRAMES = 41,             /* of straight lines, if not given */
-    OPTIMAL_MOST_PAIRS = 1000000000, /* of points and those of an upload */
+    PROCESS_DEFAULT = 1000,           /* points */
+    STRAIGHT_FRAMES = 41,             /* of straight lines, if not given */
+    STRAIGHT_MOST_PAIRS = 1000000000, /* of points and those of an upload */
 };
 
 struct process {
     int n, frames;
     uint64_t seed;
-    bool is_optimal;
+    bool is_straight;
     struct dn_diffusion_spec diffusion; /* of forward */
     const struct format *format;
     struct look look;
@@ -36,28 +36,16 @@ struct process {
 static const char *const which_names[] = {"x", "x0", NULL};
 
 #define AT(member) offsetof(struct process, member)
-#define COMMON_ROWS                                                                                \
-    {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL, "Points."},                        \
-        {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL, "Seed of the points and of the noise."}, \
-        {"",                                                                                       \
-         "frames",                                                                                 \
-         FIELD_INTEGER,                                                                            \
-         AT(frames),                                                                               \
-         2,                                                                                        \
-         DN_MAX_TIMESTEPS + 1,                                                                     \
-         0,                                                                                        \
-         NULL,                                                                                     \
-         "Number of frames, evenly spaced, including the first and the last."},                    \
-        {"",                                                                                       \
-         "which",                                                                                  \
-         FIELD_CHOICE,                                                                             \
-         AT(which),                                                                                \
-         0,                                                                                        \
-         0,                                                                                        \
-         0,                                                                                        \
-         which_names,                                                                              \
-         "The array to return in a format that holds one array (npy, txt, png)."},                 \
-        LOOK_SIZE_ROW(AT(look)), LOOK_THEME_ROW(AT(look)), LOOK_FPS_ROW(AT(look))
+// clang-format off
+#define COMMON_ROWS \
+    {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL, "Points."}, \
+    {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL, "Seed of the points and of the noise."}, \
+    {"", "frames", FIELD_INTEGER, AT(frames), 2, DN_MAX_TIMESTEPS + 1, 0, NULL, \
+     "Number of frames, evenly spaced, including the first and the last."}, \
+    {"", "which", FIELD_CHOICE, AT(which), 0, 0, 0, which_names, \
+     "The array to return in a format that holds one array (npy, txt, png)."}, \
+    LOOK_SIZE_ROW(AT(look)), LOOK_THEME_ROW(AT(look)), LOOK_FPS_ROW(AT(look))
+// clang-format on
 
 static const struct field forward_rows[] = {
     COMMON_ROWS,
@@ -72,19 +60,20 @@ static const struct field forward_rows[] = {
     {"", "zero_terminal_snr", FIELD_BOOLEAN, AT(diffusion.zero_terminal_snr), 0, 0, 0, NULL,
      "Rescale the schedule so that no signal is left at T."},
 };
-static const struct field optimal_rows[] = {COMMON_ROWS};
+static const struct field straight_rows[] = {COMMON_ROWS};
 const struct field_set forward_fields = {forward_rows, sizeof forward_rows / sizeof *forward_rows};
-const struct field_set optimal_fields = {optimal_rows, sizeof optimal_rows / sizeof *optimal_rows};
+const struct field_set straight_fields = {straight_rows,
+                                          sizeof straight_rows / sizeof *straight_rows};
 
 /* ------------------------------------------------------------------ the request */
 
 static struct choice choice_of(const struct process *process) {
-    return (struct choice){process->format, process->is_optimal ? &optimal_fields : &forward_fields,
-                           process};
+    return (struct choice){process->format,
+                           process->is_straight ? &straight_fields : &forward_fields, process};
 }
 
 static const char *kind_of(const struct process *process) {
-    return process->is_optimal ? "optimal" : "forward";
+    return process->is_straight ? "optimal" : "forward";
 }
 
 /* What the data set has to do with it. */
@@ -97,19 +86,19 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
     process->dim = process->pattern < 0 ? row->dim : 2;
     if (process->pattern < 0)
         process->uploaded = (struct dn_points){row->points, (size_t)row->n, row->dim};
-    if (process->pattern < 0 && !process->is_optimal && process->n > row->n)
+    if (process->pattern < 0 && !process->is_straight && process->n > row->n)
         process->n = (int)row->n;
     if (process->pattern < 0) {
         const struct choice choice = choice_of(process);
         dataset_tag(exchange, &choice, kind_of(process), row);
     }
     answer_check_size(process->n, process->frames, process->dim, &wrong);
-    if (wrong.count == 0 && process->is_optimal && process->n * row->n > OPTIMAL_MOST_PAIRS)
+    if (wrong.count == 0 && process->is_straight && process->n * row->n > STRAIGHT_MOST_PAIRS)
         problem_add(&wrong, "/n", "must be at most %lld for an upload of %lld points",
-                    (long long)(OPTIMAL_MOST_PAIRS / row->n), (long long)row->n);
+                    (long long)(STRAIGHT_MOST_PAIRS / row->n), (long long)row->n);
     if (wrong.count > 0)
         problem_send(exchange, &wrong);
-    else if (process->is_optimal && process->pattern >= 0 &&
+    else if (process->is_straight && process->pattern >= 0 &&
              !dn_pattern_has_distance((enum dn_pattern)process->pattern))
         problem(exchange, PROBLEM_NO_SHAPE,
                 "this data set has no exact shape, so it has no nearest point either");
@@ -203,7 +192,7 @@ static enum dn_status compute(struct http_exchange *exchange, struct process *pr
     if (!process->memory)
         return DN_NO_MEMORY;
     float *x = process->memory, *x0 = x + frame * frames;
-    enum dn_status status = process->is_optimal
+    enum dn_status status = process->is_straight
                                 ? go_straight(exchange, process, x, x0, &answer->error)
                                 : go_forward(exchange, process, x, x0, &answer->error);
     for (size_t k = 1; k + 1 < frames; k++)
@@ -223,7 +212,7 @@ static void write_head(const void *owner, struct json_writer *json) {
     json_key(json, "seed");
     json_integer(json, (int64_t)process->seed);
     json_key(json, "schedule");
-    json_string(json, process->is_optimal
+    json_string(json, process->is_straight
                           ? NULL
                           : dn_beta_schedule_names[process->diffusion.beta_schedule]);
     json_key(json, "n");
@@ -277,16 +266,16 @@ static bool choose_frames(struct http_exchange *exchange, struct process *proces
     const int steps = process->diffusion.timesteps;
     if (process->frames == 0)
         process->frames = process->format->usual_frames;
-    if (process->is_optimal)
-        process->frames = process->frames ? process->frames : OPTIMAL_FRAMES;
+    if (process->is_straight)
+        process->frames = process->frames ? process->frames : STRAIGHT_FRAMES;
     else if (process->frames == 0 || process->frames > steps + 1)
         process->frames = steps + 1;
     process->timesteps = need_memory(exchange, (size_t)process->frames * sizeof(int));
     if (!process->timesteps)
         return false;
     for (int k = 0; k < process->frames; k++)
-        process->timesteps[k] = process->is_optimal ? process->frames - 1 - k
-                                                    : dn_frame_step(k, process->frames, steps);
+        process->timesteps[k] = process->is_straight ? process->frames - 1 - k
+                                                     : dn_frame_step(k, process->frames, steps);
     return true;
 }
 
@@ -298,19 +287,19 @@ static bool fits_schedule(struct http_exchange *exchange, const struct process *
     return false;
 }
 
-static enum http_next start(struct http_exchange *exchange, bool is_optimal) {
+static enum http_next start(struct http_exchange *exchange, bool is_straight) {
     struct process *process = need_memory(exchange, sizeof *process);
     if (!process)
         return HTTP_REPLY;
     *process = (struct process){.n = PROCESS_DEFAULT,
-                                .is_optimal = is_optimal,
+                                .is_straight = is_straight,
                                 .diffusion = dn_presets[0].spec.diffusion,
                                 .pattern = dataset_pattern(exchange->request.ids[0])};
     process->diffusion.prediction_type = DN_V; /* goes with every schedule; nothing is predicted */
     exchange->state = process;
     if (!(process->format = format_of(exchange)) ||
-        !read_query(exchange, is_optimal ? &optimal_fields : &forward_fields, process) ||
-        (!is_optimal && !fits_schedule(exchange, process)) || !choose_frames(exchange, process))
+        !read_query(exchange, is_straight ? &straight_fields : &forward_fields, process) ||
+        (!is_straight && !fits_schedule(exchange, process)) || !choose_frames(exchange, process))
         return HTTP_REPLY;
     if (process->pattern >= 0) {
         const struct choice choice = choice_of(process);
