@@ -1,4 +1,5 @@
 /* /v1/datasets: the built-in patterns and the uploads, and draws from them. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +10,6 @@
 #include "api/datasets.h"
 #include "engine/denoise.h"
 #include "server/base/id.h"
-
-static const struct link links[] = {
-    {"self", "/v1/datasets/", ""},
-    {"points", "/v1/datasets/", "/points"},
-    {"forward", "/v1/datasets/", "/forward"},
-    {"optimal", "/v1/datasets/", "/optimal"}, /* the last: not all have it */
-};
 
 /* What both kinds have; texts that are NULL become null, JSON likewise. */
 struct description {
@@ -28,73 +22,69 @@ struct description {
     bool has_distance, has_optimal;
 };
 
-static void write_raw(struct json_writer *json, const char *key, const char *text) {
-    json_key(json, key);
-    json_raw(json, text ? text : "null");
-}
-
-static void write_count(struct json_writer *json, const char *key, int64_t count) {
-    json_key(json, key);
-    if (count > 0)
-        json_integer(json, count);
-    else
-        json_null(json);
-}
-
-static void write_description(const struct description *set, struct json_writer *json) {
-    json_open(json, '{');
-    json_key(json, "id");
-    json_string(json, set->id);
-    json_key(json, "name");
-    json_string(json, set->name);
-    json_key(json, "kind");
-    json_string(json, set->kind);
-    json_key(json, "description");
-    json_string(json, set->doc);
-    write_count(json, "dim", set->dim);
-    write_count(json, "n", set->n);
-    write_raw(json, "columns", set->columns);
-    write_raw(json, "classes", set->classes);
-    write_raw(json, "statistics", set->statistics);
-    json_key(json, "has_distance");
-    json_bool(json, set->has_distance);
-    json_key(json, "sha256");
-    json_string(json, set->sha256);
-    write_count(json, "bytes", set->bytes);
-    json_key(json, "created_at");
-    json_time(json, set->created_at);
+static void write_dataset_links(const void *value, struct json_writer *json) {
+    static const struct link links[] = {
+        {"self", "/v1/datasets/", ""},
+        {"points", "/v1/datasets/", "/points"},
+        {"forward", "/v1/datasets/", "/forward"},
+        {"optimal", "/v1/datasets/", "/optimal"}, /* the last: not all have it */
+    };
+    const struct description *set = value;
     write_links(json, links, sizeof links / sizeof *links - !set->has_optimal, set->id);
-    json_close(json, '}');
 }
+
+#define AT(member) offsetof(struct description, member)
+static const struct field rows[] = {
+    {"", "id", FIELD_STRING, AT(id), .doc = "A UUIDv7; for a built-in data set, its name."},
+    {"", "name", FIELD_STRING, AT(name), .flags = FIELD_OR_NULL},
+    {"", "kind", FIELD_STRING, AT(kind), .schema = "DatasetKind"},
+    {"", "description", FIELD_STRING, AT(doc), .flags = FIELD_OR_NULL},
+    {"", "dim", FIELD_INTEGER, AT(dim), 1, DN_MAX_DIM},
+    {"", "n", FIELD_INT64, AT(n), 1, INFINITY, FIELD_OR_NULL,
+     .doc = "null for a built-in data set, which has any number of points"},
+    {"", "columns", FIELD_JSON, AT(columns), .schema = "Names", .doc = "Names of the coordinates."},
+    {"", "classes", FIELD_JSON, AT(classes), .schema = "Classes"},
+    {"", "statistics", FIELD_JSON, AT(statistics), .schema = "Statistics"},
+    {"", "has_distance", FIELD_BOOLEAN, AT(has_distance),
+     .doc = "Whether the distance to its exact shape can be computed."},
+    {"", "sha256", FIELD_STRING, AT(sha256), .flags = FIELD_OR_NULL,
+     .doc = "SHA-256 of the uploaded file."},
+    {"", "bytes", FIELD_INT64, AT(bytes), 1, INFINITY, FIELD_OR_NULL, .doc = "Size of the file."},
+    {"", "created_at", FIELD_TIME, AT(created_at), .flags = FIELD_OR_NULL},
+    {"", "links", FIELD_WRITTEN, .schema = "Links", .write = write_dataset_links},
+};
+const struct field_set dataset_answer = ANSWER(rows);
 
 void dataset_write(const struct dataset *dataset, struct json_writer *json) {
-    write_description(&(struct description){.id = dataset->id,
-                                            .name = dataset->name,
-                                            .kind = "upload",
-                                            .dim = dataset->dim,
-                                            .n = dataset->n,
-                                            .columns = dataset->columns,
-                                            .classes = dataset->classes,
-                                            .statistics = dataset->statistics,
-                                            .sha256 = dataset->sha256,
-                                            .bytes = dataset->bytes,
-                                            .created_at = dataset->created_at,
-                                            .has_optimal = true}, /* to the nearest point */
-                      json);
+    fields_write(&dataset_answer,
+                 &(struct description){.id = dataset->id,
+                                       .name = dataset->name,
+                                       .kind = "upload",
+                                       .dim = dataset->dim,
+                                       .n = dataset->n,
+                                       .columns = dataset->columns,
+                                       .classes = dataset->classes,
+                                       .statistics = dataset->statistics,
+                                       .sha256 = dataset->sha256,
+                                       .bytes = dataset->bytes,
+                                       .created_at = dataset->created_at,
+                                       .has_optimal = true}, /* to the nearest point */
+                 json);
 }
 
 static void write_pattern(int pattern, struct json_writer *json) {
     const struct dn_pattern_info *info = &dn_patterns[pattern];
     const bool has_distance = dn_pattern_has_distance((enum dn_pattern)pattern);
-    write_description(&(struct description){.id = info->name,
-                                            .name = info->name,
-                                            .kind = "builtin",
-                                            .doc = info->doc,
-                                            .dim = 2,
-                                            .columns = "[\"x\",\"y\"]",
-                                            .has_distance = has_distance,
-                                            .has_optimal = has_distance},
-                      json);
+    fields_write(&dataset_answer,
+                 &(struct description){.id = info->name,
+                                       .name = info->name,
+                                       .kind = "builtin",
+                                       .doc = info->doc,
+                                       .dim = 2,
+                                       .columns = "[\"x\",\"y\"]",
+                                       .has_distance = has_distance,
+                                       .has_optimal = has_distance},
+                 json);
 }
 
 int dataset_pattern(const char *name) {

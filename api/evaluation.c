@@ -213,12 +213,10 @@ static struct figures figures_of(const struct evaluation *evaluation) {
         &evaluation->tasks[evaluation->first_metric + 2 * DN_COVERAGE];
     return (struct figures){
         .n = evaluation->request.n,
-        .curve = evaluation->has_curve ? curve[0].value : NAN,
-        .curve_floor = evaluation->has_curve ? curve[1].value : NAN,
-        .energy = energy[0].value,
-        .energy_floor = energy[1].value,
-        .coverage = coverage[0].value,
-        .coverage_floor = coverage[1].value,
+        .curve = {evaluation->has_curve ? curve[0].value : NAN,
+                  evaluation->has_curve ? curve[1].value : NAN},
+        .energy = {energy[0].value, energy[1].value},
+        .coverage = {coverage[0].value, coverage[1].value},
     };
 }
 

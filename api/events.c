@@ -62,7 +62,7 @@ static const struct field status_rows[] = {
     {"", "", FIELD_MEMBERS, .set = &common},
     {"", "status", FIELD_TEXT, AT(status), .schema = "EventStatus"},
     {"", "epoch", FIELD_INTEGER, AT(row.epoch), 0, INFINITY},
-    {"", "error", FIELD_WRITTEN, .schema = "EventError", .write = write_error},
+    {"", "error", FIELD_WRITTEN, .schema = "JobError", .write = write_error},
 };
 static const struct field epoch_rows[] = {
     {"", "", FIELD_MEMBERS, .set = &common},
@@ -74,16 +74,27 @@ static const struct field checkpoint_rows[] = {
 };
 const struct field_set status_event = ANSWER(status_rows);
 const struct field_set epoch_event = ANSWER(epoch_rows);
-const struct field_set checkpoint_event = ANSWER(checkpoint_rows, "A newer model has been saved.");
+const struct field_set checkpoint_event =
+    ANSWER(checkpoint_rows, .doc = "A newer model has been saved.");
 
-static void write_data(const struct event *event, struct json_writer *json) {
+static void write_data(const void *value, struct json_writer *json) {
     static const struct field_set *const sets[EVENT_KIND_COUNT] = {
         [EVENT_STATUS] = &status_event,
         [EVENT_EPOCH] = &epoch_event,
         [EVENT_CHECKPOINT] = &checkpoint_event,
     };
+    const struct event *event = value;
     fields_write(sets[event->kind], event, json);
 }
+
+static const struct field event_rows[] = {
+    {"", "id", FIELD_INT64, AT(id), 1, INFINITY},
+    {"", "event", FIELD_CHOICE, AT(kind), .choices = event_kind_names},
+    {"", "data", FIELD_WRITTEN, .schema = "EventData", .write = write_data},
+};
+const struct field_set event_answer = ANSWER(
+    event_rows,
+    .doc = "An event of a stream of server-sent events, with its fields id, event and data.");
 
 void api_event_data(const struct event *event, struct buffer *out) {
     write_data(event, &(struct json_writer){.out = out});
@@ -142,16 +153,8 @@ static bool find_job(struct http_exchange *exchange, struct store_session *sessi
 static void reply_list(struct http_exchange *exchange, const struct event *events, int count,
                        bool has_more) {
     struct json_writer json = page_begin(exchange);
-    for (int i = 0; i < count; i++) {
-        json_open(&json, '{');
-        json_key(&json, "id");
-        json_integer(&json, events[i].id);
-        json_key(&json, "event");
-        json_string(&json, event_kind_names[events[i].kind]);
-        json_key(&json, "data");
-        write_data(&events[i], &json);
-        json_close(&json, '}');
-    }
+    for (int i = 0; i < count; i++)
+        fields_write(&event_answer, &events[i], &json);
     page_end_number(&json, has_more ? events[count - 1].id : 0);
 }
 

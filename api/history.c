@@ -50,23 +50,39 @@ const struct field_set history_fields = {rows, sizeof rows / sizeof rows[0]};
 static const struct field columns[] = {EPOCH_COLUMNS(COLUMN)};
 const struct field_set epoch_columns = ANSWER(columns);
 
+struct history {
+    const char *job;
+    enum job_status status;
+    struct table table;
+    int next_after;
+    bool has_more;
+};
+#define AT(member) offsetof(struct history, member)
+static const struct field answer_rows[] = {
+    {"", "job", FIELD_STRING, AT(job), .schema = "Id"},
+    {"", "status", FIELD_CHOICE, AT(status), .choices = job_status_names, .schema = "Status"},
+    {"", "columns", FIELD_WRITTEN, AT(table), .schema = "Names", .write = table_write_names},
+    {"", "data", FIELD_WRITTEN, AT(table), .schema = "HistoryColumns",
+     .write = table_write_columns},
+    {"", "next_after", FIELD_INTEGER, AT(next_after), 0, INFINITY},
+    {"", "has_more", FIELD_BOOLEAN, AT(has_more)},
+};
+const struct field_set history_answer = ANSWER(answer_rows);
+
 static void reply_json(struct http_exchange *exchange, const struct job *job,
                        const struct history_query *query, const struct table *table,
                        bool has_more) {
     const struct epoch_row *epochs = table->rows;
-    struct json_writer json = json_reply(exchange, 200);
-    json_open(&json, '{');
-    json_key(&json, "job");
-    json_string(&json, job->id);
-    json_key(&json, "status");
-    json_string(&json, job_status_names[job->status]);
-    table_write(table, &json);
-    json_key(&json, "next_after");
     const int at = query->after < job->epoch ? query->after : job->epoch;
-    json_integer(&json, table->count > 0 ? epochs[table->count - 1].epoch : at);
-    json_key(&json, "has_more");
-    json_bool(&json, has_more);
-    json_close(&json, '}');
+    const struct history history = {
+        .job = job->id,
+        .status = job->status,
+        .table = *table,
+        .next_after = table->count > 0 ? epochs[table->count - 1].epoch : at,
+        .has_more = has_more,
+    };
+    struct json_writer json = json_reply(exchange, 200);
+    fields_write(&history_answer, &history, &json);
 }
 
 static void draw(struct buffer *out, const struct job *job, const struct epoch_row *epochs,

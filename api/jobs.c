@@ -6,33 +6,93 @@
 #include "api/api.h"
 #include "api/contract/handlers.h"
 #include "api/contract/lists.h"
+#include "api/contract/openapi.h"
 #include "api/jobs.h"
 #include "api/models.h"
 
 /* ------------------------------------------------------------------ the job as JSON */
 
-static void write_progress(const struct job *job, struct json_writer *json) {
-    double rate = job->seconds > 0 ? (double)job->step / job->seconds : NAN;
-    json_key(json, "progress");
-    json_open(json, '{');
-    json_key(json, "epoch");
-    json_integer(json, job->epoch);
-    json_key(json, "epochs");
-    json_integer(json, job->epochs);
-    json_key(json, "step");
-    json_integer(json, job->step);
-    json_key(json, "steps");
-    json_integer(json, job->steps);
-    json_key(json, "fraction");
-    json_double(json, (double)job->step / (double)job->steps);
-    json_key(json, "seconds");
-    json_double(json, job->seconds);
-    json_key(json, "steps_per_second");
-    json_double(json, rate);
-    json_key(json, "eta_seconds");
-    json_double(json, job->status == JOB_RUNNING ? (double)(job->steps - job->step) / rate : NAN);
-    json_close(json, '}');
+/* Steps per second; NAN before the first. */
+static double rate_of(const struct job *job) {
+    return job->seconds > 0 ? (double)job->step / job->seconds : NAN;
 }
+
+static void write_rate(const void *job, struct json_writer *json) {
+    json_double(json, rate_of(job));
+}
+
+static void write_fraction(const void *value, struct json_writer *json) {
+    const struct job *job = value;
+    json_double(json, (double)job->step / (double)job->steps);
+}
+
+static void write_eta(const void *value, struct json_writer *json) {
+    const struct job *job = value;
+    const double left = (double)(job->steps - job->step);
+    json_double(json, job->status == JOB_RUNNING ? left / rate_of(job) : NAN);
+}
+
+static void write_error(const void *value, struct json_writer *json) {
+    const struct job *job = value;
+    job_write_error(job->error_code, job->error_detail, json);
+}
+
+static void write_model(const void *value, struct json_writer *json) {
+    const struct job *job = value;
+    json_string(json, job->has_model ? job->id : NULL);
+}
+
+static void write_job_links(const void *id, struct json_writer *json) {
+    static const struct link links[] = {
+        {"self", "/v1/jobs/", ""},
+        {"history", "/v1/jobs/", "/history"},
+        {"events", "/v1/jobs/", "/events"},
+        {"cancel", "/v1/jobs/", "/cancel"},
+        {"model", "/v1/models/", ""},
+        {"samples", "/v1/models/", "/samples"},
+        {"trajectories", "/v1/models/", "/trajectories"},
+    };
+    write_links(json, links, sizeof links / sizeof *links, id);
+}
+
+#define AT(member) offsetof(struct job, member)
+#define ANY        0, INFINITY
+static const struct field job_rows[] = {
+    {"", "id", FIELD_ID, AT(id)},
+    {"", "name", FIELD_STRING, AT(name), .flags = FIELD_OR_NULL},
+    {"", "status", FIELD_CHOICE, AT(status), .choices = job_status_names, .schema = "Status"},
+    {"", "queue_position", FIELD_INT64, AT(queue_position), ANY, FIELD_OR_NULL,
+     .doc = "0: next to run; null unless queued."},
+    {"", "spec", FIELD_JSON, AT(spec), .schema = "JobRequest"},
+    {"", "progress", FIELD_GROUP},
+    {"progress", "epoch", FIELD_INTEGER, AT(epoch), ANY},
+    {"progress", "epochs", FIELD_INTEGER, AT(epochs), 1, INFINITY},
+    {"progress", "step", FIELD_INT64, AT(step), ANY},
+    {"progress", "steps", FIELD_INT64, AT(steps), 1, INFINITY},
+    {"progress", "fraction", FIELD_NUMBER, .max = 1, .write = write_fraction},
+    {"progress", "seconds", FIELD_NUMBER, AT(seconds), ANY,
+     .doc = "Seconds of training so far, over all attempts."},
+    {"progress", "steps_per_second", FIELD_NUMBER, .flags = FIELD_OR_NULL, .write = write_rate},
+    {"progress", "eta_seconds", FIELD_NUMBER, .flags = FIELD_OR_NULL, .write = write_eta},
+    {"", "metrics", FIELD_GROUP},
+    {"metrics", "train_loss", FIELD_NUMBER, AT(train_loss), .flags = FIELD_OR_NULL},
+    {"metrics", "val_loss", FIELD_NUMBER, AT(val_loss), .flags = FIELD_OR_NULL},
+    {"", "error", FIELD_WRITTEN, .schema = "JobError", .write = write_error},
+    {"", "warnings", FIELD_JSON, AT(warnings), .schema = "Warnings"},
+    {"", "model", FIELD_ID, .flags = FIELD_OR_NULL, .write = write_model,
+     .doc =
+         "The id of its model; null before the first checkpoint, and after the model was deleted."},
+    {"", "evaluation", FIELD_WRITTEN, AT(figures), .schema = "Figures", .write = figures_write},
+    {"", "attempt", FIELD_INTEGER, AT(attempt), ANY},
+    {"", "created_at", FIELD_TIME, AT(created_at)},
+    {"", "started_at", FIELD_TIME, AT(started_at), .flags = FIELD_OR_NULL},
+    {"", "finished_at", FIELD_TIME, AT(finished_at), .flags = FIELD_OR_NULL},
+    {"", "links", FIELD_WRITTEN, AT(id), .schema = "Links", .write = write_job_links},
+    {"", "sparkline", FIELD_OTHER, .flags = FIELD_OPTIONAL, .schema = "Column",
+     .doc = "Only in a list that asks for it: the loss of some epochs, including the first and the "
+            "last; the validation loss if there is one, otherwise the training loss."},
+};
+const struct field_set job_answer = ANSWER(job_rows);
 
 void job_write_error(const char *code, const char *detail, struct json_writer *json) {
     if (!code) {
@@ -47,64 +107,6 @@ void job_write_error(const char *code, const char *detail, struct json_writer *j
     json_close(json, '}');
 }
 
-static const struct link links[] = {
-    {"self", "/v1/jobs/", ""},
-    {"history", "/v1/jobs/", "/history"},
-    {"events", "/v1/jobs/", "/events"},
-    {"cancel", "/v1/jobs/", "/cancel"},
-    {"model", "/v1/models/", ""},
-    {"samples", "/v1/models/", "/samples"},
-    {"trajectories", "/v1/models/", "/trajectories"},
-};
-
-/* After an opening brace. */
-static void write_members(const struct job *job, struct json_writer *json) {
-    json_key(json, "id");
-    json_string(json, job->id);
-    json_key(json, "name");
-    json_string(json, job->name);
-    json_key(json, "status");
-    json_string(json, job_status_names[job->status]);
-    json_key(json, "queue_position");
-    if (job->status == JOB_QUEUED)
-        json_integer(json, job->queue_position);
-    else
-        json_null(json);
-    json_key(json, "spec");
-    json_raw(json, job->spec);
-    write_progress(job, json);
-    json_key(json, "metrics");
-    json_open(json, '{');
-    json_key(json, "train_loss");
-    json_double(json, job->train_loss);
-    json_key(json, "val_loss");
-    json_double(json, job->val_loss);
-    json_close(json, '}');
-    json_key(json, "error");
-    job_write_error(job->error_code, job->error_detail, json);
-    json_key(json, "warnings");
-    json_raw(json, job->warnings);
-    json_key(json, "model");
-    json_string(json, job->has_model ? job->id : NULL);
-    json_key(json, "evaluation");
-    figures_write(&job->figures, json);
-    json_key(json, "attempt");
-    json_integer(json, job->attempt);
-    json_key(json, "created_at");
-    json_time(json, job->created_at);
-    json_key(json, "started_at");
-    json_time(json, job->started_at);
-    json_key(json, "finished_at");
-    json_time(json, job->finished_at);
-    write_links(json, links, sizeof links / sizeof *links, job->id);
-}
-
-void job_write(const struct job *job, struct json_writer *json) {
-    json_open(json, '{');
-    write_members(job, json);
-    json_close(json, '}');
-}
-
 void job_reply(struct http_exchange *exchange, struct store_session *session, const char *id,
                int http_status) {
     struct job job;
@@ -114,7 +116,7 @@ void job_reply(struct http_exchange *exchange, struct store_session *session, co
         return;
     }
     struct json_writer json = json_reply(exchange, http_status);
-    job_write(&job, &json);
+    fields_write(&job_answer, &job, &json);
     job_clear(&job);
 }
 
@@ -233,7 +235,7 @@ static enum store_status write_item(struct store_session *session, const struct 
     int count = 0;
     enum store_status status = store_sparkline(session, job, sparkline, losses, &count);
     json_open(json, '{');
-    write_members(job, json);
+    fields_write_members(&job_answer, "", job, json);
     if (sparkline > 0) {
         json_key(json, "sparkline");
         json_numbers(json, losses, count);

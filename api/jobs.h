@@ -9,7 +9,6 @@
 
 struct http_exchange;
 
-void job_write(const struct job *job, struct json_writer *json);
 /* Why a job failed; null for code NULL. */
 void job_write_error(const char *code, const char *detail, struct json_writer *json);
 /* Answers with the job as it is now, or with why it cannot be read. id may be "latest". */

@@ -117,84 +117,114 @@ void loaded_model_clear(struct loaded_model *loaded) {
     *loaded = (struct loaded_model){0};
 }
 
-static void write_transform(const struct model *row, struct json_writer *json) {
-    json_key(json, "transform");
-    json_open(json, '{');
-    json_key(json, "shift");
-    json_numbers(json, row->transform, row->dim);
-    json_key(json, "scale");
-    json_numbers(json, row->transform + row->dim, row->dim);
-    json_close(json, '}');
-}
-
-static const struct link links[] = {
-    {"self", "/v1/models/", ""},
-    {"samples", "/v1/models/", "/samples"},
-    {"evaluation", "/v1/models/", "/evaluation"},
-    {"trajectories", "/v1/models/", "/trajectories"},
-    {"schedule", "/v1/models/", "/schedule"},
-    {"checkpoints", "/v1/models/", "/checkpoints"},
-    {"weights", "/v1/models/", "/weights.safetensors"},
-    {"job", "/v1/jobs/", ""}, /* the last one: imported models have none */
+static const struct field figure_rows[] = {
+    {"", "value", FIELD_NUMBER, offsetof(struct figure, value)},
+    {"", "floor", FIELD_NUMBER, offsetof(struct figure, floor), .flags = FIELD_OR_NULL,
+     .doc = "The score of real data."},
 };
-enum { LINKS = sizeof links / sizeof *links };
+const struct field_set figure_answer = ANSWER(figure_rows, .may_be_null = true);
 
-static void write_figure(const char *name, double value, double floor, struct json_writer *json) {
-    json_key(json, name);
-    if (isnan(value)) {
+static void write_figure(const void *value, struct json_writer *json) {
+    const struct figure *figure = value;
+    if (isnan(figure->value))
         json_null(json);
-        return;
-    }
-    json_open(json, '{');
-    json_key(json, "value");
-    json_double(json, value);
-    json_key(json, "floor");
-    json_double(json, floor);
-    json_close(json, '}');
+    else
+        fields_write(&figure_answer, figure, json);
 }
 
-void figures_write(const struct figures *figures, struct json_writer *json) {
-    if (figures->n == 0) {
-        json_null(json);
-        return;
+#define FIGURE(name, member, ...)                                                                  \
+    {                                                                                              \
+        "", name, FIELD_WRITTEN, offsetof(struct figures, member),                                 \
+            .schema = "Figure", .write = write_figure, __VA_ARGS__                                 \
     }
-    json_open(json, '{');
-    json_key(json, "n");
-    json_integer(json, figures->n);
-    write_figure("curve_distance", figures->curve, figures->curve_floor, json);
-    write_figure("energy_distance", figures->energy, figures->energy_floor, json);
-    write_figure("coverage", figures->coverage, figures->coverage_floor, json);
-    json_close(json, '}');
+static const struct field figures_rows[] = {
+    {"", "n", FIELD_INTEGER, offsetof(struct figures, n), 1, INFINITY,
+     .doc = "Number of points drawn for the evaluation."},
+    FIGURE("curve_distance", curve,
+           .doc = "Mean distance to the exact shape of the data; null if it has none."),
+    FIGURE("energy_distance", energy),
+    FIGURE("coverage", coverage,
+           .doc = "The fraction of the data with a sample of the model nearby; higher is better."),
+};
+const struct field_set figures_answer =
+    ANSWER(figures_rows, .may_be_null = true,
+           .doc = "The main metrics of the last evaluation of the current model with the default "
+                  "sampling settings; null if there was none.");
+
+void figures_write(const void *value, struct json_writer *json) {
+    const struct figures *figures = value;
+    if (figures->n == 0)
+        json_null(json);
+    else
+        fields_write(&figures_answer, figures, json);
 }
 
-/* What the row alone tells, after an opening brace. */
-static void write_row(const struct model *row, struct json_writer *json) {
-    json_key(json, "id");
-    json_string(json, row->id);
-    json_key(json, "name");
-    json_string(json, row->name);
-    json_key(json, "job");
+static void write_job(const void *value, struct json_writer *json) {
+    const struct model *row = value;
     json_string(json, row->has_job ? row->id : NULL);
-    json_key(json, "epoch");
-    json_integer(json, row->epoch);
-    json_key(json, "spec");
-    json_raw(json, row->spec);
-    json_key(json, "warnings");
-    json_raw(json, row->warnings ? row->warnings : "[]");
-    json_key(json, "kernels");
-    json_string(json, row->variant);
-    json_key(json, "bytes");
-    json_integer(json, (int64_t)row->byte_count);
-    json_key(json, "created_at");
-    json_time(json, row->created_at);
-    json_key(json, "updated_at");
-    json_time(json, row->updated_at);
-    json_key(json, "evaluation");
-    figures_write(&row->figures, json);
-    write_links(json, links, row->has_job ? LINKS : LINKS - 1, row->id);
 }
 
-void model_write_classes(const struct model *row, struct json_writer *json) {
+static void write_warnings(const void *value, struct json_writer *json) {
+    const char *const *warnings = value;
+    json_raw(json, *warnings ? *warnings : "[]");
+}
+
+static void write_model_links(const void *value, struct json_writer *json) {
+    static const struct link links[] = {
+        {"self", "/v1/models/", ""},
+        {"samples", "/v1/models/", "/samples"},
+        {"evaluation", "/v1/models/", "/evaluation"},
+        {"trajectories", "/v1/models/", "/trajectories"},
+        {"schedule", "/v1/models/", "/schedule"},
+        {"checkpoints", "/v1/models/", "/checkpoints"},
+        {"weights", "/v1/models/", "/weights.safetensors"},
+        {"job", "/v1/jobs/", ""}, /* the last one: imported models have none */
+    };
+    const struct model *row = value;
+    write_links(json, links, sizeof links / sizeof *links - !row->has_job, row->id);
+}
+
+static void write_shift(const void *value, struct json_writer *json) {
+    const struct model *row = value;
+    json_numbers(json, row->transform, row->dim);
+}
+
+static void write_scale(const void *value, struct json_writer *json) {
+    const struct model *row = value;
+    json_numbers(json, row->transform + row->dim, row->dim);
+}
+
+#define AT(member) offsetof(struct model, member)
+static const struct field listed_rows[] = {
+    {"", "id", FIELD_ID, AT(id)},
+    {"", "name", FIELD_STRING, AT(name), .flags = FIELD_OR_NULL},
+    {"", "job", FIELD_ID, .flags = FIELD_OR_NULL, .write = write_job,
+     .doc = "The job that trained it; null for an imported model."},
+    {"", "epoch", FIELD_INTEGER, AT(epoch), 1, INFINITY, .doc = "Epoch of the checkpoint."},
+    {"", "spec", FIELD_JSON, AT(spec), .schema = "JobRequest"},
+    {"", "warnings", FIELD_WRITTEN, AT(warnings), .schema = "Warnings", .write = write_warnings},
+    {"", "kernels", FIELD_STRING, AT(variant), .doc = "Kernels that the training used."},
+    {"", "bytes", FIELD_INT64, AT(byte_count)},
+    {"", "created_at", FIELD_TIME, AT(created_at)},
+    {"", "updated_at", FIELD_TIME, AT(updated_at)},
+    {"", "evaluation", FIELD_WRITTEN, AT(figures), .schema = "Figures", .write = figures_write},
+    {"", "links", FIELD_WRITTEN, .schema = "Links", .write = write_model_links},
+};
+const struct field_set listed_model_answer =
+    ANSWER(listed_rows, .doc = "A model, without the fields that are computed from its weights.");
+static const struct field model_rows[] = {
+    {"", "", FIELD_MEMBERS, .set = &listed_model_answer},
+    {"", "dim", FIELD_INTEGER, AT(dim), 1, DN_MAX_DIM},
+    {"", "parameters", FIELD_INT64, AT(parameters), 1, INFINITY},
+    {"", "transform", FIELD_GROUP, .doc = "model units = (data units - shift) * scale"},
+    {"transform", "shift", FIELD_WRITTEN, .schema = "Numbers", .write = write_shift},
+    {"transform", "scale", FIELD_WRITTEN, .schema = "Numbers", .write = write_scale},
+    {"", "classes", FIELD_WRITTEN, .schema = "Classes", .write = model_write_classes},
+};
+const struct field_set model_answer = ANSWER(model_rows);
+
+void model_write_classes(const void *value, struct json_writer *json) {
+    const struct model *row = value;
     struct arena arena = {0};
     struct job_request request;
     struct dn_error error;
@@ -228,19 +258,6 @@ const char *const *model_class_names(const struct model *row, int count, struct 
     return made ? names : NULL;
 }
 
-void model_write(const struct model *row, struct json_writer *json) {
-    json_open(json, '{');
-    write_row(row, json);
-    json_key(json, "dim");
-    json_integer(json, row->dim);
-    json_key(json, "parameters");
-    json_integer(json, row->parameters);
-    write_transform(row, json);
-    json_key(json, "classes");
-    model_write_classes(row, json);
-    json_close(json, '}');
-}
-
 bool read_model_row(struct http_exchange *exchange, const char *id, struct model *row) {
     struct store_session *session = begin_reading(exchange);
     if (!session)
@@ -260,7 +277,7 @@ enum http_next api_model_get(struct http_exchange *exchange) {
     if (!id || !no_query(exchange) || !read_model_row(exchange, id, &row))
         return HTTP_REPLY;
     struct json_writer json = json_reply(exchange, 200);
-    model_write(&row, &json);
+    fields_write(&model_answer, &row, &json);
     model_clear(&row);
     return HTTP_REPLY;
 }
@@ -300,11 +317,8 @@ const struct field_set model_list_fields = {list_rows, sizeof list_rows / sizeof
 static void reply_list(struct http_exchange *exchange, const struct model *models, int count,
                        const char *next) {
     struct json_writer json = page_begin(exchange);
-    for (int i = 0; i < count; i++) {
-        json_open(&json, '{');
-        write_row(&models[i], &json);
-        json_close(&json, '}');
-    }
+    for (int i = 0; i < count; i++)
+        fields_write(&listed_model_answer, &models[i], &json);
     page_end(&json, next);
 }
 

@@ -37,13 +37,11 @@ void answer_no_snapshot(struct http_exchange *exchange, struct store_session *se
  * answer.
  */
 bool read_model_row(struct http_exchange *exchange, const char *id, struct model *row);
-/* The main figures of its evaluation as JSON; null if it was not evaluated. */
-void figures_write(const struct figures *figures, struct json_writer *json);
-/* The model as JSON: all that its row tells. */
-void model_write(const struct model *row, struct json_writer *json);
-/* The names of its classes as a JSON array; null if it has none. */
-void model_write_classes(const struct model *row, struct json_writer *json);
-/* The same as a list of `count` names and a NULL, in the arena. A description that names none, or
+/* As fields write values: its figures, of a struct figures; and the names of its classes, a JSON
+ * array or null, of a struct model. */
+void figures_write(const void *figures, struct json_writer *json);
+void model_write_classes(const void *row, struct json_writer *json);
+/* The names of the classes as a list of `count` names and a NULL, in the arena. A description that names none, or
  * not as many, leaves them their places. NULL: no memory. */
 const char *const *model_class_names(const struct model *row, int count, struct arena *arena);
 

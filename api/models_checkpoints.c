@@ -1,4 +1,7 @@
 /* /v1/models/{id}/checkpoints: the epochs of a training that one can look back at. */
+#include <math.h>
+
+#include "api/contract/openapi.h"
 #include "api/models.h"
 
 void answer_no_snapshot(struct http_exchange *exchange, struct store_session *session,
@@ -23,6 +26,15 @@ void answer_no_snapshot(struct http_exchange *exchange, struct store_session *se
                               epoch, list ? list : "(not enough memory to list them)"));
 }
 
+#define AT(member) offsetof(struct snapshot, member)
+static const struct field rows[] = {
+    {"", "epoch", FIELD_INTEGER, AT(epoch), 1, INFINITY,
+     .doc = "Value for the parameter `epoch` of samples, trajectories and evaluation."},
+    {"", "at", FIELD_TIME, AT(at)},
+    {"", "bytes", FIELD_INT64, AT(bytes), 1, INFINITY},
+};
+const struct field_set checkpoint_answer = ANSWER(rows);
+
 static void reply(struct http_exchange *exchange, const char *id, const struct snapshot *snapshots,
                   int count) {
     struct json_writer json = json_reply(exchange, 200);
@@ -31,16 +43,8 @@ static void reply(struct http_exchange *exchange, const char *id, const struct s
     json_string(&json, id);
     json_key(&json, "items");
     json_open(&json, '[');
-    for (int i = 0; i < count; i++) {
-        json_open(&json, '{');
-        json_key(&json, "epoch");
-        json_integer(&json, snapshots[i].epoch);
-        json_key(&json, "at");
-        json_time(&json, snapshots[i].at);
-        json_key(&json, "bytes");
-        json_integer(&json, snapshots[i].bytes);
-        json_close(&json, '}');
-    }
+    for (int i = 0; i < count; i++)
+        fields_write(&checkpoint_answer, &snapshots[i], &json);
     json_close(&json, ']');
     json_close(&json, '}');
 }

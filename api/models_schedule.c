@@ -5,132 +5,124 @@
 
 #include "api/contract/openapi.h"
 #include "api/format/formats.h"
-#include "api/format/number.h"
 #include "api/format/svg.h"
+#include "api/format/table.h"
 #include "api/models.h"
 #include "api/spec.h"
 #include "api/warnings.h"
 
-#define AT(member) offsetof(struct dn_schedule_step, member)
-/* The columns after t. */
-static const struct {
-    const char *name;
-    size_t offset;
-} columns[] = {
-    {"beta", AT(beta)},
-    {"alpha", AT(alpha)},
-    {"alpha_bar", AT(alpha_bar)},
-    {"signal", AT(signal)},
-    {"noise", AT(noise)},
-    {"snr", AT(snr)},
-    {"posterior_variance", AT(posterior_variance)},
+struct row {
+    int t;
+    struct dn_schedule_step step;
 };
-enum { COLUMNS = sizeof columns / sizeof *columns };
+#define COLUMN(name)                                                                               \
+    { "", #name, FIELD_NUMBER, offsetof(struct row, step.name), .flags = FIELD_OR_NULL }
+static const struct field columns[] = {
+    {"", "t", FIELD_INTEGER, offsetof(struct row, t)},
+    COLUMN(beta),
+    COLUMN(alpha),
+    COLUMN(alpha_bar),
+    COLUMN(signal),
+    COLUMN(noise),
+    COLUMN(snr),
+    COLUMN(posterior_variance),
+};
+const struct field_set schedule_columns = ANSWER(columns, .doc = "x_t = signal x_0 + noise eps.");
 
-static double cell(const struct dn_schedule_step *step, int column) {
-    return *(const double *)((const char *)step + columns[column].offset);
-}
-
-static void write_data(const struct dn_schedule_step *steps, int T, struct json_writer *json) {
-    json_key(json, "columns");
-    json_open(json, '[');
-    json_string(json, "t");
-    for (int c = 0; c < COLUMNS; c++)
-        json_string(json, columns[c].name);
-    json_close(json, ']');
-    json_key(json, "data");
-    json_open(json, '{');
-    json_key(json, "t");
-    json_open(json, '[');
-    for (int t = 1; t <= T; t++)
-        json_integer(json, t);
-    json_close(json, ']');
-    for (int c = 0; c < COLUMNS; c++) {
-        json_key(json, columns[c].name);
-        json_open(json, '[');
-        for (int t = 1; t <= T; t++)
-            json_double(json, cell(&steps[t - 1], c));
-        json_close(json, ']');
-    }
-    json_close(json, '}');
-}
+struct schedule {
+    const char *model;
+    int beta_schedule, timesteps;
+    double terminal_snr;
+    bool reaches_noise;
+    const char *warning;
+    struct table table;
+};
+#define AT(member) offsetof(struct schedule, member)
+static const struct field answer_rows[] = {
+    {"", "model", FIELD_STRING, AT(model), .schema = "Id"},
+    {"", "beta_schedule", FIELD_CHOICE, AT(beta_schedule), .choices = dn_beta_schedule_names},
+    {"", "timesteps", FIELD_INTEGER, AT(timesteps), 1, INFINITY},
+    {"", "terminal_snr", FIELD_NUMBER, AT(terminal_snr), 0, INFINITY,
+     .doc = "Signal-to-noise ratio at the last timestep, where sampling starts from pure noise."},
+    {"", "reaches_noise", FIELD_BOOLEAN, AT(reaches_noise),
+     .doc = "Whether terminal_snr is at most 0.01."},
+    {"", "warning", FIELD_STRING, AT(warning), .flags = FIELD_OR_NULL},
+    {"", "columns", FIELD_WRITTEN, AT(table), .schema = "Names", .write = table_write_names},
+    {"", "data", FIELD_WRITTEN, AT(table), .schema = "ScheduleColumns",
+     .write = table_write_columns},
+};
+const struct field_set schedule_answer = ANSWER(answer_rows);
 
 static void reply_json(struct http_exchange *exchange, const char *id,
-                       const struct dn_diffusion_spec *spec, const struct dn_schedule_step *steps) {
-    const double snr = steps[spec->timesteps - 1].snr;
+                       const struct dn_diffusion_spec *spec, const struct table *table) {
+    const struct row *rows = table->rows;
+    const double snr = rows[spec->timesteps - 1].step.snr;
     char warning[WARNING_TEXT];
+    const struct schedule schedule = {
+        .model = id,
+        .beta_schedule = (int)spec->beta_schedule,
+        .timesteps = spec->timesteps,
+        .terminal_snr = snr,
+        .reaches_noise = dn_snr_is_noise(snr),
+        .warning = warn_of_schedule(spec, warning) ? warning : NULL,
+        .table = *table,
+    };
     struct json_writer json = json_reply(exchange, 200);
-    json_open(&json, '{');
-    json_key(&json, "model");
-    json_string(&json, id);
-    json_key(&json, "beta_schedule");
-    json_string(&json, dn_beta_schedule_names[spec->beta_schedule]);
-    json_key(&json, "timesteps");
-    json_integer(&json, spec->timesteps);
-    json_key(&json, "terminal_snr");
-    json_double(&json, snr);
-    json_key(&json, "reaches_noise");
-    json_bool(&json, dn_snr_is_noise(snr));
-    json_key(&json, "warning");
-    json_string(&json, warn_of_schedule(spec, warning) ? warning : NULL);
-    write_data(steps, spec->timesteps, &json);
-    json_close(&json, '}');
+    fields_write(&schedule_answer, &schedule, &json);
 }
 
-static void reply_csv(struct http_exchange *exchange, const struct dn_schedule_step *steps, int T) {
-    struct buffer *out = &exchange->response.body;
-    char text[DOUBLE_TEXT];
-    exchange->response.status = 200;
-    buffer_text(out, "t");
-    for (int c = 0; c < COLUMNS; c++)
-        buffer_format(out, ",%s", columns[c].name);
-    for (int t = 1; t <= T; t++) {
-        buffer_format(out, "\r\n%d", t);
-        for (int c = 0; c < COLUMNS; c++) {
-            const double value = cell(&steps[t - 1], c);
-            buffer_append(out, ",", 1);
-            if (isfinite(value)) /* else the cell is empty */
-                buffer_append(out, text, double_text(text, value));
-        }
-    }
-    buffer_text(out, "\r\n");
-}
-
-static void reply_svg(struct http_exchange *exchange, const struct dn_schedule_step *steps, int T) {
+static void draw(struct buffer *out, const struct row *rows, int T) {
     double *values = malloc(3 * (size_t)T * sizeof *values);
-    exchange->response.status = 200;
     if (!values) {
-        buffer_fail(&exchange->response.body);
+        buffer_fail(out);
         return;
     }
     double *signal = values + T, *noise = signal + T;
     for (int i = 0; i < T; i++) {
-        values[i] = i + 1;
-        signal[i] = steps[i].signal;
-        noise[i] = steps[i].noise;
+        values[i] = rows[i].t;
+        signal[i] = rows[i].step.signal;
+        noise[i] = rows[i].step.noise;
     }
-    svg_curves(&exchange->response.body, &(struct curves){.title = "signal and noise",
-                                                          .x_name = "t",
-                                                          .x = values,
-                                                          .count = (size_t)T,
-                                                          .names = {"signal", "noise"},
-                                                          .y = {signal, noise}});
+    svg_curves(out, &(struct curves){.title = "signal and noise",
+                                     .x_name = "t",
+                                     .x = values,
+                                     .count = (size_t)T,
+                                     .names = {"signal", "noise"},
+                                     .y = {signal, noise}});
     free(values);
+}
+
+/* [timesteps], from malloc; NULL: no memory. */
+static struct row *rows_of(const struct dn_diffusion_spec *spec) {
+    const size_t T = (size_t)spec->timesteps;
+    struct row *rows = malloc(T * sizeof *rows);
+    struct dn_schedule_step *steps = malloc(T * sizeof *steps);
+    const bool made = rows && steps && dn_schedule_steps(spec, steps, NULL) == DN_OK;
+    for (size_t i = 0; made && i < T; i++)
+        rows[i] = (struct row){.t = (int)i + 1, .step = steps[i]};
+    free(steps);
+    if (!made)
+        free(rows);
+    return made ? rows : NULL;
 }
 
 static void reply(struct http_exchange *exchange, const char *id,
                   const struct dn_diffusion_spec *spec) {
     const struct format *format = exchange->state;
-    struct dn_schedule_step *steps = malloc((size_t)spec->timesteps * sizeof *steps);
-    if (!steps || dn_schedule_steps(spec, steps, NULL) != DN_OK)
+    struct row *rows = rows_of(spec);
+    const struct table table = {&schedule_columns, rows, sizeof *rows, (size_t)spec->timesteps};
+    if (!rows) {
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for the schedule");
-    else if (format_is_json(format))
-        reply_json(exchange, id, spec, steps);
+        return;
+    }
+    exchange->response.status = 200;
+    if (format_is_json(format))
+        reply_json(exchange, id, spec, &table);
     else if (strcmp(format->suffix, "csv") == 0)
-        reply_csv(exchange, steps, spec->timesteps);
+        table_write_csv(&table, &exchange->response.body);
     else
-        reply_svg(exchange, steps, spec->timesteps);
-    free(steps);
+        draw(&exchange->response.body, rows, spec->timesteps);
+    free(rows);
 }
 
 /* The spec has all of it; the weights are not read. */

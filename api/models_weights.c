@@ -452,7 +452,7 @@ static void reply_again(struct http_exchange *exchange, struct store_session *se
         return;
     }
     struct json_writer json = json_reply(exchange, 200);
-    model_write(&row, &json);
+    fields_write(&model_answer, &row, &json);
     idempotency_replayed(exchange, "/v1/models/", id);
     model_clear(&row);
 }
@@ -473,7 +473,7 @@ static void insert(struct http_exchange *exchange, struct store_session *session
     if (!idempotency_keep(exchange, session, &import->once, import->row.id))
         return;
     struct json_writer json = json_reply(exchange, 201);
-    model_write(&import->row, &json);
+    fields_write(&model_answer, &import->row, &json);
     http_set_header(exchange, "Location", http_format(exchange, "/v1/models/%s", import->row.id));
 }
 

@@ -8,6 +8,8 @@
 #include "api/format/number.h"
 #include "server/base/guess.h"
 
+_Static_assert(sizeof(size_t) == sizeof(int64_t), "a FIELD_INT64 may be a size_t");
+
 static const double MAX_SEED = 9007199254740991; /* 2^53 - 1 */
 
 int fields_index(const char *const *names, const char *text) {
@@ -312,6 +314,10 @@ static void write_integer(const struct field *field, int64_t value, struct json_
 
 void fields_write_value(const struct field *field, const void *source, struct json_writer *json) {
     const void *at = (const char *)source + field->offset;
+    if (field->write) {
+        field->write(at, json);
+        return;
+    }
     switch (field->type) {
     case FIELD_INTEGER: write_integer(field, *(const int *)at, json); break;
     case FIELD_INT64: write_integer(field, *(const int64_t *)at, json); break;
@@ -319,13 +325,14 @@ void fields_write_value(const struct field *field, const void *source, struct js
     case FIELD_NUMBER: json_double(json, *(const double *)at); break;
     case FIELD_BOOLEAN: json_bool(json, *(const bool *)at); break;
     case FIELD_CHOICE: json_string(json, field->choices[*(const int *)at]); break;
+    case FIELD_ID:
     case FIELD_TEXT: json_string(json, at); break;
     case FIELD_STRING: json_string(json, *(const char *const *)at); break;
     case FIELD_JSON:
         json_raw(json, *(const char *const *)at ? *(const char *const *)at : "null");
         break;
     case FIELD_TIME: json_time(json, *(const int64_t *)at); break;
-    case FIELD_WRITTEN: field->write(at, json); break;
+    case FIELD_OBJECT: fields_write(field->set, at, json); break;
     default: json_null(json); break;
     }
 }
@@ -334,7 +341,7 @@ void fields_write_members(const struct field_set *set, const char *group, const 
                           struct json_writer *json) {
     for (size_t i = 0; i < set->count; i++) {
         const struct field *row = &set->rows[i];
-        if (strcmp(row->group, group) != 0)
+        if (strcmp(row->group, group) != 0 || (row->flags & FIELD_OPTIONAL))
             continue;
         if (row->type == FIELD_MEMBERS) {
             fields_write_members(row->set, "", (const char *)source + row->offset, json);

@@ -28,15 +28,23 @@ enum field_type {
     FIELD_OTHER,   /* the request's owner reads it */
 
     /* of answers only */
-    FIELD_INT64,   /* int64_t, which JSON readers may round beyond 2^53 */
+    FIELD_ID,      /* char [], a UUID */
+    FIELD_INT64,   /* int64_t or size_t */
     FIELD_TIME,    /* int64_t, milliseconds since 1970 */
     FIELD_STRING,  /* char *; NULL: null */
     FIELD_JSON,    /* char * of a value that is JSON already; NULL: null */
     FIELD_WRITTEN, /* `write` writes it, `schema` describes it */
-    FIELD_MEMBERS, /* a struct whose `set` has the rows that stand here */
+    FIELD_OBJECT,  /* a struct: an object with the rows of `set` */
+    FIELD_MEMBERS, /* a struct: the rows of `set` stand here, in place of this one */
 };
 
-enum { FIELD_OPEN_MIN = 1, FIELD_EVEN = 2, FIELD_OR_NUMBER = 4, FIELD_OR_NULL = 8 };
+enum {
+    FIELD_OPEN_MIN = 1,
+    FIELD_EVEN = 2,
+    FIELD_OR_NUMBER = 4,
+    FIELD_OR_NULL = 8,
+    FIELD_OPTIONAL = 16, /* not always in the answer: its owner writes it */
+};
 
 /* The values of a FIELD_TEXTS. They live as long as the request. */
 struct field_texts {
@@ -59,19 +67,20 @@ struct field {
 
     /* of answers only */
     const char *schema; /* component that describes the value; NULL: the rest of the row does */
-    void (*write)(const void *value, struct json_writer *json);
+    void (*write)(const void *value, struct json_writer *json); /* NULL: as the type says */
     const struct field_set *set;
 };
 
 struct field_set {
     const struct field *rows;
     size_t count;
-    bool is_answer; /* all fields are there, always */
+    bool is_answer; /* all fields are there, but for FIELD_OPTIONAL ones */
+    bool may_be_null;
     const char *doc;
 };
-/* The set of an answer: its array of rows, and a description or none. */
+/* The set of an answer: its array of rows, and more members by name. */
 #define ANSWER(table, ...)                                                                         \
-    { table, sizeof(table) / sizeof *(table), true, __VA_ARGS__ }
+    { table, sizeof(table) / sizeof *(table), .is_answer = true, __VA_ARGS__ }
 
 /* Reads the members of `object` that belong to `group`, and the groups within it, into target.
  * Fields that are absent keep the value that target has. Adds to `wrong` for each wrong, unknown or

@@ -142,7 +142,6 @@ const char *path_id(struct http_exchange *exchange, enum problem_code not_found)
 }
 
 void write_links(struct json_writer *json, const struct link *links, size_t count, const char *id) {
-    json_key(json, "links");
     json_open(json, '{');
     for (size_t i = 0; i < count; i++) {
         char url[512];

@@ -109,7 +109,7 @@ const char *path_id(struct http_exchange *exchange, enum problem_code not_found)
 void answer_store(struct http_exchange *exchange, enum store_status status,
                   enum problem_code not_found);
 
-/* One member of "links": base, id, rest. */
+/* One link of an answer: base, id, rest. */
 struct link {
     const char *name, *base, *rest;
 };

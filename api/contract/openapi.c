@@ -439,10 +439,21 @@ static void write_schemas(struct json_writer *json) {
                   {"EmptyRequest", &empty_fields},
                   {"SampleRequest", &sample_fields},
                   {"TrajectoryRequest", &trajectory_fields},
+                  {"Job", &job_answer},
+                  {"Figures", &figures_answer},
+                  {"Figure", &figure_answer},
+                  {"History", &history_answer},
                   {"HistoryColumns", &epoch_columns, true},
+                  {"Event", &event_answer},
                   {"StatusEvent", &status_event},
                   {"EpochEvent", &epoch_event},
-                  {"CheckpointEvent", &checkpoint_event}};
+                  {"CheckpointEvent", &checkpoint_event},
+                  {"Model", &model_answer},
+                  {"ListedModel", &listed_model_answer},
+                  {"Checkpoint", &checkpoint_answer},
+                  {"Schedule", &schedule_answer},
+                  {"ScheduleColumns", &schedule_columns, true},
+                  {"Dataset", &dataset_answer}};
     open_member(json, "schemas", '{');
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         open_member(json, tables[i].name, '{');

@@ -163,6 +163,7 @@ static void write_details(const struct field_set *set, const struct field *field
         }
         break;
     case FIELD_TIME: member(json, "format", "date-time"); break;
+    case FIELD_ID: member(json, "format", "uuid"); break;
     case FIELD_CHOICE:
         write_choices(field, json);
         if (field->choices == dn_sampler_names)
@@ -179,15 +180,19 @@ void openapi_field(const struct field_set *set, const struct field *field,
         [FIELD_INTEGER] = "integer", [FIELD_SEED] = "integer",  [FIELD_NUMBER] = "number",
         [FIELD_BOOLEAN] = "boolean", [FIELD_CHOICE] = "string", [FIELD_TEXT] = "string",
         [FIELD_TEXTS] = "array",     [FIELD_CHOICES] = "array", [FIELD_INT64] = "integer",
-        [FIELD_TIME] = "string",     [FIELD_STRING] = "string", [FIELD_MEMBERS] = NULL,
+        [FIELD_TIME] = "string",     [FIELD_STRING] = "string", [FIELD_ID] = "string",
+        [FIELD_MEMBERS] = NULL,
     };
+    const bool is_id = field->type == FIELD_ID && !(field->flags & FIELD_OR_NULL);
     openapi_description(field, json);
     if (field->type == FIELD_GROUP) {
         openapi_group(set, field->name, json);
-    } else if (field->schema) {
+    } else if (is_id || field->schema) {
         char path[64];
-        snprintf(path, sizeof path, "#/components/schemas/%s", field->schema);
+        snprintf(path, sizeof path, "#/components/schemas/%s", is_id ? "Id" : field->schema);
         member(json, "$ref", path);
+    } else if (field->type == FIELD_OBJECT) {
+        openapi_group(field->set, "", json);
     } else {
         if (types[field->type])
             write_type(field, types[field->type], json);
@@ -214,7 +219,7 @@ static void write_properties(const struct field_set *set, const char *group,
 
 static void write_names(const struct field_set *set, const char *group, struct json_writer *json) {
     for (size_t i = 0; i < set->count; i++)
-        if (strcmp(set->rows[i].group, group) != 0)
+        if (strcmp(set->rows[i].group, group) != 0 || (set->rows[i].flags & FIELD_OPTIONAL))
             continue;
         else if (set->rows[i].type == FIELD_MEMBERS)
             write_names(set->rows[i].set, "", json);
@@ -222,18 +227,24 @@ static void write_names(const struct field_set *set, const char *group, struct j
             json_string(json, set->rows[i].name);
 }
 
-void openapi_group(const struct field_set *set, const char *group, struct json_writer *json) {
-    member(json, "type", "object");
+/* What objects have in common. */
+static void write_object(const struct field_set *set, const char *group, struct json_writer *json) {
+    const struct field object = {.flags = set->may_be_null && !group[0] ? FIELD_OR_NULL : 0};
+    write_type(&object, "object", json);
     if (set->doc && !group[0])
         member(json, "description", set->doc);
     json_key(json, "additionalProperties");
     json_bool(json, false);
-    if (set->is_answer) {
-        json_key(json, "required");
-        json_open(json, '[');
-        write_names(set, group, json);
-        json_close(json, ']');
-    }
+    if (!set->is_answer)
+        return;
+    json_key(json, "required");
+    json_open(json, '[');
+    write_names(set, group, json);
+    json_close(json, ']');
+}
+
+void openapi_group(const struct field_set *set, const char *group, struct json_writer *json) {
+    write_object(set, group, json);
     json_key(json, "properties");
     json_open(json, '{');
     write_properties(set, group, json);
@@ -241,15 +252,7 @@ void openapi_group(const struct field_set *set, const char *group, struct json_w
 }
 
 void openapi_columns(const struct field_set *set, struct json_writer *json) {
-    member(json, "type", "object");
-    if (set->doc)
-        member(json, "description", set->doc);
-    json_key(json, "additionalProperties");
-    json_bool(json, false);
-    json_key(json, "required");
-    json_open(json, '[');
-    write_names(set, "", json);
-    json_close(json, ']');
+    write_object(set, "", json);
     json_key(json, "properties");
     json_open(json, '{');
     for (size_t i = 0; i < set->count; i++) {

@@ -8,17 +8,19 @@ static void write_cell(const struct table *table, size_t row, size_t column,
                        json);
 }
 
-void table_write(const struct table *table, struct json_writer *json) {
-    const struct field_set *columns = table->columns;
-    json_key(json, "columns");
+void table_write_names(const void *value, struct json_writer *json) {
+    const struct table *table = value;
     json_open(json, '[');
-    for (size_t c = 0; c < columns->count; c++)
-        json_string(json, columns->rows[c].name);
+    for (size_t c = 0; c < table->columns->count; c++)
+        json_string(json, table->columns->rows[c].name);
     json_close(json, ']');
-    json_key(json, "data");
+}
+
+void table_write_columns(const void *value, struct json_writer *json) {
+    const struct table *table = value;
     json_open(json, '{');
-    for (size_t c = 0; c < columns->count; c++) {
-        json_key(json, columns->rows[c].name);
+    for (size_t c = 0; c < table->columns->count; c++) {
+        json_key(json, table->columns->rows[c].name);
         json_open(json, '[');
         for (size_t i = 0; i < table->count; i++)
             write_cell(table, i, c, json);

@@ -23,8 +23,9 @@ static enum store_status keep_figures(struct store_session *session, const struc
                    " energy_distance = ?7, energy_floor = ?8, coverage = ?9, coverage_floor = ?10"
                    " WHERE id = ?1 AND epoch = ?2 AND updated_at = ?3",
                    "tiiidddddd", model->id, (int64_t)model->epoch, model->updated_at,
-                   (int64_t)figures->n, figures->curve, figures->curve_floor, figures->energy,
-                   figures->energy_floor, figures->coverage, figures->coverage_floor);
+                   (int64_t)figures->n, figures->curve.value, figures->curve.floor,
+                   figures->energy.value, figures->energy.floor, figures->coverage.value,
+                   figures->coverage.floor);
 }
 
 enum store_status store_evaluation_keep(struct store_session *session, const struct model *model,

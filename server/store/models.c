@@ -7,12 +7,9 @@
 struct figures sql_figures(sqlite3_stmt *row, int column) {
     return (struct figures){
         .n = sqlite3_column_int(row, column),
-        .curve = sql_real(row, column + 1),
-        .curve_floor = sql_real(row, column + 2),
-        .energy = sql_real(row, column + 3),
-        .energy_floor = sql_real(row, column + 4),
-        .coverage = sql_real(row, column + 5),
-        .coverage_floor = sql_real(row, column + 6),
+        .curve = {sql_real(row, column + 1), sql_real(row, column + 2)},
+        .energy = {sql_real(row, column + 3), sql_real(row, column + 4)},
+        .coverage = {sql_real(row, column + 5), sql_real(row, column + 6)},
     };
 }
 

@@ -63,9 +63,12 @@ extern const struct job_error_row job_error_rows[JOB_ERRORS]; /* by enum job_err
 /* What an evaluation has come to, in short: mean distance to the exact shape, energy distance to
  * the data, and the share of the data that has a point of the model near it, each beside what data
  * itself gets. NAN: not defined. */
+struct figure {
+    double value, floor;
+};
 struct figures {
     int n; /* points; 0: it was not evaluated */
-    double curve, curve_floor, energy, energy_floor, coverage, coverage_floor;
+    struct figure curve, energy, coverage;
 };
 
 struct job {

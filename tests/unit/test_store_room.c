@@ -166,7 +166,7 @@ Test(store_room, figures_belong_to_the_bytes_and_not_to_the_epoch) {
     struct model model;
     cr_assert_eq(train(false, id), STORE_OK);
     cr_assert_eq(store_model_get(session, id, false, &model), STORE_OK);
-    const struct figures figures = {.n = 50, .curve = 0.5, .energy = 0.5, .coverage = 0.5};
+    const struct figures figures = {.n = 50, .curve = {0.5}, .energy = {0.5}, .coverage = {0.5}};
     cr_assert_eq(store_evaluation_keep(session, &model, "k", "{}", &figures), STORE_OK);
     model_clear(&model);
     for (int again = 0; again < 2; again++) {
