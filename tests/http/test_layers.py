@@ -24,6 +24,7 @@ ROOMS = {
     "server/http": ["server/base", "server/threads"],
     "server/jobs": ["server/base", "server/store", "server/threads"],
 }
+DRAWN = re.compile(r"^ +(\w+)/ +-> ?((?:\w+(?:, )?)*)", re.M)  # in CONTRIBUTING.md
 # main wires everything, so it alone knows the contract's entry points.
 EXCEPTIONS = {("server/main.c", "api/api.h"), ("server/main.c", "api/demo.h")}
 EXCEPTIONS |= {("engine/denoise.h", "denoise_metrics.h")}  # they are installed side by side
@@ -100,6 +101,12 @@ def test_each_file_of_the_transport_calls_only_those_above_it():
     assert ("requests", "gate") in calls
     assert [(name, other) for name, other in calls if place[other] >= place[name] > 0] == []
     graphlib.TopologicalSorter({name: {other for one, other in calls if one == name} for name in place}).prepare()
+
+
+def test_the_drawing_of_the_rooms_is_right():
+    drawing = (ROOT / "CONTRIBUTING.md").read_text()
+    drawn = {f"server/{room}": [f"server/{name}" for name in re.findall(r"\w+", below)] for room, below in DRAWN.findall(drawing)}
+    assert drawn == ROOMS
 
 
 def test_sql_and_stdio_stay_where_they_belong():
