@@ -271,24 +271,6 @@ static const char *doc_of(int status) {
     }
 }
 
-/* What operation.errors says about a status: the words after it, up to a comma or the end. NULL if
- * it does not name the status. */
-static const char *words_about(const char *errors, int status, size_t *length) {
-    while (errors && *errors) {
-        const size_t whole = strcspn(errors, ",");
-        char *words;
-        if (strtol(errors, &words, 10) == status) {
-            words += strspn(words, " ");
-            *length = (size_t)(errors + whole - words);
-            *length -= *length > 0 && words[*length - 1] == '.';
-            return words;
-        }
-        errors += whole;
-        errors += strspn(errors, ", ");
-    }
-    return NULL;
-}
-
 /* Whether the shape of a route alone makes the status possible. */
 static bool is_implied(const struct http_route *route, int status) {
     const struct operation *operation = route->description;
@@ -299,7 +281,6 @@ static bool is_implied(const struct http_route *route, int status) {
     case 401: /* a server with API keys */
     case 403:
     case 429: return http_scope(route) > AUTH_NONE;
-    case 404: return strstr(route->path, "{id}") != NULL;
     case 413:
     case 415: return route->max_body > 0;
     case 416: return operation->takes && strstr(operation->takes, "Range");
@@ -307,25 +288,41 @@ static bool is_implied(const struct http_route *route, int status) {
     }
 }
 
-static void write_errors(struct json_writer *json, const struct http_route *route) {
-    const struct operation *operation = route->description;
-    for (size_t i = 0; i < problem_status_count; i++) {
-        const struct problem_status *row = &problem_statuses[i];
-        size_t length = 0;
-        const char *words = words_about(operation->errors, row->status, &length);
-        char text[128];
-        if (!row->component || !(words || is_implied(route, row->status)))
-            continue;
-        snprintf(text, sizeof text, "%d", row->status);
-        open_member(json, text, '{');
-        snprintf(text, sizeof text, "#/components/responses/%s", row->component);
-        member(json, "$ref", text);
-        if (length > 0) {
-            snprintf(text, sizeof text, "%s: %.*s.", row->title, (int)length, words);
-            member(json, "description", text);
+/* The title, then those of the operation's codes that have this status; false: none has. */
+static bool tell_codes(const struct operation *operation, const struct problem_status *row,
+                       struct buffer *text) {
+    bool any = false;
+    buffer_format(text, "%s.", row->title);
+    for (const enum problem_code *code = operation->problems; code && *code; code++)
+        if (problem_rows[*code].status == row->status) {
+            buffer_format(text, " `%s`: %s", problem_rows[*code].code, problem_rows[*code].doc);
+            any = true;
         }
+    return any;
+}
+
+static void write_error(struct json_writer *json, const struct http_route *route,
+                        const struct problem_status *row) {
+    struct buffer text = {0};
+    char name[128];
+    const bool is_told = tell_codes(route->description, row, &text);
+    if (text.failed)
+        buffer_fail(json->out);
+    if (!text.failed && row->component && (is_told || is_implied(route, row->status))) {
+        snprintf(name, sizeof name, "%d", row->status);
+        open_member(json, name, '{');
+        snprintf(name, sizeof name, "#/components/responses/%s", row->component);
+        member(json, "$ref", name);
+        if (is_told)
+            member(json, "description", text.data);
         json_close(json, '}');
     }
+    buffer_clear(&text);
+}
+
+static void write_errors(struct json_writer *json, const struct http_route *route) {
+    for (size_t i = 0; i < problem_status_count; i++)
+        write_error(json, route, &problem_statuses[i]);
     json_key(json, "default");
     reference(json, "responses", "Problem", strlen("Problem"));
 }

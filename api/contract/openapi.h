@@ -9,6 +9,7 @@
 #define API_CONTRACT_OPENAPI_H
 
 #include "api/contract/fields.h"
+#include "server/base/problem_codes.h"
 
 /* One way that a request can go well. */
 struct outcome {
@@ -28,9 +29,9 @@ struct operation {
     const char *body;              /* component schema of a JSON body; NULL: none */
     int status;                    /* when all is well */
     const char *answer;            /* component schema of the JSON answer; NULL: no JSON */
-    /* Statuses with a few words to each: "409 while it is running, 507.". Those that the route's shape
-     * implies (400, 404 with an {id}, 413 and 415 with a body, 422, 503) need not be said. */
-    const char *errors;
+    /* Codes of problems that are the operation's own, up to PROBLEM_NONE; NULL: none. What the
+     * route's shape implies (a bad header, fields that are wrong) is not among them. */
+    const enum problem_code *problems;
     const char *headers;         /* of the answer, as in struct outcome */
     const char *takes;           /* components of the request's headers, space-separated */
     const char *media;           /* of an answer that is never JSON; NULL: by the route's formats */

@@ -82,6 +82,7 @@ class Contract:
         "x-accel-buffering", "strict-transport-security",
     }  # fmt: skip
     UNLISTED = {405, 417, 421, 500, 501}
+    OWN = {404, 406, 409, 507}  # an operation names all its codes that have these
 
     def __init__(self):
         self.description = None
@@ -165,6 +166,10 @@ class Contract:
             self.validate(described["content"][content_type]["schema"], answer.json)
         if content_type == "application/problem+json":
             assert self.statuses[answer.json["code"]] == answer.status, f"{what}: server/base/problem_rows.h is wrong"
+            response = operation["responses"].get(str(answer.status), {}) if operation else {}
+            own = re.findall(r"`([a-z_]+)`: ", response.get("description", ""))
+            if own and answer.status in self.OWN:
+                assert answer.json["code"] in (*own, "no_such_path"), f"{what}: add the code to the route's row"
 
 
 CONTRACT = Contract()
