@@ -6,6 +6,7 @@
 
 #include "engine/kernels.h"
 #include "engine/model.h"
+#include "engine/serial.h"
 
 static void hash_add(uint64_t *hash, const void *bytes, size_t size) { /* FNV-1a */
     for (size_t i = 0; i < size; i++)
@@ -34,6 +35,44 @@ static uint64_t hash_of_training(const struct dn_spec *spec) {
     dn_model_free(model);
     dn_trainer_free(trainer);
     return hash;
+}
+
+/* A model that was saved stays readable: each field has a value of its own, so that no two can
+ * change places. */
+Test(golden, a_saved_spec_is_the_same_bytes_as_ever) {
+    struct dn_spec spec = {
+        .dataset = {.source_count = 2,
+                    .dim = 2,
+                    .classes = 2,
+                    .sources = {{DN_MOONS, 11, 12}, {DN_HEART, 13, 14}}},
+        .diffusion = {15, DN_BETA_SIGMOID, 0.016, 0.17, DN_V, true},
+        .network = {18, 7, DN_LEARNED, DN_MULTIPLY},
+        .training = {.epochs = 19,
+                     .batch_size = 20,
+                     .learning_rate = 0.21,
+                     .loss = DN_HUBER,
+                     .min_snr_gamma = 22,
+                     .timestep_focus = 0.23,
+                     .validation_fraction = 0.24,
+                     .normalization = DN_STANDARDIZE,
+                     .ema_decay = 0.25,
+                     .weight_decay = 0.26,
+                     .lr_schedule = DN_LR_LINEAR,
+                     .lr_warmup_steps = 27,
+                     .gradient_clip = 28,
+                     .p_uncond = 0.29,
+                     .keep_best = true,
+                     .checkpoint_every = 30,
+                     .evaluate_every = 31,
+                     .threads = 32},
+        .seed = 33,
+    };
+    unsigned char bytes[1024];
+    struct serial out = {.mode = SERIAL_WRITE, .bytes = bytes, .size = sizeof bytes};
+    uint64_t hash = 0xcbf29ce484222325u;
+    serial_spec(&out, &spec);
+    hash_add(&hash, bytes, out.used);
+    cr_assert_eq(hash, 0x579c3a55a4346f45u);
 }
 
 /* The baseline kernels use no fused multiply-add, so every x86-64 CPU must find these bits. */
