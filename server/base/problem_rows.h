@@ -60,9 +60,8 @@ PROBLEM(EXPECTATION_FAILED, "expectation_failed", 417,
         "The only supported expectation is `Expect: 100-continue`.")
 PROBLEM(MISDIRECTED_REQUEST, "misdirected_request", 421,
         "The server does not accept this host name. Allow names with `--allowed-hosts`.")
-PROBLEM(
-    INVALID_FIELDS, "invalid_fields", 422,
-    "Some fields or parameters are invalid. `errors` lists all of them, each with a JSON Pointer.")
+PROBLEM(INVALID_FIELDS, "invalid_fields", 422,
+        "Some fields or parameters are invalid. `errors` lists all of them, with JSON Pointers.")
 PROBLEM(INVALID_SAFETENSORS, "invalid_safetensors", 422,
         "The file is not a model that this server can import. `errors` lists everything wrong with "
         "it, with JSON Pointers into the file's header.")

@@ -192,7 +192,7 @@ test("a model from elsewhere is dropped on the page, stands in the list, and is 
   const [model] = (await ours.api("/v1/models?imported=true")).items;
   await until(async () => page.url().includes(`job=${model.id}`), "the address names it");
   await page.locator(".quality tbody tr").first().waitFor();
-  await page.getByText("An imported model comes without the history of its loss.").waitFor();
+  await page.getByText("An imported model has no loss history.").waitFor();
   await close(page);
 
   const again = await open(ours, `#job=${model.id}`, CALM); // a link to it

@@ -224,7 +224,7 @@ def test_bad_certificates_stop_the_start(tmp_path, certificate):
         (["--tls-cert", cert, "--tls-key", str(other)], "not a PEM file"),
         (["--tls-cert", str(other), "--tls-key", key], "not a PEM file"),
         (["--tls-cert", "/nonexistent", "--tls-key", key], "No such file"),
-        (["--tls-cert", key, "--tls-key", key], "no pair"),
+        (["--tls-cert", key, "--tls-key", key], "not a certificate and its key"),
     ]:
         run = subprocess.run(
             [BINARY, "serve", "--port", "0", "--database", str(tmp_path / "x.db"), *flags],

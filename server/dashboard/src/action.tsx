@@ -30,7 +30,7 @@ export function Action({ act, children, title, label, class: look }: Props) {
     <button
       type="button"
       class={look}
-      title={lost ? "The connection to the server is lost." : title}
+      title={lost ? "The connection to the server has been lost." : title}
       aria-label={label}
       aria-busy={waiting.value}
       disabled={lost}

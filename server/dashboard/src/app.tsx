@@ -49,7 +49,7 @@ function Absent() {
   if (!id || instead !== view.value.job) return null;
   return (
     <p class="banner mild" role="status">
-      That run is not here: it was deleted, or it is on another server.
+      This run does not exist: it was deleted, or it is on another server.
       {job.value && ` Showing ${nameOf(job.value)} instead.`}
     </p>
   );
@@ -60,7 +60,7 @@ function Locked() {
   return (
     <section class="key-card" aria-labelledby="locked-title">
       <h2 id="locked-title">API key required</h2>
-      <p>This server shows its runs to those who have a key.</p>
+      <p>You need an API key to see the runs of this server.</p>
       <button type="button" class="primary big" onClick={() => (keyState.value = "wanted")}>
         Enter a key
       </button>

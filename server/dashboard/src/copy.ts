@@ -19,7 +19,7 @@ export async function copy(text: string, done = "Copied."): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    if (!copySelected(text)) return say("The browser did not let it be copied: select the text instead.");
+    if (!copySelected(text)) return say("The browser does not allow copying: select the text instead.");
   }
   say(done);
 }

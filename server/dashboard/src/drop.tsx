@@ -49,7 +49,7 @@ export function DropHint() {
   }, [isOver.value]);
   return (
     <div ref={ref} popover="manual" class="drop-hint">
-      Drop the file to see what is in it
+      Drop the file to see its contents
     </div>
   );
 }

@@ -50,7 +50,7 @@ export const DEFAULTS: View = {
   data: "",
 };
 
-/** That the stage draws: more would not be smooth, and takes long to send. The API gives more. */
+/** That the stage draws: more would not be smooth, and takes long to send. The API allows more. */
 export const MOST_POINTS = 20_000;
 
 const MODES: StageMode[] = ["x", "x0", "both", "over"];

@@ -34,9 +34,9 @@ export function Header() {
         </button>
         <button
           type="button"
-          aria-label="Share: copy the link to this picture"
-          title="Copy the link to this picture"
-          onClick={() => void copy(address(), "The link to this picture is copied.")}
+          aria-label="Share: copy the link to this view"
+          title="Copy the link to this view"
+          onClick={() => void copy(address(), "The link to this view has been copied.")}
         >
           <span aria-hidden="true">↗</span>
           <span class="wide-only"> Share</span>

@@ -19,7 +19,7 @@ export function Help() {
       <p class="hint">
         Drag on the stage to see where a noise point ends up. Drag across the loss chart to zoom, double-click
         it to zoom out, and click it to see the checkpoint nearby. The page uses only the{" "}
-        <a href={`${base}/docs`}>public API</a>, and its address holds the whole view: anyone who opens the
+        <a href={`${base}/docs`}>public API</a>, and its address contains the whole view: anyone who opens the
         link on this server sees the same points.
       </p>
     </Dialog>

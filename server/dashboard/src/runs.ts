@@ -112,7 +112,7 @@ export async function importModel(file: File): Promise<void> {
     body: file,
   });
   put(asRun(model));
-  say(`${file.name} is imported.`);
+  say(`${file.name} has been imported.`);
   toStage(model.id);
 }
 

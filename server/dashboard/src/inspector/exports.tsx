@@ -89,11 +89,11 @@ export function Exports() {
     <fieldset class="exports">
       <legend>Export</legend>
       <Group title="Stage as shown">
-        <Action act={() => savePicture(name)} title="The picture on the stage, as it is now">
+        <Action act={() => savePicture(name)} title="The current picture of the stage">
           PNG
         </Action>
         {canRecord() && (
-          <Action act={() => saveVideo(name, once())} title="The animation on the stage, as it is shown">
+          <Action act={() => saveVideo(name, once())} title="The animation of the stage as shown">
             Video
           </Action>
         )}

@@ -16,7 +16,7 @@ export function Inspector() {
     <section class="inspector" aria-labelledby="inspector-title">
       <header class="inspector-head">
         <h2 id="inspector-title">{nameOf(run)}</h2>
-        <Action act={() => openForm(run.spec)} title="A new run with these settings, to change and train">
+        <Action act={() => openForm(run.spec)} title="Start a new run from these settings">
           Clone
         </Action>
       </header>

@@ -94,7 +94,7 @@ export function Sampling() {
       <NumberField label="Points" value={v.n} min={1} max={MOST_POINTS} set={(n) => go({ n })} />
       {v.n === MOST_POINTS && (
         <p class="hint">
-          The page draws at most {MOST_POINTS.toLocaleString("en")} points. The API gives more.
+          The page draws at most {MOST_POINTS.toLocaleString("en")} points. The API allows more.
         </p>
       )}
       <div class="seed">

@@ -89,12 +89,12 @@ function Chart() {
 function emptyText(): string {
   const run = job.value;
   if (!run) return "";
-  if (isImported(run)) return "An imported model comes without the history of its loss.";
-  if (unread.value[run.id]) return `The loss cannot be read now. ${unread.value[run.id]}`;
-  if (run.progress.epoch > 0) return "Reading the loss …";
+  if (isImported(run)) return "An imported model has no loss history.";
+  if (unread.value[run.id]) return `The loss history cannot be loaded. ${unread.value[run.id]}`;
+  if (run.progress.epoch > 0) return "Loading the loss …";
   return isOver(run)
-    ? "This run ended before its first epoch was over."
-    : "The loss comes with the first epoch.";
+    ? "This run ended before its first epoch was complete."
+    : "The loss appears after the first epoch.";
 }
 
 export function Loss() {
@@ -141,7 +141,7 @@ export function Loss() {
           type="button"
           class="fold"
           aria-expanded={!folded.value}
-          title="Fold the chart"
+          title="Collapse the chart"
           onClick={fold}
         >
           {folded.value ? "Show" : "Hide"}

@@ -121,7 +121,7 @@ export function Fields() {
           <Field key={name} group="" name={name} field={field} />
         ))}
       </div>
-      {isDrawn && <Group group="dataset" title="Data" doc="How much of a built-in data set is drawn." />}
+      {isDrawn && <Group group="dataset" title="Data" doc="The number of points drawn from a built-in data set." />}
       {groups.map(([name, { description = "" }]) => (
         <Group key={name} group={name} title={labelOf(name)} doc={description} />
       ))}

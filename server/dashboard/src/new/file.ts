@@ -96,7 +96,7 @@ async function upload(from: File): Promise<string> {
 /** Sends the chosen file, and goes on with its data set unless another file has been chosen meanwhile. */
 async function send(next: (id: string, from: File) => unknown): Promise<void> {
   const from = file.value!;
-  await during(from, "Sending the file …", async () => {
+  await during(from, "Uploading the file …", async () => {
     const id = await upload(from);
     if (file.value === from) await next(id, from);
   });

@@ -62,7 +62,7 @@ export function Gallery() {
         {names.length > 1 ? (
           <Legend names={names} />
         ) : (
-          <p class="hint">Check more data sets to make each a class that can be sampled by itself.</p>
+          <p class="hint">Select more data sets to make each one a class that can be sampled separately.</p>
         )}
       </div>
     </fieldset>

@@ -76,7 +76,7 @@ export function NewRun() {
     sending.value = true;
     try {
       const made = await submit(request());
-      say(`queued: ${made.id}`);
+      say(`Queued: ${made.id}`);
     } catch (error) {
       explain(error as Error);
     }

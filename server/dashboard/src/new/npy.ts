@@ -40,7 +40,7 @@ export function openNpy(bytes: ArrayBuffer): Npy {
   const isLong = view.getUint8(6) > 1;
   const start = isLong ? 12 : 10;
   const length = isLong ? view.getUint32(8, true) : view.getUint16(8, true);
-  if (start + length > bytes.byteLength) throw new Error("The header of this NPY file is cut off.");
+  if (start + length > bytes.byteLength) throw new Error("The header of this NPY file is incomplete.");
   const header = new TextDecoder().decode(new Uint8Array(bytes, start, length));
   const [, order = "", type = ""] = /'descr': *'([<>|=]?)(\w+)'/.exec(header) ?? [];
   const element = ELEMENTS[type];

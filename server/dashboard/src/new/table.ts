@@ -67,11 +67,11 @@ function columnOf(name: string, cells: string[], number: Table["number"]): Colum
     why: "",
   };
   const leaveOut = (why: string) => Object.assign(column, { role: "out", why });
-  if (type === "empty") leaveOut("no value in it");
+  if (type === "empty") leaveOut("it has no values");
   else if (type === "text") leaveOut("text cannot be a coordinate");
   else if (column.missing > cells.length / 2) leaveOut("most values are missing");
   else if (/^(|unnamed: 0|id|index|row|no|nr|#)$/i.test(name) && isCounter(cells))
-    leaveOut("it numbers the rows");
+    leaveOut("it holds row numbers");
   return column;
 }
 
@@ -245,10 +245,10 @@ function jsonTable(text: string): Table {
 
 /** Files that hold tables, too, but that neither this page nor the server reads. */
 const FOREIGN: [start: string, what: string][] = [
-  ["PK\x03\x04", "This is a workbook or an archive. Save the table as CSV, and choose that."],
-  ["\xd0\xcf\x11\xe0", "This is an old Excel workbook. Save the table as CSV, and choose that."],
-  ["PAR1", "This is a Parquet file. Save the table as CSV, and choose that."],
-  ["\x1f\x8b", "This file is compressed. Unpack it, and choose what is in it."],
+  ["PK\x03\x04", "This is a workbook or an archive. Save the table as CSV and choose that file."],
+  ["\xd0\xcf\x11\xe0", "This is an old Excel workbook. Save the table as CSV and choose that file."],
+  ["PAR1", "This is a Parquet file. Save the table as CSV and choose that file."],
+  ["\x1f\x8b", "This file is compressed. Unpack it and choose the file inside."],
   ["\x89PNG", "This is a picture. A data set is a table of numbers: CSV, JSON or NPY."],
   ["\xff\xd8\xff", "This is a picture. A data set is a table of numbers: CSV, JSON or NPY."],
   ["%PDF", "This is a PDF. A data set is a table of numbers: CSV, JSON or NPY."],
@@ -262,7 +262,7 @@ export async function readTable(file: Blob): Promise<Table> {
   const foreign = FOREIGN.find(([magic]) => latin.startsWith(magic));
   if (foreign) throw new Error(foreign[1]);
   const { text } = textOf(start, true);
-  if (!isNpy(start) && text.includes("\0")) throw new Error("This is not a file of text.");
+  if (!isNpy(start) && text.includes("\0")) throw new Error("This is not a text file.");
   const table = isNpy(start)
     ? npyTable(await file.arrayBuffer())
     : /^\s*[[{]/.test(text)

@@ -68,7 +68,7 @@ function Import() {
     <>
       <button
         type="button"
-        title="A model that was exported as safetensors. The file can be dropped anywhere, too."
+        title="Import a model exported as safetensors. You can also drop the file anywhere."
         onClick={() => ref.current?.click()}
       >
         Import a model

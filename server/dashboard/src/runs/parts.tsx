@@ -119,12 +119,12 @@ function retry(run: Job): Promise<unknown> {
 /** What a run allows now: label, explanation, deed. */
 function deeds(run: Run): [string, string, () => Promise<unknown>][] {
   if (isImported(run)) return [];
-  if (!isOver(run)) return [["Cancel", "Stop it. Its last checkpoint stays.", () => cancel(run.id)]];
+  if (!isOver(run)) return [["Cancel", "Stop the training and keep the last checkpoint", () => cancel(run.id)]];
   if (run.error?.code === "diverged")
-    return [["Retry with lr ÷ 3", "The same with a third of the learning rate", () => retry(run)]];
+    return [["Retry with lr ÷ 3", "Train again with a third of the learning rate", () => retry(run)]];
   if (run.status === "succeeded")
-    return [["Train longer", "For as many epochs again", () => resume(run.id, run.progress.epochs * 2)]];
-  return [["Resume", "From its last checkpoint", () => resume(run.id)]];
+    return [["Train longer", "Continue for the same number of epochs", () => resume(run.id, run.progress.epochs * 2)]];
+  return [["Resume", "Continue from the last checkpoint", () => resume(run.id)]];
 }
 
 /** Asks before runs are deleted, one after another. */
@@ -132,8 +132,8 @@ export function confirmDeletion(list: Run[]): void {
   const [first] = list;
   if (!first) return;
   const what = list.length === 1 ? nameOf(first) : `${list.length} runs`;
-  const whose = list.length === 1 ? "Its history and its model go" : "Their histories and models go";
-  const text = isImported(first) && list.length === 1 ? "" : `${whose} too. `;
+  const whose = list.length === 1 ? "Its history and model" : "Their histories and models";
+  const text = isImported(first) && list.length === 1 ? "" : `${whose} will also be deleted. `;
   confirmed(`Delete ${what}?`, `${text}This cannot be undone.`, "Delete", async () => {
     for (const each of list) await remove(each);
   });
@@ -151,7 +151,7 @@ export function Actions({ run }: { run: Run }) {
       {hasModel(run) && run.id !== view.value.job && (
         <button
           type="button"
-          title="Beside the run on the stage, from the same noise"
+          title="Compare with the run on the stage, from the same noise"
           aria-label={`B: ${name} beside the run on the stage`}
           aria-pressed={view.value.b === run.id}
           onClick={() => go({ b: view.value.b === run.id ? "" : run.id })}

@@ -17,8 +17,8 @@ const COLUMNS: [string, string, string][] = [
   ["epoch", "Epochs", ""],
   ["train_loss", "Train", "Training loss"],
   ["val_loss", "Val", "Validation loss"],
-  ["curve_distance", "Curve", "Mean distance to the exact shape, and what data itself gets"],
-  ["energy_distance", "Energy", "Energy distance to the data, and what data itself gets"],
+  ["curve_distance", "Curve", "Mean distance to the exact shape, and the score of real data"],
+  ["energy_distance", "Energy", "Energy distance to the data, and the score of real data"],
   ["created_at", "Created", ""],
 ];
 
@@ -215,7 +215,7 @@ export function RunTable() {
       </div>
       {rows.value.length === 0 && <p class="empty">No run matches.</p>}
       <More />
-      <p class="hint">A floor is what two draws of the data score against each other.</p>
+      <p class="hint">The floor is the score of two draws of real data.</p>
     </Dialog>
   );
 }

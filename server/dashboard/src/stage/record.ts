@@ -28,7 +28,7 @@ export async function savePicture(name: string): Promise<void> {
   const whole = document.createElement("canvas");
   onGround(canvasOf(), whole);
   const blob = await new Promise<Blob | null>((done) => whole.toBlob(done, "image/png"));
-  if (!blob) throw new Error("The browser cannot make the picture.");
+  if (!blob) throw new Error("The browser cannot create the picture.");
   download(blob, `${name}.png`);
 }
 
@@ -62,5 +62,5 @@ export async function saveVideo(name: string, over: Promise<void>): Promise<void
   recorder.stop();
   await stopped;
   download(new Blob(parts, { type: mimeType }), `${name}.${mimeType.slice(6)}`);
-  say("The video is saved.");
+  say("The video has been saved.");
 }

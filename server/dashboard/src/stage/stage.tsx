@@ -51,12 +51,12 @@ function hint(): string {
   if (!t || !job.value) return "";
   if (held.value) return landing.value;
   const hints = [
-    view.value.process === "forward" ? "The data on their way to noise" : "",
-    view.value.process === "optimal" ? "Each noise point on the straight way to its nearest data point" : "",
+    view.value.process === "forward" ? "The data turning into noise" : "",
+    view.value.process === "optimal" ? "Each noise point moves straight to its nearest data point" : "",
     t.dim === 1 ? "Histogram of the points; the line is the data" : "",
     t.dim > 2 ? `2 of ${t.dim} columns are drawn` : "",
     !view.value.process && view.value.clip && t.evaluations !== null && isPiledUp(t)
-      ? "Many points lie at the edge of the data: Clip x₀ holds them there"
+      ? "Many points lie at the edge of the data because Clip x₀ holds them there"
       : "",
     canHold() ? "Drag to see where a noise point ends up" : "",
   ];

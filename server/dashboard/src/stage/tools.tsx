@@ -6,15 +6,15 @@ import { axesOf, columnName, setAxis } from "./axes";
 import { shown } from "./subject";
 
 const PROCESSES: [Process, string, string][] = [
-  ["", "Model", "From noise to data, by the model"],
-  ["forward", "Forward", "The data on their way to noise"],
-  ["optimal", "Nearest point", "Noise on the straight way to the nearest data"],
+  ["", "Model", "From noise to data with the model"],
+  ["forward", "Forward", "The data turning into noise"],
+  ["optimal", "Nearest point", "Straight paths from noise to the nearest data point"],
 ];
 const MODES: [StageMode, string, string][] = [
-  ["x", "x", "The points on their way"],
+  ["x", "x", "The points at each step"],
   ["x0", "x₀", "The model's estimate of the data"],
   ["both", "x | x₀", "Side by side"],
-  ["over", "x + x₀", "One over the other"],
+  ["over", "x + x₀", "One on top of the other"],
 ];
 
 interface Layer {
@@ -27,7 +27,7 @@ interface Layer {
 }
 
 const isLine = () => (shown.value?.dim === 1 ? "A single column is shown as a histogram" : "");
-const isEstimate = () => (view.value.mode === "x0" ? "Needs the points x, which are not shown" : "");
+const isEstimate = () => (view.value.mode === "x0" ? "Only available while the points x are shown" : "");
 const hasClasses = () => (job.value && classesOf(job.value).length > 0 ? "The colors show the classes" : "");
 
 const LAYERS: Layer[] = [
@@ -35,15 +35,15 @@ const LAYERS: Layer[] = [
     name: "hue",
     label: "Color by angle",
     key: "h",
-    doc: "A color for each direction in which a point ends",
+    doc: "Color the points by the direction in which they end",
     hidden: () => hasClasses() || isLine(),
   },
-  { name: "density", label: "Density", key: "", doc: "How many points are where", hidden: isLine },
+  { name: "density", label: "Density", key: "", doc: "The density of the points", hidden: isLine },
   {
     name: "field",
     label: "Field",
     key: "f",
-    doc: "Where points are moved, on average",
+    doc: "The average motion of the points",
     hidden: () => isEstimate() || isLine(),
   },
   {
@@ -53,7 +53,7 @@ const LAYERS: Layer[] = [
     doc: "From each point to its estimate",
     hidden: () => isEstimate() || isLine(),
   },
-  { name: "trails", label: "Trails", key: "", doc: "Where the points come from", hidden: isLine },
+  { name: "trails", label: "Trails", key: "", doc: "The path of each point so far", hidden: isLine },
   { name: "data", label: "Data", key: "", doc: "The training data, behind the points", hidden: isLine },
 ];
 

@@ -163,7 +163,7 @@ function finish(key: string, from: Loaded, home: number): Trajectory {
   };
 }
 
-/** From noise to data, by the model of a run. */
+/** From noise to data with the model of a run. */
 export async function loadReverse(run: Job, view: View, signal: AbortSignal): Promise<Trajectory> {
   const address = url(`/v1/models/${run.id}/trajectories.safetensors`, sampleQuery(view, run));
   const loaded = await load(address, signal);
@@ -214,7 +214,7 @@ export async function loadProcess(
   view: View,
   signal: AbortSignal,
 ): Promise<Trajectory> {
-  if (sources.length === 0) throw new Error("This model came without its data.");
+  if (sources.length === 0) throw new Error("This model was imported without its data.");
   const query = processQuery(process, sources.length, run, view);
   const parts = await Promise.all(
     sources.map((each) => load(url(`/v1/datasets/${each.id}/${process}.safetensors`, query), signal)),
