@@ -347,15 +347,27 @@ void config_look_around(void (*warn)(const char *text)) {
     }
 }
 
+/* The text beside the flag, in lines of at most 80 columns. */
+static void print_beside(const char *flag, const char *text) {
+    enum { LEFT = 27, WIDTH = 80 - LEFT };
+    printf("  --%-22s ", flag);
+    while (strlen(text) > WIDTH) {
+        int cut = WIDTH;
+        while (cut > 1 && text[cut] != ' ')
+            cut--;
+        printf("%.*s\n%*s", cut, text, LEFT, "");
+        text += text[cut] == ' ' ? cut + 1 : cut;
+    }
+    printf("%s\n", text);
+}
+
 void config_help(void) {
-    for (size_t i = 0; i < SETTINGS; i++) {
-        const struct setting *setting = &settings[i];
-        char variable[VARIABLE_BYTES];
-        printf("  --%-22s %s\n", setting->flag, setting->doc);
-        printf("    %-22s %s", "", variable_of(setting, variable));
-        if (setting->fallback)
-            printf(", default %s", setting->fallback);
-        printf("\n");
+    char text[300];
+    for (const struct setting *setting = settings; setting < settings + SETTINGS; setting++) {
+        const char *fallback = setting->fallback;
+        snprintf(text, sizeof text, "%s%s%s%s", setting->doc, fallback ? " (default " : "",
+                 fallback ? fallback : "", fallback ? ")" : "");
+        print_beside(setting->flag, text);
     }
 }
 

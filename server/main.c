@@ -176,16 +176,14 @@ static int unknown_command(const char *name) {
     return 2;
 }
 
-static void print_settings(const char *whose) {
-    printf("\nSettings of %s, each a flag or an environment variable:\n\n", whose);
-    config_help();
-}
-
 static int help_of(const struct command *command) {
     printf("usage: denoised %s %s\n\n%s\n", command->names[0], command->arguments, command->doc);
     if (command->run == command_serve || command->run == command_healthcheck ||
-        command->run == command_backup)
-        print_settings(command->names[0]);
+        command->run == command_backup) {
+        printf("\nSettings (the variable DENOISED_MAX_UPLOAD does the same as --max-upload, and\n"
+               "so on; a flag overrides it; cores is the number of available processors):\n\n");
+        config_help();
+    }
     return 0;
 }
 
@@ -198,7 +196,7 @@ static int command_help(int argc, char **argv) {
            denoised_version);
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  denoised %-12s %s\n", commands[i].names[0], commands[i].doc);
-    print_settings("serve, backup and healthcheck");
+    printf("\n\"denoised COMMAND --help\" explains a command; that of serve lists all settings.\n");
     return 0;
 }
 

@@ -343,8 +343,9 @@ def test_no_watchdog_for_another_process(start, tmp_path):
 def test_the_table_of_settings_is_complete():
     table = subprocess.run([BINARY, "settings", "--markdown"], capture_output=True, text=True, check=True).stdout
     flags = set(re.findall(r"^\| `(--[a-z-]+)` ", table, re.M))
-    help_text = subprocess.run([BINARY, "--help"], capture_output=True, text=True, check=True).stdout
-    assert flags == set(re.findall(r"^  (--[a-z-]+) ", help_text, re.M)) - {"--help"}
+    help_text = subprocess.run([BINARY, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    assert flags == set(re.findall(r"^  (--[a-z-]+) ", help_text, re.M))
+    assert max(map(len, help_text.splitlines())) <= 80
     assert {"--host", "--api-keys", "--base-path", "--max-sample-cost"} <= flags
     for line in table.splitlines():
         assert line.startswith("| ") and line.endswith(" |") or line == "|---|---|---|---|"

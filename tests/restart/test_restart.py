@@ -166,7 +166,7 @@ def test_the_other_commands(start):
     server.stop()
     assert run("healthcheck", "--port", port).returncode == 1
     assert run("version").stdout.startswith("denoised ")
-    assert "DENOISED_MAX_QUEUED" in run("--help").stdout
+    assert "--max-queued" in run("serve", "--help").stdout
     assert run("serv").returncode == 2 and run().returncode == 2
 
 
