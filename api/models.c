@@ -194,6 +194,21 @@ static void write_scale(const void *value, struct json_writer *json) {
     json_numbers(json, row->transform + row->dim, row->dim);
 }
 
+/* The names of the classes, a JSON array or null, of a struct model. */
+static void write_classes(const void *value, struct json_writer *json) {
+    const struct model *row = value;
+    struct arena arena = {0};
+    struct job_request request;
+    struct dn_error error;
+    if (spec_read_stored(row->spec, &request, &arena, &error))
+        spec_write_classes(&request, json);
+    else if (arena.failed)
+        buffer_fail(json->out);
+    else
+        json_null(json);
+    arena_clear(&arena);
+}
+
 #define AT(member) offsetof(struct model, member)
 static const struct field listed_rows[] = {
     {"", "id", FIELD_ID, AT(id)},
@@ -219,23 +234,9 @@ static const struct field model_rows[] = {
     {"", "transform", FIELD_GROUP, .doc = "model units = (data units - shift) * scale"},
     {"transform", "shift", FIELD_WRITTEN, .schema = "Numbers", .write = write_shift},
     {"transform", "scale", FIELD_WRITTEN, .schema = "Numbers", .write = write_scale},
-    {"", "classes", FIELD_WRITTEN, .schema = "Classes", .write = model_write_classes},
+    {"", "classes", FIELD_WRITTEN, .schema = "Classes", .write = write_classes},
 };
 const struct field_set model_answer = ANSWER(model_rows);
-
-void model_write_classes(const void *value, struct json_writer *json) {
-    const struct model *row = value;
-    struct arena arena = {0};
-    struct job_request request;
-    struct dn_error error;
-    if (spec_read_stored(row->spec, &request, &arena, &error))
-        spec_write_classes(&request, json);
-    else if (arena.failed)
-        buffer_fail(json->out);
-    else
-        json_null(json);
-    arena_clear(&arena);
-}
 
 const char *const *model_class_names(const struct model *row, int count, struct arena *arena) {
     struct buffer text = {0};
@@ -243,7 +244,7 @@ const char *const *model_class_names(const struct model *row, int count, struct 
     const char **names = arena_alloc(arena, ((size_t)count + 1) * sizeof *names);
     cJSON *tree = NULL;
     int found = 0;
-    model_write_classes(row, &(struct json_writer){.out = &text});
+    write_classes(row, &(struct json_writer){.out = &text});
     buffer_append(&text, "", 1);
     bool made = names && !text.failed && json_names(text.data, &tree, stored, DN_MAX_CLASSES);
     while (made && stored[found])

@@ -166,12 +166,6 @@ void json_numbers(struct json_writer *json, const double *values, int count) {
     json_close(json, ']');
 }
 
-void json_points(struct json_writer *json, const float *points, size_t n, int dim) {
-    json_open(json, '[');
-    json_rows(json->out, points, n, dim, true);
-    json_close(json, ']');
-}
-
 void json_time(struct json_writer *json, int64_t ms) {
     if (ms == 0) {
         json_null(json);

@@ -47,9 +47,8 @@ void json_double(struct json_writer *json, double value); /* shortest that reads
 void json_bool(struct json_writer *json, bool value);
 void json_null(struct json_writer *json);
 void json_raw(struct json_writer *json, const char *text); /* a value that is JSON already */
-void json_numbers(struct json_writer *json, const double *values, int count);       /* [..] */
-void json_points(struct json_writer *json, const float *points, size_t n, int dim); /* [[..],..] */
-/* The rows of such an array without its brackets: [..],[..]; a comma before them unless is_first.
+void json_numbers(struct json_writer *json, const double *values, int count); /* [..] */
+/* Points as arrays, without the brackets around them: [..],[..]; a comma before them unless is_first.
  */
 void json_rows(struct buffer *out, const float *points, size_t n, int dim, bool is_first);
 void json_time(struct json_writer *json, int64_t ms); /* RFC 3339; 0: null */

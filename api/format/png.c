@@ -55,8 +55,9 @@ static bool put_pixels(struct buffer *out, const struct raster *raster) {
     return done;
 }
 
-void png_write(struct buffer *out, const struct raster *raster, const struct theme *theme,
-               bool classes, const char *title) {
+/* The raster as a PNG file with a palette; title [Latin-1] goes into its text, NULL for none. */
+static void write_png(struct buffer *out, const struct raster *raster, const struct theme *theme,
+                      bool classes, const char *title) {
     uint8_t header[13] = {[8] = 8 /* bits */, [9] = 3 /* palette */}, rgb[3 * RASTER_PALETTE];
     put_32(header, (size_t)raster->width);
     put_32(header + 4, (size_t)raster->height);
@@ -88,7 +89,7 @@ void png_points(struct buffer *out, const struct point_set *set) {
         frame.top += 7 * labels; /* the numbers below need less room than those on the left */
         raster_axes(&raster, &frame, labels);
         raster_points(&raster, &frame, flat, set->n, set->labels, 0);
-        png_write(out, &raster, theme, set->labels, set->title);
+        write_png(out, &raster, theme, set->labels, set->title);
         raster_free(&raster);
     } else {
         buffer_fail(out);
@@ -128,6 +129,6 @@ void png_trajectory(struct buffer *out, const struct trajectory *t) {
     for (int k = 0; k < panels; k++, frame.left += side + gap)
         if (!draw_panel(&raster, t, &frame, k))
             buffer_fail(out);
-    png_write(out, &raster, &themes[t->look.theme], t->labels, NULL);
+    write_png(out, &raster, &themes[t->look.theme], t->labels, NULL);
     raster_free(&raster);
 }

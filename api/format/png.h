@@ -12,8 +12,4 @@ void png_points(struct buffer *out, const struct point_set *set);
 /* A panel for each frame, of x or of x0, with its timestep. */
 void png_trajectory(struct buffer *out, const struct trajectory *trajectory);
 
-/* The raster as a PNG file with a palette; title [Latin-1] goes into its text, NULL for none. */
-void png_write(struct buffer *out, const struct raster *raster, const struct theme *theme,
-               bool classes, const char *title);
-
 #endif

@@ -3,7 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
-int guess_distance(const char *a, const char *b) {
+/* Edits, or swaps of neighbors, that make one word of the other (optimal string alignment); 99 for
+ * long words, 0 if they differ in upper and lower case alone. */
+static int distance_between(const char *a, const char *b) {
     enum { LONGEST = 40 };
     int d[LONGEST + 1][LONGEST + 1];
     const size_t n = strlen(a), m = strlen(b);
@@ -32,7 +34,7 @@ bool guess_offer(struct guess *guess, const char *name, int extra) {
     enum { SHORT = 4 };
     const int length = (int)strlen(guess->typed), near = length <= SHORT ? 1 : 2;
     const int most = length <= near ? length - 1 : near; /* something must be the same */
-    const int distance = guess_distance(guess->typed, name) + extra;
+    const int distance = distance_between(guess->typed, name) + extra;
     if (distance > most || (guess->meant && distance >= guess->distance))
         return false;
     guess->meant = name;

@@ -13,10 +13,6 @@ struct guess {
     int distance;      /* of `meant` */
 };
 
-/* Edits, or swaps of neighbors, that make one word of the other (optimal string alignment); 99 for
- * long words, 0 if they differ in upper and lower case alone. */
-int guess_distance(const char *a, const char *b);
-
 /* The nearest name within two edits is meant, or within one for at most four letters. `extra` is
  * added to the distance of this name. True: it is the best so far. */
 bool guess_offer(struct guess *guess, const char *name, int extra);

@@ -160,9 +160,10 @@ static void call_done(struct task *task, enum task_outcome outcome) {
     bell_ring(&call->over);
 }
 
-enum task_outcome writer_call(struct writer *writer,
-                              bool (*run)(void *argument, struct store_session *session),
-                              void *argument) {
+/* Runs a function on the writer and waits until it is committed. */
+static enum task_outcome call_and_wait(struct writer *writer,
+                                       bool (*run)(void *argument, struct store_session *session),
+                                       void *argument) {
     struct call call = {
         .task = {.run = call_run, .done = call_done}, .run = run, .argument = argument};
     bell_init(&call.over);
@@ -200,6 +201,6 @@ enum store_status writer_do(struct writer *writer,
                             enum store_status (*run)(void *argument, struct store_session *session),
                             void *argument) {
     struct errand errand = {.run = run, .argument = argument};
-    const enum store_status status = writer_status(writer_call(writer, run_errand, &errand));
+    const enum store_status status = writer_status(call_and_wait(writer, run_errand, &errand));
     return status == STORE_OK ? errand.status : status;
 }

@@ -35,15 +35,11 @@ void writer_post(void *self, struct task *task);
  */
 void writer_post_next(struct writer *writer, struct task *task);
 
-/* Runs a function on the writer and waits until it is committed. */
-enum task_outcome writer_call(struct writer *writer,
-                              bool (*run)(void *argument, struct store_session *session),
-                              void *argument);
-
 /* What a task's outcome means for the store: STORE_OK if it was committed. */
 enum store_status writer_status(enum task_outcome outcome);
 
-/* The same for a function that says how it went: what it wrote stays if that is STORE_OK. Otherwise
+/* Runs a function on the writer and waits until it is committed: what it wrote stays if it says
+ * STORE_OK. Otherwise
  * its status; STORE_FULL, STORE_DISK, STORE_GONE or STORE_ERROR also if it could not be
  * committed. */
 enum store_status writer_do(struct writer *writer,

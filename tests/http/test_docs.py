@@ -67,7 +67,7 @@ def test_the_links_of_the_dashboard_hold_below_a_base_path(start):
 def test_every_code_of_an_error_is_used(server):
     problems = server.get("/openapi.json").json["x-problems"]
     codes = [problem["code"] for problem in problems]
-    rows = re.findall(r'^PROBLEM\((\w+), "(\w+)"', (ROOT / "server/base/problem_rows.h").read_text(), re.M)
+    rows = re.findall(r'^PROBLEM\(\s*(\w+), "(\w+)"', (ROOT / "server/base/problem_rows.h").read_text(), re.M)
     assert [code for _, code in rows] == codes and len(codes) == len(set(codes))
     assert [name.lower() for name, _ in rows] == codes
     sources = [*(ROOT / "api").rglob("*.c"), *(ROOT / "server").rglob("*.c")]

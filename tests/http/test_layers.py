@@ -109,6 +109,20 @@ def test_the_drawing_of_the_rooms_is_right():
     assert drawn == ROOMS
 
 
+def test_what_a_header_declares_is_used_by_another_file():
+    """A function that only its own file calls is static, and one that nobody calls is gone."""
+    files = [path for layer in ("engine", "server", "api", "tests") for path in (ROOT / layer).rglob("*.[chS]")]
+    texts = [path.read_text() for path in files if path.suffix != ".h"]
+    texts += re.findall(r"^#define(?:.*\\\n)*.*", "".join(path.read_text() for path in files if path.suffix == ".h"), re.M)
+    words = [set(re.findall(r"\w+", text)) for text in texts]
+    unused = []
+    for header in [path for layer in ALLOWED for path in sources(layer) if path.suffix == ".h"]:
+        for name in re.findall(r"^(?!static|typedef|#)\w[\w *]*?\b(\w+)\(", header.read_text(), re.M):
+            if sum(name in known for known in words) < 2:
+                unused.append((header.relative_to(ROOT).as_posix(), name))
+    assert unused == []
+
+
 def test_sql_and_stdio_stay_where_they_belong():
     for path in sources("api"):
         assert not re.search(r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b", path.read_text()), path

@@ -122,7 +122,9 @@ Test(json, writer_puts_commas_and_escapes) {
     json_key(&json, "b");
     json_bool(&json, true);
     json_key(&json, "c");
-    json_points(&json, (const float[]){1, 2.5f, -3, INFINITY}, 2, 2);
+    json_open(&json, '[');
+    json_rows(json.out, (const float[]){1, 2.5f, -3, INFINITY}, 2, 2, true);
+    json_close(&json, ']');
     json_key(&json, "t");
     json_time(&json, 1700000000123);
     json_close(&json, '}');
