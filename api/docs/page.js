@@ -1,6 +1,6 @@
-// The reference page: openapi.json as a page. Everything is text, never markup, so a description cannot run.
+// The reference page: it shows openapi.json. Everything is inserted as text, never as markup, so a description cannot run code.
 
-// An element with attributes and children; strings become text, and what is empty is left out.
+// An element with attributes and children; strings become text, and empty children are left out.
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -8,14 +8,14 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-// `code` in a description is set as such.
+// Text between backticks in a description becomes code.
 function prose(text) {
   return text.split("`").map((part, i) => (i % 2 ? make("code", {}, part) : part));
 }
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
-// What a JSON Pointer within the description leads to.
+// The part of the description that a JSON Pointer names.
 function at(api, pointer) {
   const steps = decodeURIComponent(pointer).slice(2).split("/");
   return steps.reduce((found, step) => found[step.replaceAll("~1", "/").replaceAll("~0", "~")], api);
@@ -23,8 +23,8 @@ function at(api, pointer) {
 
 const SCHEMAS = "#/components/schemas/";
 
-// A part of the description with every $ref replaced by what it stands for, whatever kind of part that is; but for
-// schemas, which have a place of their own on this page.
+// A part of the description with every $ref replaced by the part that it names, except for schemas, which this page
+// shows in their own section.
 function inlined(api, part) {
   if (Array.isArray(part)) return part.map((each) => inlined(api, each));
   if (typeof part !== "object" || part === null) return part;
@@ -166,7 +166,7 @@ function answerView(server, [status, answer]) {
 
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-// A line for a shell that does this operation.
+// A shell command for this operation.
 function curlOf({ base, asksForKey }, path, method, operation) {
   const words = ["curl"];
   if (method !== "get") words.push("-X", method.toUpperCase());
@@ -180,7 +180,7 @@ function curlOf({ base, asksForKey }, path, method, operation) {
   return words.join(" ");
 }
 
-// navigator.clipboard is missing on plain http to another machine.
+// Browsers have no navigator.clipboard on plain HTTP to another machine.
 async function copy(pre, button) {
   try {
     await navigator.clipboard.writeText(pre.textContent);
@@ -290,11 +290,11 @@ function show(api) {
   }
   const all = Object.values(groups).flat();
   const server = { base, asksForKey: asksForKeys(all), common: headersOfAll(all) };
-  // What a visitor came for stands first.
+  // The resources come before the operation of the server.
   const { operations: running, ...resources } = groups;
   groups = { ...resources, ...(running ? { operations: running } : {}) };
   document.getElementById("summary").append(
-    `${api.info.summary} Version ${api.info.version}; the same for programs is `,
+    `${api.info.summary} Version ${api.info.version}; programs can read `,
     make("a", { href: "openapi.json" }, "openapi.json"), ".",
   );
   document.querySelector("nav").append(...contents(groups, Object.keys(api.components.schemas)));
@@ -305,14 +305,14 @@ function show(api) {
     ),
     section("problems", "Problems",
       make("p", {}, "An error is ", make("code", {}, "application/problem+json"), " (RFC 9457) with one of these codes. Its ",
-        make("code", {}, "type"), " leads here."),
+        make("code", {}, "type"), " links to this list."),
       problemsView(api["x-problems"] ?? [])),
     section("headers", "Headers",
       make("p", {}, "Every answer has ", ...links("header-", server.common), "."),
       headersView(inlined(api, api.components.headers ?? {}))),
     section("schemas", "Schemas", ...Object.entries(api.components.schemas).map(([name, schema]) => schemaView(name, schema))),
   );
-  // What the address points at was not there when the page was loaded.
+  // The target of the address did not exist yet when the page was loaded.
   if (location.hash) location.replace(location.hash);
 }
 
@@ -322,5 +322,5 @@ try {
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   show(await answer.json());
 } catch (error) {
-  document.getElementById("content").replaceChildren(make("p", { role: "alert" }, `The description could not be shown: ${error.message}.`));
+  document.getElementById("content").replaceChildren(make("p", { role: "alert" }, `This page cannot show the description: ${error.message}.`));
 }
