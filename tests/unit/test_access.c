@@ -305,8 +305,8 @@ Test(auth, bad_files_say_what_is_wrong, .init = make_file, .fini = remove_file) 
         {"a:" ABC ":admin\n", 0600, "read or write"},
         {"a:" ABC ":\n", 0600, "read or write"},
         {"a:" ABC ":read:write\n", 0600, "read or write"},
-        {"a b:" ABC "\n", 0600, "a name is"},
-        {":" ABC "\n", 0600, "a name is"},
+        {"a b:" ABC "\n", 0600, "a name must be"},
+        {":" ABC "\n", 0600, "a name must be"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         write_keys(rows[i].text, rows[i].mode);
