@@ -1,13 +1,12 @@
 #!/bin/sh
-# Installs the Debian packages that are missing, and says which, how much that is, and what for. Does nothing when all are
-# there.
+# Installs the Debian packages that are missing; first says which, how large they are, and what they are for.
 # usage: tests/install.sh REASON PACKAGE...
 set -eu
 reason=$1
 shift
 if ! command -v apt-get >/dev/null; then
-    echo "This is no Debian, so nothing is installed here. What is needed: $*" >&2
-    echo "docker/Dockerfile builds on any machine with Docker: make docker" >&2
+    echo "This system has no apt-get, so install what corresponds to these Debian packages yourself: $*" >&2
+    echo "On any machine with Docker, this builds an image instead: make docker" >&2
     exit 0
 fi
 missing=""
@@ -19,7 +18,7 @@ done
 sudo=""
 if [ "$(id -u)" -ne 0 ]; then
     if ! command -v sudo >/dev/null; then
-        echo "Packages are missing, and there is no sudo to install them with. As root:" >&2
+        echo "Packages are missing, and sudo is not installed. Run this as root:" >&2
         echo "    apt-get install --no-install-recommends$missing" >&2
         exit 1
     fi
@@ -30,12 +29,12 @@ quiet="-q"
 
 echo "Missing Debian packages:$missing"
 echo "They are for $reason."
-echo "Reading what Debian has (apt-get update${sudo:+, with sudo})."
+echo "Reading the package lists (apt-get update${sudo:+, with sudo})."
 # shellcheck disable=SC2086
 $sudo apt-get update $quiet
 install="$sudo env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get install --no-install-recommends"
 # shellcheck disable=SC2086
 $install --assume-no $missing 2>/dev/null |
-    sed -n -e 's/.* \([0-9]*\) newly installed.*/With what they need: \1 packages./p' -e '/^Need to get/p' -e '/^After this/p' || true
+    sed -n -e 's/.* \([0-9]*\) newly installed.*/Together with their dependencies: \1 packages./p' -e '/^Need to get/p' -e '/^After this/p' || true
 # shellcheck disable=SC2086
 $install -y $quiet $missing
