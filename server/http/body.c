@@ -68,8 +68,6 @@ void http_free_call(struct http_call *call) {
         exchange->response.stream.closed(exchange);
     if (exchange->release)
         exchange->release(exchange);
-    if (call->sending.is_open)
-        atomic_fetch_sub(&call->server->config.counts->streams, 1);
     drop_body(call);
     release(&call->server->config.counts->answer_bytes, &call->answer_held);
     buffer_clear(&exchange->response.body);

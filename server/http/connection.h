@@ -4,7 +4,7 @@
  *   socket tls gzip rate access auth peer linger router fields     know nothing of a call
  *   http         what handlers ask of a call, and what all of the files below do
  *   body         what a call holds: its body, and memory that is counted
- *   suspend      calls that wait, and clients that go away meanwhile
+ *   state        the states of a call, and what wakes it
  *   content      what of an answer goes to this client: a part, compressed, or nothing new
  *   stream       answers that are made piece by piece
  *   response     answers on their way
@@ -30,6 +30,44 @@
 
 enum { HTTP_REQUEST_ID = 64, HTTP_TRACE = 32 };
 
+/*
+ * What a call is in, under server->mutex. Only http_set_state() changes it.
+ *
+ *   READING --------------------> SENT_EARLY --> OVER
+ *    |   |
+ *    |   +----------------+-----> SENDING -----> OVER
+ *    v                    |
+ *   WAITING --> ANSWERED -+-----> STREAMING ---> OVER
+ *                                  ^     ^
+ *                                  |     |
+ *                                  v     v
+ *                             LOOKING   PAUSED
+ *
+ * A connection may end before there is an answer: READING and ANSWERED go on to OVER, too. In
+ * WAITING and PAUSED it is suspended, and cannot end.
+ */
+enum call_state {
+    CALL_READING,    /* the request; its handler may be running */
+    CALL_WAITING,    /* for an executor that has it */
+    CALL_ANSWERED,   /* by the executor; the response is still to be queued */
+    CALL_SENT_EARLY, /* the answer, before all of the request was read */
+    CALL_SENDING,    /* a whole answer */
+    CALL_STREAMING,  /* an answer that is made piece by piece */
+    CALL_LOOKING,    /* the same, while the connection's thread makes a piece: a wake ends it */
+    CALL_PAUSED,     /* the same, and there is no piece to send */
+    CALL_OVER,       /* the connection has nothing to do with it any more */
+};
+
+/* The piece after the one that is being sent. */
+enum next_piece { PIECE_NONE, PIECE_MAKING, PIECE_MADE };
+
+/* What becomes of the body that the handler has left. */
+enum content_state {
+    CONTENT_RAW,
+    CONTENT_PLAIN, /* it is not to be compressed: nobody has time for it */
+    CONTENT_READY, /* http_finish_content() was here */
+};
+
 /* A body on its way to the socket, piece by piece. `ready` belongs to the connection's thread, all
  * else to server->mutex. */
 struct sending {
@@ -37,14 +75,10 @@ struct sending {
     size_t sent;         /* of it */
     struct buffer made;  /* the one after it */
     struct buffer spare; /* its text, when that is compressed */
-    bool has_made, making;
-    size_t wanted;         /* of the piece that is being made */
-    enum http_piece state; /* what the last piece said */
-    bool waiting;          /* the connection is suspended until there is a piece */
-    bool woken;            /* http_wake() came while it was not waiting */
-    bool is_open;          /* counted in http_counts.streams */
-    bool over;             /* the connection is gone: whoever makes a piece frees the request */
-    struct task task;      /* makes a piece */
+    enum next_piece next;
+    size_t wanted;        /* of the piece that is being made */
+    enum http_piece said; /* of the last piece: is there another one? */
+    struct task task;     /* makes a piece */
 };
 
 /* One request, from its headers to the end of its response. */
@@ -52,6 +86,8 @@ struct http_call {
     struct http_exchange exchange;
     struct arena arena;
     struct http_server *server;
+    enum call_state state;
+    bool is_gone; /* the client; an executor or the stream stops then by itself */
     struct MHD_Connection *connection;
     struct peer *peer;
     struct http_call *previous, *next; /* in server->requests */
@@ -73,13 +109,8 @@ struct http_call {
     double started;
     double posted, queued; /* when it was handed to an executor, and how long it waited there */
     const struct http_executor *executor; /* of the deferred part */
-    bool answered;                        /* the response is complete: queue it */
-    bool sent_early;                      /* by http_send_early() */
-    bool watched, gone;                   /* the client, and whether it went away */
     size_t response_bytes;
-    bool header_lost;  /* there was no memory for one */
-    bool finished;     /* http_finish_content() was here */
-    bool is_plain;     /* not to be compressed: nobody has time for it */
+    enum content_state content;
     struct gzip *gzip; /* of a stream that is compressed */
     struct sending sending;
 };
@@ -115,9 +146,11 @@ bool http_body_is_hopeless(const struct http_call *call);
 bool http_hold(atomic_size_t *all, size_t limit, size_t *held, size_t bytes);
 void http_free_call(struct http_call *call); /* with all that it holds */
 
-/* suspend.c */
-/* Until there is something to send. server->mutex is held. */
-void http_suspend_stream(struct http_call *call);
+/* state.c */
+/* server->mutex is held. Suspends and resumes the connection, and counts both. After a resume, and
+ * when the mutex is given up, the call may be gone. */
+void http_set_state(struct http_call *call, enum call_state to);
+/* There may be something to send. server->mutex is held. */
 void http_wake_stream(struct http_call *call);
 /* From now on, stops the work for a client that goes away. */
 void http_watch_client(struct http_call *call);
@@ -125,9 +158,6 @@ void http_unwatch_client(struct http_call *call);
 
 /* stream.c */
 struct MHD_Response *http_stream_response(struct http_call *call);
-/* The connection is gone. False: a piece is still being made, and http_free_call() is called after.
- */
-bool http_close_stream(struct http_call *call);
 
 /* response.c: on the connection's own thread. close: the connection ends with this answer. */
 enum MHD_Result http_queue_response(struct http_call *call, bool close);

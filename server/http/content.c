@@ -245,12 +245,12 @@ static bool compress_whole(struct http_call *call) {
 }
 
 /* True: the body is compressed now. */
-static bool compress(struct http_call *call) {
+static bool compress(struct http_call *call, bool may_compress) {
     struct http_exchange *exchange = &call->exchange;
     if (!is_worth_it(&exchange->response))
         return false;
     http_set_header(exchange, "Vary", "Accept-Encoding");
-    if (call->is_plain || !accepts_gzip(exchange) || !compress_whole(call))
+    if (!may_compress || !accepts_gzip(exchange) || !compress_whole(call))
         return false;
     http_set_header(exchange, "Content-Encoding", "gzip");
     return true;
@@ -259,16 +259,17 @@ static bool compress(struct http_call *call) {
 void http_finish_content(struct http_call *call) {
     struct http_exchange *exchange = &call->exchange;
     struct http_response *response = &exchange->response;
-    if (call->finished || response->status == 0 || response->body.failed)
+    if (call->content == CONTENT_READY || response->status == 0 || response->body.failed)
         return;
-    call->finished = true;
+    const bool may_compress = call->content != CONTENT_PLAIN;
+    call->content = CONTENT_READY;
     const char *tag = response->status == 200 ? response->etag : NULL;
     if (tag && http_not_modified(exchange))
         return;
     const bool is_part = tag && send_range(call);
     if (response->status == 416)
         return;
-    const bool is_gzip = !is_part && compress(call);
+    const bool is_gzip = !is_part && compress(call, may_compress);
     if (!tag)
         return;
     http_set_header(exchange, "ETag",

@@ -97,11 +97,12 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
         }
         break;
     case TASK_REFUSED:
-        call->is_plain = true;
-        if (has_succeeded(exchange))
-            break; /* done, but for the waiting or the compressing */
-        http_set_problem(call, PROBLEM_OVERLOADED,
-                         "too many requests are already waiting; try again later");
+        /* (otherwise it is done, but for the waiting or the compressing) */
+        if (!has_succeeded(exchange))
+            http_set_problem(call, PROBLEM_OVERLOADED,
+                             "too many requests are already waiting; try again later");
+        if (call->content == CONTENT_RAW)
+            call->content = CONTENT_PLAIN;
         break;
     case TASK_UNKNOWN:
         http_set_problem(call, PROBLEM_OUTCOME_UNKNOWN,
@@ -112,28 +113,24 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
     case TASK_DISK_ERROR: http_set_problem(call, PROBLEM_DISK_ERROR, NULL); break;
     case TASK_GONE: http_set_problem(call, PROBLEM_DATABASE_GONE, NULL); break;
     }
-    call->answered = true;
     struct http_server *server = call->server;
-    struct MHD_Connection *connection = call->connection;
     pthread_mutex_lock(&server->mutex);
-    MHD_resume_connection(connection); /* from here on the call may be gone */
-    server->suspended--;
-    pthread_cond_broadcast(&server->changed);
+    http_set_state(call, CALL_ANSWERED);
     pthread_mutex_unlock(&server->mutex);
 }
 
 enum MHD_Result http_suspend_and_post(struct http_call *call) {
     struct http_server *server = call->server;
+    http_watch_client(call);
     pthread_mutex_lock(&server->mutex);
-    bool stopping = server->stopping; /* libmicrohttpd must not stop with a suspended connection */
-    server->suspended += !stopping;
+    const bool stopping = server->stopping;
+    if (!stopping) /* libmicrohttpd must not stop with a suspended connection */
+        http_set_state(call, CALL_WAITING);
     pthread_mutex_unlock(&server->mutex);
     if (stopping) {
         http_set_problem(call, PROBLEM_STOPPING, "the server is stopping");
         return http_queue_response(call, false);
     }
-    http_watch_client(call);
-    MHD_suspend_connection(call->connection);
     call->posted = clock_monotonic();
     call->exchange.task =
         (struct task){.run = run_deferred,

@@ -56,7 +56,7 @@ void http_set_problem(struct http_call *call, enum problem_code code, const char
     buffer_clear(&exchange->response.body);
     gzip_stop(call->gzip);
     call->gzip = NULL;
-    call->finished = false;
+    call->content = call->content == CONTENT_READY ? CONTENT_RAW : call->content;
     exchange->response = (struct http_response){0};
     call->server->config.problem(exchange, code, detail);
     if (code == PROBLEM_METHOD_NOT_ALLOWED)

@@ -200,6 +200,8 @@ void peer_relax(struct deadlines *deadlines, struct peer *peer) {
 
 void peer_watch(struct deadlines *deadlines, struct peer *peer, void (*gone)(void *argument),
                 void *argument) {
+    if (peer->watch)
+        return;
     pthread_mutex_lock(&deadlines->mutex);
     peer->watch = ++deadlines->watches;
     peer->gone = gone;
@@ -211,9 +213,10 @@ void peer_watch(struct deadlines *deadlines, struct peer *peer, void (*gone)(voi
 }
 
 void peer_unwatch(struct deadlines *deadlines, struct peer *peer) {
+    if (!peer->watch)
+        return;
     pthread_mutex_lock(&deadlines->mutex);
-    if (peer->watch)
-        epoll_ctl(deadlines->epoll, EPOLL_CTL_DEL, peer->fd, NULL);
+    epoll_ctl(deadlines->epoll, EPOLL_CTL_DEL, peer->fd, NULL);
     peer->watch = 0;
     pthread_mutex_unlock(&deadlines->mutex);
 }

@@ -48,7 +48,7 @@ void peer_relax(struct deadlines *deadlines, struct peer *peer); /* the request 
 
 /* Calls gone(argument) once, on the thread of the deadlines, if the client closes the connection
  * (or its sending half, which nobody does who still reads) before peer_unwatch. gone must not call
- * back. */
+ * back. Both do nothing the second time, and are called by the connection's thread alone. */
 void peer_watch(struct deadlines *deadlines, struct peer *peer, void (*gone)(void *argument),
                 void *argument);
 void peer_unwatch(struct deadlines *deadlines, struct peer *peer);

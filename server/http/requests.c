@@ -148,7 +148,7 @@ static enum MHD_Result take_body(struct http_call *call, const char *bytes, size
 static enum MHD_Result go_on(struct http_call *call, const char *upload, size_t *upload_size) {
     if (*upload_size > 0)
         return take_body(call, upload, upload_size);
-    return call->answered ? http_queue_response(call, false) : answer(call);
+    return call->state == CALL_ANSWERED ? http_queue_response(call, false) : answer(call);
 }
 
 enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, const char *url,
@@ -217,7 +217,7 @@ static void log_request(const struct http_call *call) {
 static void log_cut(const struct http_call *call, enum MHD_RequestTerminationCode code) {
     const bool is_late = code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED;
     if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK || call->exchange.response.status == 0 ||
-        call->sent_early)
+        call->state == CALL_SENT_EARLY)
         return;
     log_line(is_late ? LOG_WARN : LOG_DEBUG, "a response was cut short", "id=%s reason=\"%s\"",
              call->id, is_late ? "the client read nothing for --send-timeout" : "connection lost");
@@ -242,8 +242,11 @@ void http_on_completed(void *self, struct MHD_Connection *connection, void **cal
     if (call->next)
         call->next->previous = call->previous;
     pthread_cond_broadcast(&server->changed);
+    http_set_state(call, CALL_OVER);
+    __atomic_store_n(&call->exchange.stopping, true, __ATOMIC_RELAXED);
+    const bool is_making = call->sending.next == PIECE_MAKING; /* then the call is freed after it */
     pthread_mutex_unlock(&server->mutex);
-    if (http_close_stream(call))
+    if (!is_making)
         http_free_call(call);
     FAULT_STAY_ENDS("end", "any", "any");
 }

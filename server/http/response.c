@@ -45,49 +45,58 @@ static const char *policy_of(struct http_exchange *exchange, const char *content
     return policies[i].policy;
 }
 
-static void add(struct http_call *call, struct MHD_Response *response, const char *name,
-                const char *value) {
-    call->header_lost |= !value || MHD_add_response_header(response, name, value) != MHD_YES;
+/* The headers of an answer while they are put together. */
+struct head {
+    struct http_call *call;
+    struct MHD_Response *response;
+    bool is_incomplete; /* there was no memory for one */
+};
+
+static void add(struct head *head, const char *name, const char *value) {
+    head->is_incomplete |=
+        !value || MHD_add_response_header(head->response, name, value) != MHD_YES;
 }
 
 /* Browsers come back by https only. The header is for a whole host, all ports of it: what is called
  * localhost has others. */
-static void add_transport_security(struct http_call *call, struct MHD_Response *response) {
+static void add_transport_security(struct head *head) {
+    struct http_call *call = head->call;
     static const struct access loopback = {.names = ACCESS_LOOPBACK};
     const char *host = http_header(&call->exchange, "Host");
     if (call->server->config.tls.cert && host && !access_has_host(&loopback, host))
-        add(call, response, "Strict-Transport-Security", "max-age=31536000");
+        add(head, "Strict-Transport-Security", "max-age=31536000");
 }
 
-static void add_security_headers(struct http_call *call, struct MHD_Response *response) {
+static void add_security_headers(struct head *head) {
+    struct http_call *call = head->call;
     const char *given = call->exchange.response.content_type, *type = given ? given : "";
     const char *origins = call->server->access.cors_origins;
     bool is_for_all = origins && strcmp(origins, "*") == 0;
     /* A browser would put the policy of a 304 in the place of the one that came with the page. */
     if (call->exchange.response.status != 304)
-        add(call, response, "Content-Security-Policy", policy_of(&call->exchange, type));
-    add(call, response, "X-Content-Type-Options", "nosniff");
-    add(call, response, "Referrer-Policy", "no-referrer");
-    add_transport_security(call, response);
-    add(call, response, "Cross-Origin-Resource-Policy",
-        is_for_all ? "cross-origin" : "same-origin");
+        add(head, "Content-Security-Policy", policy_of(&call->exchange, type));
+    add(head, "X-Content-Type-Options", "nosniff");
+    add(head, "Referrer-Policy", "no-referrer");
+    add_transport_security(head);
+    add(head, "Cross-Origin-Resource-Policy", is_for_all ? "cross-origin" : "same-origin");
     /* Not Cross-Origin-Opener-Policy: a browser then starts another process for the page when its
      * headers have come, which doubles the time to its first picture. Who opens it sees nothing
      * of it as it is. */
     if (is_page(type))
-        add(call, response, "X-Frame-Options", "DENY");
+        add(head, "X-Frame-Options", "DENY");
 }
 
-static void add_cors_headers(struct http_call *call, struct MHD_Response *response) {
+static void add_cors_headers(struct head *head) {
+    struct http_call *call = head->call;
     const struct access *access = &call->server->access;
     if (!access->cors_origins)
         return;
     const char *origin = http_header(&call->exchange, "Origin");
-    add(call, response, "Vary", "Origin");
+    add(head, "Vary", "Origin");
     if (!access_has_origin(access, origin))
         return;
-    add(call, response, "Access-Control-Allow-Origin", origin);
-    add(call, response, "Access-Control-Expose-Headers",
+    add(head, "Access-Control-Allow-Origin", origin);
+    add(head, "Access-Control-Expose-Headers",
         "Allow, Content-Disposition, ETag, Idempotency-Replayed, Location, "
         "Preference-Applied, Retry-After, Server-Timing, WWW-Authenticate, "
         "X-Request-Id");
@@ -96,18 +105,19 @@ static void add_cors_headers(struct http_call *call, struct MHD_Response *respon
 /* Those of the answer, and those that every answer has. False when there is no memory for one: an
  * answer without its policy, say, must not go out. */
 static bool add_headers(struct http_call *call, struct MHD_Response *response, bool close) {
+    struct head head = {call, response, false};
     const struct http_response *from = &call->exchange.response;
     for (size_t i = 0; i < from->header_count; i++)
-        add(call, response, from->headers[i].name, from->headers[i].value);
+        add(&head, from->headers[i].name, from->headers[i].value);
     if (from->content_type)
-        add(call, response, "Content-Type", from->content_type);
+        add(&head, "Content-Type", from->content_type);
     if (close)
-        add(call, response, "Connection", "close");
+        add(&head, "Connection", "close");
     if (!http_has_header(&call->exchange.response, "Cache-Control"))
-        add(call, response, "Cache-Control", "no-store");
-    add_security_headers(call, response);
-    add_cors_headers(call, response);
-    add(call, response, "X-Request-Id", call->id);
+        add(&head, "Cache-Control", "no-store");
+    add_security_headers(&head);
+    add_cors_headers(&head);
+    add(&head, "X-Request-Id", call->id);
     char timing[96];
     const double all = clock_monotonic() - call->started;
     if (call->queued > 0)
@@ -115,8 +125,8 @@ static bool add_headers(struct http_call *call, struct MHD_Response *response, b
                  1e3 * (all - call->queued));
     else
         snprintf(timing, sizeof timing, "app;dur=%.3f", 1e3 * all);
-    add(call, response, "Server-Timing", timing);
-    return !call->header_lost;
+    add(&head, "Server-Timing", timing);
+    return !head.is_incomplete;
 }
 
 /* ------------------------------------------------------------------ the answer */
@@ -163,12 +173,19 @@ static bool hold_answer(struct http_call *call) {
     return hold(call, response->body.length + response->stream.held);
 }
 
+static void set_state(struct http_call *call, enum call_state to) {
+    pthread_mutex_lock(&call->server->mutex);
+    http_set_state(call, to);
+    pthread_mutex_unlock(&call->server->mutex);
+}
+
 static struct MHD_Response *whole_response(struct http_call *call) {
     http_unwatch_client(call);
     struct buffer *body = &call->exchange.response.body;
     struct MHD_Response *response =
         MHD_create_response_from_buffer(body->length, body->data, MHD_RESPMEM_MUST_FREE);
     if (response) {
+        set_state(call, CALL_SENDING);
         call->response_bytes = body->length;
         *body = (struct buffer){0}; /* the response frees it now */
     }
@@ -237,8 +254,9 @@ void http_send_early(struct http_call *call) {
         const ssize_t sent =
             info ? gnutls_record_send(info->tls_session, out.data, out.length)
                  : send(call->peer->fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT);
-        call->sent_early = sent == (ssize_t)out.length;
-        if (!call->sent_early)
+        if (sent == (ssize_t)out.length)
+            set_state(call, CALL_SENT_EARLY);
+        else
             log_line(LOG_INFO, "an early response was cut short", "id=%s bytes=%zu sent=%zd",
                      call->id, out.length, sent);
         call->response_bytes = call->exchange.response.body.length;

@@ -42,7 +42,7 @@ static void compress_piece(struct http_call *call) {
     struct buffer plain = sending->made;
     sending->made = sending->spare; /* its memory serves again */
     sending->made.length = 0;
-    gzip_put(call->gzip, plain.data, plain.length, sending->state == HTTP_PIECE_LAST,
+    gzip_put(call->gzip, plain.data, plain.length, sending->said == HTTP_PIECE_LAST,
              &sending->made);
     sending->spare = plain;
 }
@@ -52,18 +52,18 @@ static bool make_piece(struct task *task, struct store_session *unused) {
     struct http_exchange *exchange = &call_of(task)->exchange;
     struct sending *sending = &exchange->call->sending;
     do {
-        sending->state = http_is_stopping(exchange)
-                             ? HTTP_PIECE_FAIL
-                             : exchange->response.stream.next(exchange, &sending->made);
+        sending->said = http_is_stopping(exchange)
+                            ? HTTP_PIECE_FAIL
+                            : exchange->response.stream.next(exchange, &sending->made);
         pool_pause();
-    } while (sending->state == HTTP_PIECE_MORE && !sending->made.failed &&
+    } while (sending->said == HTTP_PIECE_MORE && !sending->made.failed &&
              sending->made.length < sending->wanted);
     if (sending->made.failed)
-        sending->state = HTTP_PIECE_FAIL;
-    if (exchange->call->gzip && sending->state != HTTP_PIECE_FAIL)
+        sending->said = HTTP_PIECE_FAIL;
+    if (exchange->call->gzip && sending->said != HTTP_PIECE_FAIL)
         compress_piece(exchange->call);
     if (sending->made.failed)
-        sending->state = HTTP_PIECE_FAIL;
+        sending->said = HTTP_PIECE_FAIL;
     return true;
 }
 
@@ -73,14 +73,12 @@ static void piece_made(struct task *task, enum task_outcome outcome) {
     struct sending *sending = &call->sending;
     pthread_mutex_lock(&server->mutex);
     if (outcome != TASK_DONE)
-        sending->state = HTTP_PIECE_FAIL;
-    sending->has_made = sending->state != HTTP_PIECE_FAIL;
-    sending->making = false;
-    bool over = sending->over;
-    if (sending->waiting)
-        http_wake_stream(call); /* from here on the request may be gone */
+        sending->said = HTTP_PIECE_FAIL;
+    sending->next = sending->said == HTTP_PIECE_FAIL ? PIECE_NONE : PIECE_MADE;
+    const bool is_over = call->state == CALL_OVER;
+    http_wake_stream(call); /* from here on, and without the mutex, the call may be gone */
     pthread_mutex_unlock(&server->mutex);
-    if (over)
+    if (is_over)
         http_free_call(call);
     pthread_mutex_lock(&server->mutex);
     server->making--;
@@ -92,7 +90,7 @@ static void piece_made(struct task *task, enum task_outcome outcome) {
 static void begin_piece(struct http_call *call) {
     struct http_server *server = call->server;
     struct sending *sending = &call->sending;
-    sending->making = true;
+    sending->next = PIECE_MAKING;
     sending->wanted =
         call->response_bytes / SHARE < MOST_BYTES ? call->response_bytes / SHARE : MOST_BYTES;
     server->making++;
@@ -119,8 +117,8 @@ static void take_piece(struct http_call *call) {
     sending->sent = 0;
     sending->made = used; /* its memory serves again */
     sending->made.length = 0;
-    sending->has_made = false;
-    if (sending->state == HTTP_PIECE_MORE && keeps_up(call)) {
+    sending->next = PIECE_NONE;
+    if (sending->said == HTTP_PIECE_MORE && keeps_up(call)) {
         begin_piece(call);
     } else { /* the wait may be long */
         buffer_clear(&sending->made);
@@ -131,59 +129,60 @@ static void take_piece(struct http_call *call) {
 /* ------------------------------------------------------------------ the socket's side */
 
 static ssize_t cut(struct http_call *call) {
-    if (!call->gone)
+    if (!call->is_gone)
         log_line(LOG_WARN, "a response was cut short", "id=%s bytes=%zu stopping=%s", call->id,
                  call->response_bytes, http_is_stopping(&call->exchange) ? "true" : "false");
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
 static bool is_over(const struct http_call *call) {
-    return call->gone || call->server->stopping;
+    return call->is_gone || call->server->stopping;
 }
 
 /* Gets the next piece into `ready`. 1: it is there; 0: the connection was suspended; else what
  * libmicrohttpd is told. server->mutex is held. */
 static ssize_t refill_from_pool(struct http_call *call) {
     struct sending *sending = &call->sending;
-    if (!sending->has_made && !sending->making && sending->state == HTTP_PIECE_MORE &&
-        !is_over(call))
+    if (sending->next == PIECE_NONE && sending->said == HTTP_PIECE_MORE && !is_over(call))
         begin_piece(call);
-    if (sending->has_made) {
+    if (sending->next == PIECE_MADE) {
         take_piece(call);
         return 1;
     }
-    if (!sending->making && sending->state == HTTP_PIECE_LAST)
+    if (sending->next == PIECE_NONE && sending->said == HTTP_PIECE_LAST)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    if (!sending->making || is_over(call))
+    if (sending->next == PIECE_NONE || is_over(call))
         return cut(call);
-    http_suspend_stream(call);
+    http_set_state(call, CALL_PAUSED);
     return 0;
 }
 
 static ssize_t refill_here(struct http_call *call) {
     struct sending *sending = &call->sending;
     struct http_exchange *exchange = &call->exchange;
-    if (sending->state == HTTP_PIECE_LAST)
+    if (sending->said == HTTP_PIECE_LAST)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    if (call->gone)
+    if (call->is_gone)
         return cut(call);
-    sending->woken = false;
+    http_set_state(call, CALL_LOOKING);
     sending->sent = sending->ready.length = 0;
     pthread_mutex_unlock(&call->server->mutex);
     FAULT_STAY_BEGINS();
     enum http_piece piece = exchange->response.stream.next(exchange, &sending->ready);
     FAULT_STAY_ENDS("piece", exchange->request.method, http_route_path(call));
     pthread_mutex_lock(&call->server->mutex);
-    sending->state = piece;
+    sending->said = piece;
+    const bool is_woken = call->state != CALL_LOOKING;
+    http_wake_stream(call);
     if (piece == HTTP_PIECE_FAIL || sending->ready.failed)
         return cut(call);
     if (sending->ready.length == 0)
         buffer_clear(&sending->ready); /* the wait may be long */
-    if (sending->ready.length > 0 || piece != HTTP_PIECE_WAIT || sending->woken)
+    if (sending->ready.length > 0 || piece != HTTP_PIECE_WAIT || is_woken)
         return 1;
     if (call->server->stopping) /* the daemon must not stop with a suspended connection */
         return MHD_CONTENT_READER_END_OF_STREAM;
-    http_suspend_stream(call);
+    http_set_state(call, CALL_PAUSED);
     return 0;
 }
 
@@ -220,22 +219,11 @@ struct MHD_Response *http_stream_response(struct http_call *call) {
     http_watch_client(call);
     call->sending.ready = from->body;
     from->body = (struct buffer){0};
-    call->sending.is_open = true;
     call->sending.task.turn = call->exchange.task.turn;
-    atomic_fetch_add(&call->server->config.counts->streams, 1);
     pthread_mutex_lock(&call->server->mutex);
+    http_set_state(call, CALL_STREAMING);
     if (on_pool && !call->exchange.request.head)
         begin_piece(call);
     pthread_mutex_unlock(&call->server->mutex);
     return response;
-}
-
-bool http_close_stream(struct http_call *call) {
-    struct http_server *server = call->server;
-    pthread_mutex_lock(&server->mutex);
-    bool making = call->sending.making;
-    call->sending.over = true;
-    __atomic_store_n(&call->exchange.stopping, true, __ATOMIC_RELAXED);
-    pthread_mutex_unlock(&server->mutex);
-    return !making;
 }
