@@ -1,6 +1,6 @@
 #!/bin/sh
 # Tries a built image as compose.yaml runs it: its own user without capabilities, a read-only root, one volume. It must
-# train, stop on SIGTERM within five seconds, and find all of it again.
+# train, stop on SIGTERM within five seconds, and keep its data over a restart.
 #
 # usage: docker/smoke.sh IMAGE               with docker
 #        docker/smoke.sh --root DIRECTORY    the image's root file system without an engine (as root; needs iproute2)
@@ -130,7 +130,7 @@ number() { sed -n 's/^{"id":"\([^"]*\)".*/\1/p' "$directory/job"; }
 "${kind}_start"
 if "${kind}_wait"; then fail "it serves everybody without being told to"; fi
 grep -q -e '--anonymous' "$directory/log" || fail "it does not say what it wants"
-echo "wants to be told who may use it"
+echo "refuses to start until it is told who may use it"
 
 start
 process=$("${kind}_inside" cat /proc/1/status)
@@ -151,7 +151,7 @@ ask "$url/v1/models/$trained/samples.csv?n=500&seed=1" >"$directory/before"
 submit 0 '{"training": {"epochs": 1000000}}'
 endless=$(number)
 until ask "$url/v1/models/$endless" >/dev/null 2>&1; do sleep 0.1; done
-echo "trains the spiral"
+echo "trains a spiral"
 stop
 
 start
@@ -162,6 +162,6 @@ until status_is "$endless" running; do
     [ "$tries" -lt 100 ] || fail "the job that was interrupted does not go on"
     sleep 0.1
 done
-echo "finds all of it again, and goes on with the job that was interrupted"
+echo "keeps its data, and resumes the interrupted job"
 stop
 echo "smoke test passed"
