@@ -10,7 +10,7 @@
 #include "api/contract/caching.h"
 #include "api/contract/openapi.h"
 #include "api/cost.h"
-#include "api/format/answer.h"
+#include "api/format/point_stream.h"
 #include "api/sampling.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
@@ -282,7 +282,7 @@ static bool load_data(struct evaluation *evaluation) {
     else if (!training.data.points)
         status = dn_data_draw(&training.spec, NULL, &training.data, &failure.why);
     if (status != DN_OK)
-        answer_failure(exchange, status, failure.why.text);
+        point_stream_failure(exchange, status, failure.why.text);
     evaluation->data = training.data;
     return loaded && status == DN_OK;
 }
@@ -320,7 +320,7 @@ static void evaluate(struct http_exchange *exchange, struct store_session *unuse
             reply(evaluation, clock_monotonic() - started);
             keep_answer(evaluation);
         } else {
-            answer_failure(exchange, status, detail);
+            point_stream_failure(exchange, status, detail);
         }
     }
     evaluation_clear(evaluation);

@@ -155,7 +155,7 @@ enum http_next api_job_get(struct http_exchange *exchange) {
         return HTTP_REPLY;
     struct service *service = service_of(exchange);
     const uint64_t version = store_version(service->store); /* before anything is read */
-    if (answers_find(service->answers, id, version, &exchange->response.body)) {
+    if (reply_cache_find(service->replies, id, version, &exchange->response.body)) {
         json_reply(exchange, 200);
         return HTTP_REPLY;
     }
@@ -165,7 +165,7 @@ enum http_next api_job_get(struct http_exchange *exchange) {
     job_reply(exchange, session, id, 200);
     end_reading(exchange, session);
     if (exchange->response.status == 200)
-        answers_keep(service->answers, id, version, &exchange->response.body);
+        reply_cache_keep(service->replies, id, version, &exchange->response.body);
     return HTTP_REPLY;
 }
 

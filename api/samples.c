@@ -257,7 +257,7 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
         problem_add(&wrong, "/noise", "has %d coordinates, but the model has %d",
                     sampling->noise_dim, dim);
     if (sampling->is_trajectory)
-        answer_check_size(request->n, request->frames, dim, &wrong);
+        point_stream_check_size(request->n, request->frames, dim, &wrong);
     if (wrong.count > 0) {
         problem_send(exchange, &wrong);
         return false;

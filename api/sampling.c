@@ -111,7 +111,7 @@ static bool make_room(struct run *run, size_t values) {
 }
 
 /* For answer.points: some of the samples. */
-static enum dn_status some_points(struct http_exchange *exchange, struct answer *answer,
+static enum dn_status some_points(struct http_exchange *exchange, struct point_stream *answer,
                                   size_t first, size_t count, const float **points,
                                   struct dn_error *error) {
     struct run *run = answer->owner;
@@ -129,7 +129,7 @@ static enum dn_status some_points(struct http_exchange *exchange, struct answer 
 }
 
 /* All frames, into answer->x and x0. */
-static enum dn_status all_frames(struct http_exchange *exchange, struct answer *answer) {
+static enum dn_status all_frames(struct http_exchange *exchange, struct point_stream *answer) {
     struct run *run = answer->owner;
     const size_t frame = answer->layout.n * (size_t)answer->layout.dim;
     const size_t frames = (size_t)answer->layout.frames;
@@ -177,7 +177,7 @@ static void write_tail(const void *owner, struct json_writer *json) {
     json_double(json, run->seconds);
 }
 
-static void run_clear(struct answer *answer) {
+static void run_clear(struct point_stream *answer) {
     struct run *run = answer->owner;
     free(run->memory);
     loaded_model_clear(run->loaded);
@@ -213,7 +213,7 @@ void sampling_answer(struct http_exchange *exchange) {
     const struct sampling *sampling = exchange->state;
     struct loaded_model *loaded = sampling->loaded;
     struct run *run = http_alloc(exchange, sizeof *run);
-    struct answer *answer = http_alloc(exchange, sizeof *answer);
+    struct point_stream *answer = http_alloc(exchange, sizeof *answer);
     if (run)
         *run = (struct run){.sampling = sampling, .loaded = loaded};
     if (run && answer && !reserve(exchange, run)) {
@@ -225,7 +225,7 @@ void sampling_answer(struct http_exchange *exchange) {
         problem(exchange, PROBLEM_NO_MEMORY, "out of memory");
         return;
     }
-    *answer = (struct answer){
+    *answer = (struct point_stream){
         .format = sampling->format,
         .layout = {.n = (size_t)sampling->request.n,
                    .dim = dn_model_dim(loaded->model),
@@ -247,9 +247,9 @@ void sampling_answer(struct http_exchange *exchange) {
     enum dn_status status = sampling->is_trajectory ? all_frames(exchange, answer) : DN_OK;
     answer->held = run->room * sizeof *run->memory;
     if (status == DN_OK) {
-        answer_send(exchange, answer);
+        point_stream_send(exchange, answer);
     } else {
-        answer_failure(exchange, status, answer->error.text);
+        point_stream_failure(exchange, status, answer->error.text);
         run_clear(answer);
     }
 }

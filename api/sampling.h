@@ -5,7 +5,7 @@
 #ifndef API_SAMPLING_H
 #define API_SAMPLING_H
 
-#include "api/format/answer.h"
+#include "api/format/point_stream.h"
 #include "api/models.h"
 
 /* A class has the name of a label or, in a list of data sets, of one of these (spec_class_name). */

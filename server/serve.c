@@ -360,7 +360,7 @@ static bool start(struct process *process) {
            (service->events = events_start(store, process->contract->event_data)) &&
            (service->watch = watch_start(MOST_WAITING)) &&
            (service->writer = writer_start(store, committed, service)) &&
-           (service->answers = answers_new()) &&
+           (service->replies = reply_cache_new()) &&
            (service->models = model_cache_new((size_t)config->model_cache << 20)) &&
            (service->pool = pool_start(config->samplers, WAITING_SAMPLES)) &&
            (service->workers = start_workers(process)) &&
@@ -383,7 +383,7 @@ static void stop(struct process *process) {
     if (service->pool)
         pool_stop(service->pool);
     model_cache_free(service->models);
-    answers_free(service->answers);
+    reply_cache_free(service->replies);
     if (service->writer)
         writer_stop(service->writer);
     if (service->watch)

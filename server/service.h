@@ -7,11 +7,11 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "server/answers.h"
 #include "server/events.h"
 #include "server/http/http.h"
 #include "server/jobs/worker.h"
 #include "server/model_cache.h"
+#include "server/reply_cache.h"
 #include "server/store/store.h"
 #include "server/threads/pool.h"
 #include "server/threads/watch.h"
@@ -24,7 +24,7 @@ struct service {
     struct pool *pool;
     struct watch *watch;
     struct events *events;
-    struct answers *answers;
+    struct reply_cache *replies;
     struct model_cache *models;
     int max_queued;              /* jobs that may wait; more are answered 429 */
     double max_sample_cost;      /* floating-point operations of one request for samples */

@@ -6,7 +6,7 @@
 #include "api/contract/handlers.h"
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
-#include "api/format/answer.h"
+#include "api/format/point_stream.h"
 #include "engine/denoise.h"
 
 enum { DRAW_DEFAULT = 1000 };
@@ -132,7 +132,7 @@ static int dimension(const struct draw *draw) {
     return draw->pattern >= 0 ? 2 : draw->set.row.dim;
 }
 
-static enum dn_status some_points(struct http_exchange *exchange, struct answer *answer,
+static enum dn_status some_points(struct http_exchange *exchange, struct point_stream *answer,
                                   size_t first, size_t count, const float **points,
                                   struct dn_error *error) {
     (void)exchange, (void)error;
@@ -160,7 +160,7 @@ static void write_head(const void *owner, struct json_writer *json) {
     json_integer(json, dimension(draw));
 }
 
-static void draw_clear(struct answer *answer) {
+static void draw_clear(struct point_stream *answer) {
     struct draw *draw = answer->owner;
     free(draw->memory);
     free(draw->order);
@@ -169,7 +169,8 @@ static void draw_clear(struct answer *answer) {
 }
 
 /* False: the error is already the answer. */
-static bool take_upload(struct http_exchange *exchange, struct draw *draw, struct answer *answer) {
+static bool take_upload(struct http_exchange *exchange, struct draw *draw,
+                        struct point_stream *answer) {
     if (!dataset_load(exchange, exchange->request.ids[0], &draw->set))
         return false;
     dataset_tag(exchange, &(struct choice){draw->format, &draw_fields, draw}, "draw",
@@ -177,7 +178,7 @@ static bool take_upload(struct http_exchange *exchange, struct draw *draw, struc
     const bool fits = http_reserve(exchange, (size_t)draw->set.row.n * sizeof *draw->order);
     const bool chosen = fits && choose(draw);
     if (fits && !chosen)
-        answer_failure(exchange, DN_NO_MEMORY, "");
+        point_stream_failure(exchange, DN_NO_MEMORY, "");
     if (!chosen)
         draw_clear(answer);
     return chosen;
@@ -186,10 +187,10 @@ static bool take_upload(struct http_exchange *exchange, struct draw *draw, struc
 static void draw_points(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct draw *draw = exchange->state;
-    struct answer *answer = need_memory(exchange, sizeof *answer);
+    struct point_stream *answer = need_memory(exchange, sizeof *answer);
     if (!answer)
         return;
-    *answer = (struct answer){.clear = draw_clear, .owner = draw};
+    *answer = (struct point_stream){.clear = draw_clear, .owner = draw};
     if (draw->pattern < 0 && !take_upload(exchange, draw, answer))
         return;
     answer->format = draw->format;
@@ -208,7 +209,7 @@ static void draw_points(struct http_exchange *exchange, struct store_session *un
     if (draw->order)
         answer->held += (size_t)draw->set.row.n * sizeof *draw->order;
     answer->points = some_points;
-    answer_send(exchange, answer);
+    point_stream_send(exchange, answer);
 }
 
 enum http_next api_dataset_points(struct http_exchange *exchange) {

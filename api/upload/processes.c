@@ -7,7 +7,7 @@
 #include "api/contract/handlers.h"
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
-#include "api/format/answer.h"
+#include "api/format/point_stream.h"
 
 enum {
     PROCESS_DEFAULT = 1000,           /* points */
@@ -92,7 +92,7 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
         const struct choice choice = choice_of(process);
         dataset_tag(exchange, &choice, kind_of(process), row);
     }
-    answer_check_size(process->n, process->frames, process->dim, &wrong);
+    point_stream_check_size(process->n, process->frames, process->dim, &wrong);
     if (wrong.count == 0 && process->is_straight && process->n * row->n > STRAIGHT_MOST_PAIRS)
         problem_add(&wrong, "/n", "must be at most %lld for an upload of %lld points",
                     (long long)(STRAIGHT_MOST_PAIRS / row->n), (long long)row->n);
@@ -185,7 +185,7 @@ static size_t frames_bytes(const struct process *process) {
 }
 
 static enum dn_status compute(struct http_exchange *exchange, struct process *process,
-                              struct answer *answer) {
+                              struct point_stream *answer) {
     const size_t frame = (size_t)process->n * (size_t)process->dim;
     const size_t frames = (size_t)process->frames;
     process->memory = malloc(frame * (2 * frames - 1) * sizeof *process->memory);
@@ -221,7 +221,7 @@ static void write_head(const void *owner, struct json_writer *json) {
     json_integer(json, process->dim);
 }
 
-static void process_clear(struct answer *answer) {
+static void process_clear(struct point_stream *answer) {
     struct process *process = answer->owner;
     free(process->memory);
     free(process->labels);
@@ -231,17 +231,17 @@ static void process_clear(struct answer *answer) {
 static void run(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct process *process = exchange->state;
-    struct answer *answer = need_memory(exchange, sizeof *answer);
+    struct point_stream *answer = need_memory(exchange, sizeof *answer);
     if (!answer)
         return;
-    *answer = (struct answer){.clear = process_clear, .owner = process};
+    *answer = (struct point_stream){.clear = process_clear, .owner = process};
     if (!fits_data(exchange, process) || !http_reserve(exchange, frames_bytes(process))) {
         process_clear(answer);
         return;
     }
     enum dn_status status = compute(exchange, process, answer);
     if (status != DN_OK) {
-        answer_failure(exchange, status, answer->error.text);
+        point_stream_failure(exchange, status, answer->error.text);
         process_clear(answer);
         return;
     }
@@ -257,7 +257,7 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
                                      .owner = process};
     answer->look = process->look;
     answer->held = dataset_bytes(&process->set.row) + frames_bytes(process);
-    answer_send(exchange, answer);
+    point_stream_send(exchange, answer);
 }
 
 /* How many frames, and the timestep of each: 0 to T on the way to noise, and from however many

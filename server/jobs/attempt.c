@@ -120,14 +120,14 @@ static enum dn_status load_checkpoint(struct attempt *attempt, struct dn_error *
 /* Brings the trainer to the newest checkpoint that can be used. One that is damaged, or comes from
  * another kernel variant or version, costs the work since the one before, or all of it, and never
  * the job: the result is the same. */
-static enum ending resume(struct attempt *attempt) {
+static enum store_status resume(struct attempt *attempt) {
     struct claim *claim = attempt->claim;
     while (claim->checkpoint.blob) {
         struct dn_error error = {"its bytes are missing"};
         char quoted[300];
         enum store_status status = read_checkpoint(attempt);
         if (status != STORE_OK && status != STORE_NOT_FOUND)
-            return ENDING_BROKEN;
+            return status;
         if (status == STORE_OK && load_checkpoint(attempt, &error) == DN_OK)
             break;
         log_line(LOG_WARN, "checkpoint not usable; going back to the one before or to the start",
@@ -135,11 +135,11 @@ static enum ending resume(struct attempt *attempt) {
                  log_quote(error.text, quoted, sizeof quoted));
         status = writer_do(attempt->config->writer, run_drop, claim);
         if (status != STORE_OK)
-            return ending_of(status);
+            return status;
     }
     attempt->epochs_told = claim->checkpoint.epoch;
     attempt->safe_step = claim->checkpoint.step;
-    return ENDING_ENDED;
+    return STORE_OK;
 }
 
 /* ------------------------------------------------------------------ training */
@@ -349,9 +349,9 @@ static enum ending prepare_and_train(struct attempt *attempt) {
         return fail(attempt,
                     status == DN_NO_MEMORY ? JOB_ERROR_NO_MEMORY : JOB_ERROR_SPEC_UNREADABLE,
                     error.text);
-    enum ending resumed = resume(attempt);
-    if (resumed != ENDING_ENDED)
-        return resumed;
+    const enum store_status resumed = resume(attempt);
+    if (resumed != STORE_OK)
+        return ending_of(resumed);
     enum store_status begun = outcome_begin(&attempt->outcome, attempt->config->store,
                                             attempt->claim->id, attempt->epochs_told == 0);
     if (begun != STORE_OK)

@@ -177,7 +177,7 @@ static void start(void) {
     /* for its state: it is given nothing to do */
     service.writer = writer_start(service.store, NULL, NULL);
     service.pool = pool_start(1, 1);
-    service.answers = answers_new();
+    service.replies = reply_cache_new();
     service.models = model_cache_new(16 << 20);
     service.ready = true;
     struct http_socket socket;

@@ -1,4 +1,4 @@
-#include "api/format/answer.h"
+#include "api/format/point_stream.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@ enum {
     MOST_VALUES = 8000000,  /* in a trajectory */
 };
 
-void answer_check_size(int n, int frames, int dim, struct problem_fields *wrong) {
+void point_stream_check_size(int n, int frames, int dim, struct problem_fields *wrong) {
     const long long each = (2LL * frames - 1) * dim; /* numbers of a point, in x and x0 */
     if (n * each > MOST_VALUES)
         problem_add(wrong, "/n",
@@ -22,7 +22,8 @@ void answer_check_size(int n, int frames, int dim, struct problem_fields *wrong)
                     n, frames, n * each, MOST_VALUES, MOST_VALUES / each);
 }
 
-void answer_failure(struct http_exchange *exchange, enum dn_status status, const char *detail) {
+void point_stream_failure(struct http_exchange *exchange, enum dn_status status,
+                          const char *detail) {
     if (status == DN_STOPPED)
         problem(exchange, PROBLEM_STOPPING, "the server is stopping");
     else if (status == DN_NO_MEMORY)
@@ -33,11 +34,11 @@ void answer_failure(struct http_exchange *exchange, enum dn_status status, const
         problem(exchange, PROBLEM_CANNOT_SAMPLE, detail);
 }
 
-static bool is_trajectory(const struct answer *answer) {
+static bool is_trajectory(const struct point_stream *answer) {
     return answer->layout.frames > 0;
 }
 
-static const struct pieces *pieces_of(const struct answer *answer) {
+static const struct pieces *pieces_of(const struct point_stream *answer) {
     return is_trajectory(answer) ? answer->format->trajectory_pieces : answer->format->point_pieces;
 }
 
@@ -46,7 +47,7 @@ static size_t rows_at_once(const struct layout *layout) {
     return rows > ROWS_LEAST ? rows : ROWS_LEAST;
 }
 
-static enum http_piece write_rows(struct http_exchange *exchange, struct answer *answer,
+static enum http_piece write_rows(struct http_exchange *exchange, struct point_stream *answer,
                                   struct buffer *out) {
     const struct layout *layout = &answer->layout;
     const struct pieces *pieces = pieces_of(answer);
@@ -68,7 +69,7 @@ static enum http_piece write_rows(struct http_exchange *exchange, struct answer 
 }
 
 /* One piece, from where the last one ended. */
-static enum http_piece write_piece(struct http_exchange *exchange, struct answer *answer,
+static enum http_piece write_piece(struct http_exchange *exchange, struct point_stream *answer,
                                    struct buffer *out) {
     const struct layout *layout = &answer->layout;
     const struct pieces *pieces = pieces_of(answer);
@@ -91,7 +92,7 @@ static enum http_piece write_piece(struct http_exchange *exchange, struct answer
 
 /* Of what was just made, what stands after the first `before` bytes of the piece, only that stays
  * which the range has. */
-static enum http_piece cut_piece(struct answer *answer, struct buffer *piece, size_t before) {
+static enum http_piece cut_piece(struct point_stream *answer, struct buffer *piece, size_t before) {
     const uint64_t made = piece->length - before, skip = answer->skip < made ? answer->skip : made;
     const uint64_t kept = made - skip < answer->left ? made - skip : answer->left;
     if (kept > 0)
@@ -103,7 +104,7 @@ static enum http_piece cut_piece(struct answer *answer, struct buffer *piece, si
 }
 
 static enum http_piece next_piece(struct http_exchange *exchange, struct buffer *piece) {
-    struct answer *answer = exchange->state;
+    struct point_stream *answer = exchange->state;
     const size_t before = piece->length;
     const enum http_piece state = write_piece(exchange, answer, piece);
     return state == HTTP_PIECE_FAIL || piece->failed || answer->left == 0
@@ -114,7 +115,7 @@ static enum http_piece next_piece(struct http_exchange *exchange, struct buffer 
 /* Of formats whose length is known: the values stand one after another, and a header before them.
  */
 static void seek(struct http_exchange *exchange, uint64_t first, uint64_t count) {
-    struct answer *answer = exchange->state;
+    struct point_stream *answer = exchange->state;
     const struct layout *layout = &answer->layout;
     const struct pieces *pieces = pieces_of(answer);
     const uint64_t row_bytes = (uint64_t)layout->dim * sizeof(float);
@@ -128,12 +129,12 @@ static void seek(struct http_exchange *exchange, uint64_t first, uint64_t count)
 }
 
 static void close_stream(struct http_exchange *exchange) {
-    struct answer *answer = exchange->state;
+    struct point_stream *answer = exchange->state;
     answer->clear(answer);
 }
 
 /* For formats that need to see all points. */
-static enum dn_status write_whole(struct http_exchange *exchange, struct answer *answer,
+static enum dn_status write_whole(struct http_exchange *exchange, struct point_stream *answer,
                                   struct buffer *out) {
     const struct layout *layout = &answer->layout;
     if (is_trajectory(answer)) {
@@ -172,7 +173,7 @@ static size_t label_bytes(const struct layout *layout) {
 }
 
 /* What the pieces take, or the whole. */
-static size_t bytes_to_write(const struct answer *answer) {
+static size_t bytes_to_write(const struct point_stream *answer) {
     const struct layout *layout = &answer->layout;
     const size_t most = rows_at_once(layout), rows = layout->n < most ? layout->n : most;
     const size_t values = rows * (size_t)layout->dim;
@@ -182,7 +183,7 @@ static size_t bytes_to_write(const struct answer *answer) {
                : format_whole_bytes(answer->format, layout, &answer->look);
 }
 
-void answer_send(struct http_exchange *exchange, struct answer *answer) {
+void point_stream_send(struct http_exchange *exchange, struct point_stream *answer) {
     struct http_response *response = &exchange->response;
     const struct pieces *pieces = pieces_of(answer);
     enum http_piece piece = HTTP_PIECE_LAST;
@@ -195,7 +196,7 @@ void answer_send(struct http_exchange *exchange, struct answer *answer) {
     else
         answer->status = write_whole(exchange, answer, &response->body);
     if (answer->status != DN_OK) {
-        answer_failure(exchange, answer->status, answer->error.text);
+        point_stream_failure(exchange, answer->status, answer->error.text);
     } else {
         response->status = 200;
         response->content_type = answer->format->media_type;
