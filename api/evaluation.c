@@ -35,121 +35,201 @@ const struct field_set evaluation_fields = {rows, sizeof rows / sizeof rows[0]};
 
 /* ------------------------------------------------------------------ the answer */
 
-static void write_number(struct json_writer *json, const char *key, double value) {
-    json_key(json, key);
-    json_double(json, value);
-}
+struct curve_distance {
+    double mean, p99, floor, floor_p99;
+};
+struct step {
+    int timestep;
+    double x, x0;
+};
+struct class_row {
+    const char *label;
+    int class;
+    int64_t n;
+    double curve_distance;
+    struct figure energy_distance;
+};
+struct evaluation_answer {
+    const struct evaluation *evaluation;
+    const char *model;
+    int epoch;
+    struct dn_sample_request request;
+    struct curve_distance curve;
+    struct figure metrics[DN_METRIC_COUNT], training_distance;
+    struct dn_denoising denoising;
+    struct field_list steps, classes;
+    double seconds;
+};
 
-/* Value and floor. */
-static void write_pair(struct json_writer *json, const char *key, const struct measurement *pair) {
-    json_key(json, key);
-    json_open(json, '{');
-    write_number(json, "value", pair[0].value);
-    write_number(json, "floor", pair[1].value);
-    json_close(json, '}');
-}
+static void write_curve(const void *value, struct json_writer *json);
 
-static void write_metrics(const struct evaluation *evaluation, struct json_writer *json) {
-    const struct measurement *tasks = evaluation->tasks;
-    const struct measurement *curve = &tasks[evaluation->first_curve];
-    json_key(json, "metrics");
-    json_open(json, '{');
-    json_key(json, "curve_distance");
-    if (evaluation->has_curve) {
-        json_open(json, '{');
-        write_number(json, "mean", curve[0].value);
-        write_number(json, "p99", curve[0].p99);
-        write_number(json, "floor", curve[1].value);
-        write_number(json, "floor_p99", curve[1].p99);
-        json_close(json, '}');
-    } else {
-        json_null(json);
+#define NUMBER_OR_NULL(type, member)                                                               \
+    { "", #member, FIELD_NUMBER, offsetof(struct type, member), .flags = FIELD_OR_NULL }
+static const struct field curve_rows[] = {
+    NUMBER_OR_NULL(curve_distance, mean),
+    NUMBER_OR_NULL(curve_distance, p99),
+    NUMBER_OR_NULL(curve_distance, floor),
+    NUMBER_OR_NULL(curve_distance, floor_p99),
+};
+static const struct field_set curve_set = ANSWER(curve_rows, .may_be_null = true);
+static const struct field floored_rows[] = {
+    {"", "value", FIELD_NUMBER, offsetof(struct figure, value), .flags = FIELD_OR_NULL,
+     .doc = "Value for the model's samples; null where the metric is not defined."},
+    {"", "floor", FIELD_NUMBER, offsetof(struct figure, floor), .flags = FIELD_OR_NULL,
+     .doc = "Value for a second set of real data of the same size: what a perfect model would "
+            "score."},
+};
+const struct field_set floored_answer = ANSWER(floored_rows);
+static const struct field denoising_rows[] = {
+    NUMBER_OR_NULL(dn_denoising, model),
+    NUMBER_OR_NULL(dn_denoising, optimal),
+    NUMBER_OR_NULL(dn_denoising, excess),
+};
+static const struct field_set denoising_set =
+    ANSWER(denoising_rows, .doc = "Mean squared errors in the noise: of the model, of the optimal "
+                                  "denoiser for the training points, and between the two.");
+static const struct field step_rows[] = {
+    {"", "timestep", FIELD_INTEGER, offsetof(struct step, timestep)},
+    NUMBER_OR_NULL(step, x),
+    NUMBER_OR_NULL(step, x0),
+};
+static const struct field_set step_set = ANSWER(step_rows);
+static const struct field class_rows[] = {
+    {"", "label", FIELD_STRING, offsetof(struct class_row, label)},
+    {"", "class", FIELD_INTEGER, offsetof(struct class_row, class),
+     .doc = "Its index in the classes of the model."},
+    {"", "n", FIELD_INT64, offsetof(struct class_row, n)},
+    NUMBER_OR_NULL(class_row, curve_distance),
+    {"", "energy_distance", FIELD_OBJECT, offsetof(struct class_row, energy_distance),
+     .schema = "Floored", .set = &floored_answer},
+};
+static const struct field_set class_set = ANSWER(class_rows);
+
+#define OF(member) offsetof(struct evaluation_answer, member)
+#define METRIC(name, member, about)                                                                \
+    {                                                                                              \
+        "metrics", name, FIELD_OBJECT, OF(member), .schema = "Floored", .set = &floored_answer,    \
+                                                   .doc = (about)                                  \
     }
-    for (int which = 0; which < DN_METRIC_COUNT; which++)
-        write_pair(json, dn_metric_names[which], &tasks[evaluation->first_metric + 2 * which]);
-    write_pair(json, "training_distance", &tasks[evaluation->first_nearest]);
-    json_key(json, "denoising_loss");
+static const struct field answer_rows[] = {
+    {"", "model", FIELD_STRING, OF(model), .schema = "Id"},
+    {"", "epoch", FIELD_INTEGER, OF(epoch)},
+    {"", "n", FIELD_INTEGER, OF(request.n),
+     .doc = "Number of samples, compared with the same number of data points; fewer than "
+            "requested if the upload has fewer points."},
+    {"", "seed", FIELD_SEED, OF(request.seed)},
+    {"", "sampler", FIELD_CHOICE, OF(request.sampler), .choices = dn_sampler_names},
+    {"", "steps", FIELD_INTEGER, OF(request.steps)},
+    {"", "metrics", FIELD_GROUP},
+    {"metrics", "curve_distance", FIELD_OBJECT, .set = &curve_set, .write = write_curve,
+     .doc = "Distance to the exact shape of the data: mean and 99th percentile. null for data "
+            "without an exact shape."},
+    METRIC("energy_distance", metrics[DN_ENERGY_DISTANCE],
+           "2 E|X-Y| - E|X-X'| - E|Y-Y'| over all pairs."),
+    METRIC("sliced_wasserstein", metrics[DN_SLICED_WASSERSTEIN],
+           "Root of the mean squared Wasserstein-2 distance over 128 fixed directions."),
+    METRIC("wasserstein", metrics[DN_WASSERSTEIN], "Exact Wasserstein-2 distance."),
+    METRIC("mmd", metrics[DN_MMD],
+           "Squared maximum mean discrepancy with a Gaussian kernel whose width is the median "
+           "distance of the data."),
+    METRIC("chamfer", metrics[DN_CHAMFER],
+           "Sum of the squared distances to the nearest point of the other set, in both "
+           "directions."),
+    METRIC("coverage", metrics[DN_COVERAGE],
+           "Fraction of the data points with a sample no farther away than their fifth-nearest "
+           "neighbor; higher is better."),
+    METRIC("training_distance", training_distance,
+           "Mean distance to the nearest training point; a value far below the floor means that "
+           "the model memorized the data."),
+    {"metrics", "denoising_loss", FIELD_OBJECT, OF(denoising), .set = &denoising_set},
+    {"", "curve_distance_per_step", FIELD_LIST, OF(steps), .set = &step_set, .flags = FIELD_OR_NULL,
+     .doc = "Mean distance of the points, and of the estimates made from them, along the way "
+            "from noise to data."},
+    {"", "per_class", FIELD_LIST, OF(classes), .set = &class_set, .flags = FIELD_OR_NULL,
+     .doc = "Only for models with labels."},
+    {"", "duration_seconds", FIELD_NUMBER, OF(seconds), 0, INFINITY},
+};
+const struct field_set evaluation_answer = ANSWER(answer_rows);
+
+/* Its numbers may be NAN where there is a curve. */
+static void write_curve(const void *value, struct json_writer *json) {
+    const struct evaluation_answer *answer = value;
+    if (!answer->evaluation->has_curve) {
+        json_null(json);
+        return;
+    }
     json_open(json, '{');
-    write_number(json, "model", evaluation->denoising.model);
-    write_number(json, "optimal", evaluation->denoising.optimal);
-    write_number(json, "excess", evaluation->denoising.excess);
-    json_close(json, '}');
+    fields_write_members(&curve_set, "", &answer->curve, json);
     json_close(json, '}');
 }
 
-static void write_steps(const struct evaluation *evaluation, struct json_writer *json) {
+static struct figure figure_of(const struct measurement *pair) {
+    return (struct figure){pair[0].value, pair[1].value};
+}
+
+static struct field_list steps_of(const struct evaluation *evaluation,
+                                  struct step steps[EVALUATION_FRAMES]) {
     const struct measurement *frame = &evaluation->tasks[evaluation->first_frame];
+    const int frames = evaluation->frames;
     int timesteps[DN_MAX_TIMESTEPS + 1];
-    json_key(json, "curve_distance_per_step");
-    if (!evaluation->has_curve) {
-        json_null(json);
-        return;
-    }
+    if (!evaluation->has_curve)
+        return (struct field_list){0};
     dn_sample_timesteps(evaluation->loaded.model, &evaluation->request, timesteps);
-    json_open(json, '[');
-    for (int k = 0; k < evaluation->frames; k++) {
-        const bool is_last = k == evaluation->frames - 1;
-        json_open(json, '{');
-        json_key(json, "timestep");
-        json_integer(json,
-                     timesteps[dn_frame_step(k, evaluation->frames, evaluation->request.steps)]);
-        write_number(json, "x", frame[2 * k].value);
-        write_number(json, "x0", is_last ? NAN : frame[2 * k + 1].value);
-        json_close(json, '}');
-    }
-    json_close(json, ']');
+    for (int k = 0; k < frames; k++)
+        steps[k] = (struct step){
+            .timestep = timesteps[dn_frame_step(k, frames, evaluation->request.steps)],
+            .x = frame[2 * k].value,
+            .x0 = k == frames - 1 ? NAN : frame[2 * k + 1].value,
+        };
+    return (struct field_list){steps, sizeof *steps, (size_t)frames};
 }
 
-static void write_classes(const struct evaluation *evaluation, struct json_writer *json) {
-    const char *const *names = model_class_names(&evaluation->loaded.row, evaluation->data.classes,
-                                                 http_arena(evaluation->exchange));
-    json_key(json, "per_class");
-    if (evaluation->data.classes == 0) {
-        json_null(json);
-        return;
-    }
-    json_open(json, '[');
-    for (int label = 0; label < evaluation->data.classes; label++) {
+static struct field_list classes_of(const struct evaluation *evaluation,
+                                    struct class_row classes[DN_MAX_CLASSES]) {
+    const int count = evaluation->data.classes;
+    const struct dn_data *fresh = &evaluation->fresh[0];
+    const char *const *names =
+        model_class_names(&evaluation->loaded.row, count, http_arena(evaluation->exchange));
+    if (count == 0)
+        return (struct field_list){0};
+    for (int label = 0; label < count; label++) {
         const struct measurement *of =
             &evaluation->tasks[evaluation->first_class + PER_CLASS * label];
-        int64_t n = 0;
-        for (size_t i = 0; i < evaluation->fresh[0].n; i++)
-            n += evaluation->fresh[0].labels[i] == label;
-        json_open(json, '{');
-        json_key(json, "label");
-        json_string(json, names ? names[label] : NULL);
-        json_key(json, "class");
-        json_integer(json, label);
-        json_key(json, "n");
-        json_integer(json, n);
-        write_number(json, "curve_distance", of[CLASS_CURVE].value);
-        write_pair(json, "energy_distance", &of[CLASS_ENERGY]);
-        json_close(json, '}');
+        classes[label] = (struct class_row){
+            .label = names ? names[label] : NULL,
+            .class = label,
+            .curve_distance = of[CLASS_CURVE].value,
+            .energy_distance = figure_of(&of[CLASS_ENERGY]),
+        };
     }
-    json_close(json, ']');
+    for (size_t i = 0; i < fresh->n; i++)
+        classes[fresh->labels[i]].n++;
+    return (struct field_list){classes, sizeof *classes, (size_t)count};
 }
 
 static void reply(const struct evaluation *evaluation, double seconds) {
-    const struct dn_sample_request *request = &evaluation->request;
+    const struct measurement *tasks = evaluation->tasks;
+    const struct measurement *curve = &tasks[evaluation->first_curve];
+    struct step steps[EVALUATION_FRAMES];
+    struct class_row classes[DN_MAX_CLASSES];
+    struct evaluation_answer answer = {
+        .evaluation = evaluation,
+        .model = evaluation->loaded.row.id,
+        .epoch = evaluation->loaded.row.epoch,
+        .request = evaluation->request,
+        .training_distance = figure_of(&tasks[evaluation->first_nearest]),
+        .denoising = evaluation->denoising,
+        .steps = steps_of(evaluation, steps),
+        .classes = classes_of(evaluation, classes),
+        .seconds = seconds,
+    };
+    if (evaluation->has_curve)
+        answer.curve =
+            (struct curve_distance){curve[0].value, curve[0].p99, curve[1].value, curve[1].p99};
+    for (int which = 0; which < DN_METRIC_COUNT; which++)
+        answer.metrics[which] = figure_of(&tasks[evaluation->first_metric + 2 * which]);
     struct json_writer json = json_reply(evaluation->exchange, 200);
-    json_open(&json, '{');
-    json_key(&json, "model");
-    json_string(&json, evaluation->loaded.row.id);
-    json_key(&json, "epoch");
-    json_integer(&json, evaluation->loaded.row.epoch);
-    json_key(&json, "n");
-    json_integer(&json, request->n);
-    json_key(&json, "seed");
-    json_integer(&json, (int64_t)request->seed);
-    json_key(&json, "sampler");
-    json_string(&json, dn_sampler_names[request->sampler]);
-    json_key(&json, "steps");
-    json_integer(&json, request->steps);
-    write_metrics(evaluation, &json);
-    write_steps(evaluation, &json);
-    write_classes(evaluation, &json);
-    write_number(&json, "duration_seconds", seconds);
-    json_close(&json, '}');
+    fields_write(&evaluation_answer, &answer, &json);
 }
 
 /* ------------------------------------------------------------------ what is kept */
@@ -206,17 +286,14 @@ static bool answer_kept(struct evaluation *evaluation) {
 }
 
 static struct figures figures_of(const struct evaluation *evaluation) {
-    const struct measurement *curve = &evaluation->tasks[evaluation->first_curve];
-    const struct measurement *energy =
-        &evaluation->tasks[evaluation->first_metric + 2 * DN_ENERGY_DISTANCE];
-    const struct measurement *coverage =
-        &evaluation->tasks[evaluation->first_metric + 2 * DN_COVERAGE];
+    const struct measurement *tasks = evaluation->tasks;
+    const struct measurement *metrics = &tasks[evaluation->first_metric];
     return (struct figures){
         .n = evaluation->request.n,
-        .curve = {evaluation->has_curve ? curve[0].value : NAN,
-                  evaluation->has_curve ? curve[1].value : NAN},
-        .energy = {energy[0].value, energy[1].value},
-        .coverage = {coverage[0].value, coverage[1].value},
+        .curve = evaluation->has_curve ? figure_of(&tasks[evaluation->first_curve])
+                                       : (struct figure){NAN, NAN},
+        .energy = figure_of(&metrics[2 * DN_ENERGY_DISTANCE]),
+        .coverage = figure_of(&metrics[2 * DN_COVERAGE]),
     };
 }
 

@@ -53,16 +53,11 @@ static const struct field common_rows[] = {
 };
 static const struct field_set common = ANSWER(common_rows);
 
-static void write_error(const void *event, struct json_writer *json) {
-    const struct event *it = event;
-    job_write_error(it->error_code, it->error_detail, json);
-}
-
 static const struct field status_rows[] = {
     {"", "", FIELD_MEMBERS, .set = &common},
     {"", "status", FIELD_TEXT, AT(status), .schema = "EventStatus"},
     {"", "epoch", FIELD_INTEGER, AT(row.epoch), 0, INFINITY},
-    {"", "error", FIELD_WRITTEN, .schema = "JobError", .write = write_error},
+    {"", "error", FIELD_OBJECT, AT(error), .schema = "JobError", .set = &job_error_answer},
 };
 static const struct field epoch_rows[] = {
     {"", "", FIELD_MEMBERS, .set = &common},

@@ -32,11 +32,6 @@ static void write_eta(const void *value, struct json_writer *json) {
     json_double(json, job->status == JOB_RUNNING ? left / rate_of(job) : NAN);
 }
 
-static void write_error(const void *value, struct json_writer *json) {
-    const struct job *job = value;
-    job_write_error(job->error_code, job->error_detail, json);
-}
-
 static void write_model(const void *value, struct json_writer *json) {
     const struct job *job = value;
     json_string(json, job->has_model ? job->id : NULL);
@@ -54,6 +49,12 @@ static void write_job_links(const void *id, struct json_writer *json) {
     };
     write_links(json, links, sizeof links / sizeof *links, id);
 }
+
+static const struct field error_rows[] = {
+    {"", "code", FIELD_STRING, offsetof(struct job_failure, code), .schema = "JobErrorCode"},
+    {"", "detail", FIELD_STRING, offsetof(struct job_failure, detail)},
+};
+const struct field_set job_error_answer = ANSWER(error_rows, .may_be_null = true);
 
 #define AT(member) offsetof(struct job, member)
 #define ANY        0, INFINITY
@@ -77,12 +78,12 @@ static const struct field job_rows[] = {
     {"", "metrics", FIELD_GROUP},
     {"metrics", "train_loss", FIELD_NUMBER, AT(train_loss), .flags = FIELD_OR_NULL},
     {"metrics", "val_loss", FIELD_NUMBER, AT(val_loss), .flags = FIELD_OR_NULL},
-    {"", "error", FIELD_WRITTEN, .schema = "JobError", .write = write_error},
+    {"", "error", FIELD_OBJECT, AT(error), .schema = "JobError", .set = &job_error_answer},
     {"", "warnings", FIELD_JSON, AT(warnings), .schema = "Warnings"},
     {"", "model", FIELD_ID, .flags = FIELD_OR_NULL, .write = write_model,
      .doc =
          "The id of its model; null before the first checkpoint, and after the model was deleted."},
-    {"", "evaluation", FIELD_WRITTEN, AT(figures), .schema = "Figures", .write = figures_write},
+    {"", "evaluation", FIELD_OBJECT, AT(figures), .schema = "Figures", .set = &figures_answer},
     {"", "attempt", FIELD_INTEGER, AT(attempt), ANY},
     {"", "created_at", FIELD_TIME, AT(created_at)},
     {"", "started_at", FIELD_TIME, AT(started_at), .flags = FIELD_OR_NULL},
@@ -93,19 +94,6 @@ static const struct field job_rows[] = {
             "last; the validation loss if there is one, otherwise the training loss."},
 };
 const struct field_set job_answer = ANSWER(job_rows);
-
-void job_write_error(const char *code, const char *detail, struct json_writer *json) {
-    if (!code) {
-        json_null(json);
-        return;
-    }
-    json_open(json, '{');
-    json_key(json, "code");
-    json_string(json, code);
-    json_key(json, "detail");
-    json_string(json, detail);
-    json_close(json, '}');
-}
 
 void job_reply(struct http_exchange *exchange, struct store_session *session, const char *id,
                int http_status) {

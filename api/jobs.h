@@ -9,8 +9,6 @@
 
 struct http_exchange;
 
-/* Why a job failed; null for code NULL. */
-void job_write_error(const char *code, const char *detail, struct json_writer *json);
 /* Answers with the job as it is now, or with why it cannot be read. id may be "latest". */
 void job_reply(struct http_exchange *exchange, struct store_session *session, const char *id,
                int http_status);

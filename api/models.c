@@ -124,18 +124,10 @@ static const struct field figure_rows[] = {
 };
 const struct field_set figure_answer = ANSWER(figure_rows, .may_be_null = true);
 
-static void write_figure(const void *value, struct json_writer *json) {
-    const struct figure *figure = value;
-    if (isnan(figure->value))
-        json_null(json);
-    else
-        fields_write(&figure_answer, figure, json);
-}
-
 #define FIGURE(name, member, ...)                                                                  \
     {                                                                                              \
-        "", name, FIELD_WRITTEN, offsetof(struct figures, member),                                 \
-            .schema = "Figure", .write = write_figure, __VA_ARGS__                                 \
+        "", name, FIELD_OBJECT, offsetof(struct figures, member),                                  \
+            .schema = "Figure", .set = &figure_answer, __VA_ARGS__                                 \
     }
 static const struct field figures_rows[] = {
     {"", "n", FIELD_INTEGER, offsetof(struct figures, n), 1, INFINITY,
@@ -150,14 +142,6 @@ const struct field_set figures_answer =
     ANSWER(figures_rows, .may_be_null = true,
            .doc = "The main metrics of the last evaluation of the current model with the default "
                   "sampling settings; null if there was none.");
-
-void figures_write(const void *value, struct json_writer *json) {
-    const struct figures *figures = value;
-    if (figures->n == 0)
-        json_null(json);
-    else
-        fields_write(&figures_answer, figures, json);
-}
 
 static void write_job(const void *value, struct json_writer *json) {
     const struct model *row = value;
@@ -222,7 +206,7 @@ static const struct field listed_rows[] = {
     {"", "bytes", FIELD_INT64, AT(byte_count)},
     {"", "created_at", FIELD_TIME, AT(created_at)},
     {"", "updated_at", FIELD_TIME, AT(updated_at)},
-    {"", "evaluation", FIELD_WRITTEN, AT(figures), .schema = "Figures", .write = figures_write},
+    {"", "evaluation", FIELD_OBJECT, AT(figures), .schema = "Figures", .set = &figures_answer},
     {"", "links", FIELD_WRITTEN, .schema = "Links", .write = write_model_links},
 };
 const struct field_set listed_model_answer =

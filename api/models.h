@@ -37,8 +37,6 @@ void answer_no_snapshot(struct http_exchange *exchange, struct store_session *se
  * answer.
  */
 bool read_model_row(struct http_exchange *exchange, const char *id, struct model *row);
-/* As fields write values: the figures, of a struct figures. */
-void figures_write(const void *figures, struct json_writer *json);
 /* The names of the classes as a list of `count` names and a NULL, in the arena. A description that names none, or
  * not as many, leaves them their places. NULL: no memory. */
 const char *const *model_class_names(const struct model *row, int count, struct arena *arena);

@@ -33,20 +33,26 @@ static const struct field rows[] = {
     {"", "at", FIELD_TIME, AT(at)},
     {"", "bytes", FIELD_INT64, AT(bytes), 1, INFINITY},
 };
-const struct field_set checkpoint_answer = ANSWER(rows);
+static const struct field_set checkpoint = ANSWER(rows);
+
+struct checkpoints {
+    const char *model;
+    struct field_list items;
+};
+static const struct field answer_rows[] = {
+    {"", "model", FIELD_STRING, offsetof(struct checkpoints, model), .schema = "Id"},
+    {"", "items", FIELD_LIST, offsetof(struct checkpoints, items), 1, SNAPSHOTS_MOST + 1,
+     .set = &checkpoint,
+     .doc = "Ordered by epoch, closer together at the start of the training; the last one is the "
+            "current model."},
+};
+const struct field_set checkpoints_answer = ANSWER(answer_rows);
 
 static void reply(struct http_exchange *exchange, const char *id, const struct snapshot *snapshots,
                   int count) {
+    const struct checkpoints answer = {id, {snapshots, sizeof *snapshots, (size_t)count}};
     struct json_writer json = json_reply(exchange, 200);
-    json_open(&json, '{');
-    json_key(&json, "model");
-    json_string(&json, id);
-    json_key(&json, "items");
-    json_open(&json, '[');
-    for (int i = 0; i < count; i++)
-        fields_write(&checkpoint_answer, &snapshots[i], &json);
-    json_close(&json, ']');
-    json_close(&json, '}');
+    fields_write(&checkpoints_answer, &answer, &json);
 }
 
 enum http_next api_model_checkpoints(struct http_exchange *exchange) {

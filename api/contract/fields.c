@@ -305,11 +305,27 @@ bool fields_has_no_value(const struct field *field) {
            field->type == FIELD_GROUP || field->type == FIELD_OTHER;
 }
 
-static void write_integer(const struct field *field, int64_t value, struct json_writer *json) {
-    if ((field->flags & FIELD_OR_NULL) && (double)value < field->min)
-        json_null(json);
-    else
-        json_integer(json, value);
+/* What stands for null. */
+static bool is_null(const struct field *field, const void *source) {
+    const void *at = (const char *)source + field->offset;
+    switch (field->type) {
+    case FIELD_INTEGER: return *(const int *)at < field->min;
+    case FIELD_INT64: return (double)*(const int64_t *)at < field->min;
+    case FIELD_NUMBER: return !isfinite(*(const double *)at);
+    case FIELD_TIME: return *(const int64_t *)at == 0;
+    case FIELD_STRING:
+    case FIELD_JSON: return *(const char *const *)at == NULL;
+    case FIELD_LIST: return ((const struct field_list *)at)->items == NULL;
+    default: return false;
+    }
+}
+
+static void write_list(const struct field_set *set, const struct field_list *list,
+                       struct json_writer *json) {
+    json_open(json, '[');
+    for (size_t i = 0; i < list->count; i++)
+        fields_write(set, (const char *)list->items + i * list->size, json);
+    json_close(json, ']');
 }
 
 void fields_write_value(const struct field *field, const void *source, struct json_writer *json) {
@@ -318,9 +334,13 @@ void fields_write_value(const struct field *field, const void *source, struct js
         field->write(at, json);
         return;
     }
+    if ((field->flags & FIELD_OR_NULL) && is_null(field, source)) {
+        json_null(json);
+        return;
+    }
     switch (field->type) {
-    case FIELD_INTEGER: write_integer(field, *(const int *)at, json); break;
-    case FIELD_INT64: write_integer(field, *(const int64_t *)at, json); break;
+    case FIELD_INTEGER: json_integer(json, *(const int *)at); break;
+    case FIELD_INT64: json_integer(json, *(const int64_t *)at); break;
     case FIELD_SEED: json_integer(json, (int64_t) * (const uint64_t *)at); break;
     case FIELD_NUMBER: json_double(json, *(const double *)at); break;
     case FIELD_BOOLEAN: json_bool(json, *(const bool *)at); break;
@@ -328,9 +348,8 @@ void fields_write_value(const struct field *field, const void *source, struct js
     case FIELD_ID:
     case FIELD_TEXT: json_string(json, at); break;
     case FIELD_STRING: json_string(json, *(const char *const *)at); break;
-    case FIELD_JSON:
-        json_raw(json, *(const char *const *)at ? *(const char *const *)at : "null");
-        break;
+    case FIELD_JSON: json_raw(json, *(const char *const *)at); break;
+    case FIELD_LIST: write_list(field->set, at, json); break;
     case FIELD_TIME: json_time(json, *(const int64_t *)at); break;
     case FIELD_OBJECT: fields_write(field->set, at, json); break;
     default: json_null(json); break;
@@ -363,6 +382,10 @@ void fields_write_group(const struct field_set *set, const char *group, const vo
 }
 
 void fields_write(const struct field_set *set, const void *source, struct json_writer *json) {
+    if (set->may_be_null && is_null(&set->rows[0], source)) {
+        json_null(json);
+        return;
+    }
     json_open(json, '{');
     fields_write_members(set, "", source, json);
     json_close(json, '}');

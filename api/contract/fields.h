@@ -35,6 +35,7 @@ enum field_type {
     FIELD_JSON,    /* char * of a value that is JSON already; NULL: null */
     FIELD_WRITTEN, /* `write` writes it, `schema` describes it */
     FIELD_OBJECT,  /* a struct: an object with the rows of `set` */
+    FIELD_LIST,    /* struct field_list of such structs; null without items */
     FIELD_MEMBERS, /* a struct: the rows of `set` stand here, in place of this one */
 };
 
@@ -50,6 +51,12 @@ enum {
 struct field_texts {
     const char *items[HTTP_MAX_PARAMS];
     int count;
+};
+
+/* The value of a FIELD_LIST. */
+struct field_list {
+    const void *items; /* [count], structs of `size` bytes */
+    size_t size, count;
 };
 
 struct field {
@@ -74,8 +81,8 @@ struct field {
 struct field_set {
     const struct field *rows;
     size_t count;
-    bool is_answer; /* all fields are there, but for FIELD_OPTIONAL ones */
-    bool may_be_null;
+    bool is_answer;   /* all fields are there, but for FIELD_OPTIONAL ones */
+    bool may_be_null; /* as an object; it is when its first field is */
     const char *doc;
 };
 /* The set of an answer: its array of rows, and more members by name. */

@@ -103,7 +103,7 @@ void json_string(struct json_writer *json, const char *text) {
 
 void json_raw(struct json_writer *json, const char *text) {
     comma(json);
-    buffer_text(json->out, text);
+    buffer_text(json->out, text ? text : "null");
 }
 
 void json_null(struct json_writer *json) {

@@ -46,7 +46,7 @@ void json_integer(struct json_writer *json, int64_t value);
 void json_double(struct json_writer *json, double value); /* shortest that reads back; NAN: null */
 void json_bool(struct json_writer *json, bool value);
 void json_null(struct json_writer *json);
-void json_raw(struct json_writer *json, const char *text); /* a value that is JSON already */
+void json_raw(struct json_writer *json, const char *text); /* JSON already; NULL: null */
 void json_numbers(struct json_writer *json, const double *values, int count); /* [..] */
 /* Points as arrays, without the brackets around them: [..],[..]; a comma before them unless is_first.
  */

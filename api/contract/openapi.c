@@ -437,6 +437,7 @@ static void write_schemas(struct json_writer *json) {
                   {"SampleRequest", &sample_fields},
                   {"TrajectoryRequest", &trajectory_fields},
                   {"Job", &job_answer},
+                  {"JobError", &job_error_answer},
                   {"Figures", &figures_answer},
                   {"Figure", &figure_answer},
                   {"History", &history_answer},
@@ -447,7 +448,9 @@ static void write_schemas(struct json_writer *json) {
                   {"CheckpointEvent", &checkpoint_event},
                   {"Model", &model_answer},
                   {"ListedModel", &listed_model_answer},
-                  {"Checkpoint", &checkpoint_answer},
+                  {"CheckpointList", &checkpoints_answer},
+                  {"Evaluation", &evaluation_answer},
+                  {"Floored", &floored_answer},
                   {"Schedule", &schedule_answer},
                   {"ScheduleColumns", &schedule_columns, true},
                   {"Dataset", &dataset_answer}};

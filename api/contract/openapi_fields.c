@@ -163,6 +163,18 @@ static void write_details(const struct field_set *set, const struct field *field
         }
         break;
     case FIELD_TIME: member(json, "format", "date-time"); break;
+    case FIELD_LIST:
+        if (field->max > 0) {
+            json_key(json, "minItems");
+            json_integer(json, (int64_t)field->min);
+            json_key(json, "maxItems");
+            json_integer(json, (int64_t)field->max);
+        }
+        json_key(json, "items");
+        json_open(json, '{');
+        openapi_group(field->set, "", json);
+        json_close(json, '}');
+        break;
     case FIELD_ID: member(json, "format", "uuid"); break;
     case FIELD_CHOICE:
         write_choices(field, json);
@@ -181,7 +193,7 @@ void openapi_field(const struct field_set *set, const struct field *field,
         [FIELD_BOOLEAN] = "boolean", [FIELD_CHOICE] = "string", [FIELD_TEXT] = "string",
         [FIELD_TEXTS] = "array",     [FIELD_CHOICES] = "array", [FIELD_INT64] = "integer",
         [FIELD_TIME] = "string",     [FIELD_STRING] = "string", [FIELD_ID] = "string",
-        [FIELD_MEMBERS] = NULL,
+        [FIELD_LIST] = "array",      [FIELD_MEMBERS] = NULL,
     };
     const bool is_id = field->type == FIELD_ID && !(field->flags & FIELD_OR_NULL);
     openapi_description(field, json);

@@ -7,8 +7,8 @@
 const char *const event_kind_names[] = {"status", "epoch", "checkpoint", NULL};
 
 void event_clear(struct event *event) {
-    free(event->error_code);
-    free(event->error_detail);
+    free(event->error.code);
+    free(event->error.detail);
     *event = (struct event){0};
 }
 
@@ -31,8 +31,7 @@ static void read_event(struct store_session *session, sqlite3_stmt *row, struct 
         .at = sqlite3_column_int64(row, 2),
         .kind = kind_of((const char *)sqlite3_column_text(row, 3)),
         .row = sql_epoch(row, 7),
-        .error_code = sql_text(session, row, 5),
-        .error_detail = sql_text(session, row, 6),
+        .error = {sql_text(session, row, 5), sql_text(session, row, 6)},
     };
     memcpy(event->job, sqlite3_column_text(row, 1), ID_LENGTH);
     const char *status = (const char *)sqlite3_column_text(row, 4);

@@ -19,8 +19,8 @@ void job_clear(struct job *job) {
     free(job->dataset);
     free(job->spec);
     free(job->warnings);
-    free(job->error_code);
-    free(job->error_detail);
+    free(job->error.code);
+    free(job->error.detail);
     *job = (struct job){0};
 }
 
@@ -114,8 +114,7 @@ static void read_job(struct store_session *session, sqlite3_stmt *row, struct jo
         .seconds = sqlite3_column_double(row, 10),
         .train_loss = sql_real(row, 11),
         .val_loss = sql_real(row, 12),
-        .error_code = sql_text(session, row, 13),
-        .error_detail = sql_text(session, row, 14),
+        .error = {sql_text(session, row, 13), sql_text(session, row, 14)},
         .attempt = sqlite3_column_int(row, 15),
         .cancel_requested = sqlite3_column_int(row, 16),
         .created_at = sqlite3_column_int64(row, 17),

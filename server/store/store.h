@@ -71,6 +71,11 @@ struct figures {
     struct figure curve, energy, coverage;
 };
 
+/* Why a job failed; NULL, NULL unless it did. */
+struct job_failure {
+    char *code, *detail;
+};
+
 struct job {
     char id[ID_LENGTH + 1];
     int64_t seq;    /* the order of submission */
@@ -84,9 +89,9 @@ struct job {
     int64_t queue_position; /* 0: next to run; -1: not queued */
     int epoch, epochs;
     int64_t step, steps;
-    double seconds;                  /* spent training so far, all attempts together */
-    double train_loss, val_loss;     /* of the last stored epoch; NAN if none */
-    char *error_code, *error_detail; /* NULL unless failed */
+    double seconds;              /* spent training so far, all attempts together */
+    double train_loss, val_loss; /* of the last stored epoch; NAN if none */
+    struct job_failure error;
     int attempt;
     int64_t memory; /* bytes that its training takes at most, an estimate; 0: not known */
     bool cancel_requested;
@@ -365,7 +370,7 @@ struct event {
     /* of a status */
     char status[EVENT_TEXT]; /* one of job_status_names, or "deleted" */
     bool is_end;             /* nothing follows, unless the job is resumed */
-    char *error_code, *error_detail;
+    struct job_failure error;
 };
 void event_clear(struct event *event);
 

@@ -92,7 +92,7 @@ Test(claim, a_job_that_can_never_fit_fails_at_the_start) {
     struct job job;
     cr_assert_eq(store_job_get(session, large, &job), STORE_OK);
     cr_assert(job.status == JOB_FAILED && job.finished_at == 7);
-    cr_assert_str_eq(job.error_code, "too_large");
+    cr_assert_str_eq(job.error.code, "too_large");
     job_clear(&job);
     cr_assert_eq(store_job_get(session, small, &job), STORE_OK);
     cr_assert_eq(job.status, JOB_QUEUED);

@@ -437,7 +437,7 @@ static void compare_job(const struct model_job *job, int64_t position) {
     CHECK(real.has_model == (job->model_epoch > 0));
     CHECK(real.started_at == job->started_at && real.finished_at == job->finished_at);
     CHECK(real.queue_position == (job->status == JOB_QUEUED ? position : -1));
-    CHECK(!job->error ? !real.error_code : strcmp(real.error_code, job->error) == 0);
+    CHECK(!job->error ? !real.error.code : strcmp(real.error.code, job->error) == 0);
     job_clear(&real);
     compare_history(job);
 }

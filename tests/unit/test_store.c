@@ -78,8 +78,8 @@ static struct job get(const char *id) {
                             .dataset = job.dataset,
                             .spec = job.spec,
                             .warnings = job.warnings,
-                            .error_detail = job.error_detail});
-    return job; /* error_code is still there for the test; it leaks no more than the test lives */
+                            .error.detail = job.error.detail});
+    return job; /* error.code is still there for the test; it leaks no more than the test lives */
 }
 
 /* In a page, too, whose jobs are not all queued and of which some are not on it. */
@@ -289,7 +289,7 @@ Test(store, a_job_that_never_gets_to_a_checkpoint_fails) {
     }
     struct job job = get(id);
     cr_assert_eq(job.status, JOB_FAILED);
-    cr_assert_str_eq(job.error_code, "crash_loop");
+    cr_assert_str_eq(job.error.code, "crash_loop");
 }
 
 Test(store, a_checkpoint_shows_that_it_gets_on) {
