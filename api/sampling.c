@@ -96,7 +96,7 @@ static enum dn_status sample(struct http_exchange *exchange, struct run *run,
     pthread_mutex_destroy(&ranges.mutex);
     *error = ranges.error;
     const double seconds = clock_monotonic() - started;
-    count_samples(request->sampler, (uint64_t)request->n, seconds);
+    counters_add_samples(request->sampler, (uint64_t)request->n, seconds);
     run->seconds += seconds;
     return ranges.status;
 }

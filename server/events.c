@@ -116,7 +116,7 @@ static bool look(struct events *events) {
     pthread_mutex_unlock(&events->bell.mutex);
     for (int i = 0; i < count; i++) {
         if (batch[i].kind == EVENT_STATUS)
-            count_status(batch[i].status);
+            counters_add_status(batch[i].status);
         event_clear(&batch[i]);
     }
     return count == BATCH;

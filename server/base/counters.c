@@ -42,7 +42,7 @@ static void observe(struct histogram *histogram, const double bounds[COUNTERS_BO
         add(&histogram->nanoseconds, (uint64_t)(1e9 * seconds * (double)times));
 }
 
-void count_request(size_t route, int status, double seconds) {
+void counters_add_request(size_t route, int status, double seconds) {
     struct route_counter *counter = &counters.routes[route];
     int i = 0;
     while (counters_statuses[i] != 0 && counters_statuses[i] != status)
@@ -51,15 +51,15 @@ void count_request(size_t route, int status, double seconds) {
     observe(&counter->duration, counters_fast, seconds, 1);
 }
 
-void count_transaction(double seconds) {
+void counters_add_transaction(double seconds) {
     observe(&counters.transaction, counters_fast, seconds, 1);
 }
 
-void count_start(double waited) {
+void counters_add_start(double waited) {
     observe(&counters.queue_wait, counters_slow, waited, 1);
 }
 
-void count_steps(int64_t steps, int64_t examples, double seconds) {
+void counters_add_steps(int64_t steps, int64_t examples, double seconds) {
     if (steps <= 0)
         return;
     add(&counters.steps, (uint64_t)steps);
@@ -67,13 +67,13 @@ void count_steps(int64_t steps, int64_t examples, double seconds) {
     observe(&counters.step, counters_fast, seconds / (double)steps, (uint64_t)steps);
 }
 
-void count_status(const char *status) {
+void counters_add_status(const char *status) {
     for (int i = 0; i < COUNTERS_ENDINGS; i++)
         if (strcmp(status, counters_endings[i]) == 0)
             add(&counters.finished[i], 1);
 }
 
-void count_samples(enum dn_sampler sampler, uint64_t points, double seconds) {
+void counters_add_samples(enum dn_sampler sampler, uint64_t points, double seconds) {
     add(&counters.samplers[sampler].points, points);
     observe(&counters.samplers[sampler].duration, counters_fast, seconds, 1);
 }

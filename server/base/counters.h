@@ -53,11 +53,11 @@ bool counters_start(size_t route_count);
 void counters_stop(void);
 const struct counters *counters_get(void);
 
-void count_request(size_t route, int status, double seconds);
-void count_transaction(double seconds);
-void count_start(double waited); /* of a job's first attempt */
-void count_steps(int64_t steps, int64_t examples, double seconds);
-void count_status(const char *status); /* of a job: an ending counts, others do not */
-void count_samples(enum dn_sampler sampler, uint64_t points, double seconds);
+void counters_add_request(size_t route, int status, double seconds);
+void counters_add_transaction(double seconds);
+void counters_add_start(double waited); /* of a job's first attempt */
+void counters_add_steps(int64_t steps, int64_t examples, double seconds);
+void counters_add_status(const char *status); /* of a job: an ending counts, others do not */
+void counters_add_samples(enum dn_sampler sampler, uint64_t points, double seconds);
 
 #endif

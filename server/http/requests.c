@@ -178,8 +178,8 @@ static void count(const struct http_call *call) {
     const struct http_config *config = &call->server->config;
     const struct http_route *first = config->routes, *route = call->route;
     const bool is_known = route >= first && route < first + config->route_count;
-    count_request(is_known ? (size_t)(route - first) : config->route_count,
-                  call->exchange.response.status, clock_monotonic() - call->started);
+    counters_add_request(is_known ? (size_t)(route - first) : config->route_count,
+                         call->exchange.response.status, clock_monotonic() - call->started);
     atomic_fetch_sub(&config->counts->in_flight, 1);
 }
 

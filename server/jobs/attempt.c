@@ -206,7 +206,7 @@ static enum dn_status train_some(struct attempt *attempt, struct dn_error *error
         now = clock_monotonic();
     }
     const int64_t steps = dn_trainer_steps_done(trainer) - before;
-    count_steps(steps, steps * attempt->training.spec.training.batch_size, now - began);
+    counters_add_steps(steps, steps * attempt->training.spec.training.batch_size, now - began);
     return status;
 }
 

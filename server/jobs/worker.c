@@ -118,7 +118,7 @@ static void unclaim(struct worker *worker, struct claim *claim) {
 static void see_through(struct worker *worker, struct claim *claim) {
     static const char *const ending_names[] = {"ended", "lost", "stopped", "store_broken"};
     if (claim->attempt == 1)
-        count_start(1e-3 * (double)(clock_now_ms() - claim->created_at));
+        counters_add_start(1e-3 * (double)(clock_now_ms() - claim->created_at));
     log_line(LOG_INFO, "training", "job=%s attempt=%d worker=%d from_step=%lld", claim->id,
              claim->attempt, worker->number, (long long)claim->checkpoint.step);
     enum ending ending = attempt_run(&worker->workers->config, claim, &worker->interruption);

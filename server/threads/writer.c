@@ -82,7 +82,7 @@ static void *writer_main(void *argument) {
         const uint64_t before = store_version(writer->store);
         enum task_outcome outcome = run_group(writer->store, group);
         FAULT_POINT("writer.committed");
-        count_transaction(clock_monotonic() - began);
+        counters_add_transaction(clock_monotonic() - began);
         if (outcome != TASK_DONE && outcome != TASK_GONE) /* which has been told */
             log_line(LOG_ERROR, "a write failed", "outcome=%s", name_of(outcome));
         if (outcome != TASK_DONE || store_version(writer->store) > before)

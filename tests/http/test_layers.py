@@ -78,6 +78,19 @@ def test_each_room_includes_only_what_it_may():
     assert wrong == []
 
 
+def test_functions_are_named_after_their_file_room_or_struct():
+    """A function that server/ROOM/file.h declares begins with the file's first word, ROOM, or a struct of that header."""
+    wrong = []
+    for path in (ROOT / "server").rglob("*.h"):
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+        first = path.stem.split("_")[0].removesuffix("s")
+        prefixes = [first, first + "s", path.parent.name, *re.findall(r"^struct (\w+)(?: \{|;)", text, re.M)]
+        for name in re.findall(r"^(?:const |enum |struct |unsigned )*\w+ \**(\w+)\(", text, re.M):
+            if name not in prefixes and not name.startswith(tuple(prefix + "_" for prefix in prefixes)):
+                wrong.append((path.relative_to(ROOT).as_posix(), name))
+    assert wrong == []
+
+
 def symbols(file):
     """The names that an object file defines for others, and those that it uses of others."""
     lines = [line.split() for line in subprocess.check_output(["nm", "-g", file], text=True).splitlines()]
