@@ -2,9 +2,10 @@
  * spec_space.h - the space of specs that the contract allows, as tests go through it.
  *
  * A factor is a field with the values that matter: its extremes, what lies next to a boundary in
- * the code, and a usual one. A point of the space has a value of each. Pairwise coverage (Cohen et
- * al. 1997, "The AETG system") takes few points, and yet any two values of any two fields meet in
- * one of them: most faults need no more than two.
+ * the code, and a usual one. Each row of engine/spec_fields.h needs one, or this does not compile. A
+ * point of the space has a value of each. Pairwise coverage (Cohen et al. 1997, "The AETG system")
+ * takes few points, and yet any two values of any two fields meet in one of them: most faults need
+ * no more than two.
  */
 #ifndef TESTS_SPEC_SPACE_H
 #define TESTS_SPEC_SPACE_H
@@ -54,6 +55,8 @@ enum set_kind { SET_PATTERN, SET_UPLOAD, SET_MIXTURE, SET_UPLOADS, SET_BOTH };
     X(gradient_clip, VALUES(0, 1e-9, 1, 1e9))                                                      \
     X(p_uncond, VALUES(0, 0.2, 1))                                                                 \
     X(keep_best, VALUES(0, 1))                                                                     \
+    X(checkpoint_every, VALUES(1))                                                                 \
+    X(evaluate_every, VALUES(0))                                                                   \
     X(epochs, VALUES(1, 2, 1000000))
 
 enum factor {
@@ -105,36 +108,9 @@ static inline void place_dataset(const struct place *place, struct dn_dataset_sp
 
 static inline struct dn_spec place_spec(const struct place *place) {
     const double *v = place->value;
-    struct dn_spec spec = {
-        .diffusion = {.timesteps = (int)v[F_timesteps],
-                      .beta_schedule = (enum dn_beta_schedule)v[F_beta_schedule],
-                      .beta_start = v[F_beta_start],
-                      .beta_end = v[F_beta_end],
-                      .prediction_type = (enum dn_prediction)v[F_prediction_type],
-                      .zero_terminal_snr = v[F_zero_terminal_snr] != 0},
-        .network = {.hidden_size = (int)v[F_hidden_size],
-                    .hidden_layers = (int)v[F_hidden_layers],
-                    .time_embedding = (enum dn_time_embedding)v[F_time_embedding],
-                    .conditioning = (enum dn_conditioning)v[F_conditioning]},
-        .training = {.epochs = (int)v[F_epochs],
-                     .batch_size = (int)v[F_batch_size],
-                     .learning_rate = v[F_learning_rate],
-                     .loss = (enum dn_loss)v[F_loss],
-                     .min_snr_gamma = v[F_min_snr_gamma],
-                     .timestep_focus = v[F_timestep_focus],
-                     .validation_fraction = v[F_validation_fraction],
-                     .normalization = (enum dn_normalization)v[F_normalization],
-                     .ema_decay = v[F_ema_decay],
-                     .weight_decay = v[F_weight_decay],
-                     .lr_schedule = (enum dn_lr_schedule)v[F_lr_schedule],
-                     .lr_warmup_steps = (int)v[F_lr_warmup_steps],
-                     .gradient_clip = v[F_gradient_clip],
-                     .p_uncond = v[F_p_uncond],
-                     .keep_best = v[F_keep_best] != 0,
-                     .checkpoint_every = 1,
-                     .threads = (int)v[F_threads]},
-        .seed = 1,
-    };
+    struct dn_spec spec = {.seed = 1};
+#define FIELD(group, name, ...) spec.group.name = (__typeof__(spec.group.name))v[F_##name];
+#include "engine/spec_fields.h"
     place_dataset(place, &spec.dataset);
     return spec;
 }
