@@ -78,13 +78,11 @@ KERNEL_FLAGS_neon     :=
 ENGINE_SOURCES := $(filter-out engine/kernels_impl.c,$(wildcard engine/*.c))
 SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
 API_SOURCES    := $(wildcard api/*.c api/*/*.c)
-EMBEDDED       := schemas components examples
-MIGRATIONS     := $(sort $(wildcard migrations/*.sql))
 
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$B/%.o) $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o)
-SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$B/%.o) $B/migrations.o
+SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$B/%.o)
 DOCS           := $(wildcard api/docs/*) api/python/elsewhere.py
-API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o) $(EMBEDDED:%=$B/openapi_%.o) $B/pages.o
+API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o)
 LIBRARIES      := $B/libapi.a $B/libserver.a $B/libdenoise.a
 
 # What `make install` copies besides the program: a plain build makes it.
@@ -133,23 +131,6 @@ $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o): $B/engine/kernels_%.o: engine/kernel
 	$(call say,CC,$< ($*))
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -ffp-contract=fast $(KERNEL_FLAGS_$*) -DKERNELS_VARIANT=$* -c -o $@ $<
 
-# The migrations, embedded in the order of their numbers.
-$B/migrations.c: $(MIGRATIONS) server/store/embed.sh
-	@mkdir -p $(@D)
-	$(call say,EMBED,migrations)
-	$(Q)sh server/store/embed.sh $(MIGRATIONS) > $@
-$B/migrations.o: $B/migrations.c
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
-
-# The parts of the description that are data, each embedded as one string.
-$(EMBEDDED:%=$B/openapi_%.c): $B/openapi_%.c: api/%.json
-	@mkdir -p $(@D)
-	$(call say,EMBED,$<)
-	$(Q){ echo 'extern const char openapi_$*[];'; echo 'const char openapi_$*[] ='; \
-	  sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^ */"/' -e 's/$$/\\n"/' $<; echo ';'; } > $@
-$B/openapi_%.o: $B/openapi_%.c
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
-
 # The dashboard is kept bundled, so that a build needs no npm; `make dashboard` bundles it anew.
 DASHBOARD := server/dashboard/built
 DASHBOARD_FILES := $(addprefix $(DASHBOARD)/,index.html style app.js icon.svg)
@@ -159,11 +140,10 @@ $(DASHBOARD_MODULES): server/dashboard/package-lock.json
 	$(Q)npm ci --prefix server/dashboard --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-# The pages for browsers, embedded.
-$B/pages.o: api/pages.S $(DOCS) $(DASHBOARD_FILES)
-	@mkdir -p $(@D)
-	$(call say,EMBED,$<)
-	$(Q)$(CC) -c -o $@ $<
+# The files that EMBED puts into the program.
+$B/server/store/migrations.o $B/faults/server/store/migrations.o: $(wildcard migrations/*.sql)
+$B/api/contract/openapi.o: $(addprefix api/,schemas.json components.json examples.json)
+$B/api/pages.o: $(DOCS) $(DASHBOARD_FILES)
 
 $B/server/version.o: $(wildcard .git/logs/HEAD)
 $B/server/version.o: CPPFLAGS += -DDENOISED_VERSION='"$(VERSION)"' -DDENOISED_COMMIT='"$(COMMIT)"'
@@ -206,7 +186,7 @@ $B/faults/%.o: %.c Makefile
 	$(Q)$(CC) $(CPPFLAGS) -DDENOISED_FAULTS $(CFLAGS) -c -o $@ $<
 $B/faults/server/version.o: $(wildcard .git/logs/HEAD)
 $B/faults/server/version.o: CPPFLAGS += -DDENOISED_VERSION='"$(VERSION)"' -DDENOISED_COMMIT='"$(COMMIT)"'
-$B/denoised-faults: $(FAULT_OBJECTS) $B/migrations.o $B/libapi.a $B/libdenoise.a
+$B/denoised-faults: $(FAULT_OBJECTS) $B/libapi.a $B/libdenoise.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

@@ -20,9 +20,6 @@ void api_event_data(const struct event *event, struct buffer *out);
 /* For workers_start: what a stored job trains on. */
 bool api_load_training(const char *text, struct store_session *session, struct training *training,
                        struct training_failure *failure);
-/* Bytes that the training of a stored job takes at most; 0 if the spec cannot be read, which the
- * worker will say. */
-int64_t api_training_memory(const char *text);
 /* And the warnings that a job ends with. */
 char *api_conclude(const struct dn_spec *spec, const struct training_outcome *outcome);
 

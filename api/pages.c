@@ -1,17 +1,24 @@
-/* The pages for browsers, embedded by pages.S: the dashboard, built from server/dashboard; /docs,
- * which renders /openapi.json; and the pages below it. They load nothing from other servers. */
+/* The pages for browsers, embedded: the dashboard, built from server/dashboard; /docs, which renders
+ * /openapi.json; and the pages below it. They load nothing from other servers. */
 #include <string.h>
 
 #include "api/contract/caching.h"
 #include "api/contract/handlers.h"
 #include "api/contract/kept.h"
+#include "server/base/embed.h"
 
+EMBED(docs_html, "api/docs/head.html", "api/docs/page.html");
+EMBED(guide_html, "api/docs/head.html", "api/docs/guide.html");
+EMBED(operating_html, "api/docs/head.html", "api/docs/operating.html");
+EMBED(elsewhere_html, "api/docs/head.html", "api/docs/elsewhere.html");
+EMBED(docs_css, "api/docs/page.css");
+EMBED(docs_js, "api/docs/page.js");
+EMBED(elsewhere_py, "api/python/elsewhere.py");
+EMBED(dashboard_html, "server/dashboard/built/index.html");
+EMBED(dashboard_style, "server/dashboard/built/style");
+EMBED(dashboard_js, "server/dashboard/built/app.js");
+EMBED(dashboard_icon, "server/dashboard/built/icon.svg");
 #define FILE(name) name, name##_end
-extern const char docs_html[], docs_html_end[], docs_css[], docs_css_end[], docs_js[],
-    docs_js_end[], guide_html[], guide_html_end[], operating_html[], operating_html_end[],
-    elsewhere_html[], elsewhere_html_end[], elsewhere_py[], elsewhere_py_end[];
-extern const char dashboard_html[], dashboard_html_end[], dashboard_style[], dashboard_js[],
-    dashboard_js_end[], dashboard_icon[], dashboard_icon_end[];
 
 static struct page {
     const char *path, *media_type, *first, *end;

@@ -74,12 +74,3 @@ bool api_load_training(const char *text, struct store_session *session, struct t
     arena_clear(&arena);
     return loaded;
 }
-
-int64_t api_training_memory(const char *text) {
-    struct arena arena = {0};
-    struct job_request request;
-    struct dn_error why;
-    const bool read = spec_read_stored(text, &request, &arena, &why);
-    arena_clear(&arena);
-    return read ? estimate_memory(&request.spec) : 0;
-}

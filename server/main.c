@@ -24,7 +24,6 @@ static int command_serve(int argc, char **argv) {
                                       .route_count = api_route_count,
                                       .problem = problem,
                                       .load = api_load_training,
-                                      .memory = api_training_memory,
                                       .conclude = api_conclude,
                                       .event_data = api_event_data};
     struct config config;

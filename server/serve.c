@@ -21,7 +21,6 @@
 #include "server/notify.h"
 #include "server/sandbox.h"
 #include "server/service.h"
-#include "server/upgrade.h"
 #include "server/version.h"
 
 enum {
@@ -283,8 +282,7 @@ static bool prepare_store(struct process *process) {
     const char *failed = NULL;
     if (store_limit(store_writer(store), process->service.max_database) != STORE_OK)
         failed = "cannot limit the database";
-    else if (!upgrade_jobs(store, process->contract->memory) ||
-             !recover(store, process->service.max_training_memory) || !upgrade_models(store))
+    else if (!recover(store, process->service.max_training_memory))
         failed = "cannot recover the jobs of the last run";
     if (failed)
         snprintf(process->error, sizeof process->error, "%s", failed);

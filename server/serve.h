@@ -14,7 +14,6 @@ struct contract {
     size_t route_count;
     void (*problem)(struct http_exchange *exchange, enum problem_code code, const char *detail);
     worker_load load;
-    int64_t (*memory)(const char *spec); /* of a stored spec, as struct job has it */
     worker_conclude conclude;
     void (*event_data)(const struct event *event, struct buffer *out);
 };

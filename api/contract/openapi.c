@@ -12,8 +12,13 @@
 #include "api/format/formats.h"
 #include "api/spec.h"
 #include "api/warnings.h"
+#include "server/base/embed.h"
 #include "server/http/auth.h"
 #include "server/version.h"
+
+EMBED(openapi_schemas, "api/schemas.json");
+EMBED(openapi_components, "api/components.json");
+EMBED(openapi_examples, "api/examples.json");
 
 /* The writer, and the examples by operationId: NULL if they could not be read. */
 struct document {
@@ -396,12 +401,15 @@ static void write_paths(const struct document *document) {
     json_close(json, '}');
 }
 
-/* The members of an embedded object, without its braces. */
+/* The members of an embedded object, without its braces and its indentation. */
 static void embed(struct json_writer *json, const char *object) {
-    const char *first = strchr(object, '{') + 1;
-    const char *last = strrchr(object, '}');
+    const char *at = strchr(object, '{') + 1, *last = strrchr(object, '}');
     buffer_append(json->out, ",", 1);
-    buffer_append(json->out, first, (size_t)(last - first));
+    while (at < last) {
+        const size_t line = strcspn(at, "\n") + 1;
+        buffer_append(json->out, at, line);
+        at += line + strspn(at + line, " ");
+    }
 }
 
 static struct code job_error_at(int i) {

@@ -64,9 +64,6 @@ struct code {
 struct code problem_code_at(int i);
 struct code warning_code_at(int i);
 
-/* The embedded files. */
-extern const char openapi_schemas[], openapi_components[], openapi_examples[];
-
 /* openapi_fields.c: the description of a field; the members of its schema; and those of a group of
  * fields, "type": "object" and so on. All within an open object. */
 void openapi_description(const struct field *field, struct json_writer *json);

@@ -56,7 +56,7 @@ static bool copy(const char *from, const char *to, char *error, size_t error_siz
 }
 
 /* Who was told ids of the original's events does not take those of the copy for the same
- * (migrations/0016_event_marks.sql). */
+ * (migrations/). */
 static bool mark_events(const char *path, char *error, size_t error_size) {
     static const char renumber[] =
         "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;"

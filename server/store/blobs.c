@@ -1,4 +1,4 @@
-/* Bytes that are stored in pieces (migrations/0012_pieces.sql). */
+/* Bytes that are stored in pieces (migrations/). */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Reading what happened to jobs; triggers write it (migrations/0004_events.sql). */
+/* Reading what happened to jobs; triggers write it (migrations/). */
 #include <stdlib.h>
 #include <string.h>
 

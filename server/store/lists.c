@@ -1,5 +1,5 @@
 /* Jobs and models in pages: searched, filtered and sorted. The ids of a page are found first, by
- * indices that hold all that is looked at (migrations/0015_lists.sql); then their rows are read. */
+ * indices that hold all that is looked at (migrations/); then their rows are read. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -86,21 +86,6 @@ enum store_status store_model_get(struct store_session *session, const char *id,
     return status;
 }
 
-enum store_status store_model_undescribed(struct store_session *session, struct model *model) {
-    const bool begun = sql_view_begin(session);
-    sqlite3_stmt *row = sql_prepare(session, MODEL("WHERE dim IS NULL LIMIT 1"), "");
-    enum store_status status = read_whole(session, row, true, model);
-    sql_view_end(session, begun);
-    return status;
-}
-
-enum store_status store_model_describe(struct store_session *session, const struct model *model) {
-    return sql_run(session,
-                   "UPDATE model SET dim = ?2, parameters = ?3, transform = ?4 WHERE id = ?1",
-                   "tiib", model->id, (int64_t)model->dim, model->parameters, model->transform,
-                   2 * (size_t)model->dim * sizeof *model->transform);
-}
-
 enum store_status sql_model(struct store_session *session, const char *id, struct model *model) {
     return read_one(session, sql_prepare(session, MODEL("WHERE id = ?1"), "t", id), model);
 }

@@ -104,8 +104,16 @@ static bool is_sound(struct store_session *session, const char *path, char *erro
         snprintf(error, error_size, "%s is not a denoised database", path);
         return false;
     }
-    int version = sql_integer(db, "PRAGMA user_version");
-    int newest = migrations[migration_count - 1].number;
+    const int version = sql_integer(db, "PRAGMA user_version");
+    const int newest = migrations[migration_count - 1].number;
+    if (version > 0 && version < migrations[0].number) {
+        snprintf(
+            error, error_size,
+            "%s was made by denoised 0.1.0, which this version cannot read: start with another "
+            "--database, or keep denoised 0.1.0 for it",
+            path);
+        return false;
+    }
     if (version > newest) {
         snprintf(error, error_size,
                  "%s has schema %d, but this program knows only up to %d: use a newer denoised",

@@ -311,25 +311,6 @@ enum store_status store_unclaim(struct store_session *session, const char *id, i
                                  "ti", id, fence));
 }
 
-enum store_status store_job_unestimated(struct store_session *session, int64_t after, int64_t *seq,
-                                        char **spec) {
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT seq, spec FROM job WHERE seq > ?1 AND memory = 0"
-                                    " AND status IN ('queued', 'running') ORDER BY seq LIMIT 1",
-                                    "i", after);
-    const bool found = sql_row(session, row);
-    if (found) {
-        *seq = sqlite3_column_int64(row, 0);
-        *spec = sql_text(session, row, 1);
-    }
-    enum store_status status = sql_done(session, row);
-    return status == STORE_OK && !found ? STORE_NOT_FOUND : status;
-}
-
-enum store_status store_job_estimate(struct store_session *session, int64_t seq, int64_t memory) {
-    return sql_run(session, "UPDATE job SET memory = ?2 WHERE seq = ?1", "ii", seq, memory);
-}
-
 /* Jobs that no worker will ever claim. */
 static enum store_status refuse_too_large(struct store_session *session, int64_t memory,
                                           int64_t now) {

@@ -185,7 +185,7 @@ struct model {
     char *spec; /* as the job's */
     char *variant;
     int epoch;
-    int dim; /* 0 until store_model_describe, after a migration */
+    int dim;
     int64_t parameters;
     double *transform; /* [2][dim]: shift and scale of dn_model_transform */
     void *bytes;       /* serialized dn_model; NULL when only the description was asked for */
@@ -393,7 +393,7 @@ struct event_filter {
 enum store_status store_events(struct store_session *session, const struct event_filter *filter,
                                struct event *events, int *count);
 /* The id that was given out last; that of an event that is deleted, too. The bits from here on are
- * the mark of the database (migrations/0016_event_marks.sql). */
+ * the mark of the database (migrations/). */
 enum { EVENT_MARK_BITS = 32 };
 enum store_status store_event_last(struct store_session *session, int64_t *id);
 /* An id that a client has kept becomes 0, which is before the first event, unless it is one of this
@@ -459,19 +459,9 @@ enum store_status store_evaluation_keep(struct store_session *session, const str
                                         const struct figures *figures);
 /* W. An imported model: all but updated_at and has_job is taken from `model`. */
 enum store_status store_model_insert(struct store_session *session, const struct model *model);
-/* The next model whose description is missing (dim, parameters, transform), with its bytes;
- * STORE_NOT_FOUND: none. W. Fills it in. */
-enum store_status store_model_undescribed(struct store_session *session, struct model *model);
-enum store_status store_model_describe(struct store_session *session, const struct model *model);
 /* W. A model and the checkpoints it could be trained on from; its job and history stay.
  * STORE_CONFLICT while the job is queued or runs. */
 enum store_status store_model_delete(struct store_session *session, const char *id);
-
-/* The next job after `after` (a seq, 0 at first) that will run and whose memory is not known: its
- * spec, from malloc. STORE_NOT_FOUND: none. W. Says how much that is. */
-enum store_status store_job_unestimated(struct store_session *session, int64_t after, int64_t *seq,
-                                        char **spec);
-enum store_status store_job_estimate(struct store_session *session, int64_t seq, int64_t memory);
 
 /* Bytes that trainings may take: all together, and what those that run have left of it. Small ones,
  * of at most `small` bytes, have a room of their own as well, so that no large one keeps them

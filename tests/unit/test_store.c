@@ -1,5 +1,6 @@
 /* The store on a real file: the queue, fences, checkpoints, recovery, and the writer thread. */
 #include <criterion/criterion.h>
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -404,7 +405,9 @@ Test(store, the_writer_acknowledges_after_the_commit_and_undoes_one_task_alone) 
 /* An imported model; the digit makes its id. */
 static struct model imported(char digit) {
     struct model model = {
-        .name = "m", .spec = "{}", .variant = "avx2", .epoch = 7, .bytes = "wxyz"};
+        .name = "m", .spec = "{}", .variant = "avx2", .epoch = 7, .bytes = "wxyz", .dim = 1};
+    static double identity[] = {0, 1};
+    model.transform = identity;
     memset(model.id, digit, ID_LENGTH);
     model.byte_count = 4;
     model.created_at = 5;
@@ -434,10 +437,18 @@ Test(store, imported_models_are_listed_by_page_and_deleted) {
     model_clear(&models[0]);
 }
 
-/* Two with one number: a database of the version before would never get the second. */
-Test(store, migrations_are_numbered_one_after_another) {
-    for (int i = 0; i < migration_count; i++)
-        cr_assert_eq(migrations[i].number, i + 1, "%s", migrations[i].name);
+/* Two with one number: a database of the version before would never get the second. One that is not
+ * in the table would not be there at all. */
+Test(store, migrations_are_numbered_one_after_another_and_complete) {
+    glob_t files;
+    cr_assert_eq(glob("migrations/*.sql", 0, NULL, &files), 0);
+    cr_assert_eq((int)files.gl_pathc, migration_count);
+    for (int i = 0; i < migration_count; i++) {
+        cr_assert_eq(migrations[i].number, migrations[0].number + i, "%s", migrations[i].name);
+        cr_assert_eq(migrations[i].number, atoi(migrations[i].name));
+        cr_assert_str_eq(strrchr(files.gl_pathv[i], '/') + 1, migrations[i].name);
+    }
+    globfree(&files);
 }
 
 /* ------------------------------------------------------------------ bytes in pieces */
