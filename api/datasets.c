@@ -173,7 +173,7 @@ enum store_status dataset_lookup(void *context, struct arena *arena,
 
 /* ------------------------------------------------------------------ list */
 
-enum { LIST_DEFAULT = 100, LIST_MOST = 200, ID_BYTES = 100 };
+enum { LIST_DEFAULT = 100, LIST_MAX = 200, ID_BYTES = 100 };
 
 enum kind { KIND_ANY, KIND_BUILTIN, KIND_UPLOAD };
 static const char *const kind_names[] = {"any", "builtin", "upload", NULL};
@@ -187,7 +187,7 @@ struct list_query {
 static const struct field list_rows[] = {
     {"", "kind", FIELD_CHOICE, offsetof(struct list_query, kind), 0, 0, 0, kind_names,
      "Only data sets of this kind."},
-    {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MOST, 0, NULL,
+    {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MAX, 0, NULL,
      "Maximum number of data sets per page."},
     {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, ID_BYTES, 0, NULL,
      "`next` of the previous page. It stays valid if that page's last data set has been deleted."},
@@ -197,7 +197,7 @@ const struct field_set dataset_list_fields = {list_rows, sizeof list_rows / size
 /* A page: patterns [first_pattern, last_pattern), then uploads. */
 struct page {
     int first_pattern, last_pattern;
-    struct dataset uploads[LIST_MOST];
+    struct dataset uploads[LIST_MAX];
     int upload_count;
     bool has_more;
     bool is_cut; /* there are more uploads that the client wants on this page */
@@ -268,7 +268,7 @@ static bool answer_list(struct http_exchange *exchange, int most) {
 
 static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
-    answer_list(exchange, LIST_MOST);
+    answer_list(exchange, LIST_MAX);
 }
 
 enum http_next api_dataset_list(struct http_exchange *exchange) {

@@ -16,11 +16,11 @@
 #include "server/base/log.h"
 #include "server/threads/writer.h"
 
-enum { EVALUATION_DEFAULT = 1000, EVALUATION_LEAST = 16 };
+enum { EVALUATION_DEFAULT = 1000, EVALUATION_MIN = 16 };
 
 #define AT(member) offsetof(struct evaluation, request.member)
 static const struct field rows[] = {
-    {"", "n", FIELD_INTEGER, AT(n), EVALUATION_LEAST, DN_MAX_ASSIGNMENT, 0, NULL,
+    {"", "n", FIELD_INTEGER, AT(n), EVALUATION_MIN, DN_MAX_ASSIGNMENT, 0, NULL,
      "Number of points to draw and to compare with the same number of data points."},
     {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL, "Seed of the points and of the data."},
     {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names, "As for samples."},

@@ -12,7 +12,7 @@
 
 enum {
     EVENTS_DEFAULT = 100,
-    EVENTS_MOST = 1000,
+    EVENTS_MAX = 1000,
     EVENTS_ON_LOOP = 500, /* that a list may look at there, of all its jobs together */
     ID_TEXT_BYTES = 100,
 };
@@ -35,7 +35,7 @@ static const struct field rows[] = {
      "same: after one of another database, or one that this one has not given out, all events "
      "come, "
      "from the first on."},
-    {"", "limit", FIELD_INTEGER, offsetof(struct events_query, limit), 1, EVENTS_MOST, 0, NULL,
+    {"", "limit", FIELD_INTEGER, offsetof(struct events_query, limit), 1, EVENTS_MAX, 0, NULL,
      "Maximum number of events in a list."},
     /* not of one job */
     {"", "job", FIELD_TEXTS, offsetof(struct events_query, jobs), 0, ID_TEXT_BYTES, 0, NULL,

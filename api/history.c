@@ -12,10 +12,10 @@
 #include "api/format/table.h"
 
 enum {
-    HISTORY_MOST = 10000,
+    HISTORY_MAX = 10000,
     HISTORY_ON_LOOP = 500, /* epochs that are read on an HTTP thread */
-    WAIT_MOST_SECONDS = 60,
-    POINTS_LEAST = 4,
+    WAIT_MAX_SECONDS = 60,
+    POINTS_MIN = 4,
 };
 
 struct history_query {
@@ -26,12 +26,12 @@ static const struct field rows[] = {
     {"", "after", FIELD_INTEGER, offsetof(struct history_query, after), 0, INT32_MAX, 0, NULL,
      "Only epochs after this one. If the job has not reached it yet, next_after says where the job "
      "is."},
-    {"", "limit", FIELD_INTEGER, offsetof(struct history_query, limit), 1, HISTORY_MOST, 0, NULL,
+    {"", "limit", FIELD_INTEGER, offsetof(struct history_query, limit), 1, HISTORY_MAX, 0, NULL,
      "Maximum number of epochs."},
-    {"", "max_points", FIELD_INTEGER, offsetof(struct history_query, max_points), POINTS_LEAST,
-     HISTORY_MOST, 0, NULL,
+    {"", "max_points", FIELD_INTEGER, offsetof(struct history_query, max_points), POINTS_MIN,
+     HISTORY_MAX, 0, NULL,
      "Thin the epochs to this number; the first, the last, and the peaks are kept."},
-    {"", "wait", FIELD_INTEGER, offsetof(struct history_query, wait), 0, WAIT_MOST_SECONDS, 0, NULL,
+    {"", "wait", FIELD_INTEGER, offsetof(struct history_query, wait), 0, WAIT_MAX_SECONDS, 0, NULL,
      "Seconds to wait for an epoch after `after`, if there is none yet and the job is still "
      "active."},
 };
@@ -191,7 +191,7 @@ enum http_next api_history(struct http_exchange *exchange) {
     struct waiting *waiting = need_memory(exchange, sizeof *waiting);
     if (!waiting)
         return HTTP_REPLY;
-    waiting->query.limit = HISTORY_MOST;
+    waiting->query.limit = HISTORY_MAX;
     waiting->format = format_of(exchange);
     if (!waiting->format || !path_id(exchange, PROBLEM_NO_SUCH_JOB) ||
         !read_query(exchange, &history_fields, &waiting->query))

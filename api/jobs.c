@@ -157,7 +157,7 @@ enum http_next api_job_get(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
-enum { LIST_DEFAULT = 20, LIST_MOST = 200, FILTER_BYTES = 100, SPARKLINE_MOST = 200 };
+enum { LIST_DEFAULT = 20, LIST_MAX = 200, FILTER_BYTES = 100, SPARKLINE_MAX = 200 };
 enum { LOSSES_ON_LOOP = 800 }; /* of the sparklines of a page, each a look-up */
 
 struct list_query {
@@ -208,9 +208,9 @@ static const struct field list_rows[] = {
      "its data; `duration` is the training time. Texts are compared by their first 60 characters."},
     {"", "counts", FIELD_BOOLEAN, offsetof(struct list_query, counts), 0, 0, 0, NULL,
      "Also the number of jobs of each status that match `search` and `dataset`."},
-    {"", "sparkline", FIELD_INTEGER, offsetof(struct list_query, sparkline), 0, SPARKLINE_MOST, 0,
+    {"", "sparkline", FIELD_INTEGER, offsetof(struct list_query, sparkline), 0, SPARKLINE_MAX, 0,
      NULL, "Also the loss of this number of epochs of each job, for a thumbnail chart."},
-    {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MOST, 0, NULL,
+    {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MAX, 0, NULL,
      "Maximum number of jobs per page."},
     {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, CURSOR_BYTES, 0, NULL,
      "`next` of the previous page. It stays valid if that page's last job has been deleted."},
@@ -219,7 +219,7 @@ const struct field_set list_fields = {list_rows, sizeof list_rows / sizeof list_
 
 static enum store_status write_item(struct store_session *session, const struct job *job,
                                     int sparkline, struct json_writer *json) {
-    double losses[SPARKLINE_MOST];
+    double losses[SPARKLINE_MAX];
     int count = 0;
     enum store_status status = store_sparkline(session, job, sparkline, losses, &count);
     json_open(json, '{');
@@ -268,7 +268,7 @@ static bool answer_list(struct http_exchange *exchange, int most) {
         return true;
     struct job_filter filter = query->filter;
     filter.limit = query->limit < most ? query->limit : most;
-    filter.most_bytes = most < LIST_MOST ? BYTES_ON_LOOP : 0;
+    filter.most_bytes = most < LIST_MAX ? BYTES_ON_LOOP : 0;
     struct job *jobs = calloc((size_t)filter.limit, sizeof *jobs);
     struct list_place last;
     int count = 0;
@@ -293,7 +293,7 @@ static bool answer_list(struct http_exchange *exchange, int most) {
 static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     pool_begin_alone();
-    answer_list(exchange, LIST_MOST);
+    answer_list(exchange, LIST_MAX);
     pool_end_alone();
 }
 

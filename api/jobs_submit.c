@@ -112,7 +112,7 @@ static bool is_over(struct http_exchange *exchange) {
     return job_is_over(exchange, submission->job.id, submission->wait_until, submission->answer);
 }
 
-enum { WAIT_MOST_SECONDS = 60 };
+enum { WAIT_MAX_SECONDS = 60 };
 
 /* The end of a member of a list of preferences: its comma, but for those in quotes. */
 static const char *member_end(const char *at) {
@@ -139,10 +139,10 @@ static int seconds_of(const char *at, const char *end) {
     if (length == 0 || (is_quoted && *rest++ != '"'))
         return 0;
     rest += strspn(rest, " \t");
-    const long seconds = length > 9 ? WAIT_MOST_SECONDS : strtol(digits, NULL, 10);
-    return rest != end && *rest != ';'   ? 0
-           : seconds > WAIT_MOST_SECONDS ? WAIT_MOST_SECONDS
-                                         : (int)seconds;
+    const long seconds = length > 9 ? WAIT_MAX_SECONDS : strtol(digits, NULL, 10);
+    return rest != end && *rest != ';'  ? 0
+           : seconds > WAIT_MAX_SECONDS ? WAIT_MAX_SECONDS
+                                        : (int)seconds;
 }
 
 /* The seconds of "Prefer: wait=N" (RFC 7240; the first counts), or 0. A preference that cannot be

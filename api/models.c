@@ -269,7 +269,7 @@ enum http_next api_model_get(struct http_exchange *exchange) {
 
 /* ------------------------------------------------------------------ list */
 
-enum { LIST_DEFAULT = 20, LIST_MOST = 200 };
+enum { LIST_DEFAULT = 20, LIST_MAX = 200 };
 
 struct list_query {
     char search[SEARCH_BYTES + 1], after[CURSOR_BYTES + 1];
@@ -292,7 +292,7 @@ static const struct field list_rows[] = {
     {"", "sort", FIELD_CHOICE, offsetof(struct list_query, sort), 0, 0, 0, order_names,
      "Sort order; a leading \"-\" means descending. Equal ones are sorted by id, in the same "
      "direction. Names are compared by their first 60 characters."},
-    {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MOST, 0, NULL,
+    {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MAX, 0, NULL,
      "Maximum number of models per page."},
     {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, CURSOR_BYTES, 0, NULL,
      "`next` of the previous page. It stays valid if that page's last model has been deleted."},
@@ -338,7 +338,7 @@ static bool answer_list(struct http_exchange *exchange, int most) {
 static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     pool_begin_alone();
-    answer_list(exchange, LIST_MOST);
+    answer_list(exchange, LIST_MAX);
     pool_end_alone();
 }
 

@@ -6,7 +6,7 @@
 
 void answer_no_snapshot(struct http_exchange *exchange, struct store_session *session,
                         const char *id, int epoch) {
-    struct snapshot snapshots[SNAPSHOTS_MOST + 1];
+    struct snapshot snapshots[STORE_MAX_SNAPSHOTS + 1];
     struct model model;
     int count = 0;
     enum store_status status = store_model_get(session, id, false, &model);
@@ -41,7 +41,7 @@ struct checkpoints {
 };
 static const struct field answer_rows[] = {
     {"", "model", FIELD_STRING, offsetof(struct checkpoints, model), .schema = "Id"},
-    {"", "items", FIELD_LIST, offsetof(struct checkpoints, items), 1, SNAPSHOTS_MOST + 1,
+    {"", "items", FIELD_LIST, offsetof(struct checkpoints, items), 1, STORE_MAX_SNAPSHOTS + 1,
      .set = &checkpoint,
      .doc = "Ordered by epoch, closer together at the start of the training; the last one is the "
             "current model."},
@@ -60,7 +60,7 @@ enum http_next api_model_checkpoints(struct http_exchange *exchange) {
     struct store_session *session = id && no_query(exchange) ? begin_reading(exchange) : NULL;
     if (!session)
         return HTTP_REPLY;
-    struct snapshot snapshots[SNAPSHOTS_MOST + 1];
+    struct snapshot snapshots[STORE_MAX_SNAPSHOTS + 1];
     struct model model;
     int count = 0;
     enum store_status status = store_model_get(session, id, false, &model);

@@ -124,12 +124,12 @@ static bool is_plain(char c) {
 /* A file name of the model's, of letters that mean nothing to any file system or header: in ASCII,
  * and with letters of any other script where the name has some (RFC 6266, RFC 8187). */
 static const char *disposition(struct http_exchange *exchange, const struct model *row) {
-    enum { MOST = 63 }; /* characters */
+    enum { MAX = 63 }; /* characters */
     const char *from = row->name && row->name[0] ? row->name : row->id;
-    char ascii[MOST + 1] = "", *at = ascii;
-    char encoded[12 * MOST + 1] = "", *end = encoded; /* "%xx" for each of up to 4 bytes */
+    char ascii[MAX + 1] = "", *at = ascii;
+    char encoded[12 * MAX + 1] = "", *end = encoded; /* "%xx" for each of up to 4 bytes */
     bool is_ascii = true;
-    while (*from && at < ascii + MOST) {
+    while (*from && at < ascii + MAX) {
         const bool plain = is_plain(*from), other = (unsigned char)*from >= 0x80;
         *at++ = plain ? *from : '_';
         is_ascii &= !other;
@@ -262,14 +262,14 @@ static void check_classes(struct import *import, const cJSON *spec) {
     const cJSON *classes = cJSON_GetObjectItemCaseSensitive(dataset, "classes");
     bool right = true;
     for (const cJSON *name = classes ? classes->child : NULL; name && right; name = name->next) {
-        right =
-            cJSON_IsString(name) && name->valuestring[0] && strlen(name->valuestring) <= NAME_BYTES;
+        right = cJSON_IsString(name) && name->valuestring[0] &&
+                strlen(name->valuestring) <= LABEL_NAME_BYTES;
         for (const cJSON *other = classes->child; other != name && right; other = other->next)
             right = strcmp(other->valuestring, name->valuestring) != 0;
     }
     if (!right)
         problem_add(&import->wrong, META "spec",
-                    "/dataset/classes: must be different names of 1 to %d bytes", NAME_BYTES);
+                    "/dataset/classes: must be different names of 1 to %d bytes", LABEL_NAME_BYTES);
 }
 
 /* The spec is a job as a client would send it, and is read as such. */

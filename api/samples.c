@@ -10,8 +10,8 @@
 
 enum {
     SAMPLES_DEFAULT = 1000,
-    NOISE_MOST_VALUES = 400000, /* of a JSON body */
-    BODY_ON_LOOP = 64 << 10,    /* bytes of it that are read on an HTTP thread */
+    NOISE_MAX_VALUES = 400000, /* of a JSON body */
+    BODY_ON_LOOP = 64 << 10,   /* bytes of it that are read on an HTTP thread */
 };
 
 static const char *const which_names[] = {"x", "x0", NULL};
@@ -112,7 +112,7 @@ static void read_noise(struct http_exchange *exchange, const cJSON *body, struct
 }
 
 static bool read_body(struct http_exchange *exchange, struct sampling *sampling) {
-    cJSON *body = json_body(exchange, NOISE_MOST_VALUES);
+    cJSON *body = json_body(exchange, NOISE_MAX_VALUES);
     if (!body)
         return false;
     struct problem_fields wrong = {.arena = http_arena(exchange)};

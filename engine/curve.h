@@ -9,7 +9,7 @@
 
 /* ------------------------------------------------------------------ smooth curves */
 
-enum { CURVE_MOST_PIECES = 4, CURVE_SEEDS = 256, CURVE_LENGTH_STEPS = 1024 };
+enum { CURVE_MAX_PIECES = 4, CURVE_SEEDS = 256, CURVE_LENGTH_STEPS = 1024 };
 
 /* A piece of a curve: p(t) for t in [start, end], with its first and second derivative. What
  * center and radius mean is the business of `at`. */
@@ -23,7 +23,7 @@ struct curve {
 struct curve_seeds {
     const struct curve *pieces;
     int count;
-    double x[CURVE_MOST_PIECES][CURVE_SEEDS + 1], y[CURVE_MOST_PIECES][CURVE_SEEDS + 1];
+    double x[CURVE_MAX_PIECES][CURVE_SEEDS + 1], y[CURVE_MAX_PIECES][CURVE_SEEDS + 1];
 };
 void curve_seeds_init(struct curve_seeds *seeds, const struct curve *pieces, int count);
 
@@ -38,7 +38,7 @@ double curve_closest(const struct curve_seeds *seeds, const double point[2], dou
 struct curve_lengths {
     const struct curve *pieces;
     int count;
-    double until[CURVE_MOST_PIECES * CURVE_LENGTH_STEPS + 1];
+    double until[CURVE_MAX_PIECES * CURVE_LENGTH_STEPS + 1];
 };
 void curve_lengths_init(struct curve_lengths *lengths, const struct curve *pieces, int count);
 

@@ -36,10 +36,10 @@ static void choose_labels(struct guide *guide, const struct dn_sample_request *r
 
 /* The rows e_l are made for all timesteps and labels at once, unless that is much more than the
  * weights. */
-enum { MOST_TIME_FLOATS = 1 << 20 };
+enum { MAX_TIME_FLOATS = 1 << 20 };
 
 static bool embeds_all(const struct network *network, size_t pairs) {
-    return pairs * (size_t)network->layer_count * network->hidden_ld <= MOST_TIME_FLOATS;
+    return pairs * (size_t)network->layer_count * network->hidden_ld <= MAX_TIME_FLOATS;
 }
 
 static size_t slot_of_length(const struct network *network) {

@@ -28,7 +28,7 @@ enum { W = 4, ROWS = 6, COLS = 4 };
 #else
 enum { W = 4, ROWS = 3, COLS = 4 };
 #endif
-enum { MOST_ROWS = 12 };
+enum { MAX_ROWS = 12 };
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -59,7 +59,7 @@ INLINE vector splat(float x) {
 INLINE void micro(const size_t rows, const size_t columns, size_t k, const float *a, size_t a_row,
                   size_t a_col, const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
                   bool accumulate) {
-    vector sum[MOST_ROWS][4];
+    vector sum[MAX_ROWS][4];
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++) {
 #pragma GCC unroll 4
@@ -89,33 +89,33 @@ INLINE void micro(const size_t rows, const size_t columns, size_t k, const float
     }
 }
 
-/* All rows of one panel of columns, at most MOST at a time. The rows are dealt out evenly: tiles of
+/* All rows of one panel of columns, at most MAX at a time. The rows are dealt out evenly: tiles of
  * 5 and 6 rows keep the multipliers busier than tiles of 6 and a rest of 2 would. */
-#define TILE(MOST, COLUMNS, N)                                                                     \
+#define TILE(MAX, COLUMNS, N)                                                                      \
     case N:                                                                                        \
-        if (N <= MOST)                                                                             \
-            micro(N <= MOST ? N : MOST, COLUMNS, k, a, a_row, a_col, b, ldb, c, ldc, bias,         \
+        if (N <= MAX)                                                                              \
+            micro(N <= MAX ? N : MAX, COLUMNS, k, a, a_row, a_col, b, ldb, c, ldc, bias,           \
                   accumulate);                                                                     \
         break;
-#define DEFINE_PANEL(NAME, MOST, COLUMNS)                                                          \
+#define DEFINE_PANEL(NAME, MAX, COLUMNS)                                                           \
     static void NAME(size_t m, size_t k, const float *a, size_t a_row, size_t a_col,               \
                      const float *b, size_t ldb, float *c, size_t ldc, const float *bias,          \
                      bool accumulate) {                                                            \
-        for (size_t tiles = (m + MOST - 1) / MOST; tiles > 0; tiles--) {                           \
+        for (size_t tiles = (m + MAX - 1) / MAX; tiles > 0; tiles--) {                             \
             size_t rows = (m + tiles - 1) / tiles;                                                 \
             switch (rows) {                                                                        \
-                TILE(MOST, COLUMNS, 1)                                                             \
-                TILE(MOST, COLUMNS, 2)                                                             \
-                TILE(MOST, COLUMNS, 3)                                                             \
-                TILE(MOST, COLUMNS, 4)                                                             \
-                TILE(MOST, COLUMNS, 5)                                                             \
-                TILE(MOST, COLUMNS, 6)                                                             \
-                TILE(MOST, COLUMNS, 7)                                                             \
-                TILE(MOST, COLUMNS, 8)                                                             \
-                TILE(MOST, COLUMNS, 9)                                                             \
-                TILE(MOST, COLUMNS, 10)                                                            \
-                TILE(MOST, COLUMNS, 11)                                                            \
-                TILE(MOST, COLUMNS, 12)                                                            \
+                TILE(MAX, COLUMNS, 1)                                                              \
+                TILE(MAX, COLUMNS, 2)                                                              \
+                TILE(MAX, COLUMNS, 3)                                                              \
+                TILE(MAX, COLUMNS, 4)                                                              \
+                TILE(MAX, COLUMNS, 5)                                                              \
+                TILE(MAX, COLUMNS, 6)                                                              \
+                TILE(MAX, COLUMNS, 7)                                                              \
+                TILE(MAX, COLUMNS, 8)                                                              \
+                TILE(MAX, COLUMNS, 9)                                                              \
+                TILE(MAX, COLUMNS, 10)                                                             \
+                TILE(MAX, COLUMNS, 11)                                                             \
+                TILE(MAX, COLUMNS, 12)                                                             \
             }                                                                                      \
             m -= rows;                                                                             \
             a += rows * a_row;                                                                     \

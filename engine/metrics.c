@@ -132,9 +132,9 @@ static int compare_doubles(const void *a, const void *b) {
 
 /* Median squared distance between the first points of the reference. */
 static enum dn_status median_square(const struct pair *pair, double *median) {
-    enum { MOST = 512 };
+    enum { MAX = 512 };
     const struct dn_points *y = pair->y;
-    const size_t n = y->n < MOST ? y->n : MOST, pairs = n * (n - 1) / 2;
+    const size_t n = y->n < MAX ? y->n : MAX, pairs = n * (n - 1) / 2;
     double *squares = malloc((pairs + y->n) * sizeof *squares), *end = squares;
     if (!squares)
         return error_set(pair->error, DN_NO_MEMORY, "out of memory");

@@ -82,7 +82,7 @@ static double tame_lambda(double s, double n) {
 }
 
 /* How many times farther than it has seen a multistep method may extrapolate. */
-enum { MOST_STRETCH = 1000 };
+enum { MAX_STRETCH = 1000 };
 
 /* DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): D as it will be half-way in lambda, extrapolated
  * from the last two. Lambda is tamed, because the estimate runs out of things to change as the
@@ -96,7 +96,7 @@ static void refine_multistep(struct plan_step *step, const struct interval *now,
         return;
     const double last = tame_lambda(now->s_t, now->n_t) - tame_lambda(before->s_t, before->n_t);
     const double next = tame_lambda(now->s_u, now->n_u) - tame_lambda(now->s_t, now->n_t);
-    if (!(last > 0 && next <= MOST_STRETCH * last))
+    if (!(last > 0 && next <= MAX_STRETCH * last))
         return;
     step_share(step, now, -0.5 * next / last);
 }

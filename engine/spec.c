@@ -126,11 +126,11 @@ static enum dn_status check_fields(const struct dn_spec *spec, struct dn_error *
 
 /* An estimate from eps is (x_t - noise eps) / signal, and must be a float whatever the network
  * answers within reason: FLT_MAX is 3.4e38. */
-#define LEAST_SIGNAL 1e-30
+#define MIN_SIGNAL 1e-30
 
 static enum dn_status check_last_signal(const struct dn_diffusion_spec *spec,
                                         struct dn_error *error) {
-    if (spec->prediction_type != DN_EPSILON || schedule_last_signal(spec) >= LEAST_SIGNAL)
+    if (spec->prediction_type != DN_EPSILON || schedule_last_signal(spec) >= MIN_SIGNAL)
         return DN_OK;
     return error_set(error, DN_INVALID,
                      "diffusion.prediction_type cannot be \"epsilon\" with a schedule whose signal "

@@ -194,7 +194,7 @@ bool events_join(struct listener *listener) {
     listener->began = listener->spoke = clock_monotonic();
     listener->may_be_over = true;
     pthread_mutex_lock(&events->bell.mutex);
-    bool joined = events->count < EVENTS_MOST_STREAMS;
+    bool joined = events->count < EVENTS_MAX_STREAMS;
     if (joined) {
         events->count++;
         listener->next = events->listeners;

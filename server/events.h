@@ -12,7 +12,7 @@
 #include "server/http/http.h"
 #include "server/store/store.h"
 
-enum { EVENTS_MOST_STREAMS = 256, EVENTS_RETRY_MS = 2000 };
+enum { EVENTS_MAX_STREAMS = 256, EVENTS_RETRY_MS = 2000 };
 
 struct events;
 
@@ -36,7 +36,7 @@ void events_stop(struct events *events);      /* no stream may be left */
 void events_committed(struct events *events); /* something may have happened. Any thread */
 int events_streams(struct events *events);
 
-/* False: there are EVENTS_MOST_STREAMS already. */
+/* False: there are EVENTS_MAX_STREAMS already. */
 bool events_join(struct listener *listener);
 void events_leave(struct listener *listener);
 /* The next text of a stream, as http_stream.next. It ends after the last event of the last watched

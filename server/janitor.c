@@ -9,9 +9,9 @@
 enum {
     SWEEP_SECONDS = 600,
     PROBE_SECONDS = 1, /* while writing fails */
-    MOST_ROWS = 500,   /* in one transaction, */
-    MOST_JOBS = 20,    /* or jobs, with all that they have, */
-    MOST_PIECES = 4,   /* or pieces of blobs */
+    MAX_ROWS = 500,    /* in one transaction, */
+    MAX_JOBS = 20,     /* or jobs, with all that they have, */
+    MAX_PIECES = 4,    /* or pieces of blobs */
 };
 #define DAY_MS 86400000LL
 
@@ -64,11 +64,11 @@ static void sweep_all(struct janitor *janitor, struct sweep *sweep) {
 static void sweep_house(struct janitor *janitor) {
     const struct janitor_config *config = &janitor->config;
     const int64_t now = clock_now_ms();
-    struct sweep checkpoints = {"checkpoints", sweep_checkpoints, .most = MOST_ROWS};
+    struct sweep checkpoints = {"checkpoints", sweep_checkpoints, .most = MAX_ROWS};
     struct sweep events = {"events", sweep_events, now - config->keep_events_days * DAY_MS,
-                           .most = MOST_ROWS};
+                           .most = MAX_ROWS};
     struct sweep jobs = {"jobs", sweep_jobs, now - config->keep_jobs_days * DAY_MS,
-                         .most = MOST_JOBS};
+                         .most = MAX_JOBS};
     sweep_all(janitor, &checkpoints);
     if (config->keep_events_days > 0)
         sweep_all(janitor, &events);
@@ -85,7 +85,7 @@ static void *janitor_main(void *argument) {
     struct janitor *janitor = argument;
     struct writer *writer = janitor->config.writer;
     int since = SWEEP_SECONDS;
-    struct sweep blobs = {NULL, sweep_blobs, .most = MOST_PIECES};
+    struct sweep blobs = {NULL, sweep_blobs, .most = MAX_PIECES};
     do {
         if (writer_state(writer) != TASK_DONE && writer_do(writer, run_probe, NULL) == STORE_OK)
             log_line(LOG_INFO, "writing works again", NULL);

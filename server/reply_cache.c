@@ -6,7 +6,7 @@
 
 #include "server/store/store.h"
 
-enum { SLOTS = 64, MOST_BYTES = 8 << 10 };
+enum { SLOTS = 64, MAX_BYTES = 8 << 10 };
 
 struct slot {
     char id[ID_LENGTH + 1]; /* "": empty */
@@ -56,7 +56,7 @@ bool reply_cache_find(struct reply_cache *cache, const char *id, uint64_t versio
 void reply_cache_keep(struct reply_cache *cache, const char *id, uint64_t version,
                       const struct buffer *body) {
     struct slot *slot = slot_of(cache, id);
-    if (version == STORE_VERSION_UNKNOWN || body->failed || body->length > MOST_BYTES ||
+    if (version == STORE_VERSION_UNKNOWN || body->failed || body->length > MAX_BYTES ||
         strlen(id) >= sizeof slot->id)
         return;
     pthread_mutex_lock(&cache->mutex);

@@ -30,8 +30,8 @@ enum {
     STOP_MS = 4800,        /* then the process leaves, whatever still runs */
     WAITING_SAMPLES = 256, /* sample requests that may wait for a thread */
     TRAINING_PERCENT = 60, /* of the memory, unless --max-training-memory says otherwise */
-    MOST_WAITING = 512,    /* requests that wait for a job to get on */
-    LEAST_DATABASE = 16,   /* MiB */
+    MAX_WAITING = 512,     /* requests that wait for a job to get on */
+    MIN_DATABASE = 16,     /* MiB */
 };
 
 /* All that runs, and what it was started with. */
@@ -356,7 +356,7 @@ static bool start(struct process *process) {
            enter_sandbox(process) && counters_start(process->contract->route_count) &&
            prepare_store(process) &&
            (service->events = events_start(store, process->contract->event_data)) &&
-           (service->watch = watch_start(MOST_WAITING)) &&
+           (service->watch = watch_start(MAX_WAITING)) &&
            (service->writer = writer_start(store, committed, service)) &&
            (service->replies = reply_cache_new()) &&
            (service->models = model_cache_new((size_t)config->model_cache << 20)) &&
@@ -420,7 +420,7 @@ int serve(const struct config *config, const struct contract *contract) {
     struct dn_error kernels;
     if (strcmp(config->simd, "auto") != 0 && dn_kernels_use(config->simd, &kernels) != DN_OK)
         return fail_to_start(kernels.text);
-    if (config->max_database > 0 && config->max_database < LEAST_DATABASE)
+    if (config->max_database > 0 && config->max_database < MIN_DATABASE)
         return fail_to_start("--max-database must be 0 or at least 16 (MiB)");
     struct process process = {.config = config,
                               .contract = contract,

@@ -20,13 +20,13 @@ int fields_index(const char *const *names, const char *text) {
 }
 
 const char *fields_list(const char *const *names, struct arena *arena) {
-    enum { MOST_NAMES = 30, MOST_BYTES = PROBLEM_DETAIL / 2 }; /* there are words around them */
+    enum { MAX_NAMES = 30, MAX_BYTES = PROBLEM_DETAIL / 2 }; /* there are words around them */
     const char *list = "";
     int count = 0, listed = 0;
     while (names[count])
         count++;
-    while (list && listed < count && listed < MOST_NAMES &&
-           strlen(list) + strlen(names[listed]) < MOST_BYTES) {
+    while (list && listed < count && listed < MAX_NAMES &&
+           strlen(list) + strlen(names[listed]) < MAX_BYTES) {
         list = arena_format(arena, "%s%s\"%s\"", list, listed ? ", " : "", names[listed]);
         listed++;
     }
@@ -219,10 +219,10 @@ static bool is_repeated(const cJSON *object, const cJSON *member) {
 
 void fields_read(const struct field_set *set, const char *group, const cJSON *object, void *target,
                  struct problem_fields *wrong) {
-    enum { MOST_MEMBERS = 200 }; /* no request has so many, and looking for repeats is quadratic */
-    if (cJSON_GetArraySize(object) > MOST_MEMBERS) {
+    enum { MAX_MEMBERS = 200 }; /* no request has so many, and looking for repeats is quadratic */
+    if (cJSON_GetArraySize(object) > MAX_MEMBERS) {
         problem_add(wrong, group[0] ? arena_format(wrong->arena, "/%s", group) : "",
-                    "has more than %d members", MOST_MEMBERS);
+                    "has more than %d members", MAX_MEMBERS);
         return;
     }
     for (const cJSON *member = object->child; member; member = member->next) {

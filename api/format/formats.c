@@ -95,19 +95,19 @@ bool format_says_duration(const struct format *format) {
     return format_is_json(format) || format->trajectory_pieces == &pieces_frames_safetensors;
 }
 
-enum { PICTURE_SIZE = 320, PICTURE_MOST_PIXELS = 64000000 }; /* the usual size; of all frames */
+enum { PICTURE_SIZE = 320, PICTURE_MAX_PIXELS = 64000000 }; /* the usual size; of all frames */
 
 bool format_fits(struct http_exchange *exchange, const struct format *format,
                  const struct look *look, int frames) {
     const int64_t size = look->size ? look->size : PICTURE_SIZE;
     const int64_t pixels = size * size * format->panels * frames;
-    if (pixels <= PICTURE_MOST_PIXELS)
+    if (pixels <= PICTURE_MAX_PIXELS)
         return true;
     problem_field(exchange, look->size ? "/size" : "/frames",
                   http_format(exchange,
                               "%d frames of this size have %lld pixels; the maximum is %d: request "
                               "fewer frames or a smaller size",
-                              frames, (long long)pixels, PICTURE_MOST_PIXELS));
+                              frames, (long long)pixels, PICTURE_MAX_PIXELS));
     return false;
 }
 

@@ -84,7 +84,7 @@ static double scale(double x, int power) {
     return power < 0 ? x / powers[-power] : x * powers[power];
 }
 
-enum { DOUBLE_BIAS = 1023, DOUBLE_FRACTION = 52, LEAST_UNIT = -150 };
+enum { DOUBLE_BIAS = 1023, DOUBLE_FRACTION = 52, MIN_UNIT = -150 };
 
 static double power_of_two(int exponent) {
     const uint64_t bits = (uint64_t)(DOUBLE_BIAS + exponent) << DOUBLE_FRACTION;
@@ -116,7 +116,7 @@ size_t float_text(char out[FLOAT_TEXT], float x) {
      * same */
     const bool is_power = bits << (64 - DOUBLE_FRACTION) == 0;
     const int unit = exponent - 24 - is_power;
-    const double half = power_of_two(unit < LEAST_UNIT ? LEAST_UNIT : unit);
+    const double half = power_of_two(unit < MIN_UNIT ? MIN_UNIT : unit);
     const double reach = 0.9999999 * scale(half, decimals);
     uint32_t mantissa = (uint32_t)(scaled + 0.5);
     for (int drop = 1; drop <= 9; drop++) {

@@ -14,13 +14,13 @@ struct look {
     int fps;   /* of an animation; 0: the usual */
 };
 
-enum { LOOK_LEAST_SIZE = 64, LOOK_MOST_SIZE = 2048, LOOK_MOST_FPS = 50 };
+enum { LOOK_MIN_SIZE = 64, LOOK_MAX_SIZE = 2048, LOOK_MAX_FPS = 50 };
 
 /* The rows of a field table for the look at this offset in the target. */
 #define LOOK_SIZE_ROW(at)                                                                          \
     {                                                                                              \
-        "", "size", FIELD_INTEGER, (at) + offsetof(struct look, size), LOOK_LEAST_SIZE,            \
-            LOOK_MOST_SIZE, 0, NULL,                                                               \
+        "", "size", FIELD_INTEGER, (at) + offsetof(struct look, size), LOOK_MIN_SIZE,              \
+            LOOK_MAX_SIZE, 0, NULL,                                                                \
             "Of a picture: its side in pixels, or that of each of its panels."                     \
     }
 #define LOOK_THEME_ROW(at)                                                                         \
@@ -30,7 +30,7 @@ enum { LOOK_LEAST_SIZE = 64, LOOK_MOST_SIZE = 2048, LOOK_MOST_FPS = 50 };
     }
 #define LOOK_FPS_ROW(at)                                                                           \
     {                                                                                              \
-        "", "fps", FIELD_INTEGER, (at) + offsetof(struct look, fps), 1, LOOK_MOST_FPS, 0, NULL,    \
+        "", "fps", FIELD_INTEGER, (at) + offsetof(struct look, fps), 1, LOOK_MAX_FPS, 0, NULL,     \
             "Of an animation: frames per second."                                                  \
     }
 

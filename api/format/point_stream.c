@@ -9,17 +9,17 @@ enum {
     PIECES = 2,             /* that there are at a time, with.. */
     NUMBER_BYTES = 16,      /* ..numbers as text */
     ROWS_VALUES = 4096,     /* numbers that are made and written at a time.. */
-    ROWS_LEAST = 1000,      /* ..but at least so many points, which are computed side by side */
-    MOST_VALUES = 8000000,  /* in a trajectory */
+    ROWS_MIN = 1000,        /* ..but at least so many points, which are computed side by side */
+    MAX_VALUES = 8000000,   /* in a trajectory */
 };
 
 void point_stream_check_size(int n, int frames, int dim, struct problem_fields *wrong) {
     const long long each = (2LL * frames - 1) * dim; /* numbers of a point, in x and x0 */
-    if (n * each > MOST_VALUES)
+    if (n * each > MAX_VALUES)
         problem_add(wrong, "/n",
                     "%d points in %d frames would make a response of %lld numbers; the maximum is "
                     "%d: request n = %lld or fewer frames",
-                    n, frames, n * each, MOST_VALUES, MOST_VALUES / each);
+                    n, frames, n * each, MAX_VALUES, MAX_VALUES / each);
 }
 
 void point_stream_failure(struct http_exchange *exchange, enum dn_status status,
@@ -44,7 +44,7 @@ static const struct pieces *pieces_of(const struct point_stream *answer) {
 
 static size_t rows_at_once(const struct layout *layout) {
     size_t rows = ROWS_VALUES / (size_t)layout->dim;
-    return rows > ROWS_LEAST ? rows : ROWS_LEAST;
+    return rows > ROWS_MIN ? rows : ROWS_MIN;
 }
 
 static enum http_piece write_rows(struct http_exchange *exchange, struct point_stream *answer,

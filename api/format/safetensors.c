@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LENGTH_BYTES = 8, ALIGN = 8, MOST_VALUES = 4000 };
+enum { LENGTH_BYTES = 8, ALIGN = 8, MAX_VALUES = 4000 };
 #define METADATA "__metadata__"
 
 /* ------------------------------------------------------------------ reading */
@@ -127,7 +127,7 @@ static cJSON *read_header(const unsigned char *file, size_t size, size_t *header
     }
     const char *text = (const char *)file + LENGTH_BYTES;
     *header = (size_t)length;
-    cJSON *json = text[0] == '{' ? json_read(text, (size_t)length, MOST_VALUES, wrong->arena, error,
+    cJSON *json = text[0] == '{' ? json_read(text, (size_t)length, MAX_VALUES, wrong->arena, error,
                                              sizeof error)
                                  : NULL;
     if (!json)

@@ -6,8 +6,8 @@
 /* A decimal number: 0.d1d2d3.. times 10^point, where d1 is not 0. */
 struct decimal {
     bool negative;
-    char digits[NAME_BYTES]; /* the first ones */
-    long count;              /* of digits up to the last that is not 0; none: the number is 0 */
+    char digits[LABEL_NAME_BYTES]; /* the first ones */
+    long count; /* of digits up to the last that is not 0; none: the number is 0 */
     long point;
 };
 
@@ -30,7 +30,7 @@ static const char *take_digits(const char *at, const char *end, struct decimal *
             continue;
         }
         if (seen > 0 || *at != '0') {
-            if (seen < NAME_BYTES)
+            if (seen < LABEL_NAME_BYTES)
                 number->digits[seen] = *at;
             seen++;
             number->count = *at != '0' ? seen : number->count;
@@ -78,13 +78,13 @@ static bool read_decimal(const char *at, size_t length, struct decimal *number) 
 }
 
 /* Its shortest form, as JavaScript writes numbers. False: it is too long. */
-static bool write_decimal(const struct decimal *number, char name[NAME_BYTES + 1]) {
+static bool write_decimal(const struct decimal *number, char name[LABEL_NAME_BYTES + 1]) {
     static const char zeros[] = "0000000000000000000000000000000000000000"; /* PLAIN_DIGITS */
-    char text[3 * NAME_BYTES];
+    char text[3 * LABEL_NAME_BYTES];
     const int count = (int)number->count;
     const char *sign = number->negative ? "-" : "", *digits = number->digits;
     int length;
-    if (number->count > NAME_BYTES)
+    if (number->count > LABEL_NAME_BYTES)
         return false;
     if (number->count == 0)
         length = snprintf(text, sizeof text, "0");
@@ -100,17 +100,17 @@ static bool write_decimal(const struct decimal *number, char name[NAME_BYTES + 1
     else
         length = snprintf(text, sizeof text, "%s%.*s.%.*s", sign, (int)number->point, digits,
                           count - (int)number->point, digits + number->point);
-    if (length > NAME_BYTES)
+    if (length > LABEL_NAME_BYTES)
         return false;
     memcpy(name, text, (size_t)length + 1);
     return true;
 }
 
-bool label_name(const char *label, size_t length, char name[NAME_BYTES + 1]) {
+bool label_name(const char *label, size_t length, char name[LABEL_NAME_BYTES + 1]) {
     struct decimal number;
     if (read_decimal(label, length, &number))
         return write_decimal(&number, name);
-    if (length > NAME_BYTES)
+    if (length > LABEL_NAME_BYTES)
         return false;
     memcpy(name, label, length);
     name[length] = '\0';
@@ -127,7 +127,7 @@ bool label_is_code(const char *label, size_t length) {
 }
 
 int label_find(const char *const *names, const char *label) {
-    char wanted[NAME_BYTES + 1], name[NAME_BYTES + 1];
+    char wanted[LABEL_NAME_BYTES + 1], name[LABEL_NAME_BYTES + 1];
     for (int i = 0; names[i]; i++)
         if (strcmp(names[i], label) == 0)
             return i;

@@ -7,13 +7,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { NAME_BYTES = 64 }; /* of a class or a column */
+enum { LABEL_NAME_BYTES = 64 }; /* of a class or a column */
 
 /* Writes the name of the class that a label [length] stands for, and NUL. A number, however it is
  * written, is called by its shortest decimal form: 01, 1.0, +1 and 1e0 are the class "1", 0.50 is
  * "0.5", -0 is "0". The digits count, not a double, so that long numbers stay apart. Other text is
- * its own name. False: the name would be longer than NAME_BYTES. */
-bool label_name(const char *label, size_t length, char name[NAME_BYTES + 1]);
+ * its own name. False: the name would be longer than LABEL_NAME_BYTES. */
+bool label_name(const char *label, size_t length, char name[LABEL_NAME_BYTES + 1]);
 
 /* A number of digits only that begins with a needless 0, as codes do: 007. */
 bool label_is_code(const char *label, size_t length);

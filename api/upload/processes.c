@@ -10,9 +10,9 @@
 #include "api/format/point_stream.h"
 
 enum {
-    PROCESS_DEFAULT = 1000,           /* points */
-    STRAIGHT_FRAMES = 41,             /* of straight lines, if not given */
-    STRAIGHT_MOST_PAIRS = 1000000000, /* of points and those of an upload */
+    PROCESS_DEFAULT = 1000,          /* points */
+    STRAIGHT_FRAMES = 41,            /* of straight lines, if not given */
+    STRAIGHT_MAX_PAIRS = 1000000000, /* of points and those of an upload */
 };
 
 struct process {
@@ -93,9 +93,9 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
         dataset_tag(exchange, &choice, kind_of(process), row);
     }
     point_stream_check_size(process->n, process->frames, process->dim, &wrong);
-    if (wrong.count == 0 && process->is_straight && process->n * row->n > STRAIGHT_MOST_PAIRS)
+    if (wrong.count == 0 && process->is_straight && process->n * row->n > STRAIGHT_MAX_PAIRS)
         problem_add(&wrong, "/n", "must be at most %lld for an upload of %lld points",
-                    (long long)(STRAIGHT_MOST_PAIRS / row->n), (long long)row->n);
+                    (long long)(STRAIGHT_MAX_PAIRS / row->n), (long long)row->n);
     if (wrong.count > 0)
         problem_send(exchange, &wrong);
     else if (process->is_straight && process->pattern >= 0 &&

@@ -25,7 +25,7 @@ struct csv {
     /* the row in hand */
     size_t row_line;
     int count; /* may be more than are kept */
-    struct cell cells[COLUMNS + 1];
+    struct cell cells[READING_MAX_COLUMNS + 1];
     const char *wrong; /* it is not CSV from here on: why */
 };
 
@@ -95,7 +95,8 @@ static bool next_row(struct csv *csv) {
         csv->row_line = csv->line;
         csv->count = 0;
         for (;;) {
-            csv->cells[csv->count < COLUMNS ? csv->count : COLUMNS] = next_cell(csv);
+            csv->cells[csv->count < READING_MAX_COLUMNS ? csv->count : READING_MAX_COLUMNS] =
+                next_cell(csv);
             csv->count++;
             if (csv->wrong)
                 return false;
@@ -157,8 +158,9 @@ static int score_row(const struct reading *reading, const struct csv *csv) {
     enum { CLEAN = 1000 };
     int label, numbers = 0, others = 0;
     double value;
-    const bool known = reading_label_number(reading, csv->count, &label) && label != NO_LABEL;
-    for (int j = 0; j < csv->count && j < COLUMNS; j++) {
+    const bool known =
+        reading_label_number(reading, csv->count, &label) && label != READING_NO_LABEL;
+    for (int j = 0; j < csv->count && j < READING_MAX_COLUMNS; j++) {
         if (cell_number(&csv->cells[j], &value))
             numbers++;
         else if (!known || j != label)
@@ -191,13 +193,13 @@ static char find_delimiter(const struct reading *reading, const struct csv *star
 
 /* A row of names: no field but perhaps that of the labels is a number, or stands for one. */
 static bool is_header(const struct reading *reading, const struct csv *csv) {
-    int label = NO_LABEL;
+    int label = READING_NO_LABEL;
     double value;
     if (reading->header != HEADER_AUTO)
         return reading->header == HEADER_TRUE;
     reading_label_number(reading, csv->count, &label);
     bool named = false;
-    for (int j = 0; j < csv->count && j < COLUMNS; j++) {
+    for (int j = 0; j < csv->count && j < READING_MAX_COLUMNS; j++) {
         const struct cell *cell = &csv->cells[j];
         if (j == label)
             continue;
@@ -214,22 +216,22 @@ static bool is_header(const struct reading *reading, const struct csv *csv) {
 /* The columns of a file: coordinates in order, and perhaps labels. */
 struct columns {
     int count, label;
-    bool has_names;                      /* the file gives them */
-    char names[COLUMNS][NAME_BYTES + 1]; /* in the order of the file */
+    bool has_names;                                        /* the file gives them */
+    char names[READING_MAX_COLUMNS][LABEL_NAME_BYTES + 1]; /* in the order of the file */
 };
 
 static int find_exactly(const struct columns *columns, const char *name) {
     for (int j = 0; j < columns->count; j++)
         if (strcmp(columns->names[j], name) == 0)
             return j;
-    return NO_LABEL;
+    return READING_NO_LABEL;
 }
 
 static int find_name(const struct columns *columns, const char *name) {
     for (int j = 0; j < columns->count; j++)
         if (strcasecmp(columns->names[j], name) == 0)
             return j;
-    return NO_LABEL;
+    return READING_NO_LABEL;
 }
 
 static void wrong_header(struct reading *reading, const struct csv *csv, const char *format, ...)
@@ -288,7 +290,7 @@ static bool is_own_number(const struct csv *csv, int j, int first) {
 /* One column that begins with 0 is likely to be data, unless the others are no whole numbers. */
 static bool has_fractions(struct csv csv, int label) {
     for (int row = 0; row < LOOK_AHEAD && next_row(&csv); row++)
-        for (int j = 0; j < csv.count && j < COLUMNS; j++)
+        for (int j = 0; j < csv.count && j < READING_MAX_COLUMNS; j++)
             if (j != label && memchr(csv.cells[j].text, '.', csv.cells[j].length))
                 return true;
     return false;
@@ -297,7 +299,7 @@ static bool has_fractions(struct csv csv, int label) {
 /* Is the first row 0, 1, 2, .. but for the labels, as pandas names columns that have no names, and
  * perhaps no point? In front there may be the column of the row numbers, without a name. */
 static bool counts_columns(const struct reading *reading, const struct csv *csv) {
-    int label = NO_LABEL, numbered = 0;
+    int label = READING_NO_LABEL, numbered = 0;
     const int first = csv->cells[0].length == 0 && csv->count > 1;
     int zero = first; /* the column that should be called 0 */
     struct csv rest = *csv;
@@ -321,9 +323,9 @@ static bool find_names(struct reading *reading, const struct csv *csv, bool has_
     columns->count = csv->count;
     columns->has_names = has_header;
     for (int j = 0; has_header && j < columns->count; j++)
-        if (cell_text(&csv->cells[j], columns->names[j], NAME_BYTES + 1) > NAME_BYTES)
+        if (cell_text(&csv->cells[j], columns->names[j], LABEL_NAME_BYTES + 1) > LABEL_NAME_BYTES)
             wrong_header(reading, csv, "the name of column %d is longer than %d bytes", j + 1,
-                         NAME_BYTES);
+                         LABEL_NAME_BYTES);
     if (reading->wrong->count > 0)
         return false;
     if (has_header)
@@ -341,7 +343,7 @@ static bool find_names(struct reading *reading, const struct csv *csv, bool has_
 /* Learns the columns from the first row. False: that is not possible, and was said. */
 static bool find_columns(struct reading *reading, const struct csv *csv, bool has_header,
                          struct columns *columns) {
-    if (csv->count > COLUMNS) {
+    if (csv->count > READING_MAX_COLUMNS) {
         wrong_header(reading, csv, "%d columns are too many; a point has at most %d coordinates",
                      csv->count, DN_MAX_DIM);
         return false;
@@ -351,11 +353,11 @@ static bool find_columns(struct reading *reading, const struct csv *csv, bool ha
     columns->label = reading_label_column(reading, has_header ? columns->names : NULL, csv->count);
     if (reading->wrong->count > 0)
         return false;
-    if (columns->label == NO_LABEL && has_header)
+    if (columns->label == READING_NO_LABEL && has_header)
         columns->label = find_name(columns, "label");
-    if (columns->label == NO_LABEL && has_header)
+    if (columns->label == READING_NO_LABEL && has_header)
         columns->label = find_name(columns, "class");
-    for (int j = 0; columns->label != NO_LABEL && j < columns->count; j++)
+    for (int j = 0; columns->label != READING_NO_LABEL && j < columns->count; j++)
         if (j != columns->label && strcasecmp(columns->names[j], "label") == 0)
             wrong_header(reading, csv,
                          "column %d is called \"%s\", but column %d has the labels; give it "
@@ -363,7 +365,7 @@ static bool find_columns(struct reading *reading, const struct csv *csv, bool ha
                          j + 1, columns->names[j], columns->label + 1);
     if (reading->wrong->count > 0)
         return false;
-    reading->dim = columns->count - (columns->label != NO_LABEL);
+    reading->dim = columns->count - (columns->label != READING_NO_LABEL);
     if (reading->dim < 1 || reading->dim > DN_MAX_DIM) {
         wrong_header(reading, csv, "a point has 1 to %d coordinates, not %d", DN_MAX_DIM,
                      reading->dim);
@@ -374,9 +376,9 @@ static bool find_columns(struct reading *reading, const struct csv *csv, bool ha
         if (j == columns->label)
             continue;
         if (columns->names[j][0])
-            memcpy(reading->columns[k], columns->names[j], NAME_BYTES + 1);
+            memcpy(reading->columns[k], columns->names[j], LABEL_NAME_BYTES + 1);
         else
-            memcpy(columns->names[j], reading->columns[k], NAME_BYTES + 1);
+            memcpy(columns->names[j], reading->columns[k], LABEL_NAME_BYTES + 1);
         k++;
     }
     return true;
@@ -384,7 +386,7 @@ static bool find_columns(struct reading *reading, const struct csv *csv, bool ha
 
 /* ------------------------------------------------------------------ the values */
 
-enum { WHERE_BYTES = 2 * NAME_BYTES, LABEL_BYTES = 512 };
+enum { WHERE_BYTES = 2 * LABEL_NAME_BYTES, LABEL_BYTES = 512 };
 
 static const char *describe(char where[WHERE_BYTES], const struct csv *csv,
                             const struct columns *columns, int j) {
@@ -426,7 +428,7 @@ static void put_value(struct reading *reading, const struct csv *csv, const stru
     const char *wrong =
         cell_number(&csv->cells[j], &value)
             ? reading_put(reading, column, value)
-            : why_no_number(&csv->cells[j], columns->label == NO_LABEL, text, sizeof text);
+            : why_no_number(&csv->cells[j], columns->label == READING_NO_LABEL, text, sizeof text);
     if (wrong)
         reading_wrong_value(reading, column, describe(where, csv, columns, j), wrong);
 }
@@ -442,7 +444,7 @@ static void put_row(struct reading *reading, const struct csv *csv, const struct
                  columns->count,
                  is_from_r ? "; if the first field counts the rows, " WITHOUT_ROW_NUMBERS : "");
         reading_wrong_value(reading, -1, where, text);
-        if (columns->label != NO_LABEL)
+        if (columns->label != READING_NO_LABEL)
             reading->labels[reading->n] = -1;
         return;
     }
@@ -454,13 +456,13 @@ static void put_row(struct reading *reading, const struct csv *csv, const struct
 }
 
 static void read_rows(struct reading *reading, struct csv *csv) {
-    struct columns columns = {.label = NO_LABEL};
+    struct columns columns = {.label = READING_NO_LABEL};
     if (!next_row(csv))
         return;
     const bool has_header = is_header(reading, csv);
     if (!find_columns(reading, csv, has_header, &columns) || (has_header && !next_row(csv)))
         return;
-    const bool has_labels = columns.label != NO_LABEL;
+    const bool has_labels = columns.label != READING_NO_LABEL;
     do {
         if (!reading_reserve(reading, reading->n + 1) ||
             (has_labels && !reading_reserve_labels(reading, reading->n + 1)))

@@ -270,7 +270,7 @@ static void read_array(struct reading *reading, const struct npy *npy,
                  rows, width, element->size, bytes);
         return;
     }
-    if (width > COLUMNS) {
+    if (width > READING_MAX_COLUMNS) {
         problem_add(reading->wrong, "/points/0", "%zu columns are too many; at most %d", width,
                     DN_MAX_DIM);
         return;
@@ -278,7 +278,7 @@ static void read_array(struct reading *reading, const struct npy *npy,
     const int label = reading_label_column(reading, NULL, (int)width);
     if (reading->wrong->count > 0)
         return;
-    reading->dim = (int)width - (label != NO_LABEL);
+    reading->dim = (int)width - (label != READING_NO_LABEL);
     if (reading->dim < 1 || reading->dim > DN_MAX_DIM) {
         problem_add(reading->wrong, rows ? "/points/0" : "/points",
                     "a point has 1 to %d coordinates, not %d", DN_MAX_DIM, reading->dim);
@@ -286,7 +286,7 @@ static void read_array(struct reading *reading, const struct npy *npy,
     }
     reading_name_columns(reading);
     if (!reading_reserve(reading, rows) ||
-        (label != NO_LABEL && !reading_reserve_labels(reading, rows)))
+        (label != READING_NO_LABEL && !reading_reserve_labels(reading, rows)))
         return;
     for (; reading->n < rows; reading->n++) {
         put_row(reading, npy, element, label);

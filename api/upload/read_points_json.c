@@ -212,8 +212,9 @@ static bool read_title(struct document *document) {
     }
     if (!json_scan_string(scan))
         return false;
-    if (decode(document, from, reading->title, sizeof reading->title) > TITLE_BYTES)
-        problem_add(reading->wrong, "/name", "must be at most %d bytes of text", TITLE_BYTES);
+    if (decode(document, from, reading->title, sizeof reading->title) > READING_TITLE_BYTES)
+        problem_add(reading->wrong, "/name", "must be at most %d bytes of text",
+                    READING_TITLE_BYTES);
     const char *wrong = name_wrong(reading->title, strlen(reading->title));
     if (wrong)
         problem_add(reading->wrong, "/name", "%s", wrong);

@@ -34,12 +34,13 @@ static void *grow(void *array, size_t size, size_t needed, size_t *capacity) {
 
 bool reading_reserve(struct reading *reading, size_t points) {
     const size_t dim = (size_t)reading->dim;
-    const size_t most = MOST_VALUES / dim < DN_MAX_POINTS ? MOST_VALUES / dim : DN_MAX_POINTS;
+    const size_t most =
+        READING_MAX_VALUES / dim < DN_MAX_POINTS ? READING_MAX_VALUES / dim : DN_MAX_POINTS;
     if (points > most) {
         problem_add(reading->wrong, "/points",
                     "has more than %zu points; a data set has at most %d points, and at most %d "
                     "coordinates in all",
-                    most, DN_MAX_POINTS, MOST_VALUES);
+                    most, DN_MAX_POINTS, READING_MAX_VALUES);
         return false;
     }
     if (points <= reading->capacity)
@@ -93,13 +94,13 @@ void reading_wrong_label(struct reading *reading, size_t point, const char *wher
 
 const char *reading_put(struct reading *reading, int column, double value) {
     reading->points[reading->n * (size_t)reading->dim + (size_t)column] = (float)value;
-    if (fabs(value) <= LARGEST_VALUE)
+    if (fabs(value) <= READING_LARGEST_VALUE)
         return NULL;
     if (isnan(value))
         return "NaN cannot be used for training; remove the point";
-    return isfinite(value)
-               ? reason(reading, "%g is too large; at most %g can be used", value, LARGEST_VALUE)
-               : "the number is infinite, or too large";
+    return isfinite(value) ? reason(reading, "%g is too large; at most %g can be used", value,
+                                    READING_LARGEST_VALUE)
+                           : "the number is infinite, or too large";
 }
 
 static int find_class(const struct reading *reading, const char *name) {
@@ -120,19 +121,19 @@ static const char *add_class(struct reading *reading, const char *name, const ch
                       DN_MAX_CLASSES);
     const int added = reading->class_count++;
     strcpy(reading->classes[added], name);
-    if (label_is_code(label, length) && length <= NAME_BYTES)
+    if (label_is_code(label, length) && length <= LABEL_NAME_BYTES)
         memcpy(reading->codes[added], label, length);
     return NULL;
 }
 
 const char *reading_put_label(struct reading *reading, size_t point, const char *label,
                               size_t length) {
-    char name[NAME_BYTES + 1];
+    char name[LABEL_NAME_BYTES + 1];
     reading->labels[point] = -1;
     if (length == 0)
         return "the label is empty";
     if (!label_name(label, length, name))
-        return reason(reading, "the label is longer than %d bytes", NAME_BYTES);
+        return reason(reading, "the label is longer than %d bytes", LABEL_NAME_BYTES);
     int found = strcmp(reading->classes[reading->last_class], name) == 0
                     ? reading->last_class
                     : find_class(reading, name);
@@ -150,9 +151,9 @@ const char *reading_put_label(struct reading *reading, size_t point, const char 
 void reading_name_columns(struct reading *reading) {
     for (int j = 0; j < reading->dim; j++)
         if (reading->dim <= 3)
-            snprintf(reading->columns[j], NAME_BYTES + 1, "%c", "xyz"[j]);
+            snprintf(reading->columns[j], LABEL_NAME_BYTES + 1, "%c", "xyz"[j]);
         else
-            snprintf(reading->columns[j], NAME_BYTES + 1, "x%d", j);
+            snprintf(reading->columns[j], LABEL_NAME_BYTES + 1, "x%d", j);
 }
 
 /* ------------------------------------------------------------------ the column of the labels */
@@ -166,14 +167,15 @@ bool reading_label_number(const struct reading *reading, int count, int *column)
     if (end == label || *end)
         return false;
     number += number < 0 ? count : 0;
-    *column = number < 0 || number >= count ? NO_LABEL : (int)number;
+    *column = number < 0 || number >= count ? READING_NO_LABEL : (int)number;
     return true;
 }
 
-int reading_label_column(struct reading *reading, const char (*names)[NAME_BYTES + 1], int count) {
-    int column = NO_LABEL;
+int reading_label_column(struct reading *reading, const char (*names)[LABEL_NAME_BYTES + 1],
+                         int count) {
+    int column = READING_NO_LABEL;
     if (!reading->label[0])
-        return NO_LABEL;
+        return READING_NO_LABEL;
     for (int j = 0; names && j < count; j++)
         if (strcmp(names[j], reading->label) == 0)
             return j;
@@ -183,7 +185,7 @@ int reading_label_column(struct reading *reading, const char (*names)[NAME_BYTES
                           : "\"%.64s\" is not a column: the columns have no names, so give the "
                             "column's number, counted from 0, or from the end: -1",
                     reading->label);
-    else if (column == NO_LABEL)
+    else if (column == READING_NO_LABEL)
         problem_add(reading->wrong, "/label",
                     "there is no column %.64s: there are %d columns, counted from 0",
                     reading->label, count);
@@ -205,7 +207,7 @@ static int by_bytes(const void *a, const void *b) {
 /* Which class has which number must not depend on the order of the points. */
 static void sort_classes(struct reading *reading) {
     const char *order[DN_MAX_CLASSES];
-    char sorted[DN_MAX_CLASSES][NAME_BYTES + 1];
+    char sorted[DN_MAX_CLASSES][LABEL_NAME_BYTES + 1];
     int32_t place[DN_MAX_CLASSES];
     bool numbers = true;
     double value;
@@ -217,7 +219,7 @@ static void sort_classes(struct reading *reading) {
     }
     qsort(order, (size_t)reading->class_count, sizeof *order, numbers ? by_value : by_bytes);
     for (int i = 0; i < reading->class_count; i++) {
-        place[(order[i] - reading->classes[0]) / (NAME_BYTES + 1)] = i;
+        place[(order[i] - reading->classes[0]) / (LABEL_NAME_BYTES + 1)] = i;
         memcpy(sorted[i], order[i], sizeof sorted[i]);
     }
     memcpy(reading->classes, sorted, (size_t)reading->class_count * sizeof sorted[0]);

@@ -15,14 +15,14 @@
 #include "engine/denoise.h"
 
 enum {
-    MOST_VALUES = 16 << 20,   /* coordinates in all: 64 MiB */
-    COLUMNS = DN_MAX_DIM + 1, /* with the labels */
-    TITLE_BYTES = 100,        /* of a data set */
-    NO_LABEL = -1,
+    READING_MAX_VALUES = 16 << 20,        /* coordinates in all: 64 MiB */
+    READING_MAX_COLUMNS = DN_MAX_DIM + 1, /* with the labels */
+    READING_TITLE_BYTES = 100,            /* of a data set */
+    READING_NO_LABEL = -1,
 };
 
 /* Farther from 0 than this, the squares that statistics and training need would leave float32. */
-#define LARGEST_VALUE 1e18
+#define READING_LARGEST_VALUE 1e18
 
 enum header_mode { HEADER_AUTO, HEADER_TRUE, HEADER_FALSE };
 
@@ -42,15 +42,16 @@ struct reading {
     float *points;   /* [n][dim] */
     int32_t *labels; /* [n], indices of classes; NULL if there are none */
     int class_count;
-    char classes[DN_MAX_CLASSES][NAME_BYTES + 1]; /* as label_name has them */
-    char columns[DN_MAX_DIM][NAME_BYTES + 1];
-    char title[TITLE_BYTES + 1]; /* that the file gives itself; "" if none */
+    char classes[DN_MAX_CLASSES][LABEL_NAME_BYTES + 1]; /* as label_name has them */
+    char columns[DN_MAX_DIM][LABEL_NAME_BYTES + 1];
+    char title[READING_TITLE_BYTES + 1]; /* that the file gives itself; "" if none */
     /* the readers' own */
     size_t capacity, label_capacity;
-    char codes[DN_MAX_CLASSES][NAME_BYTES + 1]; /* how the class has been written each time, if that
+    char codes[DN_MAX_CLASSES]
+              [LABEL_NAME_BYTES + 1]; /* how the class has been written each time, if that
                                                    is a code (label_is_code); else "" */
-    int last_class;                             /* rows of a class often stand together */
-    char reason[160];                           /* what a function below has found wrong */
+    int last_class;                   /* rows of a class often stand together */
+    char reason[160];                 /* what a function below has found wrong */
 };
 
 /* One for each format; the rest of *reading is zero at first. */
@@ -90,8 +91,9 @@ void reading_name_columns(struct reading *reading);
 void reading_finish(struct reading *reading);
 
 /* The column that reading->label names, of `count` ones called names (NULL: they have no names);
- * NO_LABEL if none is named, or if there is none such, which is then said. */
-int reading_label_column(struct reading *reading, const char (*names)[NAME_BYTES + 1], int count);
+ * READING_NO_LABEL if none is named, or if there is none such, which is then said. */
+int reading_label_column(struct reading *reading, const char (*names)[LABEL_NAME_BYTES + 1],
+                         int count);
 /* Is it the number of a column? */
 bool reading_label_number(const struct reading *reading, int count, int *column);
 

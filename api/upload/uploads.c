@@ -18,7 +18,7 @@
 
 /* An upload on its way from the socket through the pool to the writer. */
 struct upload {
-    char name[TITLE_BYTES + 1], label[NAME_BYTES + 1];
+    char name[READING_TITLE_BYTES + 1], label[LABEL_NAME_BYTES + 1];
     int header; /* enum header_mode */
     void (*read)(struct reading *reading);
     enum problem_code unreadable; /* of a file that is none of its format */
@@ -31,9 +31,9 @@ struct upload {
 static const char *const header_names[] = {"auto", "true", "false", NULL};
 
 static const struct field rows[] = {
-    {"", "name", FIELD_TEXT, offsetof(struct upload, name), 0, TITLE_BYTES, 0, NULL,
+    {"", "name", FIELD_TEXT, offsetof(struct upload, name), 0, READING_TITLE_BYTES, 0, NULL,
      "Display name."},
-    {"", "label", FIELD_TEXT, offsetof(struct upload, label), 0, NAME_BYTES, 0, NULL,
+    {"", "label", FIELD_TEXT, offsetof(struct upload, label), 0, LABEL_NAME_BYTES, 0, NULL,
      "CSV and npy: the column that holds the labels, by name, or by number counted from 0, or from "
      "the end with -1. By default, a column named label or class. Labels are text or numbers; a "
      "number is the same class however it is written: 1, 1.0 and 01 are the class 1. Only a class "
@@ -69,7 +69,7 @@ static bool choose_reader(struct http_exchange *exchange, struct upload *upload)
 }
 
 /* Names as a JSON array, in the exchange's arena; NULL: no memory. */
-static char *names_json(struct http_exchange *exchange, const char (*names)[NAME_BYTES + 1],
+static char *names_json(struct http_exchange *exchange, const char (*names)[LABEL_NAME_BYTES + 1],
                         int count) {
     struct buffer text = {0};
     struct json_writer json = {.out = &text};

@@ -27,11 +27,11 @@ int cores_within(const char *root, int allowed) {
 
 /* A machine may have more processors than a cpu_set_t. */
 static int count_allowed(void) {
-    enum { MOST = 1 << 16 };
+    enum { MAX = 1 << 16 };
     int count = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    cpu_set_t *set = CPU_ALLOC(MOST);
-    if (set && sched_getaffinity(0, CPU_ALLOC_SIZE(MOST), set) == 0)
-        count = CPU_COUNT_S(CPU_ALLOC_SIZE(MOST), set);
+    cpu_set_t *set = CPU_ALLOC(MAX);
+    if (set && sched_getaffinity(0, CPU_ALLOC_SIZE(MAX), set) == 0)
+        count = CPU_COUNT_S(CPU_ALLOC_SIZE(MAX), set);
     CPU_FREE(set);
     return count;
 }

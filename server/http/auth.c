@@ -20,7 +20,7 @@ enum {
     SECRET = 32,
     LONGEST_TOKEN = 256,
     LONGEST_LINE = 512,
-    MOST_KEYS = 10000
+    MAX_KEYS = 10000
 };
 
 const char *const auth_scope_names[] = {"none", "read", "write", NULL};
@@ -113,7 +113,7 @@ static bool read_lines(FILE *file, const char *path, struct keys *keys, char *er
             text[end - 1] = '\0';
         if (!text[0])
             continue;
-        struct key *key = keys->count < MOST_KEYS ? add_key(keys) : NULL;
+        struct key *key = keys->count < MAX_KEYS ? add_key(keys) : NULL;
         const char *wrong = key ? read_key(text, key) : "too many keys";
         if (wrong) {
             snprintf(error, error_size, "%s, line %d: %s", path, number, wrong);

@@ -17,7 +17,7 @@
 
 enum {
     CHECK_MS = 1000,
-    MOST_EVENTS = 16,
+    MAX_EVENTS = 16,
     ALARM = LINGER_SOCKETS, /* in place of a socket's number in the epoll */
     READ_BYTES = 64 << 10,  /* at a time, for who holds the mutex keeps threads of HTTP waiting */
 };
@@ -74,9 +74,9 @@ static void *linger_main(void *argument) {
     struct lingering *lingering = argument;
     pthread_mutex_lock(&lingering->mutex);
     while (!lingering->stop) {
-        struct epoll_event events[MOST_EVENTS];
+        struct epoll_event events[MAX_EVENTS];
         pthread_mutex_unlock(&lingering->mutex);
-        const int count = epoll_wait(lingering->epoll, events, MOST_EVENTS, CHECK_MS);
+        const int count = epoll_wait(lingering->epoll, events, MAX_EVENTS, CHECK_MS);
         for (int i = 0; i < count; i++)
             if (events[i].data.u32 < LINGER_SOCKETS) { /* another socket's by now, maybe: no harm */
                 pthread_mutex_lock(&lingering->mutex);

@@ -21,7 +21,7 @@ enum {
     BODY_BYTES_PER_SECOND = 64 << 10,
     CHECK_MS = 1000,
     UNANSWERED_SECONDS = 20, /* bytes without an acknowledgement: the other machine is gone */
-    MOST_EVENTS = 64,
+    MAX_EVENTS = 64,
 };
 
 struct deadlines {
@@ -98,9 +98,9 @@ static void *reaper_main(void *argument) {
     double looked = clock_monotonic();
     pthread_mutex_lock(&deadlines->mutex);
     while (!deadlines->stop) {
-        struct epoll_event events[MOST_EVENTS];
+        struct epoll_event events[MAX_EVENTS];
         pthread_mutex_unlock(&deadlines->mutex);
-        int count = epoll_wait(deadlines->epoll, events, MOST_EVENTS, CHECK_MS);
+        int count = epoll_wait(deadlines->epoll, events, MAX_EVENTS, CHECK_MS);
         pthread_mutex_lock(&deadlines->mutex);
         for (int i = 0; i < count; i++)
             if (events[i].data.u64 != 0)

@@ -24,7 +24,7 @@ enum {
     CHUNKED_BLOCK_BYTES = 1,
     /* Long pieces cost less; so what a client has taken earns it this share of that.. */
     SHARE = 4,
-    MOST_BYTES = 128 << 10, /* ..up to here */
+    MAX_BYTES = 128 << 10, /* ..up to here */
     /* What the kernel keeps for a client that does not read is memory, too: megabytes, if left. */
     SOCKET_BYTES = 256 << 10,
     WAITING_SOCKET_BYTES = 32 << 10,
@@ -92,7 +92,7 @@ static void begin_piece(struct http_call *call) {
     struct sending *sending = &call->sending;
     sending->next = PIECE_MAKING;
     sending->wanted =
-        call->response_bytes / SHARE < MOST_BYTES ? call->response_bytes / SHARE : MOST_BYTES;
+        call->response_bytes / SHARE < MAX_BYTES ? call->response_bytes / SHARE : MAX_BYTES;
     server->making++;
     /* pieces wait where the answer has waited; they may grow large together */
     sending->task =

@@ -14,7 +14,7 @@
 
 #include "server/base/log.h"
 
-enum { MOST_LINKS = 40, SUFFIX_BYTES = 8 };
+enum { MAX_LINKS = 40, SUFFIX_BYTES = 8 };
 
 /* The file itself and what SQLite keeps open beside it. */
 enum { DATABASE, LOG, INDEX, FILES };
@@ -72,7 +72,7 @@ static bool resolve(const char *path, char out[static PATH_MAX]) {
     errno = ENAMETOOLONG;
     if (snprintf(at, sizeof at, "%s", path) >= (int)sizeof at)
         return false;
-    for (int links = 0; links < MOST_LINKS; links++) {
+    for (int links = 0; links < MAX_LINKS; links++) {
         if (realpath(at, out))
             return true;
         if (errno != ENOENT || stat(at, &file) == 0) /* open, but without a name: removed */

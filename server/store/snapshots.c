@@ -9,7 +9,7 @@ enum { SNAPSHOTS_BYTES = 32 << 20 }; /* of one model, all together */
 /* How many there may be of a model of this size. */
 static int64_t most_snapshots(size_t bytes) {
     const size_t room = SNAPSHOTS_BYTES / (bytes + 1);
-    return (int64_t)(room < SNAPSHOTS_MOST ? room : SNAPSHOTS_MOST);
+    return (int64_t)(room < STORE_MAX_SNAPSHOTS ? room : STORE_MAX_SNAPSHOTS);
 }
 
 /* The training is cut into parts that grow as the square of their number, because models change
@@ -81,7 +81,7 @@ enum store_status store_model_at(struct store_session *session, const char *id, 
 }
 
 enum store_status store_snapshots(struct store_session *session, const char *id,
-                                  struct snapshot snapshots[static SNAPSHOTS_MOST + 1],
+                                  struct snapshot snapshots[static STORE_MAX_SNAPSHOTS + 1],
                                   int *count) {
     *count = 0;
     sqlite3_stmt *row =
@@ -90,7 +90,7 @@ enum store_status store_snapshots(struct store_session *session, const char *id,
                     " UNION SELECT epoch, updated_at, size FROM model WHERE id = ?1"
                     " AND epoch NOT IN (SELECT epoch FROM snapshot WHERE model_id = ?1)"
                     " ORDER BY epoch LIMIT ?2",
-                    "ti", id, (int64_t)SNAPSHOTS_MOST + 1);
+                    "ti", id, (int64_t)STORE_MAX_SNAPSHOTS + 1);
     while (sql_row(session, row))
         snapshots[(*count)++] = (struct snapshot){
             .epoch = sqlite3_column_int(row, 0),

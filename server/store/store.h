@@ -411,7 +411,7 @@ enum store_status store_model_get(struct store_session *session, const char *id,
 enum store_status store_model_at(struct store_session *session, const char *id, int epoch,
                                  bool with_bytes, struct model *model);
 
-enum { SNAPSHOTS_MOST = 32 };
+enum { STORE_MAX_SNAPSHOTS = 32 };
 
 /* A checkpoint whose model can still be had. */
 struct snapshot {
@@ -421,7 +421,8 @@ struct snapshot {
 /* In the order of their epochs, the last one being the model itself. id as it is stored, not
  * "latest". None: there is no such model. */
 enum store_status store_snapshots(struct store_session *session, const char *id,
-                                  struct snapshot snapshots[static SNAPSHOTS_MOST + 1], int *count);
+                                  struct snapshot snapshots[static STORE_MAX_SNAPSHOTS + 1],
+                                  int *count);
 enum model_sort {
     MODELS_BY_CREATION,
     MODELS_BY_UPDATE,

@@ -10,7 +10,7 @@
 /* So often a computation looks whether its turn is over, however often it could pause. */
 #define LOOK_SECONDS 0.001
 
-enum { MOST_CARRIERS = 512, IDLE_CARRIERS = 2, STACK_BYTES = 1 << 20 };
+enum { MAX_CARRIERS = 512, IDLE_CARRIERS = 2, STACK_BYTES = 1 << 20 };
 
 /* A thread, and the work that it has begun. */
 struct carrier {
@@ -35,7 +35,7 @@ struct pool {
     atomic_int waiting; /* for a turn; read without the mutex */
     uint64_t turns_given[TURN_CLASSES];
     pthread_mutex_t alone; /* whoever does something that cannot pause */
-    struct carrier carriers[MOST_CARRIERS];
+    struct carrier carriers[MAX_CARRIERS];
 };
 
 /* What the thread is, if it is one of a pool's. */
@@ -186,7 +186,7 @@ struct pool *pool_start(int threads, int max_waiting) {
     turns_init(&pool->turns);
     pool->threads = threads;
     pool->max_waiting = max_waiting;
-    for (int i = MOST_CARRIERS - 1; i >= 0; i--) {
+    for (int i = MAX_CARRIERS - 1; i >= 0; i--) {
         struct carrier *carrier = &pool->carriers[i];
         *carrier = (struct carrier){.pool = pool, .next = pool->unused};
         pthread_cond_init(&carrier->woken, NULL);
@@ -225,10 +225,10 @@ void pool_stop(struct pool *pool) {
     pthread_mutex_unlock(&pool->mutex);
     refuse_all(pool);
     pthread_mutex_lock(&pool->mutex);
-    for (int i = 0; i < MOST_CARRIERS; i++)
+    for (int i = 0; i < MAX_CARRIERS; i++)
         pthread_cond_signal(&pool->carriers[i].woken);
     pthread_mutex_unlock(&pool->mutex);
-    for (int i = 0; i < MOST_CARRIERS; i++) {
+    for (int i = 0; i < MAX_CARRIERS; i++) {
         if (pool->carriers[i].has_thread)
             pthread_join(pool->carriers[i].thread, NULL);
         pthread_cond_destroy(&pool->carriers[i].woken);

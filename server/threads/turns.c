@@ -4,9 +4,9 @@
 #include <stddef.h>
 
 /* Seconds: work that could not go on for long must not keep others out for as long. */
-#define MOST_OWED (3 * TURN_SLICE_SECONDS)
+#define MAX_OWED (3 * TURN_SLICE_SECONDS)
 /* Seconds: whoever has used much, and comes back, does not wait for all others to use as much. */
-#define MOST_DEBT (2 * TURN_SLICE_SECONDS)
+#define MAX_DEBT (2 * TURN_SLICE_SECONDS)
 
 static int place_of(const struct turn *turn) {
     return (int)(turn->client % TURN_CLIENTS);
@@ -36,7 +36,7 @@ static void enter(struct turns *turns, const struct turn *turn) {
     struct turn_line *line = line_of(turns, turn);
     const int place = place_of(turn);
     if (line->present[place]++ == 0)
-        line->used[place] = fmin(fmax(line->used[place], line->now), line->now + MOST_DEBT);
+        line->used[place] = fmin(fmax(line->used[place], line->now), line->now + MAX_DEBT);
     count_begun(turns, turn, 1);
 }
 
@@ -129,7 +129,7 @@ static void owe(struct turns *turns, const struct turn *turn, double seconds) {
     for (int i = (int)turn->class + 1; i < TURN_CLASSES; i++) {
         struct turn_line *line = &turns->lines[i];
         if (line->waiting > 0)
-            line->owed = fmin(MOST_OWED, line->owed + seconds * shares[i] / (1 - shares[i]));
+            line->owed = fmin(MAX_OWED, line->owed + seconds * shares[i] / (1 - shares[i]));
     }
 }
 

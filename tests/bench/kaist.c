@@ -126,9 +126,9 @@ static void measure(bool is_default, int seed, const float *points, struct resul
 }
 
 int main(int count, char **arguments) {
-    static struct result results[MOST_SEEDS];
+    static struct result results[MAX_SEEDS];
     const int seeds = count > 1 ? atoi(arguments[1]) : 5;
-    if (seeds < 1 || seeds > MOST_SEEDS) {
+    if (seeds < 1 || seeds > MAX_SEEDS) {
         fprintf(stderr, "usage: kaist [SEEDS]\n");
         return 2;
     }

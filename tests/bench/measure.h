@@ -43,11 +43,11 @@ static inline int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-enum { MOST_SEEDS = 25 };
+enum { MAX_SEEDS = 25 };
 
 /* The median of the double at an offset into n results of that size. */
 static inline double median(const void *results, size_t size, int n, size_t offset) {
-    double values[MOST_SEEDS];
+    double values[MAX_SEEDS];
     for (int i = 0; i < n; i++)
         memcpy(&values[i], (const char *)results + (size_t)i * size + offset, sizeof values[i]);
     qsort(values, (size_t)n, sizeof *values, compare);

@@ -74,7 +74,7 @@ static struct result measure(struct dn_spec spec, enum dn_pattern pattern, int s
 
 /* One row of the table. */
 static void row(const struct dn_spec *spec, int pattern, int seeds) {
-    struct result results[MOST_SEEDS];
+    struct result results[MAX_SEEDS];
     for (int seed = 0; seed < seeds; seed++)
         results[seed] = measure(*spec, (enum dn_pattern)pattern, seed);
     printf("%-16s %6d %8.2f", dn_patterns[pattern].name, spec->training.epochs, MEDIAN(seconds));
@@ -90,7 +90,7 @@ int main(int count, char **arguments) {
     size_t preset = 0;
     while (preset < dn_preset_count && strcmp(dn_preset_names[preset], name) != 0)
         preset++;
-    if (preset == dn_preset_count || seeds < 1 || seeds > MOST_SEEDS) {
+    if (preset == dn_preset_count || seeds < 1 || seeds > MAX_SEEDS) {
         fprintf(stderr, "usage: quality [PRESET [SEEDS [PATTERN [EPOCHS..]]]]\n");
         return 2;
     }

@@ -11,7 +11,7 @@
 
 #include "api/format/number.h"
 
-enum { PARTS = 4096, MOST_THREADS = 64 }; /* a part: 2^20 bit patterns */
+enum { PARTS = 4096, MAX_THREADS = 64 }; /* a part: 2^20 bit patterns */
 
 static atomic_int next_part;
 static atomic_llong checked, wrong;
@@ -51,13 +51,13 @@ static void *work(void *unused) {
 
 int main(int argc, char **argv) {
     const int threads = argc > 1 ? atoi(argv[1]) : 1;
-    pthread_t thread[MOST_THREADS];
+    pthread_t thread[MAX_THREADS];
     struct timespec start, end;
     clock_gettime(CLOCK_MONOTONIC, &start);
-    for (int i = 0; i < threads && i < MOST_THREADS; i++)
+    for (int i = 0; i < threads && i < MAX_THREADS; i++)
         if (pthread_create(&thread[i], NULL, work, NULL) != 0)
             return 2;
-    for (int i = 0; i < threads && i < MOST_THREADS; i++)
+    for (int i = 0; i < threads && i < MAX_THREADS; i++)
         pthread_join(thread[i], NULL);
     clock_gettime(CLOCK_MONOTONIC, &end);
     double bytes = 0;

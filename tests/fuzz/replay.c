@@ -5,7 +5,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
-enum { LARGEST = 1 << 20, CUTS = 64, CHANGES = 200, MOST_CHANGED = 4 };
+enum { LARGEST = 1 << 20, CUTS = 64, CHANGES = 200, MAX_CHANGED = 4 };
 
 static unsigned long runs;
 
@@ -28,7 +28,7 @@ static uint64_t draw(void) { /* SplitMix64 */
 
 size_t LLVMFuzzerMutate(uint8_t *bytes, size_t size, size_t most) {
     (void)most;
-    for (uint64_t left = size > 0 ? 1 + draw() % MOST_CHANGED : 0; left > 0; left--)
+    for (uint64_t left = size > 0 ? 1 + draw() % MAX_CHANGED : 0; left > 0; left--)
         bytes[draw() % size] ^= (uint8_t)(1 << draw() % 8);
     return size;
 }

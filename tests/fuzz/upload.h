@@ -20,7 +20,7 @@ static inline void upload_check(const struct reading *reading) {
     fuzz_check(reading->dim >= 1 && reading->dim <= DN_MAX_DIM);
     fuzz_check(!reading->labels == (reading->class_count == 0));
     for (size_t i = 0; i < reading->n * (size_t)reading->dim; i++)
-        fuzz_check(fabsf(reading->points[i]) <= (float)LARGEST_VALUE);
+        fuzz_check(fabsf(reading->points[i]) <= (float)READING_LARGEST_VALUE);
     for (size_t i = 0; reading->labels && i < reading->n; i++)
         fuzz_check(reading->labels[i] >= 0 && reading->labels[i] < reading->class_count);
     statistics_write(&(struct point_table){reading->points, reading->n, reading->dim,

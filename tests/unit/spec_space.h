@@ -17,7 +17,7 @@
 
 #include "engine/denoise.h"
 
-enum { MOST_VALUES = 16 };
+enum { MAX_VALUES = 16 };
 
 enum set_kind { SET_PATTERN, SET_UPLOAD, SET_MIXTURE, SET_UPLOADS, SET_BOTH };
 
@@ -69,7 +69,7 @@ enum factor {
 static const struct factor_row {
     const char *name;
     int count;
-    double values[MOST_VALUES];
+    double values[MAX_VALUES];
 } factors[FACTOR_COUNT] = {
 #define ROW(name, ...) {#name, __VA_ARGS__},
     FACTORS(ROW)
@@ -155,7 +155,7 @@ static inline uint32_t random_below(struct random_source *source, uint32_t n) {
 /* Which pairs of values have met: value i of factor f and value j of factor g, f < g. */
 enum pair_state { PAIR_OPEN, PAIR_COVERED, PAIR_REFUSED };
 struct pairs {
-    unsigned char state[FACTOR_COUNT][FACTOR_COUNT][MOST_VALUES][MOST_VALUES];
+    unsigned char state[FACTOR_COUNT][FACTOR_COUNT][MAX_VALUES][MAX_VALUES];
 };
 
 /* A place in terms of the numbers of values. */

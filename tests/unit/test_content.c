@@ -134,11 +134,11 @@ static size_t inflate_all(const struct buffer *packed, char *out, size_t room) {
 }
 
 static void compress_in_pieces(bool is_stream) {
-    enum { MOST = 300000 };
-    static char text[MOST], again[MOST];
+    enum { MAX = 300000 };
+    static char text[MAX], again[MAX];
     static const size_t sizes[] = {0, 1, 1023, 16384, 100000, 182592};
     unsigned state = 1;
-    for (size_t i = 0; i < MOST; i++)
+    for (size_t i = 0; i < MAX; i++)
         text[i] = (char)('0' + ((state = state * 1103515245 + 12345) >> 16) % 10);
     struct gzip *gzip = gzip_start(is_stream);
     struct buffer packed = {0};
@@ -146,13 +146,13 @@ static void compress_in_pieces(bool is_stream) {
     cr_assert(gzip);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; at += sizes[i++])
         gzip_put(gzip, text + at, sizes[i], false, &packed);
-    cr_assert_eq(at, MOST);
+    cr_assert_eq(at, MAX);
     gzip_put(gzip, NULL, 0, true, &packed);
     gzip_stop(gzip);
     cr_assert_not(packed.failed);
-    cr_assert_lt(packed.length, MOST * 6 / 10); /* ten digits are 3.3 bits */
-    cr_assert_eq(inflate_all(&packed, again, MOST), MOST);
-    cr_assert_eq(memcmp(text, again, MOST), 0);
+    cr_assert_lt(packed.length, MAX * 6 / 10); /* ten digits are 3.3 bits */
+    cr_assert_eq(inflate_all(&packed, again, MAX), MAX);
+    cr_assert_eq(memcmp(text, again, MAX), 0);
     buffer_clear(&packed);
 }
 

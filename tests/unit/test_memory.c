@@ -220,11 +220,11 @@ static struct dn_spec any_spec(void) {
 }
 
 Test(memory, is_never_more_than_the_bound_and_the_bound_is_close, .timeout = 300) {
-    enum { TRAININGS = 150, MOST = 100 << 20 };
+    enum { TRAININGS = 150, MAX = 100 << 20 };
     int checked = 0;
     for (int i = 0; checked < TRAININGS && i < 4 * TRAININGS; i++) {
         const struct dn_spec spec = any_spec();
-        if (dn_spec_memory(&spec) > MOST)
+        if (dn_spec_memory(&spec) > MAX)
             continue;
         check(&spec);
         checked++;

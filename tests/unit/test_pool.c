@@ -235,7 +235,7 @@ Test(turns, a_turn_is_over_when_others_wait) {
 
 /* ------------------------------------------------------------------ the pool */
 
-enum { MOST_WORK = 600 };
+enum { MAX_WORK = 600 };
 
 struct work {
     struct task task;
@@ -247,8 +247,8 @@ struct work {
 /* What pieces of work share. */
 struct meeting {
     struct pool *pool;
-    struct work work[MOST_WORK];
-    atomic_int begun, steps[MOST_WORK], done, refused, alone;
+    struct work work[MAX_WORK];
+    atomic_int begun, steps[MAX_WORK], done, refused, alone;
     atomic_bool go;
 };
 

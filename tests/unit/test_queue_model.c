@@ -16,13 +16,13 @@
 enum {
     SEQUENCES = 2000,
     OPERATIONS = 50,
-    MOST_JOBS = OPERATIONS,
-    MOST_CLAIMS = OPERATIONS,
+    MAX_JOBS = OPERATIONS,
+    MAX_CLAIMS = OPERATIONS,
     KEYS = 6,
     STEPS = 10, /* per epoch */
-    MOST_EPOCHS = 6,
+    MAX_EPOCHS = 6,
     STALLS_ALLOWED = 3,
-    MOST_MEMORY = 3,
+    MAX_MEMORY = 3,
     ALL_MEMORY = 5,
 };
 
@@ -55,12 +55,12 @@ struct model_claim {
 
 /* All there is to know, so that a crash takes it back to the last commit. */
 static struct queue {
-    struct model_job jobs[MOST_JOBS];
+    struct model_job jobs[MAX_JOBS];
     int job_count;
 } model, committed;
 
 /* What workers believe, which no crash of the store takes back. */
-static struct model_claim claims[MOST_CLAIMS];
+static struct model_claim claims[MAX_CLAIMS];
 static int claim_count;
 
 static int64_t clock_ms;
@@ -123,7 +123,7 @@ static void submit(void) {
     CHECK(!key[0] || store_job_by_key(session, key, &job, id, &same) == STORE_NOT_FOUND);
     struct model_job *made = &model.jobs[model.job_count++];
     *made = (struct model_job){
-        .status = JOB_QUEUED, .epochs = 1 + pick(MOST_EPOCHS), .memory = pick(MOST_MEMORY + 1)};
+        .status = JOB_QUEUED, .epochs = 1 + pick(MAX_EPOCHS), .memory = pick(MAX_MEMORY + 1)};
     id_new(made->id);
     memcpy(made->key, key, sizeof key);
     job.epochs = made->epochs;
@@ -159,7 +159,7 @@ static int taken_before(const struct model_job *last) {
 static void claim_next(void) {
     const int left = ALL_MEMORY - taken_before(NULL);
     const struct memory_room room = {ALL_MEMORY, pick(4) ? left : left - 1, 1, pick(2)};
-    struct model_job *first = first_of(MOST_MEMORY), *job = first_of((int)room.unreserved);
+    struct model_job *first = first_of(MAX_MEMORY), *job = first_of((int)room.unreserved);
     if (job != first && first->memory + taken_before(first) <= ALL_MEMORY)
         job = NULL;
     const bool beside = !job;
@@ -203,12 +203,12 @@ static void report(void) {
         return;
     const bool held = holds(claim);
     struct point from = held ? claim->job->at : (struct point){0};
-    const int epochs = held ? claim->job->epochs : MOST_EPOCHS;
+    const int epochs = held ? claim->job->epochs : MAX_EPOCHS;
     struct point to = {.epoch = from.epoch + pick(epochs - from.epoch + 1)};
     to.step = to.epoch * STEPS + (to.epoch < epochs ? pick(STEPS) : 0);
     if (to.step <= from.step)
         to = from;
-    struct epoch_row rows[MOST_EPOCHS];
+    struct epoch_row rows[MAX_EPOCHS];
     for (int e = from.epoch + 1; e <= to.epoch; e++)
         rows[e - from.epoch - 1] = (struct epoch_row){
             .epoch = e, .step = STEPS * e, .train_loss = 1.0 / e, .val_loss = e, .seconds = e};
@@ -328,7 +328,7 @@ static void resume(void) {
     struct model_job *job = pick_job();
     if (!job)
         return;
-    const int epochs = job->epochs + (job->epochs < MOST_EPOCHS && pick(2));
+    const int epochs = job->epochs + (job->epochs < MAX_EPOCHS && pick(2));
     const bool may = !job->is_deleted && !is_active(job);
     CHECK(store_job_resume(session, job->id, "{}", epochs, epochs * STEPS, job->memory) ==
           (may ? STORE_OK : STORE_CONFLICT));
@@ -357,7 +357,7 @@ static void delete_model(void) {
 /* A new boot: whoever ran does not any more. */
 static void recover(void) {
     int requeued = 0, expected = 0;
-    CHECK(store_recover(session, MOST_MEMORY, clock_ms, &requeued) == STORE_OK);
+    CHECK(store_recover(session, MAX_MEMORY, clock_ms, &requeued) == STORE_OK);
     for (int i = 0; i < model.job_count; i++) {
         struct model_job *job = &model.jobs[i];
         if (job->is_deleted || job->status != JOB_RUNNING)
@@ -412,10 +412,10 @@ enum { KINDS = sizeof operations / sizeof operations[0] };
 /* ------------------------------------------------------------------ both say the same */
 
 static void compare_history(const struct model_job *job) {
-    struct epoch_row rows[MOST_EPOCHS + 1];
+    struct epoch_row rows[MAX_EPOCHS + 1];
     int count;
     bool more;
-    CHECK(store_history(session, job->id, 0, MOST_EPOCHS + 1, rows, &count, &more) == STORE_OK);
+    CHECK(store_history(session, job->id, 0, MAX_EPOCHS + 1, rows, &count, &more) == STORE_OK);
     CHECK(count == job->at.epoch && !more);
     for (int e = 1; e <= count; e++)
         CHECK(rows[e - 1].epoch == e && rows[e - 1].step == STEPS * e &&

@@ -29,10 +29,10 @@ static void sample(const struct dn_model *model, const struct dn_sample_request 
 }
 
 Test(sampler, a_point_does_not_depend_on_how_many_are_drawn) {
-    enum { MOST = 3000 };
-    static float whole[2 * MOST], part[2 * MOST];
+    enum { MAX = 3000 };
+    static float whole[2 * MAX], part[2 * MAX];
     struct dn_model *model = model_after(1);
-    struct dn_sample_request request = {.n = MOST, .seed = 5, .clip = true};
+    struct dn_sample_request request = {.n = MAX, .seed = 5, .clip = true};
     sample(model, &request, (struct dn_sample_result){.points = whole});
     int counts[] = {1, 2, 7, 100, 1023, 1025, 2999};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {

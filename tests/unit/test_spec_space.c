@@ -279,9 +279,9 @@ static enum end go_through(const struct place *place, double work) {
 
 /* ------------------------------------------------------------------ the generator */
 
-enum { MOST_PLACES = 1000, FIXED_SEED = 1 };
+enum { MAX_PLACES = 1000, FIXED_SEED = 1 };
 static struct pairs pairs;
-static struct place places[MOST_PLACES];
+static struct place places[MAX_PLACES];
 
 static int level_of(int f, double value) {
     for (int i = 0; i < factors[f].count; i++)
@@ -322,9 +322,9 @@ static bool can_be(int f, int i, int g, int j) {
 Test(spec_space, every_pair_of_values_of_every_two_fields_meets) {
     static struct pairs met;
     for (uint64_t seed = FIXED_SEED; seed < FIXED_SEED + 3; seed++) {
-        const int count = pairwise_places(seed, &pairs, places, MOST_PLACES);
+        const int count = pairwise_places(seed, &pairs, places, MAX_PLACES);
         int total = 0, refused = 0;
-        cr_assert_lt(count, MOST_PLACES);
+        cr_assert_lt(count, MAX_PLACES);
         count_pairs(count, &met);
         for (int p = 0; p < count; p++)
             cr_assert(place_is_allowed(&places[p]));
@@ -357,7 +357,7 @@ static void go_through_all(int count, double work) {
 }
 
 Test(spec_space, every_pair_trains_and_samples, .timeout = 1200) {
-    go_through_all(pairwise_places(FIXED_SEED, &pairs, places, MOST_PLACES), 1e8);
+    go_through_all(pairwise_places(FIXED_SEED, &pairs, places, MAX_PLACES), 1e8);
 }
 
 /* SPECS=5000: so many more, of other pairwise sets and at random; `make soak` does. */
@@ -366,7 +366,7 @@ Test(spec_space, thousands_of_others, .timeout = 36000) {
     const int all = asked ? atoi(asked) : 0;
     struct random_source source = {2026};
     for (int done = 0, seed = FIXED_SEED + 1; done < all; seed++) {
-        int count = pairwise_places((uint64_t)seed, &pairs, places, MOST_PLACES / 2);
+        int count = pairwise_places((uint64_t)seed, &pairs, places, MAX_PLACES / 2);
         for (int k = 0; k < 200; k++)
             places[count++] = random_place(&source);
         if (count > all - done)

@@ -505,7 +505,7 @@ Test(store, what_a_job_has_goes_with_it) {
     for (int epoch = 1; epoch <= 6; epoch++)
         cr_assert_eq(report(&claim, epoch, epoch, "state"), STORE_OK);
     sweep();
-    struct snapshot snapshots[SNAPSHOTS_MOST + 1];
+    struct snapshot snapshots[STORE_MAX_SNAPSHOTS + 1];
     int count;
     cr_assert_eq(store_snapshots(session, id, snapshots, &count), STORE_OK);
     cr_assert_gt(count, 1);

@@ -7,14 +7,14 @@
 
 #include "engine/denoise.h"
 
-enum { MOST_TENSORS = 64 };
+enum { MAX_TENSORS = 64 };
 
 /* A model's parts, and room for them. */
 struct taken {
     struct dn_model_parts parts;
     double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
     float low[DN_MAX_DIM], high[DN_MAX_DIM];
-    float *tensors[MOST_TENSORS];
+    float *tensors[MAX_TENSORS];
     int count;
 };
 
@@ -39,7 +39,7 @@ static void take(struct taken *taken, const struct dn_model *model) {
     dn_model_transform(model, taken->shift, taken->scale);
     dn_model_range(model, taken->low, taken->high);
     taken->count = dn_spec_tensor_count(spec);
-    cr_assert_leq(taken->count, MOST_TENSORS);
+    cr_assert_leq(taken->count, MAX_TENSORS);
     for (int i = 0; i < taken->count; i++) {
         struct dn_tensor tensor;
         dn_spec_tensor(spec, i, &tensor);
