@@ -185,7 +185,7 @@ def test_lines_are_kept_for_a_slow_reader_and_then_dropped_and_counted(launch, l
     assert all(line.startswith(start) for line in lines[:-1]), "no line is mixed with another"
     kept = [int(found) for found in re.findall(r"/nothing-(\d+)-", "\n".join(lines))]
     assert kept == sorted(kept) and kept[0] == 0 and len(kept) > 500, "the first ones, in their order"
-    told = re.search(r"lines were dropped[^"]*\"(?: lines=|,\"lines\":)(\d+)", text.decode())
+    told = re.search(r"lines were dropped[^\"]*\"(?: lines=|,\"lines\":)(\d+)", text.decode())
     assert dropped <= int(told[1]) == metric(port, "denoised_log_lines_dropped_total")
     os.close(read)
 
