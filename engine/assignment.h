@@ -1,5 +1,5 @@
 /*
- * assignment.h - the linear assignment problem: n rows to n columns at the least total cost.
+ * assignment.h - the linear assignment problem: n rows to n columns at the minimum total cost.
  */
 #ifndef ENGINE_ASSIGNMENT_H
 #define ENGINE_ASSIGNMENT_H
@@ -9,10 +9,10 @@
 
 #include "engine/denoise.h"
 
-/* The column of each row, column_of [n], that makes the sum of cost [n][n] least; exact up to the
- * rounding of double sums of costs. Jonker & Volgenant 1987, "A shortest augmenting path algorithm
- * for dense and sparse linear assignment problems": column reduction, augmenting row reduction,
- * then a shortest path (Dijkstra) for each row that is still free. O(n^3). */
+/* Finds the column of each row, column_of [n], that minimizes the sum of cost [n][n]; exact up to
+ * the rounding of double sums of costs. Jonker & Volgenant 1987, "A shortest augmenting path
+ * algorithm for dense and sparse linear assignment problems": column reduction, augmenting row
+ * reduction, then a shortest path (Dijkstra) for each row that is still free. O(n^3). */
 enum dn_status assignment_solve(size_t n, const float *cost, int32_t *column_of,
                                 const struct dn_breaks *breaks, struct dn_error *error);
 

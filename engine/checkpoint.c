@@ -1,8 +1,8 @@
 /*
- * checkpoint.c - what a training leaves behind, to be gone on with: see dn_trainer_save.
+ * checkpoint.c - the saved state of a training, from which it can continue: see dn_trainer_save.
  *
- * A checkpoint begins with the spec, so that one of another training is told apart, and with all
- * that decides the bits of the steps to come beside the spec: the kernel variant, the version of
+ * A checkpoint begins with the spec, so that a checkpoint of another training is recognized, and
+ * with everything else that determines the bits of later steps: the kernel variant, the version of
  * the arithmetic, and the C library's functions. Then come the position and the blocks of weights.
  * The data is not part of it: the spec makes it again.
  */
@@ -13,8 +13,8 @@
 #include "engine/internal.h"
 #include "engine/train.h"
 
-/* To be raised by every change after which the same spec and step give other bits
- * (tests/unit/test_golden.c shows them). That a build is another one says nothing. */
+/* Raise it with every change after which the same spec and step give different bits
+ * (tests/unit/test_golden.c shows them). A different build alone does not matter. */
 enum { ARITHMETIC = 1 };
 
 /* The double functions of the C library that training depends on round differently from machine to

@@ -15,7 +15,7 @@ struct columns {
 
 enum dn_status columns_init(struct columns *columns, const struct dn_points *points,
                             struct dn_error *error);
-size_t columns_bytes(size_t n, size_t dim); /* that it allocates */
+size_t columns_bytes(size_t n, size_t dim); /* bytes allocated */
 void columns_clear(struct columns *columns);
 
 /* Squared distances from a point [dim] to points first..n-1, into squares [n - first]. */

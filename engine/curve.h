@@ -11,8 +11,8 @@
 
 enum { CURVE_MAX_PIECES = 4, CURVE_SEEDS = 256, CURVE_LENGTH_STEPS = 1024 };
 
-/* A piece of a curve: p(t) for t in [start, end], with its first and second derivative. What
- * center and radius mean is the business of `at`. */
+/* A piece of a curve: p(t) for t in [start, end], with its first and second derivative. `at`
+ * defines the meaning of center and radius. */
 struct curve {
     double start, end;
     void (*at)(const struct curve *curve, double t, double p[2], double d1[2], double d2[2]);
@@ -42,8 +42,8 @@ struct curve_lengths {
 };
 void curve_lengths_init(struct curve_lengths *lengths, const struct curve *pieces, int count);
 
-/* The point at the share u in [0, 1) of the whole length. It lies on the curve exactly; its place
- * along it is good to a chord. */
+/* The point at the fraction u in [0, 1) of the total length. It lies exactly on the curve; its
+ * position along the curve is accurate to a chord. */
 void curve_at_length(const struct curve_lengths *lengths, double u, double p[2]);
 
 /* ------------------------------------------------------------------ drawings */

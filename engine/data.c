@@ -1,5 +1,5 @@
 /*
- * data.c - training data: drawn from patterns, dealt out of uploaded sets, and checked.
+ * data.c - training data: drawn from patterns, split from uploaded sets, and checked.
  */
 #include "engine/data.h"
 
@@ -30,7 +30,7 @@ size_t data_bytes(const struct dn_spec *spec) {
            (spec->dataset.classes ? (n + n_val) * sizeof(int32_t) : 0);
 }
 
-/* The order in which an upload is dealt out. */
+/* The order in which the points of an upload are split into training and validation points. */
 size_t data_deal_bytes(const struct dn_spec *spec) {
     size_t most = 0;
     for (int k = 0; k < spec->dataset.source_count; k++) {

@@ -1,5 +1,5 @@
 /*
- * denoise_metrics.h - the part of denoise.h that holds points against points: metrics, evaluation,
+ * denoise_metrics.h - the part of denoise.h that compares points with points: metrics, evaluation,
  * and processes without a network. Include denoise.h.
  */
 #ifndef DENOISE_METRICS_H
@@ -17,9 +17,9 @@ struct dn_points {
     int dim;
 };
 
-/* How far a set x is from a reference y; 0 is perfect for all but coverage. For two draws of one
- * distribution none of them is 0 (or 1), so compare with such a draw in the place of x. Sums over
- * pairs run in a fixed order, in double. */
+/* The distance of a set x from a reference y; 0 is perfect for all except coverage. For two draws
+ * of one distribution none of them is 0 (or 1), so compare with the result for such a draw as x.
+ * Sums over pairs run in a fixed order, in double. */
 enum dn_metric {
     /* 2 E|X-Y| - E|X-X'| - E|Y-Y'| over all pairs, those of a point with itself included (Szekely &
      * Rizzo 2013): not negative, and about E|Y-Y'| (1/n + 1/m) for equal distributions. */
@@ -35,8 +35,8 @@ enum dn_metric {
     DN_MMD,
     /* Sum over x of the squared distance to the nearest y, plus the same over y to x. */
     DN_CHAMFER,
-    /* Share of y that have a point of x no farther than their fifth nearest neighbor in y (Naeem
-     * et al. 2020); more is better. DN_INVALID for 5 points or less. */
+    /* Fraction of y with a point of x no farther away than their fifth nearest neighbor in y (Naeem
+     * et al. 2020); higher is better. DN_INVALID for 5 points or fewer. */
     DN_COVERAGE,
     DN_METRIC_COUNT
 };
@@ -48,29 +48,29 @@ enum dn_status dn_metric(enum dn_metric which, const struct dn_points *x,
                          const struct dn_breaks *breaks, struct dn_error *error);
 
 /* The nearest point of the reference for each point of x; either result may be NULL: distances [n],
- * and places [n] of those points in the reference. The distance to the points that were trained on:
- * 0 is a copy, and much less than for fresh data is memory. */
+ * and places [n] of those points in the reference. With the training points as reference, a
+ * distance of 0 is a copy, and a distance far below that of fresh data means memorization. */
 enum dn_status dn_nearest(const struct dn_points *x, const struct dn_points *reference,
                           double *distances, int32_t *places, const struct dn_breaks *breaks,
                           struct dn_error *error);
 
-/* Does every source of a spec have a shape? */
+/* Does every source of a spec have an exact shape? */
 bool dn_spec_has_distance(const struct dn_spec *spec);
-/* Then: distance from points [n][2] to the shape of the class `label`, or with -1 to the nearest
- * shape of all, into distances [n]. */
+/* If so: writes the distances from points [n][2] to the shape of the class `label`, or with -1 to
+ * the nearest of all shapes, into distances [n]. */
 void dn_spec_distances(const struct dn_spec *spec, int label, const float *points, size_t n,
                        double *distances);
 
-/* Points to hold a model against, class by class, with `data` being all that it was trained on (and
- * validated with). Patterns: n new ones, in proportion to the sources. With uploads: one half of
- * the data, chosen by the seed, or n points of it. `which` is 0 or 1: the two sets have no point in
- * common, so the distance between them is the floor of a metric. DN_INVALID for less than two
- * points of data. To be freed with dn_data_clear. */
+/* Points to compare a model with, class by class; `data` is what it was trained and validated on.
+ * Patterns: n new points, in proportion to the sources. With uploads: one half of the data, chosen
+ * by the seed, or n points of it. `which` is 0 or 1: the two sets have no point in common, so the
+ * distance between them is the floor of a metric. DN_INVALID for fewer than two points of data.
+ * Free the result with dn_data_clear. */
 enum dn_status dn_data_fresh(const struct dn_spec *spec, const struct dn_data *data, int which,
                              uint64_t seed, size_t n, struct dn_data *out, struct dn_error *error);
 
-/* A model in two numbers, for the history of a training: n points by DDPM in all steps against as
- * many fresh ones. */
+/* Two metrics of a model, for the history of a training: n points drawn by DDPM with all steps,
+ * compared with n fresh data points. */
 struct dn_evaluation {
     double curve_distance; /* mean distance to the exact shapes; NAN without */
     double energy_distance;
@@ -80,8 +80,9 @@ enum dn_status dn_evaluate(const struct dn_model *model, const struct dn_data *d
                            struct dn_error *error);
 
 /* Mean squared errors of eps, per coordinate, in model units, over t ~ U{1..T}, of a model and of
- * the best denoiser for the training points: the exact posterior mean E[x_0 | x_t] with x_0 uniform
- * over these points. Schedules differ in what is possible at all; the excess compares models. */
+ * the optimal denoiser for the training points: the exact posterior mean E[x_0 | x_t] with x_0
+ * uniform over these points. The error of the optimal denoiser depends on the schedule; the excess
+ * compares models. */
 struct dn_denoising {
     double model, optimal; /* against the noise that was added */
     double excess;         /* of the model against the optimal denoiser: model - optimal is the same
@@ -95,7 +96,8 @@ enum dn_status dn_denoising_loss(const struct dn_model *model, const struct dn_p
 
 /* ------------------------------------------------------------------ processes without a network */
 
-/* Where data comes from that is not in model units: joint min-max of `fit`, or NULL for patterns.
+/* `fit` defines the model units of the data: joint min-max of its points; NULL for patterns, which
+ * are in model units already.
  *
  * The forward process q(x_t | x_{t-1}) from points [n][dim], one path each, into x
  * [frames][n][dim]: the states after dn_frame_step(k, frames, T) steps. Point i is the same for

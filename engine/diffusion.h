@@ -22,7 +22,7 @@ void diffusion_forward_step(const struct schedule *schedule, int t, size_t count
 void diffusion_q_sample(const struct schedule *schedule, const int32_t *t, size_t n, int dim,
                         const float *x_0, const float *eps, float *x_t);
 
-/* What the network should answer for each point, each with its own t [n]:
+/* The network's target for each point, each with its own t [n]:
  *     epsilon eps;   sample x_0;   v_prediction signal eps - noise x_0 (Salimans & Ho 2022);
  *     flow eps - x_0 (Liu et al. 2022)
  * target may be eps. */

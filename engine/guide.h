@@ -28,7 +28,7 @@ struct guide {
 enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
                           const struct dn_sample_request *request, const struct plan *plan,
                           size_t rows, struct dn_error *error);
-/* Bytes that one allocates, for so many steps and labels in use. */
+/* Bytes allocated for this number of steps and of labels in use. */
 size_t guide_bytes(const struct network *network, int steps, int labels, bool guided, size_t rows);
 void guide_clear(struct guide *guide);
 

@@ -13,7 +13,7 @@
 /* ------------------------------------------------------------------ can it be sampled from? */
 
 enum { PROBES = 8, FEW_STEPS = 3 };
-#define PROBE_FLOPS 1e10 /* of a thorough check, at most: a tenth of a second */
+#define PROBE_FLOPS 1e10 /* maximum for a thorough check: a tenth of a second */
 
 /* The weights that dn_trainer_model would give. */
 static float *weights_to_keep(const struct dn_trainer *trainer) {

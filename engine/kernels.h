@@ -1,5 +1,5 @@
 /*
- * kernels.h - the inner loops: all that must be fast, and nothing else.
+ * kernels.h - the inner loops: everything that must be fast, and nothing else.
  *
  * kernels_impl.c is compiled once for each instruction set; kernels_get() gives the table of the
  * chosen one. A kernel takes pointers, sizes and strides; it allocates nothing, knows nothing of
@@ -101,6 +101,6 @@ static inline size_t kernels_pad(size_t columns) {
 
 /* Zeroed, 64-byte aligned floats; NULL when out of memory. Freed with free(). */
 float *floats_new(size_t count);
-size_t floats_bytes(size_t count); /* that it allocates; SIZE_MAX: too many */
+size_t floats_bytes(size_t count); /* bytes allocated; SIZE_MAX: too many */
 
 #endif

@@ -9,7 +9,7 @@
 /* A trainer, without the data that it is made from. network: the layout for the spec. */
 size_t trainer_bytes(const struct dn_spec *spec, const struct network *network);
 
-/* dn_evaluate with n points, beside its model and data. */
+/* Memory of dn_evaluate with n points, without its model and data. */
 size_t evaluate_bytes(const struct dn_spec *spec, const struct network *network, size_t n);
 
 /* dn_sample of n points in all steps, of one label or without, not guided. */

@@ -12,7 +12,7 @@
 /* model = (data - shift) * scale, per axis; one for training, validation, samples and metrics. */
 struct transform {
     double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
-    float low[DN_MAX_DIM], high[DN_MAX_DIM]; /* of the training data in model units, to clip to */
+    float low[DN_MAX_DIM], high[DN_MAX_DIM]; /* range of the training data, for clipping */
 };
 
 /* Fits the transform to points [n][dim]. DN_MINMAX: over all coordinates jointly, the smallest

@@ -88,7 +88,8 @@ int64_t network_parameters(const struct network *network) {
     return count;
 }
 
-/* In [-limit, limit]. Numbers are dealt out by [in][out], whichever way the matrix is stored. */
+/* Uniform in [-limit, limit]. The numbers are assigned by [in][out], however the matrix is
+ * stored. */
 static void tensor_uniform(const struct tensor *tensor, uint64_t seed, uint32_t number,
                            bool stored_by_out, double limit, float *p) {
     for (int i = 0; i < tensor->rows; i++)
@@ -109,7 +110,7 @@ static void tensor_normal(const struct tensor *tensor, uint64_t seed, uint32_t n
                        (size_t)tensor->cols, p + tensor->offset + (size_t)i * tensor->ld);
 }
 
-/* What was dealt out, times a factor, plus a constant. */
+/* The assigned numbers times a factor, plus a constant. */
 static void tensor_affine(const struct tensor *tensor, float factor, float constant, float *p) {
     for (int i = 0; i < tensor->rows; i++)
         for (int j = 0; j < tensor->cols; j++) {
@@ -121,7 +122,8 @@ static void tensor_affine(const struct tensor *tensor, float factor, float const
 /* Numbers of the tensors that only some networks have: the others keep theirs. */
 enum { LABEL_TENSORS = 1000, FIRST_BIAS = 2000 };
 
-/* What a layer's e_l(t) is made of; for *, what t and the label change is small beside 1. */
+/* The initial parameters of a layer's e_l(t); for *, they make the effect of t and the label small
+ * compared with 1. */
 static void embedding_initialize(const struct network *network, const struct layer *layer,
                                  uint64_t seed, uint32_t number, float *parameters) {
     const bool table = network->time_embedding == DN_LEARNED;
@@ -334,7 +336,7 @@ void time_rows_set(struct time_rows *rows, const struct network *network, const 
 
 /* ------------------------------------------------------------------ passes */
 
-/* Of how many floats the parts of a workspace consist. */
+/* The number of floats of each part of a workspace. */
 struct workspace_size {
     bool keep_z;
     size_t hidden, out, transposed; /* an array of activations; the others once */
@@ -473,7 +475,7 @@ void network_backward_weights(const struct network *network, struct time_rows *t
     const struct kernels *k = kernels_get();
     const size_t ld = network->hidden_ld, dim = (size_t)network->dim, dim_ld = network->dim_ld;
     const bool multiply = network->conditioning == DN_MULTIPLY;
-    int item = 0; /* the items are dealt out in turn */
+    int item = 0; /* the items are assigned in turn */
     assert(w->g && n <= w->rows);
     if (item++ % parts == part) {
         k->gemm(dim, ld, n, w->out, 1, dim_ld, w->h[network->layer_count - 1], ld,

@@ -1,5 +1,5 @@
 /*
- * network.h - the "conditional chain": a small multi-layer perceptron that is told the timestep in
+ * network.h - the "conditional chain": a small multi-layer perceptron that gets the timestep in
  * each hidden layer.
  *
  *     h_0 = x;   h_l = swish(W_l h_{l-1} + b_l (+ or *) e_l),  l = 1..L;   out = W h_L + b
@@ -61,7 +61,7 @@ void network_layout(struct network *network, const struct dn_spec *spec);
 /* The same, and the sinusoid. */
 enum dn_status network_init(struct network *network, const struct dn_spec *spec,
                             struct dn_error *error);
-size_t network_bytes(const struct network *network); /* that it allocates; needs the layout only */
+size_t network_bytes(const struct network *network); /* bytes allocated; needs the layout only */
 void network_clear(struct network *network);
 
 /* Conditioning +: Glorot-uniform weights, zero biases, N(0,1) embedding tables (Flux's defaults).
@@ -103,7 +103,7 @@ void time_rows_clear(struct time_rows *rows);
 
 /* Collects the distinct pairs of t [n] and labels [n] and writes each point's slot, in the order in
  * which the pairs come first; then computes e_l for them. labels are 0..classes, where `classes`
- * stands for no label; NULL: no point has one. There may be `capacity` distinct pairs. */
+ * means no label; NULL: no point has one. There may be up to `capacity` distinct pairs. */
 void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
                    const int32_t *t, const int32_t *labels, size_t n, int32_t *slots);
 
@@ -124,10 +124,10 @@ enum dn_status workspace_init(struct workspace *workspace, const struct network 
 size_t workspace_bytes(const struct network *network, size_t rows, bool training);
 void workspace_clear(struct workspace *workspace);
 
-/* A pass over a batch, or a chunk of one, has two halves, and each can be dealt out to threads
- * without changing a bit: what is done row by row, to ranges of rows; and the sums over all rows,
- * of which each column is summed in one order by one thread. x [..][dim] and slots [..] belong to
- * row 0 of the workspace. */
+/* A pass over a batch, or a chunk of one, has two halves, and both can be split over threads
+ * without changing a bit: the work on each row, by ranges of rows; and the sums over all rows,
+ * where one thread sums each column in a fixed order. x [..][dim] and slots [..] belong to row 0 of
+ * the workspace. */
 
 /* Predicts for rows first..first+n-1 of x into workspace->out. If same_slot, all points have the
  * timestep and label of the first. */

@@ -15,7 +15,7 @@ static double focus_angle(const struct schedule *schedule, double focus, int t) 
     return atan2(sqrt(schedule->variance[t]), focus * sqrt(schedule->alpha_bar[t]));
 }
 
-/* Of each of the three arrays of points. */
+/* Size of each of the three arrays of points. */
 static size_t stride_of(const struct dn_spec *spec, size_t n) {
     return (n * (size_t)spec->dataset.dim + 15) / 16 * 16;
 }

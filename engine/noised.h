@@ -23,7 +23,7 @@ struct noised {
 /* False: out of memory. noised_clear may follow either way. */
 bool noised_init(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
                  size_t n);
-size_t noised_bytes(const struct dn_spec *spec, size_t n); /* that it allocates */
+size_t noised_bytes(const struct dn_spec *spec, size_t n); /* bytes allocated */
 void noised_clear(struct noised *noised);
 
 /* Where the randomness of a set comes from. */

@@ -19,7 +19,7 @@ struct optimizer {
 
 enum dn_status optimizer_init(struct optimizer *optimizer, size_t size,
                               const struct dn_training_spec *spec, struct dn_error *error);
-size_t optimizer_bytes(size_t size, const struct dn_training_spec *spec); /* that it allocates */
+size_t optimizer_bytes(size_t size, const struct dn_training_spec *spec); /* bytes allocated */
 /* The average begins at the initial parameters. */
 void optimizer_start(struct optimizer *optimizer, const float *parameters);
 void optimizer_clear(struct optimizer *optimizer);

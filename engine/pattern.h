@@ -23,7 +23,8 @@ struct pattern {
     const struct drawing *drawing; /* uniform in arc length */
     pattern_point point;
     pattern_reach reach;
-    double minimum, maximum; /* of the exact pattern, over both coordinates: become -1 and 1 */
+    double minimum, maximum; /* limits of the exact pattern over both coordinates: they become -1
+                                and 1 */
 };
 
 /* pattern_curves.c */

@@ -1,5 +1,5 @@
 /*
- * pattern_areas.c - patterns that are no curves: areas, a fractal, and mixtures of Gaussians.
+ * pattern_areas.c - patterns other than curves: areas, a fractal, and mixtures of Gaussians.
  */
 #include <math.h>
 #include <stdint.h>

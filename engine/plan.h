@@ -34,10 +34,10 @@ struct plan {
 /* For a checked request. */
 enum dn_status plan_init(struct plan *plan, const struct schedule *schedule,
                          enum dn_sampler sampler, int steps, double eta, struct dn_error *error);
-size_t plan_bytes(int steps); /* that it allocates */
+size_t plan_bytes(int steps); /* bytes allocated */
 void plan_clear(struct plan *plan);
 
-/* The timesteps [steps + 1] that a process of so many steps visits: T, .., 0. */
+/* The timesteps [steps + 1] that a process with this number of steps visits: T, .., 0. */
 void plan_timesteps(const struct schedule *schedule, int steps, int *timesteps);
 
 /* Estimates that a sampler makes for each point. */

@@ -12,7 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the numbers are for. The values are part of what a seed means: never renumber. */
+/* What the numbers are used for. The values are part of the meaning of a seed: never renumber
+ * them. */
 enum random_stream {
     RANDOM_DATA = 1,     /* parameters of pattern points */
     RANDOM_WEIGHTS = 2,  /* initial weights; step = number of the tensor */
@@ -26,7 +27,7 @@ enum random_stream {
     RANDOM_LABEL = 20,  /* whether a point's label is hidden; step = training step */
     RANDOM_VALIDATION_LABEL = 21,
     RANDOM_FORWARD = 30,    /* noise of the forward process; step = t */
-    RANDOM_DIRECTION = 31,  /* that points are projected on; step = number of the direction */
+    RANDOM_DIRECTION = 31,  /* projection directions; step = index of the direction */
     RANDOM_EVALUATION = 32, /* noised points that a denoiser is judged by */
 };
 

@@ -97,7 +97,7 @@ static void block_clear(struct block *block) {
 
 enum { BLOCK_ARRAYS = 4 };
 
-/* Of an array of coordinates. */
+/* Size of an array of coordinates. */
 static size_t block_values(const struct network *network, size_t rows) {
     return (rows * (size_t)network->dim + 15) / 16 * 16;
 }
@@ -155,7 +155,7 @@ static enum dn_status not_finite(const struct block *block, struct dn_error *err
                      change);
 }
 
-/* Is the state after so many steps the k-th frame? */
+/* Is the state after this number of steps the k-th frame? */
 static bool block_keeps(const struct block *block, int k, int steps_done) {
     return k < block->frames && dn_frame_step(k, block->frames, block->plan.steps) == steps_done;
 }
@@ -214,8 +214,8 @@ struct dn_sampling {
     struct dn_sample_request request;
     struct dn_sample_result result;
     struct block block;
-    size_t rows; /* of a block */
-    int step;    /* of the block in hand: the next one */
+    size_t rows; /* size of a block */
+    int step;    /* of the current block: the next one */
 };
 
 enum dn_status dn_sampling_new(const struct dn_model *model,

@@ -1,5 +1,5 @@
 /*
- * schedule.h - how much signal and how much noise there is at each timestep.
+ * schedule.h - the amounts of signal and noise at each timestep.
  *
  *     x_t = signal_t x_0 + noise_t eps,   t = 1..T;   signal_0 = 1, noise_0 = 0
  *
@@ -26,11 +26,11 @@ struct schedule {
 
 enum dn_status schedule_init(struct schedule *schedule, const struct dn_diffusion_spec *spec,
                              struct dn_error *error);
-size_t schedule_bytes(int timesteps); /* that it allocates */
+size_t schedule_bytes(int timesteps); /* bytes allocated */
 void schedule_clear(struct schedule *schedule);
 
-/* The signal that a spec of bounds that are right leaves at T, without making the whole schedule;
- * 0 for what leaves none by design. */
+/* The signal left at T by a spec whose values are within their limits, without computing the whole
+ * schedule; 0 for schedules that leave none by design. */
 double schedule_last_signal(const struct dn_diffusion_spec *spec);
 
 /* signal^2 / noise^2, t = 1..T. */

@@ -3,8 +3,8 @@
  *
  * A format is a function that passes each of its values, in order, to serial_…(). With a counting
  * serial it finds the size, with a writing one it fills the bytes, with a reading one it fills the
- * values; so the three can never disagree. Values are little-endian, which is what the machines we
- * build for are. After the first failure nothing more happens.
+ * values; so the three can never disagree. Values are little-endian, like the machines we build
+ * for. After the first failure all further calls do nothing.
  */
 #ifndef ENGINE_SERIAL_H
 #define ENGINE_SERIAL_H

@@ -79,7 +79,8 @@ struct array {
 
 enum { TRAINER_ARRAYS = 9 };
 
-/* All that belong to none of its parts. Sizes only: reads nothing but what trainer_size sets. */
+/* The buffers that belong to none of its parts. Computes sizes only: it reads nothing except what
+ * trainer_size sets. */
 static void trainer_arrays(struct dn_trainer *trainer, struct array arrays[TRAINER_ARRAYS]) {
     const struct dn_spec *spec = &trainer->spec;
     const size_t n = trainer->n, weights = floats_bytes(trainer->network.size);
@@ -239,7 +240,7 @@ struct chunk {
     const int32_t *t, *slots; /* [n] */
     size_t n;
     bool is_first; /* of its batch */
-    float weight;  /* of a point's gradient; 0: only the loss is wanted */
+    float weight;  /* factor of a point's gradient; 0: only the loss is needed */
 };
 
 static int team_size(const struct dn_trainer *trainer) {
@@ -254,7 +255,7 @@ static void run_parts(struct dn_trainer *trainer, void (*work)(void *argument, i
         work(argument, 0);
 }
 
-/* All that is done row by row, for this thread's share of the rows. */
+/* The work on each row, for this thread's share of the rows. */
 static void chunk_rows_part(void *argument, int part) {
     const struct chunk *chunk = argument;
     struct dn_trainer *trainer = chunk->trainer;

@@ -9,16 +9,16 @@
 #include "engine/noised.h"
 #include "engine/optimizer.h"
 
-/* Where a training is, between two steps: with the weights and the optimizer's state all that the
- * steps to come depend on. */
+/* The position of a training between two steps. Together with the weights and the optimizer's state
+ * it is all that later steps depend on. */
 struct position {
     int epoch;     /* epochs that have ended */
     int64_t place; /* points of the next one that have been trained on, all: only its end is left */
     double loss_sum, norm_sum; /* over these: losses of the points, gradient norms of the steps */
     double last_loss;          /* last finite batch loss, for the message when it diverges */
-    int best_epoch;            /* that `best` is of; 0: none yet */
+    int best_epoch;            /* epoch of `best`; 0: none yet */
     double best_loss;
-    struct dn_epoch last; /* what the last epoch did; zero before */
+    struct dn_epoch last; /* result of the last epoch; zero before the first */
 };
 
 struct dn_trainer {
@@ -34,12 +34,12 @@ struct dn_trainer {
     size_t n;        /* training points */
     float *points;   /* [n][dim], model units */
     int32_t *labels; /* [n]; NULL for an unconditional model */
-    int32_t *order;  /* [n] shuffled anew each epoch */
+    int32_t *order;  /* [n] shuffled in each epoch */
     struct noised batch, validation;
 
     struct dn_team *team; /* NULL: this thread alone */
-    size_t rows;          /* of a chunk, */
-    size_t most;          /* or of a batch, if that is more */
+    size_t rows;          /* rows of a chunk, */
+    size_t most;          /* or of a batch, if that is larger */
     double *row_losses;   /* [rows] */
     int32_t *slots;       /* [most] */
     struct time_rows times;
@@ -51,7 +51,7 @@ struct dn_trainer {
                     without keep_best */
 };
 
-/* What samples are made with: the parameters, or their average. */
+/* The weights that samples are drawn with: the parameters, or their average. */
 const float *trainer_weights(const struct dn_trainer *trainer);
 
 /* The mean loss of a set of noised points under some weights; NAN without points. */

@@ -6,14 +6,14 @@
 
 #include "engine/plan.h"
 
-/* What tells where points came from: a network, or in tests something better. Writes the estimates
+/* Estimates where points came from: a network, or in tests something better. Writes the estimates
  * x_0 [n][dim] of points x [n][dim] at timestep t >= 1, in model units. */
 struct denoiser {
     void (*estimate)(void *context, int t, size_t n, const float *x, float *x_0);
     void *context;
 };
 
-/* Points number first..first+n-1 of those that a seed stands for. The arrays are [n][dim]. */
+/* Points first..first+n-1 of the sequence of a seed. The arrays are [n][dim]. */
 struct walk {
     uint64_t seed, first;
     size_t n, dim;
