@@ -14,13 +14,13 @@
 extern const struct http_route api_routes[];
 extern const size_t api_route_count;
 
-/* For events_start: what is said about an event, as one line of JSON. */
+/* For events_start: writes an event as one line of JSON. */
 void api_event_data(const struct event *event, struct buffer *out);
 
-/* For workers_start: what a stored job trains on. */
+/* For workers_start: reads what a stored job trains on. */
 bool api_load_training(const char *text, struct store_session *session, struct training *training,
                        struct training_failure *failure);
-/* And the warnings that a job ends with. */
+/* The warnings about the result of a job. */
 char *api_conclude(const struct dn_spec *spec, const struct training_outcome *outcome);
 
 #endif

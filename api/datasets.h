@@ -30,18 +30,18 @@ struct dataset_points {
 /* Reads one, on any thread; *set is zero. False: the error is already the answer. */
 bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set);
 void dataset_points_clear(struct dataset_points *set);
-size_t dataset_bytes(const struct dataset *row); /* of memory, with its points */
+size_t dataset_bytes(const struct dataset *row); /* memory in bytes, including the points */
 struct choice;
-/* The entity tag of what is made of an upload: its name and those of its columns and classes are
- * in it, so they count. `what`: which kind of answer. */
+/* The entity tag of an answer made from an upload. It depends on the names of the upload, its
+ * columns and its classes, because the answer contains them. `what`: which kind of answer. */
 void dataset_tag(struct http_exchange *exchange, const struct choice *choice, const char *what,
                  const struct dataset *row);
-/* Of the points at these places (NULL: all of them, in their order), those from `first` on, into
+/* Copies the points at these indices (NULL: all points in order), from index `first` on, into
  * points [count][dim]. */
 void dataset_take(const struct dataset_points *set, const int32_t *places, size_t first,
                   size_t count, float *points);
-/* And the labels of the first n; the caller frees them. NULL if there are none. False: no memory.
- */
+/* The same for the labels of the first n points; the caller frees them. NULL if there are none.
+ * False: no memory. */
 bool dataset_take_labels(const struct dataset_points *set, const int32_t *places, size_t n,
                          int32_t **labels);
 

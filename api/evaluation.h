@@ -1,37 +1,38 @@
 /*
- * evaluation.h - an evaluation of a model, between its request and answer (evaluation.c) and its
- * computing (measure.c).
+ * evaluation.h - an evaluation of a model: shared by request and answer (evaluation.c) and
+ * computation (measure.c).
  */
 #ifndef API_EVALUATION_H
 #define API_EVALUATION_H
 
 #include "api/models.h"
 
-enum { EVALUATION_FRAMES = 101 }; /* of the distance per step, at most */
+enum { EVALUATION_FRAMES = 101 }; /* maximum for the distance per step */
 
 struct evaluation;
 struct measurement;
 typedef void (*measurement_run)(struct evaluation *evaluation, struct measurement *it);
 
-/* One number or two, computed by one thread. */
+/* One or two numbers, computed by one thread. */
 struct measurement {
     measurement_run run;
-    int index;         /* says which one of its kind */
+    int index;         /* index among those of its kind */
     double value, p99; /* NAN: not defined for these points */
     enum dn_status status;
     struct dn_error error;
 };
 
-/* Of each class: three measurements. */
+/* Three measurements per class. */
 enum { CLASS_CURVE, CLASS_ENERGY, CLASS_ENERGY_FLOOR, PER_CLASS };
 
 struct evaluation {
     struct http_exchange *exchange;
-    struct dn_sample_request request, asked; /* as it will be, and as it came: without defaults */
+    struct dn_sample_request request, asked; /* the complete request, and the request as received,
+                                                without defaults */
     int epoch;                               /* of the checkpoint; 0: the newest */
-    const char *key;                         /* of the answer that is kept */
+    const char *key;                         /* key of the cached answer */
     struct loaded_model loaded;
-    struct dn_data data;     /* that the model was trained on */
+    struct dn_data data;     /* data that the model was trained on */
     struct dn_data fresh[2]; /* the reference, and what the floor is measured with */
     bool has_curve;
     int frames;    /* 0 without curve */

@@ -1,5 +1,5 @@
 /*
- * models.h - getting at a stored model, for the handlers that use one.
+ * models.h - loads stored models, for the handlers that use one.
  */
 #ifndef API_MODELS_H
 #define API_MODELS_H
@@ -14,15 +14,15 @@ struct loaded_model {
     struct cached_model *entry;
 };
 
-/* Loads the model that the path names, as it was at this epoch; 0: as it is. On the pool, because a
- * large one takes long, and so may waiting for another request that loads it. False: the error is
- * already the answer. */
+/* Loads the model that the path names, at this epoch; 0: the current one. Runs on the pool, because
+ * loading a large model takes long, and so may waiting for another request that loads it. False:
+ * the error is already the answer. */
 bool load_model(struct http_exchange *exchange, int epoch, struct loaded_model *loaded);
 void loaded_model_clear(struct loaded_model *loaded); /* may be called again */
 
-/* Answers 404: no model has this id, not yet or not any more. */
+/* Answers 404: there is no model with this id, yet or any more. */
 void answer_no_model(struct http_exchange *exchange, struct store_session *session, const char *id);
-/* Answers 422: the model is there, but not as it was at this epoch. */
+/* Answers 422: the model exists, but has no checkpoint of this epoch. */
 void answer_no_snapshot(struct http_exchange *exchange, struct store_session *session,
                         const char *id, int epoch);
 
@@ -33,12 +33,11 @@ void answer_no_snapshot(struct http_exchange *exchange, struct store_session *se
             "The model as it was at this epoch, one of its checkpoints. Without it: as it is now." \
     }
 
-/* What is stored about a model but its bytes; to be cleared. False: the error is already the
- * answer.
- */
+/* Reads everything stored about a model except its bytes; the caller clears it. False: the error is
+ * already the answer. */
 bool read_model_row(struct http_exchange *exchange, const char *id, struct model *row);
-/* The names of the classes as a list of `count` names and a NULL, in the arena. A description that names none, or
- * not as many, leaves them their places. NULL: no memory. */
+/* The names of the classes as a list of `count` names and a NULL, in the arena. If the description
+ * has no names, or a different number of them, the names are the class indices. NULL: no memory. */
 const char *const *model_class_names(const struct model *row, int count, struct arena *arena);
 
 #endif

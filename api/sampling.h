@@ -1,5 +1,5 @@
 /*
- * sampling.h - a request for points of a model, between its reading (samples.c) and its answer
+ * sampling.h - a request for samples of a model: shared by its reading (samples.c) and its answer
  * (sampling.c).
  */
 #ifndef API_SAMPLING_H
@@ -13,7 +13,7 @@ enum { LABEL_TEXT = 120 };
 
 struct sampling {
     struct dn_sample_request request;
-    char label[LABEL_TEXT + 1]; /* of the class, request.label; "" if it is given by its place */
+    char label[LABEL_TEXT + 1]; /* name of the class request.label; "" if it is given by index */
     const char *const *classes; /* the names of the model's, up to a NULL; of the arena */
     int noise_dim;              /* columns of request.noise, if given */
     int epoch;                  /* of the checkpoint; 0: the newest */
@@ -26,12 +26,12 @@ struct sampling {
     struct look look;
 };
 
-/* What only the model can tell: fills in what the request leaves out (steps 0; eta, guidance NAN;
- * label DN_LABELS_IN_TURN), and adds to `wrong` what does not fit. */
+/* Completes and checks the request against the model: fills in what the request leaves out (steps
+ * 0; eta, guidance NAN; label DN_LABELS_IN_TURN), and adds errors to `wrong`. */
 void sampling_fit(struct dn_sample_request *request, const struct dn_model *model,
                   struct problem_fields *wrong);
 
-/* dn_sample on the pool: takes turns with others between its steps. */
+/* dn_sample on the pool: gives turns to others between its steps. */
 enum dn_status sample_in_turns(const struct dn_model *model,
                                const struct dn_sample_request *request,
                                const struct dn_sample_result *result,

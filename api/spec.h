@@ -1,5 +1,5 @@
 /*
- * spec.h - the job as a client sends it, and as it is echoed and stored.
+ * spec.h - the spec of a job as clients send it, and as it is returned and stored.
  */
 #ifndef API_SPEC_H
 #define API_SPEC_H
@@ -10,11 +10,11 @@
 
 enum { JOB_NAME_BYTES = 100, SET_NAME_BYTES = 100 };
 
-/* What a job says about an uploaded data set that it trains on. */
+/* The description of an uploaded data set in a job that trains on it. */
 struct upload_request {
     char id[ID_LENGTH + 1]; /* "" for a built-in one */
     char name[SET_NAME_BYTES + 1];
-    int n, dim; /* 0: not said */
+    int n, dim; /* 0: not given */
     uint64_t seed;
     const char *classes; /* their names, as JSON; NULL without labels; of an arena */
     int class_count;
@@ -35,11 +35,11 @@ typedef enum store_status (*spec_lookup)(void *context, struct arena *arena,
 
 /* The table of every field of a job. */
 extern const struct field_set spec_fields;
-/* And of a data set that is given by its id. */
+/* The table of a data set that is given by its id. */
 extern const struct field_set upload_source_fields;
 
-/* Reads a job: the preset first, then what the client says over it. Adds to wrong->count. What a
- * data set's id stands for is looked up; a stored job (lookup NULL) says all about it. */
+/* Reads a job: first the preset, then the client's values over it. Adds errors to `wrong`. The data
+ * set of an id is looked up; a stored job (lookup NULL) contains its description. */
 void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, void *context,
                struct problem_fields *wrong);
 
@@ -50,12 +50,12 @@ bool spec_read_stored(const char *text, struct job_request *job, struct arena *a
 /* Writes the complete job; sending it again asks for the same training. */
 void spec_write(const struct job_request *job, struct json_writer *json);
 
-/* What a job says it learns: the names of its built-in data sets and the ids of its uploads, joined
+/* The data of a job as text: the names of its built-in data sets and the ids of its uploads, joined
  * with "+". */
 void spec_dataset_name(const struct job_request *job, struct buffer *out);
 
-/* What a search finds it by, a line each: what it is called, or else what its data are, those, and
- * the preset. */
+/* The texts that a search looks at, one per line: the job's name, or else its data's; the names of
+ * its data; and the preset. */
 void spec_words(const struct job_request *job, const char *name, struct buffer *out);
 
 /* The names of the classes as a JSON array, or null: an upload's own, or those of the data sets in

@@ -1,5 +1,5 @@
 /*
- * warnings.h - what is allowed, but probably not what its author wants.
+ * warnings.h - settings that are allowed, but probably unintended.
  */
 #ifndef API_WARNINGS_H
 #define API_WARNINGS_H
@@ -10,15 +10,16 @@
 
 enum { WARNING_TEXT = 512 };
 
-/* Whether a schedule ends far from the noise that sampling starts from; if so, writes what follows
- * from that. False also when out of memory. */
+/* Does a schedule end far from the noise that sampling starts from? If so, writes the warning.
+ * False also when out of memory. */
 bool warn_of_schedule(const struct dn_diffusion_spec *spec, char text[WARNING_TEXT]);
 
 /* All warnings about a checked job that is being submitted: [{"code", "detail"}, ..] */
 void warnings_write(const struct job_request *job, struct json_writer *json);
 
-/* The same for one that is resumed, perhaps for longer: what its end was said to be goes, and what
- * only the submission could tell stays. `stored` is what it has so far. */
+/* The same for a job that is resumed, perhaps for more epochs: warnings about its result are
+ * removed, and warnings that only the submission could find are kept. `stored` is what it has so
+ * far. */
 void warnings_rewrite(const char *stored, const struct job_request *job, struct json_writer *json);
 
 #endif

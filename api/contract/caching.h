@@ -1,8 +1,9 @@
 /*
- * caching.h - entity tags: clients keep an answer and ask only whether it is still true.
+ * caching.h - entity tags: clients cache an answer and only ask whether it is still current.
  *
- * A tag names all that the bytes of its answer depend on, so that no two answers that differ have
- * the same one: not two formats of a URL, and not those of two builds of this program.
+ * A tag depends on everything that determines the bytes of its answer, so that different answers
+ * never have the same tag: neither two formats of a URL, nor the answers of two builds of this
+ * program.
  */
 #ifndef API_CONTRACT_CACHING_H
 #define API_CONTRACT_CACHING_H
@@ -15,8 +16,8 @@
 /* 64 bits of FNV-1a, as text in the exchange's arena. */
 const char *tag_of(struct http_exchange *exchange, const void *bytes, size_t length);
 
-/* What computes, as text: this build of the program, its kernels and the C library. An upgrade may
- * change any number. NULL: no memory. */
+/* What computes the answers, as text: this build of the program, its kernels and the C library. An
+ * upgrade may change any number. NULL: no memory. */
 const char *program_of(struct http_exchange *exchange);
 
 /* What a request has chosen of a resource. */
@@ -26,9 +27,9 @@ struct choice {
     const void *values;             /* ..and what they are, read */
 };
 
-/* Says that the answer, if it is a 200, depends on nothing but this build of the program with its
- * kernels, the choice (NULL: there is none), and what is formatted. is_weak: but for the odd byte,
- * as of a duration. */
+/* Declares that the answer, if it is a 200, depends only on this build of the program with its
+ * kernels, the choice (NULL: there is none), and the formatted text. is_weak: a few bytes may
+ * differ, such as those of a duration. */
 void tag_answer(struct http_exchange *exchange, const struct choice *choice, bool is_weak,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 

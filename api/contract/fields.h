@@ -1,7 +1,7 @@
 /*
  * fields.h - tables of the fields of requests and answers.
  *
- * A field_set says of every field what it is called, what it may be, and where its value is in a
+ * A field_set gives for every field its name, its type and limits, and the place of its value in a
  * struct. Reading JSON and query strings, the messages about wrong values, writing JSON and CSV,
  * and the description of all that (openapi_fields.c) come from the same rows.
  */
@@ -25,9 +25,9 @@ enum field_type {
     FIELD_TEXTS,   /* struct field_texts; a query parameter that may be repeated, each as FIELD_TEXT
                     */
     FIELD_GROUP,   /* an object whose members are the rows with this group */
-    FIELD_OTHER,   /* the request's owner reads it */
+    FIELD_OTHER,   /* read by the code of the request */
 
-    /* of answers only */
+    /* only in answers */
     FIELD_ID,      /* char [], a UUID */
     FIELD_INT64,   /* int64_t or size_t */
     FIELD_TIME,    /* int64_t, milliseconds since 1970 */
@@ -63,7 +63,7 @@ struct field {
     const char *group; /* "" at the top level */
     const char *name;
     enum field_type type;
-    size_t offset; /* of the value in the target struct */
+    size_t offset; /* offset of the value in the target struct */
     double min, max;
     int flags; /* FIELD_OPEN_MIN: min itself is excluded; FIELD_EVEN: even integers only;
                   FIELD_OR_NUMBER: JSON may have a number instead of its text; FIELD_OR_NULL: null
@@ -72,7 +72,7 @@ struct field {
     const char *const *choices; /* NULL-terminated */
     const char *doc;            /* NULL: the name says it */
 
-    /* of answers only */
+    /* only in answers */
     const char *schema; /* component that describes the value; NULL: the rest of the row does */
     void (*write)(const void *value, struct json_writer *json); /* NULL: as the type says */
     const struct field_set *set;
@@ -81,7 +81,7 @@ struct field {
 struct field_set {
     const struct field *rows;
     size_t count;
-    bool is_answer;   /* all fields are there, but for FIELD_OPTIONAL ones */
+    bool is_answer;   /* all fields are present, except FIELD_OPTIONAL ones */
     bool may_be_null; /* as an object; it is when its first field is */
     const char *doc;
 };
@@ -99,10 +99,10 @@ void fields_read(const struct field_set *set, const char *group, const cJSON *ob
 void fields_read_query(const struct field_set *set, const struct http_request *request,
                        void *target, struct problem_fields *wrong);
 
-/* Is it for its request's owner to read and to write? */
+/* Is the field read and written by the code of its request? */
 bool fields_has_no_value(const struct field *field);
-/* Writes the value of one row; all rows of a group, as members of the object that is open; or the
- * group as a member of its own. */
+/* Writes the value of one row; or all rows of a group, as members of the open object; or the group
+ * as one member. */
 void fields_write_value(const struct field *field, const void *source, struct json_writer *json);
 void fields_write_members(const struct field_set *set, const char *group, const void *source,
                           struct json_writer *json);
@@ -111,10 +111,11 @@ void fields_write_group(const struct field_set *set, const char *group, const vo
 /* All of it, as an object. */
 void fields_write(const struct field_set *set, const void *source, struct json_writer *json);
 
-/* The names, quoted, with commas between them: for a message. Of very many, the first. */
+/* The names, quoted, with commas between them, for a message. If there are very many, only the
+ * first ones. */
 const char *fields_list(const char *const *names, struct arena *arena);
 
-/* The one of these names that was probably meant, being nearly the same; or NULL. */
+/* The name that was probably meant, because it is almost the same; or NULL. */
 const char *fields_nearest(const char *const *names, const char *text);
 
 /* Index of text in a NULL-terminated list, or -1. */

@@ -62,7 +62,8 @@ enum http_next api_dataset_optimal(struct http_exchange *exchange);
 
 struct service *service_of(struct http_exchange *exchange);
 
-/* For computations on the pool: others have their turns, and it ends when nobody waits for it. */
+/* For computations on the pool: gives turns to others, and stops when no client waits for the
+ * result. */
 struct dn_breaks breaks_of(const struct http_exchange *exchange);
 
 /* Zeroed, from the exchange's arena. NULL: the error is already the answer. */
@@ -71,8 +72,8 @@ void *need_memory(struct http_exchange *exchange, size_t size);
 /* A writer on the response's body, for a JSON answer with this status. */
 struct json_writer json_reply(struct http_exchange *exchange, int status);
 
-/* Rows of a list, and bytes in them, that are read and written on an HTTP thread; a longer page is
- * made on the pool. */
+/* Maximum number of rows of a list, and of bytes in them, that an HTTP thread reads and writes; the
+ * pool makes longer pages. */
 enum { ROWS_ON_LOOP = 20, BYTES_ON_LOOP = 128 << 10 };
 
 /* A page of a list, {"items":[..],"has_more":..,"next":..}: begin, write the items, end. */
@@ -81,14 +82,13 @@ struct json_writer page_begin(struct http_exchange *exchange);
 void page_end(struct json_writer *json, const char *next);
 /* The same, but more members may follow before the object is closed. */
 void page_end_items(struct json_writer *json, const char *next);
-/* The same with ids that are numbers; 0: there is no more. */
+/* The same with numeric ids; 0: there are no more. */
 void page_end_number(struct json_writer *json, int64_t next);
 
 /* The request's body as JSON; an empty body is {}. NULL: the error is already the answer. */
 cJSON *json_body(struct http_exchange *exchange, size_t max_values);
 
-/* For requests that may have a body, but say nothing in it: none, or {}. False: the error is
- * already the answer. */
+/* For requests whose body may only be empty or {}. False: the error is already the answer. */
 bool no_members(struct http_exchange *exchange);
 /* The members of the JSON object in the body, into values. False: the error is already the answer.
  */
@@ -105,7 +105,7 @@ void end_reading(struct http_exchange *exchange, struct store_session *session);
 
 /* The {id} of the path, or NULL with `not_found` as the answer if it cannot be one. */
 const char *path_id(struct http_exchange *exchange, enum problem_code not_found);
-/* Answers what the status means: `not_found`, say. */
+/* Answers with the problem of the status, such as `not_found`. */
 void answer_store(struct http_exchange *exchange, enum store_status status,
                   enum problem_code not_found);
 

@@ -3,8 +3,8 @@
  *
  * Reading: cJSON builds the tree, but it accepts much that is not JSON (bad UTF-8, control
  * characters, trailing bytes, odd numbers) and recurses deeply, so json_read first checks the bytes
- * against RFC 8259 and says where they are wrong. Writing: straight into a buffer, because a tree
- * of a hundred thousand numbers would cost more than the samples.
+ * against RFC 8259 and reports where they are wrong. Writing: straight into a buffer, because a
+ * tree of a hundred thousand numbers would cost more than the samples.
  */
 #ifndef API_CONTRACT_JSON_H
 #define API_CONTRACT_JSON_H
@@ -19,8 +19,8 @@
 enum { JSON_MAX_VALUES = 20000 };
 
 /* Checks text [length] and parses it. The tree is the caller's (cJSON_Delete). NULL and a message
- * with line and column if it is not JSON or has more than max_values values. That there was no
- * memory is the arena's failure (NULL: nobody's). */
+ * with line and column if it is not JSON or has more than max_values values. Out of memory is
+ * reported by the arena, unless it is NULL. */
 cJSON *json_read(const char *text, size_t length, size_t max_values, struct arena *arena,
                  char *error, size_t error_size);
 
@@ -32,7 +32,7 @@ bool json_names(const char *text, cJSON **tree, const char **names, int most);
 struct json_writer {
     struct buffer *out;
     bool needs_comma;
-    bool is_answer;        /* ends with a newline, as a terminal likes it */
+    bool is_answer;        /* ends with a newline, for terminals */
     const char *base_path; /* what links start with; NULL: nothing */
     int depth;
 };
@@ -40,7 +40,7 @@ struct json_writer {
 void json_open(struct json_writer *json, char bracket); /* '{' or '[' */
 void json_close(struct json_writer *json, char bracket);
 void json_key(struct json_writer *json, const char *key);
-/* NULL writes null; bytes that are no UTF-8 become U+FFFD. */
+/* NULL writes null; bytes that are not UTF-8 become U+FFFD. */
 void json_string(struct json_writer *json, const char *text);
 void json_integer(struct json_writer *json, int64_t value);
 void json_double(struct json_writer *json, double value); /* shortest that reads back; NAN: null */

@@ -18,7 +18,7 @@ struct json_scan {
     const char *wrong; /* stays at the first problem, and `at` with it; NULL: none */
 };
 
-/* Each of these moves past what it is named for; the beginning past a byte order mark. False:
+/* Each of these moves past what it is named after; json_scan_begin past a byte order mark. False:
  * `wrong` says why. */
 bool json_scan_begin(struct json_scan *scan, const char *text, size_t length, size_t max_values);
 bool json_scan_value(struct json_scan *scan, int depth); /* any value; depth of this one: 1.. */

@@ -1,6 +1,6 @@
 /*
- * kept.h - answers that stay the same for as long as the process runs: made once, on the pool, with
- * their compressed form and their entity tag, and then given from memory.
+ * kept.h - answers that stay the same while the process runs: made once, on the pool, with their
+ * compressed form and their entity tag, and then served from memory.
  */
 #ifndef API_CONTRACT_KEPT_H
 #define API_CONTRACT_KEPT_H
@@ -22,7 +22,7 @@ struct kept {
 
 /* Puts the answer's body, compressed form and tag into the response. False: it is not made yet. */
 bool kept_find(struct kept *kept, struct http_exchange *exchange);
-/* Keeps bytes [length] as the body, unless there is one already or there is no memory. It takes
+/* Keeps bytes [length] as the body, unless there already is one or there is no memory. It takes
  * milliseconds. */
 void kept_make(struct kept *kept, struct http_exchange *exchange, const char *bytes, size_t length);
 

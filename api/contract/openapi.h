@@ -1,9 +1,9 @@
 /*
- * openapi.h - what a route looks like to its clients, for the OpenAPI description.
+ * openapi.h - the clients' view of a route, for the OpenAPI description.
  *
  * openapi.c writes the description from the route table, the field tables, the tables of problems,
  * and the embedded files api/schemas.json (component schemas), components.json (parameters and
- * headers) and examples.json (by operationId). tests/http hold every answer against it.
+ * headers) and examples.json (by operationId). tests/http checks every answer against it.
  */
 #ifndef API_CONTRACT_OPENAPI_H
 #define API_CONTRACT_OPENAPI_H
@@ -19,7 +19,7 @@ struct outcome {
     const char *headers; /* components, space-separated: besides those of every answer */
 };
 
-/* For outcome.answer: all that the operation answers when all is well at first. */
+/* For outcome.answer: all answers of the operation when its request succeeds at first. */
 #define SAME "="
 
 /* Beside each row of the route table: http_route.description. */
@@ -32,14 +32,15 @@ struct operation {
     /* Codes of problems that are the operation's own, up to PROBLEM_NONE; NULL: none. What the
      * route's shape implies (a bad header, fields that are wrong) is not among them. */
     const enum problem_code *problems;
-    const char *headers;         /* of the answer, as in struct outcome */
+    const char *headers;         /* headers of the answer, as in struct outcome */
     const char *takes;           /* components of the request's headers, space-separated */
-    const char *media;           /* of an answer that is never JSON; NULL: by the route's formats */
+    const char *media;           /* media type of an answer that is never JSON; NULL: by the route's
+                                    formats */
     const struct outcome *other; /* other good ends; the last has status 0; NULL: none */
 };
 
 /* The tables of the handlers. */
-extern const struct field_set empty_fields; /* of a body that says nothing */
+extern const struct field_set empty_fields; /* for a body that may only be empty */
 extern const struct field_set create_fields, list_fields, delete_fields, resume_fields;
 extern const struct field_set history_fields, sample_fields, trajectory_fields, draw_fields;
 extern const struct field_set event_fields, job_event_fields;

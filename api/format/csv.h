@@ -1,5 +1,5 @@
 /*
- * csv.h - text in CSV that spreadsheets would take for a formula.
+ * csv.h - text in CSV that spreadsheets would evaluate as a formula.
  *
  * A program that opens a CSV file computes a field that begins with = + - or @ (or a tab or a
  * carriage return before one), so a class called =HYPERLINK(..) would act for whoever named it.

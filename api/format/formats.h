@@ -1,5 +1,5 @@
 /*
- * formats.h - the shapes that points, trajectories and loss histories can be had in.
+ * formats.h - the output formats of points, trajectories and loss histories.
  *
  * One row a format: its suffix, its media type, and what writes it. A route lists the suffixes that
  * it has; the suffix of the path picks one, or else the Accept header.
@@ -45,8 +45,8 @@ struct format {
     void (*trajectory)(struct buffer *out, const struct trajectory *trajectory);
     /* Formats that are written a few points at a time. */
     const struct pieces *point_pieces, *trajectory_pieces;
-    int usual_frames; /* of a trajectory, if the request does not say; 0: all */
-    int panels;       /* of a frame of a picture of a trajectory; 0: not a picture */
+    int usual_frames; /* frames of a trajectory by default; 0: all */
+    int panels;       /* panels of a frame of a picture of a trajectory; 0: not a picture */
 };
 
 /* The format that the request asks for, of those that its route has. NULL: 406 is already the
@@ -55,14 +55,13 @@ const struct format *format_of(struct http_exchange *exchange);
 bool format_is_json(const struct format *format);
 /* Whether a parameter, of those about looks, changes nothing of an answer in this format. */
 bool format_ignores(const struct format *format, const char *parameter);
-/* Whether it has room for what is said beside the points, such as how long they took. */
+/* Can the format hold more than the points, such as how long they took? */
 bool format_says_duration(const struct format *format);
-/* Whether a trajectory of so many frames makes a picture of reasonable size in this format. False:
- * 422 is already the answer. */
+/* Does a trajectory with this number of frames make a picture of reasonable size in this format?
+ * False: 422 is already the answer. */
 bool format_fits(struct http_exchange *exchange, const struct format *format,
                  const struct look *look, int frames);
-/* Of an answer in a format that is not written in pieces: how much memory its making takes, at
- * most. */
+/* The maximum memory for making an answer in a format that is not written in pieces. */
 size_t format_whole_bytes(const struct format *format, const struct layout *layout,
                           const struct look *look);
 const struct format *format_named(const char *suffix, size_t length);

@@ -6,7 +6,7 @@
 
 #include "api/format/formats.h"
 
-/* Loops for ever; the first and the last frame stay for a moment. */
+/* Loops forever; the first and the last frame are shown longer. */
 void gif_trajectory(struct buffer *out, const struct trajectory *trajectory);
 
 #endif

@@ -16,8 +16,8 @@ size_t float_text(char out[FLOAT_TEXT], float x);
 size_t double_text(char out[DOUBLE_TEXT], double x);
 
 /* Reads the whole of text [length] as a decimal number: sign, digits, point, exponent, whatever the
- * locale. The nearest double; infinite when it is too large. False: it is not a number. text must
- * go on with something that is no part of a number, such as a delimiter or NUL. */
+ * locale. The nearest double; infinite when it is too large. False: it is not a number. A character
+ * that is not part of a number, such as a delimiter or NUL, must follow the text. */
 bool number_read(const char *text, size_t length, double *value);
 
 #endif

@@ -2,8 +2,8 @@
  * raster.h - a picture of pixels, for PNG and GIF: round points with smooth edges, lines, text.
  *
  * A pixel is a number of a palette: paper, grid, border, and for text and each hue the steps
- * between paper and full color. Points are a layer of their own above the paper, so that each
- * frame of an animation draws them anew and leaves the rest.
+ * between paper and full color. Points are a layer of their own above the paper, so that each frame
+ * of an animation redraws only them.
  */
 #ifndef API_FORMAT_RASTER_H
 #define API_FORMAT_RASTER_H

@@ -9,17 +9,17 @@
 
 enum { LABEL_NAME_BYTES = 64 }; /* of a class or a column */
 
-/* Writes the name of the class that a label [length] stands for, and NUL. A number, however it is
- * written, is called by its shortest decimal form: 01, 1.0, +1 and 1e0 are the class "1", 0.50 is
- * "0.5", -0 is "0". The digits count, not a double, so that long numbers stay apart. Other text is
- * its own name. False: the name would be longer than LABEL_NAME_BYTES. */
+/* Writes the name of the class of a label [length], and NUL. A number, however it is written, is
+ * called by its shortest decimal form: 01, 1.0, +1 and 1e0 are the class "1", 0.50 is "0.5", -0 is
+ * "0". The digits count, not a double, so that long numbers stay apart. Other text is its own name.
+ * False: the name would be longer than LABEL_NAME_BYTES. */
 bool label_name(const char *label, size_t length, char name[LABEL_NAME_BYTES + 1]);
 
 /* A number of digits only that begins with a needless 0, as codes do: 007. */
 bool label_is_code(const char *label, size_t length);
 
-/* The class that a label stands for, of names up to a NULL; or -1. A name is found as it is
- * written, and otherwise by its value. */
+/* The index of the class of a label among names that end with a NULL; or -1. A name is found as it
+ * is written, and otherwise by its value. */
 int label_find(const char *const *names, const char *label);
 
 #endif

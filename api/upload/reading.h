@@ -35,7 +35,7 @@ struct reading {
     enum header_mode header;      /* is the first row of a CSV file one? */
     struct problem_fields *wrong; /* values that cannot be used, for 422 */
     /* the outcome, to be freed with reading_clear */
-    char unreadable[200]; /* why this is no file of its format, for 400; "" if it is one */
+    char unreadable[200]; /* why this is not a file of its format, for 400; "" if it is one */
     bool no_memory;
     size_t n;
     int dim;         /* 0 until it is known */
@@ -44,7 +44,7 @@ struct reading {
     int class_count;
     char classes[DN_MAX_CLASSES][LABEL_NAME_BYTES + 1]; /* as label_name has them */
     char columns[DN_MAX_DIM][LABEL_NAME_BYTES + 1];
-    char title[READING_TITLE_BYTES + 1]; /* that the file gives itself; "" if none */
+    char title[READING_TITLE_BYTES + 1]; /* name inside the file; "" if none */
     /* the readers' own */
     size_t capacity, label_capacity;
     char codes[DN_MAX_CLASSES]
@@ -63,11 +63,11 @@ void reading_clear(struct reading *reading);
 
 /* ------------------------------------------------------------------ for readers */
 
-/* Nothing has been found that makes it useless to go on. */
+/* Is it still worth continuing? False after an error that ends the reading. */
 bool reading_goes_on(const struct reading *reading);
 
-/* Room for so many points of reading->dim coordinates in all, or for so many labels. False when
- * those are too many or no memory is left, which is then said. */
+/* Makes room for this total number of points of reading->dim coordinates, or of labels. False, with
+ * an error, when there are too many or there is no memory. */
 bool reading_reserve(struct reading *reading, size_t points);
 bool reading_reserve_labels(struct reading *reading, size_t labels);
 
@@ -86,7 +86,7 @@ void reading_wrong_label(struct reading *reading, size_t point, const char *wher
 /* Default names: x, y, z, or x0, x1, .. */
 void reading_name_columns(struct reading *reading);
 
-/* At the end: the classes in order (numbers by value, others by their bytes). Says so when there
+/* At the end: sorts the classes (numbers by value, others by their bytes). Adds an error when there
  * are no points. */
 void reading_finish(struct reading *reading);
 

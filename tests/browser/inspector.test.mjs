@@ -157,9 +157,9 @@ test("a link within the page moves the track, and one to an absent run says so",
   await until(async () => (await inkOf(page)) !== done, "noise");
   page.expected = /404/;
   await goTo(page, "job=01a20ebe-4517-7001-b3ca-06767684b48b");
-  await page.getByText("That run is not here").waitFor();
+  await page.getByText("This run does not exist").waitFor();
   await run(page, "plain").getByRole("button", { name: "plain" }).click();
-  await page.getByText("That run is not here").waitFor({ state: "detached" });
+  await page.getByText("This run does not exist").waitFor({ state: "detached" });
   await close(page);
 });
 

@@ -72,8 +72,8 @@ const STATES = {
   "the stage alone": ofRun("done", "full=1"),
   "most points": ofRun("done", "n=20000", see("draws at most 20,000 points")),
   "a checkpoint": { ...ofRun("done", "epoch=1"), isPicture: true },
-  "an unknown id": ofRun("01a20ebe-4517-7001-b3ca-06767684b48b", "", see("That run is not here"), /404/),
-  "a deleted run": ofRun("deleted", "", see("That run is not here"), /404/),
+  "an unknown id": ofRun("01a20ebe-4517-7001-b3ca-06767684b48b", "", see("This run does not exist"), /404/),
+  "a deleted run": ofRun("deleted", "", see("This run does not exist"), /404/),
   "new run": panel("new", see(/steps, .* parameters/)),
   "new run, all fields": panel("new", async (page) => {
     await see(/steps, .* parameters/)(page);
