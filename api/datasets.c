@@ -1,5 +1,4 @@
 /* /v1/datasets: the built-in patterns and the uploads, and draws from them. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

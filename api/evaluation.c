@@ -22,7 +22,7 @@ enum { EVALUATION_DEFAULT = 1000, EVALUATION_MIN = 16 };
 static const struct field rows[] = {
     {"", "n", FIELD_INTEGER, AT(n), EVALUATION_MIN, DN_MAX_ASSIGNMENT, 0, NULL,
      "Number of points to draw and to compare with the same number of data points."},
-    {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL, "Seed of the points and of the data."},
+    {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL, "Seed of the points and of the data."},
     {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names, "As for samples."},
     {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL, "As for samples."},
     {"", "eta", FIELD_NUMBER, AT(eta), 0, 1, 0, NULL, "As for samples."},
@@ -117,7 +117,7 @@ static const struct field answer_rows[] = {
     {"", "n", FIELD_INTEGER, OF(request.n),
      .doc = "Number of samples, compared with the same number of data points; fewer than "
             "requested if the upload has fewer points."},
-    {"", "seed", FIELD_SEED, OF(request.seed)},
+    {"", "seed", FIELD_UINT53, OF(request.seed)},
     {"", "sampler", FIELD_CHOICE, OF(request.sampler), .choices = dn_sampler_names},
     {"", "steps", FIELD_INTEGER, OF(request.steps)},
     {"", "metrics", FIELD_GROUP},

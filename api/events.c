@@ -1,6 +1,5 @@
 /* /v1/events and /v1/jobs/{id}/events: what happens to jobs, as server-sent events or as a list. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +26,7 @@ struct events_query {
 };
 
 static const struct field rows[] = {
-    {"", "after", FIELD_SEED, offsetof(struct events_query, after), 0, 0, 0, NULL,
+    {"", "after", FIELD_UINT53, offsetof(struct events_query, after), 0, 0, 0, NULL,
      "Only events after the one with this id. Without it, a stream of named jobs starts with their "
      "first event, and a stream of all jobs with the next event. Ids grow, and no two databases "
      "have "

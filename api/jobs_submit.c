@@ -203,41 +203,62 @@ static double rounded(double seconds) {
     return strtod(text, NULL);
 }
 
-static void write_estimate(struct json_writer *json, const struct submission *submission) {
-    const struct dn_spec *spec = &submission->request.spec;
-    json_open(json, '{');
-    json_key(json, "memory_bytes");
-    json_integer(json, submission->job.memory);
-    json_key(json, "checkpoint_bytes");
-    json_integer(json, dn_spec_checkpoint_bytes(spec));
-    json_key(json, "model_bytes");
-    json_integer(json, dn_spec_model_bytes(spec));
-    json_key(json, "seconds");
-    json_double(json, rounded(estimate_seconds(spec)));
-    json_close(json, '}');
-}
+struct estimate {
+    int64_t memory_bytes, checkpoint_bytes, model_bytes;
+    double seconds;
+};
+struct validation {
+    const char *id;
+    bool valid;
+    const char *spec, *warnings;
+    int64_t steps, parameters;
+    struct estimate estimate;
+};
+#define BYTES(member, about)                                                                       \
+    { "", #member, FIELD_INT64, offsetof(struct estimate, member), 1, INFINITY, .doc = (about) }
+static const struct field estimate_rows[] = {
+    BYTES(memory_bytes,
+          "Maximum memory that the training uses in the server; `--max-training-memory` limits the "
+          "total of all trainings."),
+    BYTES(checkpoint_bytes, "Size of a checkpoint in the database; two are kept."),
+    BYTES(model_bytes, "Size of the model in the database."),
+    {"", "seconds", FIELD_NUMBER, offsetof(struct estimate, seconds), .flags = FIELD_OR_NULL,
+     .doc = "Training time on idle processors, within a factor of two, estimated from small "
+            "training steps measured on this machine; null when there was not enough memory to "
+            "measure them."},
+};
+const struct field_set estimate_answer =
+    ANSWER(estimate_rows, .doc = "Estimated cost of the training.");
+#define AT(member) offsetof(struct validation, member)
+static const struct field validation_rows[] = {
+    /* typed clients can then ask whether there is a job */
+    {"", "id", FIELD_STRING, AT(id), .flags = FIELD_OR_NULL,
+     .doc = "null, because nothing was queued."},
+    {"", "valid", FIELD_BOOLEAN, AT(valid), .schema = "True"},
+    {"", "spec", FIELD_JSON, AT(spec), .schema = "JobRequest"},
+    {"", "steps", FIELD_INT64, AT(steps)},
+    {"", "parameters", FIELD_INT64, AT(parameters)},
+    {"", "warnings", FIELD_JSON, AT(warnings), .schema = "Warnings"},
+    {"", "estimate", FIELD_OBJECT, AT(estimate), .schema = "Estimate", .set = &estimate_answer},
+};
+const struct field_set validation_answer = ANSWER(validation_rows);
 
 /* ?validate_only=true: what the job would be. On a thread that may measure how fast it would be. */
 static void reply_valid(struct http_exchange *exchange, struct store_session *session) {
     (void)session;
     const struct submission *submission = exchange->state;
+    const struct dn_spec *spec = &submission->request.spec;
+    const struct validation answer = {
+        .valid = true,
+        .spec = submission->job.spec,
+        .warnings = submission->job.warnings,
+        .steps = submission->job.steps,
+        .parameters = dn_spec_parameters(spec),
+        .estimate = {submission->job.memory, dn_spec_checkpoint_bytes(spec),
+                     dn_spec_model_bytes(spec), rounded(estimate_seconds(spec))},
+    };
     struct json_writer json = json_reply(exchange, 200);
-    json_open(&json, '{');
-    json_key(&json, "id"); /* typed clients can then ask whether there is a job */
-    json_null(&json);
-    json_key(&json, "valid");
-    json_bool(&json, true);
-    json_key(&json, "spec");
-    json_raw(&json, submission->job.spec);
-    json_key(&json, "steps");
-    json_integer(&json, submission->job.steps);
-    json_key(&json, "parameters");
-    json_integer(&json, dn_spec_parameters(&submission->request.spec));
-    json_key(&json, "warnings");
-    json_raw(&json, submission->job.warnings);
-    json_key(&json, "estimate");
-    write_estimate(&json, submission);
-    json_close(&json, '}');
+    fields_write(&validation_answer, &answer, &json);
 }
 
 /* The job in the body. False: the error is already the answer. */

@@ -1,6 +1,4 @@
 /* /v1/models/{id}/checkpoints: the epochs of a training that one can look back at. */
-#include <math.h>
-
 #include "api/contract/openapi.h"
 #include "api/models.h"
 

@@ -19,7 +19,7 @@ static const char *const which_names[] = {"x", "x0", NULL};
 #define AT(member) offsetof(struct sampling, request.member)
 static const struct field rows[] = {
     {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL, "Number of points to draw."},
-    {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL,
+    {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL,
      "Seed of the start noise and of the fresh noise of each step."},
     {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names,
      "How to go back in time. The first is the default; those of second order need the fewest "

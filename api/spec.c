@@ -30,10 +30,10 @@ static const struct field rows[] = {
      dn_pattern_names, "A built-in data set."},
     {"dataset", "n", FIELD_INTEGER, AT(spec.dataset.sources[0].n), 1, DN_MAX_POINTS, 0, NULL,
      "Number of training points to draw; in a list, from each data set. At most 1000000 in total."},
-    {"dataset", "seed", FIELD_SEED, AT(spec.dataset.sources[0].seed), 0, 0, 0, NULL,
+    {"dataset", "seed", FIELD_UINT53, AT(spec.dataset.sources[0].seed), 0, 0, 0, NULL,
      "Seed of the draw; by default, the job's seed."},
 #include "engine/spec_fields.h"
-    {"", "seed", FIELD_SEED, AT(spec.seed), 0, 0, 0, NULL,
+    {"", "seed", FIELD_UINT53, AT(spec.seed), 0, 0, 0, NULL,
      "Seed of the initial weights, shuffles, timesteps and noise."},
 };
 const struct field_set spec_fields = {rows, sizeof rows / sizeof rows[0]};
@@ -41,7 +41,7 @@ const struct field_set spec_fields = {rows, sizeof rows / sizeof rows[0]};
 #define UPLOAD(member) offsetof(struct upload_request, member)
 static const struct field upload_rows[] = {
     {"", "id", FIELD_TEXT, UPLOAD(id), 0, ID_LENGTH, 0, NULL, "Id of an uploaded data set."},
-    {"", "seed", FIELD_SEED, UPLOAD(seed), 0, 0, 0, NULL,
+    {"", "seed", FIELD_UINT53, UPLOAD(seed), 0, 0, 0, NULL,
      "Seed that selects the points held out for validation; by default, the job's seed."},
     {"", "name", FIELD_TEXT, UPLOAD(name), 0, SET_NAME_BYTES, FIELD_OR_NULL, NULL,
      "Its name; only in answers."},

@@ -82,7 +82,7 @@ static void wrong_range(const struct field *field, const char *pointer,
     const char *kind = field->type == FIELD_NUMBER ? "a number"
                        : field->flags & FIELD_EVEN ? "an even integer"
                                                    : "an integer";
-    if (field->type == FIELD_SEED)
+    if (field->type == FIELD_UINT53)
         problem_add(wrong, pointer, "must be an integer from 0 to 9007199254740991 (2^53 - 1)");
     else if (field->flags & FIELD_OPEN_MIN)
         problem_add(wrong, pointer, "must be %s above %.10g and at most %.10g", kind, field->min,
@@ -92,7 +92,7 @@ static void wrong_range(const struct field *field, const char *pointer,
 }
 
 static bool in_range(const struct field *field, double value) {
-    double max = field->type == FIELD_SEED ? MAX_SEED : field->max;
+    double max = field->type == FIELD_UINT53 ? MAX_SEED : field->max;
     if (!(value >= field->min && value <= max))
         return false;
     if ((field->flags & FIELD_OPEN_MIN) && value == field->min)
@@ -111,7 +111,7 @@ static void set_number(const struct field *field, double value, void *target, co
     void *at = value_at(field, target);
     if (field->type == FIELD_INTEGER)
         *(int *)at = (int)value;
-    else if (field->type == FIELD_SEED)
+    else if (field->type == FIELD_UINT53)
         *(uint64_t *)at = (uint64_t)value;
     else
         *(double *)at = value;
@@ -174,7 +174,7 @@ static void read_value(const struct field *field, const cJSON *value, void *targ
                        const char *pointer, struct problem_fields *wrong) {
     switch (field->type) {
     case FIELD_INTEGER:
-    case FIELD_SEED:
+    case FIELD_UINT53:
     case FIELD_NUMBER:
         if (cJSON_IsNumber(value))
             set_number(field, value->valuedouble, target, pointer, wrong);
@@ -259,7 +259,7 @@ static void read_text(const struct field *field, const char *text, void *target,
     double number;
     switch (field->type) {
     case FIELD_INTEGER:
-    case FIELD_SEED:
+    case FIELD_UINT53:
     case FIELD_NUMBER:
         if (parse_number(text, &number))
             set_number(field, number, target, pointer, wrong);
@@ -341,7 +341,7 @@ void fields_write_value(const struct field *field, const void *source, struct js
     switch (field->type) {
     case FIELD_INTEGER: json_integer(json, *(const int *)at); break;
     case FIELD_INT64: json_integer(json, *(const int64_t *)at); break;
-    case FIELD_SEED: json_integer(json, (int64_t) * (const uint64_t *)at); break;
+    case FIELD_UINT53: json_integer(json, (int64_t) * (const uint64_t *)at); break;
     case FIELD_NUMBER: json_double(json, *(const double *)at); break;
     case FIELD_BOOLEAN: json_bool(json, *(const bool *)at); break;
     case FIELD_CHOICE: json_string(json, field->choices[*(const int *)at]); break;

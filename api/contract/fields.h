@@ -8,6 +8,7 @@
 #ifndef API_CONTRACT_FIELDS_H
 #define API_CONTRACT_FIELDS_H
 
+#include <math.h> /* INFINITY, for rows */
 #include <stddef.h>
 
 #include "api/contract/json.h"
@@ -15,7 +16,7 @@
 
 enum field_type {
     FIELD_INTEGER, /* int; a number without fraction, min..max */
-    FIELD_SEED,    /* uint64_t; 0..2^53-1, what JSON numbers carry exactly */
+    FIELD_UINT53,  /* uint64_t; 0..2^53-1, what JSON numbers carry exactly */
     FIELD_NUMBER,  /* double, min..max */
     FIELD_BOOLEAN, /* bool */
     FIELD_CHOICE,  /* an enum (int); one of `choices` */

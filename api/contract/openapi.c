@@ -446,6 +446,8 @@ static void write_schemas(struct json_writer *json) {
                   {"TrajectoryRequest", &trajectory_fields},
                   {"Job", &job_answer},
                   {"JobError", &job_error_answer},
+                  {"Validation", &validation_answer},
+                  {"Estimate", &estimate_answer},
                   {"Figures", &figures_answer},
                   {"Figure", &figure_answer},
                   {"History", &history_answer},

@@ -50,6 +50,7 @@ extern const struct field_set upload_fields, dataset_list_fields;
 extern const struct field_set model_list_fields, import_fields;
 
 /* The tables of what they answer. */
+extern const struct field_set validation_answer, estimate_answer;
 extern const struct field_set job_answer, job_error_answer, history_answer, epoch_columns;
 extern const struct field_set event_answer, status_event, epoch_event, checkpoint_event;
 extern const struct field_set model_answer, listed_model_answer, figures_answer, figure_answer;

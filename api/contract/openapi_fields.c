@@ -45,7 +45,7 @@ static void write_deterministic(struct json_writer *json) {
 
 /* An answer needs none: min equals max, or max is infinite. */
 static void write_number_limits(const struct field *field, struct json_writer *json) {
-    const double max = field->type == FIELD_SEED ? 9007199254740991 : field->max;
+    const double max = field->type == FIELD_UINT53 ? 9007199254740991 : field->max;
     if (field->min < max) {
         json_key(json, field->flags & FIELD_OPEN_MIN ? "exclusiveMinimum" : "minimum");
         json_double(json, field->min);
@@ -137,7 +137,7 @@ static void write_details(const struct field_set *set, const struct field *field
     switch (field->type) {
     case FIELD_INTEGER:
     case FIELD_INT64:
-    case FIELD_SEED:
+    case FIELD_UINT53:
     case FIELD_NUMBER: write_number_limits(field, json); break;
     case FIELD_TEXTS:
         json_key(json, "items");
@@ -189,10 +189,10 @@ static void write_details(const struct field_set *set, const struct field *field
 void openapi_field(const struct field_set *set, const struct field *field,
                    struct json_writer *json) {
     static const char *const types[] = {
-        [FIELD_INTEGER] = "integer", [FIELD_SEED] = "integer",  [FIELD_NUMBER] = "number",
-        [FIELD_BOOLEAN] = "boolean", [FIELD_CHOICE] = "string", [FIELD_TEXT] = "string",
-        [FIELD_TEXTS] = "array",     [FIELD_CHOICES] = "array", [FIELD_INT64] = "integer",
-        [FIELD_TIME] = "string",     [FIELD_STRING] = "string", [FIELD_ID] = "string",
+        [FIELD_INTEGER] = "integer", [FIELD_UINT53] = "integer", [FIELD_NUMBER] = "number",
+        [FIELD_BOOLEAN] = "boolean", [FIELD_CHOICE] = "string",  [FIELD_TEXT] = "string",
+        [FIELD_TEXTS] = "array",     [FIELD_CHOICES] = "array",  [FIELD_INT64] = "integer",
+        [FIELD_TIME] = "string",     [FIELD_STRING] = "string",  [FIELD_ID] = "string",
         [FIELD_LIST] = "array",      [FIELD_MEMBERS] = NULL,
     };
     const bool is_id = field->type == FIELD_ID && !(field->flags & FIELD_OR_NULL);

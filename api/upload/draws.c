@@ -28,7 +28,7 @@ static const struct field rows[] = {
     {"", "n", FIELD_INTEGER, offsetof(struct draw, n), 1, DN_MAX_SAMPLES, 0, NULL,
      "Number of points to draw; from an upload, at most this number, chosen at random. Default: "
      "1000 of a built-in data set, or the first 100000 of an upload in the order of its file."},
-    {"", "seed", FIELD_SEED, offsetof(struct draw, seed), 0, 0, 0, NULL, "Seed of the draw."},
+    {"", "seed", FIELD_UINT53, offsetof(struct draw, seed), 0, 0, 0, NULL, "Seed of the draw."},
     LOOK_SIZE_ROW(offsetof(struct draw, look)),
     LOOK_THEME_ROW(offsetof(struct draw, look)),
 };

@@ -39,7 +39,7 @@ static const char *const which_names[] = {"x", "x0", NULL};
 // clang-format off
 #define COMMON_ROWS \
     {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL, "Points."}, \
-    {"", "seed", FIELD_SEED, AT(seed), 0, 0, 0, NULL, "Seed of the points and of the noise."}, \
+    {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL, "Seed of the points and of the noise."}, \
     {"", "frames", FIELD_INTEGER, AT(frames), 2, DN_MAX_TIMESTEPS + 1, 0, NULL, \
      "Number of frames, evenly spaced, including the first and the last."}, \
     {"", "which", FIELD_CHOICE, AT(which), 0, 0, 0, which_names, \
