@@ -14,8 +14,8 @@ struct client_server {
     bool tls; /* the certificate is not checked: this program talks to itself */
 };
 
-/* One request, on a connection of its own. json: the body, or NULL. Returns the status and fills
- * body (with a NUL after it; the caller clears it); -1 if there was no whole answer within
+/* Makes one request on a new connection. json: the body, or NULL. Returns the status and fills body
+ * (with a NUL after it; the caller clears it); -1 if there was no complete answer within
  * timeout_seconds. */
 int client_request(const struct client_server *server, const char *method, const char *path,
                    const char *json, int timeout_seconds, struct buffer *body);

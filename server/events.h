@@ -29,7 +29,7 @@ struct listener {
     bool may_be_over;    /* the last event of a watched job may have been sent */
 };
 
-/* data: writes what is said about an event: one line. */
+/* data: writes the data of an event, as one line. */
 struct events *events_start(struct store *store,
                             void (*data)(const struct event *event, struct buffer *out));
 void events_stop(struct events *events);      /* no stream may be left */

@@ -1,6 +1,6 @@
 /*
- * janitor.h - a thread that sweeps out what is not kept for ever, and that looks, while writing
- * fails, whether it works again.
+ * janitor.h - a thread that deletes old data, and checks, while writing fails, whether it works
+ * again.
  */
 #ifndef SERVER_JANITOR_H
 #define SERVER_JANITOR_H
@@ -12,7 +12,7 @@ struct janitor;
 struct janitor_config {
     struct writer *writer;
     int keep_events_days; /* after the end of their job */
-    int keep_jobs_days;   /* after their end; 0: for ever, as in the other */
+    int keep_jobs_days;   /* days after their end; 0: forever, also in the other */
 };
 
 struct janitor *janitor_start(const struct janitor_config *config);

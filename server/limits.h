@@ -8,9 +8,10 @@
  * socket would get their numbers, and the log would be written into it. First of all in main. */
 void limits_open_standard(void);
 
-/* Raises the limit of open files to what `wanted` connections need beside the database and the
- * server's own, as far as that is allowed. How many connections fit: `wanted`, or fewer (the log
- * says so), or 0. `threads`: those that read the database, beside the ones that serve. */
+/* Raises the limit of open files, as far as allowed, to what `wanted` connections need in addition
+ * to the database and the server's own files. Returns the number of connections that fit: `wanted`,
+ * or fewer (the log says so), or 0. `threads`: threads that read the database, besides the ones
+ * that serve. */
 int limits_connections(int wanted, int threads);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * model_cache.h - loaded models that requests share.
  *
- * A model is known by its id, its epoch and the time at which it was written: one that is trained
- * on, or trained anew, is another. The first request for one loads it, others wait for that; those
- * that nobody uses stay until there is no room for another, the one first that was used least
- * recently. Together they take at most the cache's bytes (a model that is being loaded counts
+ * A model is identified by its id, its epoch and the time at which it was written: after further or
+ * repeated training it is another model. The first request for a model loads it, and others wait
+ * for that; unused models stay until there is no room for another, and the least recently used one
+ * goes first. Together they take at most the cache's bytes (a model that is being loaded counts
  * twice: as it was stored, and as it will be); only one at a time may be there beyond that, so that
  * a model which is larger than the cache can be used, too.
  */
@@ -24,7 +24,7 @@ enum model_found {
     MODEL_READY,   /* *model may be used until it is given back */
     MODEL_TO_LOAD, /* not there: the caller says what it is by model_cache_loaded(), or that there
                       is none by model_cache_failed() */
-    MODEL_NO_ROOM, /* so much is in use that it cannot be loaded now */
+    MODEL_NO_ROOM, /* the models in use leave no room to load it now */
 };
 
 /* row: what the store says of it, without its bytes. While another thread loads it, waits, on the

@@ -8,7 +8,7 @@
 
 /* Sends lines such as "READY=1\nSTATUS=…"; does nothing when no service manager listens. */
 void notify(const char *lines);
-/* Microseconds within which WATCHDOG=1 must come again; 0: there is no watchdog. */
+/* Microseconds within which WATCHDOG=1 must be repeated; 0: there is no watchdog. */
 int64_t notify_watchdog_us(void);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * reply_cache.h - answers that were made from the database, kept for as long as it does not change.
  *
- * Pollers ask for the same thing over and over, mostly while there is nothing new to say. An answer
- * is kept with the version of the database (store_version) that was taken before it was read, and
- * given again only while that is still the version. So nobody sees an answer that is older than a
- * commit which was acknowledged, or which another answer has shown.
+ * Pollers request the same thing again and again, mostly while nothing has changed. An answer is
+ * kept with the version of the database (store_version) from before it was read, and served again
+ * only while that is still the version. So no client sees an answer that is older than an
+ * acknowledged commit, or than a commit that another answer has shown.
  */
 #ifndef SERVER_REPLY_CACHE_H
 #define SERVER_REPLY_CACHE_H

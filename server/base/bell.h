@@ -1,6 +1,5 @@
 /*
- * bell.h - what an idle thread waits for: that somebody rings, that so many seconds have passed, or
- * that it is to end.
+ * bell.h - wakes an idle thread: somebody rings, a time limit passes, or the thread must end.
  */
 #ifndef SERVER_BASE_BELL_H
 #define SERVER_BASE_BELL_H
@@ -23,12 +22,13 @@ bool bell_start(struct bell *bell, void *(*run)(void *argument), void *argument)
 /* Closes the bell and waits until the thread has ended. */
 void bell_stop(struct bell *bell);
 
-/* Any thread, not holding the mutex. Ringing while nobody waits ends the next wait. */
+/* Called from any thread that does not hold the mutex. Ringing while no thread waits ends the next
+ * wait. */
 void bell_ring(struct bell *bell);
 void bell_close(struct bell *bell);
 bool bell_is_closed(struct bell *bell);
-/* Waits until it rings or is closed, for so many seconds (INFINITY: no limit). False: it is closed.
- */
+/* Waits until it rings or is closed, for at most this number of seconds (INFINITY: no limit).
+ * False: it is closed. */
 bool bell_wait(struct bell *bell, double seconds);
 /* The same, but a ring does not end it: that is left for the next wait. */
 bool bell_pause(struct bell *bell, double seconds);

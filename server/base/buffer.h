@@ -1,8 +1,8 @@
 /*
  * buffer.h - a growing byte buffer for responses.
  *
- * A failed allocation makes the buffer "failed": further appends do nothing, and whoever sends it
- * answers 503. So writers need no check after each call. The bytes come from malloc.
+ * A failed allocation makes the buffer "failed": further appends do nothing, and the sender answers
+ * 503. So writers need no check after each call. The bytes come from malloc.
  */
 #ifndef SERVER_BASE_BUFFER_H
 #define SERVER_BASE_BUFFER_H

@@ -13,8 +13,8 @@ typedef double cgroup_limit(const char *directory);
  * sys/fs/cgroup in it. */
 double cgroup_least(const char *root, const char *controller, cgroup_limit *limit);
 
-/* The numbers that a file of a group begins with, up to `most`, into values; how many there are.
- * "max" stands for INFINITY. */
+/* Reads the numbers at the start of a file of a group, up to `most`, into values, and returns their
+ * count. "max" is read as INFINITY. */
 int cgroup_read(const char *directory, const char *file, int most, double *values);
 
 #endif

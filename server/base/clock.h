@@ -9,7 +9,7 @@
 
 int64_t clock_now_ms(void);   /* milliseconds since 1970, CLOCK_REALTIME: for people */
 double clock_monotonic(void); /* seconds: for durations */
-/* The time in so many seconds, for pthread_cond_clockwait with CLOCK_MONOTONIC. */
+/* The time this number of seconds from now, for pthread_cond_clockwait with CLOCK_MONOTONIC. */
 struct timespec clock_after(double seconds);
 enum { CLOCK_TEXT = 25 };
 void clock_format(int64_t ms, char text[CLOCK_TEXT]); /* RFC 3339, UTC, with milliseconds */

@@ -1,7 +1,7 @@
 /*
- * fault.h - what only the build for tests/fault/ has; elsewhere it is no code at all: the points at
+ * fault.h - code of the build for tests/fault/ only, empty in every other build: the points at
  * which the process is killed, around everything that becomes durable, and a clock for the event
- * loop, on which nobody may stay long.
+ * loop, which no call may block for long.
  */
 #ifndef SERVER_BASE_FAULT_H
 #define SERVER_BASE_FAULT_H
@@ -9,7 +9,7 @@
 #ifdef DENOISED_FAULTS
 void fault_point(const char *name);
 #define FAULT_POINT(name) fault_point(name)
-double fault_thread_seconds(void); /* of processor time */
+double fault_thread_seconds(void); /* seconds of processor time */
 /* Logs an error if this thread has computed for more than 10 ms since then. what, route: for
  * people.
  */

@@ -10,7 +10,7 @@
 struct guess {
     const char *typed;
     const char *meant; /* NULL: nothing is near enough */
-    int distance;      /* of `meant` */
+    int distance;      /* distance of `meant` */
 };
 
 /* The nearest name within two edits is meant, or within one for at most four letters. `extra` is

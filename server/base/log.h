@@ -16,15 +16,15 @@ void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 bool log_enabled(enum log_level level);
 /* Writes one line at once. `fields` is printf-formatted text in logfmt, such as "job=%s epoch=%d".
- * What is not quoted and looks like a number is a number in JSON. */
+ * An unquoted value that looks like a number becomes a number in JSON. */
 void log_line(enum log_level level, const char *message, const char *fields, ...)
     __attribute__((format(printf, 3, 4)));
-/* A text for people, without time and level, on a line of its own. */
+/* Writes a text for people on its own line, without time and level. */
 void log_text(const char *text);
 
-/* A server must not stop because nobody reads its log. From the first call on no line waits for a
- * reader; one that has no room is kept for later, or dropped and counted. The second starts the
- * thread that writes what was kept; without it, that waits for the next line. */
+/* A server must not stop because nobody reads its log. After the first call no line waits for a
+ * reader; a line without room is kept for later, or dropped and counted. The second starts the
+ * thread that writes the kept lines; without it, they wait for the next line. */
 void log_never_wait(void);
 bool log_start_thread(void);
 /* Before the end: gives a reader a second for what was kept. */

@@ -16,9 +16,9 @@ int64_t memory_limit(const char *root, int64_t physical);
 /* The same for this process on this machine. */
 int64_t memory_limit_here(void);
 
-/* At the start: from now on a block of 4 MiB or more is of the system's making and goes back to it
- * when it is freed. The allocator would keep ever larger ones otherwise, once one was freed, so
- * that what a training has given back still counted as the process's. */
+/* At the start: from now on, blocks of 4 MiB or more are allocated by the system and returned to it
+ * when they are freed. Otherwise the allocator would keep ever larger blocks once one was freed,
+ * and the memory of a finished training would still count as the process's. */
 void memory_set_up(void);
 /* After a training: gives back what is free between the smaller blocks, too. */
 void memory_give_back(void);

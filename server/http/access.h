@@ -1,11 +1,11 @@
 /*
- * access.h - which names, which web pages, and how often: what a request may be refused for before
- * anybody asks what it wants.
+ * access.h - which host names and which web pages may send requests: the checks before the content
+ * of a request is looked at.
  *
  * Names. A page of another site can make its own name point at this server (DNS rebinding), and its
- * scripts then look like our own; only the Host header tells. A page cannot rebind an address or
- * "localhost", so these are safe, and so is everything when a key is asked for, which a browser
- * does not send by itself.
+ * scripts then look like our own; only the Host header shows the difference. A page cannot rebind
+ * an address or "localhost", so these are safe, and so is everything when a key is required,
+ * because a browser does not send one by itself.
  *
  * Origins. A page of another site can send some requests without being allowed to read the answer.
  * Those that change something are refused, unless its origin is one of cors_origins. What a browser
@@ -50,9 +50,9 @@ void access_address_text(const struct in6_addr *address, char text[INET6_ADDRSTR
 bool access_is_address_list(const char *list);
 /* Is this one of the proxies: such a list, or NULL? */
 bool access_is_proxy(const char *proxies, const struct in6_addr *address);
-/* Who asks: the peer of the connection; or if that is one of the proxies (such a list, or NULL),
- * whom it names in X-Forwarded-For (NULL: no such header): the last address there that is not a
- * proxy's. Whatever stands before that one, anybody could have written. */
+/* The address of the client: the peer of the connection; or, if that is one of the proxies (such a
+ * list, or NULL), the last address in X-Forwarded-For (NULL: no such header) that is not a proxy's.
+ * Anybody could have written the addresses before that one. */
 struct in6_addr access_client(const char *proxies, const struct in6_addr *peer,
                               const char *forwarded);
 

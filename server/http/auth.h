@@ -30,8 +30,8 @@ int auth_count(struct auth *auth);
  * as long for a wrong key as for a right one. name: the key's name, for the log; "" if none. */
 enum auth_scope auth_check(struct auth *auth, const char *authorization, char name[AUTH_NAME]);
 
-/* A new key, and its line for the file. False if the name cannot be one, or there is no randomness.
- */
+/* Creates a key and its line for the file. False if the name is invalid, or there is no
+ * randomness. */
 bool auth_new_key(const char *name, enum auth_scope scope, char key[AUTH_KEY],
                   char line[AUTH_LINE]);
 

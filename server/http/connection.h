@@ -104,11 +104,11 @@ struct http_call {
     struct http_param refusal_header; /* goes with the refusal */
     char id[HTTP_REQUEST_ID + 1];     /* the client's, or our own */
     char trace[HTTP_TRACE + 1];       /* trace id of a traceparent header, or "" */
-    char key_name[AUTH_NAME];         /* of the API key, or "" */
+    char key_name[AUTH_NAME];         /* name of the API key, or "" */
     char allow[ROUTER_ALLOW];
     double started;
     double posted, queued; /* when it was handed to an executor, and how long it waited there */
-    const struct http_executor *executor; /* of the deferred part */
+    const struct http_executor *executor; /* task of the deferred part */
     size_t response_bytes;
     enum content_state content;
     struct gzip *gzip; /* of a stream that is compressed */
@@ -144,7 +144,7 @@ bool http_body_is_hopeless(const struct http_call *call);
  * or down to `bytes`, all but the first 64 KiB. False: as much is held already as may be; nothing
  * changes. */
 bool http_hold(atomic_size_t *all, size_t limit, size_t *held, size_t bytes);
-void http_free_call(struct http_call *call); /* with all that it holds */
+void http_free_call(struct http_call *call); /* with everything that it holds */
 
 /* state.c */
 /* server->mutex is held. Suspends and resumes the connection, and counts both. After a resume, and

@@ -42,9 +42,9 @@ struct http_fields {
     size_t count;
 };
 
-/* PROBLEM_NONE, or what is wrong: 400 for control characters (NUL among them), a name that is no
- * token, folded lines, lines that do not end in CR LF, and two lines of a field that has one value;
- * 503 when out of memory. What could be read is in `fields` all the same. */
+/* PROBLEM_NONE, or the problem: 400 for control characters (including NUL), a name that is not a
+ * token, folded lines, lines that do not end in CR LF, and two lines of a field that takes one
+ * value; 503 when out of memory. The fields that could be read are in `fields` even then. */
 struct http_refusal http_read_fields(struct MHD_Connection *connection, struct arena *arena,
                                      const struct http_line *line, struct http_fields *fields);
 

@@ -1,17 +1,17 @@
 /*
  * http.h - libmicrohttpd in one place: only server/http/ knows it.
  *
- * An exchange is one request and its response. Its life: the whole request is read and checked
- * (requests.c), the router finds the route, the handler of the route runs on an HTTP thread. A handler that
- * only reads, and not much, fills in the response and returns HTTP_REPLY: these threads serve all
- * clients, so what a handler does there is bounded, whatever is stored. One that writes or computes
- * or reads much first
- * decodes the request, then returns http_on_writer(exchange, next) or http_on_pool(exchange, next):
- * the connection is suspended, `next` runs on the writer thread inside a transaction or on a
- * sampler thread, fills in the response (an answer >= 400 rolls the transaction back), and the
- * connection is resumed when that is committed. What needs much computing before it can be written
- * goes to the pool first, and from there on with http_then_on_writer. What turns out to be much
- * work goes on with http_then_on_pool, behind other work of its class.
+ * An exchange is one request and its response. The whole request is read and checked (requests.c),
+ * the router finds the route, and the handler of the route runs on an HTTP thread. A handler that
+ * only reads a bounded amount fills in the response and returns HTTP_REPLY: these threads serve all
+ * clients, so a handler must not take long there, whatever is stored. A handler that writes,
+ * computes or reads much first decodes the request, then returns http_on_writer(exchange, next) or
+ * http_on_pool(exchange, next): the connection is suspended, `next` runs on the writer thread
+ * inside a transaction or on a sampler thread, fills in the response (an answer >= 400 rolls the
+ * transaction back), and the connection is resumed when that is committed. Work that needs much
+ * computation before it can be written goes to the pool first, and then to the writer with
+ * http_then_on_writer. Work that turns out to be large continues with http_then_on_pool, behind
+ * other work of its class.
  *
  * An answer may be a stream (struct http_stream): a body that is made while it is sent.
  *
@@ -53,7 +53,7 @@ struct http_request {
     size_t query_count;
     const char *ids[HTTP_MAX_PATH_IDS]; /* what stood for the {id}s of the route's path */
     const char *format;  /* suffix of the path that the route allows, without the dot; "" if none */
-    const char *formats; /* all that the route allows; "" if none */
+    const char *formats; /* suffixes of the route; "" if none */
     const char *body;    /* NUL-terminated, body_length bytes before the NUL */
     size_t body_length;
 };
@@ -76,10 +76,10 @@ struct http_stream {
      * and not ahead of another: a client that does not read stops it. false: it runs on an HTTP
      * thread and may say WAIT. */
     bool on_pool;
-    uint64_t length; /* of the whole body; 0: not known before */
-    /* Of a body whose length is known: what is in http_response.body counts no more, and `next`
-     * makes `count` bytes of the body, from byte `first` on. Called before the first `next`, if at
-     * all; NULL: the body is only made whole. */
+    uint64_t length; /* length of the whole body; 0: not known in advance */
+    /* For a body of known length: http_response.body is ignored from now on, and `next` makes
+     * `count` bytes of the body, starting at byte `first`. Called before the first `next`, if at
+     * all; NULL: the body can only be made as a whole. */
     void (*seek)(struct http_exchange *exchange, uint64_t first, uint64_t count);
     size_t held; /* bytes of memory that it stands on until it is closed */
     /* Called once, when the exchange is over and `next` is called no more; may be NULL. Any thread.
@@ -92,9 +92,10 @@ struct http_response {
     const char *content_type;
     struct buffer body;        /* given away to the socket */
     struct http_stream stream; /* next NULL: the body is whole */
-    /* Of a 200 that is a function of its URL and of what the tag says; NULL: none. Without quotes,
-     * from the arena or static. The transport answers 304 to who has it, and gives a range of it
-     * (206) to who asks, if it is not weak and, as a stream, can seek. */
+    /* The entity tag of a 200 that depends only on its URL and on the tag; NULL: none. Without
+     * quotes, from the arena or static. The transport answers 304 to clients that have it, and
+     * sends a range (206) to clients that ask for one, if the tag is not weak and a stream can
+     * seek. */
     const char *etag;
     bool is_weak;      /* equal in meaning, but not in every byte */
     const char *cache; /* Cache-Control beside the tag; NULL: "no-cache" (keep it, but ask) */

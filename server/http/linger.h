@@ -1,5 +1,5 @@
 /*
- * linger.h - connections that are over, though their clients still send.
+ * linger.h - connections that have ended while their clients are still sending.
  *
  * A refusal goes out before the body has come. If its socket were closed then, the system would
  * answer what still arrives with a reset, and a reset makes the client's system throw away what the
@@ -25,8 +25,8 @@ struct lingering;
 struct lingering *linger_start(void);          /* NULL when out of memory, threads or descriptors */
 void linger_stop(struct lingering *lingering); /* closes all */
 
-/* Takes a socket over by a descriptor of its own: the caller closes fd as ever, right after this,
- * and shuts nothing down. Any thread. */
+/* Takes over a socket with its own descriptor: the caller closes fd as usual right afterwards, and
+ * shuts nothing down. Any thread. */
 void linger_take(struct lingering *lingering, int fd);
 
 #endif

@@ -1,14 +1,14 @@
 /*
- * peer.h - clients that send a request slowly, and clients that go away.
+ * peer.h - clients that send a request slowly, and clients that disconnect.
  *
- * libmicrohttpd's time-out starts anew with every byte, so a client that sends one byte every ten
- * seconds could hold a connection for ever. Each socket has a peer here with the time by which the
- * phase it is in must be over; a thread shuts down the ones that are late.
+ * libmicrohttpd's timeout restarts with every byte, so a client that sends one byte every ten
+ * seconds could hold a connection forever. Each socket has a peer here with the time by which its
+ * current phase must end; a thread shuts down the sockets that are late.
  *
- * Nor does libmicrohttpd look at a suspended connection, so a client that gave up would have its
- * answer computed all the same. The same thread tells when such a client closes its side. And a
- * client that closes its side in the middle of a body may go unnoticed there, and hold what it has
- * sent: it is shut down here, as is one from which nothing at all is heard any more.
+ * libmicrohttpd also does not watch a suspended connection, so the answer of a client that gave up
+ * would still be computed. The same thread tells when such a client closes its side. And a client
+ * that closes its side in the middle of a body may go unnoticed there, and hold what it has sent:
+ * it is shut down here, as is one from which nothing at all is heard any more.
  */
 #ifndef SERVER_HTTP_PEER_H
 #define SERVER_HTTP_PEER_H

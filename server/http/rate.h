@@ -7,8 +7,8 @@
 #include <netinet/in.h>
 #include <stdint.h>
 
-/* A number for the client who has this address (an IPv6 client is its /64), or this API key, if the
- * name of one is given ("": none), whatever the address: to share something out by. */
+/* A number that identifies a client, for sharing resources fairly: by its API key, if the name of
+ * one is given ("": none), otherwise by its address (for IPv6, its /64). */
 uint64_t rate_client_number(const struct in6_addr *client, const char *key_name);
 
 /* Token buckets, one per client address (an IPv6 client is its /64): `per_minute` requests may come

@@ -20,8 +20,8 @@ const struct http_route *router_find(const struct http_route *routes, size_t cou
                                      struct arena *arena, struct http_request *request,
                                      char allow[ROUTER_ALLOW]);
 
-/* Of a path that no route has: the suffixes that there are (".json, .csv") in place of the one that
- * it ends with, from the arena. NULL: there is no such path without a suffix, either. */
+/* For a path without a route: the available suffixes (".json, .csv") in place of its own, from the
+ * arena. NULL: the path does not exist without a suffix, either. */
 const char *router_suffixes(const struct http_route *routes, size_t count, struct arena *arena,
                             const char *path);
 

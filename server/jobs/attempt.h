@@ -22,7 +22,7 @@ enum ending {
     ENDING_BROKEN,  /* the store cannot write now: to be given back, and tried again later */
 };
 
-/* What other threads want of a worker. */
+/* Requests of other threads to a worker. */
 struct interruption {
     volatile bool stop;         /* read by the engine within every step */
     atomic_bool server_is_done; /* why: else the job was cancelled or deleted */

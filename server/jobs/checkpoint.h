@@ -1,5 +1,5 @@
 /*
- * checkpoint.h - the state of a training as it is stored: its bytes, and their digest beside them.
+ * checkpoint.h - the stored state of a training: its bytes and their digest.
  */
 #ifndef SERVER_JOBS_CHECKPOINT_H
 #define SERVER_JOBS_CHECKPOINT_H

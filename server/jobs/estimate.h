@@ -6,14 +6,14 @@
 
 #include "engine/denoise.h"
 
-/* An upper bound of the bytes that a job with this checked spec holds while it is loaded and
- * trained: what the engine takes (dn_spec_memory), and what the worker has beside it. */
+/* An upper bound of the memory for loading and training a job with this checked spec: that of the
+ * engine (dn_spec_memory) and that of the worker. */
 int64_t estimate_memory(const struct dn_spec *spec);
 
-/* Seconds that a training takes on cores of its own, as far as its arithmetic goes: within a factor
- * of two. Follows from how fast this machine takes the steps of a few small trainings, which the
- * first call measures: some 0.2 s, so not on a thread that others wait for unless
- * estimate_is_quick(). NAN: there was no memory for that. */
+/* Seconds of computation for a training on idle cores, within a factor of two. It is estimated from
+ * the speed of a few small trainings on this machine, which the first call measures in about 0.2 s;
+ * so do not call it on a thread that others wait for unless estimate_is_quick(). NAN: there was no
+ * memory for that. */
 double estimate_seconds(const struct dn_spec *spec);
 bool estimate_is_quick(void);
 

@@ -10,8 +10,8 @@
  * against it, and nothing otherwise. */
 enum dn_status measure_prepare(struct training *training, struct dn_error *error);
 
-/* The model in numbers, after an epoch at which the spec wants them, and after the last. Otherwise,
- * and for what cannot be measured on this data, NAN. The trainer is only looked at. */
+/* Metrics of the model, after each epoch for which the spec asks for them, and after the last.
+ * Otherwise, and for metrics that this data does not allow, NAN. The trainer is only read. */
 enum dn_status measure_epoch(const struct dn_trainer *trainer, const struct training *training,
                              int epoch, struct dn_evaluation *result, dn_stop_flag *stop,
                              struct dn_error *error);

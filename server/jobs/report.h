@@ -1,11 +1,11 @@
 /*
- * report.h - what an attempt tells the store, without waiting for it.
+ * report.h - sends the results of an attempt to the store, without waiting for it.
  *
- * There are two reports: one fills up while the other is being committed, so training goes on while
- * the disk writes. The bytes of large models and checkpoints go ahead, piece by piece (blob.h);
- * then all that a report says is stored in one transaction, under the fence of the claim. After a
- * report that was lost or could not be stored, no other is sent: a report is of no use without the
- * one before it.
+ * There are two reports: one fills up while the other is being committed, so training continues
+ * while the disk writes. The bytes of large models and checkpoints are written first, piece by
+ * piece (blob.h); then everything in the report is stored in one transaction, under the fence of
+ * the claim. After a report that was lost or could not be stored, no other is sent: a report is
+ * useless without the one before it.
  */
 #ifndef SERVER_JOBS_REPORT_H
 #define SERVER_JOBS_REPORT_H
@@ -19,7 +19,8 @@
 /* What becomes of the job with a report, in its transaction. */
 enum report_end { REPORT_GOES_ON, REPORT_SUCCEEDS, REPORT_GIVES_BACK };
 
-/* Of models, or of rows of the history, in one report: it leaves then. */
+/* Maximum number of models, or of rows of the history, in one report: it is sent when it has that
+ * many. */
 enum { REPORT_FULL_BYTES = 8 << 20 };
 
 struct report {
@@ -45,7 +46,7 @@ struct reports {
     const char *boot;         /* store_boot */
     const atomic_bool *hurry; /* the server stops: pieces may keep the writer to themselves */
     const struct claim *claim;
-    const char *warnings; /* that the job succeeds with; NULL: none */
+    const char *warnings; /* metrics that the job succeeds with; NULL: none */
     struct report two[2];
     int filling; /* index of the one that takes what is new */
     pthread_mutex_t mutex;

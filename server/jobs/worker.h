@@ -1,10 +1,10 @@
 /*
  * worker.h - the training workers: N threads that share one FIFO queue, which is the jobs table.
  *
- * A worker claims the first job whose memory fits beside that of those that run (store_claim), sees
- * it through (attempt.h) or gives it back, and looks for the next. It holds a job by a fence
- * number; when a report comes back as "lost", somebody else owns the job (it was deleted, or taken
- * over) and the worker drops everything.
+ * A worker claims the first job whose memory fits into what the running jobs leave (store_claim),
+ * trains it to its end (attempt.h) or gives it back, and looks for the next. It owns a job by a
+ * fence number; when a report comes back as "lost", the job is no longer its own (it was deleted,
+ * or taken over) and the worker drops everything.
  */
 #ifndef SERVER_JOBS_WORKER_H
 #define SERVER_JOBS_WORKER_H
@@ -17,7 +17,7 @@ struct workers;
 /* What a job trains on. */
 struct training {
     struct dn_spec spec;
-    struct dn_data data; /* its own; empty when the spec has all that is needed to draw it */
+    struct dn_data data; /* its own copy; empty when the spec is enough to draw the data */
 };
 
 /* Why there is none: what the job fails with; JOB_ERROR_NONE: the store cannot be read now. */

@@ -1,10 +1,10 @@
 /*
- * owner.h - the one owner of a database file, whatever path leads to it, and whether that file is
- * still where it was.
+ * owner.h - makes this process the only owner of a database file, by whatever path, and checks that
+ * the file is still where it was.
  *
  * The lock is on the file itself, not on a name: a link, another directory or a removed lock file
- * are no way around it. SQLite keeps its log beside the file by the file's name, so a file with two
- * names has none that is safe, and is refused.
+ * cannot bypass it. SQLite keeps its log next to the file under the file's name, so no name of a
+ * file with two names is safe, and such a file is refused.
  *
  * A file can be moved, replaced or removed under the server. What is written then goes where no
  * next start will look for it; so the owner looks before anything is acknowledged.
@@ -24,19 +24,20 @@ struct owner *owner_take(const char *path, char *error, size_t error_size);
 /* Only when no connection to the database is open any more: closing any descriptor of a file drops
  * all locks of the process on it, and SQLite's are of that kind. */
 void owner_release(struct owner *owner);
-/* The same after a start that failed: what it has made, and nobody has written to, goes, too. */
+/* The same after a failed start: also removes the files that it created and that nothing was
+ * written to. */
 void owner_refuse(struct owner *owner);
 
 /* Absolute and without links: what everything else opens. */
 const char *owner_path(const struct owner *owner);
 
-/* From now on the files that SQLite has made beside it are looked after, too. False: they are not
- * there. */
+/* From now on also watches the files that SQLite has created next to it. False: they do not
+ * exist. */
 bool owner_watch_log(struct owner *owner);
 
 /* Is all of it where it was? Any thread. Once false, always false; the first time is logged. */
 bool owner_check(struct owner *owner);
-/* The same, and no file is shorter than it must be: so many bytes. */
+/* The same, and no file is shorter than this number of bytes. */
 bool owner_check_sizes(struct owner *owner, int64_t database, int64_t log);
 /* Bytes of the file, by its descriptor; 0: it cannot be asked. */
 int64_t owner_size(const struct owner *owner);

@@ -29,12 +29,12 @@ struct store_session {
         sqlite3_stmt *statement;
     } cache[SQL_MAX_STATEMENTS];
     int cached;
-    int64_t limit;            /* of the writer: bytes that the database may take; 0: none */
+    int64_t limit;            /* for the writer: maximum bytes of the database; 0: no limit */
     int wal_pages;            /* after the last commit of the writer */
     int64_t file_bytes;       /* that the database file has, at least, for the log to be moved to */
-    atomic_ullong commits;    /* of the writer.. */
+    atomic_ullong commits;    /* for the writer.. */
     atomic_bool committing;   /* ..which others may see a moment before they are counted */
-    enum store_status status; /* of the statement in hand: STORE_OK until something fails */
+    enum store_status status; /* of the current statement: STORE_OK until something fails */
 };
 
 /* Binds ?1, ?2, .. as `types` says: t text, i int64_t, d double (NAN becomes NULL), b blob and its
@@ -59,7 +59,7 @@ enum store_status sql_failure(sqlite3 *db, int code, const char *what);
 /* The functions that the schema and the statements use. SQLITE_OK, or why it failed. */
 int sql_add_functions(sqlite3 *db);
 
-/* The integer that a statement without parameters answers; -1 if it cannot be had. */
+/* The integer result of a statement without parameters; -1 if it fails. */
 int sql_integer(sqlite3 *db, const char *sql);
 
 /* Copies of a column from malloc; NULL for NULL. A failed allocation sets session->status. */
@@ -70,8 +70,8 @@ double sql_real(sqlite3_stmt *statement, int column); /* NAN for NULL */
 /* Stores bytes that are small enough for the transaction in hand. */
 enum store_status sql_blob_insert(struct store_session *session, const void *bytes, size_t size,
                                   int64_t *id);
-/* Of the writer, before something grows by so many bytes: STORE_OVER_LIMIT if that would leave too
- * little below the limit, also after what is dispensable went (store_room.c). */
+/* For the writer, before something grows by this number of bytes: STORE_OVER_LIMIT if that would
+ * leave too little room below the limit, even after removing dispensable data (room.c). */
 enum store_status sql_need_room(struct store_session *session, int64_t bytes);
 /* The same for what is itself dispensable: only older evaluations go for it. */
 enum store_status sql_need_room_for_evaluation(struct store_session *session, int64_t bytes);
@@ -80,16 +80,16 @@ enum store_status sql_need_room_for_evaluation(struct store_session *session, in
 bool sql_view_begin(struct store_session *session);
 void sql_view_end(struct store_session *session, bool begun);
 
-/* Of the writer, after a checkpoint of the job with this id: keeps the model that goes with it, of
- * so many bytes, if it is one of those that are kept to look back at (store_snapshots.c). */
+/* For the writer, after a checkpoint of the job with this id: keeps its model, of this number of
+ * bytes, if it is one of the earlier states to keep (snapshots.c). */
 enum store_status sql_keep_snapshot(struct store_session *session, const char *id, size_t bytes);
 
-/* Of an epoch in a row: the columns of EPOCH_COLUMNS, from this one on. */
+/* Reads an epoch from a row: the columns of EPOCH_COLUMNS, from this one on. */
 #define SQL_EPOCH_NAME(kind, name, about) ", " #name
 #define SQL_EPOCH_NAMES                   EPOCH_COLUMNS(SQL_EPOCH_NAME) /* with a comma before each */
 struct epoch_row sql_epoch(sqlite3_stmt *row, int column);
 
-/* Of the model in a row: seven columns, from this one on. */
+/* Reads a model's figures from a row: seven columns, from this one on. */
 #define FIGURES_COLUMNS(table)                                                                     \
     table ".evaluated_n, " table ".curve_distance, " table ".curve_floor, " table                  \
           ".energy_distance, " table ".energy_floor, " table ".coverage, " table ".coverage_floor"
