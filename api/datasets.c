@@ -286,3 +286,78 @@ enum http_next api_dataset_list(struct http_exchange *exchange) {
         return HTTP_REPLY;
     return http_on_pool(exchange, list_on_pool);
 }
+
+/* ------------------------------------------------------------------ the points of an upload */
+
+/* Its row with the points, for which memory is reserved first. False: the error is already the
+ * answer. */
+static bool read_points(struct http_exchange *exchange, struct store_session *session,
+                        const char *id, struct dataset *row) {
+    struct dataset found = {0};
+    enum store_status status = store_dataset_get(session, id, false, &found);
+    if (status == STORE_OK) {
+        const size_t bytes =
+            (size_t)found.n * ((size_t)found.dim * sizeof *row->points + sizeof *row->labels);
+        dataset_clear(&found);
+        if (!http_reserve(exchange, bytes))
+            return false;
+        status = store_dataset_get(session, id, true, row);
+    }
+    if (status != STORE_OK)
+        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
+    return status == STORE_OK;
+}
+
+bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set) {
+    struct store_session *session = begin_reading(exchange);
+    if (!session)
+        return false;
+    const bool read = read_points(exchange, session, id, &set->row);
+    end_reading(exchange, session);
+    if (!read)
+        return false;
+    if (json_names(set->row.columns, &set->column_tree, set->columns, DN_MAX_DIM) &&
+        json_names(set->row.classes, &set->class_tree, set->classes, DN_MAX_CLASSES))
+        return true;
+    dataset_points_clear(set);
+    problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
+    return false;
+}
+
+void dataset_tag(struct http_exchange *exchange, const struct choice *choice, const char *what,
+                 const struct dataset *row) {
+    tag_answer(exchange, choice, false, "%s %s %s %s %s %s", what, row->id, row->sha256,
+               row->columns, row->classes ? row->classes : "", row->name ? row->name : "");
+}
+
+size_t dataset_bytes(const struct dataset *row) {
+    const size_t of_labels = row->labels ? sizeof *row->labels : 0;
+    return row->points ? (size_t)row->n * ((size_t)row->dim * sizeof *row->points + of_labels) : 0;
+}
+
+void dataset_points_clear(struct dataset_points *set) {
+    cJSON_Delete(set->column_tree);
+    cJSON_Delete(set->class_tree);
+    dataset_clear(&set->row);
+    *set = (struct dataset_points){0};
+}
+
+void dataset_take(const struct dataset_points *set, const int32_t *places, size_t first,
+                  size_t count, float *points) {
+    const size_t dim = (size_t)set->row.dim;
+    for (size_t i = 0; i < count; i++) {
+        const size_t from = places ? (size_t)places[first + i] : first + i;
+        memcpy(points + i * dim, set->row.points + from * dim, dim * sizeof *points);
+    }
+}
+
+bool dataset_take_labels(const struct dataset_points *set, const int32_t *places, size_t n,
+                         int32_t **labels) {
+    *labels = NULL;
+    if (!set->row.labels)
+        return true;
+    *labels = malloc(n * sizeof **labels);
+    for (size_t i = 0; *labels && i < n; i++)
+        (*labels)[i] = set->row.labels[places ? (size_t)places[i] : i];
+    return *labels != NULL;
+}

@@ -11,7 +11,7 @@
 #include "api/contract/openapi.h"
 #include "api/cost.h"
 #include "api/format/point_stream.h"
-#include "api/sampling.h"
+#include "api/samples.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/threads/writer.h"
@@ -301,7 +301,7 @@ static enum store_status keep(void *argument, struct store_session *session) {
     const struct evaluation *evaluation = argument;
     const struct buffer *body = &evaluation->exchange->response.body;
     const struct figures figures = figures_of(evaluation);
-    const char *answer = http_format(evaluation->exchange, "%.*s", (int)body->length, body->data);
+    const char *answer = keep_text(evaluation->exchange, body);
     if (!answer)
         return STORE_ERROR;
     return store_evaluation_keep(session, &evaluation->loaded.row, evaluation->key, answer,

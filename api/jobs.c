@@ -215,7 +215,7 @@ static const struct field list_rows[] = {
     {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, CURSOR_BYTES, 0, NULL,
      "`next` of the previous page. It stays valid if that page's last job has been deleted."},
 };
-const struct field_set list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
+const struct field_set job_list_fields = {list_rows, sizeof list_rows / sizeof list_rows[0]};
 
 static enum store_status write_item(struct store_session *session, const struct job *job,
                                     int sparkline, struct json_writer *json) {
@@ -309,7 +309,7 @@ enum http_next api_job_list(struct http_exchange *exchange) {
         return HTTP_REPLY;
     query->limit = LIST_DEFAULT;
     exchange->state = query;
-    if (!read_query(exchange, &list_fields, query))
+    if (!read_query(exchange, &job_list_fields, query))
         return HTTP_REPLY;
     query->filter = (struct job_filter){.statuses = query->statuses & 1 ? 0 : query->statuses >> 1,
                                         .search = query->search[0] ? query->search : NULL,
@@ -390,7 +390,7 @@ static const struct field delete_rows[] = {
     {"", "force", FIELD_BOOLEAN, offsetof(struct change, force), 0, 0, 0, NULL,
      "Delete the job even while it is running."},
 };
-const struct field_set delete_fields = {delete_rows, 1};
+const struct field_set job_delete_fields = {delete_rows, 1};
 
 static void delete_job(struct http_exchange *exchange, struct store_session *session) {
     const struct change *change = exchange->state;
@@ -410,7 +410,7 @@ static void delete_job(struct http_exchange *exchange, struct store_session *ses
 enum http_next api_job_delete(struct http_exchange *exchange) {
     struct change *change = need_memory(exchange, sizeof *change);
     if (!change || !path_id(exchange, PROBLEM_NO_SUCH_JOB) ||
-        !read_query(exchange, &delete_fields, change))
+        !read_query(exchange, &job_delete_fields, change))
         return HTTP_REPLY;
     exchange->state = change;
     exchange->after = interrupt_worker;

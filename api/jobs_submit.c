@@ -173,10 +173,10 @@ static struct submission *make_submission(struct http_exchange *exchange,
         struct job *job = &submission->job;
         id_new(job->id);
         job->name = request->name[0] ? http_format(exchange, "%s", request->name) : NULL;
-        job->dataset = http_format(exchange, "%.*s", (int)dataset.length, dataset.data);
-        job->spec = http_format(exchange, "%.*s", (int)spec.length, spec.data);
-        job->words = http_format(exchange, "%.*s", (int)words.length, words.data);
-        job->warnings = http_format(exchange, "%.*s", (int)warnings.length, warnings.data);
+        job->dataset = keep_text(exchange, &dataset);
+        job->spec = keep_text(exchange, &spec);
+        job->words = keep_text(exchange, &words);
+        job->warnings = keep_text(exchange, &warnings);
         job->epochs = request->spec.training.epochs;
         job->steps = (int64_t)job->epochs * dn_spec_steps_per_epoch(&request->spec);
         job->memory = estimate_memory(&request->spec);
@@ -284,13 +284,13 @@ static const struct field create_rows[] = {
     {"", "validate_only", FIELD_BOOLEAN, offsetof(struct create_query, validate_only), 0, 0, 0,
      NULL, "Validate the job and return its complete spec, without queueing it."},
 };
-const struct field_set create_fields = {create_rows, 1};
+const struct field_set job_create_fields = {create_rows, 1};
 
 enum http_next api_job_create(struct http_exchange *exchange) {
     struct create_query query = {0};
     struct job_request request;
     struct submission *submission;
-    if (!read_query(exchange, &create_fields, &query) || !read_job(exchange, &request) ||
+    if (!read_query(exchange, &job_create_fields, &query) || !read_job(exchange, &request) ||
         !(submission = make_submission(exchange, &request)) ||
         !cost_training_fits(exchange, &request.spec, submission->job.memory))
         return HTTP_REPLY;
@@ -324,7 +324,7 @@ static const struct field resume_rows[] = {
      "Total number of epochs, including those already trained; more than before extends the "
      "training."},
 };
-const struct field_set resume_fields = {resume_rows, 1};
+const struct field_set job_resume_fields = {resume_rows, 1};
 
 /* The stored spec with the new number of epochs, and what there is to say about it. False: the
  * error is already the answer. */
@@ -425,7 +425,7 @@ enum http_next api_job_resume(struct http_exchange *exchange) {
         return HTTP_REPLY;
     body->once.operation = "resumeJob";
     if (!idempotency_key(exchange, &body->once.key) ||
-        !read_members(exchange, &resume_fields, body))
+        !read_members(exchange, &job_resume_fields, body))
         return HTTP_REPLY;
     exchange->state = body;
     exchange->after = wake_workers;

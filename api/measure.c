@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "api/evaluation.h"
-#include "api/sampling.h"
+#include "api/samples.h"
 #include "server/threads/split.h"
 
 enum {

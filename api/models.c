@@ -25,6 +25,29 @@ void answer_no_model(struct http_exchange *exchange, struct store_session *sessi
     }
 }
 
+/* Answers 422: the model is there, but not as it was at this epoch. */
+static void answer_no_snapshot(struct http_exchange *exchange, struct store_session *session,
+                               const char *id, int epoch) {
+    struct snapshot snapshots[STORE_MAX_SNAPSHOTS + 1];
+    struct model model;
+    int count = 0;
+    enum store_status status = store_model_get(session, id, false, &model);
+    if (status == STORE_OK) {
+        status = store_snapshots(session, model.id, snapshots, &count);
+        model_clear(&model);
+    }
+    if (status != STORE_OK) {
+        problem_store(exchange, status);
+        return;
+    }
+    const char *list = "";
+    for (int i = 0; i < count && list; i++)
+        list = http_format(exchange, "%s%s%d", list, i == 0 ? "" : ", ", snapshots[i].epoch);
+    problem_field(exchange, "/epoch",
+                  http_format(exchange, "there is no checkpoint of epoch %d; available epochs: %s",
+                              epoch, list ? list : "(not enough memory to list them)"));
+}
+
 /* The row of the model that the path names, with bytes or without. False: the error is already the
  * answer. */
 static bool read_model(struct http_exchange *exchange, int epoch, bool with_bytes,

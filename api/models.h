@@ -22,9 +22,6 @@ void loaded_model_clear(struct loaded_model *loaded); /* may be called again */
 
 /* Answers 404: there is no model with this id, yet or any more. */
 void answer_no_model(struct http_exchange *exchange, struct store_session *session, const char *id);
-/* Answers 422: the model exists, but has no checkpoint of this epoch. */
-void answer_no_snapshot(struct http_exchange *exchange, struct store_session *session,
-                        const char *id, int epoch);
 
 /* The row of requests that can ask for an earlier checkpoint; `at` is the offset of an int. */
 #define EPOCH_ROW(at)                                                                              \

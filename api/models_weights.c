@@ -49,15 +49,10 @@ static void write_transform(const struct dn_model *model, struct json_writer *js
     json_close(json, '}');
 }
 
-static void write_text(struct json_writer *json, const char *key, const char *text) {
-    json_key(json, key);
-    json_string(json, text);
-}
-
 static void write_count(struct json_writer *json, const char *key, int value) {
     char text[16];
     snprintf(text, sizeof text, "%d", value);
-    write_text(json, key, text);
+    json_member(json, key, text);
 }
 
 static void write_metadata(const void *owner, struct json_writer *json) {
@@ -66,15 +61,15 @@ static void write_metadata(const void *owner, struct json_writer *json) {
     struct buffer transform = {0};
     write_transform(loaded->model, &(struct json_writer){.out = &transform});
     buffer_append(&transform, "", 1);
-    write_text(json, "format", FORMAT);
+    json_member(json, "format", FORMAT);
     if (loaded->row.name)
-        write_text(json, "name", loaded->row.name);
-    write_text(json, "spec", loaded->row.spec);
+        json_member(json, "name", loaded->row.name);
+    json_member(json, "spec", loaded->row.spec);
     write_count(json, "dim", spec->dataset.dim);
     write_count(json, "classes", spec->dataset.classes);
     write_count(json, "epoch", dn_model_epoch(loaded->model));
-    write_text(json, "kernels", loaded->row.variant);
-    write_text(json, "transform", transform.failed ? "" : transform.data);
+    json_member(json, "kernels", loaded->row.variant);
+    json_member(json, "transform", transform.failed ? "" : transform.data);
     if (transform.failed)
         buffer_fail(json->out);
     buffer_clear(&transform);
@@ -204,7 +199,7 @@ static const struct field import_rows[] = {
     {"", "name", FIELD_TEXT, offsetof(struct import, name), 0, JOB_NAME_BYTES, 0, NULL,
      "Display name; by default, the name in the file."},
 };
-const struct field_set import_fields = {import_rows, 1};
+const struct field_set model_import_fields = {import_rows, 1};
 
 #define META "/__metadata__/"
 
@@ -410,8 +405,8 @@ static bool make_row(struct http_exchange *exchange, struct import *import) {
     struct model *row = &import->row;
     *row = (struct model){
         .name = import->name[0] ? import->name : NULL,
-        .spec = spec.failed ? NULL : http_format(exchange, "%.*s", (int)spec.length, spec.data),
-        .words = words.failed ? NULL : http_format(exchange, "%.*s", (int)words.length, words.data),
+        .spec = keep_text(exchange, &spec),
+        .words = keep_text(exchange, &words),
         .variant = http_format(exchange, "%s", kernels),
         .epoch = import->epoch,
         .dim = dn_model_dim(import->model),
@@ -556,7 +551,7 @@ enum http_next api_model_import(struct http_exchange *exchange) {
     struct import *import = need_memory(exchange, sizeof *import);
     if (!import)
         return HTTP_REPLY;
-    if (!read_query(exchange, &import_fields, import))
+    if (!read_query(exchange, &model_import_fields, import))
         return HTTP_REPLY;
     import->once.operation = "importModel";
     if (!idempotency_key(exchange, &import->once.key))

@@ -9,8 +9,7 @@
 static void reply_status(struct http_exchange *exchange, int http_status, const char *status) {
     struct json_writer json = json_reply(exchange, http_status);
     json_open(&json, '{');
-    json_key(&json, "status");
-    json_string(&json, status);
+    json_member(&json, "status", status);
     json_close(&json, '}');
 }
 
@@ -63,10 +62,8 @@ enum http_next api_readyz(struct http_exchange *exchange) {
 static struct json_writer open_identity(struct http_exchange *exchange) {
     struct json_writer json = json_reply(exchange, 200);
     json_open(&json, '{');
-    json_key(&json, "name");
-    json_string(&json, "denoised");
-    json_key(&json, "version");
-    json_string(&json, denoised_version);
+    json_member(&json, "name", "denoised");
+    json_member(&json, "version", denoised_version);
     return json;
 }
 
@@ -74,10 +71,8 @@ enum http_next api_version(struct http_exchange *exchange) {
     if (!no_query(exchange))
         return HTTP_REPLY;
     struct json_writer json = open_identity(exchange);
-    json_key(&json, "commit");
-    json_string(&json, denoised_commit);
-    json_key(&json, "kernels");
-    json_string(&json, dn_kernels_name());
+    json_member(&json, "commit", denoised_commit);
+    json_member(&json, "kernels", dn_kernels_name());
     json_key(&json, "started_at");
     json_time(&json, service_of(exchange)->started_at);
     json_close(&json, '}');
@@ -103,12 +98,9 @@ enum http_next api_index(struct http_exchange *exchange) {
     json_open(&json, '[');
     for (size_t i = 0; i < api_route_count; i++) {
         json_open(&json, '{');
-        json_key(&json, "method");
-        json_string(&json, api_routes[i].method);
-        json_key(&json, "path");
-        json_string(&json, api_routes[i].path);
-        json_key(&json, "summary");
-        json_string(&json, api_routes[i].summary);
+        json_member(&json, "method", api_routes[i].method);
+        json_member(&json, "path", api_routes[i].path);
+        json_member(&json, "summary", api_routes[i].summary);
         json_close(&json, '}');
     }
     json_close(&json, ']');

@@ -5,7 +5,7 @@
 #include "api/contract/caching.h"
 #include "api/contract/openapi.h"
 #include "api/cost.h"
-#include "api/sampling.h"
+#include "api/samples.h"
 #include "api/upload/label.h"
 
 enum {

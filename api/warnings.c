@@ -194,10 +194,8 @@ enum { WARNINGS = sizeof table / sizeof table[0] };
 
 static void write_warning(const char *code, const char *detail, struct json_writer *json) {
     json_open(json, '{');
-    json_key(json, "code");
-    json_string(json, code);
-    json_key(json, "detail");
-    json_string(json, detail);
+    json_member(json, "code", code);
+    json_member(json, "detail", detail);
     json_close(json, '}');
 }
 

@@ -25,8 +25,7 @@ static void write_choice(const struct choice *choice, const struct http_request 
                          struct buffer *out) {
     struct json_writer json = {.out = out};
     json_open(&json, '{');
-    json_key(&json, "format");
-    json_string(&json, choice->format->suffix);
+    json_member(&json, "format", choice->format->suffix);
     for (size_t i = 0; i < choice->fields->count; i++) {
         const struct field *field = &choice->fields->rows[i];
         if (format_ignores(choice->format, field->name))

@@ -26,6 +26,12 @@ void *need_memory(struct http_exchange *exchange, size_t size) {
     return memory;
 }
 
+char *keep_text(struct http_exchange *exchange, const struct buffer *text) {
+    return text->failed
+               ? NULL
+               : arena_copy(http_arena(exchange), text->length > 0 ? text->data : "", text->length);
+}
+
 struct json_writer json_reply(struct http_exchange *exchange, int status) {
     exchange->response.status = status;
     exchange->response.content_type = "application/json";

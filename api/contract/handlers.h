@@ -69,6 +69,9 @@ struct dn_breaks breaks_of(const struct http_exchange *exchange);
 /* Zeroed, from the exchange's arena. NULL: the error is already the answer. */
 void *need_memory(struct http_exchange *exchange, size_t size);
 
+/* A copy in the exchange's arena of what was written; NULL when out of memory, here or before. */
+char *keep_text(struct http_exchange *exchange, const struct buffer *text);
+
 /* A writer on the response's body, for a JSON answer with this status. */
 struct json_writer json_reply(struct http_exchange *exchange, int status);
 

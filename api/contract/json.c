@@ -114,6 +114,11 @@ void json_bool(struct json_writer *json, bool value) {
     json_raw(json, value ? "true" : "false");
 }
 
+void json_member(struct json_writer *json, const char *key, const char *text) {
+    json_key(json, key);
+    json_string(json, text);
+}
+
 void json_integer(struct json_writer *json, int64_t value) {
     comma(json);
     buffer_format(json->out, "%lld", (long long)value);

@@ -42,6 +42,7 @@ void json_close(struct json_writer *json, char bracket);
 void json_key(struct json_writer *json, const char *key);
 /* NULL writes null; bytes that are not UTF-8 become U+FFFD. */
 void json_string(struct json_writer *json, const char *text);
+void json_member(struct json_writer *json, const char *key, const char *text); /* key and text */
 void json_integer(struct json_writer *json, int64_t value);
 void json_double(struct json_writer *json, double value); /* shortest that reads back; NAN: null */
 void json_bool(struct json_writer *json, bool value);

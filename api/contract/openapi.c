@@ -68,11 +68,6 @@ static const struct {
 
 /* ------------------------------------------------------------------ small parts */
 
-static void member(struct json_writer *json, const char *key, const char *text) {
-    json_key(json, key);
-    json_string(json, text);
-}
-
 static void open_member(struct json_writer *json, const char *key, char bracket) {
     json_key(json, key);
     json_open(json, bracket);
@@ -83,7 +78,7 @@ static void reference(struct json_writer *json, const char *kind, const char *na
     char path[128];
     snprintf(path, sizeof path, "#/components/%s/%.*s", kind, (int)length, name);
     json_open(json, '{');
-    member(json, "$ref", path);
+    json_member(json, "$ref", path);
     json_close(json, '}');
 }
 
@@ -111,8 +106,8 @@ static void write_media_schema(struct json_writer *json, const char *type) {
     for (size_t i = 0; i < sizeof media / sizeof *media; i++)
         if (strcmp(media[i].type, type) == 0) {
             if (media[i].text)
-                member(json, "type", "string");
-            member(json, "description", media[i].doc);
+                json_member(json, "type", "string");
+            json_member(json, "description", media[i].doc);
         }
     json_close(json, '}');
 }
@@ -154,8 +149,8 @@ static void write_parameters(const struct document *document, const struct http_
         if (field->type == FIELD_OTHER)
             continue; /* in a JSON body only */
         json_open(json, '{');
-        member(json, "name", field->name);
-        member(json, "in", "query");
+        json_member(json, "name", field->name);
+        json_member(json, "in", "query");
         json_key(json, "required");
         json_bool(json, false);
         openapi_description(field, json);
@@ -260,7 +255,7 @@ static void write_outcome(const struct document *document, const struct http_rou
     char status[8];
     snprintf(status, sizeof status, "%d", outcome->status);
     open_member(document->json, status, '{');
-    member(document->json, "description", outcome->doc);
+    json_member(document->json, "description", outcome->doc);
     write_headers(document->json, outcome->headers);
     if (has_content)
         write_content(document, route, outcome);
@@ -317,9 +312,9 @@ static void write_error(struct json_writer *json, const struct http_route *route
         snprintf(name, sizeof name, "%d", row->status);
         open_member(json, name, '{');
         snprintf(name, sizeof name, "#/components/responses/%s", row->component);
-        member(json, "$ref", name);
+        json_member(json, "$ref", name);
         if (is_told)
-            member(json, "description", text.data);
+            json_member(json, "description", text.data);
         json_close(json, '}');
     }
     buffer_clear(&text);
@@ -358,7 +353,7 @@ static void write_security(const struct document *document, const struct http_ro
     json_key(json, "security");
     json_raw(json, scope == AUTH_NONE ? "[]" : wanted);
     if (scope > AUTH_NONE)
-        member(json, "x-scope", auth_scope_names[scope]);
+        json_member(json, "x-scope", auth_scope_names[scope]);
 }
 
 static void write_operation(const struct document *document, const struct http_route *route) {
@@ -368,11 +363,11 @@ static void write_operation(const struct document *document, const struct http_r
     for (int i = 0; route->method[i]; i++)
         method[i] = (char)(route->method[i] | 0x20);
     open_member(json, method, '{');
-    member(json, "operationId", operation->id);
+    json_member(json, "operationId", operation->id);
     open_member(json, "tags", '[');
     json_string(json, operation->tag);
     json_close(json, ']');
-    member(json, "summary", route->summary);
+    json_member(json, "summary", route->summary);
     write_security(document, route);
     write_parameters(document, route, operation);
     write_body(document, route, operation);
@@ -421,15 +416,15 @@ static struct code job_error_at(int i) {
 static void write_codes(struct json_writer *json, const char *name, const char *doc,
                         struct code (*at)(int i)) {
     open_member(json, name, '{');
-    member(json, "type", "string");
-    member(json, "description", doc);
+    json_member(json, "type", "string");
+    json_member(json, "description", doc);
     open_member(json, "enum", '[');
     for (int i = 0; at(i).name; i++)
         json_string(json, at(i).name);
     json_close(json, ']');
     open_member(json, "x-enumDescriptions", '{');
     for (int i = 0; at(i).name; i++)
-        member(json, at(i).name, at(i).doc);
+        json_member(json, at(i).name, at(i).doc);
     json_close(json, '}');
     json_close(json, '}');
 }
@@ -440,7 +435,7 @@ static void write_schemas(struct json_writer *json) {
         const struct field_set *set;
         bool has_columns;
     } tables[] = {{"JobRequest", &spec_fields},
-                  {"ResumeRequest", &resume_fields},
+                  {"ResumeRequest", &job_resume_fields},
                   {"EmptyRequest", &empty_fields},
                   {"SampleRequest", &sample_fields},
                   {"TrajectoryRequest", &trajectory_fields},
@@ -484,7 +479,7 @@ static void write_schemas(struct json_writer *json) {
 static void write_problem_response(struct json_writer *json, const char *component,
                                    const char *title, const char *headers, int status) {
     open_member(json, component, '{');
-    member(json, "description", title);
+    json_member(json, "description", title);
     write_headers(json, headers);
     open_member(json, "content", '{');
     open_member(json, "application/problem+json", '{');
@@ -512,29 +507,30 @@ static void write_components(struct json_writer *json) {
 
 static void write_info(struct json_writer *json) {
     open_member(json, "info", '{');
-    member(json, "title", "denoised");
-    member(json, "version", denoised_version);
-    member(json, "summary", "Train and serve denoising diffusion models over HTTP.");
-    member(json, "description",
-           "Select a format by the suffix of the path (`.csv`) or by the Accept header. Unknown "
-           "fields are errors. The same seed gives the same answer. The request line and headers "
-           "may have up to 32 KiB; a longer or malformed HTTP request gets 400, 414, 431 or 505 "
-           "with a short HTML text. Every other error is problem+json.");
+    json_member(json, "title", "denoised");
+    json_member(json, "version", denoised_version);
+    json_member(json, "summary", "Train and serve denoising diffusion models over HTTP.");
+    json_member(
+        json, "description",
+        "Select a format by the suffix of the path (`.csv`) or by the Accept header. Unknown "
+        "fields are errors. The same seed gives the same answer. The request line and headers "
+        "may have up to 32 KiB; a longer or malformed HTTP request gets 400, 414, 431 or 505 "
+        "with a short HTML text. Every other error is problem+json.");
     open_member(json, "license", '{');
-    member(json, "name", "MIT");
-    member(json, "identifier", "MIT");
+    json_member(json, "name", "MIT");
+    json_member(json, "identifier", "MIT");
     json_close(json, '}');
     json_close(json, '}');
     open_member(json, "servers", '[');
     json_open(json, '{');
-    member(json, "url", json->base_path && json->base_path[0] ? json->base_path : "/");
+    json_member(json, "url", json->base_path && json->base_path[0] ? json->base_path : "/");
     json_close(json, '}');
     json_close(json, ']');
     open_member(json, "tags", '[');
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
         json_open(json, '{');
-        member(json, "name", tags[i].name);
-        member(json, "description", tags[i].doc);
+        json_member(json, "name", tags[i].name);
+        json_member(json, "description", tags[i].doc);
         json_close(json, '}');
     }
     json_close(json, ']');
@@ -549,7 +545,7 @@ static void make_openapi(struct http_exchange *exchange, struct store_session *u
     if (!document.examples)
         buffer_fail(json.out);
     json_open(&json, '{');
-    member(&json, "openapi", "3.1.0");
+    json_member(&json, "openapi", "3.1.0");
     write_info(&json);
     write_paths(&document);
     write_components(&json);

@@ -41,13 +41,14 @@ struct operation {
 
 /* The tables of the handlers. */
 extern const struct field_set empty_fields; /* for a body that may only be empty */
-extern const struct field_set create_fields, list_fields, delete_fields, resume_fields;
+extern const struct field_set job_create_fields, job_list_fields, job_delete_fields,
+    job_resume_fields;
 extern const struct field_set history_fields, sample_fields, trajectory_fields, draw_fields;
 extern const struct field_set event_fields, job_event_fields;
 extern const struct field_set forward_fields, straight_fields, evaluation_fields;
 extern const struct field_set upload_fields, dataset_list_fields;
 
-extern const struct field_set model_list_fields, import_fields;
+extern const struct field_set model_list_fields, model_import_fields;
 
 /* The tables of what they answer. */
 extern const struct field_set validation_answer, estimate_answer;

@@ -7,11 +7,6 @@
 #include "api/spec.h"
 #include "engine/denoise.h"
 
-static void member(struct json_writer *json, const char *key, const char *text) {
-    json_key(json, key);
-    json_string(json, text);
-}
-
 static void write_choices(const struct field *field, struct json_writer *json) {
     json_key(json, "enum");
     json_open(json, '[');
@@ -29,7 +24,7 @@ void openapi_description(const struct field *field, struct json_writer *json) {
     for (int i = 0; i < DN_SAMPLER_COUNT && field->choices == dn_sampler_names; i++)
         buffer_format(&doc, " %s %s.", dn_sampler_names[i], dn_samplers[i].doc);
     buffer_append(&doc, "", 1);
-    member(json, "description", doc.failed ? field->doc : doc.data);
+    json_member(json, "description", doc.failed ? field->doc : doc.data);
     buffer_clear(&doc);
 }
 
@@ -66,7 +61,7 @@ static void write_type(const struct field *field, const char *type, struct json_
                         : field->flags & FIELD_OR_NULL ? "null"
                                                        : NULL;
     if (!other) {
-        member(json, "type", type);
+        json_member(json, "type", type);
         return;
     }
     json_key(json, "type");
@@ -105,7 +100,7 @@ static void write_other(const struct field_set *set, const struct field *field,
         json_open(json, '[');
         write_source_schemas(set, json);
         json_open(json, '{');
-        member(json, "type", "array");
+        json_member(json, "type", "array");
         json_key(json, "minItems");
         json_integer(json, 1);
         json_key(json, "maxItems");
@@ -125,8 +120,7 @@ static void write_other(const struct field_set *set, const struct field *field,
         json_key(json, "items");
         json_raw(json, "{\"type\":\"string\"}");
     } else { /* noise */
-        json_key(json, "type");
-        json_string(json, "array");
+        json_member(json, "type", "array");
         json_key(json, "items");
         json_raw(json, "{\"type\":\"array\",\"items\":{\"type\":\"number\"}}");
     }
@@ -142,13 +136,13 @@ static void write_details(const struct field_set *set, const struct field *field
     case FIELD_TEXTS:
         json_key(json, "items");
         json_open(json, '{');
-        member(json, "type", "string");
+        json_member(json, "type", "string");
         json_close(json, '}');
         break;
     case FIELD_CHOICES:
         json_key(json, "items");
         json_open(json, '{');
-        member(json, "type", "string");
+        json_member(json, "type", "string");
         write_choices(field, json);
         json_close(json, '}');
         break;
@@ -162,7 +156,7 @@ static void write_details(const struct field_set *set, const struct field *field
             json_integer(json, (int64_t)field->max);
         }
         break;
-    case FIELD_TIME: member(json, "format", "date-time"); break;
+    case FIELD_TIME: json_member(json, "format", "date-time"); break;
     case FIELD_LIST:
         if (field->max > 0) {
             json_key(json, "minItems");
@@ -175,7 +169,7 @@ static void write_details(const struct field_set *set, const struct field *field
         openapi_group(field->set, "", json);
         json_close(json, '}');
         break;
-    case FIELD_ID: member(json, "format", "uuid"); break;
+    case FIELD_ID: json_member(json, "format", "uuid"); break;
     case FIELD_CHOICE:
         write_choices(field, json);
         if (field->choices == dn_sampler_names)
@@ -202,7 +196,7 @@ void openapi_field(const struct field_set *set, const struct field *field,
     } else if (is_id || field->schema) {
         char path[64];
         snprintf(path, sizeof path, "#/components/schemas/%s", is_id ? "Id" : field->schema);
-        member(json, "$ref", path);
+        json_member(json, "$ref", path);
     } else if (field->type == FIELD_OBJECT) {
         openapi_group(field->set, "", json);
     } else {
@@ -244,7 +238,7 @@ static void write_object(const struct field_set *set, const char *group, struct 
     const struct field object = {.flags = set->may_be_null && !group[0] ? FIELD_OR_NULL : 0};
     write_type(&object, "object", json);
     if (set->doc && !group[0])
-        member(json, "description", set->doc);
+        json_member(json, "description", set->doc);
     json_key(json, "additionalProperties");
     json_bool(json, false);
     if (!set->is_answer)
@@ -272,8 +266,8 @@ void openapi_columns(const struct field_set *set, struct json_writer *json) {
         json_key(json, item.name);
         json_open(json, '{');
         if (item.doc)
-            member(json, "description", item.doc);
-        member(json, "type", "array");
+            json_member(json, "description", item.doc);
+        json_member(json, "type", "array");
         json_key(json, "items");
         json_open(json, '{');
         item.doc = NULL;

@@ -49,11 +49,6 @@ struct code problem_code_at(int i) {
                                 : (struct code){NULL, NULL};
 }
 
-static void write_text(struct json_writer *json, const char *key, const char *text) {
-    json_key(json, key);
-    json_string(json, text);
-}
-
 static void write_example(struct json_writer *json, const struct problem_row *row) {
     char type[96];
     snprintf(type, sizeof type, "/docs#%s", row->code);
@@ -61,18 +56,18 @@ static void write_example(struct json_writer *json, const struct problem_row *ro
     json_open(json, '{');
     json_key(json, "value");
     json_open(json, '{');
-    write_text(json, "type", type);
-    write_text(json, "title", problem_title(row->status));
+    json_member(json, "type", type);
+    json_member(json, "title", problem_title(row->status));
     json_key(json, "status");
     json_integer(json, row->status);
-    write_text(json, "code", row->code);
-    write_text(json, "detail", row->doc);
+    json_member(json, "code", row->code);
+    json_member(json, "detail", row->doc);
     if (row == &problem_rows[PROBLEM_INVALID_FIELDS]) {
         json_key(json, "errors");
         json_open(json, '[');
         json_open(json, '{');
-        write_text(json, "pointer", "/training/epochs");
-        write_text(json, "detail", "must be an integer from 1 to 1000000");
+        json_member(json, "pointer", "/training/epochs");
+        json_member(json, "detail", "must be an integer from 1 to 1000000");
         json_close(json, '}');
         json_close(json, ']');
     }
@@ -95,10 +90,10 @@ void problem_write_codes(struct json_writer *json) {
     json_open(json, '[');
     for (int i = PROBLEM_NONE + 1; i < PROBLEM_CODES; i++) {
         json_open(json, '{');
-        write_text(json, "code", problem_rows[i].code);
+        json_member(json, "code", problem_rows[i].code);
         json_key(json, "status");
         json_integer(json, problem_rows[i].status);
-        write_text(json, "description", problem_rows[i].doc);
+        json_member(json, "description", problem_rows[i].doc);
         json_close(json, '}');
     }
     json_close(json, ']');

@@ -14,16 +14,13 @@ static struct json_writer open_problem(struct http_exchange *exchange, enum prob
     exchange->response.content_type = "application/problem+json";
     struct json_writer json = {.out = &exchange->response.body, .is_answer = true};
     json_open(&json, '{');
-    json_key(&json, "type");
-    json_string(&json, http_format(exchange, "%s/docs#%s", http_base_path(exchange), row->code));
-    json_key(&json, "title");
-    json_string(&json, problem_title(row->status));
+    json_member(&json, "type",
+                http_format(exchange, "%s/docs#%s", http_base_path(exchange), row->code));
+    json_member(&json, "title", problem_title(row->status));
     json_key(&json, "status");
     json_integer(&json, row->status);
-    json_key(&json, "code");
-    json_string(&json, row->code);
-    json_key(&json, "detail");
-    json_string(&json, detail ? detail : row->doc);
+    json_member(&json, "code", row->code);
+    json_member(&json, "detail", detail ? detail : row->doc);
     return json;
 }
 
@@ -84,10 +81,8 @@ void problem_list(struct http_exchange *exchange, enum problem_code code, const 
     json_open(&json, '[');
     for (int i = 0; i < fields->count && i < PROBLEM_MAX_FIELDS; i++) {
         json_open(&json, '{');
-        json_key(&json, "pointer");
-        json_string(&json, fields->items[i].pointer);
-        json_key(&json, "detail");
-        json_string(&json, fields->items[i].detail);
+        json_member(&json, "pointer", fields->items[i].pointer);
+        json_member(&json, "detail", fields->items[i].detail);
         json_close(&json, '}');
     }
     json_close(&json, ']');

@@ -259,8 +259,7 @@ static void safetensors_metadata(const void *owner, struct json_writer *json) {
     json_timesteps(&text, layout);
     json_end(&text, layout);
     buffer_append(&text, "", 1);
-    json_key(json, "answer");
-    json_string(json, text.failed ? "" : text.data);
+    json_member(json, "answer", text.failed ? "" : text.data);
     if (text.failed)
         buffer_fail(json->out);
     buffer_clear(&text);

@@ -206,8 +206,7 @@ const char *safetensors_text(const struct safetensors *file, const char *key) {
 static void write_tensor(const struct safetensor *tensor, size_t begin, struct json_writer *json) {
     json_key(json, tensor->name);
     json_open(json, '{');
-    json_key(json, "dtype");
-    json_string(json, "F32");
+    json_member(json, "dtype", "F32");
     json_key(json, "shape");
     json_open(json, '[');
     for (int i = 0; i < tensor->rank; i++)

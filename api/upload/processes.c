@@ -211,10 +211,9 @@ static void write_head(const void *owner, struct json_writer *json) {
                 process->pattern >= 0 ? dn_patterns[process->pattern].name : process->set.row.id);
     json_key(json, "seed");
     json_integer(json, (int64_t)process->seed);
-    json_key(json, "schedule");
-    json_string(json, process->is_straight
-                          ? NULL
-                          : dn_beta_schedule_names[process->diffusion.beta_schedule]);
+    json_member(json, "schedule",
+                process->is_straight ? NULL
+                                     : dn_beta_schedule_names[process->diffusion.beta_schedule]);
     json_key(json, "n");
     json_integer(json, process->n);
     json_key(json, "dim");

@@ -77,7 +77,7 @@ static char *names_json(struct http_exchange *exchange, const char (*names)[LABE
     for (int i = 0; i < count; i++)
         json_string(&json, names[i]);
     json_close(&json, ']');
-    char *copy = text.failed ? NULL : http_format(exchange, "%.*s", (int)text.length, text.data);
+    char *copy = keep_text(exchange, &text);
     buffer_clear(&text);
     return copy;
 }
@@ -87,7 +87,7 @@ static char *statistics_json(struct http_exchange *exchange, const struct readin
     statistics_write(&(struct point_table){reading->points, reading->n, reading->dim,
                                            reading->labels, reading->class_count},
                      &(struct json_writer){.out = &text});
-    char *copy = text.failed ? NULL : http_format(exchange, "%.*s", (int)text.length, text.data);
+    char *copy = keep_text(exchange, &text);
     buffer_clear(&text);
     return copy;
 }

@@ -1,5 +1,5 @@
 /* /v1/models/{id}/samples and /trajectories: the points, and what is said about them. */
-#include "api/sampling.h"
+#include "api/samples.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -146,14 +146,12 @@ static enum dn_status all_frames(struct http_exchange *exchange, struct point_st
 static void write_head(const void *owner, struct json_writer *json) {
     const struct run *run = owner;
     const struct sampling *sampling = run->sampling;
-    json_key(json, "model");
-    json_string(json, run->loaded->row.id);
+    json_member(json, "model", run->loaded->row.id);
     json_key(json, "epoch");
     json_integer(json, dn_model_epoch(run->loaded->model));
     json_key(json, "seed");
     json_integer(json, (int64_t)sampling->request.seed);
-    json_key(json, "sampler");
-    json_string(json, dn_sampler_names[sampling->request.sampler]);
+    json_member(json, "sampler", dn_sampler_names[sampling->request.sampler]);
     json_key(json, "steps");
     json_integer(json, sampling->request.steps);
     json_key(json, "evaluations");

@@ -1,9 +1,9 @@
 /*
- * sampling.h - a request for samples of a model: shared by its reading (samples.c) and its answer
- * (sampling.c).
+ * samples.h - a request for samples of a model: shared by its reading (samples.c) and its answer
+ * (samples_answer.c).
  */
-#ifndef API_SAMPLING_H
-#define API_SAMPLING_H
+#ifndef API_SAMPLES_H
+#define API_SAMPLES_H
 
 #include "api/format/point_stream.h"
 #include "api/models.h"
