@@ -57,7 +57,7 @@ static struct http_refusal check_request(struct http_call *call) {
     return (struct http_refusal){PROBLEM_NONE, NULL};
 }
 
-static enum MHD_Result answer(struct http_call *call) {
+static enum MHD_Result run_handler(struct http_call *call) {
     struct http_exchange *exchange = &call->exchange;
     peer_relax(call->server->deadlines, call->peer);
     struct http_refusal refusal = check_request(call);
@@ -148,7 +148,7 @@ static enum MHD_Result take_body(struct http_call *call, const char *bytes, size
 static enum MHD_Result go_on(struct http_call *call, const char *upload, size_t *upload_size) {
     if (*upload_size > 0)
         return take_body(call, upload, upload_size);
-    return call->state == CALL_ANSWERED ? http_queue_response(call, false) : answer(call);
+    return call->state == CALL_ANSWERED ? http_queue_response(call, false) : run_handler(call);
 }
 
 enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, const char *url,

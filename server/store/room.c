@@ -44,8 +44,8 @@ static const struct {
 };
 enum { EVALUATIONS = 1, DISPENSABLE = sizeof dispensable / sizeof dispensable[0] };
 
-/* Lets go of one thing of the first `kinds`. *gone: there was one. */
-static enum store_status let_go(struct store_session *session, int kinds, bool *gone) {
+/* Removes one thing of the first `kinds`. *gone: there was one. */
+static enum store_status remove_one(struct store_session *session, int kinds, bool *gone) {
     enum store_status status = STORE_OK;
     *gone = false;
     for (int i = 0; i < kinds && status == STORE_OK && !*gone; i++) {
@@ -72,7 +72,7 @@ static enum store_status need_room(struct store_session *session, int64_t bytes,
             return STORE_OK;
         status = store_blob_sweep(session, PIECES_AT_ONCE, &count);
         if (status == STORE_OK && count == 0)
-            status = let_go(session, kinds, &gone);
+            status = remove_one(session, kinds, &gone);
         if (status != STORE_OK)
             return status;
         if (!gone)

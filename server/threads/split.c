@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /* Shared by the caller and its helpers. A helper may start when all is over, so the last one who
- * lets go frees it. */
+ * leaves frees it. */
 struct split {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -19,7 +19,7 @@ struct helper {
     struct split *split;
 };
 
-static void let_go(struct split *split) {
+static void leave(struct split *split) {
     pthread_mutex_lock(&split->mutex);
     bool last = --split->holders == 0;
     pthread_mutex_unlock(&split->mutex);
@@ -66,7 +66,7 @@ static bool help(struct task *task, struct store_session *unused) {
 
 static void helper_done(struct task *task, enum task_outcome outcome) {
     (void)outcome; /* refused: the others do its parts */
-    let_go(((struct helper *)task)->split);
+    leave(((struct helper *)task)->split);
     free(task);
 }
 
@@ -102,5 +102,5 @@ void split_run(struct pool *pool, int parts, void (*work)(void *argument, int pa
         ask_for_help(pool, split);
     do_parts(split);
     wait_for_others(split);
-    let_go(split);
+    leave(split);
 }
