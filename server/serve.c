@@ -86,14 +86,13 @@ static void *exit_when_late(void *unused) {
 }
 
 static void reload_keys(struct auth *auth) {
-    char error[512], quoted[600];
+    char error[512];
     if (!auth)
         log_line(LOG_INFO, "there is no file of API keys to reload", NULL);
     else if (auth_reload(auth, error, sizeof error))
         log_line(LOG_INFO, "API keys reloaded", "keys=%d", auth_count(auth));
     else
-        log_line(LOG_ERROR, "API keys not reloaded; the old ones stay valid", "detail=%s",
-                 log_quote(error, quoted, sizeof quoted));
+        log_line(LOG_ERROR, "API keys not reloaded; the old ones stay valid", "detail=%s", error);
 }
 
 /* Healthy is a writer that gets round to its work, whether the disk lets it write or not: starting
@@ -124,9 +123,8 @@ static void ping_watchdog(struct writer *writer) {
 /* The database is not where it was. There is nothing to finish: what is written now, no next start
  * would find, and a close in good order would write into, or delete, what stands in its place. */
 static void exit_lost(const struct store *store) {
-    char quoted[600];
     log_line(LOG_ERROR, "exiting without the database", "status=%d why=%s", STORE_EXIT_STATUS,
-             log_quote(store_loss(store), quoted, sizeof quoted));
+             store_loss(store));
     _exit(STORE_EXIT_STATUS);
 }
 
@@ -406,9 +404,7 @@ static void run(struct process *process) {
 }
 
 static void warn(const char *text) {
-    char quoted[600];
-    log_line(LOG_WARN, "an environment variable is ignored", "detail=%s",
-             log_quote(text, quoted, sizeof quoted));
+    log_line(LOG_WARN, "an environment variable is ignored", "detail=%s", text);
 }
 
 int serve(const struct config *config, const struct contract *contract) {

@@ -1,8 +1,10 @@
 #include "server/base/log.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/base/clock.h"
@@ -12,9 +14,10 @@
 const char *const log_level_names[] = {"error", "warn", "info", "debug", NULL};
 const char *const log_format_names[] = {"logfmt", "json", NULL};
 
-enum { LINE_BYTES = 2040, LONGEST_ESCAPE = 6 };
-/* every byte in its longest form, and the quotes of a cut key */
-_Static_assert(LONGEST_ESCAPE *LINE_BYTES + 48 <= LOG_OUT_LONGEST, "a line has room as JSON");
+enum {
+    END_BYTES = 3,    /* a quote, a brace and a line break */
+    SHORT_VALUE = 64, /* a number, or the quotes of a text */
+};
 
 static atomic_int threshold = LOG_INFO, line_format = LOG_LOGFMT;
 
@@ -30,183 +33,20 @@ bool log_enabled(enum log_level level) {
     return (int)level <= atomic_load(&threshold);
 }
 
-/* ------------------------------------------------------------------ logfmt as JSON */
+/* ------------------------------------------------------------------ values */
 
-/* One byte, or one UTF-8 character, as part of a JSON string; moves *text past it. */
-static char *json_character(char *out, const char **text) {
-    const unsigned char c = (unsigned char)**text;
-    if (c >= 0x80) {
-        size_t length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-        if (strnlen(*text, length) < length || !utf8_is_valid(*text, length)) {
-            (*text)++;
-            return stpcpy(out, "\\ufffd");
-        }
-        out = mempcpy(out, *text, length);
-        *text += length;
-        return out;
-    }
-    (*text)++;
-    if (c < ' ' || c == 0x7f)
-        return out + sprintf(out, "\\u%04x", c);
-    if (c == '"' || c == '\\')
-        *out++ = '\\';
-    *out++ = (char)c;
-    return out;
-}
+/* A line in the making. It ends with the last thing that fits; behind `end` is room for END_BYTES. */
+struct line {
+    char *at;
+    const char *end;
+    bool is_json;
+};
 
-/* A value in the quotes of log_quote, which *text has just passed. */
-static char *json_quoted(char *out, const char **text) {
-    *out++ = '"';
-    while (**text && **text != '"') {
-        unsigned code;
-        if (**text == '\\' && sscanf(*text, "\\x%2x", &code) == 1) {
-            out += sprintf(out, "\\u%04x", code);
-            *text += 4;
-            continue;
-        }
-        if (**text == '\\' && sscanf(*text, "\\u%4x", &code) == 1) {
-            out += sprintf(out, "\\u%04x", code);
-            *text += 6;
-            continue;
-        }
-        if (**text == '\\' && (*text)[1])
-            (*text)++;
-        out = json_character(out, text);
-    }
-    if (**text)
-        (*text)++;
-    *out++ = '"';
-    return out;
-}
-
-/* RFC 8259's grammar of a number. */
-static bool is_number(const char *text, size_t length) {
-    static const char digits[] = "0123456789";
-    const char *at = text + (*text == '-');
-    size_t whole = strspn(at, digits);
-    if (whole == 0 || (*at == '0' && whole > 1))
-        return false;
-    at += whole;
-    if (*at == '.') {
-        size_t fraction = strspn(at + 1, digits);
-        if (fraction == 0)
-            return false;
-        at += 1 + fraction;
-    }
-    if (*at == 'e' || *at == 'E') {
-        at += 1 + (at[1] == '+' || at[1] == '-');
-        size_t exponent = strspn(at, digits);
-        if (exponent == 0)
-            return false;
-        at += exponent;
-    }
-    return (size_t)(at - text) == length;
-}
-
-static char *json_plain(char *out, const char **text) {
-    const size_t length = strcspn(*text, " ");
-    if (is_number(*text, length)) {
-        out = mempcpy(out, *text, length);
-        *text += length;
-        return out;
-    }
-    *out++ = '"';
-    for (const char *end = *text + length; *text < end;)
-        out = json_character(out, text);
-    *out++ = '"';
-    return out;
-}
-
-/* out has room for every byte of `line` in its longest form. A line that was cut short is still an
- * object. */
-static size_t line_as_json(const char *line, char *out) {
-    char *at = out;
-    *at++ = '{';
-    while (*line) {
-        if (at - out > 1)
-            *at++ = ',';
-        *at++ = '"';
-        for (; *line && *line != '=';)
-            at = json_character(at, &line);
-        *at++ = '"';
-        *at++ = ':';
-        if (*line)
-            line++;
-        if (*line == '"') {
-            line++;
-            at = json_quoted(at, &line);
-        } else {
-            at = json_plain(at, &line);
-        }
-        line += *line == ' ';
-    }
-    *at++ = '}';
-    *at++ = '\n';
-    return (size_t)(at - out);
-}
-
-/* ------------------------------------------------------------------ lines */
-
-/* The text of a line, ready to be written; its length. */
-static size_t format_line(char out[LOG_OUT_LONGEST], enum log_level level, const char *message,
-                          const char *fields, va_list arguments) {
-    char line[LINE_BYTES], now[CLOCK_TEXT];
-    clock_format(clock_now_ms(), now);
-    int used = snprintf(line, sizeof line, "time=%s level=%s msg=\"%s\"", now,
-                        log_level_names[level], message);
-    const int last = (int)sizeof line - 1;
-    if (fields && fields[0] && used < last) {
-        line[used++] = ' ';
-        const int more = vsnprintf(line + used, sizeof line - (size_t)used, fields, arguments);
-        used += more > 0 ? more : 0;
-    }
-    if (used > last)
-        used = last;
-    line[used] = '\0';
-    if (atomic_load(&line_format) == LOG_JSON)
-        return line_as_json(line, out);
-    *(char *)mempcpy(out, line, (size_t)used) = '\n';
-    return (size_t)used + 1;
-}
-
-void log_line(enum log_level level, const char *message, const char *fields, ...) {
-    if (!log_enabled(level))
-        return;
-    char line[LOG_OUT_LONGEST];
-    va_list arguments;
-    va_start(arguments, fields);
-    const size_t length = format_line(line, level, message, fields, arguments);
-    va_end(arguments);
-    log_out(line, length);
-}
-
-static size_t format(char line[LOG_OUT_LONGEST], enum log_level level, const char *message,
-                     const char *fields, ...) {
-    va_list arguments;
-    va_start(arguments, fields);
-    const size_t length = format_line(line, level, message, fields, arguments);
-    va_end(arguments);
-    return length;
-}
-
-size_t log_format_dropped(char line[LOG_OUT_LONGEST], unsigned long long lines) {
-    return format(line, LOG_WARN, "log lines were dropped because nobody read them", "lines=%llu",
-                  lines);
-}
-
-void log_text(const char *text) {
-    char line[LINE_BYTES];
-    const int length = snprintf(line, sizeof line - 1, "%s", text);
-    const size_t kept = (size_t)length < sizeof line - 2 ? (size_t)length : sizeof line - 2;
-    line[kept] = '\n';
-    log_out(line, kept + 1);
-}
-
-static bool is_plain(const char *value) {
-    for (; *value; value++)
-        if (*value <= ' ' || *value == '"' || *value == '=' || *value == '\\' || *value == 0x7f)
-            return false;
-    return true;
+static bool has_room(struct line *line, size_t bytes) {
+    if (line->at + bytes <= line->end)
+        return true;
+    line->end = line->at; /* so that nothing follows */
+    return false;
 }
 
 /* The character at `at`, if it is one that a terminal obeys or that turns the direction of text: a
@@ -223,33 +63,153 @@ static unsigned acting_character(const char *at, int *length) {
     return acts ? code : 0;
 }
 
-const char *log_quote(const char *value, char *out, int out_size) {
-    static const char hex[] = "0123456789abcdef";
-    if (value[0] && is_plain(value) && !is_number(value, strlen(value))) {
-        snprintf(out, (size_t)out_size, "%s", value);
-        return out;
+/* The character at `at` as it stands within quotes, and its length here and there. */
+static size_t escape(const char *at, bool is_json, char out[8], int *length) {
+    const unsigned char c = (unsigned char)*at;
+    const unsigned acting = acting_character(at, length);
+    if (acting)
+        return (size_t)sprintf(out, "\\u%04x", acting & 0xffff);
+    *length = 1;
+    if (c < ' ' || c == 0x7f)
+        return (size_t)sprintf(out, is_json ? "\\u%04x" : "\\x%02x", c);
+    if (c == '"' || c == '\\')
+        return (size_t)sprintf(out, "\\%c", c);
+    if (c >= 0x80 && is_json) {
+        const size_t size = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+        if (strnlen(at, size) < size || !utf8_is_valid(at, size))
+            return (size_t)sprintf(out, "\\ufffd");
+        *length = (int)size;
     }
-    int used = 0;
-    out[used++] = '"';
-    for (; *value && used < out_size - 8; value++) {
-        int length;
-        unsigned char c = (unsigned char)*value;
-        const unsigned acting = acting_character(value, &length);
-        if (acting) {
-            used += sprintf(out + used, "\\u%04x", acting);
-            value += length - 1;
-        } else if (c < ' ' || c == 0x7f) {
-            out[used++] = '\\';
-            out[used++] = 'x';
-            out[used++] = hex[c >> 4];
-            out[used++] = hex[c & 15];
-        } else {
-            if (c == '"' || c == '\\')
-                out[used++] = '\\';
-            out[used++] = (char)c;
-        }
+    memcpy(out, at, (size_t)*length);
+    return (size_t)*length;
+}
+
+/* Needs no quotes in logfmt: there is nothing to escape, and nobody takes it for a number. */
+static bool is_plain(const char *text, size_t length) {
+    char *end;
+    int unused;
+    for (size_t i = 0; i < length; i++)
+        if (strchr(" \"=\\\x7f", text[i]) || (unsigned char)text[i] < ' ' ||
+            acting_character(text + i, &unused))
+            return false;
+    strtod(text, &end);
+    return length > 0 && end != text + length;
+}
+
+static void put_text(struct line *line, const char *text, size_t length, bool always_quoted) {
+    const bool is_quoted = always_quoted || line->is_json || !is_plain(text, length);
+    if (is_quoted)
+        *line->at++ = '"';
+    int taken;
+    for (size_t i = 0; i < length; i += (size_t)taken) {
+        char out[8];
+        const size_t bytes = escape(text + i, line->is_json, out, &taken);
+        if (!has_room(line, bytes))
+            break;
+        line->at = mempcpy(line->at, out, bytes);
     }
-    out[used++] = '"';
-    out[used] = '\0';
-    return out;
+    if (is_quoted)
+        *line->at++ = '"';
+}
+
+/* What stands in front of a value; false: there is no room for more. */
+static bool put_key(struct line *line, const char *key, size_t length, bool is_first) {
+    if (!has_room(line, length + 4 + SHORT_VALUE))
+        return false;
+    const char *format = line->is_json ? "%s\"%.*s\":" : "%s%.*s=";
+    const char *between = is_first ? "" : line->is_json ? "," : " ";
+    line->at += sprintf(line->at, format, between, (int)length, key);
+    return true;
+}
+
+/* ------------------------------------------------------------------ fields */
+
+/* The argument of a conversion to an integer, whose letter follows "ll", "l", "z" or nothing. */
+static long long integer_argument(const char *size, va_list *arguments) {
+    if (size[0] == 'l' && size[1] == 'l')
+        return va_arg(*arguments, long long);
+    if (size[0] == 'l')
+        return va_arg(*arguments, long);
+    return size[0] == 'z' ? va_arg(*arguments, ssize_t) : va_arg(*arguments, int);
+}
+
+/* The field key=%d, key=%.3f, key=%s or key="%s" at `field`; where the next one begins. */
+static const char *put_field(struct line *line, const char *field, va_list *arguments) {
+    const size_t key = strcspn(field, "=");
+    const bool always_quoted = field[key + 1] == '"';
+    const char *at = field + key + always_quoted + 2; /* behind the percent sign */
+    const long precision = *at == '.' ? strtol(at + 1, (char **)&at, 10) : -1;
+    const char *size = at;
+    at += strspn(at, "lz");
+    if (*at == 's') {
+        const char *text = va_arg(*arguments, const char *);
+        if (text && put_key(line, field, key, false))
+            put_text(line, text, strnlen(text, (size_t)precision), always_quoted);
+    } else if (*at == 'f') {
+        const double value = va_arg(*arguments, double);
+        if (put_key(line, field, key, false))
+            line->at += snprintf(line->at, SHORT_VALUE,
+                                 line->is_json && !isfinite(value) ? "\"%.*f\"" : "%.*f",
+                                 (int)precision, value);
+    } else {
+        const long long value = integer_argument(size, arguments);
+        if (put_key(line, field, key, false))
+            line->at += sprintf(line->at, "%lld", value);
+    }
+    return at + 1 + always_quoted + strspn(at + 1 + always_quoted, " ");
+}
+
+/* The text of a line, ready to be written; its length. */
+static size_t format_line(char out[LOG_OUT_LONGEST], enum log_level level, const char *message,
+                          const char *fields, va_list *arguments) {
+    char now[CLOCK_TEXT];
+    struct line line = {out, out + LOG_OUT_LONGEST - END_BYTES,
+                        atomic_load(&line_format) == LOG_JSON};
+    clock_format(clock_now_ms(), now);
+    if (line.is_json)
+        *line.at++ = '{';
+    put_key(&line, "time", 4, true);
+    put_text(&line, now, strlen(now), false);
+    put_key(&line, "level", 5, false);
+    put_text(&line, log_level_names[level], strlen(log_level_names[level]), false);
+    put_key(&line, "msg", 3, false);
+    put_text(&line, message, strlen(message), true);
+    while (fields && *fields)
+        fields = put_field(&line, fields, arguments);
+    if (line.is_json)
+        *line.at++ = '}';
+    *line.at++ = '\n';
+    return (size_t)(line.at - out);
+}
+
+/* ------------------------------------------------------------------ lines */
+
+void log_line(enum log_level level, const char *message, const char *fields, ...) {
+    if (!log_enabled(level))
+        return;
+    char line[LOG_OUT_LONGEST];
+    va_list arguments;
+    va_start(arguments, fields);
+    const size_t length = format_line(line, level, message, fields, &arguments);
+    va_end(arguments);
+    log_out(line, length);
+}
+
+static size_t format(char line[LOG_OUT_LONGEST], enum log_level level, const char *message,
+                     const char *fields, ...) {
+    va_list arguments;
+    va_start(arguments, fields);
+    const size_t length = format_line(line, level, message, fields, &arguments);
+    va_end(arguments);
+    return length;
+}
+
+size_t log_format_dropped(char line[LOG_OUT_LONGEST], unsigned long long lines) {
+    return format(line, LOG_WARN, "log lines were dropped because nobody read them", "lines=%llu",
+                  lines);
+}
+
+void log_text(const char *text) {
+    char line[LOG_OUT_LONGEST];
+    log_out(line, (size_t)sprintf(line, "%.*s\n", LOG_OUT_LONGEST - 2, text));
 }

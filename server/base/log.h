@@ -15,8 +15,10 @@ extern const char *const log_format_names[]; /* NULL-terminated */
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 bool log_enabled(enum log_level level);
-/* Writes one line at once. `fields` is printf-formatted text in logfmt, such as "job=%s epoch=%d".
- * An unquoted value that looks like a number becomes a number in JSON. */
+/* Writes one line at once. `fields` is a printf format of fields with a space between them, such as
+ * "job=%s epoch=%d ms=%.1f", with integers, %f and %s alone. A text gets quotes in logfmt if it has
+ * control characters, quotes or spaces, is empty or looks like a number; those in the format are
+ * there always. "%.80s" cuts it. A NULL leaves its field out. */
 void log_line(enum log_level level, const char *message, const char *fields, ...)
     __attribute__((format(printf, 3, 4)));
 /* Writes a text for people on its own line, without time and level. */
@@ -30,9 +32,5 @@ bool log_start_thread(void);
 /* Before the end: gives a reader a second for what was kept. */
 void log_flush(void);
 unsigned long long log_dropped(void); /* lines so far */
-
-/* Quotes a text for logfmt if it has control characters, quotes or spaces, is empty or looks like a
- * number; returns out. */
-const char *log_quote(const char *value, char *out, int out_size);
 
 #endif

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { LOG_OUT_LONGEST = 12 << 10 }; /* a line, in bytes */
+enum { LOG_OUT_LONGEST = 2 << 10 }; /* a line, in bytes */
 
 /* Whole lines, up to LOG_OUT_LONGEST bytes. Any thread. */
 void log_out(const char *line, size_t length);

@@ -21,10 +21,10 @@ enum {
 
 static void on_error(void *self, const char *format, va_list arguments) {
     (void)self;
-    char text[256], quoted[300];
+    char text[256];
     vsnprintf(text, sizeof text, format, arguments);
     text[strcspn(text, "\n")] = '\0';
-    log_line(LOG_DEBUG, "libmicrohttpd", "detail=%s", log_quote(text, quoted, sizeof quoted));
+    log_line(LOG_DEBUG, "libmicrohttpd", "detail=%s", text);
 }
 
 static enum access_names names_for(const struct http_config *config) {

@@ -196,21 +196,15 @@ static void log_request(const struct http_call *call) {
     enum log_level level = level_of(call);
     if (!log_enabled(level))
         return;
-    char path[256], method[32], id[80], key[AUTH_NAME + 2], client[INET6_ADDRSTRLEN], more[96];
-    int used = 0;
-    more[0] = '\0';
+    char client[INET6_ADDRSTRLEN];
     access_address_text(&call->client, client);
-    if (call->key_name[0])
-        used = snprintf(more, sizeof more, " key=%s", log_quote(call->key_name, key, sizeof key));
-    if (call->trace[0])
-        snprintf(more + used, sizeof more - (size_t)used, " trace=\"%s\"", call->trace);
     log_line(level, "request",
-             "id=%s client=%s method=%s path=%s status=%d bytes=%zu queue_ms=%.3f ms=%.3f%s",
-             log_quote(call->id, id, sizeof id), client,
-             log_quote(request->method, method, sizeof method),
-             log_quote(request->path ? request->path : "", path, sizeof path),
+             "id=%s client=%s method=%.24s path=%.248s status=%d bytes=%zu queue_ms=%.3f ms=%.3f "
+             "key=%s trace=\"%s\"",
+             call->id, client, request->method, request->path ? request->path : "",
              call->exchange.response.status, call->response_bytes, 1e3 * call->queued,
-             1e3 * (clock_monotonic() - call->started), more);
+             1e3 * (clock_monotonic() - call->started), call->key_name[0] ? call->key_name : NULL,
+             call->trace[0] ? call->trace : NULL);
 }
 
 /* Whoever misses the rest of an answer asks the operator, who has nothing but the log. */

@@ -124,7 +124,6 @@ static enum store_status resume(struct attempt *attempt) {
     struct claim *claim = attempt->claim;
     while (claim->checkpoint.blob) {
         struct dn_error error = {"its bytes are missing"};
-        char quoted[300];
         enum store_status status = read_checkpoint(attempt);
         if (status != STORE_OK && status != STORE_NOT_FOUND)
             return status;
@@ -132,7 +131,7 @@ static enum store_status resume(struct attempt *attempt) {
             break;
         log_line(LOG_WARN, "checkpoint not usable; going back to the one before or to the start",
                  "job=%s step=%lld detail=%s", claim->id, (long long)claim->checkpoint.step,
-                 log_quote(error.text, quoted, sizeof quoted));
+                 error.text);
         status = writer_do(attempt->config->writer, run_drop, claim);
         if (status != STORE_OK)
             return status;

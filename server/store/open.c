@@ -336,7 +336,7 @@ enum store_status store_limit(struct store_session *session, int64_t bytes) {
 
 /* A new one, unless what it has opened may be another's file. */
 static struct store_session *open_reader(struct store *store) {
-    char error[256], quoted[300];
+    char error[256];
     if (!store_is_there(store))
         return NULL;
     struct store_session *session =
@@ -347,8 +347,7 @@ static struct store_session *open_reader(struct store *store) {
                      "PRAGMA schema_version;",   /* reads, and so opens the log */
                      error, sizeof error);
     if (!session)
-        log_line(LOG_ERROR, "cannot open a read-only session", "detail=%s",
-                 log_quote(error, quoted, sizeof quoted));
+        log_line(LOG_ERROR, "cannot open a read-only session", "detail=%s", error);
     if (store_is_there(store))
         return session;
     session_close(session);

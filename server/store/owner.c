@@ -260,13 +260,12 @@ bool owner_watch_log(struct owner *owner) {
 }
 
 static void tell_loss(struct owner *owner, int which, const char *what) {
-    char quoted[PATH_MAX + 64];
     int expected = NOT_LOST;
     if (!atomic_compare_exchange_strong(&owner->state, &expected, BEING_TOLD))
         return;
     snprintf(owner->loss, sizeof owner->loss, "%s %s", owner->files[which].path, what);
     log_line(LOG_ERROR, "the database is gone: nothing more is written", "what=\"%s\" path=%s",
-             what, log_quote(owner->files[which].path, quoted, sizeof quoted));
+             what, owner->files[which].path);
     atomic_store(&owner->state, LOST);
 }
 

@@ -19,10 +19,8 @@ static bool is_full(int code, int why) {
 
 enum store_status sql_failure(sqlite3 *db, int code, const char *what) {
     const int why = errno;
-    char quoted[256], quoted_what[256];
-    log_line(LOG_ERROR, "database error", "code=%d what=%s detail=%s", code,
-             log_quote(what, quoted_what, sizeof quoted_what),
-             log_quote(db ? sqlite3_errmsg(db) : sqlite3_errstr(code), quoted, sizeof quoted));
+    log_line(LOG_ERROR, "database error", "code=%d what=%s detail=%s", code, what,
+             db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
     /* After a failed fsync nobody knows what is on the disk, and a damaged file only gets worse by
      * writing: stop at once, and let recovery at the next start find out. */
     if (code == SQLITE_IOERR_FSYNC || (code & 0xff) == SQLITE_CORRUPT ||
