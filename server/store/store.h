@@ -26,7 +26,7 @@ enum store_status {
     STORE_NOT_FOUND,
     STORE_CONFLICT,    /* the row is in a state that forbids this */
     STORE_NO_SNAPSHOT, /* the model is there, but not as it was at that epoch */
-    STORE_LOST,        /* the fence moved on: somebody else owns the job now */
+    STORE_LOST,        /* the fence has changed: the job is no longer the caller's */
     STORE_FULL,        /* no space on the disk, or no more of its quota */
     STORE_OVER_LIMIT,  /* no more below store_limit */
     STORE_DISK,        /* the disk reports an error */
@@ -34,7 +34,7 @@ enum store_status {
     STORE_ERROR,       /* anything else; already logged */
 };
 
-enum { STORE_EXIT_STATUS = 70 }; /* of a process that its database makes leave */
+enum { STORE_EXIT_STATUS = 70 }; /* exit status of a process that lost its database */
 
 enum job_status {
     JOB_QUEUED,
@@ -60,9 +60,9 @@ struct job_error_row {
 };
 extern const struct job_error_row job_error_rows[JOB_ERRORS]; /* by enum job_error */
 
-/* What an evaluation has come to, in short: mean distance to the exact shape, energy distance to
- * the data, and the share of the data that has a point of the model near it, each beside what data
- * itself gets. NAN: not defined. */
+/* The main results of an evaluation: mean distance to the exact shape, energy distance to the data,
+ * and the fraction of the data with a sample nearby, each with the score of real data. NAN: not
+ * defined. */
 struct figure {
     double value, floor;
 };
@@ -84,19 +84,19 @@ struct job {
     char *words;    /* what a search looks through, a line each: what it is called, its data, its
                      * preset; for store_job_insert, else NULL */
     char *spec;     /* the whole normalized spec as JSON text; opaque here */
-    char *warnings; /* about it, as JSON text; NULL stands for none */
+    char *warnings; /* warnings about it, as JSON text; NULL: none */
     enum job_status status;
     int64_t queue_position; /* 0: next to run; -1: not queued */
     int epoch, epochs;
     int64_t step, steps;
     double seconds;              /* spent training so far, all attempts together */
-    double train_loss, val_loss; /* of the last stored epoch; NAN if none */
+    double train_loss, val_loss; /* losses of the last stored epoch; NAN if none */
     struct job_failure error;
     int attempt;
     int64_t memory; /* bytes that its training takes at most, an estimate; 0: not known */
     bool cancel_requested;
     bool has_model;         /* the first epoch was trained, and the model has not been deleted */
-    struct figures figures; /* of the model as it is now, sampled as it is by default */
+    struct figures figures; /* of the current model with the default sampling settings */
     int64_t created_at, started_at, finished_at;
 };
 void job_clear(struct job *job);
@@ -191,10 +191,10 @@ struct model {
     void *bytes;       /* serialized dn_model; NULL when only the description was asked for */
     size_t byte_count;
     int64_t blob;           /* where they are stored; 0 in store_model_insert: nowhere yet */
-    char *warnings;         /* of its job, as JSON text; NULL without one */
+    char *warnings;         /* warnings of its job, as JSON text; NULL without one */
     char *words;            /* as a job's; for store_model_insert, else NULL */
     bool has_job;           /* it was trained here, by the job with its id; else it was imported */
-    struct figures figures; /* of it as it is now, sampled as it is by default */
+    struct figures figures; /* of the current model with the default sampling settings */
     int64_t created_at, updated_at;
 };
 void model_clear(struct model *model);
@@ -204,9 +204,10 @@ void model_clear(struct model *model);
 struct store *store_open(const char *path, char *error, size_t error_size);
 void store_close(struct store *store);             /* all sessions must be back */
 const char *store_boot(const struct store *store); /* a name that no other opening has */
-const char *store_path(const struct store *store); /* of the file, absolute and without links */
-/* Are the database and its log where they were? Once they are not, no session can be had, and
- * nothing may be written or acknowledged. Any thread. */
+const char *store_path(const struct store *store); /* path of the file, absolute and without
+                                                      links */
+/* Are the database and its log still where they were? Once they are not, no session is available,
+ * and nothing may be written or acknowledged. Any thread. */
 bool store_is_there(struct store *store);
 /* The same, and as long as they must be at least. Of the writer. */
 bool store_is_whole(struct store *store);
@@ -216,9 +217,9 @@ const char *store_loss(const struct store *store);
  * see it already, though it is not counted. */
 #define STORE_VERSION_UNKNOWN UINT64_MAX
 uint64_t store_version(struct store *store);
-/* Of another process, while a server may use the database: copies all that is committed into a new
- * file, checks it, and makes it durable before it gets its name. False and a message on failure:
- * then there is no such file, unless it was there before. */
+/* For another process, while a server may use the database: copies all committed data into a new
+ * file, checks it, and makes it durable before it gets its name. On failure, returns false and a
+ * message, and creates no file. */
 bool store_backup(const char *from, const char *to, char *error, size_t error_size);
 struct store_session *store_writer(struct store *store);
 struct store_session *
@@ -228,9 +229,9 @@ bool store_ping(struct store_session *session); /* a trivial read works */
 /* Bytes of the database file and of its write-ahead log. */
 void store_sizes(const struct store *store, int64_t *database, int64_t *log);
 
-/* Of the writing session: bytes that the database may take, 0 for any number. What makes it grow is
- * STORE_OVER_LIMIT above that; changes and deletes go on. Old checkpoints and earlier states of
- * models go first. */
+/* For the writing session: the maximum size of the database in bytes, 0 for no limit. Beyond it,
+ * operations that make the database grow return STORE_OVER_LIMIT; changes and deletes still work.
+ * Old checkpoints and earlier states of models are removed first. */
 enum store_status store_limit(struct store_session *session, int64_t bytes);
 /* Bytes of the database that are in use, without the room that deleted rows have left. */
 enum store_status store_used(struct store_session *session, int64_t *bytes);
@@ -258,29 +259,30 @@ enum store_status store_savepoint(struct store_session *session);
 enum store_status store_keep(struct store_session *session,
                              bool keep); /* releases, or rolls back, the savepoint */
 
-/* Of the writer, between transactions: moves what the write-ahead log holds into the database file
- * when it has grown, or when the disk is full: then the log's own room is what is left to write
- * in. */
+/* For the writer, between transactions: moves the write-ahead log into the database file when the
+ * log has grown, or when the disk is full, because then the log's own room is all that is left for
+ * writing. */
 void store_checkpoint(struct store *store, bool is_full);
 
 /* W. A new queued job: id, name, dataset, spec, warnings, epochs, steps, memory and created_at are
  * taken from `job`. idempotency_key may be NULL. */
 enum store_status store_job_insert(struct store_session *session, const struct job *job,
                                    const char *idempotency_key);
-/* The id of the job that was inserted with this key, and whether it had the name and the spec of
- * `job` then: it may have been extended since. */
+/* The id of the job that was inserted with this key, and whether it was inserted with the name and
+ * the spec of `job`: it may have been extended since. */
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
                                    const struct job *job, char id[ID_LENGTH + 1], bool *same);
-/* A request with an Idempotency-Key that is none of a submission: its operation, its key, and what
- * tells it from others. */
+/* A request with an Idempotency-Key other than the submission of a job: its operation, its key, and
+ * what distinguishes it from others. */
 struct replay {
     const char *operation, *key, *request;
 };
-/* What such a request has made, and whether it was this one; STORE_NOT_FOUND: the key is new. */
+/* What a request with this key has created, and whether it was the same request; STORE_NOT_FOUND:
+ * the key is new. */
 enum store_status store_replay_find(struct store_session *session, const struct replay *replay,
                                     char id[ID_LENGTH + 1], bool *same);
-/* W. It has made this, and the key is of no further use when that is deleted, or was made or
- * resumed so often since. STORE_OVER_LIMIT. */
+/* W. Records what the request created. The key expires when that is deleted, or after a number of
+ * later requests. STORE_OVER_LIMIT. */
 enum { STORE_REPLAYS_KEPT = 16 };
 enum store_status store_replay_keep(struct store_session *session, const struct replay *replay,
                                     const char *id);
@@ -293,13 +295,13 @@ enum store_status store_job_get(struct store_session *session, const char *id, s
 enum store_status store_job_count(struct store_session *session, enum job_status which,
                                   int64_t *count);
 
-/* Lists come in pages. A page begins after a place, and what stood there need not be there any
- * more. What has no value to be sorted by comes last; equal values are in the order of their ids,
- * and so of their making, in the same direction. */
+/* Lists come in pages. A page begins after a place, even if the item at that place has been
+ * deleted. Items without a sort value come last; equal values are in the order of their ids, and so
+ * of their creation, in the same direction. */
 enum { LIST_KEY_BYTES = 256 }; /* more than the 60 characters that texts are sorted by */
 struct list_place {
     char id[ID_LENGTH + 1];   /* "": before the first */
-    bool has_key;             /* it is sorted by a value, and has one */
+    bool has_key;             /* the list is sorted by a value, and the item has one */
     char key[LIST_KEY_BYTES]; /* that, as text */
 };
 
@@ -320,25 +322,26 @@ enum job_sort {
 struct job_filter {
     unsigned statuses;   /* 1 << enum job_status, added up; 0 for all */
     const char *dataset; /* NULL for all */
-    const char *search;  /* part of the words of a job, or the start of its id; NULL for all */
+    const char *search;  /* part of the searched texts of a job, or the start of its id; NULL for
+                            all */
     enum job_sort sort;
     bool descending;
     struct list_place after;
     int limit;
-    size_t
-        most_bytes; /* of specs; 0: any number. The page ends early with the job that passes it */
+    size_t most_bytes; /* maximum bytes of specs; 0: no limit. The page ends early with the job that
+                       exceeds it */
 };
-/* Whether an index alone finds the page, however many jobs there are. */
+/* Can an index alone find the page, however many jobs there are? */
 bool store_job_list_is_quick(const struct job_filter *filter);
 /* jobs [limit], *count and *has_more are set, and the place of the last one. */
 enum store_status store_job_list(struct store_session *session, const struct job_filter *filter,
                                  struct job *jobs, int *count, bool *has_more,
                                  struct list_place *last);
-/* How many jobs of each status the filter lets through, without regard to its statuses. */
+/* The number of jobs of each status that match the filter, ignoring its statuses. */
 enum store_status store_job_counts(struct store_session *session, const struct job_filter *filter,
                                    int64_t counts[JOB_STATUS_COUNT]);
-/* The loss of so many epochs, evenly spread, the first and the last among them: of validation if
- * there is one, else of training. NAN where it is not known. *count is set, at most `most`. */
+/* The loss of up to `most` epochs, evenly spread, including the first and the last: the validation
+ * loss if there is one, otherwise the training loss; NAN where it is not known. Sets *count. */
 enum store_status store_sparkline(struct store_session *session, const struct job *job, int most,
                                   double *losses, int *count);
 
@@ -362,11 +365,11 @@ extern const char *const event_kind_names[EVENT_KIND_COUNT + 1]; /* NULL-termina
 enum { EVENT_TEXT = 24 };
 
 struct event {
-    int64_t id; /* ascending in the order of the commits; never used again */
+    int64_t id; /* ascending in the order of the commits; never reused */
     char job[ID_LENGTH + 1];
     int64_t at;
     enum event_kind kind;
-    struct epoch_row row; /* of an epoch; else its `epoch` alone: what the job has got to */
+    struct epoch_row row; /* of an epoch; otherwise only its `epoch`: how far the job is */
     /* of a status */
     char status[EVENT_TEXT]; /* one of job_status_names, or "deleted" */
     bool is_end;             /* nothing follows, unless the job is resumed */
@@ -392,34 +395,35 @@ struct event_filter {
 /* In order; events [limit], *count is set. The caller clears them. */
 enum store_status store_events(struct store_session *session, const struct event_filter *filter,
                                struct event *events, int *count);
-/* The id that was given out last; that of an event that is deleted, too. The bits from here on are
- * the mark of the database (migrations/). */
+/* The id that was given out last, even if its event has been deleted. The bits from here on are the
+ * mark of the database (migrations/). */
 enum { EVENT_MARK_BITS = 32 };
 enum store_status store_event_last(struct store_session *session, int64_t *id);
 /* An id that a client has kept becomes 0, which is before the first event, unless it is one of this
- * database: one that was put in its place, or put back from a copy, tells its story anew. */
+ * database: a database that replaced it, or was restored from a backup, sends its events again from
+ * the start. */
 enum store_status store_event_place(struct store_session *session, int64_t *id);
-/* Have these jobs all ended, or gone, and had their last events at `after` or before? */
+/* Have all of these jobs ended or been deleted, with their last events at `after` or before? */
 enum store_status store_events_over(struct store_session *session, const struct watched_job *jobs,
                                     int job_count, int64_t after, bool *over);
 
 /* id may be "latest": the model that was updated last. */
 enum store_status store_model_get(struct store_session *session, const char *id, bool with_bytes,
                                   struct model *model);
-/* The same, as the model was at a checkpoint: epoch 0 is the newest. STORE_NO_SNAPSHOT when the
- * model of that epoch was not kept. */
+/* The same for the model at a checkpoint: epoch 0 is the newest. STORE_NO_SNAPSHOT when the model
+ * of that epoch was not kept. */
 enum store_status store_model_at(struct store_session *session, const char *id, int epoch,
                                  bool with_bytes, struct model *model);
 
 enum { STORE_MAX_SNAPSHOTS = 32 };
 
-/* A checkpoint whose model can still be had. */
+/* A checkpoint whose model is still stored. */
 struct snapshot {
     int epoch;
     int64_t at, bytes;
 };
-/* In the order of their epochs, the last one being the model itself. id as it is stored, not
- * "latest". None: there is no such model. */
+/* Ordered by epoch; the last one is the model itself. id as stored, not "latest". None: there is no
+ * such model. */
 enum store_status store_snapshots(struct store_session *session, const char *id,
                                   struct snapshot snapshots[static STORE_MAX_SNAPSHOTS + 1],
                                   int *count);
@@ -449,24 +453,24 @@ enum store_status store_model_list(struct store_session *session, const struct m
                                    struct model *models, int *count, bool *has_more,
                                    struct list_place *last);
 
-/* The answer of an evaluation that was kept; key: all that it depends on beside the model and its
+/* The cached answer of an evaluation; key: everything it depends on besides the model and its
  * epoch. From malloc. STORE_NOT_FOUND: there is none. */
 enum store_status store_evaluation_get(struct store_session *session, const char *model_id,
                                        int epoch, const char *key, char **answer);
-/* W. Keeps it, among the newest of its model. figures: the main ones, if the model was sampled as
- * it is by default; NULL if not. */
+/* W. Keeps it, among the newest of its model. figures: the main results, if the default sampling
+ * settings were used; otherwise NULL. */
 enum store_status store_evaluation_keep(struct store_session *session, const struct model *model,
                                         const char *key, const char *answer,
                                         const struct figures *figures);
-/* W. An imported model: all but updated_at and has_job is taken from `model`. */
+/* W. Inserts an imported model: everything except updated_at and has_job is taken from `model`. */
 enum store_status store_model_insert(struct store_session *session, const struct model *model);
-/* W. A model and the checkpoints it could be trained on from; its job and history stay.
- * STORE_CONFLICT while the job is queued or runs. */
+/* W. Deletes a model and the checkpoints of its training; its job and history stay. STORE_CONFLICT
+ * while the job is queued or running. */
 enum store_status store_model_delete(struct store_session *session, const char *id);
 
-/* Bytes that trainings may take: all together, and what those that run have left of it. Small ones,
- * of at most `small` bytes, have a room of their own as well, so that no large one keeps them
- * waiting: what is left of that. */
+/* Memory for trainings in bytes: the total, and what the running ones leave of it. Small trainings,
+ * of at most `small` bytes, also have reserved room, so that no large one keeps them waiting: what
+ * is left of that. */
 struct memory_room {
     int64_t all, unreserved;
     int64_t small, beside;
@@ -480,11 +484,11 @@ enum store_status store_claim(struct store_session *session, const char *owner,
  * below. */
 enum store_status store_progress(struct store_session *session, const struct progress *progress,
                                  int64_t now, bool *cancel_requested);
-/* W. The checkpoint of a claimed job cannot be used: deletes it, and goes back to the one before,
- * which the claim then has. Without one before, its model and history are forgotten: the training
- * starts afresh. */
+/* W. The checkpoint of a claimed job cannot be used: deletes it, and puts the previous one into the
+ * claim. Without a previous one, deletes the job's model and history: the training starts again. */
 enum store_status store_drop_checkpoint(struct store_session *session, struct claim *claim);
-/* W. The end: status succeeded, failed (error and what people should know of it) or cancelled. */
+/* W. Ends the job: status succeeded, failed (with an error code and a text for people) or
+ * cancelled. */
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
                                enum job_status status, enum job_error error, const char *detail,
                                int64_t now);
@@ -508,9 +512,9 @@ enum store_status store_unclaim(struct store_session *session, const char *id, i
 enum store_status store_recover(struct store_session *session, int64_t memory, int64_t now,
                                 int *requeued);
 
-/* W. Of what is not kept for ever, at most `most`; *count says how many went. Events of jobs that
- * ended before, but for the last of each; checkpoints of ended jobs, but for the newest of each,
- * from which they can be resumed; and jobs that ended before, with all that they have. */
+/* W. Deletes old data, at most `most` items; *count says how many were deleted. Events of jobs that
+ * ended before, except the last of each; checkpoints of ended jobs, except the newest of each, from
+ * which they can be resumed; and jobs that ended before, with everything that belongs to them. */
 enum store_status store_forget_events(struct store_session *session, int64_t before, int most,
                                       int *count);
 enum store_status store_forget_checkpoints(struct store_session *session, int most, int *count);
@@ -526,7 +530,7 @@ struct dataset {
     int64_t n;
     int dim;
     char *columns, *classes, *statistics; /* JSON, opaque here; no classes (NULL) without labels */
-    char sha256[65];                      /* of the file that was uploaded, and its size */
+    char sha256[65];                      /* digest of the uploaded file, and its size */
     int64_t bytes;
     int64_t created_at;
     float *points;   /* [n][dim]; NULL when only the description was asked for */

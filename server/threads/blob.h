@@ -1,9 +1,9 @@
 /*
- * blob.h - brings large bytes to the store, through the writer, piece by piece.
+ * blob.h - writes large data to the store, through the writer, piece by piece.
  *
- * Each piece is a task of the writer with a transaction of its own, posted when the one before is
- * durable, so that everybody else's tasks come between. A row that names the blob is written by
- * whoever asked, in one more task; until then the blob counts for nothing.
+ * Each piece is a task of the writer with its own transaction, posted when the previous one is
+ * durable, so that other tasks run in between. The caller writes a row that names the blob in one
+ * more task; until then the blob has no effect.
  */
 #ifndef SERVER_THREADS_BLOB_H
 #define SERVER_THREADS_BLOB_H
@@ -18,17 +18,16 @@ struct blob_write {
     const char *boot;           /* store_boot */
     const unsigned char *bytes; /* [size]; the caller's, until done */
     size_t size, written;
-    int64_t number; /* of the next piece */
-    int64_t id;     /* of the blob; 0: there is none */
-    const atomic_bool
-        *hurry;          /* when true, nobody else waits: many pieces in one transaction; or NULL */
-    atomic_bool give_up; /* not wanted any more: ends before the next piece */
+    int64_t number;           /* number of the next piece */
+    int64_t id;               /* id of the blob; 0: there is none */
+    const atomic_bool *hurry; /* when true, no other task waits: many pieces at once; or NULL */
+    atomic_bool give_up;      /* no longer needed: ends before the next piece */
     enum store_status status;
     void (*done)(struct blob_write *write);
 };
 
-/* Begins to write; done() is called on the writer's thread, with a status. STORE_LOST: it was given
- * up. After a failure there is no blob. writer, boot, bytes, size and done are the caller's to set,
+/* Begins to write; done() is called on the writer's thread, with a status. STORE_LOST: it was
+ * canceled. After a failure there is no blob. The caller sets writer, boot, bytes, size and done;
  * the rest is zero. */
 void blob_write_start(struct blob_write *write);
 
@@ -36,7 +35,7 @@ void blob_write_start(struct blob_write *write);
 enum store_status blob_write_all(struct writer *writer, const char *boot, const void *bytes,
                                  size_t size, int64_t *id);
 
-/* The caller has no use for a blob that was written: it goes with the next sweep. */
+/* The caller does not need a written blob: the next cleanup deletes it. */
 void blob_abandon(struct writer *writer, int64_t id);
 
 #endif

@@ -1,18 +1,17 @@
 /*
  * pool.h - the threads that compute answers, so that HTTP threads never do.
  *
- * So many computations are at work at a time as the pool has threads; each has a turn, of about 20
- * ms while others wait (turns.h says whose is next). A computation calls pool_pause() every few
- * milliseconds, wherever it can wait: between two steps of a sampling, two rows of a metric, two
- * frames of a picture. When its turn is over it waits there, with all that it has on its stack,
- * until the next one. So work needs no other form to be done in slices, and a thread that waits
- * costs only a stack.
+ * The pool runs as many computations at a time as it has threads; each has a turn of about 20 ms
+ * while others wait (turns.h decides whose turn is next). A computation calls pool_pause() every
+ * few milliseconds, wherever it can wait: between two steps of a sampling, two rows of a metric,
+ * two frames of a picture. When its turn is over it waits there, with its stack, until the next
+ * one. So work can be sliced without being rewritten, and a waiting thread costs only a stack.
  *
- * What cannot pause (reading a large model from the database, parsing a file) steps out: it gives
- * its turn to others and goes on beside them, one at a time. Whoever waits for another thread steps
- * out as well, so that no turn is held by somebody who does nothing.
+ * Work that cannot pause (reading a large model from the database, parsing a file) steps out: it
+ * gives its turn to others and continues next to them, one such piece at a time. Work that waits
+ * for another thread steps out as well, so that no idle work holds a turn.
  *
- * Nothing here ends a computation: it looks at its stop flag where it pauses.
+ * The pool never ends a computation: the computation checks its stop flag where it pauses.
  */
 #ifndef SERVER_THREADS_POOL_H
 #define SERVER_THREADS_POOL_H
@@ -32,17 +31,18 @@ void pool_post(void *self, struct task *task);
 /* The same for a piece of something that has begun, which no length of the queue refuses. */
 void pool_post_piece(void *self, struct task *task);
 
-/* The following concern the work of the calling thread, and do nothing on threads of others. */
+/* The following concern the work of the calling thread, and do nothing on threads outside the
+ * pool. */
 
-/* Lets others have the thread if the turn is over. Cheap if it is not. */
+/* Gives the thread to others if the turn is over. Cheap if it is not. */
 void pool_pause(void);
-/* The work that the thread is doing: whoever helps with it has the same client and class. NULL on
- * threads of others. */
+/* The work of the calling thread: threads that help with it use the same client and class. NULL on
+ * threads outside the pool. */
 const struct turn *pool_turn(void);
 /* Before and after waiting for another thread. */
 void pool_step_out(void);
 void pool_step_in(void);
-/* Before and after something long that cannot pause: beside the turns, one at a time. */
+/* Before and after long work that cannot pause: it runs outside the turns, one piece at a time. */
 void pool_begin_alone(void);
 void pool_end_alone(void);
 

@@ -1,8 +1,8 @@
 /*
  * task.h - a piece of work that is handed to another thread.
  *
- * A task is embedded in the struct it works on (an HTTP exchange, a training update). Whoever posts
- * it owns it again after done() was called. Two executors take tasks: the writer (writer.h), which
+ * A task is embedded in the struct it works on (an HTTP exchange, a training update). The poster
+ * owns it again after done() was called. Two executors take tasks: the writer (writer.h), which
  * runs them inside a transaction, and the sampler pool (pool.h).
  */
 #ifndef SERVER_THREADS_TASK_H
@@ -19,7 +19,7 @@ enum task_outcome {
     TASK_REFUSED,    /* did not run: the executor's queue is full or it is stopping */
     TASK_UNKNOWN,    /* writer only: the commit reported an error, so the writes may or may not be
                         durable */
-    TASK_DISK_FULL,  /* writer only: rolled back for want of space */
+    TASK_DISK_FULL,  /* writer only: rolled back because there was no space */
     TASK_DISK_ERROR, /* writer only: the disk reported an error before the commit: rolled back */
     TASK_GONE,       /* writer only: the database is not where it was: whatever was written, no next
                         start will find it */

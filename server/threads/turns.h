@@ -1,14 +1,13 @@
 /*
  * turns.h - whose turn it is: the policy of the pool, without its threads and clocks.
  *
- * A piece of work waits in one of three classes: small, large, or background, which is what nobody
- * waits for as for a picture. Those of an earlier class go first; but while one of a later class
- * waits, a share of the time that earlier ones take is owed to it, a quarter to large work and a
- * twentieth to background work, and given as soon as it makes up a slice. Within a class the turn
- * is that of the client who has used the least time of it; a client that comes back starts level
- * with the others, or a little behind them if it has used more, so nobody saves up turns, or waits
- * long for old ones. Work of one client goes in order; what has used up a slice goes back to the
- * end.
+ * A piece of work waits in one of three classes: small, large, or background, for which no user is
+ * waiting. Those of an earlier class go first; but while one of a later class waits, a share of the
+ * time that earlier ones take is owed to it, a quarter to large work and a twentieth to background
+ * work, and given as soon as it makes up a slice. Within a class the turn is that of the client who
+ * has used the least time of it; a client that comes back starts level with the others, or a little
+ * behind them if it has used more, so nobody saves up turns, or waits long for old ones. Work of
+ * one client goes in order; what has used up a slice goes back to the end.
  *
  * Work that has begun keeps a thread and memory, so of each class but the small ones only so many
  * begin, of one client and of all; the others wait until one of these has ended.
@@ -21,10 +20,10 @@
 
 enum turn_class { TURN_SMALL, TURN_LARGE, TURN_BACKGROUND, TURN_CLASSES };
 
-/* Of each class but the small ones. */
+/* Limits for each class except small work. */
 enum { TURN_BEGUN = 192, TURN_BEGUN_OF_CLIENT = 16, TURN_CLIENTS = 1024 };
 
-/* Of a slice, and of all that small work may take before it counts as large. */
+/* Seconds of a slice, and of the total that small work may take before it counts as large. */
 #define TURN_SLICE_SECONDS    0.02
 #define TURN_SMALL_SECONDS    0.1
 #define TURN_LARGE_SHARE      0.25
@@ -62,18 +61,18 @@ void turns_init(struct turns *turns);
 
 /* New work joins the end of its line. */
 void turns_join(struct turns *turns, struct turn *turn);
-/* Takes out the one whose turn it is, and notes that it has begun; NULL: none waits that can go on.
- * may_begin: also one that has not begun. */
+/* Removes and returns the work whose turn it is, and notes that it has begun; NULL: no waiting work
+ * can continue. may_begin: also work that has not begun. */
 struct turn *turns_take(struct turns *turns, bool may_begin);
-/* It has worked for so long. Small work that has taken too much becomes large. */
+/* Adds working time. Small work that has taken too much becomes large. */
 void turns_charge(struct turns *turns, struct turn *turn, double seconds);
 /* Back to the end of its line. */
 void turns_back(struct turns *turns, struct turn *turn);
 /* It is over. */
 void turns_end(struct turns *turns, struct turn *turn);
-/* Should work that has had its turn for so long leave it to another one? */
+/* Should work that has had its turn for this time give it to other work? */
 bool turns_is_over(const struct turns *turns, const struct turn *turn, double seconds);
-/* Takes out one that has not begun, whoever's turn it is; NULL: there is none. */
+/* Removes and returns work that has not begun, in any order; NULL: there is none. */
 struct turn *turns_drop(struct turns *turns);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * watch.h - requests that wait for something to happen in the store.
  *
- * One thread looks after all of them, so that waiting costs no HTTP thread: after a commit, and now
- * and then for their time limits, it runs each waiting task; run() returning true means that it is
+ * One thread handles all of them, so that waiting costs no HTTP thread: after each commit, and
+ * regularly for their time limits, it runs each waiting task; run() returns true when the wait is
  * over.
  */
 #ifndef SERVER_THREADS_WATCH_H

@@ -1,9 +1,9 @@
 /*
  * writer.h - the one thread that writes to the store.
  *
- * Tasks arrive through a bounded queue. The thread takes all that wait (at most 128), runs each in
- * its savepoint inside one transaction, commits, and only then tells each that it is done: one
- * fsync serves many requests, and nothing is acknowledged before it is durable. The writer also
+ * Tasks arrive through a bounded queue. The thread takes all waiting tasks (at most 128), runs each
+ * in its savepoint inside one transaction, commits, and only then reports each as done: one fsync
+ * serves many requests, and nothing is acknowledged before it is durable. The writer also
  * checkpoints the write-ahead log.
  */
 #ifndef SERVER_THREADS_WRITER_H
@@ -19,20 +19,19 @@ struct writer;
 /* Calls committed(listener), if it is not NULL, on the writer's thread after each commit. NULL when
  * no thread can be started. */
 struct writer *writer_start(struct store *store, void (*committed)(void *listener), void *listener);
-/* The server stops, and has little time: what the log holds stays there for the next start. */
+/* The server is stopping and has little time: the write-ahead log is left for the next start. */
 void writer_hurry(struct writer *writer);
 void writer_stop(struct writer *writer); /* finishes what is queued, refuses the rest, joins */
 
-/* How the last transaction went that wrote anything, or should have: whether writing works. Any
- * thread. */
+/* The outcome of the last transaction that wrote anything, or should have: whether writing works.
+ * Any thread. */
 enum task_outcome writer_state(struct writer *writer);
 
 /* Hands over a task. If the queue is full or stopping, done(TASK_REFUSED) is called at once, on
  * this thread. */
 void writer_post(void *self, struct task *task);
 
-/* The same for what follows from something that was accepted: refused only when the writer stops.
- */
+/* The same for a task that follows from an accepted one: refused only when the writer stops. */
 void writer_post_next(struct writer *writer, struct task *task);
 
 /* What a task's outcome means for the store: STORE_OK if it was committed. */
