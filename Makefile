@@ -64,7 +64,9 @@ say = $(if $(filter 0,$V),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@prin
 Q := $(if $(filter 0,$V),@)
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev zlib1g-dev
-PACKAGES_TEST  := chromium jq mandoc pkgconf python3-yaml libcriterion-dev python3 python3-pytest python3-numpy python3-pil python3-jsonschema python3-hypothesis python3-requests python3-httpx python3-aiohttp nginx-light curl openssl prometheus faketime clang libclang-rt-dev llvm clang-format clang-tidy valgrind
+PACKAGES_TEST  := chromium jq mandoc pkgconf libcriterion-dev nginx-light curl openssl prometheus faketime \
+	clang libclang-rt-dev llvm clang-format clang-tidy valgrind \
+	python3 $(addprefix python3-,pytest numpy pil yaml jsonschema hypothesis requests httpx aiohttp)
 
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline
@@ -97,7 +99,8 @@ ifeq ($(SANITIZE),fuzz)
 FUZZ_DRIVER  := -fsanitize=fuzzer
 endif
 
-.PHONY: all run demo pictures test soak test-binaries test-floats lint openapi rules format clean help deps deps-test deps-npm bench bench-http bench-peers quality kaist
+.PHONY: all run demo pictures test soak test-binaries test-floats lint openapi rules dashboard format clean help
+.PHONY: deps deps-test deps-npm bench bench-http bench-peers quality kaist
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -131,7 +134,7 @@ $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o): $B/engine/kernels_%.o: engine/kernel
 	$(call say,CC,$< ($*))
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -ffp-contract=fast $(KERNEL_FLAGS_$*) -DKERNELS_VARIANT=$* -c -o $@ $<
 
-# The dashboard is kept bundled, so that a build needs no npm; `make dashboard` bundles it anew.
+# The dashboard is kept bundled, so that a build needs no npm; `make dashboard` bundles it again.
 DASHBOARD := server/dashboard/built
 DASHBOARD_FILES := $(addprefix $(DASHBOARD)/,index.html style app.js icon.svg)
 DASHBOARD_MODULES := server/dashboard/node_modules/.package-lock.json
@@ -258,7 +261,7 @@ BROWSE := DENOISED_BINARY=$(CURDIR)/$B/denoised node tests/browser
 
 .PHONY: bench-dashboard soak-dashboard
 ##@ Workshop
-pictures: deps-test ## make the pictures of the README anew
+pictures: deps-test ## take the pictures of the README again
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(BROWSER_MODULES)
 	$(BROWSE)/pictures.mjs .github
 ##@ Measurements
@@ -274,7 +277,7 @@ soak-dashboard: deps-test ## ten minutes of animation and live loss: does the pa
 lint: deps-test ## formatting, clang-tidy, and both compilers with warnings as errors
 	sh tests/lint.sh
 
-rules: ## write docker/monitoring/prometheusrule.yaml anew, from alerts.yaml beside it
+rules: ## write docker/monitoring/prometheusrule.yaml from alerts.yaml beside it
 	sh docker/monitoring/prometheusrule.sh > docker/monitoring/prometheusrule.yaml
 
 openapi: deps ## write api/openapi.json again, from the binary's own tables
@@ -395,7 +398,7 @@ IMAGE  ?= denoised:$(VERSION)
 SOURCE ?= $(shell git remote get-url origin 2>/dev/null | sed 's|//[^@/]*@|//|')
 ROOT  ?=
 .PHONY: docker docker-test
-docker: ## build the image denoised:$(VERSION), with Docker or Podman's docker
+docker: ## build the image denoised:VERSION, with Docker or Podman's docker
 	docker build -f docker/Dockerfile --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg SOURCE=$(SOURCE) \
 	  -t $(IMAGE) -t denoised .
 docker-test: ## try the image; or ROOT=DIRECTORY, its root file system, without an engine

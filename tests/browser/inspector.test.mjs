@@ -91,7 +91,7 @@ test("a single column is a histogram of as many bars as there are values", async
     page.locator(".stage-canvas canvas").evaluate((canvas) => {
       const y = Math.round(canvas.height * 0.6); // through the bars, above the scale
       const row = canvas.getContext("2d").getImageData(0, y, canvas.width, 1).data;
-      const isBlue = (x) => row[4 * x + 3] > 200 && row[4 * x + 2] > row[4 * x] + 60; // the line of the data is grey
+      const isBlue = (x) => row[4 * x + 3] > 200 && row[4 * x + 2] > row[4 * x] + 60; // the line of the data is gray
       let count = 0;
       for (let x = 1; x < canvas.width; x++) if (isBlue(x) && !isBlue(x - 1)) count++;
       return count;

@@ -88,9 +88,9 @@ test("JSON in the shapes in which programs write it", async () => {
   const points = [[1, 2], [3, 4], [5, 6]];
   const plain = await read(JSON.stringify({ points }));
   assert.ok(isAsItIs(plain, propose(plain)));
-  const labelled = await read(JSON.stringify({ points, labels: ["a", "b", "a"] }));
-  assert.deepEqual(rolesOf(labelled), { "column 1": "coordinate", "column 2": "coordinate", label: "label" });
-  assert.ok(isAsItIs(labelled, propose(labelled)));
+  const labeled = await read(JSON.stringify({ points, labels: ["a", "b", "a"] }));
+  assert.deepEqual(rolesOf(labeled), { "column 1": "coordinate", "column 2": "coordinate", label: "label" });
+  assert.ok(isAsItIs(labeled, propose(labeled)));
   const records = await read(JSON.stringify(points.map(([x, y], i) => ({ x, y, k: i % 2 ? "b" : "a" }))));
   assert.equal(await writeCsv(records, propose(records)), "x,y,label\n1,2,a\n3,4,b\n5,6,a\n");
   const split = await read(JSON.stringify({ columns: ["u", "v"], data: points }));
@@ -133,6 +133,6 @@ for (const [what, bytes, says] of [
   ["broken JSON", '{"points": [[1', /not valid JSON/],
   ["JSON of something else", '{"a": 1}', /points/],
   ["a header alone", "x,y\n", /no rows/],
-  ["bytes", "\x00\x01\x02,\x00\n1,2\n", /not a file of text/],
+  ["bytes", "\x00\x01\x02,\x00\n1,2\n", /not a text file/],
 ])
   test(`${what} is refused in words`, () => assert.rejects(read(bytes), says));

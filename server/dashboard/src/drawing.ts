@@ -1,6 +1,6 @@
 // A drawing as text for an address: the points on a grid, in order, as distances, deflated. So a link brings it along.
 //
-// The bytes: centre x, centre y and radius of the square as float32, then the distances between the numbers of the
+// The bytes: center x, center y and radius of the square as float32, then the distances between the numbers of the
 // occupied cells, seven bits a byte, the lowest first.
 
 export interface Drawing {

@@ -1,4 +1,4 @@
-// Light or dark: the system's choice, followed live, or the reader's own. Canvases read their colours here.
+// Light or dark: the system's choice, followed live, or the reader's own. Canvases read their colors here.
 import { effect, signal } from "@preact/signals";
 
 type Choice = "auto" | "light" | "dark";
@@ -28,7 +28,7 @@ interface Ink {
   hues: string[]; // around the circle, all of one lightness
 }
 
-/** Colours around the circle; the names of the hues start at red. */
+/** Colors around the circle; the names of the hues start at red. */
 const circle = (count: number, lightness: number, chroma: number): string[] =>
   Array.from({ length: count }, (_, i) => `oklch(${lightness} ${chroma} ${Math.round((360 * i) / count)})`);
 export const HUES = 24;
@@ -45,7 +45,7 @@ const LIGHT: Ink = {
   grid: "#e8ebf0",
   ground: "#ffffff",
   tint: "#4078d8",
-  // Okabe and Ito's colours: told apart by all eyes.
+  // Okabe and Ito's colors: told apart by all eyes.
   classes: ["#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#8c6d31", "#999999"],
   hues: circle(HUES, 0.58, 0.17),
 };
@@ -68,9 +68,9 @@ const DARK: Ink = {
 
 export const ink = signal<Ink>(LIGHT);
 
-export const CLASS_COLOURS = LIGHT.classes.length;
+export const CLASS_COLORS = LIGHT.classes.length;
 /** The color of a class by its place; there are more classes than colors. */
-export const colourOf = (place: number): string => ink.value.classes[place % CLASS_COLOURS]!;
+export const colorOf = (place: number): string => ink.value.classes[place % CLASS_COLORS]!;
 
 effect(() => {
   const dark = choice.value === "dark" || (choice.value === "auto" && systemDark.value);

@@ -37,16 +37,16 @@ export function Draw() {
   const ref = useRef<HTMLCanvasElement>(null);
   const before = useRef<[number, number] | null>(null);
   const list = points.value;
-  const colour = ink.value.point;
+  const color = ink.value.point;
   useEffect(() => {
     trouble.value = null; // of another time
   }, []);
   useEffect(() => {
     const context = ref.current!.getContext("2d")!;
     context.clearRect(0, 0, SIZE, SIZE);
-    context.fillStyle = colour;
+    context.fillStyle = color;
     for (const [x, y] of list) context.fillRect(x - 1, y - 1, 2, 2);
-  }, [list, colour]);
+  }, [list, color]);
 
   const at = (event: PointerEvent): [number, number] => {
     const box = ref.current!.getBoundingClientRect();

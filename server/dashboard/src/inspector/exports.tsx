@@ -45,7 +45,7 @@ function Links({ list }: { list: Link[] }) {
   );
 }
 
-const labelled = (label: string, of: string) => (of ? `${label} ${of}` : label);
+const labeled = (label: string, of: string) => (of ? `${label} ${of}` : label);
 
 /** The animation as the server draws it, and its numbers. */
 function animations({ of, path, way, query }: Address): Link[] {
@@ -53,12 +53,12 @@ function animations({ of, path, way, query }: Address): Link[] {
   const which: Query = { which: view.value.mode === "x0" ? "x0" : undefined };
   return [
     {
-      label: labelled("GIF", of),
+      label: labeled("GIF", of),
       href: url(`${path}/${way}.gif`, gif),
       doc: "The animation, x beside x₀ (g)",
     },
     {
-      label: labelled("Frames", of),
+      label: labeled("Frames", of),
       href: url(`${path}/${way}.npy`, { ...query, ...which }),
       doc: "All frames for NumPy",
     },
@@ -69,7 +69,7 @@ function animations({ of, path, way, query }: Address): Link[] {
 function finished({ of, path, way, query }: Address): Link[] {
   if (way !== "trajectories") return [];
   const link = (label: string, suffix: string, more: Query, doc: string): Link => ({
-    label: labelled(label, of),
+    label: labeled(label, of),
     href: url(`${path}/samples.${suffix}`, { ...query, frames: undefined, ...more }),
     doc,
   });

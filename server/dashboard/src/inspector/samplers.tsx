@@ -50,7 +50,7 @@ function Cell({ answer }: { answer: Drawn | string | undefined }) {
     drawAlone(
       canvas,
       flat,
-      places ? { colours: ink.value.classes, of: places } : { colours: [ink.value.point], of: null },
+      places ? { colors: ink.value.classes, of: places } : { colors: [ink.value.point], of: null },
       1.4,
       0.6,
     );

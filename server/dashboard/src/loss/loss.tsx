@@ -47,7 +47,7 @@ function Chart() {
     const list = lines(smooth.value);
     const box = ref.current;
     if (!box) return;
-    const wanted = JSON.stringify([list.map((l) => [l.label, l.colour]), logScale.value, ink.value.dark]);
+    const wanted = JSON.stringify([list.map((l) => [l.label, l.color]), logScale.value, ink.value.dark]);
     if (plot.current && wanted === shape.current) {
       plot.current.setData(table(list), !zoomed.peek());
       if (zoomed.peek()) plot.current.redraw();

@@ -15,7 +15,7 @@ function lastOf(values: Values): string {
 
 export interface Line {
   label: string;
-  colour: string;
+  color: string;
   dash: number[];
   epochs: number[];
   values: Values;
@@ -37,19 +37,19 @@ function smoothed(values: Values, keep: number): Values {
 /** The run on the stage, the one beside it, and the ticked ones. */
 export function lines(smooth: number): Line[] {
   const out: Line[] = [];
-  const add = (id: string, name: string, colour: string) => {
+  const add = (id: string, name: string, color: string) => {
     const series = histories.value[id];
     if (!series) return;
     const line = (what: string, values: Values, of: string, dash: number[]): Line => ({
       label: `${name} ${what}`.trim(),
-      colour: of,
+      color: of,
       dash,
       epochs: series.epoch,
       values: smoothed(values, smooth),
     });
-    out.push(line("train", series.train_loss, colour, []));
+    out.push(line("train", series.train_loss, color, []));
     if (series.val_loss.some((v) => v !== null))
-      out.push(line("validation", series.val_loss, colour, [6, 4]));
+      out.push(line("validation", series.val_loss, color, [6, 4]));
   };
   const [a, b] = [job.value, jobB.value];
   const more = listed("with").length > 0;
@@ -57,8 +57,8 @@ export function lines(smooth: number): Line[] {
   if (b) add(b.id, `B ${nameOf(b)}`, EXTRA[0]!);
   listed("with").forEach((id, i) => {
     const run = jobs.value.find((one) => one.id === id);
-    const colour = EXTRA[(i + 1) % EXTRA.length]!;
-    if (run && id !== a?.id && id !== b?.id) add(id, nameOf(run), colour);
+    const color = EXTRA[(i + 1) % EXTRA.length]!;
+    if (run && id !== a?.id && id !== b?.id) add(id, nameOf(run), color);
   });
   return out;
 }
@@ -188,7 +188,7 @@ export function options(
       { label: "epoch", value: (_: uPlot, v: number | null) => (v === null ? "" : String(v)) },
       ...list.map((line) => ({
         label: line.label,
-        stroke: line.colour,
+        stroke: line.color,
         width: 1.5,
         dash: line.dash,
         spanGaps: true,

@@ -144,7 +144,7 @@ function Picture(props: { of: Table }) {
   const ref = useRef<HTMLCanvasElement>(null);
   const { roles } = choice.value;
   const [x, y] = roles.flatMap((role, j) => (role === "coordinate" ? [j] : []));
-  const [dot, colours] = [ink.value.point, ink.value.classes];
+  const [dot, colors] = [ink.value.point, ink.value.classes];
   useEffect(() => {
     const { head, number } = props.of;
     if (x === undefined || y === undefined) return;
@@ -158,7 +158,7 @@ function Picture(props: { of: Table }) {
       places.push(Number(a), Number(b));
       labels.push(Math.max(0, names.indexOf(row[at] ?? "")));
     }
-    const tint = at < 0 ? { colours: [dot], of: null } : { colours, of: labels };
+    const tint = at < 0 ? { colors: [dot], of: null } : { colors, of: labels };
     if (places.length > 0) drawAlone(ref.current!, Float32Array.from(places), tint, 2, 0.8);
   }, [props.of, roles, x, y, dot]);
   if (x === undefined || y === undefined) return null;

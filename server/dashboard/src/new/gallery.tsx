@@ -2,7 +2,7 @@
 import type { Dataset } from "../api";
 import { go } from "../hash";
 import { Legend } from "../legend";
-import { colourOf } from "../theme";
+import { colorOf } from "../theme";
 import { choose, chosen, datasets, isChosen, titleOf, toggleClass } from "./form";
 import { Thumbnail } from "./thumbnail";
 
@@ -18,7 +18,7 @@ function Card({ set }: { set: Dataset }) {
         title={set.description ?? title}
         onClick={() => choose(set.id)}
       >
-        <Thumbnail id={set.id} {...(isClass ? { colour: colourOf(at) } : {})} />
+        <Thumbnail id={set.id} {...(isClass ? { color: colorOf(at) } : {})} />
         <span>{title}</span>
       </button>
       <label title={at >= 0 ? "Chosen" : "Add as a class"}>

@@ -239,8 +239,8 @@ function jsonTable(text: string): Table {
       isRow(points),
     );
   const names = [...(given ?? Array.from({ length: width }, (_, j) => `column ${j + 1}`)), "label"];
-  const labelled = rows.map((row, i) => [...row.map(asCell), asCell(labels[i])]);
-  return tableOf("JSON", names, labelled, isRow(points));
+  const labeled = rows.map((row, i) => [...row.map(asCell), asCell(labels[i])]);
+  return tableOf("JSON", names, labeled, isRow(points));
 }
 
 /** Files that hold tables, too, but that neither this page nor the server reads. */

@@ -7,14 +7,14 @@ import { ink } from "../theme";
 const SIZE = 112;
 const POINTS = 500;
 
-async function paint(canvas: HTMLCanvasElement, id: string, colour: string): Promise<void> {
+async function paint(canvas: HTMLCanvasElement, id: string, color: string): Promise<void> {
   const points = (await drawOf(id)).subarray(0, 2 * POINTS);
-  drawAlone(canvas, points, { colours: [colour], of: null }, 1.3, 0.7);
+  drawAlone(canvas, points, { colors: [color], of: null }, 1.3, 0.7);
 }
 
-export function Thumbnail({ id, colour }: { id: string; colour?: string }) {
+export function Thumbnail({ id, color }: { id: string; color?: string }) {
   const ref = useRef<HTMLCanvasElement>(null);
-  const shown = colour ?? ink.value.point;
+  const shown = color ?? ink.value.point;
   useEffect(() => {
     const observer = new IntersectionObserver(([seen]) => {
       if (!seen?.isIntersecting) return;

@@ -6,9 +6,9 @@ const FLOOR = 34; // pixels of the page below the bars: for the scale
 
 interface Beside {
   data: Float32Array | null;
-  dataColour: string;
+  dataColor: string;
   other: Float32Array | null; // drawn as a line, too
-  otherColour: string;
+  otherColor: string;
 }
 
 /** Shares of points [n][2] in each of the bars between two values of x; `pick` leaves some out. */
@@ -32,7 +32,7 @@ export function drawHistogram(
   plane: Plane,
   points: Float32Array,
   tint: Tint,
-  { data, dataColour, other, otherColour }: Beside,
+  { data, dataColor, other, otherColor }: Beside,
 ): void {
   const px = devicePixelRatio;
   const { from, to } = plane.clip;
@@ -45,20 +45,20 @@ export function drawHistogram(
   const left = (bar: number) => toX(plane, low + (bar * (high - low)) / BARS);
 
   const heights = new Float32Array(BARS); // of the classes below
-  const groups = tint.of ? tint.colours.map((_, i) => i) : [0];
+  const groups = tint.of ? tint.colors.map((_, i) => i) : [0];
   for (const group of groups) {
     const shares = tint.of
-      ? sharesOf(points, low, high, (i) => tint.of![i]! % tint.colours.length === group)
+      ? sharesOf(points, low, high, (i) => tint.of![i]! % tint.colors.length === group)
       : all;
-    context.fillStyle = tint.colours[group]!;
+    context.fillStyle = tint.colors[group]!;
     for (let bar = 0; bar < BARS; bar++) {
       const height = shares[bar]! * scale;
       context.fillRect(left(bar), ground - heights[bar]! - height, left(bar + 1) - left(bar) - px, height);
       heights[bar]! += height;
     }
   }
-  const outline = (shares: Float32Array, colour: string) => {
-    context.strokeStyle = colour;
+  const outline = (shares: Float32Array, color: string) => {
+    context.strokeStyle = color;
     context.lineWidth = 2 * px;
     context.beginPath();
     for (let bar = 0; bar < BARS; bar++) {
@@ -67,6 +67,6 @@ export function drawHistogram(
     }
     context.stroke();
   };
-  if (ofData) outline(ofData, dataColour);
-  if (other) outline(sharesOf(other, low, high), otherColour);
+  if (ofData) outline(ofData, dataColor);
+  if (other) outline(sharesOf(other, low, high), otherColor);
 }

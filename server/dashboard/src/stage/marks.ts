@@ -23,9 +23,9 @@ export const fromX = (plane: Plane, x: number): number =>
 export const fromY = (plane: Plane, y: number): number =>
   plane.bounds.y - ((y - plane.top) / plane.size - 0.5) * 2 * plane.bounds.radiusY;
 
-/** What colours points [n]: an index into `colours` for each, or the first of them for all. */
+/** What colors points [n]: an index into `colors` for each, or the first of them for all. */
 export interface Tint {
-  colours: string[];
+  colors: string[];
   of: ArrayLike<number> | null;
 }
 
@@ -37,7 +37,7 @@ export function drawPoints(
   alpha: number,
 ): void {
   const { raster, clip, size, bounds } = plane;
-  const colours = tint.colours.map(packed);
+  const colors = tint.colors.map(packed);
   const stamp = stampOf(radius, alpha);
   const scale = size / (2 * bounds.radius);
   const scaleY = size / (2 * bounds.radiusY);
@@ -45,7 +45,7 @@ export function drawPoints(
   const top = plane.top + size / 2 + bounds.y * scaleY;
   const n = points.length / 2;
   for (let i = 0; i < n; i++) {
-    const rgb = colours[tint.of ? tint.of[i]! % colours.length : 0]!;
+    const rgb = colors[tint.of ? tint.of[i]! % colors.length : 0]!;
     dot(raster, clip, stamp, left + points[2 * i]! * scale, top - points[2 * i + 1]! * scaleY, rgb);
   }
 }
@@ -61,13 +61,13 @@ function cellOf(bounds: Bounds, points: Float32Array, i: number, cells: number):
 const MOST_SEEN = 150; // alpha where most points are: the dots stay in sight
 
 /** A smoothed histogram of the points, as a tint behind all else. */
-export function drawDensity(plane: Plane, points: Float32Array, colour: string): void {
+export function drawDensity(plane: Plane, points: Float32Array, color: string): void {
   const { raster, clip } = plane;
   const { columns, rows, cell, values } = densityOf(plane, points);
   let most = 1e-9;
   for (const value of values) most = Math.max(most, value);
   for (let i = 0; i < values.length; i++) values[i] = MOST_SEEN * (values[i]! / most) ** 0.7;
-  const shade = packed(colour);
+  const shade = packed(color);
   const across = new Float32Array(columns); // a row of cells at a height between two rows
   for (let y = 0; y < raster.height; y++) {
     const down = Math.min(rows - 1, Math.max(0, (y + 0.5) / cell - 0.5));
@@ -92,10 +92,10 @@ export function drawLines(
   plane: Plane,
   from: Float32Array,
   to: Float32Array,
-  colour: string,
+  color: string,
   alpha: number,
 ): void {
-  const rgb = packed(colour);
+  const rgb = packed(color);
   const n = Math.min(from.length / 2, 1500);
   for (let i = 0; i < 2 * n; i += 2)
     line(
@@ -118,7 +118,7 @@ export function drawField(
   plane: Plane,
   from: Float32Array,
   to: Float32Array,
-  colour: string,
+  color: string,
 ): void {
   const { bounds } = plane;
   const sums = new Float32Array(GRID * GRID * 3);
@@ -131,7 +131,7 @@ export function drawField(
     sums[at + 2]! += 1;
   }
   const cell = plane.size / GRID;
-  context.strokeStyle = colour;
+  context.strokeStyle = color;
   context.lineWidth = Math.max(1, plane.size / 500);
   context.beginPath();
   for (let row = 0; row < GRID; row++)
@@ -165,11 +165,11 @@ export function drawWay(
   plane: Plane,
   way: Float32Array,
   now: number,
-  colour: string,
+  color: string,
 ): void {
   const { size } = plane;
   const last = way.length / 2 - 1;
-  context.strokeStyle = context.fillStyle = colour;
+  context.strokeStyle = context.fillStyle = color;
   context.lineWidth = Math.max(2, size / 300);
   context.beginPath();
   for (let k = 0; k <= last; k++) context.lineTo(toX(plane, way[2 * k]!), toY(plane, way[2 * k + 1]!));

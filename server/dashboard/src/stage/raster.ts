@@ -17,24 +17,24 @@ export function rasterOf(width: number, height: number): Raster {
 const known = new Map<string, number>();
 let probe: CanvasRenderingContext2D | undefined;
 
-/** A colour of CSS as 0x00bbggrr; its own alpha does not count. */
-export function packed(colour: string): number {
-  const before = known.get(colour);
+/** A color of CSS as 0x00bbggrr; its own alpha does not count. */
+export function packed(color: string): number {
+  const before = known.get(color);
   if (before !== undefined) return before;
   if (!probe) {
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = 1;
     probe = canvas.getContext("2d", { willReadFrequently: true })!;
   }
-  probe.fillStyle = colour;
+  probe.fillStyle = color;
   probe.fillRect(0, 0, 1, 1);
   const [r = 0, g = 0, b = 0] = probe.getImageData(0, 0, 1, 1).data;
   const rgb = (b << 16) | (g << 8) | r;
-  known.set(colour, rgb);
+  known.set(color, rgb);
   return rgb;
 }
 
-/** Lays the colour `rgb`, of which `alpha` (1..255) is seen, over one pixel. */
+/** Lays the color `rgb`, of which `alpha` (1..255) is seen, over one pixel. */
 function blend(pixels: Uint32Array, at: number, rgb: number, alpha: number): void {
   const below = pixels[at]!;
   const whole = 255 * alpha + (below >>> 24) * (255 - alpha); // the alpha of both, times 255
@@ -43,7 +43,7 @@ function blend(pixels: Uint32Array, at: number, rgb: number, alpha: number): voi
     pixels[at] = seen | rgb;
     return;
   }
-  const share = ((alpha * 65280) / whole) | 0; // of the new colour, in 256ths
+  const share = ((alpha * 65280) / whole) | 0; // of the new color, in 256ths
   const r = below & 255;
   const g = (below >> 8) & 255;
   const b = (below >> 16) & 255;
@@ -55,10 +55,10 @@ function blend(pixels: Uint32Array, at: number, rgb: number, alpha: number): voi
 
 const PHASES = 4; // in which a dot can lie within a pixel, each way: it glides, and does not hop
 
-/** How much of each pixel a dot covers, wherever in a pixel its centre lies. */
+/** How much of each pixel a dot covers, wherever in a pixel its center lies. */
 interface Stamp {
   side: number; // of the square around it, in pixels
-  half: number; // from its left to the pixel of the centre
+  half: number; // from its left to the pixel of the center
   cover: Uint8Array; // [PHASES: y][PHASES: x][side][side]
 }
 
@@ -66,13 +66,13 @@ function makeStamp(radius: number, alpha: number): Stamp {
   const half = Math.ceil(radius + 0.5);
   const side = 2 * half + 1;
   const cover = new Uint8Array(PHASES * PHASES * side * side);
-  const centre = (phase: number) => half + (phase + 0.5) / PHASES - 0.5; // in the middles of pixels
+  const center = (phase: number) => half + (phase + 0.5) / PHASES - 0.5; // in the middles of pixels
   let at = 0;
   for (let down = 0; down < PHASES; down++)
     for (let across = 0; across < PHASES; across++)
       for (let y = 0; y < side; y++)
         for (let x = 0; x < side; x++) {
-          const distance = Math.hypot(x - centre(across), y - centre(down));
+          const distance = Math.hypot(x - center(across), y - center(down));
           cover[at++] = Math.round(255 * alpha * Math.min(1, Math.max(0, radius + 0.5 - distance)));
         }
   return { side, half, cover };
@@ -98,7 +98,7 @@ export interface Clip {
   to: number;
 }
 
-/** A dot with its centre at x, y; what is not within the picture and its clip is left out. */
+/** A dot with its center at x, y; what is not within the picture and its clip is left out. */
 export function dot(raster: Raster, clip: Clip, stamp: Stamp, x: number, y: number, rgb: number): void {
   const { pixels, width, height } = raster;
   const { side, half, cover } = stamp;

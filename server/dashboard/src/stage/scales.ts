@@ -1,7 +1,7 @@
 // The scales of a picture whose axes are quantities: round numbers along its lower and left edges, and names.
 import { fromX, fromY, type Plane, toX, toY } from "./marks";
 
-interface Colours {
+interface Colors {
   text: string;
   grid: string;
 }
@@ -32,7 +32,7 @@ export function drawScales(
   context: CanvasRenderingContext2D,
   plane: Plane,
   [nameX, nameY]: [string, string],
-  colours: Colours,
+  colors: Colors,
   below: number,
 ): void {
   const px = devicePixelRatio;
@@ -40,8 +40,8 @@ export function drawScales(
   const { height } = plane.raster;
   const low = height - MARGIN * px;
   context.font = `${Math.round(11 * px)}px system-ui, sans-serif`;
-  context.fillStyle = colours.text;
-  context.strokeStyle = colours.grid;
+  context.fillStyle = colors.text;
+  context.strokeStyle = colors.grid;
   context.lineWidth = px;
   context.textAlign = "center";
   context.beginPath();

@@ -21,7 +21,7 @@ interface Panel {
   run: Job | undefined;
   data: Cloud | null; // what the run is trained on
   axes: Axes;
-  isTable: boolean; // its axes are quantities of their own, and are labelled
+  isTable: boolean; // its axes are quantities of their own, and are labeled
 }
 
 function panelOf(trajectory: Trajectory, mode: StageMode, title: string, run: Job | undefined): Panel {
@@ -94,9 +94,9 @@ const TRAILS = 8;
 const LINE_ALPHA = 45; // of 255
 
 function tintOf({ trajectory: t, mode, axes, isTable: free }: Panel, layers: Set<string>): Tint {
-  if (t.classes) return { colours: ink.value.classes, of: t.classes };
-  if (layers.has("hue")) return { colours: ink.value.hues, of: layoutOf(t, axes, free).hues };
-  return { colours: [mode === "x0" ? ink.value.estimate : ink.value.point], of: null };
+  if (t.classes) return { colors: ink.value.classes, of: t.classes };
+  if (layers.has("hue")) return { colors: ink.value.hues, of: layoutOf(t, axes, free).hues };
+  return { colors: [mode === "x0" ? ink.value.estimate : ink.value.point], of: null };
 }
 
 /** The points of a panel at this moment; they share rooms, and last until the next panel asks. */
@@ -113,21 +113,21 @@ function paint(plane: Plane, panel: Panel, layers: Set<string>): void {
   const { trajectory: t, mode } = panel;
   const { frame, x, x0 } = now(panel);
   const main = mode === "x0" ? x0 : x;
-  const colours = ink.value;
+  const colors = ink.value;
   const tint = tintOf(panel, layers);
   const radius = Math.max(1, (plane.size / 420) * (t.n > 3000 ? 1 : 1.5));
-  const alpha = colours.cover * (t.n > 3000 ? 0.75 : 1);
-  if (layers.has("density")) drawDensity(plane, main, colours.tint);
+  const alpha = colors.cover * (t.n > 3000 ? 0.75 : 1);
+  if (layers.has("density")) drawDensity(plane, main, colors.tint);
   const data = layers.has("data") && dataOf(panel);
-  if (data) drawPoints(plane, data, { colours: [colours.data], of: null }, radius * 0.8, 0.5);
+  if (data) drawPoints(plane, data, { colors: [colors.data], of: null }, radius * 0.8, 0.5);
   if (layers.has("trails"))
     for (let back = TRAILS; back > 0; back--) {
       const past = room(2, t.n);
       interpolate(t, mode === "x0" ? "x0" : "x", Math.max(0, frame - back * 0.5), panel.axes, past);
       drawPoints(plane, past, tint, radius * 0.7, (0.16 * (TRAILS + 1 - back)) / TRAILS);
     }
-  if (layers.has("lines") && mode !== "x0") drawLines(plane, x, x0, colours.point, LINE_ALPHA);
-  if (mode === "over") drawPoints(plane, x0, { colours: [colours.estimate], of: null }, radius, alpha * 0.7);
+  if (layers.has("lines") && mode !== "x0") drawLines(plane, x, x0, colors.point, LINE_ALPHA);
+  if (mode === "over") drawPoints(plane, x0, { colors: [colors.estimate], of: null }, radius, alpha * 0.7);
   drawPoints(plane, main, tint, radius, alpha);
 }
 
@@ -141,9 +141,9 @@ function annotateLine(
   const { x, x0 } = now(panel);
   drawHistogram(context, plane, panel.mode === "x0" ? x0 : x, tintOf(panel, layers), {
     data: dataOf(panel),
-    dataColour: ink.value.text,
+    dataColor: ink.value.text,
     other: panel.mode === "over" ? x0 : null,
-    otherColour: ink.value.estimate,
+    otherColor: ink.value.estimate,
   });
 }
 
