@@ -60,7 +60,7 @@ struct history {
 #define AT(member) offsetof(struct history, member)
 static const struct field answer_rows[] = {
     {"", "job", FIELD_STRING, AT(job), .schema = "Id"},
-    {"", "status", FIELD_CHOICE, AT(status), .choices = job_status_names, .schema = "Status"},
+    {"", "status", FIELD_CHOICE, AT(status), .choices = job_status_names},
     {"", "columns", FIELD_WRITTEN, AT(table), .schema = "Names", .write = table_write_names},
     {"", "data", FIELD_WRITTEN, AT(table), .schema = "HistoryColumns",
      .write = table_write_columns},

@@ -61,7 +61,7 @@ const struct field_set job_error_answer = ANSWER(error_rows, .may_be_null = true
 static const struct field job_rows[] = {
     {"", "id", FIELD_ID, AT(id)},
     {"", "name", FIELD_STRING, AT(name), .flags = FIELD_OR_NULL},
-    {"", "status", FIELD_CHOICE, AT(status), .choices = job_status_names, .schema = "Status"},
+    {"", "status", FIELD_CHOICE, AT(status), .choices = job_status_names},
     {"", "queue_position", FIELD_INT64, AT(queue_position), ANY, FIELD_OR_NULL,
      .doc = "0: next to run; null unless queued."},
     {"", "spec", FIELD_JSON, AT(spec), .schema = "JobRequest"},

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "api/contract/openapi.h"
 #include "server/base/clock.h"
 #include "server/base/counters.h"
 #include "server/threads/split.h"
@@ -143,36 +144,79 @@ static enum dn_status all_frames(struct http_exchange *exchange, struct point_st
 
 /* ------------------------------------------------------------------ the answer */
 
+struct head {
+    const char *model;
+    int epoch, sampler, steps, evaluations, n, dim;
+    uint64_t seed;
+    double eta, guidance;
+};
+#define AT(member) offsetof(struct head, member)
+static const struct field head_rows[] = {
+    {"", "model", FIELD_STRING, AT(model), .schema = "Id"},
+    {"", "epoch", FIELD_INTEGER, AT(epoch)},
+    {"", "seed", FIELD_UINT53, AT(seed)},
+    {"", "sampler", FIELD_CHOICE, AT(sampler), .choices = dn_sampler_names},
+    {"", "steps", FIELD_INTEGER, AT(steps), 1, INFINITY},
+    {"", "evaluations", FIELD_INTEGER, AT(evaluations), 1, INFINITY,
+     .doc = "Number of network evaluations per point."},
+    {"", "eta", FIELD_NUMBER, AT(eta),
+     .doc = "Share of fresh noise: 1 for ddpm, 0 for samplers that add none."},
+    {"", "guidance", FIELD_NUMBER, AT(guidance), .flags = FIELD_OR_NULL,
+     .doc = "null for a model without labels."},
+    {"", "n", FIELD_INTEGER, AT(n)},
+    {"", "dim", FIELD_INTEGER, AT(dim)},
+};
+static const struct field_set head_set = ANSWER(head_rows);
+static const struct field tail_rows[] = {
+    {"", "duration_seconds", FIELD_NUMBER, offsetof(struct run, seconds), 0, INFINITY},
+};
+static const struct field_set tail_set = ANSWER(tail_rows);
+
+/* The head and the tail are written from their rows; the points between them are streamed. */
+static const struct field sample_rows[] = {
+    {"", "", FIELD_MEMBERS, .set = &head_set},
+    {"", "points", FIELD_OTHER, .schema = "Points"},
+    {"", "labels", FIELD_OTHER, .schema = "Labels"},
+    {"", "classes", FIELD_OTHER, .schema = "Classes"},
+    {"", "", FIELD_MEMBERS, .set = &tail_set},
+};
+const struct field_set samples_answer = ANSWER(sample_rows);
+static const struct field trajectory_rows[] = {
+    {"", "", FIELD_MEMBERS, .set = &head_set},
+    {"", "timesteps", FIELD_OTHER, .schema = "Timesteps",
+     .doc = "Timesteps of the frames of x from T to 0: steps + 1 of them, or fewer if thinned."},
+    {"", "x", FIELD_OTHER, .schema = "Frames",
+     .doc = "One frame per timestep; the first is the start noise."},
+    {"", "x0", FIELD_OTHER, .schema = "Frames",
+     .doc = "x0[k] is the estimate made from x[k], so there is one frame less."},
+    {"", "labels", FIELD_OTHER, .schema = "Labels"},
+    {"", "classes", FIELD_OTHER, .schema = "Classes"},
+    {"", "", FIELD_MEMBERS, .set = &tail_set},
+};
+const struct field_set trajectories_answer = ANSWER(trajectory_rows);
+
 static void write_head(const void *owner, struct json_writer *json) {
     const struct run *run = owner;
-    const struct sampling *sampling = run->sampling;
-    json_member(json, "model", run->loaded->row.id);
-    json_key(json, "epoch");
-    json_integer(json, dn_model_epoch(run->loaded->model));
-    json_key(json, "seed");
-    json_integer(json, (int64_t)sampling->request.seed);
-    json_member(json, "sampler", dn_sampler_names[sampling->request.sampler]);
-    json_key(json, "steps");
-    json_integer(json, sampling->request.steps);
-    json_key(json, "evaluations");
-    json_integer(json, dn_sample_evaluations(run->loaded->model, &sampling->request));
-    json_key(json, "eta");
-    json_double(json, sampling->request.eta);
-    json_key(json, "guidance");
-    if (dn_model_spec(run->loaded->model)->dataset.classes > 0)
-        json_double(json, sampling->request.guidance);
-    else
-        json_null(json);
-    json_key(json, "n");
-    json_integer(json, sampling->request.n);
-    json_key(json, "dim");
-    json_integer(json, dn_model_dim(run->loaded->model));
+    const struct dn_sample_request *request = &run->sampling->request;
+    const struct dn_model *model = run->loaded->model;
+    const bool has_labels = dn_model_spec(model)->dataset.classes > 0;
+    const struct head head = {
+        .model = run->loaded->row.id,
+        .epoch = dn_model_epoch(model),
+        .sampler = (int)request->sampler,
+        .steps = request->steps,
+        .evaluations = dn_sample_evaluations(model, request),
+        .n = request->n,
+        .dim = dn_model_dim(model),
+        .seed = request->seed,
+        .eta = request->eta,
+        .guidance = has_labels ? request->guidance : NAN,
+    };
+    fields_write_members(&head_set, "", &head, json);
 }
 
 static void write_tail(const void *owner, struct json_writer *json) {
-    const struct run *run = owner;
-    json_key(json, "duration_seconds");
-    json_double(json, run->seconds);
+    fields_write_members(&tail_set, "", owner, json);
 }
 
 static void run_clear(struct point_stream *answer) {

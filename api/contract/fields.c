@@ -356,11 +356,16 @@ void fields_write_value(const struct field *field, const void *source, struct js
     }
 }
 
+/* Most rows and groups are of the top level, and lists write many. */
+static bool is_in(const struct field *row, const char *group) {
+    return row->group[0] == group[0] && (group[0] == '\0' || strcmp(row->group, group) == 0);
+}
+
 void fields_write_members(const struct field_set *set, const char *group, const void *source,
                           struct json_writer *json) {
     for (size_t i = 0; i < set->count; i++) {
         const struct field *row = &set->rows[i];
-        if (strcmp(row->group, group) != 0 || (row->flags & FIELD_OPTIONAL))
+        if (!is_in(row, group) || (row->flags & FIELD_OPTIONAL))
             continue;
         if (row->type == FIELD_MEMBERS) {
             fields_write_members(row->set, "", (const char *)source + row->offset, json);

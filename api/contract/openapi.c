@@ -454,6 +454,8 @@ static void write_schemas(struct json_writer *json) {
                   {"Model", &model_answer},
                   {"ListedModel", &listed_model_answer},
                   {"CheckpointList", &checkpoints_answer},
+                  {"Samples", &samples_answer},
+                  {"Trajectories", &trajectories_answer},
                   {"Evaluation", &evaluation_answer},
                   {"Floored", &floored_answer},
                   {"Schedule", &schedule_answer},

@@ -56,6 +56,7 @@ extern const struct field_set job_answer, job_error_answer, history_answer, epoc
 extern const struct field_set event_answer, status_event, epoch_event, checkpoint_event;
 extern const struct field_set model_answer, listed_model_answer, figures_answer, figure_answer;
 extern const struct field_set checkpoints_answer, schedule_answer, schedule_columns;
+extern const struct field_set samples_answer, trajectories_answer;
 extern const struct field_set evaluation_answer, floored_answer;
 extern const struct field_set dataset_answer;
 
