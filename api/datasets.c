@@ -246,7 +246,7 @@ static void reply_page(struct http_exchange *exchange, const struct page *page) 
 static bool answer_list(struct http_exchange *exchange, int most) {
     const struct list_query *query = exchange->state;
     const int after = dataset_pattern(query->after);
-    struct page *page = need_memory(exchange, sizeof *page);
+    struct page *page = http_alloc(exchange, sizeof *page);
     struct store_session *session = page ? begin_reading(exchange) : NULL;
     if (!session)
         return true;
@@ -271,7 +271,7 @@ static void list_on_pool(struct http_exchange *exchange, struct store_session *u
 }
 
 enum http_next api_dataset_list(struct http_exchange *exchange) {
-    struct list_query *query = need_memory(exchange, sizeof *query);
+    struct list_query *query = http_alloc(exchange, sizeof *query);
     if (!query)
         return HTTP_REPLY;
     query->limit = LIST_DEFAULT;

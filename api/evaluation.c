@@ -416,7 +416,7 @@ static void begin(struct http_exchange *exchange, struct store_session *unused) 
 }
 
 enum http_next api_evaluation(struct http_exchange *exchange) {
-    struct evaluation *evaluation = need_memory(exchange, sizeof *evaluation);
+    struct evaluation *evaluation = http_alloc(exchange, sizeof *evaluation);
     if (!evaluation)
         return HTTP_REPLY;
     evaluation->exchange = exchange;

@@ -254,7 +254,7 @@ static void stream(struct http_exchange *exchange, struct store_session *session
 
 static enum http_next answer(struct http_exchange *exchange, const char *id) {
     const struct format *format = format_of(exchange);
-    struct watching *watching = format ? need_memory(exchange, sizeof *watching) : NULL;
+    struct watching *watching = format ? http_alloc(exchange, sizeof *watching) : NULL;
     if (!watching) {
         return HTTP_REPLY;
     }

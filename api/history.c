@@ -188,7 +188,7 @@ static void answer_on_pool(struct http_exchange *exchange, struct store_session 
 }
 
 enum http_next api_history(struct http_exchange *exchange) {
-    struct waiting *waiting = need_memory(exchange, sizeof *waiting);
+    struct waiting *waiting = http_alloc(exchange, sizeof *waiting);
     if (!waiting)
         return HTTP_REPLY;
     waiting->query.limit = HISTORY_MAX;

@@ -304,7 +304,7 @@ static bool is_quick(const struct list_query *query) {
 }
 
 enum http_next api_job_list(struct http_exchange *exchange) {
-    struct list_query *query = need_memory(exchange, sizeof *query);
+    struct list_query *query = http_alloc(exchange, sizeof *query);
     if (!query)
         return HTTP_REPLY;
     query->limit = LIST_DEFAULT;
@@ -377,7 +377,7 @@ static void cancel_job(struct http_exchange *exchange, struct store_session *ses
 }
 
 enum http_next api_job_cancel(struct http_exchange *exchange) {
-    struct change *change = need_memory(exchange, sizeof *change);
+    struct change *change = http_alloc(exchange, sizeof *change);
     if (!change || !path_id(exchange, PROBLEM_NO_SUCH_JOB) || !no_query(exchange) ||
         !no_members(exchange))
         return HTTP_REPLY;
@@ -408,7 +408,7 @@ static void delete_job(struct http_exchange *exchange, struct store_session *ses
 }
 
 enum http_next api_job_delete(struct http_exchange *exchange) {
-    struct change *change = need_memory(exchange, sizeof *change);
+    struct change *change = http_alloc(exchange, sizeof *change);
     if (!change || !path_id(exchange, PROBLEM_NO_SUCH_JOB) ||
         !read_query(exchange, &job_delete_fields, change))
         return HTTP_REPLY;

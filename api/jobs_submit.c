@@ -169,7 +169,7 @@ static struct submission *make_submission(struct http_exchange *exchange,
     spec_dataset_name(request, &dataset);
     spec_words(request, request->name, &words);
     warnings_write(request, &(struct json_writer){.out = &warnings});
-    if (submission && !spec.failed && !dataset.failed && !warnings.failed && !words.failed) {
+    if (submission) {
         struct job *job = &submission->job;
         id_new(job->id);
         job->name = request->name[0] ? http_format(exchange, "%s", request->name) : NULL;
@@ -184,15 +184,11 @@ static struct submission *make_submission(struct http_exchange *exchange,
         submission->request = *request;
         submission->answer = 201;
     }
-    bool made = submission && submission->job.spec && submission->job.dataset &&
-                submission->job.words && submission->job.warnings;
     buffer_clear(&spec);
     buffer_clear(&dataset);
     buffer_clear(&warnings);
     buffer_clear(&words);
-    if (!made)
-        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this job");
-    return made ? submission : NULL;
+    return http_arena(exchange)->failed ? NULL : submission;
 }
 
 /* To two digits, and not below the time that it takes to begin: it is not known better. */

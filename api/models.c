@@ -366,7 +366,7 @@ static void list_on_pool(struct http_exchange *exchange, struct store_session *u
 }
 
 enum http_next api_model_list(struct http_exchange *exchange) {
-    struct list_query *query = need_memory(exchange, sizeof *query);
+    struct list_query *query = http_alloc(exchange, sizeof *query);
     if (!query)
         return HTTP_REPLY;
     query->limit = LIST_DEFAULT;

@@ -137,7 +137,7 @@ static bool choose_frames(struct http_exchange *exchange, struct sampling *sampl
         *frames = sampling->format->usual_frames;
     if (*frames == 0 || *frames > steps + 1)
         *frames = steps + 1;
-    int *timesteps = need_memory(exchange, (size_t)(steps + 1) * sizeof *timesteps);
+    int *timesteps = http_alloc(exchange, (size_t)(steps + 1) * sizeof *timesteps);
     if (!timesteps)
         return false;
     dn_sample_timesteps(model, &sampling->request, timesteps);
@@ -314,7 +314,7 @@ static void sample_on_pool(struct http_exchange *exchange, struct store_session 
     if (sampling->is_unread && !read_body(exchange, sampling))
         return;
     const struct dn_sample_request *request = &sampling->request;
-    struct loaded_model *loaded = sampling->loaded = need_memory(exchange, sizeof *loaded);
+    struct loaded_model *loaded = sampling->loaded = http_alloc(exchange, sizeof *loaded);
     if (!loaded || !load_model(exchange, sampling->epoch, loaded))
         return;
     tag(exchange, &loaded->row);
@@ -331,7 +331,7 @@ static void sample_on_pool(struct http_exchange *exchange, struct store_session 
 }
 
 static enum http_next start(struct http_exchange *exchange, bool is_trajectory) {
-    struct sampling *sampling = need_memory(exchange, sizeof *sampling);
+    struct sampling *sampling = http_alloc(exchange, sizeof *sampling);
     if (!sampling)
         return HTTP_REPLY;
     sampling->request = (struct dn_sample_request){

@@ -258,13 +258,8 @@ void sampling_answer(struct http_exchange *exchange) {
     struct point_stream *answer = http_alloc(exchange, sizeof *answer);
     if (run)
         *run = (struct run){.sampling = sampling, .loaded = loaded};
-    if (run && answer && !reserve(exchange, run)) {
+    if (!run || !answer || !reserve(exchange, run) || !make_labels(exchange, run)) {
         loaded_model_clear(loaded);
-        return;
-    }
-    if (!run || !answer || !make_labels(exchange, run)) {
-        loaded_model_clear(loaded);
-        problem(exchange, PROBLEM_NO_MEMORY, "out of memory");
         return;
     }
     *answer = (struct point_stream){

@@ -19,17 +19,11 @@ struct dn_breaks breaks_of(const struct http_exchange *exchange) {
     return (struct dn_breaks){.stop = &exchange->stopping, .pause = pause_on_pool};
 }
 
-void *need_memory(struct http_exchange *exchange, size_t size) {
-    void *memory = http_alloc(exchange, size);
-    if (!memory)
-        problem(exchange, PROBLEM_NO_MEMORY, "out of memory");
-    return memory;
-}
-
 char *keep_text(struct http_exchange *exchange, const struct buffer *text) {
-    return text->failed
-               ? NULL
-               : arena_copy(http_arena(exchange), text->length > 0 ? text->data : "", text->length);
+    struct arena *arena = http_arena(exchange);
+    arena->failed |= text->failed;
+    return text->failed ? NULL
+                        : arena_copy(arena, text->length > 0 ? text->data : "", text->length);
 }
 
 struct json_writer json_reply(struct http_exchange *exchange, int status) {
@@ -81,7 +75,7 @@ cJSON *json_body(struct http_exchange *exchange, size_t max_values) {
                       : json_read(request->body, request->body_length, max_values,
                                   http_arena(exchange), error, sizeof error);
     if (!json && request->body_length == 0)
-        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for the request");
+        http_arena(exchange)->failed = true;
     else if (!json)
         problem(exchange, PROBLEM_INVALID_JSON, error);
     return json;

@@ -66,9 +66,6 @@ struct service *service_of(struct http_exchange *exchange);
  * result. */
 struct dn_breaks breaks_of(const struct http_exchange *exchange);
 
-/* Zeroed, from the exchange's arena. NULL: the error is already the answer. */
-void *need_memory(struct http_exchange *exchange, size_t size);
-
 /* A copy in the exchange's arena of what was written; NULL when out of memory, here or before. */
 char *keep_text(struct http_exchange *exchange, const struct buffer *text);
 

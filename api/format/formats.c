@@ -9,6 +9,7 @@
 #include "api/format/gif.h"
 #include "api/format/png.h"
 #include "api/format/svg.h"
+#include "server/http/content.h"
 #include "server/http/router.h"
 
 /* ------------------------------------------------------------------ writers */
@@ -152,8 +153,7 @@ static double quality(const char *accept, const char *media_type) {
             specific = 1;
         if (specific > best) {
             best = specific;
-            const char *q = memmem(accept, whole, "q=", 2);
-            found = q ? strtod(q + 2, NULL) : 1;
+            found = content_quality(accept, whole);
         }
         accept += whole;
     }

@@ -112,7 +112,7 @@ static bool take_upload(struct http_exchange *exchange, struct draw *draw,
 static void draw_points(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct draw *draw = exchange->state;
-    struct point_stream *answer = need_memory(exchange, sizeof *answer);
+    struct point_stream *answer = http_alloc(exchange, sizeof *answer);
     if (!answer)
         return;
     *answer = (struct point_stream){.clear = draw_clear, .owner = draw};
@@ -138,7 +138,7 @@ static void draw_points(struct http_exchange *exchange, struct store_session *un
 }
 
 enum http_next api_dataset_points(struct http_exchange *exchange) {
-    struct draw *draw = need_memory(exchange, sizeof *draw);
+    struct draw *draw = http_alloc(exchange, sizeof *draw);
     if (!draw)
         return HTTP_REPLY;
     draw->pattern = dataset_pattern(exchange->request.ids[0]);

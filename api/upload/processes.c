@@ -230,7 +230,7 @@ static void process_clear(struct point_stream *answer) {
 static void run(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct process *process = exchange->state;
-    struct point_stream *answer = need_memory(exchange, sizeof *answer);
+    struct point_stream *answer = http_alloc(exchange, sizeof *answer);
     if (!answer)
         return;
     *answer = (struct point_stream){.clear = process_clear, .owner = process};
@@ -269,7 +269,7 @@ static bool choose_frames(struct http_exchange *exchange, struct process *proces
         process->frames = process->frames ? process->frames : STRAIGHT_FRAMES;
     else if (process->frames == 0 || process->frames > steps + 1)
         process->frames = steps + 1;
-    process->timesteps = need_memory(exchange, (size_t)process->frames * sizeof(int));
+    process->timesteps = http_alloc(exchange, (size_t)process->frames * sizeof(int));
     if (!process->timesteps)
         return false;
     for (int k = 0; k < process->frames; k++)
@@ -287,7 +287,7 @@ static bool fits_schedule(struct http_exchange *exchange, const struct process *
 }
 
 static enum http_next start(struct http_exchange *exchange, bool is_straight) {
-    struct process *process = need_memory(exchange, sizeof *process);
+    struct process *process = http_alloc(exchange, sizeof *process);
     if (!process)
         return HTTP_REPLY;
     *process = (struct process){.n = PROCESS_DEFAULT,

@@ -183,7 +183,7 @@ static void release(struct http_exchange *exchange) {
 }
 
 enum http_next api_dataset_create(struct http_exchange *exchange) {
-    struct upload *upload = need_memory(exchange, sizeof *upload);
+    struct upload *upload = http_alloc(exchange, sizeof *upload);
     if (!upload)
         return HTTP_REPLY;
     if (!read_query(exchange, &upload_fields, upload) || !choose_reader(exchange, upload))

@@ -14,10 +14,16 @@ enum {
 
 /* ------------------------------------------------------------------ headers */
 
-/* The q of one member of a list, "name;q=0.5" [length]. */
-static double quality_of(const char *member, size_t length) {
-    const char *q = memmem(member, length, "q=", 2);
-    return q ? strtod(q + 2, NULL) : 1;
+double content_quality(const char *member, size_t length) {
+    const char *end = member + length;
+    while ((member = memchr(member, ';', (size_t)(end - member)))) {
+        member++;
+        while (member < end && (*member == ' ' || *member == '\t'))
+            member++;
+        if (end - member > 2 && (*member | 0x20) == 'q' && member[1] == '=')
+            return strtod(member + 2, NULL);
+    }
+    return 1;
 }
 
 bool content_accepts_gzip(const char *accept_encoding) {
@@ -25,7 +31,7 @@ bool content_accepts_gzip(const char *accept_encoding) {
     for (const char *at = accept_encoding; at && *at;) {
         at += strspn(at, ", \t");
         const size_t whole = strcspn(at, ","), name = strcspn(at, ",; \t");
-        const double q = quality_of(at, whole);
+        const double q = content_quality(at, whole);
         if ((name == 4 && strncasecmp(at, "gzip", 4) == 0) ||
             (name == 6 && strncasecmp(at, "x-gzip", 6) == 0))
             gzip = q;

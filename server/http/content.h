@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The q of one member of a list of preferences, "name;q=0.5" [length]; 1 if it has none. */
+double content_quality(const char *member, size_t length);
+
 /* Does an Accept-Encoding header (may be NULL) ask for gzip, and not rather for none? */
 bool content_accepts_gzip(const char *accept_encoding);
 

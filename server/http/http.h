@@ -248,7 +248,9 @@ void http_then_on_pool(struct http_exchange *exchange, http_deferred then, enum 
  * more than that has all of it. False: so much is not free, and 503 is already the answer. */
 bool http_reserve(struct http_exchange *exchange, size_t bytes);
 struct arena *http_arena(struct http_exchange *exchange);
-void *http_alloc(struct http_exchange *exchange, size_t size); /* zeroed; NULL when out of memory */
+/* Zeroed; NULL when out of memory. Then, as whenever the arena has failed, 503 is the answer,
+ * whatever the handler does. */
+void *http_alloc(struct http_exchange *exchange, size_t size);
 char *http_format(struct http_exchange *exchange, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* value: arena or static. A Location is given as a path of the route table. */
