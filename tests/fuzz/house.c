@@ -41,9 +41,13 @@ static struct trained_model model_of(const struct dn_trainer *trainer) {
     fuzz_check(dn_trainer_model(trainer, &model, NULL) == DN_OK);
     const struct trained_model trained = {.bytes = malloc(dn_model_bytes(model)),
                                           .size = dn_model_bytes(model),
-                                          .epoch = dn_model_epoch(model)};
-    fuzz_check(trained.bytes);
+                                          .epoch = dn_model_epoch(model),
+                                          .dim = 2,
+                                          .parameters = dn_spec_parameters(dn_model_spec(model)),
+                                          .transform = calloc(4, sizeof *trained.transform)};
+    fuzz_check(trained.bytes && trained.transform);
     dn_model_save(model, trained.bytes);
+    dn_trainer_transform(trainer, trained.transform, trained.transform + 2);
     dn_model_free(model);
     return trained;
 }
@@ -66,6 +70,7 @@ static void report(struct store_session *session, const struct claim *claim,
     bool cancel;
     fuzz_check(store_progress(session, &progress, 1700000002000, &cancel) == STORE_OK);
     free(model.bytes);
+    free(model.transform);
 }
 
 /* Trains the job that the queue gives, and stores each epoch with its model. */
