@@ -4,17 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AT(member)         offsetof(struct job_request, member)
-#define RANGE(least, most) least, most, 0, NULL
-#define EVEN(least, most)  least, most, FIELD_EVEN, NULL
-#define ONE_OF(names)      0, 0, 0, names
-#define SWITCH             0, 0, 0, NULL
+#define AT(member)       offsetof(struct job_request, member)
+#define RANGE(low, high) low, high, 0, NULL
+#define EVEN(low, high)  low, high, FIELD_EVEN, NULL
+#define ONE_OF(names)    0, 0, 0, names
+#define SWITCH           0, 0, 0, NULL
 // clang-format off
-#define TYPE(member) _Generic(((struct job_request *)NULL)->spec.member, int: FIELD_INTEGER, \
+#define TYPE(member) _Generic(((struct job_request *)NULL)->member, int: FIELD_INTEGER, \
                               double: FIELD_NUMBER, bool: FIELD_BOOLEAN, unsigned: FIELD_CHOICE)
 // clang-format on
 #define FIELD(group, name, limits, default_, sinai2022, saved, doc)                                \
-    {#group, #name, TYPE(group.name), AT(spec.group.name), limits, doc},
+    {#group, #name, TYPE(spec.group.name), AT(spec.group.name), limits, doc},
 #define GROUP(name, doc) {"", #name, FIELD_GROUP, 0, 0, 0, 0, NULL, doc},
 
 static const struct field rows[] = {

@@ -31,10 +31,10 @@ struct spec_row {
 extern const struct spec_row spec_rows[];
 extern const size_t spec_row_count;
 
-/* The kind of a member of struct dn_spec. */
+/* The kind of a member of a spec. */
 // clang-format off
-#define SPEC_KIND(member) _Generic(((struct dn_spec *)NULL)->member, int: SPEC_INT, \
-                                   unsigned: SPEC_INT, double: SPEC_DOUBLE, bool: SPEC_BOOL)
+#define SPEC_KIND(value) \
+    _Generic((value), int: SPEC_INT, unsigned: SPEC_INT, double: SPEC_DOUBLE, bool: SPEC_BOOL)
 // clang-format on
 
 /* Is each of the values a finite number? */

@@ -30,14 +30,14 @@ const struct dn_preset dn_presets[] = {
      .spec =
          {
              .dataset = SPIRAL,
-#define FIELD(group, name, limits, default_, sinai2022, saved, doc) .group.name = default_,
+#define FIELD(group, name, limits, default_, sinai2022, saved, doc) .group.name = (default_),
 #include "engine/spec_fields.h"
          }},
     {.doc = "The recipe of Lior Sinai's tutorial, exactly; its schedule does not reach noise.",
      .spec =
          {
              .dataset = SPIRAL,
-#define FIELD(group, name, limits, default_, sinai2022, saved, doc) .group.name = sinai2022,
+#define FIELD(group, name, limits, default_, sinai2022, saved, doc) .group.name = (sinai2022),
 #include "engine/spec_fields.h"
          }},
 };
@@ -46,12 +46,13 @@ _Static_assert(sizeof dn_preset_names / sizeof *dn_preset_names ==
                    sizeof dn_presets / sizeof *dn_presets + 1,
                "each preset has a name");
 
-#define RANGE(least, most) .minimum = least, .maximum = most
-#define EVEN(least, most)  .minimum = least, .maximum = most, .is_even = true
-#define ONE_OF(names)      .maximum = sizeof names / sizeof *names - 2
-#define SWITCH             .maximum = 1
+#define RANGE(low, high) .minimum = (low), .maximum = (high)
+#define EVEN(low, high)  .minimum = (low), .maximum = (high), .is_even = true
+#define ONE_OF(names)    .maximum = (sizeof(names) / sizeof(char *) - 2)
+#define SWITCH           .maximum = 1
+#define AT(member)       (offsetof(struct dn_preset, member) - offsetof(struct dn_preset, spec))
 #define FIELD(group, name, limits, default_, sinai2022, saved, doc)                                \
-    {#group "." #name, SPEC_KIND(group.name), offsetof(struct dn_spec, group.name), saved, limits},
+    {#group "." #name, SPEC_KIND(dn_presets->spec.group.name), AT(spec.group.name), saved, limits},
 const struct spec_row spec_rows[] = {
 #include "engine/spec_fields.h"
 };
