@@ -308,7 +308,7 @@ static enum store_status keep(void *argument, struct store_session *session) {
                                  is_plain(evaluation) ? &figures : NULL);
 }
 
-/* An answer that cannot be kept is an answer all the same: it is computed anew the next time. */
+/* An answer that cannot be cached is still sent: it is computed again the next time. */
 static void keep_answer(struct evaluation *evaluation) {
     struct http_exchange *exchange = evaluation->exchange;
     /* The model may have changed since it was looked for. */

@@ -243,7 +243,8 @@ static void stream(struct http_exchange *exchange, struct store_session *session
         http_set_header(exchange, "Retry-After", "5");
         return;
     }
-    /* An id without data is no event, but a place to come back to for who has heard nothing yet. */
+    /* An id without data is not an event; it tells a client that has received nothing yet where to
+     * resume. */
     buffer_format(&exchange->response.body, "retry: %d\nid: %" PRIi64 "\n\n", EVENTS_RETRY_MS,
                   after);
     http_set_header(exchange, "Cache-Control", "no-store");

@@ -135,7 +135,7 @@ static int64_t epochs_to_read(const struct history_query *query, const struct jo
 
 enum result { ANSWERED, NOTHING_NEW, TOO_MUCH };
 
-/* Answers, unless there is nothing new and the job goes on, or more than `most` to read. */
+/* Answers, unless there is nothing new and the job is still active, or more than `most` to read. */
 static enum result answer_if_new(struct http_exchange *exchange, bool even_if_nothing,
                                  int64_t most) {
     const struct waiting *waiting = exchange->state;

@@ -29,7 +29,7 @@ struct submission {
     struct job_request request;
 };
 
-/* The job that this key has made before, if any. False: go on and insert. */
+/* The job that this key has created before, if any. False: insert it. */
 static bool replay(struct http_exchange *exchange, struct store_session *session,
                    struct submission *submission) {
     struct job *job = &submission->job;
@@ -345,7 +345,8 @@ static bool extend(struct http_exchange *exchange, const struct job *job, int ep
     return true;
 }
 
-/* Do so many epochs, in all, go beyond what is done? A job may have ended within an epoch. */
+/* Is this total number of epochs more than the job has trained? A job may have ended within an
+ * epoch. */
 static bool goes_on(const struct job *job, int epochs) {
     const int64_t steps = epochs * (job->steps / job->epochs);
     return job->status == JOB_SUCCEEDED ? steps > job->step : steps >= job->step;

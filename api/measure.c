@@ -10,7 +10,7 @@ enum {
     RANGE = 250,            /* points that are sampled at a time */
     FRAME_POINTS = 500,     /* that it is the mean of */
     PROBES = 500,           /* of the denoising loss, at most.. */
-    PROBE_PAIRS = 10 << 20, /* ..and so many weights of training points */
+    PROBE_PAIRS = 10 << 20, /* ..and this number of weights of training points */
 };
 
 /* ------------------------------------------------------------------ sampling */

@@ -79,7 +79,7 @@ enum http_next api_version(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
-/* The dashboard for a browser; for everybody else a list of what there is. */
+/* The dashboard for a browser; a list of links for other clients. */
 enum http_next api_index(struct http_exchange *exchange) {
     if (!no_query(exchange))
         return HTTP_REPLY;

@@ -1,4 +1,5 @@
-/* /v1/models/{id}/samples and /trajectories: the points, and what is said about them. */
+/* /v1/models/{id}/samples and /trajectories: the points, and the description that goes with
+ * them. */
 #include "api/samples.h"
 
 #include <pthread.h>
@@ -14,7 +15,7 @@ struct run {
     const struct sampling *sampling;
     struct loaded_model *loaded;
     float *memory; /* all of a trajectory, or the points in hand of samples.. */
-    size_t room;   /* ..so many numbers */
+    size_t room;   /* ..this number of values */
     int *labels;   /* [n]; NULL: none */
     double seconds;
 };

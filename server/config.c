@@ -158,7 +158,7 @@ static bool set_file(const char *text, const char **value) {
     return text[0] != ':' && strncmp(text, "file:", 5) != 0 && !strstr(text, "://");
 }
 
-/* A path that needs no escaping in a URL, a header or JSON. "/" alone is no prefix. */
+/* A path that needs no escaping in a URL, a header or JSON. "/" alone is not a prefix. */
 static bool set_path(const char *text, const char **value) {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";

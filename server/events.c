@@ -61,7 +61,7 @@ static void forget_oldest(struct events *events) {
     events->length--;
 }
 
-/* What was told of a deleted job is told no more. */
+/* Remembered events of a deleted job are not sent any more. */
 static void forget_job(struct events *events, const char *job) {
     for (int i = 0; i < events->length; i++) {
         struct telling *telling = &events->memory[(events->first + i) % REMEMBERED];
@@ -230,7 +230,7 @@ static void copy_remembered(struct events *events, struct listener *listener, st
     }
 }
 
-/* What is not remembered any more, up to `until`. */
+/* Events that are no longer remembered, up to `until`. */
 static enum store_status read_stored(struct listener *listener, int64_t until,
                                      struct store_session *session, struct buffer *out) {
     struct event batch[BATCH];

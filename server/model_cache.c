@@ -75,7 +75,8 @@ static struct cached_model **least_recent(struct model_cache *cache) {
     return found;
 }
 
-/* Drops what nobody uses until so many more bytes fit, or there is nothing left to drop. */
+/* Drops unused models until this number of additional bytes fits, or there is nothing left to
+ * drop. */
 static bool make_room(struct model_cache *cache, size_t bytes) {
     struct cached_model **at;
     while (bytes > cache->limit - cache->used && (at = least_recent(cache)))

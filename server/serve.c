@@ -95,9 +95,9 @@ static void reload_keys(struct auth *auth) {
         log_line(LOG_ERROR, "API keys not reloaded; the old ones stay valid", "detail=%s", error);
 }
 
-/* Healthy is a writer that gets round to its work, whether the disk lets it write or not: starting
- * anew would mend the one but not the other. The thread that waits for signals does not wait for
- * it: a task that does nothing goes there and back, as soon as it can. */
+/* The writer is healthy if it gets to its work, whether or not the disk lets it write: a restart
+ * would repair the former but not the latter. The thread that waits for signals does not wait for
+ * the writer: it posts an empty task, which returns as soon as it can. */
 struct heartbeat {
     struct task task;
     atomic_bool under_way;

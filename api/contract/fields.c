@@ -219,7 +219,7 @@ static bool is_repeated(const cJSON *object, const cJSON *member) {
 
 void fields_read(const struct field_set *set, const char *group, const cJSON *object, void *target,
                  struct problem_fields *wrong) {
-    enum { MAX_MEMBERS = 200 }; /* no request has so many, and looking for repeats is quadratic */
+    enum { MAX_MEMBERS = 200 }; /* finding repeated members is quadratic */
     if (cJSON_GetArraySize(object) > MAX_MEMBERS) {
         problem_add(wrong, group[0] ? arena_format(wrong->arena, "/%s", group) : "",
                     "has more than %d members", MAX_MEMBERS);
@@ -305,7 +305,7 @@ bool fields_has_no_value(const struct field *field) {
            field->type == FIELD_GROUP || field->type == FIELD_OTHER;
 }
 
-/* What stands for null. */
+/* Is the value written as null? */
 static bool is_null(const struct field *field, const void *source) {
     const void *at = (const char *)source + field->offset;
     switch (field->type) {

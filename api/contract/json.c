@@ -58,7 +58,8 @@ void json_close(struct json_writer *json, char bracket) {
         buffer_append(json->out, "\n", 1);
 }
 
-/* Texts come from clients, and some are cut: what is no UTF-8 becomes U+FFFD, byte by byte. */
+/* Texts come from clients, and some are truncated: bytes that are not UTF-8 become U+FFFD, one by
+ * one. */
 static void append_utf8(struct buffer *out, const char *text, size_t length) {
     for (size_t valid; (valid = utf8_length(text, length)) < length;) {
         buffer_append(out, text, valid);

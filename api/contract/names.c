@@ -15,8 +15,8 @@ static bool is_direction(const unsigned char *at, size_t left) {
             (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
 }
 
-/* EF BB BF, EF BF BE, EF BF BF: the mark that a text may begin with, and two that are no
- * characters, which XML cannot hold. */
+/* EF BB BF, EF BF BE, EF BF BF: the byte order mark, and two noncharacters, which XML cannot
+ * hold. */
 static bool is_no_character(const unsigned char *at, size_t left) {
     return left >= 3 && at[0] == 0xef &&
            ((at[1] == 0xbb && at[2] == 0xbf) || (at[1] == 0xbf && at[2] >= 0xbe));

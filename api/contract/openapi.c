@@ -477,7 +477,7 @@ static void write_schemas(struct json_writer *json) {
     json_close(json, '}');
 }
 
-/* One answer that tells of a problem; status 0 stands for all that are not described by name. */
+/* One answer with a problem; status 0 means all that are not described by name. */
 static void write_problem_response(struct json_writer *json, const char *component,
                                    const char *title, const char *headers, int status) {
     open_member(json, component, '{');

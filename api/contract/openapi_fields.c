@@ -28,7 +28,7 @@ void openapi_description(const struct field *field, struct json_writer *json) {
     buffer_clear(&doc);
 }
 
-/* The samplers that, unless told otherwise, take a start point to the same end for every seed. */
+/* The samplers that by default take a start point to the same end for every seed. */
 static void write_deterministic(struct json_writer *json) {
     json_key(json, "x-deterministic");
     json_open(json, '[');

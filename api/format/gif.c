@@ -14,8 +14,8 @@ enum {
     TICKS_A_SECOND = 100, /* GIF counts time in hundredths of a second */
     FIRST_HELD = 80,
     LAST_HELD = 200,
-    /* So many pixels in a row that stay are sent as transparent. Fewer are sent again: more kinds
-     * of strings would leave fewer that LZW meets twice. */
+    /* A run of at least this number of unchanged pixels is sent as transparent. Shorter runs are
+     * sent again: with more kinds of strings, LZW would find fewer repeats. */
     LONG_STAY = 32,
 };
 
@@ -156,7 +156,7 @@ static void hide_stays(uint8_t *last, const uint8_t *pixels, int count, int tran
 
 #define WORD(value) (uint8_t)(value), (uint8_t)((value) >> 8) /* little-endian */
 
-/* The screen, its palette, and that it goes round for ever (GIF89a 18, 19, 26). */
+/* The screen, its palette, and the endless loop (GIF89a 18, 19, 26). */
 static void put_head(struct buffer *out, const struct animation *animation) {
     const uint8_t screen[] = {
         WORD(animation->raster.width),
@@ -172,7 +172,7 @@ static void put_head(struct buffer *out, const struct animation *animation) {
     buffer_append(out, loop, sizeof loop);
 }
 
-/* What is new in a frame that is shown for so many ticks (GIF89a 20, 22, 23). */
+/* The changed part of a frame that is shown for this number of ticks (GIF89a 20, 22, 23). */
 static void put_frame(struct buffer *out, struct animation *animation, int ticks) {
     const struct window new = find_new(animation);
     const int screen = animation->raster.width, width = new.right - new.left;

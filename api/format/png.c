@@ -18,7 +18,7 @@ static void put_chunk(struct buffer *out, const char *type, const void *data, si
     put_32(head, length);
     memcpy(head + 4, type, 4);
     uLong crc = crc32(0, head + 4, 4);
-    if (length > 0) /* zlib takes NULL for "start anew" */
+    if (length > 0) /* zlib takes NULL for "restart" */
         crc = crc32(crc, data, (uInt)length);
     put_32(check, crc);
     buffer_append(out, head, sizeof head);

@@ -9,7 +9,7 @@ enum {
     PIECES = 2,             /* that there are at a time, with.. */
     NUMBER_BYTES = 16,      /* ..numbers as text */
     ROWS_VALUES = 4096,     /* numbers that are made and written at a time.. */
-    ROWS_MIN = 1000,        /* ..but at least so many points, which are computed side by side */
+    ROWS_MIN = 1000,        /* ..but at least this number of points, which are computed together */
     MAX_VALUES = 8000000,   /* in a trajectory */
 };
 

@@ -88,7 +88,7 @@ static unsigned hues_of(const struct point_set *set) {
     return hues;
 }
 
-/* Do the classes have names, and each a color of its own? */
+/* Do the classes have names, and each its own color? */
 static bool is_named(const struct point_set *set) {
     int count = 0;
     while (set->labels && set->classes && count <= CLASS_COLORS && set->classes[count])

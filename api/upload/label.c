@@ -43,7 +43,7 @@ static const char *take_digits(const char *at, const char *end, struct decimal *
     return at;
 }
 
-/* "e-12"; NULL: it is no exponent. */
+/* "e-12"; NULL: it is not an exponent. */
 static const char *take_exponent(const char *at, const char *end, struct decimal *number) {
     long exponent = 0;
     bool negative = false;

@@ -72,7 +72,7 @@ static struct cell quoted_cell(struct csv *csv) {
     return cell;
 }
 
-/* Blanks around a field that has no quotes are no part of it. */
+/* Blanks around an unquoted field are not part of it. */
 static struct cell next_cell(struct csv *csv) {
     while (csv->at < csv->end && is_blank(csv, *csv->at))
         csv->at++;
@@ -110,7 +110,7 @@ static bool next_row(struct csv *csv) {
 }
 
 /* The text of a field in out [size], cut after a whole character. Its whole length. An apostrophe
- * that keeps a spreadsheet from computing the field, as our own files have it, is no part of it. */
+ * that keeps a spreadsheet from evaluating the field, as in our own files, is not part of it. */
 static size_t cell_text(const struct cell *cell, char *out, size_t size) {
     size_t used = 0;
     for (size_t i = csv_is_guarded(cell->text, cell->length); i < cell->length; i++) {
@@ -191,7 +191,7 @@ static char find_delimiter(const struct reading *reading, const struct csv *star
     return best;
 }
 
-/* A row of names: no field but perhaps that of the labels is a number, or stands for one. */
+/* A row of names: no field, except perhaps that of the labels, is a number or a missing value. */
 static bool is_header(const struct reading *reading, const struct csv *csv) {
     int label = READING_NO_LABEL;
     double value;
@@ -251,7 +251,7 @@ static bool is_nameless(const char *name) {
     return !name[0] || strncmp(name, "Unnamed: ", 9) == 0;
 }
 
-/* Each column needs a name of its own, and a coordinate none that stands for the labels. */
+/* Each column needs its own name, and no coordinate may have a name that means the labels. */
 static void check_names(struct reading *reading, const struct csv *csv,
                         const struct columns *columns) {
     if (!csv->cells[0].quoted && csv->cells[0].length > 0 && csv->cells[0].text[0] == '#') {
@@ -287,7 +287,8 @@ static bool is_own_number(const struct csv *csv, int j, int first) {
     return !csv->cells[j].quoted && strcmp(text, number) == 0;
 }
 
-/* One column that begins with 0 is likely to be data, unless the others are no whole numbers. */
+/* A single column that begins with 0 is likely to be data, unless the others are not whole
+ * numbers. */
 static bool has_fractions(struct csv csv, int label) {
     for (int row = 0; row < LOOK_AHEAD && next_row(&csv); row++)
         for (int j = 0; j < csv.count && j < READING_MAX_COLUMNS; j++)

@@ -88,7 +88,7 @@ static bool take_shape(struct npy *npy) {
             npy->shape[npy->rank] = size;
         npy->rank++;
         if (!take(npy, ",")) {
-            if (npy->rank == 1) /* (3) is no tuple in Python */
+            if (npy->rank == 1) /* (3) is not a tuple in Python */
                 return fail(npy, "the shape in the header must be a tuple of integers");
             return take(npy, ")") || fail(npy, "the shape in the header is not closed");
         }
@@ -209,7 +209,7 @@ static uint64_t bits_at(const char *at, const struct element *element, bool big_
 }
 
 /* A label as text: a float in as few digits as its own type needs, an integer exactly. Returns its
- * length; 0: it is no number. */
+ * length; 0: it is not a number. */
 static size_t label_text(const struct element *element, uint64_t bits, char out[DOUBLE_TEXT]) {
     const double value = element->value(bits);
     if (!isfinite(value))

@@ -112,7 +112,7 @@ static void put_text(struct line *line, const char *text, size_t length, bool al
         *line->at++ = '"';
 }
 
-/* What stands in front of a value; false: there is no room for more. */
+/* Writes the name before a value; false: there is no room for more. */
 static bool put_key(struct line *line, const char *key, size_t length, bool is_first) {
     if (!has_room(line, length + 4 + SHORT_VALUE))
         return false;

@@ -80,7 +80,7 @@ static size_t piece_length(void) {
     return out.length < before_end ? out.length : before_end;
 }
 
-/* So many bytes of the first piece went out; -1: nothing ever will. */
+/* This number of bytes of the first piece was written; -1: nothing can be written any more. */
 static void advance(ssize_t written) {
     if (written < 0) {
         for (size_t i = 0; i < out.length; i++)
@@ -179,7 +179,7 @@ void log_out(const char *line, size_t length) {
 /* ------------------------------------------------------------------ log.h */
 
 void log_never_wait(void) {
-    signal(SIGPIPE, SIG_IGN); /* a reader that went away is no reason to die */
+    signal(SIGPIPE, SIG_IGN); /* a closed reader must not end the process */
     pthread_mutex_lock(&out.mutex);
     out.is_serving = true;
     pthread_mutex_unlock(&out.mutex);

@@ -163,7 +163,7 @@ static bool read_address(const char *text, size_t length, struct in6_addr *out) 
     return true;
 }
 
-/* The next address of a list; false at its end, or when it goes on with something else. */
+/* The next address of a list; false at its end, or when something else follows. */
 static bool next_address(const char **list, struct in6_addr *address) {
     *list += strspn(*list, ", ");
     const size_t length = strcspn(*list, ", ");

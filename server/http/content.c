@@ -93,7 +93,7 @@ enum content_range content_find_range(const char *range, size_t size, size_t *fi
     const bool has_last = *at != '\0';
     if ((has_last && !read_size(&at, last)) || *at != '\0' || (!has_first && !has_last))
         return RANGE_NONE;
-    if (!has_first) { /* the last so many bytes */
+    if (!has_first) { /* "-N": the last N bytes */
         if (*last == 0 || size == 0)
             return RANGE_BEYOND;
         *first = *last < size ? size - *last : 0;
@@ -148,8 +148,8 @@ static bool range_counts(struct http_exchange *exchange) {
     return !condition || (tag && strcmp(condition, tag) == 0);
 }
 
-/* Can parts of the answer be had? Not of one whose length nobody knows before, and not of one that
- * is another the next time. */
+/* Can ranges of the answer be sent? Not if its length is unknown in advance, and not if it differs
+ * the next time. */
 static bool has_parts(const struct http_response *response) {
     return !response->is_weak && (!response->stream.next || response->stream.seek);
 }
@@ -168,7 +168,7 @@ static void keep_part(struct http_exchange *exchange, size_t first, size_t last)
     }
 }
 
-/* True: the client gets a part, or is told that there is none. */
+/* True: the client gets a range, or an error that there is none. */
 static bool send_range(struct http_call *call) {
     struct http_exchange *exchange = &call->exchange;
     struct http_response *response = &exchange->response;

@@ -47,13 +47,13 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-/* libmicrohttpd before 1.0 hands over more than it says. It ends each value at its first NUL, and
- * glues what a folded line goes on with to the *name* of the field ("Transfer-Encoding:", line
- * break, " chunked" is a field Transfer-Encodingchunked without a value): a body that another
- * program sees, and this one would take for the next request. But names and values still stand
- * where they were received, so the head can be walked from its first byte to its last; whatever is
- * missing between two texts is something that was passed over. A folded name has moved elsewhere.
- */
+/* libmicrohttpd before 1.0 passes on values that differ from the request. It ends each value at its
+ * first NUL, and appends the rest of a folded line to the *name* of the field
+ * ("Transfer-Encoding:", line break, " chunked" is a field Transfer-Encodingchunked without a
+ * value): a body that another program sees, and this one would take for the next request. But names
+ * and values still stand where they were received, so the head can be walked from its first byte to
+ * its last; whatever is missing between two texts is something that was passed over. A folded name
+ * has moved elsewhere. */
 struct walk {
     uintptr_t at; /* where the next line must start; 0: lost the way */
 };

@@ -15,8 +15,8 @@ static bool is_plain_id(const char *id) {
     return length > 0 && length <= HTTP_REQUEST_ID && strspn(id, plain) == length;
 }
 
-/* The trace id of a W3C traceparent, "00-<32 hex>-<16 hex>-<2 hex>" (later versions may go on after
- * that); NULL if it is none. */
+/* The trace id of a W3C traceparent, "00-<32 hex>-<16 hex>-<2 hex>" (later versions may have more
+ * after that); NULL if it is not valid. */
 static const char *trace_of(const char *traceparent) {
     static const char form[] = "xx-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
     enum { TRACE_AT = 3, PARENT_AT = 36, END = sizeof form - 1 };

@@ -12,8 +12,7 @@
 #include "server/http/connection.h"
 
 enum {
-    /* Only for answers: what is to be received has deadlines of its own (peer.h), as has a
-     * connection on which nothing is asked. */
+    /* Only for answers: receiving has its own deadlines (peer.h), and so has an idle connection. */
     SEND_SECONDS = 60,
     CONNECTION_MEMORY = 32768, /* above this, each connection costs an mmap */
     THREAD_STACK = 512 << 10,
@@ -90,7 +89,7 @@ struct http_server *http_start(const struct http_config *config, char *error, si
     config->counts->answer_limit = config->max_answer_memory;
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
-    signal(SIGPIPE, SIG_IGN); /* a client that went away is no reason to die */
+    signal(SIGPIPE, SIG_IGN); /* a disconnected client must not end the process */
     server->access = (struct access){.names = names_for(config),
                                      .allowed_hosts = config->allowed_hosts,
                                      .cors_origins = config->cors_origins};

@@ -8,8 +8,8 @@
 #include <sys/random.h>
 
 /* A table of fixed size, so that no number of clients costs memory: each address has WAYS places.
- * If all are taken, the one that was not used for longest starts anew as its own; with that, a
- * crowd can only make the limit laxer. */
+ * If all are taken, the least recently used one is reset and reused; so a crowd can only make the
+ * limit laxer. */
 enum { SETS = 1024, WAYS = 4 };
 
 struct bucket {

@@ -103,7 +103,7 @@ static void add_cors_headers(struct head *head) {
 }
 
 /* Those of the answer, and those that every answer has. False when there is no memory for one: an
- * answer without its policy, say, must not go out. */
+ * answer without its policy, for example, must not be sent. */
 static bool add_headers(struct http_call *call, struct MHD_Response *response, bool close) {
     struct head head = {call, response, false};
     const struct http_response *from = &call->exchange.response;
@@ -267,7 +267,8 @@ void http_send_early(struct http_call *call) {
 
 void http_linger(struct http_server *server, const struct peer *peer) {
     int unread = 0;
-    /* (what libmicrohttpd itself refuses, such as a head that is too large, may go on as well) */
+    /* (a request that libmicrohttpd itself refuses, such as one with too large a head, may continue
+     * as well) */
     if (peer->is_answered_early || (ioctl(peer->fd, FIONREAD, &unread) == 0 && unread > 0))
         linger_take(server->lingering, peer->fd);
 }

@@ -82,7 +82,7 @@ bool router_has_word(const char *words, const char *word, size_t length) {
     return false;
 }
 
-/* As router_has_word, but paths are told apart by case. */
+/* Like router_has_word, but paths are case-sensitive. */
 static bool has_format(const char *formats, const char *suffix, size_t length) {
     for (size_t i = 0; i < length; i++)
         if (suffix[i] >= 'A' && suffix[i] <= 'Z')

@@ -10,7 +10,7 @@
 
 enum { BACKLOG = 511 };
 
-/* What is no address, though it may contain one. */
+/* Texts that are not an address, though they may contain one. */
 static void explain_host(const char *host, int code, char *error, size_t error_size) {
     static const char examples[] = "127.0.0.1 (this machine only), 0.0.0.0 (every network) or :: "
                                    "(every IPv6 network)";
@@ -110,7 +110,7 @@ bool http_socket_bind(struct http_socket *to, const char *host, int port, char *
     if (!resolve(host, port, &found, error, error_size))
         return false;
     errno = 0;
-    /* A port in use is told: at the same name, clients would meet the other program. */
+    /* A port in use is an error: under the same name, clients would reach the other program. */
     for (const struct addrinfo *at = found; at && !bound && errno != EADDRINUSE; at = at->ai_next)
         bound = bind_to(to, at);
     if (!bound)

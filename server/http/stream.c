@@ -139,8 +139,8 @@ static bool is_over(const struct http_call *call) {
     return call->is_gone || call->server->stopping;
 }
 
-/* Gets the next piece into `ready`. 1: it is there; 0: the connection was suspended; else what
- * libmicrohttpd is told. server->mutex is held. */
+/* Gets the next piece into `ready`. 1: it is there; 0: the connection was suspended; otherwise the
+ * value to return to libmicrohttpd. server->mutex is held. */
 static ssize_t refill_from_pool(struct http_call *call) {
     struct sending *sending = &call->sending;
     if (sending->next == PIECE_NONE && sending->said == HTTP_PIECE_MORE && !is_over(call))

@@ -272,7 +272,7 @@ static enum ending stop_training(struct attempt *attempt, enum dn_status status,
     case REPORTS_CANCELLED: break;
     }
     switch (status) {
-    case DN_STOPPED: /* and the server goes on: only a cancel or a delete interrupts a job */
+    case DN_STOPPED: /* and the server keeps running: only a cancel or a delete interrupts a job */
         return finish(attempt, JOB_CANCELLED);
     case DN_NOT_FINITE: /* what an evaluation on the way came to */
     case DN_DIVERGED: return fail(attempt, JOB_ERROR_DIVERGED, error->text);

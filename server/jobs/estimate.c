@@ -44,8 +44,8 @@ static int64_t report_bytes(const struct dn_spec *spec) {
 }
 
 int64_t estimate_memory(const struct dn_spec *spec) {
-    /* One checkpoint: that which the training goes on from, until it does; then that which it
-     * leaves behind, of which there is one at a time (reports_add_checkpoint). */
+    /* One checkpoint: the one that the training resumes from, until it does; then the one being
+     * saved, of which there is one at a time (reports_add_checkpoint). */
     return larger(dn_spec_memory(spec) + report_bytes(spec), loading_bytes(spec)) +
            dn_spec_checkpoint_bytes(spec) + WORKER_BYTES + spec->training.threads * HELPER_BYTES;
 }

@@ -32,8 +32,8 @@ struct work {
 
 enum { CACHED_PARAMETERS = 400000 };
 
-/* Of a step with so many points. `share` is that of the passes that are made: 1 forward and
- * backward, 1/3 forward alone, which updates nothing either. */
+/* Seconds of a step with this number of points. `share` is the fraction of the passes that are
+ * made: 1 forward and backward, 1/3 forward alone, which updates nothing either. */
 static struct work work_of(const struct dn_spec *spec, double rows, double share) {
     const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
     const double T = spec->diffusion.timesteps, batch = spec->training.batch_size;

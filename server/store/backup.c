@@ -1,4 +1,4 @@
-/* A copy of the database, made by a process of its own while the server goes on. */
+/* A copy of the database, made by a separate process while the server keeps running. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>

@@ -179,7 +179,7 @@ static bool migrate(sqlite3 *db, char *error, size_t error_size) {
     return code == SQLITE_OK;
 }
 
-/* Called when the commit has taken place, and before anybody is told of it. */
+/* Called after the commit, and before it is reported to anybody. */
 static int on_commit(void *argument, sqlite3 *db, const char *name, int pages) {
     (void)db, (void)name;
     struct store_session *session = argument;

@@ -1,5 +1,5 @@
-/* What is not kept for ever. Each function does a part, so that nobody waits long for the writer.
- */
+/* Deletes data that is not kept forever. Each function deletes a part, so that no task waits long
+ * for the writer. */
 #include "server/store/sql.h"
 
 static enum store_status counted(struct store_session *session, enum store_status status,

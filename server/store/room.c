@@ -58,7 +58,7 @@ static enum store_status remove_one(struct store_session *session, int kinds, bo
     return status;
 }
 
-/* kinds: of what is dispensable, so many may go. */
+/* kinds: the number of kinds of dispensable data that may be removed. */
 static enum store_status need_room(struct store_session *session, int64_t bytes, int kinds) {
     const int64_t most = session->limit - session->limit / RESERVED_SHARE;
     while (session->limit > 0) {

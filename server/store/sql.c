@@ -9,9 +9,9 @@
 
 #include "server/base/log.h"
 
-/* Is the disk full? SQLite has other codes for that, too: it knows no quotas, and the file of
- * shared memory that goes with the log fails to grow with a code of its own. why: errno after it,
- * for sqlite3_system_errno() knows nothing of a commit. */
+/* Is the disk full? SQLite has other codes for that, too: it does not know quotas, and the log's
+ * shared-memory file has its own code when it cannot grow. why: errno after it, for
+ * sqlite3_system_errno() knows nothing of a commit. */
 static bool is_full(int code, int why) {
     return (code & 0xff) == SQLITE_FULL ||
            ((code & 0xff) == SQLITE_IOERR && (why == ENOSPC || why == EDQUOT));

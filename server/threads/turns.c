@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stddef.h>
 
-/* Seconds: work that could not go on for long must not keep others out for as long. */
+/* Seconds: work that could not continue for long must not block others for the same time. */
 #define MAX_OWED (3 * TURN_SLICE_SECONDS)
 /* Seconds: whoever has used much, and comes back, does not wait for all others to use as much. */
 #define MAX_DEBT (2 * TURN_SLICE_SECONDS)
@@ -78,7 +78,7 @@ static bool may_go_on(const struct turn_line *line, const struct turn *turn, boo
             (line->begun < TURN_BEGUN && line->begun_of[place_of(turn)] < TURN_BEGUN_OF_CLIENT));
 }
 
-/* Where the one of a class stands whose turn it is; NULL: none can go on. */
+/* The place of the work of a class whose turn it is; NULL: none can continue. */
 static struct turn **find(struct turns *turns, enum turn_class class, bool may_begin) {
     struct turn_line *line = &turns->lines[class];
     struct turn **found = NULL;
@@ -89,7 +89,7 @@ static struct turn **find(struct turns *turns, enum turn_class class, bool may_b
     return found;
 }
 
-/* The same in the first class that is owed a turn and has one that can go on. */
+/* The same in the first class that is owed a turn and has work that can continue. */
 static struct turn **find_owed(struct turns *turns, bool may_begin) {
     struct turn **found = NULL;
     for (int i = TURN_LARGE; i < TURN_CLASSES && !found; i++)
