@@ -1,5 +1,4 @@
-/* /v1/models/{id}/evaluation: how good a model is, in numbers, each beside what data itself gets.
- */
+/* /v1/models/{id}/evaluation: how good a model is, in numbers, each beside that of fresh data. */
 #include "api/evaluation.h"
 
 #include <math.h>

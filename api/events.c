@@ -104,8 +104,7 @@ struct watching {
     struct listener listener;
 };
 
-/* An EventSource that connects again says where it was in a header; the query is then the old one.
- */
+/* An EventSource that reconnects says where it was in a header; the query is then the old one. */
 static bool read_last_event_id(struct http_exchange *exchange, uint64_t *after) {
     const char *text = http_header(exchange, "Last-Event-ID");
     if (!text || !*text)

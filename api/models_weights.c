@@ -27,8 +27,7 @@ enum { LONG_BYTES = 1 << 20 }; /* of work that cannot pause */
 
 /* ------------------------------------------------------------------ export */
 
-/* The transform, exactly: numbers read back as the same doubles, of which low and high are floats.
- */
+/* The transform, exactly: numbers read back as the same doubles; low and high are floats. */
 static void write_transform(const struct dn_model *model, struct json_writer *json) {
     const int dim = dn_model_dim(model);
     double shift[DN_MAX_DIM], scale[DN_MAX_DIM], wide[DN_MAX_DIM];

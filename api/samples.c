@@ -268,8 +268,7 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     return cost_fits(exchange, model, request->n, dn_sample_evaluations(model, request));
 }
 
-/* Some formats say how long it took, so two answers differ in that; all others are the same bytes.
- */
+/* Some formats say how long it took, so two answers differ in that; all else is the same. */
 static void tag(struct http_exchange *exchange, const struct model *model) {
     const struct sampling *sampling = exchange->state;
     if (strcmp(exchange->request.method, "GET") == 0)

@@ -24,7 +24,7 @@ struct setting {
     size_t offset;
     const char *fallback; /* "cores": the number of processors; NULL: not set */
     double min, max;
-    const char *const *choices; /* of a text; NULL: any */
+    const char *const *choices; /* what a text may be; NULL: anything */
     const char *doc;
 };
 

@@ -43,8 +43,7 @@ bool config_read(struct config *config, int argc, char **argv, char *error, size
 /* Tells of each variable DENOISED_* that is none of the settings, or not meant as one. */
 void config_look_around(void (*warn)(const char *text));
 
-/* Prints the table on standard output: for a terminal, as Markdown, or as a list for a manual page.
- */
+/* Prints the table on standard output: for a terminal, as Markdown, or for a manual page. */
 void config_help(void);
 void config_markdown(void);
 void config_mdoc(void);

@@ -11,7 +11,7 @@
 enum {
     OWN_FILES = 24, /* the log, the listener, epolls and their alarms, the lock, a backup, .. */
     FILES_OF_THREAD = 2, /* the database and its log, each with its own locks */
-    SERVING_THREADS = 8, /* of HTTP, the writer, events, the watch */
+    SERVING_THREADS = 8, /* HTTP, the writer, events, the watch */
     FEWEST = 4,
 };
 

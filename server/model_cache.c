@@ -7,7 +7,7 @@
 #include "server/base/id.h"
 #include "server/threads/pool.h"
 
-enum { OVERHEAD_BYTES = 4096 }; /* of an entry, about: texts, tables, the allocator */
+enum { OVERHEAD_BYTES = 4096 }; /* an entry beyond its model, about: texts, tables, the allocator */
 
 struct cached_model {
     struct cached_model *next; /* the most recently used comes first */

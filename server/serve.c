@@ -29,7 +29,7 @@ enum {
     LOST_SECONDS = 2,      /* for probes to see that it is gone */
     STOP_MS = 4800,        /* then the process leaves, whatever still runs */
     WAITING_SAMPLES = 256, /* sample requests that may wait for a thread */
-    TRAINING_PERCENT = 60, /* of the memory, unless --max-training-memory says otherwise */
+    TRAINING_PERCENT = 60, /* the share of the memory, unless --max-training-memory is set */
     MAX_WAITING = 512,     /* requests that wait for a job to get on */
     MIN_DATABASE = 16,     /* MiB */
 };
@@ -265,8 +265,7 @@ static void confine(const struct config *config, const struct store *store) {
              sandbox.filter ? "on" : "none", sandbox.no_core ? "off" : "on");
 }
 
-/* Before any thread starts. The sandbox closes /proc and /sys, which say how much memory there is.
- */
+/* Before any thread starts. The sandbox closes /proc and /sys, which say how much memory exists. */
 static bool enter_sandbox(struct process *process) {
     process->service.max_training_memory = training_memory(process->config);
     confine(process->config, process->service.store);

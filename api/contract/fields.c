@@ -43,8 +43,7 @@ const char *fields_nearest(const char *const *names, const char *text) {
     return guess.meant;
 }
 
-/* The field that was probably meant: nearly the same name here, or the same name in another group.
- */
+/* The field that was probably meant: a similar name here, or the same name in another group. */
 static const struct field *field_meant(const struct field_set *set, const char *group,
                                        const char *name) {
     const struct field *best = NULL;

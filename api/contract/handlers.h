@@ -90,8 +90,7 @@ cJSON *json_body(struct http_exchange *exchange, size_t max_values);
 
 /* For requests whose body may only be empty or {}. False: the error is already the answer. */
 bool no_members(struct http_exchange *exchange);
-/* The members of the JSON object in the body, into values. False: the error is already the answer.
- */
+/* Reads the members of the body, a JSON object, into values. False: the answer is the error. */
 bool read_members(struct http_exchange *exchange, const struct field_set *fields, void *values);
 
 /* Reads the query into target. False: the error is already the answer. */

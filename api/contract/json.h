@@ -49,8 +49,7 @@ void json_bool(struct json_writer *json, bool value);
 void json_null(struct json_writer *json);
 void json_raw(struct json_writer *json, const char *text); /* JSON already; NULL: null */
 void json_numbers(struct json_writer *json, const double *values, int count); /* [..] */
-/* Points as arrays, without the brackets around them: [..],[..]; a comma before them unless is_first.
- */
+/* Points as arrays without brackets around: [..],[..]; a comma before them unless is_first. */
 void json_rows(struct buffer *out, const float *points, size_t n, int dim, bool is_first);
 void json_time(struct json_writer *json, int64_t ms); /* RFC 3339; 0: null */
 

@@ -1,5 +1,4 @@
-/* /openapi.json: the description of every route, from the tables that the server itself works by.
- */
+/* /openapi.json: the description of every route, from the tables that the server itself uses. */
 #include "api/contract/openapi.h"
 
 #include <stdio.h>

@@ -112,8 +112,7 @@ static enum http_piece next_piece(struct http_exchange *exchange, struct buffer 
                : cut_piece(answer, piece, before);
 }
 
-/* Of formats whose length is known: the values stand one after another, and a header before them.
- */
+/* Formats whose length is known: the values stand one after another, after a header. */
 static void seek(struct http_exchange *exchange, uint64_t first, uint64_t count) {
     struct point_stream *answer = exchange->state;
     const struct layout *layout = &answer->layout;

@@ -1,5 +1,4 @@
-/* /v1/datasets/{id}/forward and /optimal: two ways between a data set and noise that need no model.
- */
+/* /v1/datasets/{id}/forward and /optimal: two ways from data to noise that need no model. */
 #include <stdlib.h>
 #include <string.h>
 

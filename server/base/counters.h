@@ -55,9 +55,9 @@ const struct counters *counters_get(void);
 
 void counters_add_request(size_t route, int status, double seconds);
 void counters_add_transaction(double seconds);
-void counters_add_start(double waited); /* of a job's first attempt */
+void counters_add_start(double waited); /* when a job's first attempt starts */
 void counters_add_steps(int64_t steps, int64_t examples, double seconds);
-void counters_add_status(const char *status); /* of a job: an ending counts, others do not */
+void counters_add_status(const char *status); /* a job's: an ending counts, others do not */
 void counters_add_samples(enum dn_sampler sampler, uint64_t points, double seconds);
 
 #endif

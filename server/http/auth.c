@@ -27,7 +27,7 @@ const char *const auth_scope_names[] = {"none", "read", "write", NULL};
 
 struct key {
     char name[AUTH_NAME];
-    char digest[SHA256_TEXT]; /* of the whole key, in lower-case hex */
+    char digest[SHA256_TEXT]; /* SHA-256 of the whole key, in lowercase hex */
     enum auth_scope scope;
 };
 

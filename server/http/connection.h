@@ -72,12 +72,12 @@ enum content_state {
  * else to server->mutex. */
 struct sending {
     struct buffer ready; /* the piece that is being sent */
-    size_t sent;         /* of it */
+    size_t sent;         /* how much of that is sent */
     struct buffer made;  /* the one after it */
     struct buffer spare; /* its text, when that is compressed */
     enum next_piece next;
-    size_t wanted;        /* of the piece that is being made */
-    enum http_piece said; /* of the last piece: is there another one? */
+    size_t wanted;        /* the size of the piece that is being made */
+    enum http_piece said; /* what the last piece said: is there another one? */
     struct task task;     /* makes a piece */
 };
 
@@ -111,7 +111,7 @@ struct http_call {
     const struct http_executor *executor; /* task of the deferred part */
     size_t response_bytes;
     enum content_state content;
-    struct gzip *gzip; /* of a stream that is compressed */
+    struct gzip *gzip; /* compresses the stream; NULL: none does */
     struct sending sending;
 };
 

@@ -8,7 +8,7 @@
 #include "server/http/gzip.h"
 
 enum {
-    WORTH_BYTES = 1024,     /* of compressing */
+    WORTH_BYTES = 1024,     /* a shorter body is not compressed */
     POOL_BYTES = 256 << 10, /* more are compressed on the pool: 3 ms */
 };
 

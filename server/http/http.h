@@ -82,8 +82,7 @@ struct http_stream {
      * all; NULL: the body can only be made as a whole. */
     void (*seek)(struct http_exchange *exchange, uint64_t first, uint64_t count);
     size_t held; /* bytes of memory that it stands on until it is closed */
-    /* Called once, when the exchange is over and `next` is called no more; may be NULL. Any thread.
-     */
+    /* Called once, after the last call of `next`; may be NULL. Any thread. */
     void (*closed)(struct http_exchange *exchange);
 };
 
@@ -177,9 +176,9 @@ struct http_executor {
 struct http_counts {
     atomic_int in_flight, streams;   /* now; bodies that are being made piece by piece */
     atomic_ullong gone;              /* clients that went away while they were waited for */
-    atomic_size_t body_bytes;        /* of request bodies that are held */
-    atomic_size_t answer_bytes;      /* of what answers stand on, until their clients have them */
-    size_t body_limit, answer_limit; /* of these two */
+    atomic_size_t body_bytes;        /* the request bodies that are held */
+    atomic_size_t answer_bytes;      /* what answers stand on, until their clients have them */
+    size_t body_limit, answer_limit; /* the most that these two may be */
 };
 
 /* PEM texts, which libmicrohttpd reads now and then. */
@@ -256,7 +255,7 @@ char *http_format(struct http_exchange *exchange, const char *format, ...)
 /* value: arena or static. A Location is given as a path of the route table. */
 void http_set_header(struct http_exchange *exchange, const char *name, const char *value);
 const char *http_header(const struct http_exchange *exchange,
-                        const char *name); /* of the request; NULL if absent */
+                        const char *name); /* a header of the request; NULL if absent */
 /* Whether the client has what response.etag names; then 304 is the answer. For handlers that know
  * the tag before they do the work. */
 bool http_not_modified(struct http_exchange *exchange);

@@ -38,8 +38,7 @@ struct lingering {
     pthread_t thread;
 };
 
-/* A close alone would leave it in the epoll while the caller of linger_take() has its descriptor.
- */
+/* A close alone would leave it in the epoll while linger_take()'s caller has its descriptor. */
 static void drop(struct lingering *lingering, struct socket *socket) {
     if (socket->fd >= 0) {
         epoll_ctl(lingering->epoll, EPOLL_CTL_DEL, socket->fd, NULL);

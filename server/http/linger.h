@@ -18,7 +18,7 @@ enum {
     LINGER_SECONDS = 30,
     LINGER_MEBIBYTES = 256,
     LINGER_SOCKETS = 32,
-    LINGER_SOCKETS_EACH = 16, /* of one address */
+    LINGER_SOCKETS_EACH = 16, /* for one address */
 };
 
 struct lingering;

@@ -29,7 +29,7 @@ struct peer {
     double heard;           /* monotonic seconds of its last answer, or when none was due */
     bool is_answered_early; /* before all that it sends was read: see linger.h */
     char *target;           /* the raw request target, as sent; NULL: no request, or no memory */
-    /* of a watched peer */
+    /* a watched peer has these as well */
     uint64_t watch; /* number of the watch; 0: none */
     void (*gone)(void *argument);
     void *argument;

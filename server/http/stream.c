@@ -19,8 +19,7 @@
 
 enum {
     BLOCK_BYTES = 32 << 10, /* asked for at a time, and so much memory */
-    /* A chunk is asked for as large as the connection's memory has room for; the block is not used.
-     */
+    /* Chunks are as large as the connection's memory has room for; the block is not used. */
     CHUNKED_BLOCK_BYTES = 1,
     /* Long pieces cost less; so what a client has taken earns it this share of that.. */
     SHARE = 4,

@@ -15,10 +15,10 @@
 #include "server/jobs/team.h"
 
 /* Seconds. */
-#define LOOK_AFTER       0.05 /* of steps, at whether there is something to report */
+#define LOOK_AFTER       0.05 /* seconds of steps between two looks for news to report */
 #define PROGRESS_EVERY   0.5
 #define FIRST_CHECKPOINT 0.1
-#define CHECKPOINT_SHARE 0.025 /* of the time, at most; with the way to the disk, 50 x its cost */
+#define CHECKPOINT_SHARE 0.025 /* the most of the time; with the way to the disk, 50 x its cost */
 
 struct attempt {
     const struct workers_config *config;
@@ -32,7 +32,7 @@ struct attempt {
     char *warnings;      /* at the end; NULL: none */
     int epochs_told;     /* rows of the history, up to the last one handed to the reports */
     bool is_due;         /* an epoch asked for a checkpoint */
-    int64_t safe_step;   /* of the last checkpoint */
+    int64_t safe_step;   /* the step of the last checkpoint */
     double started;      /* monotonic, as all times here */
     double reported;     /* when the last report was sent, */
     double checkpointed; /* the last checkpoint saved, */

@@ -95,8 +95,7 @@ bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *tr
     return true;
 }
 
-/* The bytes of the model that the trainer gives now, and its description. False when out of memory.
- */
+/* The bytes of the model that the trainer gives now, and what it is. False: out of memory. */
 static bool describe(const struct dn_trainer *trainer, struct trained_model *trained) {
     const struct dn_spec *spec = dn_trainer_spec(trainer);
     const int dim = spec->dataset.dim;

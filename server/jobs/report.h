@@ -34,7 +34,7 @@ struct report {
     struct trained_model *models;
     size_t model_count, model_capacity, model_bytes;
     enum report_end end;
-    struct blob_write write; /* of the bytes that go ahead now, */
+    struct blob_write write; /* the bytes that go ahead now, */
     int64_t *written;        /* and where the id of their blob goes */
     /* Under the mutex. */
     bool in_flight;

@@ -121,7 +121,7 @@ static double time_step(const struct dn_spec *spec) {
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool measured;
-static struct work seconds_per; /* of each part; written once, before `measured` */
+static struct work seconds_per; /* for each part; written once, before `measured` */
 
 static double sum_but(const struct work *work, const struct work *rates, enum part but) {
     double sum = 0;

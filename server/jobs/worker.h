@@ -48,8 +48,7 @@ struct workers_config {
 };
 
 struct workers *workers_start(const struct workers_config *config);
-/* There may be something in the queue, or a running job was cancelled or deleted: look. Any thread.
- */
+/* The queue may have a job, or a running job was cancelled or deleted: look. Any thread. */
 void workers_wake(struct workers *workers);
 /* Bytes that the running jobs have reserved. Any thread. */
 int64_t workers_memory(struct workers *workers);

@@ -203,12 +203,11 @@ enum store_status store_history(struct store_session *session, const char *job_i
     return sql_done(session, row);
 }
 
-/* Rows that are thinned as they come: a history may be long, and what SQL groups, it has to hold.
- */
+/* Rows are thinned as they come: a history may be long, and SQL has to hold what it groups. */
 struct thinning {
     struct epoch_row *rows;
     int most, count;
-    struct epoch_row low, high; /* of the range that is read */
+    struct epoch_row low, high; /* the ends of the range that is read */
     int64_t range;              /* -1: none */
 };
 

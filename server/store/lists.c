@@ -42,7 +42,7 @@ struct listing {
     const struct order *order;
     bool is_text, descending;
     const struct list_place *after;
-    const char *types; /* of the parameters of a filter, from ?4 on */
+    const char *types; /* the types of a filter's parameters, from ?4 on */
     const char *texts[3];
     int limit;
 };

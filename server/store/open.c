@@ -16,7 +16,7 @@
 enum {
     PAGE_BYTES = 4096,
     QUICK_CHECK_BYTES = 64 << 20,
-    GROWTH_BYTES = 16 * PAGE_BYTES, /* of the file, at a time */
+    GROWTH_BYTES = 16 * PAGE_BYTES, /* by how much the file grows at a time */
     WAL_PASSIVE_PAGES = (4 << 20) / PAGE_BYTES,
     WAL_TRUNCATE_PAGES = (64 << 20) / PAGE_BYTES,
     WAL_HEADER_BYTES = 32,
@@ -28,8 +28,8 @@ struct store {
     char boot[ID_LENGTH + 1];
     struct store_session *writer;
     int page_bytes;
-    int64_t size;          /* of the file, after the writer's last checkpoint; it never shrinks */
-    pthread_mutex_t mutex; /* of the list */
+    int64_t size;          /* the file's, after the writer's last checkpoint; it never shrinks */
+    pthread_mutex_t mutex; /* guards the list */
     struct store_session *idle;
 };
 

@@ -6,7 +6,7 @@ enum {
     PAGE_BYTES = 4096,
     RESERVED_SHARE = 16, /* a 16th stays free for changes and deletes, which are never refused */
     PIECES_AT_ONCE = 4,
-    OVERHEAD_BYTES = 1 << 14 /* of a row, its events and its places in the indices */
+    OVERHEAD_BYTES = 1 << 14 /* a row, its events and its places in the indices */
 };
 
 static enum store_status integer_of(struct store_session *session, const char *sql,

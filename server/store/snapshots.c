@@ -4,7 +4,7 @@
 
 #include "server/store/sql.h"
 
-enum { SNAPSHOTS_BYTES = 32 << 20 }; /* of one model, all together */
+enum { SNAPSHOTS_BYTES = 32 << 20 }; /* all snapshots of one model together */
 
 /* How many there may be of a model of this size. */
 static int64_t most_snapshots(size_t bytes) {

@@ -34,7 +34,7 @@ struct store_session {
     int64_t file_bytes;       /* that the database file has, at least, for the log to be moved to */
     atomic_ullong commits;    /* for the writer.. */
     atomic_bool committing;   /* ..which others may see a moment before they are counted */
-    enum store_status status; /* of the current statement: STORE_OK until something fails */
+    enum store_status status; /* the current statement's: STORE_OK until something fails */
 };
 
 /* Binds ?1, ?2, .. as `types` says: t text, i int64_t, d double (NAN becomes NULL), b blob and its

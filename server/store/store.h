@@ -133,7 +133,7 @@ struct checkpoint {
     int64_t blob; /* where its bytes are stored; 0: nowhere yet */
     void *bytes;  /* the training state; NULL in a claim: store_blob_read has them */
     size_t size;
-    char sha256[65]; /* of these */
+    char sha256[65]; /* the digest of these bytes */
     int64_t step;
     int epoch;      /* up to which the history goes with it */
     double seconds; /* of training */
@@ -370,7 +370,7 @@ struct event {
     int64_t at;
     enum event_kind kind;
     struct epoch_row row; /* of an epoch; otherwise only its `epoch`: how far the job is */
-    /* of a status */
+    /* only a status event has these */
     char status[EVENT_TEXT]; /* one of job_status_names, or "deleted" */
     bool is_end;             /* nothing follows, unless the job is resumed */
     struct job_failure error;

@@ -15,7 +15,7 @@ enum { MAX_CARRIERS = 512, IDLE_CARRIERS = 2, STACK_BYTES = 1 << 20 };
 /* A thread, and the work that it has begun. */
 struct carrier {
     struct pool *pool;
-    struct carrier *next; /* of the idle ones, or of those that can be made */
+    struct carrier *next; /* in the list of idle ones, or of those that can be made */
     pthread_t thread;
     pthread_cond_t woken;
     struct task *task; /* NULL: it is idle */

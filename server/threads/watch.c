@@ -17,8 +17,7 @@ struct watch {
     int count, most;
 };
 
-/* Runs all that wait now; what is posted meanwhile waits for the next round. False: none is left.
- */
+/* Runs all that wait now; what is posted meanwhile waits for the next round. False: none left. */
 static bool look(struct watch *watch) {
     pthread_mutex_lock(&watch->bell.mutex);
     struct task *tasks = watch->waiting, *still = NULL;

@@ -161,7 +161,7 @@ static void print_work(const struct work *w) {
     struct subject subject = prepare(w);
     double seconds[ROUNDS], share[ROUNDS];
     measure(w, &subject);
-    for (int i = 0; i < ROUNDS; i++) { /* the peak beside each: the clock and the neighbours vary */
+    for (int i = 0; i < ROUNDS; i++) { /* the peak beside each: the clock and the neighbors vary */
         double before = peak();
         seconds[i] = measure(w, &subject);
         share[i] = flops(w) / seconds[i] * 1e-9 / fmax(before, peak());

@@ -26,7 +26,7 @@ DATASETS = [
 
 
 def values_of(schema):
-    """Extremes, their neighbours, and something in between."""
+    """Extremes, their neighbors, and something in between."""
     if "enum" in schema:
         return schema["enum"]
     if schema["type"] == "boolean":

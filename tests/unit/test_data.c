@@ -1,5 +1,4 @@
-/* Training data: what a spec stands for, what is refused, and the transform that is fitted to it.
- */
+/* Training data: what a spec stands for, what is refused, and the transform fitted to it. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

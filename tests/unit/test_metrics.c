@@ -221,11 +221,11 @@ Test(metrics, energy_distance_of_shifted_normals) {
     free(y);
 }
 
-/* ------------------------------------------------------------------ neighbours
+/* ------------------------------------------------------------------ neighbors
  */
 
 Test(metrics, coverage_by_hand) {
-    /* on the line 0..9, the fifth neighbour is 5, 4, 3, 3, 3 away, and so on back
+    /* on the line 0..9, the fifth neighbor is 5, 4, 3, 3, 3 away, and so on back
      */
     float y[10], x[] = {0};
     for (int i = 0; i < 10; i++)

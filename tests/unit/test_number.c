@@ -21,7 +21,7 @@ static float float_of(uint32_t bits) {
     return x;
 }
 
-/* Is the number nearer to x than half way to its neighbour? Just half way is a matter of luck. */
+/* Is the number nearer to x than half way to its neighbor? Just half way is a matter of luck. */
 static bool is_well_inside(const char *text, float x) {
     const long double unit = (long double)nextafterf(x, INFINITY) - (long double)x;
     return fabsl(strtold(text, NULL) - (long double)x) < unit / 2;
@@ -57,7 +57,7 @@ static void check(uint32_t bits) {
               text);
     snprintf(nine, sizeof nine, "%.9g", (double)x);
     cr_assert_leq(length, strlen(nine), "0x%08x: %s is longer than %s", bits, text, nine);
-    /* a power of two has a nearer neighbour below, and may have a digit more than it needs */
+    /* a power of two has a nearer neighbor below, and may have a digit more than it needs */
     if (x != 0 && (bits & 0x7fffff) != 0)
         cr_assert(!could_be_shorter(x, digits_of(text)), "0x%08x: %s has too many digits", bits,
                   text);

@@ -9,8 +9,7 @@
 #include "server/jobs/team.h"
 #include "tests/unit/spec_space.h"
 
-/* Buffers are made for trainer_chunk_rows; a batch hands over chunks of trainer_batch_chunk rows.
- */
+/* Buffers have room for trainer_chunk_rows; a batch has chunks of trainer_batch_chunk rows. */
 Test(spec_space, no_chunk_of_any_network_outgrows_its_buffers) {
     struct dn_spec spec = dn_presets[0].spec;
     size_t largest = 0;
@@ -61,8 +60,7 @@ static const char *where(void) {
     return in_hand_text;
 }
 
-/* Made for each source that is uploaded: axes of several sizes and places, some of them constant.
- */
+/* Made for each uploaded source: axes of several sizes and places, some of them constant. */
 struct uploaded {
     struct dn_upload set[DN_MAX_CLASSES];
     float *points[DN_MAX_CLASSES];
@@ -179,8 +177,7 @@ static struct dn_model *model_of(const struct dn_trainer *trainer) {
     return loaded;
 }
 
-/* Draws whole trajectories. With the default settings all is finite; else it is, or that is said.
- */
+/* Draws whole trajectories. With the default settings all is finite; else it is, or says so. */
 static void draw(const struct dn_model *model, const struct dn_sample_request *request) {
     const size_t frames = (size_t)request->steps + 1;
     const size_t frame = (size_t)request->n * (size_t)dn_model_dim(model);

@@ -1,5 +1,4 @@
-/* Weights from outside: every parameter has one name, and a model made of them is the same model.
- */
+/* Weights from outside: every parameter has one name, and they make the same model again. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

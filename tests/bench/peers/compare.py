@@ -1,5 +1,5 @@
 """The bench's work by us and by PyTorch, taking turns; medians over turns, and their ratio. A turn is the fastest of a
-few measurements, because a busy neighbour on the same core slows both by half for seconds at a time.
+few measurements, because a busy neighbor on the same core slows both by half for seconds at a time.
 
 usage: compare.py BENCH_BINARY
 """
