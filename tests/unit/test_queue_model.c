@@ -219,8 +219,11 @@ static void report(void) {
                                     .seconds = 0.25 * (double)to.step};
     sha256_text(state, sizeof state, checkpoint.sha256);
     const bool with_checkpoint = to.step > 0 && pick(2), with_model = to.epoch > 0 && pick(2);
-    const struct trained_model trained = {
-        .bytes = weights, .size = sizeof weights, .epoch = to.epoch};
+    const struct trained_model trained = {.bytes = weights,
+                                          .size = sizeof weights,
+                                          .epoch = to.epoch,
+                                          .dim = 1,
+                                          .transform = (double[]){0, 1}};
     const struct progress progress = {.id = claim->job->id,
                                       .fence = claim->fence,
                                       .step = to.step,

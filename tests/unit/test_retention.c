@@ -34,7 +34,11 @@ static void insert(int64_t finished, char id[40]) {
             .epochs = rows,
             .epoch_count = 4,
             .checkpoint = &checkpoint,
-            .models = &(struct trained_model){.bytes = "model", .size = 5, .epoch = last},
+            .models = &(struct trained_model){.bytes = "model",
+                                              .size = 5,
+                                              .epoch = last,
+                                              .dim = 1,
+                                              .transform = (double[]){0, 1}},
             .model_count = 1,
             .variant = "avx2"};
         cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);

@@ -29,16 +29,19 @@ static void report(const struct claim *claim, int first, int last, bool with_che
         rows[e - first] = (struct epoch_row){.epoch = e, .step = 10 * e, .train_loss = 1.0 / e};
     struct checkpoint checkpoint = {.bytes = "state", .size = 5, .step = 10 * last, .epoch = last};
     memset(checkpoint.sha256, 'a', sizeof checkpoint.sha256 - 1);
-    struct progress progress = {
-        .id = claim->id,
-        .fence = claim->fence,
-        .step = 10 * last,
-        .epochs = rows,
-        .epoch_count = (size_t)(last - first + 1),
-        .checkpoint = with_checkpoint ? &checkpoint : NULL,
-        .models = &(struct trained_model){.bytes = "model", .size = 5, .epoch = last},
-        .model_count = with_checkpoint,
-        .variant = "avx2"};
+    struct progress progress = {.id = claim->id,
+                                .fence = claim->fence,
+                                .step = 10 * last,
+                                .epochs = rows,
+                                .epoch_count = (size_t)(last - first + 1),
+                                .checkpoint = with_checkpoint ? &checkpoint : NULL,
+                                .models = &(struct trained_model){.bytes = "model",
+                                                                  .size = 5,
+                                                                  .epoch = last,
+                                                                  .dim = 1,
+                                                                  .transform = (double[]){0, 1}},
+                                .model_count = with_checkpoint,
+                                .variant = "avx2"};
     bool cancel;
     cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
 }

@@ -35,7 +35,9 @@ static enum store_status train(bool ends, char id[40]) {
         .epochs = &row,
         .epoch_count = 1,
         .checkpoint = &checkpoint,
-        .models = &(struct trained_model){.bytes = bytes, .size = SIZE, .epoch = 1},
+        .models =
+            &(struct trained_model){
+                .bytes = bytes, .size = SIZE, .epoch = 1, .dim = 1, .transform = (double[]){0, 1}},
         .model_count = 1,
         .variant = "avx2"};
     cr_assert_eq(store_savepoint(session), STORE_OK);
@@ -178,7 +180,11 @@ Test(store_room, figures_belong_to_the_bytes_and_not_to_the_epoch) {
             .id = id,
             .fence = 1,
             .step = 11,
-            .models = &(struct trained_model){.bytes = bytes, .size = SIZE / 2, .epoch = 1},
+            .models = &(struct trained_model){.bytes = bytes,
+                                              .size = SIZE / 2,
+                                              .epoch = 1,
+                                              .dim = 1,
+                                              .transform = (double[]){0, 1}},
             .model_count = 1,
             .variant = "avx2"};
         cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
