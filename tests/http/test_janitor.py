@@ -77,11 +77,17 @@ def test_a_full_disk_stops_writes_alone_until_there_is_space(start, small_disk):
     with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
-    answers = []
-    eventually(lambda: answers.append(server.post("/v1/jobs", QUICK)) or answers[-1].status == 507)
+    answers, readies = [], []
+
+    def refuses():  # while the training's smaller writes fit into what is left, the server is ready again after a refusal
+        answers.append(server.post("/v1/jobs", QUICK))
+        readies.append(server.get("/readyz"))
+        return answers[-1].status == 507 and readies[-1].status == 503
+
+    eventually(refuses)
     assert answers[-1].json["code"] == "disk_full"
-    ready = server.get("/readyz")
-    assert ready.status == 503 and "no space" in ready.json["detail"] and ready.headers["Retry-After"]
+    ready = readies[-1]
+    assert "no space" in ready.json["detail"] and ready.headers["Retry-After"]
     assert server.get("/livez").status == 200
     assert server.get(f"/v1/jobs/{done}/history").json["data"]["epoch"] == [1, 2, 3]
     assert server.get(f"/v1/models/{done}/samples?n=5").status == 200
