@@ -28,12 +28,9 @@ struct events_query {
 static const struct field rows[] = {
     {"", "after", FIELD_UINT53, offsetof(struct events_query, after), 0, 0, 0, NULL,
      "Only events after the one with this id. Without it, a stream of named jobs starts with their "
-     "first event, and a stream of all jobs with the next event. Ids grow, and no two databases "
-     "have "
-     "the "
-     "same: after one of another database, or one that this one has not given out, all events "
-     "come, "
-     "from the first on."},
+     "first event, and a stream of all jobs with the next event. Ids increase and are unique "
+     "across databases. If the id is not from this database, the stream starts with the first "
+     "event."},
     {"", "limit", FIELD_INTEGER, offsetof(struct events_query, limit), 1, EVENTS_MAX, 0, NULL,
      "Maximum number of events in a list."},
     /* not of one job */

@@ -274,7 +274,7 @@ enum http_next api_metrics(struct http_exchange *exchange) {
     if (!session)
         return HTTP_REPLY;
     struct buffer *out = &exchange->response.body;
-    head(out, "denoised_build_info", "gauge", "Get the version and build of the server.");
+    head(out, "denoised_build_info", "gauge", "Version and build of the server.");
     buffer_format(out, "denoised_build_info{version=\"%s\",commit=\"%s\",kernels=\"%s\"} 1\n",
                   denoised_version, denoised_commit, dn_kernels_name());
     int64_t used = 0;

@@ -22,7 +22,7 @@ static const struct field rows[] = {
     {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL,
      "Seed of the start noise and of the fresh noise of each step."},
     {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names,
-     "How to go back in time. The first is the default; those of second order need the fewest "
+     "Sampling method. The first is the default; those of second order need the fewest "
      "steps."},
     {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL,
      "Number of steps from noise to points; the default and maximum is the model's number of "

@@ -39,12 +39,13 @@ static const double three_two_three[] = {3.0 / 8, 2.0 / 8, 3.0 / 8};
             CURVE(pattern_swiss_roll, three_two_three, LEAST_T_SIN_T, 4.5 * M_PI))                 \
     PATTERN(DN_CIRCLES, "circles", "Two circles, one half as wide, with half of the points each.", \
             CURVE(pattern_circles, half_each, -1, 1))                                              \
-    PATTERN(DN_CHECKERBOARD, "checkerboard", "The black fields of a board of 4 by 4, uniform.",    \
-            .point = pattern_checkerboard, .reach = pattern_checkerboard_reach, UNIT)              \
+    PATTERN(DN_CHECKERBOARD, "checkerboard",                                                       \
+            "The black squares of a 4-by-4 checkerboard, uniform.", .point = pattern_checkerboard, \
+            .reach = pattern_checkerboard_reach, UNIT)                                             \
     PATTERN(DN_EIGHT_GAUSSIANS, "eight_gaussians",                                                 \
-            "Eight Gaussians of deviation 0.05 on a circle of radius 0.8.",                        \
+            "Eight Gaussians with standard deviation 0.05 on a circle of radius 0.8.",             \
             .point = pattern_eight_gaussians, UNIT)                                                \
-    PATTERN(DN_PINWHEEL, "pinwheel", "Five long Gaussians, bent to a wheel.",                      \
+    PATTERN(DN_PINWHEEL, "pinwheel", "Five elongated Gaussians, bent into a pinwheel.",            \
             .point = pattern_pinwheel, UNIT)                                                       \
     PATTERN(DN_TWO_SPIRALS, "two_spirals",                                                         \
             "Two arms of a spiral from the middle, uniform in arc length.",                        \
@@ -54,7 +55,7 @@ static const double three_two_three[] = {3.0 / 8, 2.0 / 8, 3.0 / 8};
     PATTERN(DN_STAR, "star", "A star with five points, uniform in arc length.",                    \
             .drawing = &pattern_star, UNIT)                                                        \
     PATTERN(DN_GAUSSIAN_GRID, "gaussian_grid",                                                     \
-            "Twenty-five Gaussians of deviation 0.04 on a grid of spacing 0.4.",                   \
+            "Twenty-five Gaussians with standard deviation 0.04 on a grid of spacing 0.4.",        \
             .point = pattern_gaussian_grid, UNIT)                                                  \
     PATTERN(DN_RINGS, "rings", "Four rings around each other, uniform in arc length.",             \
             CURVE(pattern_rings, BY_LENGTH, -1, 1))                                                \

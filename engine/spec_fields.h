@@ -31,8 +31,8 @@ FIELD(diffusion, beta_start, RANGE(DN_MIN_BETA, DN_MAX_BETA_START), 1e-4, 8e-6, 
 FIELD(diffusion, beta_end, RANGE(DN_MIN_BETA, DN_MAX_BETA_END), 0.02, 9e-5, 4,
       "Last beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T.")
 FIELD(diffusion, prediction_type, ONE_OF(dn_prediction_names), DN_V, DN_EPSILON, 5,
-      "What the network predicts: the noise, the data, v = signal noise - noise data, or the flow "
-      "noise - data. All but the data (sample) need the full information of the noise to pass "
+      "What the network predicts: the noise, the data, v = signal * eps - noise * x0, or the flow "
+      "eps - x0. All but the data (sample) need the full information of the noise to pass "
       "through hidden_size: unless hidden_size is several times the number of dimensions, sample "
       "learns better.")
 FIELD(diffusion, zero_terminal_snr, SWITCH, false, false, 6,
@@ -59,14 +59,15 @@ FIELD(training, loss, ONE_OF(dn_loss_names), DN_MSE, DN_MSE, 15,
       "Loss function of the error d: mse d^2, mae |d|, huber d^2/2 up to |d| = 1 and |d| - 1/2 "
       "beyond.")
 FIELD(training, min_snr_gamma, RANGE(0, 1e6), 0, 0, 16,
-      "Weight the loss, including the reported loss, by min(SNR, gamma) of an error in the data; "
-      "0 for no weights.")
+      "Weight the squared error of the estimate of the data by min(SNR, gamma), also in the "
+      "reported loss; 0 for no weights.")
 FIELD(training, timestep_focus, RANGE(0, 1000), 0, 0, 17,
       "The noise/signal ratio that training concentrates on: half of each batch has less noise, "
       "half more, whatever the schedule. Fine lines in the data need low values, 0.05 to 0.5. 0: "
       "all timesteps equally.")
 FIELD(training, validation_fraction, RANGE(0, 0.9), 0.1, 0.1, 18,
-      "Number of additional points for the validation loss, as a fraction of n.")
+      "Size of the validation set, as a fraction of n: additional points of a built-in data set, or "
+      "points of an upload that training does not use.")
 FIELD(training, normalization, ONE_OF(dn_normalization_names), DN_STANDARDIZE, DN_MINMAX, 14,
       "How data is scaled for the network: all axes jointly to [-1, 1], each axis to mean 0 and "
       "standard deviation 1/2, or none for data that already has the right scale.")

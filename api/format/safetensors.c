@@ -49,7 +49,7 @@ static void read_offsets(const cJSON *json, const char *at, int64_t size, struct
     const char *pointer = arena_format(wrong->arena, "%s/data_offsets", at);
     if (!cJSON_IsArray(json) || cJSON_GetArraySize(json) != 2 ||
         !read_integer(json->child, &span->begin) || !read_integer(json->child->next, &span->end))
-        problem_add(wrong, pointer, "must be two whole numbers, the begin and the end");
+        problem_add(wrong, pointer, "must be two whole numbers, the start and end offsets");
     else if (span->begin > span->end || span->end > size)
         problem_add(wrong, pointer,
                     "must not end before it begins, nor after byte %lld of the values",
@@ -82,7 +82,7 @@ static void read_tensor(const cJSON *json, int64_t size, struct span *span,
         (__builtin_mul_overflow((int64_t)span->tensor.count, (int64_t)sizeof(float), &bytes) ||
          bytes != span->end - span->begin))
         problem_add(wrong, arena_format(wrong->arena, "%s/data_offsets", at),
-                    "must be as many bytes apart as the shape needs");
+                    "must span exactly the bytes that the shape needs");
 }
 
 static bool is_repeated(const cJSON *object, const cJSON *member) {

@@ -164,7 +164,7 @@ class Model:
             x0 = self.estimate(x, t, labels, guidance, clip)
             x0s.append(x0)
             kept = signal * to_noise / (to_signal * noise) if to_signal > 0 else 0
-            fresh = to_noise * eta * math.sqrt(1 - kept**2)  # deviation of the noise that is drawn anew
+            fresh = to_noise * eta * math.sqrt(1 - kept**2)  # deviation of the noise that is drawn again
             rest = math.sqrt(to_noise**2 - fresh**2)  # and of what remains of the old
             move = lambda x0: to_signal * x0 + rest / noise * (x - signal * x0)
             step = tame(to_signal, to_noise) - tame(signal, noise) if u else 0

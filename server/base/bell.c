@@ -24,9 +24,13 @@ bool bell_start(struct bell *bell, void *(*run)(void *argument), void *argument)
     return false;
 }
 
-void bell_stop(struct bell *bell) {
+void bell_join(struct bell *bell) {
     bell_close(bell);
     pthread_join(bell->thread, NULL);
+}
+
+void bell_stop(struct bell *bell) {
+    bell_join(bell);
     bell_clear(bell);
 }
 

@@ -19,7 +19,10 @@ void bell_clear(struct bell *bell);
 /* Initializes the bell and starts a thread that waits for it. False: there is no thread, and
  * nothing to stop. */
 bool bell_start(struct bell *bell, void *(*run)(void *argument), void *argument);
-/* Closes the bell and waits until the thread has ended. */
+/* Closes the bell and waits until the thread has ended; others may still ring it, until it is
+ * cleared. */
+void bell_join(struct bell *bell);
+/* Both. */
 void bell_stop(struct bell *bell);
 
 /* Called from any thread that does not hold the mutex. Ringing while no thread waits ends the next

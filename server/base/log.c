@@ -147,10 +147,12 @@ static const char *put_field(struct line *line, const char *field, va_list *argu
             put_text(line, text, strnlen(text, (size_t)precision), always_quoted);
     } else if (*at == 'f') {
         const double value = va_arg(*arguments, double);
-        if (put_key(line, field, key, false))
-            line->at += snprintf(line->at, SHORT_VALUE,
-                                 line->is_json && !isfinite(value) ? "\"%.*f\"" : "%.*f",
-                                 (int)precision, value);
+        if (put_key(line, field, key, false)) {
+            const char *as = fabs(value) < 1e15                  ? "%.*f"
+                             : line->is_json && !isfinite(value) ? "\"%.*g\""
+                                                                 : "%.*g";
+            line->at += snprintf(line->at, SHORT_VALUE, as, (int)precision, value);
+        }
     } else {
         const long long value = integer_argument(size, arguments);
         if (put_key(line, field, key, false))

@@ -66,7 +66,7 @@ PROBLEM(INVALID_SAFETENSORS, "invalid_safetensors", 422,
         "The file is not a model that this server can import. `errors` lists everything wrong with "
         "it, with JSON Pointers into the file's header.")
 PROBLEM(NO_SHAPE, "no_shape", 422,
-        "The data set is a mixture of Gaussians and has no curve, so there is no nearest point.")
+        "The data set is a mixture of Gaussians, which has no exact shape and no nearest point.")
 PROBLEM(INVALID_DATA, "invalid_data", 422,
         "Some values of the upload cannot be used. `errors` lists the first of them with their "
         "positions.")

@@ -31,7 +31,7 @@ static bool is_encoded(const struct http_call *call) {
 static struct http_refusal too_large(struct http_call *call) {
     return (struct http_refusal){
         PROBLEM_BODY_TOO_LARGE,
-        http_format(&call->exchange, "the body may have at most %zu bytes", call->max_body)};
+        http_format(&call->exchange, "the body can be at most %zu bytes", call->max_body)};
 }
 
 static void set_refusal(struct http_call *call, struct http_refusal refusal) {

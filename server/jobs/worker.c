@@ -162,13 +162,15 @@ struct workers *workers_start(const struct workers_config *config) {
         struct worker *worker = &workers->worker[i];
         worker->workers = workers;
         worker->number = i;
-        if (!bell_start(&worker->bell, worker_main, worker)) {
+        /* Together, so that whoever wakes the workers finds each that has begun. */
+        pthread_mutex_lock(&workers->mutex);
+        const bool has_begun = bell_start(&worker->bell, worker_main, worker);
+        workers->count += has_begun;
+        pthread_mutex_unlock(&workers->mutex);
+        if (!has_begun) {
             workers_stop(workers);
             return NULL;
         }
-        pthread_mutex_lock(&workers->mutex);
-        workers->count++;
-        pthread_mutex_unlock(&workers->mutex);
     }
     return workers;
 }
@@ -201,8 +203,10 @@ void workers_halt(struct workers *workers) {
 
 void workers_stop(struct workers *workers) {
     workers_halt(workers);
+    for (int i = 0; i < workers->count; i++) /* each may wake the others on its way out */
+        bell_join(&workers->worker[i].bell);
     for (int i = 0; i < workers->count; i++)
-        bell_stop(&workers->worker[i].bell);
+        bell_clear(&workers->worker[i].bell);
     pthread_mutex_destroy(&workers->mutex);
     free(workers);
 }

@@ -1,10 +1,10 @@
 /* One row per reason for which a job fails: its enumerator without JOB_ERROR_, its text, and what
  * it means and what to do about it. */
 JOB_ERROR(DIVERGED, "diverged",
-          "The loss grew beyond bounds, or the model came to where no point can be drawn from it. "
+          "The loss grew beyond bounds, or the model can no longer draw finite points. "
           "Try a smaller `learning_rate` or a `gradient_clip`.")
 JOB_ERROR(NO_MEMORY, "no_memory", "There was not enough memory to train this network.")
-JOB_ERROR(TRAINING_ERROR, "training_error", "The engine could not go on.")
+JOB_ERROR(TRAINING_ERROR, "training_error", "Training stopped because of an internal error.")
 JOB_ERROR(DATASET_MISSING, "dataset_missing",
           "An uploaded data set that the job trains on has been deleted.")
 JOB_ERROR(DATASET_DIFFERS, "dataset_differs",

@@ -157,10 +157,11 @@ static enum store_status grow_file(struct store_session *session) {
     const enum store_status status = sql_done(session, row);
     if (status != STORE_OK || bytes <= session->file_bytes)
         return status;
+    errno = ENOSPC; /* unless a call says otherwise: posix_fallocate does not set it */
     const int code =
         sqlite3_file_control(session->db, "main", SQLITE_FCNTL_SIZE_HINT, &(sqlite3_int64){bytes});
     if (code != SQLITE_OK)
-        return session->status = sql_failure(session->db, code, "room for the log's pages");
+        return session->status = sql_failure(NULL, code, "room for the log's pages");
     session->file_bytes = bytes;
     return STORE_OK;
 }

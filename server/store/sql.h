@@ -56,7 +56,7 @@ enum store_status sql_end_reading(struct store_session *session, enum store_stat
  * data. */
 enum store_status sql_failure(sqlite3 *db, int code, const char *what);
 
-/* The functions that the schema and the statements use. SQLITE_OK, or why it failed. */
+/* The functions that the statements use. SQLITE_OK, or why it failed. */
 int sql_add_functions(sqlite3 *db);
 
 /* The integer result of a statement without parameters; -1 if it fails. */

@@ -88,7 +88,7 @@ class Stream:
         loop, rest = asyncio.get_running_loop(), b""
         while more := await loop.sock_recv(self.socket, 1 << 16):
             now = time.time()
-            # An event can be cut by a chunk's head: what it says is joined anew.
+            # An event can be cut by a chunk's head: what it says is joined again.
             rest += more
             whole, chunks = self.dechunk(rest)
             rest = chunks

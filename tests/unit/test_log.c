@@ -33,6 +33,9 @@ Test(log, numbers_stay_numbers) {
                 "\"ms\":2.3",
                 LOG_WARN, "a b", "n=%d size=%zu large=%lld ms=%.1f", -3, (size_t)77, 1LL << 40,
                 2.34);
+    EXPECT_BOTH("level=info msg=\"large\" x=1e+300",
+                "\"level\":\"info\",\"msg\":\"large\",\"x\":1e+300", LOG_INFO, "large", "x=%.1f",
+                1e300);
     EXPECT_BOTH("level=info msg=\"none\" x=nan",
                 "\"level\":\"info\",\"msg\":\"none\",\"x\":\"nan\"", LOG_INFO, "none", "x=%.1f",
                 (double)NAN);

@@ -18,7 +18,7 @@ export function Help() {
       </dl>
       <p class="hint">
         Drag on the stage to see where a noise point ends up. Drag across the loss chart to zoom, double-click
-        it to zoom out, and click it to see the checkpoint nearby. The page uses only the{" "}
+        it to zoom out, and click it to see the nearest checkpoint. The page uses only the{" "}
         <a href={`${base}/docs`}>public API</a>, and its address contains the whole view: anyone who opens the
         link on this server sees the same points.
       </p>

@@ -43,7 +43,7 @@ function push(series: Series, { epoch, train_loss, val_loss }: Epoch): void {
 }
 
 const grown = new Set<string>();
-const EVERY_MS = 100; // a chart is drawn anew at most as often as this: the stage needs its frames
+const EVERY_MS = 100; // a chart is redrawn at most as often as this: the stage needs its frames
 let timer = 0;
 
 function tell(): void {

@@ -20,7 +20,7 @@ export function KeyPrompt() {
       >
         {refused && (
           <p class="error" role="alert">
-            Key not recognized. Check for typos or expiry.
+            The server does not know this key. Check for typos; it may have been removed.
           </p>
         )}
         <label class="stacked">

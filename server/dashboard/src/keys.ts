@@ -31,7 +31,7 @@ export const KEYS: Key[] = [
   { keys: ["End"], label: "End", doc: "end of the time track", act: () => scrub(1) },
   { keys: ["j", "ArrowDown"], label: "j ↓", doc: "next run", act: () => step(1) },
   { keys: ["k", "ArrowUp"], label: "k ↑", doc: "previous run", act: () => step(-1) },
-  { keys: ["F", "Escape"], label: "F", doc: "the stage alone", act: fullStage },
+  { keys: ["F", "Escape"], label: "F", doc: "full screen", act: fullStage },
   { keys: ["["], label: "[", doc: "previous checkpoint", act: () => lookBack(place() - 1) },
   { keys: ["]"], label: "]", doc: "next checkpoint", act: () => lookBack(place() + 1) },
   { keys: ["r"], label: "r", doc: "all runs as a table", act: () => go({ panel: "runs" }, true) },

@@ -102,7 +102,7 @@ export function Exports() {
         <Links list={list.flatMap(animations)} />
       </Group>
       {points.length > 0 && (
-        <Group title="Finished points">
+        <Group title="Samples">
           <Links list={points} />
         </Group>
       )}

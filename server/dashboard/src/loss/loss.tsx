@@ -34,7 +34,7 @@ const sizeOf = (box: HTMLElement) => ({
 
 const zoomed = signal(false); // the reader has chosen a range by dragging
 
-/** The chart, made anew when its lines change, and fed when only its numbers do. */
+/** The chart, made again when its lines change, and fed when only its numbers do. */
 function Chart() {
   const ref = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);

@@ -113,7 +113,7 @@ export function Fields() {
   const properties = Object.entries(schemas.value.JobRequest?.properties ?? {});
   const top = properties.filter(([, field]) => SIMPLE.has(kindOf(field) ?? ""));
   const groups = properties.filter(([, field]) => field.properties);
-  const isDrawn = chosen.value.some((each) => !each.upload); // built-in data sets are drawn anew
+  const isDrawn = chosen.value.some((each) => !each.upload); // built-in data sets are drawn again
   return (
     <>
       <div class="fields">

@@ -20,7 +20,7 @@ export function FirstVisit() {
     <div class="first">
       <div>
         <h2>Nothing has been trained here yet</h2>
-        <p>These points dissolve into noise. A model can learn the way back, in seconds.</p>
+        <p>These points dissolve into noise. A model can learn to reverse this in seconds.</p>
       </div>
       <fieldset class="gallery small">
         <legend class="sr-only">Data set</legend>

@@ -138,8 +138,8 @@ export function StageTools() {
         <button
           type="button"
           class="full"
-          aria-label="The stage alone"
-          title="The stage alone (F)"
+          aria-label="Full screen"
+          title="Full screen (F)"
           aria-pressed={view.value.full === 1}
           onClick={() => go({ full: view.value.full ? 0 : 1 }, true)}
         >
