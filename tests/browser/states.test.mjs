@@ -253,6 +253,7 @@ test("a page whose server goes is whole, and so when it is back", { timeout: 10 
       {
         "before": state(picture),
         "gone": state(async (page) => {
+          await picture(page); // on its way again, since the tour came back to this address
           assert.equal(await server.stop(), 0);
           await page.getByText("Connection lost at").waitFor();
           await page.getByRole("button", { name: "Forward" }).click();
