@@ -251,7 +251,8 @@ static void reply_valid(struct http_exchange *exchange, struct store_session *se
         .steps = submission->job.steps,
         .parameters = dn_spec_parameters(spec),
         .estimate = {submission->job.memory, dn_spec_checkpoint_bytes(spec),
-                     dn_spec_model_bytes(spec), rounded(estimate_seconds(spec))},
+                     dn_spec_model_bytes(spec),
+                     rounded(estimate_seconds(spec, &exchange->stopping))},
     };
     struct json_writer json = json_reply(exchange, 200);
     fields_write(&validation_answer, &answer, &json);

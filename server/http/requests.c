@@ -148,7 +148,11 @@ static enum MHD_Result take_body(struct http_call *call, const char *bytes, size
 static enum MHD_Result go_on(struct http_call *call, const char *upload, size_t *upload_size) {
     if (*upload_size > 0)
         return take_body(call, upload, upload_size);
-    return call->state == CALL_ANSWERED ? http_queue_response(call, false) : run_handler(call);
+    switch (call->state) {
+    case CALL_READING: return run_handler(call);
+    case CALL_ANSWERED: return http_queue_response(call, false);
+    default: return MHD_NO; /* a daemon that stops drops what is queued, and asks again */
+    }
 }
 
 enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, const char *url,

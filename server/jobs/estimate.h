@@ -13,8 +13,8 @@ int64_t estimate_memory(const struct dn_spec *spec);
 /* Seconds of computation for a training on idle cores, within a factor of two. It is estimated from
  * the speed of a few small trainings on this machine, which the first call measures in about 0.2 s;
  * so do not call it on a thread that others wait for unless estimate_is_quick(). NAN: there was no
- * memory for that. */
-double estimate_seconds(const struct dn_spec *spec);
+ * memory for that, or it was stopped. */
+double estimate_seconds(const struct dn_spec *spec, dn_stop_flag *stop);
 bool estimate_is_quick(void);
 
 #endif

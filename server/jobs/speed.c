@@ -94,21 +94,21 @@ static int compare(const void *a, const void *b) {
 }
 
 /* Seconds of a step: the median of a few tries, because others use the machine, too. NAN without
- * memory. The first step warms the caches up. */
-static double time_step(const struct dn_spec *spec) {
+ * memory, or when it was stopped. The first step warms the caches up. */
+static double time_step(const struct dn_spec *spec, dn_stop_flag *stop) {
     enum { TRIES = 7 };
     const double least = 0.002;
     struct dn_trainer *trainer;
     double seconds[TRIES];
     if (dn_trainer_new(spec, NULL, &trainer, NULL) != DN_OK)
         return NAN;
-    enum dn_status status = dn_trainer_step(trainer, NULL, NULL);
+    enum dn_status status = dn_trainer_step(trainer, stop, NULL);
     for (int i = 0; i < TRIES; i++) {
         const double began = thread_seconds();
         double now = began;
         int steps = 0;
         while (status == DN_OK && now - began < least) {
-            status = dn_trainer_step(trainer, NULL, NULL);
+            status = dn_trainer_step(trainer, stop, NULL);
             now = thread_seconds();
             steps++;
         }
@@ -144,8 +144,8 @@ static struct work solve(const struct work works[PARTS], const double times[PART
     return rates;
 }
 
-/* False: there was no memory; the next call tries again. */
-static bool measure(void) {
+/* False: there was no memory, or it was stopped; the next call tries again. */
+static bool measure(dn_stop_flag *stop) {
     pthread_mutex_lock(&mutex);
     struct work works[PARTS] = {{{0}}};
     double times[PARTS] = {0};
@@ -153,7 +153,7 @@ static bool measure(void) {
     for (enum part part = 0; part < PARTS && known && !measured; part++) {
         const struct dn_spec spec = spec_of(part);
         works[part] = work_of(&spec, trainings[part].batch, 1);
-        times[part] = time_step(&spec);
+        times[part] = time_step(&spec, stop);
         known = isfinite(times[part]);
     }
     if (known && !measured) {
@@ -179,10 +179,10 @@ static double seconds_of(const struct work *work, double threads) {
     return sum;
 }
 
-double estimate_seconds(const struct dn_spec *spec) {
+double estimate_seconds(const struct dn_spec *spec, dn_stop_flag *stop) {
     const struct dn_training_spec *training = &spec->training;
     size_t n = 0, n_val = 0, of_source, of_source_val;
-    if (!estimate_is_quick() && !measure())
+    if (!estimate_is_quick() && !measure(stop))
         return NAN;
     for (int k = 0; k < spec->dataset.source_count; k++) {
         dn_source_split(spec, k, &of_source, &of_source_val);
