@@ -245,7 +245,7 @@ test("a server with keys is asked with one, once the reader has given it", async
   await escape(page);
   await page.getByRole("button", { name: "Enter a key" }).click();
   await give("dn_wrong");
-  await page.getByRole("dialog").getByText("Key not recognized").waitFor();
+  await page.getByRole("dialog").getByText("The server does not know this key").waitFor();
   await give(keys.read);
   await run(page, "secret").waitFor();
   await picture(page);

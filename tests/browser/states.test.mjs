@@ -140,7 +140,7 @@ const STATES = {
     async ready(page) {
       await page.locator("input[name=key]").fill("dn_wrong");
       await page.getByRole("button", { name: "Continue" }).click();
-      await page.getByText("Key not recognized").waitFor();
+      await page.getByText("The server does not know this key").waitFor();
     },
     expected: /401/,
   },
