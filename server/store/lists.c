@@ -222,6 +222,35 @@ static enum store_status place_jobs(struct store_session *session, struct job *j
     return status;
 }
 
+/* One page of a list: the places of its rows, and of one more if there is one. */
+struct page {
+    struct list_place *places;
+    int found;
+    bool is_begun;
+};
+
+/* Begins to read. end_page() follows, also after a failure. */
+static enum store_status begin_page(struct store_session *session, const struct listing *listing,
+                                    int limit, struct page *page) {
+    *page = (struct page){.places = malloc((size_t)(limit + 1) * sizeof *page->places)};
+    const enum store_status status = page->places ? sql_begin_reading(session) : STORE_ERROR;
+    page->is_begun = status == STORE_OK;
+    return page->is_begun ? read_places(session, listing, page->places, &page->found) : status;
+}
+
+/* count: the rows that were read. The status, or that of the end. */
+static enum store_status end_page(struct store_session *session, struct page *page,
+                                  enum store_status status, int count, bool *has_more,
+                                  struct list_place *last) {
+    if (page->is_begun)
+        status = sql_end_reading(session, status);
+    *has_more = page->found > count;
+    if (count > 0)
+        *last = page->places[count - 1];
+    free(page->places);
+    return status;
+}
+
 /* Of the places [found], those that fit. */
 static enum store_status read_jobs(struct store_session *session, const struct job_filter *filter,
                                    const struct list_place *places, int found, struct job *jobs,
@@ -242,23 +271,12 @@ enum store_status store_job_list(struct store_session *session, const struct job
                                  struct list_place *last) {
     char names[STATUSES_BYTES];
     const struct listing listing = list_jobs(filter, names);
-    struct list_place *places = malloc((size_t)(filter->limit + 1) * sizeof *places);
-    int found = 0;
+    struct page page;
     *count = 0;
-    *has_more = false;
-    enum store_status status = places ? sql_begin_reading(session) : STORE_ERROR;
-    if (status != STORE_OK) {
-        free(places);
-        return status;
-    }
-    status = read_places(session, &listing, places, &found);
+    enum store_status status = begin_page(session, &listing, filter->limit, &page);
     if (status == STORE_OK)
-        status = read_jobs(session, filter, places, found, jobs, count);
-    status = sql_end_reading(session, status);
-    *has_more = found > *count;
-    if (*count > 0)
-        *last = places[*count - 1];
-    free(places);
+        status = read_jobs(session, filter, page.places, page.found, jobs, count);
+    status = end_page(session, &page, status, *count, has_more, last);
     if (status != STORE_OK)
         while (*count > 0)
             job_clear(&jobs[--*count]);
@@ -354,25 +372,14 @@ enum store_status store_model_list(struct store_session *session, const struct m
                                    struct model *models, int *count, bool *has_more,
                                    struct list_place *last) {
     const struct listing listing = list_models(filter);
-    struct list_place *places = malloc((size_t)(filter->limit + 1) * sizeof *places);
-    int found = 0;
+    struct page page;
     *count = 0;
-    *has_more = false;
-    enum store_status status = places ? sql_begin_reading(session) : STORE_ERROR;
-    if (status != STORE_OK) {
-        free(places);
-        return status;
-    }
-    status = read_places(session, &listing, places, &found);
-    while (status == STORE_OK && *count < found && *count < filter->limit) {
-        status = sql_model(session, places[*count].id, &models[*count]);
+    enum store_status status = begin_page(session, &listing, filter->limit, &page);
+    while (status == STORE_OK && *count < page.found && *count < filter->limit) {
+        status = sql_model(session, page.places[*count].id, &models[*count]);
         *count += status == STORE_OK;
     }
-    status = sql_end_reading(session, status);
-    *has_more = found > *count;
-    if (*count > 0)
-        *last = places[*count - 1];
-    free(places);
+    status = end_page(session, &page, status, *count, has_more, last);
     if (status != STORE_OK)
         while (*count > 0)
             model_clear(&models[--*count]);

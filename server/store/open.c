@@ -27,7 +27,6 @@ struct store {
     struct owner *owner;
     char boot[ID_LENGTH + 1];
     struct store_session *writer;
-    int page_bytes;
     int64_t size;          /* the file's, after the writer's last checkpoint; it never shrinks */
     pthread_mutex_t mutex; /* guards the list */
     struct store_session *idle;
@@ -241,7 +240,7 @@ fail:
 
 /* What SQLite has made must be there, and so must the file: it may have been moved meanwhile. */
 static bool watch_files(struct store *store, char *error, size_t error_size) {
-    store->page_bytes = sql_integer(store->writer->db, "PRAGMA page_size");
+    store->writer->page_bytes = sql_integer(store->writer->db, "PRAGMA page_size");
     store->size = owner_size(store->owner);
     if (owner_watch_log(store->owner) && store_is_whole(store))
         return true;
@@ -305,7 +304,8 @@ bool store_is_there(struct store *store) {
 }
 
 bool store_is_whole(struct store *store) {
-    const int64_t frame = WAL_FRAME_BYTES + store->page_bytes, pages = store->writer->wal_pages;
+    const int64_t frame = WAL_FRAME_BYTES + store->writer->page_bytes,
+                  pages = store->writer->wal_pages;
     return owner_check_sizes(store->owner, store->size,
                              pages > 0 ? WAL_HEADER_BYTES + pages * frame : 0);
 }

@@ -151,9 +151,9 @@ enum store_status store_begin(struct store_session *session) {
  * could fill a disk together: the log is emptied by moving it into the database, and that would not
  * have the room to grow, whatever is deleted. */
 static enum store_status grow_file(struct store_session *session) {
-    sqlite3_stmt *row = sql_prepare(
-        session, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", "");
-    int64_t bytes = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
+    sqlite3_stmt *row = sql_prepare(session, "PRAGMA page_count", "");
+    const int64_t pages = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
+    const int64_t bytes = pages * session->page_bytes;
     const enum store_status status = sql_done(session, row);
     if (status != STORE_OK || bytes <= session->file_bytes)
         return status;

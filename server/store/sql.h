@@ -30,6 +30,7 @@ struct store_session {
     } cache[SQL_MAX_STATEMENTS];
     int cached;
     int64_t limit;            /* for the writer: maximum bytes of the database; 0: no limit */
+    int page_bytes;           /* of the writer; 0: not asked yet, and the file is not grown ahead */
     int wal_pages;            /* after the last commit of the writer */
     int64_t file_bytes;       /* that the database file has, at least, for the log to be moved to */
     atomic_ullong commits;    /* for the writer.. */
