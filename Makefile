@@ -77,11 +77,11 @@ KERNEL_FLAGS_avx2     := -mavx2 -mfma
 KERNEL_FLAGS_baseline :=
 KERNEL_FLAGS_neon     :=
 
-ENGINE_SOURCES := $(filter-out engine/kernels_impl.c,$(wildcard engine/*.c))
+ENGINE_SOURCES := $(filter-out engine/base/kernels_impl.c engine/example/%,$(wildcard engine/*.c engine/*/*.c))
 SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
 API_SOURCES    := $(wildcard api/*.c api/*/*.c)
 
-ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$B/%.o) $(KERNEL_VARIANTS:%=$B/engine/kernels_%.o)
+ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$B/%.o) $(KERNEL_VARIANTS:%=$B/engine/base/kernels_%.o)
 SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$B/%.o)
 DOCS           := $(wildcard api/docs/*) api/python/elsewhere.py
 API_OBJECTS    := $(API_SOURCES:%.c=$B/%.o)
@@ -129,7 +129,7 @@ $B/%.o: %.c Makefile # whose flags may have changed
 # The engine's computing deserves -O3; the kernels are compiled once per instruction set, with fused multiply-add.
 $B/engine/%.o: HARDENING += -fPIC -fvisibility=hidden -fno-semantic-interposition
 $B/engine/%.o: CFLAGS_OPT := $(subst -O1,-O2,$(subst -O2,-O3,$(CFLAGS_OPT))) -fno-math-errno
-$(KERNEL_VARIANTS:%=$B/engine/kernels_%.o): $B/engine/kernels_%.o: engine/kernels_impl.c Makefile
+$(KERNEL_VARIANTS:%=$B/engine/base/kernels_%.o): $B/engine/base/kernels_%.o: engine/base/kernels_impl.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$< ($*))
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -ffp-contract=fast $(KERNEL_FLAGS_$*) -DKERNELS_VARIANT=$* -c -o $@ $<
@@ -232,7 +232,7 @@ exactness: deps-test ## the same training in many builds, with many threads: the
 $B/exact: tests/soak/exact.c $B/server/jobs/team.o $B/libdenoise.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lpthread
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) -lm -lpthread
 
 test-floats: deps ## write and read back every one of the 2^32 floats (minutes)
 	@$(MAKE) --no-print-directory -j$(JOBS) $B/floats
@@ -320,19 +320,19 @@ bench-peers: ## the same work in PyTorch and OpenBLAS (installs them)
 
 $B/bench: tests/bench/bench.c $B/server/base/sha256.o $B/libdenoise.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lgnutls -lm
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) -lgnutls -lm
 $B/quality: tests/bench/quality.c $B/libdenoise.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -O3 -o $@ $^ -lm
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -O3 -o $@ $(filter-out %.h,$^) -lm
 $B/bare: tests/bench/bare.c
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lmicrohttpd
 $B/kaist: tests/bench/kaist.c $B/libdenoise.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) -lm
 $B/bench-blas: tests/bench/peers/blas.c $B/libdenoise.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -I/usr/include/x86_64-linux-gnu/openblas-pthread -o $@ $^ -lopenblas -lm
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -I/usr/include/x86_64-linux-gnu/openblas-pthread -o $@ $(filter-out %.h,$^) -lopenblas -lm
 
 # ---------------------------------------------------------------- install
 PREFIX  ?= /usr/local

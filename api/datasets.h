@@ -6,7 +6,7 @@
 #define API_DATASETS_H
 
 #include "api/contract/json.h"
-#include "api/spec.h"
+#include "api/spec/spec.h"
 #include "engine/denoise.h"
 #include "server/http/http.h"
 #include "server/store/store.h"

@@ -7,7 +7,7 @@
 
 #include "api/contract/lists.h"
 #include "api/contract/openapi.h"
-#include "api/spec.h"
+#include "api/spec/spec.h"
 #include "engine/denoise.h"
 
 void answer_no_model(struct http_exchange *exchange, struct store_session *session,

@@ -8,8 +8,8 @@
 #include "api/format/svg.h"
 #include "api/format/table.h"
 #include "api/models.h"
-#include "api/spec.h"
-#include "api/warnings.h"
+#include "api/spec/spec.h"
+#include "api/spec/warnings.h"
 
 struct row {
     int t;

@@ -11,7 +11,7 @@
 #include "api/format/formats.h"
 #include "api/format/safetensors.h"
 #include "api/models.h"
-#include "api/spec.h"
+#include "api/spec/spec.h"
 #include "api/upload/label.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"

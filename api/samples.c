@@ -4,8 +4,8 @@
 
 #include "api/contract/caching.h"
 #include "api/contract/openapi.h"
-#include "api/cost.h"
 #include "api/samples.h"
+#include "api/spec/cost.h"
 #include "api/upload/label.h"
 
 enum {

@@ -457,7 +457,7 @@ enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, si
 /* ------------------------------------------------------------------ sampling */
 
 /* The samplers. All use the network's estimates of x_0 at the timesteps of their steps;
- * engine/plan.c has the equations and describes each one. */
+ * engine/diffusion/plan.c has the equations and describes each one. */
 enum dn_sampler {
     DN_DDPM,     /* Ho et al. 2020, algorithm 2: the posterior at each step */
     DN_DDIM,     /* Song, Meng, Ermon 2021 */

@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "engine/denoise.h"
+#include "engine/diffusion/schedule.h"
 #include "engine/internal.h"
-#include "engine/schedule.h"
 
 const char *const dn_beta_schedule_names[] = {"linear",     "cosine", "sigmoid", "quadratic",
                                               "log_linear", "flow",   NULL};

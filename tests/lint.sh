@@ -7,7 +7,7 @@ clang-format --dry-run -Werror $sources
 for script in $(git ls-files '*.sh' .ci/run); do
     sh -n "$script"
 done
-files=$(git ls-files 'engine/*.c' 'server/*.c' 'api/*.c' | grep -v engine/kernels_impl.c)
+files=$(git ls-files 'engine/*.c' 'server/*.c' 'api/*.c' | grep -v engine/base/kernels_impl.c)
 # shellcheck disable=SC2086
 clang-tidy --quiet --warnings-as-errors='*' $files -- -std=gnu17 -I. -Iengine -D_GNU_SOURCE -DDENOISED_VERSION='""' \
     -DDENOISED_COMMIT='""' -DDASHBOARD='""'

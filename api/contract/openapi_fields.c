@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/contract/openapi.h"
-#include "api/spec.h"
+#include "api/spec/spec.h"
 #include "engine/denoise.h"
 
 static void write_choices(const struct field *field, struct json_writer *json) {

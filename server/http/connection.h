@@ -1,7 +1,7 @@
 /*
  * connection.h - what the files of the transport share. Each calls only those above it:
  *
- *   socket tls gzip rate access auth peer linger router fields     know nothing of a call
+ *   socket tls gzip access auth peer linger router fields     know nothing of a call
  *   http         what handlers ask of a call, and what all of the files below do
  *   body         what a call holds: its body, and memory that is counted
  *   state        the states of a call, and what wakes it
@@ -19,13 +19,13 @@
 #include <microhttpd.h>
 #include <pthread.h>
 
+#include "server/base/rate.h"
 #include "server/http/content.h"
 #include "server/http/fields.h"
 #include "server/http/gzip.h"
 #include "server/http/http.h"
 #include "server/http/linger.h"
 #include "server/http/peer.h"
-#include "server/http/rate.h"
 #include "server/http/router.h"
 
 enum { HTTP_REQUEST_ID = 64, HTTP_TRACE = 32 };

@@ -16,7 +16,7 @@ static int64_t smaller(int64_t a, int64_t b) {
 }
 
 /* While the data is made: the rows of all uploads, the points of one of them a second time in
- * SQLite's own memory, and what is drawn from them (api/training.c). */
+ * SQLite's own memory, and what is drawn from them (api/spec/training.c). */
 static int64_t loading_bytes(const struct dn_spec *spec) {
     const int64_t point = (int64_t)sizeof(float) * spec->dataset.dim, label = sizeof(int32_t);
     int64_t rows = 0, largest = 0, all = 0;

@@ -16,8 +16,8 @@
 #include <immintrin.h>
 #endif
 
+#include "engine/base/kernels.h"
 #include "engine/denoise.h"
-#include "engine/kernels.h"
 #include "server/base/sha256.h"
 
 static double now(void) {

@@ -1,7 +1,7 @@
 /* A stored model, from its bytes to points. */
 #include <string.h>
 
-#include "engine/serial.h"
+#include "engine/base/serial.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MARK = 16, LARGEST_WORK = 1 << 16 };

@@ -1,7 +1,7 @@
 /* A job from its bytes to a checked spec. What is accepted and written must be read as the same. */
 #include <string.h>
 
-#include "api/spec.h"
+#include "api/spec/spec.h"
 #include "tests/fuzz/fuzz.h"
 
 static void write_job(const struct job_request *job, struct buffer *out) {

@@ -1,5 +1,6 @@
 """Dependencies point one way only: api -> server -> engine."""
 
+import collections
 import graphlib
 import pathlib
 import re
@@ -23,7 +24,15 @@ ROOMS = {
     "server/threads": ["server/base", "server/store"],
     "server/http": ["server/base", "server/threads"],
     "server/jobs": ["server/base", "server/store", "server/threads"],
+    "engine/base": [],
+    "engine/data": ["engine/base"],
+    "engine/diffusion": ["engine/base"],
+    "engine/network": ["engine/base"],
+    "engine/model": ["engine/base", "engine/data", "engine/diffusion", "engine/network"],
+    "engine/sampling": ["engine/base", "engine/diffusion", "engine/model"],
+    "engine/metrics": ["engine/base", "engine/data", "engine/model"],
 }
+SHARED = {"engine/denoise.h", "engine/internal.h", "engine/spec_fields.h"}  # what every room of the engine may include
 DRAWN = re.compile(r"^ +(\w+)/ +-> ?((?:\w+(?:, )?)*)", re.M)  # in CONTRIBUTING.md
 # main wires everything, so it alone knows the contract's entry points.
 EXCEPTIONS = {("server/main.c", "api/api.h"), ("server/main.c", "api/demo.h")}
@@ -73,7 +82,8 @@ def test_each_room_includes_only_what_it_may():
         for path in sources(room):
             for kind, header in includes(path):
                 other = header.rpartition("/")[0]
-                if kind == '"' and other.startswith("server") and other not in (room, *allowed):
+                inside = header.startswith(room.partition("/")[0] + "/") and header not in SHARED
+                if kind == '"' and inside and other not in (room, *allowed):
                     wrong.append((path.relative_to(ROOT).as_posix(), header))
     assert wrong == []
 
@@ -118,8 +128,17 @@ def test_each_file_of_the_transport_calls_only_those_above_it():
 
 def test_the_drawing_of_the_rooms_is_right():
     drawing = (ROOT / "CONTRIBUTING.md").read_text()
-    drawn = {f"server/{room}": [f"server/{name}" for name in re.findall(r"\w+", below)] for room, below in DRAWN.findall(drawing)}
+    drawn = {}
+    for layer, rooms in re.findall(r"^    (server|engine)/ (.*\n(?:      .*\n)+)", drawing, re.M):
+        drawn |= {f"{layer}/{room}": [f"{layer}/{name}" for name in re.findall(r"\w+", below)] for room, below in DRAWN.findall(rooms)}
     assert drawn == ROOMS
+
+
+def test_a_folder_has_at_most_twenty_modules():
+    """A module is a .c file, its header, or both."""
+    modules = collections.Counter(path for layer in ALLOWED for path in {file.with_suffix("") for file in sources(layer)})
+    folders = collections.Counter(path.parent.relative_to(ROOT).as_posix() for path in modules)
+    assert [(folder, n) for folder, n in folders.items() if n > 20] == []
 
 
 def test_what_a_header_declares_is_used_by_another_file():

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/base/rate.h"
 #include "server/http/access.h"
 #include "server/http/auth.h"
-#include "server/http/rate.h"
 
 Test(access, hosts) {
     static const struct {

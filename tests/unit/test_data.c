@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/data.h"
-#include "engine/model.h"
+#include "engine/data/data.h"
+#include "engine/model/model.h"
 
 enum { ROWS = 10, DIM = 3 };
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/random.h"
 #include "engine/denoise.h"
-#include "engine/random.h"
 
 static struct dn_spec spec_of(int sources, const enum dn_pattern *patterns, const int *n) {
     struct dn_spec spec = dn_presets[0].spec;

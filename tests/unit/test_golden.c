@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/kernels.h"
-#include "engine/model.h"
-#include "engine/serial.h"
+#include "engine/base/kernels.h"
+#include "engine/base/serial.h"
+#include "engine/model/model.h"
 
 static void hash_add(uint64_t *hash, const void *bytes, size_t size) { /* FNV-1a */
     for (size_t i = 0; i < size; i++)

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/diffusion.h"
-#include "engine/guide.h"
-#include "engine/random.h"
+#include "engine/base/random.h"
+#include "engine/diffusion/diffusion.h"
+#include "engine/sampling/guide.h"
 
 enum { CLASSES = 3 };
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/diffusion.h"
-#include "engine/plan.h"
-#include "engine/train.h"
+#include "engine/diffusion/diffusion.h"
+#include "engine/diffusion/plan.h"
+#include "engine/model/train.h"
 #include "tests/unit/spec_space.h"
 
 static struct dn_spec small_spec(void) {

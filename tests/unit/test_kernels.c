@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/kernels.h"
-#include "engine/random.h"
+#include "engine/base/kernels.h"
+#include "engine/base/random.h"
 
 #define FOR_EACH_VARIANT(k)                                                                        \
     for (const struct kernels *const *variant = kernels_built, *k; (k = *variant); variant++)      \

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/assignment.h"
+#include "engine/base/random.h"
 #include "engine/denoise.h"
-#include "engine/random.h"
+#include "engine/metrics/assignment.h"
 
 static double metric(enum dn_metric which, const float *x, size_t n, const float *y, size_t m,
                      int dim) {

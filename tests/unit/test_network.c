@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/network.h"
-#include "engine/random.h"
+#include "engine/base/random.h"
+#include "engine/network/network.h"
 
 enum { N = 7, T = 9, CLASSES = 3, DIM = DN_MAX_DIM };
 

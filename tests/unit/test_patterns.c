@@ -2,8 +2,8 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
+#include "engine/base/random.h"
 #include "engine/denoise.h"
-#include "engine/random.h"
 
 static void spiral(double u, double p[2]) {
     double t = M_PI * (1.5 + 3 * u), scale = 2 / (4.5 * M_PI + 11.04070801593);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
+#include "engine/base/random.h"
 #include "engine/denoise.h"
-#include "engine/kernels.h"
-#include "engine/random.h"
 
 /* A number in low..high that depends on the case and on what it is for. */
 static int pick(int number, int what, int low, int high) {

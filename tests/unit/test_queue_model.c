@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/random.h"
+#include "engine/base/random.h"
 #include "server/base/id.h"
 #include "server/base/sha256.h"
 #include "server/store/store.h"

@@ -4,9 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "engine/base/kernels.h"
+#include "engine/base/random.h"
 #include "engine/denoise.h"
-#include "engine/kernels.h"
-#include "engine/random.h"
 
 /* Random123's known-answer vectors for philox4x32 with 10 rounds (kat_vectors). */
 Test(random, philox_matches_the_published_vectors) {

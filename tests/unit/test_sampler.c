@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/diffusion.h"
-#include "engine/model.h"
-#include "engine/random.h"
+#include "engine/base/random.h"
+#include "engine/diffusion/diffusion.h"
+#include "engine/model/model.h"
 
 static struct dn_model *model_after(int epochs) {
     struct dn_spec spec = dn_presets[1].spec;

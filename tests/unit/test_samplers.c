@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/plan.h"
-#include "engine/random.h"
-#include "engine/walk.h"
+#include "engine/base/random.h"
+#include "engine/diffusion/plan.h"
+#include "engine/sampling/walk.h"
 
 /* N(mean, R diag(variance) R^T) in the plane, R a rotation. */
 static const double mean[2] = {0.3, -0.7}, variance[2] = {1.2, 0.06}, rotation = 0.5;

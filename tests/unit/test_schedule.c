@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/diffusion.h"
-#include "engine/kernels.h"
-#include "engine/random.h"
-#include "engine/schedule.h"
+#include "engine/base/kernels.h"
+#include "engine/base/random.h"
+#include "engine/diffusion/diffusion.h"
+#include "engine/diffusion/schedule.h"
 
 static struct schedule schedule_of(int timesteps, enum dn_beta_schedule kind, double start,
                                    double end) {

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "api/spec.h"
+#include "api/spec/spec.h"
+#include "engine/base/serial.h"
 #include "engine/internal.h"
-#include "engine/serial.h"
 
 static int wrong_fields(const char *text, struct job_request *job) {
     char error[200];

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "engine/random.h"
-#include "engine/train.h"
+#include "engine/base/random.h"
+#include "engine/model/train.h"
 #include "server/jobs/team.h"
 #include "tests/unit/spec_space.h"
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/model.h"
-#include "engine/network.h"
-#include "engine/noised.h"
-#include "engine/optimizer.h"
+#include "engine/diffusion/noised.h"
+#include "engine/model/model.h"
+#include "engine/network/network.h"
+#include "engine/network/optimizer.h"
 
 static struct dn_spec small_spec(void) {
     struct dn_spec spec = dn_presets[1].spec;

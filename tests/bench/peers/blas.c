@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "engine/kernels.h"
+#include "engine/base/kernels.h"
 
 static double now(void) {
     struct timespec t;

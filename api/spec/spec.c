@@ -1,0 +1,364 @@
+#include "api/spec/spec.h"
+
+#include "server/base/id.h"
+#include <stdio.h>
+#include <string.h>
+
+#define AT(member)       offsetof(struct job_request, member)
+#define RANGE(low, high) low, high, 0, NULL
+#define EVEN(low, high)  low, high, FIELD_EVEN, NULL
+#define ONE_OF(names)    0, 0, 0, names
+#define SWITCH           0, 0, 0, NULL
+// clang-format off
+#define TYPE(member) _Generic(((struct job_request *)NULL)->member, int: FIELD_INTEGER, \
+                              double: FIELD_NUMBER, bool: FIELD_BOOLEAN, unsigned: FIELD_CHOICE)
+// clang-format on
+#define FIELD(group, name, limits, default_, sinai2022, saved, doc)                                \
+    {#group, #name, TYPE(spec.group.name), AT(spec.group.name), limits, doc},
+#define GROUP(name, doc) {"", #name, FIELD_GROUP, 0, 0, 0, 0, NULL, doc},
+
+static const struct field rows[] = {
+    {"", "name", FIELD_TEXT, AT(name), 0, JOB_NAME_BYTES, FIELD_OR_NULL, NULL,
+     "Optional display name, without control characters."},
+    {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, dn_preset_names,
+     "Defaults for every other field."},
+    {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,
+     "The data to learn: the name of a built-in data set, an object with more settings, or an "
+     "object with the id of an upload; or a list of these, each of which becomes a class (its "
+     "index in the list)."},
+    {"dataset", "name", FIELD_CHOICE, AT(spec.dataset.sources[0].pattern), 0, 0, 0,
+     dn_pattern_names, "A built-in data set."},
+    {"dataset", "n", FIELD_INTEGER, AT(spec.dataset.sources[0].n), 1, DN_MAX_POINTS, 0, NULL,
+     "Number of training points to draw; in a list, from each data set. At most 1000000 in total."},
+    {"dataset", "seed", FIELD_UINT53, AT(spec.dataset.sources[0].seed), 0, 0, 0, NULL,
+     "Seed of the draw; by default, the job's seed."},
+#include "engine/spec_fields.h"
+    {"", "seed", FIELD_UINT53, AT(spec.seed), 0, 0, 0, NULL,
+     "Seed of the initial weights, shuffles, timesteps and noise."},
+};
+const struct field_set spec_fields = {rows, sizeof rows / sizeof rows[0]};
+
+#define UPLOAD(member) offsetof(struct upload_request, member)
+static const struct field upload_rows[] = {
+    {"", "id", FIELD_TEXT, UPLOAD(id), 0, ID_LENGTH, 0, NULL, "Id of an uploaded data set."},
+    {"", "seed", FIELD_UINT53, UPLOAD(seed), 0, 0, 0, NULL,
+     "Seed that selects the points held out for validation; by default, the job's seed."},
+    {"", "name", FIELD_TEXT, UPLOAD(name), 0, SET_NAME_BYTES, FIELD_OR_NULL, NULL,
+     "Its name; only in answers."},
+    {"", "n", FIELD_INTEGER, UPLOAD(n), 1, DN_MAX_POINTS, 0, NULL,
+     "Its number of points; only in answers."},
+    {"", "dim", FIELD_INTEGER, UPLOAD(dim), 1, DN_MAX_DIM, 0, NULL,
+     "Number of coordinates of a point; only in answers."},
+    {"", "classes", FIELD_OTHER, 0, 0, 0, 0, NULL,
+     "Names of its classes, or null; only in answers."},
+};
+const struct field_set upload_source_fields = {upload_rows,
+                                               sizeof upload_rows / sizeof upload_rows[0]};
+
+/* ------------------------------------------------------------------ data sets */
+
+/* Where data sets go while they are read. */
+struct sources {
+    struct job_request *job;
+    spec_lookup lookup;
+    void *context;
+    struct problem_fields *wrong;
+};
+
+/* Fields of a data set at `pointer`, which the set of fields itself calls `prefix`. */
+static void read_fields(const struct field_set *set, const char *prefix, const char *pointer,
+                        const cJSON *json, void *target, struct problem_fields *wrong) {
+    struct problem_fields inner = {.arena = wrong->arena};
+    fields_read(set, prefix, json, target, &inner);
+    const size_t known = prefix[0] ? strlen(prefix) + 1 : 0; /* "/dataset" */
+    for (int i = 0; i < inner.count && i < PROBLEM_MAX_FIELDS; i++)
+        problem_add(wrong,
+                    arena_format(wrong->arena, "%s%s", pointer, inner.items[i].pointer + known),
+                    "%s", inner.items[i].detail);
+}
+
+/* The names of classes as an answer has them; the stored job's own. */
+static void read_classes(const cJSON *json, struct upload_request *upload, struct arena *arena) {
+    struct buffer text = {0};
+    struct json_writer writer = {.out = &text};
+    if (!cJSON_IsArray(json) || cJSON_GetArraySize(json) > DN_MAX_CLASSES)
+        return;
+    json_open(&writer, '[');
+    for (const cJSON *name = json->child; name; name = name->next, upload->class_count++)
+        json_string(&writer, cJSON_IsString(name) ? name->valuestring : "");
+    json_close(&writer, ']');
+    if (!text.failed)
+        upload->classes = arena_copy(arena, text.data, text.length);
+    buffer_clear(&text);
+}
+
+static void look_up(const struct sources *sources, const char *pointer,
+                    struct upload_request *upload) {
+    struct arena *arena = sources->wrong->arena;
+    struct upload_request found = *upload;
+    enum store_status status = sources->lookup(sources->context, arena, &found);
+    const char *id = arena_format(arena, "%s/id", pointer);
+    if (status == STORE_NOT_FOUND)
+        problem_add(sources->wrong, id, "there is no data set with this id");
+    else if (status != STORE_OK)
+        problem_add(sources->wrong, id, "the data set could not be read");
+    else if (upload->n && upload->n != found.n)
+        problem_add(sources->wrong, arena_format(arena, "%s/n", pointer),
+                    "is %d, but this data set has %d points, all of which are used", upload->n,
+                    found.n);
+    else if (upload->dim && upload->dim != found.dim)
+        problem_add(sources->wrong, arena_format(arena, "%s/dim", pointer),
+                    "is %d, but this data set has %d", upload->dim, found.dim);
+    *upload = found;
+}
+
+static void read_upload(const struct sources *sources, int k, const cJSON *json,
+                        const char *pointer) {
+    struct upload_request *upload = &sources->job->uploads[k];
+    struct dn_source *source = &sources->job->spec.dataset.sources[k];
+    const int before = sources->wrong->count;
+    *upload = (struct upload_request){.seed = source->seed};
+    read_fields(&upload_source_fields, "", pointer, json, upload, sources->wrong);
+    if (sources->wrong->count > before)
+        return;
+    if (sources->lookup)
+        look_up(sources, pointer, upload);
+    else
+        read_classes(cJSON_GetObjectItemCaseSensitive(json, "classes"), upload,
+                     sources->wrong->arena);
+    *source = (struct dn_source){DN_UPLOADED, upload->n, upload->seed};
+}
+
+/* One data set over the defaults that are there. A field's pointer begins with `pointer`. */
+static void read_source(const struct sources *sources, int k, const cJSON *json,
+                        const char *pointer) {
+    struct problem_fields *wrong = sources->wrong;
+    struct dn_source *source = &sources->job->spec.dataset.sources[k];
+    if (cJSON_GetObjectItemCaseSensitive(json, "id")) {
+        read_upload(sources, k, json, pointer);
+    } else if (cJSON_IsObject(json)) {
+        struct job_request one = {.spec.dataset.sources = {*source}};
+        read_fields(&spec_fields, "dataset", pointer, json, &one, wrong);
+        *source = one.spec.dataset.sources[0];
+    } else if (cJSON_IsString(json)) {
+        int pattern = fields_index(dn_pattern_names, json->valuestring);
+        if (pattern >= 0)
+            source->pattern = pattern;
+        else
+            problem_add(wrong, pointer,
+                        "there is no data set \"%.80s\"; the built-in ones are %s, and an upload "
+                        "is an object with its id",
+                        json->valuestring, fields_list(dn_pattern_names, wrong->arena));
+    } else {
+        problem_add(wrong, pointer,
+                    "must be the name of a data set, an object with name, n and seed, or with the "
+                    "id of an upload, or a list of these");
+    }
+}
+
+/* A list of one is the same as its one member. */
+static void read_dataset(const struct sources *sources, const cJSON *json) {
+    struct problem_fields *wrong = sources->wrong;
+    struct dn_dataset_spec *dataset = &sources->job->spec.dataset;
+    const struct dn_source defaults = dataset->sources[0];
+    if (!json)
+        return;
+    if (!cJSON_IsArray(json)) {
+        read_source(sources, 0, json, "/dataset");
+        return;
+    }
+    const int count = cJSON_GetArraySize(json);
+    if (count < 1 || count > DN_MAX_CLASSES) {
+        problem_add(wrong, "/dataset", "must be a list of 1 to %d data sets", DN_MAX_CLASSES);
+        return;
+    }
+    dataset->source_count = count;
+    int k = 0;
+    for (const cJSON *member = json->child; member; member = member->next, k++) {
+        dataset->sources[k] = defaults;
+        if (cJSON_IsArray(member))
+            problem_add(wrong, arena_format(wrong->arena, "/dataset/%d", k),
+                        "must be one data set, not a list");
+        else
+            read_source(sources, k, member, arena_format(wrong->arena, "/dataset/%d", k));
+    }
+}
+
+static int dimension(const struct job_request *job, int k) {
+    return job->uploads[k].id[0] ? job->uploads[k].dim : 2;
+}
+
+/* What the data sets make together: dimension and classes. */
+static void join_sources(const struct sources *sources) {
+    struct job_request *job = sources->job;
+    struct dn_dataset_spec *dataset = &job->spec.dataset;
+    dataset->dim = dimension(job, 0);
+    dataset->classes =
+        dataset->source_count > 1 ? dataset->source_count : job->uploads[0].class_count;
+    for (int k = 1; k < dataset->source_count; k++)
+        if (dimension(job, k) != dataset->dim)
+            problem_add(sources->wrong, arena_format(sources->wrong->arena, "/dataset/%d", k),
+                        "has points with %d coordinates, but the first data set has %d",
+                        dimension(job, k), dataset->dim);
+}
+
+/* ------------------------------------------------------------------ jobs */
+
+/* What the engine finds wrong begins with the name of a field, "training.epochs ..", if it is
+ * one's.
+ */
+static const char *pointer_of(const char *text, struct arena *arena) {
+    for (size_t i = 0; i < spec_fields.count; i++) {
+        const size_t group = strlen(rows[i].group), name = strlen(rows[i].name);
+        if (group > 0 && strcmp(rows[i].group, "dataset") != 0 &&
+            strncmp(text, rows[i].group, group) == 0 && text[group] == '.' &&
+            strncmp(text + group + 1, rows[i].name, name) == 0 && text[group + 1 + name] == ' ')
+            return arena_format(arena, "/%s/%s", rows[i].group, rows[i].name);
+    }
+    return "";
+}
+
+void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, void *context,
+               struct problem_fields *wrong) {
+    const struct sources sources = {job, lookup, context, wrong};
+    *job = (struct job_request){0};
+    if (!cJSON_IsObject(json)) {
+        problem_add(wrong, "", "must be a JSON object");
+        return;
+    }
+    const cJSON *preset = cJSON_GetObjectItemCaseSensitive(json, "preset");
+    int index = cJSON_IsString(preset) ? fields_index(dn_preset_names, preset->valuestring) : 0;
+    job->spec = dn_presets[index > 0 ? index : 0].spec;
+    int before = wrong->count;
+    fields_read(&spec_fields, "", json, job, wrong);
+    job->spec.dataset.sources[0].seed = job->spec.seed;
+    read_dataset(&sources, cJSON_GetObjectItemCaseSensitive(json, "dataset"));
+    if (wrong->count == before)
+        join_sources(&sources);
+    struct dn_error error;
+    if (wrong->count == before && dn_spec_check(&job->spec, &error) != DN_OK)
+        problem_add(wrong, pointer_of(error.text, wrong->arena), "%s", error.text);
+}
+
+bool spec_read_stored(const char *text, struct job_request *job, struct arena *arena,
+                      struct dn_error *error) {
+    struct problem_fields wrong = {.arena = arena};
+    cJSON *json =
+        json_read(text, strlen(text), JSON_MAX_VALUES, arena, error->text, sizeof error->text);
+    if (!json)
+        return false;
+    spec_read(json, job, NULL, NULL, &wrong);
+    cJSON_Delete(json);
+    if (wrong.count > 0)
+        snprintf(error->text, sizeof error->text, "%s: %s", wrong.items[0].pointer,
+                 wrong.items[0].detail);
+    return wrong.count == 0;
+}
+
+static void write_source(const struct job_request *job, int k, struct json_writer *json) {
+    const struct upload_request *upload = &job->uploads[k];
+    json_open(json, '{');
+    if (upload->id[0]) {
+        for (size_t i = 0; i < upload_source_fields.count; i++) {
+            const struct field *row = &upload_rows[i];
+            if (strcmp(row->name, "name") == 0 && !upload->name[0])
+                continue;
+            json_key(json, row->name);
+            if (row->type == FIELD_OTHER)
+                json_raw(json, upload->classes ? upload->classes : "null");
+            else
+                fields_write_value(row, upload, json);
+        }
+    } else {
+        const struct job_request one = {.spec.dataset.sources = {job->spec.dataset.sources[k]}};
+        fields_write_members(&spec_fields, "dataset", &one, json);
+    }
+    json_close(json, '}');
+}
+
+static void write_dataset(const struct job_request *job, struct json_writer *json) {
+    const int count = job->spec.dataset.source_count;
+    json_key(json, "dataset");
+    if (count > 1)
+        json_open(json, '[');
+    for (int k = 0; k < count; k++)
+        write_source(job, k, json);
+    if (count > 1)
+        json_close(json, ']');
+}
+
+void spec_write(const struct job_request *job, struct json_writer *json) {
+    json_open(json, '{');
+    for (size_t i = 0; i < spec_fields.count; i++) {
+        const struct field *row = &rows[i];
+        if (row->group[0] || (strcmp(row->name, "name") == 0 && !job->name[0]))
+            continue;
+        if (row->type == FIELD_OTHER) {
+            write_dataset(job, json);
+        } else if (row->type == FIELD_GROUP) {
+            fields_write_group(&spec_fields, row->name, job, json);
+        } else {
+            json_key(json, row->name);
+            fields_write_value(row, job, json);
+        }
+    }
+    json_close(json, '}');
+}
+
+static const char *source_name(const struct job_request *job, int k) {
+    return job->uploads[k].id[0] ? job->uploads[k].id
+                                 : dn_pattern_names[job->spec.dataset.sources[k].pattern];
+}
+
+void spec_dataset_name(const struct job_request *job, struct buffer *out) {
+    for (int k = 0; k < job->spec.dataset.source_count; k++)
+        buffer_format(out, "%s%s", k ? "+" : "", source_name(job, k));
+}
+
+void spec_words(const struct job_request *job, const char *name, struct buffer *out) {
+    if (name && name[0])
+        buffer_format(out, "%s\n", name);
+    for (int k = 0; k < job->spec.dataset.source_count; k++) {
+        const struct upload_request *upload = &job->uploads[k];
+        buffer_format(out, "%s%s", k ? " + " : "",
+                      !upload->id[0]    ? source_name(job, k)
+                      : upload->name[0] ? upload->name
+                                        : "upload");
+    }
+    buffer_format(out, "\n%s", dn_preset_names[job->preset]);
+}
+
+enum { CLASS_NAME = SET_NAME_BYTES + 16 };
+
+static bool is_taken(char (*names)[CLASS_NAME], int count, const char *name) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* What the classes of a list of data sets are called; the second spiral is "spiral (2)". */
+static void name_classes(const struct job_request *job, char (*names)[CLASS_NAME]) {
+    for (int k = 0; k < job->spec.dataset.source_count; k++) {
+        const char *own = job->uploads[k].name[0] ? job->uploads[k].name : source_name(job, k);
+        char name[CLASS_NAME];
+        snprintf(name, sizeof name, "%s", own);
+        for (int number = 2; is_taken(names, k, name); number++)
+            snprintf(name, sizeof name, "%s (%d)", own, number);
+        memcpy(names[k], name, sizeof name);
+    }
+}
+
+void spec_write_classes(const struct job_request *job, struct json_writer *json) {
+    const int count = job->spec.dataset.source_count;
+    char names[DN_MAX_CLASSES][CLASS_NAME];
+    if (count == 1) {
+        json_raw(json, job->uploads[0].classes ? job->uploads[0].classes : "null");
+        return;
+    }
+    name_classes(job, names);
+    json_open(json, '[');
+    for (int k = 0; k < count; k++)
+        json_string(json, names[k]);
+    json_close(json, ']');
+}

@@ -1,0 +1,25 @@
+/*
+ * warnings.h - settings that are allowed, but probably unintended.
+ */
+#ifndef API_SPEC_WARNINGS_H
+#define API_SPEC_WARNINGS_H
+
+#include "api/contract/json.h"
+#include "api/spec/spec.h"
+#include "server/jobs/outcome.h"
+
+enum { WARNING_TEXT = 512 };
+
+/* Does a schedule end far from the noise that sampling starts from? If so, writes the warning.
+ * False also when out of memory. */
+bool warn_of_schedule(const struct dn_diffusion_spec *spec, char text[WARNING_TEXT]);
+
+/* All warnings about a checked job that is being submitted: [{"code", "detail"}, ..] */
+void warnings_write(const struct job_request *job, struct json_writer *json);
+
+/* The same for a job that is resumed, perhaps for more epochs: warnings about its result are
+ * removed, and warnings that only the submission could find are kept. `stored` is what it has so
+ * far. */
+void warnings_rewrite(const char *stored, const struct job_request *job, struct json_writer *json);
+
+#endif

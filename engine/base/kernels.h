@@ -1,0 +1,106 @@
+/*
+ * kernels.h - the inner loops: everything that must be fast, and nothing else.
+ *
+ * kernels_impl.c is compiled once for each instruction set; kernels_get() gives the table of the
+ * chosen one. A kernel takes pointers, sizes and strides; it allocates nothing, knows nothing of
+ * networks, and has no state. All matrices are float, row-major, with a leading dimension (floats
+ * from row to row). Column counts are padded (kernels_pad) and the padding holds zeros, so that
+ * kernels never meet half a vector.
+ */
+#ifndef ENGINE_BASE_KERNELS_H
+#define ENGINE_BASE_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Philox4x32-10 constants. */
+#define PHILOX_M0 0xD2511F53u
+#define PHILOX_M1 0xCD9E8D57u
+#define PHILOX_W0 0x9E3779B9u
+#define PHILOX_W1 0xBB67AE85u
+
+/* Normals come in groups, made from NORMALS_GROUP / 4 consecutive Philox blocks. Word w of block b
+ * (b counted in the group) becomes element w * NORMALS_GROUP / 4 + b, so that a group is made
+ * without moving words between vector lanes. */
+enum { NORMALS_GROUP = 64 };
+
+/* Adam (Kingma & Ba 2015) at one step; corrections are 1 / (1 - beta^step). */
+struct adam_step {
+    float learning_rate, epsilon;
+    float rate1, rate2; /* 1 - beta: how fast the moments follow the gradient */
+    float correction1, correction2;
+    float scale; /* multiplies the gradient first: clipping */
+    float keep;  /* multiplies the parameters first: weight decay */
+};
+
+struct kernels {
+    const char *name;
+
+    /* C [m][n] = init + A B, with A(i,k) = a[i * a_row + k * a_col] and B [k][n]. init is the row
+     * `bias` [n] for every row if bias is not NULL; else C itself if accumulate; else 0. n is
+     * padded. */
+    void (*gemm)(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
+                 const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
+                 bool accumulate);
+
+    /* C [m][n] = bias [n] + A B^T, with A [m][k] and B [n][k]: for few columns n. k is padded. */
+    void (*dots)(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                 size_t ldb, const float *bias, float *c, size_t ldc);
+
+    /* to [cols][rows] = the transpose of from [rows][cols]; the rest of a row of `to` is left
+     * alone. */
+    void (*transpose)(size_t rows, size_t cols, const float *from, size_t from_ld, float *to,
+                      size_t to_ld);
+
+    /* u = z + e[slot] (or z * e[slot]; or z if e is NULL, and then d is too); h = swish(u) = u
+     * sigmoid(u); d = swish'(u) unless d is NULL. z, h, d [rows][cols], e [..][cols]; all leading
+     * dimensions are cols. h may be z. */
+    void (*activate)(size_t rows, size_t cols, const float *z, const float *e, const int32_t *slot,
+                     bool multiply, float *h, float *d);
+
+    /* The way back, with g = dloss/dh: d becomes dloss/dz; and if multiply, z becomes the points'
+     * parts of dloss/de (else those are dloss/dz too, and z is not touched). Shapes as above. */
+    void (*activate_backward)(size_t rows, size_t cols, const float *g, float *d, float *z,
+                              const float *e, const int32_t *slot, bool multiply);
+
+    /* Row slot[i] of `to` += row i of `from` [rows][cols], in the order of i; both have ld. */
+    void (*add_rows)(size_t rows, size_t cols, size_t ld, const float *from, const int32_t *slot,
+                     float *to);
+
+    /* sums [cols] += the sum over rows of a [rows][cols]. */
+    void (*column_sums)(size_t rows, size_t cols, size_t ld, const float *a, float *sums);
+
+    /* Sum of squares of a [n], in a fixed order. n is padded. */
+    double (*sum_squares)(size_t n, const float *a);
+
+    /* One optimizer step on n (padded) parameters. */
+    void (*adam)(size_t n, float *parameters, const float *gradients, float *m, float *v,
+                 const struct adam_step *step);
+
+    /* average += (1 - decay) (parameters - average). n is padded. */
+    void (*average)(size_t n, float *average, const float *parameters, float decay);
+
+    /* The group of NORMALS_GROUP normals with this index, by Box-Muller: words 0 and 1 of a block
+     * make one pair (cosine first), words 2 and 3 the other. */
+    void (*normals)(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group, float *out);
+};
+
+/* The chosen variant: the best that the CPU has, unless dn_kernels_use said otherwise. */
+const struct kernels *kernels_get(void);
+
+/* The variants that were built, best first, NULL-terminated, and whether this CPU has one. For
+ * tests and benchmarks. */
+extern const struct kernels *const kernels_built[];
+bool kernels_supported(const struct kernels *kernels);
+
+/* Columns with padding: a multiple of 16, the widest vector. */
+static inline size_t kernels_pad(size_t columns) {
+    return (columns + 15) / 16 * 16;
+}
+
+/* Zeroed, 64-byte aligned floats; NULL when out of memory. Freed with free(). */
+float *floats_new(size_t count);
+size_t floats_bytes(size_t count); /* bytes allocated; SIZE_MAX: too many */
+
+#endif

@@ -1,0 +1,586 @@
+/*
+ * kernels_impl.c - the kernels, written once with vector types and compiled for each instruction
+ * set.
+ *
+ * The build defines KERNELS_VARIANT (avx512, avx2, neon, baseline) and the compiler flags that go
+ * with it; the vector width and the shape of the micro-kernel follow from those. Wider vectors than
+ * the machine has are split by the compiler into something very slow, so the width is the native
+ * one.
+ *
+ * Multiply-adds are fused where the instruction set can (-ffp-contract=fast), so results differ in
+ * the last bits between variants, and are the same for one variant.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/kernels.h"
+
+/* W floats to a vector. The micro-kernel keeps ROWS x COLS vectors of C in registers, with room
+ * left for a row of B. What counts beside the number of multiply-adds in flight is the number of
+ * loads for each: 3 x 4 needs 7 for its 12, where 6 x 2 needs 8, and on Zen 3 that is the
+ * difference between 95 and 82 % of the peak. */
+#if defined(__AVX512F__)
+enum { W = 16, ROWS = 12, COLS = 2 };
+#elif defined(__AVX2__)
+enum { W = 8, ROWS = 3, COLS = 4 };
+#elif defined(__aarch64__)
+enum { W = 4, ROWS = 6, COLS = 4 };
+#else
+enum { W = 4, ROWS = 3, COLS = 4 };
+#endif
+enum { MAX_ROWS = 12 };
+
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+typedef float vector __attribute__((vector_size(W * 4), aligned(4), may_alias));
+typedef int32_t ivector __attribute__((vector_size(W * 4), aligned(4), may_alias));
+
+INLINE vector load(const float *p) {
+    return *(const vector *)p;
+}
+INLINE void store(float *p, vector v) {
+    *(vector *)p = v;
+}
+INLINE vector splat(float x) {
+    return x - (vector){0};
+}
+
+/* ------------------------------------------------------------------ gemm */
+
+/* C [rows][columns * W] += A B, all of C in registers: each step broadcasts one
+ * element of A a row and multiplies it with a row of B. rows and columns are constants at every
+ * call, so the loops unroll. */
+INLINE void micro(const size_t rows, const size_t columns, size_t k, const float *a, size_t a_row,
+                  size_t a_col, const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
+                  bool accumulate) {
+    vector sum[MAX_ROWS][4];
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (size_t j = 0; j < columns; j++)
+            sum[i][j] = bias         ? load(bias + j * W)
+                        : accumulate ? load(c + i * ldc + j * W)
+                                     : (vector){0};
+    }
+    for (; k > 0; k--, a += a_col, b += ldb) {
+        vector row[4];
+#pragma GCC unroll 4
+        for (size_t j = 0; j < columns; j++)
+            row[j] = load(b + j * W);
+#pragma GCC unroll 16
+        for (size_t i = 0; i < rows; i++) {
+            float x = a[i * a_row];
+#pragma GCC unroll 4
+            for (size_t j = 0; j < columns; j++)
+                sum[i][j] += x * row[j];
+        }
+    }
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (size_t j = 0; j < columns; j++)
+            store(c + i * ldc + j * W, sum[i][j]);
+    }
+}
+
+/* All rows of one panel of columns, at most MAX at a time. The rows are dealt out evenly: tiles of
+ * 5 and 6 rows keep the multipliers busier than tiles of 6 and a rest of 2 would. */
+#define TILE(MAX, COLUMNS, N)                                                                      \
+    case N:                                                                                        \
+        if (N <= MAX)                                                                              \
+            micro(N <= MAX ? N : MAX, COLUMNS, k, a, a_row, a_col, b, ldb, c, ldc, bias,           \
+                  accumulate);                                                                     \
+        break;
+#define DEFINE_PANEL(NAME, MAX, COLUMNS)                                                           \
+    static void NAME(size_t m, size_t k, const float *a, size_t a_row, size_t a_col,               \
+                     const float *b, size_t ldb, float *c, size_t ldc, const float *bias,          \
+                     bool accumulate) {                                                            \
+        for (size_t tiles = (m + MAX - 1) / MAX; tiles > 0; tiles--) {                             \
+            size_t rows = (m + tiles - 1) / tiles;                                                 \
+            switch (rows) {                                                                        \
+                TILE(MAX, COLUMNS, 1)                                                              \
+                TILE(MAX, COLUMNS, 2)                                                              \
+                TILE(MAX, COLUMNS, 3)                                                              \
+                TILE(MAX, COLUMNS, 4)                                                              \
+                TILE(MAX, COLUMNS, 5)                                                              \
+                TILE(MAX, COLUMNS, 6)                                                              \
+                TILE(MAX, COLUMNS, 7)                                                              \
+                TILE(MAX, COLUMNS, 8)                                                              \
+                TILE(MAX, COLUMNS, 9)                                                              \
+                TILE(MAX, COLUMNS, 10)                                                             \
+                TILE(MAX, COLUMNS, 11)                                                             \
+                TILE(MAX, COLUMNS, 12)                                                             \
+            }                                                                                      \
+            m -= rows;                                                                             \
+            a += rows * a_row;                                                                     \
+            c += rows * ldc;                                                                       \
+        }                                                                                          \
+    }
+
+DEFINE_PANEL(panel_wide, ROWS, COLS)
+#if defined(__AVX512F__)
+DEFINE_PANEL(panel_sixteen, 12, 1)
+#elif defined(__AVX2__)
+DEFINE_PANEL(panel_sixteen, 6, 2)
+#endif
+
+/* The rows of a wide panel of B, moved together: with the stride of a large matrix they would fall
+ * on few sets of the first-level cache and drive each other out. */
+enum { PACK_DEPTH = 256, PACK_WORTH_ROWS = 24 };
+
+static void panel_packed(size_t m, size_t k, const float *a, size_t a_row, size_t a_col,
+                         const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
+                         bool accumulate) {
+    float packed[PACK_DEPTH * COLS * W] __attribute__((aligned(64)));
+    do {
+        size_t depth = k < PACK_DEPTH ? k : PACK_DEPTH;
+        for (size_t i = 0; i < depth; i++)
+            for (size_t j = 0; j < COLS; j++)
+                store(packed + (i * COLS + j) * W, load(b + i * ldb + j * W));
+        panel_wide(m, depth, a, a_row, a_col, packed, COLS * W, c, ldc, bias, accumulate);
+        bias = NULL;
+        accumulate = true;
+        a += depth * a_col;
+        b += depth * ldb;
+        k -= depth;
+    } while (k > 0);
+}
+
+/* n is a multiple of 16. */
+static void gemm(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
+                 const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
+                 bool accumulate) {
+    const bool pack = m >= PACK_WORTH_ROWS && ldb > COLS * W;
+    for (; n >= COLS * W; n -= COLS * W) {
+        (pack ? panel_packed : panel_wide)(m, k, a, a_row, a_col, b, ldb, c, ldc, bias, accumulate);
+        b += COLS * W;
+        c += COLS * W;
+        if (bias)
+            bias += COLS * W;
+    }
+#if defined(__AVX2__)
+    if (n > 0)
+        panel_sixteen(m, k, a, a_row, a_col, b, ldb, c, ldc, bias, accumulate);
+#endif
+}
+
+/* ------------------------------------------------------------------ dot products */
+
+typedef float vector4 __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* Halves are added to each other until four lanes are left. */
+INLINE vector4 fold(vector v) {
+#if defined(__AVX512F__)
+    typedef float vector8 __attribute__((vector_size(32)));
+    vector8 w = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+    vector w = v;
+#endif
+#if defined(__AVX2__)
+    return __builtin_shufflevector(w, w, 0, 1, 2, 3) + __builtin_shufflevector(w, w, 4, 5, 6, 7);
+#else
+    return w;
+#endif
+}
+
+/* The sums of the lanes of four vectors, each in the same fixed order. */
+INLINE vector4 four_sums(vector a, vector b, vector c, vector d) {
+    vector4 e = fold(a), f = fold(b), g = fold(c), h = fold(d);
+    vector4 ef =
+        __builtin_shufflevector(e, f, 0, 1, 4, 5) + __builtin_shufflevector(e, f, 2, 3, 6, 7);
+    vector4 gh =
+        __builtin_shufflevector(g, h, 0, 1, 4, 5) + __builtin_shufflevector(g, h, 2, 3, 6, 7);
+    return __builtin_shufflevector(ef, gh, 0, 2, 4, 6) +
+           __builtin_shufflevector(ef, gh, 1, 3, 5, 7);
+}
+
+/* rows x columns of C; both are constants at each call. */
+INLINE void dots_block(const size_t rows, const size_t columns, size_t k, const float *a,
+                       size_t lda, const float *b, size_t ldb, const float *bias, float *c,
+                       size_t ldc) {
+    vector sum[4][2] = {{{0}}};
+    for (size_t q = 0; q < k; q += W) {
+#pragma GCC unroll 4
+        for (size_t i = 0; i < rows; i++) {
+            vector x = load(a + i * lda + q);
+#pragma GCC unroll 2
+            for (size_t j = 0; j < columns; j++)
+                sum[i][j] += x * load(b + j * ldb + q);
+        }
+    }
+#pragma GCC unroll 2
+    for (size_t j = 0; j < columns; j++) {
+        vector4 sums = four_sums(sum[0][j], sum[1][j], sum[2][j], sum[3][j]) + bias[j];
+#pragma GCC unroll 4
+        for (size_t i = 0; i < rows; i++)
+            c[i * ldc + j] = sums[i];
+    }
+}
+
+static void dots(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                 size_t ldb, const float *bias, float *c, size_t ldc) {
+    for (; m > 0; m -= m < 4 ? 1 : 4) {
+        const size_t rows = m < 4 ? 1 : 4;
+        for (size_t j = 0; j < n; j += 2) {
+            const bool pair = j + 1 < n;
+            if (rows == 4 && pair)
+                dots_block(4, 2, k, a, lda, b + j * ldb, ldb, bias + j, c + j, ldc);
+            else if (rows == 4)
+                dots_block(4, 1, k, a, lda, b + j * ldb, ldb, bias + j, c + j, ldc);
+            else if (pair)
+                dots_block(1, 2, k, a, lda, b + j * ldb, ldb, bias + j, c + j, ldc);
+            else
+                dots_block(1, 1, k, a, lda, b + j * ldb, ldb, bias + j, c + j, ldc);
+        }
+        a += rows * lda;
+        c += rows * ldc;
+    }
+}
+
+/* ------------------------------------------------------------------ transpose */
+
+/* Four rows of `from` become four columns of `to`. */
+INLINE void transpose_block(const float *from, size_t from_ld, float *to, size_t to_ld) {
+    vector4 a = *(const vector4 *)from, b = *(const vector4 *)(from + from_ld);
+    vector4 c = *(const vector4 *)(from + 2 * from_ld), d = *(const vector4 *)(from + 3 * from_ld);
+    vector4 ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    vector4 ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    vector4 cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    vector4 cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(vector4 *)to = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+    *(vector4 *)(to + to_ld) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    *(vector4 *)(to + 2 * to_ld) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    *(vector4 *)(to + 3 * to_ld) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+static void transpose(size_t rows, size_t cols, const float *from, size_t from_ld, float *to,
+                      size_t to_ld) {
+    size_t whole_rows = rows / 4 * 4, whole_cols = cols / 4 * 4;
+    for (size_t j = 0; j < whole_cols; j += 4)
+        for (size_t i = 0; i < whole_rows; i += 4)
+            transpose_block(from + i * from_ld + j, from_ld, to + j * to_ld + i, to_ld);
+    for (size_t j = 0; j < cols; j++)
+        for (size_t i = j < whole_cols ? whole_rows : 0; i < rows; i++)
+            to[j * to_ld + i] = from[i * from_ld + j];
+}
+
+/* ------------------------------------------------------------------ functions of a vector */
+
+/* What C has no operator for: one instruction each. */
+#if defined(__AVX512F__)
+#define VECTOR_OF(name, ...) (vector) _mm512_##name##_ps(__VA_ARGS__)
+#elif defined(__AVX2__)
+#define VECTOR_OF(name, ...) (vector) _mm256_##name##_ps(__VA_ARGS__)
+#elif defined(__x86_64__)
+#define VECTOR_OF(name, ...) (vector) _mm_##name##_ps(__VA_ARGS__)
+#endif
+#if defined(__x86_64__)
+INLINE vector vector_min(vector a, vector b) {
+    return VECTOR_OF(min, a, b);
+}
+INLINE vector vector_max(vector a, vector b) {
+    return VECTOR_OF(max, a, b);
+}
+INLINE vector vector_sqrt(vector x) {
+    return VECTOR_OF(sqrt, x);
+}
+#elif defined(__aarch64__)
+INLINE vector vector_min(vector a, vector b) {
+    return (vector)vminnmq_f32((float32x4_t)a, (float32x4_t)b);
+}
+INLINE vector vector_max(vector a, vector b) {
+    return (vector)vmaxnmq_f32((float32x4_t)a, (float32x4_t)b);
+}
+INLINE vector vector_sqrt(vector x) {
+    return (vector)vsqrtq_f32((float32x4_t)x);
+}
+#else
+INLINE vector vector_min(vector a, vector b) {
+    for (int i = 0; i < W; i++)
+        a[i] = b[i] < a[i] ? b[i] : a[i];
+    return a;
+}
+INLINE vector vector_max(vector a, vector b) {
+    for (int i = 0; i < W; i++)
+        a[i] = b[i] > a[i] ? b[i] : a[i];
+    return a;
+}
+INLINE vector vector_sqrt(vector x) {
+    for (int i = 0; i < W; i++)
+        x[i] = __builtin_sqrtf(x[i]);
+    return x;
+}
+#endif
+
+INLINE vector choose(ivector mask, vector yes, vector no) {
+    return (vector)((mask & (ivector)yes) | (~mask & (ivector)no));
+}
+
+/* The polynomials below are minimax fits of our own in the named intervals; the tests hold them
+ * against libm. */
+
+/* 1 + e^-x, one over the sigmoid, |x| clamped to 87. e^-x = 2^n 2^f with n + f = -x / ln 2; p
+ * approximates 2^f. The relative error grows with |x| (1e-7 each), which costs nothing: there 1
+ * dominates, or the result is next to nothing. */
+INLINE vector vector_one_plus_exp(vector x) {
+    x = vector_max(splat(-87.0f), vector_min(splat(87.0f), x)); /* this order keeps NaN */
+    const vector shifter = splat(0x1.8p23f); /* adding it rounds to an integer in the low bits */
+    vector shifted = x * -0x1.715476p0f + shifter;
+    vector f = x * -0x1.715476p0f - (shifted - shifter);
+    vector p = splat(0x1.5c08f6p-10f);
+    p = p * f + 0x1.3d0c5cp-7f;
+    p = p * f + 0x1.c6b6e6p-5f;
+    p = p * f + 0x1.ebf918p-3f;
+    p = p * f + 0x1.62e428p-1f;
+    p = p * f + 0x1.000002p0f;
+    return 1.0f + (vector)((ivector)p + ((ivector)shifted << 23));
+}
+
+/* ln x for normal x. x = 2^n (1 + f) with 1 + f in [sqrt(1/2), sqrt 2); ln(1 + f) = 2 atanh(s). */
+INLINE vector vector_log(vector x) {
+    ivector bits = (ivector)x;
+    ivector exponent = (bits - 0x3f3504f3) >> 23; /* 0x3f3504f3 is sqrt(1/2) */
+    vector f = (vector)(bits - (exponent << 23)) - 1.0f;
+    vector n = __builtin_convertvector(exponent, vector);
+    vector s = f / (2.0f + f);
+    vector s2 = s * s;
+    vector p = splat(0x1.32cf4cp-2f);
+    p = p * s2 + 0x1.995458p-2f;
+    p = p * s2 + 0x1.555588p-1f;
+    return n * 0x1.62e43p-1f + (p * s2 * s + 2.0f * s);
+}
+
+/* sin and cos of x quarter turns (pi x / 2), for |x| <= 1/2. */
+INLINE vector vector_sin(vector x) {
+    vector x2 = x * x;
+    vector p = splat(-0x1.2dd046p-8f);
+    p = p * x2 + 0x1.46603p-4f;
+    p = p * x2 - 0x1.4abbcp-1f;
+    return p * x2 * x + 0x1.921fb6p0f * x;
+}
+INLINE vector vector_cos(vector x) {
+    vector x2 = x * x;
+    vector p = splat(0x1.d9f7bcp-11f);
+    p = p * x2 - 0x1.55c664p-6f;
+    p = p * x2 + 0x1.03c1dep-2f;
+    p = p * x2 - 0x1.3bd3ccp0f;
+    return p * x2 + 1.0f;
+}
+
+/* ------------------------------------------------------------------ activation */
+
+/* n elements; e is NULL for none, d is NULL if not wanted. Constants at each call, so that the loop
+ * has no questions in it. */
+INLINE void activate_row(size_t n, const float *z, const float *e, bool multiply, float *h,
+                         float *d) {
+    for (size_t j = 0; j < n; j += W) {
+        vector u = load(z + j);
+        if (e)
+            u = multiply ? u * load(e + j) : u + load(e + j);
+        vector q = vector_one_plus_exp(u);
+        if (!d) {
+            store(h + j, u / q);
+            continue;
+        }
+        vector s = 1.0f / q;
+        vector y = u * s;
+        store(h + j, y);
+        store(d + j, s + y * (1.0f - s));
+    }
+}
+
+static void activate(size_t rows, size_t cols, const float *z, const float *e, const int32_t *slot,
+                     bool multiply, float *h, float *d) {
+    if (!e) {
+        activate_row(rows * cols, z, NULL, false, h, NULL);
+        return;
+    }
+    for (size_t i = 0; i < rows; i++, z += cols, h += cols) {
+        const float *row = e + (size_t)slot[i] * cols;
+        if (!d)
+            activate_row(cols, z, row, multiply, h, NULL);
+        else if (multiply)
+            activate_row(cols, z, row, true, h, d + i * cols);
+        else
+            activate_row(cols, z, row, false, h, d + i * cols);
+    }
+}
+
+static void activate_backward(size_t rows, size_t cols, const float *g, float *d, float *z,
+                              const float *e, const int32_t *slot, bool multiply) {
+    for (size_t i = 0; i < rows; i++, g += cols, d += cols, z += cols) {
+        const float *row = e + (size_t)slot[i] * cols;
+        for (size_t j = 0; j < cols; j += W) {
+            vector du = load(g + j) * load(d + j);
+            if (multiply) {
+                store(z + j, du * load(z + j));
+                du = du * load(row + j);
+            }
+            store(d + j, du);
+        }
+    }
+}
+
+/* `vectors` columns of them side by side, which hides the latency of an addition. */
+INLINE void sum_columns(const size_t vectors, size_t rows, size_t ld, const float *a, float *sums) {
+    vector sum[2];
+#pragma GCC unroll 2
+    for (size_t j = 0; j < vectors; j++)
+        sum[j] = load(sums + j * W);
+    for (; rows > 0; rows--, a += ld)
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++)
+            sum[j] += load(a + j * W);
+#pragma GCC unroll 2
+    for (size_t j = 0; j < vectors; j++)
+        store(sums + j * W, sum[j]);
+}
+
+static void column_sums(size_t rows, size_t cols, size_t ld, const float *a, float *sums) {
+    size_t j = 0;
+    for (; j + 2 * W <= cols; j += 2 * W)
+        sum_columns(2, rows, ld, a + j, sums + j);
+    if (j < cols)
+        sum_columns(1, rows, ld, a + j, sums + j);
+}
+
+static void add_rows(size_t rows, size_t cols, size_t ld, const float *from, const int32_t *slot,
+                     float *to) {
+    for (size_t i = 0; i < rows; i++, from += ld) {
+        float *row = to + (size_t)slot[i] * ld;
+        for (size_t j = 0; j < cols; j += W)
+            store(row + j, load(row + j) + load(from + j));
+    }
+}
+
+/* ------------------------------------------------------------------ optimizer */
+
+static double sum_squares(size_t n, const float *a) {
+    enum {
+        CHAINS = 4,
+        RUN = 64 * CHAINS * W
+    }; /* independent sums hide the latency of an addition */
+    double total = 0;
+    while (n > 0) {
+        vector sum[CHAINS] = {{0}};
+        size_t run = n < RUN ? n : RUN, i = 0;
+        for (; i + CHAINS * W <= run; i += CHAINS * W)
+            for (size_t chain = 0; chain < CHAINS; chain++) {
+                vector x = load(a + i + chain * W);
+                sum[chain] += x * x;
+            }
+        for (; i < run; i += W)
+            sum[0] += load(a + i) * load(a + i);
+        vector all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        for (int j = 0; j < W; j++)
+            total += (double)all[j]; /* now and then into double, so that nothing is lost */
+        a += run;
+        n -= run;
+    }
+    return total;
+}
+
+static void adam(size_t n, float *parameters, const float *gradients, float *m, float *v,
+                 const struct adam_step *pointer) {
+    const struct adam_step step = *pointer; /* the stores below cannot change a copy */
+    const float rate = step.learning_rate * step.correction1;
+    for (size_t i = 0; i < n; i += W) {
+        vector g = load(gradients + i) * step.scale;
+        vector first = load(m + i) + step.rate1 * (g - load(m + i));
+        vector second = load(v + i) + step.rate2 * (g * g - load(v + i));
+        vector denominator = vector_sqrt(second * step.correction2) + step.epsilon;
+        store(m + i, first);
+        store(v + i, second);
+        store(parameters + i, load(parameters + i) * step.keep - rate * first / denominator);
+    }
+}
+
+static void average(size_t n, float *mean, const float *parameters, float decay) {
+    for (size_t i = 0; i < n; i += W)
+        store(mean + i, load(mean + i) + (1.0f - decay) * (load(parameters + i) - load(mean + i)));
+}
+
+/* ------------------------------------------------------------------ random normals */
+
+enum { LANES = NORMALS_GROUP / 4 };
+
+static void philox(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group,
+                   uint32_t words[4][LANES]) {
+    uint32_t *c0 = words[0], *c1 = words[1], *c2 = words[2], *c3 = words[3];
+    for (uint32_t lane = 0; lane < LANES; lane++) {
+        uint64_t index = group * LANES + lane;
+        c0[lane] = (uint32_t)index;
+        c1[lane] = (uint32_t)(index >> 32);
+        c2[lane] = step;
+        c3[lane] = stream;
+    }
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    for (int round = 0; round < 10; round++, k0 += PHILOX_W0, k1 += PHILOX_W1) {
+        for (int lane = 0; lane < LANES; lane++) {
+            uint64_t p0 = (uint64_t)PHILOX_M0 * c0[lane], p1 = (uint64_t)PHILOX_M1 * c2[lane];
+            c0[lane] = (uint32_t)(p1 >> 32) ^ c1[lane] ^ k0;
+            c1[lane] = (uint32_t)p1;
+            c2[lane] = (uint32_t)(p0 >> 32) ^ c3[lane] ^ k1;
+            c3[lane] = (uint32_t)p0;
+        }
+    }
+}
+
+/* Box-Muller on vectors of words: radius from the first, angle from the second. */
+INLINE void box_muller(ivector first, ivector second, float *cosine, float *sine) {
+    /* (0, 1]: 31 bits, half a step up, so that the logarithm is finite */
+    vector u = __builtin_convertvector(first & 0x7fffffff, vector) * 0x1p-31f + 0x1p-32f;
+    vector radius = vector_sqrt(-2.0f * vector_log(u));
+    /* the angle in quarter turns, in [-2, 2): a whole number of them and a rest in [-1/2, 1/2] */
+    vector turns = __builtin_convertvector(second, vector) * 0x1p-30f;
+    const vector shifter = splat(0x1.8p23f);
+    vector shifted = turns + shifter;
+    vector rest = turns - (shifted - shifter);
+    ivector quarter = (ivector)shifted;
+    vector s = vector_sin(rest), c = vector_cos(rest);
+    ivector swap = -(quarter & 1); /* all ones where sine and cosine change places */
+    vector cosine_part = choose(swap, s, c), sine_part = choose(swap, c, s);
+    ivector cosine_sign = ((quarter + 1) & 2) << 30, sine_sign = (quarter & 2) << 30;
+    store(cosine, radius * (vector)((ivector)cosine_part ^ cosine_sign));
+    store(sine, radius * (vector)((ivector)sine_part ^ sine_sign));
+}
+
+static void normals(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group, float *out) {
+    uint32_t words[4][LANES];
+    philox(seed, stream, step, group, words);
+    for (int pair = 0; pair < 4; pair += 2)
+        for (int lane = 0; lane < LANES; lane += W)
+            box_muller(*(const ivector *)(words[pair] + lane),
+                       *(const ivector *)(words[pair + 1] + lane), out + pair * LANES + lane,
+                       out + (pair + 1) * LANES + lane);
+}
+
+/* ------------------------------------------------------------------ the table */
+
+#define JOIN2(a, b) a##b
+#define JOIN(a, b)  JOIN2(a, b)
+#define TEXT2(a)    #a
+#define TEXT(a)     TEXT2(a)
+
+extern const struct kernels JOIN(kernels_, KERNELS_VARIANT);
+const struct kernels JOIN(kernels_, KERNELS_VARIANT) = {
+    .name = TEXT(KERNELS_VARIANT),
+    .gemm = gemm,
+    .dots = dots,
+    .transpose = transpose,
+    .activate = activate,
+    .activate_backward = activate_backward,
+    .add_rows = add_rows,
+    .column_sums = column_sums,
+    .sum_squares = sum_squares,
+    .adam = adam,
+    .average = average,
+    .normals = normals,
+};

@@ -1,0 +1,102 @@
+/*
+ * serial.c - see serial.h.
+ */
+#include "engine/base/serial.h"
+
+#include <string.h>
+
+#include "engine/internal.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "serialized values are little-endian");
+
+void serial_block(struct serial *serial, void *value, size_t size) {
+    if (serial->failed)
+        return;
+    if (serial->mode != SERIAL_COUNT) {
+        if (size > serial->size - serial->used) {
+            serial->failed = true;
+            return;
+        }
+        if (serial->mode == SERIAL_WRITE)
+            memcpy(serial->bytes + serial->used, value, size);
+        else
+            memcpy(value, serial->bytes + serial->used, size);
+    }
+    serial->used += size;
+}
+
+void serial_int(struct serial *serial, int *value) {
+    int32_t number = *value;
+    serial_block(serial, &number, sizeof number);
+    *value = number;
+}
+
+void serial_long(struct serial *serial, int64_t *value) {
+    serial_block(serial, value, sizeof *value);
+}
+
+void serial_seed(struct serial *serial, uint64_t *value) {
+    serial_block(serial, value, sizeof *value);
+}
+
+void serial_double(struct serial *serial, double *value) {
+    serial_block(serial, value, sizeof *value);
+}
+
+void serial_mark(struct serial *serial, const char *text) {
+    char wanted[16] = {0}, found[16];
+    memcpy(wanted, text, strnlen(text, sizeof wanted));
+    memcpy(found, wanted, sizeof found);
+    serial_block(serial, found, sizeof found);
+    if (memcmp(found, wanted, sizeof found) != 0)
+        serial->failed = true;
+}
+
+static void serial_dataset(struct serial *serial, struct dn_dataset_spec *dataset) {
+    serial_int(serial, &dataset->source_count);
+    serial_int(serial, &dataset->dim);
+    serial_int(serial, &dataset->classes);
+    if (dataset->source_count < 1 || dataset->source_count > DN_MAX_CLASSES)
+        serial->failed = true;
+    for (int k = 0; k < dataset->source_count && !serial->failed; k++) {
+        serial_int(serial, &dataset->sources[k].pattern);
+        serial_int(serial, &dataset->sources[k].n);
+        serial_seed(serial, &dataset->sources[k].seed);
+    }
+}
+
+static void serial_field(struct serial *serial, const struct spec_row *row, struct dn_spec *spec) {
+    void *at = (char *)spec + row->offset;
+    if (row->kind == SPEC_DOUBLE) {
+        serial_double(serial, at);
+    } else if (row->kind == SPEC_INT) {
+        serial_int(serial, at);
+    } else {
+        int number = *(bool *)at;
+        serial_int(serial, &number);
+        *(bool *)at = number;
+    }
+}
+
+static void set_minimum(const struct spec_row *row, struct dn_spec *spec) {
+    void *at = (char *)spec + row->offset;
+    if (row->kind == SPEC_DOUBLE)
+        *(double *)at = row->minimum;
+    else if (row->kind == SPEC_INT)
+        *(int *)at = (int)row->minimum;
+    else
+        *(bool *)at = row->minimum > 0;
+}
+
+void serial_spec(struct serial *serial, struct dn_spec *spec) {
+    const struct spec_row *end = spec_rows + spec_row_count;
+    serial_dataset(serial, &spec->dataset);
+    for (int place = 1; place <= (int)spec_row_count; place++)
+        for (const struct spec_row *row = spec_rows; row < end; row++)
+            if (row->saved == place)
+                serial_field(serial, row, spec);
+    for (const struct spec_row *row = spec_rows; row < end && serial->mode == SERIAL_READ; row++)
+        if (row->saved == 0)
+            set_minimum(row, spec);
+    serial_seed(serial, &spec->seed);
+}

@@ -1,0 +1,121 @@
+/*
+ * noised.c - see noised.h.
+ */
+#include "engine/diffusion/noised.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "engine/base/kernels.h"
+#include "engine/diffusion/diffusion.h"
+
+/* Angles fall into place by themselves at both ends: 0 without noise, pi/2 without signal. */
+static double focus_angle(const struct schedule *schedule, double focus, int t) {
+    return atan2(sqrt(schedule->variance[t]), focus * sqrt(schedule->alpha_bar[t]));
+}
+
+/* Size of each of the three arrays of points. */
+static size_t stride_of(const struct dn_spec *spec, size_t n) {
+    return (n * (size_t)spec->dataset.dim + 15) / 16 * 16;
+}
+
+static size_t until_length(const struct dn_spec *spec) {
+    return spec->training.timestep_focus == 0 ? 0 : (size_t)spec->diffusion.timesteps + 1;
+}
+
+static bool noised_focus(struct noised *noised, const struct dn_spec *spec,
+                         const struct schedule *schedule) {
+    const int T = schedule->timesteps;
+    const double focus = spec->training.timestep_focus;
+    const size_t length = until_length(spec);
+    if (length == 0)
+        return true;
+    noised->until = calloc(length, sizeof *noised->until);
+    for (int t = 1; noised->until && t <= T; t++)
+        noised->until[t] = focus_angle(schedule, focus, t) / focus_angle(schedule, focus, T);
+    return noised->until;
+}
+
+size_t noised_bytes(const struct dn_spec *spec, size_t n) {
+    const size_t integers = (n ? n : 1) * (spec->dataset.classes > 0 ? 2 : 1);
+    return integers * sizeof(int32_t) + floats_bytes(3 * stride_of(spec, n)) +
+           until_length(spec) * sizeof(double);
+}
+
+bool noised_init(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
+                 size_t n) {
+    const size_t stride = stride_of(spec, n);
+    const bool labeled = spec->dataset.classes > 0;
+    noised->n = n;
+    noised->t = calloc(n ? n : 1, sizeof *noised->t);
+    noised->seen = labeled ? calloc(n ? n : 1, sizeof *noised->seen) : NULL;
+    noised->floats = floats_new(3 * stride);
+    if (!noised->t || !noised->floats || (labeled && !noised->seen))
+        return false;
+    noised->x_0 = noised->floats;
+    noised->target = noised->floats + stride;
+    noised->x_t = noised->floats + 2 * stride;
+    return noised_focus(noised, spec, schedule);
+}
+
+void noised_clear(struct noised *noised) {
+    free(noised->t);
+    free(noised->seen);
+    free(noised->floats);
+    free(noised->until);
+}
+
+/* The t up to which a share u of the draws goes, 0 <= u < 1. */
+static int32_t timestep_at(const double *until, int T, double u) {
+    int low = 1, high = T;
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        if (until[middle] > u)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static void draw_timesteps(struct noised *noised, uint64_t seed, int T, size_t n,
+                           const struct noised_streams *streams, uint32_t step) {
+    enum { RANGE = 1 << 30 };
+    const bool focus = noised->until;
+    random_integers(seed, streams->timestep, step, 0, n, focus ? RANGE : (uint32_t)T, noised->t);
+    for (size_t i = 0; i < n; i++) {
+        double u = (double)noised->t[i] / RANGE;
+        if (streams->in_any_order) /* one draw from each n-th of the distribution */
+            u = ((double)i + u) / (double)n;
+        noised->t[i] = focus ? timestep_at(noised->until, T, u) : noised->t[i] + 1;
+    }
+}
+
+static void hide_labels(struct noised *noised, const struct dn_spec *spec, size_t n,
+                        enum random_stream stream, uint32_t step) {
+    enum { RANGE = 1 << 30, RUN = 64 };
+    const double limit = spec->training.p_uncond * RANGE;
+    int32_t draws[RUN];
+    for (size_t i = 0; i < n; i++) {
+        if (i % RUN == 0)
+            random_integers(spec->seed, stream, step, i, RUN, RANGE, draws);
+        if (draws[i % RUN] < limit)
+            noised->seen[i] = spec->dataset.classes;
+    }
+}
+
+void noised_draw(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
+                 size_t n, const struct noised_streams *streams, uint32_t step) {
+    const enum dn_prediction prediction = spec->diffusion.prediction_type;
+    const int dim = spec->dataset.dim;
+    assert(n <= noised->n);
+    draw_timesteps(noised, spec->seed, schedule->timesteps, n, streams, step);
+    random_normals(spec->seed, streams->noise, step, 0, n * (size_t)dim, noised->target);
+    diffusion_q_sample(schedule, noised->t, n, dim, noised->x_0, noised->target, noised->x_t);
+    if (prediction != DN_EPSILON)
+        diffusion_target(schedule, prediction, noised->t, n, dim, noised->x_0, noised->target,
+                         noised->target);
+    if (noised->seen)
+        hide_labels(noised, spec, n, streams->label, step);
+}

@@ -1,0 +1,179 @@
+/*
+ * plan.c - the timesteps and the coefficients of every sampler (plan.h).
+ */
+#include "engine/diffusion/plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+/* ------------------------------------------------------------------ timesteps */
+
+/* Where a timestep is on the way from the data (0) to pure noise (pi/2), whatever the schedule. */
+static double angle_of(const struct schedule *schedule, int t) {
+    return atan2(sqrt(schedule->variance[t]), sqrt(schedule->alpha_bar[t]));
+}
+
+/* The angles of the states fall like a square, (1 - k/S)^2: by large steps through the noise, where
+ * estimates hardly change, by ever smaller ones to the data. Both ends are exact ("trailing"): the
+ * first state is as noisy as the schedule gets, and nothing of it is left in the last. Of the
+ * spacings that were measured (uniform in t, in this angle and in log SNR, powers of them, and
+ * those of Karras et al. 2022), this one comes closest to the data in 5 to 20 steps for every
+ * schedule. */
+void plan_timesteps(const struct schedule *schedule, int steps, int *timesteps) {
+    const int T = schedule->timesteps;
+    const double whole = angle_of(schedule, T);
+    int t = timesteps[0] = T;
+    for (int k = 1; k < steps; k++) {
+        const double left = 1 - (double)k / steps, wanted = whole * left * left;
+        t--; /* a step is at least one timestep, and leaves at least one for each that follows */
+        while (t > steps - k && angle_of(schedule, t) + angle_of(schedule, t - 1) > 2 * wanted)
+            t--;
+        timesteps[k] = t;
+    }
+    timesteps[steps] = 0;
+}
+
+/* ------------------------------------------------------------------ coefficients */
+
+/* A step as the equations see it, in double. */
+struct interval {
+    double s_t, n_t, s_u, n_u; /* signal and noise of both ends */
+    double ratio;              /* (s_t / n_t) / (s_u / n_u), 0..1 */
+};
+
+static struct interval interval_of(const struct schedule *schedule, int t, int u) {
+    struct interval i = {
+        .s_t = sqrt(schedule->alpha_bar[t]),
+        .n_t = sqrt(schedule->variance[t]),
+        .s_u = sqrt(schedule->alpha_bar[u]),
+        .n_u = sqrt(schedule->variance[u]),
+    };
+    /* without signal at both ends there is nothing to keep: x_u is noise, fresh or not */
+    i.ratio = i.s_u > 0 ? i.s_t * i.n_u / (i.s_u * i.n_t) : 0;
+    return i;
+}
+
+/* x_u = s_u D + sqrt(n_u^2 - deviation^2) E + deviation z, where E = (x_t - s_t D) / n_t is the
+ * noise that D leaves (Song, Meng, Ermon 2021, "Denoising diffusion implicit models", eqs. 12, 16,
+ * for any s and n). eta scales the deviation: 1 is that of the posterior q(x_u | x_t, x_0), 0 the
+ * probability-flow ODE with D and E held for the step. At u = 0 it is D. */
+static void step_implicit(struct plan_step *step, const struct interval *i, double eta) {
+    const double fresh = eta * eta * (1 - i->ratio * i->ratio); /* share of the variance n_u^2 */
+    const double keep = i->n_u * sqrt(fmax(0, 1 - fresh));
+    step->from_x0 = (float)(i->s_u - keep / i->n_t * i->s_t);
+    step->from_xt = (float)(keep / i->n_t);
+    step->deviation = (float)(i->n_u * sqrt(fmax(0, fresh)));
+}
+
+/* The second estimate's share w of what was D's. */
+static void step_share(struct plan_step *step, const struct interval *i, double w) {
+    const double from_x0 = i->s_u - i->n_u / i->n_t * i->s_t;
+    step->from_x0 = (float)((1 - w) * from_x0);
+    step->from_other = (float)(w * from_x0);
+}
+
+/* lambda = log(s / n) grows without bound both ways. This has the same differences where there is
+ * little noise, and goes to 0 where there is no signal. */
+static double tame_lambda(double s, double n) {
+    return asinh(s / n);
+}
+
+/* How many times farther than it has seen a multistep method may extrapolate. */
+enum { MAX_STRETCH = 1000 };
+
+/* DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): D as it will be half-way in lambda, extrapolated
+ * from the last two. Lambda is tamed, because the estimate runs out of things to change as the
+ * signal fades: from pure noise, lambda itself would extrapolate nothing for the first steps, and
+ * density suffers (measured: a tenth of the energy distance at 5 steps). The first step has no
+ * estimate before, the final one no end to its lambda: both are of first order, and so is a step
+ * out of a noise in which the one before saw no signal at all. */
+static void refine_multistep(struct plan_step *step, const struct interval *now,
+                             const struct interval *before) {
+    if (!before || now->n_u == 0)
+        return;
+    const double last = tame_lambda(now->s_t, now->n_t) - tame_lambda(before->s_t, before->n_t);
+    const double next = tame_lambda(now->s_u, now->n_u) - tame_lambda(now->s_t, now->n_t);
+    if (!(last > 0 && next <= MAX_STRETCH * last))
+        return;
+    step_share(step, now, -0.5 * next / last);
+}
+
+/* Heun's method on dx = D ds + E dn: a step of first order to x'_u, D' there, and the mean of both
+ * slopes. The last step stays of first order: there is no E where there is no noise. */
+static void refine_heun(struct plan_step *step, const struct interval *now,
+                        const struct interval *before) {
+    (void)before;
+    if (now->n_u == 0)
+        return;
+    step->corrects = true;
+    step->predict_x0 = step->from_x0;
+    step->predict_xt = step->from_xt;
+    step_share(step, now, 0.5 * now->n_t / now->n_u);
+}
+
+// clang-format off
+/* In the order of enum dn_sampler: the name, the eta of its steps (NAN: the request's), what makes
+ * more of a step of first order, estimates a step (but one in the last), and what it does. */
+#define SAMPLERS(ROW) \
+    ROW("ddpm", 1, NULL, 1, "draws fresh noise at every step") \
+    ROW("ddim", NAN, NULL, 1, "draws as much noise as eta says") \
+    ROW("dpmpp_2m", 0, refine_multistep, 1, \
+        "draws no noise and is of second order, from the last two estimates") \
+    ROW("heun", 0, refine_heun, 2, \
+        "draws no noise and is of second order, from two estimates a step") \
+    ROW("euler", 0, NULL, 1, "draws no noise and is of first order")
+
+#define NAME(name, eta, refine, evaluations, doc) name,
+#define INFO(name, eta, refine, evaluations, doc) {doc, eta, evaluations},
+#define REFINE(name, eta, refine, evaluations, doc) refine,
+// clang-format on
+
+const char *const dn_sampler_names[] = {SAMPLERS(NAME) NULL};
+const struct dn_sampler_info dn_samplers[] = {SAMPLERS(INFO)};
+static void (*const refinements[])(struct plan_step *step, const struct interval *now,
+                                   const struct interval *before) = {SAMPLERS(REFINE)};
+_Static_assert(sizeof dn_samplers / sizeof *dn_samplers == DN_SAMPLER_COUNT, "a row for each");
+
+static void plan_fill(struct plan *plan, const struct schedule *schedule, enum dn_sampler sampler,
+                      double eta, const int *timesteps) {
+    const double own = dn_samplers[sampler].eta;
+    struct interval before = {0};
+    for (int k = 0; k < plan->steps; k++) {
+        struct plan_step *step = &plan->step[k];
+        step->t = timesteps[k];
+        step->u = timesteps[k + 1];
+        struct interval now = interval_of(schedule, step->t, step->u);
+        step_implicit(step, &now, isnan(own) ? eta : own);
+        if (refinements[sampler])
+            refinements[sampler](step, &now, k > 0 ? &before : NULL);
+        before = now;
+    }
+}
+
+size_t plan_bytes(int steps) {
+    return (size_t)steps * sizeof(struct plan_step);
+}
+
+enum dn_status plan_init(struct plan *plan, const struct schedule *schedule,
+                         enum dn_sampler sampler, int steps, double eta, struct dn_error *error) {
+    int timesteps[DN_MAX_TIMESTEPS + 1] = {0};
+    *plan = (struct plan){.steps = steps};
+    plan->step = calloc(1, plan_bytes(steps));
+    if (!plan->step)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    plan_timesteps(schedule, steps, timesteps);
+    plan_fill(plan, schedule, sampler, eta, timesteps);
+    return DN_OK;
+}
+
+void plan_clear(struct plan *plan) {
+    free(plan->step);
+    memset(plan, 0, sizeof *plan);
+}
+
+int plan_evaluations(enum dn_sampler sampler, int steps) {
+    return dn_samplers[sampler].evaluations * (steps - 1) + 1;
+}

@@ -1,0 +1,46 @@
+/*
+ * plan.h - the way back from noise, worked out before the first point moves.
+ *
+ * Every sampler here goes from timestep t to an earlier one, u, by a linear combination of what it
+ * has: the state x_t, the estimate D of x_0 that the network makes of it, for some samplers a
+ * second estimate D', for some fresh noise z:
+ *
+ *     x_u = from_x0 D + from_xt x_t + from_other D' + deviation z
+ *
+ * The samplers differ in the four numbers only. These follow from the signal s and noise n of the
+ * two timesteps (x_t = s_t x_0 + n_t eps), so that a schedule may do what it likes: preserve the
+ * variance or not, and end in pure noise (s_T = 0) or not.
+ */
+#ifndef ENGINE_DIFFUSION_PLAN_H
+#define ENGINE_DIFFUSION_PLAN_H
+
+#include "engine/denoise.h"
+#include "engine/diffusion/schedule.h"
+
+struct plan_step {
+    int t, u; /* from, to */
+    float from_x0, from_xt, from_other, deviation;
+    /* D' is the estimate made of x'_u = predict_x0 D + predict_xt x_t at u if `corrects`; else it
+     * is the D of the step before. */
+    bool corrects;
+    float predict_x0, predict_xt;
+};
+
+struct plan {
+    int steps;
+    struct plan_step *step;
+};
+
+/* For a checked request. */
+enum dn_status plan_init(struct plan *plan, const struct schedule *schedule,
+                         enum dn_sampler sampler, int steps, double eta, struct dn_error *error);
+size_t plan_bytes(int steps); /* bytes allocated */
+void plan_clear(struct plan *plan);
+
+/* The timesteps [steps + 1] that a process with this number of steps visits: T, .., 0. */
+void plan_timesteps(const struct schedule *schedule, int steps, int *timesteps);
+
+/* Estimates that a sampler makes for each point. */
+int plan_evaluations(enum dn_sampler sampler, int steps);
+
+#endif

@@ -1,0 +1,181 @@
+/*
+ * checkpoint.c - the saved state of a training, from which it can continue: see dn_trainer_save.
+ *
+ * A checkpoint begins with the spec, so that a checkpoint of another training is recognized, and
+ * with everything else that determines the bits of later steps: the kernel variant, the version of
+ * the arithmetic, and the C library's functions. Then come the position and the blocks of weights.
+ * The data is not part of it: the spec makes it again.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/internal.h"
+#include "engine/model/train.h"
+
+/* Raise it with every change after which the same spec and step give different bits
+ * (tests/unit/test_golden.c shows them). A different build alone does not matter. */
+enum { ARITHMETIC = 1 };
+
+/* The double functions of the C library that training depends on round differently from machine to
+ * machine (with and without fused multiply-add) and from version to version. */
+static uint64_t libm_bits(void) {
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    for (int i = 1; i <= 256; i++) {
+        const volatile double x = i * 0.0490873852123405;
+        const double values[] = {exp(-x), log(x), sin(x), cos(x), atan2(x, 1), hypot(x, 1)};
+        unsigned char bytes[sizeof values];
+        memcpy(bytes, values, sizeof bytes);
+        for (size_t k = 0; k < sizeof bytes; k++)
+            hash = (hash ^ bytes[k]) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+static void serial_position(struct serial *serial, struct position *at, int64_t *steps) {
+    serial_int(serial, &at->epoch);
+    serial_long(serial, &at->place);
+    serial_long(serial, steps);
+    serial_double(serial, &at->loss_sum);
+    serial_double(serial, &at->norm_sum);
+    serial_double(serial, &at->last_loss);
+    serial_int(serial, &at->best_epoch);
+    serial_double(serial, &at->best_loss);
+    serial_int(serial, &at->last.epoch);
+    serial_long(serial, &at->last.step);
+    serial_double(serial, &at->last.train_loss);
+    serial_double(serial, &at->last.val_loss);
+    serial_double(serial, &at->last.learning_rate);
+    serial_double(serial, &at->last.gradient_norm);
+}
+
+static void serial_weights(struct serial *serial, struct dn_trainer *trainer) {
+    const struct dn_training_spec *spec = &trainer->spec.training;
+    const struct {
+        bool wanted;
+        float *block;
+    } blocks[] = {
+        {true, trainer->parameters},      {true, trainer->optimizer.m},
+        {true, trainer->optimizer.v},     {spec->ema_decay > 0, trainer->optimizer.average},
+        {spec->keep_best, trainer->best},
+    };
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        if (blocks[i].wanted)
+            serial_parameters(serial, &trainer->network, blocks[i].block);
+}
+
+/* A spec as bytes, to tell whether two are the same. */
+enum { SPEC_BYTES = 512 + 16 * DN_MAX_CLASSES };
+static void spec_bytes(const struct dn_spec *spec, unsigned char bytes[SPEC_BYTES]) {
+    struct dn_spec copy = *spec;
+    copy.training.epochs = copy.training.checkpoint_every = 1; /* a training may be extended */
+    struct serial serial = {.mode = SERIAL_WRITE, .bytes = bytes, .size = SPEC_BYTES};
+    memset(bytes, 0, SPEC_BYTES);
+    serial_spec(&serial, &copy);
+}
+
+/* What a checkpoint says before its position. */
+struct preamble {
+    unsigned char spec[SPEC_BYTES];
+    char variant[16];
+    int arithmetic;
+    uint64_t libm;
+};
+
+static void preamble_make(struct preamble *preamble, const struct dn_spec *spec) {
+    memset(preamble, 0, sizeof *preamble);
+    spec_bytes(spec, preamble->spec);
+    snprintf(preamble->variant, sizeof preamble->variant, "%s", dn_kernels_name());
+    preamble->arithmetic = ARITHMETIC;
+    preamble->libm = libm_bits();
+}
+
+static void serial_preamble(struct serial *serial, struct preamble *preamble) {
+    serial_mark(serial, "denoised train 4");
+    serial_block(serial, preamble->spec, sizeof preamble->spec);
+    serial_block(serial, preamble->variant, sizeof preamble->variant);
+    serial_int(serial, &preamble->arithmetic);
+    serial_seed(serial, &preamble->libm);
+}
+
+static void serial_trainer(struct serial *serial, const struct dn_trainer *trainer,
+                           struct preamble *preamble) {
+    struct dn_trainer copy = *trainer; /* a serial may write to what it passes over */
+    serial_preamble(serial, preamble);
+    serial_position(serial, &copy.at, &copy.optimizer.steps);
+    serial_weights(serial, &copy);
+}
+
+/* The length follows from the spec: nothing that is counted is looked at. */
+int64_t dn_spec_checkpoint_bytes(const struct dn_spec *spec) {
+    struct serial serial = {.mode = SERIAL_COUNT};
+    struct preamble preamble = {.arithmetic = 0}; /* any is as long */
+    struct dn_trainer trainer = {.spec = *spec};
+    network_layout(&trainer.network, spec);
+    serial_trainer(&serial, &trainer, &preamble);
+    return (int64_t)serial.used;
+}
+
+size_t dn_trainer_bytes(const struct dn_trainer *trainer) {
+    return (size_t)dn_spec_checkpoint_bytes(&trainer->spec);
+}
+
+void dn_trainer_save(const struct dn_trainer *trainer, void *bytes) {
+    struct serial serial = {.mode = SERIAL_WRITE, .bytes = bytes, .size = SIZE_MAX};
+    struct preamble preamble;
+    preamble_make(&preamble, &trainer->spec);
+    serial_trainer(&serial, trainer, &preamble);
+}
+
+/* Reads the preamble, and tells the reasons apart for which the rest would be of no use. */
+static enum dn_status check_preamble(struct serial *serial, const struct dn_trainer *trainer,
+                                     struct dn_error *error) {
+    struct preamble own, found;
+    preamble_make(&own, &trainer->spec);
+    serial_preamble(serial, &found);
+    if (serial->failed)
+        return error_set(error, DN_CORRUPT, "not a checkpoint of this version");
+    if (memcmp(own.spec, found.spec, sizeof own.spec) != 0)
+        return error_set(error, DN_CORRUPT, "the checkpoint belongs to another spec");
+    if (memcmp(own.variant, found.variant, sizeof own.variant) != 0)
+        return error_set(error, DN_CORRUPT,
+                         "the checkpoint was written with the kernels %.16s, these are %s",
+                         found.variant, own.variant);
+    if (own.arithmetic != found.arithmetic || own.libm != found.libm)
+        return error_set(error, DN_CORRUPT,
+                         "the checkpoint was written by a program or on a machine whose arithmetic "
+                         "differs");
+    return DN_OK;
+}
+
+/* Could a training with this spec and data be there? */
+static bool position_is_possible(const struct dn_trainer *trainer, const struct position *at,
+                                 int64_t steps) {
+    const int64_t n = (int64_t)trainer->n, batch = (int64_t)trainer->batch.n;
+    if (at->epoch < 0 || at->epoch > DN_MAX_EPOCHS || at->place < 0 || at->place > n)
+        return false;
+    const bool on_boundary = at->place % batch == 0 || at->place == n;
+    const int64_t in_epoch = (at->place + batch - 1) / batch;
+    const bool best_fits = trainer->best
+                               ? at->best_epoch >= (at->epoch > 0) && at->best_epoch <= at->epoch
+                               : at->best_epoch == 0;
+    return on_boundary && best_fits && at->last.epoch == at->epoch &&
+           steps == (int64_t)dn_spec_steps_per_epoch(&trainer->spec) * at->epoch + in_epoch;
+}
+
+enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, size_t size,
+                               struct dn_error *error) {
+    struct serial serial = {.mode = SERIAL_READ, .bytes = (unsigned char *)bytes, .size = size};
+    struct position at = {0};
+    int64_t steps = 0;
+    enum dn_status status = check_preamble(&serial, trainer, error);
+    if (status != DN_OK)
+        return status;
+    serial_position(&serial, &at, &steps);
+    if (size != dn_trainer_bytes(trainer) || !position_is_possible(trainer, &at, steps))
+        return error_set(error, DN_CORRUPT, "the checkpoint is damaged");
+    serial_weights(&serial, trainer); /* cannot fail any more: the size is right */
+    trainer->at = at;
+    trainer->optimizer.steps = steps;
+    return DN_OK;
+}

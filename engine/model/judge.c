@@ -1,0 +1,159 @@
+/*
+ * judge.c - is what was trained worth something? Whether it can be sampled from at all, and whether
+ * it says more than nothing.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+#include "engine/model/train.h"
+#include "engine/network/loss.h"
+
+/* ------------------------------------------------------------------ can it be sampled from? */
+
+enum { PROBES = 8, FEW_STEPS = 3 };
+#define PROBE_FLOPS 1e10 /* maximum for a thorough check: a tenth of a second */
+
+/* The weights that dn_trainer_model would give. */
+static float *weights_to_keep(const struct dn_trainer *trainer) {
+    return trainer->at.best_epoch > 0 ? trainer->best : (float *)trainer_weights(trainer);
+}
+
+static int probe_steps(const struct dn_model *model, int n, bool thorough) {
+    const int T = model->schedule.timesteps, few = T < FEW_STEPS ? T : FEW_STEPS;
+    const double step = 2 * (double)network_parameters(&model->network) * n;
+    const double affordable = thorough ? PROBE_FLOPS / step : 0;
+    return affordable >= T ? T : affordable > few ? (int)affordable : few;
+}
+
+static enum dn_status draw_probes(const struct dn_model *model, bool thorough, dn_stop_flag *stop,
+                                  struct dn_error *error) {
+    const int classes = model->spec.dataset.classes;
+    struct dn_sample_request request = {
+        .n = classes > PROBES ? classes : PROBES,
+        .seed = model->spec.seed,
+        .clip = true,
+        .guidance = classes > 0 ? 1 : 0,
+        .label = DN_LABELS_IN_TURN,
+    };
+    request.steps = probe_steps(model, request.n, thorough);
+    float *points = floats_new((size_t)request.n * (size_t)model->dim);
+    if (!points)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    enum dn_status status =
+        dn_sample(model, &request, &(struct dn_sample_result){.points = points}, stop, error);
+    free(points);
+    return status;
+}
+
+enum dn_status dn_trainer_check(const struct dn_trainer *trainer, bool thorough, dn_stop_flag *stop,
+                                struct dn_error *error) {
+    const struct dn_model model = {.spec = trainer->spec,
+                                   .dim = trainer->dim,
+                                   .transform = trainer->transform,
+                                   .schedule = trainer->schedule,
+                                   .network = trainer->network,
+                                   .parameters = weights_to_keep(trainer)};
+    if (!all_finite(model.parameters, model.network.size))
+        return error_set(error, DN_DIVERGED,
+                         "the weights are not finite after epoch %d; a smaller learning_rate or "
+                         "weight_decay, or gradient_clip, may help",
+                         trainer->at.epoch);
+    enum dn_status status = draw_probes(&model, thorough, stop, error);
+    if (status != DN_NOT_FINITE)
+        return status;
+    return error_set(error, DN_DIVERGED,
+                     "the model of epoch %d cannot generate samples: its points are not finite; a "
+                     "smaller learning_rate or weight_decay, or gradient_clip, may help",
+                     trainer->at.epoch);
+}
+
+/* ------------------------------------------------------------------ does it say something? */
+
+enum { JUDGED = 1024 }; /* noised points */
+
+static size_t judged_from(const struct noised *set, size_t n, size_t i) {
+    return n > set->n ? i * n / set->n : i % n;
+}
+
+static void take_labels(struct noised *set, const int32_t *labels, size_t n) {
+    for (size_t i = 0; set->seen && i < set->n; i++)
+        set->seen[i] = labels[judged_from(set, n, i)];
+}
+
+/* Noises JUDGED of the points x_0 [n][dim]: spread over all of them, or several times each. */
+static void judged_draw(const struct dn_trainer *trainer, struct noised *set, const float *x_0,
+                        const int32_t *labels, size_t n, uint32_t step) {
+    static const struct noised_streams streams = {
+        RANDOM_VALIDATION_TIMESTEP, RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL, false};
+    const size_t dim = (size_t)trainer->dim;
+    for (size_t i = 0; i < set->n; i++)
+        memcpy(set->x_0 + i * dim, x_0 + judged_from(set, n, i) * dim, dim * sizeof *x_0);
+    take_labels(set, labels, n);
+    noised_draw(set, &trainer->spec, &trainer->schedule, set->n, &streams, step);
+}
+
+static double weight_at(const struct dn_trainer *trainer, int32_t t) {
+    return trainer->t_weights ? (double)trainer->t_weights[t] : 1;
+}
+
+/* The mean of what the network should answer, weighted as the loss is. */
+static void mean_target(const struct dn_trainer *trainer, const struct noised *set, float *mean) {
+    const size_t dim = (size_t)trainer->dim;
+    double sums[DN_MAX_DIM] = {0}, weights = 0;
+    for (size_t i = 0; i < set->n; i++) {
+        const double weight = weight_at(trainer, set->t[i]);
+        for (size_t j = 0; j < dim; j++)
+            sums[j] += weight * (double)set->target[i * dim + j];
+        weights += weight;
+    }
+    for (size_t j = 0; j < dim; j++)
+        mean[j] = weights > 0 ? (float)(sums[j] / weights) : 0;
+}
+
+/* The loss of a network that always gives this answer [dim]. */
+static double loss_of_constant(const struct dn_trainer *trainer, const struct noised *set,
+                               const float *answer) {
+    const size_t dim = (size_t)trainer->dim;
+    float out[DN_MAX_DIM];
+    double sum = 0;
+    for (size_t i = 0; i < set->n; i++) {
+        double loss = 0;
+        memcpy(out, answer, dim * sizeof *out);
+        loss_rows(trainer->spec.training.loss, 1, dim, out, dim, set->target + i * dim, set->t + i,
+                  trainer->t_weights, 0, &loss);
+        sum += loss;
+    }
+    return sum / (double)(set->n * dim);
+}
+
+static enum dn_status judge(struct dn_trainer *trainer, struct noised *set,
+                            struct dn_verdict *verdict, dn_stop_flag *stop,
+                            struct dn_error *error) {
+    const struct noised *validation = &trainer->validation;
+    const float zero[DN_MAX_DIM] = {0};
+    float mean[DN_MAX_DIM];
+    judged_draw(trainer, set, trainer->points, trainer->labels, trainer->n, 1);
+    mean_target(trainer, set, mean);
+    if (validation->n > 0) {
+        judged_draw(trainer, set, validation->x_0, validation->seen, validation->n, 2);
+        take_labels(set, validation->seen, validation->n); /* enough of them are hidden */
+    }
+    verdict->nothing =
+        fmin(loss_of_constant(trainer, set, zero), loss_of_constant(trainer, set, mean));
+    return trainer_loss(trainer, set, weights_to_keep(trainer), stop, &verdict->loss, error);
+}
+
+enum dn_status dn_trainer_judge(struct dn_trainer *trainer, struct dn_verdict *verdict,
+                                dn_stop_flag *stop, struct dn_error *error) {
+    struct noised set = {0};
+    struct dn_verdict found = {NAN, NAN};
+    enum dn_status status = noised_init(&set, &trainer->spec, &trainer->schedule, JUDGED)
+                                ? judge(trainer, &set, &found, stop, error)
+                                : error_set(error, DN_NO_MEMORY, "out of memory");
+    noised_clear(&set);
+    if (status == DN_OK)
+        *verdict = found;
+    return status;
+}

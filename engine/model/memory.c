@@ -1,0 +1,46 @@
+/*
+ * memory.c - what a training will cost, before it is begun: memory, and arithmetic.
+ */
+#include "engine/model/memory.h"
+
+#include <math.h>
+
+#include "engine/data/data.h"
+#include "engine/model/model.h"
+
+/* The allocator rounds the large blocks up to pages and puts a head before each; there are some 30
+ * of a training at a time. */
+enum { ALLOCATOR_BYTES = 256 << 10 };
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+int64_t dn_spec_memory(const struct dn_spec *spec) {
+    struct network network;
+    network_layout(&network, spec);
+    const bool evaluates = spec->training.evaluate_every > 0;
+    const size_t data = data_bytes(spec), trainer = trainer_bytes(spec, &network);
+    const size_t drawing = data + data_deal_bytes(spec);
+    const size_t making = data + trainer;
+    const size_t evaluating = evaluates ? data + trainer + model_memory(&network) +
+                                              evaluate_bytes(spec, &network, DN_EVALUATION_POINTS)
+                                        : 0;
+    return (int64_t)(larger(drawing, larger(making, evaluating)) + ALLOCATOR_BYTES);
+}
+
+double dn_spec_step_flops(const struct dn_spec *spec) {
+    size_t n, n_val;
+    data_count(spec, &n, &n_val);
+    const double batch = spec->training.batch_size, rows = batch < (double)n ? batch : (double)n;
+    const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
+    const double dim = spec->dataset.dim, T = spec->diffusion.timesteps;
+    const double first = dim * H, rest = (L - 1) * H * H + H * dim;
+    /* Each product goes forward, and back to the weights; all but the first to its inputs, too. */
+    const double dense = rows * (2 * first + 3 * rest);
+    /* Distinct t of a batch that draws them alike; the dense layer on the sinusoid has no inputs to
+     * go back to. */
+    const double distinct = T * (1 - pow(1 - 1 / T, rows));
+    const bool sinusoidal = spec->network.time_embedding == DN_SINUSOIDAL;
+    return 2 * (dense + (sinusoidal ? 2 * distinct * L * H * H : 0));
+}

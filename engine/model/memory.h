@@ -1,0 +1,21 @@
+/*
+ * memory.h - bytes that parts of a training allocate, each told by the file that allocates them.
+ */
+#ifndef ENGINE_MODEL_MEMORY_H
+#define ENGINE_MODEL_MEMORY_H
+
+#include "engine/network/network.h"
+
+/* A trainer, without the data that it is made from. network: the layout for the spec. */
+size_t trainer_bytes(const struct dn_spec *spec, const struct network *network);
+
+/* Memory of dn_evaluate with n points, without its model and data. */
+size_t evaluate_bytes(const struct dn_spec *spec, const struct network *network, size_t n);
+
+/* dn_sample of n points in all steps, of one label or without, not guided. */
+size_t sample_bytes(const struct network *network, size_t n);
+
+/* A metric, but for the Wasserstein ones and MMD, between n and m points. */
+size_t pair_bytes(size_t n, size_t m, size_t dim);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * model.h - the inside of a dn_model, and the transform between data and model units.
+ */
+#ifndef ENGINE_MODEL_MODEL_H
+#define ENGINE_MODEL_MODEL_H
+
+#include "engine/base/serial.h"
+#include "engine/denoise.h"
+#include "engine/diffusion/schedule.h"
+#include "engine/network/network.h"
+
+/* model = (data - shift) * scale, per axis; one for training, validation, samples and metrics. */
+struct transform {
+    double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
+    float low[DN_MAX_DIM], high[DN_MAX_DIM]; /* range of the training data, for clipping */
+};
+
+/* Fits the transform to points [n][dim]. DN_MINMAX: over all coordinates jointly, the smallest
+ * becomes -1, the largest 1. DN_STANDARDIZE: each axis gets mean 0 and deviation 1/2
+ * (sigma_data of Karras et al. 2022); one that is constant is only shifted. DN_AS_IT_IS: nothing
+ * changes. */
+void transform_fit(struct transform *transform, enum dn_normalization normalization,
+                   const float *points, size_t n, int dim);
+/* DN_INVALID, and why, unless all numbers are finite, scales above 0, and low not above high. */
+enum dn_status transform_check(const struct transform *transform, int dim, struct dn_error *error);
+void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
+                       float *model);
+void transform_backward(const struct transform *transform, size_t n, int dim, const float *model,
+                        float *data);
+
+struct dn_model {
+    struct dn_spec spec;
+    int dim; /* spec.dataset.dim */
+    int epoch;
+    struct transform transform;
+    struct schedule schedule;
+    struct network network;
+    float *parameters;
+};
+
+/* A model with zero weights, to be filled in. */
+enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out, struct dn_error *error);
+
+/* Bytes that one takes in memory, with its weights. */
+size_t model_memory(const struct network *network);
+
+/* The serialized form of a model, of which only spec, epoch and transform are looked at, with these
+ * weights. Returns its length; bytes NULL: only that, and parameters are not looked at either. */
+size_t model_serialize(const struct dn_model *model, const struct network *network,
+                       const float *parameters, void *bytes);
+
+/* The unpadded weights of a parameter block, which is NULL when they are only counted. */
+void serial_parameters(struct serial *serial, const struct network *network, float *parameters);
+
+#endif

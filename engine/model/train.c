@@ -1,0 +1,517 @@
+/*
+ * train.c - the training loop: DDPM algorithm 1, step by step, in epochs.
+ *
+ * A batch of any size is worked through in chunks of rows that fit the cache; the gradients of the
+ * chunks add up in order. All randomness is addressed by (seed, step) or (seed, epoch), so the
+ * state of a training is the parameters, the optimizer's moments and a position: that is what a
+ * checkpoint (checkpoint.c) holds. Whoever stops a training is heard between two chunks; the step
+ * in hand is then as if it had not begun.
+ */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/data/data.h"
+#include "engine/diffusion/diffusion.h"
+#include "engine/internal.h"
+#include "engine/model/memory.h"
+#include "engine/model/train.h"
+#include "engine/network/loss.h"
+
+static const struct noised_streams batch_streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL,
+                                                    true};
+static const struct noised_streams validation_streams = {
+    RANDOM_VALIDATION_TIMESTEP, RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL, false};
+
+/* The points that the shuffle puts at places first..first+n-1, with fresh noise. */
+static void batch_draw(struct dn_trainer *trainer, size_t first, size_t n) {
+    struct noised *batch = &trainer->batch;
+    const size_t dim = (size_t)trainer->dim;
+    for (size_t i = 0; i < n; i++) {
+        size_t from = (size_t)trainer->order[first + i];
+        memcpy(batch->x_0 + i * dim, trainer->points + from * dim, dim * sizeof(float));
+        if (batch->seen)
+            batch->seen[i] = trainer->labels[from];
+    }
+    noised_draw(batch, &trainer->spec, &trainer->schedule, n, &batch_streams,
+                (uint32_t)trainer->optimizer.steps);
+}
+
+/* ------------------------------------------------------------------ life */
+
+/* One transform for training and validation points. */
+static void trainer_take_data(struct dn_trainer *trainer, const struct dn_data *data) {
+    const size_t n = data->n, n_val = data->n_val;
+    const float *validation = data->points + n * (size_t)data->dim;
+    transform_fit(&trainer->transform, trainer->spec.training.normalization, data->points, n,
+                  data->dim);
+    transform_forward(&trainer->transform, n, data->dim, data->points, trainer->points);
+    transform_forward(&trainer->transform, n_val, data->dim, validation, trainer->validation.x_0);
+    if (!trainer->labels)
+        return;
+    memcpy(trainer->labels, data->labels, n * sizeof *data->labels);
+    memcpy(trainer->validation.seen, data->labels + n, n_val * sizeof *data->labels);
+}
+
+/* Most rows of a chunk of a batch. Fewer would find more of their activations in the first-level
+ * cache; but each chunk also goes over all gradients of the weights. */
+enum { BATCH_ROWS = 128 };
+
+/* A batch of n > 0 rows is cut into chunks of one size, as far as that goes. */
+size_t trainer_batch_chunk(size_t n) {
+    const size_t chunks = 1 + (n - 1) / BATCH_ROWS;
+    return (n + chunks - 1) / chunks;
+}
+
+/* Chunks of validation grow until their activations, if they were kept for the backward pass, fill
+ * the second-level cache. */
+size_t trainer_chunk_rows(const struct network *network) {
+    const size_t rows = 65536 / ((size_t)network->layer_count * network->hidden_ld) / 6 * 6;
+    return rows < BATCH_ROWS ? BATCH_ROWS : rows;
+}
+
+/* An array of the trainer, zeroed; of 0 bytes: this training has none. */
+struct array {
+    void *pointer; /* to the pointer to it, of whatever type */
+    size_t bytes;
+};
+
+enum { TRAINER_ARRAYS = 9 };
+
+/* The buffers that belong to none of its parts. Computes sizes only: it reads nothing except what
+ * trainer_size sets. */
+static void trainer_arrays(struct dn_trainer *trainer, struct array arrays[TRAINER_ARRAYS]) {
+    const struct dn_spec *spec = &trainer->spec;
+    const size_t n = trainer->n, weights = floats_bytes(trainer->network.size);
+    const size_t timesteps = (size_t)spec->diffusion.timesteps + 1;
+    const struct array all[TRAINER_ARRAYS] = {
+        {&trainer->points, floats_bytes(n * (size_t)trainer->dim)},
+        {&trainer->labels, spec->dataset.classes > 0 ? n * sizeof(int32_t) : 0},
+        {&trainer->order, n * sizeof(int32_t)},
+        {&trainer->parameters, weights},
+        {&trainer->gradients, weights},
+        {&trainer->best, spec->training.keep_best ? weights : 0},
+        {&trainer->slots, trainer->most * sizeof(int32_t)},
+        {&trainer->row_losses, trainer->rows * sizeof(double)},
+        {&trainer->t_weights, spec->training.min_snr_gamma > 0 ? floats_bytes(timesteps) : 0},
+    };
+    memcpy(arrays, all, sizeof all);
+}
+
+static bool trainer_allocate(struct dn_trainer *trainer, size_t n_val) {
+    struct array arrays[TRAINER_ARRAYS];
+    trainer_arrays(trainer, arrays);
+    for (int i = 0; i < TRAINER_ARRAYS; i++) {
+        if (arrays[i].bytes == 0)
+            continue;
+        const float *array = floats_new((arrays[i].bytes + 3) / sizeof(float));
+        if (!array)
+            return false;
+        memcpy(arrays[i].pointer, &array, sizeof array);
+    }
+    return noised_init(&trainer->batch, &trainer->spec, &trainer->schedule, trainer->batch.n) &&
+           noised_init(&trainer->validation, &trainer->spec, &trainer->schedule, n_val);
+}
+
+/* Everything that sizes follow from; allocates nothing. */
+static void trainer_size(struct dn_trainer *trainer, const struct dn_spec *spec) {
+    size_t n_val;
+    const size_t batch = (size_t)spec->training.batch_size;
+    trainer->spec = *spec;
+    trainer->dim = spec->dataset.dim;
+    data_count(spec, &trainer->n, &n_val);
+    network_layout(&trainer->network, spec);
+    trainer->rows = trainer_chunk_rows(&trainer->network);
+    trainer->batch.n = batch < trainer->n ? batch : trainer->n;
+    trainer->most = trainer->batch.n > trainer->rows ? trainer->batch.n : trainer->rows;
+}
+
+size_t trainer_bytes(const struct dn_spec *spec, const struct network *network) {
+    struct dn_trainer trainer = {0};
+    struct array arrays[TRAINER_ARRAYS];
+    size_t n, n_val;
+    data_count(spec, &n, &n_val);
+    trainer_size(&trainer, spec);
+    trainer_arrays(&trainer, arrays);
+    size_t bytes = sizeof trainer;
+    for (int i = 0; i < TRAINER_ARRAYS; i++)
+        bytes += arrays[i].bytes;
+    return bytes + noised_bytes(spec, trainer.batch.n) + noised_bytes(spec, n_val) +
+           schedule_bytes(spec->diffusion.timesteps) + network_bytes(network) +
+           optimizer_bytes(network->size, &spec->training) +
+           time_rows_bytes(network, (int)trainer.most, true) +
+           workspace_bytes(network, trainer.rows, true);
+}
+
+static void trainer_weigh(struct dn_trainer *trainer) {
+    const struct dn_spec *spec = &trainer->spec;
+    for (int t = 1; trainer->t_weights && t <= trainer->schedule.timesteps; t++)
+        trainer->t_weights[t] = (float)diffusion_weight(
+            &trainer->schedule, spec->diffusion.prediction_type, spec->training.min_snr_gamma, t);
+}
+
+/* Everything but the data and the weights. */
+static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_spec *spec,
+                                   const struct dn_data *data, struct dn_error *error) {
+    enum dn_status status;
+    trainer_size(trainer, spec);
+    trainer->at.last_loss = NAN;
+    trainer->ordered = -1;
+    if ((status = schedule_init(&trainer->schedule, &spec->diffusion, error)) != DN_OK ||
+        (status = network_init(&trainer->network, spec, error)) != DN_OK)
+        return status;
+    if (!trainer_allocate(trainer, data->n_val))
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    trainer_weigh(trainer);
+    if ((status = optimizer_init(&trainer->optimizer, trainer->network.size, &spec->training,
+                                 error)) != DN_OK ||
+        (status = time_rows_init(&trainer->times, &trainer->network, (int)trainer->most, true,
+                                 error)) != DN_OK)
+        return status;
+    return workspace_init(&trainer->workspace, &trainer->network, trainer->rows, true, error);
+}
+
+static enum dn_status trainer_new(const struct dn_spec *spec, const struct dn_data *data,
+                                  struct dn_trainer **out, struct dn_error *error) {
+    struct dn_trainer *trainer = calloc(1, sizeof *trainer);
+    if (!trainer)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    enum dn_status status = trainer_make(trainer, spec, data, error);
+    if (status != DN_OK) {
+        dn_trainer_free(trainer);
+        return status;
+    }
+    trainer_take_data(trainer, data);
+    network_draw_weights(&trainer->network, spec->seed, trainer->parameters);
+    optimizer_start(&trainer->optimizer, trainer->parameters);
+    noised_draw(&trainer->validation, spec, &trainer->schedule, data->n_val, &validation_streams,
+                0);
+    *out = trainer;
+    return DN_OK;
+}
+
+enum dn_status dn_trainer_new(const struct dn_spec *spec, const struct dn_data *data,
+                              struct dn_trainer **out, struct dn_error *error) {
+    enum dn_status status = dn_spec_check(spec, error);
+    if (status != DN_OK)
+        return status;
+    if (data) {
+        status = data_check(data, spec, error);
+        return status == DN_OK ? trainer_new(spec, data, out, error) : status;
+    }
+    struct dn_data drawn;
+    if ((status = dn_data_draw(spec, NULL, &drawn, error)) != DN_OK)
+        return status;
+    status = trainer_new(spec, &drawn, out, error);
+    dn_data_clear(&drawn);
+    return status;
+}
+
+void dn_trainer_free(struct dn_trainer *trainer) {
+    if (!trainer)
+        return;
+    workspace_clear(&trainer->workspace);
+    time_rows_clear(&trainer->times);
+    optimizer_clear(&trainer->optimizer);
+    noised_clear(&trainer->batch);
+    noised_clear(&trainer->validation);
+    network_clear(&trainer->network);
+    schedule_clear(&trainer->schedule);
+    free(trainer->best);
+    free(trainer->t_weights);
+    free(trainer->row_losses);
+    free(trainer->slots);
+    free(trainer->gradients);
+    free(trainer->parameters);
+    free(trainer->order);
+    free(trainer->labels);
+    free(trainer->points);
+    free(trainer);
+}
+
+/* ------------------------------------------------------------------ one step */
+
+/* A chunk of rows that goes through the network, by all threads of the team. */
+struct chunk {
+    struct dn_trainer *trainer;
+    const float *parameters;
+    const float *x, *target;  /* [n][dim] */
+    const int32_t *t, *slots; /* [n] */
+    size_t n;
+    bool is_first; /* of its batch */
+    float weight;  /* factor of a point's gradient; 0: only the loss is needed */
+};
+
+static int team_size(const struct dn_trainer *trainer) {
+    return trainer->team ? trainer->team->size : 1;
+}
+
+static void run_parts(struct dn_trainer *trainer, void (*work)(void *argument, int part),
+                      void *argument) {
+    if (trainer->team)
+        trainer->team->run(trainer->team, work, argument);
+    else
+        work(argument, 0);
+}
+
+/* The work on each row, for this thread's share of the rows. */
+static void chunk_rows_part(void *argument, int part) {
+    const struct chunk *chunk = argument;
+    struct dn_trainer *trainer = chunk->trainer;
+    const struct network *network = &trainer->network;
+    const size_t dim = (size_t)trainer->dim, parts = (size_t)team_size(trainer);
+    const size_t first = chunk->n * (size_t)part / parts;
+    const size_t n = chunk->n * (size_t)(part + 1) / parts - first;
+    if (n == 0)
+        return;
+    network_forward(network, chunk->parameters, &trainer->times, &trainer->workspace, chunk->x,
+                    chunk->slots, false, first, n);
+    loss_rows(trainer->spec.training.loss, n, dim, trainer->workspace.out + first * network->dim_ld,
+              network->dim_ld, chunk->target + first * dim, chunk->t + first, trainer->t_weights,
+              chunk->weight, trainer->row_losses + first);
+    if (chunk->weight > 0)
+        network_backward_rows(network, chunk->parameters, &trainer->times, &trainer->workspace,
+                              chunk->slots, first, n);
+}
+
+static void chunk_weights_part(void *argument, int part) {
+    const struct chunk *chunk = argument;
+    struct dn_trainer *trainer = chunk->trainer;
+    network_backward_weights(&trainer->network, &trainer->times, &trainer->workspace, chunk->x,
+                             chunk->slots, chunk->n, chunk->is_first, part, team_size(trainer),
+                             trainer->gradients);
+}
+
+static void times_part(void *argument, int part) {
+    struct dn_trainer *trainer = argument;
+    network_backward_times(&trainer->network, &trainer->times, part, team_size(trainer),
+                           trainer->gradients);
+}
+
+/* The loss summed over the points of a chunk; if its weight is not 0, also the gradient. */
+static double chunk_run(struct chunk *chunk) {
+    double sum = 0;
+    assert(chunk->n <= chunk->trainer->rows && chunk->n <= chunk->trainer->workspace.rows);
+    run_parts(chunk->trainer, chunk_rows_part, chunk);
+    for (size_t i = 0; i < chunk->n; i++)
+        sum += chunk->trainer->row_losses[i];
+    if (chunk->weight > 0)
+        run_parts(chunk->trainer, chunk_weights_part, chunk);
+    return sum;
+}
+
+/* Gradient of the mean loss over the first n points of the batch, and that loss. */
+static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_stop_flag *stop,
+                                       double *loss, struct dn_error *error) {
+    const struct network *network = &trainer->network;
+    const struct noised *batch = &trainer->batch;
+    const size_t dim = (size_t)trainer->dim;
+    double sum = 0;
+    assert(n > 0 && n <= batch->n);
+    network_clear_gradients(network, trainer->gradients);
+    time_rows_set(&trainer->times, network, trainer->parameters, batch->t, batch->seen, n,
+                  trainer->slots);
+    network_transpose(network, trainer->parameters, &trainer->workspace);
+    const size_t rows = trainer_batch_chunk(n);
+    for (size_t first = 0; first < n; first += rows) {
+        if (stop_asked(stop))
+            return error_set(error, DN_STOPPED, "stopped");
+        struct chunk chunk = {
+            .trainer = trainer,
+            .parameters = trainer->parameters,
+            .x = batch->x_t + first * dim,
+            .target = batch->target + first * dim,
+            .t = batch->t + first,
+            .slots = trainer->slots + first,
+            .n = n - first < rows ? n - first : rows,
+            .is_first = first == 0,
+            .weight = (float)(1 / (double)(n * dim)),
+        };
+        sum += chunk_run(&chunk);
+    }
+    run_parts(trainer, times_part, trainer);
+    *loss = sum / (double)(n * dim);
+    return DN_OK;
+}
+
+const float *trainer_weights(const struct dn_trainer *trainer) {
+    return trainer->optimizer.average ? trainer->optimizer.average : trainer->parameters;
+}
+
+enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set,
+                            const float *parameters, dn_stop_flag *stop, double *loss,
+                            struct dn_error *error) {
+    const size_t dim = (size_t)trainer->dim;
+    double sum = 0;
+    for (size_t first = 0; first < set->n; first += trainer->rows) {
+        if (stop_asked(stop))
+            return error_set(error, DN_STOPPED, "stopped");
+        size_t rows = set->n - first < trainer->rows ? set->n - first : trainer->rows;
+        time_rows_set(&trainer->times, &trainer->network, parameters, set->t + first,
+                      set->seen ? set->seen + first : NULL, rows, trainer->slots);
+        struct chunk chunk = {.trainer = trainer,
+                              .parameters = parameters,
+                              .x = set->x_t + first * dim,
+                              .target = set->target + first * dim,
+                              .t = set->t + first,
+                              .slots = trainer->slots,
+                              .n = rows};
+        sum += chunk_run(&chunk);
+    }
+    *loss = set->n == 0 ? NAN : sum / (double)(set->n * dim);
+    return DN_OK;
+}
+
+void dn_trainer_use_team(struct dn_trainer *trainer, struct dn_team *team) {
+    trainer->team = team;
+}
+
+/* ------------------------------------------------------------------ steps and epochs */
+
+static enum dn_status trainer_diverged(const struct dn_trainer *trainer, struct dn_error *error) {
+    return error_set(error, DN_DIVERGED, "the loss was not finite in epoch %d; it was %.6g before",
+                     trainer->at.epoch + 1, trainer->at.last_loss);
+}
+
+static int64_t total_steps(const struct dn_spec *spec) {
+    return (int64_t)dn_spec_steps_per_epoch(spec) * spec->training.epochs;
+}
+
+/* The next batch of the epoch. */
+static enum dn_status train_batch(struct dn_trainer *trainer, dn_stop_flag *stop,
+                                  struct dn_error *error) {
+    struct position *at = &trainer->at;
+    const size_t first = (size_t)at->place, left = trainer->n - first;
+    const size_t rows = left < trainer->batch.n ? left : trainer->batch.n;
+    double loss = NAN;
+    if (trainer->ordered != at->epoch)
+        random_permutation(trainer->spec.seed, (uint32_t)at->epoch, (int32_t)trainer->n,
+                           trainer->order);
+    trainer->ordered = at->epoch;
+    batch_draw(trainer, first, rows);
+    enum dn_status status = trainer_gradient(trainer, rows, stop, &loss, error);
+    if (status != DN_OK)
+        return status;
+    if (!isfinite(loss))
+        return trainer_diverged(trainer, error);
+    at->last_loss = loss;
+    at->loss_sum += loss * (double)rows;
+    at->norm_sum +=
+        optimizer_step(&trainer->optimizer, &trainer->spec.training, total_steps(&trainer->spec),
+                       trainer->parameters, trainer->gradients);
+    at->place += (int64_t)rows;
+    return DN_OK;
+}
+
+static void keep_best(struct dn_trainer *trainer, double val_loss) {
+    struct position *at = &trainer->at;
+    if (!trainer->best || (at->best_epoch > 0 && !(val_loss < at->best_loss)))
+        return;
+    memcpy(trainer->best, trainer_weights(trainer), trainer->network.size * sizeof(float));
+    at->best_epoch = at->epoch;
+    at->best_loss = val_loss;
+}
+
+/* All of its batches have been trained on. */
+static enum dn_status end_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
+                                struct dn_error *error) {
+    const struct dn_spec *spec = &trainer->spec;
+    struct position *at = &trainer->at;
+    double val_loss = NAN;
+    enum dn_status status = trainer_loss(trainer, &trainer->validation, trainer_weights(trainer),
+                                         stop, &val_loss, error);
+    if (status != DN_OK)
+        return status;
+    if (!isfinite(at->norm_sum) || isinf(val_loss) ||
+        (isnan(val_loss) && trainer->validation.n > 0))
+        return trainer_diverged(trainer, error);
+    const int64_t step = trainer->optimizer.steps;
+    at->epoch++;
+    at->last = (struct dn_epoch){
+        .epoch = at->epoch,
+        .step = step,
+        .train_loss = at->loss_sum / (double)trainer->n,
+        .val_loss = val_loss,
+        .learning_rate = optimizer_learning_rate(&spec->training, step, total_steps(spec)),
+        .gradient_norm = at->norm_sum / (double)dn_spec_steps_per_epoch(spec),
+    };
+    at->place = 0;
+    at->loss_sum = at->norm_sum = 0;
+    keep_best(trainer, val_loss);
+    return DN_OK;
+}
+
+enum dn_status dn_trainer_step(struct dn_trainer *trainer, dn_stop_flag *stop,
+                               struct dn_error *error) {
+    const int64_t n = (int64_t)trainer->n;
+    enum dn_status status = trainer->at.place < n ? train_batch(trainer, stop, error) : DN_OK;
+    return status == DN_OK && trainer->at.place == n ? end_epoch(trainer, stop, error) : status;
+}
+
+enum dn_status dn_trainer_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
+                                struct dn_epoch *result, struct dn_error *error) {
+    const int before = trainer->at.epoch;
+    enum dn_status status = DN_OK;
+    while (status == DN_OK && trainer->at.epoch == before)
+        status = dn_trainer_step(trainer, stop, error);
+    if (status == DN_OK)
+        *result = trainer->at.last;
+    if (status == DN_DIVERGED)
+        *result = (struct dn_epoch){.epoch = before + 1,
+                                    .step = trainer->optimizer.steps,
+                                    .train_loss = trainer->at.last_loss};
+    return status;
+}
+
+struct dn_epoch dn_trainer_last_epoch(const struct dn_trainer *trainer) {
+    return trainer->at.last;
+}
+int dn_trainer_epochs_done(const struct dn_trainer *trainer) {
+    return trainer->at.epoch;
+}
+int64_t dn_trainer_steps_done(const struct dn_trainer *trainer) {
+    return trainer->optimizer.steps;
+}
+
+/* The weights of the model as it is now, or at its best. */
+static const float *model_weights(const struct dn_trainer *trainer) {
+    return trainer->at.best_epoch > 0 ? trainer->best : trainer_weights(trainer);
+}
+
+const struct dn_spec *dn_trainer_spec(const struct dn_trainer *trainer) {
+    return &trainer->spec;
+}
+
+void dn_trainer_transform(const struct dn_trainer *trainer, double *shift, double *scale) {
+    memcpy(shift, trainer->transform.shift, (size_t)trainer->dim * sizeof *shift);
+    memcpy(scale, trainer->transform.scale, (size_t)trainer->dim * sizeof *scale);
+}
+
+int dn_trainer_model_epoch(const struct dn_trainer *trainer) {
+    return trainer->at.best_epoch > 0 ? trainer->at.best_epoch : trainer->at.epoch;
+}
+
+enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **out,
+                                struct dn_error *error) {
+    struct dn_model *model;
+    enum dn_status status = model_new(&trainer->spec, &model, error);
+    if (status != DN_OK)
+        return status;
+    memcpy(model->parameters, model_weights(trainer), trainer->network.size * sizeof(float));
+    model->transform = trainer->transform;
+    model->epoch = dn_trainer_model_epoch(trainer);
+    *out = model;
+    return DN_OK;
+}
+
+size_t dn_trainer_model_bytes(const struct dn_trainer *trainer) {
+    return (size_t)dn_spec_model_bytes(&trainer->spec);
+}
+
+void dn_trainer_model_save(const struct dn_trainer *trainer, void *bytes) {
+    const struct dn_model header = {.spec = trainer->spec,
+                                    .transform = trainer->transform,
+                                    .epoch = dn_trainer_model_epoch(trainer)};
+    model_serialize(&header, &trainer->network, model_weights(trainer), bytes);
+}

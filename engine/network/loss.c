@@ -1,0 +1,39 @@
+/*
+ * loss.c - see loss.h.
+ */
+#include "engine/network/loss.h"
+
+#include <math.h>
+
+/* Without a branch, which nothing could predict. */
+static float sign(float x) {
+    return (float)((x > 0) - (x < 0));
+}
+
+/* One coordinate's loss, and its gradient. */
+static float loss_of(enum dn_loss loss, float difference, float *gradient) {
+    const float size = fabsf(difference);
+    switch (loss) {
+    case DN_MSE: *gradient = 2 * difference; return difference * difference;
+    case DN_MAE: *gradient = sign(difference); return size;
+    case DN_HUBER:
+        *gradient = size <= 1 ? difference : sign(difference);
+        return size <= 1 ? difference * difference / 2 : size - 0.5f;
+    }
+    return 0;
+}
+
+void loss_rows(enum dn_loss loss, size_t n, size_t dim, float *out, size_t out_ld,
+               const float *target, const int32_t *t, const float *t_weights, float scale,
+               double *losses) {
+    for (size_t i = 0; i < n; i++, out += out_ld, target += dim) {
+        const float weight = t_weights ? t_weights[t[i]] : 1;
+        double sum = 0;
+        for (size_t j = 0; j < dim; j++) {
+            float gradient = 0;
+            sum += (double)loss_of(loss, out[j] - target[j], &gradient);
+            out[j] = weight * scale * gradient;
+        }
+        losses[i] = (double)weight * sum;
+    }
+}

@@ -1,0 +1,19 @@
+/*
+ * loss.h - how far off an answer is, and in which direction it should go.
+ */
+#ifndef ENGINE_NETWORK_LOSS_H
+#define ENGINE_NETWORK_LOSS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/denoise.h"
+
+/* The losses of n points, each summed over its coordinates and times the weight of its t, go into
+ * losses [n]; out [n][out_ld], of which dim count, becomes their gradient times `scale`. target
+ * [n][dim]; t [n]; t_weights [T+1], or NULL: all 1. */
+void loss_rows(enum dn_loss loss, size_t n, size_t dim, float *out, size_t out_ld,
+               const float *target, const int32_t *t, const float *t_weights, float scale,
+               double *losses);
+
+#endif

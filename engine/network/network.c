@@ -1,0 +1,549 @@
+/*
+ * network.c - layout, initial weights, forward and backward of the conditional chain (network.h).
+ */
+#include "engine/network/network.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/random.h"
+#include "engine/internal.h"
+
+/* ------------------------------------------------------------------ layout */
+
+static void tensor_place(struct network *network, struct tensor *tensor, int rows, int cols,
+                         bool summed) {
+    *tensor = (struct tensor){network->size, rows, cols, kernels_pad((size_t)cols), summed};
+    network->size += (size_t)rows * tensor->ld;
+    network->size = (network->size + 15) / 16 * 16;
+    network->tensors[network->tensor_count++] = tensor;
+}
+
+double network_sinusoid(int hidden, int position, int r) {
+    int even = r / 2 * 2;
+    double frequency = hidden > 2 ? exp(-log(10000.0) * even / (hidden - 2)) : 1;
+    return r % 2 == 0 ? sin(position * frequency) : cos(position * frequency);
+}
+
+void network_layout(struct network *network, const struct dn_spec *spec) {
+    memset(network, 0, sizeof *network);
+    int H = network->hidden = spec->network.hidden_size;
+    int T = network->timesteps = spec->diffusion.timesteps;
+    int dim = network->dim = spec->dataset.dim;
+    bool sinusoidal = spec->network.time_embedding == DN_SINUSOIDAL;
+    network->classes = spec->dataset.classes;
+    network->layer_count = spec->network.hidden_layers;
+    network->time_embedding = spec->network.time_embedding;
+    network->conditioning = spec->network.conditioning;
+    network->hidden_ld = kernels_pad((size_t)H);
+    network->dim_ld = kernels_pad((size_t)dim);
+    for (int l = 0; l < network->layer_count; l++) {
+        struct layer *layer = &network->layers[l];
+        tensor_place(network, &layer->weight, l == 0 ? dim : H, H, false);
+        tensor_place(network, &layer->bias, 1, H, true);
+        tensor_place(network, &layer->embedding, sinusoidal ? H : T, H, !sinusoidal);
+        if (sinusoidal)
+            tensor_place(network, &layer->embedding_bias, 1, H, true);
+        if (network->classes)
+            tensor_place(network, &layer->label, network->classes + 1, H, true);
+    }
+    tensor_place(network, &network->out_weight, dim, H, false);
+    tensor_place(network, &network->out_bias, 1, dim, true);
+}
+
+static size_t sinusoid_floats(const struct network *network) {
+    return (size_t)network->timesteps * (size_t)network->hidden;
+}
+
+size_t network_bytes(const struct network *network) {
+    return network->time_embedding == DN_SINUSOIDAL ? floats_bytes(sinusoid_floats(network)) : 0;
+}
+
+enum dn_status network_init(struct network *network, const struct dn_spec *spec,
+                            struct dn_error *error) {
+    network_layout(network, spec);
+    int H = network->hidden, T = network->timesteps;
+    if (network->time_embedding == DN_SINUSOIDAL) {
+        network->sinusoid = floats_new(sinusoid_floats(network));
+        if (!network->sinusoid)
+            return error_set(error, DN_NO_MEMORY, "out of memory");
+        for (int t = 1; t <= T; t++)
+            for (int r = 0; r < H; r++)
+                network->sinusoid[(t - 1) * H + r] = (float)network_sinusoid(H, t, r);
+    }
+    return DN_OK;
+}
+
+void network_clear(struct network *network) {
+    free(network->sinusoid);
+    memset(network, 0, sizeof *network);
+}
+
+int64_t network_parameters(const struct network *network) {
+    int64_t count = 0;
+    for (int i = 0; i < network->tensor_count; i++)
+        count += (int64_t)network->tensors[i]->rows * network->tensors[i]->cols;
+    return count;
+}
+
+/* Uniform in [-limit, limit]. The numbers are assigned by [in][out], however the matrix is
+ * stored. */
+static void tensor_uniform(const struct tensor *tensor, uint64_t seed, uint32_t number,
+                           bool stored_by_out, double limit, float *p) {
+    for (int i = 0; i < tensor->rows; i++)
+        for (int j = 0; j < tensor->cols; j++) {
+            int index = stored_by_out ? j * tensor->rows + i : i * tensor->cols + j;
+            double u = random_uniform(seed, RANDOM_WEIGHTS, number, (uint64_t)index);
+            p[tensor->offset + (size_t)i * tensor->ld + (size_t)j] = (float)((2 * u - 1) * limit);
+        }
+}
+
+static double glorot(const struct tensor *tensor) {
+    return sqrt(6.0 / (tensor->rows + tensor->cols));
+}
+
+static void tensor_normal(const struct tensor *tensor, uint64_t seed, uint32_t number, float *p) {
+    for (int i = 0; i < tensor->rows; i++)
+        random_normals(seed, RANDOM_WEIGHTS, number, (uint64_t)i * (uint64_t)tensor->cols,
+                       (size_t)tensor->cols, p + tensor->offset + (size_t)i * tensor->ld);
+}
+
+/* The assigned numbers times a factor, plus a constant. */
+static void tensor_affine(const struct tensor *tensor, float factor, float constant, float *p) {
+    for (int i = 0; i < tensor->rows; i++)
+        for (int j = 0; j < tensor->cols; j++) {
+            float *value = &p[tensor->offset + (size_t)i * tensor->ld + (size_t)j];
+            *value = factor * *value + constant;
+        }
+}
+
+/* Numbers of the tensors that only some networks have: the others keep theirs. */
+enum { LABEL_TENSORS = 1000, FIRST_BIAS = 2000 };
+
+/* The initial parameters of a layer's e_l(t); for *, they make the effect of t and the label small
+ * compared with 1. */
+static void embedding_initialize(const struct network *network, const struct layer *layer,
+                                 uint64_t seed, uint32_t number, float *parameters) {
+    const bool table = network->time_embedding == DN_LEARNED;
+    const struct tensor *matrix = &layer->embedding;
+    if (table)
+        tensor_normal(matrix, seed, number, parameters);
+    else
+        tensor_uniform(matrix, seed, number, false, glorot(matrix), parameters);
+    if (network->conditioning != DN_MULTIPLY)
+        return;
+    tensor_affine(matrix, 0.1f, table ? 1 : 0, parameters);
+    if (!table)
+        tensor_affine(&layer->embedding_bias, 0, 1, parameters);
+    if (network->classes)
+        tensor_affine(&layer->label, 0.25f, 0, parameters);
+}
+
+static double weight_limit(const struct network *network, int l) {
+    const struct tensor *weight = &network->layers[l].weight;
+    if (network->conditioning != DN_MULTIPLY)
+        return glorot(weight);
+    return l == 0 ? 1 : sqrt(6.0 / weight->rows);
+}
+
+void network_draw_weights(const struct network *network, uint64_t seed, float *parameters) {
+    memset(parameters, 0, network->size * sizeof *parameters);
+    for (int l = 0; l < network->layer_count; l++) {
+        const struct layer *layer = &network->layers[l];
+        uint32_t number = 2 * (uint32_t)l;
+        tensor_uniform(&layer->weight, seed, number, false, weight_limit(network, l), parameters);
+        if (network->classes)
+            tensor_normal(&layer->label, seed, LABEL_TENSORS + (uint32_t)l, parameters);
+        embedding_initialize(network, layer, seed, number + 1, parameters);
+    }
+    if (network->conditioning == DN_MULTIPLY)
+        tensor_uniform(&network->layers[0].bias, seed, FIRST_BIAS, false, 1, parameters);
+    tensor_uniform(&network->out_weight, seed, 2 * (uint32_t)network->layer_count, true,
+                   glorot(&network->out_weight), parameters);
+}
+
+/* ------------------------------------------------------------------ time */
+
+/* How many floats the tables of a batch need: e_l of slots and times, sinusoid, bias. */
+static void time_rows_place(struct time_rows *rows, const struct network *network, bool training) {
+    const size_t ld = network->hidden_ld, layers = (size_t)network->layer_count;
+    const size_t slots = layers * (size_t)rows->capacity * ld;
+    const size_t times = layers * (size_t)rows->time_capacity * ld;
+    float *next = rows->floats + (size_t)rows->time_capacity * ld + ld;
+    rows->gathered = rows->floats;
+    rows->bias = next - ld;
+    rows->embedded = next, next += slots;
+    rows->time_embedded = network->classes ? next : rows->embedded;
+    next += network->classes ? times : 0;
+    if (!training)
+        return;
+    rows->gradient = next, next += slots;
+    rows->time_gradient = network->classes ? next : rows->gradient;
+}
+
+/* How large the tables are, and of how many numbers they consist. */
+struct time_rows_size {
+    int capacity, time_capacity;
+    size_t pairs; /* of a distinct t and a label */
+    size_t integers, floats;
+};
+
+static struct time_rows_size time_rows_size(const struct network *network, int capacity,
+                                            bool training) {
+    const int T = network->timesteps, labels = network->classes + 1;
+    struct time_rows_size size = {.capacity = capacity < T * labels ? capacity : T * labels,
+                                  .time_capacity = capacity < T ? capacity : T};
+    const size_t slots = (size_t)size.capacity, times = (size_t)size.time_capacity;
+    const size_t tables = (slots + (network->classes ? times : 0)) * (size_t)network->layer_count;
+    size.pairs = times * (size_t)labels;
+    size.integers = times + (size_t)T + 1 + size.pairs + 2 * slots;
+    size.floats = (tables * (training ? 2 : 1) + times + 1) * network->hidden_ld;
+    return size;
+}
+
+size_t time_rows_bytes(const struct network *network, int capacity, bool training) {
+    const struct time_rows_size size = time_rows_size(network, capacity, training);
+    return size.integers * sizeof(int32_t) + floats_bytes(size.floats);
+}
+
+enum dn_status time_rows_init(struct time_rows *rows, const struct network *network, int capacity,
+                              bool training, struct dn_error *error) {
+    memset(rows, 0, sizeof *rows);
+    const struct time_rows_size size = time_rows_size(network, capacity, training);
+    const size_t slots = (size_t)size.capacity, times = (size_t)size.time_capacity;
+    rows->capacity = size.capacity;
+    rows->time_capacity = size.time_capacity;
+    rows->integers = malloc(size.integers * sizeof *rows->integers);
+    rows->floats = floats_new(size.floats);
+    if (!rows->integers || !rows->floats) {
+        time_rows_clear(rows);
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    }
+    memset(rows->integers, 0xff, size.integers * sizeof *rows->integers);
+    rows->t = rows->integers;
+    rows->time_of = rows->t + times;
+    rows->slot_of = rows->time_of + network->timesteps + 1;
+    rows->slot_time = rows->slot_of + size.pairs;
+    rows->slot_label = rows->slot_time + slots;
+    time_rows_place(rows, network, training);
+    return DN_OK;
+}
+
+void time_rows_clear(struct time_rows *rows) {
+    free(rows->integers);
+    free(rows->floats);
+    memset(rows, 0, sizeof *rows);
+}
+
+/* The rows of one layer in a table [layers][capacity][hidden_ld]. */
+static float *table_layer(float *table, int capacity, const struct network *network, int l) {
+    return table + (size_t)l * (size_t)capacity * network->hidden_ld;
+}
+
+/* The rows e_l (or their gradient) of one layer. */
+static float *slot_layer(const struct time_rows *rows, const struct network *network, float *table,
+                         int l) {
+    return table_layer(table, rows->capacity, network, l);
+}
+
+/* e_l(t) of all distinct t. */
+static void times_embed(struct time_rows *rows, const struct network *network,
+                        const float *parameters, int l) {
+    const struct kernels *k = kernels_get();
+    const size_t H = (size_t)network->hidden, ld = network->hidden_ld;
+    const size_t count = (size_t)rows->time_count;
+    const struct layer *layer = &network->layers[l];
+    const float *weights = parameters + layer->embedding.offset;
+    float *embedded = table_layer(rows->time_embedded, rows->time_capacity, network, l);
+    for (size_t j = 0; j < ld; j++)
+        rows->bias[j] = network->conditioning == DN_ADD ? parameters[layer->bias.offset + j] : 0;
+    if (network->sinusoid) {
+        for (size_t j = 0; j < ld; j++)
+            rows->bias[j] += parameters[layer->embedding_bias.offset + j];
+        k->gemm(count, ld, H, rows->gathered, H, 1, weights, ld, embedded, ld, rows->bias, false);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < ld; j++)
+            embedded[i * ld + j] = weights[(size_t)(rows->t[i] - 1) * ld + j] + rows->bias[j];
+}
+
+/* e_l = e_l(t) + c_l(label) of all slots. */
+static void slots_embed(struct time_rows *rows, const struct network *network,
+                        const float *parameters, int l) {
+    const size_t ld = network->hidden_ld;
+    const float *table = parameters + network->layers[l].label.offset;
+    const float *times = table_layer(rows->time_embedded, rows->time_capacity, network, l);
+    float *embedded = slot_layer(rows, network, rows->embedded, l);
+    for (int i = 0; i < rows->count; i++, embedded += ld) {
+        const float *time = times + (size_t)rows->slot_time[i] * ld;
+        const float *label = table + (size_t)rows->slot_label[i] * ld;
+        for (size_t j = 0; j < ld; j++)
+            embedded[j] = time[j] + label[j];
+    }
+}
+
+static void time_rows_embed(struct time_rows *rows, const struct network *network,
+                            const float *parameters) {
+    const size_t H = (size_t)network->hidden;
+    if (network->sinusoid)
+        for (int i = 0; i < rows->time_count; i++)
+            memcpy(rows->gathered + (size_t)i * H, network->sinusoid + (size_t)(rows->t[i] - 1) * H,
+                   H * sizeof(float));
+    for (int l = 0; l < network->layer_count; l++) {
+        times_embed(rows, network, parameters, l);
+        if (network->classes)
+            slots_embed(rows, network, parameters, l);
+    }
+}
+
+/* The slot of a timestep and a label; a new one if it is the first such. */
+static int32_t time_rows_slot(struct time_rows *rows, int labels, int32_t t, int32_t label) {
+    int32_t *time = &rows->time_of[t];
+    if (*time < 0) {
+        assert(t >= 1 && rows->time_count < rows->time_capacity);
+        *time = rows->time_count;
+        rows->t[rows->time_count++] = t;
+    }
+    int32_t *slot = &rows->slot_of[*time * labels + label];
+    if (*slot < 0) {
+        assert(label >= 0 && label < labels && rows->count < rows->capacity);
+        *slot = rows->count++;
+        rows->slot_time[*slot] = *time;
+        rows->slot_label[*slot] = label;
+    }
+    return *slot;
+}
+
+void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
+                   const int32_t *t, const int32_t *labels, size_t n, int32_t *slots) {
+    const int none = network->classes, label_count = none + 1;
+    for (int i = 0; i < rows->count; i++) {
+        rows->slot_of[rows->slot_time[i] * label_count + rows->slot_label[i]] = -1;
+        rows->time_of[rows->t[rows->slot_time[i]]] = -1;
+    }
+    rows->count = rows->time_count = 0;
+    for (size_t i = 0; i < n; i++)
+        slots[i] = time_rows_slot(rows, label_count, t[i], labels ? labels[i] : none);
+    time_rows_embed(rows, network, parameters);
+    if (rows->gradient)
+        for (int l = 0; l < network->layer_count; l++)
+            memset(slot_layer(rows, network, rows->gradient, l), 0,
+                   (size_t)rows->count * network->hidden_ld * sizeof(float));
+}
+
+/* ------------------------------------------------------------------ passes */
+
+/* The number of floats of each part of a workspace. */
+struct workspace_size {
+    bool keep_z;
+    size_t hidden, out, transposed; /* an array of activations; the others once */
+    size_t all;
+};
+
+static struct workspace_size workspace_size(const struct network *network, size_t rows,
+                                            bool training) {
+    const size_t layers = (size_t)network->layer_count, ld = network->hidden_ld;
+    struct workspace_size size = {
+        .keep_z = training && network->conditioning == DN_MULTIPLY,
+        .hidden = rows * ld,
+        .out = (rows * network->dim_ld + 15) / 16 * 16,
+        .transposed = training ? (layers - 1) * (size_t)network->hidden * ld : 0,
+    };
+    const size_t arrays = training ? 2 * layers + (size.keep_z ? layers : 0) + 1 : 2;
+    size.all = arrays * size.hidden + size.out + size.transposed;
+    return size;
+}
+
+size_t workspace_bytes(const struct network *network, size_t rows, bool training) {
+    return floats_bytes(workspace_size(network, rows, training).all);
+}
+
+enum dn_status workspace_init(struct workspace *workspace, const struct network *network,
+                              size_t rows, bool training, struct dn_error *error) {
+    memset(workspace, 0, sizeof *workspace);
+    const struct workspace_size size = workspace_size(network, rows, training);
+    const size_t layers = (size_t)network->layer_count, hidden = size.hidden;
+    workspace->rows = rows;
+    workspace->memory = floats_new(size.all);
+    if (!workspace->memory)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    float *next = workspace->memory;
+    workspace->out = next, next += size.out;
+    workspace->transposed = next, next += size.transposed;
+    for (size_t l = 0; l < layers; l++) {
+        if (!training) { /* nothing is kept: the layers take turns in two arrays */
+            workspace->h[l] = workspace->z[l] = next + (l % 2) * hidden;
+            continue;
+        }
+        workspace->h[l] = next, next += hidden;
+        workspace->d[l] = next, next += hidden;
+        workspace->z[l] = workspace->h[l];
+        if (size.keep_z)
+            workspace->z[l] = next, next += hidden;
+    }
+    if (training)
+        workspace->g = next;
+    return DN_OK;
+}
+
+void workspace_clear(struct workspace *workspace) {
+    free(workspace->memory);
+    memset(workspace, 0, sizeof *workspace);
+}
+
+void network_forward(const struct network *network, const float *parameters,
+                     const struct time_rows *times, struct workspace *w, const float *x,
+                     const int32_t *slots, bool same_slot, size_t first, size_t n) {
+    const struct kernels *k = kernels_get();
+    const size_t ld = network->hidden_ld, H = (size_t)network->hidden, at = first * ld;
+    const bool multiply = network->conditioning == DN_MULTIPLY;
+    /* Where nothing is kept for a way back, e_l is what the product starts from: a bias if it is
+     * the same row for all points, else row by row. Either way gives the same bits. */
+    const bool fold = !multiply && !w->d[0];
+    assert(first + n <= w->rows);
+    const float *input = x + first * (size_t)network->dim;
+    size_t input_ld = (size_t)network->dim, input_cols = (size_t)network->dim;
+    for (int l = 0; l < network->layer_count; l++) {
+        const struct layer *layer = &network->layers[l];
+        const float *e = slot_layer(times, network, times->embedded, l);
+        const float *bias = fold && same_slot ? e + (size_t)slots[first] * ld
+                            : multiply        ? parameters + layer->bias.offset
+                                              : NULL; /* then e contains it */
+        if (fold && !same_slot)
+            for (size_t i = 0; i < n; i++)
+                memcpy(w->z[l] + at + i * ld, e + (size_t)slots[first + i] * ld, ld * sizeof *e);
+        k->gemm(n, ld, input_cols, input, input_ld, 1, parameters + layer->weight.offset, ld,
+                w->z[l] + at, ld, bias, fold && !same_slot);
+        k->activate(n, ld, w->z[l] + at, fold ? NULL : e, slots + first, multiply, w->h[l] + at,
+                    w->d[l] ? w->d[l] + at : NULL);
+        input = w->h[l] + at;
+        input_ld = ld;
+        input_cols = H;
+    }
+    k->dots(n, (size_t)network->dim, ld, input, ld, parameters + network->out_weight.offset, ld,
+            parameters + network->out_bias.offset, w->out + first * network->dim_ld,
+            network->dim_ld);
+}
+
+void network_transpose(const struct network *network, const float *parameters,
+                       struct workspace *w) {
+    const struct kernels *k = kernels_get();
+    size_t ld = network->hidden_ld, H = (size_t)network->hidden;
+    float *to = w->transposed;
+    for (int l = 1; l < network->layer_count; l++, to += H * ld)
+        k->transpose(H, H, parameters + network->layers[l].weight.offset, ld, to, ld);
+}
+
+void network_clear_gradients(const struct network *network, float *gradients) {
+    for (int i = 0; i < network->tensor_count; i++) {
+        const struct tensor *tensor = network->tensors[i];
+        if (tensor->summed)
+            memset(gradients + tensor->offset, 0,
+                   (size_t)tensor->rows * tensor->ld * sizeof *gradients);
+    }
+}
+
+void network_backward_rows(const struct network *network, const float *parameters,
+                           const struct time_rows *times, struct workspace *w, const int32_t *slots,
+                           size_t first, size_t n) {
+    const struct kernels *k = kernels_get();
+    const size_t ld = network->hidden_ld, H = (size_t)network->hidden, at = first * ld;
+    const size_t dim = (size_t)network->dim, dim_ld = network->dim_ld;
+    const bool multiply = network->conditioning == DN_MULTIPLY;
+    assert(w->g && first + n <= w->rows);
+    k->gemm(n, ld, dim, w->out + first * dim_ld, dim_ld, 1, parameters + network->out_weight.offset,
+            ld, w->g + at, ld, NULL, false);
+    for (int l = network->layer_count - 1; l >= 0; l--) {
+        k->activate_backward(n, ld, w->g + at, w->d[l] + at, w->z[l] + at,
+                             slot_layer(times, network, times->embedded, l), slots + first,
+                             multiply);
+        if (l > 0)
+            k->gemm(n, ld, H, w->d[l] + at, ld, 1, w->transposed + (size_t)(l - 1) * H * ld, ld,
+                    w->g + at, ld, NULL, false);
+    }
+}
+
+/* Columns that are summed together: a panel of the matrix product. */
+enum { PANEL = 32 };
+
+void network_backward_weights(const struct network *network, struct time_rows *times,
+                              struct workspace *w, const float *x, const int32_t *slots, size_t n,
+                              bool first_chunk, int part, int parts, float *gradients) {
+    const struct kernels *k = kernels_get();
+    const size_t ld = network->hidden_ld, dim = (size_t)network->dim, dim_ld = network->dim_ld;
+    const bool multiply = network->conditioning == DN_MULTIPLY;
+    int item = 0; /* the items are assigned in turn */
+    assert(w->g && n <= w->rows);
+    if (item++ % parts == part) {
+        k->gemm(dim, ld, n, w->out, 1, dim_ld, w->h[network->layer_count - 1], ld,
+                gradients + network->out_weight.offset, ld, NULL, !first_chunk);
+        k->column_sums(n, dim_ld, dim_ld, w->out, gradients + network->out_bias.offset);
+    }
+    for (int l = 0; l < network->layer_count; l++) {
+        const struct layer *layer = &network->layers[l];
+        const float *input = l == 0 ? x : w->h[l - 1];
+        for (size_t j = 0; j < ld; j += PANEL) {
+            if (item++ % parts != part)
+                continue;
+            const size_t cols = ld - j < PANEL ? ld - j : PANEL;
+            k->gemm((size_t)layer->weight.rows, cols, n, input, 1, l == 0 ? dim : ld, w->d[l] + j,
+                    ld, gradients + layer->weight.offset + j, ld, NULL, !first_chunk);
+            if (multiply) /* else it is the sum over the timesteps: network_backward_times */
+                k->column_sums(n, cols, ld, w->d[l] + j, gradients + layer->bias.offset + j);
+        }
+        if (item++ % parts == part)
+            k->add_rows(n, ld, ld, multiply ? w->z[l] : w->d[l], slots,
+                        slot_layer(times, network, times->gradient, l));
+    }
+}
+
+/* The slots' gradients, columns j..j+cols-1 of one layer, summed over the slots of each t and of
+ * each label. */
+static void backward_slots_panel(const struct network *network, struct time_rows *times, int l,
+                                 size_t j, size_t cols, float *gradients) {
+    const struct kernels *k = kernels_get();
+    const size_t ld = network->hidden_ld, count = (size_t)times->count;
+    const float *g = slot_layer(times, network, times->gradient, l) + j;
+    float *of_times = table_layer(times->time_gradient, times->time_capacity, network, l) + j;
+    for (int i = 0; i < times->time_count; i++)
+        memset(of_times + (size_t)i * ld, 0, cols * sizeof *of_times);
+    k->add_rows(count, cols, ld, g, times->slot_time, of_times);
+    k->add_rows(count, cols, ld, g, times->slot_label,
+                gradients + network->layers[l].label.offset + j);
+}
+
+/* Columns j..j+cols-1 of one layer. */
+static void backward_times_panel(const struct network *network, struct time_rows *times, int l,
+                                 size_t j, size_t cols, float *gradients) {
+    const struct kernels *k = kernels_get();
+    const struct layer *layer = &network->layers[l];
+    const size_t ld = network->hidden_ld, H = (size_t)network->hidden;
+    const size_t count = (size_t)times->time_count;
+    if (network->classes)
+        backward_slots_panel(network, times, l, j, cols, gradients);
+    const float *g = table_layer(times->time_gradient, times->time_capacity, network, l) + j;
+    if (network->conditioning == DN_ADD)
+        k->column_sums(count, cols, ld, g, gradients + layer->bias.offset + j);
+    float *to = gradients + layer->embedding.offset + j;
+    if (network->sinusoid) {
+        k->gemm(H, cols, count, times->gathered, 1, H, g, ld, to, ld, NULL, false);
+        k->column_sums(count, cols, ld, g, gradients + layer->embedding_bias.offset + j);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        memcpy(to + (size_t)(times->t[i] - 1) * ld, g + i * ld, cols * sizeof *g);
+}
+
+void network_backward_times(const struct network *network, struct time_rows *times, int part,
+                            int parts, float *gradients) {
+    const size_t ld = network->hidden_ld;
+    int item = 0;
+    for (int l = 0; l < network->layer_count; l++)
+        for (size_t j = 0; j < ld; j += PANEL)
+            if (item++ % parts == part)
+                backward_times_panel(network, times, l, j, ld - j < PANEL ? ld - j : PANEL,
+                                     gradients);
+}

@@ -1,0 +1,187 @@
+/*
+ * guide.c - see guide.h.
+ */
+#include "engine/sampling/guide.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/diffusion/diffusion.h"
+#include "engine/internal.h"
+
+int guide_label(const struct dn_model *model, const struct dn_sample_request *request,
+                uint64_t number) {
+    const int classes = model->spec.dataset.classes;
+    if (classes == 0 || request->guidance == 0)
+        return -1;
+    return request->label == DN_LABELS_IN_TURN ? (int)(number % (uint64_t)classes) : request->label;
+}
+
+/* ------------------------------------------------------------------ making one */
+
+static void choose_labels(struct guide *guide, const struct dn_sample_request *request) {
+    const int none = guide->model->spec.dataset.classes;
+    guide->guidance = (float)request->guidance;
+    guide->guided = guide->guidance != 0 && guide->guidance != 1;
+    if (guide->guidance != 0 && request->label == DN_LABELS_IN_TURN)
+        while (guide->label_count < none)
+            guide->labels[guide->label_count] = guide->label_count, guide->label_count++;
+    else if (guide->guidance != 0)
+        guide->labels[guide->label_count++] = request->label;
+    if (guide->guided || guide->guidance == 0)
+        guide->labels[guide->label_count++] = none;
+    assert((size_t)guide->label_count <= sizeof guide->labels / sizeof guide->labels[0]);
+}
+
+/* The rows e_l are made for all timesteps and labels at once, unless that is much more than the
+ * weights. */
+enum { MAX_TIME_FLOATS = 1 << 20 };
+
+static bool embeds_all(const struct network *network, size_t pairs) {
+    return pairs * (size_t)network->layer_count * network->hidden_ld <= MAX_TIME_FLOATS;
+}
+
+static size_t slot_of_length(const struct network *network) {
+    return (size_t)network->timesteps + 1;
+}
+
+/* e_l of every timestep of the plan with every label in use. */
+static enum dn_status embed_all(struct guide *guide, const struct plan *plan,
+                                struct dn_error *error) {
+    const struct network *network = &guide->model->network;
+    const size_t labels = (size_t)guide->label_count, pairs = (size_t)plan->steps * labels;
+    int32_t *t = malloc(3 * pairs * sizeof *t), *label = t + pairs, *slot = t + 2 * pairs;
+    guide->slot_of = malloc(slot_of_length(network) * sizeof *guide->slot_of);
+    if (!t || !guide->slot_of) {
+        free(t);
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    }
+    for (size_t i = 0; i < pairs; i++) {
+        t[i] = plan->step[i / labels].t;
+        label[i] = guide->labels[i % labels];
+    }
+    time_rows_set(&guide->times, network, guide->model->parameters, t, label, pairs, slot);
+    for (size_t i = 0; i < pairs; i += labels)
+        guide->slot_of[t[i]] = slot[i];
+    free(t);
+    return DN_OK;
+}
+
+static size_t pad(size_t count) {
+    return (count + 15) / 16 * 16;
+}
+
+size_t guide_bytes(const struct network *network, int steps, int labels, bool guided, size_t rows) {
+    const size_t pairs = (size_t)steps * (size_t)labels;
+    const bool all = embeds_all(network, pairs);
+    return time_rows_bytes(network, all ? (int)pairs : labels, false) +
+           workspace_bytes(network, rows, false) + 2 * pad(rows) * sizeof(int32_t) +
+           (guided ? floats_bytes(rows * network->dim_ld) : 0) +
+           (all ? (3 * pairs + slot_of_length(network)) * sizeof(int32_t) : 0);
+}
+
+int guide_labels(const struct dn_model *model, const struct dn_sample_request *request,
+                 bool *guided) {
+    struct guide guide = {.model = model};
+    choose_labels(&guide, request);
+    *guided = guide.guided;
+    return guide.label_count;
+}
+
+enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
+                          const struct dn_sample_request *request, const struct plan *plan,
+                          size_t rows, struct dn_error *error) {
+    const struct network *network = &model->network;
+    *guide = (struct guide){.model = model};
+    guide->low = request->clip ? model->transform.low : NULL;
+    guide->high = model->transform.high;
+    choose_labels(guide, request);
+    const size_t pairs = (size_t)plan->steps * (size_t)guide->label_count;
+    const bool all = embeds_all(network, pairs);
+    enum dn_status status =
+        time_rows_init(&guide->times, network, all ? (int)pairs : guide->label_count, false, error);
+    if (status == DN_OK)
+        status = workspace_init(&guide->workspace, network, rows, false, error);
+    if (status != DN_OK)
+        return status;
+    guide->place = calloc(2 * pad(rows), sizeof *guide->place);
+    guide->output = guide->guided ? floats_new(rows * network->dim_ld) : NULL;
+    if (!guide->place || (guide->guided && !guide->output))
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    guide->slots = guide->place + pad(rows);
+    return all ? embed_all(guide, plan, error) : DN_OK;
+}
+
+void guide_clear(struct guide *guide) {
+    time_rows_clear(&guide->times);
+    workspace_clear(&guide->workspace);
+    free(guide->slot_of);
+    free(guide->place);
+    free(guide->output);
+    *guide = (struct guide){0};
+}
+
+/* ------------------------------------------------------------------ using it */
+
+void guide_begin(struct guide *guide, uint64_t first, size_t n) {
+    const uint64_t in_turn = (uint64_t)(guide->label_count - (guide->guided ? 1 : 0));
+    assert(n <= guide->workspace.rows && in_turn > 0);
+    for (size_t i = 0; i < n; i++)
+        guide->place[i] = (int32_t)((first + i) % in_turn);
+}
+
+/* The slot of a timestep and the first label. */
+static int32_t first_slot(struct guide *guide, int t) {
+    if (guide->slot_of)
+        return guide->slot_of[t];
+    if (t != guide->t_in_hand) {
+        int32_t times[DN_MAX_CLASSES + 1], slots[DN_MAX_CLASSES + 1];
+        for (int i = 0; i < guide->label_count; i++)
+            times[i] = t;
+        time_rows_set(&guide->times, &guide->model->network, guide->model->parameters, times,
+                      guide->labels, (size_t)guide->label_count, slots);
+        guide->t_in_hand = t;
+    }
+    return 0;
+}
+
+static void pass(struct guide *guide, size_t n, const float *x, bool same_slot) {
+    network_forward(&guide->model->network, guide->model->parameters, &guide->times,
+                    &guide->workspace, x, guide->slots, same_slot, 0, n);
+}
+
+/* One label for all points. */
+static void pass_alike(struct guide *guide, size_t n, const float *x, int32_t slot) {
+    for (size_t i = 0; i < n; i++)
+        guide->slots[i] = slot;
+    pass(guide, n, x, true);
+}
+
+/* Each point's own label. */
+static void pass_own(struct guide *guide, size_t n, const float *x, int32_t slot) {
+    for (size_t i = 0; i < n; i++)
+        guide->slots[i] = slot + guide->place[i];
+    pass(guide, n, x, false);
+}
+
+void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0) {
+    struct guide *guide = context;
+    const struct dn_model *model = guide->model;
+    const size_t ld = model->network.dim_ld;
+    const int32_t slot = first_slot(guide, t), last = guide->label_count - 1;
+    float *out = guide->workspace.out;
+    assert(n <= guide->workspace.rows);
+    if (last == (guide->guided ? 1 : 0))
+        pass_alike(guide, n, x, slot);
+    else
+        pass_own(guide, n, x, slot);
+    if (guide->guided) { /* the estimate is linear in the output, whatever the network predicts */
+        memcpy(guide->output, out, n * ld * sizeof *out);
+        pass_alike(guide, n, x, slot + last);
+        for (size_t i = 0; i < n * ld; i++)
+            out[i] += guide->guidance * (guide->output[i] - out[i]);
+    }
+    diffusion_estimate(&model->schedule, model->spec.diffusion.prediction_type, t, n, model->dim, x,
+                       out, ld, guide->low, guide->high, x_0);
+}

@@ -1,0 +1,49 @@
+/*
+ * guide.h - a trained network as a denoiser: labels, guidance, clipping.
+ */
+#ifndef ENGINE_SAMPLING_GUIDE_H
+#define ENGINE_SAMPLING_GUIDE_H
+
+#include "engine/model/model.h"
+#include "engine/sampling/walk.h"
+
+struct guide {
+    const struct dn_model *model;
+    const float *low, *high; /* range of the estimates; NULL: they are not clipped */
+    bool guided;             /* two passes, with and without labels */
+    float guidance;
+    int32_t labels[DN_MAX_CLASSES + 1]; /* those in use; if guided, the last is "none" */
+    int label_count;
+    struct time_rows times;
+    int32_t *slot_of; /* [T+1] of a timestep and the first label, the others follow; NULL: times
+                         holds the timestep in hand only */
+    int t_in_hand;
+    struct workspace workspace;
+    int32_t *place; /* [rows] index into labels of each point */
+    int32_t *slots; /* [rows] */
+    float *output;  /* [rows][dim_ld] of the pass with labels, if guided */
+};
+
+/* For blocks of at most `rows` points, and the timesteps of a plan. */
+enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
+                          const struct dn_sample_request *request, const struct plan *plan,
+                          size_t rows, struct dn_error *error);
+/* Bytes allocated for this number of steps and of labels in use. */
+size_t guide_bytes(const struct network *network, int steps, int labels, bool guided, size_t rows);
+void guide_clear(struct guide *guide);
+
+/* The next estimates are for points number first..first+n-1 of the seed. */
+void guide_begin(struct guide *guide, uint64_t first, size_t n);
+
+/* The labels that it has in use for a request, which guide_bytes asks for; *guided as there. */
+int guide_labels(const struct dn_model *model, const struct dn_sample_request *request,
+                 bool *guided);
+
+/* For a struct denoiser; the context is the guide. */
+void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0);
+
+/* The label of a point; -1: none. */
+int guide_label(const struct dn_model *model, const struct dn_sample_request *request,
+                uint64_t number);
+
+#endif
