@@ -92,6 +92,8 @@ SONAME := libdenoise.so.$(firstword $(subst ., ,$(VERSION)))
 STAGED := $(if $(filter 0,$(SANITIZE)),$(addprefix $B/install/,libdenoise.a $(SONAME) denoised.1))
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
+# The programs of the measurements and the longer checks. One more, bench-blas, needs OpenBLAS.
+MEASURES := $(addprefix $B/,bench quality kaist bare floats exact)
 # The fuzz targets, each with a driver: of libFuzzer, or one of our own that only replays.
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_DRIVER  := tests/fuzz/replay.c
@@ -175,7 +177,7 @@ soak: deps-test ## the fault tests at full length: an hour or two
 	SPECS=5000 build/sanitize/tests/test_spec_space
 	SOAK=1 sh tests/fault/run.sh $B/denoised
 
-test-binaries: $(UNIT_TESTS) $(FUZZ_TARGETS) $B/denoised-faults
+test-binaries: $(UNIT_TESTS) $(FUZZ_TARGETS) $B/denoised-faults $(MEASURES)
 
 # The program in which tests/fault/ makes things go wrong. A sanitizer has an allocator of its own, see shim/memory.c.
 FAULT_OBJECTS := $(patsubst %.c,$B/faults/%.o,$(SERVER_SOURCES) server/main.c $(wildcard tests/fault/shim/*.c))
@@ -202,10 +204,6 @@ $B/tests/%: tests/unit/%.c $(LIBRARIES)
 comma := ,
 $B/tests/test_memory: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc aligned_alloc free)
 
-$B/floats: tests/floats/floats.c $B/libapi.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libapi.a -lm -lpthread
-
 $B/fuzz/fuzz_service $B/fuzz/fuzz_safetensors: tests/fuzz/house.c tests/fuzz/fake_mhd.c
 $B/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARIES)
 	@mkdir -p $(@D)
@@ -229,10 +227,6 @@ valgrind: deps-test ## the server under valgrind, driven by a few HTTP tests
 
 exactness: deps-test ## the same training in many builds, with many threads: the same bits
 	sh tests/soak/exact.sh $(ARGS)
-$B/exact: tests/soak/exact.c $B/server/jobs/team.o $B/libdenoise.a
-	@mkdir -p $(@D)
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) -lm -lpthread
 
 test-floats: deps ## write and read back every one of the 2^32 floats (minutes)
 	@$(MAKE) --no-print-directory -j$(JOBS) $B/floats
@@ -318,21 +312,19 @@ bench-peers: ## the same work in PyTorch and OpenBLAS (installs them)
 	$B/bench-blas
 	/usr/bin/python3 tests/bench/peers/compare.py $B/bench
 
+# Each is one source, linked with what stands beside it; $^ has its headers, too, once it was built.
 $B/bench: tests/bench/bench.c $B/server/base/sha256.o $B/libdenoise.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) -lgnutls -lm
 $B/quality: tests/bench/quality.c $B/libdenoise.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -O3 -o $@ $(filter-out %.h,$^) -lm
-$B/bare: tests/bench/bare.c
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lmicrohttpd
 $B/kaist: tests/bench/kaist.c $B/libdenoise.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) -lm
+$B/bare: tests/bench/bare.c
 $B/bench-blas: tests/bench/peers/blas.c $B/libdenoise.a
+$B/bench-blas: LDLIBS := -lopenblas $(LDLIBS)
+$B/floats: tests/floats/floats.c $B/libapi.a
+$B/exact: tests/soak/exact.c $B/server/jobs/team.o $B/libdenoise.a
+$(MEASURES) $B/bench-blas:
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -I/usr/include/x86_64-linux-gnu/openblas-pthread -o $@ $(filter-out %.h,$^) -lopenblas -lm
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^) $(LDLIBS)
 
 # ---------------------------------------------------------------- install
 PREFIX  ?= /usr/local

@@ -32,6 +32,15 @@ def test_what_is_built_is_not_built_again():
     assert "Nothing to be done" in run("make", "-C", ROOT, "-n", "all")
 
 
+def test_after_a_change_of_a_header_every_program_can_be_linked_again():
+    """Once a program was built, make knows its headers, which must not become sources of the next link."""
+    commands = run("make", "-C", ROOT, "-n", "-W", "engine/denoise.h", "-W", "server/store/store.h", "all", "test-binaries").splitlines()
+    links = [words for words in map(str.split, commands) if "-o" in words and "-c" not in words]
+    outputs = [words[words.index("-o") + 1] for words in links]
+    assert {"build/denoised", "build/denoised-faults", "build/bench", "build/exact", "build/tests/test_golden"} <= {*outputs}
+    assert not [words for words in links if any(word.endswith(".h") for word in words)]
+
+
 def state_of(directory):
     return {path: (path.lstat().st_mtime_ns, path.lstat().st_uid) for path in directory.rglob("*")}
 

@@ -17,7 +17,7 @@ expected=""
 
 # name kernels threads [environment]
 compare() {
-    result=$(env ${4:-A=} "build/exact/$1/exact" "$2" "$3" | tr '\n' ' ')
+    result=$(env ${4:-A=} "build/exactness/$1/exact" "$2" "$3" | tr '\n' ' ')
     runs=$((runs + 1))
     [ -n "$expected" ] || expected=$result
     if [ "$result" != "$expected" ]; then
@@ -30,8 +30,8 @@ compare() {
 for name in $builds; do
     optimise=-${name#*-}
     [ "$name" != gcc-asan ] || optimise="-O1 -fsanitize=address,undefined"
-    make --no-print-directory -s CC="${name%-*}" CFLAGS_OPT="$optimise" B="build/exact/$name" \
-        HARDENING=-fPIE "build/exact/$name/exact"
+    make --no-print-directory -s CC="${name%-*}" CFLAGS_OPT="$optimise" B="build/exactness/$name" \
+        HARDENING=-fPIE "build/exactness/$name/exact"
     for count in $threads; do
         compare "$name" baseline "$count"
     done

@@ -1,6 +1,6 @@
 /* Matrix products of the bench's shapes in OpenBLAS, beside ours, interleaved. */
-#include <cblas.h>
 #include <math.h>
+#include <openblas-pthread/cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
