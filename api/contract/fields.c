@@ -379,8 +379,7 @@ void fields_write_members(const struct field_set *set, const char *group, const 
 
 void fields_write_group(const struct field_set *set, const char *group, const void *source,
                         struct json_writer *json) {
-    json_key(json, group);
-    json_open(json, '{');
+    json_member_open(json, group, '{');
     fields_write_members(set, group, source, json);
     json_close(json, '}');
 }

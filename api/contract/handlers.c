@@ -36,8 +36,7 @@ struct json_writer json_reply(struct http_exchange *exchange, int status) {
 struct json_writer page_begin(struct http_exchange *exchange) {
     struct json_writer json = json_reply(exchange, 200);
     json_open(&json, '{');
-    json_key(&json, "items");
-    json_open(&json, '[');
+    json_member_open(&json, "items", '[');
     return json;
 }
 

@@ -115,11 +115,6 @@ void json_bool(struct json_writer *json, bool value) {
     json_raw(json, value ? "true" : "false");
 }
 
-void json_member(struct json_writer *json, const char *key, const char *text) {
-    json_key(json, key);
-    json_string(json, text);
-}
-
 void json_integer(struct json_writer *json, int64_t value) {
     comma(json);
     buffer_format(json->out, "%lld", (long long)value);
@@ -165,6 +160,13 @@ void json_rows(struct buffer *out, const float *points, size_t n, int dim, bool 
     out->length += (size_t)(at - start);
 }
 
+void json_strings(struct json_writer *json, const char *const *texts) {
+    json_open(json, '[');
+    for (int i = 0; texts[i]; i++)
+        json_string(json, texts[i]);
+    json_close(json, ']');
+}
+
 void json_numbers(struct json_writer *json, const double *values, int count) {
     json_open(json, '[');
     for (int i = 0; i < count; i++)
@@ -180,4 +182,26 @@ void json_time(struct json_writer *json, int64_t ms) {
     char text[CLOCK_TEXT];
     clock_format(ms, text);
     json_string(json, text);
+}
+
+/* ------------------------------------------------------------------ members */
+
+void json_member(struct json_writer *json, const char *key, const char *text) {
+    json_key(json, key);
+    json_string(json, text);
+}
+
+void json_member_integer(struct json_writer *json, const char *key, int64_t value) {
+    json_key(json, key);
+    json_integer(json, value);
+}
+
+void json_member_raw(struct json_writer *json, const char *key, const char *text) {
+    json_key(json, key);
+    json_raw(json, text);
+}
+
+void json_member_open(struct json_writer *json, const char *key, char bracket) {
+    json_key(json, key);
+    json_open(json, bracket);
 }

@@ -42,7 +42,6 @@ void json_close(struct json_writer *json, char bracket);
 void json_key(struct json_writer *json, const char *key);
 /* NULL writes null; bytes that are not UTF-8 become U+FFFD. */
 void json_string(struct json_writer *json, const char *text);
-void json_member(struct json_writer *json, const char *key, const char *text); /* key and text */
 void json_integer(struct json_writer *json, int64_t value);
 void json_double(struct json_writer *json, double value); /* shortest that reads back; NAN: null */
 void json_bool(struct json_writer *json, bool value);
@@ -51,6 +50,13 @@ void json_raw(struct json_writer *json, const char *text); /* JSON already; NULL
 void json_numbers(struct json_writer *json, const double *values, int count); /* [..] */
 /* Points as arrays without brackets around: [..],[..]; a comma before them unless is_first. */
 void json_rows(struct buffer *out, const float *points, size_t n, int dim, bool is_first);
-void json_time(struct json_writer *json, int64_t ms); /* RFC 3339; 0: null */
+void json_time(struct json_writer *json, int64_t ms);                  /* RFC 3339; 0: null */
+void json_strings(struct json_writer *json, const char *const *texts); /* [..] up to a NULL */
+
+/* A key and its value. */
+void json_member(struct json_writer *json, const char *key, const char *text);
+void json_member_integer(struct json_writer *json, const char *key, int64_t value);
+void json_member_raw(struct json_writer *json, const char *key, const char *text);
+void json_member_open(struct json_writer *json, const char *key, char bracket);
 
 #endif

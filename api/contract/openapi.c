@@ -67,17 +67,15 @@ static const struct {
 
 /* ------------------------------------------------------------------ small parts */
 
-static void open_member(struct json_writer *json, const char *key, char bracket) {
-    json_key(json, key);
-    json_open(json, bracket);
+void openapi_reference(const char *kind, const char *name, struct json_writer *json) {
+    char path[128];
+    snprintf(path, sizeof path, "#/components/%s/%s", kind, name);
+    json_member(json, "$ref", path);
 }
 
-/* {"$ref": "#/components/<kind>/<name>"}; name of length bytes. */
-static void reference(struct json_writer *json, const char *kind, const char *name, size_t length) {
-    char path[128];
-    snprintf(path, sizeof path, "#/components/%s/%.*s", kind, (int)length, name);
+static void reference(struct json_writer *json, const char *kind, const char *name) {
     json_open(json, '{');
-    json_member(json, "$ref", path);
+    openapi_reference(kind, name, json);
     json_close(json, '}');
 }
 
@@ -85,8 +83,7 @@ static void reference(struct json_writer *json, const char *kind, const char *na
 static void tree_member(struct json_writer *json, const char *key, const cJSON *tree) {
     char *text = tree ? cJSON_PrintUnformatted(tree) : NULL;
     if (text) {
-        json_key(json, key);
-        json_raw(json, text);
+        json_member_raw(json, key, text);
     } else if (tree) {
         buffer_fail(json->out);
     }
@@ -101,7 +98,7 @@ static const cJSON *example_of(const struct document *document, const struct ope
 
 /* The content of one media type that is not JSON. */
 static void write_media_schema(struct json_writer *json, const char *type) {
-    open_member(json, "schema", '{');
+    json_member_open(json, "schema", '{');
     for (size_t i = 0; i < sizeof media / sizeof *media; i++)
         if (strcmp(media[i].type, type) == 0) {
             if (media[i].text)
@@ -111,21 +108,19 @@ static void write_media_schema(struct json_writer *json, const char *type) {
     json_close(json, '}');
 }
 
-/* Calls write for each of the space-separated words. */
-static void for_words(struct json_writer *json, const char *words,
-                      void (*write)(struct json_writer *json, const char *word, size_t length)) {
-    for (; words && *words; words += strspn(words, " ")) {
-        const size_t length = strcspn(words, " ");
-        write(json, words, length);
-        words += length;
-    }
+enum { WORD_BYTES = 64 };
+
+/* Takes the first of the space-separated words. False: there is none; NULL has none either. */
+static bool next_word(const char **words, char word[WORD_BYTES]) {
+    const size_t length = *words ? strcspn(*words, " ") : 0;
+    if (length == 0)
+        return false;
+    snprintf(word, WORD_BYTES, "%.*s", (int)length, *words);
+    *words += length + strspn(*words + length, " ");
+    return true;
 }
 
-/* ------------------------------------------------------------------ what is sent */
-
-static void write_header_parameter(struct json_writer *json, const char *name, size_t length) {
-    reference(json, "parameters", name, length);
-}
+/* ------------------------------------------------------------------ requests */
 
 /* The parameter for the {id}: each collection has ids of its own kind. */
 static void write_id(struct json_writer *json, const char *path) {
@@ -135,13 +130,13 @@ static void write_id(struct json_writer *json, const char *path) {
         {"/v1/jobs/", "JobId"}, {"/v1/models/", "ModelId"}, {"/v1/datasets/", "DatasetId"}};
     for (size_t i = 0; strstr(path, "{id}") && i < sizeof kinds / sizeof *kinds; i++)
         if (strncmp(path, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
-            reference(json, "parameters", kinds[i].parameter, strlen(kinds[i].parameter));
+            reference(json, "parameters", kinds[i].parameter);
 }
 
 static void write_parameters(const struct document *document, const struct http_route *route,
                              const struct operation *operation) {
     struct json_writer *json = document->json;
-    open_member(json, "parameters", '[');
+    json_member_open(json, "parameters", '[');
     write_id(json, route->path);
     for (size_t i = 0; operation->query && i < operation->query->count; i++) {
         const struct field *field = &operation->query->rows[i];
@@ -154,12 +149,14 @@ static void write_parameters(const struct document *document, const struct http_
         json_bool(json, false);
         openapi_description(field, json);
         tree_member(json, "example", example_of(document, operation, "query", field->name));
-        open_member(json, "schema", '{');
+        json_member_open(json, "schema", '{');
         openapi_field(operation->query, field, json);
         json_close(json, '}');
         json_close(json, '}');
     }
-    for_words(json, operation->takes, write_header_parameter);
+    char header[WORD_BYTES];
+    for (const char *words = operation->takes; next_word(&words, header);)
+        reference(json, "parameters", header);
     json_close(json, ']');
 }
 
@@ -168,17 +165,14 @@ static void write_body(const struct document *document, const struct http_route 
     struct json_writer *json = document->json;
     if (!route->content_types)
         return;
-    open_member(json, "requestBody", '{');
-    open_member(json, "content", '{');
-    for (const char *word = route->content_types; *word; word += strspn(word, " ")) {
-        char type[64];
-        const size_t length = strcspn(word, " ");
-        snprintf(type, sizeof type, "%.*s", (int)length, word);
-        word += length;
-        open_member(json, type, '{');
+    json_member_open(json, "requestBody", '{');
+    json_member_open(json, "content", '{');
+    char type[WORD_BYTES];
+    for (const char *words = route->content_types; next_word(&words, type);) {
+        json_member_open(json, type, '{');
         if (operation->body && strcmp(type, "application/json") == 0) {
             json_key(json, "schema");
-            reference(json, "schemas", operation->body, strlen(operation->body));
+            reference(json, "schemas", operation->body);
         } else {
             write_media_schema(json, type);
         }
@@ -189,23 +183,25 @@ static void write_body(const struct document *document, const struct http_route 
     json_close(json, '}');
 }
 
-/* ------------------------------------------------------------------ what comes back */
+/* ------------------------------------------------------------------ responses */
 
-static void write_header(struct json_writer *json, const char *name, size_t length) {
-    char key[64];
-    snprintf(key, sizeof key, "%.*s", (int)length, name);
-    json_key(json, key);
-    reference(json, "headers", name, length);
+static void write_header(struct json_writer *json, const char *words) {
+    char name[WORD_BYTES];
+    while (next_word(&words, name)) {
+        json_key(json, name);
+        reference(json, "headers", name);
+    }
 }
 
+/* The headers of every response, and more. */
 static void write_headers(struct json_writer *json, const char *more) {
-    open_member(json, "headers", '{');
-    for_words(json, "X-Request-Id Server-Timing Cache-Control", write_header);
-    for_words(json, more, write_header);
+    json_member_open(json, "headers", '{');
+    write_header(json, "X-Request-Id Server-Timing Cache-Control");
+    write_header(json, more);
     json_close(json, '}');
 }
 
-/* Of an answer with this status, or of what it repeats. */
+/* The example for a status; a 200 that repeats an earlier response has that response's example. */
 static const cJSON *answer_example(const struct document *document,
                                    const struct operation *operation, int status) {
     char text[8];
@@ -220,29 +216,28 @@ static void write_content(const struct document *document, const struct http_rou
                           const struct outcome *outcome) {
     const struct operation *operation = route->description;
     struct json_writer *json = document->json;
-    open_member(json, "content", '{');
+    json_member_open(json, "content", '{');
     if (outcome->answer) {
-        open_member(json, "application/json", '{');
+        json_member_open(json, "application/json", '{');
         json_key(json, "schema");
-        reference(json, "schemas", outcome->answer, strlen(outcome->answer));
+        reference(json, "schemas", outcome->answer);
         tree_member(json, "example", answer_example(document, operation, outcome->status));
         json_close(json, '}');
     }
     if (operation->media) {
-        open_member(json, operation->media, '{');
+        json_member_open(json, operation->media, '{');
         write_media_schema(json, operation->media);
         json_close(json, '}');
     }
     const char *last = ""; /* formats of one media type stand beside each other */
-    for (const char *word = route->formats; word && *word; word += strspn(word, " ")) {
-        const size_t length = strcspn(word, " ");
-        const struct format *format = format_named(word, length);
-        word += length;
+    char suffix[WORD_BYTES];
+    for (const char *words = route->formats; next_word(&words, suffix);) {
+        const struct format *format = format_named(suffix, strlen(suffix));
         if (!format || format_is_json(format) || strcmp(format->media_type, last) == 0 ||
             (operation->media && strcmp(format->media_type, operation->media) == 0))
             continue;
         last = format->media_type;
-        open_member(json, last, '{');
+        json_member_open(json, last, '{');
         write_media_schema(json, last);
         json_close(json, '}');
     }
@@ -253,7 +248,7 @@ static void write_outcome(const struct document *document, const struct http_rou
                           const struct outcome *outcome, bool has_content) {
     char status[8];
     snprintf(status, sizeof status, "%d", outcome->status);
-    open_member(document->json, status, '{');
+    json_member_open(document->json, status, '{');
     json_member(document->json, "description", outcome->doc);
     write_headers(document->json, outcome->headers);
     if (has_content)
@@ -303,15 +298,14 @@ static bool tell_codes(const struct operation *operation, const struct problem_s
 static void write_error(struct json_writer *json, const struct http_route *route,
                         const struct problem_status *row) {
     struct buffer text = {0};
-    char name[128];
+    char status[8];
     const bool is_told = tell_codes(route->description, row, &text);
     if (text.failed)
         buffer_fail(json->out);
     if (!text.failed && row->component && (is_told || is_implied(route, row->status))) {
-        snprintf(name, sizeof name, "%d", row->status);
-        open_member(json, name, '{');
-        snprintf(name, sizeof name, "#/components/responses/%s", row->component);
-        json_member(json, "$ref", name);
+        snprintf(status, sizeof status, "%d", row->status);
+        json_member_open(json, status, '{');
+        openapi_reference("responses", row->component, json);
         if (is_told)
             json_member(json, "description", text.data);
         json_close(json, '}');
@@ -323,14 +317,14 @@ static void write_errors(struct json_writer *json, const struct http_route *rout
     for (size_t i = 0; i < problem_status_count; i++)
         write_error(json, route, &problem_statuses[i]);
     json_key(json, "default");
-    reference(json, "responses", "Problem", strlen("Problem"));
+    reference(json, "responses", "Problem");
 }
 
 static void write_answers(const struct document *document, const struct http_route *route) {
     const struct operation *operation = route->description;
     const struct outcome first = {operation->status, doc_of(operation->status), operation->answer,
                                   operation->headers};
-    open_member(document->json, "responses", '{');
+    json_member_open(document->json, "responses", '{');
     write_outcome(document, route, &first, operation->answer || operation->media);
     for (const struct outcome *row = operation->other; row && row->status; row++) {
         struct outcome more = *row;
@@ -349,8 +343,7 @@ static void write_security(const struct document *document, const struct http_ro
     const enum auth_scope scope = http_scope(route);
     const char *wanted =
         document->asks_for_keys ? "[{\"bearerAuth\":[]}]" : "[{},{\"bearerAuth\":[]}]";
-    json_key(json, "security");
-    json_raw(json, scope == AUTH_NONE ? "[]" : wanted);
+    json_member_raw(json, "security", scope == AUTH_NONE ? "[]" : wanted);
     if (scope > AUTH_NONE)
         json_member(json, "x-scope", auth_scope_names[scope]);
 }
@@ -361,9 +354,9 @@ static void write_operation(const struct document *document, const struct http_r
     char method[8] = "";
     for (int i = 0; route->method[i]; i++)
         method[i] = (char)(route->method[i] | 0x20);
-    open_member(json, method, '{');
+    json_member_open(json, method, '{');
     json_member(json, "operationId", operation->id);
-    open_member(json, "tags", '[');
+    json_member_open(json, "tags", '[');
     json_string(json, operation->tag);
     json_close(json, ']');
     json_member(json, "summary", route->summary);
@@ -379,14 +372,14 @@ static void write_operation(const struct document *document, const struct http_r
 /* All methods of a path stand together; the path is written where it comes first. */
 static void write_paths(const struct document *document) {
     struct json_writer *json = document->json;
-    open_member(json, "paths", '{');
+    json_member_open(json, "paths", '{');
     for (size_t i = 0; i < api_route_count; i++) {
         bool seen = false;
         for (size_t j = 0; j < i; j++)
             seen |= strcmp(api_routes[j].path, api_routes[i].path) == 0;
         if (seen)
             continue;
-        open_member(json, api_routes[i].path, '{');
+        json_member_open(json, api_routes[i].path, '{');
         for (size_t j = i; j < api_route_count; j++)
             if (strcmp(api_routes[j].path, api_routes[i].path) == 0)
                 write_operation(document, &api_routes[j]);
@@ -414,14 +407,14 @@ static struct code job_error_at(int i) {
 
 static void write_codes(struct json_writer *json, const char *name, const char *doc,
                         struct code (*at)(int i)) {
-    open_member(json, name, '{');
+    json_member_open(json, name, '{');
     json_member(json, "type", "string");
     json_member(json, "description", doc);
-    open_member(json, "enum", '[');
+    json_member_open(json, "enum", '[');
     for (int i = 0; at(i).name; i++)
         json_string(json, at(i).name);
     json_close(json, ']');
-    open_member(json, "x-enumDescriptions", '{');
+    json_member_open(json, "x-enumDescriptions", '{');
     for (int i = 0; at(i).name; i++)
         json_member(json, at(i).name, at(i).doc);
     json_close(json, '}');
@@ -460,9 +453,9 @@ static void write_schemas(struct json_writer *json) {
                   {"Schedule", &schedule_answer},
                   {"ScheduleColumns", &schedule_columns, true},
                   {"Dataset", &dataset_answer}};
-    open_member(json, "schemas", '{');
+    json_member_open(json, "schemas", '{');
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        open_member(json, tables[i].name, '{');
+        json_member_open(json, tables[i].name, '{');
         if (tables[i].has_columns)
             openapi_columns(tables[i].set, json);
         else
@@ -476,38 +469,37 @@ static void write_schemas(struct json_writer *json) {
     json_close(json, '}');
 }
 
-/* One answer with a problem; status 0 means all that are not described by name. */
-static void write_problem_response(struct json_writer *json, const char *component,
-                                   const char *title, const char *headers, int status) {
-    open_member(json, component, '{');
-    json_member(json, "description", title);
-    write_headers(json, headers);
-    open_member(json, "content", '{');
-    open_member(json, "application/problem+json", '{');
+/* One response with a problem; status 0 means all that are not described by name. */
+static void write_problem_response(struct json_writer *json, const struct problem_status *row) {
+    json_member_open(json, row->component, '{');
+    json_member(json, "description", row->title);
+    write_headers(json, row->headers);
+    json_member_open(json, "content", '{');
+    json_member_open(json, "application/problem+json", '{');
     json_key(json, "schema");
-    reference(json, "schemas", "Problem", strlen("Problem"));
-    problem_write_examples(json, status);
+    reference(json, "schemas", "Problem");
+    problem_write_examples(json, row->status);
     json_close(json, '}');
     json_close(json, '}');
     json_close(json, '}');
 }
 
 static void write_components(struct json_writer *json) {
-    open_member(json, "components", '{');
+    json_member_open(json, "components", '{');
     write_schemas(json);
-    open_member(json, "responses", '{');
+    json_member_open(json, "responses", '{');
     for (size_t i = 0; i < problem_status_count; i++)
         if (problem_statuses[i].component)
-            write_problem_response(json, problem_statuses[i].component, problem_statuses[i].title,
-                                   problem_statuses[i].headers, problem_statuses[i].status);
-    write_problem_response(json, "Problem", "Any other problem.", "Retry-After", 0);
+            write_problem_response(json, &problem_statuses[i]);
+    write_problem_response(
+        json, &(struct problem_status){0, "Any other problem.", "Problem", "Retry-After"});
     json_close(json, '}');
     embed(json, openapi_components);
     json_close(json, '}');
 }
 
 static void write_info(struct json_writer *json) {
-    open_member(json, "info", '{');
+    json_member_open(json, "info", '{');
     json_member(json, "title", "denoised");
     json_member(json, "version", denoised_version);
     json_member(json, "summary", "Train and serve denoising diffusion models over HTTP.");
@@ -517,17 +509,17 @@ static void write_info(struct json_writer *json) {
         "fields are errors. The same seed gives the same answer. The request line and headers "
         "may have up to 32 KiB; a longer or malformed HTTP request gets 400, 414, 431 or 505 "
         "with a short HTML text. Every other error is problem+json.");
-    open_member(json, "license", '{');
+    json_member_open(json, "license", '{');
     json_member(json, "name", "MIT");
     json_member(json, "identifier", "MIT");
     json_close(json, '}');
     json_close(json, '}');
-    open_member(json, "servers", '[');
+    json_member_open(json, "servers", '[');
     json_open(json, '{');
     json_member(json, "url", json->base_path && json->base_path[0] ? json->base_path : "/");
     json_close(json, '}');
     json_close(json, ']');
-    open_member(json, "tags", '[');
+    json_member_open(json, "tags", '[');
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
         json_open(json, '{');
         json_member(json, "name", tags[i].name);

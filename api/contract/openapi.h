@@ -68,6 +68,9 @@ struct code {
 struct code problem_code_at(int i);
 struct code warning_code_at(int i);
 
+/* openapi.c: the member "$ref" to a component of this kind. */
+void openapi_reference(const char *kind, const char *name, struct json_writer *json);
+
 /* openapi_fields.c: the description of a field; the members of its schema; and those of a group of
  * fields, "type": "object" and so on. All within an open object. */
 void openapi_description(const struct field *field, struct json_writer *json);

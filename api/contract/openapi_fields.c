@@ -1,6 +1,5 @@
 /* The rows of a field table as JSON Schema. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "api/contract/openapi.h"
@@ -9,10 +8,7 @@
 
 static void write_choices(const struct field *field, struct json_writer *json) {
     json_key(json, "enum");
-    json_open(json, '[');
-    for (int i = 0; field->choices[i]; i++)
-        json_string(json, field->choices[i]);
-    json_close(json, ']');
+    json_strings(json, field->choices);
 }
 
 /* With what each sampler does. An answer's field may have none. */
@@ -30,8 +26,7 @@ void openapi_description(const struct field *field, struct json_writer *json) {
 
 /* The samplers that by default take a start point to the same end for every seed. */
 static void write_deterministic(struct json_writer *json) {
-    json_key(json, "x-deterministic");
-    json_open(json, '[');
+    json_member_open(json, "x-deterministic", '[');
     for (int i = 0; i < DN_SAMPLER_COUNT; i++)
         if (!(dn_samplers[i].eta > 0))
             json_string(json, dn_sampler_names[i]);
@@ -49,10 +44,8 @@ static void write_number_limits(const struct field *field, struct json_writer *j
         json_key(json, "maximum");
         json_double(json, max);
     }
-    if (field->flags & FIELD_EVEN) {
-        json_key(json, "multipleOf");
-        json_integer(json, 2);
-    }
+    if (field->flags & FIELD_EVEN)
+        json_member_integer(json, "multipleOf", 2);
 }
 
 /* "type" of a value that may be null. */
@@ -64,8 +57,7 @@ static void write_type(const struct field *field, const char *type, struct json_
         json_member(json, "type", type);
         return;
     }
-    json_key(json, "type");
-    json_open(json, '[');
+    json_member_open(json, "type", '[');
     json_string(json, type);
     json_string(json, other);
     json_close(json, ']');
@@ -87,8 +79,7 @@ static void write_source_schemas(const struct field_set *set, struct json_writer
     json_close(json, '}');
     json_open(json, '{');
     openapi_group(&upload_source_fields, "", json);
-    json_key(json, "required");
-    json_raw(json, "[\"id\"]");
+    json_member_raw(json, "required", "[\"id\"]");
     json_close(json, '}');
 }
 
@@ -96,33 +87,25 @@ static void write_source_schemas(const struct field_set *set, struct json_writer
 static void write_other(const struct field_set *set, const struct field *field,
                         struct json_writer *json) {
     if (strcmp(field->name, "dataset") == 0) {
-        json_key(json, "anyOf");
-        json_open(json, '[');
+        json_member_open(json, "anyOf", '[');
         write_source_schemas(set, json);
         json_open(json, '{');
         json_member(json, "type", "array");
-        json_key(json, "minItems");
-        json_integer(json, 1);
-        json_key(json, "maxItems");
-        json_integer(json, DN_MAX_CLASSES);
-        json_key(json, "items");
-        json_open(json, '{');
-        json_key(json, "anyOf");
-        json_open(json, '[');
+        json_member_integer(json, "minItems", 1);
+        json_member_integer(json, "maxItems", DN_MAX_CLASSES);
+        json_member_open(json, "items", '{');
+        json_member_open(json, "anyOf", '[');
         write_source_schemas(set, json);
         json_close(json, ']');
         json_close(json, '}');
         json_close(json, '}');
         json_close(json, ']');
     } else if (strcmp(field->name, "classes") == 0) {
-        json_key(json, "type");
-        json_raw(json, "[\"array\",\"null\"]");
-        json_key(json, "items");
-        json_raw(json, "{\"type\":\"string\"}");
+        json_member_raw(json, "type", "[\"array\",\"null\"]");
+        json_member_raw(json, "items", "{\"type\":\"string\"}");
     } else { /* noise */
         json_member(json, "type", "array");
-        json_key(json, "items");
-        json_raw(json, "{\"type\":\"array\",\"items\":{\"type\":\"number\"}}");
+        json_member_raw(json, "items", "{\"type\":\"array\",\"items\":{\"type\":\"number\"}}");
     }
 }
 
@@ -134,38 +117,26 @@ static void write_details(const struct field_set *set, const struct field *field
     case FIELD_UINT53:
     case FIELD_NUMBER: write_number_limits(field, json); break;
     case FIELD_TEXTS:
-        json_key(json, "items");
-        json_open(json, '{');
-        json_member(json, "type", "string");
-        json_close(json, '}');
-        break;
     case FIELD_CHOICES:
-        json_key(json, "items");
-        json_open(json, '{');
+        json_member_open(json, "items", '{');
         json_member(json, "type", "string");
-        write_choices(field, json);
+        if (field->choices)
+            write_choices(field, json);
         json_close(json, '}');
         break;
     case FIELD_TEXT:
-        if (field->min > 0) {
-            json_key(json, "minLength");
-            json_integer(json, (int64_t)field->min);
-        }
-        if (field->max > 0) {
-            json_key(json, "maxLength");
-            json_integer(json, (int64_t)field->max);
-        }
+        if (field->min > 0)
+            json_member_integer(json, "minLength", (int64_t)field->min);
+        if (field->max > 0)
+            json_member_integer(json, "maxLength", (int64_t)field->max);
         break;
     case FIELD_TIME: json_member(json, "format", "date-time"); break;
     case FIELD_LIST:
         if (field->max > 0) {
-            json_key(json, "minItems");
-            json_integer(json, (int64_t)field->min);
-            json_key(json, "maxItems");
-            json_integer(json, (int64_t)field->max);
+            json_member_integer(json, "minItems", (int64_t)field->min);
+            json_member_integer(json, "maxItems", (int64_t)field->max);
         }
-        json_key(json, "items");
-        json_open(json, '{');
+        json_member_open(json, "items", '{');
         openapi_group(field->set, "", json);
         json_close(json, '}');
         break;
@@ -194,9 +165,7 @@ void openapi_field(const struct field_set *set, const struct field *field,
     if (field->type == FIELD_GROUP) {
         openapi_group(set, field->name, json);
     } else if (is_id || field->schema) {
-        char path[64];
-        snprintf(path, sizeof path, "#/components/schemas/%s", is_id ? "Id" : field->schema);
-        json_member(json, "$ref", path);
+        openapi_reference("schemas", is_id ? "Id" : field->schema, json);
     } else if (field->type == FIELD_OBJECT) {
         openapi_group(field->set, "", json);
     } else {
@@ -216,8 +185,7 @@ static void write_properties(const struct field_set *set, const char *group,
             write_properties(row->set, "", json);
             continue;
         }
-        json_key(json, row->name);
-        json_open(json, '{');
+        json_member_open(json, row->name, '{');
         openapi_field(set, row, json);
         json_close(json, '}');
     }
@@ -243,33 +211,28 @@ static void write_object(const struct field_set *set, const char *group, struct 
     json_bool(json, false);
     if (!set->is_answer)
         return;
-    json_key(json, "required");
-    json_open(json, '[');
+    json_member_open(json, "required", '[');
     write_names(set, group, json);
     json_close(json, ']');
 }
 
 void openapi_group(const struct field_set *set, const char *group, struct json_writer *json) {
     write_object(set, group, json);
-    json_key(json, "properties");
-    json_open(json, '{');
+    json_member_open(json, "properties", '{');
     write_properties(set, group, json);
     json_close(json, '}');
 }
 
 void openapi_columns(const struct field_set *set, struct json_writer *json) {
     write_object(set, "", json);
-    json_key(json, "properties");
-    json_open(json, '{');
+    json_member_open(json, "properties", '{');
     for (size_t i = 0; i < set->count; i++) {
         struct field item = set->rows[i];
-        json_key(json, item.name);
-        json_open(json, '{');
+        json_member_open(json, item.name, '{');
         if (item.doc)
             json_member(json, "description", item.doc);
         json_member(json, "type", "array");
-        json_key(json, "items");
-        json_open(json, '{');
+        json_member_open(json, "items", '{');
         item.doc = NULL;
         openapi_field(set, &item, json);
         json_close(json, '}');

@@ -50,21 +50,11 @@ struct code problem_code_at(int i) {
 }
 
 static void write_example(struct json_writer *json, const struct problem_row *row) {
-    char type[96];
-    snprintf(type, sizeof type, "/docs#%s", row->code);
-    json_key(json, row->code);
-    json_open(json, '{');
+    json_member_open(json, row->code, '{');
     json_key(json, "value");
-    json_open(json, '{');
-    json_member(json, "type", type);
-    json_member(json, "title", problem_title(row->status));
-    json_key(json, "status");
-    json_integer(json, row->status);
-    json_member(json, "code", row->code);
-    json_member(json, "detail", row->doc);
+    problem_open(json, row, "", row->doc);
     if (row == &problem_rows[PROBLEM_INVALID_FIELDS]) {
-        json_key(json, "errors");
-        json_open(json, '[');
+        json_member_open(json, "errors", '[');
         json_open(json, '{');
         json_member(json, "pointer", "/training/epochs");
         json_member(json, "detail", "must be an integer from 1 to 1000000");
@@ -76,8 +66,7 @@ static void write_example(struct json_writer *json, const struct problem_row *ro
 }
 
 void problem_write_examples(struct json_writer *json, int status) {
-    json_key(json, "examples");
-    json_open(json, '{');
+    json_member_open(json, "examples", '{');
     for (int i = PROBLEM_NONE + 1; i < PROBLEM_CODES; i++) {
         const bool by_name = row_of(problem_rows[i].status)->component != NULL;
         if (status ? problem_rows[i].status == status : !by_name)
@@ -91,8 +80,7 @@ void problem_write_codes(struct json_writer *json) {
     for (int i = PROBLEM_NONE + 1; i < PROBLEM_CODES; i++) {
         json_open(json, '{');
         json_member(json, "code", problem_rows[i].code);
-        json_key(json, "status");
-        json_integer(json, problem_rows[i].status);
+        json_member_integer(json, "status", problem_rows[i].status);
         json_member(json, "description", problem_rows[i].doc);
         json_close(json, '}');
     }

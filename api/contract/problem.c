@@ -5,6 +5,18 @@
 
 #include "api/contract/json.h"
 
+void problem_open(struct json_writer *json, const struct problem_row *row, const char *base,
+                  const char *detail) {
+    char type[512];
+    snprintf(type, sizeof type, "%s/docs#%s", base, row->code);
+    json_open(json, '{');
+    json_member(json, "type", type);
+    json_member(json, "title", problem_title(row->status));
+    json_member_integer(json, "status", row->status);
+    json_member(json, "code", row->code);
+    json_member(json, "detail", detail);
+}
+
 /* Everything but the closing brace. */
 static struct json_writer open_problem(struct http_exchange *exchange, enum problem_code code,
                                        const char *detail) {
@@ -13,14 +25,7 @@ static struct json_writer open_problem(struct http_exchange *exchange, enum prob
     exchange->response.status = row->status;
     exchange->response.content_type = "application/problem+json";
     struct json_writer json = {.out = &exchange->response.body, .is_answer = true};
-    json_open(&json, '{');
-    json_member(&json, "type",
-                http_format(exchange, "%s/docs#%s", http_base_path(exchange), row->code));
-    json_member(&json, "title", problem_title(row->status));
-    json_key(&json, "status");
-    json_integer(&json, row->status);
-    json_member(&json, "code", row->code);
-    json_member(&json, "detail", detail ? detail : row->doc);
+    problem_open(&json, row, http_base_path(exchange), detail ? detail : row->doc);
     return json;
 }
 
@@ -77,8 +82,7 @@ void problem_list(struct http_exchange *exchange, enum problem_code code, const 
     else if (fields->count > 1)
         detail = http_format(exchange, "%d %s", fields->count, what);
     struct json_writer json = open_problem(exchange, code, detail);
-    json_key(&json, "errors");
-    json_open(&json, '[');
+    json_member_open(&json, "errors", '[');
     for (int i = 0; i < fields->count && i < PROBLEM_MAX_FIELDS; i++) {
         json_open(&json, '{');
         json_member(&json, "pointer", fields->items[i].pointer);

@@ -13,6 +13,10 @@
 
 struct json_writer;
 
+/* Opens the object and writes all members but "errors"; links begin with `base`. */
+void problem_open(struct json_writer *json, const struct problem_row *row, const char *base,
+                  const char *detail);
+
 /* The answer with this code. detail: for people; NULL: what the code's row says. */
 void problem(struct http_exchange *exchange, enum problem_code code, const char *detail);
 

@@ -70,7 +70,7 @@ static const struct format formats[] = {
     {"json", "application/json", "", NULL, NULL, &pieces_json, &pieces_frames_json, 0, 0},
     {"csv", "text/csv", "", NULL, NULL, &pieces_csv, NULL, 0, 0},
     {"ndjson", "application/x-ndjson", "", NULL, NULL, NULL, &pieces_ndjson, 0, 0},
-    {"npy", "application/octet-stream", "which", NULL, NULL, &pieces_npy, &pieces_frames_npy, 0, 0},
+    {"npy", "application/octet-stream", "which", NULL, NULL, &pieces_npy, &pieces_npy, 0, 0},
     {"svg", "image/svg+xml", "size theme", svg_points, NULL, NULL, NULL, 0, 0},
     {"png", "image/png", "size theme which", png_points, png_trajectory, NULL, NULL, 5, 1},
     {"gif", "image/gif", "size theme fps", NULL, gif_trajectory, NULL, NULL, 101, 2},

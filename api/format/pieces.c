@@ -151,7 +151,6 @@ static uint64_t npy_length(const struct layout *layout) {
 }
 
 const struct pieces pieces_npy = {PARTS_ONE_ARRAY, npy_lead, raw_rows, npy_length};
-const struct pieces pieces_frames_npy = {PARTS_ONE_ARRAY, npy_lead, raw_rows, npy_length};
 
 /* ------------------------------------------------------------------ JSON */
 
@@ -163,16 +162,12 @@ static void json_begin(struct buffer *out, const struct layout *layout) {
 }
 
 static void json_labels(struct json_writer *json, const struct layout *layout) {
-    json_key(json, "labels");
-    json_open(json, '[');
+    json_member_open(json, "labels", '[');
     for (size_t i = 0; i < layout->n; i++)
         json_string(json, layout->classes[layout->labels[i]]);
     json_close(json, ']');
     json_key(json, "classes");
-    json_open(json, '[');
-    for (int i = 0; layout->classes[i]; i++)
-        json_string(json, layout->classes[i]);
-    json_close(json, ']');
+    json_strings(json, layout->classes);
 }
 
 static void json_end(struct buffer *out, const struct layout *layout) {

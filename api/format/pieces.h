@@ -54,8 +54,9 @@ struct pieces {
 int pieces_count(const struct pieces *pieces, const struct layout *layout);
 struct part pieces_part(const struct pieces *pieces, const struct layout *layout, int index);
 
-extern const struct pieces pieces_csv, pieces_json, pieces_npy; /* of points */
-extern const struct pieces pieces_frames_json, pieces_ndjson, pieces_frames_npy,
-    pieces_frames_safetensors; /* of frames */
+extern const struct pieces pieces_csv, pieces_json; /* points */
+extern const struct pieces pieces_frames_json, pieces_ndjson,
+    pieces_frames_safetensors;         /* frames */
+extern const struct pieces pieces_npy; /* both */
 
 #endif

@@ -204,16 +204,13 @@ const char *safetensors_text(const struct safetensors *file, const char *key) {
 /* ------------------------------------------------------------------ writing */
 
 static void write_tensor(const struct safetensor *tensor, size_t begin, struct json_writer *json) {
-    json_key(json, tensor->name);
-    json_open(json, '{');
+    json_member_open(json, tensor->name, '{');
     json_member(json, "dtype", "F32");
-    json_key(json, "shape");
-    json_open(json, '[');
+    json_member_open(json, "shape", '[');
     for (int i = 0; i < tensor->rank; i++)
         json_integer(json, tensor->shape[i]);
     json_close(json, ']');
-    json_key(json, "data_offsets");
-    json_open(json, '[');
+    json_member_open(json, "data_offsets", '[');
     json_integer(json, (int64_t)begin);
     json_integer(json, (int64_t)(begin + tensor->count * sizeof(float)));
     json_close(json, ']');
@@ -228,8 +225,7 @@ void safetensors_write_header(struct buffer *out, const struct safetensor *tenso
     size_t begin = 0;
     buffer_append(out, &(uint64_t){0}, LENGTH_BYTES);
     json_open(&json, '{');
-    json_key(&json, METADATA);
-    json_open(&json, '{');
+    json_member_open(&json, METADATA, '{');
     metadata(owner, &json);
     json_close(&json, '}');
     for (int i = 0; i < count; i++) {

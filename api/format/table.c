@@ -20,8 +20,7 @@ void table_write_columns(const void *value, struct json_writer *json) {
     const struct table *table = value;
     json_open(json, '{');
     for (size_t c = 0; c < table->columns->count; c++) {
-        json_key(json, table->columns->rows[c].name);
-        json_open(json, '[');
+        json_member_open(json, table->columns->rows[c].name, '[');
         for (size_t i = 0; i < table->count; i++)
             write_cell(table, i, c, json);
         json_close(json, ']');

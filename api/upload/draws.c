@@ -77,12 +77,9 @@ static void write_head(const void *owner, struct json_writer *json) {
     const struct draw *draw = owner;
     json_member(json, "dataset",
                 draw->pattern >= 0 ? dn_patterns[draw->pattern].name : draw->set.row.id);
-    json_key(json, "seed");
-    json_integer(json, (int64_t)draw->seed);
-    json_key(json, "n");
-    json_integer(json, draw->n);
-    json_key(json, "dim");
-    json_integer(json, dimension(draw));
+    json_member_integer(json, "seed", (int64_t)draw->seed);
+    json_member_integer(json, "n", draw->n);
+    json_member_integer(json, "dim", dimension(draw));
 }
 
 static void draw_clear(struct point_stream *answer) {

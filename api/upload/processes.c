@@ -208,15 +208,12 @@ static void write_head(const void *owner, struct json_writer *json) {
     json_key(json, "dataset");
     json_string(json,
                 process->pattern >= 0 ? dn_patterns[process->pattern].name : process->set.row.id);
-    json_key(json, "seed");
-    json_integer(json, (int64_t)process->seed);
+    json_member_integer(json, "seed", (int64_t)process->seed);
     json_member(json, "schedule",
                 process->is_straight ? NULL
                                      : dn_beta_schedule_names[process->diffusion.beta_schedule]);
-    json_key(json, "n");
-    json_integer(json, process->n);
-    json_key(json, "dim");
-    json_integer(json, process->dim);
+    json_member_integer(json, "n", process->n);
+    json_member_integer(json, "dim", process->dim);
 }
 
 static void process_clear(struct point_stream *answer) {

@@ -110,8 +110,7 @@ void statistics_write(const struct point_table *table, struct json_writer *json)
     }
     json_open(json, '{');
     for (int k = 0; k < 4; k++) {
-        json_key(json, names[k]);
-        json_open(json, '[');
+        json_member_open(json, names[k], '[');
         for (int j = 0; j < table->dim; j++)
             if (k < 2)
                 write_float(json, k == 0 ? columns[j].min : columns[j].max);
