@@ -31,7 +31,7 @@ static void answer_no_snapshot(struct http_exchange *exchange, struct store_sess
     struct snapshot snapshots[STORE_MAX_SNAPSHOTS + 1];
     struct model model;
     int count = 0;
-    enum store_status status = store_model_get(session, id, false, &model);
+    enum store_status status = store_model_get(session, id, &model);
     if (status == STORE_OK) {
         status = store_snapshots(session, model.id, snapshots, &count);
         model_clear(&model);
@@ -270,7 +270,7 @@ bool read_model_row(struct http_exchange *exchange, const char *id, struct model
     struct store_session *session = begin_reading(exchange);
     if (!session)
         return false;
-    enum store_status status = store_model_get(session, id, false, row);
+    enum store_status status = store_model_get(session, id, row);
     if (status == STORE_NOT_FOUND)
         answer_no_model(exchange, session, id);
     else if (status != STORE_OK)
@@ -389,8 +389,7 @@ enum http_next api_model_list(struct http_exchange *exchange) {
 static void delete_model(struct http_exchange *exchange, struct store_session *session) {
     struct model model;
     const char *id = exchange->request.ids[0];
-    enum store_status status =
-        store_model_get(session, id, false, &model); /* "latest" is resolved */
+    enum store_status status = store_model_get(session, id, &model); /* "latest" is resolved */
     if (status == STORE_OK) {
         status = store_model_delete(session, model.id);
         model_clear(&model);

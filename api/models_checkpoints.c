@@ -39,7 +39,7 @@ enum http_next api_model_checkpoints(struct http_exchange *exchange) {
     struct snapshot snapshots[STORE_MAX_SNAPSHOTS + 1];
     struct model model;
     int count = 0;
-    enum store_status status = store_model_get(session, id, false, &model);
+    enum store_status status = store_model_get(session, id, &model);
     if (status == STORE_NOT_FOUND) {
         answer_no_model(exchange, session, id);
     } else if (status != STORE_OK) {

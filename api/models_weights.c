@@ -440,7 +440,7 @@ static enum store_status send_bytes(struct http_exchange *exchange, struct impor
 static void reply_again(struct http_exchange *exchange, struct store_session *session,
                         const char *id) {
     struct model row;
-    enum store_status status = store_model_get(session, id, false, &row);
+    enum store_status status = store_model_get(session, id, &row);
     if (status != STORE_OK) {
         answer_store(exchange, status, PROBLEM_NO_SUCH_MODEL);
         return;

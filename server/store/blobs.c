@@ -44,19 +44,6 @@ enum store_status sql_blob_insert(struct store_session *session, const void *byt
 
 /* ------------------------------------------------------------------ reading */
 
-bool sql_view_begin(struct store_session *session) {
-    return sqlite3_get_autocommit(session->db) && sql_run(session, "BEGIN", "") == STORE_OK;
-}
-
-void sql_view_end(struct store_session *session, bool begun) {
-    const enum store_status status = session->status;
-    if (begun)
-        sql_run(session, "COMMIT", "");
-    session->status = status;
-}
-
-/* Bytes of `size` by pieces, from malloc, with a NUL after them. STORE_NOT_FOUND if the pieces do
- * not make up the whole. */
 enum store_status store_blob_read(struct store_session *session, int64_t id, size_t size,
                                   void **bytes) {
     char *all = malloc(size + 1);
@@ -107,13 +94,14 @@ enum store_status store_blob_sweep(struct store_session *session, int most, int 
     *count = 0;
     enum store_status status = STORE_OK;
     while (status == STORE_OK && *count < most) {
-        sqlite3_stmt *row = sql_prepare(
-            session, "SELECT id FROM blob WHERE refs = 0 AND writer IS NULL LIMIT 1", "");
-        const bool found = sql_row(session, row);
-        const int64_t id = found ? sqlite3_column_int64(row, 0) : 0;
+        int64_t id;
         int removed = 0;
-        status = sql_done(session, row);
-        if (status != STORE_OK || !found)
+        status = sql_value(
+            session,
+            sql_prepare(session, "SELECT id FROM blob WHERE refs = 0 AND writer IS NULL LIMIT 1",
+                        ""),
+            &id, STORE_OK);
+        if (status != STORE_OK || id == 0)
             break;
         status = remove_pieces(session, id, most - *count, &removed);
         *count += removed;

@@ -68,19 +68,16 @@ enum store_status store_dataset_get(struct store_session *session, const char *i
             dataset->points = sql_blob(session, row, 11, &size);
         }
     }
-    enum store_status status = sql_done(session, row);
+    enum store_status status = sql_found(session, row, found, STORE_NOT_FOUND);
     if (found && status != STORE_OK)
         dataset_clear(dataset);
-    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+    return status;
 }
 
 static enum store_status find_seq(struct store_session *session, const char *id, int64_t *seq) {
-    sqlite3_stmt *row = sql_prepare(session, "SELECT seq FROM dataset WHERE id = ?1", "t", id);
-    bool found = sql_row(session, row);
-    if (found)
-        *seq = sqlite3_column_int64(row, 0);
-    enum store_status status = sql_done(session, row);
-    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+    return sql_value(session,
+                     sql_prepare(session, "SELECT seq FROM dataset WHERE id = ?1", "t", id), seq,
+                     STORE_NOT_FOUND);
 }
 
 enum store_status store_dataset_list(struct store_session *session, const char *after, int limit,
@@ -115,9 +112,7 @@ enum store_status store_dataset_delete(struct store_session *session, const char
                     " JOIN job ON job.seq = job_seq WHERE dataset_seq = ?1"
                     " AND status IN ('queued', 'running')) RETURNING seq",
                     "i", seq);
-    bool gone = sql_row(session, deleted);
-    status = sql_done(session, deleted);
-    return status != STORE_OK ? status : gone ? STORE_OK : STORE_CONFLICT;
+    return sql_value(session, deleted, &seq, STORE_CONFLICT);
 }
 
 enum store_status store_job_uses(struct store_session *session, const char *job_id,
@@ -126,8 +121,8 @@ enum store_status store_job_uses(struct store_session *session, const char *job_
     enum store_status status = find_seq(session, dataset_id, &seq);
     if (status == STORE_OK)
         status = sql_job_seq(session, job_id, &job_seq);
-    return status != STORE_OK
-               ? status
-               : sql_run(session, "INSERT OR IGNORE INTO job_dataset VALUES (?1, ?2)", "ii", seq,
-                         job_seq);
+    if (status != STORE_OK)
+        return status;
+    return sql_run(session, "INSERT OR IGNORE INTO job_dataset VALUES (?1, ?2)", "ii", seq,
+                   job_seq);
 }

@@ -12,13 +12,6 @@ void event_clear(struct event *event) {
     *event = (struct event){0};
 }
 
-static enum event_kind kind_of(const char *name) {
-    int i = 0;
-    while (i < EVENT_KIND_COUNT - 1 && strcmp(event_kind_names[i], name) != 0)
-        i++; /* a CHECK in the schema allows no other name */
-    return (enum event_kind)i;
-}
-
 static bool is_end(const char *status) {
     return strcmp(status, "queued") != 0 && strcmp(status, "running") != 0;
 }
@@ -29,7 +22,7 @@ static void read_event(struct store_session *session, sqlite3_stmt *row, struct 
     *event = (struct event){
         .id = sqlite3_column_int64(row, 0),
         .at = sqlite3_column_int64(row, 2),
-        .kind = kind_of((const char *)sqlite3_column_text(row, 3)),
+        .kind = (enum event_kind)sql_name(row, 3, event_kind_names),
         .row = sql_epoch(row, 7),
         .error = {sql_text(session, row, 5), sql_text(session, row, 6)},
     };
@@ -55,8 +48,7 @@ enum store_status store_watched_job(struct store_session *session, const char *i
         *job = (struct watched_job){.seq = sqlite3_column_int64(row, 0)};
         memcpy(job->id, sqlite3_column_text(row, 1), ID_LENGTH);
     }
-    enum store_status status = sql_done(session, row);
-    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+    return sql_found(session, row, found, STORE_NOT_FOUND);
 }
 
 /* Appends the events of one job, or of all (job NULL). */
@@ -145,10 +137,9 @@ enum store_status store_events(struct store_session *session, const struct event
 }
 
 enum store_status store_event_last(struct store_session *session, int64_t *id) {
-    sqlite3_stmt *row =
-        sql_prepare(session, "SELECT seq FROM sqlite_sequence WHERE name = 'event'", "");
-    *id = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
-    return sql_done(session, row);
+    return sql_value(
+        session, sql_prepare(session, "SELECT seq FROM sqlite_sequence WHERE name = 'event'", ""),
+        id, STORE_OK);
 }
 
 enum store_status store_event_place(struct store_session *session, int64_t *id) {

@@ -29,11 +29,7 @@ enum store_status sql_job_seq(struct store_session *session, const char *id, int
         strcmp(id, "latest") == 0
             ? sql_prepare(session, "SELECT seq FROM job ORDER BY seq DESC LIMIT 1", "")
             : sql_prepare(session, "SELECT seq FROM job WHERE id = ?1", "t", id);
-    bool found = sql_row(session, statement);
-    if (found)
-        *seq = sqlite3_column_int64(statement, 0);
-    enum store_status status = sql_done(session, statement);
-    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+    return sql_value(session, statement, seq, STORE_NOT_FOUND);
 }
 
 enum store_status store_job_insert(struct store_session *session, const struct job *job,
@@ -57,13 +53,7 @@ enum store_status store_job_by_key(struct store_session *session, const char *id
                                     "SELECT id, coalesce(submitted_spec, spec) = ?2 AND name IS ?3"
                                     " FROM job WHERE idempotency_key = ?1",
                                     "ttt", idempotency_key, job->spec, job->name);
-    bool found = sql_row(session, row);
-    if (found) {
-        memcpy(id, sqlite3_column_text(row, 0), ID_LENGTH + 1);
-        *same = sqlite3_column_int(row, 1);
-    }
-    enum store_status status = sql_done(session, row);
-    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+    return sql_served(session, row, id, same);
 }
 
 enum store_status store_job_resume(struct store_session *session, const char *id, const char *spec,
@@ -76,11 +66,9 @@ enum store_status store_job_resume(struct store_session *session, const char *id
                 " error_code = NULL, error_detail = NULL, finished_at = NULL"
                 " WHERE id = ?1 AND status NOT IN ('queued', 'running')",
                 "ttiii", id, spec, (int64_t)epochs, steps, memory);
-    if (status == STORE_OK && sqlite3_changes(session->db) == 0)
-        return STORE_CONFLICT;
-    return status != STORE_OK
-               ? status
-               : sql_run(session, "UPDATE model SET spec = ?2 WHERE id = ?1", "tt", id, spec);
+    if (status != STORE_OK || sqlite3_changes(session->db) == 0)
+        return status != STORE_OK ? status : STORE_CONFLICT;
+    return sql_run(session, "UPDATE model SET spec = ?2 WHERE id = ?1", "tt", id, spec);
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -93,19 +81,12 @@ enum store_status store_job_resume(struct store_session *session, const char *id
     " job.started_at, job.finished_at, model.id IS NOT NULL, job.warnings, job.memory, "           \
     "job.seq, " FIGURES_COLUMNS("model") " FROM job LEFT JOIN model ON model.job_seq = job.seq"
 
-static enum job_status status_of(const char *name) {
-    int i = 0;
-    while (i < JOB_STATUS_COUNT - 1 && strcmp(job_status_names[i], name) != 0)
-        i++; /* a CHECK in the schema allows no other name */
-    return (enum job_status)i;
-}
-
 static void read_job(struct store_session *session, sqlite3_stmt *row, struct job *job) {
     *job = (struct job){
         .name = sql_text(session, row, 1),
         .dataset = sql_text(session, row, 2),
         .spec = sql_text(session, row, 3),
-        .status = status_of((const char *)sqlite3_column_text(row, 4)),
+        .status = (enum job_status)sql_name(row, 4, job_status_names),
         .queue_position = sqlite3_column_int64(row, 5),
         .epoch = sqlite3_column_int(row, 6),
         .epochs = sqlite3_column_int(row, 7),
@@ -135,10 +116,10 @@ static enum store_status read_one(struct store_session *session, sqlite3_stmt *r
     const bool found = sql_row(session, row);
     if (found)
         read_job(session, row, job);
-    enum store_status status = sql_done(session, row);
+    enum store_status status = sql_found(session, row, found, STORE_NOT_FOUND);
     if (found && status != STORE_OK)
         job_clear(job);
-    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+    return status;
 }
 
 enum store_status store_job_get(struct store_session *session, const char *id, struct job *job) {
@@ -164,10 +145,10 @@ enum store_status sql_job_unplaced(struct store_session *session, const char *id
 
 enum store_status store_job_count(struct store_session *session, enum job_status which,
                                   int64_t *count) {
-    sqlite3_stmt *row = sql_prepare(session, "SELECT n FROM job_count WHERE status = ?1", "t",
-                                    job_status_names[which]);
-    *count = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
-    return sql_done(session, row);
+    return sql_value(session,
+                     sql_prepare(session, "SELECT n FROM job_count WHERE status = ?1", "t",
+                                 job_status_names[which]),
+                     count, STORE_OK);
 }
 
 #define READ_INTEGER                     sqlite3_column_int
@@ -301,7 +282,5 @@ enum store_status store_job_delete(struct store_session *session, const char *id
     sqlite3_stmt *deleted = sql_prepare(
         session, "DELETE FROM job WHERE seq = ?1 AND (?2 OR status <> 'running') RETURNING seq",
         "ii", seq, (int64_t)force);
-    bool gone = sql_row(session, deleted);
-    status = sql_done(session, deleted);
-    return status != STORE_OK ? status : gone ? STORE_OK : STORE_CONFLICT;
+    return sql_value(session, deleted, &seq, STORE_CONFLICT);
 }

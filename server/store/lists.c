@@ -114,10 +114,10 @@ static enum store_status read_places(struct store_session *session, const struct
 #define WORDS        "(?4 IS NULL OR instr(words, fold(?4)) OR instr(id, fold(?4)) = 1) AND "
 #define JOBS         "job INDEXED BY job_search"
 #define CHOSEN       WORDS "(?5 IS NULL OR dataset = ?5) AND (?6 IS NULL OR instr(?6, status)) AND "
-#define JOB_KEY(key) .has_index = true, .all = BY("job", "", key), .some = BY(JOBS, CHOSEN, key)
+#define JOB_KEY(key) .all = BY("job", "", key), .some = BY(JOBS, CHOSEN, key)
 
 static const struct sort_key job_keys[JOB_SORTS] = {
-    [JOBS_BY_CREATION] = {.has_index = true, .all = BY_ID("job", ""), .some = BY_ID(JOBS, CHOSEN)},
+    [JOBS_BY_CREATION] = {.all = BY_ID("job", ""), .some = BY_ID(JOBS, CHOSEN)},
     [JOBS_BY_NAME] = {.is_text = true, JOB_KEY("substr(words, 1, 60)")},
     [JOBS_BY_DATASET] = {.is_text = true, JOB_KEY("substr(dataset, 1, 60)")},
     [JOBS_BY_STATUS] = {.is_text = true, JOB_KEY("status")},
@@ -186,12 +186,12 @@ bool store_job_list_is_quick(const struct job_filter *filter) {
 /* Queued jobs with from <= seq < to. */
 static enum store_status count_queued(struct store_session *session, int64_t from, int64_t to,
                                       int64_t *count) {
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT count(*) FROM job INDEXED BY job_by_place"
-                                    " WHERE status = 'queued' AND seq >= ?1 AND seq < ?2",
-                                    "ii", from, to);
-    *count = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
-    return sql_done(session, row);
+    return sql_value(session,
+                     sql_prepare(session,
+                                 "SELECT count(*) FROM job INDEXED BY job_by_place"
+                                 " WHERE status = 'queued' AND seq >= ?1 AND seq < ?2",
+                                 "ii", from, to),
+                     count, STORE_OK);
 }
 
 static int by_seq(const void *a, const void *b) {
@@ -296,9 +296,7 @@ enum store_status store_job_counts(struct store_session *session, const struct j
         session, "SELECT status, count(*) FROM " JOBS " WHERE " CHOSEN "true GROUP BY status",
         "tttttt", NULL, NULL, NULL, filter->search, filter->dataset, NULL);
     while (sql_row(session, row))
-        for (int i = 0; i < JOB_STATUS_COUNT; i++)
-            if (strcmp((const char *)sqlite3_column_text(row, 0), job_status_names[i]) == 0)
-                counts[i] = sqlite3_column_int64(row, 1);
+        counts[sql_name(row, 0, job_status_names)] = sqlite3_column_int64(row, 1);
     return sql_done(session, row);
 }
 

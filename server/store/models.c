@@ -56,34 +56,19 @@ static enum store_status read_one(struct store_session *session, sqlite3_stmt *r
     const bool found = sql_row(session, row);
     if (found)
         read_model(session, row, model);
-    enum store_status status = sql_done(session, row);
+    enum store_status status = sql_found(session, row, found, STORE_NOT_FOUND);
     if (found && status != STORE_OK)
         model_clear(model);
-    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
-}
-
-/* The description, and the bytes if they are wanted, of one state of the database. */
-static enum store_status read_whole(struct store_session *session, sqlite3_stmt *row,
-                                    bool with_bytes, struct model *model) {
-    enum store_status status = read_one(session, row, model);
-    if (status != STORE_OK || !with_bytes)
-        return status;
-    status = store_blob_read(session, model->blob, model->byte_count, &model->bytes);
-    if (status != STORE_OK)
-        model_clear(model);
-    return status == STORE_NOT_FOUND ? STORE_ERROR : status;
-}
-
-enum store_status store_model_get(struct store_session *session, const char *id, bool with_bytes,
-                                  struct model *model) {
-    const bool begun = sql_view_begin(session);
-    sqlite3_stmt *row =
-        strcmp(id, "latest") == 0
-            ? sql_prepare(session, MODEL("ORDER BY updated_at DESC, id DESC LIMIT 1"), "")
-            : sql_prepare(session, MODEL("WHERE id = ?1"), "t", id);
-    enum store_status status = read_whole(session, row, with_bytes, model);
-    sql_view_end(session, begun);
     return status;
+}
+
+enum store_status store_model_get(struct store_session *session, const char *id,
+                                  struct model *model) {
+    if (strcmp(id, "latest") != 0)
+        return sql_model(session, id, model);
+    return read_one(session,
+                    sql_prepare(session, MODEL("ORDER BY updated_at DESC, id DESC LIMIT 1"), ""),
+                    model);
 }
 
 enum store_status sql_model(struct store_session *session, const char *id, struct model *model) {

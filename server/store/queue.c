@@ -73,8 +73,7 @@ static enum store_status choose(struct store_session *session, const struct memo
         "  THEN (SELECT seq FROM job WHERE status = 'queued' AND memory <= ?1 ORDER BY seq LIMIT 1)"
         " END FROM first",
         "ii", room->unreserved, room->all);
-    *seq = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
-    return sql_done(session, row);
+    return sql_value(session, row, seq, STORE_OK);
 }
 
 /* The first small job that fits into the room for such; 0: none. */
@@ -85,8 +84,7 @@ static enum store_status choose_small(struct store_session *session, const struc
                                     "SELECT seq FROM job WHERE status = 'queued' AND memory <= ?1"
                                     " ORDER BY seq LIMIT 1",
                                     "i", most);
-    *seq = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
-    return sql_done(session, row);
+    return sql_value(session, row, seq, STORE_OK);
 }
 
 static enum store_status take(struct store_session *session, int64_t seq, const char *owner,
@@ -135,10 +133,7 @@ static enum store_status claimed_seq(struct store_session *session, const struct
                                     "SELECT seq FROM job WHERE id = ?1 AND fence = ?2"
                                     " AND status = 'running'",
                                     "ti", claim->id, claim->fence);
-    const bool held = sql_row(session, row);
-    *seq = held ? sqlite3_column_int64(row, 0) : 0;
-    enum store_status status = sql_done(session, row);
-    return status == STORE_OK && !held ? STORE_LOST : status;
+    return sql_value(session, row, seq, STORE_LOST);
 }
 
 enum store_status store_drop_checkpoint(struct store_session *session, struct claim *claim) {
@@ -258,8 +253,7 @@ static enum store_status advance(struct store_session *session, const struct pro
         *seq = sqlite3_column_int64(row, 0);
         *cancel_requested = sqlite3_column_int(row, 1);
     }
-    enum store_status status = sql_done(session, row);
-    return status == STORE_OK && !held ? STORE_LOST : status;
+    return sql_found(session, row, held, STORE_LOST);
 }
 
 enum store_status store_progress(struct store_session *session, const struct progress *progress,
@@ -280,35 +274,27 @@ enum store_status store_progress(struct store_session *session, const struct pro
 
 /* ------------------------------------------------------------------ the end of an attempt */
 
-/* STORE_LOST if the statement, which names a fence, changed no row. */
-static enum store_status held(struct store_session *session, enum store_status status) {
-    return status == STORE_OK && sqlite3_changes(session->db) == 0 ? STORE_LOST : status;
-}
-
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
                                enum job_status status, enum job_error error, const char *detail,
                                int64_t now) {
-    int64_t seq = 0;
+    int64_t seq;
     sqlite3_stmt *row = sql_prepare(
         session,
         "UPDATE job SET status = ?3, error_code = ?4, error_detail = ?5,"
         " finished_at = ?6, owner = NULL"
         " WHERE id = ?1 AND fence = ?2 AND status = 'running' RETURNING seq",
         "tittti", id, fence, job_status_names[status], job_error_rows[error].code, detail, now);
-    if (sql_row(session, row))
-        seq = sqlite3_column_int64(row, 0);
-    enum store_status done = sql_done(session, row);
-    if (done != STORE_OK || seq == 0)
-        return done != STORE_OK ? done : STORE_LOST;
-    return forget_checkpoints(session, seq, 1); /* to be resumed from */
+    const enum store_status done = sql_value(session, row, &seq, STORE_LOST);
+    return done == STORE_OK ? forget_checkpoints(session, seq, 1) : done; /* to be resumed from */
 }
 
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence) {
-    return held(session, sql_run(session,
-                                 "UPDATE job SET status = 'queued', owner = NULL,"
-                                 " attempt = attempt - 1, stalls = max(stalls - 1, 0)"
-                                 " WHERE id = ?1 AND fence = ?2 AND status = 'running'",
-                                 "ti", id, fence));
+    const enum store_status status = sql_run(session,
+                                             "UPDATE job SET status = 'queued', owner = NULL,"
+                                             " attempt = attempt - 1, stalls = max(stalls - 1, 0)"
+                                             " WHERE id = ?1 AND fence = ?2 AND status = 'running'",
+                                             "ti", id, fence);
+    return status == STORE_OK && sqlite3_changes(session->db) == 0 ? STORE_LOST : status;
 }
 
 /* Jobs that no worker will ever claim. */

@@ -3,19 +3,23 @@
 
 #include "server/store/sql.h"
 
+enum store_status sql_served(struct store_session *session, sqlite3_stmt *row,
+                             char id[ID_LENGTH + 1], bool *same) {
+    const bool found = sql_row(session, row);
+    if (found) {
+        memcpy(id, sqlite3_column_text(row, 0), ID_LENGTH + 1);
+        *same = sqlite3_column_int(row, 1);
+    }
+    return sql_found(session, row, found, STORE_NOT_FOUND);
+}
+
 enum store_status store_replay_find(struct store_session *session, const struct replay *replay,
                                     char id[ID_LENGTH + 1], bool *same) {
     sqlite3_stmt *row = sql_prepare(session,
                                     "SELECT id, request = ?3 FROM replay"
                                     " WHERE operation = ?1 AND key = ?2",
                                     "ttt", replay->operation, replay->key, replay->request);
-    const bool found = sql_row(session, row);
-    if (found) {
-        memcpy(id, sqlite3_column_text(row, 0), ID_LENGTH + 1);
-        *same = sqlite3_column_int(row, 1);
-    }
-    const enum store_status status = sql_done(session, row);
-    return status != STORE_OK ? status : found ? STORE_OK : STORE_NOT_FOUND;
+    return sql_served(session, row, id, same);
 }
 
 enum store_status store_replay_keep(struct store_session *session, const struct replay *replay,
@@ -26,10 +30,11 @@ enum store_status store_replay_keep(struct store_session *session, const struct 
         status = sql_run(session,
                          "INSERT INTO replay (operation, key, request, id) VALUES (?1, ?2, ?3, ?4)",
                          "tttt", replay->operation, replay->key, replay->request, id);
-    return status != STORE_OK ? status
-                              : sql_run(session,
-                                        "DELETE FROM replay WHERE id = ?1 AND number <="
-                                        " (SELECT number FROM replay WHERE id = ?1"
-                                        "  ORDER BY number DESC LIMIT 1 OFFSET ?2)",
-                                        "ti", id, (int64_t)STORE_REPLAYS_KEPT);
+    if (status != STORE_OK)
+        return status;
+    return sql_run(session,
+                   "DELETE FROM replay WHERE id = ?1 AND number <="
+                   " (SELECT number FROM replay WHERE id = ?1"
+                   "  ORDER BY number DESC LIMIT 1 OFFSET ?2)",
+                   "ti", id, (int64_t)STORE_REPLAYS_KEPT);
 }

@@ -9,18 +9,13 @@ enum {
     OVERHEAD_BYTES = 1 << 14 /* a row, its events and its places in the indices */
 };
 
-static enum store_status integer_of(struct store_session *session, const char *sql,
-                                    int64_t *value) {
-    sqlite3_stmt *row = sql_prepare(session, sql, "");
-    *value = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
-    return sql_done(session, row);
-}
-
 enum store_status store_used(struct store_session *session, int64_t *bytes) {
     int64_t pages, unused;
-    enum store_status status = integer_of(session, "PRAGMA page_count", &pages);
+    enum store_status status =
+        sql_value(session, sql_prepare(session, "PRAGMA page_count", ""), &pages, STORE_OK);
     if (status == STORE_OK)
-        status = integer_of(session, "PRAGMA freelist_count", &unused);
+        status = sql_value(session, sql_prepare(session, "PRAGMA freelist_count", ""), &unused,
+                           STORE_OK);
     if (status == STORE_OK)
         *bytes = (pages - unused) * PAGE_BYTES;
     return status;

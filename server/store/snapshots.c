@@ -58,14 +58,15 @@ static enum store_status look_back(struct store_session *session, int epoch, str
         model->updated_at = sqlite3_column_int64(row, 2);
         model->epoch = epoch;
     }
-    enum store_status status = sql_done(session, row);
-    return status == STORE_OK && !found ? STORE_NO_SNAPSHOT : status;
+    return sql_found(session, row, found, STORE_NO_SNAPSHOT);
 }
 
 enum store_status store_model_at(struct store_session *session, const char *id, int epoch,
                                  bool with_bytes, struct model *model) {
-    const bool begun = sql_view_begin(session);
-    enum store_status status = store_model_get(session, id, false, model);
+    enum store_status status = sql_begin_reading(session);
+    if (status != STORE_OK)
+        return status;
+    status = store_model_get(session, id, model);
     const bool found = status == STORE_OK;
     if (found && epoch != 0 && epoch != model->epoch)
         status = look_back(session, epoch, model);
@@ -74,9 +75,9 @@ enum store_status store_model_at(struct store_session *session, const char *id, 
         if (status == STORE_NOT_FOUND)
             status = STORE_ERROR; /* the row is there, its bytes are not */
     }
+    status = sql_end_reading(session, status);
     if (found && status != STORE_OK)
         model_clear(model);
-    sql_view_end(session, begun);
     return status;
 }
 

@@ -97,6 +97,19 @@ enum store_status sql_done(struct store_session *session, sqlite3_stmt *statemen
     return session->status;
 }
 
+enum store_status sql_found(struct store_session *session, sqlite3_stmt *statement, bool found,
+                            enum store_status none) {
+    const enum store_status status = sql_done(session, statement);
+    return status == STORE_OK && !found ? none : status;
+}
+
+enum store_status sql_value(struct store_session *session, sqlite3_stmt *statement, int64_t *value,
+                            enum store_status none) {
+    const bool found = sql_row(session, statement);
+    *value = found ? sqlite3_column_int64(statement, 0) : 0;
+    return sql_found(session, statement, found, none);
+}
+
 enum store_status sql_finish(struct store_session *session, sqlite3_stmt *statement) {
     while (sql_row(session, statement))
         ;
@@ -132,6 +145,14 @@ double sql_real(sqlite3_stmt *statement, int column) {
                : sqlite3_column_double(statement, column);
 }
 
+int sql_name(sqlite3_stmt *statement, int column, const char *const *names) {
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    int i = 0;
+    while (names[i + 1] && strcmp(names[i], text) != 0)
+        i++;
+    return i;
+}
+
 /* ------------------------------------------------------------------ transactions */
 
 enum store_status sql_begin_reading(struct store_session *session) {
@@ -151,10 +172,10 @@ enum store_status store_begin(struct store_session *session) {
  * could fill a disk together: the log is emptied by moving it into the database, and that would not
  * have the room to grow, whatever is deleted. */
 static enum store_status grow_file(struct store_session *session) {
-    sqlite3_stmt *row = sql_prepare(session, "PRAGMA page_count", "");
-    const int64_t pages = sql_row(session, row) ? sqlite3_column_int64(row, 0) : 0;
+    int64_t pages;
+    const enum store_status status =
+        sql_value(session, sql_prepare(session, "PRAGMA page_count", ""), &pages, STORE_OK);
     const int64_t bytes = pages * session->page_bytes;
-    const enum store_status status = sql_done(session, row);
     if (status != STORE_OK || bytes <= session->file_bytes)
         return status;
     errno = ENOSPC; /* unless a call says otherwise: posix_fallocate does not set it */

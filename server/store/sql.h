@@ -46,6 +46,12 @@ sqlite3_stmt *sql_prepare(struct store_session *session, const char *sql, const 
 bool sql_row(struct store_session *session, sqlite3_stmt *statement);
 /* Ends a statement, whatever happened: STORE_OK or why it failed (already logged). */
 enum store_status sql_done(struct store_session *session, sqlite3_stmt *statement);
+/* Ends a statement that has found a row; if it has not, but did not fail, gives `none`. */
+enum store_status sql_found(struct store_session *session, sqlite3_stmt *statement, bool found,
+                            enum store_status none);
+/* Reads the integer of the first row, and ends the statement. Without a row: 0, and `none`. */
+enum store_status sql_value(struct store_session *session, sqlite3_stmt *statement, int64_t *value,
+                            enum store_status none);
 /* prepare, run, done for statements without rows, as a macro would: with the same arguments. */
 #define sql_run(session, ...) sql_finish(session, sql_prepare(session, __VA_ARGS__))
 enum store_status sql_finish(struct store_session *session, sqlite3_stmt *statement);
@@ -67,6 +73,9 @@ int sql_integer(sqlite3 *db, const char *sql);
 char *sql_text(struct store_session *session, sqlite3_stmt *statement, int column);
 void *sql_blob(struct store_session *session, sqlite3_stmt *statement, int column, size_t *size);
 double sql_real(sqlite3_stmt *statement, int column); /* NAN for NULL */
+/* The index of a column's text among these names, which end with NULL. A CHECK in the schema
+ * ensures that it is one of them. */
+int sql_name(sqlite3_stmt *statement, int column, const char *const *names);
 
 /* Stores bytes that are small enough for the transaction in hand. */
 enum store_status sql_blob_insert(struct store_session *session, const void *bytes, size_t size,
@@ -76,10 +85,6 @@ enum store_status sql_blob_insert(struct store_session *session, const void *byt
 enum store_status sql_need_room(struct store_session *session, int64_t bytes);
 /* The same for what is itself dispensable: only older evaluations go for it. */
 enum store_status sql_need_room_for_evaluation(struct store_session *session, int64_t bytes);
-/* Several statements that see one state of the database: a transaction, unless there is one. What
- * begin has returned is for end, which keeps the session's status. */
-bool sql_view_begin(struct store_session *session);
-void sql_view_end(struct store_session *session, bool begun);
 
 /* For the writer, after a checkpoint of the job with this id: keeps its model, of this number of
  * bytes, if it is one of the earlier states to keep (snapshots.c). */
@@ -95,6 +100,11 @@ struct epoch_row sql_epoch(sqlite3_stmt *row, int column);
     table ".evaluated_n, " table ".curve_distance, " table ".curve_floor, " table                  \
           ".energy_distance, " table ".energy_floor, " table ".coverage, " table ".coverage_floor"
 struct figures sql_figures(sqlite3_stmt *row, int column);
+
+/* What an earlier request with the same Idempotency-Key has made, from a row: its id, and whether
+ * it was the same request. Ends the statement; STORE_NOT_FOUND without a row. */
+enum store_status sql_served(struct store_session *session, sqlite3_stmt *row,
+                             char id[ID_LENGTH + 1], bool *same);
 
 /* STORE_OK and the job's row number, or STORE_NOT_FOUND. id may be "latest". */
 enum store_status sql_job_seq(struct store_session *session, const char *id, int64_t *seq);

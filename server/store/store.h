@@ -407,8 +407,8 @@ enum store_status store_event_place(struct store_session *session, int64_t *id);
 enum store_status store_events_over(struct store_session *session, const struct watched_job *jobs,
                                     int job_count, int64_t after, bool *over);
 
-/* id may be "latest": the model that was updated last. */
-enum store_status store_model_get(struct store_session *session, const char *id, bool with_bytes,
+/* The description of a model, without bytes. id may be "latest": the one that was updated last. */
+enum store_status store_model_get(struct store_session *session, const char *id,
                                   struct model *model);
 /* The same for the model at a checkpoint: epoch 0 is the newest. STORE_NO_SNAPSHOT when the model
  * of that epoch was not kept. */

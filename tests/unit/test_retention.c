@@ -129,7 +129,7 @@ Test(retention, jobs_that_ended_long_ago_go_with_all_they_have) {
     cr_assert_eq(store_forget_jobs(session, 1500, 2, &count), STORE_OK);
     cr_assert_eq(count, 1);
     cr_assert_eq(store_job_get(session, old[2], &job), STORE_NOT_FOUND);
-    cr_assert_eq(store_model_get(session, old[2], false, &model), STORE_NOT_FOUND);
+    cr_assert_eq(store_model_get(session, old[2], &model), STORE_NOT_FOUND);
     for (int i = 0; i < 2; i++) {
         cr_assert_eq(store_job_get(session, i ? young : running, &job), STORE_OK);
         job_clear(&job);

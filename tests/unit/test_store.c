@@ -245,7 +245,7 @@ Test(store, checkpoints_that_cannot_be_used_are_dropped_one_by_one) {
     cr_assert(claim.checkpoint.blob == 0 && claim.checkpoint.step == 0);
     job = get(id);
     cr_assert(job.epoch == 0 && job.step == 0 && isnan(job.train_loss));
-    cr_assert_eq(store_model_get(session, id, true, &model), STORE_NOT_FOUND);
+    cr_assert_eq(store_model_at(session, id, 0, true, &model), STORE_NOT_FOUND);
     claim_clear(&claim);
 }
 
@@ -312,22 +312,22 @@ Test(store, models) {
     strcpy(id, insert(5));
     struct claim claim;
     struct model model;
-    cr_assert_eq(store_model_get(session, "latest", true, &model), STORE_NOT_FOUND);
+    cr_assert_eq(store_model_at(session, "latest", 0, true, &model), STORE_NOT_FOUND);
     cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
     cr_assert_eq(report(&claim, 1, 2, "two"), STORE_OK);
-    cr_assert_eq(store_model_get(session, "latest", true, &model), STORE_OK);
+    cr_assert_eq(store_model_at(session, "latest", 0, true, &model), STORE_OK);
     cr_assert_str_eq(model.id, id);
     cr_assert(model.epoch == 2 && model.byte_count == 5 && memcmp(model.bytes, "model", 5) == 0);
     cr_assert_str_eq(model.variant, "avx2");
     cr_assert(model.dim == 1 && model.parameters == 7);
     cr_assert(model.transform[0] == 0.5 && model.transform[1] == 2);
     model_clear(&model);
-    cr_assert_eq(store_model_get(session, id, false, &model), STORE_OK);
+    cr_assert_eq(store_model_get(session, id, &model), STORE_OK);
     cr_assert_null(model.bytes);
     model_clear(&model);
     cr_assert_eq(store_job_delete(session, id, false), STORE_CONFLICT);
     cr_assert_eq(store_job_delete(session, id, true), STORE_OK);
-    cr_assert_eq(store_model_get(session, id, false, &model), STORE_NOT_FOUND);
+    cr_assert_eq(store_model_get(session, id, &model), STORE_NOT_FOUND);
     cr_assert_eq(report(&claim, 3, 3, "late"), STORE_LOST);
     claim_clear(&claim);
 }
@@ -486,7 +486,7 @@ Test(store, large_bytes_are_stored_in_pieces_and_go_when_no_row_names_them) {
     struct model model, deleted = imported('1');
     insert_large('1', bytes, 0);
     cr_assert_eq(sweep(), 0);
-    cr_assert_eq(store_model_get(session, deleted.id, true, &model), STORE_OK);
+    cr_assert_eq(store_model_at(session, deleted.id, 0, true, &model), STORE_OK);
     cr_assert(model.byte_count == LARGE && memcmp(model.bytes, bytes, LARGE) == 0);
     cr_assert_eq(store_model_delete(session, deleted.id), STORE_OK);
     cr_assert_eq(sweep(), 3 + 1);

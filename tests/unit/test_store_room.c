@@ -77,7 +77,7 @@ Test(store_room, checkpoints_of_ended_jobs_go_first_then_growth_is_refused) {
     cr_assert(count == 8 || count == 9, "%d", count);
     cr_assert_leq(used(), LIMIT - LIMIT / 16);
     for (int i = 0; i < count; i++) {
-        cr_assert_eq(store_model_get(session, ids[i], true, &model), STORE_OK);
+        cr_assert_eq(store_model_at(session, ids[i], 0, true, &model), STORE_OK);
         cr_assert_eq(model.byte_count, SIZE);
         model_clear(&model);
     }
@@ -117,7 +117,7 @@ Test(store_room, an_evaluation_takes_the_place_of_older_ones_only) {
     answer[ANSWER] = '\0';
     cr_assert_eq(store_limit(session, LIMIT), STORE_OK);
     cr_assert_eq(train(true, id), STORE_OK);
-    cr_assert_eq(store_model_get(session, id, false, &model), STORE_OK);
+    cr_assert_eq(store_model_get(session, id, &model), STORE_OK);
     for (int i = 0; i < 64; i++) {
         snprintf(key, sizeof key, "%d", i);
         cr_assert_eq(store_evaluation_keep(session, &model, key, answer, NULL), STORE_OK);
@@ -167,12 +167,12 @@ Test(store_room, figures_belong_to_the_bytes_and_not_to_the_epoch) {
     bool cancel;
     struct model model;
     cr_assert_eq(train(false, id), STORE_OK);
-    cr_assert_eq(store_model_get(session, id, false, &model), STORE_OK);
+    cr_assert_eq(store_model_get(session, id, &model), STORE_OK);
     const struct figures figures = {.n = 50, .curve = {0.5}, .energy = {0.5}, .coverage = {0.5}};
     cr_assert_eq(store_evaluation_keep(session, &model, "k", "{}", &figures), STORE_OK);
     model_clear(&model);
     for (int again = 0; again < 2; again++) {
-        cr_assert_eq(store_model_get(session, id, false, &model), STORE_OK);
+        cr_assert_eq(store_model_get(session, id, &model), STORE_OK);
         cr_assert_eq(model.epoch, 1);
         cr_assert_eq(model.figures.n, again ? 0 : 50);
         model_clear(&model);
