@@ -23,30 +23,26 @@ struct janitor {
 /* One kind of thing to forget. */
 struct sweep {
     const char *what; /* for the log; NULL: not worth a line */
-    enum store_status (*run)(struct sweep *sweep, struct store_session *session);
+    enum store_status (*run)(struct store_session *session, int64_t before, int most, int *count);
     int64_t before; /* ms */
     int most, count;
 };
 
-static enum store_status sweep_events(struct sweep *sweep, struct store_session *session) {
-    return store_forget_events(session, sweep->before, sweep->most, &sweep->count);
+static enum store_status sweep_checkpoints(struct store_session *session, int64_t before, int most,
+                                           int *count) {
+    (void)before;
+    return store_forget_checkpoints(session, most, count);
 }
 
-static enum store_status sweep_checkpoints(struct sweep *sweep, struct store_session *session) {
-    return store_forget_checkpoints(session, sweep->most, &sweep->count);
-}
-
-static enum store_status sweep_jobs(struct sweep *sweep, struct store_session *session) {
-    return store_forget_jobs(session, sweep->before, sweep->most, &sweep->count);
-}
-
-static enum store_status sweep_blobs(struct sweep *sweep, struct store_session *session) {
-    return store_blob_sweep(session, sweep->most, &sweep->count);
+static enum store_status sweep_blobs(struct store_session *session, int64_t before, int most,
+                                     int *count) {
+    (void)before;
+    return store_blob_sweep(session, most, count);
 }
 
 static enum store_status run_sweep(void *argument, struct store_session *session) {
     struct sweep *sweep = argument;
-    return sweep->run(sweep, session);
+    return sweep->run(session, sweep->before, sweep->most, &sweep->count);
 }
 
 /* Part by part; what fails is tried again the next time. */
@@ -65,9 +61,9 @@ static void sweep_house(struct janitor *janitor) {
     const struct janitor_config *config = &janitor->config;
     const int64_t now = clock_now_ms();
     struct sweep checkpoints = {"checkpoints", sweep_checkpoints, .most = MAX_ROWS};
-    struct sweep events = {"events", sweep_events, now - config->keep_events_days * DAY_MS,
+    struct sweep events = {"events", store_forget_events, now - config->keep_events_days * DAY_MS,
                            .most = MAX_ROWS};
-    struct sweep jobs = {"jobs", sweep_jobs, now - config->keep_jobs_days * DAY_MS,
+    struct sweep jobs = {"jobs", store_forget_jobs, now - config->keep_jobs_days * DAY_MS,
                          .most = MAX_JOBS};
     sweep_all(janitor, &checkpoints);
     if (config->keep_events_days > 0)

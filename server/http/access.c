@@ -40,20 +40,22 @@ static struct in6_addr mapped(const struct in_addr *ipv4) {
     return address;
 }
 
-/* The address that a Host header names: "192.0.2.1", "[2001:db8::1]". */
-static bool read_name(const char *name, size_t length, struct in6_addr *out) {
-    char text[INET6_ADDRSTRLEN];
+/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80"; text of length bytes. */
+static bool read_address(const char *text, size_t length, struct in6_addr *out) {
+    char name[INET6_ADDRSTRLEN + 8]; /* with brackets and a port */
     struct in_addr ipv4;
-    const bool bracketed = name[0] == '[';
-    if (bracketed)
-        name++, length -= 2;
-    if (length >= sizeof text)
+    if (length >= sizeof name)
         return false;
-    memcpy(text, name, length);
-    text[length] = '\0';
-    if (bracketed)
-        return inet_pton(AF_INET6, text, out) == 1;
-    if (inet_pton(AF_INET, text, &ipv4) != 1)
+    memcpy(name, text, length);
+    name[length] = '\0';
+    if (name[0] == '[') {
+        *strchrnul(name, ']') = '\0';
+        return inet_pton(AF_INET6, name + 1, out) == 1;
+    }
+    if (inet_pton(AF_INET6, name, out) == 1)
+        return true;
+    *strchrnul(name, ':') = '\0';
+    if (inet_pton(AF_INET, name, &ipv4) != 1)
         return false;
     *out = mapped(&ipv4);
     return true;
@@ -64,7 +66,7 @@ static bool is_loopback(const char *name, size_t length) {
     static const char localhost[] = "localhost";
     const size_t last = sizeof localhost - 1;
     struct in6_addr address;
-    if (read_name(name, length, &address))
+    if (read_address(name, length, &address))
         return IN6_IS_ADDR_LOOPBACK(&address) ||
                (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == 127);
     return length >= last && strncasecmp(name + length - last, localhost, last) == 0 &&
@@ -79,7 +81,7 @@ bool access_has_host(const struct access *access, const char *host) {
     if (length == 0)
         return false;
     return access->names == ACCESS_ANY || is_loopback(host, length) ||
-           (access->names == ACCESS_ADDRESSES && read_name(host, length, &address)) ||
+           (access->names == ACCESS_ADDRESSES && read_address(host, length, &address)) ||
            is_listed(access->allowed_hosts, host, length);
 }
 
@@ -140,27 +142,6 @@ void access_address_text(const struct in6_addr *address, char text[INET6_ADDRSTR
         inet_ntop(AF_INET, address->s6_addr + 12, text, INET6_ADDRSTRLEN);
     else
         inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
-}
-
-/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80"; text of length bytes. */
-static bool read_address(const char *text, size_t length, struct in6_addr *out) {
-    char name[INET6_ADDRSTRLEN + 8]; /* with brackets and a port */
-    struct in_addr ipv4;
-    if (length >= sizeof name)
-        return false;
-    memcpy(name, text, length);
-    name[length] = '\0';
-    if (name[0] == '[') {
-        *strchrnul(name, ']') = '\0';
-        return inet_pton(AF_INET6, name + 1, out) == 1;
-    }
-    if (inet_pton(AF_INET6, name, out) == 1)
-        return true;
-    *strchrnul(name, ':') = '\0';
-    if (inet_pton(AF_INET, name, &ipv4) != 1)
-        return false;
-    *out = mapped(&ipv4);
-    return true;
 }
 
 /* The next address of a list; false at its end, or when something else follows. */

@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,8 +10,8 @@
 #include <strings.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "server/base/buffer.h"
 #include "server/base/sha256.h"
 
 enum {
@@ -31,15 +30,10 @@ struct key {
     enum auth_scope scope;
 };
 
-struct keys {
-    struct key *items;
-    int count, capacity;
-};
-
 struct auth {
     char *path;
     pthread_rwlock_t lock;
-    struct keys keys;
+    struct buffer keys; /* struct key, one after the other */
 };
 
 /* ------------------------------------------------------------------ the file */
@@ -75,8 +69,7 @@ static const char *read_key(char *line, struct key *key) {
         return "a name must be 1 to 32 letters, digits and dashes";
     if (!digest || !read_digest(digest, key->digest))
         return "after the name must come ':' and the SHA-256 of the key, 64 hex digits (not the "
-               "key "
-               "itself)";
+               "key itself)";
     key->scope = AUTH_WRITE;
     if (rest && !read_scope(rest, &key->scope))
         return "the scope must be read or write";
@@ -84,19 +77,11 @@ static const char *read_key(char *line, struct key *key) {
     return NULL;
 }
 
-static struct key *add_key(struct keys *keys) {
-    if (keys->count == keys->capacity) {
-        int capacity = keys->capacity ? 2 * keys->capacity : 16;
-        struct key *items = realloc(keys->items, (size_t)capacity * sizeof *items);
-        if (!items)
-            return NULL;
-        keys->items = items;
-        keys->capacity = capacity;
-    }
-    return &keys->items[keys->count++];
+static int count_of(const struct buffer *keys) {
+    return (int)(keys->length / sizeof(struct key));
 }
 
-static bool read_lines(FILE *file, const char *path, struct keys *keys, char *error,
+static bool read_lines(FILE *file, const char *path, struct buffer *keys, char *error,
                        size_t error_size) {
     static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark, which some editors put first */
     char line[LONGEST_LINE];
@@ -113,14 +98,15 @@ static bool read_lines(FILE *file, const char *path, struct keys *keys, char *er
             text[end - 1] = '\0';
         if (!text[0])
             continue;
-        struct key *key = keys->count < MAX_KEYS ? add_key(keys) : NULL;
-        const char *wrong = key ? read_key(text, key) : "too many keys";
+        struct key key = {0};
+        const char *wrong = count_of(keys) < MAX_KEYS ? read_key(text, &key) : "too many keys";
         if (wrong) {
             snprintf(error, error_size, "%s, line %d: %s", path, number, wrong);
             return false;
         }
+        buffer_append(keys, &key, sizeof key);
     }
-    if (ferror(file) || keys->count == 0) {
+    if (ferror(file) || keys->length == 0) {
         snprintf(error, error_size, "%s %s; make a key with: denoised key NAME >> %s", path,
                  ferror(file) ? "cannot be read" : "contains no key", path);
         return false;
@@ -142,23 +128,17 @@ bool auth_is_private(int fd, const char *path, char *error, size_t error_size) {
     return true;
 }
 
-static bool read_keys(const char *path, struct keys *keys, char *error, size_t error_size) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
-    bool read = false;
-    if (!file)
+static bool read_keys(const char *path, struct buffer *keys, char *error, size_t error_size) {
+    FILE *file = fopen(path, "re");
+    if (!file) {
         snprintf(error, error_size, "%s: %s", path, strerror(errno));
-    else
-        read = auth_is_private(fd, path, error, error_size) &&
-               read_lines(file, path, keys, error, error_size);
-    if (file)
-        fclose(file);
-    else if (fd >= 0)
-        close(fd);
-    if (!read) {
-        free(keys->items);
-        *keys = (struct keys){0};
+        return false;
     }
+    const bool read = auth_is_private(fileno(file), path, error, error_size) &&
+                      read_lines(file, path, keys, error, error_size);
+    fclose(file);
+    if (!read)
+        buffer_clear(keys);
     return read;
 }
 
@@ -182,26 +162,26 @@ void auth_close(struct auth *auth) {
     if (!auth)
         return;
     pthread_rwlock_destroy(&auth->lock);
-    free(auth->keys.items);
+    buffer_clear(&auth->keys);
     free(auth->path);
     free(auth);
 }
 
 bool auth_reload(struct auth *auth, char *error, size_t error_size) {
-    struct keys fresh = {0};
+    struct buffer fresh = {0};
     if (!read_keys(auth->path, &fresh, error, error_size))
         return false;
     pthread_rwlock_wrlock(&auth->lock);
-    struct keys old = auth->keys;
+    struct buffer old = auth->keys;
     auth->keys = fresh;
     pthread_rwlock_unlock(&auth->lock);
-    free(old.items);
+    buffer_clear(&old);
     return true;
 }
 
 int auth_count(struct auth *auth) {
     pthread_rwlock_rdlock(&auth->lock);
-    int count = auth->keys.count;
+    const int count = count_of(&auth->keys);
     pthread_rwlock_unlock(&auth->lock);
     return count;
 }
@@ -233,12 +213,12 @@ enum auth_scope auth_check(struct auth *auth, const char *authorization, char na
     sha256_text(token, strnlen(token, LONGEST_TOKEN), digest);
     /* Every key is looked at, found or not: how long this takes says nothing. */
     pthread_rwlock_rdlock(&auth->lock);
-    for (int i = 0; i < auth->keys.count; i++) {
-        const struct key *key = &auth->keys.items[i];
-        if (!same_digest(key->digest, digest))
+    const struct key *keys = (const void *)auth->keys.data;
+    for (int i = 0; i < count_of(&auth->keys); i++) {
+        if (!same_digest(keys[i].digest, digest))
             continue;
-        scope = key->scope;
-        memcpy(name, key->name, AUTH_NAME);
+        scope = keys[i].scope;
+        memcpy(name, keys[i].name, AUTH_NAME);
     }
     pthread_rwlock_unlock(&auth->lock);
     return scope;

@@ -27,11 +27,6 @@ bool http_hold(atomic_size_t *all, size_t limit, size_t *held, size_t bytes) {
     return true;
 }
 
-static void release(atomic_size_t *all, size_t *held) {
-    atomic_fetch_sub(all, *held);
-    *held = 0;
-}
-
 static bool hold_body(struct http_call *call) {
     const struct http_config *config = &call->server->config;
     return http_hold(&config->counts->body_bytes, config->max_body_memory, &call->held,
@@ -39,7 +34,7 @@ static bool hold_body(struct http_call *call) {
 }
 
 static void drop_body(struct http_call *call) {
-    release(&call->server->config.counts->body_bytes, &call->held);
+    http_hold(&call->server->config.counts->body_bytes, 0, &call->held, 0);
     buffer_clear(&call->body);
 }
 
@@ -69,7 +64,7 @@ void http_free_call(struct http_call *call) {
     if (exchange->release)
         exchange->release(exchange);
     drop_body(call);
-    release(&call->server->config.counts->answer_bytes, &call->answer_held);
+    http_hold(&call->server->config.counts->answer_bytes, 0, &call->answer_held, 0);
     buffer_clear(&exchange->response.body);
     buffer_clear(&call->sending.ready);
     buffer_clear(&call->sending.made);

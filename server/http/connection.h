@@ -154,7 +154,6 @@ void http_set_state(struct http_call *call, enum call_state to);
 void http_wake_stream(struct http_call *call);
 /* From now on, stops the work for a client that goes away. */
 void http_watch_client(struct http_call *call);
-void http_unwatch_client(struct http_call *call);
 
 /* stream.c */
 struct MHD_Response *http_stream_response(struct http_call *call);

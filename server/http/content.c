@@ -205,15 +205,6 @@ static bool is_text(const char *type) {
             strstr(type, "javascript"));
 }
 
-/* What is there now goes through the compressor; the pieces of a stream will follow. */
-static void compress_body(struct http_call *call, struct gzip *gzip) {
-    struct http_response *response = &call->exchange.response;
-    struct buffer plain = response->body;
-    response->body = (struct buffer){0};
-    gzip_put(gzip, plain.data, plain.length, !response->stream.next, &response->body);
-    buffer_clear(&plain);
-}
-
 static bool is_worth_it(const struct http_response *response) {
     const bool is_stream = response->stream.next != NULL;
     return is_text(response->content_type) && !http_has_header(response, "Content-Encoding") &&
@@ -231,7 +222,8 @@ bool http_content_is_large(const struct http_call *call) {
            !response->body.failed && is_worth_it(response) && accepts_gzip(&call->exchange);
 }
 
-static bool compress_whole(struct http_call *call) {
+/* Compresses what is there now; the pieces of a stream will follow. */
+static bool compress_body(struct http_call *call) {
     struct http_response *response = &call->exchange.response;
     const bool is_stream = response->stream.next != NULL;
     if (response->gzip) {
@@ -240,9 +232,12 @@ static bool compress_whole(struct http_call *call) {
         return true;
     }
     struct gzip *gzip = gzip_start(is_stream);
+    struct buffer plain = response->body;
     if (!gzip)
         return false;
-    compress_body(call, gzip);
+    response->body = (struct buffer){0};
+    gzip_put(gzip, plain.data, plain.length, !is_stream, &response->body);
+    buffer_clear(&plain);
     if (is_stream)
         call->gzip = gzip;
     else
@@ -256,7 +251,7 @@ static bool compress(struct http_call *call, bool may_compress) {
     if (!is_worth_it(&exchange->response))
         return false;
     http_set_header(exchange, "Vary", "Accept-Encoding");
-    if (!may_compress || !accepts_gzip(exchange) || !compress_whole(call))
+    if (!may_compress || !accepts_gzip(exchange) || !compress_body(call))
         return false;
     http_set_header(exchange, "Content-Encoding", "gzip");
     return true;

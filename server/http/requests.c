@@ -60,14 +60,10 @@ static struct http_refusal check_request(struct http_call *call) {
 static enum MHD_Result run_handler(struct http_call *call) {
     struct http_exchange *exchange = &call->exchange;
     peer_relax(call->server->deadlines, call->peer);
-    struct http_refusal refusal = check_request(call);
+    buffer_append(&call->body, "", 1);
+    const struct http_refusal refusal = check_request(call);
     if (refusal.code) {
         set_refusal(call, refusal);
-        return http_queue_response(call, false);
-    }
-    buffer_append(&call->body, "", 1);
-    if (call->body.failed) {
-        http_set_problem(call, PROBLEM_NO_MEMORY, "not enough memory for the body");
         return http_queue_response(call, false);
     }
     exchange->request.body = call->body.data;
@@ -230,7 +226,7 @@ void http_on_completed(void *self, struct MHD_Connection *connection, void **cal
         return;
     FAULT_STAY_BEGINS();
     *call_slot = NULL;
-    http_unwatch_client(call);
+    peer_unwatch(server->deadlines, call->peer);
     peer_expect_header(server->deadlines, call->peer);
     count(call);
     log_cut(call, code);

@@ -12,37 +12,23 @@
 
 /* ------------------------------------------------------------------ the headers */
 
-/* What a browser may do with an answer of this type (a prefix): a drawing may have its own style;
- * anything else is data and loads nothing. */
-static const struct {
-    const char *type, *policy;
-} policies[] = {
-    {"image/svg+xml", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"},
-    {"", "default-src 'none'; frame-ancestors 'none'"},
-};
-
 static bool is_page(const char *content_type) {
     return strncmp(content_type, "text/html", 9) == 0;
 }
 
-/* A page loads only what this server has. */
-static const char *policy_of_page(struct http_exchange *exchange) {
+/* What a browser may do with a response: a page loads only what this server has, a drawing may have
+ * its own style, and anything else is data and loads nothing. NULL when out of memory. */
+static const char *policy_of(struct http_exchange *exchange, const char *content_type) {
     const char *style = exchange->response.style_source;
+    if (strncmp(content_type, "image/svg+xml", 13) == 0)
+        return "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+    if (!is_page(content_type))
+        return "default-src 'none'; frame-ancestors 'none'";
     return http_format(exchange,
                        "default-src 'none'; script-src 'self'; style-src 'self'%s%s; "
                        "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; "
                        "form-action 'none'; frame-ancestors 'none'",
                        style ? " " : "", style ? style : "");
-}
-
-/* NULL when out of memory. */
-static const char *policy_of(struct http_exchange *exchange, const char *content_type) {
-    if (is_page(content_type))
-        return policy_of_page(exchange);
-    size_t i = 0;
-    while (strncmp(content_type, policies[i].type, strlen(policies[i].type)) != 0)
-        i++;
-    return policies[i].policy;
 }
 
 /* The headers of an answer while they are put together. */
@@ -180,7 +166,7 @@ static void set_state(struct http_call *call, enum call_state to) {
 }
 
 static struct MHD_Response *whole_response(struct http_call *call) {
-    http_unwatch_client(call);
+    peer_unwatch(call->server->deadlines, call->peer);
     struct buffer *body = &call->exchange.response.body;
     struct MHD_Response *response =
         MHD_create_response_from_buffer(body->length, body->data, MHD_RESPMEM_MUST_FREE);

@@ -67,7 +67,3 @@ static void client_gone(void *argument) {
 void http_watch_client(struct http_call *call) {
     peer_watch(call->server->deadlines, call->peer, client_gone, call);
 }
-
-void http_unwatch_client(struct http_call *call) {
-    peer_unwatch(call->server->deadlines, call->peer);
-}
