@@ -48,7 +48,7 @@ static const struct setting settings[] = {
      "number of threads that draw samples"},
     {"checkpoint-seconds", SETTING_NUMBER, AT(checkpoint_seconds), "2", 0.01, 86400, NULL,
      "seconds of training that a crash can lose; large networks may lose more, so that checkpoints "
-     "take at most 2 % of the time"},
+     "take at most 2% of the time"},
     {"max-database", SETTING_INTEGER, AT(max_database), "0", 0, 1 << 24, NULL,
      "maximum size of the database in MiB, at least 16; 0 means no limit; old checkpoints are "
      "deleted first, then requests that need space get a 507"},
@@ -84,7 +84,7 @@ static const struct setting settings[] = {
      "503"},
     {"max-training-memory", SETTING_INTEGER, AT(max_training_memory), "0", 0, 1 << 24, NULL,
      "memory for all running jobs together, in MiB, plus an eighth that only small jobs use; 0 "
-     "means 60 % of the memory of the machine or control group"},
+     "means 60% of the memory of the machine or control group"},
     {"model-cache", SETTING_INTEGER, AT(model_cache), "256", 1, 65536, NULL,
      "memory for loaded models, in MiB; beyond it, requests for other models get a 503"},
     {"max-connections", SETTING_INTEGER, AT(max_connections), "1024", 4, 65536, NULL,
@@ -372,7 +372,7 @@ void config_help(void) {
 }
 
 void config_markdown(void) {
-    printf("| flag | variable | default | |\n|---|---|---|---|\n");
+    printf("| flag | variable | default | meaning |\n|---|---|---|---|\n");
     for (size_t i = 0; i < SETTINGS; i++) {
         const struct setting *setting = &settings[i];
         char variable[VARIABLE_BYTES];

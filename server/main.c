@@ -128,7 +128,7 @@ static const struct command {
     {{"key"},
      command_key,
      "NAME [--scope read|write] >> FILE",
-     "create an API key and print its line for the file of --api-keys"},
+     "create an API key and print its line for the --api-keys file"},
     {{"backup"},
      command_backup,
      "FILE [--database FILE]",
@@ -136,7 +136,7 @@ static const struct command {
     {{"healthcheck"},
      command_healthcheck,
      "[SETTING ...]",
-     "exit with status 0 if the service is ready, else with 1"},
+     "exit with status 0 if the server is ready, else with 1"},
     {{"settings"},
      command_settings,
      "--markdown|--mdoc",
@@ -179,8 +179,9 @@ static int help_of(const struct command *command) {
     printf("usage: denoised %s %s\n\n%s\n", command->names[0], command->arguments, command->doc);
     if (command->run == command_serve || command->run == command_healthcheck ||
         command->run == command_backup) {
-        printf("\nSettings (the variable DENOISED_MAX_UPLOAD does the same as --max-upload, and\n"
-               "so on; a flag overrides it; cores is the number of available processors):\n\n");
+        printf("\nEach setting is a flag or an environment variable: --max-upload is also\n"
+               "DENOISED_MAX_UPLOAD. A flag overrides its variable. \"cores\" is the number of\n"
+               "processors that the program may use.\n\n");
         config_help();
     }
     return 0;
@@ -195,7 +196,8 @@ static int command_help(int argc, char **argv) {
            denoised_version);
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  denoised %-12s %s\n", commands[i].names[0], commands[i].doc);
-    printf("\n\"denoised COMMAND --help\" explains a command; that of serve lists all settings.\n");
+    printf("\n\"denoised COMMAND --help\" explains a command.\n"
+           "\"denoised serve --help\" lists all settings.\n");
     return 0;
 }
 
