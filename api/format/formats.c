@@ -1,6 +1,5 @@
 #include "api/format/formats.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -14,53 +13,34 @@
 
 /* ------------------------------------------------------------------ writers */
 
-float *plane(const float *points, size_t n, int dim) {
-    float *flat = malloc(2 * (n + 1) * sizeof *flat);
-    for (size_t i = 0; flat && i < n; i++) {
-        flat[2 * i] = points[i * (size_t)dim];
-        flat[2 * i + 1] = dim > 1 ? points[i * (size_t)dim + 1] : 0;
-    }
-    return flat;
+struct dn_points trajectory_frame(const struct trajectory *t, bool is_x0, int k) {
+    const size_t before = (size_t)k * t->n * (size_t)t->dim;
+    return (struct dn_points){(is_x0 ? t->x0 : t->x) + before, t->n, t->dim};
 }
 
 bool trajectory_fit(const struct trajectory *t, struct frame *frame) {
-    const size_t values = t->n * (size_t)t->dim;
-    float *first = plane(t->x, t->n, t->dim);
-    float *last = plane(t->x + (size_t)(t->frames - 1) * values, t->n, t->dim);
-    const bool fitted = first && last && frame_fit_way(frame, first, last, t->n);
-    free(first);
-    free(last);
-    return fitted;
+    const struct dn_points first = trajectory_frame(t, false, 0);
+    const struct dn_points last = trajectory_frame(t, false, t->frames - 1);
+    return frame_fit_way(frame, &first, &last);
 }
 
 /* A terminal of 80 x 24 shows a picture as a whole, with its prompt below. */
 enum { TEXT_COLUMNS = 78, TEXT_ROWS = 22, FRAME_COLUMNS = 60, FRAME_ROWS = 20, TEXT_FRAMES = 5 };
 
 static void points_txt(struct buffer *out, const struct point_set *set) {
-    float *flat = plane(set->points, set->n, set->dim);
-    if (flat)
-        braille_points(out, flat, set->n, TEXT_COLUMNS, TEXT_ROWS);
-    else
-        buffer_fail(out);
-    free(flat);
+    braille_points(out, &set->points, TEXT_COLUMNS, TEXT_ROWS);
 }
 
-/* A few frames of the way, as plots. */
+/* A few frames, as plots. */
 static void trajectory_txt(struct buffer *out, const struct trajectory *t) {
-    const float *frames = t->which_x0 ? t->x0 : t->x;
     const int last = t->frames - (t->which_x0 ? 2 : 1);
     for (int i = 0; i < TEXT_FRAMES; i++) {
         int k = last * i / (TEXT_FRAMES - 1);
         if (i > 0 && k == last * (i - 1) / (TEXT_FRAMES - 1))
             continue;
-        float *flat = plane(frames + (size_t)k * t->n * (size_t)t->dim, t->n, t->dim);
-        if (!flat) {
-            buffer_fail(out);
-            return;
-        }
+        const struct dn_points frame = trajectory_frame(t, t->which_x0, k);
         buffer_format(out, "t = %d\n", t->timesteps[k]);
-        braille_points(out, flat, t->n, FRAME_COLUMNS, FRAME_ROWS);
-        free(flat);
+        braille_points(out, &frame, FRAME_COLUMNS, FRAME_ROWS);
     }
 }
 
@@ -121,11 +101,11 @@ size_t format_whole_bytes(const struct format *format, const struct layout *layo
     const size_t size = (size_t)(look->size ? look->size : PICTURE_SIZE);
     const size_t panels = (size_t)(layout->frames ? layout->frames : 1) *
                           (size_t)(format->panels ? format->panels : 1);
-    const size_t flat = layout->n * (2 * sizeof(float) + (size_t)layout->dim * sizeof(float));
+    const size_t values = layout->n * (size_t)layout->dim * sizeof(float);
     const size_t pixels = size * size * panels;
-    return 2 * flat + (format->panels == 1  ? STRIP_BYTES * pixels
-                       : format->panels > 1 ? 2 * pixels /* of one frame at a time */
-                                            : layout->n * POINT_BYTES);
+    return 2 * values + (format->panels == 1  ? STRIP_BYTES * pixels
+                         : format->panels > 1 ? 2 * pixels /* of one frame at a time */
+                                              : layout->n * POINT_BYTES);
 }
 
 const struct format *format_named(const char *suffix, size_t length) {

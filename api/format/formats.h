@@ -11,11 +11,8 @@
 #include "api/format/plot.h"
 #include "server/http/http.h"
 
-/* n points of dim coordinates. */
 struct point_set {
-    const float *points; /* [n][dim] */
-    size_t n;
-    int dim;
+    struct dn_points points;
     const char *title;
     const int32_t *labels;      /* [n] classes, for the colors of a picture; NULL: none */
     const char *const *classes; /* what they are called, up to a NULL; NULL: not known */
@@ -66,9 +63,8 @@ size_t format_whole_bytes(const struct format *format, const struct layout *layo
                           const struct look *look);
 const struct format *format_named(const char *suffix, size_t length);
 
-/* The first two coordinates; one coordinate is drawn along a line. [n][2], the caller frees it;
- * NULL when out of memory. */
-float *plane(const float *points, size_t n, int dim);
+/* Frame k of x, or of x0. */
+struct dn_points trajectory_frame(const struct trajectory *trajectory, bool is_x0, int k);
 /* frame_fit_way for a trajectory. */
 bool trajectory_fit(const struct trajectory *trajectory, struct frame *frame);
 

@@ -37,12 +37,6 @@ struct window {
     int left, top, right, bottom; /* the latter two are outside */
 };
 
-static void center_text(struct raster *raster, const struct frame *frame, int top, int scale,
-                        const char *text) {
-    const int width = raster_text_width(scale, text);
-    raster_text(raster, (int)frame->left + ((int)frame->width - width) / 2, top, scale, text);
-}
-
 static bool animation_init(struct animation *animation, const struct trajectory *t) {
     const int side = t->look.size ? t->look.size : PANEL_SIZE;
     const int gap = side / 24;
@@ -59,10 +53,9 @@ static bool animation_init(struct animation *animation, const struct trajectory 
         return false;
     raster_axes(raster, &animation->left, 0);
     raster_axes(raster, &animation->right, 0);
-    center_text(raster, &animation->left, head + side + 8 * animation->scale, animation->scale,
-                "x");
-    center_text(raster, &animation->right, head + side + 8 * animation->scale, animation->scale,
-                "estimate of x0");
+    const int below = head + side + 8 * animation->scale;
+    raster_text_centered(raster, &animation->left, below, animation->scale, "x");
+    raster_text_centered(raster, &animation->right, below, animation->scale, "estimate of x0");
     animation->transparent = raster_palette(&themes[t->look.theme], t->labels, animation->rgb);
     animation->bits = 2;
     while (1 << animation->bits <= animation->transparent)
@@ -86,34 +79,22 @@ static void animation_clear(struct animation *animation) {
 
 /* ------------------------------------------------------------------ what is drawn */
 
-static bool draw_points(struct animation *animation, const struct frame *frame, const float *x,
-                        int hue) {
-    const struct trajectory *t = animation->trajectory;
-    float *flat = plane(x, t->n, t->dim);
-    if (flat)
-        raster_points(&animation->raster, frame, flat, t->n, t->labels, hue);
-    free(flat);
-    return flat;
-}
-
 /* Frame k of x beside the estimate made from it; beside the last x, which no estimate was made
  * from, the last estimate stays. */
-static bool draw_frame(struct animation *animation, int k) {
+static void draw_frame(struct animation *animation, int k) {
     const struct trajectory *t = animation->trajectory;
     struct raster *raster = &animation->raster;
-    const size_t values = t->n * (size_t)t->dim;
-    const size_t estimate = (size_t)(k < t->frames - 1 ? k : t->frames - 2);
+    const struct dn_points x = trajectory_frame(t, false, k);
+    const struct dn_points x0 = trajectory_frame(t, true, k < t->frames - 1 ? k : t->frames - 2);
     const struct frame whole = {.width = raster->width};
     char caption[32];
     snprintf(caption, sizeof caption, "t = %d", t->timesteps[k]);
     raster_rectangle(raster, 0, 0, raster->width, (int)animation->left.top, RASTER_PAPER);
-    center_text(raster, &whole, 9 * animation->scale, animation->scale, caption);
+    raster_text_centered(raster, &whole, 9 * animation->scale, animation->scale, caption);
     raster_erase_points(raster);
-    if (!draw_points(animation, &animation->left, t->x + (size_t)k * values, 0) ||
-        !draw_points(animation, &animation->right, t->x0 + estimate * values, 1))
-        return false;
+    raster_points(raster, &animation->left, &x, t->labels, 0);
+    raster_points(raster, &animation->right, &x0, t->labels, 1);
     raster_pixels(raster, animation->pixels);
-    return true;
 }
 
 /* ------------------------------------------------------------------ what is sent */
@@ -204,26 +185,26 @@ static void put_frame(struct buffer *out, struct animation *animation, int ticks
     animation->last = pixels;
 }
 
-static bool put_animation(struct buffer *out, struct animation *animation) {
+static void put_animation(struct buffer *out, struct animation *animation) {
     const struct trajectory *t = animation->trajectory;
     const int fps = t->look.fps ? t->look.fps : USUAL_FPS;
     put_head(out, animation);
     for (int k = 0; k < t->frames && !out->failed; k++) {
         pool_pause();
-        if (!draw_frame(animation, k))
-            return false;
+        draw_frame(animation, k);
         put_frame(out, animation,
                   k == 0               ? FIRST_HELD
                   : k == t->frames - 1 ? LAST_HELD
                                        : TICKS_A_SECOND / fps);
     }
     buffer_text(out, "\x3b"); /* the end */
-    return true;
 }
 
 void gif_trajectory(struct buffer *out, const struct trajectory *t) {
     struct animation animation = {0};
-    if (!animation_init(&animation, t) || !put_animation(out, &animation))
+    if (animation_init(&animation, t))
+        put_animation(out, &animation);
+    else
         buffer_fail(out);
     animation_clear(&animation);
 }

@@ -24,10 +24,6 @@ int class_hue(int label) {
     return label < 0 ? CLASS_COLORS - 1 : label % CLASS_COLORS;
 }
 
-unsigned class_color(const struct theme *theme, int hue) {
-    return theme->classes[hue];
-}
-
 double frame_x(const struct frame *frame, double x) {
     return frame->left + frame->width * (x - frame->x_min) / (frame->x_max - frame->x_min);
 }
@@ -59,48 +55,52 @@ static void make_square(struct frame *frame) {
     frame->y_min = y - range / 2, frame->y_max = y + range / 2;
 }
 
-static void include(double *min, double *max, double value) {
+void range_include(double *min, double *max, double value) {
     if (isfinite(value)) {
         *min = fmin(*min, value);
         *max = fmax(*max, value);
     }
 }
 
-static void include_points(struct frame *frame, const float *points, size_t n) {
+void frame_bound(struct frame *frame, const struct dn_points *points) {
     frame->x_min = frame->y_min = INFINITY;
     frame->x_max = frame->y_max = -INFINITY;
-    for (size_t i = 0; i < n; i++) {
-        include(&frame->x_min, &frame->x_max, (double)points[2 * i]);
-        include(&frame->y_min, &frame->y_max, (double)points[2 * i + 1]);
+    for (size_t i = 0; i < points->n; i++) {
+        const struct spot spot = spot_of(points, i);
+        range_include(&frame->x_min, &frame->x_max, spot.x);
+        range_include(&frame->y_min, &frame->y_max, spot.y);
     }
 }
 
-void frame_fit(struct frame *frame, const float *points, size_t n) {
-    include_points(frame, points, n);
+void frame_fit(struct frame *frame, const struct dn_points *points) {
+    frame_bound(frame, points);
     make_square(frame);
 }
 
 static int compare(const void *a, const void *b) {
-    const float x = *(const float *)a, y = *(const float *)b;
+    const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-bool frame_fit_way(struct frame *frame, const float *first, const float *last, size_t n) {
-    float *sorted = malloc((n + 1) * sizeof *sorted);
+bool frame_fit_way(struct frame *frame, const struct dn_points *first,
+                   const struct dn_points *last) {
+    double *sorted = malloc((first->n + 1) * sizeof *sorted);
     if (!sorted)
         return false;
-    include_points(frame, last, n);
-    for (size_t axis = 0; axis < 2; axis++) {
+    frame_bound(frame, last);
+    for (int axis = 0; axis < 2; axis++) {
         double *min = axis == 0 ? &frame->x_min : &frame->y_min;
         double *max = axis == 0 ? &frame->x_max : &frame->y_max;
         size_t count = 0;
-        for (size_t i = 0; i < n; i++)
-            if (isfinite(first[2 * i + axis]))
-                sorted[count++] = first[2 * i + axis];
+        for (size_t i = 0; i < first->n; i++) {
+            const struct spot spot = spot_of(first, i);
+            sorted[count] = axis == 0 ? spot.x : spot.y;
+            count += isfinite(sorted[count]) != 0;
+        }
         qsort(sorted, count, sizeof *sorted, compare);
         if (count > 0) {
-            include(min, max, (double)sorted[count / 20]);
-            include(min, max, (double)sorted[count - 1 - count / 20]);
+            range_include(min, max, sorted[count / 20]);
+            range_include(min, max, sorted[count - 1 - count / 20]);
         }
     }
     free(sorted);

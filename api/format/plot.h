@@ -7,11 +7,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* How a picture is to look; a zeroed one is the usual. */
+#include "engine/denoise.h"
+
+/* The options for the look of a picture; all zero: the defaults. */
 struct look {
-    int size;  /* of a picture, or of each panel of one, in pixels; 0: the format's usual */
+    int size;  /* of a picture, or of each panel of one, in pixels; 0: the format's default */
     int theme; /* index into theme_names */
-    int fps;   /* of an animation; 0: the usual */
+    int fps;   /* of an animation; 0: the default */
 };
 
 enum { LOOK_MIN_SIZE = 64, LOOK_MAX_SIZE = 2048, LOOK_MAX_FPS = 50 };
@@ -49,7 +51,15 @@ extern const struct theme themes[];
 extern const char *const theme_names[]; /* NULL-terminated */
 
 int class_hue(int label); /* 0..CLASS_COLORS - 1 */
-unsigned class_color(const struct theme *theme, int hue);
+
+/* Where a point is drawn: at its first two coordinates, or along a line if it has only one. */
+struct spot {
+    double x, y;
+};
+static inline struct spot spot_of(const struct dn_points *points, size_t i) {
+    const float *point = points->points + i * (size_t)points->dim;
+    return (struct spot){(double)point[0], points->dim > 1 ? (double)point[1] : 0};
+}
 
 /* The plot area within the picture, and the data range that fills it. */
 struct frame {
@@ -63,13 +73,19 @@ double frame_y(const struct frame *frame, double y);
 /* Widens an empty range, or adds a margin of a twentieth to one that is not. */
 void frame_pad(double *min, double *max);
 
-/* The view box of points [n][2]: all that are finite, a margin, the same scale on both axes. */
-void frame_fit(struct frame *frame, const float *points, size_t n);
+/* Widens the range [min, max] to include a value, if it is finite. */
+void range_include(double *min, double *max, double value);
 
-/* The view box of an animation from first to last [n][2]: all of the last frame, and the middle
- * nine tenths of the first on each axis, so that a few far points of the noise do not make
- * everything small. False when out of memory. */
-bool frame_fit_way(struct frame *frame, const float *first, const float *last, size_t n);
+/* Sets the range to the finite coordinates on each axis; without any, min > max. */
+void frame_bound(struct frame *frame, const struct dn_points *points);
+/* The view box of the points: frame_bound, a margin, the same scale on both axes. */
+void frame_fit(struct frame *frame, const struct dn_points *points);
+
+/* The view box of an animation from first to last, of the same number of points: all of the last
+ * frame, and the middle nine tenths of the first on each axis, so that a few far points of the noise
+ * do not make everything small. False when out of memory. */
+bool frame_fit_way(struct frame *frame, const struct dn_points *first,
+                   const struct dn_points *last);
 
 /* The distance between ticks: 1, 2 or 5 times a power of ten, about `count` of them in `range`. */
 double tick_step(double range, double count);

@@ -83,36 +83,28 @@ void png_points(struct buffer *out, const struct point_set *set) {
     const int left = size / 32 + 34 * labels, top = size / 32, side = size - left - top;
     struct frame frame = {.left = left, .top = top, .width = side, .height = side};
     struct raster raster;
-    float *flat = plane(set->points, set->n, set->dim);
-    if (flat && raster_init(&raster, size, size)) {
-        frame_fit(&frame, flat, set->n);
-        frame.top += 7 * labels; /* the numbers below need less room than those on the left */
-        raster_axes(&raster, &frame, labels);
-        raster_points(&raster, &frame, flat, set->n, set->labels, 0);
-        write_png(out, &raster, theme, set->labels, set->title);
-        raster_free(&raster);
-    } else {
+    if (!raster_init(&raster, size, size)) {
         buffer_fail(out);
+        return;
     }
-    free(flat);
+    frame_fit(&frame, &set->points);
+    frame.top += 7 * labels; /* the numbers below need less room than those on the left */
+    raster_axes(&raster, &frame, labels);
+    raster_points(&raster, &frame, &set->points, set->labels, 0);
+    write_png(out, &raster, theme, set->labels, set->title);
+    raster_free(&raster);
 }
 
-static bool draw_panel(struct raster *raster, const struct trajectory *t, struct frame *frame,
+static void draw_panel(struct raster *raster, const struct trajectory *t, struct frame *frame,
                        int k) {
-    const size_t values = t->n * (size_t)t->dim;
+    const struct dn_points points = trajectory_frame(t, t->which_x0, k);
     const int scale = frame->width >= PANEL_SIZE * 2 ? (int)frame->width / PANEL_SIZE : 1;
     char caption[32];
-    float *flat = plane((t->which_x0 ? t->x0 : t->x) + (size_t)k * values, t->n, t->dim);
-    if (!flat)
-        return false;
     snprintf(caption, sizeof caption, "t = %d", t->timesteps[k]);
     raster_axes(raster, frame, 0);
-    raster_text(raster,
-                (int)frame->left + ((int)frame->width - raster_text_width(scale, caption)) / 2,
-                (int)(frame->top + frame->height) + 8 * scale, scale, caption);
-    raster_points(raster, frame, flat, t->n, t->labels, t->which_x0);
-    free(flat);
-    return true;
+    raster_text_centered(raster, frame, (int)(frame->top + frame->height) + 8 * scale, scale,
+                         caption);
+    raster_points(raster, frame, &points, t->labels, t->which_x0);
 }
 
 void png_trajectory(struct buffer *out, const struct trajectory *t) {
@@ -127,8 +119,7 @@ void png_trajectory(struct buffer *out, const struct trajectory *t) {
         return;
     }
     for (int k = 0; k < panels; k++, frame.left += side + gap)
-        if (!draw_panel(&raster, t, &frame, k))
-            buffer_fail(out);
+        draw_panel(&raster, t, &frame, k);
     write_png(out, &raster, &themes[t->look.theme], t->labels, NULL);
     raster_free(&raster);
 }

@@ -150,14 +150,13 @@ static enum dn_status write_whole(struct http_exchange *exchange, struct point_s
                                         });
         return DN_OK;
     }
-    struct point_set set = {.n = layout->n,
-                            .dim = layout->dim,
+    struct point_set set = {.points = {NULL, layout->n, layout->dim},
                             .title = answer->title,
                             .labels = layout->labels,
                             .classes = layout->classes,
                             .look = answer->look};
     enum dn_status status =
-        answer->points(exchange, answer, 0, layout->n, &set.points, &answer->error);
+        answer->points(exchange, answer, 0, layout->n, &set.points.points, &answer->error);
     if (status == DN_OK)
         answer->format->points(out, &set);
     return status;

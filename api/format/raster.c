@@ -110,7 +110,7 @@ static const char *glyph_of(char character) {
     return NULL;
 }
 
-void raster_text(struct raster *raster, int left, int top, int scale, const char *text) {
+static void draw_text(struct raster *raster, int left, int top, int scale, const char *text) {
     for (; *text; text++, left += GLYPH_WIDTH * scale) {
         const char *rows = glyph_of(*text);
         if (rows)
@@ -118,8 +118,14 @@ void raster_text(struct raster *raster, int left, int top, int scale, const char
     }
 }
 
-int raster_text_width(int scale, const char *text) {
+static int text_width(int scale, const char *text) {
     return scale * (GLYPH_WIDTH * (int)strlen(text) - 1);
+}
+
+void raster_text_centered(struct raster *raster, const struct frame *frame, int top, int scale,
+                          const char *text) {
+    const int width = text_width(scale, text);
+    draw_text(raster, (int)frame->left + ((int)frame->width - width) / 2, top, scale, text);
 }
 
 enum { TICK_PIXELS = 75 }; /* between ticks, about, at scale 1 */
@@ -136,18 +142,18 @@ static void draw_ticks(struct raster *raster, const struct frame *frame, int lab
     for (double i = ceil(min / step); i * step <= max; i++) {
         char text[24];
         snprintf(text, sizeof text, "%g", i == 0 ? 0 : i * step);
-        const int size = raster_text_width(labels, text);
+        const int size = text_width(labels, text);
         if (horizontal) {
             const int x = (int)lrint(frame_x(frame, i * step) - line / 2.0);
             raster_rectangle(raster, x, top, line, height, RASTER_GRID);
             if (labels)
-                raster_text(raster, x + (line - size) / 2, top + height + 6 * labels, labels, text);
+                draw_text(raster, x + (line - size) / 2, top + height + 6 * labels, labels, text);
         } else {
             const int y = (int)lrint(frame_y(frame, i * step) - line / 2.0);
             raster_rectangle(raster, left, y, width, line, RASTER_GRID);
             if (labels)
-                raster_text(raster, left - size - 5 * labels,
-                            y + (line - GLYPH_HEIGHT * labels) / 2, labels, text);
+                draw_text(raster, left - size - 5 * labels, y + (line - GLYPH_HEIGHT * labels) / 2,
+                          labels, text);
         }
     }
 }
@@ -214,14 +220,15 @@ static struct dot dot_for(const struct frame *frame, size_t n) {
                         .opacity = fmin(fmax(0.62 * crowd, 0.3), 0.85)};
 }
 
-void raster_points(struct raster *raster, const struct frame *frame, const float *points, size_t n,
+void raster_points(struct raster *raster, const struct frame *frame, const struct dn_points *points,
                    const int *labels, int hue) {
-    const struct dot dot = dot_for(frame, n);
-    for (size_t i = 0; i < n; i++) {
-        const double x = (double)points[2 * i], y = (double)points[2 * i + 1];
+    const struct dot dot = dot_for(frame, points->n);
+    for (size_t i = 0; i < points->n; i++) {
+        const struct spot at = spot_of(points, i);
         pool_pause();
-        if (x >= frame->x_min && x <= frame->x_max && y >= frame->y_min && y <= frame->y_max)
-            draw_dot(raster, frame, &dot, frame_x(frame, x), frame_y(frame, y),
+        if (at.x >= frame->x_min && at.x <= frame->x_max && at.y >= frame->y_min &&
+            at.y <= frame->y_max)
+            draw_dot(raster, frame, &dot, frame_x(frame, at.x), frame_y(frame, at.y),
                      (uint8_t)(labels ? class_hue(labels[i]) : hue));
     }
 }
@@ -260,7 +267,7 @@ int raster_palette(const struct theme *theme, bool classes, uint8_t rgb[3 * RAST
         for (int level = 1; level <= RASTER_LEVELS; level++) {
             const int at = RASTER_FIRST_HUE + hue * RASTER_LEVELS + level - 1;
             put_mixed(rgb + 3 * (ptrdiff_t)at, theme->paper,
-                      classes ? class_color(theme, hue) : theme->series[hue], level, RASTER_LEVELS);
+                      classes ? theme->classes[hue] : theme->series[hue], level, RASTER_LEVELS);
         }
     return RASTER_FIRST_HUE + hues * RASTER_LEVELS;
 }

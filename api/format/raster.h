@@ -39,14 +39,15 @@ void raster_free(struct raster *raster);
 /* On the paper. What is outside the picture is left out. */
 void raster_rectangle(struct raster *raster, int left, int top, int width, int height,
                       uint8_t color);
-void raster_text(struct raster *raster, int left, int top, int scale, const char *text);
-int raster_text_width(int scale, const char *text);
+/* Text in the middle of the frame's width. */
+void raster_text_centered(struct raster *raster, const struct frame *frame, int top, int scale,
+                          const char *text);
 
 /* Grid, border and, where `labels` is not 0, the numbers of the axes in text of that scale. */
 void raster_axes(struct raster *raster, const struct frame *frame, int labels);
 
-/* Points [n][2] that are within the frame. labels [n] are their hues; NULL: all have this hue. */
-void raster_points(struct raster *raster, const struct frame *frame, const float *points, size_t n,
+/* The points that are within the frame. labels [n] are their hues; NULL: all have this hue. */
+void raster_points(struct raster *raster, const struct frame *frame, const struct dn_points *points,
                    const int *labels, int hue);
 void raster_erase_points(struct raster *raster);
 

@@ -83,7 +83,7 @@ enum { POINTS_WIDTH = 480, POINTS_HEIGHT = 470, LEGEND_HEIGHT = 20 };
 /* The hues of the points: bit k for hue k. */
 static unsigned hues_of(const struct point_set *set) {
     unsigned hues = set->labels ? 0 : 1;
-    for (size_t i = 0; set->labels && i < set->n; i++)
+    for (size_t i = 0; set->labels && i < set->points.n; i++)
         hues |= 1u << class_hue(set->labels[i]);
     return hues;
 }
@@ -128,50 +128,43 @@ static void legend(struct buffer *out, const struct point_set *set, unsigned hue
                 out,
                 "<rect x=\"%.1f\" y=\"%d\" width=\"8\" height=\"8\" rx=\"4\" fill=\"#%06x\"/>"
                 "<text x=\"%.1f\" y=\"%d\">",
-                x, POINTS_HEIGHT - 4, class_color(theme, hue), x + LEGEND_DOT, POINTS_HEIGHT + 4);
+                x, POINTS_HEIGHT - 4, theme->classes[hue], x + LEGEND_DOT, POINTS_HEIGHT + 4);
             escape(out, set->classes[hue]);
             buffer_text(out, "</text>\n");
             x += LEGEND_DOT + width_of(set->classes[hue]) + LEGEND_SPACE;
         }
 }
 
-static void circles(struct buffer *out, const struct frame *frame, const float *points, size_t n,
-                    const int *labels, int hue) {
-    for (size_t i = 0; i < n; i++) {
+static void circles(struct buffer *out, const struct frame *frame, const struct point_set *set,
+                    int hue) {
+    for (size_t i = 0; i < set->points.n; i++) {
+        const struct spot at = spot_of(&set->points, i);
         pool_pause();
-        if ((!labels || class_hue(labels[i]) == hue) && isfinite(points[2 * i]) &&
-            isfinite(points[2 * i + 1]))
+        if ((!set->labels || class_hue(set->labels[i]) == hue) && isfinite(at.x) && isfinite(at.y))
             buffer_format(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\"/>\n",
-                          frame_x(frame, (double)points[2 * i]),
-                          frame_y(frame, (double)points[2 * i + 1]));
+                          frame_x(frame, at.x), frame_y(frame, at.y));
     }
 }
 
 void svg_points(struct buffer *out, const struct point_set *set) {
     const struct theme *theme = &themes[set->look.theme];
     struct frame frame = {.left = 50, .top = 36, .width = 400, .height = 400};
-    float *flat = plane(set->points, set->n, set->dim);
-    if (!flat) {
-        buffer_fail(out);
-        return;
-    }
     const unsigned hues = hues_of(set);
     const double names = legend_width(set, hues);
-    frame_fit(&frame, flat, set->n);
+    frame_fit(&frame, &set->points);
     open_picture(out, POINTS_WIDTH, POINTS_HEIGHT + (names > 0 ? LEGEND_HEIGHT : 0), set->look.size,
                  theme, set->title);
     axes(out, &frame, theme);
     for (int hue = 0; hue < CLASS_COLORS; hue++)
         if (hues >> hue & 1) {
             buffer_format(out, "<g fill=\"#%06x\" fill-opacity=\"0.55\">\n",
-                          set->labels ? class_color(theme, hue) : theme->series[0]);
-            circles(out, &frame, flat, set->n, set->labels, hue);
+                          set->labels ? theme->classes[hue] : theme->series[0]);
+            circles(out, &frame, set, hue);
             buffer_text(out, "</g>\n");
         }
     if (names > 0)
         legend(out, set, hues, names, theme);
     buffer_text(out, "</svg>\n");
-    free(flat);
 }
 
 static void curve(struct buffer *out, const struct frame *frame, const double *x, const double *y,
@@ -194,13 +187,9 @@ void svg_curves(struct buffer *out, const struct curves *curves) {
     const struct theme *theme = &themes[0];
     struct frame frame = {60, 36, 560, 280, INFINITY, -INFINITY, INFINITY, -INFINITY};
     for (size_t i = 0; i < curves->count; i++) {
-        frame.x_min = fmin(frame.x_min, curves->x[i]);
-        frame.x_max = fmax(frame.x_max, curves->x[i]);
+        range_include(&frame.x_min, &frame.x_max, curves->x[i]);
         for (int which = 0; which < 2; which++)
-            if (isfinite(curves->y[which][i])) {
-                frame.y_min = fmin(frame.y_min, curves->y[which][i]);
-                frame.y_max = fmax(frame.y_max, curves->y[which][i]);
-            }
+            range_include(&frame.y_min, &frame.y_max, curves->y[which][i]);
     }
     if (!(frame.x_min < frame.x_max))
         frame_pad(&frame.x_min, &frame.x_max);

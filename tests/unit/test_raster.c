@@ -20,11 +20,11 @@ Test(raster, a_pixel_has_the_colour_of_most_of_its_points) {
     cr_assert(raster_init(&raster, 100, 100));
     for (int i = 0; i < 12; i++)
         points[i][0] = points[i][1] = 0.505f;
-    raster_points(&raster, &unit, points[0], 12, labels, 0);
+    raster_points(&raster, &unit, &(struct dn_points){points[0], 12, 2}, labels, 0);
     raster_pixels(&raster, pixels);
     cr_assert_eq(hue_of(pixels[49 * 100 + 50]), 5);
     raster_erase_points(&raster);
-    raster_points(&raster, &unit, points[0], 4, labels, 0);
+    raster_points(&raster, &unit, &(struct dn_points){points[0], 4, 2}, labels, 0);
     raster_pixels(&raster, pixels);
     cr_assert_eq(hue_of(pixels[49 * 100 + 50]), 3);
     cr_assert_eq(hue_of(pixels[20 * 100 + 50]), -1);
@@ -45,7 +45,7 @@ Test(raster, points_outside_and_not_finite_are_left_out) {
     uint8_t pixels[100 * 100];
     const float points[] = {NAN, 0.5f, 0.5f, INFINITY, -1e30f, 0.5f, 0.5f, 3e38f, 1.1f, 0.2f};
     cr_assert(raster_init(&raster, 100, 100));
-    raster_points(&raster, &unit, points, 5, NULL, 1);
+    raster_points(&raster, &unit, &(struct dn_points){points, 5, 2}, NULL, 1);
     raster_pixels(&raster, pixels);
     for (int i = 0; i < 100 * 100; i++)
         cr_assert_eq(pixels[i], RASTER_PAPER);
@@ -62,8 +62,7 @@ Test(raster, palettes_run_from_paper_to_the_colour) {
             for (int hue = 0; hue < hues; hue++) {
                 const uint8_t *full =
                     rgb + 3 * (ptrdiff_t)(RASTER_FIRST_HUE + (hue + 1) * RASTER_LEVELS - 1);
-                unsigned wanted =
-                    classes ? class_color(&themes[theme], hue) : themes[theme].series[hue];
+                unsigned wanted = classes ? themes[theme].classes[hue] : themes[theme].series[hue];
                 cr_assert_eq((unsigned)(full[0] << 16 | full[1] << 8 | full[2]), wanted);
             }
         }
@@ -76,15 +75,16 @@ Test(raster, the_box_of_a_way_holds_the_end_and_most_of_the_start) {
         last[i][0] = (float)(i % 2) * 0.5f, last[i][1] = 0;
     }
     first[0][0] = -1e6f; /* one far point */
+    const struct dn_points from = {first[0], 400, 2}, to = {last[0], 400, 2};
     struct frame frame = {0};
-    cr_assert(frame_fit_way(&frame, first[0], last[0], 400));
+    cr_assert(frame_fit_way(&frame, &from, &to));
     cr_assert_float_eq(frame.x_min, -1.8 - 0.18, 0.03);
     cr_assert_float_eq(frame.x_max, 1.79 + 0.18, 0.03);
     cr_assert_float_eq(frame.y_max - frame.y_min, frame.x_max - frame.x_min, 1e-12);
     last[3][0] = 10;
-    cr_assert(frame_fit_way(&frame, first[0], last[0], 400));
+    cr_assert(frame_fit_way(&frame, &from, &to));
     cr_assert(frame.x_max > 10);
-    const float none[] = {NAN, NAN};
-    cr_assert(frame_fit_way(&frame, none, none, 1));
+    const struct dn_points none = {(const float[]){NAN, NAN}, 1, 2};
+    cr_assert(frame_fit_way(&frame, &none, &none));
     cr_assert(isfinite(frame.x_min) && frame.x_max > frame.x_min);
 }
