@@ -14,8 +14,8 @@
 enum dn_status error_set(struct dn_error *error, enum dn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* dn_spec_check without the rules that are younger than some stored models: what they ask for is
- * found out when such a model is sampled from. */
+/* dn_spec_check without the rules that are younger than some stored models. Sampling finds out
+ * whether such a model satisfies them. */
 enum dn_status spec_check_stored(const struct dn_spec *spec, struct dn_error *error);
 
 /* The rows of spec_fields.h: an enum is an int here, and its limits are those of its names. */
@@ -48,16 +48,17 @@ static inline bool all_finite(const float *values, size_t count) {
     return wrong == 0;
 }
 
-/* The caller's flag is written by another thread. */
-static inline bool stop_asked(dn_stop_flag *stop) {
-    return stop && __atomic_load_n(stop, __ATOMIC_RELAXED);
+/* DN_STOPPED if the caller's flag is set, which another thread may write. */
+static inline enum dn_status stop_check(dn_stop_flag *stop, struct dn_error *error) {
+    const bool asked = stop && __atomic_load_n(stop, __ATOMIC_RELAXED);
+    return asked ? error_set(error, DN_STOPPED, "stopped") : DN_OK;
 }
 
 /* The pause, then the flag. */
-static inline bool break_asked(const struct dn_breaks *breaks) {
+static inline enum dn_status break_check(const struct dn_breaks *breaks, struct dn_error *error) {
     if (breaks && breaks->pause)
         breaks->pause(breaks->context);
-    return breaks && stop_asked(breaks->stop);
+    return breaks ? stop_check(breaks->stop, error) : DN_OK;
 }
 
 #endif

@@ -1,6 +1,3 @@
-/*
- * serial.c - see serial.h.
- */
 #include "engine/base/serial.h"
 
 #include <string.h>
@@ -8,6 +5,7 @@
 #include "engine/internal.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "serialized values are little-endian");
+_Static_assert(sizeof(int) == 4, "serialized integers have 32 bits");
 
 void serial_block(struct serial *serial, void *value, size_t size) {
     if (serial->failed)
@@ -25,24 +23,6 @@ void serial_block(struct serial *serial, void *value, size_t size) {
     serial->used += size;
 }
 
-void serial_int(struct serial *serial, int *value) {
-    int32_t number = *value;
-    serial_block(serial, &number, sizeof number);
-    *value = number;
-}
-
-void serial_long(struct serial *serial, int64_t *value) {
-    serial_block(serial, value, sizeof *value);
-}
-
-void serial_seed(struct serial *serial, uint64_t *value) {
-    serial_block(serial, value, sizeof *value);
-}
-
-void serial_double(struct serial *serial, double *value) {
-    serial_block(serial, value, sizeof *value);
-}
-
 void serial_mark(struct serial *serial, const char *text) {
     char wanted[16] = {0}, found[16];
     memcpy(wanted, text, strnlen(text, sizeof wanted));
@@ -53,28 +33,26 @@ void serial_mark(struct serial *serial, const char *text) {
 }
 
 static void serial_dataset(struct serial *serial, struct dn_dataset_spec *dataset) {
-    serial_int(serial, &dataset->source_count);
-    serial_int(serial, &dataset->dim);
-    serial_int(serial, &dataset->classes);
+    serial_value(serial, &dataset->source_count);
+    serial_value(serial, &dataset->dim);
+    serial_value(serial, &dataset->classes);
     if (dataset->source_count < 1 || dataset->source_count > DN_MAX_CLASSES)
         serial->failed = true;
     for (int k = 0; k < dataset->source_count && !serial->failed; k++) {
-        serial_int(serial, &dataset->sources[k].pattern);
-        serial_int(serial, &dataset->sources[k].n);
-        serial_seed(serial, &dataset->sources[k].seed);
+        serial_value(serial, &dataset->sources[k].pattern);
+        serial_value(serial, &dataset->sources[k].n);
+        serial_value(serial, &dataset->sources[k].seed);
     }
 }
 
 static void serial_field(struct serial *serial, const struct spec_row *row, struct dn_spec *spec) {
     void *at = (char *)spec + row->offset;
-    if (row->kind == SPEC_DOUBLE) {
-        serial_double(serial, at);
-    } else if (row->kind == SPEC_INT) {
-        serial_int(serial, at);
-    } else {
+    if (row->kind == SPEC_BOOL) {
         int number = *(bool *)at;
-        serial_int(serial, &number);
+        serial_value(serial, &number);
         *(bool *)at = number;
+    } else {
+        serial_block(serial, at, row->kind == SPEC_DOUBLE ? sizeof(double) : sizeof(int));
     }
 }
 
@@ -98,5 +76,5 @@ void serial_spec(struct serial *serial, struct dn_spec *spec) {
     for (const struct spec_row *row = spec_rows; row < end && serial->mode == SERIAL_READ; row++)
         if (row->saved == 0)
             set_minimum(row, spec);
-    serial_seed(serial, &spec->seed);
+    serial_value(serial, &spec->seed);
 }

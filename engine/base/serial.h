@@ -3,8 +3,8 @@
  *
  * A format is a function that passes each of its values, in order, to serial_…(). With a counting
  * serial it finds the size, with a writing one it fills the bytes, with a reading one it fills the
- * values; so the three can never disagree. Values are little-endian, like the machines we build
- * for. After the first failure all further calls do nothing.
+ * values, so the three can never disagree. Values are little-endian, like the machines that we
+ * build for. After the first failure, all further calls do nothing.
  */
 #ifndef ENGINE_BASE_SERIAL_H
 #define ENGINE_BASE_SERIAL_H
@@ -26,11 +26,8 @@ struct serial {
 };
 
 void serial_block(struct serial *serial, void *value, size_t size);
-void serial_int(struct serial *serial, int *value);
-void serial_long(struct serial *serial, int64_t *value);
-void serial_seed(struct serial *serial, uint64_t *value);
-void serial_double(struct serial *serial, double *value);
-/* Text that must be the same when read: magic, version, kernel variant. Padded to 16 bytes. */
+#define serial_value(serial, value) serial_block(serial, value, sizeof *(value))
+/* Text that must be the same when read: a magic number with its version. Padded to 16 bytes. */
 void serial_mark(struct serial *serial, const char *text);
 void serial_spec(struct serial *serial, struct dn_spec *spec);
 

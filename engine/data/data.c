@@ -23,11 +23,19 @@ void data_count(const struct dn_spec *spec, size_t *n, size_t *n_val) {
     }
 }
 
-size_t data_bytes(const struct dn_spec *spec) {
-    size_t n, n_val;
-    data_count(spec, &n, &n_val);
-    return floats_bytes((n + n_val) * (size_t)spec->dataset.dim) +
-           (spec->dataset.classes ? (n + n_val) * sizeof(int32_t) : 0);
+size_t data_bytes(int dim, size_t all, int classes) {
+    return floats_bytes(all * (size_t)dim) + (classes ? all * sizeof(int32_t) : 0);
+}
+
+enum dn_status data_new(struct dn_data *data, int dim, size_t n, size_t n_val, int classes,
+                        struct dn_error *error) {
+    const float *points = floats_new((n + n_val) * (size_t)dim);
+    const int32_t *labels = classes ? calloc(n + n_val, sizeof *labels) : NULL;
+    *data = (struct dn_data){dim, n, n_val, points, labels, classes};
+    if (points && (labels || !classes))
+        return DN_OK;
+    dn_data_clear(data);
+    return error_set(error, DN_NO_MEMORY, "out of memory");
 }
 
 /* The order in which the points of an upload are split into training and validation points. */
@@ -110,16 +118,13 @@ enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *
     enum dn_status status = dn_spec_check(spec, error);
     if (status != DN_OK)
         return status;
-    const size_t dim = (size_t)spec->dataset.dim;
+    struct dn_data data;
     size_t n, n_val, done = 0, done_val = 0;
     data_count(spec, &n, &n_val);
-    float *points = floats_new((n + n_val) * dim);
-    int32_t *labels = spec->dataset.classes ? calloc(n + n_val, sizeof *labels) : NULL;
-    if (!points || (spec->dataset.classes && !labels)) {
-        free(points);
-        free(labels);
-        return error_set(error, DN_NO_MEMORY, "out of memory");
-    }
+    status = data_new(&data, spec->dataset.dim, n, n_val, spec->dataset.classes, error);
+    const size_t dim = (size_t)data.dim;
+    float *points = (float *)data.points;
+    int32_t *labels = (int32_t *)data.labels;
     for (int k = 0; k < spec->dataset.source_count && status == DN_OK; k++) {
         struct deal deal = {.spec = spec,
                             .k = k,
@@ -136,13 +141,11 @@ enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *
         done += of_source;
         done_val += of_source_val;
     }
-    if (status != DN_OK) {
-        free(points);
-        free(labels);
-        return status;
-    }
-    *out = (struct dn_data){spec->dataset.dim, n, n_val, points, labels, spec->dataset.classes};
-    return DN_OK;
+    if (status == DN_OK)
+        *out = data;
+    else
+        dn_data_clear(&data);
+    return status;
 }
 
 void dn_data_clear(struct dn_data *data) {

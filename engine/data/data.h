@@ -1,5 +1,5 @@
 /*
- * data.h - the trainer's requirements on its data.
+ * data.h - making and checking a dn_data.
  */
 #ifndef ENGINE_DATA_DATA_H
 #define ENGINE_DATA_DATA_H
@@ -13,8 +13,14 @@ enum dn_status data_check(const struct dn_data *data, const struct dn_spec *spec
 /* The total number of training and validation points of all sources of a spec. */
 void data_count(const struct dn_spec *spec, size_t *n, size_t *n_val);
 
-/* Bytes of the points and labels that dn_data_draw allocates, and of what it needs besides. */
-size_t data_bytes(const struct dn_spec *spec);
+/* Points and labels, to be filled in; without classes there are no labels. Frees the result with
+ * dn_data_clear. */
+enum dn_status data_new(struct dn_data *data, int dim, size_t n, size_t n_val, int classes,
+                        struct dn_error *error);
+/* Bytes that this allocates for n + n_val = all. */
+size_t data_bytes(int dim, size_t all, int classes);
+
+/* Bytes that dn_data_draw allocates besides, for a while. */
 size_t data_deal_bytes(const struct dn_spec *spec);
 
 #endif

@@ -1,6 +1,3 @@
-/*
- * diffusion.c - see diffusion.h; each function is one equation.
- */
 #include "engine/diffusion/diffusion.h"
 
 #include <math.h>

@@ -1,23 +1,14 @@
-/*
- * noised.c - see noised.h.
- */
 #include "engine/diffusion/noised.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "engine/base/kernels.h"
 #include "engine/diffusion/diffusion.h"
 
-/* Angles fall into place by themselves at both ends: 0 without noise, pi/2 without signal. */
-static double focus_angle(const struct schedule *schedule, double focus, int t) {
-    return atan2(sqrt(schedule->variance[t]), focus * sqrt(schedule->alpha_bar[t]));
-}
-
 /* Size of each of the three arrays of points. */
 static size_t stride_of(const struct dn_spec *spec, size_t n) {
-    return (n * (size_t)spec->dataset.dim + 15) / 16 * 16;
+    return kernels_pad(n * (size_t)spec->dataset.dim);
 }
 
 static size_t until_length(const struct dn_spec *spec) {
@@ -33,7 +24,7 @@ static bool noised_focus(struct noised *noised, const struct dn_spec *spec,
         return true;
     noised->until = calloc(length, sizeof *noised->until);
     for (int t = 1; noised->until && t <= T; t++)
-        noised->until[t] = focus_angle(schedule, focus, t) / focus_angle(schedule, focus, T);
+        noised->until[t] = schedule_angle(schedule, focus, t) / schedule_angle(schedule, focus, T);
     return noised->until;
 }
 

@@ -11,11 +11,6 @@
 
 /* ------------------------------------------------------------------ timesteps */
 
-/* Where a timestep is on the way from the data (0) to pure noise (pi/2), whatever the schedule. */
-static double angle_of(const struct schedule *schedule, int t) {
-    return atan2(sqrt(schedule->variance[t]), sqrt(schedule->alpha_bar[t]));
-}
-
 /* The angles of the states fall like a square, (1 - k/S)^2: by large steps through the noise, where
  * estimates hardly change, by ever smaller ones to the data. Both ends are exact ("trailing"): the
  * first state is as noisy as the schedule gets, and nothing of it is left in the last. Of the
@@ -24,12 +19,13 @@ static double angle_of(const struct schedule *schedule, int t) {
  * schedule. */
 void plan_timesteps(const struct schedule *schedule, int steps, int *timesteps) {
     const int T = schedule->timesteps;
-    const double whole = angle_of(schedule, T);
+    const double whole = schedule_angle(schedule, 1, T);
     int t = timesteps[0] = T;
     for (int k = 1; k < steps; k++) {
         const double left = 1 - (double)k / steps, wanted = whole * left * left;
         t--; /* a step is at least one timestep, and leaves at least one for each that follows */
-        while (t > steps - k && angle_of(schedule, t) + angle_of(schedule, t - 1) > 2 * wanted)
+        while (t > steps - k &&
+               schedule_angle(schedule, 1, t) + schedule_angle(schedule, 1, t - 1) > 2 * wanted)
             t--;
         timesteps[k] = t;
     }

@@ -194,6 +194,10 @@ double schedule_snr(const struct schedule *schedule, int t) {
     return schedule->alpha_bar[t] / schedule->variance[t];
 }
 
+double schedule_angle(const struct schedule *schedule, double focus, int t) {
+    return atan2(sqrt(schedule->variance[t]), focus * sqrt(schedule->alpha_bar[t]));
+}
+
 /* ------------------------------------------------------------------ for users */
 
 enum dn_status dn_schedule_steps(const struct dn_diffusion_spec *spec,

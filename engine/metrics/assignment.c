@@ -7,7 +7,7 @@
 
 enum { NOBODY = -1 };
 
-/* v [n] are the columns' prices; a row prefers the column where cost - price is least. */
+/* v [n] are the prices of the columns; a row prefers the column with the lowest cost - price. */
 struct assignment {
     size_t n;
     const float *cost;
@@ -15,8 +15,7 @@ struct assignment {
     int32_t *column_of, *row_of; /* NOBODY: free */
     int32_t *free_rows;
     size_t free_count;
-    /* of one shortest path search */
-    double *distance;
+    double *distance;                /* this and the next two: of one search for a shortest path */
     int32_t *reached_from, *columns; /* columns: settled ones first, then the others */
 };
 
@@ -29,7 +28,8 @@ static void assign(struct assignment *a, int32_t row, int32_t column) {
     a->row_of[column] = row;
 }
 
-/* Each price is the column's least cost; the row that has it takes the column, if it has none. */
+/* Each price is the lowest cost of its column; the row with this cost takes the column, if it has
+ * none yet. */
 static void column_reduction(struct assignment *a) {
     const size_t n = a->n;
     int32_t *cheapest = a->columns;
@@ -51,7 +51,7 @@ static void column_reduction(struct assignment *a) {
             a->free_rows[a->free_count++] = (int32_t)i;
 }
 
-/* The two columns that a row likes best. */
+/* The two columns that a row prefers. */
 struct preference {
     double first, second;
     int32_t first_column, second_column;
@@ -74,9 +74,9 @@ static struct preference preference_of(const struct assignment *a, int32_t row) 
     return best;
 }
 
-/* Free rows take what they like best, lower its price until they are indifferent to the second
- * best, and set its owner free, who looks for something else at once. Prices of real numbers may
- * fall in ever smaller steps, so there is a limit. */
+/* Each free row takes the column that it prefers, lowers its price until the second best is equally
+ * good, and frees the owner, which is the next row to look for a column. Real prices can fall in
+ * smaller and smaller steps, so the number of such turns is limited. */
 static void augmenting_row_reduction(struct assignment *a) {
     size_t kept = 0, k = 0, budget = 4 * a->n;
     const size_t count = a->free_count;
@@ -105,8 +105,8 @@ static void augmenting_row_reduction(struct assignment *a) {
     a->free_count = kept;
 }
 
-/* Dijkstra from a free row to the nearest free column, over columns settled one by one. Returns the
- * column; *settled is how many there are in a->columns, *length how far the free one is. */
+/* Dijkstra's algorithm from a free row to the nearest free column, which it returns at distance
+ * *length. The first *settled of a->columns are settled. */
 static int32_t shortest_path(struct assignment *a, int32_t from, size_t *settled, double *length) {
     const size_t n = a->n;
     for (size_t j = 0; j < n; j++) {
@@ -115,7 +115,7 @@ static int32_t shortest_path(struct assignment *a, int32_t from, size_t *settled
         a->reached_from[j] = from;
     }
     int32_t row = from;
-    double so_far = 0, own = 0; /* way to the row; reduced cost of the edge it came by */
+    double so_far = 0, own = 0; /* distance to the row; reduced cost of the last edge */
     for (*settled = 0;; ++*settled) {
         const float *cost = row_of_cost(a, row);
         const double offset = so_far - own;
@@ -128,7 +128,7 @@ static int32_t shortest_path(struct assignment *a, int32_t from, size_t *settled
                 a->distance[j] = distance;
                 a->reached_from[j] = row;
             }
-            /* of equals, a free column ends the search */
+            /* a free column ends the search, so it comes first at equal distance */
             if (a->distance[j] < least || (a->distance[j] == least && a->row_of[j] == NOBODY)) {
                 least = a->distance[j];
                 next = k;
@@ -147,8 +147,8 @@ static int32_t shortest_path(struct assignment *a, int32_t from, size_t *settled
     }
 }
 
-/* Gives the row `from` a column, by moving owners along the shortest path; the prices keep every
- * owner content. */
+/* Gives the row `from` a column, by moving owners along the shortest path. With the new prices,
+ * every row still owns a column that it prefers. */
 static void augment(struct assignment *a, int32_t from) {
     size_t settled;
     double length;
@@ -169,23 +169,19 @@ enum dn_status assignment_solve(size_t n, const float *cost, int32_t *column_of,
     double *numbers = malloc(2 * n * sizeof *numbers);
     int32_t *places = malloc(4 * n * sizeof *places);
     enum dn_status status = DN_OK;
-    if (!numbers || !places) {
+    if (numbers && places) {
+        a.v = numbers, a.distance = numbers + n;
+        a.row_of = places, a.free_rows = places + n;
+        a.reached_from = places + 2 * n, a.columns = places + 3 * n;
+        column_reduction(&a);
+        for (int pass = 0; pass < 2; pass++)
+            augmenting_row_reduction(&a);
+    } else {
         status = error_set(error, DN_NO_MEMORY, "out of memory");
-        goto end;
     }
-    a.v = numbers, a.distance = numbers + n;
-    a.row_of = places, a.free_rows = places + n;
-    a.reached_from = places + 2 * n, a.columns = places + 3 * n;
-    column_reduction(&a);
-    for (int pass = 0; pass < 2; pass++)
-        augmenting_row_reduction(&a);
-    for (size_t k = 0; k < a.free_count && status == DN_OK; k++) {
-        if (break_asked(breaks))
-            status = error_set(error, DN_STOPPED, "stopped");
-        else
+    for (size_t k = 0; k < a.free_count && status == DN_OK; k++)
+        if ((status = break_check(breaks, error)) == DN_OK)
             augment(&a, a.free_rows[k]);
-    }
-end:
     free(numbers);
     free(places);
     return status;

@@ -27,16 +27,18 @@ static bool all_patterns(const struct dn_dataset_spec *set) {
     return all;
 }
 
-/* n points of the sources, in proportion to their sizes. */
-static void fresh_patterns(const struct dn_dataset_spec *set, int which, uint64_t seed, size_t n,
-                           float *points, int32_t *labels) {
+/* Points of the sources, in proportion to their sizes. */
+static void fresh_patterns(const struct dn_dataset_spec *set, int which, uint64_t seed,
+                           struct dn_data *out) {
+    float *points = (float *)out->points;
+    int32_t *labels = (int32_t *)out->labels;
     double all = 0, until = 0;
     size_t first = 0;
     for (int k = 0; k < set->source_count; k++)
         all += set->sources[k].n;
     for (int k = 0; k < set->source_count; k++) {
         until += set->sources[k].n;
-        const size_t last = (size_t)floor((double)n * until / all + 0.5);
+        const size_t last = (size_t)floor((double)out->n * until / all + 0.5);
         dn_pattern_draw((enum dn_pattern)set->sources[k].pattern, seed, fresh_number(which),
                         last - first, points + 2 * first);
         for (; first < last; first++)
@@ -46,13 +48,14 @@ static void fresh_patterns(const struct dn_dataset_spec *set, int which, uint64_
 }
 
 /* Rows order[0..n-1] of the data, class by class. */
-static void gather_by_class(const struct dn_data *data, const int32_t *order, size_t n,
-                            float *points, int32_t *labels) {
+static void gather_by_class(const struct dn_data *data, const int32_t *order, struct dn_data *out) {
     const size_t dim = (size_t)data->dim;
     const int classes = data->labels ? data->classes : 1;
+    float *points = (float *)out->points;
+    int32_t *labels = (int32_t *)out->labels;
     size_t done = 0;
     for (int k = 0; k < classes; k++)
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < out->n; i++) {
             const size_t row = (size_t)order[i];
             if (data->labels && data->labels[row] != k)
                 continue;
@@ -61,36 +64,36 @@ static void gather_by_class(const struct dn_data *data, const int32_t *order, si
                 labels[done] = k;
             done++;
         }
-    assert(done == n); /* every label is a class */
+    assert(done == out->n); /* every label is a class */
+}
+
+/* Fewer than n if the sets are two halves of the data. */
+static size_t fresh_count(const struct dn_dataset_spec *set, size_t all, size_t n) {
+    return all_patterns(set) || n <= all / 2 ? n : all / 2;
 }
 
 enum dn_status dn_data_fresh(const struct dn_spec *spec, const struct dn_data *data, int which,
                              uint64_t seed, size_t n, struct dn_data *out, struct dn_error *error) {
     const struct dn_dataset_spec *set = &spec->dataset;
-    const size_t all = data->n + data->n_val, dim = (size_t)data->dim;
+    const size_t all = data->n + data->n_val, count = fresh_count(set, all, n);
     const bool patterns = all_patterns(set);
-    if (!patterns && n > all / 2)
-        n = all / 2;
-    if (which < 0 || which > 1 || n < 1)
+    struct dn_data made;
+    if (which < 0 || which > 1 || count < 1)
         return error_set(error, DN_INVALID, "there are not enough points for two sets");
-    float *points = floats_new(n * dim);
-    int32_t *labels = data->labels ? calloc(n, sizeof *labels) : NULL;
     int32_t *order = patterns ? NULL : calloc(all, sizeof *order);
-    enum dn_status status = DN_OK;
-    if (!points || (data->labels && !labels) || (!patterns && !order)) {
-        status = error_set(error, DN_NO_MEMORY, "out of memory");
-        free(points);
-        free(labels);
-    } else {
-        if (patterns) {
-            fresh_patterns(set, which, seed, n, points, labels);
-        } else {
-            dn_shuffle(seed, (int)all, order);
-            gather_by_class(data, order + (which ? all / 2 : 0), n, points, labels);
-        }
-        *out = (struct dn_data){data->dim, n, 0, points, labels, data->classes};
+    if (!patterns && !order)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    const int classes = data->labels ? data->classes : 0;
+    enum dn_status status = data_new(&made, data->dim, count, 0, classes, error);
+    if (status == DN_OK && patterns) {
+        fresh_patterns(set, which, seed, &made);
+    } else if (status == DN_OK) {
+        dn_shuffle(seed, (int)all, order);
+        gather_by_class(data, order + (which ? all / 2 : 0), &made);
     }
     free(order);
+    if (status == DN_OK)
+        *out = made;
     return status;
 }
 
@@ -167,16 +170,14 @@ static size_t distances_bytes(size_t n) {
  * fewer than n. */
 size_t evaluate_bytes(const struct dn_spec *spec, const struct network *network, size_t n) {
     const size_t dim = (size_t)spec->dataset.dim;
-    const bool patterns = all_patterns(&spec->dataset);
     size_t training, validation;
     data_count(spec, &training, &validation);
     const size_t all = training + validation;
-    if (!patterns && n > all / 2)
-        n = all / 2;
+    n = fresh_count(&spec->dataset, all, n);
     if (n == 0)
         return 0; /* DN_INVALID at once */
-    const size_t fresh = floats_bytes(n * dim) + (spec->dataset.classes ? n * sizeof(int32_t) : 0);
-    const size_t order = patterns ? 0 : all * sizeof(int32_t);
+    const size_t fresh = data_bytes(spec->dataset.dim, n, spec->dataset.classes);
+    const size_t order = all_patterns(&spec->dataset) ? 0 : all * sizeof(int32_t);
     const size_t sample = sample_bytes(network, n), pair = pair_bytes(n, n, dim);
     const size_t points =
         floats_bytes(n * dim) + distances_bytes(n) + (sample > pair ? sample : pair);
@@ -194,10 +195,8 @@ enum dn_status dn_evaluate(const struct dn_model *model, const struct dn_data *d
         return status;
     float *points = floats_new(fresh.n * (size_t)fresh.dim);
     double *distances = malloc(distances_bytes(fresh.n));
-    if (!points || !distances) {
-        error_set(error, DN_NO_MEMORY, "out of memory");
-        status = DN_NO_MEMORY;
-    }
+    if (!points || !distances)
+        status = error_set(error, DN_NO_MEMORY, "out of memory");
     if (status == DN_OK)
         status = sample_like(model, &fresh, seed, points, stop, error);
     if (status == DN_OK && dn_spec_has_distance(spec)) {

@@ -1,6 +1,6 @@
 /*
- * metrics.c - how far one set of points is from another. One function a metric, one row a metric in
- * the table at the end; all loops over pairs are in a fixed order.
+ * metrics.c - distances between two sets of points. Each metric has a function, and a row in the
+ * table at the end. All loops over pairs run in a fixed order.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 enum { ROWS_PER_STOP = 64 };
 
-/* Both sets by axis, and a row of distances to either. */
+/* Both sets, axis by axis, and a row of distances to the points of one of them. */
 struct pair {
     const struct dn_points *x, *y;
     struct columns x_columns, y_columns;
@@ -50,12 +50,8 @@ static const float *point_of(const struct dn_points *points, size_t i) {
     return points->points + i * (size_t)points->dim;
 }
 
-static bool pair_stopped(const struct pair *pair, size_t row) {
-    return row % ROWS_PER_STOP == 0 && break_asked(pair->breaks);
-}
-
-static enum dn_status stopped(struct dn_error *error) {
-    return error_set(error, DN_STOPPED, "stopped");
+static enum dn_status pair_break(const struct pair *pair, size_t row) {
+    return row % ROWS_PER_STOP == 0 ? break_check(pair->breaks, pair->error) : DN_OK;
 }
 
 /* ------------------------------------------------------------------ sums over pairs */
@@ -78,16 +74,15 @@ static void gaussians(double *row, size_t n, double rate) {
 static enum dn_status mean_over_pairs(const struct pair *pair, const struct dn_points *from,
                                       const struct columns *to, row_function function,
                                       double parameter, double *mean) {
+    enum dn_status status = DN_OK;
     double sum = 0;
-    for (size_t i = 0; i < from->n; i++) {
-        if (pair_stopped(pair, i))
-            return stopped(pair->error);
+    for (size_t i = 0; i < from->n && (status = pair_break(pair, i)) == DN_OK; i++) {
         columns_squares(to, point_of(from, i), 0, pair->row);
         function(pair->row, to->n, parameter);
         sum += sum_of(pair->row, to->n);
     }
     *mean = sum / ((double)from->n * (double)to->n);
-    return DN_OK;
+    return status;
 }
 
 /* The same within one set, where the pairs (i, j) and (j, i) are equal and `self` is the value of
@@ -95,16 +90,15 @@ static enum dn_status mean_over_pairs(const struct pair *pair, const struct dn_p
 static enum dn_status mean_within(const struct pair *pair, const struct dn_points *set,
                                   const struct columns *columns, row_function function,
                                   double parameter, double self, double *mean) {
+    enum dn_status status = DN_OK;
     double sum = 0;
-    for (size_t i = 0; i + 1 < set->n; i++) {
-        if (pair_stopped(pair, i))
-            return stopped(pair->error);
+    for (size_t i = 0; i + 1 < set->n && (status = pair_break(pair, i)) == DN_OK; i++) {
         columns_squares(columns, point_of(set, i), i + 1, pair->row);
         function(pair->row, set->n - i - 1, parameter);
         sum += sum_of(pair->row, set->n - i - 1);
     }
     *mean = (2 * sum / (double)set->n + self) / (double)set->n;
-    return DN_OK;
+    return status;
 }
 
 /* 2 E f(X, Y) - E f(X, X') - E f(Y, Y'). */
@@ -162,13 +156,12 @@ static enum dn_status mmd(struct pair *pair, double *result) {
 
 static enum dn_status sum_of_nearest_squares(const struct pair *pair, const struct dn_points *from,
                                              const struct columns *to, double *sum) {
-    for (size_t i = 0; i < from->n; i++) {
-        if (pair_stopped(pair, i))
-            return stopped(pair->error);
+    enum dn_status status = DN_OK;
+    for (size_t i = 0; i < from->n && (status = pair_break(pair, i)) == DN_OK; i++) {
         columns_squares(to, point_of(from, i), 0, pair->row);
         *sum += least_of(pair->row, to->n);
     }
-    return DN_OK;
+    return status;
 }
 
 static enum dn_status chamfer(struct pair *pair, double *result) {
@@ -199,10 +192,9 @@ static enum dn_status coverage(struct pair *pair, double *result) {
     const struct dn_points *y = pair->y;
     if (y->n <= NEIGHBORS)
         return error_set(pair->error, DN_INVALID, "coverage needs more than %d points", NEIGHBORS);
+    enum dn_status status = DN_OK;
     size_t covered = 0;
-    for (size_t i = 0; i < y->n; i++) {
-        if (pair_stopped(pair, i))
-            return stopped(pair->error);
+    for (size_t i = 0; i < y->n && (status = pair_break(pair, i)) == DN_OK; i++) {
         columns_squares(&pair->y_columns, point_of(y, i), 0, pair->row);
         pair->row[i] = INFINITY; /* the point itself */
         const double radius = kth_smallest(pair->row, y->n, NEIGHBORS);
@@ -210,7 +202,7 @@ static enum dn_status coverage(struct pair *pair, double *result) {
         covered += least_of(pair->row, pair->x->n) <= radius;
     }
     *result = (double)covered / (double)y->n;
-    return DN_OK;
+    return status;
 }
 
 static size_t place_of(const double *values, size_t n, double value) {
@@ -229,16 +221,13 @@ enum dn_status dn_nearest(const struct dn_points *x, const struct dn_points *ref
                          "there are no points of this dimension to compare with");
     enum dn_status status = pair_init(&pair);
     for (size_t i = 0; i < x->n && status == DN_OK; i++) {
-        if (break_asked(breaks)) {
-            status = stopped(error);
-            break;
-        }
         columns_squares(&pair.y_columns, point_of(x, i), 0, pair.row);
         const double least = least_of(pair.row, reference->n);
         if (distances)
             distances[i] = sqrt(least);
         if (places)
             places[i] = (int32_t)place_of(pair.row, reference->n, least);
+        status = break_check(breaks, error);
     }
     pair_clear(&pair);
     return status;
@@ -296,8 +285,7 @@ static enum dn_status sliced_wasserstein(struct pair *pair, double *result) {
         project(&pair->x_columns, direction, values);
         project(&pair->y_columns, direction, values + n);
         sum += sorted_transport(values, n, values + n, m);
-        if (break_asked(pair->breaks))
-            status = stopped(pair->error);
+        status = break_check(pair->breaks, pair->error);
     }
     free(values);
     *result = sqrt(sum / DIRECTIONS);

@@ -33,20 +33,20 @@ static uint64_t libm_bits(void) {
 }
 
 static void serial_position(struct serial *serial, struct position *at, int64_t *steps) {
-    serial_int(serial, &at->epoch);
-    serial_long(serial, &at->place);
-    serial_long(serial, steps);
-    serial_double(serial, &at->loss_sum);
-    serial_double(serial, &at->norm_sum);
-    serial_double(serial, &at->last_loss);
-    serial_int(serial, &at->best_epoch);
-    serial_double(serial, &at->best_loss);
-    serial_int(serial, &at->last.epoch);
-    serial_long(serial, &at->last.step);
-    serial_double(serial, &at->last.train_loss);
-    serial_double(serial, &at->last.val_loss);
-    serial_double(serial, &at->last.learning_rate);
-    serial_double(serial, &at->last.gradient_norm);
+    serial_value(serial, &at->epoch);
+    serial_value(serial, &at->place);
+    serial_value(serial, steps);
+    serial_value(serial, &at->loss_sum);
+    serial_value(serial, &at->norm_sum);
+    serial_value(serial, &at->last_loss);
+    serial_value(serial, &at->best_epoch);
+    serial_value(serial, &at->best_loss);
+    serial_value(serial, &at->last.epoch);
+    serial_value(serial, &at->last.step);
+    serial_value(serial, &at->last.train_loss);
+    serial_value(serial, &at->last.val_loss);
+    serial_value(serial, &at->last.learning_rate);
+    serial_value(serial, &at->last.gradient_norm);
 }
 
 static void serial_weights(struct serial *serial, struct dn_trainer *trainer) {
@@ -94,8 +94,8 @@ static void serial_preamble(struct serial *serial, struct preamble *preamble) {
     serial_mark(serial, "denoised train 4");
     serial_block(serial, preamble->spec, sizeof preamble->spec);
     serial_block(serial, preamble->variant, sizeof preamble->variant);
-    serial_int(serial, &preamble->arithmetic);
-    serial_seed(serial, &preamble->libm);
+    serial_value(serial, &preamble->arithmetic);
+    serial_value(serial, &preamble->libm);
 }
 
 static void serial_trainer(struct serial *serial, const struct dn_trainer *trainer,

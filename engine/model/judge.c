@@ -15,11 +15,6 @@
 enum { PROBES = 8, FEW_STEPS = 3 };
 #define PROBE_FLOPS 1e10 /* maximum for a thorough check: a tenth of a second */
 
-/* The weights that dn_trainer_model would give. */
-static float *weights_to_keep(const struct dn_trainer *trainer) {
-    return trainer->at.best_epoch > 0 ? trainer->best : (float *)trainer_weights(trainer);
-}
-
 static int probe_steps(const struct dn_model *model, int n, bool thorough) {
     const int T = model->schedule.timesteps, few = T < FEW_STEPS ? T : FEW_STEPS;
     const double step = 2 * (double)network_parameters(&model->network) * n;
@@ -54,7 +49,7 @@ enum dn_status dn_trainer_check(const struct dn_trainer *trainer, bool thorough,
                                    .transform = trainer->transform,
                                    .schedule = trainer->schedule,
                                    .network = trainer->network,
-                                   .parameters = weights_to_keep(trainer)};
+                                   .parameters = (float *)trainer_model_weights(trainer)};
     if (!all_finite(model.parameters, model.network.size))
         return error_set(error, DN_DIVERGED,
                          "the weights are not finite after epoch %d; a smaller learning_rate or "
@@ -142,7 +137,7 @@ static enum dn_status judge(struct dn_trainer *trainer, struct noised *set,
     }
     verdict->nothing =
         fmin(loss_of_constant(trainer, set, zero), loss_of_constant(trainer, set, mean));
-    return trainer_loss(trainer, set, weights_to_keep(trainer), stop, &verdict->loss, error);
+    return trainer_loss(trainer, set, trainer_model_weights(trainer), stop, &verdict->loss, error);
 }
 
 enum dn_status dn_trainer_judge(struct dn_trainer *trainer, struct dn_verdict *verdict,

@@ -20,7 +20,10 @@ int64_t dn_spec_memory(const struct dn_spec *spec) {
     struct network network;
     network_layout(&network, spec);
     const bool evaluates = spec->training.evaluate_every > 0;
-    const size_t data = data_bytes(spec), trainer = trainer_bytes(spec, &network);
+    size_t n, n_val;
+    data_count(spec, &n, &n_val);
+    const size_t data = data_bytes(spec->dataset.dim, n + n_val, spec->dataset.classes);
+    const size_t trainer = trainer_bytes(spec);
     const size_t drawing = data + data_deal_bytes(spec);
     const size_t making = data + trainer;
     const size_t evaluating = evaluates ? data + trainer + model_memory(&network) +

@@ -6,8 +6,8 @@
 
 #include "engine/network/network.h"
 
-/* A trainer, without the data that it is made from. network: the layout for the spec. */
-size_t trainer_bytes(const struct dn_spec *spec, const struct network *network);
+/* A trainer, without the data that it is made from. */
+size_t trainer_bytes(const struct dn_spec *spec);
 
 /* Memory of dn_evaluate with n points, without its model and data. */
 size_t evaluate_bytes(const struct dn_spec *spec, const struct network *network, size_t n);

@@ -168,7 +168,7 @@ void serial_parameters(struct serial *serial, const struct network *network, flo
 static void serial_header(struct serial *serial, struct dn_model *model) {
     serial_mark(serial, "denoised model 4");
     serial_spec(serial, &model->spec);
-    serial_int(serial, &model->epoch);
+    serial_value(serial, &model->epoch);
     if (model->spec.dataset.dim < 1 || model->spec.dataset.dim > DN_MAX_DIM) {
         serial->failed = true;
         return;

@@ -99,7 +99,7 @@ static void trainer_arrays(struct dn_trainer *trainer, struct array arrays[TRAIN
     memcpy(arrays, all, sizeof all);
 }
 
-static bool trainer_allocate(struct dn_trainer *trainer, size_t n_val) {
+static bool trainer_allocate(struct dn_trainer *trainer) {
     struct array arrays[TRAINER_ARRAYS];
     trainer_arrays(trainer, arrays);
     for (int i = 0; i < TRAINER_ARRAYS; i++) {
@@ -110,34 +110,33 @@ static bool trainer_allocate(struct dn_trainer *trainer, size_t n_val) {
             return false;
         memcpy(arrays[i].pointer, &array, sizeof array);
     }
-    return noised_init(&trainer->batch, &trainer->spec, &trainer->schedule, trainer->batch.n) &&
-           noised_init(&trainer->validation, &trainer->spec, &trainer->schedule, n_val);
+    const struct dn_spec *spec = &trainer->spec;
+    return noised_init(&trainer->batch, spec, &trainer->schedule, trainer->batch.n) &&
+           noised_init(&trainer->validation, spec, &trainer->schedule, trainer->validation.n);
 }
 
 /* Everything that sizes follow from; allocates nothing. */
 static void trainer_size(struct dn_trainer *trainer, const struct dn_spec *spec) {
-    size_t n_val;
     const size_t batch = (size_t)spec->training.batch_size;
     trainer->spec = *spec;
     trainer->dim = spec->dataset.dim;
-    data_count(spec, &trainer->n, &n_val);
+    data_count(spec, &trainer->n, &trainer->validation.n);
     network_layout(&trainer->network, spec);
     trainer->rows = trainer_chunk_rows(&trainer->network);
     trainer->batch.n = batch < trainer->n ? batch : trainer->n;
     trainer->most = trainer->batch.n > trainer->rows ? trainer->batch.n : trainer->rows;
 }
 
-size_t trainer_bytes(const struct dn_spec *spec, const struct network *network) {
+size_t trainer_bytes(const struct dn_spec *spec) {
     struct dn_trainer trainer = {0};
     struct array arrays[TRAINER_ARRAYS];
-    size_t n, n_val;
-    data_count(spec, &n, &n_val);
+    const struct network *network = &trainer.network;
     trainer_size(&trainer, spec);
     trainer_arrays(&trainer, arrays);
     size_t bytes = sizeof trainer;
     for (int i = 0; i < TRAINER_ARRAYS; i++)
         bytes += arrays[i].bytes;
-    return bytes + noised_bytes(spec, trainer.batch.n) + noised_bytes(spec, n_val) +
+    return bytes + noised_bytes(spec, trainer.batch.n) + noised_bytes(spec, trainer.validation.n) +
            schedule_bytes(spec->diffusion.timesteps) + network_bytes(network) +
            optimizer_bytes(network->size, &spec->training) +
            time_rows_bytes(network, (int)trainer.most, true) +
@@ -153,7 +152,7 @@ static void trainer_weigh(struct dn_trainer *trainer) {
 
 /* Everything but the data and the weights. */
 static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_spec *spec,
-                                   const struct dn_data *data, struct dn_error *error) {
+                                   struct dn_error *error) {
     enum dn_status status;
     trainer_size(trainer, spec);
     trainer->at.last_loss = NAN;
@@ -161,7 +160,7 @@ static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_s
     if ((status = schedule_init(&trainer->schedule, &spec->diffusion, error)) != DN_OK ||
         (status = network_init(&trainer->network, spec, error)) != DN_OK)
         return status;
-    if (!trainer_allocate(trainer, data->n_val))
+    if (!trainer_allocate(trainer))
         return error_set(error, DN_NO_MEMORY, "out of memory");
     trainer_weigh(trainer);
     if ((status = optimizer_init(&trainer->optimizer, trainer->network.size, &spec->training,
@@ -177,7 +176,7 @@ static enum dn_status trainer_new(const struct dn_spec *spec, const struct dn_da
     struct dn_trainer *trainer = calloc(1, sizeof *trainer);
     if (!trainer)
         return error_set(error, DN_NO_MEMORY, "out of memory");
-    enum dn_status status = trainer_make(trainer, spec, data, error);
+    enum dn_status status = trainer_make(trainer, spec, error);
     if (status != DN_OK) {
         dn_trainer_free(trainer);
         return status;
@@ -218,15 +217,13 @@ void dn_trainer_free(struct dn_trainer *trainer) {
     noised_clear(&trainer->validation);
     network_clear(&trainer->network);
     schedule_clear(&trainer->schedule);
-    free(trainer->best);
-    free(trainer->t_weights);
-    free(trainer->row_losses);
-    free(trainer->slots);
-    free(trainer->gradients);
-    free(trainer->parameters);
-    free(trainer->order);
-    free(trainer->labels);
-    free(trainer->points);
+    struct array arrays[TRAINER_ARRAYS];
+    trainer_arrays(trainer, arrays);
+    for (int i = 0; i < TRAINER_ARRAYS; i++) {
+        void *array;
+        memcpy(&array, arrays[i].pointer, sizeof array);
+        free(array);
+    }
     free(trainer);
 }
 
@@ -307,6 +304,7 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
     const struct network *network = &trainer->network;
     const struct noised *batch = &trainer->batch;
     const size_t dim = (size_t)trainer->dim;
+    enum dn_status status = DN_OK;
     double sum = 0;
     assert(n > 0 && n <= batch->n);
     network_clear_gradients(network, trainer->gradients);
@@ -314,9 +312,8 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
                   trainer->slots);
     network_transpose(network, trainer->parameters, &trainer->workspace);
     const size_t rows = trainer_batch_chunk(n);
-    for (size_t first = 0; first < n; first += rows) {
-        if (stop_asked(stop))
-            return error_set(error, DN_STOPPED, "stopped");
+    for (size_t first = 0; first < n && (status = stop_check(stop, error)) == DN_OK;
+         first += rows) {
         struct chunk chunk = {
             .trainer = trainer,
             .parameters = trainer->parameters,
@@ -330,23 +327,28 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
         };
         sum += chunk_run(&chunk);
     }
-    run_parts(trainer, times_part, trainer);
+    if (status == DN_OK)
+        run_parts(trainer, times_part, trainer);
     *loss = sum / (double)(n * dim);
-    return DN_OK;
+    return status;
 }
 
 const float *trainer_weights(const struct dn_trainer *trainer) {
     return trainer->optimizer.average ? trainer->optimizer.average : trainer->parameters;
 }
 
+const float *trainer_model_weights(const struct dn_trainer *trainer) {
+    return trainer->at.best_epoch > 0 ? trainer->best : trainer_weights(trainer);
+}
+
 enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set,
                             const float *parameters, dn_stop_flag *stop, double *loss,
                             struct dn_error *error) {
     const size_t dim = (size_t)trainer->dim;
+    enum dn_status status = DN_OK;
     double sum = 0;
-    for (size_t first = 0; first < set->n; first += trainer->rows) {
-        if (stop_asked(stop))
-            return error_set(error, DN_STOPPED, "stopped");
+    for (size_t first = 0; first < set->n && (status = stop_check(stop, error)) == DN_OK;
+         first += trainer->rows) {
         size_t rows = set->n - first < trainer->rows ? set->n - first : trainer->rows;
         time_rows_set(&trainer->times, &trainer->network, parameters, set->t + first,
                       set->seen ? set->seen + first : NULL, rows, trainer->slots);
@@ -360,7 +362,7 @@ enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set
         sum += chunk_run(&chunk);
     }
     *loss = set->n == 0 ? NAN : sum / (double)(set->n * dim);
-    return DN_OK;
+    return status;
 }
 
 void dn_trainer_use_team(struct dn_trainer *trainer, struct dn_team *team) {
@@ -474,11 +476,6 @@ int64_t dn_trainer_steps_done(const struct dn_trainer *trainer) {
     return trainer->optimizer.steps;
 }
 
-/* The weights of the model as it is now, or at its best. */
-static const float *model_weights(const struct dn_trainer *trainer) {
-    return trainer->at.best_epoch > 0 ? trainer->best : trainer_weights(trainer);
-}
-
 const struct dn_spec *dn_trainer_spec(const struct dn_trainer *trainer) {
     return &trainer->spec;
 }
@@ -498,7 +495,8 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
     enum dn_status status = model_new(&trainer->spec, &model, error);
     if (status != DN_OK)
         return status;
-    memcpy(model->parameters, model_weights(trainer), trainer->network.size * sizeof(float));
+    memcpy(model->parameters, trainer_model_weights(trainer),
+           trainer->network.size * sizeof(float));
     model->transform = trainer->transform;
     model->epoch = dn_trainer_model_epoch(trainer);
     *out = model;
@@ -513,5 +511,5 @@ void dn_trainer_model_save(const struct dn_trainer *trainer, void *bytes) {
     const struct dn_model header = {.spec = trainer->spec,
                                     .transform = trainer->transform,
                                     .epoch = dn_trainer_model_epoch(trainer)};
-    model_serialize(&header, &trainer->network, model_weights(trainer), bytes);
+    model_serialize(&header, &trainer->network, trainer_model_weights(trainer), bytes);
 }

@@ -51,8 +51,10 @@ struct dn_trainer {
                     without keep_best */
 };
 
-/* The weights that samples are drawn with: the parameters, or their average. */
+/* The current weights of the model: the parameters, or their average. */
 const float *trainer_weights(const struct dn_trainer *trainer);
+/* The same, or with keep_best those of the best epoch. */
+const float *trainer_model_weights(const struct dn_trainer *trainer);
 
 /* The mean loss of a set of noised points under some weights; NAN without points. */
 enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set,

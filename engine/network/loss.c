@@ -1,6 +1,3 @@
-/*
- * loss.c - see loss.h.
- */
 #include "engine/network/loss.h"
 
 #include <math.h>

@@ -17,7 +17,6 @@ static void tensor_place(struct network *network, struct tensor *tensor, int row
                          bool summed) {
     *tensor = (struct tensor){network->size, rows, cols, kernels_pad((size_t)cols), summed};
     network->size += (size_t)rows * tensor->ld;
-    network->size = (network->size + 15) / 16 * 16;
     network->tensors[network->tensor_count++] = tensor;
 }
 
@@ -242,12 +241,6 @@ static float *table_layer(float *table, int capacity, const struct network *netw
     return table + (size_t)l * (size_t)capacity * network->hidden_ld;
 }
 
-/* The rows e_l (or their gradient) of one layer. */
-static float *slot_layer(const struct time_rows *rows, const struct network *network, float *table,
-                         int l) {
-    return table_layer(table, rows->capacity, network, l);
-}
-
 /* e_l(t) of all distinct t. */
 static void times_embed(struct time_rows *rows, const struct network *network,
                         const float *parameters, int l) {
@@ -276,7 +269,7 @@ static void slots_embed(struct time_rows *rows, const struct network *network,
     const size_t ld = network->hidden_ld;
     const float *table = parameters + network->layers[l].label.offset;
     const float *times = table_layer(rows->time_embedded, rows->time_capacity, network, l);
-    float *embedded = slot_layer(rows, network, rows->embedded, l);
+    float *embedded = table_layer(rows->embedded, rows->capacity, network, l);
     for (int i = 0; i < rows->count; i++, embedded += ld) {
         const float *time = times + (size_t)rows->slot_time[i] * ld;
         const float *label = table + (size_t)rows->slot_label[i] * ld;
@@ -330,7 +323,7 @@ void time_rows_set(struct time_rows *rows, const struct network *network, const 
     time_rows_embed(rows, network, parameters);
     if (rows->gradient)
         for (int l = 0; l < network->layer_count; l++)
-            memset(slot_layer(rows, network, rows->gradient, l), 0,
+            memset(table_layer(rows->gradient, rows->capacity, network, l), 0,
                    (size_t)rows->count * network->hidden_ld * sizeof(float));
 }
 
@@ -349,7 +342,7 @@ static struct workspace_size workspace_size(const struct network *network, size_
     struct workspace_size size = {
         .keep_z = training && network->conditioning == DN_MULTIPLY,
         .hidden = rows * ld,
-        .out = (rows * network->dim_ld + 15) / 16 * 16,
+        .out = rows * network->dim_ld,
         .transposed = training ? (layers - 1) * (size_t)network->hidden * ld : 0,
     };
     const size_t arrays = training ? 2 * layers + (size.keep_z ? layers : 0) + 1 : 2;
@@ -408,7 +401,7 @@ void network_forward(const struct network *network, const float *parameters,
     size_t input_ld = (size_t)network->dim, input_cols = (size_t)network->dim;
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
-        const float *e = slot_layer(times, network, times->embedded, l);
+        const float *e = table_layer(times->embedded, times->capacity, network, l);
         const float *bias = fold && same_slot ? e + (size_t)slots[first] * ld
                             : multiply        ? parameters + layer->bias.offset
                                               : NULL; /* then e contains it */
@@ -458,8 +451,8 @@ void network_backward_rows(const struct network *network, const float *parameter
             ld, w->g + at, ld, NULL, false);
     for (int l = network->layer_count - 1; l >= 0; l--) {
         k->activate_backward(n, ld, w->g + at, w->d[l] + at, w->z[l] + at,
-                             slot_layer(times, network, times->embedded, l), slots + first,
-                             multiply);
+                             table_layer(times->embedded, times->capacity, network, l),
+                             slots + first, multiply);
         if (l > 0)
             k->gemm(n, ld, H, w->d[l] + at, ld, 1, w->transposed + (size_t)(l - 1) * H * ld, ld,
                     w->g + at, ld, NULL, false);
@@ -496,7 +489,7 @@ void network_backward_weights(const struct network *network, struct time_rows *t
         }
         if (item++ % parts == part)
             k->add_rows(n, ld, ld, multiply ? w->z[l] : w->d[l], slots,
-                        slot_layer(times, network, times->gradient, l));
+                        table_layer(times->gradient, times->capacity, network, l));
     }
 }
 
@@ -506,7 +499,7 @@ static void backward_slots_panel(const struct network *network, struct time_rows
                                  size_t j, size_t cols, float *gradients) {
     const struct kernels *k = kernels_get();
     const size_t ld = network->hidden_ld, count = (size_t)times->count;
-    const float *g = slot_layer(times, network, times->gradient, l) + j;
+    const float *g = table_layer(times->gradient, times->capacity, network, l) + j;
     float *of_times = table_layer(times->time_gradient, times->time_capacity, network, l) + j;
     for (int i = 0; i < times->time_count; i++)
         memset(of_times + (size_t)i * ld, 0, cols * sizeof *of_times);

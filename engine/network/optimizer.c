@@ -1,6 +1,3 @@
-/*
- * optimizer.c - see optimizer.h.
- */
 #include "engine/network/optimizer.h"
 
 #include <math.h>

@@ -1,6 +1,3 @@
-/*
- * guide.c - see guide.h.
- */
 #include "engine/sampling/guide.h"
 
 #include <assert.h>
@@ -68,15 +65,11 @@ static enum dn_status embed_all(struct guide *guide, const struct plan *plan,
     return DN_OK;
 }
 
-static size_t pad(size_t count) {
-    return (count + 15) / 16 * 16;
-}
-
 size_t guide_bytes(const struct network *network, int steps, int labels, bool guided, size_t rows) {
     const size_t pairs = (size_t)steps * (size_t)labels;
     const bool all = embeds_all(network, pairs);
     return time_rows_bytes(network, all ? (int)pairs : labels, false) +
-           workspace_bytes(network, rows, false) + 2 * pad(rows) * sizeof(int32_t) +
+           workspace_bytes(network, rows, false) + 2 * kernels_pad(rows) * sizeof(int32_t) +
            (guided ? floats_bytes(rows * network->dim_ld) : 0) +
            (all ? (3 * pairs + slot_of_length(network)) * sizeof(int32_t) : 0);
 }
@@ -105,11 +98,11 @@ enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
         status = workspace_init(&guide->workspace, network, rows, false, error);
     if (status != DN_OK)
         return status;
-    guide->place = calloc(2 * pad(rows), sizeof *guide->place);
+    guide->place = calloc(2 * kernels_pad(rows), sizeof *guide->place);
     guide->output = guide->guided ? floats_new(rows * network->dim_ld) : NULL;
     if (!guide->place || (guide->guided && !guide->output))
         return error_set(error, DN_NO_MEMORY, "out of memory");
-    guide->slots = guide->place + pad(rows);
+    guide->slots = guide->place + kernels_pad(rows);
     return all ? embed_all(guide, plan, error) : DN_OK;
 }
 
@@ -146,23 +139,12 @@ static int32_t first_slot(struct guide *guide, int t) {
     return 0;
 }
 
-static void pass(struct guide *guide, size_t n, const float *x, bool same_slot) {
+/* With the label of this slot for all points, or with each point's own label. */
+static void pass(struct guide *guide, size_t n, const float *x, int32_t slot, bool same_label) {
+    for (size_t i = 0; i < n; i++)
+        guide->slots[i] = same_label ? slot : slot + guide->place[i];
     network_forward(&guide->model->network, guide->model->parameters, &guide->times,
-                    &guide->workspace, x, guide->slots, same_slot, 0, n);
-}
-
-/* One label for all points. */
-static void pass_alike(struct guide *guide, size_t n, const float *x, int32_t slot) {
-    for (size_t i = 0; i < n; i++)
-        guide->slots[i] = slot;
-    pass(guide, n, x, true);
-}
-
-/* Each point's own label. */
-static void pass_own(struct guide *guide, size_t n, const float *x, int32_t slot) {
-    for (size_t i = 0; i < n; i++)
-        guide->slots[i] = slot + guide->place[i];
-    pass(guide, n, x, false);
+                    &guide->workspace, x, guide->slots, same_label, 0, n);
 }
 
 void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0) {
@@ -172,13 +154,10 @@ void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0) 
     const int32_t slot = first_slot(guide, t), last = guide->label_count - 1;
     float *out = guide->workspace.out;
     assert(n <= guide->workspace.rows);
-    if (last == (guide->guided ? 1 : 0))
-        pass_alike(guide, n, x, slot);
-    else
-        pass_own(guide, n, x, slot);
+    pass(guide, n, x, slot, last == (guide->guided ? 1 : 0));
     if (guide->guided) { /* the estimate is linear in the output, whatever the network predicts */
         memcpy(guide->output, out, n * ld * sizeof *out);
-        pass_alike(guide, n, x, slot + last);
+        pass(guide, n, x, slot + last, true);
         for (size_t i = 0; i < n * ld; i++)
             out[i] += guide->guidance * (guide->output[i] - out[i]);
     }

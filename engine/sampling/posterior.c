@@ -97,10 +97,8 @@ static enum dn_status probes_init(struct probes *probes, struct dn_error *error)
     const size_t values = kernels_pad(probes->n * (size_t)probes->model->dim);
     probes->t = calloc(2 * probes->n, sizeof *probes->t);
     probes->x_0 = floats_new(3 * values);
-    if (!probes->t || !probes->x_0) {
-        error_set(error, DN_NO_MEMORY, "out of memory");
-        return DN_NO_MEMORY;
-    }
+    if (!probes->t || !probes->x_0)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
     probes->slots = probes->t + probes->n;
     probes->eps = probes->x_0 + values;
     probes->x_t = probes->x_0 + 2 * values;
@@ -174,12 +172,9 @@ enum dn_status dn_denoising_loss(const struct dn_model *model, const struct dn_p
     }
     if (status == DN_OK)
         probes_draw(&probes, points, training->n, seed);
-    for (size_t i = 0; i < probes.n && status == DN_OK; i++) {
-        if (break_asked(breaks))
-            status = error_set(error, DN_STOPPED, "stopped");
-        else
+    for (size_t i = 0; i < probes.n && status == DN_OK; i++)
+        if ((status = break_check(breaks, error)) == DN_OK)
             probe_compare(&probes, i, &posterior, &sums);
-    }
     const double count = (double)n * model->dim;
     if (status == DN_OK && !isfinite(sums.model + sums.optimal + sums.excess))
         status = error_set(error, DN_NOT_FINITE, "the model's outputs are not finite");

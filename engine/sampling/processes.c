@@ -49,8 +49,7 @@ enum dn_status dn_forward(const struct dn_diffusion_spec *spec, const struct dn_
         diffusion_forward_step(&schedule, t, values, now, noise);
         if (t == dn_frame_step(k, frames, T))
             transform_backward(&transform, n, dim, now, x + (size_t)k++ * values);
-        if (break_asked(breaks))
-            status = error_set(error, DN_STOPPED, "stopped");
+        status = break_check(breaks, error);
     }
     schedule_clear(&schedule);
     free(now);

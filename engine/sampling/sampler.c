@@ -1,10 +1,9 @@
 /*
  * sampler.c - from noise to points.
  *
- * Points go the whole way back in blocks that stay in the cache. Noise is addressed by (seed, t,
- * point), so the blocks, and the number of points, make no difference to any point.
+ * Points go the whole way from noise to data in blocks that stay in the cache. Noise is addressed
+ * by (seed, t, point), so a point depends neither on the blocks nor on the number of points.
  */
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,76 +74,46 @@ int dn_frame_step(int k, int frames, int steps) {
 
 /* ------------------------------------------------------------------ a block of points */
 
-struct block {
+struct dn_sampling {
     const struct dn_model *model;
-    const struct dn_sample_request *request;
-    const struct dn_sample_result *result;
+    struct dn_sample_request request;
+    struct dn_sample_result result;
     struct plan plan;
     struct guide guide;
-    struct walk walk;  /* in model units */
-    size_t first;      /* the block's points in the request's */
-    size_t rows;       /* that there is room for */
+    struct walk walk;  /* the current block, in model units */
+    size_t rows;       /* size of a block */
+    size_t first;      /* of the request's points: the first one of the block */
+    int step;          /* the next one of the block */
     int frames, frame; /* of x that are kept; the next one */
-    bool is_wrong;     /* a number was written that is not finite */
+    bool is_wrong;     /* a result is not finite */
     float *memory;
 };
-
-static void block_clear(struct block *block) {
-    plan_clear(&block->plan);
-    guide_clear(&block->guide);
-    free(block->memory);
-}
 
 enum { BLOCK_ARRAYS = 4 };
 
 /* Size of an array of coordinates. */
 static size_t block_values(const struct network *network, size_t rows) {
-    return (rows * (size_t)network->dim + 15) / 16 * 16;
-}
-
-static enum dn_status block_init(struct block *block, size_t rows, struct dn_error *error) {
-    const struct dn_sample_request *request = block->request;
-    const size_t values = block_values(&block->model->network, rows);
-    enum dn_status status = plan_init(&block->plan, &block->model->schedule, request->sampler,
-                                      steps_of(block->model, request), request->eta, error);
-    if (status == DN_OK)
-        status = guide_init(&block->guide, block->model, request, &block->plan, rows, error);
-    if (status != DN_OK)
-        return status;
-    block->memory = floats_new(BLOCK_ARRAYS * values);
-    if (!block->memory)
-        return error_set(error, DN_NO_MEMORY, "out of memory");
-    block->walk = (struct walk){.seed = request->seed,
-                                .dim = (size_t)block->model->dim,
-                                .x = block->memory,
-                                .x_0 = block->memory + values,
-                                .other = block->memory + 2 * values,
-                                .z = block->memory + 3 * values};
-    block->rows = rows;
-    block->frames = request->frames ? request->frames : block->plan.steps + 1;
-    return DN_OK;
+    return kernels_pad(rows * (size_t)network->dim);
 }
 
 /* Where the block's points go in frame k of an array [..][n][dim]. */
-static float *block_frame(const struct block *block, float *frames, int k) {
-    const size_t frame =
-        block->result->frame_points ? block->result->frame_points : (size_t)block->request->n;
-    return frames + ((size_t)k * frame + block->first) * block->walk.dim;
+static float *block_frame(const struct dn_sampling *sampling, float *frames, int k) {
+    const size_t own = (size_t)sampling->request.n, given = sampling->result.frame_points;
+    return frames + ((size_t)k * (given ? given : own) + sampling->first) * sampling->walk.dim;
 }
 
-/* Writes the block's points, in data units, into frame k, if that is wanted. */
-static void block_emit(struct block *block, float *frames, int k, const float *points) {
+/* Writes the block's points, in data units, into frame k, unless frames is NULL. */
+static void block_emit(struct dn_sampling *sampling, float *frames, int k, const float *points) {
     if (!frames)
         return;
-    const struct walk *walk = &block->walk;
-    float *to = block_frame(block, frames, k);
-    transform_backward(&block->model->transform, walk->n, block->model->dim, points, to);
-    block->is_wrong |= !all_finite(to, walk->n * walk->dim);
+    const struct walk *walk = &sampling->walk;
+    float *to = block_frame(sampling, frames, k);
+    transform_backward(&sampling->model->transform, walk->n, sampling->model->dim, points, to);
+    sampling->is_wrong |= !all_finite(to, walk->n * walk->dim);
 }
 
-/* What the request could change about it. */
-static enum dn_status not_finite(const struct block *block, struct dn_error *error) {
-    const struct dn_sample_request *request = block->request;
+/* Says what to change in the request. */
+static enum dn_status not_finite(const struct dn_sample_request *request, struct dn_error *error) {
     const char *change = !request->clip          ? "clip the estimates (clip)"
                          : request->noise        ? "start from smaller noise"
                          : request->guidance > 1 ? "use less guidance"
@@ -156,67 +125,79 @@ static enum dn_status not_finite(const struct block *block, struct dn_error *err
 }
 
 /* Is the state after this number of steps the k-th frame? */
-static bool block_keeps(const struct block *block, int k, int steps_done) {
-    return k < block->frames && dn_frame_step(k, block->frames, block->plan.steps) == steps_done;
+static bool block_keeps(const struct dn_sampling *sampling, int k, int steps_done) {
+    return k < sampling->frames &&
+           dn_frame_step(k, sampling->frames, sampling->plan.steps) == steps_done;
 }
 
-/* The first frame is the noise that was given: to model units and back it would be another number,
- * if only by its last bit. */
-static void block_start_from(struct block *block, const float *noise) {
-    struct walk *walk = &block->walk;
-    transform_forward(&block->model->transform, walk->n, block->model->dim, noise, walk->x);
-    if (block->result->x)
-        memcpy(block_frame(block, block->result->x, 0), noise, walk->n * walk->dim * sizeof *noise);
+/* The first frame is a copy of the given noise: the way to model units and back could change its
+ * last bits. */
+static void block_start_from(struct dn_sampling *sampling, const float *noise) {
+    struct walk *walk = &sampling->walk;
+    float *frames = sampling->result.x;
+    transform_forward(&sampling->model->transform, walk->n, sampling->model->dim, noise, walk->x);
+    if (frames)
+        memcpy(block_frame(sampling, frames, 0), noise, walk->n * walk->dim * sizeof *noise);
 }
 
-static void block_start(struct block *block, size_t n) {
-    const struct dn_sample_request *request = block->request;
-    struct walk *walk = &block->walk;
-    assert(n <= block->rows && block->first + n <= (size_t)request->n);
-    walk->n = n;
-    walk->first = (uint64_t)request->first + block->first;
-    guide_begin(&block->guide, walk->first, n);
-    block->frame = 1;
+static void block_start(struct dn_sampling *sampling) {
+    const struct dn_sample_request *request = &sampling->request;
+    const size_t left = (size_t)request->n - sampling->first;
+    struct walk *walk = &sampling->walk;
+    walk->n = left < sampling->rows ? left : sampling->rows;
+    walk->first = (uint64_t)request->first + sampling->first;
+    guide_begin(&sampling->guide, walk->first, walk->n);
+    sampling->frame = 1;
     if (request->noise) {
-        block_start_from(block, request->noise + block->first * walk->dim);
+        block_start_from(sampling, request->noise + sampling->first * walk->dim);
         return;
     }
-    random_normals(request->seed, RANDOM_START, 0, walk->first * walk->dim, n * walk->dim, walk->x);
-    block_emit(block, block->result->x, 0, walk->x);
+    random_normals(request->seed, RANDOM_START, 0, walk->first * walk->dim, walk->n * walk->dim,
+                   walk->x);
+    block_emit(sampling, sampling->result.x, 0, walk->x);
 }
 
-static void block_step(struct block *block, int k) {
-    const struct denoiser denoiser = {guide_estimate, &block->guide};
-    walk_step(&block->walk, &block->plan.step[k], &denoiser);
-    if (block_keeps(block, block->frame - 1, k))
-        block_emit(block, block->result->x0, block->frame - 1, block->walk.x_0);
-    if (block_keeps(block, block->frame, k + 1))
-        block_emit(block, block->result->x, block->frame++, block->walk.x);
+static void block_step(struct dn_sampling *sampling, int k) {
+    const struct denoiser denoiser = {guide_estimate, &sampling->guide};
+    walk_step(&sampling->walk, &sampling->plan.step[k], &denoiser);
+    if (block_keeps(sampling, sampling->frame - 1, k))
+        block_emit(sampling, sampling->result.x0, sampling->frame - 1, sampling->walk.x_0);
+    if (block_keeps(sampling, sampling->frame, k + 1))
+        block_emit(sampling, sampling->result.x, sampling->frame++, sampling->walk.x);
 }
 
-/* ------------------------------------------------------------------ all of them */
+/* ------------------------------------------------------------------ all points */
 
-/* Points that go together: what a network of this width makes of them fits a cache. */
+/* Points of a block: the activations of a network of this width fit a cache. */
 static size_t block_rows(const struct network *network, size_t n) {
     size_t rows = 32768 / network->hidden_ld;
     rows = rows < 48 ? 48 : rows / 6 * 6;
     return rows > n ? n : rows;
 }
 
-size_t sample_bytes(const struct network *network, size_t n) {
-    const int steps = network->timesteps;
-    const size_t rows = block_rows(network, n);
-    return plan_bytes(steps) + guide_bytes(network, steps, 1, false, rows) +
-           floats_bytes(BLOCK_ARRAYS * block_values(network, rows));
+static enum dn_status sampling_init(struct dn_sampling *sampling, struct dn_error *error) {
+    const struct dn_sample_request *request = &sampling->request;
+    const struct dn_model *model = sampling->model;
+    const size_t values = block_values(&model->network, sampling->rows);
+    enum dn_status status = plan_init(&sampling->plan, &model->schedule, request->sampler,
+                                      steps_of(model, request), request->eta, error);
+    if (status == DN_OK)
+        status =
+            guide_init(&sampling->guide, model, request, &sampling->plan, sampling->rows, error);
+    if (status != DN_OK)
+        return status;
+    sampling->memory = floats_new(BLOCK_ARRAYS * values);
+    if (!sampling->memory)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    sampling->walk = (struct walk){.seed = request->seed,
+                                   .dim = (size_t)model->dim,
+                                   .x = sampling->memory,
+                                   .x_0 = sampling->memory + values,
+                                   .other = sampling->memory + 2 * values,
+                                   .z = sampling->memory + 3 * values};
+    sampling->frames = request->frames ? request->frames : sampling->plan.steps + 1;
+    return DN_OK;
 }
-
-struct dn_sampling {
-    struct dn_sample_request request;
-    struct dn_sample_result result;
-    struct block block;
-    size_t rows; /* size of a block */
-    int step;    /* of the current block: the next one */
-};
 
 enum dn_status dn_sampling_new(const struct dn_model *model,
                                const struct dn_sample_request *request,
@@ -226,16 +207,13 @@ enum dn_status dn_sampling_new(const struct dn_model *model,
     if (status != DN_OK)
         return status;
     struct dn_sampling *sampling = malloc(sizeof *sampling);
-    if (!sampling) {
-        error_set(error, DN_NO_MEMORY, "out of memory");
-        return DN_NO_MEMORY;
-    }
-    *sampling = (struct dn_sampling){.request = *request,
+    if (!sampling)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    *sampling = (struct dn_sampling){.model = model,
+                                     .request = *request,
                                      .result = *result,
                                      .rows = block_rows(&model->network, (size_t)request->n)};
-    sampling->block =
-        (struct block){.model = model, .request = &sampling->request, .result = &sampling->result};
-    status = block_init(&sampling->block, sampling->rows, error);
+    status = sampling_init(sampling, error);
     if (status != DN_OK) {
         dn_sampling_free(sampling);
         return status;
@@ -244,42 +222,50 @@ enum dn_status dn_sampling_new(const struct dn_model *model,
     return DN_OK;
 }
 
+/* The parts of a dn_sampling, for a number of labels in use. */
+static size_t parts_bytes(const struct network *network, size_t n, int steps, int labels,
+                          bool guided) {
+    const size_t rows = block_rows(network, n);
+    return plan_bytes(steps) + guide_bytes(network, steps, labels, guided, rows) +
+           floats_bytes(BLOCK_ARRAYS * block_values(network, rows));
+}
+
+size_t sample_bytes(const struct network *network, size_t n) {
+    return parts_bytes(network, n, network->timesteps, 1, false);
+}
+
 size_t dn_sampling_bytes(const struct dn_model *model, const struct dn_sample_request *request) {
-    const struct network *network = &model->network;
-    const size_t rows = block_rows(network, (size_t)request->n);
-    const int steps = steps_of(model, request);
     bool guided;
     const int labels = guide_labels(model, request, &guided);
-    return sizeof(struct dn_sampling) + plan_bytes(steps) +
-           guide_bytes(network, steps, labels, guided, rows) +
-           floats_bytes(BLOCK_ARRAYS * block_values(network, rows));
+    return sizeof(struct dn_sampling) + parts_bytes(&model->network, (size_t)request->n,
+                                                    steps_of(model, request), labels, guided);
 }
 
 void dn_sampling_free(struct dn_sampling *sampling) {
     if (!sampling)
         return;
-    block_clear(&sampling->block);
+    plan_clear(&sampling->plan);
+    guide_clear(&sampling->guide);
+    free(sampling->memory);
     free(sampling);
 }
 
 bool dn_sampling_done(const struct dn_sampling *sampling) {
-    return sampling->block.first == (size_t)sampling->request.n;
+    return sampling->first == (size_t)sampling->request.n;
 }
 
 enum dn_status dn_sampling_step(struct dn_sampling *sampling, struct dn_error *error) {
-    struct block *block = &sampling->block;
-    const size_t left = (size_t)sampling->request.n - block->first;
-    if (left == 0)
+    if (dn_sampling_done(sampling))
         return DN_OK;
     if (sampling->step == 0)
-        block_start(block, left < sampling->rows ? left : sampling->rows);
-    block_step(block, sampling->step++);
-    if (sampling->step < block->plan.steps)
+        block_start(sampling);
+    block_step(sampling, sampling->step++);
+    if (sampling->step < sampling->plan.steps)
         return DN_OK;
-    block_emit(block, sampling->result.points, 0, block->walk.x);
-    block->first += block->walk.n;
+    block_emit(sampling, sampling->result.points, 0, sampling->walk.x);
+    sampling->first += sampling->walk.n;
     sampling->step = 0;
-    return block->is_wrong ? not_finite(block, error) : DN_OK;
+    return sampling->is_wrong ? not_finite(&sampling->request, error) : DN_OK;
 }
 
 enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
@@ -287,12 +273,9 @@ enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_re
                          struct dn_error *error) {
     struct dn_sampling *sampling = NULL;
     enum dn_status status = dn_sampling_new(model, request, result, &sampling, error);
-    while (status == DN_OK && !dn_sampling_done(sampling)) {
-        if (stop_asked(stop))
-            status = error_set(error, DN_STOPPED, "stopped");
-        else
+    while (status == DN_OK && !dn_sampling_done(sampling))
+        if ((status = stop_check(stop, error)) == DN_OK)
             status = dn_sampling_step(sampling, error);
-    }
     dn_sampling_free(sampling);
     return status;
 }

@@ -1,6 +1,6 @@
 /*
- * walk.c - see walk.h. The equation is in plan.h; its terms come in one order, so that a
- * point's bits do not depend on where it is in an array.
+ * walk.c - the equation of plan.h. Its terms are added in one order, so that the bits of a point do
+ * not depend on its place in an array.
  */
 #include "engine/sampling/walk.h"
 
