@@ -24,7 +24,6 @@
 #include "server/http/fields.h"
 #include "server/http/gzip.h"
 #include "server/http/http.h"
-#include "server/http/linger.h"
 #include "server/http/peer.h"
 #include "server/http/router.h"
 
@@ -119,7 +118,6 @@ struct http_server {
     struct http_config config;
     struct MHD_Daemon *daemon;
     struct deadlines *deadlines;
-    struct lingering *lingering;
     struct access access;
     struct rate *rate; /* NULL: no limit */
     pthread_mutex_t mutex;
@@ -163,8 +161,6 @@ enum MHD_Result http_queue_response(struct http_call *call, bool close);
 /* An answer in the middle of a body, for which libmicrohttpd has no way: the problem that was set
  * goes straight to the socket. The caller returns MHD_NO, which ends the connection. */
 void http_send_early(struct http_call *call);
-/* The end of the connection: its socket lingers if the client may still be sending. */
-void http_linger(struct http_server *server, const struct peer *peer);
 
 /* deferred.c: an answer that takes long to compress: true, and the pool is to do it. */
 bool http_defer_content(struct http_call *call);

@@ -69,8 +69,6 @@ static struct MHD_Daemon *start_daemon(struct http_server *server) {
 static void server_free(struct http_server *server) {
     if (server->deadlines)
         deadlines_stop(server->deadlines);
-    if (server->lingering)
-        linger_stop(server->lingering);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->mutex);
     rate_free(server->rate);
@@ -94,11 +92,9 @@ struct http_server *http_start(const struct http_config *config, char *error, si
                                      .allowed_hosts = config->allowed_hosts,
                                      .cors_origins = config->cors_origins};
     server->deadlines = deadlines_start();
-    server->lingering = linger_start();
     if (config->requests_per_minute > 0)
         server->rate = rate_new(config->requests_per_minute);
-    if (!server->deadlines || !server->lingering ||
-        (config->requests_per_minute > 0 && !server->rate)) {
+    if (!server->deadlines || (config->requests_per_minute > 0 && !server->rate)) {
         snprintf(error, error_size, "out of memory or threads");
         goto fail;
     }

@@ -1,6 +1,7 @@
 #include "server/http/peer.h"
 
 #include <linux/sockios.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "server/base/clock.h"
+#include "server/http/linger.h"
 
 enum {
     HEADER_SECONDS = 15,
@@ -22,13 +24,15 @@ enum {
     CHECK_MS = 1000,
     UNANSWERED_SECONDS = 20, /* bytes without an acknowledgement: the other machine is gone */
     MAX_EVENTS = 64,
+    ALARM = LINGER_SOCKETS, /* in place of a number in the epoll */
 };
 
 struct deadlines {
     pthread_mutex_t mutex;
     bool stop;
     struct peer *peers;
-    uint64_t watches; /* so far: their numbers */
+    uint64_t watches; /* number of the last one; the smaller ones are ALARM's and linger's */
+    struct lingering linger;
     int epoll, alarm; /* the alarm, an eventfd in the epoll, ends the wait at the stop */
     pthread_t thread;
 };
@@ -75,8 +79,7 @@ static bool is_late(struct peer *peer, double now) {
 
 /* A descriptor in the list is open: peer_close comes first. So no other socket can have got the
  * number. */
-static void shut_down_late(struct deadlines *deadlines) {
-    double now = clock_monotonic();
+static void shut_down_late(struct deadlines *deadlines, double now) {
     for (struct peer *peer = deadlines->peers; peer; peer = peer->next)
         if (is_late(peer, now) || is_lost(peer, now)) {
             shutdown(peer->fd, SHUT_RDWR);
@@ -93,6 +96,15 @@ static void tell_gone(struct deadlines *deadlines, uint64_t watch) {
         }
 }
 
+static void handle(struct deadlines *deadlines, uint64_t number) {
+    pthread_mutex_lock(&deadlines->mutex);
+    if (number < LINGER_SOCKETS)
+        linger_read(&deadlines->linger, number);
+    else if (number != ALARM)
+        tell_gone(deadlines, number);
+    pthread_mutex_unlock(&deadlines->mutex);
+}
+
 static void *reaper_main(void *argument) {
     struct deadlines *deadlines = argument;
     double looked = clock_monotonic();
@@ -100,14 +112,14 @@ static void *reaper_main(void *argument) {
     while (!deadlines->stop) {
         struct epoll_event events[MAX_EVENTS];
         pthread_mutex_unlock(&deadlines->mutex);
-        int count = epoll_wait(deadlines->epoll, events, MAX_EVENTS, CHECK_MS);
-        pthread_mutex_lock(&deadlines->mutex);
+        const int count = epoll_wait(deadlines->epoll, events, MAX_EVENTS, CHECK_MS);
         for (int i = 0; i < count; i++)
-            if (events[i].data.u64 != 0)
-                tell_gone(deadlines, events[i].data.u64);
+            handle(deadlines, events[i].data.u64);
+        pthread_mutex_lock(&deadlines->mutex);
         if (clock_monotonic() - looked >= 1e-3 * CHECK_MS) {
             looked = clock_monotonic();
-            shut_down_late(deadlines);
+            shut_down_late(deadlines, looked);
+            linger_close_late(&deadlines->linger, looked);
         }
     }
     pthread_mutex_unlock(&deadlines->mutex);
@@ -115,6 +127,7 @@ static void *reaper_main(void *argument) {
 }
 
 static void deadlines_free(struct deadlines *deadlines) {
+    linger_close_late(&deadlines->linger, INFINITY);
     pthread_mutex_destroy(&deadlines->mutex);
     if (deadlines->alarm >= 0)
         close(deadlines->alarm);
@@ -128,9 +141,10 @@ struct deadlines *deadlines_start(void) {
     if (!deadlines)
         return NULL;
     pthread_mutex_init(&deadlines->mutex, NULL);
-    deadlines->epoll = epoll_create1(EPOLL_CLOEXEC);
+    deadlines->epoll = deadlines->linger.epoll = epoll_create1(EPOLL_CLOEXEC);
+    deadlines->watches = ALARM;
     deadlines->alarm = eventfd(0, EFD_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN};
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = ALARM};
     if (deadlines->epoll < 0 || deadlines->alarm < 0 ||
         epoll_ctl(deadlines->epoll, EPOLL_CTL_ADD, deadlines->alarm, &event) != 0 ||
         pthread_create(&deadlines->thread, NULL, reaper_main, deadlines) != 0) {
@@ -165,8 +179,13 @@ struct peer *peer_open(struct deadlines *deadlines, int fd) {
     return peer;
 }
 
+/* (A request that libmicrohttpd itself refuses, such as one with too large a head, may continue as
+ * well.) */
 void peer_close(struct deadlines *deadlines, struct peer *peer) {
+    int unread = 0;
     pthread_mutex_lock(&deadlines->mutex);
+    if (peer->is_answered_early || (ioctl(peer->fd, FIONREAD, &unread) == 0 && unread > 0))
+        linger_take(&deadlines->linger, peer->fd);
     *(peer->previous ? &peer->previous->next : &deadlines->peers) = peer->next;
     if (peer->next)
         peer->next->previous = peer->previous;

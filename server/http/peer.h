@@ -39,7 +39,8 @@ struct deadlines *deadlines_start(void);
 void deadlines_stop(struct deadlines *deadlines); /* all peers must be gone */
 
 struct peer *peer_open(struct deadlines *deadlines, int fd); /* starts with the header's limit */
-void peer_close(struct deadlines *deadlines, struct peer *peer); /* before the fd is closed */
+/* Before the fd is closed. The socket lingers if the client may still be sending. */
+void peer_close(struct deadlines *deadlines, struct peer *peer);
 
 void peer_expect_header(struct deadlines *deadlines, struct peer *peer);
 void peer_expect_body(struct deadlines *deadlines, struct peer *peer, double since,

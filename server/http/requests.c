@@ -253,7 +253,6 @@ void http_on_connection(void *self, struct MHD_Connection *connection, void **co
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         *context = info ? peer_open(server->deadlines, info->connect_fd) : NULL;
     } else if (*context) {
-        http_linger(server, *context);
         peer_close(server->deadlines, *context);
         *context = NULL;
     }

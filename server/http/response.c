@@ -2,7 +2,6 @@
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -249,12 +248,4 @@ void http_send_early(struct http_call *call) {
     }
     call->peer->is_answered_early = true;
     buffer_clear(&out);
-}
-
-void http_linger(struct http_server *server, const struct peer *peer) {
-    int unread = 0;
-    /* (a request that libmicrohttpd itself refuses, such as one with too large a head, may continue
-     * as well) */
-    if (peer->is_answered_early || (ioctl(peer->fd, FIONREAD, &unread) == 0 && unread > 0))
-        linger_take(server->lingering, peer->fd);
 }
