@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/cores.h"
 #include "server/base/guess.h"
 #include "server/base/log.h"
+#include "server/base/machine.h"
 #include "server/http/access.h"
 
 struct setting {
@@ -120,7 +120,7 @@ static bool set_integer(const struct setting *setting, const char *text, int *va
     char *end;
     if (setting->fallback && strcmp(setting->fallback, "cores") == 0 &&
         strcmp(text, "cores") == 0) {
-        const int cores = cores_here();
+        const int cores = machine_cores();
         *value = cores < (int)least ? (int)least : cores > (int)most ? (int)most : cores;
         return true;
     }

@@ -10,12 +10,11 @@
 #include <unistd.h>
 
 #include "server/base/clock.h"
-#include "server/base/cores.h"
 #include "server/base/counters.h"
 #include "server/base/fault.h"
 #include "server/base/log.h"
 #include "server/base/log_out.h"
-#include "server/base/memory_limit.h"
+#include "server/base/machine.h"
 #include "server/janitor.h"
 #include "server/limits.h"
 #include "server/notify.h"
@@ -234,12 +233,12 @@ static struct store *open_store(struct process *process) {
         store_open(process->config->database, process->error, sizeof process->error);
     if (store)
         log_line(LOG_INFO, "starting", "version=%s kernels=%s cores=%d keys=%d", denoised_version,
-                 dn_kernels_name(), cores_here(), process->auth ? auth_count(process->auth) : 0);
+                 dn_kernels_name(), machine_cores(), process->auth ? auth_count(process->auth) : 0);
     return store;
 }
 
 static int64_t training_memory(const struct config *config) {
-    const int64_t memory = memory_limit_here();
+    const int64_t memory = machine_memory();
     const int64_t budget = config->max_training_memory > 0
                                ? (int64_t)config->max_training_memory << 20
                                : memory / 100 * TRAINING_PERCENT;
@@ -409,7 +408,7 @@ static void warn(const char *text) {
 int serve(const struct config *config, const struct contract *contract) {
     set_up_log(config);
     log_never_wait();
-    memory_set_up();
+    machine_set_up_memory();
     umask(077); /* what is in the database is nobody else's business */
     config_look_around(warn);
     struct dn_error kernels;

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "server/base/clock.h"
-#include "server/base/cores.h"
 #include "server/base/log.h"
+#include "server/base/machine.h"
 #include "server/http/connection.h"
 
 enum {
@@ -38,7 +38,7 @@ static unsigned send_seconds(const struct http_server *server) {
 }
 
 static struct MHD_Daemon *start_daemon(struct http_server *server) {
-    const int cores = cores_here();
+    const int cores = machine_cores();
     unsigned threads = cores < 2 ? 2 : cores > 4 ? 4 : (unsigned)cores;
     unsigned flags = MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC |
                      MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "server/base/cores.h"
+#include "server/base/machine.h"
 #include "server/jobs/estimate.h"
 
 /* What a step consists of. */
@@ -189,7 +189,7 @@ double estimate_seconds(const struct dn_spec *spec, dn_stop_flag *stop) {
         n += of_source;
         n_val += of_source_val;
     }
-    const double threads = fmin(training->threads, cores_here());
+    const double threads = fmin(training->threads, machine_cores());
     const double steps = dn_spec_steps_per_epoch(spec), forward = 1.0 / 3;
     const struct work step = work_of(spec, (double)n / steps, 1);
     const struct work validation = work_of(spec, (double)n_val, forward);

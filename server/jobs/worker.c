@@ -11,7 +11,7 @@
 #include "server/base/counters.h"
 #include "server/base/id.h"
 #include "server/base/log.h"
-#include "server/base/memory_limit.h"
+#include "server/base/machine.h"
 #include "server/jobs/attempt.h"
 
 enum {
@@ -124,7 +124,7 @@ static void see_through(struct worker *worker, struct claim *claim) {
     enum ending ending = attempt_run(&worker->workers->config, claim, &worker->interruption);
     if (ending == ENDING_BROKEN)
         unclaim(worker, claim);
-    memory_give_back();
+    machine_give_back_memory();
     log_line(LOG_INFO, "training over", "job=%s ending=%s", claim->id, ending_names[ending]);
 }
 
