@@ -141,36 +141,27 @@ static void add_choices(const struct field *field, const char *text, unsigned *c
 static void set_text(const struct field *field, const char *text, void *target, const char *pointer,
                      struct problem_fields *wrong) {
     void *at = value_at(field, target);
-    if (field->type != FIELD_CHOICE) {
-        const size_t least = (size_t)field->min, most = (size_t)field->max;
-        struct field_texts *texts = at;
-        if (strlen(text) < least)
-            problem_add(wrong, pointer, "must not be empty");
-        else if (strlen(text) > most)
-            problem_add(wrong, pointer, "must be at most %zu bytes of text", most);
-        else if (field->type == FIELD_TEXTS) /* there are not more parameters than that */
-            texts->items[texts->count++] = text;
-        else
-            memcpy(at, text, strlen(text) + 1);
-        return;
-    }
-    int index = fields_index(field->choices, text);
-    if (index >= 0) {
+    const int index = field->type == FIELD_CHOICE ? fields_index(field->choices, text) : -1;
+    const size_t least = (size_t)field->min, most = (size_t)field->max;
+    struct field_texts *texts = at;
+    if (index >= 0)
         *(int *)at = index;
-        return;
-    }
-    wrong_choice(field, pointer, wrong);
-}
-
-static void set_number_text(const struct field *field, double value, void *target,
-                            const char *pointer, struct problem_fields *wrong) {
-    char text[DOUBLE_TEXT];
-    text[double_text(text, value)] = '\0';
-    set_text(field, text, target, pointer, wrong);
+    else if (field->type == FIELD_CHOICE)
+        wrong_choice(field, pointer, wrong);
+    else if (strlen(text) < least)
+        problem_add(wrong, pointer, "must not be empty");
+    else if (strlen(text) > most)
+        problem_add(wrong, pointer, "must be at most %zu bytes of text", most);
+    else if (field->type == FIELD_TEXTS) /* there are not more parameters than that */
+        texts->items[texts->count++] = text;
+    else
+        memcpy(at, text, strlen(text) + 1);
 }
 
 static void read_value(const struct field *field, const cJSON *value, void *target,
                        const char *pointer, struct problem_fields *wrong) {
+    const char *text = cJSON_GetStringValue(value);
+    char digits[DOUBLE_TEXT];
     switch (field->type) {
     case FIELD_INTEGER:
     case FIELD_UINT53:
@@ -187,16 +178,22 @@ static void read_value(const struct field *field, const cJSON *value, void *targ
             problem_add(wrong, pointer, "must be true or false");
         break;
     case FIELD_CHOICE:
+    case FIELD_CHOICES:
     case FIELD_TEXT:
-        if (cJSON_IsString(value))
-            set_text(field, value->valuestring, target, pointer, wrong);
-        else if ((field->flags & FIELD_OR_NUMBER) && cJSON_IsNumber(value))
-            set_number_text(field, value->valuedouble, target, pointer, wrong);
-        else
+    case FIELD_TEXTS:
+        if (!text && (field->flags & FIELD_OR_NUMBER) && cJSON_IsNumber(value)) {
+            digits[double_text(digits, value->valuedouble)] = '\0';
+            text = digits;
+        }
+        if (!text)
             problem_add(wrong, pointer, "must be a string%s",
                         field->flags & FIELD_OR_NUMBER ? " or a number" : "");
+        else if (field->type == FIELD_CHOICES)
+            add_choices(field, text, value_at(field, target), pointer, wrong);
+        else
+            set_text(field, text, target, pointer, wrong);
         break;
-    default: break; /* not in a body, or for its owner to read */
+    default: break; /* for its owner to read */
     }
 }
 
@@ -207,13 +204,6 @@ static const struct field *find(const struct field_set *set, const char *group, 
         if (strcmp(set->rows[i].group, group) == 0 && strcmp(set->rows[i].name, name) == 0)
             return &set->rows[i];
     return NULL;
-}
-
-static bool is_repeated(const cJSON *object, const cJSON *member) {
-    for (const cJSON *earlier = object->child; earlier != member; earlier = earlier->next)
-        if (strcmp(earlier->string, member->string) == 0)
-            return true;
-    return false;
 }
 
 void fields_read(const struct field_set *set, const char *group, const cJSON *object, void *target,
@@ -227,7 +217,7 @@ void fields_read(const struct field_set *set, const char *group, const cJSON *ob
     for (const cJSON *member = object->child; member; member = member->next) {
         const struct field *field = find(set, group, member->string);
         const char *pointer = problem_pointer(wrong, group, member->string);
-        if (is_repeated(object, member))
+        if (json_is_repeated(object, member))
             problem_add(wrong, pointer, "is given more than once");
         else if (!field)
             add_unknown(set, group, member->string, wrong);
@@ -253,30 +243,16 @@ static bool parse_number(const char *text, double *value) {
     return *end == '\0';
 }
 
-static void read_text(const struct field *field, const char *text, void *target,
-                      const char *pointer, struct problem_fields *wrong) {
-    double number;
-    switch (field->type) {
-    case FIELD_INTEGER:
-    case FIELD_UINT53:
-    case FIELD_NUMBER:
-        if (parse_number(text, &number))
-            set_number(field, number, target, pointer, wrong);
-        else
-            wrong_range(field, pointer, wrong);
-        break;
-    case FIELD_BOOLEAN:
-        if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
-            *(bool *)value_at(field, target) = text[0] == 't';
-        else
-            problem_add(wrong, pointer, "must be true or false");
-        break;
-    case FIELD_CHOICE:
-    case FIELD_TEXT:
-    case FIELD_TEXTS: set_text(field, text, target, pointer, wrong); break;
-    case FIELD_CHOICES: add_choices(field, text, value_at(field, target), pointer, wrong); break;
-    default: problem_add(wrong, pointer, "is accepted in a JSON body only"); break;
-    }
+/* The text of a parameter as the JSON value that its field takes; a string if it is none. */
+static cJSON query_value(const struct field *field, const char *text) {
+    cJSON value = {.type = cJSON_String, .valuestring = (char *)text};
+    if (field->type == FIELD_INTEGER || field->type == FIELD_UINT53 || field->type == FIELD_NUMBER)
+        value.type = parse_number(text, &value.valuedouble) ? cJSON_Number : cJSON_String;
+    else if (field->type == FIELD_BOOLEAN && strcmp(text, "true") == 0)
+        value.type = cJSON_True;
+    else if (field->type == FIELD_BOOLEAN && strcmp(text, "false") == 0)
+        value.type = cJSON_False;
+    return value;
 }
 
 void fields_read_query(const struct field_set *set, const struct http_request *request,
@@ -285,15 +261,18 @@ void fields_read_query(const struct field_set *set, const struct http_request *r
         const struct http_param *param = &request->query[i];
         const struct field *field = find(set, "", param->name);
         const char *pointer = problem_pointer(wrong, "", param->name);
+        const cJSON value = field ? query_value(field, param->value) : (cJSON){0};
         bool repeated = false;
         for (size_t j = 0; j < i; j++)
             repeated |= strcmp(request->query[j].name, param->name) == 0;
         if (repeated && !(field && (field->type == FIELD_TEXTS || field->type == FIELD_CHOICES)))
             problem_add(wrong, pointer, "is given more than once");
-        else if (field)
-            read_text(field, param->value, target, pointer, wrong);
-        else
+        else if (!field)
             add_unknown(set, "", param->name, wrong);
+        else if (field->type == FIELD_GROUP || field->type == FIELD_OTHER)
+            problem_add(wrong, pointer, "is accepted in a JSON body only");
+        else
+            read_value(field, &value, target, pointer, wrong);
     }
 }
 

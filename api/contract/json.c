@@ -36,6 +36,13 @@ bool json_names(const char *text, cJSON **tree, const char **names, int most) {
     return !text || *tree;
 }
 
+bool json_is_repeated(const cJSON *object, const cJSON *member) {
+    for (const cJSON *earlier = object->child; earlier != member; earlier = earlier->next)
+        if (strcmp(earlier->string, member->string) == 0)
+            return true;
+    return false;
+}
+
 /* ------------------------------------------------------------------ writing */
 
 static void comma(struct json_writer *json) {
@@ -130,23 +137,6 @@ void json_double(struct json_writer *json, double value) {
     buffer_append(json->out, text, double_text(text, value));
 }
 
-/* [a,b,..] at `at`, where there is room for it; returns the end. */
-static char *put_floats(char *at, const float *values, size_t count) {
-    *at++ = '[';
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            *at++ = ',';
-        if (isfinite(values[i])) {
-            at += float_text(at, values[i]);
-        } else {
-            memcpy(at, "null", 4);
-            at += 4;
-        }
-    }
-    *at++ = ']';
-    return at;
-}
-
 void json_rows(struct buffer *out, const float *points, size_t n, int dim, bool is_first) {
     const size_t width = (size_t)dim, room = n * (width * (FLOAT_TEXT + 1) + 3);
     char *start = buffer_reserve(out, room), *at = start;
@@ -155,7 +145,9 @@ void json_rows(struct buffer *out, const float *points, size_t n, int dim, bool 
     for (size_t i = 0; i < n; i++) {
         if (i > 0 || !is_first)
             *at++ = ',';
-        at = put_floats(at, points + i * width, width);
+        *at++ = '[';
+        at = floats_text(at, points + i * width, width, "null");
+        *at++ = ']';
     }
     out->length += (size_t)(at - start);
 }

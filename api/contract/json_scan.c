@@ -6,6 +6,12 @@
 
 #include "server/base/utf8.h"
 
+static bool fail(struct json_scan *scan, const char *what) {
+    if (!scan->wrong)
+        scan->wrong = what;
+    return false;
+}
+
 bool json_scan_begin(struct json_scan *scan, const char *text, size_t length, size_t max_values) {
     static const char mark[] = "\xef\xbb\xbf"; /* U+FEFF, which editors and PowerShell put first */
     const size_t marked = length >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
@@ -17,12 +23,12 @@ bool json_scan_begin(struct json_scan *scan, const char *text, size_t length, si
     if (valid == length)
         return true;
     scan->at = text + valid;
-    return json_scan_fail(scan, "the text is not UTF-8");
+    return fail(scan, "the text is not UTF-8");
 }
 
 bool json_scan_end(struct json_scan *scan) {
     json_scan_space(scan);
-    return scan->at == scan->end || json_scan_fail(scan, "there is more text after the value");
+    return scan->at == scan->end || fail(scan, "there is more text after the value");
 }
 
 void json_scan_explain(const struct json_scan *scan, char *error, size_t error_size) {
@@ -32,12 +38,6 @@ void json_scan_explain(const struct json_scan *scan, char *error, size_t error_s
         line += *p == '\n';
     }
     snprintf(error, error_size, "line %zu, column %zu: %s", line, column, scan->wrong);
-}
-
-bool json_scan_fail(struct json_scan *scan, const char *what) {
-    if (!scan->wrong)
-        scan->wrong = what;
-    return false;
 }
 
 void json_scan_space(struct json_scan *scan) {
@@ -63,18 +63,18 @@ bool json_scan_number(struct json_scan *scan) {
     if (json_scan_next_is(scan, '0'))
         scan->at++;
     else if (skip_digits(scan) == 0)
-        return json_scan_fail(scan, "not a number");
+        return fail(scan, "not a number");
     if (json_scan_next_is(scan, '.')) {
         scan->at++;
         if (skip_digits(scan) == 0)
-            return json_scan_fail(scan, "digits must follow the decimal point");
+            return fail(scan, "digits must follow the decimal point");
     }
     if (json_scan_next_is(scan, 'e') || json_scan_next_is(scan, 'E')) {
         scan->at++;
         if (json_scan_next_is(scan, '+') || json_scan_next_is(scan, '-'))
             scan->at++;
         if (skip_digits(scan) == 0)
-            return json_scan_fail(scan, "digits must follow the exponent sign");
+            return fail(scan, "digits must follow the exponent sign");
     }
     return true;
 }
@@ -99,82 +99,89 @@ static bool scan_escape(struct json_scan *scan) {
     static const char lone[] = "half of a surrogate pair";
     scan->at++;
     if (scan->at == scan->end || !memchr("\"\\/bfnrtu", *scan->at, 9))
-        return json_scan_fail(scan, "unknown escape");
+        return fail(scan, "unknown escape");
     if (*scan->at++ != 'u')
         return true;
     const int code = scan_hex(scan);
     if (code < 0)
-        return json_scan_fail(scan, "\\u must be followed by four hex digits");
+        return fail(scan, "\\u must be followed by four hex digits");
     if (code == 0)
-        return json_scan_fail(scan, "\\u0000 is not accepted");
+        return fail(scan, "\\u0000 is not accepted");
     if ((code & HALF) == LOW)
-        return json_scan_fail(scan, lone);
+        return fail(scan, lone);
     if ((code & HALF) != HIGH)
         return true;
     if (scan->end - scan->at < 2 || memcmp(scan->at, "\\u", 2) != 0)
-        return json_scan_fail(scan, lone);
+        return fail(scan, lone);
     scan->at += 2;
-    return (scan_hex(scan) & HALF) == LOW || json_scan_fail(scan, lone);
+    return (scan_hex(scan) & HALF) == LOW || fail(scan, lone);
 }
 
 bool json_scan_string(struct json_scan *scan) {
     scan->at++;
     while (scan->at < scan->end && *scan->at != '"') {
         if ((unsigned char)*scan->at < ' ')
-            return json_scan_fail(scan, "a control character in a string");
+            return fail(scan, "a control character in a string");
         if (*scan->at != '\\')
             scan->at++;
         else if (!scan_escape(scan))
             return false;
     }
     if (scan->at == scan->end)
-        return json_scan_fail(scan, "a string is not closed");
+        return fail(scan, "a string is not closed");
+    scan->at++;
+    return true;
+}
+
+bool json_scan_enter(struct json_scan *scan) {
+    const char closing = *scan->at++ == '{' ? '}' : ']';
+    json_scan_space(scan);
+    if (!json_scan_next_is(scan, closing))
+        return true;
+    scan->at++;
+    return false;
+}
+
+bool json_scan_another(struct json_scan *scan, char closing) {
+    json_scan_space(scan);
+    const bool is_last = json_scan_next_is(scan, closing);
+    if (!is_last && !json_scan_next_is(scan, ','))
+        return fail(scan, closing == '}' ? "',' or '}' expected" : "',' or ']' expected");
+    scan->at++;
+    json_scan_space(scan);
+    return !is_last;
+}
+
+bool json_scan_name(struct json_scan *scan, const char **end) {
+    if (!json_scan_next_is(scan, '"'))
+        return fail(scan, "a member must start with its name in double quotes");
+    if (!json_scan_string(scan))
+        return false;
+    *end = scan->at;
+    json_scan_space(scan);
+    if (!json_scan_next_is(scan, ':'))
+        return fail(scan, "':' must follow the name of a member");
     scan->at++;
     return true;
 }
 
 static bool scan_container(struct json_scan *scan, int depth) {
-    const bool is_object = *scan->at++ == '{';
-    const char closing = is_object ? '}' : ']';
-    json_scan_space(scan);
-    if (json_scan_next_is(scan, closing)) {
-        scan->at++;
-        return true;
-    }
-    for (;;) {
-        json_scan_space(scan);
-        if (is_object) {
-            if (!json_scan_next_is(scan, '"'))
-                return json_scan_fail(scan, "a member must start with its name in double quotes");
-            if (!json_scan_string(scan))
-                return false;
-            json_scan_space(scan);
-            if (!json_scan_next_is(scan, ':'))
-                return json_scan_fail(scan, "':' must follow the name of a member");
-            scan->at++;
-        }
-        if (!json_scan_value(scan, depth + 1))
+    const char closing = *scan->at == '{' ? '}' : ']', *end;
+    for (bool more = json_scan_enter(scan); more; more = json_scan_another(scan, closing))
+        if ((closing == '}' && !json_scan_name(scan, &end)) || !json_scan_value(scan, depth + 1))
             return false;
-        json_scan_space(scan);
-        if (json_scan_next_is(scan, closing)) {
-            scan->at++;
-            return true;
-        }
-        if (!json_scan_next_is(scan, ','))
-            return json_scan_fail(scan, is_object ? "',' or '}' expected" : "',' or ']' expected");
-        scan->at++;
-    }
+    return !scan->wrong;
 }
 
 bool json_scan_value(struct json_scan *scan, int depth) {
     static const char *const words[] = {"true", "false", "null"};
     if (++scan->values > scan->max_values)
-        return json_scan_fail(scan, "too many values");
+        return fail(scan, "too many values");
     if (depth > JSON_MAX_DEPTH)
-        return json_scan_fail(scan, "nested too deeply");
+        return fail(scan, "nested too deeply");
     json_scan_space(scan);
     if (scan->at == scan->end)
-        return json_scan_fail(scan, "the text ends too early");
+        return fail(scan, "the text ends too early");
     char c = *scan->at;
     if (c == '{' || c == '[')
         return scan_container(scan, depth);
@@ -189,5 +196,5 @@ bool json_scan_value(struct json_scan *scan, int depth) {
     }
     if (c == '-' || (c >= '0' && c <= '9'))
         return json_scan_number(scan);
-    return json_scan_fail(scan, "a value was expected");
+    return fail(scan, "a value was expected");
 }

@@ -26,9 +26,15 @@ bool json_scan_string(struct json_scan *scan);           /* at its opening quote
 bool json_scan_number(struct json_scan *scan);
 bool json_scan_end(struct json_scan *scan); /* of the text */
 
+/* For the elements of an array or object, one after another: at its opening bracket, and after an
+ * element. True: an element follows. False after the closing bracket, or if the text is wrong. */
+bool json_scan_enter(struct json_scan *scan);
+bool json_scan_another(struct json_scan *scan, char closing);
+/* The name of a member and its colon; *end is where the name ended, after the closing quote. */
+bool json_scan_name(struct json_scan *scan, const char **end);
+
 void json_scan_space(struct json_scan *scan);
 bool json_scan_next_is(const struct json_scan *scan, char c);
-bool json_scan_fail(struct json_scan *scan, const char *what); /* always false */
 
 /* "line 3, column 11: what is wrong" */
 void json_scan_explain(const struct json_scan *scan, char *error, size_t error_size);

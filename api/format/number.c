@@ -1,7 +1,6 @@
 #include "api/format/number.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +131,18 @@ size_t float_text(char out[FLOAT_TEXT], float x) {
     if (leading > -4 && leading <= 9)
         return sign + put_fixed(out + sign, digits + first, count, leading);
     return sign + put_scientific(out + sign, digits + first, count, leading - 1);
+}
+
+char *floats_text(char *at, const float *values, size_t count, const char *missing) {
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            *at++ = ',';
+        if (isfinite(values[i]))
+            at += float_text(at, values[i]);
+        else
+            at = stpcpy(at, missing);
+    }
+    return at;
 }
 
 /* ------------------------------------------------------------------ reading */

@@ -1,6 +1,5 @@
 #include "api/format/pieces.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,21 +59,6 @@ static void csv_lead(struct buffer *out, const struct layout *layout, int index)
     buffer_text(out, layout->labels ? ",label\r\n" : "\r\n");
 }
 
-/* "1,2,3" at `at`, where there is room for it; returns the end. */
-static char *csv_values(char *at, const float *values, size_t count) {
-    for (size_t j = 0; j < count; j++) {
-        if (j > 0)
-            *at++ = ',';
-        if (isfinite(values[j])) {
-            at += float_text(at, values[j]);
-        } else {
-            memcpy(at, "nan", 3);
-            at += 3;
-        }
-    }
-    return at;
-}
-
 static void csv_labeled_rows(struct buffer *out, const struct layout *layout, const float *points,
                              size_t first, size_t count) {
     const size_t width = (size_t)layout->dim;
@@ -82,7 +66,7 @@ static void csv_labeled_rows(struct buffer *out, const struct layout *layout, co
         char *start = buffer_reserve(out, width * (FLOAT_TEXT + 1));
         if (!start)
             return;
-        out->length += (size_t)(csv_values(start, points + i * width, width) - start);
+        out->length += (size_t)(floats_text(start, points + i * width, width, "nan") - start);
         buffer_append(out, ",", 1);
         csv_text(out, layout->classes[layout->labels[first + i]]);
         buffer_append(out, "\r\n", 2);
@@ -100,7 +84,7 @@ static void csv_rows(struct buffer *out, const struct layout *layout, const floa
     if (!start)
         return;
     for (size_t i = 0; i < count; i++) {
-        at = csv_values(at, points + i * width, width);
+        at = floats_text(at, points + i * width, width, "nan");
         *at++ = '\r';
         *at++ = '\n';
     }

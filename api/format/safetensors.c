@@ -85,13 +85,6 @@ static void read_tensor(const cJSON *json, int64_t size, struct span *span,
                     "must span exactly the bytes that the shape needs");
 }
 
-static bool is_repeated(const cJSON *object, const cJSON *member) {
-    for (const cJSON *earlier = object->child; earlier != member; earlier = earlier->next)
-        if (strcmp(earlier->string, member->string) == 0)
-            return true;
-    return false;
-}
-
 static void read_metadata(const cJSON *json, struct safetensors *out,
                           struct problem_fields *wrong) {
     if (!cJSON_IsObject(json)) {
@@ -101,7 +94,7 @@ static void read_metadata(const cJSON *json, struct safetensors *out,
     for (const cJSON *text = json->child; text; text = text->next)
         if (!cJSON_IsString(text))
             problem_add(wrong, problem_pointer(wrong, METADATA, text->string), "must be a string");
-        else if (is_repeated(json, text))
+        else if (json_is_repeated(json, text))
             problem_add(wrong, problem_pointer(wrong, METADATA, text->string),
                         "is given more than once");
     out->metadata = json;
@@ -178,7 +171,7 @@ bool safetensors_read(const void *file, size_t size, struct safetensors *out,
     const unsigned char *data = (const unsigned char *)file + LENGTH_BYTES + header;
     const int64_t bytes = (int64_t)(size - LENGTH_BYTES - header);
     for (const cJSON *member = out->header->child; member; member = member->next) {
-        if (is_repeated(out->header, member))
+        if (json_is_repeated(out->header, member))
             problem_add(wrong, problem_pointer(wrong, "", member->string),
                         "is given more than once");
         else if (strcmp(member->string, METADATA) == 0)

@@ -79,15 +79,15 @@ static const char *kind_of(const struct process *process) {
 static bool fits_data(struct http_exchange *exchange, struct process *process) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     const char *id = exchange->request.ids[0];
-    if (process->pattern < 0 && !dataset_load(exchange, id, &process->set))
-        return false;
     const struct dataset *row = &process->set.row;
-    process->dim = process->pattern < 0 ? row->dim : 2;
-    if (process->pattern < 0)
-        process->uploaded = (struct dn_points){row->points, (size_t)row->n, row->dim};
-    if (process->pattern < 0 && !process->is_straight && process->n > row->n)
-        process->n = (int)row->n;
+    process->dim = 2;
     if (process->pattern < 0) {
+        if (!dataset_load(exchange, id, &process->set))
+            return false;
+        process->dim = row->dim;
+        process->uploaded = (struct dn_points){row->points, (size_t)row->n, row->dim};
+        if (!process->is_straight && process->n > row->n)
+            process->n = (int)row->n;
         const struct choice choice = choice_of(process);
         dataset_tag(exchange, &choice, kind_of(process), row);
     }
@@ -205,8 +205,7 @@ static enum dn_status compute(struct http_exchange *exchange, struct process *pr
 
 static void write_head(const void *owner, struct json_writer *json) {
     const struct process *process = owner;
-    json_key(json, "dataset");
-    json_string(json,
+    json_member(json, "dataset",
                 process->pattern >= 0 ? dn_patterns[process->pattern].name : process->set.row.id);
     json_member_integer(json, "seed", (int64_t)process->seed);
     json_member(json, "schedule",

@@ -220,16 +220,11 @@ struct columns {
     char names[READING_MAX_COLUMNS][LABEL_NAME_BYTES + 1]; /* in the order of the file */
 };
 
-static int find_exactly(const struct columns *columns, const char *name) {
+/* The first column whose name equals this one by `compare`. */
+static int find_name(const struct columns *columns, const char *name,
+                     int (*compare)(const char *a, const char *b)) {
     for (int j = 0; j < columns->count; j++)
-        if (strcmp(columns->names[j], name) == 0)
-            return j;
-    return READING_NO_LABEL;
-}
-
-static int find_name(const struct columns *columns, const char *name) {
-    for (int j = 0; j < columns->count; j++)
-        if (strcasecmp(columns->names[j], name) == 0)
+        if (compare(columns->names[j], name) == 0)
             return j;
     return READING_NO_LABEL;
 }
@@ -262,7 +257,7 @@ static void check_names(struct reading *reading, const struct csv *csv,
     }
     for (int j = 0; j < columns->count; j++) {
         const char *name = columns->names[j], *wrong = name_wrong(name, strlen(name));
-        const int same = find_exactly(columns, name);
+        const int same = find_name(columns, name, strcmp);
         if (wrong)
             wrong_header(reading, csv, "the name of column %d %s", j + 1, wrong);
         else if (is_nameless(name))
@@ -355,9 +350,9 @@ static bool find_columns(struct reading *reading, const struct csv *csv, bool ha
     if (reading->wrong->count > 0)
         return false;
     if (columns->label == READING_NO_LABEL && has_header)
-        columns->label = find_name(columns, "label");
+        columns->label = find_name(columns, "label", strcasecmp);
     if (columns->label == READING_NO_LABEL && has_header)
-        columns->label = find_name(columns, "class");
+        columns->label = find_name(columns, "class", strcasecmp);
     for (int j = 0; columns->label != READING_NO_LABEL && j < columns->count; j++)
         if (j != columns->label && strcasecmp(columns->names[j], "label") == 0)
             wrong_header(reading, csv,

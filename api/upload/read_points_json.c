@@ -21,9 +21,9 @@ struct document {
     size_t label_count;
 };
 
-/* The string that was just scanned, from quote to quote, in out [size]; its whole length. */
-static size_t decode(struct document *document, const char *from, char *out, size_t size) {
-    const char *to = document->scan.at;
+/* The string that was scanned, from quote to quote, in out [size]; its whole length. */
+static size_t decode(struct document *document, const char *from, const char *to, char *out,
+                     size_t size) {
     size_t length = (size_t)(to - from) - 2;
     const char *text = from + 1;
     cJSON *tree = NULL;
@@ -44,30 +44,6 @@ static bool skip(struct document *document, int depth) {
     return json_scan_value(&document->scan, depth);
 }
 
-/* After an element: true if another one follows. */
-static bool another(struct json_scan *scan) {
-    json_scan_space(scan);
-    if (json_scan_next_is(scan, ']')) {
-        scan->at++;
-        return false;
-    }
-    if (!json_scan_next_is(scan, ','))
-        return json_scan_fail(scan, "',' or ']' expected");
-    scan->at++;
-    json_scan_space(scan);
-    return true;
-}
-
-/* Passes '[' and space; true if there is an element. */
-static bool enter(struct json_scan *scan) {
-    scan->at++;
-    json_scan_space(scan);
-    if (!json_scan_next_is(scan, ']'))
-        return true;
-    scan->at++;
-    return false;
-}
-
 /* Passes a number. */
 static bool take_number(struct json_scan *scan, double *value) {
     const char *from = scan->at;
@@ -84,7 +60,7 @@ static bool at_number(const struct json_scan *scan) {
 static bool learn_dimension(struct document *document) {
     struct json_scan ahead = document->scan;
     int dim = 0;
-    for (bool more = enter(&ahead); more; more = another(&ahead)) {
+    for (bool more = json_scan_enter(&ahead); more; more = json_scan_another(&ahead, ']')) {
         if (!json_scan_value(&ahead, VALUE_DEPTH))
             break;
         dim++;
@@ -107,7 +83,7 @@ static bool read_point(struct document *document) {
     struct json_scan *scan = &document->scan;
     struct reading *reading = document->reading;
     int column = 0;
-    for (bool more = enter(scan); more; more = another(scan), column++) {
+    for (bool more = json_scan_enter(scan); more; more = json_scan_another(scan, ']'), column++) {
         double value;
         if (!at_number(scan)) {
             if (!skip(document, VALUE_DEPTH))
@@ -138,7 +114,7 @@ static bool read_points(struct document *document) {
         problem_add(reading->wrong, "/points", "must be an array of points");
         return skip(document, POINTS_DEPTH);
     }
-    for (bool more = enter(scan); more; more = another(scan)) {
+    for (bool more = json_scan_enter(scan); more; more = json_scan_another(scan, ']')) {
         pool_pause();
         if (!json_scan_next_is(scan, '[')) {
             reading_wrong_value(reading, -1, "", "a point must be an array of numbers");
@@ -169,7 +145,7 @@ static bool read_label(struct document *document) {
     if (json_scan_next_is(scan, '"')) {
         if (!json_scan_string(scan))
             return false;
-        const size_t length = decode(document, from, label, sizeof label);
+        const size_t length = decode(document, from, scan->at, label, sizeof label);
         wrong = length < sizeof label ? reading_put_label(reading, point, label, length)
                                       : "the label is much too long";
     } else if (at_number(scan)) {
@@ -194,7 +170,7 @@ static bool read_labels(struct document *document) {
         return skip(document, POINTS_DEPTH);
     }
     document->is_labeled = true;
-    for (bool more = enter(scan); more; more = another(scan))
+    for (bool more = json_scan_enter(scan); more; more = json_scan_another(scan, ']'))
         if (!read_label(document))
             return false;
     return !scan->wrong;
@@ -212,7 +188,8 @@ static bool read_title(struct document *document) {
     }
     if (!json_scan_string(scan))
         return false;
-    if (decode(document, from, reading->title, sizeof reading->title) > READING_TITLE_BYTES)
+    if (decode(document, from, scan->at, reading->title, sizeof reading->title) >
+        READING_TITLE_BYTES)
         problem_add(reading->wrong, "/name", "must be at most %d bytes of text",
                     READING_TITLE_BYTES);
     const char *wrong = name_wrong(reading->title, strlen(reading->title));
@@ -233,16 +210,10 @@ static bool read_member(struct document *document) {
                    {"name", offsetof(struct document, has_name), read_title}};
     struct json_scan *scan = &document->scan;
     char key[16], pointer[24];
-    const char *from = scan->at;
-    if (!json_scan_next_is(scan, '"'))
-        return json_scan_fail(scan, "a member must start with its name in double quotes");
-    if (!json_scan_string(scan))
+    const char *from = scan->at, *to;
+    if (!json_scan_name(scan, &to))
         return false;
-    decode(document, from, key, sizeof key);
-    json_scan_space(scan);
-    if (!json_scan_next_is(scan, ':'))
-        return json_scan_fail(scan, "':' must follow the name of a member");
-    scan->at++;
+    decode(document, from, to, key, sizeof key);
     json_scan_space(scan);
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         bool *seen = (bool *)((char *)document + members[i].seen);
@@ -269,23 +240,10 @@ static bool read_document(struct document *document) {
         problem_add(document->reading->wrong, "", "must be an object with points");
         return skip(document, 1) && json_scan_end(scan);
     }
-    scan->at++;
-    json_scan_space(scan);
-    while (!json_scan_next_is(scan, '}')) {
+    for (bool more = json_scan_enter(scan); more; more = json_scan_another(scan, '}'))
         if (!read_member(document))
             return false;
-        json_scan_space(scan);
-        if (json_scan_next_is(scan, '}'))
-            break;
-        if (!json_scan_next_is(scan, ','))
-            return json_scan_fail(scan, "',' or '}' expected");
-        scan->at++;
-        json_scan_space(scan);
-        if (json_scan_next_is(scan, '}'))
-            return json_scan_fail(scan, "a member must follow a comma");
-    }
-    scan->at++;
-    return json_scan_end(scan);
+    return !scan->wrong && json_scan_end(scan);
 }
 
 void read_points_json(struct reading *reading) {

@@ -22,14 +22,16 @@ bool reading_goes_on(const struct reading *reading) {
 
 /* ------------------------------------------------------------------ room */
 
-/* An array with room for `needed` elements, and often for more; *capacity is brought up to date.
- * NULL: no memory, and the old array is as it was. */
-static void *grow(void *array, size_t size, size_t needed, size_t *capacity) {
-    size_t room = 2 * *capacity > needed ? 2 * *capacity : needed;
-    void *grown = realloc(array, room * size);
-    if (grown)
+/* The array with room for `needed` elements, and often for more. Without memory for it, the array as
+ * it was, and reading->no_memory. */
+static void *grow(struct reading *reading, void *array, size_t size, size_t needed,
+                  size_t *capacity) {
+    const size_t room = 2 * *capacity > needed ? 2 * *capacity : needed;
+    void *grown = needed > *capacity ? realloc(array, room * size) : array;
+    reading->no_memory |= needed > *capacity && !grown;
+    if (needed > *capacity && grown)
         *capacity = room;
-    return grown;
+    return grown ? grown : array;
 }
 
 bool reading_reserve(struct reading *reading, size_t points) {
@@ -43,12 +45,9 @@ bool reading_reserve(struct reading *reading, size_t points) {
                     most, DN_MAX_POINTS, READING_MAX_VALUES);
         return false;
     }
-    if (points <= reading->capacity)
-        return true;
-    float *grown = grow(reading->points, dim * sizeof *grown, points, &reading->capacity);
-    reading->no_memory = !grown;
-    reading->points = grown ? grown : reading->points;
-    return grown != NULL;
+    reading->points =
+        grow(reading, reading->points, dim * sizeof *reading->points, points, &reading->capacity);
+    return !reading->no_memory;
 }
 
 bool reading_reserve_labels(struct reading *reading, size_t labels) {
@@ -56,12 +55,9 @@ bool reading_reserve_labels(struct reading *reading, size_t labels) {
         problem_add(reading->wrong, "/labels", "has more than %d labels", DN_MAX_POINTS);
         return false;
     }
-    if (labels <= reading->label_capacity)
-        return true;
-    int32_t *grown = grow(reading->labels, sizeof *grown, labels, &reading->label_capacity);
-    reading->no_memory = !grown;
-    reading->labels = grown ? grown : reading->labels;
-    return grown != NULL;
+    reading->labels =
+        grow(reading, reading->labels, sizeof *reading->labels, labels, &reading->label_capacity);
+    return !reading->no_memory;
 }
 
 /* ------------------------------------------------------------------ values */

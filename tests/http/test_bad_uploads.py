@@ -139,7 +139,7 @@ CASES = [
     (JSON, "{", "", "a member must start"),
     (JSON, '{"points":[[1,2]', "", "expected"),
     (JSON, '{"points":[[1,2', "", "expected"),
-    (JSON, '{"points":[[1,2]],}', "", "a member must follow a comma"),
+    (JSON, '{"points":[[1,2]],}', "", "a member must start with its name in double quotes"),
     (JSON, '{"points":[[1,2],]}', "", "a value was expected"),
     (JSON, '{"points":[[1,]]}', "", "a value was expected"),
     (JSON, '{"points":[[1 2]]}', "", "expected"),
