@@ -6,7 +6,7 @@
 
 #include "api/contract/json.h"
 #include "api/spec/spec.h"
-#include "server/jobs/outcome.h"
+#include "server/jobs/worker.h"
 
 enum { WARNING_TEXT = 512 };
 

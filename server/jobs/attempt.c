@@ -9,8 +9,6 @@
 #include "server/base/counters.h"
 #include "server/base/log.h"
 #include "server/jobs/checkpoint.h"
-#include "server/jobs/measure.h"
-#include "server/jobs/outcome.h"
 #include "server/jobs/report.h"
 #include "server/jobs/team.h"
 
@@ -29,7 +27,7 @@ struct attempt {
     struct dn_team *team; /* NULL unless the spec asks for threads */
     struct reports reports;
     struct training_outcome outcome;
-    char *warnings;      /* at the end; NULL: none */
+    struct job_end end;  /* what the store is told about it */
     int epochs_told;     /* rows of the history, up to the last one handed to the reports */
     bool is_due;         /* an epoch asked for a checkpoint */
     int64_t safe_step;   /* the step of the last checkpoint */
@@ -41,42 +39,25 @@ struct attempt {
 
 /* ------------------------------------------------------------------ the end, in the store */
 
-struct job_end {
-    const struct claim *claim;
-    enum job_status status;
-    enum job_error error;
-    const char *detail;
-    const char *warnings; /* NULL: none */
-};
-
-static enum store_status run_finish(void *argument, struct store_session *session) {
-    const struct job_end *end = argument;
-    enum store_status status = STORE_OK;
-    if (end->warnings)
-        status = store_warn(session, end->claim->id, end->claim->fence, end->warnings);
-    if (status != STORE_OK)
-        return status;
-    return store_finish(session, end->claim->id, end->claim->fence, end->status, end->error,
-                        end->detail, clock_now_ms());
-}
-
 static enum ending ending_of(enum store_status status) {
     return status == STORE_OK ? ENDING_ENDED : status == STORE_LOST ? ENDING_LOST : ENDING_BROKEN;
 }
 
-/* Succeeded or cancelled. */
-static enum ending finish(struct attempt *attempt, enum job_status status) {
-    struct job_end end = {.claim = attempt->claim,
-                          .status = status,
-                          .warnings = status == JOB_SUCCEEDED ? attempt->warnings : NULL};
-    return ending_of(writer_do(attempt->config->writer, run_finish, &end));
+static enum store_status run_finish(void *argument, struct store_session *session) {
+    const struct attempt *attempt = argument;
+    return store_finish(session, attempt->claim->id, attempt->claim->fence, &attempt->end,
+                        clock_now_ms());
 }
 
-/* why: NULL or empty if what the error's row says is all. */
+static enum ending finish(struct attempt *attempt, struct job_end end) {
+    attempt->end = end;
+    return ending_of(writer_do(attempt->config->writer, run_finish, attempt));
+}
+
+/* why: NULL or empty if the description of the error says it all. */
 static enum ending fail(struct attempt *attempt, enum job_error error, const char *why) {
     const char *detail = why && why[0] ? why : job_error_rows[error].doc;
-    struct job_end end = {attempt->claim, JOB_FAILED, error, detail, NULL};
-    return ending_of(writer_do(attempt->config->writer, run_finish, &end));
+    return finish(attempt, (struct job_end){JOB_FAILED, error, detail, NULL});
 }
 
 /* ------------------------------------------------------------------ where to begin */
@@ -139,6 +120,32 @@ static enum store_status resume(struct attempt *attempt) {
     attempt->epochs_told = claim->checkpoint.epoch;
     attempt->safe_step = claim->checkpoint.step;
     return STORE_OK;
+}
+
+/* The outcome starts from the stored history, unless the training starts from the beginning. */
+static enum store_status begin_outcome(struct attempt *attempt) {
+    struct store *store = attempt->config->store;
+    attempt->outcome =
+        (struct training_outcome){.last = NAN, .lowest.loss = NAN, .verdict = {NAN, NAN}};
+    if (attempt->epochs_told == 0)
+        return STORE_OK;
+    struct store_session *session = store_acquire(store);
+    if (!session)
+        return STORE_ERROR;
+    enum store_status status =
+        store_lowest_loss(session, attempt->claim->id, &attempt->outcome.lowest);
+    store_release(store, session);
+    return status;
+}
+
+/* The trainer has copied what it needs. Measurements need all of the data; otherwise, none of it is
+ * kept. */
+static enum dn_status keep_data(struct training *training, struct dn_error *error) {
+    if (training->spec.training.evaluate_every == 0)
+        dn_data_clear(&training->data);
+    else if (!training->data.points)
+        return dn_data_draw(&training->spec, NULL, &training->data, error);
+    return DN_OK;
 }
 
 /* ------------------------------------------------------------------ training */
@@ -209,13 +216,37 @@ static enum dn_status train_some(struct attempt *attempt, struct dn_error *error
     return status;
 }
 
-/* The row of the epoch that has ended. */
+/* The metrics of the model, after the epochs that the spec asks for and after the last. Otherwise,
+ * and where this data does not allow them, NAN. */
+static enum dn_status measure_epoch(struct attempt *attempt, int epoch,
+                                    struct dn_evaluation *result, struct dn_error *error) {
+    const struct dn_spec *spec = &attempt->training.spec;
+    const int every = spec->training.evaluate_every;
+    struct dn_model *model;
+    *result = (struct dn_evaluation){NAN, NAN};
+    if (every == 0 || (epoch % every != 0 && epoch != spec->training.epochs))
+        return DN_OK;
+    enum dn_status status = dn_trainer_model(attempt->trainer, &model, error);
+    if (status != DN_OK)
+        return status;
+    status = dn_evaluate(model, &attempt->training.data, DN_EVALUATION_POINTS, spec->seed, result,
+                         &attempt->interruption->stop, error);
+    dn_model_free(model);
+    return status == DN_INVALID ? DN_OK : status;
+}
+
+static void note_loss(struct training_outcome *outcome, const struct dn_epoch *epoch) {
+    outcome->last = isnan(epoch->val_loss) ? epoch->train_loss : epoch->val_loss;
+    if (outcome->last <= outcome->lowest.loss || isnan(outcome->lowest.loss))
+        outcome->lowest = (struct lowest_loss){outcome->last, epoch->epoch};
+}
+
+/* Adds the row of the epoch that has ended. */
 static enum dn_status tell_epoch(struct attempt *attempt, struct dn_error *error) {
     const struct dn_training_spec *spec = &attempt->training.spec.training;
     const struct dn_epoch epoch = dn_trainer_last_epoch(attempt->trainer);
     struct dn_evaluation evaluation;
-    enum dn_status status = measure_epoch(attempt->trainer, &attempt->training, epoch.epoch,
-                                          &evaluation, &attempt->interruption->stop, error);
+    enum dn_status status = measure_epoch(attempt, epoch.epoch, &evaluation, error);
     if (status != DN_OK)
         return status;
     const struct epoch_row row = {
@@ -232,7 +263,7 @@ static enum dn_status tell_epoch(struct attempt *attempt, struct dn_error *error
     if (!reports_add_epoch(&attempt->reports, &row))
         return DN_NO_MEMORY;
     attempt->epochs_told = epoch.epoch;
-    outcome_epoch(&attempt->outcome, &epoch);
+    note_loss(&attempt->outcome, &epoch);
     /* The first epoch always leaves a model to look at. */
     const bool is_last = epoch.epoch == spec->epochs;
     const bool is_due = epoch.epoch % spec->checkpoint_every == 0 || epoch.epoch == 1 || is_last;
@@ -273,7 +304,7 @@ static enum ending stop_training(struct attempt *attempt, enum dn_status status,
     }
     switch (status) {
     case DN_STOPPED: /* and the server keeps running: only a cancel or a delete interrupts a job */
-        return finish(attempt, JOB_CANCELLED);
+        return finish(attempt, (struct job_end){.status = JOB_CANCELLED});
     case DN_NOT_FINITE: /* what an evaluation on the way came to */
     case DN_DIVERGED: return fail(attempt, JOB_ERROR_DIVERGED, error->text);
     case DN_NO_MEMORY: return fail(attempt, JOB_ERROR_NO_MEMORY, NULL);
@@ -301,13 +332,12 @@ static enum dn_status advance(struct attempt *attempt, struct dn_error *error) {
 static enum dn_status conclude(struct attempt *attempt, struct dn_error *error) {
     struct training_outcome *outcome = &attempt->outcome;
     const struct dn_epoch last = dn_trainer_last_epoch(attempt->trainer);
-    outcome_epoch(outcome, &last);
+    note_loss(outcome, &last);
     enum dn_status status =
         dn_trainer_judge(attempt->trainer, &outcome->verdict, &attempt->interruption->stop, error);
     if (status != DN_OK)
         return status;
-    attempt->warnings = attempt->config->conclude(&attempt->training.spec, outcome);
-    attempt->reports.warnings = attempt->warnings;
+    attempt->reports.warnings = attempt->config->conclude(&attempt->training.spec, outcome);
     return DN_OK;
 }
 
@@ -322,8 +352,9 @@ static enum ending train(struct attempt *attempt) {
     enum dn_status status = conclude(attempt, &error);
     if (status != DN_OK)
         return stop_training(attempt, status, &error);
-    if (!reports_has_epochs(&attempt->reports))
-        return finish(attempt, JOB_SUCCEEDED); /* all had been trained before */
+    const struct job_end end = {.status = JOB_SUCCEEDED, .warnings = attempt->reports.warnings};
+    if (!reports_has_epochs(&attempt->reports)) /* an earlier attempt had trained all */
+        return finish(attempt, end);
     if (!add_checkpoint(attempt))
         return stop_training(attempt, DN_NO_MEMORY, &error);
     send(attempt, REPORT_SUCCEEDS);
@@ -336,14 +367,14 @@ static enum ending prepare_and_train(struct attempt *attempt) {
     struct dn_error error = {""};
     struct training *training = &attempt->training;
     if (attempt->claim->cancel_requested)
-        return finish(attempt, JOB_CANCELLED);
+        return finish(attempt, (struct job_end){.status = JOB_CANCELLED});
     struct training_failure failure = {0};
     if (!load_training(attempt, &failure))
         return failure.error ? fail(attempt, failure.error, failure.why.text) : ENDING_BROKEN;
     enum dn_status status = dn_trainer_new(
         &training->spec, training->data.points ? &training->data : NULL, &attempt->trainer, &error);
     if (status == DN_OK)
-        status = measure_prepare(training, &error);
+        status = keep_data(training, &error);
     if (status != DN_OK)
         return fail(attempt,
                     status == DN_NO_MEMORY ? JOB_ERROR_NO_MEMORY : JOB_ERROR_SPEC_UNREADABLE,
@@ -351,8 +382,7 @@ static enum ending prepare_and_train(struct attempt *attempt) {
     const enum store_status resumed = resume(attempt);
     if (resumed != STORE_OK)
         return ending_of(resumed);
-    enum store_status begun = outcome_begin(&attempt->outcome, attempt->config->store,
-                                            attempt->claim->id, attempt->epochs_told == 0);
+    const enum store_status begun = begin_outcome(attempt);
     if (begun != STORE_OK)
         return ending_of(begun);
     if (training->spec.training.threads > 1) {
@@ -379,7 +409,6 @@ enum ending attempt_run(const struct workers_config *config, struct claim *claim
     else if (state == REPORTS_OVER_LIMIT)
         ending = fail(&attempt, JOB_ERROR_DATABASE_FULL, NULL);
     reports_clear(&attempt.reports);
-    free(attempt.warnings);
     dn_trainer_free(attempt.trainer);
     dn_data_clear(&attempt.training.data);
     team_stop(attempt.team);

@@ -39,6 +39,7 @@ void reports_clear(struct reports *reports) {
         free(reports->two[i].epochs);
         free(reports->two[i].models);
     }
+    free(reports->warnings);
     pthread_cond_destroy(&reports->back);
     pthread_mutex_destroy(&reports->mutex);
 }
@@ -136,14 +137,10 @@ static enum store_status store_end(struct store_session *session, const struct r
     switch (report->end) {
     case REPORT_GOES_ON: break;
     case REPORT_SUCCEEDS:
-        if (report->reports->warnings) {
-            enum store_status status =
-                store_warn(session, claim->id, claim->fence, report->reports->warnings);
-            if (status != STORE_OK)
-                return status;
-        }
-        return store_finish(session, claim->id, claim->fence, JOB_SUCCEEDED, JOB_ERROR_NONE, NULL,
-                            clock_now_ms());
+        return store_finish(
+            session, claim->id, claim->fence,
+            &(struct job_end){.status = JOB_SUCCEEDED, .warnings = report->reports->warnings},
+            clock_now_ms());
     case REPORT_GIVES_BACK: return store_unclaim(session, claim->id, claim->fence);
     }
     return STORE_OK;

@@ -46,7 +46,7 @@ struct reports {
     const char *boot;         /* store_boot */
     const atomic_bool *hurry; /* the server stops: pieces may keep the writer to themselves */
     const struct claim *claim;
-    const char *warnings; /* metrics that the job succeeds with; NULL: none */
+    char *warnings; /* about the result, when the job succeeds: JSON from malloc; NULL: none */
     struct report two[2];
     int filling; /* index of the one that takes what is new */
     pthread_mutex_t mutex;

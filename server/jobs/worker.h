@@ -31,9 +31,16 @@ struct training_failure {
 typedef bool (*worker_load)(const char *spec, struct store_session *session,
                             struct training *training, struct training_failure *failure);
 
-/* What is to be said of a training that has ended, as the store keeps it: a text from malloc, or
- * NULL for nothing (or no memory). */
-struct training_outcome;
+/* How a training went. */
+struct training_outcome {
+    double
+        last; /* loss of the last epoch: the validation loss or, without one, the training loss */
+    struct lowest_loss lowest;
+    struct dn_verdict verdict; /* NAN until the end */
+};
+
+/* Writes warnings about the result of a training, as the store keeps them: a text from malloc, or
+ * NULL for none (or no memory). */
 typedef char *(*worker_conclude)(const struct dn_spec *spec,
                                  const struct training_outcome *outcome);
 

@@ -71,6 +71,11 @@ enum store_status store_job_resume(struct store_session *session, const char *id
     return sql_run(session, "UPDATE model SET spec = ?2 WHERE id = ?1", "tt", id, spec);
 }
 
+enum store_status store_rewarn(struct store_session *session, const char *id,
+                               const char *warnings) {
+    return sql_run(session, "UPDATE job SET warnings = ?2 WHERE id = ?1", "tt", id, warnings);
+}
+
 /* ------------------------------------------------------------------ reading */
 
 /* place: an expression for the number of those that are before it in the queue. */
@@ -180,6 +185,20 @@ enum store_status store_history(struct store_session *session, const char *job_i
             *has_more = true;
         else
             rows[(*count)++] = sql_epoch(row, 1);
+    }
+    return sql_done(session, row);
+}
+
+enum store_status store_lowest_loss(struct store_session *session, const char *id,
+                                    struct lowest_loss *lowest) {
+    *lowest = (struct lowest_loss){.loss = NAN};
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT min(coalesce(val_loss, train_loss)), epoch FROM history"
+                                    " WHERE job_seq = (SELECT seq FROM job WHERE id = ?1)",
+                                    "t", id);
+    if (sql_row(session, row)) {
+        lowest->loss = sql_real(row, 0); /* the other column is of the same row */
+        lowest->epoch = sqlite3_column_int(row, 1);
     }
     return sql_done(session, row);
 }

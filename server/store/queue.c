@@ -275,17 +275,20 @@ enum store_status store_progress(struct store_session *session, const struct pro
 /* ------------------------------------------------------------------ the end of an attempt */
 
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
-                               enum job_status status, enum job_error error, const char *detail,
-                               int64_t now) {
+                               const struct job_end *end, int64_t now) {
     int64_t seq;
-    sqlite3_stmt *row = sql_prepare(
-        session,
-        "UPDATE job SET status = ?3, error_code = ?4, error_detail = ?5,"
-        " finished_at = ?6, owner = NULL"
-        " WHERE id = ?1 AND fence = ?2 AND status = 'running' RETURNING seq",
-        "tittti", id, fence, job_status_names[status], job_error_rows[error].code, detail, now);
-    const enum store_status done = sql_value(session, row, &seq, STORE_LOST);
-    return done == STORE_OK ? forget_checkpoints(session, seq, 1) : done; /* to be resumed from */
+    sqlite3_stmt *row =
+        sql_prepare(session,
+                    "UPDATE job SET status = ?3, error_code = ?4, error_detail = ?5,"
+                    " finished_at = ?6, owner = NULL, warnings = CASE WHEN ?7 IS NULL THEN warnings"
+                    "  WHEN warnings = '[]' THEN ?7"
+                    "  ELSE substr(warnings, 1, length(warnings) - 1) || ',' || substr(?7, 2) END"
+                    " WHERE id = ?1 AND fence = ?2 AND status = 'running' RETURNING seq",
+                    "titttit", id, fence, job_status_names[end->status],
+                    job_error_rows[end->error].code, end->detail, now, end->warnings);
+    const enum store_status status = sql_value(session, row, &seq, STORE_LOST);
+    /* The newest checkpoint stays, so that the job can be resumed. */
+    return status == STORE_OK ? forget_checkpoints(session, seq, 1) : status;
 }
 
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence) {

@@ -487,11 +487,16 @@ enum store_status store_progress(struct store_session *session, const struct pro
 /* W. The checkpoint of a claimed job cannot be used: deletes it, and puts the previous one into the
  * claim. Without a previous one, deletes the job's model and history: the training starts again. */
 enum store_status store_drop_checkpoint(struct store_session *session, struct claim *claim);
-/* W. Ends the job: status succeeded, failed (with an error code and a text for people) or
- * cancelled. */
+/* How a job ends. */
+struct job_end {
+    enum job_status status; /* succeeded, failed or cancelled */
+    enum job_error error;   /* why it failed, */
+    const char *detail;     /* and the same for people; else NULL */
+    const char *warnings;   /* to be added to its own: a JSON array that is not empty, or NULL */
+};
+/* W. */
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
-                               enum job_status status, enum job_error error, const char *detail,
-                               int64_t now);
+                               const struct job_end *end, int64_t now);
 /* The lowest loss of an epoch of the job: of validation, or without it of training. */
 struct lowest_loss {
     double loss; /* NAN: no epoch has ended */
@@ -499,10 +504,7 @@ struct lowest_loss {
 };
 enum store_status store_lowest_loss(struct store_session *session, const char *id,
                                     struct lowest_loss *lowest);
-/* W. Adds to the warnings of a claimed job a JSON array that is not empty; */
-enum store_status store_warn(struct store_session *session, const char *id, int64_t fence,
-                             const char *warnings);
-/* W. and replaces those of any. */
+/* W. Replaces the warnings of a job. */
 enum store_status store_rewarn(struct store_session *session, const char *id, const char *warnings);
 /* W. Back to the queue with no attempt counted: the server is stopping. */
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence);

@@ -9,19 +9,43 @@
 #include "server/base/counters.h"
 #include "server/base/fault.h"
 #include "server/base/log.h"
-#include "server/threads/task_queue.h"
 
 enum { WRITER_QUEUE = 1024, WRITER_GROUP = 128 };
 
 struct writer {
-    struct task_queue queue;
+    struct bell bell;          /* rings for a task; its mutex guards the queue */
+    struct task *first, **end; /* the queue */
+    int length;
     struct store *store;
     atomic_int state;              /* enum task_outcome */
     atomic_bool hurry;             /* no time to move the log into the database */
     void (*committed)(void *self); /* may be NULL */
     void *listener;
-    pthread_t thread;
 };
+
+/* Removes the first tasks of the queue, linked by `next`; NULL when it is empty. */
+static struct task *take(struct writer *writer) {
+    pthread_mutex_lock(&writer->bell.mutex);
+    struct task *group = writer->first, **end = &writer->first;
+    for (int i = 0; *end && i < WRITER_GROUP; i++) {
+        end = &(*end)->next;
+        writer->length--;
+    }
+    writer->first = *end;
+    *end = NULL;
+    if (!writer->first)
+        writer->end = &writer->first;
+    pthread_mutex_unlock(&writer->bell.mutex);
+    return group;
+}
+
+/* The same, but waits for a task. NULL when the queue is empty and the writer stops. */
+static struct task *await_group(struct writer *writer) {
+    struct task *group;
+    for (bool is_open = true; !(group = take(writer)) && is_open;)
+        is_open = bell_wait(&writer->bell, INFINITY);
+    return group;
+}
 
 static void finish(struct task *group, enum task_outcome outcome) {
     while (group) {
@@ -31,8 +55,8 @@ static void finish(struct task *group, enum task_outcome outcome) {
     }
 }
 
-/* What is written before a commit is nobody's until then; what a commit that failed has written may
- * be found by the next start. */
+/* A transaction that fails before its commit has written nothing; after a commit that failed, the
+ * next start may find what it wrote. */
 static enum task_outcome outcome_of(enum store_status status, bool has_tried_to_commit) {
     switch (status) {
     case STORE_OK: return TASK_DONE;
@@ -49,8 +73,8 @@ static const char *name_of(enum task_outcome outcome) {
                                         : "unknown";
 }
 
-/* Runs a group in one transaction. A task that fails takes only its own savepoint back; a store
- * that fails takes the whole group. */
+/* Runs a group in one transaction. A task that fails rolls back only its own savepoint; a store that
+ * fails rolls back the whole group. */
 static enum task_outcome run_group(struct store *store, struct task *group) {
     struct store_session *session = store_writer(store);
     if (!store_is_whole(store))
@@ -71,19 +95,19 @@ static enum task_outcome run_group(struct store *store, struct task *group) {
     }
     FAULT_POINT("writer.before_commit");
     status = store_commit(session);
-    /* Gone while it was committed: then that is where nobody will look for it. */
+    /* If the database was moved during the commit, no next start will find what it wrote. */
     return status == STORE_OK && !store_is_whole(store) ? TASK_GONE : outcome_of(status, true);
 }
 
 static void *writer_main(void *argument) {
     struct writer *writer = argument;
-    for (struct task *group; (group = task_queue_take(&writer->queue, WRITER_GROUP));) {
+    for (struct task *group; (group = await_group(writer));) {
         const double began = clock_monotonic();
         const uint64_t before = store_version(writer->store);
         enum task_outcome outcome = run_group(writer->store, group);
         FAULT_POINT("writer.committed");
         counters_add_transaction(clock_monotonic() - began);
-        if (outcome != TASK_DONE && outcome != TASK_GONE) /* which has been told */
+        if (outcome != TASK_DONE && outcome != TASK_GONE) /* the store has logged that */
             log_line(LOG_ERROR, "a write failed", "outcome=%s", name_of(outcome));
         if (outcome != TASK_DONE || store_version(writer->store) > before)
             atomic_store(&writer->state, (int)outcome);
@@ -105,9 +129,8 @@ struct writer *writer_start(struct store *store, void (*committed)(void *listene
     writer->store = store;
     writer->committed = committed;
     writer->listener = listener;
-    task_queue_init(&writer->queue, WRITER_QUEUE);
-    if (pthread_create(&writer->thread, NULL, writer_main, writer) != 0) {
-        task_queue_destroy(&writer->queue);
+    writer->end = &writer->first;
+    if (!bell_start(&writer->bell, writer_main, writer)) {
         free(writer);
         return NULL;
     }
@@ -123,66 +146,32 @@ void writer_hurry(struct writer *writer) {
 }
 
 void writer_stop(struct writer *writer) {
-    task_queue_close(&writer->queue);
-    pthread_join(writer->thread, NULL);
-    task_queue_destroy(&writer->queue);
+    bell_stop(&writer->bell);
     free(writer);
 }
 
-void writer_post(void *self, struct task *task) {
-    struct writer *writer = self;
-    if (!task_queue_put(&writer->queue, task, false))
+static void post(struct writer *writer, struct task *task, bool even_if_full) {
+    pthread_mutex_lock(&writer->bell.mutex);
+    const bool accepted = !writer->bell.closed && (even_if_full || writer->length < WRITER_QUEUE);
+    if (accepted) {
+        task->next = NULL;
+        *writer->end = task;
+        writer->end = &task->next;
+        writer->length++;
+    }
+    pthread_mutex_unlock(&writer->bell.mutex);
+    if (accepted)
+        bell_ring(&writer->bell);
+    else
         task->done(task, TASK_REFUSED);
+}
+
+void writer_post(void *self, struct task *task) {
+    post(self, task, false);
 }
 
 void writer_post_next(struct writer *writer, struct task *task) {
-    if (!task_queue_put(&writer->queue, task, true))
-        task->done(task, TASK_REFUSED);
-}
-
-/* A task whose poster waits for it. */
-struct call {
-    struct task task;
-    bool (*run)(void *argument, struct store_session *session);
-    void *argument;
-    struct bell over;
-    enum task_outcome outcome;
-};
-
-static bool call_run(struct task *task, struct store_session *session) {
-    struct call *call = (struct call *)task;
-    return call->run(call->argument, session);
-}
-
-static void call_done(struct task *task, enum task_outcome outcome) {
-    struct call *call = (struct call *)task;
-    call->outcome = outcome;
-    bell_ring(&call->over);
-}
-
-/* Runs a function on the writer and waits until it is committed. */
-static enum task_outcome call_and_wait(struct writer *writer,
-                                       bool (*run)(void *argument, struct store_session *session),
-                                       void *argument) {
-    struct call call = {
-        .task = {.run = call_run, .done = call_done}, .run = run, .argument = argument};
-    bell_init(&call.over);
-    writer_post(writer, &call.task);
-    bell_wait(&call.over, INFINITY);
-    bell_clear(&call.over);
-    return call.outcome;
-}
-
-struct errand {
-    enum store_status (*run)(void *argument, struct store_session *session);
-    void *argument;
-    enum store_status status;
-};
-
-static bool run_errand(void *argument, struct store_session *session) {
-    struct errand *errand = argument;
-    errand->status = errand->run(errand->argument, session);
-    return errand->status == STORE_OK;
+    post(writer, task, true);
 }
 
 enum store_status writer_status(enum task_outcome outcome) {
@@ -197,10 +186,36 @@ enum store_status writer_status(enum task_outcome outcome) {
     return STORE_ERROR;
 }
 
+/* A task whose poster waits for it. */
+struct call {
+    struct task task;
+    enum store_status (*run)(void *argument, struct store_session *session);
+    void *argument;
+    enum store_status status;
+    struct bell over;
+};
+
+static bool call_run(struct task *task, struct store_session *session) {
+    struct call *call = (struct call *)task;
+    call->status = call->run(call->argument, session);
+    return call->status == STORE_OK;
+}
+
+static void call_done(struct task *task, enum task_outcome outcome) {
+    struct call *call = (struct call *)task;
+    if (outcome != TASK_DONE)
+        call->status = writer_status(outcome);
+    bell_ring(&call->over);
+}
+
 enum store_status writer_do(struct writer *writer,
                             enum store_status (*run)(void *argument, struct store_session *session),
                             void *argument) {
-    struct errand errand = {.run = run, .argument = argument};
-    const enum store_status status = writer_status(call_and_wait(writer, run_errand, &errand));
-    return status == STORE_OK ? errand.status : status;
+    struct call call = {
+        .task = {.run = call_run, .done = call_done}, .run = run, .argument = argument};
+    bell_init(&call.over);
+    writer_post(writer, &call.task);
+    bell_wait(&call.over, INFINITY);
+    bell_clear(&call.over);
+    return call.status;
 }

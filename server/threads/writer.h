@@ -9,8 +9,6 @@
 #ifndef SERVER_THREADS_WRITER_H
 #define SERVER_THREADS_WRITER_H
 
-#include <pthread.h>
-
 #include "server/store/store.h"
 #include "server/threads/task.h"
 
@@ -23,8 +21,8 @@ struct writer *writer_start(struct store *store, void (*committed)(void *listene
 void writer_hurry(struct writer *writer);
 void writer_stop(struct writer *writer); /* finishes what is queued, refuses the rest, joins */
 
-/* The outcome of the last transaction that wrote anything, or should have: whether writing works.
- * Any thread. */
+/* The outcome of the last transaction that wrote something or failed to: does writing work? Any
+ * thread. */
 enum task_outcome writer_state(struct writer *writer);
 
 /* Hands over a task. If the queue is full or stopping, done(TASK_REFUSED) is called at once, on
@@ -37,10 +35,9 @@ void writer_post_next(struct writer *writer, struct task *task);
 /* What a task's outcome means for the store: STORE_OK if it was committed. */
 enum store_status writer_status(enum task_outcome outcome);
 
-/* Runs a function on the writer and waits until it is committed: what it wrote stays if it says
- * STORE_OK. Otherwise
- * its status; STORE_FULL, STORE_DISK, STORE_GONE or STORE_ERROR also if it could not be
- * committed. */
+/* Runs a function on the writer, and waits until what it wrote is committed, or rolled back if it
+ * did not return STORE_OK. Returns its status, or why the transaction failed: STORE_FULL,
+ * STORE_DISK, STORE_GONE or STORE_ERROR. */
 enum store_status writer_do(struct writer *writer,
                             enum store_status (*run)(void *argument, struct store_session *session),
                             void *argument);

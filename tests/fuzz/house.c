@@ -88,8 +88,8 @@ static void train(struct store_session *session) {
         fuzz_check(dn_trainer_epoch(trainer, NULL, &epoch, NULL) == DN_OK);
         report(session, &claim, trainer, &epoch);
     }
-    fuzz_check(store_finish(session, claim.id, claim.fence, JOB_SUCCEEDED, JOB_ERROR_NONE, NULL,
-                            1700000003000) == STORE_OK);
+    fuzz_check(store_finish(session, claim.id, claim.fence,
+                            &(struct job_end){.status = JOB_SUCCEEDED}, 1700000003000) == STORE_OK);
     dn_trainer_free(trainer);
     dn_data_clear(&training.data);
     claim_clear(&claim);

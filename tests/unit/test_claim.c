@@ -29,9 +29,9 @@ static struct claim claims(int64_t unreserved, const char *id) {
 }
 
 static void ends(struct claim *claim) {
-    cr_assert_eq(
-        store_finish(session, claim->id, claim->fence, JOB_SUCCEEDED, JOB_ERROR_NONE, NULL, 1),
-        STORE_OK);
+    cr_assert_eq(store_finish(session, claim->id, claim->fence,
+                              &(struct job_end){.status = JOB_SUCCEEDED}, 1),
+                 STORE_OK);
     claim_clear(claim);
 }
 

@@ -258,7 +258,8 @@ static void finish(void) {
         (enum job_status[]){JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED}[pick(3)];
     const enum job_error error = status == JOB_FAILED ? JOB_ERROR_DIVERGED : JOB_ERROR_NONE;
     const char *code = error ? "diverged" : NULL;
-    CHECK(store_finish(session, claim->job->id, claim->fence, status, error, code, clock_ms) ==
+    const struct job_end how = {status, error, code, NULL};
+    CHECK(store_finish(session, claim->job->id, claim->fence, &how, clock_ms) ==
           (held ? STORE_OK : STORE_LOST));
     if (!held)
         return;

@@ -44,9 +44,9 @@ static void insert(int64_t finished, char id[40]) {
         cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
     }
     if (finished)
-        cr_assert_eq(
-            store_finish(session, id, claim.fence, JOB_SUCCEEDED, JOB_ERROR_NONE, NULL, finished),
-            STORE_OK);
+        cr_assert_eq(store_finish(session, id, claim.fence,
+                                  &(struct job_end){.status = JOB_SUCCEEDED}, finished),
+                     STORE_OK);
     claim_clear(&claim);
 }
 

@@ -146,8 +146,9 @@ Test(store, an_old_fence_writes_nothing) {
     cr_assert_eq(store_claim(session, "b", &EVERYTHING, 3, &new), STORE_OK);
     cr_assert_gt(new.fence, old.fence);
     cr_assert_eq(report(&old, 2, 2, "stale"), STORE_LOST);
-    cr_assert_eq(store_finish(session, id, old.fence, JOB_SUCCEEDED, JOB_ERROR_NONE, NULL, 4),
-                 STORE_LOST);
+    cr_assert_eq(
+        store_finish(session, id, old.fence, &(struct job_end){.status = JOB_SUCCEEDED}, 4),
+        STORE_LOST);
     cr_assert_eq(store_unclaim(session, id, old.fence), STORE_LOST);
     cr_assert_eq(store_drop_checkpoint(session, &old), STORE_LOST);
     struct progress nothing_new = {.id = id, .fence = old.fence, .step = 11};
@@ -179,12 +180,19 @@ Test(store, warnings_are_added_at_the_end_and_only_by_who_holds_the_job) {
     cr_assert_eq(report(&claim, 1, 4, NULL), STORE_OK);
     cr_assert_eq(store_lowest_loss(session, id, &lowest), STORE_OK);
     cr_assert(lowest.loss == 0.25 && lowest.epoch == 4);
-    cr_assert_eq(store_warn(session, id, claim.fence - 1, "[9]"), STORE_OK);
+    struct job_end end = {.status = JOB_SUCCEEDED, .warnings = "[1]"};
+    cr_assert_eq(store_finish(session, id, claim.fence - 1, &end, 2), STORE_LOST);
     expect_warnings(id, "[]");
-    cr_assert_eq(store_warn(session, id, claim.fence, "[1]"), STORE_OK);
+    cr_assert_eq(store_finish(session, id, claim.fence, &end, 2), STORE_OK);
     expect_warnings(id, "[1]");
-    cr_assert_eq(store_warn(session, id, claim.fence, "[2,3]"), STORE_OK);
-    expect_warnings(id, "[1,2,3]");
+    for (int i = 0; i < 2; i++) {
+        claim_clear(&claim);
+        cr_assert_eq(store_job_resume(session, id, "{}", 9, 90, 0), STORE_OK);
+        cr_assert_eq(store_claim(session, "a", &EVERYTHING, 3, &claim), STORE_OK);
+        end.warnings = i == 0 ? "[2,3]" : NULL;
+        cr_assert_eq(store_finish(session, id, claim.fence, &end, 4), STORE_OK);
+        expect_warnings(id, "[1,2,3]");
+    }
     cr_assert_eq(store_rewarn(session, id, "[4]"), STORE_OK);
     expect_warnings(id, "[4]");
     claim_clear(&claim);

@@ -114,9 +114,9 @@ Test(store_events, tell_every_change_of_a_job) {
     report(&claim, 1, 2, true);
     report(&claim, 3, 3, false);
     cr_assert_not(is_over(&job, 1, last_id()));
-    cr_assert_eq(
-        store_finish(session, claim.id, claim.fence, JOB_FAILED, JOB_ERROR_DIVERGED, "why", 9),
-        STORE_OK);
+    cr_assert_eq(store_finish(session, claim.id, claim.fence,
+                              &(struct job_end){JOB_FAILED, JOB_ERROR_DIVERGED, "why", NULL}, 9),
+                 STORE_OK);
     cr_assert_str_eq(told(&job, 1, 0, 100), "queued0 running0 1 2 c2 3 failed3");
     cr_assert_str_eq(told(&job, 1, 4, 100), "c2 3 failed3");
     cr_assert_str_eq(told(NULL, 0, 0, 3), "queued0 running0 1");
@@ -173,8 +173,8 @@ Test(store_events, of_several_jobs_come_in_one_order) {
     cr_assert_str_eq(told(NULL, 0, 6, 4), "1 5 9 2");
     for (int i = 0; i < 3; i++) {
         cr_assert_not(is_over(jobs, 3, last_id()));
-        cr_assert_eq(store_finish(session, claims[i].id, claims[i].fence, JOB_SUCCEEDED,
-                                  JOB_ERROR_NONE, NULL, 9),
+        cr_assert_eq(store_finish(session, claims[i].id, claims[i].fence,
+                                  &(struct job_end){.status = JOB_SUCCEEDED}, 9),
                      STORE_OK);
         claim_clear(&claims[i]);
     }

@@ -44,7 +44,8 @@ static enum store_status train(bool ends, char id[40]) {
     status = store_progress(session, &progress, 1, &cancel);
     cr_assert_eq(store_keep(session, status == STORE_OK), STORE_OK);
     if (ends)
-        cr_assert_eq(store_finish(session, id, claim.fence, JOB_FAILED, JOB_ERROR_DIVERGED, "y", 1),
+        cr_assert_eq(store_finish(session, id, claim.fence,
+                                  &(struct job_end){JOB_FAILED, JOB_ERROR_DIVERGED, "y", NULL}, 1),
                      STORE_OK);
     claim_clear(&claim);
     return status;
