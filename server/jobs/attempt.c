@@ -12,11 +12,10 @@
 #include "server/jobs/report.h"
 #include "server/jobs/team.h"
 
-/* Seconds. */
-#define LOOK_AFTER       0.05 /* seconds of steps between two looks for news to report */
-#define PROGRESS_EVERY   0.5
-#define FIRST_CHECKPOINT 0.1
-#define CHECKPOINT_SHARE 0.025 /* the most of the time; with the way to the disk, 50 x its cost */
+#define LOOK_AFTER       0.05  /* seconds of steps after which there may be something to report */
+#define PROGRESS_EVERY   0.5   /* seconds between two reports, even without epochs */
+#define FIRST_CHECKPOINT 0.1   /* seconds after the start */
+#define CHECKPOINT_SHARE 0.025 /* maximum of the time; half of the 50 x in attempt.h */
 
 struct attempt {
     const struct workers_config *config;
@@ -28,13 +27,13 @@ struct attempt {
     struct reports reports;
     struct training_outcome outcome;
     struct job_end end;  /* what the store is told about it */
-    int epochs_told;     /* rows of the history, up to the last one handed to the reports */
+    int epochs_told;     /* the last epoch whose row the reports have */
     bool is_due;         /* an epoch asked for a checkpoint */
     int64_t safe_step;   /* the step of the last checkpoint */
-    double started;      /* monotonic, as all times here */
-    double reported;     /* when the last report was sent, */
-    double checkpointed; /* the last checkpoint saved, */
-    double allowed;      /* and when the next one may be */
+    double started;      /* on the monotonic clock, like the other times: */
+    double reported;     /* of the last report, */
+    double checkpointed; /* of the last checkpoint, */
+    double allowed;      /* and from when on another one may be saved */
 };
 
 /* ------------------------------------------------------------------ the end, in the store */
@@ -76,7 +75,7 @@ static enum store_status run_drop(void *argument, struct store_session *session)
     return store_drop_checkpoint(session, argument);
 }
 
-/* The bytes of the claim's checkpoint, by a session that waits for nobody. */
+/* Reads the bytes of the claim's checkpoint, without keeping the writer busy. */
 static enum store_status read_checkpoint(struct attempt *attempt) {
     struct checkpoint *checkpoint = &attempt->claim->checkpoint;
     struct store *store = attempt->config->store;
@@ -89,7 +88,7 @@ static enum store_status read_checkpoint(struct attempt *attempt) {
     return status;
 }
 
-/* Brings the trainer to its checkpoint; DN_CORRUPT and why if that cannot be used. */
+/* Loads the checkpoint into the trainer; DN_CORRUPT and why if it cannot be used. */
 static enum dn_status load_checkpoint(struct attempt *attempt, struct dn_error *error) {
     struct checkpoint *checkpoint = &attempt->claim->checkpoint;
     enum dn_status status = checkpoint_load(checkpoint, attempt->trainer, error);
@@ -98,9 +97,9 @@ static enum dn_status load_checkpoint(struct attempt *attempt, struct dn_error *
     return status;
 }
 
-/* Brings the trainer to the newest checkpoint that can be used. One that is damaged, or comes from
- * another kernel variant or version, costs the work since the one before, or all of it, and never
- * the job: the result is the same. */
+/* Loads the newest checkpoint that can be used. One that is damaged, or comes from another kernel
+ * variant or version, costs the work since the one before, or all of it, but never the job: the
+ * result is the same. */
 static enum store_status resume(struct attempt *attempt) {
     struct claim *claim = attempt->claim;
     while (claim->checkpoint.blob) {
@@ -175,14 +174,14 @@ static bool add_checkpoint(struct attempt *attempt) {
     return true;
 }
 
-/* Has the time come for one between two epochs? The first come at 0.1, 0.3, 0.7, 1.5 s. */
+/* Is it time for a checkpoint, even within an epoch? The first come after 0.1, 0.3, 0.7, 1.5 s. */
 static bool checkpoint_is_old(const struct attempt *attempt, double now) {
     const double age = now - attempt->checkpointed;
     const double most = attempt->checkpointed - attempt->started + FIRST_CHECKPOINT;
     return age >= fmin(attempt->config->checkpoint_seconds, most);
 }
 
-/* Sends what there is, if the other report is back. False when out of memory. */
+/* Sends what there is to report, if the other report is back. False when out of memory. */
 static bool report(struct attempt *attempt) {
     struct reports *reports = &attempt->reports;
     const double now = clock_monotonic();
@@ -198,7 +197,7 @@ static bool report(struct attempt *attempt) {
     return true;
 }
 
-/* Steps until the epoch ends or it is time to look around. */
+/* Trains until the epoch ends, but for at most LOOK_AFTER. */
 static enum dn_status train_some(struct attempt *attempt, struct dn_error *error) {
     struct dn_trainer *trainer = attempt->trainer;
     const int64_t before = dn_trainer_steps_done(trainer);
@@ -264,7 +263,7 @@ static enum dn_status tell_epoch(struct attempt *attempt, struct dn_error *error
         return DN_NO_MEMORY;
     attempt->epochs_told = epoch.epoch;
     note_loss(&attempt->outcome, &epoch);
-    /* The first epoch always leaves a model to look at. */
+    /* The first epoch always stores a model, so that there is something to look at. */
     const bool is_last = epoch.epoch == spec->epochs;
     const bool is_due = epoch.epoch % spec->checkpoint_every == 0 || epoch.epoch == 1 || is_last;
     if (!is_due)
@@ -276,7 +275,7 @@ static enum dn_status tell_epoch(struct attempt *attempt, struct dn_error *error
     return reports_add_model(&attempt->reports, attempt->trainer) ? DN_OK : DN_NO_MEMORY;
 }
 
-/* The server stops: the job goes back to the queue with every step that was taken. */
+/* The server stops: the job goes back to the queue, and keeps every step that was taken. */
 static enum ending give_back(struct attempt *attempt) {
     /* Without memory for it, the job resumes from its last checkpoint. */
     if (dn_trainer_steps_done(attempt->trainer) > attempt->safe_step) {
@@ -287,7 +286,7 @@ static enum ending give_back(struct attempt *attempt) {
     return ENDING_STOPPED;
 }
 
-/* Why no more can be trained, as the store should know it. */
+/* Training cannot continue: stores the reason. */
 static enum ending stop_training(struct attempt *attempt, enum dn_status status,
                                  const struct dn_error *error) {
     if (status == DN_STOPPED && atomic_load(&attempt->interruption->server_is_done))
@@ -297,7 +296,7 @@ static enum ending stop_training(struct attempt *attempt, enum dn_status status,
     reports_wait(&attempt->reports);
     switch (reports_state(&attempt->reports)) {
     case REPORTS_LOST: return ENDING_LOST;
-    case REPORTS_OVER_LIMIT: return ENDING_ENDED; /* attempt_run says so to the store */
+    case REPORTS_OVER_LIMIT: return ENDING_ENDED; /* attempt_run stores that */
     case REPORTS_BROKEN: return ENDING_BROKEN;
     case REPORTS_GOOD:
     case REPORTS_CANCELLED: break;
@@ -305,7 +304,7 @@ static enum ending stop_training(struct attempt *attempt, enum dn_status status,
     switch (status) {
     case DN_STOPPED: /* and the server keeps running: only a cancel or a delete interrupts a job */
         return finish(attempt, (struct job_end){.status = JOB_CANCELLED});
-    case DN_NOT_FINITE: /* what an evaluation on the way came to */
+    case DN_NOT_FINITE: /* from an evaluation after an epoch */
     case DN_DIVERGED: return fail(attempt, JOB_ERROR_DIVERGED, error->text);
     case DN_NO_MEMORY: return fail(attempt, JOB_ERROR_NO_MEMORY, NULL);
     default: return fail(attempt, JOB_ERROR_TRAINING_ERROR, error->text);
@@ -315,7 +314,7 @@ static enum ending stop_training(struct attempt *attempt, enum dn_status status,
 static enum dn_status advance(struct attempt *attempt, struct dn_error *error) {
     const struct dn_trainer *trainer = attempt->trainer;
     enum dn_status status = DN_OK;
-    /* A training that was stopped before it could tell of an epoch does so first. */
+    /* An attempt that was stopped after an epoch, before its row was added, adds it first. */
     if (dn_trainer_epochs_done(trainer) == attempt->epochs_told)
         status = train_some(attempt, error);
     if (status == DN_OK && dn_trainer_epochs_done(trainer) > attempt->epochs_told)
@@ -328,7 +327,7 @@ static enum dn_status advance(struct attempt *attempt, struct dn_error *error) {
     return status;
 }
 
-/* All is trained: what is to be said of it. */
+/* All epochs are trained: finds the warnings about the result. */
 static enum dn_status conclude(struct attempt *attempt, struct dn_error *error) {
     struct training_outcome *outcome = &attempt->outcome;
     const struct dn_epoch last = dn_trainer_last_epoch(attempt->trainer);
@@ -386,7 +385,7 @@ static enum ending prepare_and_train(struct attempt *attempt) {
     if (begun != STORE_OK)
         return ending_of(begun);
     if (training->spec.training.threads > 1) {
-        /* Without a team the training is slower and its results are the same. */
+        /* Without a team, training is slower, with the same results. */
         attempt->team = team_start(training->spec.training.threads);
         dn_trainer_use_team(attempt->trainer, attempt->team);
     }

@@ -1,5 +1,5 @@
 /*
- * checkpoint.h - the stored state of a training: its bytes and their digest.
+ * checkpoint.h - the state from which a training resumes: its bytes and their digest.
  */
 #ifndef SERVER_JOBS_CHECKPOINT_H
 #define SERVER_JOBS_CHECKPOINT_H
@@ -7,12 +7,12 @@
 #include "engine/denoise.h"
 #include "server/store/store.h"
 
-/* The trainer as it is now, with the history up to `epoch`; the caller frees checkpoint->bytes.
- * False when out of memory. */
+/* Saves the trainer as it is now, with the history up to `epoch`; the caller frees
+ * checkpoint->bytes. False when out of memory. */
 bool checkpoint_save(const struct dn_trainer *trainer, int epoch, double seconds,
                      struct checkpoint *checkpoint);
-/* Brings the trainer there. DN_CORRUPT and why, and the trainer is as it was, if a bit of it is
- * another or if it is not of this training and program. */
+/* Loads it. DN_CORRUPT and why, and the trainer is unchanged, if a bit of it has changed or if it
+ * belongs to another training or program. */
 enum dn_status checkpoint_load(const struct checkpoint *checkpoint, struct dn_trainer *trainer,
                                struct dn_error *error);
 

@@ -3,8 +3,8 @@
 #include "server/jobs/report.h"
 #include "server/store/store.h"
 
-/* The pages that SQLite keeps for the session that reads, the claim, the spec in its several forms;
- * the stack of a thread that helps. */
+/* SQLite's pages for the reading session, the claim, and the spec in its several forms; and the
+ * stack of a thread of the team. */
 enum { WORKER_BYTES = 3 << 20, HELPER_BYTES = 32 << 10 };
 
 static int64_t larger(int64_t a, int64_t b) {
@@ -15,8 +15,8 @@ static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* While the data is made: the rows of all uploads, the points of one of them a second time in
- * SQLite's own memory, and what is drawn from them (api/spec/training.c). */
+/* While the data is loaded: the rows of all uploads, the points of one of them a second time in
+ * SQLite's own memory, and the points drawn from them (api/spec/training.c). */
 static int64_t loading_bytes(const struct dn_spec *spec) {
     const int64_t point = (int64_t)sizeof(float) * spec->dataset.dim, label = sizeof(int32_t);
     int64_t rows = 0, largest = 0, all = 0;
@@ -33,7 +33,7 @@ static int64_t loading_bytes(const struct dn_spec *spec) {
 }
 
 /* Models and rows of the history in the two reports, one of which fills up while the other is on
- * its way. One that has REPORT_FULL_BYTES waits; a last model may have gone into it before. */
+ * its way. A report with REPORT_FULL_BYTES takes no more; the last model may exceed that. */
 static int64_t report_bytes(const struct dn_spec *spec) {
     const struct dn_training_spec *training = &spec->training;
     const int64_t model = dn_spec_model_bytes(spec);
@@ -44,8 +44,8 @@ static int64_t report_bytes(const struct dn_spec *spec) {
 }
 
 int64_t estimate_memory(const struct dn_spec *spec) {
-    /* One checkpoint: the one that the training resumes from, until it does; then the one being
-     * saved, of which there is one at a time (reports_add_checkpoint). */
+    /* One checkpoint is in memory at a time: the one from which the training resumes; later, the
+     * one being saved (reports_add_checkpoint). */
     return larger(dn_spec_memory(spec) + report_bytes(spec), loading_bytes(spec)) +
            dn_spec_checkpoint_bytes(spec) + WORKER_BYTES + spec->training.threads * HELPER_BYTES;
 }

@@ -60,8 +60,8 @@ bool reports_is_full(const struct reports *reports) {
            report->epoch_count * sizeof *report->epochs >= REPORT_FULL_BYTES;
 }
 
-/* The array of `count` items with room for one more, perhaps moved; NULL when out of memory: it is
- * where it was then. */
+/* Returns the array of `count` items with room for one more, perhaps moved. NULL when out of
+ * memory: the array is unchanged. */
 static void *with_room(void *array, size_t size, size_t count, size_t *capacity) {
     if (count < *capacity)
         return array;
@@ -86,7 +86,7 @@ bool reports_add_epoch(struct reports *reports, const struct epoch_row *row) {
 bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *trainer, int epoch,
                             double seconds) {
     struct checkpoint *last = &filling(reports)->checkpoint, checkpoint;
-    /* It may be larger than all else: one at a time is in memory (estimate.c). */
+    /* A checkpoint may be larger than everything else: one at a time is in memory (estimate.c). */
     reports_wait(reports);
     report_empty(&reports->two[!reports->filling]);
     if (!checkpoint_save(trainer, epoch, seconds, &checkpoint))
@@ -96,7 +96,7 @@ bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *tr
     return true;
 }
 
-/* The bytes of the model that the trainer gives now, and what it is. False: out of memory. */
+/* Saves and describes the current model of the trainer. False when out of memory. */
 static bool describe(const struct dn_trainer *trainer, struct trained_model *trained) {
     const struct dn_spec *spec = dn_trainer_spec(trainer);
     const int dim = spec->dataset.dim;
@@ -174,7 +174,7 @@ static bool run_report(struct task *task, struct store_session *session) {
     return status == STORE_OK;
 }
 
-/* Blobs of a report that did not come to be named. */
+/* Abandons the blobs of a report that was not stored. */
 static void abandon_blobs(struct report *report) {
     struct writer *writer = report->reports->writer;
     if (report->checkpoint.blob)
@@ -243,7 +243,7 @@ static bool is_superseded(struct report *report) {
     return is;
 }
 
-/* What goes to the writer next: bytes that are too large to go with the rest, then the report. */
+/* Sends what comes next: bytes too large for the report's own transaction, then the report. */
 static void send_next(struct report *report) {
     for (size_t i = 0; i < report->model_count; i++) {
         struct trained_model *model = &report->models[i];
@@ -274,7 +274,7 @@ void reports_supersede(struct reports *reports) {
 
 enum reports_state reports_state(struct reports *reports) {
     pthread_mutex_lock(&reports->mutex);
-    /* Broken first: what was lost in a transaction that was taken back was not lost. */
+    /* Broken comes first: a transaction that was rolled back did not find the job lost. */
     enum reports_state state = reports->broken             ? REPORTS_BROKEN
                                : reports->lost             ? REPORTS_LOST
                                : reports->over_limit       ? REPORTS_OVER_LIMIT
@@ -308,7 +308,7 @@ void reports_send(struct reports *reports, int64_t step, double seconds, enum re
     report->step = step;
     report->seconds = seconds;
     report->end = end;
-    report->in_flight = true; /* nobody else looks at it yet */
+    report->in_flight = true; /* no other thread reads it yet */
     reports->filling = !reports->filling;
     report_empty(filling(reports));
     report->written = NULL;

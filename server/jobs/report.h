@@ -19,8 +19,7 @@
 /* What becomes of the job with a report, in its transaction. */
 enum report_end { REPORT_GOES_ON, REPORT_SUCCEEDS, REPORT_GIVES_BACK };
 
-/* Maximum number of models, or of rows of the history, in one report: it is sent when it has that
- * many. */
+/* A report is sent when its models, or its rows of the history, take this much memory. */
 enum { REPORT_FULL_BYTES = 8 << 20 };
 
 struct report {
@@ -34,58 +33,58 @@ struct report {
     struct trained_model *models;
     size_t model_count, model_capacity, model_bytes;
     enum report_end end;
-    struct blob_write write; /* the bytes that go ahead now, */
-    int64_t *written;        /* and where the id of their blob goes */
-    /* Under the mutex. */
+    struct blob_write write; /* writes the bytes of a large model or checkpoint, */
+    int64_t *written;        /* whose blob id goes here */
+    /* under the mutex */
     bool in_flight;
-    bool is_superseded; /* its checkpoint: a newer one comes */
+    bool is_superseded; /* a newer checkpoint than its own follows */
 };
 
 struct reports {
     struct writer *writer;
     const char *boot;         /* store_boot */
-    const atomic_bool *hurry; /* the server stops: pieces may keep the writer to themselves */
+    const atomic_bool *hurry; /* true when the server stops, see blob_write */
     const struct claim *claim;
     char *warnings; /* about the result, when the job succeeds: JSON from malloc; NULL: none */
     struct report two[2];
-    int filling; /* index of the one that takes what is new */
+    int filling; /* index of the report that is being filled */
     pthread_mutex_t mutex;
-    pthread_cond_t back; /* one of them is */
-    /* What the writer said; under the mutex. */
+    pthread_cond_t back; /* signaled when a report is no longer in flight */
+    /* what the writer has found; under the mutex */
     bool lost, broken, over_limit, cancel_requested;
 };
 
 void reports_init(struct reports *reports, struct writer *writer, const char *boot,
                   const atomic_bool *hurry, const struct claim *claim);
-void reports_clear(struct reports *reports); /* waits for what is on its way */
+void reports_clear(struct reports *reports); /* waits until no report is in flight */
 
-/* Into the report that is being filled; false when out of memory. A checkpoint is the trainer as it
- * is now, with the history up to `epoch`, and waits for what is on its way; the model is the one
- * that it gives now. */
+/* Adds to the report that is being filled; false when out of memory. A checkpoint is the trainer as
+ * it is now, with the history up to `epoch`; adding it waits until no report is in flight. A model
+ * is the current one of the trainer. */
 bool reports_add_epoch(struct reports *reports, const struct epoch_row *row);
 bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *trainer, int epoch,
                             double seconds);
 bool reports_add_model(struct reports *reports, const struct dn_trainer *trainer);
 bool reports_has_epochs(const struct reports *reports);
 
-/* Would the report that is being filled leave at once? */
+/* Could the report that is being filled be sent without waiting? */
 bool reports_can_send(struct reports *reports);
-/* It should leave now, even if that takes waiting: the disk cannot keep up with the models. */
+/* Should it be sent even if that means waiting, because the disk cannot keep up with the models? */
 bool reports_is_full(const struct reports *reports);
-/* Sends it, after the other one has come back. */
+/* Sends it, once the other report is back. */
 void reports_send(struct reports *reports, int64_t step, double seconds, enum report_end end);
-void reports_wait(struct reports *reports); /* until nothing is on its way */
-/* There is a newer checkpoint in the report that is being filled: the one on its way is dropped. */
+void reports_wait(struct reports *reports); /* until no report is in flight */
+/* A newer checkpoint follows: drops the one in flight. */
 void reports_supersede(struct reports *reports);
 
 enum reports_state {
     REPORTS_GOOD,
     REPORTS_CANCELLED,
-    REPORTS_OVER_LIMIT, /* the database has no room for them, and will not have */
+    REPORTS_OVER_LIMIT, /* --max-database leaves no room for them */
     REPORTS_LOST,
     REPORTS_BROKEN
 };
-/* The worst that was heard so far. */
+/* The worst state so far. */
 enum reports_state reports_state(struct reports *reports);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * speed.c - estimate_seconds: how long a training will take on this machine.
  *
- * The time of a step is taken to be a sum of five things, each of which one of five small trainings
- * is mostly made of. They are timed once, by the processor's time of the thread, and the five rates
- * follow.
+ * The model: a step takes the sum of the times for five kinds of work. Five small trainings, each
+ * of which does mostly one kind, are timed once by the processor time of the thread; the rates of
+ * the five kinds follow.
  */
 #include <math.h>
 #include <pthread.h>
@@ -16,13 +16,13 @@
 #include "server/base/machine.h"
 #include "server/jobs/estimate.h"
 
-/* What a step consists of. */
+/* The kinds of work in a step, and their units. */
 enum part {
-    STEP,     /* itself, once */
+    STEP,     /* the step itself: 1 */
     UNITS,    /* activations of the points and of their distinct timesteps, and noise on points */
     PRODUCTS, /* floating-point operations of matrix products */
-    NEAR,     /* parameters that are updated: those that a cache holds, */
-    FAR,      /* and those beyond, with the weights that pass through it forward and backward */
+    NEAR,     /* updated parameters that fit into a cache, */
+    FAR,      /* and the others, with the weights that pass through it forward and backward */
     PARTS
 };
 
@@ -32,8 +32,19 @@ struct work {
 
 enum { CACHED_PARAMETERS = 400000 };
 
-/* Seconds of a step with this number of points. `share` is the fraction of the passes that are
- * made: 1 forward and backward, 1/3 forward alone, which updates nothing either. */
+/* Points for training and for validation. */
+static void count_points(const struct dn_spec *spec, size_t *n, size_t *n_val) {
+    *n = *n_val = 0;
+    for (int k = 0; k < spec->dataset.source_count; k++) {
+        size_t of_source, val_of_source;
+        dn_source_split(spec, k, &of_source, &val_of_source);
+        *n += of_source;
+        *n_val += val_of_source;
+    }
+}
+
+/* The work of a step with this number of points. `share` is the share of the passes that it makes:
+ * 1 for forward and backward, 1/3 for forward alone, which also updates nothing. */
 static struct work work_of(const struct dn_spec *spec, double rows, double share) {
     const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
     const double T = spec->diffusion.timesteps, batch = spec->training.batch_size;
@@ -41,11 +52,8 @@ static struct work work_of(const struct dn_spec *spec, double rows, double share
     const double parameters = (double)dn_spec_parameters(spec);
     const bool sinusoidal = spec->network.time_embedding == DN_SINUSOIDAL;
     const double passing = (2 * (L - 1) + (sinusoidal ? L : 0)) * H * H;
-    size_t n = 0, of_source;
-    for (int k = 0; k < spec->dataset.source_count; k++) {
-        dn_source_split(spec, k, &of_source, NULL);
-        n += of_source;
-    }
+    size_t n, n_val;
+    count_points(spec, &n, &n_val);
     const double full = fmin(batch, (double)n);
     struct work work = {{[STEP] = 1}};
     work.of[UNITS] =
@@ -60,7 +68,7 @@ static struct work work_of(const struct dn_spec *spec, double rows, double share
 
 /* ------------------------------------------------------------------ rates */
 
-/* In the order of the parts that they are made of. */
+/* Each does mostly one kind of work. */
 static const struct {
     struct dn_network_spec network;
     int timesteps, batch;
@@ -93,8 +101,8 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Seconds of a step: the median of a few tries, because others use the machine, too. NAN without
- * memory, or when it was stopped. The first step warms the caches up. */
+/* Seconds of a step: the median of a few tries, because other programs use the machine, too. NAN
+ * without memory, or when it was stopped. The first step warms up the caches. */
 static double time_step(const struct dn_spec *spec, dn_stop_flag *stop) {
     enum { TRIES = 7 };
     const double least = 0.002;
@@ -130,8 +138,8 @@ static double sum_but(const struct work *work, const struct work *rates, enum pa
     return sum;
 }
 
-/* Five equations, each of which its own part dominates: what the others take is subtracted, over
- * and over. No rate falls below a tenth of what it would be if the rest were for free. */
+/* Solves five equations, each of which one kind of work dominates, by iteration: subtracts what the
+ * other kinds take. No rate falls below a tenth of what it would be if the others took no time. */
 static struct work solve(const struct work works[PARTS], const double times[PARTS]) {
     enum { ROUNDS = 50 };
     struct work rates = {{0}};
@@ -170,7 +178,7 @@ bool estimate_is_quick(void) {
 
 /* ------------------------------------------------------------------ a training */
 
-/* Points are dealt out to the threads; the rest is done by one. */
+/* The threads share the points; one of them does the rest. */
 static double seconds_of(const struct work *work, double threads) {
     double sum = 0;
     for (enum part part = 0; part < PARTS; part++)
@@ -181,14 +189,10 @@ static double seconds_of(const struct work *work, double threads) {
 
 double estimate_seconds(const struct dn_spec *spec, dn_stop_flag *stop) {
     const struct dn_training_spec *training = &spec->training;
-    size_t n = 0, n_val = 0, of_source, of_source_val;
+    size_t n, n_val;
     if (!estimate_is_quick() && !measure(stop))
         return NAN;
-    for (int k = 0; k < spec->dataset.source_count; k++) {
-        dn_source_split(spec, k, &of_source, &of_source_val);
-        n += of_source;
-        n_val += of_source_val;
-    }
+    count_points(spec, &n, &n_val);
     const double threads = fmin(training->threads, machine_cores());
     const double steps = dn_spec_steps_per_epoch(spec), forward = 1.0 / 3;
     const struct work step = work_of(spec, (double)n / steps, 1);

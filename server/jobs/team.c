@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* About 50 us of looking before a thread goes to sleep, and before the caller yields its core. */
+/* A thread spins for about 50 us before it sleeps, and the caller before it yields its core. */
 enum { SPINS = 4000 };
 
 struct member {
@@ -40,7 +40,7 @@ static void wait_for_round(struct team *team, unsigned seen) {
         relax();
     }
     pthread_mutex_lock(&team->mutex);
-    atomic_fetch_add(&team->sleepers, 1); /* before the look: run() looks the other way round */
+    atomic_fetch_add(&team->sleepers, 1); /* before it reads `round`: run() does the reverse */
     while (atomic_load(&team->round) == seen)
         pthread_cond_wait(&team->woken, &team->mutex);
     atomic_fetch_sub(&team->sleepers, 1);

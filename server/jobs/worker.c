@@ -16,16 +16,17 @@
 
 enum {
     STORE_RETRY_SECONDS = 1,
-    SMALL_SHARE = 32, /* a job is small that takes at most a 32nd of max_memory; */
-    BESIDE_SHARE = 8, /* an eighth on top of that is for small jobs alone */
+    SMALL_SHARE = 32, /* a job is small if it takes at most 1/32 of max_memory; */
+    BESIDE_SHARE = 8, /* another 1/8 on top of max_memory is for small jobs only */
 };
 
 struct worker {
     struct workers *workers;
     struct bell bell;
     int number;
-    char job_id[ID_LENGTH + 1]; /* "" when idle; under the mutex, */
-    int64_t memory;             /* as is what its job has reserved, */
+    /* under the mutex of the workers */
+    char job_id[ID_LENGTH + 1]; /* "" when idle */
+    int64_t memory;             /* bytes that its job has reserved, */
     bool is_beside;             /* and whether in the room for small jobs */
     struct interruption interruption;
 };
@@ -39,7 +40,7 @@ struct workers {
 
 /* ------------------------------------------------------------------ holding a job */
 
-/* What the jobs in hand take of one of the two rooms. Under the mutex. */
+/* Bytes that the running jobs have reserved in one of the two rooms. Under the mutex. */
 static int64_t reserved(const struct workers *workers, bool beside) {
     int64_t sum = 0;
     for (int i = 0; i < workers->config.count; i++)
@@ -66,7 +67,7 @@ static struct memory_room room_left(struct workers *workers) {
     return room;
 }
 
-/* What a worker holds; a claim of zeros: nothing. */
+/* Notes which job a worker holds; a claim of zeros: none. */
 static void set_job(struct worker *worker, const struct claim *claim) {
     struct workers *workers = worker->workers;
     pthread_mutex_lock(&workers->mutex);
@@ -91,8 +92,8 @@ static enum store_status run_claim(void *argument, struct store_session *session
              holding->worker->number);
     const struct memory_room room = room_left(workers);
     enum store_status status = store_claim(session, owner, &room, clock_now_ms(), &holding->claim);
-    /* Still on the writer thread: a cancel that comes next finds this worker, and the next claim
-     * finds its memory taken. */
+    /* This is still on the writer's thread, so that a cancel that comes next finds this worker, and
+     * the next claim finds its memory reserved. */
     if (status == STORE_OK)
         set_job(holding->worker, &holding->claim);
     return status;
@@ -103,8 +104,8 @@ static enum store_status run_unclaim(void *argument, struct store_session *sessi
     return store_unclaim(session, claim->id, claim->fence);
 }
 
-/* Gives a job back that the store could not be told of, as often as it takes; recovery at the next
- * start does it otherwise. */
+/* Gives a job back whose end could not be stored. Tries until that works or the worker stops; then,
+ * the next start does it. */
 static void unclaim(struct worker *worker, struct claim *claim) {
     enum store_status status;
     do {
@@ -115,7 +116,7 @@ static void unclaim(struct worker *worker, struct claim *claim) {
 
 /* ------------------------------------------------------------------ the worker's life */
 
-static void see_through(struct worker *worker, struct claim *claim) {
+static void train(struct worker *worker, struct claim *claim) {
     static const char *const ending_names[] = {"ended", "lost", "stopped", "store_broken"};
     if (claim->attempt == 1)
         counters_add_start(1e-3 * (double)(clock_now_ms() - claim->created_at));
@@ -128,16 +129,16 @@ static void see_through(struct worker *worker, struct claim *claim) {
     log_line(LOG_INFO, "training over", "job=%s ending=%s", claim->id, ending_names[ending]);
 }
 
-/* Claims a job and sees it through. False when there was nothing to do. */
+/* Claims a job and trains it. False when there was none. */
 static bool work(struct worker *worker) {
     struct holding holding = {.worker = worker};
     enum store_status status = writer_do(worker->workers->config.writer, run_claim, &holding);
     if (status == STORE_OK)
-        see_through(worker, &holding.claim);
+        train(worker, &holding.claim);
     else if (status != STORE_NOT_FOUND)
         bell_pause(&worker->bell, STORE_RETRY_SECONDS);
     set_job(worker, &(struct claim){0});
-    if (holding.claim.memory > 0) /* there is room now for a job that waited for it */
+    if (holding.claim.memory > 0) /* a job may have waited for this memory */
         workers_wake(worker->workers);
     claim_clear(&holding.claim);
     return status != STORE_NOT_FOUND;
@@ -162,7 +163,7 @@ struct workers *workers_start(const struct workers_config *config) {
         struct worker *worker = &workers->worker[i];
         worker->workers = workers;
         worker->number = i;
-        /* Together, so that whoever wakes the workers finds each that has begun. */
+        /* Under the mutex, so that workers_wake() finds each worker that has started. */
         pthread_mutex_lock(&workers->mutex);
         const bool has_begun = bell_start(&worker->bell, worker_main, worker);
         workers->count += has_begun;
@@ -203,7 +204,7 @@ void workers_halt(struct workers *workers) {
 
 void workers_stop(struct workers *workers) {
     workers_halt(workers);
-    for (int i = 0; i < workers->count; i++) /* each may wake the others on its way out */
+    for (int i = 0; i < workers->count; i++) /* each may wake the others before it ends */
         bell_join(&workers->worker[i].bell);
     for (int i = 0; i < workers->count; i++)
         bell_clear(&workers->worker[i].bell);

@@ -1,10 +1,10 @@
 /*
  * worker.h - the training workers: N threads that share one FIFO queue, which is the jobs table.
  *
- * A worker claims the first job whose memory fits into what the running jobs leave (store_claim),
- * trains it to its end (attempt.h) or gives it back, and looks for the next. It owns a job by a
- * fence number; when a report comes back as "lost", the job is no longer its own (it was deleted,
- * or taken over) and the worker drops everything.
+ * A worker claims the first job that fits into the memory that the running jobs leave
+ * (store_claim), trains it to its end (attempt.h) or gives it back, and claims the next. It owns a
+ * job by a fence number: when a report is "lost", the job was deleted or belongs to another worker,
+ * and the worker drops everything.
  */
 #ifndef SERVER_JOBS_WORKER_H
 #define SERVER_JOBS_WORKER_H
@@ -17,17 +17,17 @@ struct workers;
 /* What a job trains on. */
 struct training {
     struct dn_spec spec;
-    struct dn_data data; /* its own copy; empty when the spec is enough to draw the data */
+    struct dn_data data; /* a copy of uploaded data; empty when the spec is enough to draw it */
 };
 
-/* Why there is none: what the job fails with; JOB_ERROR_NONE: the store cannot be read now. */
+/* Why it cannot be loaded: the error of the job; JOB_ERROR_NONE: the store cannot be read now. */
 struct training_failure {
     enum job_error error;
     struct dn_error why;
 };
 
-/* Reads the stored spec of a job, whose format this layer does not know, and the points that it
- * names. *training is zero before. */
+/* Reads the stored spec of a job, whose format this layer does not know, and the uploaded points
+ * that it names. *training is zero before. */
 typedef bool (*worker_load)(const char *spec, struct store_session *session,
                             struct training *training, struct training_failure *failure);
 
@@ -51,19 +51,19 @@ struct workers_config {
     worker_conclude conclude;
     int count;
     double checkpoint_seconds; /* between two checkpoints, see attempt.h */
-    int64_t max_memory;        /* bytes that all trainings together may take */
+    int64_t max_memory;        /* maximum bytes of all running jobs together */
 };
 
 struct workers *workers_start(const struct workers_config *config);
-/* The queue may have a job, or a running job was cancelled or deleted: look. Any thread. */
+/* Lets idle workers check the queue again. Any thread. */
 void workers_wake(struct workers *workers);
 /* Bytes that the running jobs have reserved. Any thread. */
 int64_t workers_memory(struct workers *workers);
 /* Asks the worker that runs this job, if any, to stop it within a training step. Any thread. */
 void workers_interrupt(struct workers *workers, const char *job_id);
-/* Tells all to stop, and does not wait for it. */
+/* Asks all workers to stop, without waiting for them. */
 void workers_halt(struct workers *workers);
-/* Stops within a training step; running jobs go back to the queue with all the steps before it. */
+/* Stops within a training step; running jobs go back to the queue, and keep the steps before it. */
 void workers_stop(struct workers *workers);
 
 #endif

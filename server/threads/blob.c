@@ -8,7 +8,7 @@
 
 enum { PIECES_IN_A_HURRY = 128 };
 
-/* The next piece, on the writer. */
+/* Adds the next piece, on the writer. */
 static enum store_status add_piece(struct blob_write *write, struct store_session *session) {
     const size_t left = write->size - write->written;
     const size_t size = left < STORE_PIECE_BYTES ? left : STORE_PIECE_BYTES;
@@ -81,7 +81,7 @@ enum store_status blob_write_all(struct writer *writer, const char *boot, const 
     return waiting.write.status;
 }
 
-/* ------------------------------------------------------------------ giving it up */
+/* ------------------------------------------------------------------ abandoning it */
 
 struct abandoning {
     struct task task;
@@ -93,14 +93,14 @@ static bool run_abandon(struct task *task, struct store_session *session) {
 }
 
 static void abandon_done(struct task *task, enum task_outcome outcome) {
-    (void)outcome; /* if it did not work, the next start does it */
+    (void)outcome; /* if this failed, the next start removes the blob */
     free(task);
 }
 
 void blob_abandon(struct writer *writer, int64_t id) {
     struct abandoning *abandoning = calloc(1, sizeof *abandoning);
     if (!abandoning)
-        return; /* the next start does it */
+        return; /* the next start removes the blob */
     abandoning->task = (struct task){.run = run_abandon, .done = abandon_done};
     abandoning->id = id;
     writer_post_next(writer, &abandoning->task);

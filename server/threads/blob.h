@@ -18,10 +18,11 @@ struct blob_write {
     const char *boot;           /* store_boot */
     const unsigned char *bytes; /* [size]; the caller's, until done */
     size_t size, written;
-    int64_t number;           /* number of the next piece */
-    int64_t id;               /* id of the blob; 0: there is none */
-    const atomic_bool *hurry; /* when true, no other task waits: many pieces at once; or NULL */
-    atomic_bool give_up;      /* no longer needed: ends before the next piece */
+    int64_t number; /* number of the next piece */
+    int64_t id;     /* id of the blob; 0: there is none */
+    const atomic_bool
+        *hurry;          /* when true, many pieces form one task, for no other waits; or NULL */
+    atomic_bool give_up; /* set when the blob is no longer needed: no other piece is written */
     enum store_status status;
     void (*done)(struct blob_write *write);
 };

@@ -7,12 +7,12 @@
 
 #include "server/base/clock.h"
 
-/* So often a computation looks whether its turn is over, however often it could pause. */
+/* A computation checks at most this often whether its turn is over. */
 #define LOOK_SECONDS 0.001
 
 enum { MAX_CARRIERS = 512, IDLE_CARRIERS = 2, STACK_BYTES = 1 << 20 };
 
-/* A thread, and the work that it has begun. */
+/* A thread, and the task that it has begun. */
 struct carrier {
     struct pool *pool;
     struct carrier *next; /* in the list of idle ones, or of those that can be made */
@@ -20,9 +20,9 @@ struct carrier {
     pthread_cond_t woken;
     struct task *task; /* NULL: it is idle */
     bool has_turn, has_thread;
-    double since;  /* when it got its turn, or was last charged for it.. */
-    double spent;  /* ..and what it has used of it before that */
-    double looked; /* when it last looked whether the turn is over */
+    double since;  /* when it got its turn, or was last charged for it */
+    double spent;  /* seconds of this turn before that */
+    double looked; /* when it last checked whether the turn is over */
 };
 
 struct pool {
@@ -34,11 +34,11 @@ struct pool {
     bool is_closed;
     atomic_int waiting; /* for a turn; read without the mutex */
     uint64_t turns_given[TURN_CLASSES];
-    pthread_mutex_t alone; /* whoever does something that cannot pause */
+    pthread_mutex_t alone; /* held during work that cannot pause */
     struct carrier carriers[MAX_CARRIERS];
 };
 
-/* What the thread is, if it is one of a pool's. */
+/* The carrier of this thread; NULL outside a pool. */
 static _Thread_local struct carrier *current;
 
 static struct task *task_of(struct turn *turn) {
@@ -54,7 +54,7 @@ static void note_waiting(struct pool *pool) {
     atomic_store_explicit(&pool->waiting, waiting, memory_order_relaxed);
 }
 
-/* Gives the turns that are free to those whose they are. */
+/* Gives free turns to the tasks that come next. */
 static void give_turns(struct pool *pool) {
     struct turn *turn;
     while (pool->at_work < pool->threads && (turn = turns_take(&pool->turns, pool->idle != NULL))) {
@@ -100,7 +100,7 @@ static void await_turn(struct carrier *me) {
 
 static void *carry(void *argument);
 
-/* One more that is idle, if that can be. */
+/* Adds an idle thread, if there can be one more. */
 static void make_carrier(struct pool *pool) {
     struct carrier *carrier = pool->unused;
     if (!carrier || pool->is_closed)
@@ -108,7 +108,7 @@ static void make_carrier(struct pool *pool) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    if (carrier->has_thread) /* an old one, which is on its way out */
+    if (carrier->has_thread) /* its previous thread, which is ending */
         pthread_join(carrier->thread, NULL);
     pool->unused = carrier->next;
     carrier->has_thread = pthread_create(&carrier->thread, &attributes, carry, carrier) == 0;
@@ -124,7 +124,7 @@ static void make_carrier(struct pool *pool) {
     pthread_attr_destroy(&attributes);
 }
 
-/* From its begin to its end; the mutex is held, and given up on the way. */
+/* Runs the carrier's task to its end. Called with the mutex, which it unlocks meanwhile. */
 static void work(struct carrier *me) {
     struct pool *pool = me->pool;
     struct task *task = me->task;
@@ -144,7 +144,7 @@ static void work(struct carrier *me) {
     pool->begun--;
     pthread_mutex_unlock(&pool->mutex);
     task->done(task, TASK_DONE);
-    /* Only now: what follows from it at once finds this thread, which has all in its caches. */
+    /* The turn ends only now, so that work which done() posted gets this thread and its caches. */
     pthread_mutex_lock(&pool->mutex);
     me->has_turn = false;
     pool->at_work--;
@@ -154,7 +154,7 @@ static void *carry(void *argument) {
     struct carrier *me = current = argument;
     struct pool *pool = me->pool;
     pthread_mutex_lock(&pool->mutex);
-    for (;;) { /* whoever made it, or what stands below, has put it among the idle ones */
+    for (;;) { /* here the carrier is in the list of idle ones */
         while (!me->task && !pool->is_closed)
             pthread_cond_wait(&me->woken, &pool->mutex);
         if (!me->task)
@@ -238,7 +238,7 @@ void pool_stop(struct pool *pool) {
     free(pool);
 }
 
-/* ------------------------------------------------------------------ for everybody */
+/* ------------------------------------------------------------------ for any thread */
 
 static void post(struct pool *pool, struct task *task, bool even_if_full) {
     pthread_mutex_lock(&pool->mutex);
@@ -275,7 +275,7 @@ struct pool_counts pool_count(struct pool *pool) {
     return counts;
 }
 
-/* ------------------------------------------------------------------ for work */
+/* ------------------------------------------------------------------ for tasks that run */
 
 const struct turn *pool_turn(void) {
     return current && current->task ? &current->task->turn : NULL;

@@ -1,15 +1,15 @@
 /*
  * pool.h - the threads that compute answers, so that HTTP threads never do.
  *
- * The pool runs as many computations at a time as it has threads; each has a turn of about 20 ms
- * while others wait (turns.h decides whose turn is next). A computation calls pool_pause() every
- * few milliseconds, wherever it can wait: between two steps of a sampling, two rows of a metric,
- * two frames of a picture. When its turn is over it waits there, with its stack, until the next
- * one. So work can be sliced without being rewritten, and a waiting thread costs only a stack.
+ * The pool runs a fixed number of computations at a time; each has a turn of about 20 ms while
+ * others wait (turns.h decides whose turn is next). A computation calls pool_pause() every few
+ * milliseconds, wherever it can wait: between two sampling steps, two rows of a metric, two frames
+ * of a picture. When its turn is over, it waits there, on its own stack, until the next one. So
+ * work can be sliced without being rewritten, and a waiting thread costs only a stack.
  *
  * Work that cannot pause (reading a large model from the database, parsing a file) steps out: it
- * gives its turn to others and continues next to them, one such piece at a time. Work that waits
- * for another thread steps out as well, so that no idle work holds a turn.
+ * gives its turn to other work and runs beside it, one such piece at a time. Work that waits for
+ * another thread steps out as well, so that no idle work holds a turn.
  *
  * The pool never ends a computation: the computation checks its stop flag where it pauses.
  */
@@ -20,24 +20,24 @@
 
 struct pool;
 
-/* `threads` at work at a time; of each class at most max_waiting requests wait to begin. */
+/* Runs this number of tasks at a time; in each class, at most max_waiting tasks wait to begin. */
 struct pool *pool_start(int threads, int max_waiting);
 int pool_threads(const struct pool *pool);
 /* Refuses what has not begun, waits for what has, joins. */
 void pool_stop(struct pool *pool);
-/* task->turn says whose it is, and how large. Full or stopping: done(TASK_REFUSED) at once, on this
- * thread. */
+/* task->turn names the client and the class. If the pool is full or stopping, calls
+ * done(TASK_REFUSED) at once, on this thread. */
 void pool_post(void *self, struct task *task);
-/* The same for a piece of something that has begun, which no length of the queue refuses. */
+/* The same for a part of work that has begun: refused only when the pool stops. */
 void pool_post_piece(void *self, struct task *task);
 
 /* The following concern the work of the calling thread, and do nothing on threads outside the
  * pool. */
 
-/* Gives the thread to others if the turn is over. Cheap if it is not. */
+/* Waits for the next turn if this one is over. Cheap if it is not. */
 void pool_pause(void);
-/* The work of the calling thread: threads that help with it use the same client and class. NULL on
- * threads outside the pool. */
+/* The turn of the calling thread's task: threads that help with it use the same client and class.
+ * NULL on threads outside the pool. */
 const struct turn *pool_turn(void);
 /* Before and after waiting for another thread. */
 void pool_step_out(void);
@@ -48,9 +48,9 @@ void pool_end_alone(void);
 
 /* For metrics. */
 struct pool_counts {
-    int waiting[TURN_CLASSES]; /* for a turn, begun or not */
-    int at_work, threads, begun;
-    uint64_t turns[TURN_CLASSES]; /* given so far */
+    int waiting[TURN_CLASSES];    /* tasks that wait for a turn, begun or not */
+    int at_work, threads, begun;  /* tasks that have a turn, how many can, and that have begun */
+    uint64_t turns[TURN_CLASSES]; /* turns given so far */
 };
 struct pool_counts pool_count(struct pool *pool);
 

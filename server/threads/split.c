@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* Shared by the caller and its helpers. A helper may start when all is over, so the last one who
- * leaves frees it. */
+/* Shared by the caller and its helpers. A helper may start after the last part is done, so the last
+ * thread that leaves frees it. */
 struct split {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -65,7 +65,7 @@ static bool help(struct task *task, struct store_session *unused) {
 }
 
 static void helper_done(struct task *task, enum task_outcome outcome) {
-    (void)outcome; /* refused: the others do its parts */
+    (void)outcome; /* if it was refused, the other threads do its parts */
     leave(((struct helper *)task)->split);
     free(task);
 }
@@ -73,7 +73,7 @@ static void helper_done(struct task *task, enum task_outcome outcome) {
 static void ask_for_help(struct pool *pool, struct split *split) {
     struct helper *helper = calloc(1, sizeof *helper);
     if (!helper)
-        return; /* slower, that is all */
+        return; /* this only makes it slower */
     helper->task = (struct task){.run = help, .done = helper_done};
     if (pool_turn()) {
         helper->task.turn.client = pool_turn()->client;

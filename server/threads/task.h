@@ -1,9 +1,9 @@
 /*
  * task.h - a piece of work that is handed to another thread.
  *
- * A task is embedded in the struct it works on (an HTTP exchange, a training update). The poster
- * owns it again after done() was called. Two executors take tasks: the writer (writer.h), which
- * runs them inside a transaction, and the sampler pool (pool.h).
+ * A task is embedded in the struct that it works on (an HTTP exchange, a training update). Its
+ * poster owns it again once done() has been called. Three executors run tasks: the writer
+ * (writer.h), inside a transaction; the pool (pool.h); and the watch (watch.h), again and again.
  */
 #ifndef SERVER_THREADS_TASK_H
 #define SERVER_THREADS_TASK_H
@@ -15,23 +15,22 @@
 struct store_session;
 
 enum task_outcome {
-    TASK_DONE,       /* ran; on the writer: what it wrote is committed, durable */
-    TASK_REFUSED,    /* did not run: the executor's queue is full or it is stopping */
-    TASK_UNKNOWN,    /* writer only: the commit reported an error, so the writes may or may not be
-                        durable */
-    TASK_DISK_FULL,  /* writer only: rolled back because there was no space */
-    TASK_DISK_ERROR, /* writer only: the disk reported an error before the commit: rolled back */
-    TASK_GONE,       /* writer only: the database is not where it was: whatever was written, no next
-                        start will find it */
+    TASK_DONE,    /* ran; on the writer: what it wrote is committed and durable */
+    TASK_REFUSED, /* did not run: the executor's queue is full or it is stopping */
+    /* on the writer only */
+    TASK_UNKNOWN,    /* the commit reported an error: what was written may be durable or not */
+    TASK_DISK_FULL,  /* rolled back because there was no space */
+    TASK_DISK_ERROR, /* rolled back because the disk reported an error before the commit */
+    TASK_GONE,       /* the database was moved: no next start will find what was written */
 };
 
 struct task {
-    struct task *next; /* the executor's */
-    /* The work. On the writer, session is the writing connection inside an open savepoint, and
-     * returning false rolls the savepoint back (the outcome is TASK_DONE all the same). In the
-     * pool, session is NULL, the result ignored. */
+    struct task *next; /* for the executor */
+    /* The work. On the writer, session is the writing session inside an open savepoint, and
+     * returning false rolls the savepoint back (the outcome is still TASK_DONE). Elsewhere, session
+     * is NULL. The pool ignores the result; the watch runs the task until it returns true. */
     bool (*run)(struct task *task, struct store_session *session);
-    /* Called on the executor's thread when it is over. It may free the task. */
+    /* Called on the executor's thread when the task is over. It may free the task. */
     void (*done)(struct task *task, enum task_outcome outcome);
     struct turn turn; /* in the pool: its client, and whether it is large */
 };

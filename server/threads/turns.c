@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stddef.h>
 
-/* Seconds: work that could not continue for long must not block others for the same time. */
+/* Seconds: work that could not continue for a long time must not block others as long. */
 #define MAX_OWED (3 * TURN_SLICE_SECONDS)
-/* Seconds: whoever has used much, and comes back, does not wait for all others to use as much. */
+/* Seconds: a client that has used much and comes back does not wait for others to use as much. */
 #define MAX_DEBT (2 * TURN_SLICE_SECONDS)
 
 static int place_of(const struct turn *turn) {
@@ -30,8 +30,8 @@ static void count_begun(struct turns *turns, const struct turn *turn, int change
     line->begun_of[place_of(turn)] += change;
 }
 
-/* A client that was not there has no claim to the time that others have used meanwhile; and what it
- * used before counts only so far. */
+/* A client that was absent cannot claim the time that others have used meanwhile, and what it used
+ * before counts up to MAX_DEBT. */
 static void enter(struct turns *turns, const struct turn *turn) {
     struct turn_line *line = line_of(turns, turn);
     const int place = place_of(turn);
@@ -70,7 +70,7 @@ static struct turn *take_out(struct turn_line *line, struct turn **at) {
     return turn;
 }
 
-static bool may_go_on(const struct turn_line *line, const struct turn *turn, bool may_begin) {
+static bool may_continue(const struct turn_line *line, const struct turn *turn, bool may_begin) {
     if (turn->has_begun)
         return true;
     return may_begin &&
@@ -78,12 +78,12 @@ static bool may_go_on(const struct turn_line *line, const struct turn *turn, boo
             (line->begun < TURN_BEGUN && line->begun_of[place_of(turn)] < TURN_BEGUN_OF_CLIENT));
 }
 
-/* The place of the work of a class whose turn it is; NULL: none can continue. */
+/* The place in the line of the work of this class whose turn it is; NULL: none can continue. */
 static struct turn **find(struct turns *turns, enum turn_class class, bool may_begin) {
     struct turn_line *line = &turns->lines[class];
     struct turn **found = NULL;
     for (struct turn **at = &line->first; *at; at = &(*at)->next)
-        if (may_go_on(line, *at, may_begin) &&
+        if (may_continue(line, *at, may_begin) &&
             (!found || line->used[place_of(*at)] < line->used[place_of(*found)]))
             found = at;
     return found;
@@ -122,7 +122,7 @@ static void grow(struct turns *turns, struct turn *turn) {
     enter(turns, turn);
 }
 
-/* Those behind it that wait are owed a share of what it has taken. */
+/* Later classes in which work waits are owed a share of the time that this work has taken. */
 static void owe(struct turns *turns, const struct turn *turn, double seconds) {
     static const double shares[TURN_CLASSES] = {
         [TURN_LARGE] = TURN_LARGE_SHARE, [TURN_BACKGROUND] = TURN_BACKGROUND_SHARE};
@@ -156,7 +156,7 @@ bool turns_is_over(const struct turns *turns, const struct turn *turn, double se
     for (int i = 0; i < TURN_CLASSES; i++) {
         const bool waits = turns->lines[i].waiting > 0;
         if (waits && i < (int)turn->class && !turn->is_owed)
-            return true; /* at once: it had the turn because nothing of that class was there */
+            return true; /* at once: it had a turn only because no work of that class waited */
         any_waits |= waits;
     }
     return seconds >= TURN_SLICE_SECONDS && any_waits;

@@ -7,8 +7,8 @@
 #include "server/base/bell.h"
 
 enum {
-    LOOK_MS = 10,  /* between two looks at least, for a training can commit all the time */
-    IDLE_MS = 100, /* and at most */
+    LOOK_MS = 10,  /* minimum between two rounds, because training can commit all the time, */
+    IDLE_MS = 100, /* and maximum */
 };
 
 struct watch {
@@ -17,7 +17,8 @@ struct watch {
     int count, most;
 };
 
-/* Runs all that wait now; what is posted meanwhile waits for the next round. False: none left. */
+/* Runs all tasks that wait now; those posted meanwhile wait for the next round. False: none is
+ * left. */
 static bool look(struct watch *watch) {
     pthread_mutex_lock(&watch->bell.mutex);
     struct task *tasks = watch->waiting, *still = NULL;
