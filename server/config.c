@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "server/base/guess.h"
-#include "server/base/log.h"
 #include "server/base/machine.h"
 #include "server/http/access.h"
 
@@ -15,6 +14,7 @@ struct setting {
     const char *flag; /* without dashes; DENOISED_ and the upper-case form is the variable */
     enum {
         SETTING_TEXT,
+        SETTING_CHOICE,
         SETTING_FILE,
         SETTING_PATH,
         SETTING_INTEGER,
@@ -24,13 +24,14 @@ struct setting {
     size_t offset;
     const char *fallback; /* "cores": the number of processors; NULL: not set */
     double min, max;
-    const char *const *choices; /* what a text may be; NULL: anything */
+    const char *const *choices; /* one of which it must be; the value is its index */
     const char *doc;
 };
 
 #define PREFIX "DENOISED_"
 
-static const char *const sandbox_names[] = {"auto", "off", NULL};
+static const char *const sandbox_names[] = {
+    [CONFIG_SANDBOX_AUTO] = "auto", [CONFIG_SANDBOX_OFF] = "off", NULL};
 
 #define AT(member) offsetof(struct config, member)
 
@@ -98,11 +99,11 @@ static const struct setting settings[] = {
      "seconds a client may stop reading a response before its connection is closed"},
     {"max-sample-cost", SETTING_NUMBER, AT(max_sample_cost), "2e13", 1, 1e18, NULL,
      "maximum number of floating-point operations for one sampling request"},
-    {"sandbox", SETTING_TEXT, AT(sandbox), "auto", 0, 0, sandbox_names,
+    {"sandbox", SETTING_CHOICE, AT(sandbox), "auto", 0, 0, sandbox_names,
      "auto: confine the server with Landlock and seccomp; off: no sandbox"},
-    {"log-level", SETTING_TEXT, AT(log_level), "info", 0, 0, log_level_names,
+    {"log-level", SETTING_CHOICE, AT(log_level), "info", 0, 0, log_level_names,
      "how much to log: error, warn, info or debug"},
-    {"log-format", SETTING_TEXT, AT(log_format), "logfmt", 0, 0, log_format_names,
+    {"log-format", SETTING_CHOICE, AT(log_format), "logfmt", 0, 0, log_format_names,
      "format of the log: logfmt or json"},
 };
 enum { SETTINGS = sizeof settings / sizeof settings[0], VARIABLE_BYTES = 64, LONGEST_PATH = 100 };
@@ -142,12 +143,9 @@ static bool set_switch(const char *text, bool *value) {
     return *value || strcmp(text, "false") == 0 || strcmp(text, "0") == 0;
 }
 
-static bool set_text(const struct setting *setting, const char *text, const char **value) {
-    *value = text;
-    if (!setting->choices)
-        return true;
-    for (int i = 0; setting->choices[i]; i++)
-        if (strcmp(setting->choices[i], text) == 0)
+static bool set_choice(const struct setting *setting, const char *text, int *value) {
+    for (*value = 0; setting->choices[*value]; ++*value)
+        if (strcmp(setting->choices[*value], text) == 0)
             return true;
     return false;
 }
@@ -168,10 +166,9 @@ static bool set_path(const char *text, const char **value) {
            !strstr(text, "//") && !strstr(text, "/.") && (length == 1 || text[length - 1] != '/');
 }
 
-/* "error, warn, info or debug"; nothing if any text will do. */
+/* "error, warn, info or debug" */
 static void list_choices(const char *const *choices, char *out, size_t size) {
-    out[0] = '\0';
-    for (size_t i = 0, used = 0; choices && choices[i]; i++)
+    for (size_t i = 0, used = 0; choices[i]; i++)
         used += (size_t)snprintf(out + used, size - used, "%s%s",
                                  !i               ? ""
                                  : choices[i + 1] ? ", "
@@ -210,8 +207,9 @@ static bool set(struct config *config, const struct setting *setting, const char
         good = set_path(text, at);
         snprintf(wanted, sizeof wanted, "a plain path such as /denoised");
         break;
-    case SETTING_TEXT:
-        good = set_text(setting, text, at);
+    case SETTING_TEXT: *(const char **)at = text; return true;
+    case SETTING_CHOICE:
+        good = set_choice(setting, text, at);
         list_choices(setting->choices, wanted, sizeof wanted);
         break;
     }
@@ -312,8 +310,12 @@ static bool is_of_link(const char *name) {
 static void look_at(const char *name, const char *value, void (*warn)(const char *text)) {
     char variable[VARIABLE_BYTES], text[300];
     struct guess guess = {.typed = name};
+    snprintf(text, sizeof text, "there is no " PREFIX "%.100s", name);
     for (size_t i = 0; i < SETTINGS; i++) {
         const char *known = variable_of(&settings[i], variable) + sizeof PREFIX - 1;
+        if (guess_offer(&guess, known, 0))
+            snprintf(text, sizeof text, "there is no " PREFIX "%.100s; did you mean %s?", name,
+                     variable);
         if (strcmp(known, name) != 0)
             continue;
         snprintf(text, sizeof text, PREFIX "%s=%.100s belongs to a Kubernetes service of this name",
@@ -322,17 +324,8 @@ static void look_at(const char *name, const char *value, void (*warn)(const char
             warn(text);
         return;
     }
-    if (is_of_link(name) || is_link(value))
-        return;
-    for (size_t i = 0; i < SETTINGS; i++) {
-        variable_of(&settings[i], variable);
-        if (guess_offer(&guess, variable + sizeof PREFIX - 1, 0))
-            snprintf(text, sizeof text, "there is no " PREFIX "%.100s; did you mean %s?", name,
-                     variable);
-    }
-    if (!guess.meant)
-        snprintf(text, sizeof text, "there is no " PREFIX "%.100s", name);
-    warn(text);
+    if (!is_of_link(name) && !is_link(value))
+        warn(text);
 }
 
 void config_look_around(void (*warn)(const char *text)) {
@@ -383,10 +376,13 @@ void config_markdown(void) {
 }
 
 void config_mdoc(void) {
-    static const char *const values[] = {
-        [SETTING_TEXT] = " Ar text",     [SETTING_FILE] = " Ar file",
-        [SETTING_PATH] = " Ar path",     [SETTING_INTEGER] = " Ar integer",
-        [SETTING_NUMBER] = " Ar number", [SETTING_SWITCH] = ""};
+    static const char *const values[] = {[SETTING_TEXT] = " Ar text",
+                                         [SETTING_CHOICE] = " Ar text",
+                                         [SETTING_FILE] = " Ar file",
+                                         [SETTING_PATH] = " Ar path",
+                                         [SETTING_INTEGER] = " Ar integer",
+                                         [SETTING_NUMBER] = " Ar number",
+                                         [SETTING_SWITCH] = ""};
     for (size_t i = 0; i < SETTINGS; i++) {
         const struct setting *setting = &settings[i];
         char variable[VARIABLE_BYTES];

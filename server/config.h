@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "server/base/log.h"
+
 /* Texts that are optional are NULL when they are not set. */
 struct config {
     const char *host;
@@ -31,8 +33,9 @@ struct config {
     int requests_per_minute; /* 0: no limit */
     int send_timeout;        /* seconds */
     double max_sample_cost;  /* floating-point operations */
-    const char *sandbox;     /* "auto" or "off" */
-    const char *log_level, *log_format;
+    enum { CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_OFF } sandbox;
+    enum log_level log_level;
+    enum log_format log_format;
 };
 
 /* Defaults, then the environment (an empty variable counts as not set), then the arguments after

@@ -115,32 +115,24 @@ static enum model_found add(struct model_cache *cache, const struct model *row,
     return MODEL_TO_LOAD;
 }
 
-/* Somebody loads it: the mutex is given up meanwhile. */
-static void wait_for_load(struct model_cache *cache) {
-    pthread_mutex_unlock(&cache->mutex);
-    pool_step_out();
-    pthread_mutex_lock(&cache->mutex);
-}
-
-static bool is_loading(struct model_cache *cache, const struct model *row) {
-    const struct cached_model *entry = find(cache, row);
-    return entry && !entry->model;
-}
-
 /* ------------------------------------------------------------------ for everybody */
 
 enum model_found model_cache_find(struct model_cache *cache, const struct model *row,
                                   struct cached_model **out, const struct dn_model **model) {
     enum model_found found;
+    struct cached_model *entry;
     bool stepped_out = false;
     pthread_mutex_lock(&cache->mutex);
-    if (is_loading(cache, row)) {
-        wait_for_load(cache);
-        stepped_out = true;
+    while ((entry = find(cache, row)) && !entry->model) { /* another thread loads it */
+        if (stepped_out) {
+            pthread_cond_wait(&cache->changed, &cache->mutex);
+        } else {
+            pthread_mutex_unlock(&cache->mutex);
+            pool_step_out();
+            stepped_out = true;
+            pthread_mutex_lock(&cache->mutex);
+        }
     }
-    while (is_loading(cache, row))
-        pthread_cond_wait(&cache->changed, &cache->mutex);
-    struct cached_model *entry = find(cache, row);
     if (entry) {
         entry->users++;
         cache->hits++;

@@ -180,15 +180,6 @@ static void announce(const struct config *config, int port) {
     }
 }
 
-static void set_up_log(const struct config *config) {
-    for (int i = 0; log_level_names[i]; i++)
-        if (strcmp(log_level_names[i], config->log_level) == 0)
-            log_set_level((enum log_level)i);
-    for (int i = 0; log_format_names[i]; i++)
-        if (strcmp(log_format_names[i], config->log_format) == 0)
-            log_set_format((enum log_format)i);
-}
-
 /* Blocked before any thread starts, so that only sigtimedwait gets them. */
 static void block_signals(sigset_t *signals) {
     sigemptyset(signals);
@@ -252,7 +243,7 @@ static int64_t training_memory(const struct config *config) {
 }
 
 static void confine(const struct config *config, const struct store *store) {
-    if (strcmp(config->sandbox, "off") == 0) {
+    if (config->sandbox == CONFIG_SANDBOX_OFF) {
         log_line(LOG_INFO, "sandbox off", NULL);
         return;
     }
@@ -406,7 +397,8 @@ static void warn(const char *text) {
 }
 
 int serve(const struct config *config, const struct contract *contract) {
-    set_up_log(config);
+    log_set_level(config->log_level);
+    log_set_format(config->log_format);
     log_never_wait();
     machine_set_up_memory();
     umask(077); /* what is in the database is nobody else's business */

@@ -1,5 +1,5 @@
 /*
- * fold.h - texts without the difference of capital and small letters, so that a search finds both.
+ * fold.h - texts in small letters, so that a search does not distinguish case.
  */
 #ifndef SERVER_BASE_FOLD_H
 #define SERVER_BASE_FOLD_H

@@ -197,18 +197,13 @@ void log_line(enum log_level level, const char *message, const char *fields, ...
     log_out(line, length);
 }
 
-static size_t format(char line[LOG_OUT_LONGEST], enum log_level level, const char *message,
-                     const char *fields, ...) {
+size_t log_format(char line[LOG_OUT_LONGEST], enum log_level level, const char *message,
+                  const char *fields, ...) {
     va_list arguments;
     va_start(arguments, fields);
     const size_t length = format_line(line, level, message, fields, &arguments);
     va_end(arguments);
     return length;
-}
-
-size_t log_format_dropped(char line[LOG_OUT_LONGEST], unsigned long long lines) {
-    return format(line, LOG_WARN, "log lines were dropped because nobody read them", "lines=%llu",
-                  lines);
 }
 
 void log_text(const char *text) {

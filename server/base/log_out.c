@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "server/base/clock.h"
-#include "server/base/log.h"
 
 enum {
     BACKLOG_BYTES = 256 << 10, /* memory that is only there when it was needed once */
@@ -97,7 +96,8 @@ static void advance(ssize_t written) {
 static bool tell_dropped(void) {
     char line[LOG_OUT_LONGEST];
     if (out.untold > 0 && out.length <= BACKLOG_BYTES / 2 &&
-        append(line, log_format_dropped(line, out.untold)))
+        append(line, log_format(line, LOG_WARN, "log lines were dropped because nobody read them",
+                                "lines=%llu", out.untold)))
         out.untold = 0;
     return out.untold == 0;
 }

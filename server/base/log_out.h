@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "server/base/log.h"
+
 enum { LOG_OUT_LONGEST = 2 << 10 }; /* a line, in bytes */
 
 /* Whole lines, up to LOG_OUT_LONGEST bytes. Any thread. */
@@ -21,7 +23,8 @@ void log_out(const char *line, size_t length);
  * not read it in time. */
 bool log_out_within(int fd, const char *text, size_t length, int milliseconds);
 
-/* log.c: the line that says how many were dropped; its length. */
-size_t log_format_dropped(char line[LOG_OUT_LONGEST], unsigned long long lines);
+/* log.c: the text of a line (log_line), and its length. */
+size_t log_format(char line[LOG_OUT_LONGEST], enum log_level level, const char *message,
+                  const char *fields, ...) __attribute__((format(printf, 4, 5)));
 
 #endif
