@@ -375,21 +375,20 @@ static bool requeue(struct http_exchange *exchange, struct store_session *sessio
     return fits && status == STORE_OK;
 }
 
+static void reply_again(struct http_exchange *exchange, struct store_session *session,
+                        const char *id) {
+    job_reply(exchange, session, id, 200);
+    idempotency_replayed(exchange, "/v1/jobs/", id);
+}
+
 static void resume_once(struct http_exchange *exchange, struct store_session *session,
                         const struct job *job) {
     struct resume_body *body = exchange->state;
     const int epochs = body->epochs ? body->epochs : job->epochs;
-    char id[ID_LENGTH + 1];
     /* as it was sent: "latest" may be another job by now */
     body->once.request = http_format(exchange, "%s %d", exchange->request.ids[0], body->epochs);
-    switch (idempotency_find(exchange, session, &body->once, id)) {
-    case ONCE_NEW: break;
-    case ONCE_BEFORE:
-        job_reply(exchange, session, id, 200);
-        idempotency_replayed(exchange, "/v1/jobs/", id);
+    if (!idempotency_is_new(exchange, session, &body->once, reply_again))
         return;
-    case ONCE_REFUSED: return;
-    }
     if (job->status == JOB_QUEUED || job->status == JOB_RUNNING) {
         problem(exchange, PROBLEM_JOB_ACTIVE, "the job is already queued or running");
     } else if (!goes_on(job, epochs)) {
@@ -400,9 +399,8 @@ static void resume_once(struct http_exchange *exchange, struct store_session *se
                 "is the total number of epochs, so it must be more than the %d already trained",
                 job->epoch));
     } else if (requeue(exchange, session, job, epochs) &&
-               idempotency_keep(exchange, session, &body->once, job->id)) {
+               idempotency_keep(exchange, session, &body->once, STORE_OK, "/v1/jobs/", job->id)) {
         job_reply(exchange, session, job->id, 202);
-        http_set_header(exchange, "Location", http_format(exchange, "/v1/jobs/%s", job->id));
     }
 }
 

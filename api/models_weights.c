@@ -453,22 +453,13 @@ static void reply_again(struct http_exchange *exchange, struct store_session *se
 
 static void insert(struct http_exchange *exchange, struct store_session *session) {
     struct import *import = exchange->state;
-    char id[ID_LENGTH + 1];
-    const enum once once = idempotency_find(exchange, session, &import->once, id);
-    if (once == ONCE_BEFORE)
-        reply_again(exchange, session, id);
-    if (once != ONCE_NEW)
+    if (!idempotency_is_new(exchange, session, &import->once, reply_again))
         return;
-    enum store_status status = store_model_insert(session, &import->row);
-    if (status != STORE_OK) {
-        problem_store(exchange, status);
-        return;
-    }
-    if (!idempotency_keep(exchange, session, &import->once, import->row.id))
+    const enum store_status status = store_model_insert(session, &import->row);
+    if (!idempotency_keep(exchange, session, &import->once, status, "/v1/models/", import->row.id))
         return;
     struct json_writer json = json_reply(exchange, 201);
     fields_write(&model_answer, &import->row, &json);
-    http_set_header(exchange, "Location", http_format(exchange, "/v1/models/%s", import->row.id));
 }
 
 /* Texts that are stored as they are. */

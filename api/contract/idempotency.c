@@ -32,25 +32,33 @@ void idempotency_replayed(struct http_exchange *exchange, const char *base, cons
     http_set_header(exchange, "Idempotency-Replayed", "true");
 }
 
-enum once idempotency_find(struct http_exchange *exchange, struct store_session *session,
-                           const struct replay *replay, char id[ID_LENGTH + 1]) {
+bool idempotency_is_new(struct http_exchange *exchange, struct store_session *session,
+                        const struct replay *replay,
+                        void (*again)(struct http_exchange *exchange, struct store_session *session,
+                                      const char *id)) {
+    char id[ID_LENGTH + 1];
     bool same = false;
     const enum store_status status =
         replay->key ? store_replay_find(session, replay, id, &same) : STORE_NOT_FOUND;
     if (status == STORE_NOT_FOUND)
-        return ONCE_NEW;
+        return true;
     if (status != STORE_OK)
         problem_store(exchange, status);
-    else if (!same)
+    else if (same)
+        again(exchange, session, id);
+    else
         idempotency_reused(exchange);
-    return status == STORE_OK && same ? ONCE_BEFORE : ONCE_REFUSED;
+    return false;
 }
 
 bool idempotency_keep(struct http_exchange *exchange, struct store_session *session,
-                      const struct replay *replay, const char *id) {
-    const enum store_status status =
-        replay->key ? store_replay_keep(session, replay, id) : STORE_OK;
-    if (status != STORE_OK)
+                      const struct replay *replay, enum store_status status, const char *base,
+                      const char *id) {
+    if (status == STORE_OK && replay->key)
+        status = store_replay_keep(session, replay, id);
+    if (status == STORE_OK)
+        http_set_header(exchange, "Location", http_format(exchange, "%s%s", base, id));
+    else
         problem_store(exchange, status);
     return status == STORE_OK;
 }

@@ -17,20 +17,22 @@ bool idempotency_key(struct http_exchange *exchange, const char **key);
 
 /* Answers 422: the key was used with a different request. */
 void idempotency_reused(struct http_exchange *exchange);
-/* The headers of a repeated answer: the path of the resource created the first time, below
+/* The headers of a repeated response: the path of the resource created the first time, below
  * `base`. */
 void idempotency_replayed(struct http_exchange *exchange, const char *base, const char *id);
 
-/* For requests other than submissions of jobs; does nothing if replay->key is NULL. On the writer:
- * has the request been served before? ONCE_BEFORE: `id` is what it created; ONCE_REFUSED: the error
- * is already the answer. */
-enum once { ONCE_NEW, ONCE_BEFORE, ONCE_REFUSED };
-enum once idempotency_find(struct http_exchange *exchange, struct store_session *session,
-                           const struct replay *replay, char id[ID_LENGTH + 1]);
-/* In the same transaction: records what the request created. False: the error is already the
- * answer. */
+/* For requests other than submissions of jobs, on the writer: is this a request to serve now? If it
+ * was served before, `again` writes the response, given the id of what it created. False: the
+ * response is ready. */
+bool idempotency_is_new(struct http_exchange *exchange, struct store_session *session,
+                        const struct replay *replay,
+                        void (*again)(struct http_exchange *exchange, struct store_session *session,
+                                      const char *id));
+/* In the same transaction, after the insertion ended with `status`: records what the request
+ * created, and sets its Location below `base`. False: the error is already the response. */
 bool idempotency_keep(struct http_exchange *exchange, struct store_session *session,
-                      const struct replay *replay, const char *id);
+                      const struct replay *replay, enum store_status status, const char *base,
+                      const char *id);
 
 /* What distinguishes an upload from others: the digest of its bytes, its type and its parameters.
  * NULL: no memory. */

@@ -13,33 +13,36 @@
 
 /* ------------------------------------------------------------------ writers */
 
-struct dn_points trajectory_frame(const struct trajectory *t, bool is_x0, int k) {
-    const size_t before = (size_t)k * t->n * (size_t)t->dim;
-    return (struct dn_points){(is_x0 ? t->x0 : t->x) + before, t->n, t->dim};
+struct dn_points picture_points(const struct picture *picture, bool is_x0, int k) {
+    const struct layout *layout = &picture->layout;
+    const size_t before = (size_t)k * layout->n * (size_t)layout->dim;
+    return (struct dn_points){(is_x0 ? picture->x0 : picture->x) + before, layout->n, layout->dim};
 }
 
-bool trajectory_fit(const struct trajectory *t, struct frame *frame) {
-    const struct dn_points first = trajectory_frame(t, false, 0);
-    const struct dn_points last = trajectory_frame(t, false, t->frames - 1);
+bool picture_fit(const struct picture *picture, struct frame *frame) {
+    const struct dn_points first = picture_points(picture, false, 0);
+    const struct dn_points last = picture_points(picture, false, picture->layout.frames - 1);
     return frame_fit_way(frame, &first, &last);
 }
 
 /* A terminal of 80 x 24 shows a picture as a whole, with its prompt below. */
 enum { TEXT_COLUMNS = 78, TEXT_ROWS = 22, FRAME_COLUMNS = 60, FRAME_ROWS = 20, TEXT_FRAMES = 5 };
 
-static void points_txt(struct buffer *out, const struct point_set *set) {
-    braille_points(out, &set->points, TEXT_COLUMNS, TEXT_ROWS);
+static void points_txt(struct buffer *out, const struct picture *picture) {
+    const struct dn_points points = picture_points(picture, false, 0);
+    braille_points(out, &points, TEXT_COLUMNS, TEXT_ROWS);
 }
 
 /* A few frames, as plots. */
-static void trajectory_txt(struct buffer *out, const struct trajectory *t) {
-    const int last = t->frames - (t->which_x0 ? 2 : 1);
+static void trajectory_txt(struct buffer *out, const struct picture *picture) {
+    const struct layout *layout = &picture->layout;
+    const int last = layout->frames - (layout->which_x0 ? 2 : 1);
     for (int i = 0; i < TEXT_FRAMES; i++) {
         int k = last * i / (TEXT_FRAMES - 1);
         if (i > 0 && k == last * (i - 1) / (TEXT_FRAMES - 1))
             continue;
-        const struct dn_points frame = trajectory_frame(t, t->which_x0, k);
-        buffer_format(out, "t = %d\n", t->timesteps[k]);
+        const struct dn_points frame = picture_points(picture, layout->which_x0, k);
+        buffer_format(out, "t = %d\n", layout->timesteps[k]);
         braille_points(out, &frame, FRAME_COLUMNS, FRAME_ROWS);
     }
 }

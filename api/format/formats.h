@@ -11,24 +11,12 @@
 #include "api/format/plot.h"
 #include "server/http/http.h"
 
-struct point_set {
-    struct dn_points points;
-    const char *title;
-    const int32_t *labels;      /* [n] classes, for the colors of a picture; NULL: none */
-    const char *const *classes; /* what they are called, up to a NULL; NULL: not known */
-    struct look look;
-};
-
-/* What becomes of n points: x [frames][n][dim], and the estimates that were made from all but the
- * last frame, x0 [frames-1][n][dim]. */
-struct trajectory {
+/* What a format that needs all points at once shows: the points x [n][dim]; or a trajectory, x
+ * [frames][n][dim] and the estimates x0 [frames - 1][n][dim] made from all but the last frame. */
+struct picture {
+    struct layout layout;
     const float *x, *x0;
-    const int *timesteps; /* [frames], of x */
-    int frames;
-    size_t n;
-    int dim;
-    bool which_x0;         /* formats that hold one array hold this one */
-    const int32_t *labels; /* [n] as above */
+    const char *title;
     struct look look;
 };
 
@@ -38,8 +26,8 @@ struct format {
      * this format, space-separated. */
     const char *options;
     /* Formats that need all points at once. NULL where the format has no such shape. */
-    void (*points)(struct buffer *out, const struct point_set *set);
-    void (*trajectory)(struct buffer *out, const struct trajectory *trajectory);
+    void (*points)(struct buffer *out, const struct picture *picture);
+    void (*trajectory)(struct buffer *out, const struct picture *picture);
     /* Formats that are written a few points at a time. */
     const struct pieces *point_pieces, *trajectory_pieces;
     int usual_frames; /* frames of a trajectory by default; 0: all */
@@ -64,8 +52,8 @@ size_t format_whole_bytes(const struct format *format, const struct layout *layo
 const struct format *format_named(const char *suffix, size_t length);
 
 /* Frame k of x, or of x0. */
-struct dn_points trajectory_frame(const struct trajectory *trajectory, bool is_x0, int k);
+struct dn_points picture_points(const struct picture *picture, bool is_x0, int k);
 /* frame_fit_way for a trajectory. */
-bool trajectory_fit(const struct trajectory *trajectory, struct frame *frame);
+bool picture_fit(const struct picture *picture, struct frame *frame);
 
 #endif

@@ -21,7 +21,7 @@ enum {
 
 /* The picture with two panels, and what is shown in them. */
 struct animation {
-    const struct trajectory *trajectory;
+    const struct picture *picture;
     struct raster raster;
     struct frame left, right;
     int scale; /* of text */
@@ -37,14 +37,14 @@ struct window {
     int left, top, right, bottom; /* the latter two are outside */
 };
 
-static bool animation_init(struct animation *animation, const struct trajectory *t) {
-    const int side = t->look.size ? t->look.size : PANEL_SIZE;
+static bool animation_init(struct animation *animation, const struct picture *picture) {
+    const int side = picture->look.size ? picture->look.size : PANEL_SIZE;
     const int gap = side / 24;
-    animation->trajectory = t;
+    animation->picture = picture;
     animation->scale = side >= 280 ? (side + 40) / 180 : 1;
     const int head = 24 * animation->scale, foot = 22 * animation->scale;
     struct frame frame = {.left = gap, .top = head, .width = side, .height = side};
-    if (!trajectory_fit(t, &frame))
+    if (!picture_fit(picture, &frame))
         return false;
     animation->left = animation->right = frame;
     animation->right.left += side + gap;
@@ -56,7 +56,8 @@ static bool animation_init(struct animation *animation, const struct trajectory 
     const int below = head + side + 8 * animation->scale;
     raster_text_centered(raster, &animation->left, below, animation->scale, "x");
     raster_text_centered(raster, &animation->right, below, animation->scale, "estimate of x0");
-    animation->transparent = raster_palette(&themes[t->look.theme], t->labels, animation->rgb);
+    animation->transparent =
+        raster_palette(&themes[picture->look.theme], picture->layout.labels, animation->rgb);
     animation->bits = 2;
     while (1 << animation->bits <= animation->transparent)
         animation->bits++;
@@ -82,18 +83,19 @@ static void animation_clear(struct animation *animation) {
 /* Frame k of x beside the estimate made from it; beside the last x, which no estimate was made
  * from, the last estimate stays. */
 static void draw_frame(struct animation *animation, int k) {
-    const struct trajectory *t = animation->trajectory;
+    const struct picture *picture = animation->picture;
     struct raster *raster = &animation->raster;
-    const struct dn_points x = trajectory_frame(t, false, k);
-    const struct dn_points x0 = trajectory_frame(t, true, k < t->frames - 1 ? k : t->frames - 2);
+    const struct dn_points x = picture_points(picture, false, k);
+    const struct dn_points x0 = picture_points(
+        picture, true, k < picture->layout.frames - 1 ? k : picture->layout.frames - 2);
     const struct frame whole = {.width = raster->width};
     char caption[32];
-    snprintf(caption, sizeof caption, "t = %d", t->timesteps[k]);
+    snprintf(caption, sizeof caption, "t = %d", picture->layout.timesteps[k]);
     raster_rectangle(raster, 0, 0, raster->width, (int)animation->left.top, RASTER_PAPER);
     raster_text_centered(raster, &whole, 9 * animation->scale, animation->scale, caption);
     raster_erase_points(raster);
-    raster_points(raster, &animation->left, &x, t->labels, 0);
-    raster_points(raster, &animation->right, &x0, t->labels, 1);
+    raster_points(raster, &animation->left, &x, picture->layout.labels, 0);
+    raster_points(raster, &animation->right, &x0, picture->layout.labels, 1);
     raster_pixels(raster, animation->pixels);
 }
 
@@ -186,23 +188,23 @@ static void put_frame(struct buffer *out, struct animation *animation, int ticks
 }
 
 static void put_animation(struct buffer *out, struct animation *animation) {
-    const struct trajectory *t = animation->trajectory;
-    const int fps = t->look.fps ? t->look.fps : USUAL_FPS;
+    const struct picture *picture = animation->picture;
+    const int fps = picture->look.fps ? picture->look.fps : USUAL_FPS;
     put_head(out, animation);
-    for (int k = 0; k < t->frames && !out->failed; k++) {
+    for (int k = 0; k < picture->layout.frames && !out->failed; k++) {
         pool_pause();
         draw_frame(animation, k);
         put_frame(out, animation,
-                  k == 0               ? FIRST_HELD
-                  : k == t->frames - 1 ? LAST_HELD
-                                       : TICKS_A_SECOND / fps);
+                  k == 0                            ? FIRST_HELD
+                  : k == picture->layout.frames - 1 ? LAST_HELD
+                                                    : TICKS_A_SECOND / fps);
     }
     buffer_text(out, "\x3b"); /* the end */
 }
 
-void gif_trajectory(struct buffer *out, const struct trajectory *t) {
+void gif_trajectory(struct buffer *out, const struct picture *picture) {
     struct animation animation = {0};
-    if (animation_init(&animation, t))
+    if (animation_init(&animation, picture))
         put_animation(out, &animation);
     else
         buffer_fail(out);

@@ -7,6 +7,6 @@
 #include "api/format/formats.h"
 
 /* Loops forever; the first and the last frame are shown longer. */
-void gif_trajectory(struct buffer *out, const struct trajectory *trajectory);
+void gif_trajectory(struct buffer *out, const struct picture *picture);
 
 #endif

@@ -76,9 +76,10 @@ static void write_png(struct buffer *out, const struct raster *raster, const str
 
 enum { POINTS_SIZE = 480, PANEL_SIZE = 240, LABELS_FROM = 160 };
 
-void png_points(struct buffer *out, const struct point_set *set) {
-    const struct theme *theme = &themes[set->look.theme];
-    const int size = set->look.size ? set->look.size : POINTS_SIZE;
+void png_points(struct buffer *out, const struct picture *picture) {
+    const struct theme *theme = &themes[picture->look.theme];
+    const struct dn_points points = picture_points(picture, false, 0);
+    const int size = picture->look.size ? picture->look.size : POINTS_SIZE;
     const int labels = size < LABELS_FROM ? 0 : (size + 240) / 480 > 1 ? (size + 240) / 480 : 1;
     const int left = size / 32 + 34 * labels, top = size / 32, side = size - left - top;
     struct frame frame = {.left = left, .top = top, .width = side, .height = side};
@@ -87,39 +88,39 @@ void png_points(struct buffer *out, const struct point_set *set) {
         buffer_fail(out);
         return;
     }
-    frame_fit(&frame, &set->points);
+    frame_fit(&frame, &points);
     frame.top += 7 * labels; /* the numbers below need less room than those on the left */
     raster_axes(&raster, &frame, labels);
-    raster_points(&raster, &frame, &set->points, set->labels, 0);
-    write_png(out, &raster, theme, set->labels, set->title);
+    raster_points(&raster, &frame, &points, picture->layout.labels, 0);
+    write_png(out, &raster, theme, picture->layout.labels, picture->title);
     raster_free(&raster);
 }
 
-static void draw_panel(struct raster *raster, const struct trajectory *t, struct frame *frame,
+static void draw_panel(struct raster *raster, const struct picture *picture, struct frame *frame,
                        int k) {
-    const struct dn_points points = trajectory_frame(t, t->which_x0, k);
+    const struct dn_points points = picture_points(picture, picture->layout.which_x0, k);
     const int scale = frame->width >= PANEL_SIZE * 2 ? (int)frame->width / PANEL_SIZE : 1;
     char caption[32];
-    snprintf(caption, sizeof caption, "t = %d", t->timesteps[k]);
+    snprintf(caption, sizeof caption, "t = %d", picture->layout.timesteps[k]);
     raster_axes(raster, frame, 0);
     raster_text_centered(raster, frame, (int)(frame->top + frame->height) + 8 * scale, scale,
                          caption);
-    raster_points(raster, frame, &points, t->labels, t->which_x0);
+    raster_points(raster, frame, &points, picture->layout.labels, picture->layout.which_x0);
 }
 
-void png_trajectory(struct buffer *out, const struct trajectory *t) {
-    const int panels = t->frames - (t->which_x0 ? 1 : 0);
-    const int side = t->look.size ? t->look.size : PANEL_SIZE;
+void png_trajectory(struct buffer *out, const struct picture *picture) {
+    const int panels = picture->layout.frames - (picture->layout.which_x0 ? 1 : 0);
+    const int side = picture->look.size ? picture->look.size : PANEL_SIZE;
     const int gap = side / 24, scale = side >= PANEL_SIZE * 2 ? side / PANEL_SIZE : 1;
     struct frame frame = {.left = gap, .top = gap, .width = side, .height = side};
     struct raster raster;
-    if (!trajectory_fit(t, &frame) ||
+    if (!picture_fit(picture, &frame) ||
         !raster_init(&raster, panels * (side + gap) + gap, gap + side + 24 * scale)) {
         buffer_fail(out);
         return;
     }
     for (int k = 0; k < panels; k++, frame.left += side + gap)
-        draw_panel(&raster, t, &frame, k);
-    write_png(out, &raster, &themes[t->look.theme], t->labels, NULL);
+        draw_panel(&raster, picture, &frame, k);
+    write_png(out, &raster, &themes[picture->look.theme], picture->layout.labels, NULL);
     raster_free(&raster);
 }

@@ -7,9 +7,9 @@
 #include "api/format/formats.h"
 #include "api/format/raster.h"
 
-void png_points(struct buffer *out, const struct point_set *set);
+void png_points(struct buffer *out, const struct picture *picture);
 
 /* A panel for each frame, of x or of x0, with its timestep. */
-void png_trajectory(struct buffer *out, const struct trajectory *trajectory);
+void png_trajectory(struct buffer *out, const struct picture *picture);
 
 #endif

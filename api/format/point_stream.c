@@ -136,29 +136,15 @@ static void close_stream(struct http_exchange *exchange) {
 static enum dn_status write_whole(struct http_exchange *exchange, struct point_stream *answer,
                                   struct buffer *out) {
     const struct layout *layout = &answer->layout;
+    struct picture picture = {*layout, answer->x, answer->x0, answer->title, answer->look};
     if (is_trajectory(answer)) {
-        answer->format->trajectory(out, &(struct trajectory){
-                                            .x = answer->x,
-                                            .x0 = answer->x0,
-                                            .timesteps = layout->timesteps,
-                                            .frames = layout->frames,
-                                            .n = layout->n,
-                                            .dim = layout->dim,
-                                            .which_x0 = layout->which_x0,
-                                            .labels = layout->labels,
-                                            .look = answer->look,
-                                        });
+        answer->format->trajectory(out, &picture);
         return DN_OK;
     }
-    struct point_set set = {.points = {NULL, layout->n, layout->dim},
-                            .title = answer->title,
-                            .labels = layout->labels,
-                            .classes = layout->classes,
-                            .look = answer->look};
     enum dn_status status =
-        answer->points(exchange, answer, 0, layout->n, &set.points.points, &answer->error);
+        answer->points(exchange, answer, 0, layout->n, &picture.x, &answer->error);
     if (status == DN_OK)
-        answer->format->points(out, &set);
+        answer->format->points(out, &picture);
     return status;
 }
 

@@ -81,17 +81,18 @@ static void axes(struct buffer *out, const struct frame *frame, const struct the
 enum { POINTS_WIDTH = 480, POINTS_HEIGHT = 470, LEGEND_HEIGHT = 20 };
 
 /* The hues of the points: bit k for hue k. */
-static unsigned hues_of(const struct point_set *set) {
-    unsigned hues = set->labels ? 0 : 1;
-    for (size_t i = 0; set->labels && i < set->points.n; i++)
-        hues |= 1u << class_hue(set->labels[i]);
+static unsigned hues_of(const struct picture *picture) {
+    unsigned hues = picture->layout.labels ? 0 : 1;
+    for (size_t i = 0; picture->layout.labels && i < picture->layout.n; i++)
+        hues |= 1u << class_hue(picture->layout.labels[i]);
     return hues;
 }
 
 /* Do the classes have names, and each its own color? */
-static bool is_named(const struct point_set *set) {
+static bool is_named(const struct picture *picture) {
     int count = 0;
-    while (set->labels && set->classes && count <= CLASS_COLORS && set->classes[count])
+    while (picture->layout.labels && picture->layout.classes && count <= CLASS_COLORS &&
+           picture->layout.classes[count])
         count++;
     return count > 0 && count <= CLASS_COLORS;
 }
@@ -109,17 +110,17 @@ static double width_of(const char *text) {
 enum { LEGEND_DOT = 12, LEGEND_SPACE = 18, LEGEND_MARGIN = 10 };
 
 /* 0: there is nothing to tell, or no room for it. */
-static double legend_width(const struct point_set *set, unsigned hues) {
+static double legend_width(const struct picture *picture, unsigned hues) {
     double width = -LEGEND_SPACE;
-    if (!is_named(set))
+    if (!is_named(picture))
         return 0;
     for (int hue = 0; hue < CLASS_COLORS; hue++)
         if (hues >> hue & 1)
-            width += LEGEND_DOT + width_of(set->classes[hue]) + LEGEND_SPACE;
+            width += LEGEND_DOT + width_of(picture->layout.classes[hue]) + LEGEND_SPACE;
     return width <= POINTS_WIDTH - 2 * LEGEND_MARGIN ? width : 0;
 }
 
-static void legend(struct buffer *out, const struct point_set *set, unsigned hues, double width,
+static void legend(struct buffer *out, const struct picture *picture, unsigned hues, double width,
                    const struct theme *theme) {
     double x = (POINTS_WIDTH - width) / 2;
     for (int hue = 0; hue < CLASS_COLORS; hue++)
@@ -129,41 +130,44 @@ static void legend(struct buffer *out, const struct point_set *set, unsigned hue
                 "<rect x=\"%.1f\" y=\"%d\" width=\"8\" height=\"8\" rx=\"4\" fill=\"#%06x\"/>"
                 "<text x=\"%.1f\" y=\"%d\">",
                 x, POINTS_HEIGHT - 4, theme->classes[hue], x + LEGEND_DOT, POINTS_HEIGHT + 4);
-            escape(out, set->classes[hue]);
+            escape(out, picture->layout.classes[hue]);
             buffer_text(out, "</text>\n");
-            x += LEGEND_DOT + width_of(set->classes[hue]) + LEGEND_SPACE;
+            x += LEGEND_DOT + width_of(picture->layout.classes[hue]) + LEGEND_SPACE;
         }
 }
 
-static void circles(struct buffer *out, const struct frame *frame, const struct point_set *set,
+static void circles(struct buffer *out, const struct frame *frame, const struct picture *picture,
                     int hue) {
-    for (size_t i = 0; i < set->points.n; i++) {
-        const struct spot at = spot_of(&set->points, i);
+    const struct dn_points points = picture_points(picture, false, 0);
+    for (size_t i = 0; i < picture->layout.n; i++) {
+        const struct spot at = spot_of(&points, i);
         pool_pause();
-        if ((!set->labels || class_hue(set->labels[i]) == hue) && isfinite(at.x) && isfinite(at.y))
+        if ((!picture->layout.labels || class_hue(picture->layout.labels[i]) == hue) &&
+            isfinite(at.x) && isfinite(at.y))
             buffer_format(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\"/>\n",
                           frame_x(frame, at.x), frame_y(frame, at.y));
     }
 }
 
-void svg_points(struct buffer *out, const struct point_set *set) {
-    const struct theme *theme = &themes[set->look.theme];
+void svg_points(struct buffer *out, const struct picture *picture) {
+    const struct theme *theme = &themes[picture->look.theme];
+    const struct dn_points points = picture_points(picture, false, 0);
     struct frame frame = {.left = 50, .top = 36, .width = 400, .height = 400};
-    const unsigned hues = hues_of(set);
-    const double names = legend_width(set, hues);
-    frame_fit(&frame, &set->points);
-    open_picture(out, POINTS_WIDTH, POINTS_HEIGHT + (names > 0 ? LEGEND_HEIGHT : 0), set->look.size,
-                 theme, set->title);
+    const unsigned hues = hues_of(picture);
+    const double names = legend_width(picture, hues);
+    frame_fit(&frame, &points);
+    open_picture(out, POINTS_WIDTH, POINTS_HEIGHT + (names > 0 ? LEGEND_HEIGHT : 0),
+                 picture->look.size, theme, picture->title);
     axes(out, &frame, theme);
     for (int hue = 0; hue < CLASS_COLORS; hue++)
         if (hues >> hue & 1) {
             buffer_format(out, "<g fill=\"#%06x\" fill-opacity=\"0.55\">\n",
-                          set->labels ? theme->classes[hue] : theme->series[0]);
-            circles(out, &frame, set, hue);
+                          picture->layout.labels ? theme->classes[hue] : theme->series[0]);
+            circles(out, &frame, picture, hue);
             buffer_text(out, "</g>\n");
         }
     if (names > 0)
-        legend(out, set, hues, names, theme);
+        legend(out, picture, hues, names, theme);
     buffer_text(out, "</svg>\n");
 }
 

@@ -7,7 +7,7 @@
 #include "api/format/formats.h"
 
 /* With axes of equal scale. */
-void svg_points(struct buffer *out, const struct point_set *set);
+void svg_points(struct buffer *out, const struct picture *picture);
 
 /* Two curves over the same x. */
 struct curves {

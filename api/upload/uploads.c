@@ -138,22 +138,14 @@ static void reply_again(struct http_exchange *exchange, struct store_session *se
 
 static void insert(struct http_exchange *exchange, struct store_session *session) {
     struct upload *upload = exchange->state;
-    char id[ID_LENGTH + 1];
-    const enum once once = idempotency_find(exchange, session, &upload->once, id);
-    if (once == ONCE_BEFORE)
-        reply_again(exchange, session, id);
-    if (once != ONCE_NEW)
+    if (!idempotency_is_new(exchange, session, &upload->once, reply_again))
         return;
-    enum store_status status = store_dataset_insert(session, &upload->row);
-    if (status != STORE_OK) {
-        problem_store(exchange, status);
-        return;
-    }
-    if (!idempotency_keep(exchange, session, &upload->once, upload->row.id))
+    const enum store_status status = store_dataset_insert(session, &upload->row);
+    if (!idempotency_keep(exchange, session, &upload->once, status, "/v1/datasets/",
+                          upload->row.id))
         return;
     struct json_writer json = json_reply(exchange, 201);
     dataset_write(&upload->row, &json);
-    http_set_header(exchange, "Location", http_format(exchange, "/v1/datasets/%s", upload->row.id));
 }
 
 /* What is read of a byte of a file: a number of one byte is one of four here, in an array that

@@ -222,9 +222,9 @@ static void read_frame(struct source *source, struct seen *seen, int k) {
 }
 
 /* Draws and reads an animation; the caller frees the screen. */
-static struct seen watch(const struct trajectory *trajectory) {
+static struct seen watch(const struct picture *picture) {
     struct buffer out = {0};
-    gif_trajectory(&out, trajectory);
+    gif_trajectory(&out, picture);
     cr_assert(!out.failed);
     struct source source = {(uint8_t *)out.data, (uint8_t *)out.data + out.length};
     struct seen seen = {0};
@@ -240,7 +240,7 @@ static struct seen watch(const struct trajectory *trajectory) {
     expect(&source, "\x21\xff\x0bNETSCAPE2.0\3\1\0\0\0", 19);
     seen.screen = malloc((size_t)seen.width * (size_t)seen.height);
     memset(seen.screen, 0xff, (size_t)seen.width * (size_t)seen.height);
-    for (int k = 0; k < trajectory->frames; k++)
+    for (int k = 0; k < picture->layout.frames; k++)
         read_frame(&source, &seen, k);
     expect(&source, "\x3b", 1);
     cr_assert_eq(source.at, source.end);
@@ -254,19 +254,18 @@ static const float x[FRAMES][POINTS][2] = {
 };
 static const int labels[POINTS] = {0, 5, 7};
 
-static struct trajectory some_frames(const int *timesteps, int first, int frames) {
-    return (struct trajectory){.x = x[first][0],
-                               .x0 = x[first][0],
-                               .timesteps = timesteps,
-                               .frames = frames,
-                               .n = POINTS,
-                               .dim = 2,
-                               .look = {.size = SIDE}};
+static struct picture some_frames(const int *timesteps, int first, int frames) {
+    return (struct picture){
+        .layout = {.n = POINTS, .dim = 2, .frames = frames, .timesteps = timesteps},
+        .x = x[first][0],
+        .x0 = x[first][0],
+        .look = {.size = SIDE},
+    };
 }
 
 Test(gif, frames_hold_only_what_is_new) {
     static const int timesteps[FRAMES] = {4, 3, 3, 2, 0};
-    struct trajectory all = some_frames(timesteps, 0, FRAMES);
+    struct picture all = some_frames(timesteps, 0, FRAMES);
     struct seen seen = watch(&all);
     const size_t screen = (size_t)seen.width * (size_t)seen.height;
     cr_assert_eq(seen.window[0], screen);
@@ -281,16 +280,16 @@ Test(gif, frames_hold_only_what_is_new) {
 Test(gif, the_last_frame_looks_the_same_whatever_was_before) {
     static const int timesteps[FRAMES] = {4, 3, 2, 1, 0}, ends[2] = {4, 0};
     for (int classes = 0; classes < 2; classes++) {
-        struct trajectory all = some_frames(timesteps, 0, FRAMES);
+        struct picture all = some_frames(timesteps, 0, FRAMES);
         float two[2][POINTS][2];
         memcpy(two[0], x[0], sizeof two[0]);
         memcpy(two[1], x[FRAMES - 1], sizeof two[1]);
-        struct trajectory jump = some_frames(ends, 0, 2);
+        struct picture jump = some_frames(ends, 0, 2);
         float estimates[1][POINTS][2];
         memcpy(estimates[0], x[FRAMES - 2], sizeof estimates[0]); /* which the last x keeps */
         jump.x = two[0][0];
         jump.x0 = estimates[0][0];
-        all.labels = jump.labels = classes ? labels : NULL;
+        all.layout.labels = jump.layout.labels = classes ? labels : NULL;
         struct seen slow = watch(&all), fast = watch(&jump);
         cr_assert_eq(slow.bits, classes ? 8 : 6);
         cr_assert_eq(slow.width * slow.height, fast.width * fast.height);
