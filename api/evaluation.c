@@ -300,7 +300,7 @@ static enum store_status keep(void *argument, struct store_session *session) {
     const struct evaluation *evaluation = argument;
     const struct buffer *body = &evaluation->exchange->response.body;
     const struct figures figures = figures_of(evaluation);
-    const char *answer = keep_text(evaluation->exchange, body);
+    const char *answer = arena_copy(http_arena(evaluation->exchange), body->data, body->length);
     if (!answer)
         return STORE_ERROR;
     return store_evaluation_keep(session, &evaluation->loaded.row, evaluation->key, answer,
@@ -326,9 +326,7 @@ static void keep_answer(struct evaluation *evaluation) {
 static bool fits_model(struct evaluation *evaluation) {
     struct problem_fields wrong = {.arena = http_arena(evaluation->exchange)};
     sampling_fit(&evaluation->request, evaluation->loaded.model, &wrong);
-    if (wrong.count > 0)
-        problem_send(evaluation->exchange, &wrong);
-    return wrong.count == 0 &&
+    return problem_none(evaluation->exchange, &wrong) &&
            cost_fits(evaluation->exchange, evaluation->loaded.model, evaluation->request.n,
                      dn_sample_evaluations(evaluation->loaded.model, &evaluation->request));
 }

@@ -85,26 +85,18 @@ static void reply_json(struct http_exchange *exchange, const struct job *job,
     fields_write(&history_answer, &history, &json);
 }
 
-static void draw(struct buffer *out, const struct job *job, const struct epoch_row *epochs,
-                 int count) {
-    double *values = malloc(3 * (size_t)(count + 1) * sizeof *values);
-    if (!values) {
-        buffer_fail(out);
-        return;
-    }
-    double *train = values + count, *val = train + count;
-    for (int i = 0; i < count; i++) {
-        values[i] = epochs[i].epoch;
-        train[i] = epochs[i].train_loss;
-        val[i] = epochs[i].val_loss;
-    }
-    svg_curves(out, &(struct curves){.title = job->name ? job->name : "loss",
-                                     .x_name = "epoch",
-                                     .x = values,
-                                     .count = (size_t)count,
-                                     .names = {"training loss", "validation loss"},
-                                     .y = {train, val}});
-    free(values);
+static void draw(struct buffer *out, const struct job *job, const struct table *table) {
+    svg_curves(out, &(struct curves){
+                        .title = job->name ? job->name : "loss",
+                        .x_name = "epoch",
+                        .rows = table->rows,
+                        .size = table->size,
+                        .count = table->count,
+                        .x = offsetof(struct epoch_row, epoch),
+                        .names = {"training loss", "validation loss"},
+                        .y = {offsetof(struct epoch_row, train_loss),
+                              offsetof(struct epoch_row, val_loss)},
+                    });
 }
 
 static void reply(struct http_exchange *exchange, const struct format *format,
@@ -115,7 +107,7 @@ static void reply(struct http_exchange *exchange, const struct format *format,
     if (strcmp(format->suffix, "csv") == 0)
         table_write_csv(&table, &exchange->response.body);
     else if (strcmp(format->suffix, "svg") == 0)
-        draw(&exchange->response.body, job, epochs, count);
+        draw(&exchange->response.body, job, &table);
     else
         reply_json(exchange, job, query, &table, has_more);
 }

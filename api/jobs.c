@@ -171,27 +171,18 @@ struct list_query {
 
 static const char *const status_filter_names[] = {"any",    "queued",    "running", "succeeded",
                                                   "failed", "cancelled", NULL};
-static const char *const order_names[] = {"-created_at",
-                                          "created_at",
-                                          "-name",
-                                          "name",
-                                          "-dataset",
-                                          "dataset",
-                                          "-status",
-                                          "status",
-                                          "-epoch",
-                                          "epoch",
-                                          "-train_loss",
-                                          "train_loss",
-                                          "-val_loss",
-                                          "val_loss",
-                                          "-duration",
-                                          "duration",
-                                          "-curve_distance",
-                                          "curve_distance",
-                                          "-energy_distance",
-                                          "energy_distance",
-                                          NULL}; /* in pairs, as enum job_sort */
+/* as enum job_sort */
+static const char *const order_names[] = {ORDER("created_at"),
+                                          ORDER("name"),
+                                          ORDER("dataset"),
+                                          ORDER("status"),
+                                          ORDER("epoch"),
+                                          ORDER("train_loss"),
+                                          ORDER("val_loss"),
+                                          ORDER("duration"),
+                                          ORDER("curve_distance"),
+                                          ORDER("energy_distance"),
+                                          NULL};
 static const struct field list_rows[] = {
     {"", "search", FIELD_TEXT, offsetof(struct list_query, search), 0, SEARCH_BYTES, 0, NULL,
      "Only jobs that contain this text in their name, their preset's name, or a data set's name, "

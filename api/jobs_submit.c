@@ -164,30 +164,26 @@ static int preferred_wait(struct http_exchange *exchange) {
 static struct submission *make_submission(struct http_exchange *exchange,
                                           const struct job_request *request) {
     struct submission *submission = http_alloc(exchange, sizeof *submission);
+    if (!submission)
+        return NULL;
     struct buffer spec = {0}, dataset = {0}, warnings = {0}, words = {0};
     spec_write(request, &(struct json_writer){.out = &spec});
     spec_dataset_name(request, &dataset);
     spec_words(request, request->name, &words);
     warnings_write(request, &(struct json_writer){.out = &warnings});
-    if (submission) {
-        struct job *job = &submission->job;
-        id_new(job->id);
-        job->name = request->name[0] ? http_format(exchange, "%s", request->name) : NULL;
-        job->dataset = keep_text(exchange, &dataset);
-        job->spec = keep_text(exchange, &spec);
-        job->words = keep_text(exchange, &words);
-        job->warnings = keep_text(exchange, &warnings);
-        job->epochs = request->spec.training.epochs;
-        job->steps = (int64_t)job->epochs * dn_spec_steps_per_epoch(&request->spec);
-        job->memory = estimate_memory(&request->spec);
-        job->created_at = clock_now_ms();
-        submission->request = *request;
-        submission->answer = 201;
-    }
-    buffer_clear(&spec);
-    buffer_clear(&dataset);
-    buffer_clear(&warnings);
-    buffer_clear(&words);
+    struct job *job = &submission->job;
+    id_new(job->id);
+    job->name = request->name[0] ? http_format(exchange, "%s", request->name) : NULL;
+    job->dataset = keep_text(exchange, &dataset);
+    job->spec = keep_text(exchange, &spec);
+    job->words = keep_text(exchange, &words);
+    job->warnings = keep_text(exchange, &warnings);
+    job->epochs = request->spec.training.epochs;
+    job->steps = (int64_t)job->epochs * dn_spec_steps_per_epoch(&request->spec);
+    job->memory = estimate_memory(&request->spec);
+    job->created_at = clock_now_ms();
+    submission->request = *request;
+    submission->answer = 201;
     return http_arena(exchange)->failed ? NULL : submission;
 }
 
@@ -269,9 +265,7 @@ static bool read_job(struct http_exchange *exchange, struct job_request *request
     const char *name = name_wrong(request->name, strlen(request->name)); /* not of stored ones */
     if (name)
         problem_add(&wrong, "/name", "%s", name);
-    if (wrong.count > 0)
-        problem_send(exchange, &wrong);
-    return wrong.count == 0;
+    return problem_none(exchange, &wrong);
 }
 
 struct create_query {
@@ -323,10 +317,9 @@ static const struct field resume_rows[] = {
 };
 const struct field_set job_resume_fields = {resume_rows, 1};
 
-/* The stored spec with the new number of epochs, and what there is to say about it. False: the
- * error is already the answer. */
+/* Reads the stored spec and gives it the new number of epochs. False: the response is the error. */
 static bool extend(struct http_exchange *exchange, const struct job *job, int epochs,
-                   struct job_request *request, struct buffer *spec, struct buffer *warnings) {
+                   struct job_request *request) {
     struct dn_error why;
     if (!spec_read_stored(job->spec, request, http_arena(exchange), &why)) {
         problem(exchange, PROBLEM_SPEC_UNREADABLE, "the stored job cannot be read by this version");
@@ -337,13 +330,7 @@ static bool extend(struct http_exchange *exchange, const struct job *job, int ep
         problem_field(exchange, "/epochs", why.text);
         return false;
     }
-    if (!cost_training_fits(exchange, &request->spec, estimate_memory(&request->spec)))
-        return false;
-    spec_write(request, &(struct json_writer){.out = spec});
-    buffer_append(spec, "", 1);
-    warnings_rewrite(job->warnings, request, &(struct json_writer){.out = warnings});
-    buffer_append(warnings, "", 1);
-    return true;
+    return cost_training_fits(exchange, &request->spec, estimate_memory(&request->spec));
 }
 
 /* Is this total number of epochs more than the job has trained? A job may have ended within an
@@ -358,21 +345,23 @@ static bool requeue(struct http_exchange *exchange, struct store_session *sessio
                     const struct job *job, int epochs) {
     struct job_request request;
     struct buffer spec = {0}, warnings = {0};
-    enum store_status status = STORE_ERROR;
-    const bool fits = has_place(exchange, session) &&
-                      extend(exchange, job, epochs, &request, &spec, &warnings) &&
-                      note_uploads(exchange, session, job->id, &request);
-    if (fits && !spec.failed && !warnings.failed)
-        status = store_job_resume(session, job->id, spec.data, epochs,
-                                  (int64_t)epochs * dn_spec_steps_per_epoch(&request.spec),
-                                  estimate_memory(&request.spec));
+    if (!has_place(exchange, session) || !extend(exchange, job, epochs, &request) ||
+        !note_uploads(exchange, session, job->id, &request))
+        return false;
+    spec_write(&request, &(struct json_writer){.out = &spec});
+    warnings_rewrite(job->warnings, &request, &(struct json_writer){.out = &warnings});
+    const char *new_spec = keep_text(exchange, &spec);
+    const char *new_warnings = keep_text(exchange, &warnings);
+    if (!new_spec || !new_warnings)
+        return false;
+    enum store_status status = store_job_resume(
+        session, job->id, new_spec, epochs,
+        (int64_t)epochs * dn_spec_steps_per_epoch(&request.spec), estimate_memory(&request.spec));
     if (status == STORE_OK)
-        status = store_rewarn(session, job->id, warnings.data);
-    if (fits && status != STORE_OK)
+        status = store_rewarn(session, job->id, new_warnings);
+    if (status != STORE_OK)
         problem_store(exchange, status);
-    buffer_clear(&spec);
-    buffer_clear(&warnings);
-    return fits && status == STORE_OK;
+    return status == STORE_OK;
 }
 
 static void reply_again(struct http_exchange *exchange, struct store_session *session,

@@ -10,10 +10,10 @@
 #include "api/spec/spec.h"
 #include "engine/denoise.h"
 
-void answer_no_model(struct http_exchange *exchange, struct store_session *session,
-                     const char *id) {
+void model_problem(struct http_exchange *exchange, struct store_session *session, const char *id,
+                   enum store_status status) {
     struct job job;
-    if (store_job_get(session, id, &job) == STORE_OK) {
+    if (status == STORE_NOT_FOUND && store_job_get(session, id, &job) == STORE_OK) {
         if (job.epoch > 0)
             problem(exchange, PROBLEM_MODEL_DELETED, "the model of this job has been deleted");
         else
@@ -21,48 +21,49 @@ void answer_no_model(struct http_exchange *exchange, struct store_session *sessi
                     "the job with this id has not saved a checkpoint yet");
         job_clear(&job);
     } else {
-        answer_store(exchange, STORE_NOT_FOUND, PROBLEM_NO_SUCH_MODEL);
+        answer_store(exchange, status, PROBLEM_NO_SUCH_MODEL);
     }
+}
+
+enum store_status model_checkpoints(struct store_session *session, const char *id,
+                                    struct model_checkpoints *found) {
+    struct model model;
+    enum store_status status = store_model_get(session, id, &model);
+    if (status == STORE_OK) {
+        memcpy(found->model, model.id, sizeof found->model);
+        status = store_snapshots(session, model.id, found->items, &found->count);
+        model_clear(&model);
+    }
+    return status;
 }
 
 /* Answers 422: the model is there, but not as it was at this epoch. */
 static void answer_no_snapshot(struct http_exchange *exchange, struct store_session *session,
                                const char *id, int epoch) {
-    struct snapshot snapshots[STORE_MAX_SNAPSHOTS + 1];
-    struct model model;
-    int count = 0;
-    enum store_status status = store_model_get(session, id, &model);
-    if (status == STORE_OK) {
-        status = store_snapshots(session, model.id, snapshots, &count);
-        model_clear(&model);
-    }
+    struct model_checkpoints found;
+    enum store_status status = model_checkpoints(session, id, &found);
     if (status != STORE_OK) {
         problem_store(exchange, status);
         return;
     }
     const char *list = "";
-    for (int i = 0; i < count && list; i++)
-        list = http_format(exchange, "%s%s%d", list, i == 0 ? "" : ", ", snapshots[i].epoch);
+    for (int i = 0; i < found.count && list; i++)
+        list = http_format(exchange, "%s%s%d", list, i == 0 ? "" : ", ", found.items[i].epoch);
     problem_field(exchange, "/epoch",
                   http_format(exchange, "there is no checkpoint of epoch %d; available epochs: %s",
                               epoch, list ? list : "(not enough memory to list them)"));
 }
 
-/* The row of the model that the path names, with bytes or without. False: the error is already the
- * answer. */
-static bool read_model(struct http_exchange *exchange, int epoch, bool with_bytes,
-                       struct model *row) {
+bool read_model(struct http_exchange *exchange, int epoch, bool with_bytes, struct model *row) {
     const char *id = path_id(exchange, PROBLEM_NO_SUCH_MODEL);
     struct store_session *session = id ? begin_reading(exchange) : NULL;
     if (!session)
         return false;
     enum store_status status = store_model_at(session, id, epoch, with_bytes, row);
-    if (status == STORE_NOT_FOUND)
-        answer_no_model(exchange, session, id);
-    else if (status == STORE_NO_SNAPSHOT)
+    if (status == STORE_NO_SNAPSHOT)
         answer_no_snapshot(exchange, session, id, epoch);
     else if (status != STORE_OK)
-        problem_store(exchange, status);
+        model_problem(exchange, session, id, status);
     end_reading(exchange, session);
     return status == STORE_OK;
 }
@@ -266,27 +267,25 @@ const char *const *model_class_names(const struct model *row, int count, struct 
     return made ? names : NULL;
 }
 
-bool read_model_row(struct http_exchange *exchange, const char *id, struct model *row) {
-    struct store_session *session = begin_reading(exchange);
-    if (!session)
-        return false;
-    enum store_status status = store_model_get(session, id, row);
-    if (status == STORE_NOT_FOUND)
-        answer_no_model(exchange, session, id);
-    else if (status != STORE_OK)
-        problem_store(exchange, status);
-    end_reading(exchange, session);
-    return status == STORE_OK;
+void model_reply(struct http_exchange *exchange, struct store_session *session, const char *id) {
+    struct model row;
+    enum store_status status = store_model_get(session, id, &row);
+    if (status != STORE_OK) {
+        model_problem(exchange, session, id, status);
+        return;
+    }
+    struct json_writer json = json_reply(exchange, 200);
+    fields_write(&model_answer, &row, &json);
+    model_clear(&row);
 }
 
 enum http_next api_model_get(struct http_exchange *exchange) {
     const char *id = path_id(exchange, PROBLEM_NO_SUCH_MODEL);
-    struct model row;
-    if (!id || !no_query(exchange) || !read_model_row(exchange, id, &row))
+    struct store_session *session = id && no_query(exchange) ? begin_reading(exchange) : NULL;
+    if (!session)
         return HTTP_REPLY;
-    struct json_writer json = json_reply(exchange, 200);
-    fields_write(&model_answer, &row, &json);
-    model_clear(&row);
+    model_reply(exchange, session, id);
+    end_reading(exchange, session);
     return HTTP_REPLY;
 }
 
@@ -302,9 +301,10 @@ struct list_query {
     struct model_filter filter;
 };
 
+/* as enum model_sort */
 static const char *const order_names[] = {
-    "-created_at", "created_at",  "-updated_at", "updated_at", "-name", "name", "-epoch",
-    "epoch",       "-parameters", "parameters",  "-bytes",     "bytes", NULL};
+    ORDER("created_at"), ORDER("updated_at"), ORDER("name"), ORDER("epoch"),
+    ORDER("parameters"), ORDER("bytes"),      NULL};
 static const char *const imported_names[] = {"any", "false", "true", NULL}; /* enum origin */
 static const struct field list_rows[] = {
     {"", "search", FIELD_TEXT, offsetof(struct list_query, search), 0, SEARCH_BYTES, 0, NULL,
@@ -399,10 +399,8 @@ static void delete_model(struct http_exchange *exchange, struct store_session *s
     else if (status == STORE_CONFLICT)
         problem(exchange, PROBLEM_MODEL_IN_TRAINING,
                 "the model's job is queued or running: cancel or delete the job first");
-    else if (status == STORE_NOT_FOUND)
-        answer_no_model(exchange, session, id);
     else
-        problem_store(exchange, status);
+        model_problem(exchange, session, id, status);
 }
 
 enum http_next api_model_delete(struct http_exchange *exchange) {

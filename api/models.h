@@ -20,8 +20,23 @@ struct loaded_model {
 bool load_model(struct http_exchange *exchange, int epoch, struct loaded_model *loaded);
 void loaded_model_clear(struct loaded_model *loaded); /* may be called again */
 
-/* Answers 404: there is no model with this id, yet or any more. */
-void answer_no_model(struct http_exchange *exchange, struct store_session *session, const char *id);
+/* Reads the row of the model that the path names at this epoch, with bytes or without; the caller
+ * clears it. False: the response is the error. */
+bool read_model(struct http_exchange *exchange, int epoch, bool with_bytes, struct model *row);
+/* Answers with the current description of a model, or with the problem of why there is none. */
+void model_reply(struct http_exchange *exchange, struct store_session *session, const char *id);
+/* Answers with the problem of the status of a look-up of this model, which is not STORE_OK. */
+void model_problem(struct http_exchange *exchange, struct store_session *session, const char *id,
+                   enum store_status status);
+/* Lists the epochs of a model's checkpoints, and finds its real id, because `id` may be
+ * "latest". */
+struct model_checkpoints {
+    char model[ID_LENGTH + 1];
+    struct snapshot items[STORE_MAX_SNAPSHOTS + 1];
+    int count;
+};
+enum store_status model_checkpoints(struct store_session *session, const char *id,
+                                    struct model_checkpoints *found);
 
 /* The row of requests that can ask for an earlier checkpoint; `at` is the offset of an int. */
 #define EPOCH_ROW(at)                                                                              \
@@ -30,9 +45,6 @@ void answer_no_model(struct http_exchange *exchange, struct store_session *sessi
             "The model as it was at this epoch, one of its checkpoints. Without it: as it is now." \
     }
 
-/* Reads everything stored about a model except its bytes; the caller clears it. False: the error is
- * already the answer. */
-bool read_model_row(struct http_exchange *exchange, const char *id, struct model *row);
 /* The names of the classes as a list of `count` names and a NULL, in the arena. If the description
  * has no names, or a different number of them, the names are the class indices. NULL: no memory. */
 const char *const *model_class_names(const struct model *row, int count, struct arena *arena);

@@ -24,33 +24,20 @@ static const struct field answer_rows[] = {
 };
 const struct field_set checkpoints_answer = ANSWER(answer_rows);
 
-static void reply(struct http_exchange *exchange, const char *id, const struct snapshot *snapshots,
-                  int count) {
-    const struct checkpoints answer = {id, {snapshots, sizeof *snapshots, (size_t)count}};
-    struct json_writer json = json_reply(exchange, 200);
-    fields_write(&checkpoints_answer, &answer, &json);
-}
-
 enum http_next api_model_checkpoints(struct http_exchange *exchange) {
     const char *id = path_id(exchange, PROBLEM_NO_SUCH_MODEL);
     struct store_session *session = id && no_query(exchange) ? begin_reading(exchange) : NULL;
     if (!session)
         return HTTP_REPLY;
-    struct snapshot snapshots[STORE_MAX_SNAPSHOTS + 1];
-    struct model model;
-    int count = 0;
-    enum store_status status = store_model_get(session, id, &model);
-    if (status == STORE_NOT_FOUND) {
-        answer_no_model(exchange, session, id);
-    } else if (status != STORE_OK) {
-        problem_store(exchange, status);
+    struct model_checkpoints found;
+    const enum store_status status = model_checkpoints(session, id, &found);
+    if (status == STORE_OK) {
+        const struct checkpoints answer = {found.model,
+                                           {found.items, sizeof *found.items, (size_t)found.count}};
+        struct json_writer json = json_reply(exchange, 200);
+        fields_write(&checkpoints_answer, &answer, &json);
     } else {
-        status = store_snapshots(session, model.id, snapshots, &count);
-        if (status == STORE_OK)
-            reply(exchange, model.id, snapshots, count);
-        else
-            problem_store(exchange, status);
-        model_clear(&model);
+        model_problem(exchange, session, id, status);
     }
     end_reading(exchange, session);
     return HTTP_REPLY;

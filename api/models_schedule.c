@@ -71,25 +71,17 @@ static void reply_json(struct http_exchange *exchange, const char *id,
     fields_write(&schedule_answer, &schedule, &json);
 }
 
-static void draw(struct buffer *out, const struct row *rows, int T) {
-    double *values = malloc(3 * (size_t)T * sizeof *values);
-    if (!values) {
-        buffer_fail(out);
-        return;
-    }
-    double *signal = values + T, *noise = signal + T;
-    for (int i = 0; i < T; i++) {
-        values[i] = rows[i].t;
-        signal[i] = rows[i].step.signal;
-        noise[i] = rows[i].step.noise;
-    }
-    svg_curves(out, &(struct curves){.title = "signal and noise",
-                                     .x_name = "t",
-                                     .x = values,
-                                     .count = (size_t)T,
-                                     .names = {"signal", "noise"},
-                                     .y = {signal, noise}});
-    free(values);
+static void draw(struct buffer *out, const struct table *table) {
+    svg_curves(out, &(struct curves){
+                        .title = "signal and noise",
+                        .x_name = "t",
+                        .rows = table->rows,
+                        .size = table->size,
+                        .count = table->count,
+                        .x = offsetof(struct row, t),
+                        .names = {"signal", "noise"},
+                        .y = {offsetof(struct row, step.signal), offsetof(struct row, step.noise)},
+                    });
 }
 
 /* [timesteps], from malloc; NULL: no memory. */
@@ -121,7 +113,7 @@ static void reply(struct http_exchange *exchange, const char *id,
     else if (strcmp(format->suffix, "csv") == 0)
         table_write_csv(&table, &exchange->response.body);
     else
-        draw(&exchange->response.body, rows, spec->timesteps);
+        draw(&exchange->response.body, &table);
     free(rows);
 }
 
@@ -131,7 +123,7 @@ static void answer_on_pool(struct http_exchange *exchange, struct store_session 
     struct model row;
     struct job_request request;
     struct dn_error error;
-    if (!read_model_row(exchange, exchange->request.ids[0], &row))
+    if (!read_model(exchange, 0, false, &row))
         return;
     if (spec_read_stored(row.spec, &request, http_arena(exchange), &error))
         reply(exchange, row.id, &request.spec.diffusion);

@@ -417,8 +417,6 @@ static bool make_row(struct http_exchange *exchange, struct import *import) {
     dn_model_transform(import->model, row->transform, row->transform + row->dim);
     row->updated_at = row->created_at;
     row->bytes = malloc(row->byte_count);
-    buffer_clear(&spec);
-    buffer_clear(&words);
     if (!row->bytes || !row->spec || !row->words || !row->variant)
         return false;
     id_new(row->id);
@@ -436,19 +434,12 @@ static enum store_status send_bytes(struct http_exchange *exchange, struct impor
                           &row->blob);
 }
 
-/* The answer of the first time: the model, as it is now. */
+/* The response of the first time: the model as it is now. */
 static void reply_again(struct http_exchange *exchange, struct store_session *session,
                         const char *id) {
-    struct model row;
-    enum store_status status = store_model_get(session, id, &row);
-    if (status != STORE_OK) {
-        answer_store(exchange, status, PROBLEM_NO_SUCH_MODEL);
-        return;
-    }
-    struct json_writer json = json_reply(exchange, 200);
-    fields_write(&model_answer, &row, &json);
-    idempotency_replayed(exchange, "/v1/models/", id);
-    model_clear(&row);
+    model_reply(exchange, session, id);
+    if (exchange->response.status == 200)
+        idempotency_replayed(exchange, "/v1/models/", id);
 }
 
 static void insert(struct http_exchange *exchange, struct store_session *session) {

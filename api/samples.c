@@ -123,9 +123,7 @@ static bool read_body(struct http_exchange *exchange, struct sampling *sampling)
         problem_add(&wrong, "", "must be a JSON object");
     }
     cJSON_Delete(body);
-    if (wrong.count > 0)
-        problem_send(exchange, &wrong);
-    return wrong.count == 0;
+    return problem_none(exchange, &wrong);
 }
 
 /* The frames that are kept, and their timesteps. */
@@ -258,12 +256,9 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
                     sampling->noise_dim, dim);
     if (sampling->is_trajectory)
         point_stream_check_size(request->n, request->frames, dim, &wrong);
-    if (wrong.count > 0) {
-        problem_send(exchange, &wrong);
-        return false;
-    }
-    if (sampling->is_trajectory &&
-        !format_fits(exchange, sampling->format, &sampling->look, request->frames))
+    if (!problem_none(exchange, &wrong) ||
+        (sampling->is_trajectory &&
+         !format_fits(exchange, sampling->format, &sampling->look, request->frames)))
         return false;
     return cost_fits(exchange, model, request->n, dn_sample_evaluations(model, request));
 }

@@ -124,7 +124,8 @@ static const struct command {
     {{"demo"},
      demo_run,
      "[--preset NAME]",
-     "train a spiral on a temporary server and draw it in the terminal"},
+     "train a spiral on a temporary server, draw it in the terminal, and write samples.svg and "
+     "loss.svg"},
     {{"key"},
      command_key,
      "NAME [--scope read|write] >> FILE",

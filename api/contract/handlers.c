@@ -19,11 +19,13 @@ struct dn_breaks breaks_of(const struct http_exchange *exchange) {
     return (struct dn_breaks){.stop = &exchange->stopping, .pause = pause_on_pool};
 }
 
-char *keep_text(struct http_exchange *exchange, const struct buffer *text) {
+char *keep_text(struct http_exchange *exchange, struct buffer *text) {
     struct arena *arena = http_arena(exchange);
     arena->failed |= text->failed;
-    return text->failed ? NULL
-                        : arena_copy(arena, text->length > 0 ? text->data : "", text->length);
+    char *copy =
+        text->failed ? NULL : arena_copy(arena, text->length > 0 ? text->data : "", text->length);
+    buffer_clear(text);
+    return copy;
 }
 
 struct json_writer json_reply(struct http_exchange *exchange, int status) {
@@ -92,9 +94,7 @@ bool read_members(struct http_exchange *exchange, const struct field_set *fields
     else
         problem_add(&wrong, "", "must be a JSON object");
     cJSON_Delete(json);
-    if (wrong.count > 0)
-        problem_send(exchange, &wrong);
-    return wrong.count == 0;
+    return problem_none(exchange, &wrong);
 }
 
 bool no_members(struct http_exchange *exchange) {
@@ -104,9 +104,7 @@ bool no_members(struct http_exchange *exchange) {
 bool read_query(struct http_exchange *exchange, const struct field_set *set, void *target) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     fields_read_query(set, &exchange->request, target, &wrong);
-    if (wrong.count > 0)
-        problem_send(exchange, &wrong);
-    return wrong.count == 0;
+    return problem_none(exchange, &wrong);
 }
 
 bool no_query(struct http_exchange *exchange) {

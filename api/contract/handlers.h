@@ -66,8 +66,9 @@ struct service *service_of(struct http_exchange *exchange);
  * result. */
 struct dn_breaks breaks_of(const struct http_exchange *exchange);
 
-/* A copy in the exchange's arena of what was written; NULL when out of memory, here or before. */
-char *keep_text(struct http_exchange *exchange, const struct buffer *text);
+/* Moves what was written into the exchange's arena and clears the buffer; NULL when out of memory,
+ * here or before. */
+char *keep_text(struct http_exchange *exchange, struct buffer *text);
 
 /* A writer on the response's body, for a JSON answer with this status. */
 struct json_writer json_reply(struct http_exchange *exchange, int status);

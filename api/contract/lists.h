@@ -11,6 +11,7 @@ enum { SEARCH_BYTES = 200, CURSOR_BYTES = 40 + 20 + 2 * LIST_KEY_BYTES };
 
 /* The names of orders stand in pairs, the descending one with "-" before it first: so these are the
  * order, as the store numbers it, and its direction. */
+#define ORDER(name) "-" name, name
 static inline int order_of(int choice) {
     return choice / 2;
 }

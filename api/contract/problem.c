@@ -63,14 +63,16 @@ void problem_add(struct problem_fields *fields, const char *pointer, const char 
     fields->count++;
 }
 
-void problem_send(struct http_exchange *exchange, const struct problem_fields *fields) {
-    problem_list(exchange, PROBLEM_INVALID_FIELDS, "fields are invalid", fields);
+bool problem_none(struct http_exchange *exchange, const struct problem_fields *fields) {
+    if (fields->count > 0)
+        problem_list(exchange, PROBLEM_INVALID_FIELDS, "fields are invalid", fields);
+    return fields->count == 0;
 }
 
 void problem_field(struct http_exchange *exchange, const char *pointer, const char *detail) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     problem_add(&wrong, pointer, "%s", detail);
-    problem_send(exchange, &wrong);
+    problem_none(exchange, &wrong);
 }
 
 void problem_list(struct http_exchange *exchange, enum problem_code code, const char *what,

@@ -37,8 +37,8 @@ void problem_add(struct problem_fields *fields, const char *pointer, const char 
     __attribute__((format(printf, 3, 4)));
 /* The JSON Pointer (RFC 6901) to a member of a group, or of the whole if group is "". */
 const char *problem_pointer(struct problem_fields *fields, const char *group, const char *name);
-/* 422 with all of them. */
-void problem_send(struct http_exchange *exchange, const struct problem_fields *fields);
+/* True if there are none; otherwise the response is 422 with all of them. */
+bool problem_none(struct http_exchange *exchange, const struct problem_fields *fields);
 /* The same with one of them. */
 void problem_field(struct http_exchange *exchange, const char *pointer, const char *detail);
 /* The same with another code, and in words for more than one: "57 values cannot be used". */

@@ -171,18 +171,27 @@ void svg_points(struct buffer *out, const struct picture *picture) {
     buffer_text(out, "</svg>\n");
 }
 
-static void curve(struct buffer *out, const struct frame *frame, const double *x, const double *y,
-                  size_t count, unsigned color) {
+static double curve_x(const struct curves *curves, size_t i) {
+    return *(const int *)((const char *)curves->rows + i * curves->size + curves->x);
+}
+
+static double curve_y(const struct curves *curves, int which, size_t i) {
+    return *(const double *)((const char *)curves->rows + i * curves->size + curves->y[which]);
+}
+
+static void curve(struct buffer *out, const struct frame *frame, const struct curves *curves,
+                  int which, unsigned color) {
     bool is_drawing = false;
     buffer_format(out,
                   "<path fill=\"none\" stroke=\"#%06x\" stroke-width=\"1.6\" "
                   "stroke-linejoin=\"round\" d=\"",
                   color);
-    for (size_t i = 0; i < count; i++) {
-        if (isfinite(y[i]))
-            buffer_format(out, "%c%.1f %.2f", is_drawing ? 'L' : 'M', frame_x(frame, x[i]),
-                          frame_y(frame, y[i]));
-        is_drawing = isfinite(y[i]);
+    for (size_t i = 0; i < curves->count; i++) {
+        const double y = curve_y(curves, which, i);
+        if (isfinite(y))
+            buffer_format(out, "%c%.1f %.2f", is_drawing ? 'L' : 'M',
+                          frame_x(frame, curve_x(curves, i)), frame_y(frame, y));
+        is_drawing = isfinite(y);
     }
     buffer_text(out, "\"/>\n");
 }
@@ -191,9 +200,9 @@ void svg_curves(struct buffer *out, const struct curves *curves) {
     const struct theme *theme = &themes[0];
     struct frame frame = {60, 36, 560, 280, INFINITY, -INFINITY, INFINITY, -INFINITY};
     for (size_t i = 0; i < curves->count; i++) {
-        range_include(&frame.x_min, &frame.x_max, curves->x[i]);
+        range_include(&frame.x_min, &frame.x_max, curve_x(curves, i));
         for (int which = 0; which < 2; which++)
-            range_include(&frame.y_min, &frame.y_max, curves->y[which][i]);
+            range_include(&frame.y_min, &frame.y_max, curve_y(curves, which, i));
     }
     if (!(frame.x_min < frame.x_max))
         frame_pad(&frame.x_min, &frame.x_max);
@@ -202,7 +211,7 @@ void svg_curves(struct buffer *out, const struct curves *curves) {
     open_picture(out, 640, 360, 0, theme, curves->title);
     axes(out, &frame, theme);
     for (int which = 0; which < 2; which++) {
-        curve(out, &frame, curves->x, curves->y[which], curves->count, theme->series[which]);
+        curve(out, &frame, curves, which, theme->series[which]);
         buffer_format(out,
                       "<text x=\"610\" y=\"%d\" text-anchor=\"end\" fill=\"#%06x\">%s</text>\n",
                       56 + 18 * which, theme->series[which], curves->names[which]);

@@ -9,13 +9,14 @@
 /* With axes of equal scale. */
 void svg_points(struct buffer *out, const struct picture *picture);
 
-/* Two curves over the same x. */
+/* Two curves over the same x, from structs that hold the values. */
 struct curves {
     const char *title, *x_name;
-    const double *x; /* [count] */
-    size_t count;
+    const void *rows; /* [count], structs of `size` bytes */
+    size_t size, count;
+    size_t x; /* offset of an int */
     const char *names[2];
-    const double *y[2]; /* [count] each; values that are not finite are left out */
+    size_t y[2]; /* offsets of doubles; values that are not finite are left out */
 };
 void svg_curves(struct buffer *out, const struct curves *curves);
 

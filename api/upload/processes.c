@@ -95,10 +95,10 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
     if (wrong.count == 0 && process->is_straight && process->n * row->n > STRAIGHT_MAX_PAIRS)
         problem_add(&wrong, "/n", "must be at most %lld for an upload of %lld points",
                     (long long)(STRAIGHT_MAX_PAIRS / row->n), (long long)row->n);
-    if (wrong.count > 0)
-        problem_send(exchange, &wrong);
-    else if (process->is_straight && process->pattern >= 0 &&
-             !dn_pattern_has_distance((enum dn_pattern)process->pattern))
+    if (!problem_none(exchange, &wrong))
+        return false;
+    if (process->is_straight && process->pattern >= 0 &&
+        !dn_pattern_has_distance((enum dn_pattern)process->pattern))
         problem(exchange, PROBLEM_NO_SHAPE,
                 "this data set has no exact shape, so it has no nearest point either");
     else

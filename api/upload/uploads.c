@@ -77,9 +77,7 @@ static char *names_json(struct http_exchange *exchange, const char (*names)[LABE
     for (int i = 0; i < count; i++)
         json_string(&json, names[i]);
     json_close(&json, ']');
-    char *copy = keep_text(exchange, &text);
-    buffer_clear(&text);
-    return copy;
+    return keep_text(exchange, &text);
 }
 
 static char *statistics_json(struct http_exchange *exchange, const struct reading *reading) {
@@ -87,9 +85,7 @@ static char *statistics_json(struct http_exchange *exchange, const struct readin
     statistics_write(&(struct point_table){reading->points, reading->n, reading->dim,
                                            reading->labels, reading->class_count},
                      &(struct json_writer){.out = &text});
-    char *copy = keep_text(exchange, &text);
-    buffer_clear(&text);
-    return copy;
+    return keep_text(exchange, &text);
 }
 
 /* The row to insert. False: the error is already the answer. */
