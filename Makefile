@@ -268,7 +268,7 @@ soak-dashboard: deps-test ## ten minutes of animation and live loss: does the pa
 	$(BROWSE)/soak.mjs $(ARGS)
 
 ##@ Workshop
-lint: deps-test ## formatting, clang-tidy, and both compilers with warnings as errors
+lint: deps-test ## formatting, clang-tidy, shell syntax, the types of the dashboard
 	sh tests/lint.sh
 
 rules: ## write docker/monitoring/prometheusrule.yaml from alerts.yaml beside it

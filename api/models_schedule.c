@@ -87,7 +87,7 @@ static void draw(struct buffer *out, const struct table *table) {
 /* [timesteps], from malloc; NULL: no memory. */
 static struct row *rows_of(const struct dn_diffusion_spec *spec) {
     const size_t T = (size_t)spec->timesteps;
-    struct row *rows = malloc(T * sizeof *rows);
+    struct row *rows = calloc(T, sizeof *rows);
     struct dn_schedule_step *steps = malloc(T * sizeof *steps);
     const bool made = rows && steps && dn_schedule_steps(spec, steps, NULL) == DN_OK;
     for (size_t i = 0; made && i < T; i++)

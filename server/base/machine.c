@@ -32,9 +32,9 @@ static int read_numbers(const char *directory, const char *file, int most, doubl
     char *left = NULL;
     for (char *word = has ? strtok_r(text, " \n", &left) : NULL; word && count < most;
          word = strtok_r(NULL, " \n", &left)) {
-        char *end;
+        char *end = word + strlen(word);
         values[count] = strcmp(word, "max") == 0 ? INFINITY : strtod(word, &end);
-        if (values[count] != INFINITY && (end == word || *end))
+        if (end == word || *end)
             break;
         count++;
     }

@@ -202,14 +202,14 @@ static int by_seq(const void *a, const void *b) {
 /* What is before the first of them in the queue is counted once, and then what lies between
  * neighbors, so that the queue is gone through once for all. */
 static enum store_status place_jobs(struct store_session *session, struct job *jobs, int count) {
-    struct job **queued = malloc((size_t)(count + 1) * sizeof *queued);
+    struct job **queued = malloc((size_t)(count + 1) * sizeof(struct job *));
     if (!queued)
         return STORE_ERROR;
     size_t n = 0;
     for (int i = 0; i < count; i++)
         if (jobs[i].status == JOB_QUEUED)
             queued[n++] = &jobs[i];
-    qsort(queued, n, sizeof *queued, by_seq);
+    qsort(queued, n, sizeof(struct job *), by_seq);
     enum store_status status = STORE_OK;
     int64_t from = 0, place = 0, more = 0;
     for (size_t i = 0; i < n && status == STORE_OK; i++) {
