@@ -20,19 +20,13 @@ struct janitor {
     struct bell bell;
 };
 
-/* One kind of thing to forget. */
+/* One kind of data to delete. */
 struct sweep {
     const char *what; /* for the log; NULL: not worth a line */
     enum store_status (*run)(struct store_session *session, int64_t before, int most, int *count);
     int64_t before; /* ms */
     int most, count;
 };
-
-static enum store_status sweep_checkpoints(struct store_session *session, int64_t before, int most,
-                                           int *count) {
-    (void)before;
-    return store_forget_checkpoints(session, most, count);
-}
 
 static enum store_status sweep_blobs(struct store_session *session, int64_t before, int most,
                                      int *count) {
@@ -60,7 +54,7 @@ static void sweep_all(struct janitor *janitor, struct sweep *sweep) {
 static void sweep_house(struct janitor *janitor) {
     const struct janitor_config *config = &janitor->config;
     const int64_t now = clock_now_ms();
-    struct sweep checkpoints = {"checkpoints", sweep_checkpoints, .most = MAX_ROWS};
+    struct sweep checkpoints = {"checkpoints", store_forget_checkpoints, now, .most = MAX_ROWS};
     struct sweep events = {"events", store_forget_events, now - config->keep_events_days * DAY_MS,
                            .most = MAX_ROWS};
     struct sweep jobs = {"jobs", store_forget_jobs, now - config->keep_jobs_days * DAY_MS,

@@ -13,24 +13,26 @@
 
 enum { PATH_BYTES = 4096 };
 
-static bool fail(char *error, size_t error_size, const char *path, const char *why) {
-    snprintf(error, error_size, "%s: %s", path, why);
-    return false;
-}
-
-static sqlite3 *open_readonly(const char *path, char *error, size_t error_size) {
+/* Opens a database and runs these statements in it; NULL and a message on failure. */
+static sqlite3 *open_and_run(const char *path, int flags, const char *sql, char *error,
+                             size_t error_size) {
     sqlite3 *db = NULL;
-    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    int code = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (code == SQLITE_OK) {
         sqlite3_busy_timeout(db, 5000);
-        code = sqlite3_exec(db, "PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=0", NULL,
-                            NULL, NULL);
+        code = sqlite3_exec(db, sql, NULL, NULL, NULL);
     }
     if (code == SQLITE_OK)
         return db;
-    fail(error, error_size, path, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+    owner_fail(error, error_size, path, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
     sqlite3_close(db);
     return NULL;
+}
+
+static sqlite3 *open_readonly(const char *path, char *error, size_t error_size) {
+    return open_and_run(path, SQLITE_OPEN_READONLY,
+                        "PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=0", error,
+                        error_size);
 }
 
 /* All that was committed when it began, without the room that deleted rows have left. It reads one
@@ -40,15 +42,15 @@ static bool copy(const char *from, const char *to, char *error, size_t error_siz
     if (!db)
         return false;
     sqlite3_stmt *vacuum = NULL;
-    bool copied = sql_integer(db, "PRAGMA application_id") == SQL_APPLICATION_ID;
-    if (!copied)
-        fail(error, error_size, from, "not a denoised database");
-    if (copied) {
+    bool copied = false;
+    if (sql_integer(db, "PRAGMA application_id") != SQL_APPLICATION_ID) {
+        owner_fail(error, error_size, from, "not a denoised database");
+    } else {
         copied = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &vacuum, NULL) == SQLITE_OK &&
                  sqlite3_bind_text(vacuum, 1, to, -1, SQLITE_STATIC) == SQLITE_OK &&
                  sqlite3_step(vacuum) == SQLITE_DONE;
         if (!copied)
-            fail(error, error_size, to, sqlite3_errmsg(db));
+            owner_fail(error, error_size, to, sqlite3_errmsg(db));
     }
     sqlite3_finalize(vacuum);
     sqlite3_close(db);
@@ -64,14 +66,9 @@ static bool mark_events(const char *path, char *error, size_t error_size) {
         "UPDATE event SET id = id + (SELECT ids FROM shift);"
         "UPDATE sqlite_sequence SET seq = seq + (SELECT ids FROM shift) WHERE name = 'event';"
         "COMMIT";
-    sqlite3 *db = NULL;
-    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_exec(db, renumber, NULL, NULL, NULL);
-    if (code != SQLITE_OK)
-        fail(error, error_size, path, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+    sqlite3 *db = open_and_run(path, SQLITE_OPEN_READWRITE, renumber, error, error_size);
     sqlite3_close(db);
-    return code == SQLITE_OK;
+    return db;
 }
 
 static bool verify(const char *path, char *error, size_t error_size) {
@@ -82,7 +79,7 @@ static bool verify(const char *path, char *error, size_t error_size) {
         sql_integer(db, "SELECT integrity_check = 'ok' FROM pragma_integrity_check(1)") == 1 &&
         sql_integer(db, "SELECT count(*) FROM pragma_foreign_key_check") == 0;
     sqlite3_close(db);
-    return good || fail(error, error_size, path, "the copy is not in order");
+    return good || owner_fail(error, error_size, path, "the copy is not in order");
 }
 
 /* SQLite does not do this for a copy. */
@@ -90,7 +87,7 @@ static bool sync_path(const char *path, int flags, char *error, size_t error_siz
     int file = open(path, flags | O_CLOEXEC);
     bool synced = file >= 0 && fsync(file) == 0;
     if (!synced)
-        fail(error, error_size, path, strerror(errno));
+        owner_fail(error, error_size, path, strerror(errno));
     if (file >= 0)
         close(file);
     return synced;
@@ -106,15 +103,15 @@ bool store_backup(const char *from, const char *to, char *error, size_t error_si
     char part[PATH_BYTES];
     struct stat there;
     if (snprintf(part, sizeof part, "%s.%ld.part", to, (long)getpid()) >= (int)sizeof part)
-        return fail(error, error_size, to, "the path is too long");
+        return owner_fail(error, error_size, to, "the path is too long");
     if (lstat(to, &there) == 0)
-        return fail(error, error_size, to, "already exists and is not overwritten");
+        return owner_fail(error, error_size, to, "already exists and is not overwritten");
     umask(077); /* weights and specs are their owner's alone */
     bool made = owner_has_one_name(from, error, error_size) &&
                 copy(from, part, error, error_size) && mark_events(part, error, error_size) &&
                 verify(part, error, error_size) && sync_path(part, O_RDONLY, error, error_size);
     if (made && renameat2(AT_FDCWD, part, AT_FDCWD, to, RENAME_NOREPLACE) != 0)
-        made = fail(error, error_size, to, strerror(errno));
+        made = owner_fail(error, error_size, to, strerror(errno));
     if (!made)
         unlink(part);
     return made && sync_directory_of(to, error, error_size);

@@ -70,12 +70,8 @@ static enum store_status read_events(struct store_session *session,
     return sql_done(session, row);
 }
 
+/* For ids, and for events, which begin with their id. */
 static int by_id(const void *a, const void *b) {
-    const struct event *left = a, *right = b;
-    return (left->id > right->id) - (left->id < right->id);
-}
-
-static int by_value(const void *a, const void *b) {
     const int64_t *left = a, *right = b;
     return (*left > *right) - (*left < *right);
 }
@@ -99,7 +95,7 @@ static enum store_status find_last(struct store_session *session, const struct e
             ids[found++] = sqlite3_column_int64(row, 0);
         status = sql_done(session, row);
     }
-    qsort(ids, found, sizeof *ids, by_value);
+    qsort(ids, found, sizeof *ids, by_id);
     *last = found > (size_t)filter->limit ? ids[filter->limit - 1] : filter->until;
     free(ids);
     return status;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "server/store/sql.h"
 
@@ -49,13 +50,8 @@ struct listing {
 
 /* ------------------------------------------------------------------ the ids of a page */
 
-/* Before and after all that there can be: 'g' is above the digits of ids. */
-static const char *first_id(bool descending) {
-    return descending ? "g" : "";
-}
-static const char *first_text(bool descending) {
-    return descending ? "\xf4\x8f\xbf\xbf\xf4\x8f\xbf\xbf" : "";
-}
+/* Above all that there can be: 'g' is above the digits of ids. */
+static const char last_id[] = "g", last_text[] = "\xf4\x8f\xbf\xbf\xf4\x8f\xbf\xbf";
 
 /* The part with values (has_key), or the one without. */
 static sqlite3_stmt *prepare_part(struct store_session *session, const struct listing *listing,
@@ -64,12 +60,12 @@ static sqlite3_stmt *prepare_part(struct store_session *session, const struct li
     const bool goes_on = listing->after->id[0] && listing->after->has_key == has_key;
     const char *sql =
         (has_key ? listing->order->with_key : listing->order->without_key)[descending];
-    const char *id = goes_on ? listing->after->id : first_id(descending);
+    const char *id = goes_on ? listing->after->id : descending ? last_id : "";
     const char *const *texts = listing->texts;
     char types[8];
     snprintf(types, sizeof types, "%cti%s", listing->is_text ? 't' : 'd', listing->types);
     if (listing->is_text) {
-        const char *key = goes_on ? listing->after->key : first_text(descending);
+        const char *key = goes_on ? listing->after->key : descending ? last_text : "";
         return sql_prepare(session, sql, types, key, id, (int64_t)limit, texts[0], texts[1],
                            texts[2]);
     }
@@ -142,13 +138,6 @@ static const char *name_statuses(unsigned statuses, char names[STATUSES_BYTES]) 
     return statuses ? names : NULL;
 }
 
-static int first_status(unsigned statuses) {
-    int i = 0;
-    while (!(statuses & 1U << i))
-        i++;
-    return i;
-}
-
 static struct listing list_jobs(const struct job_filter *filter, char names[STATUSES_BYTES]) {
     const struct sort_key *key = &job_keys[filter->sort];
     const bool is_quick = store_job_list_is_quick(filter);
@@ -161,7 +150,7 @@ static struct listing list_jobs(const struct job_filter *filter, char names[STAT
     if (is_quick && filter->statuses) {
         listing.order = &with_status;
         listing.types = "t";
-        listing.texts[0] = job_status_names[first_status(filter->statuses)];
+        listing.texts[0] = job_status_names[ffs((int)filter->statuses) - 1];
     } else if (is_quick && filter->dataset) {
         listing.order = &with_dataset;
         listing.types = "t";

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "server/base/fault.h"
 #include "server/base/fold.h"
@@ -76,8 +75,8 @@ static struct store_session *session_open(const char *path, int flags, const cha
     if (code == SQLITE_OK)
         code = sqlite3_exec(session->db, setup, NULL, NULL, NULL);
     if (code != SQLITE_OK) {
-        snprintf(error, error_size, "%s: %s", path,
-                 session->db ? sqlite3_errmsg(session->db) : sqlite3_errstr(code));
+        owner_fail(error, error_size, path,
+                   session->db ? sqlite3_errmsg(session->db) : sqlite3_errstr(code));
         session_close(session);
         return NULL;
     }
@@ -123,12 +122,12 @@ static bool is_sound(struct store_session *session, const char *path, char *erro
 }
 
 /* Are the pages of the file in order? Looking takes as long as reading it. */
-static bool is_undamaged(struct store_session *session, const char *path, char *error,
+static bool is_undamaged(struct store_session *session, const struct owner *owner, char *error,
                          size_t error_size) {
-    struct stat file;
-    if (stat(path, &file) == 0 && file.st_size > QUICK_CHECK_BYTES) {
+    const int64_t size = owner_size(owner);
+    if (size > QUICK_CHECK_BYTES) {
         log_line(LOG_INFO, "the database is too large to be checked at the start", "bytes=%lld",
-                 (long long)file.st_size);
+                 (long long)size);
         return true;
     }
     sqlite3_stmt *row = NULL;
@@ -138,8 +137,8 @@ static bool is_undamaged(struct store_session *session, const char *path, char *
         found = (const char *)sqlite3_column_text(row, 0);
     const bool good = found && strcmp(found, "ok") == 0;
     if (!good)
-        snprintf(error, error_size, "%s is damaged (%s): replace it with a backup", path,
-                 found ? found : sqlite3_errmsg(session->db));
+        snprintf(error, error_size, "%s is damaged (%s): replace it with a backup",
+                 owner_path(owner), found ? found : sqlite3_errmsg(session->db));
     sqlite3_finalize(row);
     return good;
 }
@@ -187,23 +186,27 @@ static int on_commit(void *argument, sqlite3 *db, const char *name, int pages) {
     return SQLITE_OK;
 }
 
-/* Moves a long log, which a stop had no time for, into the database before anybody waits for it. */
-static void fold_log(struct store_session *session, const char *path) {
-    char log_path[4096];
-    struct stat file;
-    snprintf(log_path, sizeof log_path, "%s-wal", path);
-    if (stat(log_path, &file) != 0 || file.st_size / PAGE_BYTES <= WAL_TRUNCATE_PAGES)
-        return;
-    log_line(LOG_INFO, "moving a long write-ahead log into the database", "bytes=%lld",
-             (long long)file.st_size);
-    int code = sqlite3_wal_checkpoint_v2(session->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    if (code == SQLITE_OK)
+static void move_log(struct store_session *session, int mode) {
+    const int code = sqlite3_wal_checkpoint_v2(session->db, NULL, mode, NULL, NULL);
+    if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
         session->wal_pages = 0; /* until the next commit */
-    else
+    /* SQLITE_BUSY only means that a reader still needs part of the log: the next one succeeds. */
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
         sql_failure(session->db, code, "checkpoint");
 }
 
-static struct store_session *open_writer(const char *path, char *error, size_t error_size) {
+/* Moves a long log, for which a stop had no time, into the database before anybody waits for it. */
+static void move_long_log(struct store_session *session, const struct owner *owner) {
+    const int64_t bytes = owner_log_size(owner);
+    if (bytes / PAGE_BYTES <= WAL_TRUNCATE_PAGES)
+        return;
+    log_line(LOG_INFO, "moving a long write-ahead log into the database", "bytes=%lld",
+             (long long)bytes);
+    move_log(session, SQLITE_CHECKPOINT_TRUNCATE);
+}
+
+static struct store_session *open_writer(const struct owner *owner, char *error,
+                                         size_t error_size) {
     /* Checkpoints of the log are made by this connection alone, between transactions, and never
      * automatically: SQLite 3.40 can lose a commit when two connections reset the log at once.
      * EXTRA until the log is in use: created a new database gets its first page by way of a
@@ -215,15 +218,16 @@ static struct store_session *open_writer(const char *path, char *error, size_t e
         "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
         "PRAGMA secure_delete=FAST; PRAGMA journal_size_limit=67108864; PRAGMA mmap_size=0;"
         "PRAGMA temp_store=MEMORY;";
+    const char *path = owner_path(owner);
     struct store_session *session = session_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
                                                  "PRAGMA trusted_schema=OFF", error, error_size);
     if (!session)
         return NULL;
     if (!is_sound(session, path, error, error_size) ||
-        !is_undamaged(session, path, error, error_size))
+        !is_undamaged(session, owner, error, error_size))
         goto fail;
     if (sqlite3_exec(session->db, setup, NULL, NULL, NULL) != SQLITE_OK) {
-        snprintf(error, error_size, "%s: %s", path, sqlite3_errmsg(session->db));
+        owner_fail(error, error_size, path, sqlite3_errmsg(session->db));
         goto fail;
     }
     sqlite3_wal_hook(session->db, on_commit, session);
@@ -231,7 +235,7 @@ static struct store_session *open_writer(const char *path, char *error, size_t e
     if (!migrate(session->db, error, error_size))
         goto fail;
     FAULT_POINT("migrate.committed");
-    fold_log(session, path);
+    move_long_log(session, owner);
     return session;
 fail:
     session_close(session);
@@ -244,7 +248,7 @@ static bool watch_files(struct store *store, char *error, size_t error_size) {
     store->size = owner_size(store->owner);
     if (owner_watch_log(store->owner) && store_is_whole(store))
         return true;
-    snprintf(error, error_size, "%s was moved while it was being opened", owner_path(store->owner));
+    snprintf(error, error_size, "%s was moved while it was being opened", store_path(store));
     return false;
 }
 
@@ -259,7 +263,7 @@ struct store *store_open(const char *path, char *error, size_t error_size) {
     pthread_mutex_init(&store->mutex, NULL);
     store->owner = owner_take(path, error, error_size);
     if (store->owner)
-        store->writer = open_writer(owner_path(store->owner), error, error_size);
+        store->writer = open_writer(store->owner, error, error_size);
     if (!store->writer && store->owner) {
         owner_refuse(store->owner);
         store->owner = NULL;
@@ -373,17 +377,14 @@ void store_release(struct store *store, struct store_session *session) {
 }
 
 bool store_ping(struct store_session *session) {
-    sqlite3_stmt *statement = sql_prepare(session, "SELECT count(*) FROM sqlite_schema", "");
-    bool works = sql_row(session, statement);
-    return sql_done(session, statement) == STORE_OK && works;
+    int64_t tables;
+    sqlite3_stmt *row = sql_prepare(session, "SELECT count(*) FROM sqlite_schema", "");
+    return sql_value(session, row, &tables, STORE_ERROR) == STORE_OK;
 }
 
 void store_sizes(const struct store *store, int64_t *database, int64_t *log) {
-    char path[4200];
-    struct stat file;
-    snprintf(path, sizeof path, "%s-wal", store_path(store));
-    *log = stat(path, &file) == 0 ? file.st_size : 0;
     *database = owner_size(store->owner);
+    *log = owner_log_size(store->owner);
 }
 
 void store_checkpoint(struct store *store, bool is_full) {
@@ -391,15 +392,10 @@ void store_checkpoint(struct store *store, bool is_full) {
     const int enough = is_full ? 1 : WAL_PASSIVE_PAGES;
     if (session->wal_pages < enough || !store_is_whole(store))
         return;
-    /* SQLITE_BUSY only means that a reader still needs part of the log: the next one succeeds. */
-    int mode = session->wal_pages < WAL_TRUNCATE_PAGES ? SQLITE_CHECKPOINT_PASSIVE
-                                                       : SQLITE_CHECKPOINT_TRUNCATE;
+    const int mode = session->wal_pages < WAL_TRUNCATE_PAGES ? SQLITE_CHECKPOINT_PASSIVE
+                                                             : SQLITE_CHECKPOINT_TRUNCATE;
     FAULT_POINT("store.before_checkpoint");
-    int code = sqlite3_wal_checkpoint_v2(session->db, NULL, mode, NULL, NULL);
-    if (code == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
-        session->wal_pages = 0; /* until the next commit */
+    move_log(session, mode);
     store->size = owner_size(store->owner);
-    session->file_bytes = 0; /* it may have been cut after a transaction that came to nothing */
-    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
-        sql_failure(session->db, code, "checkpoint");
+    session->file_bytes = 0; /* a rollback may have cut the file */
 }

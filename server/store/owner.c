@@ -37,7 +37,7 @@ struct owner {
     char loss[PATH_MAX + 64];
 };
 
-static bool fail(char *error, size_t error_size, const char *path, const char *why) {
+bool owner_fail(char *error, size_t error_size, const char *path, const char *why) {
     snprintf(error, error_size, "%s: %s", path, why);
     return false;
 }
@@ -123,7 +123,7 @@ static bool lock(int file, const char *path, const char *locked, char *error, si
     if (flock(file, LOCK_EX | LOCK_NB) == 0)
         return true;
     if (errno != EWOULDBLOCK)
-        return fail(error, error_size, locked, strerror(errno));
+        return owner_fail(error, error_size, locked, strerror(errno));
     snprintf(error, error_size, "%s is in use by another denoised (%s is locked)", path, locked);
     return false;
 }
@@ -156,7 +156,7 @@ static bool lock_name(struct owner *owner, char *error, size_t error_size) {
     for (;;) {
         owner->name_lock = open_or_make(path, 0, &owner->made_name_lock);
         if (owner->name_lock < 0)
-            return fail(error, error_size, path, strerror(errno));
+            return owner_fail(error, error_size, path, strerror(errno));
         if (!lock(owner->name_lock, owner->path, path, error, error_size)) {
             owner->made_name_lock = false;                   /* it is another's by now */
             owner->made_file &= has_true_flock(owner->file); /* else this lock is all that counts */
@@ -173,9 +173,9 @@ static bool lock_file(struct owner *owner, char *error, size_t error_size) {
     /* O_NONBLOCK: what turns out to be a pipe is not waited for. */
     owner->file = open_or_make(owner->path, O_NONBLOCK | O_NOCTTY, &owner->made_file);
     if (owner->file < 0 || fstat(owner->file, &file) != 0)
-        return fail(error, error_size, owner->path, strerror(errno));
+        return owner_fail(error, error_size, owner->path, strerror(errno));
     if (!S_ISREG(file.st_mode))
-        return fail(error, error_size, owner->path, "is not a regular file");
+        return owner_fail(error, error_size, owner->path, "is not a regular file");
     if (!check_names(&file, owner->path, error, error_size))
         return false;
     if (!has_true_flock(owner->file))
@@ -189,7 +189,7 @@ static bool lock_file(struct owner *owner, char *error, size_t error_size) {
     }
     /* Whoever had it until now may have moved it. */
     if (!is_named(owner->file, owner->path))
-        return fail(error, error_size, owner->path, "was moved while it was being opened");
+        return owner_fail(error, error_size, owner->path, "was moved while it was being opened");
     owner->files[DATABASE].device = file.st_dev;
     owner->files[DATABASE].inode = file.st_ino;
     owner->watched = DATABASE + 1;
@@ -205,7 +205,7 @@ struct owner *owner_take(const char *path, char *error, size_t error_size) {
     }
     owner->file = owner->name_lock = -1;
     if (!resolve(path, real)) {
-        fail(error, error_size, path, strerror(errno));
+        owner_fail(error, error_size, path, strerror(errno));
         owner_release(owner);
         return NULL;
     }
@@ -304,6 +304,11 @@ bool owner_check(struct owner *owner) {
 int64_t owner_size(const struct owner *owner) {
     struct stat file;
     return fstat(owner->file, &file) == 0 ? file.st_size : 0;
+}
+
+int64_t owner_log_size(const struct owner *owner) {
+    struct stat file;
+    return stat(owner->files[LOG].path, &file) == 0 ? file.st_size : 0;
 }
 
 const char *owner_loss(const struct owner *owner) {

@@ -39,12 +39,15 @@ bool owner_watch_log(struct owner *owner);
 bool owner_check(struct owner *owner);
 /* The same, and no file is shorter than this number of bytes. */
 bool owner_check_sizes(struct owner *owner, int64_t database, int64_t log);
-/* Bytes of the file, by its descriptor; 0: it cannot be asked. */
+/* Bytes of the file, by its descriptor, and of its log, by its name; 0 if that fails. */
 int64_t owner_size(const struct owner *owner);
+int64_t owner_log_size(const struct owner *owner);
 /* What has happened to it, as a sentence's beginning; NULL: nothing that was noticed. Any thread,
  * and without a look. */
 const char *owner_loss(const struct owner *owner);
 
+/* Writes "path: why" as the message of a failure. Returns false. */
+bool owner_fail(char *error, size_t error_size, const char *path, const char *why);
 /* Has the file more than one name? A message if so: for those that only read it. */
 bool owner_has_one_name(const char *path, char *error, size_t error_size);
 

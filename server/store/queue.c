@@ -84,7 +84,7 @@ static enum store_status choose_small(struct store_session *session, const struc
                                     "SELECT seq FROM job WHERE status = 'queued' AND memory <= ?1"
                                     " ORDER BY seq LIMIT 1",
                                     "i", most);
-    return sql_value(session, row, seq, STORE_OK);
+    return sql_value(session, row, seq, STORE_NOT_FOUND);
 }
 
 static enum store_status take(struct store_session *session, int64_t seq, const char *owner,
@@ -115,8 +115,8 @@ enum store_status store_claim(struct store_session *session, const char *owner,
     const bool is_beside = status == STORE_OK && seq == 0;
     if (is_beside)
         status = choose_small(session, room, &seq);
-    if (status != STORE_OK || seq == 0)
-        return status != STORE_OK ? status : STORE_NOT_FOUND;
+    if (status != STORE_OK)
+        return status;
     status = take(session, seq, owner, now, claim);
     if (status == STORE_OK)
         status = take_checkpoint(session, seq, claim);

@@ -2,46 +2,41 @@
  * for the writer. */
 #include "server/store/sql.h"
 
-static enum store_status counted(struct store_session *session, enum store_status status,
-                                 int *count) {
+static enum store_status forget(struct store_session *session, const char *sql, int64_t before,
+                                int most, int *count) {
+    const enum store_status status = sql_run(session, sql, "ii", before, (int64_t)most);
     *count = status == STORE_OK ? sqlite3_changes(session->db) : 0;
     return status;
 }
 
 enum store_status store_forget_events(struct store_session *session, int64_t before, int most,
                                       int *count) {
-    return counted(
-        session,
-        sql_run(session,
-                "DELETE FROM event WHERE id IN"
-                " (SELECT event.id FROM job JOIN event ON event.job_seq = job.seq"
-                "  WHERE job.finished_at < ?1 AND event.id <"
-                "   (SELECT max(id) FROM event AS e WHERE e.job_seq = job.seq) LIMIT ?2)",
-                "ii", before, (int64_t)most),
-        count);
+    return forget(session,
+                  "DELETE FROM event WHERE id IN"
+                  " (SELECT event.id FROM job JOIN event ON event.job_seq = job.seq"
+                  "  WHERE job.finished_at < ?1 AND event.id <"
+                  "   (SELECT max(id) FROM event AS e WHERE e.job_seq = job.seq) LIMIT ?2)",
+                  before, most, count);
 }
 
-enum store_status store_forget_checkpoints(struct store_session *session, int most, int *count) {
-    return counted(session,
-                   sql_run(session,
-                           "DELETE FROM checkpoint WHERE rowid IN"
-                           " (SELECT checkpoint.rowid FROM checkpoint"
-                           "  JOIN job ON job.seq = checkpoint.job_seq"
-                           "  WHERE job.finished_at IS NOT NULL AND checkpoint.step <"
-                           "   (SELECT max(step) FROM checkpoint AS c WHERE c.job_seq = job.seq)"
-                           "  LIMIT ?1)",
-                           "i", (int64_t)most),
-                   count);
+enum store_status store_forget_checkpoints(struct store_session *session, int64_t before, int most,
+                                           int *count) {
+    return forget(session,
+                  "DELETE FROM checkpoint WHERE rowid IN"
+                  " (SELECT checkpoint.rowid FROM checkpoint"
+                  "  JOIN job ON job.seq = checkpoint.job_seq"
+                  "  WHERE job.finished_at < ?1 AND checkpoint.step <"
+                  "   (SELECT max(step) FROM checkpoint AS c WHERE c.job_seq = job.seq)"
+                  "  LIMIT ?2)",
+                  before, most, count);
 }
 
 enum store_status store_forget_jobs(struct store_session *session, int64_t before, int most,
                                     int *count) {
-    return counted(session,
-                   sql_run(session,
-                           "DELETE FROM job WHERE seq IN (SELECT seq FROM job"
-                           " WHERE finished_at < ?1 ORDER BY finished_at LIMIT ?2)",
-                           "ii", before, (int64_t)most),
-                   count);
+    return forget(session,
+                  "DELETE FROM job WHERE seq IN (SELECT seq FROM job"
+                  " WHERE finished_at < ?1 ORDER BY finished_at LIMIT ?2)",
+                  before, most, count);
 }
 
 enum store_status store_probe(struct store_session *session, int64_t now) {

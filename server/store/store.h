@@ -514,12 +514,13 @@ enum store_status store_unclaim(struct store_session *session, const char *id, i
 enum store_status store_recover(struct store_session *session, int64_t memory, int64_t now,
                                 int *requeued);
 
-/* W. Deletes old data, at most `most` items; *count says how many were deleted. Events of jobs that
- * ended before, except the last of each; checkpoints of ended jobs, except the newest of each, from
- * which they can be resumed; and jobs that ended before, with everything that belongs to them. */
+/* W. Deletes data of jobs that ended before this time, at most `most` items; *count says how many
+ * were deleted. Events, except the last of each job; checkpoints, except the newest of each job,
+ * from which it can be resumed; and the jobs, with everything that belongs to them. */
 enum store_status store_forget_events(struct store_session *session, int64_t before, int most,
                                       int *count);
-enum store_status store_forget_checkpoints(struct store_session *session, int most, int *count);
+enum store_status store_forget_checkpoints(struct store_session *session, int64_t before, int most,
+                                           int *count);
 enum store_status store_forget_jobs(struct store_session *session, int64_t before, int most,
                                     int *count);
 /* W. Writes, to see whether that works. */

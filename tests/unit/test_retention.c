@@ -95,13 +95,13 @@ Test(retention, checkpoints_of_ended_jobs_go_but_for_the_newest) {
     int count;
     insert(1000, ended);
     insert(0, running);
-    cr_assert_eq(store_forget_checkpoints(session, 100, &count), STORE_OK);
+    cr_assert_eq(store_forget_checkpoints(session, INT64_MAX, 100, &count), STORE_OK);
     cr_assert_eq(count, 0);
     cr_assert_eq(store_job_cancel(session, running, 1), STORE_OK);
     cr_assert_eq(store_recover(session, INT64_MAX, 1000, &count), STORE_OK);
-    cr_assert_eq(store_forget_checkpoints(session, 100, &count), STORE_OK);
+    cr_assert_eq(store_forget_checkpoints(session, INT64_MAX, 100, &count), STORE_OK);
     cr_assert_eq(count, 1);
-    cr_assert_eq(store_forget_checkpoints(session, 100, &count), STORE_OK);
+    cr_assert_eq(store_forget_checkpoints(session, INT64_MAX, 100, &count), STORE_OK);
     cr_assert_eq(count, 0);
     struct claim claim;
     cr_assert_eq(store_job_resume(session, ended, "{}", 9, 90, 0), STORE_OK);
