@@ -1,4 +1,4 @@
-/* /v1/models/{id}/evaluation: how good a model is, in numbers, each beside that of fresh data. */
+/* /v1/models/{id}/evaluation: the metrics of a model, each with the score of real data. */
 #include "api/evaluation.h"
 
 #include <math.h>
@@ -32,7 +32,7 @@ static const struct field rows[] = {
 };
 const struct field_set evaluation_fields = {rows, sizeof rows / sizeof rows[0]};
 
-/* ------------------------------------------------------------------ the answer */
+/* ------------------------------------------------------------------ the response */
 
 struct curve_distance {
     double mean, p99, floor, floor_p99;
@@ -150,7 +150,7 @@ static const struct field answer_rows[] = {
 };
 const struct field_set evaluation_answer = ANSWER(answer_rows);
 
-/* Its numbers may be NAN where there is a curve. */
+/* Not null if there is a curve, even if its numbers are NAN. */
 static void write_curve(const void *value, struct json_writer *json) {
     const struct evaluation_answer *answer = value;
     if (!answer->evaluation->has_curve) {
@@ -231,10 +231,10 @@ static void reply(const struct evaluation *evaluation, double seconds) {
     fields_write(&evaluation_answer, &answer, &json);
 }
 
-/* ------------------------------------------------------------------ what is kept */
+/* ------------------------------------------------------------------ stored responses */
 
-/* All that the answer depends on beside the model's id and epoch: what was asked for, the state of
- * the model, and the program. */
+/* Everything that the response depends on besides the model's id and epoch: the request, the state
+ * of the model, and the program. */
 static const char *key_of(const struct evaluation *evaluation, const struct model *row) {
     const struct dn_sample_request *request = &evaluation->asked;
     const char *program = program_of(evaluation->exchange);
@@ -252,36 +252,28 @@ static bool is_plain(const struct evaluation *evaluation) {
            isnan(request->eta) && isnan(request->guidance) && request->clip;
 }
 
-/* Answers with what was kept. False: there is none, or the error is already the answer. */
-static bool find_kept(struct evaluation *evaluation, struct store_session *session,
-                      const struct model *row) {
-    struct http_exchange *exchange = evaluation->exchange;
-    char *answer;
-    evaluation->key = key_of(evaluation, row);
-    if (!evaluation->key ||
-        store_evaluation_get(session, row->id, row->epoch, evaluation->key, &answer) != STORE_OK)
-        return false;
-    json_reply(exchange, 200);
-    buffer_text(&exchange->response.body, answer);
-    free(answer);
-    return true;
-}
-
-/* Looks before anything is loaded or computed. */
+/* Responds with what is stored, before anything is loaded or computed. False: nothing is. */
 static bool answer_kept(struct evaluation *evaluation) {
     struct http_exchange *exchange = evaluation->exchange;
     struct store_session *session = begin_reading(exchange);
     struct model row;
+    char *answer = NULL;
     if (!session)
         return true;
-    bool found = false;
     if (store_model_at(session, exchange->request.ids[0], evaluation->epoch, false, &row) ==
         STORE_OK) {
-        found = find_kept(evaluation, session, &row);
+        evaluation->key = key_of(evaluation, &row);
+        if (evaluation->key)
+            store_evaluation_get(session, row.id, row.epoch, evaluation->key, &answer);
         model_clear(&row);
     }
     end_reading(exchange, session);
-    return found;
+    if (answer) {
+        json_reply(exchange, 200);
+        buffer_text(&exchange->response.body, answer);
+    }
+    free(answer);
+    return exchange->response.status == 200;
 }
 
 static struct figures figures_of(const struct evaluation *evaluation) {
@@ -307,10 +299,10 @@ static enum store_status keep(void *argument, struct store_session *session) {
                                  is_plain(evaluation) ? &figures : NULL);
 }
 
-/* An answer that cannot be cached is still sent: it is computed again the next time. */
+/* A response that cannot be stored is still sent; the next request computes it again. */
 static void keep_answer(struct evaluation *evaluation) {
     struct http_exchange *exchange = evaluation->exchange;
-    /* The model may have changed since it was looked for. */
+    /* The model may have changed since answer_kept. */
     evaluation->key = key_of(evaluation, &evaluation->loaded.row);
     if (!evaluation->key || exchange->response.body.failed || http_is_stopping(exchange))
         return;
@@ -327,11 +319,10 @@ static bool fits_model(struct evaluation *evaluation) {
     struct problem_fields wrong = {.arena = http_arena(evaluation->exchange)};
     sampling_fit(&evaluation->request, evaluation->loaded.model, &wrong);
     return problem_none(evaluation->exchange, &wrong) &&
-           cost_fits(evaluation->exchange, evaluation->loaded.model, evaluation->request.n,
-                     dn_sample_evaluations(evaluation->loaded.model, &evaluation->request));
+           cost_fits(evaluation->exchange, evaluation->loaded.model, &evaluation->request);
 }
 
-/* What the model was trained on. False: the error is already the answer. */
+/* Loads the training data of the model. False: the error is already the answer. */
 static bool load_data(struct evaluation *evaluation) {
     static const enum problem_code problems[JOB_ERRORS] = {
         [JOB_ERROR_NO_MEMORY] = PROBLEM_NO_MEMORY,
@@ -361,9 +352,9 @@ static bool load_data(struct evaluation *evaluation) {
     return loaded && status == DN_OK;
 }
 
-/* What it will take, for the most part: points of the training data (n [dim]) as floats in two
- * units, and by axis as doubles for two threads at a time, and the points of the model. False: the
- * error is already the answer. */
+/* Reserves most of the memory: for the training data (n [dim]) as floats in two units and, by axis,
+ * as doubles for two threads at a time; and for the samples. False: the error is already the
+ * answer. */
 static bool reserve(struct evaluation *evaluation) {
     const struct dn_sample_request *request = &evaluation->request;
     const struct dn_model *model = evaluation->loaded.model;
@@ -384,17 +375,16 @@ static void evaluate(struct http_exchange *exchange, struct store_session *unuse
     (void)unused;
     struct evaluation *evaluation = exchange->state;
     const double started = clock_monotonic();
-    const char *detail = "";
-    pool_begin_alone(); /* patterns are drawn, or uploads are dealt out, in one go */
+    pool_begin_alone(); /* drawing the data does not pause */
     const bool loaded = reserve(evaluation) && load_data(evaluation);
     pool_end_alone();
     if (loaded) {
-        enum dn_status status = evaluation_run(evaluation, &detail);
+        enum dn_status status = evaluation_run(evaluation);
         if (status == DN_OK) {
             reply(evaluation, clock_monotonic() - started);
             keep_answer(evaluation);
         } else {
-            point_stream_failure(exchange, status, detail);
+            point_stream_failure(exchange, status, evaluation->error.text);
         }
     }
     evaluation_clear(evaluation);
@@ -404,7 +394,7 @@ static void release(struct http_exchange *exchange) {
     evaluation_clear(exchange->state);
 }
 
-/* It is much work, whatever the model, and nobody waits for it as for a picture. */
+/* Any evaluation is much work, and it is less urgent than samples. */
 static void begin(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct evaluation *evaluation = exchange->state;
@@ -418,11 +408,7 @@ enum http_next api_evaluation(struct http_exchange *exchange) {
         return HTTP_REPLY;
     evaluation->exchange = exchange;
     exchange->release = release;
-    evaluation->request = (struct dn_sample_request){.n = EVALUATION_DEFAULT,
-                                                     .clip = true,
-                                                     .eta = NAN, /* not given */
-                                                     .guidance = NAN,
-                                                     .label = DN_LABELS_IN_TURN};
+    evaluation->request = sampling_default(EVALUATION_DEFAULT);
     exchange->state = evaluation;
     if (!path_id(exchange, PROBLEM_NO_SUCH_MODEL) ||
         !read_query(exchange, &evaluation_fields, evaluation))

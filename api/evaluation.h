@@ -1,5 +1,5 @@
 /*
- * evaluation.h - an evaluation of a model: shared by request and answer (evaluation.c) and
+ * evaluation.h - an evaluation of a model: shared by request and response (evaluation.c) and
  * computation (measure.c).
  */
 #ifndef API_EVALUATION_H
@@ -27,32 +27,30 @@ enum { CLASS_CURVE, CLASS_ENERGY, CLASS_ENERGY_FLOOR, PER_CLASS };
 
 struct evaluation {
     struct http_exchange *exchange;
-    struct dn_sample_request request, asked; /* the complete request, and the request as received,
-                                                without defaults */
-    int epoch;                               /* of the checkpoint; 0: the newest */
-    const char *key;                         /* key of the cached answer */
+    struct dn_sample_request request, asked; /* complete; as received, without defaults */
+    int epoch;                               /* 0: the current model */
+    const char *key;                         /* of the stored response */
     struct loaded_model loaded;
     struct dn_data data;     /* data that the model was trained on */
-    struct dn_data fresh[2]; /* the reference, and what the floor is measured with */
+    struct dn_data fresh[2]; /* the reference, and the second set that gives the floor */
     bool has_curve;
     int frames;    /* 0 without curve */
-    float *memory; /* owns the next three */
-    float *points; /* [n][dim], with the labels of fresh[0] */
-    float *x, *x0; /* [frames][n][dim] and one less */
+    float *points; /* [n][dim], with the labels of fresh[0]; x and x0 follow in the same memory */
+    float *x, *x0; /* [frames][n][dim] and [frames - 1][n][dim]; NULL without curve */
     struct range *ranges;
     int range_count;
     struct measurement *tasks;
     int task_count;
-    /* the first of each kind: two (value and floor) of each metric, of the nearest training points,
-     * and of the curve; two (x and x0) of each frame but the last, which has one; PER_CLASS of each
-     * class */
+    /* index of the first task of each kind: two (value and floor) for each metric, for the nearest
+     * training points, and for the curve; two (x and x0) for each frame except the last, which has
+     * one; PER_CLASS for each class */
     int first_metric, first_nearest, first_curve, first_frame, first_class;
     struct dn_denoising denoising;
-    struct dn_error error;
+    struct dn_error error; /* of the first failure */
 };
 
-/* Computes everything; request, loaded and data are given. */
-enum dn_status evaluation_run(struct evaluation *evaluation, const char **detail);
+/* Computes everything; request, loaded and data are given. Otherwise evaluation->error says why. */
+enum dn_status evaluation_run(struct evaluation *evaluation);
 void evaluation_clear(struct evaluation *evaluation); /* may be called again */
 
 #endif

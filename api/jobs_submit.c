@@ -410,7 +410,7 @@ enum http_next api_job_resume(struct http_exchange *exchange) {
         return HTTP_REPLY;
     body->once.operation = "resumeJob";
     if (!idempotency_key(exchange, &body->once.key) ||
-        !read_members(exchange, &job_resume_fields, body))
+        !read_members(exchange, &job_resume_fields, body, JSON_MAX_VALUES, NULL))
         return HTTP_REPLY;
     exchange->state = body;
     exchange->after = wake_workers;

@@ -1,4 +1,4 @@
-/* What an evaluation computes, in tasks for as many threads as are free. */
+/* The computation of an evaluation, as tasks for all free threads. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -8,9 +8,9 @@
 
 enum {
     RANGE = 250,            /* points that are sampled at a time */
-    FRAME_POINTS = 500,     /* that it is the mean of */
-    PROBES = 500,           /* of the denoising loss, at most.. */
-    PROBE_PAIRS = 10 << 20, /* ..and this number of weights of training points */
+    FRAME_POINTS = 500,     /* maximum for the mean distance of a frame */
+    PROBES = 500,           /* maximum for the denoising loss.. */
+    PROBE_PAIRS = 10 << 20, /* ..and maximum of probes times training points */
 };
 
 /* ------------------------------------------------------------------ sampling */
@@ -20,7 +20,7 @@ struct range {
     int n, label;
 };
 
-/* Ranges of points that have one label each. */
+/* Splits the points into ranges, each with one label. */
 static bool make_ranges(struct evaluation *evaluation) {
     const struct dn_data *like = &evaluation->fresh[0];
     const size_t most = like->n / RANGE + 1 + (size_t)like->classes;
@@ -60,20 +60,22 @@ static void sample_range(struct evaluation *evaluation, struct measurement *it) 
 
 /* ------------------------------------------------------------------ measuring */
 
-/* What is measured: what the model made, or for the floor a second set of data. */
+static struct dn_points points_of(const struct dn_data *data) {
+    return (struct dn_points){data->points, data->n, data->dim};
+}
+
+/* What is measured: the model's samples or, for the floor, a second set of data. */
 static struct dn_points measured(const struct evaluation *evaluation, bool floor) {
-    return (struct dn_points){floor ? evaluation->fresh[1].points : evaluation->points,
-                              evaluation->fresh[floor].n, evaluation->data.dim};
+    struct dn_points points = points_of(&evaluation->fresh[floor]);
+    if (!floor)
+        points.points = evaluation->points;
+    return points;
 }
 
-static struct dn_points reference(const struct evaluation *evaluation) {
-    return (struct dn_points){evaluation->fresh[0].points, evaluation->fresh[0].n,
-                              evaluation->data.dim};
-}
-
-/* index = 2 x metric, plus 1 for the floor */
+/* index: 2 * metric, plus 1 for the floor */
 static void measure_metric(struct evaluation *evaluation, struct measurement *it) {
-    const struct dn_points x = measured(evaluation, it->index % 2), y = reference(evaluation);
+    const struct dn_points x = measured(evaluation, it->index % 2),
+                           y = points_of(&evaluation->fresh[0]);
     const struct dn_breaks breaks = breaks_of(evaluation->exchange);
     it->status =
         dn_metric((enum dn_metric)(it->index / 2), &x, &y, &it->value, &breaks, &it->error);
@@ -85,7 +87,7 @@ static int compare_doubles(const void *a, const void *b) {
 }
 
 /* Mean and 99th percentile. */
-static void summarise(double *distances, size_t n, struct measurement *it) {
+static void summarize(double *distances, size_t n, struct measurement *it) {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += distances[i];
@@ -102,7 +104,7 @@ static void measure_distances(struct evaluation *evaluation, struct measurement 
         return;
     }
     dn_spec_distances(dn_model_spec(evaluation->loaded.model), label, points, n, distances);
-    summarise(distances, n, it);
+    summarize(distances, n, it);
     free(distances);
 }
 
@@ -112,7 +114,7 @@ static void measure_curve(struct evaluation *evaluation, struct measurement *it)
     measure_distances(evaluation, it, -1, x.points, x.n);
 }
 
-/* index = 2 x frame, plus 1 for its x0 */
+/* index: 2 * frame, plus 1 for its x0 */
 static void measure_frame(struct evaluation *evaluation, struct measurement *it) {
     const size_t n = (size_t)evaluation->request.n, dim = (size_t)evaluation->data.dim;
     const float *frames = it->index % 2 ? evaluation->x0 : evaluation->x;
@@ -123,8 +125,7 @@ static void measure_frame(struct evaluation *evaluation, struct measurement *it)
                           n < FRAME_POINTS ? n : FRAME_POINTS);
 }
 
-/* Points that are as far from the training points as others of the data: new ones of patterns, and
- * those that were held out of uploads. */
+/* Data that the model has not seen: new points of patterns, or points held out of uploads. */
 static struct dn_points unseen(const struct evaluation *evaluation) {
     const struct dn_dataset_spec *set = &dn_model_spec(evaluation->loaded.model)->dataset;
     const struct dn_data *data = &evaluation->data;
@@ -132,19 +133,15 @@ static struct dn_points unseen(const struct evaluation *evaluation) {
     for (int k = 0; k < set->source_count; k++)
         uploaded |= set->sources[k].pattern == DN_UPLOADED;
     if (!uploaded)
-        return reference(evaluation);
+        return points_of(&evaluation->fresh[0]);
     const size_t n = (size_t)evaluation->request.n;
     return (struct dn_points){data->points + data->n * (size_t)data->dim,
                               data->n_val < n ? data->n_val : n, data->dim};
 }
 
-static struct dn_points training(const struct evaluation *evaluation) {
-    return (struct dn_points){evaluation->data.points, evaluation->data.n, evaluation->data.dim};
-}
-
 static void measure_nearest(struct evaluation *evaluation, struct measurement *it) {
     const struct dn_points x = it->index ? unseen(evaluation) : measured(evaluation, false);
-    const struct dn_points y = training(evaluation);
+    const struct dn_points y = points_of(&evaluation->data);
     const struct dn_breaks breaks = breaks_of(evaluation->exchange);
     if (x.n == 0)
         return;
@@ -152,12 +149,12 @@ static void measure_nearest(struct evaluation *evaluation, struct measurement *i
     it->status =
         distances ? dn_nearest(&x, &y, distances, NULL, &breaks, &it->error) : DN_NO_MEMORY;
     if (it->status == DN_OK)
-        summarise(distances, x.n, it);
+        summarize(distances, x.n, it);
     free(distances);
 }
 
 static void measure_denoising(struct evaluation *evaluation, struct measurement *it) {
-    const struct dn_points y = training(evaluation);
+    const struct dn_points y = points_of(&evaluation->data);
     const struct dn_breaks breaks = breaks_of(evaluation->exchange);
     const size_t affordable = PROBE_PAIRS / y.n;
     const int probes = affordable < 1 ? 1 : affordable < PROBES ? (int)affordable : PROBES;
@@ -165,31 +162,25 @@ static void measure_denoising(struct evaluation *evaluation, struct measurement 
                                    &evaluation->denoising, &breaks, &it->error);
 }
 
-/* The points of a class stand together. */
-struct class_range {
-    size_t first, n;
-};
-
-static struct class_range class_range(const struct dn_data *data, int label) {
-    struct class_range range = {0, 0};
+/* The points of one class, which are adjacent; `points` are in the order of `data`. */
+static struct dn_points of_class(const struct dn_data *data, const float *points, int label) {
+    size_t first = 0, n = 0;
     for (size_t i = 0; i < data->n; i++) {
-        range.first += data->labels[i] < label;
-        range.n += data->labels[i] == label;
+        first += data->labels[i] < label;
+        n += data->labels[i] == label;
     }
-    return range;
+    return (struct dn_points){points + first * (size_t)data->dim, n, data->dim};
 }
 
-/* index = PER_CLASS x class, plus what: the points of one class */
+/* index: PER_CLASS * class, plus which of its measurements */
 static void measure_class(struct evaluation *evaluation, struct measurement *it) {
     const int label = it->index / PER_CLASS, what = it->index % PER_CLASS;
-    const size_t dim = (size_t)evaluation->data.dim;
-    const struct class_range of = class_range(&evaluation->fresh[0], label);
-    const struct class_range other = class_range(&evaluation->fresh[1], label);
+    const struct dn_data *fresh = evaluation->fresh;
+    const struct dn_points x = what == CLASS_ENERGY_FLOOR
+                                   ? of_class(&fresh[1], fresh[1].points, label)
+                                   : of_class(&fresh[0], evaluation->points, label);
+    const struct dn_points y = of_class(&fresh[0], fresh[0].points, label);
     const struct dn_breaks breaks = breaks_of(evaluation->exchange);
-    struct dn_points x = {evaluation->points + of.first * dim, of.n, (int)dim};
-    const struct dn_points y = {evaluation->fresh[0].points + of.first * dim, of.n, (int)dim};
-    if (what == CLASS_ENERGY_FLOOR)
-        x = (struct dn_points){evaluation->fresh[1].points + other.first * dim, other.n, (int)dim};
     if (x.n == 0 || y.n == 0)
         return;
     if (what == CLASS_CURVE && evaluation->has_curve)
@@ -208,15 +199,15 @@ static void run_task(void *argument, int part) {
     it->run(evaluation, it);
 }
 
-/* Runs the tasks, as many at a time as there are threads. The first failure; what is merely not
- * defined for these points stays NAN. */
-static enum dn_status run_tasks(struct evaluation *evaluation, const char **detail) {
+/* Runs the tasks on all threads. Returns the first failure; a value that is merely not defined for
+ * these points stays NAN. */
+static enum dn_status run_tasks(struct evaluation *evaluation) {
     struct pool *pool = service_of(evaluation->exchange)->pool;
     split_run(pool, evaluation->task_count, run_task, evaluation);
     for (int i = 0; i < evaluation->task_count; i++) {
         const struct measurement *it = &evaluation->tasks[i];
         if (it->status != DN_OK && it->status != DN_INVALID) {
-            *detail = it->error.text;
+            evaluation->error = it->error;
             return it->status;
         }
     }
@@ -230,29 +221,28 @@ static int add_tasks(struct evaluation *evaluation, measurement_run run, int cou
     return first;
 }
 
-static enum dn_status sample_all(struct evaluation *evaluation, const char **detail) {
+static enum dn_status sample_all(struct evaluation *evaluation) {
     const size_t values = (size_t)evaluation->request.n * (size_t)evaluation->data.dim;
     const size_t frames = (size_t)evaluation->frames;
-    evaluation->memory = malloc((values * (2 * frames + 1) + 1) * sizeof(float));
+    evaluation->points = malloc((values * (2 * frames + 1) + 1) * sizeof(float));
     evaluation->tasks = http_alloc(evaluation->exchange,
                                    (size_t)evaluation->range_count * sizeof *evaluation->tasks);
-    if (!evaluation->memory || !evaluation->tasks)
+    if (!evaluation->points || !evaluation->tasks)
         return DN_NO_MEMORY;
-    evaluation->points = evaluation->memory;
     if (frames > 0) {
-        evaluation->x = evaluation->memory + values;
+        evaluation->x = evaluation->points + values;
         evaluation->x0 = evaluation->x + values * frames;
     }
     evaluation->task_count = 0;
     add_tasks(evaluation, sample_range, evaluation->range_count);
-    enum dn_status status = run_tasks(evaluation, detail);
+    enum dn_status status = run_tasks(evaluation);
     for (int i = 0; i < evaluation->task_count && status == DN_OK; i++)
         status = evaluation->tasks[i].status; /* nothing can be undefined here */
     return status;
 }
 
-/* The longest ones come early, so that no thread is left with one of them at the end. */
-static enum dn_status measure_all(struct evaluation *evaluation, const char **detail) {
+/* The longest tasks come first, so that no thread starts one of them at the end. */
+static enum dn_status measure_all(struct evaluation *evaluation) {
     enum { METRIC_TASKS = 2 * DN_METRIC_COUNT, OTHERS = 5 };
     const int classes = evaluation->data.classes;
     const int most = METRIC_TASKS + OTHERS + 2 * EVALUATION_FRAMES + PER_CLASS * classes;
@@ -268,20 +258,17 @@ static enum dn_status measure_all(struct evaluation *evaluation, const char **de
         evaluation->first_frame = add_tasks(evaluation, measure_frame, 2 * evaluation->frames - 1);
     }
     evaluation->first_class = add_tasks(evaluation, measure_class, PER_CLASS * classes);
-    return run_tasks(evaluation, detail);
+    return run_tasks(evaluation);
 }
 
-enum dn_status evaluation_run(struct evaluation *evaluation, const char **detail) {
+enum dn_status evaluation_run(struct evaluation *evaluation) {
     const struct dn_spec *spec = dn_model_spec(evaluation->loaded.model);
     const int steps = evaluation->request.steps;
     enum dn_status status = DN_OK;
-    *detail = "";
-    for (int which = 0; which < 2 && status == DN_OK; which++) {
+    for (int which = 0; which < 2 && status == DN_OK; which++)
         status = dn_data_fresh(spec, &evaluation->data, which, evaluation->request.seed,
                                (size_t)evaluation->request.n, &evaluation->fresh[which],
                                &evaluation->error);
-        *detail = evaluation->error.text;
-    }
     if (status != DN_OK)
         return status;
     evaluation->request.n = (int)evaluation->fresh[0].n;
@@ -290,15 +277,13 @@ enum dn_status evaluation_run(struct evaluation *evaluation, const char **detail
         evaluation->frames = steps + 1 < EVALUATION_FRAMES ? steps + 1 : EVALUATION_FRAMES;
     if (!make_ranges(evaluation))
         return DN_NO_MEMORY;
-    status = sample_all(evaluation, detail);
-    if (status == DN_OK)
-        status = measure_all(evaluation, detail);
-    return status;
+    status = sample_all(evaluation);
+    return status == DN_OK ? measure_all(evaluation) : status;
 }
 
 void evaluation_clear(struct evaluation *evaluation) {
-    free(evaluation->memory);
-    evaluation->memory = NULL;
+    free(evaluation->points);
+    evaluation->points = NULL;
     dn_data_clear(&evaluation->data);
     for (int which = 0; which < 2; which++)
         dn_data_clear(&evaluation->fresh[which]);

@@ -264,6 +264,7 @@ const char *const *model_class_names(const struct model *row, int count, struct 
     }
     cJSON_Delete(tree);
     buffer_clear(&text);
+    arena->failed |= !made;
     return made ? names : NULL;
 }
 

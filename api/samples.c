@@ -1,4 +1,4 @@
-/* /v1/models/{id}/samples and /trajectories: points drawn from a model. The request. */
+/* The requests for /v1/models/{id}/samples and /trajectories. */
 #include <math.h>
 #include <string.h>
 
@@ -10,8 +10,8 @@
 
 enum {
     SAMPLES_DEFAULT = 1000,
-    NOISE_MAX_VALUES = 400000, /* of a JSON body */
-    BODY_ON_LOOP = 64 << 10,   /* bytes of it that are read on an HTTP thread */
+    NOISE_MAX_VALUES = 400000, /* in a JSON body */
+    BODY_ON_LOOP = 64 << 10,   /* bytes; the pool reads larger bodies */
 };
 
 static const char *const which_names[] = {"x", "x0", NULL};
@@ -53,7 +53,7 @@ static const struct field rows[] = {
     EPOCH_ROW(offsetof(struct sampling, epoch)),
     LOOK_SIZE_ROW(offsetof(struct sampling, look)),
     LOOK_THEME_ROW(offsetof(struct sampling, look)),
-    /* of trajectories only */
+    /* trajectories only */
     LOOK_FPS_ROW(offsetof(struct sampling, look)),
     {"", "which", FIELD_CHOICE, offsetof(struct sampling, which), 0, 0, 0, which_names,
      "The array to return in a format that holds one array (npy, txt, png)."},
@@ -80,8 +80,8 @@ static bool read_row(const cJSON *row, int dim, float *out) {
     return true;
 }
 
-static void read_noise(struct http_exchange *exchange, const cJSON *body, struct sampling *sampling,
-                       struct problem_fields *wrong) {
+static void read_noise(const cJSON *body, void *values, struct problem_fields *wrong) {
+    struct sampling *sampling = values;
     const cJSON *noise = cJSON_GetObjectItemCaseSensitive(body, "noise");
     if (!noise)
         return;
@@ -94,15 +94,11 @@ static void read_noise(struct http_exchange *exchange, const cJSON *body, struct
     }
     if (cJSON_GetObjectItemCaseSensitive(body, "n") && sampling->request.n != n)
         problem_add(wrong, "/n", "is %d, but noise has %d points", sampling->request.n, n);
-    float *points = http_alloc(exchange, (size_t)n * (size_t)dim * sizeof *points);
-    if (!points) {
-        problem_add(wrong, "/noise", "not enough memory");
-        return;
-    }
+    float *points = arena_alloc(wrong->arena, (size_t)n * (size_t)dim * sizeof *points);
     int i = 0;
-    for (const cJSON *row = noise->child; row; row = row->next, i++)
+    for (const cJSON *row = points ? noise->child : NULL; row; row = row->next, i++)
         if (!read_row(row, dim, points + (size_t)i * (size_t)dim)) {
-            problem_add(wrong, http_format(exchange, "/noise/%d", i),
+            problem_add(wrong, arena_format(wrong->arena, "/noise/%d", i),
                         "must be an array of %d finite numbers", dim);
             return;
         }
@@ -112,21 +108,10 @@ static void read_noise(struct http_exchange *exchange, const cJSON *body, struct
 }
 
 static bool read_body(struct http_exchange *exchange, struct sampling *sampling) {
-    cJSON *body = json_body(exchange, NOISE_MAX_VALUES);
-    if (!body)
-        return false;
-    struct problem_fields wrong = {.arena = http_arena(exchange)};
-    if (cJSON_IsObject(body)) {
-        fields_read(fields_of(sampling), "", body, sampling, &wrong);
-        read_noise(exchange, body, sampling, &wrong);
-    } else {
-        problem_add(&wrong, "", "must be a JSON object");
-    }
-    cJSON_Delete(body);
-    return problem_none(exchange, &wrong);
+    return read_members(exchange, fields_of(sampling), sampling, NOISE_MAX_VALUES, read_noise);
 }
 
-/* The frames that are kept, and their timesteps. */
+/* Chooses the number of frames to keep, and finds their timesteps. */
 static bool choose_frames(struct http_exchange *exchange, struct sampling *sampling,
                           const struct dn_model *model) {
     const int steps = sampling->request.steps;
@@ -139,13 +124,13 @@ static bool choose_frames(struct http_exchange *exchange, struct sampling *sampl
     if (!timesteps)
         return false;
     dn_sample_timesteps(model, &sampling->request, timesteps);
-    for (int k = 0; k < *frames; k++) /* never backwards: dn_frame_step(k) >= k */
+    for (int k = 0; k < *frames; k++) /* in place, because dn_frame_step(k) >= k */
         timesteps[k] = timesteps[dn_frame_step(k, *frames, steps)];
     sampling->timesteps = timesteps;
     return true;
 }
 
-/* The samplers that have no eta of their own, for a message. */
+/* The samplers without a fixed eta, for a message. */
 static const char *names_with_eta(struct arena *arena) {
     const char *names[DN_SAMPLER_COUNT + 1] = {NULL};
     for (int i = 0, count = 0; i < DN_SAMPLER_COUNT; i++)
@@ -154,7 +139,6 @@ static const char *names_with_eta(struct arena *arena) {
     return fields_list(names, arena);
 }
 
-/* Steps and eta: what is absent gets its value here. */
 static void fit_steps(struct dn_sample_request *request, const struct dn_model *model,
                       struct problem_fields *wrong) {
     const int T = dn_model_spec(model)->diffusion.timesteps;
@@ -173,7 +157,6 @@ static void fit_steps(struct dn_sample_request *request, const struct dn_model *
 
 static const char unlabeled[] = "needs a model trained with labels; this model has none";
 
-/* The same for guidance. */
 static void fit_guidance(struct dn_sample_request *request, const struct dn_model *model,
                          struct problem_fields *wrong) {
     const int classes = dn_model_spec(model)->dataset.classes;
@@ -185,6 +168,11 @@ static void fit_guidance(struct dn_sample_request *request, const struct dn_mode
                     "must be 1: the model never saw points without a label (p_uncond was 0)");
     if (isnan(request->guidance))
         request->guidance = classes > 0 ? 1 : 0;
+}
+
+struct dn_sample_request sampling_default(int n) {
+    return (struct dn_sample_request){
+        .n = n, .clip = true, .eta = NAN, .guidance = NAN, .label = DN_LABELS_IN_TURN};
 }
 
 void sampling_fit(struct dn_sample_request *request, const struct dn_model *model,
@@ -208,7 +196,7 @@ static void wrong_label(const char *label, const char *const *classes,
                     label, list);
 }
 
-/* The class that is asked for, by its name or by its place. */
+/* Finds the requested class by its name or its index. */
 static void fit_label(struct sampling *sampling, const struct dn_model *model,
                       struct problem_fields *wrong) {
     struct dn_sample_request *request = &sampling->request;
@@ -230,18 +218,7 @@ static void fit_label(struct sampling *sampling, const struct dn_model *model,
         problem_add(wrong, pointer, "has no effect with guidance = 0; leave out one of them");
 }
 
-/* The names of the model's classes, which a label is looked up in and answers have. False: the
- * error is already the answer. */
-static bool name_classes(struct http_exchange *exchange, struct sampling *sampling,
-                         const struct loaded_model *loaded) {
-    sampling->classes = model_class_names(
-        &loaded->row, dn_model_spec(loaded->model)->dataset.classes, http_arena(exchange));
-    if (!sampling->classes)
-        problem(exchange, PROBLEM_NO_MEMORY, "out of memory");
-    return sampling->classes;
-}
-
-/* What only the model can tell. */
+/* Checks what depends on the model. */
 static bool fits_model(struct http_exchange *exchange, struct sampling *sampling,
                        const struct dn_model *model) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
@@ -260,10 +237,10 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
         (sampling->is_trajectory &&
          !format_fits(exchange, sampling->format, &sampling->look, request->frames)))
         return false;
-    return cost_fits(exchange, model, request->n, dn_sample_evaluations(model, request));
+    return cost_fits(exchange, model, request);
 }
 
-/* Some formats say how long it took, so two answers differ in that; all else is the same. */
+/* Some formats contain the duration, so two responses may differ only in that. */
 static void tag(struct http_exchange *exchange, const struct model *model) {
     const struct sampling *sampling = exchange->state;
     if (strcmp(exchange->request.method, "GET") == 0)
@@ -273,7 +250,7 @@ static void tag(struct http_exchange *exchange, const struct model *model) {
                          sampling->is_trajectory ? "trajectories" : "samples", model);
 }
 
-/* A client that has the answer already costs no computing. */
+/* A client that has the current response already causes no computation. */
 static bool is_known(struct http_exchange *exchange) {
     const struct sampling *sampling = exchange->state;
     struct store_session *session;
@@ -290,7 +267,7 @@ static bool is_known(struct http_exchange *exchange) {
     return http_not_modified(exchange);
 }
 
-/* A large request that was refused, or that nobody waits for any more. */
+/* Called for a large request that was refused, or whose client is gone. */
 static void release_model(struct http_exchange *exchange) {
     loaded_model_clear(((struct sampling *)exchange->state)->loaded);
 }
@@ -301,7 +278,7 @@ static void sample_much(struct http_exchange *exchange, struct store_session *un
     sampling_answer(exchange);
 }
 
-/* Whether it is much work can be told only now. */
+/* Only the loaded model tells whether the request is much work. */
 static void sample_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct sampling *sampling = exchange->state;
@@ -312,11 +289,11 @@ static void sample_on_pool(struct http_exchange *exchange, struct store_session 
     if (!loaded || !load_model(exchange, sampling->epoch, loaded))
         return;
     tag(exchange, &loaded->row);
-    if (!name_classes(exchange, sampling, loaded) ||
-        !fits_model(exchange, sampling, loaded->model)) {
+    sampling->classes = model_class_names(
+        &loaded->row, dn_model_spec(loaded->model)->dataset.classes, http_arena(exchange));
+    if (!sampling->classes || !fits_model(exchange, sampling, loaded->model)) {
         loaded_model_clear(loaded);
-    } else if (cost_is_large(loaded->model, request->n,
-                             dn_sample_evaluations(loaded->model, request))) {
+    } else if (cost_is_large(loaded->model, request)) {
         exchange->release = release_model;
         http_then_on_pool(exchange, sample_much, TURN_LARGE);
     } else {
@@ -328,13 +305,7 @@ static enum http_next start(struct http_exchange *exchange, bool is_trajectory) 
     struct sampling *sampling = http_alloc(exchange, sizeof *sampling);
     if (!sampling)
         return HTTP_REPLY;
-    sampling->request = (struct dn_sample_request){
-        .n = SAMPLES_DEFAULT,
-        .clip = true,
-        .eta = NAN, /* until fits_model: not given */
-        .guidance = NAN,
-        .label = DN_LABELS_IN_TURN,
-    };
+    sampling->request = sampling_default(SAMPLES_DEFAULT);
     sampling->is_trajectory = is_trajectory;
     exchange->state = sampling;
     const bool is_post = strcmp(exchange->request.method, "POST") == 0;

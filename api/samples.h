@@ -1,6 +1,6 @@
 /*
- * samples.h - a request for samples of a model: shared by its reading (samples.c) and its answer
- * (samples_answer.c).
+ * samples.h - a request for samples from a model: shared by its reading (samples.c) and its
+ * response (samples_answer.c).
  */
 #ifndef API_SAMPLES_H
 #define API_SAMPLES_H
@@ -8,17 +8,17 @@
 #include "api/format/point_stream.h"
 #include "api/models.h"
 
-/* A class has the name of a label or, in a list of data sets, of one of these (spec_class_name). */
+/* The name of a class is a label, or in a list of data sets the name of a data set. */
 enum { LABEL_TEXT = 120 };
 
 struct sampling {
     struct dn_sample_request request;
     char label[LABEL_TEXT + 1]; /* name of the class request.label; "" if it is given by index */
-    const char *const *classes; /* the names of the model's, up to a NULL; of the arena */
+    const char *const *classes; /* names of the model's classes, up to a NULL; in the arena */
     int noise_dim;              /* columns of request.noise, if given */
-    int epoch;                  /* of the checkpoint; 0: the newest */
+    int epoch;                  /* 0: the current model */
     bool is_trajectory;
-    bool is_unread; /* the body, which is large */
+    bool is_unread; /* the body is large and has not been read yet */
     const struct format *format;
     int which;                   /* of a trajectory: index into which_names */
     int *timesteps;              /* of a trajectory: [request.frames] */
@@ -26,19 +26,21 @@ struct sampling {
     struct look look;
 };
 
-/* Completes and checks the request against the model: fills in what the request leaves out (steps
- * 0; eta, guidance NAN; label DN_LABELS_IN_TURN), and adds errors to `wrong`. */
+/* A request for n points in which nothing else is given: steps is 0, eta and guidance are NAN, and
+ * label is DN_LABELS_IN_TURN. */
+struct dn_sample_request sampling_default(int n);
+/* Fills in what the request leaves out, and checks it against the model: adds errors to `wrong`. */
 void sampling_fit(struct dn_sample_request *request, const struct dn_model *model,
                   struct problem_fields *wrong);
 
-/* dn_sample on the pool: gives turns to others between its steps. */
+/* dn_sample on the pool: other computations get turns between its steps. */
 enum dn_status sample_in_turns(const struct dn_model *model,
                                const struct dn_sample_request *request,
                                const struct dn_sample_result *result,
                                const struct http_exchange *exchange, struct dn_error *error);
 
-/* Computes and answers exchange->state, a struct sampling that fits its model. Gives the model back
- * when that is over. */
+/* Computes and writes the response to exchange->state, a struct sampling that fits its model.
+ * Releases the model at the end. */
 void sampling_answer(struct http_exchange *exchange);
 
 #endif

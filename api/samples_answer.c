@@ -1,5 +1,5 @@
-/* /v1/models/{id}/samples and /trajectories: the points, and the description that goes with
- * them. */
+/* The responses of /v1/models/{id}/samples and /trajectories: the points and their
+ * description. */
 #include "api/samples.h"
 
 #include <pthread.h>
@@ -10,13 +10,12 @@
 #include "server/base/counters.h"
 #include "server/threads/split.h"
 
-/* A request that is being answered. */
 struct run {
     const struct sampling *sampling;
     struct loaded_model *loaded;
-    float *memory; /* all of a trajectory, or the points in hand of samples.. */
-    size_t room;   /* ..this number of values */
-    int *labels;   /* [n]; NULL: none */
+    float *memory; /* [room] a whole trajectory, or the current range of samples */
+    size_t room;
+    int *labels; /* [n]; NULL: none */
     double seconds;
 };
 
@@ -39,18 +38,18 @@ enum dn_status sample_in_turns(const struct dn_model *model,
     return status;
 }
 
-/* A request that is computed in ranges of points, which several threads take in turn. */
+/* A request that several threads compute, each a range of points at a time. */
 struct ranges {
     const struct dn_sample_request *request;
     const struct dn_model *model;
-    const struct dn_sample_result *result; /* of the whole request */
+    const struct dn_sample_result *result; /* for the whole request */
     const struct http_exchange *exchange;
     pthread_mutex_t mutex;
     enum dn_status status; /* the first failure */
     struct dn_error error;
 };
 
-enum { RANGE = 250 }; /* points: about a millisecond of work for a small network */
+enum { RANGE = 250 }; /* points; a small network takes about a millisecond */
 
 static float *offset(float *values, size_t count) {
     return values ? values + count : NULL;
@@ -106,13 +105,13 @@ static enum dn_status sample(struct http_exchange *exchange, struct run *run,
 static bool make_room(struct run *run, size_t values) {
     if (values <= run->room)
         return true;
-    free(run->memory); /* what is in it has been written */
+    free(run->memory); /* its points have been written */
     run->memory = malloc(values * sizeof *run->memory);
     run->room = run->memory ? values : 0;
     return run->memory != NULL;
 }
 
-/* For answer.points: some of the samples. */
+/* For point_stream.points. */
 static enum dn_status some_points(struct http_exchange *exchange, struct point_stream *answer,
                                   size_t first, size_t count, const float **points,
                                   struct dn_error *error) {
@@ -130,7 +129,7 @@ static enum dn_status some_points(struct http_exchange *exchange, struct point_s
                   error);
 }
 
-/* All frames, into answer->x and x0. */
+/* Computes all frames, into answer->x and x0. */
 static enum dn_status all_frames(struct http_exchange *exchange, struct point_stream *answer) {
     struct run *run = answer->owner;
     const size_t frame = answer->layout.n * (size_t)answer->layout.dim;
@@ -173,7 +172,7 @@ static const struct field tail_rows[] = {
 };
 static const struct field_set tail_set = ANSWER(tail_rows);
 
-/* The head and the tail are written from their rows; the points between them are streamed. */
+/* The head and the tail are written from these rows; the points between them are streamed. */
 static const struct field sample_rows[] = {
     {"", "", FIELD_MEMBERS, .set = &head_set},
     {"", "points", FIELD_OTHER, .schema = "Points"},
@@ -226,8 +225,7 @@ static void run_clear(struct point_stream *answer) {
     loaded_model_clear(run->loaded);
 }
 
-/* Takes from the budget of answers what the computing needs, before it begins. False: the error is
- * already the answer. */
+/* Reserves the memory for the computation. False: the error is already the answer. */
 static bool reserve(struct http_exchange *exchange, const struct run *run) {
     const struct sampling *sampling = run->sampling;
     const struct dn_sample_request *request = &sampling->request;

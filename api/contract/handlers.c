@@ -84,8 +84,10 @@ cJSON *json_body(struct http_exchange *exchange, size_t max_values) {
 
 const struct field_set empty_fields = {NULL, 0};
 
-bool read_members(struct http_exchange *exchange, const struct field_set *fields, void *values) {
-    cJSON *json = json_body(exchange, JSON_MAX_VALUES);
+bool read_members(struct http_exchange *exchange, const struct field_set *fields, void *values,
+                  size_t max_values,
+                  void (*more)(const cJSON *body, void *values, struct problem_fields *wrong)) {
+    cJSON *json = json_body(exchange, max_values);
     if (!json)
         return false;
     struct problem_fields wrong = {.arena = http_arena(exchange)};
@@ -93,12 +95,14 @@ bool read_members(struct http_exchange *exchange, const struct field_set *fields
         fields_read(fields, "", json, values, &wrong);
     else
         problem_add(&wrong, "", "must be a JSON object");
+    if (more && cJSON_IsObject(json))
+        more(json, values, &wrong);
     cJSON_Delete(json);
     return problem_none(exchange, &wrong);
 }
 
 bool no_members(struct http_exchange *exchange) {
-    return read_members(exchange, &empty_fields, NULL);
+    return read_members(exchange, &empty_fields, NULL, JSON_MAX_VALUES, NULL);
 }
 
 bool read_query(struct http_exchange *exchange, const struct field_set *set, void *target) {

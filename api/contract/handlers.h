@@ -91,8 +91,11 @@ cJSON *json_body(struct http_exchange *exchange, size_t max_values);
 
 /* For requests whose body may only be empty or {}. False: the error is already the answer. */
 bool no_members(struct http_exchange *exchange);
-/* Reads the members of the body, a JSON object, into values. False: the answer is the error. */
-bool read_members(struct http_exchange *exchange, const struct field_set *fields, void *values);
+/* Reads the members of the body, a JSON object of at most max_values values, into values; `more`
+ * reads those that are FIELD_OTHER (NULL: there are none). False: the answer is the error. */
+bool read_members(struct http_exchange *exchange, const struct field_set *fields, void *values,
+                  size_t max_values,
+                  void (*more)(const cJSON *body, void *values, struct problem_fields *wrong));
 
 /* Reads the query into target. False: the error is already the answer. */
 bool read_query(struct http_exchange *exchange, const struct field_set *set, void *target);

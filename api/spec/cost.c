@@ -5,34 +5,36 @@
 #include "api/contract/handlers.h"
 #include "server/jobs/estimate.h"
 
-/* A core needs some 50 ms for so much. */
+/* Takes one core about 50 ms. */
 #define LARGE_COST 5e9
 
-static double cost_of(const struct dn_model *model, int n, int evaluations) {
-    return 2 * (double)dn_spec_parameters(dn_model_spec(model)) * evaluations * n;
+/* The cost of one point. */
+static double cost_of(const struct dn_model *model, const struct dn_sample_request *request) {
+    return 2 * (double)dn_spec_parameters(dn_model_spec(model)) *
+           dn_sample_evaluations(model, request);
 }
 
-bool cost_is_large(const struct dn_model *model, int n, int evaluations) {
-    return cost_of(model, n, evaluations) > LARGE_COST;
+bool cost_is_large(const struct dn_model *model, const struct dn_sample_request *request) {
+    return request->n * cost_of(model, request) > LARGE_COST;
 }
 
-bool cost_fits(struct http_exchange *exchange, const struct dn_model *model, int n,
-               int evaluations) {
+bool cost_fits(struct http_exchange *exchange, const struct dn_model *model,
+               const struct dn_sample_request *request) {
     const double limit = service_of(exchange)->max_sample_cost;
-    const double one = cost_of(model, 1, evaluations);
-    if (n * one <= limit)
+    const double one = cost_of(model, request);
+    if (request->n * one <= limit)
         return true;
     problem(exchange, PROBLEM_TOO_EXPENSIVE,
             http_format(exchange,
                         "%d points would cost %.4g floating-point operations; one request may use "
                         "at most %.4g, which allows n = %.0f for this model",
-                        n, n * one, limit, floor(limit / one)));
+                        request->n, request->n * one, limit, floor(limit / one)));
     return false;
 }
 
 /* ------------------------------------------------------------------ memory */
 
-/* What makes a training smaller: each of these turned down on its own. */
+/* Each of these settings is turned down on its own, to see what saves memory. */
 static void less_hidden(struct dn_spec *spec) {
     spec->network.hidden_size = DN_MIN_HIDDEN_SIZE;
 }
@@ -66,8 +68,8 @@ static const struct {
 };
 enum { SAVINGS = sizeof savings / sizeof savings[0] };
 
-/* "a smaller network.hidden_size, fewer points (dataset.n)": what would save a tenth or more, as
- * much as it can be turned down. */
+/* "a smaller network.hidden_size, fewer points (dataset.n)": the settings that, turned down all the
+ * way, would save a tenth or more. */
 static const char *advice(struct http_exchange *exchange, const struct dn_spec *spec,
                           int64_t memory) {
     char *text = http_format(exchange, "%s", "");
@@ -102,7 +104,7 @@ static bool memory_fits(struct http_exchange *exchange, const struct dn_spec *sp
     return false;
 }
 
-/* A new checkpoint is stored before the one before it goes, and so is a new model. */
+/* A new checkpoint is stored before the previous one is deleted, and so is a new model. */
 static bool database_fits(struct http_exchange *exchange, const struct dn_spec *spec) {
     const int64_t limit = service_of(exchange)->max_database / 16 * 15;
     const int64_t bytes = 2 * (dn_spec_checkpoint_bytes(spec) + dn_spec_model_bytes(spec));

@@ -1,5 +1,5 @@
 /*
- * cost.h - estimates what drawing points or a training will cost, and whether that is allowed.
+ * cost.h - estimates what sampling or training will cost, and whether that is allowed.
  */
 #ifndef API_SPEC_COST_H
 #define API_SPEC_COST_H
@@ -7,17 +7,17 @@
 #include "engine/denoise.h"
 #include "server/http/http.h"
 
-/* Each point takes `evaluations` passes through the network, and each pass one multiplication and
- * one addition per parameter. True if that is within --max-sample-cost; otherwise the answer is 422
- * too_expensive, which says how many points are allowed. */
-bool cost_fits(struct http_exchange *exchange, const struct dn_model *model, int n,
-               int evaluations);
-
-/* True if the memory of a training (estimate_memory) is within --max-training-memory, and its
- * checkpoints and model within --max-database; otherwise the answer is 422 too_large, which gives
- * the sizes and says how to reduce them. */
-bool cost_training_fits(struct http_exchange *exchange, const struct dn_spec *spec, int64_t memory);
+/* Sampling needs some passes through the network per point, and each pass one multiplication and
+ * one addition per parameter. True if a complete request is within --max-sample-cost; otherwise the
+ * response is 422 too_expensive, which says how many points are allowed. */
+bool cost_fits(struct http_exchange *exchange, const struct dn_model *model,
+               const struct dn_sample_request *request);
 /* Is the cost so high that small requests go first (server/threads/turns.h)? */
-bool cost_is_large(const struct dn_model *model, int n, int evaluations);
+bool cost_is_large(const struct dn_model *model, const struct dn_sample_request *request);
+
+/* True if the memory for training (estimate_memory) is within --max-training-memory, and its
+ * checkpoints and model are within --max-database; otherwise the response is 422 too_large, which
+ * gives the sizes and says how to reduce them. */
+bool cost_training_fits(struct http_exchange *exchange, const struct dn_spec *spec, int64_t memory);
 
 #endif
