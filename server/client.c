@@ -25,7 +25,7 @@ static int connect_to_address(const struct addrinfo *address, int timeout_second
     return -1;
 }
 
-/* To the first of the host's addresses that answers; -1: none does. */
+/* Connects to the first of the host's addresses that accepts; -1: none does. */
 static int connect_to(const char *host, int port, int timeout_seconds) {
     char service[16];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
@@ -39,7 +39,7 @@ static int connect_to(const char *host, int port, int timeout_seconds) {
     return fd;
 }
 
-/* A socket, with a TLS session on it or not. */
+/* A socket, with or without a TLS session. */
 struct line {
     int fd;
     gnutls_session_t tls; /* NULL: none */
@@ -97,14 +97,14 @@ static bool receive_all(struct line *line, struct buffer *bytes) {
             return false;
         ssize_t n =
             line->tls ? gnutls_record_recv(line->tls, room, CHUNK) : recv(line->fd, room, CHUNK, 0);
-        /* libmicrohttpd closes the socket without a goodbye of TLS. */
+        /* libmicrohttpd closes the socket without TLS's close_notify. */
         if (n <= 0)
             return n == 0 || n == GNUTLS_E_PREMATURE_TERMINATION;
         bytes->length += (size_t)n;
     }
 }
 
-/* The body of a chunked response, its chunks put together (RFC 9112, 7.1). False: cut short. */
+/* Joins the chunks of a body (RFC 9112, 7.1). False: it was cut short. */
 static bool join_chunks(const char *at, const char *end, struct buffer *body) {
     for (;;) {
         char *digits_end;
@@ -129,7 +129,7 @@ static const char *find_header(const char *header, const char *end, const char *
     return found && found < end ? found + strlen(name) : NULL;
 }
 
-/* The body is as long as the header says, or else it was cut short. */
+/* The body must be as long as the header says; otherwise it was cut short. */
 static bool take_body(const char *header, const char *at, const char *end, struct buffer *body) {
     const char *coding = find_header(header, at, "\r\nTransfer-Encoding: ");
     const char *length = find_header(header, at, "\r\nContent-Length: ");
@@ -141,7 +141,7 @@ static bool take_body(const char *header, const char *at, const char *end, struc
     return true;
 }
 
-/* Status of a whole response, and its body in `body`; -1: none, or not all of it. */
+/* The status of a complete response, and its body in `body`; -1: it is missing or incomplete. */
 static int split(struct buffer *response, struct buffer *body) {
     int status;
     buffer_append(response, "", 1);

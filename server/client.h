@@ -15,7 +15,7 @@ struct client_server {
 };
 
 /* Makes one request on a new connection. json: the body, or NULL. Returns the status and fills body
- * (with a NUL after it; the caller clears it); -1 if there was no complete answer within
+ * (followed by a NUL; the caller clears it); -1 if there was no complete response within
  * timeout_seconds. */
 int client_request(const struct client_server *server, const char *method, const char *path,
                    const char *json, int timeout_seconds, struct buffer *body);

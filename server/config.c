@@ -11,7 +11,7 @@
 #include "server/http/access.h"
 
 struct setting {
-    const char *flag; /* without dashes; DENOISED_ and the upper-case form is the variable */
+    const char *flag; /* without dashes; the variable is DENOISED_ and the flag in upper case */
     enum {
         SETTING_TEXT,
         SETTING_CHOICE,
@@ -24,7 +24,7 @@ struct setting {
     size_t offset;
     const char *fallback; /* "cores": the number of processors; NULL: not set */
     double min, max;
-    const char *const *choices; /* one of which it must be; the value is its index */
+    const char *const *choices; /* its possible texts; the value is the index */
     const char *doc;
 };
 
@@ -150,13 +150,14 @@ static bool set_choice(const struct setting *setting, const char *text, int *val
     return false;
 }
 
-/* The path of a file. SQLite's other ways to name a database are none: nothing would be kept. */
+/* Sets the path of a file. SQLite's other names for databases are refused: they would keep
+ * nothing. */
 static bool set_file(const char *text, const char **value) {
     *value = text;
     return text[0] != ':' && strncmp(text, "file:", 5) != 0 && !strstr(text, "://");
 }
 
-/* A path that needs no escaping in a URL, a header or JSON. "/" alone is not a prefix. */
+/* Sets a path that needs no escaping in a URL, a header or JSON. "/" alone means no prefix. */
 static bool set_path(const char *text, const char **value) {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
@@ -166,7 +167,7 @@ static bool set_path(const char *text, const char **value) {
            !strstr(text, "//") && !strstr(text, "/.") && (length == 1 || text[length - 1] != '/');
 }
 
-/* "error, warn, info or debug" */
+/* Writes "error, warn, info or debug". */
 static void list_choices(const char *const *choices, char *out, size_t size) {
     for (size_t i = 0, used = 0; choices[i]; i++)
         used += (size_t)snprintf(out + used, size - used, "%s%s",
@@ -225,7 +226,7 @@ static const struct setting *find(const char *flag, size_t length) {
     return NULL;
 }
 
-/* One flag at argv[*at], as "--flag value" or "--flag=value"; moves *at past it. */
+/* Reads one flag at argv[*at], as "--flag value" or "--flag=value"; moves *at past it. */
 static bool read_flag(struct config *config, int argc, char **argv, int *at, char *error,
                       size_t error_size) {
     char *argument = argv[(*at)++];
@@ -256,7 +257,7 @@ static bool read_flag(struct config *config, int argc, char **argv, int *at, cha
     return set(config, setting, value, source, error, error_size);
 }
 
-/* What no setting can know alone. */
+/* Checks what depends on several settings. */
 static bool fit_together(const struct config *config, char *error, size_t error_size) {
     if (!config->tls_cert != !config->tls_key)
         snprintf(error, error_size, "--tls-cert and --tls-key are needed together");
@@ -271,13 +272,13 @@ static bool fit_together(const struct config *config, char *error, size_t error_
     return false;
 }
 
-/* Kubernetes, for a Service called "denoised", and Docker's links put tcp://10.0.0.1:80 into
+/* Kubernetes (for a Service called "denoised") and Docker's links put tcp://10.0.0.1:80 into
  * DENOISED_PORT. */
 static bool is_link(const char *value) {
     return strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0;
 }
 
-/* What the environment says; NULL: nothing, which is also what an empty variable says. */
+/* The value in the environment; NULL: none. An empty variable counts as none. */
 static const char *value_around(const struct setting *setting, char variable[VARIABLE_BYTES]) {
     const char *value = getenv(variable_of(setting, variable));
     return value && value[0] && !is_link(value) ? value : NULL;
@@ -300,7 +301,7 @@ bool config_read(struct config *config, int argc, char **argv, char *error, size
     return fit_together(config, error, error_size);
 }
 
-/* Is it one of the many others that come with such a DENOISED_PORT? */
+/* Is this one of the many other variables that come with such a DENOISED_PORT? */
 static bool is_of_link(const char *name) {
     return strncmp(name, "SERVICE_", 8) == 0 || strstr(name, "_SERVICE_HOST") ||
            strstr(name, "_SERVICE_PORT") || strstr(name, "_TCP") || strstr(name, "_UDP") ||
@@ -340,7 +341,7 @@ void config_look_around(void (*warn)(const char *text)) {
     }
 }
 
-/* The text beside the flag, in lines of at most 80 columns. */
+/* Prints the text beside the flag, in lines of at most 80 columns. */
 static void print_beside(const char *flag, const char *text) {
     enum { LEFT = 27, WIDTH = 80 - LEFT };
     printf("  --%-22s ", flag);

@@ -10,7 +10,7 @@
 
 #include "server/base/log.h"
 
-/* Texts that are optional are NULL when they are not set. */
+/* Optional texts are NULL when they are not set. */
 struct config {
     const char *host;
     int port;
@@ -38,12 +38,12 @@ struct config {
     enum log_format log_format;
 };
 
-/* Defaults, then the environment (an empty variable counts as not set), then the arguments after
- * the command's name. False and a message on the first thing that is wrong. Texts are borrowed from
- * argv and the environment. */
+/* Reads the defaults, then the environment (an empty variable counts as not set), then the
+ * arguments after the command's name. False and a message at the first error. Texts are borrowed
+ * from argv and the environment. */
 bool config_read(struct config *config, int argc, char **argv, char *error, size_t error_size);
 
-/* Tells of each variable DENOISED_* that is none of the settings, or not meant as one. */
+/* Warns of each variable DENOISED_* that is not a setting, or not meant as one. */
 void config_look_around(void (*warn)(const char *text));
 
 /* Prints the table on standard output: for a terminal, as Markdown, or for a manual page. */

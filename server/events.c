@@ -11,13 +11,13 @@
 
 enum {
     REMEMBERED = 512, /* events */
-    BATCH = 64,       /* that are read at a time */
+    BATCH = 64,       /* read at a time */
     PIECE_BYTES = 16 << 10,
     HEARTBEAT_SECONDS = 9,
     LONGEST_SECONDS = 15 * 60,
 };
 
-/* An event in words. */
+/* An event as the text that streams send. */
 struct telling {
     int64_t id;
     char job[ID_LENGTH + 1];
@@ -31,7 +31,7 @@ struct events {
     struct bell bell; /* rings after a commit; its mutex guards the rest */
     struct listener *listeners;
     int count;
-    /* All events with base < id <= latest, the oldest at first. */
+    /* All events with base < id <= latest, the oldest first. */
     struct telling memory[REMEMBERED];
     int first, length;
     int64_t base, latest;
@@ -70,7 +70,7 @@ static void forget_job(struct events *events, const char *job) {
     }
 }
 
-/* The mutex is held. An event that finds no memory is read from the store by all. */
+/* The mutex is held. If there is no memory for an event, all streams read it from the store. */
 static void remember(struct events *events, const struct event *event) {
     if (events->length == REMEMBERED)
         forget_oldest(events);
@@ -96,7 +96,7 @@ static void wake_concerned(struct events *events, const struct event *batch, int
             }
 }
 
-/* Reads a batch of what is new; false when that was all. */
+/* Reads a batch of new events; false when there are no more. */
 static bool look(struct events *events) {
     struct store_session *session = store_acquire(events->store);
     struct event batch[BATCH];
@@ -122,7 +122,7 @@ static bool look(struct events *events) {
     return count == BATCH;
 }
 
-/* Streams that have been silent, or open, for too long find out for themselves. */
+/* Wakes streams that were silent, or open, for too long: events_next() decides what they send. */
 static void wake_silent(struct events *events) {
     const double now = clock_monotonic();
     pthread_mutex_lock(&events->bell.mutex);
@@ -138,8 +138,8 @@ static void *events_main(void *argument) {
     while (bell_wait(&events->bell, 1)) {
         while (look(events))
             ;
-        /* A training can commit a thousand times a second; each stream that is woken costs a system
-         * call or two. So the first event goes out at once, and those right after it together. */
+        /* Jobs can commit a thousand times a second, and each wake of a stream costs a system call
+         * or two. So the first event goes out at once, and those right after it together. */
         const long streams = events_streams(events);
         nanosleep(&(struct timespec){.tv_nsec = 2000000L + 100000L * streams}, NULL);
         if (clock_monotonic() - beaten >= 1) {
@@ -230,7 +230,7 @@ static void copy_remembered(struct events *events, struct listener *listener, st
     }
 }
 
-/* Events that are no longer remembered, up to `until`. */
+/* Reads events that are no longer remembered, up to `until`. */
 static enum store_status read_stored(struct listener *listener, int64_t until,
                                      struct store_session *session, struct buffer *out) {
     struct event batch[BATCH];
@@ -252,7 +252,7 @@ static enum store_status read_stored(struct listener *listener, int64_t until,
     return STORE_OK;
 }
 
-/* Whatever is new for this stream; or says that all is over. */
+/* Appends whatever is new for this stream, or reports its end. */
 static enum http_piece read_news(struct listener *listener, struct buffer *out) {
     struct events *events = listener->events;
     pthread_mutex_lock(&events->bell.mutex);
@@ -270,7 +270,7 @@ static enum http_piece read_news(struct listener *listener, struct buffer *out) 
     bool over = false;
     enum store_status status = is_behind ? read_stored(listener, until, session, out) : STORE_OK;
     if (status == STORE_OK && out->length == 0 && may_end) {
-        /* If something has been committed meanwhile, then its telling sets the mark again. */
+        /* A commit in the meantime sets the mark again when its text is copied. */
         listener->may_be_over = false;
         status =
             store_events_over(session, listener->jobs, listener->job_count, listener->after, &over);
@@ -289,7 +289,7 @@ enum http_piece events_next(struct listener *listener, struct buffer *out) {
         return piece;
     const double now = clock_monotonic();
     if (now - listener->began >= LONGEST_SECONDS && out->length == 0)
-        return HTTP_PIECE_LAST; /* the client comes back after what it was told at the start */
+        return HTTP_PIECE_LAST; /* the client reconnects after EVENTS_RETRY_MS */
     if (now - listener->spoke >= HEARTBEAT_SECONDS && out->length == 0)
         buffer_text(out, ": still here\n\n");
     if (out->length == 0)

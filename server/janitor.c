@@ -9,8 +9,8 @@
 enum {
     SWEEP_SECONDS = 600,
     PROBE_SECONDS = 1, /* while writing fails */
-    MAX_ROWS = 500,    /* in one transaction, */
-    MAX_JOBS = 20,     /* or jobs, with all that they have, */
+    MAX_ROWS = 500,    /* rows in one transaction, */
+    MAX_JOBS = 20,     /* or jobs with everything that they have, */
     MAX_PIECES = 4,    /* or pieces of blobs */
 };
 #define DAY_MS 86400000LL
@@ -22,7 +22,7 @@ struct janitor {
 
 /* One kind of data to delete. */
 struct sweep {
-    const char *what; /* for the log; NULL: not worth a line */
+    const char *what; /* for the log; NULL: not logged */
     enum store_status (*run)(struct store_session *session, int64_t before, int most, int *count);
     int64_t before; /* ms */
     int most, count;
@@ -39,7 +39,7 @@ static enum store_status run_sweep(void *argument, struct store_session *session
     return sweep->run(session, sweep->before, sweep->most, &sweep->count);
 }
 
-/* Part by part; what fails is tried again the next time. */
+/* Deletes in parts; what fails is tried again the next time. */
 static void sweep_all(struct janitor *janitor, struct sweep *sweep) {
     int64_t total = 0;
     do {

@@ -1,5 +1,5 @@
 /*
- * janitor.h - a thread that deletes old data, and checks, while writing fails, whether it works
+ * janitor.h - a thread that deletes old data and, while writes fail, checks whether they work
  * again.
  */
 #ifndef SERVER_JANITOR_H
@@ -11,8 +11,8 @@ struct janitor;
 
 struct janitor_config {
     struct writer *writer;
-    int keep_events_days; /* after the end of their job */
-    int keep_jobs_days;   /* days after their end; 0: forever, also in the other */
+    int keep_events_days; /* after the end of their job; 0: forever */
+    int keep_jobs_days;   /* after their end; 0: forever */
 };
 
 struct janitor *janitor_start(const struct janitor_config *config);

@@ -21,14 +21,14 @@ void limits_open_standard(void) {
         fd = open("/dev/null", O_RDWR);
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd < 0)
-        abort(); /* no descriptor at all, or no /dev/null: nothing can be relied on */
+        abort(); /* without a descriptor or /dev/null, nothing can be relied on */
     close(fd);
 }
 
 int limits_connections(int wanted, int threads) {
     const int reserve = OWN_FILES + FILES_OF_THREAD * (SERVING_THREADS + threads);
     const rlim_t needed = (rlim_t)reserve + (rlim_t)wanted;
-    const rlim_t useful = needed + LINGER_SOCKETS; /* which a server can be without */
+    const rlim_t useful = needed + LINGER_SOCKETS; /* a server can do without these */
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return wanted;

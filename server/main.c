@@ -1,4 +1,4 @@
-/* denoised: the commands. */
+/* The commands of the program. */
 #include <stdio.h>
 #include <string.h>
 
@@ -35,7 +35,7 @@ static int command_serve(int argc, char **argv) {
     return status;
 }
 
-/* For container health checks: is the server that these settings describe ready? */
+/* For container health checks: is the server with these settings ready? */
 static int command_healthcheck(int argc, char **argv) {
     struct config config;
     char error[256], path[300];
@@ -50,12 +50,12 @@ static int command_healthcheck(int argc, char **argv) {
     struct buffer body = {0};
     const struct client_server server = {host, config.port, config.tls_cert != NULL};
     int status = client_request(&server, "GET", path, NULL, 3, &body);
-    printf("%s\n", status == 200 ? "ready" : status < 0 ? "no answer" : "not ready");
+    printf("%s\n", status == 200 ? "ready" : status < 0 ? "no response" : "not ready");
     buffer_clear(&body);
     return status == 200 ? 0 : 1;
 }
 
-/* denoised key NAME >> FILE: the key itself is for whoever sits there, not for the file. */
+/* denoised key NAME >> FILE: the key goes to the terminal, and only its digest into the file. */
 static int command_key(int argc, char **argv) {
     const char *name = NULL, *scope = "write", *value;
     for (int i = 0; i < argc; i++)
@@ -80,7 +80,7 @@ static int command_key(int argc, char **argv) {
     return 0;
 }
 
-/* denoised backup FILE [setting ...]: of the database that these settings name. */
+/* denoised backup FILE [setting ...]: copies the database that these settings name. */
 static int command_backup(int argc, char **argv) {
     struct config config;
     char error[512];
@@ -115,7 +115,7 @@ static int command_version(int argc, char **argv) {
 static int command_help(int argc, char **argv);
 
 static const struct command {
-    const char *names[4];              /* the first one is shown, the others do the same */
+    const char *names[4];              /* the first one is shown; the others are aliases */
     int (*run)(int argc, char **argv); /* the arguments after the name */
     const char *arguments;
     const char *doc;

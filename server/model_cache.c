@@ -7,7 +7,7 @@
 #include "server/base/id.h"
 #include "server/threads/pool.h"
 
-enum { OVERHEAD_BYTES = 4096 }; /* an entry beyond its model, about: texts, tables, the allocator */
+enum { OVERHEAD_BYTES = 4096 }; /* of an entry, about: texts, tables, the allocator */
 
 struct cached_model {
     struct cached_model *next; /* the most recently used comes first */
@@ -15,17 +15,17 @@ struct cached_model {
     int epoch;
     int64_t updated_at;
     struct dn_model *model; /* NULL: it is being loaded */
-    int users;              /* whoever loads it is one */
-    size_t bytes;           /* that are counted for it */
-    bool is_beyond;         /* it is the one that is there beyond the limit */
+    int users;              /* the thread that loads it counts, too */
+    size_t bytes;           /* counted for it */
+    bool is_beyond;         /* it is the one that may exceed the limit */
 };
 
 struct model_cache {
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* something was loaded, or was not */
+    pthread_cond_t changed; /* a load succeeded or failed */
     struct cached_model *first;
     size_t used, limit;
-    size_t beyond; /* bytes of the one that is there although it does not fit; not in `used` */
+    size_t beyond; /* bytes of the one that exceeds the limit; not in `used` */
     uint64_t loads, hits;
 };
 
@@ -41,7 +41,7 @@ struct model_cache *model_cache_new(size_t bytes) {
 
 /* ------------------------------------------------------------------ with the mutex held */
 
-/* What an entry takes is counted, or no longer. */
+/* Sets the bytes that are counted for an entry. */
 static void count(struct model_cache *cache, struct cached_model *entry, size_t bytes,
                   bool is_beyond) {
     *(entry->is_beyond ? &cache->beyond : &cache->used) -= entry->bytes;
@@ -50,7 +50,7 @@ static void count(struct model_cache *cache, struct cached_model *entry, size_t 
     *(entry->is_beyond ? &cache->beyond : &cache->used) += entry->bytes;
 }
 
-/* *at leaves the list and is gone. */
+/* Removes *at from the list and frees it. */
 static void drop(struct model_cache *cache, struct cached_model **at) {
     struct cached_model *entry = *at;
     *at = entry->next;
@@ -66,7 +66,7 @@ static struct cached_model **place_of(struct model_cache *cache, const struct ca
     return at;
 }
 
-/* The last in the list that nobody uses. */
+/* The least recently used entry without users. */
 static struct cached_model **least_recent(struct model_cache *cache) {
     struct cached_model **found = NULL;
     for (struct cached_model **at = &cache->first; *at; at = &(*at)->next)

@@ -19,7 +19,7 @@ void notify(const char *lines) {
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
-    /* A manager that does not listen is its own problem. */
+    /* It does not matter if the service manager does not listen. */
     ssize_t ignored = sendto(fd, lines, strlen(lines), MSG_NOSIGNAL, (struct sockaddr *)&address,
                              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
     (void)ignored;

@@ -27,8 +27,8 @@
 #endif
 
 #ifdef OUR_ARCHITECTURE
-/* What a server has no business with. A list of what is allowed would be shorter for an attacker,
- * but break with the next C library or TLS library. */
+/* Calls that a server never needs. A list of allowed calls would leave less to an attacker, but
+ * break with the next version of the C or TLS library. */
 static const unsigned denied[] = {
     SYS_execve,
     SYS_execveat,
@@ -74,7 +74,7 @@ static const unsigned denied[] = {
 
 enum { X32 = 0x40000000 }; /* a second set of numbers for the same calls on x86-64 */
 
-/* A denied call fails with EPERM, and so does any of another architecture. Jumps are counted from
+/* A denied call fails with EPERM, and so does any call of another architecture. Jumps count from
  * the next instruction: after those of the list come "allow" and "deny". */
 static bool filter_calls(void) {
     enum { COUNT = LENGTH(denied), BEFORE = 4 };
@@ -100,7 +100,7 @@ static bool filter_calls(void) {
 
 /* ------------------------------------------------------------------ files and the network */
 
-/* Rights that are newer than the headers: by version of the interface. */
+/* Rights that are newer than the headers, with the version of the interface. */
 #define RIGHT_TRUNCATE  (1ULL << 14) /* 3 */
 #define RIGHT_IOCTL_DEV (1ULL << 15) /* 5 */
 #define NET_CONNECT_TCP (1ULL << 1)  /* 4 */
@@ -112,7 +112,7 @@ static bool filter_calls(void) {
     (READING | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |                       \
      LANDLOCK_ACCESS_FS_REMOVE_FILE | RIGHT_TRUNCATE)
 
-/* Rights that are taken, but for what a rule gives back; as the kernel reads it. */
+/* Rights that the process loses, except where a rule returns them; in the kernel's format. */
 struct ruleset_rights {
     __u64 files, network;
 };
@@ -130,7 +130,7 @@ static bool allow(int ruleset, const char *path, __u64 rights) {
     return added;
 }
 
-/* The directory that a path names a file of. */
+/* Allows the directory of the file that a path names. */
 static bool allow_directory(int ruleset, const char *path, __u64 rights) {
     char directory[PATH_MAX];
     const char *slash = strrchr(path, '/');
@@ -142,7 +142,7 @@ static bool allow_directory(int ruleset, const char *path, __u64 rights) {
     return allow(ruleset, directory, rights);
 }
 
-/* A file as it is named, and where the links of its name lead. */
+/* Allows a file by its name, and by the targets of its links. */
 static void allow_file(int ruleset, const char *path) {
     char *real = realpath(path, NULL);
     allow_directory(ruleset, path, READING);
@@ -171,7 +171,7 @@ static bool allow_all(int ruleset, const struct sandbox_files *files, __u64 hand
     return found;
 }
 
-/* The rights that are taken: as many as this kernel knows. */
+/* The rights to take away: all that this kernel knows. */
 static struct ruleset_rights rights_of(int version) {
     struct ruleset_rights rights = {.files = FILES_OF_1};
     if (version >= 2)
@@ -190,7 +190,7 @@ static int version_of_landlock(void) {
     return version < 0 ? 0 : (int)version;
 }
 
-/* 0, or the version. */
+/* Returns 0, or the version. */
 static int restrict_files(const struct sandbox_files *files) {
     const int version = version_of_landlock();
     const struct ruleset_rights rights = rights_of(version);
@@ -208,7 +208,7 @@ static int restrict_files(const struct sandbox_files *files) {
 struct sandbox sandbox_enter(const struct sandbox_files *files) {
     const struct rlimit none = {0, 0};
     struct sandbox sandbox = {.no_core = setrlimit(RLIMIT_CORE, &none) == 0};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) /* the other two ask for it */
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) /* required by the other two */
         return sandbox;
     sandbox.landlock = restrict_files(files);
     sandbox.filter = filter_calls();

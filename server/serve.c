@@ -24,20 +24,20 @@
 
 enum {
     GRACE_MS = 2000,       /* for requests in flight at the stop */
-    LOOK_SECONDS = 1,      /* between two looks at where the database is */
+    LOOK_SECONDS = 1,      /* between two checks of where the database is */
     LOST_SECONDS = 2,      /* for probes to see that it is gone */
-    STOP_MS = 4800,        /* then the process leaves, whatever still runs */
+    STOP_MS = 4800,        /* then the process exits, whatever still runs */
     WAITING_SAMPLES = 256, /* sample requests that may wait for a thread */
     TRAINING_PERCENT = 60, /* the share of the memory, unless --max-training-memory is set */
-    MAX_WAITING = 512,     /* requests that wait for a job to get on */
+    MAX_WAITING = 512,     /* requests that wait for news of a job */
     MIN_DATABASE = 16,     /* MiB */
 };
 
-/* All that runs, and what it was started with. */
+/* Everything that runs, and what it was started with. */
 struct process {
     const struct config *config;
     const struct contract *contract;
-    sigset_t signals;  /* that end it, or reload its keys */
+    sigset_t signals;  /* that stop the process, or reload its keys */
     struct auth *auth; /* NULL: everybody may do everything */
     struct http_socket socket;
     struct http_tls tls;
@@ -45,7 +45,7 @@ struct process {
     struct service service;
     struct janitor *janitor;
     struct http_server *http;
-    char error[512]; /* why a part did not start, if more is known than its name */
+    char error[512]; /* why a part did not start, if known */
 };
 
 static int fail_to_start(const char *message) {
@@ -73,9 +73,9 @@ static bool recover(struct store *store, int64_t memory) {
     return true;
 }
 
-/* A disk that is too slow for the last checkpoint can outlast any patience. Everything acknowledged
- * is on it by then, and the job resumes from the checkpoint before, so leaving is safe; but the
- * steps since then are lost, and the exit status says so. */
+/* The last checkpoint can take too long on a slow disk. Everything acknowledged is on the disk by
+ * then, and the job resumes from the checkpoint before, so exiting is safe; but the steps since
+ * then are lost, and the exit status says so. */
 static void *exit_when_late(void *unused) {
     (void)unused;
     usleep(STOP_MS * 1000);
@@ -94,9 +94,9 @@ static void reload_keys(struct auth *auth) {
         log_line(LOG_ERROR, "API keys not reloaded; the old ones stay valid", "detail=%s", error);
 }
 
-/* The writer is healthy if it gets to its work, whether or not the disk lets it write: a restart
- * would repair the former but not the latter. The thread that waits for signals does not wait for
- * the writer: it posts an empty task, which returns as soon as it can. */
+/* The writer is healthy if it processes its queue, whether or not the disk accepts writes: a
+ * restart would repair the former but not the latter. The thread that waits for signals does not
+ * wait for the writer: it posts an empty task, which pings the watchdog when it is done. */
 struct heartbeat {
     struct task task;
     atomic_bool under_way;
@@ -119,8 +119,8 @@ static void ping_watchdog(struct writer *writer) {
         writer_post(writer, &heartbeat.task);
 }
 
-/* The database is not where it was. There is nothing to finish: what is written now, no next start
- * would find, and a close in good order would write into, or delete, what stands in its place. */
+/* The database is not where it was. There is nothing to finish: the next start would not find what
+ * is written now, and an orderly close would write to, or delete, whatever took its place. */
 static void exit_lost(const struct store *store) {
     log_line(LOG_ERROR, "exiting without the database", "status=%d why=%s", STORE_EXIT_STATUS,
              store_loss(store));
@@ -135,7 +135,7 @@ static void wait_lost(struct process *process) {
     exit_lost(process->service.store);
 }
 
-/* Until SIGTERM or SIGINT. Does not return when the database is gone. */
+/* Waits for SIGTERM or SIGINT. Does not return when the database is gone. */
 static void wait_for_signal(struct process *process) {
     const double period = 1e-6 * (double)notify_watchdog_us() / 2;
     const double shortest = period > 0 && period < LOOK_SECONDS ? period : LOOK_SECONDS;
@@ -180,7 +180,7 @@ static void announce(const struct config *config, int port) {
     }
 }
 
-/* Blocked before any thread starts, so that only sigtimedwait gets them. */
+/* Blocks the signals before any thread starts, so that only sigtimedwait gets them. */
 static void block_signals(sigset_t *signals) {
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
@@ -191,7 +191,7 @@ static void block_signals(sigset_t *signals) {
 
 /* ------------------------------------------------------------------ start and stop */
 
-/* Before the database is touched, so that a start that fails for it leaves nothing behind. */
+/* Before the database is touched, so that a start that fails here leaves nothing behind. */
 static bool open_front(struct process *process) {
     const struct config *config = process->config;
     char *error = process->error;
@@ -255,7 +255,7 @@ static void confine(const struct config *config, const struct store *store) {
              sandbox.filter ? "on" : "none", sandbox.no_core ? "off" : "on");
 }
 
-/* Before any thread starts. The sandbox closes /proc and /sys, which say how much memory exists. */
+/* Before any thread starts. The sandbox blocks /proc and /sys, which say how much memory exists. */
 static bool enter_sandbox(struct process *process) {
     process->service.max_training_memory = training_memory(process->config);
     confine(process->config, process->service.store);
@@ -263,7 +263,7 @@ static bool enter_sandbox(struct process *process) {
     return true;
 }
 
-/* What the last run has left. Before the writer has a thread. */
+/* Recovers what the last run left, before the writer has a thread. */
 static bool prepare_store(struct process *process) {
     struct store *store = process->service.store;
     const char *failed = NULL;
@@ -333,8 +333,8 @@ static struct http_server *start_http(struct process *process) {
     return http_start(&http, process->error, sizeof process->error);
 }
 
-/* In this order, because what a part uses is above it: the writer tells the events and the watch
- * what it commits, the workers and the pool write. */
+/* In this order, because each part uses those above it: the writer reports commits to the events
+ * and the watch; the workers and the pool write. */
 static bool start(struct process *process) {
     const struct config *config = process->config;
     struct service *service = &process->service;
@@ -352,7 +352,7 @@ static bool start(struct process *process) {
            (process->janitor = start_janitor(process)) && (process->http = start_http(process));
 }
 
-/* In the reverse order: all of it, or as much as was started. */
+/* Stops everything, or as much as was started, in the reverse order. */
 static void stop(struct process *process) {
     struct service *service = &process->service;
     if (process->http)
@@ -384,7 +384,7 @@ static void stop(struct process *process) {
     auth_close(process->auth);
 }
 
-/* From the ready line to the signal. */
+/* Runs from the ready line to the signal. */
 static void run(struct process *process) {
     atomic_store(&process->service.ready, true);
     announce(process->config, http_port(process->http));
@@ -401,7 +401,7 @@ int serve(const struct config *config, const struct contract *contract) {
     log_set_format(config->log_format);
     log_never_wait();
     machine_set_up_memory();
-    umask(077); /* what is in the database is nobody else's business */
+    umask(077); /* the database is private */
     config_look_around(warn);
     struct dn_error kernels;
     if (strcmp(config->simd, "auto") != 0 && dn_kernels_use(config->simd, &kernels) != DN_OK)

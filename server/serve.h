@@ -1,5 +1,5 @@
 /*
- * serve.h - `denoised serve`: all parts wired together, from start to orderly stop.
+ * serve.h - `denoised serve`: connects all parts, from the start to an orderly stop.
  */
 #ifndef SERVER_SERVE_H
 #define SERVER_SERVE_H
@@ -8,7 +8,7 @@
 #include "server/http/http.h"
 #include "server/jobs/worker.h"
 
-/* What the contract's layer gives to the server, which does not know it. */
+/* What the api layer provides to the server, which does not know that layer. */
 struct contract {
     const struct http_route *routes;
     size_t route_count;

@@ -1,5 +1,5 @@
 /*
- * service.h - what the handlers in api/ work on: main wires it together.
+ * service.h - what the handlers in api/ work on; serve.c fills it in.
  */
 #ifndef SERVER_SERVICE_H
 #define SERVER_SERVICE_H
@@ -26,13 +26,13 @@ struct service {
     struct events *events;
     struct reply_cache *replies;
     struct model_cache *models;
-    int max_queued;              /* jobs that may wait; more are answered 429 */
+    int max_queued;              /* jobs that may wait; beyond it, requests get a 429 */
     double max_sample_cost;      /* floating-point operations of one request for samples */
-    int64_t max_training_memory; /* bytes that all trainings may take together */
+    int64_t max_training_memory; /* bytes that all running jobs may take together */
     int64_t max_database;        /* bytes; 0: no limit */
     int64_t started_at;          /* ms */
     struct http_counts counts;
-    atomic_bool ready; /* recovered and accepting; false again while stopping */
+    atomic_bool ready; /* recovered and accepting requests; false again while stopping */
 };
 
 #endif

@@ -15,7 +15,7 @@ static size_t padded(size_t size) {
     return (size + 3) & ~(size_t)3;
 }
 
-/* Notes (elf(5)): a header, a name, and a description, each filled up to four bytes. */
+/* Notes (elf(5)) are a header, a name and a description, each padded to four bytes. */
 static void read_notes(const char *at, const char *end) {
     while ((size_t)(end - at) >= sizeof(ElfW(Nhdr))) {
         const ElfW(Nhdr) *note = (const void *)at;
@@ -40,7 +40,7 @@ static int read_program(struct dl_phdr_info *info, size_t size, void *unused) {
         if (info->dlpi_phdr[i].p_type == PT_NOTE)
             read_notes(start, start + info->dlpi_phdr[i].p_memsz);
     }
-    return 1; /* the program itself comes first; the libraries are not looked at */
+    return 1; /* the program itself comes first; the libraries do not matter */
 }
 
 static void find_build(void) {

@@ -1,5 +1,5 @@
 /*
- * version.h - what this binary is.
+ * version.h - the version of this binary.
  */
 #ifndef SERVER_VERSION_H
 #define SERVER_VERSION_H
@@ -7,8 +7,8 @@
 extern const char denoised_version[]; /* "0.2.0" */
 extern const char denoised_commit[];  /* short git hash, or "unknown" */
 
-/* The linker's digest of this program, in hexadecimal: no other build has the same. "unknown" when
- * the linker left none. */
+/* The linker's digest of this program, in hexadecimal, which no other build has; "unknown" if the
+ * linker made none. */
 const char *version_build(void);
 
 #endif

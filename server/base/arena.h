@@ -14,7 +14,7 @@ struct arena_block;
 struct arena {
     struct arena_block *blocks;
     size_t used;
-    bool failed; /* there was no memory for something: an answer made with this one is incomplete */
+    bool failed; /* an allocation failed: a response made with this arena is incomplete */
 };
 
 void *arena_alloc(struct arena *arena, size_t size); /* zeroed, aligned for anything; or NULL */

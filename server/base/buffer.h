@@ -1,8 +1,8 @@
 /*
  * buffer.h - a growing byte buffer for responses.
  *
- * A failed allocation makes the buffer "failed": further appends do nothing, and the sender answers
- * 503. So writers need no check after each call. The bytes come from malloc.
+ * A failed allocation makes the buffer "failed": further appends do nothing, and the response
+ * becomes a 503. So callers need no check after each append. The bytes come from malloc.
  */
 #ifndef SERVER_BASE_BUFFER_H
 #define SERVER_BASE_BUFFER_H
@@ -25,8 +25,8 @@ void buffer_text(struct buffer *buffer, const char *text);
 void buffer_format(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Room for at least `length` more bytes, to be filled by the caller, who then adds to
- * buffer->length; NULL if failed. */
+/* Room for at least `length` more bytes, which the caller fills and adds to buffer->length; NULL if
+ * failed. */
 char *buffer_reserve(struct buffer *buffer, size_t length);
 
 #endif

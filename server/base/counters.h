@@ -1,8 +1,8 @@
 /*
  * counters.h - what this process has done since it started, for /metrics.
  *
- * There is one set for the process, as there is one log. Adding takes no lock: a few relaxed atomic
- * operations, so the numbers of one moment may be a request apart from each other.
+ * There is one set of counters for the process. Adding takes no lock, only a few relaxed atomic
+ * operations, so values that are read together may differ by a request.
  */
 #ifndef SERVER_BASE_COUNTERS_H
 #define SERVER_BASE_COUNTERS_H
@@ -18,7 +18,7 @@ enum { COUNTERS_BOUNDS = 13, COUNTERS_STATUSES = 26, COUNTERS_ENDINGS = 3 };
 
 /* How often something took how long. */
 struct histogram {
-    atomic_ullong counts[COUNTERS_BOUNDS + 1]; /* up to each bound and above the one before it */
+    atomic_ullong counts[COUNTERS_BOUNDS + 1]; /* up to each bound, and above the previous one */
     atomic_ullong nanoseconds;
 };
 extern const double counters_fast[COUNTERS_BOUNDS]; /* seconds, ascending: 10 us to 10 s */
@@ -28,7 +28,7 @@ struct route_counter {
     atomic_ullong by_status[COUNTERS_STATUSES];
     struct histogram duration; /* fast */
 };
-extern const int counters_statuses[COUNTERS_STATUSES]; /* the last, 0, is any other */
+extern const int counters_statuses[COUNTERS_STATUSES]; /* the last one, 0, stands for any other */
 
 extern const char *const counters_endings[COUNTERS_ENDINGS]; /* statuses of jobs */
 
@@ -38,7 +38,7 @@ struct sampler_counter {
 };
 
 struct counters {
-    struct route_counter *routes; /* [route_count + 1]: the last is for what has no route */
+    struct route_counter *routes; /* [route_count + 1]: the last is for requests without a route */
     size_t route_count;
     struct histogram transaction; /* fast: a group of writes, with its commit */
     struct histogram queue_wait;  /* slow: a job, from its creation to its first start */
@@ -57,7 +57,7 @@ void counters_add_request(size_t route, int status, double seconds);
 void counters_add_transaction(double seconds);
 void counters_add_start(double waited); /* when a job's first attempt starts */
 void counters_add_steps(int64_t steps, int64_t examples, double seconds);
-void counters_add_status(const char *status); /* a job's: an ending counts, others do not */
+void counters_add_status(const char *status); /* of a job: only endings count */
 void counters_add_samples(enum dn_sampler sampler, uint64_t points, double seconds);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * embed.h - files of the sources, as a constant of the program.
+ * embed.h - source files as constants of the program.
  */
 #ifndef SERVER_BASE_EMBED_H
 #define SERVER_BASE_EMBED_H
 
-/* The bytes of the files, one after the other, from `name` to `name_end`, and a '\0' behind them; for
- * one C file. The Makefile has its object depend on the embedded files. */
+/* The bytes of the files, one after the other, from `name` to `name_end`, followed by a '\0'; for
+ * one C file. The Makefile makes its object depend on the embedded files. */
 // clang-format off
 #define EMBED(name, ...)                                             \
     extern const char name[], name##_end[];                          \

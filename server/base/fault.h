@@ -1,7 +1,7 @@
 /*
- * fault.h - code of the build for tests/fault/ only, empty in every other build: the points at
- * which the process is killed, around everything that becomes durable, and a clock for the event
- * loop, which no call may block for long.
+ * fault.h - code for the build of tests/fault/, empty in every other build: the points at which the
+ * process is killed, around everything that becomes durable, and a clock for the event loop, which
+ * no call may block for long.
  */
 #ifndef SERVER_BASE_FAULT_H
 #define SERVER_BASE_FAULT_H
@@ -11,8 +11,7 @@ void fault_point(const char *name);
 #define FAULT_POINT(name) fault_point(name)
 double fault_thread_seconds(void); /* seconds of processor time */
 /* Logs an error if this thread has computed for more than 10 ms since then. what, route: for
- * people.
- */
+ * people. */
 void fault_stay_over(double began, const char *what, const char *method, const char *route);
 #define FAULT_STAY_BEGINS() const double fault_stay_began = fault_thread_seconds()
 #define FAULT_STAY_ENDS(what, method, route)                                                       \

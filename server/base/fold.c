@@ -5,7 +5,7 @@
 #include <wchar.h>
 #include <wctype.h>
 
-static locale_t all_scripts; /* (locale_t)0: the system has none, and only A to Z are known */
+static locale_t all_scripts; /* (locale_t)0: there is none, and only A to Z are folded */
 
 static void look_for_locale(void) {
     all_scripts = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);

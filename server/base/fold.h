@@ -6,10 +6,10 @@
 
 #include <stddef.h>
 
-/* Looks for what there is to know of the scripts: before the sandbox keeps files away. */
+/* Loads the locale that knows all scripts, before the sandbox blocks its files. */
 void fold_begin(void);
-/* The text in small letters, of any script; bytes that are not UTF-8 stay. folded: room for
- * FOLD_BYTES(length) bytes; the number of them is returned. Any thread. */
+/* Writes the text in small letters, of any script; bytes that are not UTF-8 stay. folded: room for
+ * FOLD_BYTES(length) bytes. Returns the number of bytes written. Any thread. */
 #define FOLD_BYTES(length) (2 * (length) + 4)
 size_t fold_text(const char *text, size_t length, char *folded);
 

@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Edits, or swaps of neighbors, that make one word of the other (optimal string alignment); 99 for
- * long words, 0 if they differ in upper and lower case alone. */
+/* The number of edits, or swaps of neighbors, between two words (optimal string alignment); 99 for
+ * long words, 0 if they differ only in case. */
 static int distance_between(const char *a, const char *b) {
     enum { LONGEST = 40 };
     int d[LONGEST + 1][LONGEST + 1];
@@ -33,7 +33,7 @@ static int distance_between(const char *a, const char *b) {
 bool guess_offer(struct guess *guess, const char *name, int extra) {
     enum { SHORT = 4 };
     const int length = (int)strlen(guess->typed), near = length <= SHORT ? 1 : 2;
-    const int most = length <= near ? length - 1 : near; /* something must be the same */
+    const int most = length <= near ? length - 1 : near; /* something must match */
     const int distance = distance_between(guess->typed, name) + extra;
     if (distance > most || (guess->meant && distance >= guess->distance))
         return false;

@@ -5,8 +5,8 @@
 
 #include "server/base/clock.h"
 
-/* The last digits of value in base 16; returns the end. Every request has an id, and printf would
- * take as long as the rest of it. */
+/* Writes the last digits of value in base 16; returns the end. Every request has an id, and printf
+ * would take as long as the rest of id_new. */
 static char *put_hex(char *at, uint64_t value, int digits) {
     for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4)
         *at++ = "0123456789abcdef"[value >> shift & 15];
@@ -23,7 +23,7 @@ void id_new(char id[ID_LENGTH + 1]) {
 
     pthread_mutex_lock(&mutex);
     while (left == 0)
-        if (getrandom(pool, sizeof pool, 0) == (ssize_t)sizeof pool) /* no signal came between */
+        if (getrandom(pool, sizeof pool, 0) == (ssize_t)sizeof pool) /* no signal interrupted it */
             left = sizeof pool / sizeof pool[0];
     const uint64_t random = pool[--left];
     uint64_t stamp = (uint64_t)clock_now_ms() << 12;

@@ -35,7 +35,8 @@ bool log_enabled(enum log_level level) {
 
 /* ------------------------------------------------------------------ values */
 
-/* A line in the making. It ends with the last thing that fits; behind `end` is room for END_BYTES. */
+/* A line that is being written. It ends with the last thing that fits; END_BYTES are free after
+ * `end`. */
 struct line {
     char *at;
     const char *end;
@@ -49,8 +50,8 @@ static bool has_room(struct line *line, size_t bytes) {
     return false;
 }
 
-/* The character at `at`, if it is one that a terminal obeys or that turns the direction of text: a
- * control character (U+0080 to U+009F), U+202A to U+202E, U+2066 to U+2069. 0: it is not. */
+/* The character at `at`, if a terminal would act on it or if it changes the direction of text:
+ * U+0080 to U+009F, U+202A to U+202E, U+2066 to U+2069. 0: it is none of these. */
 static unsigned acting_character(const char *at, int *length) {
     const unsigned char *s = (const unsigned char *)at;
     *length = s[0] == 0xc2 ? 2 : 3;
@@ -63,7 +64,8 @@ static unsigned acting_character(const char *at, int *length) {
     return acts ? code : 0;
 }
 
-/* The character at `at` as it stands within quotes, and its length here and there. */
+/* Writes the character at `at` as it stands within quotes; returns its new length, and its length
+ * in the text in *length. */
 static size_t escape(const char *at, bool is_json, char out[8], int *length) {
     const unsigned char c = (unsigned char)*at;
     const unsigned acting = acting_character(at, length);
@@ -84,7 +86,8 @@ static size_t escape(const char *at, bool is_json, char out[8], int *length) {
     return (size_t)*length;
 }
 
-/* Needs no quotes in logfmt: there is nothing to escape, and nobody takes it for a number. */
+/* True: the text needs no quotes in logfmt, because it has nothing to escape and is not a
+ * number. */
 static bool is_plain(const char *text, size_t length) {
     char *end;
     int unused;
@@ -112,7 +115,7 @@ static void put_text(struct line *line, const char *text, size_t length, bool al
         *line->at++ = '"';
 }
 
-/* Writes the name before a value; false: there is no room for more. */
+/* Writes the key of a value; false: there is no more room. */
 static bool put_key(struct line *line, const char *key, size_t length, bool is_first) {
     if (!has_room(line, length + 4 + SHORT_VALUE))
         return false;
@@ -124,7 +127,7 @@ static bool put_key(struct line *line, const char *key, size_t length, bool is_f
 
 /* ------------------------------------------------------------------ fields */
 
-/* The argument of a conversion to an integer, whose letter follows "ll", "l", "z" or nothing. */
+/* Reads the argument of an integer conversion, whose letter follows "ll", "l", "z" or nothing. */
 static long long integer_argument(const char *size, va_list *arguments) {
     if (size[0] == 'l' && size[1] == 'l')
         return va_arg(*arguments, long long);
@@ -133,11 +136,12 @@ static long long integer_argument(const char *size, va_list *arguments) {
     return size[0] == 'z' ? va_arg(*arguments, ssize_t) : va_arg(*arguments, int);
 }
 
-/* The field key=%d, key=%.3f, key=%s or key="%s" at `field`; where the next one begins. */
+/* Writes the field key=%d, key=%.3f, key=%s or key="%s" at `field`; returns the start of the next
+ * one. */
 static const char *put_field(struct line *line, const char *field, va_list *arguments) {
     const size_t key = strcspn(field, "=");
     const bool always_quoted = field[key + 1] == '"';
-    const char *at = field + key + always_quoted + 2; /* behind the percent sign */
+    const char *at = field + key + always_quoted + 2; /* after the percent sign */
     const long precision = *at == '.' ? strtol(at + 1, (char **)&at, 10) : -1;
     const char *size = at;
     at += strspn(at, "lz");
@@ -161,7 +165,7 @@ static const char *put_field(struct line *line, const char *field, va_list *argu
     return at + 1 + always_quoted + strspn(at + 1 + always_quoted, " ");
 }
 
-/* The text of a line, ready to be written; its length. */
+/* Writes the text of a line; returns its length. */
 static size_t format_line(char out[LOG_OUT_LONGEST], enum log_level level, const char *message,
                           const char *fields, va_list *arguments) {
     char now[CLOCK_TEXT];

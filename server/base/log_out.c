@@ -12,9 +12,9 @@
 #include "server/base/clock.h"
 
 enum {
-    BACKLOG_BYTES = 256 << 10, /* memory that is only there when it was needed once */
-    ROOM_MS = 1000,            /* for which the thread waits for room, at a time */
-    STOP_MS = 1000,            /* for which the end waits for a reader */
+    BACKLOG_BYTES = 256 << 10, /* memory that exists only once it was needed */
+    ROOM_MS = 1000,            /* the thread waits this long for room, at a time */
+    STOP_MS = 1000,            /* the end of the process waits this long for a reader */
 };
 
 static struct {
@@ -24,13 +24,13 @@ static struct {
     bool has_thread;
     char backlog[BACKLOG_BYTES]; /* a ring: `length` bytes from `first` */
     size_t first, length;
-    unsigned long long dropped, untold; /* lines in all, and since the log said so */
+    unsigned long long dropped, untold; /* in total, and since the log last reported it */
 } out = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 /* ------------------------------------------------------------------ the descriptor */
 
-/* The first of the bytes, as many as fit without waiting for longer than that; 0: none. A pipe that
- * is ready has room for PIPE_BUF bytes. -1: nobody reads there any more. */
+/* Writes the first bytes, as many as fit without waiting longer than that; 0: none. A pipe that is
+ * ready has room for PIPE_BUF bytes. -1: nobody reads any more. */
 static ssize_t write_some(int fd, const char *bytes, size_t size, int milliseconds) {
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
     if (poll(&ready, 1, milliseconds) != 1)
@@ -54,7 +54,7 @@ bool log_out_within(int fd, const char *text, size_t length, int milliseconds) {
 
 /* ------------------------------------------------------------------ the backlog */
 
-/* All of this with the mutex held. */
+/* All of these are called with the mutex held. */
 
 static void drop(unsigned long long lines) {
     out.dropped += lines;
@@ -73,7 +73,7 @@ static bool append(const char *line, size_t length) {
     return true;
 }
 
-/* The bytes from `first` that lie in one piece. */
+/* The number of bytes from `first` on that are contiguous. */
 static size_t piece_length(void) {
     const size_t before_end = BACKLOG_BYTES - out.first;
     return out.length < before_end ? out.length : before_end;
@@ -91,8 +91,8 @@ static void advance(ssize_t written) {
     pthread_cond_broadcast(&out.changed);
 }
 
-/* Where the gap is, once half of the backlog is free again; until then the gap grows. False: there
- * is one that could not be told. */
+/* Reports the dropped lines where they are missing, once half of the backlog is free again; until
+ * then more may be dropped. False: there are some that could not be reported. */
 static bool tell_dropped(void) {
     char line[LOG_OUT_LONGEST];
     if (out.untold > 0 && out.length <= BACKLOG_BYTES / 2 &&
@@ -102,7 +102,7 @@ static bool tell_dropped(void) {
     return out.untold == 0;
 }
 
-/* What has room now, from the backlog. */
+/* Writes what has room now, from the backlog. */
 static void drain(int milliseconds) {
     while (out.length > 0) {
         const ssize_t written =
@@ -133,18 +133,18 @@ static void *hand_on(void *unused) {
 
 /* ------------------------------------------------------------------ lines */
 
-/* All of it in turn, as of a program at a terminal. */
+/* Writes everything and waits, like a program at a terminal. */
 static void write_all(const char *line, size_t length) {
     while (length > 0) {
         const ssize_t written = write(STDERR_FILENO, line, length);
         if (written < 0 && errno != EINTR)
-            return; /* nobody is there to be told of a log that cannot be written */
+            return; /* there is nowhere to report a log that cannot be written */
         line += written > 0 ? written : 0;
         length -= written > 0 ? (size_t)written : 0;
     }
 }
 
-/* What has room now, of a line that comes next. The rest goes to the backlog, where it fits. */
+/* Writes what has room now of a line; the rest goes to the backlog, where it fits. */
 static void write_now(const char *line, size_t length) {
     while (length > 0) {
         const ssize_t written = write_some(STDERR_FILENO, line, length, 0);

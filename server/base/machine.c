@@ -63,7 +63,7 @@ static double least_on_the_way_up(const char *root, const char *mount, const cha
     }
 }
 
-/* Is one of the controllers in "a,b,c" the one asked for? */
+/* Is `wanted` one of the controllers in "a,b,c"? */
 static bool names(const char *controllers, size_t length, const char *wanted) {
     for (size_t at = 0; at < length;) {
         const size_t one = strcspn(controllers + at, ",:");
@@ -107,14 +107,14 @@ static double least_limit(const char *root, const char *controller, group_limit 
 
 /* ------------------------------------------------------------------ processors */
 
-/* Processors that the time allowed per period is worth. */
+/* How many processors the time allowed per period amounts to. */
 static double cores_of_group(const char *directory) {
     double time[2], quota, period;
     if (read_numbers(directory, "cpu.max", 2, time) == 2 && time[0] > 0 && time[1] > 0)
         return time[0] / time[1];
     if (read_numbers(directory, "cpu.cfs_quota_us", 1, &quota) == 1 && quota > 0 &&
         read_numbers(directory, "cpu.cfs_period_us", 1, &period) == 1 && period > 0)
-        return quota / period; /* no limit is -1 */
+        return quota / period; /* -1: no limit */
     return INFINITY;
 }
 
@@ -169,7 +169,7 @@ int64_t machine_memory(void) {
     return machine_memory_within("", known ? (int64_t)info.totalram * info.mem_unit : INT64_MAX);
 }
 
-/* Another C library has its own ways. */
+/* Other C libraries have their own ways. */
 void machine_set_up_memory(void) {
 #ifdef __GLIBC__
     enum { MAPPED_BYTES = 4 << 20, KEPT_BYTES = 8 << 20 };

@@ -1,9 +1,9 @@
 /*
  * machine.h - the processors and the memory that this process may use.
  *
- * Limits are those of the process's control group and of every group around it, of version 1 and 2.
- * What cannot be read sets no limit. root: "" for this machine, or a directory in the place of /,
- * with proc/self/cgroup and sys/fs/cgroup in it.
+ * The limits are those of the process's control group and of every group around it, of version 1
+ * and 2. What cannot be read sets no limit. root: "" for this machine, or a directory that replaces
+ * /, with proc/self/cgroup and sys/fs/cgroup in it.
  */
 #ifndef SERVER_BASE_MACHINE_H
 #define SERVER_BASE_MACHINE_H

@@ -1,8 +1,8 @@
 /*
- * problem_codes.h - what can be wrong with a request, or with the server while it answers one.
+ * problem_codes.h - what can be wrong with a request, or with the server while it responds.
  *
- * Each code is one row of problem_rows.h: from there come the enumerators here, the code's text and
- * status in every error answer, and its part of the API's description.
+ * Each code is one row of problem_rows.h, which makes the enumerators here, the code's text and
+ * status in every error response, and its part of the API's description.
  */
 #ifndef SERVER_BASE_PROBLEM_CODES_H
 #define SERVER_BASE_PROBLEM_CODES_H

@@ -1,5 +1,5 @@
 /* One row per problem code: its enumerator without PROBLEM_, its text, its status, and what it
- * means and what to do about it, for /docs and for an answer that has nothing better to say. */
+ * means and how to fix it, for /docs and for responses without a more specific detail. */
 PROBLEM(BAD_TARGET, "bad_target", 400,
         "The path or the query cannot be read: percent-encoding, UTF-8, a slash encoded in the "
         "path, or more than 64 parameters.")
@@ -55,7 +55,7 @@ PROBLEM(BODY_TOO_LARGE, "body_too_large", 413, "The body is larger than this ope
 PROBLEM(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415,
         "This operation does not accept the Content-Type, or the body has a Content-Encoding.")
 PROBLEM(RANGE_NOT_SATISFIABLE, "range_not_satisfiable", 416,
-        "The Range begins after the end of the answer.")
+        "The Range begins after the end of the response.")
 PROBLEM(EXPECTATION_FAILED, "expectation_failed", 417,
         "The only supported expectation is `Expect: 100-continue`.")
 PROBLEM(MISDIRECTED_REQUEST, "misdirected_request", 421,
@@ -72,7 +72,7 @@ PROBLEM(INVALID_DATA, "invalid_data", 422,
         "positions.")
 PROBLEM(CANNOT_SAMPLE, "cannot_sample", 422, "The model cannot draw the requested samples.")
 PROBLEM(NOT_FINITE, "not_finite", 422,
-        "A number in the answer is not finite, or too large for 32 bits: the model has diverged, "
+        "A number in the response is not finite, or too large for 32 bits: the model has diverged, "
         "or its unclipped estimates grow without bound. `detail` says what to change.")
 PROBLEM(TOO_EXPENSIVE, "too_expensive", 422,
         "The request would need more computation than `--max-sample-cost` allows. `detail` says "
@@ -100,8 +100,8 @@ PROBLEM(MODEL_MEMORY_FULL, "model_memory_full", 503,
         "The models in use fill the memory that `--model-cache` allows, and this model is not one "
         "of them. Try again after Retry-After seconds.")
 PROBLEM(ANSWER_MEMORY_FULL, "answer_memory_full", 503,
-        "Answers that clients are still reading fill the memory that `--max-answer-memory` allows. "
-        "Try again after Retry-After seconds.")
+        "Responses that clients are still reading fill the memory that `--max-answer-memory` "
+        "allows. Try again after Retry-After seconds.")
 PROBLEM(BODY_MEMORY_FULL, "body_memory_full", 503,
         "Request bodies that are being received fill the memory that `--max-body-memory` allows. "
         "Try again after Retry-After seconds.")

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* A table of fixed size, so that no number of clients costs memory: each address has WAYS places.
- * If all are taken, the least recently used one is reset and reused; so a crowd can only make the
- * limit laxer. */
+/* The table has a fixed size, so that no number of clients costs memory: each address has WAYS
+ * places. If all are taken, the least recently used one is reset and reused, so many clients can
+ * only make the limit less strict. */
 enum { SETS = 1024, WAYS = 4 };
 
 struct bucket {
@@ -41,13 +41,13 @@ void rate_free(struct rate *rate) {
     free(rate);
 }
 
-static uint64_t mix(uint64_t x) { /* the finaliser of SplitMix64 */
+static uint64_t mix(uint64_t x) { /* the finalizer of SplitMix64 */
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
     x = (x ^ x >> 27) * 0x94d049bb133111eb;
     return x ^ x >> 31;
 }
 
-/* A network of IPv6 is one client, because whoever has one address of it has all. */
+/* An IPv6 network is one client, because whoever has one of its addresses has them all. */
 static uint64_t prefix_of(const struct in6_addr *client) {
     uint64_t prefix = 0;
     const bool is_ipv4 = IN6_IS_ADDR_V4MAPPED(client);

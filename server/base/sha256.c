@@ -6,7 +6,8 @@
 
 void sha256_text(const void *bytes, size_t size, char text[SHA256_TEXT]) {
     unsigned char digest[32];
-    /* It fails only without memory, or if the machine forbids SHA-256; no text would be right. */
+    /* This fails only without memory, or if the machine forbids SHA-256; then any text would be
+     * wrong. */
     if (gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, size, digest) != 0)
         abort();
     for (size_t i = 0; i < sizeof digest; i++)

@@ -1,5 +1,5 @@
 /*
- * sha256.h - SHA-256 (FIPS 180-4), to name contents by.
+ * sha256.h - SHA-256 (FIPS 180-4), to identify contents.
  */
 #ifndef SERVER_BASE_SHA256_H
 #define SERVER_BASE_SHA256_H

@@ -8,6 +8,6 @@
 #include <stddef.h>
 
 bool utf8_is_valid(const char *text, size_t length);
-size_t utf8_length(const char *text, size_t length); /* bytes of the longest valid start */
+size_t utf8_length(const char *text, size_t length); /* length of the longest valid prefix */
 
 #endif

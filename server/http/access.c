@@ -22,7 +22,7 @@ static bool is_listed(const char *list, const char *word, size_t length) {
 
 /* ------------------------------------------------------------------ names */
 
-/* Length of the name in "name", "name:80", "[::1]:80"; 0 if it is none of these. */
+/* The length of the name in "name", "name:80" or "[::1]:80"; 0 if it is none of these. */
 static size_t name_length(const char *host) {
     size_t length = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
     if (host[0] == '[' && host[length - 1] != ']')
@@ -33,14 +33,14 @@ static size_t name_length(const char *host) {
     return ends_well ? length : 0;
 }
 
-/* IPv4 addresses stand among those of IPv6. */
+/* Maps an IPv4 address into IPv6. */
 static struct in6_addr mapped(const struct in_addr *ipv4) {
     struct in6_addr address = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
     memcpy(address.s6_addr + 12, ipv4, 4);
     return address;
 }
 
-/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80"; text of length bytes. */
+/* Reads "192.0.2.1", "192.0.2.1:80", "2001:db8::1" or "[2001:db8::1]:80". */
 static bool read_address(const char *text, size_t length, struct in6_addr *out) {
     char name[INET6_ADDRSTRLEN + 8]; /* with brackets and a port */
     struct in_addr ipv4;
@@ -77,7 +77,7 @@ bool access_has_host(const struct access *access, const char *host) {
     size_t length = name_length(host);
     struct in6_addr address;
     if (length > 1 && host[length - 1] == '.')
-        length--; /* the name with its root (RFC 1034, 3.1) */
+        length--; /* a fully qualified name (RFC 1034, 3.1) */
     if (length == 0)
         return false;
     return access->names == ACCESS_ANY || is_loopback(host, length) ||
@@ -91,8 +91,8 @@ bool access_has_origin(const struct access *access, const char *origin) {
     return origin && is_listed(access->cors_origins, origin, strlen(origin));
 }
 
-/* Is the origin [length] this server? A proxy may have ended TLS, so https is ours, too; http is
- * not that of a server with TLS, and nothing else is: no extension of a browser, say. */
+/* Is this the origin of this server? A proxy may have ended TLS, so https counts, too; http does
+ * not for a server with TLS, and no other scheme does, such as that of a browser extension. */
 static bool is_own_origin(const struct access_source *from, const char *origin, size_t length) {
     static const char *const schemes[] = {"https://", "http://"};
     for (size_t i = 0; from->host && i < (from->is_tls ? 1 : 2); i++) {
@@ -114,7 +114,7 @@ static size_t origin_length(const char *url) {
 bool access_may_change(const struct access *access, const struct access_source *from) {
     if (access_has_origin(access, from->origin))
         return true;
-    /* The browser says where it comes from; "none" is the user himself. */
+    /* The browser names the source of the request; "none" is the user. */
     if (from->fetch_site)
         return strcmp(from->fetch_site, "same-origin") == 0 ||
                strcmp(from->fetch_site, "none") == 0;
@@ -144,7 +144,7 @@ void access_address_text(const struct in6_addr *address, char text[INET6_ADDRSTR
         inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
 }
 
-/* The next address of a list; false at its end, or when something else follows. */
+/* Reads the next address of a list; false at its end, or when something else follows. */
 static bool next_address(const char **list, struct in6_addr *address) {
     *list += strspn(*list, ", ");
     const size_t length = strcspn(*list, ", ");
@@ -177,7 +177,7 @@ struct in6_addr access_client(const char *proxies, const struct in6_addr *peer,
         while (start > forwarded && !strchr(", \t", start[-1]))
             start--;
         if (start < end && !read_address(start, (size_t)(end - start), &client))
-            break; /* "unknown", or worse: then it is known only whom that came from */
+            break; /* not an address, such as "unknown": only the proxy behind it is known */
         end = start > forwarded ? start - 1 : start;
     }
     return client;

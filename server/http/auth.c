@@ -33,7 +33,7 @@ struct key {
 struct auth {
     char *path;
     pthread_rwlock_t lock;
-    struct buffer keys; /* struct key, one after the other */
+    struct buffer keys; /* an array of struct key */
 };
 
 /* ------------------------------------------------------------------ the file */
@@ -61,7 +61,7 @@ static bool read_scope(const char *text, enum auth_scope *scope) {
     return false;
 }
 
-/* `name:sha256` or `name:sha256:scope`. NULL, or what is wrong with it. */
+/* Reads `name:sha256` or `name:sha256:scope`. NULL, or what is wrong with the line. */
 static const char *read_key(char *line, struct key *key) {
     char *rest = line;
     const char *name = strsep(&rest, ":"), *digest = strsep(&rest, ":");
@@ -195,7 +195,7 @@ static const char *token_of(const char *authorization) {
     return token + strspn(token, " ");
 }
 
-/* In a time that does not depend on where they differ. */
+/* Takes the same time wherever the digests differ. */
 static bool same_digest(const char *a, const char *b) {
     unsigned char difference = 0;
     for (int i = 0; i < DIGEST; i++)
@@ -211,7 +211,7 @@ enum auth_scope auth_check(struct auth *auth, const char *authorization, char na
     if (!token[0])
         return AUTH_NONE;
     sha256_text(token, strnlen(token, LONGEST_TOKEN), digest);
-    /* Every key is looked at, found or not: how long this takes says nothing. */
+    /* Every key is compared, found or not, so that the time reveals nothing. */
     pthread_rwlock_rdlock(&auth->lock);
     const struct key *keys = (const void *)auth->keys.data;
     for (int i = 0; i < count_of(&auth->keys); i++) {

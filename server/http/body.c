@@ -1,14 +1,14 @@
-/* What a request holds: its body, taken in as it comes, up to what may be held of all of them
- * together, and the memory of its answer. */
+/* The memory that a request holds: its body, up to a limit for all bodies together, and its
+ * response. */
 #include <stdlib.h>
 
 #include "server/http/connection.h"
 
 enum {
-    /* So much of each is not counted: large ones cannot keep short ones out. */
+    /* Not counted of each body or response, so that large ones cannot keep short ones out. */
     FREE_BYTES = 64 << 10,
-    /* Of a body that is refused, so much is read and thrown away: then the connection can serve the
-     * next request. With more, the refusal goes out at once, and ends it. */
+    /* Read and discarded of a body that is refused: then the connection can serve the next request.
+     * With a longer body, the refusal goes out at once, and ends the connection. */
     DRAIN_BYTES = 1 << 20,
 };
 

@@ -9,7 +9,7 @@
 
 enum {
     WORTH_BYTES = 1024,     /* a shorter body is not compressed */
-    POOL_BYTES = 256 << 10, /* more are compressed on the pool: 3 ms */
+    POOL_BYTES = 256 << 10, /* a longer one is compressed on the pool: 3 ms */
 };
 
 /* ------------------------------------------------------------------ headers */
@@ -73,7 +73,7 @@ const char *content_find_tag(const char *list, const char *tag, size_t *length) 
     return NULL;
 }
 
-/* Digits; false if there are none, or too many to be true. */
+/* Reads digits; false if there are none, or too many for a size. */
 static bool read_size(const char **at, size_t *value) {
     const size_t digits = strspn(*at, "0123456789");
     *value = digits > 0 && digits < 19 ? strtoull(*at, NULL, 10) : 0;
@@ -111,7 +111,7 @@ enum content_range content_find_range(const char *range, size_t size, size_t *fi
 
 /* ------------------------------------------------------------------ not modified */
 
-/* The answer loses what would have made the rest of its body. */
+/* Drops what would make the rest of the body. */
 static void drop_stream(struct http_exchange *exchange) {
     struct http_response *response = &exchange->response;
     if (response->stream.closed)
@@ -141,15 +141,15 @@ bool http_not_modified(struct http_exchange *exchange) {
 
 /* ------------------------------------------------------------------ ranges */
 
-/* If-Range: the range only counts for the version that the client has a part of. */
+/* If-Range: the range applies only to the version that the client has a part of. */
 static bool range_counts(struct http_exchange *exchange) {
     const char *condition = http_header(exchange, "If-Range");
     const char *tag = http_format(exchange, "\"%s\"", exchange->response.etag);
     return !condition || (tag && strcmp(condition, tag) == 0);
 }
 
-/* Can ranges of the answer be sent? Not if its length is unknown in advance, and not if it differs
- * the next time. */
+/* Can the response be sent in ranges? Its length must be known in advance, and its bytes must be
+ * the same each time. */
 static bool has_parts(const struct http_response *response) {
     return !response->is_weak && (!response->stream.next || response->stream.seek);
 }
@@ -168,7 +168,7 @@ static void keep_part(struct http_exchange *exchange, size_t first, size_t last)
     }
 }
 
-/* True: the client gets a range, or an error that there is none. */
+/* True: the response is now a range, or the error that there is none. */
 static bool send_range(struct http_call *call) {
     struct http_exchange *exchange = &call->exchange;
     struct http_response *response = &exchange->response;

@@ -1,4 +1,4 @@
-/* Work that a request needs done on another thread, while its connection is suspended. */
+/* Work of a request on another thread, while its connection is suspended. */
 #include "server/base/clock.h"
 #include "server/base/fault.h"
 #include "server/http/connection.h"
@@ -24,7 +24,7 @@ enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll) {
 }
 
 static void only_compress(struct http_exchange *exchange, struct store_session *unused) {
-    (void)exchange, (void)unused; /* which is what run_deferred does with every answer */
+    (void)exchange, (void)unused; /* run_deferred does it with every response */
 }
 
 bool http_defer_content(struct http_call *call) {
@@ -64,13 +64,13 @@ static bool run_deferred(struct task *task, struct store_session *session) {
         return is_over;
     }
     exchange->call->queued = clock_monotonic() - exchange->call->posted;
-    if (!session && http_is_stopping(exchange)) { /* on the pool: nobody waits for it any more */
+    if (!session && http_is_stopping(exchange)) { /* on the pool, and unwanted by now */
         http_set_problem(exchange->call, PROBLEM_STOPPING, "the server is stopping");
         return false;
     }
     exchange->next(exchange, session);
     if (!session && !exchange->poll)
-        http_finish_content(exchange->call); /* compressing is work for the pool, too */
+        http_finish_content(exchange->call); /* the pool compresses, too */
     return has_succeeded(exchange);
 }
 
@@ -89,15 +89,15 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
         }
         if (exchange->after && has_succeeded(exchange))
             exchange->after(exchange);
-        exchange->after = NULL; /* once, and not again when the waiting ends */
+        exchange->after = NULL; /* once: not again when the waiting ends */
         if (exchange->next && exchange->poll && has_succeeded(exchange)) {
-            exchange->next = NULL; /* the second leg: it only waits */
+            exchange->next = NULL; /* the second part only waits */
             call->server->config.watch.post(call->server->config.watch.self, task);
             return;
         }
         break;
     case TASK_REFUSED:
-        /* (otherwise it is done, but for the waiting or the compressing) */
+        /* (otherwise only the waiting or the compressing was refused) */
         if (!has_succeeded(exchange))
             http_set_problem(call, PROBLEM_OVERLOADED,
                              "too many requests are already waiting; try again later");

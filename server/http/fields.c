@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Fields that have one value: with two, one program would take the first and another the last. All
- * others are lists, or nobody here reads them. */
+/* Fields with a single value: given two, one program would use the first and another the last. All
+ * others are lists, or unused here. */
 static const struct {
     const char *name;
     enum problem_code code;
@@ -49,16 +49,16 @@ static bool is_blank(char c) {
 
 /* libmicrohttpd before 1.0 passes on values that differ from the request. It ends each value at its
  * first NUL, and appends the rest of a folded line to the *name* of the field
- * ("Transfer-Encoding:", line break, " chunked" is a field Transfer-Encodingchunked without a
- * value): a body that another program sees, and this one would take for the next request. But names
- * and values still stand where they were received, so the head can be walked from its first byte to
- * its last; whatever is missing between two texts is something that was passed over. A folded name
+ * ("Transfer-Encoding:", line break, " chunked" becomes a field Transfer-Encodingchunked without a
+ * value). Another program would see a body there, which this one would take for the next request.
+ * But names and values still stand where they were received, so the head can be walked from its
+ * first byte to its last: a gap between two texts is something that was skipped, and a folded name
  * has moved elsewhere. */
 struct walk {
-    uintptr_t at; /* where the next line must start; 0: lost the way */
+    uintptr_t at; /* where the next line must start; 0: there was a gap */
 };
 
-/* `text` [length] is where the walk is, and the line ends `past` bytes after it. */
+/* The walk must be at `text` [length]; the line ends `past` bytes after it. */
 static void walk_on(struct walk *walk, const char *text, size_t length, size_t past) {
     walk->at = walk->at == (uintptr_t)text ? walk->at + length + past : 0;
 }
@@ -88,7 +88,7 @@ static bool has_arrived(const struct walk *walk, struct MHD_Connection *connecti
     return walk->at && head && walk->at + LINE_END == (uintptr_t)line->method + head->header_size;
 }
 
-/* Later versions refuse all of that by themselves. */
+/* Later versions refuse all of these by themselves. */
 static bool is_to_be_walked(void) {
     return strncmp(MHD_get_version(), "0.", 2) == 0;
 }
@@ -127,7 +127,7 @@ static bool has_control(const char *value, size_t size) {
     return found;
 }
 
-/* The value without what is around it; a copy only if that is needed. NULL when out of memory. */
+/* Trims blanks off a value; copies it only if necessary. NULL when out of memory. */
 static const char *trim(struct arena *arena, const char *value, size_t size) {
     size_t kept = size;
     while (kept > 0 && is_blank(value[kept - 1]))
@@ -176,7 +176,7 @@ static enum MHD_Result read_field(void *argument, enum MHD_ValueKind kind, const
     if (has_control(value, value_size))
         refuse(reading, PROBLEM_BAD_HEADER, "a header value contains a control character");
     const char *trimmed = trim(reading->arena, value, value_size);
-    /* (libmicrohttpd takes "chunked " for something else) */
+    /* (libmicrohttpd does not recognize "chunked ") */
     if (trimmed && trimmed != value && strcasecmp(name, "Transfer-Encoding") == 0)
         refuse(reading, PROBLEM_BAD_FRAMING, "there is white space after the transfer coding");
     if (trimmed)

@@ -1,6 +1,6 @@
 /*
- * fields.h - the header fields of a request, as all of the program sees them: checked, trimmed
- * and brought together once, where libmicrohttpd hands them over (RFC 9110, section 5).
+ * fields.h - the header fields of a request as the whole program sees them: checked, trimmed and
+ * merged once, where libmicrohttpd passes them on (RFC 9110, section 5).
  */
 #ifndef SERVER_HTTP_FIELDS_H
 #define SERVER_HTTP_FIELDS_H
@@ -17,14 +17,14 @@ struct http_refusal {
     const char *detail;
 };
 
-/* What the headers say about the body, and of what the client can read. */
+/* What the headers say about the body, and about the responses that the client can read. */
 struct http_framing {
     bool has_body;
     int64_t declared;  /* Content-Length, or -1 for a chunked body */
-    bool takes_chunks; /* an answer may be chunked: not one of HTTP/1.0 */
+    bool takes_chunks; /* the response may be chunked, unlike one to HTTP/1.0 */
 };
 
-/* The first line, in libmicrohttpd's memory, but for the target: a copy of it as it was sent. */
+/* The first line, in libmicrohttpd's memory; only the target is a copy, as it was sent. */
 struct http_line {
     const char *method, *url, *version, *target;
 };
@@ -35,8 +35,8 @@ struct http_field {
     const char *value; /* without blanks or tabs around it */
 };
 
-/* Each name once: of a list (Accept, If-None-Match, ..) all lines, joined by ", ". In the order of
- * the first lines. Texts belong to libmicrohttpd or to the arena, until the request is over. */
+/* Each name once, in the order of the first lines; the lines of a list (Accept, If-None-Match, ..)
+ * are joined by ", ". Texts belong to libmicrohttpd or to the arena, until the request is over. */
 struct http_fields {
     struct http_field *items;
     size_t count;
@@ -48,7 +48,7 @@ struct http_fields {
 struct http_refusal http_read_fields(struct MHD_Connection *connection, struct arena *arena,
                                      const struct http_line *line, struct http_fields *fields);
 
-/* NULL if it is absent. Letters' case does not matter. */
+/* NULL if it is absent. The case of letters does not matter. */
 const char *http_find_field(const struct http_fields *fields, const char *name);
 
 /* Refuses requests whose framing two programs could read differently (request smuggling, RFC 9112,

@@ -1,4 +1,5 @@
-/* What the headers alone decide: who asks, for what, and whether that may be. */
+/* What the headers alone decide: who sends the request, which route it takes, and whether it
+ * may. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -8,7 +9,7 @@
 
 /* ------------------------------------------------------------------ ids */
 
-/* A request id of the client's own is kept if it is short and plain enough for any log. */
+/* A client's own request id is kept if it is short and plain enough for any log. */
 static bool is_plain_id(const char *id) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     size_t length = strlen(id);
@@ -104,8 +105,8 @@ static void check_key(struct http_call *call) {
         refuse_key(call, needed, given);
 }
 
-/* The host that the client has asked: a proxy may have put another one into the Host header, and
- * say so. Believed only of a proxy that is known, and for a name that is served. */
+/* The host that the client requested: a proxy may have replaced the Host header, and passed on the
+ * original. Believed only of a known proxy, and for a name that is served. */
 static const char *asked_host(const struct http_call *call) {
     const char *forwarded = http_header(&call->exchange, "X-Forwarded-Host");
     const char *last = forwarded ? strrchr(forwarded, ',') : NULL;
@@ -162,7 +163,7 @@ static void check_rate(struct http_call *call) {
 
 /* ------------------------------------------------------------------ for what */
 
-/* What a browser asks before a page of another origin may send something (CORS preflight). */
+/* What a browser asks before a page of another origin may send a request (CORS preflight). */
 static enum http_next answer_options(struct http_exchange *exchange) {
     const struct http_call *call = exchange->call;
     exchange->response.status = 204;
@@ -181,8 +182,8 @@ static enum http_next answer_options(struct http_exchange *exchange) {
 static const struct http_route options_route = {
     .method = "OPTIONS", .path = "", .handler = answer_options, .access = HTTP_OPEN};
 
-/* Makes the path what the route table has. False: it is outside of the base path, where nothing is.
- * Only a proxy that is known to be one may have taken the base path away. */
+/* Removes the base path. False: the path is outside of it, where nothing is. Only a known proxy may
+ * have removed the base path already. */
 static bool strip_base_path(const struct http_call *call, struct http_request *request) {
     const char *base = http_base_path(&call->exchange);
     const size_t length = strlen(base);

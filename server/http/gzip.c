@@ -4,12 +4,11 @@
 #include <zlib.h>
 
 enum {
-    LEVEL =
-        1, /* numbers as text shrink to half even so; the higher levels cost more than they save */
+    LEVEL = 1, /* halves numbers as text; higher levels cost more than they save */
     GZIP = 16, /* added to the window's bits: asks for gzip instead of zlib */
     WINDOW_BITS = 15,
     MEMORY_LEVEL = 8,
-    /* 130 kB instead of 260, and no more bytes: numbers repeat nothing from far back. */
+    /* 130 kB instead of 260, and no more output: numbers rarely repeat anything from far back. */
     STREAM_WINDOW_BITS = 14,
     STREAM_MEMORY_LEVEL = 7,
     ROOM_BYTES = 16 << 10,

@@ -1,5 +1,5 @@
 /*
- * gzip.h - compression of answers (RFC 1952), whole or piece by piece.
+ * gzip.h - compression of responses (RFC 1952), whole or piece by piece.
  */
 #ifndef SERVER_HTTP_GZIP_H
 #define SERVER_HTTP_GZIP_H
@@ -8,16 +8,16 @@
 
 struct gzip;
 
-/* is_stream: it may last long, for a client that reads slowly, and takes less memory. NULL when out
+/* is_stream: for output that a slow client reads over a long time; takes less memory. NULL when out
  * of memory. */
 struct gzip *gzip_start(bool is_stream);
 void gzip_stop(struct gzip *gzip); /* NULL is fine */
-/* Appends what comes out; some may only come with later bytes. is_last: all comes. A failure is
+/* Appends the compressed bytes; some may be kept until later calls, none if is_last. A failure is
  * out->failed. */
 void gzip_put(struct gzip *gzip, const void *bytes, size_t length, bool is_last,
               struct buffer *out);
 
-/* The version of the library that does it, in pictures as well. */
+/* The version of the compressor, which writes pictures as well. */
 const char *gzip_library(void);
 
 #endif

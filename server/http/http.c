@@ -1,4 +1,4 @@
-/* What handlers ask of a request, and what all of the transport does. */
+/* Functions for handlers, and for the whole transport. */
 #include <string.h>
 #include <strings.h>
 

@@ -21,7 +21,8 @@ static void drop(struct lingering *linger, struct lingering_socket *socket) {
     socket->fd = 0;
 }
 
-/* The event may be of a socket that was there before: no harm. The epoll reports what is left. */
+/* The event may be for the socket that was there before: no harm. The epoll reports again what is
+ * left. */
 void linger_read(struct lingering *linger, uint64_t number) {
     struct lingering_socket *socket = &linger->sockets[number];
     const int how = MSG_DONTWAIT | MSG_TRUNC; /* discards the bytes (tcp(7)) */
@@ -49,8 +50,8 @@ static struct in6_addr client_of(int fd) {
     return access_address(known ? (struct sockaddr *)&peer : NULL);
 }
 
-/* The place of the client's oldest socket if it has as many as it may, else a free one, or that of
- * the oldest of all. */
+/* The place of the client's oldest socket if the client has as many as allowed; else a free place,
+ * or that of the oldest socket of all. */
 static struct lingering_socket *place_for(struct lingering *linger, const struct in6_addr *client) {
     struct lingering_socket *own = NULL, *oldest = NULL, *empty = NULL;
     int count = 0;
@@ -75,7 +76,7 @@ void linger_take(struct lingering *linger, int fd) {
     const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     const struct in6_addr client = client_of(fd);
     if (copy < 0)
-        return; /* no descriptor is free: it is closed as any other */
+        return; /* no descriptor is free: it is closed like any other */
     shutdown(copy, SHUT_WR);
     struct lingering_socket *place = place_for(linger, &client);
     const double now = clock_monotonic();

@@ -1,4 +1,4 @@
-/* The server's start, from an address to threads that listen on it, and its stop. */
+/* The start of the server, from an address to threads that listen on it, and its stop. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "server/http/connection.h"
 
 enum {
-    /* Only for answers: receiving has its own deadlines (peer.h), and so has an idle connection. */
+    /* Only for sending: receiving has its own deadlines (peer.h), and so has an idle connection. */
     SEND_SECONDS = 60,
     CONNECTION_MEMORY = 32768, /* above this, each connection costs an mmap */
     THREAD_STACK = 512 << 10,
@@ -116,7 +116,7 @@ int http_port(const struct http_server *server) {
 }
 
 void http_stop(struct http_server *server, int grace_ms) {
-    MHD_socket listener = MHD_quiesce_daemon(server->daemon); /* accepts nothing more */
+    MHD_socket listener = MHD_quiesce_daemon(server->daemon); /* accepts no connections any more */
     const struct timespec until = clock_after(1e-3 * grace_ms);
     pthread_mutex_lock(&server->mutex);
     server->stopping = true;
@@ -124,8 +124,8 @@ void http_stop(struct http_server *server, int grace_ms) {
         __atomic_store_n(&call->exchange.stopping, true, __ATOMIC_RELAXED);
         http_wake_stream(call);
     }
-    /* A suspended connection must be resumed before the daemon may stop; its computation has just
-     * been told to. Other requests get the grace time to be read and answered. */
+    /* A suspended connection must be resumed before the daemon may stop; `stopping` ends its
+     * computation soon. Other requests get the grace time to be read and answered. */
     int waited = 0;
     while (server->suspended > 0 || (server->requests && waited == 0))
         waited = server->suspended > 0 ? pthread_cond_wait(&server->changed, &server->mutex)

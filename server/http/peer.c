@@ -22,16 +22,16 @@ enum {
     BODY_SECONDS = 30,
     BODY_BYTES_PER_SECOND = 64 << 10,
     CHECK_MS = 1000,
-    UNANSWERED_SECONDS = 20, /* bytes without an acknowledgement: the other machine is gone */
+    UNANSWERED_SECONDS = 20, /* bytes without an acknowledgement: the other machine is lost */
     MAX_EVENTS = 64,
-    ALARM = LINGER_SOCKETS, /* in place of a number in the epoll */
+    ALARM = LINGER_SOCKETS, /* the number of the alarm in the epoll */
 };
 
 struct deadlines {
     pthread_mutex_t mutex;
     bool stop;
     struct peer *peers;
-    uint64_t watches; /* number of the last one; the smaller ones are ALARM's and linger's */
+    uint64_t watches; /* number of the last; smaller ones: the alarm, lingering sockets */
     struct lingering linger;
     int epoll, alarm; /* the alarm, an eventfd in the epoll, ends the wait at the stop */
     pthread_t thread;
@@ -44,19 +44,19 @@ static bool has_hung_up(const struct peer *peer) {
     return poll(&socket, 1, 0) == 1 && ioctl(peer->fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 
-/* Is the client of an unfinished body gone? Only if it was at the last look, too: what has just
- * been read may be the end of the body. */
+/* Is the client of an unfinished body gone? Only if it was gone at the last check, too: what was
+ * read just now may be the end of the body. */
 static bool is_gone(struct peer *peer) {
     const bool had = peer->has_hung_up;
     peer->has_hung_up = peer->is_in_body && has_hung_up(peer);
     return had && peer->has_hung_up;
 }
 
-/* A machine that lost its network sends no farewell; what it was sent stays unanswered. (One whose
- * program reads nothing answers, and is asked less and less often whether it has room again: in
- * between no answer is due.)
- * TCP_USER_TIMEOUT means the same, but it also ends a client that takes its bytes slowly: the time
- * in which the client's window has no room for a whole packet counts, read as it may. */
+/* A machine that lost its network does not close its connections; it stops acknowledging what it is
+ * sent. (A machine whose program does not read still acknowledges, but the kernel probes it less
+ * and less often: in between, no acknowledgement is due.) TCP_USER_TIMEOUT means the same, but it
+ * also ends a client that reads slowly, because the time in which its window has no room for a
+ * whole packet counts. */
 static bool is_lost(struct peer *peer, double now) {
     struct tcp_info info;
     socklen_t size = sizeof info;
@@ -77,8 +77,8 @@ static bool is_late(struct peer *peer, double now) {
     return peer->expires != 0 && (peer->expires < now || is_gone(peer));
 }
 
-/* A descriptor in the list is open: peer_close comes first. So no other socket can have got the
- * number. */
+/* A descriptor in the list is open, because peer_close comes before the close. So it cannot be the
+ * number of another socket. */
 static void shut_down_late(struct deadlines *deadlines, double now) {
     for (struct peer *peer = deadlines->peers; peer; peer = peer->next)
         if (is_late(peer, now) || is_lost(peer, now)) {
@@ -87,7 +87,7 @@ static void shut_down_late(struct deadlines *deadlines, double now) {
         }
 }
 
-/* The peer may have been unwatched, or closed, since the event: then no peer has its number. */
+/* The peer may have been unwatched, or closed, since the event: then no peer has this number. */
 static void tell_gone(struct deadlines *deadlines, uint64_t watch) {
     for (struct peer *peer = deadlines->peers; peer; peer = peer->next)
         if (peer->watch == watch) {
@@ -179,8 +179,8 @@ struct peer *peer_open(struct deadlines *deadlines, int fd) {
     return peer;
 }
 
-/* (A request that libmicrohttpd itself refuses, such as one with too large a head, may continue as
- * well.) */
+/* (libmicrohttpd itself refuses requests, such as one with too large a head, which may continue,
+ * too.) */
 void peer_close(struct deadlines *deadlines, struct peer *peer) {
     int unread = 0;
     pthread_mutex_lock(&deadlines->mutex);
@@ -227,7 +227,7 @@ void peer_watch(struct deadlines *deadlines, struct peer *peer, void (*gone)(voi
     peer->argument = argument;
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = peer->watch};
     if (epoll_ctl(deadlines->epoll, EPOLL_CTL_ADD, peer->fd, &event) != 0)
-        peer->watch = 0; /* its answer is computed to the end, as for a client that is there */
+        peer->watch = 0; /* its response is computed to the end, as for a client that stays */
     pthread_mutex_unlock(&deadlines->mutex);
 }
 

@@ -16,7 +16,7 @@ static bool content_type_fits(const struct http_call *call) {
     return type && router_has_word(call->route->content_types, type, strcspn(type, "; \t"));
 }
 
-/* Is the body anything but what it is? "identity" says that it is not. */
+/* Is the body encoded? "identity" means that it is not. */
 static bool is_encoded(const struct http_call *call) {
     const char *at = http_header(&call->exchange, "Content-Encoding");
     while (at && *(at += strspn(at, ", \t"))) {
@@ -97,7 +97,7 @@ static struct http_call *begin(struct http_server *server, struct MHD_Connection
     return call;
 }
 
-/* NULL: there was no memory for one. */
+/* NULL: there was no memory for a peer. */
 static struct peer *peer_of(struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -127,7 +127,7 @@ static enum MHD_Result first_call(struct http_server *server, struct MHD_Connect
     call->exchange.request.method = line.method;
     set_refusal(call, refusal);
     peer->is_answered_early = true;
-    return http_queue_response(call, true); /* an answer at this point closes the connection */
+    return http_queue_response(call, true); /* a response at this point closes the connection */
 }
 
 static enum MHD_Result take_body(struct http_call *call, const char *bytes, size_t *size) {
@@ -147,7 +147,7 @@ static enum MHD_Result go_on(struct http_call *call, const char *upload, size_t 
     switch (call->state) {
     case CALL_READING: return run_handler(call);
     case CALL_ANSWERED: return http_queue_response(call, false);
-    default: return MHD_NO; /* a daemon that stops drops what is queued, and asks again */
+    default: return MHD_NO; /* a daemon that stops drops the queued response, and asks again */
     }
 }
 
@@ -155,7 +155,7 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
                                 const char *method, const char *version, const char *upload,
                                 size_t *upload_size, void **call_slot) {
     struct http_call *call = *call_slot;
-    /* (the url is decoded already, and cut at %00: the raw target is used instead) */
+    /* (libmicrohttpd has decoded the url and cut it at %00: the raw target is used instead) */
     FAULT_STAY_BEGINS();
     const struct http_line line = {method, url, version, NULL};
     const enum MHD_Result result =
@@ -183,7 +183,7 @@ static void count(const struct http_call *call) {
     atomic_fetch_sub(&config->counts->in_flight, 1);
 }
 
-/* Reads that went well are what a poller does all day. */
+/* Successful reads are what pollers do all day. */
 static enum log_level level_of(const struct http_call *call) {
     const int status = call->exchange.response.status;
     if (status >= 500 || status == 0)
@@ -207,7 +207,7 @@ static void log_request(const struct http_call *call) {
              call->trace[0] ? call->trace : NULL);
 }
 
-/* Whoever misses the rest of an answer asks the operator, who has nothing but the log. */
+/* A user who misses the end of a response asks the operator, who has only the log. */
 static void log_cut(const struct http_call *call, enum MHD_RequestTerminationCode code) {
     const bool is_late = code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED;
     if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK || call->exchange.response.status == 0 ||

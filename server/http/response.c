@@ -1,4 +1,5 @@
-/* What goes back to the client: the headers, the whole answer, or one before the request is in. */
+/* What goes back to the client: headers, whole responses, and responses in the middle of a
+ * request. */
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,11 +31,11 @@ static const char *policy_of(struct http_exchange *exchange, const char *content
                        style ? " " : "", style ? style : "");
 }
 
-/* The headers of an answer while they are put together. */
+/* The headers of a response while they are added. */
 struct head {
     struct http_call *call;
     struct MHD_Response *response;
-    bool is_incomplete; /* there was no memory for one */
+    bool is_incomplete; /* there was no memory for a header */
 };
 
 static void add(struct head *head, const char *name, const char *value) {
@@ -42,8 +43,8 @@ static void add(struct head *head, const char *name, const char *value) {
         !value || MHD_add_response_header(head->response, name, value) != MHD_YES;
 }
 
-/* Browsers come back by https only. The header is for a whole host, all ports of it: what is called
- * localhost has others. */
+/* Browsers return by HTTPS only. The header applies to all ports of a host: localhost has
+ * others. */
 static void add_transport_security(struct head *head) {
     struct http_call *call = head->call;
     static const struct access loopback = {.names = ACCESS_LOOPBACK};
@@ -57,16 +58,16 @@ static void add_security_headers(struct head *head) {
     const char *given = call->exchange.response.content_type, *type = given ? given : "";
     const char *origins = call->server->access.cors_origins;
     bool is_for_all = origins && strcmp(origins, "*") == 0;
-    /* A browser would put the policy of a 304 in the place of the one that came with the page. */
+    /* A browser would replace the policy of the cached page with that of the 304. */
     if (call->exchange.response.status != 304)
         add(head, "Content-Security-Policy", policy_of(&call->exchange, type));
     add(head, "X-Content-Type-Options", "nosniff");
     add(head, "Referrer-Policy", "no-referrer");
     add_transport_security(head);
     add(head, "Cross-Origin-Resource-Policy", is_for_all ? "cross-origin" : "same-origin");
-    /* Not Cross-Origin-Opener-Policy: a browser then starts another process for the page when its
-     * headers have come, which doubles the time to its first picture. Who opens it sees nothing
-     * of it as it is. */
+    /* Not Cross-Origin-Opener-Policy: a browser would start another process for the page once its
+     * headers arrive, which doubles the time to its first picture. The page's opener sees nothing
+     * of it anyway. */
     if (is_page(type))
         add(head, "X-Frame-Options", "DENY");
 }
@@ -87,8 +88,8 @@ static void add_cors_headers(struct head *head) {
         "X-Request-Id");
 }
 
-/* Those of the answer, and those that every answer has. False when there is no memory for one: an
- * answer without its policy, for example, must not be sent. */
+/* Adds the headers of the response, and those of every response. False when there is no memory for
+ * one: a response without its policy, for example, must not be sent. */
 static bool add_headers(struct http_call *call, struct MHD_Response *response, bool close) {
     struct head head = {call, response, false};
     const struct http_response *from = &call->exchange.response;
@@ -114,9 +115,9 @@ static bool add_headers(struct http_call *call, struct MHD_Response *response, b
     return !head.is_incomplete;
 }
 
-/* ------------------------------------------------------------------ the answer */
+/* ------------------------------------------------------------------ the response */
 
-/* Puts right what a handler left undone. */
+/* Corrects what a handler left incomplete. */
 static void check_response(struct http_call *call) {
     struct http_response *response = &call->exchange.response;
     if (response->body.failed || call->arena.failed)
@@ -152,7 +153,7 @@ bool http_reserve(struct http_exchange *exchange, size_t bytes) {
     return true;
 }
 
-/* An answer stays until its client has read it, which may be long. */
+/* A response stays until its client has read it, which may take long. */
 static bool hold_answer(struct http_call *call) {
     const struct http_response *response = &call->exchange.response;
     return hold(call, response->body.length + response->stream.held);
@@ -234,7 +235,7 @@ void http_send_early(struct http_call *call) {
     if (call->server->config.tls.cert)
         info = MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     if (write_response(call, &out)) {
-        /* The system has room for so little, unless its client has not even taken earlier answers
+        /* The socket has room for this much, unless the client has not even read earlier responses
          * of the connection; then the rest is lost. */
         const ssize_t sent =
             info ? gnutls_record_send(info->tls_session, out.data, out.length)

@@ -15,7 +15,7 @@ static int hex_digit(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decoded copy of text [length], or NULL if its percent-encoding is wrong. */
+/* Makes a decoded copy; NULL if the percent-encoding is wrong. */
 static const char *decode(struct arena *arena, const char *text, size_t length,
                           bool plus_is_space) {
     char *out = arena_copy(arena, text, length);
@@ -42,8 +42,8 @@ static const char *decode(struct arena *arena, const char *text, size_t length,
 
 const char *router_parse(struct arena *arena, const char *target, struct http_request *request) {
     size_t path_length = strcspn(target, "?");
-    /* A proxy that filters paths sees one segment in /v1%2fjobs, and so nobody should see two. No
-     * id has a slash. */
+    /* A proxy that filters paths sees one segment in /v1%2fjobs, so this must not become two. No id
+     * has a slash. */
     if (memmem(target, path_length, "%2f", 3) || memmem(target, path_length, "%2F", 3))
         return "the path has an encoded slash, %2F";
     request->path = decode(arena, target, path_length, false);
@@ -104,7 +104,7 @@ static bool match_segment(const struct http_route *route, struct arena *arena, c
         }
     }
     if (pattern_length == 4 && memcmp(pattern, "{id}", 4) == 0) {
-        /* no id has a dot: what follows one is a suffix, of a format that there is not */
+        /* no id has a dot: this is the suffix of an unknown format */
         if (length == 0 || *id_count == HTTP_MAX_PATH_IDS || (last && memchr(segment, '.', length)))
             return false;
         request->ids[(*id_count)++] = arena_copy(arena, segment, length);

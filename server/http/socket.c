@@ -10,7 +10,7 @@
 
 enum { BACKLOG = 511 };
 
-/* Texts that are not an address, though they may contain one. */
+/* Explains texts that are not an address, though they may contain one. */
 static void explain_host(const char *host, int code, char *error, size_t error_size) {
     static const char examples[] = "127.0.0.1 (this machine only), 0.0.0.0 (every network) or :: "
                                    "(every IPv6 network)";
@@ -113,7 +113,8 @@ bool http_socket_bind(struct http_socket *to, const char *host, int port, char *
     if (!resolve(host, port, &found, error, error_size))
         return false;
     errno = 0;
-    /* A port in use is an error: under the same name, clients would reach the other program. */
+    /* A port in use is an error: otherwise clients might reach the other program under the same
+     * name. */
     for (const struct addrinfo *at = found; at && !bound && errno != EADDRINUSE; at = at->ai_next)
         bound = bind_to(to, at);
     if (!bound)

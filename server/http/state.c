@@ -1,4 +1,4 @@
-/* The states of a call, and what changes them from outside of its connection's thread. */
+/* The states of a call, and what changes them from outside of the connection's thread. */
 #include <assert.h>
 
 #include "server/http/connection.h"

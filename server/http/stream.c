@@ -2,10 +2,10 @@
  * Bodies that are made while they are sent.
  *
  * The socket pulls: libmicrohttpd asks for bytes, and gets them from the piece that is ready. When
- * that is used up, the next one takes its place and the one after it is begun; when there is none,
+ * that is used up, the next one takes its place, and the one after it is begun; when there is none,
  * the connection is suspended until there is. So at most two pieces exist, and one is computed
- * while another is sent. A client that does not read as fast as that has one: the next is computed
- * when it is wanted, while the client has the socket's buffer to read.
+ * while another is sent. For a client that reads more slowly there is one: the next is computed on
+ * demand, while the client reads from the socket's buffer.
  */
 #include <linux/sockios.h>
 #include <string.h>
@@ -18,13 +18,14 @@
 #include "server/threads/pool.h"
 
 enum {
-    BLOCK_BYTES = 32 << 10, /* asked for at a time, and so much memory */
+    BLOCK_BYTES = 32 << 10, /* requested at a time; costs this much memory */
     /* Chunks are as large as the connection's memory has room for; the block is not used. */
     CHUNKED_BLOCK_BYTES = 1,
-    /* Long pieces cost less; so what a client has taken earns it this share of that.. */
+    /* Longer pieces cost less, so a piece may have this share of what the client has read.. */
     SHARE = 4,
-    MAX_BYTES = 128 << 10, /* ..up to here */
-    /* What the kernel keeps for a client that does not read is memory, too: megabytes, if left. */
+    MAX_BYTES = 128 << 10, /* ..up to this size */
+    /* What the kernel keeps for a client that does not read is memory, too: megabytes, without a
+     * limit. */
     SOCKET_BYTES = 256 << 10,
     WAITING_SOCKET_BYTES = 32 << 10,
 };
@@ -39,7 +40,7 @@ static struct http_call *call_of(struct task *task) {
 static void compress_piece(struct http_call *call) {
     struct sending *sending = &call->sending;
     struct buffer plain = sending->made;
-    sending->made = sending->spare; /* its memory serves again */
+    sending->made = sending->spare; /* its memory is reused */
     sending->made.length = 0;
     gzip_put(call->gzip, plain.data, plain.length, sending->said == HTTP_PIECE_LAST,
              &sending->made);
@@ -75,7 +76,7 @@ static void piece_made(struct task *task, enum task_outcome outcome) {
         sending->said = HTTP_PIECE_FAIL;
     sending->next = sending->said == HTTP_PIECE_FAIL ? PIECE_NONE : PIECE_MADE;
     const bool is_over = call->state == CALL_OVER;
-    http_wake_stream(call); /* from here on, and without the mutex, the call may be gone */
+    http_wake_stream(call); /* from here on, without the mutex, the call may be gone */
     pthread_mutex_unlock(&server->mutex);
     if (is_over)
         http_free_call(call);
@@ -85,7 +86,7 @@ static void piece_made(struct task *task, enum task_outcome outcome) {
     pthread_mutex_unlock(&server->mutex);
 }
 
-/* server->mutex is held, and given up on the way. */
+/* server->mutex is held; it is released and taken again. */
 static void begin_piece(struct http_call *call) {
     struct http_server *server = call->server;
     struct sending *sending = &call->sending;
@@ -93,7 +94,7 @@ static void begin_piece(struct http_call *call) {
     sending->wanted =
         call->response_bytes / SHARE < MAX_BYTES ? call->response_bytes / SHARE : MAX_BYTES;
     server->making++;
-    /* pieces wait where the answer has waited; they may grow large together */
+    /* pieces wait in the turn of their response; together they may grow large */
     sending->task =
         (struct task){.run = make_piece, .done = piece_made, .turn = sending->task.turn};
     pthread_mutex_unlock(&server->mutex);
@@ -101,20 +102,20 @@ static void begin_piece(struct http_call *call) {
     pthread_mutex_lock(&server->mutex);
 }
 
-/* Does the client take what it is sent? Then the socket has little of it. */
+/* Does the client read what it is sent? Then little of it is in the socket. */
 static bool keeps_up(const struct http_call *call) {
     int unread = 0;
     return ioctl(call->peer->fd, SIOCOUTQ, &unread) != 0 || unread < SOCKET_BYTES / 2;
 }
 
-/* The piece that was made becomes the one to be sent, and perhaps another is begun. server->mutex
- * is held. */
+/* The piece that was made becomes the one to send, and another may be begun. server->mutex is
+ * held. */
 static void take_piece(struct http_call *call) {
     struct sending *sending = &call->sending;
     struct buffer used = sending->ready;
     sending->ready = sending->made;
     sending->sent = 0;
-    sending->made = used; /* its memory serves again */
+    sending->made = used; /* its memory is reused */
     sending->made.length = 0;
     sending->next = PIECE_NONE;
     if (sending->said == HTTP_PIECE_MORE && keeps_up(call)) {
@@ -179,7 +180,7 @@ static ssize_t refill_here(struct http_call *call) {
         buffer_clear(&sending->ready); /* the wait may be long */
     if (sending->ready.length > 0 || piece != HTTP_PIECE_WAIT || is_woken)
         return 1;
-    if (call->server->stopping) /* the daemon must not stop with a suspended connection */
+    if (call->server->stopping) /* libmicrohttpd must not stop with a suspended connection */
         return MHD_CONTENT_READER_END_OF_STREAM;
     http_set_state(call, CALL_PAUSED);
     return 0;

@@ -11,8 +11,8 @@
 
 enum { LARGEST_PEM = 1 << 20 };
 
-/* Keys of a connection that the certificate's key alone cannot bring back (no RSA key exchange),
- * and ciphers that authenticate what they encrypt (no CBC). All clients since 2014 have these. */
+/* Connections whose keys the certificate's key alone cannot recover (no RSA key exchange), and
+ * ciphers that authenticate what they encrypt (no CBC). All clients since 2014 support these. */
 const char *const http_tls_priorities =
     "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:"
     "+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD:-GROUP-ALL:+GROUP-X25519:"
@@ -39,7 +39,7 @@ done:
     return text;
 }
 
-/* Tried as libmicrohttpd will. */
+/* As libmicrohttpd will load them. */
 static bool is_pair(const char *cert, const char *key) {
     const gnutls_datum_t texts[] = {{(unsigned char *)cert, (unsigned)strlen(cert)},
                                     {(unsigned char *)key, (unsigned)strlen(key)}};
