@@ -1,6 +1,5 @@
 #include "server/client.h"
 
-#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -19,9 +18,7 @@ static int connect_to_address(const struct addrinfo *address, int timeout_second
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
     if (connect(fd, address->ai_addr, address->ai_addrlen) == 0)
         return fd;
-    const int code = errno;
     close(fd);
-    errno = code;
     return -1;
 }
 

@@ -219,42 +219,37 @@ static bool set(struct config *config, const struct setting *setting, const char
     return good;
 }
 
-static const struct setting *find(const char *flag, size_t length) {
-    for (size_t i = 0; i < SETTINGS; i++)
-        if (strlen(settings[i].flag) == length && strncmp(settings[i].flag, flag, length) == 0)
-            return &settings[i];
-    return NULL;
-}
-
 /* Reads one flag at argv[*at], as "--flag value" or "--flag=value"; moves *at past it. */
 static bool read_flag(struct config *config, int argc, char **argv, int *at, char *error,
                       size_t error_size) {
-    char *argument = argv[(*at)++];
-    size_t length = strcspn(argument, "=");
-    const struct setting *setting =
-        strncmp(argument, "--", 2) == 0 ? find(argument + 2, length - 2) : NULL;
+    const char *argument = argv[(*at)++], *value = strchr(argument, '=');
+    const bool has_dashes = strncmp(argument, "--", 2) == 0;
+    char flag[200]; /* with its dashes */
+    snprintf(flag, sizeof flag, "%.*s", (int)strcspn(argument, "="), argument);
+    struct guess guess = {.typed = flag + (has_dashes ? 2 : 0)};
+    const struct setting *setting = NULL;
+    for (size_t i = 0; i < SETTINGS; i++) {
+        if (has_dashes && strcmp(settings[i].flag, guess.typed) == 0)
+            setting = &settings[i];
+        guess_offer(&guess, settings[i].flag, 0);
+    }
     if (!setting) {
-        struct guess guess = {.typed = argument + (strncmp(argument, "--", 2) == 0 ? 2 : 0)};
-        argument[length] = '\0';
-        for (size_t i = 0; i < SETTINGS; i++)
-            guess_offer(&guess, settings[i].flag, 0);
-        snprintf(error, error_size, "unknown argument \"%s\"; %s%s%s", argument,
+        snprintf(error, error_size, "unknown argument \"%s\"; %s%s%s", flag,
                  guess.meant ? "did you mean --" : "see denoised serve --help",
                  guess.meant ? guess.meant : "", guess.meant ? "?" : "");
         return false;
     }
-    const char *value = argument[length] == '=' ? argument + length + 1 : NULL;
-    if (!value && setting->type == SETTING_SWITCH)
+    if (value)
+        value++;
+    else if (setting->type == SETTING_SWITCH)
         value = "true";
-    else if (!value && *at < argc)
+    else if (*at < argc)
         value = argv[(*at)++];
     if (!value) {
-        snprintf(error, error_size, "%s needs a value", argument);
+        snprintf(error, error_size, "%s needs a value", flag);
         return false;
     }
-    char source[VARIABLE_BYTES];
-    snprintf(source, sizeof source, "--%s", setting->flag);
-    return set(config, setting, value, source, error, error_size);
+    return set(config, setting, value, flag, error, error_size);
 }
 
 /* Checks what depends on several settings. */
@@ -308,9 +303,10 @@ static bool is_of_link(const char *name) {
            strcmp(name, "NAME") == 0;
 }
 
-static void look_at(const char *name, const char *value, void (*warn)(const char *text)) {
+static void look_at(const char *name, const char *value) {
     char variable[VARIABLE_BYTES], text[300];
     struct guess guess = {.typed = name};
+    bool is_ignored = !is_of_link(name) && !is_link(value);
     snprintf(text, sizeof text, "there is no " PREFIX "%.100s", name);
     for (size_t i = 0; i < SETTINGS; i++) {
         const char *known = variable_of(&settings[i], variable) + sizeof PREFIX - 1;
@@ -321,15 +317,14 @@ static void look_at(const char *name, const char *value, void (*warn)(const char
             continue;
         snprintf(text, sizeof text, PREFIX "%s=%.100s belongs to a Kubernetes service of this name",
                  name, value);
-        if (is_link(value))
-            warn(text);
-        return;
+        is_ignored = is_link(value);
+        break;
     }
-    if (!is_of_link(name) && !is_link(value))
-        warn(text);
+    if (is_ignored)
+        log_line(LOG_WARN, "an environment variable is ignored", "detail=%s", text);
 }
 
-void config_look_around(void (*warn)(const char *text)) {
+void config_look_around(void) {
     for (char **each = environ; *each; each++) {
         const char *equals = strchr(*each, '=');
         char name[VARIABLE_BYTES];
@@ -337,7 +332,7 @@ void config_look_around(void (*warn)(const char *text)) {
             continue;
         snprintf(name, sizeof name, "%.*s", (int)(equals - *each - (int)sizeof PREFIX + 1),
                  *each + sizeof PREFIX - 1);
-        look_at(name, equals + 1, warn);
+        look_at(name, equals + 1);
     }
 }
 

@@ -43,8 +43,8 @@ struct config {
  * from argv and the environment. */
 bool config_read(struct config *config, int argc, char **argv, char *error, size_t error_size);
 
-/* Warns of each variable DENOISED_* that is not a setting, or not meant as one. */
-void config_look_around(void (*warn)(const char *text));
+/* Logs each variable DENOISED_* that is not a setting, or not meant as one. */
+void config_look_around(void);
 
 /* Prints the table on standard output: for a terminal, as Markdown, or for a manual page. */
 void config_help(void);

@@ -124,8 +124,7 @@ static const struct command {
     {{"demo"},
      demo_run,
      "[--preset NAME]",
-     "train a spiral on a temporary server, draw it in the terminal, and write samples.svg and "
-     "loss.svg"},
+     "train a spiral, draw it here, and write samples.svg and loss.svg"},
     {{"key"},
      command_key,
      "NAME [--scope read|write] >> FILE",
@@ -153,19 +152,15 @@ static const struct command {
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
+/* NULL, and a message on standard error: there is none of this name. */
 static const struct command *find_command(const char *name) {
-    for (size_t i = 0; i < COMMANDS; i++)
-        for (int j = 0; j < 4 && commands[i].names[j]; j++)
-            if (strcmp(commands[i].names[j], name) == 0)
-                return &commands[i];
-    return NULL;
-}
-
-static int unknown_command(const char *name) {
     struct guess guess = {.typed = name};
     for (size_t i = 0; i < COMMANDS; i++)
-        for (int j = 0; j < 4 && commands[i].names[j]; j++)
+        for (int j = 0; j < 4 && commands[i].names[j]; j++) {
+            if (strcmp(commands[i].names[j], name) == 0)
+                return &commands[i];
             guess_offer(&guess, commands[i].names[j], 0);
+        }
     fprintf(stderr, "denoised: there is no command \"%s\"; ", name);
     if (guess.meant)
         fprintf(stderr, "did you mean denoised %s?\n", guess.meant);
@@ -173,7 +168,7 @@ static int unknown_command(const char *name) {
         fprintf(stderr, "the settings come after a command: denoised serve %s\n", name);
     else
         fprintf(stderr, "see denoised --help\n");
-    return 2;
+    return NULL;
 }
 
 static int help_of(const struct command *command) {
@@ -191,7 +186,7 @@ static int help_of(const struct command *command) {
 static int command_help(int argc, char **argv) {
     if (argc > 0) {
         const struct command *command = find_command(argv[0]);
-        return command ? help_of(command) : unknown_command(argv[0]);
+        return command ? help_of(command) : 2;
     }
     printf("denoised %s: train and serve denoising diffusion models over HTTP\n\n",
            denoised_version);
@@ -210,7 +205,7 @@ int main(int argc, char **argv) {
     }
     const struct command *command = find_command(argv[1]);
     if (!command)
-        return unknown_command(argv[1]);
+        return 2;
     for (int i = 2; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return help_of(command);

@@ -2,14 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -132,14 +133,10 @@ static bool allow(int ruleset, const char *path, __u64 rights) {
 
 /* Allows the directory of the file that a path names. */
 static bool allow_directory(int ruleset, const char *path, __u64 rights) {
-    char directory[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    const size_t length = slash ? (size_t)(slash - path) + 1 : 1;
-    if (length >= sizeof directory)
+    char copy[PATH_MAX];
+    if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy)
         return false;
-    memcpy(directory, slash ? path : ".", length);
-    directory[length] = '\0';
-    return allow(ruleset, directory, rights);
+    return allow(ruleset, dirname(copy), rights);
 }
 
 /* Allows a file by its name, and by the targets of its links. */

@@ -392,17 +392,13 @@ static void run(struct process *process) {
     atomic_store(&process->service.ready, false);
 }
 
-static void warn(const char *text) {
-    log_line(LOG_WARN, "an environment variable is ignored", "detail=%s", text);
-}
-
 int serve(const struct config *config, const struct contract *contract) {
     log_set_level(config->log_level);
     log_set_format(config->log_format);
     log_never_wait();
     machine_set_up_memory();
     umask(077); /* the database is private */
-    config_look_around(warn);
+    config_look_around();
     struct dn_error kernels;
     if (strcmp(config->simd, "auto") != 0 && dn_kernels_use(config->simd, &kernels) != DN_OK)
         return fail_to_start(kernels.text);
