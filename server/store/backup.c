@@ -1,4 +1,4 @@
-/* A copy of the database, made by a separate process while the server keeps running. */
+/* Copies the database, in a separate process while the server keeps running. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -35,8 +35,8 @@ static sqlite3 *open_readonly(const char *path, char *error, size_t error_size) 
                         error_size);
 }
 
-/* All that was committed when it began, without the room that deleted rows have left. It reads one
- * snapshot, so the server can write meanwhile. */
+/* Copies all that was committed when it began, without the room that deleted rows have left. It
+ * reads one state of the database, so the server can write meanwhile. */
 static bool copy(const char *from, const char *to, char *error, size_t error_size) {
     sqlite3 *db = open_readonly(from, error, error_size);
     if (!db)
@@ -57,8 +57,7 @@ static bool copy(const char *from, const char *to, char *error, size_t error_siz
     return copied;
 }
 
-/* Who was told ids of the original's events does not take those of the copy for the same
- * (migrations/). */
+/* Gives the events new ids, so that clients do not take them for the original's (migrations/). */
 static bool mark_events(const char *path, char *error, size_t error_size) {
     static const char renumber[] =
         "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;"
@@ -82,7 +81,7 @@ static bool verify(const char *path, char *error, size_t error_size) {
     return good || owner_fail(error, error_size, path, "the copy is not in order");
 }
 
-/* SQLite does not do this for a copy. */
+/* SQLite does not sync a copy. */
 static bool sync_path(const char *path, int flags, char *error, size_t error_size) {
     int file = open(path, flags | O_CLOEXEC);
     bool synced = file >= 0 && fsync(file) == 0;
@@ -106,7 +105,7 @@ bool store_backup(const char *from, const char *to, char *error, size_t error_si
         return owner_fail(error, error_size, to, "the path is too long");
     if (lstat(to, &there) == 0)
         return owner_fail(error, error_size, to, "already exists and is not overwritten");
-    umask(077); /* weights and specs are their owner's alone */
+    umask(077); /* only the user may read weights and specs */
     bool made = owner_has_one_name(from, error, error_size) &&
                 copy(from, part, error, error_size) && mark_events(part, error, error_size) &&
                 verify(part, error, error_size) && sync_path(part, O_RDONLY, error, error_size);

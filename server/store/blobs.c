@@ -30,7 +30,9 @@ enum store_status store_blob_abandon(struct store_session *session, int64_t id) 
 
 enum store_status sql_blob_insert(struct store_session *session, const void *bytes, size_t size,
                                   int64_t *id) {
-    /* With a writer, so that it stays when room is made for its pieces. */
+    if (*id)
+        return STORE_OK;
+    /* With a writer, so that making room for its pieces does not delete it. */
     enum store_status status = store_blob_begin(session, "this transaction", size, id);
     const unsigned char *from = bytes;
     for (int64_t number = 0; size > 0 && status == STORE_OK; number++) {
@@ -75,7 +77,7 @@ enum store_status store_blob_read(struct store_session *session, int64_t id, siz
 
 /* ------------------------------------------------------------------ removing */
 
-/* Pieces of one blob that nobody names; the blob itself when it has no more. */
+/* Deletes pieces of a blob that no row names, and the blob itself after its last piece. */
 static enum store_status remove_pieces(struct store_session *session, int64_t id, int most,
                                        int *count) {
     enum store_status status = sql_run(

@@ -84,7 +84,7 @@ enum store_status store_dataset_list(struct store_session *session, const char *
                                      struct dataset *datasets, int *count, bool *has_more) {
     *count = 0;
     *has_more = false;
-    /* Ids begin with the time of their making. 'g' is above all of them. */
+    /* Ids begin with the time of creation. 'g' is above all of them. */
     sqlite3_stmt *row = sql_prepare(
         session, "SELECT " DATASET_COLUMNS " FROM dataset WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         "ti", after ? after : "g", (int64_t)limit + 1);

@@ -1,4 +1,4 @@
-/* How good models are, as it was found out: computed once, and then kept. */
+/* Results of evaluations: computed once, then stored. */
 #include <string.h>
 
 #include "server/store/sql.h"
@@ -15,7 +15,7 @@ enum store_status store_evaluation_get(struct store_session *session, const char
     return status != STORE_OK ? status : *answer ? STORE_OK : STORE_NOT_FOUND;
 }
 
-/* Only of the model that it was made of: it may have been trained further meanwhile. */
+/* Only if the model has not changed: it may have been trained further meanwhile. */
 static enum store_status keep_figures(struct store_session *session, const struct model *model,
                                       const struct figures *figures) {
     return sql_run(session,

@@ -1,4 +1,4 @@
-/* Reading what happened to jobs; triggers write it (migrations/). */
+/* Reads what happened to jobs; triggers write it (migrations/). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,8 +76,8 @@ static int by_id(const void *a, const void *b) {
     return (*left > *right) - (*left < *right);
 }
 
-/* The id of the last event that a batch of those of many jobs has room for: an index has them all,
- * while the events themselves are many times as much to read. */
+/* The last event that a batch for many jobs has room for. An index has all ids, while the events
+ * themselves would be many times as much to read. */
 static enum store_status find_last(struct store_session *session, const struct event_filter *filter,
                                    int64_t *last) {
     enum store_status status = STORE_OK;
@@ -101,8 +101,7 @@ static enum store_status find_last(struct store_session *session, const struct e
     return status;
 }
 
-/* The events of each job are read in order, as far as all of them together fit, and put in order
- * together. */
+/* Reads the events of each job, as far as all of them together fit, and sorts them. */
 static enum store_status read_merged(struct store_session *session,
                                      const struct event_filter *filter, struct event *events,
                                      int *count) {

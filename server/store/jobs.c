@@ -1,4 +1,4 @@
-/* Jobs as clients see them: insert, read, cancel, delete; and their loss history. */
+/* Jobs as clients see them, to insert, read, cancel and delete; and their loss history. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +78,7 @@ enum store_status store_rewarn(struct store_session *session, const char *id,
 
 /* ------------------------------------------------------------------ reading */
 
-/* place: an expression for the number of those that are before it in the queue. */
+/* place: an SQL expression for the number of jobs before it in the queue. */
 #define JOBS(place)                                                                                \
     "SELECT job.id, job.name, job.dataset, job.spec, job.status, " place ","                       \
     " job.epoch, job.epochs, job.step, job.steps, job.seconds, job.train_loss, job.val_loss,"      \
@@ -115,7 +115,7 @@ static void read_job(struct store_session *session, sqlite3_stmt *row, struct jo
     memcpy(job->id, sqlite3_column_text(row, 0), ID_LENGTH);
 }
 
-/* The job of a statement that answers one; STORE_NOT_FOUND if there is none. */
+/* Reads the job from the only row of a statement; STORE_NOT_FOUND without one. */
 static enum store_status read_one(struct store_session *session, sqlite3_stmt *row,
                                   struct job *job) {
     const bool found = sql_row(session, row);
@@ -203,12 +203,12 @@ enum store_status store_lowest_loss(struct store_session *session, const char *i
     return sql_done(session, row);
 }
 
-/* Rows are thinned as they come: a history may be long, and SQL has to hold what it groups. */
+/* Thins rows while it reads them: a history may be long, and SQL would keep all in memory. */
 struct thinning {
     struct epoch_row *rows;
     int most, count;
-    struct epoch_row low, high; /* the ends of the range that is read */
-    int64_t range;              /* -1: none */
+    struct epoch_row low, high; /* the lowest and highest loss of the current range */
+    int64_t range;              /* -1: none yet */
 };
 
 static void keep_epoch(struct thinning *thinning, const struct epoch_row *row) {
@@ -266,7 +266,7 @@ enum store_status store_history_peaks(struct store_session *session, const char 
         const struct epoch_row epoch = sql_epoch(row, 1);
         if (n <= most || epoch.epoch == first)
             keep_epoch(&thinning, &epoch);
-        if (n > most) /* equal ranges over the epochs that there are, two rows of each */
+        if (n > most) /* two rows from each of equal ranges of epochs */
             thin_epoch(&thinning, (epoch.epoch - first) * ((most - 2) / 2) / (last - first + 1),
                        &epoch);
         if (epoch.epoch == last) {

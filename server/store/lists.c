@@ -1,5 +1,5 @@
-/* Jobs and models in pages: searched, filtered and sorted. The ids of a page are found first, by
- * indices that hold all that is looked at (migrations/); then their rows are read. */
+/* Pages of jobs and models: searched, filtered and sorted. The ids of a page are found first, in
+ * indices that contain all that is compared (migrations/); then their rows are read. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +8,9 @@
 
 #include "server/store/sql.h"
 
-/* The statements of an order, [ascending, descending]: those that have a value to be sorted by,
- * then those that have none; the id alone, which begins with the time of its making, has no first
- * ones. ?1 and ?2 are the value and the id that the page begins after, ?3 is its limit. */
+/* The statements of an order, [ascending, descending]: for items with a sort value, then for those
+ * without one. Sorting by id, which begins with the time of creation, has only the latter. The page
+ * begins after the value ?1 and the id ?2; ?3 is its limit. */
 struct order {
     const char *with_key[2], *without_key[2];
 };
@@ -32,44 +32,44 @@ struct order {
         }                                                                                          \
     }
 
-/* What a list can be sorted by, and how all are found, or those that a filter lets through. */
+/* A sort value, and the statements for all items or for those that match a filter. */
 struct sort_key {
     bool is_text, has_index;
     struct order all, some;
 };
 
-/* A page that is asked for. */
+/* The query for a page. */
 struct listing {
     const struct order *order;
     bool is_text, descending;
     const struct list_place *after;
-    const char *types; /* the types of a filter's parameters, from ?4 on */
+    const char *types; /* of the filter's parameters, from ?4 on: t for each text */
     const char *texts[3];
     int limit;
 };
 
 /* ------------------------------------------------------------------ the ids of a page */
 
-/* Above all that there can be: 'g' is above the digits of ids. */
+/* Above all ids, whose digits are below 'g', and above all texts. */
 static const char last_id[] = "g", last_text[] = "\xf4\x8f\xbf\xbf\xf4\x8f\xbf\xbf";
 
-/* The part with values (has_key), or the one without. */
+/* Prepares the statement for items with a sort value (has_key) or without one. */
 static sqlite3_stmt *prepare_part(struct store_session *session, const struct listing *listing,
                                   bool has_key, int limit) {
     const bool descending = listing->descending;
-    const bool goes_on = listing->after->id[0] && listing->after->has_key == has_key;
+    const bool continues = listing->after->id[0] && listing->after->has_key == has_key;
     const char *sql =
         (has_key ? listing->order->with_key : listing->order->without_key)[descending];
-    const char *id = goes_on ? listing->after->id : descending ? last_id : "";
+    const char *id = continues ? listing->after->id : descending ? last_id : "";
     const char *const *texts = listing->texts;
     char types[8];
     snprintf(types, sizeof types, "%cti%s", listing->is_text ? 't' : 'd', listing->types);
     if (listing->is_text) {
-        const char *key = goes_on ? listing->after->key : descending ? last_text : "";
+        const char *key = continues ? listing->after->key : descending ? last_text : "";
         return sql_prepare(session, sql, types, key, id, (int64_t)limit, texts[0], texts[1],
                            texts[2]);
     }
-    const double key = goes_on      ? strtod(listing->after->key, NULL)
+    const double key = continues    ? strtod(listing->after->key, NULL)
                        : descending ? INFINITY
                                     : -INFINITY;
     return sql_prepare(session, sql, types, key, id, (int64_t)limit, texts[0], texts[1], texts[2]);
@@ -84,7 +84,7 @@ static void read_place(sqlite3_stmt *row, bool is_text, struct list_place *place
         snprintf(place->key, sizeof place->key, "%.17g", sqlite3_column_double(row, 1));
 }
 
-/* Appends to places [listing->limit]. */
+/* Appends items with a sort value, or without one, to places [listing->limit]. */
 static enum store_status read_part(struct store_session *session, const struct listing *listing,
                                    bool has_key, struct list_place *places, int *count) {
     sqlite3_stmt *row = prepare_part(session, listing, has_key, listing->limit - *count);
@@ -129,7 +129,7 @@ static const struct order with_dataset = BY_ID("job", "dataset = ?4 AND ");
 
 enum { STATUSES_BYTES = 64 };
 
-/* Their names, one after another; NULL for all. */
+/* The names of a set of statuses, one after another; NULL for all. */
 static const char *name_statuses(unsigned statuses, char names[STATUSES_BYTES]) {
     names[0] = '\0';
     for (int i = 0; i < JOB_STATUS_COUNT; i++)
@@ -188,8 +188,8 @@ static int by_seq(const void *a, const void *b) {
     return (left->seq > right->seq) - (left->seq < right->seq);
 }
 
-/* What is before the first of them in the queue is counted once, and then what lies between
- * neighbors, so that the queue is gone through once for all. */
+/* Counts the queue before the first of these jobs, then between each and the next, so that it is
+ * read once for all of them. */
 static enum store_status place_jobs(struct store_session *session, struct job *jobs, int count) {
     struct job **queued = malloc((size_t)(count + 1) * sizeof(struct job *));
     if (!queued)
@@ -211,14 +211,14 @@ static enum store_status place_jobs(struct store_session *session, struct job *j
     return status;
 }
 
-/* One page of a list: the places of its rows, and of one more if there is one. */
+/* The places of the items of a page, and of one more if there is one. */
 struct page {
     struct list_place *places;
     int found;
     bool is_begun;
 };
 
-/* Begins to read. end_page() follows, also after a failure. */
+/* Finds the items of a page. end_page() must follow, even after a failure. */
 static enum store_status begin_page(struct store_session *session, const struct listing *listing,
                                     int limit, struct page *page) {
     *page = (struct page){.places = malloc((size_t)(limit + 1) * sizeof *page->places)};
@@ -227,7 +227,7 @@ static enum store_status begin_page(struct store_session *session, const struct 
     return page->is_begun ? read_places(session, listing, page->places, &page->found) : status;
 }
 
-/* count: the rows that were read. The status, or that of the end. */
+/* count: the number of items that were read. Returns the status, or that of the end. */
 static enum store_status end_page(struct store_session *session, struct page *page,
                                   enum store_status status, int count, bool *has_more,
                                   struct list_place *last) {
@@ -240,7 +240,7 @@ static enum store_status end_page(struct store_session *session, struct page *pa
     return status;
 }
 
-/* Of the places [found], those that fit. */
+/* Reads the jobs at the places [found], as far as they fit. */
 static enum store_status read_jobs(struct store_session *session, const struct job_filter *filter,
                                    const struct list_place *places, int found, struct job *jobs,
                                    int *count) {

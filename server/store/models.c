@@ -50,7 +50,7 @@ static void read_model(struct store_session *session, sqlite3_stmt *row, struct 
     model->transform = sql_blob(session, row, 12, &copied);
 }
 
-/* The model of a statement that answers one; STORE_NOT_FOUND if there is none. */
+/* Reads the model from the only row of a statement; STORE_NOT_FOUND without one. */
 static enum store_status read_one(struct store_session *session, sqlite3_stmt *row,
                                   struct model *model) {
     const bool found = sql_row(session, row);
@@ -77,9 +77,7 @@ enum store_status sql_model(struct store_session *session, const char *id, struc
 
 enum store_status store_model_insert(struct store_session *session, const struct model *model) {
     int64_t blob = model->blob;
-    enum store_status status = STORE_OK;
-    if (blob == 0)
-        status = sql_blob_insert(session, model->bytes, model->byte_count, &blob);
+    enum store_status status = sql_blob_insert(session, model->bytes, model->byte_count, &blob);
     if (status != STORE_OK)
         return status;
     return sql_run(
@@ -93,7 +91,7 @@ enum store_status store_model_insert(struct store_session *session, const struct
         2 * (size_t)model->dim * sizeof *model->transform, model->created_at, model->words);
 }
 
-/* Whether the job that trains a model may still write it. */
+/* May the job that trains a model still write it? */
 static enum store_status is_in_training(struct store_session *session, const char *id,
                                         bool *training) {
     sqlite3_stmt *row = sql_prepare(session,
@@ -109,7 +107,7 @@ enum store_status store_model_delete(struct store_session *session, const char *
     enum store_status status = is_in_training(session, id, &training);
     if (status != STORE_OK || training)
         return training ? STORE_CONFLICT : status;
-    /* What a training resumes from has the weights in it, so it goes too. */
+    /* Its training resumes from a checkpoint that contains the weights, so that goes as well. */
     status = sql_run(session,
                      "DELETE FROM checkpoint"
                      " WHERE job_seq = (SELECT job_seq FROM model WHERE id = ?1)",

@@ -1,4 +1,4 @@
-/* Opening and closing the database: set-up, migrations, and the sessions on it. */
+/* Opens and closes the database: setup, migrations, and sessions. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ struct store {
     struct owner *owner;
     char boot[ID_LENGTH + 1];
     struct store_session *writer;
-    int64_t size;          /* the file's, after the writer's last checkpoint; it never shrinks */
+    int64_t size;          /* of the file when the log was last moved into it; it never shrinks */
     pthread_mutex_t mutex; /* guards the list */
     struct store_session *idle;
 };
@@ -121,7 +121,7 @@ static bool is_sound(struct store_session *session, const char *path, char *erro
     return true;
 }
 
-/* Are the pages of the file in order? Looking takes as long as reading it. */
+/* Are the pages of the file valid? This takes as long as reading the file. */
 static bool is_undamaged(struct store_session *session, const struct owner *owner, char *error,
                          size_t error_size) {
     const int64_t size = owner_size(owner);
@@ -143,8 +143,8 @@ static bool is_undamaged(struct store_session *session, const struct owner *owne
     return good;
 }
 
-/* All missing migrations in one transaction: the file has the old schema or the new one, nothing
- * between. */
+/* Applies all missing migrations in one transaction: the file has the old schema or the new one,
+ * and nothing in between. */
 static bool migrate(sqlite3 *db, char *error, size_t error_size) {
     int version = sql_integer(db, "PRAGMA user_version");
     int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
@@ -207,11 +207,11 @@ static void move_long_log(struct store_session *session, const struct owner *own
 
 static struct store_session *open_writer(const struct owner *owner, char *error,
                                          size_t error_size) {
-    /* Checkpoints of the log are made by this connection alone, between transactions, and never
+    /* Only this connection moves the log into the database, between transactions and never
      * automatically: SQLite 3.40 can lose a commit when two connections reset the log at once.
-     * EXTRA until the log is in use: created a new database gets its first page by way of a
-     * rollback journal, and if that came back after a power cut, it would take the database back to
-     * nothing, with the log. EXTRA syncs the directory when the journal is deleted. */
+     * EXTRA until the log is in use: a new database gets its first page through a rollback journal.
+     * If that reappeared after a power cut, it would roll the database back to nothing, and the log
+     * with it. EXTRA syncs the directory when the journal is deleted. */
     static const char setup[] =
         "PRAGMA synchronous=EXTRA; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
         "wal_autocheckpoint=0;"
@@ -242,7 +242,7 @@ fail:
     return NULL;
 }
 
-/* What SQLite has made must be there, and so must the file: it may have been moved meanwhile. */
+/* The database and what SQLite has created must exist: the file may have been moved meanwhile. */
 static bool watch_files(struct store *store, char *error, size_t error_size) {
     store->writer->page_bytes = sql_integer(store->writer->db, "PRAGMA page_size");
     store->size = owner_size(store->owner);
@@ -282,9 +282,9 @@ void store_close(struct store *store) {
         session_close(session);
     }
     FAULT_POINT("store.before_close");
-    /* The last one out folds the log into the database, unless that would take long: the next start
-     * does it then. It also deletes the log by its name. If that is another's now, then the
-     * connection and the locks stay as they are until the process ends. */
+    /* Closing the last connection moves the log into the database, unless that would take long:
+     * then the next start does it. It also deletes the log by its name. If another file has that
+     * name now, the connection and the locks stay until the process ends. */
     if (!store->owner || owner_check(store->owner)) {
         if (store->writer && store->writer->wal_pages > WAL_TRUNCATE_PAGES)
             sqlite3_db_config(store->writer->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -338,7 +338,7 @@ enum store_status store_limit(struct store_session *session, int64_t bytes) {
     return code == SQLITE_OK ? STORE_OK : sql_failure(session->db, code, pragma);
 }
 
-/* A new one, unless what it has opened may be another's file. */
+/* Opens a new session, unless it may have opened another file. */
 static struct store_session *open_reader(struct store *store) {
     char error[256];
     if (!store_is_there(store))
@@ -347,7 +347,7 @@ static struct store_session *open_reader(struct store *store) {
         session_open(store_path(store), SQLITE_OPEN_READONLY,
                      "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON;"
                      "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0;"
-                     "PRAGMA temp_store=MEMORY;" /* the sandbox lets no other files be made */
+                     "PRAGMA temp_store=MEMORY;" /* the sandbox allows no other files */
                      "PRAGMA schema_version;",   /* reads, and so opens the log */
                      error, sizeof error);
     if (!session)

@@ -16,18 +16,18 @@
 
 enum { MAX_LINKS = 40, SUFFIX_BYTES = 8 };
 
-/* The file itself and what SQLite keeps open beside it. */
+/* The database and the files that SQLite keeps next to it. */
 enum { DATABASE, LOG, INDEX, FILES };
 static const char *const suffixes[FILES] = {"", "-wal", "-shm"};
 
-enum { NOT_LOST, BEING_TOLD, LOST };
+enum { NOT_LOST, BEING_LOGGED, LOST };
 
 struct owner {
     char path[PATH_MAX];
     int file;      /* the database, locked */
-    int name_lock; /* NAME.lock, which version 0.1.0 knows alone; locked */
+    int name_lock; /* NAME.lock, locked: version 0.1.0 checks nothing else */
     bool made_file, made_name_lock;
-    int watched; /* files */
+    int watched; /* number of files that are checked */
     struct {
         char path[PATH_MAX + SUFFIX_BYTES];
         dev_t device;
@@ -51,7 +51,7 @@ static bool beside(const char *path, const char *name, char out[static PATH_MAX]
     return snprintf(out, PATH_MAX, "%.*s%s", directory, path, name) < PATH_MAX;
 }
 
-/* Of a file that is not there yet: its directory has to be. */
+/* For a file that does not exist yet: its directory must exist. */
 static bool resolve_new(const char *path, char out[static PATH_MAX]) {
     char directory[PATH_MAX], real[PATH_MAX];
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -65,7 +65,8 @@ static bool resolve_new(const char *path, char out[static PATH_MAX]) {
            snprintf(out, PATH_MAX, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name) < PATH_MAX;
 }
 
-/* Absolute and without links, even if the last one leads to a file that is not there yet. */
+/* Makes a path absolute and free of links, even if the last one leads to a file that does not exist
+ * yet. */
 static bool resolve(const char *path, char out[static PATH_MAX]) {
     char at[PATH_MAX], target[PATH_MAX], next[PATH_MAX];
     struct stat file;
@@ -75,7 +76,7 @@ static bool resolve(const char *path, char out[static PATH_MAX]) {
     for (int links = 0; links < MAX_LINKS; links++) {
         if (realpath(at, out))
             return true;
-        if (errno != ENOENT || stat(at, &file) == 0) /* open, but without a name: removed */
+        if (errno != ENOENT || stat(at, &file) == 0) /* an open file that was removed */
             return false;
         const ssize_t length = readlink(at, target, sizeof target - 1);
         if (length < 0)
@@ -106,7 +107,7 @@ bool owner_has_one_name(const char *path, char *error, size_t error_size) {
 
 /* ------------------------------------------------------------------ the locks */
 
-/* Over these, flock() is made of the kind of lock that SQLite takes, and the two would meet. */
+/* On network file systems, flock() takes the kind of lock that SQLite takes, and they conflict. */
 static bool has_true_flock(int file) {
     static const unsigned long network[] = {0x6969 /* NFS */, 0xFF534D42 /* CIFS */,
                                             0xFE534D42 /* SMB2 */, 0x517B /* SMB */};
@@ -128,7 +129,7 @@ static bool lock(int file, const char *path, const char *locked, char *error, si
     return false;
 }
 
-/* Opens a file that may be there, or makes it: *made. -1: errno says why. */
+/* Opens a file, or creates it and sets *made. -1: errno says why. */
 static int open_or_make(const char *path, int flags, bool *made) {
     const int common = O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags;
     int file;
@@ -158,8 +159,8 @@ static bool lock_name(struct owner *owner, char *error, size_t error_size) {
         if (owner->name_lock < 0)
             return owner_fail(error, error_size, path, strerror(errno));
         if (!lock(owner->name_lock, owner->path, path, error, error_size)) {
-            owner->made_name_lock = false;                   /* it is another's by now */
-            owner->made_file &= has_true_flock(owner->file); /* else this lock is all that counts */
+            owner->made_name_lock = false;                   /* another process uses it now */
+            owner->made_file &= has_true_flock(owner->file); /* and otherwise also the file */
             return false;
         }
         if (is_named(owner->name_lock, path))
@@ -170,7 +171,7 @@ static bool lock_name(struct owner *owner, char *error, size_t error_size) {
 
 static bool lock_file(struct owner *owner, char *error, size_t error_size) {
     struct stat file;
-    /* O_NONBLOCK: what turns out to be a pipe is not waited for. */
+    /* O_NONBLOCK: do not wait if it is a pipe. */
     owner->file = open_or_make(owner->path, O_NONBLOCK | O_NOCTTY, &owner->made_file);
     if (owner->file < 0 || fstat(owner->file, &file) != 0)
         return owner_fail(error, error_size, owner->path, strerror(errno));
@@ -187,7 +188,7 @@ static bool lock_file(struct owner *owner, char *error, size_t error_size) {
         owner->made_file = false;
         return false;
     }
-    /* Whoever had it until now may have moved it. */
+    /* Its previous owner may have moved it. */
     if (!is_named(owner->file, owner->path))
         return owner_fail(error, error_size, owner->path, "was moved while it was being opened");
     owner->files[DATABASE].device = file.st_dev;
@@ -235,7 +236,7 @@ void owner_release(struct owner *owner) {
     if (!owner)
         return;
     if (owner->name_lock >= 0)
-        close(owner->name_lock); /* the file stays: removing it would race with the next owner */
+        close(owner->name_lock); /* the file stays: deleting it would race with the next owner */
     if (owner->file >= 0)
         close(owner->file);
     free(owner);
@@ -259,9 +260,9 @@ bool owner_watch_log(struct owner *owner) {
     return true;
 }
 
-static void tell_loss(struct owner *owner, int which, const char *what) {
+static void log_loss(struct owner *owner, int which, const char *what) {
     int expected = NOT_LOST;
-    if (!atomic_compare_exchange_strong(&owner->state, &expected, BEING_TOLD))
+    if (!atomic_compare_exchange_strong(&owner->state, &expected, BEING_LOGGED))
         return;
     snprintf(owner->loss, sizeof owner->loss, "%s %s", owner->files[which].path, what);
     log_line(LOG_ERROR, "the database is gone: nothing more is written", "what=\"%s\" path=%s",
@@ -273,7 +274,7 @@ static void tell_loss(struct owner *owner, int which, const char *what) {
 static const char *what_happened(const struct owner *owner, int which, int64_t least) {
     struct stat file, ours;
     if (lstat(owner->files[which].path, &file) != 0) {
-        /* These say nothing about where it is, and SQLite gets to know of them on its own. */
+        /* These errors say nothing about where it is, and SQLite will meet them as well. */
         if (errno == EIO || errno == ENOMEM)
             return NULL;
         const bool is_moved =
@@ -291,7 +292,7 @@ bool owner_check_sizes(struct owner *owner, int64_t database, int64_t log) {
          i++) {
         const char *what = what_happened(owner, i, least[i]);
         if (what)
-            tell_loss(owner, i, what);
+            log_loss(owner, i, what);
     }
     return atomic_load(&owner->state) == NOT_LOST;
 }

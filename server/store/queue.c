@@ -1,4 +1,4 @@
-/* The queue's side of the store: claim, progress, finish, recover. */
+/* Jobs as workers see them: claim, progress, finish, recover. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ void claim_clear(struct claim *claim) {
 
 /* ------------------------------------------------------------------ claim */
 
-/* The newest checkpoint, without its bytes; zero if there is none. */
+/* Reads the newest checkpoint, without its bytes; zero if there is none. */
 static enum store_status read_checkpoint(struct store_session *session, int64_t seq,
                                          struct checkpoint *checkpoint) {
     *checkpoint = (struct checkpoint){0};
@@ -36,8 +36,8 @@ static enum store_status read_checkpoint(struct store_session *session, int64_t 
     return sql_done(session, row);
 }
 
-/* Steps after the checkpoint will be trained again: the rows of their epochs go, and the job says
- * where it really is. */
+/* Steps after the checkpoint will be trained again: deletes the rows of their epochs, and sets the
+ * job's progress back. */
 static enum store_status rewind_to(struct store_session *session, int64_t seq,
                                    const struct checkpoint *checkpoint) {
     const int64_t epoch = checkpoint->epoch;
@@ -59,9 +59,9 @@ static enum store_status take_checkpoint(struct store_session *session, int64_t 
     return status == STORE_OK ? rewind_to(session, seq, &claim->checkpoint) : status;
 }
 
-/* The job to run next: the first in the queue, if it fits. Else one that does may overtake it, as
- * long as the first could not begin anyway, for jobs that were before it are still running. When
- * only those that have overtaken it are in its way, no other does. 0: none. */
+/* The job to run next: the first in the queue, if it fits. Otherwise, one that fits may overtake it
+ * as long as the first could not start anyway, because jobs that were before it are still running.
+ * When only jobs that have overtaken it are in its way, no other may. 0: none. */
 static enum store_status choose(struct store_session *session, const struct memory_room *room,
                                 int64_t *seq) {
     sqlite3_stmt *row = sql_prepare(
@@ -76,7 +76,7 @@ static enum store_status choose(struct store_session *session, const struct memo
     return sql_value(session, row, seq, STORE_OK);
 }
 
-/* The first small job that fits into the room for such; 0: none. */
+/* The first small job that fits into the room for small jobs. */
 static enum store_status choose_small(struct store_session *session, const struct memory_room *room,
                                       int64_t *seq) {
     const int64_t most = room->small < room->beside ? room->small : room->beside;
@@ -126,7 +126,7 @@ enum store_status store_claim(struct store_session *session, const char *owner,
     return status;
 }
 
-/* The row number of a claimed job; STORE_LOST if it is another's by now. */
+/* The row number of a claimed job; STORE_LOST if another worker has it now. */
 static enum store_status claimed_seq(struct store_session *session, const struct claim *claim,
                                      int64_t *seq) {
     sqlite3_stmt *row = sql_prepare(session,
@@ -167,7 +167,7 @@ enum store_status store_drop_checkpoint(struct store_session *session, struct cl
 
 static enum store_status add_epochs(struct store_session *session, int64_t seq,
                                     const struct progress *progress) {
-    /* A row of the history, and the event that tells of it. */
+    /* A row of the history, and its event. */
     enum store_status status = sql_need_room(session, (int64_t)progress->epoch_count * 2 *
                                                           (int64_t)sizeof(struct epoch_row));
     for (size_t i = 0; i < progress->epoch_count && status == STORE_OK; i++) {
@@ -186,7 +186,7 @@ static enum store_status add_epochs(struct store_session *session, int64_t seq,
                    "iidd", seq, (int64_t)last->epoch, last->train_loss, last->val_loss);
 }
 
-/* All but the newest checkpoints of a job go. */
+/* Deletes all checkpoints of a job except the newest. */
 static enum store_status forget_checkpoints(struct store_session *session, int64_t seq, int kept) {
     return sql_run(session,
                    "DELETE FROM checkpoint WHERE job_seq = ?1 AND step NOT IN (SELECT step"
@@ -194,14 +194,14 @@ static enum store_status forget_checkpoints(struct store_session *session, int64
                    "ii", seq, (int64_t)kept);
 }
 
-/* There may be one of this step, made before what happens at the end of its epoch. */
+/* Replaces one of the same step, which was saved before the end of its epoch was handled. */
 static enum store_status add_checkpoint(struct store_session *session, int64_t seq,
                                         const struct checkpoint *checkpoint) {
     int64_t blob = checkpoint->blob;
     enum store_status status =
         sql_run(session, "DELETE FROM checkpoint WHERE job_seq = ?1 AND step = ?2", "ii", seq,
                 checkpoint->step);
-    if (status == STORE_OK && blob == 0)
+    if (status == STORE_OK)
         status = sql_blob_insert(session, checkpoint->bytes, checkpoint->size, &blob);
     if (status == STORE_OK)
         status = sql_run(session,
@@ -212,14 +212,12 @@ static enum store_status add_checkpoint(struct store_session *session, int64_t s
     return status == STORE_OK ? forget_checkpoints(session, seq, CHECKPOINTS_KEPT) : status;
 }
 
-/* The stored model may be ahead, of an epoch after the checkpoint that the job has resumed from. */
+/* Keeps the stored model if that is ahead: after the checkpoint from which the job has resumed. */
 static enum store_status add_model(struct store_session *session, int64_t seq,
                                    const struct progress *progress,
                                    const struct trained_model *model, int64_t now) {
     int64_t blob = model->blob;
-    enum store_status status = STORE_OK;
-    if (blob == 0)
-        status = sql_blob_insert(session, model->bytes, model->size, &blob);
+    enum store_status status = sql_blob_insert(session, model->bytes, model->size, &blob);
     if (status == STORE_OK)
         status = sql_run(
             session,
@@ -234,12 +232,12 @@ static enum store_status add_model(struct store_session *session, int64_t seq,
             "itiiiiibi", seq, progress->variant, (int64_t)model->epoch, blob, (int64_t)model->size,
             (int64_t)model->dim, model->parameters, model->transform,
             2 * (size_t)model->dim * sizeof *model->transform, now);
-    if (status == STORE_OK) /* a blob that the newer model there did not need */
+    if (status == STORE_OK) /* deletes the blob if the newer model was kept */
         status = store_blob_abandon(session, blob);
     return status == STORE_OK ? sql_keep_snapshot(session, progress->id, model->size) : status;
 }
 
-/* Where the job is; its row number, if it is still held. */
+/* Updates the progress of the job; its row number, if the fence still matches. */
 static enum store_status advance(struct store_session *session, const struct progress *progress,
                                  int64_t *seq, bool *cancel_requested) {
     sqlite3_stmt *row = sql_prepare(
@@ -266,7 +264,7 @@ enum store_status store_progress(struct store_session *session, const struct pro
         status = add_checkpoint(session, seq, progress->checkpoint);
     for (size_t i = 0; i < progress->model_count && status == STORE_OK; i++)
         status = add_model(session, seq, progress, &progress->models[i], now);
-    /* What these have taken the place of goes as fast as they come. */
+    /* Deletes what these have replaced as fast as they arrive. */
     int swept;
     const int most = 4 * ((int)progress->model_count + (progress->checkpoint != NULL));
     return status == STORE_OK ? store_blob_sweep(session, most, &swept) : status;
@@ -300,7 +298,7 @@ enum store_status store_unclaim(struct store_session *session, const char *id, i
     return status == STORE_OK && sqlite3_changes(session->db) == 0 ? STORE_LOST : status;
 }
 
-/* Jobs that no worker will ever claim. */
+/* Fails jobs that no worker could ever claim. */
 static enum store_status refuse_too_large(struct store_session *session, int64_t memory,
                                           int64_t now) {
     return sql_run(session,

@@ -1,12 +1,12 @@
-/* What the database may take of the disk (--max-database), and what goes first to stay below it. */
+/* Keeps the database below its maximum size (--max-database) by deleting what is dispensable. */
 #include "server/base/log.h"
 #include "server/store/sql.h"
 
 enum {
     PAGE_BYTES = 4096,
-    RESERVED_SHARE = 16, /* a 16th stays free for changes and deletes, which are never refused */
+    RESERVED_SHARE = 16, /* 1/16 stays free for changes and deletes, which are never refused */
     PIECES_AT_ONCE = 4,
-    OVERHEAD_BYTES = 1 << 14 /* a row, its events and its places in the indices */
+    OVERHEAD_BYTES = 1 << 14 /* of a row, its events and its index entries */
 };
 
 enum store_status store_used(struct store_session *session, int64_t *bytes) {
@@ -21,7 +21,8 @@ enum store_status store_used(struct store_session *session, int64_t *bytes) {
     return status;
 }
 
-/* What may go, in this order. What a job could be resumed from goes only after it has ended. */
+/* What may be deleted, in this order. The last checkpoint of a job goes only after the job has
+ * ended. */
 static const struct {
     const char *what, *sql;
 } dispensable[] = {
@@ -39,7 +40,7 @@ static const struct {
 };
 enum { EVALUATIONS = 1, DISPENSABLE = sizeof dispensable / sizeof dispensable[0] };
 
-/* Removes one thing of the first `kinds`. *gone: there was one. */
+/* Deletes one thing of the first `kinds`. *gone: there was one. */
 static enum store_status remove_one(struct store_session *session, int kinds, bool *gone) {
     enum store_status status = STORE_OK;
     *gone = false;

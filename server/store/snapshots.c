@@ -1,4 +1,4 @@
-/* Models as they were at earlier checkpoints, so that one can look back on a training. */
+/* Earlier states of models, so that one can look back on their training. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 
 enum { SNAPSHOTS_BYTES = 32 << 20 }; /* all snapshots of one model together */
 
-/* How many there may be of a model of this size. */
+/* The maximum number of snapshots of a model of this size. */
 static int64_t most_snapshots(size_t bytes) {
     const size_t room = SNAPSHOTS_BYTES / (bytes + 1);
     return (int64_t)(room < STORE_MAX_SNAPSHOTS ? room : STORE_MAX_SNAPSHOTS);
@@ -25,7 +25,7 @@ static enum store_status add(struct store_session *session, const char *id, int6
                    "ti", id, parts);
 }
 
-/* A training that was extended makes more of them: the one that leaves the smallest gap goes. */
+/* A training that was extended adds more of them: deletes the one that leaves the smallest gap. */
 static enum store_status thin(struct store_session *session, const char *id, int64_t most) {
     return sql_run(session,
                    "DELETE FROM snapshot WHERE model_id = ?1"
@@ -73,7 +73,7 @@ enum store_status store_model_at(struct store_session *session, const char *id, 
     if (status == STORE_OK && with_bytes) {
         status = store_blob_read(session, model->blob, model->byte_count, &model->bytes);
         if (status == STORE_NOT_FOUND)
-            status = STORE_ERROR; /* the row is there, its bytes are not */
+            status = STORE_ERROR; /* the row exists, its bytes do not */
     }
     status = sql_end_reading(session, status);
     if (found && status != STORE_OK)

@@ -9,9 +9,9 @@
 
 #include "server/base/log.h"
 
-/* Is the disk full? SQLite has other codes for that, too: it does not know quotas, and the log's
- * shared-memory file has its own code when it cannot grow. why: errno after it, for
- * sqlite3_system_errno() knows nothing of a commit. */
+/* Is the disk full? SQLite also has other codes for that: it does not know quotas, and the log's
+ * shared-memory file has its own code when it cannot grow. why: errno after the failure, because
+ * sqlite3_system_errno() does not cover a commit. */
 static bool is_full(int code, int why) {
     return (code & 0xff) == SQLITE_FULL ||
            ((code & 0xff) == SQLITE_IOERR && (why == ENOSPC || why == EDQUOT));
@@ -168,9 +168,9 @@ enum store_status store_begin(struct store_session *session) {
     return sql_run(session, "BEGIN IMMEDIATE", "");
 }
 
-/* The file gets the room for its new pages before they are committed to the log. Otherwise the two
- * could fill a disk together: the log is emptied by moving it into the database, and that would not
- * have the room to grow, whatever is deleted. */
+/* The file gets room for its new pages before they are committed to the log. Otherwise, the two
+ * could fill the disk together: the log is emptied by moving it into the database, which would then
+ * have no room to grow, whatever is deleted. */
 static enum store_status grow_file(struct store_session *session) {
     int64_t pages;
     const enum store_status status =
@@ -178,7 +178,7 @@ static enum store_status grow_file(struct store_session *session) {
     const int64_t bytes = pages * session->page_bytes;
     if (status != STORE_OK || bytes <= session->file_bytes)
         return status;
-    errno = ENOSPC; /* unless a call says otherwise: posix_fallocate does not set it */
+    errno = ENOSPC; /* unless a call sets it: posix_fallocate does not */
     const int code =
         sqlite3_file_control(session->db, "main", SQLITE_FCNTL_SIZE_HINT, &(sqlite3_int64){bytes});
     if (code != SQLITE_OK)
@@ -213,7 +213,7 @@ enum store_status store_savepoint(struct store_session *session) {
 }
 
 enum store_status store_keep(struct store_session *session, bool keep) {
-    /* A full disk, among others, makes SQLite take the whole transaction back on its own. */
+    /* A full disk, for example, makes SQLite roll back the whole transaction on its own. */
     if (sqlite3_get_autocommit(session->db))
         return session->status != STORE_OK ? session->status : STORE_ERROR;
     if (!keep) {

@@ -1,5 +1,5 @@
 /*
- * sql.h - the SQLite side of the store, shared by the store_*.c files only.
+ * sql.h - the SQLite side of the store, for the files of this folder only.
  *
  * SQL text stands next to the function that uses it. A statement is prepared once per session, on
  * first use, and found again by the address of its text:
@@ -29,20 +29,21 @@ struct store_session {
         sqlite3_stmt *statement;
     } cache[SQL_MAX_STATEMENTS];
     int cached;
-    int64_t limit;            /* for the writer: maximum bytes of the database; 0: no limit */
-    int page_bytes;           /* of the writer; 0: not asked yet, and the file is not grown ahead */
-    int wal_pages;            /* after the last commit of the writer */
-    int64_t file_bytes;       /* that the database file has, at least, for the log to be moved to */
-    atomic_ullong commits;    /* for the writer.. */
-    atomic_bool committing;   /* ..which others may see a moment before they are counted */
-    enum store_status status; /* the current statement's: STORE_OK until something fails */
+    enum store_status status; /* of the current statement: STORE_OK until something fails */
+    /* only of the writer: */
+    int64_t limit;         /* maximum bytes of the database; 0: no limit */
+    int page_bytes;        /* 0: not read yet, and the file does not grow in advance */
+    int wal_pages;         /* pages in the log after the last commit */
+    int64_t file_bytes;    /* minimum size of the file, so that there is room for the log's pages */
+    atomic_ullong commits; /* so far */
+    atomic_bool committing; /* readers may see a commit just before it is counted */
 };
 
-/* Binds ?1, ?2, .. as `types` says: t text, i int64_t, d double (NAN becomes NULL), b blob and its
- * size_t. Text and blobs must live until sql_done. NULL if that fails; the other functions take
- * that NULL. */
+/* Binds ?1, ?2, .. by `types`: t text, i int64_t, d double (NAN becomes NULL), b blob and its
+ * size_t. Text and blobs must live until sql_done. NULL on failure, which the other functions
+ * accept. */
 sqlite3_stmt *sql_prepare(struct store_session *session, const char *sql, const char *types, ...);
-/* The next row is there. False at the end or on an error. */
+/* Moves to the next row. False at the end or on an error. */
 bool sql_row(struct store_session *session, sqlite3_stmt *statement);
 /* Ends a statement, whatever happened: STORE_OK or why it failed (already logged). */
 enum store_status sql_done(struct store_session *session, sqlite3_stmt *statement);
@@ -52,18 +53,18 @@ enum store_status sql_found(struct store_session *session, sqlite3_stmt *stateme
 /* Reads the integer of the first row, and ends the statement. Without a row: 0, and `none`. */
 enum store_status sql_value(struct store_session *session, sqlite3_stmt *statement, int64_t *value,
                             enum store_status none);
-/* prepare, run, done for statements without rows, as a macro would: with the same arguments. */
+/* Prepares, runs and ends a statement without rows. */
 #define sql_run(session, ...) sql_finish(session, sql_prepare(session, __VA_ARGS__))
 enum store_status sql_finish(struct store_session *session, sqlite3_stmt *statement);
-/* Several statements that see one state of the database, in a transaction or not. An end gives the
- * status, or its own if that is STORE_OK; it belongs to each begin that gave STORE_OK. */
+/* Statements between these two see one state of the database, also inside a transaction. Each begin
+ * that returned STORE_OK needs an end, which returns `status`, or its own if that is STORE_OK. */
 enum store_status sql_begin_reading(struct store_session *session);
 enum store_status sql_end_reading(struct store_session *session, enum store_status status);
-/* What an SQLite error means for the caller; logs it. Does not return when going on could harm the
+/* Logs an SQLite error, and returns its meaning for the caller. Exits if running on could harm the
  * data. */
 enum store_status sql_failure(sqlite3 *db, int code, const char *what);
 
-/* The functions that the statements use. SQLITE_OK, or why it failed. */
+/* Adds the SQL functions that the statements use. SQLITE_OK, or why it failed. */
 int sql_add_functions(sqlite3 *db);
 
 /* The integer result of a statement without parameters; -1 if it fails. */
@@ -77,25 +78,25 @@ double sql_real(sqlite3_stmt *statement, int column); /* NAN for NULL */
  * ensures that it is one of them. */
 int sql_name(sqlite3_stmt *statement, int column, const char *const *names);
 
-/* Stores bytes that are small enough for the transaction in hand. */
+/* Stores bytes that are small enough for the current transaction, unless *id names their blob. */
 enum store_status sql_blob_insert(struct store_session *session, const void *bytes, size_t size,
                                   int64_t *id);
 /* For the writer, before something grows by this number of bytes: STORE_OVER_LIMIT if that would
  * leave too little room below the limit, even after removing dispensable data (room.c). */
 enum store_status sql_need_room(struct store_session *session, int64_t bytes);
-/* The same for what is itself dispensable: only older evaluations go for it. */
+/* The same for an evaluation, which is itself dispensable: removes only older evaluations. */
 enum store_status sql_need_room_for_evaluation(struct store_session *session, int64_t bytes);
 
-/* For the writer, after a checkpoint of the job with this id: keeps its model, of this number of
- * bytes, if it is one of the earlier states to keep (snapshots.c). */
+/* For the writer, after the model of the job with this id was stored: also keeps it as an earlier
+ * state, if it is one of those to keep (snapshots.c). */
 enum store_status sql_keep_snapshot(struct store_session *session, const char *id, size_t bytes);
 
-/* Reads an epoch from a row: the columns of EPOCH_COLUMNS, from this one on. */
+/* Reads an epoch from a row: the columns of EPOCH_COLUMNS, starting with this one. */
 #define SQL_EPOCH_NAME(kind, name, about) ", " #name
 #define SQL_EPOCH_NAMES                   EPOCH_COLUMNS(SQL_EPOCH_NAME) /* with a comma before each */
 struct epoch_row sql_epoch(sqlite3_stmt *row, int column);
 
-/* Reads a model's figures from a row: seven columns, from this one on. */
+/* Reads a model's figures from a row: seven columns, starting with this one. */
 #define FIGURES_COLUMNS(table)                                                                     \
     table ".evaluated_n, " table ".curve_distance, " table ".curve_floor, " table                  \
           ".energy_distance, " table ".energy_floor, " table ".coverage, " table ".coverage_floor"

@@ -2,10 +2,9 @@
  * store.h - the durable state, behind one interface: jobs, loss history, checkpoints, models, data
  * sets.
  *
- * One process owns a database (owner.h). One session writes: it lives on the writer
- * thread (writer.h), and nothing else may use it. Any other thread borrows a read-only session for
- * as long as one request needs it. Functions marked W need the writing session inside a
- * transaction; the others work on both.
+ * One process owns a database (owner.h). One session writes: only the writer's thread (writer.h)
+ * may use it. Any other thread borrows a read-only session for as long as one request needs it.
+ * Functions marked W need the writing session inside a transaction; the others take either.
  *
  * Rows are plain structs; strings and blobs in them are copies from malloc, freed by the matching
  * _clear. Times are milliseconds since 1970 (CLOCK_REALTIME), 0 meaning "not yet".
@@ -25,10 +24,10 @@ enum store_status {
     STORE_OK = 0,
     STORE_NOT_FOUND,
     STORE_CONFLICT,    /* the row is in a state that forbids this */
-    STORE_NO_SNAPSHOT, /* the model is there, but not as it was at that epoch */
-    STORE_LOST,        /* the fence has changed: the job is no longer the caller's */
-    STORE_FULL,        /* no space on the disk, or no more of its quota */
-    STORE_OVER_LIMIT,  /* no more below store_limit */
+    STORE_NO_SNAPSHOT, /* the model exists, but its state at that epoch was not kept */
+    STORE_LOST,        /* the fence has changed: the job no longer belongs to the caller */
+    STORE_FULL,        /* the disk or the disk quota is full */
+    STORE_OVER_LIMIT,  /* it would exceed store_limit */
     STORE_DISK,        /* the disk reports an error */
     STORE_GONE,        /* the database was moved, replaced or removed */
     STORE_ERROR,       /* anything else; already logged */
@@ -81,19 +80,19 @@ struct job {
     int64_t seq;    /* the order of submission */
     char *name;     /* NULL if the client gave none */
     char *dataset;  /* name of the data set, for filters */
-    char *words;    /* what a search looks through, a line each: what it is called, its data, its
-                     * preset; for store_job_insert, else NULL */
+    char *words;    /* the texts that a search looks through, one per line: name, data sets, preset;
+                     * for store_job_insert, else NULL */
     char *spec;     /* the whole normalized spec as JSON text; opaque here */
-    char *warnings; /* warnings about it, as JSON text; NULL: none */
+    char *warnings; /* about the spec and the result, as JSON text; NULL: none */
     enum job_status status;
     int64_t queue_position; /* 0: next to run; -1: not queued */
     int epoch, epochs;
     int64_t step, steps;
-    double seconds;              /* spent training so far, all attempts together */
+    double seconds;              /* of training so far, in all attempts */
     double train_loss, val_loss; /* losses of the last stored epoch; NAN if none */
     struct job_failure error;
     int attempt;
-    int64_t memory; /* bytes that its training takes at most, an estimate; 0: not known */
+    int64_t memory; /* estimated maximum bytes that its training takes; 0: not known */
     bool cancel_requested;
     bool has_model;         /* the first epoch was trained, and the model has not been deleted */
     struct figures figures; /* of the current model with the default sampling settings */
@@ -101,9 +100,9 @@ struct job {
 };
 void job_clear(struct job *job);
 
-/* What is known about an epoch: kind, name, description of each number. A row is a column of the
- * tables history and event (a migration adds it there), a member of struct epoch_row, a column of
- * the history in JSON and CSV, a member of the event that tells of the epoch, and its schema. */
+/* The numbers of an epoch: kind, name, description. A row is a column of the tables history and
+ * event (a migration adds it there), a member of struct epoch_row, a column of the history in JSON
+ * and CSV, and a member of the epoch's event and of its schema. */
 #define EPOCH_COLUMNS(COLUMN)                                                                      \
     COLUMN(INTEGER, epoch, "Counted from 1.")                                                      \
     COLUMN(INTEGER64, step, "Steps of the optimizer since the start of the training.")             \
@@ -128,14 +127,14 @@ struct epoch_row {
     EPOCH_COLUMNS(EPOCH_MEMBER)
 };
 
-/* What a training resumes from. The newest two of a job are kept. */
+/* A state from which a training resumes. The newest two of a job are kept. */
 struct checkpoint {
     int64_t blob; /* where its bytes are stored; 0: nowhere yet */
     void *bytes;  /* the training state; NULL in a claim: store_blob_read has them */
     size_t size;
     char sha256[65]; /* the digest of these bytes */
     int64_t step;
-    int epoch;      /* up to which the history goes with it */
+    int epoch;      /* the last epoch of the history that belongs to it */
     double seconds; /* of training */
 };
 
@@ -147,9 +146,9 @@ struct claim {
     int attempt;
     int64_t created_at;
     bool cancel_requested;
-    int64_t memory;               /* bytes that its training takes at most; 0: not known */
-    bool is_beside;               /* they are in the room for small ones */
-    struct checkpoint checkpoint; /* the newest, without bytes; all zero to start afresh */
+    int64_t memory;               /* maximum bytes that its training takes; 0: not known */
+    bool is_beside;               /* it takes them from the room for small jobs */
+    struct checkpoint checkpoint; /* the newest, without bytes; all zero to start from step 0 */
 };
 void claim_clear(struct claim *claim);
 
@@ -158,14 +157,14 @@ struct trained_model {
     int64_t blob; /* where its bytes are stored; 0: nowhere yet */
     void *bytes;  /* serialized dn_model */
     size_t size;
-    int epoch; /* an earlier one than the training's if that was better */
+    int epoch; /* earlier than the training's epoch if the model was better then */
     int dim;
     int64_t parameters;
     double *transform; /* [2][dim]: shift and scale of dn_model_transform */
 };
 
-/* What a worker reports: where it is, the epochs since its last report, models at some of them, and
- * perhaps a checkpoint. */
+/* What a worker reports: its progress, the epochs since its last report, models after some of them,
+ * and perhaps a checkpoint. */
 struct progress {
     const char *id;
     int64_t fence;
@@ -173,7 +172,7 @@ struct progress {
     double seconds;                 /* of training */
     const struct epoch_row *epochs; /* [epoch_count], ascending; may be empty */
     size_t epoch_count;
-    const struct checkpoint *checkpoint; /* NULL: none this time */
+    const struct checkpoint *checkpoint; /* or NULL */
     const struct trained_model *models;  /* [model_count], ascending; may be empty */
     size_t model_count;
     const char *variant; /* kernel variant */
@@ -182,39 +181,38 @@ struct progress {
 struct model {
     char id[ID_LENGTH + 1];
     char *name;
-    char *spec; /* as the job's */
+    char *spec; /* as of a job */
     char *variant;
     int epoch;
     int dim;
     int64_t parameters;
     double *transform; /* [2][dim]: shift and scale of dn_model_transform */
-    void *bytes;       /* serialized dn_model; NULL when only the description was asked for */
+    void *bytes;       /* serialized dn_model; NULL in a description */
     size_t byte_count;
-    int64_t blob;           /* where they are stored; 0 in store_model_insert: nowhere yet */
-    char *warnings;         /* warnings of its job, as JSON text; NULL without one */
-    char *words;            /* as a job's; for store_model_insert, else NULL */
-    bool has_job;           /* it was trained here, by the job with its id; else it was imported */
+    int64_t blob;   /* where they are stored; 0 in store_model_insert: nowhere yet */
+    char *warnings; /* of its job, as JSON text; NULL without a job */
+    char *words;    /* as of a job; for store_model_insert, else NULL */
+    bool has_job;   /* the job with its id has trained it here; otherwise, it was imported */
     struct figures figures; /* of the current model with the default sampling settings */
     int64_t created_at, updated_at;
 };
 void model_clear(struct model *model);
 
-/* Opens or creates the database file, takes the lock, applies migrations. NULL and a message on
- * failure: locked by another process, not a database, a schema newer than this program. */
+/* Opens or creates the database file, locks it, applies migrations. NULL and a message on failure:
+ * another process has locked it, it is no database, its schema is newer than this program. */
 struct store *store_open(const char *path, char *error, size_t error_size);
 void store_close(struct store *store);             /* all sessions must be back */
-const char *store_boot(const struct store *store); /* a name that no other opening has */
-const char *store_path(const struct store *store); /* path of the file, absolute and without
-                                                      links */
+const char *store_boot(const struct store *store); /* a unique name of this opening */
+const char *store_path(const struct store *store); /* absolute and without links */
 /* Are the database and its log still where they were? Once they are not, no session is available,
  * and nothing may be written or acknowledged. Any thread. */
 bool store_is_there(struct store *store);
-/* The same, and as long as they must be at least. Of the writer. */
+/* The same, and is neither shorter than it must be? For the writer. */
 bool store_is_whole(struct store *store);
 /* What has happened to them, for people; NULL: nothing that was noticed yet. Any thread. */
 const char *store_loss(const struct store *store);
-/* Grows with every commit, before the commit is acknowledged. Not known during a commit: others may
- * see it already, though it is not counted. */
+/* Grows with every commit, before the commit is acknowledged. Unknown during a commit: other
+ * sessions may already see what it wrote, but it is not counted yet. */
 #define STORE_VERSION_UNKNOWN UINT64_MAX
 uint64_t store_version(struct store *store);
 /* For another process, while a server may use the database: copies all committed data into a new
@@ -222,42 +220,42 @@ uint64_t store_version(struct store *store);
  * message, and creates no file. */
 bool store_backup(const char *from, const char *to, char *error, size_t error_size);
 struct store_session *store_writer(struct store *store);
-struct store_session *
-store_acquire(struct store *store); /* a read-only session; NULL when none can be opened */
+/* A read-only session; NULL when none can be opened. */
+struct store_session *store_acquire(struct store *store);
 void store_release(struct store *store, struct store_session *session);
-bool store_ping(struct store_session *session); /* a trivial read works */
+bool store_ping(struct store_session *session); /* does a trivial read work? */
 /* Bytes of the database file and of its write-ahead log. */
 void store_sizes(const struct store *store, int64_t *database, int64_t *log);
 
 /* For the writing session: the maximum size of the database in bytes, 0 for no limit. Beyond it,
- * operations that make the database grow return STORE_OVER_LIMIT; changes and deletes still work.
- * Old checkpoints and earlier states of models are removed first. */
+ * whatever makes the database grow returns STORE_OVER_LIMIT; changes and deletes still work. Old
+ * checkpoints and earlier states of models are removed first. */
 enum store_status store_limit(struct store_session *session, int64_t bytes);
-/* Bytes of the database that are in use, without the room that deleted rows have left. */
+/* Bytes of the database in use, without the room that deleted rows have left. */
 enum store_status store_used(struct store_session *session, int64_t *bytes);
 
-/* Large bytes are stored apart, in pieces: W. begin, then add pieces 0, 1, .. in transactions of
- * their own, then have a row name the blob. Until then it belongs to this boot (store_boot); an
- * abandoned blob goes with the next sweep, and that of another boot with the next start. */
+/* W. Large bytes are stored apart, in pieces: begin a blob, add pieces 0, 1, .. in transactions of
+ * their own, then write a row that names the blob. Until then it belongs to this boot (store_boot).
+ * The next sweep deletes an abandoned blob; the next start abandons those of other boots. */
 enum { STORE_PIECE_BYTES = 1 << 20 };
 enum store_status store_blob_begin(struct store_session *session, const char *boot, size_t size,
                                    int64_t *id);
 enum store_status store_blob_add(struct store_session *session, int64_t id, int64_t number,
                                  const void *bytes, size_t size);
 enum store_status store_blob_abandon(struct store_session *session, int64_t id);
-/* All of it, from malloc, with a NUL behind. STORE_NOT_FOUND if it is not whole. */
+/* The bytes of a blob, from malloc, with a NUL after them. STORE_NOT_FOUND if it is incomplete. */
 enum store_status store_blob_read(struct store_session *session, int64_t id, size_t size,
                                   void **bytes);
-/* W. Removes at most `most` pieces of blobs that no row names; *count says how many. */
+/* W. Deletes at most `most` pieces of blobs that no row names; *count says how many. */
 enum store_status store_blob_sweep(struct store_session *session, int most, int *count);
 
-/* W. Transactions of the writer: a group of savepoints between begin and commit. */
+/* Transactions of the writer: a group of savepoints between begin and commit. */
 enum store_status store_begin(struct store_session *session);
 enum store_status store_commit(struct store_session *session);
-void store_abort(struct store_session *session); /* the whole group */
+void store_abort(struct store_session *session); /* rolls back the whole group */
 enum store_status store_savepoint(struct store_session *session);
-enum store_status store_keep(struct store_session *session,
-                             bool keep); /* releases, or rolls back, the savepoint */
+/* Releases the savepoint, or rolls it back. */
+enum store_status store_keep(struct store_session *session, bool keep);
 
 /* For the writer, between transactions: moves the write-ahead log into the database file when the
  * log has grown, or when the disk is full, because then the log's own room is all that is left for
@@ -268,12 +266,12 @@ void store_checkpoint(struct store *store, bool is_full);
  * taken from `job`. idempotency_key may be NULL. */
 enum store_status store_job_insert(struct store_session *session, const struct job *job,
                                    const char *idempotency_key);
-/* The id of the job that was inserted with this key, and whether it was inserted with the name and
- * the spec of `job`: it may have been extended since. */
+/* The id of the job that was inserted with this key, and whether that was with the name and the
+ * spec of `job`: it may have been extended since. */
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
                                    const struct job *job, char id[ID_LENGTH + 1], bool *same);
-/* A request with an Idempotency-Key other than the submission of a job: its operation, its key, and
- * what distinguishes it from others. */
+/* A request with an Idempotency-Key, except the submission of a job: its operation, its key, and
+ * what distinguishes it from other requests. */
 struct replay {
     const char *operation, *key, *request;
 };
@@ -281,13 +279,13 @@ struct replay {
  * the key is new. */
 enum store_status store_replay_find(struct store_session *session, const struct replay *replay,
                                     char id[ID_LENGTH + 1], bool *same);
-/* W. Records what the request created. The key expires when that is deleted, or after a number of
- * later requests. STORE_OVER_LIMIT. */
+/* W. Records what the request created. The key expires when that is deleted, or after this number
+ * of later requests that created the same. */
 enum { STORE_REPLAYS_KEPT = 16 };
 enum store_status store_replay_keep(struct store_session *session, const struct replay *replay,
                                     const char *id);
-/* W. Back to the queue with a new spec, epochs, steps and memory; its checkpoint, history and model
- * stay. STORE_CONFLICT while it is queued or running. */
+/* W. Puts an ended job back into the queue with a new spec, epochs, steps and memory; its
+ * checkpoint, history and model stay. STORE_CONFLICT while it is queued or running. */
 enum store_status store_job_resume(struct store_session *session, const char *id, const char *spec,
                                    int epochs, int64_t steps, int64_t memory);
 /* id may be "latest". */
@@ -301,8 +299,8 @@ enum store_status store_job_count(struct store_session *session, enum job_status
 enum { LIST_KEY_BYTES = 256 }; /* more than the 60 characters that texts are sorted by */
 struct list_place {
     char id[ID_LENGTH + 1];   /* "": before the first */
-    bool has_key;             /* the list is sorted by a value, and the item has one */
-    char key[LIST_KEY_BYTES]; /* that, as text */
+    bool has_key;             /* the list is sorted by a value, and the item has one: */
+    char key[LIST_KEY_BYTES]; /* the value as text */
 };
 
 enum job_sort {
@@ -322,18 +320,16 @@ enum job_sort {
 struct job_filter {
     unsigned statuses;   /* 1 << enum job_status, added up; 0 for all */
     const char *dataset; /* NULL for all */
-    const char *search;  /* part of the searched texts of a job, or the start of its id; NULL for
-                            all */
+    const char *search;  /* part of the texts of a job, or the start of its id; NULL for all */
     enum job_sort sort;
     bool descending;
     struct list_place after;
     int limit;
-    size_t most_bytes; /* maximum bytes of specs; 0: no limit. The page ends early with the job that
-                       exceeds it */
+    size_t most_bytes; /* of specs; the page ends early with the job that exceeds it; 0: no limit */
 };
 /* Can an index alone find the page, however many jobs there are? */
 bool store_job_list_is_quick(const struct job_filter *filter);
-/* jobs [limit], *count and *has_more are set, and the place of the last one. */
+/* Sets jobs [limit], *count, *has_more, and the place of the last one. */
 enum store_status store_job_list(struct store_session *session, const struct job_filter *filter,
                                  struct job *jobs, int *count, bool *has_more,
                                  struct list_place *last);
@@ -351,14 +347,14 @@ enum store_status store_job_cancel(struct store_session *session, const char *id
  * forced. */
 enum store_status store_job_delete(struct store_session *session, const char *id, bool force);
 
-/* Epochs after `after`, ascending; rows [limit]. The first thins them to `most` (at least 4): the
- * first, the last, and the highest and lowest training loss of each of equal ranges. */
+/* Epochs after `after`, ascending; rows [limit]. store_history_peaks thins them to `most` (at least
+ * 4): the first, the last, and those with the highest and lowest training loss of equal ranges. */
 enum store_status store_history_peaks(struct store_session *session, const char *job_id, int after,
                                       int most, struct epoch_row *rows, int *count);
 enum store_status store_history(struct store_session *session, const char *job_id, int after,
                                 int limit, struct epoch_row *rows, int *count, bool *has_more);
 
-/* Something that happened to a job. Written together with the change itself (migrations/). */
+/* Something that happened to a job. It is written together with the change itself (migrations/). */
 enum event_kind { EVENT_STATUS, EVENT_EPOCH, EVENT_CHECKPOINT, EVENT_KIND_COUNT };
 extern const char *const event_kind_names[EVENT_KIND_COUNT + 1]; /* NULL-terminated */
 
@@ -369,10 +365,10 @@ struct event {
     char job[ID_LENGTH + 1];
     int64_t at;
     enum event_kind kind;
-    struct epoch_row row; /* of an epoch; otherwise only its `epoch`: how far the job is */
-    /* only a status event has these */
+    struct epoch_row row; /* of an epoch event; the others have only `epoch`, of the job */
+    /* only of status events: */
     char status[EVENT_TEXT]; /* one of job_status_names, or "deleted" */
-    bool is_end;             /* nothing follows, unless the job is resumed */
+    bool is_end;             /* no event follows unless the job is resumed */
     struct job_failure error;
 };
 void event_clear(struct event *event);
@@ -382,48 +378,47 @@ struct watched_job {
     char id[ID_LENGTH + 1];
     int64_t seq;
 };
-/* id may be "latest". Finds a deleted job, too, for a day. */
+/* id may be "latest". Also finds a job that was deleted less than a day ago. */
 enum store_status store_watched_job(struct store_session *session, const char *id,
                                     struct watched_job *job);
 
 struct event_filter {
-    const struct watched_job *jobs; /* [job_count]; 0: all there are */
+    const struct watched_job *jobs; /* [job_count]; 0: all jobs */
     int job_count;
     int64_t after, until; /* ids: after < id <= until */
     int limit;
 };
-/* In order; events [limit], *count is set. The caller clears them. */
+/* Sets events [limit], in order, and *count. The caller clears them. */
 enum store_status store_events(struct store_session *session, const struct event_filter *filter,
                                struct event *events, int *count);
-/* The id that was given out last, even if its event has been deleted. The bits from here on are the
- * mark of the database (migrations/). */
+/* The id of the newest event, even if that has been deleted. Its bits from EVENT_MARK_BITS on are
+ * the mark of the database (migrations/). */
 enum { EVENT_MARK_BITS = 32 };
 enum store_status store_event_last(struct store_session *session, int64_t *id);
-/* An id that a client has kept becomes 0, which is before the first event, unless it is one of this
- * database: a database that replaced it, or was restored from a backup, sends its events again from
- * the start. */
+/* Sets an id that a client has kept to 0, before the first event, unless it is from this database:
+ * a database that replaced it, or was restored from a backup, sends its events from the start. */
 enum store_status store_event_place(struct store_session *session, int64_t *id);
-/* Have all of these jobs ended or been deleted, with their last events at `after` or before? */
+/* Have all these jobs ended or been deleted, with no event after `after`? */
 enum store_status store_events_over(struct store_session *session, const struct watched_job *jobs,
                                     int job_count, int64_t after, bool *over);
 
 /* The description of a model, without bytes. id may be "latest": the one that was updated last. */
 enum store_status store_model_get(struct store_session *session, const char *id,
                                   struct model *model);
-/* The same for the model at a checkpoint: epoch 0 is the newest. STORE_NO_SNAPSHOT when the model
- * of that epoch was not kept. */
+/* The same for the model as it was after an epoch, 0 for the newest. STORE_NO_SNAPSHOT: that was
+ * not kept. */
 enum store_status store_model_at(struct store_session *session, const char *id, int epoch,
                                  bool with_bytes, struct model *model);
 
 enum { STORE_MAX_SNAPSHOTS = 32 };
 
-/* A checkpoint whose model is still stored. */
+/* An earlier checkpoint of a model, as clients see it: not what a training resumes from. */
 struct snapshot {
     int epoch;
     int64_t at, bytes;
 };
-/* Ordered by epoch; the last one is the model itself. id as stored, not "latest". None: there is no
- * such model. */
+/* In the order of their epochs; the last one is the model itself. id may not be "latest". None:
+ * there is no such model. */
 enum store_status store_snapshots(struct store_session *session, const char *id,
                                   struct snapshot snapshots[static STORE_MAX_SNAPSHOTS + 1],
                                   int *count);
@@ -441,24 +436,24 @@ enum origin { ORIGIN_ANY, ORIGIN_TRAINED, ORIGIN_IMPORTED };
 
 struct model_filter {
     enum origin origin;
-    const char *search; /* as of jobs */
+    const char *search; /* as for jobs */
     enum model_sort sort;
     bool descending;
     struct list_place after;
     int limit;
 };
-/* The same as of jobs; the models come without bytes. */
+/* The same as for jobs; the models have no bytes. */
 bool store_model_list_is_quick(const struct model_filter *filter);
 enum store_status store_model_list(struct store_session *session, const struct model_filter *filter,
                                    struct model *models, int *count, bool *has_more,
                                    struct list_place *last);
 
-/* The cached answer of an evaluation; key: everything it depends on besides the model and its
- * epoch. From malloc. STORE_NOT_FOUND: there is none. */
+/* The cached answer of an evaluation, from malloc. key: everything that it depends on besides the
+ * model and its epoch. STORE_NOT_FOUND: there is none. */
 enum store_status store_evaluation_get(struct store_session *session, const char *model_id,
                                        int epoch, const char *key, char **answer);
-/* W. Keeps it, among the newest of its model. figures: the main results, if the default sampling
- * settings were used; otherwise NULL. */
+/* W. Stores it; the oldest of the model are deleted. figures: the main results, if the default
+ * sampling settings were used; otherwise NULL. */
 enum store_status store_evaluation_keep(struct store_session *session, const struct model *model,
                                         const char *key, const char *answer,
                                         const struct figures *figures);
@@ -468,24 +463,23 @@ enum store_status store_model_insert(struct store_session *session, const struct
  * while the job is queued or running. */
 enum store_status store_model_delete(struct store_session *session, const char *id);
 
-/* Memory for trainings in bytes: the total, and what the running ones leave of it. Small trainings,
- * of at most `small` bytes, also have reserved room, so that no large one keeps them waiting: what
- * is left of that. */
+/* Bytes of memory for training: the total, and what the running jobs leave of it. Small jobs, of at
+ * most `small` bytes, also have a room of their own, so that no large job keeps them waiting. */
 struct memory_room {
     int64_t all, unreserved;
-    int64_t small, beside;
+    int64_t small, beside; /* beside: what is left of the room for small jobs */
 };
-/* W. The queue's side. owner names this boot and worker. The first job in the queue if it fits into
- * the room; one behind it that fits may overtake it as long as it waits for a job before it to end.
- * STORE_NOT_FOUND when there is none to run now. */
+/* W. Claims the first job in the queue if it fits into the room. A later job that fits may overtake
+ * it as long as it waits for a job before it to end. owner names this boot and worker.
+ * STORE_NOT_FOUND when no job can run now. */
 enum store_status store_claim(struct store_session *session, const char *owner,
                               const struct memory_room *room, int64_t now, struct claim *claim);
-/* W. Checkpoint, epochs and progress in one go. STORE_LOST if the fence does not match, here and
- * below. */
+/* W. Stores all of a report. STORE_LOST if the fence does not match, here and below. */
 enum store_status store_progress(struct store_session *session, const struct progress *progress,
                                  int64_t now, bool *cancel_requested);
 /* W. The checkpoint of a claimed job cannot be used: deletes it, and puts the previous one into the
- * claim. Without a previous one, deletes the job's model and history: the training starts again. */
+ * claim. Without one, deletes the job's model and history: the training starts from the
+ * beginning. */
 enum store_status store_drop_checkpoint(struct store_session *session, struct claim *claim);
 /* How a job ends. */
 struct job_end {
@@ -497,7 +491,7 @@ struct job_end {
 /* W. */
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
                                const struct job_end *end, int64_t now);
-/* The lowest loss of an epoch of the job: of validation, or without it of training. */
+/* The lowest loss of an epoch: the validation loss or, without one, the training loss. */
 struct lowest_loss {
     double loss; /* NAN: no epoch has ended */
     int epoch;
@@ -506,11 +500,12 @@ enum store_status store_lowest_loss(struct store_session *session, const char *i
                                     struct lowest_loss *lowest);
 /* W. Replaces the warnings of a job. */
 enum store_status store_rewarn(struct store_session *session, const char *id, const char *warnings);
-/* W. Back to the queue with no attempt counted: the server is stopping. */
+/* W. Puts a job back into the queue without counting the attempt: the server is stopping. */
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence);
-/* W. At start: every running job belongs to a dead boot; back to the queue, or cancelled if that
- * was asked, or failed with code "crash_loop" after three crashes without a checkpoint in between.
- * Jobs that take more than `memory` bytes fail with "too_large": they could never start. */
+/* W. At the start of the server, when every running job belongs to a dead boot: puts it back into
+ * the queue, or ends it: canceled if that was requested, failed ("crash_loop") after three crashes
+ * without a checkpoint in between. Jobs that take more than `memory` bytes could never start: they
+ * fail ("too_large"). */
 enum store_status store_recover(struct store_session *session, int64_t memory, int64_t now,
                                 int *requeued);
 
@@ -533,10 +528,10 @@ struct dataset {
     int64_t n;
     int dim;
     char *columns, *classes, *statistics; /* JSON, opaque here; no classes (NULL) without labels */
-    char sha256[65];                      /* digest of the uploaded file, and its size */
-    int64_t bytes;
+    char sha256[65];                      /* digest of the uploaded file, */
+    int64_t bytes;                        /* and its size */
     int64_t created_at;
-    float *points;   /* [n][dim]; NULL when only the description was asked for */
+    float *points;   /* [n][dim]; NULL in a description */
     int32_t *labels; /* [n], indices of classes, or NULL */
 };
 void dataset_clear(struct dataset *dataset);
@@ -546,13 +541,13 @@ enum store_status store_dataset_insert(struct store_session *session,
                                        const struct dataset *dataset);
 enum store_status store_dataset_get(struct store_session *session, const char *id, bool with_points,
                                     struct dataset *dataset);
-/* Newest first, without points; datasets [limit], *count and *has_more are set. after: id of the
- * last one of the page before, which need not be there any more, or NULL. */
+/* Newest first, without points; sets datasets [limit], *count and *has_more. after: the last id of
+ * the previous page, even if that data set has been deleted, or NULL. */
 enum store_status store_dataset_list(struct store_session *session, const char *after, int limit,
                                      struct dataset *datasets, int *count, bool *has_more);
 /* W. STORE_CONFLICT while a queued or running job uses it. */
 enum store_status store_dataset_delete(struct store_session *session, const char *id);
-/* W. Notes that a job trains on a data set. STORE_NOT_FOUND if either is missing. */
+/* W. Records that a job trains on a data set. STORE_NOT_FOUND if either is missing. */
 enum store_status store_job_uses(struct store_session *session, const char *job_id,
                                  const char *dataset_id);
 
