@@ -20,7 +20,7 @@ const char *program_of(struct http_exchange *exchange) {
                        gnu_get_libc_version());
 }
 
-/* The values as they are read: "n=3" and "n=3&seed=0" are one choice. */
+/* Writes the values as they were read: "n=3" and "n=3&seed=0" are the same choice. */
 static void write_choice(const struct choice *choice, const struct http_request *request,
                          struct buffer *out) {
     struct json_writer json = {.out = out};
@@ -59,7 +59,7 @@ void tag_answer(struct http_exchange *exchange, const struct choice *choice, boo
 }
 
 /* The time tells a model from one that was trained to the same epoch after a new start; its spec
- * names the classes. The job of a model can be resumed at any time, so the answer may be kept but
+ * names the classes. The job of a model can be resumed at any time, so the response may be kept but
  * must be asked for. */
 void tag_model_answer(struct http_exchange *exchange, const struct choice *choice, bool is_weak,
                       const char *what, const struct model *model) {

@@ -1,9 +1,9 @@
 /*
- * caching.h - entity tags: clients cache an answer and only ask whether it is still current.
+ * caching.h - entity tags: clients cache a response and only ask whether it is still current.
  *
- * A tag depends on everything that determines the bytes of its answer, so that different answers
- * never have the same tag: neither two formats of a URL, nor the answers of two builds of this
- * program.
+ * A tag depends on everything that determines the bytes of its response, so that different
+ * responses never have the same tag: neither two formats of a URL, nor the responses of two builds
+ * of this program.
  */
 #ifndef API_CONTRACT_CACHING_H
 #define API_CONTRACT_CACHING_H
@@ -16,18 +16,18 @@
 /* 64 bits of FNV-1a, as text in the exchange's arena. */
 const char *tag_of(struct http_exchange *exchange, const void *bytes, size_t length);
 
-/* What computes the answers, as text: this build of the program, its kernels and the C library. An
- * upgrade may change any number. NULL: no memory. */
+/* What computes the responses, as text: this build of the program, its kernels and the C library.
+ * An upgrade may change any number. NULL: no memory. */
 const char *program_of(struct http_exchange *exchange);
 
-/* What a request has chosen of a resource. */
+/* What a request selects of a resource. */
 struct choice {
     const struct format *format;
-    const struct field_set *fields; /* of its query.. */
-    const void *values;             /* ..and what they are, read */
+    const struct field_set *fields; /* the fields of its query */
+    const void *values;             /* the values read from it */
 };
 
-/* Declares that the answer, if it is a 200, depends only on this build of the program with its
+/* Declares that the response, if it is a 200, depends only on this build of the program with its
  * kernels, the choice (NULL: there is none), and the formatted text. is_weak: a few bytes may
  * differ, such as those of a duration. */
 void tag_answer(struct http_exchange *exchange, const struct choice *choice, bool is_weak,

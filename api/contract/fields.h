@@ -1,5 +1,5 @@
 /*
- * fields.h - tables of the fields of requests and answers.
+ * fields.h - tables of the fields of requests and responses.
  *
  * A field_set gives for every field its name, its type and limits, and the place of its value in a
  * struct. Reading JSON and query strings, the messages about wrong values, writing JSON and CSV,
@@ -26,9 +26,9 @@ enum field_type {
     FIELD_TEXTS,   /* struct field_texts; a query parameter that may be repeated, each as FIELD_TEXT
                     */
     FIELD_GROUP,   /* an object whose members are the rows with this group */
-    FIELD_OTHER,   /* read by the code of the request */
+    FIELD_OTHER,   /* read by the code of the request itself itself */
 
-    /* only in answers */
+    /* only in responses */
     FIELD_ID,      /* char [], a UUID */
     FIELD_INT64,   /* int64_t or size_t */
     FIELD_TIME,    /* int64_t, milliseconds since 1970 */
@@ -45,7 +45,7 @@ enum {
     FIELD_EVEN = 2,
     FIELD_OR_NUMBER = 4,
     FIELD_OR_NULL = 8,
-    FIELD_OPTIONAL = 16, /* not always in the answer: its owner writes it */
+    FIELD_OPTIONAL = 16, /* not always in the response: its owner writes it */
 };
 
 /* The values of a FIELD_TEXTS. They live as long as the request. */
@@ -67,13 +67,13 @@ struct field {
     size_t offset; /* offset of the value in the target struct */
     double min, max;
     int flags; /* FIELD_OPEN_MIN: min itself is excluded; FIELD_EVEN: even integers only;
-                  FIELD_OR_NUMBER: JSON may have a number instead of its text; FIELD_OR_NULL: null
-                  is as good as absent in a request; in an answer NAN, a time of 0 and an integer
-                  below min are null */
+                * FIELD_OR_NUMBER: JSON may have a number instead of its text; FIELD_OR_NULL: null
+                * is as good as absent in a request; in a response NAN, a time of 0 and an integer
+                * below min are null */
     const char *const *choices; /* NULL-terminated */
     const char *doc;            /* NULL: the name says it */
 
-    /* only in answers */
+    /* only in responses */
     const char *schema; /* component that describes the value; NULL: the rest of the row does */
     void (*write)(const void *value, struct json_writer *json); /* NULL: as the type says */
     const struct field_set *set;
@@ -86,7 +86,7 @@ struct field_set {
     bool may_be_null; /* as an object; it is when its first field is */
     const char *doc;
 };
-/* The set of an answer: its array of rows, and more members by name. */
+/* The set of a response: its array of rows, and more members by name. */
 #define ANSWER(table, ...)                                                                         \
     { table, sizeof(table) / sizeof *(table), .is_answer = true, __VA_ARGS__ }
 
@@ -109,7 +109,7 @@ void fields_write_members(const struct field_set *set, const char *group, const 
                           struct json_writer *json);
 void fields_write_group(const struct field_set *set, const char *group, const void *source,
                         struct json_writer *json);
-/* All of it, as an object. */
+/* The whole set, as an object. */
 void fields_write(const struct field_set *set, const void *source, struct json_writer *json);
 
 /* The names, quoted, with commas between them, for a message. If there are very many, only the

@@ -62,7 +62,7 @@ enum http_next api_dataset_optimal(struct http_exchange *exchange);
 
 struct service *service_of(struct http_exchange *exchange);
 
-/* For computations on the pool: gives turns to others, and stops when no client waits for the
+/* For computations on the pool: lets other computations run, and stops when no client waits for the
  * result. */
 struct dn_breaks breaks_of(const struct http_exchange *exchange);
 
@@ -70,7 +70,7 @@ struct dn_breaks breaks_of(const struct http_exchange *exchange);
  * here or before. */
 char *keep_text(struct http_exchange *exchange, struct buffer *text);
 
-/* A writer on the response's body, for a JSON answer with this status. */
+/* A writer on the response's body, for a JSON response with this status. */
 struct json_writer json_reply(struct http_exchange *exchange, int status);
 
 /* Maximum number of rows of a list, and of bytes in them, that an HTTP thread reads and writes; the
@@ -86,33 +86,33 @@ void page_end_items(struct json_writer *json, const char *next);
 /* The same with numeric ids; 0: there are no more. */
 void page_end_number(struct json_writer *json, int64_t next);
 
-/* The request's body as JSON; an empty body is {}. NULL: the error is already the answer. */
+/* The request's body as JSON; an empty body is {}. NULL: the error is already the response. */
 cJSON *json_body(struct http_exchange *exchange, size_t max_values);
 
-/* For requests whose body may only be empty or {}. False: the error is already the answer. */
+/* For requests whose body may only be empty or {}. False: the error is already the response. */
 bool no_members(struct http_exchange *exchange);
 /* Reads the members of the body, a JSON object of at most max_values values, into values; `more`
- * reads those that are FIELD_OTHER (NULL: there are none). False: the answer is the error. */
+ * reads those that are FIELD_OTHER (NULL: there are none). False: the response is the error. */
 bool read_members(struct http_exchange *exchange, const struct field_set *fields, void *values,
                   size_t max_values,
                   void (*more)(const cJSON *body, void *values, struct problem_fields *wrong));
 
-/* Reads the query into target. False: the error is already the answer. */
+/* Reads the query into target. False: the error is already the response. */
 bool read_query(struct http_exchange *exchange, const struct field_set *set, void *target);
 /* For requests without query parameters. */
 bool no_query(struct http_exchange *exchange);
 
-/* A read-only session; NULL: the error is already the answer. Give it back with end_reading. */
+/* A read-only session; NULL: the error is already the response. Give it back with end_reading. */
 struct store_session *begin_reading(struct http_exchange *exchange);
 void end_reading(struct http_exchange *exchange, struct store_session *session);
 
-/* The {id} of the path, or NULL with `not_found` as the answer if it cannot be one. */
+/* The {id} of the path, or NULL with `not_found` as the response if it cannot be one. */
 const char *path_id(struct http_exchange *exchange, enum problem_code not_found);
 /* Answers with the problem of the status, such as `not_found`. */
 void answer_store(struct http_exchange *exchange, enum store_status status,
                   enum problem_code not_found);
 
-/* One link of an answer: base, id, rest. */
+/* One link of a response: base, id, rest. */
 struct link {
     const char *name, *base, *rest;
 };

@@ -1,6 +1,6 @@
 /*
- * idempotency.h - Idempotency-Key: a request that is repeated because its answer was lost changes
- * nothing the second time, and gets the answer of the first.
+ * idempotency.h - Idempotency-Key: a request that is repeated because its response was lost changes
+ * nothing the second time, and gets the response of the first.
  *
  * Operations that can be repeated without harm (a cancel, a deletion, a request for samples) ignore
  * the key.
@@ -12,10 +12,10 @@
 #include "server/store/store.h"
 
 /* The header, in the arena; *key is NULL without one. False: it is not a valid key, and 400 is the
- * answer. */
+ * response. */
 bool idempotency_key(struct http_exchange *exchange, const char **key);
 
-/* Answers 422: the key was used with a different request. */
+/* Responds with 422: the key was used with a different request. */
 void idempotency_reused(struct http_exchange *exchange);
 /* The headers of a repeated response: the path of the resource created the first time, below
  * `base`. */

@@ -28,10 +28,10 @@ cJSON *json_read(const char *text, size_t length, size_t max_values, struct aren
  * is the caller's and owns them. NULL or "null": none. False: no memory. */
 bool json_names(const char *text, cJSON **tree, const char **names, int most);
 
-/* Has an earlier member of the object the name of this one? */
+/* Does an earlier member of the object have the same name? */
 bool json_is_repeated(const cJSON *object, const cJSON *member);
 
-/* A writer that puts the commas. Objects: json_key before each value. */
+/* A writer that adds the commas. In an object, json_key comes before each value. */
 struct json_writer {
     struct buffer *out;
     bool needs_comma;

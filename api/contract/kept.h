@@ -1,5 +1,5 @@
 /*
- * kept.h - answers that stay the same while the process runs: made once, on the pool, with their
+ * kept.h - responses that stay the same while the process runs: made once, on the pool, with their
  * compressed form and their entity tag, and then served from memory.
  */
 #ifndef API_CONTRACT_KEPT_H
@@ -10,7 +10,7 @@
 
 #include "server/http/http.h"
 
-/* Zero, but for the mutex: KEPT_EMPTY. */
+/* Initialized with KEPT_EMPTY. */
 struct kept {
     pthread_mutex_t mutex;
     atomic_bool is_made;
@@ -20,7 +20,7 @@ struct kept {
 #define KEPT_EMPTY                                                                                 \
     { .mutex = PTHREAD_MUTEX_INITIALIZER }
 
-/* Puts the answer's body, compressed form and tag into the response. False: it is not made yet. */
+/* Puts the kept body, compressed form and tag into the response. False: it is not made yet. */
 bool kept_find(struct kept *kept, struct http_exchange *exchange);
 /* Keeps bytes [length] as the body, unless there already is one or there is no memory. It takes
  * milliseconds. */

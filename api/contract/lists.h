@@ -1,6 +1,6 @@
 /*
- * lists.h - what lists that can be searched and sorted share: the names of their orders, and the
- * cursors that go from page to page.
+ * lists.h - what lists share that can be searched and sorted: the names of their orders, and the
+ * cursors from page to page.
  */
 #ifndef API_CONTRACT_LISTS_H
 #define API_CONTRACT_LISTS_H
@@ -9,7 +9,7 @@
 
 enum { SEARCH_BYTES = 200, CURSOR_BYTES = 40 + 20 + 2 * LIST_KEY_BYTES };
 
-/* The names of orders stand in pairs, the descending one with "-" before it first: so these are the
+/* The names of orders come in pairs: first the descending one, which begins with "-". These are the
  * order, as the store numbers it, and its direction. */
 #define ORDER(name) "-" name, name
 static inline int order_of(int choice) {
@@ -19,8 +19,8 @@ static inline bool order_descends(int choice) {
     return choice % 2 == 0;
 }
 
-/* A cursor is the id that a page ended with; in another order than that of creation also the order
- * and what it was sorted by. False: 422 is already the answer. */
+/* A cursor is the id that a page ended with; in any order but that of creation, also the order and
+ * the value that the item is sorted by. False: 422 is already the response. */
 bool cursor_read(struct http_exchange *exchange, const char *cursor, const char *const *orders,
                  int choice, struct list_place *place);
 /* NULL: no memory. */

@@ -7,9 +7,9 @@
 
 #include <stddef.h>
 
-/* NULL, or what is wrong with a name [length] in UTF-8: "must ..". Control characters (but for tabs
+/* NULL, or what is wrong with a name [length] in UTF-8: "must ..". Control characters (except tabs
  * and line breaks) move the cursor of a terminal; those that embed or override the direction of
- * text (U+202A to U+202E, U+2066 to U+2069) show another name than the one that is there. */
+ * text (U+202A to U+202E, U+2066 to U+2069) show a name other than the real one. */
 const char *name_wrong(const char *name, size_t length);
 
 #endif

@@ -36,7 +36,7 @@ static const struct {
     {"operations", "The server itself: health, metrics, version, and this description."},
 };
 
-/* What stands in the other media types. Text is a string; the rest is bytes. */
+/* What the other media types contain. Text is a string; the rest is bytes. */
 static const struct {
     const char *type;
     bool text;
@@ -52,7 +52,7 @@ static const struct {
      "last frame. If the points have labels, the first line also has labels and classes."},
     {"application/octet-stream", false,
      "Binary: a NumPy array (.npy, float32, C order), which cannot hold labels; a model; or both "
-     "arrays of a trajectory (.safetensors; the rest of the answer is the string `answer` in its "
+     "arrays of a trajectory (.safetensors; the rest of the response is the string `answer` in its "
      "metadata)."},
     {"image/svg+xml", true, "A drawing; points with labels have the colors of their classes."},
     {"image/png", false, "A picture with the colors of the drawing."},
@@ -211,7 +211,7 @@ static const cJSON *answer_example(const struct document *document,
     return own || status != 200 ? own : example_of(document, operation, "answers", text);
 }
 
-/* The content of an answer: JSON by its schema, and the other formats of the route. */
+/* The content of a response: JSON by its schema, and the other formats of the route. */
 static void write_content(const struct document *document, const struct http_route *route,
                           const struct outcome *outcome) {
     const struct operation *operation = route->description;
@@ -229,7 +229,7 @@ static void write_content(const struct document *document, const struct http_rou
         write_media_schema(json, operation->media);
         json_close(json, '}');
     }
-    const char *last = ""; /* formats of one media type stand beside each other */
+    const char *last = ""; /* formats with the same media type are next to each other */
     char suffix[WORD_BYTES];
     for (const char *words = route->formats; next_word(&words, suffix);) {
         const struct format *format = format_named(suffix, strlen(suffix));
@@ -261,7 +261,7 @@ static const char *doc_of(int status) {
     case 201: return "Created; the Location header has its path.";
     case 202: return "Accepted; the work continues in the background.";
     case 204: return "Done; there is no content.";
-    default: return "The answer.";
+    default: return "The response.";
     }
 }
 
@@ -369,7 +369,7 @@ static void write_operation(const struct document *document, const struct http_r
 
 /* ------------------------------------------------------------------ the whole */
 
-/* All methods of a path stand together; the path is written where it comes first. */
+/* All methods of a path are written together, where the path first occurs. */
 static void write_paths(const struct document *document) {
     struct json_writer *json = document->json;
     json_member_open(json, "paths", '{');
@@ -506,7 +506,7 @@ static void write_info(struct json_writer *json) {
     json_member(
         json, "description",
         "Select a format by the suffix of the path (`.csv`) or by the Accept header. Unknown "
-        "fields are errors. The same seed gives the same answer. The request line and headers "
+        "fields are errors. The same seed gives the same response. The request line and headers "
         "may have up to 32 KiB; a longer or malformed HTTP request gets 400, 414, 431 or 505 "
         "with a short HTML text. Every other error is problem+json.");
     json_member_open(json, "license", '{');

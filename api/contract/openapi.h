@@ -3,7 +3,7 @@
  *
  * openapi.c writes the description from the route table, the field tables, the tables of problems,
  * and the embedded files api/schemas.json (component schemas), components.json (parameters and
- * headers) and examples.json (by operationId). tests/http checks every answer against it.
+ * headers) and examples.json (by operationId). tests/http checks every response against it.
  */
 #ifndef API_CONTRACT_OPENAPI_H
 #define API_CONTRACT_OPENAPI_H
@@ -11,15 +11,15 @@
 #include "api/contract/fields.h"
 #include "server/base/problem_codes.h"
 
-/* One way that a request can go well. */
+/* One way in which a request can succeed. */
 struct outcome {
     int status;
     const char *doc;
-    const char *answer;  /* component schema of the JSON answer; NULL: no content; SAME */
-    const char *headers; /* components, space-separated: besides those of every answer */
+    const char *answer;  /* component schema of the JSON response; NULL: no content; SAME */
+    const char *headers; /* components, space-separated: besides those of every response */
 };
 
-/* For outcome.answer: all answers of the operation when its request succeeds at first. */
+/* Value of outcome.answer: the content is that of the operation itself. */
 #define SAME "="
 
 /* Beside each row of the route table: http_route.description. */
@@ -27,16 +27,16 @@ struct operation {
     const char *id, *tag;
     const struct field_set *query; /* NULL: none */
     const char *body;              /* component schema of a JSON body; NULL: none */
-    int status;                    /* when all is well */
-    const char *answer;            /* component schema of the JSON answer; NULL: no JSON */
-    /* Codes of problems that are the operation's own, up to PROBLEM_NONE; NULL: none. What the
-     * route's shape implies (a bad header, fields that are wrong) is not among them. */
+    int status;                    /* of success */
+    const char *answer;            /* component schema of the JSON response; NULL: no JSON */
+    /* The operation's own problem codes, up to PROBLEM_NONE; NULL: none. Those that the route's
+     * shape implies (a bad header, wrong fields) are not among them. */
     const enum problem_code *problems;
-    const char *headers;         /* headers of the answer, as in struct outcome */
+    const char *headers;         /* headers of the response, as in struct outcome */
     const char *takes;           /* components of the request's headers, space-separated */
-    const char *media;           /* media type of an answer that is never JSON; NULL: by the route's
-                                    formats */
-    const struct outcome *other; /* other good ends; the last has status 0; NULL: none */
+    const char *media;           /* media type of a response that is never JSON; NULL: by the
+                                  * route's formats */
+    const struct outcome *other; /* other ways to succeed, up to one with status 0; NULL: none */
 };
 
 /* The tables of the handlers. */
@@ -50,7 +50,7 @@ extern const struct field_set upload_fields, dataset_list_fields;
 
 extern const struct field_set model_list_fields, model_import_fields;
 
-/* The tables of what they answer. */
+/* The tables of their responses. */
 extern const struct field_set validation_answer, estimate_answer;
 extern const struct field_set job_answer, job_error_answer, history_answer, epoch_columns;
 extern const struct field_set event_answer, status_event, epoch_event, checkpoint_event;
@@ -77,7 +77,7 @@ void openapi_description(const struct field *field, struct json_writer *json);
 void openapi_field(const struct field_set *set, const struct field *field,
                    struct json_writer *json);
 void openapi_group(const struct field_set *set, const char *group, struct json_writer *json);
-/* The same of an object that has an array for each row of a table (table.h). */
+/* The same for an object that has an array for each row of a table (table.h). */
 void openapi_columns(const struct field_set *set, struct json_writer *json);
 
 #endif

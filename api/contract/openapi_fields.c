@@ -11,7 +11,7 @@ static void write_choices(const struct field *field, struct json_writer *json) {
     json_strings(json, field->choices);
 }
 
-/* With what each sampler does. An answer's field may have none. */
+/* For samplers, with what each one does. A field of a response may have no description. */
 void openapi_description(const struct field *field, struct json_writer *json) {
     struct buffer doc = {0};
     if (!field->doc)
@@ -33,7 +33,7 @@ static void write_deterministic(struct json_writer *json) {
     json_close(json, ']');
 }
 
-/* An answer needs none: min equals max, or max is infinite. */
+/* A field of a response has no limits if min equals max or max is infinite. */
 static void write_number_limits(const struct field *field, struct json_writer *json) {
     const double max = field->type == FIELD_UINT53 ? 9007199254740991 : field->max;
     if (field->min < max) {
@@ -83,7 +83,7 @@ static void write_source_schemas(const struct field_set *set, struct json_writer
     json_close(json, '}');
 }
 
-/* What the owner of a FIELD_OTHER reads, by name. */
+/* The schema of a FIELD_OTHER, by its name. */
 static void write_other(const struct field_set *set, const struct field *field,
                         struct json_writer *json) {
     if (strcmp(field->name, "dataset") == 0) {
@@ -201,7 +201,7 @@ static void write_names(const struct field_set *set, const char *group, struct j
             json_string(json, set->rows[i].name);
 }
 
-/* What objects have in common. */
+/* The members that all object schemas have. */
 static void write_object(const struct field_set *set, const char *group, struct json_writer *json) {
     const struct field object = {.flags = set->may_be_null && !group[0] ? FIELD_OR_NULL : 0};
     write_type(&object, "object", json);

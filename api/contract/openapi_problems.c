@@ -1,4 +1,4 @@
-/* What the description says of the statuses and the codes of error answers. */
+/* The statuses and codes of error responses in the description. */
 #include "api/contract/problem.h"
 
 #include <stdio.h>

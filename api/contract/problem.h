@@ -1,5 +1,5 @@
 /*
- * problem.h - error answers: RFC 9457 application/problem+json.
+ * problem.h - error responses: RFC 9457 application/problem+json.
  *
  * `code` is the stable name that programs compare; `detail` is for people. A request with wrong
  * fields lists all of them, each with a JSON Pointer to its place.
@@ -17,7 +17,7 @@ struct json_writer;
 void problem_open(struct json_writer *json, const struct problem_row *row, const char *base,
                   const char *detail);
 
-/* The answer with this code. detail: for people; NULL: what the code's row says. */
+/* The response with this code. detail: for people; NULL: what the code's row says. */
 void problem(struct http_exchange *exchange, enum problem_code code, const char *detail);
 
 enum { PROBLEM_MAX_FIELDS = 32, PROBLEM_DETAIL = 1024 };
@@ -28,7 +28,7 @@ struct problem_fields {
     struct {
         const char *pointer, *detail;
     } items[PROBLEM_MAX_FIELDS];
-    int count; /* may be more than are kept */
+    int count; /* may be more than the items that are kept */
 };
 
 /* pointer: "/diffusion/timesteps", or "" for the whole request. Both texts are formatted, the
@@ -41,11 +41,11 @@ const char *problem_pointer(struct problem_fields *fields, const char *group, co
 bool problem_none(struct http_exchange *exchange, const struct problem_fields *fields);
 /* The same with one of them. */
 void problem_field(struct http_exchange *exchange, const char *pointer, const char *detail);
-/* The same with another code, and in words for more than one: "57 values cannot be used". */
+/* The same with another code; `what` is the text for several, as in "57 values cannot be used". */
 void problem_list(struct http_exchange *exchange, enum problem_code code, const char *what,
                   const struct problem_fields *fields);
 
-/* The answer for a store status that the handler has no better words for. */
+/* The response for a store status for which the handler has no better text. */
 void problem_store(struct http_exchange *exchange, enum store_status status);
 
 /* ------------------------------------------------------------------ openapi_problems.c */

@@ -105,7 +105,7 @@ function fieldsView(schema, marksNeeded) {
   );
 }
 
-// A value that is no object: each of its codes with what it means, or what it is in a few words.
+// A value that is not an object: each of its codes with its meaning, or its type.
 function valueView(schema) {
   const codes = Object.entries(schema["x-enumDescriptions"] ?? {});
   if (!codes.length) return make("p", {}, ...typeOf(schema), limitsOf(schema));
@@ -139,7 +139,7 @@ function parametersView(parameters) {
   );
 }
 
-// The headers that every answer has; they are explained once, with the others.
+// The headers that every response has; they are explained once, with the others.
 function headersOfAll(operations) {
   const lists = operations.flatMap(({ operation }) => Object.values(operation.responses).map((each) => Object.keys(each.headers ?? {})));
   return (lists[0] ?? []).filter((name) => lists.every((list) => list.includes(name)));
@@ -224,7 +224,7 @@ function operationView(server, path, method, operation) {
             make("span", { class: "media" }, body.map(([type]) => type).join(", "))),
         ]
       : null,
-    make("h4", {}, "Answers"),
+    make("h4", {}, "Responses"),
     make("dl", { class: "answers" }, Object.entries(operation.responses).flatMap((each) => answerView(server, each))),
     make("h4", {}, "Try it"),
     shellView(curlOf(server, path, method, operation)),
@@ -290,7 +290,7 @@ function show(api) {
   }
   const all = Object.values(groups).flat();
   const server = { base, asksForKey: asksForKeys(all), common: headersOfAll(all) };
-  // The resources come before the operation of the server.
+  // The resources come before the operations of the server.
   const { operations: running, ...resources } = groups;
   groups = { ...resources, ...(running ? { operations: running } : {}) };
   document.getElementById("summary").append(
@@ -308,7 +308,7 @@ function show(api) {
         make("code", {}, "type"), " links to this list."),
       problemsView(api["x-problems"] ?? [])),
     section("headers", "Headers",
-      make("p", {}, "Every answer has ", ...links("header-", server.common), "."),
+      make("p", {}, "Every response has ", ...links("header-", server.common), "."),
       headersView(inlined(api, api.components.headers ?? {}))),
     section("schemas", "Schemas", ...Object.entries(api.components.schemas).map(([name, schema]) => schemaView(name, schema))),
   );
@@ -319,7 +319,7 @@ function show(api) {
 if (matchMedia("(max-width: 60rem)").matches) document.getElementById("contents").open = false;
 try {
   const answer = await fetch("openapi.json");
-  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  if (!answer.ok) throw new Error(`the server responded with ${answer.status}`);
   show(await answer.json());
 } catch (error) {
   document.getElementById("content").replaceChildren(make("p", { role: "alert" }, `This page cannot show the description: ${error.message}.`));

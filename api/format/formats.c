@@ -79,7 +79,7 @@ bool format_says_duration(const struct format *format) {
     return format_is_json(format) || format->trajectory_pieces == &pieces_frames_safetensors;
 }
 
-enum { PICTURE_SIZE = 320, PICTURE_MAX_PIXELS = 64000000 }; /* the usual size; of all frames */
+enum { PICTURE_SIZE = 320, PICTURE_MAX_PIXELS = 64000000 }; /* default; of all frames */
 
 bool format_fits(struct http_exchange *exchange, const struct format *format,
                  const struct look *look, int frames) {
@@ -98,8 +98,8 @@ bool format_fits(struct http_exchange *exchange, const struct format *format,
 size_t format_whole_bytes(const struct format *format, const struct layout *layout,
                           const struct look *look) {
     enum {
-        POINT_BYTES = 128 /* a mark of an SVG, in a buffer that doubles */,
-        STRIP_BYTES = 8 /* of a pixel: its raster, too */
+        POINT_BYTES = 128 /* a circle of an SVG, in a buffer that doubles */,
+        STRIP_BYTES = 8 /* per pixel, with its raster */
     };
     const size_t size = (size_t)(look->size ? look->size : PICTURE_SIZE);
     const size_t panels = (size_t)(layout->frames ? layout->frames : 1) *
@@ -156,7 +156,7 @@ const struct format *format_of(struct http_exchange *exchange) {
             size_t length = strcspn(word, " ");
             const struct format *format = format_named(word, length);
             double q = accept ? quality(accept, format->media_type) : 1;
-            if (q > best_quality) { /* the first in the list wins a draw */
+            if (q > best_quality) { /* the first in the list wins a tie */
                 best_quality = q;
                 best = format;
             }

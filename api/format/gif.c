@@ -29,12 +29,12 @@ struct animation {
     int transparent; /* palette number: the one after the colors */
     int bits;        /* of a palette number */
     uint8_t *pixels; /* [height][width] of this frame */
-    uint8_t *last;   /* of the frame before, and then what is sent of this one */
+    uint8_t *last;   /* of the previous frame, then what is sent of this one */
     struct lzw *lzw;
 };
 
 struct window {
-    int left, top, right, bottom; /* the latter two are outside */
+    int left, top, right, bottom; /* right and bottom are exclusive */
 };
 
 static bool animation_init(struct animation *animation, const struct picture *picture) {
@@ -101,7 +101,7 @@ static void draw_frame(struct animation *animation, int k) {
 
 /* ------------------------------------------------------------------ what is sent */
 
-/* The smallest window around what is new. */
+/* The smallest window around the changed pixels. */
 static struct window find_new(const struct animation *animation) {
     const int width = animation->raster.width, height = animation->raster.height;
     struct window new = {.left = width};
@@ -125,7 +125,8 @@ static struct window find_new(const struct animation *animation) {
     return new;
 }
 
-/* Pixels become what is sent of them; long runs of those that stay become transparent. */
+/* Replaces the previous pixels by what is sent: the new ones, with long runs of unchanged ones
+ * transparent. */
 static void hide_stays(uint8_t *last, const uint8_t *pixels, int count, int transparent) {
     for (int i = 0, run = 0; i < count; i++) {
         run = last[i] == pixels[i] ? run + 1 : 0;
@@ -163,7 +164,7 @@ static void put_frame(struct buffer *out, struct animation *animation, int ticks
         0x21,
         0xf9,
         4,
-        1 << 2 | 1, /* it stays for the next frame; it has a transparent color */
+        1 << 2 | 1, /* it is not disposed of; it has a transparent color */
         WORD(ticks),
         (uint8_t)animation->transparent,
         0,

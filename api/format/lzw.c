@@ -26,7 +26,7 @@ static void put_code(struct lzw *lzw, unsigned code) {
 
 /* ------------------------------------------------------------------ strings to codes */
 
-/* Codes are wide enough for those that the reader can have: it is one behind. */
+/* Codes are as wide as the reader expects, whose table is one entry behind. */
 static void put_string(struct lzw *lzw) {
     put_code(lzw, lzw->string);
     if (lzw->next == 1U << lzw->width && lzw->width < LZW_WIDTH)
@@ -40,7 +40,7 @@ static void forget_strings(struct lzw *lzw) {
     lzw->full_for = 0;
 }
 
-/* Where the string that is followed by this pixel has its code, or its place. */
+/* The slot with the code of the string extended by this pixel, or the empty slot for it. */
 static uint32_t *find(struct lzw *lzw, unsigned pixel) {
     const uint32_t key = lzw->string << 8 | pixel;
     uint32_t at = key * 2654435761U >> 19; /* Fibonacci hashing: the upper 13 bits */
@@ -49,8 +49,8 @@ static uint32_t *find(struct lzw *lzw, unsigned pixel) {
     return &lzw->slots[at];
 }
 
-/* Once no code is left, the strings serve for as many codes again before they are forgotten: what
- * comes is mostly like what was. */
+/* When no code is free, the table is used for LZW_CODES more codes before it is cleared, because
+ * the pixels that follow are mostly similar. */
 static void put_pixel(struct lzw *lzw, unsigned pixel) {
     uint32_t *slot = find(lzw, pixel);
     if (*slot) {
@@ -76,10 +76,10 @@ void lzw_write(struct buffer *out, struct lzw *lzw, int bits, const uint8_t *pix
     lzw->block[0] = 0;
     buffer_append(out, &(uint8_t){(uint8_t)bits}, 1);
     forget_strings(lzw);
-    put_code(lzw, 1U << bits); /* some readers want to be told to forget */
+    put_code(lzw, 1U << bits); /* some readers need a clear code first */
     lzw->string = pixels[0];
     for (size_t y = 0; y < height; y++)
-        for (size_t x = y == 0; x < width; x++) /* after the first pixel of all */
+        for (size_t x = y == 0; x < width; x++) /* without the very first pixel */
             put_pixel(lzw, pixels[y * stride + x]);
     put_string(lzw);
     put_code(lzw, (1U << bits) + 1);

@@ -26,8 +26,7 @@ struct part pieces_part(const struct pieces *pieces, const struct layout *layout
 
 /* ------------------------------------------------------------------ CSV (RFC 4180) */
 
-/* In quotes where somebody could take it for more than one field, for less than all of it, or for a
- * comment. */
+/* In quotes if a reader could take it for several fields, trim it, or take it for a comment. */
 static void csv_text(struct buffer *out, const char *text) {
     const size_t length = strlen(text);
     const bool is_guarded = csv_needs_guard(text, length);
@@ -230,7 +229,7 @@ const struct pieces pieces_ndjson = {PARTS_BY_FRAME, ndjson_lead, json_points_ro
 
 /* ------------------------------------------------------------------ safetensors: x and x0 */
 
-/* {"answer": the JSON of the same answer, without x and x0} */
+/* {"answer": the JSON of the same response, without x and x0} */
 static void safetensors_metadata(const void *owner, struct json_writer *json) {
     const struct layout *layout = owner;
     struct buffer text = {0};

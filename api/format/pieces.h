@@ -1,8 +1,8 @@
 /*
- * pieces.h - formats that are written a few points at a time, so that an answer of any length needs
- * little memory.
+ * pieces.h - formats that are written a few points at a time, so that a response of any length
+ * needs little memory.
  *
- * Such an answer is a list of parts: runs of n points with some text before each, and some after
+ * Such a response is a list of parts: runs of n points with some text before each, and some after
  * the last one. A draw has one part. A trajectory has a part per frame of x and of x0, in an order
  * that the format decides.
  */
@@ -14,14 +14,14 @@
 
 #include "api/contract/json.h"
 
-/* What an answer made of points looks like. */
+/* The layout of a response made of points. */
 struct layout {
     size_t n; /* points of a part */
     int dim;
     const int32_t *labels;      /* the classes of the points [n]; NULL: none */
-    const char *const *classes; /* what those are called, up to a NULL */
+    const char *const *classes; /* the names of the classes, up to a NULL */
     const char *const *columns; /* names of the coordinates [dim]; NULL: x, y, z, or x0, x1, .. */
-    int frames;                 /* of x, in a trajectory; 0: this is not one */
+    int frames;                 /* of x in a trajectory; 0: this is not a trajectory */
     const int *timesteps;       /* [frames] */
     bool which_x0;              /* a format for one array holds x0 */
     /* JSON only: the members of the object before the points, and after them and their labels; the
@@ -33,7 +33,7 @@ struct layout {
 
 /* One run of points. */
 struct part {
-    bool is_x0; /* x0 has a frame less than x */
+    bool is_x0; /* x0 has one frame less than x */
     int frame;
 };
 
@@ -41,13 +41,14 @@ enum part_order { PARTS_ONE_ARRAY, PARTS_X_THEN_X0, PARTS_BY_FRAME };
 
 struct pieces {
     enum part_order order;
-    /* What stands before a part's points; after the last one, with index = number of parts. */
+    /* Writes what comes before a part's points and, with index = number of parts, after the last
+     * one. */
     void (*lead)(struct buffer *out, const struct layout *layout, int index);
     /* Points first..first+count-1 of a part, [count][dim]. */
     void (*rows)(struct buffer *out, const struct layout *layout, const float *points, size_t first,
                  size_t count);
-    /* Bytes in all, of a format that is a header and then the values as they are in memory; NULL:
-     * not known before. */
+    /* The total number of bytes, in a format with a header and then the values as they are in
+     * memory; NULL: not known in advance. */
     uint64_t (*length)(const struct layout *layout);
 };
 

@@ -37,8 +37,8 @@ enum { LOOK_MIN_SIZE = 64, LOOK_MAX_SIZE = 2048, LOOK_MAX_FPS = 50 };
     }
 
 /* Okabe and Ito's palette, which color-blind people can tell apart, with brown and gray for its
- * yellow and black, which are lost on white and on black; the dashboard has the same. Classes
- * beyond it start again. */
+ * yellow and black, which are invisible on white and on black; the dashboard has the same. Further
+ * classes repeat the colors. */
 enum { CLASS_COLORS = 8 };
 
 /* Colors are 0xRRGGBB. */
@@ -82,8 +82,8 @@ void frame_bound(struct frame *frame, const struct dn_points *points);
 void frame_fit(struct frame *frame, const struct dn_points *points);
 
 /* The view box of an animation from first to last, of the same number of points: all of the last
- * frame, and the middle nine tenths of the first on each axis, so that a few far points of the noise
- * do not make everything small. False when out of memory. */
+ * frame, and the middle nine tenths of the first on each axis, so that a few far points of the
+ * noise do not make everything small. False when out of memory. */
 bool frame_fit_way(struct frame *frame, const struct dn_points *first,
                    const struct dn_points *last);
 

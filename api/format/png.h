@@ -1,5 +1,5 @@
 /*
- * png.h - pictures as PNG: a scatter plot of points, and a few frames of their way side by side.
+ * png.h - pictures as PNG: a scatter plot of points, and a few frames of a trajectory side by side.
  */
 #ifndef API_FORMAT_PNG_H
 #define API_FORMAT_PNG_H

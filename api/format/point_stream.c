@@ -5,9 +5,9 @@
 #include "api/contract/handlers.h"
 
 enum {
-    PIECE_BYTES = 32 << 10, /* a piece ends when it has become so long */
-    PIECES = 2,             /* that there are at a time, with.. */
-    NUMBER_BYTES = 16,      /* ..numbers as text */
+    PIECE_BYTES = 32 << 10, /* a piece ends once it is this long */
+    PIECES = 2,             /* that exist at a time */
+    NUMBER_BYTES = 16,      /* of a number as text */
     ROWS_VALUES = 4096,     /* numbers that are made and written at a time.. */
     ROWS_MIN = 1000,        /* ..but at least this number of points, which are computed together */
     MAX_VALUES = 8000000,   /* in a trajectory */
@@ -27,7 +27,7 @@ void point_stream_failure(struct http_exchange *exchange, enum dn_status status,
     if (status == DN_STOPPED)
         problem(exchange, PROBLEM_STOPPING, "the server is stopping");
     else if (status == DN_NO_MEMORY)
-        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for so many points");
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this number of points");
     else if (status == DN_NOT_FINITE)
         problem(exchange, PROBLEM_NOT_FINITE, detail);
     else
@@ -90,8 +90,7 @@ static enum http_piece write_piece(struct http_exchange *exchange, struct point_
     return HTTP_PIECE_MORE;
 }
 
-/* Of what was just made, what stands after the first `before` bytes of the piece, only that stays
- * which the range has. */
+/* Of the bytes after the first `before` ones of the piece, keeps those that are in the range. */
 static enum http_piece cut_piece(struct point_stream *answer, struct buffer *piece, size_t before) {
     const uint64_t made = piece->length - before, skip = answer->skip < made ? answer->skip : made;
     const uint64_t kept = made - skip < answer->left ? made - skip : answer->left;
@@ -112,7 +111,7 @@ static enum http_piece next_piece(struct http_exchange *exchange, struct buffer 
                : cut_piece(answer, piece, before);
 }
 
-/* Formats whose length is known: the values stand one after another, after a header. */
+/* For formats whose length is known: a header, then the values one after another. */
 static void seek(struct http_exchange *exchange, uint64_t first, uint64_t count) {
     struct point_stream *answer = exchange->state;
     const struct layout *layout = &answer->layout;
@@ -148,7 +147,7 @@ static enum dn_status write_whole(struct http_exchange *exchange, struct point_s
     return status;
 }
 
-/* Of the names of the points' classes, which some formats have in one piece. */
+/* Of the names of the points' classes, which some formats write in one piece. */
 static size_t label_bytes(const struct layout *layout) {
     size_t bytes = 0;
     for (size_t i = 0; layout->labels && i < layout->n; i++)
@@ -156,7 +155,7 @@ static size_t label_bytes(const struct layout *layout) {
     return bytes;
 }
 
-/* What the pieces take, or the whole. */
+/* The memory for the pieces, or for the whole. */
 static size_t bytes_to_write(const struct point_stream *answer) {
     const struct layout *layout = &answer->layout;
     const size_t most = rows_at_once(layout), rows = layout->n < most ? layout->n : most;

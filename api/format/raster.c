@@ -176,7 +176,7 @@ void raster_erase_points(struct raster *raster) {
     const size_t count = (size_t)raster->width * (size_t)raster->height;
     memset(raster->clear, 0xff, count * sizeof *raster->clear);
     memset(raster->lead, 0, count);
-    memset(raster->hue, 0, count); /* looked at, though without a lead it makes no difference */
+    memset(raster->hue, 0, count); /* read even where there is no lead, though without effect */
 }
 
 /* Ink of a hue on one pixel: coverage is 0..1. Inks together hide the paper; the hue that is seen

@@ -32,7 +32,7 @@ struct raster {
     uint8_t *lead;   /* [height][width] by how much it leads */
 };
 
-/* False when out of memory; nothing is to be freed then. */
+/* False when out of memory; there is nothing to free then. */
 bool raster_init(struct raster *raster, int width, int height);
 void raster_free(struct raster *raster);
 

@@ -9,7 +9,7 @@ enum { LENGTH_BYTES = 8, ALIGN = 8, MAX_VALUES = 4000 };
 
 /* ------------------------------------------------------------------ reading */
 
-/* Where a tensor's values are said to be, from the end of the header on. */
+/* Where the header says that a tensor's values are, in bytes after the header. */
 struct span {
     int64_t begin, end;
     struct safetensor tensor;
@@ -135,7 +135,7 @@ static int by_place(const void *a, const void *b) {
                                 : (x->end > y->end) - (x->end < y->end);
 }
 
-/* Sorts the spans, and holds them to cover all the values once. */
+/* Sorts the spans, and checks that they cover all values exactly once. */
 static void place(struct span *spans, int count, const unsigned char *data, int64_t size,
                   struct safetensors *out, struct problem_fields *wrong) {
     int64_t end = 0;

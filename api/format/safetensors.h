@@ -15,7 +15,7 @@
 #include "api/contract/problem.h"
 
 enum {
-    SAFETENSORS_TENSORS = 64,      /* of a file, at most */
+    SAFETENSORS_TENSORS = 64,      /* of a file, maximum */
     SAFETENSORS_RANK = 4,          /* of a tensor */
     SAFETENSORS_DIM = 1 << 20,     /* of a dimension */
     SAFETENSORS_HEADER = 64 << 10, /* bytes of the header */
@@ -37,7 +37,7 @@ struct safetensors {
 };
 
 /* Reads a file, which must outlive the result. False, and what is wrong, with pointers into the
- * header; to be cleared either way. */
+ * header; safetensors_clear is needed either way. */
 bool safetensors_read(const void *file, size_t size, struct safetensors *out,
                       struct problem_fields *wrong);
 void safetensors_clear(struct safetensors *file);
@@ -50,8 +50,8 @@ const char *safetensors_text(const struct safetensors *file, const char *key);
 void safetensors_write(struct buffer *out, const struct safetensor *tensors, int count,
                        void (*metadata)(const void *owner, struct json_writer *json),
                        const void *owner);
-/* The same up to the values, which the caller appends: of the tensors only name, shape and count
- * count. */
+/* The same up to the values, which the caller appends: of the tensors it uses only name, rank,
+ * shape and count. */
 void safetensors_write_header(struct buffer *out, const struct safetensor *tensors, int count,
                               void (*metadata)(const void *owner, struct json_writer *json),
                               const void *owner);

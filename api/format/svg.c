@@ -7,8 +7,8 @@
 
 #include "server/threads/pool.h"
 
-/* What stands for a character that XML reads otherwise, or (names of an older version) not at all;
- * NULL: it stands for itself. */
+/* The replacement for a character that has a meaning in XML, or that XML cannot hold (in names from
+ * an older version); NULL: the character itself. */
 static const char *entity(char c) {
     switch (c) {
     case '<': return "&lt;";
@@ -35,7 +35,7 @@ static void escape(struct buffer *out, const char *text) {
     }
 }
 
-/* Shown `size` pixels wide; 0: a pixel a unit. */
+/* Shown `size` pixels wide; 0: one pixel per unit. */
 static void open_picture(struct buffer *out, double width, double height, int size,
                          const struct theme *theme, const char *title) {
     const double shown = size ? size : width;
@@ -97,7 +97,7 @@ static bool is_named(const struct picture *picture) {
     return count > 0 && count <= CLASS_COLORS;
 }
 
-/* About how wide a text is: only the reader knows the font. */
+/* The approximate width of a text: only the viewer knows the font. */
 static double width_of(const char *text) {
     double width = 0;
     for (; *text; text++)
@@ -109,7 +109,7 @@ static double width_of(const char *text) {
 /* A dot and a name for each of these hues, below the picture; between two of them is a space. */
 enum { LEGEND_DOT = 12, LEGEND_SPACE = 18, LEGEND_MARGIN = 10 };
 
-/* 0: there is nothing to tell, or no room for it. */
+/* 0: there are no names, or there is no room for them. */
 static double legend_width(const struct picture *picture, unsigned hues) {
     double width = -LEGEND_SPACE;
     if (!is_named(picture))

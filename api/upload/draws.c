@@ -17,24 +17,24 @@ struct draw {
     int pattern; /* or -1: an upload */
     const struct format *format;
     struct look look;
-    float *memory; /* the points in hand */
-    /* of an upload */
+    float *memory; /* the points of the current piece */
+    /* for an upload */
     struct dataset_points set;
     int32_t *order;  /* [n], which points; NULL: the first ones, as they are stored */
-    int32_t *labels; /* [n], of these */
+    int32_t *labels; /* [n], of those points */
 };
 
 static const struct field rows[] = {
     {"", "n", FIELD_INTEGER, offsetof(struct draw, n), 1, DN_MAX_SAMPLES, 0, NULL,
      "Number of points to draw; from an upload, at most this number, chosen at random. Default: "
-     "1000 of a built-in data set, or the first 100000 of an upload in the order of its file."},
+     "1,000 from a built-in data set, or the first 100,000 of an upload in the order of its file."},
     {"", "seed", FIELD_UINT53, offsetof(struct draw, seed), 0, 0, 0, NULL, "Seed of the draw."},
     LOOK_SIZE_ROW(offsetof(struct draw, look)),
     LOOK_THEME_ROW(offsetof(struct draw, look)),
 };
 const struct field_set draw_fields = {rows, sizeof rows / sizeof rows[0]};
 
-/* Which points of the upload are asked for, and their labels. False: no memory. */
+/* Chooses the points of the upload, and their labels. False: no memory. */
 static bool choose(struct draw *draw) {
     const int all = (int)draw->set.row.n;
     if (draw->n > 0) {
@@ -51,7 +51,7 @@ static bool choose(struct draw *draw) {
     return dataset_take_labels(&draw->set, draw->order, (size_t)draw->n, &draw->labels);
 }
 
-/* ------------------------------------------------------------------ the answer */
+/* ------------------------------------------------------------------ the response */
 
 static int dimension(const struct draw *draw) {
     return draw->pattern >= 0 ? 2 : draw->set.row.dim;
@@ -90,7 +90,7 @@ static void draw_clear(struct point_stream *answer) {
     dataset_points_clear(&draw->set);
 }
 
-/* False: the error is already the answer. */
+/* False: the error is already the response. */
 static bool take_upload(struct http_exchange *exchange, struct draw *draw,
                         struct point_stream *answer) {
     if (!dataset_load(exchange, exchange->request.ids[0], &draw->set))

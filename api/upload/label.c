@@ -58,7 +58,7 @@ static const char *take_exponent(const char *at, const char *end, struct decimal
     return at;
 }
 
-/* Is all of it one number? Blanks around it do not count. */
+/* Is the whole text one number? Blanks around it are ignored. */
 static bool read_decimal(const char *at, size_t length, struct decimal *number) {
     const char *end = at + length;
     *number = (struct decimal){0};

@@ -75,7 +75,7 @@ static const char *kind_of(const struct process *process) {
     return process->is_straight ? "optimal" : "forward";
 }
 
-/* What the data set has to do with it. */
+/* The checks that depend on the data set. */
 static bool fits_data(struct http_exchange *exchange, struct process *process) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     const char *id = exchange->request.ids[0];
@@ -201,7 +201,7 @@ static enum dn_status compute(struct http_exchange *exchange, struct process *pr
     return status;
 }
 
-/* ------------------------------------------------------------------ the answer */
+/* ------------------------------------------------------------------ the response */
 
 static void write_head(const void *owner, struct json_writer *json) {
     const struct process *process = owner;

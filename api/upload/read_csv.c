@@ -22,11 +22,11 @@ struct csv {
     const char *at, *end;
     char delimiter;
     size_t line; /* of what comes next, from 1 */
-    /* the row in hand */
+    /* the current row */
     size_t row_line;
-    int count; /* may be more than are kept */
+    int count; /* may be more than the kept ones */
     struct cell cells[READING_MAX_COLUMNS + 1];
-    const char *wrong; /* it is not CSV from here on: why */
+    const char *wrong; /* why the rest is not CSV */
 };
 
 /* ------------------------------------------------------------------ rows */
@@ -127,7 +127,7 @@ static size_t cell_text(const struct cell *cell, char *out, size_t size) {
     return used;
 }
 
-/* Within quotes, too, blanks may stand around a number. */
+/* There may be blanks around a number, even within quotes. */
 static bool cell_number(const struct cell *cell, double *value) {
     const char *from = cell->text, *to = from + cell->length;
     while (from < to && *from == ' ')
@@ -137,7 +137,7 @@ static bool cell_number(const struct cell *cell, double *value) {
     return number_read(from, (size_t)(to - from), value);
 }
 
-/* Words that programs write for numbers that are none. */
+/* Words that programs write for missing and infinite numbers. */
 static bool is_special(const struct cell *cell) {
     static const char *const words[] = {"nan", "inf", "infinity", "na", "null", "none"};
     const size_t sign = cell->length > 0 && strchr("+-", cell->text[0]) != NULL;
@@ -152,8 +152,8 @@ static bool is_special(const struct cell *cell) {
 
 enum { LOOK_AHEAD = 10 };
 
-/* How well a row is explained: its numbers, and much for one in which nothing but the label is not
- * a number. */
+/* How well the delimiter explains a row: the count of its numbers, and a large bonus if every field
+ * but the label is a number. */
 static int score_row(const struct reading *reading, const struct csv *csv) {
     enum { CLEAN = 1000 };
     int label, numbers = 0, others = 0;
@@ -169,8 +169,8 @@ static int score_row(const struct reading *reading, const struct csv *csv) {
     return numbers + (numbers > 0 && others <= !known ? CLEAN : 0);
 }
 
-/* The delimiter that explains the first rows best. Rows that do not have as many fields as the
- * first one speak for none. */
+/* The delimiter that explains the first rows best. Rows with more or fewer fields than the first
+ * one do not count. */
 static char find_delimiter(const struct reading *reading, const struct csv *start) {
     static const char candidates[] = ",;\t";
     char best = ',';
@@ -292,8 +292,9 @@ static bool has_fractions(struct csv csv, int label) {
     return false;
 }
 
-/* Is the first row 0, 1, 2, .. but for the labels, as pandas names columns that have no names, and
- * perhaps no point? In front there may be the column of the row numbers, without a name. */
+/* Is the first row 0, 1, 2, .. except for the labels? It may then be no point but the names that
+ * pandas gives to columns without names. The first column may be one of row numbers, without a
+ * name. */
 static bool counts_columns(const struct reading *reading, const struct csv *csv) {
     int label = READING_NO_LABEL, numbered = 0;
     const int first = csv->cells[0].length == 0 && csv->count > 1;
@@ -336,7 +337,7 @@ static bool find_names(struct reading *reading, const struct csv *csv, bool has_
     return reading->wrong->count == 0;
 }
 
-/* Learns the columns from the first row. False: that is not possible, and was said. */
+/* Learns the columns from the first row. False: that is not possible, and the error is added. */
 static bool find_columns(struct reading *reading, const struct csv *csv, bool has_header,
                          struct columns *columns) {
     if (csv->count > READING_MAX_COLUMNS) {
@@ -402,7 +403,7 @@ static void put_label(struct reading *reading, const struct csv *csv,
                             wrong);
 }
 
-/* What is wrong with a field that should be a number; text [size] has room for the words. */
+/* What is wrong with a field that should be a number; text [size] holds the message. */
 static const char *why_no_number(const struct cell *cell, bool no_labels, char *text, size_t size) {
     char shown[41];
     cell_text(cell, shown, sizeof shown);

@@ -1,7 +1,7 @@
 /*
  * NPY, versions 1 to 3 (numpy.lib.format): magic, version, length of the header, the header, the
  * array. The header is a Python literal, {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2)},
- * of which just so much is understood here.
+ * of which only this much is understood.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -36,7 +36,7 @@ static void skip_space(struct npy *npy) {
         npy->at++;
 }
 
-/* Passes `text`, after any space, if it comes next. */
+/* Moves past `text`, after any space, if it comes next. */
 static bool take(struct npy *npy, const char *text) {
     skip_space(npy);
     const size_t length = strlen(text);
@@ -149,7 +149,7 @@ static bool take_header(struct npy *npy) {
 
 /* ------------------------------------------------------------------ elements */
 
-/* A type of elements, after its byte order. */
+/* A type of elements, without its byte order. */
 struct element {
     const char *name;
     size_t size;
@@ -256,7 +256,7 @@ static void put_row(struct reading *reading, const struct npy *npy, const struct
     }
 }
 
-/* The array has the right rank and type; are its bytes all there? */
+/* Reads an array of the right rank and type, if all its bytes are there. */
 static void read_array(struct reading *reading, const struct npy *npy,
                        const struct element *element) {
     const size_t rows = npy->shape[0], width = npy->shape[1];
@@ -294,7 +294,7 @@ static void read_array(struct reading *reading, const struct npy *npy,
     }
 }
 
-/* Where the header stands. False: there is none. */
+/* Finds the header. False: there is none. */
 static bool find_header(const struct reading *reading, struct npy *npy) {
     const unsigned char *bytes = (const unsigned char *)reading->text;
     if (reading->length < MAGIC_BYTES + 4 || memcmp(bytes, "\x93NUMPY", MAGIC_BYTES) != 0)

@@ -39,12 +39,12 @@ static size_t decode(struct document *document, const char *from, const char *to
     return length;
 }
 
-/* Passes a value that is not what it should be. */
+/* Moves past a value of the wrong type. */
 static bool skip(struct document *document, int depth) {
     return json_scan_value(&document->scan, depth);
 }
 
-/* Passes a number. */
+/* Moves past a number. */
 static bool take_number(struct json_scan *scan, double *value) {
     const char *from = scan->at;
     return json_scan_number(scan) && number_read(from, (size_t)(scan->at - from), value);
@@ -56,7 +56,7 @@ static bool at_number(const struct json_scan *scan) {
 
 /* ------------------------------------------------------------------ points */
 
-/* The coordinates of the first point say how many there are of every one. */
+/* The first point sets the number of coordinates of all points. */
 static bool learn_dimension(struct document *document) {
     struct json_scan ahead = document->scan;
     int dim = 0;
@@ -163,7 +163,7 @@ static bool read_label(struct document *document) {
 
 static bool read_labels(struct document *document) {
     struct json_scan *scan = &document->scan;
-    if (json_scan_next_is(scan, 'n')) /* null, if anything */
+    if (json_scan_next_is(scan, 'n')) /* null, or not JSON */
         return skip(document, POINTS_DEPTH);
     if (!json_scan_next_is(scan, '[')) {
         problem_add(document->reading->wrong, "/labels", "must be an array of labels, or null");
@@ -180,7 +180,7 @@ static bool read_title(struct document *document) {
     struct json_scan *scan = &document->scan;
     struct reading *reading = document->reading;
     const char *from = scan->at;
-    if (json_scan_next_is(scan, 'n')) /* null, if anything */
+    if (json_scan_next_is(scan, 'n')) /* null, or not JSON */
         return skip(document, POINTS_DEPTH);
     if (!json_scan_next_is(scan, '"')) {
         problem_add(reading->wrong, "/name", "must be a string");

@@ -22,8 +22,8 @@ bool reading_goes_on(const struct reading *reading) {
 
 /* ------------------------------------------------------------------ room */
 
-/* The array with room for `needed` elements, and often for more. Without memory for it, the array as
- * it was, and reading->no_memory. */
+/* The array with room for `needed` elements, and often for more. If there is no memory for it, the
+ * array as it was, and reading->no_memory is set. */
 static void *grow(struct reading *reading, void *array, size_t size, size_t needed,
                   size_t *capacity) {
     const size_t room = 2 * *capacity > needed ? 2 * *capacity : needed;
@@ -106,7 +106,7 @@ static int find_class(const struct reading *reading, const char *name) {
     return -1;
 }
 
-/* A class of this name, for a label that is the first of it. NULL, or what is wrong. */
+/* Adds a class with this name, for the first label of it. NULL, or what is wrong. */
 static const char *add_class(struct reading *reading, const char *name, const char *label,
                              size_t length) {
     const char *wrong = name_wrong(name, strlen(name));
@@ -139,7 +139,7 @@ const char *reading_put_label(struct reading *reading, size_t point, const char 
     found = found < 0 ? reading->class_count - 1 : found;
     char *code = reading->codes[found];
     if (code[0] && (strlen(code) != length || memcmp(code, label, length) != 0))
-        code[0] = '\0'; /* the same number is written in another way, too */
+        code[0] = '\0'; /* the same number is also written in another way */
     reading->labels[point] = reading->last_class = found;
     return NULL;
 }

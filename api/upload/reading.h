@@ -1,9 +1,9 @@
 /*
- * reading.h - points out of an uploaded file: what the readers of all formats share.
+ * reading.h - points from an uploaded file: what the readers of all formats share.
  *
- * A reader goes through the whole of a file, however many things are wrong with it, and names the
- * place of each as a JSON Pointer into the same data as JSON: /points/12/1 is the second coordinate
- * of the thirteenth point, /labels/12 its label, whatever the format.
+ * A reader reads a file to its end, however many errors it has, and names the place of each error
+ * as a JSON Pointer into the same data as JSON: /points/12/1 is the second coordinate of the
+ * thirteenth point, /labels/12 its label, whatever the format.
  */
 #ifndef API_UPLOAD_READING_H
 #define API_UPLOAD_READING_H
@@ -27,7 +27,7 @@ enum {
 enum header_mode { HEADER_AUTO, HEADER_TRUE, HEADER_FALSE };
 
 struct reading {
-    /* what is asked */
+    /* the request */
     const char *text; /* [length], and NUL after it */
     size_t length;
     const char *label; /* column that holds the labels: its name, or its number from 0, or from the
@@ -45,13 +45,13 @@ struct reading {
     char classes[DN_MAX_CLASSES][LABEL_NAME_BYTES + 1]; /* as label_name has them */
     char columns[DN_MAX_DIM][LABEL_NAME_BYTES + 1];
     char title[READING_TITLE_BYTES + 1]; /* name inside the file; "" if none */
-    /* the readers' own */
+    /* for the readers themselves */
     size_t capacity, label_capacity;
     char codes[DN_MAX_CLASSES]
               [LABEL_NAME_BYTES + 1]; /* how the class has been written each time, if that
                                                    is a code (label_is_code); else "" */
-    int last_class;                   /* rows of a class often stand together */
-    char reason[160];                 /* what a function below has found wrong */
+    int last_class;                   /* rows of a class are often next to each other */
+    char reason[160];                 /* what a function below found wrong */
 };
 
 /* One for each format; the rest of *reading is zero at first. */
@@ -71,14 +71,14 @@ bool reading_goes_on(const struct reading *reading);
 bool reading_reserve(struct reading *reading, size_t points);
 bool reading_reserve_labels(struct reading *reading, size_t labels);
 
-/* Stores a coordinate of the point that is read now, number reading->n; or the label of a point, as
- * it is written. NULL, or what is wrong with the value. */
+/* Stores a coordinate of the current point, number reading->n; or the label of a point, as it is
+ * written. NULL, or what is wrong with the value. */
 const char *reading_put(struct reading *reading, int column, double value);
 const char *reading_put_label(struct reading *reading, size_t point, const char *label,
                               size_t length);
 
-/* Adds a wrong coordinate of the point that is read now (column < 0: the whole point), or a wrong
- * label. `where` says it in the terms of the file: "line 7, column \"x\": ", or "". */
+/* Adds a wrong coordinate of the current point (column < 0: the whole point), or a wrong label.
+ * `where` names the place in the file: "line 7, column \"x\": ", or "". */
 void reading_wrong_value(struct reading *reading, int column, const char *where, const char *what);
 void reading_wrong_label(struct reading *reading, size_t point, const char *where,
                          const char *what);
@@ -91,7 +91,7 @@ void reading_name_columns(struct reading *reading);
 void reading_finish(struct reading *reading);
 
 /* The column that reading->label names, of `count` ones called names (NULL: they have no names);
- * READING_NO_LABEL if none is named, or if there is none such, which is then said. */
+ * READING_NO_LABEL if none is named, or if there is no such column, which is then an error. */
 int reading_label_column(struct reading *reading, const char (*names)[LABEL_NAME_BYTES + 1],
                          int count);
 /* Is it the number of a column? */

@@ -39,7 +39,7 @@ static struct column describe(const struct point_table *table, int j) {
 
 /* ------------------------------------------------------------------ duplicates */
 
-/* The key is secret, so that nobody can make points that all fall on one place. */
+/* The key is secret, so that nobody can make points that all have the same place. */
 static uint64_t hash(const float *point, size_t dim, uint64_t key) {
     uint64_t h = key;
     for (size_t j = 0; j < dim; j++) {

@@ -1,5 +1,5 @@
 /*
- * statistics.h - what a set of points looks like in numbers.
+ * statistics.h - summary statistics of a set of points.
  */
 #ifndef API_UPLOAD_STATISTICS_H
 #define API_UPLOAD_STATISTICS_H

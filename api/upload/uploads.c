@@ -1,4 +1,4 @@
-/* POST and DELETE /v1/datasets: data that users bring. */
+/* POST and DELETE /v1/datasets: data sets that users upload. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -21,10 +21,10 @@ struct upload {
     char name[READING_TITLE_BYTES + 1], label[LABEL_NAME_BYTES + 1];
     int header; /* enum header_mode */
     void (*read)(struct reading *reading);
-    enum problem_code unreadable; /* of a file that is none of its format */
+    enum problem_code unreadable; /* for a file that is not of this format */
     struct reading reading;
     struct problem_fields wrong;
-    struct dataset row; /* its texts are in the exchange's arena, its arrays the reading's */
+    struct dataset row; /* its texts are in the exchange's arena, its arrays in the reading */
     struct replay once;
 };
 
@@ -52,7 +52,7 @@ static const struct {
                {"application/json", read_points_json, PROBLEM_INVALID_JSON},
                {"application/octet-stream", read_npy, PROBLEM_INVALID_NPY}};
 
-/* The transport has let only these types through, except for a request without a body. */
+/* The transport accepts only these types, but also a request without a body. */
 static bool choose_reader(struct http_exchange *exchange, struct upload *upload) {
     const char *type = http_header(exchange, "Content-Type");
     const size_t length = type ? strcspn(type, "; \t") : 0;
@@ -88,7 +88,7 @@ static char *statistics_json(struct http_exchange *exchange, const struct readin
     return keep_text(exchange, &text);
 }
 
-/* The row to insert. False: the error is already the answer. */
+/* The row to insert. False: the error is already the response. */
 static bool make_row(struct http_exchange *exchange, struct upload *upload) {
     const struct reading *reading = &upload->reading;
     struct dataset *row = &upload->row;
@@ -117,7 +117,7 @@ static bool make_row(struct http_exchange *exchange, struct upload *upload) {
     return made;
 }
 
-/* The answer of the first time: the data set, as it is now. */
+/* The response of the first time: the data set, as it is now. */
 static void reply_again(struct http_exchange *exchange, struct store_session *session,
                         const char *id) {
     struct dataset row;
@@ -144,8 +144,8 @@ static void insert(struct http_exchange *exchange, struct store_session *session
     dataset_write(&upload->row, &json);
 }
 
-/* What is read of a byte of a file: a number of one byte is one of four here, in an array that
- * grows by doubling. */
+/* Memory per byte of a file: a number of one byte takes four here, in an array that grows by
+ * doubling. */
 enum { READ_BYTES = 6 };
 
 static void parse(struct http_exchange *exchange, struct store_session *unused) {
