@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "engine/data/data.h"
 #include "engine/denoise.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/internal.h"
@@ -125,8 +126,8 @@ static enum dn_status check_fields(const struct dn_spec *spec, struct dn_error *
     return DN_OK;
 }
 
-/* An estimate from eps is (x_t - noise eps) / signal, and must be a float whatever the network
- * answers within reason: FLT_MAX is 3.4e38. */
+/* An estimate from eps is (x_t - noise eps) / signal, and must be a float for any reasonable output
+ * of the network; FLT_MAX is 3.4e38. */
 #define MIN_SIGNAL 1e-30
 
 static enum dn_status check_last_signal(const struct dn_diffusion_spec *spec,
@@ -141,7 +142,7 @@ static enum dn_status check_last_signal(const struct dn_diffusion_spec *spec,
                      schedule_last_signal(spec));
 }
 
-/* What joins several fields of a diffusion, but for a signal that vanishes. */
+/* Rules for several fields of a diffusion together, without the one on its last signal. */
 static enum dn_status check_diffusion(const struct dn_diffusion_spec *spec,
                                       struct dn_error *error) {
     const bool is_flow = spec->beta_schedule == DN_BETA_FLOW;
@@ -180,9 +181,8 @@ enum dn_status spec_check_stored(const struct dn_spec *spec, struct dn_error *er
     if (status != DN_OK || (status = check_diffusion(&spec->diffusion, error)) != DN_OK ||
         (status = check_dataset(spec, error)) != DN_OK)
         return status;
-    size_t n_val = 0;
-    for (int k = 0; k < spec->dataset.source_count && n_val == 0; k++)
-        dn_source_split(spec, k, NULL, &n_val);
+    size_t n, n_val;
+    data_count(spec, &n, &n_val);
     if (spec->training.keep_best && n_val == 0)
         return error_set(error, DN_INVALID,
                          "training.keep_best needs validation points: use a larger "
@@ -205,11 +205,7 @@ void dn_source_split(const struct dn_spec *spec, int k, size_t *n, size_t *n_val
 }
 
 int dn_spec_steps_per_epoch(const struct dn_spec *spec) {
-    size_t n = 0, batch = (size_t)spec->training.batch_size;
-    for (int k = 0; k < spec->dataset.source_count; k++) {
-        size_t of_source;
-        dn_source_split(spec, k, &of_source, NULL);
-        n += of_source;
-    }
+    size_t n, n_val, batch = (size_t)spec->training.batch_size;
+    data_count(spec, &n, &n_val);
     return (int)((n + batch - 1) / batch);
 }

@@ -16,9 +16,9 @@
 #include "engine/base/kernels.h"
 
 /* W floats to a vector. The micro-kernel keeps ROWS x COLS vectors of C in registers, with room
- * left for a row of B. What counts beside the number of multiply-adds in flight is the number of
- * loads for each: 3 x 4 needs 7 for its 12, where 6 x 2 needs 8, and on Zen 3 that is the
- * difference between 95 and 82 % of the peak. */
+ * left for a row of B. Besides the number of multiply-adds in flight, the number of loads matters:
+ * 12 multiply-adds need 7 loads as 3 x 4 but 8 as 6 x 2, and on Zen 3 this is the difference
+ * between 95% and 82% of the peak. */
 #if defined(__AVX512F__)
 enum { W = 16, ROWS = 12, COLS = 2 };
 #elif defined(__AVX2__)
@@ -53,9 +53,8 @@ INLINE vector splat(float x) {
 
 /* ------------------------------------------------------------------ gemm */
 
-/* C [rows][columns * W] += A B, all of C in registers: each step broadcasts one
- * element of A a row and multiplies it with a row of B. rows and columns are constants at every
- * call, so the loops unroll. */
+/* C [rows][columns * W] += A B, with all of C in registers: each step multiplies a row of B with
+ * one element of each row of A. rows and columns are constants at every call, so the loops unroll. */
 INLINE void micro(const size_t rows, const size_t columns, size_t k, const float *a, size_t a_row,
                   size_t a_col, const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
                   bool accumulate) {
@@ -89,8 +88,8 @@ INLINE void micro(const size_t rows, const size_t columns, size_t k, const float
     }
 }
 
-/* All rows of one panel of columns, at most MAX at a time. The rows are dealt out evenly: tiles of
- * 5 and 6 rows keep the multipliers busier than tiles of 6 and a rest of 2 would. */
+/* All rows of one panel of columns, at most MAX at a time, in tiles of about the same size: tiles
+ * of 5 and 6 rows keep the multipliers busier than tiles of 6 and a last one of 2. */
 #define TILE(MAX, COLUMNS, N)                                                                      \
     case N:                                                                                        \
         if (N <= MAX)                                                                              \
@@ -130,8 +129,8 @@ DEFINE_PANEL(panel_sixteen, 12, 1)
 DEFINE_PANEL(panel_sixteen, 6, 2)
 #endif
 
-/* The rows of a wide panel of B, moved together: with the stride of a large matrix they would fall
- * on few sets of the first-level cache and drive each other out. */
+/* Copies the rows of a wide panel of B next to each other: with the stride of a large matrix they
+ * would share few sets of the first-level cache and evict each other. */
 enum { PACK_DEPTH = 256, PACK_WORTH_ROWS = 24 };
 
 static void panel_packed(size_t m, size_t k, const float *a, size_t a_row, size_t a_col,
@@ -174,7 +173,7 @@ static void gemm(size_t m, size_t n, size_t k, const float *a, size_t a_row, siz
 
 typedef float vector4 __attribute__((vector_size(16), aligned(4), may_alias));
 
-/* Halves are added to each other until four lanes are left. */
+/* Adds halves until four lanes are left. */
 INLINE vector4 fold(vector v) {
 #if defined(__AVX512F__)
     typedef float vector8 __attribute__((vector_size(32)));
@@ -376,8 +375,8 @@ INLINE vector vector_cos(vector x) {
 
 /* ------------------------------------------------------------------ activation */
 
-/* n elements; e is NULL for none, d is NULL if not wanted. Constants at each call, so that the loop
- * has no questions in it. */
+/* n elements; e may be NULL, and so may d. At each call the compiler knows whether they are, so the
+ * loop has no branches. */
 INLINE void activate_row(size_t n, const float *z, const float *e, bool multiply, float *h,
                          float *d) {
     for (size_t j = 0; j < n; j += W) {
@@ -428,7 +427,7 @@ static void activate_backward(size_t rows, size_t cols, const float *g, float *d
     }
 }
 
-/* `vectors` columns of them side by side, which hides the latency of an addition. */
+/* The sums of `vectors` columns of vectors side by side, which hides the latency of an addition. */
 INLINE void sum_columns(const size_t vectors, size_t rows, size_t ld, const float *a, float *sums) {
     vector sum[2];
 #pragma GCC unroll 2
@@ -462,11 +461,10 @@ static void add_rows(size_t rows, size_t cols, size_t ld, const float *from, con
 
 /* ------------------------------------------------------------------ optimizer */
 
+/* Independent sums hide the latency of an addition. They are often added to a double, so that no
+ * digits are lost. */
 static double sum_squares(size_t n, const float *a) {
-    enum {
-        CHAINS = 4,
-        RUN = 64 * CHAINS * W
-    }; /* independent sums hide the latency of an addition */
+    enum { CHAINS = 4, RUN = 64 * CHAINS * W };
     double total = 0;
     while (n > 0) {
         vector sum[CHAINS] = {{0}};
@@ -480,7 +478,7 @@ static double sum_squares(size_t n, const float *a) {
             sum[0] += load(a + i) * load(a + i);
         vector all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
         for (int j = 0; j < W; j++)
-            total += (double)all[j]; /* now and then into double, so that nothing is lost */
+            total += (double)all[j];
         a += run;
         n -= run;
     }

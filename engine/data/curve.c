@@ -13,8 +13,8 @@ struct probe {
     double p[2], f, slope, curvature;
 };
 
-static double curve_step(const struct curve *curve) {
-    return (curve->end - curve->start) / CURVE_SEEDS;
+static double curve_step(const struct curve *curve, int steps) {
+    return (curve->end - curve->start) / steps;
 }
 
 void curve_seeds_init(struct curve_seeds *seeds, const struct curve *pieces, int count) {
@@ -24,7 +24,7 @@ void curve_seeds_init(struct curve_seeds *seeds, const struct curve *pieces, int
     for (int piece = 0; piece < count; piece++)
         for (int i = 0; i <= CURVE_SEEDS; i++) {
             const struct curve *curve = &pieces[piece];
-            curve->at(curve, curve->start + i * curve_step(curve), p, d1, d2);
+            curve->at(curve, curve->start + i * curve_step(curve, CURVE_SEEDS), p, d1, d2);
             seeds->x[piece][i] = p[0];
             seeds->y[piece][i] = p[1];
         }
@@ -66,7 +66,7 @@ static struct probe curve_refine(const struct curve *curve, const double point[2
 
 static struct probe curve_closest_piece(const struct curve *curve, const double *x, const double *y,
                                         const double point[2]) {
-    double f[CURVE_SEEDS + 1], step = curve_step(curve);
+    double f[CURVE_SEEDS + 1], step = curve_step(curve, CURVE_SEEDS);
     for (int i = 0; i <= CURVE_SEEDS; i++) {
         double dx = x[i] - point[0], dy = y[i] - point[1];
         f[i] = (dx * dx + dy * dy) / 2;
@@ -99,10 +99,6 @@ double curve_closest(const struct curve_seeds *seeds, const double point[2], dou
 
 /* ------------------------------------------------------------------ arc length */
 
-static double step_of_length(const struct curve *curve) {
-    return (curve->end - curve->start) / CURVE_LENGTH_STEPS;
-}
-
 void curve_lengths_init(struct curve_lengths *lengths, const struct curve *pieces, int count) {
     double *until = lengths->until, d1[2], d2[2];
     lengths->pieces = pieces;
@@ -113,7 +109,7 @@ void curve_lengths_init(struct curve_lengths *lengths, const struct curve *piece
         double p[2], q[2];
         curve->at(curve, curve->start, p, d1, d2);
         for (int i = 1; i <= CURVE_LENGTH_STEPS; i++, until++) {
-            curve->at(curve, curve->start + i * step_of_length(curve), q, d1, d2);
+            curve->at(curve, curve->start + i * curve_step(curve, CURVE_LENGTH_STEPS), q, d1, d2);
             until[1] = until[0] + hypot(q[0] - p[0], q[1] - p[1]);
             p[0] = q[0], p[1] = q[1];
         }
@@ -134,7 +130,8 @@ void curve_at_length(const struct curve_lengths *lengths, double u, double p[2])
     const struct curve *curve = &lengths->pieces[low / CURVE_LENGTH_STEPS];
     double chord = until[low + 1] - until[low];
     double within = chord > 0 ? (wanted - until[low]) / chord : 0;
-    double t = curve->start + (low % CURVE_LENGTH_STEPS + within) * step_of_length(curve);
+    double t =
+        curve->start + (low % CURVE_LENGTH_STEPS + within) * curve_step(curve, CURVE_LENGTH_STEPS);
     double d1[2], d2[2];
     curve->at(curve, t, p, d1, d2);
 }

@@ -38,29 +38,28 @@ enum dn_status data_new(struct dn_data *data, int dim, size_t n, size_t n_val, i
     return error_set(error, DN_NO_MEMORY, "out of memory");
 }
 
-/* The order in which the points of an upload are split into training and validation points. */
 size_t data_deal_bytes(const struct dn_spec *spec) {
-    size_t most = 0;
+    size_t largest = 0; /* of the uploads, whose points are shuffled */
     for (int k = 0; k < spec->dataset.source_count; k++) {
         const struct dn_source *source = &spec->dataset.sources[k];
-        if (source->pattern == DN_UPLOADED && (size_t)source->n > most)
-            most = (size_t)source->n;
+        if (source->pattern == DN_UPLOADED && (size_t)source->n > largest)
+            largest = (size_t)source->n;
     }
-    return most * sizeof(int32_t);
+    return largest * sizeof(int32_t);
 }
 
-/* The points of one source, to the places of its training and its validation points. */
+/* The points of one source, and where its training and validation points go. */
 struct deal {
     const struct dn_spec *spec;
     int k; /* the source */
+    size_t n, n_val;
     float *points, *points_val;
     int32_t *labels, *labels_val; /* NULL without classes */
 };
 
 static void deal_pattern(const struct deal *deal) {
     const struct dn_source *source = &deal->spec->dataset.sources[deal->k];
-    size_t n, n_val;
-    dn_source_split(deal->spec, deal->k, &n, &n_val);
+    const size_t n = deal->n, n_val = deal->n_val;
     dn_pattern_draw((enum dn_pattern)source->pattern, source->seed, 0, n, deal->points);
     dn_pattern_draw((enum dn_pattern)source->pattern, source->seed, n, n_val, deal->points_val);
     for (size_t i = 0; deal->labels && i < n; i++)
@@ -73,8 +72,9 @@ void dn_shuffle(uint64_t seed, int32_t n, int32_t *order) {
     random_permutation(seed, RANDOM_EPOCH_SPLIT, n, order);
 }
 
-/* A spec may come from a file, whose set has been exchanged for another one since. */
-static bool is_as_asked(const struct deal *deal, const struct dn_upload *upload, bool own_labels) {
+/* A spec may come from a file, and its data set may have been replaced since. */
+static bool fits_the_spec(const struct deal *deal, const struct dn_upload *upload,
+                          bool own_labels) {
     const struct dn_dataset_spec *set = &deal->spec->dataset;
     if (!upload || upload->n != (size_t)set->sources[deal->k].n || upload->dim != set->dim)
         return false;
@@ -93,13 +93,12 @@ static enum dn_status deal_upload(const struct deal *deal, const struct dn_uploa
     const struct dn_source *source = &set->sources[deal->k];
     const size_t dim = (size_t)set->dim;
     const bool own_labels = set->source_count == 1;
-    size_t n;
-    if (!is_as_asked(deal, upload, own_labels))
+    const size_t n = deal->n;
+    if (!fits_the_spec(deal, upload, own_labels))
         return error_set(error, DN_INVALID, "the uploaded points do not match the spec");
     int32_t *order = calloc(upload->n, sizeof *order);
     if (!order)
         return error_set(error, DN_NO_MEMORY, "out of memory");
-    dn_source_split(deal->spec, deal->k, &n, NULL);
     dn_shuffle(source->seed, (int32_t)upload->n, order);
     for (size_t i = 0; i < upload->n; i++) {
         const size_t from = (size_t)order[i], to = i < n ? i : i - n;
@@ -132,14 +131,13 @@ enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *
                             .points_val = points + (n + done_val) * dim,
                             .labels = labels ? labels + done : NULL,
                             .labels_val = labels ? labels + n + done_val : NULL};
+        dn_source_split(spec, k, &deal.n, &deal.n_val);
         if (spec->dataset.sources[k].pattern == DN_UPLOADED)
             status = deal_upload(&deal, uploads ? &uploads[k] : NULL, error);
         else
             deal_pattern(&deal);
-        size_t of_source, of_source_val;
-        dn_source_split(spec, k, &of_source, &of_source_val);
-        done += of_source;
-        done_val += of_source_val;
+        done += deal.n;
+        done_val += deal.n_val;
     }
     if (status == DN_OK)
         *out = data;

@@ -9,12 +9,18 @@
 
 #include "engine/internal.h"
 
-static void fit_minmax(struct transform *transform, const float *points, size_t n, int dim) {
-    float low = points[0], high = points[0];
-    for (size_t i = 1; i < n * (size_t)dim; i++) {
-        low = fminf(low, points[i]);
-        high = fmaxf(high, points[i]);
+/* The range of n values, each `stride` after the one before. */
+static void find_range(const float *values, size_t n, size_t stride, float *low, float *high) {
+    *low = *high = values[0];
+    for (size_t i = 1; i < n; i++) {
+        *low = fminf(*low, values[i * stride]);
+        *high = fmaxf(*high, values[i * stride]);
     }
+}
+
+static void fit_minmax(struct transform *transform, const float *points, size_t n, int dim) {
+    float low, high;
+    find_range(points, n * (size_t)dim, 1, &low, &high);
     for (int j = 0; j < dim; j++) {
         transform->shift[j] = ((double)high + (double)low) / 2;
         transform->scale[j] = high > low ? 2 / ((double)high - (double)low) : 1;
@@ -23,28 +29,14 @@ static void fit_minmax(struct transform *transform, const float *points, size_t 
     }
 }
 
-/* Axis j of points [n][dim] as it is. */
-static void fit_range(struct transform *transform, const float *points, size_t n, size_t dim,
-                      size_t j) {
-    float low = points[j], high = points[j];
-    for (size_t i = 0; i < n; i++) {
-        low = fminf(low, points[i * dim + j]);
-        high = fmaxf(high, points[i * dim + j]);
-    }
-    transform->shift[j] = 0;
-    transform->scale[j] = 1;
-    transform->low[j] = low;
-    transform->high[j] = high;
-}
-
-/* Axis j, from its range on. */
+/* Axis j, of which low and high are known. */
 static void fit_standard(struct transform *transform, const float *points, size_t n, size_t dim,
                          size_t j) {
     const float low = transform->low[j], high = transform->high[j];
     double sum = 0, squares = 0;
     for (size_t i = 0; i < n; i++)
         sum += (double)points[i * dim + j];
-    /* of a constant axis the mean may be off by a rounding error, which must not be scaled up */
+    /* the mean of a constant axis may have a rounding error, which must not be scaled up */
     double mean = high > low ? sum / (double)n : (double)low;
     for (size_t i = 0; i < n; i++)
         squares += ((double)points[i * dim + j] - mean) * ((double)points[i * dim + j] - mean);
@@ -61,7 +53,9 @@ void transform_fit(struct transform *transform, enum dn_normalization normalizat
         return;
     }
     for (size_t j = 0; j < (size_t)dim; j++) {
-        fit_range(transform, points, n, (size_t)dim, j);
+        transform->shift[j] = 0;
+        transform->scale[j] = 1;
+        find_range(points + j, n, (size_t)dim, &transform->low[j], &transform->high[j]);
         if (normalization == DN_STANDARDIZE)
             fit_standard(transform, points, n, (size_t)dim, j);
     }

@@ -28,12 +28,6 @@ static const struct {
     {"label.weight", offsetof(struct layer, label), TABLE},
 };
 
-static void describe(struct dn_tensor *out, enum form form, const struct tensor *inside) {
-    out->rank = form == VECTOR ? 1 : 2;
-    out->shape[0] = form == VECTOR || form == TRANSPOSED ? inside->cols : inside->rows;
-    out->shape[1] = form == VECTOR ? 1 : form == TRANSPOSED ? inside->rows : inside->cols;
-}
-
 /* Fills in the description of tensor i, which lies at `inside`. */
 static enum form tensor_form(const struct network *network, int i, struct dn_tensor *out) {
     const struct tensor *inside = network->tensors[i];
@@ -51,7 +45,9 @@ static enum form tensor_form(const struct network *network, int i, struct dn_ten
                     form = TABLE;
                 snprintf(out->name, sizeof out->name, "layers.%d.%s", l, parts[part].name);
             }
-    describe(out, form, inside);
+    out->rank = form == VECTOR ? 1 : 2;
+    out->shape[0] = form == TABLE ? inside->rows : inside->cols;
+    out->shape[1] = form == TABLE ? inside->cols : inside->rows; /* a vector has one row inside */
     return form;
 }
 

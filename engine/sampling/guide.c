@@ -7,16 +7,6 @@
 #include "engine/diffusion/diffusion.h"
 #include "engine/internal.h"
 
-int guide_label(const struct dn_model *model, const struct dn_sample_request *request,
-                uint64_t number) {
-    const int classes = model->spec.dataset.classes;
-    if (classes == 0 || request->guidance == 0)
-        return -1;
-    return request->label == DN_LABELS_IN_TURN ? (int)(number % (uint64_t)classes) : request->label;
-}
-
-/* ------------------------------------------------------------------ making one */
-
 static void choose_labels(struct guide *guide, const struct dn_sample_request *request) {
     const int none = guide->model->spec.dataset.classes;
     guide->guidance = (float)request->guidance;
@@ -39,17 +29,13 @@ static bool embeds_all(const struct network *network, size_t pairs) {
     return pairs * (size_t)network->layer_count * network->hidden_ld <= MAX_TIME_FLOATS;
 }
 
-static size_t slot_of_length(const struct network *network) {
-    return (size_t)network->timesteps + 1;
-}
-
 /* e_l of every timestep of the plan with every label in use. */
 static enum dn_status embed_all(struct guide *guide, const struct plan *plan,
                                 struct dn_error *error) {
     const struct network *network = &guide->model->network;
     const size_t labels = (size_t)guide->label_count, pairs = (size_t)plan->steps * labels;
     int32_t *t = malloc(3 * pairs * sizeof *t), *label = t + pairs, *slot = t + 2 * pairs;
-    guide->slot_of = malloc(slot_of_length(network) * sizeof *guide->slot_of);
+    guide->slot_of = malloc(((size_t)network->timesteps + 1) * sizeof *guide->slot_of);
     if (!t || !guide->slot_of) {
         free(t);
         return error_set(error, DN_NO_MEMORY, "out of memory");
@@ -71,7 +57,7 @@ size_t guide_bytes(const struct network *network, int steps, int labels, bool gu
     return time_rows_bytes(network, all ? (int)pairs : labels, false) +
            workspace_bytes(network, rows, false) + 2 * kernels_pad(rows) * sizeof(int32_t) +
            (guided ? floats_bytes(rows * network->dim_ld) : 0) +
-           (all ? (3 * pairs + slot_of_length(network)) * sizeof(int32_t) : 0);
+           (all ? (3 * pairs + (size_t)network->timesteps + 1) * sizeof(int32_t) : 0);
 }
 
 int guide_labels(const struct dn_model *model, const struct dn_sample_request *request,
@@ -114,8 +100,6 @@ void guide_clear(struct guide *guide) {
     free(guide->output);
     *guide = (struct guide){0};
 }
-
-/* ------------------------------------------------------------------ using it */
 
 void guide_begin(struct guide *guide, uint64_t first, size_t n) {
     const uint64_t in_turn = (uint64_t)(guide->label_count - (guide->guided ? 1 : 0));

@@ -42,8 +42,4 @@ int guide_labels(const struct dn_model *model, const struct dn_sample_request *r
 /* For a struct denoiser; the context is the guide. */
 void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0);
 
-/* The label of a point; -1: none. */
-int guide_label(const struct dn_model *model, const struct dn_sample_request *request,
-                uint64_t number);
-
 #endif

@@ -65,7 +65,12 @@ int dn_sample_evaluations(const struct dn_model *model, const struct dn_sample_r
 }
 
 int dn_sample_label(const struct dn_model *model, const struct dn_sample_request *request, int i) {
-    return guide_label(model, request, (uint64_t)request->first + (uint64_t)i);
+    const int classes = model->spec.dataset.classes;
+    if (classes == 0 || request->guidance == 0)
+        return -1;
+    return request->label == DN_LABELS_IN_TURN
+               ? (int)(((uint64_t)request->first + (uint64_t)i) % (uint64_t)classes)
+               : request->label;
 }
 
 int dn_frame_step(int k, int frames, int steps) {
