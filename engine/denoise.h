@@ -37,7 +37,7 @@ enum dn_status {
     DN_INVALID,    /* an argument or a spec is out of range */
     DN_NO_MEMORY,  /* an allocation failed */
     DN_DIVERGED,   /* training produced a loss that is not finite */
-    DN_STOPPED,    /* the caller's stop flag was seen */
+    DN_STOPPED,    /* the caller's stop flag was set */
     DN_CORRUPT,    /* a serialized model or checkpoint is damaged, or belongs to another spec */
     DN_NOT_FINITE, /* a result of a model is not finite: NaN, or too large for a float */
 };
@@ -122,7 +122,7 @@ enum {
  * for validation. */
 enum { DN_UPLOADED = -1 };
 struct dn_source {
-    int pattern; /* enum dn_pattern, or DN_UPLOADED: the caller has the points */
+    int pattern; /* enum dn_pattern, or DN_UPLOADED: the caller provides the points */
     int n;
     uint64_t seed; /* of the draw, or of the choice of held-out rows */
 };
@@ -140,7 +140,7 @@ struct dn_diffusion_spec {
     int timesteps; /* T */
     enum dn_beta_schedule beta_schedule;
     /* linear and quadratic only: ends of the schedule for T = 1000; both are multiplied by 1000/T,
-     * so that the total amount of noise does not depend on T (the blog's convention) */
+     * so that the total amount of noise does not depend on T (as in Lior Sinai's tutorial) */
     double beta_start, beta_end;
     /* what the network predicts; epsilon needs some signal left at T */
     enum dn_prediction prediction_type;
@@ -162,9 +162,9 @@ struct dn_training_spec {
     enum dn_loss loss;    /* huber: d^2/2 up to |d| = 1, then |d| - 1/2 */
     double min_snr_gamma; /* weights the loss of a point by its SNR (Hang et al. 2023); 0: no
                              weights */
-    /* 0: t ~ U{1..T}. Else t is drawn uniformly in atan(ratio_t / timestep_focus), where ratio is
-     * noise / signal, one from each n-th of that range for a batch of n: half of it has less noise
-     * than the focus, if the schedule goes far beyond (the idea: Karras et al. 2022, sec. 5) */
+    /* 0: t ~ U{1..T}. Otherwise t is drawn uniformly in atan(ratio_t / timestep_focus), where ratio
+     * is noise / signal, so that about half of the points have less noise than the focus. A batch
+     * of n takes one t from each n-th of that range (the idea: Karras et al. 2022, sec. 5) */
     double timestep_focus;
     double validation_fraction;          /* see dn_source */
     enum dn_normalization normalization; /* from data units to model units: jointly to [-1, 1], or
@@ -179,8 +179,8 @@ struct dn_training_spec {
                              work without one (Ho & Salimans 2022); no effect without classes */
     bool keep_best;       /* the model is that of the epoch with the lowest val_loss so far */
     int checkpoint_every; /* epochs */
-    int evaluate_every;   /* epochs between evaluations; 0: none. Like checkpoint_every, it is for
-                             the caller: the trainer does not read it */
+    int evaluate_every;   /* epochs between evaluations; 0: none. The trainer reads neither this nor
+                             checkpoint_every: they are for the caller */
     int threads;          /* for each step; the results do not depend on it */
 };
 
@@ -211,8 +211,8 @@ void dn_source_split(const struct dn_spec *spec, int k, size_t *n, size_t *n_val
 int dn_spec_steps_per_epoch(const struct dn_spec *spec);
 int64_t dn_spec_parameters(const struct dn_spec *spec);
 
-/* The cost of training a checked spec: the maximum memory in bytes (of a trainer and the data it is
- * made from; with evaluate_every also of a model and its dn_evaluate; without what the caller
+/* The cost of training a checked spec: the maximum memory in bytes (for a trainer and the data that
+ * it is made from, and with evaluate_every for a model and dn_evaluate, but not for what the caller
  * provides or saves), the exact sizes of a checkpoint and of a model, and the floating-point
  * operations of the matrix products of a full batch, forward and backward. */
 int64_t dn_spec_memory(const struct dn_spec *spec);
@@ -228,7 +228,7 @@ struct dn_schedule_step {
     double signal, noise, beta, alpha, alpha_bar, snr, posterior_variance;
 };
 
-/* All steps, t = 1..T, into steps [timesteps]. */
+/* Writes all steps, t = 1..T, into steps [timesteps]. */
 enum dn_status dn_schedule_steps(const struct dn_diffusion_spec *spec,
                                  struct dn_schedule_step *steps, struct dn_error *error);
 
@@ -266,7 +266,7 @@ double dn_pattern_distance(enum dn_pattern number, const double point[2], double
 void dn_pattern_distances(enum dn_pattern number, const float *points, size_t n, double *distances,
                           float *nearest);
 
-/* Mean over points [n][2] of that distance; NAN when n is 0. */
+/* The mean of these distances; NAN if n is 0. */
 double dn_pattern_mean_distance(enum dn_pattern number, const float *points, size_t n);
 
 /* Points to train on, in data units: the training points of all sources in order, then the

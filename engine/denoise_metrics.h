@@ -69,7 +69,7 @@ void dn_spec_distances(const struct dn_spec *spec, int label, const float *point
 enum dn_status dn_data_fresh(const struct dn_spec *spec, const struct dn_data *data, int which,
                              uint64_t seed, size_t n, struct dn_data *out, struct dn_error *error);
 
-/* Two metrics of a model, for the history of a training: n points drawn by DDPM with all steps,
+/* Two metrics of a model, for the history of its training: n points drawn by DDPM with all steps,
  * compared with n fresh data points. */
 struct dn_evaluation {
     double curve_distance; /* mean distance to the exact shapes; NAN without */

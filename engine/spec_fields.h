@@ -1,6 +1,6 @@
 /*
- * spec_fields.h - the table of every number, choice, and switch that a training has: its limits,
- * its value in each preset, and what it means.
+ * spec_fields.h - the table of every number, choice and switch in a spec: its limits, its value in
+ * each preset, and its meaning.
  *
  * A file that includes this table first defines
  *

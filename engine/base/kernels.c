@@ -40,8 +40,8 @@ const struct kernels *kernels_get(void) {
     const struct kernels *kernels = atomic_load_explicit(&chosen, memory_order_acquire);
     if (kernels)
         return kernels;
-    /* Two threads may both get here at first use; they find the same answer. The last variant runs
-     * everywhere. */
+    /* Two threads may both get here at first use; they choose the same variant. The last one runs
+     * on every CPU. */
     size_t i = 0;
     while (kernels_built[i + 1] && !kernels_supported(kernels_built[i]))
         i++;

@@ -1,8 +1,8 @@
 /*
- * kernels.h - the inner loops: everything that must be fast, and nothing else.
+ * kernels.h - the inner loops that must be fast.
  *
  * kernels_impl.c is compiled once for each instruction set; kernels_get() gives the table of the
- * chosen one. A kernel takes pointers, sizes and strides; it allocates nothing, knows nothing of
+ * chosen one. A kernel takes pointers, sizes and strides; it allocates nothing, knows nothing about
  * networks, and has no state. All matrices are float, row-major, with a leading dimension (floats
  * from row to row). Column counts are padded (kernels_pad) and the padding holds zeros, so that
  * kernels never meet half a vector.
@@ -48,19 +48,19 @@ struct kernels {
     void (*dots)(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                  size_t ldb, const float *bias, float *c, size_t ldc);
 
-    /* to [cols][rows] = the transpose of from [rows][cols]; the rest of a row of `to` is left
-     * alone. */
+    /* to [cols][rows] = the transpose of from [rows][cols]; the rest of a row of `to` does not
+     * change. */
     void (*transpose)(size_t rows, size_t cols, const float *from, size_t from_ld, float *to,
                       size_t to_ld);
 
-    /* u = z + e[slot] (or z * e[slot]; or z if e is NULL, and then d is too); h = swish(u) = u
-     * sigmoid(u); d = swish'(u) unless d is NULL. z, h, d [rows][cols], e [..][cols]; all leading
+    /* u = z + e[slot] (or z * e[slot]; or z if e is NULL, and then d must be NULL); h = swish(u) =
+     * u sigmoid(u); d = swish'(u) unless d is NULL. z, h, d [rows][cols], e [..][cols]; all leading
      * dimensions are cols. h may be z. */
     void (*activate)(size_t rows, size_t cols, const float *z, const float *e, const int32_t *slot,
                      bool multiply, float *h, float *d);
 
-    /* The way back, with g = dloss/dh: d becomes dloss/dz; and if multiply, z becomes the points'
-     * parts of dloss/de (else those are dloss/dz too, and z is not touched). Shapes as above. */
+    /* The backward pass, with g = dloss/dh: d becomes dloss/dz. If multiply, z becomes the points'
+     * parts of dloss/de; else those are dloss/dz, and z does not change. Shapes as above. */
     void (*activate_backward)(size_t rows, size_t cols, const float *g, float *d, float *z,
                               const float *e, const int32_t *slot, bool multiply);
 
@@ -86,7 +86,7 @@ struct kernels {
     void (*normals)(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group, float *out);
 };
 
-/* The chosen variant: the best that the CPU has, unless dn_kernels_use said otherwise. */
+/* The chosen variant: the best one that the CPU has, or that of dn_kernels_use. */
 const struct kernels *kernels_get(void);
 
 /* The variants that were built, best first, NULL-terminated, and whether this CPU has one. For

@@ -54,7 +54,7 @@ INLINE vector splat(float x) {
 /* ------------------------------------------------------------------ gemm */
 
 /* C [rows][columns * W] += A B, with all of C in registers: each step multiplies a row of B with
- * one element of each row of A. rows and columns are constants at every call, so the loops unroll. */
+ * one element of each row of A. rows and columns are constants at each call, so loops unroll. */
 INLINE void micro(const size_t rows, const size_t columns, size_t k, const float *a, size_t a_row,
                   size_t a_col, const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
                   bool accumulate) {

@@ -1,5 +1,5 @@
 /*
- * random.c - Philox, and what is drawn from it one by one. Normals in bulk are a kernel
+ * random.c - Philox, and the numbers made from it. Whole groups of normals are a kernel
  * (kernels_impl.c).
  */
 #include "engine/base/random.h"

@@ -3,8 +3,8 @@
  * as easy as 1, 2, 3").
  *
  * There is no generator state. Every random number has an address (seed, stream, step, index), so
- * any of them can be made at any time, in any order, on any thread, and a resumed training sees the
- * numbers that an uninterrupted one sees.
+ * it can be made at any time, in any order, on any thread, and resumed training uses the same
+ * numbers as uninterrupted training.
  */
 #ifndef ENGINE_BASE_RANDOM_H
 #define ENGINE_BASE_RANDOM_H
@@ -23,12 +23,12 @@ enum random_stream {
     RANDOM_VALIDATION_TIMESTEP = 6,
     RANDOM_VALIDATION_NOISE = 7,
     RANDOM_START = 8,   /* x_T of a sample */
-    RANDOM_REVERSE = 9, /* z on the way back; step = t */
+    RANDOM_REVERSE = 9, /* fresh noise of a sampler; step = t */
     RANDOM_LABEL = 20,  /* whether a point's label is hidden; step = training step */
     RANDOM_VALIDATION_LABEL = 21,
     RANDOM_FORWARD = 30,    /* noise of the forward process; step = t */
     RANDOM_DIRECTION = 31,  /* projection directions; step = index of the direction */
-    RANDOM_EVALUATION = 32, /* noised points that a denoiser is judged by */
+    RANDOM_EVALUATION = 32, /* noised points of dn_denoising_loss */
 };
 
 /* The block of four 32-bit words at an address. Key = seed, counter = (index low, index high, step,

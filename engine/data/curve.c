@@ -1,6 +1,3 @@
-/*
- * curve.c - closest point on a curve: brute force for the bracket, Newton for the digits.
- */
 #include "engine/data/curve.h"
 
 #include <math.h>
@@ -46,7 +43,7 @@ static struct probe curve_refine(const struct curve *curve, const double point[2
                                  double t, double high) {
     struct probe best = curve_probe(curve, point, t), probe = best;
     for (int i = 0; i < ITERATIONS; i++) {
-        /* at the upper end, where the curve may stand still, rounding alone gives no direction */
+        /* at the upper end, the derivative may be 0 but for rounding errors */
         if (probe.slope > 0 || (t >= high && probe.slope > -1e-12))
             high = t;
         else

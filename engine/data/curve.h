@@ -27,7 +27,7 @@ struct curve_seeds {
 };
 void curve_seeds_init(struct curve_seeds *seeds, const struct curve *pieces, int count);
 
-/* The smallest distance from a point to any of the pieces, and the point that has it.
+/* The smallest distance from a point to any of the pieces, and the closest point.
  *
  * Every seed that is no farther than its neighbors brackets a local minimum of the squared
  * distance, which safeguarded Newton then finds: a step that leaves the bracket is replaced by

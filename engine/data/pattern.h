@@ -1,5 +1,5 @@
 /*
- * pattern.h - what a built-in pattern is made of, in its own units.
+ * pattern.h - the parts of a built-in pattern, in its own units.
  */
 #ifndef ENGINE_DATA_PATTERN_H
 #define ENGINE_DATA_PATTERN_H
@@ -23,8 +23,7 @@ struct pattern {
     const struct drawing *drawing; /* uniform in arc length */
     pattern_point point;
     pattern_reach reach;
-    double minimum, maximum; /* limits of the exact pattern over both coordinates: they become -1
-                                and 1 */
+    double minimum, maximum; /* of both coordinates of the exact pattern; scaled to -1 and 1 */
 };
 
 /* pattern_curves.c */

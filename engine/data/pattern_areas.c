@@ -6,7 +6,7 @@
 
 #include "engine/data/pattern.h"
 
-/* A choice of 0..count-1 and, from what is left of the number, another uniform one. */
+/* A choice of 0..count-1. The rest of the number is uniform again. */
 static int choose(double *uniform, int count) {
     double scaled = *uniform * count;
     int choice = (int)scaled;
@@ -54,7 +54,7 @@ static const double triangle[3][2] = {{-1, -1}, {1, -1}, {0, 1}};
 
 /* Each ternary digit of the number chooses a third of the triangle. */
 void pattern_sierpinski(const double uniform[2], double p[2]) {
-    enum { DIGITS = 32 }; /* beyond what a float of the point can show */
+    enum { DIGITS = 32 }; /* more than the precision of a float */
     double u[2] = {uniform[0], uniform[1]}, size = 1;
     p[0] = p[1] = 0;
     for (int i = 0; i < DIGITS; i++) {
@@ -147,8 +147,8 @@ void pattern_gaussian_grid(const double uniform[2], double p[2]) {
         p[j] = ((j == 0 ? cell % 5 : cell / 5) - 2) * 0.4 + 0.04 * z[j];
 }
 
-/* Five Gaussians, long along the radius and thin across it, that are wound up: the angle grows with
- * the logarithm's inverse of the radius (after the data of Johnson et al. 2016). */
+/* Five Gaussians, long along the radius and thin across it, wound up: the angle grows with the
+ * exponential of the radius (as in the data of Johnson et al. 2016). */
 void pattern_pinwheel(const double uniform[2], double p[2]) {
     double u = uniform[0], z[2];
     int arm = choose(&u, 5);

@@ -89,7 +89,7 @@ const struct curve pattern_s_curve[] = {
 };
 const struct curve pattern_circles[] = {CIRCLE(1), CIRCLE(0.5)};
 const struct curve pattern_rings[] = {CIRCLE(0.25), CIRCLE(0.5), CIRCLE(0.75), CIRCLE(1)};
-/* halves that end in the cusps, from which a search could go to either side */
+/* halves that end in the cusps, where a search could turn to either side */
 const struct curve pattern_heart[] = {
     {0, M_PI, heart_at, {0, 2.5}, 1},
     {0, M_PI, heart_at, {0, 2.5}, -1},

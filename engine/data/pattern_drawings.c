@@ -5,7 +5,7 @@
  */
 #include "engine/data/pattern.h"
 
-/* A long-necked dinosaur: its outline, an eye, a smile, and the two legs behind. */
+/* A long-necked dinosaur: its outline, an eye, a smile, and the two legs in the back. */
 static const int16_t dino_vertices[][2] = {
     {-997, 484},  {-1000, 501}, {-999, 520},  {-995, 540},  {-987, 557},  {-974, 573},
     {-956, 587},  {-935, 599},  {-913, 610},  {-889, 619},  {-863, 626},  {-835, 631},

@@ -2,8 +2,8 @@
  * patterns.c - the built-in data sets: points in the plane, scaled so that the exact pattern spans
  * [-1, 1].
  *
- * A pattern is one row of a table: its name, what it is, and what it is made of (pattern.h). The
- * row's number is part of what a seed means, so new patterns go to the end.
+ * A pattern is one row of a table: its name, its doc, and its parts (pattern.h). The points of a
+ * seed depend on the number of the row, so new patterns go to the end.
  */
 #include <math.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ static const double three_two_three[] = {3.0 / 8, 2.0 / 8, 3.0 / 8};
 #define BY_LENGTH     NULL
 #define LEAST_T_SIN_T (-11.04070801593) /* where tan t = -t, between 3 pi and 4 pi */
 
-/* PATTERN(number, name, doc, what it is made of) */
+/* PATTERN(number, name, doc, members of struct pattern) */
 #define PATTERNS                                                                                   \
     PATTERN(DN_SPIRAL, "spiral",                                                                   \
             "An Archimedean spiral of one and a half turns, uniform in the angle; from the side, " \
@@ -139,12 +139,7 @@ bool dn_pattern_has_distance(enum dn_pattern number) {
     return pattern->pieces || pattern->drawing || pattern->reach;
 }
 
-/* The seeds of a search along curves, for many points. */
-static void reach_init(const struct pattern *pattern, struct curve_seeds *seeds) {
-    if (pattern->pieces)
-        curve_seeds_init(seeds, pattern->pieces, pattern->piece_count);
-}
-
+/* seeds: those of the pattern's pieces, if it has any. */
 static double reach(const struct pattern *pattern, const struct curve_seeds *seeds,
                     const double point[2], double nearest[2]) {
     const double scale = pattern_scale(pattern), shift = pattern_shift(pattern);
@@ -164,14 +159,14 @@ static double reach(const struct pattern *pattern, const struct curve_seeds *see
 double dn_pattern_distance(enum dn_pattern number, const double point[2], double nearest[2]) {
     struct curve_seeds seeds;
     double found[2];
-    reach_init(&patterns[number], &seeds);
+    curve_seeds_init(&seeds, patterns[number].pieces, patterns[number].piece_count);
     return reach(&patterns[number], &seeds, point, nearest ? nearest : found);
 }
 
 void dn_pattern_distances(enum dn_pattern number, const float *points, size_t n, double *distances,
                           float *nearest) {
     struct curve_seeds seeds;
-    reach_init(&patterns[number], &seeds);
+    curve_seeds_init(&seeds, patterns[number].pieces, patterns[number].piece_count);
     for (size_t i = 0; i < n; i++) {
         double point[2] = {(double)points[2 * i], (double)points[2 * i + 1]}, found[2];
         double distance = reach(&patterns[number], &seeds, point, found);
@@ -183,13 +178,12 @@ void dn_pattern_distances(enum dn_pattern number, const float *points, size_t n,
 }
 
 double dn_pattern_mean_distance(enum dn_pattern number, const float *points, size_t n) {
-    enum { BLOCK = 256 };
-    double distances[BLOCK], sum = 0;
-    for (size_t first = 0; first < n; first += BLOCK) {
-        size_t count = n - first < BLOCK ? n - first : BLOCK;
-        dn_pattern_distances(number, points + 2 * first, count, distances, NULL);
-        for (size_t i = 0; i < count; i++)
-            sum += distances[i];
+    struct curve_seeds seeds;
+    double sum = 0, found[2];
+    curve_seeds_init(&seeds, patterns[number].pieces, patterns[number].piece_count);
+    for (size_t i = 0; i < n; i++) {
+        const double point[2] = {(double)points[2 * i], (double)points[2 * i + 1]};
+        sum += reach(&patterns[number], &seeds, point, found);
     }
     return n == 0 ? NAN : sum / (double)n;
 }

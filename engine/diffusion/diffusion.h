@@ -30,7 +30,7 @@ void diffusion_target(const struct schedule *schedule, enum dn_prediction predic
                       const int32_t *t, size_t n, int dim, const float *x_0, const float *eps,
                       float *target);
 
-/* The estimate of x_0 from x_t and the network's answer: the above, solved for x_0 with
+/* The estimate of x_0 from x_t and the network's output, which follows from the target and
  * x_t = signal x_0 + noise eps. It is clipped to [low, high] per axis unless low is NULL. */
 void diffusion_estimate(const struct schedule *schedule, enum dn_prediction prediction, int t,
                         size_t n, int dim, const float *x_t, const float *out, size_t out_ld,
@@ -40,8 +40,8 @@ void diffusion_estimate(const struct schedule *schedule, enum dn_prediction pred
 void diffusion_factors(const struct schedule *schedule, enum dn_prediction prediction, int t,
                        double *from_x, double *from_out);
 
-/* The weight of a point's loss at t under min-SNR weighting: min(SNR, gamma) for an error in x_0,
- * which is from_out times that in the network's answer (Hang et al. 2023, sec. 3.4: min(1,
+/* The weight of the loss at t under min-SNR weighting: min(SNR, gamma) for the error in x_0, which
+ * is from_out times the error in the network's output (Hang et al. 2023, sec. 3.4: min(1,
  * gamma/SNR) for epsilon, min(SNR, gamma)/(SNR + 1) for v). */
 double diffusion_weight(const struct schedule *schedule, enum dn_prediction prediction,
                         double gamma, int t);

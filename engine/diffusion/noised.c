@@ -57,7 +57,7 @@ void noised_clear(struct noised *noised) {
     free(noised->until);
 }
 
-/* The t up to which a share u of the draws goes, 0 <= u < 1. */
+/* The first t whose share of draws is above u, 0 <= u < 1. */
 static int32_t timestep_at(const double *until, int T, double u) {
     int low = 1, high = T;
     while (low < high) {

@@ -1,5 +1,5 @@
 /*
- * noised.h - a set of points with noise on them, and what the network should make of them.
+ * noised.h - a set of points with noise added, and the network's targets for them.
  */
 #ifndef ENGINE_DIFFUSION_NOISED_H
 #define ENGINE_DIFFUSION_NOISED_H
@@ -13,11 +13,10 @@ struct noised {
     int32_t *seen; /* [n] labels as the network sees them: hidden ones are `classes`; NULL without
                       classes */
     float *x_0;    /* [n][dim] */
-    float *target; /* [n][dim] first the noise, then what the network should answer */
+    float *target; /* [n][dim] first the noise, then the target */
     float *x_t;    /* [n][dim] */
     float *floats; /* owns the three */
-    double
-        *until; /* [T+1] share of the draws that have this t or an earlier one; NULL: all alike */
+    double *until; /* [T+1] share of the draws up to this t; NULL: t is uniform */
 };
 
 /* False: out of memory. noised_clear may follow either way. */
@@ -29,12 +28,12 @@ void noised_clear(struct noised *noised);
 /* Where the randomness of a set comes from. */
 struct noised_streams {
     enum random_stream timestep, noise, label;
-    bool in_any_order; /* the points are: they may have the strata of a focus in turn */
+    bool in_any_order; /* the points are shuffled, so they may take the strata of a focus in turn */
 };
 
-/* With x_0 and the labels of the first n points in place: draws t (U{1..T}, or as
- * spec.timestep_focus says) and eps ~ N(0,1), puts the noise on the points, says what the network
- * should answer, and hides labels with probability p_uncond. */
+/* For the first n points, of which x_0 and the labels are set: draws t (U{1..T}, or as
+ * timestep_focus says) and eps ~ N(0,1), computes x_t and the targets, and hides labels with
+ * probability p_uncond. */
 void noised_draw(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
                  size_t n, const struct noised_streams *streams, uint32_t step);
 

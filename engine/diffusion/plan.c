@@ -11,12 +11,11 @@
 
 /* ------------------------------------------------------------------ timesteps */
 
-/* The angles of the states fall like a square, (1 - k/S)^2: by large steps through the noise, where
- * estimates hardly change, by ever smaller ones to the data. Both ends are exact ("trailing"): the
- * first state is as noisy as the schedule gets, and nothing of it is left in the last. Of the
- * spacings that were measured (uniform in t, in this angle and in log SNR, powers of them, and
- * those of Karras et al. 2022), this one comes closest to the data in 5 to 20 steps for every
- * schedule. */
+/* The angles of the states decrease as a square, (1 - k/S)^2: in large steps through the noise,
+ * where estimates hardly change, and in smaller and smaller steps near the data. Both ends are
+ * exact ("trailing"): the first state is at T, the last one has no noise. Of the spacings that were
+ * measured (uniform in t, in this angle and in log SNR, powers of them, and those of Karras et al.
+ * 2022), this one comes closest to the data in 5 to 20 steps for every schedule. */
 void plan_timesteps(const struct schedule *schedule, int steps, int *timesteps) {
     const int T = schedule->timesteps;
     const double whole = schedule_angle(schedule, 1, T);
@@ -34,7 +33,7 @@ void plan_timesteps(const struct schedule *schedule, int steps, int *timesteps) 
 
 /* ------------------------------------------------------------------ coefficients */
 
-/* A step as the equations see it, in double. */
+/* The quantities of a step that the equations use, in double. */
 struct interval {
     double s_t, n_t, s_u, n_u; /* signal and noise of both ends */
     double ratio;              /* (s_t / n_t) / (s_u / n_u), 0..1 */
@@ -47,7 +46,7 @@ static struct interval interval_of(const struct schedule *schedule, int t, int u
         .s_u = sqrt(schedule->alpha_bar[u]),
         .n_u = sqrt(schedule->variance[u]),
     };
-    /* without signal at both ends there is nothing to keep: x_u is noise, fresh or not */
+    /* without signal at both ends, x_u is pure noise, and all of it may be fresh */
     i.ratio = i.s_u > 0 ? i.s_t * i.n_u / (i.s_u * i.n_t) : 0;
     return i;
 }
@@ -64,28 +63,28 @@ static void step_implicit(struct plan_step *step, const struct interval *i, doub
     step->deviation = (float)(i->n_u * sqrt(fmax(0, fresh)));
 }
 
-/* The second estimate's share w of what was D's. */
+/* Gives a share w of D's coefficient to the second estimate. */
 static void step_share(struct plan_step *step, const struct interval *i, double w) {
     const double from_x0 = i->s_u - i->n_u / i->n_t * i->s_t;
     step->from_x0 = (float)((1 - w) * from_x0);
     step->from_other = (float)(w * from_x0);
 }
 
-/* lambda = log(s / n) grows without bound both ways. This has the same differences where there is
- * little noise, and goes to 0 where there is no signal. */
+/* lambda = log(s / n) is unbounded at both ends. This function has the same differences where there
+ * is little noise, and goes to 0 where there is no signal. */
 static double tame_lambda(double s, double n) {
     return asinh(s / n);
 }
 
-/* How many times farther than it has seen a multistep method may extrapolate. */
+/* Maximum extrapolation of a multistep method, in distances between its two estimates. */
 enum { MAX_STRETCH = 1000 };
 
-/* DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): D as it will be half-way in lambda, extrapolated
- * from the last two. Lambda is tamed, because the estimate runs out of things to change as the
- * signal fades: from pure noise, lambda itself would extrapolate nothing for the first steps, and
- * density suffers (measured: a tenth of the energy distance at 5 steps). The first step has no
- * estimate before, the final one no end to its lambda: both are of first order, and so is a step
- * out of a noise in which the one before saw no signal at all. */
+/* DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): D at the middle of the step in lambda,
+ * extrapolated from the last two estimates. Lambda is tamed, because without signal the estimates
+ * hardly change: from pure noise, lambda itself would extrapolate nothing in the first steps, and
+ * the density would be worse (measured: a tenth of the energy distance at 5 steps). The first step
+ * has no earlier estimate, and in the last one lambda is infinite: both are of first order, and so
+ * is a step before which lambda hardly changed. */
 static void refine_multistep(struct plan_step *step, const struct interval *now,
                              const struct interval *before) {
     if (!before || now->n_u == 0)
@@ -97,8 +96,8 @@ static void refine_multistep(struct plan_step *step, const struct interval *now,
     step_share(step, now, -0.5 * next / last);
 }
 
-/* Heun's method on dx = D ds + E dn: a step of first order to x'_u, D' there, and the mean of both
- * slopes. The last step stays of first order: there is no E where there is no noise. */
+/* Heun's method for dx = D ds + E dn: a step of first order to x'_u, the estimate D' there, and the
+ * mean of both slopes. The last step stays of first order, because E needs noise. */
 static void refine_heun(struct plan_step *step, const struct interval *now,
                         const struct interval *before) {
     (void)before;
@@ -111,8 +110,8 @@ static void refine_heun(struct plan_step *step, const struct interval *now,
 }
 
 // clang-format off
-/* In the order of enum dn_sampler: the name, the eta of its steps (NAN: the request's), what makes
- * more of a step of first order, estimates a step (but one in the last), and what it does. */
+/* In the order of enum dn_sampler: the name, the eta of its steps (NAN: the request's), what
+ * refines a step of first order, estimates per step (the last one has one), and the doc. */
 #define SAMPLERS(ROW) \
     ROW("ddpm", 1, NULL, 1, "draws fresh noise at every step") \
     ROW("ddim", NAN, NULL, 1, "draws as much noise as eta says") \
@@ -131,7 +130,8 @@ const char *const dn_sampler_names[] = {SAMPLERS(NAME) NULL};
 const struct dn_sampler_info dn_samplers[] = {SAMPLERS(INFO)};
 static void (*const refinements[])(struct plan_step *step, const struct interval *now,
                                    const struct interval *before) = {SAMPLERS(REFINE)};
-_Static_assert(sizeof dn_samplers / sizeof *dn_samplers == DN_SAMPLER_COUNT, "a row for each");
+_Static_assert(sizeof dn_samplers / sizeof *dn_samplers == DN_SAMPLER_COUNT,
+               "each sampler has a row");
 
 static void plan_fill(struct plan *plan, const struct schedule *schedule, enum dn_sampler sampler,
                       double eta, const int *timesteps) {

@@ -1,15 +1,15 @@
 /*
- * plan.h - the way back from noise, worked out before the first point moves.
+ * plan.h - the steps of a sampler from noise to data, with all their coefficients.
  *
- * Every sampler here goes from timestep t to an earlier one, u, by a linear combination of what it
- * has: the state x_t, the estimate D of x_0 that the network makes of it, for some samplers a
- * second estimate D', for some fresh noise z:
+ * Every sampler here goes from timestep t to an earlier one, u, by a linear combination of the
+ * state x_t, the network's estimate D of x_0, for some samplers a second estimate D', and for some
+ * fresh noise z:
  *
  *     x_u = from_x0 D + from_xt x_t + from_other D' + deviation z
  *
- * The samplers differ in the four numbers only. These follow from the signal s and noise n of the
- * two timesteps (x_t = s_t x_0 + n_t eps), so that a schedule may do what it likes: preserve the
- * variance or not, and end in pure noise (s_T = 0) or not.
+ * The samplers differ only in these four numbers. They follow from the signal s and noise n of the
+ * two timesteps (x_t = s_t x_0 + n_t eps), so a schedule may preserve the variance or not, and end
+ * in pure noise (s_T = 0) or not.
  */
 #ifndef ENGINE_DIFFUSION_PLAN_H
 #define ENGINE_DIFFUSION_PLAN_H

@@ -1,6 +1,5 @@
 /*
- * evaluate.c - what a model is held against: fresh data, the exact shapes, and both in short for
- * the history of a training.
+ * evaluate.c - comparing a model with fresh data and exact shapes.
  */
 #include <assert.h>
 #include <math.h>
@@ -15,7 +14,7 @@
 
 /* ------------------------------------------------------------------ fresh data */
 
-/* Points of a pattern that no training draws, because their numbers are beyond every n. */
+/* Points of a pattern that are in no training set, because their numbers are above every n. */
 static uint64_t fresh_number(int which) {
     return (uint64_t)(which + 1) << 32;
 }
@@ -128,7 +127,7 @@ void dn_spec_distances(const struct dn_spec *spec, int label, const float *point
     }
 }
 
-/* ------------------------------------------------------------------ in short */
+/* ------------------------------------------------------------------ one evaluation */
 
 /* Points of the model with the labels of those in `like`, class by class. */
 static enum dn_status sample_like(const struct dn_model *model, const struct dn_data *like,
@@ -166,8 +165,7 @@ static size_t distances_bytes(size_t n) {
     return (n + 1) * sizeof(double);
 }
 
-/* The fresh points stay; the order in which they were chosen does not. With uploads they may be
- * fewer than n. */
+/* The fresh points stay allocated; the order that they were chosen in does not. */
 size_t evaluate_bytes(const struct dn_spec *spec, const struct network *network, size_t n) {
     const size_t dim = (size_t)spec->dataset.dim;
     size_t training, validation;

@@ -1,10 +1,10 @@
 /*
- * checkpoint.c - the saved state of a training, from which it can continue: see dn_trainer_save.
+ * checkpoint.c - the saved state from which training resumes: see dn_trainer_save.
  *
- * A checkpoint begins with the spec, so that a checkpoint of another training is recognized, and
- * with everything else that determines the bits of later steps: the kernel variant, the version of
- * the arithmetic, and the C library's functions. Then come the position and the blocks of weights.
- * The data is not part of it: the spec makes it again.
+ * A checkpoint begins with the spec, so that a checkpoint of another spec is recognized, and with
+ * everything else that determines the bits of later steps: the kernel variant, the version of the
+ * arithmetic, and the C library's functions. The position and the blocks of weights follow. The
+ * data is not part of it: the caller makes it again from the spec.
  */
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "engine/model/train.h"
 
 /* Raise it with every change after which the same spec and step give different bits
- * (tests/unit/test_golden.c shows them). A different build alone does not matter. */
+ * (tests/unit/test_golden.c fails then). Another build of the same code gives the same bits. */
 enum { ARITHMETIC = 1 };
 
 /* The double functions of the C library that training depends on round differently from machine to
@@ -68,13 +68,13 @@ static void serial_weights(struct serial *serial, struct dn_trainer *trainer) {
 enum { SPEC_BYTES = 512 + 16 * DN_MAX_CLASSES };
 static void spec_bytes(const struct dn_spec *spec, unsigned char bytes[SPEC_BYTES]) {
     struct dn_spec copy = *spec;
-    copy.training.epochs = copy.training.checkpoint_every = 1; /* a training may be extended */
+    copy.training.epochs = copy.training.checkpoint_every = 1; /* training may be extended */
     struct serial serial = {.mode = SERIAL_WRITE, .bytes = bytes, .size = SPEC_BYTES};
     memset(bytes, 0, SPEC_BYTES);
     serial_spec(&serial, &copy);
 }
 
-/* What a checkpoint says before its position. */
+/* The part of a checkpoint before its position. */
 struct preamble {
     unsigned char spec[SPEC_BYTES];
     char variant[16];
@@ -106,10 +106,10 @@ static void serial_trainer(struct serial *serial, const struct dn_trainer *train
     serial_weights(serial, &copy);
 }
 
-/* The length follows from the spec: nothing that is counted is looked at. */
+/* The length follows from the spec, so counting reads no values. */
 int64_t dn_spec_checkpoint_bytes(const struct dn_spec *spec) {
     struct serial serial = {.mode = SERIAL_COUNT};
-    struct preamble preamble = {.arithmetic = 0}; /* any is as long */
+    struct preamble preamble = {.arithmetic = 0}; /* all have the same length */
     struct dn_trainer trainer = {.spec = *spec};
     network_layout(&trainer.network, spec);
     serial_trainer(&serial, &trainer, &preamble);
@@ -127,7 +127,7 @@ void dn_trainer_save(const struct dn_trainer *trainer, void *bytes) {
     serial_trainer(&serial, trainer, &preamble);
 }
 
-/* Reads the preamble, and tells the reasons apart for which the rest would be of no use. */
+/* Reads the preamble; the error says why the rest of the checkpoint cannot be used. */
 static enum dn_status check_preamble(struct serial *serial, const struct dn_trainer *trainer,
                                      struct dn_error *error) {
     struct preamble own, found;
@@ -148,7 +148,7 @@ static enum dn_status check_preamble(struct serial *serial, const struct dn_trai
     return DN_OK;
 }
 
-/* Could a training with this spec and data be there? */
+/* Can training with this spec and data reach this position? */
 static bool position_is_possible(const struct dn_trainer *trainer, const struct position *at,
                                  int64_t steps) {
     const int64_t n = (int64_t)trainer->n, batch = (int64_t)trainer->batch.n;
@@ -174,7 +174,7 @@ enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, si
     serial_position(&serial, &at, &steps);
     if (size != dn_trainer_bytes(trainer) || !position_is_possible(trainer, &at, steps))
         return error_set(error, DN_CORRUPT, "the checkpoint is damaged");
-    serial_weights(&serial, trainer); /* cannot fail any more: the size is right */
+    serial_weights(&serial, trainer); /* cannot fail: the size is right */
     trainer->at = at;
     trainer->optimizer.steps = steps;
     return DN_OK;

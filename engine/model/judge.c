@@ -1,6 +1,6 @@
 /*
- * judge.c - is what was trained worth something? Whether it can be sampled from at all, and whether
- * it says more than nothing.
+ * judge.c - two checks of a trained model: can it be sampled from, and is it better than a constant
+ * output?
  */
 #include <math.h>
 #include <stdlib.h>
@@ -10,10 +10,10 @@
 #include "engine/model/train.h"
 #include "engine/network/loss.h"
 
-/* ------------------------------------------------------------------ can it be sampled from? */
+/* ------------------------------------------------------------------ samples */
 
 enum { PROBES = 8, FEW_STEPS = 3 };
-#define PROBE_FLOPS 1e10 /* maximum for a thorough check: a tenth of a second */
+#define PROBE_FLOPS 1e10 /* of a thorough check: about a tenth of a second */
 
 static int probe_steps(const struct dn_model *model, int n, bool thorough) {
     const int T = model->schedule.timesteps, few = T < FEW_STEPS ? T : FEW_STEPS;
@@ -64,7 +64,7 @@ enum dn_status dn_trainer_check(const struct dn_trainer *trainer, bool thorough,
                      trainer->at.epoch);
 }
 
-/* ------------------------------------------------------------------ does it say something? */
+/* ------------------------------------------------------------------ loss */
 
 enum { JUDGED = 1024 }; /* noised points */
 
@@ -77,7 +77,7 @@ static void take_labels(struct noised *set, const int32_t *labels, size_t n) {
         set->seen[i] = labels[judged_from(set, n, i)];
 }
 
-/* Noises JUDGED of the points x_0 [n][dim]: spread over all of them, or several times each. */
+/* Takes JUDGED of the points x_0 [n][dim], spread evenly, or repeats them, and adds noise. */
 static void judged_draw(const struct dn_trainer *trainer, struct noised *set, const float *x_0,
                         const int32_t *labels, size_t n, uint32_t step) {
     static const struct noised_streams streams = {
@@ -93,7 +93,7 @@ static double weight_at(const struct dn_trainer *trainer, int32_t t) {
     return trainer->t_weights ? (double)trainer->t_weights[t] : 1;
 }
 
-/* The mean of what the network should answer, weighted as the loss is. */
+/* The mean of the targets, with the weights of the loss. */
 static void mean_target(const struct dn_trainer *trainer, const struct noised *set, float *mean) {
     const size_t dim = (size_t)trainer->dim;
     double sums[DN_MAX_DIM] = {0}, weights = 0;
@@ -107,15 +107,15 @@ static void mean_target(const struct dn_trainer *trainer, const struct noised *s
         mean[j] = weights > 0 ? (float)(sums[j] / weights) : 0;
 }
 
-/* The loss of a network that always gives this answer [dim]. */
+/* The loss of a network with this output [dim] for every point. */
 static double loss_of_constant(const struct dn_trainer *trainer, const struct noised *set,
-                               const float *answer) {
+                               const float *output) {
     const size_t dim = (size_t)trainer->dim;
     float out[DN_MAX_DIM];
     double sum = 0;
     for (size_t i = 0; i < set->n; i++) {
         double loss = 0;
-        memcpy(out, answer, dim * sizeof *out);
+        memcpy(out, output, dim * sizeof *out);
         loss_rows(trainer->spec.training.loss, 1, dim, out, dim, set->target + i * dim, set->t + i,
                   trainer->t_weights, 0, &loss);
         sum += loss;
@@ -133,7 +133,7 @@ static enum dn_status judge(struct dn_trainer *trainer, struct noised *set,
     mean_target(trainer, set, mean);
     if (validation->n > 0) {
         judged_draw(trainer, set, validation->x_0, validation->seen, validation->n, 2);
-        take_labels(set, validation->seen, validation->n); /* enough of them are hidden */
+        take_labels(set, validation->seen, validation->n); /* some are hidden already */
     }
     verdict->nothing =
         fmin(loss_of_constant(trainer, set, zero), loss_of_constant(trainer, set, mean));

@@ -1,5 +1,5 @@
 /*
- * memory.c - what a training will cost, before it is begun: memory, and arithmetic.
+ * memory.c - the cost of training, in memory and arithmetic, before it starts.
  */
 #include "engine/model/memory.h"
 
@@ -8,8 +8,8 @@
 #include "engine/data/data.h"
 #include "engine/model/model.h"
 
-/* The allocator rounds the large blocks up to pages and puts a head before each; there are some 30
- * of a training at a time. */
+/* The allocator rounds large blocks up to pages and adds a header to each; training has about 30 of
+ * them at a time. */
 enum { ALLOCATOR_BYTES = 256 << 10 };
 
 static size_t larger(size_t a, size_t b) {
@@ -39,10 +39,11 @@ double dn_spec_step_flops(const struct dn_spec *spec) {
     const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
     const double dim = spec->dataset.dim, T = spec->diffusion.timesteps;
     const double first = dim * H, rest = (L - 1) * H * H + H * dim;
-    /* Each product goes forward, and back to the weights; all but the first to its inputs, too. */
+    /* One product forward, one for the gradient of the weights, and in all layers but the first
+     * one for the gradient of the inputs. */
     const double dense = rows * (2 * first + 3 * rest);
-    /* Distinct t of a batch that draws them alike; the dense layer on the sinusoid has no inputs to
-     * go back to. */
+    /* The expected number of distinct t in a batch that draws them uniformly. The dense layer on
+     * the sinusoid needs no gradient of its inputs. */
     const double distinct = T * (1 - pow(1 - 1 / T, rows));
     const bool sinusoidal = spec->network.time_embedding == DN_SINUSOIDAL;
     return 2 * (dense + (sinusoidal ? 2 * distinct * L * H * H : 0));

@@ -1,5 +1,5 @@
 /*
- * model.c - models: transform, making, and the serialized form.
+ * model.c - models: their transform, how they are made, and the serialized form.
  */
 #include "engine/model/model.h"
 
@@ -199,8 +199,8 @@ int64_t dn_spec_model_bytes(const struct dn_spec *spec) {
     return (int64_t)model_serialize(&header, &network, NULL, NULL);
 }
 
-/* Is what was read before the weights in order, and are they as many as it says? Before memory is
- * taken for them. */
+/* Are the values before the weights valid, and is there one weight for each parameter? Asked before
+ * memory is allocated for the weights. */
 static bool header_is_sound(const struct serial *serial, const struct dn_model *header,
                             size_t size) {
     return !serial->failed && spec_check_stored(&header->spec, NULL) == DN_OK &&

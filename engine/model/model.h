@@ -41,11 +41,11 @@ struct dn_model {
 /* A model with zero weights, to be filled in. */
 enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out, struct dn_error *error);
 
-/* Bytes that one takes in memory, with its weights. */
+/* Bytes that a model allocates. */
 size_t model_memory(const struct network *network);
 
-/* The serialized form of a model, of which only spec, epoch and transform are looked at, with these
- * weights. Returns its length; bytes NULL: only that, and parameters are not looked at either. */
+/* Writes the serialized form of a model with these weights, and returns its length. It reads only
+ * spec, epoch and transform of the model. If bytes is NULL, it returns the length only. */
 size_t model_serialize(const struct dn_model *model, const struct network *network,
                        const float *parameters, void *bytes);
 

@@ -1,6 +1,6 @@
 /*
- * tensors.c - a model from outside: its weights by name, in the shapes of PyTorch's layers, and a
- * model made from such weights.
+ * tensors.c - the weights of a model by name, in the shapes of PyTorch's layers, and models made
+ * from such weights.
  */
 #include <math.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "engine/internal.h"
 #include "engine/model/model.h"
 
-/* How a tensor is seen from outside. */
+/* The shape of a tensor outside, compared with its shape inside. */
 enum form {
     VECTOR,     /* [n]; inside one row */
     TABLE,      /* [rows][columns], as inside */
@@ -63,7 +63,7 @@ void dn_spec_tensor(const struct dn_spec *spec, int i, struct dn_tensor *out) {
     tensor_form(&network, i, out);
 }
 
-/* Copies between a tensor inside a parameter block and its values outside, either way. */
+/* Copies a tensor from a parameter block to its values outside, or the other way. */
 static void copy(const struct network *network, int i, float *parameters, float *values,
                  bool inward) {
     struct dn_tensor tensor;

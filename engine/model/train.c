@@ -1,11 +1,11 @@
 /*
  * train.c - the training loop: DDPM algorithm 1, step by step, in epochs.
  *
- * A batch of any size is worked through in chunks of rows that fit the cache; the gradients of the
- * chunks add up in order. All randomness is addressed by (seed, step) or (seed, epoch), so the
- * state of a training is the parameters, the optimizer's moments and a position: that is what a
- * checkpoint (checkpoint.c) holds. Whoever stops a training is heard between two chunks; the step
- * in hand is then as if it had not begun.
+ * A batch of any size is processed in chunks of rows that fit the cache, and their gradients are
+ * added in order. All randomness is addressed by (seed, step) or (seed, epoch), so the state of
+ * training consists of the parameters, the optimizer's moments and a position: a checkpoint
+ * (checkpoint.c) holds these. The stop flag is checked between two chunks; an interrupted step has
+ * no effect.
  */
 #include <assert.h>
 #include <math.h>
@@ -54,11 +54,11 @@ static void trainer_take_data(struct dn_trainer *trainer, const struct dn_data *
     memcpy(trainer->validation.seen, data->labels + n, n_val * sizeof *data->labels);
 }
 
-/* Most rows of a chunk of a batch. Fewer would find more of their activations in the first-level
- * cache; but each chunk also goes over all gradients of the weights. */
+/* Maximum rows of a chunk of a batch. With fewer, more activations would stay in the first-level
+ * cache, but each chunk also updates all gradients of the weights. */
 enum { BATCH_ROWS = 128 };
 
-/* A batch of n > 0 rows is cut into chunks of one size, as far as that goes. */
+/* Cuts a batch into chunks of nearly equal size. */
 size_t trainer_batch_chunk(size_t n) {
     const size_t chunks = 1 + (n - 1) / BATCH_ROWS;
     return (n + chunks - 1) / chunks;
@@ -71,7 +71,7 @@ size_t trainer_chunk_rows(const struct network *network) {
     return rows < BATCH_ROWS ? BATCH_ROWS : rows;
 }
 
-/* An array of the trainer, zeroed; of 0 bytes: this training has none. */
+/* An array of the trainer, zeroed. If it has 0 bytes, the spec does not need it. */
 struct array {
     void *pointer; /* to the pointer to it, of whatever type */
     size_t bytes;
@@ -79,8 +79,7 @@ struct array {
 
 enum { TRAINER_ARRAYS = 9 };
 
-/* The buffers that belong to none of its parts. Computes sizes only: it reads nothing except what
- * trainer_size sets. */
+/* The arrays that belong to none of the trainer's parts. Only trainer_size must come first. */
 static void trainer_arrays(struct dn_trainer *trainer, struct array arrays[TRAINER_ARRAYS]) {
     const struct dn_spec *spec = &trainer->spec;
     const size_t n = trainer->n, weights = floats_bytes(trainer->network.size);
@@ -115,7 +114,7 @@ static bool trainer_allocate(struct dn_trainer *trainer) {
            noised_init(&trainer->validation, spec, &trainer->schedule, trainer->validation.n);
 }
 
-/* Everything that sizes follow from; allocates nothing. */
+/* Sets everything that the sizes follow from; allocates nothing. */
 static void trainer_size(struct dn_trainer *trainer, const struct dn_spec *spec) {
     const size_t batch = (size_t)spec->training.batch_size;
     trainer->spec = *spec;
@@ -229,7 +228,7 @@ void dn_trainer_free(struct dn_trainer *trainer) {
 
 /* ------------------------------------------------------------------ one step */
 
-/* A chunk of rows that goes through the network, by all threads of the team. */
+/* Rows that all threads of the team take through the network together. */
 struct chunk {
     struct dn_trainer *trainer;
     const float *parameters;
@@ -415,7 +414,7 @@ static void keep_best(struct dn_trainer *trainer, double val_loss) {
     at->best_loss = val_loss;
 }
 
-/* All of its batches have been trained on. */
+/* After the last batch of an epoch. */
 static enum dn_status end_epoch(struct dn_trainer *trainer, dn_stop_flag *stop,
                                 struct dn_error *error) {
     const struct dn_spec *spec = &trainer->spec;

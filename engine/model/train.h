@@ -1,6 +1,6 @@
 /*
- * train.h - the inside of a dn_trainer, which training (train.c) and checkpoints (checkpoint.c)
- * share.
+ * train.h - the inside of a dn_trainer, for training (train.c), checkpoints (checkpoint.c) and
+ * checks of the model (judge.c).
  */
 #ifndef ENGINE_MODEL_TRAIN_H
 #define ENGINE_MODEL_TRAIN_H
@@ -9,14 +9,15 @@
 #include "engine/model/model.h"
 #include "engine/network/optimizer.h"
 
-/* The position of a training between two steps. Together with the weights and the optimizer's state
- * it is all that later steps depend on. */
+/* A position between two steps. Later steps depend only on it, the weights and the optimizer's
+ * state. */
 struct position {
-    int epoch;     /* epochs that have ended */
-    int64_t place; /* points of the next one that have been trained on, all: only its end is left */
-    double loss_sum, norm_sum; /* over these: losses of the points, gradient norms of the steps */
-    double last_loss;          /* last finite batch loss, for the message when it diverges */
-    int best_epoch;            /* epoch of `best`; 0: none yet */
+    int epoch;     /* completed epochs */
+    int64_t place; /* points of the next epoch that were trained on; all: only its end is left */
+    double loss_sum,
+        norm_sum;     /* in this epoch: losses of the points, gradient norms of the steps */
+    double last_loss; /* last finite batch loss, for the message when it diverges */
+    int best_epoch;   /* epoch of `best`; 0: none yet */
     double best_loss;
     struct dn_epoch last; /* result of the last epoch; zero before the first */
 };
@@ -26,7 +27,7 @@ struct dn_trainer {
     int dim;
     struct transform transform;
     struct schedule schedule;
-    float *t_weights; /* [T+1] of a point's loss; NULL: all the same */
+    float *t_weights; /* [T+1] weight of the loss at t; NULL: all the same */
     struct network network;
     struct optimizer optimizer;
     float *parameters, *gradients; /* [network.size] */
@@ -38,8 +39,8 @@ struct dn_trainer {
     struct noised batch, validation;
 
     struct dn_team *team; /* NULL: this thread alone */
-    size_t rows;          /* rows of a chunk, */
-    size_t most;          /* or of a batch, if that is larger */
+    size_t rows;          /* maximum rows of a chunk */
+    size_t most;          /* maximum of this and the rows of a batch */
     double *row_losses;   /* [rows] */
     int32_t *slots;       /* [most] */
     struct time_rows times;
@@ -61,8 +62,8 @@ enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set
                             const float *parameters, dn_stop_flag *stop, double *loss,
                             struct dn_error *error);
 
-/* Rows of a chunk of a batch with n > 0 rows, and the maximum of any chunk, validation included,
- * which buffers are made for: never less than the former, whatever n. */
+/* Rows of a chunk of a batch with n > 0 rows; and the maximum rows of any chunk, validation
+ * included, which is never less. */
 size_t trainer_batch_chunk(size_t n);
 size_t trainer_chunk_rows(const struct network *network);
 

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-/* Without a branch, which nothing could predict. */
+/* Without a branch, which a CPU could not predict. */
 static float sign(float x) {
     return (float)((x > 0) - (x < 0));
 }

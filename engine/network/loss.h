@@ -1,5 +1,5 @@
 /*
- * loss.h - how far off an answer is, and in which direction it should go.
+ * loss.h - the losses of a network's output, and their gradients.
  */
 #ifndef ENGINE_NETWORK_LOSS_H
 #define ENGINE_NETWORK_LOSS_H
@@ -9,9 +9,9 @@
 
 #include "engine/denoise.h"
 
-/* The losses of n points, each summed over its coordinates and times the weight of its t, go into
- * losses [n]; out [n][out_ld], of which dim count, becomes their gradient times `scale`. target
- * [n][dim]; t [n]; t_weights [T+1], or NULL: all 1. */
+/* Writes the losses of n points, each summed over its coordinates and multiplied by the weight of
+ * its t, into losses [n], and their gradients times `scale` into out [n][out_ld], of which dim
+ * columns are used. target [n][dim]; t [n]; t_weights [T+1], or NULL: all 1. */
 void loss_rows(enum dn_loss loss, size_t n, size_t dim, float *out, size_t out_ld,
                const float *target, const int32_t *t, const float *t_weights, float scale,
                double *losses);

@@ -118,10 +118,10 @@ static void tensor_affine(const struct tensor *tensor, float factor, float const
         }
 }
 
-/* Numbers of the tensors that only some networks have: the others keep theirs. */
+/* Numbers of tensors that only some networks have, out of the way of the others. */
 enum { LABEL_TENSORS = 1000, FIRST_BIAS = 2000 };
 
-/* The initial parameters of a layer's e_l(t); for *, they make the effect of t and the label small
+/* The initial parameters of a layer's e_l(t); with *, the effect of t and the label is small
  * compared with 1. */
 static void embedding_initialize(const struct network *network, const struct layer *layer,
                                  uint64_t seed, uint32_t number, float *parameters) {
@@ -165,7 +165,7 @@ void network_draw_weights(const struct network *network, uint64_t seed, float *p
 
 /* ------------------------------------------------------------------ time */
 
-/* How many floats the tables of a batch need: e_l of slots and times, sinusoid, bias. */
+/* Divides the block of floats: rows of the sinusoid, bias, e_l of slots and times. */
 static void time_rows_place(struct time_rows *rows, const struct network *network, bool training) {
     const size_t ld = network->hidden_ld, layers = (size_t)network->layer_count;
     const size_t slots = layers * (size_t)rows->capacity * ld;
@@ -182,7 +182,7 @@ static void time_rows_place(struct time_rows *rows, const struct network *networ
     rows->time_gradient = network->classes ? next : rows->gradient;
 }
 
-/* How large the tables are, and of how many numbers they consist. */
+/* The sizes of the tables, and of the two blocks that hold them. */
 struct time_rows_size {
     int capacity, time_capacity;
     size_t pairs; /* of a distinct t and a label */
@@ -278,21 +278,7 @@ static void slots_embed(struct time_rows *rows, const struct network *network,
     }
 }
 
-static void time_rows_embed(struct time_rows *rows, const struct network *network,
-                            const float *parameters) {
-    const size_t H = (size_t)network->hidden;
-    if (network->sinusoid)
-        for (int i = 0; i < rows->time_count; i++)
-            memcpy(rows->gathered + (size_t)i * H, network->sinusoid + (size_t)(rows->t[i] - 1) * H,
-                   H * sizeof(float));
-    for (int l = 0; l < network->layer_count; l++) {
-        times_embed(rows, network, parameters, l);
-        if (network->classes)
-            slots_embed(rows, network, parameters, l);
-    }
-}
-
-/* The slot of a timestep and a label; a new one if it is the first such. */
+/* The slot of a timestep and a label, which is a new one at their first use. */
 static int32_t time_rows_slot(struct time_rows *rows, int labels, int32_t t, int32_t label) {
     int32_t *time = &rows->time_of[t];
     if (*time < 0) {
@@ -313,6 +299,7 @@ static int32_t time_rows_slot(struct time_rows *rows, int labels, int32_t t, int
 void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
                    const int32_t *t, const int32_t *labels, size_t n, int32_t *slots) {
     const int none = network->classes, label_count = none + 1;
+    const size_t H = (size_t)network->hidden, ld = network->hidden_ld;
     for (int i = 0; i < rows->count; i++) {
         rows->slot_of[rows->slot_time[i] * label_count + rows->slot_label[i]] = -1;
         rows->time_of[rows->t[rows->slot_time[i]]] = -1;
@@ -320,11 +307,17 @@ void time_rows_set(struct time_rows *rows, const struct network *network, const 
     rows->count = rows->time_count = 0;
     for (size_t i = 0; i < n; i++)
         slots[i] = time_rows_slot(rows, label_count, t[i], labels ? labels[i] : none);
-    time_rows_embed(rows, network, parameters);
-    if (rows->gradient)
-        for (int l = 0; l < network->layer_count; l++)
+    for (int i = 0; network->sinusoid && i < rows->time_count; i++)
+        memcpy(rows->gathered + (size_t)i * H, network->sinusoid + (size_t)(rows->t[i] - 1) * H,
+               H * sizeof(float));
+    for (int l = 0; l < network->layer_count; l++) {
+        times_embed(rows, network, parameters, l);
+        if (network->classes)
+            slots_embed(rows, network, parameters, l);
+        if (rows->gradient)
             memset(table_layer(rows->gradient, rows->capacity, network, l), 0,
-                   (size_t)rows->count * network->hidden_ld * sizeof(float));
+                   (size_t)rows->count * ld * sizeof(float));
+    }
 }
 
 /* ------------------------------------------------------------------ passes */
@@ -367,7 +360,7 @@ enum dn_status workspace_init(struct workspace *workspace, const struct network 
     workspace->out = next, next += size.out;
     workspace->transposed = next, next += size.transposed;
     for (size_t l = 0; l < layers; l++) {
-        if (!training) { /* nothing is kept: the layers take turns in two arrays */
+        if (!training) { /* nothing is kept, so the layers share two arrays in turn */
             workspace->h[l] = workspace->z[l] = next + (l % 2) * hidden;
             continue;
         }
@@ -393,8 +386,8 @@ void network_forward(const struct network *network, const float *parameters,
     const struct kernels *k = kernels_get();
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden, at = first * ld;
     const bool multiply = network->conditioning == DN_MULTIPLY;
-    /* Where nothing is kept for a way back, e_l is what the product starts from: a bias if it is
-     * the same row for all points, else row by row. Either way gives the same bits. */
+    /* Without a backward pass, the product starts from e_l: as a bias if all points have the same
+     * row, else row by row. Both give the same bits. */
     const bool fold = !multiply && !w->d[0];
     assert(first + n <= w->rows);
     const float *input = x + first * (size_t)network->dim;
@@ -468,7 +461,7 @@ void network_backward_weights(const struct network *network, struct time_rows *t
     const struct kernels *k = kernels_get();
     const size_t ld = network->hidden_ld, dim = (size_t)network->dim, dim_ld = network->dim_ld;
     const bool multiply = network->conditioning == DN_MULTIPLY;
-    int item = 0; /* the items are assigned in turn */
+    int item = 0; /* the parts take the items in turn */
     assert(w->g && n <= w->rows);
     if (item++ % parts == part) {
         k->gemm(dim, ld, n, w->out, 1, dim_ld, w->h[network->layer_count - 1], ld,

@@ -65,19 +65,19 @@ size_t network_bytes(const struct network *network); /* bytes allocated; needs t
 void network_clear(struct network *network);
 
 /* Conditioning +: Glorot-uniform weights, zero biases, N(0,1) embedding tables (Flux's defaults).
- * Conditioning *: e_l(t) starts near 1, and labels small, so that they begin by changing little;
- * weights are He-uniform (limit sqrt(6 / inputs)), but in the first layer, like its biases, uniform
- * in [-1, 1], so that its units bend all over the data. The output layer is Glorot-uniform in both.
- */
+ * Conditioning *: e_l(t) starts near 1, and labels start small, so that both change little at
+ * first. Weights are He-uniform (limit sqrt(6 / inputs)); those of the first layer, and its biases,
+ * are uniform in [-1, 1], so that its units bend in all parts of the data. The output layer is
+ * Glorot-uniform in both. */
 void network_draw_weights(const struct network *network, uint64_t seed, float *parameters);
 
 /* Element (pos, r) of the sinusoidal embedding: sin for even r and cos for odd r of
- * pos / 10000^(r' / (H - 2)), where r' is r rounded down to even (Vaswani et al. 2017, as in the
- * blog's code). */
+ * pos / 10000^(r' / (H - 2)), where r' is r rounded down to even (Vaswani et al. 2017, as in
+ * Lior Sinai's tutorial). */
 double network_sinusoid(int hidden, int position, int r);
 
-/* The distinct (t, label) of a batch, and what the network makes of them. Made once, used for many
- * batches. Without classes there is one slot for each distinct t. */
+/* The distinct (t, label) of a batch, and their rows e_l. Made once, used for many batches. Without
+ * classes there is one slot for each distinct t. */
 struct time_rows {
     int count, capacity;           /* slots */
     int time_count, time_capacity; /* distinct t */
@@ -85,7 +85,7 @@ struct time_rows {
     int32_t *time_of;              /* [T+1] place of a timestep in t; -1 if not in use */
     int32_t *slot_of; /* [time_capacity][classes+1] slot of a t and label, -1 if not in use */
     int32_t *slot_time, *slot_label;      /* [count] the two of a slot; time is a place in t */
-    float *embedded;                      /* [layers][capacity][hidden_ld] e_l; with b_l in it if
+    float *embedded;                      /* [layers][capacity][hidden_ld] e_l, plus b_l if
                                              conditioning is add */
     float *gradient;                      /* the same shape; NULL if not for training */
     float *time_embedded, *time_gradient; /* [layers][time_capacity][hidden_ld] the part of e_l that
@@ -101,20 +101,20 @@ enum dn_status time_rows_init(struct time_rows *rows, const struct network *netw
 size_t time_rows_bytes(const struct network *network, int capacity, bool training);
 void time_rows_clear(struct time_rows *rows);
 
-/* Collects the distinct pairs of t [n] and labels [n] and writes each point's slot, in the order in
- * which the pairs come first; then computes e_l for them. labels are 0..classes, where `classes`
- * means no label; NULL: no point has one. There may be up to `capacity` distinct pairs. */
+/* Collects the distinct pairs of t [n] and labels [n], in the order of their first use, writes the
+ * slot of each point, and computes e_l for the pairs. labels are 0..classes, where `classes` means
+ * no label; NULL: no point has one. There may be up to `capacity` distinct pairs. */
 void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
                    const int32_t *t, const int32_t *labels, size_t n, int32_t *slots);
 
-/* What a pass over at most `rows` points needs. */
+/* The memory of a pass over at most `rows` points. */
 struct workspace {
     size_t rows;
     float *z[DN_MAX_HIDDEN_LAYERS]; /* [rows][hidden_ld] before the embedding; only to multiply */
     float *h[DN_MAX_HIDDEN_LAYERS]; /* activations */
     float *d[DN_MAX_HIDDEN_LAYERS]; /* swish'(u), then dloss/dz; NULL if not for training */
-    float *out;                     /* [rows][dim_ld] the prediction; on the way back dloss/dout */
-    float *g;                       /* [rows][hidden_ld] dloss/dh of the layer in hand */
+    float *out;                     /* [rows][dim_ld] the prediction; going backward dloss/dout */
+    float *g;                       /* [rows][hidden_ld] dloss/dh of the current layer */
     float *transposed;              /* transposed weights: [layers 1..L-1][H][hidden_ld] */
     float *memory;
 };
@@ -135,7 +135,7 @@ void network_forward(const struct network *network, const float *parameters,
                      const struct time_rows *times, struct workspace *workspace, const float *x,
                      const int32_t *slots, bool same_slot, size_t first, size_t n);
 
-/* Once for each change of the parameters, before network_backward_rows. */
+/* To be called after each change of the parameters, before network_backward_rows. */
 void network_transpose(const struct network *network, const float *parameters,
                        struct workspace *workspace);
 
@@ -153,12 +153,12 @@ void network_backward_weights(const struct network *network, struct time_rows *t
                               struct workspace *workspace, const float *x, const int32_t *slots,
                               size_t n, bool first_chunk, int part, int parts, float *gradients);
 
-/* At the end of a batch: carries times->gradient into the parameters of the embeddings of time and
- * label, and into the biases that e_l contains. */
+/* At the end of a batch: computes the gradients of the embeddings of time and label, and of the
+ * biases that e_l contains, from times->gradient. */
 void network_backward_times(const struct network *network, struct time_rows *times, int part,
                             int parts, float *gradients);
 
-/* Parameters that count: without padding. */
+/* The number of parameters, without padding. */
 int64_t network_parameters(const struct network *network);
 
 #endif

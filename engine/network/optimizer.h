@@ -24,14 +24,13 @@ size_t optimizer_bytes(size_t size, const struct dn_training_spec *spec); /* byt
 void optimizer_start(struct optimizer *optimizer, const float *parameters);
 void optimizer_clear(struct optimizer *optimizer);
 
-/* Learning rate of a step (1..total): in the warm-up it rises linearly, and is learning_rate at its
- * last step; over the rest it is constant, or falls to 0 in a straight line or half a cosine
- * (SGDR's annealing). */
+/* Learning rate of a step (1..total). It rises linearly to learning_rate, the value of the last
+ * warm-up step; after that it is constant, or falls to 0 linearly or along half a cosine (SGDR's
+ * annealing). */
 double optimizer_learning_rate(const struct dn_training_spec *spec, int64_t step, int64_t total);
 
 /* One step with the usual defaults (beta 0.9 and 0.999, epsilon 1e-8) and decoupled weight decay
- * (AdamW, Loshchilov & Hutter 2019). Returns the gradient's
- * norm before clipping. */
+ * (AdamW, Loshchilov & Hutter 2019). Returns the gradient's norm before clipping. */
 double optimizer_step(struct optimizer *optimizer, const struct dn_training_spec *spec,
                       int64_t total_steps, float *parameters, const float *gradients);
 

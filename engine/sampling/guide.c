@@ -21,7 +21,7 @@ static void choose_labels(struct guide *guide, const struct dn_sample_request *r
     assert((size_t)guide->label_count <= sizeof guide->labels / sizeof guide->labels[0]);
 }
 
-/* The rows e_l are made for all timesteps and labels at once, unless that is much more than the
+/* The rows e_l are made for all timesteps and labels at once, unless they are much larger than the
  * weights. */
 enum { MAX_TIME_FLOATS = 1 << 20 };
 
@@ -112,13 +112,13 @@ void guide_begin(struct guide *guide, uint64_t first, size_t n) {
 static int32_t first_slot(struct guide *guide, int t) {
     if (guide->slot_of)
         return guide->slot_of[t];
-    if (t != guide->t_in_hand) {
+    if (t != guide->current_t) {
         int32_t times[DN_MAX_CLASSES + 1], slots[DN_MAX_CLASSES + 1];
         for (int i = 0; i < guide->label_count; i++)
             times[i] = t;
         time_rows_set(&guide->times, &guide->model->network, guide->model->parameters, times,
                       guide->labels, (size_t)guide->label_count, slots);
-        guide->t_in_hand = t;
+        guide->current_t = t;
     }
     return 0;
 }

@@ -12,12 +12,12 @@ struct guide {
     const float *low, *high; /* range of the estimates; NULL: they are not clipped */
     bool guided;             /* two passes, with and without labels */
     float guidance;
-    int32_t labels[DN_MAX_CLASSES + 1]; /* those in use; if guided, the last is "none" */
+    int32_t labels[DN_MAX_CLASSES + 1]; /* labels in use; if guided, the last one is "none" */
     int label_count;
     struct time_rows times;
     int32_t *slot_of; /* [T+1] of a timestep and the first label, the others follow; NULL: times
-                         holds the timestep in hand only */
-    int t_in_hand;
+                         holds the current timestep only */
+    int current_t;
     struct workspace workspace;
     int32_t *place; /* [rows] index into labels of each point */
     int32_t *slots; /* [rows] */
@@ -32,10 +32,10 @@ enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
 size_t guide_bytes(const struct network *network, int steps, int labels, bool guided, size_t rows);
 void guide_clear(struct guide *guide);
 
-/* The next estimates are for points number first..first+n-1 of the seed. */
+/* The next estimates are for the points first..first+n-1 of the seed. */
 void guide_begin(struct guide *guide, uint64_t first, size_t n);
 
-/* The labels that it has in use for a request, which guide_bytes asks for; *guided as there. */
+/* The number of labels in use for a request, and whether it is guided: for guide_bytes. */
 int guide_labels(const struct dn_model *model, const struct dn_sample_request *request,
                  bool *guided);
 

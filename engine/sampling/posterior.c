@@ -1,6 +1,5 @@
 /*
- * posterior.c - the best denoiser that there is for a finite training set, and how much worse a
- * model is.
+ * posterior.c - the optimal denoiser for a finite training set, and how much worse a model is.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -12,7 +11,7 @@
 #include "engine/internal.h"
 #include "engine/model/model.h"
 
-/* The training points in model units, and room for a weight for each. */
+/* The training points in model units, each with a weight. */
 struct posterior {
     struct columns points;
     double *half_squares; /* [n] |x_i|^2 / 2 */
@@ -44,7 +43,7 @@ static enum dn_status posterior_init(struct posterior *posterior, const struct d
  *
  *     exp(-|x_t - signal x_i|^2 / (2 noise^2)),
  *
- * of which the part that all share is left out. */
+ * without the factor that all have in common. */
 static void posterior_mean(struct posterior *posterior, const float *x_t, double signal,
                            double noise, double *mean) {
     enum { NEGLIGIBLE = -40 }; /* e^-40 of the largest */
@@ -75,7 +74,7 @@ static void posterior_mean(struct posterior *posterior, const float *x_t, double
         mean[j] /= sum;
 }
 
-/* Noised training points, and what the model makes of them. */
+/* Noised training points, and the model's outputs for them. */
 struct probes {
     const struct dn_model *model;
     size_t n;
@@ -130,7 +129,7 @@ static void probes_draw(struct probes *probes, const float *points, size_t n, ui
                     probes->x_t, probes->slots, false, 0, probes->n);
 }
 
-/* Adds what probe i says to the three sums over coordinates. */
+/* Adds the squared errors of probe i to the three sums. */
 static void probe_compare(const struct probes *probes, size_t i, struct posterior *posterior,
                           struct dn_denoising *sums) {
     const struct dn_model *model = probes->model;
