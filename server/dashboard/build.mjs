@@ -1,5 +1,5 @@
-// Bundles the dashboard into built/, or the directory that is given: index.html with its style, by which name the page's policy
-// knows that, and app.js; holds the size budget.
+// Bundles the dashboard into built/ or the given directory: index.html with the style inside, the hash of the style for the page's
+// Content-Security-Policy, app.js and the icon. Fails if they exceed the size budget.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -27,7 +27,7 @@ const { outputFiles } = await build({
 });
 const bundled = (end) => outputFiles.find((each) => each.path.endsWith(end)).text;
 
-// The style stands in the page, which is then painted when it has come, and not a request later.
+// The style is inside the page, so that the browser can paint it without another request.
 const style = bundled(".css").trim();
 const html = readFileSync(join(here, "index.html"), "utf8");
 const digest = createHash("sha256").update(style).digest("base64");

@@ -73,7 +73,7 @@ test("a spreadsheet's own CSV: mark, semicolons, commas in numbers, quotes, row 
   const roles = {};
   for (const name of ["Nr", "Länge", "Breite", "Notiz", "Art"]) roles[name] = await use(page, name).inputValue();
   assert.deepEqual(roles, { Nr: "out", Länge: "coordinate", Breite: "coordinate", Notiz: "out", Art: "label" });
-  await page.getByText("it holds row numbers").waitFor();
+  await page.getByText("it contains row numbers").waitFor();
   assert.ok(await page.getByLabel(/Leave out rows/).isChecked());
   await train(page);
   const set = await trained("Mappe");

@@ -41,9 +41,9 @@ test("the settings of a run stand there, with what differs from its preset, and 
   const page = await open(server, `#job=${job.id}`, CALM);
   const row = (name) => page.locator(".facts tr", { has: page.getByRole("rowheader", { name, exact: true }) });
   await row("Parameters").getByText(model.parameters.toLocaleString("en"), { exact: true }).waitFor();
-  await row("Kernels").getByText(model.kernels).waitFor();
+  await row("Instruction set").getByText(model.kernels).waitFor();
   await row("Points").getByText("400", { exact: true }).waitFor();
-  await row("Id").getByText(job.id).waitFor();
+  await row("ID").getByText(job.id).waitFor();
   const { spec: preset } = await server.api("/v1/jobs?validate_only=true", { preset: "default" });
   await row("Learning rate").getByText(`0.002 preset: ${preset.training.learning_rate}`).waitFor();
   await row("Seed").getByText("7 preset: 0").waitFor();

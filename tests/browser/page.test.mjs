@@ -160,7 +160,7 @@ test("a stopped server is said, and a started one found again", async () => {
   await picture(page);
   await page.getByText("live").waitFor();
   assert.equal(await fresh.stop(), 0);
-  await page.getByText("Connection lost at").waitFor();
+  await page.getByText("The connection was lost at").waitFor();
   await fresh.start();
   await page.getByText("live").waitFor();
   await fresh.api("/v1/jobs", { ...ENDLESS, name: "after the pause" });

@@ -114,7 +114,7 @@ test("runs that wait say their place in the queue", async () => {
   await run(page, "next").getByText("queued, next").waitFor();
   await run(page, "later").getByText("queued, 1 ahead").waitFor();
   await run(page, "later").getByRole("button", { name: "later" }).click();
-  await page.getByText("In the queue, 1 ahead – showing the forward process").waitFor();
+  await page.getByText("In the queue, 1 ahead. Showing the forward process").waitFor();
   await picture(page); // its data
   await run(page, "next").hover();
   await run(page, "next").getByRole("button", { name: "Cancel" }).click();
@@ -186,12 +186,12 @@ test("ticked runs lie over one another in the loss chart, and the address keeps 
   const page = await open(server, "", CALM);
   await run(page, "second").getByRole("button", { name: "second" }).click();
   await picture(page);
-  await page.getByLabel("loss of first in the chart").check();
+  await page.getByLabel("Show the loss of first in the chart").check();
   await page.locator(".u-legend", { hasText: "first train" }).waitFor();
   await until(async () => page.url().includes("with="), "the address names it");
   await page.reload();
   await page.locator(".u-legend", { hasText: "first train" }).waitFor();
-  assert.ok(await page.getByLabel("loss of first in the chart").isChecked());
+  assert.ok(await page.getByLabel("Show the loss of first in the chart").isChecked());
   await close(page);
 });
 

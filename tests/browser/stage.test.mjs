@@ -104,7 +104,7 @@ test("a point of noise is dragged, and its landing said", async () => {
   await page.mouse.move(box.x + box.width / 2, box.y + 60);
   await page.mouse.down();
   await page.mouse.move(box.x + box.width / 2 + 30, box.y + 80);
-  await page.getByText(/From noise at t = 100, \(.*\), by ddim to \(-?[\d.]+, -?[\d.]+\)/).waitFor();
+  await page.getByText(/ddim moves the noise point \(.*\) at t = 100 to \(-?[\d.]+, -?[\d.]+\)/).waitFor();
   await page.mouse.up();
   await page.getByRole("button", { name: "Clear the path" }).click();
   await close(page);

@@ -96,7 +96,7 @@ const STATES = {
     await page.getByText("This cannot be undone").waitFor();
   }),
   "compare samplers": panel("samplers", (page) => page.locator(".samplers canvas").nth(3).waitFor()),
-  "commands": panel("code", see("Stream its loss")),
+  "commands": panel("code", see("Follow its events")),
   "help": panel("help", see("this help")),
   "a question": {
     ...ofRun("done"),
@@ -255,7 +255,7 @@ test("a page whose server goes is whole, and so when it is back", { timeout: 10 
         "gone": state(async (page) => {
           await picture(page); // on its way again, since the tour came back to this address
           assert.equal(await server.stop(), 0);
-          await page.getByText("Connection lost at").waitFor();
+          await page.getByText("The connection was lost at").waitFor();
           await page.getByRole("button", { name: "Forward" }).click();
           await page.locator(".stage-note.error").waitFor();
           await picture(page); // what was there stays

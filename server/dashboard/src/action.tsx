@@ -1,4 +1,4 @@
-// A button that asks the server for something: while it waits it says so, and without a server it cannot be pressed.
+// A button that sends a request to the server. It is marked busy while it waits, and disabled while the connection is lost.
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
@@ -9,7 +9,7 @@ interface Props {
   act: () => Promise<unknown>;
   children: ComponentChildren;
   title?: string;
-  label?: string; // for those who do not see it, if it differs from the text
+  label?: string; // the accessible name, if it differs from the text
   class?: string;
 }
 
@@ -17,7 +17,7 @@ export function Action({ act, children, title, label, class: look }: Props) {
   const waiting = useMemo(() => signal(false), []);
   const lost = connection.value === "lost";
   const press = async () => {
-    if (waiting.value) return; // a second press is not a second request
+    if (waiting.value) return; // a second press must not send a second request
     waiting.value = true;
     try {
       await act();

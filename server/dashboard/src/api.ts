@@ -14,16 +14,16 @@ export type Estimate = components["schemas"]["Estimate"];
 export type DatasetPart = Exclude<NonNullable<JobRequest["dataset"]>, unknown[]>;
 /** The name of a built-in data set. */
 export type Pattern = Extract<DatasetPart, string>;
-/** What a job would be, for `validate_only`. */
+/** The response to a job with `validate_only`. */
 export type Validation = Extract<
   paths["/v1/jobs"]["post"]["responses"][200]["content"]["application/json"],
   { valid: true }
 >;
 
-/** Where the API is: beside this page, whatever path a proxy puts in front. */
+/** The URL of the API: that of this page, including the path that a proxy may put in front. */
 export const base = new URL(".", document.baseURI).href.replace(/\/$/, "");
 
-/** "wanted" when the server has answered 401; "later" when the reader has closed the question. */
+/** "wanted" when the server has answered 401; "later" when the user has closed the prompt. */
 export const keyState = signal<"none" | "wanted" | "later">("none");
 const KEY = "denoised.key";
 
@@ -37,7 +37,7 @@ export function setKey(key: string): void {
   location.reload();
 }
 
-/** To be told of every status: a 401 asks for a key, once. */
+/** Must be called with the status of every response: the first 401 opens the prompt for a key. */
 export function noteStatus(status: number): void {
   if (status === 401 && keyState.value === "none") keyState.value = "wanted";
 }
@@ -56,7 +56,7 @@ const withKey: Middleware = {
 export const client = createClient<paths>({ baseUrl: base });
 client.use(withKey);
 
-/** What the server said was wrong, as an Error. */
+/** A problem that the server responded with, as an Error. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -70,7 +70,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The data of a typed call, or an ApiError. */
+/** Returns the data of a typed call, or throws an ApiError. */
 export async function must<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await call;
   if (!response.ok) throw new ApiError(response.status, (error ?? {}) as Partial<Problem>);

@@ -38,12 +38,12 @@ function Lost() {
   const time = new Date(lastHeard.value).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
   return (
     <p class="banner" role="alert">
-      Connection lost at {time} — retrying …
+      The connection was lost at {time}. Retrying …
     </p>
   );
 }
 
-/** A link to a run that is not here. */
+/** The message for a link to a run that this server does not have. */
 function Absent() {
   const { id, instead } = absent.value;
   if (!id || instead !== view.value.job) return null;
@@ -55,7 +55,7 @@ function Absent() {
   );
 }
 
-/** A server with keys, before it has been given one: there is nothing else to show. */
+/** What the page shows instead of the runs as long as the server requires a key and has not received one. */
 function Locked() {
   return (
     <section class="key-card" aria-labelledby="locked-title">
@@ -68,7 +68,7 @@ function Locked() {
   );
 }
 
-/** What a tab in the background tells: how far the run on the stage is. */
+/** The title of the tab shows the progress of the run on the stage, also in the background. */
 function title(): string {
   const run = job.value;
   if (!run) return "denoised";

@@ -1,4 +1,4 @@
-// The two binary formats that the server gives arrays in, as far as it writes them: float32, little-endian, C order.
+// Readers for the two binary array formats of the server. It writes only float32, little-endian, in C order.
 
 export interface Tensor {
   shape: number[];
@@ -26,7 +26,7 @@ interface Entry {
   data_offsets: [number, number];
 }
 
-/** A safetensors file: its arrays, and the text that stands under `answer` in its metadata. */
+/** Reads the arrays of a safetensors file, and the text of `answer` in its metadata. */
 export function readSafetensors(bytes: ArrayBuffer): { tensors: Record<string, Tensor>; answer: string } {
   const length = Number(new DataView(bytes).getBigUint64(0, true));
   const text = new TextDecoder().decode(new Uint8Array(bytes, 8, length));

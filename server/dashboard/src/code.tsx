@@ -1,4 +1,4 @@
-// What is on screen, as commands: the dashboard uses nothing but the public API.
+// The current view as curl commands: the dashboard uses nothing but the public API.
 import { base, hasKey, url } from "./api";
 import { copy } from "./copy";
 import { Dialog } from "./dialog";
@@ -19,7 +19,7 @@ function commands(): [string, string][] {
   const points: [string, string][] = hasModel(run)
     ? [
         [
-          "Show its points in the terminal",
+          "Show samples in the terminal",
           `${curl} '${url(`${model}/samples.txt`, { seed: view.value.seed })}'`,
         ],
       ]
@@ -30,7 +30,7 @@ function commands(): [string, string][] {
     ...points,
     ...(isImported(run)
       ? []
-      : [["Stream its loss", `${curl} -N '${base}/v1/jobs/${run.id}/events'`] as [string, string]]),
+      : [["Follow its events", `${curl} -N '${base}/v1/jobs/${run.id}/events'`] as [string, string]]),
   ];
 }
 

@@ -1,11 +1,11 @@
 import { say } from "./runs";
 
-/** The way of plain HTTP, where browsers offer no clipboard. False: it did not work. */
+/** Copies without the clipboard API, which browsers do not offer over plain HTTP. Returns whether it worked. */
 function copySelected(text: string): boolean {
   const focused = document.activeElement instanceof HTMLElement ? document.activeElement : null;
   const area = document.createElement("textarea");
   area.value = text;
-  // what lies outside of a modal dialog cannot be selected
+  // while a modal dialog is open, text outside of it cannot be selected
   (focused?.closest("dialog") ?? document.body).append(area);
   area.select();
   const isCopied = document.execCommand("copy");
@@ -14,12 +14,12 @@ function copySelected(text: string): boolean {
   return isCopied;
 }
 
-/** Copies text, and says so. */
+/** Copies text, and shows a notice. */
 export async function copy(text: string, done = "Copied."): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    if (!copySelected(text)) return say("The browser does not allow copying: select the text instead.");
+    if (!copySelected(text)) return say("The browser does not allow copying. Select the text instead.");
   }
   say(done);
 }

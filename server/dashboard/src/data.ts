@@ -1,18 +1,17 @@
-// The points that a run is trained on: for the bounds of the stage, for the layer behind the points, and for links.
+// The points that a run is trained on. They are used for the bounds of the stage, the layer of data, and links.
 import { signal } from "@preact/signals";
 import { type DatasetPart, getBytes, type Job, url } from "./api";
 import { readNpy } from "./arrays";
 
-/** A part of a run's data set, which is a class of its own if there are several. */
+/** One of a run's data sets. If there are several, each is a class. */
 export interface Source {
   id: string; // as in /v1/datasets/ID
   label: string;
   upload: boolean;
   classes: string[] | null; // of an upload
-  n: number; // points; 0 if that is not said
+  n: number; // number of points; 0 if unknown
 }
 
-/** Of the noise that a run is trained with. */
 export const timestepsOf = (run: Job): number => run.spec.diffusion?.timesteps ?? 0;
 
 function sourceOf(part: DatasetPart): Source {
@@ -24,18 +23,18 @@ function sourceOf(part: DatasetPart): Source {
   return { id: name, label: name, upload: false, classes: null, n };
 }
 
-/** None for a model that came without word of its data. */
+/** The data sets of a run; none for a model that was imported without a description of its data. */
 export function sourcesOf(run: Job): Source[] {
   const { dataset } = run.spec;
   if (!dataset) return [];
   return (Array.isArray(dataset) ? dataset : [dataset]).map(sourceOf);
 }
 
-/** What a run's classes are called; none for a run without labels. */
+/** The names of a run's classes; none for a run without labels. */
 export function classesOf(run: Job): string[] {
   const sources = sourcesOf(run);
   if (sources.length < 2) return sources[0]?.classes ?? [];
-  const names: string[] = []; // of one name, the second is "name (2)"
+  const names: string[] = []; // the second class with the same name becomes "name (2)"
   for (const { label } of sources) {
     let name = label;
     for (let number = 2; names.includes(name); number++) name = `${label} (${number})`;
@@ -55,7 +54,7 @@ export interface Cloud {
   dim: number;
 }
 
-/** Two coordinates of each point, [n][2]; one coordinate is shown along a line. */
+/** Two coordinates of each point, [n][2]. The second one of one-dimensional points is 0. */
 export function plane({ data, dim }: Cloud, [x, y]: [number, number] = [0, 1]): Float32Array {
   if (dim === 2 && x === 0 && y === 1) return data;
   const n = data.length / dim;
@@ -67,7 +66,7 @@ export function plane({ data, dim }: Cloud, [x, y]: [number, number] = [0, 1]): 
   return flat;
 }
 
-export const DRAW = 2000; // points of each source, at most
+export const DRAW = 2000; // maximum number of points from each source
 
 const draws = new Map<string, Promise<Cloud>>();
 
@@ -88,7 +87,7 @@ function cloudOf(id: string): Promise<Cloud> {
 /** Their first two coordinates, [n][2]. */
 export const drawOf = async (id: string): Promise<Float32Array> => plane(await cloudOf(id));
 
-/** Points of the data of each run, as far as they have been asked for; null: they are not there any more. */
+/** Points of the data of each run that has been loaded; null if the data no longer exists. */
 export const dataPoints = signal<Record<string, Cloud | null>>({});
 
 export async function loadData(run: Job): Promise<Cloud | null> {
@@ -105,7 +104,7 @@ export async function loadData(run: Job): Promise<Cloud | null> {
     }
     points = { data, dim: parts[0]?.dim ?? 2 };
   } catch {
-    // An upload that has been deleted: the run goes on without it.
+    // The upload has been deleted: the run is shown without its data.
   }
   dataPoints.value = { ...dataPoints.value, [run.id]: points };
   return points;

@@ -1,12 +1,12 @@
-// What the API says about itself: asked for once, when something first needs it.
+// The OpenAPI description of the API, loaded once, when something first needs it.
 import { signal } from "@preact/signals";
 import { base, getJson } from "./api";
 
 export interface Schema {
-  type?: string | string[]; // several: of which one is "null"
+  type?: string | string[]; // if there are several, one is "null"
   description?: string;
   enum?: string[];
-  "x-deterministic"?: string[]; // of the samplers: those that draw no noise on the way
+  "x-deterministic"?: string[]; // the samplers that draw no noise after the start
   minimum?: number;
   exclusiveMinimum?: number;
   maximum?: number;
@@ -17,12 +17,12 @@ export interface Schema {
 
 type Schemas = Record<string, Schema | undefined>;
 
-/** The schemas of the description, once they are here. */
+/** The schemas of the description; empty until they are loaded. */
 export const schemas = signal<Schemas>({});
 
 let asked: Promise<void> | undefined;
 
-/** Resolves when `schemas` is filled; a failure is forgotten, so that the next call tries again. */
+/** Resolves when `schemas` is loaded. After a failure, the next call tries again. */
 export function describe(): Promise<void> {
   asked ??= getJson<{ components: { schemas: Schemas } }>(`${base}/openapi.json`).then(
     (description) => {
@@ -36,7 +36,7 @@ export function describe(): Promise<void> {
   return asked;
 }
 
-/** The fields of a job that stand in a group; "dataset": those of a built-in one. "": those that stand in none. */
+/** The fields in a group of a job; for "dataset", those of a built-in data set; for "", the fields outside of any group. */
 export function fieldsOf(group: string): Record<string, Schema> {
   const job = schemas.value.JobRequest?.properties ?? {};
   if (!group) return job;
@@ -44,7 +44,7 @@ export function fieldsOf(group: string): Record<string, Schema> {
   return properties ?? anyOf.find((each) => each.properties?.n)?.properties ?? {};
 }
 
-/** What a value of this is, if it is not null. */
+/** The type of a value that is not null. */
 export const kindOf = ({ type }: Schema): string | undefined => [type].flat().find((each) => each !== "null");
 
 export const fieldOf = (group: string, name: string): Schema | undefined => fieldsOf(group)[name];
@@ -54,6 +54,6 @@ const samplers = (): Schema => schemas.value.SampleRequest?.properties?.sampler 
 /** The samplers, the default one first. */
 export const samplerNames = (): string[] => samplers().enum ?? [];
 
-/** Does it draw no noise on the way? */
+/** Whether a sampler draws no noise after the start. */
 export const isDeterministic = (sampler: string): boolean =>
   samplers()["x-deterministic"]?.includes(sampler) ?? false;

@@ -1,4 +1,4 @@
-// Modal dialogs on the browser's own <dialog>: focus stays inside, Escape closes.
+// Modal dialogs, made of the browser's <dialog>: it keeps the focus inside, and Escape closes it.
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
@@ -13,7 +13,7 @@ interface Question {
 }
 const question = signal<Question | null>(null);
 
-/** Asks before something is done that cannot be undone. */
+/** Asks for confirmation before something that cannot be undone. */
 export function confirmed(title: string, text: string, verb: string, act: () => Promise<unknown>): void {
   question.value = { title, text, verb, act };
 }
@@ -25,11 +25,11 @@ export function Dialog(props: {
   children: ComponentChildren;
 }) {
   const ref = useRef<HTMLDialogElement>(null);
-  const title = useId(); // a question may stand over another dialog
+  const title = useId(); // a confirmation can open on top of another dialog
   useLayoutEffect(() => {
     const dialog = ref.current!;
     dialog.showModal();
-    // Not its first button, which closes it.
+    // Without this, the browser would focus the first button, which closes the dialog.
     (dialog.querySelector<HTMLElement>("[data-first]") ?? dialog).focus();
   }, []);
   return (

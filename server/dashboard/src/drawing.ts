@@ -1,7 +1,8 @@
-// A drawing as text for an address: the points on a grid, in order, as distances, deflated. So a link brings it along.
+// A drawing as text for an address, so that a link contains it. Each point is a cell of a grid. The sorted cell numbers are stored
+// as differences, and the bytes are deflated.
 //
-// The bytes: center x, center y and radius of the square as float32, then the distances between the numbers of the
-// occupied cells, seven bits a byte, the lowest first.
+// The bytes are the square's center x, center y and radius as float32, then the differences between the numbers of the
+// occupied cells, in seven bits per byte, the lowest bits first.
 
 export interface Drawing {
   points: [number, number][];
@@ -9,7 +10,7 @@ export interface Drawing {
 
 const GRID = 512;
 const MOST_POINTS = 2000;
-const MOST_TEXT = 12_000; // characters: what addresses may be in all places that links are pasted into, with room
+const MOST_TEXT = 12_000; // characters; longer addresses do not work everywhere that links are pasted
 const HEAD = 12;
 
 async function through(bytes: Uint8Array<ArrayBuffer>, stream: CompressionStream | DecompressionStream) {
@@ -25,7 +26,7 @@ function toText(bytes: Uint8Array): string {
 const fromText = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
 
-/** The cells of points [n][2] in the square, in order; at most MOST_POINTS, evenly chosen. */
+/** The sorted cells of points [n][2] in the square; at most MOST_POINTS points, evenly selected. */
 function cellsOf(points: Float32Array, x: number, y: number, radius: number): number[] {
   const n = points.length / 2;
   const every = Math.max(1, n / MOST_POINTS);
@@ -59,7 +60,7 @@ export async function pack(points: Float32Array): Promise<string> {
   return toText(await through(Uint8Array.from(bytes), new CompressionStream("deflate-raw")));
 }
 
-/** What such a text holds; null if it is none. */
+/** The drawing in such a text; null if the text is invalid. */
 export async function unpack(text: string): Promise<Drawing | null> {
   if (!text || text.length > MOST_TEXT) return null;
   try {

@@ -1,4 +1,4 @@
-// Files that are dropped on the page, wherever: who takes them is decided by the end of their names.
+// Files can be dropped anywhere on the page. The end of a file's name decides what happens to it.
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { openFile } from "./new/file";
@@ -7,11 +7,11 @@ interface Taker {
   end: string; // of the file's name, in lower case
   take: (file: File) => void;
 }
-/** The first one that fits takes a file; what none takes is data. */
+/** The first taker that fits receives the file. If none does, the file is opened as data. */
 export const takers: Taker[] = [];
 
 const isOver = signal(false); // a file is held over the page
-const LEFT_MS = 700; // without a word from the pointer: it has gone
+const LEFT_MS = 700; // without an event, the pointer has left the page
 let leaving = 0;
 
 const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") === true;
@@ -28,7 +28,7 @@ function hover(event: DragEvent): void {
 
 function drop(event: DragEvent): void {
   if (!hasFiles(event)) return;
-  event.preventDefault(); // the browser would leave the page for the file
+  event.preventDefault(); // otherwise the browser would open the file instead of this page
   isOver.value = false;
   const file = event.dataTransfer?.files[0];
   if (!file) return;
@@ -41,7 +41,7 @@ export function catchDrops(): void {
   document.addEventListener("drop", drop);
 }
 
-/** Lies over everything, dialogs too, while a file is held over the page. */
+/** Covers the page, including dialogs, while a file is held over it. */
 export function DropHint() {
   const ref = useRef<HTMLDivElement>(null);
   useEffect(() => {

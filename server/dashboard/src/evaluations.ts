@@ -1,4 +1,5 @@
-// How good the models are, each number beside what data itself gets. One question at a time: each costs computing.
+// The metrics of the models, each with its floor, the score of real data. They are requested one at a time, because each request
+// costs the server time.
 import { effect, signal } from "@preact/signals";
 import { ApiError, base, getJson, type Job, url } from "./api";
 import { connection } from "./events";
@@ -15,7 +16,7 @@ export interface Metric {
 }
 interface Evaluation {
   epoch: number;
-  metrics: Record<string, Metric>; // none: its data set is gone
+  metrics: Record<string, Metric>; // empty if the data set no longer exists
 }
 
 export const METRICS: [string, string][] = [
@@ -29,13 +30,13 @@ export const METRICS: [string, string][] = [
 ];
 
 const POINTS = 500;
-const LOCK = `denoised evaluation ${base}`; // one at a time, however many tabs there are
+const LOCK = `denoised evaluation ${base}`; // allows one request at a time across all tabs
 
 export const evaluations = signal<Record<string, Evaluation>>({});
-/** The runs whose evaluation is waited for. */
+/** The ids of the runs that are waiting for their evaluation. */
 export const waiting = signal<string[]>([]);
 
-/** The epochs of runs whose evaluation has failed. It is not asked for again unless somebody wants it or the connection is back. */
+/** The epochs of the runs whose evaluation failed. It is repeated only on demand, or when the connection is restored. */
 const failed = signal<Record<string, number>>({});
 effect(() => {
   if (connection.value === "live") failed.value = {};
@@ -66,12 +67,12 @@ function queue(run: Job, whenFailed: (error: Error) => void): void {
   });
 }
 
-/** Asks for the evaluation of a run that is over; the server keeps it, and answers at once the next time. */
+/** Requests the evaluation of a run that has ended. The server stores the result, so that the next request is fast. */
 export function evaluate(run: Job): void {
   queue(run, (error) => say(error.message));
 }
 
-/** The same for a run that is only looked at: in an effect, which runs again when that may help. */
+/** The same, without a notice if it fails. To be called in an effect, which runs again when another attempt may succeed. */
 export function evaluateUnasked(run: Job): void {
   if (failed.value[run.id] !== run.progress.epoch) queue(run, () => undefined);
 }

@@ -1,7 +1,7 @@
-// Server-sent events over fetch(): unlike EventSource, fetch can send a key. Resumes where it stopped.
+// Server-sent events over fetch(), because fetch can send a key and EventSource cannot. The stream resumes where it stopped.
 //
-// A browser opens six connections to a server, however many tabs there are, so all tabs share one stream: the tab that
-// holds a lock reads it and tells the others. Where there are no locks (plain HTTP from afar), each reads its own.
+// A browser opens at most six connections to a server for all tabs together. So all tabs share one stream: the tab that holds a
+// lock reads it and passes the events on. Without locks (over plain HTTP to another machine), each tab reads its own stream.
 import { effect, signal } from "@preact/signals";
 import { authorization, base, keyState, noteStatus } from "./api";
 import type { Epoch } from "./histories";
@@ -12,28 +12,28 @@ interface RawEvent {
   data: string;
 }
 
-/** Something that happened to a run. */
+/** An event of a run. */
 export interface ServerEvent {
   id: string;
   type: string;
   job: string;
-  status: string; // "" but for a change of it
-  epochs: Epoch[]; // of an "epoch": all that came at once
+  status: string; // "" unless it has changed
+  epochs: Epoch[]; // for type "epoch": all epochs that arrived together
 }
 
 type Connection = "connecting" | "live" | "lost" | "locked";
 
-/** "live" while events come in, "lost" while the page tries to get the stream back, "locked" until it has a key. */
+/** "live" while the stream is open, "lost" while the page tries to reopen it, "locked" until the user enters a key. */
 export const connection = signal<Connection>("connecting");
 /** When the stream was last known to be alive. */
 export const lastHeard = signal(Date.now());
 
-/** Cuts a stream of text into events (HTML standard, 9.2.6), as they become complete. */
+/** Splits a stream of text into complete events (HTML standard, 9.2.6). */
 export class EventParser {
   private rest = "";
   private event: RawEvent = { id: "", type: "message", data: "" };
 
-  /** Where the stream began and where it is: the first and the last id that came, with an event or alone. */
+  /** The first and the last id in the stream so far, with an event or alone. */
   start = "";
   get id(): string {
     return this.event.id;
@@ -42,7 +42,7 @@ export class EventParser {
   push(text: string): RawEvent[] {
     const done: RawEvent[] = [];
     const all = this.rest + text;
-    const end = all.endsWith("\r") ? all.length - 1 : all.length; // its LF may be on the way
+    const end = all.endsWith("\r") ? all.length - 1 : all.length; // its LF may follow in the next chunk
     const lines = all.slice(0, end).split(/\r\n|\n|\r/);
     this.rest = (lines.pop() ?? "") + all.slice(end);
     for (const line of lines) {
@@ -62,12 +62,12 @@ export class EventParser {
   }
 }
 
-/** What came at once, with all epochs of a run in the last of them: a training makes hundreds in a second. */
+/** Merges the epoch events of each run that arrived together into one, because a run can complete hundreds per second. */
 function condensed(raw: RawEvent[]): ServerEvent[] {
   const out = new Map<string | number, ServerEvent>();
   raw.forEach(({ id, type, data }, i) => {
-    const told = JSON.parse(data) as Partial<ServerEvent> & Epoch;
-    const { job = "", status = "", epoch, train_loss, val_loss } = told;
+    const parsed = JSON.parse(data) as Partial<ServerEvent> & Epoch;
+    const { job = "", status = "", epoch, train_loss, val_loss } = parsed;
     const isEpoch = type === "epoch";
     const key = isEpoch ? job : i;
     const epochs = out.get(key)?.epochs ?? [];
@@ -81,17 +81,17 @@ function condensed(raw: RawEvent[]): ServerEvent[] {
 const RETRY_MS = 1500;
 const SHARED = `denoised ${base}`; // name of the lock and of the channel
 
-/** What tabs tell each other. */
+/** A message from one tab to the others. */
 interface Message {
   connection?: Connection;
   event?: ServerEvent;
-  asks?: boolean; // a new tab wants to know how things are
-  isOther?: boolean; // the server has another database now
+  asks?: boolean; // a new tab asks for the state of the connection
+  isOther?: boolean; // the server now has another database
 }
 
 const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
-/** Resolves as soon as `ready` holds; signals that it reads are watched. */
+/** Resolves as soon as `ready` returns true. It is called again when a signal that it reads changes. */
 const until = (ready: () => boolean) =>
   new Promise<void>((done) => {
     let stop: (() => void) | undefined;
@@ -107,7 +107,7 @@ document.addEventListener("visibilitychange", () => {
   hidden.value = document.hidden;
 });
 
-/** Follows one stream for as long as the page is visible; `take` gets every event exactly once. */
+/** Follows one stream while the page is visible. `take` receives every event exactly once. */
 export function follow(address: string, take: (event: ServerEvent) => void, whenBack: () => void): void {
   const channel = "BroadcastChannel" in window ? new BroadcastChannel(SHARED) : undefined;
   let last = "";
@@ -152,7 +152,7 @@ export function follow(address: string, take: (event: ServerEvent) => void, when
       if (done) return;
       lastHeard.value = Date.now();
       const events = condensed(parser.push(value));
-      // It begins with the id that was asked for, unless that is of another database: nothing here is true of this one.
+      // A stream begins with the requested id, unless the server has another database: then all that the page shows is outdated.
       if (asked && parser.start && parser.start !== asked) {
         tell({ isOther: true });
         location.reload();
@@ -163,7 +163,7 @@ export function follow(address: string, take: (event: ServerEvent) => void, when
     }
   }
 
-  /** Reads until the stream breaks or the page is hidden. */
+  /** Reads the stream until it breaks or the page is hidden. */
   async function hold(signal: AbortSignal): Promise<void> {
     isReader = true;
     try {

@@ -1,4 +1,4 @@
-// What is on screen, as the part of the URL after '#': a link shows the same picture.
+// The current view, stored in the part of the URL after '#', so that a link shows the same picture.
 import { signal } from "@preact/signals";
 
 export type StageMode = "x" | "x0" | "both" | "over";
@@ -9,22 +9,22 @@ export interface View {
   b: string; // the second run of an A|B comparison
   with: string; // further runs whose loss is in the chart, ids joined by '.'
   process: Process; // "": from noise to data by the model
-  epoch: number; // of the checkpoint that is looked back at; 0: the newest
+  epoch: number; // of the checkpoint on the stage; 0: the newest
   n: number;
   seed: number;
   sampler: string;
-  steps: number; // 0: as many as the model has
+  steps: number; // 0: as many as the model has timesteps
   guidance: number;
-  class: number; // its place among the classes; -1: all of them
+  class: number; // index of the class; -1: all classes
   mode: StageMode;
   show: string; // layers beside the points, see LAYERS in stage/tools.tsx, joined by '.'
   clip: number; // 1: the estimate is clipped to the range of the data; 0: it is not
-  axes: string; // the two columns that are drawn of more than two dimensions, counted from 0: "2.5"; "": the first two
+  axes: string; // the two columns on the axes of data with more than two, counted from 0: "2.5"; "": the first two
   full: number; // 1: the stage alone
   k: number; // position on the time track, 0 (its start) .. 1 (its end)
   panel: string; // the dialog that is open, see PANELS in app.tsx
   sort: string; // what the runs are sorted by, with a minus sign in front for descending
-  data: string; // the points of a drawing (drawing.ts), so that a link brings them to another server
+  data: string; // the points of a drawing (drawing.ts), so that the link works on another server, too
 }
 
 export const DEFAULTS: View = {
@@ -50,7 +50,7 @@ export const DEFAULTS: View = {
   data: "",
 };
 
-/** That the stage draws: more would not be smooth, and takes long to send. The API allows more. */
+/** The maximum number of points on the stage. More would not move smoothly, and take long to load; the API allows more. */
 export const MOST_POINTS = 20_000;
 
 const MODES: StageMode[] = ["x", "x0", "both", "over"];
@@ -88,7 +88,7 @@ const current = (): string => location.hash.replace(/^#/, "");
 let written = current();
 let timer = 0;
 
-/** The address was changed by someone else: that wins over what is about to be written. */
+/** Adopts an address that the browser or the user has changed: it takes precedence over a pending write. */
 function adopt(): boolean {
   if (current() === written) return false;
   written = current();
@@ -104,7 +104,7 @@ function write(remember: boolean): void {
   else history.replaceState(null, "", address);
 }
 
-/** Changes what is on screen; the URL follows a moment later, without a new history entry for each frame. */
+/** Changes the view. The URL follows a moment later, and gets a new history entry only with `remember`. */
 export function go(change: Partial<View>, remember = false): void {
   view.value = { ...view.value, ...change };
   clearTimeout(timer);
@@ -112,7 +112,7 @@ export function go(change: Partial<View>, remember = false): void {
   else timer = window.setTimeout(() => write(false), 200);
 }
 
-/** The address of what is on screen, with nothing left to be written. */
+/** The address of the current view, after any pending change has been written to it. */
 export function address(): string {
   clearTimeout(timer);
   write(false);
@@ -122,7 +122,7 @@ export function address(): string {
 window.addEventListener("popstate", adopt);
 window.addEventListener("hashchange", adopt);
 
-/** Lists within the view: layers, ids. */
+/** The items of a list in the view: layers or ids. */
 export const listed = (field: "show" | "with"): string[] => view.value[field].split(".").filter(Boolean);
 export const shows = (layer: string): boolean => listed("show").includes(layer);
 export function toggle(field: "show" | "with", item: string): void {

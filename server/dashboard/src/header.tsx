@@ -1,4 +1,4 @@
-// The top of the page: whether it is live, and what concerns all of it.
+// The top of the page: the state of the connection, and buttons for the whole page.
 import { base } from "./api";
 import { copy } from "./copy";
 import { connection } from "./events";

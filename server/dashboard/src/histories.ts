@@ -1,32 +1,35 @@
-// The loss histories of the runs that somebody looks at: read once, and then kept up by the events.
+// The loss histories of the runs on screen. Each is loaded once, and then extended by events.
 import { signal } from "@preact/signals";
 import { client, type History } from "./api";
 
 export type Values = (number | null)[];
 
-/** Of the same length; they grow in place. */
+/** Arrays of the same length, which grow in place. */
 export interface Series {
   epoch: number[];
   train_loss: Values;
   val_loss: Values;
 }
 
-/** What an event tells of an epoch. */
+/** The data of an epoch event. */
 export interface Epoch {
   epoch: number;
   train_loss: number | null;
   val_loss: number | null;
 }
 
-/** A series that has grown is told by a new object around the same arrays. */
+/** When a series has grown, it becomes a new object with the same arrays, so that the signal changes. */
 export const histories = signal<Record<string, Series>>({});
 
-/** Why the history of a run could not be read. */
+/** The error for each run whose history could not be loaded. */
 export const unread = signal<Record<string, string>>({});
 
-const MOST = 2000; // epochs of a run that are first asked for: the server thins, and keeps the peaks
+const MOST = 2000; // epochs in the first request; the server thins longer histories, but keeps the peaks
 
-/** Every other epoch, but always the last: a page that watches for days does not grow. The chart may still hold the old arrays. */
+/**
+ * Keeps every other epoch and the last one, so that a page that stays open for days does not grow. It makes new arrays, because the
+ * chart may still use the old ones.
+ */
 function thin(series: Series): void {
   const last = series.epoch.length - 1;
   const keep = <T>(values: T[]): T[] => values.filter((_, i) => i === last || i % 2 === 0);
@@ -43,7 +46,7 @@ function push(series: Series, { epoch, train_loss, val_loss }: Epoch): void {
 }
 
 const grown = new Set<string>();
-const EVERY_MS = 100; // a chart is redrawn at most as often as this: the stage needs its frames
+const EVERY_MS = 100; // minimum time between two updates of the chart, which leaves time for the stage
 let timer = 0;
 
 function tell(): void {
@@ -59,9 +62,9 @@ function tellSoon(id: string): void {
   if (timer === 0) timer = window.setTimeout(() => requestAnimationFrame(tell), EVERY_MS);
 }
 
-const early = new Map<string, Epoch[]>(); // epochs that came while others before them are still to be read
+const early = new Map<string, Epoch[]>(); // epochs that arrived before earlier ones have been loaded
 
-/** Adds the epochs that an event brought; false if some before them are missing: they wait until those are read. */
+/** Adds the epochs of an event. Returns false if earlier ones are missing; the new ones are kept until those are loaded. */
 export function append(id: string, epochs: Epoch[]): boolean {
   const series = histories.value[id];
   let last = series?.epoch.at(-1) ?? 0;
@@ -101,7 +104,7 @@ async function read(id: string): Promise<void> {
     return;
   }
   fresh.epoch.forEach((epoch, i) => {
-    const known = series.epoch.at(-1) ?? 0; // an event may have come first
+    const known = series.epoch.at(-1) ?? 0; // an event may have added some meanwhile
     if (epoch > known)
       push(series, { epoch, train_loss: fresh.train_loss[i]!, val_loss: fresh.val_loss[i]! });
   });
@@ -109,7 +112,7 @@ async function read(id: string): Promise<void> {
   appendEarly(id);
 }
 
-/** Reads what is new of a run's history; the whole of it at first. */
+/** Loads a run's history; after the first time, only the new epochs. */
 export function loadHistory(id: string): Promise<void> {
   const now = reading.get(id) ?? read(id).finally(() => reading.delete(id));
   reading.set(id, now);

@@ -1,4 +1,4 @@
-// A server with keys: the page asks for one when it is first refused.
+// The prompt for an API key, which opens when the server first refuses a request without one.
 import { hasKey, keyState, setKey } from "./api";
 import { Dialog } from "./dialog";
 
@@ -20,7 +20,7 @@ export function KeyPrompt() {
       >
         {refused && (
           <p class="error" role="alert">
-            The server does not know this key. Check for typos; it may have been removed.
+            The server does not know this key. Check it for typos. It may also have been removed.
           </p>
         )}
         <label class="stacked">

@@ -1,4 +1,4 @@
-// The keyboard: one table, which also is the help.
+// The keyboard shortcuts, in one table, which the help shows.
 import { lookBack, place } from "./checkpoints";
 import { go, toggle, view } from "./hash";
 import { play, playing, position, scrub } from "./player";
@@ -38,15 +38,15 @@ export const KEYS: Key[] = [
   { keys: ["n"], label: "n", doc: "new run", act: () => go({ panel: "new" }, true) },
   { keys: ["d"], label: "d", doc: "draw your own data", act: () => go({ panel: "draw" }, true) },
   { keys: ["s"], label: "s", doc: "another seed", act: () => go({ seed: view.value.seed + 1 }) },
-  { keys: ["x"], label: "x", doc: "points, estimate or both", act: nextMode },
+  { keys: ["x"], label: "x", doc: "show the points, the estimate or both", act: nextMode },
   { keys: ["h"], label: "h", doc: "color by angle", act: () => toggle("show", "hue") },
-  { keys: ["f"], label: "f", doc: "field", act: () => toggle("show", "field") },
+  { keys: ["f"], label: "f", doc: "vector field", act: () => toggle("show", "field") },
   { keys: ["l"], label: "l", doc: "lines to the estimate", act: () => toggle("show", "lines") },
   { keys: ["c"], label: "c", doc: "compare samplers", act: compare },
   {
     keys: ["g"],
     label: "g",
-    doc: "the animation as a GIF",
+    doc: "save the animation as a GIF",
     act: () => document.querySelector<HTMLElement>(".export-GIF")?.click(),
   },
   { keys: ["t"], label: "t", doc: "theme: auto, light, dark", act: nextTheme },
@@ -54,7 +54,7 @@ export const KEYS: Key[] = [
   { keys: ["?"], label: "?", doc: "this help", act: () => go({ panel: "help" }) },
 ];
 
-/** Escape only leads back. */
+/** F switches to full screen and back; Escape only switches back. */
 function fullStage(event: KeyboardEvent): void {
   if (event.key !== "Escape" || view.value.full) go({ full: view.value.full ? 0 : 1 }, true);
 }
@@ -70,7 +70,7 @@ function compare(): void {
 
 const TYPING = "input, select, textarea, [contenteditable]";
 
-/** A dialog has the keys from when it is asked for until it is closed; the view hears of that a little later. */
+/** A dialog receives the keys as soon as it is requested, and until it is closed; the view changes a little later. */
 function isInDialog(): boolean {
   const dialog = document.querySelector("dialog");
   return dialog ? dialog.open : view.value.panel !== "";

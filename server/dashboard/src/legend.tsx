@@ -1,10 +1,8 @@
-// Which color is which class. There are eight colors: of more classes, several share one.
+// The colors of the classes. There are eight colors; with more classes, several share a color.
 import { CLASS_COLORS, colorOf } from "./theme";
 
 export function Legend({ names }: { names: string[] }) {
-  const groups = names
-    .slice(0, CLASS_COLORS)
-    .map((_, at) => names.filter((_, i) => i % CLASS_COLORS === at));
+  const groups = names.slice(0, CLASS_COLORS).map((_, at) => names.filter((_, i) => i % CLASS_COLORS === at));
   return (
     <ul class="legend" aria-label="Classes">
       {groups.map((group, at) => (

@@ -10,5 +10,5 @@ listen();
 catchDrops();
 start();
 const root = document.getElementById("app")!;
-root.replaceChildren(); // what stood there until the script came
+root.replaceChildren(); // removes the placeholder of index.html
 render(<App />, root);

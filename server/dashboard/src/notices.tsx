@@ -1,10 +1,10 @@
-// What has just happened, shown for a moment and read out. A modal dialog has notices of its own: what lies outside of it is
-// neither in front nor read out.
+// Notices of recent events, shown for a moment and announced by screen readers. A modal dialog has its own notices, because those
+// of the page are behind it and are not announced.
 import { useMemo } from "preact/hooks";
 import { notice } from "./runs";
 
 export function Notices() {
-  const before = useMemo(() => notice.peek().number, []); // has been said elsewhere
+  const before = useMemo(() => notice.peek().number, []); // the notices that were shown elsewhere
   const { text, number } = notice.value;
   const isNew = number > before;
   return (

@@ -1,4 +1,4 @@
-// The clock of the stage: a position 0 (noise) .. 1 (data) that plays, pauses and is scrubbed.
+// The clock of the stage: a position from 0 (the start) to 1 (the end) that plays, pauses and can be scrubbed.
 import { computed, effect, signal } from "@preact/signals";
 import { go, view } from "./hash";
 
@@ -7,19 +7,19 @@ export const playing = signal(false);
 export const speed = signal(1);
 export const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
-/** Another address says where the track is. */
-const told = computed(() => view.value.k);
+/** A change of the address moves the position. */
+const addressed = computed(() => view.value.k);
 effect(() => {
-  position.value = told.value;
+  position.value = addressed.value;
 });
 
-/** The next speed, and the slowest after the fastest. */
+/** Selects the next speed; after the fastest comes the slowest. */
 export function nextSpeed(): void {
   speed.value = SPEEDS[(SPEEDS.indexOf(speed.value) + 1) % SPEEDS.length]!;
 }
 
-const SECONDS = 3.5; // for the whole way at speed 1
-const HOLD = 1.2; // seconds that the finished picture stands before it starts over
+const SECONDS = 3.5; // from start to end at speed 1
+const HOLD = 1.2; // seconds for which the last picture stays before the animation repeats
 
 let frame = 0;
 let before = 0;
@@ -61,7 +61,7 @@ export function play(on: boolean): void {
   if (!on) go({ k: position.value });
 }
 
-/** Plays the whole way once; resolves when its end has stood for a moment. */
+/** Plays from start to end once. Resolves when the last picture has been shown for a moment. */
 export function once(): Promise<void> {
   position.value = 0;
   play(true);
@@ -77,7 +77,7 @@ export function once(): Promise<void> {
   });
 }
 
-/** Moves to a position, as a hand on the track does: playing stops. */
+/** Moves to a position, and stops playing. */
 export function scrub(to: number): void {
   playing.value = false;
   position.value = Math.min(1, Math.max(0, to));

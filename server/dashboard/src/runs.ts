@@ -1,10 +1,10 @@
-// The runs that the page knows, kept up to date, and what can be done with them.
+// The runs that the page has loaded, and the actions on them.
 import { batch, computed, signal } from "@preact/signals";
 import { ApiError, client, getJson, type Job, type JobRequest, type Model, must, postJson, url } from "./api";
 import { datasetName } from "./data";
 import { go, listed, toggle, view } from "./hash";
 
-/** An imported model stands beside the runs, as one that has ended; it has no history. */
+/** An imported model is listed as a run that has ended. It has no history. */
 export type Run = Job & { imported?: true };
 
 export const known = signal<Record<string, Run>>({});
@@ -13,7 +13,7 @@ export const jobs = computed<Run[]>(
 );
 export const loaded = signal(false);
 export const loadError = signal("");
-/** The last thing that happened, and how many did before it: the same may happen again. */
+/** The last notice. The number distinguishes notices with the same text. */
 export const notice = signal({ text: "", number: 0 });
 export function say(text: string): void {
   notice.value = { text, number: notice.peek().number + 1 };
@@ -24,26 +24,26 @@ export const jobB = computed<Run | undefined>(() => known.value[view.value.b]);
 export const isOver = (each: Job) => each.status !== "queued" && each.status !== "running";
 export const hasModel = (each: Job | undefined): each is Job => !!each && each.model !== null;
 export const isImported = (each: Run | undefined): boolean => each?.imported === true;
-/** A status as a word of the page, which spells one otherwise. */
+/** A status as the page spells it. */
 const wordOf = (status: Job["status"]): string => (status === "cancelled" ? "canceled" : status);
-/** What the server has to say, as a sentence: it begins and ends like one. The name of a field stays as it is. */
+/** Makes a message of the server a sentence, with a capital and a period. The name of a field at its start is not changed. */
 export const sentence = (text: string): string =>
   (/^[a-z]+_/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1)) +
   (/[.!?]$/.test(text) ? "" : ".");
 export const nameOf = (each: Job): string => each.name ?? datasetName(each);
 
-/** A run that the address named and that is not on the server, and the one that stands in for it. */
+/** A run in the address that the server does not have, and the run that is shown instead. */
 export const absent = signal({ id: "", instead: "" });
 
-/** Called when the runs are there and the address names none of them. */
+/** Called when the runs have been loaded and the address names none of them. */
 export const whenUnknown = new Set<() => boolean>();
 /** Called with the id of a job that has a new checkpoint. */
 export const onCheckpoint = new Set<(id: string) => void>();
 
-/** An answer that was on its way when the run was deleted must not bring it back. */
+/** Deleted runs, so that a late response does not bring one back. */
 const deleted = new Set<string>();
 
-/** What the server says of some runs; sparklines come with lists only. */
+/** Stores runs as the server has sent them. Only lists contain sparklines, so older ones are kept. */
 export function put(...fresh: Run[]): void {
   const next = { ...known.value };
   for (const each of fresh) {
@@ -61,14 +61,14 @@ export function forget(id: string): void {
   const { [id]: _, ...rest } = known.value;
   batch(() => {
     known.value = rest;
-    if (!loaded.value) return; // the address may name it for another server
+    if (!loaded.value) return; // the address may be meant for another server
     if (view.value.job === id) go({ job: jobs.value[0]?.id ?? "", epoch: 0 });
     if (view.value.b === id) go({ b: "" });
     if (listed("with").includes(id)) toggle("with", id);
   });
 }
 
-/** What the server says of a run now; one that is not there any more is forgotten. Throws what else goes wrong. */
+/** Loads a run again, and forgets it if it no longer exists. Throws any other error. */
 export async function refreshJob(id: string): Promise<void> {
   try {
     put(await must(client.GET("/v1/jobs/{id}", { params: { path: { id } } })));
@@ -78,13 +78,13 @@ export async function refreshJob(id: string): Promise<void> {
   }
 }
 
-/** What an evaluation of the model of this epoch has come to. */
+/** Stores the evaluation of the model at this epoch. */
 export function noteEvaluation(id: string, epoch: number, evaluation: Job["evaluation"]): void {
   const run = known.value[id];
   if (run?.progress.epoch === epoch) put({ ...run, evaluation });
 }
 
-/** A model of a list, or a single one, as a run. */
+/** A model as a run. */
 export function asRun(
   model: Pick<Model, "id" | "name" | "spec" | "epoch" | "warnings" | "evaluation" | "created_at" | "links">,
 ): Run {
@@ -100,7 +100,7 @@ export function asRun(
   };
 }
 
-/** To the stage, as it is by default. */
+/** Shows a run on the stage, in the default view. */
 const toStage = (id: string) =>
   go({ job: id, panel: "", b: "", epoch: 0, process: "", class: -1, guidance: 1, data: "" }, true);
 
@@ -143,7 +143,7 @@ export async function submit(request: JobRequest): Promise<Job> {
   return made;
 }
 
-/** Runs an action of a button; what goes wrong is said, not swallowed. */
+/** Makes a handler of an action. If the action fails, a notice shows the error. */
 export function attempt(work: () => Promise<unknown>): () => void {
   return () => {
     work().catch((error: Error) => say(error.message));

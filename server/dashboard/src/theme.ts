@@ -1,4 +1,4 @@
-// Light or dark: the system's choice, followed live, or the reader's own. Canvases read their colors here.
+// Light or dark: the theme of the system, which can change at any time, or the user's choice. Canvases take their colors from here.
 import { effect, signal } from "@preact/signals";
 
 type Choice = "auto" | "light" | "dark";
@@ -14,7 +14,7 @@ system.addEventListener("change", () => {
 
 interface Ink {
   dark: boolean;
-  cover: number; // of a dot: light on dark ground looks thinner
+  cover: number; // opacity of a dot; light dots on a dark background look thinner
   text: string;
   point: string;
   estimate: string;
@@ -22,13 +22,13 @@ interface Ink {
   field: string;
   accent: string;
   grid: string;
-  ground: string; // of the stage
-  tint: string; // of the density
+  ground: string; // background of the stage
+  tint: string; // color of the density
   classes: string[];
-  hues: string[]; // around the circle, all of one lightness
+  hues: string[]; // around the color circle, with the same lightness
 }
 
-/** Colors around the circle; the names of the hues start at red. */
+/** Colors around the color circle, starting at red. */
 const circle = (count: number, lightness: number, chroma: number): string[] =>
   Array.from({ length: count }, (_, i) => `oklch(${lightness} ${chroma} ${Math.round((360 * i) / count)})`);
 export const HUES = 24;
@@ -45,7 +45,7 @@ const LIGHT: Ink = {
   grid: "#e8ebf0",
   ground: "#ffffff",
   tint: "#4078d8",
-  // Okabe and Ito's colors: told apart by all eyes.
+  // Okabe and Ito's colors, which people with color blindness can distinguish.
   classes: ["#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#8c6d31", "#999999"],
   hues: circle(HUES, 0.58, 0.17),
 };
@@ -61,7 +61,7 @@ const DARK: Ink = {
   grid: "#222c37",
   ground: "#121922",
   tint: "#3c82d2",
-  // The same, lighter.
+  // The same colors, lighter.
   classes: ["#66beff", "#ff9a58", "#3fe0b0", "#ffc04a", "#f5b3d8", "#a8e0ff", "#dcbc7a", "#d4d4d4"],
   hues: circle(HUES, 0.82, 0.15),
 };
@@ -69,7 +69,7 @@ const DARK: Ink = {
 export const ink = signal<Ink>(LIGHT);
 
 export const CLASS_COLORS = LIGHT.classes.length;
-/** The color of a class by its place; there are more classes than colors. */
+/** The color of a class by its index. If there are more classes than colors, the colors repeat. */
 export const colorOf = (place: number): string => ink.value.classes[place % CLASS_COLORS]!;
 
 effect(() => {
@@ -81,7 +81,7 @@ effect(() => {
   else localStorage.setItem(KEY, choice.value);
 });
 
-/** As the system has it, light, dark, and around again. */
+/** Changes from auto to light, from light to dark, and from dark to auto. */
 export function nextTheme(): void {
   choice.value = ({ auto: "light", light: "dark", dark: "auto" } as const)[choice.value];
 }

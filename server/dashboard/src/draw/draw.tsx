@@ -39,7 +39,7 @@ export function Draw() {
   const list = points.value;
   const color = ink.value.point;
   useEffect(() => {
-    trouble.value = null; // of another time
+    trouble.value = null; // the error may be from an earlier visit
   }, []);
   useEffect(() => {
     const context = ref.current!.getContext("2d")!;

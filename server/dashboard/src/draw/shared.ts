@@ -1,4 +1,4 @@
-// Links that bring their data: the points of an upload stand in the address, and where the upload is not, they are a drawing.
+// Links that contain their data: the address holds the points of an upload. On a server without the upload, they open as a drawing.
 import { effect } from "@preact/signals";
 import { drawOf, sourcesOf } from "../data";
 import { pack, unpack } from "../drawing";
@@ -6,7 +6,7 @@ import { go, view } from "../hash";
 import { job, whenUnknown } from "../runs";
 import { take } from "./strokes";
 
-/** The address names a run that this server does not have, but holds what it was trained on. */
+/** Opens the drawing if the address names a run that this server does not have, but contains its data. */
 whenUnknown.add(() => {
   if (!view.value.data) return false;
   void open(view.value.data);
@@ -23,7 +23,7 @@ async function open(text: string): Promise<void> {
   go({ job: "", panel: "draw" });
 }
 
-/** Puts the points of the run on the stage into the address, if only this server has them. */
+/** Puts the data of the run on the stage into the address, if it is an upload, which other servers do not have. */
 effect(() => {
   const run = job.value;
   if (!run) return;
@@ -39,5 +39,5 @@ effect(() => {
     .then((data) => {
       if (job.peek()?.id === run.id) go({ data });
     })
-    .catch(() => undefined); // the upload is gone; the link does without
+    .catch(() => undefined); // the upload was deleted, so the link cannot contain it
 });

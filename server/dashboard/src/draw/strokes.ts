@@ -1,4 +1,4 @@
-// A drawing as points: brush, spray and eraser leave and take them, a word is made of them.
+// A drawing as points: brush and spray add points, the eraser removes them, and a word is filled with them.
 import { signal } from "@preact/signals";
 
 export type Tool = "brush" | "spray" | "eraser";
@@ -13,7 +13,7 @@ const MOST = 20000;
 export const tool = signal<Tool>("brush");
 export const points = signal<[number, number][]>([]); // in canvas pixels
 
-/** Uniform in a disc, so that strokes have a little body. */
+/** A random offset, uniform in a disc, which gives a stroke its width. */
 function jitter(radius: number): [number, number] {
   const r = radius * Math.sqrt(Math.random());
   const angle = 2 * Math.PI * Math.random();
@@ -37,7 +37,7 @@ export function stroke(from: [number, number], to: [number, number]): void {
   points.value = [...points.value, ...fresh].slice(-MOST);
 }
 
-/** The pixels that the browser's own letters cover, as points. */
+/** Draws a word as points: random ones of the pixels that the browser's letters cover. */
 export function write(text: string): void {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SIZE;
@@ -61,13 +61,13 @@ export function write(text: string): void {
   });
 }
 
-/** To data units: the canvas is [-1, 1] squared, y upwards. */
+/** Converts canvas pixels to data units: the canvas is [-1, 1] x [-1, 1], with y pointing up. */
 export const toData = ([x, y]: [number, number]): [number, number] => [
   +((2 * x) / SIZE - 1).toFixed(4),
   +(1 - (2 * y) / SIZE).toFixed(4),
 ];
 
-/** Points in data units as a drawing that fills the canvas. */
+/** Starts a drawing with points in data units, scaled to fill the canvas. */
 export function take(drawing: [number, number][]): void {
   const most = drawing.reduce((m, [x, y]) => Math.max(m, Math.abs(x), Math.abs(y)), 1);
   points.value = drawing.map(([x, y]) => [((x / most + 1) * SIZE) / 2, ((1 - y / most) * SIZE) / 2]);

@@ -1,4 +1,4 @@
-// Export: the stage as a picture or a video, and what the API has of it, each at an address.
+// Export: the stage as a picture or a video, and links to the same data in the formats of the API.
 import { Action } from "../action";
 import { getBytes, hasKey, type Query, url } from "../api";
 import { view } from "../hash";
@@ -7,7 +7,7 @@ import { attempt, hasModel, isImported, job, nameOf } from "../runs";
 import { type Address, addresses, pictureTheme } from "../stage/addresses";
 import { canRecord, download, savePicture, saveVideo } from "../stage/record";
 
-/** A link cannot carry a key: then the page fetches, and hands the file over. */
+/** Downloads a file with the API key, which a link cannot send. */
 async function save(href: string): Promise<void> {
   download(new Blob([await getBytes(href)]), new URL(href).pathname.split("/").at(-1) ?? "denoised");
 }
@@ -47,7 +47,7 @@ function Links({ list }: { list: Link[] }) {
 
 const labeled = (label: string, of: string) => (of ? `${label} ${of}` : label);
 
-/** The animation as the server draws it, and its numbers. */
+/** The animation as drawn by the server, and its frames as numbers. */
 function animations({ of, path, way, query }: Address): Link[] {
   const gif = { ...query, ...pictureTheme(), n: Math.min(Number(query.n), GIF_POINTS), frames: GIF_FRAMES };
   const which: Query = { which: view.value.mode === "x0" ? "x0" : undefined };
@@ -65,7 +65,7 @@ function animations({ of, path, way, query }: Address): Link[] {
   ];
 }
 
-/** What stands at the end of the way: points that the model has made. */
+/** The samples at the end of the animation. */
 function finished({ of, path, way, query }: Address): Link[] {
   if (way !== "trajectories") return [];
   const link = (label: string, suffix: string, more: Query, doc: string): Link => ({
@@ -74,9 +74,9 @@ function finished({ of, path, way, query }: Address): Link[] {
     doc,
   });
   return [
-    link("CSV", "csv", {}, "The finished points as a table"),
-    link("NPY", "npy", {}, "The finished points for NumPy"),
-    link("SVG", "svg", pictureTheme(), "The finished points as a drawing"),
+    link("CSV", "csv", {}, "The samples as a table"),
+    link("NPY", "npy", {}, "The samples for NumPy"),
+    link("SVG", "svg", pictureTheme(), "The samples as a drawing"),
   ];
 }
 

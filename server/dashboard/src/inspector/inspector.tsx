@@ -1,4 +1,4 @@
-// The run on the stage: how it is sampled, how good it is, and how to take it along.
+// The run on the stage: its sampling, its quality, its exports and its settings.
 import { Action } from "../action";
 import { go } from "../hash";
 import { openForm } from "../new/form";

@@ -1,4 +1,4 @@
-// How good the model is, next to what data itself gets.
+// The metrics of the model, beside the scores of real data.
 import { useSignalEffect } from "@preact/signals";
 import { keyState } from "../api";
 import { evaluateUnasked, evaluationOf, METRICS, waiting } from "../evaluations";
@@ -27,7 +27,10 @@ export function Quality() {
             {verdict.text}
           </span>
         )}
-        <small>Lower is better, except for coverage. Floor: two draws of real data.</small>
+        <small>
+          Lower is better, except for coverage. The floor is what two draws of the data score against each
+          other.
+        </small>
       </caption>
       <thead>
         <tr>

@@ -1,4 +1,4 @@
-// The same noise, several samplers and numbers of steps, side by side.
+// Samples from the same noise by several samplers, in several numbers of steps, side by side.
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { getJson, url } from "../api";
@@ -22,7 +22,7 @@ interface Drawn {
 const STEPS = [5, 10, 20, 50];
 const answers = signal<Record<string, Drawn | string>>({});
 
-let asked = 0; // what was asked for before, or for a dialog that is closed, is not needed any more
+let asked = 0; // counts the comparisons; responses for an earlier one, or for a closed dialog, are ignored
 
 async function load(id: string, timesteps: number): Promise<void> {
   const { seed, epoch } = view.value;

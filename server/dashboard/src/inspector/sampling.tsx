@@ -1,4 +1,4 @@
-// How the run on the stage is sampled.
+// The sampling parameters of the run on the stage.
 import { useSignalEffect } from "@preact/signals";
 import { classesOf, timestepsOf } from "../data";
 import { describe, samplerNames } from "../description";
@@ -115,7 +115,7 @@ export function Sampling() {
         </button>
       </div>
       {names.length > 0 && <Classes names={names} />}
-      <label title="Keeps each estimate within the range of the training data: points may then pile up at its edge.">
+      <label title="Keeps each estimate within the range of the training data. Points may then pile up at its edge.">
         Clip x₀
         <input
           type="checkbox"

@@ -1,4 +1,4 @@
-// What the run on the stage was trained with: what differs from its preset first in sight, and what it came to.
+// Facts about the run on the stage and its training settings, with those marked that differ from its preset.
 import { signal, useSignalEffect } from "@preact/signals";
 import { getJson, type Job, type JobRequest, keyState, url } from "../api";
 import { datasetName, sourcesOf } from "../data";
@@ -13,10 +13,10 @@ interface Facts {
   kernels: string;
 }
 const facts = signal<Record<string, Facts>>({}); // by run
-const presets = signal<Record<string, JobRequest>>({}); // what each run's preset alone would have made of its data
+const presets = signal<Record<string, JobRequest>>({}); // by run: the settings of its preset alone, for its data
 const asked = new Set<string>();
 
-/** Asks once; without an answer, nothing is marked, and these lines are left out. */
+/** Loads something once. If that fails, nothing is marked, and these rows are left out. */
 function once(key: string, ask: () => Promise<void>): void {
   if (asked.has(key)) return;
   asked.add(key);
@@ -37,7 +37,7 @@ function load(run: Job): void {
 interface Row {
   path: string; // "group.field"
   value: string;
-  preset: string; // "" if it is the same, or not known
+  preset: string; // "" if it is the same or unknown
 }
 
 const words = (value: unknown): string =>
@@ -60,7 +60,7 @@ function date(text: string): string {
   return new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
 
-/** What is known of a run besides its settings. */
+/** The facts about a run besides its settings. */
 function factsOf(run: Job): [string, string][] {
   const model = facts.value[run.id];
   const seconds = (Date.parse(run.finished_at ?? "") - Date.parse(run.started_at ?? "")) / 1000;
@@ -73,12 +73,12 @@ function factsOf(run: Job): [string, string][] {
     ["Epochs", `${run.progress.epoch.toLocaleString("en")} of ${run.progress.epochs.toLocaleString("en")}`],
     ["Steps", run.progress.step.toLocaleString("en")],
     ["Parameters", model?.parameters.toLocaleString("en")],
-    ["Kernels", model?.kernels],
+    ["Instruction set", model?.kernels],
     ["Created", date(run.created_at)],
     ["Started", run.started_at ? date(run.started_at) : undefined],
-    ["Took", Number.isFinite(seconds) ? duration(seconds) : undefined],
+    ["Duration", Number.isFinite(seconds) ? duration(seconds) : undefined],
     ["Attempts", run.attempt > 1 ? String(run.attempt) : undefined],
-    ["Id", run.id],
+    ["ID", run.id],
   ];
   return rows.filter((row): row is [string, string] => row[1] !== undefined);
 }
@@ -112,7 +112,7 @@ export function Settings() {
   });
   const run = job.value!;
   const rows = rowsOf(run.spec, presets.value[run.id]);
-  const groups = [...new Set(rows.map(groupOf))].sort(); // what is in none comes first
+  const groups = [...new Set(rows.map(groupOf))].sort(); // fields outside of any group come first
   const changed = rows.filter((row) => row.preset !== "").length;
   return (
     <>

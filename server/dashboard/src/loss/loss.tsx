@@ -1,4 +1,4 @@
-// The loss: training and validation of the run on the stage, and of the ones it is compared with, live.
+// The training and validation loss of the run on the stage and of those that it is compared with, updated live.
 import { signal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
@@ -10,10 +10,10 @@ import { ink } from "../theme";
 import { lines, options, table } from "./plot";
 
 const logScale = signal(true);
-const smooth = signal(0); // 0..0.98: how much of the past stays
+const smooth = signal(0); // 0..0.98: the weight of the past in the moving average
 
 const FOLDED = "denoised.loss-folded";
-/** Whether only the head of the chart is shown, and the stage has its room. */
+/** Whether the chart is hidden except for its header, which leaves more room for the stage. */
 export const folded = signal(localStorage.getItem(FOLDED) === "1");
 
 function fold(): void {
@@ -23,7 +23,7 @@ function fold(): void {
 
 const LEAST_HEIGHT = 70;
 
-/** The chart has the room that its legend leaves. */
+/** The size of the chart: the box without the legend. */
 const sizeOf = (box: HTMLElement) => ({
   width: box.clientWidth,
   height: Math.max(
@@ -32,16 +32,16 @@ const sizeOf = (box: HTMLElement) => ({
   ),
 });
 
-const zoomed = signal(false); // the reader has chosen a range by dragging
+const zoomed = signal(false); // the user has selected a range by dragging
 
-/** The chart, made again when its lines change, and fed when only its numbers do. */
+/** The chart. It is created again when its lines change, and only updated when their values do. */
 function Chart() {
   const ref = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const shape = useRef("");
 
   const fit = () => {
-    if (ref.current) plot.current?.setSize(sizeOf(ref.current)); // the legend may have another height
+    if (ref.current) plot.current?.setSize(sizeOf(ref.current)); // the height of the legend may have changed
   };
   useSignalEffect(() => {
     const list = lines(smooth.value);
@@ -67,7 +67,7 @@ function Chart() {
   });
   useSignalEffect(() => {
     if (zoomed.value || !plot.current) return;
-    plot.current.setData(plot.current.data, true); // all of it again
+    plot.current.setData(plot.current.data, true); // shows the whole range again
   });
   useSignalEffect(() => {
     void [checkpoints.value, view.value.epoch];
@@ -154,7 +154,7 @@ export function Loss() {
   );
 }
 
-/** The second time axis: back through the training. */
+/** The second time axis: it selects a checkpoint. */
 function TrainingTime() {
   const list = epochs();
   if (list.length < 2) return null;
@@ -177,7 +177,7 @@ function TrainingTime() {
   );
 }
 
-/** The curve for those who do not see it: at most a dozen rows. */
+/** The curve as a table for screen readers, of about a dozen rows. */
 function LossTable({ series }: { series: Series }) {
   const every = Math.max(1, Math.ceil(series.epoch.length / 12));
   const rows = series.epoch.map((_, i) => i).filter((i) => i % every === 0 || i === series.epoch.length - 1);

@@ -1,4 +1,4 @@
-// The loss as a chart: which lines, how they look, and the diamonds of the checkpoints.
+// The chart of the loss: its lines, their style, and diamonds for the checkpoints.
 import uPlot from "uplot";
 import { checkpoints, epochs, lookBack, place } from "../checkpoints";
 import { listed, view } from "../hash";
@@ -7,7 +7,7 @@ import { job, jobB, jobs, nameOf } from "../runs";
 import { roundNumbers, shortNumber } from "../stage/scales";
 import { ink } from "../theme";
 
-/** What the legend tells while nothing is pointed at. */
+/** The value in the legend while the pointer is not on the chart: the last one. */
 function lastOf(values: Values): string {
   for (let i = values.length - 1; i >= 0; i--) if (values[i] !== null) return values[i]!.toPrecision(4);
   return "";
@@ -23,7 +23,7 @@ export interface Line {
 
 const EXTRA = ["#009e73", "#cc79a7", "#d98b00", "#3f9fd8"];
 
-/** An exponential mean; `keep` is how much of the past stays. */
+/** An exponential moving average; `keep` is the weight of the past. */
 function smoothed(values: Values, keep: number): Values {
   if (keep === 0) return values;
   let mean: number | null = null;
@@ -34,7 +34,7 @@ function smoothed(values: Values, keep: number): Values {
   });
 }
 
-/** The run on the stage, the one beside it, and the ticked ones. */
+/** The lines of the run on the stage, of the run compared with it, and of the selected runs. */
 export function lines(smooth: number): Line[] {
   const out: Line[] = [];
   const add = (id: string, name: string, color: string) => {
@@ -48,8 +48,7 @@ export function lines(smooth: number): Line[] {
       values: smoothed(values, smooth),
     });
     out.push(line("train", series.train_loss, color, []));
-    if (series.val_loss.some((v) => v !== null))
-      out.push(line("validation", series.val_loss, color, [6, 4]));
+    if (series.val_loss.some((v) => v !== null)) out.push(line("validation", series.val_loss, color, [6, 4]));
   };
   const [a, b] = [job.value, jobB.value];
   const more = listed("with").length > 0;
@@ -70,7 +69,7 @@ export function table(list: Line[]): uPlot.AlignedData {
   return uPlot.join(list.map((line) => [line.epochs, line.values] as uPlot.AlignedData));
 }
 
-/** A diamond for each checkpoint that can be looked at again. */
+/** Draws a diamond for each checkpoint. */
 function drawDiamonds(plot: uPlot): void {
   const { ctx, bbox } = plot;
   const chosen = place();
@@ -99,8 +98,8 @@ function lookAt(plot: uPlot): void {
   lookBack(list.reduce((best, _, i) => (distance(i) < distance(best) ? i : best), 0));
 }
 
-const MARGIN = 0.05; // of the axis of losses, above and below them
-const MOST_DECADES = 1.5; // with numbers at 1, 2 and 5 within each; beyond that, at the powers of ten
+const MARGIN = 0.05; // share of the axis that is left free above and below the losses
+const MOST_DECADES = 1.5; // up to here, each decade has numbers at 1, 2 and 5; beyond, only at the powers of ten
 
 /** The axis of losses fits the losses, on either scale. */
 function rangeOf(low: number | null, high: number | null, log: boolean): [number, number] {
@@ -110,7 +109,7 @@ function rangeOf(low: number | null, high: number | null, log: boolean): [number
   return log ? [Math.exp(from - margin), Math.exp(to + margin)] : [from - margin, to + margin];
 }
 
-/** Round numbers on a logarithmic axis, about so many. */
+/** About `count` round numbers on a logarithmic axis. */
 function logNumbers(low: number, high: number, count: number): number[] {
   const decades = Math.log10(high / low);
   if (decades < 0.5) return roundNumbers(low, high, count);
@@ -125,8 +124,8 @@ function logNumbers(low: number, high: number, count: number): number[] {
 }
 
 const MOST_NUMBERS = 16;
-const SHORT = 130; // pixels of a chart that has no room for the name of its lower axis: the legend has it, too
-const ROOM = 26; // pixels of the axis for a number
+const SHORT = 130; // height in pixels below which the lower axis has no name; the legend also contains it
+const ROOM = 26; // height in pixels for each number on the axis
 
 function axesOf(log: boolean, isShort: boolean): uPlot.Axis[] {
   const { text, grid } = ink.value;
@@ -145,7 +144,7 @@ function axesOf(log: boolean, isShort: boolean): uPlot.Axis[] {
     const numbers = log ? logNumbers : roundNumbers;
     let count = Math.max(2, plot.bbox.height / devicePixelRatio / ROOM);
     let out = numbers(low, high, count);
-    for (; out.length < 2 && count < MOST_NUMBERS; count *= 2) out = numbers(low, high, count); // none was round enough
+    for (; out.length < 2 && count < MOST_NUMBERS; count *= 2) out = numbers(low, high, count); // too few were round
     return out;
   };
   return [

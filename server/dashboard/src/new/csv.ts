@@ -1,13 +1,13 @@
-// CSV as spreadsheets and scripts write it: cut into cells, and written again. Pure text, nothing of the page.
+// Reads and writes CSV as spreadsheets and scripts write it. This module knows only text, nothing of the page.
 
-/** How the cells of a line are told apart: a character, or " " for any run of blanks. */
+/** The character between the cells of a line; " " stands for any number of blanks. */
 export type Delimiter = "," | ";" | "\t" | "|" | " ";
 const DELIMITERS: Delimiter[] = [",", ";", "\t", "|", " "];
 
 const isEnd = (c: string | undefined) => c === undefined || c === "\n" || c === "\r";
 const isBlank = (c: string | undefined) => c === " " || c === "\t";
 
-/** A reader of cells: where it is in the text. */
+/** Reads the cells of a text, line by line. */
 class Reader {
   private at = 0;
   constructor(
@@ -37,7 +37,7 @@ class Reader {
     return this.text.slice(from, this.at).trim();
   }
 
-  /** A cell in quotes, with its doubled quotes single again. */
+  /** A cell in quotes. Two quotes within it mean one. */
   private quoted(): string {
     let cell = "";
     for (let from = ++this.at; ; from = this.at) {
@@ -54,7 +54,7 @@ class Reader {
     }
   }
 
-  /** The cells of a line. */
+  /** Reads the cells of a line. */
   line(): string[] {
     const cells: string[] = [];
     for (;;) {
@@ -70,7 +70,7 @@ class Reader {
   }
 }
 
-/** The rows of a text; lines with nothing in them are none. */
+/** The rows of a text, without its empty lines. */
 export function* rowsOf(text: string, delimiter: Delimiter): Generator<string[]> {
   const reader = new Reader(text, delimiter);
   while (!reader.isOver) {
@@ -91,7 +91,7 @@ export function firstRows(text: string, delimiter: Delimiter, count: number): st
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const WITH_COMMA = /^[+-]?\d*,\d+(e[+-]?\d+)?$/i;
 
-/** A cell as a number with a decimal point; null if it is none. Where commas part no cells, they may be decimal. */
+/** A cell as a number with a decimal point; null if it is not a number. A comma can be decimal unless it is the delimiter. */
 export function numberIn(cell: string, delimiter: Delimiter): string | null {
   const text = cell.trim();
   if (NUMBER.test(text)) return text;
@@ -99,14 +99,14 @@ export function numberIn(cell: string, delimiter: Delimiter): string | null {
 }
 
 const LOOK_AHEAD = 20;
-const COLUMN_BONUS = 0.1; // of two explanations with as many numbers, the one with more than one column
+const COLUMN_BONUS = 0.1; // prefers a delimiter that gives several columns, if the share of numbers is the same
 
-/** How well a delimiter explains the first rows: as many cells in each, and numbers in them. */
+/** How well a delimiter fits the first rows: they should have the same number of cells, and contain numbers. */
 function score(text: string, delimiter: Delimiter): number {
   const rows = firstRows(text, delimiter, LOOK_AHEAD);
   const width = rows.at(-1)?.length ?? 0;
   const hasOther = (cell: string) => /[,;|\t]/.test(cell) && numberIn(cell, delimiter) === null;
-  if (delimiter === " " && rows.some((row) => row.some(hasOther))) return 0; // blanks within texts
+  if (delimiter === " " && rows.some((row) => row.some(hasOther))) return 0; // the blanks are part of texts
   let sum = 0;
   for (const row of rows)
     if (row.length === width) {

@@ -1,4 +1,4 @@
-// The dialog of a file of data: what was understood of it, what each column is used for, and then: train.
+// The dialog for a data file: it shows the columns of the file, and asks which to use before training.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Dialog } from "../dialog";
@@ -28,7 +28,7 @@ export function ChooseFile({ children }: { children: ComponentChildren }) {
         accept=".csv,.tsv,.txt,.data,.json,.npy,text/csv,application/json"
         onChange={(event) => {
           const picked = event.currentTarget.files?.[0];
-          event.currentTarget.value = ""; // the same file again is a change, too
+          event.currentTarget.value = ""; // so that choosing the same file again is a change
           if (picked) openFile(picked);
         }}
       />
@@ -39,9 +39,9 @@ export function ChooseFile({ children }: { children: ComponentChildren }) {
 const counted = (n: number, one: string, many = `${one}s`) =>
   `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 
-/** "number, 2 missing": what a column holds. */
+/** What a column contains, such as "number, 2 missing". */
 function kindOf({ type, missing, distinct }: Column, isAll: boolean): string {
-  const kind = type === "text" ? `text, ${isAll ? "" : "at least "}${distinct} different` : type;
+  const kind = type === "text" ? `text, ${isAll ? "" : "at least "}${distinct} different values` : type;
   return missing > 0 && type !== "empty" ? `${kind}, ${missing} missing` : kind;
 }
 
@@ -59,8 +59,8 @@ function Columns({ of }: { of: Table }) {
       <thead>
         <tr>
           <th scope="col">Column</th>
-          <th scope="col">Holds</th>
-          <th scope="col">For example</th>
+          <th scope="col">Content</th>
+          <th scope="col">Examples</th>
           <th scope="col">Use as</th>
         </tr>
       </thead>
@@ -98,7 +98,7 @@ const ROWS = 5;
 
 function Preview({ columns, head }: Table) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keys
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: keyboard users must be able to scroll it
     <section class="preview scroll" aria-label="First rows" tabIndex={0}>
       <table>
         <caption>First rows</caption>
@@ -130,10 +130,10 @@ function Preview({ columns, head }: Table) {
 const SIZE = 160;
 const POINTS = 1000;
 
-/** Whether every row was looked at. */
+/** Whether every row has been read. */
 const isWhole = ({ isExact, head, count }: Table): boolean => isExact && head.length === count;
 
-/** The classes in the rows that were looked at, in the order in which they come. */
+/** The classes in the rows that have been read, in the order of their first row. */
 function classesIn({ head }: Table): string[] {
   const at = choice.value.roles.indexOf("label");
   return at < 0 ? [] : [...new Set(head.map((row) => row[at] ?? "").filter(Boolean))];
@@ -173,7 +173,7 @@ function Picture(props: { of: Table }) {
   );
 }
 
-/** What would be trained on, or why nothing can be. */
+/** Describes what would be trained on, or why training is not possible. */
 function verdict(of: Table): { text: string; isRight: boolean } {
   const { roles } = choice.value;
   const coordinates = roles.filter((role) => role === "coordinate").length;
@@ -182,7 +182,7 @@ function verdict(of: Table): { text: string; isRight: boolean } {
     return { text: "At least one column of numbers must be a coordinate.", isRight: false };
   if (coordinates > MOST_COORDINATES)
     return {
-      text: `A point has at most ${MOST_COORDINATES} coordinates. Leave out ${counted(coordinates - MOST_COORDINATES, "column")}.`,
+      text: `A point can have at most ${MOST_COORDINATES} coordinates. Leave out ${counted(coordinates - MOST_COORDINATES, "column")}.`,
       isRight: false,
     };
   const label =

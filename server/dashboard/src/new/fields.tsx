@@ -1,9 +1,9 @@
-// A field for every hyper-parameter that the API's own description has, with its limits and its words.
+// The fields of the form: one for each hyperparameter in the OpenAPI description, with its limits and its explanation.
 import { fieldsOf, kindOf, type Schema, schemas } from "../description";
 import { chosen, defaults, problems, set, values, valuesOf } from "./form";
 import { helpOf, labelOf } from "./words";
 
-/** What a field is if it is left empty: the preset's value. */
+/** The value of a field that is left empty: that of the preset. */
 function fallback(path: string): string {
   const [part] = [defaults.value.dataset].flat();
   const usual = path.startsWith("dataset.")
@@ -14,7 +14,7 @@ function fallback(path: string): string {
 
 const idOf = (path: string) => `field-${path}`;
 
-/** To a field that is wrong, wherever it is. */
+/** Moves the focus to a field, and opens the group that contains it. */
 export function reach(path: string): void {
   const field = document.getElementById(idOf(path));
   field?.closest("details")?.setAttribute("open", "");
@@ -29,7 +29,7 @@ function Input({ path, field, said }: { path: string; field: Schema; said: strin
     "aria-describedby": said,
     "aria-invalid": problems.value[path] !== undefined,
   };
-  const isPreset = path === "preset"; // which has no value of a preset
+  const isPreset = path === "preset"; // this field itself does not depend on the preset
   if (field.enum)
     return (
       <select
@@ -113,7 +113,7 @@ export function Fields() {
   const properties = Object.entries(schemas.value.JobRequest?.properties ?? {});
   const top = properties.filter(([, field]) => SIMPLE.has(kindOf(field) ?? ""));
   const groups = properties.filter(([, field]) => field.properties);
-  const isDrawn = chosen.value.some((each) => !each.upload); // built-in data sets are drawn again
+  const isDrawn = chosen.value.some((each) => !each.upload); // points are drawn only from built-in data sets
   return (
     <>
       <div class="fields">
@@ -121,7 +121,9 @@ export function Fields() {
           <Field key={name} group="" name={name} field={field} />
         ))}
       </div>
-      {isDrawn && <Group group="dataset" title="Data" doc="The number of points drawn from a built-in data set." />}
+      {isDrawn && (
+        <Group group="dataset" title="Data" doc="The number of points drawn from a built-in data set." />
+      )}
       {groups.map(([name, { description = "" }]) => (
         <Group key={name} group={name} title={labelOf(name)} doc={description} />
       ))}

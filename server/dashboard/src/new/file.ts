@@ -1,4 +1,4 @@
-// The file that somebody wants to train on: what it holds, what is chosen of it, and its way to the server.
+// The data file to train on: its content, the chosen columns, and the upload.
 import { signal } from "@preact/signals";
 import { type Dataset, getJson, type Query, url } from "../api";
 import { go } from "../hash";
@@ -9,10 +9,10 @@ import { type Choice, isAsItIs, propose, type Role, readTable, type Table, write
 export const file = signal<File | null>(null);
 export const table = signal<Table | null>(null);
 export const choice = signal<Choice>({ roles: [], skip: false });
-export const doing = signal(""); // what is going on: "Reading …"
+export const doing = signal(""); // the current activity, such as "Reading …"
 export const trouble = signal<Error | null>(null);
 
-/** Shows what a file holds, and asks what to do with it. */
+/** Opens the dialog with the content of a file. */
 export function openFile(chosen: File): void {
   file.value = chosen;
   table.value = null;
@@ -26,7 +26,7 @@ export function openFile(chosen: File): void {
   });
 }
 
-/** Another file may be chosen meanwhile: then what becomes of this one is of no interest. */
+/** Does some work on a file and shows its progress. If the user has chosen another file meanwhile, the outcome is ignored. */
 async function during(of: File, what: string, work: () => Promise<void>): Promise<void> {
   doing.value = what;
   trouble.value = null;
@@ -43,7 +43,7 @@ export function setSkip(skip: boolean): void {
   trouble.value = null;
 }
 
-/** Uses a column in another way; there is one label. */
+/** Changes the role of a column. At most one column is the label. */
 export function setRole(at: number, role: Role): void {
   const { columns } = table.value!;
   const without = (each: Role, j: number): Role =>
@@ -63,7 +63,7 @@ const TYPES: Record<string, string> = {
   NPY: "application/octet-stream",
 };
 
-/** What is sent: the file as it is, or the chosen part of it as CSV. */
+/** The request for the upload: the file as it is, or its chosen columns as CSV. */
 async function bodyOf(from: File, what: Table): Promise<{ type: string; query: Query; body: BodyInit }> {
   const { roles } = choice.value;
   const at = roles.indexOf("label");
@@ -77,7 +77,7 @@ async function bodyOf(from: File, what: Table): Promise<{ type: string; query: Q
   return { type: TYPES[what.kind]!, query, body: from };
 }
 
-/** So that a second try does not send the file again. */
+/** The last upload, so that a second attempt does not send the file again. */
 let sent: { from: File | null; key: string; id: string } = { from: null, key: "", id: "" };
 
 async function upload(from: File): Promise<string> {
@@ -93,7 +93,7 @@ async function upload(from: File): Promise<string> {
   return id;
 }
 
-/** Sends the chosen file, and goes on with its data set unless another file has been chosen meanwhile. */
+/** Uploads the chosen file, and then calls `next` unless the user has chosen another file meanwhile. */
 async function send(next: (id: string, from: File) => unknown): Promise<void> {
   const from = file.value!;
   await during(from, "Uploading the file …", async () => {
@@ -105,5 +105,5 @@ async function send(next: (id: string, from: File) => unknown): Promise<void> {
 export const trainOnFile = (): Promise<void> =>
   send((id, from) => submit({ name: stem(from.name), dataset: { id } }));
 
-/** To the form, where everything else about the training can be chosen. */
+/** Uploads the file, and opens the form with all options. */
 export const toForm = (): Promise<void> => send(chooseUpload);

@@ -1,4 +1,4 @@
-// What the form of a new run stands for: the chosen data sets, the values, and what the server says of them.
+// The state of the form for a new run: the chosen data sets, the values, and the server's validation of them.
 import { signal } from "@preact/signals";
 import {
   ApiError,
@@ -17,22 +17,22 @@ import { fieldOf, kindOf } from "../description";
 import { go } from "../hash";
 import { duration } from "../runs/parts";
 
-/** A data set that is trained on; of several, each is a class. */
+/** A data set to train on. If there are several, each is a class. */
 interface Chosen {
-  id: string; // of a built-in one its name
+  id: string; // the name of a built-in data set, or the id of an upload
   upload: boolean;
   n?: number | undefined;
   seed?: number | undefined;
 }
 type Value = string | number | boolean;
-type Values = Record<string, Value>; // by "group.field" or "field"; "" and absent: the preset's value
+type Values = Record<string, Value>; // by "group.field" or "field"; "" or absent: the preset's value
 
 export const datasets = signal<Dataset[]>([]);
 export const chosen = signal<Chosen[]>([{ id: "spiral", upload: false }]);
 export const values = signal<Values>({});
 export const problems = signal<Record<string, string>>({});
 export const plan = signal<Validation | null>(null);
-/** What the job is if nothing but the preset and the data is given. */
+/** The complete spec if only the preset and the data are given. */
 export const defaults = signal<JobRequest>({});
 
 export async function loadDatasets(): Promise<void> {
@@ -47,7 +47,7 @@ export const titleOf = ({ name }: { name: string | null }): string => {
 
 // ---------------------------------------------------------------- the request
 
-/** The server says if there is none of this name. */
+/** An id as the name of a pattern; the server reports names that do not exist. */
 const patternOf = (id: string) => id as Pattern;
 
 function partOf({ id, upload, n, seed }: Chosen): DatasetPart {
@@ -67,7 +67,7 @@ function dataset(): NonNullable<JobRequest["dataset"]> {
   return parts.length === 1 ? parts[0]! : parts;
 }
 
-/** The request that the form stands for. What is no number is sent as it is: the server says so beside its field. */
+/** The request of the form. Text in a number field is sent as it is, because the server's error then appears beside the field. */
 export function request(): JobRequest {
   const groups: Record<string, Values> = {};
   const top: Values = {};
@@ -82,14 +82,14 @@ export function request(): JobRequest {
   return Object.assign<JobRequest, object, object>({ dataset: dataset() }, top, groups);
 }
 
-// ---------------------------------------------------------------- what the server says of it
+// ---------------------------------------------------------------- validation
 
 const validated = (what: JobRequest): Promise<Validation> =>
   postJson<Validation>(url("/v1/jobs", { validate_only: true }), what);
 
 const known = new Map<string, Promise<JobRequest>>();
 
-/** The whole spec of a job of which only the preset and the data are given. */
+/** The complete spec of a job of which only the preset and the data are given. */
 export function defaultsOf({ preset, dataset: data }: JobRequest): Promise<JobRequest> {
   const what = Object.assign(preset ? { preset } : {}, data ? { dataset: data } : {});
   const key = JSON.stringify(what);
@@ -102,10 +102,10 @@ export function defaultsOf({ preset, dataset: data }: JobRequest): Promise<JobRe
   return found;
 }
 
-/** "/training/epochs" as "training.epochs"; a place in a list of data sets is of no field. */
+/** Turns "/training/epochs" into "training.epochs". An item of a list of data sets matches no field. */
 const pathOf = (pointer: string): string => pointer.slice(1).replace("/", ".");
 
-/** Says what is wrong, each beside its field. */
+/** Stores the errors of a request, by field. */
 export function explain(error: Error): void {
   const listed = error instanceof ApiError ? (error.problem.errors ?? []) : [];
   problems.value =
@@ -114,7 +114,7 @@ export function explain(error: Error): void {
       : { "": error.message };
 }
 
-let asked = 0; // answers to earlier questions are too late
+let asked = 0; // counts the requests; responses to earlier ones are ignored
 
 async function ask(): Promise<void> {
   const what = request();
@@ -133,7 +133,7 @@ async function ask(): Promise<void> {
 }
 
 let validation = 0;
-/** Asks the server what the job would be, a moment after the last change. */
+/** Validates the form on the server, a moment after the last change. */
 export function validate(): void {
   clearTimeout(validation);
   validation = window.setTimeout(() => void ask(), 150);
@@ -162,13 +162,13 @@ const isUpload = (id: string) => datasets.value.some((each) => each.id === id &&
 const fresh = (id: string): Chosen => ({ id, upload: isUpload(id) });
 export const isChosen = (id: string): boolean => chosen.value.some((each) => each.id === id);
 
-/** Trains on this data set alone. */
+/** Selects only this data set. */
 export function choose(id: string): void {
   chosen.value = [fresh(id)];
   validate();
 }
 
-/** Makes a data set one more class, or takes it out again; the last one stays. */
+/** Adds a data set as a class, or removes it, unless it is the last one. */
 export function toggleClass(id: string): void {
   const rest = chosen.value.filter((each) => each.id !== id);
   if (rest.length === chosen.value.length) chosen.value = [...rest, fresh(id)];
@@ -176,13 +176,13 @@ export function toggleClass(id: string): void {
   validate();
 }
 
-/** The form with a data set that has just been uploaded. */
+/** Opens the form with an uploaded data set. */
 export function chooseUpload(id: string): void {
   chosen.value = [{ id, upload: true }];
   go({ panel: "new" }, true);
 }
 
-/** A data set that was drawn by the seed of the job goes on to follow that. */
+/** A data set of a job, as the form holds it. If its seed is the job's, it keeps following the job's. */
 function chosenOf(part: DatasetPart, jobSeed: number | undefined): Chosen {
   if (typeof part === "string") return { id: part, upload: false };
   const seed = part.seed === jobSeed ? undefined : part.seed;
@@ -201,20 +201,20 @@ export function valuesOf(spec: JobRequest): Values {
   return out;
 }
 
-/** What differs between a spec and what its preset would have made of it. */
+/** The values of a spec that differ from those of its preset. */
 export function differences(spec: JobRequest, preset: JobRequest): Values {
   const usual = valuesOf(preset);
   return Object.fromEntries(Object.entries(valuesOf(spec)).filter(([path, value]) => usual[path] !== value));
 }
 
-/** Opens the form filled in with the spec of a run: what differs from its preset is given, the rest follows the preset. */
+/** Opens the form with the spec of a run. Only values that differ from its preset are filled in. */
 export async function openForm(spec: JobRequest): Promise<void> {
   const parts = Array.isArray(spec.dataset) ? spec.dataset : [spec.dataset ?? "spiral"];
   chosen.value = parts.map((part) => chosenOf(part, spec.seed));
   const preset = spec.preset ?? "default";
   const given = await defaultsOf({ preset, dataset: spec.dataset ?? "spiral" }).then(
     (usual) => differences(spec, usual),
-    () => valuesOf(spec), // its data set is gone: the form says so
+    () => valuesOf(spec), // if its data set was deleted, the form shows that error
   );
   values.value = { ...given, preset };
   go({ panel: "new" }, true);

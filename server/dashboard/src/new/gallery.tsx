@@ -1,4 +1,4 @@
-// The data sets to choose from, as pictures. A picture chooses one; the box in its corner adds it as a class.
+// The data sets as pictures. A click on a picture selects only that data set; the box in its corner adds it as a class.
 import type { Dataset } from "../api";
 import { go } from "../hash";
 import { Legend } from "../legend";
@@ -28,7 +28,7 @@ function Card({ set }: { set: Dataset }) {
           aria-label={`${title} as a class`}
           onChange={(event) => {
             toggleClass(set.id);
-            event.currentTarget.checked = isChosen(set.id); // the last one stays
+            event.currentTarget.checked = isChosen(set.id); // the last one cannot be removed
           }}
         />
       </label>

@@ -1,4 +1,4 @@
-// The dialog of a new run: data, hyper-parameters, and what it would come to.
+// The dialog for a new run: its data, its hyperparameters, and an estimate of its cost.
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { describe, fieldOf } from "../description";
@@ -18,7 +18,7 @@ const hasField = (path: string): boolean => {
   return fieldOf(group!, name!) !== undefined;
 };
 
-/** What is wrong: a link to each field that says so, and in words what concerns no field. */
+/** The errors: links to the fields that have one, and the texts of those that belong to no field. */
 function Wrong() {
   const paths = Object.keys(problems.value);
   const fields = paths.filter(hasField);

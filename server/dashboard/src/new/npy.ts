@@ -1,15 +1,15 @@
-// The head of an NPY file (numpy.lib.format), and its elements as text. The server reads the file itself.
+// Reads the header of an NPY file (numpy.lib.format), and its elements as text for the preview. The server reads the file itself.
 
 export interface Npy {
   rows: number;
   columns: number;
-  /** Element [row][column], in the fewest digits that give the same number. */
+  /** Element [row][column], with the fewest digits that give the same number. */
   cell(row: number, column: number): string;
 }
 
 type Get = (view: DataView, at: number, little: boolean) => number | bigint;
 
-/** A float32 in the fewest digits that lead back to it, not in those of the double that it becomes. */
+/** A float32, rounded to the fewest digits that still give the same float32. */
 function shortest(value: number): number {
   for (let digits = 6; digits <= 9; digits++) {
     const text = Number(value.toPrecision(digits));
@@ -34,7 +34,7 @@ const ELEMENTS: Record<string, [size: number, get: Get]> = {
 export const isNpy = (bytes: Uint8Array): boolean =>
   bytes.length > 10 && [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59].every((each, i) => bytes[i] === each);
 
-/** Throws what is wrong with the file, in words. */
+/** Throws an error for the user if the file is invalid. */
 export function openNpy(bytes: ArrayBuffer): Npy {
   const view = new DataView(bytes);
   const isLong = view.getUint8(6) > 1;
@@ -45,11 +45,13 @@ export function openNpy(bytes: ArrayBuffer): Npy {
   const [, order = "", type = ""] = /'descr': *'([<>|=]?)(\w+)'/.exec(header) ?? [];
   const element = ELEMENTS[type];
   if (!element)
-    throw new Error("This NPY file does not hold plain numbers; save an array of floats or integers.");
+    throw new Error("This NPY file does not contain plain numbers. Save an array of floats or integers.");
   const shape = /'shape': *\(([^)]*)\)/.exec(header)?.[1] ?? "";
   const sizes = shape.split(",").flatMap((text) => (text.trim() ? [Number(text)] : []));
   if (sizes.length < 1 || sizes.length > 2)
-    throw new Error(`This array has ${sizes.length} dimensions; a data set has two, [points][coordinates].`);
+    throw new Error(
+      `This array has ${sizes.length} dimensions. A data set must have two: points and coordinates.`,
+    );
   const [rows = 0, columns = 1] = sizes;
   const [size, get] = element;
   if (start + length + rows * columns * size > bytes.byteLength)

@@ -1,5 +1,5 @@
-// What can be understood of a file of data before it is sent: its columns, their kinds, and what each could be used for.
-// The server has the last word; this is for showing, and for leaving out what it could not read.
+// Reads a data file before the upload, to show its columns, propose what each is used for, and leave out what the server could not
+// read. The server checks the file again.
 import { type Delimiter, delimiterOf, firstRows, lineOf, numberIn, rowsOf } from "./csv";
 import { isNpy, openNpy } from "./npy";
 
@@ -8,11 +8,11 @@ export type Role = "coordinate" | "label" | "out";
 export interface Column {
   name: string;
   type: "number" | "text" | "empty";
-  missing: number; // cells in the rows looked at that are no number of this column, or empty
+  missing: number; // cells in the examined rows that are empty or not of the column's type
   distinct: number;
   examples: string[];
-  role: Role; // what is proposed
-  why: string; // it is left out
+  role: Role; // the proposed role
+  why: string; // the reason for leaving it out
 }
 
 export interface Table {
@@ -22,24 +22,24 @@ export interface Table {
   head: string[][];
   count: number; // rows in all
   isExact: boolean; // false: `count` was estimated from the head
-  /** Every row of the file, without its header. */
+  /** All rows of the file, without its header. */
   rows(): Promise<Iterable<string[]>>;
-  /** The number in a cell, with a decimal point; null if it is none. */
+  /** The number in a cell, with a decimal point; null if the cell is not a number. */
   number(cell: string): string | null;
-  /** Whether the server reads the file as it is; if not, it is written again as CSV. */
+  /** Whether the server can read the file as it is; otherwise it is converted to CSV. */
   isPlain: boolean;
 }
 
 export const MOST_CLASSES = 64;
 export const MOST_COORDINATES = 64;
-const LOOK_AT = 1000; // rows, to tell what a column is
+const LOOK_AT = 1000; // number of rows to examine
 const EXAMPLES = 4;
-const OTHERS = 0.2; // cells of a column of numbers that may be something else
+const OTHERS = 0.2; // share of cells in a column of numbers that may be something else
 
 const isMissing = (cell: string) =>
   /^([+-]?(nan|inf|infinity)|na|n\/a|null|none|[?.*-]|)$/i.test(cell.trim());
 
-/** Numbers that go up by one from row to row: they name the rows. */
+/** Whether the cells are row numbers, which increase by one from row to row. */
 function isCounter(cells: string[]): boolean {
   const first = Number(cells[0]);
   return (
@@ -71,11 +71,14 @@ function columnOf(name: string, cells: string[], number: Table["number"]): Colum
   else if (type === "text") leaveOut("text cannot be a coordinate");
   else if (column.missing > cells.length / 2) leaveOut("most values are missing");
   else if (/^(|unnamed: 0|id|index|row|no|nr|#)$/i.test(name) && isCounter(cells))
-    leaveOut("it holds row numbers");
+    leaveOut("it contains row numbers");
   return column;
 }
 
-/** The column that looks like a label: by its name (a file may be sorted by it), or the one of text with the fewest values, which come again. */
+/**
+ * The column that looks like a label: one with that name (even if it has one value in the examined rows, because the file is sorted
+ * by it), or else the text column with the fewest different values, if some of them repeat.
+ */
 function findLabel(columns: Column[], rows: number): Column | undefined {
   const isFew = (each: Column) => each.type !== "empty" && each.distinct <= MOST_CLASSES;
   const texts = columns
@@ -88,10 +91,10 @@ function findLabel(columns: Column[], rows: number): Column | undefined {
   );
 }
 
-/** Whether the columns are described from every row of the file. */
+/** Whether all rows of the file have been examined. */
 export const isSeenWhole = ({ isExact, count }: Table): boolean => isExact && count <= LOOK_AT;
 
-/** What the columns are, and what each is proposed for. */
+/** Describes the columns, and proposes a role for each. */
 export function describeColumns(names: string[] | null, head: string[][], number: Table["number"]): Column[] {
   const looked = head.slice(0, LOOK_AT);
   const width = names?.length ?? looked[0]?.length ?? 0;
@@ -110,7 +113,7 @@ export function describeColumns(names: string[] | null, head: string[][], number
 
 // ---------------------------------------------------------------- text
 
-/** UTF-8, or what the byte order mark says; old spreadsheets write Windows-1252. */
+/** Decodes UTF-8, or what the byte order mark says; anything else is read as Windows-1252, which old spreadsheets write. */
 export function textOf(bytes: Uint8Array, isCut = false): { text: string; isUtf8: boolean } {
   const mark =
     bytes[0] === 0xff && bytes[1] === 0xfe
@@ -126,12 +129,12 @@ export function textOf(bytes: Uint8Array, isCut = false): { text: string; isUtf8
   }
 }
 
-/** The text after the lines of remarks that some programs begin a file with. */
+/** The text without the comment lines that some programs write at the start of a file. */
 const withoutRemarks = (text: string) => text.replace(/^(#[^\n]*\n)+/, "");
 
 const HEAD_BYTES = 1 << 18;
 
-/** A header has no number in it, and a name. */
+/** Whether the first row is a header: it contains a name and no numbers. */
 function hasNames([first = []]: string[][], delimiter: Delimiter): boolean {
   const isOther = (cell: string) => numberIn(cell, delimiter) === null && !(cell !== "" && isMissing(cell));
   return first.every(isOther) && first.some((cell) => cell !== "");
@@ -144,7 +147,7 @@ async function csvTable(file: Blob): Promise<Table> {
   const text = withoutRemarks(start);
   const delimiter = delimiterOf(text);
   const head = firstRows(text, delimiter, Number.POSITIVE_INFINITY);
-  if (!isWhole) head.pop(); // it may be cut
+  if (!isWhole) head.pop(); // the last row may be incomplete
   const isNamed = hasNames(head, delimiter);
   const names = isNamed ? head.shift()! : null;
   const number = (cell: string) => numberIn(cell, delimiter);
@@ -205,7 +208,7 @@ const isRow = (value: unknown): value is unknown[] => Array.isArray(value);
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** The shapes in which programs write tables: rows under a name, rows alone, or an object for each row. */
+/** Reads the usual JSON forms of a table: a list of rows, an object that contains one, or a list of objects. */
 function jsonTable(text: string): Table {
   let data: unknown;
   try {
@@ -216,7 +219,7 @@ function jsonTable(text: string): Table {
   const rows = isObject(data) ? (data.points ?? data.data ?? data.rows) : data;
   if (!Array.isArray(rows) || rows.length === 0)
     throw new Error(
-      'A JSON file holds its rows as a list, or under "points", and its labels under "labels".',
+      'A JSON file must be a list of rows, or an object with the rows in "points" and optional labels in "labels".',
     );
   if (rows.every(isObject)) {
     const names = [...new Set(rows.slice(0, LOOK_AT).flatMap((row) => Object.keys(row)))];
@@ -227,7 +230,7 @@ function jsonTable(text: string): Table {
       false,
     );
   }
-  if (!rows.every(isRow)) throw new Error("Each row of a JSON file is a list of numbers, or an object.");
+  if (!rows.every(isRow)) throw new Error("Each row of a JSON file must be a list of numbers or an object.");
   const { labels, columns, points } = isObject(data) ? data : {};
   const width = rows[0]!.length;
   const given = isRow(columns) && columns.length === width ? columns.map(asCell) : null;
@@ -243,7 +246,7 @@ function jsonTable(text: string): Table {
   return tableOf("JSON", names, labeled, isRow(points));
 }
 
-/** Files that hold tables, too, but that neither this page nor the server reads. */
+/** Files of other kinds, which neither this page nor the server can read. */
 const FOREIGN: [start: string, what: string][] = [
   ["PK\x03\x04", "This is a workbook or an archive. Save the table as CSV and choose that file."],
   ["\xd0\xcf\x11\xe0", "This is an old Excel workbook. Save the table as CSV and choose that file."],
@@ -254,7 +257,7 @@ const FOREIGN: [start: string, what: string][] = [
   ["%PDF", "This is a PDF. A data set is a table of numbers: CSV, JSON or NPY."],
 ];
 
-/** Reads as much of a file as is needed to show it. Throws why that is not possible, in words. */
+/** Reads as much of a file as is needed to show it. Throws an error for the user if that is not possible. */
 export async function readTable(file: Blob): Promise<Table> {
   if (file.size === 0) throw new Error("This file is empty.");
   const start = new Uint8Array(await file.slice(0, 4096).arrayBuffer());
@@ -272,32 +275,32 @@ export async function readTable(file: Blob): Promise<Table> {
   return table;
 }
 
-// ---------------------------------------------------------------- what is sent
+// ---------------------------------------------------------------- the upload
 
 export interface Choice {
   roles: Role[];
-  /** Leave out rows in which a value that is needed is missing, or is no number. */
+  /** Whether to leave out rows in which a required value is missing or not a number. */
   skip: boolean;
 }
 
-/** What is proposed for a table. */
+/** The proposed choice for a table. */
 export function propose(table: Table): Choice {
   const roles = table.columns.map((each) => each.role);
   return { roles, skip: table.head.some((row) => !isUsable(table, roles, row)) };
 }
 
-/** Whether a row can be trained on. */
+/** Whether a row can be used for training. */
 function isUsable(table: Table, roles: Role[], row: string[]): boolean {
   const fits = (role: Role, j: number) =>
     role === "out" || (role === "label" ? !isMissing(row[j]!) : table.number(row[j]!) !== null);
   return row.length === roles.length && roles.every(fits);
 }
 
-/** How many of the rows that were looked at cannot be used. */
+/** The number of examined rows that cannot be used. */
 export const gapsIn = (table: Table, { roles }: Choice): number =>
   table.head.filter((row) => !isUsable(table, roles, row)).length;
 
-/** The names of the columns that are kept: each has one, no two have the same, and only labels are called so. */
+/** The names of the columns that are kept. They are unique, no column lacks one, and only the label is called "label". */
 function headerOf({ names }: Table, roles: Role[]): string[] {
   const taken = new Set<string>(["label", "class"]);
   return roles.flatMap((role, j) => {
@@ -310,7 +313,7 @@ function headerOf({ names }: Table, roles: Role[]): string[] {
   });
 }
 
-/** Whether the server would read the file itself just so. */
+/** Whether the server would read the original file in the chosen way. */
 export function isAsItIs(table: Table, { roles, skip }: Choice): boolean {
   if (!table.isPlain || skip || roles.includes("out")) return false;
   if (table.kind === "JSON") return roles.every((role, j) => role === table.columns[j]!.role);
@@ -320,7 +323,7 @@ export function isAsItIs(table: Table, { roles, skip }: Choice): boolean {
   return !names || (isUnique && roles.every((role, j) => role === "label" || wanted[j] === names[j]));
 }
 
-/** The chosen columns of the usable rows as CSV, with the labels under that name. */
+/** The chosen columns of the usable rows as CSV, with the labels in a column "label". */
 export async function writeCsv(table: Table, { roles, skip }: Choice): Promise<string> {
   const kept = roles.flatMap((role, j) => (role === "out" ? [] : [j]));
   const lines = [lineOf(headerOf(table, roles))];

@@ -1,4 +1,4 @@
-// A data set as a small picture, which is asked for when it comes into view.
+// A data set as a small picture, which is loaded when it becomes visible.
 import { useEffect, useRef } from "preact/hooks";
 import { drawOf } from "../data";
 import { drawAlone } from "../stage/marks";
@@ -19,7 +19,7 @@ export function Thumbnail({ id, color }: { id: string; color?: string }) {
     const observer = new IntersectionObserver(([seen]) => {
       if (!seen?.isIntersecting) return;
       observer.disconnect();
-      // A picture that does not come is left out; the name is there.
+      // If the picture cannot be loaded, the name below it remains.
       void paint(seen.target as HTMLCanvasElement, id, shown).catch(() => undefined);
     });
     observer.observe(ref.current!);

@@ -1,8 +1,8 @@
-// What is wrong with a file: one sentence, and the whole of it for those who want it.
+// The errors in a file: the first one, and all of them on demand.
 import { ApiError } from "../api";
 import { sentence } from "../runs";
 
-/** The columns that are named in what the server says. */
+/** The columns that the server's errors name. */
 export const columnsIn = (error: Error): string[] =>
   error instanceof ApiError
     ? [
@@ -12,7 +12,7 @@ export const columnsIn = (error: Error): string[] =>
       ]
     : [];
 
-/** The page has a better way to name the label than the parameter of the API. */
+/** Removes the hint at the API's parameter for the label, because the page has its own way to choose it. */
 const withoutParameter = (detail: string) => detail.replace(/;[^;]*\?label=[^;]*$/, "");
 const ended = (text: string) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
@@ -22,7 +22,7 @@ export function Trouble({ error }: { error: Error }) {
   if (!first) return <p>{sentence(error.message)}</p>;
   return (
     <>
-      <p>The server cannot use this: {ended(withoutParameter(first.detail))}</p>
+      <p>The server cannot use this data: {ended(withoutParameter(first.detail))}</p>
       {more.length > 0 && (
         <details>
           <summary>All {listed.length} problems</summary>

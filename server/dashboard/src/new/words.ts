@@ -1,10 +1,10 @@
-// How names and limits of the API read in the form.
+// Names and limits of the API, in words for the form.
 import type { Schema } from "../description";
 
 const SHORT: Record<string, string> = { ema: "EMA", lr: "LR", snr: "SNR" };
 const OWN: Record<string, string> = { "dataset.n": "Points", "dataset.seed": "Data seed" };
 
-/** "training.lr_warmup_steps" as "LR warmup steps". */
+/** Turns "training.lr_warmup_steps" into "LR warmup steps". */
 export function labelOf(path: string): string {
   if (OWN[path]) return OWN[path];
   const words = path
@@ -16,14 +16,14 @@ export function labelOf(path: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-const LARGEST_SAID = 1e9; // limits beyond are those of the format, and tell a reader nothing
+const LARGEST_SAID = 1e9; // larger limits are those of the number format, and are left out
 
 const number = (value: number): string =>
   Math.abs(value) >= 1e-4 || value === 0
     ? value.toLocaleString("en", { maximumFractionDigits: 8 })
     : String(value);
 
-/** "1 to 4,000", "above 0", "0 or more"; "" where there is nothing to be said. */
+/** The limits in words: "1 to 4,000", "above 0", "0 or more"; "" if there are none. */
 export function limitsOf({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Schema): string {
   const high = maximum ?? exclusiveMaximum;
   const isSaid = high !== undefined && high <= LARGEST_SAID;
@@ -35,7 +35,7 @@ export function limitsOf({ minimum, exclusiveMinimum, maximum, exclusiveMaximum 
   return above ? `above ${number(low)}` : `${number(low)} or more`;
 }
 
-/** What is said below a field: what it is, and what it may be. */
+/** The text below a field: its description and its limits. */
 export function helpOf(field: Schema): string {
   const limits = limitsOf(field);
   return [field.description, limits && `${limits.charAt(0).toUpperCase()}${limits.slice(1)}.`]

@@ -1,4 +1,4 @@
-// What narrows the list and the table of runs down: words, and statuses with the number of runs that have each.
+// The filter of the list and the table of runs: a search field, and a button for each status with its number of runs.
 import { chosen, counts, type Status, search } from "./listing";
 
 const STATUSES: [Status, string][] = [

@@ -1,4 +1,4 @@
-// The runs beside the stage: choose one, see how far they are.
+// The list of runs beside the stage, with their progress.
 import { useEffect, useRef } from "preact/hooks";
 import { keyState } from "../api";
 import { datasetName } from "../data";
@@ -13,7 +13,7 @@ const FILE_END = ".safetensors";
 const bring = (file: File) => attempt(() => importModel(file).then(loadImports))();
 takers.push({ end: FILE_END, take: bring });
 
-/** Into sight within the list, and only there: the page stays where it is. */
+/** Scrolls the list to an item, without scrolling the page. */
 function reveal(item: HTMLElement): void {
   const list = item.closest<HTMLElement>(".runs");
   if (!list || list.scrollHeight <= list.clientHeight) return;
@@ -88,7 +88,7 @@ function Import() {
   );
 }
 
-/** The next page, in words: which runs follow depends on the order. */
+/** The button for the next page. Its text depends on the sort order. */
 export function More() {
   if (!more.value || isOfImports.value) return null;
   const label = view.value.sort === "-created_at" ? "Older runs" : "More runs";
@@ -99,7 +99,7 @@ export function More() {
   );
 }
 
-const FEW = 3; // are found without a search
+const FEW = 3; // up to this number of runs, the list has no filter
 
 export function RunList() {
   const isFiltered = search.value !== "" || chosen.value.length > 0;

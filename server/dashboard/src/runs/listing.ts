@@ -1,4 +1,4 @@
-// The list of runs: the server searches, filters, sorts and counts; the page asks for a part, and again when something has happened.
+// The list of runs. The server searches, filters, sorts and counts; the page loads a part of it, and again after events.
 import { computed, effect, signal } from "@preact/signals";
 import { base, client, type Job, must } from "../api";
 import { follow, type ServerEvent } from "../events";
@@ -25,14 +25,14 @@ import {
 } from "../runs";
 
 const PAGE = 50;
-const MOST = 200; // of a request
-const SPARKLINE = 40; // losses
+const MOST = 200; // maximum number of runs per request
+const SPARKLINE = 40; // number of losses in a sparkline
 
 export const search = signal("");
 export type Status = Job["status"] | "imported";
-export const chosen = signal<Status[]>([]); // none: all
+export const chosen = signal<Status[]>([]); // empty: all
 
-/** What the table can be sorted by, as the server calls it. */
+/** The sort keys of the table, with the server's names. */
 export const ORDERS = [
   ...["created_at", "name", "dataset", "status", "epoch", "train_loss", "val_loss"],
   ...["curve_distance", "energy_distance"],
@@ -44,21 +44,21 @@ const order = computed(() => {
 export const sortKey = (): string => order.value.replace(/^-/, "");
 export const isDescending = (): boolean => order.value.startsWith("-");
 
-/** Sorts by this; a second time: the other way round. */
+/** Sorts by a column; a second call reverses the order. */
 export function sortBy(key: string): void {
   go({ sort: order.value === key ? `-${key}` : key });
 }
 
-const ids = signal<string[]>([]); // of the jobs, as the server has put them in order
+const ids = signal<string[]>([]); // of the jobs, in the server's order
 const imports = signal<string[]>([]);
 let hasImports = false;
 export const counts = signal<Partial<Record<Status, number>>>({});
-export const more = signal(""); // where the next page begins
+export const more = signal(""); // the cursor of the next page; "" if there is none
 
-/** Whether the list is of imported models alone. */
+/** Whether the list contains only imported models. */
 export const isOfImports = computed(() => chosen.value.length === 1 && chosen.value[0] === "imported");
 
-/** Imported models have no losses: but by time and by name, they stand behind the runs. */
+/** Whether an imported model comes before a run. It has no losses, so in any order but time and name it comes last. */
 function isBefore(a: Run, b: Run): boolean {
   const key = (run: Run) => (sortKey() === "name" ? nameOf(run).toLowerCase() : run.id);
   if (!["created_at", "name"].includes(sortKey())) return false;
@@ -67,7 +67,7 @@ function isBefore(a: Run, b: Run): boolean {
 
 const present = (list: string[]): Run[] => list.flatMap((id) => known.value[id] ?? []);
 
-/** The runs that are listed, with the imported models among them as far as the list goes. */
+/** The listed runs, with imported models in their places, up to the end of the loaded pages. */
 export const rows = computed<Run[]>(() => {
   const out = isOfImports.value ? [] : present(ids.value);
   const shown = chosen.value.length === 0 || chosen.value.includes("imported");
@@ -91,14 +91,14 @@ async function ask(limit: number, after?: string) {
   };
   const mine = ++asked;
   const page = await must(client.GET("/v1/jobs", { params: { query } }));
-  if (mine !== asked) return undefined; // something else has been asked for meanwhile
+  if (mine !== asked) return undefined; // another request has been made meanwhile
   put(...page.items);
   counts.value = { ...page.counts, imported: imports.value.length };
   return { next: page.next ?? "", ids: page.items.map((each) => each.id) };
 }
 
 async function loadRows(most = PAGE): Promise<void> {
-  const limit = isOfImports.value ? 1 : most; // then only how many there are is of use
+  const limit = isOfImports.value ? 1 : most; // a list of imports needs only the counts
   const page = await ask(limit);
   if (!page) return;
   const seen = new Set(page.ids);
@@ -124,7 +124,7 @@ export async function loadImports(): Promise<void> {
   counts.value = { ...counts.value, imported: imports.value.length };
 }
 
-/** The runs that the address names may be older than the first page, or imported. */
+/** Loads the runs that the address names: they may be older than the first page, or imported. */
 async function loadNamed(): Promise<void> {
   const named = [view.value.job, view.value.b, ...listed("with")];
   const missing = () => named.filter((id) => id && !known.value[id]);
@@ -132,12 +132,12 @@ async function loadNamed(): Promise<void> {
   for (const id of missing()) await refreshJob(id);
 }
 
-let taken = ""; // the data of the link that whenUnknown has seen to
+let taken = ""; // the data of the link that whenUnknown has opened
 let choosing: Promise<void> | undefined;
 const isSeenTo = () => !job.value && view.value.data !== "" && view.value.data === taken;
 
 async function settle(): Promise<void> {
-  if (isSeenTo()) return; // the runs are loaded again whenever the connection comes
+  if (isSeenTo()) return; // the runs are loaded again after each reconnection
   const wanted = view.value.job;
   await loadNamed();
   if (job.value) return;
@@ -150,7 +150,7 @@ async function settle(): Promise<void> {
   if (instead) go({ job: instead, epoch: 0 });
 }
 
-/** Sees to it that there is a run on the stage, if there are runs: the one that the address names, or the newest. */
+/** Puts a run on the stage, if there are any: the one that the address names, or else the newest with a model. */
 function choose(): Promise<void> {
   choosing ??= settle().finally(() => {
     choosing = undefined;
@@ -160,7 +160,7 @@ function choose(): Promise<void> {
 
 const LATER_MS = 1500;
 
-/** What is not in the list any more may be gone: another database may stand where the old one was. */
+/** Checks runs that are no longer in the list: the server may have another database now. */
 async function verify(before: string[]): Promise<void> {
   const named = new Set([view.value.job, view.value.b, ...listed("with")]);
   const doubtful = before.filter((id) => !ids.value.includes(id) && !isImported(known.value[id]));
@@ -177,7 +177,7 @@ export async function loadJobs(): Promise<void> {
     await loadRows(asFarAsNow());
     await verify(before);
     if (jobs.value.length === 0) await loadImports();
-    else setTimeout(attemptImports, LATER_MS); // the picture comes first
+    else setTimeout(attemptImports, LATER_MS); // the picture is loaded first
     await choose();
     loadError.value = "";
   } catch (error) {
@@ -189,9 +189,9 @@ export async function loadJobs(): Promise<void> {
 const note = (error: Error): void => say(error.message);
 const attemptImports = () => void loadImports().catch(note);
 
-/** Runs `work` now, and at most once more per `ms` however often it is asked for. */
+/** Returns a function that runs `work` at once, and repeats it at most once per `ms`, however often it is called. */
 function throttle(ms: number, work: (id: string) => Promise<unknown>): (id: string) => void {
-  const waiting = new Map<string, boolean>(); // id -> asked again meanwhile
+  const waiting = new Map<string, boolean>(); // id -> whether to run again afterwards
   const run = async (id: string): Promise<void> => {
     waiting.set(id, false);
     await work(id).catch(() => undefined);
@@ -213,7 +213,7 @@ const catchUp = throttle(1000, loadHistory);
 const isOnStage = (id: string) => id === view.value.job || id === view.value.b;
 const isWatched = (id: string) => !!histories.value[id] || isOnStage(id);
 
-/** A small picture grows with the run; it is told of with the next refresh. */
+/** Extends the sparkline of a run; the next refresh shows it. */
 function grow(id: string, { epochs }: ServerEvent): void {
   const losses = known.value[id]?.sparkline;
   if (!losses) return;
@@ -234,7 +234,7 @@ function take(event: ServerEvent): void {
     grow(id, event);
     if (isWatched(id) && !append(id, event.epochs)) catchUp(id);
   }
-  if (status) refreshRows(""); // one request, which also says how far those that wait have come
+  if (status) refreshRows(""); // one request, which also updates the positions in the queue
   if (known.value[id] && (!status || isOnStage(id) || !ids.value.includes(id))) refresh(id);
   if (event.type === "checkpoint") for (const each of onCheckpoint) each(id);
 }
@@ -243,13 +243,14 @@ const WAIT_MS = 400;
 const TYPING_MS = 200;
 
 export function start(): void {
-  // What happens before the stream is heard is in the list that is asked for after that.
+  // The list is loaded after the stream is open, so that it contains everything from before. If the stream does not open soon,
+  // the list is loaded anyway.
   const anyway = setTimeout(() => void loadJobs(), WAIT_MS);
   follow(`${base}/v1/events`, take, () => {
     clearTimeout(anyway);
     void loadJobs();
   });
-  // Another address, or the first run of all, sent by someone else.
+  // The address has changed, or another client has submitted the first run.
   const missing = computed(() => {
     const isMissing = loaded.value && jobs.value.length > 0 && !job.value && !isSeenTo();
     return isMissing ? `#${view.value.job}` : "";

@@ -1,4 +1,4 @@
-// What the list and the table of runs are made of: how far a run is, its loss at a glance, what can be done with it.
+// The parts of the list and the table of runs: status, sparkline and actions.
 import { Action } from "../action";
 import type { Job } from "../api";
 import { confirmed } from "../dialog";
@@ -21,7 +21,7 @@ function pointsOf(losses: (number | null)[]): string {
   return points.join(" ");
 }
 
-/** The loss, on a logarithmic scale. */
+/** The loss as a tiny chart, on a logarithmic scale. */
 export function Sparkline({ run }: { run: Job }) {
   const losses = run.sparkline ?? [];
   if (losses.length < 2) return <span class="sparkline" />;
@@ -66,7 +66,7 @@ const SIGNS: Record<Job["status"], string> = {
   cancelled: "◼",
 };
 
-/** How far a run is; and how good it has become: that it has ended says nothing about that. */
+/** The progress of a run and its quality. */
 export function Status({ run, loss = false }: { run: Run; loss?: boolean }) {
   const { fraction } = run.progress;
   const last = run.metrics.val_loss ?? run.metrics.train_loss;
@@ -89,45 +89,52 @@ export function Status({ run, loss = false }: { run: Run; loss?: boolean }) {
   );
 }
 
-/** Whether the loss of a run is in the chart beside that of the run on the stage. */
+/** The checkbox that adds the loss of a run to the chart. */
 export function InChart({ run }: { run: Run }) {
   if (isImported(run)) return <span class="no-chart" />;
   return (
     <input
       type="checkbox"
       checked={listed("with").includes(run.id)}
-      aria-label={`loss of ${nameOf(run)} in the chart`}
-      title="in the loss chart"
+      aria-label={`Show the loss of ${nameOf(run)} in the chart`}
+      title="Show in the loss chart"
       onChange={() => toggle("with", run.id)}
     />
   );
 }
 
-/** To the stage. */
+/** Puts a run on the stage. */
 export function show(run: Run): void {
   if (run.id === view.value.job) return;
   go({ job: run.id, b: view.value.b === run.id ? "" : view.value.b, epoch: 0, class: -1, data: "" }, true);
 }
 
-/** The same training with a third of the learning rate: what helps a run that diverged. */
+/** Submits the run again with a third of the learning rate, which often helps after it diverged. */
 function retry(run: Job): Promise<unknown> {
   const { training = {} } = run.spec;
   const learning_rate = (training.learning_rate ?? 1e-3) / 3;
   return submit({ ...run.spec, name: `${nameOf(run)}, lr ÷ 3`, training: { ...training, learning_rate } });
 }
 
-/** What a run allows now: label, explanation, deed. */
-function deeds(run: Run): [string, string, () => Promise<unknown>][] {
+/** The actions that a run allows now: label, explanation, function. */
+function actionsOf(run: Run): [string, string, () => Promise<unknown>][] {
   if (isImported(run)) return [];
-  if (!isOver(run)) return [["Cancel", "Stop the training and keep the last checkpoint", () => cancel(run.id)]];
+  if (!isOver(run))
+    return [["Cancel", "Stop the training and keep the last checkpoint", () => cancel(run.id)]];
   if (run.error?.code === "diverged")
     return [["Retry with lr ÷ 3", "Train again with a third of the learning rate", () => retry(run)]];
   if (run.status === "succeeded")
-    return [["Train longer", "Continue for the same number of epochs", () => resume(run.id, run.progress.epochs * 2)]];
+    return [
+      [
+        "Train longer",
+        "Continue for the same number of epochs",
+        () => resume(run.id, run.progress.epochs * 2),
+      ],
+    ];
   return [["Resume", "Continue from the last checkpoint", () => resume(run.id)]];
 }
 
-/** Asks before runs are deleted, one after another. */
+/** Asks for confirmation, and then deletes the runs one after another. */
 export function confirmDeletion(list: Run[]): void {
   const [first] = list;
   if (!first) return;
@@ -143,7 +150,7 @@ export function Actions({ run }: { run: Run }) {
   const name = nameOf(run);
   return (
     <div class="actions">
-      {deeds(run).map(([label, doc, act]) => (
+      {actionsOf(run).map(([label, doc, act]) => (
         <Action key={label} title={doc} act={act}>
           {label}
         </Action>
@@ -152,7 +159,7 @@ export function Actions({ run }: { run: Run }) {
         <button
           type="button"
           title="Compare with the run on the stage, from the same noise"
-          aria-label={`B: ${name} beside the run on the stage`}
+          aria-label={`B: compare ${name} with the run on the stage`}
           aria-pressed={view.value.b === run.id}
           onClick={() => go({ b: view.value.b === run.id ? "" : run.id })}
         >

@@ -1,4 +1,4 @@
-// All runs as a table that the server sorts, with what they came to beside what data itself would get.
+// All runs as a table that the server sorts, with their metrics beside the scores of real data.
 import { signal } from "@preact/signals";
 import { datasetName } from "../data";
 import { Dialog } from "../dialog";
@@ -17,8 +17,8 @@ const COLUMNS: [string, string, string][] = [
   ["epoch", "Epochs", ""],
   ["train_loss", "Train", "Training loss"],
   ["val_loss", "Val", "Validation loss"],
-  ["curve_distance", "Curve", "Mean distance to the exact shape, and the score of real data"],
-  ["energy_distance", "Energy", "Energy distance to the data, and the score of real data"],
+  ["curve_distance", "Curve", "Mean distance to the exact shape"],
+  ["energy_distance", "Energy", "Energy distance to the data"],
   ["created_at", "Created", ""],
 ];
 
@@ -70,7 +70,7 @@ function Measured({
   );
 }
 
-/** With its day; with its year if that is another one. */
+/** The date and time of a run; the year only if it is not the current one. */
 function day(time: Date): string {
   const year = time.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
   return time.toLocaleString([], {
@@ -140,11 +140,11 @@ function Row({ run }: { run: Run }) {
   );
 }
 
-/** What can be done with all that are ticked. */
+/** The actions on all selected runs. */
 function Selected() {
   const list = tickedRuns();
   if (list.length === 0)
-    return <p class="hint">Select runs to overlay their loss curves, evaluate or delete them.</p>;
+    return <p class="hint">Select runs to overlay their loss curves, or to evaluate or delete them.</p>;
   const overlay = () => {
     const ids = new Set([...listed("with"), ...list.filter((run) => !isImported(run)).map((run) => run.id)]);
     go({ with: [...ids].join("."), panel: "" });
@@ -215,7 +215,7 @@ export function RunTable() {
       </div>
       {rows.value.length === 0 && <p class="empty">No run matches.</p>}
       <More />
-      <p class="hint">The floor is the score of two draws of real data.</p>
+      <p class="hint">The floor is what two draws of the data score against each other.</p>
     </Dialog>
   );
 }

@@ -1,4 +1,4 @@
-// Where the API has what is on the stage: the model's way of each run on it, or a process of its data sets.
+// The addresses in the API of what is on the stage: the trajectories of each run's model, or a process of its data sets.
 import type { Job, Query } from "../api";
 import { sourcesOf } from "../data";
 import { view } from "../hash";
@@ -7,8 +7,8 @@ import { ink } from "../theme";
 import { processQuery, sampleQuery } from "./trajectory";
 
 export interface Address {
-  of: string; // which of several it is; "" if there is one
-  path: string; // without the name of what is asked for: /v1/models/ID or /v1/datasets/ID
+  of: string; // which one it is, if there are several; "" if there is only one
+  path: string; // of the model or data set: /v1/models/ID or /v1/datasets/ID
   way: string; // "trajectories", "forward" or "optimal"
   query: Query;
 }
@@ -36,7 +36,7 @@ function ofRun(run: Job, of: string, epoch: number): Address[] {
   }));
 }
 
-/** One for each picture that the API can make of the stage. */
+/** One address for each picture of the stage that the API can draw. */
 export function addresses(): Address[] {
   const [a, b] = [job.value, jobB.value];
   if (!a) return [];

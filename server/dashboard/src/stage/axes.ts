@@ -1,4 +1,4 @@
-// Which two columns of the data are drawn, and what they are called.
+// The two columns of the data that are drawn, and their names.
 import { signal } from "@preact/signals";
 import { getJson, type Job, url } from "../api";
 import { sourcesOf } from "../data";
@@ -10,7 +10,7 @@ export type Axes = [number, number];
 const names = signal<Record<string, string[]>>({}); // by data set
 const asked = new Set<string>();
 
-/** Asks for the names of a run's columns; a data set that is gone has none. */
+/** Loads the names of a run's columns; a deleted data set has none. */
 export function loadColumns(run: Job): void {
   const id = sourcesOf(run)[0]?.id;
   if (!id || asked.has(id)) return;
@@ -29,22 +29,22 @@ const columnsOf = (run: Job | undefined): string[] | undefined =>
 export const columnName = (run: Job | undefined, at: number): string =>
   columnsOf(run)?.[at] ?? `column ${at + 1}`;
 
-/** Whether the columns are quantities of their own, and not the sides of a drawing. */
+/** Whether the columns are separate quantities, rather than the x and y of a drawing. */
 export function isTable(run: Job | undefined, dim: number): boolean {
   const columns = columnsOf(run);
   return dim !== 2 || (columns !== undefined && columns.join() !== "x,y");
 }
 
-/** What the view has chosen of so many columns; the first two if that cannot be, or there are no others. */
+/** The columns that the view has selected, or the first two if the selection does not fit the data. */
 export function axesOf(dim: number): Axes {
   if (dim === 1) return [0, 0];
-  if (dim === 2) return [0, 1]; // the choice is of another run
+  if (dim === 2) return [0, 1]; // a selection in the view belongs to another run
   const [x = Number.NaN, y = Number.NaN] = view.value.axes.split(".").map(Number);
   const isColumn = (at: number) => Number.isInteger(at) && at >= 0 && at < dim;
   return view.value.axes && isColumn(x) && isColumn(y) && x !== y ? [x, y] : [0, 1];
 }
 
-/** Draws column `at` along one side; the column that was there takes the place of it. */
+/** Puts column `at` on one axis. If it was on the other axis, the two are swapped. */
 export function setAxis(dim: number, side: 0 | 1, at: number): void {
   const axes = axesOf(dim);
   const other = axes[1 - side]!;

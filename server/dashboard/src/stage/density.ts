@@ -1,7 +1,7 @@
-// How many points are around each place of a picture: counted in cells, which are smoothed.
+// The density of the points in a picture: a histogram over cells, smoothed.
 import { type Plane, toX, toY } from "./marks";
 
-/** Of a plane's whole picture, [rows][columns]. */
+/** The density over the whole picture of a plane, [rows][columns]. */
 interface Density {
   columns: number;
   rows: number;
@@ -9,13 +9,13 @@ interface Density {
   values: Float32Array;
 }
 
-const CELLS = 128; // along the side of the square of the data
-const REACH = 3; // cells to each side that a mean is taken over
-const PASSES = 3; // make a round spot of a point
+const CELLS = 128; // along each side of the square of the data
+const REACH = 3; // cells to each side of a cell that are averaged
+const PASSES = 3; // number of passes; three turn a point into a round spot
 
 let rooms: [Float32Array, Float32Array] = [new Float32Array(), new Float32Array()];
 
-/** A sum over the cells around each along lines of `length` cells, `step` apart; the next line begins `stride` on. */
+/** Sums the neighbors of each cell along lines of `length` cells. Cells are `step` apart, and lines start `stride` apart. */
 function blur(
   from: Float32Array,
   to: Float32Array,
@@ -35,7 +35,7 @@ function blur(
   }
 }
 
-/** The values are overwritten by the next call. */
+/** Computes the density. The next call overwrites the values. */
 export function densityOf(plane: Plane, points: Float32Array): Density {
   const { clip, raster, size } = plane;
   const cell = size / CELLS;

@@ -1,4 +1,4 @@
-// An empty database: something dissolves on the stage already, and one click trains a model to bring it back.
+// The page of an empty database: a data set dissolves into noise on the stage, and one click trains a model to reverse it.
 import { useEffect } from "preact/hooks";
 import { Action } from "../action";
 import type { Pattern } from "../api";

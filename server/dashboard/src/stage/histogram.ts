@@ -1,17 +1,17 @@
-// A single column as bars: how many of the points lie where, with the data's own share as a line.
+// A single column as a histogram: bars for the points, and a line for the data.
 import { fromX, type Plane, type Tint, toX } from "./marks";
 
 const BARS = 60;
-const FLOOR = 34; // pixels of the page below the bars: for the scale
+const FLOOR = 34; // CSS pixels below the bars, for the scale
 
 interface Beside {
   data: Float32Array | null;
   dataColor: string;
-  other: Float32Array | null; // drawn as a line, too
+  other: Float32Array | null; // also drawn as a line
   otherColor: string;
 }
 
-/** Shares of points [n][2] in each of the bars between two values of x; `pick` leaves some out. */
+/** The share of points [n][2] in each bar between two values of x. Only points that `pick` accepts are counted. */
 function sharesOf(
   points: Float32Array,
   low: number,
@@ -44,7 +44,7 @@ export function drawHistogram(
   const scale = (0.8 * ground) / most;
   const left = (bar: number) => toX(plane, low + (bar * (high - low)) / BARS);
 
-  const heights = new Float32Array(BARS); // of the classes below
+  const heights = new Float32Array(BARS); // of the classes that are already drawn
   const groups = tint.of ? tint.colors.map((_, i) => i) : [0];
   for (const group of groups) {
     const shares = tint.of

@@ -1,21 +1,21 @@
-// One point of noise that is held: where it goes, and where it lands. The deterministic samplers make that a function.
+// The path of one noise point that the user drags. Deterministic samplers always take the same point to the same place.
 import { signal } from "@preact/signals";
 import { postJson, url } from "../api";
 import { describe, isDeterministic } from "../description";
 import { view } from "../hash";
 import { job } from "../runs";
 
-/** The way of the point, [frames][2]. */
+/** The path of the point, [frames][2]. */
 export const held = signal<Float32Array | null>(null);
-/** That way in words. */
+/** The path in words. */
 export const landing = signal("");
 export const landingError = signal("");
 
 let asking = false;
 let next: [number, number] | undefined;
-let subject = 0; // answers about another one are too late
+let subject = 0; // counts the subjects of the stage; responses for an earlier one are ignored
 
-/** Lets go of the point: something else is on the stage. */
+/** Removes the path, for example when something else is on the stage. */
 export function release(): void {
   subject++;
   next = undefined;
@@ -28,17 +28,16 @@ interface Answer {
   timesteps: number[];
 }
 
-/** A random sampler would take the same point elsewhere each time, so ddim stands in for it. */
 function words({ x, timesteps }: Answer, sampler: string): string {
   const place = (frame: number[][] | undefined) => `(${frame?.[0]?.map((v) => v.toFixed(3)).join(", ")})`;
-  return `From noise at t = ${timesteps[0]}, ${place(x[0])}, by ${sampler} to ${place(x.at(-1))}`;
+  return `${sampler} moves the noise point ${place(x[0])} at t = ${timesteps[0]} to ${place(x.at(-1))}`;
 }
 
 async function ask(id: string, point: [number, number]): Promise<void> {
   const { seed, sampler, epoch, clip } = view.value;
   const about = subject;
   await describe();
-  const by = isDeterministic(sampler) ? sampler : "ddim";
+  const by = isDeterministic(sampler) ? sampler : "ddim"; // others would take the point elsewhere each time
   const answer = await postJson<Answer>(url(`/v1/models/${id}/trajectories`), {
     noise: [point],
     seed,
@@ -51,7 +50,7 @@ async function ask(id: string, point: [number, number]): Promise<void> {
   landing.value = words(answer, by);
 }
 
-/** Asks where this start point lands; of many calls, while one is on its way, the last one counts. */
+/** Requests the path of a start point. Calls during a request replace each other, and only the last one is made. */
 export async function hold(point: [number, number]): Promise<void> {
   next = point;
   if (asking || !job.value) return;

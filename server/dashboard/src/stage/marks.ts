@@ -1,10 +1,10 @@
-// Drawing clouds of points: dots, a smoothed histogram for density, lines; and arrows for the field, by the canvas.
+// Draws clouds of points: dots, their density and lines into the raster, and the arrows of the field with the canvas.
 
 import { densityOf } from "./density";
 import { type Clip, dot, line, packed, type Raster, rasterOf, stampOf } from "./raster";
 import { type Bounds, boundsOf } from "./trajectory";
 
-/** Where the square of the data lies in a picture. */
+/** The place of the square of the data in a picture. */
 export interface Plane {
   raster: Raster;
   clip: Clip;
@@ -23,7 +23,7 @@ export const fromX = (plane: Plane, x: number): number =>
 export const fromY = (plane: Plane, y: number): number =>
   plane.bounds.y - ((y - plane.top) / plane.size - 0.5) * 2 * plane.bounds.radiusY;
 
-/** What colors points [n]: an index into `colors` for each, or the first of them for all. */
+/** The colors of points [n]: an index into `colors` for each point, or the first color for all. */
 export interface Tint {
   colors: string[];
   of: ArrayLike<number> | null;
@@ -50,7 +50,7 @@ export function drawPoints(
   }
 }
 
-/** Which of cells x cells the point i lies in, row by row from the top; -1 outside of the plane. */
+/** The index of the cell that contains point i, in a grid of cells x cells, row by row from the top; -1 outside of the plane. */
 function cellOf(bounds: Bounds, points: Float32Array, i: number, cells: number): number {
   const { x, y, radius, radiusY } = bounds;
   const column = Math.floor(((points[2 * i]! - x + radius) * cells) / (2 * radius));
@@ -58,9 +58,9 @@ function cellOf(bounds: Bounds, points: Float32Array, i: number, cells: number):
   return column >= 0 && row >= 0 && column < cells && row < cells ? row * cells + column : -1;
 }
 
-const MOST_SEEN = 150; // alpha where most points are: the dots stay in sight
+const MOST_SEEN = 150; // maximum alpha, so that the dots remain visible
 
-/** A smoothed histogram of the points, as a tint behind all else. */
+/** Draws the density of the points as a tint behind everything else. */
 export function drawDensity(plane: Plane, points: Float32Array, color: string): void {
   const { raster, clip } = plane;
   const { columns, rows, cell, values } = densityOf(plane, points);
@@ -68,7 +68,7 @@ export function drawDensity(plane: Plane, points: Float32Array, color: string): 
   for (const value of values) most = Math.max(most, value);
   for (let i = 0; i < values.length; i++) values[i] = MOST_SEEN * (values[i]! / most) ** 0.7;
   const shade = packed(color);
-  const across = new Float32Array(columns); // a row of cells at a height between two rows
+  const across = new Float32Array(columns); // the density at the height of a pixel, interpolated between two rows
   for (let y = 0; y < raster.height; y++) {
     const down = Math.min(rows - 1, Math.max(0, (y + 0.5) / cell - 0.5));
     const above = Math.floor(down) * columns;
@@ -87,7 +87,7 @@ export function drawDensity(plane: Plane, points: Float32Array, color: string): 
   }
 }
 
-/** Lines from each point to where the model thinks that it belongs. */
+/** Draws a line from each point to its estimate. */
 export function drawLines(
   plane: Plane,
   from: Float32Array,
@@ -112,7 +112,7 @@ export function drawLines(
 
 const GRID = 18;
 
-/** The mean direction in which points of a cell are moved: a picture of the learned field where there are points. */
+/** Draws the learned vector field: an arrow in each cell with points, in their mean direction of motion. */
 export function drawField(
   context: CanvasRenderingContext2D,
   plane: Plane,
@@ -159,7 +159,7 @@ export function drawField(
   context.stroke();
 }
 
-/** The way of one point, [frames][2]: a ring where it starts, a disc where it lands, a dot where it is now (0..1). */
+/** Draws the path of one point, [frames][2]: a ring at its start, a disc at its end, and a dot at the position `now` (0..1). */
 export function drawWay(
   context: CanvasRenderingContext2D,
   plane: Plane,
@@ -186,7 +186,7 @@ export function drawWay(
   }
 }
 
-/** A cloud of points that fills a canvas of its own. */
+/** Draws a cloud of points that fills a canvas. */
 export function drawAlone(
   canvas: HTMLCanvasElement,
   points: Float32Array,
@@ -196,7 +196,7 @@ export function drawAlone(
 ): void {
   const raster = rasterOf(canvas.width, canvas.height);
   const bounds = boundsOf(points, 2);
-  bounds.radius *= 0.92; // there is no noise around it
+  bounds.radius *= 0.92; // no room for noise is needed
   bounds.radiusY *= 0.92;
   const plane = { raster, clip: { from: 0, to: raster.width }, size: raster.width, left: 0, top: 0, bounds };
   drawPoints(plane, points, tint, radius, alpha);

@@ -1,9 +1,9 @@
-// A picture as one array of pixels that we blend ourselves. The canvas's own stamping is a call for each point, which it
-// records, and plays when the frame is due: at five thousand points, that took longer than a frame may.
+// A picture as one array of pixels, with our own blending. The canvas would need a call for each point, which it records and
+// replays for the frame; with five thousand points, that took longer than a frame.
 
-/** Not premultiplied; a pixel is 0xaabbggrr. */
+/** A picture. A pixel is 0xaabbggrr, not premultiplied. */
 export interface Raster {
-  image: ImageData; // the same bytes, for putImageData
+  image: ImageData; // the same memory, for putImageData
   pixels: Uint32Array; // [height][width]
   width: number;
   height: number;
@@ -17,7 +17,7 @@ export function rasterOf(width: number, height: number): Raster {
 const known = new Map<string, number>();
 let probe: CanvasRenderingContext2D | undefined;
 
-/** A color of CSS as 0x00bbggrr; its own alpha does not count. */
+/** A CSS color as 0x00bbggrr; its alpha is ignored. */
 export function packed(color: string): number {
   const before = known.get(color);
   if (before !== undefined) return before;
@@ -34,10 +34,10 @@ export function packed(color: string): number {
   return rgb;
 }
 
-/** Lays the color `rgb`, of which `alpha` (1..255) is seen, over one pixel. */
+/** Blends the color `rgb` with the opacity `alpha` (1..255) over one pixel. */
 function blend(pixels: Uint32Array, at: number, rgb: number, alpha: number): void {
   const below = pixels[at]!;
-  const whole = 255 * alpha + (below >>> 24) * (255 - alpha); // the alpha of both, times 255
+  const whole = 255 * alpha + (below >>> 24) * (255 - alpha); // the combined alpha, times 255
   const seen = ((whole + 127) / 255) << 24;
   if (below >>> 24 === 0 || (below & 0xffffff) === rgb) {
     pixels[at] = seen | rgb;
@@ -53,12 +53,12 @@ function blend(pixels: Uint32Array, at: number, rgb: number, alpha: number): voi
   pixels[at] = seen | (blue << 16) | (green << 8) | red;
 }
 
-const PHASES = 4; // in which a dot can lie within a pixel, each way: it glides, and does not hop
+const PHASES = 4; // positions of a dot within a pixel, in each direction, so that it moves smoothly
 
-/** How much of each pixel a dot covers, wherever in a pixel its center lies. */
+/** The share of each pixel that a dot covers, for each position of its center within a pixel. */
 interface Stamp {
-  side: number; // of the square around it, in pixels
-  half: number; // from its left to the pixel of the center
+  side: number; // of the square around the dot, in pixels
+  half: number; // pixels from its left edge to the center
   cover: Uint8Array; // [PHASES: y][PHASES: x][side][side]
 }
 
@@ -66,7 +66,7 @@ function makeStamp(radius: number, alpha: number): Stamp {
   const half = Math.ceil(radius + 0.5);
   const side = 2 * half + 1;
   const cover = new Uint8Array(PHASES * PHASES * side * side);
-  const center = (phase: number) => half + (phase + 0.5) / PHASES - 0.5; // in the middles of pixels
+  const center = (phase: number) => half + (phase + 0.5) / PHASES - 0.5; // relative to the middle of a pixel
   let at = 0;
   for (let down = 0; down < PHASES; down++)
     for (let across = 0; across < PHASES; across++)
@@ -80,7 +80,7 @@ function makeStamp(radius: number, alpha: number): Stamp {
 
 const stamps = new Map<string, Stamp>();
 
-/** A round dot with this radius in pixels; made once. */
+/** The stamp of a round dot with this radius in pixels; it is kept for later calls. */
 export function stampOf(radius: number, alpha: number): Stamp {
   const key = `${radius}/${alpha}`;
   let made = stamps.get(key);
@@ -98,7 +98,7 @@ export interface Clip {
   to: number;
 }
 
-/** A dot with its center at x, y; what is not within the picture and its clip is left out. */
+/** Draws a dot with its center at x, y, clipped to the picture and to `clip`. */
 export function dot(raster: Raster, clip: Clip, stamp: Stamp, x: number, y: number, rgb: number): void {
   const { pixels, width, height } = raster;
   const { side, half, cover } = stamp;
@@ -118,7 +118,7 @@ export function dot(raster: Raster, clip: Clip, stamp: Stamp, x: number, y: numb
   }
 }
 
-/** A line one pixel wide: each step along it is shared by the two pixels that it passes between. */
+/** Draws a line one pixel wide. Each step along it is divided between the two pixels that it passes. */
 export function line(
   raster: Raster,
   clip: Clip,
@@ -132,7 +132,7 @@ export function line(
   const { pixels, width, height } = raster;
   const isFlat = Math.abs(x1 - x0) > Math.abs(y1 - y0);
   const steps = Math.round(isFlat ? Math.abs(x1 - x0) : Math.abs(y1 - y0)) || 1;
-  if (!(steps < 4 * (width + height))) return; // nor is it a line if an end is not a number
+  if (!(steps < 4 * (width + height))) return; // this is also true if an end is not a number
   const [right, down] = isFlat ? [0, 1] : [1, 0]; // to the second pixel of a step
   const dx = (x1 - x0) / steps;
   const dy = (y1 - y0) / steps;

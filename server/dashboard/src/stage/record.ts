@@ -1,4 +1,4 @@
-// The stage itself as a file: the picture as it stands, or one way through time as a video.
+// Saves the stage as a file: the current picture, or the animation as a video.
 import { say } from "../runs";
 import { ink } from "../theme";
 
@@ -12,7 +12,7 @@ export function download(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** A picture on the ground of the page: the canvas itself is transparent. */
+/** Copies the picture onto the background of the stage, because the canvas is transparent. */
 function onGround(canvas: HTMLCanvasElement, into: HTMLCanvasElement): void {
   if (into.width !== canvas.width || into.height !== canvas.height) {
     into.width = canvas.width;

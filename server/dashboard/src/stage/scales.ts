@@ -1,4 +1,4 @@
-// The scales of a picture whose axes are quantities: round numbers along its lower and left edges, and names.
+// The scales of a picture whose axes are quantities: round numbers along the bottom and left edges, and the names of the axes.
 import { fromX, fromY, type Plane, toX, toY } from "./marks";
 
 interface Colors {
@@ -6,7 +6,7 @@ interface Colors {
   grid: string;
 }
 
-/** Round numbers between two values, about so many. */
+/** About `count` round numbers between two values. */
 export function roundNumbers(low: number, high: number, count: number): number[] {
   const raw = (high - low) / Math.max(1, count);
   if (!(raw > 0) || !Number.isFinite(raw)) return [];
@@ -17,17 +17,17 @@ export function roundNumbers(low: number, high: number, count: number): number[]
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => (first + i) * step);
 }
 
-/** As short as it can be told. */
+/** A number in few characters. */
 export function shortNumber(value: number): string {
   const size = Math.abs(value);
   if (size >= 1e6 || (size > 0 && size < 1e-3)) return value.toExponential(1).replace("e+", "e");
   return size >= 1e4 ? `${+(value / 1000).toPrecision(3)}k` : String(+value.toPrecision(3));
 }
 
-const GAP = 90; // pixels of the page between two numbers, at least
-const MARGIN = 16; // between the edge and the numbers' line
+const GAP = 90; // minimum distance between two numbers, in CSS pixels
+const MARGIN = 16; // distance from the edge to the line of numbers
 
-/** `below`: room for a title at the top, in pixels of the canvas. */
+/** Draws the scales. `below` is the height of the title at the top, in pixels of the canvas. */
 export function drawScales(
   context: CanvasRenderingContext2D,
   plane: Plane,

@@ -1,4 +1,4 @@
-// One picture of the stage: which ways are shown, in which squares, and what is drawn in each.
+// One picture of the stage: the trajectories that are shown, their squares, and the layers in each.
 import type { Job } from "../api";
 import { type Cloud, dataPoints, plane as flat } from "../data";
 import { listed, type StageMode, view } from "../hash";
@@ -19,9 +19,9 @@ interface Panel {
   mode: StageMode;
   title: string;
   run: Job | undefined;
-  data: Cloud | null; // what the run is trained on
+  data: Cloud | null; // the training data of the run
   axes: Axes;
-  isTable: boolean; // its axes are quantities of their own, and are labeled
+  isTable: boolean; // whether the axes are separate quantities, which are labeled
 }
 
 function panelOf(trajectory: Trajectory, mode: StageMode, title: string, run: Job | undefined): Panel {
@@ -58,7 +58,7 @@ function panels(): Panel[] {
 
 const ofData = new WeakMap<Cloud, Map<string, Bounds>>();
 
-/** The data's own bounds where they are known: then the picture stands still from one checkpoint to the next. */
+/** The bounds of the data if they are known, so that the picture does not move from one checkpoint to the next. */
 function boundsFor({ data, axes, isTable: free, trajectory }: Panel): Bounds {
   if (!data) return layoutOf(trajectory, axes, free).bounds;
   const known = ofData.get(data) ?? new Map<string, Bounds>();
@@ -71,7 +71,7 @@ function boundsFor({ data, axes, isTable: free, trajectory }: Panel): Bounds {
 
 const planes = new WeakMap<Cloud, { axes: string; points: Float32Array }>();
 
-/** The data of a panel as they are drawn, [n][2]. */
+/** The data of a panel along its axes, [n][2]. */
 function dataOf({ data, axes }: Panel): Float32Array | null {
   if (!data) return null;
   const key = axes.join();
@@ -83,7 +83,7 @@ function dataOf({ data, axes }: Panel): Float32Array | null {
   return known.points;
 }
 
-/** Room for [n][2], used again for every frame. */
+/** Buffers of [n][2], which all frames share. */
 const rooms = [0, 1, 2].map(() => new Float32Array());
 function room(which: number, n: number): Float32Array {
   if (rooms[which]!.length !== 2 * n) rooms[which] = new Float32Array(2 * n);
@@ -99,7 +99,7 @@ function tintOf({ trajectory: t, mode, axes, isTable: free }: Panel, layers: Set
   return { colors: [mode === "x0" ? ink.value.estimate : ink.value.point], of: null };
 }
 
-/** The points of a panel at this moment; they share rooms, and last until the next panel asks. */
+/** The points of a panel at the current position. The next call overwrites them. */
 function now({ trajectory: t, axes }: Panel): { frame: number; x: Float32Array; x0: Float32Array } {
   const frame = frameAt(t, position.value);
   const [x, x0] = [room(0, t.n), room(1, t.n)];
@@ -108,7 +108,7 @@ function now({ trajectory: t, axes }: Panel): { frame: number; x: Float32Array; 
   return { frame, x, x0 };
 }
 
-/** All but the arrows and the words, which the canvas draws. */
+/** Draws everything except for arrows and text, which the canvas draws. */
 function paint(plane: Plane, panel: Panel, layers: Set<string>): void {
   const { trajectory: t, mode } = panel;
   const { frame, x, x0 } = now(panel);
@@ -131,7 +131,7 @@ function paint(plane: Plane, panel: Panel, layers: Set<string>): void {
   drawPoints(plane, main, tint, radius, alpha);
 }
 
-/** A single column: how many points are where along it. */
+/** Draws a single column as a histogram. */
 function annotateLine(
   context: CanvasRenderingContext2D,
   plane: Plane,
@@ -147,7 +147,7 @@ function annotateLine(
   });
 }
 
-/** What lies over the points. */
+/** Draws what is above the points. */
 function annotate(context: CanvasRenderingContext2D, plane: Plane, panel: Panel, layers: Set<string>): void {
   const { from, to } = plane.clip;
   if (panel.trajectory.dim === 1) annotateLine(context, plane, panel, layers);
@@ -178,7 +178,7 @@ function annotate(context: CanvasRenderingContext2D, plane: Plane, panel: Panel,
   }
 }
 
-/** Columns from..to of a picture, in device pixels, and the square of the data in their middle, which may be wider. */
+/** The plane for columns from..to of a picture, in device pixels. The square of the data is in their middle, and may be wider. */
 function planeIn(raster: Raster, from: number, to: number, bounds: Bounds): Plane {
   const { height } = raster;
   const size = Math.min((to - from) / bounds.wide, height / bounds.tall);
@@ -188,14 +188,14 @@ function planeIn(raster: Raster, from: number, to: number, bounds: Bounds): Plan
 
 let raster: Raster | undefined;
 
-/** An empty picture of this size: the one of the frame before, if it fits. */
+/** An empty picture of the canvas's size. It reuses that of the previous frame if it fits. */
 function emptyRaster({ width, height }: HTMLCanvasElement): Raster {
   if (raster?.width === width && raster.height === height) raster.pixels.fill(0);
   else raster = rasterOf(width, height);
   return raster;
 }
 
-/** Paints the whole canvas; returns the squares, for the pointer. */
+/** Paints the whole canvas, and returns the planes, which the pointer needs. */
 export function repaint(canvas: HTMLCanvasElement): Plane[] {
   if (canvas.width === 0 || canvas.height === 0) return [];
   const context = canvas.getContext("2d")!;

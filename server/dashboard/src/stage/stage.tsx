@@ -1,4 +1,4 @@
-// The stage: points that dissolve and form, on one canvas, which also takes hold of a point of noise.
+// The stage: one canvas on which points dissolve and form, and on which the user can drag a noise point.
 import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Job } from "../api";
@@ -15,7 +15,7 @@ import { repaint } from "./scene";
 import { shown, shownB, stageError, stale } from "./subject";
 import { isPiledUp } from "./trajectory";
 
-/** The place under the pointer in data units, if it is on the first of the pictures, two of which share the width. */
+/** The place under the pointer in data units, if it is on the first picture; two pictures share the width. */
 function placeOf(event: PointerEvent, planes: Plane[]): [number, number] | undefined {
   const [plane] = planes;
   const canvas = event.currentTarget as HTMLCanvasElement;
@@ -32,7 +32,7 @@ const canHold = (): boolean =>
 function waiting(run: Job): string {
   if (run.status === "queued") {
     const place = run.queue_position ? `${run.queue_position} ahead` : "next to run";
-    return `In the queue, ${place} – showing the forward process while it waits`;
+    return `In the queue, ${place}. Showing the forward process meanwhile.`;
   }
   if (run.status === "running") return "Training has begun. The first points appear after the first epoch.";
   return "No checkpoint was saved. Showing the training data.";
@@ -45,7 +45,7 @@ function note(): string {
   return hasModel(job.value) || view.value.process ? "" : waiting(job.value);
 }
 
-/** What is to be seen, and what can be done with it. */
+/** Explains what is visible, and what the user can do. */
 function hint(): string {
   const t = shown.value;
   if (!t || !job.value) return "";
@@ -71,7 +71,7 @@ function label(): string {
   return `${t.n} points of ${what}, ${how}`;
 }
 
-/** What stands around the points decides where there is room for the rest. */
+/** The titles and scales around the points determine where there is room for the legend and the hint. */
 function frameClass(): string {
   const isTitled = shownB.value !== null || view.value.mode === "both";
   const classes = [
@@ -87,7 +87,7 @@ export function Stage() {
   const planes = useRef<Plane[]>([]);
   useSignalEffect(() => {
     void [position.value, shown.value, shownB.value, view.value, ink.value, held.value, dataPoints.value];
-    if (ref.current) planes.current = repaint(ref.current); // which reads the names of the columns, too
+    if (ref.current) planes.current = repaint(ref.current); // this also reads the signal of the column names
   });
   useEffect(() => {
     const canvas = ref.current!;

@@ -1,4 +1,4 @@
-// What is on the stage: the ways that the view asks for, loaded and kept as the view and the models change.
+// The subject of the stage: the trajectories that the view requires, loaded again when the view or a model changes.
 import { effect, signal } from "@preact/signals";
 import { ApiError, type Job, keyState, type Pattern } from "../api";
 import { loadData, type Source, sourcesOf } from "../data";
@@ -14,22 +14,22 @@ export const shown = signal<Trajectory | null>(null);
 export const shownB = signal<Trajectory | null>(null);
 export const stageError = signal("");
 
-/** Whether the picture is still that of another view: the one that is wished for is on its way, or cannot be had. */
+/** Whether the picture still belongs to another view, because the required one is being loaded or has failed. */
 export const stale = signal(false);
 
-/** What only goes with the picture waits for it, or for why there is none. */
+/** Whether the picture has been loaded or has failed. What is less important than the picture waits for this. */
 export const isSettled = (): boolean => shown.value !== null || stageError.value !== "";
 
-/** The data set that dissolves on the stage as long as there are no runs. */
+/** The data set that dissolves on the stage while there are no runs. */
 export const preview = signal<Pattern>("spiral");
 
 interface Wish {
   key: string;
-  live: boolean; // changes with the next checkpoint
+  live: boolean; // whether it changes with the next checkpoint
   load: (signal: AbortSignal) => Promise<Trajectory>;
 }
 
-/** What the picture depends on; position, layers and mode only redraw it. */
+/** The parts of the view that the trajectory depends on; position, layers and mode only redraw it. */
 const drawn = (v: View) => [v.n, v.seed, v.sampler, v.steps, v.guidance, v.class, v.clip].join("/");
 
 function ofProcess(process: "forward" | "optimal", sources: Source[], run: Job | undefined, v: View): Wish {
@@ -40,7 +40,7 @@ function ofProcess(process: "forward" | "optimal", sources: Source[], run: Job |
   };
 }
 
-/** Of a run: the model's way, or what can be shown without a model. */
+/** What to show of a run: the trajectories of its model, or what does not need a model. */
 function wishOf(run: Job | undefined, v: View, epoch: number): Wish | null {
   if (!run) return null;
   if (v.process !== "") return ofProcess(v.process, sourcesOf(run), run, v);
@@ -61,28 +61,28 @@ function wishA(): Wish | null {
 
 const wishB = (): Wish | null => wishOf(jobB.value, view.value, 0);
 
-const HALF_WAY = 0.35; // into the noise: the data can still be told
+const HALF_WAY = 0.35; // a position where the data is noisy, but still recognizable
 
-/** A new picture plays; for those who want no motion it stands where there is something to see. */
+/** Starts the animation of a new picture. For users who prefer no motion, it shows a still picture instead. */
 function begin(t: Trajectory): void {
   if (!calm.matches) play(true);
   else if (t.home === 0) position.value = HALF_WAY;
 }
 
-/** The checkpoint that is looked at is gone, or another run has none of this epoch. */
+/** Whether a request failed because the run has no checkpoint of this epoch. */
 const isWithoutEpoch = (error: unknown): boolean =>
   view.value.epoch > 0 &&
   error instanceof ApiError &&
   (error.problem.errors?.some((each) => each.pointer === "/epoch") ?? false);
 
-/** Keeps `target` to what is wished for. */
+/** Loads what `wish` returns into `target`, whenever it changes. */
 function keep(target: typeof shown, wish: () => Wish | null, id: () => string): void {
   let stop: AbortController | undefined;
   let wanted: Wish | null = null;
   let busy = false;
-  let again = false; // there has been a checkpoint meanwhile
+  let again = false; // whether there has been a checkpoint meanwhile
   let failed = false;
-  let loadedKey = ""; // of the wish that `target` fulfils
+  let loadedKey = ""; // of the wish that `target` fulfills
 
   const load = async (what: Wish) => {
     stop?.abort();
@@ -105,12 +105,12 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
     } catch (error) {
       if (aborted.aborted) return;
       failed = true;
-      if (target.value && loadedKey === what.key) return; // it only is not as new as it could be
+      if (target.value && loadedKey === what.key) return; // the picture is only older than it could be
       if (isWithoutEpoch(error)) {
         go({ epoch: 0 });
         return;
       }
-      if (error instanceof ApiError) target.value = null; // else the connection is lost: what was there stays
+      if (error instanceof ApiError) target.value = null; // otherwise the connection is lost, and the old picture stays
       stageError.value = (error as Error).message;
     } finally {
       if (stop?.signal === aborted) {

@@ -1,4 +1,4 @@
-// What the stage shows: which process, x or its estimate, which columns, and the layers beside the points.
+// The toolbar of the stage: the process, the points or their estimate, the columns on the axes, and the layers.
 import { classesOf } from "../data";
 import { go, type Process, type StageMode, shows, toggle, view } from "../hash";
 import { job } from "../runs";
@@ -12,7 +12,7 @@ const PROCESSES: [Process, string, string][] = [
 ];
 const MODES: [StageMode, string, string][] = [
   ["x", "x", "The points at each step"],
-  ["x0", "x₀", "The model's estimate of the data"],
+  ["x0", "x₀", "The model's estimate of where the points will end"],
   ["both", "x | x₀", "Side by side"],
   ["over", "x + x₀", "One on top of the other"],
 ];
@@ -22,7 +22,7 @@ interface Layer {
   label: string;
   key: string;
   doc: string;
-  /** Why it cannot be seen now; "" if it can. */
+  /** The reason why the layer is not available now; "" if it is. */
   hidden: () => string;
 }
 
@@ -81,7 +81,7 @@ function Segments<T extends string>(props: {
   );
 }
 
-/** Which two columns of many are drawn. */
+/** The choice of the two columns on the axes. */
 function AxisChoice({ dim }: { dim: number }) {
   const axes = axesOf(dim);
   const columns = Array.from({ length: dim }, (_, at) => columnName(job.value, at));
@@ -108,7 +108,7 @@ function AxisChoice({ dim }: { dim: number }) {
   );
 }
 
-/** Nearest points are a picture of their lines. */
+/** Selects a process. The nearest points need the layer of lines to be understood. */
 function choose(process: Process): void {
   go({ process, epoch: 0 });
   if (process === "optimal" && !shows("lines")) toggle("show", "lines");

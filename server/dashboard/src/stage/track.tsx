@@ -1,17 +1,17 @@
-// The time track below the stage: play, pause, scrub; its shape is the noise that is left.
+// The time track below the stage: play, pause, scrub. Its shape shows the noise that is left.
 import { nextSpeed, play, playing, position, scrub, speed } from "../player";
 import { shown } from "./subject";
 import { frameAt, type Trajectory } from "./trajectory";
 
 const HEIGHT = 24;
 
-/** The distance between the points and where they are thought to belong, frame by frame. */
+/** The shape of the track: the distance between the points and their estimates in each frame, as an SVG path. */
 function shapeOf(t: Trajectory): string {
   const frames = t.timesteps.length;
   const values = t.n * t.dim;
   const spread = Array.from({ length: frames }, (_, k) => {
     if (k === t.home) return 0;
-    const to = Math.min(k, frames - 2) * values; // x0 has a frame less; on the way forward all are the same
+    const to = Math.min(k, frames - 2) * values; // x0 has one frame less; in the forward process all its frames are equal
     let sum = 0;
     for (let i = 0; i < values; i++) sum += (t.x[k * values + i]! - t.x0[to + i]!) ** 2;
     return Math.sqrt(sum / values);

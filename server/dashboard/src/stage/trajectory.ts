@@ -1,4 +1,4 @@
-// A way between noise and data as the stage needs it: all frames of x and of the estimate x0, as flat arrays.
+// A trajectory between noise and data as the stage needs it: all frames of x and of the estimate x0, as flat arrays.
 import { getBytes, type Job, type Query, url } from "../api";
 import { readSafetensors } from "../arrays";
 import { classesOf, type Source, timestepsOf } from "../data";
@@ -7,13 +7,13 @@ import { HUES } from "../theme";
 import type { Axes } from "./axes";
 
 export interface Trajectory {
-  key: string; // of what it shows; another draw of the same has the same
+  key: string; // what it shows; another draw of the same has the same key
   n: number;
   dim: number;
   timesteps: number[]; // [frames]
   x: Float32Array; // [frames][n][dim]
   x0: Float32Array; // [frames - 1][n][dim]
-  classes: number[] | null; // [n], the place of each point's class
+  classes: number[] | null; // [n], the index of each point's class
   home: number; // the frame of x that is data
   evaluations: number | null;
   epoch: number | null;
@@ -22,15 +22,15 @@ export interface Trajectory {
 export interface Bounds {
   x: number;
   y: number;
-  radius: number; // half the side of the square that holds it all, along x ..
-  radiusY: number; // .. and along y: the same, unless the axes are quantities of their own
-  wide: number; // of the radius that the shape needs at all, from the middle to the side ..
-  tall: number; // .. and to the top
+  radius: number; // half the width of the square that contains everything
+  radiusY: number; // half its height: the same as `radius`, unless the axes are separate quantities
+  wide: number; // the share of `radius` that the shape needs
+  tall: number; // the share of `radiusY` that the shape needs
 }
 
 const FRAMES = 81;
 
-/** The query that draws this view from a run's model; the same for every format. What the view has of another run is left out. */
+/** The query that draws this view from a run's model, in any format. Values that do not fit the run are left out. */
 export function sampleQuery(view: View, run: Job): Query {
   const classes = classesOf(run).length;
   return {
@@ -46,13 +46,13 @@ export function sampleQuery(view: View, run: Job): Query {
   };
 }
 
-const MARGIN = 0.66; // a half would be none
-const LEAST_SHARE = 0.6; // of a long thin shape: noise is round
-const LEAST_WIDTH = 1e-6; // of data that are all the same
+const MARGIN = 0.66; // radius as a share of the width; 0.5 would leave no margin
+const LEAST_SHARE = 0.6; // minimum share for a long thin shape, because the noise is round
+const LEAST_WIDTH = 1e-6; // minimum width, for data that is all the same
 
 /**
- * The square around points [n][dim], with room for the noise around it. Outliers, one in a hundred, do not count. `free`:
- * each axis has a scale of its own.
+ * The square around points [n][dim], with room for the noise around them. Outliers, one in a hundred, are ignored. With `free`,
+ * each axis has its own scale.
  */
 export function boundsOf(points: Float32Array, dim: number, axes: Axes = [0, 1], free = false): Bounds {
   const n = points.length / dim;
@@ -88,7 +88,7 @@ function huesOf(points: Float32Array, dim: number, [x, y]: Axes, bounds: Bounds)
 const MOST_ALIKE = 0.02;
 const piled = new WeakMap<Trajectory, boolean>();
 
-/** Whether many of the finished points lie exactly at an end of a column's range: an estimate that is clipped does that. */
+/** Whether many samples are exactly at an end of a column's range, which clipping of the estimate causes. */
 export function isPiledUp(t: Trajectory): boolean {
   const known = piled.get(t);
   if (known !== undefined) return known;
@@ -108,9 +108,9 @@ export function isPiledUp(t: Trajectory): boolean {
   return is;
 }
 
-/** What two columns of a trajectory look like when they are data. */
+/** The bounds and colors of two columns of a trajectory, determined by its data. */
 export interface Layout {
-  hues: Uint8Array; // [n], by the direction in which a point lies
+  hues: Uint8Array; // [n], by the direction of each point from the center
   bounds: Bounds;
 }
 
@@ -140,7 +140,7 @@ interface Answer {
   epoch?: number;
 }
 
-/** The place of each point's class, which decides its color. */
+/** The index of each point's class, which determines its color. */
 export function placesOf(answer: { labels: string[] | null; classes: string[] | null }): number[] | null {
   const places = new Map(answer.classes?.map((name, place) => [name, place]));
   return answer.labels?.map((name) => places.get(name) ?? 0) ?? null;
@@ -163,14 +163,14 @@ function finish(key: string, from: Loaded, home: number): Trajectory {
   };
 }
 
-/** From noise to data with the model of a run. */
+/** Loads trajectories from noise to data by the model of a run. */
 export async function loadReverse(run: Job, view: View, signal: AbortSignal): Promise<Trajectory> {
   const address = url(`/v1/models/${run.id}/trajectories.safetensors`, sampleQuery(view, run));
   const loaded = await load(address, signal);
   return finish(run.id, loaded, loaded.timesteps.length - 1);
 }
 
-/** Several data sets in one, each a class. */
+/** Merges the trajectories of several data sets; each data set is a class. */
 function merge(parts: Loaded[]): Loaded {
   const [first] = parts;
   if (!first || parts.length === 1) return first!;
@@ -197,7 +197,7 @@ function merge(parts: Loaded[]): Loaded {
   };
 }
 
-/** The query that asks for a process of each of so many data sets; a run makes noise by its own schedule. */
+/** The query for a process of each of several data sets. The forward process uses the noise schedule of the run. */
 export function processQuery(process: Way, sources: number, run: Job | undefined, view: View): Query {
   const n = Math.max(1, Math.floor(view.n / sources));
   const schedule = process === "forward" && run ? scheduleOf(run) : {};
@@ -206,7 +206,7 @@ export function processQuery(process: Way, sources: number, run: Job | undefined
 
 export type Way = "forward" | "optimal";
 
-/** What needs no model: data on its way to noise, or noise on the shortest way to the data. */
+/** Loads a process that needs no model: from data to noise, or from noise straight to the nearest data points. */
 export async function loadProcess(
   process: Way,
   sources: Source[],
@@ -224,17 +224,17 @@ export async function loadProcess(
   return finish(key, merged, process === "forward" ? 0 : merged.timesteps.length - 1);
 }
 
-/** How a run makes noise of its data, as the forward process asks for it. */
+/** The noise schedule of a run, as parameters of the forward process. */
 function scheduleOf(run: Job): Query {
   const { timesteps, beta_schedule, beta_start, beta_end, zero_terminal_snr } = run.spec.diffusion ?? {};
   return { timesteps, schedule: beta_schedule, beta_start, beta_end, zero_terminal_snr };
 }
 
-/** Position 0..1 on the time track as a frame index with fraction. */
+/** The position 0..1 on the time track as a fractional frame index. */
 export const frameAt = (trajectory: Trajectory, position: number): number =>
   position * (trajectory.timesteps.length - 1);
 
-/** Writes two columns of an array [frames][n][dim] at a fractional frame into out [n][2]. */
+/** Interpolates two columns of an array [frames][n][dim] at a fractional frame into out [n][2]. */
 export function interpolate(
   t: Trajectory,
   which: "x" | "x0",
