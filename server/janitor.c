@@ -16,7 +16,8 @@ enum {
 #define DAY_MS 86400000LL
 
 struct janitor {
-    struct janitor_config config;
+    struct writer *writer;
+    int keep_events_days, keep_jobs_days;
     struct bell bell;
 };
 
@@ -43,7 +44,7 @@ static enum store_status run_sweep(void *argument, struct store_session *session
 static void sweep_all(struct janitor *janitor, struct sweep *sweep) {
     int64_t total = 0;
     do {
-        if (writer_do(janitor->config.writer, run_sweep, sweep) != STORE_OK)
+        if (writer_do(janitor->writer, run_sweep, sweep) != STORE_OK)
             break;
         total += sweep->count;
     } while (sweep->count == sweep->most && !bell_is_closed(&janitor->bell));
@@ -52,17 +53,16 @@ static void sweep_all(struct janitor *janitor, struct sweep *sweep) {
 }
 
 static void sweep_house(struct janitor *janitor) {
-    const struct janitor_config *config = &janitor->config;
     const int64_t now = clock_now_ms();
     struct sweep checkpoints = {"checkpoints", store_forget_checkpoints, now, .most = MAX_ROWS};
-    struct sweep events = {"events", store_forget_events, now - config->keep_events_days * DAY_MS,
+    struct sweep events = {"events", store_forget_events, now - janitor->keep_events_days * DAY_MS,
                            .most = MAX_ROWS};
-    struct sweep jobs = {"jobs", store_forget_jobs, now - config->keep_jobs_days * DAY_MS,
+    struct sweep jobs = {"jobs", store_forget_jobs, now - janitor->keep_jobs_days * DAY_MS,
                          .most = MAX_JOBS};
     sweep_all(janitor, &checkpoints);
-    if (config->keep_events_days > 0)
+    if (janitor->keep_events_days > 0)
         sweep_all(janitor, &events);
-    if (config->keep_jobs_days > 0)
+    if (janitor->keep_jobs_days > 0)
         sweep_all(janitor, &jobs);
 }
 
@@ -73,7 +73,7 @@ static enum store_status run_probe(void *argument, struct store_session *session
 
 static void *janitor_main(void *argument) {
     struct janitor *janitor = argument;
-    struct writer *writer = janitor->config.writer;
+    struct writer *writer = janitor->writer;
     int since = SWEEP_SECONDS;
     struct sweep blobs = {NULL, sweep_blobs, .most = MAX_PIECES};
     do {
@@ -89,11 +89,12 @@ static void *janitor_main(void *argument) {
     return NULL;
 }
 
-struct janitor *janitor_start(const struct janitor_config *config) {
+struct janitor *janitor_start(struct writer *writer, int keep_events_days, int keep_jobs_days) {
     struct janitor *janitor = calloc(1, sizeof *janitor);
     if (!janitor)
         return NULL;
-    janitor->config = *config;
+    *janitor = (struct janitor){
+        .writer = writer, .keep_events_days = keep_events_days, .keep_jobs_days = keep_jobs_days};
     if (!bell_start(&janitor->bell, janitor_main, janitor)) {
         free(janitor);
         return NULL;

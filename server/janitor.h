@@ -9,13 +9,8 @@
 
 struct janitor;
 
-struct janitor_config {
-    struct writer *writer;
-    int keep_events_days; /* after the end of their job; 0: forever */
-    int keep_jobs_days;   /* after their end; 0: forever */
-};
-
-struct janitor *janitor_start(const struct janitor_config *config);
+/* For how many days after their end jobs, and the events of jobs, are kept; 0: forever. */
+struct janitor *janitor_start(struct writer *writer, int keep_events_days, int keep_jobs_days);
 void janitor_stop(struct janitor *janitor);
 
 #endif

@@ -293,13 +293,6 @@ static struct workers *start_workers(const struct process *process) {
                                  .max_memory = process->service.max_training_memory});
 }
 
-static struct janitor *start_janitor(const struct process *process) {
-    return janitor_start(
-        &(struct janitor_config){.writer = process->service.writer,
-                                 .keep_events_days = process->config->keep_events_days,
-                                 .keep_jobs_days = process->config->keep_jobs_days});
-}
-
 static struct http_server *start_http(struct process *process) {
     const struct config *config = process->config;
     const struct contract *contract = process->contract;
@@ -349,7 +342,9 @@ static bool start(struct process *process) {
            (service->models = model_cache_new((size_t)config->model_cache << 20)) &&
            (service->pool = pool_start(config->samplers, WAITING_SAMPLES)) &&
            (service->workers = start_workers(process)) &&
-           (process->janitor = start_janitor(process)) && (process->http = start_http(process));
+           (process->janitor =
+                janitor_start(service->writer, config->keep_events_days, config->keep_jobs_days)) &&
+           (process->http = start_http(process));
 }
 
 /* Stops everything, or as much as was started, in the reverse order. */
@@ -384,14 +379,6 @@ static void stop(struct process *process) {
     auth_close(process->auth);
 }
 
-/* Runs from the ready line to the signal. */
-static void run(struct process *process) {
-    atomic_store(&process->service.ready, true);
-    announce(process->config, http_port(process->http));
-    wait_for_signal(process);
-    atomic_store(&process->service.ready, false);
-}
-
 int serve(const struct config *config, const struct contract *contract) {
     log_set_level(config->log_level);
     log_set_format(config->log_format);
@@ -412,10 +399,14 @@ int serve(const struct config *config, const struct contract *contract) {
                                           .started_at = clock_now_ms()}};
     block_signals(&process.signals);
     const bool is_started = start(&process);
-    if (is_started)
-        run(&process);
-    else
+    if (is_started) {
+        atomic_store(&process.service.ready, true);
+        announce(config, process.socket.port);
+        wait_for_signal(&process);
+        atomic_store(&process.service.ready, false);
+    } else {
         fail_to_start(process.error[0] ? process.error : "out of memory or threads");
+    }
     stop(&process);
     if (is_started)
         log_line(LOG_INFO, "stopped", NULL);

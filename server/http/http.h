@@ -196,7 +196,7 @@ struct http_config {
     struct auth *auth;                        /* NULL: everybody may do everything */
     struct http_tls tls;                      /* taken over; empty: HTTP */
     int max_connections, max_connections_per_ip, requests_per_minute;
-    int send_timeout; /* seconds a client may stop reading a response; 0: 60 */
+    int send_timeout; /* seconds a client may stop reading; receiving has its own limits (peer.h) */
     const struct http_route *routes;
     size_t route_count;
     void *service;
@@ -213,7 +213,6 @@ struct http_config {
 
 /* Starts listening. NULL and a message in error (of error_size bytes) on failure. */
 struct http_server *http_start(const struct http_config *config, char *error, size_t error_size);
-int http_port(const struct http_server *server);
 /* Stops: accepts no new connections, sets `stopping` in every exchange, waits up to grace_ms for
  * those in flight, and closes. */
 void http_stop(struct http_server *server, int grace_ms);

@@ -12,8 +12,6 @@
 #include "server/http/connection.h"
 
 enum {
-    /* Only for sending: receiving has its own deadlines (peer.h), and so has an idle connection. */
-    SEND_SECONDS = 60,
     CONNECTION_MEMORY = 32768, /* above this, each connection costs an mmap */
     THREAD_STACK = 512 << 10,
 };
@@ -30,11 +28,6 @@ static enum access_names names_for(const struct http_config *config) {
     return config->socket.is_loopback               ? ACCESS_LOOPBACK
            : config->auth && !config->allowed_hosts ? ACCESS_ANY
                                                     : ACCESS_ADDRESSES;
-}
-
-static unsigned send_seconds(const struct http_server *server) {
-    const int wanted = server->config.send_timeout;
-    return wanted > 0 ? (unsigned)wanted : SEND_SECONDS;
 }
 
 static struct MHD_Daemon *start_daemon(struct http_server *server) {
@@ -58,12 +51,12 @@ static struct MHD_Daemon *start_daemon(struct http_server *server) {
         MHD_OPTION_LISTEN_SOCKET, server->config.socket.fd, MHD_OPTION_THREAD_POOL_SIZE, threads,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->config.max_connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)server->config.max_connections_per_ip,
-        MHD_OPTION_CONNECTION_TIMEOUT, send_seconds(server), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_STACK_SIZE,
-        (size_t)THREAD_STACK, MHD_OPTION_URI_LOG_CALLBACK, http_on_target, server,
-        MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        http_on_connection, server, MHD_OPTION_ARRAY, server->config.tls.cert ? tls : none,
-        MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)server->config.send_timeout,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_URI_LOG_CALLBACK,
+        http_on_target, server, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server, MHD_OPTION_ARRAY,
+        server->config.tls.cert ? tls : none, MHD_OPTION_END);
 }
 
 static void server_free(struct http_server *server) {
@@ -109,10 +102,6 @@ struct http_server *http_start(const struct http_config *config, char *error, si
 fail:
     server_free(server);
     return NULL;
-}
-
-int http_port(const struct http_server *server) {
-    return server->config.socket.port;
 }
 
 void http_stop(struct http_server *server, int grace_ms) {
