@@ -19,7 +19,7 @@ struct lzw {
     int width;                    /* bits of a code now */
     unsigned next;                /* the next free code */
     unsigned full_for;            /* codes written since none is free */
-    unsigned string;              /* the code of the code of the pixels that are not written yet */
+    unsigned string;              /* the code of the pixels that are not written yet */
     uint32_t rest;                /* bits that do not fill a byte yet */
     int rest_bits;                /* how many */
     uint8_t block[1 + LZW_BLOCK]; /* the number of bytes, then the bytes */

@@ -58,36 +58,20 @@ static void csv_lead(struct buffer *out, const struct layout *layout, int index)
     buffer_text(out, layout->labels ? ",label\r\n" : "\r\n");
 }
 
-static void csv_labeled_rows(struct buffer *out, const struct layout *layout, const float *points,
-                             size_t first, size_t count) {
+static void csv_rows(struct buffer *out, const struct layout *layout, const float *points,
+                     size_t first, size_t count) {
     const size_t width = (size_t)layout->dim;
     for (size_t i = 0; i < count; i++) {
         char *start = buffer_reserve(out, width * (FLOAT_TEXT + 1));
         if (!start)
             return;
         out->length += (size_t)(floats_text(start, points + i * width, width, "nan") - start);
-        buffer_append(out, ",", 1);
-        csv_text(out, layout->classes[layout->labels[first + i]]);
+        if (layout->labels) {
+            buffer_append(out, ",", 1);
+            csv_text(out, layout->classes[layout->labels[first + i]]);
+        }
         buffer_append(out, "\r\n", 2);
     }
-}
-
-static void csv_rows(struct buffer *out, const struct layout *layout, const float *points,
-                     size_t first, size_t count) {
-    const size_t width = (size_t)layout->dim, room = count * (width * (FLOAT_TEXT + 1) + 2);
-    if (layout->labels) {
-        csv_labeled_rows(out, layout, points, first, count);
-        return;
-    }
-    char *start = buffer_reserve(out, room), *at = start;
-    if (!start)
-        return;
-    for (size_t i = 0; i < count; i++) {
-        at = floats_text(at, points + i * width, width, "nan");
-        *at++ = '\r';
-        *at++ = '\n';
-    }
-    out->length += (size_t)(at - start);
 }
 
 const struct pieces pieces_csv = {PARTS_ONE_ARRAY, csv_lead, csv_rows, NULL};

@@ -350,10 +350,9 @@ static bool find_columns(struct reading *reading, const struct csv *csv, bool ha
     columns->label = reading_label_column(reading, has_header ? columns->names : NULL, csv->count);
     if (reading->wrong->count > 0)
         return false;
-    if (columns->label == READING_NO_LABEL && has_header)
-        columns->label = find_name(columns, "label", strcasecmp);
-    if (columns->label == READING_NO_LABEL && has_header)
-        columns->label = find_name(columns, "class", strcasecmp);
+    static const char *const words[] = {"label", "class"};
+    for (int i = 0; i < 2 && columns->label == READING_NO_LABEL && has_header; i++)
+        columns->label = find_name(columns, words[i], strcasecmp);
     for (int j = 0; columns->label != READING_NO_LABEL && j < columns->count; j++)
         if (j != columns->label && strcasecmp(columns->names[j], "label") == 0)
             wrong_header(reading, csv,

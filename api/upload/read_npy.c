@@ -149,54 +149,19 @@ static bool take_header(struct npy *npy) {
 
 /* ------------------------------------------------------------------ elements */
 
-/* A type of elements, without its byte order. */
+/* A type of elements: f, i or u, and its bytes. */
 struct element {
-    const char *name;
+    char kind;
     size_t size;
-    double (*value)(uint64_t bits);
 };
 
-static double of_float32(uint64_t bits) {
-    uint32_t low = (uint32_t)bits;
-    float x;
-    memcpy(&x, &low, sizeof x);
-    return (double)x;
-}
-static double of_float64(uint64_t bits) {
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-static double of_int8(uint64_t bits) {
-    return (int8_t)bits;
-}
-static double of_int16(uint64_t bits) {
-    return (int16_t)bits;
-}
-static double of_int32(uint64_t bits) {
-    return (int32_t)bits;
-}
-static double of_int64(uint64_t bits) {
-    return (double)(int64_t)bits;
-}
-static double of_unsigned(uint64_t bits) {
-    return (double)bits;
-}
-
-static const struct element elements[] = {
-    {"f4", 4, of_float32},  {"f8", 8, of_float64},  {"i1", 1, of_int8},     {"i2", 2, of_int16},
-    {"i4", 4, of_int32},    {"i8", 8, of_int64},    {"u1", 1, of_unsigned}, {"u2", 2, of_unsigned},
-    {"u4", 4, of_unsigned}, {"u8", 8, of_unsigned},
-};
-
-/* '<', '>', '=' (the machine's), or '|' where there is no order. */
-static const struct element *find_element(const char *descr) {
-    if (!strchr("<>=|", descr[0]))
-        return NULL;
-    for (size_t i = 0; i < sizeof elements / sizeof *elements; i++)
-        if (strcmp(descr + 1, elements[i].name) == 0 && (descr[0] != '|' || elements[i].size == 1))
-            return &elements[i];
-    return NULL;
+/* After '<', '>', '=' (the machine's), or '|' where there is no order. False: it cannot be read. */
+static bool find_element(const char *descr, struct element *element) {
+    if (strlen(descr) != 3 || !strchr("<>=|", descr[0]) || !strchr("fiu", descr[1]) ||
+        !strchr(descr[1] == 'f' ? "48" : "1248", descr[2]))
+        return false;
+    *element = (struct element){descr[1], (size_t)(descr[2] - '0')};
+    return descr[0] != '|' || element->size == 1;
 }
 
 static uint64_t bits_at(const char *at, const struct element *element, bool big_endian) {
@@ -208,19 +173,34 @@ static uint64_t bits_at(const char *at, const struct element *element, bool big_
     return bits;
 }
 
+static int64_t signed_of(const struct element *element, uint64_t bits) {
+    const size_t unused = 64 - 8 * element->size;
+    return (int64_t)(bits << unused) >> unused;
+}
+
+static double value_of(const struct element *element, uint64_t bits) {
+    const uint32_t low = (uint32_t)bits;
+    float single;
+    double value;
+    memcpy(&single, &low, sizeof single);
+    memcpy(&value, &bits, sizeof value);
+    return element->kind == 'u'   ? (double)bits
+           : element->kind == 'i' ? (double)signed_of(element, bits)
+           : element->size == 4   ? (double)single
+                                  : value;
+}
+
 /* A label as text: a float in as few digits as its own type needs, an integer exactly. Returns its
  * length; 0: it is not a number. */
 static size_t label_text(const struct element *element, uint64_t bits, char out[DOUBLE_TEXT]) {
-    const double value = element->value(bits);
+    const double value = value_of(element, bits);
     if (!isfinite(value))
         return 0;
-    if (strcmp(element->name, "f4") == 0)
-        return float_text(out, (float)value);
-    if (strcmp(element->name, "i8") == 0)
-        return (size_t)snprintf(out, DOUBLE_TEXT, "%" PRIi64, (int64_t)bits);
-    if (strcmp(element->name, "u8") == 0)
+    if (element->kind == 'i')
+        return (size_t)snprintf(out, DOUBLE_TEXT, "%" PRIi64, signed_of(element, bits));
+    if (element->kind == 'u')
         return (size_t)snprintf(out, DOUBLE_TEXT, "%" PRIu64, bits);
-    return double_text(out, value);
+    return element->size == 4 ? float_text(out, (float)value) : double_text(out, value);
 }
 
 static const char *put_label(struct reading *reading, const struct element *element,
@@ -244,7 +224,7 @@ static void put_row(struct reading *reading, const struct npy *npy, const struct
             bits_at(npy->end + index * element->size, element, npy->descr[0] == '>');
         const bool is_label = (int)j == label;
         const char *wrong = is_label ? put_label(reading, element, bits)
-                                     : reading_put(reading, column, element->value(bits));
+                                     : reading_put(reading, column, value_of(element, bits));
         if (wrong) {
             snprintf(where, sizeof where, "row %zu, column %zu: ", i, j);
             if (is_label)
@@ -321,8 +301,8 @@ void read_npy(struct reading *reading) {
         snprintf(reading->unreadable, sizeof reading->unreadable, "%s", npy.wrong);
         return;
     }
-    const struct element *element = find_element(npy.descr);
-    if (!element) {
+    struct element element;
+    if (!find_element(npy.descr, &element)) {
         problem_add(reading->wrong, "/points",
                     "elements of type '%s' cannot be read; save float32, float64 or integers "
                     "(array.astype('f4'))",
@@ -336,6 +316,6 @@ void read_npy(struct reading *reading) {
     }
     if (npy.rank == 1)
         npy.shape[1] = 1;
-    read_array(reading, &npy, element);
+    read_array(reading, &npy, &element);
     reading_finish(reading);
 }

@@ -16,12 +16,19 @@
 
 /* ------------------------------------------------------------------ POST */
 
+static const struct reader {
+    const char *media_type;
+    void (*read)(struct reading *reading);
+    enum problem_code unreadable; /* for a file that is not of this format */
+} readers[] = {{"text/csv", read_csv, PROBLEM_INVALID_CSV},
+               {"application/json", read_points_json, PROBLEM_INVALID_JSON},
+               {"application/octet-stream", read_npy, PROBLEM_INVALID_NPY}};
+
 /* An upload on its way from the socket through the pool to the writer. */
 struct upload {
     char name[READING_TITLE_BYTES + 1], label[LABEL_NAME_BYTES + 1];
     int header; /* enum header_mode */
-    void (*read)(struct reading *reading);
-    enum problem_code unreadable; /* for a file that is not of this format */
+    const struct reader *reader;
     struct reading reading;
     struct problem_fields wrong;
     struct dataset row; /* its texts are in the exchange's arena, its arrays in the reading */
@@ -44,14 +51,6 @@ static const struct field rows[] = {
 };
 const struct field_set upload_fields = {rows, sizeof rows / sizeof rows[0]};
 
-static const struct {
-    const char *media_type;
-    void (*read)(struct reading *reading);
-    enum problem_code unreadable;
-} readers[] = {{"text/csv", read_csv, PROBLEM_INVALID_CSV},
-               {"application/json", read_points_json, PROBLEM_INVALID_JSON},
-               {"application/octet-stream", read_npy, PROBLEM_INVALID_NPY}};
-
 /* The transport accepts only these types, but also a request without a body. */
 static bool choose_reader(struct http_exchange *exchange, struct upload *upload) {
     const char *type = http_header(exchange, "Content-Type");
@@ -59,8 +58,7 @@ static bool choose_reader(struct http_exchange *exchange, struct upload *upload)
     for (size_t i = 0; type && i < sizeof readers / sizeof *readers; i++)
         if (strlen(readers[i].media_type) == length &&
             strncasecmp(readers[i].media_type, type, length) == 0) {
-            upload->read = readers[i].read;
-            upload->unreadable = readers[i].unreadable;
+            upload->reader = &readers[i];
             return true;
         }
     problem(exchange, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
@@ -154,11 +152,11 @@ static void parse(struct http_exchange *exchange, struct store_session *unused) 
     struct reading *reading = &upload->reading;
     if (!http_reserve(exchange, READ_BYTES * reading->length))
         return;
-    upload->read(reading);
+    upload->reader->read(reading);
     if (reading->no_memory)
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
     else if (reading->unreadable[0])
-        problem(exchange, upload->unreadable, reading->unreadable);
+        problem(exchange, upload->reader->unreadable, reading->unreadable);
     else if (upload->wrong.count > 0)
         problem_list(exchange, PROBLEM_INVALID_DATA, "values cannot be used", &upload->wrong);
     else if (make_row(exchange, upload))
