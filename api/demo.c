@@ -17,7 +17,7 @@
 static const char host[] = "127.0.0.1";
 enum { REQUEST_SECONDS = 60, POLL_MS = 100 };
 
-/* Ctrl-C ends the server, too, but its files are still to be removed. */
+/* Ctrl-C also ends the server, but its files must still be removed. */
 static volatile sig_atomic_t interrupted;
 
 static void on_interrupt(int number) {
@@ -29,8 +29,9 @@ struct demo {
     char directory[256]; /* of the temporary database */
     pid_t server;
     int port;
-    char job[64]; /* the job's id */
-    int tenths;   /* of its progress that have been shown */
+    char job[64];   /* the job's id */
+    char path[128]; /* of the last request */
+    int tenths;     /* of the job's progress that have been shown */
 };
 
 /* ------------------------------------------------------------------ the server */
@@ -80,7 +81,7 @@ static void stop_server(struct demo *demo) {
     rmdir(demo->directory);
 }
 
-/* Says why, in the words of the server's detail if there are any. */
+/* Reports a failed request, with the detail of the server's response if there is one. */
 static void complain(const char *method, const char *path, int status, const struct buffer *body) {
     char error[200];
     cJSON *problem =
@@ -94,30 +95,30 @@ static void complain(const char *method, const char *path, int status, const str
     cJSON_Delete(problem);
 }
 
-/* The body of an answer that went well, which the caller clears. False: the reason is on standard
- * error. */
-static bool ask(const struct demo *demo, const char *method, const char *path, const char *json,
-                struct buffer *body) {
+/* Makes a request, POST if there is JSON to send, for a path that may contain the job's id (%s).
+ * The caller clears the body. False: it failed, and the reason is on standard error. */
+static bool ask(struct demo *demo, const char *path_format, const char *json, struct buffer *body) {
     const struct client_server server = {.host = host, .port = demo->port};
-    const int status = client_request(&server, method, path, json, REQUEST_SECONDS, body);
+    const char *method = json ? "POST" : "GET";
+    snprintf(demo->path, sizeof demo->path, path_format, demo->job);
+    const int status = client_request(&server, method, demo->path, json, REQUEST_SECONDS, body);
     if (status >= 200 && status < 300)
         return true;
     if (!interrupted)
-        complain(method, path, status, body);
+        complain(method, demo->path, status, body);
     buffer_clear(body);
     return false;
 }
 
-/* The JSON answer, or NULL with the reason on standard error. */
-static cJSON *ask_json(const struct demo *demo, const char *method, const char *path,
-                       const char *json) {
+/* The same for a response in JSON; NULL: it failed. */
+static cJSON *ask_json(struct demo *demo, const char *path_format, const char *json) {
     struct buffer body = {0};
     char error[200];
-    if (!ask(demo, method, path, json, &body))
+    if (!ask(demo, path_format, json, &body))
         return NULL;
     cJSON *answer = json_read(body.data, body.length, JSON_MAX_VALUES, NULL, error, sizeof error);
     if (!answer)
-        fprintf(stderr, "%s %s: %s\n", method, path, error);
+        fprintf(stderr, "%s %s: %s\n", json ? "POST" : "GET", demo->path, error);
     buffer_clear(&body);
     return answer;
 }
@@ -130,7 +131,7 @@ static double number(const cJSON *object, const char *group, const char *name) {
 
 /* ------------------------------------------------------------------ training */
 
-/* A terminal shows one line that is written over; anything else gets a line for each tenth. */
+/* A terminal shows one line that is overwritten; anything else gets a line for each tenth. */
 static void show_progress(struct demo *demo, const cJSON *job) {
     enum { WIDTH = 40 };
     double fraction = number(job, "progress", "fraction");
@@ -158,10 +159,8 @@ static void show_progress(struct demo *demo, const cJSON *job) {
 
 /* Polls until the job is over. */
 static bool follow(struct demo *demo) {
-    char path[96];
-    snprintf(path, sizeof path, "/v1/jobs/%s", demo->job);
     while (!interrupted) {
-        cJSON *job = ask_json(demo, "GET", path, NULL);
+        cJSON *job = ask_json(demo, "/v1/jobs/%s", NULL);
         if (!job)
             return false;
         const char *status = cJSON_GetStringValue(cJSON_GetObjectItem(job, "status"));
@@ -185,7 +184,7 @@ static bool train(struct demo *demo, const char *preset) {
     char *request = cJSON_PrintUnformatted(wanted);
     cJSON_Delete(wanted);
     printf("  POST /v1/jobs %s\n", request);
-    cJSON *job = ask_json(demo, "POST", "/v1/jobs", request);
+    cJSON *job = ask_json(demo, "/v1/jobs", request);
     cJSON_free(request);
     if (!job)
         return false;
@@ -197,41 +196,36 @@ static bool train(struct demo *demo, const char *preset) {
 
 /* ------------------------------------------------------------------ looking at the result */
 
-static bool show_samples(const struct demo *demo) {
-    char path[128];
+static bool show_samples(struct demo *demo) {
     struct buffer plot = {0};
-    snprintf(path, sizeof path, "/v1/models/%s/samples.txt", demo->job);
-    if (!ask(demo, "GET", path, NULL, &plot))
+    if (!ask(demo, "/v1/models/%s/samples.txt", NULL, &plot))
         return false;
-    printf("  GET %s\n\n%s\n", path, plot.data);
+    printf("  GET %s\n\n%s\n", demo->path, plot.data);
     buffer_clear(&plot);
     return true;
 }
 
-static bool show_distance(const struct demo *demo) {
-    char path[128];
-    snprintf(path, sizeof path, "/v1/models/%s/evaluation", demo->job);
-    cJSON *answer = ask_json(demo, "GET", path, NULL);
+static bool show_distance(struct demo *demo) {
+    cJSON *answer = ask_json(demo, "/v1/models/%s/evaluation", NULL);
     if (answer)
-        printf("  GET %s\n  mean distance to the spiral: %.4f (the tutorial reached 0.016)\n", path,
+        printf("  GET %s\n  mean distance to the spiral: %.4f (the tutorial reached 0.016)\n",
+               demo->path,
                number(cJSON_GetObjectItem(answer, "metrics"), "curve_distance", "mean"));
     cJSON_Delete(answer);
     return answer;
 }
 
-/* The answer at this path of the job or its model, as a file. */
-static bool save(const struct demo *demo, const char *path_format, const char *name) {
-    char path[128];
+/* Writes the response to a file. */
+static bool save(struct demo *demo, const char *path_format, const char *name) {
     struct buffer content = {0};
-    snprintf(path, sizeof path, path_format, demo->job);
-    if (!ask(demo, "GET", path, NULL, &content))
+    if (!ask(demo, path_format, NULL, &content))
         return false;
     FILE *file = fopen(name, "w");
     bool written = file && fwrite(content.data, 1, content.length, file) == content.length;
     if (file && fclose(file) != 0)
         written = false;
     if (written)
-        printf("  GET %s > %s\n", path, name);
+        printf("  GET %s > %s\n", demo->path, name);
     else
         fprintf(stderr, "cannot write %s: %s\n", name, strerror(errno));
     buffer_clear(&content);
@@ -239,13 +233,10 @@ static bool save(const struct demo *demo, const char *path_format, const char *n
 }
 
 int demo_run(int argc, char **argv) {
-    const char *preset = "default", *value;
-    for (int i = 0; i < argc; i++) {
-        value = argument_value(argc, argv, &i, "--preset");
-        if (!value)
+    const char *preset = "default";
+    for (int i = 0; i < argc; i++)
+        if (!(preset = argument_value(argc, argv, &i, "--preset")))
             return argument_unknown(argv[i], "--preset");
-        preset = value;
-    }
     struct demo demo = {.server = -1};
     const struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);

@@ -1,5 +1,5 @@
 /*
- * demo.h - `denoised demo`: the service as its user sees it.
+ * demo.h - the command `denoised demo`, which shows the service as a client sees it.
  */
 #ifndef API_DEMO_H
 #define API_DEMO_H

@@ -268,25 +268,22 @@ static bool read_job(struct http_exchange *exchange, struct job_request *request
     return problem_none(exchange, &wrong);
 }
 
-struct create_query {
-    bool validate_only;
-};
 static const struct field create_rows[] = {
-    {"", "validate_only", FIELD_BOOLEAN, offsetof(struct create_query, validate_only), 0, 0, 0,
-     NULL, "Validate the job and return its complete spec, without queueing it."},
+    {"", "validate_only", FIELD_BOOLEAN, 0, 0, 0, 0, NULL,
+     "Validate the job and return its complete spec, without queueing it."},
 };
 const struct field_set job_create_fields = {create_rows, 1};
 
 enum http_next api_job_create(struct http_exchange *exchange) {
-    struct create_query query = {0};
+    bool validate_only = false;
     struct job_request request;
     struct submission *submission;
-    if (!read_query(exchange, &job_create_fields, &query) || !read_job(exchange, &request) ||
-        !(submission = make_submission(exchange, &request)) ||
+    if (!read_query(exchange, &job_create_fields, &validate_only) ||
+        !read_job(exchange, &request) || !(submission = make_submission(exchange, &request)) ||
         !cost_training_fits(exchange, &request.spec, submission->job.memory))
         return HTTP_REPLY;
     exchange->state = submission;
-    if (query.validate_only) {
+    if (validate_only) {
         if (!estimate_is_quick())
             return http_on_pool(exchange, reply_valid);
         reply_valid(exchange, NULL);

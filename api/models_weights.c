@@ -1,4 +1,4 @@
-/* /v1/models/{id}/weights.safetensors and POST /v1/models: a model leaves, a model comes. */
+/* The export and import of models: /v1/models/{id}/weights.safetensors and POST /v1/models. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,16 +18,17 @@
 #include "server/base/sha256.h"
 #include "server/threads/blob.h"
 
-/* What the metadata says; all of it is text. `format` names this list. */
+/* The version of the list of metadata, which are all texts. */
 #define FORMAT "denoised 1"
 
 _Static_assert(5 * DN_MAX_HIDDEN_LAYERS + 2 < SAFETENSORS_TENSORS, "a model fits into a file");
 
-enum { LONG_BYTES = 1 << 20 }; /* of work that cannot pause */
+enum { LONG_BYTES = 1 << 20 }; /* larger ones are processed alone, without pauses */
 
 /* ------------------------------------------------------------------ export */
 
-/* The transform, exactly: numbers read back as the same doubles; low and high are floats. */
+/* Writes the transform exactly: each number reads back as the same double or, for low and high,
+ * float. */
 static void write_transform(const struct dn_model *model, struct json_writer *json) {
     const int dim = dn_model_dim(model);
     double shift[DN_MAX_DIM], scale[DN_MAX_DIM], wide[DN_MAX_DIM];
@@ -74,40 +75,29 @@ static void write_metadata(const void *owner, struct json_writer *json) {
     buffer_clear(&transform);
 }
 
-/* The values of tensor i, from malloc. */
-static float *take_tensor(const struct dn_model *model, int i, const char *name,
-                          struct safetensor *out) {
-    struct dn_tensor tensor;
-    dn_spec_tensor(dn_model_spec(model), i, &tensor);
-    *out = (struct safetensor){.name = name,
-                               .rank = tensor.rank,
-                               .shape = {tensor.shape[0], tensor.shape[1]},
-                               .count = (size_t)tensor.shape[0] * (size_t)tensor.shape[1]};
-    float *values = malloc(out->count * sizeof *values);
-    if (values)
-        dn_model_tensor(model, i, values);
-    out->data = values;
-    return values;
-}
-
 static void write_weights(const struct loaded_model *loaded, struct buffer *out) {
     struct safetensor tensors[SAFETENSORS_TENSORS];
-    struct dn_tensor names[SAFETENSORS_TENSORS];
-    float *values[SAFETENSORS_TENSORS] = {0};
+    struct dn_tensor shapes[SAFETENSORS_TENSORS];
     const struct dn_spec *spec = dn_model_spec(loaded->model);
     const int count = dn_spec_tensor_count(spec);
-    bool taken = true;
-    for (int i = 0; i < count && taken; i++) {
-        dn_spec_tensor(spec, i, &names[i]);
-        values[i] = take_tensor(loaded->model, i, names[i].name, &tensors[i]);
-        taken = values[i];
-    }
-    if (taken)
-        safetensors_write(out, tensors, count, write_metadata, loaded);
-    else
+    float *values = malloc((size_t)dn_spec_parameters(spec) * sizeof *values), *at = values;
+    if (!values) {
         buffer_fail(out);
-    for (int i = 0; i < count; i++)
-        free(values[i]);
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        const struct dn_tensor *shape = &shapes[i];
+        dn_spec_tensor(spec, i, &shapes[i]);
+        tensors[i] = (struct safetensor){.name = shape->name,
+                                         .rank = shape->rank,
+                                         .shape = {shape->shape[0], shape->shape[1]},
+                                         .count = (size_t)shape->shape[0] * (size_t)shape->shape[1],
+                                         .data = at};
+        dn_model_tensor(loaded->model, i, at);
+        at += tensors[i].count;
+    }
+    safetensors_write(out, tensors, count, write_metadata, loaded);
+    free(values);
 }
 
 static bool is_plain(char c) {
@@ -115,8 +105,8 @@ static bool is_plain(char c) {
            c == '-';
 }
 
-/* A file name of the model's, of letters that mean nothing to any file system or header: in ASCII,
- * and with letters of any other script where the name has some (RFC 6266, RFC 8187). */
+/* The file name, from the model's name without the characters that are special in file systems or
+ * headers: in ASCII, and also encoded if the name has other letters (RFC 6266, RFC 8187). */
 static const char *disposition(struct http_exchange *exchange, const struct model *row) {
     enum { MAX = 63 }; /* characters */
     const char *from = row->name && row->name[0] ? row->name : row->id;
@@ -149,7 +139,7 @@ static void send_weights(struct http_exchange *exchange, struct store_session *u
     char digest[SHA256_TEXT];
     if (!load_model(exchange, 0, &loaded))
         return;
-    /* the weights as they are taken out, and the file in a buffer that doubles */
+    /* the copied weights, and the file in a buffer that doubles */
     if (!http_reserve(exchange, 3 * loaded.row.byte_count)) {
         loaded_model_clear(&loaded);
         return;
@@ -178,7 +168,6 @@ enum http_next api_model_weights(struct http_exchange *exchange) {
 
 /* ------------------------------------------------------------------ import */
 
-/* An imported model on its way from the socket through the pool to the writer. */
 struct import {
     char name[JOB_NAME_BYTES + 1];
     struct problem_fields wrong;
@@ -189,8 +178,8 @@ struct import {
     float low[DN_MAX_DIM], high[DN_MAX_DIM];
     float *values; /* all tensors, in the order of the architecture */
     struct dn_model *model;
-    double transform[2 * DN_MAX_DIM]; /* of the row */
-    struct model row; /* its texts are in the exchange's arena, its bytes from malloc */
+    double transform[2 * DN_MAX_DIM]; /* for the row */
+    struct model row;                 /* texts in the exchange's arena, bytes from malloc */
     struct replay once;
 };
 
@@ -237,7 +226,7 @@ static cJSON *read_object(struct import *import, const char *key) {
     return json;
 }
 
-/* The names of classes, columns and data sets in a spec, wherever they stand. */
+/* Checks the names of classes, columns and data sets anywhere in a spec. */
 static void check_names(struct import *import, const cJSON *json) {
     for (; json; json = json->next) {
         const char *text = cJSON_IsString(json) ? json->valuestring : "";
@@ -248,7 +237,7 @@ static void check_names(struct import *import, const cJSON *json) {
     }
 }
 
-/* Classes are told apart by their names. */
+/* The names of classes must be different, because requests use them. */
 static void check_classes(struct import *import, const cJSON *spec) {
     const cJSON *dataset = cJSON_GetObjectItemCaseSensitive(spec, "dataset");
     if (cJSON_IsArray(dataset) && cJSON_GetArraySize(dataset) == 1)
@@ -266,7 +255,7 @@ static void check_classes(struct import *import, const cJSON *spec) {
                     "/dataset/classes: must be different names of 1 to %d bytes", LABEL_NAME_BYTES);
 }
 
-/* The spec is a job as a client would send it, and is read as such. */
+/* Reads the spec, which is a job as a client would send it. */
 static void read_spec(struct import *import) {
     struct problem_fields inner = {.arena = import->wrong.arena};
     cJSON *json = read_object(import, "spec");
@@ -281,13 +270,13 @@ static void read_spec(struct import *import) {
     if (import->wrong.count > 0)
         return;
     const struct dn_dataset_spec *dataset = &import->job.spec.dataset;
-    int dim, classes; /* said again, for readers that do not know the spec */
+    int dim, classes; /* repeated for readers that do not know the spec */
     read_count(import, "dim", dataset->dim, dataset->dim, &dim);
     read_count(import, "classes", dataset->classes, dataset->classes, &classes);
     read_count(import, "epoch", 1, DN_MAX_EPOCHS, &import->epoch);
 }
 
-/* One list of dim numbers, of at most this size. */
+/* Reads a list of dim numbers between -most and most. */
 static void read_numbers(struct import *import, const cJSON *transform, const char *key,
                          double most, double *out) {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(transform, key);
@@ -325,15 +314,15 @@ static const struct safetensor *find(const struct import *import, const char *na
     return NULL;
 }
 
-/* Tensor i of the architecture is there, in its shape. Returns its values' number. */
-static size_t check_tensor(struct import *import, int i, const struct safetensor **found) {
+/* Checks that the file has tensor i of the network with the right shape. */
+static void check_tensor(struct import *import, int i, const struct safetensor **found) {
     struct dn_tensor wanted;
     dn_spec_tensor(&import->job.spec, i, &wanted);
     *found = find(import, wanted.name);
     const char *pointer = problem_pointer(&import->wrong, "", wanted.name);
     if (!*found) {
         problem_add(&import->wrong, pointer, "is missing: the spec's network has this tensor");
-        return 0;
+        return;
     }
     bool same = (*found)->rank == wanted.rank;
     for (int k = 0; k < wanted.rank && same; k++)
@@ -343,22 +332,17 @@ static size_t check_tensor(struct import *import, int i, const struct safetensor
     else if (!same)
         problem_add(&import->wrong, pointer, "must have the shape [%d, %d]", wanted.shape[0],
                     wanted.shape[1]);
-    return same ? (*found)->count : 0;
 }
 
-/* The network of the spec needs each tensor once; no two have the same name, so the number tells
- * whether there are others. */
-static void check_others(struct import *import, int count) {
+/* Checks that the network needs every tensor of the file. */
+static void check_others(struct import *import, const struct safetensor *const *found, int count) {
     for (int k = 0; k < import->file.count; k++) {
-        const char *name = import->file.tensors[k].name;
         bool known = false;
-        for (int i = 0; i < count && !known; i++) {
-            struct dn_tensor wanted;
-            dn_spec_tensor(&import->job.spec, i, &wanted);
-            known = strcmp(wanted.name, name) == 0;
-        }
+        for (int i = 0; i < count && !known; i++)
+            known = found[i] == &import->file.tensors[k];
         if (!known)
-            problem_add(&import->wrong, problem_pointer(&import->wrong, "", name),
+            problem_add(&import->wrong,
+                        problem_pointer(&import->wrong, "", import->file.tensors[k].name),
                         "is not a tensor of the spec's network");
     }
 }
@@ -367,17 +351,16 @@ static enum dn_status build(struct import *import, struct dn_error *error) {
     const struct safetensor *found[SAFETENSORS_TENSORS] = {0};
     const float *tensors[SAFETENSORS_TENSORS];
     const int count = dn_spec_tensor_count(&import->job.spec);
-    size_t total = 0;
     for (int i = 0; i < count; i++)
-        total += check_tensor(import, i, &found[i]);
-    check_others(import, count);
+        check_tensor(import, i, &found[i]);
+    check_others(import, found, count);
     if (import->wrong.count > 0)
         return DN_INVALID;
-    import->values = calloc(total + 1, sizeof *import->values);
+    import->values = malloc((size_t)dn_spec_parameters(&import->job.spec) * sizeof *import->values);
     if (!import->values)
         return DN_NO_MEMORY;
     float *at = import->values;
-    for (int i = 0; i < count; i++) { /* the file's may not be aligned */
+    for (int i = 0; i < count; i++) { /* the file's values may not be aligned */
         memcpy(at, found[i]->data, found[i]->count * sizeof *at);
         tensors[i] = at;
         at += found[i]->count;
@@ -392,7 +375,7 @@ static enum dn_status build(struct import *import, struct dn_error *error) {
     return dn_model_build(&parts, &import->model, error);
 }
 
-/* The row to insert. False: out of memory. */
+/* Fills in the row to insert. False: no memory. */
 static bool make_row(struct http_exchange *exchange, struct import *import) {
     const char *named = safetensors_text(&import->file, "name");
     const char *kernels = safetensors_text(&import->file, "kernels");
@@ -424,7 +407,7 @@ static bool make_row(struct http_exchange *exchange, struct import *import) {
     return true;
 }
 
-/* The bytes of a large model go ahead, so that nobody waits for them. */
+/* Stores the bytes of a large model first, in pieces, so that other writes do not wait for them. */
 static enum store_status send_bytes(struct http_exchange *exchange, struct import *import) {
     struct service *service = service_of(exchange);
     struct model *row = &import->row;
@@ -453,7 +436,7 @@ static void insert(struct http_exchange *exchange, struct store_session *session
     fields_write(&model_answer, &import->row, &json);
 }
 
-/* Texts that are stored as they are. */
+/* Checks the texts that are stored unchanged. */
 static void check_texts(struct import *import) {
     const char *format = need_text(import, "format"), *kernels = need_text(import, "kernels");
     const char *name = safetensors_text(&import->file, "name");
@@ -469,7 +452,7 @@ static void check_texts(struct import *import) {
         problem_add(&import->wrong, META "name", "%s", wrong);
 }
 
-/* Which file it is, if that will be asked. False: no memory. */
+/* With an Idempotency-Key, identifies the file by its digest. False: no memory. */
 static bool name_request(struct http_exchange *exchange, struct replay *once) {
     char digest[SHA256_TEXT];
     if (!once->key)
@@ -509,7 +492,7 @@ static void parse(struct http_exchange *exchange) {
 static void parse_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     const size_t bytes = exchange->request.body_length;
-    if (!http_reserve(exchange, 3 * bytes)) /* the values, the model, and what is stored of it */
+    if (!http_reserve(exchange, 3 * bytes)) /* the values, the model, and its stored form */
         return;
     if (bytes > LONG_BYTES)
         pool_begin_alone();

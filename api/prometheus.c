@@ -1,5 +1,5 @@
-/* /metrics: the text format of Prometheus, version 0.0.4. Names say their base unit; labels have
- * few values: a route is its template, never an id. */
+/* /metrics: the text format of Prometheus, version 0.0.4. Names contain their base unit; labels have
+ * few values: a route is its template, without ids. */
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,26 +27,24 @@ static void counter(struct buffer *out, const char *name, const char *help, doub
     buffer_format(out, "%s %.16g\n", name, value);
 }
 
-/* labels: "" or `route="/v1/jobs",`. */
+/* labels: "" or `{route="/v1/jobs"}`. */
 static void histogram_lines(struct buffer *out, const char *name, const char *labels,
                             const struct histogram *histogram,
                             const double bounds[COUNTERS_BOUNDS]) {
+    const int length = labels[0] ? (int)strlen(labels) - 1 : 0; /* without the closing brace */
     unsigned long long below = 0;
     for (int i = 0; i <= COUNTERS_BOUNDS; i++) {
         below += atomic_load(&histogram->counts[i]);
-        buffer_format(out, "%s_bucket{%sle=\"", name, labels);
+        buffer_format(out, "%s_bucket%.*s%cle=\"", name, length, labels, length ? ',' : '{');
         if (i < COUNTERS_BOUNDS)
             buffer_format(out, "%g", bounds[i]);
         else
             buffer_text(out, "+Inf");
         buffer_format(out, "\"} %llu\n", below);
     }
-    const int length = (int)strlen(labels);
-    const char *open = length ? "{" : "", *close = length ? "}" : "";
-    buffer_format(out, "%s_sum%s%.*s%s %.9f\n", name, open, length ? length - 1 : 0, labels, close,
+    buffer_format(out, "%s_sum%s %.9f\n", name, labels,
                   1e-9 * (double)atomic_load(&histogram->nanoseconds));
-    buffer_format(out, "%s_count%s%.*s%s %llu\n", name, open, length ? length - 1 : 0, labels,
-                  close, below);
+    buffer_format(out, "%s_count%s %llu\n", name, labels, below);
 }
 
 static void histogram(struct buffer *out, const char *name, const char *help,
@@ -85,7 +83,7 @@ static void write_request_durations(struct buffer *out, const struct counters *c
         const struct histogram *duration = &counters->routes[i].duration;
         const bool has_route = i < counters->route_count;
         char labels[160];
-        snprintf(labels, sizeof labels, "method=\"%s\",route=\"%s\",",
+        snprintf(labels, sizeof labels, "{method=\"%s\",route=\"%s\"}",
                  has_route ? api_routes[i].method : "other",
                  has_route ? api_routes[i].path : "none");
         if (was_used(duration))
@@ -147,32 +145,24 @@ static void write_sampling(struct buffer *out, const struct counters *counters) 
     head(out, name, "histogram", "Computation time of one request for samples.");
     for (int i = 0; i < DN_SAMPLER_COUNT; i++) {
         char labels[64];
-        snprintf(labels, sizeof labels, "sampler=\"%s\",", dn_sampler_names[i]);
+        snprintf(labels, sizeof labels, "{sampler=\"%s\"}", dn_sampler_names[i]);
         if (was_used(&counters->samplers[i].duration))
             histogram_lines(out, name, labels, &counters->samplers[i].duration, counters_fast);
     }
 }
 
-/* A line for each class of work. */
-static void write_classes(struct buffer *out, const char *name, const double values[TURN_CLASSES]) {
-    static const char *const names[TURN_CLASSES] = {"small", "large", "background"};
-    for (int i = 0; i < TURN_CLASSES; i++)
-        buffer_format(out, "%s{class=\"%s\"} %.16g\n", name, names[i], values[i]);
-}
-
 static void write_pool(struct buffer *out, struct pool *pool) {
+    static const char waiting[] = "denoised_pool_waiting", turns[] = "denoised_pool_turns_total";
+    static const char *const classes[TURN_CLASSES] = {"small", "large", "background"};
     const struct pool_counts counts = pool_count(pool);
-    double waiting[TURN_CLASSES], turns[TURN_CLASSES];
-    for (int i = 0; i < TURN_CLASSES; i++) {
-        waiting[i] = counts.waiting[i];
-        turns[i] = (double)counts.turns[i];
-    }
-    head(out, "denoised_pool_waiting", "gauge",
-         "Computations that wait for a turn, to begin or to continue.");
-    write_classes(out, "denoised_pool_waiting", waiting);
-    head(out, "denoised_pool_turns_total", "counter",
+    head(out, waiting, "gauge", "Computations that wait for a turn, to begin or to continue.");
+    for (int i = 0; i < TURN_CLASSES; i++)
+        buffer_format(out, "%s{class=\"%s\"} %d\n", waiting, classes[i], counts.waiting[i]);
+    head(out, turns, "counter",
          "Turns given to computations; a turn takes about 20 ms while others wait.");
-    write_classes(out, "denoised_pool_turns_total", turns);
+    for (int i = 0; i < TURN_CLASSES; i++)
+        buffer_format(out, "%s{class=\"%s\"} %llu\n", turns, classes[i],
+                      (unsigned long long)counts.turns[i]);
     gauge(out, "denoised_pool_at_work", "Computations that have a turn.", counts.at_work);
     gauge(out, "denoised_pool_limit",
           "Maximum number of computations that have a turn at the same time (--samplers).",
@@ -240,10 +230,10 @@ static long count_files(const char *directory) {
         count++;
     if (files)
         closedir(files);
-    return count - 3; /* ".", "..", and the one that is being read */
+    return count - 3; /* ".", "..", and the directory itself, which is open */
 }
 
-/* The names that every Prometheus client library has. */
+/* The names that all Prometheus client libraries use. */
 static void write_process(struct buffer *out, int64_t started_at) {
     struct timespec cpu;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);

@@ -8,24 +8,33 @@
 
 enum { SMALL_BODY = 256 << 10, NOISE_BODY = 8 << 20 };
 
-/* operationId, tag, query, body, status and answer when all is well, what else may come; the name
- * says who may (enum http_access) */
+/* operationId, tag, query, body, status and response on success, problems; the macro's name says
+ * who may use the operation (enum http_access). */
 #define OPERATION(...)       &(const struct operation){.id = __VA_ARGS__}, HTTP_BY_METHOD
 #define READ_OPERATION(...)  &(const struct operation){.id = __VA_ARGS__}, HTTP_READS
 #define OPEN_OPERATION(...)  &(const struct operation){.id = __VA_ARGS__}, HTTP_OPEN
 #define PROBE_OPERATION(...) &(const struct operation){.id = __VA_ARGS__}, HTTP_PROBE
-/* The problems that are an operation's own, and some that several share. */
+/* The problems specific to an operation, and some that several share. */
 #define PROBLEMS(...)                                                                              \
     (const enum problem_code[]) {                                                                  \
         __VA_ARGS__, PROBLEM_NONE                                                                  \
     }
 #define ID_OF_MODEL PROBLEM_NO_SUCH_MODEL, PROBLEM_NO_MODEL_YET, PROBLEM_MODEL_DELETED
 #define DRAWS       PROBLEM_CANNOT_SAMPLE, PROBLEM_NOT_FINITE, PROBLEM_TOO_EXPENSIVE
-#define ONCE        PROBLEM_BAD_IDEMPOTENCY_KEY, PROBLEM_IDEMPOTENCY_KEY_REUSED
-#define WRITES      PROBLEM_DATABASE_FULL, PROBLEM_DISK_FULL
-/* Of answers with an entity tag. */
+#define WATCHES                                                                                    \
+    PROBLEM_NO_SUCH_JOB, PROBLEM_NOT_ACCEPTABLE, PROBLEM_BAD_LAST_EVENT_ID, PROBLEM_TOO_MANY_STREAMS
+#define ONCE   PROBLEM_BAD_IDEMPOTENCY_KEY, PROBLEM_IDEMPOTENCY_KEY_REUSED
+#define WRITES PROBLEM_DATABASE_FULL, PROBLEM_DISK_FULL
+/* Responses with an entity tag, */
 #define KEPT                                                                                       \
     .headers = "ETag Accept-Ranges", .takes = "If-None-Match Range If-Range", .other = kept_outcomes
+/* such as the pages for browsers. */
+#define PAGE(path, id, type, about)                                                                \
+    {                                                                                              \
+        "GET", path, NULL, api_page, NO_BODY, about,                                               \
+            OPEN_OPERATION(id, "operations", NULL, NULL, 200, NULL, NULL,                          \
+                           .media = type "; charset=utf-8", KEPT)                                  \
+    }
 
 static const struct outcome create_outcomes[] = {
     {200,
@@ -75,7 +84,8 @@ const struct http_route api_routes[] = {
      OPERATION("deleteJob", "jobs", &job_delete_fields, NULL, 204, NULL,
                PROBLEMS(PROBLEM_NO_SUCH_JOB, PROBLEM_JOB_RUNNING, WRITES))},
     {"POST", "/v1/jobs/{id}/cancel", NULL, api_job_cancel, JSON_BODY(SMALL_BODY),
-     "Cancel a job and keep its last checkpoint. The answer is the job's final state, or `running` "
+     "Cancel a job and keep its last checkpoint. The response shows the job's final state, or "
+     "`running` "
      "if its current step takes more than two seconds: the job then stops after that step.",
      OPERATION("cancelJob", "jobs", NULL, "EmptyRequest", 200, "Job",
                PROBLEMS(PROBLEM_NO_SUCH_JOB, WRITES))},
@@ -92,14 +102,10 @@ const struct http_route api_routes[] = {
     {"GET", "/v1/jobs/{id}/events", "sse json", api_job_events, NO_BODY,
      "Stream the events of a job.",
      OPERATION("getJobEvents", "events", &job_event_fields, NULL, 200, "EventList",
-               PROBLEMS(PROBLEM_NO_SUCH_JOB, PROBLEM_NOT_ACCEPTABLE, PROBLEM_BAD_LAST_EVENT_ID,
-                        PROBLEM_TOO_MANY_STREAMS),
-               .takes = "Last-Event-ID", .other = event_outcomes)},
+               PROBLEMS(WATCHES), .takes = "Last-Event-ID", .other = event_outcomes)},
     {"GET", "/v1/events", "sse json", api_events, NO_BODY,
      "Stream the events of some jobs, or of all.",
-     OPERATION("getEvents", "events", &event_fields, NULL, 200, "EventList",
-               PROBLEMS(PROBLEM_NO_SUCH_JOB, PROBLEM_NOT_ACCEPTABLE, PROBLEM_BAD_LAST_EVENT_ID,
-                        PROBLEM_TOO_MANY_STREAMS),
+     OPERATION("getEvents", "events", &event_fields, NULL, 200, "EventList", PROBLEMS(WATCHES),
                .takes = "Last-Event-ID", .other = event_outcomes)},
     {"GET", "/v1/models", "json", api_model_list, NO_BODY,
      "List the models, newest first unless `sort` is given.",
@@ -196,34 +202,18 @@ const struct http_route api_routes[] = {
      OPERATION("getVersion", "operations", NULL, NULL, 200, "Version", NULL)},
     {"GET", "/openapi.json", NULL, api_openapi, NO_BODY, "This API as an OpenAPI 3.1 description.",
      OPEN_OPERATION("getOpenApi", "operations", NULL, NULL, 200, "OpenApi", NULL)},
-    {"GET", "/assets/app.js", NULL, api_page, NO_BODY, "The script of the dashboard.",
-     OPEN_OPERATION("getDashboardScript", "operations", NULL, NULL, 200, NULL, NULL,
-                    .media = "text/javascript; charset=utf-8", KEPT)},
+    PAGE("/assets/app.js", "getDashboardScript", "text/javascript", "The script of the dashboard."),
     {"GET", "/assets/icon.svg", NULL, api_page, NO_BODY, "The icon of the dashboard.",
      OPEN_OPERATION("getDashboardIcon", "operations", NULL, NULL, 200, NULL, NULL,
                     .media = "image/svg+xml", KEPT)},
-    {"GET", "/docs", NULL, api_page, NO_BODY, "The reference of this API as a page.",
-     OPEN_OPERATION("getDocs", "operations", NULL, NULL, 200, NULL, NULL,
-                    .media = "text/html; charset=utf-8", KEPT)},
-    {"GET", "/docs/page.css", NULL, api_page, NO_BODY, "The style sheet of the reference page.",
-     OPEN_OPERATION("getDocsStyle", "operations", NULL, NULL, 200, NULL, NULL,
-                    .media = "text/css; charset=utf-8", KEPT)},
-    {"GET", "/docs/page.js", NULL, api_page, NO_BODY, "The script of the reference page.",
-     OPEN_OPERATION("getDocsScript", "operations", NULL, NULL, 200, NULL, NULL,
-                    .media = "text/javascript; charset=utf-8", KEPT)},
-    {"GET", "/docs/guide", NULL, api_page, NO_BODY, "How to use this server, by example.",
-     OPEN_OPERATION("getGuide", "operations", NULL, NULL, 200, NULL, NULL,
-                    .media = "text/html; charset=utf-8", KEPT)},
-    {"GET", "/docs/operating", NULL, api_page, NO_BODY, "How to operate this server.",
-     OPEN_OPERATION("getOperating", "operations", NULL, NULL, 200, NULL, NULL,
-                    .media = "text/html; charset=utf-8", KEPT)},
-    {"GET", "/docs/elsewhere", NULL, api_page, NO_BODY,
-     "Every formula that an exported model needs to draw samples.",
-     OPEN_OPERATION("getElsewhere", "operations", NULL, NULL, 200, NULL, NULL,
-                    .media = "text/html; charset=utf-8", KEPT)},
-    {"GET", "/elsewhere.py", NULL, api_page, NO_BODY,
-     "A numpy program that draws samples from an exported model.",
-     OPEN_OPERATION("getElsewhereProgram", "operations", NULL, NULL, 200, NULL, NULL,
-                    .media = "text/x-python; charset=utf-8", KEPT)},
+    PAGE("/docs", "getDocs", "text/html", "The reference of this API as a page."),
+    PAGE("/docs/page.css", "getDocsStyle", "text/css", "The style sheet of the reference page."),
+    PAGE("/docs/page.js", "getDocsScript", "text/javascript", "The script of the reference page."),
+    PAGE("/docs/guide", "getGuide", "text/html", "How to use this server, by example."),
+    PAGE("/docs/operating", "getOperating", "text/html", "How to operate this server."),
+    PAGE("/docs/elsewhere", "getElsewhere", "text/html",
+         "Every formula that an exported model needs to draw samples."),
+    PAGE("/elsewhere.py", "getElsewhereProgram", "text/x-python",
+         "A numpy program that draws samples from an exported model."),
 };
 const size_t api_route_count = sizeof api_routes / sizeof api_routes[0];
