@@ -106,7 +106,7 @@ static bool filter_calls(void) {
 #define RIGHT_IOCTL_DEV (1ULL << 15) /* 5 */
 #define NET_CONNECT_TCP (1ULL << 1)  /* 4 */
 
-#define FILES_OF_1     ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1) /* all rights of the first version */
+#define FILES_OF_1     ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1) /* all of version 1 */
 #define RIGHTS_OF_FILE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
 #define READING        (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define WRITING                                                                                    \
