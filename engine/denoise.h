@@ -124,7 +124,7 @@ enum { DN_UPLOADED = -1 };
 struct dn_source {
     int pattern; /* enum dn_pattern, or DN_UPLOADED: the caller provides the points */
     int n;
-    uint64_t seed; /* of the draw, or of the choice of held-out rows */
+    uint64_t seed; /* for the draw, or for the choice of held-out rows */
 };
 
 /* One source, or a mixture of several, each of which is a class of its own (its index). */
@@ -189,7 +189,7 @@ struct dn_spec {
     struct dn_diffusion_spec diffusion;
     struct dn_network_spec network;
     struct dn_training_spec training;
-    uint64_t seed; /* of weights, shuffles, timesteps and noise; at most 2^53 - 1 over the API */
+    uint64_t seed; /* for weights, shuffles, timesteps and noise; the API allows up to 2^53 - 1 */
 };
 
 /* A preset is a complete spec with a name, see dn_preset_names. */
@@ -477,7 +477,7 @@ extern const struct dn_sampler_info dn_samplers[DN_SAMPLER_COUNT];
 struct dn_sample_request {
     int first;     /* index of the first point, so that a request can be split into ranges */
     int n;         /* points, 1..DN_MAX_SAMPLES */
-    uint64_t seed; /* of the start noise and of the fresh noise */
+    uint64_t seed; /* for the start noise and the fresh noise */
     enum dn_sampler sampler;
     int steps;  /* S, 1..T; 0: T */
     double eta; /* 0..1; ignored if the sampler has its own */
@@ -507,8 +507,8 @@ struct dn_sample_result {
     float *x0;     /* [F-1][n][dim]: the estimate of x_0 made from each frame of x but the last */
 };
 
-/* Draws points. Point i is the same for every n. DN_INVALID, with the reason, for a wrong request;
- * DN_NOT_FINITE, and what to change, if one of the results is not finite. */
+/* Draws points. Point i is the same for every n. DN_INVALID, with the reason; DN_NOT_FINITE, and
+ * what to change, if a result is not finite. */
 enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
                          const struct dn_sample_result *result, dn_stop_flag *stop,
                          struct dn_error *error);

@@ -85,8 +85,7 @@ enum dn_status dn_evaluate(const struct dn_model *model, const struct dn_data *d
  * compares models. */
 struct dn_denoising {
     double model, optimal; /* against the noise that was added */
-    double excess;         /* of the model against the optimal denoiser: model - optimal is the same
-                              in expectation */
+    double excess;         /* against the optimal output; in expectation, model - optimal */
 };
 
 /* Over n noised training points of a seed, without labels; the model was trained on `training`. */

@@ -66,8 +66,8 @@ FIELD(training, timestep_focus, RANGE(0, 1000), 0, 0, 17,
       "half more, whatever the schedule. Fine lines in the data need low values, 0.05 to 0.5. 0: "
       "all timesteps equally.")
 FIELD(training, validation_fraction, RANGE(0, 0.9), 0.1, 0.1, 18,
-      "Size of the validation set, as a fraction of n: additional points of a built-in data set, or "
-      "points of an upload that training does not use.")
+      "Size of the validation set, as a fraction of n: additional points of a built-in data set, "
+      "or points of an upload that training does not use.")
 FIELD(training, normalization, ONE_OF(dn_normalization_names), DN_STANDARDIZE, DN_MINMAX, 14,
       "How data is scaled for the network: all axes jointly to [-1, 1], each axis to mean 0 and "
       "standard deviation 1/2, or none for data that already has the right scale.")
@@ -75,14 +75,14 @@ FIELD(training, ema_decay, RANGE(0, 0.999999), 0.999, 0, 19,
       "Decay of the exponential moving average of the weights, which samples are drawn from; 0 "
       "for no average.")
 FIELD(training, lr_schedule, ONE_OF(dn_lr_schedule_names), DN_LR_COSINE, DN_LR_CONSTANT, 21,
-      "How the learning rate changes over the training: constant, or down to 0 along half a "
-      "cosine or a straight line.")
+      "How the learning rate changes during training: constant, or down to 0 along half a cosine "
+      "or a straight line.")
 FIELD(training, lr_warmup_steps, RANGE(0, 1000000), 0, 0, 22,
       "Steps in which the learning rate rises from 0, before lr_schedule begins.")
 FIELD(training, weight_decay, RANGE(0, 10), 0, 0, 20,
       "Each step shrinks the weights by this value times the learning rate.")
 FIELD(training, gradient_clip, RANGE(0, 1e9), 0, 0, 23,
-      "Largest norm of the gradient; 0 for no limit.")
+      "Maximum norm of the gradient; 0 for no limit.")
 FIELD(training, p_uncond, RANGE(0, 1), 0.2, 0.2, 24,
       "Fraction of points whose label is hidden in training, which guidance needs; no effect "
       "without classes.")
@@ -92,7 +92,7 @@ FIELD(training, checkpoint_every, RANGE(1, DN_MAX_EPOCHS), 20, 1, 26,
       "Epochs between checkpoints; the first and the last epoch always save one.")
 FIELD(training, evaluate_every, RANGE(0, DN_MAX_EPOCHS), 0, 0, 0,
       "Epochs between measurements of curve_distance and energy_distance in the history; 0 for "
-      "none. They do not change the training.")
+      "none. They do not affect training.")
 FIELD(training, threads, RANGE(1, DN_MAX_THREADS), 1, 1, 0,
       "Number of threads for each training step; the result does not depend on it.")
 

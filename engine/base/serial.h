@@ -20,7 +20,7 @@ enum serial_mode { SERIAL_COUNT, SERIAL_WRITE, SERIAL_READ };
 struct serial {
     enum serial_mode mode;
     unsigned char *bytes; /* not written to when reading */
-    size_t size;          /* of bytes; counting: ignored */
+    size_t size;          /* of the bytes; ignored when counting */
     size_t used;
     bool failed; /* too short, or a mark that does not match */
 };

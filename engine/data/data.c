@@ -39,7 +39,7 @@ enum dn_status data_new(struct dn_data *data, int dim, size_t n, size_t n_val, i
 }
 
 size_t data_deal_bytes(const struct dn_spec *spec) {
-    size_t largest = 0; /* of the uploads, whose points are shuffled */
+    size_t largest = 0; /* upload, of which all points are shuffled */
     for (int k = 0; k < spec->dataset.source_count; k++) {
         const struct dn_source *source = &spec->dataset.sources[k];
         if (source->pattern == DN_UPLOADED && (size_t)source->n > largest)

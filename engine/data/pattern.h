@@ -23,7 +23,7 @@ struct pattern {
     const struct drawing *drawing; /* uniform in arc length */
     pattern_point point;
     pattern_reach reach;
-    double minimum, maximum; /* of both coordinates of the exact pattern; scaled to -1 and 1 */
+    double minimum, maximum; /* both coordinates of the exact pattern; scaled to -1 and 1 */
 };
 
 /* pattern_curves.c */

@@ -98,8 +98,8 @@ double pattern_sierpinski_reach(const double point[2], double nearest[2]) {
         bool outside = weight[0] < 0 || weight[1] < 0 || weight[2] < 0;
         int third = weight[0] >= 0.5 ? 0 : weight[1] >= 0.5 ? 1 : weight[2] >= 0.5 ? 2 : -1;
         if (outside && depth > 0)
-            break;           /* by rounding only */
-        double middle[3][2]; /* of the edges opposite to each corner: the corners of the hole */
+            break;           /* possible only by rounding */
+        double middle[3][2]; /* of the edge opposite to each corner: the corners of the hole */
         for (int k = 0; k < 3; k++)
             for (int j = 0; j < 2; j++)
                 middle[k][j] = (corners[(k + 1) % 3][j] + corners[(k + 2) % 3][j]) / 2;

@@ -19,7 +19,7 @@ struct noised {
     double *until; /* [T+1] share of the draws up to this t; NULL: t is uniform */
 };
 
-/* False: out of memory. noised_clear may follow either way. */
+/* Returns false if out of memory. Call noised_clear in both cases. */
 bool noised_init(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
                  size_t n);
 size_t noised_bytes(const struct dn_spec *spec, size_t n); /* bytes allocated */

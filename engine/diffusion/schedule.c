@@ -36,8 +36,8 @@ static void beta_quadratic(double *beta, const struct dn_diffusion_spec *spec) {
     }
 }
 
-/* From alpha_bar [T+1], known up to a factor. beta is clamped to 0.999, so that something is left
- * at T. beta and alpha_bar may be the same. */
+/* From alpha_bar [T+1], known up to a factor. beta is clamped to 0.999, so that some signal is left
+ * at T. beta and alpha_bar may be the same array. */
 static void beta_of_alpha_bar(double *beta, const double *alpha_bar, int T) {
     double before = alpha_bar[0];
     for (int t = 1; t <= T; t++) {
@@ -98,7 +98,7 @@ static void fill_from_betas(struct schedule *s) {
     }
 }
 
-/* From alpha_bar and variance. Where no signal is left before a step, none is kept by it. */
+/* From alpha_bar and variance. Without signal before a step, alpha is 0. */
 static void fill_steps(struct schedule *s) {
     for (int t = 1; t <= s->timesteps; t++) {
         s->alpha[t] = s->alpha_bar[t - 1] > 0 ? s->alpha_bar[t] / s->alpha_bar[t - 1] : 0;
@@ -118,8 +118,8 @@ static void fill_flow(struct schedule *s) {
     fill_steps(s);
 }
 
-/* Shifts and scales the signal so that nothing is left of it at T, and the first step stays the
- * same (Lin et al. 2024, algorithm 1). */
+/* Shifts and scales the signal so that it is 0 at T and the first step does not change (Lin et al.
+ * 2024, algorithm 1). */
 static void rescale_to_zero(struct schedule *s) {
     int T = s->timesteps;
     double first = sqrt(s->alpha_bar[1]), last = sqrt(s->alpha_bar[T]);

@@ -196,7 +196,7 @@ static enum dn_status coverage(struct pair *pair, double *result) {
     size_t covered = 0;
     for (size_t i = 0; i < y->n && (status = pair_break(pair, i)) == DN_OK; i++) {
         columns_squares(&pair->y_columns, point_of(y, i), 0, pair->row);
-        pair->row[i] = INFINITY; /* the point itself */
+        pair->row[i] = INFINITY; /* a point is not its own neighbor */
         const double radius = kth_smallest(pair->row, y->n, NEIGHBORS);
         columns_squares(&pair->x_columns, point_of(y, i), 0, pair->row);
         covered += least_of(pair->row, pair->x->n) <= radius;
@@ -235,8 +235,8 @@ enum dn_status dn_nearest(const struct dn_points *x, const struct dn_points *ref
 
 /* ------------------------------------------------------------------ transport */
 
-/* Squared W2 of two sorted sets of numbers: each x has mass m, each y mass n, and the masses meet
- * in order. */
+/* Squared W2 of two sorted sets of numbers: each x has mass m, each y mass n, and the mass moves in
+ * order. */
 static double sorted_transport(const double *x, size_t n, const double *y, size_t m) {
     double sum = 0;
     size_t i = 0, j = 0, left_x = m, left_y = n;
@@ -292,7 +292,7 @@ static enum dn_status sliced_wasserstein(struct pair *pair, double *result) {
     return status;
 }
 
-/* No two points are farther apart than the corners of the box around all of them. */
+/* An upper limit on all squared distances: the squared diagonal of the box around all points. */
 static double largest_square(const struct pair *pair) {
     double square = 0;
     for (int j = 0; j < pair->x->dim; j++) {

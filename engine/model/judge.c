@@ -13,7 +13,7 @@
 /* ------------------------------------------------------------------ samples */
 
 enum { PROBES = 8, FEW_STEPS = 3 };
-#define PROBE_FLOPS 1e10 /* of a thorough check: about a tenth of a second */
+#define PROBE_FLOPS 1e10 /* for a thorough check: about a tenth of a second */
 
 static int probe_steps(const struct dn_model *model, int n, bool thorough) {
     const int T = model->schedule.timesteps, few = T < FEW_STEPS ? T : FEW_STEPS;

@@ -73,7 +73,7 @@ size_t trainer_chunk_rows(const struct network *network) {
 
 /* An array of the trainer, zeroed. If it has 0 bytes, the spec does not need it. */
 struct array {
-    void *pointer; /* to the pointer to it, of whatever type */
+    void *pointer; /* to the trainer's pointer, of any type */
     size_t bytes;
 };
 
@@ -191,17 +191,12 @@ static enum dn_status trainer_new(const struct dn_spec *spec, const struct dn_da
 
 enum dn_status dn_trainer_new(const struct dn_spec *spec, const struct dn_data *data,
                               struct dn_trainer **out, struct dn_error *error) {
+    struct dn_data drawn = {0};
     enum dn_status status = dn_spec_check(spec, error);
-    if (status != DN_OK)
-        return status;
-    if (data) {
-        status = data_check(data, spec, error);
-        return status == DN_OK ? trainer_new(spec, data, out, error) : status;
-    }
-    struct dn_data drawn;
-    if ((status = dn_data_draw(spec, NULL, &drawn, error)) != DN_OK)
-        return status;
-    status = trainer_new(spec, &drawn, out, error);
+    if (status == DN_OK)
+        status = data ? data_check(data, spec, error) : dn_data_draw(spec, NULL, &drawn, error);
+    if (status == DN_OK)
+        status = trainer_new(spec, data ? data : &drawn, out, error);
     dn_data_clear(&drawn);
     return status;
 }
@@ -235,7 +230,7 @@ struct chunk {
     const float *x, *target;  /* [n][dim] */
     const int32_t *t, *slots; /* [n] */
     size_t n;
-    bool is_first; /* of its batch */
+    bool is_first; /* the first chunk of its batch */
     float weight;  /* factor of a point's gradient; 0: only the loss is needed */
 };
 

@@ -118,7 +118,7 @@ static void tensor_affine(const struct tensor *tensor, float factor, float const
         }
 }
 
-/* Numbers of tensors that only some networks have, out of the way of the others. */
+/* Numbers of tensors that only some networks have, above those of all networks. */
 enum { LABEL_TENSORS = 1000, FIRST_BIAS = 2000 };
 
 /* The initial parameters of a layer's e_l(t); with *, the effect of t and the label is small
@@ -185,7 +185,7 @@ static void time_rows_place(struct time_rows *rows, const struct network *networ
 /* The sizes of the tables, and of the two blocks that hold them. */
 struct time_rows_size {
     int capacity, time_capacity;
-    size_t pairs; /* of a distinct t and a label */
+    size_t pairs; /* combinations of a distinct t and a label */
     size_t integers, floats;
 };
 

@@ -54,7 +54,7 @@ double optimizer_learning_rate(const struct dn_training_spec *spec, int64_t step
     return spec->learning_rate;
 }
 
-/* base^n by squaring: no library call in a step, and no state that a checkpoint has to hold. */
+/* base^n by squaring, so that a step calls no library function and a checkpoint holds no powers. */
 static double power(double base, int64_t n) {
     double result = 1;
     for (; n > 0; n /= 2, base *= base)

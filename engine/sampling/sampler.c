@@ -87,9 +87,9 @@ struct dn_sampling {
     struct guide guide;
     struct walk walk;  /* the current block, in model units */
     size_t rows;       /* size of a block */
-    size_t first;      /* of the request's points: the first one of the block */
-    int step;          /* the next one of the block */
-    int frames, frame; /* of x that are kept; the next one */
+    size_t first;      /* the block's first point, counted in the request */
+    int step;          /* next step of the block */
+    int frames, frame; /* number of states x to keep; the next one to be kept */
     bool is_wrong;     /* a result is not finite */
     float *memory;
 };
