@@ -47,7 +47,7 @@ function typeOf(schema) {
   if ("const" in schema) return [make("code", {}, JSON.stringify(schema.const))];
   const choices = schema.anyOf ?? schema.oneOf;
   if (choices) return join(choices.map(typeOf), " or ");
-  const words = [schema.type ?? "anything"].flat().map((type) => (type === "array" && schema.items ? ["array of ", ...typeOf(schema.items)] : [type]));
+  const words = [schema.type ?? "file"].flat().map((type) => (type === "array" && schema.items ? ["array of ", ...typeOf(schema.items)] : [type]));
   return join(words, " or ");
 }
 
@@ -152,7 +152,7 @@ function answerView(server, [status, answer]) {
   const schema = content.map(([, media]) => media.schema).find(Boolean);
   const headers = Object.keys(answer.headers ?? {}).filter((name) => !server.common.includes(name));
   return [
-    make("dt", {}, make("code", {}, status === "default" ? "else" : status)),
+    make("dt", {}, make("code", {}, status === "default" ? "other" : status)),
     make(
       "dd",
       {},

@@ -26,29 +26,30 @@ static const double three_two_three[] = {3.0 / 8, 2.0 / 8, 3.0 / 8};
 /* PATTERN(number, name, doc, members of struct pattern) */
 #define PATTERNS                                                                                   \
     PATTERN(DN_SPIRAL, "spiral",                                                                   \
-            "An Archimedean spiral of one and a half turns, uniform in the angle; from the side, " \
-            "scikit-learn's Swiss roll.",                                                          \
+            "An Archimedean spiral of one and a half turns, uniform in the angle. It is "          \
+            "scikit-learn's Swiss roll, seen from the side.",                                      \
             CURVE(pattern_spiral, all_of_it, LEAST_T_SIN_T, 4.5 * M_PI))                           \
     PATTERN(DN_MOONS, "moons", "Two interleaved half circles, uniform in the angle.",              \
             CURVE(pattern_moons, half_each, -1, 2))                                                \
     PATTERN(DN_S_CURVE, "s_curve", "The letter S, made of two arcs, uniform in the angle.",        \
             CURVE(pattern_s_curve, half_each, -2, 2))                                              \
     PATTERN(DN_SWISS_ROLL, "swiss_roll",                                                           \
-            "scikit-learn's Swiss roll with its hole, from the side: the spiral, with 3/8, 2/8 "   \
-            "and 3/8 of the points on its three half turns.",                                      \
+            "scikit-learn's Swiss roll with a hole, seen from the side: the same spiral, but "     \
+            "3/8, 2/8 and 3/8 of the points are on its three half turns.",                         \
             CURVE(pattern_swiss_roll, three_two_three, LEAST_T_SIN_T, 4.5 * M_PI))                 \
-    PATTERN(DN_CIRCLES, "circles", "Two circles, one half as wide, with half of the points each.", \
+    PATTERN(DN_CIRCLES, "circles",                                                                 \
+            "Two circles, one half as wide as the other, with half of the points each.",           \
             CURVE(pattern_circles, half_each, -1, 1))                                              \
     PATTERN(DN_CHECKERBOARD, "checkerboard",                                                       \
-            "The black squares of a 4-by-4 checkerboard, uniform.", .point = pattern_checkerboard, \
-            .reach = pattern_checkerboard_reach, UNIT)                                             \
+            "The black squares of a 4-by-4 checkerboard, with uniform density.",                   \
+            .point = pattern_checkerboard, .reach = pattern_checkerboard_reach, UNIT)              \
     PATTERN(DN_EIGHT_GAUSSIANS, "eight_gaussians",                                                 \
             "Eight Gaussians with standard deviation 0.05 on a circle of radius 0.8.",             \
             .point = pattern_eight_gaussians, UNIT)                                                \
     PATTERN(DN_PINWHEEL, "pinwheel", "Five elongated Gaussians, bent into a pinwheel.",            \
             .point = pattern_pinwheel, UNIT)                                                       \
     PATTERN(DN_TWO_SPIRALS, "two_spirals",                                                         \
-            "Two arms of a spiral from the middle, uniform in arc length.",                        \
+            "Two spiral arms that start at the center, uniform in arc length.",                    \
             CURVE(pattern_two_spirals, BY_LENGTH, -3 * M_PI, 3 * M_PI))                            \
     PATTERN(DN_HEART, "heart", "A heart, uniform in arc length.",                                  \
             CURVE(pattern_heart, BY_LENGTH, -16, 16))                                              \
@@ -57,11 +58,12 @@ static const double three_two_three[] = {3.0 / 8, 2.0 / 8, 3.0 / 8};
     PATTERN(DN_GAUSSIAN_GRID, "gaussian_grid",                                                     \
             "Twenty-five Gaussians with standard deviation 0.04 on a grid of spacing 0.4.",        \
             .point = pattern_gaussian_grid, UNIT)                                                  \
-    PATTERN(DN_RINGS, "rings", "Four rings around each other, uniform in arc length.",             \
+    PATTERN(DN_RINGS, "rings", "Four concentric circles, uniform in arc length.",                  \
             CURVE(pattern_rings, BY_LENGTH, -1, 1))                                                \
-    PATTERN(DN_SIERPINSKI, "sierpinski", "Sierpinski's triangle, a fractal, uniform.",             \
+    PATTERN(DN_SIERPINSKI, "sierpinski",                                                           \
+            "The Sierpinski triangle, a fractal, with uniform density.",                           \
             .point = pattern_sierpinski, .reach = pattern_sierpinski_reach, UNIT)                  \
-    PATTERN(DN_DINO, "dino", "A dinosaur, drawn with a pen, uniform in arc length.",               \
+    PATTERN(DN_DINO, "dino", "A line drawing of a dinosaur, uniform in arc length.",               \
             .drawing = &pattern_dino, UNIT)                                                        \
     PATTERN(DN_LETTERS, "letters", "The letters DDPM, uniform in arc length.",                     \
             .drawing = &pattern_letters, UNIT)                                                     \

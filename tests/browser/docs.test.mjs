@@ -46,7 +46,7 @@ const cardOf = (page, id) =>
       path: texts("h3 code")[0],
       headings: texts("h4"),
       parameters: texts(".fields > li > code:first-child"),
-      statuses: texts(".answers dt").map((text) => (text === "else" ? "default" : text)),
+      statuses: texts(".answers dt").map((text) => (text === "other" ? "default" : text)),
       answers: texts(".answers dd"),
       command: texts("pre")[0],
     };
