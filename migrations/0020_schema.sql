@@ -1,5 +1,5 @@
 -- The whole schema. Times are milliseconds since 1970; durations are seconds. A later migration is the
--- next file. Numbers below 20 were of denoised 0.1.0, whose databases this version refuses.
+-- next file. Denoised 0.1.0 used the numbers below 20; this version refuses its databases.
 
 -- ---------------------------------------------------------------- jobs
 
@@ -15,7 +15,7 @@ CREATE TABLE job (
     epoch INTEGER NOT NULL DEFAULT 0 CHECK (epoch BETWEEN 0 AND epochs),
     steps INTEGER NOT NULL CHECK (steps > 0),
     step INTEGER NOT NULL DEFAULT 0 CHECK (step BETWEEN 0 AND steps),
-    seconds REAL NOT NULL DEFAULT 0 CHECK (seconds >= 0), -- of training, all attempts together
+    seconds REAL NOT NULL DEFAULT 0 CHECK (seconds >= 0), -- of training, in all attempts
     train_loss REAL, -- at the last stored epoch
     val_loss REAL,
     curve_distance REAL, -- of the model, if it was evaluated
@@ -25,17 +25,17 @@ CREATE TABLE job (
     warnings TEXT NOT NULL DEFAULT '[]' CHECK (warnings GLOB '[[]*]'), -- about the spec, as JSON
     attempt INTEGER NOT NULL DEFAULT 0,
     stalls INTEGER NOT NULL DEFAULT 0, -- claims since the last checkpoint: a job that keeps killing the server fails
-    fence INTEGER NOT NULL DEFAULT 0, -- grows with each claim; a worker writes only under its own
+    fence INTEGER NOT NULL DEFAULT 0, -- grows with each claim; a worker may write only while it matches
     owner TEXT, -- the boot and worker that hold it
-    memory INTEGER NOT NULL DEFAULT 0 CHECK (memory >= 0), -- the most that the training takes, as estimated
+    memory INTEGER NOT NULL DEFAULT 0 CHECK (memory >= 0), -- estimated maximum bytes
     cancel_requested INTEGER NOT NULL DEFAULT 0 CHECK (cancel_requested IN (0, 1)),
     created_at INTEGER NOT NULL,
     started_at INTEGER,
     finished_at INTEGER,
-    idempotency_key TEXT, -- a second submission with the same key gets this job
-    submitted_spec TEXT, -- what such a submission is compared with, if a resume has changed the spec
-    -- What a search looks through: name, data sets and preset, one per line, without the difference
-    -- between capital and small letters. A job without a name is called by its data.
+    idempotency_key TEXT, -- a second submission with the same key returns this job
+    submitted_spec TEXT, -- compared with such a submission, if a resume has changed the spec
+    -- The texts that a search looks through: name, data sets and preset, one per line, with their case
+    -- folded. A job without a name is listed by the name of its data.
     words TEXT NOT NULL DEFAULT '',
     CHECK ((status = 'failed') = (error_code IS NOT NULL)),
     CHECK ((status = 'running') = (owner IS NOT NULL)),
@@ -47,7 +47,7 @@ CREATE INDEX job_in_queue ON job (seq, memory) WHERE status = 'queued';
 CREATE INDEX job_by_place ON job (status, seq);
 CREATE INDEX job_by_finish ON job (finished_at) WHERE finished_at IS NOT NULL;
 
--- Each order of the list has an index, which ends with the id.
+-- Each order of the list has an index that ends with the id.
 CREATE INDEX job_by_status ON job (status, id);
 CREATE INDEX job_by_dataset ON job (dataset, id);
 CREATE INDEX job_by_name ON job (substr(words, 1, 60), id);
@@ -60,7 +60,7 @@ CREATE INDEX job_by_curve_distance ON job (curve_distance, id);
 CREATE INDEX job_by_energy_distance ON job (energy_distance, id);
 CREATE INDEX job_search ON job (id, words, status, dataset);
 
--- How many jobs have each status. Every submission and every monitor asks, so nobody counts.
+-- The number of jobs of each status, kept up to date, because every submission and monitor reads it.
 CREATE TABLE job_count (
     status TEXT PRIMARY KEY,
     n INTEGER NOT NULL CHECK (n >= 0)
@@ -89,7 +89,7 @@ CREATE TABLE history (
     learning_rate REAL,
     gradient_norm REAL,
     seconds REAL NOT NULL,
-    curve_distance REAL, -- how good the model was, if that was measured (training.evaluate_every)
+    curve_distance REAL, -- metrics of the model, if they were measured (training.evaluate_every)
     energy_distance REAL,
     PRIMARY KEY (job_seq, epoch)
 ) STRICT, WITHOUT ROWID;
@@ -106,15 +106,15 @@ CREATE TABLE dataset (
     columns TEXT NOT NULL CHECK (columns GLOB '[[]*]'), -- their names, as JSON
     classes TEXT CHECK (classes GLOB '[[]*]'), -- their names, as JSON; NULL without labels
     statistics TEXT NOT NULL CHECK (statistics GLOB '{*}'),
-    sha256 TEXT NOT NULL CHECK (length(sha256) = 64), -- of the file as it came
-    bytes INTEGER NOT NULL, -- the size of the file
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64), -- of the uploaded file
+    bytes INTEGER NOT NULL, -- size of the uploaded file
     created_at INTEGER NOT NULL,
     labels BLOB CHECK (length(labels) = 4 * n), -- int32, index of the class
     points BLOB NOT NULL CHECK (length(points) = 4 * n * dim), -- float32, one point after another
     CHECK ((labels IS NULL) = (classes IS NULL))
 ) STRICT;
 
--- Which job trains on which data set, which cannot go while a job still needs it.
+-- Which job trains on which data set. A data set that a job still needs cannot be deleted.
 CREATE TABLE job_dataset (
     dataset_seq INTEGER NOT NULL REFERENCES dataset (seq) ON DELETE CASCADE,
     job_seq INTEGER NOT NULL REFERENCES job (seq) ON DELETE CASCADE,
@@ -122,16 +122,16 @@ CREATE TABLE job_dataset (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX job_dataset_by_job ON job_dataset (job_seq);
 
--- ---------------------------------------------------------------- models and training states
+-- ---------------------------------------------------------------- models and checkpoints
 
--- Models and training states can take hundreds of megabytes. Their bytes are stored in pieces, which are
--- written and removed in transactions of their own, so that nobody waits for a large one. A row that
--- has such bytes names their blob.
+-- Models and checkpoints can take hundreds of megabytes. Their bytes are stored in pieces, which are
+-- written and removed in transactions of their own, so that nobody waits for a large one. The row of a
+-- model or checkpoint names its blob.
 CREATE TABLE blob (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     size INTEGER NOT NULL CHECK (size >= 0),
     refs INTEGER NOT NULL DEFAULT 0 CHECK (refs >= 0), -- rows that name it
-    writer TEXT -- the boot that is still writing it; a blob without one, and without a row that names it, goes
+    writer TEXT -- the boot that is still writing it; a blob that has neither a writer nor a row is deleted
 ) STRICT;
 CREATE INDEX blob_unused ON blob (id) WHERE refs = 0 AND writer IS NULL;
 CREATE INDEX blob_in_writing ON blob (id) WHERE writer IS NOT NULL;
@@ -143,7 +143,7 @@ CREATE TABLE piece (
     PRIMARY KEY (blob_id, number)
 ) STRICT;
 
--- Training state to resume from, perhaps in the middle of an epoch. The newest two of a job are kept.
+-- States from which training resumes, perhaps within an epoch. The newest two of a job are kept.
 CREATE TABLE checkpoint (
     job_seq INTEGER NOT NULL REFERENCES job (seq) ON DELETE CASCADE,
     step INTEGER NOT NULL CHECK (step > 0),
@@ -175,7 +175,7 @@ CREATE TABLE model (
     curve_floor REAL,
     energy_distance REAL,
     energy_floor REAL,
-    coverage REAL, -- the share of the data that has a point of the model near it
+    coverage REAL, -- fraction of the data with a sample nearby
     coverage_floor REAL
 ) STRICT;
 CREATE INDEX model_by_update ON model (updated_at, id);
@@ -183,7 +183,7 @@ CREATE INDEX model_by_name ON model (substr(words, 1, 60), id);
 CREATE INDEX model_search ON model (id, words, job_seq);
 CREATE INDEX model_imported ON model (id) WHERE job_seq IS NULL;
 
--- Models as they were at earlier checkpoints: some, spread over the training, to look back at.
+-- Some earlier states of models, spread over their training, to look back at.
 CREATE TABLE snapshot (
     model_id TEXT NOT NULL REFERENCES model (id) ON DELETE CASCADE,
     epoch INTEGER NOT NULL CHECK (epoch > 0),
@@ -219,18 +219,17 @@ END;
 
 -- ---------------------------------------------------------------- evaluations
 
--- How good models are. An evaluation takes seconds, and its answer stays the same, so it is computed
--- once.
+-- An evaluation of a model takes seconds, and its answer stays the same, so it is computed once.
 CREATE TABLE evaluation (
-    id INTEGER PRIMARY KEY, -- in the order in which they were made
+    id INTEGER PRIMARY KEY, -- in the order of their creation
     model_id TEXT NOT NULL REFERENCES model (id) ON DELETE CASCADE,
     epoch INTEGER NOT NULL CHECK (epoch > 0), -- of the checkpoint
-    key TEXT NOT NULL, -- all else that the answer depends on
+    key TEXT NOT NULL, -- everything else that the answer depends on
     answer TEXT NOT NULL,
     UNIQUE (model_id, epoch, key)
 ) STRICT;
 
--- A training that starts over stores other weights for an epoch that was there before.
+-- Training that starts from the beginning stores other weights for an epoch that existed before.
 CREATE TRIGGER evaluation_outdated AFTER UPDATE OF blob_id ON model
 WHEN new.blob_id <> old.blob_id AND new.evaluated_n IS NOT NULL BEGIN
     UPDATE model SET evaluated_n = NULL, curve_distance = NULL, curve_floor = NULL,
@@ -249,19 +248,19 @@ END;
 
 -- ---------------------------------------------------------------- events
 
--- What happened to jobs, in the order in which it became durable. Triggers write it, so no change can
--- forget to, and it is in the change's own transaction.
+-- What happened to jobs, in the order in which it became durable. Triggers write the events, so that
+-- every change has its event, in the same transaction.
 CREATE TABLE event (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice: clients remember it
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused, because clients remember it
     job_seq INTEGER NOT NULL,
     job TEXT NOT NULL, -- its id; the job is gone when the status is 'deleted'
     at INTEGER NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('status', 'epoch', 'checkpoint')),
-    epoch INTEGER NOT NULL, -- how far the job is; the one that an 'epoch' tells of
-    status TEXT, -- only a 'status' has this and an error
+    epoch INTEGER NOT NULL, -- the last epoch of the job, or the one of an 'epoch' event
+    status TEXT, -- only a 'status' event has this and an error
     error_code TEXT,
     error_detail TEXT,
-    step INTEGER, -- only an 'epoch' has this and the rest, as in history
+    step INTEGER, -- only an 'epoch' event has this and the rest, as in history
     train_loss REAL,
     val_loss REAL,
     learning_rate REAL,
@@ -275,10 +274,10 @@ CREATE INDEX event_of_deleted ON event (job, job_seq, at) WHERE status = 'delete
 -- For the deletion that removes the events of older deletions.
 CREATE INDEX event_of_deleted_by_time ON event (at) WHERE status = 'deleted';
 
--- Clients remember the id of the last event that they had, and may come back to another database: a
--- new one, or a backup. So ids begin with a random mark of the database, in the bits from 32 on: a new
--- database gets it here, and a backup when it is made (server/store/backup.c). Ids stay below 2^53,
--- which every reader of JSON carries exactly.
+-- Clients remember the id of the last event that they received, and may come back to another database:
+-- a new one, or a backup. So ids begin with a random mark of the database, in the bits from 32 on: a
+-- new database gets it here, and a backup when it is made (server/store/backup.c). Ids stay below 2^53,
+-- so that every JSON parser reads them exactly.
 INSERT INTO sqlite_sequence (name, seq) VALUES ('event', (1 + abs(random() % 1048575)) << 32);
 
 CREATE VIEW clock (ms) AS
@@ -295,7 +294,7 @@ CREATE TRIGGER event_job_status AFTER UPDATE OF status ON job WHEN new.status <>
                 new.error_code, new.error_detail);
 END;
 
--- The training starts over, perhaps to other numbers: what was said about it is no longer true.
+-- Training starts from the beginning, perhaps with other results: earlier events are no longer true.
 CREATE TRIGGER event_job_restarted AFTER UPDATE OF epoch ON job
 WHEN new.epoch = 0 AND old.epoch > 0 BEGIN
     DELETE FROM event WHERE job_seq = new.seq;
@@ -303,7 +302,7 @@ WHEN new.epoch = 0 AND old.epoch > 0 BEGIN
         VALUES (new.seq, new.id, (SELECT ms FROM clock), 'status', 0, new.status);
 END;
 
--- A deleted job leaves only the news of it, for a day, so that whoever watches it gets to know.
+-- A deleted job leaves only the event of its deletion, for a day, so that its watchers receive it.
 CREATE TRIGGER event_job_deleted AFTER DELETE ON job BEGIN
     DELETE FROM event WHERE job_seq = old.seq;
     DELETE FROM event
@@ -312,8 +311,8 @@ CREATE TRIGGER event_job_deleted AFTER DELETE ON job BEGIN
         VALUES (old.seq, old.id, (SELECT ms FROM clock), 'status', old.epoch, 'deleted');
 END;
 
--- After a crash, epochs after the last checkpoint are trained again, to the same numbers: each has one
--- event.
+-- After a crash, epochs after the last checkpoint are trained again, with the same results: each has
+-- only one event.
 CREATE TRIGGER event_epoch AFTER INSERT ON history
 WHEN new.epoch > coalesce((SELECT epoch FROM event WHERE job_seq = new.job_seq AND kind = 'epoch'
                            ORDER BY id DESC LIMIT 1), 0) BEGIN
@@ -337,13 +336,13 @@ END;
 
 -- ---------------------------------------------------------------- the rest
 
--- What requests with an Idempotency-Key have made, so that the same request makes it only once. (Submitted
--- jobs have their key beside them.) A row goes with what it made.
+-- What requests with an Idempotency-Key have created, so that a repeated request does not create it
+-- again. (A submitted job has its key in its own row.) A row is deleted with what it created.
 CREATE TABLE replay (
-    number INTEGER PRIMARY KEY, -- in the order in which they were served
+    number INTEGER PRIMARY KEY, -- in the order of the requests
     operation TEXT NOT NULL,
     key TEXT NOT NULL,
-    request TEXT NOT NULL, -- what tells it from another request with this key
+    request TEXT NOT NULL, -- distinguishes it from another request with this key
     id TEXT NOT NULL,
     UNIQUE (operation, key)
 ) STRICT;
@@ -359,7 +358,7 @@ CREATE TRIGGER replay_of_job AFTER DELETE ON job BEGIN
     DELETE FROM replay WHERE id = old.id AND operation = 'resumeJob';
 END;
 
--- What the janitor writes to, to see whether writing works again.
+-- The janitor writes here to see whether writing works again.
 CREATE TABLE probe (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     at INTEGER NOT NULL

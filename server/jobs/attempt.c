@@ -26,8 +26,8 @@ struct attempt {
     struct dn_team *team; /* NULL unless the spec asks for threads */
     struct reports reports;
     struct training_outcome outcome;
-    struct job_end end;  /* what the store is told about it */
-    int epochs_told;     /* the last epoch whose row the reports have */
+    struct job_end end;  /* as it is stored */
+    int epochs_reported; /* the last epoch whose row the reports have */
     bool is_due;         /* an epoch asked for a checkpoint */
     int64_t safe_step;   /* the step of the last checkpoint */
     double started;      /* on the monotonic clock, like the other times: */
@@ -116,7 +116,7 @@ static enum store_status resume(struct attempt *attempt) {
         if (status != STORE_OK)
             return status;
     }
-    attempt->epochs_told = claim->checkpoint.epoch;
+    attempt->epochs_reported = claim->checkpoint.epoch;
     attempt->safe_step = claim->checkpoint.step;
     return STORE_OK;
 }
@@ -126,7 +126,7 @@ static enum store_status begin_outcome(struct attempt *attempt) {
     struct store *store = attempt->config->store;
     attempt->outcome =
         (struct training_outcome){.last = NAN, .lowest.loss = NAN, .verdict = {NAN, NAN}};
-    if (attempt->epochs_told == 0)
+    if (attempt->epochs_reported == 0)
         return STORE_OK;
     struct store_session *session = store_acquire(store);
     if (!session)
@@ -161,7 +161,7 @@ static void send(struct attempt *attempt, enum report_end end) {
 
 static bool add_checkpoint(struct attempt *attempt) {
     const double began = clock_monotonic();
-    if (!reports_add_checkpoint(&attempt->reports, attempt->trainer, attempt->epochs_told,
+    if (!reports_add_checkpoint(&attempt->reports, attempt->trainer, attempt->epochs_reported,
                                 seconds_trained(attempt)))
         return false;
     attempt->is_due = false;
@@ -241,7 +241,7 @@ static void note_loss(struct training_outcome *outcome, const struct dn_epoch *e
 }
 
 /* Adds the row of the epoch that has ended. */
-static enum dn_status tell_epoch(struct attempt *attempt, struct dn_error *error) {
+static enum dn_status report_epoch(struct attempt *attempt, struct dn_error *error) {
     const struct dn_training_spec *spec = &attempt->training.spec.training;
     const struct dn_epoch epoch = dn_trainer_last_epoch(attempt->trainer);
     struct dn_evaluation evaluation;
@@ -261,7 +261,7 @@ static enum dn_status tell_epoch(struct attempt *attempt, struct dn_error *error
     };
     if (!reports_add_epoch(&attempt->reports, &row))
         return DN_NO_MEMORY;
-    attempt->epochs_told = epoch.epoch;
+    attempt->epochs_reported = epoch.epoch;
     note_loss(&attempt->outcome, &epoch);
     /* The first epoch always stores a model, so that there is something to look at. */
     const bool is_last = epoch.epoch == spec->epochs;
@@ -315,11 +315,11 @@ static enum dn_status advance(struct attempt *attempt, struct dn_error *error) {
     const struct dn_trainer *trainer = attempt->trainer;
     enum dn_status status = DN_OK;
     /* An attempt that was stopped after an epoch, before its row was added, adds it first. */
-    if (dn_trainer_epochs_done(trainer) == attempt->epochs_told)
+    if (dn_trainer_epochs_done(trainer) == attempt->epochs_reported)
         status = train_some(attempt, error);
-    if (status == DN_OK && dn_trainer_epochs_done(trainer) > attempt->epochs_told)
-        status = tell_epoch(attempt, error);
-    if (status == DN_OK && attempt->epochs_told < attempt->training.spec.training.epochs &&
+    if (status == DN_OK && dn_trainer_epochs_done(trainer) > attempt->epochs_reported)
+        status = report_epoch(attempt, error);
+    if (status == DN_OK && attempt->epochs_reported < attempt->training.spec.training.epochs &&
         !report(attempt))
         status = DN_NO_MEMORY;
     if (status == DN_OK && reports_state(&attempt->reports) != REPORTS_GOOD)
@@ -343,7 +343,7 @@ static enum dn_status conclude(struct attempt *attempt, struct dn_error *error) 
 static enum ending train(struct attempt *attempt) {
     const int epochs = attempt->training.spec.training.epochs;
     struct dn_error error = {""};
-    while (attempt->epochs_told < epochs) {
+    while (attempt->epochs_reported < epochs) {
         enum dn_status status = advance(attempt, &error);
         if (status != DN_OK)
             return stop_training(attempt, status, &error);

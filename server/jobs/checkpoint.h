@@ -1,5 +1,5 @@
 /*
- * checkpoint.h - the state from which a training resumes: its bytes and their digest.
+ * checkpoint.h - the state from which training resumes: its bytes and their digest.
  */
 #ifndef SERVER_JOBS_CHECKPOINT_H
 #define SERVER_JOBS_CHECKPOINT_H
@@ -12,7 +12,7 @@
 bool checkpoint_save(const struct dn_trainer *trainer, int epoch, double seconds,
                      struct checkpoint *checkpoint);
 /* Loads it. DN_CORRUPT and why, and the trainer is unchanged, if a bit of it has changed or if it
- * belongs to another training or program. */
+ * belongs to another job or program. */
 enum dn_status checkpoint_load(const struct checkpoint *checkpoint, struct dn_trainer *trainer,
                                struct dn_error *error);
 

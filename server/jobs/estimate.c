@@ -44,7 +44,7 @@ static int64_t report_bytes(const struct dn_spec *spec) {
 }
 
 int64_t estimate_memory(const struct dn_spec *spec) {
-    /* One checkpoint is in memory at a time: the one from which the training resumes; later, the
+    /* One checkpoint is in memory at a time: the one from which training resumes; later, the
      * one being saved (reports_add_checkpoint). */
     return larger(dn_spec_memory(spec) + report_bytes(spec), loading_bytes(spec)) +
            dn_spec_checkpoint_bytes(spec) + WORKER_BYTES + spec->training.threads * HELPER_BYTES;

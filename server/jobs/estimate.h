@@ -1,5 +1,5 @@
 /*
- * estimate.h - the memory and the time that a training will take in this server.
+ * estimate.h - the memory and the time that a job will take in this server.
  */
 #ifndef SERVER_JOBS_ESTIMATE_H
 #define SERVER_JOBS_ESTIMATE_H
@@ -10,10 +10,10 @@
  * engine (dn_spec_memory) and those of the worker. */
 int64_t estimate_memory(const struct dn_spec *spec);
 
-/* Seconds of computation for a training on idle cores, within a factor of two. The estimate comes
- * from the speed of a few small trainings on this machine, which the first call measures in about
- * 0.2 s: do not call it on a thread that others wait for unless estimate_is_quick(). NAN: there was
- * no memory for the measurement, or it was stopped. */
+/* Seconds of computation for a job on idle cores, within a factor of two. The estimate comes from
+ * the speed of a few small networks on this machine, which the first call measures in about 0.2 s:
+ * do not call it on a thread that others wait for unless estimate_is_quick(). NAN: there was no
+ * memory for the measurement, or it was stopped. */
 double estimate_seconds(const struct dn_spec *spec, dn_stop_flag *stop);
 bool estimate_is_quick(void);
 

@@ -131,6 +131,25 @@ bool reports_add_model(struct reports *reports, const struct dn_trainer *trainer
 
 /* ------------------------------------------------------------------ sending */
 
+static enum reports_state state_of(enum store_status status) {
+    switch (status) {
+    case STORE_OK: return REPORTS_GOOD;
+    case STORE_LOST: return REPORTS_LOST;
+    case STORE_OVER_LIMIT: return REPORTS_OVER_LIMIT;
+    default: return REPORTS_BROKEN;
+    }
+}
+
+/* Returns the worst state so far. */
+static enum reports_state worsen(struct reports *reports, enum reports_state state) {
+    pthread_mutex_lock(&reports->mutex);
+    if (state > reports->state)
+        reports->state = state;
+    state = reports->state;
+    pthread_mutex_unlock(&reports->mutex);
+    return state;
+}
+
 /* On the writer. */
 static enum store_status store_end(struct store_session *session, const struct report *report) {
     const struct claim *claim = report->reports->claim;
@@ -165,12 +184,8 @@ static bool run_report(struct task *task, struct store_session *session) {
     enum store_status status = store_progress(session, &progress, clock_now_ms(), &cancel);
     if (status == STORE_OK)
         status = store_end(session, report);
-    pthread_mutex_lock(&reports->mutex);
-    reports->lost |= status == STORE_LOST;
-    reports->over_limit |= status == STORE_OVER_LIMIT;
-    reports->broken |= status != STORE_OK && status != STORE_LOST && status != STORE_OVER_LIMIT;
-    reports->cancel_requested |= cancel;
-    pthread_mutex_unlock(&reports->mutex);
+    worsen(reports, cancel ? REPORTS_CANCELLED : REPORTS_GOOD);
+    worsen(reports, state_of(status));
     return status == STORE_OK;
 }
 
@@ -185,13 +200,9 @@ static void abandon_blobs(struct report *report) {
 }
 
 /* The report is back. */
-static void report_over(struct report *report, bool broken) {
+static void report_over(struct report *report, enum reports_state state) {
     struct reports *reports = report->reports;
-    pthread_mutex_lock(&reports->mutex);
-    reports->broken |= broken;
-    const bool failed = reports->broken || reports->lost || reports->over_limit;
-    pthread_mutex_unlock(&reports->mutex);
-    if (failed)
+    if (worsen(reports, state) > REPORTS_CANCELLED)
         abandon_blobs(report);
     pthread_mutex_lock(&reports->mutex);
     report->in_flight = false;
@@ -200,7 +211,7 @@ static void report_over(struct report *report, bool broken) {
 }
 
 static void report_done(struct task *task, enum task_outcome outcome) {
-    report_over((struct report *)task, outcome != TASK_DONE);
+    report_over((struct report *)task, outcome == TASK_DONE ? REPORTS_GOOD : REPORTS_BROKEN);
 }
 
 static void send_next(struct report *report);
@@ -210,13 +221,11 @@ static void bytes_done(struct blob_write *write) {
     const bool is_checkpoint = report->written == &report->checkpoint.blob;
     if (write->status == STORE_OK)
         *report->written = write->id;
-    if (write->status == STORE_LOST && is_checkpoint)
+    if (write->status == STORE_LOST && is_checkpoint) /* it was superseded */
         drop_checkpoint(report);
     else if (write->status != STORE_OK) {
-        pthread_mutex_lock(&report->reports->mutex);
-        report->reports->over_limit |= write->status == STORE_OVER_LIMIT;
-        pthread_mutex_unlock(&report->reports->mutex);
-        report_over(report, write->status != STORE_OVER_LIMIT);
+        report_over(report,
+                    write->status == STORE_OVER_LIMIT ? REPORTS_OVER_LIMIT : REPORTS_BROKEN);
         return;
     }
     send_next(report);
@@ -236,13 +245,6 @@ static void send_bytes(struct report *report, const void *bytes, size_t size, in
     blob_write_start(&report->write);
 }
 
-static bool is_superseded(struct report *report) {
-    pthread_mutex_lock(&report->reports->mutex);
-    const bool is = report->is_superseded;
-    pthread_mutex_unlock(&report->reports->mutex);
-    return is;
-}
-
 /* Sends what comes next: bytes too large for the report's own transaction, then the report. */
 static void send_next(struct report *report) {
     for (size_t i = 0; i < report->model_count; i++) {
@@ -253,7 +255,7 @@ static void send_next(struct report *report) {
         }
     }
     struct checkpoint *checkpoint = &report->checkpoint;
-    if (checkpoint->bytes && checkpoint->blob == 0 && is_superseded(report))
+    if (checkpoint->bytes && checkpoint->blob == 0 && atomic_load(&report->is_superseded))
         drop_checkpoint(report);
     if (checkpoint->bytes && checkpoint->blob == 0 && checkpoint->size > STORE_PIECE_BYTES)
         send_bytes(report, checkpoint->bytes, checkpoint->size, &checkpoint->blob);
@@ -273,15 +275,7 @@ void reports_supersede(struct reports *reports) {
 }
 
 enum reports_state reports_state(struct reports *reports) {
-    pthread_mutex_lock(&reports->mutex);
-    /* Broken comes first: a transaction that was rolled back did not find the job lost. */
-    enum reports_state state = reports->broken             ? REPORTS_BROKEN
-                               : reports->lost             ? REPORTS_LOST
-                               : reports->over_limit       ? REPORTS_OVER_LIMIT
-                               : reports->cancel_requested ? REPORTS_CANCELLED
-                                                           : REPORTS_GOOD;
-    pthread_mutex_unlock(&reports->mutex);
-    return state;
+    return worsen(reports, REPORTS_GOOD);
 }
 
 bool reports_can_send(struct reports *reports) {
@@ -300,8 +294,7 @@ void reports_wait(struct reports *reports) {
 
 void reports_send(struct reports *reports, int64_t step, double seconds, enum report_end end) {
     reports_wait(reports);
-    const enum reports_state state = reports_state(reports);
-    if (state != REPORTS_GOOD && state != REPORTS_CANCELLED)
+    if (reports_state(reports) > REPORTS_CANCELLED)
         return;
     struct report *report = filling(reports);
     report->task = (struct task){.run = run_report, .done = report_done};

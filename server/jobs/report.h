@@ -22,6 +22,16 @@ enum report_end { REPORT_GOES_ON, REPORT_SUCCEEDS, REPORT_GIVES_BACK };
 /* A report is sent when its models, or its rows of the history, take this much memory. */
 enum { REPORT_FULL_BYTES = 8 << 20 };
 
+/* From good to bad. Broken is the worst: if the transaction was rolled back, whatever else it found
+ * does not count. */
+enum reports_state {
+    REPORTS_GOOD,
+    REPORTS_CANCELLED,
+    REPORTS_OVER_LIMIT, /* --max-database leaves no room for them */
+    REPORTS_LOST,
+    REPORTS_BROKEN
+};
+
 struct report {
     struct task task;
     struct reports *reports;
@@ -33,11 +43,10 @@ struct report {
     struct trained_model *models;
     size_t model_count, model_capacity, model_bytes;
     enum report_end end;
-    struct blob_write write; /* writes the bytes of a large model or checkpoint, */
-    int64_t *written;        /* whose blob id goes here */
-    /* under the mutex */
-    bool in_flight;
-    bool is_superseded; /* a newer checkpoint than its own follows */
+    struct blob_write write;   /* writes the bytes of a large model or checkpoint, */
+    int64_t *written;          /* whose blob id goes here */
+    atomic_bool is_superseded; /* a newer checkpoint than its own follows */
+    bool in_flight;            /* under the mutex */
 };
 
 struct reports {
@@ -49,9 +58,8 @@ struct reports {
     struct report two[2];
     int filling; /* index of the report that is being filled */
     pthread_mutex_t mutex;
-    pthread_cond_t back; /* signaled when a report is no longer in flight */
-    /* what the writer has found; under the mutex */
-    bool lost, broken, over_limit, cancel_requested;
+    pthread_cond_t back;      /* signaled when a report is no longer in flight */
+    enum reports_state state; /* the worst so far; under the mutex */
 };
 
 void reports_init(struct reports *reports, struct writer *writer, const char *boot,
@@ -77,13 +85,6 @@ void reports_wait(struct reports *reports); /* until no report is in flight */
 /* A newer checkpoint follows: drops the one in flight. */
 void reports_supersede(struct reports *reports);
 
-enum reports_state {
-    REPORTS_GOOD,
-    REPORTS_CANCELLED,
-    REPORTS_OVER_LIMIT, /* --max-database leaves no room for them */
-    REPORTS_LOST,
-    REPORTS_BROKEN
-};
 /* The worst state so far. */
 enum reports_state reports_state(struct reports *reports);
 

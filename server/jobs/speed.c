@@ -1,9 +1,9 @@
 /*
- * speed.c - estimate_seconds: how long a training will take on this machine.
+ * speed.c - estimate_seconds: how long a job will take on this machine.
  *
- * The model: a step takes the sum of the times for five kinds of work. Five small trainings, each
- * of which does mostly one kind, are timed once by the processor time of the thread; the rates of
- * the five kinds follow.
+ * The model: a step takes the sum of the times for five kinds of work. The steps of five networks,
+ * each of which does mostly one kind, are timed once by the processor time of the thread; the rates
+ * of the five kinds follow.
  */
 #include <math.h>
 #include <pthread.h>
@@ -72,7 +72,7 @@ static struct work work_of(const struct dn_spec *spec, double rows, double share
 static const struct {
     struct dn_network_spec network;
     int timesteps, batch;
-} trainings[PARTS] = {
+} examples[PARTS] = {
     [STEP] = {{8, 1, DN_LEARNED, DN_MULTIPLY}, 40, 1},
     [UNITS] = {{32, 3, DN_SINUSOIDAL, DN_MULTIPLY}, 40, 256},
     [PRODUCTS] = {{512, 4, DN_SINUSOIDAL, DN_MULTIPLY}, 100, 256},
@@ -82,9 +82,9 @@ static const struct {
 
 static struct dn_spec spec_of(enum part part) {
     struct dn_spec spec = dn_presets[0].spec;
-    spec.network = trainings[part].network;
-    spec.diffusion.timesteps = trainings[part].timesteps;
-    spec.training.batch_size = trainings[part].batch;
+    spec.network = examples[part].network;
+    spec.diffusion.timesteps = examples[part].timesteps;
+    spec.training.batch_size = examples[part].batch;
     spec.training.validation_fraction = 0;
     spec.dataset.sources[0].n = 2048;
     return spec;
@@ -160,7 +160,7 @@ static bool measure(dn_stop_flag *stop) {
     bool known = true;
     for (enum part part = 0; part < PARTS && known && !measured; part++) {
         const struct dn_spec spec = spec_of(part);
-        works[part] = work_of(&spec, trainings[part].batch, 1);
+        works[part] = work_of(&spec, examples[part].batch, 1);
         times[part] = time_step(&spec, stop);
         known = isfinite(times[part]);
     }
@@ -176,7 +176,7 @@ bool estimate_is_quick(void) {
     return atomic_load(&measured);
 }
 
-/* ------------------------------------------------------------------ a training */
+/* ------------------------------------------------------------------ a job */
 
 /* The threads share the points; one of them does the rest. */
 static double seconds_of(const struct work *work, double threads) {

@@ -31,7 +31,7 @@ struct training_failure {
 typedef bool (*worker_load)(const char *spec, struct store_session *session,
                             struct training *training, struct training_failure *failure);
 
-/* How a training went. */
+/* How the training of a job went. */
 struct training_outcome {
     double
         last; /* loss of the last epoch: the validation loss or, without one, the training loss */
@@ -39,7 +39,7 @@ struct training_outcome {
     struct dn_verdict verdict; /* NAN until the end */
 };
 
-/* Writes warnings about the result of a training, as the store keeps them: a text from malloc, or
+/* Writes warnings about the result of a job, as the store keeps them: a text from malloc, or
  * NULL for none (or no memory). */
 typedef char *(*worker_conclude)(const struct dn_spec *spec,
                                  const struct training_outcome *outcome);

@@ -107,7 +107,7 @@ enum store_status store_model_delete(struct store_session *session, const char *
     enum store_status status = is_in_training(session, id, &training);
     if (status != STORE_OK || training)
         return training ? STORE_CONFLICT : status;
-    /* Its training resumes from a checkpoint that contains the weights, so that goes as well. */
+    /* The checkpoints from which the job would resume contain the weights, so they go as well. */
     status = sql_run(session,
                      "DELETE FROM checkpoint"
                      " WHERE job_seq = (SELECT job_seq FROM model WHERE id = ?1)",

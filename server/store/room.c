@@ -21,8 +21,7 @@ enum store_status store_used(struct store_session *session, int64_t *bytes) {
     return status;
 }
 
-/* What may be deleted, in this order. The last checkpoint of a job goes only after the job has
- * ended. */
+/* What may be deleted, in this order: the last checkpoint of a job only after the job has ended. */
 static const struct {
     const char *what, *sql;
 } dispensable[] = {

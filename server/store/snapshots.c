@@ -25,7 +25,7 @@ static enum store_status add(struct store_session *session, const char *id, int6
                    "ti", id, parts);
 }
 
-/* A training that was extended adds more of them: deletes the one that leaves the smallest gap. */
+/* A job that was extended adds more of them: deletes the one that leaves the smallest gap. */
 static enum store_status thin(struct store_session *session, const char *id, int64_t most) {
     return sql_run(session,
                    "DELETE FROM snapshot WHERE model_id = ?1"

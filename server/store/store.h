@@ -104,16 +104,16 @@ void job_clear(struct job *job);
  * event (a migration adds it there), a member of struct epoch_row, a column of the history in JSON
  * and CSV, and a member of the epoch's event and of its schema. */
 #define EPOCH_COLUMNS(COLUMN)                                                                      \
-    COLUMN(INTEGER, epoch, "Counted from 1.")                                                      \
-    COLUMN(INTEGER64, step, "Steps of the optimizer since the start of the training.")             \
+    COLUMN(INTEGER, epoch, "Epochs are counted from 1.")                                           \
+    COLUMN(INTEGER64, step, "Optimizer steps since the start of training.")                        \
     COLUMN(NULLABLE, train_loss, "Mean loss over the epoch.")                                      \
-    COLUMN(NULLABLE, val_loss, "Mean loss of the validation points; null without any.")            \
-    COLUMN(NULLABLE, learning_rate, "Of the last step.")                                           \
-    COLUMN(NULLABLE, gradient_norm, "Mean over the steps of the epoch, before clipping.")          \
+    COLUMN(NULLABLE, val_loss, "Mean loss over the validation points; null without any.")          \
+    COLUMN(NULLABLE, learning_rate, "Learning rate of the last step.")                             \
+    COLUMN(NULLABLE, gradient_norm, "Mean gradient norm over the steps, before clipping.")         \
     COLUMN(NUMBER, seconds, "Training time up to the end of the epoch.")                           \
     COLUMN(NULLABLE, curve_distance,                                                               \
-           "Mean distance of 500 samples to the exact shape of the data; null in epochs without "  \
-           "a measurement, see evaluate_every.")                                                   \
+           "Mean distance of 500 samples to the exact shape of the data; null unless it was "      \
+           "measured, see evaluate_every.")                                                        \
     COLUMN(NULLABLE, energy_distance,                                                              \
            "Energy distance of 500 samples and the same number of fresh data points.")
 
@@ -127,7 +127,7 @@ struct epoch_row {
     EPOCH_COLUMNS(EPOCH_MEMBER)
 };
 
-/* A state from which a training resumes. The newest two of a job are kept. */
+/* A state from which training resumes. The newest two of a job are kept. */
 struct checkpoint {
     int64_t blob; /* where its bytes are stored; 0: nowhere yet */
     void *bytes;  /* the training state; NULL in a claim: store_blob_read has them */
@@ -412,7 +412,7 @@ enum store_status store_model_at(struct store_session *session, const char *id, 
 
 enum { STORE_MAX_SNAPSHOTS = 32 };
 
-/* An earlier checkpoint of a model, as clients see it: not what a training resumes from. */
+/* An earlier checkpoint of a model, as clients see it; training does not resume from these. */
 struct snapshot {
     int epoch;
     int64_t at, bytes;
