@@ -1,6 +1,6 @@
 /*
  * datasets.h - what the handlers of data sets share: datasets.c (descriptions of both kinds),
- * uploads.c, draws.c.
+ * uploads.c, processes.c.
  */
 #ifndef API_DATASETS_H
 #define API_DATASETS_H

@@ -52,9 +52,8 @@ enum http_next api_dataset_delete(struct http_exchange *exchange);
 /* datasets.c */
 enum http_next api_dataset_list(struct http_exchange *exchange);
 enum http_next api_dataset_get(struct http_exchange *exchange);
-/* draws.c */
-enum http_next api_dataset_points(struct http_exchange *exchange);
 /* processes.c */
+enum http_next api_dataset_points(struct http_exchange *exchange);
 enum http_next api_dataset_forward(struct http_exchange *exchange);
 enum http_next api_dataset_optimal(struct http_exchange *exchange);
 

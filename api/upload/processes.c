@@ -1,4 +1,5 @@
-/* /v1/datasets/{id}/forward and /optimal: two ways from data to noise that need no model. */
+/* /v1/datasets/{id}/points, /forward and /optimal: the points of a data set, and two ways from them
+ * to noise that need no model. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +16,10 @@ enum {
 };
 
 struct process {
-    int n, frames;
+    enum { DRAW, FORWARD, STRAIGHT } kind;
+    int n;      /* number of points; 0 if a draw from an upload does not give it */
+    int frames; /* 0 for a draw */
     uint64_t seed;
-    bool is_straight;
     struct dn_diffusion_spec diffusion; /* of forward */
     const struct format *format;
     struct look look;
@@ -28,7 +30,8 @@ struct process {
     struct dn_points uploaded; /* its points */
     int dim;
     int *timesteps;  /* [frames] */
-    float *memory;   /* x, then x0 */
+    float *memory;   /* x, then x0; of a draw: the points of the current piece */
+    int32_t *order;  /* the points of an upload in random order; NULL: as they are stored */
     int32_t *labels; /* [n] of an upload with labels, else NULL */
 };
 
@@ -46,6 +49,14 @@ static const char *const which_names[] = {"x", "x0", NULL};
     LOOK_SIZE_ROW(AT(look)), LOOK_THEME_ROW(AT(look)), LOOK_FPS_ROW(AT(look))
 // clang-format on
 
+static const struct field draw_rows[] = {
+    {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL,
+     "Number of points to draw; from an upload, at most this number, chosen at random. Default: "
+     "1,000 from a built-in data set, or the first 100,000 of an upload in the order of its file."},
+    {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL, "Seed of the draw."},
+    LOOK_SIZE_ROW(AT(look)),
+    LOOK_THEME_ROW(AT(look)),
+};
 static const struct field forward_rows[] = {
     COMMON_ROWS,
     {"", "timesteps", FIELD_INTEGER, AT(diffusion.timesteps), 1, DN_MAX_TIMESTEPS, 0, NULL,
@@ -60,19 +71,22 @@ static const struct field forward_rows[] = {
      "Rescale the schedule so that no signal is left at T."},
 };
 static const struct field straight_rows[] = {COMMON_ROWS};
+const struct field_set draw_fields = {draw_rows, sizeof draw_rows / sizeof *draw_rows};
 const struct field_set forward_fields = {forward_rows, sizeof forward_rows / sizeof *forward_rows};
 const struct field_set straight_fields = {straight_rows,
                                           sizeof straight_rows / sizeof *straight_rows};
 
 /* ------------------------------------------------------------------ the request */
 
-static struct choice choice_of(const struct process *process) {
-    return (struct choice){process->format,
-                           process->is_straight ? &straight_fields : &forward_fields, process};
-}
+static const struct {
+    const char *name;
+    const struct field_set *fields;
+} kinds[] = {[DRAW] = {"draw", &draw_fields},
+             [FORWARD] = {"forward", &forward_fields},
+             [STRAIGHT] = {"optimal", &straight_fields}};
 
-static const char *kind_of(const struct process *process) {
-    return process->is_straight ? "optimal" : "forward";
+static struct choice choice_of(const struct process *process) {
+    return (struct choice){process->format, kinds[process->kind].fields, process};
 }
 
 /* The checks that depend on the data set. */
@@ -86,18 +100,20 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
             return false;
         process->dim = row->dim;
         process->uploaded = (struct dn_points){row->points, (size_t)row->n, row->dim};
-        if (!process->is_straight && process->n > row->n)
+        if (process->kind == FORWARD && process->n > row->n)
             process->n = (int)row->n;
         const struct choice choice = choice_of(process);
-        dataset_tag(exchange, &choice, kind_of(process), row);
+        dataset_tag(exchange, &choice, kinds[process->kind].name, row);
     }
+    if (process->kind == DRAW)
+        return true;
     point_stream_check_size(process->n, process->frames, process->dim, &wrong);
-    if (wrong.count == 0 && process->is_straight && process->n * row->n > STRAIGHT_MAX_PAIRS)
+    if (wrong.count == 0 && process->kind == STRAIGHT && process->n * row->n > STRAIGHT_MAX_PAIRS)
         problem_add(&wrong, "/n", "must be at most %lld for an upload of %lld points",
                     (long long)(STRAIGHT_MAX_PAIRS / row->n), (long long)row->n);
     if (!problem_none(exchange, &wrong))
         return false;
-    if (process->is_straight && process->pattern >= 0 &&
+    if (process->kind == STRAIGHT && process->pattern >= 0 &&
         !dn_pattern_has_distance((enum dn_pattern)process->pattern))
         problem(exchange, PROBLEM_NO_SHAPE,
                 "this data set has no exact shape, so it has no nearest point either");
@@ -115,17 +131,43 @@ static enum dn_status take(struct process *process, const int32_t *places, float
     return dataset_take_labels(&process->set, places, n, &process->labels) ? DN_OK : DN_NO_MEMORY;
 }
 
-/* n points of an upload, chosen by the seed. */
-static enum dn_status take_some(struct process *process, float *points) {
+/* The order in which the seed chooses points of an upload. False: no memory. */
+static bool shuffle(struct process *process) {
     const int all = (int)process->set.row.n;
-    int32_t *order = malloc((size_t)all * sizeof *order);
-    enum dn_status status = DN_NO_MEMORY;
-    if (order) {
-        dn_shuffle(process->seed, all, order);
-        status = take(process, order, points);
-    }
-    free(order);
-    return status;
+    process->order = malloc((size_t)all * sizeof *process->order);
+    if (process->order)
+        dn_shuffle(process->seed, all, process->order);
+    pool_pause();
+    return process->order != NULL;
+}
+
+static enum dn_status some_points(struct http_exchange *exchange, struct point_stream *answer,
+                                  size_t first, size_t count, const float **points,
+                                  struct dn_error *error) {
+    (void)exchange, (void)error;
+    struct process *process = answer->owner;
+    float *memory = realloc(process->memory, count * (size_t)process->dim * sizeof *memory);
+    if (!memory)
+        return DN_NO_MEMORY;
+    *points = process->memory = memory;
+    if (process->pattern >= 0)
+        dn_pattern_draw((enum dn_pattern)process->pattern, process->seed, first, count, memory);
+    else
+        dataset_take(&process->set, process->order, first, count, memory);
+    return DN_OK;
+}
+
+/* Prepares for some_points. */
+static enum dn_status draw(struct process *process) {
+    const int all = (int)process->set.row.n, most = process->n ? process->n : DN_MAX_SAMPLES;
+    if (process->pattern >= 0)
+        return DN_OK;
+    if (process->n > 0 && !shuffle(process))
+        return DN_NO_MEMORY;
+    process->n = most < all ? most : all;
+    return dataset_take_labels(&process->set, process->order, (size_t)process->n, &process->labels)
+               ? DN_OK
+               : DN_NO_MEMORY;
 }
 
 /* The points of an upload that are nearest to x. */
@@ -153,7 +195,7 @@ static enum dn_status go_forward(struct http_exchange *exchange, struct process 
     if (process->pattern >= 0)
         dn_pattern_draw((enum dn_pattern)process->pattern, process->seed, 0, n, x0);
     else
-        status = take_some(process, x0);
+        status = shuffle(process) ? take(process, process->order, x0) : DN_NO_MEMORY;
     if (status == DN_OK)
         status = dn_forward(&process->diffusion, &(struct dn_points){x0, n, process->dim},
                             process->pattern < 0 ? &process->uploaded : NULL, process->seed,
@@ -177,21 +219,26 @@ static enum dn_status go_straight(struct http_exchange *exchange, struct process
     return status;
 }
 
-/* Of x and x0. */
-static size_t frames_bytes(const struct process *process) {
-    return (size_t)process->n * (size_t)process->dim * (size_t)(2 * process->frames - 1) *
-           sizeof *process->memory;
+/* Of x, x0 and the order. */
+static size_t bytes_of(const struct process *process) {
+    const size_t frames = process->kind == DRAW ? 0 : (size_t)(2 * process->frames - 1);
+    const size_t ordered = process->kind == STRAIGHT ? 0 : (size_t)process->set.row.n;
+    return (size_t)process->n * (size_t)process->dim * frames * sizeof *process->memory +
+           ordered * sizeof *process->order;
 }
 
 static enum dn_status compute(struct http_exchange *exchange, struct process *process,
                               struct point_stream *answer) {
     const size_t frame = (size_t)process->n * (size_t)process->dim;
     const size_t frames = (size_t)process->frames;
+    answer->points = some_points;
+    if (process->kind == DRAW)
+        return draw(process);
     process->memory = malloc(frame * (2 * frames - 1) * sizeof *process->memory);
     if (!process->memory)
         return DN_NO_MEMORY;
     float *x = process->memory, *x0 = x + frame * frames;
-    enum dn_status status = process->is_straight
+    enum dn_status status = process->kind == STRAIGHT
                                 ? go_straight(exchange, process, x, x0, &answer->error)
                                 : go_forward(exchange, process, x, x0, &answer->error);
     for (size_t k = 1; k + 1 < frames; k++)
@@ -208,9 +255,10 @@ static void write_head(const void *owner, struct json_writer *json) {
     json_member(json, "dataset",
                 process->pattern >= 0 ? dn_patterns[process->pattern].name : process->set.row.id);
     json_member_integer(json, "seed", (int64_t)process->seed);
-    json_member(json, "schedule",
-                process->is_straight ? NULL
-                                     : dn_beta_schedule_names[process->diffusion.beta_schedule]);
+    if (process->kind == FORWARD)
+        json_member(json, "schedule", dn_beta_schedule_names[process->diffusion.beta_schedule]);
+    else if (process->kind == STRAIGHT)
+        json_member(json, "schedule", NULL);
     json_member_integer(json, "n", process->n);
     json_member_integer(json, "dim", process->dim);
 }
@@ -218,6 +266,7 @@ static void write_head(const void *owner, struct json_writer *json) {
 static void process_clear(struct point_stream *answer) {
     struct process *process = answer->owner;
     free(process->memory);
+    free(process->order);
     free(process->labels);
     dataset_points_clear(&process->set);
 }
@@ -228,8 +277,9 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
     struct point_stream *answer = http_alloc(exchange, sizeof *answer);
     if (!answer)
         return;
-    *answer = (struct point_stream){.clear = process_clear, .owner = process};
-    if (!fits_data(exchange, process) || !http_reserve(exchange, frames_bytes(process))) {
+    *answer = (struct point_stream){
+        .clear = process_clear, .owner = process, .format = process->format, .look = process->look};
+    if (!fits_data(exchange, process) || !http_reserve(exchange, bytes_of(process))) {
         process_clear(answer);
         return;
     }
@@ -239,18 +289,20 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
         process_clear(answer);
         return;
     }
-    answer->format = process->format;
     answer->layout = (struct layout){.n = (size_t)process->n,
                                      .dim = process->dim,
                                      .labels = process->labels,
                                      .classes = process->set.classes,
+                                     .columns = process->pattern >= 0 ? NULL : process->set.columns,
                                      .frames = process->frames,
                                      .timesteps = process->timesteps,
                                      .which_x0 = process->which == 1,
                                      .head = write_head,
                                      .owner = process};
-    answer->look = process->look;
-    answer->held = dataset_bytes(&process->set.row) + frames_bytes(process);
+    answer->title = process->pattern >= 0   ? dn_patterns[process->pattern].name
+                    : process->set.row.name ? process->set.row.name
+                                            : "upload";
+    answer->held = dataset_bytes(&process->set.row) + bytes_of(process);
     point_stream_send(exchange, answer);
 }
 
@@ -260,7 +312,7 @@ static bool choose_frames(struct http_exchange *exchange, struct process *proces
     const int steps = process->diffusion.timesteps;
     if (process->frames == 0)
         process->frames = process->format->usual_frames;
-    if (process->is_straight)
+    if (process->kind == STRAIGHT)
         process->frames = process->frames ? process->frames : STRAIGHT_FRAMES;
     else if (process->frames == 0 || process->frames > steps + 1)
         process->frames = steps + 1;
@@ -268,8 +320,9 @@ static bool choose_frames(struct http_exchange *exchange, struct process *proces
     if (!process->timesteps)
         return false;
     for (int k = 0; k < process->frames; k++)
-        process->timesteps[k] = process->is_straight ? process->frames - 1 - k
-                                                     : dn_frame_step(k, process->frames, steps);
+        process->timesteps[k] = process->kind == STRAIGHT
+                                    ? process->frames - 1 - k
+                                    : dn_frame_step(k, process->frames, steps);
     return true;
 }
 
@@ -281,23 +334,25 @@ static bool fits_schedule(struct http_exchange *exchange, const struct process *
     return false;
 }
 
-static enum http_next start(struct http_exchange *exchange, bool is_straight) {
+static enum http_next start(struct http_exchange *exchange, int kind) {
     struct process *process = http_alloc(exchange, sizeof *process);
+    const int pattern = dataset_pattern(exchange->request.ids[0]);
     if (!process)
         return HTTP_REPLY;
-    *process = (struct process){.n = PROCESS_DEFAULT,
-                                .is_straight = is_straight,
+    *process = (struct process){.kind = kind,
+                                .n = kind == DRAW && pattern < 0 ? 0 : PROCESS_DEFAULT,
                                 .diffusion = dn_presets[0].spec.diffusion,
-                                .pattern = dataset_pattern(exchange->request.ids[0])};
+                                .pattern = pattern};
     process->diffusion.prediction_type = DN_V; /* goes with every schedule; nothing is predicted */
     exchange->state = process;
     if (!(process->format = format_of(exchange)) ||
-        !read_query(exchange, is_straight ? &straight_fields : &forward_fields, process) ||
-        (!is_straight && !fits_schedule(exchange, process)) || !choose_frames(exchange, process))
+        !read_query(exchange, kinds[kind].fields, process) ||
+        (kind == FORWARD && !fits_schedule(exchange, process)) ||
+        (kind != DRAW && !choose_frames(exchange, process)))
         return HTTP_REPLY;
     if (process->pattern >= 0) {
         const struct choice choice = choice_of(process);
-        tag_answer(exchange, &choice, false, "%s %s", kind_of(process),
+        tag_answer(exchange, &choice, false, "%s %s", kinds[kind].name,
                    dn_patterns[process->pattern].name);
         if (http_not_modified(exchange))
             return HTTP_REPLY;
@@ -305,10 +360,14 @@ static enum http_next start(struct http_exchange *exchange, bool is_straight) {
     return http_on_pool(exchange, run);
 }
 
+enum http_next api_dataset_points(struct http_exchange *exchange) {
+    return start(exchange, DRAW);
+}
+
 enum http_next api_dataset_forward(struct http_exchange *exchange) {
-    return start(exchange, false);
+    return start(exchange, FORWARD);
 }
 
 enum http_next api_dataset_optimal(struct http_exchange *exchange) {
-    return start(exchange, true);
+    return start(exchange, STRAIGHT);
 }
