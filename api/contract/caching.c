@@ -32,7 +32,7 @@ static void write_choice(const struct choice *choice, const struct http_request 
             continue;
         json_key(&json, field->name);
         fields_write_value(field, choice->values, &json);
-        /* a value that only the request's owner reads counts as it was sent */
+        /* a value that only the request's own code reads is written as it was sent */
         for (size_t k = 0; fields_has_no_value(field) && k < request->query_count; k++)
             if (strcmp(request->query[k].name, field->name) == 0)
                 buffer_format(out, "=%s\n", request->query[k].value);
@@ -58,9 +58,9 @@ void tag_answer(struct http_exchange *exchange, const struct choice *choice, boo
     buffer_clear(&text);
 }
 
-/* The time tells a model from one that was trained to the same epoch after a new start; its spec
- * names the classes. The job of a model can be resumed at any time, so the response may be kept but
- * must be asked for. */
+/* The time distinguishes a model from one that was trained to the same epoch after a new start; its
+ * spec names the classes. The job of a model can be resumed at any time, so the response may be
+ * kept but must be asked for. */
 void tag_model_answer(struct http_exchange *exchange, const struct choice *choice, bool is_weak,
                       const char *what, const struct model *model) {
     tag_answer(exchange, choice, is_weak, "%s %s %d %lld %s %s", what, model->id, model->epoch,

@@ -20,7 +20,7 @@ int fields_index(const char *const *names, const char *text) {
 }
 
 const char *fields_list(const char *const *names, struct arena *arena) {
-    enum { MAX_NAMES = 30, MAX_BYTES = PROBLEM_DETAIL / 2 }; /* there are words around them */
+    enum { MAX_NAMES = 30, MAX_BYTES = PROBLEM_DETAIL / 2 }; /* the message has other words, too */
     const char *list = "";
     int count = 0, listed = 0;
     while (names[count])
@@ -152,7 +152,7 @@ static void set_text(const struct field *field, const char *text, void *target, 
         problem_add(wrong, pointer, "must not be empty");
     else if (strlen(text) > most)
         problem_add(wrong, pointer, "must be at most %zu bytes of text", most);
-    else if (field->type == FIELD_TEXTS) /* there are not more parameters than that */
+    else if (field->type == FIELD_TEXTS) /* a request has no more parameters than that */
         texts->items[texts->count++] = text;
     else
         memcpy(at, text, strlen(text) + 1);
@@ -193,7 +193,7 @@ static void read_value(const struct field *field, const cJSON *value, void *targ
         else
             set_text(field, text, target, pointer, wrong);
         break;
-    default: break; /* for its owner to read */
+    default: break; /* the request's own code reads it */
     }
 }
 

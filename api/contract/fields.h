@@ -26,7 +26,7 @@ enum field_type {
     FIELD_TEXTS,   /* struct field_texts; a query parameter that may be repeated, each as FIELD_TEXT
                     */
     FIELD_GROUP,   /* an object whose members are the rows with this group */
-    FIELD_OTHER,   /* read by the code of the request itself itself */
+    FIELD_OTHER,   /* read by the code of the request itself */
 
     /* only in responses */
     FIELD_ID,      /* char [], a UUID */
@@ -37,7 +37,7 @@ enum field_type {
     FIELD_WRITTEN, /* `write` writes it, `schema` describes it */
     FIELD_OBJECT,  /* a struct: an object with the rows of `set` */
     FIELD_LIST,    /* struct field_list of such structs; null without items */
-    FIELD_MEMBERS, /* a struct: the rows of `set` stand here, in place of this one */
+    FIELD_MEMBERS, /* a struct: the rows of `set` take the place of this one */
 };
 
 enum {
@@ -83,7 +83,7 @@ struct field_set {
     const struct field *rows;
     size_t count;
     bool is_answer;   /* all fields are present, except FIELD_OPTIONAL ones */
-    bool may_be_null; /* as an object; it is when its first field is */
+    bool may_be_null; /* the object is null when its first field is */
     const char *doc;
 };
 /* The set of a response: its array of rows, and more members by name. */

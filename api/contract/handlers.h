@@ -107,7 +107,7 @@ void end_reading(struct http_exchange *exchange, struct store_session *session);
 
 /* The {id} of the path, or NULL with `not_found` as the response if it cannot be one. */
 const char *path_id(struct http_exchange *exchange, enum problem_code not_found);
-/* Answers with the problem of the status, such as `not_found`. */
+/* Responds with the problem of the status, such as `not_found`. */
 void answer_store(struct http_exchange *exchange, enum store_status status,
                   enum problem_code not_found);
 

@@ -79,7 +79,7 @@ bool json_scan_number(struct json_scan *scan) {
     return true;
 }
 
-/* The number in the four hex digits after \u; -1 if they are not four. */
+/* The number in the four hex digits after \u; -1 if there are not four. */
 static int scan_hex(struct json_scan *scan) {
     static const char digits[] = "0123456789abcdefABCDEF";
     int code = 0;
@@ -95,7 +95,7 @@ static int scan_hex(struct json_scan *scan) {
 }
 
 static bool scan_escape(struct json_scan *scan) {
-    enum { HIGH = 0xd800, LOW = 0xdc00, HALF = 0xfc00 /* the bits that tell which it is */ };
+    enum { HIGH = 0xd800, LOW = 0xdc00, HALF = 0xfc00 /* the bits that distinguish the halves */ };
     static const char lone[] = "half of a surrogate pair";
     scan->at++;
     if (scan->at == scan->end || !memchr("\"\\/bfnrtu", *scan->at, 9))

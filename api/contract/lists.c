@@ -13,7 +13,7 @@ static int hex_digit(char c) {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Pairs of digits, so that any text is fit for an address. */
+/* Pairs of digits, so that any text can be part of a URL. */
 static bool read_hex(const char *hex, char *text, size_t size) {
     size_t length = 0;
     for (; hex[0]; hex += 2) {

@@ -24,7 +24,7 @@ void openapi_description(const struct field *field, struct json_writer *json) {
     buffer_clear(&doc);
 }
 
-/* The samplers that by default take a start point to the same end for every seed. */
+/* The samplers that by default turn a start point into the same sample for every seed. */
 static void write_deterministic(struct json_writer *json) {
     json_member_open(json, "x-deterministic", '[');
     for (int i = 0; i < DN_SAMPLER_COUNT; i++)

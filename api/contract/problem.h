@@ -35,7 +35,7 @@ struct problem_fields {
  * second in up to PROBLEM_DETAIL bytes. */
 void problem_add(struct problem_fields *fields, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The JSON Pointer (RFC 6901) to a member of a group, or of the whole if group is "". */
+/* The JSON Pointer (RFC 6901) to a member of a group, or of the whole request if group is "". */
 const char *problem_pointer(struct problem_fields *fields, const char *group, const char *name);
 /* True if there are none; otherwise the response is 422 with all of them. */
 bool problem_none(struct http_exchange *exchange, const struct problem_fields *fields);

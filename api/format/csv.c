@@ -4,7 +4,7 @@
 
 #include "api/format/number.h"
 
-/* Does something that starts a formula come after any number of apostrophes? */
+/* Is it the start of a formula, after any number of apostrophes? */
 static bool is_formula(const char *text, size_t length) {
     size_t i = 0;
     while (i < length && text[i] == '\'')

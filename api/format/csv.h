@@ -2,7 +2,7 @@
  * csv.h - text in CSV that spreadsheets would evaluate as a formula.
  *
  * A program that opens a CSV file computes a field that begins with = + - or @ (or a tab or a
- * carriage return before one), so a class called =HYPERLINK(..) would act for whoever named it.
+ * carriage return before one), so a class called =HYPERLINK(..) would run for whoever named it.
  * Such text gets an apostrophe in front, which spreadsheets do not show (OWASP, "CSV Injection"),
  * and which is removed when the text is read here. Text that has apostrophes before such a
  * character gets one more, so that nothing is lost. Numbers stay as they are.

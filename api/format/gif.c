@@ -80,8 +80,8 @@ static void animation_clear(struct animation *animation) {
 
 /* ------------------------------------------------------------------ what is drawn */
 
-/* Frame k of x beside the estimate made from it; beside the last x, which no estimate was made
- * from, the last estimate stays. */
+/* Frame k of x beside the estimate made from it; beside the last x, from which no estimate was
+ * made, the last estimate stays. */
 static void draw_frame(struct animation *animation, int k) {
     const struct picture *picture = animation->picture;
     struct raster *raster = &animation->raster;

@@ -74,7 +74,7 @@ static size_t put_scientific(char *out, const char *digits, int count, int expon
     return (size_t)(at - out);
 }
 
-/* x 10^power, right to a few units in the last place of a double. */
+/* x 10^power, correct to a few units in the last place of a double. */
 static double scale(double x, int power) {
     for (; power > EXACT_POWER; power -= EXACT_POWER)
         x *= powers[EXACT_POWER];

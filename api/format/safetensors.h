@@ -15,7 +15,7 @@
 #include "api/contract/problem.h"
 
 enum {
-    SAFETENSORS_TENSORS = 64,      /* of a file, maximum */
+    SAFETENSORS_TENSORS = 64,      /* maximum of a file */
     SAFETENSORS_RANK = 4,          /* of a tensor */
     SAFETENSORS_DIM = 1 << 20,     /* of a dimension */
     SAFETENSORS_HEADER = 64 << 10, /* bytes of the header */

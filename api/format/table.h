@@ -13,8 +13,8 @@ struct table {
     size_t size, count;
 };
 
-/* For fields whose value is a struct table: the names of the columns, and an object with an array for
- * each. */
+/* For fields whose value is a struct table: the names of the columns, and an object with an array
+ * for each. */
 void table_write_names(const void *value, struct json_writer *json);
 void table_write_columns(const void *value, struct json_writer *json);
 /* What is null in JSON is an empty cell. */

@@ -12,7 +12,7 @@
 enum {
     PROCESS_DEFAULT = 1000,          /* points */
     STRAIGHT_FRAMES = 41,            /* of straight lines, if not given */
-    STRAIGHT_MAX_PAIRS = 1000000000, /* of points and those of an upload */
+    STRAIGHT_MAX_PAIRS = 1000000000, /* pairs of a point and one of an upload */
 };
 
 struct process {
@@ -219,7 +219,7 @@ static enum dn_status go_straight(struct http_exchange *exchange, struct process
     return status;
 }
 
-/* Of x, x0 and the order. */
+/* Memory for x, x0 and the order. */
 static size_t bytes_of(const struct process *process) {
     const size_t frames = process->kind == DRAW ? 0 : (size_t)(2 * process->frames - 1);
     const size_t ordered = process->kind == STRAIGHT ? 0 : (size_t)process->set.row.n;
@@ -343,7 +343,7 @@ static enum http_next start(struct http_exchange *exchange, int kind) {
                                 .n = kind == DRAW && pattern < 0 ? 0 : PROCESS_DEFAULT,
                                 .diffusion = dn_presets[0].spec.diffusion,
                                 .pattern = pattern};
-    process->diffusion.prediction_type = DN_V; /* goes with every schedule; nothing is predicted */
+    process->diffusion.prediction_type = DN_V; /* allowed with every schedule */
     exchange->state = process;
     if (!(process->format = format_of(exchange)) ||
         !read_query(exchange, kinds[kind].fields, process) ||

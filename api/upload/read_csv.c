@@ -118,7 +118,7 @@ static size_t cell_text(const struct cell *cell, char *out, size_t size) {
             out[used] = cell->text[i];
         used++;
         if (cell->quoted && cell->text[i] == '"')
-            i++; /* its double */
+            i++; /* the doubled quote */
     }
     size_t kept = used < size ? used : size - 1;
     while (used >= size && !utf8_is_valid(out, kept))
@@ -269,7 +269,7 @@ static void check_names(struct reading *reading, const struct csv *csv,
     }
 }
 
-/* "label" or "class", by which labels are known. */
+/* Is it "label" or "class", the default names of the column of labels? */
 static bool is_label_word(const char *name) {
     return strcasecmp(name, "label") == 0 || strcasecmp(name, "class") == 0;
 }

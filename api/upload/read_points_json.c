@@ -232,7 +232,7 @@ static bool read_member(struct document *document) {
     return skip(document, POINTS_DEPTH);
 }
 
-/* True when all of it was read. */
+/* True when the whole document was read. */
 static bool read_document(struct document *document) {
     struct json_scan *scan = &document->scan;
     json_scan_space(scan);

@@ -200,7 +200,7 @@ static int by_bytes(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Which class has which number must not depend on the order of the points. */
+/* The numbers of the classes must not depend on the order of the points. */
 static void sort_classes(struct reading *reading) {
     const char *order[DN_MAX_CLASSES];
     char sorted[DN_MAX_CLASSES][LABEL_NAME_BYTES + 1];

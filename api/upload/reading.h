@@ -21,7 +21,7 @@ enum {
     READING_NO_LABEL = -1,
 };
 
-/* Farther from 0 than this, the squares that statistics and training need would leave float32. */
+/* Beyond this, the squares that statistics and training need would not fit in float32. */
 #define READING_LARGEST_VALUE 1e18
 
 enum header_mode { HEADER_AUTO, HEADER_TRUE, HEADER_FALSE };
@@ -32,7 +32,7 @@ struct reading {
     size_t length;
     const char *label; /* column that holds the labels: its name, or its number from 0, or from the
                           end: -1; "" if none is named */
-    enum header_mode header;      /* is the first row of a CSV file one? */
+    enum header_mode header;      /* is the first row of a CSV file a header? */
     struct problem_fields *wrong; /* values that cannot be used, for 422 */
     /* the outcome, to be freed with reading_clear */
     char unreadable[200]; /* why this is not a file of its format, for 400; "" if it is one */
@@ -94,7 +94,7 @@ void reading_finish(struct reading *reading);
  * READING_NO_LABEL if none is named, or if there is no such column, which is then an error. */
 int reading_label_column(struct reading *reading, const char (*names)[LABEL_NAME_BYTES + 1],
                          int count);
-/* Is it the number of a column? */
+/* Is reading->label the number of a column? */
 bool reading_label_number(const struct reading *reading, int count, int *column);
 
 #endif
