@@ -15,7 +15,7 @@
 #define LOOK_AFTER       0.05  /* seconds of steps after which there may be something to report */
 #define PROGRESS_EVERY   0.5   /* seconds between two reports, even without epochs */
 #define FIRST_CHECKPOINT 0.1   /* seconds after the start */
-#define CHECKPOINT_SHARE 0.025 /* maximum of the time; half of the 50 x in attempt.h */
+#define CHECKPOINT_SHARE 0.025 /* maximum share of the time for saving checkpoints */
 
 struct attempt {
     const struct workers_config *config;
@@ -121,7 +121,7 @@ static enum store_status resume(struct attempt *attempt) {
     return STORE_OK;
 }
 
-/* The outcome starts from the stored history, unless the training starts from the beginning. */
+/* Starts the outcome from the stored history, if there is any. */
 static enum store_status begin_outcome(struct attempt *attempt) {
     struct store *store = attempt->config->store;
     attempt->outcome =
@@ -294,13 +294,8 @@ static enum ending stop_training(struct attempt *attempt, enum dn_status status,
     if (reports_has_epochs(&attempt->reports))
         send(attempt, REPORT_GOES_ON);
     reports_wait(&attempt->reports);
-    switch (reports_state(&attempt->reports)) {
-    case REPORTS_LOST: return ENDING_LOST;
-    case REPORTS_OVER_LIMIT: return ENDING_ENDED; /* attempt_run stores that */
-    case REPORTS_BROKEN: return ENDING_BROKEN;
-    case REPORTS_GOOD:
-    case REPORTS_CANCELLED: break;
-    }
+    if (reports_state(&attempt->reports) > REPORTS_CANCELLED)
+        return ENDING_ENDED; /* attempt_run finds out how */
     switch (status) {
     case DN_STOPPED: /* and the server keeps running: only a cancel or a delete interrupts a job */
         return finish(attempt, (struct job_end){.status = JOB_CANCELLED});
@@ -378,12 +373,11 @@ static enum ending prepare_and_train(struct attempt *attempt) {
         return fail(attempt,
                     status == DN_NO_MEMORY ? JOB_ERROR_NO_MEMORY : JOB_ERROR_SPEC_UNREADABLE,
                     error.text);
-    const enum store_status resumed = resume(attempt);
+    enum store_status resumed = resume(attempt);
+    if (resumed == STORE_OK)
+        resumed = begin_outcome(attempt);
     if (resumed != STORE_OK)
         return ending_of(resumed);
-    const enum store_status begun = begin_outcome(attempt);
-    if (begun != STORE_OK)
-        return ending_of(begun);
     if (training->spec.training.threads > 1) {
         /* Without a team, training is slower, with the same results. */
         attempt->team = team_start(training->spec.training.threads);

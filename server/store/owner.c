@@ -23,7 +23,7 @@ static const char *const suffixes[FILES] = {"", "-wal", "-shm"};
 enum { NOT_LOST, BEING_LOGGED, LOST };
 
 struct owner {
-    char path[PATH_MAX];
+    char path[PATH_MAX], lock_path[PATH_MAX + SUFFIX_BYTES];
     int file;      /* the database, locked */
     int name_lock; /* NAME.lock, locked: version 0.1.0 checks nothing else */
     bool made_file, made_name_lock;
@@ -152,8 +152,7 @@ static bool is_named(int file, const char *path) {
 }
 
 static bool lock_name(struct owner *owner, char *error, size_t error_size) {
-    char path[PATH_MAX + SUFFIX_BYTES];
-    snprintf(path, sizeof path, "%s.lock", owner->path);
+    const char *path = owner->lock_path;
     for (;;) {
         owner->name_lock = open_or_make(path, 0, &owner->made_name_lock);
         if (owner->name_lock < 0)
@@ -211,6 +210,7 @@ struct owner *owner_take(const char *path, char *error, size_t error_size) {
         return NULL;
     }
     memcpy(owner->path, real, sizeof real);
+    snprintf(owner->lock_path, sizeof owner->lock_path, "%s.lock", real);
     for (int i = 0; i < FILES; i++)
         snprintf(owner->files[i].path, sizeof owner->files[i].path, "%s%s", real, suffixes[i]);
     if (!lock_file(owner, error, error_size) || !lock_name(owner, error, error_size)) {
@@ -221,11 +221,10 @@ struct owner *owner_take(const char *path, char *error, size_t error_size) {
 }
 
 void owner_refuse(struct owner *owner) {
-    char path[PATH_MAX + SUFFIX_BYTES];
     struct stat file;
-    snprintf(path, sizeof path, "%s.lock", owner->path);
-    if (owner->made_name_lock && owner->name_lock >= 0 && is_named(owner->name_lock, path))
-        unlink(path);
+    if (owner->made_name_lock && owner->name_lock >= 0 &&
+        is_named(owner->name_lock, owner->lock_path))
+        unlink(owner->lock_path);
     if (owner->made_file && owner->file >= 0 && fstat(owner->file, &file) == 0 &&
         file.st_size == 0 && is_named(owner->file, owner->path))
         unlink(owner->path);

@@ -12,6 +12,18 @@
 
 enum { WRITER_QUEUE = 1024, WRITER_GROUP = 128 };
 
+static const struct {
+    const char *name; /* for the log */
+    enum store_status status;
+} outcomes[] = {
+    [TASK_DONE] = {"done", STORE_OK},
+    [TASK_REFUSED] = {"refused", STORE_ERROR},
+    [TASK_UNKNOWN] = {"unknown", STORE_ERROR},
+    [TASK_DISK_FULL] = {"disk_full", STORE_FULL},
+    [TASK_DISK_ERROR] = {"disk_error", STORE_DISK},
+    [TASK_GONE] = {"gone", STORE_GONE},
+};
+
 struct writer {
     struct bell bell;          /* rings for a task; its mutex guards the queue */
     struct task *first, **end; /* the queue */
@@ -67,12 +79,6 @@ static enum task_outcome outcome_of(enum store_status status, bool has_tried_to_
     }
 }
 
-static const char *name_of(enum task_outcome outcome) {
-    return outcome == TASK_DISK_FULL    ? "disk_full"
-           : outcome == TASK_DISK_ERROR ? "disk_error"
-                                        : "unknown";
-}
-
 /* Runs a group in one transaction. A task that fails rolls back only its own savepoint; a store that
  * fails rolls back the whole group. */
 static enum task_outcome run_group(struct store *store, struct task *group) {
@@ -108,7 +114,7 @@ static void *writer_main(void *argument) {
         FAULT_POINT("writer.committed");
         counters_add_transaction(clock_monotonic() - began);
         if (outcome != TASK_DONE && outcome != TASK_GONE) /* the store has logged that */
-            log_line(LOG_ERROR, "a write failed", "outcome=%s", name_of(outcome));
+            log_line(LOG_ERROR, "a write failed", "outcome=%s", outcomes[outcome].name);
         if (outcome != TASK_DONE || store_version(writer->store) > before)
             atomic_store(&writer->state, (int)outcome);
         finish(group, outcome);
@@ -175,15 +181,7 @@ void writer_post_next(struct writer *writer, struct task *task) {
 }
 
 enum store_status writer_status(enum task_outcome outcome) {
-    switch (outcome) {
-    case TASK_DONE: return STORE_OK;
-    case TASK_DISK_FULL: return STORE_FULL;
-    case TASK_DISK_ERROR: return STORE_DISK;
-    case TASK_GONE: return STORE_GONE;
-    case TASK_REFUSED:
-    case TASK_UNKNOWN: break;
-    }
-    return STORE_ERROR;
+    return outcomes[outcome].status;
 }
 
 /* A task whose poster waits for it. */

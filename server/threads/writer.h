@@ -3,8 +3,8 @@
  *
  * Tasks arrive through a bounded queue. The thread takes all waiting tasks (at most 128), runs each
  * in its savepoint inside one transaction, commits, and only then reports each as done: one fsync
- * serves many requests, and nothing is acknowledged before it is durable. The writer also
- * checkpoints the write-ahead log.
+ * serves many requests, and nothing is acknowledged before it is durable. The writer also moves
+ * the write-ahead log into the database.
  */
 #ifndef SERVER_THREADS_WRITER_H
 #define SERVER_THREADS_WRITER_H
