@@ -1,5 +1,5 @@
 /*
- * api.h - the contract, as main sees it: the routes, the error format, and how to read a stored
+ * api.h - what main needs of the contract: the routes, the error format, and how to read a stored
  * job.
  */
 #ifndef API_API_H

@@ -1,4 +1,4 @@
-/* /v1/datasets: the built-in patterns and the uploads, and draws from them. */
+/* /v1/datasets: lists and describes the built-in patterns and the uploads. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "engine/denoise.h"
 #include "server/base/id.h"
 
-/* What both kinds have; texts that are NULL become null, JSON likewise. */
+/* The description of a data set of either kind; NULL becomes null. */
 struct description {
     const char *id, *name, *kind, *doc;
     int dim;
@@ -26,7 +26,7 @@ static void write_dataset_links(const void *value, struct json_writer *json) {
         {"self", "/v1/datasets/", ""},
         {"points", "/v1/datasets/", "/points"},
         {"forward", "/v1/datasets/", "/forward"},
-        {"optimal", "/v1/datasets/", "/optimal"}, /* the last: not all have it */
+        {"optimal", "/v1/datasets/", "/optimal"}, /* last, because not all have it */
     };
     const struct description *set = value;
     write_links(json, links, sizeof links / sizeof *links - !set->has_optimal, set->id);
@@ -86,16 +86,9 @@ static void write_pattern(int pattern, struct json_writer *json) {
                  json);
 }
 
-int dataset_pattern(const char *name) {
-    for (int i = 0; i < DN_PATTERN_COUNT; i++)
-        if (strcmp(dn_patterns[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
 enum http_next api_dataset_get(struct http_exchange *exchange) {
     const char *id = exchange->request.ids[0];
-    const int pattern = dataset_pattern(id);
+    const int pattern = fields_index(dn_pattern_names, id);
     struct store_session *session;
     struct dataset dataset;
     if (!no_query(exchange))
@@ -122,7 +115,7 @@ enum http_next api_dataset_get(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
-/* One list of the statistics, to the arena; NULL: not there, or no memory. */
+/* Copies a list of the statistics to the arena; NULL: missing, or no memory. */
 static const double *read_bounds(struct arena *arena, const cJSON *statistics, const char *name,
                                  int dim) {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(statistics, name);
@@ -137,10 +130,8 @@ static const double *read_bounds(struct arena *arena, const cJSON *statistics, c
 static void read_ranges(struct arena *arena, const struct dataset *row,
                         struct upload_request *upload) {
     cJSON *statistics = row->statistics ? cJSON_Parse(row->statistics) : NULL;
-    upload->low = read_bounds(arena, statistics, "min", row->dim);
-    upload->high = upload->low ? read_bounds(arena, statistics, "max", row->dim) : NULL;
-    if (!upload->high)
-        upload->low = NULL;
+    upload->high = read_bounds(arena, statistics, "max", row->dim);
+    upload->low = upload->high ? read_bounds(arena, statistics, "min", row->dim) : NULL;
     cJSON_Delete(statistics);
 }
 
@@ -202,10 +193,10 @@ struct page {
     bool is_cut; /* there are more uploads that the client wants on this page */
 };
 
-/* What the page has of the built-in ones; they come first. */
+/* Chooses the patterns of the page; they come before the uploads. */
 static void choose_patterns(const struct list_query *query, int after, struct page *page) {
     if (query->kind == KIND_UPLOAD || (query->after[0] && after < 0))
-        return; /* none, or all of them were on earlier pages */
+        return; /* none, or all were on earlier pages */
     page->first_pattern = query->after[0] ? after + 1 : 0;
     page->last_pattern = page->first_pattern + query->limit;
     page->has_more = page->last_pattern < DN_PATTERN_COUNT;
@@ -213,7 +204,7 @@ static void choose_patterns(const struct list_query *query, int after, struct pa
         page->last_pattern = DN_PATTERN_COUNT;
 }
 
-/* At most `most` of them; has_more then says whether they are cut. */
+/* Reads at most `most` uploads of the page. */
 static enum store_status choose_uploads(struct store_session *session,
                                         const struct list_query *query, int after, int most,
                                         struct page *page) {
@@ -242,10 +233,10 @@ static void reply_page(struct http_exchange *exchange, const struct page *page) 
     page_end(&json, page->has_more ? last : NULL);
 }
 
-/* False: there are more than `most` uploads, the client wants them, and nothing is answered. */
+/* Answers, unless the client wants more than `most` uploads and there are more: then false. */
 static bool answer_list(struct http_exchange *exchange, int most) {
     const struct list_query *query = exchange->state;
-    const int after = dataset_pattern(query->after);
+    const int after = fields_index(dn_pattern_names, query->after);
     struct page *page = http_alloc(exchange, sizeof *page);
     struct store_session *session = page ? begin_reading(exchange) : NULL;
     if (!session)
@@ -253,13 +244,10 @@ static bool answer_list(struct http_exchange *exchange, int most) {
     choose_patterns(query, after, page);
     enum store_status status = choose_uploads(session, query, after, most, page);
     end_reading(exchange, session);
-    if (page->is_cut) {
-        /* for the pool */
-    } else if (status == STORE_OK) {
-        reply_page(exchange, page);
-    } else {
+    if (status != STORE_OK)
         problem_store(exchange, status);
-    }
+    else if (!page->is_cut)
+        reply_page(exchange, page);
     for (int i = 0; i < page->upload_count; i++)
         dataset_clear(&page->uploads[i]);
     return !page->is_cut;
@@ -278,7 +266,8 @@ enum http_next api_dataset_list(struct http_exchange *exchange) {
     exchange->state = query;
     if (!read_query(exchange, &dataset_list_fields, query))
         return HTTP_REPLY;
-    if (query->after[0] && dataset_pattern(query->after) < 0 && !id_valid(query->after)) {
+    if (query->after[0] && fields_index(dn_pattern_names, query->after) < 0 &&
+        !id_valid(query->after)) {
         problem_field(exchange, "/after", "must be the `next` of another page");
         return HTTP_REPLY;
     }
@@ -289,8 +278,8 @@ enum http_next api_dataset_list(struct http_exchange *exchange) {
 
 /* ------------------------------------------------------------------ the points of an upload */
 
-/* Its row with the points, for which memory is reserved first. False: the error is already the
- * answer. */
+/* Reserves memory for the points, and reads them with their row. False: the error is already the
+ * response. */
 static bool read_points(struct http_exchange *exchange, struct store_session *session,
                         const char *id, struct dataset *row) {
     struct dataset found = {0};

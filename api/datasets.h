@@ -1,6 +1,5 @@
 /*
- * datasets.h - what the handlers of data sets share: datasets.c (descriptions of both kinds),
- * uploads.c, processes.c.
+ * datasets.h - shared by the handlers of data sets (datasets.c, upload/) and of jobs.
  */
 #ifndef API_DATASETS_H
 #define API_DATASETS_H
@@ -11,13 +10,10 @@
 #include "server/http/http.h"
 #include "server/store/store.h"
 
-/* Index of the built-in pattern with this name, or -1. */
-int dataset_pattern(const char *name);
-
 /* An uploaded data set as JSON. */
 void dataset_write(const struct dataset *dataset, struct json_writer *json);
 
-/* For spec_read; context is the exchange. */
+/* A spec_lookup; context is the exchange. */
 enum store_status dataset_lookup(void *context, struct arena *arena, struct upload_request *upload);
 
 /* An uploaded data set with its points. */
@@ -27,13 +23,13 @@ struct dataset_points {
     const char *classes[DN_MAX_CLASSES + 1];
     cJSON *column_tree, *class_tree;
 };
-/* Reads one, on any thread; *set is zero. False: the error is already the answer. */
+/* Reads an upload, on any thread; *set is zero. False: the error is already the response. */
 bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set);
 void dataset_points_clear(struct dataset_points *set);
-size_t dataset_bytes(const struct dataset *row); /* memory in bytes, including the points */
+size_t dataset_bytes(const struct dataset *row); /* memory of the points and labels */
 struct choice;
-/* The entity tag of an answer made from an upload. It depends on the names of the upload, its
- * columns and its classes, because the answer contains them. `what`: which kind of answer. */
+/* Sets the entity tag of a response made from an upload. It depends on the names of the upload, its
+ * columns and its classes, because the response contains them. `what`: which kind of response. */
 void dataset_tag(struct http_exchange *exchange, const struct choice *choice, const char *what,
                  const struct dataset *row);
 /* Copies the points at these indices (NULL: all points in order), from index `first` on, into

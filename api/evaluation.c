@@ -322,7 +322,7 @@ static bool fits_model(struct evaluation *evaluation) {
            cost_fits(evaluation->exchange, evaluation->loaded.model, &evaluation->request);
 }
 
-/* Loads the training data of the model. False: the error is already the answer. */
+/* Loads the training data of the model. False: the error is already the response. */
 static bool load_data(struct evaluation *evaluation) {
     static const enum problem_code problems[JOB_ERRORS] = {
         [JOB_ERROR_NO_MEMORY] = PROBLEM_NO_MEMORY,
@@ -354,7 +354,7 @@ static bool load_data(struct evaluation *evaluation) {
 
 /* Reserves most of the memory: for the training data (n [dim]) as floats in two units and, by axis,
  * as doubles for two threads at a time; and for the samples. False: the error is already the
- * answer. */
+ * response. */
 static bool reserve(struct evaluation *evaluation) {
     const struct dn_sample_request *request = &evaluation->request;
     const struct dn_model *model = evaluation->loaded.model;

@@ -1,4 +1,4 @@
-/* /v1/events and /v1/jobs/{id}/events: what happens to jobs, as server-sent events or as a list. */
+/* /v1/events and /v1/jobs/{id}/events: the events of jobs, as server-sent events or as a list. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 enum {
     EVENTS_DEFAULT = 100,
     EVENTS_MAX = 1000,
-    EVENTS_ON_LOOP = 500, /* that a list may look at there, of all its jobs together */
+    EVENTS_ON_LOOP = 500, /* that an HTTP thread reads for a list, for all of its jobs together */
     ID_TEXT_BYTES = 100,
 };
 
@@ -33,7 +33,7 @@ static const struct field rows[] = {
      "event."},
     {"", "limit", FIELD_INTEGER, offsetof(struct events_query, limit), 1, EVENTS_MAX, 0, NULL,
      "Maximum number of events in a list."},
-    /* not of one job */
+    /* last, because the events of one job do not have it */
     {"", "job", FIELD_TEXTS, offsetof(struct events_query, jobs), 0, ID_TEXT_BYTES, 0, NULL,
      "Id of a job to watch; repeat it to watch several. Default: all jobs."},
 };
@@ -93,7 +93,7 @@ void api_event_data(const struct event *event, struct buffer *out) {
 
 /* ------------------------------------------------------------------ the request */
 
-/* What is asked for, with the jobs found. */
+/* The query, and the jobs found for it. */
 struct watching {
     struct events_query query;
     struct watched_job jobs[HTTP_MAX_PARAMS];
@@ -101,7 +101,7 @@ struct watching {
     struct listener listener;
 };
 
-/* An EventSource that reconnects says where it was in a header; the query is then the old one. */
+/* An EventSource that reconnects sends its last event's id in a header, with its old query. */
 static bool read_last_event_id(struct http_exchange *exchange, uint64_t *after) {
     const char *text = http_header(exchange, "Last-Event-ID");
     if (!text || !*text)
@@ -117,14 +117,7 @@ static bool read_last_event_id(struct http_exchange *exchange, uint64_t *after) 
     return true;
 }
 
-static bool is_watched(const struct watching *watching, const struct watched_job *job) {
-    for (int i = 0; i < watching->job_count; i++)
-        if (watching->jobs[i].seq == job->seq)
-            return true;
-    return false;
-}
-
-/* False: the error is already the answer. */
+/* Adds a job to those watched, once. False: the error is already the response. */
 static bool find_job(struct http_exchange *exchange, struct store_session *session, const char *id,
                      struct watching *watching) {
     struct watched_job job;
@@ -133,7 +126,10 @@ static bool find_job(struct http_exchange *exchange, struct store_session *sessi
         answer_store(exchange, status, PROBLEM_NO_SUCH_JOB);
         return false;
     }
-    if (!is_watched(watching, &job))
+    int i = 0;
+    while (i < watching->job_count && watching->jobs[i].seq != job.seq)
+        i++;
+    if (i == watching->job_count)
         watching->jobs[watching->job_count++] = job;
     return true;
 }
@@ -175,11 +171,6 @@ static void list(struct http_exchange *exchange, struct store_session *session,
     free(events);
 }
 
-static bool is_long(const struct watching *watching) {
-    const int jobs = watching->job_count > 0 ? watching->job_count : 1;
-    return jobs * watching->query.limit > EVENTS_ON_LOOP;
-}
-
 static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct store_session *session = begin_reading(exchange);
@@ -201,7 +192,7 @@ static void leave(struct http_exchange *exchange) {
     events_leave(&watching->listener);
 }
 
-/* Where a stream starts that does not say so. */
+/* Finds the event after which the stream starts. */
 static enum store_status start_of(struct store_session *session, struct watching *watching,
                                   int64_t *after) {
     *after = (int64_t)watching->query.after;
@@ -222,7 +213,7 @@ static void stream(struct http_exchange *exchange, struct store_session *session
         problem_store(exchange, status);
         return;
     }
-    if (over) { /* an EventSource takes this as "do not come back" */
+    if (over) { /* an EventSource then does not reconnect */
         exchange->response.status = 204;
         exchange->response.content_type = NULL;
         return;
@@ -252,9 +243,8 @@ static void stream(struct http_exchange *exchange, struct store_session *session
 static enum http_next answer(struct http_exchange *exchange, const char *id) {
     const struct format *format = format_of(exchange);
     struct watching *watching = format ? http_alloc(exchange, sizeof *watching) : NULL;
-    if (!watching) {
+    if (!watching)
         return HTTP_REPLY;
-    }
     watching->query = (struct events_query){.after = NOT_GIVEN, .limit = EVENTS_DEFAULT};
     if (!read_query(exchange, id ? &job_event_fields : &event_fields, &watching->query) ||
         !read_last_event_id(exchange, &watching->query.after))
@@ -265,8 +255,9 @@ static enum http_next answer(struct http_exchange *exchange, const char *id) {
     bool found = !id || find_job(exchange, session, id, watching);
     for (int i = 0; i < watching->query.jobs.count && found; i++)
         found = find_job(exchange, session, watching->query.jobs.items[i], watching);
-    const bool is_list = format_is_json(format),
-               is_for_pool = found && is_list && is_long(watching);
+    const bool is_list = format_is_json(format);
+    const int jobs = watching->job_count > 0 ? watching->job_count : 1;
+    const bool is_for_pool = found && is_list && jobs * watching->query.limit > EVENTS_ON_LOOP;
     exchange->state = watching;
     if (found && is_list && !is_for_pool)
         list(exchange, session, watching);

@@ -1,4 +1,4 @@
-/* /v1/jobs/{id}/history: the loss per epoch, in columns, from wherever the client is. */
+/* /v1/jobs/{id}/history: the loss of each epoch, in columns. */
 #include "server/base/clock.h"
 #include <math.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "api/contract/openapi.h"
 #include "api/format/formats.h"
 #include "api/format/svg.h"
-#include "api/format/table.h"
+#include "api/jobs.h"
 
 enum {
     HISTORY_MAX = 10000,
@@ -89,9 +89,7 @@ static void draw(struct buffer *out, const struct job *job, const struct table *
     svg_curves(out, &(struct curves){
                         .title = job->name ? job->name : "loss",
                         .x_name = "epoch",
-                        .rows = table->rows,
-                        .size = table->size,
-                        .count = table->count,
+                        .table = table,
                         .x = offsetof(struct epoch_row, epoch),
                         .names = {"training loss", "validation loss"},
                         .y = {offsetof(struct epoch_row, train_loss),
@@ -112,14 +110,13 @@ static void reply(struct http_exchange *exchange, const struct format *format,
         reply_json(exchange, job, query, &table, has_more);
 }
 
-/* A request that may have to wait. */
 struct waiting {
     struct history_query query;
     const struct format *format;
     double until; /* monotonic */
 };
 
-/* How many epochs have to be read: all of those that are thinned. */
+/* The number of epochs to read: all of them if they are thinned. */
 static int64_t epochs_to_read(const struct history_query *query, const struct job *job) {
     const int64_t epochs = (int64_t)job->epoch - query->after;
     return query->max_points == 0 && epochs > query->limit ? query->limit : epochs;
@@ -127,7 +124,7 @@ static int64_t epochs_to_read(const struct history_query *query, const struct jo
 
 enum result { ANSWERED, NOTHING_NEW, TOO_MUCH };
 
-/* Answers, unless there is nothing new and the job is still active, or more than `most` to read. */
+/* Answers, unless there is nothing new for an active job, or more than `most` epochs to read. */
 static enum result answer_if_new(struct http_exchange *exchange, bool even_if_nothing,
                                  int64_t most) {
     const struct waiting *waiting = exchange->state;
@@ -140,7 +137,7 @@ static enum result answer_if_new(struct http_exchange *exchange, bool even_if_no
     int count = 0;
     bool has_more = false;
     enum result result = ANSWERED;
-    /* The job first: a status that says "over" then comes with the last epochs. */
+    /* The job first, so that a response with a final status has the last epochs. */
     enum store_status status =
         epochs ? store_job_get(session, exchange->request.ids[0], &job) : STORE_ERROR;
     if (status == STORE_OK && epochs_to_read(query, &job) > most) {
@@ -151,8 +148,7 @@ static enum result answer_if_new(struct http_exchange *exchange, bool even_if_no
                                                          query->max_points, epochs, &count)
                                    : store_history(session, job.id, query->after, query->limit,
                                                    epochs, &count, &has_more);
-        bool goes_on = job.status == JOB_QUEUED || job.status == JOB_RUNNING;
-        if (status == STORE_OK && count == 0 && goes_on && !even_if_nothing)
+        if (status == STORE_OK && count == 0 && job_is_active(&job) && !even_if_nothing)
             result = NOTHING_NEW;
         if (status == STORE_OK && result == ANSWERED) {
             reply(exchange, waiting->format, &job, query, epochs, count, has_more);

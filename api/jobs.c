@@ -109,7 +109,7 @@ void job_reply(struct http_exchange *exchange, struct store_session *session, co
 }
 
 static void reply_deleted(struct http_exchange *exchange) {
-    exchange->response.header_count = 0; /* those told of the job */
+    exchange->response.header_count = 0; /* they described the job */
     problem(exchange, PROBLEM_NO_SUCH_JOB, "the job was deleted while the request waited for it");
 }
 
@@ -120,7 +120,7 @@ bool job_is_over(struct http_exchange *exchange, const char *id, double until, i
     const enum store_status status = session ? store_job_get(session, id, &job) : STORE_ERROR;
     bool over = is_late;
     if (status == STORE_OK) {
-        over |= job.status != JOB_QUEUED && job.status != JOB_RUNNING;
+        over |= !job_is_active(&job);
         job_clear(&job);
     }
     if (status == STORE_OK && over) {
@@ -158,10 +158,10 @@ enum http_next api_job_get(struct http_exchange *exchange) {
 }
 
 enum { LIST_DEFAULT = 20, LIST_MAX = 200, FILTER_BYTES = 100, SPARKLINE_MAX = 200 };
-enum { LOSSES_ON_LOOP = 800 }; /* of the sparklines of a page, each a look-up */
+enum { LOSSES_ON_LOOP = 800 }; /* look-ups for sparklines on an HTTP thread */
 
 struct list_query {
-    unsigned statuses; /* 1: any, else 2 << enum job_status, added up */
+    unsigned statuses; /* bits: 1 is any, 2 << enum job_status the others */
     char search[SEARCH_BYTES + 1], dataset[FILTER_BYTES + 1], after[CURSOR_BYTES + 1];
     int sort; /* index into order_names */
     int limit, sparkline;
@@ -227,12 +227,9 @@ static enum store_status write_counts(struct store_session *session,
                                       const struct job_filter *filter, struct json_writer *json) {
     int64_t counts[JOB_STATUS_COUNT];
     enum store_status status = store_job_counts(session, filter, counts);
-    json_key(json, "counts");
-    json_open(json, '{');
-    for (int i = 0; i < JOB_STATUS_COUNT; i++) {
-        json_key(json, job_status_names[i]);
-        json_integer(json, counts[i]);
-    }
+    json_member_open(json, "counts", '{');
+    for (int i = 0; i < JOB_STATUS_COUNT; i++)
+        json_member_integer(json, job_status_names[i], counts[i]);
     json_close(json, '}');
     return status;
 }
@@ -251,7 +248,7 @@ static enum store_status reply_list(struct http_exchange *exchange, struct store
     return status;
 }
 
-/* False: there are more than `most`, the client wants them, and nothing is answered. */
+/* Answers, unless the client wants more than `most` jobs and there are more: then false. */
 static bool answer_list(struct http_exchange *exchange, int most) {
     const struct list_query *query = exchange->state;
     struct store_session *session = begin_reading(exchange);
@@ -280,7 +277,7 @@ static bool answer_list(struct http_exchange *exchange, int most) {
     return !is_cut;
 }
 
-/* A search goes through many rows: beside the turns of others. */
+/* A search reads many rows, so it does not pause for others. */
 static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     pool_begin_alone();
@@ -316,11 +313,10 @@ enum http_next api_job_list(struct http_exchange *exchange) {
 
 /* ------------------------------------------------------------------ cancel and delete */
 
-/* A job that is cancelled or deleted. */
 struct change {
-    const char *id; /* the real one: "latest" may be another a moment later */
-    bool force;     /* of a deletion */
-    double until;   /* monotonic: how long an answer about a cancelled job waits */
+    const char *id; /* the real one, because "latest" may change */
+    bool force;     /* only for a deletion */
+    double until;   /* only for a cancel: monotonic end of the wait */
 };
 
 static void interrupt_worker(struct http_exchange *exchange) {
@@ -328,7 +324,7 @@ static void interrupt_worker(struct http_exchange *exchange) {
     workers_interrupt(service_of(exchange)->workers, change->id);
 }
 
-/* Finds the job, its id, and whether it runs. */
+/* Finds the real id of the job, and whether it is running. */
 static enum store_status resolve(struct http_exchange *exchange, struct store_session *session,
                                  bool *is_running) {
     struct change *change = exchange->state;
@@ -342,8 +338,8 @@ static enum store_status resolve(struct http_exchange *exchange, struct store_se
     return change->id ? STORE_OK : STORE_ERROR;
 }
 
-/* A worker stops after the step that it is in: most often at once, so the answer can say how the
- * job ended. */
+/* A worker stops after its current step, usually at once, so the response can have the final
+ * state. */
 enum { CANCEL_WAIT_SECONDS = 2 };
 
 static bool has_stopped(struct http_exchange *exchange) {

@@ -1,5 +1,5 @@
 /*
- * jobs.h - the job as JSON, for the handlers that answer with one.
+ * jobs.h - responses with a job, for several handlers.
  */
 #ifndef API_JOBS_H
 #define API_JOBS_H
@@ -9,14 +9,19 @@
 
 struct http_exchange;
 
+/* Is it queued or running? */
+static inline bool job_is_active(const struct job *job) {
+    return job->status == JOB_QUEUED || job->status == JOB_RUNNING;
+}
+
 /* Answers with the current state of the job, or with the reason why it cannot be read. id may be
  * "latest". */
 void job_reply(struct http_exchange *exchange, struct store_session *session, const char *id,
                int http_status);
 
-/* For an answer that waits for the end of a job (http_poll): true when the job has ended, the
- * monotonic time `until` has come, or the server stops. The answer is then the current state of the
- * job. A job that was deleted meanwhile is a 404. */
+/* For a response that waits for the end of a job (http_poll): true when the job has ended, the
+ * monotonic time `until` has come, or the server stops. The response is then the current state of
+ * the job, or 404 if the job was deleted meanwhile. */
 bool job_is_over(struct http_exchange *exchange, const char *id, double until, int http_status);
 
 #endif

@@ -1,4 +1,4 @@
-/* What puts a job into the queue: POST /v1/jobs and POST /v1/jobs/{id}/resume. */
+/* The requests that put a job into the queue: POST /v1/jobs and POST /v1/jobs/{id}/resume. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +20,15 @@
 
 /* ------------------------------------------------------------------ POST /v1/jobs */
 
-/* A submission on its way through the writer. */
 struct submission {
     struct job job;
     const char *key;   /* Idempotency-Key, or NULL */
-    double wait_until; /* monotonic; 0: Prefer: wait was not said */
+    double wait_until; /* monotonic; 0: without Prefer: wait */
     int answer;        /* 201, or 200 for a replay */
     struct job_request request;
 };
 
-/* The job that this key has created before, if any. False: insert it. */
+/* Answers with the job that this key created before. False: there is none, so insert one. */
 static bool replay(struct http_exchange *exchange, struct store_session *session,
                    struct submission *submission) {
     struct job *job = &submission->job;
@@ -53,7 +52,8 @@ static bool replay(struct http_exchange *exchange, struct store_session *session
     return true;
 }
 
-/* Notes which uploads the job needs, so that they stay. False: the error is already the answer. */
+/* Records which uploads the job uses, so that nobody deletes them. False: the error is already the
+ * response. */
 static bool note_uploads(struct http_exchange *exchange, struct store_session *session,
                          const char *id, const struct job_request *request) {
     for (int k = 0; k < request->spec.dataset.source_count; k++) {
@@ -70,7 +70,7 @@ static bool note_uploads(struct http_exchange *exchange, struct store_session *s
     return true;
 }
 
-/* Is there a place in the queue for one more? Otherwise the answer is set. */
+/* Is there room in the queue? False: the error is already the response. */
 static bool has_place(struct http_exchange *exchange, struct store_session *session) {
     int64_t queued;
     enum store_status status = store_job_count(session, JOB_QUEUED, &queued);
@@ -106,7 +106,7 @@ static void wake_workers(struct http_exchange *exchange) {
     workers_wake(service_of(exchange)->workers);
 }
 
-/* Prefer: wait: the answer is the job when it is over, or as it is when the time is. */
+/* For Prefer: wait. */
 static bool is_over(struct http_exchange *exchange) {
     const struct submission *submission = exchange->state;
     return job_is_over(exchange, submission->job.id, submission->wait_until, submission->answer);
@@ -114,7 +114,7 @@ static bool is_over(struct http_exchange *exchange) {
 
 enum { WAIT_MAX_SECONDS = 60 };
 
-/* The end of a member of a list of preferences: its comma, but for those in quotes. */
+/* The end of a preference in a list: the next comma that is not in quotes. */
 static const char *member_end(const char *at) {
     for (bool is_quoted = false; *at && (is_quoted || *at != ','); at++) {
         if (*at == '"')
@@ -125,8 +125,8 @@ static const char *member_end(const char *at) {
     return at;
 }
 
-/* The N of `wait=N`, whose name ends at `at`: a token or a quoted string of digits, with or without
- * parameters after it. 0 if it is none. */
+/* The N of `wait=N`, where the name ends at `at`: digits, perhaps in quotes or followed by
+ * parameters. 0 if it is malformed. */
 static int seconds_of(const char *at, const char *end) {
     at += strspn(at, " \t");
     if (*at++ != '=')
@@ -145,8 +145,7 @@ static int seconds_of(const char *at, const char *end) {
                                         : (int)seconds;
 }
 
-/* The seconds of "Prefer: wait=N" (RFC 7240; the first counts), or 0. A preference that cannot be
- * met is ignored. */
+/* The seconds of the first "Prefer: wait=N" (RFC 7240), or 0. Other preferences are ignored. */
 static int preferred_wait(struct http_exchange *exchange) {
     const char *at = http_header(exchange, "Prefer");
     while (at && *at) {
@@ -160,7 +159,7 @@ static int preferred_wait(struct http_exchange *exchange) {
     return 0;
 }
 
-/* The row to insert, all of it in the exchange's arena. */
+/* Makes the row to insert, in the exchange's arena. NULL: no memory. */
 static struct submission *make_submission(struct http_exchange *exchange,
                                           const struct job_request *request) {
     struct submission *submission = http_alloc(exchange, sizeof *submission);
@@ -187,7 +186,7 @@ static struct submission *make_submission(struct http_exchange *exchange,
     return http_arena(exchange)->failed ? NULL : submission;
 }
 
-/* To two digits, and not below the time that it takes to begin: it is not known better. */
+/* Rounds an estimate to two digits, and to at least the time that a job needs to start. */
 static double rounded(double seconds) {
     const double least = 0.01;
     char text[32];
@@ -223,7 +222,7 @@ const struct field_set estimate_answer =
     ANSWER(estimate_rows, .doc = "Estimated cost of the training.");
 #define AT(member) offsetof(struct validation, member)
 static const struct field validation_rows[] = {
-    /* typed clients can then ask whether there is a job */
+    /* tells typed clients that there is no job */
     {"", "id", FIELD_STRING, AT(id), .flags = FIELD_OR_NULL,
      .doc = "null, because nothing was queued."},
     {"", "valid", FIELD_BOOLEAN, AT(valid), .schema = "True"},
@@ -235,7 +234,7 @@ static const struct field validation_rows[] = {
 };
 const struct field_set validation_answer = ANSWER(validation_rows);
 
-/* ?validate_only=true: what the job would be. On a thread that may measure how fast it would be. */
+/* For validate_only. The estimate may measure training steps, so this may need the pool. */
 static void reply_valid(struct http_exchange *exchange, struct store_session *session) {
     (void)session;
     const struct submission *submission = exchange->state;
@@ -254,7 +253,7 @@ static void reply_valid(struct http_exchange *exchange, struct store_session *se
     fields_write(&validation_answer, &answer, &json);
 }
 
-/* The job in the body. False: the error is already the answer. */
+/* Reads the job in the body. False: the error is already the response. */
 static bool read_job(struct http_exchange *exchange, struct job_request *request) {
     cJSON *json = json_body(exchange, JSON_MAX_VALUES);
     if (!json)
@@ -262,7 +261,8 @@ static bool read_job(struct http_exchange *exchange, struct job_request *request
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     spec_read(json, request, dataset_lookup, exchange, &wrong);
     cJSON_Delete(json);
-    const char *name = name_wrong(request->name, strlen(request->name)); /* not of stored ones */
+    const char *name =
+        name_wrong(request->name, strlen(request->name)); /* stored ones were checked */
     if (name)
         problem_add(&wrong, "/name", "%s", name);
     return problem_none(exchange, &wrong);
@@ -330,14 +330,13 @@ static bool extend(struct http_exchange *exchange, const struct job *job, int ep
     return cost_training_fits(exchange, &request->spec, estimate_memory(&request->spec));
 }
 
-/* Is this total number of epochs more than the job has trained? A job may have ended within an
- * epoch. */
-static bool goes_on(const struct job *job, int epochs) {
+/* Would training to this number of epochs take more steps? A job may have ended within an epoch. */
+static bool has_more_steps(const struct job *job, int epochs) {
     const int64_t steps = epochs * (job->steps / job->epochs);
     return job->status == JOB_SUCCEEDED ? steps > job->step : steps >= job->step;
 }
 
-/* The job goes back to the queue. False: the error is already the answer. */
+/* Puts the job back into the queue. False: the error is already the response. */
 static bool requeue(struct http_exchange *exchange, struct store_session *session,
                     const struct job *job, int epochs) {
     struct job_request request;
@@ -375,9 +374,9 @@ static void resume_once(struct http_exchange *exchange, struct store_session *se
     body->once.request = http_format(exchange, "%s %d", exchange->request.ids[0], body->epochs);
     if (!idempotency_is_new(exchange, session, &body->once, reply_again))
         return;
-    if (job->status == JOB_QUEUED || job->status == JOB_RUNNING) {
+    if (job_is_active(job)) {
         problem(exchange, PROBLEM_JOB_ACTIVE, "the job is already queued or running");
-    } else if (!goes_on(job, epochs)) {
+    } else if (!has_more_steps(job, epochs)) {
         problem_field(
             exchange, "/epochs",
             http_format(

@@ -37,7 +37,7 @@ enum store_status model_checkpoints(struct store_session *session, const char *i
     return status;
 }
 
-/* Answers 422: the model is there, but not as it was at this epoch. */
+/* Answers 422: the model has no checkpoint of this epoch. */
 static void answer_no_snapshot(struct http_exchange *exchange, struct store_session *session,
                                const char *id, int epoch) {
     struct model_checkpoints found;
@@ -70,8 +70,8 @@ bool read_model(struct http_exchange *exchange, int epoch, bool with_bytes, stru
 
 enum reading { READ, READ_OTHER, READ_FAILED };
 
-/* The bytes become a model; READ_OTHER: it is another one by now. READ_FAILED: the error is already
- * the answer. */
+/* Makes a model from the stored bytes. READ_OTHER: the row is outdated. READ_FAILED: the error is
+ * already the response. */
 static enum reading read_bytes(struct http_exchange *exchange, int epoch, const struct model *row,
                                struct dn_model **model) {
     struct model whole;
@@ -91,7 +91,7 @@ static enum reading read_bytes(struct http_exchange *exchange, int epoch, const 
     return status != DN_OK ? READ_FAILED : is_same ? READ : READ_OTHER;
 }
 
-enum { LONG_BYTES = 1 << 20 }; /* to be read in one go */
+enum { LONG_BYTES = 1 << 20 }; /* larger models are loaded alone, without pauses */
 
 static enum reading load(struct http_exchange *exchange, int epoch, struct loaded_model *loaded) {
     struct dn_model *model = NULL;
@@ -121,7 +121,7 @@ static enum reading find(struct http_exchange *exchange, int epoch, struct loade
 
 bool load_model(struct http_exchange *exchange, int epoch, struct loaded_model *loaded) {
     enum reading reading = READ_OTHER;
-    while (reading == READ_OTHER) { /* one that is trained may change between two looks at it */
+    while (reading == READ_OTHER) { /* training may change the model between two reads */
         struct loaded_model one = {.cache = service_of(exchange)->models};
         if (!read_model(exchange, epoch, false, &one.row))
             return false;
@@ -186,7 +186,7 @@ static void write_model_links(const void *value, struct json_writer *json) {
         {"schedule", "/v1/models/", "/schedule"},
         {"checkpoints", "/v1/models/", "/checkpoints"},
         {"weights", "/v1/models/", "/weights.safetensors"},
-        {"job", "/v1/jobs/", ""}, /* the last one: imported models have none */
+        {"job", "/v1/jobs/", ""}, /* last, because imported models have none */
     };
     const struct model *row = value;
     write_links(json, links, sizeof links / sizeof *links - !row->has_job, row->id);
@@ -202,7 +202,7 @@ static void write_scale(const void *value, struct json_writer *json) {
     json_numbers(json, row->transform + row->dim, row->dim);
 }
 
-/* The names of the classes, a JSON array or null, of a struct model. */
+/* Writes the names of the classes of a struct model, a JSON array or null. */
 static void write_classes(const void *value, struct json_writer *json) {
     const struct model *row = value;
     struct arena arena = {0};
@@ -331,7 +331,7 @@ static void reply_list(struct http_exchange *exchange, const struct model *model
     page_end(&json, next);
 }
 
-/* False: there are more than `most`, the client wants them, and nothing is answered. */
+/* Answers, unless the client wants more than `most` models and there are more: then false. */
 static bool answer_list(struct http_exchange *exchange, int most) {
     const struct list_query *query = exchange->state;
     struct model_filter filter = query->filter;
@@ -358,7 +358,7 @@ static bool answer_list(struct http_exchange *exchange, int most) {
     return !is_cut;
 }
 
-/* A search goes through many rows: beside the turns of others. */
+/* A search reads many rows, so it does not pause for others. */
 static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     pool_begin_alone();

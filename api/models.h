@@ -6,7 +6,7 @@
 
 #include "api/contract/handlers.h"
 
-/* A stored model and the engine's form of it, which requests share. */
+/* A stored model, and its loaded form, which requests share. */
 struct loaded_model {
     struct model row; /* without bytes */
     const struct dn_model *model;
@@ -15,8 +15,8 @@ struct loaded_model {
 };
 
 /* Loads the model that the path names, at this epoch; 0: the current one. Runs on the pool, because
- * loading a large model takes long, and so may waiting for another request that loads it. False:
- * the error is already the answer. */
+ * loading a large model takes long, even if another request is loading it. False: the error is
+ * already the response. */
 bool load_model(struct http_exchange *exchange, int epoch, struct loaded_model *loaded);
 void loaded_model_clear(struct loaded_model *loaded); /* may be called again */
 
@@ -38,7 +38,7 @@ struct model_checkpoints {
 enum store_status model_checkpoints(struct store_session *session, const char *id,
                                     struct model_checkpoints *found);
 
-/* The row of requests that can ask for an earlier checkpoint; `at` is the offset of an int. */
+/* The row of requests that can select an earlier checkpoint; `at` is the offset of an int. */
 #define EPOCH_ROW(at)                                                                              \
     {                                                                                              \
         "", "epoch", FIELD_INTEGER, (at), 1, DN_MAX_EPOCHS, 0, NULL,                               \
@@ -46,7 +46,8 @@ enum store_status model_checkpoints(struct store_session *session, const char *i
     }
 
 /* The names of the classes as a list of `count` names and a NULL, in the arena. If the description
- * has no names, or a different number of them, the names are the class indices. NULL: no memory. */
+ * has no names, or a different number of them, the names are the class indices. NULL: no memory,
+ * and the arena has failed. */
 const char *const *model_class_names(const struct model *row, int count, struct arena *arena);
 
 #endif

@@ -1,4 +1,4 @@
-/* /v1/models/{id}/checkpoints: the epochs of a training that one can look back at. */
+/* /v1/models/{id}/checkpoints: the epochs at which earlier checkpoints of the model were kept. */
 #include "api/contract/openapi.h"
 #include "api/models.h"
 

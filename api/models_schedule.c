@@ -1,24 +1,18 @@
-/* /v1/models/{id}/schedule: how much noise there is at each timestep of a model. */
+/* /v1/models/{id}/schedule: the amount of noise at each timestep of a model. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/contract/openapi.h"
 #include "api/format/formats.h"
 #include "api/format/svg.h"
-#include "api/format/table.h"
 #include "api/models.h"
 #include "api/spec/spec.h"
 #include "api/spec/warnings.h"
 
-struct row {
-    int t;
-    struct dn_schedule_step step;
-};
 #define COLUMN(name)                                                                               \
-    { "", #name, FIELD_NUMBER, offsetof(struct row, step.name), .flags = FIELD_OR_NULL }
+    { "", #name, FIELD_NUMBER, offsetof(struct dn_schedule_step, name), .flags = FIELD_OR_NULL }
 static const struct field columns[] = {
-    {"", "t", FIELD_INTEGER, offsetof(struct row, t)},
+    {"", "t", FIELD_INTEGER, offsetof(struct dn_schedule_step, t)},
     COLUMN(beta),
     COLUMN(alpha),
     COLUMN(alpha_bar),
@@ -55,8 +49,8 @@ const struct field_set schedule_answer = ANSWER(answer_rows);
 
 static void reply_json(struct http_exchange *exchange, const char *id,
                        const struct dn_diffusion_spec *spec, const struct table *table) {
-    const struct row *rows = table->rows;
-    const double snr = rows[spec->timesteps - 1].step.snr;
+    const struct dn_schedule_step *steps = table->rows;
+    const double snr = steps[spec->timesteps - 1].snr;
     char warning[WARNING_TEXT];
     const struct schedule schedule = {
         .model = id,
@@ -75,35 +69,23 @@ static void draw(struct buffer *out, const struct table *table) {
     svg_curves(out, &(struct curves){
                         .title = "signal and noise",
                         .x_name = "t",
-                        .rows = table->rows,
-                        .size = table->size,
-                        .count = table->count,
-                        .x = offsetof(struct row, t),
+                        .table = table,
+                        .x = offsetof(struct dn_schedule_step, t),
                         .names = {"signal", "noise"},
-                        .y = {offsetof(struct row, step.signal), offsetof(struct row, step.noise)},
+                        .y = {offsetof(struct dn_schedule_step, signal),
+                              offsetof(struct dn_schedule_step, noise)},
                     });
-}
-
-/* [timesteps], from malloc; NULL: no memory. */
-static struct row *rows_of(const struct dn_diffusion_spec *spec) {
-    const size_t T = (size_t)spec->timesteps;
-    struct row *rows = calloc(T, sizeof *rows);
-    struct dn_schedule_step *steps = malloc(T * sizeof *steps);
-    const bool made = rows && steps && dn_schedule_steps(spec, steps, NULL) == DN_OK;
-    for (size_t i = 0; made && i < T; i++)
-        rows[i] = (struct row){.t = (int)i + 1, .step = steps[i]};
-    free(steps);
-    if (!made)
-        free(rows);
-    return made ? rows : NULL;
 }
 
 static void reply(struct http_exchange *exchange, const char *id,
                   const struct dn_diffusion_spec *spec) {
     const struct format *format = exchange->state;
-    struct row *rows = rows_of(spec);
-    const struct table table = {&schedule_columns, rows, sizeof *rows, (size_t)spec->timesteps};
-    if (!rows) {
+    const size_t T = (size_t)spec->timesteps;
+    struct dn_schedule_step *steps = http_alloc(exchange, T * sizeof *steps);
+    const struct table table = {&schedule_columns, steps, sizeof *steps, T};
+    if (!steps)
+        return;
+    if (dn_schedule_steps(spec, steps, NULL) != DN_OK) {
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for the schedule");
         return;
     }
@@ -114,10 +96,9 @@ static void reply(struct http_exchange *exchange, const char *id,
         table_write_csv(&table, &exchange->response.body);
     else
         draw(&exchange->response.body, &table);
-    free(rows);
 }
 
-/* The spec has all of it; the weights are not read. */
+/* The spec determines the schedule; the weights are not read. */
 static void answer_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct model row;

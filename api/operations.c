@@ -1,4 +1,4 @@
-/* Is it alive, is it ready, what is it. */
+/* Health, version and index of the server. */
 #include <string.h>
 
 #include "api/api.h"
@@ -19,7 +19,7 @@ enum http_next api_livez(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
-/* What keeps the server from its work; NULL: nothing. */
+/* Why the server is not ready; NULL: it is. */
 static const char *what_is_wrong(struct service *service) {
     if (!atomic_load(&service->ready))
         return "the server is starting or stopping";
@@ -58,7 +58,7 @@ enum http_next api_readyz(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
-/* After this come the members of its own. */
+/* The caller adds the other members. */
 static struct json_writer open_identity(struct http_exchange *exchange) {
     struct json_writer json = json_reply(exchange, 200);
     json_open(&json, '{');
@@ -79,7 +79,7 @@ enum http_next api_version(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
-/* The dashboard for a browser; a list of links for other clients. */
+/* The dashboard for browsers, or a list of the endpoints for other clients. */
 enum http_next api_index(struct http_exchange *exchange) {
     if (!no_query(exchange))
         return HTTP_REPLY;

@@ -1,5 +1,5 @@
-/* The pages for browsers, embedded: the dashboard, built from server/dashboard; /docs, which renders
- * /openapi.json; and the pages below it. They load nothing from other servers. */
+/* The embedded pages for browsers: the dashboard, built from server/dashboard; /docs, which renders
+ * /openapi.json; and the pages below /docs. They load nothing from other servers. */
 #include <string.h>
 
 #include "api/contract/caching.h"

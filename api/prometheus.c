@@ -1,4 +1,4 @@
-/* /metrics: the text format of Prometheus, version 0.0.4. Names contain their base unit; labels have
+/* /metrics: the text format of Prometheus, version 0.0.4. Names contain the base unit; labels have
  * few values: a route is its template, without ids. */
 #include <dirent.h>
 #include <stdio.h>

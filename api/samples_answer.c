@@ -225,7 +225,7 @@ static void run_clear(struct point_stream *answer) {
     loaded_model_clear(run->loaded);
 }
 
-/* Reserves the memory for the computation. False: the error is already the answer. */
+/* Reserves the memory for the computation. False: the error is already the response. */
 static bool reserve(struct http_exchange *exchange, const struct run *run) {
     const struct sampling *sampling = run->sampling;
     const struct dn_sample_request *request = &sampling->request;

@@ -225,6 +225,7 @@ double dn_spec_step_flops(const struct dn_spec *spec);
 /* x_t = signal x_0 + noise eps, and what follows from it: q(x_t | x_{t-1}) = N(sqrt(alpha) x_{t-1},
  * beta), alpha_bar = signal^2, snr = signal^2 / noise^2, and the variance of q(x_{t-1}|x_t,x_0). */
 struct dn_schedule_step {
+    int t;
     double signal, noise, beta, alpha, alpha_bar, snr, posterior_variance;
 };
 

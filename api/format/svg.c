@@ -171,12 +171,12 @@ void svg_points(struct buffer *out, const struct picture *picture) {
     buffer_text(out, "</svg>\n");
 }
 
-static double curve_x(const struct curves *curves, size_t i) {
-    return *(const int *)((const char *)curves->rows + i * curves->size + curves->x);
+static double curve_x(const struct table *table, size_t i, size_t offset) {
+    return *(const int *)((const char *)table->rows + i * table->size + offset);
 }
 
-static double curve_y(const struct curves *curves, int which, size_t i) {
-    return *(const double *)((const char *)curves->rows + i * curves->size + curves->y[which]);
+static double curve_y(const struct table *table, size_t i, size_t offset) {
+    return *(const double *)((const char *)table->rows + i * table->size + offset);
 }
 
 static void curve(struct buffer *out, const struct frame *frame, const struct curves *curves,
@@ -186,11 +186,11 @@ static void curve(struct buffer *out, const struct frame *frame, const struct cu
                   "<path fill=\"none\" stroke=\"#%06x\" stroke-width=\"1.6\" "
                   "stroke-linejoin=\"round\" d=\"",
                   color);
-    for (size_t i = 0; i < curves->count; i++) {
-        const double y = curve_y(curves, which, i);
+    for (size_t i = 0; i < curves->table->count; i++) {
+        const double y = curve_y(curves->table, i, curves->y[which]);
         if (isfinite(y))
             buffer_format(out, "%c%.1f %.2f", is_drawing ? 'L' : 'M',
-                          frame_x(frame, curve_x(curves, i)), frame_y(frame, y));
+                          frame_x(frame, curve_x(curves->table, i, curves->x)), frame_y(frame, y));
         is_drawing = isfinite(y);
     }
     buffer_text(out, "\"/>\n");
@@ -199,10 +199,10 @@ static void curve(struct buffer *out, const struct frame *frame, const struct cu
 void svg_curves(struct buffer *out, const struct curves *curves) {
     const struct theme *theme = &themes[0];
     struct frame frame = {60, 36, 560, 280, INFINITY, -INFINITY, INFINITY, -INFINITY};
-    for (size_t i = 0; i < curves->count; i++) {
-        range_include(&frame.x_min, &frame.x_max, curve_x(curves, i));
+    for (size_t i = 0; i < curves->table->count; i++) {
+        range_include(&frame.x_min, &frame.x_max, curve_x(curves->table, i, curves->x));
         for (int which = 0; which < 2; which++)
-            range_include(&frame.y_min, &frame.y_max, curve_y(curves, which, i));
+            range_include(&frame.y_min, &frame.y_max, curve_y(curves->table, i, curves->y[which]));
     }
     if (!(frame.x_min < frame.x_max))
         frame_pad(&frame.x_min, &frame.x_max);

@@ -5,16 +5,16 @@
 #define API_FORMAT_SVG_H
 
 #include "api/format/formats.h"
+#include "api/format/table.h"
 
 /* With axes of equal scale. */
 void svg_points(struct buffer *out, const struct picture *picture);
 
-/* Two curves over the same x, from structs that hold the values. */
+/* Two curves over the same x, from the rows of a table. */
 struct curves {
     const char *title, *x_name;
-    const void *rows; /* [count], structs of `size` bytes */
-    size_t size, count;
-    size_t x; /* offset of an int */
+    const struct table *table;
+    size_t x; /* offset of an int in a row */
     const char *names[2];
     size_t y[2]; /* offsets of doubles; values that are not finite are left out */
 };

@@ -57,7 +57,7 @@ const struct field_set upload_source_fields = {upload_rows,
 
 /* ------------------------------------------------------------------ data sets */
 
-/* Where data sets go while they are read. */
+/* What reading the data sets of a job needs. */
 struct sources {
     struct job_request *job;
     spec_lookup lookup;
@@ -65,7 +65,8 @@ struct sources {
     struct problem_fields *wrong;
 };
 
-/* Fields of a data set at `pointer`, which the set of fields itself calls `prefix`. */
+/* Reads the fields of a data set, which is at `pointer` in the request and is the group `prefix` in
+ * the table. */
 static void read_fields(const struct field_set *set, const char *prefix, const char *pointer,
                         const cJSON *json, void *target, struct problem_fields *wrong) {
     struct problem_fields inner = {.arena = wrong->arena};
@@ -77,7 +78,7 @@ static void read_fields(const struct field_set *set, const char *prefix, const c
                     "%s", inner.items[i].detail);
 }
 
-/* The names of classes as an answer has them; the stored job's own. */
+/* Reads the names of the classes from a stored job. */
 static void read_classes(const cJSON *json, struct upload_request *upload, struct arena *arena) {
     struct buffer text = {0};
     struct json_writer writer = {.out = &text};
@@ -129,7 +130,7 @@ static void read_upload(const struct sources *sources, int k, const cJSON *json,
     *source = (struct dn_source){DN_UPLOADED, upload->n, upload->seed};
 }
 
-/* One data set over the defaults that are there. A field's pointer begins with `pointer`. */
+/* Reads data set k, which has its default values already. */
 static void read_source(const struct sources *sources, int k, const cJSON *json,
                         const char *pointer) {
     struct problem_fields *wrong = sources->wrong;
@@ -156,7 +157,7 @@ static void read_source(const struct sources *sources, int k, const cJSON *json,
     }
 }
 
-/* A list of one is the same as its one member. */
+/* A list of one data set is the same as that data set. */
 static void read_dataset(const struct sources *sources, const cJSON *json) {
     struct problem_fields *wrong = sources->wrong;
     struct dn_dataset_spec *dataset = &sources->job->spec.dataset;
@@ -188,7 +189,7 @@ static int dimension(const struct job_request *job, int k) {
     return job->uploads[k].id[0] ? job->uploads[k].dim : 2;
 }
 
-/* What the data sets make together: dimension and classes. */
+/* Sets the dimension and the classes of the data sets together. */
 static void join_sources(const struct sources *sources) {
     struct job_request *job = sources->job;
     struct dn_dataset_spec *dataset = &job->spec.dataset;
@@ -204,9 +205,7 @@ static void join_sources(const struct sources *sources) {
 
 /* ------------------------------------------------------------------ jobs */
 
-/* What the engine finds wrong begins with the name of a field, "training.epochs ..", if it is
- * one's.
- */
+/* An error of the engine that concerns one field begins with its name: "training.epochs ..". */
 static const char *pointer_of(const char *text, struct arena *arena) {
     for (size_t i = 0; i < spec_fields.count; i++) {
         const size_t group = strlen(rows[i].group), name = strlen(rows[i].name);
@@ -265,7 +264,7 @@ static void write_source(const struct job_request *job, int k, struct json_write
                 continue;
             json_key(json, row->name);
             if (row->type == FIELD_OTHER)
-                json_raw(json, upload->classes ? upload->classes : "null");
+                json_raw(json, upload->classes);
             else
                 fields_write_value(row, upload, json);
         }
@@ -337,15 +336,13 @@ static bool is_taken(char (*names)[CLASS_NAME], int count, const char *name) {
     return false;
 }
 
-/* What the classes of a list of data sets are called; the second spiral is "spiral (2)". */
+/* Names the classes of a list of data sets; the second spiral is "spiral (2)". */
 static void name_classes(const struct job_request *job, char (*names)[CLASS_NAME]) {
     for (int k = 0; k < job->spec.dataset.source_count; k++) {
         const char *own = job->uploads[k].name[0] ? job->uploads[k].name : source_name(job, k);
-        char name[CLASS_NAME];
-        snprintf(name, sizeof name, "%s", own);
-        for (int number = 2; is_taken(names, k, name); number++)
-            snprintf(name, sizeof name, "%s (%d)", own, number);
-        memcpy(names[k], name, sizeof name);
+        snprintf(names[k], CLASS_NAME, "%s", own);
+        for (int number = 2; is_taken(names, k, names[k]); number++)
+            snprintf(names[k], CLASS_NAME, "%s (%d)", own, number);
     }
 }
 
@@ -353,7 +350,7 @@ void spec_write_classes(const struct job_request *job, struct json_writer *json)
     const int count = job->spec.dataset.source_count;
     char names[DN_MAX_CLASSES][CLASS_NAME];
     if (count == 1) {
-        json_raw(json, job->uploads[0].classes ? job->uploads[0].classes : "null");
+        json_raw(json, job->uploads[0].classes);
         return;
     }
     name_classes(job, names);

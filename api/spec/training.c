@@ -1,4 +1,4 @@
-/* What a stored job trains on: its spec, and the points of its uploaded data sets. */
+/* Loads what a stored job trains on: its spec and the points of its uploads. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "api/spec/spec.h"
 #include "server/jobs/estimate.h"
 
-/* The uploads of a job, as the engine wants them. */
+/* The uploads of a job, in the form that the engine takes. */
 struct uploads {
     struct dataset rows[DN_MAX_CLASSES];
     struct dn_upload points[DN_MAX_CLASSES]; /* beside the sources of the spec */

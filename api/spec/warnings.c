@@ -8,7 +8,7 @@
 #include "api/api.h"
 #include "api/contract/openapi.h"
 
-/* ------------------------------------------------------------------ what a spec shows */
+/* ------------------------------------------------------------------ at submission */
 
 bool warn_of_schedule(const struct dn_diffusion_spec *spec, char text[WARNING_TEXT]) {
     struct dn_schedule_step *steps = malloc((size_t)spec->timesteps * sizeof *steps);
@@ -27,7 +27,7 @@ bool warn_of_schedule(const struct dn_diffusion_spec *spec, char text[WARNING_TE
     return warn;
 }
 
-/* Training points, and points to validate with. */
+/* Counts the points for training and for validation. */
 static void count_points(const struct dn_spec *spec, size_t *n, size_t *n_val) {
     *n = *n_val = 0;
     for (int k = 0; k < spec->dataset.source_count; k++) {
@@ -90,7 +90,7 @@ static bool find_labels_hidden(const struct job_request *job, char text[WARNING_
     return classes > 0 && job->spec.training.p_uncond == 1;
 }
 
-/* The range of each axis over the uploads of a job. False: not known. */
+/* Finds the range of each axis over the uploads of a job. False: not known. */
 static bool axis_ranges(const struct job_request *job, double *low, double *high) {
     bool known = false;
     for (int k = 0; k < job->spec.dataset.source_count; k++) {
@@ -127,10 +127,10 @@ static bool find_axes_differ(const struct job_request *job, char text[WARNING_TE
     return isfinite(least) && least * VERY < top - bottom;
 }
 
-/* ------------------------------------------------------------------ how a training ended */
+/* ------------------------------------------------------------------ at the end */
 
-/* No better than nothing, or by next to nothing. Of the built-in patterns, well-trained models come
- * to 0.9 of it at worst, where areas are full of points; random weights to about 1 or more. */
+/* Compares the loss with that of a constant output. On the built-in patterns, well-trained models
+ * reach at worst 0.9 of it, on patterns that fill areas; random weights reach about 1 or more. */
 static bool find_not_learned(const struct dn_spec *spec, const struct training_outcome *outcome,
                              char text[WARNING_TEXT]) {
     const struct dn_verdict *verdict = &outcome->verdict;
@@ -140,12 +140,12 @@ static bool find_not_learned(const struct dn_spec *spec, const struct training_o
              "model has learned almost nothing; more epochs, another learning_rate, or a larger "
              "network may help",
              verdict->loss, verdict->nothing);
-    return verdict->nothing > 1e-9 /* else always the same is the right answer */ &&
+    return verdict->nothing > 1e-9 /* otherwise a constant output is right */ &&
            verdict->loss >= 0.97 * verdict->nothing;
 }
 
-/* Without points to validate with, the loss of an epoch is of other noise than that of the next,
- * and only many points make it steady. */
+/* Without validation points, each epoch's loss comes from different noise, and is only steady for
+ * many points. */
 static bool find_diverging(const struct dn_spec *spec, const struct training_outcome *outcome,
                            char text[WARNING_TEXT]) {
     enum { STEADY = 100 };
@@ -161,16 +161,16 @@ static bool find_diverging(const struct dn_spec *spec, const struct training_out
            outcome->last > (n_val > 0 ? 1.5 : 2) * outcome->lowest.loss;
 }
 
-/* ------------------------------------------------------------------ all of them */
+/* ------------------------------------------------------------------ all warnings */
 
 static const struct warning {
     const char *code;
-    /* One of the two: at submission, or at the end. They write the detail, whether it is true or
-     * not. */
+    /* One of the two, at submission or at the end. They always write the detail, and return whether
+     * the warning applies. */
     bool (*of_job)(const struct job_request *job, char text[WARNING_TEXT]);
     bool (*of_outcome)(const struct dn_spec *spec, const struct training_outcome *outcome,
                        char text[WARNING_TEXT]);
-    bool stays; /* a resumed job cannot be asked again */
+    bool stays; /* cannot be checked again when the job is resumed */
     const char *doc;
 } table[] = {
     {"schedule_keeps_signal", find_schedule, NULL, false,

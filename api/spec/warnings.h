@@ -17,9 +17,8 @@ bool warn_of_schedule(const struct dn_diffusion_spec *spec, char text[WARNING_TE
 /* All warnings about a checked job that is being submitted: [{"code", "detail"}, ..] */
 void warnings_write(const struct job_request *job, struct json_writer *json);
 
-/* The same for a job that is resumed, perhaps for more epochs: warnings about its result are
- * removed, and warnings that only the submission could find are kept. `stored` is what it has so
- * far. */
+/* The same for a job that is resumed, perhaps for more epochs: of its `stored` warnings, only those
+ * that cannot be checked again are kept. */
 void warnings_rewrite(const char *stored, const struct job_request *job, struct json_writer *json);
 
 #endif

@@ -336,7 +336,7 @@ static bool fits_schedule(struct http_exchange *exchange, const struct process *
 
 static enum http_next start(struct http_exchange *exchange, int kind) {
     struct process *process = http_alloc(exchange, sizeof *process);
-    const int pattern = dataset_pattern(exchange->request.ids[0]);
+    const int pattern = fields_index(dn_pattern_names, exchange->request.ids[0]);
     if (!process)
         return HTTP_REPLY;
     *process = (struct process){.kind = kind,

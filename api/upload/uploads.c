@@ -210,7 +210,7 @@ enum http_next api_dataset_delete(struct http_exchange *exchange) {
     const char *id = exchange->request.ids[0];
     if (!no_query(exchange))
         return HTTP_REPLY;
-    if (dataset_pattern(id) >= 0)
+    if (fields_index(dn_pattern_names, id) >= 0)
         problem(exchange, PROBLEM_DATASET_BUILT_IN, "a built-in data set cannot be deleted");
     else if (!id_valid(id))
         answer_store(exchange, STORE_NOT_FOUND, PROBLEM_NO_SUCH_DATASET);

@@ -210,6 +210,7 @@ enum dn_status dn_schedule_steps(const struct dn_diffusion_spec *spec,
         return status;
     for (int t = 1; t <= s.timesteps; t++)
         steps[t - 1] = (struct dn_schedule_step){
+            .t = t,
             .signal = sqrt(s.alpha_bar[t]),
             .noise = sqrt(s.variance[t]),
             .beta = s.beta[t],
