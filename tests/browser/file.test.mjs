@@ -109,7 +109,7 @@ test("roles are chosen by hand: another label, a column less", async () => {
   await choose(page, "iris.csv", IRIS.replaceAll("species", "label"));
   await use(page, "petal_length").selectOption("out");
   await use(page, "label").selectOption("out");
-  await page.getByText("Trains on points of 2 coordinates.").waitFor();
+  await page.getByText("The model will learn points with 2 coordinates.").waitFor();
   await page.getByRole("button", { name: "More options" }).click();
   await page.getByRole("dialog", { name: "New run" }).getByText(/steps, .* parameters, .* memory/).waitFor();
   await page.getByLabel("Name", { exact: true }).fill("by the form");

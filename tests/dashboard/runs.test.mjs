@@ -30,19 +30,19 @@ test("a verdict says how far a run is from what data itself gets", () => {
   const said = (each) => [verdictOf(each)?.text, verdictOf(each)?.tone];
   assert.equal(verdictOf(run()), null); // that it has ended says nothing
   assert.equal(verdictOf(run({ status: "running" })), null);
-  assert.deepEqual(said(evaluated(figure(0.0012, 0.001))), ["as good as data", "good"]);
+  assert.deepEqual(said(evaluated(figure(0.0012, 0.001))), ["as good as real data", "good"]);
   assert.deepEqual(said(evaluated(figure(0.002, 0.001))), ["2.0 × floor", "fair"]);
   assert.deepEqual(said(evaluated(figure(0.05, 0.001))), ["50 × floor", "bad"]);
   assert.deepEqual(said(evaluated(figure(0.0012, 0.001), figure(0.38, 0.96))), ["40% covered", "bad"]);
   assert.deepEqual(said(evaluated(figure(0.0012, 0.001), figure(0.7, 0.96))), ["73% covered", "fair"]);
-  assert.deepEqual(said(evaluated(figure(0.0012, 0.001), null)), ["as good as data", "good"]);
+  assert.deepEqual(said(evaluated(figure(0.0012, 0.001), null)), ["as good as real data", "good"]);
   assert.doesNotMatch(verdictOf(evaluated(figure(0.0012, 0.001), null)).doc, /covered/); // nobody has measured it
   assert.match(verdictOf(evaluated(figure(0.0012, 0.001))).doc, /cover 100% of the data/);
   for (const energy of [null, figure(0.1, null), figure(0.1, 0)]) assert.equal(verdictOf(evaluated(energy)), null);
   const warned = (code) => said({ ...evaluated(figure(0.001, 0.001)), warnings: [{ code, detail: "why" }] });
   assert.deepEqual(warned("not_learned"), ["not learned", "bad"]);
   assert.deepEqual(warned("diverging"), ["diverging", "bad"]);
-  assert.deepEqual(warned("few_points"), ["as good as data", "good"]);
+  assert.deepEqual(warned("few_points"), ["as good as real data", "good"]);
   assert.deepEqual(said(run({ status: "failed", error: { code: "diverged", detail: "the loss" } })), ["diverged", "bad"]);
 });
 

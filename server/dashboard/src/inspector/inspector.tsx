@@ -22,7 +22,7 @@ export function Inspector() {
       </header>
       {run.status === "failed" && run.error && (
         <p class="error" role="alert">
-          {run.error.detail}
+          {sentence(run.error.detail)}
         </p>
       )}
       {run.warnings.map((each) => (

@@ -188,8 +188,11 @@ function verdict(of: Table): { text: string; isRight: boolean } {
   const label =
     at < 0
       ? ""
-      : `, ${isWhole(of) ? "" : "at least "}${counted(classesIn(of).length, "class", "classes")} by ${of.columns[at]!.name || "label"}`;
-  return { text: `Trains on points of ${counted(coordinates, "coordinate")}${label}.`, isRight: true };
+      : ` and ${isWhole(of) ? "" : "at least "}${counted(classesIn(of).length, "class", "classes")} from the column ${of.columns[at]!.name || "label"}`;
+  return {
+    text: `The model will learn points with ${counted(coordinates, "coordinate")}${label}.`,
+    isRight: true,
+  };
 }
 
 function Remedies({ error, of }: { error: Error; of: Table }) {

@@ -3,7 +3,18 @@ import { Action } from "../action";
 import type { Job } from "../api";
 import { confirmed } from "../dialog";
 import { go, listed, toggle, view } from "../hash";
-import { cancel, hasModel, isImported, isOver, nameOf, type Run, remove, resume, submit } from "../runs";
+import {
+  cancel,
+  hasModel,
+  isImported,
+  isOver,
+  nameOf,
+  type Run,
+  remove,
+  resume,
+  sentence,
+  submit,
+} from "../runs";
 import { verdictOf } from "./verdict";
 
 const WIDTH = 52;
@@ -72,9 +83,10 @@ export function Status({ run, loss = false }: { run: Run; loss?: boolean }) {
   const last = run.metrics.val_loss ?? run.metrics.train_loss;
   const verdict = verdictOf(run);
   const tone = verdict?.tone ?? (run.status === "failed" ? "bad" : "");
+  const reason = run.error?.detail ?? verdict?.doc;
   const sign = isImported(run) ? "⇥" : verdict?.tone === "bad" ? "✗" : SIGNS[run.status];
   return (
-    <span class={`status ${run.status} ${tone}`} title={run.error?.detail ?? verdict?.doc ?? ""}>
+    <span class={`status ${run.status} ${tone}`} title={reason && sentence(reason)}>
       {run.status === "running" ? (
         <progress max="1" value={fraction} aria-label={`${Math.round(100 * fraction)} percent`} />
       ) : (

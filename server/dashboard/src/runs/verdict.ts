@@ -25,7 +25,7 @@ function measured({ energy_distance: energy, coverage }: NonNullable<Job["evalua
   const doc = `The energy distance is ${score}; the floor, the score of two draws of the data, is ${floor}.${covers}`;
   if (share < COVERED && times <= FAR)
     return { text: `${reached} covered`, tone: share < HALF ? "bad" : "fair", doc };
-  if (times <= AT_THE_FLOOR) return { text: "as good as data", tone: "good", doc };
+  if (times <= AT_THE_FLOOR) return { text: "as good as real data", tone: "good", doc };
   const many = times < 10 ? times.toFixed(1) : String(Math.round(times));
   return { text: `${many} × floor`, tone: times <= FAR ? "fair" : "bad", doc };
 }
