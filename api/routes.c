@@ -43,7 +43,7 @@ static const struct outcome create_outcomes[] = {
     {0},
 };
 static const struct outcome replayed_outcomes[] = {
-    {200, "The answer to an earlier request with the same Idempotency-Key.", SAME,
+    {200, "The response to an earlier request with the same Idempotency-Key.", SAME,
      "Location Idempotency-Replayed"},
     {0},
 };

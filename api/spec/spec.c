@@ -44,13 +44,13 @@ static const struct field upload_rows[] = {
     {"", "seed", FIELD_UINT53, UPLOAD(seed), 0, 0, 0, NULL,
      "Seed that selects the points held out for validation; by default, the job's seed."},
     {"", "name", FIELD_TEXT, UPLOAD(name), 0, SET_NAME_BYTES, FIELD_OR_NULL, NULL,
-     "Its name; only in answers."},
+     "Its name; only in responses."},
     {"", "n", FIELD_INTEGER, UPLOAD(n), 1, DN_MAX_POINTS, 0, NULL,
-     "Its number of points; only in answers."},
+     "Its number of points; only in responses."},
     {"", "dim", FIELD_INTEGER, UPLOAD(dim), 1, DN_MAX_DIM, 0, NULL,
-     "Number of coordinates of a point; only in answers."},
+     "Number of coordinates of a point; only in responses."},
     {"", "classes", FIELD_OTHER, 0, 0, 0, 0, NULL,
-     "Names of its classes, or null; only in answers."},
+     "Names of its classes, or null; only in responses."},
 };
 const struct field_set upload_source_fields = {upload_rows,
                                                sizeof upload_rows / sizeof upload_rows[0]};

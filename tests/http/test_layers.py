@@ -17,8 +17,8 @@ ALLOWED = {
     "server": ["server/", "engine/denoise.h", "microhttpd.h", "sqlite3.h", "zlib.h"],
     "api": ["api/", "server/", "engine/denoise.h", "engine/spec_fields.h", "cjson/cJSON.h", "zlib.h"],
 }
-# The rooms of a layer, and which others of it each may use; what lies beside them in the layer may use all.
-ROOMS = {
+# The folders of each layer, and the other folders of it that each may use. The files beside the folders may use all of them.
+FOLDERS = {
     "server/base": [],
     "server/store": ["server/base"],
     "server/threads": ["server/base", "server/store"],
@@ -32,7 +32,7 @@ ROOMS = {
     "engine/sampling": ["engine/base", "engine/diffusion", "engine/model"],
     "engine/metrics": ["engine/base", "engine/data", "engine/model"],
 }
-SHARED = {"engine/denoise.h", "engine/internal.h", "engine/spec_fields.h"}  # what every room of the engine may include
+SHARED = {"engine/denoise.h", "engine/internal.h", "engine/spec_fields.h"}  # what every folder of the engine may include
 DRAWN = re.compile(r"^ +(\w+)/ +-> ?((?:\w+(?:, )?)*)", re.M)  # in CONTRIBUTING.md
 # main wires everything, so it alone knows the contract's entry points.
 EXCEPTIONS = {("server/main.c", "api/api.h"), ("server/main.c", "api/demo.h")}
@@ -78,12 +78,12 @@ def test_each_layer_includes_only_what_it_may():
 
 def test_each_room_includes_only_what_it_may():
     wrong = []
-    for room, allowed in ROOMS.items():
-        for path in sources(room):
+    for folder, allowed in FOLDERS.items():
+        for path in sources(folder):
             for kind, header in includes(path):
                 other = header.rpartition("/")[0]
-                inside = header.startswith(room.partition("/")[0] + "/") and header not in SHARED
-                if kind == '"' and inside and other not in (room, *allowed):
+                inside = header.startswith(folder.partition("/")[0] + "/") and header not in SHARED
+                if kind == '"' and inside and other not in (folder, *allowed):
                     wrong.append((path.relative_to(ROOT).as_posix(), header))
     assert wrong == []
 
@@ -129,9 +129,9 @@ def test_each_file_of_the_transport_calls_only_those_above_it():
 def test_the_drawing_of_the_rooms_is_right():
     drawing = (ROOT / "CONTRIBUTING.md").read_text()
     drawn = {}
-    for layer, rooms in re.findall(r"^    (server|engine)/ (.*\n(?:      .*\n)+)", drawing, re.M):
-        drawn |= {f"{layer}/{room}": [f"{layer}/{name}" for name in re.findall(r"\w+", below)] for room, below in DRAWN.findall(rooms)}
-    assert drawn == ROOMS
+    for layer, folders in re.findall(r"^    (server|engine)/ (.*\n(?:      .*\n)+)", drawing, re.M):
+        drawn |= {f"{layer}/{folder}": [f"{layer}/{name}" for name in re.findall(r"\w+", below)] for folder, below in DRAWN.findall(folders)}
+    assert drawn == FOLDERS
 
 
 def test_a_folder_has_at_most_twenty_modules():
