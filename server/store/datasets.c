@@ -52,21 +52,16 @@ static void read_dataset(struct store_session *session, sqlite3_stmt *row,
 
 enum store_status store_dataset_get(struct store_session *session, const char *id, bool with_points,
                                     struct dataset *dataset) {
-    sqlite3_stmt *row =
-        with_points
-            ? sql_prepare(session,
-                          "SELECT " DATASET_COLUMNS ", labels, points FROM dataset WHERE id = ?1",
-                          "t", id)
-            : sql_prepare(session, "SELECT " DATASET_COLUMNS " FROM dataset WHERE id = ?1", "t",
-                          id);
-    bool found = sql_row(session, row);
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "SELECT " DATASET_COLUMNS ", iif(?2, labels, NULL),"
+                                    " iif(?2, points, NULL) FROM dataset WHERE id = ?1",
+                                    "ti", id, (int64_t)with_points);
+    const bool found = sql_row(session, row);
     if (found) {
         size_t size;
         read_dataset(session, row, dataset);
-        if (with_points) {
-            dataset->labels = sql_blob(session, row, 10, &size);
-            dataset->points = sql_blob(session, row, 11, &size);
-        }
+        dataset->labels = sql_blob(session, row, 10, &size);
+        dataset->points = sql_blob(session, row, 11, &size);
     }
     enum store_status status = sql_found(session, row, found, STORE_NOT_FOUND);
     if (found && status != STORE_OK)

@@ -158,8 +158,8 @@ static bool lock_name(struct owner *owner, char *error, size_t error_size) {
         if (owner->name_lock < 0)
             return owner_fail(error, error_size, path, strerror(errno));
         if (!lock(owner->name_lock, owner->path, path, error, error_size)) {
-            owner->made_name_lock = false;                   /* another process uses it now */
-            owner->made_file &= has_true_flock(owner->file); /* and otherwise also the file */
+            owner->made_name_lock = false;                   /* another process uses it now, */
+            owner->made_file &= has_true_flock(owner->file); /* and, without flock(), the file */
             return false;
         }
         if (is_named(owner->name_lock, path))

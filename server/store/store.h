@@ -207,7 +207,7 @@ const char *store_path(const struct store *store); /* absolute and without links
 /* Are the database and its log still where they were? Once they are not, no session is available,
  * and nothing may be written or acknowledged. Any thread. */
 bool store_is_there(struct store *store);
-/* The same, and is neither shorter than it must be? For the writer. */
+/* And are they at least as long as they must be? For the writer. */
 bool store_is_whole(struct store *store);
 /* What has happened to them, for people; NULL: nothing that was noticed yet. Any thread. */
 const char *store_loss(const struct store *store);

@@ -79,8 +79,8 @@ static enum task_outcome outcome_of(enum store_status status, bool has_tried_to_
     }
 }
 
-/* Runs a group in one transaction. A task that fails rolls back only its own savepoint; a store that
- * fails rolls back the whole group. */
+/* Runs a group in one transaction. A task that fails rolls back only its own savepoint; a failure of
+ * the store rolls back the whole group. */
 static enum task_outcome run_group(struct store *store, struct task *group) {
     struct store_session *session = store_writer(store);
     if (!store_is_whole(store))
