@@ -108,11 +108,6 @@ void job_reply(struct http_exchange *exchange, struct store_session *session, co
     job_clear(&job);
 }
 
-static void reply_deleted(struct http_exchange *exchange) {
-    exchange->response.header_count = 0; /* they described the job */
-    problem(exchange, PROBLEM_NO_SUCH_JOB, "the job was deleted while the request waited for it");
-}
-
 bool job_is_over(struct http_exchange *exchange, const char *id, double until, int http_status) {
     struct store_session *session = store_acquire(service_of(exchange)->store);
     const bool is_late = http_is_stopping(exchange) || clock_monotonic() >= until;
@@ -127,7 +122,9 @@ bool job_is_over(struct http_exchange *exchange, const char *id, double until, i
         buffer_clear(&exchange->response.body);
         job_reply(exchange, session, id, http_status);
     } else if (status == STORE_NOT_FOUND) {
-        reply_deleted(exchange);
+        exchange->response.header_count = 0; /* they described the job */
+        problem(exchange, PROBLEM_NO_SUCH_JOB,
+                "the job was deleted while the request waited for it");
         over = true;
     }
     if (session)

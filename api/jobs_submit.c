@@ -209,8 +209,8 @@ struct validation {
     { "", #member, FIELD_INT64, offsetof(struct estimate, member), 1, INFINITY, .doc = (about) }
 static const struct field estimate_rows[] = {
     BYTES(memory_bytes,
-          "Maximum memory that the training uses in the server; `--max-training-memory` limits the "
-          "total of all trainings."),
+          "Maximum memory for training in the server; `--max-training-memory` limits the total for "
+          "all running jobs."),
     BYTES(checkpoint_bytes, "Size of a checkpoint in the database; two are kept."),
     BYTES(model_bytes, "Size of the model in the database."),
     {"", "seconds", FIELD_NUMBER, offsetof(struct estimate, seconds), .flags = FIELD_OR_NULL,
@@ -219,7 +219,7 @@ static const struct field estimate_rows[] = {
             "measure them."},
 };
 const struct field_set estimate_answer =
-    ANSWER(estimate_rows, .doc = "Estimated cost of the training.");
+    ANSWER(estimate_rows, .doc = "Estimated cost of training.");
 #define AT(member) offsetof(struct validation, member)
 static const struct field validation_rows[] = {
     /* tells typed clients that there is no job */
@@ -309,7 +309,7 @@ struct resume_body {
 };
 static const struct field resume_rows[] = {
     {"", "epochs", FIELD_INTEGER, offsetof(struct resume_body, epochs), 1, DN_MAX_EPOCHS, 0, NULL,
-     "Total number of epochs, including those already trained; more than before extends the "
+     "Total number of epochs, including those already trained; a larger number than before extends "
      "training."},
 };
 const struct field_set job_resume_fields = {resume_rows, 1};

@@ -226,7 +226,7 @@ static const struct field listed_rows[] = {
     {"", "epoch", FIELD_INTEGER, AT(epoch), 1, INFINITY, .doc = "Epoch of the checkpoint."},
     {"", "spec", FIELD_JSON, AT(spec), .schema = "JobRequest"},
     {"", "warnings", FIELD_WRITTEN, AT(warnings), .schema = "Warnings", .write = write_warnings},
-    {"", "kernels", FIELD_STRING, AT(variant), .doc = "Kernels that the training used."},
+    {"", "kernels", FIELD_STRING, AT(variant), .doc = "Kernels used for training."},
     {"", "bytes", FIELD_INT64, AT(byte_count)},
     {"", "created_at", FIELD_TIME, AT(created_at)},
     {"", "updated_at", FIELD_TIME, AT(updated_at)},

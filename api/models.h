@@ -42,7 +42,7 @@ enum store_status model_checkpoints(struct store_session *session, const char *i
 #define EPOCH_ROW(at)                                                                              \
     {                                                                                              \
         "", "epoch", FIELD_INTEGER, (at), 1, DN_MAX_EPOCHS, 0, NULL,                               \
-            "The model as it was at this epoch, one of its checkpoints. Without it: as it is now." \
+            "Use the model's checkpoint of this epoch. Default: the current model."                \
     }
 
 /* The names of the classes as a list of `count` names and a NULL, in the arena. If the description

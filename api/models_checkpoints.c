@@ -19,7 +19,7 @@ static const struct field answer_rows[] = {
     {"", "model", FIELD_STRING, offsetof(struct checkpoints, model), .schema = "Id"},
     {"", "items", FIELD_LIST, offsetof(struct checkpoints, items), 1, STORE_MAX_SNAPSHOTS + 1,
      .set = &checkpoint,
-     .doc = "Ordered by epoch, closer together at the start of the training; the last one is the "
+     .doc = "Ordered by epoch, closer together at the start of training; the last one is the "
             "current model."},
 };
 const struct field_set checkpoints_answer = ANSWER(answer_rows);

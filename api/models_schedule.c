@@ -48,7 +48,8 @@ static const struct field answer_rows[] = {
 const struct field_set schedule_answer = ANSWER(answer_rows);
 
 static void reply_json(struct http_exchange *exchange, const char *id,
-                       const struct dn_diffusion_spec *spec, const struct table *table) {
+                       const struct job_request *job, const struct table *table) {
+    const struct dn_diffusion_spec *spec = &job->spec.diffusion;
     const struct dn_schedule_step *steps = table->rows;
     const double snr = steps[spec->timesteps - 1].snr;
     char warning[WARNING_TEXT];
@@ -58,7 +59,7 @@ static void reply_json(struct http_exchange *exchange, const char *id,
         .timesteps = spec->timesteps,
         .terminal_snr = snr,
         .reaches_noise = dn_snr_is_noise(snr),
-        .warning = warn_of_schedule(spec, warning) ? warning : NULL,
+        .warning = warn_of_schedule(job, warning) ? warning : NULL,
         .table = *table,
     };
     struct json_writer json = json_reply(exchange, 200);
@@ -77,21 +78,20 @@ static void draw(struct buffer *out, const struct table *table) {
                     });
 }
 
-static void reply(struct http_exchange *exchange, const char *id,
-                  const struct dn_diffusion_spec *spec) {
+static void reply(struct http_exchange *exchange, const char *id, const struct job_request *job) {
     const struct format *format = exchange->state;
-    const size_t T = (size_t)spec->timesteps;
+    const size_t T = (size_t)job->spec.diffusion.timesteps;
     struct dn_schedule_step *steps = http_alloc(exchange, T * sizeof *steps);
     const struct table table = {&schedule_columns, steps, sizeof *steps, T};
     if (!steps)
         return;
-    if (dn_schedule_steps(spec, steps, NULL) != DN_OK) {
+    if (dn_schedule_steps(&job->spec.diffusion, steps, NULL) != DN_OK) {
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for the schedule");
         return;
     }
     exchange->response.status = 200;
     if (format_is_json(format))
-        reply_json(exchange, id, spec, &table);
+        reply_json(exchange, id, job, &table);
     else if (strcmp(format->suffix, "csv") == 0)
         table_write_csv(&table, &exchange->response.body);
     else
@@ -107,7 +107,7 @@ static void answer_on_pool(struct http_exchange *exchange, struct store_session 
     if (!read_model(exchange, 0, false, &row))
         return;
     if (spec_read_stored(row.spec, &request, http_arena(exchange), &error))
-        reply(exchange, row.id, &request.spec.diffusion);
+        reply(exchange, row.id, &request);
     else
         problem(exchange, PROBLEM_SPEC_UNREADABLE, error.text);
     model_clear(&row);

@@ -513,9 +513,7 @@ static void release(struct http_exchange *exchange) {
 
 enum http_next api_model_import(struct http_exchange *exchange) {
     struct import *import = http_alloc(exchange, sizeof *import);
-    if (!import)
-        return HTTP_REPLY;
-    if (!read_query(exchange, &model_import_fields, import))
+    if (!import || !read_query(exchange, &model_import_fields, import))
         return HTTP_REPLY;
     import->once.operation = "importModel";
     if (!idempotency_key(exchange, &import->once.key))

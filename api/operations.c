@@ -30,12 +30,8 @@ static const char *what_is_wrong(struct service *service) {
     case TASK_DISK_FULL:
         return "there is no space left for the database: reads work, and writes will work again "
                "once there is space";
-    case TASK_DISK_ERROR:
-    case TASK_GONE:
-    case TASK_REFUSED:
-    case TASK_UNKNOWN: break;
+    default: return "the last write failed (see the server's log for the reason); reads work";
     }
-    return "the last write failed (see the server's log for the reason); reads work";
 }
 
 enum http_next api_readyz(struct http_exchange *exchange) {

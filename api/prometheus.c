@@ -78,7 +78,7 @@ static void write_request_counts(struct buffer *out, const struct counters *coun
 
 static void write_request_durations(struct buffer *out, const struct counters *counters) {
     static const char name[] = "denoised_http_request_duration_seconds";
-    head(out, name, "histogram", "Time from the headers of a request to the end of its answer.");
+    head(out, name, "histogram", "Time from the headers of a request to the end of its response.");
     for (size_t i = 0; i <= counters->route_count; i++) {
         const struct histogram *duration = &counters->routes[i].duration;
         const bool has_route = i < counters->route_count;
@@ -97,21 +97,21 @@ static void write_http(struct buffer *out, struct service *service) {
     write_request_durations(out, counters);
     gauge(out, "denoised_http_requests_in_flight", "Requests being processed.",
           atomic_load(&service->counts.in_flight));
-    gauge(out, "denoised_http_streams", "Answers being streamed.",
+    gauge(out, "denoised_http_streams", "Responses being streamed.",
           atomic_load(&service->counts.streams));
     gauge(out, "denoised_http_body_bytes",
           "Memory of request bodies that counts toward --max-body-memory: all but their first 64 "
           "KiB.",
           (double)atomic_load(&service->counts.body_bytes));
     gauge(out, "denoised_http_answer_bytes",
-          "Memory of answers that counts toward --max-answer-memory: all but their first 64 KiB.",
+          "Memory of responses that counts toward --max-answer-memory: all but their first 64 KiB.",
           (double)atomic_load(&service->counts.answer_bytes));
     gauge(out, "denoised_http_body_limit_bytes", "Limit set by --max-body-memory.",
           (double)service->counts.body_limit);
     gauge(out, "denoised_http_answer_limit_bytes", "Limit set by --max-answer-memory.",
           (double)service->counts.answer_limit);
     counter(out, "denoised_http_clients_gone_total",
-            "Clients that disconnected before they had their answer.",
+            "Clients that disconnected before they had their response.",
             (double)atomic_load(&service->counts.gone));
     gauge(out, "denoised_sse_connections", "Open streams of server-sent events.",
           events_streams(service->events));
@@ -214,10 +214,10 @@ static void write_store(struct buffer *out, const struct service *service, int64
 }
 
 static void write_limits(struct buffer *out, const struct service *service) {
-    gauge(out, "denoised_training_memory_limit_bytes",
-          "Total memory that trainings may use (--max-training-memory).",
+    gauge(out, "denoised_training_memory_limit_bytes", "Limit set by --max-training-memory.",
           (double)service->max_training_memory);
-    gauge(out, "denoised_training_memory_bytes", "Memory reserved by the running trainings.",
+    gauge(out, "denoised_training_memory_bytes",
+          "Memory reserved for training by the running jobs.",
           (double)workers_memory(service->workers));
 }
 

@@ -142,7 +142,7 @@ static enum dn_status all_frames(struct http_exchange *exchange, struct point_st
     return sample(exchange, run, &run->sampling->request, &result, &answer->error);
 }
 
-/* ------------------------------------------------------------------ the answer */
+/* ------------------------------------------------------------------ the response */
 
 struct head {
     const char *model;

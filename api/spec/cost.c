@@ -34,52 +34,35 @@ bool cost_fits(struct http_exchange *exchange, const struct dn_model *model,
 
 /* ------------------------------------------------------------------ memory */
 
-/* Each of these settings is turned down on its own, to see what saves memory. */
-static void less_hidden(struct dn_spec *spec) {
-    spec->network.hidden_size = DN_MIN_HIDDEN_SIZE;
-}
-static void less_layers(struct dn_spec *spec) {
-    spec->network.hidden_layers = 1;
-}
-static void less_timesteps(struct dn_spec *spec) {
-    spec->diffusion.timesteps = 1;
-}
-static void less_embedding(struct dn_spec *spec) {
-    spec->network.time_embedding = DN_SINUSOIDAL;
-}
-static void less_batch(struct dn_spec *spec) {
-    spec->training.batch_size = 1;
-}
-static void less_points(struct dn_spec *spec) {
-    for (int k = 0; k < spec->dataset.source_count; k++)
-        spec->dataset.sources[k].n = 1;
-}
-
-static const struct {
-    const char *advice;
-    void (*apply)(struct dn_spec *spec);
-} savings[] = {
-    {"a smaller network.hidden_size", less_hidden},
-    {"fewer network.hidden_layers", less_layers},
-    {"network.time_embedding \"sinusoidal\"", less_embedding},
-    {"fewer diffusion.timesteps", less_timesteps},
-    {"a smaller training.batch_size", less_batch},
-    {"fewer points (dataset.n)", less_points},
+/* Settings that save memory when they are turned down. */
+enum { HIDDEN_SIZE, HIDDEN_LAYERS, TIME_EMBEDDING, TIMESTEPS, BATCH_SIZE, POINTS, SAVINGS };
+static const char *const savings[SAVINGS] = {
+    [HIDDEN_SIZE] = "a smaller network.hidden_size",
+    [HIDDEN_LAYERS] = "fewer network.hidden_layers",
+    [TIME_EMBEDDING] = "network.time_embedding \"sinusoidal\"",
+    [TIMESTEPS] = "fewer diffusion.timesteps",
+    [BATCH_SIZE] = "a smaller training.batch_size",
+    [POINTS] = "fewer points (dataset.n)",
 };
-enum { SAVINGS = sizeof savings / sizeof savings[0] };
 
-/* "a smaller network.hidden_size, fewer points (dataset.n)": the settings that, turned down all the
- * way, would save a tenth or more. */
+/* "a smaller network.hidden_size, fewer points (dataset.n)": the settings that would each save a
+ * tenth or more if they were turned down all the way. */
 static const char *advice(struct http_exchange *exchange, const struct dn_spec *spec,
                           int64_t memory) {
     char *text = http_format(exchange, "%s", "");
-    struct dn_spec less;
-    for (int i = 0; text && i < SAVINGS; i++) {
-        less = *spec;
-        savings[i].apply(&less);
-        if (estimate_memory(&less) <= memory / 10 * 9)
-            text = http_format(exchange, "%s%s%s", text, text[0] ? ", " : "", savings[i].advice);
-    }
+    struct dn_spec less[SAVINGS];
+    for (int i = 0; i < SAVINGS; i++)
+        less[i] = *spec;
+    less[HIDDEN_SIZE].network.hidden_size = DN_MIN_HIDDEN_SIZE;
+    less[HIDDEN_LAYERS].network.hidden_layers = 1;
+    less[TIME_EMBEDDING].network.time_embedding = DN_SINUSOIDAL;
+    less[TIMESTEPS].diffusion.timesteps = 1;
+    less[BATCH_SIZE].training.batch_size = 1;
+    for (int k = 0; k < spec->dataset.source_count; k++)
+        less[POINTS].dataset.sources[k].n = 1;
+    for (int i = 0; text && i < SAVINGS; i++)
+        if (estimate_memory(&less[i]) <= memory / 10 * 9)
+            text = http_format(exchange, "%s%s%s", text, text[0] ? ", " : "", savings[i]);
     return text && text[0] ? text : "a smaller network";
 }
 
@@ -97,7 +80,7 @@ static bool memory_fits(struct http_exchange *exchange, const struct dn_spec *sp
         return true;
     problem(exchange, PROBLEM_TOO_LARGE,
             http_format(exchange,
-                        "this training needs up to %s of memory; this server allows %s for "
+                        "training this job needs up to %s of memory; this server allows %s for "
                         "training (--max-training-memory); to use less: %s",
                         size_text(exchange, memory), size_text(exchange, limit),
                         advice(exchange, spec, memory)));
@@ -112,7 +95,7 @@ static bool database_fits(struct http_exchange *exchange, const struct dn_spec *
         return true;
     problem(exchange, PROBLEM_TOO_LARGE,
             http_format(exchange,
-                        "the checkpoints and models of this training take up to %s in the "
+                        "the checkpoints and models of this job take up to %s in the "
                         "database, which is limited to %s (--max-database): a smaller network "
                         "needs less",
                         size_text(exchange, bytes), size_text(exchange, limit)));

@@ -29,7 +29,8 @@ static const struct field rows[] = {
     {"dataset", "name", FIELD_CHOICE, AT(spec.dataset.sources[0].pattern), 0, 0, 0,
      dn_pattern_names, "A built-in data set."},
     {"dataset", "n", FIELD_INTEGER, AT(spec.dataset.sources[0].n), 1, DN_MAX_POINTS, 0, NULL,
-     "Number of training points to draw; in a list, from each data set. At most 1000000 in total."},
+     "Number of training points to draw; in a list, from each data set. At most 1,000,000 in "
+     "total."},
     {"dataset", "seed", FIELD_UINT53, AT(spec.dataset.sources[0].seed), 0, 0, 0, NULL,
      "Seed of the draw; by default, the job's seed."},
 #include "engine/spec_fields.h"

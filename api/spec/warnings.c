@@ -10,7 +10,8 @@
 
 /* ------------------------------------------------------------------ at submission */
 
-bool warn_of_schedule(const struct dn_diffusion_spec *spec, char text[WARNING_TEXT]) {
+bool warn_of_schedule(const struct job_request *job, char text[WARNING_TEXT]) {
+    const struct dn_diffusion_spec *spec = &job->spec.diffusion;
     struct dn_schedule_step *steps = malloc((size_t)spec->timesteps * sizeof *steps);
     bool warn = false;
     if (steps && dn_schedule_steps(spec, steps, NULL) == DN_OK) {
@@ -42,10 +43,6 @@ static int64_t all_steps(const struct dn_spec *spec) {
     return (int64_t)spec->training.epochs * dn_spec_steps_per_epoch(spec);
 }
 
-static bool find_schedule(const struct job_request *job, char text[WARNING_TEXT]) {
-    return warn_of_schedule(&job->spec.diffusion, text);
-}
-
 static bool find_few_points(const struct job_request *job, char text[WARNING_TEXT]) {
     enum { ENOUGH_PER_DIMENSION = 20 };
     const int dim = job->spec.dataset.dim;
@@ -62,7 +59,7 @@ static bool find_ema_slow(const struct job_request *job, char text[WARNING_TEXT]
     const double decay = job->spec.training.ema_decay, memory = 1 / (1 - decay);
     const int64_t steps = all_steps(&job->spec);
     snprintf(text, WARNING_TEXT,
-             "ema_decay %.9g averages the weights of about %.0f steps, but the training has only "
+             "ema_decay %.9g averages the weights of about %.0f steps, but training has only "
              "%lld, so the samples will come from an average that has not settled; use a smaller "
              "ema_decay or more epochs",
              decay, memory, (long long)steps);
@@ -73,7 +70,7 @@ static bool find_warmup_too_long(const struct job_request *job, char text[WARNIN
     const struct dn_training_spec *training = &job->spec.training;
     const int64_t steps = all_steps(&job->spec);
     snprintf(text, WARNING_TEXT,
-             "lr_warmup_steps is %d and the training has %lld steps: the learning rate will only "
+             "lr_warmup_steps is %d and training has %lld steps: the learning rate will only "
              "rise, and reach %.3g instead of %.3g",
              training->lr_warmup_steps, (long long)steps,
              training->learning_rate * (double)steps / fmax(training->lr_warmup_steps, 1),
@@ -173,14 +170,14 @@ static const struct warning {
     bool stays; /* cannot be checked again when the job is resumed */
     const char *doc;
 } table[] = {
-    {"schedule_keeps_signal", find_schedule, NULL, false,
+    {"schedule_keeps_signal", warn_of_schedule, NULL, false,
      "The schedule ends far from the pure noise that sampling starts from."},
     {"few_points", find_few_points, NULL, false,
      "There are fewer than 20 training points per dimension."},
     {"ema_slow", find_ema_slow, NULL, false,
-     "The training has fewer steps than ema_decay averages over."},
+     "Training has fewer steps than ema_decay averages over."},
     {"warmup_too_long", find_warmup_too_long, NULL, false,
-     "The training ends before the learning rate has risen to its value."},
+     "Training ends before the learning rate has risen to its value."},
     {"labels_hidden", find_labels_hidden, NULL, false,
      "p_uncond is 1: the model never sees a label."},
     {"axes_differ", find_axes_differ, NULL, true,

@@ -10,9 +10,9 @@
 
 enum { WARNING_TEXT = 512 };
 
-/* Does a schedule end far from the noise that sampling starts from? If so, writes the warning.
- * False also when out of memory. */
-bool warn_of_schedule(const struct dn_diffusion_spec *spec, char text[WARNING_TEXT]);
+/* Does the schedule of a job end far from the noise that sampling starts from? If so, writes the
+ * warning. False also when out of memory. */
+bool warn_of_schedule(const struct job_request *job, char text[WARNING_TEXT]);
 
 /* All warnings about a checked job that is being submitted: [{"code", "detail"}, ..] */
 void warnings_write(const struct job_request *job, struct json_writer *json);
