@@ -375,7 +375,7 @@ static void evaluate(struct http_exchange *exchange, struct store_session *unuse
     (void)unused;
     struct evaluation *evaluation = exchange->state;
     const double started = clock_monotonic();
-    pool_begin_alone(); /* drawing the data does not pause */
+    pool_begin_alone(); /* drawing the data cannot pause */
     const bool loaded = reserve(evaluation) && load_data(evaluation);
     pool_end_alone();
     if (loaded) {

@@ -85,18 +85,6 @@ static void reply_json(struct http_exchange *exchange, const struct job *job,
     fields_write(&history_answer, &history, &json);
 }
 
-static void draw(struct buffer *out, const struct job *job, const struct table *table) {
-    svg_curves(out, &(struct curves){
-                        .title = job->name ? job->name : "loss",
-                        .x_name = "epoch",
-                        .table = table,
-                        .x = offsetof(struct epoch_row, epoch),
-                        .names = {"training loss", "validation loss"},
-                        .y = {offsetof(struct epoch_row, train_loss),
-                              offsetof(struct epoch_row, val_loss)},
-                    });
-}
-
 static void reply(struct http_exchange *exchange, const struct format *format,
                   const struct job *job, const struct history_query *query,
                   const struct epoch_row *epochs, int count, bool has_more) {
@@ -105,7 +93,15 @@ static void reply(struct http_exchange *exchange, const struct format *format,
     if (strcmp(format->suffix, "csv") == 0)
         table_write_csv(&table, &exchange->response.body);
     else if (strcmp(format->suffix, "svg") == 0)
-        draw(&exchange->response.body, job, &table);
+        svg_curves(&exchange->response.body, &(struct curves){
+                                                 .title = job->name ? job->name : "loss",
+                                                 .x_name = "epoch",
+                                                 .table = &table,
+                                                 .x = offsetof(struct epoch_row, epoch),
+                                                 .names = {"training loss", "validation loss"},
+                                                 .y = {offsetof(struct epoch_row, train_loss),
+                                                       offsetof(struct epoch_row, val_loss)},
+                                             });
     else
         reply_json(exchange, job, query, &table, has_more);
 }

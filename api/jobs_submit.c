@@ -314,7 +314,8 @@ static const struct field resume_rows[] = {
 };
 const struct field_set job_resume_fields = {resume_rows, 1};
 
-/* Reads the stored spec and gives it the new number of epochs. False: the response is the error. */
+/* Reads the stored spec and gives it the new number of epochs. False: the error is already the
+ * response. */
 static bool extend(struct http_exchange *exchange, const struct job *job, int epochs,
                    struct job_request *request) {
     struct dn_error why;

@@ -4,6 +4,7 @@
 
 #include "api/evaluation.h"
 #include "api/samples.h"
+#include "api/spec/spec.h"
 #include "server/threads/split.h"
 
 enum {
@@ -127,12 +128,8 @@ static void measure_frame(struct evaluation *evaluation, struct measurement *it)
 
 /* Data that the model has not seen: new points of patterns, or points held out of uploads. */
 static struct dn_points unseen(const struct evaluation *evaluation) {
-    const struct dn_dataset_spec *set = &dn_model_spec(evaluation->loaded.model)->dataset;
     const struct dn_data *data = &evaluation->data;
-    bool uploaded = false;
-    for (int k = 0; k < set->source_count; k++)
-        uploaded |= set->sources[k].pattern == DN_UPLOADED;
-    if (!uploaded)
+    if (!spec_has_uploads(dn_model_spec(evaluation->loaded.model)))
         return points_of(&evaluation->fresh[0]);
     const size_t n = (size_t)evaluation->request.n;
     return (struct dn_points){data->points + data->n * (size_t)data->dim,

@@ -358,7 +358,7 @@ static bool answer_list(struct http_exchange *exchange, int most) {
     return !is_cut;
 }
 
-/* A search reads many rows, so it does not pause for others. */
+/* A search reads many rows without a pause, so it runs outside the turns. */
 static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     pool_begin_alone();

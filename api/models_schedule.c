@@ -66,18 +66,6 @@ static void reply_json(struct http_exchange *exchange, const char *id,
     fields_write(&schedule_answer, &schedule, &json);
 }
 
-static void draw(struct buffer *out, const struct table *table) {
-    svg_curves(out, &(struct curves){
-                        .title = "signal and noise",
-                        .x_name = "t",
-                        .table = table,
-                        .x = offsetof(struct dn_schedule_step, t),
-                        .names = {"signal", "noise"},
-                        .y = {offsetof(struct dn_schedule_step, signal),
-                              offsetof(struct dn_schedule_step, noise)},
-                    });
-}
-
 static void reply(struct http_exchange *exchange, const char *id, const struct job_request *job) {
     const struct format *format = exchange->state;
     const size_t T = (size_t)job->spec.diffusion.timesteps;
@@ -95,7 +83,15 @@ static void reply(struct http_exchange *exchange, const char *id, const struct j
     else if (strcmp(format->suffix, "csv") == 0)
         table_write_csv(&table, &exchange->response.body);
     else
-        draw(&exchange->response.body, &table);
+        svg_curves(&exchange->response.body, &(struct curves){
+                                                 .title = "signal and noise",
+                                                 .x_name = "t",
+                                                 .table = &table,
+                                                 .x = offsetof(struct dn_schedule_step, t),
+                                                 .names = {"signal", "noise"},
+                                                 .y = {offsetof(struct dn_schedule_step, signal),
+                                                       offsetof(struct dn_schedule_step, noise)},
+                                             });
 }
 
 /* The spec determines the schedule; the weights are not read. */

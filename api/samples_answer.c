@@ -2,6 +2,7 @@
  * description. */
 #include "api/samples.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -11,9 +12,12 @@
 #include "server/threads/split.h"
 
 struct run {
-    const struct sampling *sampling;
     struct loaded_model *loaded;
-    float *memory; /* [room] a whole trajectory, or the current range of samples */
+    struct dn_sample_request request;
+    const char *model; /* its id */
+    int epoch, evaluations, dim;
+    double guidance; /* NAN for a model without labels */
+    float *memory;   /* [room] a whole trajectory, or the current range of samples */
     size_t room;
     int *labels; /* [n]; NULL: none */
     double seconds;
@@ -116,7 +120,7 @@ static enum dn_status some_points(struct http_exchange *exchange, struct point_s
                                   size_t first, size_t count, const float **points,
                                   struct dn_error *error) {
     struct run *run = answer->owner;
-    struct dn_sample_request request = run->sampling->request;
+    struct dn_sample_request request = run->request;
     const size_t dim = (size_t)answer->layout.dim;
     if (!make_room(run, count * dim))
         return DN_NO_MEMORY;
@@ -139,36 +143,30 @@ static enum dn_status all_frames(struct http_exchange *exchange, struct point_st
     struct dn_sample_result result = {.x = run->memory, .x0 = run->memory + frame * frames};
     answer->x = result.x;
     answer->x0 = result.x0;
-    return sample(exchange, run, &run->sampling->request, &result, &answer->error);
+    return sample(exchange, run, &run->request, &result, &answer->error);
 }
 
 /* ------------------------------------------------------------------ the response */
 
-struct head {
-    const char *model;
-    int epoch, sampler, steps, evaluations, n, dim;
-    uint64_t seed;
-    double eta, guidance;
-};
-#define AT(member) offsetof(struct head, member)
+#define AT(member) offsetof(struct run, member)
 static const struct field head_rows[] = {
     {"", "model", FIELD_STRING, AT(model), .schema = "Id"},
     {"", "epoch", FIELD_INTEGER, AT(epoch)},
-    {"", "seed", FIELD_UINT53, AT(seed)},
-    {"", "sampler", FIELD_CHOICE, AT(sampler), .choices = dn_sampler_names},
-    {"", "steps", FIELD_INTEGER, AT(steps), 1, INFINITY},
+    {"", "seed", FIELD_UINT53, AT(request.seed)},
+    {"", "sampler", FIELD_CHOICE, AT(request.sampler), .choices = dn_sampler_names},
+    {"", "steps", FIELD_INTEGER, AT(request.steps), 1, INFINITY},
     {"", "evaluations", FIELD_INTEGER, AT(evaluations), 1, INFINITY,
      .doc = "Number of network evaluations per point."},
-    {"", "eta", FIELD_NUMBER, AT(eta),
+    {"", "eta", FIELD_NUMBER, AT(request.eta),
      .doc = "Share of fresh noise: 1 for ddpm, 0 for samplers that add none."},
     {"", "guidance", FIELD_NUMBER, AT(guidance), .flags = FIELD_OR_NULL,
      .doc = "null for a model without labels."},
-    {"", "n", FIELD_INTEGER, AT(n)},
+    {"", "n", FIELD_INTEGER, AT(request.n)},
     {"", "dim", FIELD_INTEGER, AT(dim)},
 };
 static const struct field_set head_set = ANSWER(head_rows);
 static const struct field tail_rows[] = {
-    {"", "duration_seconds", FIELD_NUMBER, offsetof(struct run, seconds), 0, INFINITY},
+    {"", "duration_seconds", FIELD_NUMBER, AT(seconds), 0, INFINITY},
 };
 static const struct field_set tail_set = ANSWER(tail_rows);
 
@@ -196,23 +194,7 @@ static const struct field trajectory_rows[] = {
 const struct field_set trajectories_answer = ANSWER(trajectory_rows);
 
 static void write_head(const void *owner, struct json_writer *json) {
-    const struct run *run = owner;
-    const struct dn_sample_request *request = &run->sampling->request;
-    const struct dn_model *model = run->loaded->model;
-    const bool has_labels = dn_model_spec(model)->dataset.classes > 0;
-    const struct head head = {
-        .model = run->loaded->row.id,
-        .epoch = dn_model_epoch(model),
-        .sampler = (int)request->sampler,
-        .steps = request->steps,
-        .evaluations = dn_sample_evaluations(model, request),
-        .n = request->n,
-        .dim = dn_model_dim(model),
-        .seed = request->seed,
-        .eta = request->eta,
-        .guidance = has_labels ? request->guidance : NAN,
-    };
-    fields_write_members(&head_set, "", &head, json);
+    fields_write_members(&head_set, "", owner, json);
 }
 
 static void write_tail(const void *owner, struct json_writer *json) {
@@ -227,21 +209,19 @@ static void run_clear(struct point_stream *answer) {
 
 /* Reserves the memory for the computation. False: the error is already the response. */
 static bool reserve(struct http_exchange *exchange, const struct run *run) {
-    const struct sampling *sampling = run->sampling;
-    const struct dn_sample_request *request = &sampling->request;
-    const size_t point = (size_t)dn_model_dim(run->loaded->model) * sizeof *run->memory;
+    const struct dn_sample_request *request = &run->request;
+    const size_t point = (size_t)run->dim * sizeof *run->memory;
     const size_t n = (size_t)request->n, frames = 2 * (size_t)request->frames;
     const size_t parts = (n + RANGE - 1) / RANGE;
     const size_t threads = (size_t)pool_threads(service_of(exchange)->pool);
-    return http_reserve(exchange, n * sizeof *run->labels +
-                                      (sampling->is_trajectory ? n * frames * point : 0) +
+    return http_reserve(exchange, n * sizeof *run->labels + n * frames * point +
                                       (parts < threads ? parts : threads) *
                                           dn_sampling_bytes(run->loaded->model, request));
 }
 
 /* False: no memory. */
 static bool make_labels(struct http_exchange *exchange, struct run *run) {
-    const struct dn_sample_request *request = &run->sampling->request;
+    const struct dn_sample_request *request = &run->request;
     if (dn_sample_label(run->loaded->model, request, 0) < 0)
         return true;
     run->labels = http_alloc(exchange, (size_t)request->n * sizeof *run->labels);
@@ -255,26 +235,34 @@ void sampling_answer(struct http_exchange *exchange) {
     struct loaded_model *loaded = sampling->loaded;
     struct run *run = http_alloc(exchange, sizeof *run);
     struct point_stream *answer = http_alloc(exchange, sizeof *answer);
+    const struct dn_model *model = loaded->model;
+    const struct dn_sample_request *request = &sampling->request;
+    const bool has_labels = dn_model_spec(model)->dataset.classes > 0;
     if (run)
-        *run = (struct run){.sampling = sampling, .loaded = loaded};
+        *run = (struct run){.loaded = loaded,
+                            .request = *request,
+                            .model = loaded->row.id,
+                            .epoch = dn_model_epoch(model),
+                            .evaluations = dn_sample_evaluations(model, request),
+                            .dim = dn_model_dim(model),
+                            .guidance = has_labels ? request->guidance : NAN};
     if (!run || !answer || !reserve(exchange, run) || !make_labels(exchange, run)) {
         loaded_model_clear(loaded);
         return;
     }
     *answer = (struct point_stream){
         .format = sampling->format,
-        .layout = {.n = (size_t)sampling->request.n,
-                   .dim = dn_model_dim(loaded->model),
+        .layout = {.n = (size_t)request->n,
+                   .dim = run->dim,
                    .labels = run->labels,
                    .classes = sampling->classes,
-                   .frames = sampling->is_trajectory ? sampling->request.frames : 0,
+                   .frames = request->frames,
                    .timesteps = sampling->timesteps,
                    .which_x0 = sampling->which == 1,
                    .head = write_head,
                    .tail = write_tail,
                    .owner = run},
-        .title = http_format(exchange, "%d samples at epoch %d", sampling->request.n,
-                             dn_model_epoch(loaded->model)),
+        .title = http_format(exchange, "%d samples at epoch %d", request->n, run->epoch),
         .look = sampling->look,
         .points = some_points,
         .clear = run_clear,

@@ -255,6 +255,13 @@ bool spec_read_stored(const char *text, struct job_request *job, struct arena *a
     return wrong.count == 0;
 }
 
+bool spec_has_uploads(const struct dn_spec *spec) {
+    for (int k = 0; k < spec->dataset.source_count; k++)
+        if (spec->dataset.sources[k].pattern == DN_UPLOADED)
+            return true;
+    return false;
+}
+
 static void write_source(const struct job_request *job, int k, struct json_writer *json) {
     const struct upload_request *upload = &job->uploads[k];
     json_open(json, '{');

@@ -47,6 +47,9 @@ void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, v
 bool spec_read_stored(const char *text, struct job_request *job, struct arena *arena,
                       struct dn_error *error);
 
+/* Is any data set of a spec an upload? */
+bool spec_has_uploads(const struct dn_spec *spec);
+
 /* Writes the complete job; sending it again asks for the same training. */
 void spec_write(const struct job_request *job, struct json_writer *json);
 

@@ -35,13 +35,6 @@ static bool load_uploads(const struct job_request *request, struct store_session
     return true;
 }
 
-static bool has_uploads(const struct dn_spec *spec) {
-    bool any = false;
-    for (int k = 0; k < spec->dataset.source_count; k++)
-        any |= spec->dataset.sources[k].pattern == DN_UPLOADED;
-    return any;
-}
-
 static bool draw(const struct job_request *request, struct store_session *session,
                  struct training *training, struct training_failure *failure) {
     struct uploads *uploads = calloc(1, sizeof *uploads);
@@ -69,7 +62,7 @@ bool api_load_training(const char *text, struct store_session *session, struct t
     if (!loaded)
         failure->error = arena.failed ? JOB_ERROR_NO_MEMORY : JOB_ERROR_SPEC_UNREADABLE;
     training->spec = request.spec;
-    if (loaded && has_uploads(&request.spec))
+    if (loaded && spec_has_uploads(&request.spec))
         loaded = draw(&request, session, training, failure);
     arena_clear(&arena);
     return loaded;
