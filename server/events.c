@@ -18,7 +18,7 @@ enum {
 };
 
 /* An event as the text that streams send. */
-struct telling {
+struct remembered {
     int64_t id;
     char job[ID_LENGTH + 1];
     bool is_end;
@@ -32,7 +32,7 @@ struct events {
     struct listener *listeners;
     int count;
     /* All events with base < id <= latest, the oldest first. */
-    struct telling memory[REMEMBERED];
+    struct remembered memory[REMEMBERED];
     int first, length;
     int64_t base, latest;
 };
@@ -54,7 +54,7 @@ static bool concerns(const struct listener *listener, const char *job) {
 /* ------------------------------------------------------------------ the thread */
 
 static void forget_oldest(struct events *events) {
-    struct telling *oldest = &events->memory[events->first];
+    struct remembered *oldest = &events->memory[events->first];
     events->base = oldest->id;
     buffer_clear(&oldest->text);
     events->first = (events->first + 1) % REMEMBERED;
@@ -64,9 +64,9 @@ static void forget_oldest(struct events *events) {
 /* Remembered events of a deleted job are not sent any more. */
 static void forget_job(struct events *events, const char *job) {
     for (int i = 0; i < events->length; i++) {
-        struct telling *telling = &events->memory[(events->first + i) % REMEMBERED];
-        if (strcmp(telling->job, job) == 0)
-            buffer_clear(&telling->text);
+        struct remembered *kept = &events->memory[(events->first + i) % REMEMBERED];
+        if (strcmp(kept->job, job) == 0)
+            buffer_clear(&kept->text);
     }
 }
 
@@ -76,13 +76,13 @@ static void remember(struct events *events, const struct event *event) {
         forget_oldest(events);
     if (event->kind == EVENT_STATUS && strcmp(event->status, "deleted") == 0)
         forget_job(events, event->job);
-    struct telling *telling = &events->memory[(events->first + events->length) % REMEMBERED];
-    *telling = (struct telling){.id = event->id, .is_end = event->is_end};
-    memcpy(telling->job, event->job, sizeof telling->job);
-    put_event(events, event, &telling->text);
+    struct remembered *kept = &events->memory[(events->first + events->length) % REMEMBERED];
+    *kept = (struct remembered){.id = event->id, .is_end = event->is_end};
+    memcpy(kept->job, event->job, sizeof kept->job);
+    put_event(events, event, &kept->text);
     events->length++;
     events->latest = event->id;
-    if (telling->text.failed)
+    if (kept->text.failed)
         while (events->length > 0)
             forget_oldest(events);
 }
@@ -219,14 +219,14 @@ void events_leave(struct listener *listener) {
 /* The mutex is held. */
 static void copy_remembered(struct events *events, struct listener *listener, struct buffer *out) {
     for (int i = 0; i < events->length && out->length < PIECE_BYTES; i++) {
-        const struct telling *telling = &events->memory[(events->first + i) % REMEMBERED];
-        if (telling->id <= listener->after)
+        const struct remembered *kept = &events->memory[(events->first + i) % REMEMBERED];
+        if (kept->id <= listener->after)
             continue;
-        listener->after = telling->id;
-        if (!concerns(listener, telling->job))
+        listener->after = kept->id;
+        if (!concerns(listener, kept->job))
             continue;
-        buffer_append(out, telling->text.data, telling->text.length);
-        listener->may_be_over |= telling->is_end;
+        buffer_append(out, kept->text.data, kept->text.length);
+        listener->may_be_over |= kept->is_end;
     }
 }
 

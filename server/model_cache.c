@@ -115,7 +115,7 @@ static enum model_found add(struct model_cache *cache, const struct model *row,
     return MODEL_TO_LOAD;
 }
 
-/* ------------------------------------------------------------------ for everybody */
+/* ------------------------------------------------------------------ for other files */
 
 enum model_found model_cache_find(struct model_cache *cache, const struct model *row,
                                   struct cached_model **out, const struct dn_model **model) {

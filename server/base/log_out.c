@@ -24,7 +24,7 @@ static struct {
     bool has_thread;
     char backlog[BACKLOG_BYTES]; /* a ring: `length` bytes from `first` */
     size_t first, length;
-    unsigned long long dropped, untold; /* in total, and since the log last reported it */
+    unsigned long long dropped, unreported; /* in total, and since the log last reported it */
 } out = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 /* ------------------------------------------------------------------ the descriptor */
@@ -58,7 +58,7 @@ bool log_out_within(int fd, const char *text, size_t length, int milliseconds) {
 
 static void drop(unsigned long long lines) {
     out.dropped += lines;
-    out.untold += lines;
+    out.unreported += lines;
 }
 
 static bool append(const char *line, size_t length) {
@@ -93,13 +93,13 @@ static void advance(ssize_t written) {
 
 /* Reports the dropped lines where they are missing, once half of the backlog is free again; until
  * then more may be dropped. False: there are some that could not be reported. */
-static bool tell_dropped(void) {
+static bool report_dropped(void) {
     char line[LOG_OUT_LONGEST];
-    if (out.untold > 0 && out.length <= BACKLOG_BYTES / 2 &&
+    if (out.unreported > 0 && out.length <= BACKLOG_BYTES / 2 &&
         append(line, log_format(line, LOG_WARN, "log lines were dropped because nobody read them",
-                                "lines=%llu", out.untold)))
-        out.untold = 0;
-    return out.untold == 0;
+                                "lines=%llu", out.unreported)))
+        out.unreported = 0;
+    return out.unreported == 0;
 }
 
 /* Writes what has room now, from the backlog. */
@@ -126,7 +126,7 @@ static void *hand_on(void *unused) {
         pthread_mutex_lock(&out.mutex);
         advance(written);
         if (written > 0)
-            tell_dropped();
+            report_dropped();
     }
     return NULL;
 }
@@ -168,7 +168,7 @@ void log_out(const char *line, size_t length) {
         write_all(line, length);
     } else if (out.length == 0) {
         write_now(line, length);
-    } else if (!tell_dropped() || !append(line, length)) {
+    } else if (!report_dropped() || !append(line, length)) {
         drop(1);
     }
     if (out.length > 0)
@@ -199,7 +199,7 @@ bool log_start_thread(void) {
 void log_flush(void) {
     const struct timespec until = clock_after(1e-3 * STOP_MS);
     pthread_mutex_lock(&out.mutex);
-    tell_dropped();
+    report_dropped();
     pthread_cond_broadcast(&out.changed);
     if (!out.has_thread)
         drain(STOP_MS);

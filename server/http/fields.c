@@ -89,7 +89,7 @@ static bool has_arrived(const struct walk *walk, struct MHD_Connection *connecti
 }
 
 /* Later versions refuse all of these by themselves. */
-static bool is_to_be_walked(void) {
+static bool must_walk(void) {
     return strncmp(MHD_get_version(), "0.", 2) == 0;
 }
 
@@ -198,7 +198,7 @@ struct http_refusal http_read_fields(struct MHD_Connection *connection, struct a
         return REFUSE(PROBLEM_NO_MEMORY, "not enough memory for the request");
     walk_line(&reading.walk, line);
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, read_field, &reading);
-    if (is_to_be_walked() && !has_arrived(&reading.walk, connection, line))
+    if (must_walk() && !has_arrived(&reading.walk, connection, line))
         refuse(&reading, PROBLEM_BAD_HEADER,
                "the request head has a folded line, a NUL, a line that does not end in CR LF, or "
                "more than one space in its first line");

@@ -88,7 +88,7 @@ static void shut_down_late(struct deadlines *deadlines, double now) {
 }
 
 /* The peer may have been unwatched, or closed, since the event: then no peer has this number. */
-static void tell_gone(struct deadlines *deadlines, uint64_t watch) {
+static void report_gone(struct deadlines *deadlines, uint64_t watch) {
     for (struct peer *peer = deadlines->peers; peer; peer = peer->next)
         if (peer->watch == watch) {
             peer->gone(peer->argument);
@@ -101,7 +101,7 @@ static void handle(struct deadlines *deadlines, uint64_t number) {
     if (number < LINGER_SOCKETS)
         linger_read(&deadlines->linger, number);
     else if (number != ALARM)
-        tell_gone(deadlines, number);
+        report_gone(deadlines, number);
     pthread_mutex_unlock(&deadlines->mutex);
 }
 

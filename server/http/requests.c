@@ -131,17 +131,17 @@ static enum MHD_Result first_call(struct http_server *server, struct MHD_Connect
 }
 
 static enum MHD_Result take_body(struct http_call *call, const char *bytes, size_t *size) {
-    const bool goes_on = http_take_body(call, bytes, *size);
+    const bool continues = http_take_body(call, bytes, *size);
     *size = 0;
     peer_expect_body(call->server->deadlines, call->peer, call->started, call->received);
-    if (goes_on)
+    if (continues)
         return MHD_YES;
     set_refusal(call, check_request(call));
     http_send_early(call);
     return MHD_NO;
 }
 
-static enum MHD_Result go_on(struct http_call *call, const char *upload, size_t *upload_size) {
+static enum MHD_Result proceed(struct http_call *call, const char *upload, size_t *upload_size) {
     if (*upload_size > 0)
         return take_body(call, upload, upload_size);
     switch (call->state) {
@@ -159,7 +159,7 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
     FAULT_STAY_BEGINS();
     const struct http_line line = {method, url, version, NULL};
     const enum MHD_Result result =
-        call ? go_on(call, upload, upload_size) : first_call(self, connection, line, call_slot);
+        call ? proceed(call, upload, upload_size) : first_call(self, connection, line, call_slot);
     FAULT_STAY_ENDS(call ? "request" : "headers", method, http_route_path(*call_slot));
     return result;
 }
