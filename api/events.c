@@ -19,22 +19,26 @@ enum {
 #define NOT_GIVEN  UINT64_MAX
 #define LARGEST_ID 9007199254740991 /* 2^53 - 1 */
 
-struct events_query {
+/* The query, and the jobs found for it. */
+struct watching {
     uint64_t after;
     int limit;
-    struct field_texts jobs;
+    struct field_texts ids;
+    struct watched_job jobs[HTTP_MAX_PARAMS];
+    int job_count;
+    struct listener listener;
 };
 
 static const struct field rows[] = {
-    {"", "after", FIELD_UINT53, offsetof(struct events_query, after), 0, 0, 0, NULL,
+    {"", "after", FIELD_UINT53, offsetof(struct watching, after), 0, 0, 0, NULL,
      "Only events after the one with this id. Without it, a stream of named jobs starts with their "
      "first event, and a stream of all jobs with the next event. Ids increase and are unique "
      "across databases. If the id is not from this database, the stream starts with the first "
      "event."},
-    {"", "limit", FIELD_INTEGER, offsetof(struct events_query, limit), 1, EVENTS_MAX, 0, NULL,
+    {"", "limit", FIELD_INTEGER, offsetof(struct watching, limit), 1, EVENTS_MAX, 0, NULL,
      "Maximum number of events in a list."},
     /* last, because the events of one job do not have it */
-    {"", "job", FIELD_TEXTS, offsetof(struct events_query, jobs), 0, ID_TEXT_BYTES, 0, NULL,
+    {"", "job", FIELD_TEXTS, offsetof(struct watching, ids), 0, ID_TEXT_BYTES, 0, NULL,
      "Id of a job to watch; repeat it to watch several. Default: all jobs."},
 };
 const struct field_set job_event_fields = {rows, sizeof rows / sizeof rows[0] - 1};
@@ -93,14 +97,6 @@ void api_event_data(const struct event *event, struct buffer *out) {
 
 /* ------------------------------------------------------------------ the request */
 
-/* The query, and the jobs found for it. */
-struct watching {
-    struct events_query query;
-    struct watched_job jobs[HTTP_MAX_PARAMS];
-    int job_count;
-    struct listener listener;
-};
-
 /* An EventSource that reconnects sends its last event's id in a header, with its old query. */
 static bool read_last_event_id(struct http_exchange *exchange, uint64_t *after) {
     const char *text = http_header(exchange, "Last-Event-ID");
@@ -146,9 +142,8 @@ static void reply_list(struct http_exchange *exchange, const struct event *event
 
 static void list(struct http_exchange *exchange, struct store_session *session,
                  const struct watching *watching) {
-    const struct events_query *query = &watching->query;
-    int64_t after = query->after == NOT_GIVEN ? 0 : (int64_t)query->after;
-    const int most = query->limit + 1; /* one more, to know whether there is more */
+    int64_t after = watching->after == NOT_GIVEN ? 0 : (int64_t)watching->after;
+    const int most = watching->limit + 1; /* one more, to know whether there is more */
     struct event *events = calloc((size_t)most, sizeof *events);
     int count = 0;
     enum store_status status = store_event_place(session, &after);
@@ -161,7 +156,7 @@ static void list(struct http_exchange *exchange, struct store_session *session,
     };
     if (status == STORE_OK)
         status = events ? store_events(session, &filter, events, &count) : STORE_ERROR;
-    const int shown = count < most ? count : query->limit;
+    const int shown = count < most ? count : watching->limit;
     if (status == STORE_OK)
         reply_list(exchange, events, shown, count > shown);
     else
@@ -195,8 +190,8 @@ static void leave(struct http_exchange *exchange) {
 /* Finds the event after which the stream starts. */
 static enum store_status start_of(struct store_session *session, struct watching *watching,
                                   int64_t *after) {
-    *after = (int64_t)watching->query.after;
-    if (watching->query.after != NOT_GIVEN)
+    *after = (int64_t)watching->after;
+    if (watching->after != NOT_GIVEN)
         return store_event_place(session, after);
     *after = 0;
     return watching->job_count > 0 ? STORE_OK : store_event_last(session, after);
@@ -245,19 +240,20 @@ static enum http_next answer(struct http_exchange *exchange, const char *id) {
     struct watching *watching = format ? http_alloc(exchange, sizeof *watching) : NULL;
     if (!watching)
         return HTTP_REPLY;
-    watching->query = (struct events_query){.after = NOT_GIVEN, .limit = EVENTS_DEFAULT};
-    if (!read_query(exchange, id ? &job_event_fields : &event_fields, &watching->query) ||
-        !read_last_event_id(exchange, &watching->query.after))
+    watching->after = NOT_GIVEN;
+    watching->limit = EVENTS_DEFAULT;
+    if (!read_query(exchange, id ? &job_event_fields : &event_fields, watching) ||
+        !read_last_event_id(exchange, &watching->after))
         return HTTP_REPLY;
     struct store_session *session = begin_reading(exchange);
     if (!session)
         return HTTP_REPLY;
     bool found = !id || find_job(exchange, session, id, watching);
-    for (int i = 0; i < watching->query.jobs.count && found; i++)
-        found = find_job(exchange, session, watching->query.jobs.items[i], watching);
+    for (int i = 0; i < watching->ids.count && found; i++)
+        found = find_job(exchange, session, watching->ids.items[i], watching);
     const bool is_list = format_is_json(format);
     const int jobs = watching->job_count > 0 ? watching->job_count : 1;
-    const bool is_for_pool = found && is_list && jobs * watching->query.limit > EVENTS_ON_LOOP;
+    const bool is_for_pool = found && is_list && jobs * watching->limit > EVENTS_ON_LOOP;
     exchange->state = watching;
     if (found && is_list && !is_for_pool)
         list(exchange, session, watching);

@@ -20,6 +20,8 @@ enum {
 
 struct history_query {
     int after, limit, max_points, wait;
+    const struct format *format;
+    double until; /* monotonic end of the wait */
 };
 
 static const struct field rows[] = {
@@ -85,14 +87,14 @@ static void reply_json(struct http_exchange *exchange, const struct job *job,
     fields_write(&history_answer, &history, &json);
 }
 
-static void reply(struct http_exchange *exchange, const struct format *format,
-                  const struct job *job, const struct history_query *query,
-                  const struct epoch_row *epochs, int count, bool has_more) {
+static void reply(struct http_exchange *exchange, const struct job *job,
+                  const struct history_query *query, const struct epoch_row *epochs, int count,
+                  bool has_more) {
     const struct table table = {&epoch_columns, epochs, sizeof *epochs, (size_t)count};
     exchange->response.status = 200;
-    if (strcmp(format->suffix, "csv") == 0)
+    if (strcmp(query->format->suffix, "csv") == 0)
         table_write_csv(&table, &exchange->response.body);
-    else if (strcmp(format->suffix, "svg") == 0)
+    else if (strcmp(query->format->suffix, "svg") == 0)
         svg_curves(&exchange->response.body, &(struct curves){
                                                  .title = job->name ? job->name : "loss",
                                                  .x_name = "epoch",
@@ -106,12 +108,6 @@ static void reply(struct http_exchange *exchange, const struct format *format,
         reply_json(exchange, job, query, &table, has_more);
 }
 
-struct waiting {
-    struct history_query query;
-    const struct format *format;
-    double until; /* monotonic */
-};
-
 /* The number of epochs to read: all of them if they are thinned. */
 static int64_t epochs_to_read(const struct history_query *query, const struct job *job) {
     const int64_t epochs = (int64_t)job->epoch - query->after;
@@ -123,8 +119,7 @@ enum result { ANSWERED, NOTHING_NEW, TOO_MUCH };
 /* Answers, unless there is nothing new for an active job, or more than `most` epochs to read. */
 static enum result answer_if_new(struct http_exchange *exchange, bool even_if_nothing,
                                  int64_t most) {
-    const struct waiting *waiting = exchange->state;
-    const struct history_query *query = &waiting->query;
+    const struct history_query *query = exchange->state;
     struct store_session *session = begin_reading(exchange);
     if (!session)
         return ANSWERED;
@@ -147,7 +142,7 @@ static enum result answer_if_new(struct http_exchange *exchange, bool even_if_no
         if (status == STORE_OK && count == 0 && job_is_active(&job) && !even_if_nothing)
             result = NOTHING_NEW;
         if (status == STORE_OK && result == ANSWERED) {
-            reply(exchange, waiting->format, &job, query, epochs, count, has_more);
+            reply(exchange, &job, query, epochs, count, has_more);
             const struct buffer *body = &exchange->response.body;
             exchange->response.etag = tag_of(exchange, body->data, body->length);
         }
@@ -161,8 +156,8 @@ static enum result answer_if_new(struct http_exchange *exchange, bool even_if_no
 }
 
 static bool look_again(struct http_exchange *exchange) {
-    const struct waiting *waiting = exchange->state;
-    const bool is_late = http_is_stopping(exchange) || clock_monotonic() >= waiting->until;
+    const struct history_query *query = exchange->state;
+    const bool is_late = http_is_stopping(exchange) || clock_monotonic() >= query->until;
     return answer_if_new(exchange, is_late, INT64_MAX) == ANSWERED;
 }
 
@@ -172,19 +167,19 @@ static void answer_on_pool(struct http_exchange *exchange, struct store_session 
 }
 
 enum http_next api_history(struct http_exchange *exchange) {
-    struct waiting *waiting = http_alloc(exchange, sizeof *waiting);
-    if (!waiting)
+    struct history_query *query = http_alloc(exchange, sizeof *query);
+    if (!query)
         return HTTP_REPLY;
-    waiting->query.limit = HISTORY_MAX;
-    waiting->format = format_of(exchange);
-    if (!waiting->format || !path_id(exchange, PROBLEM_NO_SUCH_JOB) ||
-        !read_query(exchange, &history_fields, &waiting->query))
+    query->limit = HISTORY_MAX;
+    query->format = format_of(exchange);
+    if (!query->format || !path_id(exchange, PROBLEM_NO_SUCH_JOB) ||
+        !read_query(exchange, &history_fields, query))
         return HTTP_REPLY;
-    if (waiting->query.max_points > waiting->query.limit)
-        waiting->query.max_points = waiting->query.limit;
-    waiting->until = clock_monotonic() + waiting->query.wait;
-    exchange->state = waiting;
-    switch (answer_if_new(exchange, waiting->query.wait == 0, HISTORY_ON_LOOP)) {
+    if (query->max_points > query->limit)
+        query->max_points = query->limit;
+    query->until = clock_monotonic() + query->wait;
+    exchange->state = query;
+    switch (answer_if_new(exchange, query->wait == 0, HISTORY_ON_LOOP)) {
     case ANSWERED: break;
     case NOTHING_NEW: return http_on_watch(exchange, look_again);
     case TOO_MUCH: return http_on_pool(exchange, answer_on_pool);

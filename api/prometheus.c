@@ -213,14 +213,6 @@ static void write_store(struct buffer *out, const struct service *service, int64
               counters_fast);
 }
 
-static void write_limits(struct buffer *out, const struct service *service) {
-    gauge(out, "denoised_training_memory_limit_bytes", "Limit set by --max-training-memory.",
-          (double)service->max_training_memory);
-    gauge(out, "denoised_training_memory_bytes",
-          "Memory reserved for training by the running jobs.",
-          (double)workers_memory(service->workers));
-}
-
 /* ------------------------------------------------------------------ the process */
 
 static long count_files(const char *directory) {
@@ -280,7 +272,11 @@ enum http_next api_metrics(struct http_exchange *exchange) {
     write_store(out, service, used);
     counter(out, "denoised_log_lines_dropped_total", "Log lines dropped because nobody read them.",
             (double)log_dropped());
-    write_limits(out, service);
+    gauge(out, "denoised_training_memory_limit_bytes", "Limit set by --max-training-memory.",
+          (double)service->max_training_memory);
+    gauge(out, "denoised_training_memory_bytes",
+          "Memory reserved for training by the running jobs.",
+          (double)workers_memory(service->workers));
     write_process(out, service->started_at);
     exchange->response.status = 200;
     exchange->response.content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -25,10 +25,10 @@ enum { SMALL_BODY = 256 << 10, NOISE_BODY = 8 << 20 };
     PROBLEM_NO_SUCH_JOB, PROBLEM_NOT_ACCEPTABLE, PROBLEM_BAD_LAST_EVENT_ID, PROBLEM_TOO_MANY_STREAMS
 #define ONCE   PROBLEM_BAD_IDEMPOTENCY_KEY, PROBLEM_IDEMPOTENCY_KEY_REUSED
 #define WRITES PROBLEM_DATABASE_FULL, PROBLEM_DISK_FULL
-/* Responses with an entity tag, */
+/* Responses with an entity tag. */
 #define KEPT                                                                                       \
     .headers = "ETag Accept-Ranges", .takes = "If-None-Match Range If-Range", .other = kept_outcomes
-/* such as the pages for browsers. */
+/* The embedded pages (pages.c). */
 #define PAGE(path, id, type, about)                                                                \
     {                                                                                              \
         "GET", path, NULL, api_page, NO_BODY, about,                                               \
