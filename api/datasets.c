@@ -89,7 +89,6 @@ static void write_pattern(int pattern, struct json_writer *json) {
 enum http_next api_dataset_get(struct http_exchange *exchange) {
     const char *id = exchange->request.ids[0];
     const int pattern = fields_index(dn_pattern_names, id);
-    struct store_session *session;
     struct dataset dataset;
     if (!no_query(exchange))
         return HTTP_REPLY;
@@ -99,7 +98,8 @@ enum http_next api_dataset_get(struct http_exchange *exchange) {
         write_pattern(pattern, &json);
         return HTTP_REPLY;
     }
-    if (!(session = begin_reading(exchange)))
+    struct store_session *session = begin_reading(exchange);
+    if (!session)
         return HTTP_REPLY;
     enum store_status status = store_dataset_get(session, id, false, &dataset);
     end_reading(exchange, session);

@@ -169,7 +169,7 @@ static struct submission *make_submission(struct http_exchange *exchange,
     spec_write(request, &(struct json_writer){.out = &spec});
     spec_dataset_name(request, &dataset);
     spec_words(request, request->name, &words);
-    warnings_write(request, &(struct json_writer){.out = &warnings});
+    warnings_write(NULL, request, &(struct json_writer){.out = &warnings});
     struct job *job = &submission->job;
     id_new(job->id);
     job->name = request->name[0] ? http_format(exchange, "%s", request->name) : NULL;
@@ -346,7 +346,7 @@ static bool requeue(struct http_exchange *exchange, struct store_session *sessio
         !note_uploads(exchange, session, job->id, &request))
         return false;
     spec_write(&request, &(struct json_writer){.out = &spec});
-    warnings_rewrite(job->warnings, &request, &(struct json_writer){.out = &warnings});
+    warnings_write(job->warnings, &request, &(struct json_writer){.out = &warnings});
     const char *new_spec = keep_text(exchange, &spec);
     const char *new_warnings = keep_text(exchange, &warnings);
     if (!new_spec || !new_warnings)

@@ -196,19 +196,6 @@ static void write_warning(const char *code, const char *detail, struct json_writ
     json_close(json, '}');
 }
 
-static void write_of_job(const struct job_request *job, struct json_writer *json) {
-    char text[WARNING_TEXT];
-    for (int i = 0; i < WARNINGS; i++)
-        if (table[i].of_job && table[i].of_job(job, text))
-            write_warning(table[i].code, text, json);
-}
-
-void warnings_write(const struct job_request *job, struct json_writer *json) {
-    json_open(json, '[');
-    write_of_job(job, json);
-    json_close(json, ']');
-}
-
 static bool stays(const char *code) {
     bool found = false;
     for (int i = 0; i < WARNINGS; i++)
@@ -216,10 +203,13 @@ static bool stays(const char *code) {
     return found;
 }
 
-void warnings_rewrite(const char *stored, const struct job_request *job, struct json_writer *json) {
+void warnings_write(const char *stored, const struct job_request *job, struct json_writer *json) {
     cJSON *before = stored ? cJSON_Parse(stored) : NULL;
+    char text[WARNING_TEXT];
     json_open(json, '[');
-    write_of_job(job, json);
+    for (int i = 0; i < WARNINGS; i++)
+        if (table[i].of_job && table[i].of_job(job, text))
+            write_warning(table[i].code, text, json);
     for (const cJSON *each = before ? before->child : NULL; each; each = each->next) {
         const char *code = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(each, "code"));
         const char *detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(each, "detail"));

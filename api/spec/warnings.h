@@ -14,11 +14,9 @@ enum { WARNING_TEXT = 512 };
  * warning. False also when out of memory. */
 bool warn_of_schedule(const struct job_request *job, char text[WARNING_TEXT]);
 
-/* All warnings about a checked job that is being submitted: [{"code", "detail"}, ..] */
-void warnings_write(const struct job_request *job, struct json_writer *json);
-
-/* The same for a job that is resumed, perhaps for more epochs: of its `stored` warnings, only those
- * that cannot be checked again are kept. */
-void warnings_rewrite(const char *stored, const struct job_request *job, struct json_writer *json);
+/* Writes all warnings about a checked job that is submitted or resumed: [{"code", "detail"}, ..].
+ * `stored` are those that a resumed job has (NULL: none); only those that cannot be checked again
+ * are kept. */
+void warnings_write(const char *stored, const struct job_request *job, struct json_writer *json);
 
 #endif
