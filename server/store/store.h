@@ -503,7 +503,7 @@ enum store_status store_rewarn(struct store_session *session, const char *id, co
 /* W. Puts a job back into the queue without counting the attempt: the server is stopping. */
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence);
 /* W. At the start of the server, when every running job belongs to a dead boot: puts it back into
- * the queue, or ends it: canceled if that was requested, failed ("crash_loop") after three crashes
+ * the queue, or ends it: cancelled if that was requested, failed ("crash_loop") after three crashes
  * without a checkpoint in between. Jobs that take more than `memory` bytes could never start: they
  * fail ("too_large"). */
 enum store_status store_recover(struct store_session *session, int64_t memory, int64_t now,

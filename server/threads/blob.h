@@ -28,7 +28,7 @@ struct blob_write {
 };
 
 /* Begins to write; done() is called on the writer's thread, with a status. STORE_LOST: it was
- * canceled. After a failure there is no blob. The caller sets writer, boot, bytes, size and done;
+ * cancelled. After a failure there is no blob. The caller sets writer, boot, bytes, size and done;
  * the rest is zero. */
 void blob_write_start(struct blob_write *write);
 
