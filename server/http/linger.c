@@ -73,7 +73,7 @@ static struct lingering_socket *place_for(struct lingering *linger, const struct
 }
 
 void linger_take(struct lingering *linger, int fd) {
-    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 1); /* never 0, which means none */
     const struct in6_addr client = client_of(fd);
     if (copy < 0)
         return; /* no descriptor is free: it is closed like any other */
