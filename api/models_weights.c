@@ -21,7 +21,7 @@
 /* The version of the list of metadata, which are all texts. */
 #define FORMAT "denoised 1"
 
-_Static_assert(5 * DN_MAX_HIDDEN_LAYERS + 2 < SAFETENSORS_TENSORS, "a model fits into a file");
+_Static_assert(5 * DN_MAX_HIDDEN_LAYERS + 2 + 4 < SAFETENSORS_TENSORS, "a model fits into a file");
 
 enum { LONG_BYTES = 1 << 20 }; /* larger ones are processed alone, without pauses */
 
@@ -79,8 +79,8 @@ static void write_weights(const struct loaded_model *loaded, struct buffer *out)
     struct safetensor tensors[SAFETENSORS_TENSORS];
     struct dn_tensor shapes[SAFETENSORS_TENSORS];
     const struct dn_spec *spec = dn_model_spec(loaded->model);
-    const int count = dn_spec_tensor_count(spec);
-    float *values = malloc((size_t)dn_spec_parameters(spec) * sizeof *values), *at = values;
+    const int count = dn_model_tensor_count(loaded->model);
+    float *values = malloc(dn_spec_tensor_values(spec) * sizeof *values), *at = values;
     if (!values) {
         buffer_fail(out);
         return;
@@ -314,12 +314,25 @@ static const struct safetensor *find(const struct import *import, const char *na
     return NULL;
 }
 
-/* Checks that the file has tensor i of the network with the right shape. */
+/* If the file has any of the moments, it must have all of them. */
+static bool has_moments(const struct import *import) {
+    struct dn_tensor wanted;
+    bool has = false;
+    for (int i = 0; i < dn_spec_tensor_count(&import->job.spec); i++) {
+        dn_spec_tensor(&import->job.spec, i, &wanted);
+        has |= wanted.is_moment && find(import, wanted.name);
+    }
+    return has;
+}
+
+/* Checks that the file has tensor i of the model with the right shape. */
 static void check_tensor(struct import *import, int i, const struct safetensor **found) {
     struct dn_tensor wanted;
     dn_spec_tensor(&import->job.spec, i, &wanted);
     *found = find(import, wanted.name);
     const char *pointer = problem_pointer(&import->wrong, "", wanted.name);
+    if (!*found && wanted.is_moment && !has_moments(import))
+        return;
     if (!*found) {
         problem_add(&import->wrong, pointer, "is missing: the spec's network has this tensor");
         return;
@@ -356,11 +369,14 @@ static enum dn_status build(struct import *import, struct dn_error *error) {
     check_others(import, found, count);
     if (import->wrong.count > 0)
         return DN_INVALID;
-    import->values = malloc((size_t)dn_spec_parameters(&import->job.spec) * sizeof *import->values);
+    import->values = malloc(dn_spec_tensor_values(&import->job.spec) * sizeof *import->values);
     if (!import->values)
         return DN_NO_MEMORY;
     float *at = import->values;
     for (int i = 0; i < count; i++) { /* the file's values may not be aligned */
+        tensors[i] = NULL;
+        if (!found[i])
+            continue;
         memcpy(at, found[i]->data, found[i]->count * sizeof *at);
         tensors[i] = at;
         at += found[i]->count;

@@ -340,17 +340,30 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
  *          sin for even r and cos for odd r of t / 10000^(r' / (H - 2)), r' being r rounded down
  *          to even
  *     With classes, e_l has a row of layers.l.label.weight [classes + 1][H] added, the last one for
- *     points without a label. */
+ *     points without a label.
+ *
+ * If the process reaches noise, the moments of the training data follow, in model units, with which
+ * samplers restore the variance that estimates leave out (engine/diffusion/moments.h):
+ *
+ *     moments.mean [dim],  moments.axes [dim][dim] a principal axis in each row,
+ *     moments.variance [dim] along each axis,
+ *     moments.open [N][dim] the share of what a linear estimate misses along each axis that the
+ *     model's estimate misses, at N = min(T, 32) timesteps 1 + (i (T - 1) + (N - 1) / 2) / (N - 1)
+ *     (rounded down; T if N = 1) */
 struct dn_tensor {
     char name[48];
     int rank;     /* 1 or 2 */
     int shape[2]; /* shape[1] is 1 for rank 1 */
+    bool is_moment;
 };
 
 /* The number of tensors of a model with this checked spec, and the description of tensor i. */
 int dn_spec_tensor_count(const struct dn_spec *spec);
 void dn_spec_tensor(const struct dn_spec *spec, int i, struct dn_tensor *out);
+size_t dn_spec_tensor_values(const struct dn_spec *spec); /* of all of them */
 
+/* How many of them, the first ones, a model has: all, or all but the moments. */
+int dn_model_tensor_count(const struct dn_model *model);
 /* Copies the values of tensor i, row-major in its shape. */
 void dn_model_tensor(const struct dn_model *model, int i, float *out);
 
@@ -363,7 +376,8 @@ struct dn_model_parts {
     int epoch;                   /* 1.. */
     const double *shift, *scale; /* [dim], see dn_model_transform; scale > 0 */
     const float *low, *high;     /* [dim], see dn_model_range */
-    const float *const *tensors; /* [dn_spec_tensor_count], each row-major in its shape */
+    const float *const *tensors; /* [dn_spec_tensor_count], each row-major in its shape; NULL for
+                                    all moments: samplers restore nothing */
 };
 
 /* DN_INVALID if the spec is invalid, or a number is not finite or out of range. */
@@ -439,7 +453,8 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
 /* The model's size, its bytes as dn_model_save would write them but without creating the model, and
  * its epoch. */
 size_t dn_trainer_model_bytes(const struct dn_trainer *trainer);
-void dn_trainer_model_save(const struct dn_trainer *trainer, void *bytes);
+enum dn_status dn_trainer_model_save(const struct dn_trainer *trainer, void *bytes,
+                                     struct dn_error *error);
 int dn_trainer_model_epoch(const struct dn_trainer *trainer);
 const struct dn_spec *dn_trainer_spec(const struct dn_trainer *trainer);
 /* The same as dn_model_transform of its model. */
@@ -458,7 +473,10 @@ enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, si
 /* ------------------------------------------------------------------ sampling */
 
 /* The samplers. All use the network's estimates of x_0 at the timesteps of their steps;
- * engine/diffusion/plan.c has the equations and describes each one. */
+ * engine/diffusion/plan.c has the equations and describes each one. With the moments of its data, a
+ * model's samples have their mean and covariance, whatever the sampler and the number of steps, if
+ * the data is Gaussian and the estimates are right: each step restores the variance that estimates
+ * leave out (engine/diffusion/plan.h). */
 enum dn_sampler {
     DN_DDPM,     /* Ho et al. 2020, algorithm 2: the posterior at each step */
     DN_DDIM,     /* Song, Meng, Ermon 2021 */

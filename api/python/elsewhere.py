@@ -112,6 +112,7 @@ class Model:
         transform = json.loads(metadata["transform"])
         self.shift, self.scale, self.low, self.high = (np.array(transform[key]) for key in ("shift", "scale", "low", "high"))
         self.signal, self.noise = schedule(self.spec["diffusion"])
+        self.moments = {name[8:]: np.array(tensor, float) for name, tensor in tensors.items() if name.startswith("moments.")}
 
     def network(self, x, t, labels):
         """The output for points x [n][dim] in model units at t = 1..T; label number `classes` is "no label"."""
@@ -145,6 +146,17 @@ class Model:
               "flow": lambda: (x - noise * out) / (signal + noise)}[self.spec["diffusion"]["prediction_type"]]()  # fmt: skip
         return np.clip(x0, self.low.astype(self.dtype), self.high.astype(self.dtype)) if clip else x0
 
+    def scales(self, t, noisy, moved):
+        """How much larger each axis must become in a step from t to a state with these amounts of signal, noise, and fresh
+        noise, if moved(v) is where the step takes Gaussian data of variance v that is one deviation from its mean."""
+        v, open_, T = self.moments["variance"], self.moments["open"], len(self.signal) - 1
+        N, (signal, noise, fresh) = len(open_), noisy
+        nodes = [T] if N == 1 else [1 + (i * (T - 1) + (N - 1) // 2) // (N - 1) for i in range(N)]
+        share = np.array([np.interp(t, nodes, column) for column in open_.T])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            square = np.fmin((signal**2 * v + noise**2 - fresh**2) / moved(v) ** 2, 4)
+        return np.where(v > 0, np.sqrt(1 + share * (square - 1)), 1)
+
     def trajectory(self, n=1, seed=0, sampler="ddpm", steps=None, eta=0.0, guidance=None, labels=None, clip=True, start=None):
         """The timesteps [S+1], x [S+1][n][dim], and the estimates of x_0 [S][n][dim], all in data units. labels: a class
         number for each point, or None: the classes take turns. start: noise [n][dim] in data units, or None: of the seed."""
@@ -158,7 +170,7 @@ class Model:
         else:
             x = (np.asarray(start) - self.shift) * self.scale
         x = x.astype(self.dtype)
-        xs, x0s, before, last_step = [x], [], None, 0
+        xs, x0s, before, last_step, last_noisy = [x], [], None, 0, None
         for t, u in zip(times, times[1:]):
             signal, noise, to_signal, to_noise = self.signal[t], self.noise[t], self.signal[u], self.noise[u]
             x0 = self.estimate(x, t, labels, guidance, clip)
@@ -166,18 +178,35 @@ class Model:
             kept = signal * to_noise / (to_signal * noise) if to_signal > 0 else 0
             fresh = to_noise * eta * math.sqrt(1 - kept**2)  # deviation of the noise that is drawn again
             rest = math.sqrt(to_noise**2 - fresh**2)  # and of what remains of the old
-            move = lambda x0: to_signal * x0 + rest / noise * (x - signal * x0)
+            move = lambda x, x0: to_signal * x0 + rest / noise * (x - signal * x0)
             step = tame(to_signal, to_noise) - tame(signal, noise) if u else 0
             if sampler == "heun" and u:
-                there = self.estimate(move(x0), u, labels, guidance, clip)
+                there = self.estimate(move(x, x0), u, labels, guidance, clip)
                 share = noise / (2 * to_noise)
             elif sampler == "dpmpp_2m" and u and 0 < last_step and step <= 1000 * last_step:
                 there = before
                 share = -step / (2 * last_step)
             else:
                 there, share = x0, 0
-            before, last_step = x0, step
-            x = move((1 - share) * x0 + share * there)
+            x = move(x, (1 - share) * x0 + share * there)
+            if self.moments:
+                state = lambda s, n, v: np.sqrt(s**2 * v + n**2)  # one deviation of Gaussian data from its mean
+                ideal = lambda s, n, v: s * v / state(s, n, v)  # and the estimate that is made there
+
+                def moved(v):
+                    end, own = state(signal, noise, v), ideal(signal, noise, v)
+                    if share and sampler == "heun":
+                        other = to_signal * v / state(to_signal, to_noise, v) ** 2 * move(end, own)
+                    else:
+                        other = ideal(*last_noisy, v) if share else own
+                    return move(end, (1 - share) * own + share * other)
+
+                axes, center = self.moments["axes"], to_signal * self.moments["mean"]
+                scales = self.scales(t, (to_signal, to_noise, fresh), moved)
+                x = (x + (x - center) @ axes.T * (scales - 1) @ axes).astype(self.dtype)
+            if clip and not u:
+                x = np.clip(x, self.low.astype(self.dtype), self.high.astype(self.dtype))
+            before, last_step, last_noisy = x0, step, (signal, noise)
             if fresh:
                 x = x + fresh * normals(seed, REVERSE, t, x.size).reshape(x.shape).astype(self.dtype)
             xs.append(x)

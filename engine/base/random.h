@@ -26,9 +26,10 @@ enum random_stream {
     RANDOM_REVERSE = 9, /* fresh noise of a sampler; step = t */
     RANDOM_LABEL = 20,  /* whether a point's label is hidden; step = training step */
     RANDOM_VALIDATION_LABEL = 21,
-    RANDOM_FORWARD = 30,    /* noise of the forward process; step = t */
-    RANDOM_DIRECTION = 31,  /* projection directions; step = index of the direction */
-    RANDOM_EVALUATION = 32, /* noised points of dn_denoising_loss */
+    RANDOM_FORWARD = 30,     /* noise of the forward process; step = t */
+    RANDOM_DIRECTION = 31,   /* projection directions; step = index of the direction */
+    RANDOM_EVALUATION = 32,  /* noised points of dn_denoising_loss */
+    RANDOM_UNCERTAINTY = 33, /* noised points of uncertainty_measure; step = 2 node, + 1 */
 };
 
 /* The block of four 32-bit words at an address. Key = seed, counter = (index low, index high, step,

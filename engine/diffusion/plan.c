@@ -51,12 +51,17 @@ static struct interval interval_of(const struct schedule *schedule, int t, int u
     return i;
 }
 
+/* Of the variance n_u^2. */
+static double fresh_share(const struct interval *i, double eta) {
+    return eta * eta * (1 - i->ratio * i->ratio);
+}
+
 /* x_u = s_u D + sqrt(n_u^2 - deviation^2) E + deviation z, where E = (x_t - s_t D) / n_t is the
  * noise that D leaves (Song, Meng, Ermon 2021, "Denoising diffusion implicit models", eqs. 12, 16,
  * for any s and n). eta scales the deviation: 1 is that of the posterior q(x_u | x_t, x_0), 0 the
  * probability-flow ODE with D and E held for the step. At u = 0 it is D. */
 static void step_implicit(struct plan_step *step, const struct interval *i, double eta) {
-    const double fresh = eta * eta * (1 - i->ratio * i->ratio); /* share of the variance n_u^2 */
+    const double fresh = fresh_share(i, eta);
     const double keep = i->n_u * sqrt(fmax(0, 1 - fresh));
     step->from_x0 = (float)(i->s_u - keep / i->n_t * i->s_t);
     step->from_xt = (float)(keep / i->n_t);
@@ -109,6 +114,67 @@ static void refine_heun(struct plan_step *step, const struct interval *now,
     step_share(step, now, 0.5 * now->n_t / now->n_u);
 }
 
+/* ------------------------------------------------------------------ what the estimates leave out */
+
+/* A state and what is estimated of it, of Gaussian data with variance v along an axis that is one
+ * deviation from its mean: the probability-flow ODE keeps it there. */
+static double ideal_state(double s, double n, double v) {
+    return sqrt(s * s * v + n * n);
+}
+static double ideal_estimate(double s, double n, double v) {
+    return s * v / ideal_state(s, n, v);
+}
+
+/* Where the step takes that state, without its noise. */
+static double ideal_end(const struct plan_step *step, const struct interval *now,
+                        const struct interval *before, double v) {
+    const double x = ideal_state(now->s_t, now->n_t, v);
+    const double estimate = ideal_estimate(now->s_t, now->n_t, v);
+    double other = 0;
+    if (step->corrects) {
+        const double s = now->s_u, n = now->n_u;
+        other = s * v / (s * s * v + n * n) *
+                ((double)step->predict_x0 * estimate + (double)step->predict_xt * x);
+    } else if (before) {
+        other = ideal_estimate(before->s_t, before->n_t, v);
+    }
+    return (double)step->from_x0 * estimate + (double)step->from_xt * x +
+           (double)step->from_other * other;
+}
+
+/* An estimate that amounts to half of the deviations of the data along an axis knows too little of
+ * it to be scaled up further. */
+#define MAX_SCALE 2.0
+
+/* The scale that Gaussian data needs, or data with another share of the variance: an estimate that
+ * left nothing open would need none. */
+static double scale_of(const struct plan_step *step, const struct interval *now,
+                       const struct interval *before, double eta, double v, double open) {
+    const double kept = now->n_u * now->n_u * (1 - fresh_share(now, eta));
+    const double wanted = now->s_u * now->s_u * v + kept;
+    const double end = ideal_end(step, now, before, v);
+    const double square = fmin(wanted / (end * end), MAX_SCALE * MAX_SCALE);
+    return v > 0 ? sqrt(1 + open * (square - 1)) : 1;
+}
+
+/* The estimate leaves out the variance from_x0^2 E[Cov(x_0 | x_t)] of x_u, whatever the data (the
+ * law of total variance), and a step of second order errs in what it makes of two. Noise could make
+ * up for it (Bao et al. 2022, "Analytic-DPM"), but is seen between the lines of data that lies on
+ * lines, and samplers without noise have none: so what there is becomes larger. */
+static void step_restore(struct plan_step *step, const struct interval *now,
+                         const struct interval *before, double eta, int timesteps,
+                         const struct moments *moments, float *growth) {
+    for (int axis = 0; axis < moments->dim; axis++) {
+        const double open = moments_open(moments, timesteps, step->t, axis);
+        const double v = (double)moments->variance[axis];
+        growth[axis] = (float)(scale_of(step, now, before, eta, v, open) - 1);
+        if (growth[axis] != 0)
+            step->growth = growth;
+    }
+}
+
+/* ------------------------------------------------------------------ all of them */
+
 // clang-format off
 /* In the order of enum dn_sampler: the name, the eta of its steps (NAN: the request's), what
  * refines a step of first order, estimates per step (the last one has one), and the doc. */
@@ -133,39 +199,53 @@ static void (*const refinements[])(struct plan_step *step, const struct interval
 _Static_assert(sizeof dn_samplers / sizeof *dn_samplers == DN_SAMPLER_COUNT,
                "each sampler has a row");
 
-static void plan_fill(struct plan *plan, const struct schedule *schedule, enum dn_sampler sampler,
-                      double eta, const int *timesteps) {
-    const double own = dn_samplers[sampler].eta;
+static void plan_fill(struct plan *plan, const struct schedule *schedule,
+                      const struct moments *moments, enum dn_sampler sampler, double eta,
+                      const int *timesteps) {
     struct interval before = {0};
     for (int k = 0; k < plan->steps; k++) {
         struct plan_step *step = &plan->step[k];
         step->t = timesteps[k];
         step->u = timesteps[k + 1];
         struct interval now = interval_of(schedule, step->t, step->u);
-        step_implicit(step, &now, isnan(own) ? eta : own);
+        step->signal = (float)now.s_u;
+        step_implicit(step, &now, eta);
         if (refinements[sampler])
             refinements[sampler](step, &now, k > 0 ? &before : NULL);
+        if (plan->growth) {
+            float *growth = plan->growth + (size_t)k * (size_t)moments->dim;
+            step_restore(step, &now, k > 0 ? &before : NULL, eta, schedule->timesteps, moments,
+                         growth);
+        }
         before = now;
     }
 }
 
-size_t plan_bytes(int steps) {
-    return (size_t)steps * sizeof(struct plan_step);
+size_t plan_bytes(int steps, int dim) {
+    return (size_t)steps * sizeof(struct plan_step) + (size_t)steps * (size_t)dim * sizeof(float);
 }
 
 enum dn_status plan_init(struct plan *plan, const struct schedule *schedule,
-                         enum dn_sampler sampler, int steps, double eta, struct dn_error *error) {
+                         const struct moments *moments, enum dn_sampler sampler, int steps,
+                         double eta, struct dn_error *error) {
+    const double own = dn_samplers[sampler].eta;
+    const bool restores = moments && moments->nodes > 0;
     int timesteps[DN_MAX_TIMESTEPS + 1] = {0};
     *plan = (struct plan){.steps = steps};
-    plan->step = calloc(1, plan_bytes(steps));
-    if (!plan->step)
+    plan->step = calloc((size_t)steps, sizeof *plan->step);
+    if (restores)
+        plan->growth = calloc((size_t)steps * (size_t)moments->dim, sizeof *plan->growth);
+    if (!plan->step || (restores && !plan->growth)) {
+        plan_clear(plan);
         return error_set(error, DN_NO_MEMORY, "out of memory");
+    }
     plan_timesteps(schedule, steps, timesteps);
-    plan_fill(plan, schedule, sampler, eta, timesteps);
+    plan_fill(plan, schedule, moments, sampler, isnan(own) ? eta : own, timesteps);
     return DN_OK;
 }
 
 void plan_clear(struct plan *plan) {
+    free(plan->growth);
     free(plan->step);
     memset(plan, 0, sizeof *plan);
 }

@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "engine/data/data.h"
-#include "engine/model/model.h"
+#include "engine/model/uncertainty.h"
 
 /* The allocator rounds large blocks up to pages and adds a header to each; training has about 30 of
  * them at a time. */
@@ -25,10 +25,12 @@ int64_t dn_spec_memory(const struct dn_spec *spec) {
     const size_t data = data_bytes(spec->dataset.dim, n + n_val, spec->dataset.classes);
     const size_t trainer = trainer_bytes(spec);
     const size_t drawing = data + data_deal_bytes(spec);
-    const size_t making = data + trainer;
-    const size_t evaluating = evaluates ? data + trainer + model_memory(&network) +
-                                              evaluate_bytes(spec, &network, DN_EVALUATION_POINTS)
-                                        : 0;
+    const size_t making = data + trainer + uncertainty_bytes(&network);
+    const size_t evaluating = evaluates
+                                  ? data + trainer + model_memory(&network) +
+                                        larger(uncertainty_bytes(&network),
+                                               evaluate_bytes(spec, &network, DN_EVALUATION_POINTS))
+                                  : 0;
     return (int64_t)(larger(drawing, larger(making, evaluating)) + ALLOCATOR_BYTES);
 }
 

@@ -160,10 +160,10 @@ void serial_parameters(struct serial *serial, const struct network *network, flo
 
 /* Everything that comes before the weights. */
 static void serial_header(struct serial *serial, struct dn_model *model) {
-    serial_mark(serial, "denoised model 4");
+    serial_mark(serial, "denoised model 5");
     serial_spec(serial, &model->spec);
     serial_value(serial, &model->epoch);
-    if (model->spec.dataset.dim < 1 || model->spec.dataset.dim > DN_MAX_DIM) {
+    if (spec_check_stored(&model->spec, NULL) != DN_OK) {
         serial->failed = true;
         return;
     }
@@ -172,6 +172,14 @@ static void serial_header(struct serial *serial, struct dn_model *model) {
     serial_block(serial, model->transform.scale, dim * sizeof(double));
     serial_block(serial, model->transform.low, dim * sizeof(float));
     serial_block(serial, model->transform.high, dim * sizeof(float));
+    serial_value(serial, &model->moments.nodes);
+    if (model->moments.nodes != 0 &&
+        model->moments.nodes != moments_nodes(&model->spec.diffusion)) {
+        serial->failed = true;
+        return;
+    }
+    model->moments.dim = (int)dim;
+    moments_serial(serial, &model->moments);
 }
 
 size_t model_serialize(const struct dn_model *model, const struct network *network,
@@ -194,7 +202,8 @@ void dn_model_save(const struct dn_model *model, void *bytes) {
 
 int64_t dn_spec_model_bytes(const struct dn_spec *spec) {
     struct network network;
-    const struct dn_model header = {.spec = *spec};
+    const struct dn_model header = {.spec = *spec,
+                                    .moments.nodes = moments_nodes(&spec->diffusion)};
     network_layout(&network, spec);
     return (int64_t)model_serialize(&header, &network, NULL, NULL);
 }
@@ -206,6 +215,7 @@ static bool header_is_sound(const struct serial *serial, const struct dn_model *
     return !serial->failed && spec_check_stored(&header->spec, NULL) == DN_OK &&
            header->epoch >= 0 && header->epoch <= DN_MAX_EPOCHS &&
            transform_check(&header->transform, header->spec.dataset.dim, NULL) == DN_OK &&
+           moments_check(&header->moments, NULL) == DN_OK &&
            size - serial->used == (size_t)dn_spec_parameters(&header->spec) * sizeof(float);
 }
 
@@ -221,6 +231,7 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
         return status;
     model->epoch = header.epoch;
     model->transform = header.transform;
+    model->moments = header.moments;
     serial_parameters(&serial, &model->network, model->parameters);
     if (serial.failed || !all_finite(model->parameters, model->network.size)) {
         dn_model_free(model);

@@ -6,6 +6,7 @@
 
 #include "engine/base/serial.h"
 #include "engine/denoise.h"
+#include "engine/diffusion/moments.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/network/network.h"
 
@@ -33,6 +34,7 @@ struct dn_model {
     int dim; /* spec.dataset.dim */
     int epoch;
     struct transform transform;
+    struct moments moments; /* 0 nodes: a process that does not reach noise, or an import without */
     struct schedule schedule;
     struct network network;
     float *parameters;
@@ -45,7 +47,7 @@ enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out, stru
 size_t model_memory(const struct network *network);
 
 /* Writes the serialized form of a model with these weights, and returns its length. It reads only
- * spec, epoch and transform of the model. If bytes is NULL, it returns the length only. */
+ * spec, epoch, transform and moments of the model. If bytes is NULL, it returns the length only. */
 size_t model_serialize(const struct dn_model *model, const struct network *network,
                        const float *parameters, void *bytes);
 

@@ -51,16 +51,62 @@ static enum form tensor_form(const struct network *network, int i, struct dn_ten
     return form;
 }
 
+static size_t tensor_values(const struct dn_tensor *tensor) {
+    return (size_t)tensor->shape[0] * (size_t)tensor->shape[1];
+}
+
+/* What follows the tensors of the network. */
+enum { MOMENTS = 4 };
+static const struct {
+    const char *name;
+    size_t offset; /* in struct moments */
+    enum form form;
+} moment_parts[MOMENTS] = {
+    {"moments.mean", offsetof(struct moments, mean), VECTOR},
+    {"moments.variance", offsetof(struct moments, variance), VECTOR},
+    {"moments.axes", offsetof(struct moments, axes), TABLE},
+    {"moments.open", offsetof(struct moments, open), TABLE},
+};
+
+static void describe_moment(int part, int nodes, int dim, struct dn_tensor *out) {
+    const bool is_table = moment_parts[part].form == TABLE;
+    const bool by_node = moment_parts[part].offset == offsetof(struct moments, open);
+    *out = (struct dn_tensor){.rank = is_table ? 2 : 1, .is_moment = true};
+    snprintf(out->name, sizeof out->name, "%s", moment_parts[part].name);
+    out->shape[0] = by_node ? nodes : dim;
+    out->shape[1] = is_table ? dim : 1;
+}
+
 int dn_spec_tensor_count(const struct dn_spec *spec) {
     struct network network;
     network_layout(&network, spec);
-    return network.tensor_count;
+    return network.tensor_count + (moments_nodes(&spec->diffusion) > 0 ? MOMENTS : 0);
 }
 
 void dn_spec_tensor(const struct dn_spec *spec, int i, struct dn_tensor *out) {
     struct network network;
     network_layout(&network, spec);
-    tensor_form(&network, i, out);
+    *out = (struct dn_tensor){0};
+    if (i < network.tensor_count)
+        tensor_form(&network, i, out);
+    else
+        describe_moment(i - network.tensor_count, moments_nodes(&spec->diffusion),
+                        spec->dataset.dim, out);
+}
+
+size_t dn_spec_tensor_values(const struct dn_spec *spec) {
+    const int count = dn_spec_tensor_count(spec);
+    size_t sum = 0;
+    for (int i = 0; i < count; i++) {
+        struct dn_tensor tensor;
+        dn_spec_tensor(spec, i, &tensor);
+        sum += tensor_values(&tensor);
+    }
+    return sum;
+}
+
+int dn_model_tensor_count(const struct dn_model *model) {
+    return model->network.tensor_count + (model->moments.nodes > 0 ? MOMENTS : 0);
 }
 
 /* Copies a tensor from a parameter block to its values outside, or the other way. */
@@ -81,8 +127,20 @@ static void copy(const struct network *network, int i, float *parameters, float 
         }
 }
 
+/* The values of such a tensor. */
+static float *moment_values(const struct moments *moments, int part) {
+    return (float *)((char *)moments + moment_parts[part].offset);
+}
+
 void dn_model_tensor(const struct dn_model *model, int i, float *out) {
-    copy(&model->network, i, model->parameters, out, false);
+    const int part = i - model->network.tensor_count;
+    struct dn_tensor tensor;
+    if (part < 0) {
+        copy(&model->network, i, model->parameters, out, false);
+        return;
+    }
+    describe_moment(part, model->moments.nodes, model->dim, &tensor);
+    memcpy(out, moment_values(&model->moments, part), tensor_values(&tensor) * sizeof *out);
 }
 
 void dn_model_range(const struct dn_model *model, float *low, float *high) {
@@ -96,7 +154,7 @@ static enum dn_status check_values(const struct dn_model_parts *given, int i,
                                    struct dn_error *error) {
     struct dn_tensor tensor;
     dn_spec_tensor(given->spec, i, &tensor);
-    const size_t count = (size_t)tensor.shape[0] * (size_t)tensor.shape[1];
+    const size_t count = given->tensors[i] ? tensor_values(&tensor) : 0;
     for (size_t e = 0; e < count; e++)
         if (!isfinite(given->tensors[i][e]))
             return error_set(error, DN_INVALID, "%s: value %zu is not a finite number", tensor.name,
@@ -112,6 +170,26 @@ static struct transform transform_of(const struct dn_model_parts *given) {
     memcpy(transform.low, given->low, dim * sizeof *given->low);
     memcpy(transform.high, given->high, dim * sizeof *given->high);
     return transform;
+}
+
+/* All of them, or none. */
+static enum dn_status take_moments(struct dn_model *model, const struct dn_model_parts *given,
+                                   struct dn_error *error) {
+    const int first = model->network.tensor_count, nodes = moments_nodes(&model->spec.diffusion);
+    struct moments *moments = &model->moments;
+    struct dn_tensor tensor;
+    if (nodes == 0 || !given->tensors[first])
+        return DN_OK;
+    moments->dim = model->dim;
+    moments->nodes = nodes;
+    for (int part = 0; part < MOMENTS; part++) {
+        describe_moment(part, nodes, model->dim, &tensor);
+        if (!given->tensors[first + part])
+            return error_set(error, DN_INVALID, "%s is missing", tensor.name);
+        memcpy(moment_values(moments, part), given->tensors[first + part],
+               tensor_values(&tensor) * sizeof(float));
+    }
+    return moments_check(moments, error);
 }
 
 enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_model **out,
@@ -135,8 +213,12 @@ enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_mode
         return status;
     model->epoch = given->epoch;
     model->transform = transform;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < model->network.tensor_count; i++)
         copy(&model->network, i, model->parameters, (float *)given->tensors[i], true);
-    *out = model;
-    return DN_OK;
+    status = take_moments(model, given, error);
+    if (status == DN_OK)
+        *out = model;
+    else
+        dn_model_free(model);
+    return status;
 }

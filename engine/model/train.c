@@ -17,6 +17,7 @@
 #include "engine/internal.h"
 #include "engine/model/memory.h"
 #include "engine/model/train.h"
+#include "engine/model/uncertainty.h"
 #include "engine/network/loss.h"
 
 static const struct noised_streams batch_streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL,
@@ -43,10 +44,13 @@ static void batch_draw(struct dn_trainer *trainer, size_t first, size_t n) {
 /* One transform for training and validation points. */
 static void trainer_take_data(struct dn_trainer *trainer, const struct dn_data *data) {
     const size_t n = data->n, n_val = data->n_val;
+    const int nodes = moments_nodes(&trainer->spec.diffusion);
     const float *validation = data->points + n * (size_t)data->dim;
     transform_fit(&trainer->transform, trainer->spec.training.normalization, data->points, n,
                   data->dim);
     transform_forward(&trainer->transform, n, data->dim, data->points, trainer->points);
+    if (nodes > 0)
+        moments_fit(&trainer->moments, nodes, trainer->points, n, data->dim);
     transform_forward(&trainer->transform, n_val, data->dim, validation, trainer->validation.x_0);
     if (!trainer->labels)
         return;
@@ -492,18 +496,33 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
     memcpy(model->parameters, trainer_model_weights(trainer),
            trainer->network.size * sizeof(float));
     model->transform = trainer->transform;
+    model->moments = trainer->moments;
     model->epoch = dn_trainer_model_epoch(trainer);
-    *out = model;
-    return DN_OK;
+    status = uncertainty_measure(model, trainer->points, trainer->labels, trainer->n, error);
+    if (status == DN_OK)
+        *out = model;
+    else
+        dn_model_free(model);
+    return status;
 }
 
 size_t dn_trainer_model_bytes(const struct dn_trainer *trainer) {
     return (size_t)dn_spec_model_bytes(&trainer->spec);
 }
 
-void dn_trainer_model_save(const struct dn_trainer *trainer, void *bytes) {
-    const struct dn_model header = {.spec = trainer->spec,
-                                    .transform = trainer->transform,
-                                    .epoch = dn_trainer_model_epoch(trainer)};
-    model_serialize(&header, &trainer->network, trainer_model_weights(trainer), bytes);
+enum dn_status dn_trainer_model_save(const struct dn_trainer *trainer, void *bytes,
+                                     struct dn_error *error) {
+    struct dn_model model = {.spec = trainer->spec,
+                             .dim = trainer->dim,
+                             .transform = trainer->transform,
+                             .moments = trainer->moments,
+                             .epoch = dn_trainer_model_epoch(trainer),
+                             .schedule = trainer->schedule,
+                             .network = trainer->network,
+                             .parameters = (float *)trainer_model_weights(trainer)};
+    enum dn_status status =
+        uncertainty_measure(&model, trainer->points, trainer->labels, trainer->n, error);
+    if (status == DN_OK)
+        model_serialize(&model, &trainer->network, model.parameters, bytes);
+    return status;
 }

@@ -26,6 +26,7 @@ struct dn_trainer {
     struct dn_spec spec;
     int dim;
     struct transform transform;
+    struct moments moments; /* of the training points; nothing is open */
     struct schedule schedule;
     float *t_weights; /* [T+1] weight of the loss at t; NULL: all the same */
     struct network network;

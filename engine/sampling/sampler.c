@@ -85,7 +85,8 @@ struct dn_sampling {
     struct dn_sample_result result;
     struct plan plan;
     struct guide guide;
-    struct walk walk;  /* the current block, in model units */
+    struct walk walk; /* the current block, in model units */
+    struct restorer restorer;
     size_t rows;       /* size of a block */
     size_t first;      /* the block's first point, counted in the request */
     int step;          /* next step of the block */
@@ -99,6 +100,11 @@ enum { BLOCK_ARRAYS = 4 };
 /* Size of an array of coordinates. */
 static size_t block_values(const struct network *network, size_t rows) {
     return kernels_pad(rows * (size_t)network->dim);
+}
+
+/* With those of the restorer. */
+static size_t block_floats(const struct network *network, size_t rows) {
+    return BLOCK_ARRAYS * block_values(network, rows) + restorer_floats(network->dim, rows);
 }
 
 /* Where the block's points go in frame k of an array [..][n][dim]. */
@@ -162,9 +168,23 @@ static void block_start(struct dn_sampling *sampling) {
     block_emit(sampling, sampling->result.x, 0, walk->x);
 }
 
+/* The last state is an estimate that has been scaled. */
+static void block_clip(struct dn_sampling *sampling) {
+    const struct transform *transform = &sampling->model->transform;
+    const struct walk *walk = &sampling->walk;
+    for (size_t i = 0; i < walk->n; i++)
+        for (size_t j = 0; j < walk->dim; j++) {
+            float *x = &walk->x[i * walk->dim + j]; /* keeps a NaN */
+            *x = *x < transform->low[j] ? transform->low[j] : *x;
+            *x = *x > transform->high[j] ? transform->high[j] : *x;
+        }
+}
+
 static void block_step(struct dn_sampling *sampling, int k) {
     const struct denoiser denoiser = {guide_estimate, &sampling->guide};
     walk_step(&sampling->walk, &sampling->plan.step[k], &denoiser);
+    if (sampling->request.clip && k + 1 == sampling->plan.steps)
+        block_clip(sampling);
     if (block_keeps(sampling, sampling->frame - 1, k))
         block_emit(sampling, sampling->result.x0, sampling->frame - 1, sampling->walk.x_0);
     if (block_keeps(sampling, sampling->frame, k + 1))
@@ -184,14 +204,15 @@ static enum dn_status sampling_init(struct dn_sampling *sampling, struct dn_erro
     const struct dn_sample_request *request = &sampling->request;
     const struct dn_model *model = sampling->model;
     const size_t values = block_values(&model->network, sampling->rows);
-    enum dn_status status = plan_init(&sampling->plan, &model->schedule, request->sampler,
-                                      steps_of(model, request), request->eta, error);
+    enum dn_status status =
+        plan_init(&sampling->plan, &model->schedule, &model->moments, request->sampler,
+                  steps_of(model, request), request->eta, error);
     if (status == DN_OK)
         status =
             guide_init(&sampling->guide, model, request, &sampling->plan, sampling->rows, error);
     if (status != DN_OK)
         return status;
-    sampling->memory = floats_new(BLOCK_ARRAYS * values);
+    sampling->memory = floats_new(block_floats(&model->network, sampling->rows));
     if (!sampling->memory)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     sampling->walk = (struct walk){.seed = request->seed,
@@ -199,7 +220,11 @@ static enum dn_status sampling_init(struct dn_sampling *sampling, struct dn_erro
                                    .x = sampling->memory,
                                    .x_0 = sampling->memory + values,
                                    .other = sampling->memory + 2 * values,
-                                   .z = sampling->memory + 3 * values};
+                                   .z = sampling->memory + 3 * values,
+                                   .restorer = &sampling->restorer};
+    if (model->moments.nodes > 0)
+        restorer_init(&sampling->restorer, &model->moments,
+                      sampling->memory + BLOCK_ARRAYS * values);
     sampling->frames = request->frames ? request->frames : sampling->plan.steps + 1;
     return DN_OK;
 }
@@ -231,8 +256,8 @@ enum dn_status dn_sampling_new(const struct dn_model *model,
 static size_t parts_bytes(const struct network *network, size_t n, int steps, int labels,
                           bool guided) {
     const size_t rows = block_rows(network, n);
-    return plan_bytes(steps) + guide_bytes(network, steps, labels, guided, rows) +
-           floats_bytes(BLOCK_ARRAYS * block_values(network, rows));
+    return plan_bytes(steps, network->dim) + guide_bytes(network, steps, labels, guided, rows) +
+           floats_bytes(block_floats(network, rows));
 }
 
 size_t sample_bytes(const struct network *network, size_t n) {

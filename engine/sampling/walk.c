@@ -6,21 +6,27 @@
 
 #include "engine/base/random.h"
 
-static void combine_two(const struct plan_step *step, size_t count, float *x, const float *x_0) {
+/* x = from_x0 x_0 + from_xt x, and a third term unless its factor is 0. */
+static void combine(const struct plan_step *step, size_t count, float *x, const float *x_0,
+                    float factor, const float *third) {
     const float from_x0 = step->from_x0, from_xt = step->from_xt;
-    for (size_t i = 0; i < count; i++)
-        x[i] = from_x0 * x_0[i] + from_xt * x[i];
-}
-
-static void combine_three(const struct plan_step *step, size_t count, float *x, const float *x_0,
-                          float factor, const float *third) {
-    const float from_x0 = step->from_x0, from_xt = step->from_xt;
+    if (factor == 0) {
+        for (size_t i = 0; i < count; i++)
+            x[i] = from_x0 * x_0[i] + from_xt * x[i];
+        return;
+    }
     for (size_t i = 0; i < count; i++)
         x[i] = from_x0 * x_0[i] + from_xt * x[i] + factor * third[i];
 }
 
+static void add_noise(size_t count, float *x, float deviation, const float *z) {
+    for (size_t i = 0; i < count; i++)
+        x[i] += deviation * z[i];
+}
+
 void walk_step(struct walk *walk, const struct plan_step *step, const struct denoiser *denoiser) {
     const size_t count = walk->n * walk->dim;
+    const bool is_noisy = step->deviation > 0;
     float *before = walk->x_0; /* the other estimate is that of the step before, .. */
     walk->x_0 = walk->other;
     walk->other = before;
@@ -30,13 +36,16 @@ void walk_step(struct walk *walk, const struct plan_step *step, const struct den
             walk->z[i] = step->predict_x0 * walk->x_0[i] + step->predict_xt * walk->x[i];
         denoiser->estimate(denoiser->context, step->u, walk->n, walk->z, walk->other);
     }
-    if (step->deviation > 0) {
+    if (is_noisy)
         random_normals(walk->seed, RANDOM_REVERSE, (uint32_t)step->t, walk->first * walk->dim,
                        count, walk->z);
-        combine_three(step, count, walk->x, walk->x_0, step->deviation, walk->z);
-    } else if (step->from_other != 0) {
-        combine_three(step, count, walk->x, walk->x_0, step->from_other, walk->other);
-    } else {
-        combine_two(step, count, walk->x, walk->x_0);
+    if (is_noisy && !step->growth) { /* in one pass */
+        combine(step, count, walk->x, walk->x_0, step->deviation, walk->z);
+        return;
     }
+    combine(step, count, walk->x, walk->x_0, step->from_other, walk->other);
+    if (step->growth)
+        restorer_apply(walk->restorer, step, walk->n, walk->x);
+    if (is_noisy)
+        add_noise(count, walk->x, step->deviation, walk->z);
 }

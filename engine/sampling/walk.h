@@ -4,7 +4,7 @@
 #ifndef ENGINE_SAMPLING_WALK_H
 #define ENGINE_SAMPLING_WALK_H
 
-#include "engine/diffusion/plan.h"
+#include "engine/sampling/restore.h"
 
 /* A network, or in tests the exact solution. Writes the estimates x_0 [n][dim] for the points x
  * [n][dim] at timestep t >= 1, in model units. */
@@ -17,10 +17,11 @@ struct denoiser {
 struct walk {
     uint64_t seed, first;
     size_t n, dim;
-    float *x;     /* the state */
-    float *x_0;   /* the estimate of the last step */
-    float *other; /* the estimate of the step before, or at the end of the step */
-    float *z;     /* noise, or the points that `other` is an estimate for */
+    float *x;                  /* the state */
+    float *x_0;                /* the estimate of the last step */
+    float *other;              /* the estimate of the step before, or at the end of the step */
+    float *z;                  /* noise, or the points that `other` is an estimate for */
+    struct restorer *restorer; /* for a plan with moments; else NULL */
 };
 
 /* x_t -> x_u. Steps are taken in the order of their plan. */

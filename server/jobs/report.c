@@ -106,12 +106,12 @@ static bool describe(const struct dn_trainer *trainer, struct trained_model *tra
                                       .parameters = dn_spec_parameters(spec)};
     trained->bytes = malloc(trained->size);
     trained->transform = calloc(2 * (size_t)dim, sizeof *trained->transform);
-    if (!trained->bytes || !trained->transform) {
+    if (!trained->bytes || !trained->transform ||
+        dn_trainer_model_save(trainer, trained->bytes, NULL) != DN_OK) {
         free(trained->bytes);
         free(trained->transform);
         return false;
     }
-    dn_trainer_model_save(trainer, trained->bytes);
     dn_trainer_transform(trainer, trained->transform, trained->transform + dim);
     return true;
 }

@@ -58,6 +58,7 @@ static void make(struct file *file, int which) {
     spec.network.hidden_size = 8;
     spec.network.hidden_layers = 1 + which;
     spec.network.time_embedding = which ? DN_LEARNED : DN_SINUSOIDAL;
+    spec.diffusion.beta_schedule = which ? DN_BETA_COSINE : DN_BETA_LINEAR; /* with moments */
     fuzz_check(dn_trainer_new(&spec, NULL, &trainer, NULL) == DN_OK);
     fuzz_check(dn_trainer_epoch(trainer, NULL, &epoch, NULL) == DN_OK);
     fuzz_check(dn_trainer_model(trainer, &model, NULL) == DN_OK);
@@ -76,9 +77,7 @@ static size_t size_asked_for(struct file *file) {
     serial_spec(&serial, &spec);
     if (serial.failed || dn_spec_check(&spec, NULL) != DN_OK)
         return 0;
-    const size_t dim = (size_t)spec.dataset.dim;
-    return serial.used + sizeof(int32_t) + dim * 2 * (sizeof(double) + sizeof(float)) +
-           (size_t)dn_spec_parameters(&spec) * sizeof(float);
+    return (size_t)dn_spec_model_bytes(&spec);
 }
 
 static void change(struct file *file, const uint8_t *bytes, size_t size, bool is_resized) {

@@ -154,8 +154,9 @@ def swapped_shapes(file):
 
 
 def cut_tensor(file):
-    del file.header["out.bias"]
-    del file.body[-8:]
+    """The last one of the network, and the moments that follow it."""
+    del file.body[file.header["out.bias"]["data_offsets"][0] :]
+    file.header = {name: entry for name, entry in file.header.items() if name != "out.bias" and not name.startswith("moments.")}
 
 
 def renamed(file):

@@ -185,6 +185,40 @@ def test_a_file_written_elsewhere_is_as_good(server, weights):
         assert export(server, answer.json["id"]) == weights
 
 
+def test_moments_come_and_go(server):
+    """A model whose schedule reaches noise has the moments of its data; a file with none is taken, one with some is not."""
+    job = server.submit({"dataset": {"name": "moons", "n": 300}, "training": {"epochs": 2}})
+    assert server.wait(job)["status"] == "succeeded"
+    data = export(server, job)
+    metadata, tensors = safetensors.read(data)
+    moments = {name: array for name, array in tensors.items() if name.startswith("moments.")}
+    assert {name: array.shape for name, array in moments.items()} == {
+        "moments.mean": (2,), "moments.variance": (2,), "moments.axes": (2, 2), "moments.open": (32, 2),
+    }  # fmt: skip
+    points = numpy.array(server.get("/v1/datasets/moons/points?n=300").json["points"])
+    transform = {key: numpy.array(value) for key, value in json.loads(metadata["transform"]).items()}
+    assert numpy.allclose(moments["moments.mean"], 0, atol=1e-6), "standardized"
+    v, axes = moments["moments.variance"], moments["moments.axes"]
+    units = (points - transform["shift"]) * transform["scale"]
+    assert numpy.allclose(axes.T @ numpy.diag(v) @ axes, numpy.cov(units.T, bias=True), atol=2e-3)
+    again = bring(server, data).json["id"]
+    assert export(server, again) == data
+    query = "/samples.csv?n=50&seed=3"
+    assert server.get(f"/v1/models/{again}{query}").body == server.get(f"/v1/models/{job}{query}").body
+    network = {name: array for name, array in tensors.items() if name not in moments}
+    plain = bring(server, safetensors.write(metadata, network)).json["id"]
+    assert server.get(f"/v1/models/{plain}{query}").body != server.get(f"/v1/models/{job}{query}").body
+    assert safetensors.read(export(server, plain))[1].keys() == network.keys()
+    for name, array in moments.items():
+        some = safetensors.write(metadata, {**network, name: array})
+        answer = server.post("/v1/models", raw=some, headers={"Content-Type": "application/octet-stream"})
+        assert answer.status == 422 and answer.json["code"] == "invalid_safetensors", answer.body
+        assert {error["pointer"] for error in answer.json["errors"]} == {f"/{other}" for other in moments if other != name}
+        wrong = safetensors.write(metadata, {**tensors, name: array - 2})
+        answer = server.post("/v1/models", raw=wrong, headers={"Content-Type": "application/octet-stream"})
+        assert answer.status == (201 if name == "moments.mean" else 422), answer.body
+
+
 def test_an_import_outlives_a_crash(server, weights):
     model = bring(server, weights).json["id"]
     before = server.get(f"/v1/models/{model}/samples.npy?n=10").body

@@ -190,13 +190,19 @@ static bool plan_is_finite(const struct plan *plan) {
 
 static void check_plans(const struct schedule *schedule, const char *name) {
     const int T = schedule->timesteps, steps[] = {1, 2, 7, T};
+    const struct moments moments = {
+        .dim = 4, .nodes = 1, .variance = {1e38f, 0.25f, 1e-38f, 0}, .open = {1, 0.5f, 1, 1}};
     for (int sampler = 0; sampler < DN_SAMPLER_COUNT; sampler++)
         for (int i = 0; i < 4; i++) {
             struct plan plan;
             if (steps[i] > T)
                 continue;
-            cr_assert_eq(plan_init(&plan, schedule, (enum dn_sampler)sampler, steps[i], 0.5, NULL),
-                         DN_OK);
+            cr_assert_eq(
+                plan_init(&plan, schedule, &moments, (enum dn_sampler)sampler, steps[i], 0.5, NULL),
+                DN_OK);
+            for (int k = 0; k < 4 * steps[i]; k++)
+                cr_assert(isfinite(plan.growth[k]), "%s in %d of %d steps of %s",
+                          dn_sampler_names[sampler], steps[i], T, name);
             cr_assert(plan_is_finite(&plan), "%s in %d of %d steps of %s",
                       dn_sampler_names[sampler], steps[i], T, name);
             plan_clear(&plan);

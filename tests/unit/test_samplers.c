@@ -80,7 +80,7 @@ static int solve(const struct schedule *schedule, enum dn_sampler sampler, int s
                         .x_0 = memory,
                         .other = memory + 2 * n,
                         .z = memory + 4 * n};
-    cr_assert_eq(plan_init(&plan, schedule, sampler, steps, eta, NULL), DN_OK);
+    cr_assert_eq(plan_init(&plan, schedule, NULL, sampler, steps, eta, NULL), DN_OK);
     for (size_t i = 0; i < n; i++) {
         double start[2];
         point_at(schedule, schedule->timesteps, z + 2 * i, start);
@@ -239,8 +239,8 @@ Test(plan, a_long_step_is_the_chain_of_its_single_steps) {
         struct schedule schedule;
         struct plan few, all;
         cr_assert_eq(schedule_init(&schedule, &processes[p], NULL), DN_OK);
-        cr_assert_eq(plan_init(&few, &schedule, DN_DDPM, 12, 0, NULL), DN_OK);
-        cr_assert_eq(plan_init(&all, &schedule, DN_DDPM, schedule.timesteps, 0, NULL), DN_OK);
+        cr_assert_eq(plan_init(&few, &schedule, NULL, DN_DDPM, 12, 0, NULL), DN_OK);
+        cr_assert_eq(plan_init(&all, &schedule, NULL, DN_DDPM, schedule.timesteps, 0, NULL), DN_OK);
         for (int k = 0; k < few.steps; k++) {
             double from_x0 = 0, from_xt = 1, spread = 0;
             for (int t = few.step[k].t; t > few.step[k].u; t--) {
@@ -270,8 +270,8 @@ Test(plan, single_steps_are_the_posterior) {
         struct plan plan, ddim;
         cr_assert_eq(schedule_init(&s, &processes[p], NULL), DN_OK);
         const int T = s.timesteps;
-        cr_assert_eq(plan_init(&plan, &s, DN_DDPM, T, 0, NULL), DN_OK);
-        cr_assert_eq(plan_init(&ddim, &s, DN_DDIM, T, 1, NULL), DN_OK);
+        cr_assert_eq(plan_init(&plan, &s, NULL, DN_DDPM, T, 0, NULL), DN_OK);
+        cr_assert_eq(plan_init(&ddim, &s, NULL, DN_DDIM, T, 1, NULL), DN_OK);
         cr_assert_arr_eq(plan.step, ddim.step, (size_t)T * sizeof *plan.step, "eta = 1 is DDPM");
         for (int k = 0; k < T; k++) {
             const struct plan_step *step = &plan.step[k];
@@ -309,7 +309,7 @@ Test(samplers, a_step_with_noise_keeps_the_marginal) {
     struct plan plan;
     const struct denoiser oracle = {tell, x_0};
     cr_assert_eq(schedule_init(&s, &processes[2], NULL), DN_OK);
-    cr_assert_eq(plan_init(&plan, &s, DN_DDPM, 8, 0, NULL), DN_OK);
+    cr_assert_eq(plan_init(&plan, &s, NULL, DN_DDPM, 8, 0, NULL), DN_OK);
     const struct plan_step *step = &plan.step[K];
     random_normals(4, RANDOM_NOISE, 0, 0, N, x_0);
     random_normals(4, RANDOM_NOISE, 1, 0, N, z);

@@ -37,7 +37,7 @@ static void take(struct taken *taken, const struct dn_model *model) {
     const struct dn_spec *spec = dn_model_spec(model);
     dn_model_transform(model, taken->shift, taken->scale);
     dn_model_range(model, taken->low, taken->high);
-    taken->count = dn_spec_tensor_count(spec);
+    taken->count = dn_model_tensor_count(model);
     cr_assert_leq(taken->count, MAX_TENSORS);
     for (int i = 0; i < taken->count; i++) {
         struct dn_tensor tensor;
@@ -59,8 +59,9 @@ static void give_back(struct taken *taken) {
         free(taken->tensors[i]);
 }
 
+/* From the variation 6 on, the process reaches noise. */
 static struct dn_spec spec_of(int variation) {
-    struct dn_spec spec = dn_presets[1].spec;
+    struct dn_spec spec = dn_presets[variation < 6].spec;
     spec.dataset.sources[0].n = 200;
     spec.network.hidden_size = 10;
     spec.network.hidden_layers = 1 + variation % 3;
@@ -81,7 +82,7 @@ Test(tensors, every_parameter_has_one_name) {
         for (int i = 0; i < count; i++) {
             struct dn_tensor tensor, other;
             dn_spec_tensor(&spec, i, &tensor);
-            total += (int64_t)size_of(&tensor);
+            total += tensor.is_moment ? 0 : (int64_t)size_of(&tensor);
             cr_assert(tensor.rank == 2 || (tensor.rank == 1 && tensor.shape[1] == 1));
             for (int j = 0; j < i; j++) {
                 dn_spec_tensor(&spec, j, &other);
@@ -124,7 +125,7 @@ Test(tensors, names_and_shapes_are_those_of_linear_layers_and_embeddings) {
 }
 
 Test(tensors, a_model_made_of_its_parts_is_the_same_model) {
-    for (int variation = 0; variation < 6; variation++) {
+    for (int variation = 0; variation < 12; variation++) {
         const struct dn_spec spec = spec_of(variation);
         struct dn_model *model = trained(&spec), *again;
         struct taken taken = {0};
@@ -179,4 +180,56 @@ Test(tensors, parts_that_are_wrong_are_refused) {
     WRONG(taken.parts.spec, &wrong, "hidden_size");
     give_back(&taken);
     dn_model_free(model);
+}
+
+Test(tensors, moments_are_all_there_or_none, .timeout = 60) {
+    enum { N = 50, MEAN, VARIANCE, AXES, OPEN };
+    const struct dn_spec spec = spec_of(6);
+    struct dn_model *model = trained(&spec), *without;
+    struct taken taken = {0};
+    struct dn_tensor tensor;
+    float points[2][2 * N];
+    take(&taken, model);
+    const int first = taken.count - 4;
+    static const char *const names[] = {"moments.mean", "moments.variance", "moments.axes",
+                                        "moments.open"};
+    for (int i = 0; i < 4; i++) {
+        dn_spec_tensor(&spec, first + i, &tensor);
+        cr_assert(tensor.is_moment && strcmp(tensor.name, names[i]) == 0);
+        cr_assert_eq(tensor.shape[0], i == 3 ? 32 : 2);
+    }
+    float **moments = taken.tensors + first;
+    WRONG(moments[0][1], INFINITY, "moments.mean");
+    WRONG(moments[1][0], -1, "moments");
+    WRONG(moments[2][0], 2, "moments");
+    WRONG(moments[2][1], moments[2][1] + 0.1f, "moments");
+    WRONG(moments[3][63], 1.5f, "moments");
+    WRONG(moments[3][0], -0.5f, "moments");
+    WRONG(moments[2], NULL, "moments.axes");
+    WRONG(moments[3], NULL, "moments.open");
+    float *kept[4];
+    memcpy(kept, moments, sizeof kept);
+    memset(moments, 0, sizeof kept);
+    cr_assert_eq(dn_model_build(&taken.parts, &without, NULL), DN_OK);
+    cr_assert_eq(dn_model_tensor_count(without), first);
+    memcpy(moments, kept, sizeof kept);
+    /* A model without moments is drawn from all the same, and it can be saved. */
+    const size_t size = dn_model_bytes(without);
+    unsigned char *bytes = malloc(size);
+    dn_model_save(without, bytes);
+    struct dn_model *again;
+    cr_assert_eq(dn_model_load(bytes, size, &again, NULL), DN_OK);
+    cr_assert_eq(dn_model_tensor_count(again), first);
+    const struct dn_sample_request request = {.n = N, .clip = true};
+    const struct dn_model *two[] = {model, again};
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(dn_sample(two[i], &request, &(struct dn_sample_result){.points = points[i]},
+                               NULL, NULL),
+                     DN_OK);
+    cr_assert_neq(memcmp(points[0], points[1], sizeof points[0]), 0);
+    free(bytes);
+    give_back(&taken);
+    dn_model_free(model);
+    dn_model_free(without);
+    dn_model_free(again);
 }
