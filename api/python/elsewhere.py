@@ -146,16 +146,42 @@ class Model:
               "flow": lambda: (x - noise * out) / (signal + noise)}[self.spec["diffusion"]["prediction_type"]]()  # fmt: skip
         return np.clip(x0, self.low.astype(self.dtype), self.high.astype(self.dtype)) if clip else x0
 
-    def scales(self, t, noisy, moved):
-        """How much larger each axis must become in a step from t to a state with these amounts of signal, noise, and fresh
-        noise, if moved(v) is where the step takes Gaussian data of variance v that is one deviation from its mean."""
-        v, open_, T = self.moments["variance"], self.moments["open"], len(self.signal) - 1
-        N, (signal, noise, fresh) = len(open_), noisy
+    def step(self, sampler, eta, last, t, u):
+        """A step from t to u, where the step before began at `last` (None: there is none), and the deviation of its fresh
+        noise. The step is a function of x, of an estimator of x_0, and of the estimate of the step before; it returns its
+        own estimate, and x at u without the noise."""
+        signal, noise = self.signal, self.noise
+        kept = signal[t] * noise[u] / (signal[u] * noise[t]) if signal[u] > 0 else 0
+        fresh = noise[u] * eta * math.sqrt(1 - kept**2)  # deviation of the noise that is drawn again
+        rest = math.sqrt(noise[u] ** 2 - fresh**2)  # and of what remains of the old
+        tame = lambda t: math.asinh(signal[t] / noise[t])  # like log(signal / noise), but 0 where there is no signal
+        move = lambda x, x0: signal[u] * x0 + rest / noise[t] * (x - signal[t] * x0)
+
+        def step(x, estimate, before):
+            x0 = there = estimate(x, t)
+            share = 0
+            if sampler == "heun" and u:
+                there, share = estimate(move(x, x0), u), noise[t] / (2 * noise[u])
+            elif sampler == "dpmpp_2m" and u and last is not None and 0 < tame(t) - tame(last) >= (tame(u) - tame(t)) / 1000:
+                there, share = before, -(tame(u) - tame(t)) / (2 * (tame(t) - tame(last)))
+            return x0, move(x, (1 - share) * x0 + share * there)
+
+        return step, fresh
+
+    def restore(self, x, step, fresh, last, t, u):
+        """x at u with the variance that estimates leave out: each principal axis becomes as much wider as Gaussian data
+        would have to, times the share that the model leaves open."""
+        v, open_, axes = (self.moments[key] for key in ("variance", "open", "axes"))
+        T, N = len(self.signal) - 1, len(open_)
         nodes = [T] if N == 1 else [1 + (i * (T - 1) + (N - 1) // 2) // (N - 1) for i in range(N)]
         share = np.array([np.interp(t, nodes, column) for column in open_.T])
+        state = lambda t: np.sqrt(self.signal[t] ** 2 * v + self.noise[t] ** 2)  # one deviation of Gaussian data
+        estimate = lambda x, t: self.signal[t] * v / state(t) ** 2 * x  # of such data, from its mean
+        _, end = step(state(t), estimate, None if last is None else estimate(state(last), last))
         with np.errstate(divide="ignore", invalid="ignore"):
-            square = np.fmin((signal**2 * v + noise**2 - fresh**2) / moved(v) ** 2, 4)
-        return np.where(v > 0, np.sqrt(1 + share * (square - 1)), 1)
+            square = np.fmin((state(u) ** 2 - fresh**2) / end**2, 4)
+        scale = np.where(v > 0, np.sqrt(1 + share * (square - 1)), 1)
+        return x + (x - self.signal[u] * self.moments["mean"]) @ axes.T * (scale - 1) @ axes
 
     def trajectory(self, n=1, seed=0, sampler="ddpm", steps=None, eta=0.0, guidance=None, labels=None, clip=True, start=None):
         """The timesteps [S+1], x [S+1][n][dim], and the estimates of x_0 [S][n][dim], all in data units. labels: a class
@@ -170,52 +196,21 @@ class Model:
         else:
             x = (np.asarray(start) - self.shift) * self.scale
         x = x.astype(self.dtype)
-        xs, x0s, before, last_step, last_noisy = [x], [], None, 0, None
+        estimate = lambda x, t: self.estimate(x, t, labels, guidance, clip)
+        xs, x0s, before, last = [x], [], None, None
         for t, u in zip(times, times[1:]):
-            signal, noise, to_signal, to_noise = self.signal[t], self.noise[t], self.signal[u], self.noise[u]
-            x0 = self.estimate(x, t, labels, guidance, clip)
-            x0s.append(x0)
-            kept = signal * to_noise / (to_signal * noise) if to_signal > 0 else 0
-            fresh = to_noise * eta * math.sqrt(1 - kept**2)  # deviation of the noise that is drawn again
-            rest = math.sqrt(to_noise**2 - fresh**2)  # and of what remains of the old
-            move = lambda x, x0: to_signal * x0 + rest / noise * (x - signal * x0)
-            step = tame(to_signal, to_noise) - tame(signal, noise) if u else 0
-            if sampler == "heun" and u:
-                there = self.estimate(move(x, x0), u, labels, guidance, clip)
-                share = noise / (2 * to_noise)
-            elif sampler == "dpmpp_2m" and u and 0 < last_step and step <= 1000 * last_step:
-                there = before
-                share = -step / (2 * last_step)
-            else:
-                there, share = x0, 0
-            x = move(x, (1 - share) * x0 + share * there)
+            step, fresh = self.step(sampler, eta, last, t, u)
+            before, x = step(x, estimate, before)
+            x0s.append(before)
             if self.moments:
-                state = lambda s, n, v: np.sqrt(s**2 * v + n**2)  # one deviation of Gaussian data from its mean
-                ideal = lambda s, n, v: s * v / state(s, n, v)  # and the estimate that is made there
-
-                def moved(v):
-                    end, own = state(signal, noise, v), ideal(signal, noise, v)
-                    if share and sampler == "heun":
-                        other = to_signal * v / state(to_signal, to_noise, v) ** 2 * move(end, own)
-                    else:
-                        other = ideal(*last_noisy, v) if share else own
-                    return move(end, (1 - share) * own + share * other)
-
-                axes, center = self.moments["axes"], to_signal * self.moments["mean"]
-                scales = self.scales(t, (to_signal, to_noise, fresh), moved)
-                x = (x + (x - center) @ axes.T * (scales - 1) @ axes).astype(self.dtype)
+                x = self.restore(x, step, fresh, last, t, u).astype(self.dtype)
             if clip and not u:
                 x = np.clip(x, self.low.astype(self.dtype), self.high.astype(self.dtype))
-            before, last_step, last_noisy = x0, step, (signal, noise)
             if fresh:
                 x = x + fresh * normals(seed, REVERSE, t, x.size).reshape(x.shape).astype(self.dtype)
             xs.append(x)
+            last = t
         return times, np.stack(xs) / self.scale + self.shift, np.stack(x0s) / self.scale + self.shift
-
-
-def tame(signal, noise):
-    """Like log(signal / noise) where there is little noise; 0 where there is no signal."""
-    return math.asinh(signal / noise)
 
 
 def main():
