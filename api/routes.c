@@ -161,7 +161,9 @@ const struct http_route api_routes[] = {
      "List the data sets: the built-in ones, then the uploads, newest first.",
      OPERATION("listDatasets", "datasets", &dataset_list_fields, NULL, 200, "DatasetList", NULL)},
     {"POST", "/v1/datasets", NULL, api_dataset_create, HTTP_UPLOAD,
-     "text/csv application/json application/octet-stream", "Upload a data set.",
+     "text/csv text/tab-separated-values application/json application/x-ndjson "
+     "application/octet-stream",
+     "Upload a data set.",
      OPERATION("createDataset", "datasets", &upload_fields, "Upload", 201, "Dataset",
                PROBLEMS(PROBLEM_INVALID_CSV, PROBLEM_INVALID_JSON, PROBLEM_INVALID_NPY,
                         PROBLEM_INVALID_DATA, ONCE, WRITES),

@@ -37,7 +37,7 @@ static const struct {
 };
 
 /* What the other media types contain. Text is a string; the rest is bytes. */
-static const struct {
+static const struct media {
     const char *type;
     bool text;
     const char *doc;
@@ -96,15 +96,29 @@ static const cJSON *example_of(const struct document *document, const struct ope
     return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(all, part), key);
 }
 
+/* Bodies of requests, where they are not what a response of that type is. */
+static const struct media uploads[] = {
+    {"text/csv", true,
+     "A table in any dialect: delimited by commas, semicolons, tabs, bars or blanks; with or "
+     "without "
+     "a row of names; with decimal commas and marks for thousands. Lines that begin with # before "
+     "the table are comments."},
+    {"text/tab-separated-values", true, "The same, delimited by tabs."},
+    {"application/x-ndjson", true, "One JSON object per row, whose keys are the columns."},
+};
+
 /* The content of one media type that is not JSON. */
-static void write_media_schema(struct json_writer *json, const char *type) {
-    json_member_open(json, "schema", '{');
+static void write_media_schema(struct json_writer *json, const char *type, bool is_upload) {
+    const struct media *found = NULL;
     for (size_t i = 0; i < sizeof media / sizeof *media; i++)
-        if (strcmp(media[i].type, type) == 0) {
-            if (media[i].text)
-                json_member(json, "type", "string");
-            json_member(json, "description", media[i].doc);
-        }
+        found = strcmp(media[i].type, type) == 0 ? &media[i] : found;
+    for (size_t i = 0; is_upload && i < sizeof uploads / sizeof *uploads; i++)
+        found = strcmp(uploads[i].type, type) == 0 ? &uploads[i] : found;
+    json_member_open(json, "schema", '{');
+    if (found && found->text)
+        json_member(json, "type", "string");
+    if (found)
+        json_member(json, "description", found->doc);
     json_close(json, '}');
 }
 
@@ -174,7 +188,7 @@ static void write_body(const struct document *document, const struct http_route 
             json_key(json, "schema");
             reference(json, "schemas", operation->body);
         } else {
-            write_media_schema(json, type);
+            write_media_schema(json, type, true);
         }
         tree_member(json, "examples", example_of(document, operation, "requests", type));
         json_close(json, '}');
@@ -226,7 +240,7 @@ static void write_content(const struct document *document, const struct http_rou
     }
     if (operation->media) {
         json_member_open(json, operation->media, '{');
-        write_media_schema(json, operation->media);
+        write_media_schema(json, operation->media, false);
         json_close(json, '}');
     }
     const char *last = ""; /* formats with the same media type are next to each other */
@@ -238,7 +252,7 @@ static void write_content(const struct document *document, const struct http_rou
             continue;
         last = format->media_type;
         json_member_open(json, last, '{');
-        write_media_schema(json, last);
+        write_media_schema(json, last, false);
         json_close(json, '}');
     }
     json_close(json, '}');

@@ -138,7 +138,7 @@ static int32_t code_of(struct cells *cells, struct cells_column *column, const c
 
 /* Makes the first `rows` cells of a column, of which the last ones are not set, empty. */
 static bool pad(struct cells *cells, struct cells_column *column, size_t rows) {
-    if (column->count == rows)
+    if (column->count >= rows)
         return true;
     const int32_t code = code_of(cells, column, "", 0);
     while (code >= 0 && column->count < rows && add_code(cells, column, code))

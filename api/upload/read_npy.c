@@ -3,6 +3,7 @@
  * array. The header is a Python literal, {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2)},
  * of which only this much is understood.
  */
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -190,50 +191,63 @@ static double value_of(const struct element *element, uint64_t bits) {
                                   : value;
 }
 
-/* A label as text: a float in as few digits as its own type needs, an integer exactly. Returns its
- * length; 0: it is not a number. */
-static size_t label_text(const struct element *element, uint64_t bits, char out[DOUBLE_TEXT]) {
+/* A number as text, which reads back as the same number: a float in as few digits as its own type
+ * needs, an integer exactly. NaN is a missing cell. */
+static size_t number_text(const struct element *element, uint64_t bits, char out[DOUBLE_TEXT]) {
     const double value = value_of(element, bits);
-    if (!isfinite(value))
-        return 0;
+    double again;
     if (element->kind == 'i')
         return (size_t)snprintf(out, DOUBLE_TEXT, "%" PRIi64, signed_of(element, bits));
     if (element->kind == 'u')
         return (size_t)snprintf(out, DOUBLE_TEXT, "%" PRIu64, bits);
-    return element->size == 4 ? float_text(out, (float)value) : double_text(out, value);
-}
-
-static const char *put_label(struct reading *reading, const struct element *element,
-                             uint64_t bits) {
-    char text[DOUBLE_TEXT];
-    const size_t length = label_text(element, bits, text);
-    return length > 0 ? reading_put_label(reading, reading->n, text, length)
-                      : "a label must be a finite number";
+    if (isnan(value))
+        return 0;
+    if (isinf(value))
+        return (size_t)snprintf(out, DOUBLE_TEXT, "%s", value > 0 ? "inf" : "-inf");
+    if (element->size == 4)
+        return float_text(out, (float)value);
+    /* most doubles that people save have few digits, which this finds much faster */
+    const size_t length = fabs(value) < FLT_MAX ? float_text(out, (float)value) : 0;
+    out[length] = '\0';
+    return number_read(out, length, &again) && again == value ? length : double_text(out, value);
 }
 
 /* ------------------------------------------------------------------ the array */
 
-static void put_row(struct reading *reading, const struct npy *npy, const struct element *element,
-                    int label) {
-    const size_t rows = npy->shape[0], width = npy->shape[1], i = reading->n;
-    char where[64];
-    int column = 0;
+/* Names of the columns in the order of the array: "age,height,mass". False, with an error. */
+static bool name_columns(struct reading *reading, size_t width) {
+    const char *at = reading->names && reading->names[0] ? reading->names : NULL;
+    reading->cells.has_names = at != NULL;
+    for (size_t j = 0; j < width; j++) {
+        const size_t length = at ? strcspn(at, ",") : 0;
+        const bool is_last = j + 1 == width;
+        if (at && (length == 0 || length > CELLS_NAME_BYTES || (at[length] == '\0') != is_last)) {
+            problem_add(reading->wrong, "/columns",
+                        "must be %zu names of at most %d bytes, with commas between them", width,
+                        CELLS_NAME_BYTES);
+            return false;
+        }
+        if (reading_add_column(reading, at ? at : "", length) < 0)
+            return false;
+        at = at ? at + length + !is_last : NULL;
+    }
+    return true;
+}
+
+static bool put_row(struct reading *reading, const struct npy *npy, const struct element *element) {
+    const size_t rows = npy->shape[0], width = npy->shape[1], i = reading->cells.n;
+    char text[DOUBLE_TEXT];
     for (size_t j = 0; j < width; j++) {
         const size_t index = npy->fortran_order ? j * rows + i : i * width + j;
         const uint64_t bits =
             bits_at(npy->end + index * element->size, element, npy->descr[0] == '>');
-        const bool is_label = (int)j == label;
-        const char *wrong = is_label ? put_label(reading, element, bits)
-                                     : reading_put(reading, column, value_of(element, bits));
-        if (wrong) {
-            snprintf(where, sizeof where, "row %zu, column %zu: ", i, j);
-            if (is_label)
-                reading_wrong_label(reading, i, where, wrong);
-            else
-                reading_wrong_value(reading, column, where, wrong);
+        const size_t length = number_text(element, bits, text);
+        if (!cells_put(&reading->cells, (int)j, text, length)) {
+            reading->no_memory = true;
+            return false;
         }
-        column += !is_label;
     }
+    return reading_end_row(reading, i);
 }
 
 /* Reads an array of the right rank and type, if all its bytes are there. */
@@ -244,32 +258,22 @@ static void read_array(struct reading *reading, const struct npy *npy,
     size_t needed;
     if (__builtin_mul_overflow(rows, width, &needed) ||
         __builtin_mul_overflow(needed, element->size, &needed) || needed != bytes) {
-        snprintf(reading->unreadable, sizeof reading->unreadable,
-                 "an array of %zu x %zu elements of %zu bytes does not have the %zu bytes that "
-                 "follow the header",
-                 rows, width, element->size, bytes);
+        reading_unreadable(reading,
+                           "an array of %zu x %zu elements of %zu bytes does not have the %zu "
+                           "bytes that follow the header",
+                           rows, width, element->size, bytes);
         return;
     }
-    if (width > READING_MAX_COLUMNS) {
-        problem_add(reading->wrong, "/points/0", "%zu columns are too many; at most %d", width,
-                    DN_MAX_DIM);
+    if (width > CELLS_MAX_COLUMNS) {
+        problem_add(reading->wrong, "/columns", "%zu columns are too many: at most %d", width,
+                    CELLS_MAX_COLUMNS);
         return;
     }
-    const int label = reading_label_column(reading, NULL, (int)width);
-    if (reading->wrong->count > 0)
+    if (!name_columns(reading, width))
         return;
-    reading->dim = (int)width - (label != READING_NO_LABEL);
-    if (reading->dim < 1 || reading->dim > DN_MAX_DIM) {
-        problem_add(reading->wrong, rows ? "/points/0" : "/points",
-                    "a point has 1 to %d coordinates, not %d", DN_MAX_DIM, reading->dim);
-        return;
-    }
-    reading_name_columns(reading);
-    if (!reading_reserve(reading, rows) ||
-        (label != READING_NO_LABEL && !reading_reserve_labels(reading, rows)))
-        return;
-    for (; reading->n < rows; reading->n++) {
-        put_row(reading, npy, element, label);
+    while (width > 0 && reading->cells.n < rows) {
+        if (!reading_has_room(reading) || !put_row(reading, npy, element))
+            return;
         pool_pause();
     }
 }
@@ -298,7 +302,7 @@ static bool find_header(const struct reading *reading, struct npy *npy) {
 void read_npy(struct reading *reading) {
     struct npy npy = {.fortran_order = -1, .rank = -1};
     if (!find_header(reading, &npy) || !take_header(&npy)) {
-        snprintf(reading->unreadable, sizeof reading->unreadable, "%s", npy.wrong);
+        reading_unreadable(reading, "%s", npy.wrong);
         return;
     }
     struct element element;
@@ -316,6 +320,7 @@ void read_npy(struct reading *reading) {
     }
     if (npy.rank == 1)
         npy.shape[1] = 1;
+    reading->unit = "row";
     read_array(reading, &npy, &element);
     reading_finish(reading);
 }

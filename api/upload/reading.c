@@ -1,158 +1,124 @@
 #include "api/upload/reading.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/contract/names.h"
-#include "api/format/number.h"
 
 void reading_clear(struct reading *reading) {
-    free(reading->points);
-    free(reading->labels);
-    reading->points = NULL;
-    reading->labels = NULL;
+    cells_clear(&reading->cells);
+    free(reading->runs);
+    reading->runs = NULL;
+    reading->run_count = reading->run_capacity = 0;
 }
 
 bool reading_goes_on(const struct reading *reading) {
     return !reading->unreadable[0] && !reading->no_memory;
 }
 
-/* ------------------------------------------------------------------ room */
-
-/* The array with room for `needed` elements, and often for more. If there is no memory for it, the
- * array as it was, and reading->no_memory is set. */
-static void *grow(struct reading *reading, void *array, size_t size, size_t needed,
-                  size_t *capacity) {
-    const size_t room = 2 * *capacity > needed ? 2 * *capacity : needed;
-    void *grown = needed > *capacity ? realloc(array, room * size) : array;
-    reading->no_memory |= needed > *capacity && !grown;
-    if (needed > *capacity && grown)
-        *capacity = room;
-    return grown ? grown : array;
-}
-
-bool reading_reserve(struct reading *reading, size_t points) {
-    const size_t dim = (size_t)reading->dim;
-    const size_t most =
-        READING_MAX_VALUES / dim < DN_MAX_POINTS ? READING_MAX_VALUES / dim : DN_MAX_POINTS;
-    if (points > most) {
-        problem_add(reading->wrong, "/points",
-                    "has more than %zu points; a data set has at most %d points, and at most %d "
-                    "coordinates in all",
-                    most, DN_MAX_POINTS, READING_MAX_VALUES);
-        return false;
-    }
-    reading->points =
-        grow(reading, reading->points, dim * sizeof *reading->points, points, &reading->capacity);
-    return !reading->no_memory;
-}
-
-bool reading_reserve_labels(struct reading *reading, size_t labels) {
-    if (labels > DN_MAX_POINTS) {
-        problem_add(reading->wrong, "/labels", "has more than %d labels", DN_MAX_POINTS);
-        return false;
-    }
-    reading->labels =
-        grow(reading, reading->labels, sizeof *reading->labels, labels, &reading->label_capacity);
-    return !reading->no_memory;
-}
-
-/* ------------------------------------------------------------------ values */
-
-static const char *reason(struct reading *reading, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static const char *reason(struct reading *reading, const char *format, ...) {
+void reading_unreadable(struct reading *reading, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(reading->reason, sizeof reading->reason, format, arguments);
+    if (!reading->unreadable[0])
+        vsnprintf(reading->unreadable, sizeof reading->unreadable, format, arguments);
     va_end(arguments);
-    return reading->reason;
 }
 
-void reading_wrong_value(struct reading *reading, int column, const char *where, const char *what) {
-    char pointer[64];
-    int used = snprintf(pointer, sizeof pointer, "/points/%zu", reading->n);
-    if (column >= 0)
-        snprintf(pointer + used, sizeof pointer - (size_t)used, "/%d", column);
-    problem_add(reading->wrong, pointer, "%s%s", where, what);
+/* ------------------------------------------------------------------ rows */
+
+static bool fits(struct reading *reading, int columns) {
+    const struct cells *cells = &reading->cells;
+    if (cells->n < DN_MAX_POINTS && (cells->n + 1) * (size_t)columns <= (size_t)READING_MAX_VALUES)
+        return true;
+    problem_add(reading->wrong, "/points",
+                "has more than %zu points; a data set has at most %d points, and at most %d "
+                "coordinates in all",
+                cells->n, DN_MAX_POINTS, READING_MAX_VALUES);
+    return false;
 }
 
-void reading_wrong_label(struct reading *reading, size_t point, const char *where,
-                         const char *what) {
-    char pointer[64];
-    snprintf(pointer, sizeof pointer, "/labels/%zu", point);
-    problem_add(reading->wrong, pointer, "%s%s", where, what);
+int reading_add_column(struct reading *reading, const char *name, size_t length) {
+    struct cells *cells = &reading->cells;
+    if (cells->count == CELLS_MAX_COLUMNS) {
+        problem_add(reading->wrong, "/columns", "a table has at most %d columns",
+                    CELLS_MAX_COLUMNS);
+        return -1;
+    }
+    if (!fits(reading, cells->count + 1))
+        return -1;
+    const int column = cells_add_column(cells, name, length);
+    reading->no_memory |= column < 0;
+    return column;
 }
 
-const char *reading_put(struct reading *reading, int column, double value) {
-    reading->points[reading->n * (size_t)reading->dim + (size_t)column] = (float)value;
-    if (fabs(value) <= READING_LARGEST_VALUE)
-        return NULL;
-    if (isnan(value))
-        return "NaN cannot be used for training; remove the point";
-    return isfinite(value) ? reason(reading, "%g is too large; at most %g can be used", value,
-                                    READING_LARGEST_VALUE)
-                           : "the number is infinite, or too large";
+bool reading_has_room(struct reading *reading) {
+    return fits(reading, reading->cells.count);
 }
 
-static int find_class(const struct reading *reading, const char *name) {
-    for (int i = 0; i < reading->class_count; i++)
-        if (strcmp(reading->classes[i], name) == 0)
-            return i;
-    return -1;
+bool reading_end_row(struct reading *reading, size_t line) {
+    const size_t row = reading->cells.n;
+    const struct reading_run *last = reading->runs ? &reading->runs[reading->run_count - 1] : NULL;
+    if (!last || line - last->line != row - last->row) {
+        if (reading->run_count == reading->run_capacity) {
+            const size_t capacity = reading->run_capacity ? 2 * reading->run_capacity : 16;
+            struct reading_run *runs = realloc(reading->runs, capacity * sizeof *runs);
+            if (!runs) {
+                reading->no_memory = true;
+                return false;
+            }
+            reading->runs = runs;
+            reading->run_capacity = capacity;
+        }
+        reading->runs[reading->run_count++] = (struct reading_run){(uint32_t)row, (uint32_t)line};
+    }
+    reading->no_memory |= !cells_end_row(&reading->cells);
+    return !reading->no_memory;
 }
 
-/* Adds a class with this name, for the first label of it. NULL, or what is wrong. */
-static const char *add_class(struct reading *reading, const char *name, const char *label,
-                             size_t length) {
-    const char *wrong = name_wrong(name, strlen(name));
-    if (wrong)
-        return reason(reading, "a label %s", wrong);
-    if (reading->class_count == DN_MAX_CLASSES)
-        return reason(reading, "\"%s\" is one class too many; a data set has at most %d", name,
-                      DN_MAX_CLASSES);
-    const int added = reading->class_count++;
-    strcpy(reading->classes[added], name);
-    if (label_is_code(label, length) && length <= LABEL_NAME_BYTES)
-        memcpy(reading->codes[added], label, length);
-    return NULL;
-}
-
-const char *reading_put_label(struct reading *reading, size_t point, const char *label,
-                              size_t length) {
-    char name[LABEL_NAME_BYTES + 1];
-    reading->labels[point] = -1;
-    if (length == 0)
-        return "the label is empty";
-    if (!label_name(label, length, name))
-        return reason(reading, "the label is longer than %d bytes", LABEL_NAME_BYTES);
-    int found = strcmp(reading->classes[reading->last_class], name) == 0
-                    ? reading->last_class
-                    : find_class(reading, name);
-    const char *wrong = found < 0 ? add_class(reading, name, label, length) : NULL;
-    if (wrong)
-        return wrong;
-    found = found < 0 ? reading->class_count - 1 : found;
-    char *code = reading->codes[found];
-    if (code[0] && (strlen(code) != length || memcmp(code, label, length) != 0))
-        code[0] = '\0'; /* the same number is also written in another way */
-    reading->labels[point] = reading->last_class = found;
-    return NULL;
-}
-
-void reading_name_columns(struct reading *reading) {
-    for (int j = 0; j < reading->dim; j++)
-        if (reading->dim <= 3)
-            snprintf(reading->columns[j], LABEL_NAME_BYTES + 1, "%c", "xyz"[j]);
+size_t reading_line(const struct reading *reading, size_t row) {
+    size_t from = 0, to = reading->run_count; /* the run is in [from, to) */
+    while (to - from > 1) {
+        const size_t middle = from + (to - from) / 2;
+        if (reading->runs[middle].row <= row)
+            from = middle;
         else
-            snprintf(reading->columns[j], LABEL_NAME_BYTES + 1, "x%d", j);
+            to = middle;
+    }
+    return reading->run_count > 0 ? reading->runs[from].line + row - reading->runs[from].row : row;
+}
+
+/* ------------------------------------------------------------------ faults */
+
+void reading_fault(struct reading *reading, enum reading_fault fault, const char *pointer,
+                   const char *format, ...) {
+    va_list arguments;
+    if (reading->faults[fault].count++ > 0)
+        return;
+    snprintf(reading->faults[fault].pointer, sizeof reading->faults[fault].pointer, "%s", pointer);
+    va_start(arguments, format);
+    vsnprintf(reading->faults[fault].text, sizeof reading->faults[fault].text, format, arguments);
+    va_end(arguments);
+}
+
+static void add_faults(struct reading *reading) {
+    for (int i = 0; i < READING_FAULTS; i++) {
+        const size_t count = reading->faults[i].count;
+        if (count == 1)
+            problem_add(reading->wrong, reading->faults[i].pointer, "%s", reading->faults[i].text);
+        else if (count > 1)
+            problem_add(reading->wrong, reading->faults[i].pointer,
+                        "%s; that is the first of %zu such places", reading->faults[i].text, count);
+    }
 }
 
 /* ------------------------------------------------------------------ the column of the labels */
+
+bool reading_is_label_word(const char *name) {
+    return strcasecmp(name, "label") == 0 || strcasecmp(name, "class") == 0;
+}
 
 bool reading_label_number(const struct reading *reading, int count, int *column) {
     char *end;
@@ -167,68 +133,118 @@ bool reading_label_number(const struct reading *reading, int count, int *column)
     return true;
 }
 
-int reading_label_column(struct reading *reading, const char (*names)[LABEL_NAME_BYTES + 1],
-                         int count) {
-    int column = READING_NO_LABEL;
+static void find_label(struct reading *reading) {
+    const struct cells *cells = &reading->cells;
+    int *column = &reading->label_column;
+    if (reading->last_is_label) {
+        *column = cells->count - 1;
+        return;
+    }
     if (!reading->label[0])
-        return READING_NO_LABEL;
-    for (int j = 0; names && j < count; j++)
-        if (strcmp(names[j], reading->label) == 0)
-            return j;
-    if (!reading_label_number(reading, count, &column))
+        return;
+    *column = cells->has_names ? cells_find_column(cells, reading->label) : READING_NO_LABEL;
+    if (*column != READING_NO_LABEL)
+        return;
+    if (!reading_label_number(reading, cells->count, column))
         problem_add(reading->wrong, "/label",
-                    names ? "there is no column \"%.64s\"; a number counts columns from 0"
-                          : "\"%.64s\" is not a column: the columns have no names, so give the "
-                            "column's number, counted from 0, or from the end: -1",
+                    cells->has_names
+                        ? "there is no column \"%.64s\"; a number counts columns from 0"
+                        : "\"%.64s\" is not a column: the columns have no names, so give the "
+                          "column's number, counted from 0, or from the end: -1",
                     reading->label);
-    else if (column == READING_NO_LABEL)
+    else if (*column == READING_NO_LABEL)
         problem_add(reading->wrong, "/label",
                     "there is no column %.64s: there are %d columns, counted from 0",
-                    reading->label, count);
-    return column;
+                    reading->label, cells->count);
 }
 
-/* ------------------------------------------------------------------ the end */
-
-static int by_value(const void *a, const void *b) {
-    const char *left = *(const char *const *)a, *right = *(const char *const *)b;
-    const long double x = strtold(left, NULL), y = strtold(right, NULL);
-    return x < y ? -1 : x > y ? 1 : strcmp(left, right);
+/* A column called label, or else class, has the labels unless the client names another. */
+static void guess_label(struct reading *reading) {
+    static const char *const words[] = {"label", "class"};
+    const struct cells *cells = &reading->cells;
+    for (int i = 0; i < 2 && cells->has_names; i++)
+        for (int j = 0; j < cells->count; j++)
+            if (strcasecmp(cells->columns[j].name, words[i]) == 0) {
+                reading->label_column = j;
+                return;
+            }
 }
 
-static int by_bytes(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
+/* ------------------------------------------------------------------ names */
 
-/* The numbers of the classes must not depend on the order of the points. */
-static void sort_classes(struct reading *reading) {
-    const char *order[DN_MAX_CLASSES];
-    char sorted[DN_MAX_CLASSES][LABEL_NAME_BYTES + 1];
-    int32_t place[DN_MAX_CLASSES];
-    bool numbers = true;
-    double value;
-    for (int i = 0; i < reading->class_count; i++) {
-        if (reading->codes[i][0])
-            memcpy(reading->classes[i], reading->codes[i], sizeof reading->codes[i]);
-        order[i] = reading->classes[i];
-        numbers &= number_read(order[i], strlen(order[i]), &value);
+/* Default names: x, y, z, or x0, x1, .., and label. */
+static void name_columns(struct reading *reading) {
+    struct cells *cells = &reading->cells;
+    const int dim = cells->count - (reading->label_column != READING_NO_LABEL);
+    for (int j = 0, k = 0; j < cells->count; j++) {
+        struct cells_column *column = &cells->columns[j];
+        column->is_unnamed = true;
+        if (j == reading->label_column)
+            strcpy(column->name, "label");
+        else if (dim <= 3)
+            snprintf(column->name, sizeof column->name, "%c", "xyz"[k++]);
+        else
+            snprintf(column->name, sizeof column->name, "x%d", k++);
     }
-    qsort(order, (size_t)reading->class_count, sizeof *order, numbers ? by_value : by_bytes);
-    for (int i = 0; i < reading->class_count; i++) {
-        place[(order[i] - reading->classes[0]) / (LABEL_NAME_BYTES + 1)] = i;
-        memcpy(sorted[i], order[i], sizeof sorted[i]);
+}
+
+/* Columns without names of a table that has names: "row" if it is the first one, which then mostly
+ * counts the rows, or "column_3"; "row_2" if another column has that name. */
+static void name_unnamed(struct cells *cells) {
+    for (int j = 0; j < cells->count; j++) {
+        struct cells_column *column = &cells->columns[j];
+        /* what pandas calls a column that had no name in its file */
+        column->is_unnamed = !column->name[0] || strncmp(column->name, "Unnamed: ", 9) == 0;
+        if (column->name[0])
+            continue;
+        char base[16], name[32];
+        snprintf(base, sizeof base, j == 0 ? "row" : "column_%d", j + 1);
+        snprintf(name, sizeof name, "%s", base);
+        for (int k = 2; cells_find_column(cells, name) >= 0; k++)
+            snprintf(name, sizeof name, "%s_%d", base, k);
+        strcpy(column->name, name);
     }
-    memcpy(reading->classes, sorted, (size_t)reading->class_count * sizeof sorted[0]);
-    for (size_t i = 0; i < reading->n; i++)
-        if (reading->labels[i] >= 0)
-            reading->labels[i] = place[reading->labels[i]];
+}
+
+/* Each column needs its own name, one that can be shown. */
+static void check_names(struct reading *reading) {
+    const struct cells *cells = &reading->cells;
+    for (int j = 0; j < cells->count; j++) {
+        const char *name = cells->columns[j].name, *wrong = name_wrong(name, strlen(name));
+        const int same = cells_find_column(cells, name);
+        if (wrong)
+            problem_add(reading->wrong, "/columns", "the name of column %d %s", j + 1, wrong);
+        else if (same < j)
+            problem_add(reading->wrong, "/columns",
+                        "columns %d and %d are both called \"%s\": rename one of them", same + 1,
+                        j + 1, name);
+    }
 }
 
 void reading_finish(struct reading *reading) {
-    if (!reading_goes_on(reading) || reading->wrong->count > 0)
+    struct cells *cells = &reading->cells;
+    reading->no_memory |= cells->no_memory;
+    reading->label_column = READING_NO_LABEL;
+    if (!reading_goes_on(reading))
         return;
-    if (reading->n == 0)
-        problem_add(reading->wrong, "/points", "there are no points");
-    if (reading->labels)
-        sort_classes(reading);
+    cells_finish(cells);
+    add_faults(reading);
+    if (reading->wrong->count > 0)
+        return;
+    if (cells->n == 0 || cells->count == 0) {
+        problem_add(reading->wrong, "/points",
+                    cells->n == 0 ? "there are no points" : "the points have no coordinates");
+        return;
+    }
+    find_label(reading);
+    if (!reading->label[0] && !reading->last_is_label)
+        guess_label(reading);
+    if (reading->wrong->count > 0)
+        return;
+    if (cells->has_names) {
+        name_unnamed(cells);
+        check_names(reading);
+    } else {
+        name_columns(reading);
+    }
 }

@@ -1,9 +1,9 @@
 /*
- * reading.h - points from an uploaded file: what the readers of all formats share.
+ * reading.h - a table from an uploaded file: what the readers of all formats share.
  *
- * A reader reads a file to its end, however many errors it has, and names the place of each error
- * as a JSON Pointer into the same data as JSON: /points/12/1 is the second coordinate of the
- * thirteenth point, /labels/12 its label, whatever the format.
+ * A reader makes cells of everything in a file that can be a table, and leaves what the cells mean
+ * to others. It reads the file to its end: errors of one kind are counted, and one message tells
+ * how many there are and where the first one is.
  */
 #ifndef API_UPLOAD_READING_H
 #define API_UPLOAD_READING_H
@@ -11,20 +11,28 @@
 #include <stdint.h>
 
 #include "api/contract/problem.h"
+#include "api/table/cells.h"
+#include "api/table/notation.h"
 #include "api/upload/label.h"
 #include "engine/denoise.h"
 
 enum {
-    READING_MAX_VALUES = 16 << 20,        /* coordinates in all: 64 MiB */
-    READING_MAX_COLUMNS = DN_MAX_DIM + 1, /* with the labels */
-    READING_TITLE_BYTES = 100,            /* of a data set */
+    READING_MAX_VALUES = CELLS_MAX_VALUES,
+    READING_TITLE_BYTES = 100, /* of a data set */
     READING_NO_LABEL = -1,
 };
 
-/* Beyond this, the squares that statistics and training need would not fit in float32. */
-#define READING_LARGEST_VALUE 1e18
-
 enum header_mode { HEADER_AUTO, HEADER_TRUE, HEADER_FALSE };
+
+/* What may be wrong with rows or fields. */
+enum reading_fault {
+    FAULT_WIDTH,  /* a row has more or fewer fields than the others */
+    FAULT_ROW,    /* JSON: a row is not one */
+    FAULT_VALUE,  /* JSON: a cell is an object or an array */
+    FAULT_TWICE,  /* JSON: a key is given twice in a record */
+    FAULT_LENGTH, /* JSON: there are not as many labels as points */
+    READING_FAULTS,
+};
 
 struct reading {
     /* the request */
@@ -32,69 +40,69 @@ struct reading {
     size_t length;
     const char *label; /* column that holds the labels: its name, or its number from 0, or from the
                           end: -1; "" if none is named */
-    enum header_mode header;      /* is the first row of a CSV file a header? */
-    struct problem_fields *wrong; /* values that cannot be used, for 422 */
+    const char *names; /* npy: names of the columns, with commas between them; "" or NULL: none */
+    enum header_mode header;      /* is the first row of a CSV file one? */
+    char delimiter;               /* of a CSV file, if its type tells; else 0 */
+    bool is_lines;                /* JSON: one value after another */
+    enum decimal_mode decimal;    /* how numbers are written, if the client knows */
+    struct problem_fields *wrong; /* what cannot be used, for 422 */
     /* the outcome, to be freed with reading_clear */
     char unreadable[200]; /* why this is not a file of its format, for 400; "" if it is one */
     bool no_memory;
-    size_t n;
-    int dim;         /* 0 until it is known */
-    float *points;   /* [n][dim] */
-    int32_t *labels; /* [n], indices of classes; NULL if there are none */
-    int class_count;
-    char classes[DN_MAX_CLASSES][LABEL_NAME_BYTES + 1]; /* as label_name has them */
-    char columns[DN_MAX_DIM][LABEL_NAME_BYTES + 1];
+    struct cells cells;
+    bool last_is_label;                  /* JSON: the last column has the member "labels" */
+    int label_column;                    /* or READING_NO_LABEL */
     char title[READING_TITLE_BYTES + 1]; /* name inside the file; "" if none */
-    /* for the readers themselves */
-    size_t capacity, label_capacity;
-    char codes[DN_MAX_CLASSES]
-              [LABEL_NAME_BYTES + 1]; /* how the class has been written each time, if that
-                                                   is a code (label_is_code); else "" */
-    int last_class;                   /* rows of a class are often next to each other */
-    char reason[160];                 /* what a function below found wrong */
+    /* where rows are in the file: each of these begins a run of rows, one per line */
+    const char *unit; /* "line", "row", "record" .. */
+    struct reading_run {
+        uint32_t row, line;
+    } * runs;
+    size_t run_count, run_capacity;
+    struct {
+        size_t count;
+        char pointer[40], text[200]; /* of the first one */
+    } faults[READING_FAULTS];
 };
 
 /* One for each format; the rest of *reading is zero at first. */
 void read_csv(struct reading *reading);
-void read_points_json(struct reading *reading);
+void read_json(struct reading *reading);
 void read_npy(struct reading *reading);
 
 void reading_clear(struct reading *reading);
+
+/* The number by which people find a row in the file: with reading->unit, "line 7". */
+size_t reading_line(const struct reading *reading, size_t row);
 
 /* ------------------------------------------------------------------ for readers */
 
 /* Is it still worth continuing? False after an error that ends the reading. */
 bool reading_goes_on(const struct reading *reading);
 
-/* Makes room for this total number of points of reading->dim coordinates, or of labels. False, with
- * an error, when there are too many or there is no memory. */
-bool reading_reserve(struct reading *reading, size_t points);
-bool reading_reserve_labels(struct reading *reading, size_t labels);
+/* Ends the reading: the file is not of its format. */
+void reading_unreadable(struct reading *reading, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* Stores a coordinate of the current point, number reading->n; or the label of a point, as it is
- * written. NULL, or what is wrong with the value. */
-const char *reading_put(struct reading *reading, int column, double value);
-const char *reading_put_label(struct reading *reading, size_t point, const char *label,
-                              size_t length);
+/* Adds a column with this name; its index, or -1 after an error that ends the reading. */
+int reading_add_column(struct reading *reading, const char *name, size_t length);
 
-/* Adds a wrong coordinate of the current point (column < 0: the whole point), or a wrong label.
- * `where` names the place in the file: "line 7, column \"x\": ", or "". */
-void reading_wrong_value(struct reading *reading, int column, const char *where, const char *what);
-void reading_wrong_label(struct reading *reading, size_t point, const char *where,
-                         const char *what);
+/* Is there room for another row? False, with an error. */
+bool reading_has_room(struct reading *reading);
+/* Completes a row, which is at this line of the file. False: no memory. */
+bool reading_end_row(struct reading *reading, size_t line);
 
-/* Default names: x, y, z, or x0, x1, .. */
-void reading_name_columns(struct reading *reading);
+/* Counts a fault; the first one of its kind is described. */
+void reading_fault(struct reading *reading, enum reading_fault fault, const char *pointer,
+                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* At the end: sorts the classes (numbers by value, others by their bytes). Adds an error when there
- * are no points. */
+/* At the end: finds the label column, names columns that have no names, and adds the faults to the
+ * errors. */
 void reading_finish(struct reading *reading);
 
-/* The column that reading->label names, of `count` ones called names (NULL: they have no names);
- * READING_NO_LABEL if none is named, or if there is no such column, which is then an error. */
-int reading_label_column(struct reading *reading, const char (*names)[LABEL_NAME_BYTES + 1],
-                         int count);
-/* Is reading->label the number of a column? */
+/* Is it the number of a column, of `count` ones? */
 bool reading_label_number(const struct reading *reading, int count, int *column);
+/* "label" or "class", by which labels are known. */
+bool reading_is_label_word(const char *name);
 
 #endif

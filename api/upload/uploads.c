@@ -8,6 +8,7 @@
 #include "api/contract/names.h"
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
+#include "api/upload/points.h"
 #include "api/upload/reading.h"
 #include "api/upload/statistics.h"
 #include "server/base/clock.h"
@@ -20,34 +21,51 @@ static const struct reader {
     const char *media_type;
     void (*read)(struct reading *reading);
     enum problem_code unreadable; /* for a file that is not of this format */
-} readers[] = {{"text/csv", read_csv, PROBLEM_INVALID_CSV},
-               {"application/json", read_points_json, PROBLEM_INVALID_JSON},
-               {"application/octet-stream", read_npy, PROBLEM_INVALID_NPY}};
+    char delimiter;
+    bool is_lines;
+} readers[] = {
+    {"text/csv", read_csv, PROBLEM_INVALID_CSV, 0, false},
+    {"text/tab-separated-values", read_csv, PROBLEM_INVALID_CSV, '\t', false},
+    {"application/json", read_json, PROBLEM_INVALID_JSON, 0, false},
+    {"application/x-ndjson", read_json, PROBLEM_INVALID_JSON, 0, true},
+    {"application/octet-stream", read_npy, PROBLEM_INVALID_NPY, 0, false},
+};
+
+enum { COLUMNS_BYTES = 4096 };
 
 /* An upload on its way from the socket through the pool to the writer. */
 struct upload {
     char name[READING_TITLE_BYTES + 1], label[LABEL_NAME_BYTES + 1];
-    int header; /* enum header_mode */
+    char columns[COLUMNS_BYTES + 1];
+    int header, decimal; /* enum header_mode, enum decimal_mode */
     const struct reader *reader;
     struct reading reading;
+    struct points points;
     struct problem_fields wrong;
     struct dataset row; /* its texts are in the exchange's arena, its arrays in the reading */
     struct replay once;
 };
 
 static const char *const header_names[] = {"auto", "true", "false", NULL};
+static const char *const decimal_names[] = {"auto", "point", "comma", NULL};
 
 static const struct field rows[] = {
     {"", "name", FIELD_TEXT, offsetof(struct upload, name), 0, READING_TITLE_BYTES, 0, NULL,
      "Display name."},
     {"", "label", FIELD_TEXT, offsetof(struct upload, label), 0, LABEL_NAME_BYTES, 0, NULL,
-     "CSV and npy: the column that holds the labels, by name, or by number counted from 0, or from "
+     "The column that holds the labels, by name, or by number counted from 0, or from "
      "the end with -1. By default, a column named label or class. Labels are text or numbers; a "
      "number is the same class however it is written: 1, 1.0 and 01 are the class 1. Only a class "
      "that is always written with the same leading zeros keeps them: 007."},
     {"", "header", FIELD_CHOICE, offsetof(struct upload, header), 0, 0, 0, header_names,
      "CSV: whether the first row has the names of the columns; auto: it does if none of its fields "
-     "is a number."},
+     "is a number, or if they are the numbers of columns or years."},
+    {"", "decimal", FIELD_CHOICE, offsetof(struct upload, decimal), 0, 0, 0, decimal_names,
+     "What marks the decimals of a number; auto: a comma does where it cannot mark thousands, as "
+     "in "
+     "5,1. Needed only for a column in which all numbers are like 1,234."},
+    {"", "columns", FIELD_TEXT, offsetof(struct upload, columns), 0, COLUMNS_BYTES, 0, NULL,
+     "npy: names of the columns, with commas between them."},
 };
 const struct field_set upload_fields = {rows, sizeof rows / sizeof rows[0]};
 
@@ -62,7 +80,8 @@ static bool choose_reader(struct http_exchange *exchange, struct upload *upload)
             return true;
         }
     problem(exchange, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
-            "a data set must be text/csv, application/json or application/octet-stream (npy)");
+            "a data set must be text/csv, text/tab-separated-values, application/json, "
+            "application/x-ndjson or application/octet-stream (npy)");
     return false;
 }
 
@@ -78,10 +97,10 @@ static char *names_json(struct http_exchange *exchange, const char (*names)[LABE
     return keep_text(exchange, &text);
 }
 
-static char *statistics_json(struct http_exchange *exchange, const struct reading *reading) {
+static char *statistics_json(struct http_exchange *exchange, const struct points *points) {
     struct buffer text = {0};
-    statistics_write(&(struct point_table){reading->points, reading->n, reading->dim,
-                                           reading->labels, reading->class_count},
+    statistics_write(&(struct point_table){points->points, points->n, points->dim, points->labels,
+                                           points->class_count},
                      &(struct json_writer){.out = &text});
     return keep_text(exchange, &text);
 }
@@ -89,26 +108,27 @@ static char *statistics_json(struct http_exchange *exchange, const struct readin
 /* The row to insert. False: the error is already the response. */
 static bool make_row(struct http_exchange *exchange, struct upload *upload) {
     const struct reading *reading = &upload->reading;
+    struct points *points = &upload->points;
     struct dataset *row = &upload->row;
     *row = (struct dataset){
         .name = upload->name[0]     ? upload->name
                 : reading->title[0] ? upload->reading.title
                                     : NULL,
-        .n = (int64_t)reading->n,
-        .dim = reading->dim,
-        .columns = names_json(exchange, reading->columns, reading->dim),
-        .statistics = statistics_json(exchange, reading),
+        .n = (int64_t)points->n,
+        .dim = points->dim,
+        .columns = names_json(exchange, points->columns, points->dim),
+        .statistics = statistics_json(exchange, points),
         .bytes = (int64_t)reading->length,
         .created_at = clock_now_ms(),
-        .points = reading->points,
-        .labels = reading->labels,
+        .points = points->points,
+        .labels = points->labels,
     };
-    if (reading->labels)
-        row->classes = names_json(exchange, reading->classes, reading->class_count);
+    if (points->labels)
+        row->classes = names_json(exchange, points->classes, points->class_count);
     id_new(row->id);
     sha256_text(reading->text, reading->length, row->sha256);
     upload->once.request = idempotency_upload(exchange, row->sha256);
-    bool made = row->columns && row->statistics && (row->classes || !reading->labels) &&
+    bool made = row->columns && row->statistics && (row->classes || !points->labels) &&
                 upload->once.request;
     if (!made)
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
@@ -153,12 +173,16 @@ static void parse(struct http_exchange *exchange, struct store_session *unused) 
     if (!http_reserve(exchange, READ_BYTES * reading->length))
         return;
     upload->reader->read(reading);
+    if (reading_goes_on(reading) && upload->wrong.count == 0)
+        points_make(reading, &upload->points);
+    cells_clear(&reading->cells);
     if (reading->no_memory)
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
     else if (reading->unreadable[0])
         problem(exchange, upload->reader->unreadable, reading->unreadable);
     else if (upload->wrong.count > 0)
-        problem_list(exchange, PROBLEM_INVALID_DATA, "values cannot be used", &upload->wrong);
+        problem_list(exchange, PROBLEM_INVALID_DATA, "places of the file cannot be used",
+                     &upload->wrong);
     else if (make_row(exchange, upload))
         http_then_on_writer(exchange, insert);
 }
@@ -166,6 +190,7 @@ static void parse(struct http_exchange *exchange, struct store_session *unused) 
 static void release(struct http_exchange *exchange) {
     struct upload *upload = exchange->state;
     reading_clear(&upload->reading);
+    points_clear(&upload->points);
 }
 
 enum http_next api_dataset_create(struct http_exchange *exchange) {
@@ -186,7 +211,11 @@ enum http_next api_dataset_create(struct http_exchange *exchange) {
     upload->reading.text = exchange->request.body;
     upload->reading.length = exchange->request.body_length;
     upload->reading.label = upload->label;
+    upload->reading.names = upload->columns;
     upload->reading.header = (enum header_mode)upload->header;
+    upload->reading.decimal = (enum decimal_mode)upload->decimal;
+    upload->reading.delimiter = upload->reader->delimiter;
+    upload->reading.is_lines = upload->reader->is_lines;
     upload->reading.wrong = &upload->wrong;
     exchange->state = upload;
     exchange->release = release;

@@ -2,5 +2,5 @@
 #include "tests/fuzz/upload.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
-    return upload_fuzz(read_points_json, bytes, size);
+    return upload_fuzz(read_json, bytes, size);
 }

@@ -41,6 +41,13 @@ CSVS = [
     b"# comment\n1 2\n3 4\n",
     b"\xef\xbb\xbfx,y,class\n1,2,0\n3,4,10\n5,6,2\n",
     b"1,2\n3\nnan,inf\n1e999,x\n",
+    b'"";"x";"y"\n"Mazda";5,1;1.234,5\n"Fiat";3,25;12.000\n',
+    b"sep=|\r\nx|y|\r\n1|2|\r\n3|4|\r\n",
+    b"# made today\n# u v\n1.0e+00  2\n3\t4 \n",
+    b",0,1\n0,1.5,2\n1,3,4\n",
+    b"country,2019,2020\nb,1,2\na,3,4\n",
+    b"x,y\ns,m\n12%,$7\n\xe2\x88\x921.5,1'234.5\n2020-01-31,12 kg\n",
+    b'n,v\n"1,234","5,1"\n"1 234,5",TRUE\n',
 ]
 POINTS = [
     b'{"points":[[1,2],[3.5,-4e-1]]}',
@@ -49,6 +56,8 @@ POINTS = [
     b"[[1,2],[3,4]]",
     b'{"points":[[1,2],[3]],"labels":[1]}',
     b'{"points":[[1,null],["2",true]],"x":{"y":[[]]}}',
+    b'[{"a":1,"b":"x"},{"\\u0062":null,"c":2.5},{}]',
+    b'{"a":1}\n\n{"a":2,"b":"y"}\n[3]\n',
 ]
 NUMBERS = "0 -0 1 12.5 .5 5. 1e5 -1E-5 1e309 5e-324 2.2250738585072011e-308 9007199254740993 123456789012345678901234567890 1e-400 0.1 3.4028235677973366e38 1.7976931348623157e308 0x1 inf nan 1e 1e+ +1".split()
 HEADERS = [
@@ -178,7 +187,7 @@ def main(binary, directory):
     write(directory, "spec", [*(json.dumps(spec).encode() for spec in SPECS), *TEXTS])
     options = itertools.cycle(b"\x00\x03\x06\x09\x0c\x01\x02")
     write(directory, "csv", [bytes([next(options)]) + file for file in CSVS])
-    write(directory, "points", [b"\x00" + file for file in POINTS])
+    write(directory, "points", [(b"\x36" if b"}\n" in file else b"\x00") + file for file in POINTS])  # as JSON lines
     write(directory, "npy", [bytes([next(options)]) + file for file in npys()])
     write(directory, "number", [number.encode() for number in NUMBERS])
     write(directory, "headers", [lines.encode() for lines in HEADERS])

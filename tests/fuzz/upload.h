@@ -9,22 +9,39 @@
 #include <math.h>
 #include <string.h>
 
+#include "api/upload/points.h"
 #include "api/upload/reading.h"
 #include "api/upload/statistics.h"
 #include "tests/fuzz/fuzz.h"
 
 /* What a reader has to hold to when it has found nothing wrong. */
-static inline void upload_check(const struct reading *reading) {
+static inline void upload_check_cells(const struct cells *cells) {
+    struct buffer block = {0};
+    struct cells again;
+    fuzz_check(cells->n >= 1 && cells->n <= DN_MAX_POINTS);
+    fuzz_check(cells->count >= 1 && cells->count <= CELLS_MAX_COLUMNS);
+    for (int j = 0; j < cells->count; j++) {
+        fuzz_check(cells_find_column(cells, cells->columns[j].name) == j);
+        for (size_t i = 0; i < cells->n; i++)
+            fuzz_check((uint32_t)cells->columns[j].codes[i] < cells->columns[j].distinct);
+    }
+    cells_write(cells, &block);
+    fuzz_check(cells_read(&again, block.data, block.length));
+    cells_clear(&again);
+    buffer_clear(&block);
+}
+
+static inline void upload_check(const struct points *points) {
     struct buffer text = {0};
-    fuzz_check(reading->n >= 1 && reading->n <= DN_MAX_POINTS);
-    fuzz_check(reading->dim >= 1 && reading->dim <= DN_MAX_DIM);
-    fuzz_check(!reading->labels == (reading->class_count == 0));
-    for (size_t i = 0; i < reading->n * (size_t)reading->dim; i++)
-        fuzz_check(fabsf(reading->points[i]) <= (float)READING_LARGEST_VALUE);
-    for (size_t i = 0; reading->labels && i < reading->n; i++)
-        fuzz_check(reading->labels[i] >= 0 && reading->labels[i] < reading->class_count);
-    statistics_write(&(struct point_table){reading->points, reading->n, reading->dim,
-                                           reading->labels, reading->class_count},
+    fuzz_check(points->n >= 1 && points->n <= DN_MAX_POINTS);
+    fuzz_check(points->dim >= 1 && points->dim <= DN_MAX_DIM);
+    fuzz_check(!points->labels == (points->class_count == 0));
+    for (size_t i = 0; i < points->n * (size_t)points->dim; i++)
+        fuzz_check(fabsf(points->points[i]) <= (float)POINTS_LARGEST_VALUE);
+    for (size_t i = 0; points->labels && i < points->n; i++)
+        fuzz_check(points->labels[i] >= 0 && points->labels[i] < points->class_count);
+    statistics_write(&(struct point_table){points->points, points->n, points->dim, points->labels,
+                                           points->class_count},
                      &(struct json_writer){.out = &text});
     fuzz_check(!text.failed);
     buffer_clear(&text);
@@ -33,6 +50,7 @@ static inline void upload_check(const struct reading *reading) {
 static inline int upload_fuzz(void (*read)(struct reading *), const uint8_t *bytes, size_t size) {
     static const char *const labels[] = {"", "label", "0", "-1", "x", "2"};
     static struct reading reading;
+    static struct points points;
     struct arena arena = {0};
     struct problem_fields wrong = {.arena = &arena};
     if (size == 0)
@@ -42,10 +60,16 @@ static inline int upload_fuzz(void (*read)(struct reading *), const uint8_t *byt
                                .length = size - 1,
                                .label = labels[bytes[0] / 3 % 6],
                                .header = (enum header_mode)(bytes[0] % 3),
+                               .decimal = (enum decimal_mode)(bytes[0] / 18 % 3),
+                               .is_lines = bytes[0] / 54 % 2,
                                .wrong = &wrong};
     read(&reading);
-    if (reading_goes_on(&reading) && wrong.count == 0)
-        upload_check(&reading);
+    if (reading_goes_on(&reading) && wrong.count == 0) {
+        upload_check_cells(&reading.cells);
+        if (points_make(&reading, &points))
+            upload_check(&points);
+        points_clear(&points);
+    }
     reading_clear(&reading);
     arena_clear(&arena);
     free(text);

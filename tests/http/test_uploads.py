@@ -108,6 +108,47 @@ FILES = [
     ("integers by value", "1,10\n2,9\n3,-1\n", "?label=1", [[1], [2], [3]], ["x"], ["10", "9", "-1"]),
     ("whole floats", "1,2,1.0\n3,4,0.000e+00\n", "?label=2", TWO, ["x", "y"], ["1", "0"]),
     ("quoted labels", 'x,y,label\n1,2," b, ""c"" "\n3,4,"é"\n', "", TWO, ["x", "y"], [' b, "c" ', "é"]),
+    # what other programs write
+    ("bars", "a|b\n1|2\n3|4\n", "", TWO, ["a", "b"], None),
+    ("blanks as delimiters", "Chins Sit-ups\n1 2\n3   4 \n", "", TWO, ["Chins", "Sit-ups"], None),
+    ("blanks, no header", "  1.5  2\n 3.25 4\n", "", [[1.5, 2], [3.25, 4]], ["x", "y"], None),
+    ("the first row tells the delimiter", "x;y\n5,1;3,5\n4,9;3,0\n", "", [[5.1, 3.5], [4.9, 3]], ["x", "y"], None),
+    ("decimal commas, no header", "1,5;2,5\n3,5;4,5\n", "", [[1.5, 2.5], [3.5, 4.5]], ["x", "y"], None),
+    ("decimal commas in quotes", 'x,y\n"1,5","2,5"\n"3,25","4"\n', "", [[1.5, 2.5], [3.25, 4]], ["x", "y"], None),
+    ("decimal commas between tabs", "x\ty\n1,5\t2\n-0,125\t4e3\n", "", [[1.5, 2], [-0.125, 4000]], ["x", "y"], None),
+    ("thousands in English", 'x,y\n"1,234.50",1\n"12,000",2\n7,3\n', "", [[1234.5, 1], [12000, 2], [7, 3]], ["x", "y"], None),
+    ("thousands in German", "x;y\n1.234,50;1\n12.000;2\n7;3\n", "", [[1234.5, 1], [12000, 2], [7, 3]], ["x", "y"], None),
+    ("thousands in French", "x;y\n1 234,5;1\n12 000;2\n1\u202f234\u202f567;3\n", "", [[1234.5, 1], [12000, 2], [1234567, 3]], ["x", "y"], None),
+    ("thousands in Swiss", "x;y\n1'234.5;1\n12'000;2\n", "", [[1234.5, 1], [12000, 2]], ["x", "y"], None),
+    ("millions", 'x,y\n"1,234,567",1\n"1,234",2\n', "", [[1234567, 1], [1234, 2]], ["x", "y"], None),
+    ("another column tells", "x;y\n1,234;1,5\n2,345;2,5\n", "", [[1.234, 1.5], [2.345, 2.5]], ["x", "y"], None),
+    ("the client tells: comma", "x;y\n1,234;1\n2,345;2\n", "?decimal=comma", [[1.234, 1], [2.345, 2]], ["x", "y"], None),
+    ("the client tells: point", 'x,y\n"1,234",1\n"2,345",2\n', "?decimal=point", [[1234, 1], [2345, 2]], ["x", "y"], None),
+    ("points between thousands are decimal", "x,y\n1.234,1\n2.345,2\n", "", [[1.234, 1], [2.345, 2]], ["x", "y"], None),
+    ("comments", "# station 7\n# units: m\nx,y\n1,2\n3,4\n", "", TWO, ["x", "y"], None),
+    ("a comment before points", "# made today\n1,2\n3,4\n", "", TWO, ["x", "y"], None),
+    ("a comment has the names", "# made today\n# u,v\n1,2\n3,4\n", "", TWO, ["u", "v"], None),
+    ("numpy.savetxt", "# u v\n1.0e+00 2.0e+00\n3.0e+00 4.0e+00\n", "", TWO, ["u", "v"], None),
+    ("sep=", "sep=;\nx;y\n1;2\n3;4\n", "", TWO, ["x", "y"], None),
+    ("sep= of a bar", "\ufeffsep=|\r\nx|y\r\n1|2\r\n3|4\r\n", "", TWO, ["x", "y"], None),
+    ("a delimiter at the end of each line", "x,y,\n1,2,\n3,4,\n", "", TWO, ["x", "y"], None),
+    ("a delimiter at the end, no header", "1,2,\n3,4,\n", "", TWO, ["x", "y"], None),
+    ("a delimiter at the end of the names", "x,y,\n1,2\n3,4\n", "", TWO, ["x", "y"], None),
+    ("a delimiter at the end of the rows", "x,y\n1,2,\n3,4,\n", "", TWO, ["x", "y"], None),
+    ("row numbers of pandas", ",x,y\n0,1,2\n1,3,4\n", "", TWO, ["x", "y"], None),
+    ("row numbers that pandas has named", "Unnamed: 0,x,y\n0,1,2\n1,3,4\n", "", TWO, ["x", "y"], None),
+    ("row numbers of pandas without names", ",0,1\n0,1,2\n1,3,4\n", "", TWO, ["0", "1"], None),
+    ("row names of R", '"","x","y"\n"Mazda RX4",1,2\n"Fiat 128",3,4\n', "", TWO, ["x", "y"], None),
+    ("R names the rows, but not their column", '"x","y"\n"1",1,2\n"2",3,4\n', "", TWO, ["x", "y"], None),
+    ("row numbers and labels", ",x,label\n0,1,b\n1,3,a\n", "?label=label", [[1], [3]], ["x"], ["b", "a"]),
+    ("a first column that counts no rows", ",x,y\n5,1,2\n5,3,4\n", "", [[5, 1, 2], [5, 3, 4]], ["row", "x", "y"], None),
+    ("a column called row", ",row,y\n5,1,2\n5,3,4\n", "", [[5, 1, 2], [5, 3, 4]], ["row_2", "row", "y"], None),
+    ("a column without a name", "a,,c\n1,2,5\n3,4,6\n", "", [[1, 2, 5], [3, 4, 6]], ["a", "column_2", "c"], None),
+    ("NA in a name", "na,none,x\n1,2,3\n4,5,6\n", "", [[1, 2, 3], [4, 5, 6]], ["na", "none", "x"], None),
+    ("numbers and label as names", "label,0,1\nb,1,2\na,3,4\n", "", TWO, ["0", "1"], ["b", "a"]),
+    ("label and numbers as names", "0,1,label\n1,2,b\n3,4,a\n", "", TWO, ["0", "1"], ["b", "a"]),
+    ("years as names", "country,2019,2020\nb,1,2\na,3,4\n", "?label=country", TWO, ["2019", "2020"], ["b", "a"]),
+    ("years as values", "b,2019,2020\na,2020,2021\n", "?label=0", [[2019, 2020], [2020, 2021]], ["x", "y"], ["b", "a"]),
     ("delimiters in labels", "1,2,a;b;c\n3,4,d;e\n", "?label=2", TWO, ["x", "y"], ["a;b;c", "d;e"]),
 ]  # fmt: skip
 
@@ -328,3 +369,33 @@ def test_uploads_outlive_the_server(start):
     server.start()
     assert server.get(f"/v1/datasets/{made['id']}").json == made
     assert points_of(server, made) == ([[0.1, 2], [3, 4]], ["x", "y"])
+
+
+# ---------------------------------------------------------------- rows in other formats
+
+
+@pytest.mark.parametrize("raw,content_type", [
+    ('{"columns":["u","k","v"],"points":[[1,"b",2],[3,"a",4]]}', JSON),
+    ('[[1,"b",2],[3,"a",4]]', JSON),
+    ('[{"u":1,"k":"b","v":2},{"u":3,"k":"a","v":4}]', JSON),
+    ('[{"u":1,"k":"b","v":2},{"v":4,"u":3,"\\u006b":"a"}]', JSON),
+    ('{"u":1,"k":"b","v":2}\n{"u":3,"k":"a","v":4}\n', "application/x-ndjson"),
+    ('\n{"u":1,"k":"b","v":2} {"v":4,"u":3,"k":"a"}', "application/x-ndjson; charset=utf-8"),
+    ("u\tk\tv\n1\tb\t2\n3\ta\t4\n", "text/tab-separated-values"),
+    ("u\tk;k\tv\n1\tb\t2\n3\ta\t4\n", "text/tab-separated-values"),
+])  # fmt: skip
+def test_rows_of_every_format(store, raw, content_type):
+    made = upload(store, raw, content_type, "?label=1")
+    assert points_of(store, made) == (TWO, ["b", "a"])
+    assert made["columns"] == (["x", "y"] if raw.startswith("[[") else ["u", "v"])
+
+
+def test_names_of_the_columns_of_an_array(store):
+    made = upload(store, npy([[1, 2], [3, 4]]), NPY, "?columns=age,mass")
+    assert made["columns"] == ["age", "mass"] and points_of(store, made)[0] == TWO
+    made = upload(store, npy([[1, 2], [3, 4]]), NPY, "?columns=age,mass&label=mass")
+    assert made["columns"] == ["age"] and made["classes"] == ["2", "4"]
+
+
+def test_a_number_may_be_text_in_json(store):
+    assert points_of(store, upload(store, '{"points":[["1.5",2],[3," 4 "]]}', JSON))[0] == [[1.5, 2], [3, 4]]

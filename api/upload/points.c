@@ -1,0 +1,276 @@
+#include "api/upload/points.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/contract/names.h"
+#include "api/format/number.h"
+#include "api/upload/column_fault.h"
+#include "server/threads/pool.h"
+
+void points_clear(struct points *points) {
+    free(points->points);
+    free(points->labels);
+    *points = (struct points){0};
+}
+
+/* ------------------------------------------------------------------ classes */
+
+/* The classes of the distinct labels, while they are found. */
+struct classes {
+    int32_t *class_of;             /* [distinct] */
+    int count;                     /* may be more than the kept ones */
+    uint32_t code[DN_MAX_CLASSES]; /* the only text of the class, if that is a code; see label.h */
+    bool has_code[DN_MAX_CLASSES];
+};
+
+/* Finds or adds the class with this name, of which `code` is a text. */
+static int32_t class_with(struct points *points, struct classes *classes, const char *name,
+                          const struct cells_column *column, uint32_t code) {
+    for (int i = 0; i < classes->count && i < DN_MAX_CLASSES; i++)
+        if (strcmp(points->classes[i], name) == 0) {
+            classes->has_code[i] = false; /* the same number is also written in another way */
+            return i;
+        }
+    if (classes->count < DN_MAX_CLASSES) {
+        strcpy(points->classes[classes->count], name);
+        classes->code[classes->count] = code;
+        classes->has_code[classes->count] =
+            label_is_code(cells_text(column, code), cells_length(column, code));
+    }
+    return classes->count++;
+}
+
+/* NULL, or what is wrong with a label. */
+static const char *find_class(struct points *points, struct classes *classes,
+                              const struct cells_column *column, uint32_t code) {
+    char name[LABEL_NAME_BYTES + 1];
+    const char *text = cells_text(column, code);
+    const size_t length = cells_length(column, code);
+    classes->class_of[code] = 0;
+    if (length == 0)
+        return "is empty";
+    if (!label_name(text, length, name))
+        return "is longer than 64 bytes";
+    const char *wrong = name_wrong(name, strlen(name));
+    if (!wrong)
+        classes->class_of[code] = class_with(points, classes, name, column, code);
+    return wrong;
+}
+
+/* Adds the one error of the column of labels: there are `bad` wrong ones, of which this is the first. */
+static void add_label_fault(struct reading *reading, uint32_t first, size_t bad,
+                            const char *wrong) {
+    const int column = reading->label_column;
+    char shown[COLUMN_SHOWN];
+    const struct cells_column *of = &reading->cells.columns[column];
+    column_add_problem(
+        reading, column,
+        "%zu of %zu labels cannot be used (the first, %s, is in %s %zu): a label %s", bad,
+        reading->cells.n, column_show(cells_text(of, first), cells_length(of, first), shown),
+        reading->unit, reading_line(reading, cells_first_row(&reading->cells, column, first)),
+        wrong);
+}
+
+static int by_value(const void *a, const void *b) {
+    const char *left = *(const char *const *)a, *right = *(const char *const *)b;
+    const long double x = strtold(left, NULL), y = strtold(right, NULL);
+    return x < y ? -1 : x > y ? 1 : strcmp(left, right);
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Which class has which number must not depend on the order of the points. place: the new one of
+ * each. */
+static void sort_classes(struct points *points, int32_t place[DN_MAX_CLASSES]) {
+    const char *order[DN_MAX_CLASSES];
+    char sorted[DN_MAX_CLASSES][LABEL_NAME_BYTES + 1];
+    bool numbers = true;
+    double value;
+    for (int i = 0; i < points->class_count; i++) {
+        order[i] = points->classes[i];
+        numbers &= number_read(order[i], strlen(order[i]), &value);
+    }
+    qsort(order, (size_t)points->class_count, sizeof *order, numbers ? by_value : by_bytes);
+    for (int i = 0; i < points->class_count; i++) {
+        place[(order[i] - points->classes[0]) / (LABEL_NAME_BYTES + 1)] = i;
+        memcpy(sorted[i], order[i], sizeof sorted[i]);
+    }
+    memcpy(points->classes, sorted, (size_t)points->class_count * sizeof sorted[0]);
+}
+
+static void name_codes(struct points *points, const struct classes *classes,
+                       const struct cells_column *column) {
+    for (int i = 0; i < points->class_count; i++)
+        if (classes->has_code[i])
+            snprintf(points->classes[i], sizeof points->classes[i], "%s",
+                     cells_text(column, classes->code[i]));
+}
+
+/* counts [distinct]. False: no memory. */
+static bool make_labels(struct reading *reading, struct points *points, const uint32_t *counts) {
+    const struct cells_column *column = &reading->cells.columns[reading->label_column];
+    struct classes classes = {.class_of = malloc(column->distinct * sizeof(int32_t))};
+    const char *wrong = NULL;
+    uint32_t first = 0;
+    size_t bad = 0;
+    points->labels = malloc(points->n * sizeof *points->labels);
+    if (!classes.class_of || !points->labels) {
+        free(classes.class_of);
+        return false;
+    }
+    for (uint32_t code = 0; code < column->distinct; code++) {
+        const char *what = find_class(points, &classes, column, code);
+        if (what && !wrong) {
+            wrong = what;
+            first = code;
+        }
+        bad += what ? counts[code] : 0;
+    }
+    if (wrong)
+        add_label_fault(reading, first, bad, wrong);
+    else if (classes.count > DN_MAX_CLASSES)
+        column_add_problem(reading, reading->label_column,
+                           "it has more than %d different labels, and each is a class",
+                           DN_MAX_CLASSES);
+    if (reading->wrong->count == 0) {
+        int32_t place[DN_MAX_CLASSES];
+        points->class_count = classes.count;
+        name_codes(points, &classes, column);
+        sort_classes(points, place);
+        for (size_t i = 0; i < points->n; i++)
+            points->labels[i] = place[classes.class_of[column->codes[i]]];
+    }
+    free(classes.class_of);
+    return true;
+}
+
+/* ------------------------------------------------------------------ coordinates */
+
+/* A column of a file that numbers its rows is no coordinate. */
+static bool is_row_names(const struct reading *reading, int column) {
+    const struct cells *cells = &reading->cells;
+    return column == 0 && cells->has_names && cells->count > 1 && cells->columns[0].is_unnamed &&
+           cells->columns[0].distinct == cells->n;
+}
+
+/* Counts the cells of each kind, and puts the numbers at points->points + k. values [distinct]. */
+static void put_column(struct reading *reading, int column, struct notation notation,
+                       struct points *points, int k, double *values) {
+    const struct cells_column *of = &reading->cells.columns[column];
+    size_t counts[COLUMN_TEXTS] = {0};
+    /* first of the texts, then of the rows */
+    uint8_t *kinds = malloc(of->distinct);
+    if (!kinds) {
+        reading->no_memory = true;
+        return;
+    }
+    for (uint32_t code = 0; code < of->distinct; code++)
+        kinds[code] = (uint8_t)column_text(notation, cells_text(of, code), cells_length(of, code),
+                                           &values[code]);
+    const size_t dim = (size_t)points->dim;
+    for (size_t i = 0; i < points->n; i++) {
+        counts[kinds[of->codes[i]]]++;
+        points->points[i * dim + (size_t)k] = (float)values[of->codes[i]];
+    }
+    if (counts[COLUMN_NUMBER] < points->n)
+        column_add_fault(reading, column, notation, counts);
+    free(kinds);
+}
+
+/* Does the first row of data have text in columns that have only numbers otherwise? It then has the
+ * units of the columns. */
+static bool is_unit_row(const struct reading *reading, const struct notation *notations) {
+    const struct cells *cells = &reading->cells;
+    int units = 0;
+    for (int j = 0; j < cells->count && cells->n > 2; j++) {
+        const struct cells_column *column = &cells->columns[j];
+        double value;
+        if (j == reading->label_column || is_row_names(reading, j) || cells_length(column, 0) == 0)
+            continue;
+        if (column_text(notations[j], cells_text(column, 0), cells_length(column, 0), &value) ==
+            COLUMN_NUMBER)
+            return false;
+        for (uint32_t code = 1; code < column->distinct; code++)
+            if (column_text(notations[j], cells_text(column, code), cells_length(column, code),
+                            &value) > COLUMN_MISSING)
+                return false;
+        for (size_t i = 1; i < cells->n; i++)
+            if (column->codes[i] == 0)
+                return false;
+        units++;
+    }
+    return units > 0;
+}
+
+/* The columns that are coordinates, in order: places. Their count. */
+static int find_coordinates(const struct reading *reading, int *places) {
+    int count = 0;
+    for (int j = 0; j < reading->cells.count; j++)
+        if (j != reading->label_column && !is_row_names(reading, j))
+            places[count++] = j;
+    return count;
+}
+
+/* CSV of the points has a last column called label. */
+static void check_label_name(struct reading *reading) {
+    const struct cells *cells = &reading->cells;
+    for (int j = 0; j < cells->count && reading->label_column != READING_NO_LABEL; j++)
+        if (j != reading->label_column && strcasecmp(cells->columns[j].name, "label") == 0)
+            column_add_problem(reading, j,
+                               "it has this name, but column %d has the labels; give it another "
+                               "name",
+                               reading->label_column + 1);
+}
+
+static void put_coordinates(struct reading *reading, struct points *points, const int *places,
+                            double *values) {
+    struct notation notations[CELLS_MAX_COLUMNS];
+    notation_find(&reading->cells, reading->decimal, notations);
+    if (is_unit_row(reading, notations)) {
+        const struct cells_column *first = &reading->cells.columns[places[0]];
+        char shown[COLUMN_SHOWN];
+        problem_add(reading->wrong, "/points/0",
+                    "%s %zu has text (%s ..) in columns that have only numbers below: if these are "
+                    "the units of the columns, remove the row",
+                    reading->unit, reading_line(reading, 0),
+                    column_show(cells_text(first, 0), cells_length(first, 0), shown));
+        return;
+    }
+    for (int k = 0; k < points->dim && !reading->no_memory; k++) {
+        put_column(reading, places[k], notations[places[k]], points, k, values);
+        strcpy(points->columns[k], reading->cells.columns[places[k]].name);
+        pool_pause();
+    }
+}
+
+bool points_make(struct reading *reading, struct points *points) {
+    const struct cells *cells = &reading->cells;
+    int places[CELLS_MAX_COLUMNS];
+    uint32_t most = 1;
+    *points = (struct points){.n = cells->n, .dim = find_coordinates(reading, places)};
+    if (points->dim < 1 || points->dim > DN_MAX_DIM) {
+        problem_add(reading->wrong, "/columns", "a point has 1 to %d coordinates, not %d",
+                    DN_MAX_DIM, points->dim);
+        return false;
+    }
+    check_label_name(reading);
+    for (int j = 0; j < cells->count; j++)
+        most = cells->columns[j].distinct > most ? cells->columns[j].distinct : most;
+    double *values = calloc(most, sizeof *values);
+    points->points = malloc(points->n * (size_t)points->dim * sizeof *points->points);
+    reading->no_memory |= !values || !points->points;
+    if (!reading->no_memory)
+        put_coordinates(reading, points, places, values);
+    if (!reading->no_memory && reading->label_column != READING_NO_LABEL) {
+        uint32_t *counts = (uint32_t *)values; /* [most] */
+        cells_count(cells, reading->label_column, counts);
+        reading->no_memory |= !make_labels(reading, points, counts);
+    }
+    free(values);
+    return !reading->no_memory && reading->wrong->count == 0;
+}
