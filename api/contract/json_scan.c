@@ -57,7 +57,7 @@ static size_t skip_digits(struct json_scan *scan) {
     return (size_t)(scan->at - from);
 }
 
-bool json_scan_number(struct json_scan *scan) {
+static bool scan_number(struct json_scan *scan) {
     if (json_scan_next_is(scan, '-'))
         scan->at++;
     if (json_scan_next_is(scan, '0'))
@@ -195,6 +195,6 @@ bool json_scan_value(struct json_scan *scan, int depth) {
         }
     }
     if (c == '-' || (c >= '0' && c <= '9'))
-        return json_scan_number(scan);
+        return scan_number(scan);
     return fail(scan, "a value was expected");
 }

@@ -116,10 +116,6 @@ static void add_faults(struct reading *reading) {
 
 /* ------------------------------------------------------------------ the column of the labels */
 
-bool reading_is_label_word(const char *name) {
-    return strcasecmp(name, "label") == 0 || strcasecmp(name, "class") == 0;
-}
-
 bool reading_label_number(const struct reading *reading, int count, int *column) {
     char *end;
     const char *label = reading->label;

@@ -102,7 +102,5 @@ void reading_finish(struct reading *reading);
 
 /* Is it the number of a column, of `count` ones? */
 bool reading_label_number(const struct reading *reading, int count, int *column);
-/* "label" or "class", by which labels are known. */
-bool reading_is_label_word(const char *name);
 
 #endif

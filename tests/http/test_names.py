@@ -93,7 +93,7 @@ def test_odd_characters_in_names(store, name):
     assert check_problem(store.post("/v1/jobs", {"name": name}), 422, "invalid_fields")["errors"][0]["pointer"] == "/name"
     for body, pointer in [
         ({"name": name, "points": [[1]]}, "/name"),
-        ({"points": [[1], [2]], "labels": ["a", name]}, "/labels/1"),
+        ({"points": [[1], [2]], "labels": ["a", name]}, "/columns/label"),
     ]:
         answer = store.request("POST", "/v1/datasets", raw=json.dumps(body).encode(), headers=JSON)
         assert check_problem(answer, 422, "invalid_data")["errors"][0]["pointer"] == pointer
