@@ -107,6 +107,7 @@ enum {
     DN_MIN_HIDDEN_SIZE = 8,
     DN_MAX_HIDDEN_SIZE = 1024,
     DN_MAX_HIDDEN_LAYERS = 8,
+    DN_MAX_INPUT_FEATURES = 4,
     DN_MAX_BATCH_SIZE = 65536,
     DN_MAX_EPOCHS = 1000000,
     DN_MAX_SAMPLES = 100000,
@@ -116,6 +117,10 @@ enum {
 #define DN_MIN_BETA       1e-9
 #define DN_MAX_BETA_START 0.5
 #define DN_MAX_BETA_END   0.999
+#define DN_MIN_RATIO_MIN  1e-4
+#define DN_MAX_RATIO_MIN  0.5 /* below DN_MIN_RATIO_MAX: noise always grows */
+#define DN_MIN_RATIO_MAX  1.0
+#define DN_MAX_RATIO_MAX  1e4
 
 /* Where points come from. From a pattern, n training points are drawn, and n * validation_fraction
  * more (rounded down) for validation. Of the n rows of an uploaded set, that fraction is held out
@@ -146,6 +151,8 @@ struct dn_diffusion_spec {
     enum dn_prediction prediction_type;
     bool zero_terminal_snr; /* rescale so that no signal is left at T (Lin et al. 2024); flow
                                schedules leave none anyway */
+    /* log_linear only: noise/signal at t = 1 and at T */
+    double ratio_min, ratio_max;
 };
 
 struct dn_network_spec {
@@ -153,6 +160,9 @@ struct dn_network_spec {
     int hidden_layers; /* L */
     enum dn_time_embedding time_embedding;
     enum dn_conditioning conditioning; /* how the time embedding is combined with a layer: + or * */
+    /* octaves of Fourier features: sin and cos of 3x, 6x, 12x, .. of each coordinate x in model
+     * units, which the first layer reads beside x */
+    int input_features;
 };
 
 struct dn_training_spec {
@@ -330,11 +340,13 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
                              struct dn_error *error);
 
 /* Access to a model's weights: names and shapes are those of PyTorch's Linear and Embedding,
- * without padding. With h_0 = x (model units) and layers l = 0..L-1,
+ * without padding. With layers l = 0..L-1,
  *
  *     h_{l+1} = swish(h_l W_l^T + b_l (+ or *) e_l),    output = h_L W^T + b
  *
- *     layers.l.weight W_l [H][dim or H],  layers.l.bias b_l [H],  out.weight W [dim][H],  out.bias
+ *     h_0: x [dim] in model units; then sin(3x) [dim], cos(3x) [dim], sin(6x), cos(6x), sin(12x), ..
+ *          up to network.input_features octaves, where an x beyond 1000 counts as 1000
+ *     layers.l.weight W_l [H][size of h_l],  layers.l.bias b_l [H],  out.weight W [dim][H],  out.bias
  *     e_l: learned: row t-1 of layers.l.time.weight [T][H]; sinusoidal: s(t) V^T + v with
  *          layers.l.time.weight V [H][H], layers.l.time.bias v [H], and s(t) [H]: element r is
  *          sin for even r and cos for odd r of t / 10000^(r' / (H - 2)), r' being r rounded down

@@ -24,12 +24,17 @@ FIELD(diffusion, timesteps, RANGE(1, DN_MAX_TIMESTEPS), 100, 40, 1,
       "Number of diffusion steps T.")
 FIELD(diffusion, beta_schedule, ONE_OF(dn_beta_schedule_names), DN_BETA_LOG_LINEAR,
       DN_BETA_LINEAR, 2,
-      "How the noise per step grows. log_linear: noise/signal grows geometrically from 0.002 to "
-      "80; flow: a straight line from data to noise.")
+      "How the noise per step grows. log_linear: noise/signal grows geometrically from ratio_min "
+      "to ratio_max; flow: a straight line from data to noise.")
 FIELD(diffusion, beta_start, RANGE(DN_MIN_BETA, DN_MAX_BETA_START), 1e-4, 8e-6, 3,
       "First beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T.")
 FIELD(diffusion, beta_end, RANGE(DN_MIN_BETA, DN_MAX_BETA_END), 0.02, 9e-5, 4,
       "Last beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T.")
+FIELD(diffusion, ratio_min, RANGE(DN_MIN_RATIO_MIN, DN_MAX_RATIO_MIN), 0.002, 0.002, 28,
+      "noise/signal at the first timestep of a log_linear schedule.")
+FIELD(diffusion, ratio_max, RANGE(DN_MIN_RATIO_MAX, DN_MAX_RATIO_MAX), 80, 80, 29,
+      "noise/signal at the last timestep of a log_linear schedule. Sampling starts from noise, so "
+      "use at least 10.")
 FIELD(diffusion, prediction_type, ONE_OF(dn_prediction_names), DN_V, DN_EPSILON, 5,
       "What the network predicts: the noise, the data, v = signal * eps - noise * x0, or the flow "
       "eps - x0. All but the data (sample) need the full information of the noise to pass "
@@ -47,6 +52,11 @@ FIELD(network, time_embedding, ONE_OF(dn_time_embedding_names), DN_SINUSOIDAL, D
       "How the timestep is encoded for each layer.")
 FIELD(network, conditioning, ONE_OF(dn_conditioning_names), DN_MULTIPLY, DN_ADD, 10,
       "How the time embedding is combined with each layer.")
+
+FIELD(network, input_features, RANGE(0, DN_MAX_INPUT_FEATURES), 0, 0, 27,
+      "Octaves of Fourier features of the input: the first layer also reads sin and cos of 3x, 6x, "
+      "12x and so on of each coordinate x. They help with steps and fine lines in the data; 3 suits "
+      "tables.")
 
 GROUP(training, "The optimization (AdamW).")
 FIELD(training, epochs, RANGE(1, DN_MAX_EPOCHS), 1000, 100, 11,

@@ -42,8 +42,8 @@ def schedule(d):
         else:
             beta = [between(math.sqrt(first), math.sqrt(last), t) ** 2 for t in range(1, T + 1)]
     elif kind == "log_linear":  # (noise / signal)^2 in equal ratios
-        ratio = [0] + [math.exp(2 * (math.log(80) if T == 1 else between(math.log(0.002), math.log(80), t)))
-                       for t in range(1, T + 1)]  # fmt: skip
+        first, last = math.log(d["ratio_min"]), math.log(d["ratio_max"])
+        ratio = [0] + [math.exp(2 * (last if T == 1 else between(first, last, t))) for t in range(1, T + 1)]
         beta = [(ratio[t] - ratio[t - 1]) / (1 + ratio[t]) for t in range(1, T + 1)]
     else:  # alpha_bar is given, up to a factor
         if kind == "cosine":
@@ -120,6 +120,9 @@ class Model:
         H = spec["hidden_size"]
         f = 10000.0 ** (-np.arange(0, H, 2) / max(H - 2, 1))
         s = np.stack([np.sin(t * f), np.cos(t * f)], axis=1).reshape(H).astype(self.dtype)
+        near = np.clip(x, -1000, 1000)
+        waves = [wave(3 * 2**k * near) for k in range(spec["input_features"]) for wave in (np.sin, np.cos)]
+        x = np.concatenate([x, *waves], axis=1)
         for layer in (f"layers.{l}." for l in range(spec["hidden_layers"])):
             if spec["time_embedding"] == "sinusoidal":
                 e = w[layer + "time.weight"] @ s + w[layer + "time.bias"]

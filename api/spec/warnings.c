@@ -21,8 +21,11 @@ bool warn_of_schedule(const struct job_request *job, char text[WARNING_TEXT]) {
             text, WARNING_TEXT,
             "the schedule ends with a signal-to-noise ratio of %.3g, far from the pure noise that "
             "sampling starts from: samples will lie where the data is, but with the wrong density; "
-            "larger betas, more timesteps, or beta_schedule \"cosine\" reach pure noise",
-            snr);
+            "to reach pure noise, use %s",
+            snr,
+            spec->beta_schedule == DN_BETA_LOG_LINEAR
+                ? "a ratio_max of 10 or more"
+                : "larger betas, more timesteps, or beta_schedule \"cosine\"");
     }
     free(steps);
     return warn;

@@ -67,6 +67,10 @@ static const struct field forward_rows[] = {
      NULL, "First beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T."},
     {"", "beta_end", FIELD_NUMBER, AT(diffusion.beta_end), DN_MIN_BETA, DN_MAX_BETA_END, 0, NULL,
      "Last beta of a linear or quadratic schedule, as for T = 1000; multiplied by 1000/T."},
+    {"", "ratio_min", FIELD_NUMBER, AT(diffusion.ratio_min), DN_MIN_RATIO_MIN, DN_MAX_RATIO_MIN, 0,
+     NULL, "noise/signal at the first timestep of a log_linear schedule."},
+    {"", "ratio_max", FIELD_NUMBER, AT(diffusion.ratio_max), DN_MIN_RATIO_MAX, DN_MAX_RATIO_MAX, 0,
+     NULL, "noise/signal at the last timestep of a log_linear schedule."},
     {"", "zero_terminal_snr", FIELD_BOOLEAN, AT(diffusion.zero_terminal_snr), 0, 0, 0, NULL,
      "Rescale the schedule so that no signal is left at T."},
 };

@@ -3,9 +3,7 @@
  * set.
  *
  * The build defines KERNELS_VARIANT (avx512, avx2, neon, baseline) and the compiler flags that go
- * with it; the vector width and the shape of the micro-kernel follow from those. Wider vectors than
- * the machine has are split by the compiler into something very slow, so the width is the native
- * one.
+ * with it; the vector width (vectors.h) and the shape of the micro-kernel follow from those.
  *
  * Multiply-adds are fused where the instruction set can (-ffp-contract=fast), so results differ in
  * the last bits between variants, and are the same for one variant.
@@ -14,50 +12,30 @@
 #include <string.h>
 
 #include "engine/base/kernels.h"
+#include "engine/base/vectors.h"
 
-/* W floats to a vector. The micro-kernel keeps ROWS x COLS vectors of C in registers, with room
- * left for a row of B. Besides the number of multiply-adds in flight, the number of loads matters:
- * 12 multiply-adds need 7 loads as 3 x 4 but 8 as 6 x 2, and on Zen 3 this is the difference
- * between 95% and 82% of the peak. */
+/* The micro-kernel keeps ROWS x COLS vectors of C in registers, with room left for a row of B.
+ * Besides the number of multiply-adds in flight, the number of loads matters: 12 multiply-adds need
+ * 7 loads as 3 x 4 but 8 as 6 x 2, and on Zen 3 this is the difference between 95% and 82% of the
+ * peak. */
 #if defined(__AVX512F__)
-enum { W = 16, ROWS = 12, COLS = 2 };
+enum { ROWS = 12, COLS = 2 };
 #elif defined(__AVX2__)
-enum { W = 8, ROWS = 3, COLS = 4 };
+enum { ROWS = 3, COLS = 4 };
 #elif defined(__aarch64__)
-enum { W = 4, ROWS = 6, COLS = 4 };
+enum { ROWS = 6, COLS = 4 };
 #else
-enum { W = 4, ROWS = 3, COLS = 4 };
+enum { ROWS = 3, COLS = 4 };
 #endif
 enum { MAX_ROWS = 12 };
-
-#define INLINE static inline __attribute__((always_inline))
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
-
-typedef float vector __attribute__((vector_size(W * 4), aligned(4), may_alias));
-typedef int32_t ivector __attribute__((vector_size(W * 4), aligned(4), may_alias));
-
-INLINE vector load(const float *p) {
-    return *(const vector *)p;
-}
-INLINE void store(float *p, vector v) {
-    *(vector *)p = v;
-}
-INLINE vector splat(float x) {
-    return x - (vector){0};
-}
 
 /* ------------------------------------------------------------------ gemm */
 
 /* C [rows][columns * W] += A B, with all of C in registers: each step multiplies a row of B with
  * one element of each row of A. rows and columns are constants at each call, so loops unroll. */
-INLINE void micro(const size_t rows, const size_t columns, size_t k, const float *a, size_t a_row,
-                  size_t a_col, const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
-                  bool accumulate) {
+static INLINE void micro(const size_t rows, const size_t columns, size_t k, const float *a,
+                         size_t a_row, size_t a_col, const float *b, size_t ldb, float *c,
+                         size_t ldc, const float *bias, bool accumulate) {
     vector sum[MAX_ROWS][4];
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++) {
@@ -174,7 +152,7 @@ static void gemm(size_t m, size_t n, size_t k, const float *a, size_t a_row, siz
 typedef float vector4 __attribute__((vector_size(16), aligned(4), may_alias));
 
 /* Adds halves until four lanes are left. */
-INLINE vector4 fold(vector v) {
+static INLINE vector4 fold(vector v) {
 #if defined(__AVX512F__)
     typedef float vector8 __attribute__((vector_size(32)));
     vector8 w = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
@@ -190,7 +168,7 @@ INLINE vector4 fold(vector v) {
 }
 
 /* The sums of the lanes of four vectors, each in the same fixed order. */
-INLINE vector4 four_sums(vector a, vector b, vector c, vector d) {
+static INLINE vector4 four_sums(vector a, vector b, vector c, vector d) {
     vector4 e = fold(a), f = fold(b), g = fold(c), h = fold(d);
     vector4 ef =
         __builtin_shufflevector(e, f, 0, 1, 4, 5) + __builtin_shufflevector(e, f, 2, 3, 6, 7);
@@ -201,9 +179,9 @@ INLINE vector4 four_sums(vector a, vector b, vector c, vector d) {
 }
 
 /* rows x columns of C; both are constants at each call. */
-INLINE void dots_block(const size_t rows, const size_t columns, size_t k, const float *a,
-                       size_t lda, const float *b, size_t ldb, const float *bias, float *c,
-                       size_t ldc) {
+static INLINE void dots_block(const size_t rows, const size_t columns, size_t k, const float *a,
+                              size_t lda, const float *b, size_t ldb, const float *bias, float *c,
+                              size_t ldc) {
     vector sum[4][2] = {{{0}}};
     for (size_t q = 0; q < k; q += W) {
 #pragma GCC unroll 4
@@ -246,7 +224,7 @@ static void dots(size_t m, size_t n, size_t k, const float *a, size_t lda, const
 /* ------------------------------------------------------------------ transpose */
 
 /* Four rows of `from` become four columns of `to`. */
-INLINE void transpose_block(const float *from, size_t from_ld, float *to, size_t to_ld) {
+static INLINE void transpose_block(const float *from, size_t from_ld, float *to, size_t to_ld) {
     vector4 a = *(const vector4 *)from, b = *(const vector4 *)(from + from_ld);
     vector4 c = *(const vector4 *)(from + 2 * from_ld), d = *(const vector4 *)(from + 3 * from_ld);
     vector4 ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
@@ -270,115 +248,12 @@ static void transpose(size_t rows, size_t cols, const float *from, size_t from_l
             to[j * to_ld + i] = from[i * from_ld + j];
 }
 
-/* ------------------------------------------------------------------ functions of a vector */
-
-/* What C has no operator for: one instruction each. */
-#if defined(__AVX512F__)
-#define VECTOR_OF(name, ...) (vector) _mm512_##name##_ps(__VA_ARGS__)
-#elif defined(__AVX2__)
-#define VECTOR_OF(name, ...) (vector) _mm256_##name##_ps(__VA_ARGS__)
-#elif defined(__x86_64__)
-#define VECTOR_OF(name, ...) (vector) _mm_##name##_ps(__VA_ARGS__)
-#endif
-#if defined(__x86_64__)
-INLINE vector vector_min(vector a, vector b) {
-    return VECTOR_OF(min, a, b);
-}
-INLINE vector vector_max(vector a, vector b) {
-    return VECTOR_OF(max, a, b);
-}
-INLINE vector vector_sqrt(vector x) {
-    return VECTOR_OF(sqrt, x);
-}
-#elif defined(__aarch64__)
-INLINE vector vector_min(vector a, vector b) {
-    return (vector)vminnmq_f32((float32x4_t)a, (float32x4_t)b);
-}
-INLINE vector vector_max(vector a, vector b) {
-    return (vector)vmaxnmq_f32((float32x4_t)a, (float32x4_t)b);
-}
-INLINE vector vector_sqrt(vector x) {
-    return (vector)vsqrtq_f32((float32x4_t)x);
-}
-#else
-INLINE vector vector_min(vector a, vector b) {
-    for (int i = 0; i < W; i++)
-        a[i] = b[i] < a[i] ? b[i] : a[i];
-    return a;
-}
-INLINE vector vector_max(vector a, vector b) {
-    for (int i = 0; i < W; i++)
-        a[i] = b[i] > a[i] ? b[i] : a[i];
-    return a;
-}
-INLINE vector vector_sqrt(vector x) {
-    for (int i = 0; i < W; i++)
-        x[i] = __builtin_sqrtf(x[i]);
-    return x;
-}
-#endif
-
-INLINE vector choose(ivector mask, vector yes, vector no) {
-    return (vector)((mask & (ivector)yes) | (~mask & (ivector)no));
-}
-
-/* The polynomials below are minimax fits of our own in the named intervals; the tests hold them
- * against libm. */
-
-/* 1 + e^-x, one over the sigmoid, |x| clamped to 87. e^-x = 2^n 2^f with n + f = -x / ln 2; p
- * approximates 2^f. The relative error grows with |x| (1e-7 each), which costs nothing: there 1
- * dominates, or the result is next to nothing. */
-INLINE vector vector_one_plus_exp(vector x) {
-    x = vector_max(splat(-87.0f), vector_min(splat(87.0f), x)); /* this order keeps NaN */
-    const vector shifter = splat(0x1.8p23f); /* adding it rounds to an integer in the low bits */
-    vector shifted = x * -0x1.715476p0f + shifter;
-    vector f = x * -0x1.715476p0f - (shifted - shifter);
-    vector p = splat(0x1.5c08f6p-10f);
-    p = p * f + 0x1.3d0c5cp-7f;
-    p = p * f + 0x1.c6b6e6p-5f;
-    p = p * f + 0x1.ebf918p-3f;
-    p = p * f + 0x1.62e428p-1f;
-    p = p * f + 0x1.000002p0f;
-    return 1.0f + (vector)((ivector)p + ((ivector)shifted << 23));
-}
-
-/* ln x for normal x. x = 2^n (1 + f) with 1 + f in [sqrt(1/2), sqrt 2); ln(1 + f) = 2 atanh(s). */
-INLINE vector vector_log(vector x) {
-    ivector bits = (ivector)x;
-    ivector exponent = (bits - 0x3f3504f3) >> 23; /* 0x3f3504f3 is sqrt(1/2) */
-    vector f = (vector)(bits - (exponent << 23)) - 1.0f;
-    vector n = __builtin_convertvector(exponent, vector);
-    vector s = f / (2.0f + f);
-    vector s2 = s * s;
-    vector p = splat(0x1.32cf4cp-2f);
-    p = p * s2 + 0x1.995458p-2f;
-    p = p * s2 + 0x1.555588p-1f;
-    return n * 0x1.62e43p-1f + (p * s2 * s + 2.0f * s);
-}
-
-/* sin and cos of x quarter turns (pi x / 2), for |x| <= 1/2. */
-INLINE vector vector_sin(vector x) {
-    vector x2 = x * x;
-    vector p = splat(-0x1.2dd046p-8f);
-    p = p * x2 + 0x1.46603p-4f;
-    p = p * x2 - 0x1.4abbcp-1f;
-    return p * x2 * x + 0x1.921fb6p0f * x;
-}
-INLINE vector vector_cos(vector x) {
-    vector x2 = x * x;
-    vector p = splat(0x1.d9f7bcp-11f);
-    p = p * x2 - 0x1.55c664p-6f;
-    p = p * x2 + 0x1.03c1dep-2f;
-    p = p * x2 - 0x1.3bd3ccp0f;
-    return p * x2 + 1.0f;
-}
-
 /* ------------------------------------------------------------------ activation */
 
 /* n elements; e may be NULL, and so may d. At each call the compiler knows whether they are, so the
  * loop has no branches. */
-INLINE void activate_row(size_t n, const float *z, const float *e, bool multiply, float *h,
-                         float *d) {
+static INLINE void activate_row(size_t n, const float *z, const float *e, bool multiply, float *h,
+                                float *d) {
     for (size_t j = 0; j < n; j += W) {
         vector u = load(z + j);
         if (e)
@@ -427,8 +302,30 @@ static void activate_backward(size_t rows, size_t cols, const float *g, float *d
     }
 }
 
+/* The last vector of a row's columns goes beyond them, into the next columns. Those are written
+ * later: vectors go from the last to the first, and each goes through the columns from left to
+ * right. */
+static void fourier(size_t rows, size_t cols, int octaves, const float *x, float *out, size_t ld) {
+    for (size_t i = 0; i < rows; i++, x += cols, out += ld) {
+        memcpy(out, x, cols * sizeof *x);
+        for (size_t j = (cols + W - 1) / W * W; j > 0;) {
+            vector sine, cosine;
+            float *to = out + (j -= W);
+            vector_sin_cos_3(load(to), &sine, &cosine);
+            for (int octave = 0; octave < octaves; octave++) {
+                store(to += cols, sine);
+                store(to += cols, cosine);
+                const vector twice = sine + sine, before = cosine;
+                cosine = 1.0f - twice * sine;
+                sine = twice * before;
+            }
+        }
+    }
+}
+
 /* The sums of `vectors` columns of vectors side by side, which hides the latency of an addition. */
-INLINE void sum_columns(const size_t vectors, size_t rows, size_t ld, const float *a, float *sums) {
+static INLINE void sum_columns(const size_t vectors, size_t rows, size_t ld, const float *a,
+                               float *sums) {
     vector sum[2];
 #pragma GCC unroll 2
     for (size_t j = 0; j < vectors; j++)
@@ -532,7 +429,7 @@ static void philox(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group
 }
 
 /* Box-Muller on vectors of words: radius from the first, angle from the second. */
-INLINE void box_muller(ivector first, ivector second, float *cosine, float *sine) {
+static INLINE void box_muller(ivector first, ivector second, float *cosine, float *sine) {
     /* (0, 1]: 31 bits, half a step up, so that the logarithm is finite */
     vector u = __builtin_convertvector(first & 0x7fffffff, vector) * 0x1p-31f + 0x1p-32f;
     vector radius = vector_sqrt(-2.0f * vector_log(u));
@@ -541,13 +438,10 @@ INLINE void box_muller(ivector first, ivector second, float *cosine, float *sine
     const vector shifter = splat(0x1.8p23f);
     vector shifted = turns + shifter;
     vector rest = turns - (shifted - shifter);
-    ivector quarter = (ivector)shifted;
-    vector s = vector_sin(rest), c = vector_cos(rest);
-    ivector swap = -(quarter & 1); /* all ones where sine and cosine change places */
-    vector cosine_part = choose(swap, s, c), sine_part = choose(swap, c, s);
-    ivector cosine_sign = ((quarter + 1) & 2) << 30, sine_sign = (quarter & 2) << 30;
-    store(cosine, radius * (vector)((ivector)cosine_part ^ cosine_sign));
-    store(sine, radius * (vector)((ivector)sine_part ^ sine_sign));
+    vector s, c;
+    vector_turn((ivector)shifted, rest, &s, &c);
+    store(cosine, radius * c);
+    store(sine, radius * s);
 }
 
 static void normals(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group, float *out) {
@@ -575,6 +469,7 @@ const struct kernels JOIN(kernels_, KERNELS_VARIANT) = {
     .transpose = transpose,
     .activate = activate,
     .activate_backward = activate_backward,
+    .fourier = fourier,
     .add_rows = add_rows,
     .column_sums = column_sums,
     .sum_squares = sum_squares,

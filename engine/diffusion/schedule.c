@@ -69,13 +69,14 @@ static void beta_sigmoid(double *beta, const struct dn_diffusion_spec *spec) {
     beta_of_alpha_bar(beta, beta, T);
 }
 
-/* noise/signal grows geometrically from 0.002 to 80: the range of Karras et al. 2022 (EDM), equally
- * spaced in log SNR. alpha_bar = 1 / (1 + (noise/signal)^2). */
+/* noise/signal grows geometrically, equally spaced in log SNR; the default range, 0.002 to 80, is
+ * that of Karras et al. 2022 (EDM). alpha_bar = 1 / (1 + (noise/signal)^2). */
 static void beta_log_linear(double *beta, const struct dn_diffusion_spec *spec) {
     int T = spec->timesteps;
+    const double first = log(spec->ratio_min), last = log(spec->ratio_max);
     double before = 0; /* (noise/signal)^2 */
     for (int t = 1; t <= T; t++) {
-        double now = exp(2 * (T == 1 ? log(80) : between(log(0.002), log(80), t, T)));
+        double now = exp(2 * (T == 1 ? last : between(first, last, t, T)));
         beta[t] = (now - before) / (1 + now);
         before = now;
     }
@@ -224,5 +225,5 @@ enum dn_status dn_schedule_steps(const struct dn_diffusion_spec *spec,
 }
 
 bool dn_snr_is_noise(double snr) {
-    return snr <= 0.01;
+    return snr <= 0.01 * (1 + 1e-9); /* a ratio of 10, up to the rounding of a product of alphas */
 }

@@ -10,6 +10,7 @@
 
 #include "engine/base/random.h"
 #include "engine/internal.h"
+#include "engine/network/inputs.h"
 
 /* ------------------------------------------------------------------ layout */
 
@@ -38,9 +39,10 @@ void network_layout(struct network *network, const struct dn_spec *spec) {
     network->conditioning = spec->network.conditioning;
     network->hidden_ld = kernels_pad((size_t)H);
     network->dim_ld = kernels_pad((size_t)dim);
+    inputs_layout(network, spec);
     for (int l = 0; l < network->layer_count; l++) {
         struct layer *layer = &network->layers[l];
-        tensor_place(network, &layer->weight, l == 0 ? dim : H, H, false);
+        tensor_place(network, &layer->weight, l == 0 ? network->inputs : H, H, false);
         tensor_place(network, &layer->bias, 1, H, true);
         tensor_place(network, &layer->embedding, sinusoidal ? H : T, H, !sinusoidal);
         if (sinusoidal)
@@ -140,11 +142,25 @@ static void embedding_initialize(const struct network *network, const struct lay
         tensor_affine(&layer->label, 0.25f, 0, parameters);
 }
 
+/* The rows of the first layer's weights that belong to the coordinates x. */
+static struct tensor weights_of_x(const struct network *network) {
+    struct tensor part = network->layers[0].weight;
+    part.rows = network->dim;
+    return part;
+}
+
+static struct tensor weights_of_others(const struct network *network) {
+    struct tensor part = network->layers[0].weight;
+    part.rows -= network->dim;
+    part.offset += (size_t)network->dim * part.ld;
+    return part;
+}
+
 static double weight_limit(const struct network *network, int l) {
-    const struct tensor *weight = &network->layers[l].weight;
+    const struct tensor weight = l == 0 ? weights_of_x(network) : network->layers[l].weight;
     if (network->conditioning != DN_MULTIPLY)
-        return glorot(weight);
-    return l == 0 ? 1 : sqrt(6.0 / weight->rows);
+        return glorot(&weight);
+    return l == 0 ? 1 : sqrt(6.0 / weight.rows);
 }
 
 void network_draw_weights(const struct network *network, uint64_t seed, float *parameters) {
@@ -157,6 +173,8 @@ void network_draw_weights(const struct network *network, uint64_t seed, float *p
             tensor_normal(&layer->label, seed, LABEL_TENSORS + (uint32_t)l, parameters);
         embedding_initialize(network, layer, seed, number + 1, parameters);
     }
+    const struct tensor others = weights_of_others(network);
+    tensor_affine(&others, 0.1f, 0, parameters);
     if (network->conditioning == DN_MULTIPLY)
         tensor_uniform(&network->layers[0].bias, seed, FIRST_BIAS, false, 1, parameters);
     tensor_uniform(&network->out_weight, seed, 2 * (uint32_t)network->layer_count, true,
@@ -325,7 +343,7 @@ void time_rows_set(struct time_rows *rows, const struct network *network, const 
 /* The number of floats of each part of a workspace. */
 struct workspace_size {
     bool keep_z;
-    size_t hidden, out, transposed; /* an array of activations; the others once */
+    size_t hidden, out, inputs, transposed; /* an array of activations; the others once */
     size_t all;
 };
 
@@ -336,10 +354,11 @@ static struct workspace_size workspace_size(const struct network *network, size_
         .keep_z = training && network->conditioning == DN_MULTIPLY,
         .hidden = rows * ld,
         .out = rows * network->dim_ld,
+        .inputs = inputs_are_points(network) ? 0 : rows * network->input_ld,
         .transposed = training ? (layers - 1) * (size_t)network->hidden * ld : 0,
     };
     const size_t arrays = training ? 2 * layers + (size.keep_z ? layers : 0) + 1 : 2;
-    size.all = arrays * size.hidden + size.out + size.transposed;
+    size.all = arrays * size.hidden + size.out + size.inputs + size.transposed;
     return size;
 }
 
@@ -358,6 +377,8 @@ enum dn_status workspace_init(struct workspace *workspace, const struct network 
         return error_set(error, DN_NO_MEMORY, "out of memory");
     float *next = workspace->memory;
     workspace->out = next, next += size.out;
+    workspace->inputs = size.inputs > 0 ? next : NULL;
+    next += size.inputs;
     workspace->transposed = next, next += size.transposed;
     for (size_t l = 0; l < layers; l++) {
         if (!training) { /* nothing is kept, so the layers share two arrays in turn */
@@ -390,8 +411,10 @@ void network_forward(const struct network *network, const float *parameters,
      * row, else row by row. Both give the same bits. */
     const bool fold = !multiply && !w->d[0];
     assert(first + n <= w->rows);
-    const float *input = x + first * (size_t)network->dim;
-    size_t input_ld = (size_t)network->dim, input_cols = (size_t)network->dim;
+    const float *input = (w->inputs ? w->inputs : x) + first * network->input_ld;
+    size_t input_ld = network->input_ld, input_cols = (size_t)network->inputs;
+    if (w->inputs)
+        inputs_fill(network, n, x + first * (size_t)network->dim, (float *)input);
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
         const float *e = table_layer(times->embedded, times->capacity, network, l);
@@ -470,13 +493,13 @@ void network_backward_weights(const struct network *network, struct time_rows *t
     }
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
-        const float *input = l == 0 ? x : w->h[l - 1];
+        const float *input = l > 0 ? w->h[l - 1] : w->inputs ? w->inputs : x;
         for (size_t j = 0; j < ld; j += PANEL) {
             if (item++ % parts != part)
                 continue;
             const size_t cols = ld - j < PANEL ? ld - j : PANEL;
-            k->gemm((size_t)layer->weight.rows, cols, n, input, 1, l == 0 ? dim : ld, w->d[l] + j,
-                    ld, gradients + layer->weight.offset + j, ld, NULL, !first_chunk);
+            k->gemm((size_t)layer->weight.rows, cols, n, input, 1, l == 0 ? network->input_ld : ld,
+                    w->d[l] + j, ld, gradients + layer->weight.offset + j, ld, NULL, !first_chunk);
             if (multiply) /* else it is the sum over the timesteps: network_backward_times */
                 k->column_sums(n, cols, ld, w->d[l] + j, gradients + layer->bias.offset + j);
         }

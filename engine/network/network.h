@@ -2,7 +2,8 @@
  * network.h - the "conditional chain": a small multi-layer perceptron that gets the timestep in
  * each hidden layer.
  *
- *     h_0 = x;   h_l = swish(W_l h_{l-1} + b_l (+ or *) e_l),  l = 1..L;   out = W h_L + b
+ *     h_0 = x, or more that follows from x (inputs.h)
+ *     h_l = swish(W_l h_{l-1} + b_l (+ or *) e_l),  l = 1..L;   out = W h_L + b
  *
  *     e_l = e_l(t), or with classes e_l(t) + c_l(label)
  *
@@ -44,6 +45,9 @@ struct layer {
 
 struct network {
     int dim, hidden, layer_count, timesteps;
+    int octaves;              /* of Fourier features */
+    int inputs;               /* numbers that the first layer reads for a point */
+    size_t input_ld;          /* floats from one point's inputs to the next one's */
     int classes;              /* also the label of points without one; 0: unconditional */
     size_t hidden_ld, dim_ld; /* padded columns of hidden activations, of the output */
     enum dn_time_embedding time_embedding;
@@ -68,7 +72,8 @@ void network_clear(struct network *network);
  * Conditioning *: e_l(t) starts near 1, and labels start small, so that both change little at
  * first. Weights are He-uniform (limit sqrt(6 / inputs)); those of the first layer, and its biases,
  * are uniform in [-1, 1], so that its units bend in all parts of the data. The output layer is
- * Glorot-uniform in both. */
+ * Glorot-uniform in both. The weights of what follows from x start at a tenth of those of x, whose
+ * weights are the same as without. */
 void network_draw_weights(const struct network *network, uint64_t seed, float *parameters);
 
 /* Element (pos, r) of the sinusoidal embedding: sin for even r and cos for odd r of
@@ -110,6 +115,7 @@ void time_rows_set(struct time_rows *rows, const struct network *network, const 
 /* The memory of a pass over at most `rows` points. */
 struct workspace {
     size_t rows;
+    float *inputs;                  /* [rows][input_ld]; NULL: the first layer reads x */
     float *z[DN_MAX_HIDDEN_LAYERS]; /* [rows][hidden_ld] before the embedding; only to multiply */
     float *h[DN_MAX_HIDDEN_LAYERS]; /* activations */
     float *d[DN_MAX_HIDDEN_LAYERS]; /* swish'(u), then dloss/dz; NULL if not for training */

@@ -132,6 +132,7 @@ SCHEDULES = [
     {"beta_schedule": "sigmoid", "zero_terminal_snr": True},
     {"beta_schedule": "log_linear"},
     {"beta_schedule": "log_linear", "zero_terminal_snr": True},
+    {"beta_schedule": "log_linear", "ratio_min": 0.01, "ratio_max": 10},
     {"beta_schedule": "flow"},
 ]
 PREDICTIONS = ["epsilon", "sample", "v_prediction", "flow"]
@@ -185,6 +186,7 @@ def test_every_spec_with_every_sampler(trained, sources, number):
                 "hidden_layers": 1 + number % 3,
                 "time_embedding": ["sinusoidal", "learned"][number // 2 % 2],
                 "conditioning": ["add", "multiply"][number % 2],
+                "input_features": number * 2 % 5,
             },
             "training": {
                 "epochs": 12,
@@ -233,7 +235,7 @@ def test_the_program_is_served(trained):
 def test_the_page_names_every_choice(trained):
     html = trained.get("/docs/elsewhere").body.decode()
     schedules = {schedule["beta_schedule"] for schedule in SCHEDULES}
-    for word in [*SAMPLERS, *PREDICTIONS, *schedules, "sinusoidal", "learned", "add", "multiply", "zero_terminal_snr", "clip"]:
+    for word in [*SAMPLERS, *PREDICTIONS, *schedules, "sinusoidal", "learned", "add", "multiply", "zero_terminal_snr", "clip", "input_features", "ratio_min", "ratio_max"]:
         assert re.search(rf"\b{word}\b", html), word
 
 

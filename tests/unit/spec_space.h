@@ -36,12 +36,15 @@ enum set_kind { SET_PATTERN, SET_UPLOAD, SET_MIXTURE, SET_UPLOADS, SET_BOTH };
     X(beta_schedule, VALUES(0, 1, 2, 3, 4, 5))                                                     \
     X(beta_start, VALUES(1e-9, 1e-6, 1e-4, 0.1, 0.5))                                              \
     X(beta_end, VALUES(1e-9, 9e-4, 0.02, 0.7, 0.999))                                              \
+    X(ratio_min, VALUES(1e-4, 0.002, 0.5))                                                         \
+    X(ratio_max, VALUES(1, 10, 80, 1e4))                                                           \
     X(prediction_type, VALUES(0, 1, 2, 3))                                                         \
     X(zero_terminal_snr, VALUES(0, 1))                                                             \
     X(hidden_size, VALUES(8, 10, 16, 18, 62, 64, 66, 126, 128, 130, 256, 512, 1022, 1024))         \
     X(hidden_layers, VALUES(1, 2, 3, 4, 5, 6, 7, 8))                                               \
     X(time_embedding, VALUES(0, 1))                                                                \
     X(conditioning, VALUES(0, 1))                                                                  \
+    X(input_features, VALUES(0, 1, 3, 4))                                                          \
     X(loss, VALUES(0, 1, 2))                                                                       \
     X(min_snr_gamma, VALUES(0, 1e-9, 5, 1e6))                                                      \
     X(timestep_focus, VALUES(0, 1e-9, 0.3, 1000))                                                  \

@@ -151,8 +151,8 @@ Test(judge, a_stored_model_without_signal_is_read_and_gives_no_numbers) {
     struct dn_model *model, *loaded;
     struct dn_error error = {""};
     float points[2];
-    spec.diffusion =
-        (struct dn_diffusion_spec){1387, DN_BETA_QUADRATIC, 1e-4, 0.7, DN_EPSILON, false};
+    spec.diffusion = (struct dn_diffusion_spec){
+        1387, DN_BETA_QUADRATIC, 1e-4, 0.7, DN_EPSILON, false, 0.002, 80};
     cr_assert_eq(dn_spec_check(&spec, &error), DN_INVALID);
     cr_assert(strstr(error.text, "diffusion.prediction_type cannot be \"epsilon\""), "%s",
               error.text);
@@ -236,25 +236,37 @@ static void check_schedule(const struct dn_diffusion_spec *spec) {
     schedule_clear(&schedule);
 }
 
+/* Every pair of the two values that a schedule reads; one pair if it reads none. Returns how many
+ * were checked. */
+static int check_pairs(struct dn_diffusion_spec spec) {
+    const bool is_geometric = spec.beta_schedule == DN_BETA_LOG_LINEAR;
+    const bool reads = is_geometric || spec.beta_schedule == DN_BETA_LINEAR ||
+                       spec.beta_schedule == DN_BETA_QUADRATIC;
+    const struct factor_row *from = &factors[is_geometric ? F_ratio_min : F_beta_start];
+    const struct factor_row *to = &factors[is_geometric ? F_ratio_max : F_beta_end];
+    int checked = 0;
+    for (int b = 0; b < (reads ? from->count * to->count : 1); b++) {
+        *(is_geometric ? &spec.ratio_min : &spec.beta_start) = from->values[b / to->count];
+        *(is_geometric ? &spec.ratio_max : &spec.beta_end) = to->values[b % to->count];
+        if (dn_diffusion_check(&spec, NULL) != DN_OK)
+            continue;
+        check_schedule(&spec);
+        checked++;
+    }
+    return checked;
+}
+
 Test(judge, every_plan_of_every_schedule_is_finite, .timeout = 600) {
-    const struct factor_row *T = &factors[F_timesteps], *from = &factors[F_beta_start],
-                            *to = &factors[F_beta_end];
+    const struct factor_row *T = &factors[F_timesteps];
     int checked = 0;
     for (int i = 0; i < T->count; i++)
         for (int schedule = 0; schedule <= DN_BETA_FLOW; schedule++)
-            for (int zero = 0; zero < 2; zero++)
-                for (int b = 0; b < from->count * to->count; b++) {
-                    const struct dn_diffusion_spec spec = {(int)T->values[i],
-                                                           (enum dn_beta_schedule)schedule,
-                                                           from->values[b / to->count],
-                                                           to->values[b % to->count],
-                                                           DN_V,
-                                                           zero};
-                    const bool reads = schedule == DN_BETA_LINEAR || schedule == DN_BETA_QUADRATIC;
-                    if (dn_diffusion_check(&spec, NULL) != DN_OK || (b > 0 && !reads))
-                        continue;
-                    check_schedule(&spec);
-                    checked++;
-                }
+            for (int zero = 0; zero < 2; zero++) {
+                struct dn_diffusion_spec spec = dn_presets[0].spec.diffusion;
+                spec.timesteps = (int)T->values[i];
+                spec.beta_schedule = (enum dn_beta_schedule)schedule;
+                spec.zero_terminal_snr = zero;
+                checked += check_pairs(spec);
+            }
     cr_assert_gt(checked, 300, "%d", checked);
 }

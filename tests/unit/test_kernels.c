@@ -156,6 +156,52 @@ Test(kernels, activation_adds_or_multiplies_the_row_of_its_slot) {
     free(z), free(e), free(g), free(h), free(d), free(zz);
 }
 
+/* sin and cos of 3x, 6x, 12x and 24x on a dense grid, at every size of a row, also where a row ends
+ * within a vector. Each octave may double the error of the one before. */
+Test(kernels, fourier_features_agree_with_libm) {
+    enum { ROWS = 37, OCTAVES = 4 };
+    static const size_t sizes[] = {1, 2, 7, 14, 16, 17, 31, 64};
+    FOR_EACH_VARIANT(k)
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+        for (int octaves = 0; octaves <= OCTAVES; octaves++) {
+            const size_t cols = sizes[s], ld = kernels_pad(cols * (size_t)(1 + 2 * octaves) + 15);
+            float *x = floats_new(ROWS * cols), *out = floats_new(ROWS * ld);
+            for (size_t i = 0; i < ROWS * cols; i++) {
+                const float spread[] = {0.01f, 1, 30, 1000};
+                x[i] = spread[i % 4] * ((float)i * 2 / (float)(ROWS * cols) - 1);
+            }
+            k->fourier(ROWS, cols, octaves, x, out, ld);
+            for (size_t i = 0; i < ROWS * cols; i++) {
+                const float *row = out + i / cols * ld + i % cols;
+                cr_assert_eq(row[0], x[i]);
+                for (int octave = 0; octave < octaves; octave++) {
+                    const double angle = (3 << octave) * (double)x[i];
+                    const double limit = 1.5e-7 * (2 << octave);
+                    const float *sine = row + (size_t)(1 + 2 * octave) * cols;
+                    cr_assert_float_eq(sine[0], sin(angle), limit, "%s: sin %g is %.9g", k->name,
+                                       angle, (double)sine[0]);
+                    cr_assert_float_eq(sine[cols], cos(angle), limit, "%s: cos %g is %.9g", k->name,
+                                       angle, (double)sine[cols]);
+                }
+            }
+            free(x), free(out);
+        }
+}
+
+Test(kernels, fourier_features_end_at_1000_and_keep_nan) {
+    const float x[] = {1e4f, -1e30f, INFINITY, -INFINITY, NAN};
+    float out[5 * 32];
+    FOR_EACH_VARIANT(k) {
+        k->fourier(5, 1, 1, x, out, 32);
+        for (int i = 0; i < 4; i++) {
+            cr_assert_eq(out[i * 32], x[i]);
+            cr_assert_float_eq(out[i * 32 + 1], x[i] > 0 ? sin(3000.0) : -sin(3000.0), 1e-6);
+            cr_assert_float_eq(out[i * 32 + 2], cos(3000.0), 1e-6);
+        }
+        cr_assert(isnan(out[4 * 32]) && isnan(out[4 * 32 + 1]) && isnan(out[4 * 32 + 2]));
+    }
+}
+
 Test(kernels, sums_agree_with_double) {
     size_t sizes[] = {16, 48, 4096, 4112, 10016};
     FOR_EACH_VARIANT(k)

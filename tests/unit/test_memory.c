@@ -245,7 +245,7 @@ Test(memory, of_the_presets) {
  * 8 layers of (64 or 1024, 1 bias, 4000 timesteps, 65 labels) x 1024, and an output of 64. */
 Test(memory, of_the_largest_training) {
     struct dn_spec spec = dn_presets[0].spec;
-    spec.network = (struct dn_network_spec){1024, 8, DN_LEARNED, DN_MULTIPLY};
+    spec.network = (struct dn_network_spec){1024, 8, DN_LEARNED, DN_MULTIPLY, 0};
     spec.diffusion.timesteps = DN_MAX_TIMESTEPS;
     spec.dataset.dim = 64;
     spec.dataset.classes = 64;
@@ -276,7 +276,7 @@ Test(memory, of_the_largest_training) {
 /* Products of one point: forward, to the weights, and to the inputs of all but the first layer. */
 Test(memory, a_step_costs_its_products) {
     struct dn_spec spec = dn_presets[0].spec;
-    spec.network = (struct dn_network_spec){100, 3, DN_LEARNED, DN_ADD};
+    spec.network = (struct dn_network_spec){100, 3, DN_LEARNED, DN_ADD, 0};
     spec.training.batch_size = 64;
     cr_assert_float_eq(dn_spec_step_flops(&spec), 64.0 * 2 * (2 * 200 + 3 * (2 * 10000 + 200)),
                        1e-6);

@@ -103,7 +103,7 @@ Test(moments, of_points_that_do_not_spread_or_far_too_much) {
 
 Test(moments, nodes_go_from_the_first_timestep_to_the_last) {
     for (int T = 1; T <= 4000; T += 1 + T / 7) {
-        struct dn_diffusion_spec spec = {T, DN_BETA_COSINE, 0, 0, DN_V, false};
+        struct dn_diffusion_spec spec = {T, DN_BETA_COSINE, 0, 0, DN_V, false, 0.002, 80};
         struct moments moments = {.dim = 1, .nodes = moments_nodes(&spec)};
         cr_assert_eq(moments.nodes, T < 32 ? T : 32);
         cr_assert_eq(moments_timestep(moments.nodes, T, moments.nodes - 1), T);
@@ -261,11 +261,16 @@ static void compare(const struct law *law, const struct gaussian *gaussian,
 }
 
 static const struct dn_diffusion_spec processes[] = {
-    {0, DN_BETA_LINEAR, 1e-4, 0.02, DN_V, false},    {0, DN_BETA_LINEAR, 1e-4, 0.02, DN_V, true},
-    {0, DN_BETA_COSINE, 0, 0, DN_V, false},          {0, DN_BETA_COSINE, 0, 0, DN_V, true},
-    {0, DN_BETA_SIGMOID, 0, 0, DN_V, false},         {0, DN_BETA_SIGMOID, 0, 0, DN_V, true},
-    {0, DN_BETA_QUADRATIC, 1e-4, 0.02, DN_V, false}, {0, DN_BETA_QUADRATIC, 1e-4, 0.02, DN_V, true},
-    {0, DN_BETA_LOG_LINEAR, 0, 0, DN_V, false},      {0, DN_BETA_FLOW, 0, 0, DN_V, false},
+    {0, DN_BETA_LINEAR, 1e-4, 0.02, DN_V, false, 0.002, 80},
+    {0, DN_BETA_LINEAR, 1e-4, 0.02, DN_V, true, 0.002, 80},
+    {0, DN_BETA_COSINE, 0, 0, DN_V, false, 0.002, 80},
+    {0, DN_BETA_COSINE, 0, 0, DN_V, true, 0.002, 80},
+    {0, DN_BETA_SIGMOID, 0, 0, DN_V, false, 0.002, 80},
+    {0, DN_BETA_SIGMOID, 0, 0, DN_V, true, 0.002, 80},
+    {0, DN_BETA_QUADRATIC, 1e-4, 0.02, DN_V, false, 0.002, 80},
+    {0, DN_BETA_QUADRATIC, 1e-4, 0.02, DN_V, true, 0.002, 80},
+    {0, DN_BETA_LOG_LINEAR, 0, 0, DN_V, false, 0.002, 80},
+    {0, DN_BETA_FLOW, 0, 0, DN_V, false, 0.002, 80},
 };
 enum { PROCESSES = sizeof processes / sizeof *processes };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/random.h"
+#include "engine/network/inputs.h"
 #include "engine/network/network.h"
 
 enum { N = 7, T = 9, CLASSES = 3, DIM = DN_MAX_DIM };
@@ -24,14 +25,14 @@ struct fixture {
 
 static void fixture_init(struct fixture *f, int dim, int hidden, int layers,
                          enum dn_time_embedding embedding, enum dn_conditioning conditioning,
-                         int classes) {
+                         int classes, int octaves) {
     memset(f, 0, sizeof *f);
     f->spec = dn_presets[1].spec;
     f->dim = dim;
     f->spec.dataset.dim = dim;
     f->spec.dataset.classes = classes;
     f->spec.diffusion.timesteps = T;
-    f->spec.network = (struct dn_network_spec){hidden, layers, embedding, conditioning};
+    f->spec.network = (struct dn_network_spec){hidden, layers, embedding, conditioning, octaves};
     cr_assert_eq(network_init(&f->network, &f->spec, NULL), DN_OK);
     cr_assert_eq(time_rows_init(&f->times, &f->network, N, true, NULL), DN_OK);
     cr_assert_eq(workspace_init(&f->workspace, &f->network, N, true, NULL), DN_OK);
@@ -77,11 +78,23 @@ static double slow_embedding(const struct network *network, const double *p, int
     return sum + of_label;
 }
 
+/* x, then sin and cos of each octave, each for all coordinates. */
+static void slow_inputs(const struct network *network, const float *x, double *inputs) {
+    const int dim = network->dim;
+    for (int j = 0; j < dim; j++) {
+        inputs[j] = (double)x[j];
+        for (int octave = 0; octave < network->octaves; octave++) {
+            const double angle = 3 * pow(2, octave) * (double)x[j];
+            inputs[(1 + 2 * octave) * dim + j] = sin(angle);
+            inputs[(2 + 2 * octave) * dim + j] = cos(angle);
+        }
+    }
+}
+
 static void slow_forward(const struct network *network, const double *p, const float *x, int t,
                          int label, double *out) {
-    double h[DN_MAX_HIDDEN_SIZE], next[DN_MAX_HIDDEN_SIZE];
-    for (int j = 0; j < network->dim; j++)
-        h[j] = (double)x[j];
+    double h[DN_MAX_HIDDEN_SIZE] = {0}, next[DN_MAX_HIDDEN_SIZE];
+    slow_inputs(network, x, h);
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
         for (int j = 0; j < network->hidden; j++) {
@@ -195,12 +208,67 @@ Test(network, forward_and_backward_agree_with_the_slow_twin) {
                     struct fixture f;
                     fixture_init(&f, dims[s], shapes[s][0], shapes[s][1],
                                  (enum dn_time_embedding)embedding,
-                                 (enum dn_conditioning)conditioning, classes);
+                                 (enum dn_conditioning)conditioning, classes,
+                                 (int)(s + 3) % 5 * (classes > 0));
                     check_forward(&f);
                     check_forward(&f); /* the slots of the batch before are forgotten */
                     check_backward(&f);
                     fixture_clear(&f);
                 }
+}
+
+/* Features change nothing else: the weights of x start as without them, the others at a tenth. */
+Test(network, features_start_small_beside_x) {
+    for (int conditioning = DN_ADD; conditioning <= DN_MULTIPLY; conditioning++) {
+        struct fixture with, without;
+        fixture_init(&with, 3, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning, 0, 2);
+        fixture_init(&without, 3, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning, 0, 0);
+        const struct tensor *weight = &with.network.layers[0].weight;
+        cr_assert_eq(weight->rows, 3 * 5);
+        cr_assert_arr_eq(with.parameters, without.parameters, 3 * weight->ld * sizeof(float));
+        const double limit = conditioning == DN_MULTIPLY ? 0.1 : 0.1 * sqrt(6.0 / (3 + 64));
+        double largest = 0;
+        for (size_t i = 3; i < 15; i++)
+            for (size_t j = 0; j < 64; j++)
+                largest = fmax(largest, fabs((double)with.parameters[i * weight->ld + j]));
+        cr_assert(largest <= limit * 1.000001 && largest > 0.98 * limit, "%g", largest);
+        fixture_clear(&with), fixture_clear(&without);
+    }
+}
+
+/* Gradients with respect to x, against finite differences of a function of the inputs. */
+Test(network, inputs_hand_back_their_gradients) {
+    static const int dims[] = {1, 2, 14, 16, 17, 64};
+    for (int d = 0; d < 6; d++)
+        for (int octaves = 0; octaves <= DN_MAX_INPUT_FEATURES; octaves++) {
+            struct fixture f;
+            fixture_init(&f, dims[d], 8, 1, DN_LEARNED, DN_ADD, 0, octaves);
+            const size_t dim = (size_t)f.dim, ld = f.network.input_ld;
+            const size_t count = (size_t)f.network.inputs;
+            float *inputs = floats_new(N * ld), *gradients = floats_new(N * ld), found[N * DIM];
+            random_normals(20, RANDOM_NOISE, 0, 0, N * ld, gradients);
+            inputs_fill(&f.network, N, f.x, inputs);
+            inputs_backward(&f.network, N, inputs, gradients, found);
+            for (size_t i = 0; i < N; i++)
+                for (size_t j = 0; j < dim; j++) {
+                    double sums[2] = {0}, slow[DIM * 9];
+                    const float h = 1e-3f, keep = f.x[i * dim + j];
+                    const float at[2] = {keep - h, keep + h};
+                    for (int side = 0; side < 2; side++) {
+                        f.x[i * dim + j] = at[side];
+                        slow_inputs(&f.network, f.x + i * dim, slow);
+                        for (size_t k = 0; k < count; k++)
+                            sums[side] += slow[k] * (double)gradients[i * ld + k];
+                    }
+                    f.x[i * dim + j] = keep;
+                    const double step = (double)at[1] - (double)at[0];
+                    const double expected = (sums[1] - sums[0]) / step;
+                    cr_assert_float_eq(found[i * dim + j], expected, 0.02 * (1 + fabs(expected)),
+                                       "%g, not %g", (double)found[i * dim + j], expected);
+                }
+            free(inputs), free(gradients);
+            fixture_clear(&f);
+        }
 }
 
 /* Points without labels are points with the last label, and a batch may hold every pair. */
@@ -209,7 +277,7 @@ Test(network, no_labels_means_the_last_one) {
     struct fixture f;
     struct time_rows rows;
     int32_t t[PAIRS], labels[PAIRS], slots[PAIRS];
-    fixture_init(&f, 2, 8, 2, DN_SINUSOIDAL, DN_ADD, CLASSES);
+    fixture_init(&f, 2, 8, 2, DN_SINUSOIDAL, DN_ADD, CLASSES, 0);
     for (int i = 0; i < PAIRS; i++)
         t[i] = 1 + i % T, labels[i] = i / T;
     cr_assert_eq(time_rows_init(&rows, &f.network, 1000, false, NULL), DN_OK);
@@ -250,7 +318,7 @@ Test(network, sinusoidal_embedding_has_its_known_values) {
 Test(network, a_multiplying_embedding_starts_near_one) {
     for (int embedding = DN_SINUSOIDAL; embedding <= DN_LEARNED; embedding++) {
         struct fixture f;
-        fixture_init(&f, 2, 64, 3, (enum dn_time_embedding)embedding, DN_MULTIPLY, 0);
+        fixture_init(&f, 2, 64, 3, (enum dn_time_embedding)embedding, DN_MULTIPLY, 0, 0);
         network_draw_weights(&f.network, 17, f.parameters);
         const struct layer *first = &f.network.layers[0], *second = &f.network.layers[1];
         const struct tensor *constant =
@@ -275,7 +343,7 @@ Test(network, a_multiplying_embedding_starts_near_one) {
 
 Test(network, glorot_limits_and_spread) {
     struct fixture f;
-    fixture_init(&f, 3, 64, 2, DN_SINUSOIDAL, DN_ADD, 0);
+    fixture_init(&f, 3, 64, 2, DN_SINUSOIDAL, DN_ADD, 0, 0);
     const struct tensor *w = &f.network.layers[1].weight;
     double limit = sqrt(6.0 / 128), squares = 0;
     for (int i = 0; i < 64; i++)

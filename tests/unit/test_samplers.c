@@ -53,15 +53,16 @@ static void point_at(const struct schedule *schedule, int t, const float z[2], d
 }
 
 static const struct dn_diffusion_spec processes[] = {
-    {1000, DN_BETA_COSINE, 0, 0, DN_V, false},
-    {1000, DN_BETA_COSINE, 0, 0, DN_V, true},
-    {1000, DN_BETA_LINEAR, 1e-4, 0.02, DN_V, false},
-    {1000, DN_BETA_LINEAR, 1e-4, 0.02, DN_V, true},
-    {1000, DN_BETA_LINEAR, 8e-6, 9e-5, DN_V, false}, /* the blog's, which does not reach noise */
-    {1000, DN_BETA_QUADRATIC, 1e-4, 0.02, DN_V, false},
-    {1000, DN_BETA_SIGMOID, 0, 0, DN_V, false},
-    {1000, DN_BETA_LOG_LINEAR, 0, 0, DN_V, false},
-    {1000, DN_BETA_FLOW, 0, 0, DN_V, false},
+    {1000, DN_BETA_COSINE, 0, 0, DN_V, false, 0.002, 80},
+    {1000, DN_BETA_COSINE, 0, 0, DN_V, true, 0.002, 80},
+    {1000, DN_BETA_LINEAR, 1e-4, 0.02, DN_V, false, 0.002, 80},
+    {1000, DN_BETA_LINEAR, 1e-4, 0.02, DN_V, true, 0.002, 80},
+    {1000, DN_BETA_LINEAR, 8e-6, 9e-5, DN_V, false, 0.002,
+     80}, /* the blog's, which does not reach noise */
+    {1000, DN_BETA_QUADRATIC, 1e-4, 0.02, DN_V, false, 0.002, 80},
+    {1000, DN_BETA_SIGMOID, 0, 0, DN_V, false, 0.002, 80},
+    {1000, DN_BETA_LOG_LINEAR, 0, 0, DN_V, false, 0.002, 80},
+    {1000, DN_BETA_FLOW, 0, 0, DN_V, false, 0.002, 80},
 };
 enum { PROCESSES = sizeof processes / sizeof *processes };
 

@@ -11,8 +11,12 @@
 
 static struct schedule schedule_of(int timesteps, enum dn_beta_schedule kind, double start,
                                    double end) {
-    struct dn_diffusion_spec spec = {
-        .timesteps = timesteps, .beta_schedule = kind, .beta_start = start, .beta_end = end};
+    struct dn_diffusion_spec spec = {.timesteps = timesteps,
+                                     .beta_schedule = kind,
+                                     .beta_start = start,
+                                     .beta_end = end,
+                                     .ratio_min = 0.002,
+                                     .ratio_max = 80};
     struct schedule schedule;
     cr_assert_eq(schedule_init(&schedule, &spec, NULL), DN_OK);
     return schedule;
@@ -94,6 +98,29 @@ Test(schedule, log_linear_is_geometric_in_noise_over_signal) {
     schedule_clear(&s);
 }
 
+/* A range of its own, from its first ratio to its last; a last ratio of 10 is noise, a smaller one
+ * is not. */
+Test(schedule, log_linear_goes_from_ratio_min_to_ratio_max) {
+    struct dn_diffusion_spec spec = dn_presets[0].spec.diffusion;
+    static const double ranges[][2] = {{0.01, 10}, {1e-4, 1e4}, {0.5, 1}, {0.02, 9.9}};
+    for (int i = 0; i < 4; i++)
+        for (spec.timesteps = 2; spec.timesteps <= 4000; spec.timesteps *= 10) {
+            const int T = spec.timesteps;
+            struct dn_schedule_step steps[4000];
+            spec.ratio_min = ranges[i][0];
+            spec.ratio_max = ranges[i][1];
+            cr_assert_eq(dn_schedule_steps(&spec, steps, NULL), DN_OK);
+            for (int t = 1; t <= T; t++) {
+                const double share = (t - 1) / (T - 1.0);
+                const double ratio = pow(spec.ratio_min, 1 - share) * pow(spec.ratio_max, share);
+                const double found = steps[t - 1].noise / steps[t - 1].signal;
+                cr_assert_float_eq(found, ratio, 1e-7 * ratio, "%g, not %g", found, ratio);
+            }
+            cr_assert_eq(dn_snr_is_noise(steps[T - 1].snr), spec.ratio_max >= 10, "%g: %.17g",
+                         spec.ratio_max, steps[T - 1].snr);
+        }
+}
+
 Test(schedule, flow_is_a_straight_line) {
     struct schedule s = schedule_of(8, DN_BETA_FLOW, 0, 0);
     for (int t = 0; t <= 8; t++) {
@@ -113,7 +140,9 @@ Test(schedule, rescaling_leaves_no_signal_at_the_end) {
                                          .beta_schedule = kinds[i],
                                          .beta_start = 1e-4,
                                          .beta_end = 0.02,
-                                         .prediction_type = DN_V};
+                                         .prediction_type = DN_V,
+                                         .ratio_min = 0.002,
+                                         .ratio_max = 80};
         struct schedule plain, rescaled;
         cr_assert_eq(schedule_init(&plain, &spec, NULL), DN_OK);
         spec.zero_terminal_snr = true;
@@ -141,7 +170,9 @@ static void for_all_schedules(int timesteps, void (*check)(const struct schedule
                                              .beta_start = 8e-6,
                                              .beta_end = 9e-5,
                                              .prediction_type = DN_V,
-                                             .zero_terminal_snr = zero};
+                                             .zero_terminal_snr = zero,
+                                             .ratio_min = 0.002,
+                                             .ratio_max = 80};
             struct schedule s;
             cr_assert_eq(dn_diffusion_check(&spec, NULL), DN_OK);
             cr_assert_eq(schedule_init(&s, &spec, NULL), DN_OK);

@@ -18,9 +18,12 @@ INTEGERS = [
     ("training/batch_size", [1, 65536], [0, -1, 65537, 31.5, 1e400]),
     ("training/checkpoint_every", [1, 1000000], [0, -1, 1000001, 0.5, 1e400]),
     ("training/lr_warmup_steps", [0, 1, 1000000], [-1, 1000001, 1.5, 1e400]),
+    ("network/input_features", [0, 3, 4], [-1, 5, 1.5, 1e400]),
     ("training/threads", [1, 64], [0, -1, 65, 1.5, 1e400]),
 ]
 NUMBERS = [
+    ("diffusion/ratio_min", [1e-4, 0.01, 0.5], [0, -0.1, 9.9e-5, 0.51, 1e400]),
+    ("diffusion/ratio_max", [1, 10, 1e4], [0, 0.99, -80, 10001, 1e400]),
     ("diffusion/beta_start", [1e-9, 1e-4, 0.002], [0, -1e-4, 1e-10, 0.51, 1, 1e400]),
     ("diffusion/beta_end", [1e-9, 0.02, 0.03], [0, -1e-4, 1e-10, 1, 0.9991, 1e400]),
     ("training/learning_rate", [1e-9, 0.5, 10], [0, -1e-3, 1e-10, 10.1, 1e400]),

@@ -1,0 +1,36 @@
+#include "engine/network/inputs.h"
+
+void inputs_layout(struct network *network, const struct dn_spec *spec) {
+    network->octaves = spec->network.input_features;
+    network->inputs = network->dim * (1 + 2 * network->octaves);
+    network->input_ld = (size_t)network->inputs;
+    if (network->octaves > 0) /* room for the last vector of a row, see kernels.h */
+        network->input_ld = kernels_pad((size_t)network->inputs + 15);
+}
+
+bool inputs_are_points(const struct network *network) {
+    return network->inputs == network->dim;
+}
+
+void inputs_fill(const struct network *network, size_t n, const float *x, float *inputs) {
+    kernels_get()->fourier(n, (size_t)network->dim, network->octaves, x, inputs, network->input_ld);
+}
+
+void inputs_backward(const struct network *network, size_t n, const float *inputs,
+                     const float *gradients, float *x_gradients) {
+    const size_t dim = (size_t)network->dim;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < dim; j++)
+            x_gradients[j] = gradients[j];
+        for (int octave = 0; octave < network->octaves; octave++) {
+            const float frequency = (float)(3 << octave);
+            const size_t sine = (size_t)(1 + 2 * octave) * dim, cosine = sine + dim;
+            for (size_t j = 0; j < dim; j++)
+                x_gradients[j] += frequency * (gradients[sine + j] * inputs[cosine + j] -
+                                               gradients[cosine + j] * inputs[sine + j]);
+        }
+        inputs += network->input_ld;
+        gradients += network->input_ld;
+        x_gradients += dim;
+    }
+}
