@@ -9,10 +9,12 @@
 
 #include "engine/denoise.h"
 
-/* Writes the message (if error is not NULL) and returns status, so that a function can `return
- * error_set(…)`. */
-enum dn_status error_set(struct dn_error *error, enum dn_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Writes the message, if error is not NULL. */
+void error_write(struct dn_error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same, with status as its value, so that a function can `return error_set(…)`. A macro, so that
+ * compilers and clang-tidy see the status. */
+#define error_set(error, status, ...) (error_write(error, __VA_ARGS__), (enum dn_status)(status))
 
 /* dn_spec_check without the rules that are younger than some stored models. Sampling finds out
  * whether such a model satisfies them. */

@@ -59,14 +59,13 @@ const struct spec_row spec_rows[] = {
 };
 const size_t spec_row_count = sizeof spec_rows / sizeof *spec_rows;
 
-enum dn_status error_set(struct dn_error *error, enum dn_status status, const char *format, ...) {
-    if (error) {
-        va_list arguments;
-        va_start(arguments, format);
-        vsnprintf(error->text, sizeof error->text, format, arguments);
-        va_end(arguments);
-    }
-    return status;
+void error_write(struct dn_error *error, const char *format, ...) {
+    va_list arguments;
+    if (!error)
+        return;
+    va_start(arguments, format);
+    vsnprintf(error->text, sizeof error->text, format, arguments);
+    va_end(arguments);
 }
 
 static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error *error) {

@@ -76,7 +76,7 @@ void dn_shuffle(uint64_t seed, int32_t n, int32_t *order) {
 static bool fits_the_spec(const struct deal *deal, const struct dn_upload *upload,
                           bool own_labels) {
     const struct dn_dataset_spec *set = &deal->spec->dataset;
-    if (!upload || upload->n != (size_t)set->sources[deal->k].n || upload->dim != set->dim)
+    if (upload->n != (size_t)set->sources[deal->k].n || upload->dim != set->dim)
         return false;
     if (!deal->labels || !own_labels)
         return true;
@@ -94,7 +94,7 @@ static enum dn_status deal_upload(const struct deal *deal, const struct dn_uploa
     const size_t dim = (size_t)set->dim;
     const bool own_labels = set->source_count == 1;
     const size_t n = deal->n;
-    if (!fits_the_spec(deal, upload, own_labels))
+    if (!upload || !fits_the_spec(deal, upload, own_labels))
         return error_set(error, DN_INVALID, "the uploaded points do not match the spec");
     int32_t *order = calloc(upload->n, sizeof *order);
     if (!order)
