@@ -15,8 +15,9 @@ enum {
     STRAIGHT_MAX_PAIRS = 1000000000, /* pairs of a point and one of an upload */
 };
 
+enum process_kind { DRAW, FORWARD, STRAIGHT };
 struct process {
-    enum { DRAW, FORWARD, STRAIGHT } kind;
+    enum process_kind kind;
     int n;      /* number of points; 0 if a draw from an upload does not give it */
     int frames; /* 0 for a draw */
     uint64_t seed;
@@ -338,7 +339,7 @@ static bool fits_schedule(struct http_exchange *exchange, const struct process *
     return false;
 }
 
-static enum http_next start(struct http_exchange *exchange, int kind) {
+static enum http_next start(struct http_exchange *exchange, enum process_kind kind) {
     struct process *process = http_alloc(exchange, sizeof *process);
     const int pattern = fields_index(dn_pattern_names, exchange->request.ids[0]);
     if (!process)

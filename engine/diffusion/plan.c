@@ -212,7 +212,7 @@ static void plan_fill(struct plan *plan, const struct schedule *schedule,
         step_implicit(step, &now, eta);
         if (refinements[sampler])
             refinements[sampler](step, &now, k > 0 ? &before : NULL);
-        if (plan->growth) {
+        if (moments && plan->growth) {
             float *growth = plan->growth + (size_t)k * (size_t)moments->dim;
             step_restore(step, &now, k > 0 ? &before : NULL, eta, schedule->timesteps, moments,
                          growth);
