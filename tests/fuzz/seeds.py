@@ -8,7 +8,6 @@ import itertools
 import json
 import pathlib
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -145,7 +144,7 @@ def as_text(method, target, headers, body):
 
 
 def models(binary):
-    """(weights, model) of small models: as the service exports them, and as it stores them."""
+    """Small models as the service exports them, with moments."""
     with tempfile.TemporaryDirectory() as directory:
         flags = ["serve", "--port", "0", "--database", f"{directory}/seeds.db", "--log-level", "error"]
         process = subprocess.Popen([binary, *flags], stdout=subprocess.PIPE)
@@ -165,9 +164,7 @@ def models(binary):
                 weights.append(answer.read())
         process.send_signal(signal.SIGTERM)
         process.wait()
-        with sqlite3.connect(f"{directory}/seeds.db") as database:
-            stored = [row[0] for row in database.execute("SELECT bytes FROM model ORDER BY id")]
-        return weights, stored
+        return weights
 
 
 def write(directory, name, seeds):
@@ -178,7 +175,7 @@ def write(directory, name, seeds):
 
 
 def main(binary, directory):
-    weights, stored = models(binary)
+    weights = models(binary)
     octets = {"Content-Type": "application/octet-stream"}
     requests = [as_text(*request) for request in REQUESTS]
     requests += [as_text("GET", target, {}, b"") for target in GETS]
@@ -193,7 +190,6 @@ def main(binary, directory):
     write(directory, "headers", [lines.encode() for lines in HEADERS])
     write(directory, "service", requests)
     write(directory, "safetensors", weights)
-    write(directory, "model", stored)
     write(directory, "http", WIRE)
     write(directory, "checkpoint", [bytes([i]) + bytes(n) for i in range(8) for n in (0, 40)])
 

@@ -182,6 +182,27 @@ Test(tensors, parts_that_are_wrong_are_refused) {
     dn_model_free(model);
 }
 
+/* The number of nodes is the first that differs from a model without moments, and only that of its
+ * process or none is taken. */
+static void check_nodes(const struct dn_model *model, const unsigned char *without) {
+    const size_t size = dn_model_bytes(model);
+    unsigned char *bytes = malloc(size);
+    struct dn_model *loaded;
+    size_t at = 0;
+    dn_model_save(model, bytes);
+    while (bytes[at] == without[at])
+        at++;
+    cr_assert_eq(bytes[at], 32);
+    for (int nodes = 0; nodes < 256; nodes++) {
+        bytes[at] = (unsigned char)nodes;
+        const enum dn_status status = dn_model_load(bytes, size, &loaded, NULL);
+        cr_assert_eq(status, nodes == 32 ? DN_OK : DN_CORRUPT, "%d", nodes);
+        if (status == DN_OK)
+            dn_model_free(loaded);
+    }
+    free(bytes);
+}
+
 Test(tensors, moments_are_all_there_or_none, .timeout = 60) {
     enum { N = 50, MEAN, VARIANCE, AXES, OPEN };
     const struct dn_spec spec = spec_of(6);
@@ -220,6 +241,7 @@ Test(tensors, moments_are_all_there_or_none, .timeout = 60) {
     struct dn_model *again;
     cr_assert_eq(dn_model_load(bytes, size, &again, NULL), DN_OK);
     cr_assert_eq(dn_model_tensor_count(again), first);
+    check_nodes(model, bytes);
     const struct dn_sample_request request = {.n = N, .clip = true};
     const struct dn_model *two[] = {model, again};
     for (int i = 0; i < 2; i++)
