@@ -49,6 +49,37 @@ static void write_transform(const struct dn_model *model, struct json_writer *js
     json_close(json, '}');
 }
 
+/* Writes the maps of the columns exactly, if the model has them. */
+static void write_quantiles(const struct dn_model *model, struct json_writer *json) {
+    struct dn_quantile map;
+    json_open(json, '[');
+    for (int j = 0; j < dn_model_dim(model) && dn_model_quantile(model, j, &map); j++) {
+        json_open(json, '{');
+        json_key(json, "missing");
+        json_double(json, map.missing);
+        json_key(json, "interpolates");
+        json_bool(json, map.interpolates);
+        json_key(json, "values");
+        json_numbers(json, map.values, map.count);
+        json_key(json, "shares");
+        json_numbers(json, map.shares, map.count);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+/* A member that is JSON, in a text. */
+static void write_text(struct json_writer *json, const char *key, const struct dn_model *model,
+                       void (*write)(const struct dn_model *, struct json_writer *)) {
+    struct buffer text = {0};
+    write(model, &(struct json_writer){.out = &text});
+    buffer_append(&text, "", 1);
+    json_member(json, key, text.failed ? "" : text.data);
+    if (text.failed)
+        buffer_fail(json->out);
+    buffer_clear(&text);
+}
+
 static void write_count(struct json_writer *json, const char *key, int value) {
     char text[16];
     snprintf(text, sizeof text, "%d", value);
@@ -58,9 +89,6 @@ static void write_count(struct json_writer *json, const char *key, int value) {
 static void write_metadata(const void *owner, struct json_writer *json) {
     const struct loaded_model *loaded = owner;
     const struct dn_spec *spec = dn_model_spec(loaded->model);
-    struct buffer transform = {0};
-    write_transform(loaded->model, &(struct json_writer){.out = &transform});
-    buffer_append(&transform, "", 1);
     json_member(json, "format", FORMAT);
     if (loaded->row.name)
         json_member(json, "name", loaded->row.name);
@@ -69,10 +97,9 @@ static void write_metadata(const void *owner, struct json_writer *json) {
     write_count(json, "classes", spec->dataset.classes);
     write_count(json, "epoch", dn_model_epoch(loaded->model));
     json_member(json, "kernels", loaded->row.variant);
-    json_member(json, "transform", transform.failed ? "" : transform.data);
-    if (transform.failed)
-        buffer_fail(json->out);
-    buffer_clear(&transform);
+    write_text(json, "transform", loaded->model, write_transform);
+    if (spec->training.normalization == DN_QUANTILE)
+        write_text(json, "quantiles", loaded->model, write_quantiles);
 }
 
 static void write_weights(const struct loaded_model *loaded, struct buffer *out) {
@@ -176,7 +203,8 @@ struct import {
     int epoch;
     double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
     float low[DN_MAX_DIM], high[DN_MAX_DIM];
-    float *values; /* all tensors, in the order of the architecture */
+    struct dn_quantile quantiles[DN_MAX_DIM]; /* numbers in the exchange's arena */
+    float *values;                            /* all tensors, in the order of the architecture */
     struct dn_model *model;
     double transform[2 * DN_MAX_DIM]; /* for the row */
     struct model row;                 /* texts in the exchange's arena, bytes from malloc */
@@ -307,6 +335,60 @@ static void read_transform(struct import *import) {
     }
 }
 
+/* Reads a list of numbers into memory of the arena; NULL: it is not one, or has another length than
+ * *count, if that is not negative. Checks their order later (dn_model_build). */
+static const double *read_list(struct import *import, const cJSON *object, const char *key,
+                               int *count) {
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(object, key);
+    const int size = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : -1;
+    if (size < 0 || size > DN_MAX_QUANTILE_COUNT || (*count >= 0 && size != *count))
+        return NULL;
+    double *numbers = arena_alloc(import->wrong.arena, ((size_t)size + 1) * sizeof *numbers);
+    double *at = numbers;
+    *count = size;
+    for (const cJSON *value = list->child; value && at; value = value->next) {
+        if (!cJSON_IsNumber(value))
+            return NULL;
+        *at++ = value->valuedouble;
+    }
+    return numbers;
+}
+
+static bool read_quantile(struct import *import, const cJSON *object, struct dn_quantile *out) {
+    const cJSON *missing = cJSON_GetObjectItemCaseSensitive(object, "missing");
+    const cJSON *interpolates = cJSON_GetObjectItemCaseSensitive(object, "interpolates");
+    int count = -1;
+    const double *values = read_list(import, object, "values", &count);
+    const double *shares = values ? read_list(import, object, "shares", &count) : NULL;
+    if (!shares || !cJSON_IsNumber(missing) || !cJSON_IsBool(interpolates))
+        return false;
+    *out = (struct dn_quantile){missing->valuedouble, cJSON_IsTrue(interpolates), count, values,
+                                shares};
+    return true;
+}
+
+/* With the normalization "quantile": a list with the map of each column. */
+static void read_quantiles(struct import *import) {
+    enum { MOST_VALUES = DN_MAX_DIM * (2 * DN_MAX_QUANTILE_COUNT + 8) };
+    char error[200] = "must be a list with a map for each column";
+    const int dim = import->job.spec.dataset.dim;
+    const char *text = need_text(import, "quantiles");
+    cJSON *json =
+        text ? json_read(text, strlen(text), MOST_VALUES, import->wrong.arena, error, sizeof error)
+             : NULL;
+    bool right = cJSON_IsArray(json) && cJSON_GetArraySize(json) == dim;
+    int j = 0;
+    for (const cJSON *map = right ? json->child : NULL; map && right; map = map->next, j++)
+        if (!(right = read_quantile(import, map, &import->quantiles[j])))
+            snprintf(error, sizeof error,
+                     "column %d needs missing, interpolates, and values and shares, which are two "
+                     "lists of up to %d numbers and have the same length",
+                     j, DN_MAX_QUANTILE_COUNT);
+    if (text && !right)
+        problem_add(&import->wrong, META "quantiles", "%s", error);
+    cJSON_Delete(json);
+}
+
 static const struct safetensor *find(const struct import *import, const char *name) {
     for (int i = 0; i < import->file.count; i++)
         if (strcmp(import->file.tensors[i].name, name) == 0)
@@ -387,6 +469,7 @@ static enum dn_status build(struct import *import, struct dn_error *error) {
                                          .scale = import->scale,
                                          .low = import->low,
                                          .high = import->high,
+                                         .quantiles = import->quantiles,
                                          .tensors = tensors};
     return dn_model_build(&parts, &import->model, error);
 }
@@ -490,6 +573,8 @@ static void parse(struct http_exchange *exchange) {
         read_spec(import);
     if (import->wrong.count == 0)
         read_transform(import);
+    if (import->wrong.count == 0 && import->job.spec.training.normalization == DN_QUANTILE)
+        read_quantiles(import);
     if (import->wrong.count == 0)
         status = build(import, &error);
     if (status == DN_INVALID && import->wrong.count == 0)
@@ -508,7 +593,9 @@ static void parse(struct http_exchange *exchange) {
 static void parse_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     const size_t bytes = exchange->request.body_length;
-    if (!http_reserve(exchange, 3 * bytes)) /* the values, the model, and its stored form */
+    /* the values, the model, its stored form, and what is read of the header, which may be all */
+    if (!http_reserve(exchange,
+                      3 * bytes + 5 * (bytes < SAFETENSORS_HEADER ? bytes : SAFETENSORS_HEADER)))
         return;
     if (bytes > LONG_BYTES)
         pool_begin_alone();

@@ -1,7 +1,8 @@
 /*
  * denoise.h - train and sample small denoising diffusion models (DDPM) on the CPU.
  *
- * The whole public interface of libdenoise, with denoise_metrics.h, which it includes. A program
+ * The whole public interface of libdenoise, with denoise_metrics.h and denoise_table.h, which it
+ * includes. A program
  * fills in a dn_spec, makes a dn_trainer from it, calls dn_trainer_epoch() as often as it likes,
  * takes a dn_model out, and draws points from it with dn_sample().
  *
@@ -94,7 +95,7 @@ enum dn_beta_schedule {
 enum dn_prediction { DN_EPSILON, DN_SAMPLE, DN_V, DN_FLOW };
 enum dn_time_embedding { DN_SINUSOIDAL, DN_LEARNED };
 enum dn_conditioning { DN_ADD, DN_MULTIPLY };
-enum dn_normalization { DN_MINMAX, DN_STANDARDIZE, DN_AS_IT_IS };
+enum dn_normalization { DN_MINMAX, DN_STANDARDIZE, DN_AS_IT_IS, DN_QUANTILE };
 enum dn_loss { DN_MSE, DN_MAE, DN_HUBER };
 enum dn_lr_schedule { DN_LR_CONSTANT, DN_LR_COSINE, DN_LR_LINEAR };
 
@@ -178,7 +179,8 @@ struct dn_training_spec {
     double timestep_focus;
     double validation_fraction;          /* see dn_source */
     enum dn_normalization normalization; /* from data units to model units: jointly to [-1, 1], or
-                                            per axis to mean 0 and deviation 1/2, or not at all */
+                                            per axis to mean 0 and deviation 1/2, or not at all,
+                                            or per axis by ranks: see denoise_table.h */
     double ema_decay;    /* 0: none; samples and val_loss then use the raw weights */
     double weight_decay; /* AdamW: per step, all weights shrink by this times the learning rate */
     enum dn_lr_schedule lr_schedule;
@@ -223,7 +225,8 @@ int64_t dn_spec_parameters(const struct dn_spec *spec);
 
 /* The cost of training a checked spec: the maximum memory in bytes (for a trainer and the data that
  * it is made from, and with evaluate_every for a model and dn_evaluate, but not for what the caller
- * provides or saves), the exact sizes of a checkpoint and of a model, and the floating-point
+ * provides or saves), the sizes of a checkpoint (exact) and of a model (exact, or with DN_QUANTILE
+ * at most this), and the floating-point
  * operations of the matrix products of a full batch, forward and backward. */
 int64_t dn_spec_memory(const struct dn_spec *spec);
 int64_t dn_spec_checkpoint_bytes(const struct dn_spec *spec);
@@ -288,6 +291,8 @@ struct dn_data {
     const float *points;   /* [n + n_val][dim], finite, at most 1e30 */
     const int32_t *labels; /* [n + n_val] in 0..classes-1, or NULL */
     int classes;           /* 0 without labels */
+    const double *values;  /* [n + n_val][dim] instead of points, at most 1e30, NaN: missing; for
+                              DN_QUANTILE only */
 };
 
 /* An uploaded set: what a source with DN_UPLOADED stands for. */
@@ -297,6 +302,7 @@ struct dn_upload {
     const float *points;   /* [n][dim] */
     const int32_t *labels; /* [n], or NULL; used only if the set is the only source, and then below
                               the spec's classes */
+    const double *values;  /* [n][dim] instead of points, as in dn_data */
 };
 
 /* Draws from the patterns of a spec, and splits the uploaded sets: uploads [source_count] is read
@@ -329,7 +335,8 @@ const struct dn_spec *dn_model_spec(const struct dn_model *model);
 int dn_model_dim(const struct dn_model *model);
 int dn_model_epoch(const struct dn_model *model); /* the epoch of its weights */
 
-/* The transform from data units to model units: model = (data - shift) * scale, per axis. */
+/* The transform from data units to model units: model = (data - shift) * scale, per axis. With
+ * DN_QUANTILE, from normal scores: see dn_model_quantile. */
 void dn_model_transform(const struct dn_model *model, double *shift, double *scale);
 
 /* Serialized form: a self-contained block of bytes, little-endian, independent of the kernel
@@ -385,9 +392,10 @@ void dn_model_range(const struct dn_model *model, float *low, float *high);
 /* The parts of a model. dn_model_build copies them. */
 struct dn_model_parts {
     const struct dn_spec *spec;
-    int epoch;                   /* 1.. */
-    const double *shift, *scale; /* [dim], see dn_model_transform; scale > 0 */
-    const float *low, *high;     /* [dim], see dn_model_range */
+    int epoch;                           /* 1.. */
+    const double *shift, *scale;         /* [dim], see dn_model_transform; scale > 0 */
+    const float *low, *high;             /* [dim], see dn_model_range */
+    const struct dn_quantile *quantiles; /* [dim] with DN_QUANTILE, see denoise_table.h */
     const float *const *tensors; /* [dn_spec_tensor_count], each row-major in its shape; NULL for
                                     all moments: samplers restore nothing */
 };
@@ -533,9 +541,10 @@ int dn_frame_step(int k, int frames, int steps);
  * points (0: n), of which a split request writes its n. */
 struct dn_sample_result {
     size_t frame_points;
-    float *points; /* [n][dim] */
-    float *x;      /* [F][n][dim]: x_T (the start noise), .., x_0; F = S+1 unless thinned */
-    float *x0;     /* [F-1][n][dim]: the estimate of x_0 made from each frame of x but the last */
+    float *points;  /* [n][dim]; with DN_QUANTILE, NaN: missing */
+    double *values; /* the same in full precision; a request that is split moves this on, too */
+    float *x;       /* [F][n][dim]: x_T (the start noise), .., x_0; F = S+1 unless thinned */
+    float *x0;      /* [F-1][n][dim]: the estimate of x_0 made from each frame of x but the last */
 };
 
 /* Draws points. Point i is the same for every n. DN_INVALID, with the reason; DN_NOT_FINITE, and
@@ -568,7 +577,8 @@ int dn_sample_evaluations(const struct dn_model *model, const struct dn_sample_r
  * none. */
 int dn_sample_label(const struct dn_model *model, const struct dn_sample_request *request, int i);
 
-#include "denoise_metrics.h" /* part of this header, not to be included by itself */
+#include "denoise_metrics.h" /* parts of this header, not to be included by themselves */
+#include "denoise_table.h"
 
 /* ------------------------------------------------------------------ names */
 

@@ -80,7 +80,9 @@ FIELD(training, validation_fraction, RANGE(0, 0.9), 0.1, 0.1, 18,
       "or points of an upload that training does not use.")
 FIELD(training, normalization, ONE_OF(dn_normalization_names), DN_STANDARDIZE, DN_MINMAX, 14,
       "How data is scaled for the network: all axes jointly to [-1, 1], each axis to mean 0 and "
-      "standard deviation 1/2, or none for data that already has the right scale.")
+      "standard deviation 1/2, or none for data that already has the right scale; or quantile: each "
+      "axis by ranks to a normal distribution, so that repeated values come back exactly and "
+      "nothing lies outside the range of the data.")
 FIELD(training, ema_decay, RANGE(0, 0.999999), 0.999, 0, 19,
       "Decay of the exponential moving average of the weights, which samples are drawn from; 0 "
       "for no average.")

@@ -11,6 +11,7 @@ prints the points of /v1/models/latest/samples.csv?n=1000&seed=7&sampler=ddim&st
 import argparse
 import json
 import math
+from statistics import NormalDist
 
 import numpy as np
 
@@ -111,8 +112,24 @@ class Model:
         self.dim, self.classes = int(metadata["dim"]), int(metadata["classes"])
         transform = json.loads(metadata["transform"])
         self.shift, self.scale, self.low, self.high = (np.array(transform[key]) for key in ("shift", "scale", "low", "high"))
+        self.quantiles = json.loads(metadata.get("quantiles", "null"))
         self.signal, self.noise = schedule(self.spec["diffusion"])
         self.moments = {name[8:]: np.array(tensor, float) for name, tensor in tensors.items() if name.startswith("moments.")}
+
+    def to_data(self, x):
+        """From model units to data units. With quantiles: the share of N(0, 1) below a score, and the value there."""
+        x = x / self.scale + self.shift
+        if not self.quantiles:
+            return x
+        shares = 0.5 * np.vectorize(math.erfc)(-x / math.sqrt(2))
+        return np.stack([value_at(column, shares[..., j]) for j, column in enumerate(self.quantiles)], axis=-1)
+
+    def to_model(self, data):
+        """From data units to model units."""
+        if self.quantiles:
+            middle = [[normal_score(share_of(column, value)) for value in data[:, j]] for j, column in enumerate(self.quantiles)]
+            data = np.array(middle).T
+        return (data - self.shift) * self.scale
 
     def network(self, x, t, labels):
         """The output for points x [n][dim] in model units at t = 1..T; label number `classes` is "no label"."""
@@ -197,7 +214,7 @@ class Model:
         if start is None:
             x = normals(seed, START, 0, n * self.dim).reshape(n, self.dim)
         else:
-            x = (np.asarray(start) - self.shift) * self.scale
+            x = self.to_model(np.asarray(start, float))
         x = x.astype(self.dtype)
         estimate = lambda x, t: self.estimate(x, t, labels, guidance, clip)
         xs, x0s, before, last = [x], [], None, None
@@ -213,7 +230,43 @@ class Model:
                 x = x + fresh * normals(seed, REVERSE, t, x.size).reshape(x.shape).astype(self.dtype)
             xs.append(x)
             last = t
-        return times, np.stack(xs) / self.scale + self.shift, np.stack(x0s) / self.scale + self.shift
+        return times, self.to_data(np.stack(xs)), self.to_data(np.stack(x0s))
+
+
+# ---------------------------------------------------------------- quantiles: shares of rows, and values
+
+
+def value_at(column, share):
+    """The value at each share of a column's rows; nan: missing."""
+    values, shares = np.array(column["values"]), np.array(column["shares"])
+    if not len(values):
+        return np.full_like(share, np.nan)
+    above = np.searchsorted(shares, share, "right")
+    here = values[np.minimum(above, len(values) - 1)]
+    if column["interpolates"]:
+        i = np.clip(above, 1, max(len(values) - 1, 1))
+        with np.errstate(all="ignore"):
+            part = (share - shares[i - 1]) / (shares[i % len(shares)] - shares[i - 1])
+            line = values[i - 1] + (values[i % len(values)] - values[i - 1]) * part
+        here = np.where((above > 0) & (above < len(values)), line, here)
+    return np.where(share < column["missing"], np.nan, here)
+
+
+def share_of(column, value):
+    """The middle of the shares of a value; of one that was not seen, the place between its neighbors."""
+    values, shares = np.array(column["values"]), np.array(column["shares"])
+    value = min(max(value, values[0]), values[-1])
+    first, above = np.searchsorted(values, value, "left"), np.searchsorted(values, value, "right")
+    if not column["interpolates"]:
+        ends = np.concatenate([[column["missing"]], shares])
+        return (ends[above] + ends[above if first == above else above - 1]) / 2
+    if first < above:
+        return (shares[first] + shares[above - 1]) / 2
+    return shares[first - 1] + (shares[first] - shares[first - 1]) * (value - values[first - 1]) / (values[first] - values[first - 1])
+
+
+def normal_score(share):
+    return NormalDist().inv_cdf(share)
 
 
 def main():

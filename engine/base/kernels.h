@@ -90,6 +90,13 @@ struct kernels {
     /* The group of NORMALS_GROUP normals with this index, by Box-Muller: words 0 and 1 of a block
      * make one pair (cosine first), words 2 and 3 the other. */
     void (*normals)(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group, float *out);
+
+    /* NORMALS_GROUP normal scores: out = scale Phi^-1(u), with u uniform in the middle 99.8% of
+     * below / n .. (below + count) / n. Word w of block b of the group draws the element
+     * w * NORMALS_GROUP / 4 + b. Phi^-1 has an absolute error below 1e-5 up to 5, and
+     * below 5e-4 up to 6. */
+    void (*scores)(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group,
+                   const int32_t *below, const int32_t *count, float n, float scale, float *out);
 };
 
 /* The chosen variant: the best one that the CPU has, or that of dn_kernels_use. */

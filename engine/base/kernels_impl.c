@@ -454,6 +454,49 @@ static void normals(uint64_t seed, uint32_t stream, uint32_t step, uint64_t grou
                        out + (pair + 1) * LANES + lane);
 }
 
+/* ------------------------------------------------------------------ normal scores */
+
+static INLINE vector polynomial(const float *factors, vector x) {
+    vector sum = splat(factors[0]);
+#pragma GCC unroll 8
+    for (int i = 1; i < 9; i++)
+        sum = sum * x + factors[i];
+    return sum;
+}
+
+/* Phi^-1 of the share `low`, given also `high` = 1 - low, because one of them is exact near each
+ * end: sqrt(2) erf^-1(low - high) (Giles 2012, "Approximating the erfinv function"). */
+static INLINE vector score(vector low, vector high) {
+    static const float center[9] = {2.81022636e-08f,  3.43273939e-07f, -3.5233877e-06f,
+                                    -4.39150654e-06f, 0.00021858087f,  -0.00125372503f,
+                                    -0.00417768164f,  0.246640727f,    1.50140941f};
+    static const float tail[9] = {-0.000200214257f, 0.000100950558f, 0.00134934322f,
+                                  -0.00367342844f,  0.00573950773f,  -0.0076224613f,
+                                  0.00943887047f,   1.00167406f,     2.83297682f};
+    const vector w = -vector_log(4.0f * low * high), root = vector_sqrt(w);
+    const ivector is_tail = w >= 5.0f;
+    const vector factor =
+        choose(is_tail, polynomial(tail, root - 3.0f), polynomial(center, w - 2.5f));
+    return (float)M_SQRT2 * factor * (low - high);
+}
+
+static void scores(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group,
+                   const int32_t *below, const int32_t *count, float n, float scale, float *out) {
+    uint32_t words[4][LANES];
+    philox(seed, stream, step, group, words);
+    for (int at = 0; at < NORMALS_GROUP; at += W) {
+        const ivector word = *(const ivector *)(words[at / LANES] + at % LANES) & 0x7fffffff;
+        const vector place = __builtin_convertvector(word, vector) * 0x1p-31f * 0.998f + 0.001f;
+        const vector rest = /* 1 - place, without its rounding error */
+            __builtin_convertvector(0x7fffffff - word, vector) * 0x1p-31f * 0.998f + 0.001f;
+        const vector lower = __builtin_convertvector(*(const ivector *)(below + at), vector);
+        const vector own = __builtin_convertvector(*(const ivector *)(count + at), vector);
+        const vector low = (lower + own * place) / n;
+        const vector high = ((n - lower - own) + own * rest) / n;
+        store(out + at, scale * score(low, high));
+    }
+}
+
 /* ------------------------------------------------------------------ the table */
 
 #define JOIN2(a, b) a##b
@@ -476,4 +519,5 @@ const struct kernels JOIN(kernels_, KERNELS_VARIANT) = {
     .adam = adam,
     .average = average,
     .normals = normals,
+    .scores = scores,
 };

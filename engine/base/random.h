@@ -26,6 +26,8 @@ enum random_stream {
     RANDOM_REVERSE = 9, /* fresh noise of a sampler; step = t */
     RANDOM_LABEL = 20,  /* whether a point's label is hidden; step = training step */
     RANDOM_VALIDATION_LABEL = 21,
+    RANDOM_RANK = 22, /* place of a cell in the interval of its value; step = epoch */
+    RANDOM_VALIDATION_RANK = 23,
     RANDOM_FORWARD = 30,     /* noise of the forward process; step = t */
     RANDOM_DIRECTION = 31,   /* projection directions; step = index of the direction */
     RANDOM_EVALUATION = 32,  /* noised points of dn_denoising_loss */

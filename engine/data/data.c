@@ -23,19 +23,35 @@ void data_count(const struct dn_spec *spec, size_t *n, size_t *n_val) {
     }
 }
 
-size_t data_bytes(int dim, size_t all, int classes) {
-    return floats_bytes(all * (size_t)dim) + (classes ? all * sizeof(int32_t) : 0);
+size_t data_bytes(int dim, size_t all, int classes, bool values) {
+    const size_t coordinates = all * (size_t)dim;
+    return floats_bytes(values ? 2 * coordinates : coordinates) +
+           (classes ? all * sizeof(int32_t) : 0);
 }
 
 enum dn_status data_new(struct dn_data *data, int dim, size_t n, size_t n_val, int classes,
                         struct dn_error *error) {
     const float *points = floats_new((n + n_val) * (size_t)dim);
     const int32_t *labels = classes ? calloc(n + n_val, sizeof *labels) : NULL;
-    *data = (struct dn_data){dim, n, n_val, points, labels, classes};
+    *data = (struct dn_data){
+        .dim = dim, .n = n, .n_val = n_val, .points = points, .labels = labels, .classes = classes};
     if (points && (labels || !classes))
         return DN_OK;
     dn_data_clear(data);
     return error_set(error, DN_NO_MEMORY, "out of memory");
+}
+
+/* The same with values instead of points. */
+static enum dn_status new_values(struct dn_data *data, int dim, size_t n, size_t n_val, int classes,
+                                 struct dn_error *error) {
+    /* a double takes the space of two floats */
+    enum dn_status status = data_new(data, 2 * dim, n, n_val, classes, error);
+    if (status != DN_OK)
+        return status;
+    data->dim = dim;
+    data->values = (const double *)(const void *)data->points;
+    data->points = NULL;
+    return DN_OK;
 }
 
 size_t data_deal_bytes(const struct dn_spec *spec) {
@@ -53,15 +69,31 @@ struct deal {
     const struct dn_spec *spec;
     int k; /* the source */
     size_t n, n_val;
-    float *points, *points_val;
+    float *points, *points_val; /* or values */
+    double *values, *values_val;
     int32_t *labels, *labels_val; /* NULL without classes */
 };
+
+/* Points of a pattern as doubles, beside an upload that has values. */
+static void draw_values(const struct dn_source *source, size_t first, size_t n, double *values) {
+    float point[2];
+    for (size_t i = 0; i < n; i++) {
+        dn_pattern_draw((enum dn_pattern)source->pattern, source->seed, first + i, 1, point);
+        values[2 * i] = (double)point[0];
+        values[2 * i + 1] = (double)point[1];
+    }
+}
 
 static void deal_pattern(const struct deal *deal) {
     const struct dn_source *source = &deal->spec->dataset.sources[deal->k];
     const size_t n = deal->n, n_val = deal->n_val;
-    dn_pattern_draw((enum dn_pattern)source->pattern, source->seed, 0, n, deal->points);
-    dn_pattern_draw((enum dn_pattern)source->pattern, source->seed, n, n_val, deal->points_val);
+    if (deal->values) {
+        draw_values(source, 0, n, deal->values);
+        draw_values(source, n, n_val, deal->values_val);
+    } else {
+        dn_pattern_draw((enum dn_pattern)source->pattern, source->seed, 0, n, deal->points);
+        dn_pattern_draw((enum dn_pattern)source->pattern, source->seed, n, n_val, deal->points_val);
+    }
     for (size_t i = 0; deal->labels && i < n; i++)
         deal->labels[i] = deal->k;
     for (size_t i = 0; deal->labels && i < n_val; i++)
@@ -86,6 +118,14 @@ static bool fits_the_spec(const struct deal *deal, const struct dn_upload *uploa
     return labeled;
 }
 
+/* A row of an upload, which may have points. */
+static void copy_values(const struct dn_upload *upload, size_t row, double *values) {
+    const size_t dim = (size_t)upload->dim;
+    for (size_t j = 0; j < dim; j++)
+        values[j] =
+            upload->values ? upload->values[row * dim + j] : (double)upload->points[row * dim + j];
+}
+
 /* The rows are shuffled first, because many files are sorted. */
 static enum dn_status deal_upload(const struct deal *deal, const struct dn_upload *upload,
                                   struct dn_error *error) {
@@ -102,14 +142,24 @@ static enum dn_status deal_upload(const struct deal *deal, const struct dn_uploa
     dn_shuffle(source->seed, (int32_t)upload->n, order);
     for (size_t i = 0; i < upload->n; i++) {
         const size_t from = (size_t)order[i], to = i < n ? i : i - n;
-        memcpy((i < n ? deal->points : deal->points_val) + to * dim, upload->points + from * dim,
-               dim * sizeof(float));
+        if (deal->values)
+            copy_values(upload, from, (i < n ? deal->values : deal->values_val) + to * dim);
+        else
+            memcpy((i < n ? deal->points : deal->points_val) + to * dim,
+                   upload->points + from * dim, dim * sizeof(float));
         if (deal->labels)
             (i < n ? deal->labels : deal->labels_val)[to] =
                 own_labels ? upload->labels[from] : deal->k;
     }
     free(order);
     return DN_OK;
+}
+
+static bool have_values(const struct dn_spec *spec, const struct dn_upload *uploads) {
+    bool found = false;
+    for (int k = 0; uploads && k < spec->dataset.source_count; k++)
+        found |= spec->dataset.sources[k].pattern == DN_UPLOADED && uploads[k].values;
+    return found;
 }
 
 enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *uploads,
@@ -120,15 +170,19 @@ enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *
     struct dn_data data;
     size_t n, n_val, done = 0, done_val = 0;
     data_count(spec, &n, &n_val);
-    status = data_new(&data, spec->dataset.dim, n, n_val, spec->dataset.classes, error);
+    status = (have_values(spec, uploads) ? new_values : data_new)(
+        &data, spec->dataset.dim, n, n_val, spec->dataset.classes, error);
     const size_t dim = (size_t)data.dim;
     float *points = (float *)data.points;
+    double *values = (double *)data.values;
     int32_t *labels = (int32_t *)data.labels;
     for (int k = 0; k < spec->dataset.source_count && status == DN_OK; k++) {
         struct deal deal = {.spec = spec,
                             .k = k,
-                            .points = points + done * dim,
-                            .points_val = points + (n + done_val) * dim,
+                            .points = points ? points + done * dim : NULL,
+                            .points_val = points ? points + (n + done_val) * dim : NULL,
+                            .values = values ? values + done * dim : NULL,
+                            .values_val = values ? values + (n + done_val) * dim : NULL,
                             .labels = labels ? labels + done : NULL,
                             .labels_val = labels ? labels + n + done_val : NULL};
         dn_source_split(spec, k, &deal.n, &deal.n_val);
@@ -148,6 +202,7 @@ enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *
 
 void dn_data_clear(struct dn_data *data) {
     free((void *)data->points);
+    free((void *)data->values);
     free((void *)data->labels);
     *data = (struct dn_data){0};
 }
@@ -157,10 +212,12 @@ void dn_data_clear(struct dn_data *data) {
 static enum dn_status check_values(const struct dn_data *data, struct dn_error *error) {
     static const float LARGEST = 1e30f; /* differences and sums of these are still floats */
     const size_t dim = (size_t)data->dim;
-    for (size_t e = 0; e < (data->n + data->n_val) * dim; e++)
-        if (!(fabsf(data->points[e]) <= LARGEST))
+    for (size_t e = 0; e < (data->n + data->n_val) * dim; e++) {
+        const double value = data->values ? data->values[e] : (double)data->points[e];
+        if (!(fabs(value) <= (double)LARGEST) && !(data->values && isnan(value)))
             return error_set(error, DN_INVALID, "coordinate %zu of point %zu is %g; at most %g",
-                             e % dim, e / dim, (double)data->points[e], (double)LARGEST);
+                             e % dim, e / dim, value, (double)LARGEST);
+    }
     for (size_t i = 0; data->labels && i < data->n + data->n_val; i++)
         if (data->labels[i] < 0 || data->labels[i] >= data->classes)
             return error_set(error, DN_INVALID, "the label of point %zu is %d, not in 0..%d", i,
@@ -173,7 +230,10 @@ enum dn_status data_check(const struct dn_data *data, const struct dn_spec *spec
     const struct dn_dataset_spec *set = &spec->dataset;
     size_t n, n_val;
     data_count(spec, &n, &n_val);
-    if (!data->points || data->n != n || data->n_val != n_val)
+    if (data->values && spec->training.normalization != DN_QUANTILE)
+        return error_set(error, DN_INVALID,
+                         "values need the normalization \"quantile\"; others need points");
+    if ((!data->points && !data->values) || data->n != n || data->n_val != n_val)
         return error_set(
             error, DN_INVALID,
             "the data has %zu training and %zu validation points; the spec asks for %zu and %zu",

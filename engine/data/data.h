@@ -17,8 +17,8 @@ void data_count(const struct dn_spec *spec, size_t *n, size_t *n_val);
  * dn_data_clear. */
 enum dn_status data_new(struct dn_data *data, int dim, size_t n, size_t n_val, int classes,
                         struct dn_error *error);
-/* Bytes that this allocates for n + n_val = all. */
-size_t data_bytes(int dim, size_t all, int classes);
+/* Bytes of a dn_data with n + n_val = all points, or values. */
+size_t data_bytes(int dim, size_t all, int classes, bool values);
 
 /* Bytes that dn_data_draw allocates besides, for a while. */
 size_t data_deal_bytes(const struct dn_spec *spec);

@@ -58,7 +58,9 @@ static void gather_by_class(const struct dn_data *data, const int32_t *order, st
             const size_t row = (size_t)order[i];
             if (data->labels && data->labels[row] != k)
                 continue;
-            memcpy(points + done * dim, data->points + row * dim, dim * sizeof *points);
+            for (size_t j = 0; j < dim; j++)
+                points[done * dim + j] =
+                    data->values ? (float)data->values[row * dim + j] : data->points[row * dim + j];
             if (labels)
                 labels[done] = k;
             done++;
@@ -174,7 +176,7 @@ size_t evaluate_bytes(const struct dn_spec *spec, const struct network *network,
     n = fresh_count(&spec->dataset, all, n);
     if (n == 0)
         return 0; /* DN_INVALID at once */
-    const size_t fresh = data_bytes(spec->dataset.dim, n, spec->dataset.classes);
+    const size_t fresh = data_bytes(spec->dataset.dim, n, spec->dataset.classes, false);
     const size_t order = all_patterns(&spec->dataset) ? 0 : all * sizeof(int32_t);
     const size_t sample = sample_bytes(network, n), pair = pair_bytes(n, n, dim);
     const size_t points =

@@ -177,5 +177,7 @@ enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, si
     serial_weights(&serial, trainer); /* cannot fail: the size is right */
     trainer->at = at;
     trainer->optimizer.steps = steps;
+    /* as after the step that the checkpoint was saved after */
+    trainer_draw_points(trainer, at.place > 0 || at.epoch == 0 ? at.epoch : at.epoch - 1);
     return DN_OK;
 }

@@ -22,15 +22,16 @@ int64_t dn_spec_memory(const struct dn_spec *spec) {
     const bool evaluates = spec->training.evaluate_every > 0;
     size_t n, n_val;
     data_count(spec, &n, &n_val);
-    const size_t data = data_bytes(spec->dataset.dim, n + n_val, spec->dataset.classes);
+    const size_t data = data_bytes(spec->dataset.dim, n + n_val, spec->dataset.classes,
+                                   spec->training.normalization == DN_QUANTILE);
     const size_t trainer = trainer_bytes(spec);
     const size_t drawing = data + data_deal_bytes(spec);
     const size_t making = data + trainer + uncertainty_bytes(&network);
-    const size_t evaluating = evaluates
-                                  ? data + trainer + model_memory(&network) +
-                                        larger(uncertainty_bytes(&network),
-                                               evaluate_bytes(spec, &network, DN_EVALUATION_POINTS))
-                                  : 0;
+    const size_t evaluating =
+        evaluates ? data + trainer + model_memory(&network) + transform_bytes(spec, n) +
+                        larger(uncertainty_bytes(&network),
+                               evaluate_bytes(spec, &network, DN_EVALUATION_POINTS))
+                  : 0;
     return (int64_t)(larger(drawing, larger(making, evaluating)) + ALLOCATOR_BYTES);
 }
 

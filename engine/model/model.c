@@ -1,5 +1,5 @@
 /*
- * model.c - models: their transform, how they are made, and the serialized form.
+ * model.c - models: how they are made, and their serialized form.
  */
 #include "engine/model/model.h"
 
@@ -7,91 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/data/data.h"
 #include "engine/internal.h"
-
-/* The range of n values, each `stride` after the one before. */
-static void find_range(const float *values, size_t n, size_t stride, float *low, float *high) {
-    *low = *high = values[0];
-    for (size_t i = 1; i < n; i++) {
-        *low = fminf(*low, values[i * stride]);
-        *high = fmaxf(*high, values[i * stride]);
-    }
-}
-
-static void fit_minmax(struct transform *transform, const float *points, size_t n, int dim) {
-    float low, high;
-    find_range(points, n * (size_t)dim, 1, &low, &high);
-    for (int j = 0; j < dim; j++) {
-        transform->shift[j] = ((double)high + (double)low) / 2;
-        transform->scale[j] = high > low ? 2 / ((double)high - (double)low) : 1;
-        transform->low[j] = -1;
-        transform->high[j] = 1;
-    }
-}
-
-/* Axis j, of which low and high are known. */
-static void fit_standard(struct transform *transform, const float *points, size_t n, size_t dim,
-                         size_t j) {
-    const float low = transform->low[j], high = transform->high[j];
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)points[i * dim + j];
-    /* the mean of a constant axis may have a rounding error, which must not be scaled up */
-    double mean = high > low ? sum / (double)n : (double)low;
-    for (size_t i = 0; i < n; i++)
-        squares += ((double)points[i * dim + j] - mean) * ((double)points[i * dim + j] - mean);
-    transform->shift[j] = mean;
-    transform->scale[j] = high > low ? 0.5 / sqrt(squares / (double)n) : 1;
-    transform->low[j] = (float)(((double)low - mean) * transform->scale[j]);
-    transform->high[j] = (float)(((double)high - mean) * transform->scale[j]);
-}
-
-void transform_fit(struct transform *transform, enum dn_normalization normalization,
-                   const float *points, size_t n, int dim) {
-    if (normalization == DN_MINMAX) {
-        fit_minmax(transform, points, n, dim);
-        return;
-    }
-    for (size_t j = 0; j < (size_t)dim; j++) {
-        transform->shift[j] = 0;
-        transform->scale[j] = 1;
-        find_range(points + j, n, (size_t)dim, &transform->low[j], &transform->high[j]);
-        if (normalization == DN_STANDARDIZE)
-            fit_standard(transform, points, n, (size_t)dim, j);
-    }
-}
-
-enum dn_status transform_check(const struct transform *transform, int dim, struct dn_error *error) {
-    for (int j = 0; j < dim; j++) {
-        const double scale = transform->scale[j];
-        const float low = transform->low[j], high = transform->high[j];
-        if (!isfinite(transform->shift[j]) || !(scale > 0) || !isfinite(scale))
-            return error_set(error, DN_INVALID,
-                             "axis %d: shift must be finite, and scale finite and above 0", j);
-        if (!(low <= high) || !isfinite(low) || !isfinite(high))
-            return error_set(error, DN_INVALID,
-                             "axis %d: low and high must be finite, and low not above high", j);
-    }
-    return DN_OK;
-}
-
-void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
-                       float *model) {
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < (size_t)dim; j++) {
-            size_t e = i * (size_t)dim + j;
-            model[e] = (float)(((double)data[e] - transform->shift[j]) * transform->scale[j]);
-        }
-}
-
-void transform_backward(const struct transform *transform, size_t n, int dim, const float *model,
-                        float *data) {
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < (size_t)dim; j++) {
-            size_t e = i * (size_t)dim + j;
-            data[e] = (float)((double)model[e] / transform->scale[j] + transform->shift[j]);
-        }
-}
 
 enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out,
                          struct dn_error *error) {
@@ -123,6 +40,7 @@ void dn_model_free(struct dn_model *model) {
         return;
     schedule_clear(&model->schedule);
     network_clear(&model->network);
+    transform_clear(&model->transform);
     free(model->parameters);
     free(model);
 }
@@ -139,6 +57,13 @@ int dn_model_epoch(const struct dn_model *model) {
 void dn_model_transform(const struct dn_model *model, double *shift, double *scale) {
     memcpy(shift, model->transform.shift, (size_t)model->dim * sizeof *shift);
     memcpy(scale, model->transform.scale, (size_t)model->dim * sizeof *scale);
+}
+
+bool dn_model_quantile(const struct dn_model *model, int column, struct dn_quantile *out) {
+    const struct quantiles *maps = model->transform.quantiles;
+    if (maps)
+        *out = maps->columns[column];
+    return maps;
 }
 
 int64_t dn_spec_parameters(const struct dn_spec *spec) {
@@ -172,6 +97,8 @@ static void serial_header(struct serial *serial, struct dn_model *model) {
     serial_block(serial, model->transform.scale, dim * sizeof(double));
     serial_block(serial, model->transform.low, dim * sizeof(float));
     serial_block(serial, model->transform.high, dim * sizeof(float));
+    if (model->spec.training.normalization == DN_QUANTILE && model->transform.quantiles)
+        quantiles_serial(serial, model->transform.quantiles, (int)dim);
     serial_value(serial, &model->moments.nodes);
     if (model->moments.nodes != 0 &&
         model->moments.nodes != moments_nodes(&model->spec.diffusion)) {
@@ -205,7 +132,10 @@ int64_t dn_spec_model_bytes(const struct dn_spec *spec) {
     const struct dn_model header = {.spec = *spec,
                                     .moments.nodes = moments_nodes(&spec->diffusion)};
     network_layout(&network, spec);
-    return (int64_t)model_serialize(&header, &network, NULL, NULL);
+    size_t n, n_val;
+    data_count(spec, &n, &n_val);
+    return (int64_t)(model_serialize(&header, &network, NULL, NULL) +
+                     transform_bytes(spec, n)); /* more than the bytes of the maps */
 }
 
 /* Are the values before the weights valid, and is there one weight for each parameter? Asked before
@@ -223,12 +153,21 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
                              struct dn_error *error) {
     struct serial serial = {.mode = SERIAL_READ, .bytes = (unsigned char *)bytes, .size = size};
     struct dn_model header = {0}, *model = NULL;
+    struct quantiles *maps = calloc(1, sizeof *maps); /* read if the normalization needs them */
+    if (!maps)
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    header.transform.quantiles = maps;
     serial_header(&serial, &header);
-    if (!header_is_sound(&serial, &header, size))
-        return error_set(error, DN_CORRUPT, "not a complete model of this version");
-    enum dn_status status = model_new(&header.spec, &model, error);
-    if (status != DN_OK || !model)
+    if (header.spec.training.normalization != DN_QUANTILE)
+        transform_clear(&header.transform);
+    enum dn_status status =
+        header_is_sound(&serial, &header, size)
+            ? model_new(&header.spec, &model, error)
+            : error_set(error, DN_CORRUPT, "not a complete model of this version");
+    if (status != DN_OK || !model) {
+        transform_clear(&header.transform);
         return status;
+    }
     model->epoch = header.epoch;
     model->transform = header.transform;
     model->moments = header.moments;

@@ -9,25 +9,40 @@
 #include "engine/diffusion/moments.h"
 #include "engine/diffusion/schedule.h"
 #include "engine/network/network.h"
+#include "engine/table/quantile.h"
 
-/* model = (data - shift) * scale, per axis; one for training, validation, samples and metrics. */
+/* model = (data - shift) * scale, per axis, or with maps (normal score - shift) * scale; one for
+ * training, validation, samples and metrics. */
 struct transform {
     double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
     float low[DN_MAX_DIM], high[DN_MAX_DIM]; /* range of the training data, for clipping */
+    struct quantiles *quantiles; /* DN_QUANTILE: owned by the model or trainer; else NULL */
 };
 
 /* Fits the transform to points [n][dim]. DN_MINMAX: over all coordinates jointly, the smallest
  * becomes -1, the largest 1. DN_STANDARDIZE: each axis gets mean 0 and deviation 1/2
  * (sigma_data of Karras et al. 2022); one that is constant is only shifted. DN_AS_IT_IS: nothing
- * changes. */
+ * changes. Not for DN_QUANTILE. */
 void transform_fit(struct transform *transform, enum dn_normalization normalization,
                    const float *points, size_t n, int dim);
-/* DN_INVALID, and why, unless all numbers are finite, scales above 0, and low not above high. */
+/* DN_QUANTILE: fits maps, and writes the ranks of all cells. Normal scores have mean 0 and
+ * deviation 1, so their scale is 1/2. */
+enum dn_status transform_fit_table(struct transform *transform, const struct quantile_table *table,
+                                   struct ranks *ranks, struct dn_error *error);
+/* Makes maps of its own for a transform that has been copied. */
+enum dn_status transform_own(struct transform *transform, struct dn_error *error);
+void transform_clear(struct transform *transform);
+/* The most bytes that a transform allocates for n training points. */
+size_t transform_bytes(const struct dn_spec *spec, size_t n);
+/* DN_INVALID, and why, unless all numbers are finite, scales above 0, low not above high, and maps
+ * sound. */
 enum dn_status transform_check(const struct transform *transform, int dim, struct dn_error *error);
 void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
                        float *model);
 void transform_backward(const struct transform *transform, size_t n, int dim, const float *model,
                         float *data);
+void transform_backward_values(const struct transform *transform, size_t n, int dim,
+                               const float *model, double *values);
 
 struct dn_model {
     struct dn_spec spec;

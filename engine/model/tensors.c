@@ -192,16 +192,30 @@ static enum dn_status take_moments(struct dn_model *model, const struct dn_model
     return moments_check(moments, error);
 }
 
+/* The given maps, which stay with their owner. */
+static struct quantiles quantiles_of(const struct dn_model_parts *given) {
+    struct quantiles maps = {.dim = given->spec->dataset.dim};
+    memcpy(maps.columns, given->quantiles, (size_t)maps.dim * sizeof *given->quantiles);
+    return maps;
+}
+
 enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_model **out,
                               struct dn_error *error) {
     struct dn_model *model = NULL;
     struct transform transform = {0};
+    struct quantiles maps;
     enum dn_status status = dn_spec_check(given->spec, error);
     if (status == DN_OK && (given->epoch < 1 || given->epoch > DN_MAX_EPOCHS))
         status = error_set(error, DN_INVALID, "epoch must be 1..%d, got %d", DN_MAX_EPOCHS,
                            given->epoch);
     if (status == DN_OK) {
         transform = transform_of(given);
+        if (given->spec->training.normalization == DN_QUANTILE && given->quantiles) {
+            maps = quantiles_of(given);
+            transform.quantiles = &maps;
+        } else if (given->spec->training.normalization == DN_QUANTILE) {
+            return error_set(error, DN_INVALID, "the maps of the columns are missing");
+        }
         status = transform_check(&transform, given->spec->dataset.dim, error);
     }
     const int count = status == DN_OK ? dn_spec_tensor_count(given->spec) : 0;
@@ -209,8 +223,12 @@ enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_mode
         status = check_values(given, i, error);
     if (status == DN_OK)
         status = model_new(given->spec, &model, error);
-    if (status != DN_OK)
+    if (status == DN_OK)
+        status = transform_own(&transform, error);
+    if (status != DN_OK) {
+        dn_model_free(model);
         return status;
+    }
     model->epoch = given->epoch;
     model->transform = transform;
     for (int i = 0; i < model->network.tensor_count; i++)

@@ -41,21 +41,79 @@ static void batch_draw(struct dn_trainer *trainer, size_t first, size_t n) {
 
 /* ------------------------------------------------------------------ life */
 
+static int team_size(const struct dn_trainer *trainer) {
+    return trainer->team ? trainer->team->size : 1;
+}
+
+static void run_parts(struct dn_trainer *trainer, void (*work)(void *argument, int part),
+                      void *argument) {
+    if (trainer->team)
+        trainer->team->run(trainer->team, work, argument);
+    else
+        work(argument, 0);
+}
+
+static bool has_ranks(const struct dn_spec *spec) {
+    return spec->training.normalization == DN_QUANTILE;
+}
+
+static void draw_part(void *argument, int part) {
+    struct dn_trainer *trainer = argument;
+    ranks_draw(&trainer->ranks, trainer->spec.seed, (uint32_t)trainer->drawn,
+               (float)trainer->transform.scale[0], part, team_size(trainer), trainer->points);
+}
+
+void trainer_draw_points(struct dn_trainer *trainer, int epoch) {
+    if (!has_ranks(&trainer->spec) || trainer->drawn == epoch)
+        return;
+    trainer->drawn = epoch;
+    run_parts(trainer, draw_part, trainer);
+}
+
+/* Validation points keep one place in the intervals of their values. */
+static void validation_scores(struct dn_trainer *trainer, const struct dn_data *data) {
+    const struct transform *transform = &trainer->transform;
+    const size_t dim = (size_t)data->dim, first = data->n * dim;
+    for (size_t e = 0; e < data->n_val * dim; e++) {
+        const double value =
+            data->values ? data->values[first + e] : (double)data->points[first + e];
+        const double within =
+            random_uniform(trainer->spec.seed, RANDOM_VALIDATION_RANK, 0, (uint64_t)e);
+        const double score =
+            quantile_forward(&transform->quantiles->columns[e % dim], value, within);
+        trainer->validation.x_0[e] = (float)(score * transform->scale[e % dim]);
+    }
+}
+
 /* One transform for training and validation points. */
-static void trainer_take_data(struct dn_trainer *trainer, const struct dn_data *data) {
+static enum dn_status trainer_take_data(struct dn_trainer *trainer, const struct dn_data *data,
+                                        struct dn_error *error) {
     const size_t n = data->n, n_val = data->n_val;
     const int nodes = moments_nodes(&trainer->spec.diffusion);
+    const enum dn_normalization normalization = trainer->spec.training.normalization;
+    if (trainer->labels) {
+        memcpy(trainer->labels, data->labels, n * sizeof *data->labels);
+        memcpy(trainer->validation.seen, data->labels + n, n_val * sizeof *data->labels);
+    }
+    if (normalization == DN_QUANTILE) {
+        const struct quantile_table table = {n, data->dim, data->values, data->points};
+        enum dn_status status =
+            transform_fit_table(&trainer->transform, &table, &trainer->ranks, error);
+        if (status != DN_OK)
+            return status;
+        trainer_draw_points(trainer, 0);
+        if (nodes > 0)
+            moments_fit(&trainer->moments, nodes, trainer->points, n, data->dim);
+        validation_scores(trainer, data);
+        return DN_OK;
+    }
     const float *validation = data->points + n * (size_t)data->dim;
-    transform_fit(&trainer->transform, trainer->spec.training.normalization, data->points, n,
-                  data->dim);
+    transform_fit(&trainer->transform, normalization, data->points, n, data->dim);
     transform_forward(&trainer->transform, n, data->dim, data->points, trainer->points);
     if (nodes > 0)
         moments_fit(&trainer->moments, nodes, trainer->points, n, data->dim);
     transform_forward(&trainer->transform, n_val, data->dim, validation, trainer->validation.x_0);
-    if (!trainer->labels)
-        return;
-    memcpy(trainer->labels, data->labels, n * sizeof *data->labels);
-    memcpy(trainer->validation.seen, data->labels + n, n_val * sizeof *data->labels);
+    return DN_OK;
 }
 
 /* Maximum rows of a chunk of a batch. With fewer, more activations would stay in the first-level
@@ -89,7 +147,8 @@ static void trainer_arrays(struct dn_trainer *trainer, struct array arrays[TRAIN
     const size_t n = trainer->n, weights = floats_bytes(trainer->network.size);
     const size_t timesteps = (size_t)spec->diffusion.timesteps + 1;
     const struct array all[TRAINER_ARRAYS] = {
-        {&trainer->points, floats_bytes(n * (size_t)trainer->dim)},
+        {&trainer->points,
+         floats_bytes(has_ranks(spec) ? ranks_values(n, trainer->dim) : n * (size_t)trainer->dim)},
         {&trainer->labels, spec->dataset.classes > 0 ? n * sizeof(int32_t) : 0},
         {&trainer->order, n * sizeof(int32_t)},
         {&trainer->parameters, weights},
@@ -139,9 +198,11 @@ size_t trainer_bytes(const struct dn_spec *spec) {
     size_t bytes = sizeof trainer;
     for (int i = 0; i < TRAINER_ARRAYS; i++)
         bytes += arrays[i].bytes;
-    return bytes + noised_bytes(spec, trainer.batch.n) + noised_bytes(spec, trainer.validation.n) +
-           schedule_bytes(spec->diffusion.timesteps) + network_bytes(network) +
-           optimizer_bytes(network->size, &spec->training) +
+    if (has_ranks(spec))
+        bytes += ranks_bytes(trainer.n, trainer.dim) + quantiles_fit_bytes(trainer.n);
+    return bytes + transform_bytes(spec, trainer.n) + noised_bytes(spec, trainer.batch.n) +
+           noised_bytes(spec, trainer.validation.n) + schedule_bytes(spec->diffusion.timesteps) +
+           network_bytes(network) + optimizer_bytes(network->size, &spec->training) +
            time_rows_bytes(network, (int)trainer.most, true) +
            workspace_bytes(network, trainer.rows, true);
 }
@@ -159,12 +220,15 @@ static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_s
     enum dn_status status;
     trainer_size(trainer, spec);
     trainer->at.last_loss = NAN;
-    trainer->ordered = -1;
+    trainer->ordered = trainer->drawn = -1;
     if ((status = schedule_init(&trainer->schedule, &spec->diffusion, error)) != DN_OK ||
         (status = network_init(&trainer->network, spec, error)) != DN_OK)
         return status;
     if (!trainer_allocate(trainer))
         return error_set(error, DN_NO_MEMORY, "out of memory");
+    if (has_ranks(spec) &&
+        (status = ranks_init(&trainer->ranks, trainer->n, trainer->dim, error)) != DN_OK)
+        return status;
     trainer_weigh(trainer);
     if ((status = optimizer_init(&trainer->optimizer, trainer->network.size, &spec->training,
                                  error)) != DN_OK ||
@@ -180,11 +244,12 @@ static enum dn_status trainer_new(const struct dn_spec *spec, const struct dn_da
     if (!trainer)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     enum dn_status status = trainer_make(trainer, spec, error);
+    if (status == DN_OK)
+        status = trainer_take_data(trainer, data, error);
     if (status != DN_OK) {
         dn_trainer_free(trainer);
         return status;
     }
-    trainer_take_data(trainer, data);
     network_draw_weights(&trainer->network, spec->seed, trainer->parameters);
     optimizer_start(&trainer->optimizer, trainer->parameters);
     noised_draw(&trainer->validation, spec, &trainer->schedule, data->n_val, &validation_streams,
@@ -215,6 +280,8 @@ void dn_trainer_free(struct dn_trainer *trainer) {
     noised_clear(&trainer->validation);
     network_clear(&trainer->network);
     schedule_clear(&trainer->schedule);
+    transform_clear(&trainer->transform);
+    ranks_clear(&trainer->ranks);
     struct array arrays[TRAINER_ARRAYS];
     trainer_arrays(trainer, arrays);
     for (int i = 0; i < TRAINER_ARRAYS; i++) {
@@ -237,18 +304,6 @@ struct chunk {
     bool is_first; /* the first chunk of its batch */
     float weight;  /* factor of a point's gradient; 0: only the loss is needed */
 };
-
-static int team_size(const struct dn_trainer *trainer) {
-    return trainer->team ? trainer->team->size : 1;
-}
-
-static void run_parts(struct dn_trainer *trainer, void (*work)(void *argument, int part),
-                      void *argument) {
-    if (trainer->team)
-        trainer->team->run(trainer->team, work, argument);
-    else
-        work(argument, 0);
-}
 
 /* The work on each row, for this thread's share of the rows. */
 static void chunk_rows_part(void *argument, int part) {
@@ -389,6 +444,7 @@ static enum dn_status train_batch(struct dn_trainer *trainer, dn_stop_flag *stop
         random_permutation(trainer->spec.seed, (uint32_t)at->epoch, (int32_t)trainer->n,
                            trainer->order);
     trainer->ordered = at->epoch;
+    trainer_draw_points(trainer, at->epoch);
     batch_draw(trainer, first, rows);
     enum dn_status status = trainer_gradient(trainer, rows, stop, &loss, error);
     if (status != DN_OK)
@@ -498,7 +554,9 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
     model->transform = trainer->transform;
     model->moments = trainer->moments;
     model->epoch = dn_trainer_model_epoch(trainer);
-    status = uncertainty_measure(model, trainer->points, trainer->labels, trainer->n, error);
+    status = transform_own(&model->transform, error);
+    if (status == DN_OK)
+        status = uncertainty_measure(model, trainer->points, trainer->labels, trainer->n, error);
     if (status == DN_OK)
         *out = model;
     else
@@ -507,7 +565,10 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
 }
 
 size_t dn_trainer_model_bytes(const struct dn_trainer *trainer) {
-    return (size_t)dn_spec_model_bytes(&trainer->spec);
+    const struct dn_model header = {.spec = trainer->spec,
+                                    .transform = trainer->transform,
+                                    .moments = trainer->moments};
+    return model_serialize(&header, &trainer->network, NULL, NULL);
 }
 
 enum dn_status dn_trainer_model_save(const struct dn_trainer *trainer, void *bytes,

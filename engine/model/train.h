@@ -33,10 +33,12 @@ struct dn_trainer {
     struct optimizer optimizer;
     float *parameters, *gradients; /* [network.size] */
 
-    size_t n;        /* training points */
-    float *points;   /* [n][dim], model units */
-    int32_t *labels; /* [n]; NULL for an unconditional model */
-    int32_t *order;  /* [n] shuffled in each epoch */
+    size_t n;           /* training points */
+    float *points;      /* [n][dim], model units; with ranks, those of the epoch `drawn` */
+    struct ranks ranks; /* DN_QUANTILE only */
+    int drawn;          /* -1: none yet */
+    int32_t *labels;    /* [n]; NULL for an unconditional model */
+    int32_t *order;     /* [n] shuffled in each epoch */
     struct noised batch, validation;
 
     struct dn_team *team; /* NULL: this thread alone */
@@ -62,6 +64,9 @@ const float *trainer_model_weights(const struct dn_trainer *trainer);
 enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set,
                             const float *parameters, dn_stop_flag *stop, double *loss,
                             struct dn_error *error);
+
+/* With ranks, draws the points of an epoch, unless they are there. */
+void trainer_draw_points(struct dn_trainer *trainer, int epoch);
 
 /* Rows of a chunk of a batch with n > 0 rows; and the maximum rows of any chunk, validation
  * included, which is never less. */

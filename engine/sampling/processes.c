@@ -18,6 +18,7 @@ static void units_of(const struct dn_points *fit, int dim, struct transform *tra
         transform_fit(transform, DN_MINMAX, fit->points, fit->n, dim);
         return;
     }
+    transform->quantiles = NULL;
     for (int j = 0; j < dim; j++) {
         transform->shift[j] = 0;
         transform->scale[j] = 1;

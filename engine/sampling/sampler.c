@@ -120,7 +120,18 @@ static void block_emit(struct dn_sampling *sampling, float *frames, int k, const
     const struct walk *walk = &sampling->walk;
     float *to = block_frame(sampling, frames, k);
     transform_backward(&sampling->model->transform, walk->n, sampling->model->dim, points, to);
-    sampling->is_wrong |= !all_finite(to, walk->n * walk->dim);
+    /* with maps, a result that is not finite is a missing value */
+    const float *tested = sampling->model->transform.quantiles ? points : to;
+    sampling->is_wrong |= !all_finite(tested, walk->n * walk->dim);
+}
+
+static void block_emit_values(struct dn_sampling *sampling) {
+    const struct walk *walk = &sampling->walk;
+    if (!sampling->result.values)
+        return;
+    transform_backward_values(&sampling->model->transform, walk->n, sampling->model->dim, walk->x,
+                              sampling->result.values + sampling->first * walk->dim);
+    sampling->is_wrong |= !all_finite(walk->x, walk->n * walk->dim);
 }
 
 /* Says what to change in the request. */
@@ -293,6 +304,7 @@ enum dn_status dn_sampling_step(struct dn_sampling *sampling, struct dn_error *e
     if (sampling->step < sampling->plan.steps)
         return DN_OK;
     block_emit(sampling, sampling->result.points, 0, sampling->walk.x);
+    block_emit_values(sampling);
     sampling->first += sampling->walk.n;
     sampling->step = 0;
     return sampling->is_wrong ? not_finite(&sampling->request, error) : DN_OK;

@@ -38,7 +38,7 @@ static struct dn_spec spec_of(int i) {
     spec.network.conditioning = (enum dn_conditioning)(i / 2 % 2);
     spec.training.batch_size = 64;
     spec.training.loss = (enum dn_loss)(i % 3);
-    spec.training.normalization = (enum dn_normalization)(i % 3);
+    spec.training.normalization = (enum dn_normalization)(i % 4);
     spec.training.lr_schedule = (enum dn_lr_schedule)(i % 3);
     spec.training.lr_warmup_steps = 5;
     spec.training.ema_decay = 0.99;

@@ -49,7 +49,7 @@ enum set_kind { SET_PATTERN, SET_UPLOAD, SET_MIXTURE, SET_UPLOADS, SET_BOTH };
     X(min_snr_gamma, VALUES(0, 1e-9, 5, 1e6))                                                      \
     X(timestep_focus, VALUES(0, 1e-9, 0.3, 1000))                                                  \
     X(validation_fraction, VALUES(0, 0.001, 0.1, 0.9))                                             \
-    X(normalization, VALUES(0, 1, 2))                                                              \
+    X(normalization, VALUES(0, 1, 2, 3))                                                           \
     X(ema_decay, VALUES(0, 0.999, 0.999999))                                                       \
     X(weight_decay, VALUES(0, 0.01, 10))                                                           \
     X(learning_rate, VALUES(1e-9, 1e-3, 10))                                                       \

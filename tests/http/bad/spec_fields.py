@@ -42,7 +42,7 @@ CHOICES = [
     ("diffusion/prediction_type", ["epsilon", "sample", "v_prediction", "flow"], ["", "eps", "Epsilon", "noise", "v"]),
     ("network/time_embedding", ["sinusoidal", "learned"], ["", "sin", "Learned", "none"]),
     ("network/conditioning", ["add", "multiply"], ["", "sum", "mul", "ADD"]),
-    ("training/normalization", ["minmax", "standardize", "none"], ["", "off", "min_max", "Standardize"]),
+    ("training/normalization", ["minmax", "standardize", "none", "quantile"], ["", "off", "min_max", "Standardize"]),
     ("training/loss", ["mse", "mae", "huber"], ["", "l2", "MSE", "mean"]),
     ("training/lr_schedule", ["constant", "cosine", "linear"], ["", "Linear", "Cosine", "step"]),
 ]
