@@ -11,6 +11,7 @@
 #include "api/format/formats.h"
 #include "api/format/safetensors.h"
 #include "api/models.h"
+#include "api/models_quantiles.h"
 #include "api/spec/spec.h"
 #include "api/upload/label.h"
 #include "server/base/clock.h"
@@ -49,25 +50,6 @@ static void write_transform(const struct dn_model *model, struct json_writer *js
     json_close(json, '}');
 }
 
-/* Writes the maps of the columns exactly, if the model has them. */
-static void write_quantiles(const struct dn_model *model, struct json_writer *json) {
-    struct dn_quantile map;
-    json_open(json, '[');
-    for (int j = 0; j < dn_model_dim(model) && dn_model_quantile(model, j, &map); j++) {
-        json_open(json, '{');
-        json_key(json, "missing");
-        json_double(json, map.missing);
-        json_key(json, "interpolates");
-        json_bool(json, map.interpolates);
-        json_key(json, "values");
-        json_numbers(json, map.values, map.count);
-        json_key(json, "shares");
-        json_numbers(json, map.shares, map.count);
-        json_close(json, '}');
-    }
-    json_close(json, ']');
-}
-
 /* A member that is JSON, in a text. */
 static void write_text(struct json_writer *json, const char *key, const struct dn_model *model,
                        void (*write)(const struct dn_model *, struct json_writer *)) {
@@ -99,7 +81,7 @@ static void write_metadata(const void *owner, struct json_writer *json) {
     json_member(json, "kernels", loaded->row.variant);
     write_text(json, "transform", loaded->model, write_transform);
     if (spec->training.normalization == DN_QUANTILE)
-        write_text(json, "quantiles", loaded->model, write_quantiles);
+        write_text(json, "quantiles", loaded->model, quantiles_write);
 }
 
 static void write_weights(const struct loaded_model *loaded, struct buffer *out) {
@@ -335,58 +317,13 @@ static void read_transform(struct import *import) {
     }
 }
 
-/* Reads a list of numbers into memory of the arena; NULL: it is not one, or has another length than
- * *count, if that is not negative. Checks their order later (dn_model_build). */
-static const double *read_list(struct import *import, const cJSON *object, const char *key,
-                               int *count) {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(object, key);
-    const int size = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : -1;
-    if (size < 0 || size > DN_MAX_QUANTILE_COUNT || (*count >= 0 && size != *count))
-        return NULL;
-    double *numbers = arena_alloc(import->wrong.arena, ((size_t)size + 1) * sizeof *numbers);
-    double *at = numbers;
-    *count = size;
-    for (const cJSON *value = list->child; value && at; value = value->next) {
-        if (!cJSON_IsNumber(value))
-            return NULL;
-        *at++ = value->valuedouble;
-    }
-    return numbers;
-}
-
-static bool read_quantile(struct import *import, const cJSON *object, struct dn_quantile *out) {
-    const cJSON *missing = cJSON_GetObjectItemCaseSensitive(object, "missing");
-    const cJSON *interpolates = cJSON_GetObjectItemCaseSensitive(object, "interpolates");
-    int count = -1;
-    const double *values = read_list(import, object, "values", &count);
-    const double *shares = values ? read_list(import, object, "shares", &count) : NULL;
-    if (!shares || !cJSON_IsNumber(missing) || !cJSON_IsBool(interpolates))
-        return false;
-    *out = (struct dn_quantile){missing->valuedouble, cJSON_IsTrue(interpolates), count, values,
-                                shares};
-    return true;
-}
-
 /* With the normalization "quantile": a list with the map of each column. */
 static void read_quantiles(struct import *import) {
-    enum { MOST_VALUES = DN_MAX_DIM * (2 * DN_MAX_QUANTILE_COUNT + 8) };
-    char error[200] = "must be a list with a map for each column";
-    const int dim = import->job.spec.dataset.dim;
+    char error[200];
     const char *text = need_text(import, "quantiles");
-    cJSON *json =
-        text ? json_read(text, strlen(text), MOST_VALUES, import->wrong.arena, error, sizeof error)
-             : NULL;
-    bool right = cJSON_IsArray(json) && cJSON_GetArraySize(json) == dim;
-    int j = 0;
-    for (const cJSON *map = right ? json->child : NULL; map && right; map = map->next, j++)
-        if (!(right = read_quantile(import, map, &import->quantiles[j])))
-            snprintf(error, sizeof error,
-                     "column %d needs missing, interpolates, and values and shares, which are two "
-                     "lists of up to %d numbers and have the same length",
-                     j, DN_MAX_QUANTILE_COUNT);
-    if (text && !right)
+    if (text && !quantiles_read(text, import->job.spec.dataset.dim, import->quantiles,
+                                import->wrong.arena, error, sizeof error))
         problem_add(&import->wrong, META "quantiles", "%s", error);
-    cJSON_Delete(json);
 }
 
 static const struct safetensor *find(const struct import *import, const char *name) {
