@@ -11,16 +11,17 @@
 
 /* Points at each node. Both estimates see the same ones, so that for Gaussian data few are enough;
  * for other data, the errors of the nodes average out on the way. */
-enum { ROWS = 64 };
+enum { ROWS = 64, FEWEST_ROWS = 16 };
+#define FLOPS 1e10 /* about a tenth of a second: large networks see fewer points */
 
 struct probe {
     const struct dn_model *model;
-    size_t dim, ld;                     /* ld: padded */
+    size_t rows, dim, ld;               /* points of a node; ld: dim, padded */
     int32_t *from, *t, *labels, *slots; /* [ROWS]; labels NULL without classes */
     float *x_0, *eps, *x_t, *estimate;  /* [ROWS][dim] */
     float *axes;                        /* [dim][ld] by coordinate */
-    float *along[3]; /* [ROWS][ld] by axis: x_0 and x_t from their means, and what
-                                           the estimate misses */
+    /* [ROWS][ld] by axis: x_0 and x_t from their means, and what the estimate misses */
+    float *along[3];
     struct time_rows times;
     struct workspace workspace;
 };
@@ -79,9 +80,9 @@ static void probe_draw(struct probe *probe, const float *points, const int32_t *
     const struct schedule *schedule = &model->schedule;
     const size_t dim = probe->dim;
     const uint64_t seed = model->spec.seed;
-    random_integers(seed, RANDOM_UNCERTAINTY, 2 * step, 0, ROWS, (uint32_t)n, probe->from);
-    random_normals(seed, RANDOM_UNCERTAINTY, 2 * step + 1, 0, ROWS * dim, probe->eps);
-    for (size_t i = 0; i < ROWS; i++) {
+    random_integers(seed, RANDOM_UNCERTAINTY, 2 * step, 0, probe->rows, (uint32_t)n, probe->from);
+    random_normals(seed, RANDOM_UNCERTAINTY, 2 * step + 1, 0, probe->rows * dim, probe->eps);
+    for (size_t i = 0; i < probe->rows; i++) {
         const size_t from = (size_t)probe->from[i];
         probe->t[i] = t;
         if (probe->labels)
@@ -89,12 +90,13 @@ static void probe_draw(struct probe *probe, const float *points, const int32_t *
         for (size_t j = 0; j < dim; j++)
             probe->x_0[i * dim + j] = points[from * dim + j];
     }
-    diffusion_q_sample(schedule, probe->t, ROWS, model->dim, probe->x_0, probe->eps, probe->x_t);
-    time_rows_set(&probe->times, &model->network, model->parameters, probe->t, probe->labels, ROWS,
-                  probe->slots);
+    diffusion_q_sample(schedule, probe->t, probe->rows, model->dim, probe->x_0, probe->eps,
+                       probe->x_t);
+    time_rows_set(&probe->times, &model->network, model->parameters, probe->t, probe->labels,
+                  probe->rows, probe->slots);
     network_forward(&model->network, model->parameters, &probe->times, &probe->workspace,
-                    probe->x_t, probe->slots, !probe->labels, 0, ROWS);
-    diffusion_estimate(schedule, model->spec.diffusion.prediction_type, t, ROWS, model->dim,
+                    probe->x_t, probe->slots, !probe->labels, 0, probe->rows);
+    diffusion_estimate(schedule, model->spec.diffusion.prediction_type, t, probe->rows, model->dim,
                        probe->x_t, probe->workspace.out, model->network.dim_ld,
                        model->transform.low, model->transform.high, probe->estimate);
 }
@@ -104,7 +106,7 @@ static void probe_turn(struct probe *probe, int t) {
     const float *mean = probe->model->moments.mean;
     const float signal = probe->model->schedule.signal[t];
     const size_t dim = probe->dim, ld = probe->ld;
-    for (size_t i = 0; i < ROWS; i++)
+    for (size_t i = 0; i < probe->rows; i++)
         for (size_t j = 0; j < dim; j++) {
             const size_t e = i * dim + j;
             probe->estimate[e] = probe->x_0[e] - probe->estimate[e];
@@ -113,8 +115,8 @@ static void probe_turn(struct probe *probe, int t) {
         }
     const float *from[3] = {probe->x_0, probe->x_t, probe->estimate};
     for (size_t i = 0; i < 3; i++)
-        kernels_get()->gemm(ROWS, ld, dim, from[i], dim, 1, probe->axes, ld, probe->along[i], ld,
-                            NULL, false);
+        kernels_get()->gemm(probe->rows, ld, dim, from[i], dim, 1, probe->axes, ld, probe->along[i],
+                            ld, NULL, false);
 }
 
 /* The share along one axis. */
@@ -124,7 +126,7 @@ static double probe_share(const struct probe *probe, int t, size_t axis) {
     const double slope =
         (double)schedule->signal[t] * v / (schedule->alpha_bar[t] * v + schedule->variance[t]);
     double own = 0, linear = 0;
-    for (size_t i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < probe->rows; i++) {
         const size_t e = i * probe->ld + axis;
         const double missed = (double)probe->along[2][e];
         const double by_line = (double)probe->along[0][e] - slope * (double)probe->along[1][e];
@@ -135,13 +137,21 @@ static double probe_share(const struct probe *probe, int t, size_t axis) {
     return own < linear ? own / linear : linear > 0 ? 1 : 0;
 }
 
+static size_t rows_of(const struct dn_model *model) {
+    const double points = FLOPS / (2 * (double)network_parameters(&model->network));
+    const double rows = points / model->moments.nodes;
+    return rows > ROWS ? ROWS : rows < FEWEST_ROWS ? FEWEST_ROWS : (size_t)rows;
+}
+
 enum dn_status uncertainty_measure(struct dn_model *model, const float *points,
                                    const int32_t *labels, size_t n, struct dn_error *error) {
     struct moments *moments = &model->moments;
-    struct probe probe = {
-        .model = model, .dim = (size_t)model->dim, .ld = kernels_pad((size_t)model->dim)};
     if (moments->nodes == 0)
         return DN_OK;
+    struct probe probe = {.model = model,
+                          .rows = rows_of(model),
+                          .dim = (size_t)model->dim,
+                          .ld = kernels_pad((size_t)model->dim)};
     enum dn_status status = probe_init(&probe, error);
     for (int i = 0; i < moments->nodes && status == DN_OK; i++) {
         const int t = moments_timestep(moments->nodes, model->schedule.timesteps, i);
