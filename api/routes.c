@@ -162,11 +162,11 @@ const struct http_route api_routes[] = {
      OPERATION("listDatasets", "datasets", &dataset_list_fields, NULL, 200, "DatasetList", NULL)},
     {"POST", "/v1/datasets", NULL, api_dataset_create, HTTP_UPLOAD,
      "text/csv text/tab-separated-values application/json application/x-ndjson "
-     "application/octet-stream",
+     "application/octet-stream multipart/form-data application/gzip",
      "Upload a data set.",
      OPERATION("createDataset", "datasets", &upload_fields, "Upload", 201, "Dataset",
                PROBLEMS(PROBLEM_INVALID_CSV, PROBLEM_INVALID_JSON, PROBLEM_INVALID_NPY,
-                        PROBLEM_INVALID_DATA, ONCE, WRITES),
+                        PROBLEM_INVALID_UPLOAD, PROBLEM_INVALID_DATA, ONCE, WRITES),
                .headers = "Location", .takes = "Idempotency-Key", .other = replayed_outcomes)},
     {"GET", "/v1/datasets/{id}", "json", api_dataset_get, NO_BODY, "Get a data set.",
      OPERATION("getDataset", "datasets", NULL, NULL, 200, "Dataset",

@@ -105,6 +105,11 @@ static const struct media uploads[] = {
      "the table are comments."},
     {"text/tab-separated-values", true, "The same, delimited by tabs."},
     {"application/x-ndjson", true, "One JSON object per row, whose keys are the columns."},
+    {"multipart/form-data", false,
+     "A form with one part, file, as curl -F file=@table.csv sends it. The file's format is known "
+     "by "
+     "its type, its name or its first bytes."},
+    {"application/gzip", false, "Any of these, compressed."},
 };
 
 /* The content of one media type that is not JSON. */

@@ -36,7 +36,7 @@ enum reading_fault {
 
 struct reading {
     /* the request */
-    const char *text; /* [length], and NUL after it */
+    const char *text; /* [length], and NUL or a line break after it */
     size_t length;
     const char *label; /* column that holds the labels: its name, or its number from 0, or from the
                           end: -1; "" if none is named */

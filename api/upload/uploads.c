@@ -9,27 +9,13 @@
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
 #include "api/upload/points.h"
-#include "api/upload/reading.h"
+#include "api/upload/readers.h"
 #include "api/upload/statistics.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"
 #include "server/base/sha256.h"
 
 /* ------------------------------------------------------------------ POST */
-
-static const struct reader {
-    const char *media_type;
-    void (*read)(struct reading *reading);
-    enum problem_code unreadable; /* for a file that is not of this format */
-    char delimiter;
-    bool is_lines;
-} readers[] = {
-    {"text/csv", read_csv, PROBLEM_INVALID_CSV, 0, false},
-    {"text/tab-separated-values", read_csv, PROBLEM_INVALID_CSV, '\t', false},
-    {"application/json", read_json, PROBLEM_INVALID_JSON, 0, false},
-    {"application/x-ndjson", read_json, PROBLEM_INVALID_JSON, 0, true},
-    {"application/octet-stream", read_npy, PROBLEM_INVALID_NPY, 0, false},
-};
 
 enum { COLUMNS_BYTES = 4096 };
 
@@ -38,7 +24,7 @@ struct upload {
     char name[READING_TITLE_BYTES + 1], label[LABEL_NAME_BYTES + 1];
     char columns[COLUMNS_BYTES + 1];
     int header, decimal; /* enum header_mode, enum decimal_mode */
-    const struct reader *reader;
+    struct payload payload;
     struct reading reading;
     struct points points;
     struct problem_fields wrong;
@@ -68,22 +54,6 @@ static const struct field rows[] = {
      "npy: names of the columns, with commas between them."},
 };
 const struct field_set upload_fields = {rows, sizeof rows / sizeof rows[0]};
-
-/* The transport accepts only these types, but also a request without a body. */
-static bool choose_reader(struct http_exchange *exchange, struct upload *upload) {
-    const char *type = http_header(exchange, "Content-Type");
-    const size_t length = type ? strcspn(type, "; \t") : 0;
-    for (size_t i = 0; type && i < sizeof readers / sizeof *readers; i++)
-        if (strlen(readers[i].media_type) == length &&
-            strncasecmp(readers[i].media_type, type, length) == 0) {
-            upload->reader = &readers[i];
-            return true;
-        }
-    problem(exchange, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
-            "a data set must be text/csv, text/tab-separated-values, application/json, "
-            "application/x-ndjson or application/octet-stream (npy)");
-    return false;
-}
 
 /* Names as a JSON array, in the exchange's arena; NULL: no memory. */
 static char *names_json(struct http_exchange *exchange, const char (*names)[LABEL_NAME_BYTES + 1],
@@ -118,7 +88,7 @@ static bool make_row(struct http_exchange *exchange, struct upload *upload) {
         .dim = points->dim,
         .columns = names_json(exchange, points->columns, points->dim),
         .statistics = statistics_json(exchange, points),
-        .bytes = (int64_t)reading->length,
+        .bytes = (int64_t)upload->payload.file_length,
         .created_at = clock_now_ms(),
         .points = points->points,
         .labels = points->labels,
@@ -126,7 +96,7 @@ static bool make_row(struct http_exchange *exchange, struct upload *upload) {
     if (points->labels)
         row->classes = names_json(exchange, points->classes, points->class_count);
     id_new(row->id);
-    sha256_text(reading->text, reading->length, row->sha256);
+    sha256_text(upload->payload.file, upload->payload.file_length, row->sha256);
     upload->once.request = idempotency_upload(exchange, row->sha256);
     bool made = row->columns && row->statistics && (row->classes || !points->labels) &&
                 upload->once.request;
@@ -166,29 +136,55 @@ static void insert(struct http_exchange *exchange, struct store_session *session
  * doubling. */
 enum { READ_BYTES = 6 };
 
-static void parse(struct http_exchange *exchange, struct store_session *unused) {
-    (void)unused;
-    struct upload *upload = exchange->state;
+/* Reads the file and makes points of it. False: the error is already the response. */
+static bool read_file(struct http_exchange *exchange, struct upload *upload) {
+    struct payload *payload = &upload->payload;
     struct reading *reading = &upload->reading;
-    if (!http_reserve(exchange, READ_BYTES * reading->length))
-        return;
-    upload->reader->read(reading);
+    if (!http_reserve(exchange, payload_memory(payload)))
+        return false;
+    if (!payload_open(payload)) {
+        const bool is_unreadable = payload->code == PROBLEM_INVALID_DATA;
+        problem(exchange, is_unreadable ? readers_code(payload->media_type) : payload->code,
+                payload->wrong);
+        return false;
+    }
+    if (!http_reserve(exchange, READ_BYTES * payload->text_length))
+        return false;
+    const enum problem_code unreadable = readers_read(payload, reading);
+    if (unreadable == PROBLEM_UNSUPPORTED_MEDIA_TYPE) {
+        problem(exchange, unreadable,
+                http_format(exchange,
+                            "the file has the type %s: send text/csv, text/tab-separated-values, "
+                            "application/json, application/x-ndjson or application/octet-stream "
+                            "(npy)",
+                            payload->media_type));
+        return false;
+    }
     if (reading_goes_on(reading) && upload->wrong.count == 0)
         points_make(reading, &upload->points);
     cells_clear(&reading->cells);
     if (reading->no_memory)
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
     else if (reading->unreadable[0])
-        problem(exchange, upload->reader->unreadable, reading->unreadable);
+        problem(exchange, unreadable, reading->unreadable);
     else if (upload->wrong.count > 0)
         problem_list(exchange, PROBLEM_INVALID_DATA, "places of the file cannot be used",
                      &upload->wrong);
-    else if (make_row(exchange, upload))
+    else
+        return true;
+    return false;
+}
+
+static void parse(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    struct upload *upload = exchange->state;
+    if (read_file(exchange, upload) && make_row(exchange, upload))
         http_then_on_writer(exchange, insert);
 }
 
 static void release(struct http_exchange *exchange) {
     struct upload *upload = exchange->state;
+    payload_clear(&upload->payload);
     reading_clear(&upload->reading);
     points_clear(&upload->points);
 }
@@ -197,8 +193,14 @@ enum http_next api_dataset_create(struct http_exchange *exchange) {
     struct upload *upload = http_alloc(exchange, sizeof *upload);
     if (!upload)
         return HTTP_REPLY;
-    if (!read_query(exchange, &upload_fields, upload) || !choose_reader(exchange, upload))
+    const char *type = http_header(exchange, "Content-Type");
+    if (!read_query(exchange, &upload_fields, upload))
         return HTTP_REPLY;
+    if (!type) { /* the transport accepts a request without a body */
+        problem(exchange, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
+                "a data set needs a Content-Type, such as text/csv");
+        return HTTP_REPLY;
+    }
     upload->once.operation = "createDataset";
     if (!idempotency_key(exchange, &upload->once.key))
         return HTTP_REPLY;
@@ -208,14 +210,16 @@ enum http_next api_dataset_create(struct http_exchange *exchange) {
         return HTTP_REPLY;
     }
     upload->wrong.arena = http_arena(exchange);
-    upload->reading.text = exchange->request.body;
-    upload->reading.length = exchange->request.body_length;
+    upload->payload =
+        (struct payload){.body = exchange->request.body,
+                         .length = exchange->request.body_length,
+                         .content_type = type,
+                         .content_encoding = http_header(exchange, "Content-Encoding"),
+                         .most = http_body_limit(exchange)};
     upload->reading.label = upload->label;
     upload->reading.names = upload->columns;
     upload->reading.header = (enum header_mode)upload->header;
     upload->reading.decimal = (enum decimal_mode)upload->decimal;
-    upload->reading.delimiter = upload->reader->delimiter;
-    upload->reading.is_lines = upload->reader->is_lines;
     upload->reading.wrong = &upload->wrong;
     exchange->state = upload;
     exchange->release = release;

@@ -16,6 +16,8 @@ PROBLEM(INVALID_JSON, "invalid_json", 400,
         "The body is not JSON. `detail` says where, by line and column.")
 PROBLEM(INVALID_CSV, "invalid_csv", 400, "The body is not CSV. `detail` says where, by line.")
 PROBLEM(INVALID_NPY, "invalid_npy", 400, "The body is not a NumPy array that this server can read.")
+PROBLEM(INVALID_UPLOAD, "invalid_upload", 400,
+        "The form or the gzip file in the body cannot be read. `detail` says why.")
 PROBLEM(UNEXPECTED_BODY, "unexpected_body", 400, "This request takes no body.")
 PROBLEM(KEY_NEEDED, "key_needed", 401,
         "The server requires an API key: `Authorization: Bearer dn_...`.")
@@ -52,8 +54,9 @@ PROBLEM(DATASET_DIFFERS, "dataset_differs", 409,
         "The uploaded data set is not the one that the model's file describes: its points, columns "
         "or classes differ.")
 PROBLEM(BODY_TOO_LARGE, "body_too_large", 413, "The body is larger than this operation accepts.")
-PROBLEM(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415,
-        "This operation does not accept the Content-Type, or the body has a Content-Encoding.")
+PROBLEM(
+    UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415,
+    "This operation does not accept the Content-Type, the Content-Encoding or the character set.")
 PROBLEM(RANGE_NOT_SATISFIABLE, "range_not_satisfiable", 416,
         "The Range begins after the end of the response.")
 PROBLEM(EXPECTATION_FAILED, "expectation_failed", 417,

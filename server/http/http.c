@@ -39,6 +39,10 @@ const char *http_base_path(const struct http_exchange *exchange) {
     return base ? base : "";
 }
 
+size_t http_body_limit(const struct http_exchange *exchange) {
+    return exchange->call->max_body;
+}
+
 bool http_asks_for_keys(const struct http_exchange *exchange) {
     return exchange->call->server->config.auth != NULL;
 }

@@ -220,6 +220,8 @@ void http_stop(struct http_server *server, int grace_ms);
 /* For handlers. */
 /* What links to this server start with: "" or "/denoised". */
 const char *http_base_path(const struct http_exchange *exchange);
+/* The most bytes that the body of this request may have. */
+size_t http_body_limit(const struct http_exchange *exchange);
 /* Are there API keys? */
 bool http_asks_for_keys(const struct http_exchange *exchange);
 enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next);

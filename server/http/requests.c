@@ -16,9 +16,13 @@ static bool content_type_fits(const struct http_call *call) {
     return type && router_has_word(call->route->content_types, type, strcspn(type, "; \t"));
 }
 
-/* Is the body encoded? "identity" means that it is not. */
+/* Is the body encoded in a way that its route does not decode? "identity" means that it is not
+ * encoded; a route that takes gzip files decodes gzip. */
 static bool is_encoded(const struct http_call *call) {
     const char *at = http_header(&call->exchange, "Content-Encoding");
+    if (at && (strcasecmp(at, "gzip") == 0 || strcasecmp(at, "x-gzip") == 0) &&
+        router_has_word(call->route->content_types, "application/gzip", strlen("application/gzip")))
+        return false;
     while (at && *(at += strspn(at, ", \t"))) {
         const size_t length = strcspn(at, ", \t");
         if (length != strlen("identity") || strncasecmp(at, "identity", length) != 0)
@@ -32,6 +36,18 @@ static struct http_refusal too_large(struct http_call *call) {
     return (struct http_refusal){
         PROBLEM_BODY_TOO_LARGE,
         http_format(&call->exchange, "the body can be at most %zu bytes", call->max_body)};
+}
+
+/* What curl sends unless it is told is the type of a form of a web page. */
+static const char *wrong_type(struct http_call *call) {
+    const char *types = call->route->content_types;
+    const char *type = http_header(&call->exchange, "Content-Type");
+    const bool is_default = type && strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0;
+    return is_default ? http_format(&call->exchange,
+                                    "Content-Type must be one of: %s; with curl, add -H "
+                                    "'Content-Type: %.*s'",
+                                    types, (int)strcspn(types, " "), types)
+                      : http_format(&call->exchange, "Content-Type must be one of: %s", types);
 }
 
 static void set_refusal(struct http_call *call, struct http_refusal refusal) {
@@ -51,9 +67,7 @@ static struct http_refusal check_request(struct http_call *call) {
         return (struct http_refusal){PROBLEM_UNSUPPORTED_MEDIA_TYPE,
                                      "send the body without a Content-Encoding"};
     if (call->received > 0 && !content_type_fits(call))
-        return (struct http_refusal){PROBLEM_UNSUPPORTED_MEDIA_TYPE,
-                                     http_format(&call->exchange, "Content-Type must be one of: %s",
-                                                 call->route->content_types)};
+        return (struct http_refusal){PROBLEM_UNSUPPORTED_MEDIA_TYPE, wrong_type(call)};
     return (struct http_refusal){PROBLEM_NONE, NULL};
 }
 

@@ -3,6 +3,7 @@
 usage: seeds.py BINARY DIRECTORY
 """
 
+import gzip
 import io
 import itertools
 import json
@@ -57,6 +58,22 @@ POINTS = [
     b'{"points":[[1,null],["2",true]],"x":{"y":[[]]}}',
     b'[{"a":1,"b":"x"},{"\\u0062":null,"c":2.5},{}]',
     b'{"a":1}\n\n{"a":2,"b":"y"}\n[3]\n',
+]
+FORM = b'--B\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\nContent-Type: %s\r\n\r\n%s\r\n--B--\r\n'
+PAYLOADS = [
+    b"text/csv\n" + CSVS[5],
+    b"text/csv; charset=windows-1252\nname,v\nJos\xe9,\x80 5\n",
+    b"text/csv; charset=utf-16\n" + "x,y\n1,2\n€,😀\n".encode("utf-16"),
+    b"text/csv; charset=UTF-16LE\n" + "x;y\r\n1,5;2\r\n".encode("utf-16-le"),
+    b"text/csv\n" + b"\xfe\xff" + "x\ty\n1\t2\n".encode("utf-16-be"),
+    b"application/gzip\n" + gzip.compress(CSVS[2], mtime=0) + gzip.compress(CSVS[0], mtime=0),
+    b"application/octet-stream\n" + gzip.compress(POINTS[1], mtime=0),
+    b'multipart/form-data; boundary="B"\n' + FORM % (b"a.csv", b"text/csv; charset=latin1", b"x,y\n1,2\n3,4"),
+    b"multipart/form-data; boundary=B\n" + FORM % (b"a.json.gz", b"application/octet-stream", gzip.compress(POINTS[6], mtime=0)),
+    b"multipart/form-data; boundary=B\n" + FORM % (b"", b"text/plain", POINTS[7]),
+    b"text/csv\n<!DOCTYPE html>\n<html></html>\n",
+    b"text/csv\nPK\x03\x04",
+    b"text/tab-separated-values\n" + b'{"a":1}\n{"a":2}\n',
 ]
 NUMBERS = "0 -0 1 12.5 .5 5. 1e5 -1E-5 1e309 5e-324 2.2250738585072011e-308 9007199254740993 123456789012345678901234567890 1e-400 0.1 3.4028235677973366e38 1.7976931348623157e308 0x1 inf nan 1e 1e+ +1".split()
 HEADERS = [
@@ -185,6 +202,7 @@ def main(binary, directory):
     options = itertools.cycle(b"\x00\x03\x06\x09\x0c\x01\x02")
     write(directory, "csv", [bytes([next(options)]) + file for file in CSVS])
     write(directory, "points", [(b"\x36" if b"}\n" in file else b"\x00") + file for file in POINTS])  # as JSON lines
+    write(directory, "payload", PAYLOADS)
     write(directory, "npy", [bytes([next(options)]) + file for file in npys()])
     write(directory, "number", [number.encode() for number in NUMBERS])
     write(directory, "headers", [lines.encode() for lines in HEADERS])

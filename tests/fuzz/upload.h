@@ -47,10 +47,21 @@ static inline void upload_check(const struct points *points) {
     buffer_clear(&text);
 }
 
+/* What follows after a file was read. */
+static inline void upload_finish(struct reading *reading) {
+    static struct points points;
+    if (reading_goes_on(reading) && reading->wrong->count == 0) {
+        upload_check_cells(&reading->cells);
+        if (points_make(reading, &points))
+            upload_check(&points);
+        points_clear(&points);
+    }
+    reading_clear(reading);
+}
+
 static inline int upload_fuzz(void (*read)(struct reading *), const uint8_t *bytes, size_t size) {
     static const char *const labels[] = {"", "label", "0", "-1", "x", "2"};
     static struct reading reading;
-    static struct points points;
     struct arena arena = {0};
     struct problem_fields wrong = {.arena = &arena};
     if (size == 0)
@@ -64,13 +75,7 @@ static inline int upload_fuzz(void (*read)(struct reading *), const uint8_t *byt
                                .is_lines = bytes[0] / 54 % 2,
                                .wrong = &wrong};
     read(&reading);
-    if (reading_goes_on(&reading) && wrong.count == 0) {
-        upload_check_cells(&reading.cells);
-        if (points_make(&reading, &points))
-            upload_check(&points);
-        points_clear(&points);
-    }
-    reading_clear(&reading);
+    upload_finish(&reading);
     arena_clear(&arena);
     free(text);
     return 0;

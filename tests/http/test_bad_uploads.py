@@ -40,9 +40,6 @@ CASES = [
     (CSV, b"1,2\n\xff,4\n", "", "UTF-8"),
     (CSV, b"1,2\n3,\xc0\xaf\n", "", "UTF-8"),
     (CSV, b"1,2\n3,\x00\n", "", "NUL"),
-    (CSV, "1,2\n".encode("utf-16"), "", "UTF-16"),
-    (CSV, b"\xfe\xff" + "1,2\n".encode("utf-16-be"), "", "UTF-16"),
-    (CSV, b"\x93NUMPY\x01\x00", "", "UTF-8"),
     # ---------------------------------------------------------------- CSV without points
     (CSV, "", "", [("/points", "no points")]),
     (CSV, "\n\n\r\n", "", [("/points", "no points")]),
@@ -330,7 +327,7 @@ def test_bad_queries(alone, query):
     assert answer.status == 422 and answer.json["code"] == "invalid_fields"
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/csvx"])
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/mixed", "text/csvx"])
 def test_other_content_types_are_refused(alone, content_type):
     answer = alone.post("/v1/datasets", raw=b"1,2\n", headers={"Content-Type": content_type})
     assert answer.status == 415 and "text/csv" in answer.json["detail"]

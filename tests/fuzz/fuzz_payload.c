@@ -1,0 +1,41 @@
+/* The body of an upload: a line with its Content-Type, and the bytes, which may be a form, gzip, or
+ * text in another character set. */
+#include "api/upload/readers.h"
+#include "server/base/utf8.h"
+#include "tests/fuzz/upload.h"
+
+enum { MOST = 1 << 20 };
+
+static void check_text(const struct payload *payload) {
+    if (payload->media_type[0] == 't') {
+        fuzz_check(utf8_is_valid(payload->text, payload->text_length));
+        fuzz_check(payload->text_length == 0 ||
+                   strchr("\r", payload->text[payload->text_length]) != NULL);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    static struct reading reading;
+    struct arena arena = {0};
+    struct problem_fields wrong = {.arena = &arena};
+    char *body = fuzz_text(bytes, size);
+    const size_t line = strcspn(body, "\n");
+    char *type = fuzz_text((const uint8_t *)body, line);
+    const size_t from = line < size ? line + 1 : size;
+    struct payload payload = {
+        .body = body + from, .length = size - from, .content_type = type, .most = MOST};
+    if (payload_open(&payload)) {
+        fuzz_check(payload.file_length <= MOST || payload.file_length <= size);
+        check_text(&payload);
+        reading = (struct reading){.label = "", .wrong = &wrong};
+        if (readers_read(&payload, &reading) != PROBLEM_UNSUPPORTED_MEDIA_TYPE)
+            upload_finish(&reading);
+    } else {
+        fuzz_check(payload.code != PROBLEM_NONE && payload.wrong[0]);
+    }
+    payload_clear(&payload);
+    arena_clear(&arena);
+    free(body);
+    free(type);
+    return 0;
+}
