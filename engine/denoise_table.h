@@ -35,4 +35,38 @@ enum { DN_MAX_QUANTILE_COUNT = 5200 };
  * normalization. */
 bool dn_model_quantile(const struct dn_model *model, int column, struct dn_quantile *out);
 
+/* ------------------------------------------------------------------ columns that go together */
+
+/* A column of n rows as codes 0..levels-1, all of which occur; a missing value has a code of its
+ * own. */
+struct dn_codes {
+    const int32_t *codes; /* [n] */
+    int levels;
+};
+
+/* Which columns follow from others: from[c] is a column of which each code always comes with the
+ * same code of c, or -1. Such a column has 2..DN_MAX_LEVELS levels, and follows from one with at most
+ * n / 20 that does not follow from any; of several, from the one with the fewest levels. Columns
+ * are tried from the last to the first. DN_NO_MEMORY. */
+enum { DN_MAX_LEVELS = 256 };
+enum dn_status dn_columns_follow(const struct dn_codes *columns, int count, size_t n, int *from,
+                                 struct dn_error *error);
+/* Writes the code of `to` that comes with each code of `from` into map [from->levels]. */
+void dn_columns_map(const struct dn_codes *from, const struct dn_codes *to, size_t n, int32_t *map);
+
+/* Codes for a column of numbers: at most 10 intervals with about the same number of rows, and one
+ * for missing values (NaN). Writes codes [n], and returns how many there are through `levels`.
+ * DN_NO_MEMORY. */
+enum dn_status dn_columns_bin(const double *values, size_t n, int32_t *codes, int *levels,
+                              struct dn_error *error);
+
+/* The order of a column's levels along the first axis of a correspondence analysis with all other
+ * columns of at most DN_MAX_LEVELS levels (Greenacre 1984, "Theory and Applications of Correspondence Analysis"): levels that come
+ * with similar values of the other columns are close. Writes the codes of columns[which], which has
+ * at most DN_MAX_LEVELS, in this order into order [levels]. Levels at the same place are in
+ * the order of their frequencies, the highest first, then of their codes. The direction is such
+ * that the level with the most weight on the axis is on its positive side. DN_NO_MEMORY. */
+enum dn_status dn_levels_order(const struct dn_codes *columns, int count, size_t n, int which,
+                               int32_t *order, struct dn_error *error);
+
 #endif
