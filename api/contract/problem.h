@@ -20,7 +20,7 @@ void problem_open(struct json_writer *json, const struct problem_row *row, const
 /* The response with this code. detail: for people; NULL: what the code's row says. */
 void problem(struct http_exchange *exchange, enum problem_code code, const char *detail);
 
-enum { PROBLEM_MAX_FIELDS = 32, PROBLEM_DETAIL = 1024 };
+enum { PROBLEM_MAX_FIELDS = 64, PROBLEM_DETAIL = 1024 };
 
 /* The wrong fields of one request. */
 struct problem_fields {

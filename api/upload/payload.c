@@ -307,13 +307,29 @@ static bool decode(struct payload *payload, const char *type) {
 
 /* ------------------------------------------------------------------ the file */
 
-/* The one part with a file, which is named so or has the name of a file. */
+/* Takes the part `schema`, of which there may be one. */
+static bool take_schema(struct payload *payload, const struct form_part *part) {
+    if (payload->schema)
+        return fail(payload, PROBLEM_INVALID_UPLOAD, "the form has more than one part schema");
+    if (!utf8_is_valid(part->data, part->length))
+        return fail(payload, PROBLEM_INVALID_UPLOAD, "the part schema is not UTF-8");
+    payload->schema = part->data;
+    payload->schema_length = part->length;
+    return true;
+}
+
+/* The one part with a file, which is named so or has the name of a file; and the schema. */
 static bool find_part(struct payload *payload, const char *content_type, struct form_part *file) {
     struct form form;
     struct form_part part;
     bool found = false;
     form_begin(&form, content_type, payload->file, payload->file_length);
     while (form_next(&form, &part)) {
+        if (payload->takes_schema && strcmp(part.name, "schema") == 0) {
+            if (!take_schema(payload, &part))
+                return false;
+            continue;
+        }
         if (strcmp(part.name, "file") != 0 && !part.filename[0])
             return fail(payload, PROBLEM_INVALID_UPLOAD,
                         "a form has one part, file, but there is also \"%.60s\"", part.name);

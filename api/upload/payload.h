@@ -16,11 +16,14 @@ struct payload {
     const char *content_type;     /* as the client wrote it */
     const char *content_encoding; /* likewise, or NULL */
     size_t most;                  /* bytes that the file may have */
+    bool takes_schema;            /* a form may also have a part `schema` */
     /* the outcome, to be freed with payload_clear */
     const char *file; /* [file_length]: its bytes */
     size_t file_length;
     const char *text; /* [text_length]: as UTF-8, if it is text; NUL or a line break follows */
     size_t text_length;
+    const char *schema; /* [schema_length]: that part, in UTF-8; NULL: there is none */
+    size_t schema_length;
     char media_type[PAYLOAD_TYPE]; /* of the file, without parameters, in small letters */
     enum problem_code code; /* why there is no such file; PROBLEM_NONE: there is. If the file is not
                                what its type says, PROBLEM_INVALID_DATA */

@@ -22,11 +22,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     const size_t line = strcspn(body, "\n");
     char *type = fuzz_text((const uint8_t *)body, line);
     const size_t from = line < size ? line + 1 : size;
-    struct payload payload = {
-        .body = body + from, .length = size - from, .content_type = type, .most = MOST};
+    struct payload payload = {.body = body + from,
+                              .length = size - from,
+                              .content_type = type,
+                              .most = MOST,
+                              .takes_schema = size % 2};
     if (payload_open(&payload)) {
         fuzz_check(payload.file_length <= MOST || payload.file_length <= size);
         check_text(&payload);
+        fuzz_check(!payload.schema || utf8_is_valid(payload.schema, payload.schema_length));
         reading = (struct reading){.label = "", .wrong = &wrong};
         if (readers_read(&payload, &reading) != PROBLEM_UNSUPPORTED_MEDIA_TYPE)
             upload_finish(&reading);
