@@ -1,6 +1,6 @@
 /*
  * denoise_metrics.h - the part of denoise.h that compares points with points: metrics, evaluation,
- * and processes without a network. Include denoise.h.
+ * reports on tables, and processes without a network. Include denoise.h.
  */
 #ifndef DENOISE_METRICS_H
 #define DENOISE_METRICS_H
@@ -92,6 +92,81 @@ struct dn_denoising {
 enum dn_status dn_denoising_loss(const struct dn_model *model, const struct dn_points *training,
                                  int n, uint64_t seed, struct dn_denoising *result,
                                  const struct dn_breaks *breaks, struct dn_error *error);
+
+/* ------------------------------------------------------------------ tables */
+
+enum { DN_MAX_REPORT_COLUMNS = 1024, DN_MAX_REPORT_LEVELS = 4096 };
+
+/* Rows of a table: values [n][dim], row by row. NaN: missing. */
+struct dn_rows {
+    const double *values;
+    size_t n;
+};
+
+/* What a report compares. A column is a number, or a category with the codes 0..levels-1. */
+struct dn_table_rows {
+    int dim;           /* 1..DN_MAX_REPORT_COLUMNS */
+    const int *levels; /* [dim]: 0 for a number, at most DN_MAX_REPORT_LEVELS */
+    struct dn_rows training, holdout, synthetic; /* at least 4, any number, at least 2 */
+};
+
+/* A figure of the synthetic rows, and the same figure of real rows: what chance alone brings. */
+struct dn_measured {
+    double value, floor; /* NAN where there are too few rows to measure it */
+};
+
+struct dn_column_report {
+    /* Numbers: the Kolmogorov-Smirnov distance of the values that are not missing, max |F - G|; 1
+     * if all of one set are missing. Categories: the total variation, sum |p - q| / 2, with missing
+     * as one of the levels. 1 minus the KSComplement and TVComplement of SDMetrics. */
+    struct dn_measured distance;
+    struct dn_measured missing; /* |difference of the shares of missing values| */
+};
+
+/* How much synthetic rows are like the training rows. The floor of columns, pairs and detection is
+ * one random half of the training rows against the other half, so it is a little higher than that
+ * of as many rows as there are.
+ *
+ * A random choice replaces more than 100 000 rows of a set, except for copies. Everything is
+ * determined by the rows and the seed. */
+struct dn_table_report {
+    struct dn_column_report *columns; /* [dim], the caller's */
+
+    /* [dim (dim - 1) / 2], the caller's: (0, 1), (0, 2), .. (1, 2), ... Two numbers: half the
+     * difference of their correlations over the rows that have both (0 if they have none in the
+     * training rows; 1 if only the synthetic rows have none). Other pairs: the total variation of
+     * the joint table, with missing as a level, and numbers in 10 bins of equal width over the
+     * range of the training rows. */
+    struct dn_measured *pairs;
+
+    struct dn_measured shape; /* mean distance of the columns */
+    struct dn_measured trend; /* mean of the pairs; NAN for one column */
+
+    /* The area under the ROC curve of gradient-boosted trees (Friedman 2001) that learn to tell
+     * training rows from synthetic ones: 0.5 if they cannot, 1 if always. Up to 2 500 rows of each;
+     * the mean over two halves, each judged by the trees of the other half. Below 0.5 by chance
+     * only. */
+    struct dn_measured detection;
+
+    /* The share of synthetic rows that are nearer to a training row than to one of as many held-out
+     * rows: 0.5 if the model knows no more about its training rows than about others. The distance
+     * is Gower's (1971): the sum over columns of the difference of ranks, 0..1, or 0 and 1 for
+     * equal and different categories. The floor is the share for the other training rows. */
+    struct dn_measured nearer_to_training;
+
+    /* The share of rows equal to a training row, in all columns; the floor is that of the held-out
+     * rows. */
+    struct dn_measured copies;
+};
+
+/* DN_INVALID: a size is out of range, or a value is infinite, or a code is not one of its levels.
+ */
+enum dn_status dn_table_report(const struct dn_table_rows *table, uint64_t seed,
+                               struct dn_table_report *report, const struct dn_breaks *breaks,
+                               struct dn_error *error);
+
+/* The memory that dn_table_report allocates at most; it reads the numbers of rows, not the rows. */
+size_t dn_table_report_bytes(const struct dn_table_rows *table);
 
 /* ------------------------------------------------------------------ processes without a network */
 

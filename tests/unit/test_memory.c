@@ -11,6 +11,14 @@
 /* ------------------------------------------------------------------ counting */
 
 static size_t held, peak;
+static int left = -1; /* allocations that succeed, before the next one fails; -1: all do */
+
+static bool fails(void) {
+    if (left < 0)
+        return false;
+    left -= 1;
+    return left < 0;
+}
 
 static void *count(void *block) {
     held += block ? malloc_usable_size(block) + 2 * sizeof(size_t) : 0;
@@ -24,13 +32,13 @@ void *__real_aligned_alloc(size_t alignment, size_t size);
 void __real_free(void *block);
 
 void *__wrap_malloc(size_t size) {
-    return count(__real_malloc(size));
+    return fails() ? NULL : count(__real_malloc(size));
 }
 void *__wrap_calloc(size_t number, size_t size) {
-    return count(__real_calloc(number, size));
+    return fails() ? NULL : count(__real_calloc(number, size));
 }
 void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-    return count(__real_aligned_alloc(alignment, size));
+    return fails() ? NULL : count(__real_aligned_alloc(alignment, size));
 }
 void __wrap_free(void *block) {
     held -= block ? malloc_usable_size(block) + 2 * sizeof(size_t) : 0;
@@ -304,4 +312,56 @@ Test(memory, a_step_costs_its_products) {
     spec.diffusion.timesteps = 1; /* one embedding in each layer, forward and to its weights */
     cr_assert_float_eq(dn_spec_step_flops(&spec),
                        10.0 * 2 * (2 * 200 + 3 * (2 * 10000 + 200)) + 2.0 * 2 * 3 * 10000, 1e-6);
+}
+
+/* ------------------------------------------------------------------ reports on tables */
+
+enum { COLUMNS = 12 };
+
+/* The columns in turn: a number, 3 levels, and 300. */
+static const int levels[COLUMNS] = {0, 3, 300, 0, 3, 300, 0, 3, 300, 0, 3, 300};
+
+/* What a report needs besides its sorts, which the C library allocates. */
+static enum dn_status report(size_t training, size_t holdout, size_t synthetic, size_t *taken,
+                             size_t *bound) {
+    const size_t most = training + holdout + synthetic; /* more than the largest */
+    double *values = __real_calloc(most * COLUMNS, sizeof *values);
+    for (size_t i = 0; i < most * COLUMNS; i++)
+        values[i] = levels[i % COLUMNS] ? (double)(i % (size_t)levels[i % COLUMNS]) : (double)i;
+    static struct dn_column_report columns[COLUMNS];
+    static struct dn_measured pairs[COLUMNS * (COLUMNS - 1) / 2];
+    struct dn_table_report result = {.columns = columns, .pairs = pairs};
+    const struct dn_table_rows table = {
+        COLUMNS, levels, {values, training}, {values, holdout}, {values, synthetic}};
+    const size_t before = held;
+    peak = held;
+    const enum dn_status status = dn_table_report(&table, 1, &result, NULL, NULL);
+    cr_assert_eq(held, before, "%zu bytes leak", held - before);
+    *taken = peak - before;
+    *bound = dn_table_report_bytes(&table);
+    __real_free(values);
+    return status;
+}
+
+Test(memory, of_a_report_on_a_table) {
+    const size_t sizes[][3] = {{4, 0, 2}, {3000, 300, 3000}, {500, 4000, 100}, {30000, 9, 20000}};
+    for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+        size_t taken, bound;
+        cr_assert_eq(report(sizes[k][0], sizes[k][1], sizes[k][2], &taken, &bound), DN_OK);
+        cr_assert(taken <= bound, "%zu: %zu bytes, bound %zu", k, taken, bound);
+        cr_assert(bound <= taken + taken / 4 + (128 << 10), "%zu: %zu bytes, bound %zu", k, taken,
+                  bound);
+    }
+}
+
+Test(memory, a_report_without_memory_says_so) {
+    enum dn_status status = DN_NO_MEMORY;
+    int allocations = 0;
+    for (size_t taken, bound; status == DN_NO_MEMORY; allocations++) {
+        left = allocations;
+        status = report(100, 20, 50, &taken, &bound);
+    }
+    left = -1;
+    cr_assert_eq(status, DN_OK);
+    cr_assert_gt(allocations, 20);
 }
