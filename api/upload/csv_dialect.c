@@ -1,5 +1,4 @@
 /* Which dialect of CSV a text is in. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/table/notation.h"
@@ -47,28 +46,23 @@ static int most_frequent(const int *counts, int n) {
     return best;
 }
 
-static struct score score(const struct csv_rows *start, char delimiter) {
-    struct csv_rows *rows = malloc(sizeof *rows);
-    struct score score = {.possible = rows != NULL};
+static struct score score(struct csv_rows rows, char delimiter) {
+    struct score score = {0};
     int counts[LOOK_AHEAD];
-    if (!rows)
-        return score;
-    *rows = *start;
-    rows->delimiter = delimiter;
-    for (; score.rows < LOOK_AHEAD && csv_next_row(rows); score.rows++) {
-        counts[score.rows] = rows->count;
-        for (int j = 0; j < rows->count && j < CSV_MAX_CELLS; j++) {
+    rows.delimiter = delimiter;
+    for (; score.rows < LOOK_AHEAD && csv_next_row(&rows); score.rows++) {
+        counts[score.rows] = rows.count;
+        for (int j = 0; j < rows.count && j < CSV_MAX_CELLS; j++) {
             bool is_number;
-            score.clean += is_clean(&rows->cells[j], delimiter, &is_number);
+            score.clean += is_clean(&rows.cells[j], delimiter, &is_number);
             score.has_number |= is_number;
             score.cells++;
         }
     }
-    score.possible = !rows->wrong;
+    score.possible = !rows.wrong;
     score.fields = most_frequent(counts, score.rows);
     for (int i = 0; i < score.rows; i++)
         score.same += counts[i] == score.fields;
-    free(rows);
     return score;
 }
 
@@ -83,14 +77,15 @@ static char find_delimiter(const struct csv_rows *rows) {
     struct score best = {0};
     char found = ',';
     for (const char *delimiter = delimiters; *delimiter; delimiter++) {
-        const struct score one = score(rows, *delimiter);
-        if (!one.possible || one.fields < 2 || (best.possible && !is_better(&one, &best)))
+        const struct score one = score(*rows, *delimiter);
+        if (!one.possible || one.fields < 2 || 2 * one.same <= one.rows ||
+            (best.possible && !is_better(&one, &best)))
             continue;
         best = one;
         found = *delimiter;
     }
     if (!best.possible) {
-        const struct score blanks = score(rows, ' ');
+        const struct score blanks = score(*rows, ' ');
         if (blanks.possible && blanks.fields > 1 && blanks.same == blanks.rows && blanks.has_number)
             found = ' ';
     }
@@ -131,31 +126,24 @@ static void pass_comments(struct csv_rows *rows, struct csv_dialect *dialect) {
     }
 }
 
+/* How many fields of a row are numbers. */
+static int count_numbers(const struct csv_rows *rows) {
+    int numbers = 0;
+    for (int j = 0; j < rows->count && j < CSV_MAX_CELLS; j++)
+        numbers += notation_kind(rows->cells[j].text, rows->cells[j].length) != NOTATION_NONE;
+    return numbers;
+}
+
 /* Do the fields of the last comment name the columns? Each must be text, and there must be as many
- * as the first row has, more than one: "# x y". */
-static bool has_names(const struct csv_rows *rows, const struct csv_dialect *dialect) {
-    struct csv_rows *pair = malloc(2 * sizeof *pair);
-    if (!pair || !dialect->names) {
-        free(pair);
-        return false;
-    }
-    pair[0] = (struct csv_rows){.at = dialect->names,
-                                .end = dialect->names + dialect->names_length,
-                                .delimiter = dialect->delimiter};
-    pair[1] = *rows;
-    pair[1].delimiter = dialect->delimiter;
-    bool fits = csv_next_row(&pair[0]) && csv_next_row(&pair[1]) &&
-                pair[0].count == pair[1].count && pair[0].count > 1 &&
-                pair[0].count <= CELLS_MAX_COLUMNS;
-    for (int j = 0; fits && j < pair[0].count; j++)
-        fits = notation_kind(pair[0].cells[j].text, pair[0].cells[j].length) == NOTATION_NONE;
-    /* names above names: the comment is none */
-    bool has_number = false;
-    for (int j = 0; fits && j < pair[1].count; j++)
-        has_number |=
-            notation_kind(pair[1].cells[j].text, pair[1].cells[j].length) != NOTATION_NONE;
-    free(pair);
-    return fits && has_number;
+ * as the first row has, more than one: "# x y". Names above names are a comment. */
+static bool has_names(struct csv_rows first, const struct csv_dialect *dialect) {
+    struct csv_rows names = {.at = dialect->names,
+                             .end = dialect->names + dialect->names_length,
+                             .delimiter = dialect->delimiter};
+    first.delimiter = dialect->delimiter;
+    return csv_next_row(&names) && csv_next_row(&first) && names.count == first.count &&
+           names.count > 1 && names.count <= CELLS_MAX_COLUMNS && count_numbers(&names) == 0 &&
+           count_numbers(&first) > 0;
 }
 
 /* "sep=;", by which Excel knows the delimiter. */
@@ -175,7 +163,7 @@ struct csv_dialect csv_find_dialect(struct csv_rows *rows, char told) {
     if (!dialect.delimiter)
         dialect.delimiter = find_delimiter(rows);
     rows->delimiter = dialect.delimiter;
-    if (!has_names(rows, &dialect))
+    if (dialect.names && !has_names(*rows, &dialect))
         dialect.names = NULL;
     return dialect;
 }

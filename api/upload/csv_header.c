@@ -1,7 +1,6 @@
 #include "api/upload/csv_header.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -65,16 +64,16 @@ static void look_at(const struct csv_rows *first, const struct csv_cell *cell, i
     below->has_year |= is_year(whole_number(cell));
 }
 
-static void look_below(struct csv_rows *rows, const struct csv_rows *first, struct below *below) {
+static void look_below(struct csv_rows rows, const struct csv_rows *first, struct below *below) {
     long start = 0;
     memset(below, 0, sizeof *below);
     below->counts_rows = true;
-    for (; below->rows < LOOK_AHEAD && csv_next_row(rows); below->rows++) {
-        const long number = whole_number(&rows->cells[0]);
+    for (; below->rows < LOOK_AHEAD && csv_next_row(&rows); below->rows++) {
+        const long number = whole_number(&rows.cells[0]);
         start = below->rows == 0 ? number : start;
         below->counts_rows &= number == start + below->rows && (start == 0 || start == 1);
-        for (int j = 0; j < rows->count && j < CSV_MAX_CELLS; j++)
-            look_at(first, &rows->cells[j], j, below);
+        for (int j = 0; j < rows.count && j < CSV_MAX_CELLS; j++)
+            look_at(first, &rows.cells[j], j, below);
     }
 }
 
@@ -150,15 +149,7 @@ enum csv_header csv_find_header(const struct reading *reading, const struct csv_
     if (reading->header != HEADER_AUTO)
         return reading->header == HEADER_TRUE ? CSV_NAMES : CSV_DATA;
     reading_label_number(reading, rows->count, &label);
-    struct csv_rows *rest = malloc(sizeof *rest);
-    struct below *below = malloc(sizeof *below);
-    enum csv_header header = CSV_DATA;
-    if (rest && below) {
-        *rest = *rows;
-        look_below(rest, rows, below);
-        header = judge(rows, below, label);
-    }
-    free(rest);
-    free(below);
-    return header;
+    struct below below;
+    look_below(*rows, rows, &below);
+    return judge(rows, &below, label);
 }

@@ -1,6 +1,5 @@
 /* CSV in any of its dialects, to cells. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/upload/csv_header.h"
@@ -49,20 +48,14 @@ struct widths {
     bool last_empty; /* in all of them */
 };
 
-static struct widths look_at_widths(const struct csv_rows *start) {
+static struct widths look_at_widths(struct csv_rows rows) {
     struct widths widths = {.last_empty = true};
-    struct csv_rows *rows = malloc(sizeof *rows);
-    if (!rows)
-        return widths;
-    *rows = *start;
-    for (; widths.rows < LOOK_AHEAD && csv_next_row(rows); widths.rows++) {
-        widths.width = widths.rows == 0              ? rows->count
-                       : widths.width == rows->count ? widths.width
-                                                     : 0;
-        widths.last_empty &=
-            rows->count <= CSV_MAX_CELLS && is_empty(&rows->cells[rows->count - 1]);
+    for (; widths.rows < LOOK_AHEAD && csv_next_row(&rows); widths.rows++) {
+        widths.width = widths.rows == 0             ? rows.count
+                       : widths.width == rows.count ? widths.width
+                                                    : 0;
+        widths.last_empty &= rows.count <= CSV_MAX_CELLS && is_empty(&rows.cells[rows.count - 1]);
     }
-    free(rows);
     return widths;
 }
 
@@ -70,7 +63,7 @@ static struct widths look_at_widths(const struct csv_rows *start) {
  * names: in front, where R puts the names of its rows, or at the end, where it is empty. They may
  * have one less if the last name is empty. */
 static bool name_columns(struct csv *csv, const struct csv_rows *names) {
-    const struct widths below = look_at_widths(&csv->rows);
+    const struct widths below = look_at_widths(csv->rows);
     int count = names->count;
     const bool is_longer = below.rows > 0 && below.width == count + 1;
     if (count > CELLS_MAX_COLUMNS) {
@@ -109,33 +102,27 @@ static bool number_columns(struct csv *csv) {
 /* Finds the columns by the first row, or by a comment before it. False after an error, or if there
  * are no rows; else the current row is the first one of data. */
 static bool find_columns(struct csv *csv, const struct csv_dialect *dialect) {
-    struct csv_rows *rows = &csv->rows;
-    bool goes_on = false;
-    if (!dialect->names && !csv_next_row(rows))
-        return false;
-    struct csv_rows *names = malloc(sizeof *names);
-    csv->reading->no_memory |= !names;
-    if (names && dialect->names) {
-        *names = (struct csv_rows){.at = dialect->names,
-                                   .end = dialect->names + dialect->names_length,
-                                   .delimiter = dialect->delimiter,
-                                   .line = dialect->names_line};
-        goes_on = csv_next_row(names) && name_columns(csv, names) && csv_next_row(rows);
-    } else if (names) {
-        const enum csv_header header = csv_find_header(csv->reading, rows);
-        *names = *rows;
-        if (header == CSV_UNCLEAR)
-            problem_add(csv->reading->wrong, "/points/0",
-                        "line %zu: it is either a row or the names of the columns, which count on: "
-                        "add ?header=false or ?header=true",
-                        rows->row_line);
-        else if (header == CSV_NAMES)
-            goes_on = name_columns(csv, names) && csv_next_row(rows);
-        else
-            goes_on = number_columns(csv);
+    struct csv_rows *rows = &csv->rows, names;
+    if (dialect->names) {
+        names = (struct csv_rows){.at = dialect->names,
+                                  .end = dialect->names + dialect->names_length,
+                                  .delimiter = dialect->delimiter,
+                                  .line = dialect->names_line};
+        return csv_next_row(&names) && name_columns(csv, &names) && csv_next_row(rows);
     }
-    free(names);
-    return goes_on;
+    if (!csv_next_row(rows))
+        return false;
+    names = *rows;
+    switch (csv_find_header(csv->reading, rows)) {
+    case CSV_NAMES: return name_columns(csv, &names) && csv_next_row(rows);
+    case CSV_DATA: return number_columns(csv);
+    case CSV_UNCLEAR: break;
+    }
+    problem_add(csv->reading->wrong, "/points/0",
+                "line %zu: it is either a row or the names of the columns, which count on: add "
+                "?header=false or ?header=true",
+                rows->row_line);
+    return false;
 }
 
 /* ------------------------------------------------------------------ the rows */
@@ -215,25 +202,19 @@ void read_csv(struct reading *reading) {
         reading_unreadable(reading, "%s", wrong);
         return;
     }
-    struct csv *csv = calloc(1, sizeof *csv);
-    if (!csv) {
-        reading->no_memory = true;
-        return;
-    }
-    csv->reading = reading;
-    csv->rows =
-        (struct csv_rows){.at = reading->text, .end = reading->text + reading->length, .line = 1};
-    if (reading->length >= 3 && memcmp(csv->rows.at, "\xef\xbb\xbf", 3) == 0)
-        csv->rows.at += 3; /* a byte order mark, as Excel writes it */
+    struct csv csv = {
+        .reading = reading,
+        .rows = {.at = reading->text, .end = reading->text + reading->length, .line = 1}};
+    if (reading->length >= 3 && memcmp(csv.rows.at, "\xef\xbb\xbf", 3) == 0)
+        csv.rows.at += 3; /* a byte order mark, as Excel writes it */
     reading->unit = "line";
-    const struct csv_dialect dialect = csv_find_dialect(&csv->rows, reading->delimiter);
-    if (find_columns(csv, &dialect))
-        read_rows(csv);
-    if (csv->rows.wrong)
-        reading_unreadable(reading, "line %zu: %s", csv->rows.line, csv->rows.wrong);
-    explain_width(csv);
+    const struct csv_dialect dialect = csv_find_dialect(&csv.rows, reading->delimiter);
+    if (find_columns(&csv, &dialect))
+        read_rows(&csv);
+    if (csv.rows.wrong)
+        reading_unreadable(reading, "line %zu: %s", csv.rows.line, csv.rows.wrong);
+    explain_width(&csv);
     drop_empty_columns(&reading->cells);
-    buffer_clear(&csv->scratch);
-    free(csv);
+    buffer_clear(&csv.scratch);
     reading_finish(reading);
 }

@@ -1,6 +1,7 @@
 """No memory (T6): the n-th allocation of an endpoint fails, for every n. Nothing crashes, hangs, leaks or gets lost."""
 
 import collections
+import gzip
 import http.client
 import itertools
 import time
@@ -13,6 +14,10 @@ LIMIT = 5 * PATIENCE  # seconds; a request that takes longer hangs
 # A sanitizer build counts the allocations of our own code alone, which are not many.
 ODD_STEPS = 1 if SOAK or "sanitize" in harness.PRODUCT else 7
 CSV = "x,y,label\n" + "".join(f"{i * 0.5},{i * 0.25 - 3},{'ab'[i % 2]}\n" for i in range(40))
+# A form with a file that is compressed and has names in quotes, decimal commas and text in windows-1252.
+PACKED = gzip.compress('"";"x ""1""";"label"\n"a";5,1;"é"\n"b";3,25;"ü"\n'.encode("cp1252"))
+FORM = (b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv.gz"\r\n'
+        b"Content-Type: text/csv; charset=windows-1252\r\n\r\n" + PACKED + b"\r\n--b--\r\n")  # fmt: skip
 
 
 class Connection:
@@ -73,6 +78,8 @@ WRITES = {
     "wrong job": ("POST", "/v1/jobs", '{"dataset": "spirl", "epochs": 3}', JSON, {422}),
     "cancel": ("POST", "/v1/jobs/{job}/cancel", None, {}, {200}),
     "upload": ("POST", "/v1/datasets?name=mine", CSV, {"Content-Type": "text/csv"}, {201}),
+    "records": ("POST", "/v1/datasets", '[{"x": "\\u0031", "label": "a"}, {"x": "2,5", "y": 1}, {"x": 3, "y": null}]', JSON, {422}),
+    "form": ("POST", "/v1/datasets", FORM, {"Content-Type": "multipart/form-data; boundary=b"}, {201}),
     "import": ("POST", "/v1/models?name=mine", "weights", {"Content-Type": "application/octet-stream"}, {201}),
 }
 

@@ -2,6 +2,7 @@
 
 import csv
 import decimal
+import gzip
 import io
 import json
 import re
@@ -91,6 +92,19 @@ def same(got, sent):
     return numpy.array_equal(numpy.array(got, "f4"), numpy.array(sent, "f4"))
 
 
+def packing(text, how):
+    """The body and its Content-Type."""
+    raw = text.encode()
+    if how == "gzip":
+        return gzip.compress(raw), "application/gzip"
+    if how == "utf-16":
+        return text.encode("utf-16"), "text/csv"
+    if how == "form":
+        head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
+        return head + raw + b"\r\n--b--\r\n", "multipart/form-data; boundary=b"
+    return raw, "text/csv"
+
+
 def in_order(found):
     numbers = all(NUMBER.fullmatch(text) for text in found)
     return sorted(found, key=decimal.Decimal) if numbers else sorted(found, key=str.encode)
@@ -100,16 +114,23 @@ def in_order(found):
 @given(
     table=tables(labels),
     header=st.none() | st.lists(names, min_size=6, max_size=6, unique_by=lambda text: text.strip(" \t")),
-    delimiter=st.sampled_from(",;\t"),
+    delimiter=st.sampled_from(",;\t|"),
+    comma=st.booleans(),
+    packed=st.sampled_from(["", "gzip", "utf-16", "form"]),
     end=st.sampled_from(["\n", "\r\n", "\r"]),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
     place=st.integers(0, 5),
 )
-def test_csv(store, table, header, delimiter, end, quoting, place):
+def test_csv(store, table, header, delimiter, comma, packed, end, quoting, place):
     points, sent_labels = table
     dim = len(points[0])
     place = min(place, dim)
     rows = [list(point) for point in points]
+    # a single column of decimal commas is two columns; so may be a text with commas among them
+    comma = comma and dim > 1 and not any("," in text for text in [*(sent_labels or []), *(header or [])])
+    if comma:  # a number with a decimal comma is text to the csv module
+        quoting = csv.QUOTE_ALL if quoting == csv.QUOTE_NONNUMERIC else quoting
+        rows = [[repr(x).replace(".", ",") for x in row] for row in rows]
     for row, label in zip(rows, sent_labels or [], strict=False):
         row.insert(place, label)
     file = io.StringIO()
@@ -118,7 +139,8 @@ def test_csv(store, table, header, delimiter, end, quoting, place):
         writer.writerow(header[: len(rows[0])])
     writer.writerows(rows)
     query = f"?header={'true' if header else 'false'}" + (f"&label={place}" if sent_labels else "")
-    made = upload(store, file.getvalue(), query=query)
+    query += "&decimal=comma" if comma else ""
+    made = upload(store, *packing(file.getvalue(), packed), query=query)
     got, got_labels = points_of(store, made)
     quoted = quoting != csv.QUOTE_MINIMAL
 
