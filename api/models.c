@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api.h"
 #include "api/contract/lists.h"
 #include "api/contract/openapi.h"
+#include "api/format/point_stream.h"
 #include "api/spec/spec.h"
 #include "engine/denoise.h"
 
@@ -383,6 +385,44 @@ enum http_next api_model_list(struct http_exchange *exchange) {
     if (store_model_list_is_quick(&query->filter) && answer_list(exchange, ROWS_ON_LOOP))
         return HTTP_REPLY;
     return http_on_pool(exchange, list_on_pool);
+}
+
+/* ------------------------------------------------------------------ its data */
+
+static const enum problem_code load_problems[JOB_ERRORS] = {
+    [JOB_ERROR_NO_MEMORY] = PROBLEM_NO_MEMORY,
+    [JOB_ERROR_DATASET_MISSING] = PROBLEM_DATASET_MISSING,
+    [JOB_ERROR_DATASET_DIFFERS] = PROBLEM_DATASET_DIFFERS,
+    [JOB_ERROR_SPEC_UNREADABLE] = PROBLEM_SPEC_UNREADABLE,
+};
+
+static bool is_gone(enum job_error error) {
+    return error == JOB_ERROR_DATASET_MISSING || error == JOB_ERROR_DATASET_DIFFERS;
+}
+
+bool load_training_data(struct http_exchange *exchange, const struct model *row,
+                        struct dn_data *data, bool *gone) {
+    struct store_session *session = begin_reading(exchange);
+    struct training training = {0};
+    struct training_failure failure = {0};
+    enum dn_status status = DN_OK;
+    if (!session)
+        return false;
+    const bool loaded = api_load_training(row->spec, session, &training, &failure);
+    end_reading(exchange, session);
+    if (!loaded && gone && is_gone(failure.error))
+        *gone = true;
+    else if (!loaded && failure.error)
+        problem(exchange, load_problems[failure.error],
+                failure.why.text[0] ? failure.why.text : NULL);
+    else if (!loaded)
+        problem_store(exchange, STORE_ERROR);
+    else if (!training.data.points)
+        status = dn_data_draw(&training.spec, NULL, &training.data, &failure.why);
+    if (status != DN_OK)
+        point_stream_failure(exchange, status, failure.why.text);
+    *data = training.data;
+    return loaded && status == DN_OK;
 }
 
 /* ------------------------------------------------------------------ delete */

@@ -8,11 +8,7 @@
 #include "api/spec/cost.h"
 #include "api/upload/label.h"
 
-enum {
-    SAMPLES_DEFAULT = 1000,
-    NOISE_MAX_VALUES = 400000, /* in a JSON body */
-    BODY_ON_LOOP = 64 << 10,   /* bytes; the pool reads larger bodies */
-};
+enum { SAMPLES_DEFAULT = 1000 };
 
 static const char *const which_names[] = {"x", "x0", NULL};
 
@@ -69,46 +65,58 @@ static const struct field_set *fields_of(const struct sampling *sampling) {
 
 /* ------------------------------------------------------------------ the request */
 
-static bool read_row(const cJSON *row, int dim, float *out) {
+/* Numbers that fit in a float; null is NAN. */
+static bool read_row(const cJSON *row, int dim, bool may_miss, double *out) {
     if (!cJSON_IsArray(row) || cJSON_GetArraySize(row) != dim)
         return false;
     for (const cJSON *value = row->child; value; value = value->next, out++) {
-        *out = cJSON_IsNumber(value) ? (float)value->valuedouble : NAN;
-        if (!isfinite(*out))
+        *out = cJSON_IsNumber(value) ? value->valuedouble : NAN;
+        if (!isfinite((float)*out) && !(may_miss && cJSON_IsNull(value)))
             return false;
     }
     return true;
 }
 
+bool sampling_read_points(const cJSON *array, const char *pointer, bool may_miss,
+                          struct sampling_points *out, struct problem_fields *wrong) {
+    const int n = cJSON_GetArraySize(array);
+    const int dim = n > 0 ? cJSON_GetArraySize(array->child) : 0;
+    if (!cJSON_IsArray(array) || n > DN_MAX_SAMPLES || dim < 1 || dim > DN_MAX_DIM) {
+        problem_add(wrong, pointer, "must be an array of 1 to %d points, each an array of numbers",
+                    DN_MAX_SAMPLES);
+        return false;
+    }
+    double *points = arena_alloc(wrong->arena, (size_t)n * (size_t)dim * sizeof *points);
+    int i = 0;
+    for (const cJSON *row = points ? array->child : NULL; row; row = row->next, i++)
+        if (!read_row(row, dim, may_miss, points + (size_t)i * (size_t)dim)) {
+            problem_add(wrong, arena_format(wrong->arena, "%s/%d", pointer, i),
+                        "must be an array of %d finite numbers", dim);
+            return false;
+        }
+    *out = (struct sampling_points){points, n, dim};
+    return points != NULL;
+}
+
 static void read_noise(const cJSON *body, void *values, struct problem_fields *wrong) {
     struct sampling *sampling = values;
     const cJSON *noise = cJSON_GetObjectItemCaseSensitive(body, "noise");
-    if (!noise)
+    struct sampling_points points;
+    if (!noise || !sampling_read_points(noise, "/noise", false, &points, wrong))
         return;
-    const int n = cJSON_GetArraySize(noise);
-    const int dim = n > 0 ? cJSON_GetArraySize(noise->child) : 0;
-    if (!cJSON_IsArray(noise) || n > DN_MAX_SAMPLES || dim < 1 || dim > DN_MAX_DIM) {
-        problem_add(wrong, "/noise", "must be an array of 1 to %d points, each an array of numbers",
-                    DN_MAX_SAMPLES);
-        return;
-    }
-    if (cJSON_GetObjectItemCaseSensitive(body, "n") && sampling->request.n != n)
-        problem_add(wrong, "/n", "is %d, but noise has %d points", sampling->request.n, n);
-    float *points = arena_alloc(wrong->arena, (size_t)n * (size_t)dim * sizeof *points);
-    int i = 0;
-    for (const cJSON *row = points ? noise->child : NULL; row; row = row->next, i++)
-        if (!read_row(row, dim, points + (size_t)i * (size_t)dim)) {
-            problem_add(wrong, arena_format(wrong->arena, "/noise/%d", i),
-                        "must be an array of %d finite numbers", dim);
-            return;
-        }
-    sampling->request.noise = points;
-    sampling->request.n = n;
-    sampling->noise_dim = dim;
+    if (cJSON_GetObjectItemCaseSensitive(body, "n") && sampling->request.n != points.n)
+        problem_add(wrong, "/n", "is %d, but noise has %d points", sampling->request.n, points.n);
+    const size_t count = (size_t)points.n * (size_t)points.dim;
+    float *start = arena_alloc(wrong->arena, count * sizeof *start);
+    for (size_t e = 0; start && e < count; e++)
+        start[e] = (float)points.points[e];
+    sampling->request.noise = start;
+    sampling->request.n = points.n;
+    sampling->noise_dim = points.dim;
 }
 
 static bool read_body(struct http_exchange *exchange, struct sampling *sampling) {
-    return read_members(exchange, fields_of(sampling), sampling, NOISE_MAX_VALUES, read_noise);
+    return read_members(exchange, fields_of(sampling), sampling, POINTS_MAX_VALUES, read_noise);
 }
 
 /* Chooses the number of frames to keep, and finds their timesteps. */
@@ -196,26 +204,34 @@ static void wrong_label(const char *label, const char *const *classes,
                     label, list);
 }
 
+bool sampling_find_class(const char *label, int *class, const struct dn_model *model,
+                         const char *const *classes, struct problem_fields *wrong) {
+    const int count = dn_model_spec(model)->dataset.classes;
+    const bool has_label = label[0], has_class = *class != -1;
+    if (!has_label && !has_class)
+        return false;
+    if (has_label && has_class)
+        problem_add(wrong, "/class", "means the same as label; give only one of them");
+    else if (count == 0)
+        problem_add(wrong, has_label ? "/label" : "/class", unlabeled);
+    else if (has_class && *class >= count)
+        problem_add(wrong, "/class", "must be an index into the list of classes, from 0 to %d",
+                    count - 1);
+    else if (has_label && (*class = label_find(classes, label)) < 0)
+        wrong_label(label, classes, wrong);
+    else
+        return true;
+    return false;
+}
+
 /* Finds the requested class by its name or its index. */
 static void fit_label(struct sampling *sampling, const struct dn_model *model,
                       struct problem_fields *wrong) {
     struct dn_sample_request *request = &sampling->request;
-    const int classes = dn_model_spec(model)->dataset.classes;
-    const bool has_label = sampling->label[0], has_class = request->label != DN_LABELS_IN_TURN;
-    const char *pointer = has_label ? "/label" : "/class";
-    if (!has_label && !has_class)
-        return;
-    if (has_label && has_class)
-        problem_add(wrong, "/class", "means the same as label; give only one of them");
-    else if (classes == 0)
-        problem_add(wrong, pointer, unlabeled);
-    else if (has_class && request->label >= classes)
-        problem_add(wrong, pointer, "must be an index into the list of classes, from 0 to %d",
-                    classes - 1);
-    else if (has_label && (request->label = label_find(sampling->classes, sampling->label)) < 0)
-        wrong_label(sampling->label, sampling->classes, wrong);
-    else if (request->guidance == 0)
-        problem_add(wrong, pointer, "has no effect with guidance = 0; leave out one of them");
+    if (sampling_find_class(sampling->label, &request->label, model, sampling->classes, wrong) &&
+        request->guidance == 0)
+        problem_add(wrong, sampling->label[0] ? "/label" : "/class",
+                    "has no effect with guidance = 0; leave out one of them");
 }
 
 /* Checks what depends on the model. */

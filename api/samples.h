@@ -11,6 +11,12 @@
 /* The name of a class is a label, or in a list of data sets the name of a data set. */
 enum { LABEL_TEXT = 120 };
 
+/* Bodies with points. */
+enum {
+    POINTS_MAX_VALUES = 400000, /* in a JSON body */
+    BODY_ON_LOOP = 64 << 10,    /* bytes; the pool reads larger bodies */
+};
+
 struct sampling {
     struct dn_sample_request request;
     char label[LABEL_TEXT + 1]; /* name of the class request.label; "" if it is given by index */
@@ -32,6 +38,20 @@ struct dn_sample_request sampling_default(int n);
 /* Fills in what the request leaves out, and checks it against the model: adds errors to `wrong`. */
 void sampling_fit(struct dn_sample_request *request, const struct dn_model *model,
                   struct problem_fields *wrong);
+
+/* Reads an array of points of the same dimension, into the arena of `wrong`. may_miss: null is
+ * allowed, and becomes NAN. False: `wrong` says what is wrong, or the arena has failed. */
+struct sampling_points {
+    const double *points; /* [n][dim] */
+    int n, dim;
+};
+bool sampling_read_points(const cJSON *array, const char *pointer, bool may_miss,
+                          struct sampling_points *out, struct problem_fields *wrong);
+
+/* The class that is requested by its name, unless that is "", or by its index, unless that is
+ * -1: *class becomes its index. False: no class is requested, or `wrong` says what is wrong. */
+bool sampling_find_class(const char *label, int *class, const struct dn_model *model,
+                         const char *const *classes, struct problem_fields *wrong);
 
 /* dn_sample on the pool: other computations get turns between its steps. */
 enum dn_status sample_in_turns(const struct dn_model *model,

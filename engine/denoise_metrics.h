@@ -168,6 +168,30 @@ enum dn_status dn_table_report(const struct dn_table_rows *table, uint64_t seed,
 /* The memory that dn_table_report allocates at most; it reads the numbers of rows, not the rows. */
 size_t dn_table_report_bytes(const struct dn_table_rows *table);
 
+/* ------------------------------------------------------------------ log-density */
+
+/* The log-density of a model at points, by the probability-flow ODE with the exact divergence
+ * (engine/sampling/score.h), in nats and model units; in data units, add the sum of ln scale
+ * (dn_model_transform) over the axes. It is the density of the data smoothed by the noise of the
+ * first timestep: data on a curve has no density without noise. */
+struct dn_score_request {
+    const double *points; /* [n][dim] in data units, finite; with DN_QUANTILE, NaN: missing */
+    int n;                /* 1..DN_MAX_SAMPLES */
+    int label;            /* the density of this class; -1: without a label */
+    int steps;            /* maximum, 1..T; 0: DN_SCORE_STEPS or T, whichever is less */
+};
+enum { DN_SCORE_STEPS = 64 };
+
+/* Writes log_density [n]. The result of a point does not depend on the others. DN_INVALID, with the
+ * reason; DN_NOT_FINITE, which says for which point. */
+enum dn_status dn_score(const struct dn_model *model, const struct dn_score_request *request,
+                        double *log_density, const struct dn_breaks *breaks,
+                        struct dn_error *error);
+/* For a valid request: the maximum memory that dn_score uses, and the floating-point operations of the
+ * matrix products for a point. */
+size_t dn_score_bytes(const struct dn_model *model, const struct dn_score_request *request);
+double dn_score_flops(const struct dn_model *model, const struct dn_score_request *request);
+
 /* ------------------------------------------------------------------ processes without a network */
 
 /* `fit` defines the model units of the data: joint min-max of its points; NULL for patterns, which

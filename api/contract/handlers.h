@@ -41,11 +41,13 @@ enum http_next api_model_schedule(struct http_exchange *exchange);
 /* models_weights.c */
 enum http_next api_model_weights(struct http_exchange *exchange);
 enum http_next api_model_import(struct http_exchange *exchange);
-/* evaluation.c */
+/* measure/evaluation.c */
 enum http_next api_evaluation(struct http_exchange *exchange);
 /* samples.c */
 enum http_next api_samples(struct http_exchange *exchange);
 enum http_next api_trajectories(struct http_exchange *exchange);
+/* measure/score.c */
+enum http_next api_score(struct http_exchange *exchange);
 /* uploads.c */
 enum http_next api_dataset_create(struct http_exchange *exchange);
 enum http_next api_dataset_delete(struct http_exchange *exchange);

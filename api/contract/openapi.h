@@ -46,7 +46,7 @@ extern const struct field_set job_create_fields, job_list_fields, job_delete_fie
 extern const struct field_set history_fields, sample_fields, trajectory_fields, draw_fields;
 extern const struct field_set event_fields, job_event_fields;
 extern const struct field_set forward_fields, straight_fields, evaluation_fields;
-extern const struct field_set upload_fields, dataset_list_fields;
+extern const struct field_set upload_fields, dataset_list_fields, score_fields;
 
 extern const struct field_set model_list_fields, model_import_fields;
 
@@ -56,7 +56,7 @@ extern const struct field_set job_answer, job_error_answer, history_answer, epoc
 extern const struct field_set event_answer, status_event, epoch_event, checkpoint_event;
 extern const struct field_set model_answer, listed_model_answer, figures_answer, figure_answer;
 extern const struct field_set checkpoints_answer, schedule_answer, schedule_columns;
-extern const struct field_set samples_answer, trajectories_answer;
+extern const struct field_set samples_answer, trajectories_answer, score_answer;
 extern const struct field_set evaluation_answer, floored_answer;
 extern const struct field_set dataset_answer;
 

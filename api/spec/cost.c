@@ -15,20 +15,27 @@ static double cost_of(const struct dn_model *model, const struct dn_sample_reque
 }
 
 bool cost_is_large(const struct dn_model *model, const struct dn_sample_request *request) {
-    return request->n * cost_of(model, request) > LARGE_COST;
+    return cost_is_large_for(request->n, cost_of(model, request));
+}
+
+bool cost_is_large_for(int n, double one) {
+    return n * one > LARGE_COST;
 }
 
 bool cost_fits(struct http_exchange *exchange, const struct dn_model *model,
                const struct dn_sample_request *request) {
+    return cost_fits_for(exchange, request->n, cost_of(model, request));
+}
+
+bool cost_fits_for(struct http_exchange *exchange, int n, double one) {
     const double limit = service_of(exchange)->max_sample_cost;
-    const double one = cost_of(model, request);
-    if (request->n * one <= limit)
+    if (n * one <= limit)
         return true;
     problem(exchange, PROBLEM_TOO_EXPENSIVE,
             http_format(exchange,
                         "%d points would cost %.4g floating-point operations; one request may use "
                         "at most %.4g, which allows n = %.0f for this model",
-                        request->n, request->n * one, limit, floor(limit / one)));
+                        n, n * one, limit, floor(limit / one)));
     return false;
 }
 

@@ -14,6 +14,9 @@ bool cost_fits(struct http_exchange *exchange, const struct dn_model *model,
                const struct dn_sample_request *request);
 /* Is the cost so high that small requests go first (server/threads/turns.h)? */
 bool cost_is_large(const struct dn_model *model, const struct dn_sample_request *request);
+/* The same for n points, each of which costs `one` floating-point operations. */
+bool cost_fits_for(struct http_exchange *exchange, int n, double one);
+bool cost_is_large_for(int n, double one);
 
 /* True if the memory for training (estimate_memory) is within --max-training-memory, and its
  * checkpoints and model are within --max-database; otherwise the response is 422 too_large, which

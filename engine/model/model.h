@@ -39,6 +39,8 @@ size_t transform_bytes(const struct dn_spec *spec, size_t n);
 enum dn_status transform_check(const struct transform *transform, int dim, struct dn_error *error);
 void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
                        float *model);
+void transform_forward_values(const struct transform *transform, size_t n, int dim,
+                              const double *values, float *model);
 void transform_backward(const struct transform *transform, size_t n, int dim, const float *model,
                         float *data);
 void transform_backward_values(const struct transform *transform, size_t n, int dim,

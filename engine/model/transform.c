@@ -122,16 +122,28 @@ size_t transform_bytes(const struct dn_spec *spec, size_t n) {
 
 /* ------------------------------------------------------------------ forward and backward */
 
+static float forward(const struct transform *transform, size_t j, double value) {
+    const struct quantiles *maps = transform->quantiles;
+    if (maps)
+        value = quantile_forward(&maps->columns[j], value, 0.5);
+    return (float)((value - transform->shift[j]) * transform->scale[j]);
+}
+
 void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
                        float *model) {
-    const struct quantiles *maps = transform->quantiles;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < (size_t)dim; j++) {
             size_t e = i * (size_t)dim + j;
-            double value = (double)data[e];
-            if (maps)
-                value = quantile_forward(&maps->columns[j], value, 0.5);
-            model[e] = (float)((value - transform->shift[j]) * transform->scale[j]);
+            model[e] = forward(transform, j, (double)data[e]);
+        }
+}
+
+void transform_forward_values(const struct transform *transform, size_t n, int dim,
+                              const double *values, float *model) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < (size_t)dim; j++) {
+            size_t e = i * (size_t)dim + j;
+            model[e] = forward(transform, j, values[e]);
         }
 }
 

@@ -1,5 +1,7 @@
 #include "engine/network/inputs.h"
 
+#include <string.h>
+
 void inputs_layout(struct network *network, const struct dn_spec *spec) {
     network->octaves = spec->network.input_features;
     network->inputs = network->dim * (1 + 2 * network->octaves);
@@ -32,5 +34,27 @@ void inputs_backward(const struct network *network, size_t n, const float *input
         inputs += network->input_ld;
         gradients += network->input_ld;
         x_gradients += dim;
+    }
+}
+
+void inputs_product_rates(const struct network *network, size_t n, const float *inputs,
+                          const float *weight, float *rates) {
+    const size_t dim = (size_t)network->dim, ld = network->hidden_ld;
+    for (size_t i = 0; i < n; i++, rates += dim * ld) {
+        memcpy(rates, weight, dim * ld * sizeof *rates);
+        for (int octave = 0; octave < network->octaves; octave++) {
+            const float frequency = (float)(3 << octave);
+            const size_t sine = (size_t)(1 + 2 * octave) * dim, cosine = sine + dim;
+            const float *features = inputs + i * network->input_ld;
+            for (size_t j = 0; j < dim; j++) {
+                const float of_sine = frequency * features[cosine + j];
+                const float of_cosine = frequency * features[sine + j];
+                const float *restrict s = weight + (sine + j) * ld;
+                const float *restrict c = weight + (cosine + j) * ld;
+                float *restrict to = rates + j * ld;
+                for (size_t h = 0; h < ld; h++)
+                    to[h] += of_sine * s[h] - of_cosine * c[h];
+            }
+        }
     }
 }

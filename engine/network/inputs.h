@@ -26,4 +26,10 @@ void inputs_fill(const struct network *network, size_t n, const float *x, float 
 void inputs_backward(const struct network *network, size_t n, const float *inputs,
                      const float *gradients, float *x_gradients);
 
+/* The rates of the first layer's product, inputs times weight [inputs][hidden_ld], by each coordinate
+ * of x, into rates [n][dim][hidden_ld]. inputs is what inputs_fill wrote; NULL if there is nothing
+ * to fill. */
+void inputs_product_rates(const struct network *network, size_t n, const float *inputs,
+                          const float *weight, float *rates);
+
 #endif

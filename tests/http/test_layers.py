@@ -30,7 +30,7 @@ FOLDERS = {
     "engine/network": ["engine/base"],
     "engine/table": ["engine/base"],
     "engine/model": ["engine/base", "engine/data", "engine/diffusion", "engine/network", "engine/table"],
-    "engine/sampling": ["engine/base", "engine/diffusion", "engine/model", "engine/table"],
+    "engine/sampling": ["engine/base", "engine/diffusion", "engine/model", "engine/network", "engine/table"],
     "engine/metrics": ["engine/base", "engine/data", "engine/model"],
 }
 SHARED = {"engine/denoise.h", "engine/internal.h", "engine/spec_fields.h"}  # what every folder of the engine may include

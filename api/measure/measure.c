@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "api/evaluation.h"
+#include "api/measure/evaluation.h"
 #include "api/samples.h"
 #include "api/spec/spec.h"
 #include "server/threads/split.h"

@@ -1,11 +1,10 @@
 /* /v1/models/{id}/evaluation: the metrics of a model, each with the score of real data. */
-#include "api/evaluation.h"
+#include "api/measure/evaluation.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/api.h"
 #include "api/contract/caching.h"
 #include "api/contract/openapi.h"
 #include "api/format/point_stream.h"
@@ -322,36 +321,6 @@ static bool fits_model(struct evaluation *evaluation) {
            cost_fits(evaluation->exchange, evaluation->loaded.model, &evaluation->request);
 }
 
-/* Loads the training data of the model. False: the error is already the response. */
-static bool load_data(struct evaluation *evaluation) {
-    static const enum problem_code problems[JOB_ERRORS] = {
-        [JOB_ERROR_NO_MEMORY] = PROBLEM_NO_MEMORY,
-        [JOB_ERROR_DATASET_MISSING] = PROBLEM_DATASET_MISSING,
-        [JOB_ERROR_DATASET_DIFFERS] = PROBLEM_DATASET_DIFFERS,
-        [JOB_ERROR_SPEC_UNREADABLE] = PROBLEM_SPEC_UNREADABLE,
-    };
-    struct http_exchange *exchange = evaluation->exchange;
-    struct store_session *session = begin_reading(exchange);
-    struct training training = {0};
-    struct training_failure failure = {0};
-    enum dn_status status = DN_OK;
-    if (!session)
-        return false;
-    const bool loaded =
-        api_load_training(evaluation->loaded.row.spec, session, &training, &failure);
-    end_reading(exchange, session);
-    if (!loaded && failure.error)
-        problem(exchange, problems[failure.error], failure.why.text[0] ? failure.why.text : NULL);
-    else if (!loaded)
-        problem_store(exchange, STORE_ERROR);
-    else if (!training.data.points)
-        status = dn_data_draw(&training.spec, NULL, &training.data, &failure.why);
-    if (status != DN_OK)
-        point_stream_failure(exchange, status, failure.why.text);
-    evaluation->data = training.data;
-    return loaded && status == DN_OK;
-}
-
 /* Reserves most of the memory: for the training data (n [dim]) as floats in two units and, by axis,
  * as doubles for two threads at a time; and for the samples. False: the error is already the
  * response. */
@@ -376,7 +345,8 @@ static void evaluate(struct http_exchange *exchange, struct store_session *unuse
     struct evaluation *evaluation = exchange->state;
     const double started = clock_monotonic();
     pool_begin_alone(); /* drawing the data cannot pause */
-    const bool loaded = reserve(evaluation) && load_data(evaluation);
+    const bool loaded = reserve(evaluation) && load_training_data(exchange, &evaluation->loaded.row,
+                                                                  &evaluation->data, NULL);
     pool_end_alone();
     if (loaded) {
         enum dn_status status = evaluation_run(evaluation);
