@@ -496,7 +496,8 @@ enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, si
  * engine/diffusion/plan.c has the equations and describes each one. With the moments of its data, a
  * model's samples have their mean and covariance, whatever the sampler and the number of steps, if
  * the data is Gaussian and the estimates are right: each step restores the variance that estimates
- * leave out (engine/diffusion/plan.h). */
+ * leave out (engine/diffusion/plan.h). Not so the samples of a class, of which the moments say
+ * nothing. */
 enum dn_sampler {
     DN_DDPM,     /* Ho et al. 2020, algorithm 2: the posterior at each step */
     DN_DDIM,     /* Song, Meng, Ermon 2021 */

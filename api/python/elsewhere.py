@@ -222,7 +222,7 @@ class Model:
             step, fresh = self.step(sampler, eta, last, t, u)
             before, x = step(x, estimate, before)
             x0s.append(before)
-            if self.moments:
+            if self.moments and guidance == 0:
                 x = self.restore(x, step, fresh, last, t, u).astype(self.dtype)
             if clip and not u:
                 x = np.clip(x, self.low.astype(self.dtype), self.high.astype(self.dtype))

@@ -556,7 +556,7 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
     model->epoch = dn_trainer_model_epoch(trainer);
     status = transform_own(&model->transform, error);
     if (status == DN_OK)
-        status = uncertainty_measure(model, trainer->points, trainer->labels, trainer->n, error);
+        status = uncertainty_measure(model, trainer->points, trainer->n, error);
     if (status == DN_OK)
         *out = model;
     else
@@ -565,9 +565,8 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
 }
 
 size_t dn_trainer_model_bytes(const struct dn_trainer *trainer) {
-    const struct dn_model header = {.spec = trainer->spec,
-                                    .transform = trainer->transform,
-                                    .moments = trainer->moments};
+    const struct dn_model header = {
+        .spec = trainer->spec, .transform = trainer->transform, .moments = trainer->moments};
     return model_serialize(&header, &trainer->network, NULL, NULL);
 }
 
@@ -581,8 +580,7 @@ enum dn_status dn_trainer_model_save(const struct dn_trainer *trainer, void *byt
                              .schedule = trainer->schedule,
                              .network = trainer->network,
                              .parameters = (float *)trainer_model_weights(trainer)};
-    enum dn_status status =
-        uncertainty_measure(&model, trainer->points, trainer->labels, trainer->n, error);
+    enum dn_status status = uncertainty_measure(&model, trainer->points, trainer->n, error);
     if (status == DN_OK)
         model_serialize(&model, &trainer->network, model.parameters, bytes);
     return status;

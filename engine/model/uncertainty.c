@@ -74,8 +74,7 @@ static enum dn_status probe_init(struct probe *probe, struct dn_error *error) {
 }
 
 /* Noised points at timestep t, the step-th ones, and the model's estimates of them. */
-static void probe_draw(struct probe *probe, const float *points, const int32_t *labels, size_t n,
-                       int t, uint32_t step) {
+static void probe_draw(struct probe *probe, const float *points, size_t n, int t, uint32_t step) {
     const struct dn_model *model = probe->model;
     const struct schedule *schedule = &model->schedule;
     const size_t dim = probe->dim;
@@ -86,7 +85,7 @@ static void probe_draw(struct probe *probe, const float *points, const int32_t *
         const size_t from = (size_t)probe->from[i];
         probe->t[i] = t;
         if (probe->labels)
-            probe->labels[i] = labels[from];
+            probe->labels[i] = model->network.classes; /* none */
         for (size_t j = 0; j < dim; j++)
             probe->x_0[i * dim + j] = points[from * dim + j];
     }
@@ -95,7 +94,7 @@ static void probe_draw(struct probe *probe, const float *points, const int32_t *
     time_rows_set(&probe->times, &model->network, model->parameters, probe->t, probe->labels,
                   probe->rows, probe->slots);
     network_forward(&model->network, model->parameters, &probe->times, &probe->workspace,
-                    probe->x_t, probe->slots, !probe->labels, 0, probe->rows);
+                    probe->x_t, probe->slots, true, 0, probe->rows);
     diffusion_estimate(schedule, model->spec.diffusion.prediction_type, t, probe->rows, model->dim,
                        probe->x_t, probe->workspace.out, model->network.dim_ld,
                        model->transform.low, model->transform.high, probe->estimate);
@@ -143,8 +142,8 @@ static size_t rows_of(const struct dn_model *model) {
     return rows > ROWS ? ROWS : rows < FEWEST_ROWS ? FEWEST_ROWS : (size_t)rows;
 }
 
-enum dn_status uncertainty_measure(struct dn_model *model, const float *points,
-                                   const int32_t *labels, size_t n, struct dn_error *error) {
+enum dn_status uncertainty_measure(struct dn_model *model, const float *points, size_t n,
+                                   struct dn_error *error) {
     struct moments *moments = &model->moments;
     if (moments->nodes == 0)
         return DN_OK;
@@ -155,7 +154,7 @@ enum dn_status uncertainty_measure(struct dn_model *model, const float *points,
     enum dn_status status = probe_init(&probe, error);
     for (int i = 0; i < moments->nodes && status == DN_OK; i++) {
         const int t = moments_timestep(moments->nodes, model->schedule.timesteps, i);
-        probe_draw(&probe, points, labels, n, t, (uint32_t)i);
+        probe_draw(&probe, points, n, t, (uint32_t)i);
         probe_turn(&probe, t);
         for (size_t axis = 0; axis < probe.dim; axis++)
             moments->open[(size_t)i * probe.dim + axis] = (float)probe_share(&probe, t, axis);

@@ -8,10 +8,10 @@
 
 /* Measures model->moments.open: the mean square of what the model's estimates of noised points miss
  * along each axis, as a share of what the best linear estimates of the same points miss. The points
- * are chosen from points [n][dim], in model units, with labels [n] or NULL. Does nothing for a
+ * are chosen from points [n][dim], in model units; the network is told no labels. Does nothing for a
  * model whose moments have no nodes. */
-enum dn_status uncertainty_measure(struct dn_model *model, const float *points,
-                                   const int32_t *labels, size_t n, struct dn_error *error);
+enum dn_status uncertainty_measure(struct dn_model *model, const float *points, size_t n,
+                                   struct dn_error *error);
 
 size_t uncertainty_bytes(const struct network *network); /* bytes allocated meanwhile */
 

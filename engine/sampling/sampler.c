@@ -211,13 +211,20 @@ static size_t block_rows(const struct network *network, size_t n) {
     return rows > n ? n : rows;
 }
 
+/* What is known of the points that are drawn; NULL of those of a class, which are others than all. */
+static const struct moments *moments_of(const struct dn_model *model,
+                                        const struct dn_sample_request *request) {
+    const bool is_known = model->moments.nodes > 0 && request->guidance == 0;
+    return is_known ? &model->moments : NULL;
+}
+
 static enum dn_status sampling_init(struct dn_sampling *sampling, struct dn_error *error) {
     const struct dn_sample_request *request = &sampling->request;
     const struct dn_model *model = sampling->model;
+    const struct moments *moments = moments_of(model, request);
     const size_t values = block_values(&model->network, sampling->rows);
-    enum dn_status status =
-        plan_init(&sampling->plan, &model->schedule, &model->moments, request->sampler,
-                  steps_of(model, request), request->eta, error);
+    enum dn_status status = plan_init(&sampling->plan, &model->schedule, moments, request->sampler,
+                                      steps_of(model, request), request->eta, error);
     if (status == DN_OK)
         status =
             guide_init(&sampling->guide, model, request, &sampling->plan, sampling->rows, error);
@@ -233,9 +240,8 @@ static enum dn_status sampling_init(struct dn_sampling *sampling, struct dn_erro
                                    .other = sampling->memory + 2 * values,
                                    .z = sampling->memory + 3 * values,
                                    .restorer = &sampling->restorer};
-    if (model->moments.nodes > 0)
-        restorer_init(&sampling->restorer, &model->moments,
-                      sampling->memory + BLOCK_ARRAYS * values);
+    if (moments)
+        restorer_init(&sampling->restorer, moments, sampling->memory + BLOCK_ARRAYS * values);
     sampling->frames = request->frames ? request->frames : sampling->plan.steps + 1;
     return DN_OK;
 }

@@ -557,3 +557,31 @@ Test(moments, a_trained_model_draws_gaussian_data_as_wide_as_it_is, .timeout = 6
     dn_model_free(model);
     dn_trainer_free(trainer);
 }
+
+/* The moments are those of all points together. */
+Test(moments, say_nothing_of_one_class) {
+    enum { N = 40 };
+    struct dn_spec spec = dn_presets[0].spec;
+    spec.dataset = (struct dn_dataset_spec){.source_count = 2,
+                                            .dim = 2,
+                                            .classes = 2,
+                                            .sources = {{DN_MOONS, 200, 0}, {DN_HEART, 200, 0}}};
+    spec.training.epochs = 2;
+    struct dn_trainer *trainer = trained(&spec, NULL);
+    struct dn_model *model;
+    cr_assert_eq(dn_trainer_model(trainer, &model, NULL), DN_OK);
+    cr_assert_eq(model->moments.nodes, 32);
+    for (int guidance = 0; guidance <= 2; guidance++) {
+        float with[2 * N], without[2 * N];
+        struct moments *moments = &model->moments;
+        const struct dn_sample_request request = {.n = N, .guidance = guidance, .label = 1};
+        const struct dn_sample_result first = {.points = with}, second = {.points = without};
+        cr_assert_eq(dn_sample(model, &request, &first, NULL, NULL), DN_OK);
+        moments->nodes = 0;
+        cr_assert_eq(dn_sample(model, &request, &second, NULL, NULL), DN_OK);
+        moments->nodes = 32;
+        cr_expect_eq(memcmp(with, without, sizeof with) == 0, guidance > 0, "%d", guidance);
+    }
+    dn_model_free(model);
+    dn_trainer_free(trainer);
+}
