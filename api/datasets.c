@@ -7,6 +7,7 @@
 #include "api/contract/handlers.h"
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
+#include "api/table/column_json.h"
 #include "engine/denoise.h"
 #include "server/base/id.h"
 
@@ -14,8 +15,8 @@
 struct description {
     const char *id, *name, *kind, *doc;
     int dim;
-    int64_t n;                                  /* 0: endless */
-    const char *columns, *classes, *statistics; /* JSON */
+    int64_t n;                                          /* 0: endless */
+    const char *columns, *label, *classes, *statistics; /* JSON, but for the label */
     const char *sha256;
     int64_t bytes, created_at; /* 0: null */
     bool has_distance, has_optimal;
@@ -41,7 +42,9 @@ static const struct field rows[] = {
     {"", "dim", FIELD_INTEGER, AT(dim), 1, DN_MAX_DIM},
     {"", "n", FIELD_INT64, AT(n), 1, INFINITY, FIELD_OR_NULL,
      .doc = "null for a built-in data set, which has any number of points"},
-    {"", "columns", FIELD_JSON, AT(columns), .schema = "Names", .doc = "Names of the coordinates."},
+    {"", "columns", FIELD_JSON, AT(columns), .schema = "Columns"},
+    {"", "label", FIELD_STRING, AT(label), .flags = FIELD_OR_NULL,
+     .doc = "The column that has the labels."},
     {"", "classes", FIELD_JSON, AT(classes), .schema = "Classes"},
     {"", "statistics", FIELD_JSON, AT(statistics), .schema = "Statistics"},
     {"", "has_distance", FIELD_BOOLEAN, AT(has_distance),
@@ -62,6 +65,7 @@ void dataset_write(const struct dataset *dataset, struct json_writer *json) {
                                        .dim = dataset->dim,
                                        .n = dataset->n,
                                        .columns = dataset->columns,
+                                       .label = dataset->label,
                                        .classes = dataset->classes,
                                        .statistics = dataset->statistics,
                                        .sha256 = dataset->sha256,
@@ -71,7 +75,24 @@ void dataset_write(const struct dataset *dataset, struct json_writer *json) {
                  json);
 }
 
-static void write_pattern(int pattern, struct json_writer *json) {
+/* The coordinates of a pattern, as JSON in the exchange's arena. */
+static const char *pattern_columns(struct http_exchange *exchange) {
+    struct column columns[2];
+    for (int j = 0; j < 2; j++)
+        columns[j] = (struct column){.name = {"xy"[j]},
+                                     .type = TYPE_NUMERIC,
+                                     .coordinate = j,
+                                     .min = NAN,
+                                     .max = NAN,
+                                     .mean = NAN,
+                                     .std = NAN,
+                                     .missing_text = ""};
+    struct buffer text = {0};
+    column_write_list(columns, 2, &(struct json_writer){.out = &text});
+    return keep_text(exchange, &text);
+}
+
+static void write_pattern(struct http_exchange *exchange, int pattern, struct json_writer *json) {
     const struct dn_pattern_info *info = &dn_patterns[pattern];
     const bool has_distance = dn_pattern_has_distance((enum dn_pattern)pattern);
     fields_write(&dataset_answer,
@@ -80,7 +101,7 @@ static void write_pattern(int pattern, struct json_writer *json) {
                                        .kind = "builtin",
                                        .doc = info->doc,
                                        .dim = 2,
-                                       .columns = "[\"x\",\"y\"]",
+                                       .columns = pattern_columns(exchange),
                                        .has_distance = has_distance,
                                        .has_optimal = has_distance},
                  json);
@@ -95,7 +116,7 @@ enum http_next api_dataset_get(struct http_exchange *exchange) {
     if (pattern >= 0) {
         tag_answer(exchange, NULL, false, "pattern %d", pattern);
         struct json_writer json = json_reply(exchange, 200);
-        write_pattern(pattern, &json);
+        write_pattern(exchange, pattern, &json);
         return HTTP_REPLY;
     }
     struct store_session *session = begin_reading(exchange);
@@ -135,6 +156,30 @@ static void read_ranges(struct arena *arena, const struct dataset *row,
     cJSON_Delete(statistics);
 }
 
+/* Appends the name of a column to a list. */
+static const char *add_name(const char *list, const struct column *column, struct arena *arena) {
+    const char *longer = arena_format(arena, "%s%s\"%s\"", list, list[0] ? ", " : "", column->name);
+    return longer ? longer : list;
+}
+
+const char *dataset_unusable(const struct column *columns, int count, struct arena *arena) {
+    const char *texts = "", *holes = "";
+    for (int j = 0; j < count; j++) {
+        if (columns[j].coordinate < 0)
+            continue;
+        if (!column_is_number(&columns[j]))
+            texts = add_name(texts, &columns[j], arena);
+        else if (columns[j].missing > 0)
+            holes = add_name(holes, &columns[j], arena);
+    }
+    if (!texts[0] && !holes[0])
+        return NULL;
+    return arena_format(arena, "only numbers can be used here: %s%s%s%s%s",
+                        texts[0] ? "not numbers are the columns " : "", texts,
+                        texts[0] && holes[0] ? "; " : "",
+                        holes[0] ? "cells are missing in the columns " : "", holes);
+}
+
 enum store_status dataset_lookup(void *context, struct arena *arena,
                                  struct upload_request *upload) {
     struct http_exchange *exchange = context;
@@ -152,6 +197,12 @@ enum store_status dataset_lookup(void *context, struct arena *arena,
     upload->dim = row.dim;
     upload->class_count = cJSON_GetArraySize(classes);
     read_ranges(arena, &row, upload);
+    struct column *columns;
+    int count;
+    if (column_read_list(row.columns, arena, &columns, &count))
+        upload->unusable = dataset_unusable(columns, count, arena);
+    else
+        status = STORE_ERROR;
     if (row.classes)
         upload->classes = arena_copy(arena, row.classes, strlen(row.classes));
     if (row.classes && (!classes || !upload->classes))
@@ -223,7 +274,7 @@ static void reply_page(struct http_exchange *exchange, const struct page *page) 
     struct json_writer json = page_begin(exchange);
     const char *last = NULL;
     for (int i = page->first_pattern; i < page->last_pattern; i++) {
-        write_pattern(i, &json);
+        write_pattern(exchange, i, &json);
         last = dn_patterns[i].name;
     }
     for (int i = 0; i < page->upload_count; i++) {
@@ -305,7 +356,11 @@ bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset
     end_reading(exchange, session);
     if (!read)
         return false;
-    if (json_names(set->row.columns, &set->column_tree, set->columns, DN_MAX_DIM) &&
+    struct arena *arena = http_arena(exchange);
+    set->columns = column_read_list(set->row.columns, arena, &set->all, &set->column_count)
+                       ? column_names(set->all, set->column_count, arena)
+                       : NULL;
+    if (set->columns &&
         json_names(set->row.classes, &set->class_tree, set->classes, DN_MAX_CLASSES))
         return true;
     dataset_points_clear(set);
@@ -325,7 +380,6 @@ size_t dataset_bytes(const struct dataset *row) {
 }
 
 void dataset_points_clear(struct dataset_points *set) {
-    cJSON_Delete(set->column_tree);
     cJSON_Delete(set->class_tree);
     dataset_clear(&set->row);
     *set = (struct dataset_points){0};

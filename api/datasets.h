@@ -6,6 +6,7 @@
 
 #include "api/contract/json.h"
 #include "api/spec/spec.h"
+#include "api/table/column.h"
 #include "engine/denoise.h"
 #include "server/http/http.h"
 #include "server/store/store.h"
@@ -19,14 +20,18 @@ enum store_status dataset_lookup(void *context, struct arena *arena, struct uplo
 /* An uploaded data set with its points. */
 struct dataset_points {
     struct dataset row;
-    const char *columns[DN_MAX_DIM + 1]; /* names, up to a NULL; the trees own them */
-    const char *classes[DN_MAX_CLASSES + 1];
-    cJSON *column_tree, *class_tree;
+    struct column *all; /* [column_count], every column of the table; of an arena */
+    int column_count;
+    const char **columns; /* names of the coordinates, up to a NULL; of the arena */
+    const char *classes[DN_MAX_CLASSES + 1]; /* the tree owns them */
+    cJSON *class_tree;
 };
 /* Reads an upload, on any thread; *set is zero. False: the error is already the response. */
 bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set);
 void dataset_points_clear(struct dataset_points *set);
 size_t dataset_bytes(const struct dataset *row); /* memory of the points and labels */
+/* NULL, or why the points are not numbers, which the client gets: names the columns. */
+const char *dataset_unusable(const struct column *columns, int count, struct arena *arena);
 struct choice;
 /* Sets the entity tag of a response made from an upload. It depends on the names of the upload, its
  * columns and its classes, because the response contains them. `what`: which kind of response. */

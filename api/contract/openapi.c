@@ -473,7 +473,8 @@ static void write_schemas(struct json_writer *json) {
                   {"Floored", &floored_answer},
                   {"Schedule", &schedule_answer},
                   {"ScheduleColumns", &schedule_columns, true},
-                  {"Dataset", &dataset_answer}};
+                  {"Dataset", &dataset_answer},
+                  {"DatasetColumn", &column_answer}};
     json_member_open(json, "schemas", '{');
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         json_member_open(json, tables[i].name, '{');

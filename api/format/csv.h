@@ -13,9 +13,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Must text [length], with a NUL after it, get an apostrophe when it is written? */
-bool csv_needs_guard(const char *text, size_t length);
+#include "server/base/buffer.h"
+
 /* Does text [length] that was read begin with one? */
 bool csv_is_guarded(const char *text, size_t length);
+
+/* Appends a text as a field: in quotes if a reader could take it for several fields, trim it, or
+ * take it for a comment, and with the apostrophe that it needs. An empty one is written as "". */
+void csv_write(struct buffer *out, const char *text);
 
 #endif

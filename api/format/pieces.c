@@ -26,21 +26,6 @@ struct part pieces_part(const struct pieces *pieces, const struct layout *layout
 
 /* ------------------------------------------------------------------ CSV (RFC 4180) */
 
-/* In quotes if a reader could take it for several fields, trim it, or take it for a comment. */
-static void csv_text(struct buffer *out, const char *text) {
-    const size_t length = strlen(text);
-    const bool is_guarded = csv_needs_guard(text, length);
-    if (length > 0 && !is_guarded && !strpbrk(text, ",;\t\"\r\n") && text[0] != ' ' &&
-        text[0] != '#' && text[length - 1] != ' ') {
-        buffer_append(out, text, length);
-        return;
-    }
-    buffer_text(out, is_guarded ? "\"'" : "\"");
-    for (; *text; text++)
-        buffer_append(out, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
-    buffer_append(out, "\"", 1);
-}
-
 static void csv_lead(struct buffer *out, const struct layout *layout, int index) {
     static const char *const axes[] = {"x", "y", "z"};
     if (index > 0)
@@ -49,7 +34,7 @@ static void csv_lead(struct buffer *out, const struct layout *layout, int index)
         if (j > 0)
             buffer_append(out, ",", 1);
         if (layout->columns)
-            csv_text(out, layout->columns[j]);
+            csv_write(out, layout->columns[j]);
         else if (layout->dim <= 3)
             buffer_text(out, axes[j]);
         else
@@ -68,7 +53,7 @@ static void csv_rows(struct buffer *out, const struct layout *layout, const floa
         out->length += (size_t)(floats_text(start, points + i * width, width, "nan") - start);
         if (layout->labels) {
             buffer_append(out, ",", 1);
-            csv_text(out, layout->classes[layout->labels[first + i]]);
+            csv_write(out, layout->classes[layout->labels[first + i]]);
         }
         buffer_append(out, "\r\n", 2);
     }

@@ -111,6 +111,8 @@ static void look_up(const struct sources *sources, const char *pointer,
     else if (upload->dim && upload->dim != found.dim)
         problem_add(sources->wrong, arena_format(arena, "%s/dim", pointer),
                     "is %d, but this data set has %d", upload->dim, found.dim);
+    else if (found.unusable)
+        problem_add(sources->wrong, id, "%s", found.unusable);
     *upload = found;
 }
 

@@ -18,6 +18,7 @@ struct upload_request {
     uint64_t seed;
     const char *classes; /* their names, as JSON; NULL without labels; of an arena */
     int class_count;
+    const char *unusable;     /* why it cannot be trained on, of an arena; or NULL */
     const double *low, *high; /* [dim] range of each axis, of an arena; NULL: not looked up */
 };
 

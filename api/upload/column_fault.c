@@ -119,13 +119,13 @@ static const struct {
 enum column_text column_text(struct notation notation, const char *text, size_t length,
                              double *value) {
     if (notation.decimal && notation_read(notation, text, length, value))
-        return fabs(*value) <= POINTS_LARGEST_VALUE ? COLUMN_NUMBER : COLUMN_LARGE;
+        return fabs(*value) <= COLUMN_LARGEST_VALUE ? COLUMN_NUMBER : COLUMN_LARGE;
     if (!notation.decimal) {
         const enum notation_kind kind = notation_kind(text, length);
         if (kind != NOTATION_NONE && kind != NOTATION_PLAIN)
             return COLUMN_AMBIGUOUS;
         if (kind == NOTATION_PLAIN && notation_read((struct notation){'.', 0}, text, length, value))
-            return fabs(*value) <= POINTS_LARGEST_VALUE ? COLUMN_NUMBER : COLUMN_LARGE;
+            return fabs(*value) <= COLUMN_LARGEST_VALUE ? COLUMN_NUMBER : COLUMN_LARGE;
     }
     while (length > 0 && (*text == ' ' || *text == '\t')) {
         text++;

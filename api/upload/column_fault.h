@@ -10,7 +10,7 @@ enum column_text {
     COLUMN_NUMBER,
     COLUMN_MISSING,   /* empty, NA, ? .. */
     COLUMN_AMBIGUOUS, /* a number, but who knows which: 1,234 */
-    COLUMN_LARGE,     /* beyond POINTS_LARGEST_VALUE */
+    COLUMN_LARGE,     /* beyond COLUMN_LARGEST_VALUE */
     COLUMN_INFINITE,  /* inf */
     COLUMN_PERCENT,   /* 12% */
     COLUMN_CURRENCY,  /* $7 */

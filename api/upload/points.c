@@ -149,37 +149,73 @@ static bool make_labels(struct reading *reading, struct points *points, const ui
     return true;
 }
 
-/* ------------------------------------------------------------------ coordinates */
+/* ------------------------------------------------------------------ columns */
 
-/* A column of a file that numbers its rows is no coordinate. */
-static bool is_row_names(const struct reading *reading, int column) {
-    const struct cells *cells = &reading->cells;
-    return column == 0 && cells->has_names && cells->count > 1 && cells->columns[0].is_unnamed &&
-           cells->columns[0].distinct == cells->n;
+/* What the cells of a column are as numbers: rows of each kind, and texts of each. */
+struct census {
+    size_t rows[COLUMN_TEXTS];
+    uint32_t texts[COLUMN_TEXTS];
+};
+
+/* False: no memory. */
+static bool take_census(const struct cells *cells, int j, struct notation notation,
+                        struct census *census) {
+    const struct cells_column *column = &cells->columns[j];
+    uint32_t *counts = malloc(column->distinct * sizeof *counts);
+    *census = (struct census){.rows = {0}};
+    if (!counts)
+        return false;
+    cells_count(cells, j, counts);
+    for (uint32_t code = 0; code < column->distinct; code++) {
+        double value;
+        const enum column_text kind =
+            column_text(notation, cells_text(column, code), cells_length(column, code), &value);
+        census->rows[kind] += counts[code];
+        census->texts[kind]++;
+    }
+    free(counts);
+    return true;
 }
 
-/* Counts the cells of each kind, and puts the numbers at points->points + k. values [distinct]. */
-static void put_column(struct reading *reading, int column, struct notation notation,
-                       struct points *points, int k, double *values) {
-    const struct cells_column *of = &reading->cells.columns[column];
-    size_t counts[COLUMN_TEXTS] = {0};
-    /* first of the texts, then of the rows */
-    uint8_t *kinds = malloc(of->distinct);
-    if (!kinds) {
+/* Is it a column of numbers of which some cannot be used? Some text among numbers is a level like
+ * the others if each is repeated, as in 1, 2, 3, 4+. */
+static bool has_bad_numbers(const struct census *census, size_t n) {
+    enum { FEW = 32 };
+    size_t numbers = census->rows[COLUMN_NUMBER], texts = 0, odd = 0;
+    for (int kind = COLUMN_AMBIGUOUS; kind <= COLUMN_MINUS; kind++)
+        numbers += census->rows[kind];
+    for (int kind = COLUMN_NUMBER; kind < COLUMN_TEXTS; kind++)
+        texts += kind == COLUMN_MISSING ? 0 : census->texts[kind];
+    odd = census->rows[COLUMN_UNIT];
+    const bool is_mixed = numbers + odd < n - census->rows[COLUMN_MISSING] ||
+                          numbers + odd > census->rows[COLUMN_NUMBER];
+    const bool all_unusable = numbers > census->rows[COLUMN_NUMBER];
+    if (!is_mixed || 2 * (numbers + odd) < n - census->rows[COLUMN_MISSING] || numbers + odd == 0)
+        return false;
+    return all_unusable || texts > FEW || texts > n / 2;
+}
+
+/* Finds what a column is; adds its one error. */
+static void find_column(struct reading *reading, int j, struct notation notation,
+                        struct column *column) {
+    struct census census;
+    if (!take_census(&reading->cells, j, notation, &census)) {
         reading->no_memory = true;
         return;
     }
-    for (uint32_t code = 0; code < of->distinct; code++)
-        kinds[code] = (uint8_t)column_text(notation, cells_text(of, code), cells_length(of, code),
-                                           &values[code]);
-    const size_t dim = (size_t)points->dim;
-    for (size_t i = 0; i < points->n; i++) {
-        counts[kinds[of->codes[i]]]++;
-        points->points[i * dim + (size_t)k] = (float)values[of->codes[i]];
+    if (has_bad_numbers(&census, reading->cells.n) && j != reading->label_column) {
+        column_add_fault(reading, j, notation, census.rows);
+        return;
     }
-    if (counts[COLUMN_NUMBER] < points->n)
-        column_add_fault(reading, column, notation, counts);
-    free(kinds);
+    struct column_request request = {&reading->cells, j, notation, -1};
+    const char *wrong = column_find(&request, reading->wrong->arena, column);
+    if (!wrong && j == reading->label_column && column->type == TYPE_ID) {
+        request.type = TYPE_CATEGORICAL; /* classes need not be repeated */
+        wrong = column_find(&request, reading->wrong->arena, column);
+    }
+    reading->no_memory |= reading->wrong->arena->failed;
+    if (wrong && !reading->no_memory)
+        column_add_problem(reading, j, "%s", wrong);
 }
 
 /* Does the first row of data have text in columns that have only numbers otherwise? It then has the
@@ -189,31 +225,58 @@ static bool is_unit_row(const struct reading *reading, const struct notation *no
     int units = 0;
     for (int j = 0; j < cells->count && cells->n > 2; j++) {
         const struct cells_column *column = &cells->columns[j];
+        size_t numbers = 0;
         double value;
-        if (j == reading->label_column || is_row_names(reading, j) || cells_length(column, 0) == 0)
+        if (j == reading->label_column || cells_length(column, 0) == 0)
             continue;
-        if (column_text(notations[j], cells_text(column, 0), cells_length(column, 0), &value) ==
-            COLUMN_NUMBER)
+        if (column_text(notations[j], cells_text(column, 0), cells_length(column, 0), &value) <=
+            COLUMN_MISSING)
             return false;
-        for (uint32_t code = 1; code < column->distinct; code++)
-            if (column_text(notations[j], cells_text(column, code), cells_length(column, code),
-                            &value) > COLUMN_MISSING)
+        for (uint32_t code = 1; code < column->distinct; code++) {
+            const enum column_text kind = column_text(notations[j], cells_text(column, code),
+                                                      cells_length(column, code), &value);
+            if (kind > COLUMN_MISSING)
                 return false;
+            numbers += kind == COLUMN_NUMBER;
+        }
         for (size_t i = 1; i < cells->n; i++)
             if (column->codes[i] == 0)
                 return false;
-        units++;
+        units += numbers > 0;
     }
     return units > 0;
 }
 
-/* The columns that are coordinates, in order: places. Their count. */
-static int find_coordinates(const struct reading *reading, int *places) {
-    int count = 0;
-    for (int j = 0; j < reading->cells.count; j++)
-        if (j != reading->label_column && !is_row_names(reading, j))
-            places[count++] = j;
-    return count;
+/* What the columns are; gives coordinates their places. */
+static void find_columns(struct reading *reading, struct points *points) {
+    const struct cells *cells = &reading->cells;
+    struct notation notations[CELLS_MAX_COLUMNS];
+    notation_find(cells, reading->decimal, notations);
+    if (is_unit_row(reading, notations)) {
+        const struct cells_column *first = &cells->columns[0];
+        char shown[COLUMN_SHOWN];
+        problem_add(reading->wrong, "/points/0",
+                    "%s %zu has text (%s ..) in columns that have only numbers below: if these are "
+                    "the units of the columns, remove the row",
+                    reading->unit, reading_line(reading, 0),
+                    column_show(cells_text(first, 0), cells_length(first, 0), shown));
+        return;
+    }
+    for (int j = 0; j < cells->count && !reading->no_memory; j++) {
+        struct column *column = &points->columns[j];
+        find_column(reading, j, notations[j], column);
+        if (j != reading->label_column && column->name[0] && column_is_trained(column))
+            column->coordinate = points->dim++;
+        pool_pause();
+    }
+    points->column_count = cells->count;
+    if (reading->wrong->count == 0 && (points->dim < 1 || points->dim > DN_MAX_DIM))
+        problem_add(reading->wrong, "/columns",
+                    points->dim < 1
+                        ? "a point has 1 to %d coordinates, not %d: labels, ids and constants are "
+                          "not coordinates"
+                        : "a point has 1 to %d coordinates, not %d: remove columns",
+                    DN_MAX_DIM, points->dim);
 }
 
 /* CSV of the points has a last column called label. */
@@ -227,50 +290,57 @@ static void check_label_name(struct reading *reading) {
                                reading->label_column + 1);
 }
 
-static void put_coordinates(struct reading *reading, struct points *points, const int *places,
-                            double *values) {
-    struct notation notations[CELLS_MAX_COLUMNS];
-    notation_find(&reading->cells, reading->decimal, notations);
-    if (is_unit_row(reading, notations)) {
-        const struct cells_column *first = &reading->cells.columns[places[0]];
-        char shown[COLUMN_SHOWN];
-        problem_add(reading->wrong, "/points/0",
-                    "%s %zu has text (%s ..) in columns that have only numbers below: if these are "
-                    "the units of the columns, remove the row",
-                    reading->unit, reading_line(reading, 0),
-                    column_show(cells_text(first, 0), cells_length(first, 0), shown));
-        return;
-    }
-    for (int k = 0; k < points->dim && !reading->no_memory; k++) {
-        put_column(reading, places[k], notations[places[k]], points, k, values);
-        strcpy(points->columns[k], reading->cells.columns[places[k]].name);
+/* ------------------------------------------------------------------ coordinates */
+
+/* values: room for the distinct texts of any column. */
+static void put_coordinates(const struct cells *cells, struct points *points, double *values) {
+    const size_t dim = (size_t)points->dim;
+    for (int j = 0; j < cells->count; j++) {
+        const struct cells_column *from = &cells->columns[j];
+        const struct column *column = &points->columns[j];
+        if (column->coordinate < 0)
+            continue;
+        for (uint32_t code = 0; code < from->distinct; code++)
+            values[code] = column_forward(column, cells_text(from, code), cells_length(from, code));
+        for (size_t i = 0; i < points->n; i++)
+            points->points[i * dim + (size_t)column->coordinate] = (float)values[from->codes[i]];
         pool_pause();
     }
 }
 
-bool points_make(struct reading *reading, struct points *points) {
+/* Allocates and fills in points and labels. */
+static void fill(struct reading *reading, struct points *points) {
     const struct cells *cells = &reading->cells;
-    int places[CELLS_MAX_COLUMNS];
     uint32_t most = 1;
-    *points = (struct points){.n = cells->n, .dim = find_coordinates(reading, places)};
-    if (points->dim < 1 || points->dim > DN_MAX_DIM) {
-        problem_add(reading->wrong, "/columns", "a point has 1 to %d coordinates, not %d",
-                    DN_MAX_DIM, points->dim);
-        return false;
-    }
-    check_label_name(reading);
     for (int j = 0; j < cells->count; j++)
         most = cells->columns[j].distinct > most ? cells->columns[j].distinct : most;
     double *values = calloc(most, sizeof *values);
     points->points = malloc(points->n * (size_t)points->dim * sizeof *points->points);
     reading->no_memory |= !values || !points->points;
     if (!reading->no_memory)
-        put_coordinates(reading, points, places, values);
+        put_coordinates(cells, points, values);
     if (!reading->no_memory && reading->label_column != READING_NO_LABEL) {
         uint32_t *counts = (uint32_t *)values; /* [most] */
         cells_count(cells, reading->label_column, counts);
         reading->no_memory |= !make_labels(reading, points, counts);
     }
     free(values);
+}
+
+bool points_make(struct reading *reading, struct points *points) {
+    const struct cells *cells = &reading->cells;
+    *points = (struct points){.n = cells->n};
+    points->columns =
+        arena_alloc(reading->wrong->arena, (size_t)cells->count * sizeof *points->columns);
+    reading->no_memory |= !points->columns;
+    if (reading->no_memory)
+        return false;
+    check_label_name(reading);
+    find_columns(reading, points);
+    if (reading->wrong->count == 0 && !reading->no_memory)
+        fill(reading, points);
+    if (cells->n < 2 && reading->wrong->count == 0)
+        problem_add(reading->wrong, "/points",
+                    "there is only one row: a model of it could only repeat it");
     return !reading->no_memory && reading->wrong->count == 0;
 }

@@ -1,23 +1,22 @@
 /*
- * points.h - points from a table: its columns of numbers are coordinates, and one column may have
- * the labels.
+ * points.h - points from a table: each column that is trained on is a coordinate, and one column may
+ * have the labels.
  */
 #ifndef API_UPLOAD_POINTS_H
 #define API_UPLOAD_POINTS_H
 
+#include "api/table/column.h"
 #include "api/upload/reading.h"
-
-/* Farther from 0 than this, the squares that statistics and training need would leave float32. */
-#define POINTS_LARGEST_VALUE 1e18
 
 struct points {
     size_t n;
     int dim;
-    float *points;   /* [n][dim] */
+    float *points;   /* [n][dim]: column_forward, NAN where a cell is missing */
     int32_t *labels; /* [n], indices of classes; NULL if there are none */
     int class_count;
     char classes[DN_MAX_CLASSES][LABEL_NAME_BYTES + 1]; /* as label_name has them */
-    char columns[DN_MAX_DIM][LABEL_NAME_BYTES + 1];
+    struct column *columns; /* [column_count], all columns of the table; of the errors' arena */
+    int column_count;
 };
 
 /* Makes the points of what was read, to be freed with points_clear. False: reading->no_memory, or

@@ -8,6 +8,7 @@
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
 #include "api/format/point_stream.h"
+#include "api/upload/rows.h"
 
 enum {
     PROCESS_DEFAULT = 1000,          /* points */
@@ -53,7 +54,9 @@ static const char *const which_names[] = {"x", "x0", NULL};
 static const struct field draw_rows[] = {
     {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL,
      "Number of points to draw; from an upload, at most this number, chosen at random. Default: "
-     "1,000 from a built-in data set, or the first 100,000 of an upload in the order of its file."},
+     "1,000 from a built-in data set, or the first 100,000 of an upload in the order of its file; "
+     "all "
+     "of them in CSV, which has every cell as it was in the file."},
     {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL, "Seed of the draw."},
     LOOK_SIZE_ROW(AT(look)),
     LOOK_THEME_ROW(AT(look)),
@@ -112,6 +115,14 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
     }
     if (process->kind == DRAW)
         return true;
+    const char *unusable =
+        process->pattern >= 0
+            ? NULL
+            : dataset_unusable(process->set.all, process->set.column_count, wrong.arena);
+    if (unusable) {
+        problem(exchange, PROBLEM_CANNOT_SAMPLE, unusable);
+        return false;
+    }
     point_stream_check_size(process->n, process->frames, process->dim, &wrong);
     if (wrong.count == 0 && process->kind == STRAIGHT && process->n * row->n > STRAIGHT_MAX_PAIRS)
         problem_add(&wrong, "/n", "must be at most %lld for an upload of %lld points",
@@ -164,7 +175,9 @@ static enum dn_status some_points(struct http_exchange *exchange, struct point_s
 
 /* Prepares for some_points. */
 static enum dn_status draw(struct process *process) {
-    const int all = (int)process->set.row.n, most = process->n ? process->n : DN_MAX_SAMPLES;
+    const bool whole = strcmp(process->format->suffix, "csv") == 0; /* however large */
+    const int all = (int)process->set.row.n;
+    const int most = process->n ? process->n : whole ? all : DN_MAX_SAMPLES;
     if (process->pattern >= 0)
         return DN_OK;
     if (process->n > 0 && !shuffle(process))
@@ -276,6 +289,24 @@ static void process_clear(struct point_stream *answer) {
     dataset_points_clear(&process->set);
 }
 
+/* Is the response a table as it was written? */
+static bool is_table(const struct process *process) {
+    return process->kind == DRAW && process->pattern < 0 &&
+           (format_is_json(process->format) || strcmp(process->format->suffix, "csv") == 0);
+}
+
+/* Responds with rows of a table; false: it was not kept as it was written. */
+static bool send_rows(struct http_exchange *exchange, const struct process *process) {
+    const bool is_json = format_is_json(process->format);
+    return rows_reply(exchange, &(struct rows_request){.set = &process->set,
+                                                       .order = process->order,
+                                                       .n = (size_t)process->n,
+                                                       .is_json = is_json,
+                                                       .head = write_head,
+                                                       .owner = process,
+                                                       .labels = process->labels});
+}
+
 static void run(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct process *process = exchange->state;
@@ -291,6 +322,10 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
     enum dn_status status = compute(exchange, process, answer);
     if (status != DN_OK) {
         point_stream_failure(exchange, status, answer->error.text);
+        process_clear(answer);
+        return;
+    }
+    if (is_table(process) && send_rows(exchange, process)) {
         process_clear(answer);
         return;
     }

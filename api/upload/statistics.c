@@ -9,32 +9,40 @@
 #include "engine/denoise.h"
 #include "server/threads/pool.h"
 
-struct column {
+struct range {
     float min, max;
     double mean, std;
 };
 
-/* Sums are of distances to the first point, so that a constant column has exactly its value as mean
- * and 0 as deviation, and a column far from 0 keeps its digits. */
-static struct column describe(const struct point_table *table, int j) {
+/* Of the values that are not missing (NAN), of which there is one. Sums are of distances to the first
+ * one, so that a constant column has exactly its value as mean and 0 as deviation, and a column far
+ * from 0 keeps its digits. */
+static struct range describe(const struct point_table *table, int j) {
     const size_t dim = (size_t)table->dim;
-    const float *first = table->points + j;
-    struct column column = {.min = *first, .max = *first};
+    const float *values = table->points + j;
+    size_t start = 0, n = 0;
+    while (start + 1 < table->n && isnan(values[start * dim]))
+        start++;
+    const float first = values[start * dim];
+    struct range range = {.min = first, .max = first};
     double sum = 0, squares = 0;
-    for (size_t i = 0; i < table->n; i++) {
-        const float x = first[i * dim];
-        column.min = x < column.min ? x : column.min;
-        column.max = x > column.max ? x : column.max;
-        sum += (double)x - (double)*first;
+    for (size_t i = start; i < table->n; i++) {
+        const float x = values[i * dim];
+        if (isnan(x))
+            continue;
+        range.min = x < range.min ? x : range.min;
+        range.max = x > range.max ? x : range.max;
+        sum += (double)x - (double)first;
+        n++;
     }
-    const double shift = sum / (double)table->n;
-    for (size_t i = 0; i < table->n; i++) {
-        const double distance = (double)first[i * dim] - (double)*first - shift;
-        squares += distance * distance;
+    const double shift = sum / (double)n;
+    for (size_t i = start; i < table->n; i++) {
+        const double distance = (double)values[i * dim] - (double)first - shift;
+        squares += isnan(distance) ? 0 : distance * distance;
     }
-    column.mean = (double)*first + shift;
-    column.std = sqrt(squares / (double)table->n);
-    return column;
+    range.mean = (double)first + shift;
+    range.std = sqrt(squares / (double)n);
+    return range;
 }
 
 /* ------------------------------------------------------------------ duplicates */
@@ -103,7 +111,7 @@ static void write_counts(const struct point_table *table, struct json_writer *js
 
 void statistics_write(const struct point_table *table, struct json_writer *json) {
     static const char *const names[] = {"min", "max", "mean", "std"};
-    struct column columns[DN_MAX_DIM];
+    struct range columns[DN_MAX_DIM];
     for (int j = 0; j < table->dim; j++) {
         columns[j] = describe(table, j);
         pool_pause();

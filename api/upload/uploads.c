@@ -8,6 +8,7 @@
 #include "api/contract/names.h"
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
+#include "api/table/column_json.h"
 #include "api/upload/points.h"
 #include "api/upload/readers.h"
 #include "api/upload/statistics.h"
@@ -27,6 +28,7 @@ struct upload {
     struct payload payload;
     struct reading reading;
     struct points points;
+    struct buffer cells; /* a block */
     struct problem_fields wrong;
     struct dataset row; /* its texts are in the exchange's arena, its arrays in the reading */
     struct replay once;
@@ -67,6 +69,12 @@ static char *names_json(struct http_exchange *exchange, const char (*names)[LABE
     return keep_text(exchange, &text);
 }
 
+static char *columns_json(struct http_exchange *exchange, const struct points *points) {
+    struct buffer text = {0};
+    column_write_list(points->columns, points->column_count, &(struct json_writer){.out = &text});
+    return keep_text(exchange, &text);
+}
+
 static char *statistics_json(struct http_exchange *exchange, const struct points *points) {
     struct buffer text = {0};
     statistics_write(&(struct point_table){points->points, points->n, points->dim, points->labels,
@@ -86,13 +94,17 @@ static bool make_row(struct http_exchange *exchange, struct upload *upload) {
                                     : NULL,
         .n = (int64_t)points->n,
         .dim = points->dim,
-        .columns = names_json(exchange, points->columns, points->dim),
+        .columns = columns_json(exchange, points),
         .statistics = statistics_json(exchange, points),
         .bytes = (int64_t)upload->payload.file_length,
         .created_at = clock_now_ms(),
         .points = points->points,
         .labels = points->labels,
+        .cells = upload->cells.data,
+        .cells_bytes = upload->cells.length,
     };
+    if (reading->label_column != READING_NO_LABEL)
+        row->label = points->columns[reading->label_column].name;
     if (points->labels)
         row->classes = names_json(exchange, points->classes, points->class_count);
     id_new(row->id);
@@ -161,8 +173,10 @@ static bool read_file(struct http_exchange *exchange, struct upload *upload) {
         return false;
     }
     if (reading_goes_on(reading) && upload->wrong.count == 0)
-        points_make(reading, &upload->points);
+        if (points_make(reading, &upload->points))
+            cells_write(&reading->cells, &upload->cells);
     cells_clear(&reading->cells);
+    reading->no_memory |= upload->cells.failed;
     if (reading->no_memory)
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
     else if (reading->unreadable[0])
@@ -187,6 +201,7 @@ static void release(struct http_exchange *exchange) {
     payload_clear(&upload->payload);
     reading_clear(&upload->reading);
     points_clear(&upload->points);
+    buffer_clear(&upload->cells);
 }
 
 enum http_next api_dataset_create(struct http_exchange *exchange) {

@@ -7,10 +7,12 @@
 void dataset_clear(struct dataset *dataset) {
     free(dataset->name);
     free(dataset->columns);
+    free(dataset->label);
     free(dataset->classes);
     free(dataset->statistics);
     free(dataset->points);
     free(dataset->labels);
+    free(dataset->cells);
     *dataset = (struct dataset){0};
 }
 
@@ -18,21 +20,24 @@ enum store_status store_dataset_insert(struct store_session *session,
                                        const struct dataset *dataset) {
     const size_t n = (size_t)dataset->n;
     const size_t values = n * (size_t)dataset->dim + (dataset->labels ? n : 0);
-    enum store_status status = sql_need_room(session, (int64_t)(values * sizeof(float)));
+    enum store_status status =
+        sql_need_room(session, (int64_t)(values * sizeof(float) + dataset->cells_bytes));
     if (status != STORE_OK)
         return status;
     return sql_run(session,
                    "INSERT INTO dataset (id, name, n, dim, columns, classes, statistics, sha256,"
-                   " bytes, created_at, points, labels)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-                   "ttiittttiibb", dataset->id, dataset->name, dataset->n, (int64_t)dataset->dim,
+                   " bytes, created_at, points, labels, label, cells)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                   "ttiittttiibbtb", dataset->id, dataset->name, dataset->n, (int64_t)dataset->dim,
                    dataset->columns, dataset->classes, dataset->statistics, dataset->sha256,
                    dataset->bytes, dataset->created_at, dataset->points,
                    n * (size_t)dataset->dim * sizeof *dataset->points, dataset->labels,
-                   n * sizeof *dataset->labels);
+                   n * sizeof *dataset->labels, dataset->label, dataset->cells,
+                   dataset->cells_bytes);
 }
 
-#define DATASET_COLUMNS "id, name, n, dim, columns, classes, statistics, sha256, bytes, created_at"
+#define DATASET_COLUMNS                                                                            \
+    "id, name, n, dim, columns, classes, statistics, sha256, bytes, created_at, label"
 
 static void read_dataset(struct store_session *session, sqlite3_stmt *row,
                          struct dataset *dataset) {
@@ -45,6 +50,7 @@ static void read_dataset(struct store_session *session, sqlite3_stmt *row,
         .statistics = sql_text(session, row, 6),
         .bytes = sqlite3_column_int64(row, 8),
         .created_at = sqlite3_column_int64(row, 9),
+        .label = sql_text(session, row, 10),
     };
     memcpy(dataset->id, sqlite3_column_text(row, 0), ID_LENGTH);
     memcpy(dataset->sha256, sqlite3_column_text(row, 7), sizeof dataset->sha256 - 1);
@@ -60,12 +66,25 @@ enum store_status store_dataset_get(struct store_session *session, const char *i
     if (found) {
         size_t size;
         read_dataset(session, row, dataset);
-        dataset->labels = sql_blob(session, row, 10, &size);
-        dataset->points = sql_blob(session, row, 11, &size);
+        dataset->labels = sql_blob(session, row, 11, &size);
+        dataset->points = sql_blob(session, row, 12, &size);
     }
     enum store_status status = sql_found(session, row, found, STORE_NOT_FOUND);
     if (found && status != STORE_OK)
         dataset_clear(dataset);
+    return status;
+}
+
+enum store_status store_dataset_cells(struct store_session *session, const char *id, void **cells,
+                                      size_t *bytes) {
+    sqlite3_stmt *row = sql_prepare(session, "SELECT cells FROM dataset WHERE id = ?1", "t", id);
+    const bool found = sql_row(session, row);
+    *cells = found ? sql_blob(session, row, 0, bytes) : NULL;
+    const enum store_status status = sql_found(session, row, found, STORE_NOT_FOUND);
+    if (status != STORE_OK) {
+        free(*cells);
+        *cells = NULL;
+    }
     return status;
 }
 

@@ -528,11 +528,14 @@ struct dataset {
     int64_t n;
     int dim;
     char *columns, *classes, *statistics; /* JSON, opaque here; no classes (NULL) without labels */
+    char *label;                          /* name of the column with the labels; or NULL */
     char sha256[65];                      /* digest of the uploaded file, */
     int64_t bytes;                        /* and its size */
     int64_t created_at;
     float *points;   /* [n][dim]; NULL in a description */
     int32_t *labels; /* [n], indices of classes, or NULL */
+    void *cells;     /* [cells_bytes], the table as it was written, opaque here; only to insert */
+    size_t cells_bytes;
 };
 void dataset_clear(struct dataset *dataset);
 
@@ -541,6 +544,9 @@ enum store_status store_dataset_insert(struct store_session *session,
                                        const struct dataset *dataset);
 enum store_status store_dataset_get(struct store_session *session, const char *id, bool with_points,
                                     struct dataset *dataset);
+/* The table of a data set as it was written: the caller frees *cells; NULL if it was not kept. */
+enum store_status store_dataset_cells(struct store_session *session, const char *id, void **cells,
+                                      size_t *bytes);
 /* Newest first, without points; sets datasets [limit], *count and *has_more. after: the last id of
  * the previous page, even if that data set has been deleted, or NULL. */
 enum store_status store_dataset_list(struct store_session *session, const char *after, int limit,

@@ -100,7 +100,9 @@ static void add_dataset(struct store_session *session) {
                               .name = (char *)"three",
                               .n = 3,
                               .dim = 2,
-                              .columns = (char *)"[\"x\",\"y\"]",
+                              .columns =
+                                  (char *)"[{\"name\":\"x\",\"type\":\"numeric\",\"coordinate\":0},"
+                                          "{\"name\":\"y\",\"type\":\"numeric\",\"coordinate\":1}]",
                               .classes = (char *)"[\"a\",\"b\"]",
                               .statistics = (char *)"{}",
                               .created_at = 1700000000000,

@@ -37,7 +37,7 @@ static inline void upload_check(const struct points *points) {
     fuzz_check(points->dim >= 1 && points->dim <= DN_MAX_DIM);
     fuzz_check(!points->labels == (points->class_count == 0));
     for (size_t i = 0; i < points->n * (size_t)points->dim; i++)
-        fuzz_check(fabsf(points->points[i]) <= (float)POINTS_LARGEST_VALUE);
+        fuzz_check(!(fabsf(points->points[i]) > (float)COLUMN_LARGEST_VALUE));
     for (size_t i = 0; points->labels && i < points->n; i++)
         fuzz_check(points->labels[i] >= 0 && points->labels[i] < points->class_count);
     statistics_write(&(struct point_table){points->points, points->n, points->dim, points->labels,

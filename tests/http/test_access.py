@@ -401,7 +401,7 @@ def test_the_bodies_of_all_requests_together_have_a_limit(start):
     assert int(answer.headers["Retry-After"]) > 0
     assert held() == 1.5 * 2**20 - 2**16, "what was refused is held no more"
     assert server.post("/v1/jobs", QUICK).status == 201, "short requests get in"
-    assert server.request("POST", "/v1/datasets", raw=b"1,2\n", headers={"Content-Type": "text/csv"}).status == 201
+    assert server.request("POST", "/v1/datasets", raw=b"1,2\n3,4\n", headers={"Content-Type": "text/csv"}).status == 201
     slow.sendall(mebibyte[len(mebibyte) // 2 :])  # nothing happens to the one that was there first
     assert slow.recv(12) == b"HTTP/1.1 201"
     slow.close()

@@ -64,13 +64,13 @@ def test_every_character_of_windows_1252(store):
         label = bytes([ord("a"), byte, ord("b")])
         if byte in b'",' or byte in b"\x7f":
             continue
-        made = check(store, b"x,label\n1," + label + b"\n", {"Content-Type": CSV + "; charset=windows-1252"})
+        made = check(store, b"x,label\n1," + label + b"\n2," + label + b"\n", {"Content-Type": CSV + "; charset=windows-1252"})
         assert made["classes"] == [label.decode("cp1252")]
 
 
 def test_characters_beyond_the_basic_plane(store):
     for codec in ("utf-16le", "utf-16be"):
-        made = check(store, "x,label\n1,a😀\U0010ffb0\n".encode(codec), {"Content-Type": f"{CSV}; charset={codec}"})
+        made = check(store, "x,label\n1,a😀\U0010ffb0\n2,a😀\U0010ffb0\n".encode(codec), {"Content-Type": f"{CSV}; charset={codec}"})
         assert made["classes"] == ["a😀\U0010ffb0"]
 
 

@@ -12,7 +12,7 @@ from conftest import Server
 CSV, JSON, NPY = "text/csv", "application/json", "application/octet-stream"
 UUID7 = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 SHAPE = [
-    "id", "name", "kind", "description", "dim", "n", "columns", "classes", "statistics", "has_distance",
+    "id", "name", "kind", "description", "dim", "n", "columns", "label", "classes", "statistics", "has_distance",
     "sha256", "bytes", "created_at", "links",
 ]  # fmt: skip
 
@@ -37,6 +37,12 @@ def upload(server, raw, content_type=CSV, query=""):
     return answer.json
 
 
+def names_of(made):
+    """The names of the coordinates, in order."""
+    found = {column["coordinate"]: column["name"] for column in made["columns"] if column["coordinate"] is not None}
+    return [found[j] for j in range(made["dim"])]
+
+
 def test_an_upload_is_described(store):
     raw = b"length,width,label\n1,10,b\n2,20,a\n3,10,b\n1,10,b\n"
     answer = store.post("/v1/datasets?name=four", raw=raw, headers={"Content-Type": CSV})
@@ -44,7 +50,7 @@ def test_an_upload_is_described(store):
     assert answer.status == 201 and answer.headers["Location"] == "/v1/datasets/" + made["id"]
     assert list(made) == SHAPE and UUID7.match(made["id"])
     assert made["name"] == "four" and made["kind"] == "upload" and made["n"] == 4 and made["dim"] == 2
-    assert made["columns"] == ["length", "width"] and made["classes"] == ["a", "b"]
+    assert names_of(made) == ["length", "width"] and made["classes"] == ["a", "b"]
     assert made["sha256"] == hashlib.sha256(raw).hexdigest() and made["bytes"] == len(raw)
     assert store.get("/v1/datasets/" + made["id"]).json == made
     statistics = made["statistics"]
@@ -85,18 +91,16 @@ FILES = [
     ("blanks", " a , b \n 1 , 2 \n 3 ,\t4\n", "", TWO, ["a", "b"], None),
     ("blanks before a quote", 'a, "b" \n1, "2" \n3, " 4 "\n', "", TWO, ["a", "b"], None),
     ("one column", "5\n6\n7\n", "", [[5], [6], [7]], ["x"], None),
-    ("one number", "5", "", [[5]], ["x"], None),
-    ("names for four", "1,2,3,4\n", "", [[1, 2, 3, 4]], ["x0", "x1", "x2", "x3"], None),
-    ("spellings", "+1,-2.5e1,.5,5.,1E3,1e-3\n", "", [[1, -25, 0.5, 5, 1000, 0.001]], [f"x{i}" for i in range(6)], None),
+    ("names for four", "1,2,3,4\n5,6,7,8\n", "", [[1, 2, 3, 4], [5, 6, 7, 8]], ["x0", "x1", "x2", "x3"], None),
+    ("spellings", "+1,-2.5e1,.5,5.,1E3,1e-3\n0,0,0,0,0,0\n", "", [[1, -25, 0.5, 5, 1000, 0.001], [0] * 6], [f"x{i}" for i in range(6)], None),
     ("column numbers as names", "0,1\n0.5,2\n3,4\n", "?header=true", [[0.5, 2], [3, 4]], ["0", "1"], None),
     ("a point like column numbers", "0,1\n0.5,2\n", "?header=false", [[0, 1], [0.5, 2]], ["x", "y"], None),
-    ("one point like column numbers", "0,1\n", "", [[0, 1]], ["x", "y"], None),
     ("whole numbers from 0", "0\n1\n2\n", "", [[0], [1], [2]], ["x"], None),
-    ("a name that pandas has changed", "x,x.1\n1,2\n", "", [[1, 2]], ["x", "x.1"], None),
-    ("two cases of a letter", "x,X\n1,2\n", "", [[1, 2]], ["x", "X"], None),
-    ("# in a name", 'a#,"#b"\n1,2\n', "", [[1, 2]], ["a#", "#b"], None),
+    ("a name that pandas has changed", "x,x.1\n1,2\n3,4\n", "", TWO, ["x", "x.1"], None),
+    ("two cases of a letter", "x,X\n1,2\n3,4\n", "", TWO, ["x", "X"], None),
+    ("# in a name", 'a#,"#b"\n1,2\n3,4\n', "", TWO, ["a#", "#b"], None),
     ("numbers as names", "1,2\n3,4\n5,6\n", "?header=true", [[3, 4], [5, 6]], ["1", "2"], None),
-    ("long names", "a" * 62 + "é,b\n1,2\n", "", [[1, 2]], ["a" * 62 + "é", "b"], None),
+    ("long names", "a" * 62 + "é,b\n1,2\n3,4\n", "", TWO, ["a" * 62 + "é", "b"], None),
     ("labels", "x,y,label\n1,2,b\n3,4,a\n", "", TWO, ["x", "y"], ["b", "a"]),
     ("class", "Class,u,v\nb,1,2\na,3,4\n", "", TWO, ["u", "v"], ["b", "a"]),
     ("label before class", "class,label\n1,b\n3,a\n", "", [[1], [3]], ["class"], ["b", "a"]),
@@ -141,8 +145,8 @@ FILES = [
     ("row names of R", '"","x","y"\n"Mazda RX4",1,2\n"Fiat 128",3,4\n', "", TWO, ["x", "y"], None),
     ("R names the rows, but not their column", '"x","y"\n"1",1,2\n"2",3,4\n', "", TWO, ["x", "y"], None),
     ("row numbers and labels", ",x,label\n0,1,b\n1,3,a\n", "?label=label", [[1], [3]], ["x"], ["b", "a"]),
-    ("a first column that counts no rows", ",x,y\n5,1,2\n5,3,4\n", "", [[5, 1, 2], [5, 3, 4]], ["row", "x", "y"], None),
-    ("a column called row", ",row,y\n5,1,2\n5,3,4\n", "", [[5, 1, 2], [5, 3, 4]], ["row_2", "row", "y"], None),
+    ("a first column that counts no rows", ",x,y\n5,1,2\n6.5,3,4\n", "", [[5, 1, 2], [6.5, 3, 4]], ["row", "x", "y"], None),
+    ("a column called row", ",row,y\n5,1.5,2\n6.5,3,4\n", "", [[5, 1.5, 2], [6.5, 3, 4]], ["row_2", "row", "y"], None),
     ("a column without a name", "a,,c\n1,2,5\n3,4,6\n", "", [[1, 2, 5], [3, 4, 6]], ["a", "column_2", "c"], None),
     ("NA in a name", "na,none,x\n1,2,3\n4,5,6\n", "", [[1, 2, 3], [4, 5, 6]], ["na", "none", "x"], None),
     ("numbers and label as names", "label,0,1\nb,1,2\na,3,4\n", "", TWO, ["0", "1"], ["b", "a"]),
@@ -158,33 +162,34 @@ def points_of(server, made, query=""):
     answer = server.get(f"/v1/datasets/{made['id']}/points{query}").json
     labels = answer["labels"]
     assert answer["classes"] == made["classes"] and answer["n"] == len(answer["points"])
-    return answer["points"], labels
+    places = [answer["columns"].index(name) for name in names_of(made)]
+    return [[row[j] for j in places] for row in answer["points"]], labels
 
 
 @pytest.mark.parametrize("what,raw,query,points,columns,labels", FILES, ids=[file[0] for file in FILES])
 def test_csv_as_it_comes(store, what, raw, query, points, columns, labels):
     made = upload(store, raw, CSV, query)
-    assert made["columns"] == columns and made["n"] == len(points) and made["dim"] == len(points[0])
+    assert names_of(made) == columns and made["n"] == len(points) and made["dim"] == len(points[0])
     got, names = points_of(store, made)
     assert numpy.array_equal(numpy.array(got, "f4"), numpy.array(points, "f4"))
     assert names == labels
 
 
 def test_classes_are_in_order_whatever_the_order_of_the_rows(store):
-    assert upload(store, "1,10\n1,9\n1,-2\n", query="?label=1")["classes"] == ["-2", "9", "10"]
-    assert upload(store, "1,10\n1,9\n1,b\n", query="?label=1")["classes"] == ["10", "9", "b"]
-    assert upload(store, json.dumps({"points": [[0]] * 3, "labels": ["z", "ä", "B"]}), JSON)["classes"] == ["B", "z", "ä"]
+    assert upload(store, "1,10\n2,9\n3,-2\n", query="?label=1")["classes"] == ["-2", "9", "10"]
+    assert upload(store, "1,10\n2,9\n3,b\n", query="?label=1")["classes"] == ["10", "9", "b"]
+    assert upload(store, json.dumps({"points": [[0], [1], [2]], "labels": ["z", "ä", "B"]}), JSON)["classes"] == ["B", "z", "ä"]
     sixty_four = {"points": [[i] for i in range(64)], "labels": list(range(64))}
     assert upload(store, json.dumps(sixty_four), JSON)["classes"] == [str(i) for i in range(64)]
 
 
 def test_json(store):
     made = upload(store, '{ "name":"in \\u00e9\\"file", "labels" : ["a", 1, "\\ud83d\\ude00"] ,"points":[[1,-2.5e0],[0,1e-3] , [ 3,4 ]]}', JSON)
-    assert made["name"] == 'in é"file' and made["columns"] == ["x", "y"] and made["classes"] == ["1", "a", "😀"]
+    assert made["name"] == 'in é"file' and names_of(made) == ["x", "y"] and made["classes"] == ["1", "a", "😀"]
     points, labels = points_of(store, made)
     assert points == [[1, -2.5], [0, 0.001], [3, 4]] and labels == ["a", "1", "😀"]
-    assert upload(store, '{"name":null,"points":[[1,2]]}', JSON)["name"] is None
-    made = upload(store, '{"points":[[1,2]],"labels":null,"name":"x"}', JSON, "?name=stronger")
+    assert upload(store, '{"name":null,"points":[[1,2],[3,4]]}', JSON)["name"] is None
+    made = upload(store, '{"points":[[1,2],[3,4]],"labels":null,"name":"x"}', JSON, "?name=stronger")
     assert made["name"] == "stronger" and made["classes"] is None
 
 
@@ -236,10 +241,11 @@ def test_extreme_values_are_kept(store):
 
 
 def test_wide_and_single(store):
-    made = upload(store, ",".join(str(i) for i in range(64)))
-    assert made["dim"] == 64 and points_of(store, made)[0] == [list(range(64))]
-    made = upload(store, ",".join(str(i) for i in range(65)), query="?label=0")
-    assert made["dim"] == 64 and made["classes"] == ["0"] and points_of(store, made)[0] == [list(range(1, 65))]
+    rows = [list(range(65)), list(reversed(range(70, 135)))]
+    made = upload(store, "\n".join(",".join(map(str, row[:64])) for row in rows), query="?header=false")
+    assert made["dim"] == 64 and points_of(store, made)[0] == [row[:64] for row in rows]
+    made = upload(store, "\n".join(",".join(map(str, row)) for row in rows), query="?label=0&header=false")
+    assert made["dim"] == 64 and made["classes"] == ["0", "134"] and points_of(store, made)[0] == [row[1:] for row in rows]
 
 
 def test_a_million_points(store):
@@ -321,10 +327,10 @@ def test_an_upload_never_changes_so_a_copy_of_it_may_be_kept(store, suffix):
 def test_the_list_has_the_built_in_ones_first_then_the_newest(server):
     builtin = [item["id"] for item in server.get("/v1/datasets").json["items"]]
     assert builtin[0] == "spiral"
-    ids = [upload(server, f"{i},1\n", query=f"?name=n{i}")["id"] for i in range(5)]
+    ids = [upload(server, f"{i}.5,1\n9.5,8\n", query=f"?name=n{i}")["id"] for i in range(5)]
     expected = builtin + ids[::-1]
     # a page goes on after a data set that has been deleted meanwhile
-    ids.append(upload(server, "9,1\n")["id"])
+    ids.append(upload(server, "9.5,1\n7,8\n")["id"])
     gone = ids.pop()
     assert server.request("DELETE", f"/v1/datasets/{gone}").status == 204
     assert [item["id"] for item in server.get(f"/v1/datasets?limit=2&after={gone}").json["items"]] == ids[:-3:-1]
@@ -348,11 +354,11 @@ def test_the_list_has_the_built_in_ones_first_then_the_newest(server):
 
 
 def test_deleting(server):
-    made = upload(server, "1,2\n")
+    made = upload(server, "1,2\n3,4\n")
     path = f"/v1/datasets/{made['id']}"
     unknown = server.get("/v1/datasets/" + "0" * 36).json
     assert (unknown["code"], unknown["detail"]) == ("no_such_dataset", "No data set has this name or id.")
-    other = upload(server, "1,2\n")
+    other = upload(server, "1,2\n3,4\n")
     assert other["id"] != made["id"] and other["sha256"] == made["sha256"]
     assert server.request("DELETE", path).status == 204
     for method, suffix in (("GET", ""), ("DELETE", ""), ("GET", "/points")):
@@ -387,14 +393,14 @@ def test_uploads_outlive_the_server(start):
 def test_rows_of_every_format(store, raw, content_type):
     made = upload(store, raw, content_type, "?label=1")
     assert points_of(store, made) == (TWO, ["b", "a"])
-    assert made["columns"] == (["x", "y"] if raw.startswith("[[") else ["u", "v"])
+    assert names_of(made) == (["x", "y"] if raw.startswith("[[") else ["u", "v"])
 
 
 def test_names_of_the_columns_of_an_array(store):
     made = upload(store, npy([[1, 2], [3, 4]]), NPY, "?columns=age,mass")
-    assert made["columns"] == ["age", "mass"] and points_of(store, made)[0] == TWO
+    assert names_of(made) == ["age", "mass"] and points_of(store, made)[0] == TWO
     made = upload(store, npy([[1, 2], [3, 4]]), NPY, "?columns=age,mass&label=mass")
-    assert made["columns"] == ["age"] and made["classes"] == ["2", "4"]
+    assert names_of(made) == ["age"] and made["classes"] == ["2", "4"]
 
 
 def test_a_number_may_be_text_in_json(store):

@@ -1,0 +1,21 @@
+/*
+ * column_json.h - columns as JSON: in responses, and as they are stored.
+ */
+#ifndef API_TABLE_COLUMN_JSON_H
+#define API_TABLE_COLUMN_JSON_H
+
+#include "api/contract/fields.h"
+#include "api/table/column.h"
+#include "engine/denoise.h"
+
+extern const struct field_set column_answer;
+
+/* Writes an array of all columns. */
+void column_write_list(const struct column *columns, int count, struct json_writer *json);
+/* Reads such an array: columns [*count], of the arena. False: it is none, or arena->failed. */
+bool column_read_list(const char *text, struct arena *arena, struct column **columns, int *count);
+
+/* The names of the coordinates, in order, of the arena: up to a NULL. NULL: no memory. */
+const char **column_names(const struct column *columns, int count, struct arena *arena);
+
+#endif
