@@ -56,6 +56,7 @@ struct evaluation_answer {
     struct figure metrics[DN_METRIC_COUNT], training_distance;
     struct dn_denoising denoising;
     struct field_list steps, classes;
+    struct table_answer table;
     double seconds;
 };
 
@@ -145,6 +146,7 @@ static const struct field answer_rows[] = {
             "from noise to data."},
     {"", "per_class", FIELD_LIST, OF(classes), .set = &class_set, .flags = FIELD_OR_NULL,
      .doc = "Only for models with labels."},
+    {"", "table", FIELD_OBJECT, OF(table), .set = &table_answer_set},
     {"", "duration_seconds", FIELD_NUMBER, OF(seconds), 0, INFINITY},
 };
 const struct field_set evaluation_answer = ANSWER(answer_rows);
@@ -219,6 +221,7 @@ static void reply(const struct evaluation *evaluation, double seconds) {
         .denoising = evaluation->denoising,
         .steps = steps_of(evaluation, steps),
         .classes = classes_of(evaluation, classes),
+        .table = table_answer(&evaluation->table, http_arena(evaluation->exchange)),
         .seconds = seconds,
     };
     if (evaluation->has_curve)
@@ -316,9 +319,15 @@ static void keep_answer(struct evaluation *evaluation) {
 
 static bool fits_model(struct evaluation *evaluation) {
     struct problem_fields wrong = {.arena = http_arena(evaluation->exchange)};
-    sampling_fit(&evaluation->request, evaluation->loaded.model, &wrong);
-    return problem_none(evaluation->exchange, &wrong) &&
-           cost_fits(evaluation->exchange, evaluation->loaded.model, &evaluation->request);
+    const struct dn_model *model = evaluation->loaded.model;
+    struct dn_sample_request *request = &evaluation->request;
+    sampling_fit(request, model, &wrong);
+    if (!problem_none(evaluation->exchange, &wrong) ||
+        !cost_fits(evaluation->exchange, model, request))
+        return false;
+    table_plan(&evaluation->table, model, request,
+               cost_affordable(evaluation->exchange, model, request));
+    return true;
 }
 
 /* Reserves most of the memory: for the training data (n [dim]) as floats in two units and, by axis,
@@ -337,7 +346,8 @@ static bool reserve(struct evaluation *evaluation) {
     return http_reserve(evaluation->exchange,
                         n * (point * (2 * sizeof(float) + 2 * sizeof(double)) + 32) +
                             frames * point * (size_t)request->n * sizeof(float) + 2 * assignment +
-                            2 * dn_sampling_bytes(model, request));
+                            2 * dn_sampling_bytes(model, request) +
+                            table_bytes(&evaluation->table, model));
 }
 
 static void evaluate(struct http_exchange *exchange, struct store_session *unused) {

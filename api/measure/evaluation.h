@@ -5,6 +5,7 @@
 #ifndef API_EVALUATION_H
 #define API_EVALUATION_H
 
+#include "api/measure/table.h"
 #include "api/models.h"
 
 enum { EVALUATION_FRAMES = 101 }; /* maximum for the distance per step */
@@ -46,6 +47,7 @@ struct evaluation {
      * one; PER_CLASS for each class */
     int first_metric, first_nearest, first_curve, first_frame, first_class;
     struct dn_denoising denoising;
+    struct table_measure table;
     struct dn_error error; /* of the first failure */
 };
 

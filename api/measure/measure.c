@@ -59,6 +59,20 @@ static void sample_range(struct evaluation *evaluation, struct measurement *it) 
                                  &it->error);
 }
 
+static void sample_table(struct evaluation *evaluation, struct measurement *it) {
+    struct table_measure *table = &evaluation->table;
+    const struct table_range *range = &table->ranges[it->index];
+    struct dn_sample_request request = table->request;
+    request.first = range->first;
+    request.n = range->n;
+    request.label = range->label;
+    struct dn_sample_result result = {
+        .values = table->values + (size_t)range->first * (size_t)table->dim,
+    };
+    it->status = sample_in_turns(evaluation->loaded.model, &request, &result, evaluation->exchange,
+                                 &it->error);
+}
+
 /* ------------------------------------------------------------------ measuring */
 
 static struct dn_points points_of(const struct dn_data *data) {
@@ -159,6 +173,11 @@ static void measure_denoising(struct evaluation *evaluation, struct measurement 
                                    &evaluation->denoising, &breaks, &it->error);
 }
 
+static void measure_table(struct evaluation *evaluation, struct measurement *it) {
+    const struct dn_breaks breaks = breaks_of(evaluation->exchange);
+    it->status = table_report(&evaluation->table, &evaluation->data, &breaks, &it->error);
+}
+
 /* The points of one class, which are adjacent; `points` are in the order of `data`. */
 static struct dn_points of_class(const struct dn_data *data, const float *points, int label) {
     size_t first = 0, n = 0;
@@ -222,8 +241,8 @@ static enum dn_status sample_all(struct evaluation *evaluation) {
     const size_t values = (size_t)evaluation->request.n * (size_t)evaluation->data.dim;
     const size_t frames = (size_t)evaluation->frames;
     evaluation->points = malloc((values * (2 * frames + 1) + 1) * sizeof(float));
-    evaluation->tasks = http_alloc(evaluation->exchange,
-                                   (size_t)evaluation->range_count * sizeof *evaluation->tasks);
+    const int count = evaluation->range_count + evaluation->table.range_count;
+    evaluation->tasks = http_alloc(evaluation->exchange, (size_t)count * sizeof *evaluation->tasks);
     if (!evaluation->points || !evaluation->tasks)
         return DN_NO_MEMORY;
     if (frames > 0) {
@@ -232,6 +251,7 @@ static enum dn_status sample_all(struct evaluation *evaluation) {
     }
     evaluation->task_count = 0;
     add_tasks(evaluation, sample_range, evaluation->range_count);
+    add_tasks(evaluation, sample_table, evaluation->table.range_count);
     enum dn_status status = run_tasks(evaluation);
     for (int i = 0; i < evaluation->task_count && status == DN_OK; i++)
         status = evaluation->tasks[i].status; /* nothing can be undefined here */
@@ -240,13 +260,14 @@ static enum dn_status sample_all(struct evaluation *evaluation) {
 
 /* The longest tasks come first, so that no thread starts one of them at the end. */
 static enum dn_status measure_all(struct evaluation *evaluation) {
-    enum { METRIC_TASKS = 2 * DN_METRIC_COUNT, OTHERS = 5 };
+    enum { METRIC_TASKS = 2 * DN_METRIC_COUNT, OTHERS = 6 };
     const int classes = evaluation->data.classes;
     const int most = METRIC_TASKS + OTHERS + 2 * EVALUATION_FRAMES + PER_CLASS * classes;
     evaluation->tasks = http_alloc(evaluation->exchange, (size_t)most * sizeof *evaluation->tasks);
     if (!evaluation->tasks)
         return DN_NO_MEMORY;
     evaluation->task_count = 0;
+    add_tasks(evaluation, measure_table, evaluation->table.request.n > 0);
     evaluation->first_metric = add_tasks(evaluation, measure_metric, METRIC_TASKS);
     evaluation->first_nearest = add_tasks(evaluation, measure_nearest, 2);
     add_tasks(evaluation, measure_denoising, 1);
@@ -272,7 +293,10 @@ enum dn_status evaluation_run(struct evaluation *evaluation) {
     evaluation->has_curve = dn_spec_has_distance(spec);
     if (evaluation->has_curve)
         evaluation->frames = steps + 1 < EVALUATION_FRAMES ? steps + 1 : EVALUATION_FRAMES;
-    if (!make_ranges(evaluation))
+    struct arena *arena = http_arena(evaluation->exchange);
+    const bool has_table = evaluation->table.request.n > 0;
+    if (!make_ranges(evaluation) ||
+        (has_table && !table_begin(&evaluation->table, &evaluation->data, arena)))
         return DN_NO_MEMORY;
     status = sample_all(evaluation);
     return status == DN_OK ? measure_all(evaluation) : status;
@@ -281,6 +305,7 @@ enum dn_status evaluation_run(struct evaluation *evaluation) {
 void evaluation_clear(struct evaluation *evaluation) {
     free(evaluation->points);
     evaluation->points = NULL;
+    table_clear(&evaluation->table);
     dn_data_clear(&evaluation->data);
     for (int which = 0; which < 2; which++)
         dn_data_clear(&evaluation->fresh[which]);

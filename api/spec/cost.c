@@ -22,6 +22,11 @@ bool cost_is_large_for(int n, double one) {
     return n * one > LARGE_COST;
 }
 
+double cost_affordable(struct http_exchange *exchange, const struct dn_model *model,
+                       const struct dn_sample_request *request) {
+    return floor(service_of(exchange)->max_sample_cost / cost_of(model, request));
+}
+
 bool cost_fits(struct http_exchange *exchange, const struct dn_model *model,
                const struct dn_sample_request *request) {
     return cost_fits_for(exchange, request->n, cost_of(model, request));

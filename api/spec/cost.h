@@ -12,6 +12,9 @@
  * response is 422 too_expensive, which says how many points are allowed. */
 bool cost_fits(struct http_exchange *exchange, const struct dn_model *model,
                const struct dn_sample_request *request);
+/* The number of points that cost_fits allows, whatever the request asks for. */
+double cost_affordable(struct http_exchange *exchange, const struct dn_model *model,
+                       const struct dn_sample_request *request);
 /* Is the cost so high that small requests go first (server/threads/turns.h)? */
 bool cost_is_large(const struct dn_model *model, const struct dn_sample_request *request);
 /* The same for n points, each of which costs `one` floating-point operations. */
