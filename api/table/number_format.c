@@ -46,6 +46,9 @@ void number_format_write(const struct number_format *format, char out[NUMBER_FOR
     } else {
         out[used++] = format->is_bare ? '#' : '0';
     }
+    /* 1,5e3 is whole, but its comma has to be known */
+    if (format->most == 0 && format->notation.decimal != '.' && !format->notation.thousands)
+        out[used++] = format->notation.decimal;
     for (int i = 0; i < format->most; i++) {
         if (i == 0)
             out[used++] = format->notation.decimal;

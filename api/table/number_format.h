@@ -2,7 +2,8 @@
  * number_format.h - how a column writes its numbers: the marks, and how many decimals.
  *
  * As text it is a pattern, such as spreadsheets have: 0 (integers), 0.## (up to two decimals), 0.0#
- * (at least one), #,##0.00 (thousands), 0,0 (a decimal comma), #.## (.5 rather than 0.5).
+ * (at least one), #,##0.00 (thousands), 0,0 (a decimal comma; 0, if only numbers such as 1,5e3 have
+ * it), #.## (.5 rather than 0.5).
  */
 #ifndef API_TABLE_NUMBER_FORMAT_H
 #define API_TABLE_NUMBER_FORMAT_H

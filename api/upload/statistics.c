@@ -89,6 +89,10 @@ static int64_t count_duplicates(const struct point_table *table) {
 /* ------------------------------------------------------------------ as JSON */
 
 static void write_float(struct json_writer *json, float x) {
+    if (!isfinite(x)) {
+        json_null(json);
+        return;
+    }
     char text[FLOAT_TEXT + 1];
     text[float_text(text, x)] = '\0';
     json_raw(json, text);

@@ -46,6 +46,7 @@ static const struct expected rows[] = {
     {"x", "4|4.9|0.05|-0.5", "numeric", "0.##", true},
     {"x", ".097|.1|-.13|1.2", "numeric", "#.0##", true},
     {"x", "1,5|2,25|3,0", "numeric", "0,0#", true},
+    {"x", "1,5e3|2,25e3|7", "integer", "0,", false},
     {"x", "1,234.50|12.25|1,000,000.00", "numeric", "#,##0.00", true},
     {"x", "1e-05|2.5|3", "numeric", "0.#####", false},
     {"x", "0.1|0.30000000000000004|7", "numeric", "0.#################", true},
@@ -91,6 +92,13 @@ Test(columns, types_and_their_way_back) {
         cr_assert_eq(!column.format, !want->format, "%s", want->texts);
         if (want->format)
             cr_assert_str_eq(column.format, want->format, "%s", want->texts);
+        for (uint32_t code = 0; column_is_number(&column) && code < cells.columns[0].distinct;
+             code++)
+            cr_assert(column_is_missing(cells_text(&cells.columns[0], code),
+                                        cells_length(&cells.columns[0], code)) ||
+                      strcmp(cells_text(&cells.columns[0], code), "None") == 0 ||
+                      !isnan(column_forward(&column, cells_text(&cells.columns[0], code),
+                                            cells_length(&cells.columns[0], code))));
         for (uint32_t code = 0; want->is_exact && code < cells.columns[0].distinct; code++) {
             char text[COLUMN_TEXT_BYTES];
             const char *is = cells_text(&cells.columns[0], code);
