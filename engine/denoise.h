@@ -95,6 +95,7 @@ enum dn_beta_schedule {
 enum dn_prediction { DN_EPSILON, DN_SAMPLE, DN_V, DN_FLOW };
 enum dn_time_embedding { DN_SINUSOIDAL, DN_LEARNED };
 enum dn_conditioning { DN_ADD, DN_MULTIPLY };
+enum dn_given { DN_GIVEN_NONE, DN_GIVEN_ANY };
 enum dn_normalization { DN_MINMAX, DN_STANDARDIZE, DN_AS_IT_IS, DN_QUANTILE };
 enum dn_loss { DN_MSE, DN_MAE, DN_HUBER };
 enum dn_lr_schedule { DN_LR_CONSTANT, DN_LR_COSINE, DN_LR_LINEAR };
@@ -189,6 +190,9 @@ struct dn_training_spec {
     double gradient_clip; /* largest global gradient norm; 0: no clipping */
     double p_uncond;      /* fraction of points whose label is hidden, so that the model learns to
                              work without one (Ho & Salimans 2022); no effect without classes */
+    /* any: half of the points of a batch show the network a random share of their coordinates, which
+     * it may be given in dn_sample_request then */
+    enum dn_given conditioning;
     bool keep_best;       /* the model is that of the epoch with the lowest val_loss so far */
     int checkpoint_every; /* epochs */
     int evaluate_every;   /* epochs between evaluations; 0: none. The trainer reads neither this nor
@@ -352,7 +356,9 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
  *     h_{l+1} = swish(h_l W_l^T + b_l (+ or *) e_l),    output = h_L W^T + b
  *
  *     h_0: x [dim] in model units; then sin(3x) [dim], cos(3x) [dim], sin(6x), cos(6x), sin(12x), ..
- *          up to network.input_features octaves, where an x beyond 1000 counts as 1000
+ *          up to network.input_features octaves, where an x beyond 1000 counts as 1000; and if
+ *          training.conditioning is any, for each coordinate 1 if it is given, else 0 [dim], and
+ *          its value if it is given, else 0 [dim]. x has the value, too
  *     layers.l.weight W_l [H][size of h_l],  layers.l.bias b_l [H],  out.weight W [dim][H],  out.bias
  *     e_l: learned: row t-1 of layers.l.time.weight [T][H]; sinusoidal: s(t) V^T + v with
  *          layers.l.time.weight V [H][H], layers.l.time.bias v [H], and s(t) [H]: element r is
@@ -525,6 +531,13 @@ struct dn_sample_request {
                    errors of a network that predicts epsilon are multiplied by n_t / s_t */
     const float *noise; /* start points x_T [n][dim] in data units, or NULL: N(0, I) in model units
                            from the seed */
+    /* Known coordinates in data units, NAN where they are to be drawn: rows [..][dim], of which
+     * point i of the seed's sequence has row i / draws; draws 0: all have row 0. NULL: nothing is
+     * known. The model must be trained for it (training.conditioning). Results have known
+     * coordinates exactly as given, but the frames of x before the last one have them noised. The
+     * variance that a sampler leaves out is not restored. */
+    const double *given;
+    int draws;
     /* Classifier-free guidance (Ho & Salimans 2022): the network's output without a label, plus
      * `guidance` times the difference that the label makes. 1: only with the label; 0: only
      * without; any other value takes twice as long. Must be 0 without classes. */
@@ -590,6 +603,7 @@ extern const char *const dn_beta_schedule_names[];
 extern const char *const dn_prediction_names[];
 extern const char *const dn_time_embedding_names[];
 extern const char *const dn_conditioning_names[];
+extern const char *const dn_given_names[];
 extern const char *const dn_normalization_names[];
 extern const char *const dn_loss_names[];
 extern const char *const dn_lr_schedule_names[];

@@ -15,6 +15,7 @@ const char *const dn_beta_schedule_names[] = {"linear",     "cosine", "sigmoid",
 const char *const dn_prediction_names[] = {"epsilon", "sample", "v_prediction", "flow", NULL};
 const char *const dn_time_embedding_names[] = {"sinusoidal", "learned", NULL};
 const char *const dn_conditioning_names[] = {"add", "multiply", NULL};
+const char *const dn_given_names[] = {"none", "any", NULL};
 const char *const dn_normalization_names[] = {"minmax", "standardize", "none", "quantile",
                                               NULL};
 const char *const dn_loss_names[] = {"mse", "mae", "huber", NULL};

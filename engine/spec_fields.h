@@ -98,6 +98,10 @@ FIELD(training, gradient_clip, RANGE(0, 1e9), 0, 0, 23,
 FIELD(training, p_uncond, RANGE(0, 1), 0.2, 0.2, 24,
       "Fraction of points whose label is hidden in training, which guidance needs; no effect "
       "without classes.")
+FIELD(training, conditioning, ONE_OF(dn_given_names), DN_GIVEN_NONE, DN_GIVEN_NONE, 30,
+      "any: the model also learns to be given any coordinates of a point and to draw the others, for "
+      "`given` and `rows` of a request for samples. Half of the points of each batch show a random "
+      "share of their coordinates.")
 FIELD(training, keep_best, SWITCH, false, false, 25,
       "Keep the model of the epoch with the lowest validation loss instead of the last one.")
 FIELD(training, checkpoint_every, RANGE(1, DN_MAX_EPOCHS), 20, 1, 26,

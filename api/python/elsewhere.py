@@ -131,15 +131,17 @@ class Model:
             data = np.array(middle).T
         return (data - self.shift) * self.scale
 
-    def network(self, x, t, labels):
-        """The output for points x [n][dim] in model units at t = 1..T; label number `classes` is "no label"."""
+    def network(self, x, t, labels, known):
+        """The output for points x [n][dim] in model units at t = 1..T; label number `classes` is "no label". known [n][dim]:
+        which coordinates are given."""
         w, spec = self.w, self.spec["network"]
         H = spec["hidden_size"]
         f = 10000.0 ** (-np.arange(0, H, 2) / max(H - 2, 1))
         s = np.stack([np.sin(t * f), np.cos(t * f)], axis=1).reshape(H).astype(self.dtype)
         near = np.clip(x, -1000, 1000)
         waves = [wave(3 * 2**k * near) for k in range(spec["input_features"]) for wave in (np.sin, np.cos)]
-        x = np.concatenate([x, *waves], axis=1)
+        given = [known, np.where(known, x, 0)] if self.spec["training"]["conditioning"] == "any" else []
+        x = np.concatenate([x, *waves, *given], axis=1).astype(self.dtype)
         for layer in (f"layers.{l}." for l in range(spec["hidden_layers"])):
             if spec["time_embedding"] == "sinusoidal":
                 e = w[layer + "time.weight"] @ s + w[layer + "time.bias"]
@@ -152,19 +154,21 @@ class Model:
             x = z / (1 + np.exp(np.minimum(-z, 80)))  # swish: z sigmoid(z); the minimum prevents an overflow
         return x @ w["out.weight"].T + w["out.bias"]
 
-    def estimate(self, x, t, labels, guidance, clip):
-        """The estimate of x_0."""
-        nobody = np.full(len(x), self.classes)
-        out = self.network(x, t, nobody if guidance == 0 else labels)
+    def estimate(self, x, t, labels, guidance, clip, given):
+        """The estimate of x_0. given [n][dim]: known coordinates in model units, NaN for the others."""
+        nobody, known = np.full(len(x), self.classes), ~np.isnan(given)
+        x = np.where(known, given, x)
+        out = self.network(x, t, nobody if guidance == 0 else labels, known)
         if guidance not in (0, 1):
-            without = self.network(x, t, nobody)
+            without = self.network(x, t, nobody, known)
             out = without + guidance * (out - without)
         signal, noise = self.signal[t], self.noise[t]
         x0 = {"epsilon": lambda: (x - noise * out) / signal,
               "sample": lambda: out,
               "v_prediction": lambda: (signal * x - noise * out) / (signal**2 + noise**2),
               "flow": lambda: (x - noise * out) / (signal + noise)}[self.spec["diffusion"]["prediction_type"]]()  # fmt: skip
-        return np.clip(x0, self.low.astype(self.dtype), self.high.astype(self.dtype)) if clip else x0
+        x0 = np.clip(x0, self.low.astype(self.dtype), self.high.astype(self.dtype)) if clip else x0
+        return np.where(known, given, x0)
 
     def step(self, sampler, eta, last, t, u):
         """A step from t to u, where the step before began at `last` (None: there is none), and the deviation of its fresh
@@ -203,9 +207,11 @@ class Model:
         scale = np.where(v > 0, np.sqrt(1 + share * (square - 1)), 1)
         return x + (x - self.signal[u] * self.moments["mean"]) @ axes.T * (scale - 1) @ axes
 
-    def trajectory(self, n=1, seed=0, sampler="ddpm", steps=None, eta=0.0, guidance=None, labels=None, clip=True, start=None):
+    def trajectory(self, n=1, seed=0, sampler="ddpm", steps=None, eta=0.0, guidance=None, labels=None, clip=True, start=None,
+                   given=None):  # fmt: skip
         """The timesteps [S+1], x [S+1][n][dim], and the estimates of x_0 [S][n][dim], all in data units. labels: a class
-        number for each point, or None: the classes take turns. start: noise [n][dim] in data units, or None: of the seed."""
+        number for each point, or None: the classes take turns. start: noise [n][dim] in data units, or None: of the seed. given:
+        known coordinates [dim] or [n][dim] in data units, NaN for the others; the frames of x before the last have noise there."""
         n = n if start is None else len(start)
         guidance = (1 if self.classes else 0) if guidance is None else guidance
         labels = np.arange(n) % max(self.classes, 1) if labels is None else np.asarray(labels)
@@ -216,16 +222,20 @@ class Model:
         else:
             x = self.to_model(np.asarray(start, float))
         x = x.astype(self.dtype)
-        estimate = lambda x, t: self.estimate(x, t, labels, guidance, clip)
+        known = np.broadcast_to(np.nan if given is None else np.asarray(given, float), x.shape)
+        known = np.where(np.isnan(known), np.nan, self.to_model(known)).astype(self.dtype)
+        estimate = lambda x, t: self.estimate(x, t, labels, guidance, clip, known)
         xs, x0s, before, last = [x], [], None, None
         for t, u in zip(times, times[1:]):
             step, fresh = self.step(sampler, eta, last, t, u)
             before, x = step(x, estimate, before)
             x0s.append(before)
-            if self.moments and guidance == 0:
+            if self.moments and guidance == 0 and given is None:
                 x = self.restore(x, step, fresh, last, t, u).astype(self.dtype)
             if clip and not u:
                 x = np.clip(x, self.low.astype(self.dtype), self.high.astype(self.dtype))
+            if not u:
+                x = np.where(np.isnan(known), x, known)
             if fresh:
                 x = x + fresh * normals(seed, REVERSE, t, x.size).reshape(x.shape).astype(self.dtype)
             xs.append(x)

@@ -28,6 +28,8 @@ enum random_stream {
     RANDOM_VALIDATION_LABEL = 21,
     RANDOM_RANK = 22, /* place of a cell in the interval of its value; step = epoch */
     RANDOM_VALIDATION_RANK = 23,
+    RANDOM_GIVEN = 24, /* coordinates that a point shows; step = training step */
+    RANDOM_VALIDATION_GIVEN = 25,
     RANDOM_FORWARD = 30,     /* noise of the forward process; step = t */
     RANDOM_DIRECTION = 31,   /* projection directions; step = index of the direction */
     RANDOM_EVALUATION = 32,  /* noised points of dn_denoising_loss */

@@ -30,19 +30,23 @@ static bool noised_focus(struct noised *noised, const struct dn_spec *spec,
 
 size_t noised_bytes(const struct dn_spec *spec, size_t n) {
     const size_t integers = (n ? n : 1) * (spec->dataset.classes > 0 ? 2 : 1);
-    return integers * sizeof(int32_t) + floats_bytes(3 * stride_of(spec, n)) +
-           until_length(spec) * sizeof(double);
+    const size_t given = spec->training.conditioning == DN_GIVEN_ANY ? n : 0;
+    return integers * sizeof(int32_t) + given * sizeof(uint64_t) +
+           floats_bytes(3 * stride_of(spec, n)) + until_length(spec) * sizeof(double);
 }
 
 bool noised_init(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
                  size_t n) {
     const size_t stride = stride_of(spec, n);
     const bool labeled = spec->dataset.classes > 0;
+    const bool shows = spec->training.conditioning == DN_GIVEN_ANY;
     noised->n = n;
     noised->t = calloc(n ? n : 1, sizeof *noised->t);
     noised->seen = labeled ? calloc(n ? n : 1, sizeof *noised->seen) : NULL;
     noised->floats = floats_new(3 * stride);
-    if (!noised->t || !noised->floats || (labeled && !noised->seen))
+    if (shows)
+        noised->given = calloc(n ? n : 1, sizeof *noised->given);
+    if (!noised->t || !noised->floats || (labeled && !noised->seen) || (shows && !noised->given))
         return false;
     noised->x_0 = noised->floats;
     noised->target = noised->floats + stride;
@@ -53,6 +57,7 @@ bool noised_init(struct noised *noised, const struct dn_spec *spec, const struct
 void noised_clear(struct noised *noised) {
     free(noised->t);
     free(noised->seen);
+    free(noised->given);
     free(noised->floats);
     free(noised->until);
 }
@@ -96,6 +101,47 @@ static void hide_labels(struct noised *noised, const struct dn_spec *spec, size_
     }
 }
 
+/* The coordinates that point i shows. A first block of random words decides whether it shows any,
+ * the probability of each, in 256ths, and the one that is free if all others are not; the bytes of
+ * further blocks decide about each. */
+static uint64_t draw_given(uint64_t seed, int dim, size_t i, enum random_stream stream,
+                           uint32_t step) {
+    enum { BLOCKS = 1 + DN_MAX_DIM / 16 };
+    uint32_t head[4], words[4];
+    uint64_t given = 0;
+    random_block(seed, stream, step, i * BLOCKS, head);
+    if (head[0] & 1)
+        return 0;
+    for (int j = 0; j < dim; j++) {
+        if (j % 16 == 0)
+            random_block(seed, stream, step, i * BLOCKS + 1 + (uint64_t)j / 16, words);
+        const uint32_t byte = words[j / 4 % 4] >> (j % 4 * 8) & 0xff;
+        given |= (uint64_t)(byte < (head[1] & 0xff)) << j;
+    }
+    const int free_one = (int)((uint64_t)head[2] * (uint64_t)dim >> 32);
+    return __builtin_popcountll(given) == dim ? given & ~(1ull << free_one) : given;
+}
+
+static void give_coordinates(struct noised *noised, const struct dn_spec *spec, size_t n,
+                             enum random_stream stream, uint32_t step) {
+    const size_t dim = (size_t)spec->dataset.dim;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t given = noised->given[i] =
+            draw_given(spec->seed, spec->dataset.dim, i, stream, step);
+        for (; given; given &= given - 1) {
+            const size_t e = i * dim + (size_t)__builtin_ctzll(given);
+            noised->x_t[e] = noised->x_0[e];
+        }
+    }
+}
+
+size_t noised_count_free(const struct noised *noised, size_t n, int dim) {
+    size_t count = n * (size_t)dim;
+    for (size_t i = 0; noised->given && i < n; i++)
+        count -= (size_t)__builtin_popcountll(noised->given[i]);
+    return count;
+}
+
 void noised_draw(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
                  size_t n, const struct noised_streams *streams, uint32_t step) {
     const enum dn_prediction prediction = spec->diffusion.prediction_type;
@@ -109,4 +155,6 @@ void noised_draw(struct noised *noised, const struct dn_spec *spec, const struct
                          noised->target);
     if (noised->seen)
         hide_labels(noised, spec, n, streams->label, step);
+    if (noised->given)
+        give_coordinates(noised, spec, n, streams->given, step);
 }

@@ -12,7 +12,10 @@ struct noised {
     int32_t *t;    /* [n] */
     int32_t *seen; /* [n] labels as the network sees them: hidden ones are `classes`; NULL without
                       classes */
-    float *x_0;    /* [n][dim] */
+    uint64_t
+        *given; /* [n] bit j: the network is shown coordinate j, which x_t has without noise; NULL
+                        unless training.conditioning is any */
+    float *x_0; /* [n][dim] */
     float *target; /* [n][dim] first the noise, then the target */
     float *x_t;    /* [n][dim] */
     float *floats; /* owns the three */
@@ -27,14 +30,19 @@ void noised_clear(struct noised *noised);
 
 /* Where the randomness of a set comes from. */
 struct noised_streams {
-    enum random_stream timestep, noise, label;
+    enum random_stream timestep, noise, label, given;
     bool in_any_order; /* the points are shuffled, so they may take the strata of a focus in turn */
 };
 
 /* For the first n points, of which x_0 and the labels are set: draws t (U{1..T}, or as
- * timestep_focus says) and eps ~ N(0,1), computes x_t and the targets, and hides labels with
- * probability p_uncond. */
+ * timestep_focus says) and eps ~ N(0,1), computes x_t and the targets, hides labels with
+ * probability p_uncond, and gives coordinates: none of every other point, in the mean; else each
+ * with a probability that is uniform itself, but never all. */
 void noised_draw(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
                  size_t n, const struct noised_streams *streams, uint32_t step);
+
+/* The number of coordinates of the first n points that are not given: the loss is a mean over
+ * them. At least n. */
+size_t noised_count_free(const struct noised *noised, size_t n, int dim);
 
 #endif

@@ -80,8 +80,9 @@ static void take_labels(struct noised *set, const int32_t *labels, size_t n) {
 /* Takes JUDGED of the points x_0 [n][dim], spread evenly, or repeats them, and adds noise. */
 static void judged_draw(const struct dn_trainer *trainer, struct noised *set, const float *x_0,
                         const int32_t *labels, size_t n, uint32_t step) {
-    static const struct noised_streams streams = {
-        RANDOM_VALIDATION_TIMESTEP, RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL, false};
+    static const struct noised_streams streams = {RANDOM_VALIDATION_TIMESTEP,
+                                                  RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL,
+                                                  RANDOM_VALIDATION_GIVEN, false};
     const size_t dim = (size_t)trainer->dim;
     for (size_t i = 0; i < set->n; i++)
         memcpy(set->x_0 + i * dim, x_0 + judged_from(set, n, i) * dim, dim * sizeof *x_0);
@@ -96,15 +97,16 @@ static double weight_at(const struct dn_trainer *trainer, int32_t t) {
 /* The mean of the targets, with the weights of the loss. */
 static void mean_target(const struct dn_trainer *trainer, const struct noised *set, float *mean) {
     const size_t dim = (size_t)trainer->dim;
-    double sums[DN_MAX_DIM] = {0}, weights = 0;
-    for (size_t i = 0; i < set->n; i++) {
-        const double weight = weight_at(trainer, set->t[i]);
-        for (size_t j = 0; j < dim; j++)
+    double sums[DN_MAX_DIM] = {0}, weights[DN_MAX_DIM] = {0};
+    for (size_t i = 0; i < set->n; i++)
+        for (size_t j = 0; j < dim; j++) {
+            const bool counts = !set->given || !(set->given[i] >> j & 1);
+            const double weight = counts ? weight_at(trainer, set->t[i]) : 0;
             sums[j] += weight * (double)set->target[i * dim + j];
-        weights += weight;
-    }
+            weights[j] += weight;
+        }
     for (size_t j = 0; j < dim; j++)
-        mean[j] = weights > 0 ? (float)(sums[j] / weights) : 0;
+        mean[j] = weights[j] > 0 ? (float)(sums[j] / weights[j]) : 0;
 }
 
 /* The loss of a network with this output [dim] for every point. */
@@ -116,11 +118,11 @@ static double loss_of_constant(const struct dn_trainer *trainer, const struct no
     for (size_t i = 0; i < set->n; i++) {
         double loss = 0;
         memcpy(out, output, dim * sizeof *out);
-        loss_rows(trainer->spec.training.loss, 1, dim, out, dim, set->target + i * dim, set->t + i,
-                  trainer->t_weights, 0, &loss);
+        loss_rows(trainer->spec.training.loss, 1, dim, out, dim, set->target + i * dim,
+                  set->given ? set->given + i : NULL, set->t + i, trainer->t_weights, 0, &loss);
         sum += loss;
     }
-    return sum / (double)(set->n * dim);
+    return sum / (double)noised_count_free(set, set->n, trainer->dim);
 }
 
 static enum dn_status judge(struct dn_trainer *trainer, struct noised *set,

@@ -21,9 +21,10 @@
 #include "engine/network/loss.h"
 
 static const struct noised_streams batch_streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL,
-                                                    true};
+                                                    RANDOM_GIVEN, true};
 static const struct noised_streams validation_streams = {
-    RANDOM_VALIDATION_TIMESTEP, RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL, false};
+    RANDOM_VALIDATION_TIMESTEP, RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL,
+    RANDOM_VALIDATION_GIVEN, false};
 
 /* The points that the shuffle puts at places first..first+n-1, with fresh noise. */
 static void batch_draw(struct dn_trainer *trainer, size_t first, size_t n) {
@@ -299,6 +300,7 @@ struct chunk {
     struct dn_trainer *trainer;
     const float *parameters;
     const float *x, *target;  /* [n][dim] */
+    const uint64_t *given;    /* [n], or NULL */
     const int32_t *t, *slots; /* [n] */
     size_t n;
     bool is_first; /* the first chunk of its batch */
@@ -316,9 +318,10 @@ static void chunk_rows_part(void *argument, int part) {
     if (n == 0)
         return;
     network_forward(network, chunk->parameters, &trainer->times, &trainer->workspace, chunk->x,
-                    chunk->slots, false, first, n);
+                    chunk->given, chunk->slots, false, first, n);
     loss_rows(trainer->spec.training.loss, n, dim, trainer->workspace.out + first * network->dim_ld,
-              network->dim_ld, chunk->target + first * dim, chunk->t + first, trainer->t_weights,
+              network->dim_ld, chunk->target + first * dim,
+              chunk->given ? chunk->given + first : NULL, chunk->t + first, trainer->t_weights,
               chunk->weight, trainer->row_losses + first);
     if (chunk->weight > 0)
         network_backward_rows(network, chunk->parameters, &trainer->times, &trainer->workspace,
@@ -356,7 +359,7 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
                                        double *loss, struct dn_error *error) {
     const struct network *network = &trainer->network;
     const struct noised *batch = &trainer->batch;
-    const size_t dim = (size_t)trainer->dim;
+    const size_t dim = (size_t)trainer->dim, count = noised_count_free(batch, n, trainer->dim);
     enum dn_status status = DN_OK;
     double sum = 0;
     assert(n > 0 && n <= batch->n);
@@ -372,17 +375,18 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
             .parameters = trainer->parameters,
             .x = batch->x_t + first * dim,
             .target = batch->target + first * dim,
+            .given = batch->given ? batch->given + first : NULL,
             .t = batch->t + first,
             .slots = trainer->slots + first,
             .n = n - first < rows ? n - first : rows,
             .is_first = first == 0,
-            .weight = (float)(1 / (double)(n * dim)),
+            .weight = (float)(1 / (double)count),
         };
         sum += chunk_run(&chunk);
     }
     if (status == DN_OK)
         run_parts(trainer, times_part, trainer);
-    *loss = sum / (double)(n * dim);
+    *loss = sum / (double)count;
     return status;
 }
 
@@ -409,12 +413,13 @@ enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set
                               .parameters = parameters,
                               .x = set->x_t + first * dim,
                               .target = set->target + first * dim,
+                              .given = set->given ? set->given + first : NULL,
                               .t = set->t + first,
                               .slots = trainer->slots,
                               .n = rows};
         sum += chunk_run(&chunk);
     }
-    *loss = set->n == 0 ? NAN : sum / (double)(set->n * dim);
+    *loss = set->n == 0 ? NAN : sum / (double)noised_count_free(set, set->n, trainer->dim);
     return status;
 }
 

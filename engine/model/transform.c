@@ -141,10 +141,8 @@ void transform_forward(const struct transform *transform, size_t n, int dim, con
 void transform_forward_values(const struct transform *transform, size_t n, int dim,
                               const double *values, float *model) {
     for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < (size_t)dim; j++) {
-            size_t e = i * (size_t)dim + j;
-            model[e] = forward(transform, j, values[e]);
-        }
+        for (size_t j = 0; j < (size_t)dim; j++)
+            model[i * (size_t)dim + j] = forward(transform, j, values[i * (size_t)dim + j]);
 }
 
 static double backward(const struct transform *transform, size_t j, float model) {

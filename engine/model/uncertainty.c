@@ -94,7 +94,7 @@ static void probe_draw(struct probe *probe, const float *points, size_t n, int t
     time_rows_set(&probe->times, &model->network, model->parameters, probe->t, probe->labels,
                   probe->rows, probe->slots);
     network_forward(&model->network, model->parameters, &probe->times, &probe->workspace,
-                    probe->x_t, probe->slots, true, 0, probe->rows);
+                    probe->x_t, NULL, probe->slots, true, 0, probe->rows);
     diffusion_estimate(schedule, model->spec.diffusion.prediction_type, t, probe->rows, model->dim,
                        probe->x_t, probe->workspace.out, model->network.dim_ld,
                        model->transform.low, model->transform.high, probe->estimate);

@@ -4,9 +4,10 @@
 
 void inputs_layout(struct network *network, const struct dn_spec *spec) {
     network->octaves = spec->network.input_features;
-    network->inputs = network->dim * (1 + 2 * network->octaves);
+    network->may_be_given = spec->training.conditioning == DN_GIVEN_ANY;
+    network->inputs = network->dim * (1 + 2 * network->octaves + (network->may_be_given ? 2 : 0));
     network->input_ld = (size_t)network->inputs;
-    if (network->octaves > 0) /* room for the last vector of a row, see kernels.h */
+    if (!inputs_are_points(network)) /* room for the last vector of a row, see kernels.h */
         network->input_ld = kernels_pad((size_t)network->inputs + 15);
 }
 
@@ -14,8 +15,26 @@ bool inputs_are_points(const struct network *network) {
     return network->inputs == network->dim;
 }
 
-void inputs_fill(const struct network *network, size_t n, const float *x, float *inputs) {
+/* The columns g and g x. */
+static void fill_given(const struct network *network, size_t n, const uint64_t *given,
+                       float *inputs) {
+    const size_t dim = (size_t)network->dim;
+    const size_t flag = (size_t)(1 + 2 * network->octaves) * dim, value = flag + dim;
+    for (size_t i = 0; i < n; i++, inputs += network->input_ld) {
+        const uint64_t row = given ? given[i] : 0;
+        for (size_t j = 0; j < dim; j++) {
+            const bool is_given = row >> j & 1;
+            inputs[flag + j] = is_given ? 1 : 0;
+            inputs[value + j] = is_given ? inputs[j] : 0;
+        }
+    }
+}
+
+void inputs_fill(const struct network *network, size_t n, const float *x, const uint64_t *given,
+                 float *inputs) {
     kernels_get()->fourier(n, (size_t)network->dim, network->octaves, x, inputs, network->input_ld);
+    if (network->may_be_given)
+        fill_given(network, n, given, inputs);
 }
 
 void inputs_backward(const struct network *network, size_t n, const float *inputs,

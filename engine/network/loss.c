@@ -21,14 +21,16 @@ static float loss_of(enum dn_loss loss, float difference, float *gradient) {
 }
 
 void loss_rows(enum dn_loss loss, size_t n, size_t dim, float *out, size_t out_ld,
-               const float *target, const int32_t *t, const float *t_weights, float scale,
-               double *losses) {
+               const float *target, const uint64_t *given, const int32_t *t, const float *t_weights,
+               float scale, double *losses) {
     for (size_t i = 0; i < n; i++, out += out_ld, target += dim) {
+        const uint64_t known = given ? given[i] : 0;
         const float weight = t_weights ? t_weights[t[i]] : 1;
         double sum = 0;
         for (size_t j = 0; j < dim; j++) {
             float gradient = 0;
-            sum += (double)loss_of(loss, out[j] - target[j], &gradient);
+            if (!(known >> j & 1))
+                sum += (double)loss_of(loss, out[j] - target[j], &gradient);
             out[j] = weight * scale * gradient;
         }
         losses[i] = (double)weight * sum;

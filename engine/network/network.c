@@ -403,7 +403,8 @@ void workspace_clear(struct workspace *workspace) {
 
 void network_forward(const struct network *network, const float *parameters,
                      const struct time_rows *times, struct workspace *w, const float *x,
-                     const int32_t *slots, bool same_slot, size_t first, size_t n) {
+                     const uint64_t *given, const int32_t *slots, bool same_slot, size_t first,
+                     size_t n) {
     const struct kernels *k = kernels_get();
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden, at = first * ld;
     const bool multiply = network->conditioning == DN_MULTIPLY;
@@ -414,7 +415,8 @@ void network_forward(const struct network *network, const float *parameters,
     const float *input = (w->inputs ? w->inputs : x) + first * network->input_ld;
     size_t input_ld = network->input_ld, input_cols = (size_t)network->inputs;
     if (w->inputs)
-        inputs_fill(network, n, x + first * (size_t)network->dim, (float *)input);
+        inputs_fill(network, n, x + first * (size_t)network->dim, given ? given + first : NULL,
+                    w->inputs + first * network->input_ld);
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
         const float *e = table_layer(times->embedded, times->capacity, network, l);

@@ -46,6 +46,7 @@ struct layer {
 struct network {
     int dim, hidden, layer_count, timesteps;
     int octaves;              /* of Fourier features */
+    bool may_be_given;        /* coordinates */
     int inputs;               /* numbers that the first layer reads for a point */
     size_t input_ld;          /* floats from one point's inputs to the next one's */
     int classes;              /* also the label of points without one; 0: unconditional */
@@ -132,14 +133,16 @@ void workspace_clear(struct workspace *workspace);
 
 /* A pass over a batch, or a chunk of one, has two halves, and both can be split over threads
  * without changing a bit: the work on each row, by ranges of rows; and the sums over all rows,
- * where one thread sums each column in a fixed order. x [..][dim] and slots [..] belong to row 0 of
- * the workspace. */
+ * where one thread sums each column in a fixed order. x [..][dim], given [..] and slots [..] belong
+ * to row 0 of the workspace. Bit j of given says that coordinate j of x is known, not noised; NULL:
+ * none is. */
 
 /* Predicts for rows first..first+n-1 of x into workspace->out. If same_slot, all points have the
  * timestep and label of the first. */
 void network_forward(const struct network *network, const float *parameters,
                      const struct time_rows *times, struct workspace *workspace, const float *x,
-                     const int32_t *slots, bool same_slot, size_t first, size_t n);
+                     const uint64_t *given, const int32_t *slots, bool same_slot, size_t first,
+                     size_t n);
 
 /* To be called after each change of the parameters, before network_backward_rows. */
 void network_transpose(const struct network *network, const float *parameters,

@@ -1,6 +1,7 @@
 #include "engine/sampling/guide.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,12 +52,19 @@ static enum dn_status embed_all(struct guide *guide, const struct plan *plan,
     return DN_OK;
 }
 
-size_t guide_bytes(const struct network *network, int steps, int labels, bool guided, size_t rows) {
+/* Floats of the points' given values, and of the points with them. */
+static size_t given_floats(const struct network *network, size_t rows) {
+    return 2 * rows * (size_t)network->dim;
+}
+
+size_t guide_bytes(const struct network *network, int steps, int labels, bool guided, bool given,
+                   size_t rows) {
     const size_t pairs = (size_t)steps * (size_t)labels;
     const bool all = embeds_all(network, pairs);
     return time_rows_bytes(network, all ? (int)pairs : labels, false) +
            workspace_bytes(network, rows, false) + 2 * kernels_pad(rows) * sizeof(int32_t) +
            (guided ? floats_bytes(rows * network->dim_ld) : 0) +
+           (given ? rows * sizeof(uint64_t) + floats_bytes(given_floats(network, rows)) : 0) +
            (all ? (3 * pairs + (size_t)network->timesteps + 1) * sizeof(int32_t) : 0);
 }
 
@@ -72,7 +80,7 @@ enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
                           const struct dn_sample_request *request, const struct plan *plan,
                           size_t rows, struct dn_error *error) {
     const struct network *network = &model->network;
-    *guide = (struct guide){.model = model};
+    *guide = (struct guide){.model = model, .request = request};
     guide->low = request->clip ? model->transform.low : NULL;
     guide->high = model->transform.high;
     choose_labels(guide, request);
@@ -89,6 +97,13 @@ enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
     if (!guide->place || (guide->guided && !guide->output))
         return error_set(error, DN_NO_MEMORY, "out of memory");
     guide->slots = guide->place + kernels_pad(rows);
+    if (request->given) {
+        guide->known = calloc(rows, sizeof *guide->known);
+        guide->given = floats_new(given_floats(network, rows));
+        if (!guide->known || !guide->given)
+            return error_set(error, DN_NO_MEMORY, "out of memory");
+        guide->shown = guide->given + rows * (size_t)network->dim;
+    }
     return all ? embed_all(guide, plan, error) : DN_OK;
 }
 
@@ -98,7 +113,38 @@ void guide_clear(struct guide *guide) {
     free(guide->slot_of);
     free(guide->place);
     free(guide->output);
+    free(guide->known);
+    free(guide->given);
     *guide = (struct guide){0};
+}
+
+const double *guide_given(const struct dn_model *model, const struct dn_sample_request *request,
+                          uint64_t i) {
+    const uint64_t row = request->draws > 0 ? i / (uint64_t)request->draws : 0;
+    return request->given + row * (uint64_t)model->dim;
+}
+
+/* What is given of each point of the block. */
+static void begin_given(struct guide *guide, uint64_t first, size_t n) {
+    const struct dn_model *model = guide->model;
+    const int dim = model->dim;
+    for (size_t i = 0; i < n; i++) {
+        const double *row = guide_given(model, guide->request, first + i);
+        guide->known[i] = 0;
+        for (int j = 0; j < dim; j++)
+            guide->known[i] |= (uint64_t)!isnan(row[j]) << j;
+        transform_forward_values(&model->transform, 1, dim, row, guide->given + i * (size_t)dim);
+    }
+}
+
+/* Writes the given values over the same coordinates of points x [n][dim]. */
+static void put_given(const struct guide *guide, size_t n, float *x) {
+    const size_t dim = (size_t)guide->model->dim;
+    for (size_t i = 0; i < n; i++)
+        for (uint64_t known = guide->known[i]; known; known &= known - 1) {
+            const size_t e = i * dim + (size_t)__builtin_ctzll(known);
+            x[e] = guide->given[e];
+        }
 }
 
 void guide_begin(struct guide *guide, uint64_t first, size_t n) {
@@ -106,6 +152,8 @@ void guide_begin(struct guide *guide, uint64_t first, size_t n) {
     assert(n <= guide->workspace.rows && in_turn > 0);
     for (size_t i = 0; i < n; i++)
         guide->place[i] = (int32_t)((first + i) % in_turn);
+    if (guide->known)
+        begin_given(guide, first, n);
 }
 
 /* The slot of a timestep and the first label. */
@@ -128,7 +176,7 @@ static void pass(struct guide *guide, size_t n, const float *x, int32_t slot, bo
     for (size_t i = 0; i < n; i++)
         guide->slots[i] = same_label ? slot : slot + guide->place[i];
     network_forward(&guide->model->network, guide->model->parameters, &guide->times,
-                    &guide->workspace, x, guide->slots, same_label, 0, n);
+                    &guide->workspace, x, guide->known, guide->slots, same_label, 0, n);
 }
 
 void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0) {
@@ -138,6 +186,11 @@ void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0) 
     const int32_t slot = first_slot(guide, t), last = guide->label_count - 1;
     float *out = guide->workspace.out;
     assert(n <= guide->workspace.rows);
+    if (guide->known) {
+        memcpy(guide->shown, x, n * (size_t)model->dim * sizeof *x);
+        put_given(guide, n, guide->shown);
+        x = guide->shown;
+    }
     pass(guide, n, x, slot, last == (guide->guided ? 1 : 0));
     if (guide->guided) { /* the estimate is linear in the output, whatever the network predicts */
         memcpy(guide->output, out, n * ld * sizeof *out);
@@ -147,4 +200,6 @@ void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0) 
     }
     diffusion_estimate(&model->schedule, model->spec.diffusion.prediction_type, t, n, model->dim, x,
                        out, ld, guide->low, guide->high, x_0);
+    if (guide->known)
+        put_given(guide, n, x_0);
 }

@@ -22,14 +22,18 @@ struct guide {
     int32_t *place; /* [rows] index into labels of each point */
     int32_t *slots; /* [rows] */
     float *output;  /* [rows][dim_ld] of the pass with labels, if guided */
+    const struct dn_sample_request *request;
+    uint64_t *known;      /* [rows] bit j: coordinate j is given; NULL: nothing is */
+    float *given, *shown; /* [rows][dim] their values in model units, and the points with them */
 };
 
-/* For blocks of at most `rows` points, and the timesteps of a plan. */
+/* For blocks of at most `rows` points, and the timesteps of a plan. The request must outlive it. */
 enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
                           const struct dn_sample_request *request, const struct plan *plan,
                           size_t rows, struct dn_error *error);
 /* Bytes allocated for this number of steps and of labels in use. */
-size_t guide_bytes(const struct network *network, int steps, int labels, bool guided, size_t rows);
+size_t guide_bytes(const struct network *network, int steps, int labels, bool guided, bool given,
+                   size_t rows);
 void guide_clear(struct guide *guide);
 
 /* The next estimates are for the points first..first+n-1 of the seed. */
@@ -38,6 +42,10 @@ void guide_begin(struct guide *guide, uint64_t first, size_t n);
 /* The number of labels in use for a request, and whether it is guided: for guide_bytes. */
 int guide_labels(const struct dn_model *model, const struct dn_sample_request *request,
                  bool *guided);
+
+/* The row of the request's `given` that point i of the seed's sequence has. */
+const double *guide_given(const struct dn_model *model, const struct dn_sample_request *request,
+                          uint64_t i);
 
 /* For a struct denoiser; the context is the guide. */
 void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0);

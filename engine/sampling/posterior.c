@@ -126,7 +126,7 @@ static void probes_draw(struct probes *probes, const float *points, size_t n, ui
     time_rows_set(&probes->times, &model->network, model->parameters, probes->t, NULL, probes->n,
                   probes->slots);
     network_forward(&model->network, model->parameters, &probes->times, &probes->workspace,
-                    probes->x_t, probes->slots, false, 0, probes->n);
+                    probes->x_t, NULL, probes->slots, false, 0, probes->n);
 }
 
 /* Adds the squared errors of probe i to the three sums. */

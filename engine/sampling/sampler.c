@@ -37,6 +37,28 @@ static enum dn_status check_labels(const struct dn_model *model,
     return DN_OK;
 }
 
+/* Known coordinates must be numbers, for the points of this request. */
+static enum dn_status check_given(const struct dn_model *model,
+                                  const struct dn_sample_request *request, struct dn_error *error) {
+    if (!request->given)
+        return DN_OK;
+    if (model->spec.training.conditioning != DN_GIVEN_ANY)
+        return error_set(error, DN_INVALID,
+                         "the model was not trained to be given coordinates: its "
+                         "training.conditioning is none");
+    if (request->draws < 0)
+        return error_set(error, DN_INVALID, "draws must not be negative, got %d", request->draws);
+    for (int i = 0; i < (request->draws > 0 ? request->n : 1); i++) {
+        const double *row = guide_given(model, request, (uint64_t)request->first + (uint64_t)i);
+        for (int j = 0; j < model->dim; j++)
+            if (isinf(row[j]))
+                return error_set(error, DN_INVALID,
+                                 "coordinate %d of point %d is given as infinity", j,
+                                 request->first + i);
+    }
+    return DN_OK;
+}
+
 static enum dn_status check(const struct dn_model *model, const struct dn_sample_request *request,
                             struct dn_error *error) {
     const int T = model->schedule.timesteps, most_frames = steps_of(model, request) + 1;
@@ -51,7 +73,8 @@ static enum dn_status check(const struct dn_model *model, const struct dn_sample
     if (request->frames != 0 && (request->frames < 2 || request->frames > most_frames))
         return error_set(error, DN_INVALID, "frames must be 2..%d, got %d", most_frames,
                          request->frames);
-    return check_labels(model, request, error);
+    const enum dn_status status = check_given(model, request, error);
+    return status == DN_OK ? check_labels(model, request, error) : status;
 }
 
 void dn_sample_timesteps(const struct dn_model *model, const struct dn_sample_request *request,
@@ -113,13 +136,31 @@ static float *block_frame(const struct dn_sampling *sampling, float *frames, int
     return frames + ((size_t)k * (given ? given : own) + sampling->first) * sampling->walk.dim;
 }
 
-/* Writes the block's points, in data units, into frame k, unless frames is NULL. */
-static void block_emit(struct dn_sampling *sampling, float *frames, int k, const float *points) {
+/* The known coordinates of the block's points [n][dim], as they were given. */
+#define DEFINE_PUT_GIVEN(NAME, TYPE)                                                               \
+    static void NAME(const struct dn_sampling *sampling, TYPE *points) {                           \
+        const struct walk *walk = &sampling->walk;                                                 \
+        for (size_t i = 0; i < walk->n; i++) {                                                     \
+            const double *row = guide_given(sampling->model, &sampling->request, walk->first + i); \
+            for (size_t j = 0; j < walk->dim; j++)                                                 \
+                if (!isnan(row[j]))                                                                \
+                    points[i * walk->dim + j] = (TYPE)row[j];                                      \
+        }                                                                                          \
+    }
+DEFINE_PUT_GIVEN(block_put_given, float)
+DEFINE_PUT_GIVEN(block_put_given_values, double)
+
+/* Writes the block's points, in data units, into frame k, unless frames is NULL. is_noised: the
+ * known coordinates have noise. */
+static void block_emit(struct dn_sampling *sampling, float *frames, int k, const float *points,
+                       bool is_noised) {
     if (!frames)
         return;
     const struct walk *walk = &sampling->walk;
     float *to = block_frame(sampling, frames, k);
     transform_backward(&sampling->model->transform, walk->n, sampling->model->dim, points, to);
+    if (sampling->request.given && !is_noised)
+        block_put_given(sampling, to);
     /* with maps, a result that is not finite is a missing value */
     const float *tested = sampling->model->transform.quantiles ? points : to;
     sampling->is_wrong |= !all_finite(tested, walk->n * walk->dim);
@@ -131,6 +172,8 @@ static void block_emit_values(struct dn_sampling *sampling) {
         return;
     transform_backward_values(&sampling->model->transform, walk->n, sampling->model->dim, walk->x,
                               sampling->result.values + sampling->first * walk->dim);
+    if (sampling->request.given)
+        block_put_given_values(sampling, sampling->result.values + sampling->first * walk->dim);
     sampling->is_wrong |= !all_finite(walk->x, walk->n * walk->dim);
 }
 
@@ -176,7 +219,7 @@ static void block_start(struct dn_sampling *sampling) {
     }
     random_normals(request->seed, RANDOM_START, 0, walk->first * walk->dim, walk->n * walk->dim,
                    walk->x);
-    block_emit(sampling, sampling->result.x, 0, walk->x);
+    block_emit(sampling, sampling->result.x, 0, walk->x, true);
 }
 
 /* The last state is an estimate that has been scaled. */
@@ -197,9 +240,10 @@ static void block_step(struct dn_sampling *sampling, int k) {
     if (sampling->request.clip && k + 1 == sampling->plan.steps)
         block_clip(sampling);
     if (block_keeps(sampling, sampling->frame - 1, k))
-        block_emit(sampling, sampling->result.x0, sampling->frame - 1, sampling->walk.x_0);
+        block_emit(sampling, sampling->result.x0, sampling->frame - 1, sampling->walk.x_0, false);
     if (block_keeps(sampling, sampling->frame, k + 1))
-        block_emit(sampling, sampling->result.x, sampling->frame++, sampling->walk.x);
+        block_emit(sampling, sampling->result.x, sampling->frame++, sampling->walk.x,
+                   k + 1 < sampling->plan.steps);
 }
 
 /* ------------------------------------------------------------------ all points */
@@ -211,10 +255,11 @@ static size_t block_rows(const struct network *network, size_t n) {
     return rows > n ? n : rows;
 }
 
-/* What is known of the points that are drawn; NULL of those of a class, which are others than all. */
+/* What is known of the points that are drawn; NULL of those of a class, and of those that are given
+ * something, which are others than all. */
 static const struct moments *moments_of(const struct dn_model *model,
                                         const struct dn_sample_request *request) {
-    const bool is_known = model->moments.nodes > 0 && request->guidance == 0;
+    const bool is_known = model->moments.nodes > 0 && request->guidance == 0 && !request->given;
     return is_known ? &model->moments : NULL;
 }
 
@@ -271,21 +316,23 @@ enum dn_status dn_sampling_new(const struct dn_model *model,
 
 /* The parts of a dn_sampling, for a number of labels in use. */
 static size_t parts_bytes(const struct network *network, size_t n, int steps, int labels,
-                          bool guided) {
+                          bool guided, bool given) {
     const size_t rows = block_rows(network, n);
-    return plan_bytes(steps, network->dim) + guide_bytes(network, steps, labels, guided, rows) +
+    return plan_bytes(steps, network->dim) +
+           guide_bytes(network, steps, labels, guided, given, rows) +
            floats_bytes(block_floats(network, rows));
 }
 
 size_t sample_bytes(const struct network *network, size_t n) {
-    return parts_bytes(network, n, network->timesteps, 1, false);
+    return parts_bytes(network, n, network->timesteps, 1, false, false);
 }
 
 size_t dn_sampling_bytes(const struct dn_model *model, const struct dn_sample_request *request) {
     bool guided;
     const int labels = guide_labels(model, request, &guided);
     return sizeof(struct dn_sampling) + parts_bytes(&model->network, (size_t)request->n,
-                                                    steps_of(model, request), labels, guided);
+                                                    steps_of(model, request), labels, guided,
+                                                    request->given);
 }
 
 void dn_sampling_free(struct dn_sampling *sampling) {
@@ -309,7 +356,7 @@ enum dn_status dn_sampling_step(struct dn_sampling *sampling, struct dn_error *e
     block_step(sampling, sampling->step++);
     if (sampling->step < sampling->plan.steps)
         return DN_OK;
-    block_emit(sampling, sampling->result.points, 0, sampling->walk.x);
+    block_emit(sampling, sampling->result.points, 0, sampling->walk.x, false);
     block_emit_values(sampling);
     sampling->first += sampling->walk.n;
     sampling->step = 0;

@@ -61,8 +61,8 @@ static void score_estimate(void *context, int t, size_t n, const float *x, float
     double from_x, from_out;
     time_rows_set(&score->times, network, model->parameters, &t,
                   network->classes ? &score->label : NULL, 1, &slot);
-    network_forward(network, model->parameters, &score->times, &score->workspace, x, score->slots,
-                    true, 0, n);
+    network_forward(network, model->parameters, &score->times, &score->workspace, x, NULL,
+                    score->slots, true, 0, n);
     diffusion_estimate(&model->schedule, prediction, t, n, model->dim, x, score->workspace.out,
                        network->dim_ld, NULL, NULL, x_0);
     if (!traces)

@@ -192,6 +192,7 @@ def test_every_spec_with_every_sampler(trained, sources, number):
                 "epochs": 12,
                 "batch_size": 50,
                 "validation_fraction": 0,
+                "conditioning": ["none", "any"][number // 5 % 2],
                 "normalization": ["minmax", "standardize", "none", "quantile"][number // 6 % 4] if number % 6 in (0, 5) else "standardize",
             },
         },

@@ -45,6 +45,7 @@ enum set_kind { SET_PATTERN, SET_UPLOAD, SET_MIXTURE, SET_UPLOADS, SET_BOTH };
     X(time_embedding, VALUES(0, 1))                                                                \
     X(conditioning, VALUES(0, 1))                                                                  \
     X(input_features, VALUES(0, 1, 3, 4))                                                          \
+    X(given, VALUES(0, 1))                                                                         \
     X(loss, VALUES(0, 1, 2))                                                                       \
     X(min_snr_gamma, VALUES(0, 1e-9, 5, 1e6))                                                      \
     X(timestep_focus, VALUES(0, 1e-9, 0.3, 1000))                                                  \
@@ -114,6 +115,8 @@ static inline struct dn_spec place_spec(const struct place *place) {
     struct dn_spec spec = {.seed = 1};
 #define FIELD(group, name, ...) spec.group.name = (__typeof__(spec.group.name))v[F_##name];
 #include "engine/spec_fields.h"
+    /* two fields have this name, but each its own factor */
+    spec.training.conditioning = (enum dn_given)v[F_given];
     place_dataset(place, &spec.dataset);
     return spec;
 }
@@ -280,6 +283,7 @@ static inline struct place random_place(struct random_source *source) {
         place.value[F_keep_best] = place.value[F_keep_best] >= 0.5;
         place.value[F_time_embedding] = place.value[F_time_embedding] >= 0.5;
         place.value[F_conditioning] = place.value[F_conditioning] >= 0.5;
+        place.value[F_given] = place.value[F_given] >= 0.5;
     } while (!place_is_allowed(&place));
     return place;
 }

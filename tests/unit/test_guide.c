@@ -110,7 +110,7 @@ static void ask(const struct dn_model *model, int label, size_t n, const float *
         labels[i] = label;
     }
     time_rows_set(&times, network, model->parameters, t, labels, n, slots);
-    network_forward(network, model->parameters, &times, &workspace, x, slots, true, 0, n);
+    network_forward(network, model->parameters, &times, &workspace, x, NULL, slots, true, 0, n);
     for (size_t i = 0; i < n; i++)
         memcpy(answer + 2 * i, workspace.out + i * network->dim_ld, 2 * sizeof *answer);
     time_rows_clear(&times);

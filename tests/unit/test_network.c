@@ -20,12 +20,13 @@ struct fixture {
     float *parameters, *gradients;
     float x[N * DIM], target[N * DIM];
     int32_t t[N], labels[N], slots[N];
-    int pairs; /* distinct */
+    uint64_t given[N]; /* used by a network that may be given coordinates */
+    int pairs;         /* distinct */
 };
 
 static void fixture_init(struct fixture *f, int dim, int hidden, int layers,
                          enum dn_time_embedding embedding, enum dn_conditioning conditioning,
-                         int classes, int octaves) {
+                         int classes, int octaves, bool gives) {
     memset(f, 0, sizeof *f);
     f->spec = dn_presets[1].spec;
     f->dim = dim;
@@ -33,6 +34,9 @@ static void fixture_init(struct fixture *f, int dim, int hidden, int layers,
     f->spec.dataset.classes = classes;
     f->spec.diffusion.timesteps = T;
     f->spec.network = (struct dn_network_spec){hidden, layers, embedding, conditioning, octaves};
+    f->spec.training.conditioning = gives ? DN_GIVEN_ANY : DN_GIVEN_NONE;
+    for (int i = 0; i < N; i++)
+        f->given[i] = 0x9e3779b97f4a7c15u * (uint64_t)(i + 1);
     cr_assert_eq(network_init(&f->network, &f->spec, NULL), DN_OK);
     cr_assert_eq(time_rows_init(&f->times, &f->network, N, true, NULL), DN_OK);
     cr_assert_eq(workspace_init(&f->workspace, &f->network, N, true, NULL), DN_OK);
@@ -78,8 +82,10 @@ static double slow_embedding(const struct network *network, const double *p, int
     return sum + of_label;
 }
 
-/* x, then sin and cos of each octave, each for all coordinates. */
-static void slow_inputs(const struct network *network, const float *x, double *inputs) {
+/* x, then sin and cos of each octave, each for all coordinates; then which of them are given, and
+ * their values. */
+static void slow_inputs(const struct network *network, const float *x, uint64_t given,
+                        double *inputs) {
     const int dim = network->dim;
     for (int j = 0; j < dim; j++) {
         inputs[j] = (double)x[j];
@@ -88,13 +94,17 @@ static void slow_inputs(const struct network *network, const float *x, double *i
             inputs[(1 + 2 * octave) * dim + j] = sin(angle);
             inputs[(2 + 2 * octave) * dim + j] = cos(angle);
         }
+        if (network->may_be_given) {
+            inputs[(1 + 2 * network->octaves) * dim + j] = (double)(given >> j & 1);
+            inputs[(2 + 2 * network->octaves) * dim + j] = given >> j & 1 ? (double)x[j] : 0;
+        }
     }
 }
 
-static void slow_forward(const struct network *network, const double *p, const float *x, int t,
-                         int label, double *out) {
+static void slow_forward(const struct network *network, const double *p, const float *x,
+                         uint64_t given, int t, int label, double *out) {
     double h[DN_MAX_HIDDEN_SIZE] = {0}, next[DN_MAX_HIDDEN_SIZE];
-    slow_inputs(network, x, h);
+    slow_inputs(network, x, given, h);
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
         for (int j = 0; j < network->hidden; j++) {
@@ -118,7 +128,7 @@ static void slow_forward(const struct network *network, const double *p, const f
 static double slow_loss(const struct fixture *f, const double *p) {
     double loss = 0, out[DIM];
     for (int i = 0; i < N; i++) {
-        slow_forward(&f->network, p, f->x + i * f->dim, f->t[i], f->labels[i], out);
+        slow_forward(&f->network, p, f->x + i * f->dim, f->given[i], f->t[i], f->labels[i], out);
         for (int j = 0; j < f->dim; j++)
             loss += out[j] * (double)f->target[i * f->dim + j];
     }
@@ -138,10 +148,10 @@ static void check_forward(struct fixture *f) {
                   f->network.classes ? f->labels : NULL, N, f->slots);
     cr_assert_eq(f->times.count, f->pairs, "%d slots, not %d", f->times.count, f->pairs);
     cr_assert_eq(f->times.time_count, 4, "four timesteps, not %d", f->times.time_count);
-    network_forward(&f->network, f->parameters, &f->times, &f->workspace, f->x, f->slots, false, 0,
-                    N);
+    network_forward(&f->network, f->parameters, &f->times, &f->workspace, f->x, f->given, f->slots,
+                    false, 0, N);
     for (int i = 0; i < N; i++) {
-        slow_forward(&f->network, p, f->x + i * f->dim, f->t[i], f->labels[i], out);
+        slow_forward(&f->network, p, f->x + i * f->dim, f->given[i], f->t[i], f->labels[i], out);
         for (int j = 0; j < f->dim; j++) {
             double found = (double)f->workspace.out[(size_t)i * f->network.dim_ld + (size_t)j];
             cr_assert_float_eq(found, out[j], 2e-5 * (1 + fabs(out[j])), "point %d: %g, not %g", i,
@@ -209,7 +219,7 @@ Test(network, forward_and_backward_agree_with_the_slow_twin) {
                     fixture_init(&f, dims[s], shapes[s][0], shapes[s][1],
                                  (enum dn_time_embedding)embedding,
                                  (enum dn_conditioning)conditioning, classes,
-                                 (int)(s + 3) % 5 * (classes > 0));
+                                 (int)(s + 3) % 5 * (classes > 0), (s + (size_t)embedding) % 2);
                     check_forward(&f);
                     check_forward(&f); /* the slots of the batch before are forgotten */
                     check_backward(&f);
@@ -221,14 +231,16 @@ Test(network, forward_and_backward_agree_with_the_slow_twin) {
 Test(network, features_start_small_beside_x) {
     for (int conditioning = DN_ADD; conditioning <= DN_MULTIPLY; conditioning++) {
         struct fixture with, without;
-        fixture_init(&with, 3, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning, 0, 2);
-        fixture_init(&without, 3, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning, 0, 0);
+        fixture_init(&with, 3, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning, 0, 2,
+                     true);
+        fixture_init(&without, 3, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning, 0, 0,
+                     false);
         const struct tensor *weight = &with.network.layers[0].weight;
-        cr_assert_eq(weight->rows, 3 * 5);
+        cr_assert_eq(weight->rows, 3 * 7);
         cr_assert_arr_eq(with.parameters, without.parameters, 3 * weight->ld * sizeof(float));
         const double limit = conditioning == DN_MULTIPLY ? 0.1 : 0.1 * sqrt(6.0 / (3 + 64));
         double largest = 0;
-        for (size_t i = 3; i < 15; i++)
+        for (size_t i = 3; i < 21; i++)
             for (size_t j = 0; j < 64; j++)
                 largest = fmax(largest, fabs((double)with.parameters[i * weight->ld + j]));
         cr_assert(largest <= limit * 1.000001 && largest > 0.98 * limit, "%g", largest);
@@ -242,12 +254,12 @@ Test(network, inputs_hand_back_their_gradients) {
     for (int d = 0; d < 6; d++)
         for (int octaves = 0; octaves <= DN_MAX_INPUT_FEATURES; octaves++) {
             struct fixture f;
-            fixture_init(&f, dims[d], 8, 1, DN_LEARNED, DN_ADD, 0, octaves);
+            fixture_init(&f, dims[d], 8, 1, DN_LEARNED, DN_ADD, 0, octaves, false);
             const size_t dim = (size_t)f.dim, ld = f.network.input_ld;
             const size_t count = (size_t)f.network.inputs;
             float *inputs = floats_new(N * ld), *gradients = floats_new(N * ld), found[N * DIM];
             random_normals(20, RANDOM_NOISE, 0, 0, N * ld, gradients);
-            inputs_fill(&f.network, N, f.x, inputs);
+            inputs_fill(&f.network, N, f.x, NULL, inputs);
             inputs_backward(&f.network, N, inputs, gradients, found);
             for (size_t i = 0; i < N; i++)
                 for (size_t j = 0; j < dim; j++) {
@@ -256,7 +268,7 @@ Test(network, inputs_hand_back_their_gradients) {
                     const float at[2] = {keep - h, keep + h};
                     for (int side = 0; side < 2; side++) {
                         f.x[i * dim + j] = at[side];
-                        slow_inputs(&f.network, f.x + i * dim, slow);
+                        slow_inputs(&f.network, f.x + i * dim, 0, slow);
                         for (size_t k = 0; k < count; k++)
                             sums[side] += slow[k] * (double)gradients[i * ld + k];
                     }
@@ -277,7 +289,7 @@ Test(network, no_labels_means_the_last_one) {
     struct fixture f;
     struct time_rows rows;
     int32_t t[PAIRS], labels[PAIRS], slots[PAIRS];
-    fixture_init(&f, 2, 8, 2, DN_SINUSOIDAL, DN_ADD, CLASSES, 0);
+    fixture_init(&f, 2, 8, 2, DN_SINUSOIDAL, DN_ADD, CLASSES, 0, false);
     for (int i = 0; i < PAIRS; i++)
         t[i] = 1 + i % T, labels[i] = i / T;
     cr_assert_eq(time_rows_init(&rows, &f.network, 1000, false, NULL), DN_OK);
@@ -318,7 +330,7 @@ Test(network, sinusoidal_embedding_has_its_known_values) {
 Test(network, a_multiplying_embedding_starts_near_one) {
     for (int embedding = DN_SINUSOIDAL; embedding <= DN_LEARNED; embedding++) {
         struct fixture f;
-        fixture_init(&f, 2, 64, 3, (enum dn_time_embedding)embedding, DN_MULTIPLY, 0, 0);
+        fixture_init(&f, 2, 64, 3, (enum dn_time_embedding)embedding, DN_MULTIPLY, 0, 0, false);
         network_draw_weights(&f.network, 17, f.parameters);
         const struct layer *first = &f.network.layers[0], *second = &f.network.layers[1];
         const struct tensor *constant =
@@ -343,7 +355,7 @@ Test(network, a_multiplying_embedding_starts_near_one) {
 
 Test(network, glorot_limits_and_spread) {
     struct fixture f;
-    fixture_init(&f, 3, 64, 2, DN_SINUSOIDAL, DN_ADD, 0, 0);
+    fixture_init(&f, 3, 64, 2, DN_SINUSOIDAL, DN_ADD, 0, 0, false);
     const struct tensor *w = &f.network.layers[1].weight;
     double limit = sqrt(6.0 / 128), squares = 0;
     for (int i = 0; i < 64; i++)

@@ -277,7 +277,8 @@ static void check_trace(const struct dn_spec *spec, int label) {
     random_normals(1, RANDOM_START, 0, 0, N * dim, x);
     time_rows_set(&net.times, network, net.parameters, &t, network->classes ? &label : NULL, 1,
                   &slot);
-    network_forward(network, net.parameters, &net.times, &net.workspace, x, slots, true, 0, N);
+    network_forward(network, net.parameters, &net.times, &net.workspace, x, NULL, slots, true, 0,
+                    N);
     jacobian_trace(&net.jacobian, network, net.parameters, &net.times, &net.workspace, slots, N,
                    traces);
     double differences[N] = {0}, size = 0;
@@ -287,8 +288,8 @@ static void check_trace(const struct dn_spec *spec, int label) {
             memcpy(moved, x, sizeof moved);
             for (size_t i = 0; i < N; i++)
                 moved[i * dim + j] += (float)side * step;
-            network_forward(network, net.parameters, &net.times, &net.workspace, moved, slots, true,
-                            0, N);
+            network_forward(network, net.parameters, &net.times, &net.workspace, moved, NULL, slots,
+                            true, 0, N);
             for (size_t i = 0; i < N; i++) {
                 const double out = (double)net.workspace.out[i * network->dim_ld + j];
                 differences[i] += side * out / (2 * (double)step);

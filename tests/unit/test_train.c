@@ -94,7 +94,7 @@ Test(train, a_focus_says_how_many_points_have_less_noise) {
     for (int kind = 0; kind <= DN_BETA_FLOW; kind++)
         for (int even = 0; even <= 1; even++) {
             const struct noised_streams streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL,
-                                                   even};
+                                                   RANDOM_GIVEN, even};
             struct dn_schedule_step steps[T];
             struct schedule schedule;
             struct noised batch = {0};

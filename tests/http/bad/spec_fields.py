@@ -43,6 +43,7 @@ CHOICES = [
     ("network/time_embedding", ["sinusoidal", "learned"], ["", "sin", "Learned", "none"]),
     ("network/conditioning", ["add", "multiply"], ["", "sum", "mul", "ADD"]),
     ("training/normalization", ["minmax", "standardize", "none", "quantile"], ["", "off", "min_max", "Standardize"]),
+    ("training/conditioning", ["none", "any"], ["", "all", "Any", "mask"]),
     ("training/loss", ["mse", "mae", "huber"], ["", "l2", "MSE", "mean"]),
     ("training/lr_schedule", ["constant", "cosine", "linear"], ["", "Linear", "Cosine", "step"]),
 ]
