@@ -173,7 +173,12 @@ size_t dn_table_report_bytes(const struct dn_table_rows *table);
 /* The log-density of a model at points, by the probability-flow ODE with the exact divergence
  * (engine/sampling/score.h), in nats and model units; in data units, add the sum of ln scale
  * (dn_model_transform) over the axes. It is the density of the data smoothed by the noise of the
- * first timestep: data on a curve has no density without noise. */
+ * first timestep: data on a curve has no density without noise.
+ *
+ * With DN_QUANTILE, a value that owns an interval of shares (see denoise_table.h) has a probability:
+ * the density in shares u at the middle of the interval, times its length. Columns that interpolate
+ * have densities of their normal scores. So the sum over all values of the former, of the integrals
+ * over the latter, is 1. */
 struct dn_score_request {
     const double *points; /* [n][dim] in data units, finite; with DN_QUANTILE, NaN: missing */
     int n;                /* 1..DN_MAX_SAMPLES */

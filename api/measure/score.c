@@ -50,7 +50,8 @@ struct scoring {
 #define AT(member) offsetof(struct scoring, member)
 static const struct field rows[] = {
     {"", "points", FIELD_OTHER, 0, 0, 0, 0, NULL,
-     "The points [n][dim] in data units, as in a data set of the model."},
+     "The points [n][dim] in data units, as in a data set of the model. null is a missing value, "
+     "for models with the normalization quantile."},
     {"", "label", FIELD_TEXT, AT(label), 1, LABEL_TEXT, FIELD_OR_NUMBER, NULL,
      "Only for models with labels: the name of a class, whose density is used. Without label and "
      "class, it is the density of all classes together, which needs a model trained with p_uncond "
@@ -310,7 +311,8 @@ static const struct field answer_rows[] = {
     {"", "log_density", FIELD_WRITTEN, .schema = "Numbers", .write = write_log_density,
      .doc = "The natural logarithm of the density at each point, by the probability-flow ODE with "
             "the exact divergence. It is the density of the data with the noise of the first "
-            "timestep."},
+            "timestep. With the normalization quantile, values that repeat count with their "
+            "probability, and other numbers with the density of their normal scores."},
     {"", "percentile", FIELD_WRITTEN, .schema = "Percentiles", .write = write_percentile,
      .doc = "Percent of the held-out rows that are less likely than each point; half of those that "
             "are equally likely count. 0: less likely than all, an anomaly. null if they were not "
@@ -435,8 +437,14 @@ static bool fits_model(struct http_exchange *exchange, struct scoring *scoring) 
     if (scoring->points.dim != dim)
         problem_add(&wrong, "/points", "have %d coordinates, but the model has %d",
                     scoring->points.dim, dim);
-    if (spec->training.normalization != DN_QUANTILE)
+    const bool is_table = spec->training.normalization == DN_QUANTILE;
+    if (!is_table)
         check_finite(&scoring->points, &wrong);
+    if (is_table && scoring->units == UNITS_DATA)
+        problem_add(
+            &wrong, "/units",
+            "must be \"model\": with the normalization quantile, the model knows numbers by "
+            "their ranks");
     if (scoring->steps > T)
         problem_add(&wrong, "/steps", "must be at most the model's timesteps, %d", T);
     if (sampling_find_class(scoring->label, &scoring->class, model, classes, &wrong))

@@ -12,6 +12,7 @@
 #include "engine/internal.h"
 #include "engine/model/model.h"
 #include "engine/network/jacobian.h"
+#include "engine/table/quantile.h"
 
 static enum dn_status check(const struct dn_model *model, const struct dn_score_request *request,
                             struct dn_error *error) {
@@ -150,6 +151,22 @@ static enum dn_status score_init(struct score *score, const struct dn_model *mod
 
 /* ------------------------------------------------------------------ all points */
 
+/* Turns the densities by the normal scores of values with an interval into probabilities: p(x) dx is
+ * p(u) du with x = scale Phi^-1(u), and p(u) is the same in the whole interval, because training
+ * draws u uniformly there. */
+static void weigh_values(struct score_walk *walk, const struct transform *transform,
+                         const double *values, const float *x) {
+    for (size_t i = 0; i < walk->n; i++)
+        for (size_t j = 0; j < walk->dim; j++) {
+            const size_t e = i * walk->dim + j;
+            const double scale = transform->scale[j],
+                         z = (double)x[e] / scale + transform->shift[j];
+            const double length = quantile_frequency(&transform->quantiles->columns[j], values[e]);
+            if (length > 0) /* phi(z) is du/dz */
+                walk->log_density[i] += log(length) + log(scale) + 0.5 * (z * z + log(2 * M_PI));
+        }
+}
+
 /* Points first.. of the request, as many as are in the walk. */
 static enum dn_status score_block(struct score *score, const struct dn_score_request *request,
                                   size_t first, double *log_density, const struct dn_breaks *breaks,
@@ -166,6 +183,9 @@ static enum dn_status score_block(struct score *score, const struct dn_score_req
         score_step(walk, &score->path, k, &denoiser);
     }
     score_end(walk, &score->path, &score->model->moments);
+    if (score->model->transform.quantiles)
+        weigh_values(walk, &score->model->transform, request->points + first * walk->dim,
+                     score->floats);
     for (size_t i = 0; i < walk->n; i++)
         if (!isfinite(walk->log_density[i]))
             return error_set(error, DN_NOT_FINITE,

@@ -390,6 +390,33 @@ double quantile_forward(const struct dn_quantile *column, double value, double w
     return normal_score(low + (high - low) * within);
 }
 
+/* The shortest interval, or the smallest distance between the nodes of lines. */
+static double least_step(const struct dn_quantile *column) {
+    double least = column->missing > 0 ? column->missing : 1, before = column->missing;
+    for (int i = 0; i < column->count; i++) {
+        const double step = column->shares[i] - before;
+        if (step > 0 && step < least)
+            least = step;
+        before = column->shares[i];
+    }
+    return least;
+}
+
+double quantile_frequency(const struct dn_quantile *column, double value) {
+    double low = 0, high = column->missing;
+    if (!isnan(value)) {
+        const bool inside = column->count > 0 && value >= column->values[0] &&
+                            value <= column->values[column->count - 1];
+        if (inside)
+            (column->interpolates ? line_of : step_of)(column, value, &low, &high);
+        else
+            low = high;
+        if (high == low && column->interpolates)
+            return 0;
+    }
+    return high > low ? high - low : least_step(column) / 2;
+}
+
 double quantile_backward(const struct dn_quantile *column, double score) {
     const double *values = column->values, *shares = column->shares;
     const double share = normal_share(score);

@@ -45,6 +45,10 @@ void quantiles_serial(struct serial *serial, struct quantiles *quantiles, int di
 double quantile_forward(const struct dn_quantile *column, double value, double within);
 /* The value of a normal score; NaN: missing. */
 double quantile_backward(const struct dn_quantile *column, double score);
+/* The share of rows with exactly this value: the length of its interval. 0: it has none, because
+ * the column interpolates there. A value that was not seen where nothing is interpolated, or that is
+ * missing where none was, counts half as much as the rarest. */
+double quantile_frequency(const struct dn_quantile *column, double value);
 /* The lowest and the highest score that training can draw. */
 void quantile_range(const struct dn_quantile *column, double *low, double *high);
 

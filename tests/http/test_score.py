@@ -2,12 +2,15 @@
 
 import csv
 import io
+import json
 import math
+import socket
 
 import numpy
 import pytest
-from conftest import QUICK, Server
+from conftest import PATIENCE, QUICK, Server, eventually
 from test_bad_requests import NO_ID, check_problem
+from test_streams import heavy, metric  # noqa: F401 (a fixture)
 
 CLASSES = ["spiral", "moons"]
 MEAN, COVARIANCE = numpy.array([3.0, -200.0]), numpy.array([[4.0, 30.0], [30.0, 400.0]])
@@ -132,6 +135,32 @@ def test_a_deleted_data_set_leaves_only_percentiles_that_are_known(server):
     assert other["percentile"] is None and other["held_out"] == 0
 
 
+def flags(n, seed):
+    """A flag, 0, 1 or 2, and a number that depends on it."""
+    random = numpy.random.default_rng(seed)
+    flag = random.choice(3, n, p=[0.6, 0.3, 0.1])
+    number = numpy.choose(flag, [0, 2, -1]) + random.normal(size=n)
+    return numpy.stack([flag, number.round(4)], axis=1).tolist()
+
+
+def test_values_that_repeat_in_a_table_count_with_their_probability(scored):
+    data = scored.post("/v1/datasets", {"points": flags(3000, 1)})
+    assert data.status == 201, data.body
+    spec = {
+        "dataset": {"id": data.json["id"]},
+        "diffusion": {"ratio_min": 0.01, "ratio_max": 10},
+        "network": {"hidden_size": 48, "hidden_layers": 3, "input_features": 3},
+        "training": {"epochs": 100, "batch_size": 256, "normalization": "quantile", "checkpoint_every": 100},
+    }
+    job = scored.submit(spec)
+    assert scored.wait(job)["status"] == "succeeded"
+    answer = score(scored, job, flags(800, 2)).json
+    assert answer["held_out"] == 300 and abs(numpy.mean(answer["percentile"]) - 50) < 6
+    usual, rare, unseen, missing = scored.post(f"/v1/models/{job}/score", {"points": [[1, 2.0], [1, -2.0], [0.5, 0.0], [None, 0]]}).json["percentile"]
+    assert usual > 20 and max(rare, unseen, missing) < 10, (usual, rare, unseen, missing)
+    refused(score(scored, job, [[1, 2]], units="data"), "/units")
+
+
 def test_large_bodies_are_read_on_the_pool(scored):
     points = gaussian(5000, 8)
     answer = score(scored, scored.gaussian, points, percentiles=False, steps=4)
@@ -188,3 +217,16 @@ def test_an_expensive_request_is_refused(start):
     assert server.wait(job)["status"] == "succeeded"
     check_problem(score(server, job, [[0, 0]] * 5000), 422, "too_expensive")
     assert score(server, job, [[0, 0]]).json["held_out"] == 20
+
+
+def test_a_client_that_goes_away_frees_the_thread(heavy):  # noqa: F811
+    """The one thread would be busy for long; nothing else could be answered."""
+    body = json.dumps({"points": [[0, 0]] * 20000}).encode()
+    gone = metric(heavy, "http_clients_gone_total")
+    head = f"POST {heavy.model}/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", heavy.port), timeout=60 * PATIENCE) as client:
+        client.sendall(head.encode() + body)
+        eventually(lambda: metric(heavy, "http_requests_in_flight") == 2)  # one is the question itself
+        assert heavy.get("/v1/datasets/spiral/points?n=10").status == 200
+    eventually(lambda: metric(heavy, "http_clients_gone_total") == gone + 1)
+    eventually(lambda: metric(heavy, "http_requests_in_flight") == 1)

@@ -9,6 +9,7 @@
 #include "engine/model/model.h"
 #include "engine/network/jacobian.h"
 #include "engine/sampling/score.h"
+#include "engine/table/normal.h"
 
 enum { MAX = 16, POINTS = 50 };
 
@@ -392,6 +393,62 @@ Test(score, a_trained_model_knows_the_density_of_gaussian_data, .timeout = 300) 
     }
     cr_log_info("mean absolute error: %g nats", sum / TEST);
     cr_assert_leq(sum / TEST, 0.1, "%g nats", sum / TEST);
+    dn_model_free(model);
+}
+
+/* A flag (30 % ones, 10 % missing) and a number that depends on it. In normal scores z of the number
+ * at a scale of 1/2, the joint density is P(flag) p(number | flag) / p(number) 2 phi(z). */
+Test(score, values_that_repeat_in_a_table_have_probabilities, .timeout = 300) {
+    enum { N = 10000, TEST = 600 };
+    static const double share[3] = {0.6, 0.3, 0.1}, center[3] = {0, 2, -1};
+    static double values[2 * N], log_density[TEST];
+    static float z[N];
+    random_normals(9, RANDOM_START, 0, 0, N, z);
+    for (int i = 0; i < N; i++) {
+        const int flag = i % 10 < 6 ? 0 : i % 10 < 9 ? 1 : 2;
+        values[2 * i] = flag == 2 ? (double)NAN : (double)flag;
+        values[2 * i + 1] = 100 * (center[flag] + (double)z[i]);
+    }
+    struct dn_spec spec = dn_presets[0].spec;
+    spec.dataset = (struct dn_dataset_spec){
+        .source_count = 1, .dim = 2, .sources = {{.pattern = DN_UPLOADED, .n = N}}};
+    spec.training.normalization = DN_QUANTILE;
+    spec.network = (struct dn_network_spec){64, 3, DN_SINUSOIDAL, DN_MULTIPLY, 3};
+    spec.diffusion.ratio_min = 0.01;
+    spec.diffusion.ratio_max = 10;
+    spec.training.epochs = 150;
+    spec.training.validation_fraction = 0;
+    const struct dn_data data = {.dim = 2, .n = N, .values = values};
+    struct dn_model *model = model_of(&spec, &data);
+    const struct dn_score_request request = {.points = values, .n = TEST, .label = -1};
+    struct dn_error error;
+    cr_assert_eq(dn_score(model, &request, log_density, NULL, &error), DN_OK, "%s", error.text);
+    double sum = 0, bias = 0;
+    for (int i = 0; i < TEST; i++) {
+        const int flag = isnan(values[2 * i]) ? 2 : (int)values[2 * i];
+        const double number = values[2 * i + 1] / 100;
+        double density = 0, below = 0;
+        for (int k = 0; k < 3; k++) {
+            const double d = number - center[k];
+            density += share[k] * exp(-0.5 * d * d) / sqrt(2 * M_PI);
+            below += share[k] * normal_share(d);
+        }
+        const double d = number - center[flag], score = normal_score(below);
+        const double exact = log(share[flag]) - 0.5 * d * d - 0.5 * log(2 * M_PI) - log(density) +
+                             log(2) - 0.5 * (score * score + log(2 * M_PI));
+        sum += fabs(log_density[i] - exact);
+        bias += log_density[i] - exact;
+    }
+    cr_log_info("mean absolute error: %g nats, mean %g", sum / TEST, bias / TEST);
+    cr_expect_leq(sum / TEST, 0.2, "%g nats", sum / TEST);
+
+    /* What was not seen is less likely than what is rare. */
+    const double wrong[] = {0, 50, 1, 50, 7, 50, 0.5, 50};
+    const struct dn_score_request odd = {.points = wrong, .n = 4, .label = -1};
+    double odds[4];
+    cr_assert_eq(dn_score(model, &odd, odds, NULL, &error), DN_OK, "%s", error.text);
+    cr_expect(fmax(odds[2], odds[3]) < fmin(odds[0], odds[1]), "%g %g %g %g", odds[0], odds[1],
+              odds[2], odds[3]);
     dn_model_free(model);
 }
 
