@@ -23,6 +23,14 @@ static void count_points(const struct dn_spec *spec, size_t *n, size_t *n_val) {
     }
 }
 
+/* The label is a category; all coordinates are numbers. */
+static void find_levels(const struct table_measure *table, int classes,
+                        int levels[DN_MAX_DIM + 1]) {
+    for (int j = 0; j < table->dim; j++)
+        levels[j] = 0;
+    levels[table->dim] = classes;
+}
+
 void table_plan(struct table_measure *table, const struct dn_model *model,
                 const struct dn_sample_request *request, double affordable) {
     enum { LEAST_TRAINING = 4, LEAST_SYNTHETIC = 2 }; /* of dn_table_report */
@@ -41,14 +49,12 @@ void table_plan(struct table_measure *table, const struct dn_model *model,
 }
 
 size_t table_bytes(const struct table_measure *table, const struct dn_model *model) {
-    int levels[DN_MAX_DIM + 1] = {0};
-    const int classes = dn_model_spec(model)->dataset.classes;
+    int levels[DN_MAX_DIM + 1];
     size_t n, n_val;
     count_points(dn_model_spec(model), &n, &n_val);
     if (table->request.n == 0)
         return 0;
-    if (table->columns > table->dim)
-        levels[table->dim] = classes;
+    find_levels(table, dn_model_spec(model)->dataset.classes, levels);
     const size_t synthetic = (size_t)table->request.n, columns = (size_t)table->columns;
     const struct dn_table_rows rows = {
         table->columns, levels, {NULL, n}, {NULL, n_val}, {NULL, synthetic}};
@@ -121,7 +127,7 @@ static void copy_samples(const struct table_measure *table, double *out) {
 
 enum dn_status table_report(struct table_measure *table, const struct dn_data *data,
                             const struct dn_breaks *breaks, struct dn_error *error) {
-    int levels[DN_MAX_DIM + 1] = {0};
+    int levels[DN_MAX_DIM + 1];
     const size_t columns = (size_t)table->columns, n = (size_t)table->request.n;
     double *values = calloc((data->n + data->n_val + n) * columns, sizeof *values);
     if (!values)
@@ -130,13 +136,14 @@ enum dn_status table_report(struct table_measure *table, const struct dn_data *d
     copy_data(table, data, 0, data->n, values);
     copy_data(table, data, data->n, data->n_val, held_out);
     copy_samples(table, synthetic);
-    if (table->columns > table->dim)
-        levels[table->dim] = data->classes;
+    find_levels(table, data->classes, levels);
     const struct dn_table_rows rows = {
         table->columns, levels, {values, data->n}, {held_out, data->n_val}, {synthetic, n}};
     const enum dn_status status =
         dn_table_report(&rows, table->request.seed, &table->report, breaks, error);
     free(values);
+    if (status != DN_OK)
+        table->request.n = 0; /* there is nothing to show */
     return status;
 }
 
@@ -186,9 +193,7 @@ static const struct field table_rows[] = {
     {"", "columns", FIELD_LIST, offsetof(struct table_answer, columns), .set = &column_set,
      .doc = "How much each column differs from the training rows."},
     {"", "pairs", FIELD_LIST, offsetof(struct table_answer, pairs), .set = &pair_set,
-     .flags = FIELD_OR_NULL,
-     .doc = "The 20 pairs of columns that differ most from the training rows, the worst first; "
-            "null for one column."},
+     .doc = "The 20 pairs of columns that differ most from the training rows, the worst first."},
     FIGURE(table_answer, "shape", shape, "The mean distance of the columns."),
     FIGURE(table_answer, "trend", trend, "The mean distance of all pairs of columns."),
     FIGURE(

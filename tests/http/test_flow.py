@@ -76,7 +76,7 @@ def test_every_schedule_trains_and_samples(server, schedule, prediction):
     diffusion = {"timesteps": 10, "beta_schedule": schedule, "prediction_type": prediction}
     diffusion.update({"beta_start": 1e-4, "beta_end": 0.002, "zero_terminal_snr": prediction != "epsilon"})
     job = server.post("/v1/jobs", dict(QUICK, diffusion=diffusion)).json
-    assert job["spec"]["diffusion"] == diffusion
+    assert job["spec"]["diffusion"] == {"ratio_min": 0.002, "ratio_max": 80, **diffusion}
     assert server.wait(job["id"])["status"] == "succeeded"
     points = server.get(f"/v1/models/{job['id']}/samples?n=20").json["points"]
     assert len(points) == 20 and all(isinstance(x, float) for point in points for x in point)

@@ -4,6 +4,7 @@ import io
 
 import numpy
 import pytest
+from conftest import Server
 
 TRAINING = {"epochs": 60, "batch_size": 100, "normalization": "quantile", "learning_rate": 6e-3}
 SAMPLER = "seed=5&sampler=dpmpp_2m&steps=25"
@@ -78,3 +79,23 @@ def test_the_label_is_a_column(trained, rows):
 
 def test_only_models_of_ranks_have_a_report(trained):
     assert report(trained, trained.job, "n=50") is None
+
+
+def test_a_single_column_has_no_pairs(trained, rows):
+    uploaded = trained.post("/v1/datasets", raw="\n".join(["a", *map(str, rows[:, 1])]).encode(), headers={"Content-Type": "text/csv"})
+    job = trained.submit({"dataset": {"id": uploaded.json["id"]}, "training": {**TRAINING, "epochs": 2}})
+    assert trained.wait(job)["status"] == "succeeded"
+    table = report(trained, job)
+    assert [column["name"] for column in table["columns"]] == ["x"]
+    assert table["pairs"] == [] and table["trend"] == {"value": None, "floor": None}
+
+
+def test_a_report_costs_no_more_than_a_request_may(tmp_path):
+    server = Server(str(tmp_path), "--max-sample-cost=1e9")
+    job = server.submit({"dataset": {"name": "spiral", "n": 3000}, "training": {**TRAINING, "epochs": 2}})
+    assert server.wait(job)["status"] == "succeeded"
+    refused = server.get(f"/v1/models/{job}/evaluation?n=2048&steps=100&sampler=ddpm")
+    most = int(refused.json["detail"].partition("n = ")[2].split()[0])
+    assert report(server, job, "n=16&steps=100&sampler=ddpm")["n"] == most < 2048
+    assert report(server, job, "n=16&steps=2&sampler=ddim")["n"] == 3000
+    assert server.stop() == 0
