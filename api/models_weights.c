@@ -50,6 +50,15 @@ static void write_transform(const struct dn_model *model, struct json_writer *js
     json_close(json, '}');
 }
 
+static void write_class_counts(const struct dn_model *model, struct json_writer *json) {
+    int32_t counts[DN_MAX_CLASSES];
+    json_open(json, '[');
+    if (dn_model_class_counts(model, counts))
+        for (int k = 0; k < dn_model_spec(model)->dataset.classes; k++)
+            json_integer(json, counts[k]);
+    json_close(json, ']');
+}
+
 /* A member that is JSON, in a text. */
 static void write_text(struct json_writer *json, const char *key, const struct dn_model *model,
                        void (*write)(const struct dn_model *, struct json_writer *)) {
@@ -71,12 +80,15 @@ static void write_count(struct json_writer *json, const char *key, int value) {
 static void write_metadata(const void *owner, struct json_writer *json) {
     const struct loaded_model *loaded = owner;
     const struct dn_spec *spec = dn_model_spec(loaded->model);
+    int32_t counts[DN_MAX_CLASSES];
     json_member(json, "format", FORMAT);
     if (loaded->row.name)
         json_member(json, "name", loaded->row.name);
     json_member(json, "spec", loaded->row.spec);
     write_count(json, "dim", spec->dataset.dim);
     write_count(json, "classes", spec->dataset.classes);
+    if (dn_model_class_counts(loaded->model, counts))
+        write_text(json, "class_counts", loaded->model, write_class_counts);
     write_count(json, "epoch", dn_model_epoch(loaded->model));
     json_member(json, "kernels", loaded->row.variant);
     write_text(json, "transform", loaded->model, write_transform);
@@ -186,6 +198,7 @@ struct import {
     double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
     float low[DN_MAX_DIM], high[DN_MAX_DIM];
     struct dn_quantile quantiles[DN_MAX_DIM]; /* numbers in the exchange's arena */
+    int32_t class_counts[DN_MAX_CLASSES];     /* all 0: unknown */
     float *values;                            /* all tensors, in the order of the architecture */
     struct dn_model *model;
     double transform[2 * DN_MAX_DIM]; /* for the row */
@@ -317,6 +330,29 @@ static void read_transform(struct import *import) {
     }
 }
 
+/* Optional: a whole number for each class. */
+static void read_class_counts(struct import *import) {
+    const int classes = import->job.spec.dataset.classes;
+    const char *text = safetensors_text(&import->file, "class_counts");
+    char error[200];
+    if (!text)
+        return;
+    cJSON *json =
+        json_read(text, strlen(text), DN_MAX_CLASSES + 1, import->wrong.arena, error, sizeof error);
+    bool right = cJSON_IsArray(json) && cJSON_GetArraySize(json) == classes;
+    int k = 0;
+    for (const cJSON *value = right ? json->child : NULL; value && right; value = value->next) {
+        const double count = cJSON_IsNumber(value) ? value->valuedouble : -1;
+        right = count >= 0 && count <= DN_MAX_POINTS && count == floor(count);
+        if (right)
+            import->class_counts[k++] = (int32_t)count;
+    }
+    if (!right)
+        problem_add(&import->wrong, META "class_counts",
+                    "must be a list of %d whole numbers from 0 to %d", classes, DN_MAX_POINTS);
+    cJSON_Delete(json);
+}
+
 /* With the normalization "quantile": a list with the map of each column. */
 static void read_quantiles(struct import *import) {
     char error[200];
@@ -407,6 +443,7 @@ static enum dn_status build(struct import *import, struct dn_error *error) {
                                          .low = import->low,
                                          .high = import->high,
                                          .quantiles = import->quantiles,
+                                         .class_counts = import->class_counts,
                                          .tensors = tensors};
     return dn_model_build(&parts, &import->model, error);
 }
@@ -510,6 +547,8 @@ static void parse(struct http_exchange *exchange) {
         read_spec(import);
     if (import->wrong.count == 0)
         read_transform(import);
+    if (import->wrong.count == 0)
+        read_class_counts(import);
     if (import->wrong.count == 0 && import->job.spec.training.normalization == DN_QUANTILE)
         read_quantiles(import);
     if (import->wrong.count == 0)

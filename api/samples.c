@@ -35,9 +35,12 @@ static const struct field rows[] = {
      NULL,
      "Only for models with labels: the name of the class to draw, as in classes. In JSON, a name "
      "that is a number may be given as a number up to 2^53, and as a string beyond. Without label "
-     "and class, the classes take turns: point i has the class i modulo the number of classes."},
+     "and class, each class is drawn as often as it is in the data."},
     {"", "class", FIELD_INTEGER, AT(label), 0, DN_MAX_CLASSES - 1, 0, NULL,
      "Instead of label: the index of the class in classes, counted from 0."},
+    {"", "balance", FIELD_BOOLEAN, offsetof(struct sampling, balance), 0, 0, 0, NULL,
+     "Only for models with labels: the classes take turns, whatever their frequencies in the data. "
+     "Point i has the class i modulo the number of classes. Not with label or class."},
     {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL,
      "Clip the estimate of x0 to the range of the training data, axis by axis. Without it, errors "
      "of a network that predicts epsilon are multiplied by noise/signal (see the model's schedule; "
@@ -180,7 +183,7 @@ static void fit_guidance(struct dn_sample_request *request, const struct dn_mode
 
 struct dn_sample_request sampling_default(int n) {
     return (struct dn_sample_request){
-        .n = n, .clip = true, .eta = NAN, .guidance = NAN, .label = DN_LABELS_IN_TURN};
+        .n = n, .clip = true, .eta = NAN, .guidance = NAN, .label = DN_LABELS_BY_FREQUENCY};
 }
 
 void sampling_fit(struct dn_sample_request *request, const struct dn_model *model,
@@ -207,7 +210,7 @@ static void wrong_label(const char *label, const char *const *classes,
 bool sampling_find_class(const char *label, int *class, const struct dn_model *model,
                          const char *const *classes, struct problem_fields *wrong) {
     const int count = dn_model_spec(model)->dataset.classes;
-    const bool has_label = label[0], has_class = *class != -1;
+    const bool has_label = label[0], has_class = *class >= 0;
     if (!has_label && !has_class)
         return false;
     if (has_label && has_class)
@@ -228,10 +231,20 @@ bool sampling_find_class(const char *label, int *class, const struct dn_model *m
 static void fit_label(struct sampling *sampling, const struct dn_model *model,
                       struct problem_fields *wrong) {
     struct dn_sample_request *request = &sampling->request;
-    if (sampling_find_class(sampling->label, &request->label, model, sampling->classes, wrong) &&
-        request->guidance == 0)
-        problem_add(wrong, sampling->label[0] ? "/label" : "/class",
-                    "has no effect with guidance = 0; leave out one of them");
+    const bool is_one = sampling->label[0] || request->label >= 0;
+    const char *pointer = sampling->label[0] ? "/label" : is_one ? "/class" : "/balance";
+    if (is_one && sampling->balance)
+        problem_add(wrong, "/balance",
+                    "has no effect when one class is drawn; leave out %s or balance", pointer + 1);
+    else if (sampling->balance && dn_model_spec(model)->dataset.classes == 0)
+        problem_add(wrong, "/balance", unlabeled);
+    else if ((sampling_find_class(sampling->label, &request->label, model, sampling->classes,
+                                  wrong) ||
+              sampling->balance) &&
+             request->guidance == 0)
+        problem_add(wrong, pointer, "has no effect with guidance = 0; leave out one of them");
+    if (sampling->balance && !is_one)
+        request->label = DN_LABELS_IN_TURN;
 }
 
 /* Checks what depends on the model. */

@@ -20,6 +20,7 @@ enum {
 struct sampling {
     struct dn_sample_request request;
     char label[LABEL_TEXT + 1]; /* name of the class request.label; "" if it is given by index */
+    bool balance;               /* the classes take turns */
     const char *const *classes; /* names of the model's classes, up to a NULL; in the arena */
     int noise_dim;              /* columns of request.noise, if given */
     int epoch;                  /* 0: the current model */
@@ -33,7 +34,7 @@ struct sampling {
 };
 
 /* A request for n points in which nothing else is given: steps is 0, eta and guidance are NAN, and
- * label is DN_LABELS_IN_TURN. */
+ * label is DN_LABELS_BY_FREQUENCY. */
 struct dn_sample_request sampling_default(int n);
 /* Fills in what the request leaves out, and checks it against the model: adds errors to `wrong`. */
 void sampling_fit(struct dn_sample_request *request, const struct dn_model *model,
@@ -49,7 +50,7 @@ bool sampling_read_points(const cJSON *array, const char *pointer, bool may_miss
                           struct sampling_points *out, struct problem_fields *wrong);
 
 /* The class that is requested by its name, unless that is "", or by its index, unless that is
- * -1: *class becomes its index. False: no class is requested, or `wrong` says what is wrong. */
+ * negative: *class becomes its index. False: no class is requested, or `wrong` says what is wrong. */
 bool sampling_find_class(const char *label, int *class, const struct dn_model *model,
                          const char *const *classes, struct problem_fields *wrong);
 

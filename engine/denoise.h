@@ -402,6 +402,7 @@ struct dn_model_parts {
     const double *shift, *scale;         /* [dim], see dn_model_transform; scale > 0 */
     const float *low, *high;             /* [dim], see dn_model_range */
     const struct dn_quantile *quantiles; /* [dim] with DN_QUANTILE, see denoise_table.h */
+    const int32_t *class_counts;         /* [classes], see dn_model_class_counts; NULL: unknown */
     const float *const *tensors; /* [dn_spec_tensor_count], each row-major in its shape; NULL for
                                     all moments: samplers restore nothing */
 };
@@ -542,10 +543,17 @@ struct dn_sample_request {
      * `guidance` times the difference that the label makes. 1: only with the label; 0: only
      * without; any other value takes twice as long. Must be 0 without classes. */
     double guidance; /* 0..DN_MAX_GUIDANCE */
-    int label;       /* a class, or DN_LABELS_IN_TURN; ignored if guidance is 0 */
+    int label;       /* a class, or see below; ignored if guidance is 0 */
     int frames;      /* F, number of frames to keep, see dn_frame_step; 2..S + 1, or 0: all */
 };
-enum { DN_LABELS_IN_TURN = -1, DN_MAX_GUIDANCE = 100 };
+enum {
+    DN_LABELS_IN_TURN = -1, /* point j has the label j modulo classes */
+    /* As often as in the data: a point's label is a function of the seed and its index, such that
+     * the labels of any run of points have nearly the frequencies of the data. In turn, if all
+     * classes are equally frequent or their frequencies are unknown. */
+    DN_LABELS_BY_FREQUENCY = -2,
+    DN_MAX_GUIDANCE = 100,
+};
 
 /* A process of S steps has S + 1 states. When only F of them are kept, frame k is the state after
  * this number of steps: the frames are evenly spaced and include the first and the last state. */
@@ -587,8 +595,7 @@ void dn_sample_timesteps(const struct dn_model *model, const struct dn_sample_re
                          int *timesteps);
 /* Number of network evaluations per point. */
 int dn_sample_evaluations(const struct dn_model *model, const struct dn_sample_request *request);
-/* The label of point i of the request (in turn: point j has the label j modulo classes); -1:
- * none. */
+/* The label of point i of the request; -1: none. */
 int dn_sample_label(const struct dn_model *model, const struct dn_sample_request *request, int i);
 
 #include "denoise_metrics.h" /* parts of this header, not to be included by themselves */

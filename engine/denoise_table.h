@@ -35,6 +35,10 @@ enum { DN_MAX_QUANTILE_COUNT = 5200 };
  * normalization. */
 bool dn_model_quantile(const struct dn_model *model, int column, struct dn_quantile *out);
 
+/* How many points of each class the model was trained and validated on, into counts [classes].
+ * False: unknown, or no classes. */
+bool dn_model_class_counts(const struct dn_model *model, int32_t *counts);
+
 /* ------------------------------------------------------------------ columns that go together */
 
 /* A column of n rows as codes 0..levels-1, all of which occur; a missing value has a code of its

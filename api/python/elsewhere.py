@@ -15,7 +15,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-START, REVERSE = 8, 9  # the streams of random numbers for the start noise, and for the noise of each step
+START, REVERSE, CLASS = 8, 9, 10  # the streams of random numbers: the start noise, the noise of each step, the first class
 
 
 def read_safetensors(data):
@@ -112,9 +112,19 @@ class Model:
         self.dim, self.classes = int(metadata["dim"]), int(metadata["classes"])
         transform = json.loads(metadata["transform"])
         self.shift, self.scale, self.low, self.high = (np.array(transform[key]) for key in ("shift", "scale", "low", "high"))
+        self.class_counts = json.loads(metadata.get("class_counts", "[]"))
         self.quantiles = json.loads(metadata.get("quantiles", "null"))
         self.signal, self.noise = schedule(self.spec["diffusion"])
         self.moments = {name[8:]: np.array(tensor, float) for name, tensor in tensors.items() if name.startswith("moments.")}
+
+    def labels(self, n, seed):
+        """The class of each of the first n points: as often as in the data, or in turn if the classes are equally frequent."""
+        if len(set(self.class_counts)) < 2:
+            return np.arange(n) % max(self.classes, 1)
+        start = [int(word[0]) for word in philox(seed, CLASS, 0, [0])]
+        share = [((start[0] << 32) + start[1] + i * 0x9E3779B97F4A7C15) % 2**64 for i in range(n)]
+        rows = [each * sum(self.class_counts) >> 64 for each in share]
+        return np.searchsorted(np.cumsum(self.class_counts), rows, "right")
 
     def to_data(self, x):
         """From model units to data units. With quantiles: the share of N(0, 1) below a score, and the value there."""
@@ -210,11 +220,11 @@ class Model:
     def trajectory(self, n=1, seed=0, sampler="ddpm", steps=None, eta=0.0, guidance=None, labels=None, clip=True, start=None,
                    given=None):  # fmt: skip
         """The timesteps [S+1], x [S+1][n][dim], and the estimates of x_0 [S][n][dim], all in data units. labels: a class
-        number for each point, or None: the classes take turns. start: noise [n][dim] in data units, or None: of the seed. given:
+        number for each point, or None: as often as in the data. start: noise [n][dim] in data units, or None: of the seed. given:
         known coordinates [dim] or [n][dim] in data units, NaN for the others; the frames of x before the last have noise there."""
         n = n if start is None else len(start)
         guidance = (1 if self.classes else 0) if guidance is None else guidance
-        labels = np.arange(n) % max(self.classes, 1) if labels is None else np.asarray(labels)
+        labels = self.labels(n, seed) if labels is None else np.asarray(labels)
         eta = {"ddpm": 1, "ddim": eta}.get(sampler, 0)
         times = timesteps(self.signal, self.noise, steps or len(self.signal) - 1)
         if start is None:

@@ -59,6 +59,22 @@ void dn_model_transform(const struct dn_model *model, double *shift, double *sca
     memcpy(scale, model->transform.scale, (size_t)model->dim * sizeof *scale);
 }
 
+bool dn_model_class_counts(const struct dn_model *model, int32_t *counts) {
+    int32_t largest = 0;
+    for (int k = 0; k < model->spec.dataset.classes; k++) {
+        counts[k] = model->class_counts[k];
+        largest = counts[k] > largest ? counts[k] : largest;
+    }
+    return largest > 0;
+}
+
+bool class_counts_are_sound(const int32_t *counts, int classes) {
+    bool sound = true;
+    for (int k = 0; k < classes; k++)
+        sound &= counts[k] >= 0 && counts[k] <= DN_MAX_POINTS;
+    return sound;
+}
+
 bool dn_model_quantile(const struct dn_model *model, int column, struct dn_quantile *out) {
     const struct quantiles *maps = model->transform.quantiles;
     if (maps)
@@ -85,7 +101,7 @@ void serial_parameters(struct serial *serial, const struct network *network, flo
 
 /* Everything that comes before the weights. */
 static void serial_header(struct serial *serial, struct dn_model *model) {
-    serial_mark(serial, "denoised model 5");
+    serial_mark(serial, "denoised model 6");
     serial_spec(serial, &model->spec);
     serial_value(serial, &model->epoch);
     if (spec_check_stored(&model->spec, NULL) != DN_OK) {
@@ -97,6 +113,9 @@ static void serial_header(struct serial *serial, struct dn_model *model) {
     serial_block(serial, model->transform.scale, dim * sizeof(double));
     serial_block(serial, model->transform.low, dim * sizeof(float));
     serial_block(serial, model->transform.high, dim * sizeof(float));
+    if (model->spec.dataset.classes > 0 && model->spec.dataset.classes <= DN_MAX_CLASSES)
+        serial_block(serial, model->class_counts,
+                     (size_t)model->spec.dataset.classes * sizeof *model->class_counts);
     if (model->spec.training.normalization == DN_QUANTILE && model->transform.quantiles)
         quantiles_serial(serial, model->transform.quantiles, (int)dim);
     serial_value(serial, &model->moments.nodes);
@@ -145,6 +164,7 @@ static bool header_is_sound(const struct serial *serial, const struct dn_model *
     return !serial->failed && spec_check_stored(&header->spec, NULL) == DN_OK &&
            header->epoch >= 0 && header->epoch <= DN_MAX_EPOCHS &&
            transform_check(&header->transform, header->spec.dataset.dim, NULL) == DN_OK &&
+           class_counts_are_sound(header->class_counts, header->spec.dataset.classes) &&
            moments_check(&header->moments, NULL) == DN_OK &&
            size - serial->used == (size_t)dn_spec_parameters(&header->spec) * sizeof(float);
 }
@@ -171,6 +191,7 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
     model->epoch = header.epoch;
     model->transform = header.transform;
     model->moments = header.moments;
+    memcpy(model->class_counts, header.class_counts, sizeof model->class_counts);
     serial_parameters(&serial, &model->network, model->parameters);
     if (serial.failed || !all_finite(model->parameters, model->network.size)) {
         dn_model_free(model);

@@ -50,12 +50,16 @@ struct dn_model {
     struct dn_spec spec;
     int dim; /* spec.dataset.dim */
     int epoch;
+    int32_t class_counts[DN_MAX_CLASSES]; /* of the data; all 0: unknown */
     struct transform transform;
     struct moments moments; /* 0 nodes: a process that does not reach noise, or an import without */
     struct schedule schedule;
     struct network network;
     float *parameters;
 };
+
+/* Is each count of points possible? */
+bool class_counts_are_sound(const int32_t *counts, int classes);
 
 /* A model with zero weights, to be filled in. */
 enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out, struct dn_error *error);
@@ -64,7 +68,7 @@ enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out, stru
 size_t model_memory(const struct network *network);
 
 /* Writes the serialized form of a model with these weights, and returns its length. It reads only
- * spec, epoch, transform and moments of the model. If bytes is NULL, it returns the length only. */
+ * spec, epoch, counts, transform and moments of the model. If bytes is NULL, it returns the length only. */
 size_t model_serialize(const struct dn_model *model, const struct network *network,
                        const float *parameters, void *bytes);
 

@@ -218,6 +218,10 @@ enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_mode
         }
         status = transform_check(&transform, given->spec->dataset.dim, error);
     }
+    if (status == DN_OK && given->class_counts &&
+        !class_counts_are_sound(given->class_counts, given->spec->dataset.classes))
+        status = error_set(error, DN_INVALID, "the number of points of a class must be 0..%d",
+                           DN_MAX_POINTS);
     const int count = status == DN_OK ? dn_spec_tensor_count(given->spec) : 0;
     for (int i = 0; i < count && status == DN_OK; i++)
         status = check_values(given, i, error);
@@ -231,6 +235,9 @@ enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_mode
     }
     model->epoch = given->epoch;
     model->transform = transform;
+    if (given->class_counts)
+        memcpy(model->class_counts, given->class_counts,
+               (size_t)given->spec->dataset.classes * sizeof *given->class_counts);
     for (int i = 0; i < model->network.tensor_count; i++)
         copy(&model->network, i, model->parameters, (float *)given->tensors[i], true);
     status = take_moments(model, given, error);

@@ -95,6 +95,8 @@ static enum dn_status trainer_take_data(struct dn_trainer *trainer, const struct
     if (trainer->labels) {
         memcpy(trainer->labels, data->labels, n * sizeof *data->labels);
         memcpy(trainer->validation.seen, data->labels + n, n_val * sizeof *data->labels);
+        for (size_t i = 0; i < n + n_val; i++)
+            trainer->class_counts[data->labels[i]]++;
     }
     if (normalization == DN_QUANTILE) {
         const struct quantile_table table = {n, data->dim, data->values, data->points};
@@ -558,6 +560,7 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
            trainer->network.size * sizeof(float));
     model->transform = trainer->transform;
     model->moments = trainer->moments;
+    memcpy(model->class_counts, trainer->class_counts, sizeof model->class_counts);
     model->epoch = dn_trainer_model_epoch(trainer);
     status = transform_own(&model->transform, error);
     if (status == DN_OK)
@@ -585,6 +588,7 @@ enum dn_status dn_trainer_model_save(const struct dn_trainer *trainer, void *byt
                              .schedule = trainer->schedule,
                              .network = trainer->network,
                              .parameters = (float *)trainer_model_weights(trainer)};
+    memcpy(model.class_counts, trainer->class_counts, sizeof model.class_counts);
     enum dn_status status = uncertainty_measure(&model, trainer->points, trainer->n, error);
     if (status == DN_OK)
         model_serialize(&model, &trainer->network, model.parameters, bytes);

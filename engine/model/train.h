@@ -38,7 +38,8 @@ struct dn_trainer {
     struct ranks ranks; /* DN_QUANTILE only */
     int drawn;          /* -1: none yet */
     int32_t *labels;    /* [n]; NULL for an unconditional model */
-    int32_t *order;     /* [n] shuffled in each epoch */
+    int32_t class_counts[DN_MAX_CLASSES]; /* training and validation points */
+    int32_t *order;                       /* [n] shuffled in each epoch */
     struct noised batch, validation;
 
     struct dn_team *team; /* NULL: this thread alone */

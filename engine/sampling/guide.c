@@ -5,14 +5,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/random.h"
 #include "engine/diffusion/diffusion.h"
 #include "engine/internal.h"
+
+/* Points of a seed go through the shares of the classes in steps of the golden ratio, which fills
+ * them evenly (Weyl's sequence with the smallest discrepancy), from a place that the seed draws. */
+static int class_by_frequency(const int32_t *counts, int classes, uint64_t seed, uint64_t point) {
+    const uint64_t golden = 0x9E3779B97F4A7C15u;
+    uint32_t block[4];
+    uint64_t all = 0;
+    for (int k = 0; k < classes; k++)
+        all += (uint64_t)counts[k];
+    random_block(seed, RANDOM_CLASS, 0, 0, block);
+    const uint64_t share = ((uint64_t)block[0] << 32 | block[1]) + point * golden;
+    uint64_t row = (uint64_t)((unsigned __int128)share * all >> 64);
+    int label = 0;
+    while (row >= (uint64_t)counts[label])
+        row -= (uint64_t)counts[label++];
+    return label;
+}
+
+int guide_class(const struct dn_model *model, int label, uint64_t seed, uint64_t point) {
+    const int classes = model->spec.dataset.classes;
+    int32_t counts[DN_MAX_CLASSES];
+    bool differ = false;
+    if (label == DN_LABELS_BY_FREQUENCY && dn_model_class_counts(model, counts))
+        for (int k = 1; k < classes; k++)
+            differ |= counts[k] != counts[0];
+    return differ ? class_by_frequency(counts, classes, seed, point)
+                  : (int)(point % (uint64_t)classes);
+}
 
 static void choose_labels(struct guide *guide, const struct dn_sample_request *request) {
     const int none = guide->model->spec.dataset.classes;
     guide->guidance = (float)request->guidance;
     guide->guided = guide->guidance != 0 && guide->guidance != 1;
-    if (guide->guidance != 0 && request->label == DN_LABELS_IN_TURN)
+    guide->label = request->label;
+    guide->seed = request->seed;
+    if (guide->guidance != 0 && request->label < 0)
         while (guide->label_count < none)
             guide->labels[guide->label_count] = guide->label_count, guide->label_count++;
     else if (guide->guidance != 0)
@@ -148,10 +179,11 @@ static void put_given(const struct guide *guide, size_t n, float *x) {
 }
 
 void guide_begin(struct guide *guide, uint64_t first, size_t n) {
-    const uint64_t in_turn = (uint64_t)(guide->label_count - (guide->guided ? 1 : 0));
-    assert(n <= guide->workspace.rows && in_turn > 0);
+    const bool several = guide->label_count - (guide->guided ? 1 : 0) > 1;
+    assert(n <= guide->workspace.rows);
     for (size_t i = 0; i < n; i++)
-        guide->place[i] = (int32_t)((first + i) % in_turn);
+        guide->place[i] =
+            several ? guide_class(guide->model, guide->label, guide->seed, first + i) : 0;
     if (guide->known)
         begin_given(guide, first, n);
 }

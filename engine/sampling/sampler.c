@@ -31,7 +31,7 @@ static enum dn_status check_labels(const struct dn_model *model,
         return DN_OK;
     if (classes == 0)
         return error_set(error, DN_INVALID, "the model has no labels to guide with");
-    if (request->label < DN_LABELS_IN_TURN || request->label >= classes)
+    if (request->label < DN_LABELS_BY_FREQUENCY || request->label >= classes)
         return error_set(error, DN_INVALID, "label must be 0..%d, got %d", classes - 1,
                          request->label);
     return DN_OK;
@@ -91,9 +91,9 @@ int dn_sample_label(const struct dn_model *model, const struct dn_sample_request
     const int classes = model->spec.dataset.classes;
     if (classes == 0 || request->guidance == 0)
         return -1;
-    return request->label == DN_LABELS_IN_TURN
-               ? (int)(((uint64_t)request->first + (uint64_t)i) % (uint64_t)classes)
-               : request->label;
+    return request->label < 0 ? guide_class(model, request->label, request->seed,
+                                            (uint64_t)request->first + (uint64_t)i)
+                              : request->label;
 }
 
 int dn_frame_step(int k, int frames, int steps) {

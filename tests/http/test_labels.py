@@ -8,7 +8,9 @@ import xml.etree.ElementTree
 
 import numpy
 import pytest
+import safetensors
 from conftest import QUICK, Server
+from test_elsewhere import elsewhere
 from test_pictures import decode, near, paper_mixed_with, pixels
 
 OKABE_ITO = [(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x00, 0x9E, 0x73)]
@@ -100,11 +102,76 @@ def test_classes_of_one_name_are_told_apart(labelled):
     job = labelled.submit(spec)
     assert labelled.wait(job)["status"] == "succeeded"
     names = ["moons", "moons (2)", "moons (2) (2)", "spiral"]
-    drawn = labelled.get(f"/v1/models/{job}/samples?n=8").json
+    drawn = labelled.get(f"/v1/models/{job}/samples?n=8&balance=true").json
     assert drawn["classes"] == names and drawn["labels"] == names * 2
     assert labelled.get(f"/v1/models/{job}").json["classes"] == names
     second = labelled.get(f"/v1/models/{job}/samples?n=8&label=moons%20(2)").json
     assert second["points"] == labelled.get(f"/v1/models/{job}/samples?n=8&class=1").json["points"]
+
+
+@pytest.fixture(scope="module")
+def rare(labelled):
+    """A model of 270 points of one class, 27 of another and 3 of a third."""
+    names = ["common"] * 270 + ["odd"] * 27 + ["rare"] * 3
+    made = labelled.post("/v1/datasets", {"points": [[i % 17, i % 13] for i in range(300)], "labels": names}).json
+    job = labelled.submit({**QUICK, "dataset": {"id": made["id"]}})
+    assert labelled.wait(job)["status"] == "succeeded"
+    return f"/v1/models/{job}"
+
+
+def counts(answer):
+    assert answer.status == 200, answer.body
+    return {name: answer.json["labels"].count(name) for name in answer.json["classes"]}
+
+
+def test_classes_come_as_often_as_in_the_data(labelled, rare):
+    for seed in range(5):
+        drawn = counts(labelled.get(f"{rare}/samples?n=1000&seed={seed}"))
+        assert abs(drawn["common"] - 900) <= 3 and abs(drawn["odd"] - 90) <= 3 and abs(drawn["rare"] - 10) <= 3
+    whole = labelled.get(f"{rare}/samples?n=1000&seed=4").json["labels"]
+    assert labelled.get(f"{rare}/samples?n=10&seed=4").json["labels"] == whole[:10]
+    assert [row[2] for row in table(labelled.get(f"{rare}/samples.csv?n=1000&seed=4"))[1:]] == whole
+    for balanced in labelled.get(f"{rare}/samples?n=9&balance=true"), labelled.post(f"{rare}/samples", {"n": 9, "balance": True}):
+        assert balanced.json["labels"] == ["common", "odd", "rare"] * 3
+    assert labelled.get(f"{rare}/trajectories?n=9&balance=true").json["labels"] == ["common", "odd", "rare"] * 3
+    assert counts(labelled.get(f"{rare}/samples?n=9&label=rare")) == {"common": 0, "odd": 0, "rare": 9}
+
+
+def test_balance_that_has_no_effect(labelled, rare):
+    for query in "label=odd&balance=true", "class=1&balance=true", "guidance=0&balance=true":
+        answer = labelled.get(f"{rare}/samples?{query}")
+        assert answer.status == 422 and [error["pointer"] for error in answer.json["errors"]] == ["/balance"], answer.body
+    assert labelled.get(f"{rare}/samples?label=odd&balance=false").status == 200
+    job = labelled.submit(QUICK)
+    assert labelled.wait(job)["status"] == "succeeded"
+    assert labelled.get(f"/v1/models/{job}/samples?balance=true").status == 422
+
+
+def test_frequencies_travel_with_the_model(labelled, rare):
+    data = labelled.get(rare + "/weights.safetensors").body
+    metadata, _ = safetensors.read(data)
+    assert json.loads(metadata["class_counts"]) == [270, 27, 3]
+    brought = labelled.request("POST", "/v1/models", raw=data, headers={"Content-Type": "application/octet-stream"})
+    assert brought.status == 201, brought.body
+    there = f"/v1/models/{brought.json['id']}"
+    assert labelled.get(there + "/weights.safetensors").body == data
+    assert labelled.get(there + "/samples.npy?n=50").body == labelled.get(rare + "/samples.npy?n=50").body
+    model = elsewhere.Model(data)
+    classes = labelled.get(rare).json["classes"]
+    ours = [classes[place] for place in model.labels(200, 9)]
+    assert ours == labelled.get(rare + "/samples?n=200&seed=9").json["labels"]
+    length = int.from_bytes(data[:8], "little")
+    for bad in "[1,2]", "[1,2,3,4]", "[1,2,-3]", "[1,2,3.5]", "[1,2,1000001]", "3", "[1,2":
+        header = json.loads(data[8 : 8 + length])
+        header["__metadata__"]["class_counts"] = bad
+        answer = labelled.request("POST", "/v1/models", raw=safetensors.pack(json.dumps(header), data[8 + length :]),
+                                  headers={"Content-Type": "application/octet-stream"})  # fmt: skip
+        assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/__metadata__/class_counts", answer.body
+    del header["__metadata__"]["class_counts"]
+    answer = labelled.request("POST", "/v1/models", raw=safetensors.pack(json.dumps(header), data[8 + length :]),
+                              headers={"Content-Type": "application/octet-stream"})  # fmt: skip
+    assert answer.status == 201, answer.body
+    assert counts(labelled.get(f"/v1/models/{answer.json['id']}/samples?n=9")) == {"common": 3, "odd": 3, "rare": 3}
 
 
 def test_without_labels_there_is_no_column(labelled):

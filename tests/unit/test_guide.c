@@ -308,7 +308,7 @@ Test(guide, wrong_requests_are_refused) {
         {{.n = 1, .guidance = NAN}, true},
         {{.n = 1, .guidance = DN_MAX_GUIDANCE + 1}, true},
         {{.n = 1, .guidance = 1, .label = CLASSES}, true},
-        {{.n = 1, .guidance = 1, .label = -2}, true},
+        {{.n = 1, .guidance = 1, .label = -3}, true},
         {{.n = 1, .first = -1}, false},
         {{.n = 1, .steps = 5, .frames = 7}, false},
     };

@@ -275,3 +275,100 @@ Test(table_training, the_smallest_tables) {
         dn_data_clear(&data);
     }
 }
+
+/* ------------------------------------------------------------------ classes */
+
+/* A model of `counts` points of each of three classes. */
+static struct dn_model *with_classes(const int counts[3]) {
+    struct dn_spec spec = table_spec();
+    const int n = counts[0] + counts[1] + counts[2];
+    spec.dataset.sources[0].n = n;
+    spec.dataset.classes = 3;
+    double *values = table();
+    int32_t *labels = malloc((size_t)n * sizeof *labels);
+    for (int i = 0; i < n; i++)
+        labels[i] = i < counts[0] ? 0 : i < counts[0] + counts[1] ? 1 : 2;
+    const struct dn_upload upload = {
+        .n = (size_t)n, .dim = DIM, .values = values, .labels = labels};
+    struct dn_data data;
+    int32_t found[3];
+    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
+    struct dn_trainer *trainer = new_trainer(&spec, &data);
+    train(trainer, 1);
+    struct dn_model *model = model_of(trainer);
+    cr_assert(dn_model_class_counts(model, found));
+    for (int k = 0; k < 3; k++)
+        cr_assert_eq(found[k], counts[k]);
+    dn_trainer_free(trainer);
+    dn_data_clear(&data);
+    free(values);
+    free(labels);
+    return model;
+}
+
+Test(table_training, classes_come_in_the_frequencies_of_the_data) {
+    enum { N = 100000 };
+    static const int counts[3] = {10, 1200, 290};
+    struct dn_model *model = with_classes(counts);
+    struct dn_sample_request request = {.n = N, .guidance = 1, .label = DN_LABELS_BY_FREQUENCY};
+    static int first[20], labels[N];
+    for (request.seed = 0; request.seed < 20; request.seed++) {
+        double drawn[3] = {0};
+        for (int i = 0; i < N; i++) {
+            labels[i] = dn_sample_label(model, &request, i);
+            drawn[labels[i]]++;
+            for (int k = 0; k < 3 && i >= 99; k += 2) /* in each beginning, not only in the end */
+                cr_assert_float_eq(drawn[k], (i + 1) * (double)counts[k] / 1500, 6);
+        }
+        first[request.seed] = labels[0];
+        request.first = 777; /* a part of the same points */
+        for (int i = 0; i < 1000; i++)
+            cr_assert_eq(dn_sample_label(model, &request, i), labels[777 + i]);
+        request.first = 0;
+    }
+    int other = 0;
+    for (int i = 0; i < 20; i++)
+        other += first[i] != first[0];
+    cr_assert(other > 0 && other < 20);
+    request.label = DN_LABELS_IN_TURN;
+    for (int i = 0; i < 10; i++)
+        cr_assert_eq(dn_sample_label(model, &request, i), i % 3);
+    dn_model_free(model);
+    model = with_classes((int[]){500, 0, 1000});
+    request.label = DN_LABELS_BY_FREQUENCY;
+    for (int i = 0; i < N; i++)
+        cr_assert_neq(dn_sample_label(model, &request, i), 1);
+    dn_model_free(model);
+    model = with_classes((int[]){50, 50, 50});
+    for (int i = 0; i < 10; i++)
+        cr_assert_eq(dn_sample_label(model, &request, i), i % 3);
+    dn_model_free(model);
+}
+
+/* A point is the same whether its class was asked for or drawn, with and without guidance. */
+Test(table_training, a_point_is_that_of_its_class) {
+    enum { POINTS = 60 };
+    struct dn_model *model = with_classes((int[]){100, 300, 50});
+    float all[POINTS * DIM], one[POINTS * DIM];
+    for (int guided = 0; guided < 2; guided++) {
+        struct dn_sample_request request = {.n = POINTS,
+                                            .seed = 3,
+                                            .steps = 5,
+                                            .guidance = guided ? 2 : 1,
+                                            .label = DN_LABELS_BY_FREQUENCY};
+        const struct dn_sample_request asked = request;
+        cr_assert_eq(
+            dn_sample(model, &request, &(struct dn_sample_result){.points = all}, NULL, NULL),
+            DN_OK);
+        for (request.label = 0; request.label < 3; request.label++) {
+            cr_assert_eq(
+                dn_sample(model, &request, &(struct dn_sample_result){.points = one}, NULL, NULL),
+                DN_OK);
+            for (int i = 0; i < POINTS; i++)
+                if (dn_sample_label(model, &asked, i) == request.label)
+                    for (int j = 0; j < DIM; j++)
+                        cr_assert(same((double)all[i * DIM + j], (double)one[i * DIM + j]));
+        }
+    }
+    dn_model_free(model);
+}

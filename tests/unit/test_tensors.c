@@ -13,6 +13,8 @@ struct taken {
     struct dn_model_parts parts;
     double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
     float low[DN_MAX_DIM], high[DN_MAX_DIM];
+    int32_t class_counts[DN_MAX_CLASSES];
+    struct dn_quantile quantiles[DN_MAX_DIM];
     float *tensors[MAX_TENSORS];
     int count;
 };
@@ -37,6 +39,9 @@ static void take(struct taken *taken, const struct dn_model *model) {
     const struct dn_spec *spec = dn_model_spec(model);
     dn_model_transform(model, taken->shift, taken->scale);
     dn_model_range(model, taken->low, taken->high);
+    dn_model_class_counts(model, taken->class_counts);
+    for (int j = 0; j < dn_model_dim(model); j++)
+        dn_model_quantile(model, j, &taken->quantiles[j]);
     taken->count = dn_model_tensor_count(model);
     cr_assert_leq(taken->count, MAX_TENSORS);
     for (int i = 0; i < taken->count; i++) {
@@ -51,6 +56,8 @@ static void take(struct taken *taken, const struct dn_model *model) {
                                            .scale = taken->scale,
                                            .low = taken->low,
                                            .high = taken->high,
+                                           .quantiles = taken->quantiles,
+                                           .class_counts = taken->class_counts,
                                            .tensors = (const float *const *)taken->tensors};
 }
 
@@ -65,6 +72,8 @@ static struct dn_spec spec_of(int variation) {
     spec.dataset.sources[0].n = 200;
     spec.network.hidden_size = 10;
     spec.network.hidden_layers = 1 + variation % 3;
+    if (variation % 4 == 3)
+        spec.training.normalization = DN_QUANTILE;
     spec.network.time_embedding = variation & 1 ? DN_LEARNED : DN_SINUSOIDAL;
     if (variation & 2) {
         spec.dataset.source_count = spec.dataset.classes = 3;
@@ -176,6 +185,11 @@ Test(tensors, parts_that_are_wrong_are_refused) {
     WRONG(taken.tensors[0][19], NAN, "layers.0.weight: value 19");
     WRONG(taken.tensors[taken.count - 1][1], -INFINITY, "out.bias: value 1");
     struct dn_spec wrong = spec;
+    wrong.training.normalization = DN_QUANTILE;
+    WRONG(taken.parts.spec, &wrong, "column 0"); /* the maps are empty */
+    taken.parts.quantiles = NULL;
+    WRONG(taken.parts.spec, &wrong, "maps");
+    wrong.training.normalization = spec.training.normalization;
     wrong.network.hidden_size = 7;
     WRONG(taken.parts.spec, &wrong, "hidden_size");
     give_back(&taken);
