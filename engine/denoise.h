@@ -271,22 +271,6 @@ extern const struct dn_pattern_info dn_patterns[DN_PATTERN_COUNT];
 void dn_pattern_draw(enum dn_pattern number, uint64_t seed, uint64_t first, size_t n,
                      float *points);
 
-/* Does the pattern have an exact shape, to which a distance can be computed? All have one except
- * mixtures of Gaussians. */
-bool dn_pattern_has_distance(enum dn_pattern number);
-
-/* Euclidean distance from a point to the exact pattern, 0 within an area; if nearest is not NULL,
- * also the closest point. NAN for a pattern without shape. On smooth curves: brute-force seeds,
- * then Newton on the squared distance with a bisection guard; the others in closed form. */
-double dn_pattern_distance(enum dn_pattern number, const double point[2], double nearest[2]);
-
-/* The same for many points [n][2]; either result may be NULL: distances [n], nearest [n][2]. */
-void dn_pattern_distances(enum dn_pattern number, const float *points, size_t n, double *distances,
-                          float *nearest);
-
-/* The mean of these distances; NAN if n is 0. */
-double dn_pattern_mean_distance(enum dn_pattern number, const float *points, size_t n);
-
 /* Points to train on, in data units: the training points of all sources in order, then the
  * validation points. The caller owns it; a trainer copies what it needs. */
 struct dn_data {

@@ -54,6 +54,22 @@ enum dn_status dn_nearest(const struct dn_points *x, const struct dn_points *ref
                           double *distances, int32_t *places, const struct dn_breaks *breaks,
                           struct dn_error *error);
 
+/* Does the pattern have an exact shape, to which a distance can be computed? All have one except
+ * mixtures of Gaussians. */
+bool dn_pattern_has_distance(enum dn_pattern number);
+
+/* Euclidean distance from a point to the exact pattern, 0 within an area; if nearest is not NULL,
+ * also the closest point. NAN for a pattern without shape. On smooth curves: brute-force seeds,
+ * then Newton on the squared distance with a bisection guard; the others in closed form. */
+double dn_pattern_distance(enum dn_pattern number, const double point[2], double nearest[2]);
+
+/* The same for many points [n][2]; either result may be NULL: distances [n], nearest [n][2]. */
+void dn_pattern_distances(enum dn_pattern number, const float *points, size_t n, double *distances,
+                          float *nearest);
+
+/* The mean of these distances; NAN if n is 0. */
+double dn_pattern_mean_distance(enum dn_pattern number, const float *points, size_t n);
+
 /* Does every source of a spec have an exact shape? */
 bool dn_spec_has_distance(const struct dn_spec *spec);
 /* If so: writes the distances from points [n][2] to the shape of the class `label`, or with -1 to
