@@ -42,6 +42,13 @@ static const struct outcome create_outcomes[] = {
      "JobOrValidation", "Location Idempotency-Replayed Preference-Applied"},
     {0},
 };
+static const struct outcome upload_outcomes[] = {
+    {200,
+     "The data set of an earlier request with the same Idempotency-Key, or the result of a "
+     "validation.",
+     "DatasetOrPreview", "Location Idempotency-Replayed"},
+    {0},
+};
 static const struct outcome replayed_outcomes[] = {
     {200, "The response to an earlier request with the same Idempotency-Key.", SAME,
      "Location Idempotency-Replayed"},
@@ -171,10 +178,16 @@ const struct http_route api_routes[] = {
      OPERATION("createDataset", "datasets", &upload_fields, "Upload", 201, "Dataset",
                PROBLEMS(PROBLEM_INVALID_CSV, PROBLEM_INVALID_JSON, PROBLEM_INVALID_NPY,
                         PROBLEM_INVALID_UPLOAD, PROBLEM_INVALID_DATA, ONCE, WRITES),
-               .headers = "Location", .takes = "Idempotency-Key", .other = replayed_outcomes)},
+               .headers = "Location", .takes = "Idempotency-Key", .other = upload_outcomes)},
     {"GET", "/v1/datasets/{id}", "json", api_dataset_get, NO_BODY, "Get a data set.",
      OPERATION("getDataset", "datasets", NULL, NULL, 200, "Dataset",
                PROBLEMS(PROBLEM_NO_SUCH_DATASET), KEPT)},
+    {"PATCH", "/v1/datasets/{id}", NULL, api_dataset_update, JSON_BODY(SMALL_BODY),
+     "Change the types of an uploaded table's columns, or which one has the labels, until a job "
+     "uses it.",
+     OPERATION("updateDataset", "datasets", NULL, "TableSchema", 200, "Dataset",
+               PROBLEMS(PROBLEM_NO_SUCH_DATASET, PROBLEM_DATASET_IN_USE, PROBLEM_DATASET_BUILT_IN,
+                        WRITES))},
     {"DELETE", "/v1/datasets/{id}", NULL, api_dataset_delete, NO_BODY,
      "Delete an uploaded data set.",
      OPERATION("deleteDataset", "datasets", NULL, NULL, 204, NULL,

@@ -51,6 +51,8 @@ enum http_next api_score(struct http_exchange *exchange);
 /* uploads.c */
 enum http_next api_dataset_create(struct http_exchange *exchange);
 enum http_next api_dataset_delete(struct http_exchange *exchange);
+/* retype.c */
+enum http_next api_dataset_update(struct http_exchange *exchange);
 /* datasets.c */
 enum http_next api_dataset_list(struct http_exchange *exchange);
 enum http_next api_dataset_get(struct http_exchange *exchange);

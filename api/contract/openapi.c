@@ -474,6 +474,7 @@ static void write_schemas(struct json_writer *json) {
                   {"Schedule", &schedule_answer},
                   {"ScheduleColumns", &schedule_columns, true},
                   {"Dataset", &dataset_answer},
+                  {"DatasetPreview", &dataset_preview},
                   {"DatasetColumn", &column_answer}};
     json_member_open(json, "schemas", '{');
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {

@@ -58,7 +58,7 @@ extern const struct field_set model_answer, listed_model_answer, figures_answer,
 extern const struct field_set checkpoints_answer, schedule_answer, schedule_columns;
 extern const struct field_set samples_answer, trajectories_answer, score_answer;
 extern const struct field_set evaluation_answer, floored_answer;
-extern const struct field_set dataset_answer, column_answer;
+extern const struct field_set dataset_answer, dataset_preview, column_answer;
 
 /* A code that programs compare, and what it means; name NULL: there is none with this number. */
 struct code {

@@ -198,18 +198,24 @@ static bool has_bad_numbers(const struct census *census, size_t n) {
 /* Finds what a column is; adds its one error. */
 static void find_column(struct reading *reading, int j, struct notation notation,
                         struct column *column) {
+    struct column_request request = {&reading->cells, j, notation,
+                                     reading->schema ? reading->schema->types[j] : SCHEMA_DETECT};
     struct census census;
     if (!take_census(&reading->cells, j, notation, &census)) {
         reading->no_memory = true;
         return;
     }
-    if (has_bad_numbers(&census, reading->cells.n) && j != reading->label_column) {
+    const bool is_number = request.type == TYPE_NUMERIC || request.type == TYPE_INTEGER;
+    if ((is_number &&
+         census.rows[COLUMN_NUMBER] + census.rows[COLUMN_MISSING] < reading->cells.n) ||
+        (request.type == SCHEMA_DETECT && j != reading->label_column &&
+         has_bad_numbers(&census, reading->cells.n))) {
         column_add_fault(reading, j, notation, census.rows);
         return;
     }
-    struct column_request request = {&reading->cells, j, notation, -1};
     const char *wrong = column_find(&request, reading->wrong->arena, column);
-    if (!wrong && j == reading->label_column && column->type == TYPE_ID) {
+    if (!wrong && request.type == SCHEMA_DETECT && j == reading->label_column &&
+        column->type == TYPE_ID) {
         request.type = TYPE_CATEGORICAL; /* classes need not be repeated */
         wrong = column_find(&request, reading->wrong->arena, column);
     }
@@ -252,7 +258,7 @@ static void find_columns(struct reading *reading, struct points *points) {
     const struct cells *cells = &reading->cells;
     struct notation notations[CELLS_MAX_COLUMNS];
     notation_find(cells, reading->decimal, notations);
-    if (is_unit_row(reading, notations)) {
+    if (!reading->schema && is_unit_row(reading, notations)) {
         const struct cells_column *first = &cells->columns[0];
         char shown[COLUMN_SHOWN];
         problem_add(reading->wrong, "/points/0",

@@ -14,6 +14,7 @@
 #include "api/table/cells.h"
 #include "api/table/notation.h"
 #include "api/upload/label.h"
+#include "api/upload/schema.h"
 #include "engine/denoise.h"
 
 enum {
@@ -44,6 +45,7 @@ struct reading {
     enum header_mode header;      /* is the first row of a CSV file one? */
     char delimiter;               /* of a CSV file, if its type tells; else 0 */
     bool is_lines;                /* JSON: one value after another */
+    const struct schema *schema;  /* what the client says about the columns, or NULL */
     enum decimal_mode decimal;    /* how numbers are written, if the client knows */
     struct problem_fields *wrong; /* what cannot be used, for 422 */
     /* the outcome, to be freed with reading_clear */

@@ -12,6 +12,7 @@
 #include "api/upload/points.h"
 #include "api/upload/readers.h"
 #include "api/upload/statistics.h"
+#include "api/upload/uploads.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"
 #include "server/base/sha256.h"
@@ -29,6 +30,8 @@ struct upload {
     struct reading reading;
     struct points points;
     struct buffer cells; /* a block */
+    struct schema schema;
+    bool validate_only;
     struct problem_fields wrong;
     struct dataset row; /* its texts are in the exchange's arena, its arrays in the reading */
     struct replay once;
@@ -54,8 +57,29 @@ static const struct field rows[] = {
      "5,1. Needed only for a column in which all numbers are like 1,234."},
     {"", "columns", FIELD_TEXT, offsetof(struct upload, columns), 0, COLUMNS_BYTES, 0, NULL,
      "npy: names of the columns, with commas between them."},
+    {"", "validate_only", FIELD_BOOLEAN, offsetof(struct upload, validate_only), 0, 0, 0, NULL,
+     "Answer what would be understood of the file, and keep nothing."},
 };
 const struct field_set upload_fields = {rows, sizeof rows / sizeof rows[0]};
+
+/* What validate_only answers. */
+struct preview {
+    bool valid;
+    int64_t n;
+    int dim;
+    const char *columns, *label, *classes, *statistics; /* JSON, but for the label */
+};
+#define AT(member) offsetof(struct preview, member)
+static const struct field preview_rows[] = {
+    {"", "valid", FIELD_BOOLEAN, AT(valid)},
+    {"", "n", FIELD_INT64, AT(n), 2, INFINITY},
+    {"", "dim", FIELD_INTEGER, AT(dim), 1, DN_MAX_DIM},
+    {"", "columns", FIELD_JSON, AT(columns), .schema = "Columns"},
+    {"", "label", FIELD_STRING, AT(label), .flags = FIELD_OR_NULL},
+    {"", "classes", FIELD_JSON, AT(classes), .schema = "Classes"},
+    {"", "statistics", FIELD_JSON, AT(statistics), .schema = "Statistics"},
+};
+const struct field_set dataset_preview = ANSWER(preview_rows);
 
 /* Names as a JSON array, in the exchange's arena; NULL: no memory. */
 static char *names_json(struct http_exchange *exchange, const char (*names)[LABEL_NAME_BYTES + 1],
@@ -83,38 +107,45 @@ static char *statistics_json(struct http_exchange *exchange, const struct points
     return keep_text(exchange, &text);
 }
 
+bool upload_describe(struct http_exchange *exchange, const struct reading *reading,
+                     struct points *points, struct dataset *row) {
+    row->n = (int64_t)points->n;
+    row->dim = points->dim;
+    row->columns = columns_json(exchange, points);
+    row->statistics = statistics_json(exchange, points);
+    row->points = points->points;
+    row->labels = points->labels;
+    row->label = reading->label_column != READING_NO_LABEL
+                     ? points->columns[reading->label_column].name
+                     : NULL;
+    row->classes =
+        points->labels ? names_json(exchange, points->classes, points->class_count) : NULL;
+    if (row->columns && row->statistics && (row->classes || !points->labels))
+        return true;
+    problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
+    return false;
+}
+
 /* The row to insert. False: the error is already the response. */
 static bool make_row(struct http_exchange *exchange, struct upload *upload) {
-    const struct reading *reading = &upload->reading;
-    struct points *points = &upload->points;
     struct dataset *row = &upload->row;
     *row = (struct dataset){
-        .name = upload->name[0]     ? upload->name
-                : reading->title[0] ? upload->reading.title
-                                    : NULL,
-        .n = (int64_t)points->n,
-        .dim = points->dim,
-        .columns = columns_json(exchange, points),
-        .statistics = statistics_json(exchange, points),
+        .name = upload->name[0]            ? upload->name
+                : upload->reading.title[0] ? upload->reading.title
+                                           : NULL,
         .bytes = (int64_t)upload->payload.file_length,
         .created_at = clock_now_ms(),
-        .points = points->points,
-        .labels = points->labels,
         .cells = upload->cells.data,
         .cells_bytes = upload->cells.length,
     };
-    if (reading->label_column != READING_NO_LABEL)
-        row->label = points->columns[reading->label_column].name;
-    if (points->labels)
-        row->classes = names_json(exchange, points->classes, points->class_count);
     id_new(row->id);
     sha256_text(upload->payload.file, upload->payload.file_length, row->sha256);
     upload->once.request = idempotency_upload(exchange, row->sha256);
-    bool made = row->columns && row->statistics && (row->classes || !points->labels) &&
-                upload->once.request;
-    if (!made)
+    if (!upload->once.request) {
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
-    return made;
+        return false;
+    }
+    return upload_describe(exchange, &upload->reading, &upload->points, row);
 }
 
 /* The response of the first time: the data set, as it is now. */
@@ -142,6 +173,39 @@ static void insert(struct http_exchange *exchange, struct store_session *session
         return;
     struct json_writer json = json_reply(exchange, 201);
     dataset_write(&upload->row, &json);
+}
+
+/* For validate_only. */
+static void reply_preview(struct http_exchange *exchange, const struct dataset *row) {
+    struct json_writer json = json_reply(exchange, 200);
+    fields_write(&dataset_preview,
+                 &(struct preview){true, row->n, row->dim, row->columns, row->label, row->classes,
+                                   row->statistics},
+                 &json);
+}
+
+/* The part `schema` of a form, and the label that it names. False: the error is already the
+ * response. */
+static bool read_schema(struct http_exchange *exchange, struct upload *upload) {
+    const struct payload *payload = &upload->payload;
+    struct reading *reading = &upload->reading;
+    char wrong[PAYLOAD_WRONG];
+    if (!payload->schema)
+        return true;
+    cJSON *json = json_read(payload->schema, payload->schema_length, JSON_MAX_VALUES,
+                            http_arena(exchange), wrong, sizeof wrong);
+    if (!json) {
+        problem(exchange, PROBLEM_INVALID_JSON,
+                http_format(exchange, "the part schema: %s", wrong));
+        return false;
+    }
+    schema_init(&upload->schema);
+    schema_read(json, &reading->cells, &upload->schema, &upload->wrong);
+    cJSON_Delete(json);
+    reading->schema = &upload->schema;
+    if (upload->schema.label != SCHEMA_LABEL_OPEN)
+        reading->label_column = upload->schema.label;
+    return true;
 }
 
 /* Memory per byte of a file: a number of one byte takes four here, in an array that grows by
@@ -172,6 +236,8 @@ static bool read_file(struct http_exchange *exchange, struct upload *upload) {
                             payload->media_type));
         return false;
     }
+    if (reading_goes_on(reading) && upload->wrong.count == 0 && !read_schema(exchange, upload))
+        return false;
     if (reading_goes_on(reading) && upload->wrong.count == 0)
         if (points_make(reading, &upload->points))
             cells_write(&reading->cells, &upload->cells);
@@ -192,7 +258,11 @@ static bool read_file(struct http_exchange *exchange, struct upload *upload) {
 static void parse(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct upload *upload = exchange->state;
-    if (read_file(exchange, upload) && make_row(exchange, upload))
+    if (!read_file(exchange, upload) || !make_row(exchange, upload))
+        return;
+    if (upload->validate_only)
+        reply_preview(exchange, &upload->row);
+    else
         http_then_on_writer(exchange, insert);
 }
 
@@ -230,7 +300,8 @@ enum http_next api_dataset_create(struct http_exchange *exchange) {
                          .length = exchange->request.body_length,
                          .content_type = type,
                          .content_encoding = http_header(exchange, "Content-Encoding"),
-                         .most = http_body_limit(exchange)};
+                         .most = http_body_limit(exchange),
+                         .takes_schema = true};
     upload->reading.label = upload->label;
     upload->reading.names = upload->columns;
     upload->reading.header = (enum header_mode)upload->header;

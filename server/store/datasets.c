@@ -115,6 +115,27 @@ enum store_status store_dataset_list(struct store_session *session, const char *
     return status;
 }
 
+enum store_status store_dataset_update(struct store_session *session,
+                                       const struct dataset *dataset) {
+    int64_t seq;
+    const size_t n = (size_t)dataset->n;
+    const size_t values = n * (size_t)dataset->dim + (dataset->labels ? n : 0);
+    enum store_status status = find_seq(session, dataset->id, &seq);
+    if (status == STORE_OK)
+        status = sql_need_room(session, (int64_t)(values * sizeof(float)));
+    if (status != STORE_OK)
+        return status;
+    sqlite3_stmt *updated = sql_prepare(
+        session,
+        "UPDATE dataset SET dim = ?2, columns = ?3, classes = ?4, statistics = ?5,"
+        " points = ?6, labels = ?7, label = ?8 WHERE seq = ?1 AND NOT EXISTS"
+        " (SELECT 1 FROM job_dataset WHERE dataset_seq = ?1) RETURNING seq",
+        "iitttbbt", seq, (int64_t)dataset->dim, dataset->columns, dataset->classes,
+        dataset->statistics, dataset->points, n * (size_t)dataset->dim * sizeof *dataset->points,
+        dataset->labels, n * sizeof *dataset->labels, dataset->label);
+    return sql_value(session, updated, &seq, STORE_CONFLICT);
+}
+
 enum store_status store_dataset_delete(struct store_session *session, const char *id) {
     int64_t seq;
     enum store_status status = find_seq(session, id, &seq);

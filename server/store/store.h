@@ -551,6 +551,10 @@ enum store_status store_dataset_cells(struct store_session *session, const char 
  * the previous page, even if that data set has been deleted, or NULL. */
 enum store_status store_dataset_list(struct store_session *session, const char *after, int limit,
                                      struct dataset *datasets, int *count, bool *has_more);
+/* W. Changes what is known about the columns of a data set, and the points and labels that follow.
+ * STORE_CONFLICT once a job uses it. */
+enum store_status store_dataset_update(struct store_session *session,
+                                       const struct dataset *dataset);
 /* W. STORE_CONFLICT while a queued or running job uses it. */
 enum store_status store_dataset_delete(struct store_session *session, const char *id);
 /* W. Records that a job trains on a data set. STORE_NOT_FOUND if either is missing. */

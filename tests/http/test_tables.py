@@ -114,6 +114,92 @@ def test_arrays_and_records_with_holes(store):
     assert [column["missing"] for column in upload(store, records, content_type="application/json")["columns"]] == [0, 1]
 
 
+# ---------------------------------------------------------------- what the client knows better
+
+
+def form(schema, raw=PEOPLE):
+    """The body of a form with a file and a schema, and its headers."""
+    parts = [("file", raw, "text/csv"), ("schema", schema if isinstance(schema, str) else json.dumps(schema), "application/json")]
+    body = "".join(f'--X\r\nContent-Disposition: form-data; name="{n}"; filename="f"\r\nContent-Type: {t}\r\n\r\n{v}\r\n' for n, v, t in parts)
+    return {"raw": (body + "--X--\r\n").encode(), "headers": {"Content-Type": "multipart/form-data; boundary=X"}}
+
+
+def test_types_are_changed_until_a_job_uses_them(store):
+    made = upload(store, PEOPLE)
+    path = f"/v1/datasets/{made['id']}"
+    changed = store.request("PATCH", path, {"columns": {"id": {"type": "integer"}, "age": {"type": "categorical"}}, "label": "member"})
+    assert changed.status == 200 and changed.json == store.get(path).json
+    types = {name: column["type"] for name, column in by_name(changed.json).items()}
+    assert (types["id"], types["age"], types["zip"]) == ("integer", "categorical", "categorical")
+    assert changed.json["label"] == "member" and changed.json["classes"] == ["no", "yes"] and changed.json["dim"] == 6
+    assert store.get(path + "/points.csv").body.decode().replace("\r\n", "\n") == PEOPLE
+    again = store.request("PATCH", path, {"columns": {"id": {"type": None}, "age": {"type": None}}, "label": None})
+    assert again.json == made
+    assert store.request("PATCH", path, {}).json == made
+    ids = {"columns": {name: {"type": "id"} for name in ("zip", "born", "member", "segment", "age", "height", "country")}}
+    assert store.request("PATCH", path, ids).status == 422  # nothing would be left
+    assert store.request("PATCH", path, {"columns": {**ids["columns"], "id": {"type": "numeric"}}}).json["dim"] == 1
+    job = store.post("/v1/jobs", {"dataset": {"id": made["id"]}, "training": {"epochs": 1}})
+    assert job.status == 201
+    refused = store.request("PATCH", path, {"label": "member"})
+    assert (refused.status, refused.json["code"]) == (409, "dataset_in_use")
+
+
+def test_decimal_commas_survive_a_change(store):
+    made = upload(store, "x;y;k\n1,234;1;a\n2,345;2;b\n", "?decimal=comma")
+    changed = store.request("PATCH", f"/v1/datasets/{made['id']}", {"label": "k"}).json
+    assert by_name(changed)["x"] == by_name(made)["x"] and changed["classes"] == ["a", "b"]
+
+
+def test_a_form_with_a_schema(store):
+    answer = store.request("POST", "/v1/datasets", **form({"columns": {"age": {"type": "categorical"}}, "label": "segment"}))
+    assert answer.status == 201 and by_name(answer.json)["age"]["type"] == "categorical"
+    assert answer.json["label"] == "segment" and answer.json["classes"] == ["high", "low"]
+
+
+def test_what_would_be_understood(store):
+    before = len(store.get("/v1/datasets?kind=upload&limit=200").json["items"])
+    answer = store.request("POST", "/v1/datasets?validate_only=true&label=segment", raw=PEOPLE.encode(), headers=CSV)
+    made = upload(store, PEOPLE, "?label=segment")
+    assert answer.status == 200 and answer.json == {"valid": True, **{key: made[key] for key in list(answer.json)[1:]}}
+    assert len(store.get("/v1/datasets?kind=upload&limit=200").json["items"]) == before + 1
+
+
+BAD_SCHEMAS = [
+    ({"columns": {"height": {"type": "integer"}}}, "/columns/height", "it has fractions"),
+    ({"columns": {"zip": {"type": "boolean"}}}, "/columns/zip", "such as true and false"),
+    ({"columns": {"segment": {"type": "numeric"}}}, "/columns/segment", '4 of 4 cells (100%) are text ("low", "high"'),
+    ({"columns": {"segment": {"type": "datetime"}}}, "/columns/segment", "not all its values are dates"),
+    ({"columns": {"age": {"type": "constant"}}}, "/columns/age", "more than one value"),
+    ({"columns": {"agee": {"type": "id"}}}, "/columns/agee", 'did you mean "age"?'),
+    ({"columns": {"age": {"type": "number"}}}, "/columns/age", "must be null or one of"),
+    ({"columns": {"age": {"kind": "id"}}}, "/columns/age", '"kind" is unknown'),
+    ({"columns": {"age": "id"}}, "/columns/age", "must be an object"),
+    ({"columns": ["age"]}, "/columns", "must be an object"),
+    ({"label": 3}, "/label", "must be the name of a column"),
+    ({"label": "nothing"}, "/label", 'there is no column "nothing"'),
+    ({"types": {}}, "", '"types" is unknown'),
+    ([], "", "must be an object"),
+]
+
+
+@pytest.mark.parametrize("schema,pointer,says", BAD_SCHEMAS)
+def test_bad_schemas(store, schema, pointer, says):
+    made = upload(store, PEOPLE)
+    path = f"/v1/datasets/{made['id']}"
+    for answer in (store.request("PATCH", path, schema), store.request("POST", "/v1/datasets", **form(schema))):
+        assert answer.status == 422, answer.body
+        assert answer.json["errors"][0]["pointer"] == pointer and says in answer.json["errors"][0]["detail"]
+    assert store.get(path).json == made
+
+
+def test_what_cannot_be_changed(store):
+    assert store.request("PATCH", "/v1/datasets/spiral", {}).json["code"] == "dataset_built_in"
+    assert store.request("PATCH", "/v1/datasets/" + "0" * 36, {}).status == 404
+    assert store.request("PATCH", f"/v1/datasets/{upload(store, PEOPLE)['id']}", raw=b"{", headers={"Content-Type": "application/json"}).status == 400
+    assert store.request("POST", "/v1/datasets", **form("{")).status == 400
+
+
 # ---------------------------------------------------------------- real files
 
 ANSWERS = json.loads((pathlib.Path(__file__).parent / "tables.json").read_text())
