@@ -180,6 +180,21 @@ const char *dataset_unusable(const struct column *columns, int count, struct are
                         holes[0] ? "cells are missing in the columns " : "", holes);
 }
 
+/* The names of the columns that are coordinates, as a JSON array. NULL: no memory. */
+static const char *coordinate_names(const struct column *columns, int count, struct arena *arena) {
+    const char **names = column_names(columns, count, arena);
+    struct buffer text = {0};
+    struct json_writer json = {.out = &text};
+    json_open(&json, '[');
+    for (int j = 0; names && names[j]; j++)
+        json_string(&json, names[j]);
+    json_close(&json, ']');
+    const char *copy = names && !text.failed ? arena_copy(arena, text.data, text.length) : NULL;
+    buffer_clear(&text);
+    arena->failed |= !copy;
+    return copy;
+}
+
 enum store_status dataset_lookup(void *context, struct arena *arena,
                                  struct upload_request *upload) {
     struct http_exchange *exchange = context;
@@ -199,10 +214,12 @@ enum store_status dataset_lookup(void *context, struct arena *arena,
     read_ranges(arena, &row, upload);
     struct column *columns;
     int count;
-    if (column_read_list(row.columns, arena, &columns, &count))
+    if (column_read_list(row.columns, arena, &columns, &count)) {
         upload->unusable = dataset_unusable(columns, count, arena);
-    else
+        upload->columns = coordinate_names(columns, count, arena);
+    } else {
         status = STORE_ERROR;
+    }
     if (row.classes)
         upload->classes = arena_copy(arena, row.classes, strlen(row.classes));
     if (row.classes && (!classes || !upload->classes))

@@ -204,19 +204,28 @@ static void write_scale(const void *value, struct json_writer *json) {
     json_numbers(json, row->transform + row->dim, row->dim);
 }
 
-/* Writes the names of the classes of a struct model, a JSON array or null. */
-static void write_classes(const void *value, struct json_writer *json) {
-    const struct model *row = value;
+/* Writes names that follow from the spec of a struct model, a JSON array or null. */
+static void write_names(const struct model *row,
+                        void (*write)(const struct job_request *, struct json_writer *),
+                        struct json_writer *json) {
     struct arena arena = {0};
     struct job_request request;
     struct dn_error error;
     if (spec_read_stored(row->spec, &request, &arena, &error))
-        spec_write_classes(&request, json);
+        write(&request, json);
     else if (arena.failed)
         buffer_fail(json->out);
     else
         json_null(json);
     arena_clear(&arena);
+}
+
+static void write_classes(const void *value, struct json_writer *json) {
+    write_names(value, spec_write_classes, json);
+}
+
+static void write_columns(const void *value, struct json_writer *json) {
+    write_names(value, spec_write_columns, json);
 }
 
 #define AT(member) offsetof(struct model, member)
@@ -244,19 +253,25 @@ static const struct field model_rows[] = {
     {"", "transform", FIELD_GROUP, .doc = "model units = (data units - shift) * scale"},
     {"transform", "shift", FIELD_WRITTEN, .schema = "Numbers", .write = write_shift},
     {"transform", "scale", FIELD_WRITTEN, .schema = "Numbers", .write = write_scale},
+    {"", "columns", FIELD_WRITTEN, .schema = "Names", .write = write_columns,
+     .doc = "Names of the coordinates, as `given` and `rows` of a request for samples take them."},
     {"", "classes", FIELD_WRITTEN, .schema = "Classes", .write = write_classes},
 };
 const struct field_set model_answer = ANSWER(model_rows);
 
-const char *const *model_class_names(const struct model *row, int count, struct arena *arena) {
+/* The names that `write` writes, if there are `count` of them, else their indices. */
+static const char *const *names_of(const struct model *row, int count,
+                                   void (*write)(const void *row, struct json_writer *json),
+                                   struct arena *arena) {
+    enum { MOST = DN_MAX_CLASSES > DN_MAX_DIM ? DN_MAX_CLASSES : DN_MAX_DIM };
     struct buffer text = {0};
-    const char *stored[DN_MAX_CLASSES + 1];
+    const char *stored[MOST + 1];
     const char **names = arena_alloc(arena, ((size_t)count + 1) * sizeof *names);
     cJSON *tree = NULL;
     int found = 0;
-    write_classes(row, &(struct json_writer){.out = &text});
+    write(row, &(struct json_writer){.out = &text});
     buffer_append(&text, "", 1);
-    bool made = names && !text.failed && json_names(text.data, &tree, stored, DN_MAX_CLASSES);
+    bool made = names && !text.failed && json_names(text.data, &tree, stored, MOST);
     while (made && stored[found])
         found++;
     for (int i = 0; i < count && made; i++) {
@@ -268,6 +283,14 @@ const char *const *model_class_names(const struct model *row, int count, struct 
     buffer_clear(&text);
     arena->failed |= !made;
     return made ? names : NULL;
+}
+
+const char *const *model_class_names(const struct model *row, int count, struct arena *arena) {
+    return names_of(row, count, write_classes, arena);
+}
+
+const char *const *model_column_names(const struct model *row, struct arena *arena) {
+    return names_of(row, row->dim, write_columns, arena);
 }
 
 void model_reply(struct http_exchange *exchange, struct store_session *session, const char *id) {

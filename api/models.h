@@ -55,5 +55,7 @@ enum store_status model_checkpoints(struct store_session *session, const char *i
  * has no names, or a different number of them, the names are the class indices. NULL: no memory,
  * and the arena has failed. */
 const char *const *model_class_names(const struct model *row, int count, struct arena *arena);
+/* The same for the names of the coordinates. */
+const char *const *model_column_names(const struct model *row, struct arena *arena);
 
 #endif

@@ -5,6 +5,7 @@
 #include "api/contract/caching.h"
 #include "api/contract/openapi.h"
 #include "api/samples.h"
+#include "api/samples_given.h"
 #include "api/spec/cost.h"
 #include "api/upload/label.h"
 
@@ -49,6 +50,19 @@ static const struct field rows[] = {
      "multiplied."},
     {"", "noise", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Start points [n][dim] in data units instead of the seed's (JSON body only)."},
+    {"", "given", FIELD_OTHER, 0, 0, 0, 0, NULL,
+     "Known coordinates by the names of the model's columns: they are kept, and the others are "
+     "drawn "
+     "given them. Needs a model trained with training.conditioning any. The default sampler is "
+     "then "
+     "dpmpp_2m (JSON body only)."},
+    {"", "rows", FIELD_OTHER, 0, 0, 0, 0, NULL,
+     "Instead of given and n: one object of known coordinates for each row. Those that are absent "
+     "or "
+     "null are drawn (JSON body only)."},
+    {"", "draws", FIELD_OTHER, 0, 0, 0, 0, NULL,
+     "Only with rows: the number of points to draw for each row, one after the other; default 1 "
+     "(JSON body only)."},
     EPOCH_ROW(offsetof(struct sampling, epoch)),
     LOOK_SIZE_ROW(offsetof(struct sampling, look)),
     LOOK_THEME_ROW(offsetof(struct sampling, look)),
@@ -118,8 +132,13 @@ static void read_noise(const cJSON *body, void *values, struct problem_fields *w
     sampling->noise_dim = points.dim;
 }
 
+static void read_others(const cJSON *body, void *values, struct problem_fields *wrong) {
+    read_noise(body, values, wrong);
+    samples_given_read(body, values, wrong);
+}
+
 static bool read_body(struct http_exchange *exchange, struct sampling *sampling) {
-    return read_members(exchange, fields_of(sampling), sampling, POINTS_MAX_VALUES, read_noise);
+    return read_members(exchange, fields_of(sampling), sampling, POINTS_MAX_VALUES, read_others);
 }
 
 /* Chooses the number of frames to keep, and finds their timesteps. */
@@ -255,6 +274,7 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     const int dim = dn_model_dim(model);
     sampling_fit(request, model, &wrong);
     fit_label(sampling, model, &wrong);
+    samples_given_fit(sampling, model, &sampling->loaded->row, &wrong);
     if (sampling->is_trajectory && !choose_frames(exchange, sampling, model))
         return false;
     if (request->noise && sampling->noise_dim != dim)

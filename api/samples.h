@@ -23,7 +23,13 @@ struct sampling {
     bool balance;               /* the classes take turns */
     const char *const *classes; /* names of the model's classes, up to a NULL; in the arena */
     int noise_dim;              /* columns of request.noise, if given */
-    int epoch;                  /* 0: the current model */
+    /* What is known of the points: values of row_count rows, of which there is one for all points
+     * unless the request has rows. In the arena. */
+    struct given_cell *cells;
+    size_t cell_count;
+    int row_count; /* 0: nothing is known */
+    bool has_rows;
+    int epoch; /* 0: the current model */
     bool is_trajectory;
     bool is_unread; /* the body is large and has not been read yet */
     const struct format *format;

@@ -100,6 +100,23 @@ static void write_other(const struct field_set *set, const struct field *field,
         json_close(json, '}');
         json_close(json, '}');
         json_close(json, ']');
+    } else if (strcmp(field->name, "columns") == 0) {
+        json_member(json, "type", "array");
+        json_member_raw(json, "items", "{\"type\":\"string\"}");
+    } else if (strcmp(field->name, "given") == 0) {
+        json_member(json, "type", "object");
+        json_member_raw(json, "additionalProperties", "{\"type\":[\"number\",\"null\"]}");
+    } else if (strcmp(field->name, "rows") == 0) {
+        json_member(json, "type", "array");
+        json_member_integer(json, "minItems", 1);
+        json_member_integer(json, "maxItems", DN_MAX_SAMPLES);
+        json_member_raw(json, "items",
+                        "{\"type\":\"object\",\"additionalProperties\":"
+                        "{\"type\":[\"number\",\"null\"]}}");
+    } else if (strcmp(field->name, "draws") == 0) {
+        json_member(json, "type", "integer");
+        json_member_integer(json, "minimum", 1);
+        json_member_integer(json, "maximum", DN_MAX_SAMPLES);
     } else if (strcmp(field->name, "classes") == 0) {
         json_member_raw(json, "type", "[\"array\",\"null\"]");
         json_member_raw(json, "items", "{\"type\":\"string\"}");

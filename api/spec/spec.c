@@ -50,7 +50,9 @@ static const struct field upload_rows[] = {
      "Its number of points; only in responses."},
     {"", "dim", FIELD_INTEGER, UPLOAD(dim), 1, DN_MAX_DIM, 0, NULL,
      "Number of coordinates of a point; only in responses."},
-    {"", "classes", FIELD_OTHER, 0, 0, 0, 0, NULL,
+    {"", "columns", FIELD_OTHER, UPLOAD(columns), 0, 0, 0, NULL,
+     "Names of its coordinates; only in responses."},
+    {"", "classes", FIELD_OTHER, UPLOAD(classes), 0, 0, 0, NULL,
      "Names of its classes, or null; only in responses."},
 };
 const struct field_set upload_source_fields = {upload_rows,
@@ -79,19 +81,28 @@ static void read_fields(const struct field_set *set, const char *prefix, const c
                     "%s", inner.items[i].detail);
 }
 
-/* Reads the names of the classes from a stored job. */
-static void read_classes(const cJSON *json, struct upload_request *upload, struct arena *arena) {
+/* Reads a list of names from a stored job, as JSON; NULL: there is none. */
+static const char *read_names(const cJSON *json, int most, struct arena *arena) {
     struct buffer text = {0};
     struct json_writer writer = {.out = &text};
-    if (!cJSON_IsArray(json) || cJSON_GetArraySize(json) > DN_MAX_CLASSES)
-        return;
+    if (!cJSON_IsArray(json) || cJSON_GetArraySize(json) > most)
+        return NULL;
     json_open(&writer, '[');
-    for (const cJSON *name = json->child; name; name = name->next, upload->class_count++)
+    for (const cJSON *name = json->child; name; name = name->next)
         json_string(&writer, cJSON_IsString(name) ? name->valuestring : "");
     json_close(&writer, ']');
-    if (!text.failed)
-        upload->classes = arena_copy(arena, text.data, text.length);
+    const char *names = text.failed ? NULL : arena_copy(arena, text.data, text.length);
     buffer_clear(&text);
+    return names;
+}
+
+static void read_all_names(const cJSON *json, struct upload_request *upload, struct arena *arena) {
+    const cJSON *classes = cJSON_GetObjectItemCaseSensitive(json, "classes");
+    const cJSON *columns = cJSON_GetObjectItemCaseSensitive(json, "columns");
+    upload->classes = read_names(classes, DN_MAX_CLASSES, arena);
+    upload->class_count = upload->classes ? cJSON_GetArraySize(classes) : 0;
+    if (cJSON_GetArraySize(columns) == upload->dim)
+        upload->columns = read_names(columns, DN_MAX_DIM, arena);
 }
 
 static void look_up(const struct sources *sources, const char *pointer,
@@ -128,8 +139,7 @@ static void read_upload(const struct sources *sources, int k, const cJSON *json,
     if (sources->lookup)
         look_up(sources, pointer, upload);
     else
-        read_classes(cJSON_GetObjectItemCaseSensitive(json, "classes"), upload,
-                     sources->wrong->arena);
+        read_all_names(json, upload, sources->wrong->arena);
     *source = (struct dn_source){DN_UPLOADED, upload->n, upload->seed};
 }
 
@@ -272,9 +282,11 @@ static void write_source(const struct job_request *job, int k, struct json_write
             const struct field *row = &upload_rows[i];
             if (strcmp(row->name, "name") == 0 && !upload->name[0])
                 continue;
+            if (strcmp(row->name, "columns") == 0 && !upload->columns)
+                continue;
             json_key(json, row->name);
             if (row->type == FIELD_OTHER)
-                json_raw(json, upload->classes);
+                json_raw(json, *(const char *const *)((const char *)upload + row->offset));
             else
                 fields_write_value(row, upload, json);
         }
@@ -354,6 +366,22 @@ static void name_classes(const struct job_request *job, char (*names)[CLASS_NAME
         for (int number = 2; is_taken(names, k, names[k]); number++)
             snprintf(names[k], CLASS_NAME, "%s (%d)", own, number);
     }
+}
+
+void spec_write_columns(const struct job_request *job, struct json_writer *json) {
+    static const char *const axes[] = {"x", "y", "z"};
+    const int dim = job->spec.dataset.dim;
+    char name[16];
+    if (job->uploads[0].columns) {
+        json_raw(json, job->uploads[0].columns);
+        return;
+    }
+    json_open(json, '[');
+    for (int j = 0; j < dim; j++) {
+        snprintf(name, sizeof name, "x%d", j);
+        json_string(json, dim <= 3 ? axes[j] : name);
+    }
+    json_close(json, ']');
 }
 
 void spec_write_classes(const struct job_request *job, struct json_writer *json) {

@@ -18,6 +18,7 @@ struct upload_request {
     uint64_t seed;
     const char *classes; /* their names, as JSON; NULL without labels; of an arena */
     int class_count;
+    const char *columns;      /* names of its coordinates, as JSON; NULL: not known; of an arena */
     const char *unusable;     /* why it cannot be trained on, of an arena; or NULL */
     const double *low, *high; /* [dim] range of each axis, of an arena; NULL: not looked up */
 };
@@ -29,7 +30,7 @@ struct job_request {
     struct upload_request uploads[DN_MAX_CLASSES]; /* beside spec.dataset.sources */
 };
 
-/* Fills in n, dim, name, classes and ranges of the data set with upload->id; texts may go to the
+/* Fills in n, dim, name, classes, columns and ranges of the data set with upload->id; texts may go to the
  * arena. STORE_NOT_FOUND if there is none. */
 typedef enum store_status (*spec_lookup)(void *context, struct arena *arena,
                                          struct upload_request *upload);
@@ -65,5 +66,8 @@ void spec_words(const struct job_request *job, const char *name, struct buffer *
 /* The names of the classes as a JSON array, or null: an upload's own, or those of the data sets in
  * a list. */
 void spec_write_classes(const struct job_request *job, struct json_writer *json);
+/* The names of the coordinates as a JSON array: those of the columns of an upload, or x, y, z, or
+ * x0, x1, .. */
+void spec_write_columns(const struct job_request *job, struct json_writer *json);
 
 #endif

@@ -49,7 +49,7 @@ def test_every_command_works_in_the_order_in_which_it_stands(start, tmp_path):
     jobs = server.get("/v1/jobs?limit=100").json["items"]
     for job in (server.wait(job["id"]) for job in jobs):
         assert job["status"] == "succeeded" and job["warnings"] == [], "the tour must not go on with a model that is good for nothing"
-    assert len(jobs) == 6
+    assert len(jobs) == 7
     heads = {"loss.svg": b"<svg", "points.npy": b"\x93NUMPY", "points.png": b"\x89PNG", "paths.gif": b"GIF89a"}
     for name, head in heads.items():
         assert (tmp_path / name).read_bytes().startswith(head), name

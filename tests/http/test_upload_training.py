@@ -111,13 +111,15 @@ def test_the_echo_says_what_it_is_and_asks_for_the_same_again(store):
     labelled = upload(store, numpy.array([[0.0, 1, 7], [2, 3, 8], [4, 5, 7]]), "?label=-1&name=three%20points")
     spec = store.post("/v1/jobs?validate_only=true", {"dataset": {"id": labelled}, "seed": 4}).json["spec"]
     assert spec["dataset"] == {
-        "id": labelled, "seed": 4, "name": "three points", "n": 3, "dim": 2, "classes": ["7", "8"],
+        "id": labelled, "seed": 4, "name": "three points", "n": 3, "dim": 2, "columns": ["x", "y"], "classes": ["7", "8"],
     }  # fmt: skip
     assert store.post("/v1/jobs?validate_only=true", spec).json["spec"] == spec
     plain = upload(store, numpy.zeros((5, 2)))
     mixed = ["moons", {"id": plain, "seed": 9}, {"id": labelled}]
     answer = store.post("/v1/jobs?validate_only=true", {"dataset": mixed, "training": {"batch_size": 1000}}).json
-    assert answer["spec"]["dataset"][1] == {"id": plain, "seed": 9, "n": 5, "dim": 2, "classes": None}
+    assert answer["spec"]["dataset"][1] == {
+        "id": plain, "seed": 9, "n": 5, "dim": 2, "columns": ["x", "y"], "classes": None,
+    }  # fmt: skip
     assert store.post("/v1/jobs?validate_only=true", answer["spec"]).json == answer
 
 

@@ -1,0 +1,18 @@
+/*
+ * samples_given.h - the known coordinates in a request for samples: `given`, or `rows` and `draws`.
+ */
+#ifndef API_SAMPLES_GIVEN_H
+#define API_SAMPLES_GIVEN_H
+
+#include "api/samples.h"
+
+/* Reads them from the body, before the model and the names of its columns are known; sets n and
+ * draws. */
+void samples_given_read(const cJSON *body, struct sampling *sampling, struct problem_fields *wrong);
+
+/* Finds the columns of the model, checks the values, and sets request.given. row: the stored model,
+ * which has the names of the columns. */
+void samples_given_fit(struct sampling *sampling, const struct dn_model *model,
+                       const struct model *row, struct problem_fields *wrong);
+
+#endif
