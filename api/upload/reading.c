@@ -58,22 +58,28 @@ bool reading_has_room(struct reading *reading) {
     return fits(reading, reading->cells.count);
 }
 
+/* Begins another run of rows. False: no memory. */
+static bool add_run(struct reading *reading, size_t row, size_t line) {
+    if (reading->run_count == reading->run_capacity) {
+        const size_t capacity = reading->run_capacity ? 2 * reading->run_capacity : 16;
+        struct reading_run *runs = realloc(reading->runs, capacity * sizeof *runs);
+        if (!runs) {
+            reading->no_memory = true;
+            return false;
+        }
+        reading->runs = runs;
+        reading->run_capacity = capacity;
+    }
+    reading->runs[reading->run_count++] = (struct reading_run){(uint32_t)row, (uint32_t)line};
+    reading->next_line = line;
+    return true;
+}
+
 bool reading_end_row(struct reading *reading, size_t line) {
     const size_t row = reading->cells.n;
-    const struct reading_run *last = reading->runs ? &reading->runs[reading->run_count - 1] : NULL;
-    if (!last || line - last->line != row - last->row) {
-        if (reading->run_count == reading->run_capacity) {
-            const size_t capacity = reading->run_capacity ? 2 * reading->run_capacity : 16;
-            struct reading_run *runs = realloc(reading->runs, capacity * sizeof *runs);
-            if (!runs) {
-                reading->no_memory = true;
-                return false;
-            }
-            reading->runs = runs;
-            reading->run_capacity = capacity;
-        }
-        reading->runs[reading->run_count++] = (struct reading_run){(uint32_t)row, (uint32_t)line};
-    }
+    if ((row == 0 || line != reading->next_line) && !add_run(reading, row, line))
+        return false;
+    reading->next_line++;
     reading->no_memory |= !cells_end_row(&reading->cells);
     return !reading->no_memory;
 }
@@ -87,7 +93,7 @@ size_t reading_line(const struct reading *reading, size_t row) {
         else
             to = middle;
     }
-    return reading->run_count > 0 ? reading->runs[from].line + row - reading->runs[from].row : row;
+    return reading->runs ? reading->runs[from].line + row - reading->runs[from].row : row;
 }
 
 /* ------------------------------------------------------------------ faults */

@@ -60,7 +60,7 @@ struct reading {
     struct reading_run {
         uint32_t row, line;
     } * runs;
-    size_t run_count, run_capacity;
+    size_t run_count, run_capacity, next_line;
     struct {
         size_t count;
         char pointer[40], text[200]; /* of the first one */
