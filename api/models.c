@@ -440,7 +440,7 @@ bool load_training_data(struct http_exchange *exchange, const struct model *row,
                 failure.why.text[0] ? failure.why.text : NULL);
     else if (!loaded)
         problem_store(exchange, STORE_ERROR);
-    else if (!training.data.points)
+    else if (!training.data.points && !training.data.values)
         status = dn_data_draw(&training.spec, NULL, &training.data, &failure.why);
     if (status != DN_OK)
         point_stream_failure(exchange, status, failure.why.text);

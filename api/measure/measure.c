@@ -143,7 +143,7 @@ static void measure_frame(struct evaluation *evaluation, struct measurement *it)
 /* Data that the model has not seen: new points of patterns, or points held out of uploads. */
 static struct dn_points unseen(const struct evaluation *evaluation) {
     const struct dn_data *data = &evaluation->data;
-    if (!spec_has_uploads(dn_model_spec(evaluation->loaded.model)))
+    if (!spec_has_uploads(dn_model_spec(evaluation->loaded.model)) || !data->points)
         return points_of(&evaluation->fresh[0]);
     const size_t n = (size_t)evaluation->request.n;
     return (struct dn_points){data->points + data->n * (size_t)data->dim,
@@ -154,7 +154,7 @@ static void measure_nearest(struct evaluation *evaluation, struct measurement *i
     const struct dn_points x = it->index ? unseen(evaluation) : measured(evaluation, false);
     const struct dn_points y = points_of(&evaluation->data);
     const struct dn_breaks breaks = breaks_of(evaluation->exchange);
-    if (x.n == 0)
+    if (x.n == 0 || !evaluation->data.points) /* rows with missing values have no distance */
         return;
     double *distances = malloc(x.n * sizeof *distances);
     it->status =
@@ -167,6 +167,9 @@ static void measure_nearest(struct evaluation *evaluation, struct measurement *i
 static void measure_denoising(struct evaluation *evaluation, struct measurement *it) {
     const struct dn_points y = points_of(&evaluation->data);
     const struct dn_breaks breaks = breaks_of(evaluation->exchange);
+    evaluation->denoising = (struct dn_denoising){NAN, NAN, NAN};
+    if (!y.points)
+        return;
     const size_t affordable = PROBE_PAIRS / y.n;
     const int probes = affordable < 1 ? 1 : affordable < PROBES ? (int)affordable : PROBES;
     it->status = dn_denoising_loss(evaluation->loaded.model, &y, probes, evaluation->request.seed,
