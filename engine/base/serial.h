@@ -22,7 +22,8 @@ struct serial {
     unsigned char *bytes; /* not written to when reading */
     size_t size;          /* of the bytes; ignored when counting */
     size_t used;
-    bool failed; /* too short, or a mark that does not match */
+    bool failed;    /* too short, or a mark that does not match */
+    bool no_memory; /* failed, because there was none for what it reads */
 };
 
 void serial_block(struct serial *serial, void *value, size_t size);

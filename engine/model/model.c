@@ -180,10 +180,13 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
     serial_header(&serial, &header);
     if (header.spec.training.normalization != DN_QUANTILE)
         transform_clear(&header.transform);
-    enum dn_status status =
-        header_is_sound(&serial, &header, size)
-            ? model_new(&header.spec, &model, error)
-            : error_set(error, DN_CORRUPT, "not a complete model of this version");
+    enum dn_status status = DN_OK;
+    if (serial.no_memory)
+        status = error_set(error, DN_NO_MEMORY, "out of memory");
+    else if (!header_is_sound(&serial, &header, size))
+        status = error_set(error, DN_CORRUPT, "not a complete model of this version");
+    else
+        status = model_new(&header.spec, &model, error);
     if (status != DN_OK || !model) {
         transform_clear(&header.transform);
         return status;

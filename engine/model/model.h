@@ -29,7 +29,7 @@ void transform_fit(struct transform *transform, enum dn_normalization normalizat
  * deviation 1, so their scale is 1/2. */
 enum dn_status transform_fit_table(struct transform *transform, const struct quantile_table *table,
                                    struct ranks *ranks, struct dn_error *error);
-/* Makes maps of its own for a transform that has been copied. */
+/* Makes maps of its own for a transform that has been copied; after an error it has none. */
 enum dn_status transform_own(struct transform *transform, struct dn_error *error);
 void transform_clear(struct transform *transform);
 /* The most bytes that a transform allocates for n training points. */

@@ -104,7 +104,10 @@ enum dn_status transform_own(struct transform *transform, struct dn_error *error
     transform->quantiles = calloc(1, sizeof *others);
     if (!transform->quantiles)
         return error_set(error, DN_NO_MEMORY, "out of memory");
-    return quantiles_copy(others, transform->quantiles, error);
+    enum dn_status status = quantiles_copy(others, transform->quantiles, error);
+    if (status != DN_OK)
+        transform_clear(transform);
+    return status;
 }
 
 void transform_clear(struct transform *transform) {

@@ -292,7 +292,7 @@ static void serial_column(struct serial *serial, struct dn_quantile *column) {
     const size_t bytes = (size_t)column->count * sizeof(double);
     if (serial->mode == SERIAL_READ) {
         double *block = malloc(2 * bytes + 1);
-        serial->failed = !block;
+        serial->failed = serial->no_memory = !block;
         column->values = block;
         column->shares = block ? block + column->count : NULL;
     }

@@ -3,6 +3,7 @@
  */
 #include <criterion/criterion.h>
 #include <malloc.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -364,4 +365,55 @@ Test(memory, a_report_without_memory_says_so) {
     left = -1;
     cr_assert_eq(status, DN_OK);
     cr_assert_gt(allocations, 20);
+}
+
+/* ------------------------------------------------------------------ values without memory */
+
+/* From values to a model of them and back; the first error. */
+static enum dn_status train_on_values(const struct dn_spec *spec, const double *values,
+                                      unsigned char *bytes, size_t size) {
+    const struct dn_upload upload = {.n = 60, .dim = 3, .values = values};
+    struct dn_data data = {0};
+    struct dn_trainer *trainer = NULL;
+    struct dn_model *model = NULL, *loaded = NULL;
+    struct dn_error error;
+    enum dn_status status = dn_data_draw(spec, &upload, &data, &error);
+    if (status == DN_OK)
+        status = dn_trainer_new(spec, &data, &trainer, &error);
+    if (status == DN_OK)
+        status = dn_trainer_model(trainer, &model, &error);
+    if (status == DN_OK && dn_model_bytes(model) <= size) {
+        dn_model_save(model, bytes);
+        status = dn_model_load(bytes, dn_model_bytes(model), &loaded, &error);
+    }
+    dn_model_free(loaded);
+    dn_model_free(model);
+    dn_trainer_free(trainer);
+    dn_data_clear(&data);
+    return status;
+}
+
+/* Whichever allocation fails, the answer is that there is no memory, and nothing is left behind. */
+Test(memory, training_on_values_without_it) {
+    enum { BYTES = 1 << 20, MOST = 1000 };
+    struct dn_spec spec = dn_presets[0].spec;
+    spec.dataset = (struct dn_dataset_spec){
+        .source_count = 1, .dim = 3, .sources = {{.pattern = DN_UPLOADED, .n = 60}}};
+    spec.training.normalization = DN_QUANTILE;
+    double values[180];
+    unsigned char *bytes = __real_malloc(BYTES);
+    for (int e = 0; e < 180; e++)
+        values[e] = e % 3 == 0 ? e : e % 3 == 1 ? e % 4 : e % 7 == 0 ? (double)NAN : 1;
+    const size_t before = held;
+    enum dn_status status = DN_NO_MEMORY;
+    int failures = -1;
+    while (status != DN_OK && failures < MOST) {
+        left = ++failures;
+        status = train_on_values(&spec, values, bytes, BYTES);
+        left = -1;
+        cr_assert(status == DN_OK || status == DN_NO_MEMORY, "failure %d: %d", failures, status);
+        cr_assert_eq(held, before, "%zu bytes leak after failure %d", held - before, failures);
+    }
+    cr_assert(status == DN_OK && failures > 30, "%d failures", failures);
+    __real_free(bytes);
 }
