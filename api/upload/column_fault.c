@@ -146,8 +146,8 @@ static const struct {
 } messages[COLUMN_TEXTS] = {
     [COLUMN_MISSING] = {"missing", "fill them in, or remove those rows or the column"},
     [COLUMN_AMBIGUOUS] = {"written with an unclear decimal mark",
-                          "add ?decimal=comma if a comma marks decimals, or ?decimal=point if it "
-                          "marks thousands; all numbers of a column must be written alike"},
+                          "add ?decimal=comma if a comma marks decimals, or ?decimal=point if a "
+                          "point does"},
     [COLUMN_LARGE] = {"too large", "the largest number that can be used is 1e18"},
     [COLUMN_INFINITE] = {"infinite", "remove those rows, or set them to a largest value"},
     [COLUMN_PERCENT] = {"written with a percent sign", "save them without it"},
@@ -203,10 +203,35 @@ static int describe(const struct reading *reading, int column, struct notation n
                     messages[kind].what, examples, reading->unit, reading_line(reading, first));
 }
 
-void column_add_fault(struct reading *reading, int column, struct notation notation,
-                      const size_t *counts) {
+/* Would the numbers of a column be clear if the client said what marks decimals? */
+static bool can_be_told(const struct reading *reading, int column) {
+    struct notation found[CELLS_MAX_COLUMNS];
+    for (enum decimal_mode mode = DECIMAL_POINT; mode <= DECIMAL_COMMA; mode++) {
+        notation_find(&reading->cells, mode, found);
+        if (found[column].decimal)
+            return true;
+    }
+    return false;
+}
+
+/* What would make a column acceptable of which most wrong cells are of this kind. */
+static const char *advice(const struct reading *reading, int column, struct notation notation,
+                          enum column_text kind, size_t count) {
     const struct cells *cells = &reading->cells;
     const struct cells_column *of = &cells->columns[column];
+    /* the last cell of the file is often that of a row of sums */
+    const uint32_t last = (uint32_t)of->codes[cells->n - 1];
+    double value;
+    if (kind != COLUMN_MISSING && count == 1 && cells->n > 2 &&
+        column_text(notation, cells_text(of, last), cells_length(of, last), &value) == kind)
+        return "if the last row is a summary, remove it";
+    if (kind == COLUMN_AMBIGUOUS && !can_be_told(reading, column))
+        return "some have marks that contradict others; write all numbers of the column alike";
+    return messages[kind].advice;
+}
+
+void column_add_fault(struct reading *reading, int column, struct notation notation,
+                      const size_t *counts) {
     char text[PROBLEM_DETAIL];
     int most = COLUMN_TEXT, used = 0;
     for (int kind = COLUMN_AMBIGUOUS; kind < COLUMN_TEXTS; kind++)
@@ -222,21 +247,10 @@ void column_add_fault(struct reading *reading, int column, struct notation notat
         used += snprintf(text + used, sizeof text - (size_t)used, ", and ");
     describe(reading, column, notation, (enum column_text)most, counts[most], text + used,
              sizeof text - (size_t)used);
-    /* the last cell of the file is often that of a row of sums */
-    const uint32_t last = (uint32_t)of->codes[cells->n - 1];
-    double value;
-    const bool is_last = counts[most] == 1 && cells->n > 2 &&
-                         column_text(notation, cells_text(of, last), cells_length(of, last),
-                                     &value) == (enum column_text)most;
     const bool may_be_label = reading->label_column == READING_NO_LABEL &&
-                              (most == COLUMN_TEXT || most == COLUMN_BOOLEAN);
-    if (is_last)
-        column_add_problem(reading, column, "%s: if the last row is a summary, remove it", text);
-    else if (may_be_label)
-        column_add_problem(reading, column,
-                           "%s: %s; if this column holds labels, add ?label= with its name or "
-                           "number",
-                           text, messages[most].advice);
-    else
-        column_add_problem(reading, column, "%s: %s", text, messages[most].advice);
+                              (most == COLUMN_TEXT || most == COLUMN_BOOLEAN) && counts[most] > 1;
+    column_add_problem(
+        reading, column, "%s: %s%s", text,
+        advice(reading, column, notation, (enum column_text)most, counts[most]),
+        may_be_label ? "; if this column holds labels, add ?label= with its name or number" : "");
 }
