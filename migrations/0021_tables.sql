@@ -10,6 +10,6 @@ UPDATE dataset SET columns = (
         'max', json_extract(statistics, '$.max[' || names.key || ']'),
         'mean', json_extract(statistics, '$.mean[' || names.key || ']'),
         'std', json_extract(statistics, '$.std[' || names.key || ']'),
-        'format', NULL, 'step', 0, 'missing_text', '', 'levels', NULL,
+        'format', NULL, 'step', 0, 'missing_text', '', 'levels', NULL, 'follows', NULL,
         'examples', json_array(), 'notes', json_array()))
     FROM json_each(dataset.columns) AS names);

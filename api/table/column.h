@@ -45,6 +45,7 @@ struct column {
     const char *missing_text;   /* how the table writes a missing value */
     const char *const *levels;  /* [level_count], then NULL: of what is not a number or date */
     int level_count;            /* a boolean's levels are false, true */
+    const char *follows;        /* the column whose values decide those of this one; or NULL */
     const char *examples[COLUMN_EXAMPLES + 1], *notes[COLUMN_MAX_NOTES + 1]; /* up to a NULL */
 };
 

@@ -80,6 +80,8 @@ static const struct field rows[] = {
      .doc = "What most missing cells say, such as NA; empty if they are empty."},
     {"", "levels", FIELD_WRITTEN, .schema = "NamesOrNull", .write = write_levels,
      .doc = "The values of a boolean or categorical column; a number stands for its place here."},
+    {"", "follows", FIELD_STRING, AT(follows), .flags = FIELD_OR_NULL,
+     .doc = "The column of which each value always comes with the same value of this one."},
     {"", "examples", FIELD_WRITTEN, .schema = "Names", .write = write_examples,
      .doc = "Up to three values."},
     {"", "notes", FIELD_WRITTEN, .schema = "Names", .write = write_notes,
@@ -135,6 +137,7 @@ static bool read_column(const cJSON *json, struct arena *arena, struct column *c
     column->missing = (int64_t)fmax(number_of(json, "missing"), 0);
     column->distinct = (int64_t)fmax(number_of(json, "distinct"), 0);
     column->format = text_of(json, "format", arena);
+    column->follows = text_of(json, "follows", arena);
     column->step = fmax(number_of(json, "step"), 0);
     column->missing_text = text_of(json, "missing_text", arena);
     if (!column->missing_text)

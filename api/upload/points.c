@@ -7,6 +7,7 @@
 
 #include "api/contract/names.h"
 #include "api/format/number.h"
+#include "api/table/association.h"
 #include "api/upload/column_fault.h"
 #include "server/threads/pool.h"
 
@@ -343,6 +344,8 @@ bool points_make(struct reading *reading, struct points *points) {
         return false;
     check_label_name(reading);
     find_columns(reading, points);
+    if (reading->wrong->count == 0 && !reading->no_memory)
+        reading->no_memory |= !association_find(cells, points->columns, reading->wrong->arena);
     if (reading->wrong->count == 0 && !reading->no_memory)
         fill(reading, points);
     if (cells->n < 2 && reading->wrong->count == 0)

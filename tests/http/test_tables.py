@@ -114,6 +114,20 @@ def test_arrays_and_records_with_holes(store):
     assert [column["missing"] for column in upload(store, records, content_type="application/json")["columns"]] == [0, 1]
 
 
+def test_levels_are_in_the_order_of_what_they_come_with(store):
+    """Sizes and grades go together, whatever the order of their frequencies and names."""
+    rows, sizes, grades = ["size,grade,years,mass"], ["tiny", "small", "middle", "large", "huge"], ["B", "E", "A", "D", "C"]
+    for i in range(600):
+        k = (i * i) % 97 * 5 // 97
+        rows.append(f"{sizes[k]},{grades[min(4, k + i % 2)]},{8 + 3 * k},{10 * k + i % 13}")
+    found = by_name(upload(store, "\n".join(rows) + "\n"))
+    for name, wanted in (("size", sizes), ("grade", grades)):
+        assert found[name]["levels"] in (wanted, wanted[::-1]), found[name]["levels"]
+    assert (found["size"]["follows"], found["years"]["follows"]) in ((None, "size"), ("years", None))
+    follower = next(column for column in found.values() if column["follows"])
+    assert follower["notes"] == [f'It follows from "{follower["follows"]}": each value there has always the same value here.']
+
+
 # ---------------------------------------------------------------- what the client knows better
 
 
