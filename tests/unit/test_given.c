@@ -231,3 +231,54 @@ Test(given, what_cannot_be_given_is_refused, .timeout = 300) {
     cr_assert_eq(dn_sample(model, &request, &result, NULL, &error), DN_INVALID);
     dn_model_free(plain), dn_model_free(model);
 }
+
+/* Columns with maps of ranks: x is one of 0..9, each as often, and y = 10 x + one of 0..7. Given x it
+ * stays exactly what it is, and y follows, but where a small network blurs the ends of its range;
+ * without x, a tenth would be right. */
+Test(given, a_table_keeps_its_values, .timeout = 300) {
+    enum { N = 8000, DRAWN = 3000 };
+    struct dn_spec spec = dn_presets[0].spec;
+    struct dn_trainer *trainer;
+    struct dn_model *model;
+    struct dn_epoch epoch;
+    double *values = malloc(2 * N * sizeof *values), drawn[2 * DRAWN];
+    for (int i = 0; i < N; i++) {
+        values[2 * i] = i % 10;
+        values[2 * i + 1] = 10 * (i % 10) + i / 10 % 8;
+    }
+    spec.dataset = (struct dn_dataset_spec){
+        .source_count = 1, .dim = 2, .sources = {{.pattern = DN_UPLOADED, .n = N}}};
+    spec.network.hidden_size = 64;
+    spec.network.hidden_layers = 3;
+    spec.network.input_features = 3;
+    spec.diffusion.ratio_min = 0.01;
+    spec.diffusion.ratio_max = 10;
+    spec.training.epochs = 120;
+    spec.training.validation_fraction = 0;
+    spec.training.normalization = DN_QUANTILE;
+    spec.training.conditioning = DN_GIVEN_ANY;
+    const struct dn_data data = {.dim = 2, .n = N, .values = values};
+    cr_assert_eq(dn_trainer_new(&spec, &data, &trainer, NULL), DN_OK);
+    for (int i = 0; i < spec.training.epochs; i++)
+        cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, NULL), DN_OK);
+    cr_assert_eq(dn_trainer_model(trainer, &model, NULL), DN_OK);
+    for (int x = 0; x < 10; x += 3) {
+        const double given[2] = {x, NAN};
+        struct dn_sample_request request = {
+            .n = DRAWN, .sampler = DN_DPMPP_2M, .steps = 50, .clip = true, .given = given};
+        struct dn_sample_result result = {.values = drawn};
+        int right = 0, near = 0;
+        cr_assert_eq(dn_sample(model, &request, &result, NULL, NULL), DN_OK);
+        for (int i = 0; i < DRAWN; i++) {
+            cr_assert_eq(drawn[2 * i], x);
+            const double off = drawn[2 * i + 1] - 10 * x;
+            right += off >= 0 && off <= 7;
+            near += off >= -10 && off <= 17;
+        }
+        cr_expect_gt(right, 0.7 * DRAWN, "x %d: %d of %d", x, right, DRAWN);
+        cr_expect_gt(near, 0.99 * DRAWN, "x %d: %d of %d", x, near, DRAWN);
+    }
+    dn_model_free(model);
+    dn_trainer_free(trainer);
+    free(values);
+}
