@@ -61,6 +61,7 @@ READS = {
     "weights": ("GET", "/v1/models/{job}/weights.safetensors", None, {}, {200}),
     "samples": ("GET", "/v1/models/{job}/samples?n=20&sampler=dpmpp_2m&steps=4", None, {}, {200}),
     "samples.png": ("GET", "/v1/models/{job}/samples.png?n=20", None, {}, {200}),
+    "score": ("POST", "/v1/models/{job}/score", '{"points": [[0, 1], [2, 3]], "steps": 4}', JSON, {200}),
     "samples by POST": ("POST", "/v1/models/{job}/samples", '{"noise": [[0, 1], [2, 3]], "sampler": "heun"}', JSON, {200}),
     "trajectories": ("GET", "/v1/models/{job}/trajectories?n=5&frames=3", None, {}, {200}),
     "trajectories.gif": ("GET", "/v1/models/{job}/trajectories.gif?n=5&frames=3", None, {}, {200}),
