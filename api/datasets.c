@@ -8,6 +8,7 @@
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
 #include "api/table/column_json.h"
+#include "api/table/form.h"
 #include "engine/denoise.h"
 #include "server/base/id.h"
 
@@ -195,6 +196,20 @@ static const char *coordinate_names(const struct column *columns, int count, str
     return copy;
 }
 
+/* The form of the rows, in the arena. NULL: no memory. */
+static const char *form_text(const struct dataset *row, const struct column *columns, int count,
+                             struct arena *arena) {
+    struct table_form form = {columns, count, -1};
+    struct buffer text = {0};
+    for (int j = 0; j < count && row->label; j++)
+        if (strcmp(columns[j].name, row->label) == 0)
+            form.label = j;
+    form_write(&form, &(struct json_writer){.out = &text});
+    const char *copy = text.failed ? NULL : arena_copy(arena, text.data, text.length);
+    buffer_clear(&text);
+    return copy;
+}
+
 enum store_status dataset_lookup(void *context, struct arena *arena,
                                  struct upload_request *upload) {
     struct http_exchange *exchange = context;
@@ -217,9 +232,12 @@ enum store_status dataset_lookup(void *context, struct arena *arena,
     if (column_read_list(row.columns, arena, &columns, &count)) {
         upload->unusable = dataset_unusable(columns, count, arena);
         upload->columns = coordinate_names(columns, count, arena);
+        upload->form = row.has_cells ? form_text(&row, columns, count, arena) : NULL;
     } else {
         status = STORE_ERROR;
     }
+    if (row.has_cells && !upload->form)
+        status = STORE_ERROR;
     if (row.classes)
         upload->classes = arena_copy(arena, row.classes, strlen(row.classes));
     if (row.classes && (!classes || !upload->classes))

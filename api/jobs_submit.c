@@ -175,6 +175,7 @@ static struct submission *make_submission(struct http_exchange *exchange,
     job->name = request->name[0] ? http_format(exchange, "%s", request->name) : NULL;
     job->dataset = keep_text(exchange, &dataset);
     job->spec = keep_text(exchange, &spec);
+    job->form = spec_form(request) ? http_format(exchange, "%s", spec_form(request)) : NULL;
     job->words = keep_text(exchange, &words);
     job->warnings = keep_text(exchange, &warnings);
     job->epochs = request->spec.training.epochs;

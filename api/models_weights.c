@@ -11,6 +11,7 @@
 #include "api/format/formats.h"
 #include "api/format/safetensors.h"
 #include "api/models.h"
+#include "api/models_form.h"
 #include "api/models_quantiles.h"
 #include "api/spec/spec.h"
 #include "api/upload/label.h"
@@ -94,6 +95,8 @@ static void write_metadata(const void *owner, struct json_writer *json) {
     write_text(json, "transform", loaded->model, write_transform);
     if (spec->training.normalization == DN_QUANTILE)
         write_text(json, "quantiles", loaded->model, quantiles_write);
+    if (loaded->row.form)
+        json_member(json, "form", loaded->row.form);
 }
 
 static void write_weights(const struct loaded_model *loaded, struct buffer *out) {
@@ -199,6 +202,7 @@ struct import {
     float low[DN_MAX_DIM], high[DN_MAX_DIM];
     struct dn_quantile quantiles[DN_MAX_DIM]; /* numbers in the exchange's arena */
     int32_t class_counts[DN_MAX_CLASSES];     /* all 0: unknown */
+    char *form;                               /* of a table's rows, in the arena; or NULL */
     float *values;                            /* all tensors, in the order of the architecture */
     struct dn_model *model;
     double transform[2 * DN_MAX_DIM]; /* for the row */
@@ -362,6 +366,18 @@ static void read_quantiles(struct import *import) {
         problem_add(&import->wrong, META "quantiles", "%s", error);
 }
 
+/* Of a model of a table: the form of its rows. */
+static void read_form(struct import *import) {
+    char error[200];
+    const char *text = safetensors_text(&import->file, "form");
+    if (!text)
+        return;
+    import->form =
+        models_form_read(text, &import->job.spec, import->wrong.arena, error, sizeof error);
+    if (!import->form)
+        problem_add(&import->wrong, META "form", "%s", error);
+}
+
 static const struct safetensor *find(const struct import *import, const char *name) {
     for (int i = 0; i < import->file.count; i++)
         if (strcmp(import->file.tensors[i].name, name) == 0)
@@ -462,6 +478,7 @@ static bool make_row(struct http_exchange *exchange, struct import *import) {
         .name = import->name[0] ? import->name : NULL,
         .spec = keep_text(exchange, &spec),
         .words = keep_text(exchange, &words),
+        .form = import->form,
         .variant = http_format(exchange, "%s", kernels),
         .epoch = import->epoch,
         .dim = dn_model_dim(import->model),
@@ -551,6 +568,8 @@ static void parse(struct http_exchange *exchange) {
         read_class_counts(import);
     if (import->wrong.count == 0 && import->job.spec.training.normalization == DN_QUANTILE)
         read_quantiles(import);
+    if (import->wrong.count == 0)
+        read_form(import);
     if (import->wrong.count == 0)
         status = build(import, &error);
     if (status == DN_INVALID && import->wrong.count == 0)

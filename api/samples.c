@@ -340,6 +340,14 @@ static void sample_on_pool(struct http_exchange *exchange, struct store_session 
     tag(exchange, &loaded->row);
     sampling->classes = model_class_names(
         &loaded->row, dn_model_spec(loaded->model)->dataset.classes, http_arena(exchange));
+    if (loaded->row.form && sampling->classes) {
+        sampling->form = form_read(loaded->row.form, http_arena(exchange));
+        if (!sampling->form) {
+            problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for the form of the rows");
+            loaded_model_clear(loaded);
+            return;
+        }
+    }
     if (!sampling->classes || !fits_model(exchange, sampling, loaded->model)) {
         loaded_model_clear(loaded);
     } else if (cost_is_large(loaded->model, request)) {

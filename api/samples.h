@@ -19,10 +19,11 @@ enum {
 
 struct sampling {
     struct dn_sample_request request;
-    char label[LABEL_TEXT + 1]; /* name of the class request.label; "" if it is given by index */
-    bool balance;               /* the classes take turns */
-    const char *const *classes; /* names of the model's classes, up to a NULL; in the arena */
-    int noise_dim;              /* columns of request.noise, if given */
+    char label[LABEL_TEXT + 1];    /* name of the class request.label; "" if it is given by index */
+    bool balance;                  /* the classes take turns */
+    const char *const *classes;    /* names of the model's classes, up to a NULL; in the arena */
+    const struct table_form *form; /* of a model of a table; in the arena */
+    int noise_dim;                 /* columns of request.noise, if given */
     /* What is known of the points: values of row_count rows, of which there is one for all points
      * unless the request has rows. In the arena. */
     struct given_cell *cells;

@@ -18,6 +18,8 @@ struct run {
     int epoch, evaluations, dim;
     double guidance; /* NAN for a model without labels */
     float *memory;   /* [room] a whole trajectory, or the current range of samples */
+    double *values;  /* [room] the same range in full precision, of a table */
+    bool has_values;
     size_t room;
     int *labels; /* [n]; NULL: none */
     double seconds;
@@ -71,6 +73,7 @@ static void sample_range(void *argument, int part) {
         .points = offset(whole->points, at),
         .x = offset(whole->x, at),
         .x0 = offset(whole->x0, at),
+        .values = whole->values ? whole->values + at : NULL,
     };
     request.first += first;
     request.n = left < RANGE ? left : RANGE;
@@ -110,9 +113,11 @@ static bool make_room(struct run *run, size_t values) {
     if (values <= run->room)
         return true;
     free(run->memory); /* its points have been written */
+    free(run->values);
+    run->values = run->has_values ? malloc(values * sizeof *run->values) : NULL;
     run->memory = malloc(values * sizeof *run->memory);
-    run->room = run->memory ? values : 0;
-    return run->memory != NULL;
+    run->room = run->memory && (run->values || !run->has_values) ? values : 0;
+    return run->room > 0;
 }
 
 /* For point_stream.points. */
@@ -129,8 +134,9 @@ static enum dn_status some_points(struct http_exchange *exchange, struct point_s
     if (request.noise)
         request.noise += first * dim;
     *points = run->memory;
-    return sample(exchange, run, &request, &(struct dn_sample_result){.points = run->memory},
-                  error);
+    answer->layout.values = run->values;
+    return sample(exchange, run, &request,
+                  &(struct dn_sample_result){.points = run->memory, .values = run->values}, error);
 }
 
 /* Computes all frames, into answer->x and x0. */
@@ -173,7 +179,10 @@ static const struct field_set tail_set = ANSWER(tail_rows);
 /* The head and the tail are written from these rows; the points between them are streamed. */
 static const struct field sample_rows[] = {
     {"", "", FIELD_MEMBERS, .set = &head_set},
-    {"", "points", FIELD_OTHER, .schema = "Points"},
+    {"", "columns", FIELD_OTHER, .schema = "Names", .flags = FIELD_OPTIONAL,
+     .doc = "Of a model of a table with the normalization \"quantile\": the names of the table's "
+            "columns but for the labels."},
+    {"", "points", FIELD_OTHER, .schema = "Rows"},
     {"", "labels", FIELD_OTHER, .schema = "Labels"},
     {"", "classes", FIELD_OTHER, .schema = "Classes"},
     {"", "", FIELD_MEMBERS, .set = &tail_set},
@@ -204,6 +213,7 @@ static void write_tail(const void *owner, struct json_writer *json) {
 static void run_clear(struct point_stream *answer) {
     struct run *run = answer->owner;
     free(run->memory);
+    free(run->values);
     loaded_model_clear(run->loaded);
 }
 
@@ -245,6 +255,7 @@ void sampling_answer(struct http_exchange *exchange) {
                             .epoch = dn_model_epoch(model),
                             .evaluations = dn_sample_evaluations(model, request),
                             .dim = dn_model_dim(model),
+                            .has_values = sampling->form && !sampling->is_trajectory,
                             .guidance = has_labels ? request->guidance : NAN};
     if (!run || !answer || !reserve(exchange, run) || !make_labels(exchange, run)) {
         loaded_model_clear(loaded);
@@ -256,6 +267,7 @@ void sampling_answer(struct http_exchange *exchange) {
                    .dim = run->dim,
                    .labels = run->labels,
                    .classes = sampling->classes,
+                   .form = sampling->is_trajectory ? NULL : sampling->form,
                    .frames = request->frames,
                    .timesteps = sampling->timesteps,
                    .which_x0 = sampling->which == 1,
@@ -269,7 +281,7 @@ void sampling_answer(struct http_exchange *exchange) {
         .owner = run,
     };
     enum dn_status status = sampling->is_trajectory ? all_frames(exchange, answer) : DN_OK;
-    answer->held = run->room * sizeof *run->memory;
+    answer->held = run->room * (sizeof *run->memory + run->has_values * sizeof *run->values);
     if (status == DN_OK) {
         point_stream_send(exchange, answer);
     } else {

@@ -30,6 +30,10 @@ static void csv_lead(struct buffer *out, const struct layout *layout, int index)
     static const char *const axes[] = {"x", "y", "z"};
     if (index > 0)
         return;
+    if (layout->form) {
+        form_csv_names(layout->form, out);
+        return;
+    }
     for (int j = 0; j < layout->dim; j++) {
         if (j > 0)
             buffer_append(out, ",", 1);
@@ -46,7 +50,11 @@ static void csv_lead(struct buffer *out, const struct layout *layout, int index)
 static void csv_rows(struct buffer *out, const struct layout *layout, const float *points,
                      size_t first, size_t count) {
     const size_t width = (size_t)layout->dim;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && layout->form; i++)
+        form_csv_row(layout->form, layout->values + i * width,
+                     layout->labels ? layout->classes[layout->labels[first + i]] : NULL, first + i,
+                     out);
+    for (size_t i = 0; i < count && !layout->form; i++) {
         char *start = buffer_reserve(out, width * (FLOAT_TEXT + 1));
         if (!start)
             return;
@@ -138,9 +146,23 @@ static void json_points_rows(struct buffer *out, const struct layout *layout, co
     json_rows(out, points, count, layout->dim, first == 0);
 }
 
+static void json_table_rows(struct buffer *out, const struct layout *layout, const float *points,
+                            size_t first, size_t count) {
+    struct json_writer json = {.out = out, .needs_comma = first > 0, .depth = 2};
+    if (!layout->form)
+        json_points_rows(out, layout, points, first, count);
+    for (size_t i = 0; i < count && layout->form; i++)
+        form_json_row(layout->form, layout->values + i * (size_t)layout->dim, first + i, &json);
+}
+
 static void json_lead(struct buffer *out, const struct layout *layout, int index) {
     if (index == 0) {
         json_begin(out, layout);
+        if (layout->form) {
+            buffer_text(out, "\"columns\":");
+            form_json_names(layout->form, &(struct json_writer){.out = out, .depth = 1});
+            buffer_text(out, ",");
+        }
         buffer_text(out, "\"points\":[");
     } else {
         buffer_text(out, "]");
@@ -148,7 +170,7 @@ static void json_lead(struct buffer *out, const struct layout *layout, int index
     }
 }
 
-const struct pieces pieces_json = {PARTS_ONE_ARRAY, json_lead, json_points_rows, NULL};
+const struct pieces pieces_json = {PARTS_ONE_ARRAY, json_lead, json_table_rows, NULL};
 
 static void json_timesteps(struct buffer *out, const struct layout *layout) {
     buffer_text(out, "\"timesteps\":[");

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "api/contract/json.h"
+#include "api/table/form.h"
 
 /* The layout of a response made of points. */
 struct layout {
@@ -21,9 +22,13 @@ struct layout {
     const int32_t *labels;      /* the classes of the points [n]; NULL: none */
     const char *const *classes; /* the names of the classes, up to a NULL */
     const char *const *columns; /* names of the coordinates [dim]; NULL: x, y, z, or x0, x1, .. */
-    int frames;                 /* of x in a trajectory; 0: this is not a trajectory */
-    const int *timesteps;       /* [frames] */
-    bool which_x0;              /* a format for one array holds x0 */
+    /* Of a table: the form of its rows, and the rows' values [count][dim] in full precision, beside
+     * the points that are written; NULL: points are numbers. CSV and JSON of points only. */
+    const struct table_form *form;
+    const double *values;
+    int frames;           /* of x in a trajectory; 0: this is not a trajectory */
+    const int *timesteps; /* [frames] */
+    bool which_x0;        /* a format for one array holds x0 */
     /* JSON only: the members of the object before the points, and after them and their labels; the
      * latter may be NULL. */
     void (*head)(const void *owner, struct json_writer *json);

@@ -160,10 +160,11 @@ static size_t bytes_to_write(const struct point_stream *answer) {
     const struct layout *layout = &answer->layout;
     const size_t most = rows_at_once(layout), rows = layout->n < most ? layout->n : most;
     const size_t values = rows * (size_t)layout->dim;
-    return pieces_of(answer)
-               ? PIECES * (PIECE_BYTES + values * NUMBER_BYTES + label_bytes(layout)) +
-                     values * sizeof(float) * !is_trajectory(answer)
-               : format_whole_bytes(answer->format, layout, &answer->look);
+    const size_t texts = layout->form ? rows * layout->form->most : values * NUMBER_BYTES;
+    const size_t value = layout->form ? sizeof(float) + sizeof(double) : sizeof(float);
+    return pieces_of(answer) ? PIECES * (PIECE_BYTES + texts + label_bytes(layout)) +
+                                   values * value * !is_trajectory(answer)
+                             : format_whole_bytes(answer->format, layout, &answer->look);
 }
 
 void point_stream_send(struct http_exchange *exchange, struct point_stream *answer) {

@@ -122,8 +122,6 @@ static void look_up(const struct sources *sources, const char *pointer,
     else if (upload->dim && upload->dim != found.dim)
         problem_add(sources->wrong, arena_format(arena, "%s/dim", pointer),
                     "is %d, but this data set has %d", upload->dim, found.dim);
-    else if (found.unusable)
-        problem_add(sources->wrong, id, "%s", found.unusable);
     *upload = found;
 }
 
@@ -216,6 +214,30 @@ static void join_sources(const struct sources *sources) {
                         dimension(job, k), dataset->dim);
 }
 
+/* The rows of several data sets may differ in their form. */
+bool spec_is_table(const struct job_request *job) {
+    return job->spec.dataset.source_count == 1 && job->uploads[0].id[0] &&
+           job->spec.training.normalization == DN_QUANTILE;
+}
+
+const char *spec_form(const struct job_request *job) {
+    return spec_is_table(job) ? job->uploads[0].form : NULL;
+}
+
+static void check_usable(const struct sources *sources) {
+    const struct job_request *job = sources->job;
+    struct arena *arena = sources->wrong->arena;
+    const int count = job->spec.dataset.source_count;
+    for (int k = 0; k < count && !spec_is_table(job); k++)
+        if (job->uploads[k].unusable && count > 1)
+            problem_add(sources->wrong, arena_format(arena, "/dataset/%d/id", k),
+                        "in a list of data sets, %s", job->uploads[k].unusable);
+        else if (job->uploads[k].unusable)
+            problem_add(sources->wrong, "/training/normalization",
+                        "must be \"quantile\" for this table; with the others, %s",
+                        job->uploads[k].unusable);
+}
+
 /* ------------------------------------------------------------------ jobs */
 
 /* An error of the engine that concerns one field begins with its name: "training.epochs ..". */
@@ -245,8 +267,10 @@ void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, v
     fields_read(&spec_fields, "", json, job, wrong);
     job->spec.dataset.sources[0].seed = job->spec.seed;
     read_dataset(&sources, cJSON_GetObjectItemCaseSensitive(json, "dataset"));
-    if (wrong->count == before)
+    if (wrong->count == before) {
         join_sources(&sources);
+        check_usable(&sources);
+    }
     struct dn_error error;
     if (wrong->count == before && dn_spec_check(&job->spec, &error) != DN_OK)
         problem_add(wrong, pointer_of(error.text, wrong->arena), "%s", error.text);

@@ -18,8 +18,10 @@ struct upload_request {
     uint64_t seed;
     const char *classes; /* their names, as JSON; NULL without labels; of an arena */
     int class_count;
-    const char *columns;      /* names of its coordinates, as JSON; NULL: not known; of an arena */
-    const char *unusable;     /* why it cannot be trained on, of an arena; or NULL */
+    /* These are looked up, and of an arena. */
+    const char *columns;      /* names of its coordinates, as JSON; NULL: not known */
+    const char *unusable;     /* why its points are not plain numbers; or NULL */
+    const char *form;         /* of the rows of its table, as JSON (api/table/form.h); or NULL */
     const double *low, *high; /* [dim] range of each axis, of an arena; NULL: not looked up */
 };
 
@@ -51,6 +53,12 @@ bool spec_read_stored(const char *text, struct job_request *job, struct arena *a
 
 /* Is any data set of a spec an upload? */
 bool spec_has_uploads(const struct dn_spec *spec);
+
+/* Is its data one table of which all cells are mapped by their ranks? Then they may be of any type,
+ * and may be missing. */
+bool spec_is_table(const struct job_request *job);
+/* The form of the rows that a model of the job draws; NULL: points are numbers. */
+const char *spec_form(const struct job_request *job);
 
 /* Writes the complete job; sending it again asks for the same training. */
 void spec_write(const struct job_request *job, struct json_writer *json);

@@ -5,17 +5,74 @@
 
 #include "api/api.h"
 #include "api/spec/spec.h"
+#include "api/table/cells.h"
+#include "api/table/column_json.h"
 #include "server/jobs/estimate.h"
 
 /* The uploads of a job, in the form that the engine takes. */
 struct uploads {
     struct dataset rows[DN_MAX_CLASSES];
     struct dn_upload points[DN_MAX_CLASSES]; /* beside the sources of the spec */
+    double *values;                          /* of a table, which is the only source */
 };
 
 static bool fail(struct training_failure *failure, enum job_error error) {
     failure->error = error;
     return false;
+}
+
+/* Fills values [n][dim] from the cells. False: no memory. */
+static bool fill_values(const struct cells *cells, const struct column *columns, int dim,
+                        double *values) {
+    for (int j = 0; j < cells->count; j++) {
+        const struct cells_column *from = &cells->columns[j];
+        const int at = columns[j].coordinate;
+        if (at < 0)
+            continue;
+        double *numbers = malloc(((size_t)from->distinct + 1) * sizeof *numbers);
+        if (!numbers)
+            return false;
+        for (uint32_t code = 0; code < from->distinct; code++)
+            numbers[code] =
+                column_forward(&columns[j], cells_text(from, code), cells_length(from, code));
+        for (size_t i = 0; i < cells->n; i++)
+            values[i * (size_t)dim + (size_t)at] = numbers[from->codes[i]];
+        free(numbers);
+    }
+    return true;
+}
+
+/* Do the columns, as they are stored, describe these cells, with dim coordinates? */
+static bool describe(const struct column *columns, int count, const struct cells *cells,
+                     const struct dataset *row) {
+    int coordinates = 0;
+    for (int j = 0; j < count; j++)
+        coordinates += columns[j].coordinate >= 0 && columns[j].coordinate < row->dim;
+    return cells->n == (size_t)row->n && cells->count == count && coordinates == row->dim;
+}
+
+/* Makes the values of a table from its cells. */
+static bool load_values(struct store_session *session, const struct dataset *row,
+                        struct uploads *uploads, struct training_failure *failure) {
+    struct arena arena = {0};
+    struct cells cells = {0};
+    struct column *columns = NULL;
+    void *block = NULL;
+    size_t bytes = 0;
+    int count = 0;
+    const enum store_status status = store_dataset_cells(session, row->id, &block, &bytes);
+    bool loaded = status == STORE_OK && block && cells_read(&cells, block, bytes) &&
+                  column_read_list(row->columns, &arena, &columns, &count) &&
+                  describe(columns, count, &cells, row);
+    free(block);
+    uploads->values = loaded ? calloc(cells.n * (size_t)row->dim, sizeof(double)) : NULL;
+    const bool filled = uploads->values && fill_values(&cells, columns, row->dim, uploads->values);
+    const bool no_memory = (loaded && !filled) || cells.no_memory || arena.failed;
+    cells_clear(&cells);
+    arena_clear(&arena);
+    if (no_memory)
+        return fail(failure, JOB_ERROR_NO_MEMORY);
+    return loaded || fail(failure, status == STORE_OK ? JOB_ERROR_DATASET_DIFFERS : JOB_ERROR_NONE);
 }
 
 static bool load_uploads(const struct job_request *request, struct store_session *session,
@@ -31,6 +88,12 @@ static bool load_uploads(const struct job_request *request, struct store_session
         if (status != STORE_OK)
             return fail(failure, JOB_ERROR_NONE);
         uploads->points[k] = (struct dn_upload){(size_t)row->n, row->dim, row->points, row->labels};
+        if (!row->has_cells || !spec_is_table(request))
+            continue;
+        if (!load_values(session, row, uploads, failure))
+            return false;
+        uploads->points[k].points = NULL;
+        uploads->points[k].values = uploads->values;
     }
     return true;
 }
@@ -50,6 +113,7 @@ static bool draw(const struct job_request *request, struct store_session *sessio
     }
     for (int k = 0; k < DN_MAX_CLASSES; k++)
         dataset_clear(&uploads->rows[k]);
+    free(uploads->values);
     free(uploads);
     return drawn;
 }

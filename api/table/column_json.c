@@ -89,11 +89,26 @@ static const struct field rows[] = {
 };
 const struct field_set column_answer = ANSWER(rows);
 
+void column_write(const struct column *column, struct json_writer *json) {
+    fields_write(&column_answer, column, json);
+}
+
 void column_write_list(const struct column *columns, int count, struct json_writer *json) {
     json_open(json, '[');
     for (int j = 0; j < count; j++)
-        fields_write(&column_answer, &columns[j], json);
+        column_write(&columns[j], json);
     json_close(json, ']');
+}
+
+void column_write_cell(const struct column *column, const char *text, size_t length,
+                       struct json_writer *json) {
+    const double value = column_is_number(column) ? column_forward(column, text, length) : NAN;
+    if (!isnan(value))
+        json_double(json, value);
+    else if (column_is_number(column) || column_is_missing(text, length))
+        json_null(json);
+    else
+        json_string(json, text);
 }
 
 /* ------------------------------------------------------------------ back */
@@ -164,8 +179,8 @@ static bool read_column(const cJSON *json, struct arena *arena, struct column *c
     return !arena->failed;
 }
 
-bool column_read_list(const char *text, struct arena *arena, struct column **columns, int *count) {
-    cJSON *list = text ? cJSON_Parse(text) : NULL;
+bool column_read_array(const cJSON *list, struct arena *arena, struct column **columns,
+                       int *count) {
     const int size = cJSON_GetArraySize(list);
     bool read = cJSON_IsArray(list) && size > 0;
     *count = size;
@@ -173,8 +188,14 @@ bool column_read_list(const char *text, struct arena *arena, struct column **col
     int j = 0;
     for (const cJSON *item = *columns ? list->child : NULL; item && read; item = item->next)
         read = read_column(item, arena, &(*columns)[j++]);
-    cJSON_Delete(list);
     return read && *columns;
+}
+
+bool column_read_list(const char *text, struct arena *arena, struct column **columns, int *count) {
+    cJSON *list = text ? cJSON_Parse(text) : NULL;
+    const bool read = column_read_array(list, arena, columns, count);
+    cJSON_Delete(list);
+    return read;
 }
 
 const char **column_names(const struct column *columns, int count, struct arena *arena) {

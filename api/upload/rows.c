@@ -1,12 +1,12 @@
 #include "api/upload/rows.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/contract/handlers.h"
 #include "api/format/csv.h"
 #include "api/table/cells.h"
+#include "api/table/column_json.h"
 #include "server/threads/pool.h"
 
 enum { PAUSE_ROWS = 1024 };
@@ -48,17 +48,6 @@ static void write_csv(const struct rows_request *request, const struct cells *ce
 
 /* ------------------------------------------------------------------ JSON */
 
-static void write_value(const struct column *column, const char *text, size_t length,
-                        struct json_writer *json) {
-    const double value = column_is_number(column) ? column_forward(column, text, length) : NAN;
-    if (!isnan(value))
-        json_double(json, value);
-    else if (column_is_number(column) || column_is_missing(text, length))
-        json_null(json);
-    else
-        json_string(json, text);
-}
-
 static void write_labels(const struct rows_request *request, struct json_writer *json) {
     json_key(json, "labels");
     if (request->labels) {
@@ -94,7 +83,7 @@ static void write_json(const struct rows_request *request, const struct cells *c
             size_t length;
             const char *text = text_at(cells, j, row_of(request, i), &length);
             if (!label || strcmp(columns[j].name, label) != 0)
-                write_value(&columns[j], text, length, json);
+                column_write_cell(&columns[j], text, length, json);
         }
         json_close(json, ']');
         if (i % PAUSE_ROWS == 0)

@@ -142,7 +142,7 @@ static enum store_status begin_outcome(struct attempt *attempt) {
 static enum dn_status keep_data(struct training *training, struct dn_error *error) {
     if (training->spec.training.evaluate_every == 0)
         dn_data_clear(&training->data);
-    else if (!training->data.points)
+    else if (!training->data.points && !training->data.values)
         return dn_data_draw(&training->spec, NULL, &training->data, error);
     return DN_OK;
 }
@@ -365,8 +365,9 @@ static enum ending prepare_and_train(struct attempt *attempt) {
     struct training_failure failure = {0};
     if (!load_training(attempt, &failure))
         return failure.error ? fail(attempt, failure.error, failure.why.text) : ENDING_BROKEN;
-    enum dn_status status = dn_trainer_new(
-        &training->spec, training->data.points ? &training->data : NULL, &attempt->trainer, &error);
+    const bool has_data = training->data.points || training->data.values;
+    enum dn_status status = dn_trainer_new(&training->spec, has_data ? &training->data : NULL,
+                                           &attempt->trainer, &error);
     if (status == DN_OK)
         status = keep_data(training, &error);
     if (status != DN_OK)

@@ -37,7 +37,8 @@ enum store_status store_dataset_insert(struct store_session *session,
 }
 
 #define DATASET_COLUMNS                                                                            \
-    "id, name, n, dim, columns, classes, statistics, sha256, bytes, created_at, label"
+    "id, name, n, dim, columns, classes, statistics, sha256, bytes, created_at, label,"            \
+    " cells IS NOT NULL"
 
 static void read_dataset(struct store_session *session, sqlite3_stmt *row,
                          struct dataset *dataset) {
@@ -51,6 +52,7 @@ static void read_dataset(struct store_session *session, sqlite3_stmt *row,
         .bytes = sqlite3_column_int64(row, 8),
         .created_at = sqlite3_column_int64(row, 9),
         .label = sql_text(session, row, 10),
+        .has_cells = sqlite3_column_int(row, 11),
     };
     memcpy(dataset->id, sqlite3_column_text(row, 0), ID_LENGTH);
     memcpy(dataset->sha256, sqlite3_column_text(row, 7), sizeof dataset->sha256 - 1);
@@ -66,8 +68,8 @@ enum store_status store_dataset_get(struct store_session *session, const char *i
     if (found) {
         size_t size;
         read_dataset(session, row, dataset);
-        dataset->labels = sql_blob(session, row, 11, &size);
-        dataset->points = sql_blob(session, row, 12, &size);
+        dataset->labels = sql_blob(session, row, 12, &size);
+        dataset->points = sql_blob(session, row, 13, &size);
     }
     enum store_status status = sql_found(session, row, found, STORE_NOT_FOUND);
     if (found && status != STORE_OK)

@@ -39,12 +39,12 @@ enum store_status store_job_insert(struct store_session *session, const struct j
         return status;
     return sql_run(session,
                    "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at,"
-                   " idempotency_key, warnings, memory, words)"
+                   " idempotency_key, warnings, memory, words, form)"
                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, '[]'), ?10,"
-                   " coalesce(fold(?11), ''))",
-                   "ttttiiittit", job->id, job->name, job->dataset, job->spec, (int64_t)job->epochs,
-                   job->steps, job->created_at, idempotency_key, job->warnings, job->memory,
-                   job->words);
+                   " coalesce(fold(?11), ''), ?12)",
+                   "ttttiiittitt", job->id, job->name, job->dataset, job->spec,
+                   (int64_t)job->epochs, job->steps, job->created_at, idempotency_key,
+                   job->warnings, job->memory, job->words, job->form);
 }
 
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,

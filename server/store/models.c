@@ -16,6 +16,7 @@ struct figures sql_figures(sqlite3_stmt *row, int column) {
 void model_clear(struct model *model) {
     free(model->name);
     free(model->spec);
+    free(model->form);
     free(model->variant);
     free(model->transform);
     free(model->bytes);
@@ -26,7 +27,7 @@ void model_clear(struct model *model) {
 #define MODEL_COLUMNS                                                                              \
     "id, name, spec, variant, epoch, created_at, updated_at, blob_id, size, job_seq IS NOT NULL,"  \
     " dim, parameters, transform, (SELECT warnings FROM job WHERE job.seq = "                      \
-    "model.job_seq), " FIGURES_COLUMNS("model")
+    "model.job_seq), form, " FIGURES_COLUMNS("model")
 #define MODEL(where) "SELECT " MODEL_COLUMNS " FROM model " where
 
 static void read_model(struct store_session *session, sqlite3_stmt *row, struct model *model) {
@@ -43,7 +44,8 @@ static void read_model(struct store_session *session, sqlite3_stmt *row, struct 
         .dim = sqlite3_column_int(row, 10),
         .parameters = sqlite3_column_int64(row, 11),
         .warnings = sql_text(session, row, 13),
-        .figures = sql_figures(row, 14),
+        .form = sql_text(session, row, 14),
+        .figures = sql_figures(row, 15),
     };
     size_t copied;
     memcpy(model->id, sqlite3_column_text(row, 0), ID_LENGTH);
@@ -80,15 +82,16 @@ enum store_status store_model_insert(struct store_session *session, const struct
     enum store_status status = sql_blob_insert(session, model->bytes, model->byte_count, &blob);
     if (status != STORE_OK)
         return status;
-    return sql_run(
-        session,
-        "INSERT INTO model (id, name, spec, variant, epoch, blob_id, size, dim,"
-        " parameters, transform, created_at, updated_at, words)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11,"
-        " coalesce(fold(?12), ''))",
-        "ttttiiiiibit", model->id, model->name, model->spec, model->variant, (int64_t)model->epoch,
-        blob, (int64_t)model->byte_count, (int64_t)model->dim, model->parameters, model->transform,
-        2 * (size_t)model->dim * sizeof *model->transform, model->created_at, model->words);
+    return sql_run(session,
+                   "INSERT INTO model (id, name, spec, variant, epoch, blob_id, size, dim,"
+                   " parameters, transform, created_at, updated_at, words, form)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11,"
+                   " coalesce(fold(?12), ''), ?13)",
+                   "ttttiiiiibitt", model->id, model->name, model->spec, model->variant,
+                   (int64_t)model->epoch, blob, (int64_t)model->byte_count, (int64_t)model->dim,
+                   model->parameters, model->transform,
+                   2 * (size_t)model->dim * sizeof *model->transform, model->created_at,
+                   model->words, model->form);
 }
 
 /* May the job that trains a model still write it? */

@@ -222,8 +222,8 @@ static enum store_status add_model(struct store_session *session, int64_t seq,
         status = sql_run(
             session,
             "INSERT INTO model (id, job_seq, name, spec, variant, epoch, blob_id, size, dim,"
-            " parameters, transform, created_at, updated_at, words)"
-            " SELECT id, seq, name, spec, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, words FROM job"
+            " parameters, transform, created_at, updated_at, words, form)"
+            " SELECT id, seq, name, spec, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, words, form FROM job"
             " WHERE seq = ?1"
             " ON CONFLICT (id) DO UPDATE SET variant = excluded.variant, epoch = excluded.epoch,"
             " blob_id = excluded.blob_id, size = excluded.size, dim = excluded.dim,"

@@ -77,12 +77,14 @@ struct job_failure {
 
 struct job {
     char id[ID_LENGTH + 1];
-    int64_t seq;    /* the order of submission */
-    char *name;     /* NULL if the client gave none */
-    char *dataset;  /* name of the data set, for filters */
-    char *words;    /* the texts that a search looks through, one per line: name, data sets, preset;
+    int64_t seq;   /* the order of submission */
+    char *name;    /* NULL if the client gave none */
+    char *dataset; /* name of the data set, for filters */
+    char *words;   /* the texts that a search looks through, one per line: name, data sets, preset;
                      * for store_job_insert, else NULL */
-    char *spec;     /* the whole normalized spec as JSON text; opaque here */
+    char *spec;    /* the whole normalized spec as JSON text; opaque here */
+    char *form;    /* of the rows of its table, as JSON text; opaque here; NULL: points are numbers;
+                     * for store_job_insert, else NULL */
     char *warnings; /* about the spec and the result, as JSON text; NULL: none */
     enum job_status status;
     int64_t queue_position; /* 0: next to run; -1: not queued */
@@ -182,6 +184,7 @@ struct model {
     char id[ID_LENGTH + 1];
     char *name;
     char *spec; /* as of a job */
+    char *form; /* as of a job; NULL: points are numbers */
     char *variant;
     int epoch;
     int dim;
@@ -262,8 +265,8 @@ enum store_status store_keep(struct store_session *session, bool keep);
  * writing. */
 void store_checkpoint(struct store *store, bool is_full);
 
-/* W. A new queued job: id, name, dataset, spec, warnings, epochs, steps, memory and created_at are
- * taken from `job`. idempotency_key may be NULL. */
+/* W. A new queued job: id, name, dataset, spec, form, warnings, epochs, steps, memory and created_at
+ * are taken from `job`. idempotency_key may be NULL. */
 enum store_status store_job_insert(struct store_session *session, const struct job *job,
                                    const char *idempotency_key);
 /* The id of the job that was inserted with this key, and whether that was with the name and the
@@ -536,6 +539,7 @@ struct dataset {
     int32_t *labels; /* [n], indices of classes, or NULL */
     void *cells;     /* [cells_bytes], the table as it was written, opaque here; only to insert */
     size_t cells_bytes;
+    bool has_cells; /* store_dataset_cells has some */
 };
 void dataset_clear(struct dataset *dataset);
 

@@ -1,0 +1,35 @@
+#include "api/models_form.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/contract/handlers.h"
+
+static const struct table_form *parse(const char *text, struct arena *arena, char *error,
+                                      size_t error_size) {
+    cJSON *json = json_read(text, strlen(text), JSON_MAX_VALUES, arena, error, error_size);
+    if (!json)
+        return NULL;
+    cJSON_Delete(json); /* it is short enough */
+    snprintf(error, error_size, "must be the form of a table's rows, as in an exported model");
+    return form_read(text, arena);
+}
+
+char *models_form_read(const char *text, const struct dn_spec *spec, struct arena *arena,
+                       char *error, size_t error_size) {
+    const struct dn_dataset_spec *dataset = &spec->dataset;
+    const struct table_form *form = parse(text, arena, error, error_size);
+    if (!form)
+        return NULL;
+    const char *wrong = form_wrong(form, dataset->dim, dataset->classes > 0, arena);
+    if (!wrong && (spec->training.normalization != DN_QUANTILE || dataset->source_count > 1))
+        wrong = "needs the normalization \"quantile\" and one data set";
+    snprintf(error, error_size, "%s", wrong ? wrong : "not enough memory");
+    if (wrong)
+        return NULL;
+    struct buffer out = {0};
+    form_write(form, &(struct json_writer){.out = &out});
+    char *copy = out.failed ? NULL : arena_copy(arena, out.data, out.length);
+    buffer_clear(&out);
+    return copy;
+}

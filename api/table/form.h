@@ -1,0 +1,40 @@
+/*
+ * form.h - the form of a table's rows: what its columns are, and in which order. A model of a table
+ * has it, so that it writes samples as rows of the table that it was trained on.
+ *
+ * As JSON, it is an object: {"label": name of the column with the labels or null, "columns": [..]}.
+ */
+#ifndef API_TABLE_FORM_H
+#define API_TABLE_FORM_H
+
+#include "api/contract/json.h"
+#include "api/table/column.h"
+
+struct table_form {
+    const struct column *columns; /* [count] */
+    int count;
+    int label;   /* the column with the labels; -1: none */
+    size_t most; /* bytes of a row as CSV or JSON, without the label */
+};
+
+/* Writes the form, without the columns' examples and notes: a model does not tell single cells. */
+void form_write(const struct table_form *form, struct json_writer *json);
+/* Reads it, into the arena. NULL: it is none, or arena->failed. */
+const struct table_form *form_read(const char *text, struct arena *arena);
+/* NULL, or what is wrong with a form from elsewhere, for a model of this dimension and with or
+ * without labels. */
+const char *form_wrong(const struct table_form *form, int dim, bool has_labels,
+                       struct arena *arena);
+
+/* The columns' names as a line of CSV. */
+void form_csv_names(const struct table_form *form, struct buffer *out);
+/* A row as a line of CSV: `values` has the coordinates, NAN where one is missing. Columns that only
+ * name or number rows get the number of the row, `index` + 1. label: NULL without labels. */
+void form_csv_row(const struct table_form *form, const double *values, const char *label,
+                  size_t index, struct buffer *out);
+/* The same as arrays of JSON, without the labels: numbers are numbers, missing cells null. */
+void form_json_names(const struct table_form *form, struct json_writer *json);
+void form_json_row(const struct table_form *form, const double *values, size_t index,
+                   struct json_writer *json);
+
+#endif
