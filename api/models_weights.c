@@ -360,6 +360,8 @@ static void read_class_counts(struct import *import) {
 /* With the normalization "quantile": a list with the map of each column. */
 static void read_quantiles(struct import *import) {
     char error[200];
+    if (import->job.spec.training.normalization != DN_QUANTILE)
+        return;
     const char *text = need_text(import, "quantiles");
     if (text && !quantiles_read(text, import->job.spec.dataset.dim, import->quantiles,
                                 import->wrong.arena, error, sizeof error))
@@ -370,11 +372,8 @@ static void read_quantiles(struct import *import) {
 static void read_form(struct import *import) {
     char error[200];
     const char *text = safetensors_text(&import->file, "form");
-    if (!text)
-        return;
-    import->form =
-        models_form_read(text, &import->job.spec, import->wrong.arena, error, sizeof error);
-    if (!import->form)
+    if (text && !(import->form = models_form_read(text, &import->job.spec, import->wrong.arena,
+                                                  error, sizeof error)))
         problem_add(&import->wrong, META "form", "%s", error);
 }
 
@@ -552,6 +551,9 @@ static bool name_request(struct http_exchange *exchange, struct replay *once) {
     return once->request;
 }
 
+static void (*const readers[])(struct import *) = {read_spec, read_transform, read_class_counts,
+                                                   read_quantiles, read_form};
+
 static void parse(struct http_exchange *exchange) {
     struct import *import = exchange->state;
     struct dn_error error;
@@ -560,16 +562,8 @@ static void parse(struct http_exchange *exchange) {
     if (safetensors_read(exchange->request.body, exchange->request.body_length, &import->file,
                          &import->wrong))
         check_texts(import);
-    if (import->wrong.count == 0)
-        read_spec(import);
-    if (import->wrong.count == 0)
-        read_transform(import);
-    if (import->wrong.count == 0)
-        read_class_counts(import);
-    if (import->wrong.count == 0 && import->job.spec.training.normalization == DN_QUANTILE)
-        read_quantiles(import);
-    if (import->wrong.count == 0)
-        read_form(import);
+    for (size_t i = 0; i < sizeof readers / sizeof *readers && import->wrong.count == 0; i++)
+        readers[i](import);
     if (import->wrong.count == 0)
         status = build(import, &error);
     if (status == DN_INVALID && import->wrong.count == 0)
