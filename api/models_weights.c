@@ -360,9 +360,8 @@ static void read_class_counts(struct import *import) {
 /* With the normalization "quantile": a list with the map of each column. */
 static void read_quantiles(struct import *import) {
     char error[200];
-    if (import->job.spec.training.normalization != DN_QUANTILE)
-        return;
-    const char *text = need_text(import, "quantiles");
+    const bool has = import->job.spec.training.normalization == DN_QUANTILE;
+    const char *text = has ? need_text(import, "quantiles") : NULL;
     if (text && !quantiles_read(text, import->job.spec.dataset.dim, import->quantiles,
                                 import->wrong.arena, error, sizeof error))
         problem_add(&import->wrong, META "quantiles", "%s", error);
@@ -551,10 +550,9 @@ static bool name_request(struct http_exchange *exchange, struct replay *once) {
     return once->request;
 }
 
-static void (*const readers[])(struct import *) = {read_spec, read_transform, read_class_counts,
-                                                   read_quantiles, read_form};
-
 static void parse(struct http_exchange *exchange) {
+    static void (*const readers[])(struct import *) = {
+        read_spec, read_transform, read_class_counts, read_quantiles, read_form, NULL};
     struct import *import = exchange->state;
     struct dn_error error;
     enum dn_status status = DN_INVALID;
@@ -562,7 +560,7 @@ static void parse(struct http_exchange *exchange) {
     if (safetensors_read(exchange->request.body, exchange->request.body_length, &import->file,
                          &import->wrong))
         check_texts(import);
-    for (size_t i = 0; i < sizeof readers / sizeof *readers && import->wrong.count == 0; i++)
+    for (int i = 0; readers[i] && import->wrong.count == 0; i++)
         readers[i](import);
     if (import->wrong.count == 0)
         status = build(import, &error);
