@@ -16,6 +16,7 @@ ODD_STEPS = 1 if SOAK or "sanitize" in harness.PRODUCT else 7
 CSV = "x,y,label\n" + "".join(f"{i * 0.5},{i * 0.25 - 3},{'ab'[i % 2]}\n" for i in range(40))
 # A form with a file that is compressed and has names in quotes, decimal commas and text in windows-1252.
 PACKED = gzip.compress('"";"x ""1""";"label"\n"a";5,1;"é"\n"b";3,25;"ü"\n'.encode("cp1252"))
+TABLE = "id,day,k,l,v\n1,2020-01-31,a,u,1.5\n2,2020-02-29,b,v,NA\n3,,c,w,2\n4,2020-03-01,a,u,7\n5,2020-03-02,b,v,1\n6,2020-03-02,c,w,1\n"
 FORM = (b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv.gz"\r\n'
         b"Content-Type: text/csv; charset=windows-1252\r\n\r\n" + PACKED + b"\r\n--b--\r\n")  # fmt: skip
 
@@ -80,6 +81,7 @@ WRITES = {
     "cancel": ("POST", "/v1/jobs/{job}/cancel", None, {}, {200}),
     "upload": ("POST", "/v1/datasets?name=mine", CSV, {"Content-Type": "text/csv"}, {201}),
     "records": ("POST", "/v1/datasets", '[{"x": "\\u0031", "label": "a"}, {"x": "2,5", "y": 1}, {"x": 3, "y": null}]', JSON, {422}),
+    "table": ("POST", "/v1/datasets", TABLE, {"Content-Type": "text/csv"}, {201}),
     "form": ("POST", "/v1/datasets", FORM, {"Content-Type": "multipart/form-data; boundary=b"}, {201}),
     "import": ("POST", "/v1/models?name=mine", "weights", {"Content-Type": "application/octet-stream"}, {201}),
 }
