@@ -212,6 +212,10 @@ def test_what_cannot_be_changed(store):
     assert store.request("PATCH", "/v1/datasets/" + "0" * 36, {}).status == 404
     assert store.request("PATCH", f"/v1/datasets/{upload(store, PEOPLE)['id']}", raw=b"{", headers={"Content-Type": "application/json"}).status == 400
     assert store.request("POST", "/v1/datasets", **form("{")).status == 400
+    path = f"/v1/datasets/{upload(store, PEOPLE)['id']}"
+    assert store.request("PATCH", path, raw=b"{}", headers={"Content-Type": "text/csv"}).status == 415
+    assert store.request("PATCH", path, raw=b" " * (300 << 10), headers={"Content-Type": "application/json"}).status == 413
+    assert store.request("PATCH", path + "?label=age", {}).status == 422
 
 
 # ---------------------------------------------------------------- real files
