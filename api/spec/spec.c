@@ -41,7 +41,9 @@ const struct field_set spec_fields = {rows, sizeof rows / sizeof rows[0]};
 
 #define UPLOAD(member) offsetof(struct upload_request, member)
 static const struct field upload_rows[] = {
-    {"", "id", FIELD_TEXT, UPLOAD(id), 0, ID_LENGTH, 0, NULL, "Id of an uploaded data set."},
+    {"", "id", FIELD_TEXT, UPLOAD(id), 0, ID_LENGTH, 0, NULL,
+     "Id of an uploaded data set. Without preset and normalization, a table with columns that are "
+     "not numbers, or with missing cells, has the normalization quantile."},
     {"", "seed", FIELD_UINT53, UPLOAD(seed), 0, 0, 0, NULL,
      "Seed that selects the points held out for validation; by default, the job's seed."},
     {"", "name", FIELD_TEXT, UPLOAD(name), 0, SET_NAME_BYTES, FIELD_OR_NULL, NULL,
@@ -224,6 +226,16 @@ const char *spec_form(const struct job_request *job) {
     return spec_is_table(job) ? job->uploads[0].form : NULL;
 }
 
+/* A table with texts or holes needs this normalization, so it is the default then; a preset that is
+ * asked for stays what it is. */
+static void choose_normalization(const cJSON *json, struct job_request *job) {
+    const cJSON *training = cJSON_GetObjectItemCaseSensitive(json, "training");
+    if (!cJSON_GetObjectItemCaseSensitive(json, "preset") &&
+        !cJSON_GetObjectItemCaseSensitive(training, "normalization") &&
+        job->spec.dataset.source_count == 1 && job->uploads[0].unusable)
+        job->spec.training.normalization = DN_QUANTILE;
+}
+
 static void check_usable(const struct sources *sources) {
     const struct job_request *job = sources->job;
     struct arena *arena = sources->wrong->arena;
@@ -269,6 +281,7 @@ void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, v
     read_dataset(&sources, cJSON_GetObjectItemCaseSensitive(json, "dataset"));
     if (wrong->count == before) {
         join_sources(&sources);
+        choose_normalization(json, job);
         check_usable(&sources);
     }
     struct dn_error error;

@@ -153,11 +153,13 @@ def test_training_learns_the_table(store):
 
 def test_other_normalizations_need_numbers(store):
     made = upload(store, text(ROWS))
-    for training in ({}, {"normalization": "standardize"}):
-        problem = store.post("/v1/jobs", {"dataset": {"id": made["id"]}, "training": training})
+    for wanted in ({"preset": "sinai2022"}, {"training": {"normalization": "standardize"}}):
+        problem = store.post("/v1/jobs", {"dataset": {"id": made["id"]}} | wanted)
         assert problem.status == 422
         (error,) = problem.json["errors"]
         assert error["pointer"] == "/training/normalization" and '"quantile"' in error["detail"] and '"zip"' in error["detail"]
+    answer = store.post("/v1/jobs?validate_only=true", {"dataset": {"id": made["id"]}})
+    assert answer.status == 200 and answer.json["spec"]["training"]["normalization"] == "quantile"
     both = {"dataset": [{"id": made["id"]}] * 2, "training": {"normalization": "quantile"}}
     assert "list of data sets" in store.post("/v1/jobs", both).json["errors"][0]["detail"]
 

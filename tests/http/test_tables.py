@@ -84,7 +84,7 @@ def test_no_digit_is_lost(store):
 
 def test_what_cannot_be_trained_on_is_named(store):
     made = upload(store, PEOPLE)
-    problem = store.post("/v1/jobs", {"dataset": {"id": made["id"]}})
+    problem = store.post("/v1/jobs", {"dataset": {"id": made["id"]}, "training": {"normalization": "standardize"}})
     assert problem.status == 422
     detail = problem.json["errors"][0]["detail"]
     assert all(f'"{name}"' in detail for name in ("zip", "born", "member", "segment", "age", "height")) and '"id"' not in detail
