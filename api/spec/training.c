@@ -61,18 +61,19 @@ static bool load_values(struct store_session *session, const struct dataset *row
     size_t bytes = 0;
     int count = 0;
     const enum store_status status = store_dataset_cells(session, row->id, &block, &bytes);
-    bool loaded = status == STORE_OK && block && cells_read(&cells, block, bytes) &&
-                  column_read_list(row->columns, &arena, &columns, &count) &&
-                  describe(columns, count, &cells, row);
+    const bool has_cells = status == STORE_OK && block && cells_read(&cells, block, bytes);
+    const bool has_columns =
+        has_cells && column_read_list(row->columns, &arena, &columns, &count); /* or no memory */
+    const bool fits = has_columns && describe(columns, count, &cells, row);
     free(block);
-    uploads->values = loaded ? calloc(cells.n * (size_t)row->dim, sizeof(double)) : NULL;
+    uploads->values = fits ? calloc(cells.n * (size_t)row->dim, sizeof(double)) : NULL;
     const bool filled = uploads->values && fill_values(&cells, columns, row->dim, uploads->values);
-    const bool no_memory = (loaded && !filled) || cells.no_memory || arena.failed;
+    const bool no_memory = cells.no_memory || (has_cells && !has_columns) || (fits && !filled);
     cells_clear(&cells);
     arena_clear(&arena);
     if (no_memory)
         return fail(failure, JOB_ERROR_NO_MEMORY);
-    return loaded || fail(failure, status == STORE_OK ? JOB_ERROR_DATASET_DIFFERS : JOB_ERROR_NONE);
+    return filled || fail(failure, status == STORE_OK ? JOB_ERROR_DATASET_DIFFERS : JOB_ERROR_NONE);
 }
 
 static bool load_uploads(const struct job_request *request, struct store_session *session,

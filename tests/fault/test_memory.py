@@ -218,6 +218,33 @@ def test_training_without_memory(trained, page):
     harness.tell(f"memory: training, {dict(endings)}")
 
 
+def test_a_table_without_memory(trained, page):
+    """Its cells become numbers, and samples become its rows."""
+    rows = "".join(f"{i % 7},{'xyz'[i % 3]},{i % 5 or ''}\n" for i in range(60))
+    raw = f"a,b,c\n{rows}".encode()
+    status, made = trained.ask("POST", "/v1/datasets", raw=raw, headers={"Content-Type": "text/csv"})
+    assert status == 201
+    job = {"dataset": {"id": made["id"]}, "network": {"hidden_layers": 1}, "training": {"epochs": 2}}
+    endings = collections.Counter()
+    for n in itertools.count(1, 10 * ODD_STEPS):
+        page.arm("memory", n)
+        while (answer := trained.ask("POST", "/v1/jobs", job))[0] != 201:
+            assert trained.is_alive()
+        while (state := trained.ask("GET", f"/v1/jobs/{answer[1]['id']}")[1] or {}).get("status") not in ENDED:
+            assert trained.is_alive()
+            time.sleep(0.01)
+        fired = page.disarm("memory")
+        endings[state["status"]] += 1
+        assert state["status"] == "succeeded" or state["error"]["code"] == "no_memory", state
+        if not fired:
+            break
+    assert state["status"] == "succeeded"
+    ruin = Ruin(trained, page)
+    for suffix in ("csv", "json"):
+        ruin.every(("GET", f"/v1/models/{state['id']}/samples.{suffix}?n=20", None, {}, {200}), ODD_STEPS)
+    tell(ruin, f"a table, {dict(endings)}")
+
+
 def test_starting_without_memory(trained, page):
     """Either it starts, or it says why not."""
     assert trained.stop() == 0
