@@ -15,9 +15,11 @@ export function loadColumns(run: Job): void {
   const id = sourcesOf(run)[0]?.id;
   if (!id || asked.has(id)) return;
   asked.add(id);
-  getJson<{ columns: string[] }>(url(`/v1/datasets/${id}`)).then(
+  getJson<{ columns: { name: string; coordinate: number | null }[] }>(url(`/v1/datasets/${id}`)).then(
     ({ columns }) => {
-      names.value = { ...names.value, [id]: columns };
+      const ofPoint: string[] = [];
+      for (const { name, coordinate } of columns) if (coordinate !== null) ofPoint[coordinate] = name;
+      names.value = { ...names.value, [id]: ofPoint };
     },
     () => undefined,
   );
