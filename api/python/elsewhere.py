@@ -233,7 +233,7 @@ class Model:
             x = self.to_model(np.asarray(start, float))
         x = x.astype(self.dtype)
         known = np.broadcast_to(np.nan if given is None else np.asarray(given, float), x.shape)
-        known = np.where(np.isnan(known), np.nan, self.to_model(known)).astype(self.dtype)
+        known = np.where(np.isnan(known), np.nan, self.to_model(np.nan_to_num(known))).astype(self.dtype)
         estimate = lambda x, t: self.estimate(x, t, labels, guidance, clip, known)
         xs, x0s, before, last = [x], [], None, None
         for t, u in zip(times, times[1:]):
