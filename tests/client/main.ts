@@ -123,7 +123,7 @@ const steps: [string, () => Promise<void>][] = [
     const request = { params: { path: { id: job }, query: { n: 50, seed: 11 } } };
     const samples = need(await client.GET("/v1/models/{id}/samples", request));
     assert.deepEqual([samples.n, samples.dim, samples.points.length, samples.points[0]?.length], [50, 2, 50, 2]);
-    const flat = samples.points.flat().map((x) => Math.fround(x!));
+    const flat = samples.points.flat().map((x) => Math.fround(x as number)); // all columns are numeric
     const binary = await client.GET("/v1/models/{id}/samples", {
       ...request, headers: { Accept: "application/octet-stream" }, parseAs: "arrayBuffer",
     });
@@ -166,11 +166,13 @@ const steps: [string, () => Promise<void>][] = [
     const upload: Schemas["Upload"] = { points, labels: ["a", "a", "a", "b", "b"] };
     const query = { name: "two lines" };
     const made = need(await client.POST("/v1/datasets", { params: { query }, body: upload }), 201);
+    assert.ok("id" in made);
     assert.deepEqual([made.name, made.n, made.dim], ["two lines", 5, 2]);
     const csv = ["x,y,label", ...points.map(([x, y], i) => `${x},${y},${upload.labels![i]}`)].join("\n");
     const same = need(await client.POST("/v1/datasets", {
       params: { query }, body: csv, bodySerializer: (text) => text as string, headers: { "Content-Type": "text/csv" },
     }), 201);
+    assert.ok("id" in same);
     assert.deepEqual(same.statistics, made.statistics);
     const params = { path: { id: made.id } };
     assert.equal(need(await client.GET("/v1/datasets/{id}/points", { params: { ...params, query: { n: 3 } } })).points.length, 3);
