@@ -104,7 +104,12 @@ test("dark mode follows the system, and reaches the canvas", async () => {
       for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 190) most = Math.max(most, data[i]);
       return most;
     });
-  const dark = await brightest();
+  let dark = 0;
+  await until(async () => {
+    const before = dark;
+    dark = await brightest();
+    return dark > 0 && dark === before;
+  }, "the points are drawn, and rest");
   await page.emulateMedia({ colorScheme: "light" });
   await until(async () => (await brightest()) < dark, "the points are darker on light ground");
   await close(page);
