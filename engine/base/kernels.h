@@ -66,8 +66,8 @@ struct kernels {
 
     /* Fourier features: copies x [rows][cols], which is contiguous, to the first columns of `out`,
      * and writes sin(w x) and cos(w x), cols columns each, for w = 3, 6, 12, .. of each octave. An x
-     * beyond 1000 has the features of 1000. ld is at least (1 + 2 octaves) cols + 15, and columns
-     * after the features become anything. */
+     * beyond 1000 has the features of 1000. With octaves, ld is at least (1 + 2 octaves) cols + 15,
+     * and columns after the features become anything. */
     void (*fourier)(size_t rows, size_t cols, int octaves, const float *x, float *out, size_t ld);
 
     /* Row slot[i] of `to` += row i of `from` [rows][cols], in the order of i; both have ld. */

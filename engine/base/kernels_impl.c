@@ -308,7 +308,7 @@ static void activate_backward(size_t rows, size_t cols, const float *g, float *d
 static void fourier(size_t rows, size_t cols, int octaves, const float *x, float *out, size_t ld) {
     for (size_t i = 0; i < rows; i++, x += cols, out += ld) {
         memcpy(out, x, cols * sizeof *x);
-        for (size_t j = (cols + W - 1) / W * W; j > 0;) {
+        for (size_t j = octaves > 0 ? (cols + W - 1) / W * W : 0; j > 0;) {
             vector sine, cosine;
             float *to = out + (j -= W);
             vector_sin_cos_3(load(to), &sine, &cosine);
