@@ -178,8 +178,13 @@ void machine_set_up_memory(void) {
 #endif
 }
 
+/* One thread at a time: the first call to the C library's heap sets it up, without a lock. In a
+ * build with sanitizers, which have heaps of their own, that first call is this one. */
 void machine_give_back_memory(void) {
 #ifdef __GLIBC__
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
     malloc_trim(0);
+    pthread_mutex_unlock(&lock);
 #endif
 }
