@@ -403,7 +403,7 @@ deps: ## install what a build needs
 	@sh tests/install.sh "$(WHY_BUILD)" $(PACKAGES_BUILD)
 deps-test: ## install what the tests need, too
 	@sh tests/install.sh "$(WHY_TEST)" $(PACKAGES_BUILD) $(PACKAGES_TEST)
-	@$(MAKE) --no-print-directory deps-npm
+	@$(MAKE) --no-print-directory deps-npm $(BROWSER_MODULES)
 deps-npm:
 	@command -v npm >/dev/null || sh tests/install.sh "npm, for the tests of the dashboard and of a client; any npm in PATH will do" nodejs npm
 

@@ -156,9 +156,20 @@ static const char *fit_boolean(struct column_view *view, struct column *column) 
     return NULL;
 }
 
+/* The code of a text that is too long for a category, or -1. */
+static int64_t find_long_text(const struct column_view *view) {
+    for (uint32_t code = 0; code < view->column->distinct; code++)
+        if (view->kinds[code] != CELL_MISSING &&
+            cells_length(view->column, code) >= COLUMN_TEXT_BYTES)
+            return code;
+    return -1;
+}
+
+/* Texts that repeat. Missing cells repeat nothing: remarks beside a few rows are no categories. */
 static bool detect_categorical(const struct column_view *view) {
     return view->present > 1 && view->present <= COLUMN_MAX_LEVELS && view->present < view->n &&
-           (view->present <= view->n / 2 || view->present <= 12);
+           (view->present <= (view->n - view->missing) / 2 || view->present <= 12) &&
+           find_long_text(view) < 0;
 }
 
 struct level {
@@ -182,15 +193,15 @@ static const char *fit_categorical(struct column_view *view, struct column *colu
                             "it has %u different values, and a category has at most %d: choose "
                             "the type \"id\", with which it is not trained on",
                             view->present, COLUMN_MAX_LEVELS);
+    const int64_t too_long = find_long_text(view);
+    if (too_long >= 0)
+        return arena_format(view->arena,
+                            "a value of it has %zu bytes, and a category has at most %d: choose "
+                            "the type \"id\", with which it is not trained on",
+                            cells_length(view->column, (uint32_t)too_long), COLUMN_TEXT_BYTES - 1);
     for (uint32_t code = 0; code < view->column->distinct; code++)
-        if (view->kinds[code] != CELL_MISSING) {
-            if (cells_length(view->column, code) >= COLUMN_TEXT_BYTES)
-                return arena_format(view->arena,
-                                    "a value of it has %zu bytes, and a category has at most %d: "
-                                    "choose the type \"id\", with which it is not trained on",
-                                    cells_length(view->column, code), COLUMN_TEXT_BYTES - 1);
+        if (view->kinds[code] != CELL_MISSING)
             levels[count++] = (struct level){cells_text(view->column, code), view->counts[code]};
-        }
     qsort(levels, (size_t)count, sizeof *levels, by_count);
     for (int i = 0; i < count; i++)
         texts[i] = levels[i].text;
@@ -392,10 +403,17 @@ static const struct type *choose_type(struct column_view *view, struct column *c
     for (int i = 0; i < TYPES; i++)
         if (types[i].detect(view))
             return &types[i];
-    column_note(view, column,
-                "It has %u different texts in %zu rows, too many for categories, so it is not "
-                "trained on.",
-                view->present, view->n);
+    const int64_t too_long = find_long_text(view);
+    if (too_long >= 0)
+        column_note(view, column,
+                    "It has texts of %zu bytes, and a category has at most %d, so it is not "
+                    "trained on.",
+                    cells_length(view->column, (uint32_t)too_long), COLUMN_TEXT_BYTES - 1);
+    else
+        column_note(view, column,
+                    "It has %u different texts in %zu cells, too many for categories, so it is "
+                    "not trained on.",
+                    view->present, view->n - view->missing);
     return type_of(TYPE_ID);
 }
 

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -20,6 +21,9 @@ BINARY = os.environ.get("DENOISED_BINARY", os.path.abspath("build/denoised"))
 # fails takes this long. A busy machine may be an order of magnitude slower, and so may a sanitizer build be.
 PATIENCE = int(os.environ.get("PATIENCE", 30 if "sanitize" in BINARY else 10))
 
+# Real tables, from the npm package @observablehq/sample-datasets.
+SAMPLES = pathlib.Path(__file__).parents[1] / "browser/node_modules/@observablehq/sample-datasets"
+
 QUICK = {  # a training of a moment
     "dataset": {"name": "spiral", "n": 200},
     "diffusion": {"timesteps": 10},
@@ -31,6 +35,12 @@ ENDLESS = {  # one that nobody waits for
     "network": {"hidden_size": 16, "hidden_layers": 2},
     "training": {"epochs": 1000000, "batch_size": 100},
 }
+
+
+def sample_table(name):
+    file = SAMPLES / name
+    assert file.exists(), "make deps-test installs the real tables"
+    return file
 
 
 def eventually(condition, seconds=30):

@@ -60,6 +60,18 @@ static const struct expected rows[] = {
     {"zip", "00501|00544|10001|00501", "categorical", NULL, true},
     {"x", "low|high|low|high", "categorical", NULL, true},
     {"x", "a|b|c|d", "id", NULL, false},
+    {"x",
+     "a|b|c|d|e|f|g|h|i|j|k|l|m" /* remarks beside a few of the rows */
+     "||||||||||||||",
+     "id", NULL, false},
+    {"x",
+     "A text of 79 bytes, the longest of a category, which has no use for more of it."
+     "||short|short",
+     "categorical", NULL, true},
+    {"x",
+     "A text of 80 bytes, which is longer than a category may be, so that it is an id."
+     "||short|short",
+     "id", NULL, false},
     {"id", "1|2|3|4", "id", NULL, false},
     {"year", "1999|2000|2001|2002", "integer", "0", true},
     {"x", "7|7|7", "constant", "0", true},
