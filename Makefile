@@ -138,7 +138,7 @@ $(KERNEL_VARIANTS:%=$B/engine/base/kernels_%.o): $B/engine/base/kernels_%.o: eng
 
 # The dashboard is kept bundled, so that a build needs no npm; `make dashboard` bundles it again.
 DASHBOARD := server/dashboard/built
-DASHBOARD_FILES := $(addprefix $(DASHBOARD)/,index.html style app.js icon.svg)
+DASHBOARD_FILES := $(addprefix $(DASHBOARD)/,index.html style app.js shared.js tables.js icon.svg)
 DASHBOARD_MODULES := server/dashboard/node_modules/.package-lock.json
 $(DASHBOARD_MODULES): server/dashboard/package-lock.json
 	$(call say,NPM,server/dashboard)

@@ -17,6 +17,8 @@ EMBED(elsewhere_py, "api/python/elsewhere.py");
 EMBED(dashboard_html, "server/dashboard/built/index.html");
 EMBED(dashboard_style, "server/dashboard/built/style");
 EMBED(dashboard_js, "server/dashboard/built/app.js");
+EMBED(dashboard_shared_js, "server/dashboard/built/shared.js");
+EMBED(dashboard_tables_js, "server/dashboard/built/tables.js");
 EMBED(dashboard_icon, "server/dashboard/built/icon.svg");
 #define FILE(name) name, name##_end
 
@@ -27,6 +29,10 @@ static struct page {
 } pages[] = {
     {"/", "text/html; charset=utf-8", FILE(dashboard_html), dashboard_style, KEPT_EMPTY},
     {"/assets/app.js", "text/javascript; charset=utf-8", FILE(dashboard_js), NULL, KEPT_EMPTY},
+    {"/assets/shared.js", "text/javascript; charset=utf-8", FILE(dashboard_shared_js), NULL,
+     KEPT_EMPTY},
+    {"/assets/tables.js", "text/javascript; charset=utf-8", FILE(dashboard_tables_js), NULL,
+     KEPT_EMPTY},
     {"/assets/icon.svg", "image/svg+xml", FILE(dashboard_icon), NULL, KEPT_EMPTY},
     {"/docs", "text/html; charset=utf-8", FILE(docs_html), NULL, KEPT_EMPTY},
     {"/docs/page.css", "text/css; charset=utf-8", FILE(docs_css), NULL, KEPT_EMPTY},

@@ -15,7 +15,7 @@ test("the bundle is what the source gives", () => {
     execFileSync("node", [join(dashboard, "build.mjs"), anew], { encoding: "utf8" });
     const names = readdirSync(anew).sort();
     assert.deepEqual(readdirSync(join(dashboard, "built")).sort(), names);
-    assert.ok(names.includes("app.js"));
+    assert.ok(names.includes("app.js") && names.includes("tables.js"));
     for (const name of names)
       assert.ok(
         readFileSync(join(anew, name)).equals(readFileSync(join(dashboard, "built", name))),

@@ -121,7 +121,7 @@ test("something is painted before the script has come", async () => {
   const held = new Promise((done) => {
     go = done;
   });
-  await context.route("**/assets/app.js", async (route) => {
+  await context.route("**/assets/{app,shared}.js", async (route) => {
     await held;
     await route.continue();
   });
@@ -136,6 +136,21 @@ test("something is painted before the script has come", async () => {
   await picture(page);
   assert.deepEqual(await page.locator(".top").boundingBox(), top); // nothing jumps
   await context.close();
+});
+
+test("what only tables need is loaded when it is shown, and a part that does not come is said", async () => {
+  const page = await open(server, "", { expected: /tables\.js/ });
+  await picture(page);
+  const scripts = () =>
+    page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name.split("/").at(-1)));
+  assert.ok((await scripts()).includes("shared.js") && !(await scripts()).includes("tables.js"));
+  await page.route("**/assets/tables.js", (route) => route.abort());
+  await goTo(page, "panel=file");
+  await page.getByRole("alert").getByText("A part of this page could not be loaded.").waitFor();
+  await page.unroute("**/assets/tables.js");
+  await page.getByRole("button", { name: "Reload the page" }).click();
+  await page.getByRole("dialog", { name: "Train on a file" }).waitFor();
+  await close(page);
 });
 
 const fitsIn = async (width) => {

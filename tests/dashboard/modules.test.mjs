@@ -10,6 +10,7 @@ const { dot, line, rasterOf, stampOf } = await import("../../server/dashboard/sr
 const { labelOf, limitsOf } = await import("../../server/dashboard/src/new/words.ts");
 const { axesOf } = await import("../../server/dashboard/src/stage/axes.ts");
 const { sampleQuery } = await import("../../server/dashboard/src/stage/trajectory.ts");
+const { file: chosen } = await import("../../server/dashboard/src/new/choose-file.tsx");
 const data = await import("../../server/dashboard/src/new/file.ts");
 const form = await import("../../server/dashboard/src/new/form.ts");
 const { schemas } = await import("../../server/dashboard/src/description.ts");
@@ -174,11 +175,15 @@ test("a file that is chosen while another one is sent takes its place, and only 
   const settled = async (ready) => {
     while (!ready()) await new Promise((done) => setTimeout(done, 5));
   };
-  data.openFile(first);
+  const open = (one) => {
+    chosen.value = one;
+    data.read(one);
+  };
+  open(first);
   await settled(() => data.table.value);
   const training = data.trainOnFile();
   await settled(() => asked.length === 1);
-  data.openFile(second);
+  open(second);
   await settled(() => data.table.value && data.doing.value === "");
   answer({ id: "of-first" });
   await training;

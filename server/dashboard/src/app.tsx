@@ -12,8 +12,8 @@ import { Help } from "./help";
 import { Inspector } from "./inspector/inspector";
 import { Samplers } from "./inspector/samplers";
 import { KeyPrompt } from "./key-prompt";
+import { lazy } from "./lazy";
 import { folded, Loss } from "./loss/loss";
-import { DataFile } from "./new/data-file";
 import { NewRun } from "./new/new-run";
 import { Notices } from "./notices";
 import { absent, job, jobs, loadError, loaded, nameOf } from "./runs";
@@ -27,7 +27,7 @@ import { Track } from "./stage/track";
 const PANELS: Record<string, () => preact.JSX.Element> = {
   new: NewRun,
   draw: Draw,
-  file: DataFile,
+  file: lazy("DataFile"),
   runs: RunTable,
   samplers: Samplers,
   code: Code,

@@ -1,7 +1,7 @@
 // Files can be dropped anywhere on the page. The end of a file's name decides what happens to it.
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { openFile } from "./new/file";
+import { openFile } from "./new/choose-file";
 
 interface Taker {
   end: string; // of the file's name, in lower case

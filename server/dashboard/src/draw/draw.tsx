@@ -5,7 +5,7 @@ import { type Dataset, getJson, url } from "../api";
 import { Dialog } from "../dialog";
 import { connection } from "../events";
 import { go, view } from "../hash";
-import { ChooseFile } from "../new/data-file";
+import { ChooseFile } from "../new/choose-file";
 import { Trouble } from "../new/trouble";
 import { submit } from "../runs";
 import { ink } from "../theme";

@@ -1,5 +1,4 @@
 // The dialog for a data file: it shows the columns of the file, and asks which to use before training.
-import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Dialog } from "../dialog";
 import { connection } from "../events";
@@ -7,7 +6,8 @@ import { go } from "../hash";
 import { Legend } from "../legend";
 import { drawAlone } from "../stage/marks";
 import { ink } from "../theme";
-import { choice, doing, file, openFile, setRole, setSkip, table, toForm, trainOnFile, trouble } from "./file";
+import { ChooseFile, file } from "./choose-file";
+import { choice, doing, read, setRole, setSkip, table, toForm, trainOnFile, trouble } from "./file";
 import {
   type Column,
   gapsIn,
@@ -18,23 +18,6 @@ import {
   type Table,
 } from "./table";
 import { columnsIn, Trouble } from "./trouble";
-
-export function ChooseFile({ children }: { children: ComponentChildren }) {
-  return (
-    <label class="file">
-      {children}
-      <input
-        type="file"
-        accept=".csv,.tsv,.txt,.data,.json,.npy,text/csv,application/json"
-        onChange={(event) => {
-          const picked = event.currentTarget.files?.[0];
-          event.currentTarget.value = ""; // so that choosing the same file again is a change
-          if (picked) openFile(picked);
-        }}
-      />
-    </label>
-  );
-}
 
 const counted = (n: number, one: string, many = `${one}s`) =>
   `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
@@ -270,6 +253,9 @@ function Understood({ of }: { of: Table }) {
 }
 
 export function DataFile() {
+  useEffect(() => {
+    if (file.value) read(file.value);
+  }, [file.value]);
   return (
     <Dialog title="Train on a file" wide onClose={() => go({ panel: "" })}>
       {table.value ? (

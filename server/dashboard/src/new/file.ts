@@ -1,28 +1,30 @@
 // The data file to train on: its content, the chosen columns, and the upload.
 import { signal } from "@preact/signals";
 import { type Dataset, getJson, type Query, url } from "../api";
-import { go } from "../hash";
 import { submit } from "../runs";
+import { file } from "./choose-file";
 import { chooseUpload } from "./form";
 import { type Choice, isAsItIs, propose, type Role, readTable, type Table, writeCsv } from "./table";
 
-export const file = signal<File | null>(null);
 export const table = signal<Table | null>(null);
 export const choice = signal<Choice>({ roles: [], skip: false });
 export const doing = signal(""); // the current activity, such as "Reading …"
 export const trouble = signal<Error | null>(null);
 
-/** Opens the dialog with the content of a file. */
-export function openFile(chosen: File): void {
-  file.value = chosen;
+/** The file that was read last. */
+let seen: File | null = null;
+
+/** Reads the content of a file, unless it is the one that was read last. */
+export function read(chosen: File): void {
+  if (chosen === seen) return;
+  seen = chosen;
   table.value = null;
   trouble.value = null;
-  go({ panel: "file" }, true);
   void during(chosen, "Reading …", async () => {
-    const read = await readTable(chosen);
+    const content = await readTable(chosen);
     if (file.value !== chosen) return;
-    choice.value = propose(read);
-    table.value = read;
+    choice.value = propose(content);
+    table.value = content;
   });
 }
 

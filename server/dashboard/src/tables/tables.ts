@@ -1,0 +1,2 @@
+// The second file of the page: what only tables need. It is loaded when the first of these parts is shown.
+export { DataFile } from "../new/data-file";
