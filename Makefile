@@ -102,7 +102,7 @@ FUZZ_DRIVER  := -fsanitize=fuzzer
 endif
 
 .PHONY: all run demo pictures test soak test-binaries test-floats lint openapi rules dashboard format clean help
-.PHONY: deps deps-test deps-npm bench bench-http bench-peers quality kaist
+.PHONY: deps deps-test deps-npm bench bench-http bench-peers quality kaist tables
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -296,6 +296,13 @@ bench: deps ## measure the engine against the machine's peak
 quality: deps ## how well the default preset learns every built-in pattern, in minutes
 	@$(MAKE) --no-print-directory $B/quality
 	$B/quality $(ARGS)
+
+tables: deps ## synthetic tables beside real ones, of the CSV files in TABLES; SEEDS=5 ONLY=adult,magic ROWS=1000
+	@[ -n "$(TABLES)" ] || { echo "make tables TABLES=FOLDER; tests/bench/tables/known.py lists its CSV files" >&2; exit 2; }
+	@sh tests/install.sh "the measures of tables" python3-pandas python3-sklearn
+	@$(MAKE) --no-print-directory $B/denoised
+	/usr/bin/python3 tests/bench/tables/run.py $B/denoised $(TABLES) \
+	    --seeds $(or $(SEEDS),5) --rows $(or $(ROWS),0) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 bench-http: deps ## requests/s, latencies, durable submits (installs wrk)
 	@sh tests/install.sh "a client that loads the server" wrk python3

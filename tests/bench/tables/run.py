@@ -1,0 +1,197 @@
+"""What synthetic tables are worth, through HTTP: train on 90 % of the rows, draw as many as were trained on, and measure
+them beside what real rows reach. Prints a table in Markdown: the median over seeds, and in parentheses the floor.
+
+usage: run.py DENOISED FOLDER [--only adult,magic] [--seeds N] [--rows N] [--spec JSON] [--query sampler=heun]
+
+FOLDER has the CSV files that known.py lists; those that are not there are left out. The floors: for shape and trend the training
+rows drawn again with replacement, for detection and copies the held-out rows, for the trees those that were trained on
+the real rows. Seconds are of processor time, of the whole server while it trained.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import known
+import measure
+import numpy as np
+
+SPLIT = 1234  # the seed of the split, which stays the same
+NUMBERS = ("integer", "numeric")
+COLUMNS = {  # of a result: title, decimals
+    "seconds": ("training, s", 1),
+    "shape": ("shape, %", 2),
+    "trend": ("trend, %", 2),
+    "detection": ("detection, AUC", 3),
+    "efficacy": ("trees, AUC or (RMSE)", 3),
+    "nearer": ("nearer to training", 3),
+    "copies": ("copies, %", 2),
+}
+
+
+class Server:
+    def __init__(self, binary, folder):
+        command = [binary, "serve", "--port", "0", "--database", f"{folder}/tables.db", "--workers", "1"]
+        command += ["--requests-per-minute", "0", "--log-level", "warn"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline().split()[-1].rsplit(":", 1)[1])
+
+    def ask(self, method, path, body=None, content_type="application/json"):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        connection.request(
+            method,
+            path,
+            json.dumps(body) if isinstance(body, dict) else body,
+            {"Content-Type": content_type, "Prefer": "wait=60"},
+        )
+        response = connection.getresponse()
+        answer = response.read()
+        connection.close()
+        if response.status >= 300:
+            sys.exit(f"{method} {path}: {response.status} {answer.decode()}")
+        return answer
+
+    def json(self, *request):
+        return json.loads(self.ask(*request))
+
+    def seconds(self):
+        """Of processor time, so far."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
+def upload(server, rows, table):
+    dataset = server.json("POST", "/v1/datasets", rows.to_csv(index=False), "text/csv")
+    if table.codes:
+        types = {"columns": {name: {"type": "categorical"} for name in table.codes}}
+        dataset = server.json("PATCH", f"/v1/datasets/{dataset['id']}", types)
+    return dataset
+
+
+def train(server, dataset, seed, spec):
+    """The model's id, and the seconds of processor time."""
+    before = server.seconds()
+    job = server.json("POST", "/v1/jobs", {**spec, "dataset": {"id": dataset["id"]}, "seed": seed})
+    while job["status"] in ("queued", "running"):
+        time.sleep(0.2)
+        job = server.json("GET", f"/v1/jobs/{job['id']}")
+    if job["status"] != "succeeded":
+        sys.exit(f"the training failed: {job['error']}")
+    return job["id"], server.seconds() - before
+
+
+def describe(numbers, table, train_rows, test_rows, synthetic):
+    """The measurements of synthetic rows: what COLUMNS lists, but for the seconds; and the worst pair."""
+    coded = measure.Coded(numbers, train_rows, test_rows, synthetic)
+    real, unseen, other = coded.tables
+    pairs = measure.trend(coded, real, other)
+    result = {
+        "shape": np.mean(measure.shape(coded, real, other)),
+        "trend": np.mean(list(pairs.values())),
+        "detection": measure.detection(real, other),
+        "efficacy": measure.efficacy(coded, other, unseen, table.target),
+        "nearer": measure.privacy(coded, real, unseen, other),
+        "copies": 100 * measure.copies(train_rows, synthetic),
+    }
+    return result, sorted(pairs.items(), key=lambda pair: -pair[1])
+
+
+def floors(numbers, table, train_rows, test_rows):
+    coded = measure.Coded(numbers, train_rows, test_rows)
+    real, unseen = coded.tables
+    again = real[np.random.default_rng(0).integers(len(real), size=len(real))]
+    return {
+        "shape": np.mean(measure.shape(coded, real, again)),
+        "trend": np.mean(list(measure.trend(coded, real, again).values())),
+        "detection": measure.detection(real, unseen),
+        "efficacy": measure.efficacy(coded, real, unseen, table.target),
+        "nearer": 0.5,
+        "copies": 100 * measure.copies(train_rows, test_rows),
+    }
+
+
+def row_of(name, results, floor):
+    cells = [name, str(len(results))]
+    for key, (_, decimals) in COLUMNS.items():
+        cells.append(f"{statistics.median(r[key] for r in results):.{decimals}f}")
+        if key in floor:
+            cells[-1] += f" ({floor[key]:.{decimals}f})"
+    return "| " + " | ".join(cells) + " |"
+
+
+def measure_table(server, name, options):
+    """The row of one table."""
+    table = known.TABLES[name]
+    rows = known.load(table, options.folder)
+    order = np.random.default_rng(SPLIT).permutation(len(rows))
+    held_out = len(rows) // 10
+    if options.rows:  # as many held-out rows as training rows, so that one is as near as the other
+        held_out = min(options.rows, len(rows) // 2)
+    test_rows = rows.iloc[order[:held_out]]
+    train_rows = rows.iloc[order[held_out : held_out + (options.rows or len(rows))]]
+    dataset = upload(server, train_rows, table)
+    ids = [c["name"] for c in dataset["columns"] if c["type"] == "id"]
+    numbers = {c["name"] for c in dataset["columns"] if c["type"] in NUMBERS}
+    train_rows, test_rows = train_rows.drop(columns=ids), test_rows.drop(columns=ids)
+    floor = floors(numbers, table, train_rows, test_rows)
+    results = []
+    for seed in range(1, options.seeds + 1):
+        model, seconds = train(server, dataset, seed, options.spec)
+        query = f"n={len(train_rows)}&seed={seed}{options.query}"
+        text = server.ask("GET", f"/v1/models/{model}/samples.csv?{query}").decode()
+        synthetic = known.table_of(text).drop(columns=ids, errors="ignore")[list(train_rows)]
+        if options.keep:
+            for part, frame in (("train", train_rows), ("test", test_rows), (f"synthetic{seed}", synthetic)):
+                frame.to_csv(options.keep / f"{name}_{part}.csv", index=False)
+        result, pairs = describe(numbers, table, train_rows, test_rows, synthetic)
+        results.append({**result, "seconds": seconds})
+        print(f"{name}, seed {seed}:", {k: round(float(v), 4) for k, v in results[-1].items()}, file=sys.stderr)
+        worst = ", ".join(f"{a} and {b} {distance:.1f} %" for (a, b), distance in pairs[:5])
+        print(f"  worst pairs: {worst}", file=sys.stderr, flush=True)
+    return row_of(name, results, floor)
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("denoised")
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(known.TABLES), metavar="NAMES")
+    parser.add_argument("--seeds", type=int, default=5, metavar="N")
+    parser.add_argument("--rows", type=int, default=0, metavar="N", help="train on so many rows only")
+    parser.add_argument("--spec", type=json.loads, default={}, help="more fields of the job", metavar="JSON")
+    parser.add_argument("--query", type=lambda text: "&" + text, default="", help="parameters of the samples")
+    parser.add_argument("--keep", type=pathlib.Path, help="write the rows there, as CSV", metavar="FOLDER")
+    options = parser.parse_args()
+    if unknown := set(options.only) - set(known.TABLES):
+        parser.error(f"no such table: {', '.join(unknown)}; there are {', '.join(known.TABLES)}")
+    return options
+
+
+def main():
+    options = arguments()
+    titles = ["table", "seeds"] + [title for title, _ in COLUMNS.values()]
+    print("| " + " | ".join(titles) + " |\n" + "|---" * len(titles) + "|", flush=True)
+    for name in options.only:
+        if not (options.folder / known.TABLES[name].file).exists():
+            print(f"{name}: there is no {known.TABLES[name].file} in {options.folder}", file=sys.stderr)
+            continue
+        with tempfile.TemporaryDirectory() as folder, Server(options.denoised, folder) as server:
+            print(measure_table(server, name, options), flush=True)
+
+
+main()
