@@ -63,8 +63,8 @@ static void write_type(const struct field *field, const char *type, struct json_
     json_close(json, ']');
 }
 
-/* The forms of one data set: its name, an object with the rows of the group "dataset", or one
- * with the id of an upload. */
+/* The forms of one data set: its name, the id of an upload, an object with the rows of the group
+ * "dataset", or one with the id of an upload. */
 static void write_source_schemas(const struct field_set *set, struct json_writer *json) {
     for (size_t i = 0; i < set->count; i++) {
         const struct field *row = &set->rows[i];
@@ -74,6 +74,10 @@ static void write_source_schemas(const struct field_set *set, struct json_writer
         write_choices(row, json);
         json_close(json, '}');
     }
+    json_open(json, '{');
+    json_member(json, "type", "string");
+    json_member(json, "format", "uuid");
+    json_close(json, '}');
     json_open(json, '{');
     openapi_group(set, "dataset", json);
     json_close(json, '}');

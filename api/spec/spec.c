@@ -23,9 +23,9 @@ static const struct field rows[] = {
     {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, dn_preset_names,
      "Defaults for every other field."},
     {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,
-     "The data to learn: the name of a built-in data set, an object with more settings, or an "
-     "object with the id of an upload; or a list of these, each of which becomes a class (its "
-     "index in the list)."},
+     "The data to learn: the name of a built-in data set, the id of an upload, or an object with "
+     "one of them and more settings; or a list of these, each of which becomes a class (its index "
+     "in the list)."},
     {"dataset", "name", FIELD_CHOICE, AT(spec.dataset.sources[0].pattern), 0, 0, 0,
      dn_pattern_names, "A built-in data set."},
     {"dataset", "n", FIELD_INTEGER, AT(spec.dataset.sources[0].n), 1, DN_MAX_POINTS, 0, NULL,
@@ -121,12 +121,12 @@ static enum store_status find_upload(const struct sources *sources,
     return sources->lookup(sources->context, sources->wrong->arena, found);
 }
 
-static void look_up(const struct sources *sources, const char *pointer,
+/* `id` is where the request has the id: in an object at `pointer`, or there itself. */
+static void look_up(const struct sources *sources, const char *pointer, const char *id,
                     struct upload_request *upload) {
     struct arena *arena = sources->wrong->arena;
     struct upload_request found;
     enum store_status status = find_upload(sources, upload, &found);
-    const char *id = arena_format(arena, "%s/id", pointer);
     if (status == STORE_NOT_FOUND)
         problem_add(sources->wrong, id, "there is no data set with this id");
     else if (status != STORE_OK)
@@ -141,19 +141,26 @@ static void look_up(const struct sources *sources, const char *pointer,
     *upload = found;
 }
 
+/* `json` is an object with an id, or an id alone. */
 static void read_upload(const struct sources *sources, int k, const cJSON *json,
                         const char *pointer) {
+    struct problem_fields *wrong = sources->wrong;
     struct upload_request *upload = &sources->job->uploads[k];
     struct dn_source *source = &sources->job->spec.dataset.sources[k];
-    const int before = sources->wrong->count;
+    const int before = wrong->count;
     *upload = (struct upload_request){.seed = source->seed};
-    read_fields(&upload_source_fields, "", pointer, json, upload, sources->wrong);
-    if (sources->wrong->count > before)
+    if (cJSON_IsString(json))
+        memcpy(upload->id, json->valuestring, ID_LENGTH);
+    else
+        read_fields(&upload_source_fields, "", pointer, json, upload, wrong);
+    if (wrong->count > before)
         return;
     if (sources->lookup)
-        look_up(sources, pointer, upload);
+        look_up(sources, pointer,
+                cJSON_IsString(json) ? pointer : arena_format(wrong->arena, "%s/id", pointer),
+                upload);
     else
-        read_all_names(json, upload, sources->wrong->arena);
+        read_all_names(json, upload, wrong->arena);
     *source = (struct dn_source){DN_UPLOADED, upload->n, upload->seed};
 }
 
@@ -172,15 +179,17 @@ static void read_source(const struct sources *sources, int k, const cJSON *json,
         int pattern = fields_index(dn_pattern_names, json->valuestring);
         if (pattern >= 0)
             source->pattern = pattern;
+        else if (id_valid(json->valuestring))
+            read_upload(sources, k, json, pointer);
         else
             problem_add(wrong, pointer,
                         "there is no data set \"%.80s\"; the built-in ones are %s, and an upload "
-                        "is an object with its id",
+                        "has an id",
                         json->valuestring, fields_list(dn_pattern_names, wrong->arena));
     } else {
         problem_add(wrong, pointer,
-                    "must be the name of a data set, an object with name, n and seed, or with the "
-                    "id of an upload, or a list of these");
+                    "must be the name of a data set, the id of an upload, an object with name, n "
+                    "and seed, or with the id of an upload, or a list of these");
     }
 }
 

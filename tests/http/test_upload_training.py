@@ -157,6 +157,15 @@ def test_what_is_held_out_is_decided_by_the_seed(store):
     assert losses(store, none)[1] == [None]
 
 
+def test_an_id_alone_is_enough(store):
+    made = upload(store, numpy.random.default_rng(3).normal(size=(40, 2)))
+    for dataset, whole in ((made, {"id": made}), ([made, "moons"], [{"id": made}, "moons"])):
+        first, second = (
+            store.post("/v1/jobs?validate_only=true", {"dataset": each, "training": {"epochs": 1}}).json["spec"] for each in (dataset, whole)
+        )
+        assert first == second and made in str(first["dataset"])
+
+
 # (dataset, with ID a set of two columns and WIDE one of three; pointer, part of the detail)
 BAD = [
     ({"id": NO_ID}, "/dataset/id", "there is no data set with this id"),
@@ -171,8 +180,9 @@ BAD = [
     ({"id": "ID", "seed": -1}, "/dataset/seed", "must be an integer"),
     ({"id": "ID", "sed": 1}, "/dataset/sed", 'did you mean "seed"'),
     ({"id": "ID", "points": []}, "/dataset/points", "unknown field"),
-    ("ID", "/dataset", "an upload is an object with its id"),
-    (["ID"], "/dataset/0", "an upload is an object with its id"),
+    (NO_ID, "/dataset", "there is no data set with this id"),
+    (["spiral", NO_ID], "/dataset/1", "there is no data set with this id"),
+    (NO_ID[:-1], "/dataset", "and an upload has an id"),
     (["spiral", {"id": NO_ID}], "/dataset/1/id", "there is no data set"),
     (["spiral", {"id": "WIDE"}], "/dataset/1", "has points with 3 coordinates, but the first data set has 2"),
     ([{"id": "WIDE"}, {"id": "WIDE"}, "moons"], "/dataset/2", "has points with 2 coordinates"),
