@@ -32,9 +32,7 @@ static bool fill_values(const struct cells *cells, const struct column *columns,
         double *numbers = malloc(((size_t)from->distinct + 1) * sizeof *numbers);
         if (!numbers)
             return false;
-        for (uint32_t code = 0; code < from->distinct; code++)
-            numbers[code] =
-                column_forward(&columns[j], cells_text(from, code), cells_length(from, code));
+        column_numbers(&columns[j], from, numbers);
         for (size_t i = 0; i < cells->n; i++)
             values[i * (size_t)dim + (size_t)at] = numbers[from->codes[i]];
         free(numbers);

@@ -27,9 +27,7 @@ static bool add_bins(const struct cells *cells, const struct column *column, int
     int levels = 0;
     bool added = of_text && values && bins;
     if (added) {
-        for (uint32_t code = 0; code < from->distinct; code++)
-            of_text[code] =
-                column_forward(column, cells_text(from, code), cells_length(from, code));
+        column_numbers(column, from, of_text);
         for (size_t i = 0; i < cells->n; i++)
             values[i] = of_text[from->codes[i]];
         added = dn_columns_bin(values, cells->n, bins, &levels, &error) == DN_OK;
@@ -79,15 +77,24 @@ static bool reorder(const struct cells_column *from, const int32_t *order, struc
     return count == column->level_count;
 }
 
+/* Does it have levels that can be ordered? */
+static bool has_order(const struct column *column) {
+    return column->type == TYPE_CATEGORICAL && column->level_count >= 3;
+}
+
 static bool order_levels(const struct cells *cells, struct column *columns, struct arena *arena) {
+    int ordered = 0;
+    for (int j = 0; j < cells->count; j++)
+        ordered += has_order(&columns[j]);
+    if (ordered == 0)
+        return true;
     struct coded *coded = malloc(sizeof *coded);
     struct dn_error error;
     int32_t order[DN_MAX_LEVELS];
     bool done = coded && encode(cells, columns, coded);
     for (int k = 0; done && k < coded->count; k++) {
         struct column *column = &columns[coded->column[k]];
-        if (column->type != TYPE_CATEGORICAL || column->level_count < 3 ||
-            coded->codes[k].levels > DN_MAX_LEVELS)
+        if (!has_order(column) || coded->codes[k].levels > DN_MAX_LEVELS)
             continue;
         done = dn_levels_order(coded->codes, coded->count, cells->n, k, order, &error) == DN_OK &&
                reorder(&cells->columns[coded->column[k]], order, arena, column);

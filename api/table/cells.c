@@ -4,13 +4,19 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "server/threads/pool.h"
+
+void cells_clear_column(struct cells_column *column) {
+    free(column->codes);
+    free(column->starts);
+    free(column->texts);
+    free(column->slots);
+    *column = (struct cells_column){0};
+}
+
 void cells_clear(struct cells *cells) {
-    for (int j = 0; j < cells->count; j++) {
-        free(cells->columns[j].codes);
-        free(cells->columns[j].starts);
-        free(cells->columns[j].texts);
-        free(cells->columns[j].slots);
-    }
+    for (int j = 0; j < cells->count; j++)
+        cells_clear_column(&cells->columns[j]);
     free(cells->columns);
     *cells = (struct cells){0};
 }
@@ -75,6 +81,18 @@ size_t cells_length(const struct cells_column *column, uint32_t code) {
     return end - column->starts[code] - 1;
 }
 
+/* A column of which most texts are new does not look each of them up in a table that is too large for
+ * the caches, one of many: cells_finish does it, one column at a time. */
+static bool gets_loose(struct cells_column *column) {
+    enum { LEAST = 1 << 14 };
+    if (column->distinct < LEAST || column->distinct < column->count / 2)
+        return false;
+    column->is_loose = true;
+    free(column->slots);
+    column->slots = NULL;
+    return true;
+}
+
 /* Twice as many slots. False: no memory. */
 static bool spread(struct cells *cells, struct cells_column *column) {
     const size_t count = column->slot_count ? 2 * column->slot_count : 16;
@@ -118,8 +136,14 @@ static int32_t add_text(struct cells *cells, struct cells_column *column, const 
 /* The code of a text, which is added if it is new; -1: no memory. */
 static int32_t code_of(struct cells *cells, struct cells_column *column, const char *text,
                        size_t length) {
-    if (column->distinct >= column->slot_count / 4 * 3 && !spread(cells, column))
-        return -1;
+    if (column->is_loose)
+        return add_text(cells, column, text, length);
+    if (column->distinct >= column->slot_count / 4 * 3) {
+        if (gets_loose(column))
+            return add_text(cells, column, text, length);
+        if (!spread(cells, column))
+            return -1;
+    }
     const size_t mask = column->slot_count - 1;
     size_t at = hash(cells->key, text, length) & mask;
     for (; column->slots[at]; at = (at + 1) & mask) {
@@ -166,10 +190,7 @@ int cells_add_column(struct cells *cells, const char *name, size_t length) {
 
 void cells_drop_column(struct cells *cells, int column) {
     struct cells_column *dropped = &cells->columns[column];
-    free(dropped->codes);
-    free(dropped->starts);
-    free(dropped->texts);
-    free(dropped->slots);
+    cells_clear_column(dropped);
     cells->count--;
     memmove(dropped, dropped + 1, (size_t)(cells->count - column) * sizeof *dropped);
 }
@@ -205,9 +226,82 @@ static void *trim(void *array, size_t bytes) {
     return less ? less : array;
 }
 
-void cells_finish(struct cells *cells) {
+/* Texts whose slots are fetched from memory at the same time. */
+enum { AHEAD = 16 };
+
+struct seen {
+    uint64_t *slots; /* [mask + 1]: 0, or the upper half of a hash above 1 + a code */
+    size_t mask;
+};
+
+/* The place of the text that begins at column->starts[code] among those before it: its slot has its
+ * code, or is free. */
+static uint64_t *find_seen(const struct seen *seen, const struct cells_column *column, uint64_t h,
+                           const char *text, size_t length) {
+    size_t at = h & seen->mask;
+    for (; seen->slots[at]; at = (at + 1) & seen->mask) {
+        const uint32_t code = (uint32_t)seen->slots[at] - 1;
+        if (seen->slots[at] >> 32 == h >> 32 &&
+            memcmp(cells_text(column, code), text, length + 1) == 0) /* with the NUL */
+            break;
+    }
+    return &seen->slots[at];
+}
+
+/* Moves the texts together, each once. codes [column->distinct]: what becomes of each code. */
+static void merge_texts(const struct cells *cells, struct cells_column *column,
+                        const struct seen *seen, int32_t *codes) {
+    const uint32_t count = column->distinct;
+    const char *text = column->texts;
+    uint32_t used = 0, kept = 0;
+    for (uint32_t first = 0; first < count; first += AHEAD) {
+        const uint32_t block = count - first < AHEAD ? count - first : AHEAD;
+        uint64_t hashes[AHEAD];
+        size_t lengths[AHEAD];
+        for (uint32_t i = 0; i < block; i++) {
+            lengths[i] = cells_length(column, first + i);
+            hashes[i] = hash(cells->key, cells_text(column, first + i), lengths[i]);
+            __builtin_prefetch(&seen->slots[hashes[i] & seen->mask], 1);
+        }
+        for (uint32_t i = 0; i < block; text += lengths[i++] + 1) {
+            uint64_t *slot = find_seen(seen, column, hashes[i], text, lengths[i]);
+            if (*slot == 0) {
+                *slot = (hashes[i] >> 32 << 32) | (kept + 1);
+                memmove(column->texts + used, text, lengths[i] + 1);
+                column->starts[kept++] = used;
+                used += (uint32_t)lengths[i] + 1;
+            }
+            codes[first + i] = (int32_t)(uint32_t)*slot - 1;
+        }
+    }
+    column->distinct = kept;
+    column->bytes = used;
+}
+
+/* Finds the texts of a loose column that are there twice. */
+static void tighten(struct cells *cells, struct cells_column *column) {
+    const uint32_t count = column->distinct;
+    struct seen seen = {.mask = 16 - 1};
+    while (seen.mask < count + count / 2ul)
+        seen.mask = 2 * seen.mask + 1;
+    seen.slots = calloc(seen.mask + 1, sizeof *seen.slots);
+    int32_t *codes = malloc(count * sizeof *codes);
+    cells->no_memory |= !seen.slots || !codes;
+    if (!cells->no_memory) {
+        merge_texts(cells, column, &seen, codes);
+        for (size_t i = 0; i < column->count && column->distinct < count; i++)
+            column->codes[i] = codes[column->codes[i]];
+        column->is_loose = false;
+    }
+    free(seen.slots);
+    free(codes);
+}
+
+bool cells_finish(struct cells *cells) {
     for (int j = 0; j < cells->count; j++) {
         struct cells_column *column = &cells->columns[j];
+        if (column->is_loose && !cells->no_memory)
+            tighten(cells, column);
         free(column->slots);
         column->slots = NULL;
         column->slot_count = 0;
@@ -217,7 +311,9 @@ void cells_finish(struct cells *cells) {
         column->code_capacity = cells->n;
         column->start_capacity = column->distinct;
         column->byte_capacity = column->bytes;
+        pool_pause();
     }
+    return !cells->no_memory;
 }
 
 /* ------------------------------------------------------------------ reading */

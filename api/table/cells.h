@@ -41,6 +41,8 @@ struct cells_column {
     size_t count, code_capacity, start_capacity, byte_capacity;
     uint32_t *slots; /* [slot_count], a power of two: 0, or 1 + a code; found by hash */
     size_t slot_count;
+    bool
+        is_loose; /* texts hardly repeat: they are appended, and cells_finish finds those that do */
 };
 
 struct cells {
@@ -54,6 +56,7 @@ struct cells {
 
 /* A zeroed struct cells has no rows and no columns. Frees everything. */
 void cells_clear(struct cells *cells);
+void cells_clear_column(struct cells_column *column);
 
 /* ------------------------------------------------------------------ building */
 
@@ -70,8 +73,9 @@ int cells_find_column(const struct cells *cells, const char *name);
 bool cells_put(struct cells *cells, int column, const char *text, size_t length);
 /* The row is complete; cells that were not set are empty. False: no memory. */
 bool cells_end_row(struct cells *cells);
-/* Nothing more will be put: frees what only building needs. */
-void cells_finish(struct cells *cells);
+/* Nothing more will be put: the texts are distinct from now on, and what only building needs is
+ * freed. False: no memory. */
+bool cells_finish(struct cells *cells);
 
 /* ------------------------------------------------------------------ reading */
 
@@ -86,8 +90,9 @@ size_t cells_first_row(const struct cells *cells, int column, uint32_t code);
 /* ------------------------------------------------------------------ as bytes */
 
 /* Appends the table as one block: little-endian, with a checksum. It has each text once and one, two
- * or four bytes per code; a column without repetitions needs no codes. */
-void cells_write(const struct cells *cells, struct buffer *out);
+ * or four bytes per code; a column without repetitions needs no codes. Clears the table: each column
+ * as soon as it is written, so that the whole table is never in memory twice. */
+void cells_write(struct cells *cells, struct buffer *out);
 /* The table of a block. False: it is damaged, or cells->no_memory; *cells is then to be cleared. */
 bool cells_read(struct cells *cells, const void *block, size_t length);
 

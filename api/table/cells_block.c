@@ -11,6 +11,7 @@
 #include <zlib.h>
 
 #include "api/table/cells.h"
+#include "server/threads/pool.h"
 
 static const char magic[] = {'D', 'N', 'C', 'E', 'L', 'L', 'S', '1'};
 
@@ -51,7 +52,18 @@ static size_t block_bytes(const struct cells *cells) {
     return bytes;
 }
 
-void cells_write(const struct cells *cells, struct buffer *out) {
+static void put_column(struct buffer *out, const struct cells_column *column, size_t n) {
+    const size_t name = strlen(column->name);
+    put_number(out, name, 1);
+    buffer_append(out, column->name, name);
+    put_number(out, column->is_unnamed, 1);
+    put_number(out, column->distinct, 4);
+    put_number(out, column->bytes, 4);
+    buffer_append(out, column->texts, column->bytes);
+    put_codes(out, column->codes, n, code_width(n, column->distinct));
+}
+
+static void put_block(struct buffer *out, struct cells *cells) {
     const size_t from = out->length;
     if (!buffer_reserve(out, block_bytes(cells)))
         return;
@@ -61,15 +73,9 @@ void cells_write(const struct cells *cells, struct buffer *out) {
     put_number(out, (uint64_t)cells->count, 4);
     put_number(out, cells->has_names, 1);
     for (int j = 0; j < cells->count; j++) {
-        const struct cells_column *column = &cells->columns[j];
-        const size_t name = strlen(column->name);
-        put_number(out, name, 1);
-        buffer_append(out, column->name, name);
-        put_number(out, column->is_unnamed, 1);
-        put_number(out, column->distinct, 4);
-        put_number(out, column->bytes, 4);
-        buffer_append(out, column->texts, column->bytes);
-        put_codes(out, column->codes, cells->n, code_width(cells->n, column->distinct));
+        put_column(out, &cells->columns[j], cells->n);
+        cells_clear_column(&cells->columns[j]);
+        pool_pause();
     }
     if (out->failed)
         return;
@@ -77,6 +83,11 @@ void cells_write(const struct cells *cells, struct buffer *out) {
     const uint64_t sum = crc32_z(0, body, out->length - from - BODY_AT);
     for (size_t i = 0; i < 4; i++)
         out->data[from + CHECKSUM_AT + i] = (char)(sum >> (8 * i));
+}
+
+void cells_write(struct cells *cells, struct buffer *out) {
+    put_block(out, cells);
+    cells_clear(cells);
 }
 
 /* ------------------------------------------------------------------ reading */

@@ -68,6 +68,8 @@ bool column_is_trained(const struct column *column);
 /* The number of a text: the number itself, seconds since 1970, or the place of the level; NAN if
  * the text is missing, or none of this column. */
 double column_forward(const struct column *column, const char *text, size_t length);
+/* The same for all texts of a table's column: numbers [cells->distinct]. */
+void column_numbers(const struct column *column, const struct cells_column *cells, double *numbers);
 /* The text of a number, and NUL, within the column's range; NAN is the missing text. Its length. Of a
  * column that is not trained on, the missing text or the only value. */
 size_t column_backward(const struct column *column, double value, char out[COLUMN_TEXT_BYTES]);

@@ -15,7 +15,10 @@ static void trim(const char **text, size_t *length) {
 }
 
 static bool is_word(const char *text, size_t length, const char *const *words) {
+    enum { LONGEST = 4 };
     trim(&text, &length);
+    if (length > LONGEST)
+        return false;
     for (; *words; words++)
         if (strlen(*words) == length && strncasecmp(text, *words, length) == 0)
             return true;

@@ -385,6 +385,21 @@ double column_forward(const struct column *column, const char *text, size_t leng
     return type_of(column->type)->forward(column, text, length);
 }
 
+void column_numbers(const struct column *column, const struct cells_column *cells,
+                    double *numbers) {
+    struct number_format format; /* is read once */
+    const bool are_numbers =
+        column_is_number(column) && column->format && number_format_read(&format, column->format);
+    for (uint32_t code = 0; code < cells->distinct; code++) {
+        const char *text = cells_text(cells, code);
+        const size_t length = cells_length(cells, code);
+        if (!are_numbers)
+            numbers[code] = column_forward(column, text, length);
+        else if (!notation_read(format.notation, text, length, &numbers[code]))
+            numbers[code] = NAN;
+    }
+}
+
 size_t column_backward(const struct column *column, double value, char out[COLUMN_TEXT_BYTES]) {
     const struct type *type = type_of(column->type);
     if (isnan(value) && column_is_trained(column))
@@ -445,11 +460,12 @@ static void find_examples(const struct column_view *view, struct column *column)
 static void measure(const struct column_view *view, struct column *column) {
     double first = NAN, sum = 0, squares = 0;
     size_t n = 0;
+    if (!column_is_number(column))
+        column_numbers(column, view->column, view->values);
     for (uint32_t code = 0; code < view->column->distinct; code++) {
         if (view->kinds[code] == CELL_MISSING)
             continue;
-        const double x = view->values[code] = column_forward(column, cells_text(view->column, code),
-                                                             cells_length(view->column, code));
+        const double x = view->values[code];
         first = isnan(first) ? x : first;
         column->min = isnan(column->min) || x < column->min ? x : column->min;
         column->max = isnan(column->max) || x > column->max ? x : column->max;

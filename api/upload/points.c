@@ -307,8 +307,7 @@ static void put_coordinates(const struct cells *cells, struct points *points, do
         const struct column *column = &points->columns[j];
         if (column->coordinate < 0)
             continue;
-        for (uint32_t code = 0; code < from->distinct; code++)
-            values[code] = column_forward(column, cells_text(from, code), cells_length(from, code));
+        column_numbers(column, from, values);
         for (size_t i = 0; i < points->n; i++)
             points->points[i * dim + (size_t)column->coordinate] = (float)values[from->codes[i]];
         pool_pause();

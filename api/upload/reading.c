@@ -229,7 +229,10 @@ void reading_finish(struct reading *reading) {
     reading->label_column = READING_NO_LABEL;
     if (!reading_goes_on(reading))
         return;
-    cells_finish(cells);
+    if (!cells_finish(cells)) {
+        reading->no_memory = true;
+        return;
+    }
     add_faults(reading);
     if (reading->wrong->count > 0)
         return;

@@ -260,6 +260,8 @@ static void parse(struct http_exchange *exchange, struct store_session *unused) 
     struct upload *upload = exchange->state;
     if (!read_file(exchange, upload) || !make_row(exchange, upload))
         return;
+    payload_clear(&upload->payload); /* the database needs memory for the row */
+    http_drop_body(exchange);
     if (upload->validate_only)
         reply_preview(exchange, &upload->row);
     else

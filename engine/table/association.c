@@ -72,12 +72,68 @@ static int by_value(const void *a, const void *b) {
 
 enum { BINS = 10 };
 
-/* The lower ends of all intervals but the first, from sorted values. */
-static int find_edges(const double *sorted, size_t n, double edges[BINS]) {
-    int count = 0;
+/* Moves the values that are less than the pivot to the front, and those that are greater to the back:
+ * the places [*less, *more) between them have the pivot. */
+static void split(double *values, size_t n, double pivot, size_t *less, size_t *more) {
+    size_t low = 0, high = n;
+    for (size_t at = 0; at < high;) {
+        const double x = values[at];
+        if (x < pivot) {
+            values[at++] = values[low];
+            values[low++] = x;
+        } else if (x > pivot) {
+            values[at] = values[--high];
+            values[high] = x;
+        } else {
+            at++;
+        }
+    }
+    *less = low;
+    *more = high;
+}
+
+static double median_of_three(double a, double b, double c) {
+    const double low = a < b ? a : b, high = a < b ? b : a;
+    return c < low ? low : c > high ? high : c;
+}
+
+/* Puts the values of some ranks, in ascending order, where sorting would put them: quickselect (Hoare
+ * 1961) of all of them at once. The values begin at rank `from`. After `depth` splits it sorts what
+ * is left, so that no values take long. */
+static void select_ranks(double *values, size_t n, size_t from, const size_t *ranks, int count,
+                         int depth) {
+    enum { FEW = 32 };
+    while (count > 0 && n > FEW && depth-- > 0) {
+        size_t less, more;
+        split(values, n, median_of_three(values[0], values[n / 2], values[n - 1]), &less, &more);
+        int before = 0, beyond = 0;
+        while (before < count && ranks[before] < from + less)
+            before++;
+        for (beyond = before; beyond < count && ranks[beyond] < from + more;)
+            beyond++;
+        select_ranks(values, less, from, ranks, before, depth);
+        values += more;
+        from += more;
+        n -= more;
+        ranks += beyond;
+        count -= beyond;
+    }
+    if (count > 0)
+        qsort(values, n, sizeof *values, by_value);
+}
+
+/* The lower ends of all intervals but the first, from values in any order, which are moved. */
+static int find_edges(double *values, size_t n, double edges[BINS]) {
+    size_t ranks[BINS];
+    int depth = 8, count = 0;
+    for (size_t k = 0; k < BINS; k++)
+        ranks[k] = n * k / BINS;
+    for (size_t size = n; size > 0; size /= 2)
+        depth += 2;
+    select_ranks(values, n, 0, ranks, n > 0 ? BINS : 0, depth);
     for (size_t k = 1; k < BINS && n > 0; k++) {
-        const double edge = sorted[n * k / BINS];
-        if (edge > (count > 0 ? edges[count - 1] : sorted[0]))
+        const double edge = values[ranks[k]];
+        if (edge > (count > 0 ? edges[count - 1] : values[0]))
             edges[count++] = edge;
     }
     return count;
@@ -85,16 +141,15 @@ static int find_edges(const double *sorted, size_t n, double edges[BINS]) {
 
 enum dn_status dn_columns_bin(const double *values, size_t n, int32_t *codes, int *levels,
                               struct dn_error *error) {
-    double edges[BINS], *sorted = calloc(n + 1, sizeof *sorted);
+    double edges[BINS], *moved = calloc(n + 1, sizeof *moved);
     size_t present = 0;
-    if (!sorted)
+    if (!moved)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     for (size_t i = 0; i < n; i++)
         if (!isnan(values[i]))
-            sorted[present++] = values[i];
-    qsort(sorted, present, sizeof *sorted, by_value);
-    const int count = find_edges(sorted, present, edges), bins = present > 0 ? count + 1 : 0;
-    free(sorted);
+            moved[present++] = values[i];
+    const int count = find_edges(moved, present, edges), bins = present > 0 ? count + 1 : 0;
+    free(moved);
     for (size_t i = 0; i < n; i++) {
         codes[i] = isnan(values[i]) ? bins : 0;
         for (int k = 0; k < count; k++)

@@ -38,6 +38,12 @@ static void drop_body(struct http_call *call) {
     buffer_clear(&call->body);
 }
 
+void http_drop_body(struct http_exchange *exchange) {
+    exchange->request.body = "";
+    exchange->request.body_length = 0;
+    drop_body(exchange->call);
+}
+
 bool http_body_is_hopeless(const struct http_call *call) {
     return call->framing.declared > (int64_t)call->max_body + DRAIN_BYTES;
 }

@@ -243,6 +243,8 @@ void http_then_on_pool(struct http_exchange *exchange, http_deferred then, enum 
  * --max-answer-memory, at most all of it, until the response is made; then its actual size counts.
  * False: not enough is free, and the response is a 503. */
 bool http_reserve(struct http_exchange *exchange, size_t bytes);
+/* Off the connection's thread: frees the body of the request, which nothing needs any more. */
+void http_drop_body(struct http_exchange *exchange);
 struct arena *http_arena(struct http_exchange *exchange);
 /* Zeroed; NULL when out of memory. Whenever the arena has failed, the response is a 503, whatever
  * the handler does. */

@@ -81,6 +81,57 @@ Test(association, intervals_have_equal_shares) {
     cr_assert(levels == 1 && codes[0] == 0);
 }
 
+static int ascending(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The interval of each value as the sorted values have it. */
+static void bin_slowly(const double *values, int n, int32_t *codes) {
+    double sorted[N], edges[10];
+    int count = 0;
+    memcpy(sorted, values, (size_t)n * sizeof *sorted);
+    qsort(sorted, (size_t)n, sizeof *sorted, ascending);
+    for (int k = 1; k < 10; k++)
+        if (sorted[n * k / 10] > (count > 0 ? edges[count - 1] : sorted[0]))
+            edges[count++] = sorted[n * k / 10];
+    for (int i = 0; i < n; i++) {
+        codes[i] = 0;
+        while (codes[i] < count && values[i] >= edges[codes[i]])
+            codes[i]++;
+    }
+}
+
+/* Values in orders that are hard for a quickselect: sorted, a mountain, few distinct ones, two
+ * interleaved runs. */
+static double hard(int order, int i, int n) {
+    switch (order) {
+    case 0: return i;
+    case 1: return n - i;
+    case 2: return i < n / 2 ? i : n - i;
+    case 3: return (int)(uniform(9, (size_t)i) * 4);
+    case 4: return i % 2 ? n / 2 + i : i;
+    default: return uniform(10, (size_t)i) - 0.5;
+    }
+}
+
+Test(association, intervals_are_those_of_sorted_values) {
+    static double values[N];
+    static int32_t codes[N], slow[N];
+    static const int sizes[] = {1, 2, 9, 10, 33, 100, 1000, N};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+        for (int order = 0; order < 6; order++) {
+            const int n = sizes[k];
+            int levels;
+            for (int i = 0; i < n; i++)
+                values[i] = hard(order, i, n);
+            bin_slowly(values, n, slow);
+            cr_assert_eq(dn_columns_bin(values, (size_t)n, codes, &levels, NULL), DN_OK);
+            for (int i = 0; i < n; i++)
+                cr_assert_eq(codes[i], slow[i], "order %d, value %d of %d", order, i, n);
+        }
+}
+
 /* ------------------------------------------------------------------ the order of levels */
 
 /* Eigenvalues and eigenvectors (rows of v) of a symmetric matrix: Jacobi's rotations. */

@@ -117,10 +117,11 @@ Test(cells, have_a_limit_of_columns_and_of_a_name) {
     cells_clear(&cells);
 }
 
-static struct buffer written(const struct cells *cells) {
+static struct buffer written(struct cells *cells) {
     struct buffer out = {0};
     cells_write(cells, &out);
     cr_assert_not(out.failed);
+    cr_assert(cells->count == 0 && !cells->columns);
     return out;
 }
 
@@ -133,7 +134,7 @@ Test(cells, come_back_from_their_bytes) {
         struct buffer out = written(&cells);
         cr_assert(cells_read(&again, out.data, out.length));
         check(&again, rows[k], 7);
-        cr_assert_eq(again.has_names, cells.has_names);
+        cr_assert_eq(again.has_names, k % 2);
         cr_assert(again.columns[3].is_unnamed && !again.columns[2].is_unnamed);
         cr_assert_str_eq(again.columns[6].name, "column 6");
         buffer_clear(&out);
