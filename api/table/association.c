@@ -63,17 +63,22 @@ static bool encode(const struct cells *cells, const struct column *columns, stru
 static bool reorder(const struct cells_column *from, const int32_t *order, struct arena *arena,
                     struct column *column) {
     const char **levels = arena_alloc(arena, ((size_t)column->level_count + 1) * sizeof *levels);
+    struct column_histogram *histogram = &column->histogram;
+    int64_t *counts = arena_alloc(arena, (size_t)column->level_count * sizeof *counts);
     int count = 0;
-    if (!levels)
+    if (!levels || !counts)
         return false;
     for (uint32_t place = 0; place < from->distinct; place++) {
         const uint32_t code = (uint32_t)order[place];
         const double level =
             column_forward(column, cells_text(from, code), cells_length(from, code));
-        if (level >= 0) /* it is not missing */
-            levels[count++] = column->levels[(int)level];
+        if (!(level >= 0)) /* it is missing */
+            continue;
+        counts[count] = histogram->counts[(int)level];
+        levels[count++] = column->levels[(int)level];
     }
     column->levels = levels;
+    histogram->counts = counts;
     return count == column->level_count;
 }
 

@@ -33,6 +33,14 @@ enum { COLUMN_MAX_LEVELS = 256, COLUMN_EXAMPLES = 3, COLUMN_MAX_NOTES = 4, COLUM
 /* Farther from 0 than this, the squares that statistics and training need would leave float32. */
 #define COLUMN_LARGEST_VALUE 1e18
 
+/* Rows with a value in each of equal parts, the last of which has the largest value too; or with
+ * each level. */
+struct column_histogram {
+    double start, width; /* of the first part, in the numbers of column_forward; NAN with levels */
+    int parts;
+    int64_t *counts; /* [parts]; NULL: the column has none */
+};
+
 /* Its texts are of the arena with which it was made. */
 struct column {
     char name[CELLS_NAME_BYTES + 1];
@@ -45,7 +53,8 @@ struct column {
     const char *missing_text;   /* how the table writes a missing value */
     const char *const *levels;  /* [level_count], then NULL: of what is not a number or date */
     int level_count;            /* a boolean's levels are false, true */
-    const char *follows;        /* the column whose values decide those of this one; or NULL */
+    struct column_histogram histogram;
+    const char *follows; /* the column whose values decide those of this one; or NULL */
     const char *examples[COLUMN_EXAMPLES + 1], *notes[COLUMN_MAX_NOTES + 1]; /* up to a NULL */
 };
 

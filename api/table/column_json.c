@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/table/histogram.h"
+
 #define AT(member) offsetof(struct column, member)
 
 /* What is shown of a bound: a number, or a date in the form of the table. */
@@ -47,6 +49,10 @@ static void write_levels(const void *value, struct json_writer *json) {
         json_null(json);
 }
 
+static void write_histogram(const void *value, struct json_writer *json) {
+    histogram_write(&((const struct column *)value)->histogram, json);
+}
+
 static void write_examples(const void *value, struct json_writer *json) {
     json_strings(json, ((const struct column *)value)->examples);
 }
@@ -82,6 +88,8 @@ static const struct field rows[] = {
      .doc = "The values of a boolean or categorical column; a number stands for its place here."},
     {"", "follows", FIELD_STRING, AT(follows), .flags = FIELD_OR_NULL,
      .doc = "The column of which each value always comes with the same value of this one."},
+    {"", "histogram", FIELD_WRITTEN, .schema = "Histogram", .write = write_histogram,
+     .doc = "Of an upload: how many cells have which values."},
     {"", "examples", FIELD_WRITTEN, .schema = "Names", .write = write_examples,
      .doc = "Up to three values."},
     {"", "notes", FIELD_WRITTEN, .schema = "Names", .write = write_notes,

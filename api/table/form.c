@@ -21,6 +21,7 @@ void form_write(const struct table_form *form, struct json_writer *json) {
     for (int j = 0; j < form->count; j++) {
         struct column column = form->columns[j];
         column.examples[0] = column.notes[0] = NULL;
+        column.histogram.counts = NULL;
         column_write(&column, json);
     }
     json_close(json, ']');

@@ -17,7 +17,7 @@ struct table_form {
     size_t most; /* bytes of a row as CSV or JSON, without the label */
 };
 
-/* Writes the form, without the columns' examples and notes: a model does not tell single cells. */
+/* Writes the form, without the columns' examples, notes and histograms: a model does not tell single cells. */
 void form_write(const struct table_form *form, struct json_writer *json);
 /* Reads it, into the arena. NULL: it is none, or arena->failed. */
 const struct table_form *form_read(const char *text, struct arena *arena);

@@ -7,6 +7,7 @@
 
 #include "api/table/column_view.h"
 #include "api/table/dates.h"
+#include "api/table/histogram.h"
 #include "api/table/number_format.h"
 
 const char *const column_type_names[] = {
@@ -508,6 +509,7 @@ static const char *find(struct column_view *view, struct column *column) {
     if (view->present == 0)
         return "all its cells are missing";
     measure(view, column);
+    histogram_make(view, column);
     note_outliers(view, column);
     return NULL;
 }

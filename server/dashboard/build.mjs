@@ -30,7 +30,8 @@ const { outputFiles } = await build({
 });
 const expected = ["app.css", "app.js", "shared.js", "tables.js"];
 const names = outputFiles.map(({ path }) => basename(path)).sort();
-if (names.join() !== expected.join()) throw new Error(`the server has no place for one of ${names.join(", ")}`);
+if (names.join() !== expected.join())
+  throw new Error(`the server has no place for one of ${names.join(", ")}`);
 const bundled = (end) => outputFiles.find((each) => each.path.endsWith(end)).text;
 
 // The style is inside the page, so that the browser can paint it without another request.

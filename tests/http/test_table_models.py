@@ -189,7 +189,7 @@ def test_a_file_has_the_form(store, model):
     header, tensors = exported(store, model)
     form = json.loads(header["__metadata__"]["form"])
     assert form["label"] == "segment" and [column["name"] for column in form["columns"]] == HEADER
-    assert not any(column["examples"] for column in form["columns"])  # no cells of the data
+    assert not any(column["examples"] or column["histogram"] for column in form["columns"])  # no cells of the data
     answer = store.post("/v1/models", raw=packed(header, tensors), headers={"Content-Type": "application/octet-stream"})
     assert answer.status == 201, answer.body
     assert sampled(store, answer.json["id"], "?n=40&seed=2") == sampled(store, model, "?n=40&seed=2")

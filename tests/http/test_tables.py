@@ -40,6 +40,39 @@ def by_name(made):
     return {column["name"]: column for column in made["columns"]}
 
 
+def test_histograms_count_every_value_once(store):
+    random = numpy.random.default_rng(5)
+    size = random.lognormal(size=500)
+    count = random.poisson(40, 500)
+    day = numpy.datetime64("2020-01-30") + random.integers(0, 45, 500)
+    kind = random.choice(["plum", "apple", "fig"], 500, p=[0.5, 0.3, 0.2])
+    gaps = random.random((500, 4)) < 0.1
+    rows = [
+        ",".join("" if gap else str(cell) for cell, gap in zip(row, holes)) + f",{i},same\n"
+        for i, (row, holes) in enumerate(zip(zip(size, count, day, kind), gaps))
+    ]
+    found = by_name(upload(store, "size,count,day,kind,id,one\n" + "".join(rows)))
+    assert found["id"]["histogram"] is None and found["one"]["histogram"] is None
+    seconds = day.astype("datetime64[s]").astype(float)
+    for j, (name, values, unit) in enumerate([("size", size, None), ("count", count, 1), ("day", seconds, 86400)]):
+        values = values[~gaps[:, j]]
+        start, width, counts = (found[name]["histogram"][key] for key in ("start", "width", "counts"))
+        assert start == values.min() and 10 < len(counts) <= 20 and sum(counts) == len(values)
+        if unit:
+            assert width % unit == 0 and start + len(counts) * width > values.max()
+        else:
+            assert width == pytest.approx((values.max() - values.min()) / 20)
+        place = numpy.minimum((values - start) // width, len(counts) - 1).astype(int)
+        assert counts == numpy.bincount(place, minlength=len(counts)).tolist()
+    levels, histogram = found["kind"]["levels"], found["kind"]["histogram"]
+    assert sorted(levels) == ["apple", "fig", "plum"] and histogram["start"] is histogram["width"] is None
+    assert histogram["counts"] == [int(((kind == level) & ~gaps[:, 3]).sum()) for level in levels]
+    alike = by_name(upload(store, "x,y\n7.5,1\n7.5,2\n7.5,9\n"))
+    assert alike["x"]["histogram"] == {"start": 7.5, "width": 1, "counts": [3]}
+    assert alike["y"]["histogram"] == {"start": 1, "width": 1, "counts": [1, 1, 0, 0, 0, 0, 0, 0, 1]}
+    assert all(each["histogram"] is None for each in store.get("/v1/datasets/moons").json["columns"])
+
+
 def test_a_table_is_understood(store):
     made = upload(store, PEOPLE)
     found = by_name(made)

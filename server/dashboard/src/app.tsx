@@ -1,5 +1,6 @@
 // The page: the stage in the middle, the inspector on its right, the loss below, the runs on the left.
 import { useSignalEffect } from "@preact/signals";
+import type { FunctionComponent } from "preact";
 import { keyState } from "./api";
 import { Code } from "./code";
 import { Confirmation } from "./dialog";
@@ -24,10 +25,10 @@ import { Stage } from "./stage/stage";
 import { StageTools } from "./stage/tools";
 import { Track } from "./stage/track";
 
-const PANELS: Record<string, () => preact.JSX.Element> = {
+const PANELS: Record<string, FunctionComponent> = {
   new: NewRun,
   draw: Draw,
-  file: lazy("DataFile"),
+  file: lazy((parts) => parts.DataFile),
   runs: RunTable,
   samplers: Samplers,
   code: Code,

@@ -1,7 +1,7 @@
 // Parts of the page that are in a file of their own, so that the first view does not wait for them.
 import { signal } from "@preact/signals";
+import type { FunctionComponent } from "preact";
 import { useEffect } from "preact/hooks";
-import type { JSX } from "preact/jsx-runtime";
 
 type Parts = typeof import("./tables/tables");
 
@@ -31,14 +31,14 @@ function Missing() {
   );
 }
 
-/** A part of the file, by its name: shown as soon as the file has been loaded. */
-export function lazy<Name extends keyof Parts>(
-  name: Name,
-): (props: Parameters<Parts[Name]>[0]) => JSX.Element | null {
+/** A part of the file: shown as soon as the file has been loaded. */
+export function lazy<Props extends object>(
+  pick: (parts: Parts) => FunctionComponent<Props>,
+): FunctionComponent<Props> {
   return (props) => {
     useEffect(() => void load(), []);
     if (isMissing.value) return <Missing />;
-    const Part = parts.value?.[name] as ((props: unknown) => JSX.Element) | undefined;
-    return Part ? <Part {...(props as object)} /> : null;
+    const Part = parts.value && pick(parts.value);
+    return Part && <Part {...props} />;
   };
 }

@@ -228,7 +228,15 @@ export async function loadProcess(
 function scheduleOf(run: Job): Query {
   const { timesteps, beta_schedule, beta_start, beta_end, ratio_min, ratio_max, zero_terminal_snr } =
     run.spec.diffusion ?? {};
-  return { timesteps, schedule: beta_schedule, beta_start, beta_end, ratio_min, ratio_max, zero_terminal_snr };
+  return {
+    timesteps,
+    schedule: beta_schedule,
+    beta_start,
+    beta_end,
+    ratio_min,
+    ratio_max,
+    zero_terminal_snr,
+  };
 }
 
 /** The position 0..1 on the time track as a fractional frame index. */
