@@ -209,12 +209,22 @@ struct dn_spec {
 };
 
 /* A preset is a complete spec with a name, see dn_preset_names. */
+enum { DN_PRESET_DEFAULT, DN_PRESET_SINAI2022, DN_PRESET_TABLE };
 struct dn_preset {
     const char *doc;
+    bool has_budget; /* for other data, dn_spec_budget and dn_spec_checkpoints replace its values */
     struct dn_spec spec;
 };
 extern const struct dn_preset dn_presets[];
-extern const size_t dn_preset_count; /* dn_presets[0] is "default" */
+extern const size_t dn_preset_count;
+
+/* Sets the epochs to as many steps as there are training points, but at least 1,000, so that small
+ * sets are learned, and at most 16,000, which is enough for large ones: more steps teach a small set
+ * by heart. The fields of the data, and batch_size and validation_fraction, must be valid. */
+void dn_spec_budget(struct dn_spec *spec);
+/* Sets checkpoint_every so that the epochs, which must be valid, save at most 20 checkpoints and
+ * the first. */
+void dn_spec_checkpoints(struct dn_spec *spec);
 
 /* Reports the first error in a spec, or in the part of it that defines the schedule. */
 enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error);

@@ -16,8 +16,7 @@ const char *const dn_prediction_names[] = {"epsilon", "sample", "v_prediction", 
 const char *const dn_time_embedding_names[] = {"sinusoidal", "learned", NULL};
 const char *const dn_conditioning_names[] = {"add", "multiply", NULL};
 const char *const dn_given_names[] = {"none", "any", NULL};
-const char *const dn_normalization_names[] = {"minmax", "standardize", "none", "quantile",
-                                              NULL};
+const char *const dn_normalization_names[] = {"minmax", "standardize", "none", "quantile", NULL};
 const char *const dn_loss_names[] = {"mse", "mae", "huber", NULL};
 const char *const dn_lr_schedule_names[] = {"constant", "cosine", "linear", NULL};
 
@@ -26,23 +25,36 @@ const char *const dn_lr_schedule_names[] = {"constant", "cosine", "linear", NULL
         .source_count = 1, .dim = 2, .sources = { {.pattern = DN_SPIRAL, .n = 10000} }             \
     }
 
-const char *const dn_preset_names[] = {"default", "sinai2022", NULL};
+const char *const dn_preset_names[] = {"default", "sinai2022", "table", NULL};
 const struct dn_preset dn_presets[] = {
-    {.doc = "A narrow, deep network that predicts v, on noise in geometric steps, with averaged "
-            "weights and a decaying learning rate.",
-     .spec =
-         {
-             .dataset = SPIRAL,
-#define FIELD(group, name, limits, default_, sinai2022, saved, doc) .group.name = (default_),
+    [DN_PRESET_DEFAULT] =
+        {.doc = "A narrow, deep network that predicts v, on noise in geometric steps, with "
+                "averaged weights and a decaying learning rate.",
+         .spec =
+             {
+                 .dataset = SPIRAL,
+#define FIELD(group, name, limits, default_, sinai2022, table, saved, doc) .group.name = (default_),
 #include "engine/spec_fields.h"
-         }},
-    {.doc = "The recipe of Lior Sinai's tutorial, exactly; its schedule does not reach noise.",
-     .spec =
-         {
-             .dataset = SPIRAL,
-#define FIELD(group, name, limits, default_, sinai2022, saved, doc) .group.name = (sinai2022),
+             }},
+    [DN_PRESET_SINAI2022] =
+        {.doc = "The recipe of Lior Sinai's tutorial, exactly; its schedule does not reach noise.",
+         .spec =
+             {
+                 .dataset = SPIRAL,
+#define FIELD(group, name, limits, default_, sinai2022, table, saved, doc)                         \
+    .group.name = (sinai2022),
 #include "engine/spec_fields.h"
-         }},
+             }},
+    [DN_PRESET_TABLE] =
+        {.doc = "For tables: columns by their ranks, a wide network that also reads Fourier "
+                "features, and any columns may be given.",
+         .has_budget = true,
+         .spec =
+             {
+                 .dataset = SPIRAL,
+#define FIELD(group, name, limits, default_, sinai2022, table, saved, doc) .group.name = (table),
+#include "engine/spec_fields.h"
+             }},
 };
 const size_t dn_preset_count = sizeof dn_presets / sizeof dn_presets[0];
 _Static_assert(sizeof dn_preset_names / sizeof *dn_preset_names ==
@@ -54,7 +66,7 @@ _Static_assert(sizeof dn_preset_names / sizeof *dn_preset_names ==
 #define ONE_OF(names)    .maximum = (sizeof(names) / sizeof(char *) - 2)
 #define SWITCH           .maximum = 1
 #define AT(member)       (offsetof(struct dn_preset, member) - offsetof(struct dn_preset, spec))
-#define FIELD(group, name, limits, default_, sinai2022, saved, doc)                                \
+#define FIELD(group, name, limits, default_, sinai2022, table, saved, doc)                         \
     {#group "." #name, SPEC_KIND(dn_presets->spec.group.name), AT(spec.group.name), saved, limits},
 const struct spec_row spec_rows[] = {
 #include "engine/spec_fields.h"
@@ -209,4 +221,21 @@ int dn_spec_steps_per_epoch(const struct dn_spec *spec) {
     size_t n, n_val, batch = (size_t)spec->training.batch_size;
     data_count(spec, &n, &n_val);
     return (int)((n + batch - 1) / batch);
+}
+
+void dn_spec_budget(struct dn_spec *spec) {
+    enum { LEAST_STEPS = 1000, MOST_STEPS = 16000 };
+    size_t n, n_val;
+    data_count(spec, &n, &n_val);
+    const int an_epoch = dn_spec_steps_per_epoch(spec);
+    const int most = n < MOST_STEPS ? (int)n : MOST_STEPS;
+    const int steps = most > LEAST_STEPS ? most : LEAST_STEPS;
+    const int epochs = (2 * steps + an_epoch) / (2 * an_epoch); /* rounded */
+    const int least = (LEAST_STEPS + an_epoch - 1) / an_epoch;
+    spec->training.epochs = epochs > least ? epochs : least;
+}
+
+void dn_spec_checkpoints(struct dn_spec *spec) {
+    enum { CHECKPOINTS = 20 };
+    spec->training.checkpoint_every = (spec->training.epochs + CHECKPOINTS - 1) / CHECKPOINTS;
 }

@@ -13,7 +13,7 @@
 #define TYPE(member) _Generic(((struct job_request *)NULL)->member, int: FIELD_INTEGER, \
                               double: FIELD_NUMBER, bool: FIELD_BOOLEAN, unsigned: FIELD_CHOICE)
 // clang-format on
-#define FIELD(group, name, limits, default_, sinai2022, saved, doc)                                \
+#define FIELD(group, name, limits, default_, sinai2022, table, saved, doc)                         \
     {#group, #name, TYPE(spec.group.name), AT(spec.group.name), limits, doc},
 #define GROUP(name, doc) {"", #name, FIELD_GROUP, 0, 0, 0, 0, NULL, doc},
 
@@ -21,7 +21,9 @@ static const struct field rows[] = {
     {"", "name", FIELD_TEXT, AT(name), 0, JOB_NAME_BYTES, FIELD_OR_NULL, NULL,
      "Optional display name, without control characters."},
     {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, dn_preset_names,
-     "Defaults for every other field."},
+     "Defaults for every other field. Without it, the default is table for an upload with more "
+     "than two coordinates, with columns that are not numbers or with missing cells, and default "
+     "for all other data."},
     {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "The data to learn: the name of a built-in data set, the id of an upload, or an object with "
      "one of them and more settings; or a list of these, each of which becomes a class (its index "
@@ -42,8 +44,8 @@ const struct field_set spec_fields = {rows, sizeof rows / sizeof rows[0]};
 #define UPLOAD(member) offsetof(struct upload_request, member)
 static const struct field upload_rows[] = {
     {"", "id", FIELD_TEXT, UPLOAD(id), 0, ID_LENGTH, 0, NULL,
-     "Id of an uploaded data set. Without preset and normalization, a table with columns that are "
-     "not numbers, or with missing cells, has the normalization quantile."},
+     "Id of an uploaded data set. Without preset, it is trained with the preset table unless its "
+     "points are in the plane or on a line."},
     {"", "seed", FIELD_UINT53, UPLOAD(seed), 0, 0, 0, NULL,
      "Seed that selects the points held out for validation; by default, the job's seed."},
     {"", "name", FIELD_TEXT, UPLOAD(name), 0, SET_NAME_BYTES, FIELD_OR_NULL, NULL,
@@ -249,14 +251,31 @@ const char *spec_form(const struct job_request *job) {
     return spec_is_table(job) ? job->uploads[0].form : NULL;
 }
 
-/* A table with texts or holes needs this normalization, so it is the default then; a preset that is
- * asked for stays what it is. */
-static void choose_normalization(const cJSON *json, struct job_request *job) {
+/* Without a preset, an upload that is more than points of the plane is trained as a table: the
+ * fields are read again, over its preset. */
+static void choose_preset(const struct sources *sources, const cJSON *json) {
+    struct job_request *job = sources->job;
+    const struct upload_request *upload = &job->uploads[0];
+    const bool is_table = upload->id[0] && (upload->dim > 2 || upload->unusable);
+    if (cJSON_GetObjectItemCaseSensitive(json, "preset") || !sources->lookup || !is_table ||
+        job->spec.dataset.source_count > 1)
+        return;
+    const struct dn_dataset_spec dataset = job->spec.dataset;
+    job->preset = DN_PRESET_TABLE;
+    job->spec = dn_presets[job->preset].spec;
+    fields_read(&spec_fields, "", json, job, sources->wrong);
+    job->spec.dataset = dataset;
+}
+
+/* What follows from the data in some presets, unless it is given. */
+static void plan_epochs(const cJSON *json, struct job_request *job) {
     const cJSON *training = cJSON_GetObjectItemCaseSensitive(json, "training");
-    if (!cJSON_GetObjectItemCaseSensitive(json, "preset") &&
-        !cJSON_GetObjectItemCaseSensitive(training, "normalization") &&
-        job->spec.dataset.source_count == 1 && job->uploads[0].unusable)
-        job->spec.training.normalization = DN_QUANTILE;
+    if (!dn_presets[job->preset].has_budget)
+        return;
+    if (!cJSON_GetObjectItemCaseSensitive(training, "epochs"))
+        dn_spec_budget(&job->spec);
+    if (!cJSON_GetObjectItemCaseSensitive(training, "checkpoint_every"))
+        dn_spec_checkpoints(&job->spec);
 }
 
 static void check_usable(const struct sources *sources) {
@@ -269,7 +288,8 @@ static void check_usable(const struct sources *sources) {
                         "in a list of data sets, %s", job->uploads[k].unusable);
         else if (job->uploads[k].unusable)
             problem_add(sources->wrong, "/training/normalization",
-                        "must be \"quantile\" for this table; with the others, %s",
+                        "must be \"quantile\" for this table, as in the preset \"table\"; with the "
+                        "others, %s",
                         job->uploads[k].unusable);
 }
 
@@ -304,7 +324,8 @@ void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, v
     read_dataset(&sources, cJSON_GetObjectItemCaseSensitive(json, "dataset"));
     if (wrong->count == before) {
         join_sources(&sources);
-        choose_normalization(json, job);
+        choose_preset(&sources, json);
+        plan_epochs(json, job);
         check_usable(&sources);
     }
     struct dn_error error;

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import QUICK
 
-PRESETS = ("default", "sinai2022")
+PRESETS = ("default", "sinai2022", "table")
 
 
 def codes(answer):

@@ -77,6 +77,69 @@ Test(spec, presets_are_the_engines) {
     }
 }
 
+/* The recipe for tables (its measurements are with 16,000 steps for 29,304 rows). */
+Test(spec, the_preset_for_tables_is_its_recipe) {
+    const struct dn_spec spec = dn_presets[DN_PRESET_TABLE].spec;
+    cr_assert_str_eq(dn_preset_names[DN_PRESET_TABLE], "table");
+    cr_assert_eq(spec.diffusion.timesteps, 100);
+    cr_assert_eq(spec.diffusion.beta_schedule, DN_BETA_LOG_LINEAR);
+    cr_assert_eq(spec.diffusion.prediction_type, DN_V);
+    cr_assert(spec.diffusion.ratio_min == 0.01 && spec.diffusion.ratio_max == 10);
+    cr_assert_eq(spec.network.hidden_size, 128);
+    cr_assert_eq(spec.network.hidden_layers, 3);
+    cr_assert_eq(spec.network.input_features, 3);
+    cr_assert_eq(spec.network.conditioning, DN_MULTIPLY);
+    cr_assert_eq(spec.training.batch_size, 512);
+    cr_assert(spec.training.learning_rate == 6e-3 && spec.training.ema_decay == 0.999);
+    cr_assert(spec.training.timestep_focus == 0.3);
+    cr_assert_eq(spec.training.lr_schedule, DN_LR_COSINE);
+    cr_assert_eq(spec.training.normalization, DN_QUANTILE);
+    cr_assert_eq(spec.training.conditioning, DN_GIVEN_ANY);
+}
+
+/* The preset's own numbers are those of its data; and the number of steps is near that of the
+ * points, within its limits. */
+Test(spec, a_budget_is_of_steps) {
+    static const struct {
+        int n, batch, epochs;
+    } cases[] = {{1, 512, 1000},    {344, 512, 1000}, {600, 512, 500},       {1500, 512, 500},
+                 {1100, 512, 367},  {300, 128, 334},  {10000, 512, 500},     {30000, 512, 271},
+                 {1000000, 512, 8}, {100000, 1, 1},   {1000000, 65536, 1000}};
+    struct dn_spec spec = dn_presets[DN_PRESET_TABLE].spec;
+    const struct dn_training_spec usual = spec.training;
+    dn_spec_budget(&spec);
+    dn_spec_checkpoints(&spec);
+    cr_assert(memcmp(&usual, &spec.training, sizeof usual) == 0);
+    spec.training.validation_fraction = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        spec.dataset.sources[0].n = cases[i].n;
+        spec.training.batch_size = cases[i].batch;
+        dn_spec_budget(&spec);
+        cr_assert_eq(spec.training.epochs, cases[i].epochs, "%d points: %d epochs", cases[i].n,
+                     spec.training.epochs);
+        dn_spec_checkpoints(&spec);
+        const int every = spec.training.checkpoint_every;
+        cr_assert(every >= 1 && spec.training.epochs / every <= 20);
+        cr_assert_eq(dn_spec_check(&spec, NULL), DN_OK);
+    }
+}
+
+/* Only what the preset leaves to the data follows from it, and only if it is not given. */
+Test(spec, epochs_of_a_table_follow_from_its_rows) {
+    struct job_request job;
+    cr_assert_eq(wrong_fields("{\"preset\":\"table\",\"dataset\":{\"n\":2000}}", &job), 0);
+    cr_assert_eq(job.spec.training.epochs, 500); /* 4 steps each */
+    cr_assert_eq(job.spec.training.checkpoint_every, 25);
+    cr_assert_eq(wrong_fields("{\"preset\":\"table\",\"dataset\":{\"n\":2000},"
+                              "\"training\":{\"epochs\":7,\"checkpoint_every\":3}}",
+                              &job),
+                 0);
+    cr_assert(job.spec.training.epochs == 7 && job.spec.training.checkpoint_every == 3);
+    cr_assert_eq(wrong_fields("{\"dataset\":{\"n\":2000}}", &job), 0);
+    cr_assert_eq(job.preset, DN_PRESET_DEFAULT);
+    cr_assert_eq(job.spec.training.epochs, 1000);
+}
+
 static void check_round_trip(const char *text, struct job_request *job) {
     struct job_request again;
     cr_assert_eq(wrong_fields(text, job), 0, "%s", text);

@@ -36,7 +36,7 @@ NUMBERS = [
     ("training/p_uncond", [0, 0.5, 1], [-0.1, 1.1, 1e400]),
 ]
 CHOICES = [
-    ("preset", ["default", "sinai2022"], ["", "Default", "default ", "sinai", "sinai2023", "none"]),
+    ("preset", ["default", "sinai2022", "table"], ["", "Default", "default ", "sinai", "sinai2023", "none"]),
     ("dataset/name", ["spiral", "moons", "s_curve"], ["", "Spiral", "spirale", "../spiral", "moon"]),
     ("diffusion/beta_schedule", ["linear", "cosine", "sigmoid", "quadratic", "log_linear", "flow"], ["", "Linear", "linear ", "cosinus"]),
     ("diffusion/prediction_type", ["epsilon", "sample", "v_prediction", "flow"], ["", "eps", "Epsilon", "noise", "v"]),
