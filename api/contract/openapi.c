@@ -43,15 +43,17 @@ static const struct media {
     const char *doc;
 } media[] = {
     {"text/csv", true,
-     "A header line, then a line per row (RFC 4180). Points with labels have a last column, label, "
-     "with the names of their classes. A name that a spreadsheet would evaluate as a formula (it "
+     "A header line, then a line per row (RFC 4180). Rows of a table have the columns of its file; "
+     "other points with labels have a last column, label, with the names of their classes. A name "
+     "that a spreadsheet would evaluate as a formula (it "
      "begins with =, +, -, @, a tab or a carriage return, and is not a number) is prefixed with an "
      "apostrophe, which an upload of the file removes."},
     {"application/x-ndjson", true,
      "One JSON object per line and frame: timestep, x, and the estimate x0, which is null in the "
      "last frame. If the points have labels, the first line also has labels and classes."},
     {"application/octet-stream", false,
-     "Binary: a NumPy array (.npy, float32, C order), which cannot hold labels; a model; or both "
+     "Binary: a NumPy array (.npy, float32, C order), which cannot hold labels, and has the place "
+     "of a category in `levels`, seconds for dates, and NaN for missing cells; a model; or both "
      "arrays of a trajectory (.safetensors; the rest of the response is the string `answer` in its "
      "metadata)."},
     {"image/svg+xml", true, "A drawing; points with labels have the colors of their classes."},
