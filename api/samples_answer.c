@@ -182,7 +182,8 @@ static const struct field sample_rows[] = {
     {"", "columns", FIELD_OTHER, .schema = "Names", .flags = FIELD_OPTIONAL,
      .doc = "Of a model of a table with the normalization \"quantile\": the names of the table's "
             "columns but for the labels."},
-    {"", "points", FIELD_OTHER, .schema = "Rows"},
+    {"", "points", FIELD_OTHER, .schema = "TableRows",
+     .doc = "The coordinates; of a model of a table, the cells of each row but for the label."},
     {"", "labels", FIELD_OTHER, .schema = "Labels"},
     {"", "classes", FIELD_OTHER, .schema = "Classes"},
     {"", "", FIELD_MEMBERS, .set = &tail_set},

@@ -30,6 +30,7 @@ struct upload {
     struct reading reading;
     struct points points;
     struct buffer cells; /* a block */
+    const char *rows;    /* JSON, of a preview */
     struct schema schema;
     bool validate_only;
     struct problem_fields wrong;
@@ -67,7 +68,7 @@ struct preview {
     bool valid;
     int64_t n;
     int dim;
-    const char *columns, *label, *classes, *statistics; /* JSON, but for the label */
+    const char *columns, *label, *classes, *statistics, *rows; /* JSON, but for the label */
 };
 #define AT(member) offsetof(struct preview, member)
 static const struct field preview_rows[] = {
@@ -78,6 +79,9 @@ static const struct field preview_rows[] = {
     {"", "label", FIELD_STRING, AT(label), .flags = FIELD_OR_NULL},
     {"", "classes", FIELD_JSON, AT(classes), .schema = "Classes"},
     {"", "statistics", FIELD_JSON, AT(statistics), .schema = "Statistics"},
+    {"", "rows", FIELD_JSON, AT(rows), .schema = "TableRows",
+     .doc = "All columns of up to 500 rows, which are spread evenly over the file: numbers as "
+            "numbers, and missing cells as null."},
 };
 const struct field_set dataset_preview = ANSWER(preview_rows);
 
@@ -104,6 +108,28 @@ static char *statistics_json(struct http_exchange *exchange, const struct points
     statistics_write(&(struct point_table){points->points, points->n, points->dim, points->labels,
                                            points->class_count},
                      &(struct json_writer){.out = &text});
+    return keep_text(exchange, &text);
+}
+
+enum { PREVIEW_ROWS = 500 };
+
+/* The rows of a preview. */
+static char *rows_json(struct http_exchange *exchange, const struct cells *cells,
+                       const struct column *columns) {
+    const size_t count = cells->n < PREVIEW_ROWS ? cells->n : PREVIEW_ROWS;
+    struct buffer text = {0};
+    struct json_writer json = {.out = &text};
+    json_open(&json, '[');
+    for (size_t i = 0; i < count; i++) {
+        json_open(&json, '[');
+        for (int j = 0; j < cells->count; j++) {
+            const struct cells_column *from = &cells->columns[j];
+            const uint32_t code = (uint32_t)from->codes[i * cells->n / count];
+            column_write_cell(&columns[j], cells_text(from, code), cells_length(from, code), &json);
+        }
+        json_close(&json, ']');
+    }
+    json_close(&json, ']');
     return keep_text(exchange, &text);
 }
 
@@ -176,11 +202,12 @@ static void insert(struct http_exchange *exchange, struct store_session *session
 }
 
 /* For validate_only. */
-static void reply_preview(struct http_exchange *exchange, const struct dataset *row) {
+static void reply_preview(struct http_exchange *exchange, const struct upload *upload) {
+    const struct dataset *row = &upload->row;
     struct json_writer json = json_reply(exchange, 200);
     fields_write(&dataset_preview,
                  &(struct preview){true, row->n, row->dim, row->columns, row->label, row->classes,
-                                   row->statistics},
+                                   row->statistics, upload->rows},
                  &json);
 }
 
@@ -212,6 +239,17 @@ static bool read_schema(struct http_exchange *exchange, struct upload *upload) {
  * doubling. */
 enum { READ_BYTES = 6 };
 
+/* Keeps the table as it was written, or some of its rows to show. False: no memory. */
+static bool keep_cells(struct http_exchange *exchange, struct upload *upload) {
+    struct cells *cells = &upload->reading.cells;
+    if (upload->validate_only) {
+        upload->rows = rows_json(exchange, cells, upload->points.columns);
+        return upload->rows;
+    }
+    cells_write(cells, &upload->cells);
+    return !upload->cells.failed;
+}
+
 /* Reads the file and makes points of it. False: the error is already the response. */
 static bool read_file(struct http_exchange *exchange, struct upload *upload) {
     struct payload *payload = &upload->payload;
@@ -240,9 +278,8 @@ static bool read_file(struct http_exchange *exchange, struct upload *upload) {
         return false;
     if (reading_goes_on(reading) && upload->wrong.count == 0)
         if (points_make(reading, &upload->points))
-            cells_write(&reading->cells, &upload->cells);
+            reading->no_memory |= !keep_cells(exchange, upload);
     cells_clear(&reading->cells);
-    reading->no_memory |= upload->cells.failed;
     if (reading->no_memory)
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
     else if (reading->unreadable[0])
@@ -263,7 +300,7 @@ static void parse(struct http_exchange *exchange, struct store_session *unused) 
     payload_clear(&upload->payload); /* the database needs memory for the row */
     http_drop_body(exchange);
     if (upload->validate_only)
-        reply_preview(exchange, &upload->row);
+        reply_preview(exchange, upload);
     else
         http_then_on_writer(exchange, insert);
 }

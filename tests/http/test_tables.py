@@ -40,6 +40,12 @@ def by_name(made):
     return {column["name"]: column for column in made["columns"]}
 
 
+def test_a_preview_shows_rows_from_the_whole_file(store):
+    table = "x,name\n" + "".join(f"{i},{'even' if i % 2 == 0 else ''}\n" for i in range(1234))
+    answer = store.post("/v1/datasets?validate_only=true", raw=table.encode(), headers=CSV)
+    assert answer.json["rows"] == [[i, "even" if i % 2 == 0 else None] for i in (k * 1234 // 500 for k in range(500))]
+
+
 def test_histograms_count_every_value_once(store):
     random = numpy.random.default_rng(5)
     size = random.lognormal(size=500)
@@ -208,7 +214,10 @@ def test_what_would_be_understood(store):
     before = len(store.get("/v1/datasets?kind=upload&limit=200").json["items"])
     answer = store.request("POST", "/v1/datasets?validate_only=true&label=segment", raw=PEOPLE.encode(), headers=CSV)
     made = upload(store, PEOPLE, "?label=segment")
-    assert answer.status == 200 and answer.json == {"valid": True, **{key: made[key] for key in list(answer.json)[1:]}}
+    kept = {key: made[key] for key in list(answer.json)[1:-1]}
+    assert answer.status == 200 and answer.json == {"valid": True, **kept, "rows": answer.json["rows"]}
+    assert answer.json["rows"][:2] == [["1", 39, "00501", "1990-01-31", "yes", 1.8, "low", "NL"], ["2", None, "00544", "1985-12-01", "no", 1.75, "high", "NL"]]
+    assert len(answer.json["rows"]) == 4
     assert len(store.get("/v1/datasets?kind=upload&limit=200").json["items"]) == before + 1
 
 
