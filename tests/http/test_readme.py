@@ -1,5 +1,6 @@
 """What the README and the pages of /docs say is so: their commands run, their tables are the program's, what they name exists."""
 
+import csv
 import html
 import json
 import os
@@ -8,7 +9,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import BINARY, PATIENCE
+from conftest import BINARY, PATIENCE, SAMPLES
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()
@@ -21,14 +22,27 @@ COMMANDS = r'<pre class="commands">(.*?)</pre>\n(?:<pre class="answer">(.*?)</pr
 BLOCKS = [(block, "") for block in re.findall(r"^```sh\n(.*?)^```\n", TEXT, re.M | re.S)]
 BLOCKS += [(html.unescape(block) + "\n", html.unescape(shown)) for block, shown in re.findall(COMMANDS, GUIDE, re.S)]
 
-# A block that shows an answer may show an error; in all others one is a failure.
+# Where the README has a table from. The tests have the same file, from the same package.
+PUBLISHED = "https://cdn.jsdelivr.net/npm/@observablehq/sample-datasets@{version}/"
+
+# A block that shows an answer may show an error; in all others one is a failure. A reader has one shell for all blocks, which
+# keeps what `id` is.
 SHELL = """set -euo pipefail
 curl() {{ command curl {fail} "$@"; }}
-{block}"""
+if [ -e kept ]; then . ./kept; fi
+{block}
+if [ "${{id-}}" ]; then declare -p id >kept; fi"""
+
+
+def here(block, port):
+    """The block for the test's server, with the tables of the test's package instead of the published ones."""
+    version = json.loads((SAMPLES / "package.json").read_text())["version"]
+    return block.replace("localhost:8080", f"localhost:{port}").replace(PUBLISHED.format(version=version), f"{SAMPLES.as_uri()}/")
 
 
 def run(block, port, directory, may_fail):
-    script = SHELL.format(fail="" if may_fail else "--fail-with-body", block=block.replace("localhost:8080", f"localhost:{port}"))
+    script = SHELL.format(fail="" if may_fail else "--fail-with-body", block=here(block, port))
+    assert "https://" not in script, f"{block}\nneeds the internet"
     result = subprocess.run(
         ["bash", "-c", script], cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120 * PATIENCE
     )
@@ -64,12 +78,19 @@ def test_the_blocks_take_no_tools_but_those_that_start_names():
         assert words and set(words) <= named | {"awk", "printf"}, words  # mawk is of every Debian
 
 
-def test_what_the_reader_draws_of_his_own_data_is_like_it(start, tmp_path):
-    own = TEXT.split("## Your own data")[1].split("```sh\n")[1].split("```")[0]
-    points = run(own, start().port, tmp_path, may_fail=False).split("label\n")[1].splitlines()
-    assert len(points) == 5
-    for x, y, label in (row.split(",") for row in points):
-        assert label == "inner" and 0.7 < (float(x) ** 2 + float(y) ** 2) ** 0.5 < 1.3
+def test_what_the_reader_draws_of_a_table_is_like_it(start, tmp_path):
+    own = TEXT.split("## A table")[1].split("```sh\n")[1].split("```")[0]
+    run(own, start().port, tmp_path, may_fail=False)
+    tables = [list(csv.reader(file.open())) for file in (tmp_path / "penguins.csv", tmp_path / "synthetic-samples.csv")]
+    (names, *real), (header, *synthetic) = tables
+    assert header == names and len(synthetic) == len(real) == 344
+    for column, name in enumerate(names):
+        cells = [{row[column] for row in rows} for rows in (real, synthetic)]
+        if "_" not in name:  # a category
+            assert cells[1] <= cells[0]
+        else:
+            low, high = (end(float(cell) for cell in cells[0] if cell != "NaN") for end in (min, max))
+            assert all(low <= float(cell) <= high for cell in cells[1] if cell != "NaN")
 
 
 def test_the_tables_of_settings_are_the_programs():
@@ -85,7 +106,7 @@ def test_the_tables_of_settings_are_the_programs():
 
 
 def test_the_requests_in_its_table_are_the_servers(server):
-    requests = re.findall(r"`(GET|POST|DELETE) (/\S*?)`", TEXT)
+    requests = re.findall(r"`(GET|POST|PATCH|DELETE) (/\S*?)`", TEXT)
     paths = server.get("/openapi.json").json["paths"]
     assert len(requests) > 15 and [each for each in requests if each[0].lower() not in paths[each[1].split("?")[0]]] == []
 
