@@ -163,9 +163,22 @@ static const char *add_name(const char *list, const struct column *column, struc
     return longer ? longer : list;
 }
 
-const char *dataset_unusable(const struct column *columns, int count, struct arena *arena) {
-    const char *texts = "", *holes = "";
+/* Appends what is said of a list of names, if there are any. */
+static const char *add_list(const char *text, const char *what, const char *names,
+                            struct arena *arena) {
+    if (!names[0])
+        return text;
+    const char *longer = arena_format(arena, "%s%s%s%s", text, text[0] ? "; " : "", what, names);
+    return longer ? longer : text;
+}
+
+/* The three kinds of columns that are not plain numbers; "" for none. */
+static const char *find_unusable(const struct column *columns, int count, bool completes,
+                                 struct arena *arena) {
+    const char *texts = "", *holes = "", *followers = "";
     for (int j = 0; j < count; j++) {
+        if (columns[j].map.count > 0)
+            followers = add_name(followers, &columns[j], arena);
         if (columns[j].coordinate < 0)
             continue;
         if (!column_is_number(&columns[j]))
@@ -173,12 +186,15 @@ const char *dataset_unusable(const struct column *columns, int count, struct are
         else if (columns[j].missing > 0)
             holes = add_name(holes, &columns[j], arena);
     }
-    if (!texts[0] && !holes[0])
-        return NULL;
-    return arena_format(arena, "only numbers can be used here: %s%s%s%s%s",
-                        texts[0] ? "not numbers are the columns " : "", texts,
-                        texts[0] && holes[0] ? "; " : "",
-                        holes[0] ? "cells are missing in the columns " : "", holes);
+    const char *text = add_list("", "not numbers are the columns ", texts, arena);
+    text = add_list(text, "cells are missing in the columns ", holes, arena);
+    return completes ? add_list(text, "from others follow the columns ", followers, arena) : text;
+}
+
+const char *dataset_unusable(const struct column *columns, int count, bool completes,
+                             struct arena *arena) {
+    const char *text = find_unusable(columns, count, completes, arena);
+    return text[0] ? arena_format(arena, "only numbers can be used here: %s", text) : NULL;
 }
 
 /* The names of the columns that are coordinates, as a JSON array. NULL: no memory. */
@@ -199,7 +215,7 @@ static const char *coordinate_names(const struct column *columns, int count, str
 /* The form of the rows, in the arena. NULL: no memory. */
 static const char *form_text(const struct dataset *row, const struct column *columns, int count,
                              struct arena *arena) {
-    struct table_form form = {columns, count, -1};
+    struct table_form form = {.columns = columns, .count = count, .label = -1};
     struct buffer text = {0};
     for (int j = 0; j < count && row->label; j++)
         if (strcmp(columns[j].name, row->label) == 0)
@@ -230,7 +246,7 @@ enum store_status dataset_lookup(void *context, struct arena *arena,
     struct column *columns;
     int count;
     if (column_read_list(row.columns, arena, &columns, &count)) {
-        upload->unusable = dataset_unusable(columns, count, arena);
+        upload->unusable = dataset_unusable(columns, count, true, arena);
         upload->columns = coordinate_names(columns, count, arena);
         upload->form = row.has_cells ? form_text(&row, columns, count, arena) : NULL;
     } else {

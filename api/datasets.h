@@ -30,8 +30,10 @@ struct dataset_points {
 bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set);
 void dataset_points_clear(struct dataset_points *set);
 size_t dataset_bytes(const struct dataset *row); /* memory of the points and labels */
-/* NULL, or why the points are not numbers, which the client gets: names the columns. */
-const char *dataset_unusable(const struct column *columns, int count, struct arena *arena);
+/* NULL, or why the points are not numbers, which the client gets: names the columns. completes: columns
+ * that follow from others are to be filled in, which takes exact values. */
+const char *dataset_unusable(const struct column *columns, int count, bool completes,
+                             struct arena *arena);
 struct choice;
 /* Sets the entity tag of a response made from an upload. It depends on the names of the upload, its
  * columns and its classes, because the response contains them. `what`: which kind of response. */

@@ -51,10 +51,10 @@ struct dn_codes {
 /* Which columns follow from others: from[c] is a column of which each code always comes with the
  * same code of c, or -1. Such a column has 2..DN_MAX_LEVELS levels, and follows from one with at most
  * n / 20 that does not follow from any; of several, from the one with the fewest levels. Columns
- * are tried from the last to the first. DN_NO_MEMORY. */
+ * are tried from the last to the first. The column `kept` never follows; -1: any may. DN_NO_MEMORY. */
 enum { DN_MAX_LEVELS = 256 };
-enum dn_status dn_columns_follow(const struct dn_codes *columns, int count, size_t n, int *from,
-                                 struct dn_error *error);
+enum dn_status dn_columns_follow(const struct dn_codes *columns, int count, size_t n, int kept,
+                                 int *from, struct dn_error *error);
 /* Writes the code of `to` that comes with each code of `from` into map [from->levels]. */
 void dn_columns_map(const struct dn_codes *from, const struct dn_codes *to, size_t n, int32_t *map);
 

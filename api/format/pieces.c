@@ -47,13 +47,20 @@ static void csv_lead(struct buffer *out, const struct layout *layout, int index)
     buffer_text(out, layout->labels ? ",label\r\n" : "\r\n");
 }
 
+/* Row i of those whose values are in the layout, the first of which is row `first`. */
+static struct form_row row_of(const struct layout *layout, size_t first, size_t i) {
+    const int label = layout->labels ? layout->labels[first + i] : -1;
+    return (struct form_row){layout->values + i * (size_t)layout->dim, label,
+                             label < 0 ? NULL : layout->classes[label], first + i};
+}
+
 static void csv_rows(struct buffer *out, const struct layout *layout, const float *points,
                      size_t first, size_t count) {
     const size_t width = (size_t)layout->dim;
-    for (size_t i = 0; i < count && layout->form; i++)
-        form_csv_row(layout->form, layout->values + i * width,
-                     layout->labels ? layout->classes[layout->labels[first + i]] : NULL, first + i,
-                     out);
+    for (size_t i = 0; i < count && layout->form; i++) {
+        const struct form_row row = row_of(layout, first, i);
+        form_csv_row(layout->form, &row, out);
+    }
     for (size_t i = 0; i < count && !layout->form; i++) {
         char *start = buffer_reserve(out, width * (FLOAT_TEXT + 1));
         if (!start)
@@ -151,8 +158,10 @@ static void json_table_rows(struct buffer *out, const struct layout *layout, con
     struct json_writer json = {.out = out, .needs_comma = first > 0, .depth = 2};
     if (!layout->form)
         json_points_rows(out, layout, points, first, count);
-    for (size_t i = 0; i < count && layout->form; i++)
-        form_json_row(layout->form, layout->values + i * (size_t)layout->dim, first + i, &json);
+    for (size_t i = 0; i < count && layout->form; i++) {
+        const struct form_row row = row_of(layout, first, i);
+        form_json_row(layout->form, &row, &json);
+    }
 }
 
 static void json_lead(struct buffer *out, const struct layout *layout, int index) {

@@ -1,16 +1,29 @@
 #include "api/table/association.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/denoise.h"
 #include "server/threads/pool.h"
 
+static bool says_something(const struct column *column) {
+    return column_is_trained(column) && column->type != TYPE_CONSTANT;
+}
+
+/* The numbers of the distinct texts [distinct] of a column; the caller frees them. NULL: no memory. */
+static double *values_of(const struct cells_column *from, const struct column *column) {
+    double *values = malloc(((size_t)from->distinct + 1) * sizeof *values);
+    if (values)
+        column_numbers(column, from, values);
+    return values;
+}
+
 /* ------------------------------------------------------------------ levels */
 
 /* The columns as codes: numbers in bins, which are allocated; ids and constants say nothing. */
 struct coded {
-    struct dn_codes codes[CELLS_MAX_COLUMNS];
+    struct dn_codes codes[CELLS_MAX_COLUMNS + 1];
     int column[CELLS_MAX_COLUMNS]; /* of the table */
     int32_t *bins[CELLS_MAX_COLUMNS];
     int count;
@@ -20,14 +33,13 @@ struct coded {
 static bool add_bins(const struct cells *cells, const struct column *column, int j,
                      struct coded *coded) {
     const struct cells_column *from = &cells->columns[j];
-    double *of_text = malloc(from->distinct * sizeof *of_text);
+    double *of_text = values_of(from, column);
     double *values = malloc(cells->n * sizeof *values);
     int32_t *bins = malloc(cells->n * sizeof *bins);
     struct dn_error error;
     int levels = 0;
     bool added = of_text && values && bins;
     if (added) {
-        column_numbers(column, from, of_text);
         for (size_t i = 0; i < cells->n; i++)
             values[i] = of_text[from->codes[i]];
         added = dn_columns_bin(values, cells->n, bins, &levels, &error) == DN_OK;
@@ -40,12 +52,13 @@ static bool add_bins(const struct cells *cells, const struct column *column, int
     return added;
 }
 
-static bool encode(const struct cells *cells, const struct column *columns, struct coded *coded) {
+/* Adds the columns that follow, or those that do not. False: no memory. */
+static bool encode(const struct cells *cells, const struct column *columns, bool follow,
+                   struct coded *coded) {
     bool encoded = true;
-    *coded = (struct coded){.count = 0};
     for (int j = 0; j < cells->count && encoded; j++) {
         const struct column *column = &columns[j];
-        if (!column_is_trained(column) || column->type == TYPE_CONSTANT)
+        if (!says_something(column) || (column->follows != NULL) != follow)
             continue;
         if (column_is_number(column) || column->type == TYPE_DATETIME) {
             encoded = add_bins(cells, column, j, coded);
@@ -87,22 +100,37 @@ static bool has_order(const struct column *column) {
     return column->type == TYPE_CATEGORICAL && column->level_count >= 3;
 }
 
+/* Puts the levels of coded column k into order, if it is a category, by the first `kept` columns.
+ * False: no memory. */
+static bool order_column(const struct cells *cells, struct coded *coded, int k, int kept,
+                         struct column *columns, struct arena *arena) {
+    struct column *column = &columns[coded->column[k]];
+    const struct dn_codes next = coded->codes[kept];
+    const bool follows = k >= kept;
+    struct dn_error error;
+    int32_t order[DN_MAX_LEVELS];
+    if (!has_order(column) || coded->codes[k].levels > DN_MAX_LEVELS)
+        return true;
+    if (follows) /* it comes with the others, but they do not come with it */
+        coded->codes[kept] = coded->codes[k];
+    const enum dn_status status =
+        dn_levels_order(coded->codes, kept + follows, cells->n, follows ? kept : k, order, &error);
+    coded->codes[kept] = next;
+    return status == DN_OK && reorder(&cells->columns[coded->column[k]], order, arena, column);
+}
+
 static bool order_levels(const struct cells *cells, struct column *columns, struct arena *arena) {
     int ordered = 0;
     for (int j = 0; j < cells->count; j++)
         ordered += has_order(&columns[j]);
     if (ordered == 0)
         return true;
-    struct coded *coded = malloc(sizeof *coded);
-    struct dn_error error;
-    int32_t order[DN_MAX_LEVELS];
-    bool done = coded && encode(cells, columns, coded);
+    struct coded *coded = calloc(1, sizeof *coded);
+    bool done = coded && encode(cells, columns, false, coded);
+    const int kept = done ? coded->count : 0;
+    done = done && encode(cells, columns, true, coded);
     for (int k = 0; done && k < coded->count; k++) {
-        struct column *column = &columns[coded->column[k]];
-        if (!has_order(column) || coded->codes[k].levels > DN_MAX_LEVELS)
-            continue;
-        done = dn_levels_order(coded->codes, coded->count, cells->n, k, order, &error) == DN_OK &&
-               reorder(&cells->columns[coded->column[k]], order, arena, column);
+        done = order_column(cells, coded, k, kept, columns, arena);
         pool_pause();
     }
     for (int k = 0; coded && k < coded->count; k++)
@@ -113,38 +141,196 @@ static bool order_levels(const struct cells *cells, struct column *columns, stru
 
 /* ------------------------------------------------------------------ columns that follow */
 
+/* The columns of few values as codes, of which each stands for one value. */
+struct followers {
+    struct dn_codes codes[CELLS_MAX_COLUMNS];
+    int column[CELLS_MAX_COLUMNS];   /* of the table */
+    int32_t *own[CELLS_MAX_COLUMNS]; /* codes that are allocated; or NULL */
+    int from[CELLS_MAX_COLUMNS];     /* as dn_columns_follow has it */
+    int count, labels;               /* labels: which of them has them; or -1 */
+};
+
+static void followers_clear(struct followers *all) {
+    for (int k = 0; all && k < all->count; k++)
+        free(all->own[k]);
+    free(all);
+}
+
+static bool is_same_value(double a, double b) {
+    return a == b || (isnan(a) && isnan(b));
+}
+
+/* Several texts may have the same value: 1 and 1.0, or those of missing cells. Gives each text the
+ * code of its value, place [distinct]; returns the number of values. */
+static int merge(const double *values, uint32_t distinct, int32_t *place) {
+    int count = 0;
+    uint32_t first[COLUMN_MAP_MOST]; /* texts of the values so far */
+    for (uint32_t code = 0; code < distinct; code++) {
+        int k = 0;
+        while (k < count && !is_same_value(values[first[k]], values[code]))
+            k++;
+        if (k == count)
+            first[count++] = code;
+        place[code] = k;
+    }
+    return count;
+}
+
+/* False: no memory. */
+static bool add_values(const struct cells *cells, const struct column *column, int j,
+                       struct followers *all) {
+    const struct cells_column *from = &cells->columns[j];
+    int32_t place[COLUMN_MAP_MOST], *own = NULL;
+    double *values = values_of(from, column);
+    if (!values)
+        return false;
+    const int levels = merge(values, from->distinct, place);
+    free(values);
+    if ((uint32_t)levels < from->distinct) {
+        own = malloc(cells->n * sizeof *own);
+        for (size_t i = 0; own && i < cells->n; i++)
+            own[i] = place[from->codes[i]];
+        if (!own)
+            return false;
+    }
+    all->own[all->count] = own;
+    all->column[all->count] = j;
+    all->codes[all->count++] = (struct dn_codes){own ? own : from->codes, levels};
+    return true;
+}
+
+static void add_labels(const struct association_labels *labels, struct followers *all) {
+    all->labels = all->count;
+    all->column[all->count] = labels->column;
+    all->codes[all->count++] = (struct dn_codes){labels->classes, labels->count};
+}
+
+/* The labels and numbers come first: of a number and a name that say the same, the name follows,
+ * because columns are tried from the last. False: no memory. */
+static bool gather(const struct cells *cells, const struct association_labels *labels,
+                   const struct column *columns, struct followers *all) {
+    bool gathered = true;
+    all->labels = -1;
+    if (labels->column >= 0)
+        add_labels(labels, all);
+    for (int pass = 0; pass < 2; pass++)
+        for (int j = 0; j < cells->count && gathered; j++) {
+            const bool is_name = columns[j].level_count > 0;
+            if (j == labels->column || is_name != (pass == 1) || !says_something(&columns[j]) ||
+                cells->columns[j].distinct > COLUMN_MAP_MOST)
+                continue;
+            gathered = add_values(cells, &columns[j], j, all);
+            pool_pause();
+        }
+    return gathered;
+}
+
+/* Points of the plane are no table. */
+static bool is_plane(const struct cells *cells, const struct association_labels *labels,
+                     const struct column *columns) {
+    int coordinates = 0;
+    for (int j = 0; j < cells->count; j++) {
+        if (j == labels->column || !column_is_trained(&columns[j]))
+            continue;
+        if (!column_is_number(&columns[j]) || columns[j].missing > 0)
+            return false;
+        coordinates++;
+    }
+    return coordinates <= 2;
+}
+
+/* If all other columns follow from the labels, none does: something has to be trained on. */
+static void keep_some(const struct cells *cells, const struct association_labels *labels,
+                      struct followers *all, const struct column *columns) {
+    int kept = 0;
+    for (int j = 0; j < cells->count; j++)
+        kept += j != labels->column && column_is_trained(&columns[j]);
+    for (int k = 0; k < all->count; k++)
+        kept -= all->from[k] >= 0;
+    for (int k = 0; k < all->count && kept == 0; k++)
+        all->from[k] = -1;
+}
+
 static void note_follower(struct column *column, const struct column *from, struct arena *arena) {
     column->follows = from->name;
     for (int i = 0; i < COLUMN_MAX_NOTES; i++)
         if (!column->notes[i]) {
-            column->notes[i] = arena_format(
-                arena, "It follows from \"%s\": each value there has always the same value here.",
-                from->name);
+            column->notes[i] =
+                arena_format(arena,
+                             "It follows from \"%s\": each value there has always the same value "
+                             "here. So it is not trained on, but filled in after sampling.",
+                             from->name);
             return;
         }
 }
 
-static bool find_followers(const struct cells *cells, struct column *columns, struct arena *arena) {
-    struct dn_codes codes[CELLS_MAX_COLUMNS];
-    int place[CELLS_MAX_COLUMNS], from[CELLS_MAX_COLUMNS], count = 0;
+/* Which columns follow. False: no memory. */
+static bool find_followers(const struct cells *cells, const struct association_labels *labels,
+                           struct followers *all, struct column *columns, struct arena *arena) {
     struct dn_error error;
-    for (int j = 0; j < cells->count; j++)
-        if (column_is_trained(&columns[j]) && columns[j].type != TYPE_CONSTANT) {
-            place[count] = j;
-            codes[count++] =
-                (struct dn_codes){cells->columns[j].codes, (int)cells->columns[j].distinct};
-        }
-    if (count == 0)
+    if (is_plane(cells, labels, columns))
         return true;
-    if (dn_columns_follow(codes, count, cells->n, from, &error) != DN_OK)
+    if (!gather(cells, labels, columns, all) ||
+        dn_columns_follow(all->codes, all->count, cells->n, all->labels, all->from, &error) !=
+            DN_OK)
         return false;
-    for (int k = 0; k < count; k++)
-        if (from[k] >= 0)
-            note_follower(&columns[place[k]], &columns[place[from[k]]], arena);
+    keep_some(cells, labels, all, columns);
+    for (int k = 0; k < all->count; k++)
+        if (all->from[k] >= 0)
+            note_follower(&columns[all->column[k]], &columns[all->column[all->from[k]]], arena);
     return true;
 }
 
-bool association_find(const struct cells *cells, struct column *columns, struct arena *arena) {
-    return order_levels(cells, columns, arena) && find_followers(cells, columns, arena) &&
-           !arena->failed;
+/* The value of each code of column k; the caller frees them. NULL: no memory. */
+static double *code_values(const struct cells *cells, const struct followers *all, int k,
+                           const struct column *columns) {
+    const int j = all->column[k];
+    const struct dn_codes *codes = &all->codes[k];
+    double *of_text = k == all->labels ? NULL : values_of(&cells->columns[j], &columns[j]);
+    double *values = malloc(((size_t)codes->levels + 1) * sizeof *values);
+    if (!values || (k != all->labels && !of_text)) {
+        free(values);
+        values = NULL;
+    }
+    for (int code = 0; values && k == all->labels && code < codes->levels; code++)
+        values[code] = code;
+    for (size_t i = 0; values && k != all->labels && i < cells->n; i++)
+        values[codes->codes[i]] = of_text[cells->columns[j].codes[i]];
+    free(of_text);
+    return values;
+}
+
+/* Fills in the map of column k. False: no memory. */
+static bool make_map(const struct cells *cells, const struct followers *all, int k,
+                     struct column *columns, struct arena *arena) {
+    const struct dn_codes *from = &all->codes[all->from[k]];
+    double *values = code_values(cells, all, k, columns);
+    double *sources = code_values(cells, all, all->from[k], columns);
+    int32_t *map = malloc(((size_t)from->levels + 1) * sizeof *map);
+    struct column_pair *pairs = malloc(((size_t)from->levels + 1) * sizeof *pairs);
+    bool made = values && sources && map && pairs;
+    if (made) {
+        dn_columns_map(from, &all->codes[k], cells->n, map);
+        for (int code = 0; code < from->levels; code++)
+            pairs[code] = (struct column_pair){sources[code], values[map[code]]};
+        made = column_map_make(pairs, (size_t)from->levels, arena, &columns[all->column[k]].map);
+    }
+    free(values);
+    free(sources);
+    free(map);
+    free(pairs);
+    return made;
+}
+
+bool association_find(const struct cells *cells, struct association_labels labels,
+                      struct column *columns, struct arena *arena) {
+    struct followers *all = calloc(1, sizeof *all);
+    bool found = all && find_followers(cells, &labels, all, columns, arena) &&
+                 order_levels(cells, columns, arena); /* which changes the values of levels */
+    for (int k = 0; found && k < all->count; k++) {
+        found = all->from[k] < 0 || make_map(cells, all, k, columns, arena);
+        pool_pause();
+    }
+    followers_clear(all);
+    return found && !arena->failed;
 }

@@ -6,8 +6,18 @@
 
 #include "api/table/column.h"
 
-/* Puts the levels of categories into the order of what they come with, and finds the columns that
- * follow from others. columns [cells->count]; texts go to the arena. False: no memory. */
-bool association_find(const struct cells *cells, struct column *columns, struct arena *arena);
+/* The labels of a table as places of their classes; column -1: there are none. */
+struct association_labels {
+    int column;
+    const int32_t *classes; /* [n], 0..count-1 */
+    int count;
+};
+
+/* Finds the columns that follow from others, with the maps that fill them in, and puts the levels of
+ * the other categories into the order of what they come with. Points of the plane, which are at most
+ * two columns of numbers, have no columns that follow; the labels do not follow, and not all other
+ * columns follow from them. columns [cells->count]; texts go to the arena. False: no memory. */
+bool association_find(const struct cells *cells, struct association_labels labels,
+                      struct column *columns, struct arena *arena);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "api/table/cells.h"
+#include "api/table/column_map.h"
 #include "api/table/notation.h"
 #include "server/base/arena.h"
 
@@ -45,7 +46,7 @@ struct column_histogram {
 struct column {
     char name[CELLS_NAME_BYTES + 1];
     enum column_type type;
-    int coordinate;             /* its place in a point; -1: it is in none */
+    int coordinate;             /* its place in a point; -1: it is in none, or follows */
     int64_t missing, distinct;  /* rows without a value; different texts of the others */
     double min, max, mean, std; /* NAN if it has none; of a date in seconds since 1970 */
     const char *format;         /* of numbers (number_format.h) and dates (dates.h); or NULL */
@@ -54,7 +55,8 @@ struct column {
     const char *const *levels;  /* [level_count], then NULL: of what is not a number or date */
     int level_count;            /* a boolean's levels are false, true */
     struct column_histogram histogram;
-    const char *follows; /* the column whose values decide those of this one; or NULL */
+    const char *follows;   /* the column whose values decide those of this one; or NULL */
+    struct column_map map; /* of a column that follows: how they do */
     const char *examples[COLUMN_EXAMPLES + 1], *notes[COLUMN_MAX_NOTES + 1]; /* up to a NULL */
 };
 

@@ -53,6 +53,10 @@ static void write_histogram(const void *value, struct json_writer *json) {
     histogram_write(&((const struct column *)value)->histogram, json);
 }
 
+static void write_map(const void *value, struct json_writer *json) {
+    column_map_write(&((const struct column *)value)->map, json);
+}
+
 static void write_examples(const void *value, struct json_writer *json) {
     json_strings(json, ((const struct column *)value)->examples);
 }
@@ -67,8 +71,8 @@ static const struct field rows[] = {
      .doc = "numeric and integer columns have numbers; boolean and categorical ones have `levels`; "
             "an id names or numbers its row; a constant has one value or none."},
     {"", "coordinate", FIELD_INTEGER, AT(coordinate), 0, DN_MAX_DIM - 1, FIELD_OR_NULL,
-     .doc = "Its place among the coordinates of a point; null for the labels and for what is not "
-            "trained on."},
+     .doc = "Its place among the coordinates of a point; null for the labels, for what is not "
+            "trained on, and for what follows from another column."},
     {"", "missing", FIELD_INT64, AT(missing), 0, INFINITY, .doc = "Cells without a value."},
     {"", "distinct", FIELD_INT64, AT(distinct), 0, INFINITY,
      .doc = "Different texts in the other cells."},
@@ -87,7 +91,10 @@ static const struct field rows[] = {
     {"", "levels", FIELD_WRITTEN, .schema = "NamesOrNull", .write = write_levels,
      .doc = "The values of a boolean or categorical column; a number stands for its place here."},
     {"", "follows", FIELD_STRING, AT(follows), .flags = FIELD_OR_NULL,
-     .doc = "The column of which each value always comes with the same value of this one."},
+     .doc =
+         "The column of which each value always comes with the same value of this one. This one is "
+         "then not trained on, and filled in after sampling."},
+    {"", "map", FIELD_WRITTEN, .schema = "ColumnMap", .write = write_map},
     {"", "histogram", FIELD_WRITTEN, .schema = "Histogram", .write = write_histogram,
      .doc = "Of an upload: how many cells have which values."},
     {"", "examples", FIELD_WRITTEN, .schema = "Names", .write = write_examples,
@@ -161,6 +168,8 @@ static bool read_column(const cJSON *json, struct arena *arena, struct column *c
     column->distinct = (int64_t)fmax(number_of(json, "distinct"), 0);
     column->format = text_of(json, "format", arena);
     column->follows = text_of(json, "follows", arena);
+    if (!column_map_read(member(json, "map"), arena, &column->map))
+        return false;
     column->step = fmax(number_of(json, "step"), 0);
     column->missing_text = text_of(json, "missing_text", arena);
     if (!column->missing_text)

@@ -49,6 +49,20 @@ static size_t most_bytes(const struct column *columns, int count) {
     return most;
 }
 
+/* The columns that each follows from. NULL: one is missing or follows itself, or no memory. */
+static const int *find_sources(const struct column *columns, int count, struct arena *arena) {
+    int *sources = arena_alloc(arena, (size_t)count * sizeof *sources);
+    for (int j = 0; sources && j < count; j++) {
+        sources[j] = -1;
+        if (columns[j].map.count == 0)
+            continue;
+        sources[j] = columns[j].follows ? find_column(columns, count, columns[j].follows) : -1;
+        if (sources[j] < 0 || columns[sources[j]].map.count > 0)
+            return NULL;
+    }
+    return sources;
+}
+
 const struct table_form *form_read(const char *text, struct arena *arena) {
     cJSON *json = text ? cJSON_Parse(text) : NULL;
     struct table_form *form = json ? arena_alloc(arena, sizeof *form) : NULL;
@@ -61,7 +75,8 @@ const struct table_form *form_read(const char *text, struct arena *arena) {
         form->columns = columns;
         form->most = most_bytes(columns, form->count);
         form->label = name ? find_column(columns, form->count, name) : -1;
-        read = name ? form->label >= 0 : cJSON_IsNull(label);
+        form->sources = find_sources(columns, form->count, arena);
+        read = form->sources && (name ? form->label >= 0 : cJSON_IsNull(label));
     }
     cJSON_Delete(json);
     return read ? form : NULL;
@@ -100,6 +115,12 @@ static bool can_write(const struct column *column) {
     return column->level_count == 0 || has_levels(column);
 }
 
+/* Can the column be filled in? What decides it must be a coordinate, or the labels. */
+static bool can_follow(const struct table_form *form, int j) {
+    const int source = form->sources[j];
+    return source < 0 || source == form->label || form->columns[source].coordinate >= 0;
+}
+
 const char *form_wrong(const struct table_form *form, int dim, bool has_labels,
                        struct arena *arena) {
     bool is_taken[DN_MAX_DIM] = {false};
@@ -117,9 +138,13 @@ const char *form_wrong(const struct table_form *form, int dim, bool has_labels,
             return arena_format(arena, "the name of column %d %s", j + 1, wrong);
         if (j != form->label && !can_write(column))
             return arena_format(arena, "column %d does not have what its type needs", j + 1);
-        if (at < 0 && !(column_is_trained(column) && j != form->label))
+        if (!can_follow(form, j))
+            return arena_format(arena, "column %d cannot follow from that column", j + 1);
+        const bool follows = form->sources[j] >= 0;
+        if (at < 0 && (follows || !column_is_trained(column) || j == form->label))
             continue;
-        if (at < 0 || at >= dim || is_taken[at] || j == form->label || !column_is_trained(column))
+        if (at < 0 || follows || at >= dim || is_taken[at] || j == form->label ||
+            !column_is_trained(column))
             return arena_format(arena, "column %d cannot have this coordinate", j + 1);
         is_taken[at] = true;
         found++;
@@ -130,12 +155,25 @@ const char *form_wrong(const struct table_form *form, int dim, bool has_labels,
 
 /* ------------------------------------------------------------------ rows */
 
+double form_value(const struct table_form *form, int column, const double *values, int label) {
+    const int source = form->sources[column];
+    const struct column *decides = &form->columns[source < 0 ? column : source];
+    double value = NAN;
+    if (source >= 0 && source == form->label && label >= 0)
+        value = label;
+    else if (decides->coordinate >= 0)
+        value = values[decides->coordinate];
+    return source < 0 ? value : column_map_value(&form->columns[column].map, value);
+}
+
 /* The text of a cell: in the column, or in `room`. */
-static const char *cell_text(const struct column *column, const double *values, size_t index,
+static const char *cell_text(const struct table_form *form, int j, const struct form_row *row,
                              char room[COLUMN_TEXT_BYTES]) {
-    const double value = column->coordinate < 0 ? 0 : values[column->coordinate];
+    const struct column *column = &form->columns[j];
+    const bool has_value = column->coordinate >= 0 || form->sources[j] >= 0;
+    const double value = has_value ? form_value(form, j, row->values, row->label) : 0;
     if (column->type == TYPE_ID) {
-        snprintf(room, COLUMN_TEXT_BYTES, "%zu", index + 1);
+        snprintf(room, COLUMN_TEXT_BYTES, "%zu", row->index + 1);
     } else if (column->level_count > 0 && !isnan(value)) { /* may be longer than the room */
         const int last = column->level_count - 1;
         return column->levels[value < 0 ? 0 : value > last ? last : (int)rint(value)];
@@ -153,12 +191,11 @@ void form_csv_names(const struct table_form *form, struct buffer *out) {
     buffer_append(out, "\r\n", 2);
 }
 
-void form_csv_row(const struct table_form *form, const double *values, const char *label,
-                  size_t index, struct buffer *out) {
+void form_csv_row(const struct table_form *form, const struct form_row *row, struct buffer *out) {
     char room[COLUMN_TEXT_BYTES];
     for (int j = 0; j < form->count; j++) {
-        const char *text = j == form->label ? (label ? label : "")
-                                            : cell_text(&form->columns[j], values, index, room);
+        const char *text = j == form->label ? (row->label_text ? row->label_text : "")
+                                            : cell_text(form, j, row, room);
         buffer_text(out, j ? "," : "");
         if (text[0] || form->count == 1) /* a row of one empty cell would be a blank line */
             csv_write(out, text);
@@ -174,13 +211,13 @@ void form_json_names(const struct table_form *form, struct json_writer *json) {
     json_close(json, ']');
 }
 
-void form_json_row(const struct table_form *form, const double *values, size_t index,
+void form_json_row(const struct table_form *form, const struct form_row *row,
                    struct json_writer *json) {
     char room[COLUMN_TEXT_BYTES];
     json_open(json, '[');
     for (int j = 0; j < form->count; j++)
         if (j != form->label) {
-            const char *text = cell_text(&form->columns[j], values, index, room);
+            const char *text = cell_text(form, j, row, room);
             column_write_cell(&form->columns[j], text, strlen(text), json);
         }
     json_close(json, ']');

@@ -13,8 +13,9 @@
 struct table_form {
     const struct column *columns; /* [count] */
     int count;
-    int label;   /* the column with the labels; -1: none */
-    size_t most; /* bytes of a row as CSV or JSON, without the label */
+    int label;          /* the column with the labels; -1: none */
+    const int *sources; /* [count] the column that each follows from; -1: none */
+    size_t most;        /* bytes of a row as CSV or JSON, without the label */
 };
 
 /* Writes the form, without the columns' examples, notes and histograms: a model does not tell single cells. */
@@ -28,13 +29,20 @@ const char *form_wrong(const struct table_form *form, int dim, bool has_labels,
 
 /* The columns' names as a line of CSV. */
 void form_csv_names(const struct table_form *form, struct buffer *out);
-/* A row as a line of CSV: `values` has the coordinates, NAN where one is missing. Columns that only
- * name or number rows get the number of the row, `index` + 1. label: NULL without labels. */
-void form_csv_row(const struct table_form *form, const double *values, const char *label,
-                  size_t index, struct buffer *out);
+/* A row of a table. Columns that only name or number rows get the number of the row, index + 1. */
+struct form_row {
+    const double *values; /* the coordinates, NAN where one is missing */
+    int label; /* the place of its class, for columns that follow from the labels; -1: none */
+    const char *label_text;
+    size_t index;
+};
+/* A row as a line of CSV. */
+void form_csv_row(const struct table_form *form, const struct form_row *row, struct buffer *out);
 /* The same as arrays of JSON, without the labels: numbers are numbers, missing cells null. */
 void form_json_names(const struct table_form *form, struct json_writer *json);
-void form_json_row(const struct table_form *form, const double *values, size_t index,
+void form_json_row(const struct table_form *form, const struct form_row *row,
                    struct json_writer *json);
+/* The value of a column that is a coordinate or follows, of a row: as column_forward has it. */
+double form_value(const struct table_form *form, int column, const double *values, int label);
 
 #endif

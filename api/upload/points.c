@@ -112,18 +112,21 @@ static void name_codes(struct points *points, const struct classes *classes,
                      cells_text(column, classes->code[i]));
 }
 
-/* counts [distinct]. False: no memory. */
-static bool make_labels(struct reading *reading, struct points *points, const uint32_t *counts) {
+/* False: no memory. */
+static bool make_labels(struct reading *reading, struct points *points) {
     const struct cells_column *column = &reading->cells.columns[reading->label_column];
     struct classes classes = {.class_of = malloc(column->distinct * sizeof(int32_t))};
+    uint32_t *counts = malloc(column->distinct * sizeof *counts);
     const char *wrong = NULL;
     uint32_t first = 0;
     size_t bad = 0;
     points->labels = malloc(points->n * sizeof *points->labels);
-    if (!classes.class_of || !points->labels) {
+    if (!classes.class_of || !counts || !points->labels) {
         free(classes.class_of);
+        free(counts);
         return false;
     }
+    cells_count(&reading->cells, reading->label_column, counts);
     for (uint32_t code = 0; code < column->distinct; code++) {
         const char *what = find_class(points, &classes, column, code);
         if (what && !wrong) {
@@ -132,6 +135,7 @@ static bool make_labels(struct reading *reading, struct points *points, const ui
         }
         bad += what ? counts[code] : 0;
     }
+    free(counts);
     if (wrong)
         add_label_fault(reading, first, bad, wrong);
     else if (classes.count > DN_MAX_CLASSES)
@@ -254,7 +258,7 @@ static bool is_unit_row(const struct reading *reading, const struct notation *no
     return units > 0;
 }
 
-/* What the columns are; gives coordinates their places. */
+/* What the columns are. */
 static void find_columns(struct reading *reading, struct points *points) {
     const struct cells *cells = &reading->cells;
     struct notation notations[CELLS_MAX_COLUMNS];
@@ -270,19 +274,26 @@ static void find_columns(struct reading *reading, struct points *points) {
         return;
     }
     for (int j = 0; j < cells->count && !reading->no_memory; j++) {
-        struct column *column = &points->columns[j];
-        find_column(reading, j, notations[j], column);
-        if (j != reading->label_column && column->name[0] && column_is_trained(column))
-            column->coordinate = points->dim++;
+        find_column(reading, j, notations[j], &points->columns[j]);
         pool_pause();
     }
     points->column_count = cells->count;
+}
+
+/* Gives coordinates their places. */
+static void place_columns(struct reading *reading, struct points *points) {
+    for (int j = 0; j < points->column_count; j++) {
+        struct column *column = &points->columns[j];
+        if (j != reading->label_column && column_is_trained(column) && !column->follows)
+            column->coordinate = points->dim++;
+    }
     if (reading->wrong->count == 0 && (points->dim < 1 || points->dim > DN_MAX_DIM))
         problem_add(reading->wrong, "/columns",
                     points->dim < 1
                         ? "a point has 1 to %d coordinates, not %d: labels, ids and constants are "
                           "not coordinates"
-                        : "a point has 1 to %d coordinates, not %d: remove columns",
+                        : "a point has 1 to %d coordinates, not %d: remove columns, or give some "
+                          "the type \"id\", with which they are not trained on",
                     DN_MAX_DIM, points->dim);
 }
 
@@ -314,7 +325,7 @@ static void put_coordinates(const struct cells *cells, struct points *points, do
     }
 }
 
-/* Allocates and fills in points and labels. */
+/* Allocates and fills in the points. */
 static void fill(struct reading *reading, struct points *points) {
     const struct cells *cells = &reading->cells;
     uint32_t most = 1;
@@ -325,12 +336,19 @@ static void fill(struct reading *reading, struct points *points) {
     reading->no_memory |= !values || !points->points;
     if (!reading->no_memory)
         put_coordinates(cells, points, values);
-    if (!reading->no_memory && reading->label_column != READING_NO_LABEL) {
-        uint32_t *counts = (uint32_t *)values; /* [most] */
-        cells_count(cells, reading->label_column, counts);
-        reading->no_memory |= !make_labels(reading, points, counts);
-    }
     free(values);
+}
+
+/* What the columns say about each other, for which the labels have to be known. */
+static void associate(struct reading *reading, struct points *points) {
+    const int label = reading->label_column;
+    if (label != READING_NO_LABEL)
+        reading->no_memory |= !make_labels(reading, points);
+    const struct association_labels labels = {label == READING_NO_LABEL ? -1 : label,
+                                              points->labels, points->class_count};
+    if (reading->wrong->count == 0 && !reading->no_memory)
+        reading->no_memory |=
+            !association_find(&reading->cells, labels, points->columns, reading->wrong->arena);
 }
 
 bool points_make(struct reading *reading, struct points *points) {
@@ -344,7 +362,9 @@ bool points_make(struct reading *reading, struct points *points) {
     check_label_name(reading);
     find_columns(reading, points);
     if (reading->wrong->count == 0 && !reading->no_memory)
-        reading->no_memory |= !association_find(cells, points->columns, reading->wrong->arena);
+        associate(reading, points);
+    if (reading->wrong->count == 0 && !reading->no_memory)
+        place_columns(reading, points);
     if (reading->wrong->count == 0 && !reading->no_memory)
         fill(reading, points);
     if (cells->n < 2 && reading->wrong->count == 0)

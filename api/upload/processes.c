@@ -118,7 +118,7 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
     const char *unusable =
         process->pattern >= 0
             ? NULL
-            : dataset_unusable(process->set.all, process->set.column_count, wrong.arena);
+            : dataset_unusable(process->set.all, process->set.column_count, false, wrong.arena);
     if (unusable) {
         problem(exchange, PROBLEM_CANNOT_SAMPLE, unusable);
         return false;

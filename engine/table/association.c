@@ -46,15 +46,15 @@ static int source_of(const struct dn_codes *columns, int count, size_t n, int c,
     return found;
 }
 
-enum dn_status dn_columns_follow(const struct dn_codes *columns, int count, size_t n, int *from,
-                                 struct dn_error *error) {
+enum dn_status dn_columns_follow(const struct dn_codes *columns, int count, size_t n, int kept,
+                                 int *from, struct dn_error *error) {
     int32_t *map = calloc(n / 20 + 1, sizeof *map);
     if (!map)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     for (int c = 0; c < count; c++)
         from[c] = -1;
     for (int c = count - 1; c >= 0; c--)
-        if (columns[c].levels >= 2 && columns[c].levels <= DN_MAX_LEVELS)
+        if (c != kept && columns[c].levels >= 2 && columns[c].levels <= DN_MAX_LEVELS)
             from[c] = source_of(columns, count, n, c, from, map);
     for (int c = 0; c < count; c++) /* a source may have been found to follow later */
         while (from[c] >= 0 && from[from[c]] >= 0)

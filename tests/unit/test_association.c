@@ -15,11 +15,16 @@ static double uniform(uint32_t step, size_t i) {
 
 /* ------------------------------------------------------------------ columns that follow */
 
-static void check_follow(const struct dn_codes *columns, int count, const int *expected) {
+static void check_follow_but(int kept, const struct dn_codes *columns, int count,
+                             const int *expected) {
     int from[8];
-    cr_assert_eq(dn_columns_follow(columns, count, N, from, NULL), DN_OK);
+    cr_assert_eq(dn_columns_follow(columns, count, N, kept, from, NULL), DN_OK);
     for (int c = 0; c < count; c++)
         cr_assert_eq(from[c], expected[c], "column %d follows %d, not %d", c, from[c], expected[c]);
+}
+
+static void check_follow(const struct dn_codes *columns, int count, const int *expected) {
+    check_follow_but(-1, columns, count, expected);
 }
 
 Test(association, columns_that_follow) {
@@ -44,6 +49,9 @@ Test(association, columns_that_follow) {
     check_follow((struct dn_codes[]){y, same, o}, 3, (int[]){-1, 0, -1});
     check_follow((struct dn_codes[]){rows, o, constant}, 3, (int[]){-1, -1, -1});
     check_follow((struct dn_codes[]){y, e}, 2, (int[]){-1, -1});
+    /* a column that is kept may still be the one that another follows from */
+    check_follow_but(1, (struct dn_codes[]){y, same, o}, 3, (int[]){1, -1, -1});
+    check_follow_but(1, (struct dn_codes[]){y, d, c}, 3, (int[]){-1, -1, 1});
     int32_t map[100];
     dn_columns_map(&y, &d, N, map);
     for (int k = 0; k < 100; k++)
