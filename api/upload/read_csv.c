@@ -196,6 +196,11 @@ static const char *why_no_text(const char *text, size_t length) {
     return NULL;
 }
 
+/* A file has line ends, unless its way here took them, as curl's -d does. */
+static bool is_one_line(const char *text, size_t length) {
+    return length > 0 && !memchr(text, '\n', length) && !memchr(text, '\r', length);
+}
+
 void read_csv(struct reading *reading) {
     const char *wrong = why_no_text(reading->text, reading->length);
     if (wrong) {
@@ -207,6 +212,12 @@ void read_csv(struct reading *reading) {
         .rows = {.at = reading->text, .end = reading->text + reading->length, .line = 1}};
     if (reading->length >= 3 && memcmp(csv.rows.at, "\xef\xbb\xbf", 3) == 0)
         csv.rows.at += 3; /* a byte order mark, as Excel writes it */
+    if (is_one_line(csv.rows.at, (size_t)(csv.rows.end - csv.rows.at))) {
+        problem_add(reading->wrong, "/points",
+                    "the file has no line ends, so all of it is one row: with curl, use "
+                    "--data-binary, because -d removes them");
+        return;
+    }
     reading->unit = "line";
     const struct csv_dialect dialect = csv_find_dialect(&csv.rows, reading->delimiter);
     if (find_columns(&csv, &dialect))

@@ -46,6 +46,8 @@ CASES = [
     (CSV, "   \n", "", [("/points", "no points")]),
     (CSV, b"\xef\xbb\xbf", "", [("/points", "no points")]),
     (CSV, "x,y\n", "", [("/points", "no points")]),
+    (CSV, "x,y1,23,4", "", [("/points", "no line ends, so all of it is one row: with curl, use --data-binary")]),
+    (CSV, ",".join("1" * 1000), "", [("/points", "no line ends")]),
     (CSV, "1,2\n", "?header=true", [("/points", "no points")]),
     (CSV, "label\na\nb\n", "", [("/columns", "1 to 64 coordinates, not 0")]),
     (CSV, "1\n2\n", "?label=0", [("/columns", "1 to 64 coordinates, not 0")]),
