@@ -325,9 +325,14 @@ static bool fits_model(struct evaluation *evaluation) {
     if (!problem_none(evaluation->exchange, &wrong) ||
         !cost_fits(evaluation->exchange, model, request))
         return false;
-    table_plan(&evaluation->table, model, request,
-               cost_affordable(evaluation->exchange, model, request));
-    return true;
+    const char *text = evaluation->loaded.row.form;
+    const struct table_form *form = text ? form_read(text, wrong.arena) : NULL;
+    if ((!text || form) &&
+        table_plan(&evaluation->table, model, form, request,
+                   cost_affordable(evaluation->exchange, model, request), wrong.arena))
+        return true;
+    problem(evaluation->exchange, PROBLEM_NO_MEMORY, "not enough memory for the form of the rows");
+    return false;
 }
 
 /* Reserves most of the memory: for the training data (n [dim]) as floats in two units and, by axis,

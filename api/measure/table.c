@@ -5,7 +5,12 @@
 
 #include "api/contract/openapi.h"
 
-enum { MOST_ROWS = 20000, RANGE = 250, WORST_PAIRS = 20 };
+enum {
+    MOST_ROWS = 20000,
+    RANGE = 250,
+    MOST_PAIRS = 64 * 63 / 2, /* all of 64 columns */
+    TABLE_MOST_COLUMNS = CELLS_MAX_COLUMNS + 1,
+};
 
 /* ------------------------------------------------------------------ the plan */
 
@@ -23,41 +28,77 @@ static void count_points(const struct dn_spec *spec, size_t *n, size_t *n_val) {
     }
 }
 
-/* The label is a category; all coordinates are numbers. */
-static void find_levels(const struct table_measure *table, int classes,
-                        int levels[DN_MAX_DIM + 1]) {
+/* The columns of a model without a form, named as in samples.csv. */
+static void plan_points(struct table_measure *table, int classes, struct arena *arena) {
+    static const char *const axes[] = {"x", "y", "z"};
     for (int j = 0; j < table->dim; j++)
-        levels[j] = 0;
-    levels[table->dim] = classes;
+        table->columns[table->count++] = (struct table_column){
+            table->dim <= 3 ? axes[j] : arena_format(arena, "x%d", j), TYPE_NUMERIC, 0, j};
+    if (classes > 0)
+        table->columns[table->count++] =
+            (struct table_column){"label", TYPE_CATEGORICAL, classes, -1};
 }
 
-void table_plan(struct table_measure *table, const struct dn_model *model,
-                const struct dn_sample_request *request, double affordable) {
+/* classes: 0 if samples have no labels, which then decide nothing. */
+static void plan_rows(struct table_measure *table, int classes) {
+    const struct table_form *form = table->form;
+    for (int j = 0; j < form->count; j++) {
+        const struct column *column = &form->columns[j];
+        const int source = form->sources[j];
+        if (j == form->label && classes > 0)
+            table->columns[table->count++] =
+                (struct table_column){column->name, column->type, classes, -1};
+        else if (source >= 0 ? source != form->label || classes > 0 : column->coordinate >= 0)
+            table->columns[table->count++] =
+                (struct table_column){column->name, column->type, column->level_count, j};
+    }
+}
+
+static size_t most_columns(const struct table_measure *table) {
+    return (size_t)(table->form ? table->form->count : table->dim) + 1;
+}
+
+bool table_plan(struct table_measure *table, const struct dn_model *model,
+                const struct table_form *form, const struct dn_sample_request *request,
+                double affordable, struct arena *arena) {
     enum { LEAST_TRAINING = 4, LEAST_SYNTHETIC = 2 }; /* of dn_table_report */
     const struct dn_spec *spec = dn_model_spec(model);
+    const int classes = request->guidance > 0 ? spec->dataset.classes : 0;
     size_t n, n_val;
     count_points(spec, &n, &n_val);
     const double most = fmin(fmin((double)n, MOST_ROWS), affordable);
-    const bool has_label = spec->dataset.classes > 0 && request->guidance > 0;
+    const bool is_measured = spec->training.normalization == DN_QUANTILE && n >= LEAST_TRAINING &&
+                             most >= LEAST_SYNTHETIC;
     table->request = *request;
+    table->request.n = is_measured ? (int)most : 0;
+    table->form = form;
     table->dim = dn_model_dim(model);
-    table->columns = table->dim + has_label;
-    table->request.n = spec->training.normalization == DN_QUANTILE && n >= LEAST_TRAINING &&
-                               most >= LEAST_SYNTHETIC
-                           ? (int)most
-                           : 0;
+    table->count = 0;
+    table->columns = arena_alloc(arena, most_columns(table) * sizeof *table->columns);
+    if (!table->columns)
+        return false;
+    if (form)
+        plan_rows(table, classes);
+    else
+        plan_points(table, classes, arena);
+    return !arena->failed;
+}
+
+static void find_levels(const struct table_measure *table, int levels[TABLE_MOST_COLUMNS]) {
+    for (int k = 0; k < table->count; k++)
+        levels[k] = table->columns[k].levels;
 }
 
 size_t table_bytes(const struct table_measure *table, const struct dn_model *model) {
-    int levels[DN_MAX_DIM + 1];
+    int levels[TABLE_MOST_COLUMNS];
     size_t n, n_val;
     count_points(dn_model_spec(model), &n, &n_val);
     if (table->request.n == 0)
         return 0;
-    find_levels(table, dn_model_spec(model)->dataset.classes, levels);
-    const size_t synthetic = (size_t)table->request.n, columns = (size_t)table->columns;
+    find_levels(table, levels);
+    const size_t synthetic = (size_t)table->request.n, columns = (size_t)table->count;
     const struct dn_table_rows rows = {
-        table->columns, levels, {NULL, n}, {NULL, n_val}, {NULL, synthetic}};
+        table->count, levels, {NULL, n}, {NULL, n_val}, {NULL, synthetic}};
     return (n + n_val + 2 * synthetic) * columns * sizeof(double) + dn_table_report_bytes(&rows);
 }
 
@@ -72,11 +113,11 @@ static void add_ranges(struct table_measure *table, int first, int last, int lab
 }
 
 bool table_begin(struct table_measure *table, const struct dn_data *data, struct arena *arena) {
-    const int n = table->request.n, labels = table->columns > table->dim ? data->classes : 0;
+    const int n = table->request.n, labels = table->request.guidance > 0 ? data->classes : 0;
     table->values = calloc((size_t)n * (size_t)table->dim + 1, sizeof *table->values);
     table->ranges = arena_alloc(arena, (size_t)(n / RANGE + 1 + labels) * sizeof *table->ranges);
     int64_t counts[DN_MAX_CLASSES] = {0}, below = 0;
-    const size_t columns = (size_t)table->columns, pairs = pair_count(table->columns);
+    const size_t columns = (size_t)table->count, pairs = pair_count(table->count);
     table->report.columns = arena_alloc(arena, columns * sizeof *table->report.columns);
     table->report.pairs = arena_alloc(arena, (pairs + 1) * sizeof *table->report.pairs);
     if (!table->values || !table->ranges || !table->report.columns || !table->report.pairs)
@@ -100,35 +141,59 @@ void table_clear(struct table_measure *table) {
 
 /* ------------------------------------------------------------------ the report */
 
-/* Rows of the data, with their labels, into out [n][columns]. */
+/* What is written for a value is what counts, such as its decimals. */
+static double as_written(const struct table_measure *table, const struct table_column *column,
+                         double value) {
+    char text[COLUMN_TEXT_BYTES];
+    const struct column *of = table->form ? &table->form->columns[column->from] : NULL;
+    if (!of || isnan(value))
+        return value;
+    if (column->levels > 0)
+        return fmin(fmax(rint(value), 0), column->levels - 1);
+    return column_forward(of, text, column_backward(of, value, text));
+}
+
+/* The cells of a row from its coordinates, into out [count]. is_new: they are not of the table. */
+static void fill_row(const struct table_measure *table, const double *values, int label,
+                     bool is_new, double *out) {
+    for (int k = 0; k < table->count; k++) {
+        const struct table_column *column = &table->columns[k];
+        if (column->from < 0)
+            out[k] = label;
+        else if (table->form)
+            out[k] = form_value(table->form, column->from, values, label);
+        else
+            out[k] = values[column->from];
+        if (is_new && column->from >= 0)
+            out[k] = as_written(table, column, out[k]);
+    }
+}
+
+/* Rows of the data into out [n][count]. */
 static void copy_data(const struct table_measure *table, const struct dn_data *data, size_t first,
                       size_t n, double *out) {
-    const size_t dim = (size_t)table->dim;
-    for (size_t i = first; i < first + n; i++) {
+    const size_t dim = (size_t)table->dim, columns = (size_t)table->count;
+    double row[DN_MAX_DIM];
+    for (size_t i = first; i < first + n; i++, out += columns) {
         for (size_t j = 0; j < dim; j++)
-            *out++ = data->values ? data->values[i * dim + j] : (double)data->points[i * dim + j];
-        if (table->columns > table->dim)
-            *out++ = data->labels[i];
+            row[j] = data->values ? data->values[i * dim + j] : (double)data->points[i * dim + j];
+        fill_row(table, row, data->labels ? data->labels[i] : -1, false, out);
     }
 }
 
 static void copy_samples(const struct table_measure *table, double *out) {
-    const size_t dim = (size_t)table->dim, columns = (size_t)table->columns;
+    const size_t dim = (size_t)table->dim, columns = (size_t)table->count;
     for (int k = 0; k < table->range_count; k++) {
         const struct table_range *range = &table->ranges[k];
-        for (size_t i = (size_t)range->first; i < (size_t)(range->first + range->n); i++) {
-            for (size_t j = 0; j < dim; j++)
-                out[i * columns + j] = table->values[i * dim + j];
-            if (columns > dim)
-                out[i * columns + dim] = range->label;
-        }
+        for (size_t i = (size_t)range->first; i < (size_t)(range->first + range->n); i++)
+            fill_row(table, table->values + i * dim, range->label, true, out + i * columns);
     }
 }
 
 enum dn_status table_report(struct table_measure *table, const struct dn_data *data,
                             const struct dn_breaks *breaks, struct dn_error *error) {
-    int levels[DN_MAX_DIM + 1];
-    const size_t columns = (size_t)table->columns, n = (size_t)table->request.n;
+    int levels[TABLE_MOST_COLUMNS];
+    const size_t columns = (size_t)table->count, n = (size_t)table->request.n;
     double *values = calloc((data->n + data->n_val + n) * columns, sizeof *values);
     if (!values)
         return DN_NO_MEMORY;
@@ -136,9 +201,9 @@ enum dn_status table_report(struct table_measure *table, const struct dn_data *d
     copy_data(table, data, 0, data->n, values);
     copy_data(table, data, data->n, data->n_val, held_out);
     copy_samples(table, synthetic);
-    find_levels(table, data->classes, levels);
+    find_levels(table, levels);
     const struct dn_table_rows rows = {
-        table->columns, levels, {values, data->n}, {held_out, data->n_val}, {synthetic, n}};
+        table->count, levels, {values, data->n}, {held_out, data->n_val}, {synthetic, n}};
     const enum dn_status status =
         dn_table_report(&rows, table->request.seed, &table->report, breaks, error);
     free(values);
@@ -151,6 +216,7 @@ enum dn_status table_report(struct table_measure *table, const struct dn_data *d
 
 struct column_row {
     const char *name;
+    int type; /* enum column_type */
     struct dn_measured distance, missing;
 };
 struct pair_row {
@@ -169,6 +235,7 @@ struct pair_row {
 static const struct field column_rows[] = {
     {"", "name", FIELD_STRING, offsetof(struct column_row, name),
      .doc = "As in the model's samples."},
+    {"", "type", FIELD_CHOICE, offsetof(struct column_row, type), .choices = column_type_names},
     NUMBER(column_row, "distance", distance.value,
            "Numbers: the Kolmogorov-Smirnov distance. Categories: the total variation. 0 is "
            "perfect, 1 the worst."),
@@ -193,7 +260,9 @@ static const struct field table_rows[] = {
     {"", "columns", FIELD_LIST, offsetof(struct table_answer, columns), .set = &column_set,
      .doc = "How much each column differs from the training rows."},
     {"", "pairs", FIELD_LIST, offsetof(struct table_answer, pairs), .set = &pair_set,
-     .doc = "The 20 pairs of columns that differ most from the training rows, the worst first."},
+     .doc =
+         "How much each pair of columns differs from the training rows, the worst first. Of more "
+         "than 64 columns, the 2016 worst pairs."},
     FIGURE(table_answer, "shape", shape, "The mean distance of the columns."),
     FIGURE(table_answer, "trend", trend, "The mean distance of all pairs of columns."),
     FIGURE(
@@ -230,49 +299,39 @@ static int compare_pairs(const void *a, const void *b) {
     return order ? order : (x->place > y->place) - (x->place < y->place);
 }
 
-static struct field_list worst_pairs(const struct table_measure *table, const char *const *names,
-                                     struct arena *arena) {
-    const size_t count = pair_count(table->columns);
+static struct field_list worst_pairs(const struct table_measure *table, struct arena *arena) {
+    const size_t count = pair_count(table->count);
+    const struct table_column *columns = table->columns;
     struct pair_row *rows = arena_alloc(arena, (count + 1) * sizeof *rows);
     size_t k = 0;
     if (!rows)
         return (struct field_list){0};
-    for (int a = 0; a < table->columns; a++)
-        for (int b = a + 1; b < table->columns; b++, k++)
-            rows[k] = (struct pair_row){names[a], names[b], table->report.pairs[k], k};
+    for (int a = 0; a < table->count; a++)
+        for (int b = a + 1; b < table->count; b++, k++)
+            rows[k] =
+                (struct pair_row){columns[a].name, columns[b].name, table->report.pairs[k], k};
     qsort(rows, count, sizeof *rows, compare_pairs);
-    return (struct field_list){rows, sizeof *rows, count < WORST_PAIRS ? count : WORST_PAIRS};
+    return (struct field_list){rows, sizeof *rows, count < MOST_PAIRS ? count : MOST_PAIRS};
 }
 
-static struct field_list column_list(const struct table_measure *table, const char *const *names,
-                                     struct arena *arena) {
-    const size_t count = (size_t)table->columns;
+static struct field_list column_list(const struct table_measure *table, struct arena *arena) {
+    const size_t count = (size_t)table->count;
     struct column_row *rows = arena_alloc(arena, count * sizeof *rows);
     for (size_t j = 0; rows && j < count; j++)
-        rows[j] = (struct column_row){names[j], table->report.columns[j].distance,
+        rows[j] = (struct column_row){table->columns[j].name, (int)table->columns[j].type,
+                                      table->report.columns[j].distance,
                                       table->report.columns[j].missing};
     return (struct field_list){rows, sizeof *rows, rows ? count : 0};
 }
 
-/* As in samples.csv. */
-static void name_columns(const struct table_measure *table, const char *names[DN_MAX_DIM + 1],
-                         struct arena *arena) {
-    static const char *const axes[] = {"x", "y", "z"};
-    for (int j = 0; j < table->dim; j++)
-        names[j] = table->dim <= 3 ? axes[j] : arena_format(arena, "x%d", j);
-    names[table->dim] = "label";
-}
-
 struct table_answer table_answer(const struct table_measure *table, struct arena *arena) {
     const struct dn_table_report *report = &table->report;
-    const char *names[DN_MAX_DIM + 1];
     if (table->request.n == 0)
         return (struct table_answer){0};
-    name_columns(table, names, arena);
     return (struct table_answer){
         .n = table->request.n,
-        .columns = column_list(table, names, arena),
-        .pairs = worst_pairs(table, names, arena),
+        .columns = column_list(table, arena),
+        .pairs = worst_pairs(table, arena),
         .shape = figure_of(report->shape),
         .trend = figure_of(report->trend),
         .detection = figure_of(report->detection),

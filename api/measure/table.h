@@ -6,6 +6,7 @@
 #define API_MEASURE_TABLE_H
 
 #include "api/contract/fields.h"
+#include "api/table/form.h"
 #include "engine/denoise.h"
 #include "server/base/arena.h"
 #include "server/store/store.h"
@@ -15,20 +16,32 @@ struct table_range {
     int first, n, label;
 };
 
+/* A column of the rows that are compared. */
+struct table_column {
+    const char *name;
+    enum column_type type;
+    int levels; /* of a category, or classes of the labels; 0: numbers */
+    int from;   /* of the form's columns, or the coordinate without a form; -1: the labels */
+};
+
 struct table_measure {
     struct dn_sample_request request; /* n: synthetic rows; 0: there is no report */
+    const struct table_form *form;    /* of the model's rows; NULL: they are coordinates */
     int dim;                          /* coordinates */
-    int columns;                      /* dim, and one for the label if samples have one */
-    double *values;                   /* [n][dim]: synthetic rows */
+    int count;
+    struct table_column *columns; /* [count]: all that are written, but for ids and constants */
+    double *values;               /* [n][dim]: synthetic rows */
     struct table_range *ranges;
     int range_count;
     struct dn_table_report report;
 };
 
 /* Decides how many rows a report on this model takes: none without maps of ranks; else as many as
- * the training points, up to a limit and to what is affordable. */
-void table_plan(struct table_measure *table, const struct dn_model *model,
-                const struct dn_sample_request *request, double affordable);
+ * the training points, up to a limit and to what is affordable; and which columns it has. form: of the
+ * model's rows, or NULL. False: no memory. */
+bool table_plan(struct table_measure *table, const struct dn_model *model,
+                const struct table_form *form, const struct dn_sample_request *request,
+                double affordable, struct arena *arena);
 /* The memory that table_begin, the samples and table_report take. */
 size_t table_bytes(const struct table_measure *table, const struct dn_model *model);
 
