@@ -228,6 +228,11 @@ static void write_columns(const void *value, struct json_writer *json) {
     write_names(value, spec_write_columns, json);
 }
 
+/* As it is stored: api/table/form.h. */
+static void write_table(const void *value, struct json_writer *json) {
+    json_raw(json, ((const struct model *)value)->form);
+}
+
 #define AT(member) offsetof(struct model, member)
 static const struct field listed_rows[] = {
     {"", "id", FIELD_ID, AT(id)},
@@ -255,6 +260,7 @@ static const struct field model_rows[] = {
     {"transform", "scale", FIELD_WRITTEN, .schema = "Numbers", .write = write_scale},
     {"", "columns", FIELD_WRITTEN, .schema = "Names", .write = write_columns,
      .doc = "Names of the coordinates, as `given` and `rows` of a request for samples take them."},
+    {"", "table", FIELD_WRITTEN, .schema = "ModelTable", .write = write_table},
     {"", "classes", FIELD_WRITTEN, .schema = "Classes", .write = write_classes},
 };
 const struct field_set model_answer = ANSWER(model_rows);

@@ -112,6 +112,16 @@ def test_samples_have_them(store, job):
     assert model["dim"] == 4 and model["columns"] == ["level", "zip", "since", "income"]
 
 
+def test_a_model_says_what_its_table_is(store, table, job):
+    """What a client needs to ask for rows, without cells of the data."""
+    said = store.get(f"/v1/models/{job['id']}").json["table"]
+    assert said["label"] is None
+    assert said["columns"] == [column | {"examples": [], "notes": [], "histogram": None} for column in table["columns"]]
+    spiral = store.submit(SMALL | {"dataset": {"name": "spiral", "n": 100}, "training": {"epochs": 1}})
+    assert store.wait(spiral)["status"] == "succeeded"
+    assert store.get(f"/v1/models/{spiral}").json["table"] is None
+
+
 def test_the_labels_decide_and_do_not_follow(store):
     """A code of the label is filled in from the class; a label that follows stays a class."""
     made = rows()
