@@ -9,6 +9,7 @@
 #include "api/contract/lists.h"
 #include "api/contract/openapi.h"
 #include "api/format/point_stream.h"
+#include "api/samples.h"
 #include "api/spec/spec.h"
 #include "engine/denoise.h"
 
@@ -204,10 +205,10 @@ static void write_scale(const void *value, struct json_writer *json) {
     json_numbers(json, row->transform + row->dim, row->dim);
 }
 
-/* Writes names that follow from the spec of a struct model, a JSON array or null. */
-static void write_names(const struct model *row,
-                        void (*write)(const struct job_request *, struct json_writer *),
-                        struct json_writer *json) {
+/* Writes what follows from the spec of a model; null if it cannot be read. */
+static void write_from_spec(const struct model *row,
+                            void (*write)(const struct job_request *, struct json_writer *),
+                            struct json_writer *json) {
     struct arena arena = {0};
     struct job_request request;
     struct dn_error error;
@@ -221,11 +222,29 @@ static void write_names(const struct model *row,
 }
 
 static void write_classes(const void *value, struct json_writer *json) {
-    write_names(value, spec_write_classes, json);
+    write_from_spec(value, spec_write_classes, json);
+}
+
+static const struct field usual_rows[] = {
+    {"", "sampler", FIELD_CHOICE, offsetof(struct sampling_usual, sampler),
+     .choices = dn_sampler_names},
+    {"", "steps", FIELD_INTEGER, offsetof(struct sampling_usual, steps), 1, DN_MAX_TIMESTEPS},
+};
+static const struct field_set usual_set =
+    ANSWER(usual_rows, .may_be_null = true,
+           .doc = "What samples and evaluations use when the request does not say.");
+
+static void write_usual_of(const struct job_request *request, struct json_writer *json) {
+    const struct sampling_usual usual = sampling_usual(&request->spec, false);
+    fields_write(&usual_set, &usual, json);
+}
+
+static void write_usual(const void *value, struct json_writer *json) {
+    write_from_spec(value, write_usual_of, json);
 }
 
 static void write_columns(const void *value, struct json_writer *json) {
-    write_names(value, spec_write_columns, json);
+    write_from_spec(value, spec_write_columns, json);
 }
 
 /* As it is stored: api/table/form.h. */
@@ -262,6 +281,7 @@ static const struct field model_rows[] = {
      .doc = "Names of the coordinates, as `given` and `rows` of a request for samples take them."},
     {"", "table", FIELD_WRITTEN, .schema = "ModelTable", .write = write_table},
     {"", "classes", FIELD_WRITTEN, .schema = "Classes", .write = write_classes},
+    {"", "sampling", FIELD_OBJECT, .set = &usual_set, .write = write_usual},
 };
 const struct field_set model_answer = ANSWER(model_rows);
 

@@ -19,11 +19,12 @@ static const struct field rows[] = {
     {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL,
      "Seed of the start noise and of the fresh noise of each step."},
     {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names,
-     "Sampling method. The first is the default; those of second order need the fewest "
-     "steps."},
+     "Sampling method. The default is ddpm, and dpmpp_2m for a model with the normalization "
+     "quantile or with given or rows. Those of second order need the fewest steps."},
     {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL,
      "Number of steps from noise to points; the default and maximum is the model's number of "
-     "timesteps. When there are few, they are placed closer together near the data."},
+     "timesteps, but the default is 50 for dpmpp_2m and a model with the normalization quantile. "
+     "When there are few, they are placed closer together near the data."},
     {"", "eta", FIELD_NUMBER, AT(eta), 0, 1, 0, NULL,
      "Only for ddim: the share of fresh noise per step, from 0 (none, the default) to 1 (as much "
      "as ddpm)."},
@@ -52,10 +53,7 @@ static const struct field rows[] = {
      "Start points [n][dim] in data units instead of the seed's (JSON body only)."},
     {"", "given", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Known coordinates by the names of the model's columns: they are kept, and the others are "
-     "drawn "
-     "given them. Needs a model trained with training.conditioning any. The default sampler is "
-     "then "
-     "dpmpp_2m (JSON body only)."},
+     "drawn given them. Needs a model trained with training.conditioning any (JSON body only)."},
     {"", "rows", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Instead of given and n: one object of known coordinates for each row. Those that are absent "
      "or "
@@ -169,13 +167,26 @@ static const char *names_with_eta(struct arena *arena) {
     return fields_list(names, arena);
 }
 
-static void fit_steps(struct dn_sample_request *request, const struct dn_model *model,
-                      struct problem_fields *wrong) {
+/* ddpm leaves out some variance, which can be restored only if nothing is known, and which shows in
+ * the shares of a table's values; 50 steps of second order are enough for those. */
+struct sampling_usual sampling_usual(const struct dn_spec *spec, bool is_given) {
+    enum { ENOUGH_STEPS = 50 };
+    const int T = spec->diffusion.timesteps;
+    const bool is_table = spec->training.normalization == DN_QUANTILE;
+    return (struct sampling_usual){is_table || is_given ? DN_DPMPP_2M : DN_DDPM,
+                                   is_table && T > ENOUGH_STEPS ? ENOUGH_STEPS : T};
+}
+
+static void fit_sampler(struct dn_sample_request *request, const struct dn_model *model,
+                        struct problem_fields *wrong) {
     const int T = dn_model_spec(model)->diffusion.timesteps;
+    const struct sampling_usual usual = sampling_usual(dn_model_spec(model), request->given);
     if (request->steps > T)
         problem_add(wrong, "/steps", "must be at most the model's timesteps, %d", T);
+    if ((int)request->sampler == SAMPLER_OPEN)
+        request->sampler = (enum dn_sampler)usual.sampler;
     if (request->steps == 0 || request->steps > T)
-        request->steps = T;
+        request->steps = (int)request->sampler == usual.sampler ? usual.steps : T;
     const double own = dn_samplers[request->sampler].eta;
     if (!isnan(request->eta) && !isnan(own))
         problem_add(wrong, "/eta", "belongs to the sampler %s; \"%s\" %s",
@@ -202,12 +213,18 @@ static void fit_guidance(struct dn_sample_request *request, const struct dn_mode
 
 struct dn_sample_request sampling_default(int n) {
     return (struct dn_sample_request){
-        .n = n, .clip = true, .eta = NAN, .guidance = NAN, .label = DN_LABELS_BY_FREQUENCY};
+        .n = n,
+        .sampler = (enum dn_sampler)SAMPLER_OPEN,
+        .clip = true,
+        .eta = NAN,
+        .guidance = NAN,
+        .label = DN_LABELS_BY_FREQUENCY,
+    };
 }
 
 void sampling_fit(struct dn_sample_request *request, const struct dn_model *model,
                   struct problem_fields *wrong) {
-    fit_steps(request, model, wrong);
+    fit_sampler(request, model, wrong);
     fit_guidance(request, model, wrong);
 }
 
@@ -272,9 +289,9 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     struct dn_sample_request *request = &sampling->request;
     const int dim = dn_model_dim(model);
+    samples_given_fit(sampling, model, &sampling->loaded->row, &wrong);
     sampling_fit(request, model, &wrong);
     fit_label(sampling, model, &wrong);
-    samples_given_fit(sampling, model, &sampling->loaded->row, &wrong);
     if (sampling->is_trajectory && !choose_frames(exchange, sampling, model))
         return false;
     if (request->noise && sampling->noise_dim != dim)

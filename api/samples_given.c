@@ -95,9 +95,6 @@ void samples_given_read(const cJSON *body, struct sampling *sampling,
     if (wrong->count > 0 || (!given && !rows) ||
         !make_cells(rows ? rows->child : given, sampling, wrong->arena))
         return;
-    /* ddpm leaves out some variance, which can be restored only if nothing is known. */
-    if (!cJSON_GetObjectItemCaseSensitive(body, "sampler"))
-        sampling->request.sampler = DN_DPMPP_2M;
     if (rows) {
         read_rows(body, rows, sampling, wrong);
         return;

@@ -240,18 +240,23 @@ static void reply(const struct evaluation *evaluation, double seconds) {
 static const char *key_of(const struct evaluation *evaluation, const struct model *row) {
     const struct dn_sample_request *request = &evaluation->asked;
     const char *program = program_of(evaluation->exchange);
+    const char *sampler = dn_sampler_names[request->sampler]; /* NULL for SAMPLER_OPEN */
     if (!program)
         return NULL;
     return http_format(evaluation->exchange, "%s %lld %s n=%d seed=%llu %s/%d %.17g %.17g %d",
                        program, (long long)row->updated_at, row->variant, request->n,
-                       (unsigned long long)request->seed, dn_sampler_names[request->sampler],
+                       (unsigned long long)request->seed, sampler ? sampler : "usual",
                        request->steps, request->eta, request->guidance, request->clip);
 }
 
+/* Is it of the current model, with the usual settings? */
 static bool is_plain(const struct evaluation *evaluation) {
     const struct dn_sample_request *request = &evaluation->asked;
-    return evaluation->epoch == 0 && request->sampler == 0 && request->steps == 0 &&
-           isnan(request->eta) && isnan(request->guidance) && request->clip;
+    const struct sampling_usual usual =
+        sampling_usual(dn_model_spec(evaluation->loaded.model), false);
+    return evaluation->epoch == 0 && (int)evaluation->request.sampler == usual.sampler &&
+           evaluation->request.steps == usual.steps && isnan(request->eta) &&
+           isnan(request->guidance) && request->clip;
 }
 
 /* Responds with what is stored, before anything is loaded or computed. False: nothing is. */

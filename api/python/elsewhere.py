@@ -217,7 +217,7 @@ class Model:
         scale = np.where(v > 0, np.sqrt(1 + share * (square - 1)), 1)
         return x + (x - self.signal[u] * self.moments["mean"]) @ axes.T * (scale - 1) @ axes
 
-    def trajectory(self, n=1, seed=0, sampler="ddpm", steps=None, eta=0.0, guidance=None, labels=None, clip=True, start=None,
+    def trajectory(self, n=1, seed=0, sampler=None, steps=None, eta=0.0, guidance=None, labels=None, clip=True, start=None,
                    given=None):  # fmt: skip
         """The timesteps [S+1], x [S+1][n][dim], and the estimates of x_0 [S][n][dim], all in data units. labels: a class
         number for each point, or None: as often as in the data. start: noise [n][dim] in data units, or None: of the seed. given:
@@ -225,8 +225,11 @@ class Model:
         n = n if start is None else len(start)
         guidance = (1 if self.classes else 0) if guidance is None else guidance
         labels = self.labels(n, seed) if labels is None else np.asarray(labels)
+        usual, T = "dpmpp_2m" if self.quantiles or given is not None else "ddpm", len(self.signal) - 1
+        sampler = sampler or usual
+        steps = steps or (min(T, 50) if self.quantiles and sampler == usual else T)
         eta = {"ddpm": 1, "ddim": eta}.get(sampler, 0)
-        times = timesteps(self.signal, self.noise, steps or len(self.signal) - 1)
+        times = timesteps(self.signal, self.noise, steps)
         if start is None:
             x = normals(seed, START, 0, n * self.dim).reshape(n, self.dim)
         else:
@@ -292,7 +295,7 @@ def normal_score(share):
 def main():
     parser = argparse.ArgumentParser(description="Draws samples from an exported model.")
     parser.add_argument("model", help="weights.safetensors")
-    for name, kind, default in [("n", int, 1000), ("seed", int, 0), ("sampler", str, "ddpm"), ("steps", int, None),
+    for name, kind, default in [("n", int, 1000), ("seed", int, 0), ("sampler", str, None), ("steps", int, None),
                                 ("eta", float, 0.0), ("guidance", float, None), ("class", int, None)]:  # fmt: skip
         parser.add_argument("--" + name, type=kind, default=default)
     arguments = vars(parser.parse_args())

@@ -265,6 +265,20 @@ def test_normals_are_normal():
     assert (elsewhere.normals(3, 8, 0, 70) == z[:70]).all()
 
 
+def test_what_is_left_open(trained, default):
+    """The usual sampler and steps of points and of tables, with and without given values."""
+    training = {"epochs": 20, "normalization": "quantile", "conditioning": "any"}
+    job, weights = train(trained, {"dataset": {"n": 3000}, "training": training})
+    agree(trained, *default, strict=True)
+    agree(trained, job, weights)
+    agree(trained, job, weights, steps=9)
+    model = elsewhere.Model(weights)
+    timesteps, x, _ = model.trajectory(n=30, seed=4, given=[0.1, numpy.nan])
+    answer = trained.post(f"/v1/models/{job}/trajectories", {"n": 30, "seed": 4, "given": {"x": 0.1}}).json
+    assert timesteps == answer["timesteps"] and len(timesteps) == 51
+    assert numpy.quantile(abs(x[-1] - answer["x"][-1]), 0.95) <= 1e-5
+
+
 # ---------------------------------------------------------------- as a user runs it
 
 

@@ -208,7 +208,7 @@ def test_models_of_uploads_are_held_against_the_upload(judged):
     points = draws.normal(size=(240, 3)).round(3).tolist()
     body = json.dumps({"points": points, "labels": ["ab"[i % 3 == 0] for i in range(240)]}).encode()
     made = judged.request("POST", "/v1/datasets", raw=body).json
-    spec = {key: QUICK[key] for key in ("diffusion", "network")}
+    spec = {"preset": "default", **{key: QUICK[key] for key in ("diffusion", "network")}}
     job = judged.submit(dict(spec, dataset={"id": made["id"]}, training=dict(QUICK["training"], evaluate_every=3)))
     assert judged.wait(job)["status"] == "succeeded"
     found = evaluate(judged, job)

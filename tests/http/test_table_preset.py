@@ -1,8 +1,9 @@
-"""The preset of tables: when it is the default, and how long it trains."""
+"""The preset of tables: when it is the default, how long it trains, and how its models are sampled."""
 
 import random
 
 import pytest
+from conftest import Server
 
 CSV = {"Content-Type": "text/csv"}
 
@@ -116,3 +117,81 @@ def test_a_job_of_a_table_needs_nothing_but_its_id(server):
     resumed = server.post(f"/v1/jobs/{job}/resume", {"epochs": 1100})
     assert resumed.status == 202 and resumed.json["spec"]["training"]["checkpoint_every"] == 50
     assert server.wait(job)["status"] == "succeeded"
+
+
+# ---------------------------------------------------------------- how it is sampled by default
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A table's model with 100 timesteps, one with 30, and one of points; with any conditioning."""
+    server = Server(str(tmp_path_factory.mktemp("usual")))
+    dataset = upload(server, TABLES["a text"][0])
+    small = {"network": {"hidden_size": 16, "hidden_layers": 1}, "training": {"epochs": 2}}
+    table = server.submit({"dataset": dataset, **small})
+    short = server.submit({"dataset": dataset, **small, "diffusion": {"timesteps": 30}})
+    points = server.submit({**small, "dataset": {"n": 200}, "training": {"epochs": 2, "conditioning": "any"}})
+    assert all(server.wait(job)["status"] == "succeeded" for job in (table, short, points))
+    yield server, {"table": table, "short": short, "points": points}
+    assert server.stop() == 0, server.read_log()
+
+
+# The model, the request, and sampler and steps of the answer.
+USUAL = [
+    ("table", {}, "dpmpp_2m", 50),
+    ("table", {"sampler": "dpmpp_2m"}, "dpmpp_2m", 50),
+    ("table", {"steps": 7}, "dpmpp_2m", 7),
+    ("table", {"sampler": "ddpm"}, "ddpm", 100),
+    ("table", {"sampler": "heun", "steps": 3}, "heun", 3),
+    ("table", {"given": {}}, "dpmpp_2m", 50),
+    ("short", {}, "dpmpp_2m", 30),
+    ("points", {}, "ddpm", 100),
+    ("points", {"steps": 5}, "ddpm", 5),
+    ("points", {"sampler": "dpmpp_2m"}, "dpmpp_2m", 100),
+    ("points", {"given": {"x": 0.1}}, "dpmpp_2m", 100),
+    ("points", {"given": {"x": 0.1}, "sampler": "ddpm"}, "ddpm", 100),
+]
+
+
+@pytest.mark.parametrize("name, request_, sampler, steps", USUAL)
+def test_what_a_request_leaves_open(models, name, request_, sampler, steps):
+    server, ids = models
+    for kind in "samples", "trajectories":
+        answer = server.post(f"/v1/models/{ids[name]}/{kind}", {"n": 5, **request_})
+        assert answer.status == 200, answer.body
+        assert (answer.json["sampler"], answer.json["steps"]) == (sampler, steps)
+
+
+def test_a_model_says_what_is_usual(models):
+    server, ids = models
+    for name, sampler, steps in (("table", "dpmpp_2m", 50), ("short", "dpmpp_2m", 30), ("points", "ddpm", 100)):
+        path = f"/v1/models/{ids[name]}"
+        assert server.get(path).json["sampling"] == {"sampler": sampler, "steps": steps}
+        usual = server.get(path + "/samples?n=20&seed=2").json
+        spelled = server.get(path + f"/samples?n=20&seed=2&sampler={sampler}&steps={steps}").json
+        assert spelled["points"] == usual["points"]
+        evaluation = server.get(path + "/evaluation?n=20").json
+        assert (evaluation["sampler"], evaluation["steps"]) == (sampler, steps)
+
+
+def test_only_the_usual_evaluation_stands_for_the_model(models):
+    """The list of models shows an evaluation with the usual settings, however they are said."""
+    server, ids = models
+
+    def shown():
+        return {row["id"]: row["evaluation"] for row in server.get("/v1/models").json["items"]}
+
+    usual = {"table": "sampler=dpmpp_2m", "short": "steps=30", "points": "sampler=ddpm&steps=100"}
+    unusual = {"table": "sampler=dpmpp_2m&steps=100", "short": "sampler=ddpm", "points": "sampler=dpmpp_2m"}
+    for name, identity in ids.items():
+        for n, query in (17, unusual[name]), (18, usual[name]):
+            before = shown()[identity]
+            assert server.get(f"/v1/models/{identity}/evaluation?n={n}&{query}").status == 200
+            after = shown()[identity]
+            assert after["n"] == 18 if n == 18 else after == before, (name, n, before, after)
+
+
+def test_eta_belongs_to_ddim(models):
+    server, ids = models
+    answer = server.post(f"/v1/models/{ids['table']}/samples", {"eta": 0.5})
+    assert answer.status == 422 and '"dpmpp_2m" draws no noise' in answer.json["errors"][0]["detail"]
