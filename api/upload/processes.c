@@ -281,30 +281,37 @@ static void write_head(const void *owner, struct json_writer *json) {
     json_member_integer(json, "dim", process->dim);
 }
 
-static void process_clear(struct point_stream *answer) {
-    struct process *process = answer->owner;
+static void process_clear(void *owner) {
+    struct process *process = owner;
     free(process->memory);
     free(process->order);
     free(process->labels);
     dataset_points_clear(&process->set);
 }
 
+static void clear_answer(struct point_stream *answer) {
+    process_clear(answer->owner);
+}
+
 /* Is the response a table as it was written? */
 static bool is_table(const struct process *process) {
-    return process->kind == DRAW && process->pattern < 0 &&
+    return process->kind == DRAW && process->pattern < 0 && process->set.row.has_cells &&
            (format_is_json(process->format) || strcmp(process->format->suffix, "csv") == 0);
 }
 
-/* Responds with rows of a table; false: it was not kept as it was written. */
-static bool send_rows(struct http_exchange *exchange, const struct process *process) {
-    const bool is_json = format_is_json(process->format);
-    return rows_reply(exchange, &(struct rows_request){.set = &process->set,
-                                                       .order = process->order,
-                                                       .n = (size_t)process->n,
-                                                       .is_json = is_json,
-                                                       .head = write_head,
-                                                       .owner = process,
-                                                       .labels = process->labels});
+/* Responds with rows of a table, which takes the process over. */
+static void send_rows(struct http_exchange *exchange, struct process *process) {
+    free(process->set.row.points); /* the cells have all */
+    process->set.row.points = NULL;
+    rows_reply(exchange, &(struct rows_request){.set = &process->set,
+                                                .order = process->order,
+                                                .n = (size_t)process->n,
+                                                .is_json = format_is_json(process->format),
+                                                .head = write_head,
+                                                .labels = process->labels,
+                                                .held = bytes_of(process),
+                                                .owner = process,
+                                                .done = process_clear});
 }
 
 static void run(struct http_exchange *exchange, struct store_session *unused) {
@@ -314,19 +321,19 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
     if (!answer)
         return;
     *answer = (struct point_stream){
-        .clear = process_clear, .owner = process, .format = process->format, .look = process->look};
+        .clear = clear_answer, .owner = process, .format = process->format, .look = process->look};
     if (!fits_data(exchange, process) || !http_reserve(exchange, bytes_of(process))) {
-        process_clear(answer);
+        process_clear(process);
         return;
     }
     enum dn_status status = compute(exchange, process, answer);
     if (status != DN_OK) {
         point_stream_failure(exchange, status, answer->error.text);
-        process_clear(answer);
+        process_clear(process);
         return;
     }
-    if (is_table(process) && send_rows(exchange, process)) {
-        process_clear(answer);
+    if (is_table(process)) {
+        send_rows(exchange, process);
         return;
     }
     answer->layout = (struct layout){.n = (size_t)process->n,

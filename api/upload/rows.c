@@ -7,134 +7,203 @@
 #include "api/format/csv.h"
 #include "api/table/cells.h"
 #include "api/table/column_json.h"
-#include "server/threads/pool.h"
 
-enum { PAUSE_ROWS = 1024 };
+enum { PIECE_BYTES = 32 << 10 /* a piece ends once it is this long */ };
 
-static const char *text_at(const struct cells *cells, int column, size_t row, size_t *length) {
-    const struct cells_column *of = &cells->columns[column];
-    const uint32_t code = (uint32_t)of->codes[row];
+/* A response on its way, in the exchange's arena. */
+struct rows {
+    struct rows_request request;
+    struct cells cells;
+    struct json_writer json;
+    size_t row, label; /* the next of each; labels follow the rows */
+    bool has_begun;
+};
+
+static const char *text_at(const struct rows *rows, int column, size_t i, size_t *length) {
+    const struct cells_column *of = &rows->cells.columns[column];
+    const int32_t *order = rows->request.order;
+    const uint32_t code = (uint32_t)of->codes[order ? (size_t)order[i] : i];
     *length = cells_length(of, code);
     return cells_text(of, code);
 }
 
-static size_t row_of(const struct rows_request *request, size_t i) {
-    return request->order ? (size_t)request->order[i] : i;
-}
-
 /* ------------------------------------------------------------------ CSV */
 
-static void write_csv(const struct rows_request *request, const struct cells *cells,
-                      struct buffer *out) {
-    size_t length;
+static void csv_names(const struct cells *cells, struct buffer *out) {
     for (int j = 0; j < cells->count; j++) {
         buffer_text(out, j ? "," : "");
         csv_write(out, cells->columns[j].name);
     }
     buffer_text(out, "\r\n");
-    for (size_t i = 0; i < request->n; i++) {
-        for (int j = 0; j < cells->count; j++) {
-            const char *text = text_at(cells, j, row_of(request, i), &length);
-            if (j > 0)
-                buffer_append(out, ",", 1);
-            if (length > 0 || cells->count == 1) /* a row of one empty cell would be a blank line */
-                csv_write(out, text);
-        }
-        buffer_append(out, "\r\n", 2);
-        if (i % PAUSE_ROWS == 0)
-            pool_pause();
+}
+
+static void csv_row(const struct rows *rows, size_t i, struct buffer *out) {
+    const int count = rows->cells.count;
+    size_t length;
+    for (int j = 0; j < count; j++) {
+        const char *text = text_at(rows, j, i, &length);
+        if (j > 0)
+            buffer_append(out, ",", 1);
+        if (length > 0 || count == 1) /* a row of one empty cell would be a blank line */
+            csv_write(out, text);
     }
+    buffer_append(out, "\r\n", 2);
+}
+
+static bool csv_piece(struct rows *rows, struct buffer *out) {
+    const size_t enough = out->length + PIECE_BYTES;
+    if (!rows->has_begun)
+        csv_names(&rows->cells, out);
+    rows->has_begun = true;
+    while (rows->row < rows->request.n && out->length < enough && !out->failed)
+        csv_row(rows, rows->row++, out);
+    return rows->row < rows->request.n;
 }
 
 /* ------------------------------------------------------------------ JSON */
 
-static void write_labels(const struct rows_request *request, struct json_writer *json) {
-    json_key(json, "labels");
-    if (request->labels) {
-        json_open(json, '[');
-        for (size_t i = 0; i < request->n; i++)
-            json_string(json, request->set->classes[request->labels[i]]);
-        json_close(json, ']');
-    } else {
-        json_null(json);
-    }
-    json_key(json, "classes");
-    if (request->labels)
-        json_strings(json, request->set->classes);
-    else
-        json_null(json);
+/* Is it a column of the points, not that of the labels? */
+static bool is_shown(const struct rows *rows, int column) {
+    const char *label = rows->request.set->row.label;
+    return !label || strcmp(rows->request.set->all[column].name, label) != 0;
 }
 
-static void write_json(const struct rows_request *request, const struct cells *cells,
-                       struct json_writer *json) {
-    const struct column *columns = request->set->all;
-    const char *label = request->set->row.label;
+static void json_begin(struct rows *rows) {
+    struct json_writer *json = &rows->json;
     json_open(json, '{');
-    request->head(request->owner, json);
+    rows->request.head(rows->request.owner, json);
     json_member_open(json, "columns", '[');
-    for (int j = 0; j < cells->count; j++)
-        if (!label || strcmp(columns[j].name, label) != 0)
-            json_string(json, columns[j].name);
+    for (int j = 0; j < rows->cells.count; j++)
+        if (is_shown(rows, j))
+            json_string(json, rows->request.set->all[j].name);
     json_close(json, ']');
     json_member_open(json, "points", '[');
-    for (size_t i = 0; i < request->n; i++) {
-        json_open(json, '[');
-        for (int j = 0; j < cells->count; j++) {
-            size_t length;
-            const char *text = text_at(cells, j, row_of(request, i), &length);
-            if (!label || strcmp(columns[j].name, label) != 0)
-                column_write_cell(&columns[j], text, length, json);
-        }
-        json_close(json, ']');
-        if (i % PAUSE_ROWS == 0)
-            pool_pause();
+}
+
+static void json_row(struct rows *rows, size_t i) {
+    json_open(&rows->json, '[');
+    for (int j = 0; j < rows->cells.count; j++) {
+        size_t length;
+        const char *text = text_at(rows, j, i, &length);
+        if (is_shown(rows, j))
+            column_write_cell(&rows->request.set->all[j], text, length, &rows->json);
     }
-    json_close(json, ']');
-    write_labels(request, json);
+    json_close(&rows->json, ']');
+}
+
+static void json_end(struct rows *rows) {
+    struct json_writer *json = &rows->json;
+    if (rows->request.labels)
+        json_close(json, ']');
+    json_key(json, "classes");
+    if (rows->request.labels)
+        json_strings(json, rows->request.set->classes);
+    else
+        json_null(json);
     json_close(json, '}');
 }
 
-/* ------------------------------------------------------------------ */
+static bool json_piece(struct rows *rows, struct buffer *out) {
+    const size_t enough = out->length + PIECE_BYTES, n = rows->request.n;
+    const int32_t *labels = rows->request.labels;
+    struct json_writer *json = &rows->json;
+    json->out = out;
+    if (!rows->has_begun)
+        json_begin(rows);
+    rows->has_begun = true;
+    while (rows->row < n && out->length < enough && !out->failed) {
+        json_row(rows, rows->row++);
+        if (rows->row < n)
+            continue;
+        json_close(json, ']');
+        if (labels)
+            json_member_open(json, "labels", '[');
+        else
+            json_member(json, "labels", NULL);
+    }
+    while (labels && rows->row == n && rows->label < n && out->length < enough && !out->failed)
+        json_string(json, rows->request.set->classes[labels[rows->label++]]);
+    if (rows->row < n || (labels && rows->label < n))
+        return true;
+    json_end(rows);
+    return false;
+}
 
-/* Reads the cells, which have as many rows and columns as the data set says. False: there are none,
- * with *failed if there should be. */
+/* ------------------------------------------------------------------ the response */
+
+/* Reads the cells, which have as many rows and columns as the data set says. False: the error is
+ * already the response. */
 static bool load(struct http_exchange *exchange, const struct dataset_points *set,
-                 struct cells *cells, bool *failed) {
+                 struct cells *cells) {
+    const size_t values = (size_t)set->row.n * (size_t)set->column_count;
     void *block = NULL;
     size_t bytes = 0;
+    if (!http_reserve(exchange, 2 * (size_t)set->row.bytes + values * sizeof(int32_t)))
+        return false;
     struct store_session *session = begin_reading(exchange);
-    *failed = true;
     if (!session)
         return false;
-    const enum store_status status = store_dataset_cells(session, set->row.id, &block, &bytes);
+    enum store_status status = store_dataset_cells(session, set->row.id, &block, &bytes);
     end_reading(exchange, session);
-    if (status != STORE_OK) {
-        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
-        return false;
-    }
-    *failed = block != NULL;
     const bool read = block && cells_read(cells, block, bytes) && cells->n == (size_t)set->row.n &&
                       cells->count == set->column_count;
-    if (block && !read)
-        answer_store(exchange, STORE_ERROR, PROBLEM_NO_SUCH_DATASET);
     free(block);
+    if (!read)
+        answer_store(exchange, status == STORE_OK ? STORE_ERROR : status, PROBLEM_NO_SUCH_DATASET);
     return read;
 }
 
-bool rows_reply(struct http_exchange *exchange, const struct rows_request *request) {
-    struct cells cells = {0};
-    bool failed;
-    if (!load(exchange, request->set, &cells, &failed)) {
-        cells_clear(&cells);
-        return failed;
+static void clear(struct rows *rows) {
+    cells_clear(&rows->cells);
+    rows->request.done(rows->request.owner);
+}
+
+static bool write_piece(struct rows *rows, struct buffer *out) {
+    return rows->request.is_json ? json_piece(rows, out) : csv_piece(rows, out);
+}
+
+static enum http_piece next_piece(struct http_exchange *exchange, struct buffer *piece) {
+    return write_piece(exchange->state, piece) ? HTTP_PIECE_MORE : HTTP_PIECE_LAST;
+}
+
+static void close_stream(struct http_exchange *exchange) {
+    clear(exchange->state);
+}
+
+/* Bytes of the cells in memory. */
+static size_t bytes_of(const struct cells *cells) {
+    size_t bytes = 0;
+    for (int j = 0; j < cells->count; j++) {
+        const struct cells_column *column = &cells->columns[j];
+        bytes += cells->n * sizeof *column->codes + column->distinct * sizeof *column->starts +
+                 column->bytes;
     }
-    if (request->is_json) {
-        struct json_writer json = json_reply(exchange, 200);
-        write_json(request, &cells, &json);
-    } else {
-        exchange->response.status = 200;
-        write_csv(request, &cells, &exchange->response.body);
+    return bytes;
+}
+
+void rows_reply(struct http_exchange *exchange, const struct rows_request *request) {
+    struct http_response *response = &exchange->response;
+    struct rows *rows = http_alloc(exchange, sizeof *rows);
+    if (!rows) {
+        request->done(request->owner);
+        return;
     }
-    cells_clear(&cells);
-    return true;
+    rows->request = *request;
+    if (!load(exchange, request->set, &rows->cells)) {
+        clear(rows);
+        return;
+    }
+    response->status = 200;
+    if (request->is_json)
+        rows->json = json_reply(exchange, 200);
+    if (!write_piece(rows, &response->body)) {
+        clear(rows);
+        return;
+    }
+    exchange->state = rows;
+    response->stream =
+        (struct http_stream){.next = next_piece,
+                             .on_pool = true,
+                             .held = bytes_of(&rows->cells) + request->held + 2ul * PIECE_BYTES,
+                             .closed = close_stream};
 }

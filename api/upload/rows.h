@@ -7,19 +7,22 @@
 #include "api/datasets.h"
 
 struct rows_request {
-    const struct dataset_points *set;
+    struct dataset_points *set;
     const int32_t *order; /* rows in this order; NULL: as they are in the file */
     size_t n;             /* rows */
     bool is_json;
     /* JSON: writes the members before the columns */
     void (*head)(const void *owner, struct json_writer *json);
-    const void *owner;
     const int32_t *labels; /* JSON: [n], or NULL */
+    size_t held;           /* bytes of memory that it uses */
+    void *owner;
+    /* Nothing of the request is needed any more. Called once. */
+    void (*done)(void *owner);
 };
 
-/* Responds with a header and the rows: in CSV, every cell as in the file; in JSON, the columns but
- * for the labels, with numbers as numbers and missing cells as null. False: the table has no cells,
- * and there is no response. */
-bool rows_reply(struct http_exchange *exchange, const struct rows_request *request);
+/* Responds with a header and the rows of a data set that has cells: in CSV, every cell as in the file;
+ * in JSON, the columns but for the labels, with numbers as numbers and missing cells as null. Many
+ * rows are written while they are sent. */
+void rows_reply(struct http_exchange *exchange, const struct rows_request *request);
 
 #endif

@@ -16,8 +16,6 @@
 
 /* What a reader has to hold to when it has found nothing wrong. */
 static inline void upload_check_cells(const struct cells *cells) {
-    struct buffer block = {0};
-    struct cells again;
     fuzz_check(cells->n >= 1 && cells->n <= DN_MAX_POINTS);
     fuzz_check(cells->count >= 1 && cells->count <= CELLS_MAX_COLUMNS);
     for (int j = 0; j < cells->count; j++) {
@@ -25,10 +23,33 @@ static inline void upload_check_cells(const struct cells *cells) {
         for (size_t i = 0; i < cells->n; i++)
             fuzz_check((uint32_t)cells->columns[j].codes[i] < cells->columns[j].distinct);
     }
+}
+
+/* The table comes back from its block, and gives the same block again. */
+static inline void upload_check_block(struct cells *cells) {
+    struct buffer block = {0}, second = {0};
+    struct cells again;
     cells_write(cells, &block);
     fuzz_check(cells_read(&again, block.data, block.length));
-    cells_clear(&again);
+    cells_write(&again, &second);
+    fuzz_check(second.length == block.length && memcmp(second.data, block.data, block.length) == 0);
     buffer_clear(&block);
+    buffer_clear(&second);
+}
+
+/* Each text is written back as one with the same value, within the column's range. */
+static inline void upload_check_column(const struct column *column,
+                                       const struct cells_column *cells) {
+    for (uint32_t code = 0; column->coordinate >= 0 && code < cells->distinct; code++) {
+        char text[COLUMN_TEXT_BYTES];
+        const double value =
+            column_forward(column, cells_text(cells, code), cells_length(cells, code));
+        const size_t length = column_backward(column, value, text);
+        const double again = column_forward(column, text, length);
+        fuzz_check(isnan(value) ? isnan(again)
+                                : fabs(again - value) <= 1e-15 * fabs(value) + 1e-17);
+        fuzz_check(!(value < column->min) && !(value > column->max));
+    }
 }
 
 static inline void upload_check(const struct points *points) {
@@ -52,9 +73,13 @@ static inline void upload_finish(struct reading *reading) {
     static struct points points;
     if (reading_goes_on(reading) && reading->wrong->count == 0) {
         upload_check_cells(&reading->cells);
-        if (points_make(reading, &points))
+        if (points_make(reading, &points)) {
             upload_check(&points);
+            for (int j = 0; j < points.column_count; j++)
+                upload_check_column(&points.columns[j], &reading->cells.columns[j]);
+        }
         points_clear(&points);
+        upload_check_block(&reading->cells);
     }
     reading_clear(reading);
 }

@@ -113,6 +113,22 @@ def test_a_table_comes_back_as_it_was(store):
     assert drawn[0] == rows[0] and len(drawn) == 4 and all(row in rows[1:] for row in drawn[1:])
 
 
+def test_a_long_table_comes_back_in_pieces(store):
+    """Many more bytes than a piece has, with texts that hardly repeat and texts that do, quotes, and labels."""
+    rows = ["name,x,share,class"]
+    rows += [f"\"n {i // 3}, {i % 3}\",{i * 7919 % 100003 / 1000:.3f},{i % 9 or ''},{'abc'[i % 3]}" for i in range(70000)]
+    raw = "\n".join(rows) + "\n"
+    made = upload(store, raw, "?label=class")
+    path = f"/v1/datasets/{made['id']}/points"
+    assert store.get(path + ".csv").body.decode().replace("\r\n", "\n") == raw
+    answer = store.get(path + "?n=50000").json
+    assert len(answer["points"]) == len(answer["labels"]) == 50000 and answer["classes"] == ["a", "b", "c"]
+    known = {row[0]: row[1:] for row in csv.reader(rows[1:])}
+    for (name, x, share), label in zip(answer["points"], answer["labels"]):
+        assert known[name] == [f"{x:.3f}", str(share or ""), label]
+    assert [column["distinct"] for column in made["columns"]] == [70000, len({row[0] for row in known.values()}), 8, 3]
+
+
 def test_no_digit_is_lost(store):
     raw = "day,id2,lat\n20200131,100000001,48.85837009\n20200201,100000002,48.85837110\n20200229,100000003,48.85837200\n"
     made = upload(store, raw)
