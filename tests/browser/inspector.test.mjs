@@ -59,6 +59,27 @@ test("the settings of a run stand there, with what differs from its preset, and 
   await close(page);
 });
 
+test("the sampler and the steps that are usual for a table stand there", async () => {
+  const id = await upload("usual", TABLE);
+  const training = { ...QUICK.training, normalization: "quantile" };
+  const job = await server.train({ name: "usual", dataset: { id }, diffusion: { timesteps: 60 }, training });
+  const page = await open(server, `#job=${job.id}`, CALM);
+  const sampler = page.locator(".sampling label", { hasText: "Sampler" }).locator("select");
+  const steps = page.getByLabel("Steps", { exact: true });
+  await sampler.getByText("dpmpp_2m (default)").waitFor({ state: "attached" });
+  assert.equal(await steps.inputValue(), "50");
+  await sampler.selectOption("ddpm");
+  assert.equal(await steps.inputValue(), "60");
+  await until(() => page.url().includes("sampler=ddpm"), "the address names the sampler");
+  await sampler.selectOption("");
+  assert.equal(await steps.inputValue(), "50");
+  const options = await sampler.locator("option").allInnerTexts();
+  assert.equal(options.filter((each) => each.includes("dpmpp_2m")).length, 1);
+  await goTo(page, `job=${ids.plain}`);
+  await sampler.getByText("ddpm (default)").waitFor({ state: "attached" });
+  await close(page);
+});
+
 test("columns are chosen by name, and drawn on scales of their own", async () => {
   const id = await upload("table", TABLE);
   const job = await server.train({ name: "table", dataset: { id } });

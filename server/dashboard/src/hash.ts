@@ -13,7 +13,7 @@ export interface View {
   n: number;
   seed: number;
   sampler: string;
-  steps: number; // 0: as many as the model has timesteps
+  steps: number; // 0: as many as usual for the model
   guidance: number;
   class: number; // index of the class; -1: all classes
   mode: StageMode;

@@ -5,6 +5,7 @@ import { describe, samplerNames } from "../description";
 import { go, MOST_POINTS, view } from "../hash";
 import { job } from "../runs";
 import { isSettled } from "../stage/subject";
+import { usualOf } from "./settings";
 
 function NumberField(props: {
   label: string;
@@ -70,26 +71,34 @@ export function Sampling() {
   const names = classesOf(run);
   const samplers = samplerNames();
   const v = view.value;
+  const usual = usualOf(run) ?? { sampler: samplers[0] ?? "ddpm", steps: timesteps };
+  const isUsual = v.sampler === "" || v.sampler === usual.sampler;
+  const usualSteps = isUsual ? usual.steps : timesteps;
   return (
     <fieldset class="sampling">
       <legend>Sampling</legend>
       <label>
         Sampler
-        <select value={v.sampler} onChange={(event) => go({ sampler: event.currentTarget.value })}>
-          <option value="">{samplers[0] ?? "ddpm"} (default)</option>
-          {samplers.slice(1).map((each) => (
-            <option key={each} value={each}>
-              {each}
-            </option>
-          ))}
+        <select
+          value={isUsual ? "" : v.sampler}
+          onChange={(event) => go({ sampler: event.currentTarget.value })}
+        >
+          <option value="">{usual.sampler} (default)</option>
+          {samplers
+            .filter((each) => each !== usual.sampler)
+            .map((each) => (
+              <option key={each} value={each}>
+                {each}
+              </option>
+            ))}
         </select>
       </label>
       <NumberField
         label="Steps"
-        value={Math.min(v.steps || timesteps, timesteps)}
+        value={Math.min(v.steps || usualSteps, timesteps)}
         min={1}
         max={timesteps}
-        set={(steps) => go({ steps: steps === timesteps ? 0 : steps })}
+        set={(steps) => go({ steps: steps === usualSteps ? 0 : steps })}
       />
       <NumberField label="Points" value={v.n} min={1} max={MOST_POINTS} set={(n) => go({ n })} />
       {v.n === MOST_POINTS && (
