@@ -11,8 +11,10 @@ const { labelOf, limitsOf } = await import("../../server/dashboard/src/new/words
 const { axesOf } = await import("../../server/dashboard/src/stage/axes.ts");
 const { sampleQuery } = await import("../../server/dashboard/src/stage/trajectory.ts");
 const { file: chosen } = await import("../../server/dashboard/src/new/choose-file.tsx");
-const data = await import("../../server/dashboard/src/new/file.ts");
+const data = await import("../../server/dashboard/src/tables/upload/upload.ts");
 const form = await import("../../server/dashboard/src/new/form.ts");
+const { timeOf } = await import("../../server/dashboard/src/tables/dates.ts");
+const { percent, valuesOf } = await import("../../server/dashboard/src/tables/words.ts");
 const { schemas } = await import("../../server/dashboard/src/description.ts");
 
 test("an address is read, and written as short as it can be", () => {
@@ -161,40 +163,117 @@ test("what was chosen for another run is left out where it does not fit", () => 
   visit("");
 });
 
-test("a file that is chosen while another one is sent takes its place, and only its own data set is trained on", { timeout: 60_000 }, async () => {
-  const file = (name) => new File(["x,y\n1,2\n3,4\n5,7\n"], name);
-  const [first, second] = [file("first.csv"), file("second.csv")];
+const PREVIEW = { valid: true, n: 3, dim: 2, columns: [], label: null, classes: null, statistics: null, rows: [] };
+
+/** A server that answers when it is told to: answer(body, status) answers the oldest request. */
+function heldServer() {
   const asked = [];
-  let answer;
-  globalThis.fetch = (address, { body }) => {
-    asked.push([new URL(address).pathname, body]);
-    return new Promise((done) => {
-      answer = (made) => done(Response.json(made));
+  const waiting = [];
+  globalThis.fetch = (address, { body, signal }) => {
+    const { pathname, searchParams } = new URL(address);
+    const form = body instanceof FormData ? Object.fromEntries(body) : body;
+    asked.push([pathname, searchParams.get("validate_only"), form]);
+    return new Promise((done, fail) => {
+      signal?.addEventListener("abort", () => fail(new DOMException("aborted", "AbortError")));
+      waiting.push((made, status) => done(Response.json(made, { status })));
     });
   };
-  const settled = async (ready) => {
-    while (!ready()) await new Promise((done) => setTimeout(done, 5));
-  };
-  const open = (one) => {
-    chosen.value = one;
-    data.read(one);
-  };
-  open(first);
-  await settled(() => data.table.value);
+  return { asked, answer: (body, status = 200) => waiting.shift()(body, status) };
+}
+
+const settled = async (ready) => {
+  while (!ready()) await new Promise((done) => setTimeout(done, 5));
+};
+
+function choose(file) {
+  chosen.value = file;
+  data.open(file);
+}
+
+test("a file that is chosen while another one is sent takes its place, and only its own data set is trained on", { timeout: 60_000 }, async () => {
+  const file = (name) => new File(["x,y\n1,2\n3,4\n5,7\n"], name);
+  const { asked, answer } = heldServer();
+  choose(file("first.csv"));
+  answer(PREVIEW);
+  await settled(() => data.isCurrent.value);
   const training = data.trainOnFile();
-  await settled(() => asked.length === 1);
-  open(second);
-  await settled(() => data.table.value && data.doing.value === "");
+  await settled(() => asked.length === 2);
+  choose(file("second.csv"));
   answer({ id: "of-first" });
   await training;
-  assert.deepEqual(asked, [["/v1/datasets", first]]);
+  answer(PREVIEW);
+  await settled(() => data.isCurrent.value);
+  assert.deepEqual(asked.map(([path, isPreview, form]) => [path, isPreview, form.file.name]), [
+    ["/v1/datasets", "true", "first.csv"],
+    ["/v1/datasets", null, "first.csv"],
+    ["/v1/datasets", "true", "second.csv"],
+  ]);
   const again = data.trainOnFile();
-  await settled(() => asked.length === 2);
+  await settled(() => asked.length === 4);
   answer({ id: "of-second" });
-  await settled(() => asked.length === 3);
-  const [path, request] = asked[2];
+  await settled(() => asked.length === 5);
+  const [path, , request] = asked[4];
   assert.deepEqual([path, JSON.parse(request)], ["/v1/jobs", { name: "second", dataset: { id: "of-second" } }]);
   answer({ id: "job", name: "second", status: "queued" });
   await again;
   assert.equal(data.trouble.value, null);
+});
+
+test("columns that are wrong are set aside, and a change that comes meanwhile replaces the request", { timeout: 60_000 }, async () => {
+  const { asked, answer } = heldServer();
+  choose(new File(["a/b,c\n"], "third.csv.gz"));
+  const refused = (...names) => ({
+    errors: names.map((name) => ({ pointer: `/columns/${name}`, detail: `column "x": ${name} is wrong` })),
+  });
+  answer(refused("a~1b"), 422);
+  await settled(() => asked.length === 2);
+  answer(refused("c", "a~1b"), 422);
+  await settled(() => asked.length === 3);
+  assert.deepEqual(JSON.parse(asked[2][2].schema), { columns: { "a/b": { type: "id" }, c: { type: "id" } } });
+  data.setType("c", "categorical"); // while the server still reads
+  await settled(() => asked.length === 4);
+  assert.deepEqual(JSON.parse(asked[3][2].schema), { columns: { c: { type: "categorical" } } });
+  answer(PREVIEW); // too late
+  answer(refused("a~1b"), 422);
+  await settled(() => asked.length === 5);
+  assert.deepEqual(data.faults.value, {});
+  answer(PREVIEW);
+  await settled(() => data.isCurrent.value);
+  assert.deepEqual(data.faults.value, { "a/b": "a~1b is wrong" });
+  data.change({ label: null, header: "false" });
+  await settled(() => asked.length === 6);
+  assert.deepEqual(JSON.parse(asked[5][2].schema), { columns: {}, label: null });
+  answer({ errors: [...refused("c").errors, { pointer: "/points/0", detail: "a row of units" }] }, 422);
+  await settled(() => data.doing.value === "");
+  assert.match(data.trouble.value.message, /a row of units/);
+  assert.equal(data.isCurrent.value, false);
+});
+
+test("dates are read in the format of their column", () => {
+  for (const [format, text, expected] of [
+    ["%Y-%m-%d", "2021-03-28", "2021-03-28T00:00:00.000Z"],
+    ["%-d.%m.%Y", "1.03.2021", "2021-03-01T00:00:00.000Z"],
+    ["%m/%d/%y %H:%M", "12/31/69 23:59", "2069-12-31T23:59:00.000Z"],
+    ["%m/%d/%y", "12/31/70", "1970-12-31T00:00:00.000Z"],
+    ["%d %B %Y", "05 August 1999", "1999-08-05T00:00:00.000Z"],
+    ["%b %Y", "Feb 2000", "2000-02-01T00:00:00.000Z"],
+    ["%Y-%m-%dT%H:%M:%S.%3fZ", "2021-03-28T01:02:03.045Z", "2021-03-28T01:02:03.045Z"],
+  ])
+    assert.equal(new Date(timeOf(format, text)).toISOString(), expected, format);
+  for (const [format, text] of [["%Y-%m-%d", "28.03.2021"], ["", "2021"], ["%Y.%m", "2021-03"]])
+    assert.ok(Number.isNaN(timeOf(format, text)), text);
+});
+
+test("columns in words", () => {
+  const column = (part) => ({ min: null, max: null, levels: null, histogram: null, examples: [], distinct: 0, ...part });
+  for (const [part, expected] of [
+    [{ min: 1234.5678, max: 9, distinct: 5 }, "1,234.57 to 9"],
+    [{ min: "2020-01-01", max: "2021-01-01" }, "2020-01-01 to 2021-01-01"],
+    [{ levels: ["a", "b"], histogram: { counts: [1, 3] } }, "b 75%, a 25%"],
+    [{ levels: ["a", "b", "c", "d", "e"], histogram: { counts: [9970, 10, 5, 10, 5] } }, "a 99.7%, b 0.1%, d 0.1%, and 2 more"],
+    [{ min: 7, max: 7, examples: ["7"], distinct: 1 }, "7"],
+    [{ examples: ["x1", "x2", "x3"], distinct: 40 }, "x1, x2, x3 …"],
+  ])
+    assert.equal(valuesOf(column(part)), expected);
+  assert.deepEqual([0, 0.0004, 0.029, 0.5, 0.996, 1].map(percent), ["0%", "under 0.1%", "2.9%", "50%", "99.6%", "100%"]);
 });

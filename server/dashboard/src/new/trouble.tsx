@@ -2,24 +2,17 @@
 import { ApiError } from "../api";
 import { sentence } from "../runs";
 
-/** The columns that the server's errors name. */
-export const columnsIn = (error: Error): string[] =>
-  error instanceof ApiError
-    ? [
-        ...new Set(
-          (error.problem.errors ?? []).flatMap(({ detail }) => /column "([^"]*)"/.exec(detail)?.[1] ?? []),
-        ),
-      ]
-    : [];
-
-/** Removes the hint at the API's parameter for the label, because the page has its own way to choose it. */
-const withoutParameter = (detail: string) => detail.replace(/;[^;]*\?label=[^;]*$/, "");
+/** Removes hints at parameters of the API, because the page has its own way to set them. */
+export const withoutParameter = (detail: string) =>
+  detail.replace(/[;:][^;:]*\?(label|decimal|header)=[^;]*/g, "");
 const ended = (text: string) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 export function Trouble({ error }: { error: Error }) {
   const listed = error instanceof ApiError ? (error.problem.errors ?? []) : [];
   const [first, ...more] = listed;
-  if (!first) return <p>{sentence(error.message)}</p>;
+  const isJson = error instanceof ApiError && error.problem.code === "invalid_json";
+  if (!first)
+    return <p>{sentence(isJson ? `the file is not valid JSON: ${error.message}` : error.message)}</p>;
   return (
     <>
       <p>The server cannot use this data: {ended(withoutParameter(first.detail))}</p>

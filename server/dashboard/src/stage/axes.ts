@@ -3,47 +3,61 @@ import { signal } from "@preact/signals";
 import { getJson, type Job, url } from "../api";
 import { sourcesOf } from "../data";
 import { go, view } from "../hash";
+import { job } from "../runs";
 
 /** Two columns, counted from 0; the same one twice for a single column. */
 export type Axes = [number, number];
 
-const names = signal<Record<string, string[]>>({}); // by data set
+interface Column {
+  name: string;
+  coordinate: number | null;
+  levels: string[] | null;
+}
+const columns = signal<Record<string, Column[]>>({}); // of the coordinates, by data set
 const asked = new Set<string>();
 
-/** Loads the names of a run's columns; a deleted data set has none. */
+/** Loads the columns of a run; a deleted data set has none. */
 export function loadColumns(run: Job): void {
   const id = sourcesOf(run)[0]?.id;
   if (!id || asked.has(id)) return;
   asked.add(id);
-  getJson<{ columns: { name: string; coordinate: number | null }[] }>(url(`/v1/datasets/${id}`)).then(
-    ({ columns }) => {
-      const ofPoint: string[] = [];
-      for (const { name, coordinate } of columns) if (coordinate !== null) ofPoint[coordinate] = name;
-      names.value = { ...names.value, [id]: ofPoint };
+  getJson<{ columns: Column[] }>(url(`/v1/datasets/${id}`)).then(
+    (set) => {
+      const ofPoint: Column[] = [];
+      for (const each of set.columns) if (each.coordinate !== null) ofPoint[each.coordinate] = each;
+      columns.value = { ...columns.value, [id]: ofPoint };
     },
     () => undefined,
   );
 }
 
-const columnsOf = (run: Job | undefined): string[] | undefined =>
-  names.value[(run && sourcesOf(run)[0]?.id) ?? ""];
+const columnsOf = (run: Job | undefined): Column[] | undefined =>
+  columns.value[(run && sourcesOf(run)[0]?.id) ?? ""];
 
 export const columnName = (run: Job | undefined, at: number): string =>
-  columnsOf(run)?.[at] ?? `column ${at + 1}`;
+  columnsOf(run)?.[at]?.name ?? `column ${at + 1}`;
 
 /** Whether the columns are separate quantities, rather than the x and y of a drawing. */
 export function isTable(run: Job | undefined, dim: number): boolean {
-  const columns = columnsOf(run);
-  return dim !== 2 || (columns !== undefined && columns.join() !== "x,y");
+  const names = columnsOf(run)?.map(({ name }) => name);
+  return dim !== 2 || (names !== undefined && names.join() !== "x,y");
 }
 
-/** The columns that the view has selected, or the first two if the selection does not fit the data. */
+/** The columns that are drawn unless others are selected: numbers, if there are two. */
+function usualAxes(dim: number): Axes {
+  const isNumber = (at: number) => columnsOf(job.value)?.[at]?.levels === null;
+  const all = Array.from({ length: dim }, (_, at) => at);
+  const [x, y] = [...all.filter(isNumber), ...all.filter((at) => !isNumber(at))];
+  return [x!, y!];
+}
+
+/** The columns that the view has selected, or the usual ones if the selection does not fit the data. */
 export function axesOf(dim: number): Axes {
   if (dim === 1) return [0, 0];
   if (dim === 2) return [0, 1]; // a selection in the view belongs to another run
   const [x = Number.NaN, y = Number.NaN] = view.value.axes.split(".").map(Number);
   const isColumn = (at: number) => Number.isInteger(at) && at >= 0 && at < dim;
-  return view.value.axes && isColumn(x) && isColumn(y) && x !== y ? [x, y] : [0, 1];
+  return view.value.axes && isColumn(x) && isColumn(y) && x !== y ? [x, y] : usualAxes(dim);
 }
 
 /** Puts column `at` on one axis. If it was on the other axis, the two are swapped. */
@@ -53,5 +67,5 @@ export function setAxis(dim: number, side: 0 | 1, at: number): void {
   axes[(1 - side) as 0 | 1] = other === at ? axes[side] : other;
   axes[side] = at;
   const text = axes.join(".");
-  go({ axes: text === "0.1" ? "" : text });
+  go({ axes: text === usualAxes(dim).join(".") ? "" : text });
 }

@@ -12,9 +12,14 @@ function shapeOf(t: Trajectory): string {
   const spread = Array.from({ length: frames }, (_, k) => {
     if (k === t.home) return 0;
     const to = Math.min(k, frames - 2) * values; // x0 has one frame less; in the forward process all its frames are equal
-    let sum = 0;
-    for (let i = 0; i < values; i++) sum += (t.x[k * values + i]! - t.x0[to + i]!) ** 2;
-    return Math.sqrt(sum / values);
+    let [sum, count] = [0, 0];
+    for (let i = 0; i < values; i++) {
+      const distance = t.x[k * values + i]! - t.x0[to + i]!;
+      if (Number.isNaN(distance)) continue; // a cell is missing
+      sum += distance ** 2;
+      count++;
+    }
+    return Math.sqrt(sum / Math.max(1, count));
   });
   const most = Math.max(...spread, 1e-9);
   const points = spread.map(

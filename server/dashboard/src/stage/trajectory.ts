@@ -57,10 +57,12 @@ const LEAST_WIDTH = 1e-6; // minimum width, for data that is all the same
 export function boundsOf(points: Float32Array, dim: number, axes: Axes = [0, 1], free = false): Bounds {
   const n = points.length / dim;
   const range = axes.map((j): [number, number] => {
-    if (j >= dim || n === 0) return [0, 0];
-    const values = Float32Array.from({ length: n }, (_, i) => points[i * dim + j]!).sort();
-    const out = Math.floor(n / 200);
-    return [values[out]!, values[n - 1 - out]!];
+    if (j >= dim) return [0, 0];
+    const column = Float32Array.from({ length: n }, (_, i) => points[i * dim + j]!);
+    const values = column.filter((value) => !Number.isNaN(value)).sort(); // missing cells have no place
+    if (values.length === 0) return [0, 0];
+    const out = Math.floor(values.length / 200);
+    return [values[out]!, values[values.length - 1 - out]!];
   });
   const [[left, right], [low, high]] = range as [[number, number], [number, number]];
   const most = Math.max(right - left, high - low, LEAST_WIDTH);

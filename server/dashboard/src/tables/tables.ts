@@ -1,2 +1,2 @@
 // The second file of the page: what only tables need. It is loaded when the first of these parts is shown.
-export { DataFile } from "../new/data-file";
+export { DataFile } from "./upload/data-file";
