@@ -83,7 +83,7 @@ test("the sampler and the steps that are usual for a table stand there", async (
 test("columns are chosen by name, and drawn on scales of their own", async () => {
   const id = await upload("table", TABLE);
   const job = await server.train({ name: "table", dataset: { id } });
-  const page = await open(server, `#job=${job.id}&k=1`, CALM);
+  const page = await open(server, `#job=${job.id}&tab=animation&k=1`, CALM);
   await page.getByText("2 of 3 columns are drawn").waitFor();
   await picture(page);
   const across = page.getByLabel("Column along the horizontal axis");

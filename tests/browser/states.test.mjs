@@ -33,6 +33,7 @@ const ofRun = (name, more = "", proof = picture, expected = /$^/) => ({
   },
   expected,
 });
+const ofTable = (more, proof) => ({ ...ofRun("table", more), ready: proof });
 const panel = (name, proof, more = "") => ofRun("done", `panel=${name}&${more}`, proof);
 
 const choose = (name, text, proof) => async (page) => {
@@ -49,8 +50,11 @@ const STATES = {
   "data deleted": ofRun("data deleted", "", picture, /40[49]|422/),
   "imported model": ofRun("imported", "", (page) => page.getByRole("heading", { name: "imported" }).waitFor()),
   "1-D": ofRun("1-D", "", see("Histogram of the points")),
-  "3-D": ofRun("3-D", "axes=2.0", see("2 of 3 columns are drawn")),
-  "16-D": ofRun("16-D", "", see("2 of 16 columns are drawn")),
+  "3-D": ofRun("3-D", "tab=animation&axes=2.0", see("2 of 3 columns are drawn")),
+  "16-D": ofRun("16-D", "tab=animation", see("2 of 16 columns are drawn")),
+  "columns": ofTable("", see("The worst comes first")),
+  "pairs": ofTable("tab=pairs", (page) => page.locator(".pairs .distance").waitFor()),
+  "points of a pair": { ...ofTable("tab=pairs&pair=0.2", (page) => page.locator(".points path").first().waitFor()), isPicture: true },
   "classes": ofRun("classes", "", see("Guidance")),
   "one class": { ...ofRun("classes", "class=1&guidance=2"), isPicture: true },
   "a long name": ofRun(`long ${"name ".repeat(18)}`.trim()),

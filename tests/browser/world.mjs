@@ -22,17 +22,40 @@ function csv(columns, rows = 200) {
   return [columns.join(","), ...lines].join("\n");
 }
 
-async function upload(server, name, columns) {
+async function upload(server, name, body) {
   const answer = await fetch(`${server.url}v1/datasets?name=${encodeURIComponent(name)}`, {
     method: "POST",
     headers: { "Content-Type": "text/csv" },
-    body: csv(columns),
+    body,
   });
   return (await answer.json()).id;
 }
 
+/**
+ * A table as people have it: whole numbers, a price with many zeros and two decimals, texts, a date, and missing cells. The plan
+ * determines the price, and no others.
+ */
+export function mixedTable(rows = 300) {
+  const plans = ["free", "basic", "pro"];
+  const next = noise(7);
+  const lines = Array.from({ length: rows }, (_, i) => {
+    const plan = i % 2 ? 0 : 1 + (i % 4) / 2;
+    const age = Math.round(45 + 12 * next.next().value);
+    const price = plan === 0 ? "0.00" : (10 * plan * plan + next.next().value).toFixed(2);
+    const day = String(1 + (i % 28)).padStart(2, "0");
+    return `${i % 25 === 3 ? "" : age},${plans[plan]},${price},2024-0${1 + (i % 6)}-${day},${i % 3 ? "no" : "yes"}`;
+  });
+  return ["age,plan,price,since,active", ...lines].join("\n");
+}
+
+export async function trainOnTable(server, name, text = mixedTable(), request = {}) {
+  const id = await upload(server, name, text);
+  const job = await server.api("/v1/jobs", { name, dataset: { id }, training: { epochs: 20 }, ...request });
+  return server.finished(job.id);
+}
+
 async function trainOn(server, name, columns) {
-  const id = await upload(server, name, columns);
+  const id = await upload(server, name, csv(columns));
   return (await server.train({ name, dataset: { id } })).id;
 }
 
@@ -72,6 +95,7 @@ export async function worldServer() {
     "sixteen columns",
     Array.from({ length: 16 }, (_, i) => `measurement ${i + 1}`),
   );
+  ids.table = (await trainOnTable(server, "table")).id;
   ids.wild = (await server.finished((await server.api("/v1/jobs", WILD)).id, "failed")).id;
   ids.cancelled = await cancelled(server, "cancelled");
   ids["data deleted"] = await withoutData(server);
@@ -105,7 +129,7 @@ async function cancelled(server, name) {
 
 /** A run whose data set is gone. */
 async function withoutData(server) {
-  const id = await upload(server, "gone", ["x", "y"]);
+  const id = await upload(server, "gone", csv(["x", "y"]));
   const run = await server.train({ name: "data deleted", dataset: { id } });
   await fetch(`${server.url}v1/datasets/${id}`, { method: "DELETE" });
   return run.id;

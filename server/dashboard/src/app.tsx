@@ -21,9 +21,11 @@ import { absent, job, jobs, loadError, loaded, nameOf } from "./runs";
 import { RunList } from "./runs/list";
 import { RunTable } from "./runs/table";
 import { FirstVisit } from "./stage/first-visit";
+import { ResultTabs } from "./stage/result-tabs";
 import { Stage } from "./stage/stage";
 import { StageTools } from "./stage/tools";
 import { Track } from "./stage/track";
+import { isTableRun, tab } from "./tabs";
 
 const PANELS: Record<string, FunctionComponent> = {
   new: NewRun,
@@ -34,6 +36,8 @@ const PANELS: Record<string, FunctionComponent> = {
   code: Code,
   help: Help,
 };
+
+const Results = lazy((parts) => parts.Results);
 
 function Lost() {
   const time = new Date(lastHeard.value).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
@@ -77,6 +81,22 @@ function title(): string {
   return `${percent}${nameOf(run)} – denoised`;
 }
 
+function Animation() {
+  const content = (
+    <>
+      <StageTools />
+      <Stage />
+      <Track />
+    </>
+  );
+  if (!job.value || !isTableRun(job.value)) return content;
+  return (
+    <div class="animation" role="tabpanel" id="results" aria-labelledby="tab-animation">
+      {content}
+    </div>
+  );
+}
+
 function Page() {
   const empty = loaded.value && !loadError.value && jobs.value.length === 0;
   const classes = [
@@ -87,9 +107,8 @@ function Page() {
   return (
     <main class={classes.filter(Boolean).join(" ")}>
       <section class="stage" id="stage" tabIndex={-1} aria-label="Stage">
-        <StageTools />
-        <Stage />
-        <Track />
+        {job.value && isTableRun(job.value) && <ResultTabs />}
+        {tab.value === "animation" ? <Animation /> : <Results />}
         {empty && <FirstVisit />}
       </section>
       {!empty && (

@@ -1,6 +1,7 @@
 // The metrics of the models, each with its floor, the score of real data. They are requested one at a time, because each request
 // costs the server time.
 import { effect, signal } from "@preact/signals";
+import type { components } from "contract";
 import { ApiError, base, getJson, type Job, url } from "./api";
 import { connection } from "./events";
 import { hasModel, isOver, noteEvaluation, say } from "./runs";
@@ -14,9 +15,12 @@ export interface Metric {
   value: number;
   floor: number | null;
 }
+/** How good the samples are as a synthetic table. */
+export type TableReport = NonNullable<components["schemas"]["Evaluation"]["table"]>;
 interface Evaluation {
   epoch: number;
   metrics: Record<string, Metric>; // empty if the data set no longer exists
+  table: TableReport | null; // null if it is no table, or if the data set no longer exists
 }
 
 export const METRICS: [string, string][] = [
@@ -79,11 +83,15 @@ export function evaluateUnasked(run: Job): void {
 
 async function ask(run: Job): Promise<void> {
   const metrics: Record<string, Metric> = {};
+  let table: TableReport | null = null;
   const { epoch } = run.progress;
   try {
-    const answer = await getJson<{ n: number; metrics: Record<string, Measure | null> }>(
-      url(`/v1/models/${run.id}/evaluation`, { n: POINTS }),
-    );
+    const answer = await getJson<{
+      n: number;
+      metrics: Record<string, Measure | null>;
+      table: TableReport | null;
+    }>(url(`/v1/models/${run.id}/evaluation`, { n: POINTS }));
+    table = answer.table;
     for (const [name] of METRICS) {
       const measure = answer.metrics[name];
       const value = measure?.value ?? measure?.mean;
@@ -98,5 +106,5 @@ async function ask(run: Job): Promise<void> {
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 409) throw error;
   }
-  evaluations.value = { ...evaluations.value, [run.id]: { epoch, metrics } };
+  evaluations.value = { ...evaluations.value, [run.id]: { epoch, metrics, table } };
 }

@@ -19,6 +19,8 @@ export interface View {
   mode: StageMode;
   show: string; // layers beside the points, see LAYERS in stage/tools.tsx, joined by '.'
   clip: number; // 1: the estimate is clipped to the range of the data; 0: it is not
+  tab: string; // of a table's run, see TABS in tabs.ts; "": the first
+  pair: string; // the two columns of the tab of pairs, by their places in the tab's list: "2.5"; "": the worst pair
   axes: string; // the two columns on the axes of data with more than two, counted from 0: "2.5"; "": the first two
   full: number; // 1: the stage alone
   k: number; // position on the time track, 0 (its start) .. 1 (its end)
@@ -42,6 +44,8 @@ export const DEFAULTS: View = {
   mode: "x",
   show: "hue",
   clip: 1,
+  tab: "",
+  pair: "",
   axes: "",
   full: 0,
   k: 1,

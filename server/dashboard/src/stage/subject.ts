@@ -6,6 +6,7 @@ import { connection } from "../events";
 import { go, type View, view } from "../hash";
 import { calm, play, position } from "../player";
 import { hasModel, job, jobB, jobs, loaded, onCheckpoint } from "../runs";
+import { tab } from "../tabs";
 import { loadColumns } from "./axes";
 import { held, landingError, release } from "./landing";
 import { loadProcess, loadReverse, type Trajectory } from "./trajectory";
@@ -18,7 +19,8 @@ export const stageError = signal("");
 export const stale = signal(false);
 
 /** Whether the picture has been loaded or has failed. What is less important than the picture waits for this. */
-export const isSettled = (): boolean => shown.value !== null || stageError.value !== "";
+export const isSettled = (): boolean =>
+  shown.value !== null || stageError.value !== "" || tab.value !== "animation";
 
 /** The data set that dissolves on the stage while there are no runs. */
 export const preview = signal<Pattern>("spiral");
@@ -42,7 +44,7 @@ function ofProcess(process: "forward" | "optimal", sources: Source[], run: Job |
 
 /** What to show of a run: the trajectories of its model, or what does not need a model. */
 function wishOf(run: Job | undefined, v: View, epoch: number): Wish | null {
-  if (!run) return null;
+  if (!run || tab.value !== "animation") return null;
   if (v.process !== "") return ofProcess(v.process, sourcesOf(run), run, v);
   if (!hasModel(run)) return ofProcess("forward", sourcesOf(run), run, v);
   return {

@@ -1,0 +1,112 @@
+// The tabs of a run that was trained on a table: they show the data beside what the model draws.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { CALM, close, open, quit, Server, until } from "./harness.mjs";
+import { mixedTable, trainOnTable } from "./world.mjs";
+
+let server;
+let table;
+before(async () => {
+  server = await new Server().start();
+  table = await trainOnTable(server, "people");
+});
+after(quit);
+
+const card = (page, name) => page.locator(".charts li", { has: page.getByRole("heading", { name, exact: false }) });
+const percent = (share) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}%`;
+const tab = (page, name) => page.getByRole("tab", { name });
+
+test("each column has the data as bars and the model as a line", async () => {
+  const page = await open(server, `#job=${table.id}&n=500`, CALM);
+  await page.locator(".charts polyline").first().waitFor();
+  assert.deepEqual(
+    (await page.locator(".charts h2").allInnerTexts()).map((each) => each.trim()).sort(),
+    ["active boolean", "age integer", "plan categorical", "price numeric", "since datetime"],
+  );
+  // the shares of levels, in the data and among the same samples by the API
+  const { columns, points } = await server.api(`/v1/models/${table.id}/samples?n=500&seed=1`);
+  const at = columns.indexOf("plan");
+  const rows = await card(page, "plan").getByRole("row").allInnerTexts();
+  for (const [name, share] of [["free", 0.5], ["basic", 0.25], ["pro", 0.25]]) {
+    const drawn = points.filter((row) => row[at] === name).length / 500;
+    const row = rows.find((each) => each.startsWith(name));
+    assert.deepEqual(row.split(/\s+/).filter(Boolean), [name, percent(share), percent(drawn)]);
+  }
+  // the bars of a number are the counts of the file: half of the prices are 0
+  const titles = await card(page, "price").locator("rect title").allTextContents();
+  assert.match(titles[0], /: data 50%, model \d+(\.\d)?%$/);
+  await card(page, "price").locator(".ends").getByText("0", { exact: true }).waitFor();
+  await card(page, "since").locator(".ends").getByText("2024-01-01").waitFor();
+  await card(page, "age").getByText(/Missing: 4.0% of the data/).waitFor();
+  // distances are those of the evaluation, the farthest above its floor first
+  const { table: report } = await server.api(`/v1/models/${table.id}/evaluation?n=500`);
+  await page.getByText("The worst comes first").waitFor();
+  const excess = ({ distance, floor }) => distance - floor;
+  const order = report.columns.toSorted((a, b) => excess(b) - excess(a));
+  assert.deepEqual(
+    (await page.locator(".charts li").allInnerTexts()).map((each) => each.split("\n").map((line) => line.trim()).filter(Boolean).slice(0, 2)),
+    order.map(({ name, type, distance, floor }) => [`${name} ${type}`, `distance ${percent(distance)} · floor ${percent(floor)}`]),
+  );
+  // another seed draws other rows
+  const before = await card(page, "age").locator("polyline").getAttribute("points");
+  await page.getByRole("button", { name: "Another seed" }).click();
+  await until(async () => (await card(page, "age").locator("polyline").getAttribute("points")) !== before, "the line moves");
+  await close(page);
+});
+
+test("tabs are reached by keys, and are in the address", async () => {
+  const page = await open(server, `#job=${table.id}`, CALM);
+  await tab(page, "Columns").press("ArrowRight");
+  await page.locator(".matrix").waitFor();
+  assert.equal(await tab(page, "Pairs").getAttribute("aria-selected"), "true");
+  await until(async () => page.url().includes("tab=pairs"), "the address says it");
+  await page.locator(":focus").press("ArrowLeft");
+  await page.locator(".charts").waitFor();
+  await page.locator(":focus").press("ArrowLeft"); // from the first to the last
+  await page.locator(".stage-canvas canvas").waitFor();
+  await page.goBack();
+  await page.locator(".charts").waitFor();
+  await page.reload();
+  await page.locator(".charts").waitFor();
+  await close(page);
+});
+
+test("a pair of columns is chosen in the matrix, by keys, or by name, and drawn by its types", async () => {
+  const page = await open(server, `#job=${table.id}&tab=pairs&pair=0.2`, CALM);
+  const cells = page.locator(".matrix button");
+  await page.locator(".points path").nth(1).waitFor();
+  assert.equal(await cells.count(), 10);
+  // two numbers: a dot for each row that has both
+  const { table: report } = await server.api(`/v1/models/${table.id}/evaluation?n=500`);
+  const pair = report.pairs.find(({ first, second }) => [first, second].sort().join() === "age,price");
+  const said = `distance ${percent(pair.distance)}, floor ${percent(pair.floor)}`;
+  await page.getByRole("button", { name: `age and price: ${said}` }).waitFor();
+  await page.locator(".pairs .distance").getByText(said).waitFor();
+  const dots = async (which) => (await page.locator(`.points.of-${which} path`).getAttribute("d")).split("M").length - 1;
+  const inFile = mixedTable().split("\n").slice(1).filter((line) => !line.startsWith(",")).length;
+  const drawn = await dots("data");
+  assert.ok(drawn <= inFile && drawn >= 0.95 * inFile, `${drawn} of ${inFile}`); // without the outermost
+  assert.ok((await dots("model")) > 500);
+  // a number and a text: the middle half of the prices of each plan
+  await page.getByLabel("First column").selectOption("plan");
+  await page.locator(".boxes").waitFor();
+  const free = page.locator(".boxes tr", { hasText: "free" }).locator("svg.of-data");
+  assert.equal(await free.getAttribute("aria-label"), "data: 0 to 0, median 0");
+  // two texts: the shares of their pairs
+  await page.locator('.matrix [aria-pressed="true"]').press("ArrowDown");
+  await page.locator(".matrix :focus").press("ArrowDown");
+  await page.locator(".shares").first().waitFor();
+  assert.equal(await page.locator(".matrix :focus").getAttribute("data-at"), "1.4");
+  const row = await page.locator(".shares.of-data tbody tr", { hasText: "free" }).innerText();
+  assert.deepEqual(row.split(/\s+/).filter(Boolean), ["free", "33", "17"]);
+  await until(async () => page.url().includes("pair=1.4"), "the address says it");
+  await close(page);
+});
+
+test("a run of a drawing has no tabs", async () => {
+  const plain = await server.train();
+  const page = await open(server, `#job=${plain.id}&tab=pairs`, CALM);
+  await page.locator(".stage-canvas canvas").waitFor();
+  assert.equal(await page.getByRole("tab").count(), 0);
+  await close(page);
+});
