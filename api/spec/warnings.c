@@ -55,7 +55,22 @@ static bool find_few_points(const struct job_request *job, char text[WARNING_TEX
              "%zu training point%s in %d dimension%s: the model will mostly memorize so few "
              "points; use at least %d so that it can generalize",
              n, n == 1 ? "" : "s", dim, dim == 1 ? "" : "s", ENOUGH_PER_DIMENSION * dim);
-    return n < (size_t)ENOUGH_PER_DIMENSION * (size_t)dim;
+    return !spec_is_table(job) && n < (size_t)ENOUGH_PER_DIMENSION * (size_t)dim;
+}
+
+/* The answer to a question about so few people may be the record of one of them. */
+static bool find_small_table(const struct job_request *job, char text[WARNING_TEXT]) {
+    enum { ENOUGH = 50, ENOUGH_PER_COLUMN = 10 };
+    const int columns = job->spec.dataset.dim + (job->spec.dataset.classes > 0);
+    const int per_column = ENOUGH_PER_COLUMN * columns, rows = job->uploads[0].n;
+    const int enough = per_column > ENOUGH ? per_column : ENOUGH;
+    snprintf(
+        text, WARNING_TEXT,
+        "the table has %d rows and %d column%s to learn: samples will resemble single records, "
+        "so they are no protection of the people or things in it; use at least %d rows, or "
+        "fewer columns",
+        rows, columns, columns == 1 ? "" : "s", enough);
+    return spec_is_table(job) && rows < enough;
 }
 
 static bool find_ema_slow(const struct job_request *job, char text[WARNING_TEXT]) {
@@ -176,7 +191,9 @@ static const struct warning {
     {"schedule_keeps_signal", warn_of_schedule, NULL, false,
      "The schedule ends far from the pure noise that sampling starts from."},
     {"few_points", find_few_points, NULL, false,
-     "There are fewer than 20 training points per dimension."},
+     "There are fewer than 20 training points per dimension; not of tables."},
+    {"small_table", find_small_table, NULL, false,
+     "A table has fewer than 50 rows, or fewer than 10 per column to learn."},
     {"ema_slow", find_ema_slow, NULL, false,
      "Training has fewer steps than ema_decay averages over."},
     {"warmup_too_long", find_warmup_too_long, NULL, false,

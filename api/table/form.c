@@ -9,6 +9,7 @@
 #include "api/table/column_json.h"
 #include "api/table/dates.h"
 #include "api/table/number_format.h"
+#include "api/upload/label.h"
 #include "engine/denoise.h"
 
 /* ------------------------------------------------------------------ as JSON */
@@ -191,11 +192,20 @@ void form_csv_names(const struct table_form *form, struct buffer *out) {
     buffer_append(out, "\r\n", 2);
 }
 
+/* What the table writes for a class: that of missing labels may have a name of its own. */
+static const char *label_text(const struct table_form *form, const char *name) {
+    const struct column *column = &form->columns[form->label];
+    const bool is_missing =
+        column->missing > 0 && strcmp(name, label_missing_name(column->missing_text)) == 0;
+    return is_missing ? column->missing_text : name;
+}
+
 void form_csv_row(const struct table_form *form, const struct form_row *row, struct buffer *out) {
     char room[COLUMN_TEXT_BYTES];
     for (int j = 0; j < form->count; j++) {
-        const char *text = j == form->label ? (row->label_text ? row->label_text : "")
-                                            : cell_text(form, j, row, room);
+        const char *text = j != form->label  ? cell_text(form, j, row, room)
+                           : row->label_text ? label_text(form, row->label_text)
+                                             : "";
         buffer_text(out, j ? "," : "");
         if (text[0] || form->count == 1) /* a row of one empty cell would be a blank line */
             csv_write(out, text);

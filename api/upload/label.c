@@ -126,6 +126,10 @@ bool label_is_code(const char *label, size_t length) {
     return true;
 }
 
+const char *label_missing_name(const char *missing_text) {
+    return missing_text[strspn(missing_text, " \t")] ? missing_text : "missing";
+}
+
 int label_find(const char *const *names, const char *label) {
     char wanted[LABEL_NAME_BYTES + 1], name[LABEL_NAME_BYTES + 1];
     for (int i = 0; names[i]; i++)

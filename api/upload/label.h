@@ -18,6 +18,10 @@ bool label_name(const char *label, size_t length, char name[LABEL_NAME_BYTES + 1
 /* Does it consist of digits only and begin with a redundant 0, as codes such as 007 do? */
 bool label_is_code(const char *label, size_t length);
 
+/* The name of the class of all labels that are missing: how the table writes them, or "missing" if
+ * that is blank. */
+const char *label_missing_name(const char *missing_text);
+
 /* The index of the class of a label among names that end with a NULL; or -1. A name is found as it
  * is written, and otherwise by its value. */
 int label_find(const char *const *names, const char *label);

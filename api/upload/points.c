@@ -25,6 +25,7 @@ struct classes {
     int count;                     /* may be more than the kept ones */
     uint32_t code[DN_MAX_CLASSES]; /* the only text of the class, if that is a code; see label.h */
     bool has_code[DN_MAX_CLASSES];
+    const char *missing; /* what the class of missing labels is called */
 };
 
 /* Finds or adds the class with this name, of which `code` is a text. */
@@ -44,17 +45,17 @@ static int32_t class_with(struct points *points, struct classes *classes, const 
     return classes->count++;
 }
 
-/* NULL, or what is wrong with a label. */
+/* NULL, or what is wrong with a label. All labels that are missing are one class. */
 static const char *find_class(struct points *points, struct classes *classes,
                               const struct cells_column *column, uint32_t code) {
     char name[LABEL_NAME_BYTES + 1];
-    const char *text = cells_text(column, code);
-    const size_t length = cells_length(column, code);
+    const bool is_missing = column_is_missing(cells_text(column, code), cells_length(column, code));
+    const char *text = is_missing ? classes->missing : cells_text(column, code);
     classes->class_of[code] = 0;
-    if (length == 0)
-        return "is empty";
-    if (!label_name(text, length, name))
+    if (!label_name(text, strlen(text), name))
         return "is longer than 64 bytes";
+    if (!is_missing && strcmp(name, classes->missing) == 0)
+        return "has the name of the class of missing labels; write that one, or those, otherwise";
     const char *wrong = name_wrong(name, strlen(name));
     if (!wrong)
         classes->class_of[code] = class_with(points, classes, name, column, code);
@@ -85,18 +86,27 @@ static int by_bytes(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Which class has which number must not depend on the order of the points. place: the new one of
- * each. */
-static void sort_classes(struct points *points, int32_t place[DN_MAX_CLASSES]) {
-    const char *order[DN_MAX_CLASSES];
+/* Which class has which number must not depend on the order of the points; that of missing labels is
+ * the last. place: the new one of each. */
+static void sort_classes(struct points *points, const char *missing,
+                         int32_t place[DN_MAX_CLASSES]) {
+    const char *order[DN_MAX_CLASSES], *last = NULL;
     char sorted[DN_MAX_CLASSES][LABEL_NAME_BYTES + 1];
     bool numbers = true;
     double value;
+    int count = 0;
     for (int i = 0; i < points->class_count; i++) {
-        order[i] = points->classes[i];
-        numbers &= number_read(order[i], strlen(order[i]), &value);
+        const char *name = points->classes[i];
+        if (strcmp(name, missing) == 0) {
+            last = name;
+            continue;
+        }
+        order[count++] = name;
+        numbers &= number_read(name, strlen(name), &value);
     }
-    qsort(order, (size_t)points->class_count, sizeof *order, numbers ? by_value : by_bytes);
+    qsort(order, (size_t)count, sizeof *order, numbers ? by_value : by_bytes);
+    if (last)
+        order[count] = last;
     for (int i = 0; i < points->class_count; i++) {
         place[(order[i] - points->classes[0]) / (LABEL_NAME_BYTES + 1)] = i;
         memcpy(sorted[i], order[i], sizeof sorted[i]);
@@ -112,46 +122,56 @@ static void name_codes(struct points *points, const struct classes *classes,
                      cells_text(column, classes->code[i]));
 }
 
-/* False: no memory. */
-static bool make_labels(struct reading *reading, struct points *points) {
-    const struct cells_column *column = &reading->cells.columns[reading->label_column];
-    struct classes classes = {.class_of = malloc(column->distinct * sizeof(int32_t))};
-    uint32_t *counts = malloc(column->distinct * sizeof *counts);
+/* Finds the classes of all texts, of which there are counts [distinct]; adds the one error. */
+static void find_classes(struct reading *reading, struct points *points, struct classes *classes,
+                         const uint32_t *counts) {
+    const int label = reading->label_column;
+    const struct cells_column *column = &reading->cells.columns[label];
     const char *wrong = NULL;
     uint32_t first = 0;
     size_t bad = 0;
-    points->labels = malloc(points->n * sizeof *points->labels);
-    if (!classes.class_of || !counts || !points->labels) {
-        free(classes.class_of);
-        free(counts);
-        return false;
-    }
-    cells_count(&reading->cells, reading->label_column, counts);
     for (uint32_t code = 0; code < column->distinct; code++) {
-        const char *what = find_class(points, &classes, column, code);
+        const char *what = find_class(points, classes, column, code);
         if (what && !wrong) {
             wrong = what;
             first = code;
         }
         bad += what ? counts[code] : 0;
     }
-    free(counts);
     if (wrong)
         add_label_fault(reading, first, bad, wrong);
-    else if (classes.count > DN_MAX_CLASSES)
-        column_add_problem(reading, reading->label_column,
+    else if (classes->count > DN_MAX_CLASSES)
+        column_add_problem(reading, label,
                            "it has more than %d different labels, and each is a class",
                            DN_MAX_CLASSES);
-    if (reading->wrong->count == 0) {
+    else if ((size_t)points->columns[label].missing == reading->cells.n)
+        column_add_problem(reading, label, "all its labels are missing");
+}
+
+/* False: no memory. */
+static bool make_labels(struct reading *reading, struct points *points) {
+    const struct cells_column *column = &reading->cells.columns[reading->label_column];
+    struct classes classes = {
+        .class_of = malloc(column->distinct * sizeof(int32_t)),
+        .missing = label_missing_name(points->columns[reading->label_column].missing_text)};
+    uint32_t *counts = malloc(column->distinct * sizeof *counts);
+    points->labels = malloc(points->n * sizeof *points->labels);
+    const bool made = classes.class_of && counts && points->labels;
+    if (made) {
+        cells_count(&reading->cells, reading->label_column, counts);
+        find_classes(reading, points, &classes, counts);
+    }
+    if (made && reading->wrong->count == 0) {
         int32_t place[DN_MAX_CLASSES];
         points->class_count = classes.count;
         name_codes(points, &classes, column);
-        sort_classes(points, place);
+        sort_classes(points, classes.missing, place);
         for (size_t i = 0; i < points->n; i++)
             points->labels[i] = place[classes.class_of[column->codes[i]]];
     }
+    free(counts);
     free(classes.class_of);
-    return true;
+    return made;
 }
 
 /* ------------------------------------------------------------------ columns */

@@ -48,7 +48,9 @@ static const struct field rows[] = {
      "The column that holds the labels, by name, or by number counted from 0, or from "
      "the end with -1. By default, a column named label or class. Labels are text or numbers; a "
      "number is the same class however it is written: 1, 1.0 and 01 are the class 1. Only a class "
-     "that is always written with the same leading zeros keeps them: 007."},
+     "that is always written with the same leading zeros keeps them: 007. Missing labels are a "
+     "class, "
+     "called as the table writes them, or `missing` if their cells are empty."},
     {"", "header", FIELD_CHOICE, offsetof(struct upload, header), 0, 0, 0, header_names,
      "CSV: whether the first row has the names of the columns; auto: it does if none of its fields "
      "is a number, or if they are the numbers of columns or years."},

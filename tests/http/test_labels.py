@@ -284,3 +284,27 @@ def test_a_wrong_label_among_many_long_ones(labelled):
         assert detail.startswith(f'there is no class "{label}"; the parameter class is an index into the list of classes, counted from 0: ')
         listed = re.findall('"([^"]*)"', detail)[1:]
         assert len(listed) > 4 and listed == names[: len(listed)] and detail.endswith(f'" and {64 - len(listed)} more')
+
+
+@pytest.mark.parametrize("cells, classes, written", [
+    (["b", "", "a"], ["a", "b", "missing"], ""),
+    (["10", "NA", "9", "na", "NA", ""], ["9", "10", "NA"], "NA"),  # all that are missing are one class, the last
+])  # fmt: skip
+def test_missing_labels_are_a_class(server, cells, classes, written):
+    rows = [[str(i % 7), str(i % 11), cells[i % len(cells)]] for i in range(120)]
+    text = "\n".join(",".join(row) for row in [["u", "v", "kind"], *rows]) + "\n"
+    made = server.post("/v1/datasets?label=kind", raw=text.encode(), headers={"Content-Type": "text/csv"})
+    assert made.status == 201 and made.json["classes"] == classes, made.body
+    assert made.json["statistics"]["class_counts"][-1] == sum(cell.upper() in ("", "NA") for cell in cells) * 120 // len(cells)
+    path = f"/v1/datasets/{made.json['id']}"
+    assert server.get(path + "/points.csv").body.decode().replace("\r\n", "\n") == text
+    assert {*server.get(path + "/points").json["labels"]} == {*classes}
+    job = server.submit({**QUICK, "dataset": {"id": made.json["id"]}, "training": {"epochs": 2, "normalization": "quantile"}})
+    assert server.wait(job)["status"] == "succeeded"
+    drawn = [row[2] for row in table(server.get(f"/v1/models/{job}/samples.csv?n=300"))[1:]]
+    assert {*drawn} == {written, *classes[:-1]}
+    only = server.get(f"/v1/models/{job}/samples?n=5&label={classes[-1]}")
+    assert only.json["labels"] == [classes[-1]] * 5
+    assert [row[2] for row in table(server.get(f"/v1/models/{job}/samples.csv?n=5&label={classes[-1]}"))[1:]] == [written] * 5
+    report = server.get(f"/v1/models/{job}/evaluation?n=50").json["table"]
+    assert [column["name"] for column in report["columns"]] == ["u", "v", "kind"]

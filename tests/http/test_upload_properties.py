@@ -65,8 +65,11 @@ def classes_of(labels):
     return [codes.get(class_of(label), class_of(label)) for label in labels]
 
 
+MISSING = ("na", "n/a", "nan", "null", "?", "#n/a", "-", "missing")  # labels like these are one class: test_labels.py
+
+
 def usable(text):
-    return 0 < len(text.strip(" \t").encode()) <= len(text.encode()) <= 64
+    return text.strip(" \t'").lower() not in MISSING and 0 < len(text.strip(" \t").encode()) <= len(text.encode()) <= 64
 
 
 values = st.floats(min_value=-9.999999843067494e17, max_value=9.999999843067494e17, width=32)

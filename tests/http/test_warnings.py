@@ -77,11 +77,20 @@ def test_axes_of_very_different_size_under_minmax(server):
     assert "axis 0" in detail and "standardize" in detail
 
 
+@pytest.mark.parametrize("columns, n, is_small", [(3, 49, True), (3, 50, False), (6, 59, True), (6, 60, False)])
+def test_small_tables(server, columns, n, is_small):
+    table = {"dataset": upload(server, [(0, 1)] * columns, n)}
+    assert ("small_table" in warned(server, table)) == is_small
+    assert "few_points" not in warned(server, table)
+    assert "small_table" not in warned(server, table | {"preset": "default"})
+    answer = server.post("/v1/jobs?validate_only=true", table).json["warnings"]
+    assert not is_small or f"the table has {n} rows and {columns} columns to learn: samples will resemble single records" in answer[0]["detail"]
+
+
 def test_few_points_of_an_upload_are_counted_without_those_held_out(server):
-    columns = [(0, 1)] * 5
-    hundred = upload(server, columns, n=100)
-    assert "few_points" not in warned(server, {"dataset": hundred, "training": {"validation_fraction": 0}})
-    assert "few_points" in warned(server, {"dataset": hundred, "training": {"validation_fraction": 0.01}})
+    forty = upload(server, [(0, 1)] * 2, n=40)
+    assert "few_points" not in warned(server, {"dataset": forty, "training": {"validation_fraction": 0}})
+    assert "few_points" in warned(server, {"dataset": forty, "training": {"validation_fraction": 0.03}})
 
 
 # ------------------------------------------------------------------ at the end
