@@ -17,6 +17,7 @@
 #include "server/base/clock.h"
 #include "server/base/id.h"
 #include "server/jobs/estimate.h"
+#include "server/threads/pool.h"
 
 /* ------------------------------------------------------------------ POST /v1/jobs */
 
@@ -254,14 +255,38 @@ static void reply_valid(struct http_exchange *exchange, struct store_session *se
     fields_write(&validation_answer, &answer, &json);
 }
 
-/* Reads the job in the body. False: the error is already the response. */
-static bool read_job(struct http_exchange *exchange, struct job_request *request) {
+/* Uploads that are looked up on an HTTP thread: each look-up reads all that is known of its columns. */
+enum { UPLOADS_ON_LOOP = 2 };
+
+struct creation {
+    bool validate_only;
+    int looked_up;
+    bool on_loop, is_long; /* on_loop: it may not take long; is_long: it would have */
+    struct http_exchange *exchange;
+};
+
+static enum store_status look_up(void *context, struct arena *arena,
+                                 struct upload_request *upload) {
+    struct creation *creation = context;
+    creation->is_long |= creation->on_loop && creation->looked_up == UPLOADS_ON_LOOP;
+    if (creation->is_long)
+        return STORE_NOT_FOUND;
+    creation->looked_up++;
+    pool_pause();
+    return dataset_lookup(creation->exchange, arena, upload);
+}
+
+/* Reads the job in the body. False: the error is already the response, or creation->is_long. */
+static bool read_job(struct creation *creation, struct job_request *request) {
+    struct http_exchange *exchange = creation->exchange;
     cJSON *json = json_body(exchange, JSON_MAX_VALUES);
     if (!json)
         return false;
     struct problem_fields wrong = {.arena = http_arena(exchange)};
-    spec_read(json, request, dataset_lookup, exchange, &wrong);
+    spec_read(json, request, look_up, creation, &wrong);
     cJSON_Delete(json);
+    if (creation->is_long)
+        return false;
     const char *name =
         name_wrong(request->name, strlen(request->name)); /* stored ones were checked */
     if (name)
@@ -269,37 +294,64 @@ static bool read_job(struct http_exchange *exchange, struct job_request *request
     return problem_none(exchange, &wrong);
 }
 
-static const struct field create_rows[] = {
-    {"", "validate_only", FIELD_BOOLEAN, 0, 0, 0, 0, NULL,
-     "Validate the job and return its complete spec, without queueing it."},
-};
-const struct field_set job_create_fields = {create_rows, 1};
-
-enum http_next api_job_create(struct http_exchange *exchange) {
-    bool validate_only = false;
+/* What is to be inserted, with what follows from the headers. NULL: the error is already the
+ * response, or creation->is_long. */
+static struct submission *read_submission(struct creation *creation) {
+    struct http_exchange *exchange = creation->exchange;
     struct job_request request;
     struct submission *submission;
-    if (!read_query(exchange, &job_create_fields, &validate_only) ||
-        !read_job(exchange, &request) || !(submission = make_submission(exchange, &request)) ||
+    if (!read_job(creation, &request) || !(submission = make_submission(exchange, &request)) ||
         !cost_training_fits(exchange, &request.spec, submission->job.memory))
-        return HTTP_REPLY;
+        return NULL;
     exchange->state = submission;
-    if (validate_only) {
-        if (!estimate_is_quick())
-            return http_on_pool(exchange, reply_valid);
-        reply_valid(exchange, NULL);
-        return HTTP_REPLY;
-    }
+    if (creation->validate_only)
+        return submission;
     if (!idempotency_key(exchange, &submission->key))
-        return HTTP_REPLY;
-    int wait = preferred_wait(exchange);
+        return NULL;
+    const int wait = preferred_wait(exchange);
     if (wait > 0) {
         submission->wait_until = clock_monotonic() + wait;
         exchange->poll = is_over;
         http_set_header(exchange, "Preference-Applied", http_format(exchange, "wait=%d", wait));
     }
     exchange->after = wake_workers;
-    return http_on_writer(exchange, insert_job);
+    return submission;
+}
+
+/* The whole creation of a job on many uploads. */
+static void create_on_pool(struct http_exchange *exchange, struct store_session *session) {
+    struct creation *creation = exchange->state;
+    creation->on_loop = creation->is_long = false;
+    if (!read_submission(creation))
+        return;
+    if (creation->validate_only)
+        reply_valid(exchange, session);
+    else
+        http_then_on_writer(exchange, insert_job);
+}
+
+static const struct field create_rows[] = {
+    {"", "validate_only", FIELD_BOOLEAN, offsetof(struct creation, validate_only), 0, 0, 0, NULL,
+     "Validate the job and return its complete spec, without queueing it."},
+};
+const struct field_set job_create_fields = {create_rows, 1};
+
+enum http_next api_job_create(struct http_exchange *exchange) {
+    struct creation *creation = http_alloc(exchange, sizeof *creation);
+    if (!creation || !read_query(exchange, &job_create_fields, creation))
+        return HTTP_REPLY;
+    creation->exchange = exchange;
+    creation->on_loop = true;
+    if (!read_submission(creation)) {
+        exchange->state = creation;
+        return creation->is_long ? http_on_pool(exchange, create_on_pool) : HTTP_REPLY;
+    }
+    if (!creation->validate_only)
+        return http_on_writer(exchange, insert_job);
+    if (!estimate_is_quick())
+        return http_on_pool(exchange, reply_valid);
+    reply_valid(exchange, NULL);
+    return HTTP_REPLY;
 }
 
 /* ------------------------------------------------------------------ POST /v1/jobs/{id}/resume */

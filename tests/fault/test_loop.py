@@ -138,6 +138,9 @@ def writes(server, dataset, big):
     assert server.ask("POST", "/v1/jobs", junk)[0] == 422
     assert server.ask("POST", "/v1/jobs", {"training": junk, "name": "x"})[0] == 422
     assert server.ask("POST", "/v1/jobs?validate_only=true", {**QUICK, "dataset": [{"id": dataset}] * 64})[0] == 200
+    copies = [{"id": f"{dataset[:24]}{i:012x}"} for i in range(1, 65)]
+    for query, status in (("?validate_only=true", 200), ("", 201)):
+        assert server.ask("POST", "/v1/jobs" + query, {**QUICK, "dataset": copies})[0] == status
     assert server.ask("POST", "/v1/jobs", raw=b"[" * 200_000)[0] == 400
     assert server.ask("POST", f"/v1/models/{big}/samples", noise)[0] in (200, 422)
     assert server.ask("POST", f"/v1/models/{big}/samples", {**noise, "steps": 1.5})[0] == 422
