@@ -8,6 +8,7 @@
 #include "api/format/gif.h"
 #include "api/format/png.h"
 #include "api/format/svg.h"
+#include "api/format/text_table.h"
 #include "server/http/content.h"
 #include "server/http/router.h"
 
@@ -28,8 +29,26 @@ bool picture_fit(const struct picture *picture, struct frame *frame) {
 /* A terminal of 80 x 24 shows a picture as a whole, with its prompt below. */
 enum { TEXT_COLUMNS = 78, TEXT_ROWS = 22, FRAME_COLUMNS = 60, FRAME_ROWS = 20, TEXT_FRAMES = 5 };
 
+/* The first rows of a table. */
+static void rows_txt(struct buffer *out, const struct layout *layout, const float *points) {
+    const size_t shown = layout->n < TEXT_TABLE_ROWS ? layout->n : TEXT_TABLE_ROWS;
+    struct buffer csv = {0};
+    pieces_csv.lead(&csv, layout, 0);
+    pieces_csv.rows(&csv, layout, points, 0, shown);
+    if (csv.failed)
+        buffer_fail(out);
+    else
+        text_table(out, csv.data, csv.length, layout->n);
+    buffer_clear(&csv);
+}
+
+/* Points are plotted, rows of a table are listed. */
 static void points_txt(struct buffer *out, const struct picture *picture) {
     const struct dn_points points = picture_points(picture, false, 0);
+    if (picture->layout.form) {
+        rows_txt(out, &picture->layout, points.points);
+        return;
+    }
     braille_points(out, &points, TEXT_COLUMNS, TEXT_ROWS);
 }
 
@@ -106,9 +125,11 @@ size_t format_whole_bytes(const struct format *format, const struct layout *layo
                           (size_t)(format->panels ? format->panels : 1);
     const size_t values = layout->n * (size_t)layout->dim * sizeof(float);
     const size_t pixels = size * size * panels;
-    return 2 * values + (format->panels == 1  ? STRIP_BYTES * pixels
-                         : format->panels > 1 ? 2 * pixels /* of one frame at a time */
-                                              : layout->n * POINT_BYTES);
+    const size_t text = layout->form ? 3 * TEXT_TABLE_ROWS * layout->form->most : 0;
+    return text + 2 * values +
+           (format->panels == 1  ? STRIP_BYTES * pixels
+            : format->panels > 1 ? 2 * pixels /* of one frame at a time */
+                                 : layout->n * POINT_BYTES);
 }
 
 const struct format *format_named(const char *suffix, size_t length) {

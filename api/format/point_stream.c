@@ -142,6 +142,7 @@ static enum dn_status write_whole(struct http_exchange *exchange, struct point_s
     }
     enum dn_status status =
         answer->points(exchange, answer, 0, layout->n, &picture.x, &answer->error);
+    picture.layout.values = layout->values; /* which came with the points */
     if (status == DN_OK)
         answer->format->points(out, &picture);
     return status;

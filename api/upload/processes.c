@@ -293,10 +293,27 @@ static void clear_answer(struct point_stream *answer) {
     process_clear(answer->owner);
 }
 
+static bool is_text(const struct process *process) {
+    return strcmp(process->format->suffix, "txt") == 0;
+}
+
+/* Numbers of the plane, with or without labels, are plotted for the terminal; other rows are
+ * listed. */
+static bool is_listed(const struct process *process) {
+    const struct dataset_points *set = &process->set;
+    const char *label = set->row.label ? set->row.label : "";
+    bool is_plane = process->dim <= 2;
+    for (int j = 0; j < set->column_count; j++)
+        is_plane &= strcmp(set->all[j].name, label) == 0 ||
+                    (column_is_number(&set->all[j]) && set->all[j].missing == 0);
+    return is_text(process) && !is_plane;
+}
+
 /* Is the response a table as it was written? */
 static bool is_table(const struct process *process) {
-    return process->kind == DRAW && process->pattern < 0 && process->set.row.has_cells &&
-           (format_is_json(process->format) || strcmp(process->format->suffix, "csv") == 0);
+    return process->kind == DRAW && process->pattern < 0 &&
+           (format_is_json(process->format) || strcmp(process->format->suffix, "csv") == 0 ||
+            is_listed(process));
 }
 
 /* Responds with rows of a table, which takes the process over. */
@@ -307,6 +324,7 @@ static void send_rows(struct http_exchange *exchange, struct process *process) {
                                                 .order = process->order,
                                                 .n = (size_t)process->n,
                                                 .is_json = format_is_json(process->format),
+                                                .is_text = is_text(process),
                                                 .head = write_head,
                                                 .labels = process->labels,
                                                 .held = bytes_of(process),

@@ -5,6 +5,7 @@
 
 #include "api/contract/handlers.h"
 #include "api/format/csv.h"
+#include "api/format/text_table.h"
 #include "api/table/cells.h"
 #include "api/table/column_json.h"
 
@@ -58,6 +59,20 @@ static bool csv_piece(struct rows *rows, struct buffer *out) {
     while (rows->row < rows->request.n && out->length < enough && !out->failed)
         csv_row(rows, rows->row++, out);
     return rows->row < rows->request.n;
+}
+
+/* The first rows, for the terminal. */
+static void write_text(const struct rows *rows, struct buffer *out) {
+    const size_t n = rows->request.n;
+    struct buffer csv = {0};
+    csv_names(&rows->cells, &csv);
+    for (size_t i = 0; i < n && i < TEXT_TABLE_ROWS; i++)
+        csv_row(rows, i, &csv);
+    if (csv.failed)
+        buffer_fail(out);
+    else
+        text_table(out, csv.data, csv.length, n);
+    buffer_clear(&csv);
 }
 
 /* ------------------------------------------------------------------ JSON */
@@ -158,7 +173,12 @@ static void clear(struct rows *rows) {
     rows->request.done(rows->request.owner);
 }
 
+/* False: it was the last one. */
 static bool write_piece(struct rows *rows, struct buffer *out) {
+    if (rows->request.is_text) {
+        write_text(rows, out);
+        return false;
+    }
     return rows->request.is_json ? json_piece(rows, out) : csv_piece(rows, out);
 }
 

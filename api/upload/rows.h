@@ -8,9 +8,9 @@
 
 struct rows_request {
     struct dataset_points *set;
-    const int32_t *order; /* rows in this order; NULL: as they are in the file */
-    size_t n;             /* rows */
-    bool is_json;
+    const int32_t *order;  /* rows in this order; NULL: as they are in the file */
+    size_t n;              /* rows */
+    bool is_json, is_text; /* neither: CSV */
     /* JSON: writes the members before the columns */
     void (*head)(const void *owner, struct json_writer *json);
     const int32_t *labels; /* JSON: [n], or NULL */
@@ -21,8 +21,8 @@ struct rows_request {
 };
 
 /* Responds with a header and the rows of a data set that has cells: in CSV, every cell as in the file;
- * in JSON, the columns but for the labels, with numbers as numbers and missing cells as null. Many
- * rows are written while they are sent. */
+ * in JSON, the columns but for the labels, with numbers as numbers and missing cells as null; as
+ * text, the first rows. Many rows are written while they are sent. */
 void rows_reply(struct http_exchange *exchange, const struct rows_request *request);
 
 #endif

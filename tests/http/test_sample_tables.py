@@ -53,3 +53,19 @@ def test_what_depends_on_what(store):
     made = store.post("/v1/datasets", raw=sample_table("pizza.csv").read_bytes(), headers=CSV).json
     follows = {column["name"]: column["follows"] for column in made["columns"] if column["follows"]}
     assert follows == {"category": "name", "price": "name"}
+
+
+def test_rows_for_the_terminal(store):
+    """A table is listed, points of the plane are plotted; of a model and of its data."""
+    made = store.post("/v1/datasets", raw=sample_table("penguins.csv").read_bytes(), headers=CSV).json
+    job = store.submit({"dataset": made["id"], "network": {"hidden_size": 8}, "training": {"epochs": 2}})
+    assert store.wait(job)["status"] == "succeeded"
+    names = [column["name"] for column in made["columns"]]
+    for path in (f"datasets/{made['id']}/points", f"models/{job}/samples"):
+        lines = store.get(f"/v1/{path}.txt?n=300").body.decode().splitlines()
+        rows = list(csv.reader(store.get(f"/v1/{path}.csv?n=300").body.decode().splitlines()))
+        assert lines[-1] == "20 of 300 rows" and lines[0].split() == names == rows[0]
+        assert [line.split() for line in lines[1:-1]] == [[cell for cell in row if cell] for row in rows[1:21]]
+        assert len(store.get(f"/v1/{path}.txt?n=3").body.splitlines()) == 4
+    plane = store.post("/v1/datasets", {"points": [[1, 2], [3, 4], [5, 7]]}).json["id"]
+    assert all(0x2800 <= ord(character) < 0x2900 for character in store.get(f"/v1/datasets/{plane}/points.txt").body.decode().replace("\n", ""))
