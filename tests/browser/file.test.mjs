@@ -84,13 +84,13 @@ test("a table is dropped anywhere, understood, changed, given a label by a click
   ]);
   const length = page.locator(".columns tr", { hasText: "length" });
   await length.getByText("3.3% missing").waitFor();
-  await page.getByText("The model will learn 6 columns. 1 column will not be trained on.").waitFor();
+  await page.getByText("The model will learn 5 columns. 1 column will be filled in from others. 1 column will not be trained on.").waitFor();
 
   await typeOf(page, "plot").selectOption("categorical");
   await understood(page, "1000 20%, 1001 20%, 1002 20%, and 2 more");
   assert.deepEqual([await labelOf(page, "id").count(), await labelOf(page, "width").count()], [0, 1], "too many values are no classes");
   await labelOf(page, "species").click();
-  await page.getByText("The model will learn 5 columns and the 3 classes of species. 1 column will not be trained on.").waitFor();
+  await page.getByText("The model will learn 4 columns and the 3 classes of species. 1 column will be filled in from others. 1 column will not be trained on.").waitFor();
   assert.equal(await labelOf(page, "species").getAttribute("aria-pressed"), "true");
   assert.equal(await typeOf(page, "plot").inputValue(), "categorical", "the first change stays");
   assert.deepEqual(await page.getByRole("list", { name: "Classes" }).getByRole("listitem").allInnerTexts(), KINDS);
@@ -109,8 +109,8 @@ test("a table is dropped anywhere, understood, changed, given a label by a click
   assert.equal((await server.api("/v1/datasets?kind=upload")).items.length, 0, "nothing is kept before");
   await train(page);
   const set = await trained("flowers");
-  assert.deepEqual([set.n, set.dim, set.label, set.classes], [150, 5, "species", KINDS]);
-  assert.deepEqual(names(set), ["length", "width", "seen", "wild", "plot"]);
+  assert.deepEqual([set.n, set.dim, set.label, set.classes], [150, 4, "species", KINDS]);
+  assert.deepEqual(names(set), ["length", "width", "seen", "plot"]);
   assert.equal(set.columns.find(({ name }) => name === "plot").type, "categorical");
   await page.locator("dialog").waitFor({ state: "detached" });
   await close(page);

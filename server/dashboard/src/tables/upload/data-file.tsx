@@ -95,10 +95,13 @@ function planOf({ columns, label, classes, dim }: Preview): string {
   const wrong = Object.keys(faults.value).length;
   if (wrong > 0)
     return `${counted(wrong, "column")} cannot be used as ${wrong === 1 ? "it is" : "they are"}.`;
-  const left = columns.length - dim - (label === null ? 0 : 1);
+  const out = columns.filter(({ name, coordinate }) => coordinate === null && name !== label);
+  const following = out.filter(({ follows }) => follows !== null).length;
+  const left = out.length - following;
+  const filled = following > 0 ? ` ${counted(following, "column")} will be filled in from others.` : "";
   const rest = left > 0 ? ` ${counted(left, "column")} will not be trained on.` : "";
   const kinds = classes ? ` and the ${counted(classes.length, "class", "classes")} of ${label}` : "";
-  return `The model will learn ${counted(dim, "column")}${kinds}.${rest}`;
+  return `The model will learn ${counted(dim, "column")}${kinds}.${filled}${rest}`;
 }
 
 function Understood({ of }: { of: Preview }) {
