@@ -15,6 +15,15 @@ static const struct table_form *parse(const char *text, struct arena *arena, cha
     return form_read(text, arena);
 }
 
+/* Are all coordinates numbers that are never missing? */
+static bool has_numbers(const struct table_form *form) {
+    bool all = true;
+    for (int j = 0; j < form->count; j++)
+        all &= form->columns[j].coordinate < 0 ||
+               (column_is_number(&form->columns[j]) && form->columns[j].missing == 0);
+    return all;
+}
+
 char *models_form_read(const char *text, const struct dn_spec *spec, struct arena *arena,
                        char *error, size_t error_size) {
     const struct dn_dataset_spec *dataset = &spec->dataset;
@@ -22,8 +31,10 @@ char *models_form_read(const char *text, const struct dn_spec *spec, struct aren
     if (!form)
         return NULL;
     const char *wrong = form_wrong(form, dataset->dim, dataset->classes > 0, arena);
-    if (!wrong && (spec->training.normalization != DN_QUANTILE || dataset->source_count > 1))
-        wrong = "needs the normalization \"quantile\" and one data set";
+    if (!wrong && dataset->source_count > 1)
+        wrong = "needs a model of one data set";
+    if (!wrong && spec->training.normalization != DN_QUANTILE && !has_numbers(form))
+        wrong = "has columns that need the normalization \"quantile\"";
     snprintf(error, error_size, "%s", wrong ? wrong : "not enough memory");
     if (wrong)
         return NULL;

@@ -48,7 +48,7 @@ static const struct field rows[] = {
      "of a network that predicts epsilon are multiplied by noise/signal (see the model's schedule; "
      "157 at the start of the DDPM schedule), so points of an undertrained model can land far from "
      "the data, especially in many dimensions. With v_prediction and sample, errors are not "
-     "multiplied."},
+     "multiplied. Samples of a table stay in the range of each of its columns in any case."},
     {"", "noise", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Start points [n][dim] in data units instead of the seed's (JSON body only)."},
     {"", "given", FIELD_OTHER, 0, 0, 0, 0, NULL,

@@ -180,8 +180,7 @@ static const struct field_set tail_set = ANSWER(tail_rows);
 static const struct field sample_rows[] = {
     {"", "", FIELD_MEMBERS, .set = &head_set},
     {"", "columns", FIELD_OTHER, .schema = "Names", .flags = FIELD_OPTIONAL,
-     .doc = "Of a model of a table with the normalization \"quantile\": the names of the table's "
-            "columns but for the labels."},
+     .doc = "Of a model of a table: the names of the table's columns but for the labels."},
     {"", "points", FIELD_OTHER, .schema = "TableRows",
      .doc = "The coordinates; of a model of a table, the cells of each row but for the label."},
     {"", "labels", FIELD_OTHER, .schema = "Labels"},

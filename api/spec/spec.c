@@ -247,18 +247,22 @@ bool spec_is_table(const struct job_request *job) {
            job->spec.training.normalization == DN_QUANTILE;
 }
 
+/* More than points on a line or in the plane. */
+static bool is_table(const struct job_request *job) {
+    const struct upload_request *upload = &job->uploads[0];
+    return job->spec.dataset.source_count == 1 && upload->id[0] &&
+           (upload->dim > 2 || upload->unusable);
+}
+
 const char *spec_form(const struct job_request *job) {
-    return spec_is_table(job) ? job->uploads[0].form : NULL;
+    return is_table(job) || spec_is_table(job) ? job->uploads[0].form : NULL;
 }
 
 /* Without a preset, an upload that is more than points of the plane is trained as a table: the
  * fields are read again, over its preset. */
 static void choose_preset(const struct sources *sources, const cJSON *json) {
     struct job_request *job = sources->job;
-    const struct upload_request *upload = &job->uploads[0];
-    const bool is_table = upload->id[0] && (upload->dim > 2 || upload->unusable);
-    if (cJSON_GetObjectItemCaseSensitive(json, "preset") || !sources->lookup || !is_table ||
-        job->spec.dataset.source_count > 1)
+    if (cJSON_GetObjectItemCaseSensitive(json, "preset") || !sources->lookup || !is_table(job))
         return;
     const struct dn_dataset_spec dataset = job->spec.dataset;
     job->preset = DN_PRESET_TABLE;

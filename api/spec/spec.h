@@ -57,7 +57,8 @@ bool spec_has_uploads(const struct dn_spec *spec);
 /* Is its data one table of which all cells are mapped by their ranks? Then they may be of any type,
  * and may be missing. */
 bool spec_is_table(const struct job_request *job);
-/* The form of the rows that a model of the job draws; NULL: points are numbers. */
+/* The form of the rows that a model of the job draws; NULL: points are numbers. A table has one
+ * whatever its normalization, and points in the plane if they are mapped by their ranks. */
 const char *spec_form(const struct job_request *job);
 
 /* Writes the complete job; sending it again asks for the same training. */

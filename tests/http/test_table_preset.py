@@ -1,6 +1,9 @@
 """The preset of tables: when it is the default, how long it trains, and how its models are sampled."""
 
+import csv
+import io
 import random
+import re
 
 import pytest
 from conftest import Server
@@ -195,3 +198,45 @@ def test_eta_belongs_to_ddim(models):
     server, ids = models
     answer = server.post(f"/v1/models/{ids['table']}/samples", {"eta": 0.5})
     assert answer.status == 422 and '"dpmpp_2m" draws no noise' in answer.json["errors"][0]["detail"]
+
+
+# ---------------------------------------------------------------- tables with other presets
+
+
+def test_a_table_keeps_its_form_with_every_preset(server):
+    """Integers come back as integers, decimals as decimals, ids as ids, and a constant as it is."""
+    rows = [(i + 1, i * 37 % 91, f"{i * 0.618 % 7:.2f}", 1000 * (i * 13 % 29), "A") for i in range(300)]
+    head = ["id", "count", "size", "cost", "kind"]
+    dataset = upload(server, "\n".join([",".join(head), *(",".join(map(str, row)) for row in rows)]) + "\n")
+    job = {"dataset": dataset, "network": {"hidden_size": 16, "hidden_layers": 1}, "training": {"epochs": 20}}
+    for preset in "default", "sinai2022", "table":
+        model = server.submit({**job, "preset": preset})
+        assert server.wait(model)["status"] == "succeeded"
+        for query in "", "&clip=false":
+            answer = server.get(f"/v1/models/{model}/samples.csv?n=400{query}").body.decode()
+            table = list(csv.reader(io.StringIO(answer, newline="")))
+            assert table[0] == head and len(table) == 401
+            for j in (1, 2, 3):
+                numbers = [float(row[j]) for row in table[1:]]
+                least, most = (least_most(float(row[j]) for row in rows) for least_most in (min, max))
+                assert least <= min(numbers) and max(numbers) <= most
+            assert all(re.fullmatch(r"\d+", row[1]) and re.fullmatch(r"\d\.\d\d", row[2]) for row in table[1:])
+            assert [row[0] for row in table[1:]] == [str(i + 1) for i in range(400)] and {row[4] for row in table[1:]} == {"A"}
+        found = server.get(f"/v1/models/{model}/samples?n=400").json
+        assert found["columns"] == head
+        text = server.get(f"/v1/models/{model}/samples.csv?n=400").body.decode().split()[1:]
+        assert [[float(cell) for cell in row.split(",")[1:4]] for row in text] == [row[1:4] for row in found["points"]]
+        weights = server.get(f"/v1/models/{model}/weights.safetensors").body
+        copy = server.post("/v1/models", raw=weights, headers={"Content-Type": "application/octet-stream"})
+        assert copy.status == 201, copy.body
+        again = server.get(f"/v1/models/{copy.json['id']}/samples.csv?n=400")
+        assert again.body.decode().split()[1:] == text
+        assert server.get(f"/v1/models/{model}/evaluation?n=20").status == 200
+
+
+def test_points_of_the_plane_stay_points(server):
+    dataset = upload(server, "a,b\n" + "".join(f"{i * 37 % 91},{i * 13 % 29}\n" for i in range(300)))
+    model = server.submit({"dataset": dataset, "training": {"epochs": 2}})
+    assert server.wait(model)["status"] == "succeeded"
+    found = server.get(f"/v1/models/{model}/samples?n=50").json
+    assert "columns" not in found and any(x != int(x) for point in found["points"] for x in point)

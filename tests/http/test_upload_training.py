@@ -33,7 +33,7 @@ def upload(server, points, query=""):
 
 
 def train(server, dataset, **spec):
-    job = server.submit({"dataset": dataset, **spec})
+    job = server.submit({"preset": "default", "dataset": dataset, **spec})
     state = server.wait(job)
     assert state["status"] == "succeeded", state
     return job
