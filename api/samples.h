@@ -30,6 +30,7 @@ struct sampling {
     size_t cell_count;
     int row_count; /* 0: nothing is known */
     bool has_rows;
+    const char *const *known; /* [row_count][form->count], as in struct form_row; or NULL */
     int epoch; /* 0: the current model */
     bool is_trajectory;
     bool is_unread; /* the body is large and has not been read yet */

@@ -268,6 +268,8 @@ void sampling_answer(struct http_exchange *exchange) {
                    .labels = run->labels,
                    .classes = sampling->classes,
                    .form = sampling->is_trajectory ? NULL : sampling->form,
+                   .known = sampling->known,
+                   .draws = request->draws,
                    .frames = request->frames,
                    .timesteps = sampling->timesteps,
                    .which_x0 = sampling->which == 1,

@@ -1,12 +1,16 @@
 #include "api/samples_given.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-/* A value of a row, by the name of its column. */
+#include "api/table/cell.h"
+#include "api/upload/label.h"
+
+/* A cell of a row, by the name of its column. */
 struct given_cell {
     const char *name;
-    double value;
+    struct cell_sent sent;
     int row;
 };
 
@@ -17,24 +21,27 @@ static const char *place_of(const struct sampling *sampling, int row, struct are
 
 /* ------------------------------------------------------------------ reading */
 
-/* Members that are null are holes. */
+/* Rows mostly have the same names in the same order, of which one copy is enough. */
+static const char *name_of(const cJSON *member, size_t place, const struct sampling *sampling,
+                           struct arena *arena) {
+    const char *name = place < sampling->cell_count ? sampling->cells[place].name : NULL;
+    return name && strcmp(name, member->string) == 0
+               ? name
+               : arena_copy(arena, member->string, strlen(member->string));
+}
+
 static void read_cells(const cJSON *object, int row, struct sampling *sampling,
                        struct problem_fields *wrong) {
-    const char *place = place_of(sampling, row, wrong->arena);
     if (!cJSON_IsObject(object)) {
-        problem_add(wrong, arena_format(wrong->arena, "/%s", place),
-                    "must be an object with a number or null for each column");
+        problem_add(wrong, arena_format(wrong->arena, "/%s", place_of(sampling, row, wrong->arena)),
+                    "must be an object with a value or null for each column");
         return;
     }
-    for (const cJSON *member = object->child; member; member = member->next) {
-        if (!cJSON_IsNumber(member) && !cJSON_IsNull(member)) {
-            problem_add(wrong, problem_pointer(wrong, place, member->string),
-                        "must be a number, or null to be drawn");
-            continue;
-        }
+    size_t place = 0;
+    for (const cJSON *member = object->child; member; member = member->next, place++) {
+        const char *name = name_of(member, place, sampling, wrong->arena);
         sampling->cells[sampling->cell_count++] =
-            (struct given_cell){arena_copy(wrong->arena, member->string, strlen(member->string)),
-                                cJSON_IsNull(member) ? NAN : member->valuedouble, row};
+            (struct given_cell){name, cell_sent(member, wrong->arena), row};
     }
 }
 
@@ -105,76 +112,189 @@ void samples_given_read(const cJSON *body, struct sampling *sampling,
 
 /* ------------------------------------------------------------------ for a model */
 
-static int find_column(const struct sampling *sampling, const struct given_cell *cell,
-                       const char *const *columns, struct problem_fields *wrong) {
-    for (int j = 0; columns[j]; j++)
-        if (strcmp(columns[j], cell->name) == 0)
+/* What is known of the points, while it is found. */
+struct known {
+    struct sampling *sampling;
+    const struct dn_model *model;
+    const struct column *columns; /* [count] */
+    int count, label;             /* the column of the classes; -1: none */
+    const char *const *names;     /* of the columns, up to a NULL */
+    double *given;                /* [row_count][dim] */
+    int32_t *labels;              /* [row_count] */
+    const char **texts;           /* [row_count][count] */
+    struct problem_fields *wrong;
+};
+
+static const char *pointer_of(const struct known *known, const struct given_cell *cell) {
+    struct arena *arena = known->wrong->arena;
+    return problem_pointer(known->wrong, place_of(known->sampling, cell->row, arena), cell->name);
+}
+
+static int find_column(const struct known *known, const struct given_cell *cell) {
+    for (int j = 0; known->names[j]; j++)
+        if (strcmp(known->names[j], cell->name) == 0)
             return j;
-    const char *meant = fields_nearest(columns, cell->name);
-    const char *pointer =
-        problem_pointer(wrong, place_of(sampling, cell->row, wrong->arena), cell->name);
-    const char *list = fields_list(columns, wrong->arena);
+    const char *meant = fields_nearest(known->names, cell->name);
+    const char *list = fields_list(known->names, known->wrong->arena);
     if (meant)
-        problem_add(wrong, pointer, "is no column; did you mean \"%s\"? The columns are %s", meant,
-                    list);
+        problem_add(known->wrong, pointer_of(known, cell),
+                    "is no column; did you mean \"%s\"? The columns are %s", meant, list);
     else
-        problem_add(wrong, pointer, "is no column; the columns are %s", list);
+        problem_add(known->wrong, pointer_of(known, cell), "is no column; the columns are %s",
+                    list);
     return -1;
 }
 
-/* The model knows nothing about values far from its data: it takes those in the range of the
- * training data, widened by its own width on both sides. */
-struct limits {
-    double low[DN_MAX_DIM], high[DN_MAX_DIM]; /* of the training data, in data units */
-};
-
-static struct limits limits_of(const struct dn_model *model) {
-    double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
-    float low[DN_MAX_DIM], high[DN_MAX_DIM];
-    struct limits limits;
-    dn_model_transform(model, shift, scale);
-    dn_model_range(model, low, high);
-    for (int j = 0; j < dn_model_dim(model); j++) {
-        limits.low[j] = (double)low[j] / scale[j] + shift[j];
-        limits.high[j] = (double)high[j] / scale[j] + shift[j];
-    }
-    return limits;
+/* The column of the labels is the class. */
+static void take_label(struct known *known, const struct given_cell *cell) {
+    const char *const *classes = known->sampling->classes;
+    struct column column = {.type = TYPE_CATEGORICAL, .missing_text = "", .levels = classes};
+    struct cell_value value;
+    while (classes[column.level_count])
+        column.level_count++;
+    const char *wrong = cell_read(&column, &cell->sent, &value, known->wrong->arena);
+    if (wrong || isnan(value.value))
+        problem_add(known->wrong, pointer_of(known, cell), "%s",
+                    wrong ? wrong : "must be a class, or null to be drawn");
+    else
+        known->labels[cell->row] = (int32_t)value.value;
 }
 
-static void fit_cell(const struct sampling *sampling, const struct given_cell *cell, int column,
-                     const struct limits *limits, double *at, struct problem_fields *wrong) {
-    const double low = limits->low[column], high = limits->high[column], width = high - low;
-    if (cell->value < low - width || cell->value > high + width)
-        problem_add(
-            wrong, problem_pointer(wrong, place_of(sampling, cell->row, wrong->arena), cell->name),
-            "is %.9g, too far from the training data, which lies from %.9g to %.9g: must be %.9g "
-            "to %.9g",
-            cell->value, low, high, low - width, high + width);
-    *at = cell->value;
+static void take_value(struct known *known, const struct given_cell *cell, int j) {
+    const struct column *column = &known->columns[j];
+    struct arena *arena = known->wrong->arena;
+    struct cell_value value;
+    const char *wrong = cell_read(column, &cell->sent, &value, arena);
+    if (!wrong)
+        wrong = cell_too_far(column, value.value, arena);
+    if (!wrong && column->coordinate >= 0 && isnan(value.value) && column->missing == 0)
+        wrong = "must not be missing: no cell of the training data is; null is drawn";
+    if (wrong) {
+        problem_add(known->wrong, pointer_of(known, cell), "%s", wrong);
+        return;
+    }
+    const size_t dim = (size_t)dn_model_dim(known->model), row = (size_t)cell->row;
+    known->texts[row * (size_t)known->count + (size_t)j] = value.text;
+    if (column->coordinate >= 0)
+        known->given[row * dim + (size_t)column->coordinate] =
+            isnan(value.value) ? -INFINITY : value.value;
+}
+
+static void take_cells(struct known *known) {
+    const struct sampling *sampling = known->sampling;
+    for (size_t i = 0; i < sampling->cell_count; i++) {
+        const struct given_cell *cell = &sampling->cells[i];
+        const int j = cell->name ? find_column(known, cell) : -1;
+        if (j < 0 || cell->sent.kind == CELL_SENT_NULL)
+            continue;
+        if (j == known->label)
+            take_label(known, cell);
+        else
+            take_value(known, cell, j);
+    }
+}
+
+/* The coordinates of a model that is not of a table, as columns of numbers within the range of the
+ * training data. */
+static struct column *columns_of(const struct dn_model *model, const char *const *names,
+                                 struct arena *arena) {
+    const int dim = dn_model_dim(model);
+    double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
+    float low[DN_MAX_DIM], high[DN_MAX_DIM];
+    struct column *columns = arena_alloc(arena, (size_t)dim * sizeof *columns);
+    dn_model_transform(model, shift, scale);
+    dn_model_range(model, low, high);
+    for (int j = 0; columns && j < dim; j++) {
+        columns[j] = (struct column){.type = TYPE_NUMERIC, .coordinate = j, .missing_text = ""};
+        snprintf(columns[j].name, sizeof columns[j].name, "%s", names[j]);
+        columns[j].min = (double)low[j] / scale[j] + shift[j];
+        columns[j].max = (double)high[j] / scale[j] + shift[j];
+    }
+    return columns;
+}
+
+static const char *const *names_of(const struct column *columns, int count, struct arena *arena) {
+    const char **names = arena_alloc(arena, ((size_t)count + 1) * sizeof *names);
+    for (int j = 0; names && j < count; j++)
+        names[j] = columns[j].name;
+    return names;
+}
+
+/* False: no memory. */
+static bool find_columns(struct known *known, const struct model *row) {
+    const struct table_form *form = known->sampling->form;
+    struct arena *arena = known->wrong->arena;
+    if (form) {
+        known->columns = form->columns;
+        known->count = form->count;
+        known->label = form->label;
+        known->names = names_of(form->columns, form->count, arena);
+    } else {
+        known->count = dn_model_dim(known->model);
+        known->label = -1;
+        known->names = model_column_names(row, arena);
+        known->columns = known->names ? columns_of(known->model, known->names, arena) : NULL;
+    }
+    return known->names && known->columns;
+}
+
+/* False: no memory. */
+static bool make_room(struct known *known) {
+    const size_t rows = (size_t)known->sampling->row_count,
+                 dim = (size_t)dn_model_dim(known->model);
+    struct arena *arena = known->wrong->arena;
+    known->given = arena_alloc(arena, rows * dim * sizeof *known->given);
+    known->labels = arena_alloc(arena, rows * sizeof *known->labels);
+    known->texts = arena_alloc(arena, rows * (size_t)known->count * sizeof *known->texts);
+    if (!known->given || !known->labels || !known->texts)
+        return false;
+    for (size_t e = 0; e < rows * dim; e++)
+        known->given[e] = NAN;
+    for (size_t i = 0; i < rows; i++)
+        known->labels[i] = -1;
+    return true;
+}
+
+/* A label that is given to all points is the class of the request. */
+static void use_labels(const struct known *known) {
+    struct dn_sample_request *request = &known->sampling->request;
+    bool is_labeled = false;
+    for (int i = 0; i < known->sampling->row_count; i++)
+        is_labeled |= known->labels[i] >= 0;
+    if (!is_labeled)
+        return;
+    const char *place = known->sampling->has_rows ? "/rows" : "/given";
+    if (known->sampling->label[0] || request->label >= 0 || known->sampling->balance)
+        problem_add(known->wrong, place, "has classes, so leave out label, class and balance");
+    else if (request->guidance == 0)
+        problem_add(known->wrong, place,
+                    "has classes, which have no effect with guidance = 0; leave out one of them");
+    else
+        request->given_labels = known->labels;
+}
+
+static bool has_given(const struct known *known) {
+    const size_t count = (size_t)known->sampling->row_count * (size_t)dn_model_dim(known->model);
+    for (size_t e = 0; e < count; e++)
+        if (!isnan(known->given[e]))
+            return true;
+    return false;
 }
 
 void samples_given_fit(struct sampling *sampling, const struct dn_model *model,
                        const struct model *row, struct problem_fields *wrong) {
-    const size_t dim = (size_t)dn_model_dim(model), count = (size_t)sampling->row_count * dim;
-    if (sampling->row_count == 0)
+    struct known known = {.sampling = sampling, .model = model, .wrong = wrong};
+    if (sampling->row_count == 0 || !find_columns(&known, row) || !make_room(&known))
         return;
-    if (dn_model_spec(model)->training.conditioning != DN_GIVEN_ANY) {
+    const int before = wrong->count;
+    take_cells(&known);
+    use_labels(&known);
+    if (sampling->form)
+        sampling->known = known.texts;
+    if (dn_model_spec(model)->training.conditioning == DN_GIVEN_ANY)
+        sampling->request.given = known.given;
+    else if (sampling->has_rows || has_given(&known) || wrong->count > before)
         problem_add(wrong, sampling->has_rows ? "/rows" : "/given",
                     "needs a model trained with training.conditioning \"any\"; this model's is "
                     "\"none\"");
-        return;
-    }
-    const char *const *columns = model_column_names(row, wrong->arena);
-    double *given = arena_alloc(wrong->arena, count * sizeof *given);
-    for (size_t e = 0; given && e < count; e++)
-        given[e] = NAN;
-    const struct limits limits = limits_of(model);
-    for (size_t i = 0; columns && given && i < sampling->cell_count; i++) {
-        const struct given_cell *cell = &sampling->cells[i];
-        const int column = cell->name ? find_column(sampling, cell, columns, wrong) : -1;
-        if (column >= 0)
-            fit_cell(sampling, cell, column, &limits,
-                     &given[(size_t)cell->row * dim + (size_t)column], wrong);
-    }
-    sampling->request.given = given;
 }

@@ -26,6 +26,10 @@ struct layout {
      * the points that are written; NULL: points are numbers. CSV and JSON of points only. */
     const struct table_form *form;
     const double *values;
+    /* Cells that are written as they are, [..][form->count] as in struct form_row: of each run of
+     * `draws` points, or of all if that is 0; NULL: none. */
+    const char *const *known;
+    int draws;
     int frames;           /* of x in a trajectory; 0: this is not a trajectory */
     const int *timesteps; /* [frames] */
     bool which_x0;        /* a format for one array holds x0 */

@@ -98,7 +98,6 @@ static bool has_levels(const struct column *column) {
 
 /* Does the column have what its type needs to write a value? */
 static bool can_write(const struct column *column) {
-    const double first_year = -62167219200.0, last_year = 253402300799.0; /* 0000 to 9999 */
     struct number_format format;
     if (strlen(column->missing_text) >= COLUMN_TEXT_BYTES ||
         name_wrong(column->missing_text, strlen(column->missing_text)))
@@ -110,7 +109,7 @@ static bool can_write(const struct column *column) {
     if (column->type == TYPE_DATETIME)
         return column->format && strlen(column->format) < DATE_FORMAT_BYTES &&
                !name_wrong(column->format, strlen(column->format)) &&
-               is_in_range(column, first_year, last_year);
+               is_in_range(column, COLUMN_FIRST_SECOND, COLUMN_LAST_SECOND);
     if (column->type == TYPE_BOOLEAN || column->type == TYPE_CATEGORICAL)
         return has_levels(column);
     return column->level_count == 0 || has_levels(column);
@@ -172,6 +171,8 @@ static const char *cell_text(const struct table_form *form, int j, const struct 
                              char room[COLUMN_TEXT_BYTES]) {
     const struct column *column = &form->columns[j];
     const bool has_value = column->coordinate >= 0 || form->sources[j] >= 0;
+    if (row->known && row->known[j])
+        return row->known[j];
     const double value = has_value ? form_value(form, j, row->values, row->label) : 0;
     if (column->type == TYPE_ID) {
         snprintf(room, COLUMN_TEXT_BYTES, "%zu", row->index + 1);

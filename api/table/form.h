@@ -35,6 +35,8 @@ struct form_row {
     int label; /* the place of its class, for columns that follow from the labels; -1: none */
     const char *label_text;
     size_t index;
+    const char *const *known; /* [form->count] texts of cells that are written as they are; NULL
+                                 where there is none, or for all */
 };
 /* A row as a line of CSV. */
 void form_csv_row(const struct table_form *form, const struct form_row *row, struct buffer *out);

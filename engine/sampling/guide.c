@@ -37,13 +37,22 @@ int guide_class(const struct dn_model *model, int label, uint64_t seed, uint64_t
                   : (int)(point % (uint64_t)classes);
 }
 
+/* The row of the request's known values that point i has. */
+static uint64_t row_of(const struct dn_sample_request *request, uint64_t i) {
+    return request->draws > 0 ? i / (uint64_t)request->draws : 0;
+}
+
+int guide_label(const struct dn_model *model, const struct dn_sample_request *request, uint64_t i) {
+    const int given = request->given_labels ? request->given_labels[row_of(request, i)] : -1;
+    const int label = given >= 0 ? given : request->label;
+    return label < 0 ? guide_class(model, label, request->seed, i) : label;
+}
+
 static void choose_labels(struct guide *guide, const struct dn_sample_request *request) {
     const int none = guide->model->spec.dataset.classes;
     guide->guidance = (float)request->guidance;
     guide->guided = guide->guidance != 0 && guide->guidance != 1;
-    guide->label = request->label;
-    guide->seed = request->seed;
-    if (guide->guidance != 0 && request->label < 0)
+    if (guide->guidance != 0 && (request->label < 0 || request->given_labels))
         while (guide->label_count < none)
             guide->labels[guide->label_count] = guide->label_count, guide->label_count++;
     else if (guide->guidance != 0)
@@ -151,8 +160,7 @@ void guide_clear(struct guide *guide) {
 
 const double *guide_given(const struct dn_model *model, const struct dn_sample_request *request,
                           uint64_t i) {
-    const uint64_t row = request->draws > 0 ? i / (uint64_t)request->draws : 0;
-    return request->given + row * (uint64_t)model->dim;
+    return request->given + row_of(request, i) * (uint64_t)model->dim;
 }
 
 /* What is given of each point of the block. */
@@ -161,10 +169,13 @@ static void begin_given(struct guide *guide, uint64_t first, size_t n) {
     const int dim = model->dim;
     for (size_t i = 0; i < n; i++) {
         const double *row = guide_given(model, guide->request, first + i);
+        double values[DN_MAX_DIM];
         guide->known[i] = 0;
-        for (int j = 0; j < dim; j++)
+        for (int j = 0; j < dim; j++) {
             guide->known[i] |= (uint64_t)!isnan(row[j]) << j;
-        transform_forward_values(&model->transform, 1, dim, row, guide->given + i * (size_t)dim);
+            values[j] = isinf(row[j]) ? NAN : row[j]; /* known to be missing */
+        }
+        transform_forward_values(&model->transform, 1, dim, values, guide->given + i * (size_t)dim);
     }
 }
 
@@ -182,8 +193,7 @@ void guide_begin(struct guide *guide, uint64_t first, size_t n) {
     const bool several = guide->label_count - (guide->guided ? 1 : 0) > 1;
     assert(n <= guide->workspace.rows);
     for (size_t i = 0; i < n; i++)
-        guide->place[i] =
-            several ? guide_class(guide->model, guide->label, guide->seed, first + i) : 0;
+        guide->place[i] = several ? guide_label(guide->model, guide->request, first + i) : 0;
     if (guide->known)
         begin_given(guide, first, n);
 }

@@ -12,8 +12,6 @@ struct guide {
     const float *low, *high; /* range of the estimates; NULL: they are not clipped */
     bool guided;             /* two passes, with and without labels */
     float guidance;
-    int label; /* of the request */
-    uint64_t seed;
     int32_t labels[DN_MAX_CLASSES + 1]; /* labels in use; if guided, the last one is "none" */
     int label_count;
     struct time_rows times;
@@ -40,6 +38,8 @@ void guide_clear(struct guide *guide);
 
 /* The class of a point of a seed, for DN_LABELS_IN_TURN or DN_LABELS_BY_FREQUENCY. */
 int guide_class(const struct dn_model *model, int label, uint64_t seed, uint64_t point);
+/* The class that point i of the seed's sequence has in a request with guidance. */
+int guide_label(const struct dn_model *model, const struct dn_sample_request *request, uint64_t i);
 
 /* The next estimates are for the points first..first+n-1 of the seed. */
 void guide_begin(struct guide *guide, uint64_t first, size_t n);

@@ -34,7 +34,17 @@ static enum dn_status check_labels(const struct dn_model *model,
     if (request->label < DN_LABELS_BY_FREQUENCY || request->label >= classes)
         return error_set(error, DN_INVALID, "label must be 0..%d, got %d", classes - 1,
                          request->label);
+    for (int i = 0; request->given_labels && i < request->n; i++)
+        if (guide_label(model, request, (uint64_t)request->first + (uint64_t)i) >= classes)
+            return error_set(error, DN_INVALID, "point %d has a label that is not 0..%d",
+                             request->first + i, classes - 1);
     return DN_OK;
+}
+
+/* Can a model know this of a coordinate? */
+static bool can_be_given(const struct dn_model *model, int column, double value) {
+    const struct quantiles *maps = model->transform.quantiles;
+    return !isinf(value) || (value < 0 && maps && maps->columns[column].missing > 0);
 }
 
 /* Known coordinates must be numbers, for the points of this request. */
@@ -51,7 +61,7 @@ static enum dn_status check_given(const struct dn_model *model,
     for (int i = 0; i < (request->draws > 0 ? request->n : 1); i++) {
         const double *row = guide_given(model, request, (uint64_t)request->first + (uint64_t)i);
         for (int j = 0; j < model->dim; j++)
-            if (isinf(row[j]))
+            if (!can_be_given(model, j, row[j]))
                 return error_set(error, DN_INVALID,
                                  "coordinate %d of point %d is given as infinity", j,
                                  request->first + i);
@@ -91,9 +101,7 @@ int dn_sample_label(const struct dn_model *model, const struct dn_sample_request
     const int classes = model->spec.dataset.classes;
     if (classes == 0 || request->guidance == 0)
         return -1;
-    return request->label < 0 ? guide_class(model, request->label, request->seed,
-                                            (uint64_t)request->first + (uint64_t)i)
-                              : request->label;
+    return guide_label(model, request, (uint64_t)request->first + (uint64_t)i);
 }
 
 int dn_frame_step(int k, int frames, int steps) {
@@ -136,7 +144,7 @@ static float *block_frame(const struct dn_sampling *sampling, float *frames, int
     return frames + ((size_t)k * (given ? given : own) + sampling->first) * sampling->walk.dim;
 }
 
-/* The known coordinates of the block's points [n][dim], as they were given. */
+/* The known coordinates of the block's points [n][dim], as they were given; NaN if missing. */
 #define DEFINE_PUT_GIVEN(NAME, TYPE)                                                               \
     static void NAME(const struct dn_sampling *sampling, TYPE *points) {                           \
         const struct walk *walk = &sampling->walk;                                                 \
@@ -144,7 +152,7 @@ static float *block_frame(const struct dn_sampling *sampling, float *frames, int
             const double *row = guide_given(sampling->model, &sampling->request, walk->first + i); \
             for (size_t j = 0; j < walk->dim; j++)                                                 \
                 if (!isnan(row[j]))                                                                \
-                    points[i * walk->dim + j] = (TYPE)row[j];                                      \
+                    points[i * walk->dim + j] = isinf(row[j]) ? NAN : (TYPE)row[j];                                      \
         }                                                                                          \
     }
 DEFINE_PUT_GIVEN(block_put_given, float)
