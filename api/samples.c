@@ -52,11 +52,12 @@ static const struct field rows[] = {
     {"", "noise", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Start points [n][dim] in data units instead of the seed's (JSON body only)."},
     {"", "given", FIELD_OTHER, 0, 0, 0, 0, NULL,
-     "Known coordinates by the names of the model's columns: they are kept, and the others are "
-     "drawn given them. Needs a model trained with training.conditioning any (JSON body only)."},
+     "Known cells by the names of the columns: they come back as they are, and the others are drawn "
+     "given them. Of a table, as the table writes them, or true and false; null is drawn, and an "
+     "empty text is known to be missing. The column with the labels is the class. Needs a model "
+     "trained with training.conditioning any (JSON body only)."},
     {"", "rows", FIELD_OTHER, 0, 0, 0, 0, NULL,
-     "Instead of given and n: one object of known coordinates for each row. Those that are absent "
-     "or "
+     "Instead of given and n: one object of known cells for each row. Those that are absent or "
      "null are drawn (JSON body only)."},
     {"", "draws", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Only with rows: the number of points to draw for each row, one after the other; default 1 "

@@ -350,9 +350,9 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
  *     h_{l+1} = swish(h_l W_l^T + b_l (+ or *) e_l),    output = h_L W^T + b
  *
  *     h_0: x [dim] in model units; then sin(3x) [dim], cos(3x) [dim], sin(6x), cos(6x), sin(12x), ..
- *          up to network.input_features octaves, where an x beyond 1000 counts as 1000; and if
- *          training.conditioning is any, for each coordinate 1 if it is given, else 0 [dim], and
- *          its value if it is given, else 0 [dim]. x has the value, too
+ *          up to network.input_features octaves, where an x beyond 1000 counts as 1000. If
+ *          training.conditioning is any, this list has 0 for given coordinates; then follow 1 for
+ *          each given coordinate, 0 for others [dim], and the list again, with 0 for the others
  *     layers.l.weight W_l [H][size of h_l],  layers.l.bias b_l [H],  out.weight W [dim][H],  out.bias
  *     e_l: learned: row t-1 of layers.l.time.weight [T][H]; sinusoidal: s(t) V^T + v with
  *          layers.l.time.weight V [H][H], layers.l.time.bias v [H], and s(t) [H]: element r is

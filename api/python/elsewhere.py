@@ -150,8 +150,10 @@ class Model:
         s = np.stack([np.sin(t * f), np.cos(t * f)], axis=1).reshape(H).astype(self.dtype)
         near = np.clip(x, -1000, 1000)
         waves = [wave(3 * 2**k * near) for k in range(spec["input_features"]) for wave in (np.sin, np.cos)]
-        given = [known, np.where(known, x, 0)] if self.spec["training"]["conditioning"] == "any" else []
-        x = np.concatenate([x, *waves, *given], axis=1).astype(self.dtype)
+        seen = [x, *waves]
+        if self.spec["training"]["conditioning"] == "any":
+            seen = [np.where(known, 0, h) for h in seen] + [known] + [np.where(known, h, 0) for h in seen]
+        x = np.concatenate(seen, axis=1).astype(self.dtype)
         for layer in (f"layers.{l}." for l in range(spec["hidden_layers"])):
             if spec["time_embedding"] == "sinusoidal":
                 e = w[layer + "time.weight"] @ s + w[layer + "time.bias"]

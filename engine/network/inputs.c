@@ -5,7 +5,8 @@
 void inputs_layout(struct network *network, const struct dn_spec *spec) {
     network->octaves = spec->network.input_features;
     network->may_be_given = spec->training.conditioning == DN_GIVEN_ANY;
-    network->inputs = network->dim * (1 + 2 * network->octaves + (network->may_be_given ? 2 : 0));
+    const int own = 1 + 2 * network->octaves;
+    network->inputs = network->dim * (network->may_be_given ? 2 * own + 1 : own);
     network->input_ld = (size_t)network->inputs;
     if (!inputs_are_points(network)) /* room for the last vector of a row, see kernels.h */
         network->input_ld = kernels_pad((size_t)network->inputs + 15);
@@ -15,18 +16,19 @@ bool inputs_are_points(const struct network *network) {
     return network->inputs == network->dim;
 }
 
-/* The columns g and g x. */
-static void fill_given(const struct network *network, size_t n, const uint64_t *given,
-                       float *inputs) {
-    const size_t dim = (size_t)network->dim;
-    const size_t flag = (size_t)(1 + 2 * network->octaves) * dim, value = flag + dim;
+/* Moves the columns of given coordinates behind the others, and writes the columns g between. */
+static void split_given(const struct network *network, size_t n, const uint64_t *given,
+                        float *inputs) {
+    const size_t dim = (size_t)network->dim, own = (size_t)(1 + 2 * network->octaves) * dim;
     for (size_t i = 0; i < n; i++, inputs += network->input_ld) {
-        const uint64_t row = given ? given[i] : 0;
-        for (size_t j = 0; j < dim; j++) {
-            const bool is_given = row >> j & 1;
-            inputs[flag + j] = is_given ? 1 : 0;
-            inputs[value + j] = is_given ? inputs[j] : 0;
-        }
+        float *restrict free_ones = inputs, *restrict g = inputs + own, *restrict known = g + dim;
+        for (size_t j = 0; j < dim; j++)
+            g[j] = given ? (float)(given[i] >> j & 1) : 0;
+        for (size_t e = 0; e < own; e += dim)
+            for (size_t j = 0; j < dim; j++) {
+                known[e + j] = g[j] * free_ones[e + j];
+                free_ones[e + j] *= 1 - g[j];
+            }
     }
 }
 
@@ -34,7 +36,7 @@ void inputs_fill(const struct network *network, size_t n, const float *x, const 
                  float *inputs) {
     kernels_get()->fourier(n, (size_t)network->dim, network->octaves, x, inputs, network->input_ld);
     if (network->may_be_given)
-        fill_given(network, n, given, inputs);
+        split_given(network, n, given, inputs);
 }
 
 void inputs_backward(const struct network *network, size_t n, const float *inputs,

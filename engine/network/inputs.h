@@ -1,10 +1,12 @@
 /*
  * inputs.h - what the first layer reads of a point: its coordinates x and their Fourier features,
  *
- *     x,  sin(3x), cos(3x),  sin(6x), cos(6x),  sin(12x), cos(12x), ..,  g, g x
+ *     x,  sin(3x), cos(3x),  sin(6x), cos(6x),  sin(12x), cos(12x), ..
  *
- * each for all coordinates before the next, up to the number of octaves. g is 1 for coordinates that
- * are given, else 0; networks that may be given some have the last two. The features are those of
+ * each for all coordinates before the next, up to the number of octaves. Of networks that may be
+ * given coordinates, h is this list: (1 - g) h,  g,  g h, where g is 1 for coordinates that are
+ * given, else 0. A given coordinate is exact at every timestep, so the weights with which it is read
+ * have nothing to do with those of a noisy one. The features are those of
  * Tancik et al. 2020, "Fourier features let networks learn high frequency functions in low
  * dimensional domains". An x beyond 1000 has the features of 1000.
  */

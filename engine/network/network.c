@@ -149,11 +149,17 @@ static struct tensor weights_of_x(const struct network *network) {
     return part;
 }
 
-static struct tensor weights_of_others(const struct network *network) {
+/* Makes those of the other inputs small beside them, but for the values of given coordinates. */
+static void soften_others(const struct network *network, float *parameters) {
     struct tensor part = network->layers[0].weight;
-    part.rows -= network->dim;
-    part.offset += (size_t)network->dim * part.ld;
-    return part;
+    const int dim = network->dim, end = part.rows;
+    const int given = dim * (2 + 2 * network->octaves); /* where the values are, if anywhere */
+    for (int first = dim; first < end; first += dim) {
+        part.rows = dim;
+        part.offset = network->layers[0].weight.offset + (size_t)first * part.ld;
+        if (first != given)
+            tensor_affine(&part, 0.1f, 0, parameters);
+    }
 }
 
 static double weight_limit(const struct network *network, int l) {
@@ -173,8 +179,7 @@ void network_draw_weights(const struct network *network, uint64_t seed, float *p
             tensor_normal(&layer->label, seed, LABEL_TENSORS + (uint32_t)l, parameters);
         embedding_initialize(network, layer, seed, number + 1, parameters);
     }
-    const struct tensor others = weights_of_others(network);
-    tensor_affine(&others, 0.1f, 0, parameters);
+    soften_others(network, parameters);
     if (network->conditioning == DN_MULTIPLY)
         tensor_uniform(&network->layers[0].bias, seed, FIRST_BIAS, false, 1, parameters);
     tensor_uniform(&network->out_weight, seed, 2 * (uint32_t)network->layer_count, true,

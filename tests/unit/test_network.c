@@ -82,22 +82,22 @@ static double slow_embedding(const struct network *network, const double *p, int
     return sum + of_label;
 }
 
-/* x, then sin and cos of each octave, each for all coordinates; then which of them are given, and
- * their values. */
+/* x, then sin and cos of each octave, each for all coordinates; or with 0 for those that are given,
+ * then which ones are, and the same again with 0 for the others. */
 static void slow_inputs(const struct network *network, const float *x, uint64_t given,
                         double *inputs) {
-    const int dim = network->dim;
+    const int dim = network->dim, own = 1 + 2 * network->octaves;
     for (int j = 0; j < dim; j++) {
-        inputs[j] = (double)x[j];
+        const bool is_given = network->may_be_given && (given >> j & 1);
+        double *to = inputs + (is_given ? (own + 1) * dim : 0);
+        to[j] = (double)x[j];
         for (int octave = 0; octave < network->octaves; octave++) {
             const double angle = 3 * pow(2, octave) * (double)x[j];
-            inputs[(1 + 2 * octave) * dim + j] = sin(angle);
-            inputs[(2 + 2 * octave) * dim + j] = cos(angle);
+            to[(1 + 2 * octave) * dim + j] = sin(angle);
+            to[(2 + 2 * octave) * dim + j] = cos(angle);
         }
-        if (network->may_be_given) {
-            inputs[(1 + 2 * network->octaves) * dim + j] = (double)(given >> j & 1);
-            inputs[(2 + 2 * network->octaves) * dim + j] = given >> j & 1 ? (double)x[j] : 0;
-        }
+        if (network->may_be_given)
+            inputs[own * dim + j] = is_given;
     }
 }
 
@@ -236,13 +236,17 @@ Test(network, features_start_small_beside_x) {
         fixture_init(&without, 3, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning, 0, 0,
                      false);
         const struct tensor *weight = &with.network.layers[0].weight;
-        cr_assert_eq(weight->rows, 3 * 7);
+        cr_assert_eq(weight->rows, 3 * (5 + 1 + 5));
         cr_assert_arr_eq(with.parameters, without.parameters, 3 * weight->ld * sizeof(float));
         const double limit = conditioning == DN_MULTIPLY ? 0.1 : 0.1 * sqrt(6.0 / (3 + 64));
         double largest = 0;
-        for (size_t i = 3; i < 21; i++)
-            for (size_t j = 0; j < 64; j++)
-                largest = fmax(largest, fabs((double)with.parameters[i * weight->ld + j]));
+        double of_given = 0;
+        for (size_t i = 3; i < 33; i++)
+            for (size_t j = 0; j < 64; j++) {
+                double *most = i >= 18 && i < 21 ? &of_given : &largest;
+                *most = fmax(*most, fabs((double)with.parameters[i * weight->ld + j]));
+            }
+        cr_assert(of_given <= 10 * limit && of_given > 9.5 * limit, "%g", of_given);
         cr_assert(largest <= limit * 1.000001 && largest > 0.98 * limit, "%g", largest);
         fixture_clear(&with), fixture_clear(&without);
     }

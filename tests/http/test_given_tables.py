@@ -1,0 +1,198 @@
+"""Rows of a table of which some cells are known: texts, dates, missing values, the label."""
+
+import csv
+import datetime
+import io
+import json
+import random
+
+import pytest
+from conftest import Server
+
+CSV = {"Content-Type": "text/csv"}
+HEADER = ["id", "age", "zip", "born", "member", "height", "segment", "country", "level"]
+
+
+def people(count):
+    draw = random.Random(4)
+    rows = []
+    for i in range(count):
+        old = draw.random() < 0.3
+        rows.append([
+            str(i + 1), str(draw.randint(60, 79) if old else draw.randint(18, 30)), draw.choice(["00501", "00544", "10001"]),
+            "" if draw.random() < 0.2 else str(datetime.date(1950 if old else 1995, 1, 1) + datetime.timedelta(draw.randint(0, 999))),
+            draw.choice(["yes", "no", "no"]), "NA" if draw.random() < 0.1 else f"{draw.gauss(1.7, 0.1):.2f}",
+            "retired, mostly" if old else "young", "NL", draw.choice(["1", "2", "3", "unknown"]),
+        ])  # fmt: skip
+    return rows
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    server = Server(str(tmp_path_factory.mktemp("given_tables")))
+    yield server
+    assert server.stop() == 0, server.read_log()
+
+
+def upload(server, label):
+    out = io.StringIO()
+    csv.writer(out).writerows([HEADER, *people(800)])
+    answer = server.post(f"/v1/datasets{label}", raw=out.getvalue().encode(), headers=CSV)
+    assert answer.status == 201, answer.body
+    return answer.json["id"]
+
+
+def train(server, dataset, **training):
+    spec = {
+        "dataset": {"id": dataset},
+        "network": {"hidden_size": 64, "hidden_layers": 2, "input_features": 3},
+        "diffusion": {"timesteps": 20, "beta_schedule": "log_linear", "ratio_min": 0.01, "ratio_max": 10, "prediction_type": "v_prediction"},
+        "training": {"normalization": "quantile", "conditioning": "any", "epochs": 200, "batch_size": 128, "learning_rate": 0.004} | training,
+    }  # fmt: skip
+    job = server.submit(spec)
+    state = server.wait(job, seconds=120)
+    assert state["status"] == "succeeded", state
+    return job
+
+
+@pytest.fixture(scope="module")
+def model(store):
+    return train(store, upload(store, ""))
+
+
+@pytest.fixture(scope="module")
+def labeled(store):
+    return train(store, upload(store, "?label=segment"), epochs=20)
+
+
+def ask(server, model, status=200, **body):
+    answer = server.post(f"/v1/models/{model}/samples", body)
+    assert answer.status == status, answer.body
+    return answer.json
+
+
+def rows_of(found):
+    return [dict(zip(found["columns"], point)) for point in found["points"]]
+
+
+KNOWN = {
+    "age": 65, "zip": "00544", "born": "1951-02-03", "member": "yes", "height": 1.8125, "segment": "retired, mostly", "country": "NL",
+    "level": "2", "id": "A-17",
+}  # fmt: skip
+
+
+def test_every_given_cell_comes_back_as_it_was(store, model):
+    """One column at a time, and all at once; 1.8125 has more decimals than the table."""
+    for name, value in KNOWN.items():
+        rows = rows_of(ask(store, model, n=20, given={name: value}))
+        assert [row[name] for row in rows] == [value] * 20, name
+        assert all(len({json.dumps(row[other]) for row in rows}) > 1 for other in HEADER if other not in (name, "country", "segment", "member"))
+    assert rows_of(ask(store, model, n=2, given=KNOWN)) == [KNOWN] * 2
+    raw = store.post(f"/v1/models/{model}/samples.csv", {"n": 2, "given": KNOWN}).body.decode()
+    lines = list(csv.reader(io.StringIO(raw, newline="")))
+    assert lines[0] == HEADER and lines[1] == [str(KNOWN[name]) for name in HEADER] == lines[2]
+
+
+def test_what_goes_with_a_given_cell(store, model):
+    """Segments differ in age and in the date of birth."""
+    for segment, old in ("young", False), ("retired, mostly", True):
+        rows = rows_of(ask(store, model, n=300, given={"segment": segment}))
+        assert sum((row["age"] > 45) == old for row in rows) > 240
+    rows = rows_of(ask(store, model, n=300, given={"born": "1996-01-01"}))
+    assert sum(row["segment"] == "young" for row in rows) > 240
+
+
+def test_other_spellings_of_the_same_cell(store, model):
+    spelled = [
+        ("member", True, "yes"), ("member", False, "no"), ("level", 2, "2"), ("level", 3.0, "3"), ("level", " unknown ", "unknown"),
+        ("zip", 501, "00501"), ("height", "1.70", 1.7), ("age", "65", 65), ("age", 65.0, 65), ("id", 7, "7"),
+    ]  # fmt: skip
+    for name, sent, said in spelled:
+        assert rows_of(ask(store, model, n=1, given={name: sent}))[0][name] == said, name
+
+
+def test_missing_can_be_known(store, model):
+    """null is drawn; an empty text, the table's own and other words for missing values are known to be missing."""
+    for sent in "", "NA", "n/a":
+        rows = rows_of(ask(store, model, n=50, given={"height": sent}))
+        assert [row["height"] for row in rows] == [None] * 50
+    raw = store.post(f"/v1/models/{model}/samples.csv", {"n": 3, "given": {"height": "NA", "born": ""}}).body.decode()
+    assert [(row["height"], row["born"]) for row in csv.DictReader(io.StringIO(raw, newline=""))] == [("NA", "")] * 3
+    drawn = rows_of(ask(store, model, n=50, given={"height": None}))
+    assert len({row["height"] for row in drawn}) > 5
+    assert "must not be missing" in ask(store, model, 422, given={"age": ""})["errors"][0]["detail"]
+
+
+def test_holes_of_many_rows_are_filled(store, model):
+    """The rows in their order, each as many times as draws, whatever the number of rows."""
+    draw = random.Random(1)
+    table = [dict(zip(HEADER, row)) for row in people(300)]
+    rows = [{name: value for name, value in row.items() if draw.random() < 0.7} for row in table]
+    filled = rows_of(ask(store, model, rows=rows, draws=2, seed=3))
+    assert len(filled) == 600
+    for i, row in enumerate(filled):
+        for name, value in rows[i // 2].items():
+            said = row[name]
+            missing = value in ("", "NA")
+            assert said is None if missing else (float(value) == said if name in ("age", "height") else said == value), name
+    assert any(a != b for a, b in zip(filled[::2], filled[1::2]))
+    first = rows_of(ask(store, model, rows=rows[:5], draws=2, seed=3))
+    assert first == filled[:10]
+
+
+def test_ten_thousand_rows_are_one_request(store, model):
+    rows = [{name: (float(cell) if name == "age" else cell) for name, cell in zip(HEADER, row) if name != "born"} for row in people(10000)]
+    found = ask(store, model, rows=rows, steps=1)
+    assert found["n"] == 10000
+    assert [row["zip"] for row in rows_of(found)] == [row["zip"] for row in rows]
+
+
+def test_the_label_is_a_cell(store, labeled):
+    """Given, it is the class; each row has its own."""
+    same = ask(store, labeled, n=10, given={"segment": "young"}, seed=2)
+    assert same["labels"] == ["young"] * 10
+    assert same["points"] == ask(store, labeled, n=10, given={}, label="young", seed=2)["points"]
+    rows = [{"segment": "young", "age": 25}, {"segment": "retired, mostly"}, {"age": 70, "segment": None}]
+    found = ask(store, labeled, rows=rows, draws=2)
+    assert found["labels"][:4] == ["young", "young", "retired, mostly", "retired, mostly"]
+    assert [point[found["columns"].index("age")] for point in found["points"]][:2] == [25, 25]
+    raw = store.post(f"/v1/models/{labeled}/samples.csv", {"rows": rows}).body.decode()
+    assert [row["segment"] for row in csv.DictReader(io.StringIO(raw, newline=""))][:2] == ["young", "retired, mostly"]
+    for body, says in [
+        ({"given": {"segment": "yuong"}}, 'did you mean \\"young\\"'),
+        ({"given": {"segment": ""}}, "must be a class"),
+        ({"given": {"segment": "young"}, "label": "young"}, "leave out label"),
+        ({"given": {"segment": "young"}, "class": 0}, "leave out label"),
+        ({"given": {"segment": "young"}, "balance": True}, "leave out label"),
+        ({"given": {"segment": "young"}, "guidance": 0}, "no effect with guidance = 0"),
+    ]:
+        assert says in json.dumps(ask(store, labeled, 422, n=3, **body)["errors"]), body
+
+
+WRONG = [
+    ({"given": {"segment": "yuong"}}, "/given/segment", 'did you mean "young"'),
+    ({"given": {"segment": "x"}}, "/given/segment", 'the values are'),
+    ({"given": {"segment": True}}, "/given/segment", "is no value"),
+    ({"given": {"zip": 502}}, "/given/zip", "is no value"),
+    ({"given": {"member": "maybe"}}, "/given/member", "is no value"),
+    ({"given": {"born": 5}}, "/given/born", "as the table writes it"),
+    ({"given": {"born": "3.2.1951"}}, "/given/born", "as the table writes it"),
+    ({"given": {"born": "2500-01-01"}}, "/given/born", "too far from the training data"),
+    ({"given": {"age": 500}}, "/given/age", "too far from the training data"),
+    ({"given": {"age": 20.5}}, "/given/age", "whole number"),
+    ({"given": {"age": "old"}}, "/given/age", "whole number"),
+    ({"given": {"age": [20]}}, "/given/age", "must be a number"),
+    ({"given": {"height": True}}, "/given/height", "must be a number"),
+    ({"given": {"height": "9" * 90}}, "/given/height", "at most 79 bytes"),
+    ({"given": {"country": "BE"}}, "/given/country", "is no value"),
+    ({"given": {"id": True}}, "/given/id", "a text or a number"),
+    ({"given": {"Age": 20}}, "/given/Age", 'did you mean "age"'),
+    ({"rows": [{}, {"zip": {}}]}, "/rows/1/zip", "must be a text"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "pointer", "says"), WRONG)
+def test_what_is_no_cell_of_the_table(store, model, body, pointer, says):
+    errors = ask(store, model, status=422, **body)["errors"]
+    assert [error["pointer"] for error in errors] == [pointer], errors
+    assert says in errors[0]["detail"], errors
