@@ -130,10 +130,14 @@ static const char *pointer_of(const struct known *known, const struct given_cell
     return problem_pointer(known->wrong, place_of(known->sampling, cell->row, arena), cell->name);
 }
 
-static int find_column(const struct known *known, const struct given_cell *cell) {
+static int column_of(const struct known *known, const struct given_cell *cell) {
     for (int j = 0; known->names[j]; j++)
         if (strcmp(known->names[j], cell->name) == 0)
             return j;
+    return -1;
+}
+
+static void unknown_column(const struct known *known, const struct given_cell *cell) {
     const char *meant = fields_nearest(known->names, cell->name);
     const char *list = fields_list(known->names, known->wrong->arena);
     if (meant)
@@ -142,7 +146,6 @@ static int find_column(const struct known *known, const struct given_cell *cell)
     else
         problem_add(known->wrong, pointer_of(known, cell), "is no column; the columns are %s",
                     list);
-    return -1;
 }
 
 /* The column of the labels is the class. */
@@ -180,14 +183,84 @@ static void take_value(struct known *known, const struct given_cell *cell, int j
             isnan(value.value) ? -INFINITY : value.value;
 }
 
-static void take_cells(struct known *known) {
+/* What is known of the column from which another one follows: its value, NAN if it is missing.
+ * False: it is to be drawn. */
+static bool source_value(const struct known *known, int row, int source, double *value) {
+    const int at = known->columns[source].coordinate, dim = dn_model_dim(known->model);
+    if (source == known->label) {
+        *value = known->labels[row];
+        return known->labels[row] >= 0;
+    }
+    const double given = known->given[(size_t)row * (size_t)dim + (size_t)at];
+    *value = isinf(given) ? NAN : given;
+    return !isnan(given);
+}
+
+static void set_source(struct known *known, int row, int source, double value) {
+    const int at = known->columns[source].coordinate, dim = dn_model_dim(known->model);
+    if (source == known->label)
+        known->labels[row] = (int32_t)value;
+    else
+        known->given[(size_t)row * (size_t)dim + (size_t)at] = isnan(value) ? -INFINITY : value;
+}
+
+static bool is_same(double a, double b) {
+    return a == b || (isnan(a) && isnan(b));
+}
+
+/* Makes the column known from which this one follows. NULL, or why that is not possible. */
+static const char *take_source(struct known *known, int row, int j, double value) {
+    const int source = known->sampling->form->sources[j];
+    const struct column_map *map = &known->columns[j].map;
+    const char *name = known->columns[source].name;
+    double have, from = NAN;
+    int fitting = 0;
+    if (source_value(known, row, source, &have))
+        return is_same(column_map_value(map, have), value)
+                   ? NULL
+                   : arena_format(known->wrong->arena,
+                                  "does not go with the value of \"%s\", from which it follows; "
+                                  "leave it out",
+                                  name);
+    for (int i = 0; i < map->count; i++)
+        if (is_same(map->to[i], value)) {
+            from = map->from[i];
+            fitting++;
+        }
+    if (fitting != 1)
+        return arena_format(known->wrong->arena,
+                            "follows from \"%s\", of which %d values have it: give \"%s\"", name,
+                            fitting, name);
+    set_source(known, row, source, from);
+    return NULL;
+}
+
+/* A column that follows from another one, which is known by now if it was given. */
+static void take_follower(struct known *known, const struct given_cell *cell, int j) {
+    struct cell_value value;
+    const char *wrong = cell_read(&known->columns[j], &cell->sent, &value, known->wrong->arena);
+    if (!wrong)
+        wrong = take_source(known, cell->row, j, value.value);
+    if (wrong)
+        problem_add(known->wrong, pointer_of(known, cell), "%s", wrong);
+    else
+        known->texts[(size_t)cell->row * (size_t)known->count + (size_t)j] = value.text;
+}
+
+static void take_cells(struct known *known, bool are_followers) {
     const struct sampling *sampling = known->sampling;
     for (size_t i = 0; i < sampling->cell_count; i++) {
         const struct given_cell *cell = &sampling->cells[i];
-        const int j = cell->name ? find_column(known, cell) : -1;
-        if (j < 0 || cell->sent.kind == CELL_SENT_NULL)
+        const int j = cell->name ? column_of(known, cell) : -1; /* without memory: no name */
+        const bool follows =
+            j >= 0 && known->sampling->form && known->sampling->form->sources[j] >= 0;
+        if (j < 0 && cell->name && !are_followers)
+            unknown_column(known, cell);
+        if (j < 0 || cell->sent.kind == CELL_SENT_NULL || follows != are_followers)
             continue;
-        if (j == known->label)
+        if (follows)
+            take_follower(known, cell, j);
+        else if (j == known->label)
             take_label(known, cell);
         else
             take_value(known, cell, j);
@@ -287,7 +360,8 @@ void samples_given_fit(struct sampling *sampling, const struct dn_model *model,
     if (sampling->row_count == 0 || !find_columns(&known, row) || !make_room(&known))
         return;
     const int before = wrong->count;
-    take_cells(&known);
+    take_cells(&known, false);
+    take_cells(&known, true);
     use_labels(&known);
     if (sampling->form)
         sampling->known = known.texts;

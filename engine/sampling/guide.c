@@ -26,7 +26,8 @@ static int class_by_frequency(const int32_t *counts, int classes, uint64_t seed,
     return label;
 }
 
-int guide_class(const struct dn_model *model, int label, uint64_t seed, uint64_t point) {
+/* The class of a point of a seed, for DN_LABELS_IN_TURN or DN_LABELS_BY_FREQUENCY. */
+static int class_of(const struct dn_model *model, int label, uint64_t seed, uint64_t point) {
     const int classes = model->spec.dataset.classes;
     int32_t counts[DN_MAX_CLASSES];
     bool differ = false;
@@ -45,7 +46,7 @@ static uint64_t row_of(const struct dn_sample_request *request, uint64_t i) {
 int guide_label(const struct dn_model *model, const struct dn_sample_request *request, uint64_t i) {
     const int given = request->given_labels ? request->given_labels[row_of(request, i)] : -1;
     const int label = given >= 0 ? given : request->label;
-    return label < 0 ? guide_class(model, label, request->seed, i) : label;
+    return label < 0 ? class_of(model, label, request->seed, i) : label;
 }
 
 static void choose_labels(struct guide *guide, const struct dn_sample_request *request) {

@@ -36,8 +36,6 @@ size_t guide_bytes(const struct network *network, int steps, int labels, bool gu
                    size_t rows);
 void guide_clear(struct guide *guide);
 
-/* The class of a point of a seed, for DN_LABELS_IN_TURN or DN_LABELS_BY_FREQUENCY. */
-int guide_class(const struct dn_model *model, int label, uint64_t seed, uint64_t point);
 /* The class that point i of the seed's sequence has in a request with guidance. */
 int guide_label(const struct dn_model *model, const struct dn_sample_request *request, uint64_t i);
 
