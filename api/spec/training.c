@@ -89,9 +89,11 @@ static bool load_uploads(const struct job_request *request, struct store_session
         uploads->points[k] = (struct dn_upload){(size_t)row->n, row->dim, row->points, row->labels};
         if (!row->has_cells || !spec_is_table(request))
             continue;
+        free(row->points); /* the values take their place */
+        row->points = NULL;
+        uploads->points[k].points = NULL;
         if (!load_values(session, row, uploads, failure))
             return false;
-        uploads->points[k].points = NULL;
         uploads->points[k].values = uploads->values;
     }
     return true;

@@ -15,11 +15,22 @@ static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
+/* While the values of a table are made: each cell's text, of up to 17 characters as numbers have, and
+ * its end, in the stored block and in the table that is read from it, with a place and a code. Its
+ * value and that of the drawn data, which come later, take less, and so do texts that repeat. */
+static int64_t table_bytes(const struct dn_spec *spec) {
+    enum { CELL_BYTES = 2 * 18 + 4 + 8, LABEL_BYTES = 3 * sizeof(int32_t) };
+    return (int64_t)spec->dataset.sources[0].n * (CELL_BYTES * spec->dataset.dim + LABEL_BYTES);
+}
+
 /* While the data is loaded: the rows of all uploads, the points of one of them a second time in
  * SQLite's own memory, and the points drawn from them (api/spec/training.c). */
 static int64_t loading_bytes(const struct dn_spec *spec) {
     const int64_t point = (int64_t)sizeof(float) * spec->dataset.dim, label = sizeof(int32_t);
     int64_t rows = 0, largest = 0, all = 0;
+    if (spec->training.normalization == DN_QUANTILE && spec->dataset.source_count == 1 &&
+        spec->dataset.sources[0].pattern == DN_UPLOADED)
+        return table_bytes(spec);
     for (int k = 0; k < spec->dataset.source_count; k++) {
         size_t n, n_val;
         const bool uploaded = spec->dataset.sources[k].pattern == DN_UPLOADED;

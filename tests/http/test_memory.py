@@ -1,5 +1,6 @@
 """Memory is a budget: what a training takes is known before it begins, and more than there is is refused."""
 
+import random
 import re
 import sqlite3
 
@@ -65,6 +66,27 @@ def test_the_estimate_grows_with_what_it_is_made_of(server):
         for more in ({"epochs": 10000}, {"epochs": 1000000}, {"epochs": 10000, "threads": 64})
     )
     assert 90 * long < longer < 110 * long and threads <= long
+
+
+def memory(server, name):
+    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as file:
+        return 1024 * int(re.search(rf"{name}:\s+(\d+)", file.read())[1])
+
+
+def test_a_table_takes_no_more_than_was_said(start):
+    """A column of texts that do not repeat takes more than its values do."""
+    server = start()
+    draw = random.Random(1)
+    lines = (",".join(f"{draw.random():.15f}" for _ in range(6)) for _ in range(200_000))
+    answer = server.post("/v1/datasets", raw="\n".join(["a,b,c,d,e,f", *lines]).encode(), headers={"Content-Type": "text/csv"})
+    assert answer.status == 201, answer.body
+    assert server.stop() == 0
+    server.start()  # an upload takes more memory than its training
+    spec = {**QUICK, "dataset": {"id": answer.json["id"]}, "training": {"epochs": 1}}
+    said, before = estimate(server, spec)["memory_bytes"], memory(server, "VmRSS")
+    assert server.wait(server.submit(spec))["status"] == "succeeded"
+    taken = memory(server, "VmHWM") - before
+    assert 0.5 * said < taken < said, (said, taken)
 
 
 def test_what_does_not_fit_is_refused_with_the_figures(start):
