@@ -1,5 +1,6 @@
 // Makes the pictures of the README, by the program itself: usage: node tests/browser/pictures.mjs DIRECTORY
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { close, open, picture, quit, Server } from "./harness.mjs";
 
@@ -18,19 +19,35 @@ const spiral = await train({ name: "spiral, default", dataset: "spiral" });
 await save("spiral.gif", `/v1/models/${spiral.id}/trajectories.gif?n=300&frames=41&seed=1&fps=15&size=300`);
 
 const dino = await train({ name: "dino", dataset: "dino" });
+const penguins = readFileSync(createRequire(import.meta.url).resolve("@observablehq/sample-datasets/penguins.csv"));
+const upload = await fetch(new URL("/v1/datasets?name=penguins", server.url), {
+  method: "POST",
+  headers: { "Content-Type": "text/csv" },
+  body: penguins,
+});
+const table = await train({ name: "penguins", dataset: (await upload.json()).id });
 const VIEW = { viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" };
 
-/** The dashboard at this address, with all that it asks for on it. */
-async function shoot(name, hash, options) {
-  const page = await open(server, hash, { ...VIEW, ...options });
+/** The stage and its figures are there. */
+async function moving(page) {
   await picture(page);
   await page.locator(".quality tbody tr").first().waitFor();
   await page.getByLabel("training time").waitFor();
+}
+
+/** The columns of a table are, with their distances. */
+const columns = (page) => page.getByText("The worst comes first").waitFor();
+
+/** The dashboard at this address, with all that it asks for on it. */
+async function shoot(name, hash, isDrawn, options = {}) {
+  const page = await open(server, hash, { ...VIEW, ...options });
+  await isDrawn(page);
   await page.waitForTimeout(1000);
   await page.screenshot({ path: join(out, name) });
   await close(page);
 }
 
-await shoot("dashboard.png", `#job=${dino.id}&show=hue.trails&k=0.9&n=2500`, {});
-await shoot("dashboard-dark.png", `#job=${classes.id}&mode=both&show=field&k=0.62&n=1500`, { colorScheme: "dark" });
+await shoot("dashboard.png", `#job=${dino.id}&show=hue.trails&k=0.9&n=2500`, moving);
+await shoot("dashboard-dark.png", `#job=${classes.id}&mode=both&show=field&k=0.62&n=1500`, moving, { colorScheme: "dark" });
+await shoot("dashboard-table.png", `#job=${table.id}&n=2000`, columns);
 await quit();
