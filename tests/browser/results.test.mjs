@@ -1,5 +1,7 @@
 // The tabs of a run that was trained on a table: they show the data beside what the model draws.
 import assert from "node:assert/strict";
+import { execSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { CALM, close, open, quit, Server, until } from "./harness.mjs";
 import { mixedTable, trainOnTable } from "./world.mjs";
@@ -108,5 +110,67 @@ test("a run of a drawing has no tabs", async () => {
   const page = await open(server, `#job=${plain.id}&tab=pairs`, CALM);
   await page.locator(".stage-canvas canvas").waitFor();
   assert.equal(await page.getByRole("tab").count(), 0);
+  await close(page);
+});
+
+test("rows are those of the file that the API writes, and come as a file and as a command", async () => {
+  const page = await open(server, `#job=${table.id}&tab=rows&seed=5`, CALM);
+  const samples = `/v1/models/${table.id}/samples.csv?n=100&seed=5`;
+  const csv = await (await fetch(server.url + samples.slice(1))).text();
+  const lines = csv.trimEnd().split("\r\n").map((line) => line.split(","));
+  await page.locator(".lines tbody tr").first().waitFor();
+  assert.deepEqual(await page.locator(".lines th").allInnerTexts(), ["age", "plan", "price", "since", "active"]);
+  const shown = await page.locator(".lines tbody tr").evaluateAll((rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent)));
+  assert.deepEqual(shown, lines.slice(1));
+  const [saved] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download CSV" }).click()]);
+  assert.equal(saved.suggestedFilename(), "people.csv");
+  assert.equal(readFileSync(await saved.path(), "utf8"), csv);
+  const command = await page.getByRole("button", { name: "Copy as curl" }).getAttribute("title");
+  assert.equal(execSync(command.replace("-o rows.csv", ""), { encoding: "utf8" }), csv);
+  // a column that is held has the same value in all rows, and so says the command
+  await page.getByText("Hold columns").click();
+  await page.getByLabel("age", { exact: true }).fill("40");
+  await page.getByLabel("age", { exact: true }).press("Enter");
+  await page.getByText("1 held").waitFor();
+  await until(async () => new Set(await page.locator(".lines td:first-child").allInnerTexts()).size === 1, "they are held");
+  assert.equal(await page.locator(".lines td:first-child").first().innerText(), "40");
+  const held = execSync((await page.getByRole("button", { name: "Copy as curl" }).getAttribute("title")).replace("-o rows.csv", ""), { encoding: "utf8" });
+  assert.deepEqual(
+    held.trimEnd().split("\r\n").slice(1).map((line) => line.split(",")),
+    await page.locator(".lines tbody tr").evaluateAll((rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))),
+  );
+  await close(page);
+});
+
+test("a real row is scored, and a wild one is less typical", async () => {
+  const page = await open(server, `#job=${table.id}&tab=score`, CALM);
+  const density = async () => Number(/Log-density (-?[\d.]+)/.exec(await page.locator(".score").innerText())[1]);
+  await page.getByText(/typical than .* real rows that training did not use/).waitFor();
+  const real = await density();
+  const price = page.getByLabel("price", { exact: true });
+  await page.getByLabel("plan", { exact: true }).selectOption("free");
+  await price.fill("43.21");
+  await price.press("Enter");
+  await page.getByText(/Less typical than|More typical than \d%/).waitFor();
+  await until(async () => (await density()) < real - 2, "it is less likely");
+  await page.getByRole("button", { name: "Undo changes" }).click();
+  await until(async () => (await density()) === real, "the row is as before");
+  await page.getByRole("button", { name: "Another real row" }).click();
+  await until(async () => (await density()) !== real, "another row has another score");
+  await close(page);
+});
+
+test("the report on a table has a sentence for each of its numbers", async () => {
+  const page = await open(server, `#job=${table.id}`, CALM);
+  const { table: report } = await server.api(`/v1/models/${table.id}/evaluation?n=500`);
+  const lines = page.locator(".table-quality tbody tr:not(.said)");
+  await lines.first().waitFor();
+  const { shape, trend, detection, privacy } = report;
+  const expected = { Shape: shape, Trend: trend, Detection: detection, Privacy: privacy.nearer_to_training, Copies: privacy.copies };
+  assert.deepEqual(
+    (await lines.allInnerTexts()).map((each) => each.split("\t").map((text) => text.trim())),
+    Object.entries(expected).map(([name, { value, floor }]) => [name, percent(value), percent(floor)]),
+  );
+  assert.equal(await page.locator(".table-quality .said").count(), 5);
   await close(page);
 });

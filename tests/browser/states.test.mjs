@@ -54,6 +54,11 @@ const STATES = {
   "16-D": ofRun("16-D", "tab=animation", see("2 of 16 columns are drawn")),
   "columns": ofTable("", see("The worst comes first")),
   "pairs": ofTable("tab=pairs", (page) => page.locator(".pairs .distance").waitFor()),
+  "rows of a table": ofTable("tab=rows", async (page) => {
+    await page.locator(".lines td").first().waitFor();
+    await page.getByText("Hold columns").click();
+  }),
+  "score of a row": ofTable("tab=score", see("real rows that training did not use")),
   "points of a pair": { ...ofTable("tab=pairs&pair=0.2", (page) => page.locator(".points path").first().waitFor()), isPicture: true },
   "classes": ofRun("classes", "", see("Guidance")),
   "one class": { ...ofRun("classes", "class=1&guidance=2"), isPicture: true },

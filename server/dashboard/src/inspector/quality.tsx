@@ -2,9 +2,12 @@
 import { useSignalEffect } from "@preact/signals";
 import { keyState } from "../api";
 import { evaluateUnasked, evaluationOf, METRICS, waiting } from "../evaluations";
+import { lazy } from "../lazy";
 import { job } from "../runs";
 import { verdictOf } from "../runs/verdict";
 import { isSettled } from "../stage/subject";
+
+const TableQuality = lazy((parts) => parts.TableQuality);
 
 export function Quality() {
   useSignalEffect(() => {
@@ -16,6 +19,7 @@ export function Quality() {
     return metric ? [{ name, label, ...metric }] : [];
   });
   const verdict = job.value && verdictOf(job.value);
+  if (known?.table) return <TableQuality />;
   if (rows.length === 0)
     return job.value && waiting.value.includes(job.value.id) ? <p class="hint">Evaluating …</p> : null;
   return (

@@ -2,8 +2,10 @@
 import { hasModel, job } from "../runs";
 import { tab } from "../tabs";
 import { Columns } from "./columns";
+import { Drawn } from "./drawn";
 import { Pairs } from "./pairs";
 import { columns, data, isDrawing, model, trouble } from "./rows";
+import { Scores } from "./score";
 
 const NAVIGATION = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End", " "];
 
@@ -19,7 +21,8 @@ function Waiting() {
 function Content() {
   if (tab.value === "columns") return <Columns />;
   if (tab.value === "pairs") return <Pairs />;
-  return <Waiting />;
+  if (tab.value === "rows") return <Drawn />;
+  return <Scores />;
 }
 
 export function Results() {
