@@ -80,7 +80,7 @@ def test_the_blocks_take_no_tools_but_those_that_start_names():
 
 def test_what_the_reader_draws_of_a_table_is_like_it(start, tmp_path):
     own = TEXT.split("## A table")[1].split("```sh\n")[1].split("```")[0]
-    run(own, start().port, tmp_path, may_fail=False)
+    printed = run(own, start().port, tmp_path, may_fail=False)
     tables = [list(csv.reader(file.open())) for file in (tmp_path / "penguins.csv", tmp_path / "synthetic-samples.csv")]
     (names, *real), (header, *synthetic) = tables
     assert header == names and len(synthetic) == len(real) == 344
@@ -91,6 +91,12 @@ def test_what_the_reader_draws_of_a_table_is_like_it(start, tmp_path):
         else:
             low, high = (end(float(cell) for cell in cells[0] if cell != "NaN") for end in (min, max))
             assert all(low <= float(cell) <= high for cell in cells[1] if cell != "NaN")
+    header, *filled = (line.split() for line in printed[printed.index(names[0]) :].splitlines())
+    assert header == names and len(filled) == 3
+    for row in filled:  # so long are the flippers of no other species
+        assert (row[0], row[names.index("body_mass_g")]) == ("Gentoo", "5500") and int(row[names.index("flipper_length_mm")]) > 200
+    shown = re.search(r"^    (species .*)\n((?:    Gentoo .*\n)+)", TEXT, re.M)
+    assert shown[1].split() == names and len(shown[2].splitlines()) == 3
 
 
 def test_the_tables_of_settings_are_the_programs():
