@@ -38,7 +38,7 @@ enum http_next api_model_delete(struct http_exchange *exchange);
 enum http_next api_model_checkpoints(struct http_exchange *exchange);
 /* models_schedule.c */
 enum http_next api_model_schedule(struct http_exchange *exchange);
-/* models_weights.c */
+/* weights/ */
 enum http_next api_model_weights(struct http_exchange *exchange);
 enum http_next api_model_import(struct http_exchange *exchange);
 /* measure/evaluation.c */

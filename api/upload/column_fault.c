@@ -22,10 +22,10 @@ static bool begins_with(const char *text, size_t length, const char *start) {
     return strlen(start) <= length && memcmp(text, start, strlen(start)) == 0;
 }
 
+/* "None" stands for a missing number. */
 static bool is_missing(const char *text, size_t length) {
-    static const char *const words[] = {"",     "na", "n/a", "nan",  "null",
-                                        "none", "?",  "-",   "#n/a", NULL};
-    return is_one_of(text, length, words);
+    static const char *const words[] = {"none", NULL};
+    return column_is_missing(text, length) || is_one_of(text, length, words);
 }
 
 static bool is_infinite(const char *text, size_t length) {

@@ -1,13 +1,16 @@
-#include "api/models_form.h"
+#include "api/weights/form.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "api/contract/handlers.h"
 
+/* All levels and maps of as many columns as a table may have. */
+enum { MOST_VALUES = 1 << 20 };
+
 static const struct table_form *parse(const char *text, struct arena *arena, char *error,
                                       size_t error_size) {
-    cJSON *json = json_read(text, strlen(text), JSON_MAX_VALUES, arena, error, error_size);
+    cJSON *json = json_read(text, strlen(text), MOST_VALUES, arena, error, error_size);
     if (!json)
         return NULL;
     cJSON_Delete(json); /* it is short enough */
@@ -15,17 +18,18 @@ static const struct table_form *parse(const char *text, struct arena *arena, cha
     return form_read(text, arena);
 }
 
-/* Are all coordinates numbers that are never missing? */
+/* Are all coordinates numbers that are never missing, and does no column follow from others? */
 static bool has_numbers(const struct table_form *form) {
     bool all = true;
     for (int j = 0; j < form->count; j++)
-        all &= form->columns[j].coordinate < 0 ||
-               (column_is_number(&form->columns[j]) && form->columns[j].missing == 0);
+        all &= form->columns[j].coordinate < 0
+                   ? form->sources[j] < 0
+                   : column_is_number(&form->columns[j]) && form->columns[j].missing == 0;
     return all;
 }
 
-char *models_form_read(const char *text, const struct dn_spec *spec, struct arena *arena,
-                       char *error, size_t error_size) {
+char *weights_form_read(const char *text, const struct dn_spec *spec, struct arena *arena,
+                        char *error, size_t error_size) {
     const struct dn_dataset_spec *dataset = &spec->dataset;
     const struct table_form *form = parse(text, arena, error, error_size);
     if (!form)

@@ -1,8 +1,8 @@
 /*
- * models_quantiles.h - the maps of a model's columns in the metadata of a safetensors file.
+ * quantiles.h - the maps of a model's columns in the metadata of a safetensors file.
  */
-#ifndef API_MODELS_QUANTILES_H
-#define API_MODELS_QUANTILES_H
+#ifndef API_WEIGHTS_QUANTILES_H
+#define API_WEIGHTS_QUANTILES_H
 
 #include "api/contract/json.h"
 #include "engine/denoise.h"

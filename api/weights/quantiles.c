@@ -1,4 +1,4 @@
-#include "api/models_quantiles.h"
+#include "api/weights/quantiles.h"
 
 #include <stdio.h>
 #include <string.h>
