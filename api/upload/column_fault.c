@@ -226,7 +226,9 @@ static const char *advice(const struct reading *reading, int column, struct nota
         column_text(notation, cells_text(of, last), cells_length(of, last), &value) == kind)
         return "if the last row is a summary, remove it";
     if (kind == COLUMN_AMBIGUOUS && !can_be_told(reading, column))
-        return "some have marks that contradict others; write all numbers of the column alike";
+        return "some have marks that contradict others; write all numbers of the column alike, or "
+               "give "
+               "the column the type \"id\", with which it is not trained on";
     return messages[kind].advice;
 }
 

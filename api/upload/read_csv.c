@@ -152,8 +152,9 @@ static void read_rows(struct csv *csv) {
         } else {
             char pointer[40];
             snprintf(pointer, sizeof pointer, "/points/%zu", taken);
-            reading_fault(reading, FAULT_WIDTH, pointer, "line %zu: %d fields, but %s %d",
-                          rows->row_line, rows->count,
+            reading_fault(reading, FAULT_WIDTH, pointer,
+                          "line %zu: %d field%s, but %s %d: complete the row or remove it",
+                          rows->row_line, rows->count, rows->count == 1 ? "" : "s",
                           reading->cells.has_names ? "the row of names has" : "the first row has",
                           csv->width);
             csv->other_rows++;

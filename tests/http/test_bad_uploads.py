@@ -96,13 +96,13 @@ CASES = [
     (CSV, "v;k\n1,5;1.234\n2,5;2.345\n", "", [("/columns/k", "unclear decimal mark")]),
     (CSV, "v;k\n1,5;1\n2,5;2\n", "?decimal=point", [("/columns/v", "unclear decimal mark")]),
     # ---------------------------------------------------------------- ragged CSV
-    (CSV, "1,2\n3\n", "", [("/points/1", "line 2: 1 fields, but the first row has 2")]),
+    (CSV, "1,2\n3\n", "", [("/points/1", "line 2: 1 field, but the first row has 2")]),
     (CSV, "1,2\n3,4,5\n", "", [("/points/1", "line 2: 3 fields, but the first row has 2")]),
     (CSV, "1,2\n3,4,\n", "", [("/points/1", "line 2: 3 fields")]),
     (CSV, "a,b,c\n1,2\n", "", [("/points/0", "line 2: 2 fields, but the row of names has 3")]),
-    (CSV, "1,2\n3;4\n", "", [("/points/1", "line 2: 1 fields")]),
+    (CSV, "1,2\n3;4\n", "", [("/points/1", "line 2: 1 field")]),
     (CSV, "1,2\n" + "," * 500 + "\n", "", [("/points/1", "line 2: 501 fields")]),
-    (CSV, "1,2\n3\n4,x\n5\n", "", [("/points/1", "line 2: 1 fields, but the first row has 2; that is the first of 2 such places")]),
+    (CSV, "1,2\n3\n4,x\n5\n", "", [("/points/1", "line 2: 1 field, but the first row has 2: complete the row or remove it; that is the first of 2 such places")]),
     (CSV, "178,13,a,b,c\n" + "1,2,3\n" * 30, "", [("/points/0", "the first row has 5 fields, but none of the 30 rows below it has as many")]),
     # ---------------------------------------------------------------- labels in CSV
     (CSV, "x,y,label\n1,2,\n3,4,NA\n", "", [("/columns/label", 'column "label": all its labels are missing')]),

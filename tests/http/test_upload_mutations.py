@@ -3,7 +3,9 @@
 With the environment variable DENOISED_TABLES, a directory with real files, those are mutated as well.
 """
 
+import csv
 import gzip
+import io
 import os
 import pathlib
 import random
@@ -27,6 +29,9 @@ def made_up():
     yield "pandas.csv", ",x,k\n" + "".join(f"{i},{x},{k}\n" for i, (x, k, _) in enumerate(rows))
     yield "savetxt.csv", "# x k\n" + "".join(f"{x:.6e} {k:.6e}\n" for x, k, _ in rows)
     yield "tabs.tsv", "x\tk\n" + "".join(f"{x}\t{k}\n" for x, k, _ in rows)
+    days = [f"20{k % 23:02}-{1 + k % 12:02}-{1 + k % 28:02}" for _, k, _ in rows]
+    mixed = [f"{i},{day},{x if k % 5 else ''},{k * 1234567},00{k % 7},{'yes' if k % 3 else 'no'},{c}" for i, (day, (x, k, c)) in enumerate(zip(days, quoted))]
+    yield "mixed.csv", "id,day,x,count,code,member,color\n" + "\n".join(mixed) + "\n"
     yield "records.json", "[" + ",\n".join(f'{{"x": {x}, "k": {k}}}' for x, k, _ in rows) + "]"
 
 
@@ -59,7 +64,36 @@ def mutate(rng, raw, other):
         lambda: raw[:20000].decode("utf-8", "replace").encode(rng.choice(["utf-16", "utf-16-le", "cp1252"]), "replace"),
         lambda: gzip.compress(raw[:20000])[:rng.randrange(20, 400)],
         lambda: b"\xef\xbb\xbf" * 2 + raw,
+        lambda: raw[:at] + b"\xef\xbb\xbf" + raw[at:],
+        lambda: raw[:at] + rng.choice([b"x", b"7", b"\0", b'"']) * rng.choice([200, 70000]) + raw[at:],
+        lambda: lines[0] + b"," + lines[0].split(b",")[0] + b"\n" + b"\n".join(lines[1:]),
+        lambda: lines[0] + b"\n" + raw,
+        lambda: b"\n".join([*lines[:line], lines[line][:at % (len(lines[line]) + 1)], *lines[line + 1:]]),
     ])()  # fmt: skip
+
+
+def text_of(raw):
+    """The text of a file as any reader would find it."""
+    raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    return raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
+
+
+def check_cells(server, made, changed, is_csv):
+    """Every cell that comes back is in the file, and what comes back is a file with the same cells."""
+    back = server.get(f"/v1/datasets/{made['id']}/points.csv").body
+    header, *rows = csv.reader(io.StringIO(back.decode(), newline=""))
+    assert header == [column["name"] for column in made["columns"]] and len(rows) == made["n"]
+    if not is_csv:
+        return
+    text = text_of(changed)
+    cells = sorted({cell[1:] if cell[:1] == "'" and cell[1:2] in "=+-@'" else cell for row in rows for cell in row})
+    for cell in random.Random(3).sample(cells, min(len(cells), 300)):
+        assert cell in text or cell.replace('"', '""') in text, cell
+    if len(header) > 1:  # one column alone may have anything in its cells, even delimiters
+        again = server.post("/v1/datasets?header=true", raw=back, headers={"Content-Type": "text/csv"})
+        assert again.status == 201, (again.json, back[:500])
+        assert server.get(f"/v1/datasets/{again.json['id']}/points.csv").body == back
+        assert server.request("DELETE", f"/v1/datasets/{again.json['id']}").status == 204
 
 
 def count(server):
@@ -87,6 +121,7 @@ def test_mutated_files(store):
         if answer.status == 201:
             accepted += 1
             assert store.get(f"/v1/datasets/{answer.json['id']}").json == answer.json
+            check_cells(store, answer.json, changed, not name.endswith(".json"))
         else:
             assert answer.status in PROBLEMS, (name, answer.body)
             detail = answer.json["detail"]
