@@ -35,11 +35,12 @@ def test_the_described_job_is_what_the_server_takes(server):
     """What the schema allows is accepted, what it forbids is refused."""
     components = server.get("/openapi.json").json["components"]
     schema = {"$ref": "#/components/schemas/JobRequest", "components": components}
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
     jobs = [
         {}, {"seed": -1}, {"seed": 5}, {"sed": 5}, {"name": 5}, {"dataset": "moons"}, {"dataset": "x"},
         {"dataset": {"name": "moons", "n": 10}}, {"dataset": {"n": 0}}, {"dataset": 5},
         {"dataset": ["moons", {"n": 5}]}, {"dataset": []}, {"dataset": [["moons"]]}, {"preset": "sinai2022"},
+        {"preset": "table"}, {"preset": "Table"},
         {"preset": "x"}, {"network": {"hidden_size": 9}}, {"network": {"hidden_size": 10}}, {"network": []},
         {"training": {"epochs": 1.5}}, {"training": {"loss": "mae"}}, {"training": {"loss": "huge"}},
         {"training": {"ema_decay": 1}}, {"diffusion": {"timesteps": 4001}}, {"diffusion": {"timesteps": 4000}},
