@@ -14,7 +14,14 @@ enum { SAMPLES_DEFAULT = 1000 };
 static const char *const which_names[] = {"x", "x0", NULL};
 
 #define AT(member) offsetof(struct sampling, request.member)
+static const char *const missing_names[] = {"drawn", "never", NULL};
+
 static const struct field rows[] = {
+    /* samples only */
+    {"", "missing", FIELD_CHOICE, offsetof(struct sampling, missing), 0, 0, 0, missing_names,
+     "Missing cells of a table are drawn as they are in its data (the default), or never: they are "
+     "drawn again given the row's other cells, in up to three further passes, or by the values of "
+     "their column alone if the model cannot be given any."},
     {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL, "Number of points to draw."},
     {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL,
      "Seed of the start noise and of the fresh noise of each step."},
@@ -52,7 +59,8 @@ static const struct field rows[] = {
     {"", "noise", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Start points [n][dim] in data units instead of the seed's (JSON body only)."},
     {"", "given", FIELD_OTHER, 0, 0, 0, 0, NULL,
-     "Known cells by the names of the columns: they come back as they are, and the others are drawn "
+     "Known cells by the names of the columns: they come back as they are, and the others are "
+     "drawn "
      "given them. Of a table, as the table writes them, or true and false; null is drawn, and an "
      "empty text is known to be missing. The column with the labels is the class. Needs a model "
      "trained with training.conditioning any (JSON body only)."},
@@ -73,7 +81,7 @@ static const struct field rows[] = {
      "Keep at most this number of frames, evenly spaced, including the first and the last."},
 };
 const struct field_set sample_fields = {rows, sizeof rows / sizeof rows[0] - 3};
-const struct field_set trajectory_fields = {rows, sizeof rows / sizeof rows[0]};
+const struct field_set trajectory_fields = {rows + 1, sizeof rows / sizeof rows[0] - 1};
 
 static const struct field_set *fields_of(const struct sampling *sampling) {
     return sampling->is_trajectory ? &trajectory_fields : &sample_fields;
@@ -290,6 +298,7 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     struct dn_sample_request *request = &sampling->request;
     const int dim = dn_model_dim(model);
+    request->never_missing = sampling->missing > 0;
     samples_given_fit(sampling, model, &sampling->loaded->row, &wrong);
     sampling_fit(request, model, &wrong);
     fit_label(sampling, model, &wrong);

@@ -20,6 +20,7 @@ enum {
 struct sampling {
     struct dn_sample_request request;
     char label[LABEL_TEXT + 1];    /* name of the class request.label; "" if it is given by index */
+    int missing;                   /* index into missing_names: drawn, never */
     bool balance;                  /* the classes take turns */
     const char *const *classes;    /* names of the model's classes, up to a NULL; in the arena */
     const struct table_form *form; /* of a model of a table; in the arena */
@@ -31,7 +32,7 @@ struct sampling {
     int row_count; /* 0: nothing is known */
     bool has_rows;
     const char *const *known; /* [row_count][form->count], as in struct form_row; or NULL */
-    int epoch; /* 0: the current model */
+    int epoch;                /* 0: the current model */
     bool is_trajectory;
     bool is_unread; /* the body is large and has not been read yet */
     const struct format *format;

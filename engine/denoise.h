@@ -442,11 +442,11 @@ struct dn_sample_request {
     /* Known coordinates in data units, NAN where they are to be drawn: rows [..][dim], of which
      * point i of the seed's sequence has row i / draws; draws 0: all have row 0. NULL: nothing is
      * known. The model must be trained for it (training.conditioning). Results have known
-     * coordinates exactly as given, but the frames of x before the last one have them noised. The
-     * variance that a sampler leaves out is not restored. -INFINITY: known to be missing. */
+     * coordinates as given, noised in frames of x before the last. -INFINITY: known missing. */
     const double *given;
     int draws;
     const int32_t *given_labels; /* of each row; -1: as `label` says. NULL: of none */
+    bool never_missing; /* see DN_FILL_PASSES */
     /* Classifier-free guidance (Ho & Salimans 2022): the network's output without a label, plus
      * `guidance` times the difference that the label makes. 1: only with the label; 0: only
      * without; any other value takes twice as long. Must be 0 without classes. */

@@ -35,6 +35,13 @@ enum { DN_MAX_QUANTILE_COUNT = 5200 };
  * normalization. */
 bool dn_model_quantile(const struct dn_model *model, int column, struct dn_quantile *out);
 
+/* With never_missing in a dn_sample_request, cells that come out missing are drawn again, given the
+ * row's other cells, up to DN_FILL_PASSES times, if the model can be given any. After that, or
+ * otherwise, they have a value of their column alone: its shares u < missing become
+ * missing + (1 - missing) u / missing. Only a column without any value, or a cell that is known to be
+ * missing, stays so. */
+enum { DN_FILL_PASSES = 3 };
+
 /* How many points of each class the model was trained and validated on, into counts [classes].
  * False: unknown, or no classes. */
 bool dn_model_class_counts(const struct dn_model *model, int32_t *counts);

@@ -45,6 +45,10 @@ void transform_backward(const struct transform *transform, size_t n, int dim, co
                         float *data);
 void transform_backward_values(const struct transform *transform, size_t n, int dim,
                                const float *model, double *values);
+/* Does x mean that coordinate j is missing, though it has values? Then transform_present is the x of
+ * a value instead, at the same place among all values as this x among the missing ones. */
+bool transform_is_missing(const struct transform *transform, size_t j, float x);
+float transform_present(const struct transform *transform, size_t j, float x);
 
 struct dn_model {
     struct dn_spec spec;

@@ -7,6 +7,8 @@
 
 #include "engine/internal.h"
 #include "engine/model/model.h"
+#include "engine/table/normal.h"
+#include "engine/table/ranks.h"
 
 /* The range of n values, each `stride` after the one before. */
 static void find_range(const float *values, size_t n, size_t stride, float *low, float *high) {
@@ -168,4 +170,16 @@ void transform_backward_values(const struct transform *transform, size_t n, int 
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < (size_t)dim; j++)
             values[i * (size_t)dim + j] = backward(transform, j, model[i * (size_t)dim + j]);
+}
+
+bool transform_is_missing(const struct transform *transform, size_t j, float x) {
+    const bool has_values = transform->quantiles && transform->quantiles->columns[j].count > 0;
+    return has_values && isnan(backward(transform, j, x));
+}
+
+float transform_present(const struct transform *transform, size_t j, float x) {
+    const double missing = transform->quantiles->columns[j].missing, scale = transform->scale[j];
+    const double score = (double)x / scale + transform->shift[j];
+    const double within = RANKS_MARGIN + (1 - 2 * RANKS_MARGIN) * normal_share(score) / missing;
+    return (float)((normal_score(missing + (1 - missing) * within) - transform->shift[j]) * scale);
 }

@@ -138,7 +138,7 @@ enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
     if (!guide->place || (guide->guided && !guide->output))
         return error_set(error, DN_NO_MEMORY, "out of memory");
     guide->slots = guide->place + kernels_pad(rows);
-    if (request->given) {
+    if (guide_knows(model, request)) {
         guide->known = calloc(rows, sizeof *guide->known);
         guide->given = floats_new(given_floats(network, rows));
         if (!guide->known || !guide->given)
@@ -169,6 +169,10 @@ static void begin_given(struct guide *guide, uint64_t first, size_t n) {
     const struct dn_model *model = guide->model;
     const int dim = model->dim;
     for (size_t i = 0; i < n; i++) {
+        if (!guide->request->given) {
+            guide->known[i] = 0;
+            continue;
+        }
         const double *row = guide_given(model, guide->request, first + i);
         double values[DN_MAX_DIM];
         guide->known[i] = 0;
@@ -180,14 +184,26 @@ static void begin_given(struct guide *guide, uint64_t first, size_t n) {
     }
 }
 
-/* Writes the given values over the same coordinates of points x [n][dim]. */
-static void put_given(const struct guide *guide, size_t n, float *x) {
+void guide_put_known(const struct guide *guide, size_t n, float *x) {
     const size_t dim = (size_t)guide->model->dim;
     for (size_t i = 0; i < n; i++)
         for (uint64_t known = guide->known[i]; known; known &= known - 1) {
             const size_t e = i * dim + (size_t)__builtin_ctzll(known);
             x[e] = guide->given[e];
         }
+}
+
+void guide_hold(struct guide *guide, size_t n, const float *x, const uint64_t *free_ones) {
+    const int dim = guide->model->dim;
+    const uint64_t all = dim == 64 ? UINT64_MAX : (1ull << dim) - 1;
+    memcpy(guide->given, x, n * (size_t)dim * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        guide->known[i] = all & ~free_ones[i];
+}
+
+bool guide_knows(const struct dn_model *model, const struct dn_sample_request *request) {
+    return request->given || (request->never_missing && model->transform.quantiles &&
+                              model->spec.training.conditioning == DN_GIVEN_ANY);
 }
 
 void guide_begin(struct guide *guide, uint64_t first, size_t n) {
@@ -231,7 +247,7 @@ void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0) 
     assert(n <= guide->workspace.rows);
     if (guide->known) {
         memcpy(guide->shown, x, n * (size_t)model->dim * sizeof *x);
-        put_given(guide, n, guide->shown);
+        guide_put_known(guide, n, guide->shown);
         x = guide->shown;
     }
     pass(guide, n, x, slot, last == (guide->guided ? 1 : 0));
@@ -244,5 +260,5 @@ void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0) 
     diffusion_estimate(&model->schedule, model->spec.diffusion.prediction_type, t, n, model->dim, x,
                        out, ld, guide->low, guide->high, x_0);
     if (guide->known)
-        put_given(guide, n, x_0);
+        guide_put_known(guide, n, x_0);
 }

@@ -41,6 +41,12 @@ int guide_label(const struct dn_model *model, const struct dn_sample_request *re
 
 /* The next estimates are for the points first..first+n-1 of the seed. */
 void guide_begin(struct guide *guide, uint64_t first, size_t n);
+/* The same points again, of which x [n][dim] is known, but for the coordinates in free_ones [n]. */
+void guide_hold(struct guide *guide, size_t n, const float *x, const uint64_t *free_ones);
+/* Writes what is known over the same coordinates of points x [n][dim]. */
+void guide_put_known(const struct guide *guide, size_t n, float *x);
+/* Must a request have room for what is known? */
+bool guide_knows(const struct dn_model *model, const struct dn_sample_request *request);
 
 /* The number of labels in use for a request, and whether it is guided: for guide_bytes. */
 int guide_labels(const struct dn_model *model, const struct dn_sample_request *request,

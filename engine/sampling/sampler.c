@@ -94,7 +94,9 @@ void dn_sample_timesteps(const struct dn_model *model, const struct dn_sample_re
 
 int dn_sample_evaluations(const struct dn_model *model, const struct dn_sample_request *request) {
     const bool twice = request->guidance != 0 && request->guidance != 1;
-    return plan_evaluations(request->sampler, steps_of(model, request)) * (twice ? 2 : 1);
+    const int passes =
+        request->never_missing && guide_knows(model, request) ? 1 + DN_FILL_PASSES : 1;
+    return passes * plan_evaluations(request->sampler, steps_of(model, request)) * (twice ? 2 : 1);
 }
 
 int dn_sample_label(const struct dn_model *model, const struct dn_sample_request *request, int i) {
@@ -121,6 +123,8 @@ struct dn_sampling {
     size_t rows;       /* size of a block */
     size_t first;      /* the block's first point, counted in the request */
     int step;          /* next step of the block */
+    int pass;          /* how many times missing cells of the block have been drawn again */
+    uint64_t *hidden;  /* [rows] the missing cells of its points; NULL: they may be missing */
     int frames, frame; /* number of states x to keep; the next one to be kept */
     bool is_wrong;     /* a result is not finite */
     float *memory;
@@ -152,7 +156,7 @@ static float *block_frame(const struct dn_sampling *sampling, float *frames, int
             const double *row = guide_given(sampling->model, &sampling->request, walk->first + i); \
             for (size_t j = 0; j < walk->dim; j++)                                                 \
                 if (!isnan(row[j]))                                                                \
-                    points[i * walk->dim + j] = isinf(row[j]) ? NAN : (TYPE)row[j];                                      \
+                    points[i * walk->dim + j] = isinf(row[j]) ? NAN : (TYPE)row[j];                \
         }                                                                                          \
     }
 DEFINE_PUT_GIVEN(block_put_given, float)
@@ -219,6 +223,7 @@ static void block_start(struct dn_sampling *sampling) {
     struct walk *walk = &sampling->walk;
     walk->n = left < sampling->rows ? left : sampling->rows;
     walk->first = (uint64_t)request->first + sampling->first;
+    walk->restorer = &sampling->restorer;
     guide_begin(&sampling->guide, walk->first, walk->n);
     sampling->frame = 1;
     if (request->noise) {
@@ -254,6 +259,63 @@ static void block_step(struct dn_sampling *sampling, int k) {
                    k + 1 < sampling->plan.steps);
 }
 
+/* ------------------------------------------------------------------ missing cells */
+
+/* Finds the cells of the block that are missing and should not be. */
+static bool block_find_hidden(struct dn_sampling *sampling) {
+    const struct walk *walk = &sampling->walk;
+    const struct dn_sample_request *request = &sampling->request;
+    bool found = false;
+    for (size_t i = 0; i < walk->n; i++) {
+        const double *given =
+            request->given ? guide_given(sampling->model, request, walk->first + i) : NULL;
+        sampling->hidden[i] = 0;
+        for (size_t j = 0; j < walk->dim; j++)
+            if ((!given || isnan(given[j])) &&
+                transform_is_missing(&sampling->model->transform, j, walk->x[i * walk->dim + j]))
+                sampling->hidden[i] |= 1ull << j;
+        found |= sampling->hidden[i] != 0;
+    }
+    return found;
+}
+
+/* Draws the hidden cells again, given all others. */
+static void block_draw_again(struct dn_sampling *sampling) {
+    struct walk *walk = &sampling->walk;
+    sampling->pass++;
+    sampling->step = 0;
+    walk->restorer = NULL; /* it is for points of which nothing is known */
+    guide_hold(&sampling->guide, walk->n, walk->x, sampling->hidden);
+    random_normals(sampling->request.seed, RANDOM_START, (uint32_t)sampling->pass,
+                   walk->first * walk->dim, walk->n * walk->dim, walk->x);
+}
+
+static void block_uncover(struct dn_sampling *sampling) {
+    const struct walk *walk = &sampling->walk;
+    for (size_t i = 0; i < walk->n; i++)
+        for (uint64_t hidden = sampling->hidden[i]; hidden; hidden &= hidden - 1) {
+            const size_t j = (size_t)__builtin_ctzll(hidden);
+            float *x = &walk->x[i * walk->dim + j];
+            *x = transform_present(&sampling->model->transform, j, *x);
+        }
+}
+
+/* At the end of a walk. True: another one begins. */
+static bool block_fill(struct dn_sampling *sampling) {
+    if (!sampling->hidden)
+        return false;
+    if (sampling->pass > 0)
+        guide_put_known(&sampling->guide, sampling->walk.n, sampling->walk.x);
+    if (!block_find_hidden(sampling))
+        return false;
+    if (sampling->guide.known && sampling->pass < DN_FILL_PASSES) {
+        block_draw_again(sampling);
+        return true;
+    }
+    block_uncover(sampling);
+    return false;
+}
+
 /* ------------------------------------------------------------------ all points */
 
 /* Points of a block: the activations of a network of this width fit a cache. */
@@ -284,15 +346,17 @@ static enum dn_status sampling_init(struct dn_sampling *sampling, struct dn_erro
     if (status != DN_OK)
         return status;
     sampling->memory = floats_new(block_floats(&model->network, sampling->rows));
-    if (!sampling->memory)
+    if (request->never_missing && model->transform.quantiles)
+        sampling->hidden = calloc(sampling->rows, sizeof *sampling->hidden);
+    if (!sampling->memory ||
+        (request->never_missing && model->transform.quantiles && !sampling->hidden))
         return error_set(error, DN_NO_MEMORY, "out of memory");
     sampling->walk = (struct walk){.seed = request->seed,
                                    .dim = (size_t)model->dim,
                                    .x = sampling->memory,
                                    .x_0 = sampling->memory + values,
                                    .other = sampling->memory + 2 * values,
-                                   .z = sampling->memory + 3 * values,
-                                   .restorer = &sampling->restorer};
+                                   .z = sampling->memory + 3 * values};
     if (moments)
         restorer_init(&sampling->restorer, moments, sampling->memory + BLOCK_ARRAYS * values);
     sampling->frames = request->frames ? request->frames : sampling->plan.steps + 1;
@@ -328,7 +392,7 @@ static size_t parts_bytes(const struct network *network, size_t n, int steps, in
     const size_t rows = block_rows(network, n);
     return plan_bytes(steps, network->dim) +
            guide_bytes(network, steps, labels, guided, given, rows) +
-           floats_bytes(block_floats(network, rows));
+           floats_bytes(block_floats(network, rows)) + rows * sizeof(uint64_t);
 }
 
 size_t sample_bytes(const struct network *network, size_t n) {
@@ -340,7 +404,7 @@ size_t dn_sampling_bytes(const struct dn_model *model, const struct dn_sample_re
     const int labels = guide_labels(model, request, &guided);
     return sizeof(struct dn_sampling) + parts_bytes(&model->network, (size_t)request->n,
                                                     steps_of(model, request), labels, guided,
-                                                    request->given);
+                                                    guide_knows(model, request));
 }
 
 void dn_sampling_free(struct dn_sampling *sampling) {
@@ -348,6 +412,7 @@ void dn_sampling_free(struct dn_sampling *sampling) {
         return;
     plan_clear(&sampling->plan);
     guide_clear(&sampling->guide);
+    free(sampling->hidden);
     free(sampling->memory);
     free(sampling);
 }
@@ -359,15 +424,15 @@ bool dn_sampling_done(const struct dn_sampling *sampling) {
 enum dn_status dn_sampling_step(struct dn_sampling *sampling, struct dn_error *error) {
     if (dn_sampling_done(sampling))
         return DN_OK;
-    if (sampling->step == 0)
+    if (sampling->step == 0 && sampling->pass == 0)
         block_start(sampling);
     block_step(sampling, sampling->step++);
-    if (sampling->step < sampling->plan.steps)
+    if (sampling->step < sampling->plan.steps || block_fill(sampling))
         return DN_OK;
     block_emit(sampling, sampling->result.points, 0, sampling->walk.x, false);
     block_emit_values(sampling);
     sampling->first += sampling->walk.n;
-    sampling->step = 0;
+    sampling->step = sampling->pass = 0;
     return sampling->is_wrong ? not_finite(&sampling->request, error) : DN_OK;
 }
 

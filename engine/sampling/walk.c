@@ -26,7 +26,7 @@ static void add_noise(size_t count, float *x, float deviation, const float *z) {
 
 void walk_step(struct walk *walk, const struct plan_step *step, const struct denoiser *denoiser) {
     const size_t count = walk->n * walk->dim;
-    const bool is_noisy = step->deviation > 0;
+    const bool is_noisy = step->deviation > 0, restores = step->growth && walk->restorer;
     float *before = walk->x_0; /* the other estimate is that of the step before, .. */
     walk->x_0 = walk->other;
     walk->other = before;
@@ -39,12 +39,12 @@ void walk_step(struct walk *walk, const struct plan_step *step, const struct den
     if (is_noisy)
         random_normals(walk->seed, RANDOM_REVERSE, (uint32_t)step->t, walk->first * walk->dim,
                        count, walk->z);
-    if (is_noisy && !step->growth) { /* in one pass */
+    if (is_noisy && !restores) { /* in one pass */
         combine(step, count, walk->x, walk->x_0, step->deviation, walk->z);
         return;
     }
     combine(step, count, walk->x, walk->x_0, step->from_other, walk->other);
-    if (step->growth)
+    if (restores)
         restorer_apply(walk->restorer, step, walk->n, walk->x);
     if (is_noisy)
         add_noise(count, walk->x, step->deviation, walk->z);

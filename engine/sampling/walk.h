@@ -21,7 +21,7 @@ struct walk {
     float *x_0;                /* the estimate of the last step */
     float *other;              /* the estimate of the step before, or at the end of the step */
     float *z;                  /* noise, or the points that `other` is an estimate for */
-    struct restorer *restorer; /* for a plan with moments; else NULL */
+    struct restorer *restorer; /* for a plan with moments; NULL: they are not used */
 };
 
 /* x_t -> x_u. Steps are taken in the order of their plan. */

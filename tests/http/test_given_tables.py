@@ -6,6 +6,7 @@ import io
 import json
 import random
 
+import numpy
 import pytest
 from conftest import Server
 
@@ -95,7 +96,7 @@ def test_every_given_cell_comes_back_as_it_was(store, model):
 
 def test_what_goes_with_a_given_cell(store, model):
     """Segments differ in age and in the date of birth."""
-    for segment, old, least in ("young", False, 250), ("retired, mostly", True, 180):  # 210 and 90 if they were independent
+    for segment, old, least in ("young", False, 235), ("retired, mostly", True, 180):  # 210 and 90 if they were independent
         rows = rows_of(ask(store, model, n=300, given={"segment": segment}))
         assert sum((row["age"] > 45) == old for row in rows) > least
     rows = rows_of(ask(store, model, n=300, given={"born": "1996-01-01"}))
@@ -121,6 +122,36 @@ def test_missing_can_be_known(store, model):
     drawn = rows_of(ask(store, model, n=50, given={"height": None}))
     assert len({row["height"] for row in drawn}) > 5
     assert "must not be missing" in ask(store, model, 422, given={"age": ""})["errors"][0]["detail"]
+
+
+def test_nothing_is_missing_if_it_never_may_be(store, model, labeled):
+    """100,000 cells; other rows are as they were, and the cells go with the row's others."""
+    few, many = (ask(store, model, n=n, seed=5, missing="never") for n in (7, 12000))
+    assert few["points"] == many["points"][:7]
+    assert all(cell is not None for point in many["points"] for cell in point)
+    usual = ask(store, model, n=12000, seed=5)["points"]
+    whole = [i for i, point in enumerate(usual) if None not in point]
+    assert 6000 < len(whole) < 11000
+    assert all(usual[i] == many["points"][i] for i in whole)
+    for before, after in zip(usual, many["points"]):
+        assert all(a == b for a, b in zip(before, after) if a is not None)
+    filled = [row for row, before in zip(rows_of(many), usual) if before[3] is None]
+    apart = sum((row["born"] > "1980") == (row["segment"] == "young") for row in filled) / len(filled)
+    assert len(filled) > 1000 and apart > 0.7, apart  # 0.58 if they were independent
+    raw = store.get(f"/v1/models/{labeled}/samples.csv?n=500&missing=never").body.decode()
+    assert all(cell not in ("", "NA") for row in csv.DictReader(io.StringIO(raw, newline="")) for cell in row.values())
+    numbers = numpy.load(io.BytesIO(store.get(f"/v1/models/{labeled}/samples.npy?n=500&missing=never").body))
+    assert not numpy.isnan(numbers).any()
+    known = rows_of(ask(store, model, n=20, missing="never", given={"height": "", "age": 65}))
+    assert all(row["height"] is None and row["born"] is not None for row in known)
+    assert ask(store, model, 422, missing="sometimes")["errors"][0]["pointer"] == "/missing"
+
+
+def test_models_that_cannot_be_given_any_never_miss_either(store):
+    plain = train(store, upload(store, ""), conditioning="none", epochs=5)
+    points = ask(store, plain, n=2000, missing="never")["points"]
+    assert all(cell is not None for point in points for cell in point)
+    assert store.get(f"/v1/models/{plain}/trajectories?missing=never").status == 422
 
 
 def test_holes_of_many_rows_are_filled(store, model):
