@@ -9,7 +9,6 @@
 #include "api/contract/lists.h"
 #include "api/contract/openapi.h"
 #include "api/format/point_stream.h"
-#include "api/samples.h"
 #include "api/spec/spec.h"
 #include "engine/denoise.h"
 
@@ -226,16 +225,16 @@ static void write_classes(const void *value, struct json_writer *json) {
 }
 
 static const struct field usual_rows[] = {
-    {"", "sampler", FIELD_CHOICE, offsetof(struct sampling_usual, sampler),
+    {"", "sampler", FIELD_CHOICE, offsetof(struct dn_usual_sampling, sampler),
      .choices = dn_sampler_names},
-    {"", "steps", FIELD_INTEGER, offsetof(struct sampling_usual, steps), 1, DN_MAX_TIMESTEPS},
+    {"", "steps", FIELD_INTEGER, offsetof(struct dn_usual_sampling, steps), 1, DN_MAX_TIMESTEPS},
 };
 static const struct field_set usual_set =
     ANSWER(usual_rows, .may_be_null = true,
            .doc = "What samples and evaluations use when the request does not say.");
 
 static void write_usual_of(const struct job_request *request, struct json_writer *json) {
-    const struct sampling_usual usual = sampling_usual(&request->spec, false);
+    const struct dn_usual_sampling usual = dn_sample_usual(&request->spec, false);
     fields_write(&usual_set, &usual, json);
 }
 

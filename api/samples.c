@@ -176,26 +176,16 @@ static const char *names_with_eta(struct arena *arena) {
     return fields_list(names, arena);
 }
 
-/* ddpm leaves out some variance, which can be restored only if nothing is known, and which shows in
- * the shares of a table's values; 50 steps of second order are enough for those. */
-struct sampling_usual sampling_usual(const struct dn_spec *spec, bool is_given) {
-    enum { ENOUGH_STEPS = 50 };
-    const int T = spec->diffusion.timesteps;
-    const bool is_table = spec->training.normalization == DN_QUANTILE;
-    return (struct sampling_usual){is_table || is_given ? DN_DPMPP_2M : DN_DDPM,
-                                   is_table && T > ENOUGH_STEPS ? ENOUGH_STEPS : T};
-}
-
 static void fit_sampler(struct dn_sample_request *request, const struct dn_model *model,
                         struct problem_fields *wrong) {
     const int T = dn_model_spec(model)->diffusion.timesteps;
-    const struct sampling_usual usual = sampling_usual(dn_model_spec(model), request->given);
+    const struct dn_usual_sampling usual = dn_sample_usual(dn_model_spec(model), request->given);
     if (request->steps > T)
         problem_add(wrong, "/steps", "must be at most the model's timesteps, %d", T);
     if ((int)request->sampler == SAMPLER_OPEN)
-        request->sampler = (enum dn_sampler)usual.sampler;
+        request->sampler = usual.sampler;
     if (request->steps == 0 || request->steps > T)
-        request->steps = (int)request->sampler == usual.sampler ? usual.steps : T;
+        request->steps = request->sampler == usual.sampler ? usual.steps : T;
     const double own = dn_samplers[request->sampler].eta;
     if (!isnan(request->eta) && !isnan(own))
         problem_add(wrong, "/eta", "belongs to the sampler %s; \"%s\" %s",

@@ -44,12 +44,6 @@ struct sampling {
 
 /* The sampler of a request that leaves it open. */
 enum { SAMPLER_OPEN = DN_SAMPLER_COUNT };
-/* The sampler and the steps of a request that leaves them open, for a model with this spec. */
-struct sampling_usual {
-    int sampler; /* enum dn_sampler */
-    int steps;
-};
-struct sampling_usual sampling_usual(const struct dn_spec *spec, bool is_given);
 
 /* A request for n points in which nothing else is given: sampler is SAMPLER_OPEN, steps is 0, eta
  * and guidance are NAN, and label is DN_LABELS_BY_FREQUENCY. */

@@ -498,6 +498,15 @@ enum dn_status dn_sampling_step(struct dn_sampling *sampling, struct dn_error *e
 /* The maximum memory that a dn_sampling uses, without the result. */
 size_t dn_sampling_bytes(const struct dn_model *model, const struct dn_sample_request *request);
 
+/* The sampler and the number of steps that suit a model with this spec. ddpm leaves out some
+ * variance, which can be restored only if nothing is given, and which shows in the shares of a
+ * table's values (DN_QUANTILE); 50 steps of second order are enough for those. */
+struct dn_usual_sampling {
+    enum dn_sampler sampler;
+    int steps;
+};
+struct dn_usual_sampling dn_sample_usual(const struct dn_spec *spec, bool is_given);
+
 /* For a valid request: the timesteps of its S + 1 states, T, .., 0. */
 void dn_sample_timesteps(const struct dn_model *model, const struct dn_sample_request *request,
                          int *timesteps);

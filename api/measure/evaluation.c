@@ -252,9 +252,9 @@ static const char *key_of(const struct evaluation *evaluation, const struct mode
 /* Is it of the current model, with the usual settings? */
 static bool is_plain(const struct evaluation *evaluation) {
     const struct dn_sample_request *request = &evaluation->asked;
-    const struct sampling_usual usual =
-        sampling_usual(dn_model_spec(evaluation->loaded.model), false);
-    return evaluation->epoch == 0 && (int)evaluation->request.sampler == usual.sampler &&
+    const struct dn_usual_sampling usual =
+        dn_sample_usual(dn_model_spec(evaluation->loaded.model), false);
+    return evaluation->epoch == 0 && evaluation->request.sampler == usual.sampler &&
            evaluation->request.steps == usual.steps && isnan(request->eta) &&
            isnan(request->guidance) && request->clip;
 }

@@ -141,10 +141,13 @@ static enum dn_status sample_like(const struct dn_model *model, const struct dn_
         size_t last = first + 1;
         while (last < like->n && (!like->labels || like->labels[last] == like->labels[first]))
             last++;
+        const struct dn_usual_sampling usual = dn_sample_usual(dn_model_spec(model), false);
         struct dn_sample_request request = {
             .first = (int)first,
             .n = (int)(last - first),
             .seed = seed,
+            .sampler = usual.sampler,
+            .steps = usual.steps,
             .clip = true,
             .guidance = like->labels ? 1 : 0,
             .label = like->labels ? like->labels[first] : DN_LABELS_IN_TURN,

@@ -87,6 +87,14 @@ static enum dn_status check(const struct dn_model *model, const struct dn_sample
     return status == DN_OK ? check_labels(model, request, error) : status;
 }
 
+struct dn_usual_sampling dn_sample_usual(const struct dn_spec *spec, bool is_given) {
+    enum { ENOUGH_STEPS = 50 };
+    const int T = spec->diffusion.timesteps;
+    const bool is_table = spec->training.normalization == DN_QUANTILE;
+    return (struct dn_usual_sampling){is_table || is_given ? DN_DPMPP_2M : DN_DDPM,
+                                      is_table && T > ENOUGH_STEPS ? ENOUGH_STEPS : T};
+}
+
 void dn_sample_timesteps(const struct dn_model *model, const struct dn_sample_request *request,
                          int *timesteps) {
     plan_timesteps(&model->schedule, steps_of(model, request), timesteps);
