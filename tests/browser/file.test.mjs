@@ -83,7 +83,7 @@ test("a table is dropped anywhere, understood, changed, given a label by a click
     ["plot", "integer", 5, "1,000 to 1,004"],
   ]);
   const length = page.locator(".columns tr", { hasText: "length" });
-  await length.getByText("3.3% missing").waitFor();
+  await length.getByText("3.3%").waitFor();
   await page.getByText("The model will learn 5 columns. 1 column will be filled in from others. 1 column will not be trained on.").waitFor();
 
   await typeOf(page, "plot").selectOption("categorical");
@@ -128,9 +128,11 @@ test("a spreadsheet's own CSV: mark, semicolons, commas in numbers, quotes, row 
   await understood(page, "150 rows, 5 columns");
   const found = (await lines(page)).map(([name, type]) => [name, type]);
   assert.deepEqual(found, [["Nr", "id"], ["Länge", "numeric"], ["Breite", "numeric"], ["Notiz", "id"], ["Art", "categorical"]]);
-  await page.getByText("3.3% missing").waitFor();
+  await page.locator(".columns").getByText("3.3%").waitFor();
   await page.getByRole("button", { name: "More options" }).click();
   await page.getByRole("dialog", { name: "New run" }).getByText(/steps, .* parameters, .* memory/).waitFor();
+  const card = page.locator(".gallery .card", { hasText: "Mappe" });
+  assert.equal(await card.locator(".stack .bars").count(), 3, "a table is shown by its columns, not by two of them");
   await page.getByLabel("Name", { exact: true }).fill("by the form");
   await page.locator("summary", { hasText: "Training" }).click();
   await page.getByLabel("Epochs", { exact: true }).fill("2");

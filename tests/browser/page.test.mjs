@@ -153,12 +153,21 @@ test("what only tables need is loaded when it is shown, and a part that does not
   await close(page);
 });
 
+/** Opens a table in the dialog for files: columns of each type, and one that cannot be used. */
+async function openTable(page) {
+  const rows = Array.from({ length: 60 }, (_, i) => `${i},${i % 7}.5,kind ${i % 3},2020-02-${10 + (i % 9)},${i % 2 ? "yes" : ""},${i % 40}%`);
+  const buffer = Buffer.from(["id,length_of_the_left_wing_in_millimeters,kind,seen,wild,share", ...rows].join("\n"));
+  await page.locator("dialog input[type=file]").setInputFiles({ name: "table.csv", mimeType: "text/csv", buffer });
+  await page.getByText("1 column cannot be used as it is.").waitFor();
+}
+
 const fitsIn = async (width) => {
-  const page = await open(server, "", { viewport: { width, height: 800 }, hasTouch: true, ...CALM });
+  const page = await open(server, "", { viewport: { width, height: 800 }, hasTouch: true, expected: /422/, ...CALM });
   await picture(page);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(wide <= width, `${wide} pixels wide`);
-  for (const panel of ["new", "draw", "file", "runs", "samplers", "code", "help"]) {
+  const panels = ["new", "draw", "file", "runs", "code", "help", ...(width < 400 ? [] : ["samplers"])];
+  for (const panel of panels) {
     await goTo(page, `panel=${panel}`);
     await page.getByRole("dialog").waitFor();
     const box = await page.getByRole("dialog").boundingBox();
@@ -168,9 +177,17 @@ const fitsIn = async (width) => {
     await until(async () => !(await hidden()), `nothing of ${panel} is to the side`);
     await escape(page);
   }
+  await goTo(page, "panel=file");
+  await openTable(page);
+  const past = await page.locator("dialog").evaluate((dialog) => {
+    const edge = dialog.getBoundingClientRect().right;
+    const isCut = (each) => each.checkVisibility() && !each.closest(".scroll") && each.getBoundingClientRect().right > edge;
+    return [...dialog.querySelectorAll(".data-file *, footer *")].filter(isCut).map((each) => each.outerHTML);
+  });
+  assert.deepEqual(past, [], "every column of a table is inside the dialog");
   await close(page);
 };
-for (const width of [400, 800, 1060, 1240]) test(`nothing is cut off at ${width} pixels`, () => fitsIn(width));
+for (const width of [360, 400, 800, 1060, 1240]) test(`nothing is cut off at ${width} pixels`, () => fitsIn(width));
 
 test("a stopped server is said, and a started one found again", async () => {
   const fresh = await new Server().start();
@@ -311,7 +328,7 @@ async function judge(page, where) {
 
 for (const colorScheme of ["light", "dark"])
   test(`axe finds nothing serious, ${colorScheme}`, async () => {
-    const options = { colorScheme, bypassCSP: true, ...CALM };
+    const options = { colorScheme, bypassCSP: true, expected: /422/, ...CALM };
     const page = await open(server, "", options);
     await picture(page);
     await page.evaluate(axeSource);
@@ -322,6 +339,9 @@ for (const colorScheme of ["light", "dark"])
       await judge(page, panel);
       if (panel) await escape(page);
     }
+    await goTo(page, "panel=file");
+    await openTable(page);
+    await judge(page, "a table with a column that cannot be used");
     await close(page);
     const fresh = await new Server().start();
     const empty = await open(fresh, "", options);

@@ -4,7 +4,7 @@ import { go } from "../hash";
 import { Legend } from "../legend";
 import { colorOf } from "../theme";
 import { choose, chosen, datasets, isChosen, titleOf, toggleClass } from "./form";
-import { Thumbnail } from "./thumbnail";
+import { isTable, TableThumbnail, Thumbnail } from "./thumbnail";
 
 function Card({ set }: { set: Dataset }) {
   const at = chosen.value.findIndex((each) => each.id === set.id);
@@ -18,7 +18,11 @@ function Card({ set }: { set: Dataset }) {
         title={set.description ?? title}
         onClick={() => choose(set.id)}
       >
-        <Thumbnail id={set.id} {...(isClass ? { color: colorOf(at) } : {})} />
+        {isTable(set) ? (
+          <TableThumbnail set={set} />
+        ) : (
+          <Thumbnail id={set.id} {...(isClass ? { color: colorOf(at) } : {})} />
+        )}
         <span>{title}</span>
       </button>
       <label title={at >= 0 ? "Chosen" : "Add as a class"}>

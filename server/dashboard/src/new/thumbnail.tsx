@@ -1,7 +1,9 @@
 // A data set as a small picture, which is loaded when it becomes visible.
 import { useEffect, useRef } from "preact/hooks";
+import type { Dataset } from "../api";
 import { drawOf } from "../data";
 import { drawAlone } from "../stage/marks";
+import { Bars } from "../tables/bars";
 import { ink } from "../theme";
 
 const SIZE = 112;
@@ -26,4 +28,23 @@ export function Thumbnail({ id, color }: { id: string; color?: string }) {
     return () => observer.disconnect();
   }, [id, shown]);
   return <canvas width={SIZE} height={SIZE} ref={ref} />;
+}
+
+/** Whether a data set has columns that are no two coordinates of a picture. */
+export const isTable = ({ kind, dim, columns }: Dataset): boolean =>
+  kind === "upload" &&
+  (dim !== 2 || columns.some((each) => each.levels !== null && each.coordinate !== null));
+
+const LINES = 4;
+
+/** The distributions of a table's first columns. */
+export function TableThumbnail({ set }: { set: Dataset }) {
+  const columns = set.columns.filter((each) => each.coordinate !== null && each.histogram !== null);
+  return (
+    <span class="stack">
+      {columns.slice(0, LINES).map((column) => (
+        <Bars key={column.name} column={column} />
+      ))}
+    </span>
+  );
 }

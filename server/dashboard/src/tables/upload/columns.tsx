@@ -108,8 +108,8 @@ function Line({ column }: { column: Column }) {
             {valuesOf(column)}
             {!column.levels && <small>{counted(column.distinct, "different value")}</small>}
           </td>
-          <td class={column.missing > 0 ? "" : "none"}>
-            {column.missing > 0 ? `${percent(column.missing / n)} missing` : "none missing"}
+          <td class={column.missing > 0 ? "missing" : "missing none"}>
+            {column.missing > 0 ? percent(column.missing / n) : "none"}
           </td>
           <td>
             <ClassChoice column={column} />
