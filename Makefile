@@ -170,12 +170,13 @@ test: deps-test ## install what is missing, build, run every test
 	@sh tests/run.sh $B
 
 ##@ Longer checks
-soak: deps-test ## the fault tests at full length: an hour or two
+soak: deps-test ## the fault tests and samples of tables at full length: an hour or two
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-binaries
 	QUEUE_SEQUENCES=50000 $B/tests/test_queue_model
 	@$(MAKE) --no-print-directory -j$(JOBS) SANITIZE=1 build/sanitize/tests/test_spec_space
 	SPECS=5000 build/sanitize/tests/test_spec_space
 	SOAK=1 sh tests/fault/run.sh $B/denoised
+	SOAK=1 DENOISED_BINARY=$(abspath $B/denoised) /usr/bin/python3 -m pytest -q tests/http/test_sampled_cells.py
 
 test-binaries: $(UNIT_TESTS) $(FUZZ_TARGETS) $B/denoised-faults $(MEASURES)
 

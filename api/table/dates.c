@@ -161,12 +161,16 @@ bool date_read(const char *format, const char *text, size_t length, double *seco
     return true;
 }
 
-double date_step(double seconds) {
-    static const double steps[] = {DAY, 3600, 60, 1};
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-        if (fmod(seconds, steps[i]) == 0)
-            return steps[i];
-    return 0;
+double date_step(double step, double seconds) {
+    double rest = fabs(seconds);
+    if (rest != floor(rest))
+        return 0;
+    while (step > 0 && rest > 0) { /* Euclid */
+        const double next = fmod(step, rest);
+        step = rest;
+        rest = next;
+    }
+    return step;
 }
 
 /* ------------------------------------------------------------------ finding the format */

@@ -31,7 +31,8 @@ bool date_read(const char *format, const char *text, size_t length, double *seco
 /* The time, rounded down to what the format shows, and NUL; its length. Years 0 to 9999. */
 size_t date_text(const char *format, double seconds, char out[DATE_TEXT]);
 
-/* The largest of a day, an hour, a minute and a second of which a time is a multiple; 0: of none. */
-double date_step(double seconds);
+/* The largest divisor of a step, in whole seconds, of which a time is a multiple; 0: the step is 0, or
+ * the time has a fraction. */
+double date_step(double step, double seconds);
 
 #endif

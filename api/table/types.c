@@ -265,13 +265,12 @@ static const char *fit_date(struct column_view *view, struct column *column) {
     column->format = arena_copy(view->arena, format, strlen(format));
     column->step = 86400;
     for (uint32_t code = 0; code < view->column->distinct; code++) {
-        double seconds, step;
+        double seconds;
         if (view->kinds[code] == CELL_MISSING ||
             !date_read(format, cells_text(view->column, code), cells_length(view->column, code),
                        &seconds))
             continue;
-        step = date_step(seconds);
-        column->step = step < column->step ? step : column->step;
+        column->step = date_step(column->step, seconds);
     }
     return NULL;
 }

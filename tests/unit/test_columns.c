@@ -124,6 +124,38 @@ Test(columns, types_and_their_way_back) {
     }
 }
 
+/* The step of dates is the largest one that divides a day and all of them, also if they lie before
+ * 1970; what lies between is rounded to it. */
+Test(columns, dates_have_a_step) {
+    static const struct {
+        const char *texts;
+        double step;
+        const char *near; /* seconds 1000 after the first text, as the column writes them */
+    } dates[] = {
+        {"1960-01-01|2020-01-31", 86400, "1960-01-01"},
+        {"2020-01-31 12:30|2020-01-31 00:15|1969-12-31 23:45", 900, "2020-01-31 12:45"},
+        {"2020-01-31 12:30|2020-01-31 00:20|2020-02-01 00:00", 600, "2020-01-31 12:50"},
+        {"2020-01-31 12:00|2020-01-31 18:00|2020-02-01 00:00", 21600, "2020-01-31 12:00"},
+        {"2020-01-31 12:30:05|2020-01-31 00:05:00", 5, "2020-01-31 12:46:45"},
+        {"2020-01-31 12:30:05.5|2020-01-31 00:05:00.0", 0, "2020-01-31 12:46:45.5"},
+    };
+    for (size_t i = 0; i < sizeof dates / sizeof *dates; i++) {
+        struct cells cells = cells_of("t", dates[i].texts);
+        struct arena arena = {0};
+        struct column column;
+        char text[COLUMN_TEXT_BYTES];
+        cr_assert_null(found(&cells, -1, &arena, &column));
+        cr_assert_eq(column.step, dates[i].step, "%s: %g", dates[i].texts, column.step);
+        const char *first = cells_text(&cells.columns[0], 0);
+        const double seconds = column_forward(&column, first, strlen(first));
+        column.max += 1000;
+        column_backward(&column, seconds + 1000, text);
+        cr_assert_str_eq(text, dates[i].near);
+        arena_clear(&arena);
+        cells_clear(&cells);
+    }
+}
+
 Test(columns, values_outside_the_range_are_moved_into_it) {
     struct cells cells = cells_of("x", "1.25|2.5|9.75");
     struct arena arena = {0};
