@@ -322,12 +322,22 @@ static bool make_map(const struct cells *cells, const struct followers *all, int
     return made;
 }
 
+/* More columns than a point may have are refused, and their order would take long. */
+static bool are_too_many(const struct cells *cells, const struct association_labels *labels,
+                         const struct column *columns) {
+    int count = 0;
+    for (int j = 0; j < cells->count; j++)
+        count += j != labels->column && column_is_trained(&columns[j]) && !columns[j].follows;
+    return count > DN_MAX_DIM;
+}
+
 bool association_find(const struct cells *cells, struct association_labels labels,
                       struct column *columns, struct arena *arena) {
     struct followers *all = calloc(1, sizeof *all);
-    bool found = all && find_followers(cells, &labels, all, columns, arena) &&
-                 order_levels(cells, columns, arena); /* which changes the values of levels */
-    for (int k = 0; found && k < all->count; k++) {
+    bool found = all && find_followers(cells, &labels, all, columns, arena);
+    const bool goes_on = found && !are_too_many(cells, &labels, columns);
+    found = found && (!goes_on || order_levels(cells, columns, arena)); /* changes their values */
+    for (int k = 0; goes_on && found && k < all->count; k++) {
         found = all->from[k] < 0 || make_map(cells, all, k, columns, arena);
         pool_pause();
     }

@@ -166,7 +166,8 @@ struct analysis {
     size_t n, K;
     const int32_t *codes;
     double *shares; /* [K] p_k */
-    double *joint;  /* [K][most] of one other column */
+    double *roots;  /* [K] sqrt(p_k) */
+    double *joint;  /* [most][K] of one other column */
     double *matrix; /* [K][K] G: sums over the columns of products of their profiles */
     double *axis;   /* [K] */
     double *next;   /* [K] */
@@ -177,43 +178,53 @@ static void add_rows_of(const struct analysis *a, const struct dn_codes *other, 
     memset(a->joint, 0, a->K * B * sizeof *a->joint);
     memset(sums, 0, B * sizeof *sums);
     for (size_t i = 0; i < a->n; i++) {
-        a->joint[(size_t)a->codes[i] * B + (size_t)other->codes[i]]++;
+        a->joint[(size_t)other->codes[i] * a->K + (size_t)a->codes[i]]++;
         sums[other->codes[i]]++;
     }
 }
 
-/* Adds a column's part of G: sqrt(p_k p_l) sum_b A_kb A_lb with A_kb = (n_kb / p_k - q_b) /
- * sqrt(q_b), where n_kb, p_k and q_b are shares of the rows. */
+static void add_scaled(double *restrict to, const double *restrict from, double factor, size_t n) {
+    for (size_t l = 0; l < n; l++)
+        to[l] += factor * from[l];
+}
+
+/* Adds a column's part of G = sqrt(p_k p_l) sum_b A_kb A_lb with A_kb = (n_kb / p_k - q_b) /
+ * sqrt(q_b), where n_kb, p_k and q_b are shares of the rows: sum_b C_kb C_lb - sqrt(p_k p_l) with
+ * C_kb = n_kb / sqrt(p_k q_b), which is 0 for most pairs of many levels. Only the sum, below the
+ * diagonal; find_matrix does the rest. */
 static void add_column(struct analysis *a, const struct dn_codes *other, double *sums) {
     const size_t B = (size_t)other->levels, K = a->K;
     const double n = (double)a->n;
     add_rows_of(a, other, sums);
-    for (size_t k = 0; k < K; k++)
-        for (size_t b = 0; b < B; b++) {
-            const double q = sums[b] / n, p = a->shares[k];
-            double *cell = &a->joint[k * B + b];
-            *cell = q > 0 && p > 0 ? sqrt(p) * (*cell / n / p - q) / sqrt(q) : 0;
-        }
+    for (size_t b = 0; b < B; b++) {
+        double *row = a->joint + b * K;
+        const double root = sqrt(sums[b] / n) * n;
+        for (size_t k = 0; k < K; k++)
+            row[k] = row[k] > 0 ? row[k] / (a->roots[k] * root) : 0;
+        for (size_t k = 0; k < K; k++)
+            if (row[k] > 0)
+                add_scaled(a->matrix + k * K, row, row[k], k + 1);
+    }
+}
+
+/* Completes G, of `columns` other columns. */
+static void find_matrix(struct analysis *a, int columns) {
+    const size_t K = a->K;
     for (size_t k = 0; k < K; k++)
         for (size_t l = 0; l <= k; l++) {
-            double sum = 0;
-            for (size_t b = 0; b < B; b++)
-                sum += a->joint[k * B + b] * a->joint[l * B + b];
-            a->matrix[k * K + l] += sum;
-            if (l < k)
-                a->matrix[l * K + k] += sum;
+            a->matrix[k * K + l] -= columns * a->roots[k] * a->roots[l];
+            a->matrix[l * K + k] = a->matrix[k * K + l];
         }
 }
 
 /* One step of the power iteration; returns the length of G w. */
 static double iterate(struct analysis *a) {
     double squares = 0;
-    for (size_t k = 0; k < a->K; k++) {
-        a->next[k] = 0;
-        for (size_t l = 0; l < a->K; l++)
-            a->next[k] += a->matrix[k * a->K + l] * a->axis[l];
+    memset(a->next, 0, a->K * sizeof *a->next);
+    for (size_t l = 0; l < a->K; l++) /* G is symmetric */
+        add_scaled(a->next, a->matrix + l * a->K, a->axis[l], a->K);
+    for (size_t k = 0; k < a->K; k++)
         squares += a->next[k] * a->next[k];
-    }
     const double length = sqrt(squares);
     for (size_t k = 0; k < a->K && length > 0; k++)
         a->axis[k] = a->next[k] / length;
@@ -274,19 +285,26 @@ enum dn_status dn_levels_order(const struct dn_codes *columns, int count, size_t
     for (int c = 0; c < count; c++)
         if (compares(columns, c, which) && (size_t)columns[c].levels > most)
             most = (size_t)columns[c].levels;
-    double *space = calloc(K * most + K * K + 3 * K + most, sizeof *space);
+    double *space = calloc(K * most + K * K + 4 * K + most, sizeof *space);
     if (!space)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     struct analysis a = {.n = n, .K = K, .codes = columns[which].codes, .joint = space};
     a.matrix = a.joint + K * most;
     a.shares = a.matrix + K * K;
-    a.axis = a.shares + K;
+    a.roots = a.shares + K;
+    a.axis = a.roots + K;
     a.next = a.axis + K;
     for (size_t i = 0; i < n; i++)
         a.shares[a.codes[i]] += 1 / (double)n;
+    for (size_t k = 0; k < K; k++)
+        a.roots[k] = sqrt(a.shares[k]);
+    int compared = 0;
     for (int c = 0; c < count; c++)
-        if (compares(columns, c, which))
+        if (compares(columns, c, which)) {
             add_column(&a, &columns[c], a.next + K);
+            compared++;
+        }
+    find_matrix(&a, compared);
     find_axis(&a);
     write_order(&a, order);
     free(space);

@@ -16,7 +16,9 @@ ODD_STEPS = 1 if SOAK or "sanitize" in harness.PRODUCT else 7
 CSV = "x,y,label\n" + "".join(f"{i * 0.5},{i * 0.25 - 3},{'ab'[i % 2]}\n" for i in range(40))
 # A form with a file that is compressed and has names in quotes, decimal commas and text in windows-1252.
 PACKED = gzip.compress('"";"x ""1""";"label"\n"a";5,1;"é"\n"b";3,25;"ü"\n'.encode("cp1252"))
-TABLE = "id,day,k,l,v\n1,2020-01-31,a,u,1.5\n2,2020-02-29,b,v,NA\n3,,c,w,2\n4,2020-03-01,a,u,7\n5,2020-03-02,b,v,1\n6,2020-03-02,c,w,1\n"
+# l follows from k, and two spellings of missing values are one value.
+ROWS = ["2020-01-31,a,u,1.5", "2020-02-29,b,v,NA", ",c,w,2", "2020-03-01,a,u,7", "NA,b,v,1", "2020-03-02,c,w,1"]
+TABLE = "id,day,k,l,v\n" + "".join(f"{i},{row}\n" for i, row in enumerate(ROWS * 10))
 FORM = (b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv.gz"\r\n'
         b"Content-Type: text/csv; charset=windows-1252\r\n\r\n" + PACKED + b"\r\n--b--\r\n")  # fmt: skip
 
@@ -220,8 +222,8 @@ def test_training_without_memory(trained, page):
 
 def test_a_table_without_memory(trained, page):
     """Its cells become numbers, and samples become its rows."""
-    rows = "".join(f"{i % 7},{'xyz'[i % 3]},{i % 5 or ''}\n" for i in range(60))
-    raw = f"a,b,c\n{rows}".encode()
+    rows = "".join(f"{i % 7},{'xyz'[i % 3]},{i % 5 or ''},{'uvw'[i % 3]}\n" for i in range(60))
+    raw = f"a,b,c,d\n{rows}".encode()  # d follows from b
     status, made = trained.ask("POST", "/v1/datasets", raw=raw, headers={"Content-Type": "text/csv"})
     assert status == 201
     job = {"dataset": {"id": made["id"]}, "network": {"hidden_layers": 1}, "training": {"epochs": 2}}
@@ -242,6 +244,7 @@ def test_a_table_without_memory(trained, page):
     ruin = Ruin(trained, page)
     for suffix in ("csv", "json"):
         ruin.every(("GET", f"/v1/models/{state['id']}/samples.{suffix}?n=20", None, {}, {200}), ODD_STEPS)
+    ruin.every(("GET", f"/v1/models/{state['id']}/evaluation?n=16&sampler=ddim&steps=2", None, {}, {200}), ODD_STEPS)
     tell(ruin, f"a table, {dict(endings)}")
 
 
