@@ -357,6 +357,7 @@ static void sample_on_pool(struct http_exchange *exchange, struct store_session 
     tag(exchange, &loaded->row);
     sampling->classes = model_class_names(
         &loaded->row, dn_model_spec(loaded->model)->dataset.classes, http_arena(exchange));
+    sampling->columns = model_column_names(&loaded->row, http_arena(exchange));
     if (loaded->row.form && sampling->classes) {
         sampling->form = form_read(loaded->row.form, http_arena(exchange));
         if (!sampling->form) {
@@ -365,7 +366,8 @@ static void sample_on_pool(struct http_exchange *exchange, struct store_session 
             return;
         }
     }
-    if (!sampling->classes || !fits_model(exchange, sampling, loaded->model)) {
+    if (!sampling->classes || !sampling->columns ||
+        !fits_model(exchange, sampling, loaded->model)) {
         loaded_model_clear(loaded);
     } else if (cost_is_large(loaded->model, request)) {
         exchange->release = release_model;

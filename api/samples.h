@@ -23,6 +23,7 @@ struct sampling {
     int missing;                   /* index into missing_names: drawn, never */
     bool balance;                  /* the classes take turns */
     const char *const *classes;    /* names of the model's classes, up to a NULL; in the arena */
+    const char *const *columns;    /* names of the coordinates */
     const struct table_form *form; /* of a model of a table; in the arena */
     int noise_dim;                 /* columns of request.noise, if given */
     /* What is known of the points: values of row_count rows, of which there is one for all points

@@ -267,6 +267,7 @@ void sampling_answer(struct http_exchange *exchange) {
                    .dim = run->dim,
                    .labels = run->labels,
                    .classes = sampling->classes,
+                   .columns = sampling->columns,
                    .form = sampling->is_trajectory ? NULL : sampling->form,
                    .known = sampling->known,
                    .draws = request->draws,

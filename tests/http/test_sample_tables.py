@@ -69,3 +69,10 @@ def test_rows_for_the_terminal(store):
         assert len(store.get(f"/v1/{path}.txt?n=3").body.splitlines()) == 4
     plane = store.post("/v1/datasets", {"points": [[1, 2], [3, 4], [5, 7]]}).json["id"]
     assert all(0x2800 <= ord(character) < 0x2900 for character in store.get(f"/v1/datasets/{plane}/points.txt").body.decode().replace("\n", ""))
+
+
+def test_points_of_the_plane_keep_the_names_of_their_columns(store):
+    made = store.post("/v1/datasets", raw=b"height,weight\n" + b"".join(b"%d,%d\n" % (i, 3 * i) for i in range(40)), headers=CSV).json
+    job = store.submit({"dataset": made["id"], "training": {"epochs": 1}})
+    assert store.wait(job)["spec"]["preset"] == "default"
+    assert store.get(f"/v1/models/{job}/samples.csv?n=2").body.splitlines()[0] == b"height,weight"
