@@ -1,6 +1,7 @@
 /* /v1/models/{id}/score: how likely a model finds points. */
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "api/contract/openapi.h"
 #include "api/format/point_stream.h"
 #include "api/format/table.h"
+#include "api/measure/score_rows.h"
 #include "api/samples.h"
 #include "api/spec/cost.h"
 #include "server/base/clock.h"
@@ -30,6 +32,7 @@ struct score_row {
 
 struct scoring {
     struct sampling_points points;
+    struct score_rows rows; /* instead, until the model is known */
     char label[LABEL_TEXT + 1];
     int class; /* -1: none */
     int steps;
@@ -50,8 +53,10 @@ struct scoring {
 #define AT(member) offsetof(struct scoring, member)
 static const struct field rows[] = {
     {"", "points", FIELD_OTHER, 0, 0, 0, 0, NULL,
-     "The points [n][dim] in data units, as in a data set of the model. null is a missing value, "
-     "for models with the normalization quantile."},
+     "The points [n][dim] in data units, as in a data set of the model; or rows of the model's "
+     "table: objects of cells by the names of the columns, or arrays in the order of columns, of "
+     "which at least one has a text or a truth. null is a missing value, for models with the "
+     "normalization quantile. The class may be a cell of the objects."},
     {"", "label", FIELD_TEXT, AT(label), 1, LABEL_TEXT, FIELD_OR_NUMBER, NULL,
      "Only for models with labels: the name of a class, whose density is used. Without label and "
      "class, it is the density of all classes together, which needs a model trained with p_uncond "
@@ -311,8 +316,10 @@ static const struct field answer_rows[] = {
     {"", "log_density", FIELD_WRITTEN, .schema = "Numbers", .write = write_log_density,
      .doc = "The natural logarithm of the density at each point, by the probability-flow ODE with "
             "the exact divergence. It is the density of the data with the noise of the first "
-            "timestep. With the normalization quantile, values that repeat count with their "
-            "probability, and other numbers with the density of their normal scores."},
+            "timestep. With the normalization quantile, it is in the units of the normal scores: "
+            "values that repeat, such as categories, count with their probability, by the middle "
+            "of their interval of ranks; other numbers with the density of their normal scores, "
+            "which go on beyond the range of the data."},
     {"", "percentile", FIELD_WRITTEN, .schema = "Percentiles", .write = write_percentile,
      .doc = "Percent of the held-out rows that are less likely than each point; half of those that "
             "are equally likely count. 0: less likely than all, an anomaly. null if they were not "
@@ -405,8 +412,37 @@ static void read_points(const cJSON *body, void *values, struct problem_fields *
     const cJSON *points = cJSON_GetObjectItemCaseSensitive(body, "points");
     if (!points)
         problem_add(wrong, "/points", "is required: an array of points, each an array of numbers");
+    else if (score_rows_are_here(points))
+        score_rows_read(points, &scoring->rows, wrong);
     else
         sampling_read_points(points, "/points", true, &scoring->points, wrong);
+}
+
+/* Turns rows of the model's table into points. False: the response is the error. */
+static bool fit_rows(struct http_exchange *exchange, struct scoring *scoring) {
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    const char *text = scoring->loaded.row.form, *label = NULL;
+    const struct table_form *form = text ? form_read(text, wrong.arena) : NULL;
+    const bool is_quantile =
+        dn_model_spec(scoring->loaded.model)->training.normalization == DN_QUANTILE;
+    if (scoring->rows.n == 0)
+        return true;
+    if (text && !form) {
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for the form of the rows");
+        return false;
+    }
+    if (form && is_quantile)
+        score_rows_fit(&scoring->rows, form, dn_model_dim(scoring->loaded.model), &scoring->points,
+                       &label, &wrong);
+    else
+        problem_add(&wrong, "/points/0",
+                    "must be an array of finite numbers: the model is not of a table with other "
+                    "cells");
+    if (label && (scoring->label[0] || scoring->class >= 0))
+        problem_add(&wrong, "/label", "is also a cell of the rows; leave out one of them");
+    else if (label)
+        snprintf(scoring->label, sizeof scoring->label, "%s", label);
+    return problem_none(exchange, &wrong);
 }
 
 static bool read_body(struct http_exchange *exchange, struct scoring *scoring) {
@@ -498,7 +534,8 @@ static void score_all(struct http_exchange *exchange, struct store_session *unus
 static void score_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     struct scoring *scoring = exchange->state;
     if ((scoring->is_unread && !read_body(exchange, scoring)) ||
-        !load_model(exchange, scoring->epoch, &scoring->loaded) || !fits_model(exchange, scoring))
+        !load_model(exchange, scoring->epoch, &scoring->loaded) || !fit_rows(exchange, scoring) ||
+        !fits_model(exchange, scoring))
         return;
     const struct dn_score_request request = request_of(scoring, NULL, scoring->points.n);
     const double one = dn_score_flops(scoring->loaded.model, &request);

@@ -167,14 +167,26 @@ static void weigh_values(struct score_walk *walk, const struct transform *transf
         }
 }
 
+/* Values beyond all that were seen count as the nearest one, but a density has to tell them apart. */
+static void move_beyond(const struct score *score, size_t n, const double *values, float *x) {
+    const struct transform *transform = &score->model->transform;
+    const size_t dim = score->walk.dim;
+    for (size_t e = 0; e < n * dim; e++)
+        x[e] += (float)(transform->scale[e % dim] *
+                        quantile_beyond(&transform->quantiles->columns[e % dim], values[e]));
+}
+
 /* Points first.. of the request, as many as are in the walk. */
 static enum dn_status score_block(struct score *score, const struct dn_score_request *request,
                                   size_t first, double *log_density, const struct dn_breaks *breaks,
                                   struct dn_error *error) {
     struct score_walk *walk = &score->walk;
     const struct divergent denoiser = {score_estimate, score};
-    transform_forward_values(&score->model->transform, walk->n, score->model->dim,
-                             request->points + first * walk->dim, score->floats);
+    const struct transform *transform = &score->model->transform;
+    const double *values = request->points + first * walk->dim;
+    transform_forward_values(transform, walk->n, score->model->dim, values, score->floats);
+    if (transform->quantiles)
+        move_beyond(score, walk->n, values, score->floats);
     score_begin(walk, &score->path, score->floats);
     for (int k = 0; k < score->path.count; k++) {
         const enum dn_status status = break_check(breaks, error);
@@ -183,9 +195,10 @@ static enum dn_status score_block(struct score *score, const struct dn_score_req
         score_step(walk, &score->path, k, &denoiser);
     }
     score_end(walk, &score->path, &score->model->moments);
-    if (score->model->transform.quantiles)
-        weigh_values(walk, &score->model->transform, request->points + first * walk->dim,
-                     score->floats);
+    if (transform->quantiles) {
+        transform_forward_values(transform, walk->n, score->model->dim, values, score->floats);
+        weigh_values(walk, transform, values, score->floats);
+    }
     for (size_t i = 0; i < walk->n; i++)
         if (!isfinite(walk->log_density[i]))
             return error_set(error, DN_NOT_FINITE,

@@ -390,6 +390,17 @@ double quantile_forward(const struct dn_quantile *column, double value, double w
     return normal_score(low + (high - low) * within);
 }
 
+double quantile_beyond(const struct dn_quantile *column, double value) {
+    if (isnan(value) || column->count == 0)
+        return 0;
+    const double first = column->values[0], last = column->values[column->count - 1];
+    const double past = value > last ? value - last : value < first ? value - first : 0;
+    double low, high;
+    quantile_range(column, &low, &high);
+    const double score = last > first ? past / (last - first) * (high - low) : past * INFINITY;
+    return past == 0 ? 0 : fmax(fmin(score, QUANTILE_MOST_BEYOND), -QUANTILE_MOST_BEYOND);
+}
+
 /* The shortest interval, or the smallest distance between the nodes of lines. */
 static double least_step(const struct dn_quantile *column) {
     double least = column->missing > 0 ? column->missing : 1, before = column->missing;

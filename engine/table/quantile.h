@@ -45,6 +45,10 @@ void quantiles_serial(struct serial *serial, struct quantiles *quantiles, int di
 double quantile_forward(const struct dn_quantile *column, double value, double within);
 /* The value of a normal score; NaN: missing. */
 double quantile_backward(const struct dn_quantile *column, double score);
+/* How far a value beyond all that were seen is from the score of the nearest one: the distance in the
+ * column's width, times that of the scores, at most QUANTILE_MOST_BEYOND. Otherwise 0. */
+#define QUANTILE_MOST_BEYOND 6.0
+double quantile_beyond(const struct dn_quantile *column, double value);
 /* The share of rows with exactly this value: the length of its interval. 0: it has none, because
  * the column interpolates there. A value that was not seen where nothing is interpolated, or that is
  * missing where none was, counts half as much as the rarest. */

@@ -218,6 +218,38 @@ def test_columns_that_follow(store):
         assert says in ask(store, identity, 422, given=given)["errors"][0]["detail"]
 
 
+def scores(server, model, points, status=200, **more):
+    answer = server.post(f"/v1/models/{model}/score", {"points": points, "steps": 10} | more)
+    assert answer.status == status, answer.body
+    return answer.json
+
+
+def test_rows_of_the_table_are_scored(store, model):
+    """As objects, as arrays in the order of the columns, and as coordinates: the same. A wild cell is below 1%."""
+    table = [dict(zip(HEADER, row)) for row in people(60)]
+    typed = [{name: float(cell) if name == "age" else cell or None for name, cell in row.items()} for row in table]
+    first = scores(store, model, typed)
+    assert first["n"] == 60 and first["dim"] == 7
+    assert scores(store, model, [list(row.values()) for row in typed])["log_density"] == first["log_density"]
+    assert scores(store, model, [{k: v for k, v in row.items() if v is not None and k not in ("id", "country")} for row in typed])["log_density"] == first["log_density"]  # fmt: skip
+    assert 15 < numpy.median(first["percentile"]) < 85
+    for name, cell in ("age", 1000), ("height", 40.5):
+        assert max(scores(store, model, [row | {name: cell} for row in typed[:5]])["percentile"]) <= 1, name
+    assert scores(store, model, [{"segment": "yuong"}], 422)["errors"][0]["pointer"] == "/points/0/segment"
+    assert scores(store, model, [{"Age": 3}], 422)["errors"][0]["pointer"] == "/points/0/Age"
+    assert scores(store, model, [["x"] * 10], 422)["errors"][-1]["pointer"] == "/points/0/9"
+    assert scores(store, model, [{"age": 30}, 5], 422)["errors"][0]["pointer"] == "/points/1"
+
+
+def test_rows_with_their_class_are_scored(store, labeled):
+    rows = [{"age": 25, "segment": "young"}, {"age": 22, "segment": "young"}]
+    found = scores(store, labeled, rows)
+    assert found["label"] == "young"
+    assert found["log_density"] == scores(store, labeled, [{"age": 25}, {"age": 22}], label="young")["log_density"]
+    assert "each class" in scores(store, labeled, rows + [{"segment": "retired, mostly"}], 422)["errors"][0]["detail"]
+    assert scores(store, labeled, rows, 422, label="young")["errors"][0]["pointer"] == "/label"
+
+
 WRONG = [
     ({"given": {"segment": "yuong"}}, "/given/segment", 'did you mean "young"'),
     ({"given": {"segment": "x"}}, "/given/segment", 'the values are'),

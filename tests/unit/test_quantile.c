@@ -322,3 +322,19 @@ Test(quantile, bytes_and_damage) {
     free(bytes);
     free(values);
 }
+
+/* A value beyond the others is as far from the nearest score as it is in widths of the column. */
+Test(quantile, values_beyond_all_others_are_far_away) {
+    const double values[] = {0, 10}, shares[] = {0.25, 0.75};
+    const struct dn_quantile column = {0, true, 2, values, shares}, none = {1, true, 0, NULL, NULL};
+    double low, high;
+    quantile_range(&column, &low, &high);
+    cr_assert_eq(quantile_beyond(&column, 5), 0);
+    cr_assert_eq(quantile_beyond(&column, 10), 0);
+    cr_assert_eq(quantile_beyond(&column, NAN), 0);
+    cr_assert_eq(quantile_beyond(&none, 5), 0);
+    cr_assert_float_eq(quantile_beyond(&column, 12), 0.2 * (high - low), 1e-12);
+    cr_assert_float_eq(quantile_beyond(&column, -1), -0.1 * (high - low), 1e-12);
+    cr_assert_eq(quantile_beyond(&column, 1e9), QUANTILE_MOST_BEYOND);
+    cr_assert_eq(quantile_beyond(&column, -1e9), -QUANTILE_MOST_BEYOND);
+}

@@ -1,0 +1,143 @@
+#include "api/measure/score_rows.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "api/table/cell.h"
+
+/* A cell of a row, by the name of its column or, without one, by its place. */
+struct score_cell {
+    const char *name;
+    int row, place;
+    struct cell_sent sent;
+};
+
+/* ------------------------------------------------------------------ reading */
+
+bool score_rows_are_here(const cJSON *points) {
+    for (const cJSON *row = cJSON_IsArray(points) ? points->child : NULL; row; row = row->next) {
+        if (cJSON_IsObject(row))
+            return true;
+        for (const cJSON *cell = cJSON_IsArray(row) ? row->child : NULL; cell; cell = cell->next)
+            if (cJSON_IsString(cell) || cJSON_IsBool(cell))
+                return true;
+    }
+    return false;
+}
+
+void score_rows_read(const cJSON *points, struct score_rows *rows, struct problem_fields *wrong) {
+    struct arena *arena = wrong->arena;
+    const int n = cJSON_GetArraySize(points);
+    size_t count = 0;
+    if (n > DN_MAX_SAMPLES) {
+        problem_add(wrong, "/points", "must be an array of 1 to %d points", DN_MAX_SAMPLES);
+        return;
+    }
+    for (const cJSON *row = points->child; row; row = row->next)
+        count += (size_t)cJSON_GetArraySize(row);
+    rows->cells = arena_alloc(arena, (count + 1) * sizeof *rows->cells);
+    if (!rows->cells)
+        return;
+    rows->n = n;
+    int i = 0;
+    for (const cJSON *row = points->child; row; row = row->next, i++) {
+        int place = 0;
+        if (!cJSON_IsObject(row) && !cJSON_IsArray(row))
+            problem_add(wrong, arena_format(arena, "/points/%d", i),
+                        "must be an array or an object of cells");
+        for (const cJSON *cell = row->child; cell; cell = cell->next, place++)
+            rows->cells[rows->count++] = (struct score_cell){
+                cell->string ? arena_copy(arena, cell->string, strlen(cell->string)) : NULL, i,
+                place, cell_sent(cell, arena)};
+    }
+}
+
+/* ------------------------------------------------------------------ for a model */
+
+struct fitting {
+    const struct table_form *form;
+    const char *const *names; /* of the columns, up to a NULL */
+    int dim;
+    double *points; /* [n][dim] */
+    const char *label;
+    struct problem_fields *wrong;
+};
+
+static const char *pointer_of(const struct fitting *fitting, const struct score_cell *cell) {
+    struct arena *arena = fitting->wrong->arena;
+    if (!cell->name)
+        return arena_format(arena, "/points/%d/%d", cell->row, cell->place);
+    return problem_pointer(fitting->wrong, arena_format(arena, "points/%d", cell->row), cell->name);
+}
+
+/* -1: `wrong` says why. */
+static int column_of(const struct fitting *fitting, const struct score_cell *cell) {
+    const struct table_form *form = fitting->form;
+    int place = cell->place;
+    for (int j = 0; j < form->count; j++)
+        if (cell->name ? strcmp(fitting->names[j], cell->name) == 0
+                       : j != form->label && place-- == 0)
+            return j;
+    const char *list = fields_list(fitting->names, fitting->wrong->arena);
+    problem_add(fitting->wrong, pointer_of(fitting, cell), "is no column; the columns are %s",
+                list);
+    return -1;
+}
+
+static void fit_label(struct fitting *fitting, const struct score_cell *cell) {
+    const struct cell_sent *sent = &cell->sent;
+    const char *text = sent->kind == CELL_SENT_NUMBER
+                           ? arena_format(fitting->wrong->arena, "%.17g", sent->number)
+                           : sent->text;
+    if (!text)
+        problem_add(fitting->wrong, pointer_of(fitting, cell), "must be the name of a class");
+    else if (!fitting->label)
+        fitting->label = text;
+    else if (strcmp(fitting->label, text) != 0)
+        problem_add(fitting->wrong, pointer_of(fitting, cell),
+                    "is another class than that of the rows before: score the rows of each class "
+                    "on their own, or leave this column out");
+}
+
+static void fit_cell(struct fitting *fitting, const struct score_cell *cell, int j) {
+    const struct column *column = &fitting->form->columns[j];
+    struct cell_value value;
+    const char *wrong = cell_read(column, &cell->sent, &value, fitting->wrong->arena);
+    if (wrong)
+        problem_add(fitting->wrong, pointer_of(fitting, cell), "%s", wrong);
+    else if (column->coordinate >= 0)
+        fitting->points[cell->row * fitting->dim + column->coordinate] = value.value;
+}
+
+static const char *const *names_of(const struct table_form *form, struct arena *arena) {
+    const char **names = arena_alloc(arena, ((size_t)form->count + 1) * sizeof *names);
+    for (int j = 0; names && j < form->count; j++)
+        names[j] = form->columns[j].name;
+    return names;
+}
+
+void score_rows_fit(const struct score_rows *rows, const struct table_form *form, int dim,
+                    struct sampling_points *out, const char **label, struct problem_fields *wrong) {
+    const size_t count = (size_t)rows->n * (size_t)dim;
+    struct fitting fitting = {.form = form,
+                              .names = names_of(form, wrong->arena),
+                              .dim = dim,
+                              .points = arena_alloc(wrong->arena, count * sizeof *fitting.points),
+                              .wrong = wrong};
+    if (!fitting.names || !fitting.points)
+        return;
+    for (size_t e = 0; e < count; e++)
+        fitting.points[e] = NAN;
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct score_cell *cell = &rows->cells[i];
+        const int j = column_of(&fitting, cell);
+        if (j < 0 || cell->sent.kind == CELL_SENT_NULL)
+            continue;
+        if (j == form->label)
+            fit_label(&fitting, cell);
+        else
+            fit_cell(&fitting, cell, j);
+    }
+    *out = (struct sampling_points){fitting.points, rows->n, dim};
+    *label = fitting.label;
+}

@@ -1,0 +1,28 @@
+/*
+ * score_rows.h - the points of a request for scores that are rows of a table: objects of cells by the
+ * names of the columns, or arrays of cells in the order of the columns without the labels.
+ */
+#ifndef API_MEASURE_SCORE_ROWS_H
+#define API_MEASURE_SCORE_ROWS_H
+
+#include "api/samples.h"
+
+/* The cells as they were sent, in the arena. */
+struct score_rows {
+    struct score_cell *cells;
+    size_t count;
+    int n; /* rows; 0: the points are numbers */
+};
+
+/* Is any point an object, or any coordinate of one a text or a truth? */
+bool score_rows_are_here(const cJSON *points);
+/* Reads them, before the model is known. */
+void score_rows_read(const cJSON *points, struct score_rows *rows, struct problem_fields *wrong);
+
+/* Writes what they mean for a model with this form into out, [n][dim], NAN where a cell is missing or
+ * absent; cells of columns that are no coordinate do not count. *label is the class in all rows that
+ * have one, or NULL. */
+void score_rows_fit(const struct score_rows *rows, const struct table_form *form, int dim,
+                    struct sampling_points *out, const char **label, struct problem_fields *wrong);
+
+#endif
