@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { execSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { CALM, close, open, quit, Server, until } from "./harness.mjs";
-import { mixedTable, trainOnTable } from "./world.mjs";
+import { CALM, close, ENDLESS, open, picture, quit, Server, until } from "./harness.mjs";
+import { mixedTable, submitTable, trainOnTable } from "./world.mjs";
 
 let server;
 let table;
@@ -139,6 +139,75 @@ test("rows are those of the file that the API writes, and come as a file and as 
     held.trimEnd().split("\r\n").slice(1).map((line) => line.split(",")),
     await page.locator(".lines tbody tr").evaluateAll((rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))),
   );
+  await close(page);
+});
+
+test("texts can be held, and the label, which the file has as a column", async () => {
+  const labeled = await trainOnTable(server, "labeled", mixedTable(), {}, "label=plan");
+  const page = await open(server, `#job=${labeled.id}&tab=rows`, CALM);
+  await page.locator(".lines td").first().waitFor();
+  assert.deepEqual(await page.locator(".lines th").allInnerTexts(), ["age", "plan", "price", "since", "active"]);
+  const column = async (at) => [...new Set(await page.locator(`.lines td:nth-child(${at})`).allInnerTexts())];
+  assert.deepEqual((await column(2)).sort(), ["basic", "free", "pro"]);
+  await page.getByText("Hold columns").click();
+  await page.getByLabel("plan", { exact: true }).selectOption("basic");
+  await page.getByLabel("active", { exact: true }).selectOption("yes");
+  await page.getByText("2 held").waitFor();
+  await until(async () => (await column(2)).join() === "basic" && (await column(5)).join() === "yes", "both are held");
+  // the label is one of the columns and of the fields of a row
+  await tab(page, "Columns").click();
+  await card(page, "plan").getByRole("row").first().waitFor({ state: "attached" });
+  assert.equal(await page.locator(".charts li").count(), 5);
+  await tab(page, "Score").click();
+  await page.getByLabel("plan", { exact: true }).selectOption("pro");
+  await page.getByText(/typical than .* real rows that training did not use/).waitFor();
+  await close(page);
+});
+
+test("without its data set, a model is shown alone", async () => {
+  const job = await trainOnTable(server, "alone");
+  await fetch(`${server.url}v1/datasets/${job.spec.dataset.id}`, { method: "DELETE" });
+  const page = await open(server, `#job=${job.id}`, { ...CALM, expected: /404|409|422/ });
+  await page.getByText("The data set is not on this server").waitFor();
+  await card(page, "plan").getByRole("row", { name: "pro" }).waitFor();
+  await tab(page, "Pairs").click();
+  await page.locator(".boxes, .points, .shares").first().waitFor();
+  await tab(page, "Score").click();
+  await page.getByText("Enter a row.").waitFor();
+  await page.getByLabel("age", { exact: true }).fill("44");
+  await page.getByLabel("age", { exact: true }).press("Enter");
+  await page.getByText("No rows were held out").waitFor();
+  await close(page);
+});
+
+test("before the first checkpoint, the data is shown alone, and then the model forms beside it", async () => {
+  const busy = await new Server("--workers", "1").start();
+  const endless = await busy.api("/v1/jobs", ENDLESS);
+  await busy.finished(endless.id, "running");
+  const queued = await submitTable(busy, "in the queue");
+  const page = await open(busy, `#job=${queued.id}`, CALM);
+  await card(page, "age").locator("rect").first().waitFor();
+  assert.equal(await page.locator(".charts polyline").count(), 0);
+  await tab(page, "Rows").click();
+  await page.getByText("This appears after the first checkpoint").waitFor();
+  await fetch(`${busy.url}v1/jobs/${endless.id}/cancel`, { method: "POST" });
+  await page.locator(".lines td").first().waitFor();
+  await tab(page, "Columns").click();
+  await card(page, "age").locator("polyline").waitFor();
+  await close(page);
+  await busy.remove();
+});
+
+test("exports and commands are of the tab", async () => {
+  const page = await open(server, `#job=${table.id}&n=50&panel=code`, CALM);
+  const command = await page.getByLabel("Rows as CSV", { exact: true }).inputValue();
+  assert.equal(execSync(command, { encoding: "utf8" }).trimEnd().split("\r\n").length, 51);
+  await page.getByLabel("The report on columns and pairs", { exact: true }).waitFor();
+  await page.keyboard.press("Escape");
+  assert.equal(await page.getByText("Stage as shown").count(), 0); // there is no picture
+  await tab(page, "Animation").click();
+  await page.getByText("Stage as shown").waitFor();
+  await picture(page);
   await close(page);
 });
 

@@ -22,8 +22,8 @@ function csv(columns, rows = 200) {
   return [columns.join(","), ...lines].join("\n");
 }
 
-async function upload(server, name, body) {
-  const answer = await fetch(`${server.url}v1/datasets?name=${encodeURIComponent(name)}`, {
+async function upload(server, name, body, query = "") {
+  const answer = await fetch(`${server.url}v1/datasets?name=${encodeURIComponent(name)}&${query}`, {
     method: "POST",
     headers: { "Content-Type": "text/csv" },
     body,
@@ -48,11 +48,13 @@ export function mixedTable(rows = 300) {
   return ["age,plan,price,since,active", ...lines].join("\n");
 }
 
-export async function trainOnTable(server, name, text = mixedTable(), request = {}) {
-  const id = await upload(server, name, text);
-  const job = await server.api("/v1/jobs", { name, dataset: { id }, training: { epochs: 20 }, ...request });
-  return server.finished(job.id);
+/** A job on a table; `query` says more of the upload. */
+export async function submitTable(server, name, text = mixedTable(), request = {}, query = "") {
+  const id = await upload(server, name, text, query);
+  return server.api("/v1/jobs", { name, dataset: { id }, training: { epochs: 20 }, ...request });
 }
+
+export const trainOnTable = async (server, ...table) => server.finished((await submitTable(server, ...table)).id);
 
 async function trainOn(server, name, columns) {
   const id = await upload(server, name, csv(columns));

@@ -1,10 +1,25 @@
 // The current view as curl commands: the dashboard uses nothing but the public API.
-import { base, hasKey, url } from "./api";
+import { base, hasKey, type Job, url } from "./api";
 import { copy } from "./copy";
 import { Dialog } from "./dialog";
 import { go, view } from "./hash";
 import { hasModel, isImported, job } from "./runs";
 import { addresses } from "./stage/addresses";
+import { sampleQuery } from "./stage/trajectory";
+import { tab } from "./tabs";
+
+/** Of the tabs of a table's run. */
+function ofTable(run: Job, curl: string): [string, string][] {
+  if (!hasModel(run)) return [];
+  const model = `/v1/models/${run.id}`;
+  return [
+    [
+      "Rows as CSV",
+      `${curl} '${url(`${model}/samples.csv`, { ...sampleQuery(view.value, run), frames: undefined })}'`,
+    ],
+    ["The report on columns and pairs", `${curl} '${url(`${model}/evaluation`)}'`],
+  ];
+}
 
 function commands(): [string, string][] {
   const curl = `curl -s${hasKey() ? ` -H "Authorization: Bearer $KEY"` : ""}`;
@@ -12,10 +27,12 @@ function commands(): [string, string][] {
   if (!run) return [["List the runs", `${curl} '${base}/v1/jobs'`]];
   const model = `/v1/models/${run.id}`;
   const spec = JSON.stringify(run.spec).replaceAll("'", "'\\''");
-  const stage = addresses().map(({ of, path, way, query }): [string, string] => [
+  const which = view.value.mode === "x0" ? "x0" : undefined;
+  const pictures = addresses().map(({ of, path, way, query }): [string, string] => [
     `What is on the stage${of && ` (${of})`}`,
-    `${curl} '${url(`${path}/${way}`, { ...query, which: view.value.mode === "x0" ? "x0" : undefined })}'`,
+    `${curl} '${url(`${path}/${way}`, { ...query, which })}'`,
   ]);
+  const stage = tab.value === "animation" ? pictures : ofTable(run, curl);
   const points: [string, string][] = hasModel(run)
     ? [
         [

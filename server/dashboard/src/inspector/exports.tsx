@@ -6,6 +6,7 @@ import { once } from "../player";
 import { attempt, hasModel, isImported, job, nameOf } from "../runs";
 import { type Address, addresses, pictureTheme } from "../stage/addresses";
 import { canRecord, download, savePicture, saveVideo } from "../stage/record";
+import { tab } from "../tabs";
 
 /** Downloads a file with the API key, which a link cannot send. */
 async function save(href: string): Promise<void> {
@@ -88,16 +89,18 @@ export function Exports() {
   return (
     <fieldset class="exports">
       <legend>Export</legend>
-      <Group title="Stage as shown">
-        <Action act={() => savePicture(name)} title="The current picture of the stage">
-          PNG
-        </Action>
-        {canRecord() && (
-          <Action act={() => saveVideo(name, once())} title="The animation of the stage as shown">
-            Video
+      {tab.value === "animation" && (
+        <Group title="Stage as shown">
+          <Action act={() => savePicture(name)} title="The current picture of the stage">
+            PNG
           </Action>
-        )}
-      </Group>
+          {canRecord() && (
+            <Action act={() => saveVideo(name, once())} title="The animation of the stage as shown">
+              Video
+            </Action>
+          )}
+        </Group>
+      )}
       <Group title="Animation">
         <Links list={list.flatMap(animations)} />
       </Group>

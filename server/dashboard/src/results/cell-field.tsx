@@ -13,7 +13,7 @@ export function cellOf({ type }: Column, text: string): Cell {
 }
 
 interface Props {
-  column: Column;
+  column: Pick<Column, "name" | "type" | "levels">;
   value: string;
   empty: string; // what an empty field means
   set: (text: string) => void;

@@ -3,7 +3,7 @@
 import { job } from "../runs";
 import { shortNumber } from "../stage/scales";
 import { excess, percent, reportOf, toneOf } from "./report";
-import { type Column, columns, data, model } from "./rows";
+import { allColumns, type Column, columns, data, model } from "./rows";
 import { type Bins, binsOf, type Cell, isQuantity, levelsOf, missingShare, numbersIn } from "./values";
 
 const FEW = 12; // a quantity with up to this many values is drawn value by value
@@ -170,6 +170,15 @@ export function Columns() {
           </li>
         ))}
       </ul>
+      <LeftOut />
     </>
   );
+}
+
+/** The columns that have nothing to compare. */
+function LeftOut() {
+  const names = allColumns.value
+    .filter((each) => !columns.value.includes(each))
+    .map(({ name, type }) => `“${name}” (${type})`);
+  return names.length > 0 ? <p class="hint">Not compared: {names.join(", ")}</p> : null;
 }

@@ -81,24 +81,17 @@ const rows = resource<string[][]>(() => {
     : null;
 });
 
+/** The class is what the label says. */
 function Label({ run }: { run: Job }) {
   const classes = classesOf(run);
   if (classes.length === 0) return null;
   return (
-    <label class="cell-field">
-      <span>{labelName.value}</span>
-      <select
-        value={String(view.value.class)}
-        onChange={(event) => go({ class: Number(event.currentTarget.value) })}
-      >
-        <option value="-1">drawn</option>
-        {classes.map((name, i) => (
-          <option key={name} value={String(i)}>
-            {name}
-          </option>
-        ))}
-      </select>
-    </label>
+    <CellField
+      column={{ name: labelName.value, type: "categorical", levels: classes }}
+      value={classes[view.value.class] ?? ""}
+      empty="drawn"
+      set={(name) => go({ class: classes.indexOf(name) })}
+    />
   );
 }
 

@@ -1,4 +1,5 @@
 // The values of a column, and how they are distributed in the data and in the model's rows. This module knows nothing of the page.
+import { timeOf } from "../tables/dates";
 
 export type Cell = string | number | boolean | null;
 
@@ -10,54 +11,11 @@ export interface Described {
 
 export const isQuantity = ({ type }: Described): boolean => ["numeric", "integer", "datetime"].includes(type);
 
-const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-const PARTS: Record<string, string> = {
-  "%Y": "(?<Y>\\d{4})",
-  "%y": "(?<y>\\d{2})",
-  "%m": "(?<m>\\d{1,2})",
-  "%d": "(?<d>\\d{1,2})",
-  "%H": "(?<H>\\d{1,2})",
-  "%M": "(?<M>\\d{1,2})",
-  "%S": "(?<S>\\d{1,2})",
-  "%b": "(?<b>[a-z]{3})",
-  "%B": "(?<b>[a-z]+)",
-};
-const patterns = new Map<string, RegExp>();
-
-/** The regular expression of a date format of the API, such as %Y-%m-%d or %-d/%-m/%y. */
-function patternOf(format: string): RegExp {
-  let known = patterns.get(format);
-  if (!known) {
-    const text = format.replace(/%-?[a-zA-Z]|%\df|[^%]+/g, (part) => {
-      if (/^%\df$/.test(part)) return "(?<f>\\d+)";
-      return PARTS[part.replace("-", "")] ?? part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    });
-    known = new RegExp(`^${text}$`, "i");
-    patterns.set(format, known);
-  }
-  return known;
-}
-
-const CENTURY = 69; // two digits of a year from here on are of the 20th century, as in POSIX
-
-/** Seconds since 1970 of a date in this format; NaN for other texts. */
-export function readDate(format: string, text: string): number {
-  const part = patternOf(format).exec(text)?.groups;
-  if (!part) return Number.NaN;
-  const short = Number(part.y ?? 0);
-  const year = part.Y ? Number(part.Y) : part.y ? short + (short < CENTURY ? 2000 : 1900) : 1970;
-  const month = part.b ? MONTHS.indexOf(part.b.slice(0, 3).toLowerCase()) : Number(part.m ?? 1) - 1;
-  const date = new Date(0);
-  date.setUTCFullYear(year, month, Number(part.d ?? 1));
-  date.setUTCHours(Number(part.H ?? 0), Number(part.M ?? 0), Number(part.S ?? 0));
-  return date.getTime() / 1000 + (part.f ? Number(`0.${part.f}`) : 0);
-}
-
-/** A cell as a number; NaN if it is missing, or no number. */
+/** A cell as a number, a date in seconds since 1970; NaN if it is missing, or no number. */
 export function numberOf(column: Described, cell: Cell | undefined): number {
   if (typeof cell === "number") return cell;
   if (typeof cell !== "string") return Number.NaN;
-  return column.type === "datetime" ? readDate(column.format ?? "%Y-%m-%d", cell) : Number.NaN;
+  return column.type === "datetime" && column.format ? timeOf(column.format, cell) / 1000 : Number.NaN;
 }
 
 /** The values of the cells that have one. */
