@@ -265,7 +265,7 @@ enum store_status dataset_lookup(void *context, struct arena *arena,
 
 /* ------------------------------------------------------------------ list */
 
-enum { LIST_DEFAULT = 100, LIST_MAX = 200, ID_BYTES = 100 };
+enum { LIST_DEFAULT = 100, LIST_MAX = 200, LIST_BYTES = 4 << 20, ID_BYTES = 100 };
 
 enum kind { KIND_ANY, KIND_BUILTIN, KIND_UPLOAD };
 static const char *const kind_names[] = {"any", "builtin", "upload", NULL};
@@ -280,7 +280,9 @@ static const struct field list_rows[] = {
     {"", "kind", FIELD_CHOICE, offsetof(struct list_query, kind), 0, 0, 0, kind_names,
      "Only data sets of this kind."},
     {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MAX, 0, NULL,
-     "Maximum number of data sets per page."},
+     "Maximum number of data sets per page. A page also ends with the one that makes it longer "
+     "than "
+     "4 MiB, because columns may have many levels."},
     {"", "after", FIELD_TEXT, offsetof(struct list_query, after), 0, ID_BYTES, 0, NULL,
      "`next` of the previous page. It stays valid if that page's last data set has been deleted."},
 };
@@ -315,9 +317,11 @@ static enum store_status choose_uploads(struct store_session *session,
     const char *last = query->after[0] && after < 0 ? query->after : NULL;
     if (query->kind == KIND_BUILTIN || page->has_more)
         return STORE_OK;
-    enum store_status status = store_dataset_list(session, last, room, page->uploads,
-                                                  &page->upload_count, &page->has_more);
-    page->is_cut = status == STORE_OK && page->has_more && room < wanted;
+    const bool on_loop = most < LIST_MAX;
+    enum store_status status =
+        store_dataset_list(session, last, room, on_loop ? BYTES_ON_LOOP : LIST_BYTES, page->uploads,
+                           &page->upload_count, &page->has_more);
+    page->is_cut = status == STORE_OK && page->has_more && on_loop && page->upload_count < wanted;
     return status;
 }
 

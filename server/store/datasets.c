@@ -96,8 +96,18 @@ static enum store_status find_seq(struct store_session *session, const char *id,
                      STORE_NOT_FOUND);
 }
 
+static size_t text_bytes(const struct dataset *dataset) {
+    const char *texts[] = {dataset->columns, dataset->classes, dataset->statistics};
+    size_t bytes = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        bytes += texts[i] ? strlen(texts[i]) : 0;
+    return bytes;
+}
+
 enum store_status store_dataset_list(struct store_session *session, const char *after, int limit,
-                                     struct dataset *datasets, int *count, bool *has_more) {
+                                     size_t most_bytes, struct dataset *datasets, int *count,
+                                     bool *has_more) {
+    size_t bytes = 0;
     *count = 0;
     *has_more = false;
     /* Ids begin with the time of creation. 'g' is above all of them. */
@@ -105,10 +115,12 @@ enum store_status store_dataset_list(struct store_session *session, const char *
         session, "SELECT " DATASET_COLUMNS " FROM dataset WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         "ti", after ? after : "g", (int64_t)limit + 1);
     while (!*has_more && sql_row(session, row)) {
-        if (*count == limit)
+        if (*count == limit || bytes > most_bytes) {
             *has_more = true;
-        else
-            read_dataset(session, row, &datasets[(*count)++]);
+        } else {
+            read_dataset(session, row, &datasets[*count]);
+            bytes += text_bytes(&datasets[(*count)++]);
+        }
     }
     enum store_status status = sql_done(session, row);
     if (status != STORE_OK)

@@ -552,9 +552,11 @@ enum store_status store_dataset_get(struct store_session *session, const char *i
 enum store_status store_dataset_cells(struct store_session *session, const char *id, void **cells,
                                       size_t *bytes);
 /* Newest first, without points; sets datasets [limit], *count and *has_more. after: the last id of
- * the previous page, even if that data set has been deleted, or NULL. */
+ * the previous page, even if that data set has been deleted, or NULL. The page ends early with the
+ * data set whose description exceeds most_bytes. */
 enum store_status store_dataset_list(struct store_session *session, const char *after, int limit,
-                                     struct dataset *datasets, int *count, bool *has_more);
+                                     size_t most_bytes, struct dataset *datasets, int *count,
+                                     bool *has_more);
 /* W. Changes what is known about the columns of a data set, and the points and labels that follow.
  * STORE_CONFLICT once a job uses it. */
 enum store_status store_dataset_update(struct store_session *session,

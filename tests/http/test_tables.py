@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import sqlite3
 
 import numpy
 import pytest
@@ -127,6 +128,29 @@ def test_a_long_table_comes_back_in_pieces(store):
     for (name, x, share), label in zip(answer["points"], answer["labels"]):
         assert known[name] == [f"{x:.3f}", str(share or ""), label]
     assert [column["distinct"] for column in made["columns"]] == [70000, len({row[0] for row in known.values()}), 8, 3]
+
+
+def test_a_page_of_tables_with_many_levels_ends_early(tmp_path):
+    """Descriptions of a megabyte each, made longer with SQL to save time: a page ends with the one beyond four."""
+    server = Server(str(tmp_path))
+    made = [upload(server, "x,y\n1,2\n3,5\n4,6\n")["id"] for _ in range(7)]
+    assert server.stop() == 0
+    with sqlite3.connect(server.database) as database:
+        longer = json.dumps("x" * 600_000)
+        database.execute("UPDATE dataset SET columns = replace(columns, '\"notes\":[]', ?)", (f'"notes":[{longer}]',))
+        size = database.execute("SELECT length(columns) FROM dataset").fetchone()[0]
+    assert size > 1_000_000
+    server.start()
+    pages, after = [], ""
+    while after is not None:
+        page = server.get(f"/v1/datasets?kind=upload&limit=200{after and '&after=' + after}").json
+        pages.append([item["id"] for item in page["items"]])
+        after = page["next"]
+    assert sum(pages, []) == made[::-1] and len(pages) > 1
+    assert all((len(page) - 1) * size <= 4 << 20 for page in pages) and len(pages[0]) * size > 4 << 20
+    first = server.get("/v1/datasets?limit=200").json  # the patterns come first
+    assert len(first["items"]) > len(pages[0]) and first["next"] == pages[0][-1]
+    assert server.stop() == 0
 
 
 def test_no_digit_is_lost(store):
