@@ -160,6 +160,7 @@ test("each column that cannot be used says why, and a button accepts it", async 
   await page.getByText("1 column cannot be used as it is.").waitFor();
   await page.getByRole("button", { name: "Use as a category: rate" }).click();
   await line("rate").getByText("and 47 more").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.ariaLabel), "Type of rate", "the focus is not lost with the button");
   await typeOf(page, "note").selectOption("categorical");
   await line("note").getByText("again 33%").waitFor();
   await typeOf(page, "name").selectOption("datetime");

@@ -48,6 +48,12 @@ function remediesOf(name: string, fault: string): [string, () => void][] {
   return remedies;
 }
 
+/** The button goes away with its error, so the focus moves to the type of the column, where the change is shown. */
+function accept(button: HTMLElement, act: () => void): void {
+  button.closest("tr")?.querySelector("select")?.focus();
+  act();
+}
+
 function Fault({ name }: { name: string }) {
   const fault = faults.value[name]!;
   return (
@@ -55,7 +61,12 @@ function Fault({ name }: { name: string }) {
       <p class="error">{sentence(withoutParameter(fault))}</p>
       <div class="buttons">
         {remediesOf(name, fault).map(([label, act]) => (
-          <button key={label} type="button" aria-label={`${label}: ${name}`} onClick={act}>
+          <button
+            key={label}
+            type="button"
+            aria-label={`${label}: ${name}`}
+            onClick={(event) => accept(event.currentTarget, act)}
+          >
             {label}
           </button>
         ))}
