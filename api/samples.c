@@ -62,8 +62,9 @@ static const struct field rows[] = {
      "Known cells by the names of the columns: they come back as they are, and the others are "
      "drawn "
      "given them. Of a table, as the table writes them, or true and false; null is drawn, and an "
-     "empty text is known to be missing. The column with the labels is the class. Needs a model "
-     "trained with training.conditioning any (JSON body only)."},
+     "empty text is known to be missing. The column with the labels is the class; if it is not "
+     "given, classes are drawn by their frequencies, whatever else is given. Needs a model trained "
+     "with training.conditioning any (JSON body only)."},
     {"", "rows", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Instead of given and n: one object of known cells for each row. Those that are absent or "
      "null are drawn (JSON body only)."},
