@@ -446,7 +446,7 @@ struct dn_sample_request {
     const double *given;
     int draws;
     const int32_t *given_labels; /* of each row; -1: as `label` says. NULL: of none */
-    bool never_missing; /* see DN_FILL_PASSES */
+    bool never_missing;          /* see DN_FILL_PASSES */
     /* Classifier-free guidance (Ho & Salimans 2022): the network's output without a label, plus
      * `guidance` times the difference that the label makes. 1: only with the label; 0: only
      * without; any other value takes twice as long. Must be 0 without classes. */

@@ -113,7 +113,8 @@ static void add_ranges(struct table_measure *table, int first, int last, int lab
 }
 
 bool table_begin(struct table_measure *table, const struct dn_data *data, struct arena *arena) {
-    const int n = table->request.n, labels = table->request.guidance > 0 ? data->classes : 0;
+    const bool has_labels = table->request.guidance > 0 && data->n > 0;
+    const int n = table->request.n, labels = has_labels ? data->classes : 0;
     table->values = calloc((size_t)n * (size_t)table->dim + 1, sizeof *table->values);
     table->ranges = arena_alloc(arena, (size_t)(n / RANGE + 1 + labels) * sizeof *table->ranges);
     int64_t counts[DN_MAX_CLASSES] = {0}, below = 0;
@@ -185,7 +186,8 @@ static void copy_samples(const struct table_measure *table, double *out) {
     const size_t dim = (size_t)table->dim, columns = (size_t)table->count;
     for (int k = 0; k < table->range_count; k++) {
         const struct table_range *range = &table->ranges[k];
-        for (size_t i = (size_t)range->first; i < (size_t)(range->first + range->n); i++)
+        const size_t first = (size_t)range->first, last = first + (size_t)range->n;
+        for (size_t i = first; i < last; i++)
             fill_row(table, table->values + i * dim, range->label, true, out + i * columns);
     }
 }

@@ -35,7 +35,7 @@ enum { COLUMN_MAX_LEVELS = 256, COLUMN_EXAMPLES = 3, COLUMN_MAX_NOTES = 4, COLUM
 #define COLUMN_LARGEST_VALUE 1e18
 /* Of dates: the years 0000 to 9999, in seconds since 1970. */
 #define COLUMN_FIRST_SECOND (-62167219200.0)
-#define COLUMN_LAST_SECOND 253402300799.0
+#define COLUMN_LAST_SECOND  253402300799.0
 
 /* Rows with a value in each of equal parts, the last of which has the largest value too; or with
  * each level. */
