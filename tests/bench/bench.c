@@ -22,7 +22,7 @@
 
 static double now(void) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -71,27 +71,40 @@ static double peak(void) {
 
 struct work {
     const char *name, *what;
-    int preset, hidden, layers, timesteps, batch, samples; /* samples 0: a training step */
-    int repeats;                                           /* in one measurement */
+    int preset, dim, hidden, layers, timesteps, batch, samples; /* samples 0: a training step */
+    int repeats;                                                /* in one measurement */
 };
 
 static const struct work works[] = {
-    {"train", "training step, sinai2022 (H 32, batch 32)", 1, 32, 3, 40, 32, 0, 2000},
-    {"train-default", "training step, default preset", 0, 32, 6, 100, 512, 0, 100},
-    {"train-wide", "training step, H 128, batch 512", 1, 128, 3, 40, 512, 0, 40},
-    {"sample", "1 000 points in 40 steps, H 32", 1, 32, 3, 40, 32, 1000, 10},
-    {"sample-wide", "100 000 points in 40 steps, H 128", 1, 128, 3, 40, 512, 100000, 1},
+    {"train", "training step, sinai2022 (H 32, batch 32)", DN_PRESET_SINAI2022, 2, 32, 3, 40, 32, 0,
+     2000},
+    {"train-default", "training step, default preset", DN_PRESET_DEFAULT, 2, 32, 6, 100, 512, 0,
+     100},
+    {"train-wide", "training step, H 128, batch 512", DN_PRESET_SINAI2022, 2, 128, 3, 40, 512, 0,
+     40},
+    {"train-table", "training step, preset table, 14 columns", DN_PRESET_TABLE, 14, 128, 3, 100,
+     512, 0, 56},
+    {"sample", "1 000 points in 40 steps, H 32", DN_PRESET_SINAI2022, 2, 32, 3, 40, 32, 1000, 10},
+    {"sample-wide", "100 000 points in 40 steps, H 128", DN_PRESET_SINAI2022, 2, 128, 3, 40, 512,
+     100000, 1},
 };
 enum { WORKS = sizeof works / sizeof works[0] };
 
+/* What the first layer reads for a coordinate, see engine/network/inputs.h. */
+static int inputs(const struct work *w) {
+    const struct dn_spec *spec = &dn_presets[w->preset].spec;
+    return 1 + 2 * spec->network.input_features +
+           (spec->training.conditioning == DN_GIVEN_ANY ? 2 : 0);
+}
+
 /* Multiplications and additions of one measurement, per repeat. */
 static double flops(const struct work *w) {
-    double H = w->hidden, L = w->layers, T = w->timesteps, D = 2;
-    double forward = 2 * (D * H + (L - 1) * H * H + H * D);
+    double H = w->hidden, L = w->layers, T = w->timesteps, D = w->dim, I = D * inputs(w);
+    double forward = 2 * (I * H + (L - 1) * H * H + H * D);
     double embedding = 2 * L * H * H; /* for each distinct timestep */
     if (w->samples)
         return w->samples * T * forward + T * embedding;
-    double backward = 2 * forward - 2 * D * H; /* no gradient of the input is needed */
+    double backward = 2 * forward - 2 * I * H; /* no gradient of the input is needed */
     double distinct = T * (1 - pow(1 - 1 / T, w->batch));
     return w->batch * (forward + backward) + distinct * 2 * embedding;
 }
@@ -101,6 +114,22 @@ struct subject {
     struct dn_model *model;
     float *points;
 };
+
+/* Columns that go together: a third with many values, a third with few, and a third of which each value
+ * is repeated less often than the one before. */
+static double *draw_table(size_t n, int dim) {
+    double *values = malloc(n * (size_t)dim * sizeof *values);
+    for (size_t i = 0; i < n; i++) {
+        const double common = rand() / (double)RAND_MAX;
+        for (int j = 0; j < dim; j++) {
+            const double u = (common + rand() / (double)RAND_MAX) / 2;
+            values[i * (size_t)dim + (size_t)j] = j % 3 == 0   ? u
+                                                  : j % 3 == 1 ? floor(8 * u)
+                                                               : floor(3 * exp(4 * u));
+        }
+    }
+    return values;
+}
 
 static struct subject prepare(const struct work *w) {
     struct dn_spec spec = dn_presets[w->preset].spec;
@@ -113,12 +142,20 @@ static struct subject prepare(const struct work *w) {
     if (w->samples)
         spec.dataset.sources[0].n = 1000;
     spec.training.epochs = 10000;
-    if (dn_trainer_new(&spec, NULL, &subject.trainer, &error) != DN_OK ||
+    spec.dataset.dim = w->dim;
+    struct dn_data data = {.dim = w->dim, .n = (size_t)spec.dataset.sources[0].n};
+    double *values = NULL;
+    if (w->dim > 2) {
+        spec.dataset.sources[0].pattern = DN_UPLOADED;
+        data.values = values = draw_table(data.n, w->dim);
+    }
+    if (dn_trainer_new(&spec, values ? &data : NULL, &subject.trainer, &error) != DN_OK ||
         dn_trainer_model(subject.trainer, &subject.model, &error) != DN_OK) {
         fprintf(stderr, "%s\n", error.text);
         exit(1);
     }
-    subject.points = malloc(sizeof(float) * 2 * (size_t)(w->samples + 1));
+    free(values);
+    subject.points = malloc(sizeof(float) * (size_t)w->dim * (size_t)(w->samples + 1));
     return subject;
 }
 

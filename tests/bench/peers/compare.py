@@ -19,7 +19,7 @@ def seconds(command):
     return min(float(line) for line in output.split())
 
 
-for work in ("train", "train-wide", "sample"):
+for work in ("train", "train-wide", "train-table", "sample"):
     ours, theirs = [], []
     for _ in range(ROUNDS):
         ours.append(seconds([sys.argv[1], work, "5"]))
