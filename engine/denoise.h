@@ -109,6 +109,7 @@ enum {
     DN_MAX_HIDDEN_SIZE = 1024,
     DN_MAX_HIDDEN_LAYERS = 8,
     DN_MAX_INPUT_FEATURES = 4,
+    DN_MAX_OUTPUT_LEVELS = 16,
     DN_MAX_BATCH_SIZE = 65536,
     DN_MAX_EPOCHS = 1000000,
     DN_MAX_SAMPLES = 100000,
@@ -163,7 +164,7 @@ struct dn_network_spec {
     enum dn_conditioning conditioning; /* how the time embedding is combined with a layer: + or * */
     /* octaves of Fourier features: sin and cos of 3x, 6x, 12x, .. of each coordinate x in model
      * units, which the first layer reads beside x */
-    int input_features;
+    int input_features, output_levels;
 };
 
 struct dn_training_spec {
@@ -352,13 +353,12 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
  *          up to network.input_features octaves, where an x beyond 1000 counts as 1000. If
  *          training.conditioning is any, this list has 0 for given coordinates; then follow 1 for
  *          each given coordinate, 0 for others [dim], and the list again, with 0 for the others
- *     layers.l.weight W_l [H][size of h_l],  layers.l.bias b_l [H],  out.weight W [dim][H],  out.bias
+ *     layers.l.weight W_l [H][size of h_l],  layers.l.bias b_l [H],  out.weight W [outputs][H],
+ *     out.bias [outputs]: dim, or dim output_levels with DN_QUANTILE, see network/levels.h
  *     e_l: learned: row t-1 of layers.l.time.weight [T][H]; sinusoidal: s(t) V^T + v with
- *          layers.l.time.weight V [H][H], layers.l.time.bias v [H], and s(t) [H]: element r is
- *          sin for even r and cos for odd r of t / 10000^(r' / (H - 2)), r' being r rounded down
- *          to even
- *     With classes, e_l has a row of layers.l.label.weight [classes + 1][H] added, the last one for
- *     points without a label.
+ *          layers.l.time.weight V [H][H], layers.l.time.bias v [H], and s(t) [H] is
+ *          network_sinusoid(H, t, r) of engine/network/network.h
+ *     With classes, e_l has a row of layers.l.label.weight [classes + 1][H] added (last: no label).
  *
  * If the process reaches noise, the moments of the training data follow, in model units, with which
  * samplers restore the variance that estimates leave out (engine/diffusion/moments.h):

@@ -115,7 +115,21 @@ class Model:
         self.class_counts = json.loads(metadata.get("class_counts", "[]"))
         self.quantiles = json.loads(metadata.get("quantiles", "null"))
         self.signal, self.noise = schedule(self.spec["diffusion"])
+        self.ends = self.ends_of_levels() if self.quantiles and self.spec["network"]["output_levels"] else None
         self.moments = {name[8:]: np.array(tensor, float) for name, tensor in tensors.items() if name.startswith("moments.")}
+
+    def ends_of_levels(self):
+        """For each coordinate the upper ends of its values' intervals, as normal scores, each of which has an output; one
+        end for a coordinate that the network predicts itself. Those with the fewest values come first."""
+        spare = self.dim * (self.spec["network"]["output_levels"] - 1)
+        shares = [[c["missing"]] * (c["missing"] > 0) + c["shares"] if not c["interpolates"] else [] for c in self.quantiles]
+        ends = [np.array([np.inf])] * self.dim
+        for count, j in sorted((len(column), j) for j, column in enumerate(shares) if len(column) > 1):
+            if count - 1 > spare:
+                break
+            spare -= count - 1
+            ends[j] = np.array([*map(normal_score, shares[j][:-1]), np.inf])
+        return ends
 
     def labels(self, n, seed):
         """The class of each of the first n points: as often as in the data, or in turn if the classes are equally frequent."""
@@ -153,7 +167,7 @@ class Model:
         seen = [x, *waves]
         if self.spec["training"]["conditioning"] == "any":
             seen = [np.where(known, 0, h) for h in seen] + [known] + [np.where(known, h, 0) for h in seen]
-        x = np.concatenate(seen, axis=1).astype(self.dtype)
+        point, x = x, np.concatenate(seen, axis=1).astype(self.dtype)
         for layer in (f"layers.{l}." for l in range(spec["hidden_layers"])):
             if spec["time_embedding"] == "sinusoidal":
                 e = w[layer + "time.weight"] @ s + w[layer + "time.bias"]
@@ -164,7 +178,32 @@ class Model:
             z = x @ w[layer + "weight"].T + w[layer + "bias"]
             z = z + e if spec["conditioning"] == "add" else z * e
             x = z / (1 + np.exp(np.minimum(-z, 80)))  # swish: z sigmoid(z); the minimum prevents an overflow
-        return x @ w["out.weight"].T + w["out.bias"]
+        out = x @ w["out.weight"].T + w["out.bias"]
+        return out if self.ends is None else self.predict(out, point, t)
+
+    def predict(self, out, x, t):
+        """The prediction at x [n][dim]: of a coordinate with several outputs by the probabilities of its values."""
+        signal, noise, sigma = self.signal[t], self.noise[t], self.scale[0]
+        variance = signal**2 * sigma**2 + noise**2
+        spread = noise / math.sqrt(variance)
+        of_x, of_x0 = {"epsilon": (1 / noise, signal / noise),
+                       "sample": (0, -1),
+                       "v_prediction": (signal / noise, (signal**2 + noise**2) / noise),
+                       "flow": (1 / noise, (signal + noise) / noise)}[self.spec["diffusion"]["prediction_type"]]  # fmt: skip
+        columns, first = [], 0
+        for j, ends in enumerate(self.ends):
+            logits, first = out[:, first : first + len(ends)], first + len(ends)
+            if len(ends) == 1:
+                columns.append(logits[:, 0])
+                continue
+            center = signal * sigma / variance * x[:, j : j + 1]
+            at = (ends - center) / spread
+            share = 0.5 * np.vectorize(math.erfc)(-at / math.sqrt(2))
+            density = np.exp(-(at**2) / 2) / math.sqrt(2 * math.pi)
+            weight = np.exp(np.clip(logits, -20, 20))
+            mean = (weight * -np.diff(density, prepend=0)).sum(1) / (weight * np.diff(share, prepend=0)).sum(1)
+            columns.append(of_x * x[:, j] - of_x0 * sigma * (center[:, 0] + spread * mean))
+        return np.stack(columns, axis=1).astype(self.dtype)
 
     def estimate(self, x, t, labels, guidance, clip, given):
         """The estimate of x_0. given [n][dim]: known coordinates in model units, NaN for the others."""

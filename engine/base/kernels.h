@@ -25,6 +25,8 @@
  * without moving words between vector lanes. */
 enum { NORMALS_GROUP = 64 };
 
+enum { KERNELS_MAX_LEVELS = 1024 };
+
 /* Adam (Kingma & Ba 2015) at one step; corrections are 1 / (1 - beta^step). */
 struct adam_step {
     float learning_rate, epsilon;
@@ -69,6 +71,16 @@ struct kernels {
      * beyond 1000 has the features of 1000. With octaves, ld is at least (1 + 2 octaves) cols + 15,
      * and columns after the features become anything. */
     void (*fourier)(size_t rows, size_t cols, int octaves, const float *x, float *out, size_t ld);
+
+    /* For each of dim coordinates, whose intervals are first[j]..first[j+1]-1 of all (up to
+     * KERNELS_MAX_LEVELS): the mean of (z - centers[j]) tightness, where z is N(centers[j],
+     * 1/tightness^2), and its density is weighted in interval k by exp(logits[k]), with logits
+     * clamped to [-20, 20]. ends[k] is the upper end of an interval, inner[k] 0 for the first of a
+     * coordinate (column[k]) and 1 for the others. rates: the means' derivatives by the logits, times
+     * `scale`; may be NULL. Arrays over intervals are padded. */
+    void (*levels)(size_t dim, const int32_t *first, const int32_t *column, const float *ends,
+                   const float *inner, const float *centers, float tightness, const float *logits,
+                   float *means, float scale, float *rates);
 
     /* Row slot[i] of `to` += row i of `from` [rows][cols], in the order of i; both have ld. */
     void (*add_rows)(size_t rows, size_t cols, size_t ld, const float *from, const int32_t *slot,

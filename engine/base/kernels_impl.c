@@ -323,6 +323,47 @@ static void fourier(size_t rows, size_t cols, int octaves, const float *x, float
     }
 }
 
+/* Of each interval: its probability, and the integral of the standardized z over it, both times
+ * exp(logit). The share and the density at the end of each come first, in arrays of which the element
+ * before an interval's is the one of its start. */
+static INLINE void weigh_levels(size_t count, const int32_t *column, const float *ends,
+                                const float *inner, const float *centers, float tightness,
+                                const float *logits, float *shares, float *moments) {
+    float share_at[KERNELS_MAX_LEVELS + W + 1] = {0}, density_at[KERNELS_MAX_LEVELS + W + 1] = {0};
+    for (size_t k = 0; k < count; k += W) {
+        float center[W];
+        for (size_t lane = 0; lane < W; lane++)
+            center[lane] = centers[column[k + lane]];
+        vector share, density = vector_normal((load(ends + k) - load(center)) * tightness, &share);
+        store(share_at + 1 + k, share);
+        store(density_at + 1 + k, density);
+    }
+    for (size_t k = 0; k < count; k += W) {
+        const vector logit = vector_max(splat(-20), vector_min(splat(20), load(logits + k)));
+        const vector weight = vector_exp_minus(-logit), keep = load(inner + k);
+        store(shares + k, weight * (load(share_at + 1 + k) - keep * load(share_at + k)));
+        store(moments + k, weight * (keep * load(density_at + k) - load(density_at + 1 + k)));
+    }
+}
+
+static void levels(size_t dim, const int32_t *first, const int32_t *column, const float *ends,
+                   const float *inner, const float *centers, float tightness, const float *logits,
+                   float *means, float scale, float *rates) {
+    float shares[KERNELS_MAX_LEVELS + W], moments[KERNELS_MAX_LEVELS + W];
+    weigh_levels((size_t)first[dim], column, ends, inner, centers, tightness, logits, shares,
+                 moments);
+    for (size_t j = 0; j < dim; j++) {
+        float sum = 0, moment = 0;
+        for (int32_t k = first[j]; k < first[j + 1]; k++) {
+            sum += shares[k];
+            moment += moments[k];
+        }
+        means[j] = moment / sum;
+        for (int32_t k = first[j]; rates && k < first[j + 1]; k++)
+            rates[k] = scale / sum * (moments[k] - shares[k] * means[j]);
+    }
+}
+
 /* The sums of `vectors` columns of vectors side by side, which hides the latency of an addition. */
 static INLINE void sum_columns(const size_t vectors, size_t rows, size_t ld, const float *a,
                                float *sums) {
@@ -513,6 +554,7 @@ const struct kernels JOIN(kernels_, KERNELS_VARIANT) = {
     .activate = activate,
     .activate_backward = activate_backward,
     .fourier = fourier,
+    .levels = levels,
     .add_rows = add_rows,
     .column_sums = column_sums,
     .sum_squares = sum_squares,

@@ -91,7 +91,7 @@ static void preamble_make(struct preamble *preamble, const struct dn_spec *spec)
 }
 
 static void serial_preamble(struct serial *serial, struct preamble *preamble) {
-    serial_mark(serial, "denoised train 5");
+    serial_mark(serial, "denoised train 6");
     serial_block(serial, preamble->spec, sizeof preamble->spec);
     serial_block(serial, preamble->variant, sizeof preamble->variant);
     serial_value(serial, &preamble->arithmetic);

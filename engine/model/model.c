@@ -101,7 +101,7 @@ void serial_parameters(struct serial *serial, const struct network *network, flo
 
 /* Everything that comes before the weights. */
 static void serial_header(struct serial *serial, struct dn_model *model) {
-    serial_mark(serial, "denoised model 6");
+    serial_mark(serial, "denoised model 7");
     serial_spec(serial, &model->spec);
     serial_value(serial, &model->epoch);
     if (spec_check_stored(&model->spec, NULL) != DN_OK) {
@@ -196,6 +196,12 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
     model->moments = header.moments;
     memcpy(model->class_counts, header.class_counts, sizeof model->class_counts);
     serial_parameters(&serial, &model->network, model->parameters);
+    status =
+        model_use_levels(&model->network, &model->spec, &model->schedule, &model->transform, error);
+    if (status != DN_OK) {
+        dn_model_free(model);
+        return status;
+    }
     if (serial.failed || !all_finite(model->parameters, model->network.size)) {
         dn_model_free(model);
         return error_set(error, DN_CORRUPT, "the model's weights are damaged");

@@ -68,6 +68,12 @@ bool class_counts_are_sound(const int32_t *counts, int classes);
 /* A model with zero weights, to be filled in. */
 enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out, struct dn_error *error);
 
+/* Sets the levels of a network with more outputs than coordinates from the maps of the transform;
+ * others need none. To be called before the network is used. DN_NO_MEMORY. */
+enum dn_status model_use_levels(struct network *network, const struct dn_spec *spec,
+                                const struct schedule *schedule, const struct transform *transform,
+                                struct dn_error *error);
+
 /* Bytes that a model allocates. */
 size_t model_memory(const struct network *network);
 

@@ -240,7 +240,10 @@ enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_mode
                (size_t)given->spec->dataset.classes * sizeof *given->class_counts);
     for (int i = 0; i < model->network.tensor_count; i++)
         copy(&model->network, i, model->parameters, (float *)given->tensors[i], true);
-    status = take_moments(model, given, error);
+    status =
+        model_use_levels(&model->network, &model->spec, &model->schedule, &model->transform, error);
+    if (status == DN_OK)
+        status = take_moments(model, given, error);
     if (status == DN_OK)
         *out = model;
     else

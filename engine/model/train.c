@@ -102,6 +102,9 @@ static enum dn_status trainer_take_data(struct dn_trainer *trainer, const struct
         const struct quantile_table table = {n, data->dim, data->values, data->points};
         enum dn_status status =
             transform_fit_table(&trainer->transform, &table, &trainer->ranks, error);
+        if (status == DN_OK)
+            status = model_use_levels(&trainer->network, &trainer->spec, &trainer->schedule,
+                                      &trainer->transform, error);
         if (status != DN_OK)
             return status;
         trainer_draw_points(trainer, 0);
@@ -563,6 +566,9 @@ enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_mode
     memcpy(model->class_counts, trainer->class_counts, sizeof model->class_counts);
     model->epoch = dn_trainer_model_epoch(trainer);
     status = transform_own(&model->transform, error);
+    if (status == DN_OK)
+        status = model_use_levels(&model->network, &model->spec, &model->schedule,
+                                  &model->transform, error);
     if (status == DN_OK)
         status = uncertainty_measure(model, trainer->points, trainer->n, error);
     if (status == DN_OK)

@@ -9,25 +9,32 @@
 
 #include "engine/internal.h"
 #include "engine/network/inputs.h"
+#include "engine/network/levels.h"
 
 static size_t rates_floats(const struct network *network, size_t rows) {
     return rows * (size_t)network->dim * network->hidden_ld;
 }
 
+/* Floats besides the rates. */
+static size_t other_floats(const struct network *network) {
+    return network->hidden_ld * (1 + (size_t)network->dim);
+}
+
 size_t jacobian_bytes(const struct network *network, size_t rows) {
-    return floats_bytes(2 * rates_floats(network, rows) + network->hidden_ld);
+    return floats_bytes(2 * rates_floats(network, rows) + other_floats(network));
 }
 
 enum dn_status jacobian_init(struct jacobian *jacobian, const struct network *network, size_t rows,
                              struct dn_error *error) {
     const size_t floats = rates_floats(network, rows);
     *jacobian = (struct jacobian){.rows = rows};
-    jacobian->memory = floats_new(2 * floats + network->hidden_ld);
+    jacobian->memory = floats_new(2 * floats + other_floats(network));
     if (!jacobian->memory)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     jacobian->rates = jacobian->memory;
     jacobian->next = jacobian->memory + floats;
     jacobian->sums = jacobian->memory + 2 * floats;
+    jacobian->mixed = jacobian->sums + network->hidden_ld;
     return DN_OK;
 }
 
@@ -61,10 +68,24 @@ static double diagonal(size_t dim, size_t ld, const float *restrict weights,
     return trace;
 }
 
+/* The rates of the predictions by the last activations, with levels: the weights of a coordinate's
+ * outputs, each times the rate of the prediction by this output. */
+static const float *mix_weights(const struct network *network, const float *restrict weights,
+                                const float *rates, float *mixed) {
+    const size_t ld = network->hidden_ld;
+    memset(mixed, 0, (size_t)network->dim * ld * sizeof *mixed);
+    for (int q = 0; q < levels_used(network); q++, weights += ld) {
+        float *restrict row = mixed + (size_t)network->levels->column[q] * ld;
+        for (size_t h = 0; h < ld; h++)
+            row[h] += rates[q] * weights[h];
+    }
+    return mixed;
+}
+
 void jacobian_trace(struct jacobian *jacobian, const struct network *network,
                     const float *parameters, const struct time_rows *times,
-                    const struct workspace *workspace, const int32_t *slots, size_t n,
-                    double *traces) {
+                    const struct workspace *workspace, const float *x, const int32_t *slots,
+                    size_t n, double *traces) {
     const size_t ld = network->hidden_ld, dim = (size_t)network->dim, H = (size_t)network->hidden;
     const bool multiply = network->conditioning == DN_MULTIPLY;
     assert(n <= jacobian->rows && workspace->d[0]);
@@ -84,7 +105,14 @@ void jacobian_trace(struct jacobian *jacobian, const struct network *network,
             activate(dim, ld, workspace->d[l] + i * ld, multiply ? e + (size_t)slots[i] * ld : NULL,
                      jacobian->rates + i * dim * ld);
     }
-    for (size_t i = 0; i < n; i++)
-        traces[i] = diagonal(dim, ld, parameters + network->out_weight.offset,
-                             jacobian->rates + i * dim * ld, jacobian->sums);
+    for (size_t i = 0; i < n; i++) {
+        const float *weights = parameters + network->out_weight.offset;
+        const size_t at = i * network->outputs_ld;
+        if (workspace->logits)
+            weights = mix_weights(network, weights, workspace->logit_rates + at, jacobian->mixed);
+        traces[i] = diagonal(dim, ld, weights, jacobian->rates + i * dim * ld, jacobian->sums);
+        if (workspace->logits)
+            traces[i] += levels_divergence(network, times->t[times->slot_time[slots[i]]],
+                                           x + i * dim, workspace->logits + at);
+    }
 }

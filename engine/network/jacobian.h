@@ -15,6 +15,7 @@ struct jacobian {
     float *rates; /* [rows][dim][hidden_ld] rates of the activations by each coordinate of x */
     float *next;  /* the same shape: those of the next layer */
     float *sums;  /* [hidden_ld] */
+    float *mixed; /* [dim][hidden_ld] the last layer's weights, mixed as the prediction is */
     float *memory;
 };
 enum dn_status jacobian_init(struct jacobian *jacobian, const struct network *network, size_t rows,
@@ -23,10 +24,11 @@ size_t jacobian_bytes(const struct network *network, size_t rows); /* bytes allo
 void jacobian_clear(struct jacobian *jacobian);
 
 /* After network_forward for rows 0..n-1 in a workspace for training: writes the sum of
- * d out_j / d x_j over j into traces [n]. slots are those of network_forward. */
+ * d out_j / d x_j over j into traces [n]. x and slots are those of
+ * network_forward. */
 void jacobian_trace(struct jacobian *jacobian, const struct network *network,
                     const float *parameters, const struct time_rows *times,
-                    const struct workspace *workspace, const int32_t *slots, size_t n,
-                    double *traces);
+                    const struct workspace *workspace, const float *x, const int32_t *slots,
+                    size_t n, double *traces);
 
 #endif

@@ -11,6 +11,7 @@
 #include "engine/base/random.h"
 #include "engine/internal.h"
 #include "engine/network/inputs.h"
+#include "engine/network/levels.h"
 
 /* ------------------------------------------------------------------ layout */
 
@@ -39,6 +40,10 @@ void network_layout(struct network *network, const struct dn_spec *spec) {
     network->conditioning = spec->network.conditioning;
     network->hidden_ld = kernels_pad((size_t)H);
     network->dim_ld = kernels_pad((size_t)dim);
+    const bool by_rank = spec->training.normalization == DN_QUANTILE;
+    network->outputs =
+        dim * (by_rank && spec->network.output_levels ? spec->network.output_levels : 1);
+    network->outputs_ld = kernels_pad((size_t)network->outputs);
     inputs_layout(network, spec);
     for (int l = 0; l < network->layer_count; l++) {
         struct layer *layer = &network->layers[l];
@@ -50,8 +55,8 @@ void network_layout(struct network *network, const struct dn_spec *spec) {
         if (network->classes)
             tensor_place(network, &layer->label, network->classes + 1, H, true);
     }
-    tensor_place(network, &network->out_weight, dim, H, false);
-    tensor_place(network, &network->out_bias, 1, dim, true);
+    tensor_place(network, &network->out_weight, network->outputs, H, false);
+    tensor_place(network, &network->out_bias, 1, network->outputs, true);
 }
 
 static size_t sinusoid_floats(const struct network *network) {
@@ -59,7 +64,8 @@ static size_t sinusoid_floats(const struct network *network) {
 }
 
 size_t network_bytes(const struct network *network) {
-    return network->time_embedding == DN_SINUSOIDAL ? floats_bytes(sinusoid_floats(network)) : 0;
+    return levels_bytes(network) +
+           (network->time_embedding == DN_SINUSOIDAL ? floats_bytes(sinusoid_floats(network)) : 0);
 }
 
 enum dn_status network_init(struct network *network, const struct dn_spec *spec,
@@ -79,6 +85,7 @@ enum dn_status network_init(struct network *network, const struct dn_spec *spec,
 
 void network_clear(struct network *network) {
     free(network->sinusoid);
+    levels_clear(network);
     memset(network, 0, sizeof *network);
 }
 
@@ -349,6 +356,7 @@ void time_rows_set(struct time_rows *rows, const struct network *network, const 
 struct workspace_size {
     bool keep_z;
     size_t hidden, out, inputs, transposed; /* an array of activations; the others once */
+    size_t logits;                          /* once, and again for training */
     size_t all;
 };
 
@@ -360,10 +368,12 @@ static struct workspace_size workspace_size(const struct network *network, size_
         .hidden = rows * ld,
         .out = rows * network->dim_ld,
         .inputs = inputs_are_points(network) ? 0 : rows * network->input_ld,
+        .logits = network->outputs > network->dim ? rows * network->outputs_ld : 0,
         .transposed = training ? (layers - 1) * (size_t)network->hidden * ld : 0,
     };
     const size_t arrays = training ? 2 * layers + (size.keep_z ? layers : 0) + 1 : 2;
-    size.all = arrays * size.hidden + size.out + size.inputs + size.transposed;
+    size.all = arrays * size.hidden + size.out + size.inputs + size.transposed +
+               (training ? 2 : 1) * size.logits;
     return size;
 }
 
@@ -382,6 +392,10 @@ enum dn_status workspace_init(struct workspace *workspace, const struct network 
         return error_set(error, DN_NO_MEMORY, "out of memory");
     float *next = workspace->memory;
     workspace->out = next, next += size.out;
+    workspace->logits = size.logits > 0 ? next : NULL;
+    next += size.logits;
+    if (size.logits > 0 && training)
+        workspace->logit_rates = next, next += size.logits;
     workspace->inputs = size.inputs > 0 ? next : NULL;
     next += size.inputs;
     workspace->transposed = next, next += size.transposed;
@@ -439,9 +453,29 @@ void network_forward(const struct network *network, const float *parameters,
         input_ld = ld;
         input_cols = H;
     }
-    k->dots(n, (size_t)network->dim, ld, input, ld, parameters + network->out_weight.offset, ld,
-            parameters + network->out_bias.offset, w->out + first * network->dim_ld,
-            network->dim_ld);
+    float *out = w->out + first * network->dim_ld;
+    float *logits = w->logits ? w->logits + first * network->outputs_ld : NULL;
+    const size_t outputs = logits ? (size_t)levels_used(network) : (size_t)network->dim;
+    k->dots(n, outputs, ld, input, ld, parameters + network->out_weight.offset, ld,
+            parameters + network->out_bias.offset, logits ? logits : out,
+            logits ? network->outputs_ld : network->dim_ld);
+    if (logits)
+        levels_predict(network, times, n, x + first * (size_t)network->dim, slots + first,
+                       same_slot ? 0 : 1, logits,
+                       w->logit_rates ? w->logit_rates + first * network->outputs_ld : NULL, out);
+}
+
+/* The outputs of the last layer, of which there is a gradient: the number of them, the gradients
+ * [rows][..] of a workspace, and how far apart rows are. */
+struct outputs {
+    size_t count, ld;
+    float *gradients;
+};
+
+static struct outputs outputs_of(const struct network *network, const struct workspace *w) {
+    if (w->logits)
+        return (struct outputs){(size_t)levels_used(network), network->outputs_ld, w->logits};
+    return (struct outputs){(size_t)network->dim, network->dim_ld, w->out};
 }
 
 void network_transpose(const struct network *network, const float *parameters,
@@ -467,11 +501,14 @@ void network_backward_rows(const struct network *network, const float *parameter
                            size_t first, size_t n) {
     const struct kernels *k = kernels_get();
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden, at = first * ld;
-    const size_t dim = (size_t)network->dim, dim_ld = network->dim_ld;
+    const struct outputs out = outputs_of(network, w);
     const bool multiply = network->conditioning == DN_MULTIPLY;
     assert(w->g && first + n <= w->rows);
-    k->gemm(n, ld, dim, w->out + first * dim_ld, dim_ld, 1, parameters + network->out_weight.offset,
-            ld, w->g + at, ld, NULL, false);
+    if (w->logits)
+        levels_backward(network, n, w->out + first * network->dim_ld,
+                        w->logit_rates + first * out.ld, w->logits + first * out.ld);
+    k->gemm(n, ld, out.count, out.gradients + first * out.ld, out.ld, 1,
+            parameters + network->out_weight.offset, ld, w->g + at, ld, NULL, false);
     for (int l = network->layer_count - 1; l >= 0; l--) {
         k->activate_backward(n, ld, w->g + at, w->d[l] + at, w->z[l] + at,
                              table_layer(times->embedded, times->capacity, network, l),
@@ -489,14 +526,16 @@ void network_backward_weights(const struct network *network, struct time_rows *t
                               struct workspace *w, const float *x, const int32_t *slots, size_t n,
                               bool first_chunk, int part, int parts, float *gradients) {
     const struct kernels *k = kernels_get();
-    const size_t ld = network->hidden_ld, dim = (size_t)network->dim, dim_ld = network->dim_ld;
+    const size_t ld = network->hidden_ld;
+    const struct outputs out = outputs_of(network, w);
     const bool multiply = network->conditioning == DN_MULTIPLY;
     int item = 0; /* the parts take the items in turn */
     assert(w->g && n <= w->rows);
     if (item++ % parts == part) {
-        k->gemm(dim, ld, n, w->out, 1, dim_ld, w->h[network->layer_count - 1], ld,
+        k->gemm(out.count, ld, n, out.gradients, 1, out.ld, w->h[network->layer_count - 1], ld,
                 gradients + network->out_weight.offset, ld, NULL, !first_chunk);
-        k->column_sums(n, dim_ld, dim_ld, w->out, gradients + network->out_bias.offset);
+        k->column_sums(n, kernels_pad(out.count), out.ld, out.gradients,
+                       gradients + network->out_bias.offset);
     }
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];

@@ -5,6 +5,8 @@
  *     h_0 = x, or more that follows from x (inputs.h)
  *     h_l = swish(W_l h_{l-1} + b_l (+ or *) e_l),  l = 1..L;   out = W h_L + b
  *
+ * With output_levels, out is not the prediction itself, but what it follows from (levels.h).
+ *
  *     e_l = e_l(t), or with classes e_l(t) + c_l(label)
  *
  * e_l(t) is a row of a learned table [T][H], or a dense layer on the sinusoidal embedding of t.
@@ -50,7 +52,10 @@ struct network {
     int inputs;               /* numbers that the first layer reads for a point */
     size_t input_ld;          /* floats from one point's inputs to the next one's */
     int classes;              /* also the label of points without one; 0: unconditional */
-    size_t hidden_ld, dim_ld; /* padded columns of hidden activations, of the output */
+    size_t hidden_ld, dim_ld; /* padded columns of hidden activations, of the prediction */
+    int outputs;              /* of the last layer: dim, or more that the prediction follows from */
+    size_t outputs_ld;        /* the same, padded */
+    struct levels *levels;    /* how it follows (levels.h), once the data is known; else NULL */
     enum dn_time_embedding time_embedding;
     enum dn_conditioning conditioning;
     struct layer layers[DN_MAX_HIDDEN_LAYERS];
@@ -121,8 +126,11 @@ struct workspace {
     float *h[DN_MAX_HIDDEN_LAYERS]; /* activations */
     float *d[DN_MAX_HIDDEN_LAYERS]; /* swish'(u), then dloss/dz; NULL if not for training */
     float *out;                     /* [rows][dim_ld] the prediction; going backward dloss/dout */
-    float *g;                       /* [rows][hidden_ld] dloss/dh of the current layer */
-    float *transposed;              /* transposed weights: [layers 1..L-1][H][hidden_ld] */
+    float *logits;                  /* [rows][outputs_ld] what it follows from, going backward the
+                                       gradients of that; NULL: it is the output */
+    float *logit_rates; /* the same shape: see levels_predict; NULL if not for training */
+    float *g;           /* [rows][hidden_ld] dloss/dh of the current layer */
+    float *transposed;  /* transposed weights: [layers 1..L-1][H][hidden_ld] */
     float *memory;
 };
 enum dn_status workspace_init(struct workspace *workspace, const struct network *network,

@@ -69,7 +69,7 @@ static void score_estimate(void *context, int t, size_t n, const float *x, float
     if (!traces)
         return;
     jacobian_trace(&score->jacobian, network, model->parameters, &score->times, &score->workspace,
-                   score->slots, n, traces);
+                   x, score->slots, n, traces);
     diffusion_factors(&model->schedule, prediction, t, &from_x, &from_out);
     for (size_t i = 0; i < n; i++)
         traces[i] = from_x * model->dim - from_out * traces[i];

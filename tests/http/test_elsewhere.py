@@ -187,6 +187,7 @@ def test_every_spec_with_every_sampler(trained, sources, number):
                 "time_embedding": ["sinusoidal", "learned"][number // 2 % 2],
                 "conditioning": ["add", "multiply"][number % 2],
                 "input_features": number * 2 % 5,
+                "output_levels": [0, 3, 16][number % 3],
             },
             "training": {
                 "epochs": 12,
@@ -236,7 +237,7 @@ def test_the_program_is_served(trained):
 def test_the_page_names_every_choice(trained):
     html = trained.get("/docs/elsewhere").body.decode()
     schedules = {schedule["beta_schedule"] for schedule in SCHEDULES}
-    for word in [*SAMPLERS, *PREDICTIONS, *schedules, "sinusoidal", "learned", "add", "multiply", "zero_terminal_snr", "clip", "input_features", "ratio_min", "ratio_max"]:
+    for word in [*SAMPLERS, *PREDICTIONS, *schedules, "sinusoidal", "learned", "add", "multiply", "zero_terminal_snr", "clip", "input_features", "output_levels", "ratio_min", "ratio_max"]:
         assert re.search(rf"\b{word}\b", html), word
 
 

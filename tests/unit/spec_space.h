@@ -45,6 +45,7 @@ enum set_kind { SET_PATTERN, SET_UPLOAD, SET_MIXTURE, SET_UPLOADS, SET_BOTH };
     X(time_embedding, VALUES(0, 1))                                                                \
     X(conditioning, VALUES(0, 1))                                                                  \
     X(input_features, VALUES(0, 1, 3, 4))                                                          \
+    X(output_levels, VALUES(0, 1, 2, 8, 16))                                                       \
     X(given, VALUES(0, 1))                                                                         \
     X(loss, VALUES(0, 1, 2))                                                                       \
     X(min_snr_gamma, VALUES(0, 1e-9, 5, 1e6))                                                      \

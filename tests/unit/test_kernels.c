@@ -202,6 +202,74 @@ Test(kernels, fourier_features_end_at_1000_and_keep_nan) {
     }
 }
 
+/* Of an interval of N(0, 1): its probability, and the integral of z over it. */
+static void interval(double low, double high, double *share, double *moment) {
+    *share = 0.5 * (erfc(-high * M_SQRT1_2) - erfc(-low * M_SQRT1_2));
+    *moment = (exp(-0.5 * low * low) - exp(-0.5 * high * high)) / sqrt(2 * M_PI);
+}
+
+static double weighted_mean(int count, const float *ends, double center, double tightness,
+                            const double *logits) {
+    double sum = 0, moments = 0, low = -100;
+    for (int k = 0; k < count; k++) {
+        const double high = k + 1 < count ? ((double)ends[k] - center) * tightness : 100;
+        double share, moment;
+        interval(low, high, &share, &moment);
+        sum += share * exp(fmax(-20, fmin(20, logits[k])));
+        moments += moment * exp(fmax(-20, fmin(20, logits[k])));
+        low = high;
+    }
+    return moments / sum;
+}
+
+/* Four coordinates with 1, 2, 7 and 21 intervals, at all noise levels; the rates against differences of
+ * the reference. */
+Test(kernels, means_over_levels_agree_with_double) {
+    enum { DIM = 4, ALL = 31, PADDED = 32 };
+    static const int32_t first[DIM + 1] = {0, 1, 3, 10, 31};
+    int32_t column[PADDED] = {0};
+    float ends[PADDED] = {0}, inner[PADDED] = {0}, centers[DIM], means[DIM], rates[PADDED];
+    for (int j = 0; j < DIM; j++)
+        for (int k = first[j], count = first[j + 1] - first[j]; k < first[j + 1]; k++) {
+            column[k] = j;
+            inner[k] = k > first[j];
+            ends[k] = k + 1 == first[j + 1] ? 1e30f : (float)(4.0 * (k - first[j] + 1) / count - 2);
+        }
+    FOR_EACH_VARIANT(kernels)
+    for (int at = 0; at < 200; at++) {
+        const double tightness = pow(10, 2.5 * (at % 8) / 7);
+        float *logits = random_matrix(1, PADDED, PADDED, (uint32_t)at);
+        for (int k = 0; k < PADDED; k++)
+            logits[k] *= at % 3 == 0 ? 1 : 3;
+        for (int j = 0; j < DIM; j++)
+            centers[j] = (float)(3 * sin(at + j));
+        kernels->levels(DIM, first, column, ends, inner, centers, (float)tightness, logits, means,
+                        2, rates);
+        for (int j = 0; j < DIM; j++) {
+            const int count = first[j + 1] - first[j];
+            double r[ALL];
+            for (int k = 0; k < count; k++)
+                r[k] = (double)logits[first[j] + k];
+            const float *own = ends + first[j];
+            const double mean = weighted_mean(count, own, (double)centers[j], tightness, r);
+            const double limit = 1e-3 * (1 + fabs(mean)); /* shares are off by 1.5e-7 */
+            cr_assert_float_eq(means[j], mean, limit, "%s: %g, not %g", kernels->name,
+                               (double)means[j], mean);
+            for (int k = 0; k < count; k++) {
+                const double old = r[k], step = 1e-4;
+                r[k] = old + step;
+                double rate = weighted_mean(count, own, (double)centers[j], tightness, r);
+                r[k] = old - step;
+                rate -= weighted_mean(count, own, (double)centers[j], tightness, r);
+                r[k] = old;
+                cr_assert_float_eq(rates[first[j] + k], rate / step, 10 * limit, "%s: %g, not %g",
+                                   kernels->name, (double)rates[first[j] + k], rate / step);
+            }
+        }
+        free(logits);
+    }
+}
+
 Test(kernels, sums_agree_with_double) {
     size_t sizes[] = {16, 48, 4096, 4112, 10016};
     FOR_EACH_VARIANT(k)

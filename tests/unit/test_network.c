@@ -7,6 +7,7 @@
 
 #include "engine/base/random.h"
 #include "engine/network/inputs.h"
+#include "engine/network/levels.h"
 #include "engine/network/network.h"
 
 enum { N = 7, T = 9, CLASSES = 3, DIM = DN_MAX_DIM };
@@ -24,20 +25,44 @@ struct fixture {
     int pairs;         /* distinct */
 };
 
+/* Three outputs for the first of several coordinates, one for the second, two for the others; the
+ * steps are those of no schedule. */
+static void set_levels(struct network *network) {
+    struct levels_step steps[T + 1];
+    int counts[DIM];
+    float ends[2 * DIM];
+    for (int t = 0; t <= T; t++)
+        steps[t] = (struct levels_step){.center = 0.2f * (float)t,
+                                        .tightness = 1 + 0.1f * (float)t,
+                                        .of_x = 0.7f,
+                                        .of_x_0 = 1.3f};
+    for (int j = 0, q = 0; j < network->dim; j++) {
+        counts[j] = network->dim == 1 || j > 1 ? 2 : j == 0 ? 3 : 1;
+        for (int k = 0; k < counts[j]; k++)
+            ends[q++] = k + 1 < counts[j] ? 0.7f * (float)k - 0.05f * (float)j : 1e30f;
+    }
+    cr_assert_eq(levels_set(network, 0.5f, counts, ends, steps, NULL), DN_OK);
+}
+
 static void fixture_init(struct fixture *f, int dim, int hidden, int layers,
                          enum dn_time_embedding embedding, enum dn_conditioning conditioning,
-                         int classes, int octaves, bool gives) {
+                         int classes, int octaves, bool gives, bool levels) {
     memset(f, 0, sizeof *f);
     f->spec = dn_presets[1].spec;
     f->dim = dim;
     f->spec.dataset.dim = dim;
     f->spec.dataset.classes = classes;
     f->spec.diffusion.timesteps = T;
-    f->spec.network = (struct dn_network_spec){hidden, layers, embedding, conditioning, octaves};
+    f->spec.network =
+        (struct dn_network_spec){hidden, layers, embedding, conditioning, octaves, levels ? 2 : 0};
+    if (levels)
+        f->spec.training.normalization = DN_QUANTILE;
     f->spec.training.conditioning = gives ? DN_GIVEN_ANY : DN_GIVEN_NONE;
     for (int i = 0; i < N; i++)
         f->given[i] = 0x9e3779b97f4a7c15u * (uint64_t)(i + 1);
     cr_assert_eq(network_init(&f->network, &f->spec, NULL), DN_OK);
+    if (levels)
+        set_levels(&f->network);
     cr_assert_eq(time_rows_init(&f->times, &f->network, N, true, NULL), DN_OK);
     cr_assert_eq(workspace_init(&f->workspace, &f->network, N, true, NULL), DN_OK);
     f->parameters = floats_new(f->network.size);
@@ -101,6 +126,29 @@ static void slow_inputs(const struct network *network, const float *x, uint64_t 
     }
 }
 
+/* The predictions from the outputs of the last layer (levels.h). */
+static void slow_levels(const struct levels *levels, int dim, int t, const float *x,
+                        const double *outputs, double *out) {
+    const struct levels_step *step = &levels->steps[t];
+    const double tightness = (double)step->tightness, sigma = (double)levels->sigma;
+    for (int j = 0; j < dim; j++) {
+        const int first = levels->first[j], end = levels->first[j + 1];
+        const double center = (double)step->center * (double)x[j];
+        double sum = 0, moments = 0, low = -50;
+        for (int q = first; q < end; q++) {
+            const double high = q + 1 < end ? ((double)levels->ends[q] - center) * tightness : 50;
+            sum += exp(outputs[q]) * 0.5 * (erfc(-high * M_SQRT1_2) - erfc(-low * M_SQRT1_2));
+            moments += exp(outputs[q]) * (exp(-0.5 * low * low) - exp(-0.5 * high * high)) /
+                       sqrt(2 * M_PI);
+            low = high;
+        }
+        const double x_0 = sigma * (center + moments / sum / tightness);
+        out[j] = (double)step->of_x * (double)x[j] - (double)step->of_x_0 * x_0;
+        if (end == first + 1)
+            out[j] = outputs[first];
+    }
+}
+
 static void slow_forward(const struct network *network, const double *p, const float *x,
                          uint64_t given, int t, int label, double *out) {
     double h[DN_MAX_HIDDEN_SIZE] = {0}, next[DN_MAX_HIDDEN_SIZE];
@@ -117,11 +165,16 @@ static void slow_forward(const struct network *network, const double *p, const f
         }
         memcpy(h, next, sizeof h);
     }
-    for (int j = 0; j < network->dim; j++) {
-        out[j] = weight(p, &network->out_bias, 0, j);
+    double outputs[2 * DIM];
+    for (int q = 0; q < network->outputs; q++) {
+        outputs[q] = weight(p, &network->out_bias, 0, q);
         for (int i = 0; i < network->hidden; i++)
-            out[j] += h[i] * weight(p, &network->out_weight, j, i);
+            outputs[q] += h[i] * weight(p, &network->out_weight, q, i);
     }
+    if (network->levels)
+        slow_levels(network->levels, network->dim, t, x, outputs, out);
+    else
+        memcpy(out, outputs, (size_t)network->dim * sizeof *out);
 }
 
 /* Sum over points of (out . target): its gradient with respect to out is target. */
@@ -219,7 +272,8 @@ Test(network, forward_and_backward_agree_with_the_slow_twin) {
                     fixture_init(&f, dims[s], shapes[s][0], shapes[s][1],
                                  (enum dn_time_embedding)embedding,
                                  (enum dn_conditioning)conditioning, classes,
-                                 (int)(s + 3) % 5 * (classes > 0), (s + (size_t)embedding) % 2);
+                                 (int)(s + 3) % 5 * (classes > 0), (s + (size_t)embedding) % 2,
+                                 (s + (size_t)conditioning) % 2);
                     check_forward(&f);
                     check_forward(&f); /* the slots of the batch before are forgotten */
                     check_backward(&f);
@@ -231,10 +285,10 @@ Test(network, forward_and_backward_agree_with_the_slow_twin) {
 Test(network, features_start_small_beside_x) {
     for (int conditioning = DN_ADD; conditioning <= DN_MULTIPLY; conditioning++) {
         struct fixture with, without;
-        fixture_init(&with, 3, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning, 0, 2,
-                     true);
-        fixture_init(&without, 3, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning, 0, 0,
+        fixture_init(&with, 3, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning, 0, 2, true,
                      false);
+        fixture_init(&without, 3, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning, 0, 0,
+                     false, false);
         const struct tensor *weight = &with.network.layers[0].weight;
         cr_assert_eq(weight->rows, 3 * (5 + 1 + 5));
         cr_assert_arr_eq(with.parameters, without.parameters, 3 * weight->ld * sizeof(float));
@@ -258,7 +312,7 @@ Test(network, inputs_hand_back_their_gradients) {
     for (int d = 0; d < 6; d++)
         for (int octaves = 0; octaves <= DN_MAX_INPUT_FEATURES; octaves++) {
             struct fixture f;
-            fixture_init(&f, dims[d], 8, 1, DN_LEARNED, DN_ADD, 0, octaves, false);
+            fixture_init(&f, dims[d], 8, 1, DN_LEARNED, DN_ADD, 0, octaves, false, false);
             const size_t dim = (size_t)f.dim, ld = f.network.input_ld;
             const size_t count = (size_t)f.network.inputs;
             float *inputs = floats_new(N * ld), *gradients = floats_new(N * ld), found[N * DIM];
@@ -293,7 +347,7 @@ Test(network, no_labels_means_the_last_one) {
     struct fixture f;
     struct time_rows rows;
     int32_t t[PAIRS], labels[PAIRS], slots[PAIRS];
-    fixture_init(&f, 2, 8, 2, DN_SINUSOIDAL, DN_ADD, CLASSES, 0, false);
+    fixture_init(&f, 2, 8, 2, DN_SINUSOIDAL, DN_ADD, CLASSES, 0, false, false);
     for (int i = 0; i < PAIRS; i++)
         t[i] = 1 + i % T, labels[i] = i / T;
     cr_assert_eq(time_rows_init(&rows, &f.network, 1000, false, NULL), DN_OK);
@@ -334,7 +388,8 @@ Test(network, sinusoidal_embedding_has_its_known_values) {
 Test(network, a_multiplying_embedding_starts_near_one) {
     for (int embedding = DN_SINUSOIDAL; embedding <= DN_LEARNED; embedding++) {
         struct fixture f;
-        fixture_init(&f, 2, 64, 3, (enum dn_time_embedding)embedding, DN_MULTIPLY, 0, 0, false);
+        fixture_init(&f, 2, 64, 3, (enum dn_time_embedding)embedding, DN_MULTIPLY, 0, 0, false,
+                     false);
         network_draw_weights(&f.network, 17, f.parameters);
         const struct layer *first = &f.network.layers[0], *second = &f.network.layers[1];
         const struct tensor *constant =
@@ -359,7 +414,7 @@ Test(network, a_multiplying_embedding_starts_near_one) {
 
 Test(network, glorot_limits_and_spread) {
     struct fixture f;
-    fixture_init(&f, 3, 64, 2, DN_SINUSOIDAL, DN_ADD, 0, 0, false);
+    fixture_init(&f, 3, 64, 2, DN_SINUSOIDAL, DN_ADD, 0, 0, false, false);
     const struct tensor *w = &f.network.layers[1].weight;
     double limit = sqrt(6.0 / 128), squares = 0;
     for (int i = 0; i < 64; i++)

@@ -8,6 +8,7 @@
 #include "engine/base/random.h"
 #include "engine/model/model.h"
 #include "engine/network/jacobian.h"
+#include "engine/network/levels.h"
 #include "engine/sampling/score.h"
 #include "engine/table/normal.h"
 
@@ -261,6 +262,22 @@ struct net {
     struct jacobian jacobian;
 };
 
+/* Every other coordinate has three values, at a noise that is neither small nor large. */
+static void set_levels(struct network *network) {
+    int counts[DN_MAX_DIM];
+    float ends[DN_MAX_DIM * 3];
+    struct levels_step steps[DN_MAX_TIMESTEPS + 1];
+    for (int t = 0; t <= network->timesteps; t++)
+        steps[t] =
+            (struct levels_step){.center = 1.2f, .tightness = 1.5f, .of_x = 0.7f, .of_x_0 = 1.3f};
+    for (int j = 0, q = 0; j < network->dim; j++) {
+        counts[j] = j % 2 == 0 ? 3 : 1;
+        for (int k = 0; k < counts[j]; k++)
+            ends[q++] = k + 1 < counts[j] ? (float)k - 0.4f : 1e30f;
+    }
+    cr_assert_eq(levels_set(network, 0.5f, counts, ends, steps, NULL), DN_OK);
+}
+
 static void check_trace(const struct dn_spec *spec, int label) {
     enum { N = 3 };
     struct net net;
@@ -276,11 +293,13 @@ static void check_trace(const struct dn_spec *spec, int label) {
     cr_assert_eq(workspace_init(&net.workspace, network, N, true, NULL), DN_OK);
     cr_assert_eq(jacobian_init(&net.jacobian, network, N, NULL), DN_OK);
     random_normals(1, RANDOM_START, 0, 0, N * dim, x);
+    if (network->outputs > network->dim)
+        set_levels(&net.network);
     time_rows_set(&net.times, network, net.parameters, &t, network->classes ? &label : NULL, 1,
                   &slot);
     network_forward(network, net.parameters, &net.times, &net.workspace, x, NULL, slots, true, 0,
                     N);
-    jacobian_trace(&net.jacobian, network, net.parameters, &net.times, &net.workspace, slots, N,
+    jacobian_trace(&net.jacobian, network, net.parameters, &net.times, &net.workspace, x, slots, N,
                    traces);
     double differences[N] = {0}, size = 0;
     const float step = 1e-2f;
@@ -323,6 +342,9 @@ Test(score, traces_are_those_of_differences) {
                     spec.network.hidden_layers = layers;
                     spec.network.conditioning = (enum dn_conditioning)conditioning;
                     spec.network.input_features = octaves;
+                    check_trace(&spec, 1);
+                    spec.training.normalization = DN_QUANTILE;
+                    spec.network.output_levels = 3;
                     check_trace(&spec, 1);
                 }
 }
