@@ -57,7 +57,7 @@ def agree(server, job, weights, n=40, strict=False, **request):
         return max(numpy.quantile(abs(ours - way) / unit, level) for ours, way, unit in zip(exact[1:], ways, size))
 
     server_ways = [numpy.array(answer.json[name]) for name in ("x", "x0")]
-    for level, limit, share in (0.95, 1e-6, 6), (1, 1e-5, 30):
+    for level, limit, share in (0.95, 1e-6, 6), (1, 1e-5, 100):  # the farthest of all points varies much more
         found = off(server_ways, level)
         if found > limit:
             single = elsewhere.Model(weights, dtype=numpy.float32).trajectory(n=n, **request)
