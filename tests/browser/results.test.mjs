@@ -127,6 +127,11 @@ test("rows are those of the file that the API writes, and come as a file and as 
   assert.equal(readFileSync(await saved.path(), "utf8"), csv);
   const command = await page.getByRole("button", { name: "Copy as curl" }).getAttribute("title");
   assert.equal(execSync(command.replace("-o rows.csv", ""), { encoding: "utf8" }), csv);
+  const ages = () => page.locator(".lines td:first-child").allInnerTexts();
+  assert.ok((await ages()).includes(""), "some are missing, as in the data");
+  await page.getByText("No missing cells").click();
+  await until(async () => !(await ages()).includes(""), "none is missing");
+  await page.getByText("No missing cells").click();
   // a column that is held has the same value in all rows, and so says the command
   await page.getByText("Hold columns").click();
   await page.getByLabel("age", { exact: true }).fill("40");

@@ -22,6 +22,9 @@ const count = signal(SHOWN);
 /** What the user holds: texts by column, of one run. */
 const held = signal<{ of: string; texts: Record<string, string> }>({ of: "", texts: {} });
 
+/** Whether each cell has a value. */
+const isWhole = signal(false);
+
 const canHold = (run: Job): boolean => run.spec.training?.conditioning === "any";
 
 function givenOf(run: Job): Record<string, Cell> {
@@ -32,6 +35,8 @@ function givenOf(run: Job): Record<string, Cell> {
       .map((column): [string, Cell] => [column.name, cellOf(column, texts[column.name]!)]),
   );
 }
+
+const hasGaps = (): boolean => columns.value.some(({ missing }) => missing > 0);
 
 const hold = (run: Job, name: string, text: string) => {
   const texts = held.value.of === run.id ? held.value.texts : {};
@@ -46,6 +51,7 @@ interface Order {
 /** The request for n rows as CSV. */
 function orderOf(run: Job, n: number): Order {
   const query: Query = { ...sampleQuery(view.value, run), frames: undefined, n };
+  if (isWhole.value && hasGaps()) query.missing = "never";
   const path = `/v1/models/${run.id}/samples.csv`;
   const given = givenOf(run);
   if (Object.keys(given).length === 0) return { address: url(path, query), body: null };
@@ -188,6 +194,16 @@ export function Drawn() {
         <button type="button" onClick={() => go({ seed: view.value.seed + 1 })}>
           Draw others
         </button>
+        {hasGaps() && (
+          <label class="whole">
+            <input
+              type="checkbox"
+              checked={isWhole.value}
+              onChange={(event) => (isWhole.value = event.currentTarget.checked)}
+            />
+            No missing cells
+          </label>
+        )}
         <Action act={() => save(run, order)} title={`All ${count.value.toLocaleString("en")} rows as a file`}>
           Download CSV
         </Action>

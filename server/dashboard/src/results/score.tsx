@@ -8,8 +8,8 @@ import { hasModel, job } from "../runs";
 import { tab } from "../tabs";
 import { CellField, cellOf } from "./cell-field";
 import { resource } from "./resource";
-import { type Column, columns, data, labelName } from "./rows";
-import { type Cell, numberOf } from "./values";
+import { type Column, columns, data, labelName, table } from "./rows";
+import type { Cell } from "./values";
 
 type Score = components["schemas"]["Score"];
 
@@ -36,25 +36,22 @@ function textOf(name: string): string {
   return cell === null || cell === undefined ? "" : String(cell);
 }
 
-/** A cell as a coordinate of a point: a level by its place, a date in seconds since 1970. */
-function coordinateOf(column: Column, text: string): Cell {
-  const cell = cellOf(column, text);
-  if (typeof cell !== "string") return cell;
-  const at = column.levels?.indexOf(cell) ?? -1;
-  const seconds = numberOf(column, cell);
-  return at >= 0 ? at : Number.isNaN(seconds) ? cell : seconds;
-}
-
+/** The row as the API takes it: by the names of the columns, or as numbers of a model that knows no others. */
 function requestOf(run: Job) {
-  const classes = classesOf(run);
-  const label = classes.length > 0 ? textOf(labelName.value) : "";
-  const point = fields.value
-    .filter(({ name }) => classes.length === 0 || name !== labelName.value)
-    .map((column) => coordinateOf(column, textOf(column.name)));
+  const epoch = view.value.epoch > 0 ? { epoch: view.value.epoch } : {};
+  const cells = fields.value.map((column): [string, Cell] => [
+    column.name,
+    cellOf(column, textOf(column.name)),
+  ]);
+  const isLabel = ([name]: [string, Cell]) => name === labelName.value && classesOf(run).length > 0;
+  const known = cells.filter((each) => !isLabel(each) || each[1] !== null);
+  if (table.value && run.spec.training?.normalization === "quantile")
+    return { points: [Object.fromEntries(known)], ...epoch };
+  const label = known.find(isLabel)?.[1];
   return {
-    points: [point],
-    ...(label !== "" && { label }),
-    ...(view.value.epoch > 0 && { epoch: view.value.epoch }),
+    points: [known.filter((each) => !isLabel(each)).map(([, cell]) => cell)],
+    ...(label && { label }),
+    ...epoch,
   };
 }
 
@@ -62,7 +59,7 @@ const score = resource<Score>(() => {
   const run = job.value;
   if (!run || !hasModel(run) || tab.value !== "score" || columns.value.length === 0) return null;
   const body = requestOf(run);
-  if (body.points[0]!.every((cell) => cell === null)) return null; // nothing has been entered yet
+  if (Object.values(body.points[0]!).every((cell) => cell === null)) return null; // nothing has been entered yet
   return {
     ...{ of: run.id, key: JSON.stringify([run.id, body]), round: 0 },
     load: () => postJson<Score>(url(`/v1/models/${run.id}/score`), body),
