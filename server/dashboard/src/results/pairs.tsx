@@ -137,6 +137,8 @@ function Choice({ list, at }: { list: Column[]; at: Places }) {
   );
 }
 
+const MANY = 20; // with more columns, there is no room beside the matrix, so that the pair stands above it
+
 export function Pairs() {
   const list = columns.value;
   if (list.length < 2) return <p class="empty">A single column has no pairs.</p>;
@@ -144,14 +146,13 @@ export function Pairs() {
   const at = selected(known);
   const [first, second] = [list[at[0]]!, list[at[1]]!];
   const scored = known.get(`${first.name}\n${second.name}`);
-  return (
-    <div class="pairs">
-      <Matrix list={list} known={known} at={at} />
-      <section aria-label={`${first.name} and ${second.name}`}>
-        <Choice list={list} at={at} />
-        {scored && <p class={`distance ${toneOf(scored.distance, scored.floor)}`}>{said(scored)}</p>}
-        <Pair first={first} second={second} />
-      </section>
-    </div>
+  const matrix = <Matrix key="matrix" list={list} known={known} at={at} />;
+  const pair = (
+    <section key="pair" aria-label={`${first.name} and ${second.name}`}>
+      <Choice list={list} at={at} />
+      {scored && <p class={`distance ${toneOf(scored.distance, scored.floor)}`}>{said(scored)}</p>}
+      <Pair first={first} second={second} />
+    </section>
   );
+  return <div class="pairs">{list.length > MANY ? [pair, matrix] : [matrix, pair]}</div>;
 }
