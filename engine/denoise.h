@@ -219,7 +219,7 @@ extern const struct dn_preset dn_presets[];
 extern const size_t dn_preset_count;
 
 /* Sets the epochs to as many steps as there are training points, but at least 1,000, so that small
- * sets are learned, and at most 16,000, which is enough for large ones: more steps teach a small set
+ * sets are learned, and at most 12,000, which is enough for large ones: more steps teach a small set
  * by heart. The fields of the data, and batch_size and validation_fraction, must be valid. */
 void dn_spec_budget(struct dn_spec *spec);
 /* Sets checkpoint_every so that the epochs, which must be valid, save at most 20 checkpoints and

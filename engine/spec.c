@@ -224,7 +224,7 @@ int dn_spec_steps_per_epoch(const struct dn_spec *spec) {
 }
 
 void dn_spec_budget(struct dn_spec *spec) {
-    enum { LEAST_STEPS = 1000, MOST_STEPS = 16000 };
+    enum { LEAST_STEPS = 1000, MOST_STEPS = 12000 };
     size_t n, n_val;
     data_count(spec, &n, &n_val);
     const int an_epoch = dn_spec_steps_per_epoch(spec);

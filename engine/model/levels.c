@@ -65,7 +65,7 @@ enum dn_status model_use_levels(struct network *network, const struct dn_spec *s
                                 const struct schedule *schedule, const struct transform *transform,
                                 struct dn_error *error) {
     const struct quantiles *maps = transform->quantiles;
-    int counts[DN_MAX_DIM];
+    int counts[DN_MAX_DIM] = {0};
     float ends[DN_MAX_DIM * DN_MAX_OUTPUT_LEVELS];
     if (network->outputs == network->dim)
         return DN_OK;

@@ -93,8 +93,8 @@ enum { WORKS = sizeof works / sizeof works[0] };
 /* What the first layer reads for a coordinate, see engine/network/inputs.h. */
 static int inputs(const struct work *w) {
     const struct dn_spec *spec = &dn_presets[w->preset].spec;
-    return 1 + 2 * spec->network.input_features +
-           (spec->training.conditioning == DN_GIVEN_ANY ? 2 : 0);
+    const int features = 1 + 2 * spec->network.input_features;
+    return spec->training.conditioning == DN_GIVEN_ANY ? 2 * features + 1 : features;
 }
 
 /* Multiplications and additions of one measurement, per repeat. */

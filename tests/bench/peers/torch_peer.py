@@ -71,28 +71,47 @@ def train(width, layers, batch, steps, timesteps=40):
 
 
 class TableChain(torch.nn.Module):
-    """The network of the preset `table`: Fourier features of the input, given coordinates, time as a factor."""
+    """The network of the preset `table`: Fourier features of the input, given coordinates, time as a factor, and the
+    probabilities of the values of every third column, which has 8."""
 
     OCTAVES = 3
+    LEVELS = 8
 
     def __init__(self, dim, width, layers, timesteps):
         super().__init__()
-        sizes = [dim * (1 + 2 * self.OCTAVES + 2)] + [width] * layers
+        sizes = [dim * (2 * (1 + 2 * self.OCTAVES) + 1)] + [width] * layers
         self.hidden = torch.nn.ModuleList(torch.nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
         self.times = torch.nn.ModuleList(torch.nn.Linear(width, width) for _ in range(layers))
-        self.out = torch.nn.Linear(width, dim)
+        self.few = torch.arange(1, dim, 3)
+        self.out = torch.nn.Linear(width, dim + self.LEVELS * len(self.few))
         self.register_buffer("table", sinusoid(timesteps, width))
+        inner = torch.special.ndtri(torch.arange(1, self.LEVELS) / self.LEVELS)
+        self.register_buffer("ends", torch.cat([torch.tensor([-50.0]), inner, torch.tensor([50.0])]))
 
-    def forward(self, x, given, t):
+    def from_levels(self, logits, x, signal, noise):
+        """v of the columns with few values: x [n][columns], logits [n][columns][levels]."""
+        variance = signal**2 / 4 + noise**2
+        center, spread = signal / 2 / variance * x, noise / variance.sqrt()
+        at = (self.ends - center[..., None]) / spread[..., None]
+        share, density = torch.special.ndtr(at).diff(), (at**2 / -2).exp().diff() / -math.sqrt(2 * math.pi)
+        weight = logits.clamp(-20, 20).exp()
+        mean = (weight * density).sum(-1) / (weight * share).sum(-1)
+        return (signal * x - (center + spread * mean) / 2) / noise
+
+    def forward(self, x, given, t, signal, noise):
         parts, sine, cosine = [x], (3 * x).sin(), (3 * x).cos()
         for _ in range(self.OCTAVES):
             parts += [sine, cosine]
             sine, cosine = 2 * sine * cosine, 1 - 2 * sine * sine
-        h = torch.cat([*parts, given, given * x], 1)
+        features = torch.cat(parts, 1)
+        known = given.repeat(1, len(parts))
+        h = torch.cat([features * (1 - known), given, features * known], 1)
         embedded = self.table  # of all timesteps, because a batch has nearly all of them
         for hidden, times in zip(self.hidden, self.times):
             h = torch.nn.functional.silu(hidden(h) * times(embedded)[t])
-        return self.out(h)
+        out, logits = self.out(h).split([x.shape[1], self.LEVELS * len(self.few)], 1)
+        logits = logits.unflatten(1, (len(self.few), self.LEVELS))
+        return out.index_copy(1, self.few, self.from_levels(logits, x[:, self.few], signal, noise))
 
 
 def train_table(dim, width, layers, batch, steps, timesteps=100, rows=28672, focus=0.3):
@@ -129,7 +148,7 @@ def train_table(dim, width, layers, batch, steps, timesteps=100, rows=28672, foc
         s, n = signal[t, None], noise[t, None]
         x_t = torch.where(given > 0, x, s * x + n * eps)
         free = 1 - given
-        loss = ((model(x_t, given, t) - (s * eps - n * x)) ** 2 * free).sum() / free.sum()
+        loss = ((model(x_t, given, t, s, n) - (s * eps - n * x)) ** 2 * free).sum() / free.sum()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
