@@ -126,3 +126,7 @@ def test_every_cell_is_one_of_the_table(model):
             missing += row["height"] == "NA"
     assert faults == [], f"{len(faults)} of {cells} cells, such as {faults[:5]}"
     assert abs(zeros / rows - 0.7) < 0.1 and abs(missing / rows - 0.2) < 0.1
+    never = server.get(f"/v1/models/{job}/samples.csv?n=2000&steps=10&missing=never&seed=5")
+    assert never.status == 200, never.body
+    for row in csv.DictReader(io.StringIO(never.body.decode(), newline="")):
+        assert not any(row[name] == text for name, text in MISSING.items())
