@@ -249,7 +249,7 @@ soak-crowd: deps-test ## a hundred jobs in a cgroup of 2 GiB, as root: 20 minute
 
 # Programs that drive the dashboard in Debian's Chromium.
 BROWSER_MODULES := tests/browser/node_modules/.package-lock.json
-$(BROWSER_MODULES): tests/browser/package-lock.json
+$(BROWSER_MODULES): tests/browser/package-lock.json | deps-npm
 	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 BROWSE := DENOISED_BINARY=$(CURDIR)/$B/denoised node tests/browser
