@@ -52,9 +52,8 @@ static struct form_row row_of(const struct layout *layout, size_t first, size_t 
     const int label = layout->labels ? layout->labels[first + i] : -1;
     const size_t run = layout->draws > 0 ? (first + i) / (size_t)layout->draws : 0;
     return (struct form_row){
-        layout->values + i * (size_t)layout->dim, label,
-        label < 0 ? NULL : layout->classes[label], first + i,
-        layout->known ? layout->known + run * (size_t)layout->form->count : NULL};
+        layout->values + i * (size_t)layout->dim, label, label < 0 ? NULL : layout->classes[label],
+        first + i, layout->known ? layout->known + run * (size_t)layout->form->count : NULL};
 }
 
 static void csv_rows(struct buffer *out, const struct layout *layout, const float *points,
