@@ -114,7 +114,7 @@ def test_a_model_of_an_upload_travels_without_its_data(trained, server):
     rows = [f"{x},{y},{z},{'red' if x > 0 else 'blue'}" for x, y, z in random.normal(size=(90, 3))]
     uploaded = server.post("/v1/datasets", raw=("x,y,z,class\n" + "\n".join(rows)).encode(), headers={"Content-Type": "text/csv"})
     assert uploaded.status == 201, uploaded.body
-    job = server.submit({**QUICK, "dataset": {"id": uploaded.json["id"]}})
+    job = server.submit({**QUICK, "preset": "default", "dataset": {"id": uploaded.json["id"]}})
     assert server.wait(job)["status"] == "succeeded"
     data = export(server, job)
     metadata, tensors = safetensors.read(data)
