@@ -244,6 +244,9 @@ def test_a_table_without_memory(trained, page):
     ruin = Ruin(trained, page)
     for suffix in ("csv", "json"):
         ruin.every(("GET", f"/v1/models/{state['id']}/samples.{suffix}?n=20", None, {}, {200}), ODD_STEPS)
+    known = '{"rows": [{"b": "x", "c": ""}, {"d": "u"}], "draws": 3, "steps": 2, "missing": "never"}'
+    ruin.every(("POST", f"/v1/models/{state['id']}/samples", known, JSON, {200}), ODD_STEPS)
+    ruin.every(("POST", f"/v1/models/{state['id']}/score", '{"points": [{"a": 3, "b": "y"}], "steps": 2}', JSON, {200}), ODD_STEPS)
     ruin.every(("GET", f"/v1/models/{state['id']}/evaluation?n=16&sampler=ddim&steps=2", None, {}, {200}), ODD_STEPS)
     tell(ruin, f"a table, {dict(endings)}")
 
