@@ -42,8 +42,8 @@ double dn_spec_step_flops(const struct dn_spec *spec) {
     network_layout(&network, spec);
     const double batch = spec->training.batch_size, rows = batch < (double)n ? batch : (double)n;
     const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
-    const double dim = spec->dataset.dim, T = spec->diffusion.timesteps;
-    const double first = network.inputs * H, rest = (L - 1) * H * H + H * dim;
+    const double outputs = network.outputs, T = spec->diffusion.timesteps;
+    const double first = network.inputs * H, rest = (L - 1) * H * H + H * outputs;
     /* One product forward, one for the gradient of the weights, and in all layers but the first
      * one for the gradient of the inputs. */
     const double dense = rows * (2 * first + 3 * rest);

@@ -100,7 +100,8 @@ size_t dn_score_bytes(const struct dn_model *model, const struct dn_score_reques
 
 double dn_score_flops(const struct dn_model *model, const struct dn_score_request *request) {
     const double dim = model->dim, H = model->network.hidden, L = model->network.layer_count;
-    const double rest = (L - 1) * H * H, ends = (model->network.inputs + dim) * H;
+    const double rest = (L - 1) * H * H,
+                 ends = (model->network.inputs + model->network.outputs) * H;
     return 2 * (steps_of(model, request) + 1) * (2 * (rest + ends) + dim * rest);
 }
 

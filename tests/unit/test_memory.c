@@ -313,6 +313,10 @@ Test(memory, a_step_costs_its_products) {
     spec.diffusion.timesteps = 1; /* one embedding in each layer, forward and to its weights */
     cr_assert_float_eq(dn_spec_step_flops(&spec),
                        10.0 * 2 * (2 * 200 + 3 * (2 * 10000 + 200)) + 2.0 * 2 * 3 * 10000, 1e-6);
+    spec.training.normalization = DN_QUANTILE; /* four outputs for each of two coordinates */
+    spec.network.output_levels = 4;
+    cr_assert_float_eq(dn_spec_step_flops(&spec),
+                       10.0 * 2 * (2 * 200 + 3 * (2 * 10000 + 800)) + 2.0 * 2 * 3 * 10000, 1e-6);
 }
 
 /* ------------------------------------------------------------------ reports on tables */
