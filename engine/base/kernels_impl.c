@@ -329,7 +329,8 @@ static void fourier(size_t rows, size_t cols, int octaves, const float *x, float
 static INLINE void weigh_levels(size_t count, const int32_t *column, const float *ends,
                                 const float *inner, const float *centers, float tightness,
                                 const float *logits, float *shares, float *moments) {
-    float share_at[KERNELS_MAX_LEVELS + W + 1] = {0}, density_at[KERNELS_MAX_LEVELS + W + 1] = {0};
+    float share_at[KERNELS_MAX_LEVELS + W + 1], density_at[KERNELS_MAX_LEVELS + W + 1];
+    share_at[0] = density_at[0] = 0;
     for (size_t k = 0; k < count; k += W) {
         float center[W];
         for (size_t lane = 0; lane < W; lane++)
@@ -353,14 +354,22 @@ static void levels(size_t dim, const int32_t *first, const int32_t *column, cons
     weigh_levels((size_t)first[dim], column, ends, inner, centers, tightness, logits, shares,
                  moments);
     for (size_t j = 0; j < dim; j++) {
+        const int32_t start = first[j], end = first[j + 1];
         float sum = 0, moment = 0;
-        for (int32_t k = first[j]; k < first[j + 1]; k++) {
+        if (end - start == 1) { /* the whole line */
+            means[j] = 0;
+            if (rates)
+                rates[start] = 0;
+            continue;
+        }
+        for (int32_t k = start; k < end; k++) {
             sum += shares[k];
             moment += moments[k];
         }
-        means[j] = moment / sum;
-        for (int32_t k = first[j]; rates && k < first[j + 1]; k++)
-            rates[k] = scale / sum * (moments[k] - shares[k] * means[j]);
+        const float inverse = 1 / sum, mean = moment * inverse, factor = scale * inverse;
+        means[j] = mean;
+        for (int32_t k = start; rates && k < end; k++)
+            rates[k] = factor * (moments[k] - shares[k] * mean);
     }
 }
 
