@@ -176,7 +176,8 @@ struct dn_training_spec {
                              weights */
     /* 0: t ~ U{1..T}. Otherwise t is drawn uniformly in atan(ratio_t / timestep_focus), where ratio
      * is noise / signal, so that about half of the points have less noise than the focus. A batch
-     * of n takes one t from each n-th of that range (the idea: Karras et al. 2022, sec. 5) */
+     * of n takes one t from each n-th of that range (the idea: Karras et al. 2022, sec. 5); with
+     * conditioning any, so does each half of a batch */
     double timestep_focus;
     double validation_fraction;          /* see dn_source */
     enum dn_normalization normalization; /* from data units to model units: jointly to [-1, 1], or

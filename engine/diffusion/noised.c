@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/base/kernels.h"
 #include "engine/diffusion/diffusion.h"
@@ -76,14 +77,15 @@ static int32_t timestep_at(const double *until, int T, double u) {
 }
 
 static void draw_timesteps(struct noised *noised, uint64_t seed, int T, size_t n,
-                           const struct noised_streams *streams, uint32_t step) {
+                           const struct noised_streams *streams, uint32_t step, size_t showing) {
     enum { RANGE = 1 << 30 };
     const bool focus = noised->until;
     random_integers(seed, streams->timestep, step, 0, n, focus ? RANGE : (uint32_t)T, noised->t);
     for (size_t i = 0; i < n; i++) {
         double u = (double)noised->t[i] / RANGE;
         if (streams->in_any_order) /* one draw from each n-th of the distribution */
-            u = ((double)i + u) / (double)n;
+            u = i < showing ? ((double)i + u) / (double)showing
+                            : ((double)(i - showing) + u) / (double)(n - showing);
         noised->t[i] = focus ? timestep_at(noised->until, T, u) : noised->t[i] + 1;
     }
 }
@@ -101,20 +103,29 @@ static void hide_labels(struct noised *noised, const struct dn_spec *spec, size_
     }
 }
 
+enum { GIVEN_BLOCKS = 1 + DN_MAX_DIM / 16 }; /* of random words, for a point */
+
+/* How many points of a shuffled set show coordinates: half of them. A random bit decides about the
+ * last one of an odd number. */
+static size_t draw_showing(uint64_t seed, size_t n, enum random_stream stream, uint32_t step) {
+    uint32_t block[4];
+    random_block(seed, stream, step, n * GIVEN_BLOCKS, block);
+    return (n + (block[0] & 1)) / 2;
+}
+
 /* The coordinates that point i shows. A first block of random words decides whether it shows any,
- * the probability of each, in 256ths, and the one that is free if all others are not; the bytes of
- * further blocks decide about each. */
-static uint64_t draw_given(uint64_t seed, int dim, size_t i, enum random_stream stream,
+ * unless it is to, the probability of each, in 256ths, and the one that is free if all others are
+ * not; the bytes of further blocks decide about each. */
+static uint64_t draw_given(uint64_t seed, int dim, size_t i, bool shows, enum random_stream stream,
                            uint32_t step) {
-    enum { BLOCKS = 1 + DN_MAX_DIM / 16 };
     uint32_t head[4], words[4];
     uint64_t given = 0;
-    random_block(seed, stream, step, i * BLOCKS, head);
-    if (head[0] & 1)
+    random_block(seed, stream, step, i * GIVEN_BLOCKS, head);
+    if (!shows && head[0] & 1)
         return 0;
     for (int j = 0; j < dim; j++) {
         if (j % 16 == 0)
-            random_block(seed, stream, step, i * BLOCKS + 1 + (uint64_t)j / 16, words);
+            random_block(seed, stream, step, i * GIVEN_BLOCKS + 1 + (uint64_t)j / 16, words);
         const uint32_t byte = words[j / 4 % 4] >> (j % 4 * 8) & 0xff;
         given |= (uint64_t)(byte < (head[1] & 0xff)) << j;
     }
@@ -123,11 +134,12 @@ static uint64_t draw_given(uint64_t seed, int dim, size_t i, enum random_stream 
 }
 
 static void give_coordinates(struct noised *noised, const struct dn_spec *spec, size_t n,
-                             enum random_stream stream, uint32_t step) {
+                             const struct noised_streams *streams, uint32_t step, size_t showing) {
     const size_t dim = (size_t)spec->dataset.dim;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t given = noised->given[i] =
-            draw_given(spec->seed, spec->dataset.dim, i, stream, step);
+    memset(noised->given, 0, n * sizeof *noised->given);
+    for (size_t i = 0; i < showing; i++) {
+        uint64_t given = noised->given[i] = draw_given(spec->seed, spec->dataset.dim, i,
+                                                       streams->in_any_order, streams->given, step);
         for (; given; given &= given - 1) {
             const size_t e = i * dim + (size_t)__builtin_ctzll(given);
             noised->x_t[e] = noised->x_0[e];
@@ -146,8 +158,11 @@ void noised_draw(struct noised *noised, const struct dn_spec *spec, const struct
                  size_t n, const struct noised_streams *streams, uint32_t step) {
     const enum dn_prediction prediction = spec->diffusion.prediction_type;
     const int dim = spec->dataset.dim;
+    const size_t showing = noised->given && streams->in_any_order
+                               ? draw_showing(spec->seed, n, streams->given, step)
+                               : n;
     assert(n <= noised->n);
-    draw_timesteps(noised, spec->seed, schedule->timesteps, n, streams, step);
+    draw_timesteps(noised, spec->seed, schedule->timesteps, n, streams, step, showing);
     random_normals(spec->seed, streams->noise, step, 0, n * (size_t)dim, noised->target);
     diffusion_q_sample(schedule, noised->t, n, dim, noised->x_0, noised->target, noised->x_t);
     if (prediction != DN_EPSILON)
@@ -156,5 +171,5 @@ void noised_draw(struct noised *noised, const struct dn_spec *spec, const struct
     if (noised->seen)
         hide_labels(noised, spec, n, streams->label, step);
     if (noised->given)
-        give_coordinates(noised, spec, n, streams->given, step);
+        give_coordinates(noised, spec, n, streams, step, showing);
 }

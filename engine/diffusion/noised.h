@@ -37,7 +37,9 @@ struct noised_streams {
 /* For the first n points, of which x_0 and the labels are set: draws t (U{1..T}, or as
  * timestep_focus says) and eps ~ N(0,1), computes x_t and the targets, hides labels with
  * probability p_uncond, and gives coordinates: none of every other point, in the mean; else each
- * with a probability that is uniform itself, but never all. */
+ * with a probability that is uniform itself, but never all. In any order, the points that show some
+ * come first, so that the network has runs of points that show none; t is then spread evenly over
+ * both halves. */
 void noised_draw(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
                  size_t n, const struct noised_streams *streams, uint32_t step);
 

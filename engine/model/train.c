@@ -337,8 +337,8 @@ static void chunk_weights_part(void *argument, int part) {
     const struct chunk *chunk = argument;
     struct dn_trainer *trainer = chunk->trainer;
     network_backward_weights(&trainer->network, &trainer->times, &trainer->workspace, chunk->x,
-                             chunk->slots, chunk->n, chunk->is_first, part, team_size(trainer),
-                             trainer->gradients);
+                             chunk->given, chunk->slots, chunk->n, chunk->is_first, part,
+                             team_size(trainer), trainer->gradients);
 }
 
 static void times_part(void *argument, int part) {

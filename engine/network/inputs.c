@@ -12,6 +12,11 @@ void inputs_layout(struct network *network, const struct dn_spec *spec) {
         network->input_ld = kernels_pad((size_t)network->inputs + 15);
 }
 
+/* The inputs h alone. */
+static size_t own_inputs(const struct network *network) {
+    return (size_t)(1 + 2 * network->octaves) * (size_t)network->dim;
+}
+
 bool inputs_are_points(const struct network *network) {
     return network->inputs == network->dim;
 }
@@ -19,11 +24,15 @@ bool inputs_are_points(const struct network *network) {
 /* Moves the columns of given coordinates behind the others, and writes the columns g between. */
 static void split_given(const struct network *network, size_t n, const uint64_t *given,
                         float *inputs) {
-    const size_t dim = (size_t)network->dim, own = (size_t)(1 + 2 * network->octaves) * dim;
+    const size_t dim = (size_t)network->dim, own = own_inputs(network);
     for (size_t i = 0; i < n; i++, inputs += network->input_ld) {
         float *restrict free_ones = inputs, *restrict g = inputs + own, *restrict known = g + dim;
+        if (!given || given[i] == 0) {
+            memset(g, 0, (dim + own) * sizeof *g);
+            continue;
+        }
         for (size_t j = 0; j < dim; j++)
-            g[j] = given ? (float)(given[i] >> j & 1) : 0;
+            g[j] = (float)(given[i] >> j & 1);
         for (size_t e = 0; e < own; e += dim)
             for (size_t j = 0; j < dim; j++) {
                 known[e + j] = g[j] * free_ones[e + j];
@@ -37,6 +46,13 @@ void inputs_fill(const struct network *network, size_t n, const float *x, const 
     kernels_get()->fourier(n, (size_t)network->dim, network->octaves, x, inputs, network->input_ld);
     if (network->may_be_given)
         split_given(network, n, given, inputs);
+}
+
+size_t inputs_in_use(const struct network *network, size_t n, const uint64_t *given) {
+    uint64_t any = 0;
+    for (size_t i = 0; given && i < n; i++)
+        any |= given[i];
+    return any ? (size_t)network->inputs : own_inputs(network);
 }
 
 void inputs_backward(const struct network *network, size_t n, const float *inputs,

@@ -25,6 +25,10 @@ bool inputs_are_points(const struct network *network);
 void inputs_fill(const struct network *network, size_t n, const float *x, const uint64_t *given,
                  float *inputs);
 
+/* How many of the inputs, from the first, may be other than 0 in some of n rows: those behind h are 0
+ * where no coordinate is given, and a product need not read them. given: see network_forward. */
+size_t inputs_in_use(const struct network *network, size_t n, const uint64_t *given);
+
 /* The chain rule: from the gradients [n][input_ld] of some functions of the inputs to those of the
  * same functions of x, into x_gradients [n][dim]; those of given coordinates are of no use. inputs is
  * what inputs_fill wrote. */

@@ -432,9 +432,11 @@ void network_forward(const struct network *network, const float *parameters,
     const bool fold = !multiply && !w->d[0];
     assert(first + n <= w->rows);
     const float *input = (w->inputs ? w->inputs : x) + first * network->input_ld;
-    size_t input_ld = network->input_ld, input_cols = (size_t)network->inputs;
+    if (given)
+        given += first;
+    size_t input_ld = network->input_ld, input_cols = inputs_in_use(network, n, given);
     if (w->inputs)
-        inputs_fill(network, n, x + first * (size_t)network->dim, given ? given + first : NULL,
+        inputs_fill(network, n, x + first * (size_t)network->dim, given,
                     w->inputs + first * network->input_ld);
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
@@ -523,10 +525,13 @@ void network_backward_rows(const struct network *network, const float *parameter
 enum { PANEL = 32 };
 
 void network_backward_weights(const struct network *network, struct time_rows *times,
-                              struct workspace *w, const float *x, const int32_t *slots, size_t n,
-                              bool first_chunk, int part, int parts, float *gradients) {
+                              struct workspace *w, const float *x, const uint64_t *given,
+                              const int32_t *slots, size_t n, bool first_chunk, int part, int parts,
+                              float *gradients) {
     const struct kernels *k = kernels_get();
-    const size_t ld = network->hidden_ld;
+    const size_t ld = network->hidden_ld, H = (size_t)network->hidden;
+    /* the first chunk sets all gradients, also to 0 */
+    const size_t inputs = first_chunk ? (size_t)network->inputs : inputs_in_use(network, n, given);
     const struct outputs out = outputs_of(network, w);
     const bool multiply = network->conditioning == DN_MULTIPLY;
     int item = 0; /* the parts take the items in turn */
@@ -544,7 +549,7 @@ void network_backward_weights(const struct network *network, struct time_rows *t
             if (item++ % parts != part)
                 continue;
             const size_t cols = ld - j < PANEL ? ld - j : PANEL;
-            k->gemm((size_t)layer->weight.rows, cols, n, input, 1, l == 0 ? network->input_ld : ld,
+            k->gemm(l == 0 ? inputs : H, cols, n, input, 1, l == 0 ? network->input_ld : ld,
                     w->d[l] + j, ld, gradients + layer->weight.offset + j, ld, NULL, !first_chunk);
             if (multiply) /* else it is the sum over the timesteps: network_backward_times */
                 k->column_sums(n, cols, ld, w->d[l] + j, gradients + layer->bias.offset + j);

@@ -167,8 +167,9 @@ void network_clear_gradients(const struct network *network, float *gradients);
 /* The share of one of `parts` threads in the sums over rows 0..n-1: sets (for the first chunk of a
  * batch) or adds to the gradients of the weights, and adds to times->gradient. */
 void network_backward_weights(const struct network *network, struct time_rows *times,
-                              struct workspace *workspace, const float *x, const int32_t *slots,
-                              size_t n, bool first_chunk, int part, int parts, float *gradients);
+                              struct workspace *workspace, const float *x, const uint64_t *given,
+                              const int32_t *slots, size_t n, bool first_chunk, int part, int parts,
+                              float *gradients);
 
 /* At the end of a batch: computes the gradients of the embeddings of time and label, and of the
  * biases that e_l contains, from times->gradient. */

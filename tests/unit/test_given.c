@@ -59,6 +59,57 @@ Test(given, batches_show_what_they_should) {
     }
 }
 
+/* Of a shuffled batch of any size, the first half shows coordinates, and one step in two the point in
+ * the middle of an odd number; each half has its timesteps from the whole range. */
+Test(given, half_of_a_batch_shows_nothing) {
+    enum { T = 100, DIM_SHOWN = 40, STEPS = 1000, MOST = 513 };
+    static const size_t sizes[] = {1, 2, 3, 8, 513};
+    const struct noised_streams streams = {RANDOM_TIMESTEP, RANDOM_NOISE, RANDOM_LABEL,
+                                           RANDOM_GIVEN, true};
+    struct dn_spec spec = dn_presets[0].spec;
+    struct dn_schedule_step steps[T];
+    struct schedule schedule;
+    struct noised set = {0};
+    const double focus = spec.training.timestep_focus = 0.3;
+    spec.dataset.dim = DIM_SHOWN;
+    spec.diffusion.timesteps = T;
+    spec.training.conditioning = DN_GIVEN_ANY;
+    cr_assert_eq(dn_schedule_steps(&spec.diffusion, steps, NULL), DN_OK);
+    cr_assert_eq(schedule_init(&schedule, &spec.diffusion, NULL), DN_OK);
+    cr_assert(noised_init(&set, &spec, &schedule, MOST));
+    const double whole = M_PI / 2 - atan(focus * sqrt(steps[T - 1].snr));
+    for (int s = 0; s < 5; s++) {
+        const size_t n = sizes[s], half = n / 2, odd = n % 2;
+        int counts[2][T + 1] = {{0}}, points[2] = {0}, shows_some = 0;
+        for (uint32_t step = 0; step < STEPS; step++) {
+            noised_draw(&set, &spec, &schedule, n, &streams, step);
+            for (size_t i = 0; i < n; i++) {
+                const bool shows = set.given[i] != 0;
+                cr_assert(!shows || i < half + odd, "point %zu of %zu shows some", i, n);
+                shows_some += shows;
+                if (odd && i == half) /* it belongs to either half */
+                    continue;
+                points[i >= half]++;
+                for (int t = set.t[i]; t <= T; t++)
+                    counts[i >= half][t]++;
+            }
+        }
+        const double draws = (double)n * STEPS, some = DIM_SHOWN / (DIM_SHOWN + 1.0) / 2;
+        cr_assert_float_eq(shows_some / draws, some, 0.003 + 2.5 / sqrt(draws), "%zu: %g", n,
+                           shows_some / draws);
+        for (int h = 0; h < 2; h++)
+            for (int t = 1; points[h] > 0 && t <= T; t++) {
+                const double share = (M_PI / 2 - atan(focus * sqrt(steps[t - 1].snr))) / whole;
+                cr_assert_float_eq((double)counts[h][t] / points[h], share,
+                                   2.5 / sqrt(points[h]) + 0.5 * (double)odd / (double)n,
+                                   "%zu, half %d, t %d: %g, not %g", n, h, t,
+                                   (double)counts[h][t] / points[h], share);
+            }
+    }
+    noised_clear(&set);
+    schedule_clear(&schedule);
+}
+
 /* ------------------------------------------------------------------ a Gaussian */
 
 enum { DIM = 3, ROWS = 20000, DRAWS = 20000 };

@@ -235,8 +235,8 @@ static void check_backward(struct fixture *f) {
                           N - half);
     network_backward_rows(&f->network, f->parameters, &f->times, &f->workspace, f->slots, 0, half);
     for (int part = 2; part >= 0; part--)
-        network_backward_weights(&f->network, &f->times, &f->workspace, f->x, f->slots, N, true,
-                                 part, 3, f->gradients);
+        network_backward_weights(&f->network, &f->times, &f->workspace, f->x, f->given, f->slots, N,
+                                 true, part, 3, f->gradients);
     for (int part = 1; part >= 0; part--)
         network_backward_times(&f->network, &f->times, part, 2, f->gradients);
     for (int i = 0; i < f->network.tensor_count; i++) {
@@ -339,6 +339,52 @@ Test(network, inputs_hand_back_their_gradients) {
             free(inputs), free(gradients);
             fixture_clear(&f);
         }
+}
+
+/* The gradient of the first layer's weights over the batch, from dloss/dout = target. */
+static void weight_gradient(struct fixture *f, const uint64_t *given, bool first_chunk) {
+    network_forward(&f->network, f->parameters, &f->times, &f->workspace, f->x, given, f->slots,
+                    false, 0, N);
+    for (int i = 0; i < N; i++)
+        memcpy(f->workspace.out + (size_t)i * f->network.dim_ld, f->target + i * f->dim,
+               (size_t)f->dim * sizeof(float));
+    network_backward_rows(&f->network, f->parameters, &f->times, &f->workspace, f->slots, 0, N);
+    network_backward_weights(&f->network, &f->times, &f->workspace, f->x, given, f->slots, N,
+                             first_chunk, 0, 1, f->gradients);
+}
+
+/* A chunk of points that show nothing does not touch the weights that only given coordinates use; the
+ * sum over two chunks is that of each alone. */
+Test(network, chunks_without_given_coordinates_add_to_the_others) {
+    struct fixture f;
+    fixture_init(&f, 14, 32, 2, DN_SINUSOIDAL, DN_MULTIPLY, 0, 3, true, true);
+    const struct tensor *weight = &f.network.layers[0].weight;
+    const size_t count = (size_t)weight->rows * weight->ld, own = 14 * 7 * weight->ld;
+    const uint64_t none[N] = {0};
+    float *shown = floats_new(count), *alone = floats_new(count);
+    time_rows_set(&f.times, &f.network, f.parameters, f.t, NULL, N, f.slots);
+    network_transpose(&f.network, f.parameters, &f.workspace);
+    weight_gradient(&f, f.given, true);
+    memcpy(shown, f.gradients + weight->offset, count * sizeof *shown);
+    weight_gradient(&f, none, true);
+    memcpy(alone, f.gradients + weight->offset, count * sizeof *alone);
+    weight_gradient(&f, NULL, true);
+    cr_assert_arr_eq(f.gradients + weight->offset, alone, count * sizeof *alone);
+    double most = 0;
+    for (size_t e = own; e < count; e++) {
+        cr_assert_eq(alone[e], 0);
+        most = fmax(most, fabs((double)shown[e]));
+    }
+    cr_assert_gt(most, 1e-3);
+    for (int order = 0; order < 2; order++) {
+        weight_gradient(&f, order ? none : f.given, true);
+        weight_gradient(&f, order ? f.given : none, false);
+        for (size_t e = 0; e < count; e++)
+            cr_assert_float_eq(f.gradients[weight->offset + e], shown[e] + alone[e],
+                               1e-5f * (1 + fabsf(shown[e])), "element %zu", e);
+    }
+    free(shown), free(alone);
+    fixture_clear(&f);
 }
 
 /* Points without labels are points with the last label, and a batch may hold every pair. */
