@@ -67,10 +67,15 @@ Test(threads, training_is_the_same_for_any_number) {
         int hidden, layers, batch;
         enum dn_time_embedding embedding;
         enum dn_conditioning conditioning;
+        enum dn_given given; /* any: some chunks show coordinates, others none, one may do both */
     } cases[] = {
-        {32, 3, 32, DN_SINUSOIDAL, DN_ADD},       {8, 1, 7, DN_LEARNED, DN_MULTIPLY},
-        {50, 2, 301, DN_SINUSOIDAL, DN_MULTIPLY}, {128, 2, 500, DN_LEARNED, DN_ADD},
-        {66, 8, 64, DN_SINUSOIDAL, DN_ADD},       {34, 2, 1, DN_SINUSOIDAL, DN_ADD},
+        {32, 3, 32, DN_SINUSOIDAL, DN_ADD},
+        {8, 1, 7, DN_LEARNED, DN_MULTIPLY},
+        {50, 2, 301, DN_SINUSOIDAL, DN_MULTIPLY, DN_GIVEN_ANY},
+        {128, 2, 500, DN_LEARNED, DN_ADD},
+        {66, 8, 64, DN_SINUSOIDAL, DN_ADD},
+        {34, 2, 1, DN_SINUSOIDAL, DN_ADD},
+        {128, 2, 512, DN_LEARNED, DN_ADD, DN_GIVEN_ANY},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct dn_spec spec = dn_presets[1].spec;
@@ -80,6 +85,7 @@ Test(threads, training_is_the_same_for_any_number) {
         spec.network.time_embedding = cases[i].embedding;
         spec.network.conditioning = cases[i].conditioning;
         spec.training.batch_size = cases[i].batch;
+        spec.training.conditioning = cases[i].given;
         spec.training.ema_decay = 0.9;
         spec.training.gradient_clip = 0.5;
         if (i % 2 == 0) { /* two classes, and all that is done point by point */
