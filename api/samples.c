@@ -26,11 +26,12 @@ static const struct field rows[] = {
     {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL,
      "Seed of the start noise and of the fresh noise of each step."},
     {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names,
-     "Sampling method. The default is ddpm, and dpmpp_2m for a model with the normalization "
-     "quantile or with given or rows. Those of second order need the fewest steps."},
+     "Sampling method. The default is ddpm, dpmpp_2m for a model with the normalization quantile, "
+     "and dpmpp_2m_sde with given or rows. Those of second order need the fewest steps."},
     {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL,
      "Number of steps from noise to points; the default and maximum is the model's number of "
-     "timesteps, but the default is 50 for dpmpp_2m and a model with the normalization quantile. "
+     "timesteps, but the default is 50 for the default sampler of a model with the normalization "
+     "quantile. "
      "When there are few, they are placed closer together near the data."},
     {"", "eta", FIELD_NUMBER, AT(eta), 0, 1, 0, NULL,
      "Only for ddim: the share of fresh noise per step, from 0 (none, the default) to 1 (as much "

@@ -221,7 +221,8 @@ extern const size_t dn_preset_count;
 
 /* Sets the epochs to as many steps as there are training points, but at least 1,000, so that small
  * sets are learned, and at most 12,000, which is enough for large ones: more steps teach a small set
- * by heart. The fields of the data, and batch_size and validation_fraction, must be valid. */
+ * by heart. Of less than a batch of points, steps see less: they take 1,000 whole batches' worth of
+ * points, up to 2,000 steps. The fields of the data, and batch_size and validation_fraction, must be valid. */
 void dn_spec_budget(struct dn_spec *spec);
 /* Sets checkpoint_every so that the epochs, which must be valid, save at most 20 checkpoints and
  * the first. */
@@ -418,7 +419,8 @@ enum dn_sampler {
     DN_DDIM,     /* Song, Meng, Ermon 2021 */
     DN_DPMPP_2M, /* Lu et al. 2022, DPM-Solver++ */
     DN_HEUN,
-    DN_EULER, /* the same as DDIM with eta 0, whatever the schedule */
+    DN_EULER,        /* the same as DDIM with eta 0, whatever the schedule */
+    DN_DPMPP_2M_SDE, /* Lu et al. 2022, SDE-DPM-Solver++: the noise of DDPM, of second order */
     DN_SAMPLER_COUNT
 };
 struct dn_sampler_info {
@@ -501,7 +503,8 @@ size_t dn_sampling_bytes(const struct dn_model *model, const struct dn_sample_re
 
 /* The sampler and the number of steps that suit a model with this spec. ddpm leaves out some
  * variance, which can be restored only if nothing is given, and which shows in the shares of a
- * table's values (DN_QUANTILE); 50 steps of second order are enough for those. */
+ * table's values (DN_QUANTILE); 50 steps of second order are enough for those. With given
+ * coordinates, fresh noise corrects what a model of few points has not learned exactly. */
 struct dn_usual_sampling {
     enum dn_sampler sampler;
     int steps;

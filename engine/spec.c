@@ -224,14 +224,16 @@ int dn_spec_steps_per_epoch(const struct dn_spec *spec) {
 }
 
 void dn_spec_budget(struct dn_spec *spec) {
-    enum { LEAST_STEPS = 1000, MOST_STEPS = 12000 };
+    enum { LEAST_STEPS = 1000, LEAST_OF_SMALL = 2000, MOST_STEPS = 12000 };
     size_t n, n_val;
     data_count(spec, &n, &n_val);
     const int an_epoch = dn_spec_steps_per_epoch(spec);
+    const double batches = fmax((double)spec->training.batch_size / (double)n, 1);
+    const int least_steps = (int)fmin(LEAST_STEPS * batches, LEAST_OF_SMALL);
     const int most = n < MOST_STEPS ? (int)n : MOST_STEPS;
-    const int steps = most > LEAST_STEPS ? most : LEAST_STEPS;
+    const int steps = most > least_steps ? most : least_steps;
     const int epochs = (2 * steps + an_epoch) / (2 * an_epoch); /* rounded */
-    const int least = (LEAST_STEPS + an_epoch - 1) / an_epoch;
+    const int least = (least_steps + an_epoch - 1) / an_epoch;
     spec->training.epochs = epochs > least ? epochs : least;
 }
 

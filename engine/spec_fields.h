@@ -68,7 +68,7 @@ FIELD(network, output_levels, RANGE(0, DN_MAX_OUTPUT_LEVELS), 0, 0, 8, 31,
 GROUP(training, "The optimization (AdamW).")
 FIELD(training, epochs, RANGE(1, DN_MAX_EPOCHS), 1000, 100, 500, 11,
       "Passes over the data. In the preset table, they follow from the data: as many steps as training "
-      "points, at least 1,000 and at most 12,000.")
+      "points, at least 1,000 (up to 2,000 for less than a batch) and at most 12,000.")
 FIELD(training, batch_size, RANGE(1, DN_MAX_BATCH_SIZE), 512, 32, 512, 12,
       "Points per training step; the last batch of an epoch may be smaller.")
 FIELD(training, learning_rate, RANGE(1e-9, 10), 3e-3, 1e-3, 6e-3, 13,

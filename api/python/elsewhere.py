@@ -237,26 +237,35 @@ class Model:
             share = 0
             if sampler == "heun" and u:
                 there, share = estimate(move(x, x0), u), noise[t] / (2 * noise[u])
-            elif sampler == "dpmpp_2m" and u and last is not None and 0 < tame(t) - tame(last) >= (tame(u) - tame(t)) / 1000:
+            elif sampler.startswith("dpmpp_2m") and u and last is not None and 0 < tame(t) - tame(last) >= (tame(u) - tame(t)) / 1000:
                 there, share = before, -(tame(u) - tame(t)) / (2 * (tame(t) - tame(last)))
             return x0, move(x, (1 - share) * x0 + share * there)
 
         return step, fresh
 
-    def restore(self, x, step, fresh, last, t, u):
+    def restore(self, x, step, fresh, last, t, u, together):
         """x at u with the variance that estimates leave out: each principal axis becomes as much wider as Gaussian data
-        would have to, times the share that the model leaves open."""
+        would have to, times the share that the model leaves open. together: of such data, the covariance of x at t and the
+        estimate before, None without fresh noise; that of the next step is returned, too."""
         v, open_, axes = (self.moments[key] for key in ("variance", "open", "axes"))
         T, N = len(self.signal) - 1, len(open_)
         nodes = [T] if N == 1 else [1 + (i * (T - 1) + (N - 1) // 2) // (N - 1) for i in range(N)]
         share = np.array([np.interp(t, nodes, column) for column in open_.T])
         state = lambda t: np.sqrt(self.signal[t] ** 2 * v + self.noise[t] ** 2)  # one deviation of Gaussian data
         estimate = lambda x, t: self.signal[t] * v / state(t) ** 2 * x  # of such data, from its mean
-        _, end = step(state(t), estimate, None if last is None else estimate(state(last), last))
+        before = 0 * v if last is None else estimate(state(last), last)
+        now, own = step(state(t), estimate, 0 * v)
+        other = step(state(t), estimate, before)[1] - own  # what the estimate before adds
+        square = (own + other) ** 2
         with np.errstate(divide="ignore", invalid="ignore"):
-            square = np.fmin((state(u) ** 2 - fresh**2) / end**2, 4)
+            if together is not None and last is not None:
+                square -= 2 * (1 - np.where(before > 0, together / (state(t) * before), 1)) * own * other
+            square = np.fmin((state(u) ** 2 - fresh**2) / square, 4)
         scale = np.where(v > 0, np.sqrt(1 + share * (square - 1)), 1)
-        return x + (x - self.signal[u] * self.moments["mean"]) @ axes.T * (scale - 1) @ axes
+        if together is not None:
+            part = np.divide(other, before, out=0 * v, where=before > 0)
+            together = scale * now * (own + part * together / state(t))
+        return x + (x - self.signal[u] * self.moments["mean"]) @ axes.T * (scale - 1) @ axes, together
 
     def trajectory(self, n=1, seed=0, sampler=None, steps=None, eta=0.0, guidance=None, labels=None, clip=True, start=None,
                    given=None):  # fmt: skip
@@ -266,10 +275,11 @@ class Model:
         n = n if start is None else len(start)
         guidance = (1 if self.classes else 0) if guidance is None else guidance
         labels = self.labels(n, seed) if labels is None else np.asarray(labels)
-        usual, T = "dpmpp_2m" if self.quantiles or given is not None else "ddpm", len(self.signal) - 1
+        usual = "dpmpp_2m_sde" if given is not None else "dpmpp_2m" if self.quantiles else "ddpm"
+        T = len(self.signal) - 1
         sampler = sampler or usual
         steps = steps or (min(T, 50) if self.quantiles and sampler == usual else T)
-        eta = {"ddpm": 1, "ddim": eta}.get(sampler, 0)
+        eta = {"ddpm": 1, "dpmpp_2m_sde": 1, "ddim": eta}.get(sampler, 0)
         times = timesteps(self.signal, self.noise, steps)
         if start is None:
             x = normals(seed, START, 0, n * self.dim).reshape(n, self.dim)
@@ -279,13 +289,14 @@ class Model:
         known = np.broadcast_to(np.nan if given is None else np.asarray(given, float), x.shape)
         known = np.where(np.isnan(known), np.nan, self.to_model(np.nan_to_num(known))).astype(self.dtype)
         estimate = lambda x, t: self.estimate(x, t, labels, guidance, clip, known)
-        xs, x0s, before, last = [x], [], None, None
+        xs, x0s, before, last, together = [x], [], None, None, 0.0 if eta else None
         for t, u in zip(times, times[1:]):
             step, fresh = self.step(sampler, eta, last, t, u)
             before, x = step(x, estimate, before)
             x0s.append(before)
             if self.moments and guidance == 0 and given is None:
-                x = self.restore(x, step, fresh, last, t, u).astype(self.dtype)
+                x, together = self.restore(x, step, fresh, last, t, u, together)
+                x = x.astype(self.dtype)
             if clip and not u:
                 x = np.clip(x, self.low.astype(self.dtype), self.high.astype(self.dtype))
             if not u:

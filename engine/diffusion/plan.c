@@ -56,21 +56,25 @@ static double fresh_share(const struct interval *i, double eta) {
     return eta * eta * (1 - i->ratio * i->ratio);
 }
 
+/* The deviation of the noise in x_u that x_t had, too. */
+static double kept_noise(const struct interval *i, double eta) {
+    return i->n_u * sqrt(fmax(0, 1 - fresh_share(i, eta)));
+}
+
 /* x_u = s_u D + sqrt(n_u^2 - deviation^2) E + deviation z, where E = (x_t - s_t D) / n_t is the
  * noise that D leaves (Song, Meng, Ermon 2021, "Denoising diffusion implicit models", eqs. 12, 16,
  * for any s and n). eta scales the deviation: 1 is that of the posterior q(x_u | x_t, x_0), 0 the
  * probability-flow ODE with D and E held for the step. At u = 0 it is D. */
 static void step_implicit(struct plan_step *step, const struct interval *i, double eta) {
-    const double fresh = fresh_share(i, eta);
-    const double keep = i->n_u * sqrt(fmax(0, 1 - fresh));
+    const double keep = kept_noise(i, eta);
     step->from_x0 = (float)(i->s_u - keep / i->n_t * i->s_t);
     step->from_xt = (float)(keep / i->n_t);
-    step->deviation = (float)(i->n_u * sqrt(fmax(0, fresh)));
+    step->deviation = (float)(i->n_u * sqrt(fmax(0, fresh_share(i, eta))));
 }
 
 /* Gives a share w of D's coefficient to the second estimate. */
-static void step_share(struct plan_step *step, const struct interval *i, double w) {
-    const double from_x0 = i->s_u - i->n_u / i->n_t * i->s_t;
+static void step_share(struct plan_step *step, const struct interval *i, double eta, double w) {
+    const double from_x0 = i->s_u - kept_noise(i, eta) / i->n_t * i->s_t;
     step->from_x0 = (float)((1 - w) * from_x0);
     step->from_other = (float)(w * from_x0);
 }
@@ -84,34 +88,34 @@ static double tame_lambda(double s, double n) {
 /* Maximum extrapolation of a multistep method, in distances between its two estimates. */
 enum { MAX_STRETCH = 1000 };
 
-/* DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): D at the middle of the step in lambda,
- * extrapolated from the last two estimates. Lambda is tamed, because without signal the estimates
- * hardly change: from pure noise, lambda itself would extrapolate nothing in the first steps, and
- * the density would be worse (measured: a tenth of the energy distance at 5 steps). The first step
- * has no earlier estimate, and in the last one lambda is infinite: both are of first order, and so
- * is a step before which lambda hardly changed. */
+/* DPM-Solver++(2M) (Lu et al. 2022, algorithm 2; with eta = 1, their SDE-DPM-Solver++(2M)): D at the
+ * middle of the step in lambda, extrapolated from the last two estimates. Lambda is tamed, because
+ * without signal the estimates hardly change: from pure noise, lambda itself would extrapolate
+ * nothing in the first steps, and the density would be worse (measured: a tenth of the energy
+ * distance at 5 steps). The first step has no earlier estimate, and in the last one lambda is
+ * infinite: both are of first order, and so is a step before which lambda hardly changed. */
 static void refine_multistep(struct plan_step *step, const struct interval *now,
-                             const struct interval *before) {
+                             const struct interval *before, double eta) {
     if (!before || now->n_u == 0)
         return;
     const double last = tame_lambda(now->s_t, now->n_t) - tame_lambda(before->s_t, before->n_t);
     const double next = tame_lambda(now->s_u, now->n_u) - tame_lambda(now->s_t, now->n_t);
     if (!(last > 0 && next <= MAX_STRETCH * last))
         return;
-    step_share(step, now, -0.5 * next / last);
+    step_share(step, now, eta, -0.5 * next / last);
 }
 
 /* Heun's method for dx = D ds + E dn: a step of first order to x'_u, the estimate D' there, and the
  * mean of both slopes. The last step stays of first order, because E needs noise. */
 static void refine_heun(struct plan_step *step, const struct interval *now,
-                        const struct interval *before) {
+                        const struct interval *before, double eta) {
     (void)before;
     if (now->n_u == 0)
         return;
     step->corrects = true;
     step->predict_x0 = step->from_x0;
     step->predict_xt = step->from_xt;
-    step_share(step, now, 0.5 * now->n_t / now->n_u);
+    step_share(step, now, eta, 0.5 * now->n_t / now->n_u);
 }
 
 /* ------------------------------------------------------------------ what the estimates leave out */
@@ -125,9 +129,9 @@ static double ideal_estimate(double s, double n, double v) {
     return s * v / ideal_state(s, n, v);
 }
 
-/* Where the step takes that state, without its noise. */
+/* The square of where the step takes that state, without its noise. together: see step_restore. */
 static double ideal_end(const struct plan_step *step, const struct interval *now,
-                        const struct interval *before, double v) {
+                        const struct interval *before, double eta, double together, double v) {
     const double x = ideal_state(now->s_t, now->n_t, v);
     const double estimate = ideal_estimate(now->s_t, now->n_t, v);
     double other = 0;
@@ -138,8 +142,11 @@ static double ideal_end(const struct plan_step *step, const struct interval *now
     } else if (before) {
         other = ideal_estimate(before->s_t, before->n_t, v);
     }
-    return (double)step->from_x0 * estimate + (double)step->from_xt * x +
-           (double)step->from_other * other;
+    const double own = (double)step->from_x0 * estimate + (double)step->from_xt * x;
+    const double end = own + (double)step->from_other * other;
+    /* with noise, the estimate of the step before is not decided by the state */
+    const double apart = eta > 0 ? 1 - (other > 0 ? together / (x * other) : 1) : 0;
+    return end * end - 2 * apart * own * (double)step->from_other * other;
 }
 
 /* An estimate that amounts to half of the deviations of the data along an axis knows too little of
@@ -149,25 +156,34 @@ static double ideal_end(const struct plan_step *step, const struct interval *now
 /* The scale that Gaussian data needs, or data with another share of the variance: an estimate that
  * left nothing open would need none. */
 static double scale_of(const struct plan_step *step, const struct interval *now,
-                       const struct interval *before, double eta, double v, double open) {
+                       const struct interval *before, double eta, double together, double v,
+                       double open) {
     const double kept = now->n_u * now->n_u * (1 - fresh_share(now, eta));
     const double wanted = now->s_u * now->s_u * v + kept;
-    const double end = ideal_end(step, now, before, v);
-    const double square = fmin(wanted / (end * end), MAX_SCALE * MAX_SCALE);
+    const double end = ideal_end(step, now, before, eta, together, v);
+    const double square = fmin(wanted / end, MAX_SCALE * MAX_SCALE);
     return v > 0 ? sqrt(1 + open * (square - 1)) : 1;
 }
 
 /* The estimate leaves out the variance from_x0^2 E[Cov(x_0 | x_t)] of x_u, whatever the data (the
  * law of total variance), and a step of second order errs in what it makes of two. Noise could make
  * up for it (Bao et al. 2022, "Analytic-DPM"), but is seen between the lines of data that lies on
- * lines, and samplers without noise have none: so what there is becomes larger. */
+ * lines, and samplers without noise have none: so what there is becomes larger. together [dim] is
+ * the covariance of the state and the estimate of the step before, of Gaussian data; it becomes that
+ * of the next step. */
 static void step_restore(struct plan_step *step, const struct interval *now,
                          const struct interval *before, double eta, int timesteps,
-                         const struct moments *moments, float *growth) {
+                         const struct moments *moments, double *together, float *growth) {
     for (int axis = 0; axis < moments->dim; axis++) {
         const double open = moments_open(moments, timesteps, step->t, axis);
         const double v = (double)moments->variance[axis];
-        growth[axis] = (float)(scale_of(step, now, before, eta, v, open) - 1);
+        const double scale = scale_of(step, now, before, eta, together[axis], v, open);
+        const double estimate = ideal_estimate(now->s_t, now->n_t, v);
+        const double x = ideal_state(now->s_t, now->n_t, v);
+        together[axis] = scale * estimate *
+                         ((double)step->from_xt * x + (double)step->from_x0 * estimate +
+                          (double)step->from_other * together[axis] / x);
+        growth[axis] = (float)(scale - 1);
         if (growth[axis] != 0)
             step->growth = growth;
     }
@@ -185,7 +201,9 @@ static void step_restore(struct plan_step *step, const struct interval *now,
         "draws no noise and is of second order, from the last two estimates") \
     ROW("heun", 0, refine_heun, 2, \
         "draws no noise and is of second order, from two estimates a step") \
-    ROW("euler", 0, NULL, 1, "draws no noise and is of first order")
+    ROW("euler", 0, NULL, 1, "draws no noise and is of first order") \
+    ROW("dpmpp_2m_sde", 1, refine_multistep, 1, \
+        "draws fresh noise at every step like ddpm, and is of second order like dpmpp_2m")
 
 #define NAME(name, eta, refine, evaluations, doc) name,
 #define INFO(name, eta, refine, evaluations, doc) {doc, eta, evaluations},
@@ -195,7 +213,7 @@ static void step_restore(struct plan_step *step, const struct interval *now,
 const char *const dn_sampler_names[] = {SAMPLERS(NAME) NULL};
 const struct dn_sampler_info dn_samplers[] = {SAMPLERS(INFO)};
 static void (*const refinements[])(struct plan_step *step, const struct interval *now,
-                                   const struct interval *before) = {SAMPLERS(REFINE)};
+                                   const struct interval *before, double eta) = {SAMPLERS(REFINE)};
 _Static_assert(sizeof dn_samplers / sizeof *dn_samplers == DN_SAMPLER_COUNT,
                "each sampler has a row");
 
@@ -203,6 +221,7 @@ static void plan_fill(struct plan *plan, const struct schedule *schedule,
                       const struct moments *moments, enum dn_sampler sampler, double eta,
                       const int *timesteps) {
     struct interval before = {0};
+    double together[DN_MAX_DIM] = {0};
     for (int k = 0; k < plan->steps; k++) {
         struct plan_step *step = &plan->step[k];
         step->t = timesteps[k];
@@ -211,11 +230,11 @@ static void plan_fill(struct plan *plan, const struct schedule *schedule,
         step->signal = (float)now.s_u;
         step_implicit(step, &now, eta);
         if (refinements[sampler])
-            refinements[sampler](step, &now, k > 0 ? &before : NULL);
+            refinements[sampler](step, &now, k > 0 ? &before : NULL, eta);
         if (moments && plan->growth) {
             float *growth = plan->growth + (size_t)k * (size_t)moments->dim;
             step_restore(step, &now, k > 0 ? &before : NULL, eta, schedule->timesteps, moments,
-                         growth);
+                         together, growth);
         }
         before = now;
     }

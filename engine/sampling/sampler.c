@@ -91,7 +91,9 @@ struct dn_usual_sampling dn_sample_usual(const struct dn_spec *spec, bool is_giv
     enum { ENOUGH_STEPS = 50 };
     const int T = spec->diffusion.timesteps;
     const bool is_table = spec->training.normalization == DN_QUANTILE;
-    return (struct dn_usual_sampling){is_table || is_given ? DN_DPMPP_2M : DN_DDPM,
+    return (struct dn_usual_sampling){is_given   ? DN_DPMPP_2M_SDE
+                                      : is_table ? DN_DPMPP_2M
+                                                 : DN_DDPM,
                                       is_table && T > ENOUGH_STEPS ? ENOUGH_STEPS : T};
 }
 

@@ -13,7 +13,7 @@ import numpy
 import pytest
 
 PROGRAM = os.path.abspath("api/python/elsewhere.py")
-SAMPLERS = ["ddpm", "ddim", "dpmpp_2m", "heun", "euler"]
+SAMPLERS = ["ddpm", "ddim", "dpmpp_2m", "heun", "euler", "dpmpp_2m_sde"]
 
 specification = importlib.util.spec_from_file_location("elsewhere", PROGRAM)
 elsewhere = importlib.util.module_from_spec(specification)

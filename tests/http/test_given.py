@@ -54,7 +54,7 @@ def test_given_has_the_conditional_moments(trained, model):
     cov = FACTOR @ FACTOR.T
     for j, value in (0, 12.0), (1, -4.0):
         found = ask(trained, model, n=4000, given={NAMES[j]: value})
-        assert found["sampler"] == "dpmpp_2m"
+        assert found["sampler"] == "dpmpp_2m_sde"
         points = numpy.array(found["points"])
         assert (points[:, j] == value).all()
         for k in {0, 1, 2} - {j}:

@@ -8,7 +8,7 @@ import numpy
 import pytest
 from conftest import QUICK, Server
 
-SAMPLERS = ["ddpm", "ddim", "dpmpp_2m", "heun", "euler"]
+SAMPLERS = ["ddpm", "ddim", "dpmpp_2m", "heun", "euler", "dpmpp_2m_sde"]
 CLASSES = ["spiral", "moons", "s_curve"]
 
 
@@ -44,7 +44,7 @@ def test_every_sampler_takes_any_number_of_steps(trained, sampler, steps):
     assert got["points"] == posted["points"] and numpy.isfinite(got["points"]).all()
     assert (got["sampler"], got["steps"]) == (sampler, steps)
     assert got["evaluations"] == evaluations(sampler, steps)
-    assert got["eta"] == (1 if sampler == "ddpm" else 0)
+    assert got["eta"] == (1 if sampler in ("ddpm", "dpmpp_2m_sde") else 0)
     assert got["guidance"] is None and got["labels"] is None
 
     way = trained.get(path(trained, "trajectories") + query(fields)).json
@@ -98,7 +98,7 @@ def test_samplers_without_noise_depend_on_the_start_alone(trained):
             trained.post(path(trained), {"noise": noise, "seed": seed, "sampler": sampler, "steps": 9}).json["points"]
             for seed in (1, 2)
         )
-        assert (a == b) == (sampler != "ddpm") == (sampler in described["x-deterministic"])
+        assert (a == b) == (sampler not in ("ddpm", "dpmpp_2m_sde")) == (sampler in described["x-deterministic"])
         assert f" {sampler} draws " in described["description"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import PATIENCE
 
 GROUPS = ("diffusion", "network", "training")
-SAMPLERS = ("ddpm", "ddim", "dpmpp_2m", "heun", "euler")
+SAMPLERS = ("ddpm", "ddim", "dpmpp_2m", "heun", "euler", "dpmpp_2m_sde")
 # What would only cost time, or keep the answer from coming.
 CHEAP = {"training/epochs": [1, 2], "training/threads": [1, 2], "training/evaluate_every": [0, 1]}
 ABSENT = "absent"  # the preset's value

@@ -88,7 +88,7 @@ def test_fields_change_the_preset_of_tables(server):
 
 # Rows, batch size and held-out share; epochs and steps.
 BUDGETS = [
-    (4, 512, 0, 1000, 1000),
+    (4, 512, 0, 2000, 2000),
     (600, 512, 0.1, 500, 1000),
     (2000, 512, 0.1, 450, 1800),
     (2000, 512, 0, 500, 2000),
@@ -114,11 +114,11 @@ def test_a_job_of_a_table_needs_nothing_but_its_id(server):
     job = server.submit({"dataset": dataset})
     state = server.wait(job)
     assert state["status"] == "succeeded" and state["spec"] == plan["spec"], state
-    assert state["progress"]["steps"] == state["progress"]["step"] == plan["steps"] == 1000
+    assert state["progress"]["steps"] == state["progress"]["step"] == plan["steps"] == 2000
     kept = {item["epoch"] for item in server.get(f"/v1/models/{job}/checkpoints").json["items"]}
-    assert {1, 50, 1000} <= kept <= {1, *range(50, 1001, 50)} and len(kept) > 15
-    resumed = server.post(f"/v1/jobs/{job}/resume", {"epochs": 1100})
-    assert resumed.status == 202 and resumed.json["spec"]["training"]["checkpoint_every"] == 50
+    assert {1, 100, 2000} <= kept <= {1, *range(100, 2001, 100)} and len(kept) > 15
+    resumed = server.post(f"/v1/jobs/{job}/resume", {"epochs": 2100})
+    assert resumed.status == 202 and resumed.json["spec"]["training"]["checkpoint_every"] == 100
     assert server.wait(job)["status"] == "succeeded"
 
 
@@ -146,12 +146,12 @@ USUAL = [
     ("table", {"steps": 7}, "dpmpp_2m", 7),
     ("table", {"sampler": "ddpm"}, "ddpm", 100),
     ("table", {"sampler": "heun", "steps": 3}, "heun", 3),
-    ("table", {"given": {}}, "dpmpp_2m", 50),
+    ("table", {"given": {}}, "dpmpp_2m_sde", 50),
     ("short", {}, "dpmpp_2m", 30),
     ("points", {}, "ddpm", 100),
     ("points", {"steps": 5}, "ddpm", 5),
     ("points", {"sampler": "dpmpp_2m"}, "dpmpp_2m", 100),
-    ("points", {"given": {"x": 0.1}}, "dpmpp_2m", 100),
+    ("points", {"given": {"x": 0.1}}, "dpmpp_2m_sde", 100),
     ("points", {"given": {"x": 0.1}, "sampler": "ddpm"}, "ddpm", 100),
 ]
 

@@ -208,8 +208,8 @@ Test(samplers, reproduce_mean_and_covariance) {
     static const struct {
         enum dn_sampler sampler;
         double eta;
-    } ways[] = {{DN_DDPM, 0}, {DN_DDIM, 0},     {DN_DDIM, 0.5},
-                {DN_DDIM, 1}, {DN_DPMPP_2M, 0}, {DN_HEUN, 0}};
+    } ways[] = {{DN_DDPM, 0},     {DN_DDIM, 0}, {DN_DDIM, 0.5},      {DN_DDIM, 1},
+                {DN_DPMPP_2M, 0}, {DN_HEUN, 0}, {DN_DPMPP_2M_SDE, 0}};
     random_normals(8, RANDOM_START, 0, 0, 2 * N, z);
     for (int p = 0; p < PROCESSES; p++)
         for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
@@ -231,6 +231,86 @@ Test(samplers, reproduce_mean_and_covariance) {
                           "process %d, %s: covariance %g", p, name, covariance);
             schedule_clear(&schedule);
         }
+}
+
+/* The variance that a sampler gives data of variance v, exactly: with the ideal estimate D = s v x /
+ * (s^2 v + n^2), the state and the estimate of the step before are a linear map of the last two and
+ * fresh noise. */
+static double final_variance(const struct plan *plan, const struct schedule *schedule, double v) {
+    double xx = schedule->alpha_bar[plan->step[0].t] * v + schedule->variance[plan->step[0].t];
+    double xd = 0, dd = 0;
+    for (int k = 0; k < plan->steps; k++) {
+        const struct plan_step *step = &plan->step[k];
+        const double s = sqrt(schedule->alpha_bar[step->t]), n2 = schedule->variance[step->t];
+        const double of_x = s * v / (s * s * v + n2);
+        const double scale = step->growth ? 1 + (double)step->growth[0] : 1;
+        const double a = scale * ((double)step->from_xt + (double)step->from_x0 * of_x);
+        const double b = scale * (double)step->from_other, z = (double)step->deviation;
+        const double after = a * a * xx + 2 * a * b * xd + b * b * dd + z * z;
+        const double with_estimate = of_x * (a * xx + b * xd);
+        dd = of_x * of_x * xx;
+        xd = with_estimate;
+        xx = after;
+    }
+    return xx;
+}
+
+/* What ddpm leaves out of the variance falls like the length of its steps; with the estimates of two
+ * steps, it falls like the square. */
+Test(samplers, with_noise_converge_with_their_order) {
+    static const struct {
+        enum dn_sampler sampler;
+        double least, most;
+    } orders[] = {{DN_DDPM, 0.8, 1.2}, {DN_DPMPP_2M_SDE, 1.6, 2.6}};
+    for (int p = 0; p < PROCESSES; p++) {
+        struct dn_diffusion_spec spec = processes[p];
+        struct schedule schedule;
+        spec.timesteps = DN_MAX_TIMESTEPS;
+        cr_assert_eq(schedule_init(&schedule, &spec, NULL), DN_OK);
+        for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+            double error[2];
+            for (int many = 0; many < 2; many++) {
+                struct plan plan;
+                cr_assert_eq(
+                    plan_init(&plan, &schedule, NULL, orders[i].sampler, many ? 80 : 20, 0, NULL),
+                    DN_OK);
+                error[many] = fabs(final_variance(&plan, &schedule, 0.25) / 0.25 - 1);
+                plan_clear(&plan);
+            }
+            const double order = log(error[0] / error[1]) / log(4);
+            cr_expect(order >= orders[i].least && order <= orders[i].most,
+                      "process %d, %s: %g to %g is order %g", p,
+                      dn_sampler_names[orders[i].sampler], error[0], error[1], order);
+        }
+        schedule_clear(&schedule);
+    }
+}
+
+/* With the moments of the data, its variance is exact in any number of steps. */
+Test(samplers, with_noise_and_memory_restore_the_variance) {
+    static const double variances[] = {0.02, 0.25, 0.4};
+    static struct moments moments = {.dim = 1, .axes = {1}};
+    for (int i = 0; i < PROCESSES * 3; i++) {
+        struct dn_diffusion_spec spec = processes[i / 3];
+        const double v = variances[i % 3];
+        struct schedule schedule;
+        spec.timesteps = 100;
+        moments.nodes = moments_nodes(&spec);
+        moments.variance[0] = (float)v;
+        for (int node = 0; node < moments.nodes; node++)
+            moments.open[node] = 1;
+        cr_assert_eq(schedule_init(&schedule, &spec, NULL), DN_OK);
+        for (int steps = 20; moments.nodes > 0 && steps <= 100; steps += 10) {
+            struct plan plan;
+            cr_assert_eq(plan_init(&plan, &schedule, &moments, DN_DPMPP_2M_SDE, steps, 0, NULL),
+                         DN_OK);
+            const double found = final_variance(&plan, &schedule, v);
+            cr_expect_float_eq(found / v, 1, 0.003, "process %d, %d steps: %g of %g", i / 3, steps,
+                               found, v);
+            plan_clear(&plan);
+        }
+        schedule_clear(&schedule);
+    }
 }
 
 /* The posterior for steps over several timesteps is that of DDPM's own steps, one after the other:

@@ -103,7 +103,7 @@ Test(spec, the_preset_for_tables_is_its_recipe) {
 Test(spec, a_budget_is_of_steps) {
     static const struct {
         int n, batch, epochs;
-    } cases[] = {{1, 512, 1000},    {344, 512, 1000}, {600, 512, 500},      {1500, 512, 500},
+    } cases[] = {{1, 512, 2000},    {344, 512, 1488}, {600, 512, 500},      {1500, 512, 500},
                  {1100, 512, 367},  {300, 128, 334},  {10000, 512, 500},    {30000, 512, 203},
                  {1000000, 512, 6}, {100000, 1, 1},   {1000000, 65536, 750}};
     struct dn_spec spec = dn_presets[DN_PRESET_TABLE].spec;
