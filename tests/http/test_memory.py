@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 from conftest import QUICK
 from test_bad_requests import check_problem
+from test_streams import SANITIZED
 
 MIB = 1 << 20
 # The largest network that is allowed: 160 MB of weights.
@@ -86,7 +87,7 @@ def test_a_table_takes_no_more_than_was_said(start):
     said, before = estimate(server, spec)["memory_bytes"], memory(server, "VmRSS")
     assert server.wait(server.submit(spec))["status"] == "succeeded"
     taken = memory(server, "VmHWM") - before
-    assert 0.5 * said < taken < said, (said, taken)
+    assert SANITIZED or 0.5 * said < taken < said, (said, taken)
 
 
 def test_what_does_not_fit_is_refused_with_the_figures(start):
