@@ -103,7 +103,7 @@ FIELD(training, lr_warmup_steps, RANGE(0, 1000000), 0, 0, 0, 22,
       "Steps in which the learning rate rises from 0, before lr_schedule begins.")
 FIELD(training, weight_decay, RANGE(0, 10), 0, 0, 0, 20,
       "Each step shrinks the weights by this value times the learning rate.")
-FIELD(training, gradient_clip, RANGE(0, 1e9), 0, 0, 0, 23,
+FIELD(training, gradient_clip, RANGE(0, 1e9), 0, 0, 1, 23,
       "Maximum norm of the gradient; 0 for no limit.")
 FIELD(training, p_uncond, RANGE(0, 1), 0.2, 0.2, 0.1, 24,
       "Fraction of points whose label is hidden in training, which guidance needs; no effect "

@@ -325,25 +325,36 @@ static void fourier(size_t rows, size_t cols, int octaves, const float *x, float
 
 /* Of each interval: its probability, and the integral of the standardized z over it, both times
  * exp(logit). The share and the density at the end of each come first, in arrays of which the element
- * before an interval's is the one of its start. */
+ * before an interval's is the one of its start. Shares are off by 1.5e-7, of which a logit can make
+ * more than all others together: none is less than LEAST, and the mean over an interval lies within
+ * it. */
 static INLINE void weigh_levels(size_t count, const int32_t *column, const float *ends,
                                 const float *inner, const float *centers, float tightness,
                                 const float *logits, float *shares, float *moments) {
+    static const float LEAST = 3e-7f, FAR = 1e30f;
+    float at[KERNELS_MAX_LEVELS + W + 1];
     float share_at[KERNELS_MAX_LEVELS + W + 1], density_at[KERNELS_MAX_LEVELS + W + 1];
-    share_at[0] = density_at[0] = 0;
+    at[0] = share_at[0] = density_at[0] = 0;
     for (size_t k = 0; k < count; k += W) {
         float center[W];
         for (size_t lane = 0; lane < W; lane++)
             center[lane] = centers[column[k + lane]];
-        vector share, density = vector_normal((load(ends + k) - load(center)) * tightness, &share);
+        const vector end = vector_min(splat(FAR), (load(ends + k) - load(center)) * tightness);
+        vector share, density = vector_normal(end, &share);
+        store(at + 1 + k, end);
         store(share_at + 1 + k, share);
         store(density_at + 1 + k, density);
     }
     for (size_t k = 0; k < count; k += W) {
         const vector logit = vector_max(splat(-20), vector_min(splat(20), load(logits + k)));
         const vector weight = vector_exp_minus(-logit), keep = load(inner + k);
-        store(shares + k, weight * (load(share_at + 1 + k) - keep * load(share_at + k)));
-        store(moments + k, weight * (keep * load(density_at + k) - load(density_at + 1 + k)));
+        const vector share =
+            vector_max(splat(LEAST), load(share_at + 1 + k) - keep * load(share_at + k));
+        const vector least = (keep * load(at + k) - (1 - keep) * FAR) * share;
+        const vector moment = keep * load(density_at + k) - load(density_at + 1 + k);
+        store(shares + k, weight * share);
+        store(moments + k,
+              weight * vector_max(least, vector_min(load(at + 1 + k) * share, moment)));
     }
 }
 

@@ -209,16 +209,22 @@ static void interval(double low, double high, double *share, double *moment) {
 }
 
 static double weighted_mean(int count, const float *ends, double center, double tightness,
-                            const double *logits) {
-    double sum = 0, moments = 0, low = -100;
+                            const double *logits, double *error) {
+    double sum = 0, moments = 0, low = -1e30, off = 0;
     for (int k = 0; k < count; k++) {
-        const double high = k + 1 < count ? ((double)ends[k] - center) * tightness : 100;
+        const double high = k + 1 < count ? ((double)ends[k] - center) * tightness : 1e30;
+        const double weight = exp(fmax(-20, fmin(20, logits[k])));
         double share, moment;
         interval(low, high, &share, &moment);
-        sum += share * exp(fmax(-20, fmin(20, logits[k])));
-        moments += moment * exp(fmax(-20, fmin(20, logits[k])));
+        share = fmax(share, 3e-7); /* as kernels_impl.c says */
+        moment = fmin(fmax(moment, low * share), high * share);
+        sum += share * weight;
+        moments += moment * weight;
+        off +=
+            1.5e-7 * weight * (1 + fmin(fabs(low), fabs(high))); /* of a share, and where it is */
         low = high;
     }
+    *error = off / sum;
     return moments / sum;
 }
 
@@ -251,22 +257,55 @@ Test(kernels, means_over_levels_agree_with_double) {
             for (int k = 0; k < count; k++)
                 r[k] = (double)logits[first[j] + k];
             const float *own = ends + first[j];
-            const double mean = weighted_mean(count, own, (double)centers[j], tightness, r);
-            const double limit = 1e-3 * (1 + fabs(mean)); /* shares are off by 1.5e-7 */
+            double error, unused;
+            const double mean = weighted_mean(count, own, (double)centers[j], tightness, r, &error);
+            const double limit = 1e-3 * (1 + fabs(mean)) + error;
             cr_assert_float_eq(means[j], mean, limit, "%s: %g, not %g", kernels->name,
                                (double)means[j], mean);
             for (int k = 0; k < count; k++) {
                 const double old = r[k], step = 1e-4;
                 r[k] = old + step;
-                double rate = weighted_mean(count, own, (double)centers[j], tightness, r);
+                double rate = weighted_mean(count, own, (double)centers[j], tightness, r, &unused);
                 r[k] = old - step;
-                rate -= weighted_mean(count, own, (double)centers[j], tightness, r);
+                rate -= weighted_mean(count, own, (double)centers[j], tightness, r, &unused);
                 r[k] = old;
                 cr_assert_float_eq(rates[first[j] + k], rate / step, 10 * limit, "%s: %g, not %g",
                                    kernels->name, (double)rates[first[j] + k], rate / step);
             }
         }
         free(logits);
+    }
+}
+
+/* Where a logit contradicts the coordinate, the rounding of a share must not decide: the mean stays
+ * within the intervals, and the rates are those of weights. */
+Test(kernels, means_over_levels_stay_within_them) {
+    enum { ALL = 8, PADDED = 32 };
+    static const int32_t first[2] = {0, ALL};
+    int32_t column[PADDED] = {0};
+    float ends[PADDED] = {0}, inner[PADDED] = {0}, logits[PADDED] = {0}, rates[PADDED], mean;
+    for (int k = 0; k < ALL; k++) {
+        inner[k] = k > 0;
+        ends[k] = k + 1 == ALL ? 1e30f : (float)(k - 3);
+    }
+    FOR_EACH_VARIANT(kernels)
+    for (int at = 0; at < 8 * ALL * 41; at++) {
+        const int sure = at % ALL;
+        const float tightness = powf(2, (float)(at / ALL % 8)),
+                    center = 0.2f * (float)(at / 64 - 20);
+        for (int k = 0; k < ALL; k++)
+            logits[k] = k == sure ? 40 : -40;
+        kernels->levels(1, first, column, ends, inner, &center, tightness, logits, &mean, 1, rates);
+        const double low =
+            sure > 0 ? ((double)ends[sure - 1] - (double)center) * (double)tightness : -1e9;
+        const double high =
+            sure + 1 < ALL ? ((double)ends[sure] - (double)center) * (double)tightness : 1e9;
+        const double slack = 1e-4 * (1 + fabs((double)mean));
+        cr_assert(isfinite(mean) && (double)mean >= low - slack && (double)mean <= high + slack,
+                  "%s: %g in %g..%g", kernels->name, (double)mean, low, high);
+        for (int k = 0; k < ALL; k++)
+            cr_assert_leq(fabsf(rates[k]), 1 + fabsf(mean) * 2, "%s: rate %g", kernels->name,
+                          (double)rates[k]);
     }
 }
 
