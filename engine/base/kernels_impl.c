@@ -379,8 +379,11 @@ static void levels(size_t dim, const int32_t *first, const int32_t *column, cons
         }
         const float inverse = 1 / sum, mean = moment * inverse, factor = scale * inverse;
         means[j] = mean;
-        for (int32_t k = start; rates && k < end; k++)
-            rates[k] = factor * (moments[k] - shares[k] * mean);
+        for (int32_t k = start; rates && k < end;
+             k++) { /* a logit beyond its limit has no effect */
+            const bool counts = logits[k] > -20 && logits[k] < 20;
+            rates[k] = counts ? factor * (moments[k] - shares[k] * mean) : 0;
+        }
     }
 }
 
