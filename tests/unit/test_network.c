@@ -135,11 +135,14 @@ static void slow_levels(const struct levels *levels, int dim, int t, const float
         const int first = levels->first[j], end = levels->first[j + 1];
         const double center = (double)step->center * (double)x[j];
         double sum = 0, moments = 0, low = -50;
-        for (int q = first; q < end; q++) {
+        for (int q = first; q < end; q++) { /* a share is at least 3e-7: see the kernel */
             const double high = q + 1 < end ? ((double)levels->ends[q] - center) * tightness : 50;
-            sum += exp(outputs[q]) * 0.5 * (erfc(-high * M_SQRT1_2) - erfc(-low * M_SQRT1_2));
-            moments += exp(outputs[q]) * (exp(-0.5 * low * low) - exp(-0.5 * high * high)) /
-                       sqrt(2 * M_PI);
+            const double between = 0.5 * (erfc(-high * M_SQRT1_2) - erfc(-low * M_SQRT1_2));
+            const double share = fmax(between, 3e-7);
+            const double moment =
+                (exp(-0.5 * low * low) - exp(-0.5 * high * high)) / sqrt(2 * M_PI);
+            sum += exp(outputs[q]) * share;
+            moments += exp(outputs[q]) * fmax(low * share, fmin(high * share, moment));
             low = high;
         }
         const double x_0 = sigma * (center + moments / sum / tightness);
