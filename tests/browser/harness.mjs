@@ -170,6 +170,7 @@ export async function close(page) {
 /** How many pixels of the stage are not empty: a picture is there. */
 export const inkOf = (page) =>
   page.locator(".stage-canvas canvas").evaluate((canvas) => {
+    if (canvas.width === 0) return 0; // it has no room yet
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     let count = 0;
     for (let i = 3; i < data.length; i += 4) if (data[i] > 0) count++;

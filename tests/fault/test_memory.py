@@ -82,7 +82,7 @@ WRITES = {
     "wrong job": ("POST", "/v1/jobs", '{"dataset": "spirl", "epochs": 3}', JSON, {422}),
     "cancel": ("POST", "/v1/jobs/{job}/cancel", None, {}, {200}),
     "upload": ("POST", "/v1/datasets?name=mine", CSV, {"Content-Type": "text/csv"}, {201}),
-    "records": ("POST", "/v1/datasets", '[{"x": "\\u0031", "label": "a"}, {"x": "2,5", "y": 1}, {"x": 3, "y": null}]', JSON, {422}),
+    "records": ("POST", "/v1/datasets", '[{"x": "\\u0031", "label": "a"}, {"x": "2,5", "y": 1}, {"x": 3, "y": null}]', JSON, {201}),
     "table": ("POST", "/v1/datasets", TABLE, {"Content-Type": "text/csv"}, {201}),
     "form": ("POST", "/v1/datasets", FORM, {"Content-Type": "multipart/form-data; boundary=b"}, {201}),
     "import": ("POST", "/v1/models?name=mine", "weights", {"Content-Type": "application/octet-stream"}, {201}),
