@@ -25,7 +25,8 @@
  * without moving words between vector lanes. */
 enum { NORMALS_GROUP = 64 };
 
-enum { KERNELS_MAX_LEVELS = 1024 };
+/* Of the kernel `levels`; a logit beyond its limit, on either side, counts as the limit. */
+enum { KERNELS_MAX_LEVELS = 1024, KERNELS_MAX_LOGIT = 20 };
 
 /* Adam (Kingma & Ba 2015) at one step; corrections are 1 / (1 - beta^step). */
 struct adam_step {

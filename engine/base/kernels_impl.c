@@ -346,7 +346,8 @@ static INLINE void weigh_levels(size_t count, const int32_t *column, const float
         store(density_at + 1 + k, density);
     }
     for (size_t k = 0; k < count; k += W) {
-        const vector logit = vector_max(splat(-20), vector_min(splat(20), load(logits + k)));
+        const vector logit = vector_max(splat(-KERNELS_MAX_LOGIT),
+                                        vector_min(splat(KERNELS_MAX_LOGIT), load(logits + k)));
         const vector weight = vector_exp_minus(-logit), keep = load(inner + k);
         const vector share =
             vector_max(splat(LEAST), load(share_at + 1 + k) - keep * load(share_at + k));
@@ -381,7 +382,7 @@ static void levels(size_t dim, const int32_t *first, const int32_t *column, cons
         means[j] = mean;
         for (int32_t k = start; rates && k < end;
              k++) { /* a logit beyond its limit has no effect */
-            const bool counts = logits[k] > -20 && logits[k] < 20;
+            const bool counts = logits[k] > -KERNELS_MAX_LOGIT && logits[k] < KERNELS_MAX_LOGIT;
             rates[k] = counts ? factor * (moments[k] - shares[k] * mean) : 0;
         }
     }

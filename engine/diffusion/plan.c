@@ -130,8 +130,9 @@ static double ideal_estimate(double s, double n, double v) {
 }
 
 /* The square of where the step takes that state, without its noise. together: see step_restore. */
-static double ideal_end(const struct plan_step *step, const struct interval *now,
-                        const struct interval *before, double eta, double together, double v) {
+static double ideal_end_square(const struct plan_step *step, const struct interval *now,
+                               const struct interval *before, double eta, double together,
+                               double v) {
     const double x = ideal_state(now->s_t, now->n_t, v);
     const double estimate = ideal_estimate(now->s_t, now->n_t, v);
     double other = 0;
@@ -160,8 +161,8 @@ static double scale_of(const struct plan_step *step, const struct interval *now,
                        double open) {
     const double kept = now->n_u * now->n_u * (1 - fresh_share(now, eta));
     const double wanted = now->s_u * now->s_u * v + kept;
-    const double end = ideal_end(step, now, before, eta, together, v);
-    const double square = fmin(wanted / end, MAX_SCALE * MAX_SCALE);
+    const double end_square = ideal_end_square(step, now, before, eta, together, v);
+    const double square = fmin(wanted / end_square, MAX_SCALE * MAX_SCALE);
     return v > 0 ? sqrt(1 + open * (square - 1)) : 1;
 }
 

@@ -127,7 +127,8 @@ static double variance(const struct levels *levels, int j, double center, double
         const double a = last ? 0 : ((double)levels->ends[q] - center) * tightness;
         const double share = last ? 1 : 0.5 * erfc(-a * M_SQRT1_2);
         const double phi = last ? 0 : density(a);
-        const double weight = exp(fmin(fmax((double)logits[q], -20), 20));
+        const double weight =
+            exp(fmin(fmax((double)logits[q], -KERNELS_MAX_LOGIT), KERNELS_MAX_LOGIT));
         sum += weight * (share - below);
         first += weight * (before - phi);
         second += weight * (share - below + product - a * phi);

@@ -199,16 +199,22 @@ def test_jobs_without_memory(trained, page):
     harness.check_integrity(trained.database)
 
 
+def ended(server, spec):
+    """A job that has ended, whatever fails on the way."""
+    while (answer := server.ask("POST", "/v1/jobs", spec))[0] != 201:
+        assert server.is_alive()
+    while (state := server.ask("GET", f"/v1/jobs/{answer[1]['id']}")[1] or {}).get("status") not in ENDED:
+        assert server.is_alive()
+        time.sleep(0.01)
+    return state
+
+
 def test_training_without_memory(trained, page):
     golden = harness.outcome(trained, trained.job)
     endings = collections.Counter()
     for n in itertools.count(1, 1 if SOAK else 10 * ODD_STEPS):
         page.arm("memory", n)
-        while (answer := trained.ask("POST", "/v1/jobs", QUICK))[0] != 201:
-            assert trained.is_alive()
-        while (state := trained.ask("GET", f"/v1/jobs/{answer[1]['id']}")[1] or {}).get("status") not in ENDED:
-            assert trained.is_alive()
-            time.sleep(0.01)
+        state = ended(trained, QUICK)
         fired = page.disarm("memory")
         endings[state["status"]] += 1
         if state["status"] == "succeeded":
@@ -230,11 +236,7 @@ def test_a_table_without_memory(trained, page):
     endings = collections.Counter()
     for n in itertools.count(1, 10 * ODD_STEPS):
         page.arm("memory", n)
-        while (answer := trained.ask("POST", "/v1/jobs", job))[0] != 201:
-            assert trained.is_alive()
-        while (state := trained.ask("GET", f"/v1/jobs/{answer[1]['id']}")[1] or {}).get("status") not in ENDED:
-            assert trained.is_alive()
-            time.sleep(0.01)
+        state = ended(trained, job)
         fired = page.disarm("memory")
         endings[state["status"]] += 1
         assert state["status"] == "succeeded" or state["error"]["code"] == "no_memory", state
