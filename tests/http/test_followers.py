@@ -8,9 +8,8 @@ import struct
 
 import pytest
 from conftest import Server
+from test_table_models import SMALL, trained, upload
 
-CSV = {"Content-Type": "text/csv"}
-SMALL = {"network": {"hidden_size": 16, "hidden_layers": 1}, "diffusion": {"timesteps": 10}}
 HEADER = ["level", "degree", "zip", "country", "since", "open", "income"]
 DEGREES = ["none", "school", "", "master, or more"]  # of the levels 1 to 4; that of level 3 is missing
 COUNTRIES = {"01": "NL", "02": "NL", "10": "DE", "20": "FR", "NA": "unknown"}
@@ -41,23 +40,6 @@ def store(tmp_path_factory):
     assert server.stop() == 0, server.read_log()
 
 
-def upload(server, raw, query=""):
-    answer = server.post("/v1/datasets" + query, raw=raw.encode(), headers=CSV)
-    assert answer.status == 201, answer.body
-    return answer.json
-
-
-def train(server, dataset):
-    spec = SMALL | {"dataset": {"id": dataset["id"]}, "training": {"epochs": 3, "normalization": "quantile"}}
-    answer = server.post("/v1/jobs", spec, headers={"Prefer": "wait=60"})
-    assert answer.status == 201, answer.body
-    job = answer.json
-    while job["status"] in ("queued", "running"):
-        job = server.get(f"/v1/jobs/{job['id']}", headers={"Prefer": "wait=30"}).json
-    assert job["status"] == "succeeded", job
-    return job
-
-
 def sampled(server, identity, query="?n=3000"):
     answer = server.get(f"/v1/models/{identity}/samples.csv{query}")
     assert answer.status == 200, answer.body
@@ -75,7 +57,7 @@ def table(store):
 
 @pytest.fixture(scope="module")
 def job(store, table):
-    return train(store, table)
+    return trained(store, table)
 
 
 def test_followers_are_no_coordinates(store, table):
@@ -130,14 +112,14 @@ def test_the_labels_decide_and_do_not_follow(store):
     columns = by_name(table)
     assert columns["code"]["follows"] == "income" and columns["income"]["follows"] is None and table["dim"] == 3
     assert columns["code"]["map"] == [[table["classes"].index("high"), 9], [table["classes"].index("low"), 7]]
-    identity = train(store, table)["id"]
+    identity = trained(store, table)["id"]
     _, *drawn = sampled(store, identity)
     assert {(row[6], row[7]) for row in drawn} == {("low", "7"), ("high", "9")}
     _, *drawn = sampled(store, identity, "?n=20&guidance=0")  # samples without a class
     assert {(row[6], row[7]) for row in drawn} == {("", "")}
     table = upload(store, text(made), "?label=degree".replace("degree", "country"))
     assert table["label"] == "country" and by_name(table)["country"]["follows"] is None
-    _, *drawn = sampled(store, train(store, table)["id"], "?n=10&label=DE")
+    _, *drawn = sampled(store, trained(store, table)["id"], "?n=10&label=DE")
     assert {row[3] for row in drawn} == {"DE"}
 
 

@@ -54,7 +54,8 @@ def upload(server, raw, query=""):
     return answer.json
 
 
-def train(server, dataset, sizes=SMALL, **training):
+def trained(server, dataset, sizes=SMALL, **training):
+    """The job of a model of this data set."""
     spec = sizes | {"dataset": {"id": dataset["id"]}, "training": {"normalization": "quantile", "epochs": 3} | training}
     answer = server.post("/v1/jobs", spec, headers={"Prefer": "wait=60"})
     assert answer.status == 201, answer.body
@@ -62,7 +63,11 @@ def train(server, dataset, sizes=SMALL, **training):
     while job["status"] in ("queued", "running"):
         job = server.get(f"/v1/jobs/{job['id']}", headers={"Prefer": "wait=30"}).json
     assert job["status"] == "succeeded", job
-    return job["id"]
+    return job
+
+
+def train(server, dataset, sizes=SMALL, **training):
+    return trained(server, dataset, sizes, **training)["id"]
 
 
 @pytest.fixture(scope="module")
