@@ -185,8 +185,8 @@ const struct http_route api_routes[] = {
      OPERATION("getDataset", "datasets", NULL, NULL, 200, "Dataset",
                PROBLEMS(PROBLEM_NO_SUCH_DATASET), KEPT)},
     {"PATCH", "/v1/datasets/{id}", NULL, api_dataset_update, JSON_BODY(SMALL_BODY),
-     "Change the types of an uploaded table's columns, or which one has the labels, until a job "
-     "uses it.",
+     "Change the types of an uploaded table's columns, whether they follow from others, or which one "
+     "has the labels, until a job uses it.",
      OPERATION("updateDataset", "datasets", NULL, "TableSchema", 200, "Dataset",
                PROBLEMS(PROBLEM_NO_SUCH_DATASET, PROBLEM_DATASET_IN_USE, PROBLEM_DATASET_BUILT_IN,
                         WRITES))},

@@ -251,17 +251,30 @@ static void keep_some(const struct cells *cells, const struct association_labels
         all->from[k] = -1;
 }
 
-static void note_follower(struct column *column, const struct column *from, struct arena *arena) {
-    column->follows = from->name;
+static void note_follower(struct column *column, const struct column *from, const char *outcome,
+                          struct arena *arena) {
     for (int i = 0; i < COLUMN_MAX_NOTES; i++)
         if (!column->notes[i]) {
-            column->notes[i] =
-                arena_format(arena,
-                             "It follows from \"%s\": each value there has always the same value "
-                             "here. So it is not trained on, but filled in after sampling.",
-                             from->name);
+            column->notes[i] = arena_format(
+                arena,
+                "It follows from \"%s\": each value there has always the same value here. %s",
+                from->name, outcome);
             return;
         }
+}
+
+/* Columns that are independent do not follow, though others may still follow from the same ones. */
+static void release_independent(struct followers *all, struct column *columns,
+                                struct arena *arena) {
+    for (int k = 0; k < all->count; k++) {
+        struct column *column = &columns[all->column[k]];
+        if (!column->independent || all->from[k] < 0)
+            continue;
+        note_follower(column, &columns[all->column[all->from[k]]],
+                      "But it is trained on, as you chose, and samples may differ from that.",
+                      arena);
+        all->from[k] = -1;
+    }
 }
 
 /* Which columns follow. False: no memory. */
@@ -274,10 +287,15 @@ static bool find_followers(const struct cells *cells, const struct association_l
         dn_columns_follow(all->codes, all->count, cells->n, all->labels, all->from, &error) !=
             DN_OK)
         return false;
+    release_independent(all, columns, arena);
     keep_some(cells, labels, all, columns);
     for (int k = 0; k < all->count; k++)
-        if (all->from[k] >= 0)
-            note_follower(&columns[all->column[k]], &columns[all->column[all->from[k]]], arena);
+        if (all->from[k] >= 0) {
+            const struct column *from = &columns[all->column[all->from[k]]];
+            columns[all->column[k]].follows = from->name;
+            note_follower(&columns[all->column[k]], from,
+                          "So it is not trained on, but filled in after sampling.", arena);
+        }
     return true;
 }
 

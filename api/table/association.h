@@ -15,8 +15,8 @@ struct association_labels {
 
 /* Finds the columns that follow from others, with the maps that fill them in, and puts the levels of
  * the other categories into the order of what they come with. Points of the plane, which are at most
- * two columns of numbers, have no columns that follow; the labels do not follow, and not all other
- * columns follow from them. columns [cells->count]; texts go to the arena. False: no memory. */
+ * two columns of numbers, have no columns that follow; neither the labels nor independent columns
+ * follow, and not all other columns follow from the labels. columns [cells->count]; texts go to the arena. False: no memory. */
 bool association_find(const struct cells *cells, struct association_labels labels,
                       struct column *columns, struct arena *arena);
 

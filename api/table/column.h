@@ -58,6 +58,7 @@ struct column {
     const char *const *levels;  /* [level_count], then NULL: of what is not a number or date */
     int level_count;            /* a boolean's levels are false, true */
     struct column_histogram histogram;
+    bool independent;      /* it is not to follow from any, whatever their values are */
     const char *follows;   /* the column whose values decide those of this one; or NULL */
     struct column_map map; /* of a column that follows: how they do */
     const char *examples[COLUMN_EXAMPLES + 1], *notes[COLUMN_MAX_NOTES + 1]; /* up to a NULL */

@@ -95,6 +95,9 @@ static const struct field rows[] = {
          "The column of which each value always comes with the same value of this one. This one is "
          "then not trained on, and filled in after sampling."},
     {"", "map", FIELD_WRITTEN, .schema = "ColumnMap", .write = write_map},
+    {"", "independent", FIELD_BOOLEAN, AT(independent),
+     .doc = "Whether a client has set `follows` to null, so that this column is trained on even if "
+            "it could be filled in."},
     {"", "histogram", FIELD_WRITTEN, .schema = "Histogram", .write = write_histogram,
      .doc = "Of an upload: how many cells have which values."},
     {"", "examples", FIELD_WRITTEN, .schema = "Names", .write = write_examples,
@@ -168,6 +171,7 @@ static bool read_column(const cJSON *json, struct arena *arena, struct column *c
     column->distinct = (int64_t)fmax(number_of(json, "distinct"), 0);
     column->format = text_of(json, "format", arena);
     column->follows = text_of(json, "follows", arena);
+    column->independent = cJSON_IsTrue(member(json, "independent"));
     if (!column_map_read(member(json, "map"), arena, &column->map))
         return false;
     column->step = fmax(number_of(json, "step"), 0);

@@ -295,9 +295,28 @@ static void find_columns(struct reading *reading, struct points *points) {
     }
     for (int j = 0; j < cells->count && !reading->no_memory; j++) {
         find_column(reading, j, notations[j], &points->columns[j]);
+        points->columns[j].independent =
+            reading->schema && reading->schema->follows[j] == SCHEMA_INDEPENDENT;
         pool_pause();
     }
     points->column_count = cells->count;
+}
+
+/* A column that the client says follows from another one has to. */
+static void check_sources(struct reading *reading, const struct points *points) {
+    for (int j = 0; j < points->column_count && reading->schema; j++) {
+        const int wanted = reading->schema->follows[j];
+        const struct column *column = &points->columns[j];
+        const char *found = column->follows;
+        if (wanted < 0 || (found && strcmp(found, points->columns[wanted].name) == 0))
+            continue;
+        if (found)
+            column_add_problem(reading, j, "it follows from \"%s\", not from \"%s\"", found,
+                               points->columns[wanted].name);
+        else
+            column_add_problem(reading, j, "it does not follow from \"%s\"",
+                               points->columns[wanted].name);
+    }
 }
 
 /* Gives coordinates their places. */
@@ -383,6 +402,8 @@ bool points_make(struct reading *reading, struct points *points) {
     find_columns(reading, points);
     if (reading->wrong->count == 0 && !reading->no_memory)
         associate(reading, points);
+    if (reading->wrong->count == 0 && !reading->no_memory)
+        check_sources(reading, points);
     if (reading->wrong->count == 0 && !reading->no_memory)
         place_columns(reading, points);
     if (reading->wrong->count == 0 && !reading->no_memory)

@@ -70,6 +70,8 @@ static void recall(struct retyping *retyping) {
         const struct column *column = &retyping->columns[j];
         struct number_format format;
         retyping->schema.types[j] = (int)column->type;
+        if (column->independent)
+            retyping->schema.follows[j] = SCHEMA_INDEPENDENT;
         if (!column_is_number(column) || !number_format_read(&format, column->format))
             continue;
         if (format.notation.decimal == ',')

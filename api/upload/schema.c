@@ -8,31 +8,8 @@
 
 void schema_init(struct schema *schema) {
     for (int j = 0; j < CELLS_MAX_COLUMNS; j++)
-        schema->types[j] = SCHEMA_DETECT;
+        schema->types[j] = schema->follows[j] = SCHEMA_DETECT;
     schema->label = SCHEMA_LABEL_OPEN;
-}
-
-/* {"type": ..}; null as the type asks for the one that fits. */
-static void read_column(const cJSON *json, int *type, struct problem_fields *wrong) {
-    const char *pointer = problem_pointer(wrong, "columns", json->string);
-    if (!cJSON_IsObject(json)) {
-        problem_add(wrong, pointer ? pointer : "",
-                    "must be an object such as {\"type\": \"categorical\"}");
-        return;
-    }
-    for (const cJSON *member = json->child; member; member = member->next) {
-        const char *text = cJSON_GetStringValue(member);
-        const int found = text ? fields_index(column_type_names, text) : -1;
-        if (json_is_repeated(json, member) || strcmp(member->string, "type") != 0)
-            problem_add(wrong, pointer ? pointer : "",
-                        "\"%.64s\" is unknown or repeated: the only member is \"type\"",
-                        member->string);
-        else if (found < 0 && !cJSON_IsNull(member))
-            problem_add(wrong, pointer ? pointer : "", "\"type\" must be null or one of %s",
-                        fields_list(column_type_names, wrong->arena));
-        else
-            *type = found < 0 ? SCHEMA_DETECT : found;
-    }
 }
 
 static void no_column(const struct cells *cells, const char *name, const char *pointer,
@@ -46,6 +23,55 @@ static void no_column(const struct cells *cells, const char *name, const char *p
                     nearest);
     else
         problem_add(wrong, pointer, "there is no column \"%.64s\"", name);
+}
+
+/* null asks for the type that fits. */
+static void read_type(const cJSON *json, const char *pointer, int *type,
+                      struct problem_fields *wrong) {
+    const char *text = cJSON_GetStringValue(json);
+    const int found = text ? fields_index(column_type_names, text) : -1;
+    if (found < 0 && !cJSON_IsNull(json))
+        problem_add(wrong, pointer, "\"type\" must be null or one of %s",
+                    fields_list(column_type_names, wrong->arena));
+    else
+        *type = found < 0 ? SCHEMA_DETECT : found;
+}
+
+/* null: from none; or the name of the column that it follows from. */
+static void read_follows(const cJSON *json, const struct cells *cells, const char *pointer,
+                         int *follows, struct problem_fields *wrong) {
+    const char *name = cJSON_GetStringValue(json);
+    const int found = name ? cells_find_column(cells, name) : -1;
+    if (cJSON_IsNull(json))
+        *follows = SCHEMA_INDEPENDENT;
+    else if (!name)
+        problem_add(wrong, pointer, "\"follows\" must be null or the name of a column");
+    else if (found < 0)
+        no_column(cells, name, pointer, wrong);
+    else
+        *follows = found;
+}
+
+/* {"type": .., "follows": ..} */
+static void read_column(const cJSON *json, const struct cells *cells, int column,
+                        struct schema *schema, struct problem_fields *wrong) {
+    const char *allocated = problem_pointer(wrong, "columns", json->string);
+    const char *pointer = allocated ? allocated : "";
+    if (!cJSON_IsObject(json)) {
+        problem_add(wrong, pointer, "must be an object such as {\"type\": \"categorical\"}");
+        return;
+    }
+    for (const cJSON *member = json->child; member; member = member->next) {
+        if (json_is_repeated(json, member))
+            problem_add(wrong, pointer, "\"%.64s\" is given twice", member->string);
+        else if (strcmp(member->string, "type") == 0)
+            read_type(member, pointer, &schema->types[column], wrong);
+        else if (strcmp(member->string, "follows") == 0)
+            read_follows(member, cells, pointer, &schema->follows[column], wrong);
+        else
+            problem_add(wrong, pointer, "\"%.64s\" is unknown: there are \"type\" and \"follows\"",
+                        member->string);
+    }
 }
 
 static void read_columns(const cJSON *json, const struct cells *cells, struct schema *schema,
@@ -63,7 +89,7 @@ static void read_columns(const cJSON *json, const struct cells *cells, struct sc
         else if (json_is_repeated(json, member))
             problem_add(wrong, pointer ? pointer : "", "is given twice");
         else
-            read_column(member, &schema->types[column], wrong);
+            read_column(member, cells, column, schema, wrong);
     }
 }
 

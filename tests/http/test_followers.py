@@ -159,6 +159,80 @@ def test_types_change_what_follows(store):
     assert by_name(changed)["degree"]["follows"] is None and by_name(changed)["degree"]["coordinate"] == 0
 
 
+def patch(store, dataset, columns):
+    return store.request("PATCH", f"/v1/datasets/{dataset['id']}", {"columns": columns})
+
+
+def schema_form(table, schema):
+    parts = (("file", "text/csv", table), ("schema", "application/json", json.dumps(schema)))
+    body = "".join(f'--X\r\nContent-Disposition: form-data; name="{name}"\r\nContent-Type: {kind}\r\n\r\n{data}\r\n' for name, kind, data in parts)
+    return {"raw": (body + "--X--\r\n").encode(), "headers": {"Content-Type": "multipart/form-data; boundary=X"}}
+
+
+def test_a_column_need_not_follow(store):
+    """A client may know that the pairs of its rows are a coincidence: then the column is modeled like the others."""
+    made = upload(store, text(rows()))
+    assert not any(column["independent"] for column in made["columns"])
+    changed = patch(store, made, {"degree": {"follows": None}})
+    assert changed.status == 200, changed.body
+    columns = by_name(changed.json)
+    degree = columns["degree"]
+    assert changed.json["dim"] == 5 and [columns[name]["coordinate"] for name in HEADER] == [0, 1, 2, None, 3, None, 4]
+    assert (degree["follows"], degree["map"], degree["independent"]) == (None, None, True)
+    assert degree["notes"] == ['It follows from "level": each value there has always the same value here. But it is trained on, as you chose, and samples may differ from that.']
+    # it stays so when something else changes, whatever its type
+    changed = patch(store, made, {"open": {"type": "categorical"}, "degree": {"type": None}}).json
+    assert by_name(changed)["degree"]["independent"] and changed["dim"] == 5 and by_name(changed)["open"]["follows"] == "since"
+    _, *drawn = sampled(store, trained(store, changed)["id"])
+    pairs = {(row[0], row[1]) for row in drawn}
+    assert len(pairs) > 4  # after one epoch the two hardly know of each other
+    assert {degree for _, degree in pairs} == set(DEGREES)
+    assert all(COUNTRIES[row[2]] == row[3] and DAYS[row[4]] == row[5] for row in drawn)
+
+
+def test_a_column_follows_again(store):
+    made = upload(store, text(rows()))
+    both = patch(store, made, {"degree": {"follows": None}, "country": {"follows": None}}).json
+    assert both["dim"] == 6
+    assert patch(store, made, {"degree": {"follows": "level"}}).json["dim"] == 5
+    assert patch(store, made, {"country": {"follows": "zip"}}).json == made == store.get(f"/v1/datasets/{made['id']}").json
+    assert patch(store, made, {"degree": {"follows": "level"}}).json == made  # as it is
+
+
+def test_an_upload_says_what_does_not_follow(store):
+    answer = store.request("POST", "/v1/datasets", **schema_form(text(rows()), {"columns": {"degree": {"follows": None}, "income": {"follows": None}}}))
+    assert answer.status == 201, answer.body
+    columns = by_name(answer.json)
+    assert answer.json["dim"] == 5 and columns["degree"]["coordinate"] == 1 and columns["country"]["follows"] == "zip"
+    assert columns["income"]["independent"] and columns["income"]["notes"] == []  # it follows from none anyway
+
+
+@pytest.mark.parametrize("name, column, detail", [
+    ("degree", {"follows": "zip"}, 'column "degree": it follows from "level", not from "zip"'),
+    ("income", {"follows": "zip"}, 'column "income": it does not follow from "zip"'),
+    ("degree", {"follows": "degree"}, 'column "degree": it follows from "level", not from "degree"'),
+    ("degree", {"follows": "leve"}, 'there is no column "leve"; did you mean "level"?'),
+    ("degree", {"follows": 3}, '"follows" must be null or the name of a column'),
+    ("degree", {"follow": None}, '"follow" is unknown: there are "type" and "follows"'),
+    ("degree", 'x', 'must be an object such as {"type": "categorical"}'),
+])  # fmt: skip
+def test_a_wrong_source_changes_nothing(store, table, name, column, detail):
+    answer = patch(store, table, {name: column})
+    (error,) = answer.json["errors"]
+    assert answer.status == 422 and error == {"pointer": f"/columns/{name}", "detail": detail}
+    assert store.get(f"/v1/datasets/{table['id']}").json == table
+
+
+def test_columns_that_say_the_same_are_both_trained_on(store):
+    """Neither follows from the other one then; a column that does not follow anyway remains what others follow from."""
+    made = upload(store, "code,name,x\n" + "".join(f"{i % 5},{'abcde'[i % 5]},{i % 7}\n" for i in range(350)))
+    assert by_name(made)["name"]["follows"] == "code"
+    changed = patch(store, made, {"code": {"follows": None}}).json
+    assert by_name(changed)["name"]["follows"] == "code" and changed["dim"] == 2 and by_name(changed)["code"]["independent"]
+    changed = patch(store, made, {"name": {"follows": None}}).json
+    assert not any(column["follows"] for column in changed["columns"]) and changed["dim"] == 3
+
+
 def test_other_normalizations_cannot_fill_in(store):
     table = upload(store, "a,b,c\n" + "".join(f"{i % 7},{i % 7 // 2},{i % 11}\n" for i in range(700)))
     assert table["dim"] == 2 and by_name(table)["b"]["follows"] == "a"
