@@ -14,7 +14,7 @@
  *     else.
  *   - Only one thread may use an object that is being changed; any number may read a dn_model.
  *   - The library does no input or output, starts no threads, and has no global state except the
- *     choice of kernels.
+ *     default variant of the kernels.
  *
  * Notation and equations: Ho, Jain, Abbeel 2020, "Denoising diffusion probabilistic models" (DDPM).
  */
@@ -318,12 +318,16 @@ void dn_shuffle(uint64_t seed, int32_t n, int32_t *order);
 
 /* ------------------------------------------------------------------ kernels */
 
-/* The compute kernels exist for several instruction sets; the best one that the CPU has is chosen
- * at first use. dn_kernels_use forces one by name ("avx512", "avx2", "baseline") before anything
- * else is called; DN_INVALID if it is unknown or the CPU lacks it. The name is recorded in
- * checkpoints: bits are equal within one variant only. */
-const char *dn_kernels_name(void);
+/* The compute kernels exist in variants for several instruction sets ("avx512", "avx2", "baseline",
+ * "neon"). Bits are equal within one variant only. A trainer keeps the variant that it was made with
+ * (dn_trainer_new_with), and so do the models that it returns; so one program can train with several
+ * at once. Everything else uses the default: the best variant that the CPU has, unless
+ * dn_kernels_use sets another before anything else is called. DN_INVALID if there is none of this
+ * name, or the CPU lacks it. */
+const char *dn_kernels_name(void); /* of the default */
 enum dn_status dn_kernels_use(const char *name, struct dn_error *error);
+/* The variants that the CPU has, best first; i = 0, 1, ..; NULL after the last one. */
+const char *dn_kernels_offered(int i);
 
 /* ------------------------------------------------------------------ models */
 

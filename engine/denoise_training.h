@@ -27,7 +27,13 @@ struct dn_epoch {
  * match. */
 enum dn_status dn_trainer_new(const struct dn_spec *spec, const struct dn_data *data,
                               struct dn_trainer **out, struct dn_error *error);
+/* The same with this variant of the kernels instead of the default, which NULL stands for.
+ * DN_INVALID also if the CPU lacks it. */
+enum dn_status dn_trainer_new_with(const char *kernels, const struct dn_spec *spec,
+                                   const struct dn_data *data, struct dn_trainer **out,
+                                   struct dn_error *error);
 void dn_trainer_free(struct dn_trainer *trainer);
+const char *dn_trainer_kernels(const struct dn_trainer *trainer); /* the name of its variant */
 
 /* Threads that the caller lends. run() calls work(argument, part) once for each part 0..size-1, at
  * the same time, and returns when all are done. Results are the same for any size. */

@@ -1,5 +1,5 @@
 /*
- * kernels.c - which variant of the kernels is used.
+ * kernels.c - which variants of the kernels there are, and which one is the default.
  */
 #include "engine/base/kernels.h"
 
@@ -53,16 +53,31 @@ const char *dn_kernels_name(void) {
     return kernels_get()->name;
 }
 
-enum dn_status dn_kernels_use(const char *name, struct dn_error *error) {
+const char *dn_kernels_offered(int i) {
+    for (size_t k = 0; kernels_built[k]; k++)
+        if (kernels_supported(kernels_built[k]) && i-- == 0)
+            return kernels_built[k]->name;
+    return NULL;
+}
+
+enum dn_status kernels_find(const char *name, const struct kernels **out, struct dn_error *error) {
     for (size_t i = 0; kernels_built[i]; i++) {
         if (strcmp(kernels_built[i]->name, name) != 0)
             continue;
         if (!kernels_supported(kernels_built[i]))
             return error_set(error, DN_INVALID, "this CPU cannot run the %s kernels", name);
-        atomic_store_explicit(&chosen, kernels_built[i], memory_order_release);
+        *out = kernels_built[i];
         return DN_OK;
     }
     return error_set(error, DN_INVALID, "no kernels named \"%s\" were built", name);
+}
+
+enum dn_status dn_kernels_use(const char *name, struct dn_error *error) {
+    const struct kernels *kernels;
+    const enum dn_status status = kernels_find(name, &kernels, error);
+    if (status == DN_OK)
+        atomic_store_explicit(&chosen, kernels, memory_order_release);
+    return status;
 }
 
 size_t floats_bytes(size_t count) {

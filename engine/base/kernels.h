@@ -1,8 +1,8 @@
 /*
  * kernels.h - the inner loops that must be fast.
  *
- * kernels_impl.c is compiled once for each instruction set; kernels_get() gives the table of the
- * chosen one. A kernel takes pointers, sizes and strides; it allocates nothing, knows nothing about
+ * kernels_impl.c is compiled once for each instruction set. What computes has a pointer to the table
+ * of its variant, so that one program can use several at once; kernels_get() gives the default. A kernel takes pointers, sizes and strides; it allocates nothing, knows nothing about
  * networks, and has no state. All matrices are float, row-major, with a leading dimension (floats
  * from row to row). Column counts are padded (kernels_pad) and the padding holds zeros, so that
  * kernels never meet half a vector.
@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "engine/denoise.h"
 
 /* Philox4x32-10 constants. */
 #define PHILOX_M0 0xD2511F53u
@@ -112,8 +114,12 @@ struct kernels {
                    const int32_t *below, const int32_t *count, float n, float scale, float *out);
 };
 
-/* The chosen variant: the best one that the CPU has, or that of dn_kernels_use. */
+/* The default variant: the best one that the CPU has, or that of dn_kernels_use. */
 const struct kernels *kernels_get(void);
+
+/* The variant of this name. DN_INVALID, and *out does not change: it is unknown, or the CPU lacks
+ * it. */
+enum dn_status kernels_find(const char *name, const struct kernels **out, struct dn_error *error);
 
 /* The variants that were built, best first, NULL-terminated, and whether this CPU has one. For
  * tests and benchmarks. */

@@ -45,9 +45,8 @@ void random_integers(uint64_t seed, enum random_stream stream, uint32_t step, ui
     }
 }
 
-void random_normals(uint64_t seed, enum random_stream stream, uint32_t step, uint64_t first,
-                    size_t n, float *out) {
-    const struct kernels *k = kernels_get();
+void random_normals(const struct kernels *kernels, uint64_t seed, enum random_stream stream,
+                    uint32_t step, uint64_t first, size_t n, float *out) {
     float group[NORMALS_GROUP];
     while (n > 0) {
         uint64_t index = first / NORMALS_GROUP;
@@ -56,9 +55,9 @@ void random_normals(uint64_t seed, enum random_stream stream, uint32_t step, uin
         if (take > n)
             take = n;
         if (take == NORMALS_GROUP) {
-            k->normals(seed, (uint32_t)stream, step, index, out);
+            kernels->normals(seed, (uint32_t)stream, step, index, out);
         } else {
-            k->normals(seed, (uint32_t)stream, step, index, group);
+            kernels->normals(seed, (uint32_t)stream, step, index, group);
             memcpy(out, group + offset, take * sizeof *out);
         }
         out += take;

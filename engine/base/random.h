@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct kernels; /* kernels.h */
+
 /* What the numbers are used for. The values are part of the meaning of a seed: never renumber
  * them. */
 enum random_stream {
@@ -51,9 +53,9 @@ void random_integers(uint64_t seed, enum random_stream stream, uint32_t step, ui
                      size_t n, uint32_t range, int32_t *out);
 
 /* Elements first..first+n-1 of an endless sequence of N(0, 1). Element e does not depend on first
- * or n. */
-void random_normals(uint64_t seed, enum random_stream stream, uint32_t step, uint64_t first,
-                    size_t n, float *out);
+ * or n, but its last bits depend on the variant of the kernels. */
+void random_normals(const struct kernels *kernels, uint64_t seed, enum random_stream stream,
+                    uint32_t step, uint64_t first, size_t n, float *out);
 
 /* A permutation of 0..n-1 (Fisher-Yates). No epoch has the number RANDOM_EPOCH_SPLIT: that one
  * decides which points of an uploaded set are held out. */

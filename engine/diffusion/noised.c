@@ -37,10 +37,11 @@ size_t noised_bytes(const struct dn_spec *spec, size_t n) {
 }
 
 bool noised_init(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
-                 size_t n) {
+                 const struct kernels *kernels, size_t n) {
     const size_t stride = stride_of(spec, n);
     const bool labeled = spec->dataset.classes > 0;
     const bool shows = spec->training.conditioning == DN_GIVEN_ANY;
+    noised->kernels = kernels;
     noised->n = n;
     noised->t = calloc(n ? n : 1, sizeof *noised->t);
     noised->seen = labeled ? calloc(n ? n : 1, sizeof *noised->seen) : NULL;
@@ -163,7 +164,8 @@ void noised_draw(struct noised *noised, const struct dn_spec *spec, const struct
                                : n;
     assert(n <= noised->n);
     draw_timesteps(noised, spec->seed, schedule->timesteps, n, streams, step, showing);
-    random_normals(spec->seed, streams->noise, step, 0, n * (size_t)dim, noised->target);
+    random_normals(noised->kernels, spec->seed, streams->noise, step, 0, n * (size_t)dim,
+                   noised->target);
     diffusion_q_sample(schedule, noised->t, n, dim, noised->x_0, noised->target, noised->x_t);
     if (prediction != DN_EPSILON)
         diffusion_target(schedule, prediction, noised->t, n, dim, noised->x_0, noised->target,

@@ -8,6 +8,7 @@
 #include "engine/diffusion/schedule.h"
 
 struct noised {
+    const struct kernels *kernels; /* that draw the noise */
     size_t n;
     int32_t *t;    /* [n] */
     int32_t *seen; /* [n] labels as the network sees them: hidden ones are `classes`; NULL without
@@ -24,7 +25,7 @@ struct noised {
 
 /* Returns false if out of memory. Call noised_clear in both cases. */
 bool noised_init(struct noised *noised, const struct dn_spec *spec, const struct schedule *schedule,
-                 size_t n);
+                 const struct kernels *kernels, size_t n);
 size_t noised_bytes(const struct dn_spec *spec, size_t n); /* bytes allocated */
 void noised_clear(struct noised *noised);
 

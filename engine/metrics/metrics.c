@@ -265,7 +265,7 @@ static void project(const struct columns *columns, const double *direction, doub
 static void direction_draw(int k, int dim, double direction[DN_MAX_DIM]) {
     float normals[DN_MAX_DIM];
     double square = 0;
-    random_normals(0, RANDOM_DIRECTION, (uint32_t)k, 0, (size_t)dim, normals);
+    random_normals(kernels_get(), 0, RANDOM_DIRECTION, (uint32_t)k, 0, (size_t)dim, normals);
     for (int j = 0; j < dim; j++)
         square += (double)normals[j] * (double)normals[j];
     for (int j = 0; j < dim; j++)

@@ -82,10 +82,10 @@ struct preamble {
     uint64_t libm;
 };
 
-static void preamble_make(struct preamble *preamble, const struct dn_spec *spec) {
+static void preamble_make(struct preamble *preamble, const struct dn_trainer *trainer) {
     memset(preamble, 0, sizeof *preamble);
-    spec_bytes(spec, preamble->spec);
-    snprintf(preamble->variant, sizeof preamble->variant, "%s", dn_kernels_name());
+    spec_bytes(&trainer->spec, preamble->spec);
+    snprintf(preamble->variant, sizeof preamble->variant, "%s", dn_trainer_kernels(trainer));
     preamble->arithmetic = ARITHMETIC;
     preamble->libm = libm_bits();
 }
@@ -123,7 +123,7 @@ size_t dn_trainer_bytes(const struct dn_trainer *trainer) {
 void dn_trainer_save(const struct dn_trainer *trainer, void *bytes) {
     struct serial serial = {.mode = SERIAL_WRITE, .bytes = bytes, .size = SIZE_MAX};
     struct preamble preamble;
-    preamble_make(&preamble, &trainer->spec);
+    preamble_make(&preamble, trainer);
     serial_trainer(&serial, trainer, &preamble);
 }
 
@@ -131,7 +131,7 @@ void dn_trainer_save(const struct dn_trainer *trainer, void *bytes) {
 static enum dn_status check_preamble(struct serial *serial, const struct dn_trainer *trainer,
                                      struct dn_error *error) {
     struct preamble own, found;
-    preamble_make(&own, &trainer->spec);
+    preamble_make(&own, trainer);
     serial_preamble(serial, &found);
     if (serial->failed)
         return error_set(error, DN_CORRUPT, "not a checkpoint of this version");

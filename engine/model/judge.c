@@ -146,9 +146,10 @@ enum dn_status dn_trainer_judge(struct dn_trainer *trainer, struct dn_verdict *v
                                 dn_stop_flag *stop, struct dn_error *error) {
     struct noised set = {0};
     struct dn_verdict found = {NAN, NAN};
-    enum dn_status status = noised_init(&set, &trainer->spec, &trainer->schedule, JUDGED)
-                                ? judge(trainer, &set, &found, stop, error)
-                                : error_set(error, DN_NO_MEMORY, "out of memory");
+    enum dn_status status =
+        noised_init(&set, &trainer->spec, &trainer->schedule, trainer->network.kernels, JUDGED)
+            ? judge(trainer, &set, &found, stop, error)
+            : error_set(error, DN_NO_MEMORY, "out of memory");
     noised_clear(&set);
     if (status == DN_OK)
         *verdict = found;

@@ -10,8 +10,8 @@
 #include "engine/data/data.h"
 #include "engine/internal.h"
 
-enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out,
-                         struct dn_error *error) {
+enum dn_status model_new(const struct dn_spec *spec, const struct kernels *kernels,
+                         struct dn_model **out, struct dn_error *error) {
     struct dn_model *model = calloc(1, sizeof *model);
     if (!model)
         return error_set(error, DN_NO_MEMORY, "out of memory");
@@ -19,7 +19,7 @@ enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out,
     model->dim = spec->dataset.dim;
     enum dn_status status = schedule_init(&model->schedule, &spec->diffusion, error);
     if (status == DN_OK)
-        status = network_init(&model->network, spec, error);
+        status = network_init(&model->network, spec, kernels, error);
     if (status == DN_OK && !(model->parameters = floats_new(model->network.size)))
         status = error_set(error, DN_NO_MEMORY, "out of memory");
     if (status != DN_OK) {
@@ -186,7 +186,7 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
     else if (!header_is_sound(&serial, &header, size))
         status = error_set(error, DN_CORRUPT, "not a complete model of this version");
     else
-        status = model_new(&header.spec, &model, error);
+        status = model_new(&header.spec, kernels_get(), &model, error);
     if (status != DN_OK || !model) {
         transform_clear(&header.transform);
         return status;

@@ -66,7 +66,8 @@ struct dn_model {
 bool class_counts_are_sound(const int32_t *counts, int classes);
 
 /* A model with zero weights, to be filled in. */
-enum dn_status model_new(const struct dn_spec *spec, struct dn_model **out, struct dn_error *error);
+enum dn_status model_new(const struct dn_spec *spec, const struct kernels *kernels,
+                         struct dn_model **out, struct dn_error *error);
 
 /* Sets the levels of a network with more outputs than coordinates from the maps of the transform;
  * others need none. To be called before the network is used. DN_NO_MEMORY. */

@@ -226,7 +226,7 @@ enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_mode
     for (int i = 0; i < count && status == DN_OK; i++)
         status = check_values(given, i, error);
     if (status == DN_OK)
-        status = model_new(given->spec, &model, error);
+        status = model_new(given->spec, kernels_get(), &model, error);
     if (status == DN_OK)
         status = transform_own(&transform, error);
     if (status != DN_OK) {

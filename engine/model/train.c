@@ -179,8 +179,10 @@ static bool trainer_allocate(struct dn_trainer *trainer) {
         memcpy(arrays[i].pointer, &array, sizeof array);
     }
     const struct dn_spec *spec = &trainer->spec;
-    return noised_init(&trainer->batch, spec, &trainer->schedule, trainer->batch.n) &&
-           noised_init(&trainer->validation, spec, &trainer->schedule, trainer->validation.n);
+    return noised_init(&trainer->batch, spec, &trainer->schedule, trainer->network.kernels,
+                       trainer->batch.n) &&
+           noised_init(&trainer->validation, spec, &trainer->schedule, trainer->network.kernels,
+                       trainer->validation.n);
 }
 
 /* Sets everything that the sizes follow from; allocates nothing. */
@@ -222,22 +224,22 @@ static void trainer_weigh(struct dn_trainer *trainer) {
 
 /* Everything but the data and the weights. */
 static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_spec *spec,
-                                   struct dn_error *error) {
+                                   const struct kernels *kernels, struct dn_error *error) {
     enum dn_status status;
     trainer_size(trainer, spec);
     trainer->at.last_loss = NAN;
     trainer->ordered = trainer->drawn = -1;
     if ((status = schedule_init(&trainer->schedule, &spec->diffusion, error)) != DN_OK ||
-        (status = network_init(&trainer->network, spec, error)) != DN_OK)
+        (status = network_init(&trainer->network, spec, kernels, error)) != DN_OK)
         return status;
     if (!trainer_allocate(trainer))
         return error_set(error, DN_NO_MEMORY, "out of memory");
     if (has_ranks(spec) &&
-        (status = ranks_init(&trainer->ranks, trainer->n, trainer->dim, error)) != DN_OK)
+        (status = ranks_init(&trainer->ranks, trainer->n, trainer->dim, kernels, error)) != DN_OK)
         return status;
     trainer_weigh(trainer);
     if ((status = optimizer_init(&trainer->optimizer, trainer->network.size, &spec->training,
-                                 error)) != DN_OK ||
+                                 kernels, error)) != DN_OK ||
         (status = time_rows_init(&trainer->times, &trainer->network, (int)trainer->most, true,
                                  error)) != DN_OK)
         return status;
@@ -245,11 +247,12 @@ static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_s
 }
 
 static enum dn_status trainer_new(const struct dn_spec *spec, const struct dn_data *data,
-                                  struct dn_trainer **out, struct dn_error *error) {
+                                  const struct kernels *kernels, struct dn_trainer **out,
+                                  struct dn_error *error) {
     struct dn_trainer *trainer = calloc(1, sizeof *trainer);
     if (!trainer)
         return error_set(error, DN_NO_MEMORY, "out of memory");
-    enum dn_status status = trainer_make(trainer, spec, error);
+    enum dn_status status = trainer_make(trainer, spec, kernels, error);
     if (status == DN_OK)
         status = trainer_take_data(trainer, data, error);
     if (status != DN_OK) {
@@ -264,16 +267,25 @@ static enum dn_status trainer_new(const struct dn_spec *spec, const struct dn_da
     return DN_OK;
 }
 
-enum dn_status dn_trainer_new(const struct dn_spec *spec, const struct dn_data *data,
-                              struct dn_trainer **out, struct dn_error *error) {
+enum dn_status dn_trainer_new_with(const char *kernels, const struct dn_spec *spec,
+                                   const struct dn_data *data, struct dn_trainer **out,
+                                   struct dn_error *error) {
     struct dn_data drawn = {0};
-    enum dn_status status = dn_spec_check(spec, error);
+    const struct kernels *chosen = kernels_get();
+    enum dn_status status = kernels ? kernels_find(kernels, &chosen, error) : DN_OK;
+    if (status == DN_OK)
+        status = dn_spec_check(spec, error);
     if (status == DN_OK)
         status = data ? data_check(data, spec, error) : dn_data_draw(spec, NULL, &drawn, error);
     if (status == DN_OK)
-        status = trainer_new(spec, data ? data : &drawn, out, error);
+        status = trainer_new(spec, data ? data : &drawn, chosen, out, error);
     dn_data_clear(&drawn);
     return status;
+}
+
+enum dn_status dn_trainer_new(const struct dn_spec *spec, const struct dn_data *data,
+                              struct dn_trainer **out, struct dn_error *error) {
+    return dn_trainer_new_with(NULL, spec, data, out, error);
 }
 
 void dn_trainer_free(struct dn_trainer *trainer) {
@@ -540,6 +552,10 @@ int64_t dn_trainer_steps_done(const struct dn_trainer *trainer) {
     return trainer->optimizer.steps;
 }
 
+const char *dn_trainer_kernels(const struct dn_trainer *trainer) {
+    return trainer->network.kernels->name;
+}
+
 const struct dn_spec *dn_trainer_spec(const struct dn_trainer *trainer) {
     return &trainer->spec;
 }
@@ -556,7 +572,7 @@ int dn_trainer_model_epoch(const struct dn_trainer *trainer) {
 enum dn_status dn_trainer_model(const struct dn_trainer *trainer, struct dn_model **out,
                                 struct dn_error *error) {
     struct dn_model *model;
-    enum dn_status status = model_new(&trainer->spec, &model, error);
+    enum dn_status status = model_new(&trainer->spec, trainer->network.kernels, &model, error);
     if (status != DN_OK)
         return status;
     memcpy(model->parameters, trainer_model_weights(trainer),

@@ -80,7 +80,8 @@ static void probe_draw(struct probe *probe, const float *points, size_t n, int t
     const size_t dim = probe->dim;
     const uint64_t seed = model->spec.seed;
     random_integers(seed, RANDOM_UNCERTAINTY, 2 * step, 0, probe->rows, (uint32_t)n, probe->from);
-    random_normals(seed, RANDOM_UNCERTAINTY, 2 * step + 1, 0, probe->rows * dim, probe->eps);
+    random_normals(model->network.kernels, seed, RANDOM_UNCERTAINTY, 2 * step + 1, 0,
+                   probe->rows * dim, probe->eps);
     for (size_t i = 0; i < probe->rows; i++) {
         const size_t from = (size_t)probe->from[i];
         probe->t[i] = t;
@@ -114,8 +115,8 @@ static void probe_turn(struct probe *probe, int t) {
         }
     const float *from[3] = {probe->x_0, probe->x_t, probe->estimate};
     for (size_t i = 0; i < 3; i++)
-        kernels_get()->gemm(probe->rows, ld, dim, from[i], dim, 1, probe->axes, ld, probe->along[i],
-                            ld, NULL, false);
+        probe->model->network.kernels->gemm(probe->rows, ld, dim, from[i], dim, 1, probe->axes, ld,
+                                            probe->along[i], ld, NULL, false);
 }
 
 /* The share along one axis. */

@@ -43,7 +43,8 @@ static void split_given(const struct network *network, size_t n, const uint64_t 
 
 void inputs_fill(const struct network *network, size_t n, const float *x, const uint64_t *given,
                  float *inputs) {
-    kernels_get()->fourier(n, (size_t)network->dim, network->octaves, x, inputs, network->input_ld);
+    network->kernels->fourier(n, (size_t)network->dim, network->octaves, x, inputs,
+                              network->input_ld);
     if (network->may_be_given)
         split_given(network, n, given, inputs);
 }

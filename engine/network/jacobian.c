@@ -96,8 +96,8 @@ void jacobian_trace(struct jacobian *jacobian, const struct network *network,
             inputs_product_rates(network, n, workspace->inputs, weight, jacobian->rates);
         } else {
             float *rates = jacobian->next;
-            kernels_get()->gemm(n * dim, ld, H, jacobian->rates, ld, 1, weight, ld, rates, ld, NULL,
-                                false);
+            network->kernels->gemm(n * dim, ld, H, jacobian->rates, ld, 1, weight, ld, rates, ld,
+                                   NULL, false);
             jacobian->next = jacobian->rates;
             jacobian->rates = rates;
         }

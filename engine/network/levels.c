@@ -86,8 +86,8 @@ void levels_predict(const struct network *network, const struct time_rows *times
         const float of_z = step->of_x_0 * levels->sigma, spread = 1 / step->tightness;
         for (size_t j = 0; j < dim; j++)
             centers[j] = step->center * x[j];
-        kernels_get()->levels(dim, levels->first, levels->column, levels->ends, levels->inner,
-                              centers, step->tightness, logits, means, -of_z * spread, rates);
+        network->kernels->levels(dim, levels->first, levels->column, levels->ends, levels->inner,
+                                 centers, step->tightness, logits, means, -of_z * spread, rates);
         for (size_t j = 0; j < dim; j++) {
             const int32_t first = levels->first[j];
             out[j] = step->of_x * x[j] - of_z * (centers[j] + spread * means[j]);

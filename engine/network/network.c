@@ -69,8 +69,9 @@ size_t network_bytes(const struct network *network) {
 }
 
 enum dn_status network_init(struct network *network, const struct dn_spec *spec,
-                            struct dn_error *error) {
+                            const struct kernels *kernels, struct dn_error *error) {
     network_layout(network, spec);
+    network->kernels = kernels;
     int H = network->hidden, T = network->timesteps;
     if (network->time_embedding == DN_SINUSOIDAL) {
         network->sinusoid = floats_new(sinusoid_floats(network));
@@ -112,9 +113,10 @@ static double glorot(const struct tensor *tensor) {
     return sqrt(6.0 / (tensor->rows + tensor->cols));
 }
 
-static void tensor_normal(const struct tensor *tensor, uint64_t seed, uint32_t number, float *p) {
+static void tensor_normal(const struct kernels *kernels, const struct tensor *tensor, uint64_t seed,
+                          uint32_t number, float *p) {
     for (int i = 0; i < tensor->rows; i++)
-        random_normals(seed, RANDOM_WEIGHTS, number, (uint64_t)i * (uint64_t)tensor->cols,
+        random_normals(kernels, seed, RANDOM_WEIGHTS, number, (uint64_t)i * (uint64_t)tensor->cols,
                        (size_t)tensor->cols, p + tensor->offset + (size_t)i * tensor->ld);
 }
 
@@ -137,7 +139,7 @@ static void embedding_initialize(const struct network *network, const struct lay
     const bool table = network->time_embedding == DN_LEARNED;
     const struct tensor *matrix = &layer->embedding;
     if (table)
-        tensor_normal(matrix, seed, number, parameters);
+        tensor_normal(network->kernels, matrix, seed, number, parameters);
     else
         tensor_uniform(matrix, seed, number, false, glorot(matrix), parameters);
     if (network->conditioning != DN_MULTIPLY)
@@ -183,7 +185,8 @@ void network_draw_weights(const struct network *network, uint64_t seed, float *p
         uint32_t number = 2 * (uint32_t)l;
         tensor_uniform(&layer->weight, seed, number, false, weight_limit(network, l), parameters);
         if (network->classes)
-            tensor_normal(&layer->label, seed, LABEL_TENSORS + (uint32_t)l, parameters);
+            tensor_normal(network->kernels, &layer->label, seed, LABEL_TENSORS + (uint32_t)l,
+                          parameters);
         embedding_initialize(network, layer, seed, number + 1, parameters);
     }
     soften_others(network, parameters);
@@ -274,7 +277,7 @@ static float *table_layer(float *table, int capacity, const struct network *netw
 /* e_l(t) of all distinct t. */
 static void times_embed(struct time_rows *rows, const struct network *network,
                         const float *parameters, int l) {
-    const struct kernels *k = kernels_get();
+    const struct kernels *k = network->kernels;
     const size_t H = (size_t)network->hidden, ld = network->hidden_ld;
     const size_t count = (size_t)rows->time_count;
     const struct layer *layer = &network->layers[l];
@@ -424,7 +427,7 @@ void network_forward(const struct network *network, const float *parameters,
                      const struct time_rows *times, struct workspace *w, const float *x,
                      const uint64_t *given, const int32_t *slots, bool same_slot, size_t first,
                      size_t n) {
-    const struct kernels *k = kernels_get();
+    const struct kernels *k = network->kernels;
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden, at = first * ld;
     const bool multiply = network->conditioning == DN_MULTIPLY;
     /* Without a backward pass, the product starts from e_l: as a bias if all points have the same
@@ -482,7 +485,7 @@ static struct outputs outputs_of(const struct network *network, const struct wor
 
 void network_transpose(const struct network *network, const float *parameters,
                        struct workspace *w) {
-    const struct kernels *k = kernels_get();
+    const struct kernels *k = network->kernels;
     size_t ld = network->hidden_ld, H = (size_t)network->hidden;
     float *to = w->transposed;
     for (int l = 1; l < network->layer_count; l++, to += H * ld)
@@ -501,7 +504,7 @@ void network_clear_gradients(const struct network *network, float *gradients) {
 void network_backward_rows(const struct network *network, const float *parameters,
                            const struct time_rows *times, struct workspace *w, const int32_t *slots,
                            size_t first, size_t n) {
-    const struct kernels *k = kernels_get();
+    const struct kernels *k = network->kernels;
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden, at = first * ld;
     const struct outputs out = outputs_of(network, w);
     const bool multiply = network->conditioning == DN_MULTIPLY;
@@ -528,7 +531,7 @@ void network_backward_weights(const struct network *network, struct time_rows *t
                               struct workspace *w, const float *x, const uint64_t *given,
                               const int32_t *slots, size_t n, bool first_chunk, int part, int parts,
                               float *gradients) {
-    const struct kernels *k = kernels_get();
+    const struct kernels *k = network->kernels;
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden;
     /* the first chunk sets all gradients, also to 0 */
     const size_t inputs = first_chunk ? (size_t)network->inputs : inputs_in_use(network, n, given);
@@ -564,7 +567,7 @@ void network_backward_weights(const struct network *network, struct time_rows *t
  * each label. */
 static void backward_slots_panel(const struct network *network, struct time_rows *times, int l,
                                  size_t j, size_t cols, float *gradients) {
-    const struct kernels *k = kernels_get();
+    const struct kernels *k = network->kernels;
     const size_t ld = network->hidden_ld, count = (size_t)times->count;
     const float *g = table_layer(times->gradient, times->capacity, network, l) + j;
     float *of_times = table_layer(times->time_gradient, times->time_capacity, network, l) + j;
@@ -578,7 +581,7 @@ static void backward_slots_panel(const struct network *network, struct time_rows
 /* Columns j..j+cols-1 of one layer. */
 static void backward_times_panel(const struct network *network, struct time_rows *times, int l,
                                  size_t j, size_t cols, float *gradients) {
-    const struct kernels *k = kernels_get();
+    const struct kernels *k = network->kernels;
     const struct layer *layer = &network->layers[l];
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden;
     const size_t count = (size_t)times->time_count;

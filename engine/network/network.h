@@ -46,6 +46,7 @@ struct layer {
 };
 
 struct network {
+    const struct kernels *kernels; /* that compute it */
     int dim, hidden, layer_count, timesteps;
     int octaves;              /* of Fourier features */
     bool may_be_given;        /* coordinates */
@@ -66,11 +67,11 @@ struct network {
     float *sinusoid; /* [T][H] sinusoidal embedding of t = 1..T; NULL if learned */
 };
 
-/* Sizes and places only: allocates nothing, needs no network_clear. */
+/* Sizes and places only, without kernels: allocates nothing, needs no network_clear. */
 void network_layout(struct network *network, const struct dn_spec *spec);
-/* The same, and the sinusoid. */
+/* The same, and the kernels and the sinusoid. */
 enum dn_status network_init(struct network *network, const struct dn_spec *spec,
-                            struct dn_error *error);
+                            const struct kernels *kernels, struct dn_error *error);
 size_t network_bytes(const struct network *network); /* bytes allocated; needs the layout only */
 void network_clear(struct network *network);
 

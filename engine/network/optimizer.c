@@ -16,8 +16,10 @@ size_t optimizer_bytes(size_t size, const struct dn_training_spec *spec) {
 }
 
 enum dn_status optimizer_init(struct optimizer *optimizer, size_t size,
-                              const struct dn_training_spec *spec, struct dn_error *error) {
+                              const struct dn_training_spec *spec, const struct kernels *kernels,
+                              struct dn_error *error) {
     memset(optimizer, 0, sizeof *optimizer);
+    optimizer->kernels = kernels;
     optimizer->size = size;
     optimizer->m = floats_new(size);
     optimizer->v = floats_new(size);
@@ -65,7 +67,7 @@ static double power(double base, int64_t n) {
 
 double optimizer_step(struct optimizer *optimizer, const struct dn_training_spec *spec,
                       int64_t total_steps, float *parameters, const float *gradients) {
-    const struct kernels *k = kernels_get();
+    const struct kernels *k = optimizer->kernels;
     const double beta1 = 0.9, beta2 = 0.999;
     int64_t step = ++optimizer->steps;
     double norm = sqrt(k->sum_squares(optimizer->size, gradients));

@@ -10,7 +10,10 @@
 
 #include "engine/denoise.h"
 
+struct kernels; /* kernels.h */
+
 struct optimizer {
+    const struct kernels *kernels;
     size_t size;    /* floats of a parameter block */
     float *m, *v;   /* [size] first and second moment */
     float *average; /* [size] exponential moving average of the parameters; NULL without EMA */
@@ -18,7 +21,8 @@ struct optimizer {
 };
 
 enum dn_status optimizer_init(struct optimizer *optimizer, size_t size,
-                              const struct dn_training_spec *spec, struct dn_error *error);
+                              const struct dn_training_spec *spec, const struct kernels *kernels,
+                              struct dn_error *error);
 size_t optimizer_bytes(size_t size, const struct dn_training_spec *spec); /* bytes allocated */
 /* The average begins at the initial parameters. */
 void optimizer_start(struct optimizer *optimizer, const float *parameters);

@@ -120,7 +120,8 @@ static void probes_draw(struct probes *probes, const float *points, size_t n, ui
                     (uint32_t)model->schedule.timesteps, probes->t);
     for (size_t i = 0; i < probes->n; i++)
         probes->t[i]++;
-    random_normals(seed, RANDOM_EVALUATION, NOISE, 0, probes->n * dim, probes->eps);
+    random_normals(model->network.kernels, seed, RANDOM_EVALUATION, NOISE, 0, probes->n * dim,
+                   probes->eps);
     diffusion_q_sample(&model->schedule, probes->t, probes->n, model->dim, probes->x_0, probes->eps,
                        probes->x_t);
     time_rows_set(&probes->times, &model->network, model->parameters, probes->t, NULL, probes->n,

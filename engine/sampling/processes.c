@@ -46,7 +46,7 @@ enum dn_status dn_forward(const struct dn_diffusion_spec *spec, const struct dn_
         memcpy(x, points->points, values * sizeof *x);
     }
     for (int t = 1, k = 1; t <= T && status == DN_OK; t++) {
-        random_normals(seed, RANDOM_FORWARD, (uint32_t)t, 0, values, noise);
+        random_normals(kernels_get(), seed, RANDOM_FORWARD, (uint32_t)t, 0, values, noise);
         diffusion_forward_step(&schedule, t, values, now, noise);
         if (t == dn_frame_step(k, frames, T))
             transform_backward(&transform, n, dim, now, x + (size_t)k++ * values);
@@ -60,7 +60,7 @@ enum dn_status dn_forward(const struct dn_diffusion_spec *spec, const struct dn_
 void dn_noise(uint64_t seed, size_t n, int dim, const struct dn_points *fit, float *points) {
     struct transform transform;
     units_of(fit, dim, &transform);
-    random_normals(seed, RANDOM_START, 0, 0, n * (size_t)dim, points);
+    random_normals(kernels_get(), seed, RANDOM_START, 0, 0, n * (size_t)dim, points);
     transform_backward(&transform, n, dim, points, points);
 }
 

@@ -3,15 +3,15 @@
  */
 #include "engine/sampling/restore.h"
 
-#include "engine/base/kernels.h"
-
 size_t restorer_floats(int dim, size_t rows) {
     return (3 * (size_t)dim + 1 + rows) * kernels_pad((size_t)dim);
 }
 
-void restorer_init(struct restorer *restorer, const struct moments *moments, float *memory) {
+void restorer_init(struct restorer *restorer, const struct moments *moments,
+                   const struct kernels *kernels, float *memory) {
     const size_t dim = (size_t)moments->dim, ld = kernels_pad(dim);
-    *restorer = (struct restorer){.dim = dim,
+    *restorer = (struct restorer){.kernels = kernels,
+                                  .dim = dim,
                                   .ld = ld,
                                   .axes = memory,
                                   .by_axis = memory + dim * ld,
@@ -31,8 +31,8 @@ static void set_matrix(struct restorer *restorer, const struct plan_step *step) 
     for (size_t k = 0; k < dim; k++)
         for (size_t j = 0; j < ld; j++)
             restorer->by_axis[k * ld + j] = step->growth[k] * restorer->axes[k * ld + j];
-    kernels_get()->gemm(dim, ld, dim, restorer->axes, 1, ld, restorer->by_axis, ld,
-                        restorer->matrix, ld, NULL, false);
+    restorer->kernels->gemm(dim, ld, dim, restorer->axes, 1, ld, restorer->by_axis, ld,
+                            restorer->matrix, ld, NULL, false);
     for (size_t j = 0; j < dim; j++) {
         float moved = 0;
         for (size_t k = 0; k < dim; k++)
@@ -59,8 +59,8 @@ static inline __attribute__((always_inline)) void multiply_few(const struct rest
 
 static void multiply(struct restorer *restorer, size_t n, float *x) {
     const size_t dim = restorer->dim, ld = restorer->ld;
-    kernels_get()->gemm(n, ld, dim, x, dim, 1, restorer->matrix, ld, restorer->out, ld,
-                        restorer->offset, false);
+    restorer->kernels->gemm(n, ld, dim, x, dim, 1, restorer->matrix, ld, restorer->out, ld,
+                            restorer->offset, false);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < dim; j++)
             x[i * dim + j] += restorer->out[i * ld + j];

@@ -240,8 +240,8 @@ static void block_start(struct dn_sampling *sampling) {
         block_start_from(sampling, request->noise + sampling->first * walk->dim);
         return;
     }
-    random_normals(request->seed, RANDOM_START, 0, walk->first * walk->dim, walk->n * walk->dim,
-                   walk->x);
+    random_normals(walk->kernels, request->seed, RANDOM_START, 0, walk->first * walk->dim,
+                   walk->n * walk->dim, walk->x);
     block_emit(sampling, sampling->result.x, 0, walk->x, true);
 }
 
@@ -296,7 +296,7 @@ static void block_draw_again(struct dn_sampling *sampling) {
     sampling->step = 0;
     walk->restorer = NULL; /* it is for points of which nothing is known */
     guide_hold(&sampling->guide, walk->n, walk->x, sampling->hidden);
-    random_normals(sampling->request.seed, RANDOM_START, (uint32_t)sampling->pass,
+    random_normals(walk->kernels, sampling->request.seed, RANDOM_START, (uint32_t)sampling->pass,
                    walk->first * walk->dim, walk->n * walk->dim, walk->x);
 }
 
@@ -361,14 +361,16 @@ static enum dn_status sampling_init(struct dn_sampling *sampling, struct dn_erro
     if (!sampling->memory ||
         (request->never_missing && model->transform.quantiles && !sampling->hidden))
         return error_set(error, DN_NO_MEMORY, "out of memory");
-    sampling->walk = (struct walk){.seed = request->seed,
+    sampling->walk = (struct walk){.kernels = model->network.kernels,
+                                   .seed = request->seed,
                                    .dim = (size_t)model->dim,
                                    .x = sampling->memory,
                                    .x_0 = sampling->memory + values,
                                    .other = sampling->memory + 2 * values,
                                    .z = sampling->memory + 3 * values};
     if (moments)
-        restorer_init(&sampling->restorer, moments, sampling->memory + BLOCK_ARRAYS * values);
+        restorer_init(&sampling->restorer, moments, model->network.kernels,
+                      sampling->memory + BLOCK_ARRAYS * values);
     sampling->frames = request->frames ? request->frames : sampling->plan.steps + 1;
     return DN_OK;
 }

@@ -37,8 +37,8 @@ void walk_step(struct walk *walk, const struct plan_step *step, const struct den
         denoiser->estimate(denoiser->context, step->u, walk->n, walk->z, walk->other);
     }
     if (is_noisy)
-        random_normals(walk->seed, RANDOM_REVERSE, (uint32_t)step->t, walk->first * walk->dim,
-                       count, walk->z);
+        random_normals(walk->kernels, walk->seed, RANDOM_REVERSE, (uint32_t)step->t,
+                       walk->first * walk->dim, count, walk->z);
     if (is_noisy && !restores && step->from_other == 0) { /* in one pass */
         combine(step, count, walk->x, walk->x_0, step->deviation, walk->z);
         return;

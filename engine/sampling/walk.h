@@ -15,6 +15,7 @@ struct denoiser {
 
 /* Points first..first+n-1 of the sequence of a seed. The arrays are [n][dim]. */
 struct walk {
+    const struct kernels *kernels;
     uint64_t seed, first;
     size_t n, dim;
     float *x;                  /* the state */

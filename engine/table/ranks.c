@@ -14,9 +14,10 @@ size_t ranks_bytes(size_t n, int dim) {
     return 2 * floats_bytes(ranks_values(n, dim));
 }
 
-enum dn_status ranks_init(struct ranks *ranks, size_t n, int dim, struct dn_error *error) {
+enum dn_status ranks_init(struct ranks *ranks, size_t n, int dim, const struct kernels *kernels,
+                          struct dn_error *error) {
     const size_t cells = ranks_values(n, dim);
-    *ranks = (struct ranks){.n = (int32_t)n, .dim = dim};
+    *ranks = (struct ranks){.kernels = kernels, .n = (int32_t)n, .dim = dim};
     ranks->below = (int32_t *)(void *)floats_new(cells); /* aligned for the kernel */
     ranks->count = (int32_t *)(void *)floats_new(cells);
     if (!ranks->below || !ranks->count) {
@@ -41,7 +42,7 @@ void ranks_draw(const struct ranks *ranks, uint64_t seed, uint32_t epoch, float 
     const size_t last = groups * (size_t)(part + 1) / (size_t)parts;
     for (size_t group = first; group < last; group++) {
         const size_t at = group * NORMALS_GROUP;
-        kernels_get()->scores(seed, RANDOM_RANK, epoch, group, ranks->below + at, ranks->count + at,
-                              (float)ranks->n, scale, scores + at);
+        ranks->kernels->scores(seed, RANDOM_RANK, epoch, group, ranks->below + at,
+                               ranks->count + at, (float)ranks->n, scale, scores + at);
     }
 }

@@ -15,13 +15,17 @@
 
 #define RANKS_MARGIN 0.001 /* share of an interval that is left out at each end */
 
+struct kernels; /* kernels.h */
+
 struct ranks {
+    const struct kernels *kernels;
     int32_t n;              /* rows */
     int dim;                /* columns */
     int32_t *below, *count; /* [n][dim], padded to whole groups */
 };
 
-enum dn_status ranks_init(struct ranks *ranks, size_t n, int dim, struct dn_error *error);
+enum dn_status ranks_init(struct ranks *ranks, size_t n, int dim, const struct kernels *kernels,
+                          struct dn_error *error);
 size_t ranks_bytes(size_t n, int dim);
 void ranks_clear(struct ranks *ranks);
 

@@ -103,7 +103,8 @@ static bool describe(const struct dn_trainer *trainer, struct trained_model *tra
     *trained = (struct trained_model){.size = dn_trainer_model_bytes(trainer),
                                       .epoch = dn_trainer_model_epoch(trainer),
                                       .dim = dim,
-                                      .parameters = dn_spec_parameters(spec)};
+                                      .parameters = dn_spec_parameters(spec),
+                                      .variant = dn_trainer_kernels(trainer)};
     trained->bytes = malloc(trained->size);
     trained->transform = calloc(2 * (size_t)dim, sizeof *trained->transform);
     if (!trained->bytes || !trained->transform ||
@@ -178,7 +179,6 @@ static bool run_report(struct task *task, struct store_session *session) {
         .checkpoint = report->checkpoint.bytes ? &report->checkpoint : NULL,
         .models = report->models,
         .model_count = report->model_count,
-        .variant = dn_kernels_name(),
     };
     bool cancel = false;
     enum store_status status = store_progress(session, &progress, clock_now_ms(), &cancel);

@@ -229,7 +229,7 @@ static enum store_status add_model(struct store_session *session, int64_t seq,
             " blob_id = excluded.blob_id, size = excluded.size, dim = excluded.dim,"
             " parameters = excluded.parameters, transform = excluded.transform,"
             " updated_at = excluded.updated_at WHERE excluded.epoch >= model.epoch",
-            "itiiiiibi", seq, progress->variant, (int64_t)model->epoch, blob, (int64_t)model->size,
+            "itiiiiibi", seq, model->variant, (int64_t)model->epoch, blob, (int64_t)model->size,
             (int64_t)model->dim, model->parameters, model->transform,
             2 * (size_t)model->dim * sizeof *model->transform, now);
     if (status == STORE_OK) /* deletes the blob if the newer model was kept */

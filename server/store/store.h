@@ -162,7 +162,8 @@ struct trained_model {
     int epoch; /* earlier than the training's epoch if the model was better then */
     int dim;
     int64_t parameters;
-    double *transform; /* [2][dim]: shift and scale of dn_model_transform */
+    double *transform;   /* [2][dim]: shift and scale of dn_model_transform */
+    const char *variant; /* of the kernels that trained it; a constant */
 };
 
 /* What a worker reports: its progress, the epochs since its last report, models after some of them,
@@ -177,7 +178,6 @@ struct progress {
     const struct checkpoint *checkpoint; /* or NULL */
     const struct trained_model *models;  /* [model_count], ascending; may be empty */
     size_t model_count;
-    const char *variant; /* kernel variant */
 };
 
 struct model {

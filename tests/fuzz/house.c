@@ -39,7 +39,8 @@ static void add_job(struct store_session *session, const char *id, const char *k
 static struct trained_model model_of(const struct dn_trainer *trainer) {
     struct dn_model *model;
     fuzz_check(dn_trainer_model(trainer, &model, NULL) == DN_OK);
-    const struct trained_model trained = {.bytes = malloc(dn_model_bytes(model)),
+    const struct trained_model trained = {.variant = dn_trainer_kernels(trainer),
+                                          .bytes = malloc(dn_model_bytes(model)),
                                           .size = dn_model_bytes(model),
                                           .epoch = dn_model_epoch(model),
                                           .dim = 2,
@@ -65,8 +66,7 @@ static void report(struct store_session *session, const struct claim *claim,
                                       .epochs = &row,
                                       .epoch_count = 1,
                                       .models = &model,
-                                      .model_count = 1,
-                                      .variant = dn_kernels_name()};
+                                      .model_count = 1};
     bool cancel;
     fuzz_check(store_progress(session, &progress, 1700000002000, &cancel) == STORE_OK);
     free(model.bytes);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
 #include "engine/base/random.h"
 #include "engine/denoise.h"
 
@@ -112,7 +113,7 @@ Test(fresh, the_distance_to_a_mixture_is_the_least) {
     struct dn_spec spec = spec_of(2, patterns, (const int[]){10, 10});
     float points[600];
     double all[300], moons[300], heart[300];
-    random_normals(1, RANDOM_START, 0, 0, 600, points);
+    random_normals(kernels_get(), 1, RANDOM_START, 0, 0, 600, points);
     dn_spec_distances(&spec, -1, points, 300, all);
     dn_spec_distances(&spec, 0, points, 300, moons);
     dn_spec_distances(&spec, 1, points, 300, heart);
@@ -204,7 +205,7 @@ Test(optimal, two_points_are_told_apart_by_a_tanh) {
     struct dn_schedule_step steps[T];
     cr_assert_eq(dn_schedule_steps(&spec.diffusion, steps, NULL), DN_OK);
     static float noise[N];
-    random_normals(77, RANDOM_START, 0, 0, N, noise);
+    random_normals(kernels_get(), 77, RANDOM_START, 0, 0, N, noise);
     double expected = 0, square = 0;
     for (int i = 0; i < N; i++) {
         const struct dn_schedule_step *step = &steps[i % T];
@@ -299,7 +300,7 @@ Test(processes, noise_is_where_samples_start) {
     const float corners[] = {-1, -1, 3, 3};
     struct dn_points fit = {corners, 2, 2};
     float noise[20], own[20], normals[20], x[6];
-    random_normals(4, RANDOM_START, 0, 0, 20, normals);
+    random_normals(kernels_get(), 4, RANDOM_START, 0, 0, 20, normals);
     dn_noise(4, 10, 2, NULL, noise);
     dn_noise(4, 10, 2, &fit, own);
     for (int e = 0; e < 20; e++) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
 #include "engine/base/random.h"
 #include "engine/diffusion/noised.h"
 #include "engine/model/model.h"
@@ -27,7 +28,7 @@ Test(given, batches_show_what_they_should) {
         spec.dataset.dim = dim;
         spec.training.conditioning = DN_GIVEN_ANY;
         cr_assert_eq(schedule_init(&schedule, &spec.diffusion, NULL), DN_OK);
-        cr_assert(noised_init(&set, &spec, &schedule, N));
+        cr_assert(noised_init(&set, &spec, &schedule, kernels_get(), N));
         for (size_t e = 0; e < (size_t)N * (size_t)dim; e++)
             set.x_0[e] = (float)(e % 97) / 97;
         noised_draw(&set, &spec, &schedule, N, &streams, 5);
@@ -76,7 +77,7 @@ Test(given, half_of_a_batch_shows_nothing) {
     spec.training.conditioning = DN_GIVEN_ANY;
     cr_assert_eq(dn_schedule_steps(&spec.diffusion, steps, NULL), DN_OK);
     cr_assert_eq(schedule_init(&schedule, &spec.diffusion, NULL), DN_OK);
-    cr_assert(noised_init(&set, &spec, &schedule, MOST));
+    cr_assert(noised_init(&set, &spec, &schedule, kernels_get(), MOST));
     const double whole = M_PI / 2 - atan(focus * sqrt(steps[T - 1].snr));
     for (int s = 0; s < 5; s++) {
         const size_t n = sizes[s], half = n / 2, odd = n % 2;
@@ -130,7 +131,7 @@ static struct dn_model *trained_on_gaussian(enum dn_given conditioning) {
     struct dn_model *model;
     struct dn_epoch epoch;
     float *points = floats_new(ROWS * DIM), *z = floats_new(ROWS * DIM);
-    random_normals(4, RANDOM_DATA, 0, 0, ROWS * DIM, z);
+    random_normals(kernels_get(), 4, RANDOM_DATA, 0, 0, ROWS * DIM, z);
     for (int i = 0; i < ROWS * DIM; i++) {
         double sum = mean[i % DIM];
         for (int k = 0; k < DIM; k++)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
 #include "engine/base/random.h"
 #include "engine/diffusion/diffusion.h"
 #include "engine/sampling/guide.h"
@@ -125,7 +126,7 @@ Test(guide, guidance_mixes_the_answers_with_and_without_a_label) {
     const struct dn_spec spec = mixture();
     struct dn_model *model = model_of(&spec);
     model->moments.nodes = 0; /* nothing is restored */
-    random_normals(4, RANDOM_START, 0, 0, 2 * N, x);
+    random_normals(kernels_get(), 4, RANDOM_START, 0, 0, 2 * N, x);
     ask(model, CLASSES, N, x, without);
     const double guidances[] = {0, 0.5, 1, 3};
     for (int label = 0; label < CLASSES; label++)
@@ -272,7 +273,7 @@ Test(guide, one_timestep_at_a_time_gives_the_same) {
     cr_assert(whole.slot_of && !each.slot_of);
     guide_begin(&whole, 4, N);
     guide_begin(&each, 4, N);
-    random_normals(6, RANDOM_START, 0, 0, 2 * N, x);
+    random_normals(kernels_get(), 6, RANDOM_START, 0, 0, 2 * N, x);
     for (int k = 0; k < 7; k++) {
         guide_estimate(&whole, short_plan.step[k].t, N, x, few);
         guide_estimate(&each, short_plan.step[k].t, N, x, many);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
 #include "engine/diffusion/diffusion.h"
 #include "engine/diffusion/plan.h"
 #include "engine/model/train.h"
@@ -156,7 +157,7 @@ Test(judge, a_stored_model_without_signal_is_read_and_gives_no_numbers) {
     cr_assert_eq(dn_spec_check(&spec, &error), DN_INVALID);
     cr_assert(strstr(error.text, "diffusion.prediction_type cannot be \"epsilon\""), "%s",
               error.text);
-    cr_assert_eq(model_new(&spec, &model, NULL), DN_OK);
+    cr_assert_eq(model_new(&spec, kernels_get(), &model, NULL), DN_OK);
     for (int j = 0; j < 2; j++)
         model->transform.scale[j] = 1;
     for (size_t i = 0; i < model->network.size; i++)

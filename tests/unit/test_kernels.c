@@ -14,7 +14,7 @@
 static float *random_matrix(size_t rows, size_t cols, size_t ld, uint32_t step) {
     float *matrix = floats_new(rows * ld + 16);
     for (size_t i = 0; i < rows; i++)
-        random_normals(99, RANDOM_NOISE, step, i * cols, cols, matrix + i * ld);
+        random_normals(kernels_get(), 99, RANDOM_NOISE, step, i * cols, cols, matrix + i * ld);
     return matrix;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
 #include "engine/base/random.h"
 #include "engine/denoise.h"
 #include "engine/metrics/assignment.h"
@@ -19,7 +20,7 @@ static double metric(enum dn_metric which, const float *x, size_t n, const float
 
 static float *normals(uint64_t seed, size_t count) {
     float *values = malloc(count * sizeof *values);
-    random_normals(seed, RANDOM_START, 0, 0, count, values);
+    random_normals(kernels_get(), seed, RANDOM_START, 0, 0, count, values);
     return values;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
 #include "engine/base/random.h"
 #include "engine/model/train.h"
 #include "engine/sampling/guide.h"
@@ -210,7 +211,8 @@ static struct law follow(const struct schedule *schedule, const struct moments *
     struct plan plan;
     struct restorer restorer;
     float *memory = floats_new(4 * values + restorer_floats(MAX, MAX + 1));
-    struct walk walk = {.n = dim + 1,
+    struct walk walk = {.kernels = kernels_get(),
+                        .n = dim + 1,
                         .dim = dim,
                         .x = memory,
                         .x_0 = memory + values,
@@ -220,7 +222,7 @@ static struct law follow(const struct schedule *schedule, const struct moments *
     for (size_t i = 0; i < dim; i++)
         law.covariance[i * dim + i] = 1;
     if (restored)
-        restorer_init(&restorer, restored, memory + 4 * values);
+        restorer_init(&restorer, restored, kernels_get(), memory + 4 * values);
     cr_assert_eq(plan_init(&plan, schedule, restored, sampler, steps, eta, NULL), DN_OK);
     basis(dim, walk.x);
     for (int k = 0; k < steps; k++) {
@@ -381,7 +383,8 @@ static double mixture_variance(const struct schedule *schedule, const struct mom
     struct plan plan;
     struct restorer restorer;
     const struct denoiser denoiser = {mixture_estimate, (void *)schedule};
-    struct walk walk = {.seed = 3,
+    struct walk walk = {.kernels = kernels_get(),
+                        .seed = 3,
                         .n = N,
                         .dim = 1,
                         .x = memory,
@@ -391,9 +394,9 @@ static double mixture_variance(const struct schedule *schedule, const struct mom
                         .restorer = &restorer};
     double sum = 0;
     if (moments)
-        restorer_init(&restorer, moments, restoring);
+        restorer_init(&restorer, moments, kernels_get(), restoring);
     cr_assert_eq(plan_init(&plan, schedule, moments, sampler, steps, 0, NULL), DN_OK);
-    random_normals(2, RANDOM_START, 0, 0, N, walk.x);
+    random_normals(kernels_get(), 2, RANDOM_START, 0, 0, N, walk.x);
     for (size_t i = 0; i < N; i++)
         sum += (double)walk.x[i] * (double)walk.x[i] / N;
     for (size_t i = 0; i < N; i++) /* less is left to chance */
@@ -459,7 +462,7 @@ static double open_of(const struct dn_trainer *trainer, struct dn_model *model, 
     double own = 0, by_line = 0;
     struct plan plan;
     struct guide guide;
-    random_normals(12, RANDOM_NOISE, 0, 0, N * DIM, eps);
+    random_normals(kernels_get(), 12, RANDOM_NOISE, 0, 0, N * DIM, eps);
     for (size_t i = 0; i < N * DIM; i++) {
         drawn[i] = trainer->points[i % (trainer->n * DIM)];
         x[i] = (float)(s * (double)drawn[i] + sqrt(noise2) * (double)eps[i]);
@@ -525,7 +528,7 @@ Test(moments, a_trained_model_draws_gaussian_data_as_wide_as_it_is, .timeout = 6
     spec.training.validation_fraction = 0;
     spec.training.epochs = 60;
     spec.network.hidden_layers = 3;
-    random_normals(5, RANDOM_DATA, 0, 0, N * DIM, rows);
+    random_normals(kernels_get(), 5, RANDOM_DATA, 0, 0, N * DIM, rows);
     for (size_t i = 0; i < N * DIM; i++)
         rows[i] = (float)(deviations[i % DIM] * (double)rows[i] + (double)(i % DIM));
     const struct dn_data data = {.dim = DIM, .n = N, .points = rows};

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
 #include "engine/base/random.h"
 #include "engine/network/inputs.h"
 #include "engine/network/levels.h"
@@ -60,7 +61,7 @@ static void fixture_init(struct fixture *f, int dim, int hidden, int layers,
     f->spec.training.conditioning = gives ? DN_GIVEN_ANY : DN_GIVEN_NONE;
     for (int i = 0; i < N; i++)
         f->given[i] = 0x9e3779b97f4a7c15u * (uint64_t)(i + 1);
-    cr_assert_eq(network_init(&f->network, &f->spec, NULL), DN_OK);
+    cr_assert_eq(network_init(&f->network, &f->spec, kernels_get(), NULL), DN_OK);
     if (levels)
         set_levels(&f->network);
     cr_assert_eq(time_rows_init(&f->times, &f->network, N, true, NULL), DN_OK);
@@ -71,11 +72,11 @@ static void fixture_init(struct fixture *f, int dim, int hidden, int layers,
     for (int i = 0; i < f->network.tensor_count; i++) { /* biases too, so that they matter */
         const struct tensor *tensor = f->network.tensors[i];
         if (tensor->rows == 1)
-            random_normals(18, RANDOM_WEIGHTS, (uint32_t)i, 0, (size_t)tensor->cols,
+            random_normals(kernels_get(), 18, RANDOM_WEIGHTS, (uint32_t)i, 0, (size_t)tensor->cols,
                            f->parameters + tensor->offset);
     }
-    random_normals(19, RANDOM_NOISE, 0, 0, N * DIM, f->x);
-    random_normals(19, RANDOM_NOISE, 1, 0, N * DIM, f->target);
+    random_normals(kernels_get(), 19, RANDOM_NOISE, 0, 0, N * DIM, f->x);
+    random_normals(kernels_get(), 19, RANDOM_NOISE, 1, 0, N * DIM, f->target);
     int32_t t[N] = {4, 1, 9, 4, 2, 9, 4}, labels[N] = {0, CLASSES, 1, 2, 1, 1, 0};
     memcpy(f->t, t, sizeof t);
     memcpy(f->labels, labels, sizeof labels);
@@ -319,7 +320,7 @@ Test(network, inputs_hand_back_their_gradients) {
             const size_t dim = (size_t)f.dim, ld = f.network.input_ld;
             const size_t count = (size_t)f.network.inputs;
             float *inputs = floats_new(N * ld), *gradients = floats_new(N * ld), found[N * DIM];
-            random_normals(20, RANDOM_NOISE, 0, 0, N * ld, gradients);
+            random_normals(kernels_get(), 20, RANDOM_NOISE, 0, 0, N * ld, gradients);
             inputs_fill(&f.network, N, f.x, NULL, inputs);
             inputs_backward(&f.network, N, inputs, gradients, found);
             for (size_t i = 0; i < N; i++)

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
+#include "engine/base/kernels.h"
 #include "engine/base/random.h"
 #include "engine/denoise.h"
 
@@ -210,7 +211,7 @@ Test(patterns, spiral_has_the_moments_of_its_integrals) {
 Test(patterns, standard_noise_has_its_known_distance) {
     enum { N = 20000 };
     static float noise[2 * N];
-    random_normals(8, RANDOM_START, 0, 0, 2 * N, noise);
+    random_normals(kernels_get(), 8, RANDOM_START, 0, 0, 2 * N, noise);
     double mean = dn_pattern_mean_distance(DN_SPIRAL, noise, N);
     cr_assert_float_eq(mean, 0.5154, 0.012, "%g", mean);
 }

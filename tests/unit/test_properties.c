@@ -25,9 +25,9 @@ Test(properties, matrix_products_of_random_shapes_agree_with_double) {
             const size_t a_row = by_column ? 1 : depth + 1, a_col = by_column ? m + 2 : 1;
             float *a = floats_new((m + 2) * (depth + 1)), *b = floats_new(depth * ld);
             float *c = floats_new(m * ld), *before = floats_new(m * ld);
-            random_normals(7, RANDOM_NOISE, 1, 0, (m + 2) * (depth + 1), a);
-            random_normals(7, RANDOM_NOISE, 2, 0, depth * ld, b);
-            random_normals(7, RANDOM_NOISE, 3, 0, m * ld, c);
+            random_normals(kernels_get(), 7, RANDOM_NOISE, 1, 0, (m + 2) * (depth + 1), a);
+            random_normals(kernels_get(), 7, RANDOM_NOISE, 2, 0, depth * ld, b);
+            random_normals(kernels_get(), 7, RANDOM_NOISE, 3, 0, m * ld, c);
             memcpy(before, c, m * ld * sizeof *c);
             k->gemm(m, ld, depth, a, a_row, a_col, b, ld, c, ld, NULL, accumulate);
             for (int probe = 0; probe < 40; probe++) {

@@ -77,7 +77,7 @@ Test(quantile, every_kernel_draws_scores_in_the_intervals) {
 static struct quantiles fit(const double *values, size_t n, struct ranks *ranks) {
     struct quantiles map;
     struct dn_error error;
-    cr_assert_eq(ranks_init(ranks, n, 1, &error), DN_OK);
+    cr_assert_eq(ranks_init(ranks, n, 1, kernels_get(), &error), DN_OK);
     const struct quantile_table table = {.n = n, .dim = 1, .values = values};
     cr_assert_eq(quantiles_fit(&table, &map, ranks, &error), DN_OK);
     cr_assert_eq(quantiles_check(&map, &error), DN_OK, "%s", error.text);

@@ -219,7 +219,8 @@ static void report(void) {
                                     .seconds = 0.25 * (double)to.step};
     sha256_text(state, sizeof state, checkpoint.sha256);
     const bool with_checkpoint = to.step > 0 && pick(2), with_model = to.epoch > 0 && pick(2);
-    const struct trained_model trained = {.bytes = weights,
+    const struct trained_model trained = {.variant = "avx2",
+                                          .bytes = weights,
                                           .size = sizeof weights,
                                           .epoch = to.epoch,
                                           .dim = 1,
@@ -232,8 +233,7 @@ static void report(void) {
                                       .epoch_count = (size_t)(to.epoch - from.epoch),
                                       .checkpoint = with_checkpoint ? &checkpoint : NULL,
                                       .models = &trained,
-                                      .model_count = with_model,
-                                      .variant = "avx2"};
+                                      .model_count = with_model};
     bool cancel = false;
     CHECK(store_progress(session, &progress, clock_ms, &cancel) == (held ? STORE_OK : STORE_LOST));
     if (!held)

@@ -51,7 +51,7 @@ Test(random, normals_match_a_slow_twin_in_every_variant) {
         cr_assert_eq(dn_kernels_use(kernels_built[v]->name, NULL), DN_OK);
         float out[1000];
         for (uint32_t step = 0; step < 50; step++) {
-            random_normals(12345, RANDOM_NOISE, step, 77, 1000, out);
+            random_normals(kernels_get(), 12345, RANDOM_NOISE, step, 77, 1000, out);
             for (uint64_t i = 0; i < 1000; i++) {
                 double expected = slow_normal(12345, RANDOM_NOISE, step, 77 + i);
                 cr_assert_float_eq(out[i], expected, 2e-6 * (1 + fabs(expected)),
@@ -64,10 +64,10 @@ Test(random, normals_match_a_slow_twin_in_every_variant) {
 
 Test(random, element_does_not_depend_on_the_range_it_is_drawn_in) {
     float whole[500], part[500];
-    random_normals(3, RANDOM_START, 9, 0, 500, whole);
+    random_normals(kernels_get(), 3, RANDOM_START, 9, 0, 500, whole);
     for (uint64_t first = 0; first < 200; first += 7) {
         size_t n = 1 + (size_t)first % 150;
-        random_normals(3, RANDOM_START, 9, first, n, part);
+        random_normals(kernels_get(), 3, RANDOM_START, 9, first, n, part);
         for (size_t i = 0; i < n; i++)
             cr_assert_eq(part[i], whole[first + i]);
     }
@@ -83,7 +83,7 @@ Test(random, element_does_not_depend_on_the_range_it_is_drawn_in) {
 Test(random, normals_have_the_moments_and_tails_of_a_normal) {
     enum { N = 1 << 20 };
     float *out = malloc(N * sizeof *out);
-    random_normals(2022, RANDOM_NOISE, 1, 0, N, out);
+    random_normals(kernels_get(), 2022, RANDOM_NOISE, 1, 0, N, out);
     double sum = 0, squares = 0, cubes = 0, fourths = 0;
     int beyond2 = 0, beyond3 = 0;
     for (int i = 0; i < N; i++) {

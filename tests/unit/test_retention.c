@@ -34,13 +34,13 @@ static void insert(int64_t finished, char id[40]) {
             .epochs = rows,
             .epoch_count = 4,
             .checkpoint = &checkpoint,
-            .models = &(struct trained_model){.bytes = "model",
+            .models = &(struct trained_model){.variant = "avx2",
+                                              .bytes = "model",
                                               .size = 5,
                                               .epoch = last,
                                               .dim = 1,
                                               .transform = (double[]){0, 1}},
-            .model_count = 1,
-            .variant = "avx2"};
+            .model_count = 1};
         cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
     }
     if (finished)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
 #include "engine/base/random.h"
 #include "engine/diffusion/diffusion.h"
 #include "engine/model/model.h"
@@ -78,7 +79,7 @@ Test(sampler, trajectory_follows_the_equations) {
         struct dn_sample_request request = {.n = N, .seed = 11, .clip = clip};
         sample(model, &request, (struct dn_sample_result){.points = points, .x = x, .x0 = x0});
         cr_assert_arr_eq(points, x + (size_t)T * N * 2, sizeof points);
-        random_normals(11, RANDOM_START, 0, 0, N * 2, start);
+        random_normals(kernels_get(), 11, RANDOM_START, 0, 0, N * 2, start);
         const struct transform *f = &model->transform;
         const struct schedule *s = &model->schedule;
         for (int i = 0; i < N * 2; i++)
@@ -87,7 +88,7 @@ Test(sampler, trajectory_follows_the_equations) {
         for (int t = T; t >= 1; t--) {
             const float *now = x + (T - t) * N * 2, *next = now + N * 2,
                         *guess = x0 + (T - t) * N * 2;
-            random_normals(11, RANDOM_REVERSE, (uint32_t)t, 0, N * 2, z);
+            random_normals(kernels_get(), 11, RANDOM_REVERSE, (uint32_t)t, 0, N * 2, z);
             double bar = s->alpha_bar[t], before = s->alpha_bar[t - 1], beta = s->beta[t];
             for (int i = 0; i < N * 2; i++) {
                 double shift = f->shift[i % 2], scale = f->scale[i % 2];

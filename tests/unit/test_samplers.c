@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
 #include "engine/base/random.h"
 #include "engine/diffusion/plan.h"
 #include "engine/sampling/walk.h"
@@ -74,7 +75,8 @@ static int solve(const struct schedule *schedule, enum dn_sampler sampler, int s
     struct ideal ideal = {.schedule = schedule};
     const struct denoiser denoiser = {ideal_estimate, &ideal};
     float *memory = calloc(3 * 2 * n, sizeof *memory);
-    struct walk walk = {.seed = 99,
+    struct walk walk = {.kernels = kernels_get(),
+                        .seed = 99,
                         .n = n,
                         .dim = 2,
                         .x = x,
@@ -102,7 +104,7 @@ static double flow_error(const struct schedule *schedule, enum dn_sampler sample
     enum { N = 200 };
     static float z[2 * N], x[2 * N];
     double worst = 0;
-    random_normals(3, RANDOM_START, 0, 0, 2 * N, z);
+    random_normals(kernels_get(), 3, RANDOM_START, 0, 0, 2 * N, z);
     solve(schedule, sampler, steps, 0, z, N, x);
     for (int i = 0; i < N; i++) {
         double exact[2];
@@ -210,7 +212,7 @@ Test(samplers, reproduce_mean_and_covariance) {
         double eta;
     } ways[] = {{DN_DDPM, 0},     {DN_DDIM, 0}, {DN_DDIM, 0.5},      {DN_DDIM, 1},
                 {DN_DPMPP_2M, 0}, {DN_HEUN, 0}, {DN_DPMPP_2M_SDE, 0}};
-    random_normals(8, RANDOM_START, 0, 0, 2 * N, z);
+    random_normals(kernels_get(), 8, RANDOM_START, 0, 0, 2 * N, z);
     for (int p = 0; p < PROCESSES; p++)
         for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
             struct dn_diffusion_spec spec = processes[p];
@@ -392,12 +394,17 @@ Test(samplers, a_step_with_noise_keeps_the_marginal) {
     cr_assert_eq(schedule_init(&s, &processes[2], NULL), DN_OK);
     cr_assert_eq(plan_init(&plan, &s, NULL, DN_DDPM, 8, 0, NULL), DN_OK);
     const struct plan_step *step = &plan.step[K];
-    random_normals(4, RANDOM_NOISE, 0, 0, N, x_0);
-    random_normals(4, RANDOM_NOISE, 1, 0, N, z);
+    random_normals(kernels_get(), 4, RANDOM_NOISE, 0, 0, N, x_0);
+    random_normals(kernels_get(), 4, RANDOM_NOISE, 1, 0, N, z);
     for (int i = 0; i < N; i++)
         x[i] = s.signal[step->t] * x_0[i] + s.noise[step->t] * z[i];
-    struct walk walk = {
-        .n = N, .dim = 1, .x = x, .x_0 = memory, .other = memory + N, .z = memory + 2 * (size_t)N};
+    struct walk walk = {.kernels = kernels_get(),
+                        .n = N,
+                        .dim = 1,
+                        .x = x,
+                        .x_0 = memory,
+                        .other = memory + N,
+                        .z = memory + 2 * (size_t)N};
     walk_step(&walk, step, &oracle);
     double covariance = 0, squares = 0;
     for (int i = 0; i < N; i++) {

@@ -257,14 +257,14 @@ Test(diffusion, steps_and_shortcut_agree_in_mean_and_variance) {
     int32_t *t = malloc(N * sizeof *t);
     for (int i = 0; i < N; i++)
         walked[i] = 0.7f, t[i] = T;
-    random_normals(1, RANDOM_NOISE, 1000, 0, N, eps);
+    random_normals(kernels_get(), 1, RANDOM_NOISE, 1000, 0, N, eps);
     diffusion_q_sample(&s, t, N, 1, walked, eps, jumped);
     for (int i = 0; i < N; i++)
         cr_assert_float_eq(jumped[i],
                            sqrt(s.alpha_bar[T]) * 0.7 + sqrt(1 - s.alpha_bar[T]) * (double)eps[i],
                            1e-6);
     for (int step = 1; step <= T; step++) {
-        random_normals(1, RANDOM_NOISE, (uint32_t)step, 0, N, eps);
+        random_normals(kernels_get(), 1, RANDOM_NOISE, (uint32_t)step, 0, N, eps);
         diffusion_forward_step(&s, step, N, walked, eps);
     }
     float *sets[] = {walked, jumped};

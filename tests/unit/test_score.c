@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
 #include "engine/base/random.h"
 #include "engine/model/model.h"
 #include "engine/network/jacobian.h"
@@ -127,7 +128,7 @@ static void mixture_estimate(void *context, int t, size_t n, const float *x, flo
 /* Points of the first part and between the parts. */
 static void draw(const struct mixture *data, float *points) {
     float z[POINTS * MAX];
-    random_normals(5, RANDOM_START, 0, 0, POINTS * (size_t)data->dim, z);
+    random_normals(kernels_get(), 5, RANDOM_START, 0, 0, POINTS * (size_t)data->dim, z);
     for (int i = 0; i < POINTS; i++) {
         double d[MAX];
         for (int j = 0; j < data->dim; j++)
@@ -146,7 +147,7 @@ static void mixture_moments(const struct mixture *data, struct moments *moments)
     enum { N = 100000 };
     const int dim = data->dim;
     float *points = malloc(N * (size_t)dim * sizeof *points);
-    random_normals(6, RANDOM_START, 0, 0, N * (size_t)dim, points);
+    random_normals(kernels_get(), 6, RANDOM_START, 0, 0, N * (size_t)dim, points);
     for (int i = 0; i < N; i++) {
         double d[MAX];
         for (int j = 0; j < dim; j++)
@@ -285,14 +286,14 @@ static void check_trace(const struct dn_spec *spec, int label) {
     static float x[N * DN_MAX_DIM], moved[N * DN_MAX_DIM];
     int32_t t = 7, slot, slots[N] = {0};
     double traces[N];
-    cr_assert_eq(network_init(&net.network, spec, NULL), DN_OK);
+    cr_assert_eq(network_init(&net.network, spec, kernels_get(), NULL), DN_OK);
     const struct network *network = &net.network;
     net.parameters = floats_new(network->size);
     network_draw_weights(network, 3, net.parameters);
     cr_assert_eq(time_rows_init(&net.times, network, 1, false, NULL), DN_OK);
     cr_assert_eq(workspace_init(&net.workspace, network, N, true, NULL), DN_OK);
     cr_assert_eq(jacobian_init(&net.jacobian, network, N, NULL), DN_OK);
-    random_normals(1, RANDOM_START, 0, 0, N * dim, x);
+    random_normals(kernels_get(), 1, RANDOM_START, 0, 0, N * dim, x);
     if (network->outputs > network->dim)
         set_levels(&net.network);
     time_rows_set(&net.times, network, net.parameters, &t, network->classes ? &label : NULL, 1,
@@ -382,7 +383,7 @@ Test(score, a_trained_model_knows_the_density_of_gaussian_data, .timeout = 300) 
     static const double size[DIM] = {1000, 1, 0.01}, r[DIM] = {0.8, 0, -0.6};
     static float points[N * DIM];
     static double log_density[TEST];
-    random_normals(8, RANDOM_START, 0, 0, N * DIM, points);
+    random_normals(kernels_get(), 8, RANDOM_START, 0, 0, N * DIM, points);
     for (int i = 0; i < N; i++) {
         const double z0 = (double)points[i * DIM + 1];
         for (int j = 0; j < DIM; j++) {
@@ -425,7 +426,7 @@ Test(score, values_that_repeat_in_a_table_have_probabilities, .timeout = 300) {
     static const double share[3] = {0.6, 0.3, 0.1}, center[3] = {0, 2, -1};
     static double values[2 * N], log_density[TEST];
     static float z[N];
-    random_normals(9, RANDOM_START, 0, 0, N, z);
+    random_normals(kernels_get(), 9, RANDOM_START, 0, 0, N, z);
     for (int i = 0; i < N; i++) {
         const int flag = i % 10 < 6 ? 0 : i % 10 < 9 ? 1 : 2;
         values[2 * i] = flag == 2 ? (double)NAN : (double)flag;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "engine/base/kernels.h"
 #include "engine/base/random.h"
 #include "engine/model/train.h"
 #include "server/jobs/team.h"
@@ -74,7 +75,7 @@ static void make_uploads(const struct dn_spec *spec, struct uploaded *uploaded) 
         if (spec->dataset.sources[k].pattern != DN_UPLOADED)
             continue;
         float *points = uploaded->points[k] = calloc(values, sizeof *points);
-        random_normals((uint64_t)k, RANDOM_DATA, 0, 0, values, points);
+        random_normals(kernels_get(), (uint64_t)k, RANDOM_DATA, 0, 0, values, points);
         for (size_t e = 0; e < values; e++)
             points[e] = points[e] * (float)(e % (size_t)dim % 4) + (float)(e % (size_t)dim);
         int32_t *labels = uploaded->labels[k] = calloc(n, sizeof *labels);

@@ -60,14 +60,14 @@ static enum store_status report(const struct claim *claim, int first, int last, 
                                 .epochs = rows,
                                 .epoch_count = (size_t)(last - first + 1),
                                 .checkpoint = state ? &checkpoint : NULL,
-                                .models = &(struct trained_model){.bytes = "model",
+                                .models = &(struct trained_model){.variant = "avx2",
+                                                                  .bytes = "model",
                                                                   .size = 5,
                                                                   .epoch = last,
                                                                   .dim = 1,
                                                                   .parameters = 7,
                                                                   .transform = transform},
-                                .model_count = state != NULL,
-                                .variant = "avx2"};
+                                .model_count = state != NULL};
     bool cancel;
     return store_progress(session, &progress, 1, &cancel);
 }
@@ -266,12 +266,8 @@ Test(store, checkpoints_in_the_middle_of_an_epoch) {
     cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
     struct checkpoint checkpoint = {.bytes = "half", .size = 4, .step = 5, .seconds = 0.25};
     sha256_text("half", 4, checkpoint.sha256);
-    struct progress progress = {.id = id,
-                                .fence = claim.fence,
-                                .step = 7,
-                                .seconds = 0.5,
-                                .checkpoint = &checkpoint,
-                                .variant = "avx2"};
+    struct progress progress = {
+        .id = id, .fence = claim.fence, .step = 7, .seconds = 0.5, .checkpoint = &checkpoint};
     cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
     struct job job = get(id);
     cr_assert(job.epoch == 0 && job.step == 7 && job.seconds == 0.5 && !job.has_model);

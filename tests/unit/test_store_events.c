@@ -35,13 +35,13 @@ static void report(const struct claim *claim, int first, int last, bool with_che
                                 .epochs = rows,
                                 .epoch_count = (size_t)(last - first + 1),
                                 .checkpoint = with_checkpoint ? &checkpoint : NULL,
-                                .models = &(struct trained_model){.bytes = "model",
+                                .models = &(struct trained_model){.variant = "avx2",
+                                                                  .bytes = "model",
                                                                   .size = 5,
                                                                   .epoch = last,
                                                                   .dim = 1,
                                                                   .transform = (double[]){0, 1}},
-                                .model_count = with_checkpoint,
-                                .variant = "avx2"};
+                                .model_count = with_checkpoint};
     bool cancel;
     cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
 }

@@ -28,18 +28,20 @@ static enum store_status train(bool ends, char id[40]) {
     const struct epoch_row row = {.epoch = 1, .step = 10};
     struct checkpoint checkpoint = {.bytes = bytes, .size = SIZE, .step = 10, .epoch = 1};
     memset(checkpoint.sha256, 'a', 64);
-    const struct progress progress = {
-        .id = id,
-        .fence = claim.fence,
-        .step = 10,
-        .epochs = &row,
-        .epoch_count = 1,
-        .checkpoint = &checkpoint,
-        .models =
-            &(struct trained_model){
-                .bytes = bytes, .size = SIZE, .epoch = 1, .dim = 1, .transform = (double[]){0, 1}},
-        .model_count = 1,
-        .variant = "avx2"};
+    const struct progress progress = {.id = id,
+                                      .fence = claim.fence,
+                                      .step = 10,
+                                      .epochs = &row,
+                                      .epoch_count = 1,
+                                      .checkpoint = &checkpoint,
+                                      .models =
+                                          &(struct trained_model){.variant = "avx2",
+                                                                  .bytes = bytes,
+                                                                  .size = SIZE,
+                                                                  .epoch = 1,
+                                                                  .dim = 1,
+                                                                  .transform = (double[]){0, 1}},
+                                      .model_count = 1};
     cr_assert_eq(store_savepoint(session), STORE_OK);
     status = store_progress(session, &progress, 1, &cancel);
     cr_assert_eq(store_keep(session, status == STORE_OK), STORE_OK);
@@ -181,13 +183,13 @@ Test(store_room, figures_belong_to_the_bytes_and_not_to_the_epoch) {
             .id = id,
             .fence = 1,
             .step = 11,
-            .models = &(struct trained_model){.bytes = bytes,
+            .models = &(struct trained_model){.variant = "avx2",
+                                              .bytes = bytes,
                                               .size = SIZE / 2,
                                               .epoch = 1,
                                               .dim = 1,
                                               .transform = (double[]){0, 1}},
-            .model_count = 1,
-            .variant = "avx2"};
+            .model_count = 1};
         cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
     }
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
 #include "engine/base/random.h"
 #include "engine/denoise.h"
 
@@ -41,7 +42,7 @@ static double uniform(uint64_t seed, size_t i) {
 static double *normals(uint64_t seed, size_t count) {
     float *singles = malloc(count * sizeof *singles);
     double *values = doubles(count);
-    random_normals(seed, RANDOM_START, 1, 0, count, singles);
+    random_normals(kernels_get(), seed, RANDOM_START, 1, 0, count, singles);
     for (size_t i = 0; i < count; i++)
         values[i] = (double)singles[i];
     free(singles);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/kernels.h"
 #include "engine/diffusion/noised.h"
 #include "engine/model/model.h"
 #include "engine/network/network.h"
@@ -101,7 +102,7 @@ Test(train, a_focus_says_how_many_points_have_less_noise) {
             spec.diffusion.beta_schedule = (enum dn_beta_schedule)kind;
             cr_assert_eq(dn_schedule_steps(&spec.diffusion, steps, NULL), DN_OK);
             cr_assert_eq(schedule_init(&schedule, &spec.diffusion, NULL), DN_OK);
-            cr_assert(noised_init(&batch, &spec, &schedule, N));
+            cr_assert(noised_init(&batch, &spec, &schedule, kernels_get(), N));
             noised_draw(&batch, &spec, &schedule, N, &streams, 7);
             const double whole = M_PI / 2 - atan(focus * sqrt(steps[T - 1].snr));
             for (int t = 1; t <= T; t++) {
@@ -414,7 +415,7 @@ Test(optimizer, weights_decay_apart_from_the_gradient) {
     float parameters[16] = {1, -2}, gradients[16] = {0};
     struct dn_training_spec spec = {.learning_rate = 0.1, .weight_decay = 0.5};
     struct optimizer optimizer;
-    cr_assert_eq(optimizer_init(&optimizer, 16, &spec, NULL), DN_OK);
+    cr_assert_eq(optimizer_init(&optimizer, 16, &spec, kernels_get(), NULL), DN_OK);
     for (int step = 0; step < 3; step++)
         optimizer_step(&optimizer, &spec, 10, parameters, gradients);
     cr_assert_float_eq(parameters[0], pow(0.95, 3), 1e-6);
@@ -429,7 +430,7 @@ Test(optimizer, clips_by_the_global_norm) {
     float parameters[16] = {0}, gradients[16] = {3, 4};
     struct dn_training_spec spec = {.learning_rate = 0.1, .gradient_clip = 1};
     struct optimizer optimizer;
-    cr_assert_eq(optimizer_init(&optimizer, 16, &spec, NULL), DN_OK);
+    cr_assert_eq(optimizer_init(&optimizer, 16, &spec, kernels_get(), NULL), DN_OK);
     optimizer_start(&optimizer, parameters);
     double norm = optimizer_step(&optimizer, &spec, 10, parameters, gradients);
     cr_assert_float_eq(norm, 5, 1e-6);
@@ -445,7 +446,7 @@ Test(optimizer, average_warms_up) {
     float parameters[16] = {1}, gradients[16] = {0};
     struct dn_training_spec spec = {.learning_rate = 0.1, .ema_decay = 0.999};
     struct optimizer optimizer;
-    cr_assert_eq(optimizer_init(&optimizer, 16, &spec, NULL), DN_OK);
+    cr_assert_eq(optimizer_init(&optimizer, 16, &spec, kernels_get(), NULL), DN_OK);
     optimizer_start(&optimizer, parameters);
     parameters[0] = 2;
     optimizer_step(&optimizer, &spec, 10, parameters, gradients);
