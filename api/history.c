@@ -161,6 +161,13 @@ static bool look_again(struct http_exchange *exchange) {
     return answer_if_new(exchange, is_late, INT64_MAX) == ANSWERED;
 }
 
+/* "latest" may become another job. */
+static struct wait wait_of(const struct http_exchange *exchange) {
+    const struct history_query *query = exchange->state;
+    const char *id = exchange->request.ids[0];
+    return (struct wait){.job = strcmp(id, "latest") == 0 ? NULL : id, .until = query->until};
+}
+
 static void answer_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     answer_if_new(exchange, true, INT64_MAX);
@@ -181,7 +188,7 @@ enum http_next api_history(struct http_exchange *exchange) {
     exchange->state = query;
     switch (answer_if_new(exchange, query->wait == 0, HISTORY_ON_LOOP)) {
     case ANSWERED: break;
-    case NOTHING_NEW: return http_on_watch(exchange, look_again);
+    case NOTHING_NEW: return http_on_watch(exchange, look_again, wait_of(exchange));
     case TOO_MUCH: return http_on_pool(exchange, answer_on_pool);
     }
     return HTTP_REPLY;

@@ -356,6 +356,8 @@ static void cancel_job(struct http_exchange *exchange, struct store_session *ses
     }
     job_reply(exchange, session, change->id, 200);
     change->until = clock_monotonic() + CANCEL_WAIT_SECONDS;
+    exchange->wait =
+        (struct wait){.job = change->id, .what = WAIT_FOR_STATUS, .until = change->until};
     if (is_running)
         exchange->poll = has_stopped;
 }

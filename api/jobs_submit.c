@@ -312,6 +312,8 @@ static struct submission *read_submission(struct creation *creation) {
     if (wait > 0) {
         submission->wait_until = clock_monotonic() + wait;
         exchange->poll = is_over;
+        exchange->wait = (struct wait){
+            .job = submission->job.id, .what = WAIT_FOR_STATUS, .until = submission->wait_until};
         http_set_header(exchange, "Preference-Applied", http_format(exchange, "wait=%d", wait));
     }
     exchange->after = wake_workers;

@@ -113,6 +113,9 @@ static void write_http(struct buffer *out, struct service *service) {
     counter(out, "denoised_http_clients_gone_total",
             "Clients that disconnected before they had their response.",
             (double)atomic_load(&service->counts.gone));
+    counter(out, "denoised_wait_looks_total",
+            "Times that requests waiting for a job have read it from the database.",
+            (double)atomic_load(&counters->looks));
     gauge(out, "denoised_sse_connections", "Open streams of server-sent events.",
           events_streams(service->events));
 }

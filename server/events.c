@@ -6,7 +6,6 @@
 
 #include "server/base/bell.h"
 #include "server/base/clock.h"
-#include "server/base/counters.h"
 #include "server/base/id.h"
 
 enum {
@@ -27,6 +26,7 @@ struct remembered {
 
 struct events {
     struct store *store;
+    struct watch *watch;
     void (*data)(const struct event *event, struct buffer *out);
     struct bell bell; /* rings after a commit; its mutex guards the rest */
     struct listener *listeners;
@@ -115,8 +115,8 @@ static bool look(struct events *events) {
     wake_concerned(events, batch, count);
     pthread_mutex_unlock(&events->bell.mutex);
     for (int i = 0; i < count; i++) {
-        if (batch[i].kind == EVENT_STATUS)
-            counters_add_status(batch[i].status);
+        watch_news(events->watch, batch[i].job,
+                   batch[i].kind == EVENT_STATUS ? WAIT_FOR_STATUS : WAIT_FOR_ANYTHING);
         event_clear(&batch[i]);
     }
     return count == BATCH;
@@ -150,12 +150,13 @@ static void *events_main(void *argument) {
     return NULL;
 }
 
-struct events *events_start(struct store *store,
+struct events *events_start(struct store *store, struct watch *watch,
                             void (*data)(const struct event *event, struct buffer *out)) {
     struct events *events = calloc(1, sizeof *events);
     if (!events)
         return NULL;
     events->store = store;
+    events->watch = watch;
     events->data = data;
     struct store_session *session = store_acquire(store);
     bool works = session && store_event_last(session, &events->latest) == STORE_OK;

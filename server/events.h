@@ -11,6 +11,7 @@
 
 #include "server/http/http.h"
 #include "server/store/store.h"
+#include "server/threads/watch.h"
 
 enum { EVENTS_MAX_STREAMS = 256, EVENTS_RETRY_MS = 2000 };
 
@@ -29,8 +30,8 @@ struct listener {
     bool may_be_over;    /* the last event of a watched job may have been sent */
 };
 
-/* data: writes an event's data, as one line. */
-struct events *events_start(struct store *store,
+/* data: writes an event's data, as one line. watch: hears of each event. */
+struct events *events_start(struct store *store, struct watch *watch,
                             void (*data)(const struct event *event, struct buffer *out));
 void events_stop(struct events *events);      /* no stream may be left */
 void events_committed(struct events *events); /* after each commit. Any thread */

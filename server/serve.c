@@ -277,9 +277,7 @@ static bool prepare_store(struct process *process) {
 }
 
 static void committed(void *self) {
-    struct service *service = self;
-    events_committed(service->events);
-    watch_committed(service->watch);
+    events_committed(((struct service *)self)->events);
 }
 
 static struct workers *start_workers(const struct process *process) {
@@ -326,8 +324,8 @@ static struct http_server *start_http(struct process *process) {
     return http_start(&http, process->error, sizeof process->error);
 }
 
-/* In this order, because each part uses those above it: the writer reports commits to the events
- * and the watch; the workers and the pool write. */
+/* In this order, because each part uses those above it: the writer reports commits to the events,
+ * and these their news to the watch; the workers and the pool write. */
 static bool start(struct process *process) {
     const struct config *config = process->config;
     struct service *service = &process->service;
@@ -335,8 +333,8 @@ static bool start(struct process *process) {
     return open_front(process) && (store = service->store = open_store(process)) &&
            enter_sandbox(process) && counters_start(process->contract->route_count) &&
            prepare_store(process) &&
-           (service->events = events_start(store, process->contract->event_data)) &&
-           (service->watch = watch_start(MAX_WAITING)) &&
+           (service->watch = watch_start(MAX_WAITING, WATCH_FLOOR_SECONDS)) &&
+           (service->events = events_start(store, service->watch, process->contract->event_data)) &&
            (service->writer = writer_start(store, committed, service)) &&
            (service->replies = reply_cache_new()) &&
            (service->models = model_cache_new((size_t)config->model_cache << 20)) &&
@@ -366,10 +364,10 @@ static void stop(struct process *process) {
     reply_cache_free(service->replies);
     if (service->writer)
         writer_stop(service->writer);
-    if (service->watch)
-        watch_stop(service->watch);
     if (service->events)
         events_stop(service->events);
+    if (service->watch)
+        watch_stop(service->watch);
     counters_stop();
     if (service->store && !store_is_there(service->store))
         exit_lost(service->store);

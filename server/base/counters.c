@@ -67,10 +67,14 @@ void counters_add_steps(int64_t steps, int64_t examples, double seconds) {
     observe(&counters.step, counters_fast, seconds / (double)steps, (uint64_t)steps);
 }
 
-void counters_add_status(const char *status) {
-    for (int i = 0; i < COUNTERS_ENDINGS; i++)
+void counters_add_endings(const char *status, int64_t jobs) {
+    for (int i = 0; i < COUNTERS_ENDINGS && jobs > 0; i++)
         if (strcmp(status, counters_endings[i]) == 0)
-            add(&counters.finished[i], 1);
+            add(&counters.finished[i], (uint64_t)jobs);
+}
+
+void counters_add_look(void) {
+    add(&counters.looks, 1);
 }
 
 void counters_add_samples(enum dn_sampler sampler, uint64_t points, double seconds) {

@@ -45,6 +45,7 @@ struct counters {
     struct histogram step; /* fast: one training step; the mean of an epoch counts for each */
     atomic_ullong steps, examples;
     atomic_ullong finished[COUNTERS_ENDINGS];
+    atomic_ullong looks; /* of requests that wait for a job, at its state in the store */
     struct sampler_counter samplers[DN_SAMPLER_COUNT];
 };
 
@@ -57,7 +58,9 @@ void counters_add_request(size_t route, int status, double seconds);
 void counters_add_transaction(double seconds);
 void counters_add_start(double waited); /* when a job's first attempt starts */
 void counters_add_steps(int64_t steps, int64_t examples, double seconds);
-void counters_add_status(const char *status); /* of a job: only endings count */
+/* Jobs with this status, which is one of the endings, or there are none. */
+void counters_add_endings(const char *status, int64_t jobs);
+void counters_add_look(void);
 void counters_add_samples(enum dn_sampler sampler, uint64_t points, double seconds);
 
 #endif

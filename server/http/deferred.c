@@ -18,8 +18,9 @@ enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next) 
     return defer(exchange, next, &exchange->call->server->config.pool);
 }
 
-enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll) {
+enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll, struct wait wait) {
     exchange->poll = poll;
+    exchange->wait = wait;
     return defer(exchange, NULL, &exchange->call->server->config.watch);
 }
 
@@ -135,6 +136,8 @@ enum MHD_Result http_suspend_and_post(struct http_call *call) {
     call->exchange.task =
         (struct task){.run = run_deferred,
                       .done = deferred_done,
+                      .wait = &call->exchange.wait,
+                      .is_unwanted = &call->exchange.stopping,
                       .turn = {.client = rate_client_number(&call->client, call->key_name)}};
     call->executor->post(call->executor->self, &call->exchange.task);
     return MHD_YES;

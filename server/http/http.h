@@ -121,8 +121,10 @@ struct http_exchange {
      * the response is sent. For side effects that must not come before the commit, such as waking
      * the workers. */
     void (*after)(struct http_exchange *exchange);
-    /* If set when a deferred part has succeeded: the response waits until this returns true. */
+    /* If set when a deferred part has succeeded: the response waits until this returns true. It is
+     * called when something has happened to the job that `wait` names, and when its time is over. */
     http_poll poll;
+    struct wait wait; /* its job, what and until; the job's id is from the arena */
     /* If set: frees what the handler has from malloc, at the end, whatever happened. */
     void (*release)(struct http_exchange *exchange);
     /* Set when nobody waits for the response any more, because the client disconnected or the
@@ -225,7 +227,7 @@ size_t http_body_limit(const struct http_exchange *exchange);
 /* Are there API keys? */
 bool http_asks_for_keys(const struct http_exchange *exchange);
 enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next);
-enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll);
+enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll, struct wait wait);
 enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next);
 /* exchange->stopping, which another thread may set at any time. */
 static inline bool http_is_stopping(const struct http_exchange *exchange) {

@@ -285,12 +285,18 @@ enum store_status store_job_cancel(struct store_session *session, const char *id
     enum store_status status = sql_job_seq(session, id, &seq);
     if (status != STORE_OK)
         return status;
-    return sql_run(session,
-                   "UPDATE job SET cancel_requested = 1,"
-                   " status = iif(status = 'queued', 'cancelled', status),"
-                   " finished_at = iif(status = 'queued', ?2, finished_at)"
-                   " WHERE seq = ?1 AND status IN ('queued', 'running')",
-                   "ii", seq, now);
+    int64_t has_ended = 0;
+    sqlite3_stmt *row = sql_prepare(session,
+                                    "UPDATE job SET cancel_requested = 1,"
+                                    " status = iif(status = 'queued', 'cancelled', status),"
+                                    " finished_at = iif(status = 'queued', ?2, finished_at)"
+                                    " WHERE seq = ?1 AND status IN ('queued', 'running')"
+                                    " RETURNING CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END",
+                                    "ii", seq, now);
+    status = sql_value(session, row, &has_ended, STORE_OK);
+    if (status == STORE_OK)
+        sql_ended(session, JOB_CANCELLED, has_ended);
+    return status;
 }
 
 enum store_status store_job_delete(struct store_session *session, const char *id, bool force) {

@@ -285,8 +285,11 @@ enum store_status store_finish(struct store_session *session, const char *id, in
                     "titttit", id, fence, job_status_names[end->status],
                     job_error_rows[end->error].code, end->detail, now, end->warnings);
     const enum store_status status = sql_value(session, row, &seq, STORE_LOST);
+    if (status != STORE_OK)
+        return status;
+    sql_ended(session, end->status, 1);
     /* The newest checkpoint stays, so that the job can be resumed. */
-    return status == STORE_OK ? forget_checkpoints(session, seq, 1) : status;
+    return forget_checkpoints(session, seq, 1);
 }
 
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence) {
@@ -298,15 +301,45 @@ enum store_status store_unclaim(struct store_session *session, const char *id, i
     return status == STORE_OK && sqlite3_changes(session->db) == 0 ? STORE_LOST : status;
 }
 
+/* Ends a statement that ends jobs with this status. */
+static enum store_status end_jobs(struct store_session *session, enum job_status ending,
+                                  sqlite3_stmt *statement) {
+    const enum store_status status = sql_finish(session, statement);
+    if (status == STORE_OK)
+        sql_ended(session, ending, sqlite3_changes(session->db));
+    return status;
+}
+
+static enum store_status cancel_asked(struct store_session *session, int64_t now) {
+    return end_jobs(session, JOB_CANCELLED,
+                    sql_prepare(session,
+                                "UPDATE job SET status = 'cancelled', owner = NULL,"
+                                " finished_at = ?1 WHERE status = 'running' AND cancel_requested",
+                                "i", now));
+}
+
+static enum store_status fail_stalled(struct store_session *session, int64_t now) {
+    return end_jobs(session, JOB_FAILED,
+                    sql_prepare(session,
+                                "UPDATE job SET status = 'failed', owner = NULL, finished_at = ?1,"
+                                " error_code = ?3, error_detail = 'the server died ' || stalls ||"
+                                " ' times while it trained this job, with no checkpoint in between'"
+                                " WHERE status = 'running' AND stalls >= ?2",
+                                "iit", now, (int64_t)STALLS_ALLOWED,
+                                job_error_rows[JOB_ERROR_CRASH_LOOP].code));
+}
+
 /* Fails jobs that no worker could ever claim. */
 static enum store_status refuse_too_large(struct store_session *session, int64_t memory,
                                           int64_t now) {
-    return sql_run(session,
-                   "UPDATE job SET status = 'failed', finished_at = ?1, error_code = ?3,"
-                   " error_detail = 'this training may need ' || ((memory >> 20) + 1) || ' MiB of "
-                   "memory; the server may use ' || (?2 >> 20) || ' MiB (--max-training-memory)'"
-                   " WHERE status = 'queued' AND memory > ?2",
-                   "iit", now, memory, job_error_rows[JOB_ERROR_TOO_LARGE].code);
+    return end_jobs(
+        session, JOB_FAILED,
+        sql_prepare(session,
+                    "UPDATE job SET status = 'failed', finished_at = ?1, error_code = ?3,"
+                    " error_detail = 'this training may need ' || ((memory >> 20) + 1) || ' MiB of "
+                    "memory; the server may use ' || (?2 >> 20) || ' MiB (--max-training-memory)'"
+                    " WHERE status = 'queued' AND memory > ?2",
+                    "iit", now, memory, job_error_rows[JOB_ERROR_TOO_LARGE].code));
 }
 
 enum store_status store_recover(struct store_session *session, int64_t memory, int64_t now,
@@ -314,18 +347,9 @@ enum store_status store_recover(struct store_session *session, int64_t memory, i
     enum store_status status =
         sql_run(session, "UPDATE blob SET writer = NULL WHERE writer IS NOT NULL", "");
     if (status == STORE_OK)
-        status = sql_run(session,
-                         "UPDATE job SET status = 'cancelled', owner = NULL, finished_at = ?1"
-                         " WHERE status = 'running' AND cancel_requested",
-                         "i", now);
+        status = cancel_asked(session, now);
     if (status == STORE_OK)
-        status =
-            sql_run(session,
-                    "UPDATE job SET status = 'failed', owner = NULL, finished_at = ?1,"
-                    " error_code = ?3, error_detail = 'the server died ' || stalls ||"
-                    " ' times while it trained this job, with no checkpoint in between'"
-                    " WHERE status = 'running' AND stalls >= ?2",
-                    "iit", now, (int64_t)STALLS_ALLOWED, job_error_rows[JOB_ERROR_CRASH_LOOP].code);
+        status = fail_stalled(session, now);
     if (status == STORE_OK)
         status = sql_run(
             session, "UPDATE job SET status = 'queued', owner = NULL WHERE status = 'running'", "");

@@ -198,17 +198,21 @@ enum store_status store_commit(struct store_session *session) {
     atomic_store(&session->committing, false);
     if (status != STORE_OK)
         store_abort(session);
+    else
+        sql_endings_over(session, true);
     return status;
 }
 
 void store_abort(struct store_session *session) {
     enum store_status why = session->status;
+    sql_endings_over(session, false);
     if (!sqlite3_get_autocommit(session->db))
         sql_run(session, "ROLLBACK", "");
     session->status = why;
 }
 
 enum store_status store_savepoint(struct store_session *session) {
+    sql_endings_mark(session);
     return sql_run(session, "SAVEPOINT task", "");
 }
 
@@ -217,6 +221,7 @@ enum store_status store_keep(struct store_session *session, bool keep) {
     if (sqlite3_get_autocommit(session->db))
         return session->status != STORE_OK ? session->status : STORE_ERROR;
     if (!keep) {
+        sql_endings_return(session);
         enum store_status status = sql_run(session, "ROLLBACK TO task", "");
         if (status != STORE_OK)
             return status;

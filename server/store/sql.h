@@ -37,6 +37,9 @@ struct store_session {
     int64_t file_bytes;    /* minimum size of the file, so that there is room for the log's pages */
     atomic_ullong commits; /* so far */
     atomic_bool committing; /* readers may see a commit just before it is counted */
+    struct {                /* jobs that have ended in this transaction, by status: */
+        int64_t noted[JOB_STATUS_COUNT], marked[JOB_STATUS_COUNT]; /* so far; at the savepoint */
+    } endings;
 };
 
 /* Binds ?1, ?2, .. by `types`: t text, i int64_t, d double (NAN becomes NULL), b blob and its
@@ -66,6 +69,13 @@ enum store_status sql_failure(sqlite3 *db, int code, const char *what);
 
 /* Adds the SQL functions that the statements use. SQLITE_OK, or why it failed. */
 int sql_add_functions(sqlite3 *db);
+
+/* Notes that jobs have ended; they are counted when the transaction is committed (endings.c). The
+ * transaction's own functions tell a savepoint, its rollback, and the end. */
+void sql_ended(struct store_session *session, enum job_status status, int64_t jobs);
+void sql_endings_mark(struct store_session *session);
+void sql_endings_return(struct store_session *session);
+void sql_endings_over(struct store_session *session, bool is_committed);
 
 /* The integer result of a statement without parameters; -1 if it fails. */
 int sql_integer(sqlite3 *db, const char *sql);

@@ -24,6 +24,15 @@ enum task_outcome {
     TASK_GONE,       /* the database was moved: no next start will find what was written */
 };
 
+/* What a task on the watch waits for. A change of a job's status is also news for those that wait
+ * for anything. */
+enum wait_for { WAIT_FOR_ANYTHING, WAIT_FOR_STATUS };
+struct wait {
+    const char *job; /* its id; NULL: whichever */
+    enum wait_for what;
+    double until; /* monotonic */
+};
+
 struct task {
     struct task *next; /* for the executor */
     /* The work. On the writer, session is the writing session inside an open savepoint, and
@@ -33,6 +42,10 @@ struct task {
     /* Called on the executor's thread when the task is over. It may free the task. */
     void (*done)(struct task *task, enum task_outcome outcome);
     struct turn turn; /* in the pool: its client, and whether it is large */
+    /* on the watch: */
+    const struct wait *wait;
+    const volatile bool *is_unwanted; /* set when nobody waits any more; read atomically */
+    double looked;                    /* for the watch: when it ran last */
 };
 
 #endif

@@ -180,7 +180,8 @@ static void start(void) {
     service.store = store_open(path, error, sizeof error);
     fuzz_check(service.store && counters_start(api_route_count));
     fill(store_writer(service.store));
-    service.events = events_start(service.store, api_event_data);
+    service.watch = watch_start(1, WATCH_FLOOR_SECONDS);
+    service.events = events_start(service.store, service.watch, api_event_data);
     /* for its state: it is given nothing to do */
     service.writer = writer_start(service.store, NULL, NULL);
     service.pool = pool_start(1, 1);

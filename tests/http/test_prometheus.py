@@ -38,15 +38,17 @@ def test_every_metric_counts_what_happened(start):
     server.wait_for_epoch(running, 1)
     assert metrics(server)['denoised_jobs{status="running"}'] == 1
     assert metrics(server)['denoised_jobs{status="queued"}'] == 1
-    for one in (waiting, running):
-        assert server.post(f"/v1/jobs/{one}/cancel").status == 200
+    ended = 'denoised_jobs_finished_total{status="cancelled"}'
+    assert server.post(f"/v1/jobs/{waiting}/cancel").status == 200
+    assert metrics(server)[ended] == 1, "it was counted before it was acknowledged"
+    assert server.post(f"/v1/jobs/{running}/cancel").status == 200
     server.wait(running)
     server.get(f"/v1/models/{job}/samples?n=700")
     server.get(f"/v1/models/{job}/trajectories?n=50")
     server.get(f"/v1/jobs/{'0' * 36}")
     server.get("/nowhere")
     server.request("PUT", "/v1/jobs")
-    wait_until(lambda: metrics(server)['denoised_jobs_finished_total{status="cancelled"}'] == 2)
+    wait_until(lambda: metrics(server)[ended] == 2)
     after = metrics(server)
 
     def grew(name, **labels):
