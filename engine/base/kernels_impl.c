@@ -323,39 +323,45 @@ static void fourier(size_t rows, size_t cols, int octaves, const float *x, float
     }
 }
 
+/* The share of an interval low..high of N(0, 1), from the shares beyond its ends: the difference of two
+ * small numbers where both ends are on one side, so that it has its digits however far out. */
+static INLINE vector share_between(vector low, vector high, vector beyond_low, vector beyond_high) {
+    const vector around = 1.0f - beyond_low - beyond_high;
+    const vector left = choose(high <= 0.0f, beyond_high - beyond_low, around);
+    return vector_max(splat(0), choose(low >= 0.0f, beyond_low - beyond_high, left));
+}
+
 /* Of each interval: its probability, and the integral of the standardized z over it, both times
- * exp(logit). The share and the density at the end of each come first, in arrays of which the element
- * before an interval's is the one of its start. Shares are off by 1.5e-7, of which a logit can make
- * more than all others together: none is less than LEAST, and the mean over an interval lies within
- * it. */
+ * exp(logit). What there is to know of the end of each comes first, in arrays of which the element
+ * before an interval's is that of its start. The mean over an interval lies within it, whatever the
+ * rounding. */
 static INLINE void weigh_levels(size_t count, const int32_t *column, const float *ends,
                                 const float *inner, const float *centers, float tightness,
                                 const float *logits, float *shares, float *moments) {
-    static const float LEAST = 3e-7f, FAR = 1e30f;
+    static const float FAR = 1e30f;
     float at[KERNELS_MAX_LEVELS + W + 1];
-    float share_at[KERNELS_MAX_LEVELS + W + 1], density_at[KERNELS_MAX_LEVELS + W + 1];
-    at[0] = share_at[0] = density_at[0] = 0;
+    float beyond_at[KERNELS_MAX_LEVELS + W + 1], density_at[KERNELS_MAX_LEVELS + W + 1];
+    at[0] = beyond_at[0] = density_at[0] = 0;
     for (size_t k = 0; k < count; k += W) {
         float center[W];
         for (size_t lane = 0; lane < W; lane++)
             center[lane] = centers[column[k + lane]];
         const vector end = vector_min(splat(FAR), (load(ends + k) - load(center)) * tightness);
-        vector share, density = vector_normal(end, &share);
+        vector beyond, density = vector_normal(end, &beyond);
         store(at + 1 + k, end);
-        store(share_at + 1 + k, share);
+        store(beyond_at + 1 + k, beyond);
         store(density_at + 1 + k, density);
     }
     for (size_t k = 0; k < count; k += W) {
         const vector logit = vector_max(splat(-KERNELS_MAX_LOGIT),
                                         vector_min(splat(KERNELS_MAX_LOGIT), load(logits + k)));
         const vector weight = vector_exp_minus(-logit), keep = load(inner + k);
+        const vector low = keep * load(at + k) - (1 - keep) * FAR, high = load(at + 1 + k);
         const vector share =
-            vector_max(splat(LEAST), load(share_at + 1 + k) - keep * load(share_at + k));
-        const vector least = (keep * load(at + k) - (1 - keep) * FAR) * share;
+            share_between(low, high, keep * load(beyond_at + k), load(beyond_at + 1 + k));
         const vector moment = keep * load(density_at + k) - load(density_at + 1 + k);
         store(shares + k, weight * share);
-        store(moments + k,
-              weight * vector_max(least, vector_min(load(at + 1 + k) * share, moment)));
+        store(moments + k, weight * vector_max(low * share, vector_min(high * share, moment)));
     }
 }
 
@@ -380,11 +386,8 @@ static void levels(size_t dim, const int32_t *first, const int32_t *column, cons
         }
         const float inverse = 1 / sum, mean = moment * inverse, factor = scale * inverse;
         means[j] = mean;
-        for (int32_t k = start; rates && k < end;
-             k++) { /* a logit beyond its limit has no effect */
-            const bool counts = logits[k] > -KERNELS_MAX_LOGIT && logits[k] < KERNELS_MAX_LOGIT;
-            rates[k] = counts ? factor * (moments[k] - shares[k] * mean) : 0;
-        }
+        for (int32_t k = start; rates && k < end; k++)
+            rates[k] = factor * (moments[k] - shares[k] * mean);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "engine/network/jacobian.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,15 +70,18 @@ static double diagonal(size_t dim, size_t ld, const float *restrict weights,
 }
 
 /* The rates of the predictions by the last activations, with levels: the weights of a coordinate's
- * outputs, each times the rate of the prediction by this output. */
+ * outputs, each times the rate of the prediction by this output, of which one beyond its limit has
+ * none. */
 static const float *mix_weights(const struct network *network, const float *restrict weights,
-                                const float *rates, float *mixed) {
+                                const float *logits, const float *rates, float *mixed) {
+    const struct levels *levels = network->levels;
     const size_t ld = network->hidden_ld;
     memset(mixed, 0, (size_t)network->dim * ld * sizeof *mixed);
     for (int q = 0; q < levels_used(network); q++, weights += ld) {
-        float *restrict row = mixed + (size_t)network->levels->column[q] * ld;
+        float *restrict row = mixed + (size_t)levels->column[q] * ld;
+        const float rate = fabsf(logits[q]) < levels->limits[q] ? rates[q] : 0;
         for (size_t h = 0; h < ld; h++)
-            row[h] += rates[q] * weights[h];
+            row[h] += rate * weights[h];
     }
     return mixed;
 }
@@ -109,7 +113,8 @@ void jacobian_trace(struct jacobian *jacobian, const struct network *network,
         const float *weights = parameters + network->out_weight.offset;
         const size_t at = i * network->outputs_ld;
         if (workspace->logits)
-            weights = mix_weights(network, weights, workspace->logit_rates + at, jacobian->mixed);
+            weights = mix_weights(network, weights, workspace->logits + at,
+                                  workspace->logit_rates + at, jacobian->mixed);
         traces[i] = diagonal(dim, ld, weights, jacobian->rates + i * dim * ld, jacobian->sums);
         if (workspace->logits)
             traces[i] += levels_divergence(network, times->t[times->slot_time[slots[i]]],

@@ -13,7 +13,7 @@ size_t levels_bytes(const struct network *network) {
     if (network->outputs == network->dim)
         return 0;
     return sizeof(struct levels) + network->outputs_ld * sizeof(int32_t) +
-           2 * floats_bytes(network->outputs_ld) +
+           3 * floats_bytes(network->outputs_ld) +
            ((size_t)network->timesteps + 1) * sizeof(struct levels_step);
 }
 
@@ -24,6 +24,7 @@ void levels_clear(struct network *network) {
     free(levels->column);
     free(levels->ends);
     free(levels->inner);
+    free(levels->limits);
     free(levels->steps);
     free(levels);
     network->levels = NULL;
@@ -36,6 +37,7 @@ static void take_columns(struct levels *levels, int dim, const int *counts, cons
             levels->column[q] = j;
             levels->inner[q] = k > 0;
             levels->ends[q] = ends[q];
+            levels->limits[q] = counts[j] > 1 ? KERNELS_MAX_LOGIT : INFINITY;
         }
         levels->first[j + 1] = q;
     }
@@ -54,8 +56,9 @@ enum dn_status levels_set(struct network *network, float sigma, const int *count
     levels->column = calloc(network->outputs_ld, sizeof *levels->column);
     levels->ends = floats_new(network->outputs_ld);
     levels->inner = floats_new(network->outputs_ld);
+    levels->limits = floats_new(network->outputs_ld);
     levels->steps = calloc(timesteps, sizeof *levels->steps);
-    if (!levels->column || !levels->ends || !levels->inner || !levels->steps) {
+    if (!levels->column || !levels->ends || !levels->inner || !levels->limits || !levels->steps) {
         levels_clear(network);
         return error_set(error, DN_NO_MEMORY, "out of memory");
     }
@@ -103,12 +106,15 @@ void levels_predict(const struct network *network, const struct time_rows *times
 }
 
 void levels_backward(const struct network *network, size_t n, const float *out, const float *rates,
-                     float *gradients) {
-    const int32_t *column = network->levels->column;
+                     float *logits) {
+    const struct levels *levels = network->levels;
     const size_t used = (size_t)levels_used(network), ld = network->outputs_ld;
-    for (size_t i = 0; i < n; i++, out += network->dim_ld, rates += ld, gradients += ld)
-        for (size_t q = 0; q < used; q++)
-            gradients[q] = out[column[q]] * rates[q];
+    for (size_t i = 0; i < n; i++, out += network->dim_ld, rates += ld, logits += ld)
+        for (size_t q = 0; q < used; q++) {
+            const float gradient = out[levels->column[q]] * rates[q], limit = levels->limits[q];
+            const bool leads_out = gradient < 0 ? logits[q] >= limit : logits[q] <= -limit;
+            logits[q] = leads_out ? 0 : gradient;
+        }
 }
 
 /* ------------------------------------------------------------------ divergence */

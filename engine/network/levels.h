@@ -15,7 +15,10 @@
  *     M_k = phi((c_{k-1} - m x_t) / v) - phi((c_k - m x_t) / v)
  *
  * which is exact if the other coordinates are independent of the noise in this one, as they are. From
- * it follows the prediction: epsilon, v or another. A logit counts as at most 20 and at least -20.
+ * it follows the prediction: epsilon, v or another.
+ *
+ * A logit counts as at most KERNELS_MAX_LOGIT, on either side. In training, one beyond its limit still
+ * has the gradient of the limit where that leads back, so that it does not stay there.
  */
 #ifndef ENGINE_NETWORK_LEVELS_H
 #define ENGINE_NETWORK_LEVELS_H
@@ -36,7 +39,8 @@ struct levels {
     int32_t *column;               /* [outputs, padded] the coordinate of an output */
     float *ends;                   /* [outputs, padded] c_k; 1e30 for the last of a coordinate */
     float *inner;                  /* [outputs, padded] 0 for the first of a coordinate, else 1 */
-    struct levels_step *steps;     /* [T+1] */
+    float *limits;             /* [outputs, padded] of a logit; infinite for a prediction itself */
+    struct levels_step *steps; /* [T+1] */
 };
 
 /* Gives the network its levels; counts [dim] says how many outputs each coordinate takes, which are
@@ -53,15 +57,16 @@ size_t levels_bytes(const struct network *network);
 int levels_used(const struct network *network);
 
 /* The predictions out [n][dim_ld] of rows x [n][dim] from logits [n][outputs_ld]; and their rates by
- * each logit into rates [n][outputs_ld], unless it is NULL. slots: see network_forward; stride is 0 if
+ * each logit, as if it had no limit, into rates [n][outputs_ld], unless it is NULL. slots: see network_forward; stride is 0 if
  * all rows have the first. */
 void levels_predict(const struct network *network, const struct time_rows *times, size_t n,
                     const float *x, const int32_t *slots, size_t stride, const float *logits,
                     float *rates, float *out);
 
-/* Backward: the gradients by the logits [n][outputs_ld] from those by the predictions out. */
+/* Backward: the gradients by the logits from those by the predictions out; in the place of the logits
+ * [n][outputs_ld]. */
 void levels_backward(const struct network *network, size_t n, const float *out, const float *rates,
-                     float *gradients);
+                     float *logits);
 
 /* The rate of the prediction of each coordinate by x itself with the logits as they are, summed over
  * coordinates; for one row, at timestep t. */

@@ -136,14 +136,13 @@ static void slow_levels(const struct levels *levels, int dim, int t, const float
         const int first = levels->first[j], end = levels->first[j + 1];
         const double center = (double)step->center * (double)x[j];
         double sum = 0, moments = 0, low = -50;
-        for (int q = first; q < end; q++) { /* a share is at least 3e-7: see the kernel */
+        for (int q = first; q < end; q++) {
             const double high = q + 1 < end ? ((double)levels->ends[q] - center) * tightness : 50;
-            const double between = 0.5 * (erfc(-high * M_SQRT1_2) - erfc(-low * M_SQRT1_2));
-            const double share = fmax(between, 3e-7);
+            const double share = 0.5 * (erfc(-high * M_SQRT1_2) - erfc(-low * M_SQRT1_2));
             const double moment =
                 (exp(-0.5 * low * low) - exp(-0.5 * high * high)) / sqrt(2 * M_PI);
             sum += exp(outputs[q]) * share;
-            moments += exp(outputs[q]) * fmax(low * share, fmin(high * share, moment));
+            moments += exp(outputs[q]) * moment;
             low = high;
         }
         const double x_0 = sigma * (center + moments / sum / tightness);
@@ -283,6 +282,26 @@ Test(network, forward_and_backward_agree_with_the_slow_twin) {
                     check_backward(&f);
                     fixture_clear(&f);
                 }
+}
+
+/* Of a coordinate with three levels and one without: a gradient moves a logit beyond its limit only
+ * back; a prediction has no limit. */
+Test(network, logits_beyond_their_limit_come_back) {
+    enum { OUT = 3 + 1 };
+    struct fixture f;
+    fixture_init(&f, 2, 8, 1, DN_LEARNED, DN_ADD, 0, 0, false, true);
+    const struct network *network = &f.network;
+    const float rates[OUT] = {1, 1, 1, 1};
+    for (int sign = -1; sign <= 1; sign += 2) {
+        float out[2] = {(float)sign, (float)sign}; /* a step would move all of them by -sign */
+        float logits[OUT] = {-KERNELS_MAX_LOGIT - 1, 0.5f, KERNELS_MAX_LOGIT, 1000};
+        levels_backward(network, 1, out, rates, logits);
+        cr_assert_eq(logits[0], sign < 0 ? -1 : 0);
+        cr_assert_eq(logits[1], sign);
+        cr_assert_eq(logits[2], sign < 0 ? 0 : 1);
+        cr_assert_eq(logits[3], sign);
+    }
+    fixture_clear(&f);
 }
 
 /* Features change nothing else: the weights of x start as without them, the others at a tenth. */

@@ -88,7 +88,7 @@ Test(spec, the_preset_for_tables_is_its_recipe) {
     cr_assert_eq(spec.network.hidden_size, 128);
     cr_assert_eq(spec.network.hidden_layers, 3);
     cr_assert_eq(spec.network.input_features, 3);
-    cr_assert_eq(spec.network.output_levels, 0);
+    cr_assert_eq(spec.network.output_levels, 8);
     cr_assert_eq(spec.network.conditioning, DN_MULTIPLY);
     cr_assert_eq(spec.training.batch_size, 512);
     cr_assert(spec.training.learning_rate == 6e-3 && spec.training.ema_decay == 0.999);
