@@ -42,9 +42,9 @@ struct adam_step {
 struct kernels {
     const char *name;
 
-    /* C [m][n] = init + A B, with A(i,k) = a[i * a_row + k * a_col] and B [k][n]. init is the row
-     * `bias` [n] for every row if bias is not NULL; else C itself if accumulate; else 0. n is
-     * padded. */
+    /* C [m][n] = init + A B, with A(i,k) = a[i * a_row + k * a_col], where one of a_row and a_col is
+     * 1, and B [k][n]. init is the row `bias` [n] for every row if bias is not NULL; else C itself if
+     * accumulate; else 0. n is padded. */
     void (*gemm)(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
                  const float *b, size_t ldb, float *c, size_t ldc, const float *bias,
                  bool accumulate);

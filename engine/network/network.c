@@ -524,8 +524,10 @@ void network_backward_rows(const struct network *network, const float *parameter
     }
 }
 
-/* Columns that are summed together: a panel of the matrix product. */
-enum { PANEL = 32 };
+/* Columns that one thread sums together: few, if there are other threads to share them with. */
+static size_t panel_of(const struct network *network, int parts) {
+    return parts > 1 ? 32 : network->hidden_ld;
+}
 
 void network_backward_weights(const struct network *network, struct time_rows *times,
                               struct workspace *w, const float *x, const uint64_t *given,
@@ -537,6 +539,7 @@ void network_backward_weights(const struct network *network, struct time_rows *t
     const size_t inputs = first_chunk ? (size_t)network->inputs : inputs_in_use(network, n, given);
     const struct outputs out = outputs_of(network, w);
     const bool multiply = network->conditioning == DN_MULTIPLY;
+    const size_t panel = panel_of(network, parts);
     int item = 0; /* the parts take the items in turn */
     assert(w->g && n <= w->rows);
     if (item++ % parts == part) {
@@ -548,10 +551,10 @@ void network_backward_weights(const struct network *network, struct time_rows *t
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
         const float *input = l > 0 ? w->h[l - 1] : w->inputs ? w->inputs : x;
-        for (size_t j = 0; j < ld; j += PANEL) {
+        for (size_t j = 0; j < ld; j += panel) {
             if (item++ % parts != part)
                 continue;
-            const size_t cols = ld - j < PANEL ? ld - j : PANEL;
+            const size_t cols = ld - j < panel ? ld - j : panel;
             k->gemm(l == 0 ? inputs : H, cols, n, input, 1, l == 0 ? network->input_ld : ld,
                     w->d[l] + j, ld, gradients + layer->weight.offset + j, ld, NULL, !first_chunk);
             if (multiply) /* else it is the sum over the timesteps: network_backward_times */
@@ -602,11 +605,11 @@ static void backward_times_panel(const struct network *network, struct time_rows
 
 void network_backward_times(const struct network *network, struct time_rows *times, int part,
                             int parts, float *gradients) {
-    const size_t ld = network->hidden_ld;
+    const size_t ld = network->hidden_ld, panel = panel_of(network, parts);
     int item = 0;
     for (int l = 0; l < network->layer_count; l++)
-        for (size_t j = 0; j < ld; j += PANEL)
+        for (size_t j = 0; j < ld; j += panel)
             if (item++ % parts == part)
-                backward_times_panel(network, times, l, j, ld - j < PANEL ? ld - j : PANEL,
+                backward_times_panel(network, times, l, j, ld - j < panel ? ld - j : panel,
                                      gradients);
 }

@@ -54,6 +54,15 @@ Test(kernels, gemm_agrees_with_double_at_odd_sizes) {
                 check_gemm(k, sizes[i], sizes[j], sizes[q], (i + j) % 2, j % 3 == 0, q % 4 == 0);
 }
 
+/* Wider and deeper than what is copied at a time. */
+Test(kernels, gemm_of_large_matrices_agrees_with_double) {
+    FOR_EACH_VARIANT(k)
+    for (int transposed = 0; transposed < 2; transposed++) {
+        check_gemm(k, 25, 176, 300, transposed, false, true);
+        check_gemm(k, 61, 112, 129, transposed, true, false);
+    }
+}
+
 Test(kernels, gemm_of_no_depth_is_its_start) {
     FOR_EACH_VARIANT(k) {
         check_gemm(k, 7, 20, 0, false, true, false);
@@ -65,23 +74,23 @@ Test(kernels, gemm_of_no_depth_is_its_start) {
 Test(kernels, dots_agree_with_double_at_odd_sizes) {
     FOR_EACH_VARIANT(k)
     for (size_t m = 1; m < 12; m += 2)
-        for (size_t n = 1; n < 6; n++)
+        for (size_t n = 1; n < 12; n++)
             for (size_t depth = 16; depth < 70; depth += 16) {
                 float *a = random_matrix(m, depth, depth, 1),
                       *b = random_matrix(n, depth, depth, 2);
-                float *bias = random_matrix(1, n, 8, 3), *c = floats_new(m * 8);
-                k->dots(m, n, depth, a, depth, b, depth, bias, c, 8);
+                float *bias = random_matrix(1, n, 16, 3), *c = floats_new(m * 16);
+                k->dots(m, n, depth, a, depth, b, depth, bias, c, 16);
                 for (size_t i = 0; i < m; i++)
-                    for (size_t j = 0; j < 8; j++) {
+                    for (size_t j = 0; j < 16; j++) {
                         double sum = j < n ? (double)bias[j] : 0;
                         for (size_t q = 0; q < depth && j < n; q++)
                             sum += (double)a[i * depth + q] * (double)b[j * depth + q];
-                        cr_assert_float_eq(c[i * 8 + j], sum, 2e-5);
+                        cr_assert_float_eq(c[i * 16 + j], sum, 2e-5);
                     }
                 /* a row does not depend on the rows beside it */
-                float alone[8];
-                k->dots(1, n, depth, a + (m - 1) * depth, depth, b, depth, bias, alone, 8);
-                cr_assert(memcmp(alone, c + (m - 1) * 8, n * sizeof *alone) == 0);
+                float alone[16];
+                k->dots(1, n, depth, a + (m - 1) * depth, depth, b, depth, bias, alone, 16);
+                cr_assert(memcmp(alone, c + (m - 1) * 16, n * sizeof *alone) == 0);
                 free(a), free(b), free(bias), free(c);
             }
 }
