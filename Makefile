@@ -64,7 +64,7 @@ say = $(if $(filter 0,$V),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@prin
 Q := $(if $(filter 0,$V),@)
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev zlib1g-dev
-PACKAGES_TEST  := chromium jq mandoc pkgconf libcriterion-dev nginx-light curl openssl prometheus faketime \
+PACKAGES_TEST  := chromium jq mandoc postgresql-15 pkgconf libcriterion-dev nginx-light curl openssl prometheus faketime \
 	clang libclang-rt-dev llvm clang-format clang-tidy valgrind \
 	python3 $(addprefix python3-,pytest numpy pil yaml jsonschema hypothesis requests httpx aiohttp)
 
@@ -78,7 +78,7 @@ KERNEL_FLAGS_baseline :=
 KERNEL_FLAGS_neon     :=
 
 ENGINE_SOURCES := $(filter-out engine/base/kernels_impl.c engine/example/%,$(wildcard engine/*.c engine/*/*.c))
-SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
+SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c server/*/*/*.c))
 API_SOURCES    := $(wildcard api/*.c api/*/*.c)
 
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$B/%.o) $(KERNEL_VARIANTS:%=$B/engine/base/kernels_%.o)
@@ -146,7 +146,7 @@ $(DASHBOARD_MODULES): server/dashboard/package-lock.json
 	@touch $@
 
 # The files that EMBED puts into the program.
-$B/server/store/migrations.o $B/faults/server/store/migrations.o: $(wildcard migrations/*.sql)
+$B/server/store/sqlite/migrations.o $B/faults/server/store/sqlite/migrations.o: $(wildcard migrations/*/*.sql)
 $B/api/contract/openapi.o: $(addprefix api/,schemas.json components.json examples.json)
 $B/api/pages.o: $(DOCS) $(DASHBOARD_FILES)
 

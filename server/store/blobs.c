@@ -8,11 +8,11 @@
 
 enum store_status store_blob_begin(struct store_session *session, const char *boot, size_t size,
                                    int64_t *id) {
-    enum store_status status = sql_run(session, "INSERT INTO blob (size, writer) VALUES (?1, ?2)",
-                                       "it", (int64_t)size, boot);
-    if (status == STORE_OK)
-        *id = sqlite3_last_insert_rowid(session->db);
-    return status;
+    return sql_value(session,
+                     sql_prepare(session,
+                                 "INSERT INTO blob (size, writer) VALUES (?1, ?2) RETURNING id",
+                                 "it", (int64_t)size, boot),
+                     id, STORE_ERROR);
 }
 
 enum store_status store_blob_add(struct store_session *session, int64_t id, int64_t number,
@@ -53,11 +53,11 @@ enum store_status store_blob_read(struct store_session *session, int64_t id, siz
     bool fits = true;
     if (!all)
         return STORE_ERROR;
-    sqlite3_stmt *row =
+    struct sql_statement *row =
         sql_prepare(session, "SELECT bytes FROM piece WHERE blob_id = ?1 ORDER BY number", "i", id);
     while (fits && sql_row(session, row)) {
-        const void *piece = sqlite3_column_blob(row, 0);
-        const size_t more = (size_t)sqlite3_column_bytes(row, 0);
+        size_t more;
+        const void *piece = sql_bytes(row, 0, &more);
         fits = more <= size - length;
         if (fits && more > 0)
             memcpy(all + length, piece, more);
@@ -80,11 +80,12 @@ enum store_status store_blob_read(struct store_session *session, int64_t id, siz
 /* Deletes pieces of a blob that no row names, and the blob itself after its last piece. */
 static enum store_status remove_pieces(struct store_session *session, int64_t id, int most,
                                        int *count) {
-    enum store_status status = sql_run(
-        session,
-        "DELETE FROM piece WHERE rowid IN (SELECT rowid FROM piece WHERE blob_id = ?1 LIMIT ?2)",
-        "ii", id, (int64_t)most);
-    *count = sqlite3_changes(session->db);
+    enum store_status status =
+        sql_run(session,
+                "DELETE FROM piece WHERE blob_id = ?1 AND number IN"
+                " (SELECT number FROM piece WHERE blob_id = ?1 ORDER BY number LIMIT ?2)",
+                "ii", id, (int64_t)most);
+    *count = sql_changes(session);
     if (status == STORE_OK && *count < most) {
         status = sql_run(session, "DELETE FROM blob WHERE id = ?1", "i", id);
         *count += 1;

@@ -40,30 +40,32 @@ enum store_status store_dataset_insert(struct store_session *session,
     "id, name, n, dim, columns, classes, statistics, sha256, bytes, created_at, label,"            \
     " cells IS NOT NULL"
 
-static void read_dataset(struct store_session *session, sqlite3_stmt *row,
+static void read_dataset(struct store_session *session, struct sql_statement *row,
                          struct dataset *dataset) {
     *dataset = (struct dataset){
         .name = sql_text(session, row, 1),
-        .n = sqlite3_column_int64(row, 2),
-        .dim = sqlite3_column_int(row, 3),
+        .n = sql_int64(row, 2),
+        .dim = sql_int(row, 3),
         .columns = sql_text(session, row, 4),
         .classes = sql_text(session, row, 5),
         .statistics = sql_text(session, row, 6),
-        .bytes = sqlite3_column_int64(row, 8),
-        .created_at = sqlite3_column_int64(row, 9),
+        .bytes = sql_int64(row, 8),
+        .created_at = sql_int64(row, 9),
         .label = sql_text(session, row, 10),
-        .has_cells = sqlite3_column_int(row, 11),
+        .has_cells = sql_int(row, 11),
     };
-    memcpy(dataset->id, sqlite3_column_text(row, 0), ID_LENGTH);
-    memcpy(dataset->sha256, sqlite3_column_text(row, 7), sizeof dataset->sha256 - 1);
+    memcpy(dataset->id, sql_chars(row, 0), ID_LENGTH);
+    memcpy(dataset->sha256, sql_chars(row, 7), sizeof dataset->sha256 - 1);
 }
 
 enum store_status store_dataset_get(struct store_session *session, const char *id, bool with_points,
                                     struct dataset *dataset) {
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT " DATASET_COLUMNS ", iif(?2, labels, NULL),"
-                                    " iif(?2, points, NULL) FROM dataset WHERE id = ?1",
-                                    "ti", id, (int64_t)with_points);
+    struct sql_statement *row =
+        sql_prepare(session,
+                    "SELECT " DATASET_COLUMNS ", CASE WHEN ?2 <> 0 THEN labels END,"
+                    " CASE WHEN ?2 <> 0 THEN points END"
+                    " FROM dataset WHERE id = ?1",
+                    "ti", id, (int64_t)with_points);
     const bool found = sql_row(session, row);
     if (found) {
         size_t size;
@@ -79,7 +81,8 @@ enum store_status store_dataset_get(struct store_session *session, const char *i
 
 enum store_status store_dataset_cells(struct store_session *session, const char *id, void **cells,
                                       size_t *bytes) {
-    sqlite3_stmt *row = sql_prepare(session, "SELECT cells FROM dataset WHERE id = ?1", "t", id);
+    struct sql_statement *row =
+        sql_prepare(session, "SELECT cells FROM dataset WHERE id = ?1", "t", id);
     const bool found = sql_row(session, row);
     *cells = found ? sql_blob(session, row, 0, bytes) : NULL;
     const enum store_status status = sql_found(session, row, found, STORE_NOT_FOUND);
@@ -111,7 +114,7 @@ enum store_status store_dataset_list(struct store_session *session, const char *
     *count = 0;
     *has_more = false;
     /* Ids begin with the time of creation. 'g' is above all of them. */
-    sqlite3_stmt *row = sql_prepare(
+    struct sql_statement *row = sql_prepare(
         session, "SELECT " DATASET_COLUMNS " FROM dataset WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         "ti", after ? after : "g", (int64_t)limit + 1);
     while (!*has_more && sql_row(session, row)) {
@@ -139,7 +142,7 @@ enum store_status store_dataset_update(struct store_session *session,
         status = sql_need_room(session, (int64_t)(values * sizeof(float)));
     if (status != STORE_OK)
         return status;
-    sqlite3_stmt *updated = sql_prepare(
+    struct sql_statement *updated = sql_prepare(
         session,
         "UPDATE dataset SET dim = ?2, columns = ?3, classes = ?4, statistics = ?5,"
         " points = ?6, labels = ?7, label = ?8 WHERE seq = ?1 AND NOT EXISTS"
@@ -155,7 +158,7 @@ enum store_status store_dataset_delete(struct store_session *session, const char
     enum store_status status = find_seq(session, id, &seq);
     if (status != STORE_OK)
         return status;
-    sqlite3_stmt *deleted =
+    struct sql_statement *deleted =
         sql_prepare(session,
                     "DELETE FROM dataset WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM job_dataset"
                     " JOIN job ON job.seq = job_seq WHERE dataset_seq = ?1"
@@ -172,6 +175,8 @@ enum store_status store_job_uses(struct store_session *session, const char *job_
         status = sql_job_seq(session, job_id, &job_seq);
     if (status != STORE_OK)
         return status;
-    return sql_run(session, "INSERT OR IGNORE INTO job_dataset VALUES (?1, ?2)", "ii", seq,
-                   job_seq);
+    return sql_run(session,
+                   "INSERT INTO job_dataset (dataset_seq, job_seq) VALUES (?1, ?2)"
+                   " ON CONFLICT DO NOTHING",
+                   "ii", seq, job_seq);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "server/base/counters.h"
+#include "server/store/driver.h"
 #include "server/store/sql.h"
 
 void sql_ended(struct store_session *session, enum job_status status, int64_t jobs) {

@@ -7,7 +7,7 @@ enum { KEPT_OF_A_MODEL = 32 };
 
 enum store_status store_evaluation_get(struct store_session *session, const char *model_id,
                                        int epoch, const char *key, char **answer) {
-    sqlite3_stmt *row = sql_prepare(
+    struct sql_statement *row = sql_prepare(
         session, "SELECT answer FROM evaluation WHERE model_id = ?1 AND epoch = ?2 AND key = ?3",
         "tit", model_id, (int64_t)epoch, key);
     *answer = sql_row(session, row) ? sql_text(session, row, 0) : NULL;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/store/driver.h"
 #include "server/store/sql.h"
 
 const char *const event_kind_names[] = {"status", "epoch", "checkpoint", NULL};
@@ -18,16 +19,17 @@ static bool is_end(const char *status) {
 
 #define EVENT_COLUMNS "id, job, at, kind, status, error_code, error_detail" SQL_EPOCH_NAMES
 
-static void read_event(struct store_session *session, sqlite3_stmt *row, struct event *event) {
+static void read_event(struct store_session *session, struct sql_statement *row,
+                       struct event *event) {
     *event = (struct event){
-        .id = sqlite3_column_int64(row, 0),
-        .at = sqlite3_column_int64(row, 2),
+        .id = sql_int64(row, 0),
+        .at = sql_int64(row, 2),
         .kind = (enum event_kind)sql_name(row, 3, event_kind_names),
         .row = sql_epoch(row, 7),
         .error = {sql_text(session, row, 5), sql_text(session, row, 6)},
     };
-    memcpy(event->job, sqlite3_column_text(row, 1), ID_LENGTH);
-    const char *status = (const char *)sqlite3_column_text(row, 4);
+    memcpy(event->job, sql_chars(row, 1), ID_LENGTH);
+    const char *status = sql_chars(row, 4);
     if (status) {
         strncpy(event->status, status, sizeof event->status - 1);
         event->is_end = is_end(status);
@@ -36,7 +38,7 @@ static void read_event(struct store_session *session, sqlite3_stmt *row, struct 
 
 enum store_status store_watched_job(struct store_session *session, const char *id,
                                     struct watched_job *job) {
-    sqlite3_stmt *row =
+    struct sql_statement *row =
         strcmp(id, "latest") == 0
             ? sql_prepare(session, "SELECT seq, id FROM job ORDER BY seq DESC LIMIT 1", "")
             : sql_prepare(session,
@@ -45,8 +47,8 @@ enum store_status store_watched_job(struct store_session *session, const char *i
                           "t", id);
     bool found = sql_row(session, row);
     if (found) {
-        *job = (struct watched_job){.seq = sqlite3_column_int64(row, 0)};
-        memcpy(job->id, sqlite3_column_text(row, 1), ID_LENGTH);
+        *job = (struct watched_job){.seq = sql_int64(row, 0)};
+        memcpy(job->id, sql_chars(row, 1), ID_LENGTH);
     }
     return sql_found(session, row, found, STORE_NOT_FOUND);
 }
@@ -59,7 +61,7 @@ static enum store_status read_events(struct store_session *session,
 #define EVENTS(where)                                                                              \
     "SELECT " EVENT_COLUMNS " FROM event WHERE " where " id > ?1 AND id <= ?2 ORDER BY id LIMIT "  \
     "?3"
-    sqlite3_stmt *row =
+    struct sql_statement *row =
         job ? sql_prepare(session, EVENTS("job_seq = ?4 AND"), "iiii", filter->after, filter->until,
                           (int64_t)filter->limit, job->seq)
             : sql_prepare(session, EVENTS(""), "iii", filter->after, filter->until,
@@ -86,13 +88,13 @@ static enum store_status find_last(struct store_session *session, const struct e
     if (!ids)
         return STORE_ERROR;
     for (int i = 0; i < filter->job_count && status == STORE_OK; i++) {
-        sqlite3_stmt *row = sql_prepare(session,
-                                        "SELECT id FROM event WHERE job_seq = ?1 AND id > ?2"
-                                        " AND id <= ?3 ORDER BY id LIMIT ?4",
-                                        "iiii", filter->jobs[i].seq, filter->after, filter->until,
-                                        (int64_t)filter->limit);
+        struct sql_statement *row = sql_prepare(
+            session,
+            "SELECT id FROM event WHERE job_seq = ?1 AND id > ?2"
+            " AND id <= ?3 ORDER BY id LIMIT ?4",
+            "iiii", filter->jobs[i].seq, filter->after, filter->until, (int64_t)filter->limit);
         while (sql_row(session, row))
-            ids[found++] = sqlite3_column_int64(row, 0);
+            ids[found++] = sql_int64(row, 0);
         status = sql_done(session, row);
     }
     qsort(ids, found, sizeof *ids, by_id);
@@ -132,9 +134,7 @@ enum store_status store_events(struct store_session *session, const struct event
 }
 
 enum store_status store_event_last(struct store_session *session, int64_t *id) {
-    return sql_value(
-        session, sql_prepare(session, "SELECT seq FROM sqlite_sequence WHERE name = 'event'", ""),
-        id, STORE_OK);
+    return session->driver->last_event(session, id);
 }
 
 enum store_status store_event_place(struct store_session *session, int64_t *id) {
@@ -150,7 +150,7 @@ enum store_status store_events_over(struct store_session *session, const struct 
     enum store_status status = STORE_OK;
     *over = true;
     for (int i = 0; i < job_count && status == STORE_OK && *over; i++) {
-        sqlite3_stmt *row = sql_prepare(
+        struct sql_statement *row = sql_prepare(
             session,
             "SELECT 1 WHERE EXISTS (SELECT 1 FROM event WHERE job_seq = ?1 AND id > ?2)"
             " OR EXISTS (SELECT 1 FROM job WHERE seq = ?1 AND status IN ('queued', 'running'))",

@@ -25,7 +25,7 @@ void job_clear(struct job *job) {
 }
 
 enum store_status sql_job_seq(struct store_session *session, const char *id, int64_t *seq) {
-    sqlite3_stmt *statement =
+    struct sql_statement *statement =
         strcmp(id, "latest") == 0
             ? sql_prepare(session, "SELECT seq FROM job ORDER BY seq DESC LIMIT 1", "")
             : sql_prepare(session, "SELECT seq FROM job WHERE id = ?1", "t", id);
@@ -34,25 +34,31 @@ enum store_status sql_job_seq(struct store_session *session, const char *id, int
 
 enum store_status store_job_insert(struct store_session *session, const struct job *job,
                                    const char *idempotency_key) {
+    char *words;
     enum store_status status = sql_need_room(session, (int64_t)strlen(job->spec));
+    if (status == STORE_OK)
+        status = sql_folded(job->words, &words);
     if (status != STORE_OK)
         return status;
-    return sql_run(session,
-                   "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at,"
-                   " idempotency_key, warnings, memory, words, form)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, '[]'), ?10,"
-                   " coalesce(fold(?11), ''), ?12)",
-                   "ttttiiittitt", job->id, job->name, job->dataset, job->spec,
-                   (int64_t)job->epochs, job->steps, job->created_at, idempotency_key,
-                   job->warnings, job->memory, job->words, job->form);
+    status = sql_run(session,
+                     "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at,"
+                     " idempotency_key, warnings, memory, words, form)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, '[]'), ?10,"
+                     " coalesce(?11, ''), ?12)",
+                     "ttttiiittitt", job->id, job->name, job->dataset, job->spec,
+                     (int64_t)job->epochs, job->steps, job->created_at, idempotency_key,
+                     job->warnings, job->memory, words, job->form);
+    free(words);
+    return status;
 }
 
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
                                    const struct job *job, char id[ID_LENGTH + 1], bool *same) {
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT id, coalesce(submitted_spec, spec) = ?2 AND name IS ?3"
-                                    " FROM job WHERE idempotency_key = ?1",
-                                    "ttt", idempotency_key, job->spec, job->name);
+    struct sql_statement *row = sql_prepare(
+        session,
+        "SELECT id, coalesce(submitted_spec, spec) = ?2 AND name IS NOT DISTINCT FROM ?3"
+        " FROM job WHERE idempotency_key = ?1",
+        "ttt", idempotency_key, job->spec, job->name);
     return sql_served(session, row, id, same);
 }
 
@@ -66,7 +72,7 @@ enum store_status store_job_resume(struct store_session *session, const char *id
                 " error_code = NULL, error_detail = NULL, finished_at = NULL"
                 " WHERE id = ?1 AND status NOT IN ('queued', 'running')",
                 "ttiii", id, spec, (int64_t)epochs, steps, memory);
-    if (status != STORE_OK || sqlite3_changes(session->db) == 0)
+    if (status != STORE_OK || sql_changes(session) == 0)
         return status != STORE_OK ? status : STORE_CONFLICT;
     return sql_run(session, "UPDATE model SET spec = ?2 WHERE id = ?1", "tt", id, spec);
 }
@@ -86,37 +92,37 @@ enum store_status store_rewarn(struct store_session *session, const char *id,
     " job.started_at, job.finished_at, model.id IS NOT NULL, job.warnings, job.memory, "           \
     "job.seq, " FIGURES_COLUMNS("model") " FROM job LEFT JOIN model ON model.job_seq = job.seq"
 
-static void read_job(struct store_session *session, sqlite3_stmt *row, struct job *job) {
+static void read_job(struct store_session *session, struct sql_statement *row, struct job *job) {
     *job = (struct job){
         .name = sql_text(session, row, 1),
         .dataset = sql_text(session, row, 2),
         .spec = sql_text(session, row, 3),
         .status = (enum job_status)sql_name(row, 4, job_status_names),
-        .queue_position = sqlite3_column_int64(row, 5),
-        .epoch = sqlite3_column_int(row, 6),
-        .epochs = sqlite3_column_int(row, 7),
-        .step = sqlite3_column_int64(row, 8),
-        .steps = sqlite3_column_int64(row, 9),
-        .seconds = sqlite3_column_double(row, 10),
+        .queue_position = sql_int64(row, 5),
+        .epoch = sql_int(row, 6),
+        .epochs = sql_int(row, 7),
+        .step = sql_int64(row, 8),
+        .steps = sql_int64(row, 9),
+        .seconds = sql_double(row, 10),
         .train_loss = sql_real(row, 11),
         .val_loss = sql_real(row, 12),
         .error = {sql_text(session, row, 13), sql_text(session, row, 14)},
-        .attempt = sqlite3_column_int(row, 15),
-        .cancel_requested = sqlite3_column_int(row, 16),
-        .created_at = sqlite3_column_int64(row, 17),
-        .started_at = sqlite3_column_int64(row, 18),
-        .finished_at = sqlite3_column_int64(row, 19),
-        .has_model = sqlite3_column_int(row, 20),
+        .attempt = sql_int(row, 15),
+        .cancel_requested = sql_int(row, 16),
+        .created_at = sql_int64(row, 17),
+        .started_at = sql_int64(row, 18),
+        .finished_at = sql_int64(row, 19),
+        .has_model = sql_int(row, 20),
         .warnings = sql_text(session, row, 21),
-        .memory = sqlite3_column_int64(row, 22),
-        .seq = sqlite3_column_int64(row, 23),
+        .memory = sql_int64(row, 22),
+        .seq = sql_int64(row, 23),
         .figures = sql_figures(row, 24),
     };
-    memcpy(job->id, sqlite3_column_text(row, 0), ID_LENGTH);
+    memcpy(job->id, sql_chars(row, 0), ID_LENGTH);
 }
 
 /* Reads the job from the only row of a statement; STORE_NOT_FOUND without one. */
-static enum store_status read_one(struct store_session *session, sqlite3_stmt *row,
+static enum store_status read_one(struct store_session *session, struct sql_statement *row,
                                   struct job *job) {
     const bool found = sql_row(session, row);
     if (found)
@@ -156,13 +162,13 @@ enum store_status store_job_count(struct store_session *session, enum job_status
                      count, STORE_OK);
 }
 
-#define READ_INTEGER                     sqlite3_column_int
-#define READ_INTEGER64                   sqlite3_column_int64
-#define READ_NUMBER                      sqlite3_column_double
+#define READ_INTEGER                     sql_int
+#define READ_INTEGER64                   sql_int64
+#define READ_NUMBER                      sql_double
 #define READ_NULLABLE                    sql_real
 #define READ_COLUMN(kind, member, about) epoch.member = READ_##kind(row, column++);
 
-struct epoch_row sql_epoch(sqlite3_stmt *row, int column) {
+struct epoch_row sql_epoch(const struct sql_statement *row, int column) {
     struct epoch_row epoch;
     EPOCH_COLUMNS(READ_COLUMN)
     return epoch;
@@ -176,10 +182,11 @@ enum store_status store_history(struct store_session *session, const char *job_i
         return status;
     *count = 0;
     *has_more = false;
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT job_seq" SQL_EPOCH_NAMES " FROM history"
-                                    " WHERE job_seq = ?1 AND epoch > ?2 ORDER BY epoch LIMIT ?3",
-                                    "iii", seq, (int64_t)after, (int64_t)limit + 1);
+    struct sql_statement *row =
+        sql_prepare(session,
+                    "SELECT job_seq" SQL_EPOCH_NAMES " FROM history"
+                    " WHERE job_seq = ?1 AND epoch > ?2 ORDER BY epoch LIMIT ?3",
+                    "iii", seq, (int64_t)after, (int64_t)limit + 1);
     while (!*has_more && sql_row(session, row)) {
         if (*count == limit)
             *has_more = true;
@@ -192,13 +199,16 @@ enum store_status store_history(struct store_session *session, const char *job_i
 enum store_status store_lowest_loss(struct store_session *session, const char *id,
                                     struct lowest_loss *lowest) {
     *lowest = (struct lowest_loss){.loss = NAN};
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT min(coalesce(val_loss, train_loss)), epoch FROM history"
-                                    " WHERE job_seq = (SELECT seq FROM job WHERE id = ?1)",
-                                    "t", id);
+    struct sql_statement *row =
+        sql_prepare(session,
+                    "SELECT coalesce(val_loss, train_loss) AS loss, epoch FROM history"
+                    " WHERE job_seq = (SELECT seq FROM job WHERE id = ?1)"
+                    " AND coalesce(val_loss, train_loss) IS NOT NULL"
+                    " ORDER BY loss, epoch LIMIT 1",
+                    "t", id);
     if (sql_row(session, row)) {
-        lowest->loss = sql_real(row, 0); /* the other column is of the same row */
-        lowest->epoch = sqlite3_column_int(row, 1);
+        lowest->loss = sql_real(row, 0);
+        lowest->epoch = sql_int(row, 1);
     }
     return sql_done(session, row);
 }
@@ -245,14 +255,14 @@ enum store_status store_history_peaks(struct store_session *session, const char 
     if (status != STORE_OK)
         return status;
     int64_t first = 0, last = 0, n = 0;
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT min(epoch), max(epoch), count(*) FROM history"
-                                    " WHERE job_seq = ?1 AND epoch > ?2",
-                                    "ii", seq, (int64_t)after);
+    struct sql_statement *row = sql_prepare(session,
+                                            "SELECT min(epoch), max(epoch), count(*) FROM history"
+                                            " WHERE job_seq = ?1 AND epoch > ?2",
+                                            "ii", seq, (int64_t)after);
     if (sql_row(session, row)) {
-        first = sqlite3_column_int64(row, 0);
-        last = sqlite3_column_int64(row, 1);
-        n = sqlite3_column_int64(row, 2);
+        first = sql_int64(row, 0);
+        last = sql_int64(row, 1);
+        n = sql_int64(row, 2);
     }
     status = sql_done(session, row);
     if (status != STORE_OK)
@@ -286,13 +296,14 @@ enum store_status store_job_cancel(struct store_session *session, const char *id
     if (status != STORE_OK)
         return status;
     int64_t has_ended = 0;
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "UPDATE job SET cancel_requested = 1,"
-                                    " status = iif(status = 'queued', 'cancelled', status),"
-                                    " finished_at = iif(status = 'queued', ?2, finished_at)"
-                                    " WHERE seq = ?1 AND status IN ('queued', 'running')"
-                                    " RETURNING CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END",
-                                    "ii", seq, now);
+    struct sql_statement *row =
+        sql_prepare(session,
+                    "UPDATE job SET cancel_requested = 1,"
+                    " status = CASE WHEN status = 'queued' THEN 'cancelled' ELSE status END,"
+                    " finished_at = CASE WHEN status = 'queued' THEN ?2 ELSE finished_at END"
+                    " WHERE seq = ?1 AND status IN ('queued', 'running')"
+                    " RETURNING CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END",
+                    "ii", seq, now);
     status = sql_value(session, row, &has_ended, STORE_OK);
     if (status == STORE_OK)
         sql_ended(session, JOB_CANCELLED, has_ended);
@@ -304,8 +315,9 @@ enum store_status store_job_delete(struct store_session *session, const char *id
     enum store_status status = sql_job_seq(session, id, &seq);
     if (status != STORE_OK)
         return status;
-    sqlite3_stmt *deleted = sql_prepare(
-        session, "DELETE FROM job WHERE seq = ?1 AND (?2 OR status <> 'running') RETURNING seq",
-        "ii", seq, (int64_t)force);
+    struct sql_statement *deleted = sql_prepare(
+        session,
+        "DELETE FROM job WHERE seq = ?1 AND (?2 <> 0 OR status <> 'running') RETURNING seq", "ii",
+        seq, (int64_t)force);
     return sql_value(session, deleted, &seq, STORE_CONFLICT);
 }

@@ -54,8 +54,8 @@ struct listing {
 static const char last_id[] = "g", last_text[] = "\xf4\x8f\xbf\xbf\xf4\x8f\xbf\xbf";
 
 /* Prepares the statement for items with a sort value (has_key) or without one. */
-static sqlite3_stmt *prepare_part(struct store_session *session, const struct listing *listing,
-                                  bool has_key, int limit) {
+static struct sql_statement *prepare_part(struct store_session *session,
+                                          const struct listing *listing, bool has_key, int limit) {
     const bool descending = listing->descending;
     const bool continues = listing->after->id[0] && listing->after->has_key == has_key;
     const char *sql =
@@ -75,19 +75,19 @@ static sqlite3_stmt *prepare_part(struct store_session *session, const struct li
     return sql_prepare(session, sql, types, key, id, (int64_t)limit, texts[0], texts[1], texts[2]);
 }
 
-static void read_place(sqlite3_stmt *row, bool is_text, struct list_place *place) {
-    *place = (struct list_place){.has_key = sqlite3_column_type(row, 1) != SQLITE_NULL};
-    memcpy(place->id, sqlite3_column_text(row, 0), ID_LENGTH);
+static void read_place(struct sql_statement *row, bool is_text, struct list_place *place) {
+    *place = (struct list_place){.has_key = !sql_is_null(row, 1)};
+    memcpy(place->id, sql_chars(row, 0), ID_LENGTH);
     if (place->has_key && is_text)
-        snprintf(place->key, sizeof place->key, "%s", (const char *)sqlite3_column_text(row, 1));
+        snprintf(place->key, sizeof place->key, "%s", sql_chars(row, 1));
     else if (place->has_key)
-        snprintf(place->key, sizeof place->key, "%.17g", sqlite3_column_double(row, 1));
+        snprintf(place->key, sizeof place->key, "%.17g", sql_double(row, 1));
 }
 
 /* Appends items with a sort value, or without one, to places [listing->limit]. */
 static enum store_status read_part(struct store_session *session, const struct listing *listing,
                                    bool has_key, struct list_place *places, int *count) {
-    sqlite3_stmt *row = prepare_part(session, listing, has_key, listing->limit - *count);
+    struct sql_statement *row = prepare_part(session, listing, has_key, listing->limit - *count);
     while (*count < listing->limit && sql_row(session, row))
         read_place(row, listing->is_text, &places[(*count)++]);
     return sql_done(session, row);
@@ -107,9 +107,9 @@ static enum store_status read_places(struct store_session *session, const struct
 
 /* ------------------------------------------------------------------ jobs */
 
-#define WORDS        "(?4 IS NULL OR instr(words, fold(?4)) OR instr(id, fold(?4)) = 1) AND "
+#define WORDS        "(?4 IS NULL OR instr(words, ?4) > 0 OR instr(id, ?4) = 1) AND "
 #define JOBS         "job INDEXED BY job_search"
-#define CHOSEN       WORDS "(?5 IS NULL OR dataset = ?5) AND (?6 IS NULL OR instr(?6, status)) AND "
+#define CHOSEN       WORDS "(?5 IS NULL OR dataset = ?5) AND (?6 IS NULL OR instr(?6, status) > 0) AND "
 #define JOB_KEY(key) .all = BY("job", "", key), .some = BY(JOBS, CHOSEN, key)
 
 static const struct sort_key job_keys[JOB_SORTS] = {
@@ -138,7 +138,9 @@ static const char *name_statuses(unsigned statuses, char names[STATUSES_BYTES]) 
     return statuses ? names : NULL;
 }
 
-static struct listing list_jobs(const struct job_filter *filter, char names[STATUSES_BYTES]) {
+/* search: that of the filter, folded. */
+static struct listing list_jobs(const struct job_filter *filter, const char *search,
+                                char names[STATUSES_BYTES]) {
     const struct sort_key *key = &job_keys[filter->sort];
     const bool is_quick = store_job_list_is_quick(filter);
     struct listing listing = {.order = &key->all,
@@ -158,7 +160,7 @@ static struct listing list_jobs(const struct job_filter *filter, char names[STAT
     } else if (!is_quick) {
         listing.order = &key->some;
         listing.types = "ttt";
-        listing.texts[0] = filter->search;
+        listing.texts[0] = search;
         listing.texts[1] = filter->dataset;
         listing.texts[2] = name_statuses(filter->statuses, names);
     }
@@ -258,14 +260,18 @@ static enum store_status read_jobs(struct store_session *session, const struct j
 enum store_status store_job_list(struct store_session *session, const struct job_filter *filter,
                                  struct job *jobs, int *count, bool *has_more,
                                  struct list_place *last) {
-    char names[STATUSES_BYTES];
-    const struct listing listing = list_jobs(filter, names);
+    char names[STATUSES_BYTES], *search;
     struct page page;
     *count = 0;
-    enum store_status status = begin_page(session, &listing, filter->limit, &page);
+    enum store_status status = sql_folded(filter->search, &search);
+    if (status != STORE_OK)
+        return status;
+    const struct listing listing = list_jobs(filter, search, names);
+    status = begin_page(session, &listing, filter->limit, &page);
     if (status == STORE_OK)
         status = read_jobs(session, filter, page.places, page.found, jobs, count);
     status = end_page(session, &page, status, *count, has_more, last);
+    free(search);
     if (status != STORE_OK)
         while (*count > 0)
             job_clear(&jobs[--*count]);
@@ -281,12 +287,18 @@ enum store_status store_job_counts(struct store_session *session, const struct j
             status = store_job_count(session, (enum job_status)i, &counts[i]);
         return status;
     }
-    sqlite3_stmt *row = sql_prepare(
+    char *search;
+    status = sql_folded(filter->search, &search);
+    if (status != STORE_OK)
+        return status;
+    struct sql_statement *row = sql_prepare(
         session, "SELECT status, count(*) FROM " JOBS " WHERE " CHOSEN "true GROUP BY status",
-        "tttttt", NULL, NULL, NULL, filter->search, filter->dataset, NULL);
+        "tttttt", NULL, NULL, NULL, search, filter->dataset, NULL);
     while (sql_row(session, row))
-        counts[sql_name(row, 0, job_status_names)] = sqlite3_column_int64(row, 1);
-    return sql_done(session, row);
+        counts[sql_name(row, 0, job_status_names)] = sql_int64(row, 1);
+    status = sql_done(session, row);
+    free(search);
+    return status;
 }
 
 enum store_status store_sparkline(struct store_session *session, const struct job *job, int most,
@@ -296,10 +308,11 @@ enum store_status store_sparkline(struct store_session *session, const struct jo
     *count = 0;
     for (int i = 0; i < n && status == STORE_OK; i++) { /* a look-up each: histories can be long */
         const int64_t epoch = n == 1 ? job->epoch : 1 + (int64_t)i * (job->epoch - 1) / (n - 1);
-        sqlite3_stmt *row = sql_prepare(session,
-                                        "SELECT iif(?3, val_loss, train_loss) FROM history"
-                                        " WHERE job_seq = ?1 AND epoch = ?2",
-                                        "iii", job->seq, epoch, (int64_t)!isnan(job->val_loss));
+        struct sql_statement *row =
+            sql_prepare(session,
+                        "SELECT CASE WHEN ?3 <> 0 THEN val_loss ELSE train_loss END FROM history"
+                        " WHERE job_seq = ?1 AND epoch = ?2",
+                        "iii", job->seq, epoch, (int64_t)!isnan(job->val_loss));
         losses[(*count)++] = sql_row(session, row) ? sql_real(row, 0) : NAN;
         status = sql_done(session, row);
     }
@@ -334,7 +347,8 @@ bool store_model_list_is_quick(const struct model_filter *filter) {
            (!filter->search && filter->origin == ORIGIN_ANY && model_keys[filter->sort].has_index);
 }
 
-static struct listing list_models(const struct model_filter *filter) {
+/* search: that of the filter, folded. */
+static struct listing list_models(const struct model_filter *filter, const char *search) {
     const struct sort_key *key = &model_keys[filter->sort];
     struct listing listing = {.order = &key->all,
                               .is_text = key->is_text,
@@ -347,7 +361,7 @@ static struct listing list_models(const struct model_filter *filter) {
     } else if (filter->search || filter->origin != ORIGIN_ANY) {
         listing.order = &key->some;
         listing.types = "tt";
-        listing.texts[0] = filter->search;
+        listing.texts[0] = search;
         listing.texts[1] = filter->origin == ORIGIN_ANY        ? NULL
                            : filter->origin == ORIGIN_IMPORTED ? "imported"
                                                                : "trained";
@@ -358,15 +372,20 @@ static struct listing list_models(const struct model_filter *filter) {
 enum store_status store_model_list(struct store_session *session, const struct model_filter *filter,
                                    struct model *models, int *count, bool *has_more,
                                    struct list_place *last) {
-    const struct listing listing = list_models(filter);
+    char *search;
     struct page page;
     *count = 0;
-    enum store_status status = begin_page(session, &listing, filter->limit, &page);
+    enum store_status status = sql_folded(filter->search, &search);
+    if (status != STORE_OK)
+        return status;
+    const struct listing listing = list_models(filter, search);
+    status = begin_page(session, &listing, filter->limit, &page);
     while (status == STORE_OK && *count < page.found && *count < filter->limit) {
         status = sql_model(session, page.places[*count].id, &models[*count]);
         *count += status == STORE_OK;
     }
     status = end_page(session, &page, status, *count, has_more, last);
+    free(search);
     if (status != STORE_OK)
         while (*count > 0)
             model_clear(&models[--*count]);

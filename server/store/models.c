@@ -4,9 +4,9 @@
 
 #include "server/store/sql.h"
 
-struct figures sql_figures(sqlite3_stmt *row, int column) {
+struct figures sql_figures(const struct sql_statement *row, int column) {
     return (struct figures){
-        .n = sqlite3_column_int(row, column),
+        .n = sql_int(row, column),
         .curve = {sql_real(row, column + 1), sql_real(row, column + 2)},
         .energy = {sql_real(row, column + 3), sql_real(row, column + 4)},
         .coverage = {sql_real(row, column + 5), sql_real(row, column + 6)},
@@ -30,30 +30,31 @@ void model_clear(struct model *model) {
     "model.job_seq), form, " FIGURES_COLUMNS("model")
 #define MODEL(where) "SELECT " MODEL_COLUMNS " FROM model " where
 
-static void read_model(struct store_session *session, sqlite3_stmt *row, struct model *model) {
+static void read_model(struct store_session *session, struct sql_statement *row,
+                       struct model *model) {
     *model = (struct model){
         .name = sql_text(session, row, 1),
         .spec = sql_text(session, row, 2),
         .variant = sql_text(session, row, 3),
-        .epoch = sqlite3_column_int(row, 4),
-        .created_at = sqlite3_column_int64(row, 5),
-        .updated_at = sqlite3_column_int64(row, 6),
-        .blob = sqlite3_column_int64(row, 7),
-        .byte_count = (size_t)sqlite3_column_int64(row, 8),
-        .has_job = sqlite3_column_int(row, 9),
-        .dim = sqlite3_column_int(row, 10),
-        .parameters = sqlite3_column_int64(row, 11),
+        .epoch = sql_int(row, 4),
+        .created_at = sql_int64(row, 5),
+        .updated_at = sql_int64(row, 6),
+        .blob = sql_int64(row, 7),
+        .byte_count = (size_t)sql_int64(row, 8),
+        .has_job = sql_int(row, 9),
+        .dim = sql_int(row, 10),
+        .parameters = sql_int64(row, 11),
         .warnings = sql_text(session, row, 13),
         .form = sql_text(session, row, 14),
         .figures = sql_figures(row, 15),
     };
     size_t copied;
-    memcpy(model->id, sqlite3_column_text(row, 0), ID_LENGTH);
+    memcpy(model->id, sql_chars(row, 0), ID_LENGTH);
     model->transform = sql_blob(session, row, 12, &copied);
 }
 
 /* Reads the model from the only row of a statement; STORE_NOT_FOUND without one. */
-static enum store_status read_one(struct store_session *session, sqlite3_stmt *row,
+static enum store_status read_one(struct store_session *session, struct sql_statement *row,
                                   struct model *model) {
     const bool found = sql_row(session, row);
     if (found)
@@ -78,29 +79,34 @@ enum store_status sql_model(struct store_session *session, const char *id, struc
 }
 
 enum store_status store_model_insert(struct store_session *session, const struct model *model) {
+    char *words;
     int64_t blob = model->blob;
     enum store_status status = sql_blob_insert(session, model->bytes, model->byte_count, &blob);
+    if (status == STORE_OK)
+        status = sql_folded(model->words, &words);
     if (status != STORE_OK)
         return status;
-    return sql_run(session,
-                   "INSERT INTO model (id, name, spec, variant, epoch, blob_id, size, dim,"
-                   " parameters, transform, created_at, updated_at, words, form)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11,"
-                   " coalesce(fold(?12), ''), ?13)",
-                   "ttttiiiiibitt", model->id, model->name, model->spec, model->variant,
-                   (int64_t)model->epoch, blob, (int64_t)model->byte_count, (int64_t)model->dim,
-                   model->parameters, model->transform,
-                   2 * (size_t)model->dim * sizeof *model->transform, model->created_at,
-                   model->words, model->form);
+    status = sql_run(
+        session,
+        "INSERT INTO model (id, name, spec, variant, epoch, blob_id, size, dim,"
+        " parameters, transform, created_at, updated_at, words, form)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11,"
+        " coalesce(?12, ''), ?13)",
+        "ttttiiiiibitt", model->id, model->name, model->spec, model->variant, (int64_t)model->epoch,
+        blob, (int64_t)model->byte_count, (int64_t)model->dim, model->parameters, model->transform,
+        2 * (size_t)model->dim * sizeof *model->transform, model->created_at, words, model->form);
+    free(words);
+    return status;
 }
 
 /* May the job that trains a model still write it? */
 static enum store_status is_in_training(struct store_session *session, const char *id,
                                         bool *training) {
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT 1 FROM model JOIN job ON job.seq = model.job_seq"
-                                    " WHERE model.id = ?1 AND job.status IN ('queued', 'running')",
-                                    "t", id);
+    struct sql_statement *row =
+        sql_prepare(session,
+                    "SELECT 1 FROM model JOIN job ON job.seq = model.job_seq"
+                    " WHERE model.id = ?1 AND job.status IN ('queued', 'running')",
+                    "t", id);
     *training = sql_row(session, row);
     return sql_done(session, row);
 }
@@ -117,7 +123,7 @@ enum store_status store_model_delete(struct store_session *session, const char *
                      "t", id);
     if (status == STORE_OK)
         status = sql_run(session, "DELETE FROM model WHERE id = ?1", "t", id);
-    if (status == STORE_OK && sqlite3_changes(session->db) == 0)
+    if (status == STORE_OK && sql_changes(session) == 0)
         return STORE_NOT_FOUND;
     return status;
 }

@@ -20,18 +20,18 @@ void claim_clear(struct claim *claim) {
 static enum store_status read_checkpoint(struct store_session *session, int64_t seq,
                                          struct checkpoint *checkpoint) {
     *checkpoint = (struct checkpoint){0};
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT step, epoch, seconds, sha256, blob_id, size"
-                                    " FROM checkpoint JOIN blob ON blob.id = blob_id"
-                                    " WHERE job_seq = ?1 ORDER BY step DESC LIMIT 1",
-                                    "i", seq);
+    struct sql_statement *row = sql_prepare(session,
+                                            "SELECT step, epoch, seconds, sha256, blob_id, size"
+                                            " FROM checkpoint JOIN blob ON blob.id = blob_id"
+                                            " WHERE job_seq = ?1 ORDER BY step DESC LIMIT 1",
+                                            "i", seq);
     if (sql_row(session, row)) {
-        checkpoint->step = sqlite3_column_int64(row, 0);
-        checkpoint->epoch = sqlite3_column_int(row, 1);
-        checkpoint->seconds = sqlite3_column_double(row, 2);
-        memcpy(checkpoint->sha256, sqlite3_column_text(row, 3), sizeof checkpoint->sha256);
-        checkpoint->blob = sqlite3_column_int64(row, 4);
-        checkpoint->size = (size_t)sqlite3_column_int64(row, 5);
+        checkpoint->step = sql_int64(row, 0);
+        checkpoint->epoch = sql_int(row, 1);
+        checkpoint->seconds = sql_double(row, 2);
+        memcpy(checkpoint->sha256, sql_chars(row, 3), sizeof checkpoint->sha256);
+        checkpoint->blob = sql_int64(row, 4);
+        checkpoint->size = (size_t)sql_int64(row, 5);
     }
     return sql_done(session, row);
 }
@@ -48,7 +48,8 @@ static enum store_status rewind_to(struct store_session *session, int64_t seq,
     return sql_run(session,
                    "UPDATE job SET epoch = ?2, step = ?3, seconds = ?4,"
                    " train_loss = h.train_loss, val_loss = h.val_loss"
-                   " FROM (SELECT 1) LEFT JOIN history AS h ON h.job_seq = ?1 AND h.epoch = ?2"
+                   " FROM (SELECT 1 AS one) AS always LEFT JOIN history AS h ON h.job_seq = ?1 AND "
+                   "h.epoch = ?2"
                    " WHERE job.seq = ?1",
                    "iiid", seq, epoch, checkpoint->step, checkpoint->seconds);
 }
@@ -64,7 +65,7 @@ static enum store_status take_checkpoint(struct store_session *session, int64_t 
  * When only jobs that have overtaken it are in its way, no other may. 0: none. */
 static enum store_status choose(struct store_session *session, const struct memory_room *room,
                                 int64_t *seq) {
-    sqlite3_stmt *row = sql_prepare(
+    struct sql_statement *row = sql_prepare(
         session,
         "WITH first AS (SELECT seq, memory FROM job WHERE status = 'queued' ORDER BY seq LIMIT 1)"
         " SELECT CASE WHEN memory <= ?1 THEN seq"
@@ -80,29 +81,30 @@ static enum store_status choose(struct store_session *session, const struct memo
 static enum store_status choose_small(struct store_session *session, const struct memory_room *room,
                                       int64_t *seq) {
     const int64_t most = room->small < room->beside ? room->small : room->beside;
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT seq FROM job WHERE status = 'queued' AND memory <= ?1"
-                                    " ORDER BY seq LIMIT 1",
-                                    "i", most);
+    struct sql_statement *row =
+        sql_prepare(session,
+                    "SELECT seq FROM job WHERE status = 'queued' AND memory <= ?1"
+                    " ORDER BY seq LIMIT 1",
+                    "i", most);
     return sql_value(session, row, seq, STORE_NOT_FOUND);
 }
 
 static enum store_status take(struct store_session *session, int64_t seq, const char *owner,
                               int64_t now, struct claim *claim) {
-    sqlite3_stmt *row = sql_prepare(
+    struct sql_statement *row = sql_prepare(
         session,
         "UPDATE job SET status = 'running', owner = ?2, fence = fence + 1, attempt = attempt + 1,"
         " stalls = stalls + 1, started_at = coalesce(started_at, ?3) WHERE seq = ?1"
         " RETURNING id, spec, fence, attempt, cancel_requested, created_at, memory",
         "iti", seq, owner, now);
     if (sql_row(session, row)) {
-        memcpy(claim->id, sqlite3_column_text(row, 0), ID_LENGTH);
+        memcpy(claim->id, sql_chars(row, 0), ID_LENGTH);
         claim->spec = sql_text(session, row, 1);
-        claim->fence = sqlite3_column_int64(row, 2);
-        claim->attempt = sqlite3_column_int(row, 3);
-        claim->cancel_requested = sqlite3_column_int(row, 4);
-        claim->created_at = sqlite3_column_int64(row, 5);
-        claim->memory = sqlite3_column_int64(row, 6);
+        claim->fence = sql_int64(row, 2);
+        claim->attempt = sql_int(row, 3);
+        claim->cancel_requested = sql_int(row, 4);
+        claim->created_at = sql_int64(row, 5);
+        claim->memory = sql_int64(row, 6);
     }
     return sql_done(session, row);
 }
@@ -129,10 +131,10 @@ enum store_status store_claim(struct store_session *session, const char *owner,
 /* The row number of a claimed job; STORE_LOST if another worker has it now. */
 static enum store_status claimed_seq(struct store_session *session, const struct claim *claim,
                                      int64_t *seq) {
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT seq FROM job WHERE id = ?1 AND fence = ?2"
-                                    " AND status = 'running'",
-                                    "ti", claim->id, claim->fence);
+    struct sql_statement *row = sql_prepare(session,
+                                            "SELECT seq FROM job WHERE id = ?1 AND fence = ?2"
+                                            " AND status = 'running'",
+                                            "ti", claim->id, claim->fence);
     return sql_value(session, row, seq, STORE_LOST);
 }
 
@@ -240,16 +242,17 @@ static enum store_status add_model(struct store_session *session, int64_t seq,
 /* Updates the progress of the job; its row number, if the fence still matches. */
 static enum store_status advance(struct store_session *session, const struct progress *progress,
                                  int64_t *seq, bool *cancel_requested) {
-    sqlite3_stmt *row = sql_prepare(
+    struct sql_statement *row = sql_prepare(
         session,
-        "UPDATE job SET step = ?3, seconds = ?4, stalls = iif(?5, 0, stalls)"
+        "UPDATE job SET step = ?3, seconds = ?4,"
+        " stalls = CASE WHEN ?5 <> 0 THEN 0 ELSE stalls END"
         " WHERE id = ?1 AND fence = ?2 AND status = 'running' RETURNING seq, cancel_requested",
         "tiidi", progress->id, progress->fence, progress->step, progress->seconds,
         (int64_t)(progress->checkpoint != NULL));
     bool held = sql_row(session, row);
     if (held) {
-        *seq = sqlite3_column_int64(row, 0);
-        *cancel_requested = sqlite3_column_int(row, 1);
+        *seq = sql_int64(row, 0);
+        *cancel_requested = sql_int(row, 1);
     }
     return sql_found(session, row, held, STORE_LOST);
 }
@@ -275,7 +278,7 @@ enum store_status store_progress(struct store_session *session, const struct pro
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
                                const struct job_end *end, int64_t now) {
     int64_t seq;
-    sqlite3_stmt *row =
+    struct sql_statement *row =
         sql_prepare(session,
                     "UPDATE job SET status = ?3, error_code = ?4, error_detail = ?5,"
                     " finished_at = ?6, owner = NULL, warnings = CASE WHEN ?7 IS NULL THEN warnings"
@@ -293,29 +296,32 @@ enum store_status store_finish(struct store_session *session, const char *id, in
 }
 
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence) {
-    const enum store_status status = sql_run(session,
-                                             "UPDATE job SET status = 'queued', owner = NULL,"
-                                             " attempt = attempt - 1, stalls = max(stalls - 1, 0)"
-                                             " WHERE id = ?1 AND fence = ?2 AND status = 'running'",
-                                             "ti", id, fence);
-    return status == STORE_OK && sqlite3_changes(session->db) == 0 ? STORE_LOST : status;
+    const enum store_status status =
+        sql_run(session,
+                "UPDATE job SET status = 'queued', owner = NULL,"
+                " attempt = attempt - 1, "
+                " stalls = CASE WHEN stalls > 0 THEN stalls - 1 ELSE 0 END"
+                " WHERE id = ?1 AND fence = ?2 AND status = 'running'",
+                "ti", id, fence);
+    return status == STORE_OK && sql_changes(session) == 0 ? STORE_LOST : status;
 }
 
 /* Ends a statement that ends jobs with this status. */
 static enum store_status end_jobs(struct store_session *session, enum job_status ending,
-                                  sqlite3_stmt *statement) {
+                                  struct sql_statement *statement) {
     const enum store_status status = sql_finish(session, statement);
     if (status == STORE_OK)
-        sql_ended(session, ending, sqlite3_changes(session->db));
+        sql_ended(session, ending, sql_changes(session));
     return status;
 }
 
 static enum store_status cancel_asked(struct store_session *session, int64_t now) {
-    return end_jobs(session, JOB_CANCELLED,
-                    sql_prepare(session,
-                                "UPDATE job SET status = 'cancelled', owner = NULL,"
-                                " finished_at = ?1 WHERE status = 'running' AND cancel_requested",
-                                "i", now));
+    return end_jobs(
+        session, JOB_CANCELLED,
+        sql_prepare(session,
+                    "UPDATE job SET status = 'cancelled', owner = NULL,"
+                    " finished_at = ?1 WHERE status = 'running' AND cancel_requested <> 0",
+                    "i", now));
 }
 
 static enum store_status fail_stalled(struct store_session *session, int64_t now) {
@@ -353,6 +359,6 @@ enum store_status store_recover(struct store_session *session, int64_t memory, i
     if (status == STORE_OK)
         status = sql_run(
             session, "UPDATE job SET status = 'queued', owner = NULL WHERE status = 'running'", "");
-    *requeued = status == STORE_OK ? sqlite3_changes(session->db) : 0;
+    *requeued = status == STORE_OK ? sql_changes(session) : 0;
     return status == STORE_OK ? refuse_too_large(session, memory, now) : status;
 }

@@ -3,22 +3,22 @@
 
 #include "server/store/sql.h"
 
-enum store_status sql_served(struct store_session *session, sqlite3_stmt *row,
+enum store_status sql_served(struct store_session *session, struct sql_statement *row,
                              char id[ID_LENGTH + 1], bool *same) {
     const bool found = sql_row(session, row);
     if (found) {
-        memcpy(id, sqlite3_column_text(row, 0), ID_LENGTH + 1);
-        *same = sqlite3_column_int(row, 1);
+        memcpy(id, sql_chars(row, 0), ID_LENGTH + 1);
+        *same = sql_int(row, 1);
     }
     return sql_found(session, row, found, STORE_NOT_FOUND);
 }
 
 enum store_status store_replay_find(struct store_session *session, const struct replay *replay,
                                     char id[ID_LENGTH + 1], bool *same) {
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT id, request = ?3 FROM replay"
-                                    " WHERE operation = ?1 AND key = ?2",
-                                    "ttt", replay->operation, replay->key, replay->request);
+    struct sql_statement *row = sql_prepare(session,
+                                            "SELECT id, request = ?3 FROM replay"
+                                            " WHERE operation = ?1 AND key = ?2",
+                                            "ttt", replay->operation, replay->key, replay->request);
     return sql_served(session, row, id, same);
 }
 

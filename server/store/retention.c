@@ -5,7 +5,7 @@
 static enum store_status forget(struct store_session *session, const char *sql, int64_t before,
                                 int most, int *count) {
     const enum store_status status = sql_run(session, sql, "ii", before, (int64_t)most);
-    *count = status == STORE_OK ? sqlite3_changes(session->db) : 0;
+    *count = status == STORE_OK ? sql_changes(session) : 0;
     return status;
 }
 
@@ -22,8 +22,8 @@ enum store_status store_forget_events(struct store_session *session, int64_t bef
 enum store_status store_forget_checkpoints(struct store_session *session, int64_t before, int most,
                                            int *count) {
     return forget(session,
-                  "DELETE FROM checkpoint WHERE rowid IN"
-                  " (SELECT checkpoint.rowid FROM checkpoint"
+                  "DELETE FROM checkpoint WHERE (job_seq, step) IN"
+                  " (SELECT checkpoint.job_seq, checkpoint.step FROM checkpoint"
                   "  JOIN job ON job.seq = checkpoint.job_seq"
                   "  WHERE job.finished_at < ?1 AND checkpoint.step <"
                   "   (SELECT max(step) FROM checkpoint AS c WHERE c.job_seq = job.seq)"

@@ -1,25 +1,13 @@
 /* Keeps the database below its maximum size (--max-database) by deleting what is dispensable. */
 #include "server/base/log.h"
+#include "server/store/driver.h"
 #include "server/store/sql.h"
 
 enum {
-    PAGE_BYTES = 4096,
     RESERVED_SHARE = 16, /* 1/16 stays free for changes and deletes, which are never refused */
     PIECES_AT_ONCE = 4,
     OVERHEAD_BYTES = 1 << 14 /* of a row, its events and its index entries */
 };
-
-enum store_status store_used(struct store_session *session, int64_t *bytes) {
-    int64_t pages, unused;
-    enum store_status status =
-        sql_value(session, sql_prepare(session, "PRAGMA page_count", ""), &pages, STORE_OK);
-    if (status == STORE_OK)
-        status = sql_value(session, sql_prepare(session, "PRAGMA freelist_count", ""), &unused,
-                           STORE_OK);
-    if (status == STORE_OK)
-        *bytes = (pages - unused) * PAGE_BYTES;
-    return status;
-}
 
 /* What may be deleted, in this order: the last checkpoint of a job only after the job has ended. */
 static const struct {
@@ -27,15 +15,17 @@ static const struct {
 } dispensable[] = {
     {"a stored evaluation", "DELETE FROM evaluation WHERE id = (SELECT min(id) FROM evaluation)"},
     {"an older checkpoint",
-     "DELETE FROM checkpoint WHERE rowid = (SELECT checkpoint.rowid FROM checkpoint"
+     "DELETE FROM checkpoint WHERE (job_seq, step) = (SELECT job_seq, step FROM checkpoint"
      " WHERE step < (SELECT max(step) FROM checkpoint AS c WHERE c.job_seq = checkpoint.job_seq)"
-     " ORDER BY job_seq LIMIT 1)"},
+     " ORDER BY job_seq, step LIMIT 1)"},
     {"the checkpoint of an ended job",
-     "DELETE FROM checkpoint WHERE rowid = (SELECT checkpoint.rowid FROM checkpoint"
-     " JOIN job ON job.seq = job_seq WHERE finished_at IS NOT NULL ORDER BY finished_at LIMIT 1)"},
+     "DELETE FROM checkpoint WHERE (job_seq, step) ="
+     " (SELECT checkpoint.job_seq, checkpoint.step FROM checkpoint"
+     " JOIN job ON job.seq = checkpoint.job_seq WHERE job.finished_at IS NOT NULL"
+     " ORDER BY job.finished_at, checkpoint.job_seq, checkpoint.step LIMIT 1)"},
     {"an earlier state of a model",
-     "DELETE FROM snapshot WHERE rowid = (SELECT snapshot.rowid FROM snapshot"
-     " ORDER BY created_at LIMIT 1)"},
+     "DELETE FROM snapshot WHERE (model_id, epoch) ="
+     " (SELECT model_id, epoch FROM snapshot ORDER BY created_at, model_id, epoch LIMIT 1)"},
 };
 enum { EVALUATIONS = 1, DISPENSABLE = sizeof dispensable / sizeof dispensable[0] };
 
@@ -45,7 +35,7 @@ static enum store_status remove_one(struct store_session *session, int kinds, bo
     *gone = false;
     for (int i = 0; i < kinds && status == STORE_OK && !*gone; i++) {
         status = sql_run(session, dispensable[i].sql, "");
-        *gone = status == STORE_OK && sqlite3_changes(session->db) > 0;
+        *gone = status == STORE_OK && sql_changes(session) > 0;
         if (*gone)
             log_line(LOG_INFO, "the database is near its limit", "removed=\"%s\"",
                      dispensable[i].what);

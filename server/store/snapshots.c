@@ -15,14 +15,15 @@ static int64_t most_snapshots(size_t bytes) {
 /* The training is cut into parts that grow as the square of their number, because models change
  * most at first. A model is kept if it is the first in its part. */
 static enum store_status add(struct store_session *session, const char *id, int64_t parts) {
-    return sql_run(session,
-                   "INSERT INTO snapshot (model_id, epoch, blob_id, size, created_at)"
-                   " SELECT model.id, model.epoch, model.blob_id, model.size, model.updated_at"
-                   " FROM model JOIN job ON job.seq = model.job_seq WHERE model.id = ?1"
-                   " AND floor(?2 * sqrt(1.0 * model.epoch / job.epochs)) > coalesce("
-                   "  (SELECT floor(?2 * sqrt(1.0 * max(epoch) / job.epochs)) FROM snapshot"
-                   "   WHERE model_id = ?1), -1)",
-                   "ti", id, parts);
+    return sql_run(
+        session,
+        "INSERT INTO snapshot (model_id, epoch, blob_id, size, created_at)"
+        " SELECT model.id, model.epoch, model.blob_id, model.size, model.updated_at"
+        " FROM model JOIN job ON job.seq = model.job_seq WHERE model.id = ?1"
+        " AND floor(?2 * sqrt(CAST(model.epoch AS double precision) / job.epochs)) > coalesce("
+        "  (SELECT floor(?2 * sqrt(CAST(max(epoch) AS double precision) / job.epochs))"
+        "   FROM snapshot WHERE model_id = ?1), -1)",
+        "ti", id, parts);
 }
 
 /* A job that was extended adds more of them: deletes the one that leaves the smallest gap. */
@@ -31,9 +32,10 @@ static enum store_status thin(struct store_session *session, const char *id, int
                    "DELETE FROM snapshot WHERE model_id = ?1"
                    " AND (SELECT count(*) FROM snapshot WHERE model_id = ?1) > ?2"
                    " AND epoch = (SELECT epoch FROM (SELECT epoch,"
-                   "  sqrt(lead(epoch) OVER neighbors) - sqrt(lag(epoch) OVER neighbors) AS gap"
+                   "  sqrt(CAST(lead(epoch) OVER neighbors AS double precision)) -"
+                   "  sqrt(CAST(lag(epoch) OVER neighbors AS double precision)) AS gap"
                    "  FROM snapshot WHERE model_id = ?1 WINDOW neighbors AS (ORDER BY epoch))"
-                   " WHERE gap IS NOT NULL ORDER BY gap LIMIT 1)",
+                   " AS kept WHERE gap IS NOT NULL ORDER BY gap, epoch LIMIT 1)",
                    "ti", id, most);
 }
 
@@ -47,15 +49,15 @@ enum store_status sql_keep_snapshot(struct store_session *session, const char *i
 
 /* Turns the description of a model into that of an earlier epoch. */
 static enum store_status look_back(struct store_session *session, int epoch, struct model *model) {
-    sqlite3_stmt *row = sql_prepare(session,
-                                    "SELECT blob_id, size, created_at FROM snapshot"
-                                    " WHERE model_id = ?1 AND epoch = ?2",
-                                    "ti", model->id, (int64_t)epoch);
+    struct sql_statement *row = sql_prepare(session,
+                                            "SELECT blob_id, size, created_at FROM snapshot"
+                                            " WHERE model_id = ?1 AND epoch = ?2",
+                                            "ti", model->id, (int64_t)epoch);
     const bool found = sql_row(session, row);
     if (found) {
-        model->blob = sqlite3_column_int64(row, 0);
-        model->byte_count = (size_t)sqlite3_column_int64(row, 1);
-        model->updated_at = sqlite3_column_int64(row, 2);
+        model->blob = sql_int64(row, 0);
+        model->byte_count = (size_t)sql_int64(row, 1);
+        model->updated_at = sql_int64(row, 2);
         model->epoch = epoch;
     }
     return sql_found(session, row, found, STORE_NO_SNAPSHOT);
@@ -85,7 +87,7 @@ enum store_status store_snapshots(struct store_session *session, const char *id,
                                   struct snapshot snapshots[static STORE_MAX_SNAPSHOTS + 1],
                                   int *count) {
     *count = 0;
-    sqlite3_stmt *row =
+    struct sql_statement *row =
         sql_prepare(session,
                     "SELECT epoch, created_at, size FROM snapshot WHERE model_id = ?1"
                     " UNION SELECT epoch, updated_at, size FROM model WHERE id = ?1"
@@ -94,9 +96,9 @@ enum store_status store_snapshots(struct store_session *session, const char *id,
                     "ti", id, (int64_t)STORE_MAX_SNAPSHOTS + 1);
     while (sql_row(session, row))
         snapshots[(*count)++] = (struct snapshot){
-            .epoch = sqlite3_column_int(row, 0),
-            .at = sqlite3_column_int64(row, 1),
-            .bytes = sqlite3_column_int64(row, 2),
+            .epoch = sql_int(row, 0),
+            .at = sql_int64(row, 1),
+            .bytes = sql_int64(row, 2),
         };
     return sql_done(session, row);
 }

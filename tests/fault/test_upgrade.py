@@ -8,7 +8,7 @@ import harness
 import pytest
 from harness import PATIENCE, QUICK, SOAK
 
-NEWEST = int(max((pathlib.Path(__file__).parents[2] / "migrations").glob("*.sql")).name[:4])
+NEWEST = int(max((pathlib.Path(__file__).parents[2] / "migrations/sqlite").glob("*.sql")).name[:4])
 POINTS = ["migrate.before_commit", "migrate.committed", "vfs.write", "vfs.sync"]
 PASSES = 40 if SOAK else 4
 

@@ -1,21 +1,20 @@
 /* How a database gets from one schema to the next, all the way or not at all: store_open, with
  * migrations of this file in place of the program's. */
 #include <criterion/criterion.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/store/migrations.h"
-#include "server/store/sql.h"
+#include "server/store/sqlite/sqlite.h"
 
-const struct migration migrations[] = {
+const struct migration sqlite_migrations[] = {
     {20, "0020_first.sql", "CREATE TABLE point (x INTEGER NOT NULL)"},
     {21, "0021_second.sql",
      "ALTER TABLE point ADD COLUMN y INTEGER NOT NULL DEFAULT 0; UPDATE point SET y = x + 1"},
     {22, "0022_third.sql", "CREATE UNIQUE INDEX point_by_x ON point (x)"},
 };
-const int migration_count = sizeof migrations / sizeof migrations[0];
+const int sqlite_migration_count = sizeof sqlite_migrations / sizeof sqlite_migrations[0];
 
 static char directory[32], path[64];
 static sqlite3 *db;
@@ -29,7 +28,7 @@ static void begin(int version, const char *rows) {
     cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
     snprintf(sql, sizeof sql,
              "PRAGMA application_id = %d; PRAGMA user_version = %d; %s; INSERT INTO point %s",
-             SQL_APPLICATION_ID, version, migrations[0].sql, rows);
+             SQLITE_APPLICATION, version, sqlite_migrations[0].sql, rows);
     if (version > 0)
         cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
 }
@@ -53,20 +52,20 @@ TestSuite(migrate, .fini = end);
 Test(migrate, a_database_of_the_first_schema_gets_the_others) {
     begin(20, "VALUES (5), (7)");
     open_and_close();
-    cr_assert_eq(sql_integer(db, "PRAGMA user_version"), 22);
-    cr_assert_eq(sql_integer(db, "SELECT sum(10 * x + y) FROM point"), 56 + 78);
-    cr_assert_eq(sql_integer(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'point_by_x'"),
+    cr_assert_eq(sqlite_integer(db, "PRAGMA user_version"), 22);
+    cr_assert_eq(sqlite_integer(db, "SELECT sum(10 * x + y) FROM point"), 56 + 78);
+    cr_assert_eq(sqlite_integer(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'point_by_x'"),
                  1);
     open_and_close(); /* and no migration twice */
-    cr_assert_eq(sql_integer(db, "SELECT count(*) FROM point"), 2);
+    cr_assert_eq(sqlite_integer(db, "SELECT count(*) FROM point"), 2);
 }
 
 Test(migrate, a_new_database_gets_all) {
     begin(0, NULL);
     open_and_close();
-    cr_assert_eq(sql_integer(db, "PRAGMA user_version"), 22);
-    cr_assert_eq(sql_integer(db, "PRAGMA application_id"), SQL_APPLICATION_ID);
-    cr_assert_eq(sql_integer(db, "SELECT count(y) FROM point"), 0);
+    cr_assert_eq(sqlite_integer(db, "PRAGMA user_version"), 22);
+    cr_assert_eq(sqlite_integer(db, "PRAGMA application_id"), SQLITE_APPLICATION);
+    cr_assert_eq(sqlite_integer(db, "SELECT count(y) FROM point"), 0);
 }
 
 /* The third migration refuses these rows, so the second has not taken place either. */
@@ -75,9 +74,9 @@ Test(migrate, a_migration_that_fails_leaves_the_schema_of_before) {
     begin(20, "VALUES (5), (5)");
     cr_assert_null(store_open(path, error, sizeof error));
     cr_assert(strstr(error, "0022_third.sql"), "%s", error);
-    cr_assert_eq(sql_integer(db, "PRAGMA user_version"), 20);
-    cr_assert_eq(sql_integer(db, "SELECT count(*) FROM pragma_table_info('point')"), 1);
-    cr_assert_eq(sql_integer(db, "SELECT sum(x) FROM point"), 10);
+    cr_assert_eq(sqlite_integer(db, "PRAGMA user_version"), 20);
+    cr_assert_eq(sqlite_integer(db, "SELECT count(*) FROM pragma_table_info('point')"), 1);
+    cr_assert_eq(sqlite_integer(db, "SELECT sum(x) FROM point"), 10);
 }
 
 Test(migrate, older_and_newer_databases_are_refused) {
@@ -87,7 +86,7 @@ Test(migrate, older_and_newer_databases_are_refused) {
         cr_assert_null(store_open(path, error, sizeof error));
         cr_assert(strstr(error, version == 19 ? "made by denoised 0.1.0" : "use a newer denoised"),
                   "%s", error);
-        cr_assert_eq(sql_integer(db, "PRAGMA user_version"), version);
+        cr_assert_eq(sqlite_integer(db, "PRAGMA user_version"), version);
         if (version == 19)
             end();
     }

@@ -6,16 +6,14 @@
 #include <string.h>
 
 #include "server/store/migrations.h"
-#include "server/store/sql.h"
 
 static sqlite3 *db;
 
 static void open_plans(void) {
     cr_assert_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
-    cr_assert_eq(sql_add_functions(db), SQLITE_OK);
-    for (int i = 0; i < migration_count; i++)
-        cr_assert_eq(sqlite3_exec(db, migrations[i].sql, NULL, NULL, NULL), SQLITE_OK, "%s",
-                     migrations[i].name);
+    for (int i = 0; i < sqlite_migration_count; i++)
+        cr_assert_eq(sqlite3_exec(db, sqlite_migrations[i].sql, NULL, NULL, NULL), SQLITE_OK, "%s",
+                     sqlite_migrations[i].name);
     cr_assert_eq(sqlite3_exec(db, "PRAGMA foreign_keys = ON", NULL, NULL, NULL), SQLITE_OK);
     cr_assert_eq(sqlite3_db_config(db, SQLITE_DBCONFIG_TRIGGER_EQP, 1, NULL), SQLITE_OK);
 }

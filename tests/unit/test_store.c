@@ -445,12 +445,13 @@ Test(store, imported_models_are_listed_by_page_and_deleted) {
  * in the table would not be there at all. */
 Test(store, migrations_are_numbered_one_after_another_and_complete) {
     glob_t files;
-    cr_assert_eq(glob("migrations/*.sql", 0, NULL, &files), 0);
-    cr_assert_eq((int)files.gl_pathc, migration_count);
-    for (int i = 0; i < migration_count; i++) {
-        cr_assert_eq(migrations[i].number, migrations[0].number + i, "%s", migrations[i].name);
-        cr_assert_eq(migrations[i].number, atoi(migrations[i].name));
-        cr_assert_str_eq(strrchr(files.gl_pathv[i], '/') + 1, migrations[i].name);
+    cr_assert_eq(glob("migrations/sqlite/*.sql", 0, NULL, &files), 0);
+    cr_assert_eq((int)files.gl_pathc, sqlite_migration_count);
+    for (int i = 0; i < sqlite_migration_count; i++) {
+        cr_assert_eq(sqlite_migrations[i].number, sqlite_migrations[0].number + i, "%s",
+                     sqlite_migrations[i].name);
+        cr_assert_eq(sqlite_migrations[i].number, atoi(sqlite_migrations[i].name));
+        cr_assert_str_eq(strrchr(files.gl_pathv[i], '/') + 1, sqlite_migrations[i].name);
     }
     globfree(&files);
 }

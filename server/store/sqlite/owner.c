@@ -1,4 +1,4 @@
-#include "server/store/owner.h"
+#include "server/store/sqlite/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -276,7 +276,7 @@ CREATE INDEX event_of_deleted_by_time ON event (at) WHERE status = 'deleted';
 
 -- Clients remember the id of the last event that they received, and may come back to another database:
 -- a new one, or a backup. So ids begin with a random mark of the database, in the bits from 32 on: a
--- new database gets it here, and a backup when it is made (server/store/backup.c). Ids stay below 2^53,
+-- new database gets it here, and a backup when it is made (server/store/sqlite/backup.c). Ids stay below 2^53,
 -- so that every JSON parser reads them exactly.
 INSERT INTO sqlite_sequence (name, seq) VALUES ('event', (1 + abs(random() % 1048575)) << 32);
 

@@ -9,8 +9,8 @@
  * A file can be moved, replaced or removed while the server runs. No next start would find what is
  * written then, so the owner checks before anything is acknowledged.
  */
-#ifndef SERVER_STORE_OWNER_H
-#define SERVER_STORE_OWNER_H
+#ifndef SERVER_STORE_SQLITE_OWNER_H
+#define SERVER_STORE_SQLITE_OWNER_H
 
 #include <stdbool.h>
 #include <stddef.h>

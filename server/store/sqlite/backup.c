@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/store/owner.h"
-#include "server/store/sql.h"
+#include "server/store/sqlite/owner.h"
+#include "server/store/sqlite/sqlite.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -43,7 +43,7 @@ static bool copy(const char *from, const char *to, char *error, size_t error_siz
         return false;
     sqlite3_stmt *vacuum = NULL;
     bool copied = false;
-    if (sql_integer(db, "PRAGMA application_id") != SQL_APPLICATION_ID) {
+    if (sqlite_integer(db, "PRAGMA application_id") != SQLITE_APPLICATION) {
         owner_fail(error, error_size, from, "not a denoised database");
     } else {
         copied = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &vacuum, NULL) == SQLITE_OK &&
@@ -75,8 +75,8 @@ static bool verify(const char *path, char *error, size_t error_size) {
     if (!db)
         return false;
     const bool good =
-        sql_integer(db, "SELECT integrity_check = 'ok' FROM pragma_integrity_check(1)") == 1 &&
-        sql_integer(db, "SELECT count(*) FROM pragma_foreign_key_check") == 0;
+        sqlite_integer(db, "SELECT integrity_check = 'ok' FROM pragma_integrity_check(1)") == 1 &&
+        sqlite_integer(db, "SELECT count(*) FROM pragma_foreign_key_check") == 0;
     sqlite3_close(db);
     return good || owner_fail(error, error_size, path, "the copy is not in order");
 }
@@ -98,7 +98,7 @@ static bool sync_directory_of(const char *path, char *error, size_t error_size) 
     return sync_path(dirname(directory), O_RDONLY | O_DIRECTORY, error, error_size);
 }
 
-bool store_backup(const char *from, const char *to, char *error, size_t error_size) {
+bool sqlite_backup(const char *from, const char *to, char *error, size_t error_size) {
     char part[PATH_BYTES];
     struct stat there;
     if (snprintf(part, sizeof part, "%s.%ld.part", to, (long)getpid()) >= (int)sizeof part)

@@ -1,0 +1,99 @@
+/*
+ * driver.h - what a database must be able to do for the store. Each has a folder here that fills in
+ * one struct driver; store_open chooses it by the name of the database.
+ *
+ * Functions that can fail return a status, or leave it in session->status, and have logged why.
+ */
+#ifndef SERVER_STORE_DRIVER_H
+#define SERVER_STORE_DRIVER_H
+
+#include <pthread.h>
+#include <stdarg.h>
+
+#include "server/store/store.h"
+
+enum { DRIVER_MAX_STATEMENTS = 256 };
+
+/* A prepared statement of a session. */
+struct sql_statement {
+    const char *sql;
+    struct store_session *session;
+    void *native; /* what the driver keeps of it */
+};
+
+/* What is common to the sessions of all drivers, at the start of their own struct. */
+struct store_session {
+    const struct driver *driver;
+    struct store_session *next; /* in the store's list of idle readers */
+    struct sql_statement cache[DRIVER_MAX_STATEMENTS];
+    int cached;
+    enum store_status status; /* of the current statement: STORE_OK until something fails */
+    /* only of the writer: */
+    int64_t limit; /* maximum bytes of the database; 0: no limit */
+    struct {       /* jobs that have ended in this transaction, by status: */
+        int64_t noted[JOB_STATUS_COUNT], marked[JOB_STATUS_COUNT]; /* so far; at the savepoint */
+    } endings;
+};
+
+/* The same for an open database. */
+struct store {
+    const struct driver *driver;
+    char boot[ID_LENGTH + 1];
+    struct store_session *writer;
+    pthread_mutex_t mutex; /* guards the list */
+    struct store_session *idle;
+};
+
+struct driver {
+    /* The database: as the functions of store.h with these names. open returns a struct that begins
+     * with a struct store, of which it has set only `driver` and `writer`; close frees it, after
+     * its idle readers were closed. */
+    struct store *(*open)(const char *path, char *error, size_t error_size);
+    void (*close)(struct store *store);
+    bool (*backup)(const char *from, const char *to, char *error, size_t error_size);
+    const char *(*path)(const struct store *store);
+    const char *(*loss)(const struct store *store);
+    bool (*is_there)(struct store *store);
+    bool (*is_whole)(struct store *store);
+    uint64_t (*version)(struct store *store);
+    void (*sizes)(const struct store *store, int64_t *database, int64_t *log);
+    void (*checkpoint)(struct store *store, bool is_full);
+
+    /* Sessions. A reader is NULL when none can be opened. */
+    struct store_session *(*open_reader)(struct store *store);
+    void (*close_session)(struct store_session *session);
+    enum store_status (*ping)(struct store_session *session);
+    enum store_status (*limit)(struct store_session *session, int64_t bytes);
+    enum store_status (*used)(struct store_session *session, int64_t *bytes);
+    /* The last id that was given to an event, also if it has been deleted. */
+    enum store_status (*last_event)(struct store_session *session, int64_t *id);
+
+    /* Transactions. */
+    enum store_status (*begin)(struct store_session *session);
+    enum store_status (*commit)(struct store_session *session);
+    void (*abort)(struct store_session *session);
+    enum store_status (*savepoint)(struct store_session *session);
+    enum store_status (*keep)(struct store_session *session, bool keep);
+    enum store_status (*begin_reading)(struct store_session *session);
+    enum store_status (*end_reading)(struct store_session *session);
+
+    /* Statements. prepare returns what is kept in sql_statement.native, or NULL; the statement is
+     * valid until its session is closed. bind gets the values of sql_prepare. */
+    void *(*prepare)(struct store_session *session, const char *sql, const char *types);
+    void (*bind)(struct sql_statement *statement, const char *types, va_list values);
+    bool (*row)(struct sql_statement *statement);
+    void (*done)(struct sql_statement *statement);
+    int64_t (*changes)(struct store_session *session);
+
+    /* The columns of the current row, counted from 0. NULL is 0, or a NULL pointer. Pointers are
+     * valid until the next row. */
+    bool (*is_null)(const struct sql_statement *row, int column);
+    int64_t (*integer)(const struct sql_statement *row, int column);
+    double (*number)(const struct sql_statement *row, int column);
+    const char *(*text)(const struct sql_statement *row, int column);
+    const void *(*blob)(const struct sql_statement *row, int column, size_t *size);
+};
+
+extern const struct driver sqlite_driver; /* sqlite/driver.c */
+
+#endif

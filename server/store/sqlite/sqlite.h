@@ -1,0 +1,50 @@
+/*
+ * sqlite.h - the parts of the driver for SQLite: statements (driver.c), the file (open.c), and
+ * copies of it (backup.c).
+ */
+#ifndef SERVER_STORE_SQLITE_SQLITE_H
+#define SERVER_STORE_SQLITE_SQLITE_H
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "server/store/driver.h"
+
+enum {
+    SQLITE_PAGE_BYTES = 4096,
+    SQLITE_APPLICATION = 0x64656e6f, /* "deno", in the file's header */
+};
+
+struct sqlite_session {
+    struct store_session base;
+    sqlite3 *db;
+    /* only of the writer: */
+    int page_bytes;        /* 0: not read yet, and the file does not grow in advance */
+    int wal_pages;         /* pages in the log after the last commit */
+    int64_t file_bytes;    /* minimum size of the file, so that there is room for the log's pages */
+    atomic_ullong commits; /* so far */
+    atomic_bool committing; /* readers may see a commit just before it is counted */
+};
+
+/* Logs an SQLite error, and returns its meaning for the caller. Exits if running on could harm the
+ * data. */
+enum store_status sqlite_failure(sqlite3 *db, int code, const char *what);
+/* The integer result of a statement without parameters; -1 if it fails. */
+int sqlite_integer(sqlite3 *db, const char *sql);
+
+/* What the driver does with the file (open.c), and backup.c. */
+struct store *sqlite_open(const char *path, char *error, size_t error_size);
+void sqlite_close(struct store *store);
+const char *sqlite_path(const struct store *store);
+const char *sqlite_loss(const struct store *store);
+bool sqlite_is_there(struct store *store);
+bool sqlite_is_whole(struct store *store);
+uint64_t sqlite_version(struct store *store);
+void sqlite_sizes(const struct store *store, int64_t *database, int64_t *log);
+void sqlite_checkpoint(struct store *store, bool is_full);
+struct store_session *sqlite_open_reader(struct store *store);
+void sqlite_close_session(struct store_session *session);
+enum store_status sqlite_limit(struct store_session *session, int64_t bytes);
+bool sqlite_backup(const char *from, const char *to, char *error, size_t error_size);
+
+#endif
