@@ -197,6 +197,31 @@ const char *dataset_unusable(const struct column *columns, int count, bool compl
     return text[0] ? arena_format(arena, "only numbers can be used here: %s", text) : NULL;
 }
 
+/* Is it more than points on a line or in the plane? Points have at most two coordinates, which are
+ * numbers without missing cells. If they are called x and y, they may be integers, and have labels or
+ * numbers of their rows; other columns are then those of a table, whose rows come back as they are
+ * written. label: the name of the column with the labels, or NULL. */
+static bool is_table(const struct column *columns, int count, const char *label) {
+    bool has_others = label != NULL; /* only a drawing may have them without being a table */
+    bool is_drawing = true;
+    int coordinates = 0;
+    for (int j = 0; j < count; j++) {
+        const struct column *column = &columns[j];
+        if (label && strcmp(column->name, label) == 0)
+            continue;
+        if (column->coordinate < 0 && column->map.count == 0) {
+            has_others = true;
+            continue;
+        }
+        if (column->coordinate < 0 || !column_is_number(column) || column->missing > 0)
+            return true;
+        is_drawing &= strcmp(column->name, coordinates == 0 ? "x" : "y") == 0;
+        has_others |= column->type == TYPE_INTEGER;
+        coordinates++;
+    }
+    return coordinates > 2 || (has_others && !is_drawing);
+}
+
 /* The names of the columns that are coordinates, as a JSON array. NULL: no memory. */
 static const char *coordinate_names(const struct column *columns, int count, struct arena *arena) {
     const char **names = column_names(columns, count, arena);
@@ -247,6 +272,7 @@ enum store_status dataset_lookup(void *context, struct arena *arena,
     int count;
     if (column_read_list(row.columns, arena, &columns, &count)) {
         upload->unusable = dataset_unusable(columns, count, true, arena);
+        upload->is_table = is_table(columns, count, row.label);
         upload->columns = coordinate_names(columns, count, arena);
         upload->form = row.has_cells ? form_text(&row, columns, count, arena) : NULL;
     } else {

@@ -22,8 +22,9 @@ static const struct field rows[] = {
      "Optional display name, without control characters."},
     {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, dn_preset_names,
      "Defaults for every other field. Without it, the default is table for an upload with more "
-     "than two coordinates, with columns that are not numbers or with missing cells, and default "
-     "for all other data."},
+     "than two columns or with missing cells, or whose columns are not all numbers, and default "
+     "for all other data. Numbers called x and y are points even if they are integers, or if there "
+     "are labels or numbers of rows; others are a table then."},
     {"", "dataset", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "The data to learn: the name of a built-in data set, the id of an upload, or an object with "
      "one of them and more settings; or a list of these, each of which becomes a class (its index "
@@ -44,8 +45,8 @@ const struct field_set spec_fields = {rows, sizeof rows / sizeof rows[0]};
 #define UPLOAD(member) offsetof(struct upload_request, member)
 static const struct field upload_rows[] = {
     {"", "id", FIELD_TEXT, UPLOAD(id), 0, ID_LENGTH, 0, NULL,
-     "Id of an uploaded data set. Without preset, it is trained with the preset table unless its "
-     "points are in the plane or on a line."},
+     "Id of an uploaded data set. Without preset, it is trained with the preset table unless it "
+     "has only points in the plane or on a line."},
     {"", "seed", FIELD_UINT53, UPLOAD(seed), 0, 0, 0, NULL,
      "Seed that selects the points held out for validation; by default, the job's seed."},
     {"", "name", FIELD_TEXT, UPLOAD(name), 0, SET_NAME_BYTES, FIELD_OR_NULL, NULL,
@@ -249,9 +250,7 @@ bool spec_is_table(const struct job_request *job) {
 
 /* More than points on a line or in the plane. */
 static bool is_table(const struct job_request *job) {
-    const struct upload_request *upload = &job->uploads[0];
-    return job->spec.dataset.source_count == 1 && upload->id[0] &&
-           (upload->dim > 2 || upload->unusable);
+    return job->spec.dataset.source_count == 1 && job->uploads[0].is_table;
 }
 
 const char *spec_form(const struct job_request *job) {

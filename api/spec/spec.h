@@ -21,6 +21,7 @@ struct upload_request {
     /* These are looked up, and of an arena. */
     const char *columns;      /* names of its coordinates, as JSON; NULL: not known */
     const char *unusable;     /* why its points are not plain numbers; or NULL */
+    bool is_table;            /* it is more than points on a line or in the plane */
     const char *form;         /* of the rows of its table, as JSON (api/table/form.h); or NULL */
     const double *low, *high; /* [dim] range of each axis, of an arena; NULL: not looked up */
 };

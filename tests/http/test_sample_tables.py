@@ -72,7 +72,7 @@ def test_rows_for_the_terminal(store):
 
 
 def test_points_of_the_plane_keep_the_names_of_their_columns(store):
-    made = store.post("/v1/datasets", raw=b"height,weight\n" + b"".join(b"%d,%d\n" % (i, 3 * i) for i in range(40)), headers=CSV).json
+    made = store.post("/v1/datasets", raw=b"height,weight\n" + b"".join(b"%d.5,%d\n" % (i, 3 * i) for i in range(40)).replace(b",0\n", b",0.25\n"), headers=CSV).json
     job = store.submit({"dataset": made["id"], "training": {"epochs": 1}})
     assert store.wait(job)["spec"]["preset"] == "default"
     assert store.get(f"/v1/models/{job}/samples.csv?n=2").body.splitlines()[0] == b"height,weight"

@@ -35,11 +35,21 @@ TABLES = {
     "only texts": ("b\n" + "xy\nz\nzz\nxy\n" * 30, ""),
     "a date": ("a,day\n" + "".join(f"{i % 7},2020-01-{i % 28 + 1:02}\n" for i in range(60)), ""),
     "a missing cell": ("a,b\n" + "".join(f"{i * 0.37 % 1:.2f},{i % 5 or ''}\n" for i in range(60)), ""),
+    "an id": ("name,height\n" + "".join(f"row {i},{i * 0.37 % 1:.2f}\n" for i in range(60)), ""),
+    "a number and labels": ("sex,height\n" + "".join(f"{'fm'[i % 2]},{i * 0.37 % 1:.2f}\n" for i in range(60)), "?label=sex"),
+    "two numbers and labels": ("height,width,sex\n" + "".join(f"{i * 0.37 % 1:.2f},{i * 0.61 % 1:.2f},{'fm'[i % 2]}\n" for i in range(60)), "?label=sex"),
+    "an integer": ("age\n" + "".join(f"{i * i % 61}\n" for i in range(60)), ""),
+    "an integer and a number": ("height,age\n" + "".join(f"{i * 0.37 % 1:.2f},{i * i % 61}\n" for i in range(60)), ""),
+    "a constant": ("height,country\n" + "".join(f"{i * 0.37 % 1:.2f},NL\n" for i in range(60)), ""),
+    "x and y with a text": ("x,y,kind\n" + "".join(f"{i * 0.37 % 1:.2f},{i * 0.61 % 1:.2f},{'no' if i % 2 else 'yes'}\n" for i in range(60)), ""),
     "labels beside a text": ("a,b,c\n" + "".join(f"{i % 7},{'xyz'[i % 3]},{'no' if i % 2 else 'yes'}\n" for i in range(60)), "?label=c"),
 }
 POINTS = {
     "points of the plane": (numbers(2), ""),
     "points on a line": (numbers(1), ""),
+    "points of integers": ("x,y\n" + "".join(f"{i * i % 61},{i}\n" for i in range(60)), ""),
+    "points without names": ("".join(f"{i * i % 61},{i}\n" for i in range(60)), ""),
+    "points with numbers of rows": (",x,y\n" + "".join(f"{i},{i * 0.37 % 1:.2f},{i * 0.61 % 1:.2f}\n" for i in range(60)), ""),
     "points with labels": ("x,y,c\n" + "".join(f"{i * 0.37 % 1:.2f},{i * 0.61 % 1:.2f},{'no' if i % 2 else 'yes'}\n" for i in range(60)), "?label=c"),
 }
 
@@ -120,6 +130,27 @@ def test_a_job_of_a_table_needs_nothing_but_its_id(server):
     resumed = server.post(f"/v1/jobs/{job}/resume", {"epochs": 2100})
     assert resumed.status == 202 and resumed.json["spec"]["training"]["checkpoint_every"] == 100
     assert server.wait(job)["status"] == "succeeded"
+
+
+SMALL_TABLES = {
+    "an id": ("name,height", [r"\d+", r"0\.\d\d"]),
+    "a number and labels": ("sex,height", ["[fm]", r"0\.\d\d"]),
+    "an integer and a number": ("height,age", [r"0\.\d\d", r"\d+"]),
+    "a constant": ("height,country", [r"0\.\d\d", "NL"]),
+}
+
+
+@pytest.mark.parametrize("name", SMALL_TABLES)
+def test_rows_of_a_small_table_come_back_as_they_are_written(server, name):
+    """All columns in the file's order, and numbers with its decimals."""
+    job = server.submit({"dataset": upload(server, *TABLES[name]), "training": {"epochs": 2}})
+    assert server.wait(job)["status"] == "succeeded"
+    header, *rows = server.get(f"/v1/models/{job}/samples.csv?n=30").body.decode().splitlines()
+    wanted, cells = SMALL_TABLES[name]
+    assert header == wanted and len(rows) == 30
+    assert all(re.fullmatch(",".join(cells), row) for row in rows), rows
+    if name == "an id":
+        assert [row.split(",")[0] for row in rows] == [str(i + 1) for i in range(30)]
 
 
 # ---------------------------------------------------------------- how it is sampled by default
@@ -235,7 +266,7 @@ def test_a_table_keeps_its_form_with_every_preset(server):
 
 
 def test_points_of_the_plane_stay_points(server):
-    dataset = upload(server, "a,b\n" + "".join(f"{i * 37 % 91},{i * 13 % 29}\n" for i in range(300)))
+    dataset = upload(server, "x,y\n" + "".join(f"{i * 37 % 91},{i * 13 % 29}\n" for i in range(300)))
     model = server.submit({"dataset": dataset, "training": {"epochs": 2}})
     assert server.wait(model)["status"] == "succeeded"
     found = server.get(f"/v1/models/{model}/samples?n=50").json
