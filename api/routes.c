@@ -4,6 +4,7 @@
 #include "api/contract/openapi.h"
 
 #define JSON_BODY(bytes) (bytes), "application/json"
+#define ROWS_BODY(bytes) (bytes), "application/json text/csv text/tab-separated-values"
 #define NO_BODY          0, NULL
 
 enum { SMALL_BODY = 256 << 10, NOISE_BODY = 8 << 20 };
@@ -21,6 +22,7 @@ enum { SMALL_BODY = 256 << 10, NOISE_BODY = 8 << 20 };
     }
 #define ID_OF_MODEL PROBLEM_NO_SUCH_MODEL, PROBLEM_NO_MODEL_YET, PROBLEM_MODEL_DELETED
 #define DRAWS       PROBLEM_CANNOT_SAMPLE, PROBLEM_NOT_FINITE, PROBLEM_TOO_EXPENSIVE
+#define CSV_ROWS    PROBLEM_INVALID_CSV, PROBLEM_INVALID_UPLOAD
 #define WATCHES                                                                                    \
     PROBLEM_NO_SUCH_JOB, PROBLEM_NOT_ACCEPTABLE, PROBLEM_BAD_LAST_EVENT_ID, PROBLEM_TOO_MANY_STREAMS
 #define ONCE   PROBLEM_BAD_IDEMPOTENCY_KEY, PROBLEM_IDEMPOTENCY_KEY_REUSED
@@ -152,11 +154,12 @@ const struct http_route api_routes[] = {
      OPERATION("getSamples", "models", &sample_fields, NULL, 200, "Samples",
                PROBLEMS(ID_OF_MODEL, PROBLEM_NOT_ACCEPTABLE, DRAWS), KEPT)},
     {"POST", "/v1/models/{id}/samples", "json csv npy svg png txt", api_samples,
-     JSON_BODY(NOISE_BODY),
+     ROWS_BODY(NOISE_BODY),
      "Draw samples, with the parameters in a JSON body; also with given values, or to fill the "
-     "gaps of rows.",
-     READ_OPERATION("postSamples", "models", NULL, "SampleRequest", 200, "Samples",
-                    PROBLEMS(ID_OF_MODEL, PROBLEM_NOT_ACCEPTABLE, DRAWS))},
+     "gaps of rows. They may be a CSV file, whose missing cells are drawn; the parameters are then "
+     "in the query.",
+     READ_OPERATION("postSamples", "models", &sample_row_fields, "SampleRequest", 200, "Samples",
+                    PROBLEMS(ID_OF_MODEL, PROBLEM_NOT_ACCEPTABLE, CSV_ROWS, DRAWS))},
     {"GET", "/v1/models/{id}/trajectories", "json ndjson npy safetensors png gif txt",
      api_trajectories, NO_BODY, "Get the whole trajectory of samples from noise to data.",
      OPERATION("getTrajectories", "models", &trajectory_fields, NULL, 200, "Trajectories",
@@ -166,10 +169,12 @@ const struct http_route api_routes[] = {
      "Get trajectories, with the parameters in a JSON body.",
      READ_OPERATION("postTrajectories", "models", NULL, "TrajectoryRequest", 200, "Trajectories",
                     PROBLEMS(ID_OF_MODEL, PROBLEM_NOT_ACCEPTABLE, DRAWS))},
-    {"POST", "/v1/models/{id}/score", "json csv", api_score, JSON_BODY(NOISE_BODY),
-     "Get the log-density of points or rows, and their percentiles among held-out rows.",
-     READ_OPERATION("postScore", "models", NULL, "ScoreRequest", 200, "Score",
-                    PROBLEMS(ID_OF_MODEL, PROBLEM_NOT_ACCEPTABLE, DRAWS))},
+    {"POST", "/v1/models/{id}/score", "json csv", api_score, ROWS_BODY(NOISE_BODY),
+     "Get the log-density of points or rows, and their percentiles among held-out rows. The rows "
+     "may "
+     "be a CSV file; the parameters are then in the query.",
+     READ_OPERATION("postScore", "models", &score_fields, "ScoreRequest", 200, "Score",
+                    PROBLEMS(ID_OF_MODEL, PROBLEM_NOT_ACCEPTABLE, CSV_ROWS, DRAWS))},
     {"GET", "/v1/datasets", "json", api_dataset_list, NO_BODY,
      "List the data sets: the built-in ones, then the uploads, newest first.",
      OPERATION("listDatasets", "datasets", &dataset_list_fields, NULL, 200, "DatasetList", NULL)},
@@ -185,7 +190,8 @@ const struct http_route api_routes[] = {
      OPERATION("getDataset", "datasets", NULL, NULL, 200, "Dataset",
                PROBLEMS(PROBLEM_NO_SUCH_DATASET), KEPT)},
     {"PATCH", "/v1/datasets/{id}", NULL, api_dataset_update, JSON_BODY(SMALL_BODY),
-     "Change the types of an uploaded table's columns, whether they follow from others, or which one "
+     "Change the types of an uploaded table's columns, whether they follow from others, or which "
+     "one "
      "has the labels, until a job uses it.",
      OPERATION("updateDataset", "datasets", NULL, "TableSchema", 200, "Dataset",
                PROBLEMS(PROBLEM_NO_SUCH_DATASET, PROBLEM_DATASET_IN_USE, PROBLEM_DATASET_BUILT_IN,

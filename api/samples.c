@@ -17,6 +17,10 @@ static const char *const which_names[] = {"x", "x0", NULL};
 static const char *const missing_names[] = {"drawn", "never", NULL};
 
 static const struct field rows[] = {
+    /* in the query beside a body only */
+    {"", "draws", FIELD_INTEGER, AT(draws), 1, DN_MAX_SAMPLES, 0, NULL,
+     "Only with rows: the number of points to draw for each of them, one after the other; default "
+     "1. Members of a JSON body count instead of the parameters here."},
     /* samples only */
     {"", "missing", FIELD_CHOICE, offsetof(struct sampling, missing), 0, 0, 0, missing_names,
      "Missing cells of a table are drawn as they are in its data (the default), or never: they are "
@@ -82,8 +86,10 @@ static const struct field rows[] = {
     {"", "frames", FIELD_INTEGER, AT(frames), 2, DN_MAX_TIMESTEPS + 1, 0, NULL,
      "Keep at most this number of frames, evenly spaced, including the first and the last."},
 };
-const struct field_set sample_fields = {rows, sizeof rows / sizeof rows[0] - 3};
-const struct field_set trajectory_fields = {rows + 1, sizeof rows / sizeof rows[0] - 1};
+enum { ROWS = sizeof rows / sizeof rows[0] };
+const struct field_set sample_row_fields = {rows, ROWS - 3};
+const struct field_set sample_fields = {rows + 1, ROWS - 4};
+const struct field_set trajectory_fields = {rows + 2, ROWS - 2};
 
 static const struct field_set *fields_of(const struct sampling *sampling) {
     return sampling->is_trajectory ? &trajectory_fields : &sample_fields;
@@ -130,7 +136,7 @@ static void read_noise(const cJSON *body, void *values, struct problem_fields *w
     struct sampling_points points;
     if (!noise || !sampling_read_points(noise, "/noise", false, &points, wrong))
         return;
-    if (cJSON_GetObjectItemCaseSensitive(body, "n") && sampling->request.n != points.n)
+    if (sampling->request.n > 0 && sampling->request.n != points.n)
         problem_add(wrong, "/n", "is %d, but noise has %d points", sampling->request.n, points.n);
     const size_t count = (size_t)points.n * (size_t)points.dim;
     float *start = arena_alloc(wrong->arena, count * sizeof *start);
@@ -146,7 +152,19 @@ static void read_others(const cJSON *body, void *values, struct problem_fields *
     samples_given_read(body, values, wrong);
 }
 
+/* The rows of a file, whose number decides how many points there are. */
+static bool read_file(struct http_exchange *exchange, struct sampling *sampling) {
+    struct problem_fields wrong = {.arena = http_arena(exchange)};
+    struct sent_rows sent;
+    if (!sent_rows_read(exchange, &sent))
+        return false;
+    samples_given_take(&sent, sampling, &wrong);
+    return !wrong.arena->failed && problem_none(exchange, &wrong);
+}
+
 static bool read_body(struct http_exchange *exchange, struct sampling *sampling) {
+    if (sampling->is_file)
+        return read_file(exchange, sampling);
     return read_members(exchange, fields_of(sampling), sampling, POINTS_MAX_VALUES, read_others);
 }
 
@@ -290,6 +308,8 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     struct dn_sample_request *request = &sampling->request;
     const int dim = dn_model_dim(model);
+    if (request->n == 0)
+        request->n = SAMPLES_DEFAULT;
     request->never_missing = sampling->missing > 0;
     samples_given_fit(sampling, model, &sampling->loaded->row, &wrong);
     sampling_fit(request, model, &wrong);
@@ -379,20 +399,31 @@ static void sample_on_pool(struct http_exchange *exchange, struct store_session 
     }
 }
 
+/* Reads the query, and the body, unless that is for the pool. */
+static bool read_parameters(struct http_exchange *exchange, struct sampling *sampling,
+                            bool is_post) {
+    const struct field_set *query = !is_post                  ? fields_of(sampling)
+                                    : sampling->is_trajectory ? &empty_fields
+                                                              : &sample_row_fields;
+    return read_query(exchange, query, sampling) &&
+           (!is_post || sampling->is_unread || read_body(exchange, sampling));
+}
+
 static enum http_next start(struct http_exchange *exchange, bool is_trajectory) {
     struct sampling *sampling = http_alloc(exchange, sizeof *sampling);
     if (!sampling)
         return HTTP_REPLY;
-    sampling->request = sampling_default(SAMPLES_DEFAULT);
+    sampling->request = sampling_default(0); /* n is open */
     sampling->is_trajectory = is_trajectory;
     exchange->state = sampling;
     const bool is_post = strcmp(exchange->request.method, "POST") == 0;
-    sampling->is_unread = is_post && exchange->request.body_length > BODY_ON_LOOP;
+    sampling->is_file = is_post && !is_trajectory && sent_rows_are_here(exchange);
+    sampling->is_unread =
+        is_post && (sampling->is_file || exchange->request.body_length > BODY_ON_LOOP);
     sampling->format = format_of(exchange);
     if (!sampling->format || !path_id(exchange, PROBLEM_NO_SUCH_MODEL))
         return HTTP_REPLY;
-    if (is_post ? !no_query(exchange) || (!sampling->is_unread && !read_body(exchange, sampling))
-                : !read_query(exchange, fields_of(sampling), sampling))
+    if (!read_parameters(exchange, sampling, is_post))
         return HTTP_REPLY;
     if (is_known(exchange))
         return HTTP_REPLY;

@@ -32,10 +32,12 @@ struct sampling {
     size_t cell_count;
     int row_count; /* 0: nothing is known */
     bool has_rows;
+    const size_t *lines;      /* [row_count] of the rows, if a file has them; else NULL */
     const char *const *known; /* [row_count][form->count], as in struct form_row; or NULL */
     int epoch;                /* 0: the current model */
     bool is_trajectory;
-    bool is_unread; /* the body is large and has not been read yet */
+    bool is_unread; /* the body is large or a file, and has not been read yet */
+    bool is_file;   /* it is CSV: rows */
     const struct format *format;
     int which;                   /* of a trajectory: index into which_names */
     int *timesteps;              /* of a trajectory: [request.frames] */

@@ -54,36 +54,43 @@ static bool make_cells(const cJSON *first, struct sampling *sampling, struct are
     return sampling->cells;
 }
 
-static int read_draws(const cJSON *body, struct problem_fields *wrong) {
+/* Of the body, or else of the query. */
+static int read_draws(const cJSON *body, int usual, struct problem_fields *wrong) {
     const cJSON *draws = cJSON_GetObjectItemCaseSensitive(body, "draws");
-    const double value = draws ? cJSON_GetNumberValue(draws) : 1;
+    const double value = draws ? cJSON_GetNumberValue(draws) : usual > 0 ? usual : 1;
     if (value >= 1 && value <= DN_MAX_SAMPLES && value == floor(value))
         return (int)value;
     problem_add(wrong, "/draws", "must be a whole number from 1 to %d", DN_MAX_SAMPLES);
     return 1;
 }
 
-static void read_rows(const cJSON *body, const cJSON *rows, struct sampling *sampling,
-                      struct problem_fields *wrong) {
+/* Sets the number of points, which the client may have said, too. */
+static void count_points(int rows, int draws, struct sampling *sampling,
+                         struct problem_fields *wrong) {
     struct dn_sample_request *request = &sampling->request;
-    const int count = cJSON_IsArray(rows) ? cJSON_GetArraySize(rows) : 0;
-    const int draws = read_draws(body, wrong);
-    if (count < 1 || count > DN_MAX_SAMPLES) {
-        problem_add(wrong, "/rows", "must be an array of 1 to %d objects", DN_MAX_SAMPLES);
-        return;
-    }
-    const int64_t n = (int64_t)count * draws;
+    const int64_t n = (int64_t)rows * draws;
     if (n > DN_MAX_SAMPLES)
         problem_add(wrong, "/draws", "makes %lld points of %d rows, more than %d", (long long)n,
-                    count, DN_MAX_SAMPLES);
-    else if ((cJSON_GetObjectItemCaseSensitive(body, "n") || request->noise) && request->n != n)
+                    rows, DN_MAX_SAMPLES);
+    else if (request->n > 0 && request->n != n)
         problem_add(wrong, request->noise ? "/noise" : "/n",
                     "means %d points, but rows and draws mean %lld", request->n, (long long)n);
     else
         request->n = (int)n;
     request->draws = draws;
     sampling->has_rows = true;
-    sampling->row_count = count;
+    sampling->row_count = rows;
+}
+
+static void read_rows(const cJSON *body, const cJSON *rows, struct sampling *sampling,
+                      struct problem_fields *wrong) {
+    const int count = cJSON_IsArray(rows) ? cJSON_GetArraySize(rows) : 0;
+    const int draws = read_draws(body, sampling->request.draws, wrong);
+    if (count < 1 || count > DN_MAX_SAMPLES) {
+        problem_add(wrong, "/rows", "must be an array of 1 to %d objects", DN_MAX_SAMPLES);
+        return;
+    }
+    count_points(count, draws, sampling, wrong);
     int row = 0;
     for (const cJSON *each = rows->child; each; each = each->next)
         read_cells(each, row++, sampling, wrong);
@@ -97,7 +104,7 @@ void samples_given_read(const cJSON *body, struct sampling *sampling,
         problem_add(wrong, "/rows",
                     "has the known values of each point; given has those of all "
                     "points; use only one of them");
-    if (!rows && cJSON_GetObjectItemCaseSensitive(body, "draws"))
+    if (!rows && (cJSON_GetObjectItemCaseSensitive(body, "draws") || sampling->request.draws > 0))
         problem_add(wrong, "/draws", "has no effect without rows");
     if (wrong->count > 0 || (!given && !rows) ||
         !make_cells(rows ? rows->child : given, sampling, wrong->arena))
@@ -108,6 +115,21 @@ void samples_given_read(const cJSON *body, struct sampling *sampling,
     }
     sampling->row_count = 1;
     read_cells(given, 0, sampling, wrong);
+}
+
+void samples_given_take(const struct sent_rows *rows, struct sampling *sampling,
+                        struct problem_fields *wrong) {
+    const size_t count = (size_t)rows->n * (size_t)rows->count;
+    const int draws = sampling->request.draws > 0 ? sampling->request.draws : 1;
+    sampling->cells = arena_alloc(wrong->arena, count * sizeof *sampling->cells);
+    if (!sampling->cells)
+        return;
+    count_points(rows->n, draws, sampling, wrong);
+    sampling->lines = rows->lines;
+    sampling->cell_count = count;
+    for (size_t e = 0; e < count; e++)
+        sampling->cells[e] = (struct given_cell){rows->names[e % (size_t)rows->count],
+                                                 rows->cells[e], (int)(e / (size_t)rows->count)};
 }
 
 /* ------------------------------------------------------------------ for a model */
@@ -137,9 +159,17 @@ static int column_of(const struct known *known, const struct given_cell *cell) {
     return -1;
 }
 
+static void refuse(const struct known *known, const struct given_cell *cell, const char *what) {
+    sent_rows_refuse(known->wrong, pointer_of(known, cell), known->sampling->lines, cell->row,
+                     what);
+}
+
+/* All rows of a file have the same columns, so one error is enough. */
 static void unknown_column(const struct known *known, const struct given_cell *cell) {
     const char *meant = fields_nearest(known->names, cell->name);
     const char *list = fields_list(known->names, known->wrong->arena);
+    if (known->sampling->lines && cell->row > 0)
+        return;
     if (meant)
         problem_add(known->wrong, pointer_of(known, cell),
                     "is no column; did you mean \"%s\"? The columns are %s", meant, list);
@@ -157,8 +187,7 @@ static void take_label(struct known *known, const struct given_cell *cell) {
         column.level_count++;
     const char *wrong = cell_read(&column, &cell->sent, &value, known->wrong->arena);
     if (wrong || isnan(value.value))
-        problem_add(known->wrong, pointer_of(known, cell), "%s",
-                    wrong ? wrong : "must be a class, or null to be drawn");
+        refuse(known, cell, wrong ? wrong : "must be a class, or null to be drawn");
     else
         known->labels[cell->row] = (int32_t)value.value;
 }
@@ -173,7 +202,7 @@ static void take_value(struct known *known, const struct given_cell *cell, int j
     if (!wrong && column->coordinate >= 0 && isnan(value.value) && column->missing == 0)
         wrong = "must not be missing: no cell of the training data is; null is drawn";
     if (wrong) {
-        problem_add(known->wrong, pointer_of(known, cell), "%s", wrong);
+        refuse(known, cell, wrong);
         return;
     }
     const size_t dim = (size_t)dn_model_dim(known->model), row = (size_t)cell->row;
@@ -242,9 +271,15 @@ static void take_follower(struct known *known, const struct given_cell *cell, in
     if (!wrong)
         wrong = take_source(known, cell->row, j, value.value);
     if (wrong)
-        problem_add(known->wrong, pointer_of(known, cell), "%s", wrong);
+        refuse(known, cell, wrong);
     else
         known->texts[(size_t)cell->row * (size_t)known->count + (size_t)j] = value.text;
+}
+
+/* Is the cell to be drawn? In a file, that is what any missing one means. */
+static bool is_hole(const struct known *known, const struct given_cell *cell, int j) {
+    return cell->sent.kind == CELL_SENT_NULL ||
+           (known->sampling->lines && cell_stands_for_missing(&known->columns[j], &cell->sent));
 }
 
 static void take_cells(struct known *known, bool are_followers) {
@@ -256,7 +291,7 @@ static void take_cells(struct known *known, bool are_followers) {
             j >= 0 && known->sampling->form && known->sampling->form->sources[j] >= 0;
         if (j < 0 && cell->name && !are_followers)
             unknown_column(known, cell);
-        if (j < 0 || cell->sent.kind == CELL_SENT_NULL || follows != are_followers)
+        if (j < 0 || follows != are_followers || is_hole(known, cell, j))
             continue;
         if (follows)
             take_follower(known, cell, j);
@@ -278,7 +313,8 @@ static struct column *columns_of(const struct dn_model *model, const char *const
     dn_model_transform(model, shift, scale);
     dn_model_range(model, low, high);
     for (int j = 0; columns && j < dim; j++) {
-        columns[j] = (struct column){.type = TYPE_NUMERIC, .coordinate = j, .missing_text = ""};
+        columns[j] = (struct column){
+            .type = TYPE_NUMERIC, .coordinate = j, .format = "0.#", .missing_text = ""};
         snprintf(columns[j].name, sizeof columns[j].name, "%s", names[j]);
         columns[j].min = (double)low[j] / scale[j] + shift[j];
         columns[j].max = (double)high[j] / scale[j] + shift[j];

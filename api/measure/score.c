@@ -38,7 +38,8 @@ struct scoring {
     int steps;
     enum units units;
     bool percentiles;
-    int epoch; /* 0: the current model */
+    int epoch;    /* 0: the current model */
+    bool is_file; /* the body is CSV */
     bool is_unread;
     const struct format *format;
     struct loaded_model loaded;
@@ -425,15 +426,19 @@ static bool fit_rows(struct http_exchange *exchange, struct scoring *scoring) {
     const struct table_form *form = text ? form_read(text, wrong.arena) : NULL;
     const bool is_quantile =
         dn_model_spec(scoring->loaded.model)->training.normalization == DN_QUANTILE;
+    const int dim = dn_model_dim(scoring->loaded.model);
     if (scoring->rows.n == 0)
         return true;
     if (text && !form) {
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for the form of the rows");
         return false;
     }
-    if (form && is_quantile)
-        score_rows_fit(&scoring->rows, form, dn_model_dim(scoring->loaded.model), &scoring->points,
-                       &label, &wrong);
+    if (!is_quantile && scoring->rows.lines) {
+        const char *const *names = model_column_names(&scoring->loaded.row, wrong.arena);
+        form = names ? score_rows_form(names, dim, wrong.arena) : NULL;
+    }
+    if (form && (is_quantile || scoring->rows.lines))
+        score_rows_fit(&scoring->rows, form, dim, &scoring->points, &label, &wrong);
     else
         problem_add(&wrong, "/points/0",
                     "must be an array of finite numbers: the model is not of a table with other "
@@ -445,7 +450,17 @@ static bool fit_rows(struct http_exchange *exchange, struct scoring *scoring) {
     return problem_none(exchange, &wrong);
 }
 
+static bool read_file(struct http_exchange *exchange, struct scoring *scoring) {
+    struct sent_rows sent;
+    if (!sent_rows_read(exchange, &sent))
+        return false;
+    score_rows_take(&sent, &scoring->rows, http_arena(exchange));
+    return !http_arena(exchange)->failed;
+}
+
 static bool read_body(struct http_exchange *exchange, struct scoring *scoring) {
+    if (scoring->is_file)
+        return read_file(exchange, scoring);
     return read_members(exchange, &score_fields, scoring, POINTS_MAX_VALUES, read_points);
 }
 
@@ -554,11 +569,13 @@ enum http_next api_score(struct http_exchange *exchange) {
         return HTTP_REPLY;
     scoring->class = -1;
     scoring->percentiles = true;
-    scoring->is_unread = exchange->request.body_length > BODY_ON_LOOP;
+    scoring->is_file = sent_rows_are_here(exchange);
+    scoring->is_unread = scoring->is_file || exchange->request.body_length > BODY_ON_LOOP;
     scoring->format = format_of(exchange);
     exchange->state = scoring;
     exchange->release = clear;
-    if (!scoring->format || !path_id(exchange, PROBLEM_NO_SUCH_MODEL) || !no_query(exchange) ||
+    if (!scoring->format || !path_id(exchange, PROBLEM_NO_SUCH_MODEL) ||
+        !read_query(exchange, &score_fields, scoring) ||
         (!scoring->is_unread && !read_body(exchange, scoring)))
         return HTTP_REPLY;
     return http_on_pool(exchange, score_on_pool);

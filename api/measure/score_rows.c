@@ -1,6 +1,7 @@
 #include "api/measure/score_rows.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/table/cell.h"
@@ -52,13 +53,39 @@ void score_rows_read(const cJSON *points, struct score_rows *rows, struct proble
     }
 }
 
+void score_rows_take(const struct sent_rows *sent, struct score_rows *rows, struct arena *arena) {
+    const size_t width = (size_t)sent->count, count = (size_t)sent->n * width;
+    struct score_cell *cells = arena_alloc(arena, count * sizeof *cells);
+    for (size_t e = 0; cells && e < count; e++)
+        cells[e] = (struct score_cell){sent->names[e % width], (int)(e / width), (int)(e % width),
+                                       sent->cells[e]};
+    *rows = (struct score_rows){cells, cells ? count : 0, sent->n, sent->lines};
+}
+
+const struct table_form *score_rows_form(const char *const *names, int dim, struct arena *arena) {
+    struct table_form *form = arena_alloc(arena, sizeof *form);
+    struct column *columns = arena_alloc(arena, (size_t)dim * sizeof *columns);
+    int *sources = arena_alloc(arena, (size_t)dim * sizeof *sources);
+    if (!form || !columns || !sources)
+        return NULL;
+    for (int j = 0; j < dim; j++) {
+        columns[j] = (struct column){
+            .type = TYPE_NUMERIC, .coordinate = j, .format = "0.#", .missing_text = ""};
+        snprintf(columns[j].name, sizeof columns[j].name, "%s", names[j]);
+        sources[j] = -1;
+    }
+    *form = (struct table_form){columns, dim, -1, sources, 0};
+    return form;
+}
+
 /* ------------------------------------------------------------------ for a model */
 
 struct fitting {
     const struct table_form *form;
     const char *const *names; /* of the columns, up to a NULL */
     int dim;
-    double *points; /* [n][dim] */
+    double *points;      /* [n][dim] */
+    const size_t *lines; /* as in struct score_rows */
     const char *label;
     struct problem_fields *wrong;
 };
@@ -70,6 +97,10 @@ static const char *pointer_of(const struct fitting *fitting, const struct score_
     return problem_pointer(fitting->wrong, arena_format(arena, "points/%d", cell->row), cell->name);
 }
 
+static void refuse(const struct fitting *fitting, const struct score_cell *cell, const char *what) {
+    sent_rows_refuse(fitting->wrong, pointer_of(fitting, cell), fitting->lines, cell->row, what);
+}
+
 /* -1: `wrong` says why. */
 static int column_of(const struct fitting *fitting, const struct score_cell *cell) {
     const struct table_form *form = fitting->form;
@@ -79,6 +110,8 @@ static int column_of(const struct fitting *fitting, const struct score_cell *cel
                        : j != form->label && place-- == 0)
             return j;
     const char *list = fields_list(fitting->names, fitting->wrong->arena);
+    if (fitting->lines && cell->row > 0) /* all rows of a file have the same columns */
+        return -1;
     problem_add(fitting->wrong, pointer_of(fitting, cell), "is no column; the columns are %s",
                 list);
     return -1;
@@ -90,13 +123,13 @@ static void fit_label(struct fitting *fitting, const struct score_cell *cell) {
                            ? arena_format(fitting->wrong->arena, "%.17g", sent->number)
                            : sent->text;
     if (!text)
-        problem_add(fitting->wrong, pointer_of(fitting, cell), "must be the name of a class");
+        refuse(fitting, cell, "must be the name of a class");
     else if (!fitting->label)
         fitting->label = text;
     else if (strcmp(fitting->label, text) != 0)
-        problem_add(fitting->wrong, pointer_of(fitting, cell),
-                    "is another class than that of the rows before: score the rows of each class "
-                    "on their own, or leave this column out");
+        refuse(fitting, cell,
+               "is another class than that of the rows before: score the rows of each class on "
+               "their own, or leave this column out");
 }
 
 static void fit_cell(struct fitting *fitting, const struct score_cell *cell, int j) {
@@ -104,7 +137,7 @@ static void fit_cell(struct fitting *fitting, const struct score_cell *cell, int
     struct cell_value value;
     const char *wrong = cell_read(column, &cell->sent, &value, fitting->wrong->arena);
     if (wrong)
-        problem_add(fitting->wrong, pointer_of(fitting, cell), "%s", wrong);
+        refuse(fitting, cell, wrong);
     else if (column->coordinate >= 0)
         fitting->points[cell->row * fitting->dim + column->coordinate] = value.value;
 }
@@ -123,6 +156,7 @@ void score_rows_fit(const struct score_rows *rows, const struct table_form *form
                               .names = names_of(form, wrong->arena),
                               .dim = dim,
                               .points = arena_alloc(wrong->arena, count * sizeof *fitting.points),
+                              .lines = rows->lines,
                               .wrong = wrong};
     if (!fitting.names || !fitting.points)
         return;
@@ -132,6 +166,9 @@ void score_rows_fit(const struct score_rows *rows, const struct table_form *form
         const struct score_cell *cell = &rows->cells[i];
         const int j = column_of(&fitting, cell);
         if (j < 0 || cell->sent.kind == CELL_SENT_NULL)
+            continue;
+        const bool is_file = rows->lines != NULL; /* in which nothing but a text can be missing */
+        if (is_file && cell_stands_for_missing(&form->columns[j], &cell->sent))
             continue;
         if (j == form->label)
             fit_label(&fitting, cell);

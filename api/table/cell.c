@@ -141,7 +141,7 @@ static const char *read_id(const struct column *column, const struct cell_sent *
                : "must be a text or a number";
 }
 
-static bool stands_for_missing(const struct column *column, const struct cell_sent *sent) {
+bool cell_stands_for_missing(const struct column *column, const struct cell_sent *sent) {
     return sent->kind == CELL_SENT_TEXT && column->type != TYPE_ID &&
            (strcmp(sent->text, column->missing_text) == 0 ||
             column_is_missing(sent->text, strlen(sent->text))) &&
@@ -156,7 +156,7 @@ const char *cell_read(const struct column *column, const struct cell_sent *sent,
     if (sent->kind == CELL_SENT_TEXT && column->level_count == 0 &&
         strlen(sent->text) >= COLUMN_TEXT_BYTES)
         return arena_format(arena, "must have at most %d bytes", COLUMN_TEXT_BYTES - 1);
-    if (stands_for_missing(column, sent)) {
+    if (cell_stands_for_missing(column, sent)) {
         *out = (struct cell_value){NAN, sent->text};
         return NULL;
     }

@@ -24,13 +24,16 @@ struct cell_sent {
 };
 struct cell_sent cell_sent(const cJSON *item, struct arena *arena);
 
+/* Does a text stand for a missing cell? That is an empty one, the table's own text for them, and
+ * others such as NA, unless they are a level; the names of rows are never missing. */
+bool cell_stands_for_missing(const struct column *column, const struct cell_sent *sent);
+
 struct cell_value {
     double value;     /* as column_forward has it; NAN: missing, or the column is no coordinate */
     const char *text; /* how a row of the table writes it, of the arena: a number with all its
                          decimals, a level as the table spells it, other texts as they are */
 };
-/* Reads what was sent, which is not null. An empty text, the table's own text for missing values,
- * and others such as NA are missing unless they are a level. NULL, or why it is no cell of the
+/* Reads what was sent, which is not null. NULL, or why it is no cell of the
  * column, as a sentence without its subject. */
 const char *cell_read(const struct column *column, const struct cell_sent *sent,
                       struct cell_value *out, struct arena *arena);

@@ -249,6 +249,9 @@ def test_a_table_without_memory(trained, page):
     known = '{"rows": [{"b": "x", "c": ""}, {"d": "u"}], "draws": 3, "steps": 2, "missing": "never"}'
     ruin.every(("POST", f"/v1/models/{state['id']}/samples", known, JSON, {200}), ODD_STEPS)
     ruin.every(("POST", f"/v1/models/{state['id']}/score", '{"points": [{"a": 3, "b": "y"}], "steps": 2}', JSON, {200}), ODD_STEPS)
+    holes, as_csv = "b;a;c\nx;;\n;3;1\n", {"Content-Type": "text/csv"}
+    ruin.every(("POST", f"/v1/models/{state['id']}/samples.csv?draws=3&steps=2", holes, as_csv, {200}), ODD_STEPS)
+    ruin.every(("POST", f"/v1/models/{state['id']}/score?steps=2", holes, as_csv, {200}), ODD_STEPS)
     ruin.every(("GET", f"/v1/models/{state['id']}/evaluation?n=16&sampler=ddim&steps=2", None, {}, {200}), ODD_STEPS)
     tell(ruin, f"a table, {dict(endings)}")
 

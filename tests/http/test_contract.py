@@ -13,9 +13,10 @@ NO_ID = "0198c0de-0000-7000-8000-000000000000"
 
 @pytest.fixture(scope="module")
 def described(trained):
-    """With a model that has labels, so that every parameter means something to it."""
+    """With a model that has labels and can be given values, so that every parameter means something to it."""
     CONTRACT.load(trained)
-    trained.model = trained.submit({**QUICK, "dataset": [{"name": "spiral", "n": 200}, {"name": "moons", "n": 200}]})
+    training = {**QUICK["training"], "conditioning": "any"}
+    trained.model = trained.submit({**QUICK, "training": training, "dataset": [{"name": "spiral", "n": 200}, {"name": "moons", "n": 200}]})
     trained.wait(trained.model)
     yield trained
     trained.request("DELETE", f"/v1/jobs/{trained.model}")

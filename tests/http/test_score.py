@@ -205,7 +205,7 @@ def test_other_refusals(scored):
     check_problem(scored.post(f"/v1/models/{NO_ID}/score", {"points": [[1, 2]]}), 404, "no_such_model")
     check_problem(scored.post(path + "?n=5", {"points": [[1, 2]]}), 422, "invalid_fields")
     check_problem(scored.post(path, raw=b"{"), 400, "invalid_json")
-    check_problem(scored.post(path, raw=b"a,b\n", headers={"Content-Type": "text/csv"}), 415, "unsupported_media_type")
+    check_problem(scored.post(path, raw=b"a,b\n", headers={"Content-Type": "text/plain"}), 415, "unsupported_media_type")
     check_problem(scored.post(path, {"points": [[1, 2]]}, headers={"Accept": "image/png"}), 406, "not_acceptable")
     check_problem(scored.post(path, raw=b" " * (9 << 20)), 413, "body_too_large")
     check_problem(score(scored, scored.classes, [[3e38, 3e38]]), 422, "not_finite")
