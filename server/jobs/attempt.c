@@ -9,13 +9,11 @@
 #include "server/base/counters.h"
 #include "server/base/log.h"
 #include "server/jobs/checkpoint.h"
+#include "server/jobs/pace.h"
 #include "server/jobs/report.h"
 #include "server/jobs/team.h"
 
-#define LOOK_AFTER       0.05  /* seconds of steps after which there may be something to report */
-#define PROGRESS_EVERY   0.5   /* seconds between two reports, even without epochs */
-#define FIRST_CHECKPOINT 0.1   /* seconds after the start */
-#define CHECKPOINT_SHARE 0.025 /* maximum share of the time for saving checkpoints */
+#define LOOK_AFTER 0.05 /* seconds of steps after which there may be something to report */
 
 struct attempt {
     const struct workers_config *config;
@@ -30,10 +28,7 @@ struct attempt {
     int epochs_reported; /* the last epoch whose row the reports have */
     bool is_due;         /* an epoch asked for a checkpoint */
     int64_t safe_step;   /* the step of the last checkpoint */
-    double started;      /* on the monotonic clock, like the other times: */
-    double reported;     /* of the last report, */
-    double checkpointed; /* of the last checkpoint, */
-    double allowed;      /* and from when on another one may be saved */
+    struct pace pace;
 };
 
 /* ------------------------------------------------------------------ the end, in the store */
@@ -150,13 +145,13 @@ static enum dn_status keep_data(struct training *training, struct dn_error *erro
 /* ------------------------------------------------------------------ training */
 
 static double seconds_trained(const struct attempt *attempt) {
-    return attempt->claim->checkpoint.seconds + clock_monotonic() - attempt->started;
+    return attempt->claim->checkpoint.seconds + clock_monotonic() - attempt->pace.started;
 }
 
 static void send(struct attempt *attempt, enum report_end end) {
     reports_send(&attempt->reports, dn_trainer_steps_done(attempt->trainer),
                  seconds_trained(attempt), end);
-    attempt->reported = clock_monotonic();
+    pace_reported(&attempt->pace, clock_monotonic());
 }
 
 static bool add_checkpoint(struct attempt *attempt) {
@@ -166,33 +161,39 @@ static bool add_checkpoint(struct attempt *attempt) {
         return false;
     attempt->is_due = false;
     attempt->safe_step = dn_trainer_steps_done(attempt->trainer);
-    attempt->checkpointed = clock_monotonic();
+    const double now = clock_monotonic();
+    pace_checkpointed(&attempt->pace, now, now - began);
     log_line(LOG_DEBUG, "checkpoint saved", "job=%s step=%lld ms=%.1f", attempt->claim->id,
-             (long long)attempt->safe_step, 1e3 * (attempt->checkpointed - began));
-    attempt->allowed =
-        attempt->checkpointed + (attempt->checkpointed - began) * (1 / CHECKPOINT_SHARE - 1);
+             (long long)attempt->safe_step, 1e3 * (now - began));
     return true;
 }
 
-/* Is it time for a checkpoint, even within an epoch? The first come after 0.1, 0.3, 0.7, 1.5 s. */
-static bool checkpoint_is_old(const struct attempt *attempt, double now) {
-    const double age = now - attempt->checkpointed;
-    const double most = attempt->checkpointed - attempt->started + FIRST_CHECKPOINT;
-    return age >= fmin(attempt->config->checkpoint_seconds, most);
+/* Saves a checkpoint if it is time for one. False when out of memory. */
+static bool save_in_time(struct attempt *attempt, double now) {
+    const struct pace *pace = &attempt->pace;
+    const bool is_first = attempt->is_due && attempt->safe_step == 0;
+    if ((!pace_may_save(pace, now) && !is_first) ||
+        (!attempt->is_due && !pace_should_save(pace, now)))
+        return true;
+    return add_checkpoint(attempt);
 }
 
 /* Sends what there is to report, if the other report is back. False when out of memory. */
 static bool report(struct attempt *attempt) {
     struct reports *reports = &attempt->reports;
+    struct pace *pace = &attempt->pace;
     const double now = clock_monotonic();
-    if (!reports_can_send(reports) && !reports_is_full(reports))
+    const bool is_full = reports_is_full(reports);
+    if (reports_can_send(reports)) {
+        const struct report_times times = reports_times(reports);
+        pace_stored(pace, times.report, times.checkpoint);
+        if (!save_in_time(attempt, now))
+            return false;
+    } else if (!is_full) {
         return true;
-    const bool is_first = attempt->is_due && attempt->safe_step == 0;
-    const bool makes_one = reports_can_send(reports) && (now >= attempt->allowed || is_first) &&
-                           (attempt->is_due || checkpoint_is_old(attempt, now));
-    if (makes_one && !add_checkpoint(attempt))
-        return false;
-    if (makes_one || reports_has_epochs(reports) || now - attempt->reported >= PROGRESS_EVERY)
+    }
+    if (is_full || reports_has_checkpoint(reports) || pace_should_report(pace, now) ||
+        (reports_has_epochs(reports) && pace_may_report(pace, now)))
         send(attempt, REPORT_GOES_ON);
     return true;
 }
@@ -384,7 +385,8 @@ static enum ending prepare_and_train(struct attempt *attempt) {
         attempt->team = team_start(training->spec.training.threads);
         dn_trainer_use_team(attempt->trainer, attempt->team);
     }
-    attempt->started = attempt->checkpointed = attempt->reported = clock_monotonic();
+    pace_begin(&attempt->pace, store_pace(attempt->config->store),
+               attempt->config->checkpoint_seconds, clock_monotonic());
     return train(attempt);
 }
 
@@ -392,7 +394,7 @@ enum ending attempt_run(const struct workers_config *config, struct claim *claim
                         struct interruption *interruption) {
     struct attempt attempt = {.config = config, .claim = claim, .interruption = interruption};
     reports_init(&attempt.reports, config->writer, store_boot(config->store),
-                 &interruption->server_is_done, claim);
+                 store_pace(config->store).bytes_at_once, &interruption->server_is_done, claim);
     enum ending ending = prepare_and_train(&attempt);
     reports_wait(&attempt.reports);
     const enum reports_state state = reports_state(&attempt.reports);

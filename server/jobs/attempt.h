@@ -5,8 +5,8 @@
  * A checkpoint is also saved when the last one is `checkpoint_seconds` old, even within an epoch;
  * at first sooner, so that a job makes progress even if it is interrupted again and again.
  * Checkpoints, unlike models, are put off while the last one is still on its way to the disk, and
- * so that saving them takes at most 2.5% of the time. A kill costs max(2 s, one step, 50 x the cost
- * of a checkpoint).
+ * so that saving them takes at most 2% of the time (pace.h). A kill costs max(2 s, one step, 50 x
+ * the cost of a checkpoint).
  */
 #ifndef SERVER_JOBS_ATTEMPT_H
 #define SERVER_JOBS_ATTEMPT_H

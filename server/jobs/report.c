@@ -7,8 +7,12 @@
 #include "server/jobs/checkpoint.h"
 
 void reports_init(struct reports *reports, struct writer *writer, const char *boot,
-                  const atomic_bool *hurry, const struct claim *claim) {
-    *reports = (struct reports){.writer = writer, .boot = boot, .hurry = hurry, .claim = claim};
+                  size_t bytes_at_once, const atomic_bool *hurry, const struct claim *claim) {
+    *reports = (struct reports){.writer = writer,
+                                .boot = boot,
+                                .bytes_at_once = bytes_at_once,
+                                .hurry = hurry,
+                                .claim = claim};
     for (int i = 0; i < 2; i++)
         reports->two[i].reports = reports;
     pthread_mutex_init(&reports->mutex, NULL);
@@ -52,6 +56,10 @@ static struct report *filling(struct reports *reports) {
 
 bool reports_has_epochs(const struct reports *reports) {
     return reports->two[reports->filling].epoch_count > 0;
+}
+
+bool reports_has_checkpoint(const struct reports *reports) {
+    return reports->two[reports->filling].checkpoint.bytes != NULL;
 }
 
 bool reports_is_full(const struct reports *reports) {
@@ -204,7 +212,11 @@ static void report_over(struct report *report, enum reports_state state) {
     struct reports *reports = report->reports;
     if (worsen(reports, state) > REPORTS_CANCELLED)
         abandon_blobs(report);
+    const double now = clock_monotonic();
     pthread_mutex_lock(&reports->mutex);
+    reports->times.report = now - report->posted;
+    if (report->has_checkpoint)
+        reports->times.checkpoint = now - report->sent;
     report->in_flight = false;
     pthread_cond_broadcast(&reports->back);
     pthread_mutex_unlock(&reports->mutex);
@@ -249,7 +261,7 @@ static void send_bytes(struct report *report, const void *bytes, size_t size, in
 static void send_next(struct report *report) {
     for (size_t i = 0; i < report->model_count; i++) {
         struct trained_model *model = &report->models[i];
-        if (model->blob == 0 && model->size > STORE_PIECE_BYTES) {
+        if (model->blob == 0 && model->size > report->reports->bytes_at_once) {
             send_bytes(report, model->bytes, model->size, &model->blob);
             return;
         }
@@ -257,10 +269,13 @@ static void send_next(struct report *report) {
     struct checkpoint *checkpoint = &report->checkpoint;
     if (checkpoint->bytes && checkpoint->blob == 0 && atomic_load(&report->is_superseded))
         drop_checkpoint(report);
-    if (checkpoint->bytes && checkpoint->blob == 0 && checkpoint->size > STORE_PIECE_BYTES)
+    if (checkpoint->bytes && checkpoint->blob == 0 &&
+        checkpoint->size > report->reports->bytes_at_once) {
         send_bytes(report, checkpoint->bytes, checkpoint->size, &checkpoint->blob);
-    else
-        writer_post_next(report->reports->writer, &report->task);
+        return;
+    }
+    report->posted = clock_monotonic();
+    writer_post_next(report->reports->writer, &report->task);
 }
 
 void reports_supersede(struct reports *reports) {
@@ -272,6 +287,13 @@ void reports_supersede(struct reports *reports) {
             atomic_store(&sent->write.give_up, true);
     }
     pthread_mutex_unlock(&reports->mutex);
+}
+
+struct report_times reports_times(struct reports *reports) {
+    pthread_mutex_lock(&reports->mutex);
+    const struct report_times times = reports->times;
+    pthread_mutex_unlock(&reports->mutex);
+    return times;
 }
 
 enum reports_state reports_state(struct reports *reports) {
@@ -301,6 +323,8 @@ void reports_send(struct reports *reports, int64_t step, double seconds, enum re
     report->step = step;
     report->seconds = seconds;
     report->end = end;
+    report->has_checkpoint = report->checkpoint.bytes != NULL;
+    report->sent = report->posted = clock_monotonic();
     report->in_flight = true; /* no other thread reads it yet */
     reports->filling = !reports->filling;
     report_empty(filling(reports));

@@ -46,12 +46,21 @@ struct report {
     struct blob_write write;   /* writes the bytes of a large model or checkpoint, */
     int64_t *written;          /* whose blob id goes here */
     atomic_bool is_superseded; /* a newer checkpoint than its own follows */
+    bool has_checkpoint;       /* when it was sent */
+    double sent, posted;       /* monotonic: the whole, and what names its bytes */
     bool in_flight;            /* under the mutex */
+};
+
+/* Seconds that the store has needed. */
+struct report_times {
+    double report;     /* for the last report, without the bytes that were stored before it, */
+    double checkpoint; /* and for the last one with a checkpoint, in all */
 };
 
 struct reports {
     struct writer *writer;
     const char *boot;         /* store_boot */
+    size_t bytes_at_once;     /* see struct store_pace */
     const atomic_bool *hurry; /* true when the server stops, see blob_write */
     const struct claim *claim;
     char *warnings; /* about the result, when the job succeeds: JSON from malloc; NULL: none */
@@ -59,11 +68,13 @@ struct reports {
     int filling; /* index of the report that is being filled */
     pthread_mutex_t mutex;
     pthread_cond_t back;      /* signaled when a report is no longer in flight */
-    enum reports_state state; /* the worst so far; under the mutex */
+    enum reports_state state; /* the worst so far; under the mutex, as are the times */
+    struct report_times times;
 };
 
+/* bytes_at_once: see struct store_pace. */
 void reports_init(struct reports *reports, struct writer *writer, const char *boot,
-                  const atomic_bool *hurry, const struct claim *claim);
+                  size_t bytes_at_once, const atomic_bool *hurry, const struct claim *claim);
 void reports_clear(struct reports *reports); /* waits until no report is in flight */
 
 /* Adds to the report that is being filled; false when out of memory. A checkpoint is the trainer as
@@ -74,6 +85,7 @@ bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *tr
                             double seconds);
 bool reports_add_model(struct reports *reports, const struct dn_trainer *trainer);
 bool reports_has_epochs(const struct reports *reports);
+bool reports_has_checkpoint(const struct reports *reports);
 
 /* Could the report that is being filled be sent without waiting? */
 bool reports_can_send(struct reports *reports);
@@ -85,6 +97,8 @@ void reports_wait(struct reports *reports); /* until no report is in flight */
 /* A newer checkpoint follows: drops the one in flight. */
 void reports_supersede(struct reports *reports);
 
+/* Of the reports that are back. */
+struct report_times reports_times(struct reports *reports);
 /* The worst state so far. */
 enum reports_state reports_state(struct reports *reports);
 

@@ -45,6 +45,8 @@ struct store {
 };
 
 struct driver {
+    struct store_pace pace;
+
     /* The database: as the functions of store.h with these names. open returns a struct that begins
      * with a struct store, of which it has set only `driver` and `writer`; close frees it, after
      * its idle readers were closed. */

@@ -45,6 +45,10 @@ const char *store_path(const struct store *store) {
     return store->driver->path(store);
 }
 
+struct store_pace store_pace(const struct store *store) {
+    return store->driver->pace;
+}
+
 const char *store_loss(const struct store *store) {
     return store->driver->loss(store);
 }

@@ -207,6 +207,19 @@ struct store *store_open(const char *path, char *error, size_t error_size);
 void store_close(struct store *store);             /* all sessions must be back */
 const char *store_boot(const struct store *store); /* a unique name of this opening */
 const char *store_path(const struct store *store); /* absolute and without links */
+/* How often, and how much at a time, a job that trains may write. */
+struct store_pace {
+    /* Seconds between two of its reports: within these limits, so many that storing them takes a
+     * small share of the time. */
+    double report_least, report_most;
+    /* Does the time in which a checkpoint is stored count as a cost of it? Otherwise, only that in
+     * which training waits for it. */
+    bool counts_storing;
+    /* Larger models and checkpoints are stored in transactions of their own before the one that
+     * names them. */
+    size_t bytes_at_once;
+};
+struct store_pace store_pace(const struct store *store);
 /* Are the database and its log still where they were? Once they are not, no session is available,
  * and nothing may be written or acknowledged. Any thread. */
 bool store_is_there(struct store *store);

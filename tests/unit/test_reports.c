@@ -1,0 +1,150 @@
+/* Reports through a real writer: what is stored apart before a report, and what is stored with it,
+ * is the same in the end. */
+#include "store_file.h"
+
+#include <string.h>
+
+#include "server/jobs/report.h"
+
+static struct writer *writer;
+static struct claim claim;
+static struct dn_trainer *trainer;
+
+static void begin(void) {
+    struct dn_spec spec = dn_presets[1].spec;
+    spec.dataset.sources[0].n = 100;
+    spec.network.hidden_size = 8;
+    spec.training.epochs = 5;
+    setup();
+    const struct job job = {.id = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa",
+                            .dataset = "spiral",
+                            .words = "x",
+                            .spec = "{}",
+                            .warnings = "[]",
+                            .epochs = spec.training.epochs,
+                            .steps = 1000,
+                            .created_at = 1};
+    cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
+    cr_assert_eq(store_claim(session, "w", &EVERYTHING, 1, &claim), STORE_OK);
+    cr_assert_eq(store_commit(session), STORE_OK);
+    cr_assert_eq(dn_trainer_new(&spec, NULL, &trainer, NULL), DN_OK);
+    writer = writer_start(store, NULL, NULL);
+    cr_assert(writer);
+}
+
+static void end(void) {
+    dn_trainer_free(trainer);
+    claim_clear(&claim);
+    teardown();
+}
+
+TestSuite(reports, .init = begin, .fini = end);
+
+static void add_epoch(struct reports *reports, int number) {
+    struct dn_epoch epoch;
+    cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, NULL), DN_OK);
+    cr_assert_eq(epoch.epoch, number);
+    const struct epoch_row row = {
+        .epoch = number, .step = epoch.step, .train_loss = epoch.train_loss, .seconds = number};
+    cr_assert(reports_add_epoch(reports, &row));
+    cr_assert(reports_add_model(reports, trainer));
+}
+
+static void *read_model(size_t *size, int epoch) {
+    struct store_session *reader = store_acquire(store);
+    struct model model;
+    cr_assert_eq(store_model_at(reader, claim.id, 0, true, &model), STORE_OK);
+    cr_assert_eq(model.epoch, epoch);
+    void *bytes = model.bytes;
+    *size = model.byte_count;
+    model.bytes = NULL;
+    model_clear(&model);
+    store_release(store, reader);
+    return bytes;
+}
+
+static void check_model(int epoch) {
+    size_t size;
+    void *stored = read_model(&size, epoch);
+    void *made = malloc(dn_trainer_model_bytes(trainer));
+    cr_assert_eq(dn_trainer_model_save(trainer, made, NULL), DN_OK);
+    cr_assert_eq(size, dn_trainer_model_bytes(trainer));
+    cr_assert(memcmp(stored, made, size) == 0);
+    free(made);
+    free(stored);
+}
+
+/* The checkpoint from which the job would go on. */
+static void check_checkpoint(int64_t step) {
+    struct store_session *reader = store_writer(store);
+    struct claim again;
+    int requeued;
+    cr_assert_eq(store_begin(reader), STORE_OK);
+    cr_assert_eq(store_recover(reader, INT64_MAX, 9, &requeued), STORE_OK);
+    cr_assert_eq(store_claim(reader, "w", &EVERYTHING, 1, &again), STORE_OK);
+    cr_assert_eq(again.checkpoint.step, step);
+    void *bytes, *made = malloc(dn_trainer_bytes(trainer));
+    cr_assert_eq(store_blob_read(reader, again.checkpoint.blob, again.checkpoint.size, &bytes),
+                 STORE_OK);
+    dn_trainer_save(trainer, made);
+    cr_assert_eq(again.checkpoint.size, dn_trainer_bytes(trainer));
+    cr_assert(memcmp(bytes, made, again.checkpoint.size) == 0);
+    free(bytes);
+    free(made);
+    claim_clear(&again);
+    /* What was stored apart belongs to rows now: nothing waits for a sweep. */
+    int swept;
+    cr_assert_eq(store_blob_sweep(reader, 100, &swept), STORE_OK);
+    cr_assert_eq(swept, 0);
+}
+
+static void train_and_check(size_t bytes_at_once) {
+    struct reports reports;
+    const atomic_bool hurry = false;
+    reports_init(&reports, writer, store_boot(store), bytes_at_once, &hurry, &claim);
+    add_epoch(&reports, 1);
+    cr_assert(!reports_has_checkpoint(&reports) && reports_has_epochs(&reports));
+    reports_send(&reports, 10, 1, REPORT_GOES_ON);
+    add_epoch(&reports, 2);
+    cr_assert(reports_add_checkpoint(&reports, trainer, 2, 2));
+    cr_assert(reports_has_checkpoint(&reports));
+    reports_send(&reports, dn_trainer_steps_done(trainer), 2, REPORT_GOES_ON);
+    reports_wait(&reports);
+    cr_assert_eq(reports_state(&reports), REPORTS_GOOD);
+    const struct report_times times = reports_times(&reports);
+    cr_assert(times.report > 0 && times.checkpoint >= times.report);
+    reports_clear(&reports);
+    writer_stop(writer);
+    check_model(2);
+    check_checkpoint(dn_trainer_steps_done(trainer));
+}
+
+Test(reports, store_small_bytes_with_the_report) {
+    train_and_check(STORE_PIECE_BYTES);
+}
+
+Test(reports, store_all_bytes_before_the_report_where_that_is_better) {
+    train_and_check(0);
+}
+
+Test(reports, of_a_job_that_was_deleted_leave_no_bytes) {
+    struct reports reports;
+    const atomic_bool hurry = false;
+    reports_init(&reports, writer, store_boot(store), 0, &hurry, &claim);
+    struct store_session *session_of_writer = store_writer(store);
+    add_epoch(&reports, 1);
+    claim.fence++; /* another worker has it */
+    cr_assert(reports_add_checkpoint(&reports, trainer, 1, 1));
+    reports_send(&reports, 10, 1, REPORT_GOES_ON);
+    reports_wait(&reports);
+    cr_assert_eq(reports_state(&reports), REPORTS_LOST);
+    reports_clear(&reports);
+    writer_stop(writer); /* after it has abandoned the bytes */
+    int swept = 1, all = 0;
+    cr_assert_eq(store_begin(session_of_writer), STORE_OK);
+    while (swept > 0) {
+        cr_assert_eq(store_blob_sweep(session_of_writer, 100, &swept), STORE_OK);
+        all += swept;
+    }
+    cr_assert_eq(all, 4, "a model and a checkpoint, each a blob of one piece");
+}
