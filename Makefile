@@ -4,6 +4,8 @@
 CC       ?= gcc
 SANITIZE ?= 0
 WERROR   ?= 0
+# 0: without PostgreSQL, and so without its headers.
+POSTGRESQL ?= 1
 # 1: the commands themselves are shown.
 V        ?= 0
 ARGS     ?=
@@ -35,6 +37,10 @@ CFLAGS_OPT := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-reco
 LDFLAGS += -fsanitize=address,undefined
 endif
 
+ifeq ($(POSTGRESQL),0)
+B := $(B)/without-postgresql
+endif
+
 ARCH     := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 VERSION  := 0.2.0
 COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
@@ -57,13 +63,16 @@ endif
 CFLAGS   += -std=gnu17 -g $(CFLAGS_OPT) -ffp-contract=off $(WARNINGS) $(HARDENING)
 CPPFLAGS += -I. -D_GNU_SOURCE -MMD -MP
 LDFLAGS  += -pie -Wl,--build-id -Wl,-z,relro,-z,now,-z,noexecstack
+ifeq ($(POSTGRESQL),1) # its library is loaded when a database needs it
+CPPFLAGS += -DWITH_POSTGRESQL -isystem /usr/include/postgresql
+endif
 LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lz -lm -lpthread
 
 # What a step does, in one line; nothing under make -s.
 say = $(if $(filter 0,$V),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-5s %s\n' $1 '$2'))
 Q := $(if $(filter 0,$V),@)
 
-PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev zlib1g-dev
+PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev zlib1g-dev $(if $(filter 1,$(POSTGRESQL)),libpq-dev)
 PACKAGES_TEST  := chromium jq mandoc postgresql-15 pkgconf libcriterion-dev nginx-light curl openssl prometheus faketime \
 	clang libclang-rt-dev llvm clang-format clang-tidy valgrind \
 	python3 $(addprefix python3-,pytest numpy pil yaml jsonschema hypothesis requests httpx aiohttp)
@@ -78,7 +87,7 @@ KERNEL_FLAGS_baseline :=
 KERNEL_FLAGS_neon     :=
 
 ENGINE_SOURCES := $(filter-out engine/base/kernels_impl.c engine/example/%,$(wildcard engine/*.c engine/*/*.c))
-SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c server/*/*/*.c))
+SERVER_SOURCES := $(filter-out server/main.c $(if $(filter 0,$(POSTGRESQL)),server/store/postgresql/%),$(wildcard server/*.c server/*/*.c server/*/*/*.c))
 API_SOURCES    := $(wildcard api/*.c api/*/*.c)
 
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$B/%.o) $(KERNEL_VARIANTS:%=$B/engine/base/kernels_%.o)
@@ -146,7 +155,8 @@ $(DASHBOARD_MODULES): server/dashboard/package-lock.json
 	@touch $@
 
 # The files that EMBED puts into the program.
-$B/server/store/sqlite/migrations.o $B/faults/server/store/sqlite/migrations.o: $(wildcard migrations/*/*.sql)
+$B/server/store/sqlite/migrations.o $B/faults/server/store/sqlite/migrations.o: $(wildcard migrations/sqlite/*.sql)
+$B/server/store/postgresql/migrations.o $B/faults/server/store/postgresql/migrations.o: $(wildcard migrations/postgresql/*.sql)
 $B/api/contract/openapi.o: $(addprefix api/,schemas.json components.json examples.json)
 $B/api/pages.o: $(DOCS) $(DASHBOARD_FILES)
 

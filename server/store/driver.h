@@ -45,6 +45,7 @@ struct store {
 };
 
 struct driver {
+    const char *scheme; /* with which the name of its databases begins */
     struct store_pace pace;
 
     /* The database: as the functions of store.h with these names. open returns a struct that begins
@@ -63,6 +64,7 @@ struct driver {
 
     /* Sessions. A reader is NULL when none can be opened. */
     struct store_session *(*open_reader)(struct store *store);
+    bool (*is_usable)(struct store_session *session); /* its connection is not lost */
     void (*close_session)(struct store_session *session);
     enum store_status (*ping)(struct store_session *session);
     enum store_status (*limit)(struct store_session *session, int64_t bytes);
@@ -96,6 +98,7 @@ struct driver {
     const void *(*blob)(const struct sql_statement *row, int column, size_t *size);
 };
 
-extern const struct driver sqlite_driver; /* sqlite/driver.c */
+extern const struct driver sqlite_driver;     /* sqlite/driver.c */
+extern const struct driver postgresql_driver; /* postgresql/driver.c */
 
 #endif

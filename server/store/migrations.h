@@ -12,5 +12,7 @@ struct migration {
 };
 extern const struct migration sqlite_migrations[]; /* ascending */
 extern const int sqlite_migration_count;
+extern const struct migration postgresql_migrations[];
+extern const int postgresql_migration_count;
 
 #endif

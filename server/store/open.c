@@ -1,15 +1,25 @@
 /* Opens and closes databases, and lends their sessions. */
-#include <stdlib.h>
+#include <string.h>
 
 #include "server/base/fault.h"
 #include "server/base/fold.h"
 #include "server/base/id.h"
 #include "server/store/driver.h"
 
+/* SQLite has no scheme, so it is the last. */
+static const struct driver *const drivers[] = {
+#ifdef WITH_POSTGRESQL
+    &postgresql_driver,
+#endif
+    &sqlite_driver,
+};
+
 /* The driver of the database with this name. */
 static const struct driver *choose(const char *path) {
-    (void)path;
-    return &sqlite_driver;
+    size_t i = 0;
+    while (strncmp(path, drivers[i]->scheme, strlen(drivers[i]->scheme)) != 0)
+        i++;
+    return drivers[i];
 }
 
 struct store *store_open(const char *path, char *error, size_t error_size) {
@@ -91,6 +101,10 @@ struct store_session *store_acquire(struct store *store) {
 }
 
 void store_release(struct store *store, struct store_session *session) {
+    if (!store->driver->is_usable(session)) {
+        store->driver->close_session(session);
+        return;
+    }
     pthread_mutex_lock(&store->mutex);
     session->next = store->idle;
     store->idle = session;

@@ -1,11 +1,14 @@
 """The store's SQL and its schema on a real PostgreSQL: the same tables, and every statement is accepted."""
 
+import os
+import pathlib
 import re
 import sqlite3
 import subprocess
 
 import pytest
-from postgresql import cluster
+from conftest import BINARY
+from postgresql import PROGRAMS, cluster
 from test_layers import ROOT
 
 MIGRATIONS = ROOT / "migrations"
@@ -172,3 +175,15 @@ def test_every_statement_is_accepted(schema, reference):
     assert done.stdout.split() == [str(i) for i in range(len(texts))]
     assert wrong == []
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["store", "store_events", "store_room", "claim", "endings", "retention", "queue_model"])
+def test_the_store_does_the_same_there(server, name):
+    """The store's own tests, which know nothing of the database, on this one."""
+    program = pathlib.Path(BINARY).parent / "tests" / f"test_{name}"
+    if not program.exists():
+        pytest.skip("make test-binaries builds it")
+    environment = {**os.environ, "TEST_POSTGRESQL": f"{PROGRAMS} {server.folder}", "QUEUE_SEQUENCES": "60"}
+    done = subprocess.run([program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+    assert re.search(r"Passing: [1-9]\d* \| Failing: 0 \| Crashing: 0", done.stderr + done.stdout)

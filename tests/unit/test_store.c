@@ -443,17 +443,24 @@ Test(store, imported_models_are_listed_by_page_and_deleted) {
 
 /* Two with one number: a database of the version before would never get the second. One that is not
  * in the table would not be there at all. */
-Test(store, migrations_are_numbered_one_after_another_and_complete) {
+static void check_migrations(const char *pattern, const struct migration *migrations, int count) {
     glob_t files;
-    cr_assert_eq(glob("migrations/sqlite/*.sql", 0, NULL, &files), 0);
-    cr_assert_eq((int)files.gl_pathc, sqlite_migration_count);
-    for (int i = 0; i < sqlite_migration_count; i++) {
-        cr_assert_eq(sqlite_migrations[i].number, sqlite_migrations[0].number + i, "%s",
-                     sqlite_migrations[i].name);
-        cr_assert_eq(sqlite_migrations[i].number, atoi(sqlite_migrations[i].name));
-        cr_assert_str_eq(strrchr(files.gl_pathv[i], '/') + 1, sqlite_migrations[i].name);
+    cr_assert_eq(glob(pattern, 0, NULL, &files), 0);
+    cr_assert_eq((int)files.gl_pathc, count);
+    for (int i = 0; i < count; i++) {
+        cr_assert_eq(migrations[i].number, migrations[0].number + i, "%s", migrations[i].name);
+        cr_assert_eq(migrations[i].number, atoi(migrations[i].name));
+        cr_assert_str_eq(strrchr(files.gl_pathv[i], '/') + 1, migrations[i].name);
     }
     globfree(&files);
+}
+
+Test(store, migrations_are_numbered_one_after_another_and_complete) {
+    check_migrations("migrations/sqlite/*.sql", sqlite_migrations, sqlite_migration_count);
+#ifdef WITH_POSTGRESQL
+    check_migrations("migrations/postgresql/*.sql", postgresql_migrations,
+                     postgresql_migration_count);
+#endif
 }
 
 /* ------------------------------------------------------------------ bytes in pieces */

@@ -209,7 +209,13 @@ static enum store_status keep(struct store_session *session, bool kept) {
     return sql_run(session, "RELEASE task", "");
 }
 
+static bool is_usable(struct store_session *session) {
+    (void)session;
+    return true;
+}
+
 const struct driver sqlite_driver = {
+    .scheme = "",
     /* The file is here, and only this process writes to it: a report is as new as a glance can
      * tell, a checkpoint is as cheap as its copy in memory, and one commit is quicker than two. */
     .pace = {.report_least = 0, .report_most = 0.05, .bytes_at_once = STORE_PIECE_BYTES},
@@ -224,6 +230,7 @@ const struct driver sqlite_driver = {
     .sizes = sqlite_sizes,
     .checkpoint = sqlite_checkpoint,
     .open_reader = sqlite_open_reader,
+    .is_usable = is_usable,
     .close_session = sqlite_close_session,
     .ping = ping,
     .limit = sqlite_limit,

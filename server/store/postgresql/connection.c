@@ -1,0 +1,147 @@
+/* Connections to PostgreSQL: nothing waits for the server longer than a deadline. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/store/postgresql/postgresql.h"
+
+enum { DEADLINE_SECONDS = 30 };
+
+static void ignore(void *argument, const char *message) {
+    (void)argument, (void)message;
+}
+
+bool postgresql_is_connected(const struct postgresql_session *session) {
+    return session->connection && pq.status(session->connection) == CONNECTION_OK;
+}
+
+void postgresql_disconnect(struct postgresql_session *session) {
+    if (session->connection)
+        pq.finish(session->connection);
+    session->connection = NULL;
+    session->running = NULL;
+    session->reads_alone = false;
+}
+
+/* libpq ends its messages with a line break, and may write several lines. */
+static void one_line(const char *message, char *out, size_t size) {
+    snprintf(out, size, "%s", message ? message : "");
+    size_t length = strlen(out);
+    while (length > 0 && out[length - 1] == '\n')
+        out[--length] = '\0';
+    for (size_t i = 0; i < length; i++)
+        if (out[i] == '\n' || out[i] == '"')
+            out[i] = ' ';
+}
+
+bool postgresql_connect(struct postgresql_session *session, const char *uri, char *error,
+                        size_t error_size) {
+    /* The first ones may be changed by the URI, which stands after them. */
+    static const char *const keys[] = {"connect_timeout",      "keepalives_idle",
+                                       "keepalives_interval",  "keepalives_count",
+                                       "tcp_user_timeout",     "application_name",
+                                       "target_session_attrs", "dbname",
+                                       "client_encoding",      NULL};
+    const char *const values[] = {"5",        "5",          "2", "3",    "10000",
+                                  "denoised", "read-write", uri, "UTF8", NULL};
+    if (postgresql_is_connected(session))
+        return true;
+    postgresql_disconnect(session);
+    session->connection = pq.connectdbParams(keys, values, 1);
+    session->generation++;
+    if (postgresql_is_connected(session) && pq.setnonblocking(session->connection, 1) == 0) {
+        pq.setNoticeProcessor(session->connection, ignore, NULL);
+        if (postgresql_command(session, "SET extra_float_digits = 3; SET TimeZone = 'UTC'; "
+                                        "SET standard_conforming_strings = on") == STORE_OK)
+            return true;
+    }
+    one_line(session->connection ? pq.errorMessage(session->connection) : "out of memory", error,
+             error_size);
+    postgresql_disconnect(session);
+    return false;
+}
+
+/* Waits until the server has sent something, and sends what is not sent yet. */
+static bool wait_for_server(struct postgresql_session *session, double deadline) {
+    PGconn *connection = session->connection;
+    const int unsent = pq.flush(connection);
+    const double left = deadline - clock_monotonic();
+    struct pollfd socket = {.fd = pq.socket(connection),
+                            .events = (short)(unsent > 0 ? POLLIN | POLLOUT : POLLIN)};
+    if (unsent < 0 || left <= 0)
+        return false;
+    const int ready = poll(&socket, 1, (int)(left * 1000) + 1);
+    if (ready < 0)
+        return errno == EINTR;
+    return ready == 0 || !(socket.revents & ~POLLOUT) || pq.consumeInput(connection);
+}
+
+PGresult *postgresql_result(struct postgresql_session *session) {
+    const double deadline = clock_monotonic() + DEADLINE_SECONDS;
+    if (!session->connection)
+        return NULL;
+    while (pq.isBusy(session->connection))
+        if (!wait_for_server(session, deadline)) {
+            postgresql_failure(session, NULL, "waiting for an answer");
+            return NULL;
+        }
+    return pq.getResult(session->connection);
+}
+
+enum store_status postgresql_failure(struct postgresql_session *session, const PGresult *result,
+                                     const char *sql) {
+    char detail[400];
+    const char *state = result ? pq.resultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    one_line(result                ? pq.resultErrorMessage(result)
+             : session->connection ? pq.errorMessage(session->connection)
+                                   : "no connection",
+             detail, sizeof detail);
+    log_line(LOG_ERROR, "database error", "code=%s what=\"%s\" detail=\"%s\"",
+             state ? state : "none", sql, detail);
+    /* A connection that is lost, or that no longer writes, is opened again. */
+    const bool is_lost = !state || strncmp(state, "08", 2) == 0 || strncmp(state, "57P", 3) == 0 ||
+                         strcmp(state, "25006") == 0 || !postgresql_is_connected(session);
+    const bool is_full = state && strcmp(state, "53100") == 0;
+    if (is_lost)
+        postgresql_disconnect(session);
+    return is_full ? STORE_FULL : STORE_ERROR;
+}
+
+enum store_status postgresql_drain(struct postgresql_session *session, const char *sql) {
+    enum store_status status = STORE_OK;
+    PGresult *result;
+    while ((result = postgresql_result(session))) {
+        const ExecStatusType kind = pq.resultStatus(result);
+        if (kind != PGRES_COMMAND_OK && kind != PGRES_TUPLES_OK && kind != PGRES_SINGLE_TUPLE)
+            status = postgresql_failure(session, result, sql);
+        else
+            session->changes = strtoll(pq.cmdTuples(result), NULL, 10);
+        pq.clear(result);
+    }
+    return status == STORE_OK && !session->connection ? STORE_ERROR : status;
+}
+
+enum store_status postgresql_command(struct postgresql_session *session, const char *sql) {
+    if (!session->connection || !pq.sendQuery(session->connection, sql))
+        return session->base.status = postgresql_failure(session, NULL, sql);
+    return session->base.status = postgresql_drain(session, sql);
+}
+
+enum store_status postgresql_ask(struct postgresql_session *session, const char *sql, char **text) {
+    *text = NULL;
+    if (!session->connection || !pq.sendQuery(session->connection, sql))
+        return postgresql_failure(session, NULL, sql);
+    enum store_status status = STORE_OK;
+    PGresult *result = postgresql_result(session);
+    if (!result || pq.resultStatus(result) != PGRES_TUPLES_OK)
+        status = postgresql_failure(session, result, sql);
+    else if (!pq.getisnull(result, 0, 0) && !(*text = strdup(pq.getvalue(result, 0, 0))))
+        status = STORE_ERROR;
+    pq.clear(result);
+    const enum store_status end = postgresql_drain(session, sql);
+    return status != STORE_OK ? status : end;
+}

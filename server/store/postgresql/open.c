@@ -1,0 +1,240 @@
+/* Opens a database on PostgreSQL: checks the server, applies migrations, and keeps other servers
+ * away. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/log.h"
+#include "server/store/migrations.h"
+#include "server/store/postgresql/postgresql.h"
+#include "server/store/sql.h"
+
+enum { OLDEST_SERVER = 140000 };
+
+static struct postgresql_store *store_of(const struct store *store) {
+    return (struct postgresql_store *)store;
+}
+
+static struct postgresql_session *writer_of(const struct store *store) {
+    return (struct postgresql_session *)store->writer;
+}
+
+/* ------------------------------------------------------------------ the server */
+
+/* A condition that the server must satisfy, and what is said otherwise. */
+static const struct {
+    const char *sql, *wanted, *otherwise;
+} conditions[] = {
+    {"SHOW server_encoding", "UTF8", "its encoding must be UTF8 (createdb --encoding=UTF8)"},
+    {"SHOW fsync", "on", "fsync is off there, so a power cut would lose data"},
+    {"SHOW synchronous_commit", "on",
+     "synchronous_commit must be on there, or a power cut would lose acknowledged requests"},
+    {"SHOW transaction_read_only", "off", "it is read-only"},
+};
+
+static bool is_fit(struct postgresql_session *session, char *error, size_t error_size) {
+    if (pq.serverVersion(session->connection) < OLDEST_SERVER) {
+        snprintf(error, error_size, "it must be PostgreSQL 14 or newer");
+        return false;
+    }
+    for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+        char *value;
+        const bool asked =
+            postgresql_ask(session, conditions[i].sql, &value) == STORE_OK && value != NULL;
+        const bool good = asked && strcmp(value, conditions[i].wanted) == 0;
+        free(value);
+        if (!good) {
+            snprintf(error, error_size, "%s",
+                     asked ? conditions[i].otherwise : "it does not answer");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ migrations */
+
+/* The newest migration that was applied; 0: none, -1: not known. */
+static int schema_of(struct postgresql_session *session) {
+    char *there = NULL, *number = NULL;
+    int schema = -1;
+    if (postgresql_ask(session, "SELECT to_regclass('schema_migration')", &there) == STORE_OK &&
+        (!there || postgresql_ask(session, "SELECT coalesce(max(number), 0) FROM schema_migration",
+                                  &number) == STORE_OK))
+        schema = number ? atoi(number) : 0;
+    free(there);
+    free(number);
+    return schema;
+}
+
+static enum store_status note(struct postgresql_session *session,
+                              const struct migration *migration) {
+    return sql_run(&session->base,
+                   "INSERT INTO schema_migration (number, name, at)"
+                   " VALUES (?1, ?2, (SELECT ms FROM clock))",
+                   "it", (int64_t)migration->number, migration->name);
+}
+
+/* Applies all missing migrations in one transaction: the database has the old schema or the new
+ * one, and nothing in between. */
+static bool migrate(struct postgresql_session *session, char *error, size_t error_size) {
+    const int newest = postgresql_migrations[postgresql_migration_count - 1].number;
+    const char *at = "begin";
+    enum store_status status = postgresql_command(session, "BEGIN");
+    const int schema = status == STORE_OK ? schema_of(session) : -1;
+    if (schema > newest) {
+        snprintf(error, error_size,
+                 "it has schema %d, but this program knows only up to %d: use a newer denoised",
+                 schema, newest);
+        postgresql_command(session, "ROLLBACK");
+        return false;
+    }
+    status = schema < 0 ? STORE_ERROR : STORE_OK;
+    for (int i = 0; i < postgresql_migration_count && status == STORE_OK; i++) {
+        const struct migration *migration = &postgresql_migrations[i];
+        if (migration->number <= schema)
+            continue;
+        at = migration->name;
+        status = postgresql_command(session, migration->sql);
+        if (status == STORE_OK)
+            status = note(session, migration);
+    }
+    if (status == STORE_OK)
+        status = postgresql_command(session, "COMMIT");
+    else
+        postgresql_command(session, "ROLLBACK");
+    if (status != STORE_OK)
+        snprintf(error, error_size, "migration %s failed, see the log", at);
+    else if (schema < newest)
+        log_line(LOG_INFO, schema == 0 ? "created a new database" : "migrated", "schema=%d",
+                 newest);
+    return status == STORE_OK;
+}
+
+/* ------------------------------------------------------------------ the only server */
+
+/* A lock of the session: the server gives it back when the connection ends, however that does. */
+static enum store_status lock(struct postgresql_session *session, bool *is_ours) {
+    char *got = NULL;
+    const enum store_status status =
+        postgresql_ask(session, "SELECT pg_try_advisory_lock(1684369006)", &got); /* "deno" */
+    *is_ours = got && strcmp(got, "t") == 0;
+    free(got);
+    return status;
+}
+
+enum store_status postgresql_take(struct postgresql_session *writer) {
+    char error[400];
+    bool is_ours = false;
+    if (postgresql_is_connected(writer))
+        return STORE_OK;
+    if (!postgresql_connect(writer, writer->store->uri, error, sizeof error)) {
+        log_line(LOG_ERROR, "cannot connect to the database", "detail=\"%s\"", error);
+        return STORE_ERROR;
+    }
+    if (lock(writer, &is_ours) == STORE_OK && is_ours)
+        return STORE_OK;
+    log_line(LOG_ERROR, "another denoised uses the database", NULL);
+    postgresql_disconnect(writer);
+    return STORE_ERROR;
+}
+
+/* ------------------------------------------------------------------ opening */
+
+/* "postgresql://host:port/database" as it was understood, without user and password. */
+static char *name_of(PGconn *connection) {
+    char *name = NULL;
+    if (asprintf(&name, "postgresql://%s:%s/%s", pq.host(connection), pq.port(connection),
+                 pq.db(connection)) < 0)
+        return NULL;
+    return name;
+}
+
+static bool open_writer(struct postgresql_store *store, char *error, size_t error_size) {
+    struct postgresql_session *writer = (struct postgresql_session *)store->base.writer;
+    bool is_ours = false;
+    writer->base.driver = &postgresql_driver;
+    writer->store = store;
+    if (!postgresql_connect(writer, store->uri, error, error_size))
+        return false;
+    store->name = name_of(writer->connection);
+    if (!store->name) {
+        snprintf(error, error_size, "out of memory");
+        return false;
+    }
+    if (!is_fit(writer, error, error_size))
+        return false;
+    if (lock(writer, &is_ours) != STORE_OK || !is_ours) {
+        snprintf(error, error_size, "it is in use by another denoised");
+        return false;
+    }
+    return migrate(writer, error, error_size);
+}
+
+struct store *postgresql_open(const char *uri, char *error, size_t error_size) {
+    char why[400] = "out of memory";
+    if (!libpq_load(error, error_size))
+        return NULL;
+    struct postgresql_store *store = calloc(1, sizeof *store);
+    if (store) {
+        store->base.driver = &postgresql_driver;
+        store->uri = strdup(uri);
+        store->base.writer = calloc(1, sizeof(struct postgresql_session));
+        if (store->uri && store->base.writer && open_writer(store, why, sizeof why))
+            return &store->base;
+        snprintf(error, error_size, "the database at %s: %s",
+                 store->name ? store->name : "postgresql://", why);
+        postgresql_close(&store->base);
+        return NULL;
+    }
+    snprintf(error, error_size, "%s", why);
+    return NULL;
+}
+
+void postgresql_close(struct store *store) {
+    struct postgresql_store *closing = store_of(store);
+    if (store->writer)
+        postgresql_close_session(store->writer);
+    free(closing->uri);
+    free(closing->name);
+    free(closing);
+}
+
+const char *postgresql_path(const struct store *store) {
+    return store_of(store)->name;
+}
+
+uint64_t postgresql_version(struct store *store) {
+    struct postgresql_session *writer = writer_of(store);
+    return atomic_load(&writer->committing) ? STORE_VERSION_UNKNOWN : atomic_load(&writer->commits);
+}
+
+struct store_session *postgresql_open_reader(struct store *store) {
+    char error[400] = "its session cannot be set up";
+    struct postgresql_session *session = calloc(1, sizeof *session);
+    if (!session)
+        return NULL;
+    session->base.driver = &postgresql_driver;
+    if (postgresql_connect(session, store_of(store)->uri, error, sizeof error) &&
+        postgresql_command(session, "SET default_transaction_read_only = on") == STORE_OK)
+        return &session->base;
+    log_line(LOG_ERROR, "cannot open a read-only session", "detail=\"%s\"", error);
+    postgresql_close_session(&session->base);
+    return NULL;
+}
+
+void postgresql_sizes(const struct store *store, int64_t *database, int64_t *log) {
+    struct store *lender = (struct store *)store;
+    struct store_session *session = store_acquire(lender);
+    *database = *log = 0;
+    if (!session)
+        return;
+    store_used(session, database);
+    store_release(lender, session);
+}
+
+bool postgresql_backup(const char *from, const char *to, char *error, size_t error_size) {
+    (void)from, (void)to;
+    snprintf(error, error_size, "a database on PostgreSQL is copied by its own pg_dump");
+    return false;
+}

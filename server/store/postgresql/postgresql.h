@@ -1,0 +1,67 @@
+/*
+ * postgresql.h - the parts of the driver for PostgreSQL: connections (connection.c), statements
+ * (driver.c), and the database (open.c).
+ */
+#ifndef SERVER_STORE_POSTGRESQL_POSTGRESQL_H
+#define SERVER_STORE_POSTGRESQL_POSTGRESQL_H
+
+#include <stdatomic.h>
+
+#include "server/store/driver.h"
+#include "server/store/postgresql/libpq.h"
+
+struct postgresql_session {
+    struct store_session base;
+    PGconn *connection;            /* NULL: none; begin opens the writer's again */
+    int generation;                /* of the connection: statements were prepared on one */
+    struct sql_statement *running; /* whose rows are still arriving */
+    int64_t changes;               /* rows that the last statement has changed */
+    bool reads_alone;              /* a transaction that only begin_reading has begun */
+    /* only of the writer: */
+    struct postgresql_store *store;
+    bool has_changed;       /* in this transaction */
+    atomic_ullong commits;  /* so far */
+    atomic_bool committing; /* readers may see a commit just before it is counted */
+};
+
+struct postgresql_store {
+    struct store base;
+    char *uri;  /* as given, with its password: never shown */
+    char *name; /* for people: host, port and database */
+};
+
+/* ---------------------------------------------------------------- connections */
+
+/* Connects, if there is no connection that works; false and a message on failure. */
+bool postgresql_connect(struct postgresql_session *session, const char *uri, char *error,
+                        size_t error_size);
+/* Closes the connection; what it was doing is undone by the server. */
+void postgresql_disconnect(struct postgresql_session *session);
+bool postgresql_is_connected(const struct postgresql_session *session);
+/* Waits for the next result; NULL: there is no further one, or the connection is lost. */
+PGresult *postgresql_result(struct postgresql_session *session);
+/* Reads all that is left, into nothing. The last failure among the results, or STORE_OK. */
+enum store_status postgresql_drain(struct postgresql_session *session, const char *sql);
+/* The meaning of a failed result, or with NULL, of a lost connection; logs it. */
+enum store_status postgresql_failure(struct postgresql_session *session, const PGresult *result,
+                                     const char *sql);
+/* Statements without parameters and rows. */
+enum store_status postgresql_command(struct postgresql_session *session, const char *sql);
+/* The text in the first column of the first row, from malloc; NULL without one. */
+enum store_status postgresql_ask(struct postgresql_session *session, const char *sql, char **text);
+
+/* ---------------------------------------------------------------- the database */
+
+struct store *postgresql_open(const char *uri, char *error, size_t error_size);
+void postgresql_close(struct store *store);
+bool postgresql_backup(const char *from, const char *to, char *error, size_t error_size);
+const char *postgresql_path(const struct store *store);
+uint64_t postgresql_version(struct store *store);
+void postgresql_sizes(const struct store *store, int64_t *database, int64_t *log);
+struct store_session *postgresql_open_reader(struct store *store);
+void postgresql_close_session(struct store_session *session);
+/* Connects the writer again, if its connection is lost, and makes sure that no other server uses
+ * the database. */
+enum store_status postgresql_take(struct postgresql_session *writer);
+
+#endif
