@@ -9,6 +9,7 @@
 #include "api/contract/openapi.h"
 #include "api/jobs.h"
 #include "api/models.h"
+#include "api/spec/warnings.h"
 
 /* ------------------------------------------------------------------ the job as JSON */
 
@@ -37,6 +38,14 @@ static void write_model(const void *value, struct json_writer *json) {
     json_string(json, job->has_model ? job->id : NULL);
 }
 
+static void write_warnings(const void *value, struct json_writer *json) {
+    const struct job *job = value;
+    if (job->waits_for_offer)
+        warnings_write_waiting(job->warnings, job->arithmetic, json);
+    else
+        json_raw(json, job->warnings);
+}
+
 static void write_job_links(const void *id, struct json_writer *json) {
     static const struct link links[] = {
         {"self", "/v1/jobs/", ""},
@@ -63,7 +72,8 @@ static const struct field job_rows[] = {
     {"", "name", FIELD_STRING, AT(name), .flags = FIELD_OR_NULL},
     {"", "status", FIELD_CHOICE, AT(status), .choices = job_status_names},
     {"", "queue_position", FIELD_INT64, AT(queue_position), ANY, FIELD_OR_NULL,
-     .doc = "0: next to run; null unless queued."},
+     .doc = "0: next to run; null unless queued, and while it waits for a server (see the warning "
+            "`waits_for_kernels`)."},
     {"", "spec", FIELD_JSON, AT(spec), .schema = "JobRequest"},
     {"", "progress", FIELD_GROUP},
     {"progress", "epoch", FIELD_INTEGER, AT(epoch), ANY},
@@ -79,12 +89,16 @@ static const struct field job_rows[] = {
     {"metrics", "train_loss", FIELD_NUMBER, AT(train_loss), .flags = FIELD_OR_NULL},
     {"metrics", "val_loss", FIELD_NUMBER, AT(val_loss), .flags = FIELD_OR_NULL},
     {"", "error", FIELD_OBJECT, AT(error), .schema = "JobError", .set = &job_error_answer},
-    {"", "warnings", FIELD_JSON, AT(warnings), .schema = "Warnings"},
+    {"", "warnings", FIELD_JSON, .schema = "Warnings", .write = write_warnings},
     {"", "model", FIELD_ID, .flags = FIELD_OR_NULL, .write = write_model,
      .doc =
          "The id of its model; null before the first checkpoint, and after the model was deleted."},
     {"", "evaluation", FIELD_OBJECT, AT(figures), .schema = "Figures", .set = &figures_answer},
     {"", "attempt", FIELD_INTEGER, AT(attempt), ANY},
+    {"", "arithmetic", FIELD_STRING, AT(arithmetic), .flags = FIELD_OR_NULL,
+     .doc = "What its training continues with, to the same bits: the instruction set, the version "
+            "of the arithmetic, and a hash of what the C library computes; null before the first "
+            "checkpoint."},
     {"", "created_at", FIELD_TIME, AT(created_at)},
     {"", "started_at", FIELD_TIME, AT(started_at), .flags = FIELD_OR_NULL},
     {"", "finished_at", FIELD_TIME, AT(finished_at), .flags = FIELD_OR_NULL},

@@ -360,6 +360,7 @@ enum http_next api_job_create(struct http_exchange *exchange) {
 
 struct resume_body {
     int epochs; /* 0: as many as before */
+    bool afresh;
     struct replay once;
 };
 static const struct field resume_rows[] = {
@@ -368,6 +369,14 @@ static const struct field resume_rows[] = {
      "training."},
 };
 const struct field_set job_resume_fields = {resume_rows, 1};
+static const struct field resume_query_rows[] = {
+    {"", "afresh", FIELD_BOOLEAN, offsetof(struct resume_body, afresh), 0, 0, 0, NULL,
+     "Train from the beginning instead, also a job that is still queued: its checkpoints, history "
+     "and model are deleted. For a job with the warning `waits_for_kernels`, which no running "
+     "server "
+     "can continue to the same result."},
+};
+const struct field_set job_resume_query_fields = {resume_query_rows, 1};
 
 /* Reads the stored spec and gives it the new number of epochs. False: the error is already the
  * response. */
@@ -395,9 +404,12 @@ static bool has_more_steps(const struct job *job, int epochs) {
 /* Puts the job back into the queue. False: the error is already the response. */
 static bool requeue(struct http_exchange *exchange, struct store_session *session,
                     const struct job *job, int epochs) {
+    const struct resume_body *body = exchange->state;
     struct job_request request;
     struct buffer spec = {0}, warnings = {0};
-    if (!has_place(exchange, session) || !extend(exchange, job, epochs, &request) ||
+    const bool has_own_place = job->status == JOB_QUEUED;
+    if ((!has_own_place && !has_place(exchange, session)) ||
+        !extend(exchange, job, epochs, &request) ||
         !note_uploads(exchange, session, job->id, &request))
         return false;
     spec_write(&request, &(struct json_writer){.out = &spec});
@@ -406,9 +418,9 @@ static bool requeue(struct http_exchange *exchange, struct store_session *sessio
     const char *new_warnings = keep_text(exchange, &warnings);
     if (!new_spec || !new_warnings)
         return false;
-    enum store_status status = store_job_resume(
-        session, job->id, new_spec, epochs,
-        (int64_t)epochs * dn_spec_steps_per_epoch(&request.spec), estimate_memory(&request.spec));
+    const int64_t steps = (int64_t)epochs * dn_spec_steps_per_epoch(&request.spec);
+    enum store_status status = (body->afresh ? store_job_restart : store_job_resume)(
+        session, job->id, new_spec, epochs, steps, estimate_memory(&request.spec));
     if (status == STORE_OK)
         status = store_rewarn(session, job->id, new_warnings);
     if (status != STORE_OK)
@@ -427,12 +439,15 @@ static void resume_once(struct http_exchange *exchange, struct store_session *se
     struct resume_body *body = exchange->state;
     const int epochs = body->epochs ? body->epochs : job->epochs;
     /* as it was sent: "latest" may be another job by now */
-    body->once.request = http_format(exchange, "%s %d", exchange->request.ids[0], body->epochs);
+    body->once.request = http_format(exchange, "%s %d%s", exchange->request.ids[0], body->epochs,
+                                     body->afresh ? " afresh" : "");
     if (!idempotency_is_new(exchange, session, &body->once, reply_again))
         return;
-    if (job_is_active(job)) {
-        problem(exchange, PROBLEM_JOB_ACTIVE, "the job is already queued or running");
-    } else if (!has_more_steps(job, epochs)) {
+    if (body->afresh ? job->status == JOB_RUNNING : job_is_active(job)) {
+        problem(exchange, PROBLEM_JOB_ACTIVE,
+                body->afresh ? "the job is running: cancel it first"
+                             : "the job is already queued or running");
+    } else if (!body->afresh && !has_more_steps(job, epochs)) {
         problem_field(
             exchange, "/epochs",
             http_format(
@@ -458,7 +473,8 @@ static void resume_job(struct http_exchange *exchange, struct store_session *ses
 
 enum http_next api_job_resume(struct http_exchange *exchange) {
     struct resume_body *body = http_alloc(exchange, sizeof *body);
-    if (!body || !path_id(exchange, PROBLEM_NO_SUCH_JOB) || !no_query(exchange))
+    if (!body || !path_id(exchange, PROBLEM_NO_SUCH_JOB) ||
+        !read_query(exchange, &job_resume_query_fields, body))
         return HTTP_REPLY;
     body->once.operation = "resumeJob";
     if (!idempotency_key(exchange, &body->once.key) ||

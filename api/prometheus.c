@@ -199,7 +199,12 @@ static enum store_status write_jobs(struct buffer *out, struct store_session *se
         buffer_format(out, "denoised_jobs{status=\"%s\"} %lld\n", job_status_names[i],
                       (long long)count);
     }
-    return STORE_OK;
+    int64_t waiting;
+    const enum store_status status = store_count_waiting(session, &waiting);
+    if (status == STORE_OK)
+        gauge(out, "denoised_jobs_waiting_for_kernels",
+              "Queued jobs whose checkpoints no running server can continue.", (double)waiting);
+    return status;
 }
 
 static void write_store(struct buffer *out, const struct service *service, int64_t used) {

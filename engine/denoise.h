@@ -40,6 +40,7 @@ enum dn_status {
     DN_STOPPED,    /* the caller's stop flag was set */
     DN_CORRUPT,    /* a serialized model or checkpoint is damaged, or belongs to another spec */
     DN_NOT_FINITE, /* a result of a model is not finite: NaN, or too large for a float */
+    DN_OTHER_ARITHMETIC, /* a checkpoint continues only with other arithmetic: dn_arithmetic */
 };
 
 /* An error message for people: what is wrong, where, and what would be right. */
@@ -328,6 +329,13 @@ const char *dn_kernels_name(void); /* of the default */
 enum dn_status dn_kernels_use(const char *name, struct dn_error *error);
 /* The variants that the CPU has, best first; i = 0, 1, ..; NULL after the last one. */
 const char *dn_kernels_offered(int i);
+
+/* What the bits of a training depend on beside its spec and data, as text: the variant of its
+ * kernels, the version of this library's arithmetic and of its checkpoints, and a hash of what the
+ * C library computes, as in "avx2/1.6/50f5a5a1a5b5c5d5". Trainings go on to the same bytes wherever
+ * this text is the same. */
+enum { DN_ARITHMETIC_TEXT = 64 };
+void dn_arithmetic(const char *kernels, char text[DN_ARITHMETIC_TEXT]);
 
 /* ------------------------------------------------------------------ models */
 

@@ -90,12 +90,15 @@ void dn_trainer_transform(const struct dn_trainer *trainer, double *shift, doubl
 
 /* A checkpoint holds everything that training depends on, between any two steps; a trainer made
  * from the same spec and data and loaded from it continues to the same bytes as one that was never
- * interrupted. DN_CORRUPT leaves the trainer unchanged: the checkpoint belongs to another spec, was
- * written with other kernels or by another version, or is visibly damaged. The weights are not
- * checked, so keep a digest with the bytes. */
+ * interrupted. After an error, the trainer is unchanged. DN_OTHER_ARITHMETIC: the checkpoint is from
+ * other kernels, another version or another C library. DN_CORRUPT: it belongs to another spec, or is
+ * visibly damaged. The weights are not checked, so keep a digest with the bytes. */
 size_t dn_trainer_bytes(const struct dn_trainer *trainer);
 void dn_trainer_save(const struct dn_trainer *trainer, void *bytes);
 enum dn_status dn_trainer_load(struct dn_trainer *trainer, const void *bytes, size_t size,
                                struct dn_error *error);
+/* The arithmetic of a checkpoint: dn_arithmetic, or if another version of this library wrote it, the
+ * name of its format. False: the bytes are no checkpoint. */
+bool dn_checkpoint_arithmetic(const void *bytes, size_t size, char text[DN_ARITHMETIC_TEXT]);
 
 #endif

@@ -58,7 +58,9 @@ static const struct setting settings[] = {
     {"keep-jobs-days", SETTING_INTEGER, AT(keep_jobs_days), "0", 0, 36500, NULL,
      "days to keep finished jobs and their models; 0 keeps them forever"},
     {"simd", SETTING_TEXT, AT(simd), "auto", 0, 0, NULL,
-     "instruction set to compute with: auto, avx512, avx2, baseline or neon"},
+     "instruction set to compute with: avx512, avx2, baseline, neon, or auto for the best one; "
+     "with "
+     "auto, jobs that began with another one of this CPU continue with that"},
     {"api-keys", SETTING_TEXT, AT(api_keys), NULL, 0, 0, NULL,
      "file with the API keys to accept, made with \"denoised key\""},
     {"anonymous", SETTING_SWITCH, AT(anonymous), "false", 0, 0, NULL,

@@ -42,6 +42,7 @@ struct process {
     struct http_socket socket;
     struct http_tls tls;
     int connections; /* at most */
+    struct offers offers;
     struct service service;
     struct janitor *janitor;
     struct http_server *http;
@@ -55,17 +56,29 @@ static int fail_to_start(const char *message) {
     return 1;
 }
 
-static bool recover(struct store *store, int64_t memory) {
+static enum store_status offer(const struct offers *offers, struct store_session *session) {
+    const char *arithmetic[STORE_MAX_OFFERS];
+    for (int i = 0; i < offers->count; i++)
+        arithmetic[i] = offers->each[i].arithmetic;
+    return store_offer(session, arithmetic, offers->count);
+}
+
+static bool recover(struct store *store, const struct offers *offers, int64_t memory) {
     struct store_session *session = store_writer(store);
     int requeued = 0;
+    int64_t waiting = 0;
     if (store_begin(session) != STORE_OK)
         return false;
-    if (store_recover(session, memory, clock_now_ms(), &requeued) != STORE_OK) {
+    if (store_recover(session, memory, clock_now_ms(), &requeued) != STORE_OK ||
+        offer(offers, session) != STORE_OK || store_count_waiting(session, &waiting) != STORE_OK) {
         store_abort(session);
         return false;
     }
     if (requeued > 0)
         log_line(LOG_INFO, "resuming the jobs of the last run", "jobs=%d", requeued);
+    if (waiting > 0)
+        log_line(LOG_WARN, "jobs wait for arithmetic that this server does not offer; see --simd",
+                 "jobs=%lld", (long long)waiting);
     FAULT_POINT("recover.before_commit");
     if (store_commit(session) != STORE_OK)
         return false;
@@ -269,7 +282,7 @@ static bool prepare_store(struct process *process) {
     const char *failed = NULL;
     if (store_limit(store_writer(store), process->service.max_database) != STORE_OK)
         failed = "cannot limit the database";
-    else if (!recover(store, process->service.max_training_memory))
+    else if (!recover(store, &process->offers, process->service.max_training_memory))
         failed = "cannot recover the jobs of the last run";
     if (failed)
         snprintf(process->error, sizeof process->error, "%s", failed);
@@ -286,6 +299,7 @@ static struct workers *start_workers(const struct process *process) {
                                  .writer = process->service.writer,
                                  .load = process->contract->load,
                                  .conclude = process->contract->conclude,
+                                 .offers = &process->offers,
                                  .count = process->config->workers,
                                  .checkpoint_seconds = process->config->checkpoint_seconds,
                                  .max_memory = process->service.max_training_memory});
@@ -385,7 +399,8 @@ int serve(const struct config *config, const struct contract *contract) {
     umask(077); /* the database is private */
     config_look_around();
     struct dn_error kernels;
-    if (strcmp(config->simd, "auto") != 0 && dn_kernels_use(config->simd, &kernels) != DN_OK)
+    const char *simd = strcmp(config->simd, "auto") == 0 ? NULL : config->simd;
+    if (simd && dn_kernels_use(simd, &kernels) != DN_OK)
         return fail_to_start(kernels.text);
     if (config->max_database > 0 && config->max_database < MIN_DATABASE)
         return fail_to_start("--max-database must be 0 or at least 16 (MiB)");
@@ -395,6 +410,7 @@ int serve(const struct config *config, const struct contract *contract) {
                                           .max_sample_cost = config->max_sample_cost,
                                           .max_database = (int64_t)config->max_database << 20,
                                           .started_at = clock_now_ms()}};
+    offers_make(&process.offers, simd);
     block_signals(&process.signals);
     const bool is_started = start(&process);
     if (is_started) {

@@ -178,6 +178,8 @@ static bool find_diverging(const struct dn_spec *spec, const struct training_out
 
 /* ------------------------------------------------------------------ all warnings */
 
+static const char waits_for_kernels[] = "waits_for_kernels"; /* of a job as it is now: not stored */
+
 static const struct warning {
     const char *code;
     /* One of the two, at submission or at the end. They always write the detail, and return whether
@@ -206,6 +208,8 @@ static const struct warning {
      "At the end: the loss is no better than that of a network with a constant output."},
     {"diverging", NULL, find_diverging, false,
      "At the end: the loss has clearly risen since its best epoch."},
+    {waits_for_kernels, NULL, NULL, false,
+     "Queued, but no running server offers the `arithmetic` that its checkpoint continues with."},
 };
 enum { WARNINGS = sizeof table / sizeof table[0] };
 
@@ -236,6 +240,23 @@ void warnings_write(const char *stored, const struct job_request *job, struct js
         if (code && detail && stays(code))
             write_warning(code, detail, json);
     }
+    json_close(json, ']');
+    cJSON_Delete(before);
+}
+
+void warnings_write_waiting(const char *stored, const char *arithmetic, struct json_writer *json) {
+    cJSON *before = stored ? cJSON_Parse(stored) : NULL;
+    char text[WARNING_TEXT];
+    snprintf(text, sizeof text,
+             "the checkpoint goes on to the same result only with the arithmetic %s, which no "
+             "running server offers: the job waits until a server with such a CPU and version "
+             "starts (see --simd), or until it is resumed with afresh=true, from the beginning",
+             arithmetic);
+    json_open(json, '[');
+    for (const cJSON *each = before ? before->child : NULL; each; each = each->next)
+        write_warning(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(each, "code")),
+                      cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(each, "detail")), json);
+    write_warning(waits_for_kernels, text, json);
     json_close(json, ']');
     cJSON_Delete(before);
 }

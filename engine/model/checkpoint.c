@@ -17,6 +17,10 @@
  * (tests/unit/test_golden.c fails then). Another build of the same code gives the same bits. */
 enum { ARITHMETIC = 1 };
 
+/* Of the bytes of a checkpoint; with its version at the end. */
+#define FORMAT         "denoised train "
+#define FORMAT_VERSION "6"
+
 /* The double functions of the C library that training depends on round differently from machine to
  * machine (with and without fused multiply-add) and from version to version. */
 static uint64_t libm_bits(void) {
@@ -74,28 +78,48 @@ static void spec_bytes(const struct dn_spec *spec, unsigned char bytes[SPEC_BYTE
     serial_spec(&serial, &copy);
 }
 
+/* What the bits of a training depend on beside its spec and data. */
+struct arithmetic {
+    char variant[16];
+    int version;
+    uint64_t libm;
+};
+
 /* The part of a checkpoint before its position. */
 struct preamble {
     unsigned char spec[SPEC_BYTES];
-    char variant[16];
-    int arithmetic;
-    uint64_t libm;
+    struct arithmetic arithmetic;
 };
+
+static struct arithmetic arithmetic_of(const char *kernels) {
+    struct arithmetic arithmetic = {.version = ARITHMETIC, .libm = libm_bits()};
+    snprintf(arithmetic.variant, sizeof arithmetic.variant, "%s", kernels);
+    return arithmetic;
+}
+
+static void arithmetic_write(const struct arithmetic *arithmetic, char text[DN_ARITHMETIC_TEXT]) {
+    snprintf(text, DN_ARITHMETIC_TEXT, "%.16s/%d." FORMAT_VERSION "/%016llx", arithmetic->variant,
+             arithmetic->version, (unsigned long long)arithmetic->libm);
+}
+
+void dn_arithmetic(const char *kernels, char text[DN_ARITHMETIC_TEXT]) {
+    const struct arithmetic arithmetic = arithmetic_of(kernels);
+    arithmetic_write(&arithmetic, text);
+}
 
 static void preamble_make(struct preamble *preamble, const struct dn_trainer *trainer) {
     memset(preamble, 0, sizeof *preamble);
     spec_bytes(&trainer->spec, preamble->spec);
-    snprintf(preamble->variant, sizeof preamble->variant, "%s", dn_trainer_kernels(trainer));
-    preamble->arithmetic = ARITHMETIC;
-    preamble->libm = libm_bits();
+    preamble->arithmetic = arithmetic_of(dn_trainer_kernels(trainer));
 }
 
 static void serial_preamble(struct serial *serial, struct preamble *preamble) {
-    serial_mark(serial, "denoised train 6");
+    struct arithmetic *arithmetic = &preamble->arithmetic;
+    serial_mark(serial, FORMAT FORMAT_VERSION);
     serial_block(serial, preamble->spec, sizeof preamble->spec);
-    serial_block(serial, preamble->variant, sizeof preamble->variant);
-    serial_value(serial, &preamble->arithmetic);
-    serial_value(serial, &preamble->libm);
+    serial_block(serial, arithmetic->variant, sizeof arithmetic->variant);
+    serial_value(serial, &arithmetic->version);
+    serial_value(serial, &arithmetic->libm);
 }
 
 static void serial_trainer(struct serial *serial, const struct dn_trainer *trainer,
@@ -109,7 +133,7 @@ static void serial_trainer(struct serial *serial, const struct dn_trainer *train
 /* The length follows from the spec, so counting reads no values. */
 int64_t dn_spec_checkpoint_bytes(const struct dn_spec *spec) {
     struct serial serial = {.mode = SERIAL_COUNT};
-    struct preamble preamble = {.arithmetic = 0}; /* all have the same length */
+    struct preamble preamble = {.arithmetic.version = 0}; /* all have the same length */
     struct dn_trainer trainer = {.spec = *spec};
     network_layout(&trainer.network, spec);
     serial_trainer(&serial, &trainer, &preamble);
@@ -127,24 +151,51 @@ void dn_trainer_save(const struct dn_trainer *trainer, void *bytes) {
     serial_trainer(&serial, trainer, &preamble);
 }
 
+/* The name of the format, if it is another version of ours. */
+static bool other_format(const unsigned char *bytes, size_t size, char text[DN_ARITHMETIC_TEXT]) {
+    enum { NAME = 16, KIND = sizeof FORMAT - 1 };
+    if (size < NAME || memcmp(bytes, FORMAT, KIND) != 0 || bytes[KIND] < '0' || bytes[KIND] > '9')
+        return false;
+    snprintf(text, DN_ARITHMETIC_TEXT, "%.*s", NAME, (const char *)bytes);
+    return true;
+}
+
+bool dn_checkpoint_arithmetic(const void *bytes, size_t size, char text[DN_ARITHMETIC_TEXT]) {
+    struct serial serial = {.mode = SERIAL_READ, .bytes = (unsigned char *)bytes, .size = size};
+    struct preamble found;
+    serial_mark(&serial, FORMAT FORMAT_VERSION);
+    if (serial.failed)
+        return other_format(bytes, size, text);
+    serial.used = 0;
+    serial_preamble(&serial, &found);
+    const char *variant = found.arithmetic.variant;
+    const size_t length = serial.failed ? 0 : strnlen(variant, sizeof found.arithmetic.variant);
+    bool is_sound = length > 0;
+    for (size_t i = 0; is_sound && i < sizeof found.arithmetic.variant; i++)
+        is_sound = i < length ? (variant[i] >= '0' && variant[i] <= '9') ||
+                                    (variant[i] >= 'a' && variant[i] <= 'z')
+                              : !variant[i];
+    if (is_sound)
+        arithmetic_write(&found.arithmetic, text);
+    return is_sound;
+}
+
 /* Reads the preamble; the error says why the rest of the checkpoint cannot be used. */
 static enum dn_status check_preamble(struct serial *serial, const struct dn_trainer *trainer,
                                      struct dn_error *error) {
     struct preamble own, found;
+    char arithmetic[DN_ARITHMETIC_TEXT], expected[DN_ARITHMETIC_TEXT];
     preamble_make(&own, trainer);
+    if (!dn_checkpoint_arithmetic(serial->bytes, serial->size, arithmetic))
+        return error_set(error, DN_CORRUPT, "not a checkpoint");
+    arithmetic_write(&own.arithmetic, expected);
+    if (strcmp(arithmetic, expected) != 0)
+        return error_set(error, DN_OTHER_ARITHMETIC,
+                         "the checkpoint was written with the arithmetic %s, this one is %s",
+                         arithmetic, expected);
     serial_preamble(serial, &found);
-    if (serial->failed)
-        return error_set(error, DN_CORRUPT, "not a checkpoint of this version");
     if (memcmp(own.spec, found.spec, sizeof own.spec) != 0)
         return error_set(error, DN_CORRUPT, "the checkpoint belongs to another spec");
-    if (memcmp(own.variant, found.variant, sizeof own.variant) != 0)
-        return error_set(error, DN_CORRUPT,
-                         "the checkpoint was written with the kernels %.16s, these are %s",
-                         found.variant, own.variant);
-    if (own.arithmetic != found.arithmetic || own.libm != found.libm)
-        return error_set(error, DN_CORRUPT,
-                         "the checkpoint was written by a program or on a machine whose arithmetic "
-                         "differs");
     return DN_OK;
 }
 

@@ -18,6 +18,8 @@
 struct attempt {
     const struct workers_config *config;
     struct claim *claim;
+    const struct offer *offer;         /* what the trainer computes with */
+    char bound_to[DN_ARITHMETIC_TEXT]; /* what its checkpoint needs instead; "" if it can be used */
     struct interruption *interruption;
     struct training training;
     struct dn_trainer *trainer;
@@ -83,18 +85,20 @@ static enum store_status read_checkpoint(struct attempt *attempt) {
     return status;
 }
 
-/* Loads the checkpoint into the trainer; DN_CORRUPT and why if it cannot be used. */
+/* Loads the checkpoint into the trainer; if it cannot be used, see checkpoint_load. */
 static enum dn_status load_checkpoint(struct attempt *attempt, struct dn_error *error) {
     struct checkpoint *checkpoint = &attempt->claim->checkpoint;
     enum dn_status status = checkpoint_load(checkpoint, attempt->trainer, error);
+    if (status == DN_OTHER_ARITHMETIC)
+        dn_checkpoint_arithmetic(checkpoint->bytes, checkpoint->size, attempt->bound_to);
     free(checkpoint->bytes);
     checkpoint->bytes = NULL;
     return status;
 }
 
-/* Loads the newest checkpoint that can be used. One that is damaged, or comes from another kernel
- * variant or version, costs the work since the one before, or all of it, but never the job: the
- * result is the same. */
+/* Loads the newest checkpoint that can be used. One that is damaged costs the work since the one
+ * before, or all of it, but never the job: the result is the same. One of other arithmetic is good,
+ * but not here: the attempt is bound to it, and ends. */
 static enum store_status resume(struct attempt *attempt) {
     struct claim *claim = attempt->claim;
     while (claim->checkpoint.blob) {
@@ -104,6 +108,8 @@ static enum store_status resume(struct attempt *attempt) {
             return status;
         if (status == STORE_OK && load_checkpoint(attempt, &error) == DN_OK)
             break;
+        if (attempt->bound_to[0])
+            return STORE_OK;
         log_line(LOG_WARN, "checkpoint not usable; going back to the one before or to the start",
                  "job=%s step=%lld detail=%s", claim->id, (long long)claim->checkpoint.step,
                  error.text);
@@ -114,6 +120,22 @@ static enum store_status resume(struct attempt *attempt) {
     attempt->epochs_reported = claim->checkpoint.epoch;
     attempt->safe_step = claim->checkpoint.step;
     return STORE_OK;
+}
+
+static enum store_status run_unclaim_bound(void *argument, struct store_session *session) {
+    const struct attempt *attempt = argument;
+    return store_unclaim_bound(session, attempt->claim->id, attempt->claim->fence,
+                               attempt->bound_to);
+}
+
+/* Leaves the job to a process that offers what its checkpoint needs, which may be this one. */
+static enum ending leave(struct attempt *attempt) {
+    log_line(LOG_INFO, "the checkpoint continues with other arithmetic: back to the queue",
+             "job=%s step=%lld arithmetic=%s", attempt->claim->id,
+             (long long)attempt->claim->checkpoint.step, attempt->bound_to);
+    const enum ending ending =
+        ending_of(writer_do(attempt->config->writer, run_unclaim_bound, attempt));
+    return ending == ENDING_ENDED ? ENDING_BOUND : ending;
 }
 
 /* Starts the outcome from the stored history, if there is any. */
@@ -367,8 +389,9 @@ static enum ending prepare_and_train(struct attempt *attempt) {
     if (!load_training(attempt, &failure))
         return failure.error ? fail(attempt, failure.error, failure.why.text) : ENDING_BROKEN;
     const bool has_data = training->data.points || training->data.values;
-    enum dn_status status = dn_trainer_new(&training->spec, has_data ? &training->data : NULL,
-                                           &attempt->trainer, &error);
+    enum dn_status status =
+        dn_trainer_new_with(attempt->offer->kernels, &training->spec,
+                            has_data ? &training->data : NULL, &attempt->trainer, &error);
     if (status == DN_OK)
         status = keep_data(training, &error);
     if (status != DN_OK)
@@ -376,6 +399,8 @@ static enum ending prepare_and_train(struct attempt *attempt) {
                     status == DN_NO_MEMORY ? JOB_ERROR_NO_MEMORY : JOB_ERROR_SPEC_UNREADABLE,
                     error.text);
     enum store_status resumed = resume(attempt);
+    if (attempt->bound_to[0])
+        return leave(attempt);
     if (resumed == STORE_OK)
         resumed = begin_outcome(attempt);
     if (resumed != STORE_OK)
@@ -392,9 +417,13 @@ static enum ending prepare_and_train(struct attempt *attempt) {
 
 enum ending attempt_run(const struct workers_config *config, struct claim *claim,
                         struct interruption *interruption) {
-    struct attempt attempt = {.config = config, .claim = claim, .interruption = interruption};
+    struct attempt attempt = {.config = config,
+                              .claim = claim,
+                              .offer = offers_choose(config->offers, claim->arithmetic),
+                              .interruption = interruption};
     reports_init(&attempt.reports, config->writer, store_boot(config->store),
                  store_pace(config->store).bytes_at_once, &interruption->server_is_done, claim);
+    attempt.reports.arithmetic = attempt.offer->arithmetic;
     enum ending ending = prepare_and_train(&attempt);
     reports_wait(&attempt.reports);
     const enum reports_state state = reports_state(&attempt.reports);

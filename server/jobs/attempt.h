@@ -21,6 +21,7 @@ enum ending {
     ENDING_LOST,    /* another worker owns the job, or it was deleted */
     ENDING_STOPPED, /* the server stops; the job is back in the queue, with its last step saved */
     ENDING_BROKEN,  /* the store cannot write now: the caller gives the job back to the queue */
+    ENDING_BOUND, /* its checkpoint needs other arithmetic; the job is back in the queue, for it */
 };
 
 /* Requests of other threads to a worker. */

@@ -11,8 +11,8 @@
  * checkpoint->bytes. False when out of memory. */
 bool checkpoint_save(const struct dn_trainer *trainer, int epoch, double seconds,
                      struct checkpoint *checkpoint);
-/* Loads it. DN_CORRUPT and why, and the trainer is unchanged, if a bit of it has changed or if it
- * belongs to another job or program. */
+/* Loads it. DN_CORRUPT and why if a bit of it has changed or if it belongs to another job;
+ * DN_OTHER_ARITHMETIC if it is whole but continues only elsewhere. Then the trainer is unchanged. */
 enum dn_status checkpoint_load(const struct checkpoint *checkpoint, struct dn_trainer *trainer,
                                struct dn_error *error);
 

@@ -99,6 +99,7 @@ bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *tr
     report_empty(&reports->two[!reports->filling]);
     if (!checkpoint_save(trainer, epoch, seconds, &checkpoint))
         return false;
+    checkpoint.arithmetic = reports->arithmetic;
     free(last->bytes);
     *last = checkpoint;
     return true;

@@ -63,6 +63,7 @@ struct reports {
     size_t bytes_at_once;     /* see struct store_pace */
     const atomic_bool *hurry; /* true when the server stops, see blob_write */
     const struct claim *claim;
+    const char *arithmetic; /* of the trainer; set by the caller, and outlives the reports */
     char *warnings; /* about the result, when the job succeeds: JSON from malloc; NULL: none */
     struct report two[2];
     int filling; /* index of the report that is being filled */

@@ -117,7 +117,8 @@ static void unclaim(struct worker *worker, struct claim *claim) {
 /* ------------------------------------------------------------------ the worker's life */
 
 static void train(struct worker *worker, struct claim *claim) {
-    static const char *const ending_names[] = {"ended", "lost", "stopped", "store_broken"};
+    static const char *const ending_names[] = {"ended", "lost", "stopped", "store_broken",
+                                               "other_arithmetic"};
     if (claim->attempt == 1)
         counters_add_start(1e-3 * (double)(clock_now_ms() - claim->created_at));
     log_line(LOG_INFO, "training", "job=%s attempt=%d worker=%d from_step=%lld", claim->id,

@@ -10,6 +10,7 @@
 #define SERVER_JOBS_WORKER_H
 
 #include "engine/denoise.h"
+#include "server/jobs/offers.h"
 #include "server/threads/writer.h"
 
 struct workers;
@@ -49,6 +50,7 @@ struct workers_config {
     struct writer *writer;
     worker_load load;
     worker_conclude conclude;
+    const struct offers *offers; /* must outlive the workers */
     int count;
     double checkpoint_seconds; /* between two checkpoints, see attempt.h */
     int64_t max_memory;        /* maximum bytes of all running jobs together */

@@ -19,6 +19,7 @@ void job_clear(struct job *job) {
     free(job->dataset);
     free(job->spec);
     free(job->warnings);
+    free(job->arithmetic);
     free(job->error.code);
     free(job->error.detail);
     *job = (struct job){0};
@@ -77,6 +78,26 @@ enum store_status store_job_resume(struct store_session *session, const char *id
     return sql_run(session, "UPDATE model SET spec = ?2 WHERE id = ?1", "tt", id, spec);
 }
 
+enum store_status store_job_restart(struct store_session *session, const char *id, const char *spec,
+                                    int epochs, int64_t steps, int64_t memory) {
+    struct sql_statement *row = sql_prepare(
+        session,
+        "UPDATE job SET status = 'queued', submitted_spec = coalesce(submitted_spec, spec),"
+        " spec = ?2, epochs = ?3, steps = ?4, memory = ?5, stalls = 0,"
+        " cancel_requested = 0, error_code = NULL, error_detail = NULL,"
+        " finished_at = NULL, epoch = 0, step = 0, seconds = 0, train_loss = NULL,"
+        " val_loss = NULL WHERE id = ?1 AND status <> 'running' RETURNING seq",
+        "ttiii", id, spec, (int64_t)epochs, steps, memory);
+    int64_t seq;
+    enum store_status status = sql_value(session, row, &seq, STORE_CONFLICT);
+    static const char *const all[] = {"DELETE FROM history WHERE job_seq = ?1",
+                                      "DELETE FROM checkpoint WHERE job_seq = ?1",
+                                      "DELETE FROM model WHERE job_seq = ?1"};
+    for (size_t i = 0; i < sizeof all / sizeof *all && status == STORE_OK; i++)
+        status = sql_run(session, all[i], "i", seq);
+    return status;
+}
+
 enum store_status store_rewarn(struct store_session *session, const char *id,
                                const char *warnings) {
     return sql_run(session, "UPDATE job SET warnings = ?2 WHERE id = ?1", "tt", id, warnings);
@@ -84,13 +105,15 @@ enum store_status store_rewarn(struct store_session *session, const char *id,
 
 /* ------------------------------------------------------------------ reading */
 
-/* place: an SQL expression for the number of jobs before it in the queue. */
-#define JOBS(place)                                                                                \
-    "SELECT job.id, job.name, job.dataset, job.spec, job.status, " place ","                       \
+#define JOBS                                                                                       \
+    "SELECT job.id, job.name, job.dataset, job.spec, job.status, -1,"                              \
     " job.epoch, job.epochs, job.step, job.steps, job.seconds, job.train_loss, job.val_loss,"      \
     " job.error_code, job.error_detail, job.attempt, job.cancel_requested, job.created_at,"        \
     " job.started_at, job.finished_at, model.id IS NOT NULL, job.warnings, job.memory, "           \
-    "job.seq, " FIGURES_COLUMNS("model") " FROM job LEFT JOIN model ON model.job_seq = job.seq"
+    "job.seq, " FIGURES_COLUMNS("model") ", job.arithmetic,"                                       \
+                                         " CASE WHEN job.status = 'queued' AND " SQL_IS_BOUND      \
+                                         " THEN 1 ELSE 0 END"                                      \
+                                         " FROM job LEFT JOIN model ON model.job_seq = job.seq"
 
 static void read_job(struct store_session *session, struct sql_statement *row, struct job *job) {
     *job = (struct job){
@@ -117,6 +140,8 @@ static void read_job(struct store_session *session, struct sql_statement *row, s
         .memory = sql_int64(row, 22),
         .seq = sql_int64(row, 23),
         .figures = sql_figures(row, 24),
+        .arithmetic = sql_text(session, row, 31),
+        .waits_for_offer = sql_int(row, 32),
     };
     memcpy(job->id, sql_chars(row, 0), ID_LENGTH);
 }
@@ -138,20 +163,30 @@ enum store_status store_job_get(struct store_session *session, const char *id, s
     enum store_status status = sql_job_seq(session, id, &seq);
     if (status != STORE_OK)
         return status;
-    return read_one(
+    status = read_one(session, sql_prepare(session, JOBS " WHERE job.seq = ?1", "i", seq), job);
+    if (status != STORE_OK || job->status != JOB_QUEUED || job->waits_for_offer)
+        return status;
+    status = sql_count_queued(session, 0, seq, &job->queue_position);
+    if (status != STORE_OK)
+        job_clear(job);
+    return status;
+}
+
+enum store_status sql_count_queued(struct store_session *session, int64_t from, int64_t to,
+                                   int64_t *count) {
+    return sql_value(
         session,
-        sql_prepare(
-            session,
-            JOBS("CASE job.status WHEN 'queued' THEN (SELECT count(*) FROM job AS q"
-                 " INDEXED BY job_by_place"
-                 " WHERE q.status = 'queued' AND q.seq < job.seq) ELSE -1 END") " WHERE job.seq = "
-                                                                                "?1",
-            "i", seq),
-        job);
+        sql_prepare(session,
+                    "SELECT (SELECT count(*) FROM job INDEXED BY job_by_place"
+                    "  WHERE status = 'queued' AND seq >= ?1 AND seq < ?2)"
+                    " - (SELECT count(*) FROM job WHERE status = 'queued' AND seq >= ?1"
+                    "    AND seq < ?2 AND " SQL_IS_BOUND ")",
+                    "ii", from, to),
+        count, STORE_OK);
 }
 
 enum store_status sql_job_unplaced(struct store_session *session, const char *id, struct job *job) {
-    return read_one(session, sql_prepare(session, JOBS("-1") " WHERE job.id = ?1", "t", id), job);
+    return read_one(session, sql_prepare(session, JOBS " WHERE job.id = ?1", "t", id), job);
 }
 
 enum store_status store_job_count(struct store_session *session, enum job_status which,

@@ -174,17 +174,6 @@ bool store_job_list_is_quick(const struct job_filter *filter) {
     return filter->sort == JOBS_BY_CREATION || (!filter->statuses && !filter->dataset);
 }
 
-/* Queued jobs with from <= seq < to. */
-static enum store_status count_queued(struct store_session *session, int64_t from, int64_t to,
-                                      int64_t *count) {
-    return sql_value(session,
-                     sql_prepare(session,
-                                 "SELECT count(*) FROM job INDEXED BY job_by_place"
-                                 " WHERE status = 'queued' AND seq >= ?1 AND seq < ?2",
-                                 "ii", from, to),
-                     count, STORE_OK);
-}
-
 static int by_seq(const void *a, const void *b) {
     const struct job *left = *(struct job *const *)a, *right = *(struct job *const *)b;
     return (left->seq > right->seq) - (left->seq < right->seq);
@@ -198,13 +187,13 @@ static enum store_status place_jobs(struct store_session *session, struct job *j
         return STORE_ERROR;
     size_t n = 0;
     for (int i = 0; i < count; i++)
-        if (jobs[i].status == JOB_QUEUED)
+        if (jobs[i].status == JOB_QUEUED && !jobs[i].waits_for_offer)
             queued[n++] = &jobs[i];
     qsort(queued, n, sizeof(struct job *), by_seq);
     enum store_status status = STORE_OK;
     int64_t from = 0, place = 0, more = 0;
     for (size_t i = 0; i < n && status == STORE_OK; i++) {
-        status = count_queued(session, from, queued[i]->seq, &more);
+        status = sql_count_queued(session, from, queued[i]->seq, &more);
         place += more;
         from = queued[i]->seq;
         queued[i]->queue_position = place;

@@ -11,6 +11,7 @@ enum {
 
 void claim_clear(struct claim *claim) {
     free(claim->spec);
+    free(claim->arithmetic);
     *claim = (struct claim){0};
 }
 
@@ -60,6 +61,8 @@ static enum store_status take_checkpoint(struct store_session *session, int64_t 
     return status == STORE_OK ? rewind_to(session, seq, &claim->checkpoint) : status;
 }
 
+#define CAN_RUN "job.status = 'queued' AND NOT " SQL_IS_BOUND
+
 /* The job to run next: the first in the queue, if it fits. Otherwise, one that fits may overtake it
  * as long as the first could not start anyway, because jobs that were before it are still running.
  * When only jobs that have overtaken it are in its way, no other may. 0: none. */
@@ -67,11 +70,11 @@ static enum store_status choose(struct store_session *session, const struct memo
                                 int64_t *seq) {
     struct sql_statement *row = sql_prepare(
         session,
-        "WITH first AS (SELECT seq, memory FROM job WHERE status = 'queued' ORDER BY seq LIMIT 1)"
+        "WITH first AS (SELECT seq, memory FROM job WHERE " CAN_RUN " ORDER BY seq LIMIT 1)"
         " SELECT CASE WHEN memory <= ?1 THEN seq"
         "  WHEN memory + (SELECT coalesce(sum(memory), 0) FROM job AS before"
         "                 WHERE before.status = 'running' AND before.seq < first.seq) > ?2"
-        "  THEN (SELECT seq FROM job WHERE status = 'queued' AND memory <= ?1 ORDER BY seq LIMIT 1)"
+        "  THEN (SELECT seq FROM job WHERE " CAN_RUN " AND memory <= ?1 ORDER BY seq LIMIT 1)"
         " END FROM first",
         "ii", room->unreserved, room->all);
     return sql_value(session, row, seq, STORE_OK);
@@ -81,11 +84,10 @@ static enum store_status choose(struct store_session *session, const struct memo
 static enum store_status choose_small(struct store_session *session, const struct memory_room *room,
                                       int64_t *seq) {
     const int64_t most = room->small < room->beside ? room->small : room->beside;
-    struct sql_statement *row =
-        sql_prepare(session,
-                    "SELECT seq FROM job WHERE status = 'queued' AND memory <= ?1"
-                    " ORDER BY seq LIMIT 1",
-                    "i", most);
+    struct sql_statement *row = sql_prepare(session,
+                                            "SELECT seq FROM job WHERE " CAN_RUN " AND memory <= ?1"
+                                            " ORDER BY seq LIMIT 1",
+                                            "i", most);
     return sql_value(session, row, seq, STORE_NOT_FOUND);
 }
 
@@ -95,7 +97,7 @@ static enum store_status take(struct store_session *session, int64_t seq, const 
         session,
         "UPDATE job SET status = 'running', owner = ?2, fence = fence + 1, attempt = attempt + 1,"
         " stalls = stalls + 1, started_at = coalesce(started_at, ?3) WHERE seq = ?1"
-        " RETURNING id, spec, fence, attempt, cancel_requested, created_at, memory",
+        " RETURNING id, spec, fence, attempt, cancel_requested, created_at, memory, arithmetic",
         "iti", seq, owner, now);
     if (sql_row(session, row)) {
         memcpy(claim->id, sql_chars(row, 0), ID_LENGTH);
@@ -105,6 +107,7 @@ static enum store_status take(struct store_session *session, int64_t seq, const 
         claim->cancel_requested = sql_int(row, 4);
         claim->created_at = sql_int64(row, 5);
         claim->memory = sql_int64(row, 6);
+        claim->arithmetic = sql_text(session, row, 7);
     }
     return sql_done(session, row);
 }
@@ -196,6 +199,15 @@ static enum store_status forget_checkpoints(struct store_session *session, int64
                    "ii", seq, (int64_t)kept);
 }
 
+/* From now on, the job continues only with this arithmetic. */
+static enum store_status bind_to(struct store_session *session, int64_t seq,
+                                 const char *arithmetic) {
+    return sql_run(session,
+                   "UPDATE job SET arithmetic = ?2"
+                   " WHERE seq = ?1 AND (arithmetic IS NULL OR arithmetic <> ?2)",
+                   "it", seq, arithmetic);
+}
+
 /* Replaces one of the same step, which was saved before the end of its epoch was handled. */
 static enum store_status add_checkpoint(struct store_session *session, int64_t seq,
                                         const struct checkpoint *checkpoint) {
@@ -211,6 +223,8 @@ static enum store_status add_checkpoint(struct store_session *session, int64_t s
                          " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                          "iiidti", seq, checkpoint->step, (int64_t)checkpoint->epoch,
                          checkpoint->seconds, checkpoint->sha256, blob);
+    if (status == STORE_OK)
+        status = bind_to(session, seq, checkpoint->arithmetic);
     return status == STORE_OK ? forget_checkpoints(session, seq, CHECKPOINTS_KEPT) : status;
 }
 
@@ -333,6 +347,42 @@ static enum store_status fail_stalled(struct store_session *session, int64_t now
                                 " WHERE status = 'running' AND stalls >= ?2",
                                 "iit", now, (int64_t)STALLS_ALLOWED,
                                 job_error_rows[JOB_ERROR_CRASH_LOOP].code));
+}
+
+enum store_status store_unclaim_bound(struct store_session *session, const char *id, int64_t fence,
+                                      const char *arithmetic) {
+    int64_t seq;
+    enum store_status status = sql_job_seq(session, id, &seq);
+    if (status == STORE_NOT_FOUND)
+        return STORE_LOST;
+    if (status == STORE_OK)
+        status = store_unclaim(session, id, fence);
+    return status == STORE_OK ? bind_to(session, seq, arithmetic) : status;
+}
+
+enum store_status store_offer(struct store_session *session, const char *const *arithmetic,
+                              int count) {
+    const char *texts[STORE_MAX_OFFERS];
+    enum store_status status = STORE_OK;
+    for (int i = 0; i < STORE_MAX_OFFERS; i++)
+        texts[i] = arithmetic[i < count ? i : 0];
+    status = sql_run(session, "DELETE FROM offer WHERE arithmetic NOT IN (?1, ?2, ?3, ?4)", "tttt",
+                     texts[0], texts[1], texts[2], texts[3]);
+    for (int i = 0; i < count && status == STORE_OK; i++)
+        status = sql_run(session,
+                         "INSERT INTO offer (arithmetic) VALUES (?1)"
+                         " ON CONFLICT (arithmetic) DO NOTHING",
+                         "t", arithmetic[i]);
+    return status;
+}
+
+enum store_status store_count_waiting(struct store_session *session, int64_t *count) {
+    return sql_value(session,
+                     sql_prepare(session,
+                                 "SELECT count(*) FROM job"
+                                 " WHERE status = 'queued' AND " SQL_IS_BOUND,
+                                 ""),
+                     count, STORE_OK);
 }
 
 /* Fails jobs that no worker could ever claim. */

@@ -99,10 +99,18 @@ struct figures sql_figures(const struct sql_statement *row, int column);
 enum store_status sql_served(struct store_session *session, struct sql_statement *row,
                              char id[ID_LENGTH + 1], bool *same);
 
+/* In a condition or a column: is the arithmetic of a job one that no running server offers? */
+#define SQL_IS_BOUND                                                                               \
+    "(job.arithmetic IS NOT NULL"                                                                  \
+    " AND job.arithmetic NOT IN (SELECT arithmetic FROM offer))"
+
 /* STORE_OK and the job's row number, or STORE_NOT_FOUND. id may be "latest". */
 enum store_status sql_job_seq(struct store_session *session, const char *id, int64_t *seq);
 /* The job with this id, without its place in the queue. */
 enum store_status sql_job_unplaced(struct store_session *session, const char *id, struct job *job);
+/* The number of jobs with from <= seq < to that run before the next one in the queue. */
+enum store_status sql_count_queued(struct store_session *session, int64_t from, int64_t to,
+                                   int64_t *count);
 /* The model with this id, without bytes. */
 enum store_status sql_model(struct store_session *session, const char *id, struct model *model);
 

@@ -87,14 +87,16 @@ struct job {
                      * for store_job_insert, else NULL */
     char *warnings; /* about the spec and the result, as JSON text; NULL: none */
     enum job_status status;
-    int64_t queue_position; /* 0: next to run; -1: not queued */
+    int64_t queue_position; /* 0: next to run; -1: not queued, or waiting for an offer */
     int epoch, epochs;
     int64_t step, steps;
     double seconds;              /* of training so far, in all attempts */
     double train_loss, val_loss; /* losses of the last stored epoch; NAN if none */
     struct job_failure error;
     int attempt;
-    int64_t memory; /* estimated maximum bytes that its training takes; 0: not known */
+    int64_t memory;       /* estimated maximum bytes that its training takes; 0: not known */
+    char *arithmetic;     /* that its checkpoints continue with; NULL: any, or not known */
+    bool waits_for_offer; /* queued, and no running server offers that arithmetic (store_offer) */
     bool cancel_requested;
     bool has_model;         /* the first epoch was trained, and the model has not been deleted */
     struct figures figures; /* of the current model with the default sampling settings */
@@ -134,7 +136,8 @@ struct checkpoint {
     int64_t blob; /* where its bytes are stored; 0: nowhere yet */
     void *bytes;  /* the training state; NULL in a claim: store_blob_read has them */
     size_t size;
-    char sha256[65]; /* the digest of these bytes */
+    char sha256[65];        /* the digest of these bytes */
+    const char *arithmetic; /* that it continues with, while it is reported; NULL in a claim */
     int64_t step;
     int epoch;      /* the last epoch of the history that belongs to it */
     double seconds; /* of training */
@@ -148,6 +151,7 @@ struct claim {
     int attempt;
     int64_t created_at;
     bool cancel_requested;
+    char *arithmetic;             /* as of a job; one that was offered, or NULL */
     int64_t memory;               /* maximum bytes that its training takes; 0: not known */
     bool is_beside;               /* it takes them from the room for small jobs */
     struct checkpoint checkpoint; /* the newest, without bytes; all zero to start from step 0 */
@@ -304,6 +308,10 @@ enum store_status store_replay_keep(struct store_session *session, const struct 
  * checkpoint, history and model stay. STORE_CONFLICT while it is queued or running. */
 enum store_status store_job_resume(struct store_session *session, const char *id, const char *spec,
                                    int epochs, int64_t steps, int64_t memory);
+/* W. Puts a job that is not running into the queue, to be trained from the beginning: the same as
+ * above, but deletes its checkpoints, history and model. STORE_CONFLICT while it is running. */
+enum store_status store_job_restart(struct store_session *session, const char *id, const char *spec,
+                                    int epochs, int64_t steps, int64_t memory);
 /* id may be "latest". */
 enum store_status store_job_get(struct store_session *session, const char *id, struct job *job);
 enum store_status store_job_count(struct store_session *session, enum job_status which,
@@ -485,8 +493,16 @@ struct memory_room {
     int64_t all, unreserved;
     int64_t small, beside; /* beside: what is left of the room for small jobs */
 };
-/* W. Claims the first job in the queue if it fits into the room. A later job that fits may overtake
- * it as long as it waits for a job before it to end. owner names this boot and worker.
+/* W. The arithmetic that this server offers to jobs, best first; 1..STORE_MAX_OFFERS texts. Waiting
+ * jobs are those that began with any other. */
+enum { STORE_MAX_OFFERS = 4 };
+enum store_status store_offer(struct store_session *session, const char *const *arithmetic,
+                              int count);
+/* The number of queued jobs that wait for an offer. */
+enum store_status store_count_waiting(struct store_session *session, int64_t *count);
+/* W. Claims the first job in the queue, without those that wait for an offer, if it fits into the
+ * room. A later job that fits may overtake it as long as it waits for a job before it to end. owner
+ * names this boot and worker.
  * STORE_NOT_FOUND when no job can run now. */
 enum store_status store_claim(struct store_session *session, const char *owner,
                               const struct memory_room *room, int64_t now, struct claim *claim);
@@ -518,6 +534,9 @@ enum store_status store_lowest_loss(struct store_session *session, const char *i
 enum store_status store_rewarn(struct store_session *session, const char *id, const char *warnings);
 /* W. Puts a job back into the queue without counting the attempt: the server is stopping. */
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence);
+/* W. The same for a job whose checkpoint continues only with this arithmetic. */
+enum store_status store_unclaim_bound(struct store_session *session, const char *id, int64_t fence,
+                                      const char *arithmetic);
 /* W. At the start of the server, when every running job belongs to a dead boot: puts it back into
  * the queue, or ends it: cancelled if that was requested, failed ("crash_loop") after three crashes
  * without a checkpoint in between. Jobs that take more than `memory` bytes could never start: they

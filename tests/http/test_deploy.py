@@ -138,14 +138,19 @@ def test_an_alert_fires_for_what_it_says(tmp_path):
         }  # fmt: skip
 
     queued, steps = f'denoised_jobs{{status="queued", {where}}}', f"denoised_training_steps_total{{{where}}}"
+    kernels = f"denoised_jobs_waiting_for_kernels{{{where}}}"
     failed = f'denoised_jobs_finished_total{{status="failed", {where}}}'
     good, bad = (f'denoised_http_requests_total{{code="{code}", method="GET", route="/", {where}}}' for code in (200, 503))
     tests = [
         case({f"up{{{where}}}": "1x20 0x20"}, "DenoisedDown", [down]),
         case({f"up{{{where}}}": "1x40"}, "DenoisedDown", []),
-        counts("DenoisedQueueStands", {queued: "2x40", steps: "500x40"}, 1),
-        counts("DenoisedQueueStands", {queued: "2x40", steps: "0+100x40"}, 0),
-        counts("DenoisedQueueStands", {queued: "0x40", steps: "500x40"}, 0),
+        counts("DenoisedQueueStands", {queued: "2x40", kernels: "0x40", steps: "500x40"}, 1),
+        counts("DenoisedQueueStands", {queued: "2x40", kernels: "0x40", steps: "0+100x40"}, 0),
+        counts("DenoisedQueueStands", {queued: "0x40", kernels: "0x40", steps: "500x40"}, 0),
+        counts("DenoisedQueueStands", {queued: "2x40", kernels: "1x40", steps: "500x40"}, 1),
+        counts("DenoisedQueueStands", {queued: "2x40", kernels: "2x40", steps: "500x40"}, 0),
+        counts("DenoisedJobsWaitForKernels", {kernels: "0x5 2x40"}, 1),
+        counts("DenoisedJobsWaitForKernels", {kernels: "2x25 0x40"}, 0),
         counts("DenoisedJobsFail", {failed: "0x20 5x20"}, 1),
         counts("DenoisedJobsFail", {failed: "0x20 1x20"}, 0),
         counts("DenoisedServerErrors", {good: "0+90x40", bad: "0+10x40"}, 1),

@@ -23,7 +23,7 @@ def test_a_job_has_the_shape_of_the_contract(server):
     assert UUID7.match(job["id"])
     assert list(job) == [
         "id", "name", "status", "queue_position", "spec", "progress", "metrics", "error",
-        "warnings", "model", "evaluation", "attempt", "created_at", "started_at", "finished_at", "links",
+        "warnings", "model", "evaluation", "attempt", "arithmetic", "created_at", "started_at", "finished_at", "links",
     ]  # fmt: skip
     assert job["name"] == "my spiral" and job["status"] == "queued"
     assert job["error"] is None and job["started_at"] is None and TIME.match(job["created_at"])
@@ -34,6 +34,7 @@ def test_a_job_has_the_shape_of_the_contract(server):
     assert job["spec"]["seed"] == 7 and job["spec"]["dataset"] == {"name": "spiral", "n": 200, "seed": 7}
     done = server.wait(job["id"])
     assert done["status"] == "succeeded" and done["queue_position"] is None and done["attempt"] == 1
+    assert job["arithmetic"] is None and done["arithmetic"].startswith(server.get("/version").json["kernels"] + "/")
     assert done["progress"]["fraction"] == 1 and done["progress"]["step"] == 12
     assert done["metrics"]["train_loss"] > 0 and done["metrics"]["val_loss"] > 0
     assert TIME.match(done["started_at"]) and TIME.match(done["finished_at"])

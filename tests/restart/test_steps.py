@@ -123,22 +123,3 @@ def test_a_damaged_checkpoint_costs_time_only(start, expected, damaged):
     assert server.wait(job)["status"] == "succeeded"
     assert outcome(server, job) == expected
     assert "checkpoint not usable" in server.read_log()
-
-
-def test_other_kernels_start_afresh(start, tmp_path):
-    quick = {
-        **SLOW,
-        "network": {"hidden_size": 32, "hidden_layers": 2},
-        "training": {**SLOW["training"], "epochs": 100, "evaluate_every": 50},
-    }
-    server = start("--workers", "1", "--simd", "baseline")
-    job = server.submit(quick)
-    server.wait_for_step(job, 100)
-    server.stop()
-    server.flags = ("--workers", "1")
-    server.start()
-    assert server.wait(job)["status"] == "succeeded"
-    if "kernels=baseline" in server.read_log().rsplit('msg="starting"', 1)[1]:
-        pytest.skip("this machine has no other kernels")
-    assert "written with the kernels baseline" in server.read_log()
-    assert outcome(server, job) == undisturbed(start, tmp_path, quick)

@@ -212,23 +212,84 @@ Test(checkpoint, of_another_training_or_damaged_is_refused) {
     dn_trainer_free(trainer), dn_trainer_free(other);
 }
 
-Test(checkpoint, of_other_arithmetic_is_refused) {
+static void check_other(struct dn_trainer *trainer, const void *bytes, size_t size,
+                        const char *arithmetic) {
+    const struct state before = state_of(trainer);
+    struct dn_error error;
+    char found[DN_ARITHMETIC_TEXT] = "";
+    cr_assert_eq(dn_trainer_load(trainer, bytes, size, &error), DN_OTHER_ARITHMETIC, "%s",
+                 error.text);
+    cr_assert(strstr(error.text, arithmetic), "\"%s\" instead of \"%s\"", error.text, arithmetic);
+    cr_assert(dn_checkpoint_arithmetic(bytes, size, found));
+    cr_assert(strncmp(found, arithmetic, strlen(arithmetic)) == 0, "%s, not %s", found, arithmetic);
+    check_same(before, trainer, "refused");
+    free(before.bytes);
+}
+
+Test(checkpoint, of_other_arithmetic_is_told_from_a_damaged_one) {
     struct dn_spec spec = plain_spec();
     struct dn_trainer *trainer = trainer_of(&spec);
     struct state state = state_of(trainer);
+    char own[DN_ARITHMETIC_TEXT], found[DN_ARITHMETIC_TEXT];
+    dn_arithmetic(dn_kernels_name(), own);
     cr_assert_str_eq((char *)state.bytes + KERNELS, dn_kernels_name());
+    cr_assert(dn_checkpoint_arithmetic(state.bytes, state.size, found));
+    cr_assert_str_eq(found, own);
     memcpy(state.bytes + KERNELS, "abacus", sizeof "abacus");
-    check_refused(trainer, state.bytes, state.size, "written with the kernels abacus");
+    check_other(trainer, state.bytes, state.size, "abacus/");
+    for (int c = 1; c < 256; c += 7) { /* what no variant is called */
+        if (('0' <= c && c <= '9') || ('a' <= c && c <= 'z'))
+            continue;
+        state.bytes[KERNELS + 2] = (unsigned char)c;
+        check_refused(trainer, state.bytes, state.size, "not a checkpoint");
+        cr_assert_not(dn_checkpoint_arithmetic(state.bytes, state.size, found));
+    }
     memset(state.bytes + KERNELS, 0, 16);
+    check_refused(trainer, state.bytes, state.size, "not a checkpoint");
     strcpy((char *)state.bytes + KERNELS, dn_kernels_name());
     for (size_t i = 0; i < 12; i++) {
         state.bytes[ARITHMETIC + i] ^= 4;
-        check_refused(trainer, state.bytes, state.size, "arithmetic differs");
+        check_other(trainer, state.bytes, state.size, dn_kernels_name());
         state.bytes[ARITHMETIC + i] ^= 4;
     }
+    memcpy(state.bytes, "denoised train 4", 16); /* of another version, shorter or longer */
+    check_other(trainer, state.bytes, state.size, "denoised train 4");
+    check_other(trainer, state.bytes, 16, "denoised train 4");
+    check_refused(trainer, state.bytes, 15, "not a checkpoint");
+    memcpy(state.bytes, "denoised model 6", 16);
+    check_refused(trainer, state.bytes, state.size, "not a checkpoint");
+    memcpy(state.bytes, "denoised train 6", 16);
     cr_assert_eq(dn_trainer_load(trainer, state.bytes, state.size, NULL), DN_OK);
     free(state.bytes);
     dn_trainer_free(trainer);
+}
+
+/* Each variant has an arithmetic of its own, and a checkpoint names that of its trainer. */
+Test(checkpoint, names_the_arithmetic_of_its_trainer) {
+    struct dn_spec spec = plain_spec();
+    for (int i = 0; dn_kernels_offered(i); i++) {
+        struct dn_trainer *trainer, *other;
+        char text[DN_ARITHMETIC_TEXT], found[DN_ARITHMETIC_TEXT];
+        dn_arithmetic(dn_kernels_offered(i), text);
+        cr_assert_eq(strncmp(text, dn_kernels_offered(i), strlen(dn_kernels_offered(i))), 0);
+        cr_assert_eq(dn_trainer_new_with(dn_kernels_offered(i), &spec, NULL, &trainer, NULL),
+                     DN_OK);
+        steps(trainer, 2);
+        const struct state state = state_of(trainer);
+        cr_assert(dn_checkpoint_arithmetic(state.bytes, state.size, found));
+        cr_assert_str_eq(found, text);
+        for (int k = 0; dn_kernels_offered(k); k++) {
+            cr_assert_eq(dn_trainer_new_with(dn_kernels_offered(k), &spec, NULL, &other, NULL),
+                         DN_OK);
+            if (k == i)
+                cr_assert_eq(dn_trainer_load(other, state.bytes, state.size, NULL), DN_OK);
+            else
+                check_other(other, state.bytes, state.size, text);
+            dn_trainer_free(other);
+        }
+        free(state.bytes);
+        dn_trainer_free(trainer);
+    }
 }
 
 /* Positions where no training can be would make it read and write beyond its arrays. */
@@ -310,7 +371,10 @@ Test(checkpoint, a_flipped_bit_changes_nothing_else) {
     for (size_t bit = 0; bit < 8 * state.size; bit = next_bit(bit)) {
         flip(state.bytes, bit);
         const enum dn_status status = dn_trainer_load(trainer, state.bytes, state.size, NULL);
-        cr_assert(status == DN_CORRUPT || (status == DN_OK && bit >= 8 * EPOCH), "bit %zu", bit);
+        const bool is_arithmetic = bit < 8 * 16 || (bit >= 8 * KERNELS && bit < 8 * EPOCH);
+        cr_assert(status == DN_CORRUPT || (status == DN_OK && bit >= 8 * EPOCH) ||
+                      (status == DN_OTHER_ARITHMETIC && is_arithmetic),
+                  "bit %zu", bit);
         if (status == DN_OK)
             check_same(state, trainer, "as it says");
         flip(state.bytes, bit);

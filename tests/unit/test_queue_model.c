@@ -24,6 +24,7 @@ enum {
     STALLS_ALLOWED = 3,
     MAX_MEMORY = 3,
     ALL_MEMORY = 5,
+    KINDS_OF_ARITHMETIC = 3,
 };
 
 /* ------------------------------------------------------------------ the model */
@@ -33,6 +34,8 @@ struct point {
     int epoch;
 };
 
+static const char *const arithmetic_names[] = {NULL, "one", "two", "three"};
+
 struct model_job {
     char id[ID_LENGTH + 1];
     char key[8]; /* "" without one */
@@ -40,6 +43,7 @@ struct model_job {
     enum job_status status;
     int64_t fence;
     int memory;
+    int arithmetic;                           /* that it is bound to; 0: none */
     int attempt, stalls, epochs, model_epoch; /* 0: no model */
     struct point at, checkpoints[2];          /* the newest at first */
     int checkpoint_count;
@@ -57,6 +61,7 @@ struct model_claim {
 static struct queue {
     struct model_job jobs[MAX_JOBS];
     int job_count;
+    unsigned offered; /* 1 << arithmetic, added up */
 } model, committed;
 
 /* What workers believe, which no crash of the store takes back. */
@@ -91,6 +96,10 @@ static struct model_claim *pick_claim(void) {
 
 static bool is_active(const struct model_job *job) {
     return job->status == JOB_QUEUED || job->status == JOB_RUNNING;
+}
+
+static bool waits(const struct model_job *job) {
+    return job->status == JOB_QUEUED && job->arithmetic && !(model.offered >> job->arithmetic & 1);
 }
 
 /* The fence is what decides. */
@@ -141,7 +150,7 @@ static void take_checkpoint(struct model_job *job, struct model_claim *claim) {
 static struct model_job *first_of(int memory) {
     for (int i = 0; i < model.job_count; i++) {
         struct model_job *job = &model.jobs[i];
-        if (!job->is_deleted && job->status == JOB_QUEUED && job->memory <= memory)
+        if (!job->is_deleted && job->status == JOB_QUEUED && !waits(job) && job->memory <= memory)
             return job;
     }
     return NULL;
@@ -183,6 +192,8 @@ static void claim_next(void) {
           claim.attempt == job->attempt && claim.cancel_requested == job->cancel_requested);
     CHECK(claim.checkpoint.step == job->at.step && claim.checkpoint.epoch == job->at.epoch);
     CHECK((claim.checkpoint.size > 0) == (job->at.step > 0));
+    CHECK(job->arithmetic ? strcmp(claim.arithmetic, arithmetic_names[job->arithmetic]) == 0
+                          : !claim.arithmetic);
     claim_clear(&claim);
 }
 
@@ -217,6 +228,9 @@ static void report(void) {
                                     .step = to.step,
                                     .epoch = to.epoch,
                                     .seconds = 0.25 * (double)to.step};
+    const int arithmetic =
+        held && claim->job->arithmetic ? claim->job->arithmetic : 1 + pick(KINDS_OF_ARITHMETIC);
+    checkpoint.arithmetic = arithmetic_names[arithmetic];
     sha256_text(state, sizeof state, checkpoint.sha256);
     const bool with_checkpoint = to.step > 0 && pick(2), with_model = to.epoch > 0 && pick(2);
     const struct trained_model trained = {.variant = "avx2",
@@ -244,6 +258,7 @@ static void report(void) {
     if (with_checkpoint) {
         keep_checkpoint(job);
         job->stalls = 0;
+        job->arithmetic = arithmetic;
     }
     if (with_model && to.epoch > job->model_epoch)
         job->model_epoch = to.epoch;
@@ -281,6 +296,35 @@ static void unclaim(void) {
     }
 }
 
+/* What a worker does that cannot compute what its checkpoint needs. */
+static void unclaim_bound(void) {
+    struct model_claim *claim = pick_claim();
+    if (!claim || (holds(claim) && claim->job->checkpoint_count == 0))
+        return;
+    const bool held = holds(claim);
+    const int arithmetic = 1 + pick(KINDS_OF_ARITHMETIC);
+    CHECK(store_unclaim_bound(session, claim->job->id, claim->fence,
+                              arithmetic_names[arithmetic]) == (held ? STORE_OK : STORE_LOST));
+    if (held) {
+        claim->job->status = JOB_QUEUED;
+        claim->job->attempt--;
+        claim->job->stalls -= claim->job->stalls > 0;
+        claim->job->arithmetic = arithmetic;
+    }
+}
+
+/* Another process, with another CPU. */
+static void offer(void) {
+    const char *names[KINDS_OF_ARITHMETIC];
+    int count = 0;
+    model.offered = 1 + (unsigned)pick((1 << KINDS_OF_ARITHMETIC) - 1);
+    model.offered <<= 1;
+    for (int i = 1; i <= KINDS_OF_ARITHMETIC; i++)
+        if (model.offered >> i & 1)
+            names[count++] = arithmetic_names[i];
+    CHECK(store_offer(session, names, count) == STORE_OK);
+}
+
 /* What a worker does that cannot read its checkpoint. */
 static void drop_checkpoint(void) {
     struct model_claim *claim = pick_claim();
@@ -298,7 +342,7 @@ static void drop_checkpoint(void) {
         }
         take_checkpoint(job, claim);
         if (job->checkpoint_count == 0)
-            job->model_epoch = 0;
+            job->model_epoch = job->arithmetic = 0;
         CHECK(real.checkpoint.step == job->at.step && real.checkpoint.epoch == job->at.epoch);
     }
     claim_clear(&real);
@@ -346,6 +390,25 @@ static void resume(void) {
     job->finished_at = 0;
 }
 
+static void restart(void) {
+    struct model_job *job = pick_job();
+    if (!job)
+        return;
+    const int epochs = 1 + pick(MAX_EPOCHS);
+    const bool may = !job->is_deleted && job->status != JOB_RUNNING;
+    CHECK(store_job_restart(session, job->id, "{}", epochs, epochs * STEPS, job->memory) ==
+          (may ? STORE_OK : STORE_CONFLICT));
+    if (!may)
+        return;
+    job->status = JOB_QUEUED;
+    job->epochs = epochs;
+    job->stalls = job->checkpoint_count = job->model_epoch = job->arithmetic = 0;
+    job->at = (struct point){0};
+    job->cancel_requested = false;
+    job->error = NULL;
+    job->finished_at = 0;
+}
+
 static void delete_model(void) {
     struct model_job *job = pick_job();
     if (!job)
@@ -355,7 +418,7 @@ static void delete_model(void) {
                                                    : is_active(job) ? STORE_CONFLICT
                                                                     : STORE_OK));
     if (there && !is_active(job))
-        job->model_epoch = job->checkpoint_count = 0;
+        job->model_epoch = job->checkpoint_count = job->arithmetic = 0;
 }
 
 /* A new boot: whoever ran does not any more. */
@@ -403,13 +466,23 @@ static const struct {
     void (*run)(void);
     int weight;
 } operations[] = {
-    {"submit", submit, 6},    {"claim", claim_next, 8},
-    {"progress", report, 14}, {"finish", finish, 4},
-    {"unclaim", unclaim, 3},  {"drop_checkpoint", drop_checkpoint, 2},
-    {"cancel", cancel, 3},    {"delete", delete_job, 2},
-    {"resume", resume, 4},    {"delete_model", delete_model, 1},
-    {"recover", recover, 3},  {"commit", commit, 1},
-    {"crash", crash, 1},      {"clock", jump, 1},
+    {"submit", submit, 6},
+    {"claim", claim_next, 8},
+    {"progress", report, 14},
+    {"finish", finish, 4},
+    {"unclaim", unclaim, 3},
+    {"drop_checkpoint", drop_checkpoint, 2},
+    {"cancel", cancel, 3},
+    {"delete", delete_job, 2},
+    {"resume", resume, 4},
+    {"delete_model", delete_model, 1},
+    {"recover", recover, 3},
+    {"commit", commit, 1},
+    {"crash", crash, 1},
+    {"clock", jump, 1},
+    {"offer", offer, 2},
+    {"restart", restart, 2},
+    {"unclaim_bound", unclaim_bound, 2},
 };
 enum { KINDS = sizeof operations / sizeof operations[0] };
 
@@ -440,23 +513,28 @@ static void compare_job(const struct model_job *job, int64_t position) {
     CHECK(real.seconds == 0.25 * (double)job->at.step);
     CHECK(real.has_model == (job->model_epoch > 0));
     CHECK(real.started_at == job->started_at && real.finished_at == job->finished_at);
-    CHECK(real.queue_position == (job->status == JOB_QUEUED ? position : -1));
+    CHECK(real.queue_position == (job->status == JOB_QUEUED && !waits(job) ? position : -1));
+    CHECK(real.waits_for_offer == waits(job));
+    CHECK(job->arithmetic ? strcmp(real.arithmetic, arithmetic_names[job->arithmetic]) == 0
+                          : !real.arithmetic);
     CHECK(!job->error ? !real.error.code : strcmp(real.error.code, job->error) == 0);
     job_clear(&real);
     compare_history(job);
 }
 
 static void compare_all(void) {
-    int64_t counts[JOB_STATUS_COUNT] = {0}, count;
+    int64_t counts[JOB_STATUS_COUNT] = {0}, count, waiting = 0;
     for (int i = 0; i < model.job_count; i++) {
         const struct model_job *job = &model.jobs[i];
-        compare_job(job, counts[JOB_QUEUED]);
+        compare_job(job, counts[JOB_QUEUED] - waiting);
+        waiting += !job->is_deleted && waits(job);
         counts[job->status] += !job->is_deleted;
     }
     for (int s = 0; s < JOB_STATUS_COUNT; s++) {
         CHECK(store_job_count(session, (enum job_status)s, &count) == STORE_OK);
         CHECK(count == counts[s]);
     }
+    CHECK(store_count_waiting(session, &count) == STORE_OK && count == waiting);
 }
 
 /* ------------------------------------------------------------------ sequences */
@@ -477,6 +555,9 @@ static void run_sequence(void) {
     claim_count = 0;
     clock_ms = 1700000000000;
     model = committed = (struct queue){0};
+    name = "the start";
+    offer();
+    commit();
     for (operation = 0; operation < OPERATIONS; operation++) {
         run_operation();
         if (operation % 5 == 4)
