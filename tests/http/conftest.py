@@ -7,14 +7,17 @@ import pathlib
 import re
 import signal
 import socket
-import sqlite3
 import ssl
 import subprocess
+import sys
 import time
 import urllib.parse
 
 import jsonschema
 import pytest
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent))  # of other folders' tests, too
+import stores
 
 BINARY = os.environ.get("DENOISED_BINARY", os.path.abspath("build/denoised"))
 # By how much a test waits longer than a quiet machine needs: what ends a wait is that something is so, and only a test that
@@ -37,6 +40,11 @@ ENDLESS = {  # one that nobody waits for
 }
 
 
+def only_sqlite(reason):
+    """For tests of what only one kind of database has."""
+    return pytest.mark.skipif(stores.KIND != "sqlite", reason=reason)
+
+
 def sample_table(name):
     file = SAMPLES / name
     assert file.exists(), "make deps-test installs the real tables"
@@ -56,11 +64,8 @@ EXACT = ("epoch", "step", "train_loss", "val_loss", "learning_rate", "gradient_n
 def outcome(server, job):
     """What training left: the loss history without its durations, the weights, and samples."""
     history = server.get(f"/v1/jobs/{job}/history").json["data"]
-    with sqlite3.connect(server.database) as database:
-        pieces = database.execute(
-            "SELECT bytes FROM piece JOIN model USING (blob_id) WHERE model.id = ? ORDER BY number", (job,)
-        )
-        weights = b"".join(piece for (piece,) in pieces)
+    pieces = server.sql("SELECT bytes FROM piece JOIN model USING (blob_id) WHERE model.id = ? ORDER BY number", job)
+    weights = b"".join(piece for (piece,) in pieces)
     points = server.get(f"/v1/models/{job}/samples?n=50").json["points"]
     return [history[column] for column in EXACT], weights, points
 
@@ -200,14 +205,16 @@ class Server:
     binary = BINARY
 
     def __init__(self, directory, *flags, **environment):
-        self.database = os.path.join(directory, "test.db")
+        self.store = stores.of(directory)
+        self.database = self.store.name  # a file, or a URI
+        self.log_file = os.path.join(directory, "test.db.log")
         self.flags = flags
         self.environment = environment
         self.process = None
         self.start()
 
     def start(self):
-        self.log = open(self.database + ".log", "ab")
+        self.log = open(self.log_file, "ab")
         self.process = subprocess.Popen(
             [self.binary, "serve", "--port", "0", "--database", self.database, *self.flags],
             stdout=subprocess.PIPE,
@@ -220,8 +227,13 @@ class Server:
         self.scheme, self.port = listening[1], int(listening[2])
 
     def read_log(self):
-        with open(self.database + ".log", encoding="utf-8") as log:
+        with open(self.log_file, encoding="utf-8") as log:
             return log.read()
+
+    def sql(self, text, *values):
+        """Rows, each a tuple, of one statement that both kinds of databases take; parameters are written as ?."""
+        with self.store.connect() as connection:
+            return connection.sql(text, *values)
 
     def stop(self):
         """An orderly stop: exit status 0. The server itself leaves with 1 if it takes five seconds."""
@@ -323,6 +335,8 @@ def start(tmp_path):
     for server in servers:
         if server.process.poll() is None:
             assert server.stop() == 0, server.read_log()
+    for store in {server.database: server.store for server in servers}.values():
+        store.drop()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Files that are no models: each is refused with the place of what is wrong, and nothing is stored."""
 
 import json
-import sqlite3
 import struct
 
 import numpy
@@ -298,8 +297,7 @@ BAD = {
 
 
 def rows(server):
-    with sqlite3.connect(server.database) as database:
-        return database.execute("SELECT (SELECT count(*) FROM model), (SELECT max(updated_at) FROM model)").fetchone()
+    return server.sql("SELECT (SELECT count(*) FROM model), (SELECT max(updated_at) FROM model)")
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import socket
-import sqlite3
 
 import pytest
 from bad import framing, json_texts, spec_fields, targets
@@ -52,28 +51,24 @@ def pointers(problem):
 
 
 class Rows:
-    """The number of rows of every table, seen from outside and read-only."""
+    """The number of rows of every table, seen from outside."""
 
     def __init__(self, server):
-        self.database = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)
-
-    def one(self, sql):
-        return self.database.execute(sql).fetchone()[0]
+        self.database = server.store.connect()
 
     def counts(self):
-        names = self.database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
-        counts = {name: self.one(f'SELECT count(*) FROM "{name}"') for (name,) in names}
+        counts = {name: self.database.one(f'SELECT count(*) FROM "{name}"') for name in self.database.tables()}
         # Blobs that no row names any more are removed meanwhile.
-        counts["blob"] = self.one("SELECT count(*) FROM blob WHERE refs > 0")
-        counts["piece"] = self.one("SELECT count(*) FROM piece JOIN blob ON blob.id = blob_id WHERE refs > 0")
+        counts["blob"] = self.database.one("SELECT count(*) FROM blob WHERE refs > 0")
+        counts["piece"] = self.database.one("SELECT count(*) FROM piece JOIN blob ON blob.id = blob_id WHERE refs > 0")
         return counts
 
     @contextlib.contextmanager
     def unchanged(self):
         """Within this, nothing may be committed that leaves a row more or less."""
-        version = self.one("PRAGMA data_version")
+        version = self.database.version()
         yield
-        if self.one("PRAGMA data_version") != version:
+        if self.database.version() != version:
             assert self.counts() == self.before
 
     def __enter__(self):

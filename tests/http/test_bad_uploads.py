@@ -2,7 +2,6 @@
 
 import io
 import json
-import sqlite3
 import struct
 
 import numpy
@@ -273,8 +272,7 @@ CASES = [
 
 
 def rows(server):
-    with sqlite3.connect(server.database) as database:
-        return database.execute("SELECT count(*) FROM dataset").fetchone()[0]
+    return server.sql("SELECT count(*) FROM dataset")[0][0]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The checkpoints of the past: which are kept, that they are what the model was, and that they go with it."""
 
 import math
-import sqlite3
 from io import BytesIO
 
 import numpy
@@ -38,8 +37,7 @@ def first_of_each_part(epochs, every=1):
 
 
 def rows(server):
-    with sqlite3.connect(f"file:{server.database}?mode=ro", uri=True) as database:
-        return database.execute("SELECT count(*) FROM snapshot").fetchone()[0]
+    return server.sql("SELECT count(*) FROM snapshot")[0][0]
 
 
 @pytest.mark.parametrize("epochs,every", [(3, 1), (100, 1), (100, 7), (500, 1)])

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import sqlite3
 
 import numpy
 import pytest
@@ -155,8 +154,7 @@ def test_a_stop_does_not_wait_for_it(start):
 
 
 def weights(server, job):
-    with sqlite3.connect(server.database) as database:
-        return database.execute("SELECT bytes FROM piece JOIN model USING (blob_id) WHERE model.id = ?", (job,)).fetchone()[0]
+    return server.sql("SELECT bytes FROM piece JOIN model USING (blob_id) WHERE model.id = ? ORDER BY number", job)
 
 
 def trained_with(server, evaluate_every, **more):

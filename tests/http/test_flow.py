@@ -2,7 +2,6 @@
 
 import io
 import re
-import sqlite3
 import threading
 import time
 
@@ -87,9 +86,9 @@ def test_history_is_columnar_and_incremental(server):
     job = server.submit(QUICK)
     server.wait(job)
     history = server.get(f"/v1/jobs/{job}/history").json
-    with sqlite3.connect(server.database) as database:
-        columns = [name for (name,) in database.execute("SELECT name FROM pragma_table_info('history')") if name != "job_seq"]
-        rows = database.execute(f"SELECT {', '.join(columns)} FROM history ORDER BY epoch").fetchall()
+    with server.store.connect() as database:
+        columns = [name for name in database.columns("history") if name != "job_seq"]
+        rows = database.sql(f"SELECT {', '.join(columns)} FROM history ORDER BY epoch")
     assert {"epoch", "step", "train_loss", "gradient_norm", "energy_distance"} < set(columns)
     assert list(zip(*history["data"].values(), strict=True)) == rows
     told = [event["data"] for event in server.get(f"/v1/jobs/{job}/events.json").json["items"] if event["event"] == "epoch"]
@@ -175,9 +174,8 @@ def test_delete_takes_the_history_and_the_model_along(server):
     assert answer.status == 204 and answer.body == b""
     for path in (f"/v1/jobs/{job}", f"/v1/jobs/{job}/history", f"/v1/models/{job}", f"/v1/models/{job}/samples"):
         assert server.get(path).status == 404
-    database = sqlite3.connect(server.database)
     for table in ("job", "history", "checkpoint", "model"):
-        assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+        assert server.sql(f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 def test_a_running_job_is_deleted_only_by_force(server):

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import BINARY, QUICK
+from conftest import BINARY, QUICK, only_sqlite
 
 PLAIN = not any(word in BINARY for word in ("sanitize", "watched"))
 
@@ -29,6 +29,7 @@ def proc(server, name):
     return pathlib.Path(f"/proc/{server.process.pid}/{name}").read_bytes().decode()
 
 
+@only_sqlite("with PostgreSQL there is no file")
 def test_files_of_the_database_are_the_owners_alone(start, tmp_path):
     before = os.umask(0)
     try:

@@ -1,21 +1,13 @@
 """What is not kept for ever, on a running server; a damaged database; a full disk."""
 
 import contextlib
-import sqlite3
 import subprocess
 import time
 
 import pytest
-from conftest import BINARY, ENDLESS, QUICK, eventually
+from conftest import BINARY, ENDLESS, QUICK, eventually, only_sqlite
 
 DAY = 86_400_000
-
-
-def execute(server, sql, *values):
-    with contextlib.closing(sqlite3.connect(server.database)) as database:
-        found = database.execute(sql, values).fetchall()
-        database.commit()
-        return found
 
 
 def test_old_things_go_when_their_time_has_come(start):
@@ -27,7 +19,7 @@ def test_old_things_go_when_their_time_has_come(start):
     server.stop()
     now = int(time.time() * 1000)
     for days, job in ages.items():
-        execute(server, "UPDATE job SET finished_at = ? WHERE id = ?", now - days * DAY, job)
+        server.sql("UPDATE job SET finished_at = ? WHERE id = ?", now - days * DAY, job)
     server.start()
     eventually(lambda: len(server.get("/v1/jobs").json["items"]) == 2)
     items = lambda job: server.get(f"/v1/jobs/{job}/events.json").json["items"]  # noqa: E731
@@ -42,6 +34,7 @@ def test_old_things_go_when_their_time_has_come(start):
     assert "checkpoint not usable" not in server.read_log()
 
 
+@only_sqlite("PostgreSQL looks after its own files")
 def test_a_damaged_database_is_refused(start):
     server = start()
     for _ in range(3):
@@ -67,6 +60,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", directory], check=True)
 
 
+@only_sqlite("the disk of a PostgreSQL is its own machine's")
 def test_a_full_disk_stops_writes_alone_until_there_is_space(start, small_disk):
     server = start("--workers", "1", directory=small_disk)
     done = server.submit(QUICK)

@@ -1,7 +1,5 @@
 """Lists that the server searches, filters and sorts, page by page, whatever is deleted meanwhile."""
 
-import contextlib
-import sqlite3
 import threading
 import urllib.parse
 
@@ -28,19 +26,19 @@ def full(tmp_path_factory):
     for job in server.ids:
         assert server.wait(job)["status"] == "succeeded"
     assert server.stop() == 0
-    with contextlib.closing(sqlite3.connect(server.database)) as connection:
+    with server.store.connect() as connection:
+        connection.sql("BEGIN")
         for i, job in enumerate(server.ids):
             loss = None if i % 4 == 1 else (i * 7 % 5) / 8 + 1e-17 * (i % 2)
-            connection.execute(
+            connection.sql(
                 "UPDATE job SET val_loss = ?, train_loss = ?, seconds = ?, epoch = ? WHERE id = ?",
-                (loss, loss and -loss, (i % 3) * 0.1, i % 3, job))  # fmt: skip
-            connection.execute(
-                "UPDATE model SET epoch = ?, parameters = ?, updated_at = ? WHERE id = ?", (1 + i % 3, 5 + i % 2, 1000 + i % 2, job))
+                loss, loss and -loss, (i % 3) * 0.1, i % 3, job)  # fmt: skip
+            connection.sql("UPDATE model SET epoch = ?, parameters = ?, updated_at = ? WHERE id = ?", 1 + i % 3, 5 + i % 2, 1000 + i % 2, job)
             if i % 2:
-                connection.execute(
-                    "UPDATE model SET evaluated_n = 50, curve_distance = ?, energy_distance = 0.5 WHERE id = ?", (0.1 * (i % 3), job))
-        connection.execute("UPDATE job SET status = 'cancelled' WHERE id = ?", (server.ids[4],))
-        connection.commit()
+                connection.sql(
+                    "UPDATE model SET evaluated_n = 50, curve_distance = ?, energy_distance = 0.5 WHERE id = ?", 0.1 * (i % 3), job)
+        connection.sql("UPDATE job SET status = 'cancelled' WHERE id = ?", server.ids[4])
+        connection.sql("COMMIT")
     server.start()
     yield server
     server.stop()
@@ -249,8 +247,7 @@ def test_an_evaluation_is_computed_once_and_told_in_the_lists(start):
     assert server.request("DELETE", f"/v1/models/{job}").status == 204
     assert server.get(path + "?n=50&seed=3").status == 404
     assert server.get(f"/v1/jobs/{job}").json["evaluation"] is None
-    with contextlib.closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as connection:
-        assert connection.execute("SELECT count(*) FROM evaluation").fetchone() == (0,)
+    assert server.sql("SELECT count(*) FROM evaluation") == [(0,)]
 
 
 def metric(server, name):
@@ -266,8 +263,7 @@ def test_evaluations_are_the_first_to_go(start):
         assert server.get(f"/v1/models/{job}/evaluation?n={n}&steps=2").status == 200
 
     def count(table):
-        with contextlib.closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as connection:
-            return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        return server.sql(f"SELECT count(*) FROM {table}")[0][0]
 
     assert count("evaluation") == 32 and count("checkpoint") > 0
 

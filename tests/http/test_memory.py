@@ -2,7 +2,6 @@
 
 import random
 import re
-import sqlite3
 
 import pytest
 from conftest import QUICK
@@ -31,8 +30,7 @@ def metric(server, name):
 
 def stored(server, table):
     """The sizes of what is stored."""
-    with sqlite3.connect(f"file:{server.database}?mode=ro", uri=True) as database:
-        return {row[0] for row in database.execute(f"SELECT blob.size FROM {table} JOIN blob ON blob.id = blob_id")}
+    return {size for (size,) in server.sql(f"SELECT blob.size FROM {table} JOIN blob ON blob.id = blob_id")}
 
 
 @pytest.mark.parametrize(

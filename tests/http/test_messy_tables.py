@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import sqlite3
 
 import pytest
 from conftest import Server
@@ -25,8 +24,7 @@ def send(server, raw, kind=CSV, query=""):
 
 
 def count(server):
-    with sqlite3.connect(server.database) as database:
-        return database.execute("SELECT count(*) FROM dataset").fetchone()[0]
+    return server.sql("SELECT count(*) FROM dataset")[0][0]
 
 
 # What was sent, then the columns and the rows that are understood of it.

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sqlite3
 import urllib.parse
 
 import numpy
@@ -312,8 +311,7 @@ def test_a_model_is_deleted_for_good_and_its_job_stays(server):
     assert server.request("DELETE", f"/v1/models/{job}").json["code"] == "model_deleted"
     assert server.get(f"/v1/jobs/{job}").json == {**done, "model": None}
     assert server.get(f"/v1/jobs/{job}/history").json == history
-    with sqlite3.connect(server.database) as database:
-        assert database.execute("SELECT (SELECT count(*) FROM model) + (SELECT count(*) FROM checkpoint)").fetchone() == (0,)
+    assert server.sql("SELECT (SELECT count(*) FROM model) + (SELECT count(*) FROM checkpoint)") == [(0,)]
     # training it further begins anew, and ends in the same place
     assert server.post(f"/v1/jobs/{job}/resume", {"epochs": 4}).status == 202
     assert server.wait(job)["progress"]["epoch"] == 4

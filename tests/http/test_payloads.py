@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import sqlite3
 import zipfile
 
 import numpy
@@ -194,8 +193,7 @@ def test_what_is_no_file_is_refused(store, raw, content_type, status, code, deta
 
 
 def count(server):
-    with sqlite3.connect(server.database) as database:
-        return database.execute("SELECT count(*) FROM dataset").fetchone()[0]
+    return server.sql("SELECT count(*) FROM dataset")[0][0]
 
 
 def test_a_bomb_is_refused_at_its_limit(start):

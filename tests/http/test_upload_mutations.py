@@ -9,7 +9,6 @@ import io
 import os
 import pathlib
 import random
-import sqlite3
 
 import pytest
 from conftest import Server
@@ -97,8 +96,7 @@ def check_cells(server, made, changed, is_csv):
 
 
 def count(server):
-    with sqlite3.connect(server.database) as database:
-        return database.execute("SELECT count(*) FROM dataset").fetchone()[0]
+    return server.sql("SELECT count(*) FROM dataset")[0][0]
 
 
 @pytest.fixture(scope="module")

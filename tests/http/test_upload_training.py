@@ -1,7 +1,6 @@
 """Training on data that users bring: what comes back, in their units, and what happens when the data goes."""
 
 import io
-import sqlite3
 
 import numpy
 import pytest
@@ -241,10 +240,8 @@ def test_a_job_whose_data_has_gone_fails_and_says_so(start):
     server.submit(ENDLESS)
     job = server.submit({**SMALL, "dataset": {"id": dataset}})
     server.kill()
-    with sqlite3.connect(server.database) as database:  # as no client can
-        database.execute("PRAGMA foreign_keys = ON")
-        database.execute("DELETE FROM dataset")
-        database.execute("DELETE FROM job WHERE status = 'running'")
+    server.sql("DELETE FROM dataset")  # as no client can
+    server.sql("DELETE FROM job WHERE status = 'running'")
     server.start()
     state = server.wait(job)
     assert state["status"] == "failed" and state["error"]["code"] == "dataset_missing"

@@ -8,7 +8,9 @@ import threading
 import time
 
 import pytest
-from conftest import BINARY, QUICK, outcome, undisturbed
+from conftest import BINARY, QUICK, only_sqlite, outcome, undisturbed
+
+pytestmark = only_sqlite("denoised backup copies files of SQLite")
 from test_steps import SLOW
 
 

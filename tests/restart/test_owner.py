@@ -11,7 +11,9 @@ import subprocess
 import time
 
 import pytest
-from conftest import BINARY, ENDLESS, PATIENCE, QUICK, Server, eventually
+from conftest import BINARY, ENDLESS, PATIENCE, QUICK, Server, eventually, only_sqlite
+
+pytestmark = only_sqlite("who owns a file")
 
 IN_USE = "in use by another denoised"
 LOST = 70  # the status that a server leaves with

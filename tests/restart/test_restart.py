@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import BINARY, ENDLESS, PATIENCE, QUICK, eventually, outcome, undisturbed
+from conftest import BINARY, ENDLESS, PATIENCE, QUICK, eventually, only_sqlite, outcome, undisturbed
 
 LONG = {
     "dataset": {"name": "spiral", "n": 2000},
@@ -44,8 +44,7 @@ def test_an_orderly_stop_gives_the_job_back_and_resumes(start, tmp_path):
     job = server.submit(LONG)
     server.wait_for_epoch(job, 5)
     assert server.stop() == 0
-    with sqlite3.connect(server.database) as database:
-        status, epoch = database.execute("SELECT status, epoch FROM job").fetchone()
+    ((status, epoch),) = server.sql("SELECT status, epoch FROM job")
     assert status == "queued" and epoch >= 5
     server.start()
     state = server.wait(job)
@@ -119,6 +118,7 @@ def test_a_second_server_on_the_same_database_is_refused(start):
     assert server.get("/readyz").status == 200
 
 
+@only_sqlite("the schema's number is in the header of the file")
 def test_a_newer_schema_is_refused_and_left_alone(start):
     server = start()
     server.stop()
@@ -216,6 +216,7 @@ os._exit(0)
 """
 
 
+@only_sqlite("the write-ahead log is a file of SQLite")
 def test_a_long_log_that_a_stop_had_no_time_for_is_folded_at_the_start(start):
     server = start("--workers", "1")
     job = server.submit(QUICK)

@@ -1,8 +1,6 @@
 """Within an epoch: progress, checkpoints, kills, stops, cancels, damage; the result has the same bytes."""
 
-import contextlib
 import re
-import sqlite3
 import time
 
 import pytest
@@ -34,11 +32,6 @@ def expected(tmp_path_factory):
     assert servers[0].stop() == 0
 
 
-def rows(server, sql):
-    with contextlib.closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as database:
-        return database.execute(sql).fetchall()
-
-
 def resumed_from(server):
     return [int(step) for step in re.findall(r'msg="training" .*from_step=(\d+)', server.read_log())]
 
@@ -61,7 +54,7 @@ def test_progress_moves_within_an_epoch(server):
     print("cancelled in", time.monotonic() - began)
     assert state["status"] == "cancelled" and state["progress"]["epoch"] == 0
     # and it can go on from there
-    assert [step for (step,) in rows(server, "SELECT count(*) FROM checkpoint")] != [0]
+    assert [step for (step,) in server.sql("SELECT count(*) FROM checkpoint")] != [0]
 
 
 def test_a_kill_within_an_epoch_costs_no_more_than_the_last_checkpoint(start, expected):
@@ -87,8 +80,8 @@ def test_an_orderly_stop_loses_no_step(start, expected):
         began = time.monotonic()
         assert server.stop() == 0
         print("stopped in", time.monotonic() - began)
-        ((status, at, attempt, stalls),) = rows(server, "SELECT status, step, attempt, stalls FROM job")
-        ((checkpoint,),) = rows(server, "SELECT max(step) FROM checkpoint")
+        ((status, at, attempt, stalls),) = server.sql("SELECT status, step, attempt, stalls FROM job")
+        ((checkpoint,),) = server.sql("SELECT max(step) FROM checkpoint")
         assert (status, attempt, stalls) == ("queued", 0, 0) and checkpoint == at >= max(step, reached)
         reached = at
         server.start()
@@ -103,22 +96,21 @@ def test_a_damaged_checkpoint_costs_time_only(start, expected, damaged):
     job = server.submit(SLOW)
     server.wait_for_step(job, STEPS + 100)
     server.stop()
-    newest, before = (step for (step,) in rows(server, "SELECT step FROM checkpoint ORDER BY step DESC"))
-    with contextlib.closing(sqlite3.connect(server.database)) as database:
+    newest, before = (step for (step,) in server.sql("SELECT step FROM checkpoint ORDER BY step DESC"))
+    with server.store.connect() as database:
         if damaged == "row":  # whole, but not what the row says
             other = f"(SELECT blob_id FROM checkpoint WHERE step = {before})"
-            database.execute(f"UPDATE checkpoint SET blob_id = {other}")
-            database.execute(f"UPDATE blob SET refs = 2 WHERE id = {other}")
+            database.sql(f"UPDATE checkpoint SET blob_id = {other}")
+            database.sql(f"UPDATE blob SET refs = 2 WHERE id = {other}")
         elif damaged == "piece":  # is missing
-            database.execute(f"DELETE FROM piece WHERE blob_id = (SELECT blob_id FROM checkpoint WHERE step = {newest})")
+            database.sql(f"DELETE FROM piece WHERE blob_id = (SELECT blob_id FROM checkpoint WHERE step = {newest})")
         else:
             where = "" if damaged == "both" else f" WHERE step = {newest}"
-            pieces = f"SELECT piece.rowid, bytes FROM piece JOIN checkpoint USING (blob_id){where}"
-            for rowid, piece in database.execute(pieces).fetchall():
+            pieces = f"SELECT piece.blob_id, number, bytes FROM piece JOIN checkpoint USING (blob_id){where}"
+            for blob, number, piece in database.sql(pieces):
                 piece = bytearray(piece)
                 piece[len(piece) * 2 // 3] ^= 16
-                database.execute("UPDATE piece SET bytes = ? WHERE rowid = ?", (bytes(piece), rowid))
-        database.commit()
+                database.sql("UPDATE piece SET bytes = ? WHERE blob_id = ? AND number = ?", bytes(piece), blob, number)
     server.start()
     assert server.wait(job)["status"] == "succeeded"
     assert outcome(server, job) == expected

@@ -1,0 +1,124 @@
+"""The database of a server in the tests, as it is seen from outside the server, by SQL that both kinds take.
+
+It is a file of SQLite, or with DATABASE=postgresql in the environment a database of a private PostgreSQL, which is started
+when the first is needed.
+"""
+
+import atexit
+import os
+import re
+import sqlite3
+
+import postgresql
+
+KIND = os.environ.get("DATABASE", "sqlite")
+assert KIND in ("sqlite", "postgresql"), f"DATABASE={KIND}"
+
+
+class Connection:
+    """Each statement is a transaction of its own, unless "BEGIN" came before."""
+
+    def __init__(self, native):
+        self.native = native
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.native.close()
+
+    def one(self, text, *values):
+        """The only value of the only row."""
+        ((value,),) = self.sql(text, *values)
+        return value
+
+
+class SqliteConnection(Connection):
+    def __init__(self, path):
+        super().__init__(sqlite3.connect(f"file:{path}?mode=rw", uri=True, isolation_level=None, timeout=60))
+        self.native.execute("PRAGMA foreign_keys = ON")
+
+    def sql(self, text, *values):
+        """Rows as tuples. Parameters are written as ? and nothing else may contain a question mark."""
+        return self.native.execute(text, values).fetchall()
+
+    def tables(self):
+        return [name for (name,) in self.sql("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
+
+    def columns(self, table):
+        return [name for (name,) in self.sql("SELECT name FROM pragma_table_info(?)", table)]
+
+    def version(self):
+        """Changes with each commit of others."""
+        return self.one("PRAGMA data_version")
+
+
+class PostgresqlConnection(Connection):
+    def __init__(self, uri):
+        import psycopg2
+
+        super().__init__(psycopg2.connect(uri))
+        self.native.autocommit = True
+
+    def sql(self, text, *values):
+        with self.native.cursor() as cursor:
+            cursor.execute(text.replace("%", "%%").replace("?", "%s"), values)
+            rows = cursor.fetchall() if cursor.description else []
+        return [tuple(bytes(value) if isinstance(value, memoryview) else value for value in row) for row in rows]
+
+    def tables(self):
+        return [name for (name,) in self.sql("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")]
+
+    def columns(self, table):
+        return [name for (name,) in self.sql(
+            "SELECT attname FROM pg_attribute WHERE attrelid = CAST(? AS regclass) AND attnum > 0 AND NOT attisdropped ORDER BY attnum", table)]  # fmt: skip
+
+    def version(self):
+        """The next transaction that writes: rolled back ones count, and so do those of other databases."""
+        return self.one("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+
+
+class Sqlite:
+    def __init__(self, directory):
+        self.name = os.path.join(directory, "test.db")
+
+    def connect(self):
+        return SqliteConnection(self.name)
+
+    def drop(self):
+        """The file goes with the test's folder."""
+
+
+class Postgresql:
+    beside = None  # the server, for all
+    made = {}  # by directory
+
+    def __init__(self, directory):
+        if not Postgresql.beside:
+            Postgresql.beside = postgresql.Cluster()
+            atexit.register(Postgresql.beside.remove)
+            Postgresql.beside.start()
+        self.directory = directory
+        self.database = self.beside.create(f"test{len(self.made)}_" + re.sub("[^a-z0-9]", "_", os.path.basename(directory).lower())[:40])
+        self.name = self.beside.uri(self.database)
+
+    def connect(self):
+        return PostgresqlConnection(self.name)
+
+    def drop(self):
+        """Fails while a server is connected that should have gone."""
+        self.beside.drop(self.database)
+        self.made[self.directory] = None
+
+
+def of(directory):
+    """The same for the same directory: a server that starts again meets what was stored."""
+    directory = os.path.realpath(directory)
+    if KIND == "sqlite":
+        return Sqlite(directory)
+    if not Postgresql.made.get(directory):
+        Postgresql.made[directory] = Postgresql(directory)
+    return Postgresql.made[directory]
