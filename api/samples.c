@@ -79,6 +79,7 @@ static const struct field rows[] = {
     EPOCH_ROW(offsetof(struct sampling, epoch)),
     LOOK_SIZE_ROW(offsetof(struct sampling, look)),
     LOOK_THEME_ROW(offsetof(struct sampling, look)),
+    LOOK_AXES_ROWS(offsetof(struct sampling, look)),
     /* trajectories only */
     LOOK_FPS_ROW(offsetof(struct sampling, look)),
     {"", "which", FIELD_CHOICE, offsetof(struct sampling, which), 0, 0, 0, which_names,
@@ -302,6 +303,18 @@ static void fit_label(struct sampling *sampling, const struct dn_model *model,
         request->label = DN_LABELS_IN_TURN;
 }
 
+/* Which columns a picture shows. */
+static void find_axes(struct sampling *sampling, int dim, struct problem_fields *wrong) {
+    const struct table_form *form = sampling->form;
+    axes_find(&sampling->look,
+              &(struct axes_source){.dim = dim,
+                                    .names = sampling->columns,
+                                    .columns = form ? form->columns : NULL,
+                                    .count = form ? form->count : 0,
+                                    .are_paths = sampling->is_trajectory},
+              &sampling->axes, wrong);
+}
+
 /* Checks what depends on the model. */
 static bool fits_model(struct http_exchange *exchange, struct sampling *sampling,
                        const struct dn_model *model) {
@@ -314,6 +327,7 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     samples_given_fit(sampling, model, &sampling->loaded->row, &wrong);
     sampling_fit(request, model, &wrong);
     fit_label(sampling, model, &wrong);
+    find_axes(sampling, dim, &wrong);
     if (sampling->is_trajectory && !choose_frames(exchange, sampling, model))
         return false;
     if (request->noise && sampling->noise_dim != dim)

@@ -43,6 +43,7 @@ struct sampling {
     int *timesteps;              /* of a trajectory: [request.frames] */
     struct loaded_model *loaded; /* in the arena */
     struct look look;
+    struct axes axes;
 };
 
 /* The sampler of a request that leaves it open. */

@@ -279,6 +279,7 @@ void sampling_answer(struct http_exchange *exchange) {
                    .owner = run},
         .title = http_format(exchange, "%d samples at epoch %d", request->n, run->epoch),
         .look = sampling->look,
+        .axes = sampling->axes,
         .points = some_points,
         .clear = run_clear,
         .owner = run,

@@ -22,6 +22,13 @@ struct dn_points picture_points(const struct picture *picture, bool is_x0, int k
 
 bool picture_fit(const struct picture *picture, struct frame *frame) {
     const struct dn_points first = picture_points(picture, false, 0);
+    frame->is_free = picture->axes.is_free;
+    frame->columns[0] = picture->axes.columns[0];
+    frame->columns[1] = picture->axes.columns[1];
+    if (picture->layout.frames == 0) {
+        frame_fit(frame, &first);
+        return true;
+    }
     const struct dn_points last = picture_points(picture, false, picture->layout.frames - 1);
     return frame_fit_way(frame, &first, &last);
 }
@@ -49,20 +56,23 @@ static void points_txt(struct buffer *out, const struct picture *picture) {
         rows_txt(out, &picture->layout, points.points);
         return;
     }
-    braille_points(out, &points, TEXT_COLUMNS, TEXT_ROWS);
+    braille_points(out, &points, TEXT_COLUMNS, TEXT_ROWS, picture->axes.is_free);
 }
 
 /* A few frames, as plots. */
 static void trajectory_txt(struct buffer *out, const struct picture *picture) {
     const struct layout *layout = &picture->layout;
     const int last = layout->frames - (layout->which_x0 ? 2 : 1);
+    char caption[AXES_CAPTION];
+    axes_caption(&picture->axes, caption);
     for (int i = 0; i < TEXT_FRAMES; i++) {
         int k = last * i / (TEXT_FRAMES - 1);
         if (i > 0 && k == last * (i - 1) / (TEXT_FRAMES - 1))
             continue;
         const struct dn_points frame = picture_points(picture, layout->which_x0, k);
-        buffer_format(out, "t = %d\n", layout->timesteps[k]);
-        braille_points(out, &frame, FRAME_COLUMNS, FRAME_ROWS);
+        buffer_format(out, "t = %d", layout->timesteps[k]);
+        buffer_format(out, "%s%s\n", caption[0] ? ", " : "", caption);
+        braille_points(out, &frame, FRAME_COLUMNS, FRAME_ROWS, picture->axes.is_free);
     }
 }
 
@@ -73,10 +83,10 @@ static const struct format formats[] = {
     {"csv", "text/csv", "", NULL, NULL, &pieces_csv, NULL, 0, 0},
     {"ndjson", "application/x-ndjson", "", NULL, NULL, NULL, &pieces_ndjson, 0, 0},
     {"npy", "application/octet-stream", "which", NULL, NULL, &pieces_npy, &pieces_npy, 0, 0},
-    {"svg", "image/svg+xml", "size theme", svg_points, NULL, NULL, NULL, 0, 0},
-    {"png", "image/png", "size theme which", png_points, png_trajectory, NULL, NULL, 5, 1},
-    {"gif", "image/gif", "size theme fps", NULL, gif_trajectory, NULL, NULL, 101, 2},
-    {"txt", "text/plain", "which", points_txt, trajectory_txt, NULL, NULL, 0, 0},
+    {"svg", "image/svg+xml", "size theme x y", svg_points, NULL, NULL, NULL, 0, 0},
+    {"png", "image/png", "size theme which x y", png_points, png_trajectory, NULL, NULL, 5, 1},
+    {"gif", "image/gif", "size theme fps x y", NULL, gif_trajectory, NULL, NULL, 101, 2},
+    {"txt", "text/plain", "which x y", points_txt, trajectory_txt, NULL, NULL, 0, 0},
     {"safetensors", "application/octet-stream", "", NULL, NULL, NULL, &pieces_frames_safetensors, 0,
      0},
     {"sse", "text/event-stream", "", NULL, NULL, NULL, NULL, 0, 0},
@@ -88,7 +98,7 @@ bool format_is_json(const struct format *format) {
 }
 
 bool format_ignores(const struct format *format, const char *parameter) {
-    static const char options[] = "size theme fps which";
+    static const char options[] = "size theme fps which x y";
     const size_t length = strlen(parameter);
     return router_has_word(options, parameter, length) &&
            !router_has_word(format->options, parameter, length);
@@ -96,6 +106,11 @@ bool format_ignores(const struct format *format, const char *parameter) {
 
 bool format_says_duration(const struct format *format) {
     return format_is_json(format) || format->trajectory_pieces == &pieces_frames_safetensors;
+}
+
+bool format_has_axes(const struct format *format, const struct layout *layout) {
+    const bool lists_rows = layout->form && format->points == points_txt;
+    return !lists_rows && !format_ignores(format, "x");
 }
 
 enum { PICTURE_SIZE = 320, PICTURE_MAX_PIXELS = 64000000 }; /* default; of all frames */
@@ -126,7 +141,7 @@ size_t format_whole_bytes(const struct format *format, const struct layout *layo
     const size_t values = layout->n * (size_t)layout->dim * sizeof(float);
     const size_t pixels = size * size * panels;
     const size_t text = layout->form ? 3 * TEXT_TABLE_ROWS * layout->form->most : 0;
-    return text + 2 * values +
+    return text + 4 * values +
            (format->panels == 1  ? STRIP_BYTES * pixels
             : format->panels > 1 ? 2 * pixels /* of one frame at a time */
                                  : layout->n * POINT_BYTES);

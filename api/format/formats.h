@@ -7,17 +7,20 @@
 #ifndef API_FORMAT_FORMATS_H
 #define API_FORMAT_FORMATS_H
 
+#include "api/format/axes.h"
 #include "api/format/pieces.h"
 #include "api/format/plot.h"
 #include "server/http/http.h"
 
 /* What a format that needs all points at once shows: the points x [n][dim]; or a trajectory, x
- * [frames][n][dim] and the estimates x0 [frames - 1][n][dim] made from all but the last frame. */
+ * [frames][n][dim] and the estimates x0 [frames - 1][n][dim] made from all but the last frame. What
+ * is drawn are the first two coordinates, those of the axes. */
 struct picture {
     struct layout layout;
     const float *x, *x0;
     const char *title;
     struct look look;
+    struct axes axes;
 };
 
 struct format {
@@ -43,6 +46,8 @@ bool format_is_json(const struct format *format);
 bool format_ignores(const struct format *format, const char *parameter);
 /* Can the format hold more than the points, such as how long they took? */
 bool format_says_duration(const struct format *format);
+/* Does it draw points along axes, rather than write all coordinates? */
+bool format_has_axes(const struct format *format, const struct layout *layout);
 /* Does a trajectory with this number of frames make a picture of reasonable size in this format?
  * False: 422 is already the response. */
 bool format_fits(struct http_exchange *exchange, const struct format *format,
@@ -54,7 +59,7 @@ const struct format *format_named(const char *suffix, size_t length);
 
 /* Frame k of x, or of x0. */
 struct dn_points picture_points(const struct picture *picture, bool is_x0, int k);
-/* frame_fit_way for a trajectory. */
+/* Sets what the axes are like, and the view box: frame_fit_way for a trajectory. */
 bool picture_fit(const struct picture *picture, struct frame *frame);
 
 #endif

@@ -42,7 +42,9 @@ static bool animation_init(struct animation *animation, const struct picture *pi
     const int gap = side / 24;
     animation->picture = picture;
     animation->scale = side >= 280 ? (side + 40) / 180 : 1;
-    const int head = 24 * animation->scale, foot = 22 * animation->scale;
+    char caption[AXES_CAPTION];
+    axes_caption(&picture->axes, caption);
+    const int head = 24 * animation->scale, foot = (caption[0] ? 36 : 22) * animation->scale;
     struct frame frame = {.left = gap, .top = head, .width = side, .height = side};
     if (!picture_fit(picture, &frame))
         return false;
@@ -56,6 +58,8 @@ static bool animation_init(struct animation *animation, const struct picture *pi
     const int below = head + side + 8 * animation->scale;
     raster_text_centered(raster, &animation->left, below, animation->scale, "x");
     raster_text_centered(raster, &animation->right, below, animation->scale, "estimate of x0");
+    raster_text_centered(raster, &(struct frame){.width = raster->width},
+                         below + 14 * animation->scale, animation->scale, caption);
     animation->transparent =
         raster_palette(&themes[picture->look.theme], picture->layout.labels, animation->rgb);
     animation->bits = 2;

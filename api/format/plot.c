@@ -1,7 +1,10 @@
 #include "api/format/plot.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "api/table/column.h"
 
 const char *const theme_names[] = {"light", "dark", NULL};
 const struct theme themes[] = {
@@ -32,7 +35,8 @@ double frame_y(const struct frame *frame, double y) {
     return frame->top + frame->height * (frame->y_max - y) / (frame->y_max - frame->y_min);
 }
 
-double tick_step(double range, double count) {
+/* The distance between ticks: 1, 2 or 5 times a power of ten, about `count` of them in `range`. */
+static double tick_step(double range, double count) {
     double power = pow(10, floor(log10(range / count)));
     double ratio = range / count / power;
     return power * (ratio < 1.5 ? 1 : ratio < 3.5 ? 2 : ratio < 7.5 ? 5 : 10);
@@ -49,6 +53,8 @@ void frame_pad(double *min, double *max) {
 static void make_square(struct frame *frame) {
     frame_pad(&frame->x_min, &frame->x_max);
     frame_pad(&frame->y_min, &frame->y_max);
+    if (frame->is_free)
+        return;
     double range = fmax(frame->x_max - frame->x_min, frame->y_max - frame->y_min);
     double x = (frame->x_min + frame->x_max) / 2, y = (frame->y_min + frame->y_max) / 2;
     frame->x_min = x - range / 2, frame->x_max = x + range / 2;
@@ -76,6 +82,47 @@ void frame_fit(struct frame *frame, const struct dn_points *points) {
     frame_bound(frame, points);
     make_square(frame);
 }
+
+/* ------------------------------------------------------------------ ticks */
+
+bool frame_has_texts(const struct frame *frame, int axis) {
+    return frame->columns[axis] && !column_is_number(frame->columns[axis]);
+}
+
+double frame_step(const struct frame *frame, int axis, double count) {
+    const struct column *column = frame->columns[axis];
+    const double step = axis == 0 ? tick_step(frame->x_max - frame->x_min, count)
+                                  : tick_step(frame->y_max - frame->y_min, count);
+    const double least = column && column->level_count > 0 ? 1 : column ? column->step : 0;
+    return step > least ? step : least;
+}
+
+/* Ends the text after some characters. */
+static void cut(char *text, int characters) {
+    for (; *text; text++)
+        if (((unsigned char)*text & 0xc0) != 0x80 && characters-- == 0)
+            *text = '\0';
+}
+
+void frame_tick(const struct frame *frame, int axis, double value, char text[TICK_BYTES]) {
+    enum { MOST_CHARACTERS = 10 };
+    const struct column *column = frame->columns[axis];
+    char whole[COLUMN_TEXT_BYTES];
+    const char *shown = whole;
+    if (!frame_has_texts(frame, axis)) {
+        snprintf(text, TICK_BYTES, "%g", value);
+        return;
+    }
+    const bool is_here = value >= column->min && value <= column->max;
+    if (is_here && column->level_count > 0)
+        shown = column->levels[(int)rint(value)];
+    else if (is_here)
+        column_backward(column, value, whole);
+    snprintf(text, TICK_BYTES, "%.47s", is_here ? shown : "");
+    cut(text, MOST_CHARACTERS);
+}
+
+/* ------------------------------------------------------------------ animations */
 
 static int compare(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;

@@ -10,10 +10,12 @@
 #include "engine/denoise.h"
 
 /* The options for the look of a picture; all zero: the defaults. */
+enum { LOOK_NAME_BYTES = 64 };
 struct look {
     int size;  /* of a picture, or of each panel of one, in pixels; 0: the format's default */
     int theme; /* index into theme_names */
     int fps;   /* of an animation; 0: the default */
+    char x[LOOK_NAME_BYTES + 1], y[LOOK_NAME_BYTES + 1]; /* columns along the axes; "": open */
 };
 
 enum { LOOK_MIN_SIZE = 64, LOOK_MAX_SIZE = 2048, LOOK_MAX_FPS = 50 };
@@ -29,6 +31,22 @@ enum { LOOK_MIN_SIZE = 64, LOOK_MAX_SIZE = 2048, LOOK_MAX_FPS = 50 };
     {                                                                                              \
         "", "theme", FIELD_CHOICE, (at) + offsetof(struct look, theme), 0, 0, 0, theme_names,      \
             "Of a picture: its colors."                                                            \
+    }
+#define LOOK_AXES_ROWS(at)                                                                         \
+    {"",                                                                                           \
+     "x",                                                                                          \
+     FIELD_TEXT,                                                                                   \
+     (at) + offsetof(struct look, x),                                                              \
+     1,                                                                                            \
+     LOOK_NAME_BYTES,                                                                              \
+     0,                                                                                            \
+     NULL,                                                                                         \
+     "Of a picture: the column along its horizontal axis. By default, pictures show the first "    \
+     "two "                                                                                        \
+     "columns, numbers before others, and say which."},                                            \
+    {                                                                                              \
+        "", "y", FIELD_TEXT, (at) + offsetof(struct look, y), 1, LOOK_NAME_BYTES, 0, NULL,         \
+            "Of a picture: the column along its vertical axis."                                    \
     }
 #define LOOK_FPS_ROW(at)                                                                           \
     {                                                                                              \
@@ -61,10 +79,14 @@ static inline struct spot spot_of(const struct dn_points *points, size_t i) {
     return (struct spot){(double)point[0], points->dim > 1 ? (double)point[1] : 0};
 }
 
+struct column;
+
 /* The plot area within the picture, and the data range that fills it. */
 struct frame {
     double left, top, width, height;
     double x_min, x_max, y_min, y_max;
+    bool is_free;                    /* its axes need not have the same scale */
+    const struct column *columns[2]; /* that write the numbers of the axes; NULL: as they are */
 };
 
 double frame_x(const struct frame *frame, double x);
@@ -78,7 +100,8 @@ void range_include(double *min, double *max, double value);
 
 /* Sets the range to the finite coordinates on each axis; without any, min > max. */
 void frame_bound(struct frame *frame, const struct dn_points *points);
-/* The view box of the points: frame_bound, a margin, the same scale on both axes. */
+/* The view box of the points: frame_bound, a margin, and unless it is free, the same scale on both
+ * axes. */
 void frame_fit(struct frame *frame, const struct dn_points *points);
 
 /* The view box of an animation from first to last, of the same number of points: all of the last
@@ -87,7 +110,12 @@ void frame_fit(struct frame *frame, const struct dn_points *points);
 bool frame_fit_way(struct frame *frame, const struct dn_points *first,
                    const struct dn_points *last);
 
-/* The distance between ticks: 1, 2 or 5 times a power of ten, about `count` of them in `range`. */
-double tick_step(double range, double count);
+/* Of axis 0 or 1: the distance between its ticks, about `count` of them, and the text at a tick, which
+ * has at most ten characters. */
+enum { TICK_BYTES = 48 };
+double frame_step(const struct frame *frame, int axis, double count);
+void frame_tick(const struct frame *frame, int axis, double value, char text[TICK_BYTES]);
+/* Do the ticks of the axis have texts instead of numbers? */
+bool frame_has_texts(const struct frame *frame, int axis);
 
 #endif

@@ -75,22 +75,42 @@ static void write_png(struct buffer *out, const struct raster *raster, const str
 /* ------------------------------------------------------------------ the pictures */
 
 enum { POINTS_SIZE = 480, PANEL_SIZE = 240, LABELS_FROM = 160 };
+enum { TITLE = 14 }; /* pixels of a line of text, at scale 1 */
+
+/* The names of the axes: one below the numbers, the other above its axis. */
+static void draw_titles(struct raster *raster, const struct frame *frame, const struct axes *axes,
+                        int scale) {
+    const struct frame whole = {.left = frame->left, .width = frame->width};
+    const int bottom = (int)(frame->top + frame->height);
+    raster_text_centered(raster, &whole, bottom + (TITLE + 4) * scale, scale, axes->names[0]);
+    if (axes->names[1])
+        raster_text(raster, (int)frame->left, (int)frame->top - 10 * scale, scale, axes->names[1]);
+}
 
 void png_points(struct buffer *out, const struct picture *picture) {
     const struct theme *theme = &themes[picture->look.theme];
     const struct dn_points points = picture_points(picture, false, 0);
     const int size = picture->look.size ? picture->look.size : POINTS_SIZE;
     const int labels = size < LABELS_FROM ? 0 : (size + 240) / 480 > 1 ? (size + 240) / 480 : 1;
-    const int left = size / 32 + 34 * labels, top = size / 32, side = size - left - top;
-    struct frame frame = {.left = left, .top = top, .width = side, .height = side};
+    struct frame frame = {0};
+    picture_fit(picture, &frame);
+    const bool is_titled = labels > 0 && picture->axes.names[0];
+    const int left = size / 32 + (frame_has_texts(&frame, 1) ? 64 : 34) * labels;
+    const int top = size / 32 + (is_titled ? TITLE * labels : 0), side = size - left - size / 32;
+    frame.left = left;
+    frame.top = top;
+    frame.width = side;
+    frame.height = is_titled ? size - 2 * top - GLYPH_HEIGHT * labels : side;
     struct raster raster;
     if (!raster_init(&raster, size, size)) {
         buffer_fail(out);
         return;
     }
-    frame_fit(&frame, &points);
-    frame.top += 7 * labels; /* the numbers below need less room than those on the left */
+    if (!is_titled)
+        frame.top += 7 * labels; /* the numbers below need less room than those on the left */
     raster_axes(&raster, &frame, labels);
+    if (is_titled)
+        draw_titles(&raster, &frame, &picture->axes, labels);
     raster_points(&raster, &frame, &points, picture->layout.labels, 0);
     write_png(out, &raster, theme, picture->layout.labels, picture->title);
     raster_free(&raster);
@@ -114,13 +134,17 @@ void png_trajectory(struct buffer *out, const struct picture *picture) {
     const int gap = side / 24, scale = side >= PANEL_SIZE * 2 ? side / PANEL_SIZE : 1;
     struct frame frame = {.left = gap, .top = gap, .width = side, .height = side};
     struct raster raster;
+    char names[AXES_CAPTION];
+    axes_caption(&picture->axes, names);
+    const int width = panels * (side + gap) + gap, below = gap + side + 24 * scale;
     if (!picture_fit(picture, &frame) ||
-        !raster_init(&raster, panels * (side + gap) + gap, gap + side + 24 * scale)) {
+        !raster_init(&raster, width, below + (names[0] ? TITLE * scale : 0))) {
         buffer_fail(out);
         return;
     }
     for (int k = 0; k < panels; k++, frame.left += side + gap)
         draw_panel(&raster, picture, &frame, k);
+    raster_text_centered(&raster, &(struct frame){.width = width}, below - scale, scale, names);
     write_png(out, &raster, &themes[picture->look.theme], picture->layout.labels, NULL);
     raster_free(&raster);
 }

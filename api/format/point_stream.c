@@ -1,5 +1,6 @@
 #include "api/format/point_stream.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/contract/handlers.h"
@@ -131,21 +132,50 @@ static void close_stream(struct http_exchange *exchange) {
     answer->clear(answer);
 }
 
+/* Reduces a picture to the coordinates of its axes, which are copied to *copy; the caller frees it.
+ * False: no memory. */
+static bool take_axes(struct picture *picture, float **copy) {
+    struct layout *layout = &picture->layout;
+    const size_t frames = layout->frames > 0 ? (size_t)layout->frames : 1;
+    const size_t x = layout->n * frames, x0 = layout->n * (frames - 1);
+    *copy = malloc(2 * (x + x0) * sizeof **copy);
+    if (!*copy)
+        return false;
+    axes_copy(&picture->axes, picture->x, x, layout->dim, *copy);
+    if (x0 > 0)
+        axes_copy(&picture->axes, picture->x0, x0, layout->dim, *copy + 2 * x);
+    picture->x = *copy;
+    picture->x0 = *copy + 2 * x;
+    layout->dim = 2;
+    return true;
+}
+
+static enum dn_status draw(const struct point_stream *answer, struct picture *picture,
+                           struct buffer *out) {
+    float *copy = NULL;
+    if (format_has_axes(answer->format, &picture->layout) &&
+        axes_need_copy(&picture->axes, picture->layout.dim) && !take_axes(picture, &copy))
+        return DN_NO_MEMORY;
+    if (is_trajectory(answer))
+        answer->format->trajectory(out, picture);
+    else
+        answer->format->points(out, picture);
+    free(copy);
+    return DN_OK;
+}
+
 /* For formats that need to see all points. */
 static enum dn_status write_whole(struct http_exchange *exchange, struct point_stream *answer,
                                   struct buffer *out) {
     const struct layout *layout = &answer->layout;
-    struct picture picture = {*layout, answer->x, answer->x0, answer->title, answer->look};
-    if (is_trajectory(answer)) {
-        answer->format->trajectory(out, &picture);
-        return DN_OK;
+    struct picture picture = {*layout,       answer->x,    answer->x0,
+                              answer->title, answer->look, answer->axes};
+    enum dn_status status = DN_OK;
+    if (!is_trajectory(answer)) {
+        status = answer->points(exchange, answer, 0, layout->n, &picture.x, &answer->error);
+        picture.layout.values = layout->values; /* which came with the points */
     }
-    enum dn_status status =
-        answer->points(exchange, answer, 0, layout->n, &picture.x, &answer->error);
-    picture.layout.values = layout->values; /* which came with the points */
-    if (status == DN_OK)
-        answer->format->points(out, &picture);
-    return status;
+    return status == DN_OK ? draw(answer, &picture, out) : status;
 }
 
 /* Of the names of the points' classes, which some formats write in one piece. */

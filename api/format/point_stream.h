@@ -17,6 +17,7 @@ struct point_stream {
     struct layout layout;
     const char *title; /* of a picture */
     struct look look;
+    struct axes axes; /* of a picture */
     /* Makes the points [count][dim] from index `first` on; *points is valid until the next call.
      * Trajectories have x and x0 instead. */
     enum dn_status (*points)(struct http_exchange *exchange, struct point_stream *answer,

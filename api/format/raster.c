@@ -41,25 +41,6 @@ void raster_rectangle(struct raster *raster, int left, int top, int width, int h
             raster->paper[(size_t)y * (size_t)raster->width + (size_t)x] = color;
 }
 
-/* The characters that our pictures need: seven rows of five dots, the left one is 020. */
-static const struct {
-    char character;
-    char rows[GLYPH_HEIGHT + 1];
-} glyphs[] = {
-    {'0', "\016\021\021\021\021\021\016"}, {'1', "\004\014\004\004\004\004\016"},
-    {'2', "\016\021\001\002\004\010\037"}, {'3', "\037\002\004\002\001\021\016"},
-    {'4', "\002\006\012\022\037\002\002"}, {'5', "\037\020\036\001\001\021\016"},
-    {'6', "\006\010\020\036\021\021\016"}, {'7', "\037\001\002\004\010\010\010"},
-    {'8', "\016\021\021\016\021\021\016"}, {'9', "\016\021\021\017\001\002\014"},
-    {'.', "\000\000\000\000\000\014\014"}, {'-', "\000\000\000\016\000\000\000"},
-    {'+', "\000\004\004\037\004\004\000"}, {'=', "\000\000\037\000\037\000\000"},
-    {'a', "\000\000\016\001\017\021\017"}, {'e', "\000\000\016\021\037\020\016"},
-    {'f', "\006\010\034\010\010\010\010"}, {'i', "\004\000\014\004\004\004\016"},
-    {'m', "\000\000\032\025\025\025\025"}, {'o', "\000\000\016\021\021\021\016"},
-    {'s', "\000\000\017\020\016\001\036"}, {'t', "\010\010\034\010\010\011\006"},
-    {'x', "\000\000\021\012\004\012\021"},
-};
-
 /* A stroke with round ends and smooth edges. */
 static void draw_stroke(struct raster *raster, const double from[2], const double to[2],
                         double half_width) {
@@ -103,29 +84,28 @@ static void draw_glyph(struct raster *raster, int left, int top, int scale, cons
             }
 }
 
-static const char *glyph_of(char character) {
-    for (size_t i = 0; i < sizeof glyphs / sizeof *glyphs; i++)
-        if (glyphs[i].character == character)
-            return glyphs[i].rows;
-    return NULL;
-}
-
-static void draw_text(struct raster *raster, int left, int top, int scale, const char *text) {
-    for (; *text; text++, left += GLYPH_WIDTH * scale) {
-        const char *rows = glyph_of(*text);
+void raster_text(struct raster *raster, int left, int top, int scale, const char *text) {
+    for (; *text; text++) {
+        if (((unsigned char)*text & 0xc0) == 0x80)
+            continue; /* within a character */
+        const char *rows = glyph_rows(*text);
         if (rows)
             draw_glyph(raster, left, top, scale, rows);
+        left += GLYPH_WIDTH * scale;
     }
 }
 
 static int text_width(int scale, const char *text) {
-    return scale * (GLYPH_WIDTH * (int)strlen(text) - 1);
+    int count = 0;
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return scale * (GLYPH_WIDTH * count - 1);
 }
 
 void raster_text_centered(struct raster *raster, const struct frame *frame, int top, int scale,
                           const char *text) {
     const int width = text_width(scale, text);
-    draw_text(raster, (int)frame->left + ((int)frame->width - width) / 2, top, scale, text);
+    raster_text(raster, (int)frame->left + ((int)frame->width - width) / 2, top, scale, text);
 }
 
 enum { TICK_PIXELS = 75 }; /* between ticks, about, at scale 1 */
@@ -138,22 +118,22 @@ static void draw_ticks(struct raster *raster, const struct frame *frame, int lab
     const int left = (int)frame->left, top = (int)frame->top;
     const int width = (int)frame->width, height = (int)frame->height;
     const double wanted = fmax(2, frame->width / (TICK_PIXELS * line));
-    const double step = tick_step(max - min, wanted);
+    const double step = frame_step(frame, horizontal ? 0 : 1, wanted);
     for (double i = ceil(min / step); i * step <= max; i++) {
-        char text[24];
-        snprintf(text, sizeof text, "%g", i == 0 ? 0 : i * step);
+        char text[TICK_BYTES];
+        frame_tick(frame, horizontal ? 0 : 1, i == 0 ? 0 : i * step, text);
         const int size = text_width(labels, text);
         if (horizontal) {
             const int x = (int)lrint(frame_x(frame, i * step) - line / 2.0);
             raster_rectangle(raster, x, top, line, height, RASTER_GRID);
             if (labels)
-                draw_text(raster, x + (line - size) / 2, top + height + 6 * labels, labels, text);
+                raster_text(raster, x + (line - size) / 2, top + height + 6 * labels, labels, text);
         } else {
             const int y = (int)lrint(frame_y(frame, i * step) - line / 2.0);
             raster_rectangle(raster, left, y, width, line, RASTER_GRID);
             if (labels)
-                draw_text(raster, left - size - 5 * labels, y + (line - GLYPH_HEIGHT * labels) / 2,
-                          labels, text);
+                raster_text(raster, left - size - 5 * labels,
+                            y + (line - GLYPH_HEIGHT * labels) / 2, labels, text);
         }
     }
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/format/glyphs.h"
 #include "api/format/plot.h"
 
 enum { RASTER_TEXT_LEVELS = 8 };
@@ -22,7 +23,6 @@ enum {
     RASTER_FIRST_HUE = RASTER_TEXT + RASTER_TEXT_LEVELS
 };
 enum { RASTER_LEVELS = 24, RASTER_PALETTE = RASTER_FIRST_HUE + CLASS_COLORS * RASTER_LEVELS };
-enum { GLYPH_WIDTH = 6, GLYPH_HEIGHT = 7 }; /* with the space between; times the scale */
 
 struct raster {
     int width, height;
@@ -39,6 +39,8 @@ void raster_free(struct raster *raster);
 /* On the paper. What is outside the picture is left out. */
 void raster_rectangle(struct raster *raster, int left, int top, int width, int height,
                       uint8_t color);
+/* Text from this place on. Characters that are not ASCII are left out. */
+void raster_text(struct raster *raster, int left, int top, int scale, const char *text);
 /* Text in the middle of the frame's width. */
 void raster_text_centered(struct raster *raster, const struct frame *frame, int top, int scale,
                           const char *text);

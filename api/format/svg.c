@@ -55,22 +55,28 @@ static void open_picture(struct buffer *out, double width, double height, int si
 
 static void axes(struct buffer *out, const struct frame *frame, const struct theme *theme) {
     double bottom = frame->top + frame->height, right = frame->left + frame->width;
-    double step = tick_step(frame->x_max - frame->x_min, frame->width / 90);
+    char text[TICK_BYTES];
+    double step = frame_step(frame, 0, frame->width / 90);
     for (double i = ceil(frame->x_min / step); i * step <= frame->x_max; i++) {
         double x = frame_x(frame, i * step);
         buffer_format(out,
                       "<path d=\"M%.1f %.1fV%.1f\" stroke=\"#%06x\"/>"
-                      "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g</text>\n",
-                      x, frame->top, bottom, theme->grid, x, bottom + 16, i == 0 ? 0 : i * step);
+                      "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">",
+                      x, frame->top, bottom, theme->grid, x, bottom + 16);
+        frame_tick(frame, 0, i == 0 ? 0 : i * step, text);
+        escape(out, text);
+        buffer_text(out, "</text>\n");
     }
-    step = tick_step(frame->y_max - frame->y_min, frame->height / 60);
+    step = frame_step(frame, 1, frame->height / 60);
     for (double i = ceil(frame->y_min / step); i * step <= frame->y_max; i++) {
         double y = frame_y(frame, i * step);
         buffer_format(out,
                       "<path d=\"M%.1f %.1fH%.1f\" stroke=\"#%06x\"/>"
-                      "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
-                      frame->left, y, right, theme->grid, frame->left - 6, y + 4,
-                      i == 0 ? 0 : i * step);
+                      "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">",
+                      frame->left, y, right, theme->grid, frame->left - 6, y + 4);
+        frame_tick(frame, 1, i == 0 ? 0 : i * step, text);
+        escape(out, text);
+        buffer_text(out, "</text>\n");
     }
     buffer_format(out,
                   "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"none\" "
@@ -79,6 +85,25 @@ static void axes(struct buffer *out, const struct frame *frame, const struct the
 }
 
 enum { POINTS_WIDTH = 480, POINTS_HEIGHT = 470, LEGEND_HEIGHT = 20 };
+enum { TITLE_HEIGHT = 20, TEXTS_WIDTH = 30 }; /* of an axis; of texts instead of numbers */
+
+/* The names of the axes: below the numbers, and upward beside them. */
+static void titles(struct buffer *out, const struct frame *frame, const struct axes *axes) {
+    const double middle = frame->left + frame->width / 2, bottom = frame->top + frame->height;
+    if (axes->names[0]) {
+        buffer_format(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", middle,
+                      bottom + 16 + TITLE_HEIGHT - 2);
+        escape(out, axes->names[0]);
+        buffer_text(out, "</text>\n");
+    }
+    if (axes->names[1]) {
+        buffer_format(out,
+                      "<text transform=\"translate(14 %.1f) rotate(-90)\" text-anchor=\"middle\">",
+                      frame->top + frame->height / 2);
+        escape(out, axes->names[1]);
+        buffer_text(out, "</text>\n");
+    }
+}
 
 /* The hues of the points: bit k for hue k. */
 static unsigned hues_of(const struct picture *picture) {
@@ -120,16 +145,17 @@ static double legend_width(const struct picture *picture, unsigned hues) {
     return width <= POINTS_WIDTH - 2 * LEGEND_MARGIN ? width : 0;
 }
 
+/* bottom: of the picture above it. */
 static void legend(struct buffer *out, const struct picture *picture, unsigned hues, double width,
-                   const struct theme *theme) {
+                   double bottom, const struct theme *theme) {
     double x = (POINTS_WIDTH - width) / 2;
     for (int hue = 0; hue < CLASS_COLORS; hue++)
         if (hues >> hue & 1) {
             buffer_format(
                 out,
-                "<rect x=\"%.1f\" y=\"%d\" width=\"8\" height=\"8\" rx=\"4\" fill=\"#%06x\"/>"
-                "<text x=\"%.1f\" y=\"%d\">",
-                x, POINTS_HEIGHT - 4, theme->classes[hue], x + LEGEND_DOT, POINTS_HEIGHT + 4);
+                "<rect x=\"%.1f\" y=\"%g\" width=\"8\" height=\"8\" rx=\"4\" fill=\"#%06x\"/>"
+                "<text x=\"%.1f\" y=\"%g\">",
+                x, bottom - 4, theme->classes[hue], x + LEGEND_DOT, bottom + 4);
             escape(out, picture->layout.classes[hue]);
             buffer_text(out, "</text>\n");
             x += LEGEND_DOT + width_of(picture->layout.classes[hue]) + LEGEND_SPACE;
@@ -151,14 +177,19 @@ static void circles(struct buffer *out, const struct frame *frame, const struct 
 
 void svg_points(struct buffer *out, const struct picture *picture) {
     const struct theme *theme = &themes[picture->look.theme];
-    const struct dn_points points = picture_points(picture, false, 0);
+    const struct axes *shown = &picture->axes;
     struct frame frame = {.left = 50, .top = 36, .width = 400, .height = 400};
     const unsigned hues = hues_of(picture);
     const double names = legend_width(picture, hues);
-    frame_fit(&frame, &points);
-    open_picture(out, POINTS_WIDTH, POINTS_HEIGHT + (names > 0 ? LEGEND_HEIGHT : 0),
-                 picture->look.size, theme, picture->title);
+    picture_fit(picture, &frame);
+    frame.left +=
+        (shown->names[1] ? TITLE_HEIGHT : 0) + (frame_has_texts(&frame, 1) ? TEXTS_WIDTH : 0);
+    const double width = frame.left + POINTS_WIDTH - 50;
+    const double bottom = POINTS_HEIGHT + (shown->names[0] ? TITLE_HEIGHT : 0);
+    open_picture(out, width, bottom + (names > 0 ? LEGEND_HEIGHT : 0), picture->look.size, theme,
+                 picture->title);
     axes(out, &frame, theme);
+    titles(out, &frame, shown);
     for (int hue = 0; hue < CLASS_COLORS; hue++)
         if (hues >> hue & 1) {
             buffer_format(out, "<g fill=\"#%06x\" fill-opacity=\"0.55\">\n",
@@ -167,7 +198,7 @@ void svg_points(struct buffer *out, const struct picture *picture) {
             buffer_text(out, "</g>\n");
         }
     if (names > 0)
-        legend(out, picture, hues, names, theme);
+        legend(out, picture, hues, names, bottom, theme);
     buffer_text(out, "</svg>\n");
 }
 
@@ -198,7 +229,14 @@ static void curve(struct buffer *out, const struct frame *frame, const struct cu
 
 void svg_curves(struct buffer *out, const struct curves *curves) {
     const struct theme *theme = &themes[0];
-    struct frame frame = {60, 36, 560, 280, INFINITY, -INFINITY, INFINITY, -INFINITY};
+    struct frame frame = {.left = 60,
+                          .top = 36,
+                          .width = 560,
+                          .height = 280,
+                          .x_min = INFINITY,
+                          .x_max = -INFINITY,
+                          .y_min = INFINITY,
+                          .y_max = -INFINITY};
     for (size_t i = 0; i < curves->table->count; i++) {
         range_include(&frame.x_min, &frame.x_max, curve_x(curves->table, i, curves->x));
         for (int which = 0; which < 2; which++)

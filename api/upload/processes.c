@@ -25,6 +25,7 @@ struct process {
     struct dn_diffusion_spec diffusion; /* of forward */
     const struct format *format;
     struct look look;
+    struct axes axes;
     int which; /* index into which_names */
 
     int pattern; /* or -1: an upload */
@@ -48,7 +49,8 @@ static const char *const which_names[] = {"x", "x0", NULL};
      "Number of frames, evenly spaced, including the first and the last."}, \
     {"", "which", FIELD_CHOICE, AT(which), 0, 0, 0, which_names, \
      "The array to return in a format that holds one array (npy, txt, png)."}, \
-    LOOK_SIZE_ROW(AT(look)), LOOK_THEME_ROW(AT(look)), LOOK_FPS_ROW(AT(look))
+    LOOK_SIZE_ROW(AT(look)), LOOK_THEME_ROW(AT(look)), LOOK_AXES_ROWS(AT(look)), \
+    LOOK_FPS_ROW(AT(look))
 // clang-format on
 
 static const struct field draw_rows[] = {
@@ -60,6 +62,7 @@ static const struct field draw_rows[] = {
     {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL, "Seed of the draw."},
     LOOK_SIZE_ROW(AT(look)),
     LOOK_THEME_ROW(AT(look)),
+    LOOK_AXES_ROWS(AT(look)),
 };
 static const struct field forward_rows[] = {
     COMMON_ROWS,
@@ -97,6 +100,19 @@ static struct choice choice_of(const struct process *process) {
     return (struct choice){process->format, kinds[process->kind].fields, process};
 }
 
+/* Which columns a picture shows. */
+static void find_axes(struct process *process, struct problem_fields *wrong) {
+    const struct dataset_points *set = &process->set;
+    const bool is_upload = process->pattern < 0;
+    axes_find(&process->look,
+              &(struct axes_source){.dim = process->dim,
+                                    .names = is_upload ? set->columns : NULL,
+                                    .columns = is_upload ? set->all : NULL,
+                                    .count = is_upload ? set->column_count : 0,
+                                    .are_paths = process->kind != DRAW},
+              &process->axes, wrong);
+}
+
 /* The checks that depend on the data set. */
 static bool fits_data(struct http_exchange *exchange, struct process *process) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
@@ -113,8 +129,9 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
         const struct choice choice = choice_of(process);
         dataset_tag(exchange, &choice, kinds[process->kind].name, row);
     }
+    find_axes(process, &wrong);
     if (process->kind == DRAW)
-        return true;
+        return problem_none(exchange, &wrong);
     const char *unusable =
         process->pattern >= 0
             ? NULL
@@ -354,6 +371,7 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
         send_rows(exchange, process);
         return;
     }
+    answer->axes = process->axes;
     answer->layout = (struct layout){.n = (size_t)process->n,
                                      .dim = process->dim,
                                      .labels = process->labels,
