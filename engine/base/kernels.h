@@ -53,6 +53,20 @@ struct kernels {
     void (*dots)(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                  size_t ldb, const float *bias, float *c, size_t ldc);
 
+    /* Products of some rows: each row i < 64 of C [..][n], of which bit i of `which` is set, += start
+     * [n], unless it is NULL, and then the sum over f < m of A(i, f) times row f of B, in the order of
+     * f. A(i, f) = a[i * a_row + f * a_col]; the rows of B and C are b_row and c_row floats apart. m is
+     * 1, 3, 5, 7 or 9; n is padded. */
+    void (*add_products)(uint64_t which, size_t m, size_t n, const float *a, size_t a_row,
+                         size_t a_col, const float *b, size_t b_row, const float *start, float *c,
+                         size_t c_row);
+
+    /* The gradients of that: row f of C, for f < m, += the sum over those rows i of A(i, f) times row i
+     * of B; and sums [n], unless it is NULL, += the sum of those rows of B; in the order of i. */
+    void (*add_outer)(uint64_t which, size_t m, size_t n, const float *a, size_t a_row,
+                      size_t a_col, const float *b, size_t b_row, float *sums, float *c,
+                      size_t c_row);
+
     /* to [cols][rows] = the transpose of from [rows][cols]; the rest of a row of `to` does not
      * change. */
     void (*transpose)(size_t rows, size_t cols, const float *from, size_t from_ld, float *to,

@@ -1,5 +1,6 @@
 /*
- * products.h - products of matrices: the kernels `gemm` and `dots`.
+ * products.h - products of matrices: the kernels `gemm`, `dots`, `add_products` and
+ * `add_outer`.
  *
  * Only kernels_impl.c includes it, once for each instruction set. Each element of a product is summed
  * in the order of k, whatever the shapes below.
@@ -266,6 +267,138 @@ static void dots(size_t m, size_t n, size_t k, const float *a, size_t lda, const
         dots_rows(4, n, k, a, lda, b, ldb, bias, c, ldc);
     for (; m > 0; m--, a += lda, c += ldc)
         dots_rows(1, n, k, a, lda, b, ldb, bias, c, ldc);
+}
+
+/* ------------------------------------------------------------------ some of the rows */
+
+/* Vectors of columns that are taken together: as many as fit the registers with 9 rows of B. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+enum { TOGETHER = 2 };
+#else
+enum { TOGETHER = 1 };
+#endif
+
+/* B stays in registers, and the rows of C pass by. */
+static INLINE void products_panel(const size_t vectors, const size_t m, const bool starts,
+                                  uint64_t which, const float *a, size_t a_row, size_t a_col,
+                                  const float *b, size_t b_row, const float *start, float *c,
+                                  size_t ldc) {
+    vector factor[9][TOGETHER], first[TOGETHER];
+#pragma GCC unroll 2
+    for (size_t j = 0; j < vectors; j++) {
+        first[j] = starts ? load(start + j * W) : (vector){0};
+#pragma GCC unroll 9
+        for (size_t f = 0; f < m; f++)
+            factor[f][j] = load(b + f * b_row + j * W);
+    }
+    for (; which; which &= which - 1) {
+        const size_t i = (size_t)__builtin_ctzll(which);
+        const float *x = a + i * a_row;
+        float *to = c + i * ldc;
+        vector sum[TOGETHER];
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++)
+            sum[j] = load(to + j * W);
+#pragma GCC unroll 2
+        for (size_t j = 0; starts && j < vectors; j++)
+            sum[j] += first[j];
+#pragma GCC unroll 9
+        for (size_t f = 0; f < m; f++)
+#pragma GCC unroll 2
+            for (size_t j = 0; j < vectors; j++)
+                sum[j] += x[f * a_col] * factor[f][j];
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++)
+            store(to + j * W, sum[j]);
+    }
+}
+
+/* C stays in registers, and the rows of A and B pass by. */
+static INLINE void outer_panel(const size_t vectors, const size_t m, const bool starts,
+                               uint64_t which, const float *a, size_t a_row, size_t a_col,
+                               const float *b, size_t ldb, float *sums, float *c, size_t c_row) {
+    vector sum[9][TOGETHER], all[TOGETHER];
+#pragma GCC unroll 2
+    for (size_t j = 0; j < vectors; j++) {
+        all[j] = starts ? load(sums + j * W) : (vector){0};
+#pragma GCC unroll 9
+        for (size_t f = 0; f < m; f++)
+            sum[f][j] = load(c + f * c_row + j * W);
+    }
+    for (; which; which &= which - 1) {
+        const size_t i = (size_t)__builtin_ctzll(which);
+        const float *x = a + i * a_row;
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++) {
+            const vector row = load(b + i * ldb + j * W);
+            if (starts)
+                all[j] += row;
+#pragma GCC unroll 9
+            for (size_t f = 0; f < m; f++)
+                sum[f][j] += x[f * a_col] * row;
+        }
+    }
+#pragma GCC unroll 2
+    for (size_t j = 0; j < vectors; j++) {
+        if (starts)
+            store(sums + j * W, all[j]);
+#pragma GCC unroll 9
+        for (size_t f = 0; f < m; f++)
+            store(c + f * c_row + j * W, sum[f][j]);
+    }
+}
+
+static INLINE void products_columns(const size_t m, const bool starts, uint64_t which, size_t n,
+                                    const float *a, size_t a_row, size_t a_col, const float *b,
+                                    size_t b_row, const float *start, float *c, size_t ldc) {
+    size_t j = 0;
+    for (; j + TOGETHER * W <= n; j += TOGETHER * W)
+        products_panel(TOGETHER, m, starts, which, a, a_row, a_col, b + j, b_row,
+                       starts ? start + j : NULL, c + j, ldc);
+    for (; j < n; j += W)
+        products_panel(1, m, starts, which, a, a_row, a_col, b + j, b_row,
+                       starts ? start + j : NULL, c + j, ldc);
+}
+
+static INLINE void outer_columns(const size_t m, const bool starts, uint64_t which, size_t n,
+                                 const float *a, size_t a_row, size_t a_col, const float *b,
+                                 size_t ldb, float *sums, float *c, size_t c_row) {
+    size_t j = 0;
+    for (; j + TOGETHER * W <= n; j += TOGETHER * W)
+        outer_panel(TOGETHER, m, starts, which, a, a_row, a_col, b + j, ldb,
+                    starts ? sums + j : NULL, c + j, c_row);
+    for (; j < n; j += W)
+        outer_panel(1, m, starts, which, a, a_row, a_col, b + j, ldb, starts ? sums + j : NULL,
+                    c + j, c_row);
+}
+
+/* The loops of each number of features, so that they unroll. */
+#define CASE_OF(COLUMNS, M, EXTRA)                                                                 \
+    case M:                                                                                        \
+        if (EXTRA)                                                                                 \
+            COLUMNS(M, true, which, n, a, a_row, a_col, b, b_row, EXTRA, c, c_row);                \
+        else                                                                                       \
+            COLUMNS(M, false, which, n, a, a_row, a_col, b, b_row, EXTRA, c, c_row);               \
+        break;
+#define CASES(COLUMNS, EXTRA)                                                                      \
+    switch (m) {                                                                                   \
+        CASE_OF(COLUMNS, 1, EXTRA)                                                                 \
+        CASE_OF(COLUMNS, 3, EXTRA)                                                                 \
+        CASE_OF(COLUMNS, 5, EXTRA)                                                                 \
+        CASE_OF(COLUMNS, 7, EXTRA)                                                                 \
+        CASE_OF(COLUMNS, 9, EXTRA)                                                                 \
+    }
+
+static void add_products(uint64_t which, size_t m, size_t n, const float *a, size_t a_row,
+                         size_t a_col, const float *b, size_t b_row, const float *start, float *c,
+                         size_t c_row) {
+    CASES(products_columns, start)
+}
+
+static void add_outer(uint64_t which, size_t m, size_t n, const float *a, size_t a_row,
+                      size_t a_col, const float *b, size_t b_row, float *sums, float *c,
+                      size_t c_row) {
+    CASES(outer_columns, sums)
 }
 
 #endif

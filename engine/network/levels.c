@@ -111,8 +111,10 @@ void levels_backward(const struct network *network, size_t n, const float *out, 
     const size_t used = (size_t)levels_used(network), ld = network->outputs_ld;
     for (size_t i = 0; i < n; i++, out += network->dim_ld, rates += ld, logits += ld)
         for (size_t q = 0; q < used; q++) {
-            const float gradient = out[levels->column[q]] * rates[q], limit = levels->limits[q];
-            const bool leads_out = gradient < 0 ? logits[q] >= limit : logits[q] <= -limit;
+            const float gradient = out[levels->column[q]] * rates[q];
+            /* without a branch, which a CPU could not predict */
+            const bool leads_out =
+                logits[q] * __builtin_copysignf(1, -gradient) >= levels->limits[q];
             logits[q] = leads_out ? 0 : gradient;
         }
 }

@@ -47,7 +47,7 @@ void network_layout(struct network *network, const struct dn_spec *spec) {
     inputs_layout(network, spec);
     for (int l = 0; l < network->layer_count; l++) {
         struct layer *layer = &network->layers[l];
-        tensor_place(network, &layer->weight, l == 0 ? network->inputs : H, H, false);
+        tensor_place(network, &layer->weight, l == 0 ? network->inputs : H, H, l == 0);
         tensor_place(network, &layer->bias, 1, H, true);
         tensor_place(network, &layer->embedding, sinusoidal ? H : T, H, !sinusoidal);
         if (sinusoidal)
@@ -435,11 +435,8 @@ void network_forward(const struct network *network, const float *parameters,
     const bool fold = !multiply && !w->d[0];
     assert(first + n <= w->rows);
     const float *input = (w->inputs ? w->inputs : x) + first * network->input_ld;
-    if (given)
-        given += first;
-    size_t input_ld = network->input_ld, input_cols = inputs_in_use(network, n, given);
     if (w->inputs)
-        inputs_fill(network, n, x + first * (size_t)network->dim, given,
+        inputs_fill(network, n, x + first * (size_t)network->dim,
                     w->inputs + first * network->input_ld);
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
@@ -450,13 +447,15 @@ void network_forward(const struct network *network, const float *parameters,
         if (fold && !same_slot)
             for (size_t i = 0; i < n; i++)
                 memcpy(w->z[l] + at + i * ld, e + (size_t)slots[first + i] * ld, ld * sizeof *e);
-        k->gemm(n, ld, input_cols, input, input_ld, 1, parameters + layer->weight.offset, ld,
-                w->z[l] + at, ld, bias, fold && !same_slot);
+        const float *weight = parameters + layer->weight.offset;
+        if (l == 0)
+            inputs_product(network, n, input, given ? given + first : NULL, weight, bias,
+                           fold && !same_slot, w->z[l] + at);
+        else
+            k->gemm(n, ld, H, input, ld, 1, weight, ld, w->z[l] + at, ld, bias, fold && !same_slot);
         k->activate(n, ld, w->z[l] + at, fold ? NULL : e, slots + first, multiply, w->h[l] + at,
                     w->d[l] ? w->d[l] + at : NULL);
         input = w->h[l] + at;
-        input_ld = ld;
-        input_cols = H;
     }
     float *out = w->out + first * network->dim_ld;
     float *logits = w->logits ? w->logits + first * network->outputs_ld : NULL;
@@ -535,8 +534,6 @@ void network_backward_weights(const struct network *network, struct time_rows *t
                               float *gradients) {
     const struct kernels *k = network->kernels;
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden;
-    /* the first chunk sets all gradients, also to 0 */
-    const size_t inputs = first_chunk ? (size_t)network->inputs : inputs_in_use(network, n, given);
     const struct outputs out = outputs_of(network, w);
     const bool multiply = network->conditioning == DN_MULTIPLY;
     const size_t panel = panel_of(network, parts);
@@ -550,13 +547,17 @@ void network_backward_weights(const struct network *network, struct time_rows *t
     }
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
-        const float *input = l > 0 ? w->h[l - 1] : w->inputs ? w->inputs : x;
         for (size_t j = 0; j < ld; j += panel) {
             if (item++ % parts != part)
                 continue;
             const size_t cols = ld - j < panel ? ld - j : panel;
-            k->gemm(l == 0 ? inputs : H, cols, n, input, 1, l == 0 ? network->input_ld : ld,
-                    w->d[l] + j, ld, gradients + layer->weight.offset + j, ld, NULL, !first_chunk);
+            float *of_weights = gradients + layer->weight.offset;
+            if (l == 0)
+                inputs_add_gradient(network, n, w->inputs ? w->inputs : x, given, w->d[l], j, cols,
+                                    of_weights);
+            else
+                k->gemm(H, cols, n, w->h[l - 1], 1, ld, w->d[l] + j, ld, of_weights + j, ld, NULL,
+                        !first_chunk);
             if (multiply) /* else it is the sum over the timesteps: network_backward_times */
                 k->column_sums(n, cols, ld, w->d[l] + j, gradients + layer->bias.offset + j);
         }

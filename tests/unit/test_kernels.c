@@ -95,6 +95,59 @@ Test(kernels, dots_agree_with_double_at_odd_sizes) {
             }
 }
 
+/* Of 64 rows, and of fewer, with and without a start: the other rows do not change. */
+Test(kernels, products_of_some_rows_agree_with_double) {
+    enum { ROWS = 64, N = 48, LD = 64 };
+    static const uint64_t sets[] = {0, 1, 0x8000000000000000u, 0x9e3779b97f4a7c15u, UINT64_MAX};
+    FOR_EACH_VARIANT(k)
+    for (size_t m = 1; m <= 9; m += 2)
+        for (int s = 0; s < 10; s++) {
+            const uint64_t which = sets[s / 2];
+            const size_t a_row = 9 * 3 + 1, a_col = 3, b_row = 2 * LD;
+            float *a = random_matrix(ROWS, a_row, a_row, 1), *b = random_matrix(9, N, b_row, 2);
+            float *c = random_matrix(ROWS, N, LD, 3), *before = random_matrix(ROWS, N, LD, 3);
+            float *start = s % 2 ? random_matrix(1, N, LD, 4) : NULL;
+            k->add_products(which, m, N, a, a_row, a_col, b, b_row, start, c, LD);
+            for (size_t i = 0; i < ROWS; i++)
+                for (size_t j = 0; j < LD; j++) {
+                    double sum = (double)before[i * LD + j];
+                    if (which >> i & 1 && j < N) {
+                        sum += start ? (double)start[j] : 0;
+                        for (size_t f = 0; f < m; f++)
+                            sum += (double)a[i * a_row + f * a_col] * (double)b[f * b_row + j];
+                    }
+                    cr_assert_float_eq(c[i * LD + j], sum, 1e-5);
+                }
+            free(a), free(b), free(c), free(before), free(start);
+        }
+}
+
+Test(kernels, sums_of_outer_products_agree_with_double) {
+    enum { ROWS = 64, N = 48, LD = 64 };
+    static const uint64_t sets[] = {0, 1, 0x8000000000000000u, 0x9e3779b97f4a7c15u, UINT64_MAX};
+    FOR_EACH_VARIANT(k)
+    for (size_t m = 1; m <= 9; m += 2)
+        for (int s = 0; s < 10; s++) {
+            const uint64_t which = sets[s / 2];
+            const size_t a_row = 9 * 3 + 1, a_col = 3, c_row = 2 * LD;
+            float *a = random_matrix(ROWS, a_row, a_row, 1), *b = random_matrix(ROWS, N, LD, 2);
+            float *c = random_matrix(9, N, c_row, 3), *before = random_matrix(9, N, c_row, 3);
+            float *sums = s % 2 ? random_matrix(1, N, LD, 4) : NULL;
+            float *old = s % 2 ? random_matrix(1, N, LD, 4) : NULL;
+            k->add_outer(which, m, N, a, a_row, a_col, b, LD, sums, c, c_row);
+            for (size_t f = 0; f < 10; f++) /* one more than there are: the sums */
+                for (size_t j = 0; j < N && (f < 9 || sums); j++) {
+                    double sum = (double)(f < 9 ? before[f * c_row + j] : old[j]);
+                    for (size_t i = 0; i < ROWS && (f < m || f == 9); i++)
+                        if (which >> i & 1)
+                            sum += (f < 9 ? (double)a[i * a_row + f * a_col] : 1) *
+                                   (double)b[i * LD + j];
+                    cr_assert_float_eq(f < 9 ? c[f * c_row + j] : sums[j], sum, 5e-5);
+                }
+            free(a), free(b), free(c), free(before), free(sums), free(old);
+        }
+}
+
 Test(kernels, transpose_moves_every_element_and_no_other) {
     FOR_EACH_VARIANT(k)
     for (size_t rows = 1; rows < 19; rows += 3)

@@ -340,7 +340,7 @@ Test(network, inputs_hand_back_their_gradients) {
             const size_t count = (size_t)f.network.inputs;
             float *inputs = floats_new(N * ld), *gradients = floats_new(N * ld), found[N * DIM];
             random_normals(kernels_get(), 20, RANDOM_NOISE, 0, 0, N * ld, gradients);
-            inputs_fill(&f.network, N, f.x, NULL, inputs);
+            inputs_fill(&f.network, N, f.x, inputs);
             inputs_backward(&f.network, N, inputs, gradients, found);
             for (size_t i = 0; i < N; i++)
                 for (size_t j = 0; j < dim; j++) {
@@ -372,6 +372,8 @@ static void weight_gradient(struct fixture *f, const uint64_t *given, bool first
         memcpy(f->workspace.out + (size_t)i * f->network.dim_ld, f->target + i * f->dim,
                (size_t)f->dim * sizeof(float));
     network_backward_rows(&f->network, f->parameters, &f->times, &f->workspace, f->slots, 0, N);
+    if (first_chunk)
+        network_clear_gradients(&f->network, f->gradients);
     network_backward_weights(&f->network, &f->times, &f->workspace, f->x, given, f->slots, N,
                              first_chunk, 0, 1, f->gradients);
 }
