@@ -7,7 +7,7 @@
 #include "server/jobs/checkpoint.h"
 
 void reports_init(struct reports *reports, struct writer *writer, const char *boot,
-                  size_t bytes_at_once, const atomic_bool *hurry, const struct claim *claim) {
+                  size_t bytes_at_once, const atomic_bool *hurry, struct claim *claim) {
     *reports = (struct reports){.writer = writer,
                                 .boot = boot,
                                 .bytes_at_once = bytes_at_once,
@@ -181,6 +181,7 @@ static bool run_report(struct task *task, struct store_session *session) {
     struct progress progress = {
         .id = reports->claim->id,
         .fence = reports->claim->fence,
+        .report = report->number,
         .step = report->step,
         .seconds = report->seconds,
         .epochs = report->epochs,
@@ -189,11 +190,11 @@ static bool run_report(struct task *task, struct store_session *session) {
         .models = report->models,
         .model_count = report->model_count,
     };
-    bool cancel = false;
-    enum store_status status = store_progress(session, &progress, clock_now_ms(), &cancel);
-    if (status == STORE_OK)
+    struct receipt receipt;
+    enum store_status status = store_progress(session, &progress, clock_now_ms(), &receipt);
+    if (status == STORE_OK && !receipt.is_repeated)
         status = store_end(session, report);
-    worsen(reports, cancel ? REPORTS_CANCELLED : REPORTS_GOOD);
+    worsen(reports, receipt.cancel_requested ? REPORTS_CANCELLED : REPORTS_GOOD);
     worsen(reports, state_of(status));
     return status == STORE_OK;
 }
@@ -223,8 +224,15 @@ static void report_over(struct report *report, enum reports_state state) {
     pthread_mutex_unlock(&reports->mutex);
 }
 
+/* A commit that failed may have stored the report or not. Sending it once more settles that. */
 static void report_done(struct task *task, enum task_outcome outcome) {
-    report_over((struct report *)task, outcome == TASK_DONE ? REPORTS_GOOD : REPORTS_BROKEN);
+    struct report *report = (struct report *)task;
+    if (outcome == TASK_UNKNOWN && !report->is_in_doubt) {
+        report->is_in_doubt = true;
+        writer_post_next(report->reports->writer, task);
+        return;
+    }
+    report_over(report, outcome == TASK_DONE ? REPORTS_GOOD : REPORTS_BROKEN);
 }
 
 static void send_next(struct report *report);
@@ -321,6 +329,8 @@ void reports_send(struct reports *reports, int64_t step, double seconds, enum re
         return;
     struct report *report = filling(reports);
     report->task = (struct task){.run = run_report, .done = report_done};
+    report->number = ++reports->claim->reports;
+    report->is_in_doubt = false;
     report->step = step;
     report->seconds = seconds;
     report->end = end;

@@ -35,6 +35,8 @@ enum reports_state {
 struct report {
     struct task task;
     struct reports *reports;
+    int64_t number;   /* the first of the claim is 1 */
+    bool is_in_doubt; /* it is sent once more, because a commit has failed */
     int64_t step;
     double seconds;
     struct epoch_row *epochs;
@@ -62,7 +64,7 @@ struct reports {
     const char *boot;         /* store_boot */
     size_t bytes_at_once;     /* see struct store_pace */
     const atomic_bool *hurry; /* true when the server stops, see blob_write */
-    const struct claim *claim;
+    struct claim *claim;
     const char *arithmetic; /* of the trainer; set by the caller, and outlives the reports */
     char *warnings; /* about the result, when the job succeeds: JSON from malloc; NULL: none */
     struct report two[2];
@@ -75,7 +77,7 @@ struct reports {
 
 /* bytes_at_once: see struct store_pace. */
 void reports_init(struct reports *reports, struct writer *writer, const char *boot,
-                  size_t bytes_at_once, const atomic_bool *hurry, const struct claim *claim);
+                  size_t bytes_at_once, const atomic_bool *hurry, struct claim *claim);
 void reports_clear(struct reports *reports); /* waits until no report is in flight */
 
 /* Adds to the report that is being filled; false when out of memory. A checkpoint is the trainer as

@@ -82,9 +82,10 @@ struct driver {
     enum store_status (*end_reading)(struct store_session *session);
 
     /* Statements. prepare returns what is kept in sql_statement.native, or NULL; the statement is
-     * valid until its session is closed. bind gets the values of sql_prepare. */
+     * valid until its session is closed. bind gets some values, from the parameter `first` on,
+     * counted from 1: all at once, or in several calls. */
     void *(*prepare)(struct store_session *session, const char *sql, const char *types);
-    void (*bind)(struct sql_statement *statement, const char *types, va_list values);
+    void (*bind)(struct sql_statement *statement, int first, const char *types, va_list values);
     bool (*row)(struct sql_statement *statement);
     void (*done)(struct sql_statement *statement);
     int64_t (*changes)(struct store_session *session);

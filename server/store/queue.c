@@ -95,8 +95,9 @@ static enum store_status take(struct store_session *session, int64_t seq, const 
                               int64_t now, struct claim *claim) {
     struct sql_statement *row = sql_prepare(
         session,
-        "UPDATE job SET status = 'running', owner = ?2, fence = fence + 1, attempt = attempt + 1,"
-        " stalls = stalls + 1, started_at = coalesce(started_at, ?3) WHERE seq = ?1"
+        "UPDATE job SET status = 'running', owner = ?2, fence = fence + 1, report = 0,"
+        " attempt = attempt + 1, stalls = stalls + 1, started_at = coalesce(started_at, ?3)"
+        " WHERE seq = ?1"
         " RETURNING id, spec, fence, attempt, cancel_requested, created_at, memory, arithmetic",
         "iti", seq, owner, now);
     if (sql_row(session, row)) {
@@ -157,7 +158,7 @@ enum store_status store_drop_checkpoint(struct store_session *session, struct cl
 
 /* ------------------------------------------------------------------ progress */
 
-/* For sql_prepare, after one value. */
+/* For the statements below; a row begins with the job's number. */
 #define TYPE_INTEGER   "i"
 #define TYPE_INTEGER64 "i"
 #define TYPE_NUMBER    "d"
@@ -169,19 +170,57 @@ enum store_status store_drop_checkpoint(struct store_session *session, struct cl
 #define BIND_PLACE(kind, name, about) ", ?"
 #define BIND_TYPE(kind, name, about)  TYPE_##kind
 #define BIND_VALUE(kind, name, about) , PASS_##kind row->name
+#define PLACES                        "(?" EPOCH_COLUMNS(BIND_PLACE) ")"
+#define TYPES                         "i" EPOCH_COLUMNS(BIND_TYPE)
+#define TWICE(text, between)          text between text
+#define PLACES_2                      TWICE(PLACES, ", ")
+#define PLACES_4                      TWICE(PLACES_2, ", ")
+#define PLACES_8                      TWICE(PLACES_4, ", ")
+#define PLACES_16                     TWICE(PLACES_8, ", ")
+#define PLACES_32                     TWICE(PLACES_16, ", ")
+#define TYPES_2                       TWICE(TYPES, )
+#define TYPES_4                       TWICE(TYPES_2, )
+#define TYPES_8                       TWICE(TYPES_4, )
+#define TYPES_16                      TWICE(TYPES_8, )
+#define TYPES_32                      TWICE(TYPES_16, )
+#define INSERT_EPOCHS                 "INSERT INTO history (job_seq" SQL_EPOCH_NAMES ") VALUES "
+
+/* A database on another machine takes a moment for each statement, so one inserts many rows. Any
+ * number of rows needs at most one statement of each size, except the largest. */
+static const struct {
+    const char *sql, *types;
+    size_t rows;
+} epoch_inserts[] = {
+    {INSERT_EPOCHS PLACES_32, TYPES_32, 32}, {INSERT_EPOCHS PLACES_16, TYPES_16, 16},
+    {INSERT_EPOCHS PLACES_8, TYPES_8, 8},    {INSERT_EPOCHS PLACES_4, TYPES_4, 4},
+    {INSERT_EPOCHS PLACES_2, TYPES_2, 2},    {INSERT_EPOCHS PLACES, TYPES, 1},
+};
+
+/* Inserts as many of these epochs as one statement can; *done says how many. */
+static enum store_status insert_epochs(struct store_session *session, int64_t seq,
+                                       const struct epoch_row *epochs, size_t count, size_t *done) {
+    int size = 0;
+    while (epoch_inserts[size].rows > count)
+        size++;
+    const int columns = (int)sizeof TYPES - 1;
+    struct sql_statement *statement =
+        sql_open(session, epoch_inserts[size].sql, epoch_inserts[size].types);
+    for (int i = 0; i < (int)epoch_inserts[size].rows; i++) {
+        const struct epoch_row *row = &epochs[i];
+        sql_bind(statement, 1 + i * columns, TYPES, seq EPOCH_COLUMNS(BIND_VALUE));
+    }
+    *done = epoch_inserts[size].rows;
+    return sql_finish(session, statement);
+}
 
 static enum store_status add_epochs(struct store_session *session, int64_t seq,
                                     const struct progress *progress) {
     /* A row of the history, and its event. */
     enum store_status status = sql_need_room(session, (int64_t)progress->epoch_count * 2 *
                                                           (int64_t)sizeof(struct epoch_row));
-    for (size_t i = 0; i < progress->epoch_count && status == STORE_OK; i++) {
-        const struct epoch_row *row = &progress->epochs[i];
-        status = sql_run(session,
-                         "INSERT INTO history (job_seq" SQL_EPOCH_NAMES
-                         ") VALUES (?" EPOCH_COLUMNS(BIND_PLACE) ")",
-                         "i" EPOCH_COLUMNS(BIND_TYPE), seq EPOCH_COLUMNS(BIND_VALUE));
-    }
+    for (size_t i = 0, done = 0; i < progress->epoch_count && status == STORE_OK; i += done)
+        status =
+            insert_epochs(session, seq, &progress->epochs[i], progress->epoch_count - i, &done);
     if (status != STORE_OK || progress->epoch_count == 0)
         return status;
     const struct epoch_row *last = &progress->epochs[progress->epoch_count - 1];
@@ -253,30 +292,47 @@ static enum store_status add_model(struct store_session *session, int64_t seq,
     return status == STORE_OK ? sql_keep_snapshot(session, progress->id, model->size) : status;
 }
 
+/* A report that cannot be the next one: was it stored already? */
+static enum store_status find_report(struct store_session *session, const struct progress *progress,
+                                     struct receipt *receipt) {
+    struct sql_statement *row = sql_prepare(session,
+                                            "SELECT cancel_requested FROM job WHERE id = ?1"
+                                            " AND fence = ?2 AND report = ?3",
+                                            "tii", progress->id, progress->fence, progress->report);
+    receipt->is_repeated = sql_row(session, row);
+    if (receipt->is_repeated)
+        receipt->cancel_requested = sql_int(row, 0);
+    return sql_found(session, row, receipt->is_repeated, STORE_LOST);
+}
+
 /* Updates the progress of the job; its row number, if the fence still matches. */
 static enum store_status advance(struct store_session *session, const struct progress *progress,
-                                 int64_t *seq, bool *cancel_requested) {
-    struct sql_statement *row = sql_prepare(
-        session,
-        "UPDATE job SET step = ?3, seconds = ?4,"
-        " stalls = CASE WHEN ?5 <> 0 THEN 0 ELSE stalls END"
-        " WHERE id = ?1 AND fence = ?2 AND status = 'running' RETURNING seq, cancel_requested",
-        "tiidi", progress->id, progress->fence, progress->step, progress->seconds,
-        (int64_t)(progress->checkpoint != NULL));
+                                 int64_t *seq, struct receipt *receipt) {
+    struct sql_statement *row =
+        sql_prepare(session,
+                    "UPDATE job SET step = ?3, seconds = ?4, report = ?6,"
+                    " stalls = CASE WHEN ?5 <> 0 THEN 0 ELSE stalls END"
+                    " WHERE id = ?1 AND fence = ?2 AND status = 'running' AND report = ?6 - 1"
+                    " RETURNING seq, cancel_requested",
+                    "tiidii", progress->id, progress->fence, progress->step, progress->seconds,
+                    (int64_t)(progress->checkpoint != NULL), progress->report);
     bool held = sql_row(session, row);
     if (held) {
         *seq = sql_int64(row, 0);
-        *cancel_requested = sql_int(row, 1);
+        receipt->cancel_requested = sql_int(row, 1);
     }
-    return sql_found(session, row, held, STORE_LOST);
+    const enum store_status status = sql_done(session, row);
+    return status == STORE_OK && !held ? find_report(session, progress, receipt) : status;
 }
 
 enum store_status store_progress(struct store_session *session, const struct progress *progress,
-                                 int64_t now, bool *cancel_requested) {
+                                 int64_t now, struct receipt *receipt) {
     int64_t seq = 0;
-    enum store_status status = advance(session, progress, &seq, cancel_requested);
-    if (status == STORE_OK)
-        status = add_epochs(session, seq, progress);
+    *receipt = (struct receipt){0};
+    enum store_status status = advance(session, progress, &seq, receipt);
+    if (status != STORE_OK || receipt->is_repeated)
+        return status;
+    status = add_epochs(session, seq, progress);
     if (status == STORE_OK && progress->checkpoint)
         status = add_checkpoint(session, seq, progress->checkpoint);
     for (size_t i = 0; i < progress->model_count && status == STORE_OK; i++)

@@ -30,15 +30,28 @@ static struct sql_statement *find(struct store_session *session, const char *sql
 
 struct sql_statement *sql_prepare(struct store_session *session, const char *sql, const char *types,
                                   ...) {
-    session->status = STORE_OK;
-    struct sql_statement *statement = find(session, sql, types);
+    struct sql_statement *statement = sql_open(session, sql, types);
     if (!statement)
         return NULL;
     va_list values;
     va_start(values, types);
-    session->driver->bind(statement, types, values);
+    session->driver->bind(statement, 1, types, values);
     va_end(values);
     return statement;
+}
+
+struct sql_statement *sql_open(struct store_session *session, const char *sql, const char *types) {
+    session->status = STORE_OK;
+    return find(session, sql, types);
+}
+
+void sql_bind(struct sql_statement *statement, int first, const char *types, ...) {
+    if (!statement)
+        return;
+    va_list values;
+    va_start(values, types);
+    statement->session->driver->bind(statement, first, types, values);
+    va_end(values);
 }
 
 bool sql_row(struct store_session *session, struct sql_statement *statement) {

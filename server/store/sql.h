@@ -21,6 +21,10 @@ struct sql_statement;
  * accept. */
 struct sql_statement *sql_prepare(struct store_session *session, const char *sql, const char *types,
                                   ...);
+/* The same for many values: prepares with the types of all, then binds some at a time, from the
+ * parameter `first` on, counted from 1. Each statement is ended as usual. */
+struct sql_statement *sql_open(struct store_session *session, const char *sql, const char *types);
+void sql_bind(struct sql_statement *statement, int first, const char *types, ...);
 /* Moves to the next row. False at the end or on an error. */
 bool sql_row(struct store_session *session, struct sql_statement *statement);
 /* Ends a statement, whatever happened: STORE_OK or why it failed (already logged). */

@@ -154,6 +154,7 @@ struct claim {
     char *arithmetic;             /* as of a job; one that was offered, or NULL */
     int64_t memory;               /* maximum bytes that its training takes; 0: not known */
     bool is_beside;               /* it takes them from the room for small jobs */
+    int64_t reports;              /* numbers given to its reports so far */
     struct checkpoint checkpoint; /* the newest, without bytes; all zero to start from step 0 */
 };
 void claim_clear(struct claim *claim);
@@ -175,6 +176,7 @@ struct trained_model {
 struct progress {
     const char *id;
     int64_t fence;
+    int64_t report; /* the first of a claim is 1, the next 2, .. */
     int64_t step;
     double seconds;                 /* of training */
     const struct epoch_row *epochs; /* [epoch_count], ascending; may be empty */
@@ -182,6 +184,12 @@ struct progress {
     const struct checkpoint *checkpoint; /* or NULL */
     const struct trained_model *models;  /* [model_count], ascending; may be empty */
     size_t model_count;
+};
+
+/* What a worker hears when it reports. */
+struct receipt {
+    bool cancel_requested;
+    bool is_repeated; /* it was stored before, and nothing has changed now */
 };
 
 struct model {
@@ -506,9 +514,11 @@ enum store_status store_count_waiting(struct store_session *session, int64_t *co
  * STORE_NOT_FOUND when no job can run now. */
 enum store_status store_claim(struct store_session *session, const char *owner,
                               const struct memory_room *room, int64_t now, struct claim *claim);
-/* W. Stores all of a report. STORE_LOST if the fence does not match, here and below. */
+/* W. Stores all of a report, once: if a commit has failed, or its outcome is not known, the same
+ * report may come again. What ends the job in the same transaction then stays as it is, too.
+ * STORE_LOST if the fence does not match, here and below, or if a report is missing before it. */
 enum store_status store_progress(struct store_session *session, const struct progress *progress,
-                                 int64_t now, bool *cancel_requested);
+                                 int64_t now, struct receipt *receipt);
 /* W. The checkpoint of a claimed job cannot be used: deletes it, and puts the previous one into the
  * claim. Without one, deletes the job's model and history: the training starts from the
  * beginning. */

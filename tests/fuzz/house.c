@@ -53,7 +53,7 @@ static struct trained_model model_of(const struct dn_trainer *trainer) {
     return trained;
 }
 
-static void report(struct store_session *session, const struct claim *claim,
+static void report(struct store_session *session, struct claim *claim,
                    const struct dn_trainer *trainer, const struct dn_epoch *epoch) {
     const struct trained_model model = model_of(trainer);
     const struct epoch_row row = {.epoch = epoch->epoch,
@@ -62,13 +62,14 @@ static void report(struct store_session *session, const struct claim *claim,
                                   .val_loss = epoch->val_loss};
     const struct progress progress = {.id = claim->id,
                                       .fence = claim->fence,
+                                      .report = ++claim->reports,
                                       .step = epoch->step,
                                       .epochs = &row,
                                       .epoch_count = 1,
                                       .models = &model,
                                       .model_count = 1};
-    bool cancel;
-    fuzz_check(store_progress(session, &progress, 1700000002000, &cancel) == STORE_OK);
+    struct receipt receipt;
+    fuzz_check(store_progress(session, &progress, 1700000002000, &receipt) == STORE_OK);
     free(model.bytes);
     free(model.transform);
 }

@@ -45,6 +45,7 @@ struct model_job {
     int memory;
     int arithmetic;                           /* that it is bound to; 0: none */
     int attempt, stalls, epochs, model_epoch; /* 0: no model */
+    int64_t reports;                          /* of the claim */
     struct point at, checkpoints[2];          /* the newest at first */
     int checkpoint_count;
     int64_t started_at, finished_at;
@@ -181,6 +182,7 @@ static void claim_next(void) {
     CHECK(claim.memory == job->memory && claim.is_beside == beside);
     job->status = JOB_RUNNING;
     job->fence++;
+    job->reports = 0;
     job->attempt++;
     job->stalls++;
     if (!job->started_at)
@@ -241,6 +243,7 @@ static void report(void) {
                                           .transform = (double[]){0, 1}};
     const struct progress progress = {.id = claim->job->id,
                                       .fence = claim->fence,
+                                      .report = claim->job->reports + 1,
                                       .step = to.step,
                                       .seconds = 0.25 * (double)to.step,
                                       .epochs = rows,
@@ -248,12 +251,17 @@ static void report(void) {
                                       .checkpoint = with_checkpoint ? &checkpoint : NULL,
                                       .models = &trained,
                                       .model_count = with_model};
-    bool cancel = false;
-    CHECK(store_progress(session, &progress, clock_ms, &cancel) == (held ? STORE_OK : STORE_LOST));
+    struct receipt receipt;
+    CHECK(store_progress(session, &progress, clock_ms, &receipt) == (held ? STORE_OK : STORE_LOST));
     if (!held)
         return;
     struct model_job *job = claim->job;
-    CHECK(cancel == job->cancel_requested);
+    job->reports++;
+    CHECK(receipt.cancel_requested == job->cancel_requested && !receipt.is_repeated);
+    if (pick(3) == 0) { /* as if its commit had been in doubt */
+        CHECK(store_progress(session, &progress, clock_ms, &receipt) == STORE_OK);
+        CHECK(receipt.cancel_requested == job->cancel_requested && receipt.is_repeated);
+    }
     job->at = to;
     if (with_checkpoint) {
         keep_checkpoint(job);

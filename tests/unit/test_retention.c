@@ -15,7 +15,7 @@ TestSuite(retention, .init = setup, .fini = teardown);
 static void insert(int64_t finished, char id[40]) {
     struct job job = {.dataset = "spiral", .spec = "{}", .epochs = 8, .steps = 80};
     struct claim claim;
-    bool cancel;
+    struct receipt receipt;
     id_new(job.id);
     strcpy(id, job.id);
     cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
@@ -30,6 +30,7 @@ static void insert(int64_t finished, char id[40]) {
         const struct progress progress = {
             .id = id,
             .fence = claim.fence,
+            .report = ++claim.reports,
             .step = 10 * last,
             .epochs = rows,
             .epoch_count = 4,
@@ -41,7 +42,7 @@ static void insert(int64_t finished, char id[40]) {
                                               .dim = 1,
                                               .transform = (double[]){0, 1}},
             .model_count = 1};
-        cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
+        cr_assert_eq(store_progress(session, &progress, 1, &receipt), STORE_OK);
     }
     if (finished)
         cr_assert_eq(store_finish(session, id, claim.fence,

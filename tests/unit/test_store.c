@@ -41,7 +41,7 @@ static bool checkpoint_is(const struct claim *claim, const char *expected) {
     return same;
 }
 
-static enum store_status report(const struct claim *claim, int first, int last, const char *state) {
+static enum store_status report(struct claim *claim, int first, int last, const char *state) {
     struct epoch_row rows[20];
     for (int e = first; e <= last; e++)
         rows[e - first] = (struct epoch_row){
@@ -55,6 +55,7 @@ static enum store_status report(const struct claim *claim, int first, int last, 
     double transform[2] = {0.5, 2};
     struct progress progress = {.id = claim->id,
                                 .fence = claim->fence,
+                                .report = ++claim->reports,
                                 .step = 10 * last,
                                 .seconds = 0.5 * last,
                                 .epochs = rows,
@@ -68,8 +69,8 @@ static enum store_status report(const struct claim *claim, int first, int last, 
                                                                   .parameters = 7,
                                                                   .transform = transform},
                                 .model_count = state != NULL};
-    bool cancel;
-    return store_progress(session, &progress, 1, &cancel);
+    struct receipt receipt;
+    return store_progress(session, &progress, 1, &receipt);
 }
 
 static struct job get(const char *id) {
@@ -151,9 +152,9 @@ Test(store, an_old_fence_writes_nothing) {
         STORE_LOST);
     cr_assert_eq(store_unclaim(session, id, old.fence), STORE_LOST);
     cr_assert_eq(store_drop_checkpoint(session, &old), STORE_LOST);
-    struct progress nothing_new = {.id = id, .fence = old.fence, .step = 11};
-    bool cancel;
-    cr_assert_eq(store_progress(session, &nothing_new, 1, &cancel), STORE_LOST);
+    struct progress nothing_new = {.id = id, .fence = old.fence, .report = 2, .step = 11};
+    struct receipt receipt;
+    cr_assert_eq(store_progress(session, &nothing_new, 1, &receipt), STORE_LOST);
     cr_assert_eq(get(id).epoch, 1);
     cr_assert_eq(report(&new, 2, 2, "two"), STORE_OK);
     cr_assert_eq(get(id).epoch, 2);
@@ -262,13 +263,17 @@ Test(store, checkpoints_in_the_middle_of_an_epoch) {
     char id[40];
     strcpy(id, insert(9));
     struct claim claim;
-    bool cancel;
+    struct receipt receipt;
     cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
     struct checkpoint checkpoint = {.bytes = "half", .size = 4, .step = 5, .seconds = 0.25};
     sha256_text("half", 4, checkpoint.sha256);
-    struct progress progress = {
-        .id = id, .fence = claim.fence, .step = 7, .seconds = 0.5, .checkpoint = &checkpoint};
-    cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
+    struct progress progress = {.id = id,
+                                .fence = claim.fence,
+                                .report = 1,
+                                .step = 7,
+                                .seconds = 0.5,
+                                .checkpoint = &checkpoint};
+    cr_assert_eq(store_progress(session, &progress, 1, &receipt), STORE_OK);
     struct job job = get(id);
     cr_assert(job.epoch == 0 && job.step == 7 && job.seconds == 0.5 && !job.has_model);
     cr_assert_eq(store_unclaim(session, id, claim.fence), STORE_OK);

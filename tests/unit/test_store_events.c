@@ -23,7 +23,7 @@ static struct watched_job insert(void) {
     return watched;
 }
 
-static void report(const struct claim *claim, int first, int last, bool with_checkpoint) {
+static void report(struct claim *claim, int first, int last, bool with_checkpoint) {
     struct epoch_row rows[20];
     for (int e = first; e <= last; e++)
         rows[e - first] = (struct epoch_row){.epoch = e, .step = 10 * e, .train_loss = 1.0 / e};
@@ -31,6 +31,7 @@ static void report(const struct claim *claim, int first, int last, bool with_che
     memset(checkpoint.sha256, 'a', sizeof checkpoint.sha256 - 1);
     struct progress progress = {.id = claim->id,
                                 .fence = claim->fence,
+                                .report = ++claim->reports,
                                 .step = 10 * last,
                                 .epochs = rows,
                                 .epoch_count = (size_t)(last - first + 1),
@@ -42,8 +43,8 @@ static void report(const struct claim *claim, int first, int last, bool with_che
                                                                   .dim = 1,
                                                                   .transform = (double[]){0, 1}},
                                 .model_count = with_checkpoint};
-    bool cancel;
-    cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
+    struct receipt receipt;
+    cr_assert_eq(store_progress(session, &progress, 1, &receipt), STORE_OK);
 }
 
 static int64_t last_id(void) {

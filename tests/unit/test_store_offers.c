@@ -33,9 +33,9 @@ Test(store_offers, passes_over_what_waits_for_an_offer) {
             .bytes = "half", .size = 4, .step = 5, .arithmetic = i < 2 ? "other" : "own"};
         sha256_text("half", 4, checkpoint.sha256);
         const struct progress progress = {
-            .id = ids[i], .fence = claim.fence, .step = 5, .checkpoint = &checkpoint};
-        bool cancel;
-        cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
+            .id = ids[i], .fence = claim.fence, .report = 1, .step = 5, .checkpoint = &checkpoint};
+        struct receipt receipt;
+        cr_assert_eq(store_progress(session, &progress, 1, &receipt), STORE_OK);
         claim_clear(&claim);
     }
     int requeued;

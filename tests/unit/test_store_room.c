@@ -25,7 +25,7 @@ static char bytes[SIZE];
 static enum store_status train(bool ends, char id[40]) {
     struct job job = {.dataset = "spiral", .spec = "{}", .epochs = 4, .steps = 40};
     struct claim claim;
-    bool cancel;
+    struct receipt receipt;
     id_new(job.id);
     strcpy(id, job.id);
     enum store_status status = store_job_insert(session, &job, NULL);
@@ -37,6 +37,7 @@ static enum store_status train(bool ends, char id[40]) {
     memset(checkpoint.sha256, 'a', 64);
     const struct progress progress = {.id = id,
                                       .fence = claim.fence,
+                                      .report = 1,
                                       .step = 10,
                                       .epochs = &row,
                                       .epoch_count = 1,
@@ -50,7 +51,7 @@ static enum store_status train(bool ends, char id[40]) {
                                                                   .transform = (double[]){0, 1}},
                                       .model_count = 1};
     cr_assert_eq(store_savepoint(session), STORE_OK);
-    status = store_progress(session, &progress, 1, &cancel);
+    status = store_progress(session, &progress, 1, &receipt);
     cr_assert_eq(store_keep(session, status == STORE_OK), STORE_OK);
     if (ends)
         cr_assert_eq(store_finish(session, id, claim.fence,
@@ -174,7 +175,7 @@ Test(store_room, without_a_limit_nothing_goes) {
 /* A training that begins anew comes to an epoch that was there, with other weights. */
 Test(store_room, figures_belong_to_the_bytes_and_not_to_the_epoch) {
     char id[40];
-    bool cancel;
+    struct receipt receipt;
     struct model model;
     cr_assert_eq(train(false, id), STORE_OK);
     cr_assert_eq(store_model_get(session, id, &model), STORE_OK);
@@ -189,6 +190,7 @@ Test(store_room, figures_belong_to_the_bytes_and_not_to_the_epoch) {
         const struct progress progress = {
             .id = id,
             .fence = 1,
+            .report = 2 + again,
             .step = 11,
             .models = &(struct trained_model){.variant = "avx2",
                                               .bytes = bytes,
@@ -197,6 +199,6 @@ Test(store_room, figures_belong_to_the_bytes_and_not_to_the_epoch) {
                                               .dim = 1,
                                               .transform = (double[]){0, 1}},
             .model_count = 1};
-        cr_assert_eq(store_progress(session, &progress, 1, &cancel), STORE_OK);
+        cr_assert_eq(store_progress(session, &progress, 1, &receipt), STORE_OK);
     }
 }

@@ -134,18 +134,18 @@ static void bind_real(struct prepared *prepared, int i, double number) {
         prepared->values[i] = NULL;
 }
 
-static void bind(struct sql_statement *statement, const char *types, va_list values) {
+static void bind(struct sql_statement *statement, int first, const char *types, va_list values) {
     struct prepared *prepared = statement->native;
-    bool fits = strlen(types) == (size_t)prepared->count;
-    for (int i = 0; i < prepared->count && fits; i++) {
-        if (types[i] == 't') {
+    bool fits = first - 1 + (int)strlen(types) <= prepared->count;
+    for (int i = first - 1; *types && fits; i++, types++) {
+        if (*types == 't') {
             prepared->values[i] = va_arg(values, const char *);
             const size_t length = prepared->values[i] ? strlen(prepared->values[i]) : 0;
             prepared->lengths[i] = (int)length;
             fits = length <= INT_MAX;
-        } else if (types[i] == 'i') {
+        } else if (*types == 'i') {
             bind_bits(prepared, i, (uint64_t)va_arg(values, int64_t));
-        } else if (types[i] == 'd') {
+        } else if (*types == 'd') {
             bind_real(prepared, i, va_arg(values, double));
         } else { /* 'b' */
             prepared->values[i] = va_arg(values, const void *);

@@ -51,8 +51,8 @@ static void *prepare(struct store_session *session, const char *sql, const char 
     return statement;
 }
 
-static void bind(struct sql_statement *statement, const char *types, va_list values) {
-    for (int i = 1, code; *types; types++, i++) {
+static void bind(struct sql_statement *statement, int first, const char *types, va_list values) {
+    for (int i = first, code; *types; types++, i++) {
         if (*types == 't') {
             const char *text = va_arg(values, const char *);
             code = sqlite3_bind_text(statement->native, i, text, -1, SQLITE_STATIC);

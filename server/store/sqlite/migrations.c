@@ -6,11 +6,13 @@ EMBED(schema_20, "migrations/sqlite/0020_schema.sql");
 EMBED(tables_21, "migrations/sqlite/0021_tables.sql");
 EMBED(table_models_22, "migrations/sqlite/0022_table_models.sql");
 EMBED(arithmetic_23, "migrations/sqlite/0023_arithmetic.sql");
+EMBED(reports_24, "migrations/sqlite/0024_reports.sql");
 
 const struct migration sqlite_migrations[] = {
     {20, "0020_schema.sql", schema_20},
     {21, "0021_tables.sql", tables_21},
     {22, "0022_table_models.sql", table_models_22},
     {23, "0023_arithmetic.sql", arithmetic_23},
+    {24, "0024_reports.sql", reports_24},
 };
 const int sqlite_migration_count = sizeof sqlite_migrations / sizeof sqlite_migrations[0];
