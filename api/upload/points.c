@@ -319,6 +319,52 @@ static void check_sources(struct reading *reading, const struct points *points) 
     }
 }
 
+/* The share of the rows that have the most common text of a column. counts: room for the rows of each
+ * of its texts. */
+static double largest_share(const struct cells *cells, int j, uint32_t *counts) {
+    uint32_t most = 0;
+    cells_count(cells, j, counts);
+    for (uint32_t code = 0; code < cells->columns[j].distinct; code++)
+        most = counts[code] > most ? counts[code] : most;
+    return (double)most / (double)cells->n;
+}
+
+/* Which share each coordinate has; -1 for other columns. False: no memory. */
+static bool find_shares(const struct cells *cells, const struct points *points, double *shares) {
+    uint32_t most = 1;
+    for (int j = 0; j < cells->count; j++)
+        most = cells->columns[j].distinct > most ? cells->columns[j].distinct : most;
+    uint32_t *counts = malloc(most * sizeof *counts);
+    for (int j = 0; counts && j < cells->count; j++)
+        shares[j] = points->columns[j].coordinate < 0 ? -1 : largest_share(cells, j, counts);
+    free(counts);
+    return counts != NULL;
+}
+
+/* There are too many coordinates: names as many columns as have to go, those that say least. */
+static void refuse_surplus(struct reading *reading, const struct points *points) {
+    double shares[CELLS_MAX_COLUMNS];
+    bool is_surplus[CELLS_MAX_COLUMNS] = {false};
+    if (!find_shares(&reading->cells, points, shares)) {
+        reading->no_memory = true;
+        return;
+    }
+    for (int left = points->dim - DN_MAX_DIM; left > 0; left--) {
+        int found = 0;
+        for (int j = 1; j < points->column_count; j++)
+            found = !is_surplus[j] && (is_surplus[found] || shares[j] >= shares[found]) ? j : found;
+        is_surplus[found] = true;
+    }
+    for (int j = 0; j < points->column_count; j++)
+        if (is_surplus[j])
+            column_add_problem(
+                reading, j,
+                "only %d columns can be learned, not %d, and in %.3g%% of the rows this "
+                "one is the same: choose the type \"id\", with which it is not "
+                "trained on, for this or another column, or remove one",
+                DN_MAX_DIM, points->dim, 100 * shares[j]);
+}
+
 /* Gives coordinates their places. */
 static void place_columns(struct reading *reading, struct points *points) {
     for (int j = 0; j < points->column_count; j++) {
@@ -326,14 +372,13 @@ static void place_columns(struct reading *reading, struct points *points) {
         if (j != reading->label_column && column_is_trained(column) && !column->follows)
             column->coordinate = points->dim++;
     }
-    if (reading->wrong->count == 0 && (points->dim < 1 || points->dim > DN_MAX_DIM))
+    if (reading->wrong->count == 0 && points->dim < 1)
         problem_add(reading->wrong, "/columns",
-                    points->dim < 1
-                        ? "a point has 1 to %d coordinates, not %d: labels, ids and constants are "
-                          "not coordinates"
-                        : "a point has 1 to %d coordinates, not %d: remove columns, or give some "
-                          "the type \"id\", with which they are not trained on",
-                    DN_MAX_DIM, points->dim);
+                    "a point has 1 to %d coordinates, not 0: labels, ids and constants are not "
+                    "coordinates",
+                    DN_MAX_DIM);
+    else if (reading->wrong->count == 0 && points->dim > DN_MAX_DIM)
+        refuse_surplus(reading, points);
 }
 
 /* CSV of the points has a last column called label. */

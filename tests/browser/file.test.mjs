@@ -176,6 +176,57 @@ test("each column that cannot be used says why, and a button accepts it", async 
   await close(page);
 });
 
+test("a table with too many columns says which to leave out, and its list can be searched", async () => {
+  const wide = Array.from({ length: 70 }, (_, j) => `c${j}`);
+  const constant = [3, 20, 41, 42, 60, 69]; // nearly
+  const table = [wide, ...irises.map((_, i) => wide.map((_, j) => (constant.includes(j) ? (i === j ? 1 : 0) : wave(i + 31 * j))))];
+  const page = await open(server, "#panel=file", { ...CALM, expected: /422/ });
+  await choose(page, "wide.csv", table.map((row) => row.join(",")).join("\n"));
+  await understood(page, "150 rows, 70 columns");
+  await page.getByText("6 columns cannot be used as they are.").waitFor();
+  const shown = () => lines(page).then((all) => all.map(([name]) => name));
+  assert.equal((await shown()).length, 70);
+  const list = page.getByRole("region", { name: "Columns" });
+  const heights = await list.evaluate((element) => [element.clientHeight, element.scrollHeight, innerHeight]);
+  assert.ok(heights[0] < 0.7 * heights[2] && heights[1] > 3 * heights[0], `it scrolls: ${heights}`);
+  await page.getByLabel("Only those that cannot be used").check();
+  assert.deepEqual(await shown(), constant.map((j) => `c${j}`));
+  await list.getByText(/in 99.3% of the rows this one is the same/).first().waitFor();
+  await page.getByRole("button", { name: "Do not train on it: c20" }).click();
+  await page.getByText("5 columns cannot be used as they are.").waitFor();
+  await page.getByRole("button", { name: "Do not train on these 5 columns" }).click();
+  await page.getByText("The model will learn 64 columns. 6 columns will not be trained on.").waitFor();
+  assert.equal((await shown()).length, 70, "nothing is wrong any more");
+  await page.getByLabel("Find a column").fill("C4");
+  assert.deepEqual(await shown(), ["c4", ...Array.from({ length: 10 }, (_, j) => `c4${j}`)]);
+  await page.getByText("11 of 70 columns").waitFor();
+  await typeOf(page, "c44").selectOption("id");
+  await page.getByText("The model will learn 63 columns. 7 columns will not be trained on.").waitFor();
+  assert.equal((await shown()).length, 11, "the search stays");
+  await page.getByLabel("Find a column").fill("");
+  await typeOf(page, "c3").selectOption("integer");
+  await page.getByText("The model will learn 64 columns.").waitFor();
+  await close(page);
+});
+
+test("a column that follows from another one can be trained on", async () => {
+  const page = await open(server, "#panel=file", { ...CALM, expected: NOT_DRAWN });
+  await choose(page, "grades.csv", ["level,grade,x", ...irises.map(([a], i) => `${i % 6},${"abcabd"[i % 6]},${a}`)].join("\n"));
+  await page.getByText("The model will learn 2 columns. 1 column will be filled in from others.").waitFor();
+  await page.getByRole("button", { name: "Train on it: grade" }).click();
+  await page.getByText("The model will learn 3 columns.").waitFor();
+  await page.getByRole("button", { name: "Fill it in: grade" }).click();
+  await page.getByText("The model will learn 2 columns. 1 column will be filled in from others.").waitFor();
+  await page.getByRole("button", { name: "Train on it: grade" }).click();
+  await page.getByText("The model will learn 3 columns.").waitFor();
+  await train(page);
+  const set = await trained("grades");
+  assert.deepEqual([names(set), set.columns[1].independent], [["level", "grade", "x"], true]);
+  await close(page);
+  const [job] = await jobs();
+  if (job.status !== "succeeded") await fetch(`${server.url}v1/jobs/${job.id}/cancel`, { method: "POST" });
+});
+
 test("how a file is read can be changed, and what is wrong with all of it is one sentence", async () => {
   const page = await open(server, "#panel=file", { ...CALM, expected: /422/ });
   await choose(page, "years.csv", "2019,2020\n1,2\n3,4\n5,7\n");

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import random
 import re
 
 import numpy
@@ -203,6 +204,26 @@ def test_levels_are_in_the_order_of_what_they_come_with(store):
     assert (found["size"]["follows"], found["years"]["follows"]) in ((None, "size"), ("years", None))
     follower = next(column for column in found.values() if column["follows"])
     assert follower["coordinate"] is None and follower["notes"][0].startswith(f'It follows from "{follower["follows"]}": ')
+
+
+def test_too_many_columns(store):
+    """Those that say least are named, each with what would help; what is not trained on does not count."""
+    draw = random.Random(4)
+    names = [f"c{j}" for j in range(67)]
+    still = {"c5": 0.99, "c30": 0.9, "c66": 0.8}
+    lines = [["n" if i == 0 else f"id {i}" for i in range(101)]]
+    for name in names:
+        share = still.get(name, 0)
+        lines.append([name, *(f"{0 if i < 100 * share else draw.random():.3f}" for i in range(100))])
+    raw = "\n".join(",".join(row) for row in zip(*lines)) + "\n"
+    answer = store.request("POST", "/v1/datasets", raw=raw.encode(), headers=CSV)
+    assert answer.status == 422, answer.body
+    assert {error["pointer"]: error["detail"] for error in answer.json["errors"]} == {
+        f"/columns/{name}": f'column "{name}": only 64 columns can be learned, not 67, and in {100 * share:.0f}% of the rows this one is the same: '
+        'choose the type "id", with which it is not trained on, for this or another column, or remove one' for name, share in still.items()}  # fmt: skip
+    answer = store.request("POST", "/v1/datasets", **form({"columns": {name: {"type": "id"} for name in ("c1", "c2", "c3")}}, raw))
+    assert answer.status == 201 and answer.json["dim"] == 64 and by_name(answer.json)["c66"]["coordinate"] == 63
+    assert store.request("PATCH", f"/v1/datasets/{answer.json['id']}", {"columns": {"c1": {"type": "numeric"}}}).json["errors"][0]["pointer"] == "/columns/c5"
 
 
 # ---------------------------------------------------------------- what the client knows better

@@ -1,12 +1,24 @@
 // The columns of the file, one in each line: what was understood of it, its type to change, and whether it is the label.
 
+import { useState } from "preact/hooks";
 import { withoutParameter } from "../../new/trouble";
 import { sentence } from "../../runs";
 import { Bars } from "../bars";
 import { counted, percent, TYPES, valuesOf } from "../words";
-import { type Column, type ColumnType, change, faults, preview, setType, wishes } from "./upload";
+import {
+  type Column,
+  type ColumnType,
+  change,
+  faults,
+  leaveOut,
+  preview,
+  setApart,
+  setType,
+  wishes,
+} from "./upload";
 
 const MOST_CLASSES = 64;
+const FEW = 12; // columns that need no search
 
 const LIKELY: ColumnType[] = ["numeric", "integer", "boolean", "categorical", "datetime", "id"];
 
@@ -92,6 +104,18 @@ function ClassChoice({ column }: { column: Column }) {
   );
 }
 
+/** Whether a column that follows from another one is filled in, or trained on like the others. */
+function Following({ column: { name, follows } }: { column: Column }) {
+  const isApart = wishes.value.apart.includes(name);
+  if (follows === null && !isApart) return null;
+  const words = isApart ? "Fill it in" : "Train on it";
+  return (
+    <button type="button" aria-label={`${words}: ${name}`} onClick={() => setApart(name, !isApart)}>
+      {words}
+    </button>
+  );
+}
+
 function Line({ column }: { column: Column }) {
   const { n, label, classes } = preview.value!;
   const isWrong = column.name in faults.value;
@@ -102,6 +126,7 @@ function Line({ column }: { column: Column }) {
       <th scope="row">
         {column.name}
         {!isWrong && column.notes.map((note) => <small key={note}>{note}</small>)}
+        {!isWrong && <Following column={column} />}
       </th>
       <td>
         <TypeChoice column={column} />
@@ -131,25 +156,80 @@ function Line({ column }: { column: Column }) {
   );
 }
 
-export function Columns() {
+/** Columns that are one too many, or cannot be used otherwise, can all be left out at once. */
+function LeaveOut() {
+  const names = Object.keys(faults.value).filter((name) =>
+    faults.value[name]!.includes('choose the type "id"'),
+  );
+  if (names.length < 2) return null;
   return (
-    <table class="columns">
-      <caption class="sr-only">Columns of the file</caption>
-      <thead>
-        <tr>
-          <th scope="col">Column</th>
-          <th scope="col">Type</th>
-          <th scope="col">Distribution</th>
-          <th scope="col">Values</th>
-          <th scope="col">Missing</th>
-          <th scope="col">Label</th>
-        </tr>
-      </thead>
-      <tbody>
-        {preview.value!.columns.map((column) => (
-          <Line key={column.name} column={column} />
-        ))}
-      </tbody>
-    </table>
+    <button type="button" onClick={() => leaveOut(names)}>
+      Do not train on these {names.length} columns
+    </button>
+  );
+}
+
+export function Columns() {
+  const [sought, seek] = useState("");
+  const [onlyWrong, restrict] = useState(false);
+  const { columns } = preview.value!;
+  const wrong = Object.keys(faults.value).length;
+  const shown = columns.filter(
+    ({ name }) =>
+      name.toLowerCase().includes(sought.trim().toLowerCase()) &&
+      (!onlyWrong || wrong === 0 || name in faults.value),
+  );
+  return (
+    <div class="found-columns">
+      {columns.length > FEW && (
+        <div class="search">
+          <input
+            type="search"
+            placeholder="Find a column"
+            aria-label="Find a column"
+            value={sought}
+            onInput={(event) => seek(event.currentTarget.value)}
+          />
+          {wrong > 0 && (
+            <label>
+              <input
+                type="checkbox"
+                checked={onlyWrong}
+                onChange={(event) => restrict(event.currentTarget.checked)}
+              />
+              Only those that cannot be used
+            </label>
+          )}
+          <span class="hint" role="status">
+            {shown.length < columns.length && `${shown.length} of ${columns.length} columns`}
+          </span>
+          <LeaveOut />
+        </div>
+      )}
+      <section
+        class={columns.length > FEW ? "scroll" : ""}
+        aria-label="Columns"
+        tabIndex={columns.length > FEW ? 0 : -1}
+      >
+        <table class="columns">
+          <caption class="sr-only">Columns of the file</caption>
+          <thead>
+            <tr>
+              <th scope="col">Column</th>
+              <th scope="col">Type</th>
+              <th scope="col">Distribution</th>
+              <th scope="col">Values</th>
+              <th scope="col">Missing</th>
+              <th scope="col">Label</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((column) => (
+              <Line key={column.name} column={column} />
+            ))}
+          </tbody>
+        </table>
+      </section>
+    </div>
   );
 }

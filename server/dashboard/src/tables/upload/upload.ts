@@ -13,11 +13,12 @@ export type ColumnType = Column["type"];
 /** What the user says about the file. All else is found by the server. */
 interface Wishes {
   types: Record<string, ColumnType>; // by the name of the column
+  apart: string[]; // columns that are trained on although they follow from others
   label: string | null | undefined; // the column with the classes; null: none; undefined: not said
   header: "auto" | "true" | "false"; // CSV: whether the first row has names
   decimal: "auto" | "point" | "comma";
 }
-const NOTHING: Wishes = { types: {}, label: undefined, header: "auto", decimal: "auto" };
+const NOTHING: Wishes = { types: {}, apart: [], label: undefined, header: "auto", decimal: "auto" };
 
 export const wishes = signal<Wishes>(NOTHING);
 export const preview = signal<Preview | null>(null);
@@ -35,11 +36,13 @@ const stem = (name: string): string =>
     .slice(0, 90) || "upload";
 
 function ask<T>(from: File, said: Wishes, query: Query, signal?: AbortSignal): Promise<T> {
-  const { types, label, header, decimal } = said;
+  const { types, apart, label, header, decimal } = said;
   const body = new FormData();
   // Without the type that the browser guesses: the server looks at the name and at the first bytes.
   body.append("file", new File([from], from.name));
-  const columns = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, { type }]));
+  const columns: Record<string, { type?: ColumnType; follows?: null }> = {};
+  for (const [name, type] of Object.entries(types)) columns[name] = { type };
+  for (const name of apart) columns[name] = { ...columns[name], follows: null };
   if (Object.keys(columns).length > 0 || label !== undefined)
     body.append("schema", JSON.stringify({ columns, label }));
   const reading = {
@@ -125,12 +128,26 @@ export function open(chosen: File): void {
 /** Changes something that the user says, and reads the file again. */
 export function change(part: Partial<Wishes>): void {
   // Another header gives the columns other names.
-  wishes.value = { ...wishes.value, ...(part.header ? { types: {}, label: undefined } : {}), ...part };
+  wishes.value = {
+    ...wishes.value,
+    ...(part.header ? { types: {}, apart: [], label: undefined } : {}),
+    ...part,
+  };
   if (seen) void read(seen);
 }
 
 export const setType = (column: string, type: ColumnType): void =>
   change({ types: { ...wishes.value.types, [column]: type } });
+
+/** Leaves columns out of what is trained on. */
+export const leaveOut = (columns: string[]): void =>
+  change({
+    types: { ...wishes.value.types, ...Object.fromEntries(columns.map((name) => [name, "id" as const])) },
+  });
+
+/** Trains on a column that follows from another one, or fills it in again. */
+export const setApart = (column: string, apart: boolean): void =>
+  change({ apart: [...wishes.value.apart.filter((name) => name !== column), ...(apart ? [column] : [])] });
 
 /** The last upload, so that a second attempt does not send the file again. */
 let sent: { from: File | null; key: string; id: string } = { from: null, key: "", id: "" };
