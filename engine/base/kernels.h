@@ -35,8 +35,9 @@ struct adam_step {
     float learning_rate, epsilon;
     float rate1, rate2; /* 1 - beta: how fast the moments follow the gradient */
     float correction1, correction2;
-    float scale; /* multiplies the gradient first: clipping */
-    float keep;  /* multiplies the parameters first: weight decay */
+    float scale;  /* multiplies the gradient first: clipping */
+    float keep;   /* multiplies the parameters first: weight decay */
+    float follow; /* how fast the average follows the parameters: 1 - its decay */
 };
 
 struct kernels {
@@ -109,12 +110,10 @@ struct kernels {
     /* Sum of squares of a [n], in a fixed order. n is padded. */
     double (*sum_squares)(size_t n, const float *a);
 
-    /* One optimizer step on n (padded) parameters. */
+    /* One optimizer step on n (padded) parameters, and then, unless average is NULL, average +=
+     * step->follow (parameters - average). */
     void (*adam)(size_t n, float *parameters, const float *gradients, float *m, float *v,
-                 const struct adam_step *step);
-
-    /* average += (1 - decay) (parameters - average). n is padded. */
-    void (*average)(size_t n, float *average, const float *parameters, float decay);
+                 float *average, const struct adam_step *step);
 
     /* The group of NORMALS_GROUP normals with this index, by Box-Muller: words 0 and 1 of a block
      * make one pair (cosine first), words 2 and 3 the other. */

@@ -244,24 +244,30 @@ static double sum_squares(size_t n, const float *a) {
     return total;
 }
 
-static void adam(size_t n, float *parameters, const float *gradients, float *m, float *v,
-                 const struct adam_step *pointer) {
-    const struct adam_step step = *pointer; /* the stores below cannot change a copy */
+/* At each call the compiler knows whether there is an average. */
+static INLINE void adam_and_average(size_t n, float *parameters, const float *gradients, float *m,
+                                    float *v, float *average, struct adam_step step) {
     const float rate = step.learning_rate * step.correction1;
     for (size_t i = 0; i < n; i += W) {
         vector g = load(gradients + i) * step.scale;
         vector first = load(m + i) + step.rate1 * (g - load(m + i));
         vector second = load(v + i) + step.rate2 * (g * g - load(v + i));
         vector denominator = vector_sqrt(second * step.correction2) + step.epsilon;
+        vector next = load(parameters + i) * step.keep - rate * first / denominator;
         store(m + i, first);
         store(v + i, second);
-        store(parameters + i, load(parameters + i) * step.keep - rate * first / denominator);
+        store(parameters + i, next);
+        if (average)
+            store(average + i, load(average + i) + step.follow * (next - load(average + i)));
     }
 }
 
-static void average(size_t n, float *mean, const float *parameters, float decay) {
-    for (size_t i = 0; i < n; i += W)
-        store(mean + i, load(mean + i) + (1.0f - decay) * (load(parameters + i) - load(mean + i)));
+static void adam(size_t n, float *parameters, const float *gradients, float *m, float *v,
+                 float *average, const struct adam_step *step) {
+    if (average)
+        adam_and_average(n, parameters, gradients, m, v, average, *step);
+    else
+        adam_and_average(n, parameters, gradients, m, v, NULL, *step);
 }
 
 /* ------------------------------------------------------------------ random normals */
@@ -382,7 +388,6 @@ const struct kernels JOIN(kernels_, KERNELS_VARIANT) = {
     .column_sums = column_sums,
     .sum_squares = sum_squares,
     .adam = adam,
-    .average = average,
     .normals = normals,
     .scores = scores,
 };

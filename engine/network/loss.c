@@ -20,19 +20,29 @@ static float loss_of(enum dn_loss loss, float difference, float *gradient) {
     return 0;
 }
 
-/* The loss of a point over the coordinates that are not known; out becomes the gradient. Where none
- * is known, the compiler knows that, too, so the usual loop tests nothing. */
+/* The loss of a point over the coordinates that are not known; out becomes the gradient. Without a
+ * branch for each, because which ones are known is random. */
 static inline __attribute__((always_inline)) double loss_row(enum dn_loss loss, size_t dim,
                                                              float *out, const float *target,
                                                              uint64_t known, float factor) {
     double sum = 0;
     for (size_t j = 0; j < dim; j++) {
         float gradient = 0;
-        if (!(known >> j & 1))
-            sum += (double)loss_of(loss, out[j] - target[j], &gradient);
-        out[j] = factor * gradient;
+        const float counts = (float)(~known >> j & 1);
+        sum += (double)(counts * loss_of(loss, out[j] - target[j], &gradient));
+        out[j] = factor * (counts * gradient);
     }
     return sum;
+}
+
+static double loss_of_row(enum dn_loss loss, size_t dim, float *out, const float *target,
+                          uint64_t known, float factor) {
+    switch (loss) { /* so that the loop knows which */
+    case DN_MSE: return loss_row(DN_MSE, dim, out, target, known, factor);
+    case DN_MAE: return loss_row(DN_MAE, dim, out, target, known, factor);
+    case DN_HUBER: return loss_row(DN_HUBER, dim, out, target, known, factor);
+    }
+    return NAN;
 }
 
 void loss_rows(enum dn_loss loss, size_t n, size_t dim, float *out, size_t out_ld,
@@ -40,9 +50,7 @@ void loss_rows(enum dn_loss loss, size_t n, size_t dim, float *out, size_t out_l
                float scale, double *losses) {
     for (size_t i = 0; i < n; i++, out += out_ld, target += dim) {
         const float weight = t_weights ? t_weights[t[i]] : 1;
-        const double sum = given && given[i]
-                               ? loss_row(loss, dim, out, target, given[i], weight * scale)
-                               : loss_row(loss, dim, out, target, 0, weight * scale);
-        losses[i] = (double)weight * sum;
+        losses[i] = (double)weight *
+                    loss_of_row(loss, dim, out, target, given ? given[i] : 0, weight * scale);
     }
 }

@@ -83,11 +83,10 @@ double optimizer_step(struct optimizer *optimizer, const struct dn_training_spec
     adam.keep = (float)(1 - (double)adam.learning_rate * spec->weight_decay);
     if (spec->gradient_clip > 0 && norm > spec->gradient_clip)
         adam.scale = (float)(spec->gradient_clip / norm);
-    k->adam(optimizer->size, parameters, gradients, optimizer->m, optimizer->v, &adam);
-    if (optimizer->average) {
-        /* a short memory at first, so that the average forgets the initial weights */
-        double decay = fmin(spec->ema_decay, (1.0 + (double)step) / (10.0 + (double)step));
-        k->average(optimizer->size, optimizer->average, parameters, (float)decay);
-    }
+    /* a short memory at first, so that the average forgets the initial weights */
+    const double decay = fmin(spec->ema_decay, (1.0 + (double)step) / (10.0 + (double)step));
+    adam.follow = 1 - (float)decay;
+    k->adam(optimizer->size, parameters, gradients, optimizer->m, optimizer->v, optimizer->average,
+            &adam);
     return norm;
 }

@@ -82,8 +82,8 @@ static const struct work works[] = {
      100},
     {"train-wide", "training step, H 128, batch 512", DN_PRESET_SINAI2022, 2, 128, 3, 40, 512, 0,
      40},
-    {"train-table", "training step, preset table, 14 columns", DN_PRESET_TABLE, 14, 128, 3, 100,
-     512, 0, 56},
+    {"train-table", "training step, preset table, 14 columns, 2 classes", DN_PRESET_TABLE, 14, 128,
+     3, 100, 512, 0, 56},
     {"sample", "1 000 points in 40 steps, H 32", DN_PRESET_SINAI2022, 2, 32, 3, 40, 32, 1000, 10},
     {"sample-wide", "100 000 points in 40 steps, H 128", DN_PRESET_SINAI2022, 2, 128, 3, 40, 512,
      100000, 1},
@@ -92,15 +92,28 @@ enum { WORKS = sizeof works / sizeof works[0] };
 
 /* What the first layer reads for a coordinate, see engine/network/inputs.h. */
 static int inputs(const struct work *w) {
-    const struct dn_spec *spec = &dn_presets[w->preset].spec;
-    const int features = 1 + 2 * spec->network.input_features;
-    return spec->training.conditioning == DN_GIVEN_ANY ? 2 * features + 1 : features;
+    return 1 + 2 * dn_presets[w->preset].spec.network.input_features;
+}
+
+enum { FEW = 8 }; /* values of a column with few */
+
+/* Columns of a table with few values: every third. */
+static bool has_few(int column) {
+    return column % 3 == 1;
+}
+
+/* Of the last layer: where columns with few values have levels, one for each value. */
+static int outputs(const struct work *w) {
+    int count = w->dim;
+    for (int j = 0; j < w->dim && dn_presets[w->preset].spec.network.output_levels > 0; j++)
+        count += has_few(j) ? FEW - 1 : 0;
+    return count;
 }
 
 /* Multiplications and additions of one measurement, per repeat. */
 static double flops(const struct work *w) {
     double H = w->hidden, L = w->layers, T = w->timesteps, D = w->dim, I = D * inputs(w);
-    double forward = 2 * (I * H + (L - 1) * H * H + H * D);
+    double forward = 2 * (I * H + (L - 1) * H * H + H * outputs(w));
     double embedding = 2 * L * H * H; /* for each distinct timestep */
     if (w->samples)
         return w->samples * T * forward + T * embedding;
@@ -115,16 +128,17 @@ struct subject {
     float *points;
 };
 
-/* Columns that go together: a third with many values, a third with few, and a third of which each value
- * is repeated less often than the one before. */
-static double *draw_table(size_t n, int dim) {
+/* Columns that go together, and labels: a third with many values, a third with few, and a third of which
+ * each value is repeated less often than the one before. */
+static double *draw_table(size_t n, int dim, int32_t *labels) {
     double *values = malloc(n * (size_t)dim * sizeof *values);
     for (size_t i = 0; i < n; i++) {
         const double common = rand() / (double)RAND_MAX;
+        labels[i] = common > 0.75;
         for (int j = 0; j < dim; j++) {
             const double u = (common + rand() / (double)RAND_MAX) / 2;
-            values[i * (size_t)dim + (size_t)j] = j % 3 == 0   ? u
-                                                  : j % 3 == 1 ? floor(8 * u)
+            values[i * (size_t)dim + (size_t)j] = has_few(j)   ? floor(FEW * u)
+                                                  : j % 3 == 0 ? u
                                                                : floor(3 * exp(4 * u));
         }
     }
@@ -145,9 +159,12 @@ static struct subject prepare(const struct work *w) {
     spec.dataset.dim = w->dim;
     struct dn_data data = {.dim = w->dim, .n = (size_t)spec.dataset.sources[0].n};
     double *values = NULL;
+    int32_t *labels = NULL;
     if (w->dim > 2) {
         spec.dataset.sources[0].pattern = DN_UPLOADED;
-        data.values = values = draw_table(data.n, w->dim);
+        data.classes = spec.dataset.classes = 2;
+        data.labels = labels = malloc(data.n * sizeof *labels);
+        data.values = values = draw_table(data.n, w->dim, labels);
     }
     if (dn_trainer_new(&spec, values ? &data : NULL, &subject.trainer, &error) != DN_OK ||
         dn_trainer_model(subject.trainer, &subject.model, &error) != DN_OK) {
@@ -155,6 +172,7 @@ static struct subject prepare(const struct work *w) {
         exit(1);
     }
     free(values);
+    free(labels);
     subject.points = malloc(sizeof(float) * (size_t)w->dim * (size_t)(w->samples + 1));
     return subject;
 }

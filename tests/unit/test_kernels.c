@@ -396,7 +396,7 @@ Test(kernels, adam_and_average_agree_with_double) {
     enum { N = 48, STEPS = 20 };
     FOR_EACH_VARIANT(k) {
         float *p = random_matrix(1, N, N, 10), *m = floats_new(N), *v = floats_new(N);
-        float *mean = floats_new(N);
+        float *mean = floats_new(N), other[N], other_m[N], other_v[N];
         double rp[N], rm[N] = {0}, rv[N] = {0}, rmean[N] = {0};
         for (int i = 0; i < N; i++)
             rp[i] = (double)p[i];
@@ -411,9 +411,14 @@ Test(kernels, adam_and_average_agree_with_double) {
                 .correction2 = (float)(1 / (1 - pow(0.999, step))),
                 .scale = 0.5f,
                 .keep = 0.999f,
+                .follow = 0.1f,
             };
-            k->adam(N, p, g, m, v, &adam);
-            k->average(N, mean, p, 0.9f);
+            memcpy(other, p, N * sizeof *p);
+            memcpy(other_m, m, N * sizeof *m);
+            memcpy(other_v, v, N * sizeof *v);
+            k->adam(N, other, g, other_m, other_v, NULL, &adam);
+            k->adam(N, p, g, m, v, mean, &adam);
+            cr_assert_arr_eq(other, p, N * sizeof *p);
             for (int i = 0; i < N; i++) {
                 double gradient = 0.5 * (double)g[i];
                 rm[i] = 0.9 * rm[i] + 0.1 * gradient;
