@@ -46,6 +46,10 @@ static void write_warnings(const void *value, struct json_writer *json) {
         json_raw(json, job->warnings);
 }
 
+static void write_node(const void *value, struct json_writer *json) {
+    json_string(json, ((const struct job *)value)->node);
+}
+
 static void write_job_links(const void *id, struct json_writer *json) {
     static const struct link links[] = {
         {"self", "/v1/jobs/", ""},
@@ -95,6 +99,8 @@ static const struct field job_rows[] = {
          "The id of its model; null before the first checkpoint, and after the model was deleted."},
     {"", "evaluation", FIELD_OBJECT, AT(figures), .schema = "Figures", .set = &figures_answer},
     {"", "attempt", FIELD_INTEGER, AT(attempt), ANY},
+    {"", "node", FIELD_ID, .flags = FIELD_OR_NULL, .write = write_node,
+     .doc = "The id of the node that trains it; null unless running. `/v1/nodes` lists the nodes."},
     {"", "arithmetic", FIELD_STRING, AT(arithmetic), .flags = FIELD_OR_NULL,
      .doc = "What its training continues with, to the same bits: the instruction set, the version "
             "of the arithmetic, and a hash of what the C library computes; null before the first "

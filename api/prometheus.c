@@ -11,6 +11,7 @@
 #include "api/contract/handlers.h"
 #include "server/base/counters.h"
 #include "server/base/log.h"
+#include "server/store/nodes.h"
 #include "server/version.h"
 
 static void head(struct buffer *out, const char *name, const char *type, const char *help) {
@@ -207,6 +208,16 @@ static enum store_status write_jobs(struct buffer *out, struct store_session *se
     return status;
 }
 
+static enum store_status write_nodes(struct buffer *out, struct store_session *session) {
+    int64_t count;
+    const enum store_status status = store_node_count(session, &count);
+    if (status == STORE_OK)
+        gauge(out, "denoised_nodes",
+              "Nodes that share the database; the same from each of them, so aggregate with max.",
+              (double)count);
+    return status;
+}
+
 static void write_store(struct buffer *out, const struct service *service, int64_t used) {
     int64_t database, log;
     store_sizes(service->store, &database, &log);
@@ -269,6 +280,8 @@ enum http_next api_metrics(struct http_exchange *exchange) {
                   denoised_version, denoised_commit, dn_kernels_name());
     int64_t used = 0;
     enum store_status status = write_jobs(out, session);
+    if (status == STORE_OK)
+        status = write_nodes(out, session);
     if (status == STORE_OK)
         status = store_used(session, &used);
     end_reading(exchange, session);

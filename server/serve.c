@@ -20,6 +20,7 @@
 #include "server/notify.h"
 #include "server/sandbox.h"
 #include "server/service.h"
+#include "server/store/nodes.h"
 #include "server/version.h"
 
 enum {
@@ -31,6 +32,7 @@ enum {
     TRAINING_PERCENT = 60, /* the share of the memory, unless --max-training-memory is set */
     MAX_WAITING = 512,     /* requests that wait for news of a job */
     MIN_DATABASE = 16,     /* MiB */
+    HOST_BYTES = 256,      /* of a name in the network */
 };
 
 /* Everything that runs, and what it was started with. */
@@ -63,14 +65,34 @@ static enum store_status offer(const struct offers *offers, struct store_session
     return store_offer(session, arithmetic, offers->count);
 }
 
-static bool recover(struct store *store, const struct offers *offers, int64_t memory) {
+/* Where the process listens, for people who look for it: several may be on one machine. */
+static void name_node(char *name, size_t size, int port) {
+    char host[HOST_BYTES];
+    if (gethostname(host, sizeof host) != 0)
+        snprintf(host, sizeof host, "localhost");
+    host[sizeof host - 1] = '\0';
+    snprintf(name, size, "%s:%d", host, port);
+}
+
+static bool recover(struct process *process) {
+    struct store *store = process->service.store;
     struct store_session *session = store_writer(store);
+    char name[HOST_BYTES + 8];
+    name_node(name, sizeof name, process->socket.port);
+    struct node node = {.name = name,
+                        .version = (char *)denoised_version,
+                        .workers = process->config->workers,
+                        .started_at = process->service.started_at};
+    memcpy(node.id, store_boot(store), sizeof node.id);
     int requeued = 0;
     int64_t waiting = 0;
     if (store_begin(session) != STORE_OK)
         return false;
-    if (store_recover(session, memory, clock_now_ms(), &requeued) != STORE_OK ||
-        offer(offers, session) != STORE_OK || store_count_waiting(session, &waiting) != STORE_OK) {
+    if (store_node_join(session, &node, 0) != STORE_OK ||
+        store_recover(session, process->service.max_training_memory, clock_now_ms(), &requeued) !=
+            STORE_OK ||
+        offer(&process->offers, session) != STORE_OK ||
+        store_count_waiting(session, &waiting) != STORE_OK) {
         store_abort(session);
         return false;
     }
@@ -282,7 +304,7 @@ static bool prepare_store(struct process *process) {
     const char *failed = NULL;
     if (store_limit(store_writer(store), process->service.max_database) != STORE_OK)
         failed = "cannot limit the database";
-    else if (!recover(store, &process->offers, process->service.max_training_memory))
+    else if (!recover(process))
         failed = "cannot recover the jobs of the last run";
     if (failed)
         snprintf(process->error, sizeof process->error, "%s", failed);

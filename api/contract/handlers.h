@@ -15,6 +15,8 @@ enum http_next api_readyz(struct http_exchange *exchange);
 enum http_next api_version(struct http_exchange *exchange);
 /* prometheus.c */
 enum http_next api_metrics(struct http_exchange *exchange);
+/* nodes.c */
+enum http_next api_nodes(struct http_exchange *exchange);
 /* pages.c */
 enum http_next api_page(struct http_exchange *exchange);
 /* jobs_submit.c */

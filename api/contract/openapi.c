@@ -469,6 +469,7 @@ static void write_schemas(struct json_writer *json) {
                   {"Model", &model_answer},
                   {"ListedModel", &listed_model_answer},
                   {"CheckpointList", &checkpoints_answer},
+                  {"Node", &node_answer},
                   {"Samples", &samples_answer},
                   {"Trajectories", &trajectories_answer},
                   {"Score", &score_answer},

@@ -58,6 +58,7 @@ extern const struct field_set event_answer, status_event, epoch_event, checkpoin
 extern const struct field_set model_answer, listed_model_answer, figures_answer, figure_answer;
 extern const struct field_set checkpoints_answer, schedule_answer, schedule_columns;
 extern const struct field_set samples_answer, trajectories_answer, score_answer;
+extern const struct field_set node_answer;
 extern const struct field_set evaluation_answer, floored_answer;
 extern const struct field_set dataset_answer, dataset_preview, column_answer;
 

@@ -87,9 +87,8 @@ struct holding {
 static enum store_status run_claim(void *argument, struct store_session *session) {
     struct holding *holding = argument;
     struct workers *workers = holding->worker->workers;
-    char owner[ID_LENGTH + 16];
-    snprintf(owner, sizeof owner, "%s/%d", store_boot(workers->config.store),
-             holding->worker->number);
+    char owner[16];
+    snprintf(owner, sizeof owner, "%d", holding->worker->number);
     const struct memory_room room = room_left(workers);
     enum store_status status = store_claim(session, owner, &room, clock_now_ms(), &holding->claim);
     /* This is still on the writer's thread, so that a cancel that comes next finds this worker, and

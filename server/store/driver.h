@@ -29,8 +29,9 @@ struct store_session {
     int cached;
     enum store_status status; /* of the current statement: STORE_OK until something fails */
     /* only of the writer: */
-    int64_t limit; /* maximum bytes of the database; 0: no limit */
-    struct {       /* jobs that have ended in this transaction, by status: */
+    char node[ID_LENGTH + 1]; /* for which it acts, see store_node_join */
+    int64_t limit;            /* maximum bytes of the database; 0: no limit */
+    struct {                  /* jobs that have ended in this transaction, by status: */
         int64_t noted[JOB_STATUS_COUNT], marked[JOB_STATUS_COUNT]; /* so far; at the savepoint */
     } endings;
 };

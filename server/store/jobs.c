@@ -19,6 +19,7 @@ void job_clear(struct job *job) {
     free(job->dataset);
     free(job->spec);
     free(job->warnings);
+    free(job->node);
     free(job->arithmetic);
     free(job->error.code);
     free(job->error.detail);
@@ -110,10 +111,11 @@ enum store_status store_rewarn(struct store_session *session, const char *id,
     " job.epoch, job.epochs, job.step, job.steps, job.seconds, job.train_loss, job.val_loss,"      \
     " job.error_code, job.error_detail, job.attempt, job.cancel_requested, job.created_at,"        \
     " job.started_at, job.finished_at, model.id IS NOT NULL, job.warnings, job.memory, "           \
-    "job.seq, " FIGURES_COLUMNS("model") ", job.arithmetic,"                                       \
-                                         " CASE WHEN job.status = 'queued' AND " SQL_IS_BOUND      \
-                                         " THEN 1 ELSE 0 END"                                      \
-                                         " FROM job LEFT JOIN model ON model.job_seq = job.seq"
+    "job.seq, " FIGURES_COLUMNS(                                                                   \
+        "model") ", job.arithmetic,"                                                               \
+                 " CASE WHEN job.status = 'queued' AND " SQL_IS_BOUND                              \
+                 " THEN 1 ELSE 0 END, " SQL_NODE(                                                  \
+                     "job") " FROM job LEFT JOIN model ON model.job_seq = job.seq"
 
 static void read_job(struct store_session *session, struct sql_statement *row, struct job *job) {
     *job = (struct job){
@@ -142,6 +144,7 @@ static void read_job(struct store_session *session, struct sql_statement *row, s
         .figures = sql_figures(row, 24),
         .arithmetic = sql_text(session, row, 31),
         .waits_for_offer = sql_int(row, 32),
+        .node = sql_text(session, row, 33),
     };
     memcpy(job->id, sql_chars(row, 0), ID_LENGTH);
 }

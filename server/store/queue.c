@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/store/driver.h"
+#include "server/store/nodes.h"
 #include "server/store/sql.h"
 
 enum {
@@ -61,7 +63,11 @@ static enum store_status take_checkpoint(struct store_session *session, int64_t 
     return status == STORE_OK ? rewind_to(session, seq, &claim->checkpoint) : status;
 }
 
-#define CAN_RUN "job.status = 'queued' AND NOT " SQL_IS_BOUND
+/* On the node ?1. Another node may be about to take a job: that one is passed over. */
+#define CAN_RUN                                                                                    \
+    "status = 'queued' AND (arithmetic IS NULL"                                                    \
+    " OR arithmetic IN (SELECT offer.arithmetic FROM offer WHERE node = ?1))"
+#define FIRST_OF_QUEUE "ORDER BY seq LIMIT 1 /*! FOR UPDATE SKIP LOCKED */"
 
 /* The job to run next: the first in the queue, if it fits. Otherwise, one that fits may overtake it
  * as long as the first could not start anyway, because jobs that were before it are still running.
@@ -70,13 +76,15 @@ static enum store_status choose(struct store_session *session, const struct memo
                                 int64_t *seq) {
     struct sql_statement *row = sql_prepare(
         session,
-        "WITH first AS (SELECT seq, memory FROM job WHERE " CAN_RUN " ORDER BY seq LIMIT 1)"
-        " SELECT CASE WHEN memory <= ?1 THEN seq"
+        "WITH first AS (SELECT seq, memory FROM job WHERE " CAN_RUN " " FIRST_OF_QUEUE ")"
+        " SELECT CASE WHEN memory <= ?2 THEN seq"
         "  WHEN memory + (SELECT coalesce(sum(memory), 0) FROM job AS before"
-        "                 WHERE before.status = 'running' AND before.seq < first.seq) > ?2"
-        "  THEN (SELECT seq FROM job WHERE " CAN_RUN " AND memory <= ?1 ORDER BY seq LIMIT 1)"
-        " END FROM first",
-        "ii", room->unreserved, room->all);
+        "                 WHERE before.status = 'running' AND before.seq < first.seq"
+        "                 AND " SQL_NODE("before") " = ?1) > ?3"
+                                                   "  THEN (SELECT seq FROM job WHERE " CAN_RUN
+                                                   " AND memory <= ?2 " FIRST_OF_QUEUE ")"
+                                                   " END FROM first",
+        "tii", session->node, room->unreserved, room->all);
     return sql_value(session, row, seq, STORE_OK);
 }
 
@@ -85,22 +93,24 @@ static enum store_status choose_small(struct store_session *session, const struc
                                       int64_t *seq) {
     const int64_t most = room->small < room->beside ? room->small : room->beside;
     struct sql_statement *row = sql_prepare(session,
-                                            "SELECT seq FROM job WHERE " CAN_RUN " AND memory <= ?1"
-                                            " ORDER BY seq LIMIT 1",
-                                            "i", most);
+                                            "SELECT seq FROM job WHERE " CAN_RUN " AND memory <= ?2"
+                                            " " FIRST_OF_QUEUE,
+                                            "ti", session->node, most);
     return sql_value(session, row, seq, STORE_NOT_FOUND);
 }
 
+/* STORE_NOT_FOUND if the lease of the node has ended: its jobs are about to be taken away. */
 static enum store_status take(struct store_session *session, int64_t seq, const char *owner,
                               int64_t now, struct claim *claim) {
     struct sql_statement *row = sql_prepare(
         session,
-        "UPDATE job SET status = 'running', owner = ?2, fence = fence + 1, report = 0,"
+        "UPDATE job SET status = 'running', owner = ?4 || '/' || ?2, fence = fence + 1, report = 0,"
         " attempt = attempt + 1, stalls = stalls + 1, started_at = coalesce(started_at, ?3)"
-        " WHERE seq = ?1"
+        " WHERE seq = ?1 AND EXISTS (SELECT 1 FROM node WHERE node.id = ?4 AND " SQL_IS_LIVE ")"
         " RETURNING id, spec, fence, attempt, cancel_requested, created_at, memory, arithmetic",
-        "iti", seq, owner, now);
-    if (sql_row(session, row)) {
+        "itit", seq, owner, now, session->node);
+    const bool found = sql_row(session, row);
+    if (found) {
         memcpy(claim->id, sql_chars(row, 0), ID_LENGTH);
         claim->spec = sql_text(session, row, 1);
         claim->fence = sql_int64(row, 2);
@@ -110,7 +120,7 @@ static enum store_status take(struct store_session *session, int64_t seq, const 
         claim->memory = sql_int64(row, 6);
         claim->arithmetic = sql_text(session, row, 7);
     }
-    return sql_done(session, row);
+    return sql_found(session, row, found, STORE_NOT_FOUND);
 }
 
 enum store_status store_claim(struct store_session *session, const char *owner,
@@ -385,24 +395,40 @@ static enum store_status end_jobs(struct store_session *session, enum job_status
     return status;
 }
 
-static enum store_status cancel_asked(struct store_session *session, int64_t now) {
-    return end_jobs(
-        session, JOB_CANCELLED,
-        sql_prepare(session,
-                    "UPDATE job SET status = 'cancelled', owner = NULL,"
-                    " finished_at = ?1 WHERE status = 'running' AND cancel_requested <> 0",
-                    "i", now));
+/* Running jobs that nobody trains: all of them (?1), or those of nodes that are gone. */
+#define ABANDONED                                                                                  \
+    "status = 'running' AND (?1 <> 0 OR " SQL_NODE("job") " NOT IN (SELECT node.id FROM node))"
+
+static enum store_status cancel_asked(struct store_session *session, bool all, int64_t now) {
+    return end_jobs(session, JOB_CANCELLED,
+                    sql_prepare(session,
+                                "UPDATE job SET status = 'cancelled', owner = NULL,"
+                                " finished_at = ?2 WHERE " ABANDONED " AND cancel_requested <> 0",
+                                "ii", (int64_t)all, now));
 }
 
-static enum store_status fail_stalled(struct store_session *session, int64_t now) {
+static enum store_status fail_stalled(struct store_session *session, bool all, int64_t now) {
     return end_jobs(session, JOB_FAILED,
                     sql_prepare(session,
-                                "UPDATE job SET status = 'failed', owner = NULL, finished_at = ?1,"
-                                " error_code = ?3, error_detail = 'the server died ' || stalls ||"
+                                "UPDATE job SET status = 'failed', owner = NULL, finished_at = ?2,"
+                                " error_code = ?4, error_detail = 'the server died ' || stalls ||"
                                 " ' times while it trained this job, with no checkpoint in between'"
-                                " WHERE status = 'running' AND stalls >= ?2",
-                                "iit", now, (int64_t)STALLS_ALLOWED,
+                                " WHERE " ABANDONED " AND stalls >= ?3",
+                                "iiit", (int64_t)all, now, (int64_t)STALLS_ALLOWED,
                                 job_error_rows[JOB_ERROR_CRASH_LOOP].code));
+}
+
+/* Ends or requeues jobs that nobody trains. */
+static enum store_status free_jobs(struct store_session *session, bool all, int64_t now,
+                                   int *requeued) {
+    enum store_status status = cancel_asked(session, all, now);
+    if (status == STORE_OK)
+        status = fail_stalled(session, all, now);
+    if (status == STORE_OK)
+        status = sql_run(session, "UPDATE job SET status = 'queued', owner = NULL WHERE " ABANDONED,
+                         "i", (int64_t)all);
+    *requeued = status == STORE_OK ? sql_changes(session) : 0;
+    return status;
 }
 
 enum store_status store_unclaim_bound(struct store_session *session, const char *id, int64_t fence,
@@ -414,22 +440,6 @@ enum store_status store_unclaim_bound(struct store_session *session, const char 
     if (status == STORE_OK)
         status = store_unclaim(session, id, fence);
     return status == STORE_OK ? bind_to(session, seq, arithmetic) : status;
-}
-
-enum store_status store_offer(struct store_session *session, const char *const *arithmetic,
-                              int count) {
-    const char *texts[STORE_MAX_OFFERS];
-    enum store_status status = STORE_OK;
-    for (int i = 0; i < STORE_MAX_OFFERS; i++)
-        texts[i] = arithmetic[i < count ? i : 0];
-    status = sql_run(session, "DELETE FROM offer WHERE arithmetic NOT IN (?1, ?2, ?3, ?4)", "tttt",
-                     texts[0], texts[1], texts[2], texts[3]);
-    for (int i = 0; i < count && status == STORE_OK; i++)
-        status = sql_run(session,
-                         "INSERT INTO offer (arithmetic) VALUES (?1)"
-                         " ON CONFLICT (arithmetic) DO NOTHING",
-                         "t", arithmetic[i]);
-    return status;
 }
 
 enum store_status store_count_waiting(struct store_session *session, int64_t *count) {
@@ -459,12 +469,28 @@ enum store_status store_recover(struct store_session *session, int64_t memory, i
     enum store_status status =
         sql_run(session, "UPDATE blob SET writer = NULL WHERE writer IS NOT NULL", "");
     if (status == STORE_OK)
-        status = cancel_asked(session, now);
+        status = sql_run(session, "DELETE FROM node WHERE id <> ?1", "t", session->node);
     if (status == STORE_OK)
-        status = fail_stalled(session, now);
-    if (status == STORE_OK)
-        status = sql_run(
-            session, "UPDATE job SET status = 'queued', owner = NULL WHERE status = 'running'", "");
-    *requeued = status == STORE_OK ? sql_changes(session) : 0;
+        status = free_jobs(session, true, now, requeued);
     return status == STORE_OK ? refuse_too_large(session, memory, now) : status;
+}
+
+enum store_status store_take_over(struct store_session *session, int64_t lease, int64_t now,
+                              struct takeover *takeover) {
+    *takeover = (struct takeover){0};
+    enum store_status status =
+        sql_run(session,
+                "DELETE FROM node WHERE lease_until < (SELECT ms FROM clock)"
+                " AND (SELECT started_at FROM server) + ?1 < (SELECT ms FROM clock)",
+                "i", lease);
+    if (status != STORE_OK)
+        return status;
+    takeover->buried = sql_changes(session);
+    status = free_jobs(session, false, now, &takeover->requeued);
+    if (status != STORE_OK)
+        return status;
+    return sql_run(session,
+                   "UPDATE blob SET writer = NULL"
+                   " WHERE writer IS NOT NULL AND writer NOT IN (SELECT node.id FROM node)",
+                   "");
 }

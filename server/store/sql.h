@@ -103,6 +103,11 @@ struct figures sql_figures(const struct sql_statement *row, int column);
 enum store_status sql_served(struct store_session *session, struct sql_statement *row,
                              char id[ID_LENGTH + 1], bool *same);
 
+/* The id of the node that trains a job; NULL: none. */
+#define SQL_NODE(job) "substr(" job ".owner, 1, 36)"
+/* In a condition: does the lease of a node still hold? */
+#define SQL_IS_LIVE "(lease_until IS NULL OR lease_until > (SELECT ms FROM clock))"
+
 /* In a condition or a column: is the arithmetic of a job one that no running server offers? */
 #define SQL_IS_BOUND                                                                               \
     "(job.arithmetic IS NOT NULL"                                                                  \

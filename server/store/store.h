@@ -95,6 +95,7 @@ struct job {
     struct job_failure error;
     int attempt;
     int64_t memory;       /* estimated maximum bytes that its training takes; 0: not known */
+    char *node;           /* id of the node that trains it; NULL: none */
     char *arithmetic;     /* that its checkpoints continue with; NULL: any, or not known */
     bool waits_for_offer; /* queued, and no running server offers that arithmetic (store_offer) */
     bool cancel_requested;
@@ -501,17 +502,16 @@ struct memory_room {
     int64_t all, unreserved;
     int64_t small, beside; /* beside: what is left of the room for small jobs */
 };
+enum { STORE_MAX_OFFERS = 4 };
 /* W. The arithmetic that this server offers to jobs, best first; 1..STORE_MAX_OFFERS texts. Waiting
  * jobs are those that began with any other. */
-enum { STORE_MAX_OFFERS = 4 };
 enum store_status store_offer(struct store_session *session, const char *const *arithmetic,
                               int count);
 /* The number of queued jobs that wait for an offer. */
 enum store_status store_count_waiting(struct store_session *session, int64_t *count);
 /* W. Claims the first job in the queue, without those that wait for an offer, if it fits into the
  * room. A later job that fits may overtake it as long as it waits for a job before it to end. owner
- * names this boot and worker.
- * STORE_NOT_FOUND when no job can run now. */
+ * names the worker within its node. STORE_NOT_FOUND when no job can run now. */
 enum store_status store_claim(struct store_session *session, const char *owner,
                               const struct memory_room *room, int64_t now, struct claim *claim);
 /* W. Stores all of a report, once: if a commit has failed, or its outcome is not known, the same

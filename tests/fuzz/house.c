@@ -10,6 +10,7 @@
 #include "server/base/counters.h"
 #include "server/base/log.h"
 #include "server/service.h"
+#include "server/store/nodes.h"
 #include "tests/fuzz/fuzz.h"
 
 #define ID(digit) "00000000-0000-7000-8000-00000000000" #digit
@@ -81,6 +82,9 @@ static void train(struct store_session *session) {
     struct training_failure failure;
     struct dn_trainer *trainer;
     struct dn_epoch epoch;
+    const struct node node = {
+        .id = "00000000-0000-7000-8000-000000000000", .name = "fuzz", .version = "0"};
+    fuzz_check(store_node_join(session, &node, 0) == STORE_OK);
     fuzz_check(store_claim(session, "fuzz", &(struct memory_room){INT64_MAX, INT64_MAX, 0, 0},
                            1700000001000, &claim) == STORE_OK);
     fuzz_check(api_load_training(claim.spec, session, &training, &failure));

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/store/store.h"
+#include "server/store/nodes.h"
 
 static const struct memory_room EVERYTHING __attribute__((unused)) = {INT64_MAX, INT64_MAX, 0, 0};
 static char directory[32], path[200];
@@ -20,6 +20,11 @@ static void open_store(void) {
     store = store_open(path, error, sizeof error);
     cr_assert(store, "%s", error);
     session = store_writer(store);
+    struct node node = {.name = "test", .version = "0"};
+    memcpy(node.id, store_boot(store), sizeof node.id);
+    cr_assert_eq(store_begin(session), STORE_OK);
+    cr_assert_eq(store_node_join(session, &node, 0), STORE_OK);
+    cr_assert_eq(store_commit(session), STORE_OK);
 }
 
 /* Creates or drops the database of this test; false: it is a file. */

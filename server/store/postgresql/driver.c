@@ -41,16 +41,21 @@ static bool starts(const char *at, const char *word) {
     return strncmp(at, word, strlen(word)) == 0;
 }
 
-/* The text for PostgreSQL, from malloc: $1 for ?1, a number for each ? without one, and without
- * the names of indices, which are for SQLite. No statement has a question mark in a text. */
+/* The text for PostgreSQL, from malloc: $1 for ?1, a number for each ? without one, with what is in
+ * comments that begin with an exclamation mark, and without the names of indices, which are for SQLite. No
+ * statement has a question mark in a text. */
 static char *translate(const char *sql) {
-    static const char hint[] = " INDEXED BY ";
+    static const char hint[] = " INDEXED BY ", begin[] = "/*!", end[] = "*/";
     char *out = malloc(4 * strlen(sql) + 1), *to = out;
     int number = 0;
     for (const char *at = sql; out && *at;) {
         if (starts(at, hint)) {
             at += sizeof hint - 1;
             at += strcspn(at, " ");
+        } else if (starts(at, begin)) {
+            at += sizeof begin - 1;
+        } else if (starts(at, end)) {
+            at += sizeof end - 1;
         } else if (*at == '?') {
             at++;
             *to++ = '$';

@@ -7,6 +7,7 @@ EMBED(tables_21, "migrations/sqlite/0021_tables.sql");
 EMBED(table_models_22, "migrations/sqlite/0022_table_models.sql");
 EMBED(arithmetic_23, "migrations/sqlite/0023_arithmetic.sql");
 EMBED(reports_24, "migrations/sqlite/0024_reports.sql");
+EMBED(nodes_25, "migrations/sqlite/0025_nodes.sql");
 
 const struct migration sqlite_migrations[] = {
     {20, "0020_schema.sql", schema_20},
@@ -14,5 +15,6 @@ const struct migration sqlite_migrations[] = {
     {22, "0022_table_models.sql", table_models_22},
     {23, "0023_arithmetic.sql", arithmetic_23},
     {24, "0024_reports.sql", reports_24},
+    {25, "0025_nodes.sql", nodes_25},
 };
 const int sqlite_migration_count = sizeof sqlite_migrations / sizeof sqlite_migrations[0];

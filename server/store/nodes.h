@@ -1,0 +1,48 @@
+/*
+ * nodes.h - the nodes of a database: the processes that serve it and train its jobs.
+ *
+ * A file has one. A database that several processes can use gives each of them a lease, which it
+ * renews; the jobs of a node whose lease has ended go on elsewhere. All times are those of the
+ * database's clock. What keeps a node that was taken for dead from writing is the fence of its jobs
+ * (STORE_LOST), never a clock.
+ */
+#ifndef SERVER_STORE_NODES_H
+#define SERVER_STORE_NODES_H
+
+#include "server/store/store.h"
+
+struct node {
+    char id[ID_LENGTH + 1];             /* store_boot: a new one at each start */
+    char *name;                         /* where it listens, for people */
+    char *version;                      /* of the program */
+    char *arithmetic[STORE_MAX_OFFERS]; /* [offers], best first; not for store_node_join */
+    int offers;
+    int workers, running; /* jobs that it can train at the same time, and that it trains now */
+    bool is_draining;     /* it is stopping, and claims no more jobs */
+    int64_t started_at;
+    int64_t lease_until; /* 0: until it stops, because no other process can use the database */
+};
+void node_clear(struct node *node);
+/* W. From now on, the session acts for this node: it claims jobs as long as the lease holds, in ms;
+ * 0: always. Also renews a lease that has ended. */
+enum store_status store_node_join(struct store_session *session, const struct node *node,
+                                  int64_t lease);
+/* W. Renews the lease of the session's node. STORE_LOST: a sweep has taken it for dead. */
+enum store_status store_node_renew(struct store_session *session, int64_t lease, bool is_draining);
+/* W. The session's node has stopped; it holds no jobs. */
+enum store_status store_node_leave(struct store_session *session);
+/* Sets nodes [limit], the oldest first, and *count: those whose lease holds. */
+enum store_status store_nodes(struct store_session *session, struct node *nodes, int limit,
+                              int *count);
+enum store_status store_node_count(struct store_session *session, int64_t *count);
+
+/* W. Buries the nodes whose lease has ended, treats the jobs of nodes that are gone as store_recover
+ * does, and abandons their unfinished blobs. Nobody is buried before the database has run for a
+ * whole lease, in ms: until then, all may have been cut off. */
+struct takeover {
+    int buried, requeued;
+};
+enum store_status store_take_over(struct store_session *session, int64_t lease, int64_t now,
+                                  struct takeover *takeover);
+
+#endif
