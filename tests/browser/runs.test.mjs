@@ -106,6 +106,31 @@ test("a picture that could not be renewed stays", async () => {
   await fresh.remove();
 });
 
+test("a run that this server cannot continue says so, and can start afresh", async (t) => {
+  const fresh = await new Server().start();
+  const { kernels } = await fresh.api("/version");
+  if (kernels === "baseline") t.skip("this machine has one instruction set");
+  await fresh.stop();
+  fresh.flags = ["--simd", "baseline"];
+  await fresh.start();
+  const { id } = await fresh.api("/v1/jobs", { ...ENDLESS, name: "moved" });
+  await until(async () => (await fresh.api(`/v1/jobs/${id}`)).arithmetic, "a checkpoint");
+  await fresh.stop();
+  fresh.flags = ["--simd", kernels];
+  await fresh.start();
+  const page = await open(fresh, `#job=${id}`, CALM);
+  await run(page, "moved").getByText("waiting for another CPU or version").waitFor();
+  await page.locator(".inspector .warning", { hasText: "baseline/" }).waitFor();
+  await run(page, "moved").hover();
+  await run(page, "moved").getByRole("button", { name: "Start afresh" }).click();
+  await page.locator("dialog[open]").getByRole("button", { name: "Start afresh" }).click();
+  await until(async () => (await fresh.api(`/v1/jobs/${id}`)).status === "running", "it trains");
+  await page.locator(".inspector .warning").waitFor({ state: "detached" });
+  await until(async () => (await fresh.api(`/v1/jobs/${id}`)).arithmetic?.startsWith(`${kernels}/`), "its own kernels");
+  await close(page);
+  await fresh.remove();
+});
+
 test("runs that wait say their place in the queue", async () => {
   const fresh = await new Server("--workers", "1").start();
   await fresh.api("/v1/jobs", ENDLESS);

@@ -91,7 +91,8 @@ export function asRun(
   const { id, name, spec, epoch, warnings, evaluation, created_at, links } = model;
   return {
     ...{ id, name, spec, warnings, evaluation, created_at, links, imported: true, status: "succeeded" },
-    ...{ model: id, queue_position: null, error: null, attempt: 0, started_at: null, finished_at: null },
+    ...{ model: id, queue_position: null, error: null, attempt: 0, arithmetic: null },
+    ...{ started_at: null, finished_at: null },
     metrics: { train_loss: null, val_loss: null },
     progress: {
       ...{ epoch, epochs: epoch, step: 1, steps: 1, fraction: 1, seconds: 0 },
@@ -127,6 +128,16 @@ export async function resume(id: string, epochs?: number): Promise<void> {
     ),
   );
 }
+
+/** Trains the run from the beginning, without what it has learned so far. */
+export async function restart(id: string): Promise<void> {
+  const params = { path: { id }, query: { afresh: true } };
+  put(await must(client.POST("/v1/jobs/{id}/resume", { params, body: {} })));
+}
+
+/** It is queued, but this server cannot continue its checkpoint. */
+export const waitsForKernels = (run: Run): boolean =>
+  run.warnings.some((each) => each.code === "waits_for_kernels");
 
 export async function remove(run: Run): Promise<void> {
   const path = { id: run.id };

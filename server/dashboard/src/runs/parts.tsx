@@ -11,9 +11,11 @@ import {
   nameOf,
   type Run,
   remove,
+  restart,
   resume,
   sentence,
   submit,
+  waitsForKernels,
 } from "../runs";
 import { verdictOf } from "./verdict";
 
@@ -57,6 +59,7 @@ function said(run: Run): string {
         ? `${Math.round(100 * progress.fraction)}%`
         : `${Math.round(100 * progress.fraction)}% · ${duration(progress.eta_seconds)} left`;
     case "queued":
+      if (waitsForKernels(run)) return "waiting for another CPU or version";
       return run.queue_position ? `queued, ${run.queue_position} ahead` : "queued, next";
     case "failed":
       return run.error?.code === "diverged"
@@ -128,11 +131,22 @@ function retry(run: Job): Promise<unknown> {
   return submit({ ...run.spec, name: `${nameOf(run)}, lr ÷ 3`, training: { ...training, learning_rate } });
 }
 
+async function confirmRestart(run: Run): Promise<void> {
+  const text = "Its history and model will be deleted, and it will be trained with what this server has.";
+  confirmed(`Start ${nameOf(run)} afresh?`, text, "Start afresh", () => restart(run.id));
+}
+
 /** The actions that a run allows now: label, explanation, function. */
 function actionsOf(run: Run): [string, string, () => Promise<unknown>][] {
   if (isImported(run)) return [];
-  if (!isOver(run))
-    return [["Cancel", "Stop the training and keep the last checkpoint", () => cancel(run.id)]];
+  const stop: [string, string, () => Promise<unknown>] = [
+    "Cancel",
+    "Stop the training and keep the last checkpoint",
+    () => cancel(run.id),
+  ];
+  if (waitsForKernels(run))
+    return [["Start afresh", "Train from the beginning", () => confirmRestart(run)], stop];
+  if (!isOver(run)) return [stop];
   if (run.error?.code === "diverged")
     return [["Retry with lr ÷ 3", "Train again with a third of the learning rate", () => retry(run)]];
   if (run.status === "succeeded")

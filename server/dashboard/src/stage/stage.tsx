@@ -5,7 +5,7 @@ import type { Job } from "../api";
 import { dataPoints } from "../data";
 import { view } from "../hash";
 import { position } from "../player";
-import { hasModel, job, nameOf } from "../runs";
+import { hasModel, job, nameOf, waitsForKernels } from "../runs";
 import { ink } from "../theme";
 import { isTable } from "./axes";
 import { held, hold, landing, landingError, release } from "./landing";
@@ -31,6 +31,7 @@ const canHold = (): boolean =>
 
 function waiting(run: Job): string {
   if (run.status === "queued") {
+    if (waitsForKernels(run)) return "In the queue until a server with the right CPU and version starts.";
     const place = run.queue_position ? `${run.queue_position} ahead` : "next to run";
     return `In the queue, ${place}. Showing the forward process meanwhile.`;
   }
