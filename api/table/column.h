@@ -52,7 +52,8 @@ struct column {
     int coordinate;             /* its place in a point; -1: it is in none, or follows */
     int64_t missing, distinct;  /* rows without a value; different texts of the others */
     double min, max, mean, std; /* NAN if it has none; of a date in seconds since 1970 */
-    const char *format;         /* of numbers (number_format.h) and dates (dates.h); or NULL */
+    const char *format;         /* of numbers (number_format.h), also those of an id, and dates
+                                   (dates.h); or NULL */
     double step;                /* of dates: seconds of which all are multiples; 0: none */
     const char *missing_text;   /* how the table writes a missing value */
     const char *const *levels;  /* [level_count], then NULL: of what is not a number or date */
@@ -90,6 +91,9 @@ void column_numbers(const struct column *column, const struct cells_column *cell
 size_t column_backward(const struct column *column, double value, char out[COLUMN_TEXT_BYTES]);
 /* Is its text a number in JSON too? */
 bool column_is_number(const struct column *column);
+
+/* Is a text an integer as JSON writes it, which a double has exactly? 7 is, but not 007, 7.0 or +7. */
+bool column_integer(const char *text, size_t length, double *value);
 
 /* Is a text, blanks around it ignored, one of those that stand for a missing value? */
 bool column_is_missing(const char *text, size_t length);

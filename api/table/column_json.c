@@ -83,7 +83,7 @@ static const struct field rows[] = {
     {"", "format", FIELD_STRING, AT(format), .flags = FIELD_OR_NULL,
      .doc = "How numbers are written: 0.0# has one or two decimals, #,##0 marks thousands, #.# has "
             "no zero before the point. Or dates, as strftime has them: %Y-%m-%d, %-d without a "
-            "leading zero, %3f for milliseconds."},
+            "leading zero, %3f for milliseconds. Of an id, 0 if all are integers; else null."},
     {"", "step", FIELD_NUMBER, AT(step), .flags = FIELD_OR_NULL,
      .doc = "Dates are multiples of this number of seconds; otherwise 0."},
     {"", "missing_text", FIELD_STRING, AT(missing_text),
@@ -120,7 +120,9 @@ void column_write_list(const struct column *columns, int count, struct json_writ
 
 void column_write_cell(const struct column *column, const char *text, size_t length,
                        struct json_writer *json) {
-    const double value = column_is_number(column) ? column_forward(column, text, length) : NAN;
+    double value = column_is_number(column) ? column_forward(column, text, length) : NAN;
+    if (column->type == TYPE_ID && column->format && !column_integer(text, length, &value))
+        value = NAN; /* another name, given by a client */
     if (!isnan(value))
         json_double(json, value);
     else if (column_is_number(column) || column_is_missing(text, length))

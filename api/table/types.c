@@ -314,9 +314,15 @@ static bool detect_constant(const struct column_view *view) {
     return view->present == 0 || (view->present == 1 && view->missing == 0);
 }
 
+/* Ids that are integers say so by their format. */
 static const char *fit_id(struct column_view *view, struct column *column) {
-    (void)column;
-    (void)view;
+    bool are_integers = view->present > 0;
+    double value;
+    for (uint32_t code = 0; code < view->column->distinct && are_integers; code++)
+        are_integers = view->kinds[code] == CELL_MISSING ||
+                       column_integer(cells_text(view->column, code),
+                                      cells_length(view->column, code), &value);
+    column->format = are_integers ? "0" : NULL;
     return NULL;
 }
 
@@ -379,6 +385,18 @@ bool column_is_trained(const struct column *column) {
 bool column_is_number(const struct column *column) {
     return column->type == TYPE_NUMERIC || column->type == TYPE_INTEGER ||
            (column->type == TYPE_CONSTANT && column->format);
+}
+
+bool column_integer(const char *text, size_t length, double *value) {
+    enum { MOST_DIGITS = 15 }; /* which a double has */
+    const size_t sign = length > 0 && text[0] == '-', digits = length - sign;
+    if (digits < 1 || digits > MOST_DIGITS || (text[sign] == '0' && length > 1))
+        return false;
+    for (size_t i = sign; i < length; i++)
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+    *value = strtod(text, NULL);
+    return true;
 }
 
 double column_forward(const struct column *column, const char *text, size_t length) {

@@ -105,13 +105,34 @@ def test_a_table_comes_back_as_it_was(store):
     assert store.get(path + ".csv").body.decode().replace("\r\n", "\n") == PEOPLE
     answer = store.get(path + ".json").json
     assert answer["columns"] == ["id", "age", "zip", "born", "height", "segment", "country"]
-    assert answer["points"][:2] == [["1", 39, "00501", "1990-01-31", 1.8, "low", "NL"], ["2", None, "00544", "1985-12-01", 1.75, "high", "NL"]]
+    assert answer["points"][:2] == [[1, 39, "00501", "1990-01-31", 1.8, "low", "NL"], [2, None, "00544", "1985-12-01", 1.75, "high", "NL"]]
     assert answer["labels"] == ["yes", "no", "no", "yes"]
     array = numpy.load(io.BytesIO(store.get(path + ".npy").body))
     assert array.shape == (4, 5) and numpy.isnan(array[1, 0]) and array[:, 1].tolist() == [0, 1, 0, 0]
     drawn = list(csv.reader(io.StringIO(store.get(path + ".csv?n=3&seed=2").body.decode())))
     rows = list(csv.reader(io.StringIO(PEOPLE)))
     assert drawn[0] == rows[0] and len(drawn) == 4 and all(row in rows[1:] for row in drawn[1:])
+
+
+@pytest.mark.parametrize("ids, wanted", [
+    (["3", "1", "20", "-4"], [3, 1, 20, -4]), (["007", "1", "20", "4"], None), (["1.0", "2.0", "3.0", "5.0"], None), (["A1", "2", "3", "5"], None),
+    (["10000000000000000001", "2", "3", "5"], None), (["0", "10", "999999999999999", "5"], [0, 10, 999999999999999, 5]),
+])  # fmt: skip
+def test_ids_are_numbers_in_json_if_they_are_integers(store, ids, wanted):
+    """In points and in samples alike; all other names of rows are texts."""
+    raw = "id,x,y\n" + "".join(f"{name},{i / 7:.2f},{'ab'[i % 2]}\n" for i, name in enumerate(ids))
+    schema = {"columns": {"id": {"type": "id"}}}
+    made = store.request("POST", "/v1/datasets", **form(schema, raw)).json
+    assert by_name(made)["id"]["format"] == ("0" if wanted else None)
+    points = store.get(f"/v1/datasets/{made['id']}/points").json["points"]
+    assert [row[0] for row in points] == (wanted or ids)
+    assert store.get(f"/v1/datasets/{made['id']}/points.csv").body.decode().replace("\r\n", "\n") == raw
+    job = store.submit({"dataset": made["id"], "network": {"hidden_size": 8}, "training": {"epochs": 1}})
+    assert store.wait(job)["status"] == "succeeded"
+    path = f"/v1/models/{job}/samples"
+    assert [row[0] for row in store.get(path + "?n=3").json["points"]] == ([1, 2, 3] if wanted else ["1", "2", "3"])
+    given = store.post(path, {"rows": [{"id": 17}, {"id": "B7"}, {}]}).json["points"]
+    assert [row[0] for row in given] == ([17, "B7", 3] if wanted else ["17", "B7", "3"])
 
 
 def test_a_long_table_comes_back_in_pieces(store):
@@ -275,7 +296,7 @@ def test_what_would_be_understood(store):
     made = upload(store, PEOPLE, "?label=segment")
     kept = {key: made[key] for key in list(answer.json)[1:-1]}
     assert answer.status == 200 and answer.json == {"valid": True, **kept, "rows": answer.json["rows"]}
-    assert answer.json["rows"][:2] == [["1", 39, "00501", "1990-01-31", "yes", 1.8, "low", "NL"], ["2", None, "00544", "1985-12-01", "no", 1.75, "high", "NL"]]
+    assert answer.json["rows"][:2] == [[1, 39, "00501", "1990-01-31", "yes", 1.8, "low", "NL"], [2, None, "00544", "1985-12-01", "no", 1.75, "high", "NL"]]
     assert len(answer.json["rows"]) == 4
     assert len(store.get("/v1/datasets?kind=upload&limit=200").json["items"]) == before + 1
 

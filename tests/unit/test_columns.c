@@ -72,7 +72,7 @@ static const struct expected rows[] = {
      "A text of 80 bytes, which is longer than a category may be, so that it is an id."
      "||short|short",
      "id", NULL, false},
-    {"id", "1|2|3|4", "id", NULL, false},
+    {"id", "1|2|3|4", "id", "0", false},
     {"year", "1999|2000|2001|2002", "integer", "0", true},
     {"x", "7|7|7", "constant", "0", true},
     {"x", "a|a|a", "constant", NULL, false},
