@@ -415,7 +415,7 @@ docker-test: ## try the image; or ROOT=DIRECTORY, its root file system, without 
 	sh docker/smoke.sh $(if $(ROOT),--root $(ROOT),$(IMAGE))
 
 # ---------------------------------------------------------------- what it needs
-WHY_BUILD := the C compiler, and the libraries for HTTP, TLS, JSON, SQLite and zlib
+WHY_BUILD := the C compiler, and the libraries for HTTP, TLS, JSON, SQLite, PostgreSQL and zlib
 WHY_TEST  := the tests, which drive Chromium and two compilers, check the alerts and break things
 deps: ## install what a build needs
 	@sh tests/install.sh "$(WHY_BUILD)" $(PACKAGES_BUILD)

@@ -9,13 +9,14 @@
 #include "server/base/guess.h"
 #include "server/base/machine.h"
 #include "server/http/access.h"
+#include "server/store/store.h"
 
 struct setting {
     const char *flag; /* without dashes; the variable is DENOISED_ and the flag in upper case */
     enum {
         SETTING_TEXT,
         SETTING_CHOICE,
-        SETTING_FILE,
+        SETTING_DATABASE,
         SETTING_PATH,
         SETTING_INTEGER,
         SETTING_NUMBER,
@@ -41,8 +42,9 @@ static const struct setting settings[] = {
      "port to listen on; 0 picks a free one"},
     {"base-path", SETTING_PATH, AT(base_path), NULL, 0, 0, NULL,
      "path in front of every URL, such as /denoised behind a proxy"},
-    {"database", SETTING_FILE, AT(database), "denoised.db", 0, 0, NULL,
-     "SQLite database file; created if it does not exist"},
+    {"database", SETTING_DATABASE, AT(database), "denoised.db", 0, 0, NULL,
+     "SQLite database file, created if it does not exist; or a database on PostgreSQL, "
+     "postgresql://HOST/NAME"},
     {"workers", SETTING_INTEGER, AT(workers), "cores", 1, 256, NULL,
      "number of jobs to train at the same time"},
     {"samplers", SETTING_INTEGER, AT(samplers), "cores", 1, 256, NULL,
@@ -152,11 +154,23 @@ static bool set_choice(const struct setting *setting, const char *text, int *val
     return false;
 }
 
-/* Sets the path of a file. SQLite's other names for databases are refused: they would keep
- * nothing. */
-static bool set_file(const char *text, const char **value) {
+/* Sets a file, or a place on PostgreSQL. SQLite's other names for databases are refused: they would
+ * keep nothing. */
+static bool set_database(const char *text, const char **value) {
     *value = text;
-    return text[0] != ':' && strncmp(text, "file:", 5) != 0 && !strstr(text, "://");
+    return strncmp(text, STORE_POSTGRESQL, strlen(STORE_POSTGRESQL)) == 0 ||
+           (text[0] != ':' && strncmp(text, "file:", 5) != 0 && !strstr(text, "://"));
+}
+
+/* Does an address have a password? Every user of the machine can see one in an argument. */
+static bool has_password(const char *text) {
+    const char *host = strstr(text, "://");
+    if (!host)
+        return false;
+    host += 3;
+    const size_t before_path = strcspn(host, "/?");
+    const char *at = memchr(host, '@', before_path), *colon = memchr(host, ':', before_path);
+    return strstr(host, "password=") || (at && colon && colon < at);
 }
 
 /* Sets a path that needs no escaping in a URL, a header or JSON. "/" alone means no prefix. */
@@ -202,9 +216,21 @@ static bool set(struct config *config, const struct setting *setting, const char
         good = set_switch(text, at);
         snprintf(wanted, sizeof wanted, "true or false");
         break;
-    case SETTING_FILE:
-        good = set_file(text, at);
-        snprintf(wanted, sizeof wanted, "the path of a file (./%.60s if that is its name)", text);
+    case SETTING_DATABASE:
+        if (source[0] == '-' && has_password(text)) {
+            snprintf(error, error_size,
+                     "%s must have no password, because others can see the arguments of a program: "
+                     "use the variable " PREFIX "DATABASE, PGPASSWORD or PGPASSFILE",
+                     source);
+            return false;
+        }
+        good = set_database(text, at);
+        if (strstr(text, "://"))
+            text = "something else with ://"; /* which may have a password */
+        snprintf(wanted, sizeof wanted,
+                 "the path of a file (./%.60s if that is its name) or " STORE_POSTGRESQL
+                 "HOST/NAME",
+                 text);
         break;
     case SETTING_PATH:
         good = set_path(text, at);
@@ -376,7 +402,7 @@ void config_markdown(void) {
 void config_mdoc(void) {
     static const char *const values[] = {[SETTING_TEXT] = " Ar text",
                                          [SETTING_CHOICE] = " Ar text",
-                                         [SETTING_FILE] = " Ar file",
+                                         [SETTING_DATABASE] = " Ar database",
                                          [SETTING_PATH] = " Ar path",
                                          [SETTING_INTEGER] = " Ar integer",
                                          [SETTING_NUMBER] = " Ar number",

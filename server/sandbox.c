@@ -131,6 +131,13 @@ static bool allow(int ruleset, const char *path, __u64 rights) {
     return added;
 }
 
+/* Allows connections to a port; for kernels that can tell ports apart. */
+static bool allow_port(int ruleset, int port) {
+    enum { RULE_NET_PORT = 2 }; /* newer than the headers, as is its struct */
+    const struct { __u64 allowed_access, port; } rule = {NET_CONNECT_TCP, (__u64)port};
+    return syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0) == 0;
+}
+
 /* Allows the directory of the file that a path names. */
 static bool allow_directory(int ruleset, const char *path, __u64 rights) {
     char copy[PATH_MAX];
@@ -155,11 +162,28 @@ static const char *const system_files[] = {
     "/etc/localtime",   "/proc",          "/sys/devices/system/cpu",
     "/dev/urandom",     "/dev/null",
 };
+/* What a client of a database reads besides: its own name, and certificates. */
+static const char *const client_files[] = {"/etc/passwd", "/etc/ssl"};
 
-static bool allow_all(int ruleset, const struct sandbox_files *files, __u64 handled) {
-    char *real = realpath(files->database, NULL);
-    const bool found = real && allow_directory(ruleset, real, WRITING & handled);
+/* The database: a file in its directory, or servers at ports. */
+static bool allow_database(int ruleset, const struct sandbox_files *files,
+                           const struct ruleset_rights *handled) {
+    char *real = files->database ? realpath(files->database, NULL) : NULL;
+    bool good =
+        !files->database || (real && allow_directory(ruleset, real, WRITING & handled->files));
     free(real);
+    for (size_t i = 0; i < SANDBOX_PORTS && handled->network; i++)
+        if (files->connect[i])
+            good = allow_port(ruleset, files->connect[i]) && good;
+    for (size_t i = 0; i < LENGTH(client_files) && files->connect[0]; i++)
+        allow(ruleset, client_files[i], READING & handled->files);
+    return good;
+}
+
+static bool allow_all(int ruleset, const struct sandbox_files *files,
+                      const struct ruleset_rights *rights) {
+    const __u64 handled = rights->files;
+    const bool found = allow_database(ruleset, files, rights);
     for (size_t i = 0; i < LENGTH(system_files); i++)
         allow(ruleset, system_files[i], READING & handled);
     for (size_t i = 0; i < SANDBOX_PATHS; i++)
@@ -193,7 +217,7 @@ static int restrict_files(const struct sandbox_files *files) {
     const struct ruleset_rights rights = rights_of(version);
     const size_t size = version >= 4 ? sizeof rights : sizeof rights.files;
     int ruleset = version > 0 ? (int)syscall(SYS_landlock_create_ruleset, &rights, size, 0) : -1;
-    bool entered = ruleset >= 0 && allow_all(ruleset, files, rights.files) &&
+    bool entered = ruleset >= 0 && allow_all(ruleset, files, &rights) &&
                    syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
     if (ruleset >= 0)
         close(ruleset);

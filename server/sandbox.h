@@ -10,12 +10,13 @@
 
 #include <stdbool.h>
 
-enum { SANDBOX_PATHS = 8 };
+enum { SANDBOX_PATHS = 12, SANDBOX_PORTS = 8 };
 
 struct sandbox_files {
-    const char *database; /* its directory may be read and written */
+    const char *database; /* its directory may be read and written; NULL: it is on a server */
     /* Files that are read again; NULL: none. Each may be replaced by a new one in its directory. */
     const char *read[SANDBOX_PATHS];
+    int connect[SANDBOX_PORTS]; /* ports of TCP to which it may connect; 0: none */
 };
 
 /* Which restrictions are in force. */

@@ -258,8 +258,9 @@ static struct store *open_store(struct process *process) {
     struct store *store =
         store_open(process->config->database, process->error, sizeof process->error);
     if (store)
-        log_line(LOG_INFO, "starting", "version=%s kernels=%s cores=%d keys=%d", denoised_version,
-                 dn_kernels_name(), machine_cores(), process->auth ? auth_count(process->auth) : 0);
+        log_line(LOG_INFO, "starting", "version=%s kernels=%s cores=%d keys=%d database=\"%s\"",
+                 denoised_version, dn_kernels_name(), machine_cores(),
+                 process->auth ? auth_count(process->auth) : 0, store_path(store));
     return store;
 }
 
@@ -282,10 +283,16 @@ static void confine(const struct config *config, const struct store *store) {
         log_line(LOG_INFO, "sandbox off", NULL);
         return;
     }
-    const struct sandbox sandbox = sandbox_enter(&(struct sandbox_files){
-        .database = store_path(store),
+    const struct store_reach reach = store_reach(store);
+    struct sandbox_files files = {
+        .database = reach.file,
         .read = {config->api_keys, config->tls_cert, config->tls_key},
-    });
+    };
+    _Static_assert((int)SANDBOX_PATHS >= 3 + (int)STORE_REACH_FILES, "room for both");
+    _Static_assert((int)SANDBOX_PORTS == (int)STORE_REACH_PORTS, "room for all");
+    memcpy(files.read + 3, reach.read, sizeof reach.read);
+    memcpy(files.connect, reach.ports, sizeof reach.ports);
+    const struct sandbox sandbox = sandbox_enter(&files);
     log_line(LOG_INFO, "sandbox", "landlock=%d seccomp=%s core_dumps=%s", sandbox.landlock,
              sandbox.filter ? "on" : "none", sandbox.no_core ? "off" : "on");
 }

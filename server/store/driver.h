@@ -56,6 +56,7 @@ struct driver {
     void (*close)(struct store *store);
     bool (*backup)(const char *from, const char *to, char *error, size_t error_size);
     const char *(*path)(const struct store *store);
+    struct store_reach (*reach)(const struct store *store);
     const char *(*loss)(const struct store *store);
     bool (*is_there)(struct store *store);
     bool (*is_whole)(struct store *store);
@@ -65,7 +66,7 @@ struct driver {
 
     /* Sessions. A reader is NULL when none can be opened. */
     struct store_session *(*open_reader)(struct store *store);
-    bool (*is_usable)(struct store_session *session); /* its connection is not lost */
+    bool (*is_usable)(struct store_session *session); /* an idle one: its connection is not lost */
     void (*close_session)(struct store_session *session);
     enum store_status (*ping)(struct store_session *session);
     enum store_status (*limit)(struct store_session *session, int64_t bytes);

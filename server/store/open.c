@@ -1,4 +1,5 @@
 /* Opens and closes databases, and lends their sessions. */
+#include <stdio.h>
 #include <string.h>
 
 #include "server/base/fault.h"
@@ -16,13 +17,19 @@ static const struct driver *const drivers[] = {
 
 /* The driver of the database with this name. */
 static const struct driver *choose(const char *path) {
-    size_t i = 0;
+    size_t i = 0; /* the last one takes what is left */
     while (strncmp(path, drivers[i]->scheme, strlen(drivers[i]->scheme)) != 0)
         i++;
     return drivers[i];
 }
 
 struct store *store_open(const char *path, char *error, size_t error_size) {
+#ifndef WITH_POSTGRESQL
+    if (strncmp(path, STORE_POSTGRESQL, strlen(STORE_POSTGRESQL)) == 0) {
+        snprintf(error, error_size, "this program was built without PostgreSQL");
+        return NULL;
+    }
+#endif
     fold_begin();
     struct store *store = choose(path)->open(path, error, error_size);
     if (!store)
@@ -59,6 +66,10 @@ struct store_pace store_pace(const struct store *store) {
     return store->driver->pace;
 }
 
+struct store_reach store_reach(const struct store *store) {
+    return store->driver->reach(store);
+}
+
 const char *store_loss(const struct store *store) {
     return store->driver->loss(store);
 }
@@ -89,22 +100,25 @@ struct store_session *store_writer(struct store *store) {
     return store->writer;
 }
 
-struct store_session *store_acquire(struct store *store) {
-    if (store_loss(store))
-        return NULL;
+static struct store_session *take_idle(struct store *store) {
     pthread_mutex_lock(&store->mutex);
     struct store_session *session = store->idle;
     if (session)
         store->idle = session->next;
     pthread_mutex_unlock(&store->mutex);
+    return session;
+}
+
+struct store_session *store_acquire(struct store *store) {
+    if (store_loss(store))
+        return NULL;
+    struct store_session *session;
+    while ((session = take_idle(store)) && !store->driver->is_usable(session))
+        store->driver->close_session(session);
     return session ? session : store->driver->open_reader(store);
 }
 
 void store_release(struct store *store, struct store_session *session) {
-    if (!store->driver->is_usable(session)) {
-        store->driver->close_session(session);
-        return;
-    }
     pthread_mutex_lock(&store->mutex);
     session->next = store->idle;
     store->idle = session;

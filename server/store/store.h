@@ -216,10 +216,18 @@ void model_clear(struct model *model);
 
 /* Opens or creates the database file, locks it, applies migrations. NULL and a message on failure:
  * another process has locked it, it is no database, its schema is newer than this program. */
+#define STORE_POSTGRESQL "postgresql://" /* with which the other kind of database begins */
 struct store *store_open(const char *path, char *error, size_t error_size);
 void store_close(struct store *store);             /* all sessions must be back */
 const char *store_boot(const struct store *store); /* a unique name of this opening */
-const char *store_path(const struct store *store); /* absolute and without links */
+const char *store_path(const struct store *store); /* for people; a file's is absolute */
+/* What it goes on to use once it is open, for a sandbox; NULL or 0: nothing. */
+enum { STORE_REACH_FILES = 6, STORE_REACH_PORTS = 8 };
+struct store_reach {
+    const char *file, *read[STORE_REACH_FILES]; /* the database itself, and what is only read */
+    int ports[STORE_REACH_PORTS];               /* of TCP, to connect to */
+};
+struct store_reach store_reach(const struct store *store);
 /* How often, and how much at a time, a job that trains may write. */
 struct store_pace {
     /* Seconds between two of its reports: within these limits, so many that storing them takes a

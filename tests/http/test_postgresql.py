@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 
 import pytest
-from conftest import BINARY
+from conftest import BINARY, ENDLESS, QUICK, Server, eventually
 from postgresql import PROGRAMS, cluster
 from test_layers import ROOT
 
@@ -188,3 +188,123 @@ def test_the_store_does_the_same_there(server, name):
     done = subprocess.run([program], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
     assert re.search(r"Passing: [1-9]\d* \| Failing: 0 \| Crashing: 0", done.stderr + done.stdout)
+
+
+class There(Server):
+    """A server whose database is in this place, whatever the others use."""
+
+    def __init__(self, place, *others):
+        self.place = place
+        super().__init__(*others)
+
+    def start(self):
+        self.database = self.place
+        super().start()
+
+
+@pytest.fixture
+def place(server, tmp_path):
+    """A database for one test."""
+    return server.uri(server.create("t" + re.sub(r"\W", "", tmp_path.name).lower()[:50]))
+
+
+@pytest.fixture
+def serve(tmp_path):
+    servers = []
+
+    def start(place, *flags):
+        folder = tmp_path / str(len(servers))
+        folder.mkdir()
+        servers.append(There(place, str(folder), *flags))
+        return servers[-1]
+
+    yield start
+    for started in servers:
+        if started.process.poll() is None:
+            assert started.stop() == 0, started.read_log()
+
+
+def refusal(place, **environment):
+    command = [BINARY, "serve", "--port", "0"] + (["--database", place] if place else [])
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    assert done.returncode in (1, 2), done
+    return done.stderr
+
+
+def test_a_server_trains_and_answers_and_finds_all_again(serve, place, start):
+    """The same job ends in the same bytes as on a file, and a restart loses nothing."""
+    there, here = serve(place), start()
+    jobs = {server: server.submit(QUICK) for server in (there, here)}
+    for server, job in jobs.items():
+        assert server.wait(job)["status"] == "succeeded"
+    answers = [server.get(f"/v1/models/{job}/weights.safetensors").body for server, job in jobs.items()]
+    assert answers[0].partition(b"}")[2][-500:] == answers[1].partition(b"}")[2][-500:]
+    columns = ("epoch", "step", "train_loss", "val_loss", "learning_rate", "gradient_norm")
+    losses = [server.get(f"/v1/jobs/{job}/history").json["data"] for server, job in jobs.items()]
+    assert [losses[0][name] for name in columns] == [losses[1][name] for name in columns]
+    kinds = [[event["event"] for event in server.get(f"/v1/jobs/{job}/events.json").json["items"]] for server, job in jobs.items()]
+    assert kinds[0].count("epoch") == kinds[1].count("epoch") == QUICK["training"]["epochs"]
+    job = jobs[there]
+    before = [there.get(path).json for path in (f"/v1/jobs/{job}", f"/v1/models/{job}/samples?n=5&seed=1", f"/v1/jobs/{job}/events.json")]
+    assert there.stop() == 0
+    again = serve(place)
+    after = [again.get(path).json for path in (f"/v1/jobs/{job}", f"/v1/models/{job}/samples?n=5&seed=1", f"/v1/jobs/{job}/events.json")]
+    for answer in (before, after):
+        answer[1].pop("duration_seconds", None)
+    assert after == before
+
+
+def test_a_killed_server_leaves_a_job_that_goes_on(serve, place):
+    killed = serve(place, "--checkpoint-seconds", "0.05")
+    job = killed.submit(ENDLESS)
+    killed.wait_for_epoch(job, 3)
+    killed.kill()
+    again = serve(place)
+    eventually(lambda: again.get(f"/v1/jobs/{job}").json["attempt"] == 2)
+    assert again.post(f"/v1/jobs/{job}/cancel").status in (200, 202)
+    assert again.wait(job)["status"] == "cancelled"
+
+
+def test_a_second_server_is_refused(serve, place):
+    first = serve(place)
+    assert "in use by another denoised" in refusal(place)
+    assert first.stop() == 0
+    serve(place)
+
+
+def test_connections_that_the_server_has_cut_are_opened_again(server, serve, place):
+    """As after its restart: what was under way fails, the next request and the training do not."""
+    running = serve(place)
+    job = running.submit(ENDLESS)
+    running.wait_for_epoch(job, 1)
+    name = place.split("/")[3].split("?")[0]
+    server.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    eventually(lambda: running.fetch("GET", f"/v1/jobs/{job}").status == 200)
+    eventually(lambda: running.fetch("POST", f"/v1/jobs/{job}/cancel").status in (200, 202))
+    assert running.wait(job)["status"] == "cancelled"
+
+
+def test_what_cannot_be_used_is_refused_with_the_reason(server, place):
+    name = place.split("/")[3].split("?")[0]
+    assert "does not exist" in refusal(place.replace(name, "nothing"))
+    server.sql("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
+    assert "UTF8" in refusal(place.replace(name, "latin"))
+    server.sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    assert "synchronous_commit" in refusal(place)
+    server.sql(f"ALTER DATABASE {name} RESET synchronous_commit")
+    server.sql("CREATE TABLE schema_migration (number bigint, name text, at bigint); INSERT INTO schema_migration VALUES (9999, 'x', 0)", name)
+    assert "use a newer denoised" in refusal(place)
+
+
+def test_a_password_is_taken_from_the_environment_only_and_never_shown(server, place):
+    for secret in ("postgresql://user:geheim@localhost/x", "postgresql:///x?user=a&password=geheim"):
+        error = refusal(secret)
+        assert "DENOISED_DATABASE" in error and "geheim" not in error
+    error = refusal(None, DENOISED_DATABASE=f"postgresql://user:geheim@/nothing?host={server.folder}")
+    assert "role  user  does not exist" in error and "geheim" not in error
+    for broken in ("postgresql://user:geheim@[::1/x", "postgresql://user:geheim@localhost:99999/x?sslmode=geheim"):
+        assert "geheim" not in refusal(None, DENOISED_DATABASE=broken)
+    assert "geheim" not in refusal(None, DENOISED_DATABASE="postgres://user:geheim@localhost/x")
+    assert "--max-database" in refusal(place, DENOISED_MAX_DATABASE="64")
+    copied = subprocess.run([BINARY, "backup", "copy.db", "--database", place], capture_output=True, text=True)
+    assert copied.returncode != 0 and "pg_dump" in copied.stderr

@@ -175,7 +175,7 @@ def test_a_name_whose_first_address_is_taken_is_refused(tmp_path):
         assert "in use by another program" in refused(tmp_path, "--port", port, "--host", "localhost")
 
 
-@pytest.mark.parametrize("database", [":memory:", "file:x.db", "file:x.db?mode=ro", "sqlite:///x.db", "postgresql://x/y", ":x"])
+@pytest.mark.parametrize("database", [":memory:", "file:x.db", "file:x.db?mode=ro", "sqlite:///x.db", "postgres://x/y", ":x"])
 def test_databases_that_are_no_file(tmp_path, database):
     assert "must be the path of a file" in refused(tmp_path, "--port", "0", "--database", database)
     answer = run("backup", "copy.db", "--database", database, directory=tmp_path)

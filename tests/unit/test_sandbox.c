@@ -117,6 +117,32 @@ Test(sandbox, calls_nobody) {
     cr_assert(DENIED(calling), "%d", calling);
 }
 
+/* Nobody listens at either port; the answer says who refuses. */
+static int call_database(struct sandbox sandbox) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int answers[2];
+    if (sandbox.landlock < 4)
+        return CANNOT_BE_TOLD;
+    for (int i = 0; i < 2; i++) {
+        address.sin_port = htons((uint16_t)(9 + i));
+        const int fd = socket(AF_INET, SOCK_STREAM, 0);
+        answers[i] =
+            connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+    }
+    const bool writes = open(beside, O_WRONLY | O_CREAT, 0600) >= 0;
+    return answers[0] == ECONNREFUSED && DENIED(answers[1]) && !writes ? 0 : 1;
+}
+
+Test(sandbox, calls_a_database_at_its_port_only) {
+    const pid_t child = fork();
+    int status;
+    if (child == 0)
+        _exit(call_database(sandbox_enter(&(struct sandbox_files){.connect = {9}})));
+    cr_assert(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+    cr_assert(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == CANNOT_BE_TOLD, "%d",
+              WEXITSTATUS(status));
+}
+
 static int core_limit(struct sandbox sandbox) {
     struct rlimit limit;
     return sandbox.no_core && getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0 ? 0 : 1;

@@ -38,6 +38,11 @@ static void one_line(const char *message, char *out, size_t size) {
             out[i] = ' ';
 }
 
+/* libpq quotes an address, or the end of one, that it cannot read. */
+static bool is_about_address(const char *message, const char *uri) {
+    return strstr(message, uri) || strstr(message, "URI") || strstr(message, "invalid ");
+}
+
 bool postgresql_connect(struct postgresql_session *session, const char *uri, char *error,
                         size_t error_size) {
     /* The first ones may be changed by the URI, which stands after them. */
@@ -59,8 +64,11 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
                                         "SET standard_conforming_strings = on") == STORE_OK)
             return true;
     }
-    one_line(session->connection ? pq.errorMessage(session->connection) : "out of memory", error,
-             error_size);
+    const char *message =
+        session->connection ? pq.errorMessage(session->connection) : "out of memory";
+    if (is_about_address(message, uri)) /* and may have its password in it */
+        message = "that is no valid address of a database";
+    one_line(message, error, error_size);
     postgresql_disconnect(session);
     return false;
 }

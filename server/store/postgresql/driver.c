@@ -370,9 +370,15 @@ static enum store_status end_reading(struct store_session *session) {
 
 static enum store_status begin(struct store_session *session) {
     struct postgresql_session *writer = session_of(session);
-    enum store_status status = postgresql_take(writer);
     writer->has_changed = false;
-    return status == STORE_OK ? postgresql_command(writer, "BEGIN") : status;
+    /* The server may have cut the connection since the last transaction: nothing is lost by that. */
+    for (int i = 0; i < 2; i++) {
+        if (postgresql_take(writer) != STORE_OK)
+            return session->status = STORE_ERROR;
+        if (postgresql_command(writer, "BEGIN") == STORE_OK)
+            return STORE_OK;
+    }
+    return session->status;
 }
 
 static void abort_all(struct store_session *session) {
@@ -429,12 +435,16 @@ static void checkpoint(struct store *store, bool is_full) {
     (void)store, (void)is_full;
 }
 
+/* A server that has cut an idle connection has said so: that is read here, without waiting. */
 static bool is_usable(struct store_session *session) {
-    return postgresql_is_connected(session_of(session)) && !session_of(session)->running;
+    const struct postgresql_session *reader = session_of(session);
+    return postgresql_is_connected(reader) && !reader->running &&
+           pq.transactionStatus(reader->connection) == PQTRANS_IDLE &&
+           pq.consumeInput(reader->connection) && postgresql_is_connected(reader);
 }
 
 const struct driver postgresql_driver = {
-    .scheme = "postgresql://",
+    .scheme = STORE_POSTGRESQL,
     /* Each report is a commit on a server that others use, too: at most four in a second. A long
      * transaction holds the row of its job, so large bytes come before it. */
     .pace = {.report_least = 0.25,
@@ -445,6 +455,7 @@ const struct driver postgresql_driver = {
     .close = postgresql_close,
     .backup = postgresql_backup,
     .path = postgresql_path,
+    .reach = postgresql_reach,
     .loss = loss,
     .is_there = is_there,
     .is_whole = is_there,

@@ -14,14 +14,13 @@
     FUNCTION(clear)                                                                                \
     FUNCTION(cmdTuples)                                                                            \
     FUNCTION(connectdbParams)                                                                      \
+    FUNCTION(conninfo)                                                                             \
     FUNCTION(conninfoFree)                                                                         \
-    FUNCTION(conninfoParse)                                                                        \
     FUNCTION(consumeInput)                                                                         \
     FUNCTION(db)                                                                                   \
     FUNCTION(errorMessage)                                                                         \
     FUNCTION(finish)                                                                               \
     FUNCTION(flush)                                                                                \
-    FUNCTION(freemem)                                                                              \
     FUNCTION(ftype)                                                                                \
     FUNCTION(getResult)                                                                            \
     FUNCTION(getisnull)                                                                            \

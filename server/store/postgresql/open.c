@@ -150,6 +150,45 @@ static char *name_of(PGconn *connection) {
     return name;
 }
 
+/* Keeps a copy of the path of a file, unless there is none. */
+static void keep_file(struct postgresql_store *store, const char *path) {
+    size_t i = 0;
+    while (i < STORE_REACH_FILES && store->files[i])
+        i++;
+    if (path && path[0] && i < STORE_REACH_FILES)
+        store->reach.read[i] = store->files[i] = strdup(path);
+}
+
+/* "5432,5433": for each host its own. */
+static void keep_ports(struct postgresql_store *store, const char *ports) {
+    for (size_t i = 0; i < STORE_REACH_PORTS && ports && *ports; i++) {
+        store->reach.ports[i] = atoi(ports);
+        ports += strcspn(ports, ",");
+        ports += *ports == ',';
+    }
+}
+
+/* Notes what a later connection needs, before a sandbox takes it away. */
+static void look_ahead(struct postgresql_store *store, PGconn *connection) {
+    static const char *const files[] = {"passfile", "sslrootcert", "sslcert", "sslkey"};
+    char home[300];
+    PQconninfoOption *options = pq.conninfo(connection);
+    for (const PQconninfoOption *option = options; option && option->keyword; option++) {
+        for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+            if (strcmp(option->keyword, files[i]) == 0)
+                keep_file(store, option->val);
+        if (strcmp(option->keyword, "port") == 0)
+            keep_ports(store, option->val);
+    }
+    pq.conninfoFree(options);
+    snprintf(home, sizeof home, "%s/.postgresql/root.crt", getenv("HOME") ? getenv("HOME") : "");
+    keep_file(store, home);
+}
+
+struct store_reach postgresql_reach(const struct store *store) {
+    return store_of(store)->reach;
+}
+
 static bool open_writer(struct postgresql_store *store, char *error, size_t error_size) {
     struct postgresql_session *writer = (struct postgresql_session *)store->base.writer;
     bool is_ours = false;
@@ -158,6 +197,7 @@ static bool open_writer(struct postgresql_store *store, char *error, size_t erro
     if (!postgresql_connect(writer, store->uri, error, error_size))
         return false;
     store->name = name_of(writer->connection);
+    look_ahead(store, writer->connection);
     if (!store->name) {
         snprintf(error, error_size, "out of memory");
         return false;
@@ -197,6 +237,8 @@ void postgresql_close(struct store *store) {
         postgresql_close_session(store->writer);
     free(closing->uri);
     free(closing->name);
+    for (size_t i = 0; i < STORE_REACH_FILES; i++)
+        free(closing->files[i]);
     free(closing);
 }
 

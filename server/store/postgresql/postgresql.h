@@ -28,6 +28,8 @@ struct postgresql_store {
     struct store base;
     char *uri;  /* as given, with its password: never shown */
     char *name; /* for people: host, port and database */
+    struct store_reach reach;
+    char *files[STORE_REACH_FILES]; /* those of it */
 };
 
 /* ---------------------------------------------------------------- connections */
@@ -56,6 +58,7 @@ struct store *postgresql_open(const char *uri, char *error, size_t error_size);
 void postgresql_close(struct store *store);
 bool postgresql_backup(const char *from, const char *to, char *error, size_t error_size);
 const char *postgresql_path(const struct store *store);
+struct store_reach postgresql_reach(const struct store *store);
 uint64_t postgresql_version(struct store *store);
 void postgresql_sizes(const struct store *store, int64_t *database, int64_t *log);
 struct store_session *postgresql_open_reader(struct store *store);

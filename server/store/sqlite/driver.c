@@ -209,6 +209,10 @@ static enum store_status keep(struct store_session *session, bool kept) {
     return sql_run(session, "RELEASE task", "");
 }
 
+static struct store_reach reach(const struct store *store) {
+    return (struct store_reach){.file = sqlite_path(store)};
+}
+
 static bool is_usable(struct store_session *session) {
     (void)session;
     return true;
@@ -223,6 +227,7 @@ const struct driver sqlite_driver = {
     .close = sqlite_close,
     .backup = sqlite_backup,
     .path = sqlite_path,
+    .reach = reach,
     .loss = sqlite_loss,
     .is_there = sqlite_is_there,
     .is_whole = sqlite_is_whole,
