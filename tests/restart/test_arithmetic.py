@@ -3,6 +3,7 @@ waits and says so, and starts anew only when somebody asks for that."""
 
 import contextlib
 import hashlib
+import json
 import re
 import sqlite3
 
@@ -147,14 +148,17 @@ def test_a_server_with_both_runs_each_job_with_its_own(begun, best, expected):
 def test_the_arithmetic_of_old_checkpoints_is_found_out(begun, best, expected, simd):
     server, job = begun
     assert server.stop() == 0
-    change(server, ("UPDATE job SET arithmetic = NULL",))
+    warning = {"code": "few_points", "detail": "an earlier one"}
+    change(server, ("UPDATE job SET arithmetic = NULL, warnings = ?", json.dumps([warning])))
     server.flags = ("--workers", "1", "--simd", best if simd == "other" else "auto")
     server.start()
     if simd == "other":
         eventually(lambda: server.get(f"/v1/jobs/{job}").json["arithmetic"])
-        assert check_waits(server, job, server.get(f"/v1/jobs/{job}").json["arithmetic"])["attempt"] == 0
+        state = check_waits(server, job, server.get(f"/v1/jobs/{job}").json["arithmetic"])
+        assert state["attempt"] == 0 and state["warnings"][0] == warning and len(state["warnings"]) == 2
         restart(server, OLD)
-    assert server.wait(job)["attempt"] == 1
+    done = server.wait(job)
+    assert done["attempt"] == 1 and done["warnings"] == [warning]
     assert trained(server, job) == expected[OLD]
 
 
