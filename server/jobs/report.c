@@ -64,7 +64,7 @@ bool reports_has_checkpoint(const struct reports *reports) {
 
 bool reports_is_full(const struct reports *reports) {
     const struct report *report = &reports->two[reports->filling];
-    return report->model_bytes >= REPORT_FULL_BYTES ||
+    return report->model_count >= REPORT_FULL_MODELS || report->model_bytes >= REPORT_FULL_BYTES ||
            report->epoch_count * sizeof *report->epochs >= REPORT_FULL_BYTES;
 }
 

@@ -19,8 +19,9 @@
 /* What becomes of the job with a report, in its transaction. */
 enum report_end { REPORT_GOES_ON, REPORT_SUCCEEDS, REPORT_GIVES_BACK };
 
-/* A report is sent when its models, or its rows of the history, take this much memory. */
-enum { REPORT_FULL_BYTES = 8 << 20 };
+/* A report is sent when its models, or its rows of the history, take this much memory, or when it
+ * has this many models: each takes several statements, and others wait for the writer meanwhile. */
+enum { REPORT_FULL_BYTES = 8 << 20, REPORT_FULL_MODELS = 256 };
 
 /* From good to bad. Broken is the worst: if the transaction was rolled back, whatever else it found
  * does not count. */

@@ -1,11 +1,9 @@
 """A training ends in the bytes of the instruction set that it began with, wherever it goes on; where it cannot go on, it
 waits and says so, and starts anew only when somebody asks for that."""
 
-import contextlib
 import hashlib
 import json
 import re
-import sqlite3
 
 import pytest
 from conftest import ENDLESS, QUICK, eventually, outcome
@@ -22,15 +20,8 @@ OLD = "baseline"
 
 def change(server, *statements):
     """While it is stopped."""
-    with contextlib.closing(sqlite3.connect(server.database)) as database:
-        for statement, *values in statements:
-            database.execute(statement, values)
-        database.commit()
-
-
-def rows(server, sql):
-    with contextlib.closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as database:
-        return database.execute(sql).fetchall()
+    for statement in statements:
+        server.sql(*statement)
 
 
 def restart(server, simd):
@@ -46,7 +37,7 @@ def best(tmp_path_factory):
 
     server = Server(str(tmp_path_factory.mktemp("best")))
     name = server.get("/version").json["kernels"]
-    offers = [arithmetic for (arithmetic,) in rows(server, "SELECT arithmetic FROM offer")]
+    offers = [arithmetic for (arithmetic,) in server.sql("SELECT arithmetic FROM offer")]
     assert server.stop() == 0
     assert any(offer.startswith(f"{name}/") for offer in offers) and len(set(offers)) == len(offers)
     if not any(offer.startswith(f"{OLD}/") for offer in offers) or name == OLD:
@@ -81,7 +72,7 @@ def begun(start, best):
     """A server with the old instruction set, stopped and not started again, and its half-trained job."""
     server = start("--workers", "2", "--simd", OLD)
     job = server.submit(SLOW)
-    assert server.get(f"/v1/jobs/{job}").json["arithmetic"] in (None, *(a for (a,) in rows(server, "SELECT arithmetic FROM offer")))
+    assert server.get(f"/v1/jobs/{job}").json["arithmetic"] in (None, *(a for (a,) in server.sql("SELECT arithmetic FROM offer")))
     server.wait_for_epoch(job, 3)
     return server, job
 
@@ -98,13 +89,13 @@ def check_waits(server, job, arithmetic):
         (warning,) = (w for w in each["warnings"] if w["code"] == "waits_for_kernels")
         assert arithmetic in warning["detail"]
     assert waiting(server) == "1"
-    assert rows(server, f"SELECT count(*) > 0 FROM checkpoint JOIN job ON seq = job_seq WHERE id = '{job}'") == [(1,)]
+    assert server.sql(f"SELECT count(*) > 0 FROM checkpoint JOIN job ON seq = job_seq WHERE id = '{job}'") == [(1,)]
     return state
 
 
 def test_a_job_waits_for_its_kernels_and_ends_in_the_same_bytes(begun, best, expected):
     server, job = begun
-    ((own,),) = rows(server, "SELECT arithmetic FROM offer")
+    ((own,),) = server.sql("SELECT arithmetic FROM offer")
     assert own.startswith(f"{OLD}/") and waiting(server) == "0"
     restart(server, best)
     state = check_waits(server, job, own)
@@ -138,7 +129,7 @@ def test_a_server_with_both_runs_each_job_with_its_own(begun, best, expected):
         state = server.wait(each)
         assert state["status"] == "succeeded" and state["arithmetic"].startswith(f"{simd}/")
         assert trained(server, each) == expected[simd]
-        assert rows(server, f"SELECT variant FROM model WHERE id = '{each}'") == [(simd,)]
+        assert server.sql(f"SELECT variant FROM model WHERE id = '{each}'") == [(simd,)]
     # and when it is extended
     assert server.post(f"/v1/jobs/{job}/resume", {"epochs": 70}).status == 202
     assert server.wait(job)["arithmetic"].startswith(f"{OLD}/")
@@ -165,8 +156,8 @@ def test_the_arithmetic_of_old_checkpoints_is_found_out(begun, best, expected, s
 def test_a_checkpoint_of_another_version_is_kept(begun):
     server, job = begun
     assert server.stop() == 0
-    ((blob,),) = rows(server, "SELECT blob_id FROM checkpoint ORDER BY step DESC LIMIT 1")
-    pieces = rows(server, f"SELECT bytes FROM piece WHERE blob_id = {blob} ORDER BY number")
+    ((blob,),) = server.sql("SELECT blob_id FROM checkpoint ORDER BY step DESC LIMIT 1")
+    pieces = server.sql(f"SELECT bytes FROM piece WHERE blob_id = {blob} ORDER BY number")
     other = b"denoised train 5" + pieces[0][0][16:]
     digest = hashlib.sha256(b"".join([other, *(piece for (piece,) in pieces[1:])])).hexdigest()
     change(

@@ -9,9 +9,9 @@ import time
 
 import pytest
 from conftest import BINARY, QUICK, only_sqlite, outcome, undisturbed
+from test_steps import SLOW
 
 pytestmark = only_sqlite("denoised backup copies files of SQLite")
-from test_steps import SLOW
 
 
 def backup(server, file):
