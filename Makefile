@@ -110,7 +110,7 @@ ifeq ($(SANITIZE),fuzz)
 FUZZ_DRIVER  := -fsanitize=fuzzer
 endif
 
-.PHONY: all run demo pictures test soak test-binaries test-floats lint openapi rules dashboard format clean help
+.PHONY: all run demo pictures test test-postgresql soak test-binaries test-floats lint openapi rules dashboard format clean help
 .PHONY: deps deps-test deps-npm bench bench-http bench-peers quality kaist tables
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -180,6 +180,9 @@ test: deps-test ## install what is missing, build, run every test
 	@sh tests/run.sh $B
 
 ##@ Longer checks
+test-postgresql: deps-test ## all HTTP tests and restarts, with servers on a private PostgreSQL
+	@$(MAKE) --no-print-directory -j$(JOBS) all test-binaries
+	ALL=1 sh tests/postgresql/run.sh $B/denoised
 soak: deps-test ## the fault tests and samples of tables at full length: an hour or two
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-binaries
 	QUEUE_SEQUENCES=50000 $B/tests/test_queue_model
