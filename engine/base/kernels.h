@@ -104,6 +104,14 @@ struct kernels {
     void (*add_rows)(size_t rows, size_t cols, size_t ld, const float *from, const int32_t *slot,
                      float *to);
 
+    /* Of each pair of rows a, b of `from` [2 pairs][cols], with two factors s, c: s a + c b and
+     * c a - s b, into the same rows of `to`, which may be `from`. */
+    void (*turn)(size_t pairs, size_t cols, size_t ld, const float *factors, const float *from,
+                 float *to);
+
+    /* a and b [rows][cols] become a + b and a - b. */
+    void (*butterfly)(size_t rows, size_t cols, size_t ld, float *a, float *b);
+
     /* sums [cols] += the sum over rows of a [rows][cols]. */
     void (*column_sums)(size_t rows, size_t cols, size_t ld, const float *a, float *sums);
 

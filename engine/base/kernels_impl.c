@@ -218,6 +218,27 @@ static void add_rows(size_t rows, size_t cols, size_t ld, const float *from, con
     }
 }
 
+static void turn(size_t pairs, size_t cols, size_t ld, const float *factors, const float *from,
+                 float *to) {
+    for (size_t p = 0; p < pairs; p++, from += 2 * ld, to += 2 * ld) {
+        const float s = factors[2 * p], c = factors[2 * p + 1];
+        for (size_t j = 0; j < cols; j += W) {
+            const vector a = load(from + j), b = load(from + ld + j);
+            store(to + j, s * a + c * b);
+            store(to + ld + j, c * a - s * b);
+        }
+    }
+}
+
+static void butterfly(size_t rows, size_t cols, size_t ld, float *a, float *b) {
+    for (size_t i = 0; i < rows; i++, a += ld, b += ld)
+        for (size_t j = 0; j < cols; j += W) {
+            const vector x = load(a + j), y = load(b + j);
+            store(a + j, x + y);
+            store(b + j, x - y);
+        }
+}
+
 /* ------------------------------------------------------------------ optimizer */
 
 /* Independent sums hide the latency of an addition. They are often added to a double, so that no
@@ -385,6 +406,8 @@ const struct kernels JOIN(kernels_, KERNELS_VARIANT) = {
     .fourier = fourier,
     .levels = levels,
     .add_rows = add_rows,
+    .turn = turn,
+    .butterfly = butterfly,
     .column_sums = column_sums,
     .sum_squares = sum_squares,
     .adam = adam,

@@ -22,7 +22,7 @@ static void tensor_place(struct network *network, struct tensor *tensor, int row
     network->tensors[network->tensor_count++] = tensor;
 }
 
-double network_sinusoid(int hidden, int position, int r) {
+double network_sinusoid(int hidden, double position, int r) {
     int even = r / 2 * 2;
     double frequency = hidden > 2 ? exp(-log(10000.0) * even / (hidden - 2)) : 1;
     return r % 2 == 0 ? sin(position * frequency) : cos(position * frequency);
@@ -196,163 +196,6 @@ void network_draw_weights(const struct network *network, uint64_t seed, float *p
                    glorot(&network->out_weight), parameters);
 }
 
-/* ------------------------------------------------------------------ time */
-
-/* Divides the block of floats: rows of the sinusoid, bias, e_l of slots and times. */
-static void time_rows_place(struct time_rows *rows, const struct network *network, bool training) {
-    const size_t ld = network->hidden_ld, layers = (size_t)network->layer_count;
-    const size_t slots = layers * (size_t)rows->capacity * ld;
-    const size_t times = layers * (size_t)rows->time_capacity * ld;
-    float *next = rows->floats + (size_t)rows->time_capacity * ld + ld;
-    rows->gathered = rows->floats;
-    rows->bias = next - ld;
-    rows->embedded = next, next += slots;
-    rows->time_embedded = network->classes ? next : rows->embedded;
-    next += network->classes ? times : 0;
-    if (!training)
-        return;
-    rows->gradient = next, next += slots;
-    rows->time_gradient = network->classes ? next : rows->gradient;
-}
-
-/* The sizes of the tables, and of the two blocks that hold them. */
-struct time_rows_size {
-    int capacity, time_capacity;
-    size_t pairs; /* combinations of a distinct t and a label */
-    size_t integers, floats;
-};
-
-static struct time_rows_size time_rows_size(const struct network *network, int capacity,
-                                            bool training) {
-    const int T = network->timesteps, labels = network->classes + 1;
-    struct time_rows_size size = {.capacity = capacity < T * labels ? capacity : T * labels,
-                                  .time_capacity = capacity < T ? capacity : T};
-    const size_t slots = (size_t)size.capacity, times = (size_t)size.time_capacity;
-    const size_t tables = (slots + (network->classes ? times : 0)) * (size_t)network->layer_count;
-    size.pairs = times * (size_t)labels;
-    size.integers = times + (size_t)T + 1 + size.pairs + 2 * slots;
-    size.floats = (tables * (training ? 2 : 1) + times + 1) * network->hidden_ld;
-    return size;
-}
-
-size_t time_rows_bytes(const struct network *network, int capacity, bool training) {
-    const struct time_rows_size size = time_rows_size(network, capacity, training);
-    return size.integers * sizeof(int32_t) + floats_bytes(size.floats);
-}
-
-enum dn_status time_rows_init(struct time_rows *rows, const struct network *network, int capacity,
-                              bool training, struct dn_error *error) {
-    memset(rows, 0, sizeof *rows);
-    const struct time_rows_size size = time_rows_size(network, capacity, training);
-    const size_t slots = (size_t)size.capacity, times = (size_t)size.time_capacity;
-    rows->capacity = size.capacity;
-    rows->time_capacity = size.time_capacity;
-    rows->integers = malloc(size.integers * sizeof *rows->integers);
-    rows->floats = floats_new(size.floats);
-    if (!rows->integers || !rows->floats) {
-        time_rows_clear(rows);
-        return error_set(error, DN_NO_MEMORY, "out of memory");
-    }
-    memset(rows->integers, 0xff, size.integers * sizeof *rows->integers);
-    rows->t = rows->integers;
-    rows->time_of = rows->t + times;
-    rows->slot_of = rows->time_of + network->timesteps + 1;
-    rows->slot_time = rows->slot_of + size.pairs;
-    rows->slot_label = rows->slot_time + slots;
-    time_rows_place(rows, network, training);
-    return DN_OK;
-}
-
-void time_rows_clear(struct time_rows *rows) {
-    free(rows->integers);
-    free(rows->floats);
-    memset(rows, 0, sizeof *rows);
-}
-
-/* The rows of one layer in a table [layers][capacity][hidden_ld]. */
-static float *table_layer(float *table, int capacity, const struct network *network, int l) {
-    return table + (size_t)l * (size_t)capacity * network->hidden_ld;
-}
-
-/* e_l(t) of all distinct t. */
-static void times_embed(struct time_rows *rows, const struct network *network,
-                        const float *parameters, int l) {
-    const struct kernels *k = network->kernels;
-    const size_t H = (size_t)network->hidden, ld = network->hidden_ld;
-    const size_t count = (size_t)rows->time_count;
-    const struct layer *layer = &network->layers[l];
-    const float *weights = parameters + layer->embedding.offset;
-    float *embedded = table_layer(rows->time_embedded, rows->time_capacity, network, l);
-    for (size_t j = 0; j < ld; j++)
-        rows->bias[j] = network->conditioning == DN_ADD ? parameters[layer->bias.offset + j] : 0;
-    if (network->sinusoid) {
-        for (size_t j = 0; j < ld; j++)
-            rows->bias[j] += parameters[layer->embedding_bias.offset + j];
-        k->gemm(count, ld, H, rows->gathered, H, 1, weights, ld, embedded, ld, rows->bias, false);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < ld; j++)
-            embedded[i * ld + j] = weights[(size_t)(rows->t[i] - 1) * ld + j] + rows->bias[j];
-}
-
-/* e_l = e_l(t) + c_l(label) of all slots. */
-static void slots_embed(struct time_rows *rows, const struct network *network,
-                        const float *parameters, int l) {
-    const size_t ld = network->hidden_ld;
-    const float *table = parameters + network->layers[l].label.offset;
-    const float *times = table_layer(rows->time_embedded, rows->time_capacity, network, l);
-    float *embedded = table_layer(rows->embedded, rows->capacity, network, l);
-    for (int i = 0; i < rows->count; i++, embedded += ld) {
-        const float *time = times + (size_t)rows->slot_time[i] * ld;
-        const float *label = table + (size_t)rows->slot_label[i] * ld;
-        for (size_t j = 0; j < ld; j++)
-            embedded[j] = time[j] + label[j];
-    }
-}
-
-/* The slot of a timestep and a label, which is a new one at their first use. */
-static int32_t time_rows_slot(struct time_rows *rows, int labels, int32_t t, int32_t label) {
-    int32_t *time = &rows->time_of[t];
-    if (*time < 0) {
-        assert(t >= 1 && rows->time_count < rows->time_capacity);
-        *time = rows->time_count;
-        rows->t[rows->time_count++] = t;
-    }
-    int32_t *slot = &rows->slot_of[*time * labels + label];
-    if (*slot < 0) {
-        assert(label >= 0 && label < labels && rows->count < rows->capacity);
-        *slot = rows->count++;
-        rows->slot_time[*slot] = *time;
-        rows->slot_label[*slot] = label;
-    }
-    return *slot;
-}
-
-void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
-                   const int32_t *t, const int32_t *labels, size_t n, int32_t *slots) {
-    const int none = network->classes, label_count = none + 1;
-    const size_t H = (size_t)network->hidden, ld = network->hidden_ld;
-    for (int i = 0; i < rows->count; i++) {
-        rows->slot_of[rows->slot_time[i] * label_count + rows->slot_label[i]] = -1;
-        rows->time_of[rows->t[rows->slot_time[i]]] = -1;
-    }
-    rows->count = rows->time_count = 0;
-    for (size_t i = 0; i < n; i++)
-        slots[i] = time_rows_slot(rows, label_count, t[i], labels ? labels[i] : none);
-    for (int i = 0; network->sinusoid && i < rows->time_count; i++)
-        memcpy(rows->gathered + (size_t)i * H, network->sinusoid + (size_t)(rows->t[i] - 1) * H,
-               H * sizeof(float));
-    for (int l = 0; l < network->layer_count; l++) {
-        times_embed(rows, network, parameters, l);
-        if (network->classes)
-            slots_embed(rows, network, parameters, l);
-        if (rows->gradient)
-            memset(table_layer(rows->gradient, rows->capacity, network, l), 0,
-                   (size_t)rows->count * ld * sizeof(float));
-    }
-}
-
 /* ------------------------------------------------------------------ passes */
 
 /* The number of floats of each part of a workspace. */
@@ -440,7 +283,7 @@ void network_forward(const struct network *network, const float *parameters,
                     w->inputs + first * network->input_ld);
     for (int l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
-        const float *e = table_layer(times->embedded, times->capacity, network, l);
+        const float *e = time_rows_layer(times->embedded, times->capacity, network, l);
         const float *bias = fold && same_slot ? e + (size_t)slots[first] * ld
                             : multiply        ? parameters + layer->bias.offset
                                               : NULL; /* then e contains it */
@@ -515,7 +358,7 @@ void network_backward_rows(const struct network *network, const float *parameter
             parameters + network->out_weight.offset, ld, w->g + at, ld, NULL, false);
     for (int l = network->layer_count - 1; l >= 0; l--) {
         k->activate_backward(n, ld, w->g + at, w->d[l] + at, w->z[l] + at,
-                             table_layer(times->embedded, times->capacity, network, l),
+                             time_rows_layer(times->embedded, times->capacity, network, l),
                              slots + first, multiply);
         if (l > 0)
             k->gemm(n, ld, H, w->d[l] + at, ld, 1, w->transposed + (size_t)(l - 1) * H * ld, ld,
@@ -523,8 +366,7 @@ void network_backward_rows(const struct network *network, const float *parameter
     }
 }
 
-/* Columns that one thread sums together: few, if there are other threads to share them with. */
-static size_t panel_of(const struct network *network, int parts) {
+size_t network_panel(const struct network *network, int parts) {
     return parts > 1 ? 32 : network->hidden_ld;
 }
 
@@ -536,7 +378,7 @@ void network_backward_weights(const struct network *network, struct time_rows *t
     const size_t ld = network->hidden_ld, H = (size_t)network->hidden;
     const struct outputs out = outputs_of(network, w);
     const bool multiply = network->conditioning == DN_MULTIPLY;
-    const size_t panel = panel_of(network, parts);
+    const size_t panel = network_panel(network, parts);
     int item = 0; /* the parts take the items in turn */
     assert(w->g && n <= w->rows);
     if (item++ % parts == part) {
@@ -563,54 +405,6 @@ void network_backward_weights(const struct network *network, struct time_rows *t
         }
         if (item++ % parts == part)
             k->add_rows(n, ld, ld, multiply ? w->z[l] : w->d[l], slots,
-                        table_layer(times->gradient, times->capacity, network, l));
+                        time_rows_layer(times->gradient, times->capacity, network, l));
     }
-}
-
-/* The slots' gradients, columns j..j+cols-1 of one layer, summed over the slots of each t and of
- * each label. */
-static void backward_slots_panel(const struct network *network, struct time_rows *times, int l,
-                                 size_t j, size_t cols, float *gradients) {
-    const struct kernels *k = network->kernels;
-    const size_t ld = network->hidden_ld, count = (size_t)times->count;
-    const float *g = table_layer(times->gradient, times->capacity, network, l) + j;
-    float *of_times = table_layer(times->time_gradient, times->time_capacity, network, l) + j;
-    for (int i = 0; i < times->time_count; i++)
-        memset(of_times + (size_t)i * ld, 0, cols * sizeof *of_times);
-    k->add_rows(count, cols, ld, g, times->slot_time, of_times);
-    k->add_rows(count, cols, ld, g, times->slot_label,
-                gradients + network->layers[l].label.offset + j);
-}
-
-/* Columns j..j+cols-1 of one layer. */
-static void backward_times_panel(const struct network *network, struct time_rows *times, int l,
-                                 size_t j, size_t cols, float *gradients) {
-    const struct kernels *k = network->kernels;
-    const struct layer *layer = &network->layers[l];
-    const size_t ld = network->hidden_ld, H = (size_t)network->hidden;
-    const size_t count = (size_t)times->time_count;
-    if (network->classes)
-        backward_slots_panel(network, times, l, j, cols, gradients);
-    const float *g = table_layer(times->time_gradient, times->time_capacity, network, l) + j;
-    if (network->conditioning == DN_ADD)
-        k->column_sums(count, cols, ld, g, gradients + layer->bias.offset + j);
-    float *to = gradients + layer->embedding.offset + j;
-    if (network->sinusoid) {
-        k->gemm(H, cols, count, times->gathered, 1, H, g, ld, to, ld, NULL, false);
-        k->column_sums(count, cols, ld, g, gradients + layer->embedding_bias.offset + j);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        memcpy(to + (size_t)(times->t[i] - 1) * ld, g + i * ld, cols * sizeof *g);
-}
-
-void network_backward_times(const struct network *network, struct time_rows *times, int part,
-                            int parts, float *gradients) {
-    const size_t ld = network->hidden_ld, panel = panel_of(network, parts);
-    int item = 0;
-    for (int l = 0; l < network->layer_count; l++)
-        for (size_t j = 0; j < ld; j += panel)
-            if (item++ % parts == part)
-                backward_times_panel(network, times, l, j, ld - j < panel ? ld - j : panel,
-                                     gradients);
 }

@@ -86,7 +86,7 @@ void network_draw_weights(const struct network *network, uint64_t seed, float *p
 /* Element (pos, r) of the sinusoidal embedding: sin for even r and cos for odd r of
  * pos / 10000^(r' / (H - 2)), where r' is r rounded down to even (Vaswani et al. 2017, as in
  * Lior Sinai's tutorial). */
-double network_sinusoid(int hidden, int position, int r);
+double network_sinusoid(int hidden, double position, int r);
 
 /* The distinct (t, label) of a batch, and their rows e_l. Made once, used for many batches. Without
  * classes there is one slot for each distinct t. */
@@ -102,7 +102,11 @@ struct time_rows {
     float *gradient;                      /* the same shape; NULL if not for training */
     float *time_embedded, *time_gradient; /* [layers][time_capacity][hidden_ld] the part of e_l that
                                              depends on t; without classes the same arrays */
-    float *gathered;                      /* [time_capacity][H] rows of the sinusoid */
+    float *gathered;                      /* [time_capacity][H] rows of the sinusoid; or [halves][H]
+                                             cosines and sines of distances from the middle */
+    int halves;                           /* timesteps on one side of the middle, if all of them are
+                                             embedded in pairs (times.c); else 0 */
+    float *middle, *turned;               /* [H] the sinusoid there; [H][hidden_ld] weights */
     float *bias;                          /* [hidden_ld] */
     int32_t *integers;                    /* owns what is int32_t */
     float *floats;                        /* owns what is float */
@@ -118,6 +122,9 @@ void time_rows_clear(struct time_rows *rows);
  * no label; NULL: no point has one. There may be up to `capacity` distinct pairs. */
 void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
                    const int32_t *t, const int32_t *labels, size_t n, int32_t *slots);
+
+/* The rows of one layer in a table [layers][capacity][hidden_ld]. */
+float *time_rows_layer(float *table, int capacity, const struct network *network, int l);
 
 /* The memory of a pass over at most `rows` points. */
 struct workspace {
@@ -161,6 +168,9 @@ void network_transpose(const struct network *network, const float *parameters,
 void network_backward_rows(const struct network *network, const float *parameters,
                            const struct time_rows *times, struct workspace *workspace,
                            const int32_t *slots, size_t first, size_t n);
+
+/* How many columns one of `parts` threads sums together: few, if there are others to share with. */
+size_t network_panel(const struct network *network, int parts);
 
 /* At the start of a batch: zeroes the gradients that the next two add to. */
 void network_clear_gradients(const struct network *network, float *gradients);

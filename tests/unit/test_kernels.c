@@ -391,6 +391,32 @@ Test(kernels, sums_agree_with_double) {
     }
 }
 
+Test(kernels, turns_and_butterflies_agree_with_double) {
+    enum { PAIRS = 3, COLS = 48, LD = 64 };
+    FOR_EACH_VARIANT(k) {
+        float *from = random_matrix(2 * PAIRS, COLS, LD, 1), *to = floats_new(2 * PAIRS * LD);
+        float *factors = random_matrix(1, 2 * PAIRS, 2 * PAIRS, 2);
+        k->turn(PAIRS, COLS, LD, factors, from, to);
+        for (int p = 0; p < PAIRS; p++)
+            for (int j = 0; j < COLS; j++) {
+                const float *pair = from + 2 * p * LD + j, *turned = to + 2 * p * LD + j;
+                const double a = (double)pair[0], b = (double)pair[LD];
+                const double s = (double)factors[2 * p], c = (double)factors[2 * p + 1];
+                cr_assert_float_eq(turned[0], s * a + c * b, 1e-5);
+                cr_assert_float_eq(turned[LD], c * a - s * b, 1e-5);
+            }
+        k->turn(PAIRS, COLS, LD, factors, from, from);
+        cr_assert_arr_eq(from, to, 2 * PAIRS * LD * sizeof *to);
+        k->butterfly(PAIRS, COLS, LD, from, from + PAIRS * LD);
+        for (int e = 0; e < PAIRS * LD; e++) {
+            const float a = to[e], b = to[PAIRS * LD + e];
+            cr_assert_eq(from[e], a + b);
+            cr_assert_eq(from[PAIRS * LD + e], a - b);
+        }
+        free(from), free(to), free(factors);
+    }
+}
+
 /* Adam of Kingma & Ba, algorithm 1, with decoupled decay, in double, over a few steps. */
 Test(kernels, adam_and_average_agree_with_double) {
     enum { N = 48, STEPS = 20 };

@@ -203,7 +203,8 @@ static void check_forward(struct fixture *f) {
     time_rows_set(&f->times, &f->network, f->parameters, f->t,
                   f->network.classes ? f->labels : NULL, N, f->slots);
     cr_assert_eq(f->times.count, f->pairs, "%d slots, not %d", f->times.count, f->pairs);
-    cr_assert_eq(f->times.time_count, 4, "four timesteps, not %d", f->times.time_count);
+    cr_assert_eq(f->times.time_count, f->times.halves ? 2 * f->times.halves : 4,
+                 "four timesteps, not %d", f->times.time_count);
     network_forward(&f->network, f->parameters, &f->times, &f->workspace, f->x, f->given, f->slots,
                     false, 0, N);
     for (int i = 0; i < N; i++) {
@@ -284,6 +285,66 @@ Test(network, forward_and_backward_agree_with_the_slow_twin) {
                 }
 }
 
+/* The gradient of the first layer's weights over the batch, from dloss/dout = target. */
+static void weight_gradient(struct fixture *f, const uint64_t *given, bool first_chunk) {
+    network_forward(&f->network, f->parameters, &f->times, &f->workspace, f->x, given, f->slots,
+                    false, 0, N);
+    for (int i = 0; i < N; i++)
+        memcpy(f->workspace.out + (size_t)i * f->network.dim_ld, f->target + i * f->dim,
+               (size_t)f->dim * sizeof(float));
+    network_backward_rows(&f->network, f->parameters, &f->times, &f->workspace, f->slots, 0, N);
+    if (first_chunk)
+        network_clear_gradients(&f->network, f->gradients);
+    network_backward_weights(&f->network, &f->times, &f->workspace, f->x, given, f->slots, N,
+                             first_chunk, 0, 1, f->gradients);
+}
+
+/* Predictions and gradients of the fixture's batch. */
+static void run_batch(struct fixture *f) {
+    time_rows_set(&f->times, &f->network, f->parameters, f->t,
+                  f->network.classes ? f->labels : NULL, N, f->slots);
+    network_transpose(&f->network, f->parameters, &f->workspace);
+    network_clear_gradients(&f->network, f->gradients);
+    weight_gradient(f, NULL, true);
+    for (int part = 1; part >= 0; part--)
+        network_backward_times(&f->network, &f->times, part, 2, f->gradients);
+}
+
+/* With a batch that may hold all timesteps, they are embedded in pairs around the middle, of an odd
+ * number of them and of an even one: the same as those of a batch that may not. */
+Test(network, timesteps_in_pairs_are_those_of_smaller_batches) {
+    for (int timesteps = T; timesteps <= T + 1; timesteps++)
+        for (int conditioning = DN_ADD; conditioning <= DN_MULTIPLY; conditioning++)
+            for (int classes = 0; classes <= CLASSES; classes += CLASSES) {
+                struct fixture f;
+                fixture_init(&f, 2, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning,
+                             classes, 0, false, false);
+                time_rows_clear(&f.times);
+                network_clear(&f.network);
+                f.spec.diffusion.timesteps = timesteps;
+                cr_assert_eq(network_init(&f.network, &f.spec, kernels_get(), NULL), DN_OK);
+                cr_assert_eq(time_rows_init(&f.times, &f.network, N, true, NULL), DN_OK);
+                cr_assert_eq(f.times.halves, 0);
+                run_batch(&f);
+                float *expected = floats_new(f.network.size);
+                memcpy(expected, f.gradients, f.network.size * sizeof *expected);
+                time_rows_clear(&f.times);
+                cr_assert_eq(time_rows_init(&f.times, &f.network, 20, true, NULL), DN_OK);
+                cr_assert_eq(f.times.halves, (timesteps + 1) / 2);
+                f.pairs = classes ? f.pairs : 2 * f.times.halves;
+                check_forward(&f);
+                for (int again = 0; again < 2; again++) {
+                    run_batch(&f);
+                    for (size_t i = 0; i < f.network.size; i++)
+                        cr_assert_float_eq(f.gradients[i], expected[i],
+                                           1e-4f * (1 + fabsf(expected[i])), "%zu: %g, not %g", i,
+                                           (double)f.gradients[i], (double)expected[i]);
+                }
+                free(expected);
+                fixture_clear(&f);
+            }
+}
+
 /* Of a coordinate with three levels and one without: a gradient moves a logit beyond its limit only
  * back; a prediction has no limit. */
 Test(network, logits_beyond_their_limit_come_back) {
@@ -362,20 +423,6 @@ Test(network, inputs_hand_back_their_gradients) {
             free(inputs), free(gradients);
             fixture_clear(&f);
         }
-}
-
-/* The gradient of the first layer's weights over the batch, from dloss/dout = target. */
-static void weight_gradient(struct fixture *f, const uint64_t *given, bool first_chunk) {
-    network_forward(&f->network, f->parameters, &f->times, &f->workspace, f->x, given, f->slots,
-                    false, 0, N);
-    for (int i = 0; i < N; i++)
-        memcpy(f->workspace.out + (size_t)i * f->network.dim_ld, f->target + i * f->dim,
-               (size_t)f->dim * sizeof(float));
-    network_backward_rows(&f->network, f->parameters, &f->times, &f->workspace, f->slots, 0, N);
-    if (first_chunk)
-        network_clear_gradients(&f->network, f->gradients);
-    network_backward_weights(&f->network, &f->times, &f->workspace, f->x, given, f->slots, N,
-                             first_chunk, 0, 1, f->gradients);
 }
 
 /* A chunk of points that show nothing does not touch the weights that only given coordinates use; the
