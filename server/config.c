@@ -8,8 +8,8 @@
 
 #include "server/base/guess.h"
 #include "server/base/machine.h"
+#include "server/database_name.h"
 #include "server/http/access.h"
-#include "server/store/store.h"
 
 struct setting {
     const char *flag; /* without dashes; the variable is DENOISED_ and the flag in upper case */
@@ -43,8 +43,8 @@ static const struct setting settings[] = {
     {"base-path", SETTING_PATH, AT(base_path), NULL, 0, 0, NULL,
      "path in front of every URL, such as /denoised behind a proxy"},
     {"database", SETTING_DATABASE, AT(database), "denoised.db", 0, 0, NULL,
-     "SQLite database file, created if it does not exist; or a database on PostgreSQL, "
-     "postgresql://HOST/NAME"},
+     "SQLite database file, created if it does not exist; or postgresql://USER@HOST/NAME, with a "
+     "password only in the variable, in PGPASSWORD or in a file that PGPASSFILE names"},
     {"workers", SETTING_INTEGER, AT(workers), "cores", 1, 256, NULL,
      "number of jobs to train at the same time"},
     {"samplers", SETTING_INTEGER, AT(samplers), "cores", 1, 256, NULL,
@@ -154,25 +154,6 @@ static bool set_choice(const struct setting *setting, const char *text, int *val
     return false;
 }
 
-/* Sets a file, or a place on PostgreSQL. SQLite's other names for databases are refused: they would
- * keep nothing. */
-static bool set_database(const char *text, const char **value) {
-    *value = text;
-    return strncmp(text, STORE_POSTGRESQL, strlen(STORE_POSTGRESQL)) == 0 ||
-           (text[0] != ':' && strncmp(text, "file:", 5) != 0 && !strstr(text, "://"));
-}
-
-/* Does an address have a password? Every user of the machine can see one in an argument. */
-static bool has_password(const char *text) {
-    const char *host = strstr(text, "://");
-    if (!host)
-        return false;
-    host += 3;
-    const size_t before_path = strcspn(host, "/?");
-    const char *at = memchr(host, '@', before_path), *colon = memchr(host, ':', before_path);
-    return strstr(host, "password=") || (at && colon && colon < at);
-}
-
 /* Sets a path that needs no escaping in a URL, a header or JSON. "/" alone means no prefix. */
 static bool set_path(const char *text, const char **value) {
     static const char plain[] =
@@ -203,6 +184,10 @@ static bool set(struct config *config, const struct setting *setting, const char
         snprintf(error, error_size, "%s must not be empty", source);
         return false;
     }
+    if (setting->type == SETTING_DATABASE) {
+        *(const char **)at = text;
+        return database_name_check(text, source, error, error_size);
+    }
     switch (setting->type) {
     case SETTING_INTEGER:
         good = set_integer(setting, text, at);
@@ -217,21 +202,6 @@ static bool set(struct config *config, const struct setting *setting, const char
         snprintf(wanted, sizeof wanted, "true or false");
         break;
     case SETTING_DATABASE:
-        if (source[0] == '-' && has_password(text)) {
-            snprintf(error, error_size,
-                     "%s must have no password, because others can see the arguments of a program: "
-                     "use the variable " PREFIX "DATABASE, PGPASSWORD or PGPASSFILE",
-                     source);
-            return false;
-        }
-        good = set_database(text, at);
-        if (strstr(text, "://"))
-            text = "something else with ://"; /* which may have a password */
-        snprintf(wanted, sizeof wanted,
-                 "the path of a file (./%.60s if that is its name) or " STORE_POSTGRESQL
-                 "HOST/NAME",
-                 text);
-        break;
     case SETTING_PATH:
         good = set_path(text, at);
         snprintf(wanted, sizeof wanted, "a plain path such as /denoised");

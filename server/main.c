@@ -1,6 +1,9 @@
 /* The commands of the program. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "api/api.h"
 #include "api/demo.h"
@@ -8,10 +11,12 @@
 #include "server/base/guess.h"
 #include "server/base/log.h"
 #include "server/client.h"
+#include "server/database_name.h"
 #include "server/http/auth.h"
 #include "server/limits.h"
 #include "server/serve.h"
-#include "server/store/store.h"
+#include "server/store/copy.h"
+#include "server/store/migrations.h"
 #include "server/version.h"
 
 static int usage_error(const char *message) {
@@ -95,6 +100,83 @@ static int command_backup(int argc, char **argv) {
     return 0;
 }
 
+/* denoised migrate [setting ...]: for PostgreSQL, before the servers of a new version start. */
+static int command_migrate(int argc, char **argv) {
+    struct config config;
+    char error[512];
+    if (!config_read(&config, argc, argv, error, sizeof error))
+        return usage_error(error);
+    log_set_level(config.log_level);
+    log_set_format(config.log_format);
+    umask(077);
+    struct store *store = store_open(config.database, error, sizeof error);
+    const bool is_done = store && store_migrate(store, error, sizeof error) &&
+                         store_schema_fits(store, error, sizeof error);
+    if (is_done)
+        printf("the schema of %s is up to date\n", store_path(store));
+    else
+        usage_error(error);
+    if (store)
+        store_close(store);
+    return is_done ? 0 : 1;
+}
+
+/* Opens a database whose schema fits; NULL and a message on failure. */
+static struct store *open_fit(const char *name, char *error, size_t error_size) {
+    struct store *store = store_open(name, error, error_size);
+    if (!store || store_schema_fits(store, error, error_size))
+        return store;
+    store_close(store);
+    return NULL;
+}
+
+static bool copy(const char *from, const char *to, char *error, size_t error_size) {
+    struct store *source = NULL, *target = NULL;
+    if (access(from, F_OK) != 0 && !strstr(from, "://")) /* opening would create it */
+        snprintf(error, error_size, "%s does not exist", from);
+    else
+        source = open_fit(from, error, error_size);
+    if (source)
+        target = open_fit(to, error, error_size);
+    const bool is_done = target && store_copy(source, target, error, error_size);
+    if (is_done)
+        printf("copied %s to %s\n", store_path(source), store_path(target));
+    if (target)
+        store_close(target);
+    if (source)
+        store_close(source);
+    return is_done;
+}
+
+/* denoised copy --from A --to B: moves a database to another kind, or to another place. */
+static int command_copy(int argc, char **argv) {
+    const char *from = NULL, *to = NULL, *value;
+    char error[512];
+    for (int i = 0; i < argc; i++)
+        if ((value = argument_value(argc, argv, &i, "--from")))
+            from = value;
+        else if ((value = argument_value(argc, argv, &i, "--to")))
+            to = value;
+        else
+            return argument_unknown(argv[i], "--from");
+    if ((from && !database_name_check(from, "--from", error, sizeof error)) ||
+        (to && !database_name_check(to, "--to", error, sizeof error)))
+        return usage_error(error);
+    value = getenv("DENOISED_DATABASE");
+    if (value && !database_name_check(value, "DENOISED_DATABASE", error, sizeof error))
+        return usage_error(error);
+    from = from || !to ? from : value;
+    to = to || !from ? to : value;
+    if (!from || !to || !from[0] || !to[0])
+        return usage_error("usage: denoised copy --from DATABASE --to DATABASE; one of them may be "
+                           "in the variable DENOISED_DATABASE instead");
+    umask(077);
+    if (copy(from, to, error, sizeof error))
+        return 0;
+    usage_error(error);
+    return 1;
+}
+
 static int command_settings(int argc, char **argv) {
     if (argc == 1 && strcmp(argv[0], "--markdown") == 0)
         config_markdown();
@@ -133,6 +215,14 @@ static const struct command {
      command_backup,
      "FILE [--database FILE]",
      "copy the database to a new FILE, even while a server uses it"},
+    {{"copy"},
+     command_copy,
+     "--from DATABASE --to DATABASE",
+     "copy everything into an empty database, on SQLite or PostgreSQL"},
+    {{"migrate"},
+     command_migrate,
+     "[--database URI]",
+     "create or update the tables of a database on PostgreSQL"},
     {{"healthcheck"},
      command_healthcheck,
      "[SETTING ...]",
@@ -174,7 +264,7 @@ static const struct command *find_command(const char *name) {
 static int help_of(const struct command *command) {
     printf("usage: denoised %s %s\n\n%s\n", command->names[0], command->arguments, command->doc);
     if (command->run == command_serve || command->run == command_healthcheck ||
-        command->run == command_backup) {
+        command->run == command_backup || command->run == command_migrate) {
         printf("\nEach setting is a flag or an environment variable: --max-upload is also\n"
                "DENOISED_MAX_UPLOAD. A flag overrides its variable. \"cores\" is the number of\n"
                "processors that the program may use.\n\n");
@@ -199,6 +289,8 @@ static int command_help(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     limits_open_standard();
+    if (!database_name_hide())
+        return usage_error("out of memory");
     if (argc < 2) {
         command_help(0, NULL);
         return 2;

@@ -20,6 +20,7 @@
 #include "server/notify.h"
 #include "server/sandbox.h"
 #include "server/service.h"
+#include "server/store/migrations.h"
 #include "server/store/nodes.h"
 #include "server/version.h"
 
@@ -49,6 +50,7 @@ struct process {
     struct janitor *janitor;
     struct http_server *http;
     char error[512]; /* why a part did not start, if known */
+    int status;      /* of the exit then */
 };
 
 static int fail_to_start(const char *message) {
@@ -254,14 +256,21 @@ static bool open_front(struct process *process) {
     return false;
 }
 
-static struct store *open_store(struct process *process) {
-    struct store *store =
-        store_open(process->config->database, process->error, sizeof process->error);
-    if (store)
-        log_line(LOG_INFO, "starting", "version=%s kernels=%s cores=%d keys=%d database=\"%s\"",
-                 denoised_version, dn_kernels_name(), machine_cores(),
-                 process->auth ? auth_count(process->auth) : 0, store_path(store));
-    return store;
+static bool open_store(struct process *process) {
+    char *error = process->error;
+    const size_t size = sizeof process->error;
+    struct store *store = process->service.store =
+        store_open(process->config->database, error, size);
+    if (!store)
+        return false;
+    if (!store_schema_fits(store, error, size)) {
+        process->status = STORE_EXIT_SCHEMA;
+        return false;
+    }
+    log_line(LOG_INFO, "starting", "version=%s kernels=%s cores=%d keys=%d database=\"%s\"",
+             denoised_version, dn_kernels_name(), machine_cores(),
+             process->auth ? auth_count(process->auth) : 0, store_path(store));
+    return true;
 }
 
 static int64_t training_memory(const struct config *config) {
@@ -372,13 +381,12 @@ static struct http_server *start_http(struct process *process) {
 static bool start(struct process *process) {
     const struct config *config = process->config;
     struct service *service = &process->service;
-    struct store *store;
-    return open_front(process) && (store = service->store = open_store(process)) &&
-           enter_sandbox(process) && counters_start(process->contract->route_count) &&
-           prepare_store(process) &&
+    return open_front(process) && open_store(process) && enter_sandbox(process) &&
+           counters_start(process->contract->route_count) && prepare_store(process) &&
            (service->watch = watch_start(MAX_WAITING, WATCH_FLOOR_SECONDS)) &&
-           (service->events = events_start(store, service->watch, process->contract->event_data)) &&
-           (service->writer = writer_start(store, committed, service)) &&
+           (service->events =
+                events_start(service->store, service->watch, process->contract->event_data)) &&
+           (service->writer = writer_start(service->store, committed, service)) &&
            (service->replies = reply_cache_new()) &&
            (service->models = model_cache_new((size_t)config->model_cache << 20)) &&
            (service->pool = pool_start(config->samplers, WAITING_SAMPLES)) &&
@@ -435,6 +443,7 @@ int serve(const struct config *config, const struct contract *contract) {
         return fail_to_start("--max-database must be 0 or at least 16 (MiB)");
     struct process process = {.config = config,
                               .contract = contract,
+                              .status = EXIT_FAILURE,
                               .service = {.max_queued = config->max_queued,
                                           .max_sample_cost = config->max_sample_cost,
                                           .max_database = (int64_t)config->max_database << 20,
@@ -453,5 +462,5 @@ int serve(const struct config *config, const struct contract *contract) {
     stop(&process);
     if (is_started)
         log_line(LOG_INFO, "stopped", NULL);
-    return is_started ? 0 : 1;
+    return is_started ? 0 : process.status;
 }

@@ -5,6 +5,7 @@
 CREATE TABLE schema_migration (
     number bigint PRIMARY KEY,
     name text COLLATE "C" NOT NULL,
+    breaking bigint NOT NULL, -- 1: programs that know only earlier ones cannot use the schema after it
     at bigint NOT NULL
 );
 

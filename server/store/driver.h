@@ -12,7 +12,7 @@
 
 #include "server/store/store.h"
 
-enum { DRIVER_MAX_STATEMENTS = 256 };
+enum { DRIVER_MAX_STATEMENTS = 256, DRIVER_MAX_COLUMNS = 100 };
 
 /* A prepared statement of a session. */
 struct sql_statement {
@@ -54,6 +54,8 @@ struct driver {
      * its idle readers were closed. */
     struct store *(*open)(const char *path, char *error, size_t error_size);
     void (*close)(struct store *store);
+    bool (*schema_fits)(struct store *store, char *error, size_t error_size);
+    bool (*migrate)(struct store *store, char *error, size_t error_size);
     bool (*backup)(const char *from, const char *to, char *error, size_t error_size);
     const char *(*path)(const struct store *store);
     struct store_reach (*reach)(const struct store *store);
@@ -92,6 +94,20 @@ struct driver {
     void (*done)(struct sql_statement *statement);
     int64_t (*changes)(struct store_session *session);
 
+    /* Copies of whole tables (copy.c), in a transaction of the writer. load_begin turns off what a
+     * table does by itself when rows change, and keeps others from writing to it, and load_end turns
+     * it on again. load inserts all rows of another database's statement, column by column of the
+     * same name. last is the last number that was given to the table's key, also if its row has been
+     * deleted; 0: none. */
+    enum store_status (*load_begin)(struct store_session *session, const char *table);
+    enum store_status (*load)(struct store_session *session, const char *table,
+                              struct sql_statement *rows, int64_t *count);
+    enum store_status (*load_end)(struct store_session *session, const char *table);
+    enum store_status (*last)(struct store_session *session, const char *table, const char *key,
+                              int64_t *last);
+    enum store_status (*set_last)(struct store_session *session, const char *table, const char *key,
+                                  int64_t last);
+
     /* The columns of the current row, counted from 0. NULL is 0, or a NULL pointer. Pointers are
      * valid until the next row. */
     bool (*is_null)(const struct sql_statement *row, int column);
@@ -99,6 +115,8 @@ struct driver {
     double (*number)(const struct sql_statement *row, int column);
     const char *(*text)(const struct sql_statement *row, int column);
     const void *(*blob)(const struct sql_statement *row, int column, size_t *size);
+    /* The name of a column, and its type as for sql_prepare; 0: there is no such column. */
+    char (*column)(const struct sql_statement *row, int column, const char **name);
 };
 
 extern const struct driver sqlite_driver;     /* sqlite/driver.c */

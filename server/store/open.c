@@ -6,6 +6,7 @@
 #include "server/base/fold.h"
 #include "server/base/id.h"
 #include "server/store/driver.h"
+#include "server/store/migrations.h"
 
 /* SQLite has no scheme, so it is the last. */
 static const struct driver *const drivers[] = {
@@ -48,6 +49,14 @@ void store_close(struct store *store) {
     FAULT_POINT("store.before_close");
     pthread_mutex_destroy(&store->mutex);
     store->driver->close(store);
+}
+
+bool store_schema_fits(struct store *store, char *error, size_t error_size) {
+    return store->driver->schema_fits(store, error, error_size);
+}
+
+bool store_migrate(struct store *store, char *error, size_t error_size) {
+    return store->driver->migrate(store, error, error_size);
 }
 
 bool store_backup(const char *from, const char *to, char *error, size_t error_size) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/counters.h"
 #include "server/base/fold.h"
 #include "server/base/log.h"
 #include "server/store/driver.h"
@@ -163,6 +164,25 @@ enum store_status sql_folded(const char *text, char **folded) {
 
 /* ------------------------------------------------------------------ transactions */
 
+/* Jobs that end are counted where that is committed: once, however many processes read the events. */
+void sql_ended(struct store_session *session, enum job_status status, int64_t jobs) {
+    session->endings.noted[status] += jobs;
+}
+
+static void endings_mark(struct store_session *session) {
+    memcpy(session->endings.marked, session->endings.noted, sizeof session->endings.marked);
+}
+
+static void endings_return(struct store_session *session) {
+    memcpy(session->endings.noted, session->endings.marked, sizeof session->endings.noted);
+}
+
+static void endings_over(struct store_session *session, bool is_committed) {
+    for (int i = 0; i < JOB_STATUS_COUNT && is_committed; i++)
+        counters_add_endings(job_status_names[i], session->endings.noted[i]);
+    memset(&session->endings, 0, sizeof session->endings);
+}
+
 enum store_status sql_begin_reading(struct store_session *session) {
     return session->driver->begin_reading(session);
 }
@@ -178,22 +198,22 @@ enum store_status store_begin(struct store_session *session) {
 
 enum store_status store_commit(struct store_session *session) {
     const enum store_status status = session->driver->commit(session);
-    sql_endings_over(session, status == STORE_OK);
+    endings_over(session, status == STORE_OK);
     return status;
 }
 
 void store_abort(struct store_session *session) {
-    sql_endings_over(session, false);
+    endings_over(session, false);
     session->driver->abort(session);
 }
 
 enum store_status store_savepoint(struct store_session *session) {
-    sql_endings_mark(session);
+    endings_mark(session);
     return session->driver->savepoint(session);
 }
 
 enum store_status store_keep(struct store_session *session, bool keep) {
     if (!keep)
-        sql_endings_return(session);
+        endings_return(session);
     return session->driver->keep(session, keep);
 }

@@ -63,12 +63,8 @@ void *sql_blob(struct store_session *session, const struct sql_statement *row, i
  * ensures that it is one of them. */
 int sql_name(const struct sql_statement *row, int column, const char *const *names);
 
-/* Notes that jobs have ended; they are counted when the transaction is committed (endings.c). The
- * transaction's own functions tell a savepoint, its rollback, and the end. */
+/* Notes that jobs have ended; they are counted when the transaction is committed. */
 void sql_ended(struct store_session *session, enum job_status status, int64_t jobs);
-void sql_endings_mark(struct store_session *session);
-void sql_endings_return(struct store_session *session);
-void sql_endings_over(struct store_session *session, bool is_committed);
 
 /* A text in small letters (fold.h), from malloc; NULL for NULL, and for a failed allocation:
  * STORE_ERROR. */

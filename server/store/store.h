@@ -214,9 +214,9 @@ struct model {
 };
 void model_clear(struct model *model);
 
-/* Opens or creates the database file, locks it, applies migrations. NULL and a message on failure:
- * another process has locked it, it is no database, its schema is newer than this program. */
-#define STORE_POSTGRESQL "postgresql://" /* with which the other kind of database begins */
+/* Opens a database on PostgreSQL, or opens or creates a file, locks it, applies migrations. NULL and
+ * a message on failure: it is in use, it is no database, its schema is newer than this program. */
+#define STORE_POSTGRESQL "postgresql://" /* with which the names of the former begin */
 struct store *store_open(const char *path, char *error, size_t error_size);
 void store_close(struct store *store);             /* all sessions must be back */
 const char *store_boot(const struct store *store); /* a unique name of this opening */

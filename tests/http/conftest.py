@@ -18,8 +18,8 @@ import pytest
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent))  # of other folders' tests, too
 import stores
+from stores import BINARY
 
-BINARY = stores.BINARY
 # By how much a test waits longer than a quiet machine needs: what ends a wait is that something is so, and only a test that
 # fails takes this long. A busy machine may be an order of magnitude slower, and so may a sanitizer build be.
 PATIENCE = int(os.environ.get("PATIENCE", 30 if "sanitize" in BINARY else 10))

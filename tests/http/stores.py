@@ -17,6 +17,11 @@ KIND = os.environ.get("DATABASE", "sqlite")
 assert KIND in ("sqlite", "postgresql"), f"DATABASE={KIND}"
 
 
+def migrate(name):
+    done = subprocess.run([BINARY, "migrate", "--database", name], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 class Connection:
     """Each statement is a transaction of its own, unless "BEGIN" came before."""
 
@@ -107,20 +112,11 @@ class Postgresql:
             Postgresql.beside = postgresql.Cluster()
             atexit.register(Postgresql.beside.remove)
             Postgresql.beside.start()
-            Postgresql.beside.create("empty")
-            self.migrate("empty")
+            migrate(self.beside.uri(self.beside.create("empty")))
         self.directory = directory
         self.database = self.beside.create(f"test{len(self.made)}_" + re.sub("[^a-z0-9]", "_", os.path.basename(directory).lower())[:40], "empty")
         self.beside.sql(MARK, self.database)
         self.name = self.beside.uri(self.database)
-
-    def migrate(self, database):
-        """Lets the product make its tables, once: copies of the database are faster."""
-        command = [BINARY, "serve", "--port", "0", "--database", self.beside.uri(database)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
-            listening = server.stdout.readline()
-            server.terminate()
-            assert server.wait() == 0 and listening.startswith("listening on"), server.stderr.read()
 
     def connect(self):
         return PostgresqlConnection(self.name)

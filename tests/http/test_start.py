@@ -40,11 +40,11 @@ def test_the_help(words):
 
 def test_help_of_each_command():
     commands = re.findall(r"^  denoised (\w+)", run("help").stdout, re.M)
-    assert len(commands) == 8
+    assert len(commands) == 10
     for command in commands:
         answer = run("help", command)
         assert answer.returncode == 0 and answer.stdout.startswith(f"usage: denoised {command}")
-        assert ("  --port  " in answer.stdout) == (command in ("serve", "backup", "healthcheck"))
+        assert ("  --port  " in answer.stdout) == (command in ("serve", "backup", "migrate", "healthcheck"))
         if command != "help":
             assert run(command, "--help").stdout == run(command, "-h").stdout == answer.stdout
 
@@ -175,11 +175,11 @@ def test_a_name_whose_first_address_is_taken_is_refused(tmp_path):
         assert "in use by another program" in refused(tmp_path, "--port", port, "--host", "localhost")
 
 
-@pytest.mark.parametrize("database", [":memory:", "file:x.db", "file:x.db?mode=ro", "sqlite:///x.db", "postgres://x/y", ":x"])
+@pytest.mark.parametrize("database", [":memory:", "file:x.db", "file:x.db?mode=ro", "sqlite:///x.db", "postgres://u:secret@x/y", ":x"])
 def test_databases_that_are_no_file(tmp_path, database):
     assert "must be the path of a file" in refused(tmp_path, "--port", "0", "--database", database)
     answer = run("backup", "copy.db", "--database", database, directory=tmp_path)
-    assert answer.returncode == 2 and "must be the path of a file" in answer.stderr
+    assert answer.returncode == 2 and "must be the path of a file" in answer.stderr and "secret" not in answer.stderr
 
 
 def test_such_names_with_a_directory_are_files(start, tmp_path):

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/store/migrations.h"
 #include "server/store/nodes.h"
 
 static const struct memory_room EVERYTHING __attribute__((unused)) = {INT64_MAX, INT64_MAX, 0, 0};
@@ -19,6 +20,7 @@ static void open_store(void) {
     char error[300];
     store = store_open(path, error, sizeof error);
     cr_assert(store, "%s", error);
+    cr_assert(store_migrate(store, error, sizeof error), "%s", error);
     session = store_writer(store);
     struct node node = {.name = "test", .version = "0"};
     memcpy(node.id, store_boot(store), sizeof node.id);

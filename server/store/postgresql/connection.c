@@ -24,7 +24,7 @@ void postgresql_disconnect(struct postgresql_session *session) {
         pq.finish(session->connection);
     session->connection = NULL;
     session->running = NULL;
-    session->reads_alone = false;
+    session->reads_alone = session->is_only = false;
 }
 
 /* libpq ends its messages with a line break, and may write several lines. */
@@ -89,7 +89,8 @@ static bool wait_for_server(struct postgresql_session *session, double deadline)
 }
 
 PGresult *postgresql_result(struct postgresql_session *session) {
-    const double deadline = clock_monotonic() + DEADLINE_SECONDS;
+    const double deadline =
+        clock_monotonic() + (session->patience > 0 ? session->patience : DEADLINE_SECONDS);
     if (!session->connection)
         return NULL;
     while (pq.isBusy(session->connection))
@@ -114,6 +115,7 @@ enum store_status postgresql_failure(struct postgresql_session *session, const P
     const bool is_lost = !state || strncmp(state, "08", 2) == 0 || strncmp(state, "57P", 3) == 0 ||
                          strcmp(state, "25006") == 0 || !postgresql_is_connected(session);
     const bool is_full = state && strcmp(state, "53100") == 0;
+    session->is_locked = state && strcmp(state, "55P03") == 0;
     if (is_lost)
         postgresql_disconnect(session);
     return is_full ? STORE_FULL : STORE_ERROR;

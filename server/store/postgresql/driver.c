@@ -317,6 +317,19 @@ static const void *blob(const struct sql_statement *statement, int column, size_
     return text(statement, column);
 }
 
+static char column_of(const struct sql_statement *statement, int column, const char **name) {
+    const PGresult *result = row_of(statement);
+    if (column >= pq.nfields(result))
+        return 0;
+    *name = pq.fname(result, column);
+    switch (pq.ftype(result, column)) {
+    case TEXT: return 't';
+    case BYTEA: return 'b';
+    case FLOAT8: return 'd';
+    default: return 'i';
+    }
+}
+
 /* ------------------------------------------------------------------ what is not common SQL */
 
 static enum store_status ping(struct store_session *session) {
@@ -453,6 +466,8 @@ const struct driver postgresql_driver = {
              .bytes_at_once = STORE_PIECE_BYTES / 4},
     .open = postgresql_open,
     .close = postgresql_close,
+    .schema_fits = postgresql_schema_fits,
+    .migrate = postgresql_migrate,
     .backup = postgresql_backup,
     .path = postgresql_path,
     .reach = postgresql_reach,
@@ -480,10 +495,16 @@ const struct driver postgresql_driver = {
     .bind = bind,
     .row = row,
     .done = done,
+    .load_begin = postgresql_load_begin,
+    .load = postgresql_load,
+    .load_end = postgresql_load_end,
+    .last = postgresql_last,
+    .set_last = postgresql_set_last,
     .changes = changes_of,
     .is_null = is_null,
     .integer = integer,
     .number = number,
     .text = text,
     .blob = blob,
+    .column = column_of,
 };

@@ -20,6 +20,7 @@
     FUNCTION(db)                                                                                   \
     FUNCTION(errorMessage)                                                                         \
     FUNCTION(finish)                                                                               \
+    FUNCTION(fname)                                                                                \
     FUNCTION(flush)                                                                                \
     FUNCTION(ftype)                                                                                \
     FUNCTION(getResult)                                                                            \
@@ -28,7 +29,10 @@
     FUNCTION(getvalue)                                                                             \
     FUNCTION(host)                                                                                 \
     FUNCTION(isBusy)                                                                               \
+    FUNCTION(nfields)                                                                              \
     FUNCTION(port)                                                                                 \
+    FUNCTION(putCopyData)                                                                          \
+    FUNCTION(putCopyEnd)                                                                           \
     FUNCTION(resultErrorField)                                                                     \
     FUNCTION(resultErrorMessage)                                                                   \
     FUNCTION(resultStatus)                                                                         \

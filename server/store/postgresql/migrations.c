@@ -8,10 +8,10 @@ EMBED(postgresql_reports_24, "migrations/postgresql/0024_reports.sql");
 EMBED(postgresql_nodes_25, "migrations/postgresql/0025_nodes.sql");
 
 const struct migration postgresql_migrations[] = {
-    {22, "0022_schema.sql", postgresql_schema_22},
-    {23, "0023_arithmetic.sql", postgresql_arithmetic_23},
-    {24, "0024_reports.sql", postgresql_reports_24},
-    {25, "0025_nodes.sql", postgresql_nodes_25},
+    {22, "0022_schema.sql", postgresql_schema_22, true},
+    {23, "0023_arithmetic.sql", postgresql_arithmetic_23, true},
+    {24, "0024_reports.sql", postgresql_reports_24, false},
+    {25, "0025_nodes.sql", postgresql_nodes_25, true},
 };
 const int postgresql_migration_count =
     sizeof postgresql_migrations / sizeof postgresql_migrations[0];

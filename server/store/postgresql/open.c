@@ -1,13 +1,10 @@
-/* Opens a database on PostgreSQL: checks the server, applies migrations, and keeps other servers
- * away. */
+/* Opens a database on PostgreSQL: checks the server, and keeps other servers away. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/base/log.h"
-#include "server/store/migrations.h"
 #include "server/store/postgresql/postgresql.h"
-#include "server/store/sql.h"
 
 enum { OLDEST_SERVER = 140000 };
 
@@ -52,65 +49,6 @@ static bool is_fit(struct postgresql_session *session, char *error, size_t error
     return true;
 }
 
-/* ------------------------------------------------------------------ migrations */
-
-/* The newest migration that was applied; 0: none, -1: not known. */
-static int schema_of(struct postgresql_session *session) {
-    char *there = NULL, *number = NULL;
-    int schema = -1;
-    if (postgresql_ask(session, "SELECT to_regclass('schema_migration')", &there) == STORE_OK &&
-        (!there || postgresql_ask(session, "SELECT coalesce(max(number), 0) FROM schema_migration",
-                                  &number) == STORE_OK))
-        schema = number ? atoi(number) : 0;
-    free(there);
-    free(number);
-    return schema;
-}
-
-static enum store_status note(struct postgresql_session *session,
-                              const struct migration *migration) {
-    return sql_run(&session->base,
-                   "INSERT INTO schema_migration (number, name, at)"
-                   " VALUES (?1, ?2, (SELECT ms FROM clock))",
-                   "it", (int64_t)migration->number, migration->name);
-}
-
-/* Applies all missing migrations in one transaction: the database has the old schema or the new
- * one, and nothing in between. */
-static bool migrate(struct postgresql_session *session, char *error, size_t error_size) {
-    const int newest = postgresql_migrations[postgresql_migration_count - 1].number;
-    const char *at = "begin";
-    enum store_status status = postgresql_command(session, "BEGIN");
-    const int schema = status == STORE_OK ? schema_of(session) : -1;
-    if (schema > newest) {
-        snprintf(error, error_size,
-                 "it has schema %d, but this program knows only up to %d: use a newer denoised",
-                 schema, newest);
-        postgresql_command(session, "ROLLBACK");
-        return false;
-    }
-    status = schema < 0 ? STORE_ERROR : STORE_OK;
-    for (int i = 0; i < postgresql_migration_count && status == STORE_OK; i++) {
-        const struct migration *migration = &postgresql_migrations[i];
-        if (migration->number <= schema)
-            continue;
-        at = migration->name;
-        status = postgresql_command(session, migration->sql);
-        if (status == STORE_OK)
-            status = note(session, migration);
-    }
-    if (status == STORE_OK)
-        status = postgresql_command(session, "COMMIT");
-    else
-        postgresql_command(session, "ROLLBACK");
-    if (status != STORE_OK)
-        snprintf(error, error_size, "migration %s failed, see the log", at);
-    else if (schema < newest)
-        log_line(LOG_INFO, schema == 0 ? "created a new database" : "migrated", "schema=%d",
-                 newest);
-    return status == STORE_OK;
-}
-
 /* ------------------------------------------------------------------ the only server */
 
 /* A lock of the session: the server gives it back when the connection ends, however that does. */
@@ -126,15 +64,17 @@ static enum store_status lock(struct postgresql_session *session, bool *is_ours)
 enum store_status postgresql_take(struct postgresql_session *writer) {
     char error[400];
     bool is_ours = false;
-    if (postgresql_is_connected(writer))
+    if (postgresql_is_connected(writer) && writer->is_only)
         return STORE_OK;
     if (!postgresql_connect(writer, writer->store->uri, error, sizeof error)) {
         log_line(LOG_ERROR, "cannot connect to the database", "detail=\"%s\"", error);
         return STORE_ERROR;
     }
-    if (lock(writer, &is_ours) == STORE_OK && is_ours)
+    if (lock(writer, &is_ours) == STORE_OK && is_ours) {
+        writer->is_only = true;
         return STORE_OK;
-    log_line(LOG_ERROR, "another denoised uses the database", NULL);
+    }
+    log_line(LOG_ERROR, "the database is in use by another denoised", NULL);
     postgresql_disconnect(writer);
     return STORE_ERROR;
 }
@@ -191,7 +131,6 @@ struct store_reach postgresql_reach(const struct store *store) {
 
 static bool open_writer(struct postgresql_store *store, char *error, size_t error_size) {
     struct postgresql_session *writer = (struct postgresql_session *)store->base.writer;
-    bool is_ours = false;
     writer->base.driver = &postgresql_driver;
     writer->store = store;
     if (!postgresql_connect(writer, store->uri, error, error_size))
@@ -202,13 +141,7 @@ static bool open_writer(struct postgresql_store *store, char *error, size_t erro
         snprintf(error, error_size, "out of memory");
         return false;
     }
-    if (!is_fit(writer, error, error_size))
-        return false;
-    if (lock(writer, &is_ours) != STORE_OK || !is_ours) {
-        snprintf(error, error_size, "it is in use by another denoised");
-        return false;
-    }
-    return migrate(writer, error, error_size);
+    return is_fit(writer, error, error_size);
 }
 
 struct store *postgresql_open(const char *uri, char *error, size_t error_size) {

@@ -1,6 +1,6 @@
 /*
  * postgresql.h - the parts of the driver for PostgreSQL: connections (connection.c), statements
- * (driver.c), and the database (open.c).
+ * (driver.c), the database (open.c), and its schema (schema.c).
  */
 #ifndef SERVER_STORE_POSTGRESQL_POSTGRESQL_H
 #define SERVER_STORE_POSTGRESQL_POSTGRESQL_H
@@ -17,7 +17,10 @@ struct postgresql_session {
     struct sql_statement *running; /* whose rows are still arriving */
     int64_t changes;               /* rows that the last statement has changed */
     bool reads_alone;              /* a transaction that only begin_reading has begun */
+    bool is_locked;                /* the last failure: others hold a lock */
+    double patience;               /* seconds to wait for an answer; 0: the usual ones */
     /* only of the writer: */
+    bool is_only; /* no other server writes; since the first transaction */
     struct postgresql_store *store;
     bool has_changed;       /* in this transaction */
     atomic_ullong commits;  /* so far */
@@ -66,5 +69,18 @@ void postgresql_close_session(struct store_session *session);
 /* Connects the writer again, if its connection is lost, and makes sure that no other server uses
  * the database. */
 enum store_status postgresql_take(struct postgresql_session *writer);
+
+bool postgresql_schema_fits(struct store *store, char *error, size_t error_size);
+bool postgresql_migrate(struct store *store, char *error, size_t error_size);
+
+/* Copies of tables (load.c): as the driver's functions of these names. */
+enum store_status postgresql_load_begin(struct store_session *session, const char *table);
+enum store_status postgresql_load(struct store_session *to, const char *table,
+                                  struct sql_statement *rows, int64_t *count);
+enum store_status postgresql_load_end(struct store_session *session, const char *table);
+enum store_status postgresql_last(struct store_session *session, const char *table, const char *key,
+                                  int64_t *last);
+enum store_status postgresql_set_last(struct store_session *session, const char *table,
+                                      const char *key, int64_t last);
 
 #endif

@@ -47,4 +47,14 @@ void sqlite_close_session(struct store_session *session);
 enum store_status sqlite_limit(struct store_session *session, int64_t bytes);
 bool sqlite_backup(const char *from, const char *to, char *error, size_t error_size);
 
+/* Copies of tables (load.c): as the driver's functions of these names. */
+enum store_status sqlite_load_begin(struct store_session *session, const char *table);
+enum store_status sqlite_load(struct store_session *to, const char *table,
+                              struct sql_statement *rows, int64_t *count);
+enum store_status sqlite_load_end(struct store_session *session, const char *table);
+enum store_status sqlite_last(struct store_session *session, const char *table, const char *key,
+                              int64_t *last);
+enum store_status sqlite_set_last(struct store_session *session, const char *table, const char *key,
+                                  int64_t last);
+
 #endif
