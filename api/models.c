@@ -81,8 +81,7 @@ static enum reading read_bytes(struct http_exchange *exchange, int epoch, const 
     if (!read_model(exchange, epoch, true, &whole))
         return READ_FAILED;
     enum dn_status status = DN_OK;
-    const bool is_same = strcmp(whole.id, row->id) == 0 && whole.epoch == row->epoch &&
-                         whole.updated_at == row->updated_at;
+    const bool is_same = strcmp(whole.id, row->id) == 0 && whole.blob == row->blob;
     if (is_same)
         status = dn_model_load(whole.bytes, whole.byte_count, model, &error);
     model_clear(&whole);

@@ -12,8 +12,7 @@ enum { OVERHEAD_BYTES = 4096 }; /* of an entry, about: texts, tables, the alloca
 struct cached_model {
     struct cached_model *next; /* the most recently used comes first */
     char id[ID_LENGTH + 1];
-    int epoch;
-    int64_t updated_at;
+    int64_t blob;
     struct dn_model *model; /* NULL: it is being loaded */
     int users;              /* the thread that loads it counts, too */
     size_t bytes;           /* counted for it */
@@ -87,8 +86,7 @@ static bool make_room(struct model_cache *cache, size_t bytes) {
 static struct cached_model *find(struct model_cache *cache, const struct model *row) {
     for (struct cached_model **at = &cache->first; *at; at = &(*at)->next) {
         struct cached_model *entry = *at;
-        if (strcmp(entry->id, row->id) != 0 || entry->epoch != row->epoch ||
-            entry->updated_at != row->updated_at)
+        if (entry->blob != row->blob || strcmp(entry->id, row->id) != 0)
             continue;
         *at = entry->next;
         entry->next = cache->first;
@@ -105,8 +103,7 @@ static enum model_found add(struct model_cache *cache, const struct model *row,
     struct cached_model *entry = fits || cache->beyond == 0 ? calloc(1, sizeof *entry) : NULL;
     if (!entry)
         return MODEL_NO_ROOM;
-    *entry = (struct cached_model){
-        .next = cache->first, .epoch = row->epoch, .updated_at = row->updated_at, .users = 1};
+    *entry = (struct cached_model){.next = cache->first, .blob = row->blob, .users = 1};
     memcpy(entry->id, row->id, sizeof entry->id);
     count(cache, entry, bytes, !fits);
     cache->first = entry;

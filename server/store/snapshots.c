@@ -65,6 +65,8 @@ static enum store_status look_back(struct store_session *session, int epoch, str
 
 enum store_status store_model_at(struct store_session *session, const char *id, int epoch,
                                  bool with_bytes, struct model *model) {
+    if (epoch == 0 && !with_bytes) /* what most requests ask: one statement, no transaction */
+        return store_model_get(session, id, model);
     enum store_status status = sql_begin_reading(session);
     if (status != STORE_OK)
         return status;

@@ -7,7 +7,7 @@ import time
 
 import harness
 import pytest
-from harness import PATIENCE, QUICK, SOAK
+from harness import ENDLESS, PATIENCE, QUICK, SOAK
 
 LIMIT = 5 * PATIENCE  # seconds; a request that takes longer hangs
 STEP = 1 if SOAK else 5
@@ -183,3 +183,31 @@ def test_starting_on_a_disk_that_fails(start, page):
     server.start()
     assert harness.outcome(server, job) == golden
     harness.tell(f"disk: {n} operations of a start failed, {refused} times it was refused")
+
+
+def test_a_report_in_doubt_is_sent_again(start, page):
+    """A commit that fails may have stored a report or not. The training goes on, and each epoch is there once."""
+    server = start("--workers", "1", page=page)
+    job = server.submit(ENDLESS)
+    server.wait_for_epoch(job, 1)
+    page["io_failure"] = page.FAILURES["error"]
+    doubts, deadline = 0, time.monotonic() + 60 * PATIENCE
+    for n in itertools.cycle(range(1, 8)):
+        page.arm("io", n)
+        while not page["io_fired"]:
+            assert time.monotonic() < deadline and server.is_alive()
+            time.sleep(0.005)
+        page.disarm("io")
+        reached = server.get(f"/v1/jobs/{job}").json["progress"]["epoch"]
+        server.wait_for_epoch(job, reached + 10)  # it gets through before the next failure
+        doubts = server.read_log().count("outcome=unknown")
+        if doubts >= 5:
+            break
+    assert server.get(f"/v1/jobs/{job}").json["attempt"] == 1
+    assert "ending=" not in server.read_log(), "its only attempt goes on"
+    history = server.get(f"/v1/jobs/{job}/history").json["data"]["epoch"]
+    assert history == list(range(1, len(history) + 1))
+    assert server.post(f"/v1/jobs/{job}/cancel").json["status"] == "cancelled"
+    assert server.stop() == 0
+    harness.check_integrity(server.database)
+    harness.tell(f"disk: {doubts} reports in doubt, each stored once")

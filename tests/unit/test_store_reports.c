@@ -149,3 +149,50 @@ Test(store_reports, a_report_has_any_number_of_epochs) {
         claim_clear(&claim);
     }
 }
+
+/* Caches know a model by its blob: the time and the epoch need not tell it from what it replaces. */
+Test(store_reports, other_bytes_of_a_model_have_another_blob) {
+    char id[40];
+    int64_t blobs[3];
+    struct claim claim;
+    insert(id, 20);
+    cr_assert_eq(store_claim(session, "a", &EVERYTHING, 1, &claim), STORE_OK);
+    for (int i = 0; i < 3; i++) {
+        char bytes[] = "model 0";
+        bytes[6] = (char)('0' + i);
+        const struct trained_model trained = {.variant = "avx2",
+                                              .bytes = bytes,
+                                              .size = sizeof bytes,
+                                              .epoch = 1,
+                                              .dim = 1,
+                                              .transform = (double[]){0, 1}};
+        const struct epoch_row row = {.epoch = 1, .step = 10};
+        const struct progress progress = {.id = id,
+                                          .fence = claim.fence,
+                                          .report = ++claim.reports,
+                                          .step = 10,
+                                          .epochs = &row,
+                                          .epoch_count = 1,
+                                          .models = &trained,
+                                          .model_count = 1};
+        struct receipt receipt;
+        struct model model;
+        int swept;
+        cr_assert_eq(store_progress(session, &progress, 7, &receipt), STORE_OK);
+        cr_assert_eq(store_model_at(session, id, 0, true, &model), STORE_OK);
+        cr_assert(model.epoch == 1 && model.updated_at == 7);
+        cr_assert_str_eq(model.bytes, bytes);
+        blobs[i] = model.blob;
+        model_clear(&model);
+        cr_assert_eq(store_model_at(session, id, 0, false, &model), STORE_OK);
+        cr_assert(model.blob == blobs[i] && !model.bytes);
+        model_clear(&model);
+        /* The training begins again; the model and its bytes are gone. */
+        cr_assert_eq(store_drop_checkpoint(session, &claim), STORE_OK);
+        cr_assert_eq(store_model_at(session, id, 0, false, &model), STORE_NOT_FOUND);
+        cr_assert_eq(store_blob_sweep(session, 100, &swept), STORE_OK);
+        cr_assert_eq(swept, 2, "a piece and its blob");
+    }
+    cr_assert(blobs[0] != blobs[1] && blobs[1] != blobs[2] && blobs[0] != blobs[2]);
+    claim_clear(&claim);
+}
