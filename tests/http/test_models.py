@@ -309,7 +309,7 @@ def test_a_model_is_deleted_for_good_and_its_job_stays(server):
         answer = server.get(f"/v1/models/{job}{path}")
         assert answer.status == 404 and answer.json["code"] == "model_deleted"
     assert server.request("DELETE", f"/v1/models/{job}").json["code"] == "model_deleted"
-    assert server.get(f"/v1/jobs/{job}").json == {**done, "model": None}
+    assert server.get(f"/v1/jobs/{job}").json == {**done, "model": None, "arithmetic": None}
     assert server.get(f"/v1/jobs/{job}/history").json == history
     assert server.sql("SELECT (SELECT count(*) FROM model) + (SELECT count(*) FROM checkpoint)") == [(0,)]
     # training it further begins anew, and ends in the same place
