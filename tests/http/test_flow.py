@@ -22,7 +22,7 @@ def test_a_job_has_the_shape_of_the_contract(server):
     assert UUID7.match(job["id"])
     assert list(job) == [
         "id", "name", "status", "queue_position", "spec", "progress", "metrics", "error",
-        "warnings", "model", "evaluation", "attempt", "arithmetic", "created_at", "started_at", "finished_at", "links",
+        "warnings", "model", "evaluation", "attempt", "node", "arithmetic", "created_at", "started_at", "finished_at", "links",
     ]  # fmt: skip
     assert job["name"] == "my spiral" and job["status"] == "queued"
     assert job["error"] is None and job["started_at"] is None and TIME.match(job["created_at"])
