@@ -93,6 +93,8 @@ static void insert_job(struct http_exchange *exchange, struct store_session *ses
     if (replay(exchange, session, submission) || !has_place(exchange, session))
         return;
     enum store_status status = store_job_insert(session, job, submission->key);
+    if (status == STORE_CONFLICT && replay(exchange, session, submission))
+        return; /* another node was faster */
     if (status != STORE_OK) {
         problem_store(exchange, status);
         return;

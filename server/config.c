@@ -52,6 +52,9 @@ static const struct setting settings[] = {
     {"checkpoint-seconds", SETTING_NUMBER, AT(checkpoint_seconds), "2", 0.01, 86400, NULL,
      "seconds of training that a crash can lose; large networks may lose more, so that checkpoints "
      "take at most 2% of the time"},
+    {"node-lease", SETTING_INTEGER, AT(node_lease), "15", 1, 300, NULL,
+     "seconds after which the other servers on a PostgreSQL continue the jobs of one that does not "
+     "answer"},
     {"max-database", SETTING_INTEGER, AT(max_database), "0", 0, 1 << 24, NULL,
      "maximum size of the database in MiB, at least 16; 0 means no limit; old checkpoints are "
      "deleted first, then requests that need space get a 507"},

@@ -14,6 +14,8 @@ enum {
     PIECE_BYTES = 16 << 10,
     HEARTBEAT_SECONDS = 9,
     LONGEST_SECONDS = 15 * 60,
+    OWN_NS = 2000000,     /* between two looks, at least, */
+    SHARED_NS = 25000000, /* and where each look makes all writers wait */
 };
 
 /* An event as the text that streams send. */
@@ -35,6 +37,7 @@ struct events {
     struct remembered memory[REMEMBERED];
     int first, length;
     int64_t base, latest;
+    long least_ns;
 };
 
 static void put_event(const struct events *events, const struct event *event, struct buffer *out) {
@@ -141,7 +144,7 @@ static void *events_main(void *argument) {
         /* Jobs can commit a thousand times a second, and each wake of a stream costs a system call
          * or two. So the first event goes out at once, and those right after it together. */
         const long streams = events_streams(events);
-        nanosleep(&(struct timespec){.tv_nsec = 2000000L + 100000L * streams}, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = events->least_ns + 100000L * streams}, NULL);
         if (clock_monotonic() - beaten >= 1) {
             beaten = clock_monotonic();
             wake_silent(events);
@@ -158,6 +161,7 @@ struct events *events_start(struct store *store, struct watch *watch,
     events->store = store;
     events->watch = watch;
     events->data = data;
+    events->least_ns = store_is_shared(store) ? SHARED_NS : OWN_NS;
     struct store_session *session = store_acquire(store);
     bool works = session && store_event_last(session, &events->latest) == STORE_OK;
     if (session)

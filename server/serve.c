@@ -17,6 +17,7 @@
 #include "server/base/machine.h"
 #include "server/janitor.h"
 #include "server/limits.h"
+#include "server/nodes.h"
 #include "server/notify.h"
 #include "server/sandbox.h"
 #include "server/service.h"
@@ -46,6 +47,9 @@ struct process {
     struct http_tls tls;
     int connections; /* at most */
     struct offers offers;
+    struct node node; /* this process, */
+    char name[HOST_BYTES + 8];
+    struct nodes *nodes; /* and its place among others; NULL if the database is not shared */
     struct service service;
     struct janitor *janitor;
     struct http_server *http;
@@ -60,40 +64,52 @@ static int fail_to_start(const char *message) {
     return 1;
 }
 
-static enum store_status offer(const struct offers *offers, struct store_session *session) {
-    const char *arithmetic[STORE_MAX_OFFERS];
-    for (int i = 0; i < offers->count; i++)
-        arithmetic[i] = offers->each[i].arithmetic;
-    return store_offer(session, arithmetic, offers->count);
-}
-
-/* Where the process listens, for people who look for it: several may be on one machine. */
-static void name_node(char *name, size_t size, int port) {
+/* Its name says where it listens, for people who look for it: several may be on one machine. */
+static void describe_node(struct process *process) {
     char host[HOST_BYTES];
     if (gethostname(host, sizeof host) != 0)
         snprintf(host, sizeof host, "localhost");
     host[sizeof host - 1] = '\0';
-    snprintf(name, size, "%s:%d", host, port);
+    snprintf(process->name, sizeof process->name, "%s:%d", host, process->socket.port);
+    struct node *node = &process->node;
+    *node = (struct node){.name = process->name,
+                          .version = (char *)denoised_version,
+                          .offers = process->offers.count,
+                          .workers = process->config->workers,
+                          .started_at = process->service.started_at};
+    for (int i = 0; i < node->offers; i++)
+        node->arithmetic[i] = process->offers.each[i].arithmetic;
+    memcpy(node->id, store_boot(process->service.store), sizeof node->id);
+}
+
+/* A database of its own has the jobs that the last run was training; on a shared one, other nodes
+ * may be training them. */
+static enum store_status join(struct process *process, struct store_session *session,
+                              int *requeued) {
+    const bool is_shared = store_is_shared(process->service.store);
+    const int64_t lease = is_shared ? 1000LL * process->config->node_lease : 0;
+    const enum store_status status = store_node_join(session, &process->node, lease);
+    struct takeover takeover = {0};
+    if (status == STORE_OK && is_shared) { /* buries nobody: frees what a copy has left */
+        const enum store_status freed =
+            store_take_over(session, INT64_MAX / 2, clock_now_ms(), &takeover);
+        *requeued = takeover.requeued;
+        return freed;
+    }
+    if (status != STORE_OK)
+        return status;
+    return store_recover(session, process->service.max_training_memory, clock_now_ms(), requeued);
 }
 
 static bool recover(struct process *process) {
     struct store *store = process->service.store;
     struct store_session *session = store_writer(store);
-    char name[HOST_BYTES + 8];
-    name_node(name, sizeof name, process->socket.port);
-    struct node node = {.name = name,
-                        .version = (char *)denoised_version,
-                        .workers = process->config->workers,
-                        .started_at = process->service.started_at};
-    memcpy(node.id, store_boot(store), sizeof node.id);
+    describe_node(process);
     int requeued = 0;
     int64_t waiting = 0;
     if (store_begin(session) != STORE_OK)
         return false;
-    if (store_node_join(session, &node, 0) != STORE_OK ||
-        store_recover(session, process->service.max_training_memory, clock_now_ms(), &requeued) !=
-            STORE_OK ||
-        offer(&process->offers, session) != STORE_OK ||
+    if (join(process, session, &requeued) != STORE_OK ||
         store_count_waiting(session, &waiting) != STORE_OK) {
         store_abort(session);
         return false;
@@ -343,6 +359,24 @@ static struct workers *start_workers(const struct process *process) {
                                  .max_memory = process->service.max_training_memory});
 }
 
+static void freed(void *self) {
+    struct service *service = self;
+    workers_wake(service->workers);
+    events_committed(service->events);
+}
+
+static bool start_nodes(struct process *process) {
+    struct service *service = &process->service;
+    if (!store_is_shared(service->store))
+        return true;
+    process->nodes = nodes_start(&(struct nodes_config){.store = service->store,
+                                                        .self = &process->node,
+                                                        .lease = process->config->node_lease,
+                                                        .freed = freed,
+                                                        .listener = service});
+    return process->nodes != NULL;
+}
+
 static struct http_server *start_http(struct process *process) {
     const struct config *config = process->config;
     const struct contract *contract = process->contract;
@@ -390,7 +424,7 @@ static bool start(struct process *process) {
            (service->replies = reply_cache_new()) &&
            (service->models = model_cache_new((size_t)config->model_cache << 20)) &&
            (service->pool = pool_start(config->samplers, WAITING_SAMPLES)) &&
-           (service->workers = start_workers(process)) &&
+           (service->workers = start_workers(process)) && start_nodes(process) &&
            (process->janitor =
                 janitor_start(service->writer, config->keep_events_days, config->keep_jobs_days)) &&
            (process->http = start_http(process));
@@ -399,6 +433,8 @@ static bool start(struct process *process) {
 /* Stops everything, or as much as was started, in the reverse order. */
 static void stop(struct process *process) {
     struct service *service = &process->service;
+    if (process->nodes)
+        nodes_drain(process->nodes);
     if (process->http)
         http_stop(process->http, GRACE_MS);
     FAULT_POINT("stop.http_stopped");
@@ -415,6 +451,8 @@ static void stop(struct process *process) {
     reply_cache_free(service->replies);
     if (service->writer)
         writer_stop(service->writer);
+    if (process->nodes)
+        nodes_stop(process->nodes);
     if (service->events)
         events_stop(service->events);
     if (service->watch)

@@ -16,6 +16,7 @@
 
 enum {
     STORE_RETRY_SECONDS = 1,
+    LOOK_SECONDS = 1, /* between two looks for jobs that other nodes have queued */
     SMALL_SHARE = 32, /* a job is small if it takes at most 1/32 of max_memory; */
     BESIDE_SHARE = 8, /* another 1/8 on top of max_memory is for small jobs only */
 };
@@ -146,9 +147,12 @@ static bool work(struct worker *worker) {
 
 static void *worker_main(void *argument) {
     struct worker *worker = argument;
+    /* Other nodes queue jobs and free them without ringing this bell. */
+    const double patience =
+        store_is_shared(worker->workers->config.store) ? LOOK_SECONDS : INFINITY;
     while (!bell_is_closed(&worker->bell))
         if (!work(worker))
-            bell_wait(&worker->bell, INFINITY);
+            bell_wait(&worker->bell, patience);
     return NULL;
 }
 

@@ -101,7 +101,9 @@ enum store_status store_blob_sweep(struct store_session *session, int most, int 
         int removed = 0;
         status = sql_value(
             session,
-            sql_prepare(session, "SELECT id FROM blob WHERE refs = 0 AND writer IS NULL LIMIT 1",
+            sql_prepare(session,
+                        "SELECT id FROM blob WHERE refs = 0 AND writer IS NULL ORDER BY id LIMIT 1"
+                        " /*! FOR UPDATE SKIP LOCKED */",
                         ""),
             &id, STORE_OK);
         if (status != STORE_OK || id == 0)

@@ -46,6 +46,7 @@ struct store {
 };
 
 struct driver {
+    bool is_shared;     /* several processes may use a database at the same time */
     const char *scheme; /* with which the name of its databases begins */
     struct store_pace pace;
 
@@ -68,6 +69,8 @@ struct driver {
 
     /* Sessions. A reader is NULL when none can be opened. */
     struct store_session *(*open_reader)(struct store *store);
+    /* Only if it is shared: another session that writes, which store_begin connects. */
+    struct store_session *(*open_writer)(struct store *store);
     bool (*is_usable)(struct store_session *session); /* an idle one: its connection is not lost */
     void (*close_session)(struct store_session *session);
     enum store_status (*ping)(struct store_session *session);
@@ -75,6 +78,9 @@ struct driver {
     enum store_status (*used)(struct store_session *session, int64_t *bytes);
     /* The last id that was given to an event, also if it has been deleted. */
     enum store_status (*last_event)(struct store_session *session, int64_t *id);
+    /* The same, but at most `wanted`, and such that no event with a smaller id can appear any more.
+     * It may wait for writers, and is not for the session of one. NULL: it is the last event. */
+    enum store_status (*horizon)(struct store_session *session, int64_t wanted, int64_t *id);
 
     /* Transactions. */
     enum store_status (*begin)(struct store_session *session);

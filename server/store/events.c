@@ -120,13 +120,22 @@ static enum store_status read_merged(struct store_session *session,
     return sql_end_reading(session, status);
 }
 
+/* The last id up to `wanted` before which no event can appear any more. */
+static enum store_status settle(struct store_session *session, int64_t wanted, int64_t *id) {
+    *id = wanted;
+    return session->driver->horizon ? session->driver->horizon(session, wanted, id) : STORE_OK;
+}
+
 enum store_status store_events(struct store_session *session, const struct event_filter *filter,
                                struct event *events, int *count) {
+    struct event_filter settled = *filter;
     *count = 0;
-    enum store_status status =
-        filter->job_count > 1
-            ? read_merged(session, filter, events, count)
-            : read_events(session, filter, filter->job_count ? filter->jobs : NULL, events, count);
+    enum store_status status = settle(session, filter->until, &settled.until);
+    if (status == STORE_OK)
+        status = filter->job_count > 1
+                     ? read_merged(session, &settled, events, count)
+                     : read_events(session, &settled, filter->job_count ? filter->jobs : NULL,
+                                   events, count);
     if (status != STORE_OK)
         while (*count > 0)
             event_clear(&events[--*count]);
@@ -134,12 +143,14 @@ enum store_status store_events(struct store_session *session, const struct event
 }
 
 enum store_status store_event_last(struct store_session *session, int64_t *id) {
-    return session->driver->last_event(session, id);
+    return session->driver->horizon ? settle(session, INT64_MAX, id)
+                                    : session->driver->last_event(session, id);
 }
 
 enum store_status store_event_place(struct store_session *session, int64_t *id) {
     int64_t last;
-    enum store_status status = store_event_last(session, &last);
+    /* A client may know an event from another node that is not settled here. */
+    enum store_status status = session->driver->last_event(session, &last);
     if (*id > last || *id >> EVENT_MARK_BITS != last >> EVENT_MARK_BITS)
         *id = 0;
     return status;

@@ -46,12 +46,13 @@ enum store_status store_job_insert(struct store_session *session, const struct j
                      "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at,"
                      " idempotency_key, warnings, memory, words, form)"
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, '[]'), ?10,"
-                     " coalesce(?11, ''), ?12)",
+                     " coalesce(?11, ''), ?12)"
+                     " ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
                      "ttttiiittitt", job->id, job->name, job->dataset, job->spec,
                      (int64_t)job->epochs, job->steps, job->created_at, idempotency_key,
                      job->warnings, job->memory, words, job->form);
     free(words);
-    return status;
+    return status == STORE_OK && sql_changes(session) == 0 ? STORE_CONFLICT : status;
 }
 
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,

@@ -19,13 +19,17 @@ void node_clear(struct node *node) {
 enum store_status store_node_join(struct store_session *session, const struct node *node,
                                   int64_t lease) {
     memcpy(session->node, node->id, sizeof session->node);
-    return sql_run(session,
-                   "INSERT INTO node (id, name, version, workers, started_at, lease_until)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5,"
-                   "  CASE WHEN ?6 > 0 THEN (SELECT ms FROM clock) + ?6 END)"
-                   " ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
-                   "tttiii", node->id, node->name, node->version, (int64_t)node->workers,
-                   node->started_at, lease);
+    enum store_status status =
+        sql_run(session,
+                "INSERT INTO node (id, name, version, workers, started_at, lease_until)"
+                " VALUES (?1, ?2, ?3, ?4, ?5,"
+                "  CASE WHEN ?6 > 0 THEN (SELECT ms FROM clock) + ?6 END)"
+                " ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
+                "tttiii", node->id, node->name, node->version, (int64_t)node->workers,
+                node->started_at, lease);
+    return status == STORE_OK && node->offers > 0
+               ? store_offer(session, (const char *const *)node->arithmetic, node->offers)
+               : status;
 }
 
 enum store_status store_offer(struct store_session *session, const char *const *arithmetic,

@@ -15,7 +15,7 @@ struct node {
     char id[ID_LENGTH + 1];             /* store_boot: a new one at each start */
     char *name;                         /* where it listens, for people */
     char *version;                      /* of the program */
-    char *arithmetic[STORE_MAX_OFFERS]; /* [offers], best first; not for store_node_join */
+    char *arithmetic[STORE_MAX_OFFERS]; /* [offers], best first */
     int offers;
     int workers, running; /* jobs that it can train at the same time, and that it trains now */
     bool is_draining;     /* it is stopping, and claims no more jobs */
@@ -29,12 +29,22 @@ enum store_status store_node_join(struct store_session *session, const struct no
                                   int64_t lease);
 /* W. Renews the lease of the session's node. STORE_LOST: a sweep has taken it for dead. */
 enum store_status store_node_renew(struct store_session *session, int64_t lease, bool is_draining);
+/* W. The arithmetic that this server offers to jobs, best first; 1..STORE_MAX_OFFERS texts. Waiting
+ * jobs are those that began with any other. */
+enum store_status store_offer(struct store_session *session, const char *const *arithmetic,
+                              int count);
+/* The number of queued jobs that wait for an offer. */
+enum store_status store_count_waiting(struct store_session *session, int64_t *count);
 /* W. The session's node has stopped; it holds no jobs. */
 enum store_status store_node_leave(struct store_session *session);
 /* Sets nodes [limit], the oldest first, and *count: those whose lease holds. */
 enum store_status store_nodes(struct store_session *session, struct node *nodes, int limit,
                               int *count);
 enum store_status store_node_count(struct store_session *session, int64_t *count);
+
+/* Another session that writes, for one thread, if the database is shared; NULL: no memory. */
+struct store_session *store_open_writer(struct store *store);
+void store_close_writer(struct store_session *session);
 
 /* W. Buries the nodes whose lease has ended, treats the jobs of nodes that are gone as store_recover
  * does, and abandons their unfinished blobs. Nobody is buried before the database has run for a

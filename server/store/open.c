@@ -7,6 +7,7 @@
 #include "server/base/id.h"
 #include "server/store/driver.h"
 #include "server/store/migrations.h"
+#include "server/store/nodes.h"
 
 /* SQLite has no scheme, so it is the last. */
 static const struct driver *const drivers[] = {
@@ -91,8 +92,16 @@ bool store_is_whole(struct store *store) {
     return store->driver->is_whole(store);
 }
 
-uint64_t store_version(struct store *store) {
+bool store_is_shared(const struct store *store) {
+    return store->driver->is_shared;
+}
+
+uint64_t store_commits(struct store *store) {
     return store->driver->version(store);
+}
+
+uint64_t store_version(struct store *store) {
+    return store->driver->is_shared ? STORE_VERSION_UNKNOWN : store->driver->version(store);
 }
 
 void store_sizes(const struct store *store, int64_t *database, int64_t *log) {
@@ -107,6 +116,14 @@ void store_checkpoint(struct store *store, bool is_full) {
 
 struct store_session *store_writer(struct store *store) {
     return store->writer;
+}
+
+struct store_session *store_open_writer(struct store *store) {
+    return store->driver->open_writer(store);
+}
+
+void store_close_writer(struct store_session *session) {
+    session->driver->close_session(session);
 }
 
 static struct store_session *take_idle(struct store *store) {

@@ -476,7 +476,7 @@ enum store_status store_recover(struct store_session *session, int64_t memory, i
 }
 
 enum store_status store_take_over(struct store_session *session, int64_t lease, int64_t now,
-                              struct takeover *takeover) {
+                                  struct takeover *takeover) {
     *takeover = (struct takeover){0};
     enum store_status status =
         sql_run(session,

@@ -248,8 +248,13 @@ bool store_is_there(struct store *store);
 bool store_is_whole(struct store *store);
 /* What has happened to them, for people; NULL: nothing that was noticed yet. Any thread. */
 const char *store_loss(const struct store *store);
+/* Can several processes use the database at the same time (nodes.h)? */
+bool store_is_shared(const struct store *store);
+/* Grows with every commit of this process. */
+uint64_t store_commits(struct store *store);
 /* Grows with every commit, before the commit is acknowledged. Unknown during a commit: other
- * sessions may already see what it wrote, but it is not counted yet. */
+ * sessions may already see what it wrote, but it is not counted yet. Always unknown if other
+ * processes may commit. */
 #define STORE_VERSION_UNKNOWN UINT64_MAX
 uint64_t store_version(struct store *store);
 /* For another process, while a server may use the database: copies all committed data into a new
@@ -300,7 +305,8 @@ enum store_status store_keep(struct store_session *session, bool keep);
 void store_checkpoint(struct store *store, bool is_full);
 
 /* W. A new queued job: id, name, dataset, spec, form, warnings, epochs, steps, memory and created_at
- * are taken from `job`. idempotency_key may be NULL. */
+ * are taken from `job`. idempotency_key may be NULL. STORE_CONFLICT:
+ * another node has just inserted a job with this key. */
 enum store_status store_job_insert(struct store_session *session, const struct job *job,
                                    const char *idempotency_key);
 /* The id of the job that was inserted with this key, and whether that was with the name and the
@@ -432,7 +438,7 @@ struct event_filter {
 /* Sets events [limit], in order, and *count. The caller clears them. */
 enum store_status store_events(struct store_session *session, const struct event_filter *filter,
                                struct event *events, int *count);
-/* The id of the newest event, even if that has been deleted. Its bits from EVENT_MARK_BITS on are
+/* The id of the newest event, even if that has been deleted; no earlier one can appear any more. Its bits from EVENT_MARK_BITS on are
  * the mark of the database (migrations/). */
 enum { EVENT_MARK_BITS = 32 };
 enum store_status store_event_last(struct store_session *session, int64_t *id);
@@ -511,12 +517,6 @@ struct memory_room {
     int64_t small, beside; /* beside: what is left of the room for small jobs */
 };
 enum { STORE_MAX_OFFERS = 4 };
-/* W. The arithmetic that this server offers to jobs, best first; 1..STORE_MAX_OFFERS texts. Waiting
- * jobs are those that began with any other. */
-enum store_status store_offer(struct store_session *session, const char *const *arithmetic,
-                              int count);
-/* The number of queued jobs that wait for an offer. */
-enum store_status store_count_waiting(struct store_session *session, int64_t *count);
 /* W. Claims the first job in the queue, without those that wait for an offer, if it fits into the
  * room. A later job that fits may overtake it as long as it waits for a job before it to end. owner
  * names the worker within its node. STORE_NOT_FOUND when no job can run now. */

@@ -39,7 +39,9 @@ struct writer {
 static struct task *take(struct writer *writer) {
     pthread_mutex_lock(&writer->bell.mutex);
     struct task *group = writer->first, **end = &writer->first;
-    for (int i = 0; *end && i < WRITER_GROUP; i++) {
+    /* Where others write, too, each task is short of locks: two groups could wait for each other. */
+    const int most = store_is_shared(writer->store) ? 1 : WRITER_GROUP;
+    for (int i = 0; *end && i < most; i++) {
         end = &(*end)->next;
         writer->length--;
     }
@@ -109,13 +111,13 @@ static void *writer_main(void *argument) {
     struct writer *writer = argument;
     for (struct task *group; (group = await_group(writer));) {
         const double began = clock_monotonic();
-        const uint64_t before = store_version(writer->store);
+        const uint64_t before = store_commits(writer->store);
         enum task_outcome outcome = run_group(writer->store, group);
         FAULT_POINT("writer.committed");
         counters_add_transaction(clock_monotonic() - began);
         if (outcome != TASK_DONE && outcome != TASK_GONE) /* the store has logged that */
             log_line(LOG_ERROR, "a write failed", "outcome=%s", outcomes[outcome].name);
-        if (outcome != TASK_DONE || store_version(writer->store) > before)
+        if (outcome != TASK_DONE || store_commits(writer->store) > before)
             atomic_store(&writer->state, (int)outcome);
         finish(group, outcome);
         FAULT_POINT("writer.acknowledged");

@@ -3,7 +3,8 @@
  *
  * Tasks arrive through a bounded queue. The thread takes all waiting tasks (at most 128), runs each
  * in its savepoint inside one transaction, commits, and only then reports each as done: one fsync
- * serves many requests, and nothing is acknowledged before it is durable. The writer also moves
+ * serves many requests, and nothing is acknowledged before it is durable. On a database that others
+ * write to as well, each task is a transaction of its own. The writer also moves
  * the write-ahead log into the database.
  */
 #ifndef SERVER_THREADS_WRITER_H

@@ -268,13 +268,6 @@ def test_a_killed_server_leaves_a_job_that_goes_on(serve, place):
     assert again.wait(job)["status"] == "cancelled"
 
 
-def test_a_second_server_is_refused(serve, place):
-    first = serve(place)
-    assert "in use by another denoised" in refusal(place)
-    assert first.stop() == 0
-    serve(place)
-
-
 def test_connections_that_the_server_has_cut_are_opened_again(server, serve, place):
     """As after its restart: what was under way fails, the next request and the training do not."""
     running = serve(place)

@@ -24,7 +24,7 @@ void postgresql_disconnect(struct postgresql_session *session) {
         pq.finish(session->connection);
     session->connection = NULL;
     session->running = NULL;
-    session->reads_alone = session->is_only = false;
+    session->reads_alone = false;
 }
 
 /* libpq ends its messages with a line break, and may write several lines. */
@@ -109,13 +109,15 @@ enum store_status postgresql_failure(struct postgresql_session *session, const P
              : session->connection ? pq.errorMessage(session->connection)
                                    : "no connection",
              detail, sizeof detail);
+    session->is_locked = state && strcmp(state, "55P03") == 0;
+    if (session->is_locked) /* it was not obtained in time: an answer, of which nobody need hear */
+        return STORE_ERROR;
     log_line(LOG_ERROR, "database error", "code=%s what=\"%s\" detail=\"%s\"",
              state ? state : "none", sql, detail);
     /* A connection that is lost, or that no longer writes, is opened again. */
     const bool is_lost = !state || strncmp(state, "08", 2) == 0 || strncmp(state, "57P", 3) == 0 ||
                          strcmp(state, "25006") == 0 || !postgresql_is_connected(session);
     const bool is_full = state && strcmp(state, "53100") == 0;
-    session->is_locked = state && strcmp(state, "55P03") == 0;
     if (is_lost)
         postgresql_disconnect(session);
     return is_full ? STORE_FULL : STORE_ERROR;

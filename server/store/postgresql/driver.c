@@ -364,7 +364,7 @@ static enum store_status last_event(struct store_session *session, int64_t *id) 
 
 static enum store_status begin_reading(struct store_session *session) {
     struct postgresql_session *reader = session_of(session);
-    /* In a transaction of the writer nobody else writes meanwhile: see postgresql_take. */
+    /* In a transaction of the writer, each statement sees what others have committed by then. */
     if (!reader->connection || pq.transactionStatus(reader->connection) != PQTRANS_IDLE)
         return reader->connection ? STORE_OK : STORE_ERROR;
     const enum store_status status =
@@ -388,7 +388,7 @@ static enum store_status begin(struct store_session *session) {
     for (int i = 0; i < 2; i++) {
         if (postgresql_take(writer) != STORE_OK)
             return session->status = STORE_ERROR;
-        if (postgresql_command(writer, "BEGIN") == STORE_OK)
+        if (postgresql_begin(writer) == STORE_OK)
             return STORE_OK;
     }
     return session->status;
@@ -464,6 +464,7 @@ const struct driver postgresql_driver = {
              .report_most = 1,
              .counts_storing = true,
              .bytes_at_once = STORE_PIECE_BYTES / 4},
+    .is_shared = true,
     .open = postgresql_open,
     .close = postgresql_close,
     .schema_fits = postgresql_schema_fits,
@@ -478,12 +479,14 @@ const struct driver postgresql_driver = {
     .sizes = postgresql_sizes,
     .checkpoint = checkpoint,
     .open_reader = postgresql_open_reader,
+    .open_writer = postgresql_open_writer,
     .is_usable = is_usable,
     .close_session = postgresql_close_session,
     .ping = ping,
     .limit = limit,
     .used = used,
     .last_event = last_event,
+    .horizon = postgresql_horizon,
     .begin = begin,
     .commit = commit,
     .abort = abort_all,

@@ -1,4 +1,4 @@
-/* Opens a database on PostgreSQL: checks the server, and keeps other servers away. */
+/* Opens a database on PostgreSQL: checks the server. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,37 +49,15 @@ static bool is_fit(struct postgresql_session *session, char *error, size_t error
     return true;
 }
 
-/* ------------------------------------------------------------------ the only server */
+/* ------------------------------------------------------------------ opening */
 
-/* A lock of the session: the server gives it back when the connection ends, however that does. */
-static enum store_status lock(struct postgresql_session *session, bool *is_ours) {
-    char *got = NULL;
-    const enum store_status status =
-        postgresql_ask(session, "SELECT pg_try_advisory_lock(1684369006)", &got); /* "deno" */
-    *is_ours = got && strcmp(got, "t") == 0;
-    free(got);
-    return status;
-}
-
-enum store_status postgresql_take(struct postgresql_session *writer) {
+enum store_status postgresql_take(struct postgresql_session *session) {
     char error[400];
-    bool is_ours = false;
-    if (postgresql_is_connected(writer) && writer->is_only)
+    if (postgresql_connect(session, session->store->uri, error, sizeof error))
         return STORE_OK;
-    if (!postgresql_connect(writer, writer->store->uri, error, sizeof error)) {
-        log_line(LOG_ERROR, "cannot connect to the database", "detail=\"%s\"", error);
-        return STORE_ERROR;
-    }
-    if (lock(writer, &is_ours) == STORE_OK && is_ours) {
-        writer->is_only = true;
-        return STORE_OK;
-    }
-    log_line(LOG_ERROR, "the database is in use by another denoised", NULL);
-    postgresql_disconnect(writer);
+    log_line(LOG_ERROR, "cannot connect to the database", "detail=\"%s\"", error);
     return STORE_ERROR;
 }
-
-/* ------------------------------------------------------------------ opening */
 
 /* "postgresql://host:port/database" as it was understood, without user and password. */
 static char *name_of(PGconn *connection) {
@@ -190,6 +168,7 @@ struct store_session *postgresql_open_reader(struct store *store) {
     if (!session)
         return NULL;
     session->base.driver = &postgresql_driver;
+    session->store = store_of(store);
     if (postgresql_connect(session, store_of(store)->uri, error, sizeof error) &&
         postgresql_command(session, "SET default_transaction_read_only = on") == STORE_OK)
         return &session->base;

@@ -19,9 +19,8 @@ struct postgresql_session {
     bool reads_alone;              /* a transaction that only begin_reading has begun */
     bool is_locked;                /* the last failure: others hold a lock */
     double patience;               /* seconds to wait for an answer; 0: the usual ones */
-    /* only of the writer: */
-    bool is_only; /* no other server writes; since the first transaction */
     struct postgresql_store *store;
+    /* only of the writer: */
     bool has_changed;       /* in this transaction */
     atomic_ullong commits;  /* so far */
     atomic_bool committing; /* readers may see a commit just before it is counted */
@@ -33,6 +32,7 @@ struct postgresql_store {
     char *name; /* for people: host, port and database */
     struct store_reach reach;
     char *files[STORE_REACH_FILES]; /* those of it */
+    atomic_llong horizon; /* of events: all up to this one are visible, or will never be */
 };
 
 /* ---------------------------------------------------------------- connections */
@@ -66,8 +66,7 @@ uint64_t postgresql_version(struct store *store);
 void postgresql_sizes(const struct store *store, int64_t *database, int64_t *log);
 struct store_session *postgresql_open_reader(struct store *store);
 void postgresql_close_session(struct store_session *session);
-/* Connects the writer again, if its connection is lost, and makes sure that no other server uses
- * the database. */
+/* Connects a session that writes, unless it is connected. */
 enum store_status postgresql_take(struct postgresql_session *writer);
 
 bool postgresql_schema_fits(struct store *store, char *error, size_t error_size);
@@ -82,5 +81,13 @@ enum store_status postgresql_last(struct store_session *session, const char *tab
                                   int64_t *last);
 enum store_status postgresql_set_last(struct store_session *session, const char *table,
                                       const char *key, int64_t last);
+
+/* ---------------------------------------------------------------- several nodes (shared.c) */
+
+/* Begins a transaction that may make events. */
+enum store_status postgresql_begin(struct postgresql_session *session);
+/* As in driver.h. */
+struct store_session *postgresql_open_writer(struct store *store);
+enum store_status postgresql_horizon(struct store_session *session, int64_t wanted, int64_t *id);
 
 #endif

@@ -1,0 +1,152 @@
+#include "server/nodes.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "server/base/bell.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+
+enum {
+    RENEWALS = 5,      /* in a lease */
+    SWEEP_SECONDS = 2, /* between two looks for nodes that are gone, more or less: the nodes should
+                        * not all look at the same time */
+};
+
+struct nodes {
+    struct nodes_config config;
+    struct store_session *session;
+    struct bell bell;
+    bool is_draining; /* under the bell's mutex */
+    unsigned seed;
+    /* monotonic seconds */
+    double renewed; /* the last time */
+    double since;   /* when it was first renewed without a break after that; INFINITY: not yet */
+    double next_sweep;
+};
+
+static double period(const struct nodes *nodes) {
+    const double often = (double)nodes->config.lease / RENEWALS;
+    return often < SWEEP_SECONDS ? often : SWEEP_SECONDS;
+}
+
+/* Runs a transaction of its own. */
+static enum store_status
+in_transaction(struct nodes *nodes, enum store_status (*run)(struct nodes *nodes, void *argument),
+               void *argument) {
+    enum store_status status = store_begin(nodes->session);
+    if (status != STORE_OK)
+        return status;
+    status = run(nodes, argument);
+    if (status == STORE_OK)
+        return store_commit(nodes->session);
+    store_abort(nodes->session);
+    return status;
+}
+
+static int64_t lease_ms(const struct nodes *nodes) {
+    return 1000LL * nodes->config.lease;
+}
+
+static enum store_status run_join(struct nodes *nodes, void *unused) {
+    (void)unused;
+    return store_node_join(nodes->session, nodes->config.self, lease_ms(nodes));
+}
+
+static bool is_draining(struct nodes *nodes) {
+    pthread_mutex_lock(&nodes->bell.mutex);
+    const bool draining = nodes->is_draining;
+    pthread_mutex_unlock(&nodes->bell.mutex);
+    return draining;
+}
+
+static enum store_status run_renew(struct nodes *nodes, void *unused) {
+    (void)unused;
+    return store_node_renew(nodes->session, lease_ms(nodes), is_draining(nodes));
+}
+
+static enum store_status run_leave(struct nodes *nodes, void *unused) {
+    (void)unused;
+    return store_node_leave(nodes->session);
+}
+
+static enum store_status run_take_over(struct nodes *nodes, void *takeover) {
+    return store_take_over(nodes->session, lease_ms(nodes), clock_now_ms(), takeover);
+}
+
+static void renew(struct nodes *nodes) {
+    const double began = clock_monotonic();
+    enum store_status status = in_transaction(nodes, run_renew, NULL);
+    if (status == STORE_LOST) {
+        log_line(LOG_WARN, "this node was taken for dead; its jobs go on elsewhere", "node=%s",
+                 nodes->config.self->id);
+        nodes->since = INFINITY;
+        status = in_transaction(nodes, run_join, NULL);
+    }
+    if (status != STORE_OK || began - nodes->renewed > nodes->config.lease)
+        nodes->since = INFINITY;
+    if (status != STORE_OK)
+        return;
+    nodes->renewed = clock_monotonic();
+    if (isinf(nodes->since))
+        nodes->since = nodes->renewed;
+}
+
+static void take_over(struct nodes *nodes) {
+    const double now = clock_monotonic();
+    struct takeover takeover = {0};
+    if (now - nodes->since < nodes->config.lease || now < nodes->next_sweep)
+        return;
+    nodes->next_sweep = now + SWEEP_SECONDS * (0.5 + rand_r(&nodes->seed) / (double)RAND_MAX);
+    if (in_transaction(nodes, run_take_over, &takeover) != STORE_OK)
+        return;
+    if (takeover.buried > 0 || takeover.requeued > 0)
+        log_line(LOG_WARN, "nodes are gone", "nodes=%d jobs_requeued=%d", takeover.buried,
+                 takeover.requeued);
+    pthread_mutex_lock(&nodes->bell.mutex);
+    if (takeover.requeued > 0 && !nodes->is_draining)
+        nodes->config.freed(nodes->config.listener);
+    pthread_mutex_unlock(&nodes->bell.mutex);
+}
+
+static void *nodes_main(void *argument) {
+    struct nodes *nodes = argument;
+    do {
+        renew(nodes);
+        take_over(nodes);
+    } while (bell_wait(&nodes->bell, period(nodes)));
+    return NULL;
+}
+
+struct nodes *nodes_start(const struct nodes_config *config) {
+    struct nodes *nodes = calloc(1, sizeof *nodes);
+    if (!nodes)
+        return NULL;
+    nodes->config = *config;
+    nodes->session = store_open_writer(config->store);
+    nodes->since = INFINITY;
+    nodes->renewed = clock_monotonic();
+    nodes->seed = (unsigned)clock_now_ms();
+    if (nodes->session && in_transaction(nodes, run_join, NULL) == STORE_OK &&
+        bell_start(&nodes->bell, nodes_main, nodes))
+        return nodes;
+    if (nodes->session)
+        store_close_writer(nodes->session);
+    free(nodes);
+    return NULL;
+}
+
+void nodes_drain(struct nodes *nodes) {
+    pthread_mutex_lock(&nodes->bell.mutex);
+    nodes->is_draining = true;
+    pthread_mutex_unlock(&nodes->bell.mutex);
+    bell_ring(&nodes->bell);
+}
+
+void nodes_stop(struct nodes *nodes) {
+    bell_stop(&nodes->bell);
+    in_transaction(nodes, run_leave, NULL); /* otherwise, its lease ends it */
+    store_close_writer(nodes->session);
+    free(nodes);
+}

@@ -1,0 +1,197 @@
+"""Several nodes on one PostgreSQL: each job has one outcome, whatever becomes of the nodes."""
+
+import contextlib
+import signal
+import threading
+
+import postgresql
+import pytest
+import stores
+from conftest import ENDLESS, QUICK, Server, eventually, outcome, undisturbed
+from sse import Stream
+
+LEASE = 2  # seconds
+LONG = {
+    "dataset": {"name": "spiral", "n": 2000},
+    "diffusion": {"timesteps": 20},
+    "network": {"hidden_size": 32, "hidden_layers": 2},
+    "training": {"epochs": 3000, "batch_size": 50},
+    "seed": 5,
+}
+
+
+class Node(Server):
+    def __init__(self, directory, store, *flags):
+        self.store, self.database = store, store.name
+        self.log_file = str(directory / "log")
+        self.flags = ("--node-lease", str(LEASE), *flags)
+        self.environment = {}
+        self.process = None
+        self.start()
+        self.node = next(node["id"] for node in self.get("/v1/nodes").json["items"] if node["name"].endswith(f":{self.port}"))
+
+
+@pytest.fixture
+def nodes(tmp_path):
+    """Starts nodes on one database; those that are left at the end stop in order."""
+    try:
+        store = stores.Postgresql(str(tmp_path / "nodes"))
+    except postgresql.Missing as why:
+        pytest.skip(str(why))
+    started = []
+
+    def start_nodes(count, *flags):
+        for _ in range(count):
+            directory = tmp_path / f"node{len(started)}"
+            directory.mkdir()
+            started.append(Node(directory, store, *flags))
+        return started[-count:]
+
+    yield start_nodes
+    for node in started:
+        if node.process.poll() is None:
+            assert node.stop() == 0, node.read_log()
+    with store.connect() as database:
+        left = {node for (node,) in database.sql("SELECT id FROM node")}
+    assert left <= {node.node for node in started if node.process.returncode != 0}, "who stops in order leaves"
+    store.drop()
+
+
+def with_job(nodes, job):
+    """The node that trains a job, and the others."""
+    running = {}
+    eventually(lambda: running.update(nodes[0].get(f"/v1/jobs/{job}").json) or running["node"])
+    (owner,) = [node for node in nodes if node.node == running["node"]]
+    return owner, [node for node in nodes if node is not owner]
+
+
+def at_once(works):
+    """Runs all in threads; their results, in order."""
+    results = [None] * len(works)
+
+    def run(i):
+        results[i] = works[i]()
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_a_killed_nodes_job_ends_elsewhere_in_the_same_bytes(nodes, start, tmp_path):
+    three = nodes(3, "--workers", "1")
+    job = three[0].submit(LONG)
+    for least in (3, 400):
+        owner, others = with_job([node for node in three if node.process.poll() is None], job)
+        owner.wait_for_epoch(job, least)
+        owner.kill()
+        eventually(lambda: others[0].get(f"/v1/jobs/{job}").json["node"] not in (None, owner.node))
+    (last,) = [node for node in three if node.process.poll() is None]
+    state = last.wait(job)
+    assert state["status"] == "succeeded" and state["attempt"] == 3
+    eventually(lambda: [node["id"] for node in last.get("/v1/nodes").json["items"]] == [last.node])
+    assert outcome(last, job) == undisturbed(start, tmp_path, LONG)
+    with last.store.connect() as database:
+        assert database.one("SELECT count(*) FROM event WHERE job = ? AND status = 'succeeded'", job) == 1
+        epochs = [epoch for (epoch,) in database.sql("SELECT epoch FROM event WHERE job = ? AND kind = 'epoch' ORDER BY id", job)]
+    assert epochs == list(range(1, LONG["training"]["epochs"] + 1)), "each once"
+
+
+def test_a_node_that_was_taken_for_dead_writes_no_more(nodes):
+    """Stopped for longer than its lease, it goes on with a job that is another's by then."""
+    two = nodes(2, "--workers", "1")
+    job = two[0].submit(ENDLESS)
+    owner, (other,) = with_job(two, job)
+    owner.wait_for_epoch(job, 3)
+    owner.process.send_signal(signal.SIGSTOP)
+    eventually(lambda: other.get(f"/v1/jobs/{job}").json["node"] == other.node)
+    owner.process.send_signal(signal.SIGCONT)
+    eventually(lambda: f"job={job} ending=lost" in owner.read_log())
+    eventually(lambda: len(owner.get("/v1/nodes").json["items"]) == 2)
+    assert "taken for dead" in owner.read_log()
+    state = other.post(f"/v1/jobs/{job}/cancel", {}).json
+    assert state["status"] == "cancelled" and state["attempt"] == 2
+    fresh = owner.submit(ENDLESS)
+    eventually(lambda: other.get(f"/v1/jobs/{fresh}").json["node"])
+    with owner.store.connect() as database:
+        ends = database.sql("SELECT status FROM event WHERE job = ? AND kind = 'status' ORDER BY id", job)
+        assert [status for (status,) in ends] == ["queued", "running", "queued", "running", "cancelled"]
+
+
+def test_a_stopped_node_gives_its_job_away_at_once(nodes):
+    two = nodes(2, "--workers", "1")
+    job = two[0].submit(ENDLESS)
+    owner, (other,) = with_job(two, job)
+    owner.wait_for_epoch(job, 3)
+    assert owner.stop() == 0
+    eventually(lambda: other.get(f"/v1/jobs/{job}").json["node"] == other.node)
+    assert [node["id"] for node in other.get("/v1/nodes").json["items"]] == [other.node]
+    assert other.get(f"/v1/jobs/{job}").json["attempt"] == 1
+
+
+def test_any_node_cancels(nodes):
+    two = nodes(2, "--workers", "1")
+    for _ in range(5):
+        job = two[0].submit(ENDLESS)
+        _, (other,) = with_job(two, job)
+        other.post(f"/v1/jobs/{job}/cancel", {})
+        assert other.wait(job)["status"] == "cancelled"
+
+
+def test_jobs_are_claimed_once_and_all_streams_tell_the_same(nodes):
+    four = nodes(4, "--workers", "2")
+    clients = []
+
+    def listen(node, seen):
+        stream = Stream(node, "/v1/events")
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # closed below
+            for identity, event, data in stream:
+                if event != "shutdown":
+                    seen.append((identity, event, data["job"]))
+
+    mark = four[0].submit(QUICK)
+    four[0].wait(mark)
+    for node in four * 2:
+        seen = []
+        thread = threading.Thread(target=listen, args=(node, seen), daemon=True)
+        thread.start()
+        clients.append(seen)
+    for node in four:
+        eventually(lambda node=node: b"denoised_sse_connections 2" in node.get("/metrics").body)
+    jobs = at_once([lambda node=node: [node.submit(QUICK) for _ in range(15)] for node in four])
+    jobs = [job for some in jobs for job in some]
+    for job in jobs:
+        state = four[1].wait(job)
+        assert (state["status"], state["attempt"]) == ("succeeded", 1)
+    with four[0].store.connect() as database:
+        told = database.sql("SELECT id, kind, job FROM event WHERE job <> ? ORDER BY id", mark)
+    for job in jobs:
+        kinds = [kind for _, kind, of in told if of == job]
+        assert kinds.count("status") == 3 and kinds.count("epoch") == QUICK["training"]["epochs"]
+    for seen in clients:
+        eventually(lambda seen=seen: len([one for one in seen if one[2] != mark]) >= len(told))
+        assert [one for one in seen if one[2] != mark] == told
+    after = told[0][0] - 1
+    for node in four:
+        listed, more = [], True
+        while more:
+            page = node.get(f"/v1/events?after={after}&limit=100", headers={"Accept": "application/json"}).json
+            listed += [(event["id"], event["event"], event["data"]["job"]) for event in page["items"]]
+            more, after = page["has_more"], listed[-1][0]
+        assert listed == told
+        after = told[0][0] - 1
+
+
+def test_one_key_on_all_nodes_at_once_is_one_job(nodes):
+    four = nodes(4, "--workers", "1")
+    four[0].submit(ENDLESS)
+    for number in range(40):
+        answers = at_once(
+            [lambda node=node: node.post("/v1/jobs", QUICK, headers={"Idempotency-Key": f'"key{number}"'}) for node in four]
+        )
+        assert sorted(answer.status for answer in answers) == [200, 200, 200, 201]
+        assert len({answer.json["id"] for answer in answers}) == 1
+    for job in four[0].get("/v1/jobs?status=running,queued&limit=100").json["items"]:
+        four[0].post(f"/v1/jobs/{job['id']}/cancel", {})
