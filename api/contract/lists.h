@@ -6,6 +6,7 @@
 #define API_CONTRACT_LISTS_H
 
 #include "api/contract/handlers.h"
+#include "server/store/lists.h"
 
 enum { SEARCH_BYTES = 200, CURSOR_BYTES = 40 + 20 + 2 * LIST_KEY_BYTES };
 

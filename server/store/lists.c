@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/store/lists.h"
 #include "server/store/sql.h"
 
 /* The statements of an order, [ascending, descending]: for items with a sort value, then for those
