@@ -159,8 +159,8 @@ static bool read_file(struct http_exchange *exchange, struct sampling *sampling)
     struct sent_rows sent;
     if (!sent_rows_read(exchange, &sent))
         return false;
-    samples_given_take(&sent, sampling, &wrong);
-    return !wrong.arena->failed && problem_none(exchange, &wrong);
+    return samples_given_take(exchange, &sent, sampling, &wrong) && !wrong.arena->failed &&
+           problem_none(exchange, &wrong);
 }
 
 static bool read_body(struct http_exchange *exchange, struct sampling *sampling) {
@@ -324,7 +324,8 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     if (request->n == 0)
         request->n = SAMPLES_DEFAULT;
     request->never_missing = sampling->missing > 0;
-    samples_given_fit(sampling, model, &sampling->loaded->row, &wrong);
+    if (!samples_given_fit(exchange, sampling, model, &sampling->loaded->row, &wrong))
+        return false;
     sampling_fit(request, model, &wrong);
     fit_label(sampling, model, &wrong);
     find_axes(sampling, dim, &wrong);

@@ -117,19 +117,22 @@ void samples_given_read(const cJSON *body, struct sampling *sampling,
     read_cells(given, 0, sampling, wrong);
 }
 
-void samples_given_take(const struct sent_rows *rows, struct sampling *sampling,
-                        struct problem_fields *wrong) {
+bool samples_given_take(struct http_exchange *exchange, const struct sent_rows *rows,
+                        struct sampling *sampling, struct problem_fields *wrong) {
     const size_t count = (size_t)rows->n * (size_t)rows->count;
     const int draws = sampling->request.draws > 0 ? sampling->request.draws : 1;
+    if (!http_reserve(exchange, count * sizeof *sampling->cells))
+        return false;
     sampling->cells = arena_alloc(wrong->arena, count * sizeof *sampling->cells);
     if (!sampling->cells)
-        return;
+        return false;
     count_points(rows->n, draws, sampling, wrong);
     sampling->lines = rows->lines;
     sampling->cell_count = count;
     for (size_t e = 0; e < count; e++)
         sampling->cells[e] = (struct given_cell){rows->names[e % (size_t)rows->count],
                                                  rows->cells[e], (int)(e / (size_t)rows->count)};
+    return true;
 }
 
 /* ------------------------------------------------------------------ for a model */
@@ -166,10 +169,10 @@ static void refuse(const struct known *known, const struct given_cell *cell, con
 
 /* All rows of a file have the same columns, so one error is enough. */
 static void unknown_column(const struct known *known, const struct given_cell *cell) {
-    const char *meant = fields_nearest(known->names, cell->name);
-    const char *list = fields_list(known->names, known->wrong->arena);
     if (known->sampling->lines && cell->row > 0)
         return;
+    const char *meant = fields_nearest(known->names, cell->name);
+    const char *list = fields_list(known->names, known->wrong->arena);
     if (meant)
         problem_add(known->wrong, pointer_of(known, cell),
                     "is no column; did you mean \"%s\"? The columns are %s", meant, list);
@@ -284,7 +287,7 @@ static bool is_hole(const struct known *known, const struct given_cell *cell, in
 
 static void take_cells(struct known *known, bool are_followers) {
     const struct sampling *sampling = known->sampling;
-    for (size_t i = 0; i < sampling->cell_count; i++) {
+    for (size_t i = 0; i < sampling->cell_count && !problem_enough(known->wrong); i++) {
         const struct given_cell *cell = &sampling->cells[i];
         const int j = cell->name ? column_of(known, cell) : -1; /* without memory: no name */
         const bool follows =
@@ -347,6 +350,13 @@ static bool find_columns(struct known *known, const struct model *row) {
     return known->names && known->columns;
 }
 
+/* What make_room takes. */
+static size_t bytes_of(const struct known *known) {
+    const size_t dim = (size_t)dn_model_dim(known->model), count = (size_t)known->count;
+    return (size_t)known->sampling->row_count *
+           (dim * sizeof *known->given + sizeof *known->labels + count * sizeof *known->texts);
+}
+
 /* False: no memory. */
 static bool make_room(struct known *known) {
     const size_t rows = (size_t)known->sampling->row_count,
@@ -390,11 +400,15 @@ static bool has_given(const struct known *known) {
     return false;
 }
 
-void samples_given_fit(struct sampling *sampling, const struct dn_model *model,
-                       const struct model *row, struct problem_fields *wrong) {
+bool samples_given_fit(struct http_exchange *exchange, struct sampling *sampling,
+                       const struct dn_model *model, const struct model *row,
+                       struct problem_fields *wrong) {
     struct known known = {.sampling = sampling, .model = model, .wrong = wrong};
-    if (sampling->row_count == 0 || !find_columns(&known, row) || !make_room(&known))
-        return;
+    if (sampling->row_count == 0)
+        return true;
+    if (!find_columns(&known, row) || !http_reserve(exchange, bytes_of(&known)) ||
+        !make_room(&known))
+        return false;
     const int before = wrong->count;
     take_cells(&known, false);
     take_cells(&known, true);
@@ -407,4 +421,5 @@ void samples_given_fit(struct sampling *sampling, const struct dn_model *model,
         problem_add(wrong, sampling->has_rows ? "/rows" : "/given",
                     "needs a model trained with training.conditioning \"any\"; this model's is "
                     "\"none\"");
+    return true;
 }

@@ -12,13 +12,15 @@
  * draws. */
 void samples_given_read(const cJSON *body, struct sampling *sampling, struct problem_fields *wrong);
 
-/* Takes them from a file, in which all that is missing is to be drawn. */
-void samples_given_take(const struct sent_rows *rows, struct sampling *sampling,
-                        struct problem_fields *wrong);
+/* Takes them from a file, in which all that is missing is to be drawn; on the pool. False: no memory,
+ * or the response is already the error. */
+bool samples_given_take(struct http_exchange *exchange, const struct sent_rows *rows,
+                        struct sampling *sampling, struct problem_fields *wrong);
 
 /* Finds the columns of the model, checks the values, and sets request.given. row: the stored model,
- * which has the names of the columns. */
-void samples_given_fit(struct sampling *sampling, const struct dn_model *model,
-                       const struct model *row, struct problem_fields *wrong);
+ * which has the names of the columns. On the pool; false: as above. */
+bool samples_given_fit(struct http_exchange *exchange, struct sampling *sampling,
+                       const struct dn_model *model, const struct model *row,
+                       struct problem_fields *wrong);
 
 #endif

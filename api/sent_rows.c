@@ -19,10 +19,15 @@ bool sent_rows_are_here(const struct http_exchange *exchange) {
     return false;
 }
 
-/* Copies the names and cells out of the file. Without memory, the arena has failed. */
-static void copy(const struct reading *reading, struct sent_rows *rows, struct arena *arena) {
+/* Copies the names and cells out of the file. Without memory, the arena has failed, or the response is
+ * already the error. */
+static void copy(struct http_exchange *exchange, const struct reading *reading,
+                 struct sent_rows *rows) {
+    struct arena *arena = http_arena(exchange);
     const struct cells *cells = &reading->cells;
     const size_t n = cells->n, count = (size_t)cells->count;
+    if (!http_reserve(exchange, n * (count * sizeof *rows->cells + sizeof *rows->lines)))
+        return;
     const char **names = arena_alloc(arena, count * sizeof *names);
     struct cell_sent *sent = arena_alloc(arena, n * count * sizeof *sent);
     size_t *lines = arena_alloc(arena, n * sizeof *lines);
@@ -58,7 +63,7 @@ static bool read_text(struct http_exchange *exchange, const struct payload *payl
     else if (reading->unreadable[0])
         problem(exchange, unreadable, reading->unreadable);
     else if (problem_none(exchange, reading->wrong))
-        copy(reading, rows, arena);
+        copy(exchange, reading, rows);
     return exchange->response.status == 0 && !arena->failed;
 }
 

@@ -63,6 +63,11 @@ void problem_add(struct problem_fields *fields, const char *pointer, const char 
     fields->count++;
 }
 
+bool problem_enough(struct problem_fields *fields) {
+    fields->has_more |= fields->count > PROBLEM_MAX_FIELDS;
+    return fields->has_more;
+}
+
 bool problem_none(struct http_exchange *exchange, const struct problem_fields *fields) {
     if (fields->count > 0)
         problem_list(exchange, PROBLEM_INVALID_FIELDS, "fields are invalid", fields);
@@ -79,7 +84,8 @@ void problem_list(struct http_exchange *exchange, enum problem_code code, const 
                   const struct problem_fields *fields) {
     const char *detail = fields->items[0].detail;
     if (fields->count > PROBLEM_MAX_FIELDS)
-        detail = http_format(exchange, "%d %s; the first %d are listed", fields->count, what,
+        detail = http_format(exchange, "%s%d %s; the first %d are listed",
+                             fields->has_more ? "at least " : "", fields->count, what,
                              PROBLEM_MAX_FIELDS);
     else if (fields->count > 1)
         detail = http_format(exchange, "%d %s", fields->count, what);

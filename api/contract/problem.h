@@ -28,13 +28,17 @@ struct problem_fields {
     struct {
         const char *pointer, *detail;
     } items[PROBLEM_MAX_FIELDS];
-    int count; /* may be more than the items that are kept */
+    int count;     /* may be more than the items that are kept */
+    bool has_more; /* than count, which were not looked for */
 };
 
 /* pointer: "/diffusion/timesteps", or "" for the whole request. Both texts are formatted, the
  * second in up to PROBLEM_DETAIL bytes. */
 void problem_add(struct problem_fields *fields, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* For loops over many values, whose errors would cost much: are there more than can be listed? The
+ * loop then ends. */
+bool problem_enough(struct problem_fields *fields);
 /* The JSON Pointer (RFC 6901) to a member of a group, or of the whole request if group is "". */
 const char *problem_pointer(struct problem_fields *fields, const char *group, const char *name);
 /* True if there are none; otherwise the response is 422 with all of them. */

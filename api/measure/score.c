@@ -437,9 +437,11 @@ static bool fit_rows(struct http_exchange *exchange, struct scoring *scoring) {
         const char *const *names = model_column_names(&scoring->loaded.row, wrong.arena);
         form = names ? score_rows_form(names, dim, wrong.arena) : NULL;
     }
-    if (form && (is_quantile || scoring->rows.lines))
-        score_rows_fit(&scoring->rows, form, dim, &scoring->points, &label, &wrong);
-    else
+    const bool fits = form && (is_quantile || scoring->rows.lines);
+    if (fits &&
+        !score_rows_fit(exchange, &scoring->rows, form, dim, &scoring->points, &label, &wrong))
+        return false;
+    if (!fits)
         problem_add(&wrong, "/points/0",
                     "must be an array of finite numbers: the model is not of a table with other "
                     "cells");
@@ -454,8 +456,7 @@ static bool read_file(struct http_exchange *exchange, struct scoring *scoring) {
     struct sent_rows sent;
     if (!sent_rows_read(exchange, &sent))
         return false;
-    score_rows_take(&sent, &scoring->rows, http_arena(exchange));
-    return !http_arena(exchange)->failed;
+    return score_rows_take(exchange, &sent, &scoring->rows);
 }
 
 static bool read_body(struct http_exchange *exchange, struct scoring *scoring) {
@@ -465,14 +466,23 @@ static bool read_body(struct http_exchange *exchange, struct scoring *scoring) {
 }
 
 /* Only models of tables know missing values. */
-static void check_finite(const struct sampling_points *points, struct problem_fields *wrong) {
-    for (int i = 0; i < points->n; i++)
-        for (int j = 0; j < points->dim; j++)
-            if (isnan(points->points[(size_t)i * (size_t)points->dim + (size_t)j])) {
-                problem_add(wrong, arena_format(wrong->arena, "/points/%d/%d", i, j),
-                            "must be a number: the model has not seen missing values");
-                return;
-            }
+static void check_finite(const struct scoring *scoring, struct problem_fields *wrong) {
+    const struct sampling_points *points = &scoring->points;
+    const size_t dim = (size_t)points->dim, count = (size_t)points->n * dim;
+    const size_t *lines = scoring->rows.lines;
+    size_t e = 0;
+    while (e < count && !isnan(points->points[e]))
+        e++;
+    if (e == count)
+        return;
+    const int i = (int)(e / dim), j = (int)(e % dim);
+    const char *const *names =
+        lines ? model_column_names(&scoring->loaded.row, wrong->arena) : NULL;
+    const char *pointer =
+        names ? problem_pointer(wrong, arena_format(wrong->arena, "points/%d", i), names[j])
+              : arena_format(wrong->arena, "/points/%d/%d", i, j);
+    sent_rows_refuse(wrong, pointer, lines, i,
+                     "must be a number: the model has not seen missing values");
 }
 
 /* Checks what depends on the model. */
@@ -490,7 +500,7 @@ static bool fits_model(struct http_exchange *exchange, struct scoring *scoring) 
                     scoring->points.dim, dim);
     const bool is_table = spec->training.normalization == DN_QUANTILE;
     if (!is_table)
-        check_finite(&scoring->points, &wrong);
+        check_finite(scoring, &wrong);
     if (is_table && scoring->units == UNITS_DATA)
         problem_add(
             &wrong, "/units",

@@ -53,13 +53,17 @@ void score_rows_read(const cJSON *points, struct score_rows *rows, struct proble
     }
 }
 
-void score_rows_take(const struct sent_rows *sent, struct score_rows *rows, struct arena *arena) {
+bool score_rows_take(struct http_exchange *exchange, const struct sent_rows *sent,
+                     struct score_rows *rows) {
     const size_t width = (size_t)sent->count, count = (size_t)sent->n * width;
-    struct score_cell *cells = arena_alloc(arena, count * sizeof *cells);
+    struct score_cell *cells = http_reserve(exchange, count * sizeof *cells)
+                                   ? http_alloc(exchange, count * sizeof *cells)
+                                   : NULL;
     for (size_t e = 0; cells && e < count; e++)
         cells[e] = (struct score_cell){sent->names[e % width], (int)(e / width), (int)(e % width),
                                        sent->cells[e]};
     *rows = (struct score_rows){cells, cells ? count : 0, sent->n, sent->lines};
+    return cells != NULL;
 }
 
 const struct table_form *score_rows_form(const char *const *names, int dim, struct arena *arena) {
@@ -109,9 +113,9 @@ static int column_of(const struct fitting *fitting, const struct score_cell *cel
         if (cell->name ? strcmp(fitting->names[j], cell->name) == 0
                        : j != form->label && place-- == 0)
             return j;
-    const char *list = fields_list(fitting->names, fitting->wrong->arena);
     if (fitting->lines && cell->row > 0) /* all rows of a file have the same columns */
         return -1;
+    const char *list = fields_list(fitting->names, fitting->wrong->arena);
     problem_add(fitting->wrong, pointer_of(fitting, cell), "is no column; the columns are %s",
                 list);
     return -1;
@@ -149,9 +153,12 @@ static const char *const *names_of(const struct table_form *form, struct arena *
     return names;
 }
 
-void score_rows_fit(const struct score_rows *rows, const struct table_form *form, int dim,
-                    struct sampling_points *out, const char **label, struct problem_fields *wrong) {
+bool score_rows_fit(struct http_exchange *exchange, const struct score_rows *rows,
+                    const struct table_form *form, int dim, struct sampling_points *out,
+                    const char **label, struct problem_fields *wrong) {
     const size_t count = (size_t)rows->n * (size_t)dim;
+    if (!http_reserve(exchange, count * sizeof *out->points))
+        return false;
     struct fitting fitting = {.form = form,
                               .names = names_of(form, wrong->arena),
                               .dim = dim,
@@ -159,10 +166,10 @@ void score_rows_fit(const struct score_rows *rows, const struct table_form *form
                               .lines = rows->lines,
                               .wrong = wrong};
     if (!fitting.names || !fitting.points)
-        return;
+        return false;
     for (size_t e = 0; e < count; e++)
         fitting.points[e] = NAN;
-    for (size_t i = 0; i < rows->count; i++) {
+    for (size_t i = 0; i < rows->count && !problem_enough(wrong); i++) {
         const struct score_cell *cell = &rows->cells[i];
         const int j = column_of(&fitting, cell);
         if (j < 0 || cell->sent.kind == CELL_SENT_NULL)
@@ -177,4 +184,5 @@ void score_rows_fit(const struct score_rows *rows, const struct table_form *form
     }
     *out = (struct sampling_points){fitting.points, rows->n, dim};
     *label = fitting.label;
+    return true;
 }

@@ -20,16 +20,18 @@ struct score_rows {
 bool score_rows_are_here(const cJSON *points);
 /* Reads them, before the model is known. */
 void score_rows_read(const cJSON *points, struct score_rows *rows, struct problem_fields *wrong);
-/* Takes them from a file. */
-void score_rows_take(const struct sent_rows *sent, struct score_rows *rows, struct arena *arena);
+/* Takes them from a file; on the pool. False: no memory, or the response is already the error. */
+bool score_rows_take(struct http_exchange *exchange, const struct sent_rows *sent,
+                     struct score_rows *rows);
 /* The form of the rows of a model that is not of a table: its coordinates are numbers with these
  * names [dim]. NULL: no memory. */
 const struct table_form *score_rows_form(const char *const *names, int dim, struct arena *arena);
 
 /* Writes what they mean for a model with this form into out, [n][dim], NAN where a cell is missing or
  * absent; cells of columns that are no coordinate do not count. *label is the class in all rows that
- * have one, or NULL. */
-void score_rows_fit(const struct score_rows *rows, const struct table_form *form, int dim,
-                    struct sampling_points *out, const char **label, struct problem_fields *wrong);
+ * have one, or NULL. On the pool; false: as above. */
+bool score_rows_fit(struct http_exchange *exchange, const struct score_rows *rows,
+                    const struct table_form *form, int dim, struct sampling_points *out,
+                    const char **label, struct problem_fields *wrong);
 
 #endif

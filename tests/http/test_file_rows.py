@@ -4,11 +4,14 @@ import csv
 import gzip
 import io
 import random
+import re
+import threading
 
 import pytest
 from conftest import Server
 from test_bad_requests import check_problem
 from test_given_tables import CSV, HEADER, people, train, upload
+from test_streams import SANITIZED, memory
 
 TSV = {"Content-Type": "text/tab-separated-values"}
 
@@ -141,6 +144,49 @@ def test_what_is_wrong_is_told_with_its_line(store, model, raw, query, pointer, 
     assert pointer != "/rows/0/aeg" or len(answer.json["errors"]) == 1
 
 
+MANY = {
+    "unknown columns": (b"q,r,s,u\n" + b"1,2,3,4\n" * 100_000, "4 fields are invalid", 4),
+    "unknown levels": (b"zip\n" + b"9\n" * 100_000, "at least 65 fields are invalid; the first 64 are listed", 64),
+    "no numbers": (b"age,height\n" + b"old,tall\n" * 100_000, "at least 65 fields are invalid; the first 64 are listed", 64),
+}
+
+
+@pytest.mark.parametrize("path", ["samples", "score"])
+@pytest.mark.parametrize("raw, detail, listed", MANY.values(), ids=MANY)
+def test_many_wrong_cells_take_little_memory(store, model, path, raw, detail, listed):
+    with open(f"/proc/{store.process.pid}/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")  # the peak of memory begins here
+    before = memory(store)
+    answer = store.request("POST", f"/v1/models/{model}/{path}", raw=raw, headers=CSV)
+    check_problem(answer, 422, "invalid_fields")
+    assert answer.json["detail"] == detail and len(answer.json["errors"]) == listed
+    assert SANITIZED or memory(store) - before < 100 << 20
+
+
+def test_the_memory_for_rows_counts(store):
+    """A small file of one column is a row of all columns for each of its lines."""
+    width, rows = 64, 50_000
+    names = ",".join(f"c{k}" for k in range(width))
+    draw = random.Random(5)
+    raw = names + "\n" + "".join(",".join(f"{draw.gauss(0, 1):.2f}" for _ in range(width)) + "\n" for _ in range(50))
+    made = store.post("/v1/datasets", raw=raw.encode(), headers=CSV).json["id"]
+    wide = store.submit({"dataset": made, "training": {"epochs": 1, "conditioning": "any"}})
+    assert store.wait(wide)["status"] == "succeeded"
+
+    def held():
+        return float(re.search(r"^denoised_http_answer_bytes (\S+)$", store.get("/metrics").body.decode(), re.M)[1])
+
+    answers = []
+    request = threading.Thread(target=lambda: answers.append(fill(store, wide, b"c0\n" + b"1\n" * rows, ".svg")))
+    request.start()
+    seen = 0
+    while request.is_alive():
+        seen = max(seen, held())
+    request.join()
+    drawn = rows * width * 4 * 4 + rows * 128  # the picture and its points, which were counted before
+    assert answers[0].status == 200 and seen > drawn + rows * width * (8 + 8), (seen, drawn)
+
+
 @pytest.mark.parametrize("path", ["samples", "score"])
 def test_files_that_cannot_be_read(store, model, path):
     for raw, headers, status, code in [
@@ -199,7 +245,8 @@ def test_a_file_of_numbers_is_scored(store, points):
     assert answer.json["log_density"] == wanted["log_density"]
     for raw, pointer, says in [
         (b"x,y\n1,2\n1,a\n", "/points/1/y", "line 3: must be a number"),
-        (b"x,y\n1,2\n1,\n", "/points/1/1", "must be a number: the model has not seen missing values"),
+        (b"x,y\n1,2\n1,\n", "/points/1/y", "line 3: must be a number: the model has not seen missing values"),
+        (b"y,x\n1,2\n\n1,\n", "/points/1/x", "line 4: must be a number: the model has not seen missing values"),
         (b"x,z\n1,2\n1,2\n", "/points/0/z", "is no column; the columns are \"x\", \"y\""),
     ]:
         answer = store.request("POST", f"/v1/models/{points}/score", raw=raw, headers=CSV)
