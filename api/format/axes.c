@@ -62,7 +62,7 @@ void axes_find(const struct look *look, const struct axes_source *source, struct
     const int wanted = find(source, look->x, "/x", wrong);
     int y = find(source, look->y, "/y", wrong);
     const int x = wanted >= 0 ? wanted : first_free(source, y);
-    if (y >= 0 && y == x)
+    if (y >= 0 && (y == x || x < 0)) /* x < 0: it is the only column */
         problem_add(wrong, "/y", "must be another column than that of x");
     y = y >= 0 ? y : first_free(source, x);
     const bool usual = are_usual(source), is_titled = !usual || source->dim > 2 || x > 0;

@@ -10,8 +10,8 @@
 enum { BRAILLE_MAX_CELLS = 80 * 24 };
 
 /* Draws points in at most columns x rows characters, up to BRAILLE_MAX_CELLS, with equal scale on
- * both axes (a character cell is about twice as high as wide). Points that are not finite are left
- * out. */
+ * both axes (a character cell is about twice as high as wide), or, if is_free, with one that fits for
+ * each. Points that are not finite are left out. */
 void braille_points(struct buffer *out, const struct dn_points *points, int columns, int rows,
                     bool is_free);
 

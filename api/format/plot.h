@@ -43,7 +43,7 @@ enum { LOOK_MIN_SIZE = 64, LOOK_MAX_SIZE = 2048, LOOK_MAX_FPS = 50 };
      NULL,                                                                                         \
      "Of a picture: the column along its horizontal axis. By default, pictures show the first "    \
      "two "                                                                                        \
-     "columns, numbers before others, and say which."},                                            \
+     "columns, numbers before others, and say which. The rows of a table as text have no axes."},  \
     {                                                                                              \
         "", "y", FIELD_TEXT, (at) + offsetof(struct look, y), 1, LOOK_NAME_BYTES, 0, NULL,         \
             "Of a picture: the column along its vertical axis."                                    \

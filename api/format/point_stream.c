@@ -127,6 +127,17 @@ static void seek(struct http_exchange *exchange, uint64_t first, uint64_t count)
     answer->left = count;
 }
 
+/* The numbers of the coordinates of the axes: of x, and of x0 beside it. */
+static size_t axes_values(const struct layout *layout) {
+    const size_t frames = layout->frames > 0 ? (size_t)layout->frames : 1;
+    return 2 * layout->n * (frames + (frames - 1));
+}
+
+static bool needs_axes(const struct format *format, const struct layout *layout,
+                       const struct axes *axes) {
+    return format_has_axes(format, layout) && axes_need_copy(axes, layout->dim);
+}
+
 static void close_stream(struct http_exchange *exchange) {
     struct point_stream *answer = exchange->state;
     answer->clear(answer);
@@ -138,7 +149,7 @@ static bool take_axes(struct picture *picture, float **copy) {
     struct layout *layout = &picture->layout;
     const size_t frames = layout->frames > 0 ? (size_t)layout->frames : 1;
     const size_t x = layout->n * frames, x0 = layout->n * (frames - 1);
-    *copy = malloc(2 * (x + x0) * sizeof **copy);
+    *copy = malloc(axes_values(layout) * sizeof **copy);
     if (!*copy)
         return false;
     axes_copy(&picture->axes, picture->x, x, layout->dim, *copy);
@@ -153,8 +164,7 @@ static bool take_axes(struct picture *picture, float **copy) {
 static enum dn_status draw(const struct point_stream *answer, struct picture *picture,
                            struct buffer *out) {
     float *copy = NULL;
-    if (format_has_axes(answer->format, &picture->layout) &&
-        axes_need_copy(&picture->axes, picture->layout.dim) && !take_axes(picture, &copy))
+    if (needs_axes(answer->format, &picture->layout, &picture->axes) && !take_axes(picture, &copy))
         return DN_NO_MEMORY;
     if (is_trajectory(answer))
         answer->format->trajectory(out, picture);
@@ -192,10 +202,12 @@ static size_t bytes_to_write(const struct point_stream *answer) {
     const size_t most = rows_at_once(layout), rows = layout->n < most ? layout->n : most;
     const size_t values = rows * (size_t)layout->dim;
     const size_t texts = layout->form ? rows * layout->form->most : values * NUMBER_BYTES;
+    const size_t axes =
+        needs_axes(answer->format, layout, &answer->axes) ? axes_values(layout) * sizeof(float) : 0;
     const size_t value = layout->form ? sizeof(float) + sizeof(double) : sizeof(float);
     return pieces_of(answer) ? PIECES * (PIECE_BYTES + texts + label_bytes(layout)) +
                                    values * value * !is_trajectory(answer)
-                             : format_whole_bytes(answer->format, layout, &answer->look);
+                             : format_whole_bytes(answer->format, layout, &answer->look) + axes;
 }
 
 void point_stream_send(struct http_exchange *exchange, struct point_stream *answer) {

@@ -39,7 +39,7 @@ void raster_free(struct raster *raster);
 /* On the paper. What is outside the picture is left out. */
 void raster_rectangle(struct raster *raster, int left, int top, int width, int height,
                       uint8_t color);
-/* Text from this place on. Characters that are not ASCII are left out. */
+/* Text from this place on. Characters that are not ASCII are boxes. */
 void raster_text(struct raster *raster, int left, int top, int scale, const char *text);
 /* Text in the middle of the frame's width. */
 void raster_text_centered(struct raster *raster, const struct frame *frame, int top, int scale,

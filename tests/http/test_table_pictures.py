@@ -3,6 +3,7 @@
 import collections
 import random
 import re
+import threading
 import xml.etree.ElementTree
 
 import numpy
@@ -145,3 +146,29 @@ def test_other_columns_are_refused(store, query, pointer, says):
         answer = store.get(f"/v1/{path}?{query}")
         assert answer.status == 422 and answer.json["errors"][0]["pointer"] == pointer, answer.body
         assert says in answer.json["errors"][0]["detail"]
+
+
+def test_the_only_column_is_along_the_horizontal_axis(store):
+    for path in (f"models/{store.one}/samples.svg", f"models/{store.one}/trajectories.gif", f"models/{store.one}/samples.txt"):
+        answer = store.get(f"/v1/{path}?y=age")
+        assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/y", answer.body
+        assert "another column" in answer.json["errors"][0]["detail"]
+        assert store.get(f"/v1/{path}?n=20&x=age").status == 200
+
+
+def test_the_copy_of_the_axes_counts(store):
+    """Of a trajectory, the coordinates that a picture shows are as many numbers as the points, and are held beside them."""
+
+    def most_held(query):
+        answers, seen = [], 0.0
+        request = threading.Thread(target=lambda: answers.append(store.get(f"/v1/datasets/spiral/forward.gif?n={n}&frames={frames}{query}")))
+        request.start()
+        while request.is_alive():
+            seen = max(seen, float(re.search(r"^denoised_http_answer_bytes (\S+)$", store.get("/metrics").body.decode(), re.M)[1]))
+        request.join()
+        assert answers[0].status == 200, answers[0].body
+        return seen
+
+    n, frames = 10000, 101
+    copy = 2 * n * (2 * frames - 1) * 4
+    assert copy <= most_held("&x=y&y=x") - most_held("") < 1.2 * copy

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/format/raster.h"
 
@@ -49,6 +50,33 @@ Test(raster, points_outside_and_not_finite_are_left_out) {
     raster_pixels(&raster, pixels);
     for (int i = 0; i < 100 * 100; i++)
         cr_assert_eq(pixels[i], RASTER_PAPER);
+    raster_free(&raster);
+}
+
+Test(raster, each_printable_character_has_a_glyph_of_its_own) {
+    const char *box = glyph_rows('\xc3');
+    cr_assert_not_null(box);
+    cr_assert_null(glyph_rows(' '));
+    for (char a = '!'; a <= '~'; a++) {
+        cr_assert_not_null(glyph_rows(a));
+        cr_assert_neq(memcmp(glyph_rows(a), box, GLYPH_HEIGHT), 0, "%c", a);
+        for (char b = '!'; b < a; b++)
+            cr_assert(memcmp(glyph_rows(a), glyph_rows(b), GLYPH_HEIGHT) || (a == 'O' && b == '0'),
+                      "%c %c", a, b);
+    }
+}
+
+Test(raster, a_character_that_is_not_ascii_is_one_box) {
+    struct raster raster;
+    uint8_t pixels[100 * 100];
+    int columns[3] = {0};
+    cr_assert(raster_init(&raster, 100, 100));
+    raster_text(&raster, 0, 0, 1, "\xc3\xa9 \xe2\x82\xac"); /* two letters, and a space between */
+    raster_pixels(&raster, pixels);
+    for (int y = 0; y < GLYPH_HEIGHT; y++)
+        for (int x = 0; x < 3 * GLYPH_WIDTH; x++)
+            columns[x / GLYPH_WIDTH] += pixels[y * 100 + x] != RASTER_PAPER;
+    cr_assert(columns[0] > 0 && columns[1] == 0 && columns[2] == columns[0]);
     raster_free(&raster);
 }
 
