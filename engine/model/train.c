@@ -211,7 +211,7 @@ size_t trainer_bytes(const struct dn_spec *spec) {
     return bytes + transform_bytes(spec, trainer.n) + noised_bytes(spec, trainer.batch.n) +
            noised_bytes(spec, trainer.validation.n) + schedule_bytes(spec->diffusion.timesteps) +
            network_bytes(network) + optimizer_bytes(network->size, &spec->training) +
-           time_rows_bytes(network, (int)trainer.most, true) +
+           time_rows_bytes(network, (int)trainer.most, (int)trainer.batch.n) +
            workspace_bytes(network, trainer.rows, true);
 }
 
@@ -240,8 +240,8 @@ static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_s
     trainer_weigh(trainer);
     if ((status = optimizer_init(&trainer->optimizer, trainer->network.size, &spec->training,
                                  kernels, error)) != DN_OK ||
-        (status = time_rows_init(&trainer->times, &trainer->network, (int)trainer->most, true,
-                                 error)) != DN_OK)
+        (status = time_rows_init(&trainer->times, &trainer->network, (int)trainer->most,
+                                 (int)trainer->batch.n, error)) != DN_OK)
         return status;
     return workspace_init(&trainer->workspace, &trainer->network, trainer->rows, true, error);
 }

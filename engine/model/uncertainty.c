@@ -38,7 +38,7 @@ static size_t probe_floats(size_t dim) {
 
 size_t uncertainty_bytes(const struct network *network) {
     return INTEGERS * ROWS * sizeof(int32_t) + floats_bytes(probe_floats((size_t)network->dim)) +
-           time_rows_bytes(network, ROWS, false) + workspace_bytes(network, ROWS, false);
+           time_rows_bytes(network, ROWS, 0) + workspace_bytes(network, ROWS, false);
 }
 
 static void probe_clear(struct probe *probe) {
@@ -67,7 +67,7 @@ static enum dn_status probe_init(struct probe *probe, struct dn_error *error) {
     for (size_t k = 0; k < probe->dim; k++)
         for (size_t j = 0; j < probe->dim; j++)
             probe->axes[j * probe->ld + k] = probe->model->moments.axes[k * probe->dim + j];
-    enum dn_status status = time_rows_init(&probe->times, network, ROWS, false, error);
+    enum dn_status status = time_rows_init(&probe->times, network, ROWS, 0, error);
     if (status == DN_OK)
         status = workspace_init(&probe->workspace, network, ROWS, false, error);
     return status;

@@ -111,10 +111,14 @@ struct time_rows {
     int32_t *integers;                    /* owns what is int32_t */
     float *floats;                        /* owns what is float */
 };
+/* batch: the most points that a step of training has; 0: without gradients. It decides whether all
+ * timesteps are embedded in pairs, and with that the bits; capacity, which may be larger, does not. */
 enum dn_status time_rows_init(struct time_rows *rows, const struct network *network, int capacity,
-                              bool training, struct dn_error *error);
+                              int batch, struct dn_error *error);
 /* The bytes that time_rows_init allocates. */
-size_t time_rows_bytes(const struct network *network, int capacity, bool training);
+size_t time_rows_bytes(const struct network *network, int capacity, int batch);
+/* Are all timesteps embedded in pairs? */
+bool time_rows_in_pairs(const struct network *network, int batch);
 void time_rows_clear(struct time_rows *rows);
 
 /* Collects the distinct pairs of t [n] and labels [n], in the order of their first use, writes the

@@ -37,17 +37,19 @@ struct time_rows_size {
     size_t integers, floats;
 };
 
-/* With few units, what halving adds costs what it saves. */
-static bool is_worth_halving(const struct network *network) {
-    return network->time_embedding == DN_SINUSOIDAL && network->hidden >= 64;
+/* Pairs take as long as half of the timesteps one by one, and with few units what they add costs what
+ * they save. A batch of at least T points has 63 % of the timesteps or more. */
+bool time_rows_in_pairs(const struct network *network, int batch) {
+    return batch >= network->timesteps && network->time_embedding == DN_SINUSOIDAL &&
+           network->hidden >= 64;
 }
 
 static struct time_rows_size time_rows_size(const struct network *network, int capacity,
-                                            bool training) {
+                                            int batch) {
     const int T = network->timesteps, labels = network->classes + 1;
     struct time_rows_size size = {.capacity = capacity < T * labels ? capacity : T * labels,
                                   .time_capacity = capacity < T ? capacity : T};
-    if (training && capacity >= T && is_worth_halving(network)) {
+    if (time_rows_in_pairs(network, batch)) {
         size.halves = (T + 1) / 2;
         size.time_capacity = 2 * size.halves;
         if (!network->classes)
@@ -57,14 +59,14 @@ static struct time_rows_size time_rows_size(const struct network *network, int c
     const size_t tables = (slots + (network->classes ? times : 0)) * (size_t)network->layer_count;
     size.pairs = times * (size_t)labels;
     size.integers = times + (size_t)T + 1 + size.pairs + 2 * slots;
-    size.floats = (tables * (training ? 2 : 1) + times + 1) * network->hidden_ld;
+    size.floats = (tables * (batch > 0 ? 2 : 1) + times + 1) * network->hidden_ld;
     if (size.halves > 0)
         size.floats += (1 + (size_t)network->hidden) * network->hidden_ld;
     return size;
 }
 
-size_t time_rows_bytes(const struct network *network, int capacity, bool training) {
-    const struct time_rows_size size = time_rows_size(network, capacity, training);
+size_t time_rows_bytes(const struct network *network, int capacity, int batch) {
+    const struct time_rows_size size = time_rows_size(network, capacity, batch);
     return size.integers * sizeof(int32_t) + floats_bytes(size.floats);
 }
 
@@ -93,9 +95,9 @@ static void fill_halves(struct time_rows *rows, const struct network *network) {
 }
 
 enum dn_status time_rows_init(struct time_rows *rows, const struct network *network, int capacity,
-                              bool training, struct dn_error *error) {
+                              int batch, struct dn_error *error) {
     memset(rows, 0, sizeof *rows);
-    const struct time_rows_size size = time_rows_size(network, capacity, training);
+    const struct time_rows_size size = time_rows_size(network, capacity, batch);
     const size_t slots = (size_t)size.capacity, times = (size_t)size.time_capacity;
     rows->capacity = size.capacity;
     rows->time_capacity = size.time_capacity;
@@ -112,7 +114,7 @@ enum dn_status time_rows_init(struct time_rows *rows, const struct network *netw
     rows->slot_of = rows->time_of + network->timesteps + 1;
     rows->slot_time = rows->slot_of + size.pairs;
     rows->slot_label = rows->slot_time + slots;
-    time_rows_place(rows, network, training);
+    time_rows_place(rows, network, batch > 0);
     if (rows->halves > 0)
         fill_halves(rows, network);
     return DN_OK;

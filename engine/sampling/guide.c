@@ -102,7 +102,7 @@ size_t guide_bytes(const struct network *network, int steps, int labels, bool gu
                    size_t rows) {
     const size_t pairs = (size_t)steps * (size_t)labels;
     const bool all = embeds_all(network, pairs);
-    return time_rows_bytes(network, all ? (int)pairs : labels, false) +
+    return time_rows_bytes(network, all ? (int)pairs : labels, 0) +
            workspace_bytes(network, rows, false) + 2 * kernels_pad(rows) * sizeof(int32_t) +
            (guided ? floats_bytes(rows * network->dim_ld) : 0) +
            (given ? rows * sizeof(uint64_t) + floats_bytes(given_floats(network, rows)) : 0) +
@@ -128,7 +128,7 @@ enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
     const size_t pairs = (size_t)plan->steps * (size_t)guide->label_count;
     const bool all = embeds_all(network, pairs);
     enum dn_status status =
-        time_rows_init(&guide->times, network, all ? (int)pairs : guide->label_count, false, error);
+        time_rows_init(&guide->times, network, all ? (int)pairs : guide->label_count, 0, error);
     if (status == DN_OK)
         status = workspace_init(&guide->workspace, network, rows, false, error);
     if (status != DN_OK)

@@ -101,7 +101,7 @@ static enum dn_status probes_init(struct probes *probes, struct dn_error *error)
     probes->slots = probes->t + probes->n;
     probes->eps = probes->x_0 + values;
     probes->x_t = probes->x_0 + 2 * values;
-    enum dn_status status = time_rows_init(&probes->times, network, (int)probes->n, false, error);
+    enum dn_status status = time_rows_init(&probes->times, network, (int)probes->n, 0, error);
     if (status == DN_OK)
         status = workspace_init(&probes->workspace, network, probes->n, false, error);
     return status;

@@ -93,7 +93,7 @@ size_t dn_score_bytes(const struct dn_model *model, const struct dn_score_reques
     const struct network *network = &model->network;
     const size_t rows = block_rows(network, (size_t)request->n);
     return sizeof(struct score) + score_path_bytes(steps_of(model, request)) +
-           time_rows_bytes(network, 1, false) + workspace_bytes(network, rows, true) +
+           time_rows_bytes(network, 1, 0) + workspace_bytes(network, rows, true) +
            jacobian_bytes(network, rows) + rows * (sizeof(int32_t) + 2 * sizeof(double)) +
            floats_bytes(FLOAT_ARRAYS * array_floats(network, rows));
 }
@@ -125,7 +125,7 @@ static enum dn_status score_init(struct score *score, const struct dn_model *mod
     enum dn_status status =
         score_path_init(&score->path, &model->schedule, steps_of(model, request), error);
     if (status == DN_OK)
-        status = time_rows_init(&score->times, network, 1, false, error);
+        status = time_rows_init(&score->times, network, 1, 0, error);
     if (status == DN_OK)
         status = workspace_init(&score->workspace, network, rows, true, error);
     if (status == DN_OK)

@@ -104,7 +104,7 @@ static void ask(const struct dn_model *model, int label, size_t n, const float *
     struct workspace workspace;
     int32_t t[100], labels[100], slots[100];
     const struct network *network = &model->network;
-    cr_assert_eq(time_rows_init(&times, network, 100, false, NULL), DN_OK);
+    cr_assert_eq(time_rows_init(&times, network, 100, 0, NULL), DN_OK);
     cr_assert_eq(workspace_init(&workspace, network, n, false, NULL), DN_OK);
     for (size_t i = 0; i < n; i++) {
         t[i] = model->schedule.timesteps;

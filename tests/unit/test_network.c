@@ -64,7 +64,7 @@ static void fixture_init(struct fixture *f, int dim, int hidden, int layers,
     cr_assert_eq(network_init(&f->network, &f->spec, kernels_get(), NULL), DN_OK);
     if (levels)
         set_levels(&f->network);
-    cr_assert_eq(time_rows_init(&f->times, &f->network, N, true, NULL), DN_OK);
+    cr_assert_eq(time_rows_init(&f->times, &f->network, N, N, NULL), DN_OK);
     cr_assert_eq(workspace_init(&f->workspace, &f->network, N, true, NULL), DN_OK);
     f->parameters = floats_new(f->network.size);
     f->gradients = floats_new(f->network.size);
@@ -323,13 +323,13 @@ Test(network, timesteps_in_pairs_are_those_of_smaller_batches) {
                 network_clear(&f.network);
                 f.spec.diffusion.timesteps = timesteps;
                 cr_assert_eq(network_init(&f.network, &f.spec, kernels_get(), NULL), DN_OK);
-                cr_assert_eq(time_rows_init(&f.times, &f.network, N, true, NULL), DN_OK);
+                cr_assert_eq(time_rows_init(&f.times, &f.network, 20, N, NULL), DN_OK);
                 cr_assert_eq(f.times.halves, 0);
                 run_batch(&f);
                 float *expected = floats_new(f.network.size);
                 memcpy(expected, f.gradients, f.network.size * sizeof *expected);
                 time_rows_clear(&f.times);
-                cr_assert_eq(time_rows_init(&f.times, &f.network, 20, true, NULL), DN_OK);
+                cr_assert_eq(time_rows_init(&f.times, &f.network, 20, 20, NULL), DN_OK);
                 cr_assert_eq(f.times.halves, (timesteps + 1) / 2);
                 f.pairs = classes ? f.pairs : 2 * f.times.halves;
                 check_forward(&f);
@@ -343,6 +343,24 @@ Test(network, timesteps_in_pairs_are_those_of_smaller_batches) {
                 free(expected);
                 fixture_clear(&f);
             }
+}
+
+/* The points of a step decide whether its timesteps are in pairs, not the room for validation, and one
+ * timestep costs one row. */
+Test(network, batches_of_few_timesteps_embed_no_others) {
+    enum { ROOM = 1000 };
+    for (int batch = 0; batch <= T; batch++) {
+        struct fixture f;
+        fixture_init(&f, 2, 64, 2, DN_SINUSOIDAL, DN_MULTIPLY, 0, 0, false, false);
+        time_rows_clear(&f.times);
+        cr_assert_eq(time_rows_init(&f.times, &f.network, ROOM, batch, NULL), DN_OK);
+        cr_assert_eq(f.times.halves > 0, batch == T, "batch %d", batch);
+        const int32_t t[] = {3, 3};
+        time_rows_set(&f.times, &f.network, f.parameters, t, NULL, 2, f.slots);
+        cr_assert_eq(f.times.time_count, batch == T ? 2 * f.times.halves : 1, "batch %d", batch);
+        cr_assert_eq(f.times.gradient != NULL, batch > 0);
+        fixture_clear(&f);
+    }
 }
 
 /* Of a coordinate with three levels and one without: a gradient moves a logit beyond its limit only
@@ -468,7 +486,7 @@ Test(network, no_labels_means_the_last_one) {
     fixture_init(&f, 2, 8, 2, DN_SINUSOIDAL, DN_ADD, CLASSES, 0, false, false);
     for (int i = 0; i < PAIRS; i++)
         t[i] = 1 + i % T, labels[i] = i / T;
-    cr_assert_eq(time_rows_init(&rows, &f.network, 1000, false, NULL), DN_OK);
+    cr_assert_eq(time_rows_init(&rows, &f.network, 1000, 0, NULL), DN_OK);
     time_rows_set(&rows, &f.network, f.parameters, t, labels, PAIRS, slots);
     cr_assert_eq(rows.count, PAIRS);
     const int last = CLASSES * T;

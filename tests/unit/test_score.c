@@ -290,7 +290,7 @@ static void check_trace(const struct dn_spec *spec, int label) {
     const struct network *network = &net.network;
     net.parameters = floats_new(network->size);
     network_draw_weights(network, 3, net.parameters);
-    cr_assert_eq(time_rows_init(&net.times, network, 1, false, NULL), DN_OK);
+    cr_assert_eq(time_rows_init(&net.times, network, 1, 0, NULL), DN_OK);
     cr_assert_eq(workspace_init(&net.workspace, network, N, true, NULL), DN_OK);
     cr_assert_eq(jacobian_init(&net.jacobian, network, N, NULL), DN_OK);
     random_normals(kernels_get(), 1, RANDOM_START, 0, 0, N * dim, x);
