@@ -243,12 +243,14 @@ int64_t dn_spec_parameters(const struct dn_spec *spec);
 /* The cost of training a checked spec: the maximum memory in bytes (for a trainer and the data that
  * it is made from, and with evaluate_every for a model and dn_evaluate, but not for what the caller
  * provides or saves), the sizes of a checkpoint (exact) and of a model (exact, or with DN_QUANTILE
- * at most this), and the floating-point
- * operations of the matrix products of a full batch, forward and backward. */
+ * at most this), the floating-point operations of the matrix products of a full batch, forward and
+ * backward, and the timesteps that it embeds: all, or the expected number of distinct ones if they
+ * are drawn uniformly. */
 int64_t dn_spec_memory(const struct dn_spec *spec);
 int64_t dn_spec_checkpoint_bytes(const struct dn_spec *spec);
 int64_t dn_spec_model_bytes(const struct dn_spec *spec);
 double dn_spec_step_flops(const struct dn_spec *spec);
+double dn_spec_step_timesteps(const struct dn_spec *spec);
 
 /* ------------------------------------------------------------------ schedules */
 

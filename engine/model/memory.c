@@ -35,21 +35,42 @@ int64_t dn_spec_memory(const struct dn_spec *spec) {
     return (int64_t)(larger(drawing, larger(making, evaluating)) + ALLOCATOR_BYTES);
 }
 
-double dn_spec_step_flops(const struct dn_spec *spec) {
+/* The points of a full batch. */
+static int step_rows(const struct dn_spec *spec) {
+    const size_t batch = (size_t)spec->training.batch_size;
     size_t n, n_val;
     data_count(spec, &n, &n_val);
+    return (int)(batch < n ? batch : n);
+}
+
+double dn_spec_step_timesteps(const struct dn_spec *spec) {
     struct network network;
     network_layout(&network, spec);
-    const double batch = spec->training.batch_size, rows = batch < (double)n ? batch : (double)n;
+    const double T = spec->diffusion.timesteps;
+    const int rows = step_rows(spec);
+    return time_rows_in_pairs(&network, rows) ? T : T * (1 - pow(1 - 1 / T, rows));
+}
+
+/* What the first layer multiplies of a point, on average: its inputs, and of a given coordinate that
+ * it is given, too. Half of the points are given a share of their coordinates, uniform in 0..1. */
+static double first_inputs(const struct network *network) {
+    return network->dim * (1 + 2 * network->octaves + (network->may_be_given ? 0.25 : 0));
+}
+
+double dn_spec_step_flops(const struct dn_spec *spec) {
+    struct network network;
+    network_layout(&network, spec);
+    const int rows = step_rows(spec), T = spec->diffusion.timesteps;
     const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
-    const double outputs = network.outputs, T = spec->diffusion.timesteps;
-    const double first = network.inputs * H, rest = (L - 1) * H * H + H * outputs;
+    const double outputs = network.outputs;
+    const double first = first_inputs(&network) * H, rest = (L - 1) * H * H + H * outputs;
     /* One product forward, one for the gradient of the weights, and in all layers but the first
      * one for the gradient of the inputs. */
     const double dense = rows * (2 * first + 3 * rest);
-    /* The expected number of distinct t in a batch that draws them uniformly. The dense layer on
-     * the sinusoid needs no gradient of its inputs. */
-    const double distinct = T * (1 - pow(1 - 1 / T, rows));
+    /* The dense layer on the sinusoid needs no gradient of its inputs. Two timesteps in a pair take
+     * as long as one. */
+    const bool in_pairs = time_rows_in_pairs(&network, rows);
+    const double embedded = in_pairs ? (T + 1) / 2 : dn_spec_step_timesteps(spec);
     const bool sinusoidal = spec->network.time_embedding == DN_SINUSOIDAL;
-    return 2 * (dense + (sinusoidal ? 2 * distinct * L * H * H : 0));
+    return 2 * (dense + (sinusoidal ? 2 * embedded * L * H * H : 0));
 }

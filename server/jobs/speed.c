@@ -48,16 +48,16 @@ static void count_points(const struct dn_spec *spec, size_t *n, size_t *n_val) {
 static struct work work_of(const struct dn_spec *spec, double rows, double share) {
     const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
     const double T = spec->diffusion.timesteps, batch = spec->training.batch_size;
-    const double distinct = T * (1 - pow(1 - 1 / T, rows));
     const double parameters = (double)dn_spec_parameters(spec);
     const bool sinusoidal = spec->network.time_embedding == DN_SINUSOIDAL;
     const double passing = (2 * (L - 1) + (sinusoidal ? L : 0)) * H * H;
     size_t n, n_val;
     count_points(spec, &n, &n_val);
     const double full = fmin(batch, (double)n);
+    const double embedded = fmin(T, dn_spec_step_timesteps(spec) * rows / full);
     struct work work = {{[STEP] = 1}};
     work.of[UNITS] =
-        share * (rows + distinct) * (L * ceil(H / 16) * 16 + 48 + 8 * spec->dataset.dim);
+        share * (rows + embedded) * (L * ceil(H / 16) * 16 + 48 + 8 * spec->dataset.dim);
     work.of[PRODUCTS] = share * dn_spec_step_flops(spec) * rows / full;
     if (share == 1) {
         work.of[NEAR] = fmin(parameters, CACHED_PARAMETERS);

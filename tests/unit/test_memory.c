@@ -317,6 +317,28 @@ Test(memory, a_step_costs_its_products) {
     spec.network.output_levels = 4;
     cr_assert_float_eq(dn_spec_step_flops(&spec),
                        10.0 * 2 * (2 * 200 + 3 * (2 * 10000 + 800)) + 2.0 * 2 * 3 * 10000, 1e-6);
+    spec.training.conditioning = DN_GIVEN_ANY; /* a quarter of the coordinates, each one row more */
+    cr_assert_float_eq(dn_spec_step_flops(&spec),
+                       10.0 * 2 * (2 * 250 + 3 * (2 * 10000 + 800)) + 2.0 * 2 * 3 * 10000, 1e-6);
+}
+
+/* A batch with as many points as there are timesteps embeds all of them, two at the cost of one. */
+Test(memory, a_step_embeds_its_timesteps) {
+    struct dn_spec spec = dn_presets[0].spec;
+    spec.network = (struct dn_network_spec){100, 1, DN_LEARNED, DN_ADD, 0, 0};
+    spec.diffusion.timesteps = 50;
+    spec.dataset.sources[0].n = 1000;
+    spec.training.validation_fraction = 0;
+    for (int batch = 1; batch <= 50; batch += 49) {
+        spec.training.batch_size = batch;
+        spec.network.time_embedding = DN_LEARNED;
+        const double points = dn_spec_step_flops(&spec), distinct = dn_spec_step_timesteps(&spec);
+        spec.network.time_embedding = DN_SINUSOIDAL;
+        cr_assert_float_eq(dn_spec_step_timesteps(&spec), batch == 50 ? 50 : 1, 1e-9);
+        cr_assert_float_eq(distinct, batch == 50 ? 50 * (1 - exp(50 * log(0.98))) : 1, 1e-9);
+        cr_assert_float_eq(dn_spec_step_flops(&spec) - points,
+                           2.0 * 2 * 10000 * (batch == 50 ? 25 : 1), 1e-6);
+    }
 }
 
 /* ------------------------------------------------------------------ reports on tables */
