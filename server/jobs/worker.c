@@ -90,8 +90,12 @@ static enum store_status run_claim(void *argument, struct store_session *session
     struct workers *workers = holding->worker->workers;
     char owner[16];
     snprintf(owner, sizeof owner, "%d", holding->worker->number);
+    int forgotten;
+    enum store_status status = store_put_back(session, owner, &forgotten);
+    if (status != STORE_OK || forgotten > 0) /* commits, whether there is a job to claim or not */
+        return status;
     const struct memory_room room = room_left(workers);
-    enum store_status status = store_claim(session, owner, &room, clock_now_ms(), &holding->claim);
+    status = store_claim(session, owner, &room, clock_now_ms(), &holding->claim);
     /* This is still on the writer's thread, so that a cancel that comes next finds this worker, and
      * the next claim finds its memory reserved. */
     if (status == STORE_OK)
@@ -130,12 +134,17 @@ static void train(struct worker *worker, struct claim *claim) {
     log_line(LOG_INFO, "training over", "job=%s ending=%s", claim->id, ending_names[ending]);
 }
 
-/* Claims a job and trains it. False when there was none. */
+/* Claims a job and trains it. False when there was none; true also when it has only put back one
+ * that it did not know to be its own. */
 static bool work(struct worker *worker) {
     struct holding holding = {.worker = worker};
     enum store_status status = writer_do(worker->workers->config.writer, run_claim, &holding);
-    if (status == STORE_OK)
+    if (status == STORE_OK && holding.claim.id[0])
         train(worker, &holding.claim);
+    else if (status == STORE_OK)
+        log_line(LOG_WARN,
+                 "a claim without an answer had taken place: the job is back in the queue",
+                 "worker=%d", worker->number);
     else if (status != STORE_NOT_FOUND)
         bell_pause(&worker->bell, STORE_RETRY_SECONDS);
     set_job(worker, &(struct claim){0});

@@ -74,9 +74,11 @@ static enum store_status take_checkpoint(struct store_session *session, int64_t 
  * When only jobs that have overtaken it are in its way, no other may. 0: none. */
 static enum store_status choose(struct store_session *session, const struct memory_room *room,
                                 int64_t *seq) {
+    /* A job that is larger than ?3 waits for a node with more memory, and keeps nobody waiting. */
     struct sql_statement *row = sql_prepare(
         session,
-        "WITH first AS (SELECT seq, memory FROM job WHERE " CAN_RUN " " FIRST_OF_QUEUE ")"
+        "WITH first AS (SELECT seq, memory FROM job WHERE " CAN_RUN
+        " AND memory <= ?3 " FIRST_OF_QUEUE ")"
         " SELECT CASE WHEN memory <= ?2 THEN seq"
         "  WHEN memory + (SELECT coalesce(sum(memory), 0) FROM job AS before"
         "                 WHERE before.status = 'running' AND before.seq < first.seq"
@@ -98,6 +100,11 @@ static enum store_status choose_small(struct store_session *session, const struc
                                             "ti", session->node, most);
     return sql_value(session, row, seq, STORE_NOT_FOUND);
 }
+
+/* As if a job had not been claimed. */
+#define PUT_BACK                                                                                   \
+    "status = 'queued', owner = NULL, attempt = attempt - 1,"                                      \
+    " stalls = CASE WHEN stalls > 0 THEN stalls - 1 ELSE 0 END"
 
 /* STORE_NOT_FOUND if the lease of the node has ended: its jobs are about to be taken away. */
 static enum store_status take(struct store_session *session, int64_t seq, const char *owner,
@@ -139,6 +146,14 @@ enum store_status store_claim(struct store_session *session, const char *owner,
     claim->is_beside = is_beside;
     if (status != STORE_OK)
         claim_clear(claim);
+    return status;
+}
+
+enum store_status store_put_back(struct store_session *session, const char *owner, int *count) {
+    const enum store_status status = sql_run(
+        session, "UPDATE job SET " PUT_BACK " WHERE status = 'running' AND owner = ?1 || '/' || ?2",
+        "tt", session->node, owner);
+    *count = status == STORE_OK ? sql_changes(session) : 0;
     return status;
 }
 
@@ -376,13 +391,9 @@ enum store_status store_finish(struct store_session *session, const char *id, in
 }
 
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence) {
-    const enum store_status status =
-        sql_run(session,
-                "UPDATE job SET status = 'queued', owner = NULL,"
-                " attempt = attempt - 1, "
-                " stalls = CASE WHEN stalls > 0 THEN stalls - 1 ELSE 0 END"
-                " WHERE id = ?1 AND fence = ?2 AND status = 'running'",
-                "ti", id, fence);
+    const enum store_status status = sql_run(
+        session, "UPDATE job SET " PUT_BACK " WHERE id = ?1 AND fence = ?2 AND status = 'running'",
+        "ti", id, fence);
     return status == STORE_OK && sql_changes(session) == 0 ? STORE_LOST : status;
 }
 

@@ -454,6 +454,10 @@ enum { STORE_MAX_OFFERS = 4 };
  * names the worker within its node. STORE_NOT_FOUND when no job can run now. */
 enum store_status store_claim(struct store_session *session, const char *owner,
                               const struct memory_room *room, int64_t now, struct claim *claim);
+/* W. Puts back into the queue what a worker of the session's node holds, and forgets: a claim whose
+ * commit got no answer may have taken place. For a worker that holds nothing; *count says how many
+ * jobs it was. */
+enum store_status store_put_back(struct store_session *session, const char *owner, int *count);
 /* W. Stores all of a report, once: if a commit has failed, or its outcome is not known, the same
  * report may come again. What ends the job in the same transaction then stays as it is, too.
  * STORE_LOST if the fence does not match, here and below, or if a report is missing before it. */

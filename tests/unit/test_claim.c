@@ -98,3 +98,44 @@ Test(claim, a_job_that_can_never_fit_fails_at_the_start) {
     cr_assert_eq(job.status, JOB_QUEUED);
     job_clear(&job);
 }
+
+/* As after a claim whose commit took place, although its answer was lost. */
+Test(claim, what_a_worker_has_forgotten_goes_back_to_the_queue) {
+    char first[40], second[40];
+    struct claim claim, other;
+    struct receipt receipt;
+    int count;
+    insert_with(1, first);
+    insert_with(1, second);
+    claim = claims(100, first);
+    cr_assert_eq(store_claim(session, "w2", &EVERYTHING, 1, &other), STORE_OK);
+    cr_assert_eq(store_put_back(session, "w", &count), STORE_OK);
+    cr_expect_eq(count, 1, "and not that of another worker");
+    const struct progress late = {.id = first, .fence = claim.fence, .step = 1, .report = 1};
+    cr_expect_eq(store_progress(session, &late, 1, &receipt), STORE_LOST);
+    claim_clear(&claim);
+    cr_assert_eq(store_put_back(session, "w", &count), STORE_OK);
+    cr_expect_eq(count, 0);
+    claim = claims(100, first);
+    cr_expect_eq(claim.attempt, 1, "the forgotten claim is no attempt");
+    ends(&claim);
+    ends(&other);
+}
+
+/* Another node may have the memory for it. */
+Test(claim, a_job_that_is_too_large_for_this_node_keeps_nobody_waiting) {
+    char large[40], fits[2][40];
+    insert_with(101, large);
+    insert_with(60, fits[0]);
+    insert_with(60, fits[1]);
+    struct claim running = claims(100, fits[0]);
+    claims(40, NULL);
+    ends(&running);
+    running = claims(100, fits[1]);
+    ends(&running);
+    claims(100, NULL);
+    cr_assert_eq(store_claim(session, "w", &(struct memory_room){200, 200, 0, 0}, 1, &running),
+                 STORE_OK);
+    cr_expect_str_eq(running.id, large);
+    claim_clear(&running);
+}
