@@ -84,12 +84,20 @@ static enum store_status requeue(struct copy *copy) {
     return store_recover(copy->to, INT64_MAX, clock_now_ms(), &requeued);
 }
 
+static enum store_status take_time(struct store_session *session) {
+    return session->driver->take_time ? session->driver->take_time(session) : STORE_OK;
+}
+
 static enum store_status copy_all(struct copy *copy) {
     enum store_status status = store_begin(copy->to);
     if (status != STORE_OK)
         return status;
+    status = take_time(copy->from);
+    if (status == STORE_OK)
+        status = take_time(copy->to);
     /* Nobody may write to the tables between the look at them and the commit. */
-    status = for_each(copy, close_to);
+    if (status == STORE_OK)
+        status = for_each(copy, close_to);
     if (status == STORE_OK)
         status = for_each(copy, check_empty);
     if (status == STORE_OK)

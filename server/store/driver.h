@@ -100,6 +100,8 @@ struct driver {
     void (*done)(struct sql_statement *statement);
     int64_t (*changes)(struct store_session *session);
 
+    /* The transaction of a copy may take as long as it needs. NULL: any may. */
+    enum store_status (*take_time)(struct store_session *session);
     /* Copies of whole tables (copy.c), in a transaction of the writer. load_begin turns off what a
      * table does by itself when rows change, and keeps others from writing to it, and load_end turns
      * it on again. load inserts all rows of another database's statement, column by column of the

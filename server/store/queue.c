@@ -406,9 +406,11 @@ static enum store_status end_jobs(struct store_session *session, enum job_status
     return status;
 }
 
-/* Running jobs that nobody trains: all of them (?1), or those of nodes that are gone. */
+/* Running jobs that nobody trains: all of them (?1), or those of nodes that are gone. One that is
+ * locked, by another node's sweep or by a node that no longer moves, is left to the next sweep. */
 #define ABANDONED                                                                                  \
-    "status = 'running' AND (?1 <> 0 OR " SQL_NODE("job") " NOT IN (SELECT node.id FROM node))"
+    "seq IN (SELECT job.seq FROM job WHERE job.status = 'running' AND (?1 <> 0 OR " SQL_NODE(      \
+        "job") " NOT IN (SELECT node.id FROM node)) /*! FOR NO KEY UPDATE SKIP LOCKED */)"
 
 static enum store_status cancel_asked(struct store_session *session, bool all, int64_t now) {
     return end_jobs(session, JOB_CANCELLED,
@@ -436,8 +438,10 @@ static enum store_status free_jobs(struct store_session *session, bool all, int6
     if (status == STORE_OK)
         status = fail_stalled(session, all, now);
     if (status == STORE_OK)
-        status = sql_run(session, "UPDATE job SET status = 'queued', owner = NULL WHERE " ABANDONED,
-                         "i", (int64_t)all);
+        status = sql_run(session,
+                         "UPDATE job SET status = 'queued', owner = NULL WHERE " ABANDONED
+                         " AND cancel_requested = 0 AND stalls < ?2",
+                         "ii", (int64_t)all, (int64_t)STALLS_ALLOWED);
     *requeued = status == STORE_OK ? sql_changes(session) : 0;
     return status;
 }

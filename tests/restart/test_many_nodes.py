@@ -65,6 +65,11 @@ def with_job(nodes, job):
     return owner, [node for node in nodes if node is not owner]
 
 
+def gave_up(node, job):
+    """Learned that the job is another's, or lost the connection of the transaction in which it was stopped."""
+    return any(f"job={job} ending={ending}" in node.read_log() for ending in ("lost", "store_broken"))
+
+
 def at_once(works):
     """Runs all in threads; their results, in order."""
     results = [None] * len(works)
@@ -108,7 +113,7 @@ def test_a_node_that_was_taken_for_dead_writes_no_more(nodes):
     owner.process.send_signal(signal.SIGSTOP)
     eventually(lambda: other.get(f"/v1/jobs/{job}").json["node"] == other.node)
     owner.process.send_signal(signal.SIGCONT)
-    eventually(lambda: f"job={job} ending=lost" in owner.read_log())
+    eventually(lambda: gave_up(owner, job))
     eventually(lambda: len(owner.get("/v1/nodes").json["items"]) == 2)
     assert "taken for dead" in owner.read_log()
     state = other.post(f"/v1/jobs/{job}/cancel", {}).json
@@ -118,6 +123,31 @@ def test_a_node_that_was_taken_for_dead_writes_no_more(nodes):
     with owner.store.connect() as database:
         ends = database.sql("SELECT status FROM event WHERE job = ? AND kind = 'status' ORDER BY id", job)
         assert [status for (status,) in ends] == ["queued", "running", "queued", "running", "cancelled"]
+
+
+def test_a_node_that_freezes_in_a_transaction_holds_up_nobody(nodes):
+    """With its job's row and the lock of writers, for which the others wait before they tell any event."""
+    two = nodes(2, "--workers", "1")
+    job = two[0].submit(ENDLESS)
+    owner, (other,) = with_job(two, job)
+    owner.wait_for_epoch(job, 3)
+    with owner.store.connect() as holding, owner.store.connect() as database:
+        sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'denoised' AND "
+        holding.sql("BEGIN")
+        holding.sql("SELECT seq FROM job WHERE id = ? FOR UPDATE", job)
+        eventually(lambda: database.one(sessions + "wait_event_type = 'Lock' AND query LIKE 'UPDATE job%'") == 1)
+        owner.process.send_signal(signal.SIGSTOP)
+        holding.sql("COMMIT")
+        eventually(lambda: database.one(sessions + "state = 'idle in transaction'") > 0)
+        try:
+            fresh = other.submit(QUICK)
+            eventually(lambda: other.get(f"/v1/jobs/{job}").json["node"] == other.node)
+            eventually(lambda: other.get(f"/v1/jobs/{fresh}/events.json").json["items"])
+        finally:
+            owner.process.send_signal(signal.SIGCONT)
+    eventually(lambda: gave_up(owner, job))
+    assert other.post(f"/v1/jobs/{job}/cancel", {}).json["status"] in ("running", "cancelled")
+    assert other.wait(fresh)["status"] == "succeeded"
 
 
 def test_a_stopped_node_gives_its_job_away_at_once(nodes):

@@ -9,7 +9,19 @@
 #include "server/base/log.h"
 #include "server/store/postgresql/postgresql.h"
 
-enum { DEADLINE_SECONDS = 30 };
+/* Without a sign of the server: usually, and where an index or a large table takes its time. */
+enum { DEADLINE_SECONDS = 30, PATIENCE_SECONDS = 86400 };
+
+/* What the server does for a session. It ends the transaction of a client that is frozen, or cut off
+ * without a word, because the locks that it holds would stop all others. */
+#define SET_UP                                                                                     \
+    "SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET standard_conforming_strings = on;"      \
+    "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '60s';"               \
+    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;"  \
+    "SET tcp_user_timeout = 10000"
+/* Of one transaction. */
+#define TAKE_TIME                                                                                  \
+    "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0"
 
 static void ignore(void *argument, const char *message) {
     (void)argument, (void)message;
@@ -60,8 +72,7 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
     session->generation++;
     if (postgresql_is_connected(session) && pq.setnonblocking(session->connection, 1) == 0) {
         pq.setNoticeProcessor(session->connection, ignore, NULL);
-        if (postgresql_command(session, "SET extra_float_digits = 3; SET TimeZone = 'UTC'; "
-                                        "SET standard_conforming_strings = on") == STORE_OK)
+        if (postgresql_command(session, SET_UP) == STORE_OK)
             return true;
     }
     const char *message =
@@ -73,11 +84,12 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
     return false;
 }
 
-/* Waits until the server has sent something, and sends what is not sent yet. */
-static bool wait_for_server(struct postgresql_session *session, double deadline) {
+/* Waits until the server has sent something, and sends what is not sent yet. What goes over the
+ * network, in whatever direction, is a sign of the server, and the deadline moves. */
+static bool wait_for_server(struct postgresql_session *session, double patience, double *deadline) {
     PGconn *connection = session->connection;
     const int unsent = pq.flush(connection);
-    const double left = deadline - clock_monotonic();
+    const double left = *deadline - clock_monotonic();
     struct pollfd socket = {.fd = pq.socket(connection),
                             .events = (short)(unsent > 0 ? POLLIN | POLLOUT : POLLIN)};
     if (unsent < 0 || left <= 0)
@@ -85,16 +97,18 @@ static bool wait_for_server(struct postgresql_session *session, double deadline)
     const int ready = poll(&socket, 1, (int)(left * 1000) + 1);
     if (ready < 0)
         return errno == EINTR;
+    if (ready > 0)
+        *deadline = clock_monotonic() + patience;
     return ready == 0 || !(socket.revents & ~POLLOUT) || pq.consumeInput(connection);
 }
 
 PGresult *postgresql_result(struct postgresql_session *session) {
-    const double deadline =
-        clock_monotonic() + (session->patience > 0 ? session->patience : DEADLINE_SECONDS);
+    const double patience = session->patience > 0 ? session->patience : DEADLINE_SECONDS;
+    double deadline = clock_monotonic() + patience;
     if (!session->connection)
         return NULL;
     while (pq.isBusy(session->connection))
-        if (!wait_for_server(session, deadline)) {
+        if (!wait_for_server(session, patience, &deadline)) {
             postgresql_failure(session, NULL, "waiting for an answer");
             return NULL;
         }
@@ -116,7 +130,8 @@ enum store_status postgresql_failure(struct postgresql_session *session, const P
              state ? state : "none", sql, detail);
     /* A connection that is lost, or that no longer writes, is opened again. */
     const bool is_lost = !state || strncmp(state, "08", 2) == 0 || strncmp(state, "57P", 3) == 0 ||
-                         strcmp(state, "25006") == 0 || !postgresql_is_connected(session);
+                         strcmp(state, "25006") == 0 || strcmp(state, "25P03") == 0 ||
+                         !postgresql_is_connected(session);
     const bool is_full = state && strcmp(state, "53100") == 0;
     if (is_lost)
         postgresql_disconnect(session);
@@ -156,4 +171,10 @@ enum store_status postgresql_ask(struct postgresql_session *session, const char 
     pq.clear(result);
     const enum store_status end = postgresql_drain(session, sql);
     return status != STORE_OK ? status : end;
+}
+
+enum store_status postgresql_take_time(struct store_session *session) {
+    struct postgresql_session *patient = (struct postgresql_session *)session;
+    patient->patience = PATIENCE_SECONDS;
+    return postgresql_command(patient, TAKE_TIME);
 }

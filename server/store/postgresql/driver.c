@@ -381,6 +381,14 @@ static enum store_status end_reading(struct store_session *session) {
     return postgresql_command(reader, "COMMIT");
 }
 
+static void abort_all(struct store_session *session) {
+    struct postgresql_session *writer = session_of(session);
+    const enum store_status why = session->status;
+    if (writer->connection && pq.transactionStatus(writer->connection) != PQTRANS_IDLE)
+        postgresql_command(writer, "ROLLBACK");
+    session->status = why;
+}
+
 static enum store_status begin(struct store_session *session) {
     struct postgresql_session *writer = session_of(session);
     writer->has_changed = false;
@@ -390,16 +398,9 @@ static enum store_status begin(struct store_session *session) {
             return session->status = STORE_ERROR;
         if (postgresql_begin(writer) == STORE_OK)
             return STORE_OK;
+        abort_all(session); /* it may have begun, and then failed to get its lock */
     }
     return session->status;
-}
-
-static void abort_all(struct store_session *session) {
-    struct postgresql_session *writer = session_of(session);
-    const enum store_status why = session->status;
-    if (writer->connection && pq.transactionStatus(writer->connection) != PQTRANS_IDLE)
-        postgresql_command(writer, "ROLLBACK");
-    session->status = why;
 }
 
 static enum store_status commit(struct store_session *session) {
@@ -498,6 +499,7 @@ const struct driver postgresql_driver = {
     .bind = bind,
     .row = row,
     .done = done,
+    .take_time = postgresql_take_time,
     .load_begin = postgresql_load_begin,
     .load = postgresql_load,
     .load_end = postgresql_load_end,

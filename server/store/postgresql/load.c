@@ -10,10 +10,7 @@
 #include "server/store/postgresql/postgresql.h"
 #include "server/store/sql.h"
 
-enum {
-    PATIENCE_SECONDS = 86400, /* for one statement: a large table takes its time */
-    MAX_FIELD = 1 << 30,      /* bytes */
-};
+enum { MAX_FIELD = 1 << 30 }; /* bytes */
 
 static struct postgresql_session *session_of(struct store_session *session) {
     return (struct postgresql_session *)session;
@@ -22,7 +19,6 @@ static struct postgresql_session *session_of(struct store_session *session) {
 /* The names of tables and columns are those of the schema, and none needs quotes. */
 enum store_status postgresql_load_begin(struct store_session *session, const char *table) {
     char sql[200];
-    session_of(session)->patience = PATIENCE_SECONDS;
     snprintf(sql, sizeof sql, "ALTER TABLE %s DISABLE TRIGGER USER", table);
     return postgresql_command(session_of(session), sql);
 }

@@ -52,6 +52,8 @@ enum store_status postgresql_failure(struct postgresql_session *session, const P
                                      const char *sql);
 /* Statements without parameters and rows. */
 enum store_status postgresql_command(struct postgresql_session *session, const char *sql);
+/* As in driver.h. */
+enum store_status postgresql_take_time(struct store_session *session);
 /* The text in the first column of the first row, from malloc; NULL without one. */
 enum store_status postgresql_ask(struct postgresql_session *session, const char *sql, char **text);
 

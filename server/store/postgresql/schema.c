@@ -10,9 +10,8 @@
 #include "server/store/sql.h"
 
 enum {
-    ATTEMPTS = 100,           /* at a migration for which others hold locks */
-    RETRY_SECONDS = 1,        /* between them */
-    PATIENCE_SECONDS = 86400, /* for one statement: an index of a large table takes its time */
+    ATTEMPTS = 100,    /* at a migration for which others hold locks */
+    RETRY_SECONDS = 1, /* between them */
 };
 
 /* The newest migration that was applied, or the newest that was and is breaking; 0: none, -1: not
@@ -83,6 +82,8 @@ static enum store_status apply(struct postgresql_session *session,
     enum store_status status =
         postgresql_command(session, "BEGIN; SET LOCAL lock_timeout = '2s';"
                                     "SELECT pg_advisory_xact_lock(1684369005)"); /* "denm" */
+    if (status == STORE_OK)
+        status = postgresql_take_time(&session->base);
     const int schema = status == STORE_OK ? schema_of(session) : -1;
     if (schema < 0)
         status = STORE_ERROR;
@@ -103,7 +104,6 @@ static enum store_status apply(struct postgresql_session *session,
 bool postgresql_migrate(struct store *store, char *error, size_t error_size) {
     struct postgresql_session *session = (struct postgresql_session *)store->writer;
     enum store_status status = STORE_OK;
-    session->patience = PATIENCE_SECONDS;
     for (int i = 0; i < postgresql_migration_count && status == STORE_OK; i++) {
         const struct migration *migration = &postgresql_migrations[i];
         for (int attempt = 1; (status = apply(session, migration)) != STORE_OK; attempt++) {
