@@ -198,12 +198,12 @@ const char *dataset_unusable(const struct column *columns, int count, bool compl
 }
 
 /* Is it more than points on a line or in the plane? Points have at most two coordinates, which are
- * numbers without missing cells. If they are called x and y, they may be integers, and have labels or
- * numbers of their rows; other columns are then those of a table, whose rows come back as they are
- * written. label: the name of the column with the labels, or NULL. */
+ * numbers without missing cells. If they are called x and y, in any order, or x alone, they may be
+ * integers, and have labels or numbers of their rows; other columns are then those of a table, whose
+ * rows come back as they are written. label: the name of the column with the labels, or NULL. */
 static bool is_table(const struct column *columns, int count, const char *label) {
     bool has_others = label != NULL; /* only a drawing may have them without being a table */
-    bool is_drawing = true;
+    bool is_drawing = true, has_x = false;
     int coordinates = 0;
     for (int j = 0; j < count; j++) {
         const struct column *column = &columns[j];
@@ -215,11 +215,13 @@ static bool is_table(const struct column *columns, int count, const char *label)
         }
         if (column->coordinate < 0 || !column_is_number(column) || column->missing > 0)
             return true;
-        is_drawing &= strcmp(column->name, coordinates == 0 ? "x" : "y") == 0;
+        const bool is_x = strcmp(column->name, "x") == 0;
+        has_x |= is_x;
+        is_drawing &= is_x || strcmp(column->name, "y") == 0;
         has_others |= column->type == TYPE_INTEGER;
         coordinates++;
     }
-    return coordinates > 2 || (has_others && !is_drawing);
+    return coordinates > 2 || (has_others && !(is_drawing && has_x));
 }
 
 /* The names of the columns that are coordinates, as a JSON array. NULL: no memory. */

@@ -263,6 +263,38 @@ static void note_follower(struct column *column, const struct column *from, cons
         }
 }
 
+/* Does column k follow from column c, too? False: no memory. */
+static bool follows_too(const struct followers *all, size_t n, int k, int c, bool *follows) {
+    const struct dn_codes pair[] = {all->codes[c], all->codes[k]};
+    struct dn_error error;
+    int from[2];
+    const bool found = dn_columns_follow(pair, 2, n, 0, from, &error) == DN_OK;
+    *follows = found && from[1] == 0;
+    return found;
+}
+
+/* Of a city, its country and its continent, the continent follows from the country, the nearest one,
+ * once that is independent: from the city it could be another one than the country's. False: no
+ * memory. */
+static bool follow_independent(struct followers *all, size_t n, const struct column *columns) {
+    for (int k = 0; k < all->count; k++) {
+        const int source = all->from[k];
+        if (source < 0 || columns[all->column[k]].independent)
+            continue;
+        for (int c = 0; c < all->count; c++) {
+            bool follows;
+            if (!columns[all->column[c]].independent || all->from[c] != source ||
+                all->codes[c].levels >= all->codes[all->from[k]].levels)
+                continue;
+            if (!follows_too(all, n, k, c, &follows))
+                return false;
+            if (follows)
+                all->from[k] = c;
+        }
+    }
+    return true;
+}
+
 /* Columns that are independent do not follow, though others may still follow from the same ones. */
 static void release_independent(struct followers *all, struct column *columns,
                                 struct arena *arena) {
@@ -285,7 +317,8 @@ static bool find_followers(const struct cells *cells, const struct association_l
         return true;
     if (!gather(cells, labels, columns, all) ||
         dn_columns_follow(all->codes, all->count, cells->n, all->labels, all->from, &error) !=
-            DN_OK)
+            DN_OK ||
+        !follow_independent(all, cells->n, columns))
         return false;
     release_independent(all, columns, arena);
     keep_some(cells, labels, all, columns);

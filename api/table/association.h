@@ -16,7 +16,9 @@ struct association_labels {
 /* Finds the columns that follow from others, with the maps that fill them in, and puts the levels of
  * the other categories into the order of what they come with. Points of the plane, which are at most
  * two columns of numbers, have no columns that follow; neither the labels nor independent columns
- * follow, and not all other columns follow from the labels. columns [cells->count]; texts go to the arena. False: no memory. */
+ * follow, and not all other columns follow from the labels. What would follow from the same column as
+ * an independent one, and follows from that one, too, follows from that one. columns [cells->count];
+ * texts go to the arena. False: no memory. */
 bool association_find(const struct cells *cells, struct association_labels labels,
                       struct column *columns, struct arena *arena);
 

@@ -238,7 +238,9 @@ void reading_finish(struct reading *reading) {
         return;
     if (cells->n == 0 || cells->count == 0) {
         problem_add(reading->wrong, "/points",
-                    cells->n == 0 ? "there are no points" : "the points have no coordinates");
+                    cells->n > 0                         ? "the points have no coordinates"
+                    : strcmp(reading->unit, "line") == 0 ? "there are no rows"
+                                                         : "there are no points");
         return;
     }
     find_label(reading);

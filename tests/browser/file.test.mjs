@@ -279,7 +279,7 @@ test("what is no table is said in a sentence, and another file can be chosen", a
   const page = await open(server, "#panel=file", { ...CALM, expected: /4\d\d/ });
   for (const [name, content, says] of [
     ["book.xlsx", Buffer.from("PK\x03\x04rest", "latin1"), "save the table as CSV"],
-    ["empty.csv", "", "there are no points"],
+    ["empty.csv", "", "there are no rows"],
     ["broken.json", '{"points": [[1, 2]', "The file is not valid JSON: line 1, column 19"],
     ["page.csv", "<!doctype html><p>no", "HTML or XML"],
   ]) {

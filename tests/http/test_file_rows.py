@@ -126,7 +126,7 @@ WRONG = [
     (b"age\n65\n3000\n", "", "/rows/1/age", "line 3: is 3000, too far from the training data"),
     (b"age,zip\n65\n", "", "/points/0", "line 2: 1 field"),
     (b"age,age\n65,65\n", "", "/columns", 'both called "age"'),
-    (b"age,zip\n", "", "/points", "no points"),
+    (b"age,zip\n", "", "/points", "there are no rows"),
     (b"age\n65\n", "?draws=0", "/draws", "must be"),
     (b"age\n65\n66\n", "?draws=60000", "/draws", "makes 120000 points of 2 rows, more than 100000"),
     (b"age\n65\n", "?n=2", "/n", "means 2 points, but rows and draws mean 1"),

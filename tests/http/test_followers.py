@@ -233,6 +233,21 @@ def test_columns_that_say_the_same_are_both_trained_on(store):
     assert not any(column["follows"] for column in changed["columns"]) and changed["dim"] == 3
 
 
+def test_a_column_follows_from_the_nearest_one_that_is_trained_on(store):
+    """Else the country that is drawn could be on another continent than the city."""
+    made = upload(store, "city,country,continent,x\n" + "".join(f"c{i % 20},{'abcdef'[i % 20 % 6]},{'NSW'[i % 20 % 6 % 3]},{i % 7}\n" for i in range(840)))
+    assert {name: column["follows"] for name, column in by_name(made).items()} == {"city": None, "country": "city", "continent": "city", "x": None}
+    patch(store, made, {"country": {"follows": None}})
+    assert patch(store, made, {"country": {"follows": "city"}}).json == made
+    changed = patch(store, made, {"country": {"follows": None}, "continent": {"follows": "country"}})
+    assert changed.status == 200, changed.body
+    columns = by_name(changed.json)
+    assert columns["continent"]["follows"] == "country" and columns["country"]["independent"] and changed.json["dim"] == 3
+    assert {columns["country"]["levels"][a]: columns["continent"]["levels"][b] for a, b in columns["continent"]["map"]} == dict(zip("abcdef", "NSWNSW"))
+    _, *drawn = sampled(store, trained(store, changed.json)["id"])
+    assert all(row[2] == "NSW"["abcdef".index(row[1]) % 3] for row in drawn)
+
+
 def test_other_normalizations_cannot_fill_in(store):
     table = upload(store, "a,b,c\n" + "".join(f"{i % 7},{i % 7 // 2},{i % 11}\n" for i in range(700)))
     assert table["dim"] == 2 and by_name(table)["b"]["follows"] == "a"
