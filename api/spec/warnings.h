@@ -19,8 +19,8 @@ bool warn_of_schedule(const struct job_request *job, char text[WARNING_TEXT]);
  * are kept. */
 void warnings_write(const char *stored, const struct job_request *job, struct json_writer *json);
 
-/* Writes the stored warnings, a JSON array, of a job that waits for an offer of the arithmetic of its checkpoint,
- * and that it does. */
+/* Writes the stored warnings, a JSON array, of a job that waits for an offer of the arithmetic of its
+ * checkpoint, and that it does. */
 void warnings_write_waiting(const char *stored, const char *arithmetic, struct json_writer *json);
 
 #endif

@@ -2,8 +2,9 @@
  * kernels.h - the inner loops that must be fast.
  *
  * kernels_impl.c is compiled once for each instruction set. What computes has a pointer to the table
- * of its variant, so that one program can use several at once; kernels_get() gives the default. A kernel takes pointers, sizes and strides; it allocates nothing, knows nothing about
- * networks, and has no state. All matrices are float, row-major, with a leading dimension (floats
+ * of its variant, so that one program can use several at once; kernels_get() gives the default. A
+ * kernel takes pointers, sizes and strides; it allocates nothing, knows nothing about networks, and
+ * has no state. All matrices are float, row-major, with a leading dimension (floats
  * from row to row). Column counts are padded (kernels_pad) and the padding holds zeros, so that
  * kernels never meet half a vector.
  */

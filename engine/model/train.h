@@ -1,6 +1,6 @@
 /*
- * train.h - the inside of a dn_trainer, for training (train.c), checkpoints (checkpoint.c) and
- * checks of the model (judge.c).
+ * train.h - the inside of a dn_trainer, for training (train.c), its model (trained.c), checkpoints
+ * (checkpoint.c) and checks of the model (judge.c).
  */
 #ifndef ENGINE_MODEL_TRAIN_H
 #define ENGINE_MODEL_TRAIN_H

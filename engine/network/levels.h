@@ -57,8 +57,8 @@ size_t levels_bytes(const struct network *network);
 int levels_used(const struct network *network);
 
 /* The predictions out [n][dim_ld] of rows x [n][dim] from logits [n][outputs_ld]; and their rates by
- * each logit, as if it had no limit, into rates [n][outputs_ld], unless it is NULL. slots: see network_forward; stride is 0 if
- * all rows have the first. */
+ * each logit, as if it had no limit, into rates [n][outputs_ld], unless it is NULL. slots: see
+ * network_forward; stride is 0 if all rows have the first. */
 void levels_predict(const struct network *network, const struct time_rows *times, size_t n,
                     const float *x, const int32_t *slots, size_t stride, const float *logits,
                     float *rates, float *out);
