@@ -9,8 +9,9 @@
 #include "server/base/log.h"
 
 enum {
-    RENEWALS = 5,      /* in a lease */
-    SWEEP_SECONDS = 2, /* between two looks for nodes that are gone, more or less: the nodes should
+    RENEWALS = 5,       /* in a lease */
+    LEAST_PATIENCE = 1, /* seconds */
+    SWEEP_SECONDS = 2,  /* between two looks for nodes that are gone, more or less: the nodes should
                         * not all look at the same time */
 };
 
@@ -29,6 +30,12 @@ struct nodes {
 static double period(const struct nodes *nodes) {
     const double often = (double)nodes->config.lease / RENEWALS;
     return often < SWEEP_SECONDS ? often : SWEEP_SECONDS;
+}
+
+/* Seconds after which the connection is opened again, so that one that hangs does not cost the
+ * lease. */
+static double patience(const struct nodes_config *config) {
+    return fmax((double)config->lease / RENEWALS, LEAST_PATIENCE);
 }
 
 /* Runs a transaction of its own. */
@@ -124,7 +131,7 @@ struct nodes *nodes_start(const struct nodes_config *config) {
     if (!nodes)
         return NULL;
     nodes->config = *config;
-    nodes->session = store_open_writer(config->store);
+    nodes->session = store_open_writer(config->store, patience(config));
     nodes->since = INFINITY;
     nodes->renewed = clock_monotonic();
     nodes->seed = (unsigned)clock_now_ms();

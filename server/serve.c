@@ -337,7 +337,8 @@ static bool prepare_store(struct process *process) {
     if (store_limit(store_writer(store), process->service.max_database) != STORE_OK)
         failed = "cannot limit the database";
     else if (!recover(process))
-        failed = "cannot recover the jobs of the last run";
+        failed = store_is_shared(store) ? "cannot join the servers of the database, see above"
+                                        : "cannot recover the jobs of the last run";
     if (failed)
         snprintf(process->error, sizeof process->error, "%s", failed);
     return !failed;
@@ -374,6 +375,9 @@ static bool start_nodes(struct process *process) {
                                                         .lease = process->config->node_lease,
                                                         .freed = freed,
                                                         .listener = service});
+    if (!process->nodes)
+        snprintf(process->error, sizeof process->error,
+                 "cannot keep a lease in the database, see above, or no memory or thread is left");
     return process->nodes != NULL;
 }
 
@@ -495,7 +499,8 @@ int serve(const struct config *config, const struct contract *contract) {
         wait_for_signal(&process);
         atomic_store(&process.service.ready, false);
     } else {
-        fail_to_start(process.error[0] ? process.error : "out of memory or threads");
+        fail_to_start(process.error[0] ? process.error
+                                       : "no memory or thread is left, or the database failed");
     }
     stop(&process);
     if (is_started)

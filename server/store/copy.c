@@ -5,6 +5,7 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/store/driver.h"
+#include "server/store/nodes.h"
 #include "server/store/sql.h"
 
 /* The tables, each after those that it refers to. */
@@ -36,6 +37,7 @@ enum { TABLES = sizeof tables / sizeof *tables };
 struct copy {
     struct store_session *from, *to;
     const struct table *at;
+    bool is_used; /* one of the two, by servers that go on with it */
 };
 
 static enum store_status check_empty(struct copy *copy) {
@@ -88,6 +90,15 @@ static enum store_status take_time(struct store_session *session) {
     return session->driver->take_time ? session->driver->take_time(session) : STORE_OK;
 }
 
+/* A job that runs would go on in both databases. A file in use cannot be opened. */
+static enum store_status check_unused(struct copy *copy, struct store_session *session) {
+    int64_t nodes;
+    const enum store_status status = store_lease_count(session, &nodes);
+    if (status == STORE_OK)
+        copy->is_used = nodes > 0;
+    return status == STORE_OK && nodes > 0 ? STORE_CONFLICT : status;
+}
+
 static enum store_status copy_all(struct copy *copy) {
     enum store_status status = store_begin(copy->to);
     if (status != STORE_OK)
@@ -96,6 +107,10 @@ static enum store_status copy_all(struct copy *copy) {
     if (status == STORE_OK)
         status = take_time(copy->to);
     /* Nobody may write to the tables between the look at them and the commit. */
+    if (status == STORE_OK)
+        status = check_unused(copy, copy->from);
+    if (status == STORE_OK)
+        status = check_unused(copy, copy->to);
     if (status == STORE_OK)
         status = for_each(copy, close_to);
     if (status == STORE_OK)
@@ -123,7 +138,11 @@ bool store_copy(struct store *from, struct store *to, char *error, size_t error_
     if (status == STORE_OK)
         status = sql_end_reading(copy.from, copy_all(&copy));
     store_release(from, copy.from);
-    if (status == STORE_CONFLICT)
+    if (copy.is_used)
+        snprintf(error, error_size,
+                 "servers use one of the two databases: stop them all; one that was killed counts "
+                 "until its lease ends");
+    else if (status == STORE_CONFLICT)
         snprintf(error, error_size, "%s is not empty: its table %s has rows", store_path(to),
                  copy.at->name);
     else if (status == STORE_FULL)

@@ -69,8 +69,9 @@ struct driver {
 
     /* Sessions. A reader is NULL when none can be opened. */
     struct store_session *(*open_reader)(struct store *store);
-    /* Only if it is shared: another session that writes, which store_begin connects. */
-    struct store_session *(*open_writer)(struct store *store);
+    /* Only if it is shared: another session that writes, which store_begin connects, and which waits
+     * for an answer for so many seconds. */
+    struct store_session *(*open_writer)(struct store *store, double patience);
     bool (*is_usable)(struct store_session *session); /* an idle one: its connection is not lost */
     void (*close_session)(struct store_session *session);
     enum store_status (*ping)(struct store_session *session);

@@ -65,6 +65,14 @@ enum store_status store_node_count(struct store_session *session, int64_t *count
                      count, STORE_OK);
 }
 
+enum store_status store_lease_count(struct store_session *session, int64_t *count) {
+    return sql_value(
+        session,
+        sql_prepare(session, "SELECT count(*) FROM node WHERE lease_until > (SELECT ms FROM clock)",
+                    ""),
+        count, STORE_OK);
+}
+
 static void read_node(struct store_session *session, struct sql_statement *row, struct node *node) {
     *node = (struct node){
         .name = sql_text(session, row, 1),

@@ -41,9 +41,12 @@ enum store_status store_node_leave(struct store_session *session);
 enum store_status store_nodes(struct store_session *session, struct node *nodes, int limit,
                               int *count);
 enum store_status store_node_count(struct store_session *session, int64_t *count);
+/* Of those that share the database with others: a lease of its own tells that such a node lives. */
+enum store_status store_lease_count(struct store_session *session, int64_t *count);
 
-/* Another session that writes, for one thread, if the database is shared; NULL: no memory. */
-struct store_session *store_open_writer(struct store *store);
+/* Another session that writes, for one thread, if the database is shared; it takes the database for
+ * lost after so many seconds without a sign of it. NULL: no memory. */
+struct store_session *store_open_writer(struct store *store, double patience);
 void store_close_writer(struct store_session *session);
 
 /* W. Buries the nodes whose lease has ended, treats the jobs of nodes that are gone as store_recover

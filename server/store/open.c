@@ -118,8 +118,8 @@ struct store_session *store_writer(struct store *store) {
     return store->writer;
 }
 
-struct store_session *store_open_writer(struct store *store) {
-    return store->driver->open_writer(store);
+struct store_session *store_open_writer(struct store *store, double patience) {
+    return store->driver->open_writer(store, patience);
 }
 
 void store_close_writer(struct store_session *session) {

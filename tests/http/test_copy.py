@@ -231,6 +231,11 @@ def test_what_is_refused(tmp_path, place, beside):
             assert again.returncode == 1, (origin, target)
             assert ("is not empty" in again.stderr) == (origin != target or "://" in str(target)), again.stderr
         assert contents(target) == rows
+    server = On(tmp_path, place)
+    for origin, target in ((place, tmp_path / "d.db"), (source, place)):
+        used = copy(origin, target)
+        assert used.returncode == 1 and "servers use one of the two" in used.stderr, used.stderr
+    assert server.stop() == 0
     bare = beside.create("bare")
     assert 'run "denoised migrate"' in copy(source, beside.uri(bare)).stderr
     missing = copy(tmp_path / "none.db", tmp_path / "c.db")

@@ -287,7 +287,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(server, place):
     assert "UTF8" in refusal(place.replace(name, "latin"))
     server.sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
     assert "synchronous_commit" in refusal(place)
-    server.sql(f"ALTER DATABASE {name} RESET synchronous_commit")
+    server.sql(f"ALTER DATABASE {name} SET synchronous_commit = remote_apply")
     server.sql("INSERT INTO schema_migration VALUES (9999, 'x', 1, 0)", name)
     assert "use a newer denoised" in refusal(place)
 

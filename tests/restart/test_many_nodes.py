@@ -150,6 +150,31 @@ def test_a_node_that_freezes_in_a_transaction_holds_up_nobody(nodes):
     assert other.wait(fresh)["status"] == "succeeded"
 
 
+def test_a_node_that_starts_while_others_write_tells_nothing_again(nodes):
+    """It knows the last event only when all writers that were there have ended."""
+    (first,) = nodes(1)
+    first.wait(first.submit(QUICK))
+    assert first.stop() == 0
+    with first.store.connect() as writing, first.store.connect() as database:
+        last = database.one("SELECT max(id) FROM event")
+        writing.sql("BEGIN")
+        writing.sql("SELECT pg_advisory_xact_lock_shared(1684369007)")
+
+        def end():
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1684369007 AND NOT granted"
+            eventually(lambda: database.one(waiting) == 1)
+            eventually(lambda: database.one(waiting) == 0)  # it has given up once
+            writing.sql("COMMIT")
+
+        ending = threading.Thread(target=end)
+        ending.start()
+        (second,) = nodes(1)
+        ending.join()
+    stream = Stream(second, "/v1/events")
+    assert [stream.response.readline() for _ in range(2)][1] == b"id: %d\n" % last
+    stream.close()
+
+
 def test_a_stopped_node_gives_its_job_away_at_once(nodes):
     two = nodes(2, "--workers", "1")
     job = two[0].submit(ENDLESS)

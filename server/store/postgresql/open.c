@@ -6,7 +6,7 @@
 #include "server/base/log.h"
 #include "server/store/postgresql/postgresql.h"
 
-enum { OLDEST_SERVER = 140000 };
+enum { OLDEST_SERVER = 140000, USUAL_PORT = 5432 };
 
 static struct postgresql_store *store_of(const struct store *store) {
     return (struct postgresql_store *)store;
@@ -21,11 +21,13 @@ static struct postgresql_session *writer_of(const struct store *store) {
 /* A condition that the server must satisfy, and what is said otherwise. */
 static const struct {
     const char *sql, *wanted, *otherwise;
+    const char *better; /* is good as well; NULL: none */
 } conditions[] = {
     {"SHOW server_encoding", "UTF8", "its encoding must be UTF8 (createdb --encoding=UTF8)"},
     {"SHOW fsync", "on", "fsync is off there, so a power cut would lose data"},
     {"SHOW synchronous_commit", "on",
-     "synchronous_commit must be on there, or a power cut would lose acknowledged requests"},
+     "synchronous_commit must be on there, or a power cut would lose acknowledged requests",
+     "remote_apply"},
     {"SHOW transaction_read_only", "off", "it is read-only"},
 };
 
@@ -38,7 +40,9 @@ static bool is_fit(struct postgresql_session *session, char *error, size_t error
         char *value;
         const bool asked =
             postgresql_ask(session, conditions[i].sql, &value) == STORE_OK && value != NULL;
-        const bool good = asked && strcmp(value, conditions[i].wanted) == 0;
+        const char *better = conditions[i].better;
+        const bool good = asked && (strcmp(value, conditions[i].wanted) == 0 ||
+                                    (better && strcmp(value, better) == 0));
         free(value);
         if (!good) {
             snprintf(error, error_size, "%s",
@@ -77,13 +81,19 @@ static void keep_file(struct postgresql_store *store, const char *path) {
         store->reach.read[i] = store->files[i] = strdup(path);
 }
 
-/* "5432,5433": for each host its own. */
+/* Adds a port, unless it is there. */
+static void keep_port(struct postgresql_store *store, int port) {
+    size_t i = 0;
+    while (i < STORE_REACH_PORTS && store->reach.ports[i] && store->reach.ports[i] != port)
+        i++;
+    if (i < STORE_REACH_PORTS)
+        store->reach.ports[i] = port;
+}
+
+/* "5433,": for each host its own; none: the usual one. */
 static void keep_ports(struct postgresql_store *store, const char *ports) {
-    for (size_t i = 0; i < STORE_REACH_PORTS && ports && *ports; i++) {
-        store->reach.ports[i] = atoi(ports);
-        ports += strcspn(ports, ",");
-        ports += *ports == ',';
-    }
+    for (const char *at = ports ? ports : ""; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        keep_port(store, atoi(at) > 0 ? atoi(at) : USUAL_PORT);
 }
 
 /* Notes what a later connection needs, before a sandbox takes it away. */

@@ -32,7 +32,8 @@ struct postgresql_store {
     char *name; /* for people: host, port and database */
     struct store_reach reach;
     char *files[STORE_REACH_FILES]; /* those of it */
-    atomic_llong horizon; /* of events: all up to this one are visible, or will never be */
+    /* of events: all up to this one are visible, or will never be; 0: not known yet */
+    atomic_llong horizon;
 };
 
 /* ---------------------------------------------------------------- connections */
@@ -89,7 +90,7 @@ enum store_status postgresql_set_last(struct store_session *session, const char 
 /* Begins a transaction that may make events. */
 enum store_status postgresql_begin(struct postgresql_session *session);
 /* As in driver.h. */
-struct store_session *postgresql_open_writer(struct store *store);
+struct store_session *postgresql_open_writer(struct store *store, double patience);
 enum store_status postgresql_horizon(struct store_session *session, int64_t wanted, int64_t *id);
 
 #endif

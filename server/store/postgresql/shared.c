@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "server/base/log.h"
 #include "server/store/postgresql/postgresql.h"
@@ -19,18 +20,23 @@
     "SELECT greatest((SELECT max(id) FROM event), (SELECT last_value >> 32 << 32 FROM "            \
     "event_id_seq))"
 
+/* How often, and how far apart, a server that starts looks for the horizon: longer than the server
+ * lets a transaction idle. */
+enum { FIRST_LOOKS = 200, FIRST_PAUSE_NS = 30000000 };
+
 /* The lock comes first, when the transaction holds no rows: whoever waits for it is in nobody's
  * way. */
 enum store_status postgresql_begin(struct postgresql_session *session) {
     return postgresql_command(session, BEGIN_WRITING);
 }
 
-struct store_session *postgresql_open_writer(struct store *store) {
+struct store_session *postgresql_open_writer(struct store *store, double patience) {
     struct postgresql_session *session = calloc(1, sizeof *session);
     if (!session)
         return NULL;
     session->base.driver = &postgresql_driver;
     session->store = (struct postgresql_store *)store;
+    session->patience = patience;
     return &session->base; /* begin connects it */
 }
 
@@ -57,6 +63,15 @@ static enum store_status look(struct postgresql_session *session, atomic_llong *
     return status;
 }
 
+static enum store_status look_once(struct postgresql_session *reader, atomic_llong *horizon) {
+    const enum store_status status = postgresql_command(reader, BEGIN_LOOKING);
+    if (status != STORE_OK)
+        return status;
+    /* If a writer takes long, or somebody else looks, the horizon stays where it is. */
+    look(reader, horizon);
+    return postgresql_command(reader, "ROLLBACK");
+}
+
 enum store_status postgresql_horizon(struct store_session *session, int64_t wanted, int64_t *id) {
     struct postgresql_session *reader = (struct postgresql_session *)session;
     if (!reader->connection)
@@ -72,15 +87,19 @@ enum store_status postgresql_horizon(struct store_session *session, int64_t want
     *id = wanted;
     if (wanted <= atomic_load(horizon))
         return STORE_OK;
-    if (!reader->reads_alone) {
-        status = postgresql_command(reader, BEGIN_LOOKING);
-        if (status == STORE_OK) {
-            /* If a writer takes long, or somebody else looks, the horizon stays where it is. */
-            look(reader, horizon);
-            status = postgresql_command(reader, "ROLLBACK");
-        }
+    if (!reader->reads_alone)
+        status = look_once(reader, horizon);
+    /* A server that starts knows none yet: as if there were no events, it would tell all again. */
+    for (int i = 0; i < FIRST_LOOKS && status == STORE_OK && atomic_load(horizon) == 0; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = FIRST_PAUSE_NS}, NULL);
+        status = reader->reads_alone ? STORE_ERROR : look_once(reader, horizon);
     }
     const int64_t known = atomic_load(horizon);
     *id = wanted < known ? wanted : known;
-    return status;
+    if (status == STORE_OK && known == 0) {
+        log_line(LOG_ERROR, "other nodes write without a pause, so the last event is not known",
+                 NULL);
+        status = STORE_ERROR;
+    }
+    return session->status = status;
 }
