@@ -423,8 +423,9 @@ enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set
     for (size_t first = 0; first < set->n && (status = stop_check(stop, error)) == DN_OK;
          first += trainer->rows) {
         size_t rows = set->n - first < trainer->rows ? set->n - first : trainer->rows;
-        time_rows_set(&trainer->times, &trainer->network, parameters, set->t + first,
-                      set->seen ? set->seen + first : NULL, rows, trainer->slots);
+        (first == 0 ? time_rows_set : time_rows_set_more)(
+            &trainer->times, &trainer->network, parameters, set->t + first,
+            set->seen ? set->seen + first : NULL, rows, trainer->slots);
         struct chunk chunk = {.trainer = trainer,
                               .parameters = parameters,
                               .x = set->x_t + first * dim,

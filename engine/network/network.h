@@ -126,6 +126,11 @@ void time_rows_clear(struct time_rows *rows);
  * no label; NULL: no point has one. There may be up to `capacity` distinct pairs. */
 void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
                    const int32_t *t, const int32_t *labels, size_t n, int32_t *slots);
+/* The same for other points with the parameters of the call before, whose gradients are not needed:
+ * timesteps in pairs stay embedded. */
+void time_rows_set_more(struct time_rows *rows, const struct network *network,
+                        const float *parameters, const int32_t *t, const int32_t *labels, size_t n,
+                        int32_t *slots);
 
 /* The rows of one layer in a table [layers][capacity][hidden_ld]. */
 float *time_rows_layer(float *table, int capacity, const struct network *network, int l);

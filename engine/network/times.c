@@ -227,23 +227,40 @@ static void time_rows_forget(struct time_rows *rows, const struct network *netwo
         rows->time_count = 0;
 }
 
-void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
-                   const int32_t *t, const int32_t *labels, size_t n, int32_t *slots) {
+static void rows_find(struct time_rows *rows, const struct network *network, const int32_t *t,
+                      const int32_t *labels, size_t n, int32_t *slots) {
     const int none = network->classes, label_count = none + 1;
-    const size_t H = (size_t)network->hidden, ld = network->hidden_ld;
+    const size_t H = (size_t)network->hidden;
     time_rows_forget(rows, network);
     for (size_t i = 0; i < n; i++)
         slots[i] = time_rows_slot(rows, label_count, t[i], labels ? labels[i] : none);
     for (int i = 0; network->sinusoid && rows->halves == 0 && i < rows->time_count; i++)
         memcpy(rows->gathered + (size_t)i * H, network->sinusoid + (size_t)(rows->t[i] - 1) * H,
                H * sizeof(float));
+}
+
+void time_rows_set(struct time_rows *rows, const struct network *network, const float *parameters,
+                   const int32_t *t, const int32_t *labels, size_t n, int32_t *slots) {
+    rows_find(rows, network, t, labels, n, slots);
     for (int l = 0; l < network->layer_count; l++) {
         times_embed(rows, network, parameters, l);
         if (network->classes)
             slots_embed(rows, network, parameters, l);
         if (rows->gradient)
             memset(time_rows_layer(rows->gradient, rows->capacity, network, l), 0,
-                   (size_t)rows->count * ld * sizeof(float));
+                   (size_t)rows->count * network->hidden_ld * sizeof(float));
+    }
+}
+
+void time_rows_set_more(struct time_rows *rows, const struct network *network,
+                        const float *parameters, const int32_t *t, const int32_t *labels, size_t n,
+                        int32_t *slots) {
+    rows_find(rows, network, t, labels, n, slots);
+    for (int l = 0; l < network->layer_count; l++) {
+        if (rows->halves == 0)
+            times_embed(rows, network, parameters, l);
+        if (network->classes)
+            slots_embed(rows, network, parameters, l);
     }
 }
 

@@ -345,6 +345,37 @@ Test(network, timesteps_in_pairs_are_those_of_smaller_batches) {
             }
 }
 
+/* Points after others of the same parameters have the rows that they have alone, in pairs or not. */
+Test(network, further_points_have_the_same_rows) {
+    for (int batch = 1; batch <= T; batch += T - 1)
+        for (int classes = 0; classes <= CLASSES; classes += CLASSES) {
+            struct fixture f;
+            fixture_init(&f, 2, 64, 2, DN_SINUSOIDAL, DN_MULTIPLY, classes, 0, false, false);
+            time_rows_clear(&f.times);
+            cr_assert_eq(time_rows_init(&f.times, &f.network, 100, batch, NULL), DN_OK);
+            const int32_t t[] = {7, 2, 2, 9}, labels[] = {1, 0, 2, 0};
+            const int32_t *of = classes ? labels : NULL;
+            const size_t ld = f.network.hidden_ld;
+            float alone[2][4][64];
+            for (int further = 0; further < 2; further++) {
+                time_rows_set(&f.times, &f.network, f.parameters, f.t, classes ? f.labels : NULL, N,
+                              f.slots);
+                (further ? time_rows_set_more : time_rows_set)(&f.times, &f.network, f.parameters,
+                                                               t, of, 4, f.slots);
+                for (int l = 0; l < 2; l++)
+                    for (int i = 0; i < 4; i++) {
+                        const float *row =
+                            time_rows_layer(f.times.embedded, f.times.capacity, &f.network, l) +
+                            (size_t)f.slots[i] * ld;
+                        if (further)
+                            cr_assert_arr_eq(row, alone[l][i], sizeof alone[l][i]);
+                        memcpy(alone[l][i], row, sizeof alone[l][i]);
+                    }
+            }
+            fixture_clear(&f);
+        }
+}
+
 /* The points of a step decide whether its timesteps are in pairs, not the room for validation, and one
  * timestep costs one row. */
 Test(network, batches_of_few_timesteps_embed_no_others) {
