@@ -334,7 +334,7 @@ const char *dn_kernels_offered(int i);
 
 /* What the bits of a training depend on beside its spec and data, as text: the variant of its
  * kernels, the version of this library's arithmetic and of its checkpoints, and a hash of what the
- * C library computes, as in "avx2/1.6/50f5a5a1a5b5c5d5". Trainings go on to the same bytes wherever
+ * C library computes, as in "avx2/2.6/50f5a5a1a5b5c5d5". Trainings go on to the same bytes wherever
  * this text is the same. */
 enum { DN_ARITHMETIC_TEXT = 64 };
 void dn_arithmetic(const char *kernels, char text[DN_ARITHMETIC_TEXT]);
