@@ -93,10 +93,13 @@ enum store_status store_dataset_cells(struct store_session *session, const char 
     return status;
 }
 
-static enum store_status find_seq(struct store_session *session, const char *id, int64_t *seq) {
-    return sql_value(session,
-                     sql_prepare(session, "SELECT seq FROM dataset WHERE id = ?1", "t", id), seq,
-                     STORE_NOT_FOUND);
+/* Locks the data set, so that a check by the next statement holds until the commit: of a change, a
+ * deletion and a new job on other nodes, one waits for the other. */
+static enum store_status lock_dataset(struct store_session *session, const char *id, int64_t *seq) {
+    return sql_value(
+        session,
+        sql_prepare(session, "SELECT seq FROM dataset WHERE id = ?1 /*! FOR UPDATE */", "t", id),
+        seq, STORE_NOT_FOUND);
 }
 
 static size_t text_bytes(const struct dataset *dataset) {
@@ -137,7 +140,7 @@ enum store_status store_dataset_update(struct store_session *session,
     int64_t seq;
     const size_t n = (size_t)dataset->n;
     const size_t values = n * (size_t)dataset->dim + (dataset->labels ? n : 0);
-    enum store_status status = find_seq(session, dataset->id, &seq);
+    enum store_status status = lock_dataset(session, dataset->id, &seq);
     if (status == STORE_OK)
         status = sql_need_room(session, (int64_t)(values * sizeof(float)));
     if (status != STORE_OK)
@@ -155,7 +158,7 @@ enum store_status store_dataset_update(struct store_session *session,
 
 enum store_status store_dataset_delete(struct store_session *session, const char *id) {
     int64_t seq;
-    enum store_status status = find_seq(session, id, &seq);
+    enum store_status status = lock_dataset(session, id, &seq);
     if (status != STORE_OK)
         return status;
     struct sql_statement *deleted =
@@ -170,7 +173,7 @@ enum store_status store_dataset_delete(struct store_session *session, const char
 enum store_status store_job_uses(struct store_session *session, const char *job_id,
                                  const char *dataset_id) {
     int64_t seq, job_seq;
-    enum store_status status = find_seq(session, dataset_id, &seq);
+    enum store_status status = lock_dataset(session, dataset_id, &seq);
     if (status == STORE_OK)
         status = sql_job_seq(session, job_id, &job_seq);
     if (status != STORE_OK)

@@ -31,7 +31,10 @@ static enum store_status keep_figures(struct store_session *session, const struc
 enum store_status store_evaluation_keep(struct store_session *session, const struct model *model,
                                         const char *key, const char *answer,
                                         const struct figures *figures) {
+    bool is_active;
     enum store_status status = sql_need_room_for_evaluation(session, (int64_t)strlen(answer));
+    if (status == STORE_OK) /* of which the figures are a part */
+        status = sql_lock_job_of(session, model->id, &is_active);
     if (status == STORE_OK)
         status = sql_run(session,
                          "INSERT INTO evaluation (model_id, epoch, key, answer)"

@@ -99,23 +99,25 @@ enum store_status store_model_insert(struct store_session *session, const struct
     return status;
 }
 
-/* May the job that trains a model still write it? */
-static enum store_status is_in_training(struct store_session *session, const char *id,
-                                        bool *training) {
-    struct sql_statement *row =
-        sql_prepare(session,
-                    "SELECT 1 FROM model JOIN job ON job.seq = model.job_seq"
-                    " WHERE model.id = ?1 AND job.status IN ('queued', 'running')",
-                    "t", id);
-    *training = sql_row(session, row);
-    return sql_done(session, row);
+enum store_status sql_lock_job_of(struct store_session *session, const char *id, bool *is_active) {
+    int64_t active;
+    const enum store_status status =
+        sql_value(session,
+                  sql_prepare(session,
+                              "SELECT CASE WHEN status IN ('queued', 'running') THEN 1 ELSE 0 END"
+                              " FROM job WHERE seq = (SELECT job_seq FROM model WHERE id = ?1)"
+                              " /*! FOR UPDATE */",
+                              "t", id),
+                  &active, STORE_OK);
+    *is_active = active;
+    return status;
 }
 
 enum store_status store_model_delete(struct store_session *session, const char *id) {
-    bool training;
-    enum store_status status = is_in_training(session, id, &training);
-    if (status != STORE_OK || training)
-        return training ? STORE_CONFLICT : status;
+    bool is_active; /* may the job that trains the model still write it? */
+    enum store_status status = sql_lock_job_of(session, id, &is_active);
+    if (status != STORE_OK || is_active)
+        return status != STORE_OK ? status : STORE_CONFLICT;
     /* The checkpoints from which the job would resume contain the weights, so they go as well. */
     status = sql_run(session,
                      "DELETE FROM checkpoint"

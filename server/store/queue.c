@@ -495,8 +495,10 @@ enum store_status store_take_over(struct store_session *session, int64_t lease, 
     *takeover = (struct takeover){0};
     enum store_status status =
         sql_run(session,
-                "DELETE FROM node WHERE lease_until < (SELECT ms FROM clock)"
-                " AND (SELECT started_at FROM server) + ?1 < (SELECT ms FROM clock)",
+                "DELETE FROM node WHERE id IN"
+                " (SELECT id FROM node WHERE lease_until < (SELECT ms FROM clock)"
+                "  AND (SELECT started_at FROM server) + ?1 < (SELECT ms FROM clock)"
+                "  ORDER BY id /*! FOR UPDATE SKIP LOCKED */)", /* another node may sweep, too */
                 "i", lease);
     if (status != STORE_OK)
         return status;

@@ -35,7 +35,8 @@ enum store_status store_forget_jobs(struct store_session *session, int64_t befor
                                     int *count) {
     return forget(session,
                   "DELETE FROM job WHERE seq IN (SELECT seq FROM job"
-                  " WHERE finished_at < ?1 ORDER BY finished_at LIMIT ?2)",
+                  " WHERE finished_at < ?1 ORDER BY finished_at LIMIT ?2)"
+                  " AND finished_at < ?1", /* another node may have resumed it meanwhile */
                   before, most, count);
 }
 

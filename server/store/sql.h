@@ -116,6 +116,10 @@ enum store_status sql_job_unplaced(struct store_session *session, const char *id
 /* The number of jobs with from <= seq < to that run before the next one in the queue. */
 enum store_status sql_count_queued(struct store_session *session, int64_t from, int64_t to,
                                    int64_t *count);
+/* For the writer, before it changes the model with this id: is the job that trains it queued or
+ * running? Locks the row of the job, if there is one, as everything does that changes both, so that
+ * no two nodes wait for each other. */
+enum store_status sql_lock_job_of(struct store_session *session, const char *id, bool *is_active);
 /* The model with this id, without bytes. */
 enum store_status sql_model(struct store_session *session, const char *id, struct model *model);
 
