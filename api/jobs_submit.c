@@ -403,6 +403,12 @@ static bool has_more_steps(const struct job *job, int epochs) {
     return job->status == JOB_SUCCEEDED ? steps > job->step : steps >= job->step;
 }
 
+static void answer_active(struct http_exchange *exchange, const struct resume_body *body) {
+    problem(exchange, PROBLEM_JOB_ACTIVE,
+            body->afresh ? "the job is running: cancel it first"
+                         : "the job is already queued or running");
+}
+
 /* Puts the job back into the queue. False: the error is already the response. */
 static bool requeue(struct http_exchange *exchange, struct store_session *session,
                     const struct job *job, int epochs) {
@@ -425,7 +431,9 @@ static bool requeue(struct http_exchange *exchange, struct store_session *sessio
         session, job->id, new_spec, epochs, steps, estimate_memory(&request.spec));
     if (status == STORE_OK)
         status = store_rewarn(session, job->id, new_warnings);
-    if (status != STORE_OK)
+    if (status == STORE_CONFLICT) /* another node was faster */
+        answer_active(exchange, body);
+    else if (status != STORE_OK)
         problem_store(exchange, status);
     return status == STORE_OK;
 }
@@ -443,12 +451,10 @@ static void resume_once(struct http_exchange *exchange, struct store_session *se
     /* as it was sent: "latest" may be another job by now */
     body->once.request = http_format(exchange, "%s %d%s", exchange->request.ids[0], body->epochs,
                                      body->afresh ? " afresh" : "");
-    if (!idempotency_is_new(exchange, session, &body->once, reply_again))
+    if (!idempotency_is_new(exchange, session, &body->once, job->id, reply_again))
         return;
     if (body->afresh ? job->status == JOB_RUNNING : job_is_active(job)) {
-        problem(exchange, PROBLEM_JOB_ACTIVE,
-                body->afresh ? "the job is running: cancel it first"
-                             : "the job is already queued or running");
+        answer_active(exchange, body);
     } else if (!body->afresh && !has_more_steps(job, epochs)) {
         problem_field(
             exchange, "/epochs",
@@ -457,7 +463,7 @@ static void resume_once(struct http_exchange *exchange, struct store_session *se
                 "is the total number of epochs, so it must be more than the %d already trained",
                 job->epoch));
     } else if (requeue(exchange, session, job, epochs) &&
-               idempotency_keep(exchange, session, &body->once, STORE_OK, "/v1/jobs/", job->id)) {
+               idempotency_created(exchange, STORE_OK, "/v1/jobs/", job->id)) {
         job_reply(exchange, session, job->id, 202);
     }
 }

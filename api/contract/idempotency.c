@@ -33,29 +33,32 @@ void idempotency_replayed(struct http_exchange *exchange, const char *base, cons
 }
 
 bool idempotency_is_new(struct http_exchange *exchange, struct store_session *session,
-                        const struct replay *replay,
+                        const struct replay *replay, const char *id,
                         void (*again)(struct http_exchange *exchange, struct store_session *session,
                                       const char *id)) {
-    char id[ID_LENGTH + 1];
+    char served[ID_LENGTH + 1];
     bool same = false;
-    const enum store_status status =
-        replay->key ? store_replay_find(session, replay, id, &same) : STORE_NOT_FOUND;
-    if (status == STORE_NOT_FOUND)
+    if (!replay->key)
         return true;
+    enum store_status status = store_replay_find(session, replay, served, &same);
+    if (status == STORE_NOT_FOUND) {
+        status = store_replay_keep(session, replay, id);
+        if (status == STORE_OK)
+            return true;
+        if (status == STORE_CONFLICT) /* another node was faster */
+            status = store_replay_find(session, replay, served, &same);
+    }
     if (status != STORE_OK)
         problem_store(exchange, status);
     else if (same)
-        again(exchange, session, id);
+        again(exchange, session, served);
     else
         idempotency_reused(exchange);
     return false;
 }
 
-bool idempotency_keep(struct http_exchange *exchange, struct store_session *session,
-                      const struct replay *replay, enum store_status status, const char *base,
-                      const char *id) {
-    if (status == STORE_OK && replay->key)
-        status = store_replay_keep(session, replay, id);
+bool idempotency_created(struct http_exchange *exchange, enum store_status status, const char *base,
+                         const char *id) {
     if (status == STORE_OK)
         http_set_header(exchange, "Location", http_format(exchange, "%s%s", base, id));
     else

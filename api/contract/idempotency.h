@@ -21,18 +21,18 @@ void idempotency_reused(struct http_exchange *exchange);
  * `base`. */
 void idempotency_replayed(struct http_exchange *exchange, const char *base, const char *id);
 
-/* For requests other than submissions of jobs, on the writer: is this a request to serve now? If it
- * was served before, `again` writes the response, given the id of what it created. False: the
- * response is ready. */
+/* For requests other than submissions of jobs, on the writer, before anything else is written: is
+ * this a request to serve now? Then its key is recorded with the id of what it will create, and a
+ * response with an error takes that back. If it was served before, `again` writes the response,
+ * given the id of what it created. False: the response is ready. */
 bool idempotency_is_new(struct http_exchange *exchange, struct store_session *session,
-                        const struct replay *replay,
+                        const struct replay *replay, const char *id,
                         void (*again)(struct http_exchange *exchange, struct store_session *session,
                                       const char *id));
-/* In the same transaction, after the insertion ended with `status`: records what the request
- * created, and sets its Location below `base`. False: the error is already the response. */
-bool idempotency_keep(struct http_exchange *exchange, struct store_session *session,
-                      const struct replay *replay, enum store_status status, const char *base,
-                      const char *id);
+/* After the insertion ended with `status`: sets the Location of what the request created, below
+ * `base`. False: the error is already the response. */
+bool idempotency_created(struct http_exchange *exchange, enum store_status status, const char *base,
+                         const char *id);
 
 /* What distinguishes an upload from others: the digest of its bytes, its type and its parameters.
  * NULL: no memory. */

@@ -193,11 +193,10 @@ static void reply_again(struct http_exchange *exchange, struct store_session *se
 
 static void insert(struct http_exchange *exchange, struct store_session *session) {
     struct upload *upload = exchange->state;
-    if (!idempotency_is_new(exchange, session, &upload->once, reply_again))
+    if (!idempotency_is_new(exchange, session, &upload->once, upload->row.id, reply_again))
         return;
     const enum store_status status = store_dataset_insert(session, &upload->row);
-    if (!idempotency_keep(exchange, session, &upload->once, status, "/v1/datasets/",
-                          upload->row.id))
+    if (!idempotency_created(exchange, status, "/v1/datasets/", upload->row.id))
         return;
     struct json_writer json = json_reply(exchange, 201);
     dataset_write(&upload->row, &json);

@@ -343,10 +343,10 @@ static void reply_again(struct http_exchange *exchange, struct store_session *se
 
 static void insert(struct http_exchange *exchange, struct store_session *session) {
     struct import *import = exchange->state;
-    if (!idempotency_is_new(exchange, session, &import->once, reply_again))
+    if (!idempotency_is_new(exchange, session, &import->once, import->row.id, reply_again))
         return;
     const enum store_status status = store_model_insert(session, &import->row);
-    if (!idempotency_keep(exchange, session, &import->once, status, "/v1/models/", import->row.id))
+    if (!idempotency_created(exchange, status, "/v1/models/", import->row.id))
         return;
     struct json_writer json = json_reply(exchange, 201);
     fields_write(&model_answer, &import->row, &json);

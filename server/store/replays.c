@@ -28,10 +28,11 @@ enum store_status store_replay_keep(struct store_session *session, const struct 
         sql_need_room(session, (int64_t)(strlen(replay->key) + strlen(replay->request)));
     if (status == STORE_OK)
         status = sql_run(session,
-                         "INSERT INTO replay (operation, key, request, id) VALUES (?1, ?2, ?3, ?4)",
+                         "INSERT INTO replay (operation, key, request, id) VALUES (?1, ?2, ?3, ?4)"
+                         " ON CONFLICT (operation, key) DO NOTHING",
                          "tttt", replay->operation, replay->key, replay->request, id);
-    if (status != STORE_OK)
-        return status;
+    if (status != STORE_OK || sql_changes(session) == 0)
+        return status != STORE_OK ? status : STORE_CONFLICT;
     return sql_run(session,
                    "DELETE FROM replay WHERE id = ?1 AND number <="
                    " (SELECT number FROM replay WHERE id = ?1"

@@ -322,8 +322,8 @@ struct replay {
  * the key is new. */
 enum store_status store_replay_find(struct store_session *session, const struct replay *replay,
                                     char id[ID_LENGTH + 1], bool *same);
-/* W. Records what the request created. The key expires when that is deleted, or after this number
- * of later requests that created the same. */
+/* W. Records what the request creates. The key expires when that is deleted, or after this number
+ * of later requests that created the same. STORE_CONFLICT: another node has just recorded the key. */
 enum { STORE_REPLAYS_KEPT = 16 };
 enum store_status store_replay_keep(struct store_session *session, const struct replay *replay,
                                     const char *id);

@@ -250,3 +250,28 @@ def test_one_key_on_all_nodes_at_once_is_one_job(nodes):
         assert len({answer.json["id"] for answer in answers}) == 1
     for job in four[0].get("/v1/jobs?status=running,queued&limit=100").json["items"]:
         four[0].post(f"/v1/jobs/{job['id']}/cancel", {})
+
+
+def test_one_key_on_all_nodes_at_once_is_one_upload(nodes):
+    four = nodes(4, "--workers", "1")
+    for number in range(20):
+        headers = {"Content-Type": "text/csv", "Idempotency-Key": f"key{number}"}
+        raw = b"x,y\n" + b"".join(b"%d,%d\n" % (i, (i * i + number) % 97) for i in range(50))
+        answers = at_once([lambda node=node: node.post("/v1/datasets", raw=raw, headers=headers) for node in four])
+        assert sorted(answer.status for answer in answers) == [200, 200, 200, 201], [answer.json for answer in answers]
+        assert len({answer.json["id"] for answer in answers}) == 1
+    listed = four[0].get("/v1/datasets?limit=100").json["items"]
+    assert sum(item["created_at"] is not None for item in listed) == 20
+
+
+def test_one_training_resumed_on_all_nodes_at_once_is_resumed_once(nodes):
+    four = nodes(4, "--workers", "1")
+    job = four[0].submit(QUICK)
+    eventually(lambda: four[0].get(f"/v1/jobs/{job}").json["status"] == "succeeded")
+    blocked = [four[0].submit(ENDLESS) for _ in four]
+    eventually(lambda: all(four[0].get(f"/v1/jobs/{one}").json["status"] == "running" for one in blocked))
+    answers = at_once([lambda node=node: node.post(f"/v1/jobs/{job}/resume", {"epochs": 5000}) for node in four])
+    assert sorted(answer.status for answer in answers) == [202, 409, 409, 409]
+    assert {answer.json["code"] for answer in answers if answer.status == 409} == {"job_active"}
+    for one in [job, *blocked]:
+        four[0].post(f"/v1/jobs/{one}/cancel", {})
