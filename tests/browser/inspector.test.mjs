@@ -105,7 +105,7 @@ test("columns are chosen by name, and drawn on scales of their own", async () =>
 test("a single column is a histogram of as many bars as there are values", async () => {
   const id = await upload("two", ["v", ...Array.from({ length: 200 }, (_, i) => (i % 2 ? 1 : 3))].join("\n"));
   const job = await server.train({ name: "two values", dataset: { id } });
-  const page = await open(server, `#job=${job.id}&process=forward&k=0&show=`, CALM);
+  const page = await open(server, `#job=${job.id}&tab=animation&process=forward&k=0&show=`, CALM);
   await page.getByText("Histogram of the points").waitFor();
   await page.getByLabel("Diffusion time").press("Home");
   const bars = () =>
