@@ -175,6 +175,9 @@ void machine_set_up_memory(void) {
     enum { MAPPED_BYTES = 4 << 20, KEPT_BYTES = 8 << 20 };
     mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    /* No fast bins: small chunks stay apart there until somebody frees a large one, who then joins
+     * them all. After a JSON body of 200,000 numbers that was the event loop, for 22 ms. */
+    mallopt(M_MXFAST, 0);
 #endif
 }
 

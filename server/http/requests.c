@@ -239,6 +239,7 @@ void http_on_completed(void *self, struct MHD_Connection *connection, void **cal
     if (!call)
         return;
     FAULT_STAY_BEGINS();
+    const struct http_call told = *call;
     *call_slot = NULL;
     peer_unwatch(server->deadlines, call->peer);
     peer_expect_header(server->deadlines, call->peer);
@@ -256,7 +257,7 @@ void http_on_completed(void *self, struct MHD_Connection *connection, void **cal
     pthread_mutex_unlock(&server->mutex);
     if (!is_making)
         http_free_call(call);
-    FAULT_STAY_ENDS("end", "any", "any");
+    FAULT_STAY_ENDS("end", told.exchange.request.method, http_route_path(&told));
 }
 
 void http_on_connection(void *self, struct MHD_Connection *connection, void **context,
