@@ -23,6 +23,9 @@ static void gauge(struct buffer *out, const char *name, const char *help, double
     buffer_format(out, "%s %.16g\n", name, value);
 }
 
+/* What the nodes of a database share, and each of them reports: a sum would count it several times. */
+#define SHARED " The same from each node of a database: aggregate with max, not sum."
+
 static void counter(struct buffer *out, const char *name, const char *help, double value) {
     head(out, name, "counter", help);
     buffer_format(out, "%s %.16g\n", name, value);
@@ -191,7 +194,7 @@ static void write_model_cache(struct buffer *out, struct model_cache *cache) {
 }
 
 static enum store_status write_jobs(struct buffer *out, struct store_session *session) {
-    head(out, "denoised_jobs", "gauge", "Stored jobs by status.");
+    head(out, "denoised_jobs", "gauge", "Stored jobs by status." SHARED);
     for (int i = 0; i < JOB_STATUS_COUNT; i++) {
         int64_t count;
         enum store_status status = store_job_count(session, (enum job_status)i, &count);
@@ -204,7 +207,8 @@ static enum store_status write_jobs(struct buffer *out, struct store_session *se
     const enum store_status status = store_count_waiting(session, &waiting);
     if (status == STORE_OK)
         gauge(out, "denoised_jobs_waiting_for_kernels",
-              "Queued jobs whose checkpoints no running server can continue.", (double)waiting);
+              "Queued jobs whose checkpoints no running server can continue." SHARED,
+              (double)waiting);
     return status;
 }
 
@@ -212,21 +216,20 @@ static enum store_status write_nodes(struct buffer *out, struct store_session *s
     int64_t count;
     const enum store_status status = store_node_count(session, &count);
     if (status == STORE_OK)
-        gauge(out, "denoised_nodes",
-              "Nodes that share the database; the same from each of them, so aggregate with max.",
-              (double)count);
+        gauge(out, "denoised_nodes", "Nodes that share the database." SHARED, (double)count);
     return status;
 }
 
 static void write_store(struct buffer *out, const struct service *service, int64_t used) {
     int64_t database, log;
     store_sizes(service->store, &database, &log);
-    gauge(out, "denoised_db_size_bytes", "Size of the database file.", (double)database);
+    gauge(out, "denoised_db_size_bytes", "Size of the database." SHARED, (double)database);
     gauge(out, "denoised_db_used_bytes",
-          "Part of the database file in use, limited by --max-database.", (double)used);
-    gauge(out, "denoised_db_limit_bytes", "Limit set by --max-database; 0: no limit.",
+          "Part of the database in use, limited by --max-database." SHARED, (double)used);
+    gauge(out, "denoised_db_limit_bytes", "Limit set by --max-database; 0: no limit." SHARED,
           (double)service->max_database);
-    gauge(out, "denoised_db_wal_bytes", "Size of the write-ahead log.", (double)log);
+    gauge(out, "denoised_db_wal_bytes", "Size of the write-ahead log; 0 with PostgreSQL." SHARED,
+          (double)log);
     histogram(out, "denoised_db_transaction_duration_seconds",
               "Duration of a group of writes, including its commit.", &counters_get()->transaction,
               counters_fast);

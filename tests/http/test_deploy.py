@@ -83,6 +83,53 @@ def test_every_query_names_metrics_and_labels_that_there_are(metrics):
     assert len(asked) > 20
 
 
+# Metrics of the database, which each of its nodes reports.
+SHARED = {
+    *("denoised_jobs", "denoised_jobs_waiting_for_kernels", "denoised_nodes"),
+    *("denoised_db_size_bytes", "denoised_db_used_bytes", "denoised_db_limit_bytes", "denoised_db_wal_bytes"),
+}
+# Of a node, and asked for its latest value.
+LATEST = {"process_start_time_seconds"}
+AGGREGATES = {"sum", "max", "min", "avg", "count", "topk"}
+
+
+def aggregated(query):
+    """(metric, the aggregate nearest around it or None) for each place where a metric stands."""
+    bare = re.sub(r"\{[^}]*\}|\b(by|on|ignoring) \([^)]*\)", "", query)
+    around, word = [], ""  # of the place: what stands before each open parenthesis
+    for token in re.findall(r"[A-Za-z_]\w*|[()]", bare):
+        if token == "(":
+            around.append(word)
+        elif token == ")":
+            around.pop()
+        elif re.match("(denoised|process)_", token):
+            yield token, next((name for name in reversed(around) if name in AGGREGATES), None)
+        word = token
+
+
+def test_aggregates_are_found():
+    query = 'topk(8, sum by (a, b) (rate(denoised_a{c="d"}[5m])) / max(denoised_b)) + denoised_c'
+    assert list(aggregated(query)) == [("denoised_a", "sum"), ("denoised_b", "max"), ("denoised_c", None)]
+
+
+def test_what_all_nodes_report_is_never_added_up(trained):
+    """The metrics of the database say so, and every query takes their maximum; those of a node are added up."""
+    text = trained.get("/metrics").body.decode()
+    marked = set(re.findall(r"^# HELP (\w+) .* The same from each node of a database: aggregate with max, not sum\.$", text, re.M))
+    assert marked == SHARED
+    gauges = set(re.findall(r"^# TYPE (\w+) gauge$", text, re.M))
+    assert gauges > SHARED, "a counter counts what its own process has done"
+    asked = {}
+    for title, query in queries():
+        for name, aggregate in aggregated(query):
+            asked.setdefault(name, set()).add(aggregate)
+            assert name not in SHARED or aggregate == "max", (title, query)
+            assert name in SHARED | LATEST or aggregate in {"sum", "topk", None}, (title, query)
+    assert {"denoised_jobs", "denoised_nodes", "denoised_db_size_bytes"} <= set(asked)
+    for path in everything():
+        assert not re.search(r"sum( by \([^)]*\))? ?\(denoised_(%s)\b" % "|".join(name[9:] for name in SHARED), path.read_text()), path
+
+
 def test_the_dashboard_is_in_order():
     panels = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
     identities = [panel["id"] for panel in DASHBOARD["panels"]]
@@ -118,7 +165,7 @@ def test_an_alert_fires_for_what_it_says(tmp_path):
     where = 'instance="d:8080", job="denoised"'
     down = {"exp_labels": {"severity": "critical", "instance": "d:8080", "job": "denoised"}, "exp_annotations": {
         "summary": "d:8080 has not answered for two minutes",
-        "description": "Nothing acknowledged is lost: jobs go on from their checkpoints at the next start."}}  # fmt: skip
+        "description": "Nothing acknowledged is lost: jobs go on from their checkpoints at the next start, or on another node of the same database."}}  # fmt: skip
 
     def case(series, alert, firing, at="30m"):
         return {
@@ -138,6 +185,7 @@ def test_an_alert_fires_for_what_it_says(tmp_path):
         }  # fmt: skip
 
     queued, steps = f'denoised_jobs{{status="queued", {where}}}', f"denoised_training_steps_total{{{where}}}"
+    queued2, steps2, kernels2 = (name.replace("d:8080", "e:8080") for name in (queued, steps, f"denoised_jobs_waiting_for_kernels{{{where}}}"))
     kernels = f"denoised_jobs_waiting_for_kernels{{{where}}}"
     failed = f'denoised_jobs_finished_total{{status="failed", {where}}}'
     good, bad = (f'denoised_http_requests_total{{code="{code}", method="GET", route="/", {where}}}' for code in (200, 503))
@@ -149,7 +197,11 @@ def test_an_alert_fires_for_what_it_says(tmp_path):
         counts("DenoisedQueueStands", {queued: "0x40", kernels: "0x40", steps: "500x40"}, 0),
         counts("DenoisedQueueStands", {queued: "2x40", kernels: "1x40", steps: "500x40"}, 1),
         counts("DenoisedQueueStands", {queued: "2x40", kernels: "2x40", steps: "500x40"}, 0),
+        # two nodes: one trains for both, or none does, and what both report counts once
+        counts("DenoisedQueueStands", {queued: "2x40", queued2: "2x40", kernels: "0x40", kernels2: "0x40", steps: "500x40", steps2: "0+100x40"}, 0),
+        counts("DenoisedQueueStands", {queued: "2x40", queued2: "2x40", kernels: "0x40", kernels2: "0x40", steps: "500x40", steps2: "9x40"}, 1),
         counts("DenoisedJobsWaitForKernels", {kernels: "0x5 2x40"}, 1),
+        counts("DenoisedJobsWaitForKernels", {kernels: "2x40", kernels2: "2x40"}, 1),
         counts("DenoisedJobsWaitForKernels", {kernels: "2x25 0x40"}, 0),
         counts("DenoisedJobsFail", {failed: "0x20 5x20"}, 1),
         counts("DenoisedJobsFail", {failed: "0x20 1x20"}, 0),

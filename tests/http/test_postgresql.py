@@ -10,7 +10,9 @@ import pytest
 import stores
 from conftest import BINARY, ENDLESS, QUICK, Server, eventually
 from postgresql import PROGRAMS, cluster
+from test_deploy import SHARED
 from test_layers import ROOT
+from test_prometheus import metrics
 
 MIGRATIONS = ROOT / "migrations"
 # Types of PostgreSQL for those of SQLite.
@@ -278,6 +280,25 @@ def test_connections_that_the_server_has_cut_are_opened_again(server, serve, pla
     eventually(lambda: running.fetch("GET", f"/v1/jobs/{job}").status == 200)
     eventually(lambda: running.fetch("POST", f"/v1/jobs/{job}/cancel").status in (200, 202))
     assert running.wait(job)["status"] == "cancelled"
+
+
+def test_what_two_nodes_report_of_their_database_is_the_same(serve, place):
+    """And of themselves, what each has done: a job counts where it ended, once."""
+    nodes = [serve(place), serve(place)]
+    first = nodes[0].submit(QUICK)
+    nodes[0].submit(ENDLESS)
+    nodes[0].wait(first)
+
+    def of(*names):
+        found = [metrics(node) for node in nodes]
+        return [{key: value for key, value in each.items() if key.split("{")[0] in names} for each in found]
+
+    eventually(lambda: of(*SHARED)[0] == of(*SHARED)[1] and of("denoised_jobs")[1]['denoised_jobs{status="running"}'] == 1)
+    assert {key.split("{")[0] for key in of(*SHARED)[0]} == SHARED
+    assert of("denoised_nodes")[1] == {"denoised_nodes": 2}
+    eventually(lambda: sum(each['denoised_jobs_finished_total{status="succeeded"}'] for each in of("denoised_jobs_finished_total")) == 1)
+    ended = [node.get(f"/v1/jobs/{first}").json["status"] for node in nodes]
+    assert ended == ["succeeded"] * 2
 
 
 def test_what_cannot_be_used_is_refused_with_the_reason(server, place):
