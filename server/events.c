@@ -1,5 +1,6 @@
 #include "server/events.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -138,7 +139,7 @@ static void wake_silent(struct events *events) {
 static void *events_main(void *argument) {
     struct events *events = argument;
     double beaten = clock_monotonic();
-    while (bell_wait(&events->bell, 1)) {
+    while (bell_wait(&events->bell, fmin(1, store_event_pause(events->store)))) {
         while (look(events))
             ;
         /* Jobs can commit a thousand times a second, and each wake of a stream costs a system call

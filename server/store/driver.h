@@ -82,6 +82,7 @@ struct driver {
     /* The same, but at most `wanted`, and such that no event with a smaller id can appear any more.
      * It may wait for writers, and is not for the session of one. NULL: it is the last event. */
     enum store_status (*horizon)(struct store_session *session, int64_t wanted, int64_t *id);
+    double (*event_pause)(struct store *store); /* NULL: as long as nothing is committed here */
 
     /* Transactions. */
     enum store_status (*begin)(struct store_session *session);

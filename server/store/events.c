@@ -1,4 +1,5 @@
 /* Reads what happened to jobs; triggers write it (migrations/). */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,7 +132,7 @@ enum store_status store_events(struct store_session *session, const struct event
     struct event_filter settled = *filter;
     *count = 0;
     enum store_status status = settle(session, filter->until, &settled.until);
-    if (status == STORE_OK)
+    if (status == STORE_OK && settled.until > settled.after)
         status = filter->job_count > 1
                      ? read_merged(session, &settled, events, count)
                      : read_events(session, &settled, filter->job_count ? filter->jobs : NULL,
@@ -145,6 +146,10 @@ enum store_status store_events(struct store_session *session, const struct event
 enum store_status store_event_last(struct store_session *session, int64_t *id) {
     return session->driver->horizon ? settle(session, INT64_MAX, id)
                                     : session->driver->last_event(session, id);
+}
+
+double store_event_pause(struct store *store) {
+    return store->driver->event_pause ? store->driver->event_pause(store) : INFINITY;
 }
 
 enum store_status store_event_place(struct store_session *session, int64_t *id) {

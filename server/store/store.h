@@ -399,6 +399,9 @@ enum store_status store_events(struct store_session *session, const struct event
  * the mark of the database (migrations/). */
 enum { EVENT_MARK_BITS = 32 };
 enum store_status store_event_last(struct store_session *session, int64_t *id);
+/* Seconds after which there may be events, although this process has committed nothing; INFINITY:
+ * never. */
+double store_event_pause(struct store *store);
 /* Sets an id that a client has kept to 0, before the first event, unless it is from this database:
  * a database that replaced it, or was restored from a backup, sends its events from the start. */
 enum store_status store_event_place(struct store_session *session, int64_t *id);

@@ -121,7 +121,8 @@ static void *writer_main(void *argument) {
             atomic_store(&writer->state, (int)outcome);
         finish(group, outcome);
         FAULT_POINT("writer.acknowledged");
-        if (writer->committed)
+        /* What failed may have been committed, too. */
+        if (writer->committed && (outcome != TASK_DONE || store_commits(writer->store) > before))
             writer->committed(writer->listener);
         if (!atomic_load(&writer->hurry))
             store_checkpoint(writer->store, outcome == TASK_DISK_FULL);

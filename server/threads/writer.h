@@ -15,7 +15,8 @@
 
 struct writer;
 
-/* Calls committed(listener), if it is not NULL, on the writer's thread after each commit. NULL when
+/* Calls committed(listener), if it is not NULL, on the writer's thread after each commit that has
+ * changed something. NULL when
  * no thread can be started. */
 struct writer *writer_start(struct store *store, void (*committed)(void *listener), void *listener);
 /* The server is stopping and has little time: the write-ahead log is left for the next start. */

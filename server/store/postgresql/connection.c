@@ -158,17 +158,27 @@ enum store_status postgresql_command(struct postgresql_session *session, const c
     return session->base.status = postgresql_drain(session, sql);
 }
 
+/* Puts the first value of a row in the place of an earlier one; false: no memory. */
+static bool keep_text(PGresult *result, char **text) {
+    free(*text);
+    *text = pq.getisnull(result, 0, 0) ? NULL : strdup(pq.getvalue(result, 0, 0));
+    return *text || pq.getisnull(result, 0, 0);
+}
+
 enum store_status postgresql_ask(struct postgresql_session *session, const char *sql, char **text) {
     *text = NULL;
     if (!session->connection || !pq.sendQuery(session->connection, sql))
         return postgresql_failure(session, NULL, sql);
     enum store_status status = STORE_OK;
-    PGresult *result = postgresql_result(session);
-    if (!result || pq.resultStatus(result) != PGRES_TUPLES_OK)
-        status = postgresql_failure(session, result, sql);
-    else if (!pq.getisnull(result, 0, 0) && !(*text = strdup(pq.getvalue(result, 0, 0))))
-        status = STORE_ERROR;
-    pq.clear(result);
+    PGresult *result;
+    while (status == STORE_OK && (result = postgresql_result(session))) {
+        const ExecStatusType kind = pq.resultStatus(result);
+        if (kind != PGRES_COMMAND_OK && kind != PGRES_TUPLES_OK)
+            status = postgresql_failure(session, result, sql);
+        else if (pq.ntuples(result) > 0 && !keep_text(result, text))
+            status = STORE_ERROR;
+        pq.clear(result);
+    }
     const enum store_status end = postgresql_drain(session, sql);
     return status != STORE_OK ? status : end;
 }

@@ -204,6 +204,11 @@ static bool start(struct sql_statement *statement) {
     return true;
 }
 
+/* The rows of a statement that only reads do not count as changed. */
+static bool is_change(PGresult *result) {
+    return strncmp(pq.cmdStatus(result), "SELECT", sizeof "SELECT" - 1) != 0;
+}
+
 /* The end of a statement: how many rows it has changed, and whether it has failed. */
 static void finish(struct sql_statement *statement, PGresult *result) {
     struct postgresql_session *session = session_of(statement->session);
@@ -214,11 +219,11 @@ static void finish(struct sql_statement *statement, PGresult *result) {
     else
         session->changes = strtoll(pq.cmdTuples(result), NULL, 10);
     const int64_t changes = session->changes;
+    session->has_changed |= changes > 0 && is_change(result);
     pq.clear(result);
     session->running = NULL;
     const enum store_status rest = postgresql_drain(session, statement->sql);
     session->changes = changes;
-    session->has_changed |= changes > 0;
     if (status == STORE_OK)
         status = rest;
     if (session->base.status == STORE_OK)
@@ -350,14 +355,8 @@ static enum store_status used(struct store_session *session, int64_t *bytes) {
                      STORE_ERROR);
 }
 
-/* The sequence is ahead of what is committed. Before the first event, it has the database's mark. */
 static enum store_status last_event(struct store_session *session, int64_t *id) {
-    return sql_value(session,
-                     sql_prepare(session,
-                                 "SELECT coalesce((SELECT max(id) FROM event),"
-                                 " (SELECT last_value >> 32 << 32 FROM event_id_seq))",
-                                 ""),
-                     id, STORE_ERROR);
+    return sql_value(session, sql_prepare(session, POSTGRESQL_NEWEST_EVENT, ""), id, STORE_ERROR);
 }
 
 /* ------------------------------------------------------------------ transactions */
@@ -410,11 +409,9 @@ static enum store_status commit(struct store_session *session) {
         abort_all(session);
         return session->status = STORE_ERROR;
     }
-    atomic_store(&writer->committing, true);
     enum store_status status = postgresql_command(writer, "COMMIT");
     if (status == STORE_OK && writer->has_changed)
-        atomic_fetch_add(&writer->commits, 1);
-    atomic_store(&writer->committing, false);
+        atomic_fetch_add(&writer->store->commits, 1);
     if (status != STORE_OK)
         abort_all(session);
     /* Without an answer nobody knows whether it took place. */
@@ -488,6 +485,7 @@ const struct driver postgresql_driver = {
     .used = used,
     .last_event = last_event,
     .horizon = postgresql_horizon,
+    .event_pause = postgresql_event_pause,
     .begin = begin,
     .commit = commit,
     .abort = abort_all,

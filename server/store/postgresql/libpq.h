@@ -12,6 +12,7 @@
 /* What is used of it, without its prefix: PQclear is pq.clear. */
 #define LIBPQ_FUNCTIONS(FUNCTION)                                                                  \
     FUNCTION(clear)                                                                                \
+    FUNCTION(cmdStatus)                                                                            \
     FUNCTION(cmdTuples)                                                                            \
     FUNCTION(connectdbParams)                                                                      \
     FUNCTION(conninfo)                                                                             \
@@ -30,6 +31,7 @@
     FUNCTION(host)                                                                                 \
     FUNCTION(isBusy)                                                                               \
     FUNCTION(nfields)                                                                              \
+    FUNCTION(ntuples)                                                                              \
     FUNCTION(port)                                                                                 \
     FUNCTION(putCopyData)                                                                          \
     FUNCTION(putCopyEnd)                                                                           \

@@ -12,10 +12,6 @@ static struct postgresql_store *store_of(const struct store *store) {
     return (struct postgresql_store *)store;
 }
 
-static struct postgresql_session *writer_of(const struct store *store) {
-    return (struct postgresql_session *)store->writer;
-}
-
 /* ------------------------------------------------------------------ the server */
 
 /* A condition that the server must satisfy, and what is said otherwise. */
@@ -139,6 +135,7 @@ struct store *postgresql_open(const char *uri, char *error, size_t error_size) {
     struct postgresql_store *store = calloc(1, sizeof *store);
     if (store) {
         store->base.driver = &postgresql_driver;
+        pthread_mutex_init(&store->horizon.mutex, NULL);
         store->uri = strdup(uri);
         store->base.writer = calloc(1, sizeof(struct postgresql_session));
         if (store->uri && store->base.writer && open_writer(store, why, sizeof why))
@@ -156,6 +153,7 @@ void postgresql_close(struct store *store) {
     struct postgresql_store *closing = store_of(store);
     if (store->writer)
         postgresql_close_session(store->writer);
+    pthread_mutex_destroy(&closing->horizon.mutex);
     free(closing->uri);
     free(closing->name);
     for (size_t i = 0; i < STORE_REACH_FILES; i++)
@@ -168,8 +166,7 @@ const char *postgresql_path(const struct store *store) {
 }
 
 uint64_t postgresql_version(struct store *store) {
-    struct postgresql_session *writer = writer_of(store);
-    return atomic_load(&writer->committing) ? STORE_VERSION_UNKNOWN : atomic_load(&writer->commits);
+    return atomic_load(&store_of(store)->commits);
 }
 
 struct store_session *postgresql_open_reader(struct store *store) {

@@ -20,10 +20,18 @@ struct postgresql_session {
     bool is_locked;                /* the last failure: others hold a lock */
     double patience;               /* seconds to wait for an answer; 0: the usual ones */
     struct postgresql_store *store;
-    /* only of the writer: */
-    bool has_changed;       /* in this transaction */
-    atomic_ullong commits;  /* so far */
-    atomic_bool committing; /* readers may see a commit just before it is counted */
+    bool has_changed; /* in this transaction, of one that writes */
+};
+
+/* Of events (shared.c). */
+struct horizon {
+    atomic_llong id;        /* all up to this one are visible, or never will be; 0: not known yet */
+    atomic_ullong commits;  /* of this process whose events are not behind it */
+    _Atomic double heard;   /* monotonic seconds: when it was known to be up to date */
+    pthread_mutex_t mutex;  /* one thread at a time looks for it; guards the rest */
+    double looked;          /* when the last one did */
+    atomic_int failures;    /* of its looks since the last success */
+    atomic_bool is_overdue; /* there is an event beyond it */
 };
 
 struct postgresql_store {
@@ -32,8 +40,8 @@ struct postgresql_store {
     char *name; /* for people: host, port and database */
     struct store_reach reach;
     char *files[STORE_REACH_FILES]; /* those of it */
-    /* of events: all up to this one are visible, or will never be; 0: not known yet */
-    atomic_llong horizon;
+    atomic_ullong commits;          /* of this process that have changed something */
+    struct horizon horizon;
 };
 
 /* ---------------------------------------------------------------- connections */
@@ -55,7 +63,8 @@ enum store_status postgresql_failure(struct postgresql_session *session, const P
 enum store_status postgresql_command(struct postgresql_session *session, const char *sql);
 /* As in driver.h. */
 enum store_status postgresql_take_time(struct store_session *session);
-/* The text in the first column of the first row, from malloc; NULL without one. */
+/* The text in the first column of the last statement that has a row, from malloc; NULL without
+ * one. */
 enum store_status postgresql_ask(struct postgresql_session *session, const char *sql, char **text);
 
 /* ---------------------------------------------------------------- the database */
@@ -66,6 +75,11 @@ bool postgresql_backup(const char *from, const char *to, char *error, size_t err
 const char *postgresql_path(const struct store *store);
 struct store_reach postgresql_reach(const struct store *store);
 uint64_t postgresql_version(struct store *store);
+/* The last id that was given to an event that is visible. The sequence is ahead of that; before the
+ * first event, it has the mark of the database. */
+#define POSTGRESQL_NEWEST_EVENT                                                                    \
+    "SELECT greatest((SELECT max(id) FROM event), (SELECT last_value >> 32 << 32 FROM "            \
+    "event_id_seq))"
 void postgresql_sizes(const struct store *store, int64_t *database, int64_t *log);
 struct store_session *postgresql_open_reader(struct store *store);
 void postgresql_close_session(struct store_session *session);
@@ -92,5 +106,6 @@ enum store_status postgresql_begin(struct postgresql_session *session);
 /* As in driver.h. */
 struct store_session *postgresql_open_writer(struct store *store, double patience);
 enum store_status postgresql_horizon(struct store_session *session, int64_t wanted, int64_t *id);
+double postgresql_event_pause(struct store *store);
 
 #endif

@@ -4,25 +4,34 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/store/postgresql/postgresql.h"
 
 /* Advisory locks: of transactions that may make events, and of the node that looks for their
  * horizon. The numbers are "deno" and the next. */
 #define BEGIN_WRITING "BEGIN; SELECT pg_advisory_xact_lock_shared(1684369007)"
-#define TRY_LOOKING   "SELECT pg_try_advisory_xact_lock(1684369008)"
-#define AWAIT_WRITERS "SELECT pg_advisory_xact_lock(1684369007)"
 /* New writers wait for somebody who waits for the old ones: not longer than this. */
-#define BEGIN_LOOKING "BEGIN; SET LOCAL lock_timeout = '30ms'"
-/* A statement of its own, so that it sees what was committed before the lock was obtained. Before
- * the first event, there is only the mark of the database. */
-#define NEWEST                                                                                     \
-    "SELECT greatest((SELECT max(id) FROM event), (SELECT last_value >> 32 << 32 FROM "            \
-    "event_id_seq))"
+#define BEGIN_LOOKING                                                                              \
+    "BEGIN; SET LOCAL lock_timeout = '30ms'; SELECT pg_try_advisory_xact_lock(1684369008)"
+/* The second is a statement of its own, so it sees what was committed before the lock was obtained. */
+#define AWAIT_WRITERS "SELECT pg_advisory_xact_lock(1684369007);" POSTGRESQL_NEWEST_EVENT
+/* Others hear of it, outside the transaction that holds the lock. It may be lost, so it need not be
+ * on the disk. */
+#define END_LOOKING                                                                                \
+    "ROLLBACK; BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_notify('denoised', 'h%lld'); " \
+    "COMMIT"
 
-/* How often, and how far apart, a server that starts looks for the horizon: longer than the server
- * lets a transaction idle. */
-enum { FIRST_LOOKS = 200, FIRST_PAUSE_NS = 30000000 };
+enum {
+    /* How often, and how far apart, a server that starts looks for the horizon: longer than the
+     * server lets a transaction idle. */
+    FIRST_LOOKS = 200,
+    FIRST_PAUSE_NS = 30000000,
+    FAILURES_TO_TELL = 3,
+    LONGEST_SHIFT = 4, /* the pause after failures is at most 16 times the least */
+};
+#define LOOK_SECONDS  0.025 /* between two looks, at least, */
+#define FLOOR_SECONDS 1.0   /* and at most, unless others tell their horizon */
 
 /* The lock comes first, when the transaction holds no rows: whoever waits for it is in nobody's
  * way. */
@@ -47,29 +56,90 @@ static void raise_to(atomic_llong *horizon, int64_t id) {
 }
 
 /* Waits until every id that was given to an event is visible or will never be: ids are given under
- * the shared lock, which ends after the commit is visible. */
-static enum store_status look(struct postgresql_session *session, atomic_llong *horizon) {
-    char *is_ours = NULL, *newest = NULL;
-    enum store_status status = postgresql_ask(session, TRY_LOOKING, &is_ours);
-    if (status == STORE_OK && is_ours && strcmp(is_ours, "t") == 0) {
-        status = postgresql_command(session, AWAIT_WRITERS);
-        if (status == STORE_OK)
-            status = postgresql_ask(session, NEWEST, &newest);
-    }
-    if (newest)
-        raise_to(horizon, strtoll(newest, NULL, 10));
+ * the shared lock, which ends after the commit is visible. *newest stays NULL if a writer takes long
+ * (*is_late), or if another node is at it. */
+static enum store_status pass_barrier(struct postgresql_session *reader, char **newest,
+                                      bool *is_late) {
+    char *is_ours = NULL;
+    char end[sizeof END_LOOKING + 20];
+    enum store_status status = postgresql_ask(reader, BEGIN_LOOKING, &is_ours);
+    if (status == STORE_OK && is_ours && strcmp(is_ours, "t") == 0)
+        *is_late = postgresql_ask(reader, AWAIT_WRITERS, newest) != STORE_OK;
     free(is_ours);
+    if (*is_late) {
+        free(*newest);
+        *newest = NULL;
+    }
+    if (*newest)
+        snprintf(end, sizeof end, END_LOOKING, strtoll(*newest, NULL, 10));
+    return postgresql_command(reader, *newest ? end : "ROLLBACK");
+}
+
+/* Notes how a look has ended, which began after so many commits. */
+static void note_look(struct horizon *horizon, unsigned long long commits, bool is_known,
+                      bool is_late) {
+    horizon->looked = clock_monotonic();
+    atomic_store(&horizon->is_overdue, !is_known);
+    atomic_store(&horizon->failures, is_late ? atomic_load(&horizon->failures) + 1 : 0);
+    if (atomic_load(&horizon->failures) == FAILURES_TO_TELL)
+        log_line(LOG_WARN, "events wait for a transaction that takes long", NULL);
+    if (is_known) {
+        atomic_store(&horizon->commits, commits);
+        atomic_store(&horizon->heard, horizon->looked);
+    }
+}
+
+/* Raises the horizon to the newest event, if it can. The mutex is held. */
+static enum store_status look_once(struct postgresql_session *reader) {
+    struct horizon *horizon = &reader->store->horizon;
+    const unsigned long long commits = atomic_load(&reader->store->commits);
+    char *newest = NULL;
+    enum store_status status = postgresql_ask(reader, POSTGRESQL_NEWEST_EVENT, &newest);
+    bool is_late = false;
+    if (status == STORE_OK && newest && strtoll(newest, NULL, 10) > atomic_load(&horizon->id)) {
+        free(newest);
+        newest = NULL;
+        status = pass_barrier(reader, &newest, &is_late);
+        if (newest)
+            raise_to(&horizon->id, strtoll(newest, NULL, 10));
+    }
+    note_look(horizon, commits, newest != NULL, is_late);
     free(newest);
     return status;
 }
 
-static enum store_status look_once(struct postgresql_session *reader, atomic_llong *horizon) {
-    const enum store_status status = postgresql_command(reader, BEGIN_LOOKING);
-    if (status != STORE_OK)
-        return status;
-    /* If a writer takes long, or somebody else looks, the horizon stays where it is. */
-    look(reader, horizon);
-    return postgresql_command(reader, "ROLLBACK");
+/* Can there be events beyond the horizon: of this process, or of others that were not heard? */
+static bool is_due(struct postgresql_store *store) {
+    const struct horizon *horizon = &store->horizon;
+    return atomic_load(&horizon->commits) != atomic_load(&store->commits) ||
+           clock_monotonic() - atomic_load(&horizon->heard) >= FLOOR_SECONDS ||
+           atomic_load(&horizon->id) == 0;
+}
+
+double postgresql_event_pause(struct store *store) {
+    const struct horizon *horizon = &((struct postgresql_store *)store)->horizon;
+    const int failures = atomic_load(&horizon->failures);
+    if (!atomic_load(&horizon->is_overdue))
+        return FLOOR_SECONDS;
+    return LOOK_SECONDS * (1 << (failures < LONGEST_SHIFT ? failures : LONGEST_SHIFT));
+}
+
+static void sleep_for(double seconds) {
+    if (seconds > 0)
+        nanosleep(&(struct timespec){.tv_nsec = (long)(1e9 * seconds)}, NULL);
+}
+
+/* One at a time: who has waited finds the answer. */
+static enum store_status look(struct postgresql_session *reader) {
+    struct horizon *horizon = &reader->store->horizon;
+    enum store_status status = STORE_OK;
+    pthread_mutex_lock(&horizon->mutex);
+    if (is_due(reader->store)) {
+        sleep_for(horizon->looked + LOOK_SECONDS - clock_monotonic());
+        status = look_once(reader);
+    }
+    pthread_mutex_unlock(&horizon->mutex);
+    return status;
 }
 
 enum store_status postgresql_horizon(struct store_session *session, int64_t wanted, int64_t *id) {
@@ -82,19 +152,20 @@ enum store_status postgresql_horizon(struct store_session *session, int64_t want
         *id = wanted < *id ? wanted : *id;
         return seen;
     }
-    atomic_llong *horizon = &reader->store->horizon;
+    struct postgresql_store *store = reader->store;
     enum store_status status = STORE_OK;
     *id = wanted;
-    if (wanted <= atomic_load(horizon))
+    if (wanted <= atomic_load(&store->horizon.id))
         return STORE_OK;
-    if (!reader->reads_alone)
-        status = look_once(reader, horizon);
+    if (!reader->reads_alone && is_due(store))
+        status = look(reader);
     /* A server that starts knows none yet: as if there were no events, it would tell all again. */
-    for (int i = 0; i < FIRST_LOOKS && status == STORE_OK && atomic_load(horizon) == 0; i++) {
+    for (int i = 0; i < FIRST_LOOKS && status == STORE_OK && atomic_load(&store->horizon.id) == 0;
+         i++) {
         nanosleep(&(struct timespec){.tv_nsec = FIRST_PAUSE_NS}, NULL);
-        status = reader->reads_alone ? STORE_ERROR : look_once(reader, horizon);
+        status = reader->reads_alone ? STORE_ERROR : look(reader);
     }
-    const int64_t known = atomic_load(horizon);
+    const int64_t known = atomic_load(&store->horizon.id);
     *id = wanted < known ? wanted : known;
     if (status == STORE_OK && known == 0) {
         log_line(LOG_ERROR, "other nodes write without a pause, so the last event is not known",
