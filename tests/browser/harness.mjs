@@ -1,10 +1,11 @@
 // A real server and a real browser. What the page writes to the console as an error, and what its policy refuses, fails the test.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 export const BINARY = process.env.DENOISED_BINARY ?? "build/denoised";
@@ -31,13 +32,14 @@ export class Server {
     servers.add(this);
     this.flags = flags;
     this.directory = mkdtempSync(join(tmpdir(), "denoised-browser-"));
+    this.database = join(this.directory, "test.db");
     this.port = 0;
   }
 
   async start() {
     this.process = spawn(
       BINARY,
-      ["serve", "--port", String(this.port), "--database", join(this.directory, "test.db"), ...this.flags],
+      ["serve", "--port", String(this.port), "--database", this.database, ...this.flags],
       { stdio: ["ignore", "pipe", "ignore"] },
     );
     const lines = createInterface({ input: this.process.stdout });
@@ -90,6 +92,38 @@ export class Server {
       assert.ok(["queued", "running"].includes(now.status), now.status);
       await new Promise((done) => setTimeout(done, 50));
     }
+  }
+}
+
+/** A private PostgreSQL, to which servers connect as nodes. */
+export class Cluster {
+  /** undefined where there is no PostgreSQL. */
+  static async start() {
+    const made = new Cluster();
+    made.process = spawn("/usr/bin/python3", [fileURLToPath(new URL("cluster.py", import.meta.url))], {
+      env: { ...process.env, DENOISED_BINARY: realpathSync(BINARY) },
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    made.lines = createInterface({ input: made.process.stdout })[Symbol.asyncIterator]();
+    made.uri = (await made.lines.next()).value;
+    return made.uri?.startsWith("postgresql://") ? made : undefined;
+  }
+
+  async tell(what) {
+    this.process.stdin.write(`${what}\n`);
+    assert.equal((await this.lines.next()).value, "done");
+  }
+
+  async node(...flags) {
+    const server = new Server("--workers", "1", "--node-lease", "3", ...flags);
+    server.database = this.uri;
+    return server.start();
+  }
+
+  async remove() {
+    const over = new Promise((done) => this.process.once("exit", done));
+    this.process.stdin.end();
+    assert.equal(await over, 0);
   }
 }
 

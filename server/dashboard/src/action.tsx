@@ -2,7 +2,8 @@
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import { connection } from "./events";
+import { absence } from "./api";
+import { isCut } from "./events";
 import { say } from "./runs";
 
 interface Props {
@@ -15,7 +16,7 @@ interface Props {
 
 export function Action({ act, children, title, label, class: look }: Props) {
   const waiting = useMemo(() => signal(false), []);
-  const lost = connection.value === "lost";
+  const lost = isCut.value;
   const press = async () => {
     if (waiting.value) return; // a second press must not send a second request
     waiting.value = true;
@@ -30,7 +31,7 @@ export function Action({ act, children, title, label, class: look }: Props) {
     <button
       type="button"
       class={look}
-      title={lost ? "The connection to the server has been lost." : title}
+      title={lost ? absence.value || "The connection to the server has been lost." : title}
       aria-label={label}
       aria-busy={waiting.value}
       disabled={lost}

@@ -9,6 +9,8 @@ export type Problem = components["schemas"]["Problem"];
 export type JobRequest = components["schemas"]["JobRequest"];
 export type Model = components["schemas"]["Model"];
 export type Dataset = components["schemas"]["Dataset"];
+/** One of the processes that share a database. */
+export type Node = components["schemas"]["Node"];
 export type Estimate = components["schemas"]["Estimate"];
 /** One of the data sets of a job. */
 export type DatasetPart = Exclude<NonNullable<JobRequest["dataset"]>, unknown[]>;
@@ -42,6 +44,22 @@ export function noteStatus(status: number): void {
   if (status === 401 && keyState.value === "none") keyState.value = "wanted";
 }
 
+/** What the server lacks, by the code of its 503: it will be back by itself, and nothing was done. */
+const ABSENCES: Record<string, string> = {
+  database_unavailable: "The server cannot reach its database.",
+  no_node_ready: "No server is ready at the moment.", // from the load balancer of several
+};
+
+/** Why the server answers, but cannot do anything; "" if it can. See events.ts. */
+export const absence = signal("");
+
+/** The error for a response that is not ok. */
+export function refused(status: number, problem: Partial<Problem>): ApiError {
+  const error = new ApiError(status, problem);
+  if (error.isAbsence) absence.value = error.message;
+  return error;
+}
+
 const withKey: Middleware = {
   onRequest({ request }) {
     for (const [name, value] of Object.entries(authorization())) request.headers.set(name, value);
@@ -63,17 +81,23 @@ export class ApiError extends Error {
     readonly problem: Partial<Problem>,
   ) {
     super(
-      (status === 401 && "This server needs an API key.") ||
+      ABSENCES[problem.code ?? ""] ||
+        (status === 401 && "This server needs an API key.") ||
         problem.errors?.map((each) => `${each.pointer.slice(1)} ${each.detail}`.trim()).join("; ") ||
         (problem.detail ?? `the server answered ${status}`),
     );
+  }
+
+  /** Whether the request can be repeated once the server is complete again. */
+  get isAbsence(): boolean {
+    return (this.problem.code ?? "") in ABSENCES;
   }
 }
 
 /** Returns the data of a typed call, or throws an ApiError. */
 export async function must<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await call;
-  if (!response.ok) throw new ApiError(response.status, (error ?? {}) as Partial<Problem>);
+  if (!response.ok) throw refused(response.status, (error ?? {}) as Partial<Problem>);
   return data as T;
 }
 
@@ -94,7 +118,7 @@ async function ask(input: string, init: RequestInit = {}): Promise<Response> {
     },
   );
   noteStatus(response.status);
-  if (!response.ok) throw new ApiError(response.status, await response.json().catch(() => ({})));
+  if (!response.ok) throw refused(response.status, await response.json().catch(() => ({})));
   return response;
 }
 

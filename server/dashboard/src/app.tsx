@@ -1,7 +1,7 @@
 // The page: the stage in the middle, the inspector on its right, the loss below, the runs on the left.
 import { useSignalEffect } from "@preact/signals";
 import type { FunctionComponent } from "preact";
-import { keyState } from "./api";
+import { absence, keyState } from "./api";
 import { Code } from "./code";
 import { Confirmation } from "./dialog";
 import { Draw } from "./draw/draw";
@@ -32,6 +32,7 @@ const PANELS: Record<string, FunctionComponent> = {
   draw: Draw,
   file: lazy((parts) => parts.DataFile),
   runs: RunTable,
+  nodes: lazy((parts) => parts.NodeTable),
   samplers: Samplers,
   code: Code,
   help: Help,
@@ -44,6 +45,14 @@ function Lost() {
   return (
     <p class="banner" role="alert">
       The connection was lost at {time}. Retrying …
+    </p>
+  );
+}
+
+function Away() {
+  return (
+    <p class="banner" role="alert">
+      {absence.value} Nothing is lost: training pauses, and everything goes on by itself as soon as it can.
     </p>
   );
 }
@@ -133,6 +142,7 @@ export function App() {
       <SkipLinks />
       <Header />
       {connection.value === "lost" && <Lost />}
+      {connection.value === "away" && <Away />}
       <Absent />
       {locked ? (
         <main class="locked-page">

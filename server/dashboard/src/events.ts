@@ -2,8 +2,8 @@
 //
 // A browser opens at most six connections to a server for all tabs together. So all tabs share one stream: the tab that holds a
 // lock reads it and passes the events on. Without locks (over plain HTTP to another machine), each tab reads its own stream.
-import { effect, signal } from "@preact/signals";
-import { authorization, base, keyState, noteStatus } from "./api";
+import { computed, effect, signal } from "@preact/signals";
+import { ApiError, absence, authorization, base, getJson, keyState, noteStatus, refused, url } from "./api";
 import type { Epoch } from "./histories";
 
 interface RawEvent {
@@ -21,10 +21,16 @@ export interface ServerEvent {
   epochs: Epoch[]; // for type "epoch": all epochs that arrived together
 }
 
-type Connection = "connecting" | "live" | "lost" | "locked";
+type Stream = "connecting" | "live" | "lost" | "locked";
+const stream = signal<Stream>("connecting");
 
-/** "live" while the stream is open, "lost" while the page tries to reopen it, "locked" until the user enters a key. */
-export const connection = signal<Connection>("connecting");
+/** "live" while the stream is open, "lost" while the page tries to reopen it, "locked" until the user enters a key, "away" while
+ * the server answers, but cannot reach its database. */
+export const connection = computed<Stream | "away">(() =>
+  absence.value && stream.value !== "locked" ? "away" : stream.value,
+);
+/** Whether no request can do anything at the moment. */
+export const isCut = computed(() => connection.value === "lost" || connection.value === "away");
 /** When the stream was last known to be alive. */
 export const lastHeard = signal(Date.now());
 
@@ -83,7 +89,7 @@ const SHARED = `denoised ${base}`; // name of the lock and of the channel
 
 /** A message from one tab to the others. */
 interface Message {
-  connection?: Connection;
+  connection?: Stream;
   event?: ServerEvent;
   asks?: boolean; // a new tab asks for the state of the connection
   isOther?: boolean; // the server now has another database
@@ -114,11 +120,14 @@ export function follow(address: string, take: (event: ServerEvent) => void, when
   let isReader = false;
   const tell = (message: Message) => channel?.postMessage(message);
 
-  function become(state: Connection): void {
-    if (state === "live") lastHeard.value = Date.now();
-    if (state === connection.value) return;
+  function become(state: Stream): void {
+    if (state === "live") {
+      lastHeard.value = Date.now();
+      absence.value = "";
+    }
+    if (state === stream.value) return;
     if (state === "live") whenBack();
-    connection.value = state;
+    stream.value = state;
     if (isReader) tell({ connection: state });
   }
 
@@ -131,7 +140,7 @@ export function follow(address: string, take: (event: ServerEvent) => void, when
 
   channel?.addEventListener("message", ({ data }: MessageEvent<Message>) => {
     if (data.isOther) location.reload();
-    if (data.asks && isReader) tell({ connection: connection.value });
+    if (data.asks && isReader) tell({ connection: stream.value });
     if (data.connection) become(data.connection);
     if (data.event) accept(data.event);
   });
@@ -142,7 +151,8 @@ export function follow(address: string, take: (event: ServerEvent) => void, when
     if (last) headers["Last-Event-ID"] = last;
     const response = await fetch(address, { headers, signal });
     noteStatus(response.status);
-    if (!response.ok || !response.body) throw new Error(`events: ${response.status}`);
+    if (!response.ok || !response.body)
+      throw refused(response.status, await response.json().catch(() => ({})));
     become("live");
     const parser = new EventParser();
     const asked = last;
@@ -168,7 +178,8 @@ export function follow(address: string, take: (event: ServerEvent) => void, when
     isReader = true;
     try {
       await read(signal);
-    } catch {
+    } catch (error) {
+      if (!(error instanceof ApiError)) absence.value = ""; // the server itself is gone
       if (!signal.aborted) become(keyState.value === "none" ? "lost" : "locked");
     }
     if (!signal.aborted) await sleep(RETRY_MS);
@@ -190,4 +201,26 @@ export function follow(address: string, take: (event: ServerEvent) => void, when
     }
   }
   void run();
+  watchAbsence(whenBack);
+}
+
+/** An open stream stays open while the database is away, so the page has to ask whether it is back. */
+function watchAbsence(whenBack: () => void): void {
+  const ask = async () => {
+    const isBack = await getJson(url("/v1/jobs", { limit: 1 })).then(
+      () => true,
+      (error) => !(error instanceof ApiError && error.isAbsence),
+    );
+    if (!isBack) return;
+    const wasAway = absence.value !== "";
+    absence.value = "";
+    if (wasAway && stream.value === "live") whenBack();
+  };
+  void (async () => {
+    for (;;) {
+      await until(() => absence.value !== "" && !hidden.value);
+      await sleep(RETRY_MS);
+      if (absence.value) await ask();
+    }
+  })();
 }

@@ -9,6 +9,7 @@ const STATES = {
   connecting: "connecting",
   live: "live",
   lost: "reconnecting …",
+  away: "waiting for the database …",
   locked: "API key required",
 };
 const THEME_SIGNS = { auto: "◐", light: "☀", dark: "☾" };

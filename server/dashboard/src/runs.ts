@@ -91,7 +91,7 @@ export function asRun(
   const { id, name, spec, epoch, warnings, evaluation, created_at, links } = model;
   return {
     ...{ id, name, spec, warnings, evaluation, created_at, links, imported: true, status: "succeeded" },
-    ...{ model: id, queue_position: null, error: null, attempt: 0, arithmetic: null },
+    ...{ model: id, queue_position: null, error: null, attempt: 0, node: null, arithmetic: null },
     ...{ started_at: null, finished_at: null },
     metrics: { train_loss: null, val_loss: null },
     progress: {

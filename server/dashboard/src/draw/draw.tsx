@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { type Dataset, getJson, url } from "../api";
 import { Dialog } from "../dialog";
-import { connection } from "../events";
+import { isCut } from "../events";
 import { go, view } from "../hash";
 import { ChooseFile } from "../new/choose-file";
 import { Trouble } from "../new/trouble";
@@ -122,7 +122,7 @@ export function Draw() {
           <button
             type="button"
             class="primary big"
-            disabled={sending.value || list.length < LEAST || connection.value === "lost"}
+            disabled={sending.value || list.length < LEAST || isCut.value}
             onClick={() => void train()}
           >
             Train on this drawing

@@ -4,6 +4,7 @@ import { getJson, type Job, type JobRequest, keyState, url } from "../api";
 import { datasetName, sourcesOf } from "../data";
 import { defaultsOf, valuesOf } from "../new/form";
 import { labelOf } from "../new/words";
+import { nodeNameOf } from "../nodes/nodes";
 import { hasModel, job } from "../runs";
 import { duration } from "../runs/parts";
 import { isSettled } from "../stage/subject";
@@ -78,6 +79,7 @@ function factsOf(run: Job): [string, string][] {
     ["Steps", run.progress.step.toLocaleString("en")],
     ["Parameters", model?.parameters.toLocaleString("en")],
     ["Instruction set", model?.kernels],
+    ["Node", nodeNameOf(run) || undefined],
     ["Created", date(run.created_at)],
     ["Started", run.started_at ? date(run.started_at) : undefined],
     ["Duration", Number.isFinite(seconds) ? duration(seconds) : undefined],

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { describe, fieldOf } from "../description";
 import { Dialog } from "../dialog";
-import { connection } from "../events";
+import { isCut } from "../events";
 import { go } from "../hash";
 import { say, sentence, submit } from "../runs";
 import { Fields, reach } from "./fields";
@@ -95,11 +95,7 @@ export function NewRun() {
         <Fields />
         <footer>
           <Plan />
-          <button
-            type="submit"
-            class="primary big"
-            disabled={sending.value || isWrong || connection.value === "lost"}
-          >
+          <button type="submit" class="primary big" disabled={sending.value || isWrong || isCut.value}>
             {sending.value ? "Queuing …" : "Train"}
           </button>
         </footer>

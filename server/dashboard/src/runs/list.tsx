@@ -3,7 +3,9 @@ import { useEffect, useRef } from "preact/hooks";
 import { keyState } from "../api";
 import { datasetName } from "../data";
 import { takers } from "../drop";
+import { connection } from "../events";
 import { go, view } from "../hash";
+import { NodesSummary, OnNode } from "../nodes/summary";
 import { attempt, importModel, isImported, jobs, loadError, nameOf, type Run } from "../runs";
 import { Filter } from "./filter";
 import { chosen, counts, isOfImports, loadImports, loadJobs, loadMore, more, rows, search } from "./listing";
@@ -39,6 +41,7 @@ function Item({ run }: { run: Run }) {
         <Sparkline run={run} />
       </div>
       <Status run={run} loss />
+      <OnNode run={run} />
       <Actions run={run} />
     </li>
   );
@@ -117,8 +120,9 @@ export function RunList() {
           + New
         </button>
       </header>
+      <NodesSummary />
       {(all > FEW || isFiltered) && <Filter id="filter" />}
-      {loadError.value && <Trouble />}
+      {loadError.value && connection.value !== "away" && <Trouble />}
       <ul>
         {rows.value.map((run) => (
           <Item key={run.id} run={run} />

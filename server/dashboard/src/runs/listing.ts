@@ -4,6 +4,7 @@ import { base, client, type Job, must } from "../api";
 import { follow, type ServerEvent } from "../events";
 import { go, listed, view } from "../hash";
 import { append, histories, loadHistory } from "../histories";
+import { followNodes } from "../nodes/nodes";
 import {
   absent,
   asRun,
@@ -178,6 +179,7 @@ export async function loadJobs(): Promise<void> {
     await verify(before);
     if (jobs.value.length === 0) await loadImports();
     else setTimeout(attemptImports, LATER_MS); // the picture is loaded first
+    setTimeout(followNodes, LATER_MS);
     await choose();
     loadError.value = "";
   } catch (error) {

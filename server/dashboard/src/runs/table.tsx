@@ -4,6 +4,7 @@ import { datasetName } from "../data";
 import { Dialog } from "../dialog";
 import { canEvaluate, evaluate, waiting } from "../evaluations";
 import { go, listed } from "../hash";
+import { OnNode } from "../nodes/summary";
 import { isImported, nameOf, type Run } from "../runs";
 import { Filter } from "./filter";
 import { More } from "./list";
@@ -113,6 +114,7 @@ function Row({ run }: { run: Run }) {
       </td>
       <td class="words" data-label="Status">
         <Status run={run} />
+        <OnNode run={run} />
       </td>
       <td class="number" data-label="Epochs">
         {run.progress.epoch} / {run.progress.epochs}

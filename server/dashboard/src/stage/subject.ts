@@ -112,7 +112,8 @@ function keep(target: typeof shown, wish: () => Wish | null, id: () => string): 
         go({ epoch: 0 });
         return;
       }
-      if (error instanceof ApiError) target.value = null; // otherwise the connection is lost, and the old picture stays
+      // While the connection is lost or the database away, the old picture stays.
+      if (error instanceof ApiError && !error.isAbsence) target.value = null;
       stageError.value = (error as Error).message;
     } finally {
       if (stop?.signal === aborted) {

@@ -1,5 +1,6 @@
-// The second file of the page: what only tables need. It is loaded when the first of these parts is shown.
+// The second file of the page: what tables need, and what is rarely opened. It is loaded when the first of these parts is shown.
 
+export { NodeTable } from "../nodes/table";
 export { Results } from "../results/results";
 export { TableQuality } from "../results/table-quality";
 export { DataFile } from "./upload/data-file";

@@ -1,7 +1,7 @@
 // The dialog for a data file: it shows what the server understands of it, and asks for changes before training.
 import { useEffect } from "preact/hooks";
 import { Dialog } from "../../dialog";
-import { connection } from "../../events";
+import { isCut } from "../../events";
 import { go } from "../../hash";
 import { Legend } from "../../legend";
 import { ChooseFile, file } from "../../new/choose-file";
@@ -126,7 +126,7 @@ function Understood({ of }: { of: Preview }) {
         <button
           type="button"
           class="primary big"
-          disabled={!isReady || connection.value === "lost"}
+          disabled={!isReady || isCut.value}
           onClick={() => void trainOnFile()}
         >
           Train

@@ -1,0 +1,68 @@
+// Several nodes on one PostgreSQL: which of them trains what, what they do not have in common, and a database that goes away.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { CALM, Cluster, close, ENDLESS, escape, open, quit, run, Server } from "./harness.mjs";
+
+let cluster;
+let nodes;
+const nameOf = async (node) => {
+  const { items } = await node.api("/v1/nodes");
+  return items.find((each) => each.name.endsWith(`:${node.port}`)).name;
+};
+
+before(async () => {
+  cluster = await Cluster.start();
+  nodes = cluster && [await cluster.node(), await cluster.node("--simd", "baseline"), await cluster.node()];
+});
+after(async () => {
+  await quit();
+  await cluster?.remove();
+});
+
+test("the page says which node trains what, and who goes on when one is killed", async (context) => {
+  if (!cluster) return context.skip("no PostgreSQL");
+  const names = await Promise.all(nodes.map(nameOf));
+  for (const name of ["one", "two", "three"]) {
+    const { id } = await nodes[0].api("/v1/jobs", { ...ENDLESS, name });
+    await nodes[0].finished(id, "running");
+  }
+  const where = async () =>
+    (await nodes[0].api("/v1/jobs?status=running")).items.map(({ name, node }) => ({ name, node }));
+  const ids = (await nodes[0].api("/v1/nodes")).items;
+  const page = await open(nodes[0], "", CALM);
+  for (const { name, node } of await where())
+    await run(page, name)
+      .getByText(`on ${ids.find((each) => each.id === node).name}`)
+      .waitFor();
+  await page.locator(".facts tr", { hasText: "Node" }).getByText(names.at(0).split(":")[0]).waitFor();
+  await page.getByRole("button", { name: "3 nodes, 3 of 3 workers busy" }).click();
+  const dialog = page.getByRole("dialog");
+  const row = (name) => dialog.locator("tbody tr", { hasText: name });
+  for (const { name, node } of await where())
+    await row(ids.find((each) => each.id === node).name)
+      .getByRole("button", { name, exact: true })
+      .waitFor();
+  assert.equal(await row(names[1]).locator("[data-label='Instruction sets']").innerText(), "baseline");
+  await dialog.getByText(new RegExp(`compute differently: .*; baseline on ${names[1]}`)).waitFor();
+  await dialog.getByText("the others continue its runs").waitFor();
+
+  await nodes[1].stop("SIGKILL");
+  await row(names[1]).waitFor({ state: "detached" });
+  assert.equal(await row(names[0]).count(), 1);
+  await escape(page);
+  await page.getByRole("button", { name: "2 nodes, 2 of 2 workers busy" }).waitFor();
+  await close(page);
+});
+
+test("a server with a file says nothing of nodes", async () => {
+  const alone = await new Server().start();
+  const { id } = await alone.api("/v1/jobs", ENDLESS);
+  await alone.finished(id, "running");
+  const page = await open(alone, "", CALM);
+  await page.waitForResponse((answer) => answer.url().endsWith("/v1/nodes"));
+  await run(page, "endless").locator(".status.running").waitFor();
+  assert.equal(await page.locator(".nodes-summary, .on-node").count(), 0);
+  assert.equal(await page.locator(".facts tr", { hasText: "Node" }).count(), 0);
+  await close(page);
+  await alone.remove();
+});
