@@ -19,7 +19,7 @@ struct config {
     int workers;
     int samplers;
     double checkpoint_seconds;
-    int node_lease; /* seconds */
+    int node_lease;   /* seconds */
     int max_database; /* MiB; 0: no limit */
     int keep_events_days, keep_jobs_days;
     const char *simd;

@@ -23,7 +23,7 @@ struct json_scan {
 bool json_scan_begin(struct json_scan *scan, const char *text, size_t length, size_t max_values);
 bool json_scan_value(struct json_scan *scan, int depth); /* any value; depth of this one: 1.. */
 bool json_scan_string(struct json_scan *scan);           /* at its opening quote */
-bool json_scan_end(struct json_scan *scan); /* the end of the text */
+bool json_scan_end(struct json_scan *scan);              /* the end of the text */
 
 /* For the elements of an array or object, one after another: at its opening bracket, and after an
  * element. True: an element follows. False after the closing bracket, or if the text is wrong. */

@@ -47,7 +47,8 @@ static const struct media {
      "other points with labels have a last column, label, with the names of their classes. A name "
      "that a spreadsheet would evaluate as a formula (it "
      "begins with =, @, a tab or a carriage return, or with + or - and could call a function, "
-     "which -1 year could not) is prefixed with an apostrophe, which an upload of the file removes."},
+     "which -1 year could not) is prefixed with an apostrophe, which an upload of the file "
+     "removes."},
     {"application/x-ndjson", true,
      "One JSON object per line and frame: timestep, x, and the estimate x0, which is null in the "
      "last frame. If the points have labels, the first line also has labels and classes."},

@@ -205,11 +205,11 @@ static bool read_column(const cJSON *json, struct arena *arena, struct column *c
 bool column_read_array(const cJSON *list, struct arena *arena, struct column **columns,
                        int *count) {
     const int size = cJSON_GetArraySize(list);
-    bool read = cJSON_IsArray(list) && size > 0;
+    bool read = list && cJSON_IsArray(list) && size > 0;
     *count = size;
     *columns = read ? arena_alloc(arena, (size_t)size * sizeof **columns) : NULL;
     int j = 0;
-    for (const cJSON *item = *columns ? list->child : NULL; item && read; item = item->next)
+    for (const cJSON *item = read && *columns ? list->child : NULL; item && read; item = item->next)
         read = read_column(item, arena, &(*columns)[j++]);
     return read && *columns;
 }

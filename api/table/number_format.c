@@ -137,7 +137,7 @@ size_t number_format_text(const struct number_format *format, double value, char
     char *point = strchr(plain, '.');
     const int whole = point ? (int)(point - plain) : (int)strlen(plain);
     int decimals = point ? (int)strlen(point + 1) : 0;
-    while (decimals > format->least && point[decimals] == '0')
+    while (point && decimals > format->least && point[decimals] == '0')
         decimals--;
     if (value < 0 && strspn(plain, "0.") < strlen(plain))
         out[used++] = '-';
