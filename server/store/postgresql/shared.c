@@ -11,9 +11,9 @@
 /* Advisory locks: of transactions that may make events, and of the node that looks for their
  * horizon. The numbers are "deno" and the next. */
 #define BEGIN_WRITING "BEGIN; SELECT pg_advisory_xact_lock_shared(1684369007)"
-/* New writers wait for somebody who waits for the old ones: not longer than this. */
+/* New writers wait for somebody who waits for the old ones: not longer than this, in ms. */
 #define BEGIN_LOOKING                                                                              \
-    "BEGIN; SET LOCAL lock_timeout = '30ms'; SELECT pg_try_advisory_xact_lock(1684369008)"
+    "BEGIN; SET LOCAL lock_timeout = %d; SELECT pg_try_advisory_xact_lock(1684369008)"
 /* The second is a statement of its own, so it sees what was committed before the lock was obtained. */
 #define AWAIT_WRITERS "SELECT pg_advisory_xact_lock(1684369007);" POSTGRESQL_NEWEST_EVENT
 /* Others hear of it, outside the transaction that holds the lock. It may be lost, so it need not be
@@ -28,7 +28,9 @@ enum {
     FIRST_LOOKS = 200,
     FIRST_PAUSE_NS = 30000000,
     FAILURES_TO_TELL = 3,
-    LONGEST_SHIFT = 4, /* the pause after failures is at most 16 times the least */
+    TELL_SECONDS = 60, /* between two lines in the log */
+    LEAST_WAIT_MS = 30,
+    LONGEST_SHIFT = 4, /* after failures, waits and pauses are up to 16 times as long */
 };
 #define LOOK_SECONDS  0.025 /* between two looks, at least, */
 #define FLOOR_SECONDS 1.0   /* and at most, unless others tell their horizon */
@@ -55,14 +57,20 @@ static void raise_to(atomic_llong *horizon, int64_t id) {
     }
 }
 
+static int shift_of(const struct horizon *horizon) {
+    const int failures = atomic_load(&horizon->failures);
+    return failures < LONGEST_SHIFT ? failures : LONGEST_SHIFT;
+}
+
 /* Waits until every id that was given to an event is visible or will never be: ids are given under
  * the shared lock, which ends after the commit is visible. *newest stays NULL if a writer takes long
  * (*is_late), or if another node is at it. */
 static enum store_status pass_barrier(struct postgresql_session *reader, char **newest,
                                       bool *is_late) {
     char *is_ours = NULL;
-    char end[sizeof END_LOOKING + 20];
-    enum store_status status = postgresql_ask(reader, BEGIN_LOOKING, &is_ours);
+    char sql[sizeof END_LOOKING + 20];
+    snprintf(sql, sizeof sql, BEGIN_LOOKING, LEAST_WAIT_MS << shift_of(&reader->store->horizon));
+    enum store_status status = postgresql_ask(reader, sql, &is_ours);
     if (status == STORE_OK && is_ours && strcmp(is_ours, "t") == 0)
         *is_late = postgresql_ask(reader, AWAIT_WRITERS, newest) != STORE_OK;
     free(is_ours);
@@ -71,8 +79,8 @@ static enum store_status pass_barrier(struct postgresql_session *reader, char **
         *newest = NULL;
     }
     if (*newest)
-        snprintf(end, sizeof end, END_LOOKING, strtoll(*newest, NULL, 10));
-    return postgresql_command(reader, *newest ? end : "ROLLBACK");
+        snprintf(sql, sizeof sql, END_LOOKING, strtoll(*newest, NULL, 10));
+    return postgresql_command(reader, *newest ? sql : "ROLLBACK");
 }
 
 /* Notes how a look has ended, which began after so many commits. */
@@ -81,8 +89,11 @@ static void note_look(struct horizon *horizon, unsigned long long commits, bool 
     horizon->looked = clock_monotonic();
     atomic_store(&horizon->is_overdue, !is_known);
     atomic_store(&horizon->failures, is_late ? atomic_load(&horizon->failures) + 1 : 0);
-    if (atomic_load(&horizon->failures) == FAILURES_TO_TELL)
+    if (atomic_load(&horizon->failures) == FAILURES_TO_TELL &&
+        horizon->looked - horizon->told >= TELL_SECONDS) {
+        horizon->told = horizon->looked;
         log_line(LOG_WARN, "events wait for a transaction that takes long", NULL);
+    }
     if (is_known) {
         atomic_store(&horizon->commits, commits);
         atomic_store(&horizon->heard, horizon->looked);
@@ -118,10 +129,19 @@ static bool is_due(struct postgresql_store *store) {
 
 double postgresql_event_pause(struct store *store) {
     const struct horizon *horizon = &((struct postgresql_store *)store)->horizon;
-    const int failures = atomic_load(&horizon->failures);
-    if (!atomic_load(&horizon->is_overdue))
-        return FLOOR_SECONDS;
-    return LOOK_SECONDS * (1 << (failures < LONGEST_SHIFT ? failures : LONGEST_SHIFT));
+    return atomic_load(&horizon->is_overdue) ? LOOK_SECONDS * (1 << shift_of(horizon))
+                                             : FLOOR_SECONDS;
+}
+
+bool postgresql_heard(struct postgresql_store *store, int64_t id) {
+    const bool is_new = id > atomic_load(&store->horizon.id);
+    raise_to(&store->horizon.id, id);
+    atomic_store(&store->horizon.heard, clock_monotonic());
+    return is_new;
+}
+
+void postgresql_suspect(struct postgresql_store *store) {
+    atomic_store(&store->horizon.heard, -FLOOR_SECONDS);
 }
 
 static void sleep_for(double seconds) {
