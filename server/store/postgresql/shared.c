@@ -11,7 +11,7 @@
 /* Advisory locks: of transactions that may make events, and of the node that looks for their
  * horizon. The numbers are "deno" and the next. */
 #define BEGIN_WRITING "BEGIN; SELECT pg_advisory_xact_lock_shared(1684369007)"
-/* New writers wait for somebody who waits for the old ones: not longer than this, in ms. */
+/* New writers wait for somebody who waits for the old ones: not longer than this many ms. */
 #define BEGIN_LOOKING                                                                              \
     "BEGIN; SET LOCAL lock_timeout = %d; SELECT pg_try_advisory_xact_lock(1684369008)"
 /* The second is a statement of its own, so it sees what was committed before the lock was obtained. */
@@ -28,9 +28,12 @@ enum {
     FIRST_LOOKS = 200,
     FIRST_PAUSE_NS = 30000000,
     FAILURES_TO_TELL = 3,
-    TELL_SECONDS = 60, /* between two lines in the log */
+    LONGEST_SHIFT = 4, /* the pause after failures is at most 16 times the least */
+    /* How long a look waits. A report of many epochs can take a second of a busy database, and with
+     * enough nodes there is always one: each look waits twice as long as the one that failed before
+     * it, so that one succeeds in the end. */
     LEAST_WAIT_MS = 30,
-    LONGEST_SHIFT = 4, /* after failures, waits and pauses are up to 16 times as long */
+    WAIT_SHIFT = 5, /* at most 32 times that */
 };
 #define LOOK_SECONDS  0.025 /* between two looks, at least, */
 #define FLOOR_SECONDS 1.0   /* and at most, unless others tell their horizon */
@@ -57,20 +60,17 @@ static void raise_to(atomic_llong *horizon, int64_t id) {
     }
 }
 
-static int shift_of(const struct horizon *horizon) {
-    const int failures = atomic_load(&horizon->failures);
-    return failures < LONGEST_SHIFT ? failures : LONGEST_SHIFT;
-}
-
 /* Waits until every id that was given to an event is visible or will never be: ids are given under
  * the shared lock, which ends after the commit is visible. *newest stays NULL if a writer takes long
  * (*is_late), or if another node is at it. */
 static enum store_status pass_barrier(struct postgresql_session *reader, char **newest,
                                       bool *is_late) {
+    const int failures = atomic_load(&reader->store->horizon.failures);
     char *is_ours = NULL;
-    char sql[sizeof END_LOOKING + 20];
-    snprintf(sql, sizeof sql, BEGIN_LOOKING, LEAST_WAIT_MS << shift_of(&reader->store->horizon));
-    enum store_status status = postgresql_ask(reader, sql, &is_ours);
+    char begin[sizeof BEGIN_LOOKING + 20], end[sizeof END_LOOKING + 20];
+    snprintf(begin, sizeof begin, BEGIN_LOOKING,
+             LEAST_WAIT_MS << (failures < WAIT_SHIFT ? failures : WAIT_SHIFT));
+    enum store_status status = postgresql_ask(reader, begin, &is_ours);
     if (status == STORE_OK && is_ours && strcmp(is_ours, "t") == 0)
         *is_late = postgresql_ask(reader, AWAIT_WRITERS, newest) != STORE_OK;
     free(is_ours);
@@ -79,8 +79,8 @@ static enum store_status pass_barrier(struct postgresql_session *reader, char **
         *newest = NULL;
     }
     if (*newest)
-        snprintf(sql, sizeof sql, END_LOOKING, strtoll(*newest, NULL, 10));
-    return postgresql_command(reader, *newest ? sql : "ROLLBACK");
+        snprintf(end, sizeof end, END_LOOKING, strtoll(*newest, NULL, 10));
+    return postgresql_command(reader, *newest ? end : "ROLLBACK");
 }
 
 /* Notes how a look has ended, which began after so many commits. */
@@ -88,12 +88,12 @@ static void note_look(struct horizon *horizon, unsigned long long commits, bool 
                       bool is_late) {
     horizon->looked = clock_monotonic();
     atomic_store(&horizon->is_overdue, !is_known);
-    atomic_store(&horizon->failures, is_late ? atomic_load(&horizon->failures) + 1 : 0);
-    if (atomic_load(&horizon->failures) == FAILURES_TO_TELL &&
-        horizon->looked - horizon->told >= TELL_SECONDS) {
-        horizon->told = horizon->looked;
+    if (is_late)
+        atomic_fetch_add(&horizon->failures, 1);
+    else if (is_known) /* neither, if another node is at it */
+        atomic_store(&horizon->failures, 0);
+    if (is_late && atomic_load(&horizon->failures) == FAILURES_TO_TELL)
         log_line(LOG_WARN, "events wait for a transaction that takes long", NULL);
-    }
     if (is_known) {
         atomic_store(&horizon->commits, commits);
         atomic_store(&horizon->heard, horizon->looked);
@@ -129,19 +129,10 @@ static bool is_due(struct postgresql_store *store) {
 
 double postgresql_event_pause(struct store *store) {
     const struct horizon *horizon = &((struct postgresql_store *)store)->horizon;
-    return atomic_load(&horizon->is_overdue) ? LOOK_SECONDS * (1 << shift_of(horizon))
-                                             : FLOOR_SECONDS;
-}
-
-bool postgresql_heard(struct postgresql_store *store, int64_t id) {
-    const bool is_new = id > atomic_load(&store->horizon.id);
-    raise_to(&store->horizon.id, id);
-    atomic_store(&store->horizon.heard, clock_monotonic());
-    return is_new;
-}
-
-void postgresql_suspect(struct postgresql_store *store) {
-    atomic_store(&store->horizon.heard, -FLOOR_SECONDS);
+    const int failures = atomic_load(&horizon->failures);
+    if (!atomic_load(&horizon->is_overdue))
+        return FLOOR_SECONDS;
+    return LOOK_SECONDS * (1 << (failures < LONGEST_SHIFT ? failures : LONGEST_SHIFT));
 }
 
 static void sleep_for(double seconds) {
