@@ -246,7 +246,10 @@ test-floats: deps ## write and read back every one of the 2^32 floats (minutes)
 	@$(MAKE) --no-print-directory -j$(JOBS) $B/floats
 	$B/floats $$(nproc)
 
-.PHONY: soak-streams soak-fair soak-large soak-crowd
+.PHONY: soak-streams soak-fair soak-large soak-crowd soak-nodes
+soak-nodes: deps-test ## many nodes on one PostgreSQL at full length: an hour or two; ROWS=kills,takeover for some
+	@$(MAKE) --no-print-directory -j$(JOBS) all test-binaries
+	ROWS=$(ROWS) sh tests/nodes/soak.sh $B
 soak-streams: deps-test ## many streams of events, many clients: 40 seconds
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	/usr/bin/python3 tests/soak/streams.py $B/denoised
@@ -322,6 +325,10 @@ bench-http: deps ## requests/s, latencies, durable submits (installs wrk)
 	@sh tests/install.sh "a client that loads the server" wrk python3
 	@$(MAKE) --no-print-directory $B/denoised $B/bare
 	/usr/bin/python3 tests/bench/load.py $B/denoised $B/bare
+
+bench-nodes: deps-test ## jobs per hour of 1 to 16 nodes on one PostgreSQL, and what a job costs it: five minutes
+	@$(MAKE) --no-print-directory -j$(JOBS) all $B/denoised-faults
+	/usr/bin/python3 tests/bench/nodes.py $B/denoised $(ARGS)
 
 kaist: deps ## a published course's Swiss roll, by its protocol, in a minute or two
 	@$(MAKE) --no-print-directory $B/kaist

@@ -7,6 +7,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/counters.h"
+#include "server/base/fault.h"
 #include "server/base/log.h"
 #include "server/jobs/checkpoint.h"
 #include "server/jobs/pace.h"
@@ -231,6 +232,7 @@ static enum dn_status train_some(struct attempt *attempt, struct dn_error *error
     while (status == DN_OK && dn_trainer_epochs_done(trainer) == epochs &&
            now < began + LOOK_AFTER) {
         status = dn_trainer_step(trainer, &attempt->interruption->stop, error);
+        FAULT_STEP();
         now = clock_monotonic();
     }
     const int64_t steps = dn_trainer_steps_done(trainer) - before;

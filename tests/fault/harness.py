@@ -185,7 +185,7 @@ def check_rows(connection):
         "checkpoint", "model", "snapshot"
     )
     wrong = connection.execute(
-        f"SELECT id, refs FROM blob WHERE refs <> (SELECT count(*) FROM ({named}) WHERE blob_id = id)"
+        f"SELECT id, refs FROM blob WHERE refs <> (SELECT count(*) FROM ({named}) AS named WHERE blob_id = id)"
         " OR (refs > 0 AND size <> (SELECT coalesce(sum(length(bytes)), 0) FROM piece WHERE blob_id = id))"
     ).fetchall()
     assert wrong == [], f"blobs that are not what rows say of them: {wrong}"

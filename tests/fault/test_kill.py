@@ -33,8 +33,8 @@ SPECS = [
 class Client:
     """Submits jobs one after another, each with a key, until told to stop; asks again until it has an answer."""
 
-    def __init__(self, server, pause):
-        self.server, self.pause = server, pause
+    def __init__(self, server, pause, specs=SPECS):
+        self.server, self.pause, self.specs = server, pause, specs
         self.asked, self.acknowledged = [], {}  # keys; and the ids that were promised for them
         self.wrong = []
         self.over = threading.Event()
@@ -45,7 +45,7 @@ class Client:
         for i in itertools.count():
             key = f"key-{i}"
             self.asked.append(key)
-            while not self.submit(key, SPECS[i % len(SPECS)]):
+            while not self.submit(key, self.specs[i % len(self.specs)]):
                 if self.over.is_set():
                     return  # what has no answer may or may not be there
                 time.sleep(0.02)
@@ -70,12 +70,17 @@ def check_jobs(client, path):
     harness.check_integrity(path)
     with harness.database(path) as connection:
         found = connection.execute("SELECT idempotency_key, id FROM job").fetchall()
+    check_promises(client, found)
+    return dict(found)
+
+
+def check_promises(client, found):
+    """found: the keys and ids that are stored."""
     assert client.wrong == []
     assert len(found) == len(dict(found)), "one key, two jobs"
     lost = {key: job for key, job in client.acknowledged.items() if dict(found).get(key) != job}
     assert lost == {}, f"lost: {lost}"
     assert set(dict(found)) <= set(client.asked)
-    return dict(found)
 
 
 def test_killed_at_random(tmp_path):

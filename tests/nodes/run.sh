@@ -1,4 +1,5 @@
 #!/bin/sh
-# Nodes that share a PostgreSQL, and what may happen between them and it.
+# Nodes that share a PostgreSQL, and what may happen between them and it; with SOAK=1 at full length, see soak.sh.
 # usage: tests/nodes/run.sh BUILD/denoised
-exec sh tests/pytest.sh nodes "$1"
+export PYTHONPATH=tests/nodes
+exec sh tests/pytest.sh nodes "$1" -p figures tests/nodes

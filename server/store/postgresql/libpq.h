@@ -24,7 +24,6 @@
     FUNCTION(fname)                                                                                \
     FUNCTION(flush)                                                                                \
     FUNCTION(ftype)                                                                                \
-    FUNCTION(freemem)                                                                              \
     FUNCTION(getResult)                                                                            \
     FUNCTION(getisnull)                                                                            \
     FUNCTION(getlength)                                                                            \
@@ -32,7 +31,6 @@
     FUNCTION(host)                                                                                 \
     FUNCTION(isBusy)                                                                               \
     FUNCTION(nfields)                                                                              \
-    FUNCTION(notifies)                                                                             \
     FUNCTION(ntuples)                                                                              \
     FUNCTION(port)                                                                                 \
     FUNCTION(putCopyData)                                                                          \

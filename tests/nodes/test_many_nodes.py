@@ -3,14 +3,14 @@
 import contextlib
 import signal
 import threading
+import time
 
-import postgresql
 import pytest
-import stores
-from conftest import ENDLESS, QUICK, Server, eventually, outcome, undisturbed
+from conftest import ENDLESS, QUICK, eventually, outcome, undisturbed
+from figures import durations, figure, size
+from fleet import at_once, fleet, gave_up, with_job  # noqa: F401
 from sse import Stream
 
-LEASE = 2  # seconds
 LONG = {
     "dataset": {"name": "spiral", "n": 2000},
     "diffusion": {"timesteps": 20},
@@ -20,69 +20,9 @@ LONG = {
 }
 
 
-class Node(Server):
-    def __init__(self, directory, store, *flags):
-        self.store, self.database = store, store.name
-        self.log_file = str(directory / "log")
-        self.flags = ("--node-lease", str(LEASE), *flags)
-        self.environment = {}
-        self.process = None
-        self.start()
-        self.node = next(node["id"] for node in self.get("/v1/nodes").json["items"] if node["name"].endswith(f":{self.port}"))
-
-
 @pytest.fixture
-def nodes(tmp_path):
-    """Starts nodes on one database; those that are left at the end stop in order."""
-    try:
-        store = stores.Postgresql(str(tmp_path / "nodes"))
-    except postgresql.Missing as why:
-        pytest.skip(str(why))
-    started = []
-
-    def start_nodes(count, *flags):
-        for _ in range(count):
-            directory = tmp_path / f"node{len(started)}"
-            directory.mkdir()
-            started.append(Node(directory, store, *flags))
-        return started[-count:]
-
-    yield start_nodes
-    for node in started:
-        if node.process.poll() is None:
-            assert node.stop() == 0, node.read_log()
-    with store.connect() as database:
-        left = {node for (node,) in database.sql("SELECT id FROM node")}
-    assert left <= {node.node for node in started if node.process.returncode != 0}, "who stops in order leaves"
-    store.drop()
-
-
-def with_job(nodes, job):
-    """The node that trains a job, and the others."""
-    running = {}
-    eventually(lambda: running.update(nodes[0].get(f"/v1/jobs/{job}").json) or running["node"])
-    (owner,) = [node for node in nodes if node.node == running["node"]]
-    return owner, [node for node in nodes if node is not owner]
-
-
-def gave_up(node, job):
-    """Learned that the job is another's, or lost the connection of the transaction in which it was stopped."""
-    return any(f"job={job} ending={ending}" in node.read_log() for ending in ("lost", "store_broken"))
-
-
-def at_once(works):
-    """Runs all in threads; their results, in order."""
-    results = [None] * len(works)
-
-    def run(i):
-        results[i] = works[i]()
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+def nodes(fleet):
+    return fleet
 
 
 def test_a_killed_nodes_job_ends_elsewhere_in_the_same_bytes(nodes, start, tmp_path):
@@ -175,6 +115,33 @@ def test_a_node_that_starts_while_others_write_tells_nothing_again(nodes):
     stream.close()
 
 
+def test_a_node_starts_beside_transactions_that_take_long(nodes):
+    """There is always one, as when many nodes report many epochs to a busy database."""
+    (first,) = nodes(1)
+    first.wait(first.submit(QUICK))
+    assert first.stop() == 0
+    over = threading.Event()
+
+    def write(offset):
+        with first.store.connect() as database:
+            database.sql("SELECT pg_sleep(?)", offset)
+            while not over.is_set():
+                database.sql("BEGIN")
+                database.sql("SELECT pg_advisory_xact_lock_shared(1684369007)")
+                database.sql("SELECT pg_sleep(0.3)")
+                database.sql("COMMIT")
+
+    writers = [threading.Thread(target=write, args=(0.1 * i,)) for i in range(3)]
+    for writer in writers:
+        writer.start()
+    try:
+        nodes(1)
+    finally:
+        over.set()
+        for writer in writers:
+            writer.join()
+
+
 def test_a_stopped_node_gives_its_job_away_at_once(nodes):
     two = nodes(2, "--workers", "1")
     job = two[0].submit(ENDLESS)
@@ -186,17 +153,22 @@ def test_a_stopped_node_gives_its_job_away_at_once(nodes):
     assert other.get(f"/v1/jobs/{job}").json["attempt"] == 1
 
 
+@pytest.mark.row("cancels")
 def test_any_node_cancels(nodes):
-    two = nodes(2, "--workers", "1")
-    for _ in range(5):
+    two, seconds = nodes(2, "--workers", "1"), []
+    for _ in range(size(5, 50)):
         job = two[0].submit(ENDLESS)
         _, (other,) = with_job(two, job)
+        began = time.monotonic()
         other.post(f"/v1/jobs/{job}/cancel", {})
         assert other.wait(job)["status"] == "cancelled"
+        seconds.append(time.monotonic() - began)
+    durations("cancels", "cancel on another node", seconds, at_most=1)
 
 
+@pytest.mark.row("claims")
 def test_jobs_are_claimed_once_and_all_streams_tell_the_same(nodes):
-    four = nodes(4, "--workers", "2")
+    four = nodes(4, "--workers", size("2", "4"))
     clients = []
 
     def listen(node, seen):
@@ -215,11 +187,12 @@ def test_jobs_are_claimed_once_and_all_streams_tell_the_same(nodes):
         clients.append(seen)
     for node in four:
         eventually(lambda node=node: b"denoised_sse_connections 2" in node.get("/metrics").body)
-    jobs = at_once([lambda node=node: [node.submit(QUICK) for _ in range(15)] for node in four])
+    jobs = at_once([lambda node=node: [node.submit(QUICK) for _ in range(size(15, 250))] for node in four])
     jobs = [job for some in jobs for job in some]
     for job in jobs:
         state = four[1].wait(job)
         assert (state["status"], state["attempt"]) == ("succeeded", 1)
+    figure("claims", f"jobs claimed once each, by {size(8, 16)} workers", len(jobs))
     with four[0].store.connect() as database:
         told = database.sql("SELECT id, kind, job FROM event WHERE job <> ? ORDER BY id", mark)
     for job in jobs:
@@ -239,29 +212,35 @@ def test_jobs_are_claimed_once_and_all_streams_tell_the_same(nodes):
         after = told[0][0] - 1
 
 
+@pytest.mark.row("keys")
 def test_one_key_on_all_nodes_at_once_is_one_job(nodes):
-    four = nodes(4, "--workers", "1")
+    four, keys = nodes(4, "--workers", "1"), size(20, 500)
     four[0].submit(ENDLESS)
-    for number in range(40):
+    for number in range(keys):
         answers = at_once(
             [lambda node=node: node.post("/v1/jobs", QUICK, headers={"Idempotency-Key": f'"key{number}"'}) for node in four]
         )
         assert sorted(answer.status for answer in answers) == [200, 200, 200, 201]
         assert len({answer.json["id"] for answer in answers}) == 1
-    for job in four[0].get("/v1/jobs?status=running,queued&limit=100").json["items"]:
-        four[0].post(f"/v1/jobs/{job['id']}/cancel", {})
+    with four[0].store.connect() as database:
+        assert database.one("SELECT count(*) FROM job WHERE idempotency_key IS NOT NULL") == keys
+    figure("keys", "keys sent to 4 nodes at once, each one job", keys)
+    while jobs := four[0].get("/v1/jobs?status=running,queued&limit=100").json["items"]:
+        for job in jobs:
+            four[0].post(f"/v1/jobs/{job['id']}/cancel", {})
 
 
+@pytest.mark.row("keys")
 def test_one_key_on_all_nodes_at_once_is_one_upload(nodes):
     four = nodes(4, "--workers", "1")
-    for number in range(20):
+    for number in range(size(10, 100)):
         headers = {"Content-Type": "text/csv", "Idempotency-Key": f"key{number}"}
         raw = b"x,y\n" + b"".join(b"%d,%d\n" % (i, (i * i + number) % 97) for i in range(50))
         answers = at_once([lambda node=node: node.post("/v1/datasets", raw=raw, headers=headers) for node in four])
         assert sorted(answer.status for answer in answers) == [200, 200, 200, 201], [answer.json for answer in answers]
         assert len({answer.json["id"] for answer in answers}) == 1
-    listed = four[0].get("/v1/datasets?limit=100").json["items"]
-    assert sum(item["created_at"] is not None for item in listed) == 20
+    with four[0].store.connect() as database:
+        assert database.one("SELECT count(*) FROM dataset") == size(10, 100)
 
 
 def test_one_training_resumed_on_all_nodes_at_once_is_resumed_once(nodes):
