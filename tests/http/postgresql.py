@@ -32,6 +32,7 @@ class Cluster:
         if not (PROGRAMS / "initdb").exists():
             raise Missing(f"no PostgreSQL 15 in {PROGRAMS}: make deps-test installs it")
         self.process = None
+        self.settings = {}  # beside SETTINGS
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="denoised-pg-"))
         if os.geteuid() == 0:
             os.chown(self.folder, user().pw_uid, user().pw_gid)
@@ -40,7 +41,8 @@ class Cluster:
 
     def options(self):
         """How its programs are run."""
-        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PGHOST": str(self.folder), "PGUSER": "postgres", "HOME": str(self.folder)}
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PGHOST": str(self.folder), "PGUSER": "postgres", "HOME": str(self.folder),
+                       "PGPORT": str(self.settings.get("port", 5432))}
         identity = {"user": user().pw_uid, "group": user().pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         return {"cwd": self.folder, "env": environment, **identity}
 
@@ -50,7 +52,7 @@ class Cluster:
 
     def start(self):
         """It ends with this process, whatever becomes of that."""
-        settings = {**SETTINGS, "unix_socket_directories": self.folder}
+        settings = {**SETTINGS, "unix_socket_directories": self.folder, **self.settings}
         command = ["setpriv", "--pdeathsig", "INT", PROGRAMS / "postgres", "-D", "data"]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
