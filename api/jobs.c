@@ -334,23 +334,25 @@ struct change {
     const char *id; /* the real one, because "latest" may change */
     bool force;     /* only for a deletion */
     double until;   /* only for a cancel: monotonic end of the wait */
+    bool is_running;
 };
 
 static void interrupt_worker(struct http_exchange *exchange) {
     const struct change *change = exchange->state;
-    workers_interrupt(service_of(exchange)->workers, change->id);
+    const struct service *service = service_of(exchange);
+    if (!workers_interrupt(service->workers, change->id) && change->is_running)
+        peers_cancelled(service->peers, change->id);
 }
 
 /* Finds the real id of the job, and whether it is running. */
-static enum store_status resolve(struct http_exchange *exchange, struct store_session *session,
-                                 bool *is_running) {
+static enum store_status resolve(struct http_exchange *exchange, struct store_session *session) {
     struct change *change = exchange->state;
     struct job job;
     enum store_status status = store_job_get(session, exchange->request.ids[0], &job);
     if (status != STORE_OK)
         return status;
     change->id = http_format(exchange, "%s", job.id);
-    *is_running = job.status == JOB_RUNNING;
+    change->is_running = job.status == JOB_RUNNING;
     job_clear(&job);
     return change->id ? STORE_OK : STORE_ERROR;
 }
@@ -366,8 +368,7 @@ static bool has_stopped(struct http_exchange *exchange) {
 
 static void cancel_job(struct http_exchange *exchange, struct store_session *session) {
     struct change *change = exchange->state;
-    bool is_running;
-    enum store_status status = resolve(exchange, session, &is_running);
+    enum store_status status = resolve(exchange, session);
     if (status == STORE_OK)
         status = store_job_cancel(session, change->id, clock_now_ms());
     if (status != STORE_OK) {
@@ -378,7 +379,7 @@ static void cancel_job(struct http_exchange *exchange, struct store_session *ses
     change->until = clock_monotonic() + CANCEL_WAIT_SECONDS;
     exchange->wait =
         (struct wait){.job = change->id, .what = WAIT_FOR_STATUS, .until = change->until};
-    if (is_running)
+    if (change->is_running)
         exchange->poll = has_stopped;
 }
 
@@ -400,8 +401,7 @@ const struct field_set job_delete_fields = {delete_rows, 1};
 
 static void delete_job(struct http_exchange *exchange, struct store_session *session) {
     const struct change *change = exchange->state;
-    bool is_running;
-    enum store_status status = resolve(exchange, session, &is_running);
+    enum store_status status = resolve(exchange, session);
     if (status == STORE_OK)
         status = store_job_delete(session, change->id, change->force);
     if (status == STORE_OK)

@@ -39,6 +39,8 @@ struct events {
     int first, length;
     int64_t base, latest;
     long least_ns;
+    void (*queued)(void *listener); /* or NULL */
+    void *queue_listener;
 };
 
 static void put_event(const struct events *events, const struct event *event, struct buffer *out) {
@@ -100,6 +102,15 @@ static void wake_concerned(struct events *events, const struct event *batch, int
             }
 }
 
+/* The mutex is held. */
+static void tell_queued(const struct events *events, const struct event *batch, int count) {
+    bool is_any = false;
+    for (int i = 0; i < count; i++)
+        is_any |= batch[i].kind == EVENT_STATUS && strcmp(batch[i].status, "queued") == 0;
+    if (is_any && events->queued)
+        events->queued(events->queue_listener);
+}
+
 /* Reads a batch of new events; false when there are no more. */
 static bool look(struct events *events) {
     struct store_session *session = store_acquire(events->store);
@@ -117,6 +128,7 @@ static bool look(struct events *events) {
     for (int i = 0; i < count; i++)
         remember(events, &batch[i]);
     wake_concerned(events, batch, count);
+    tell_queued(events, batch, count);
     pthread_mutex_unlock(&events->bell.mutex);
     for (int i = 0; i < count; i++) {
         watch_news(events->watch, batch[i].job,
@@ -139,9 +151,13 @@ static void wake_silent(struct events *events) {
 static void *events_main(void *argument) {
     struct events *events = argument;
     double beaten = clock_monotonic();
-    while (bell_wait(&events->bell, fmin(1, store_event_pause(events->store)))) {
-        while (look(events))
+    bool is_open = true;
+    while (is_open) {
+        is_open = bell_wait(&events->bell, fmin(1, store_event_pause(events->store)));
+        while (look(events)) /* once more at the end: other nodes wait to hear of it */
             ;
+        if (!is_open)
+            break;
         /* Jobs can commit a thousand times a second, and each wake of a stream costs a system call
          * or two. So the first event goes out at once, and those right after it together. */
         const long streams = events_streams(events);
@@ -184,6 +200,13 @@ void events_stop(struct events *events) {
 
 void events_committed(struct events *events) {
     bell_ring(&events->bell);
+}
+
+void events_on_queued(struct events *events, void (*queued)(void *listener), void *listener) {
+    pthread_mutex_lock(&events->bell.mutex);
+    events->queued = queued;
+    events->queue_listener = listener;
+    pthread_mutex_unlock(&events->bell.mutex);
 }
 
 int events_streams(struct events *events) {

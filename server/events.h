@@ -36,6 +36,9 @@ struct events *events_start(struct store *store, struct watch *watch,
 void events_stop(struct events *events);      /* no stream may be left */
 void events_committed(struct events *events); /* after each commit. Any thread */
 int events_streams(struct events *events);
+/* From now on, queued(listener) is called on the thread after events of jobs that were put into the
+ * queue, by whatever node. NULL: no more. */
+void events_on_queued(struct events *events, void (*queued)(void *listener), void *listener);
 
 /* False: there are EVENTS_MAX_STREAMS already. */
 bool events_join(struct listener *listener);

@@ -21,6 +21,7 @@ struct nodes {
     struct bell bell;
     bool is_draining; /* under the bell's mutex */
     unsigned seed;
+    struct duties duties; /* as of the last renewal */
     /* monotonic seconds */
     double renewed; /* the last time */
     double since;   /* when it was first renewed without a break after that; INFINITY: not yet */
@@ -68,9 +69,13 @@ static bool is_draining(struct nodes *nodes) {
     return draining;
 }
 
-static enum store_status run_renew(struct nodes *nodes, void *unused) {
-    (void)unused;
-    return store_node_renew(nodes->session, lease_ms(nodes), is_draining(nodes));
+/* A transaction of one statement. It may be repeated: the server may have cut the connection. */
+static enum store_status send_renewal(struct nodes *nodes, struct duties *duties) {
+    enum store_status status = STORE_ERROR;
+    for (int i = 0; i < 2 && status == STORE_ERROR; i++)
+        if (store_connect(nodes->session) == STORE_OK)
+            status = store_node_renew(nodes->session, lease_ms(nodes), is_draining(nodes), duties);
+    return status;
 }
 
 static enum store_status run_leave(struct nodes *nodes, void *unused) {
@@ -82,9 +87,20 @@ static enum store_status run_take_over(struct nodes *nodes, void *takeover) {
     return store_take_over(nodes->session, lease_ms(nodes), clock_now_ms(), takeover);
 }
 
+/* Tells the listener, unless the process is stopping. */
+static void tell(struct nodes *nodes, void (*what)(void *listener)) {
+    pthread_mutex_lock(&nodes->bell.mutex);
+    if (!nodes->is_draining)
+        what(nodes->config.listener);
+    pthread_mutex_unlock(&nodes->bell.mutex);
+}
+
+/* Also finds out what there is to do. */
 static void renew(struct nodes *nodes) {
     const double began = clock_monotonic();
-    enum store_status status = in_transaction(nodes, run_renew, NULL);
+    struct duties *duties = &nodes->duties;
+    *duties = (struct duties){0};
+    enum store_status status = send_renewal(nodes, duties);
     if (status == STORE_LOST) {
         log_line(LOG_WARN, "this node was taken for dead; its jobs go on elsewhere", "node=%s",
                  nodes->config.self->id);
@@ -98,12 +114,15 @@ static void renew(struct nodes *nodes) {
     nodes->renewed = clock_monotonic();
     if (isinf(nodes->since))
         nodes->since = nodes->renewed;
+    if (duties->claim)
+        tell(nodes, nodes->config.queued);
 }
 
 static void take_over(struct nodes *nodes) {
     const double now = clock_monotonic();
     struct takeover takeover = {0};
-    if (now - nodes->since < nodes->config.lease || now < nodes->next_sweep)
+    if (!nodes->duties.take_over || now - nodes->since < nodes->config.lease ||
+        now < nodes->next_sweep)
         return;
     nodes->next_sweep = now + SWEEP_SECONDS * (0.5 + rand_r(&nodes->seed) / (double)RAND_MAX);
     if (in_transaction(nodes, run_take_over, &takeover) != STORE_OK)
@@ -111,10 +130,8 @@ static void take_over(struct nodes *nodes) {
     if (takeover.buried > 0 || takeover.requeued > 0)
         log_line(LOG_WARN, "nodes are gone", "nodes=%d jobs_requeued=%d", takeover.buried,
                  takeover.requeued);
-    pthread_mutex_lock(&nodes->bell.mutex);
-    if (takeover.requeued > 0 && !nodes->is_draining)
-        nodes->config.freed(nodes->config.listener);
-    pthread_mutex_unlock(&nodes->bell.mutex);
+    if (takeover.requeued > 0)
+        tell(nodes, nodes->config.freed);
 }
 
 static void *nodes_main(void *argument) {

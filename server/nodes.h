@@ -14,10 +14,12 @@
 struct nodes;
 
 struct nodes_config {
-    struct store *store;           /* a shared one */
-    const struct node *self;       /* must outlive the thread */
-    int lease;                     /* seconds */
-    void (*freed)(void *listener); /* after jobs were put back into the queue, on the thread */
+    struct store *store;     /* a shared one */
+    const struct node *self; /* must outlive the thread */
+    int lease;               /* seconds */
+    void (*queued)(
+        void *listener);           /* jobs that this node can run are in the queue. On the thread */
+    void (*freed)(void *listener); /* some were put back into it, on the thread */
     void *listener;
 };
 

@@ -360,6 +360,10 @@ static struct workers *start_workers(const struct process *process) {
                                  .max_memory = process->service.max_training_memory});
 }
 
+static void queued(void *self) {
+    workers_call(((struct service *)self)->workers);
+}
+
 static void freed(void *self) {
     struct service *service = self;
     workers_wake(service->workers);
@@ -373,12 +377,27 @@ static bool start_nodes(struct process *process) {
     process->nodes = nodes_start(&(struct nodes_config){.store = service->store,
                                                         .self = &process->node,
                                                         .lease = process->config->node_lease,
+                                                        .queued = queued,
                                                         .freed = freed,
                                                         .listener = service});
     if (!process->nodes)
         snprintf(process->error, sizeof process->error,
                  "cannot keep a lease in the database, see above, or no memory or thread is left");
-    return process->nodes != NULL;
+    if (!process->nodes)
+        return false;
+    events_on_queued(service->events, queued, service);
+    service->peers = peers_start(&(struct peers_config){
+        .store = service->store, .events = service->events, .workers = service->workers});
+    return service->peers != NULL;
+}
+
+/* No other node is heard any more. */
+static void stop_hearing(struct service *service) {
+    if (service->events)
+        events_on_queued(service->events, NULL, NULL);
+    if (service->peers)
+        peers_stop(service->peers);
+    service->peers = NULL;
 }
 
 static struct http_server *start_http(struct process *process) {
@@ -444,6 +463,7 @@ static void stop(struct process *process) {
     FAULT_POINT("stop.http_stopped");
     if (process->janitor)
         janitor_stop(process->janitor);
+    stop_hearing(service);
     if (service->writer)
         writer_hurry(service->writer);
     if (service->workers)

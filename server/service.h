@@ -11,6 +11,7 @@
 #include "server/http/http.h"
 #include "server/jobs/worker.h"
 #include "server/model_cache.h"
+#include "server/peers.h"
 #include "server/reply_cache.h"
 #include "server/store/store.h"
 #include "server/threads/pool.h"
@@ -21,6 +22,7 @@ struct service {
     struct store *store;
     struct writer *writer;
     struct workers *workers;
+    struct peers *peers; /* NULL unless the database is shared */
     struct pool *pool;
     struct watch *watch;
     struct events *events;

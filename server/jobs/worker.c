@@ -16,7 +16,6 @@
 
 enum {
     STORE_RETRY_SECONDS = 1,
-    LOOK_SECONDS = 1, /* between two looks for jobs that other nodes have queued */
     SMALL_SHARE = 32, /* a job is small if it takes at most 1/32 of max_memory; */
     BESIDE_SHARE = 8, /* another 1/8 on top of max_memory is for small jobs only */
 };
@@ -139,9 +138,11 @@ static void train(struct worker *worker, struct claim *claim) {
 static bool work(struct worker *worker) {
     struct holding holding = {.worker = worker};
     enum store_status status = writer_do(worker->workers->config.writer, run_claim, &holding);
-    if (status == STORE_OK && holding.claim.id[0])
+    if (status == STORE_OK && holding.claim.id[0]) {
+        if (store_is_shared(worker->workers->config.store))
+            workers_call(worker->workers); /* who called this one may have meant more jobs */
         train(worker, &holding.claim);
-    else if (status == STORE_OK)
+    } else if (status == STORE_OK)
         log_line(LOG_WARN,
                  "a claim without an answer had taken place: the job is back in the queue",
                  "worker=%d", worker->number);
@@ -156,12 +157,9 @@ static bool work(struct worker *worker) {
 
 static void *worker_main(void *argument) {
     struct worker *worker = argument;
-    /* Other nodes queue jobs and free them without ringing this bell. */
-    const double patience =
-        store_is_shared(worker->workers->config.store) ? LOOK_SECONDS : INFINITY;
     while (!bell_is_closed(&worker->bell))
         if (!work(worker))
-            bell_wait(&worker->bell, patience);
+            bell_wait(&worker->bell, INFINITY);
     return NULL;
 }
 
@@ -196,12 +194,26 @@ void workers_wake(struct workers *workers) {
     pthread_mutex_unlock(&workers->mutex);
 }
 
-void workers_interrupt(struct workers *workers, const char *job_id) {
+void workers_call(struct workers *workers) {
+    int i = 0;
+    pthread_mutex_lock(&workers->mutex);
+    while (i < workers->count && workers->worker[i].job_id[0])
+        i++;
+    if (i < workers->count)
+        bell_ring(&workers->worker[i].bell);
+    pthread_mutex_unlock(&workers->mutex);
+}
+
+bool workers_interrupt(struct workers *workers, const char *job_id) {
+    bool is_here = false;
     pthread_mutex_lock(&workers->mutex);
     for (int i = 0; i < workers->count; i++)
-        if (strcmp(workers->worker[i].job_id, job_id) == 0)
+        if (strcmp(workers->worker[i].job_id, job_id) == 0) {
             __atomic_store_n(&workers->worker[i].interruption.stop, true, __ATOMIC_RELAXED);
+            is_here = true;
+        }
     pthread_mutex_unlock(&workers->mutex);
+    return is_here;
 }
 
 void workers_halt(struct workers *workers) {

@@ -59,10 +59,14 @@ struct workers_config {
 struct workers *workers_start(const struct workers_config *config);
 /* Lets idle workers check the queue again. Any thread. */
 void workers_wake(struct workers *workers);
+/* The same for one of them, which calls the next one if it finds a job: for news from other nodes,
+ * which call theirs as well. Any thread. */
+void workers_call(struct workers *workers);
 /* Bytes that the running jobs have reserved. Any thread. */
 int64_t workers_memory(struct workers *workers);
-/* Asks the worker that runs this job, if any, to stop it within a training step. Any thread. */
-void workers_interrupt(struct workers *workers, const char *job_id);
+/* Asks the worker that runs this job to stop it within a training step; false: there is none here.
+ * Any thread. */
+bool workers_interrupt(struct workers *workers, const char *job_id);
 /* Asks all workers to stop, without waiting for them. */
 void workers_halt(struct workers *workers);
 /* Stops within a training step; running jobs go back to the queue, and keep the steps before it. */

@@ -45,6 +45,7 @@ struct store {
     struct store_session *idle;
 };
 
+struct news;
 struct driver {
     bool is_shared;     /* several processes may use a database at the same time */
     const char *scheme; /* with which the name of its databases begins */
@@ -72,6 +73,12 @@ struct driver {
     /* Only if it is shared: another session that writes, which store_begin connects, and which waits
      * for an answer for so many seconds. */
     struct store_session *(*open_writer)(struct store *store, double patience);
+    /* Connects it, unless it is connected; NULL: there is nothing to connect. */
+    enum store_status (*connect)(struct store_session *session);
+    /* Only if it is shared: as the functions of nodes.h. */
+    struct store_session *(*open_listener)(struct store *store);
+    enum store_status (*listen)(struct store_session *listener, int wake, struct news *news);
+    enum store_status (*tell_cancel)(struct store_session *listener, const char *job);
     bool (*is_usable)(struct store_session *session); /* an idle one: its connection is not lost */
     void (*close_session)(struct store_session *session);
     enum store_status (*ping)(struct store_session *session);

@@ -44,13 +44,27 @@ enum store_status store_offer(struct store_session *session, const char *const *
     return status;
 }
 
-enum store_status store_node_renew(struct store_session *session, int64_t lease, bool is_draining) {
-    const enum store_status status =
-        sql_run(session,
-                "UPDATE node SET lease_until = (SELECT ms FROM clock) + ?2, draining = ?3"
-                " WHERE id = ?1",
-                "tii", session->node, lease, (int64_t)is_draining);
-    return status == STORE_OK && sql_changes(session) == 0 ? STORE_LOST : status;
+/* Is there anything for store_take_over? */
+#define IS_ANY_GONE                                                                                \
+    "EXISTS (SELECT 1 FROM node WHERE lease_until < (SELECT ms FROM clock))"                       \
+    " OR EXISTS (SELECT 1 FROM job WHERE job.status = 'running'"                                   \
+    "            AND " SQL_NODE("job") " NOT IN (SELECT node.id FROM node))"                       \
+                                       " OR EXISTS (SELECT 1 FROM blob WHERE writer IS NOT NULL"   \
+                                       "            AND writer NOT IN (SELECT node.id FROM node))"
+
+enum store_status store_node_renew(struct store_session *session, int64_t lease, bool is_draining,
+                                   struct duties *duties) {
+    struct sql_statement *row =
+        sql_prepare(session,
+                    "UPDATE node SET lease_until = (SELECT ms FROM clock) + ?2, draining = ?3"
+                    " WHERE id = ?1 RETURNING CASE WHEN " IS_ANY_GONE " THEN 1 ELSE 0 END,"
+                    " CASE WHEN EXISTS (SELECT 1 FROM job WHERE " SQL_CAN_RUN ") THEN 1 ELSE 0 END",
+                    "tii", session->node, lease, (int64_t)is_draining);
+    const bool found = sql_row(session, row);
+    *duties = (struct duties){0};
+    if (found)
+        *duties = (struct duties){.take_over = sql_int(row, 0), .claim = sql_int(row, 1)};
+    return sql_found(session, row, found, STORE_LOST);
 }
 
 enum store_status store_node_leave(struct store_session *session) {
@@ -58,6 +72,19 @@ enum store_status store_node_leave(struct store_session *session) {
 }
 
 /* ------------------------------------------------------------------ all nodes */
+
+enum store_status store_must_stop(struct store_session *session, const char *job, bool *must) {
+    int64_t one;
+    const enum store_status status =
+        sql_value(session,
+                  sql_prepare(session,
+                              "SELECT 1 FROM job WHERE id = ?1"
+                              " AND (status <> 'running' OR cancel_requested = 0)",
+                              "t", job),
+                  &one, STORE_NOT_FOUND);
+    *must = status == STORE_NOT_FOUND;
+    return *must ? STORE_OK : status;
+}
 
 enum store_status store_node_count(struct store_session *session, int64_t *count) {
     return sql_value(session,

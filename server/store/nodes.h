@@ -27,8 +27,15 @@ void node_clear(struct node *node);
  * 0: always. Also renews a lease that has ended. */
 enum store_status store_node_join(struct store_session *session, const struct node *node,
                                   int64_t lease);
-/* W. Renews the lease of the session's node. STORE_LOST: a sweep has taken it for dead. */
-enum store_status store_node_renew(struct store_session *session, int64_t lease, bool is_draining);
+/* What there is to do for a node. */
+struct duties {
+    bool take_over; /* others may have died (store_take_over) */
+    bool claim;     /* jobs are queued that it can run */
+};
+/* W, or without a transaction after store_connect: the statement is one of its own then. Renews the
+ * lease of the session's node. STORE_LOST: a sweep has taken it for dead. */
+enum store_status store_node_renew(struct store_session *session, int64_t lease, bool is_draining,
+                                   struct duties *duties);
 /* W. The arithmetic that this server offers to jobs, best first; 1..STORE_MAX_OFFERS texts. Waiting
  * jobs are those that began with any other. */
 enum store_status store_offer(struct store_session *session, const char *const *arithmetic,
@@ -48,6 +55,24 @@ enum store_status store_lease_count(struct store_session *session, int64_t *coun
  * lost after so many seconds without a sign of it. NULL: no memory. */
 struct store_session *store_open_writer(struct store *store, double patience);
 void store_close_writer(struct store_session *session);
+/* Connects such a session, if it has no connection that works. */
+enum store_status store_connect(struct store_session *session);
+
+/* What other nodes say. It comes soon, or never. */
+enum news_kind { NO_NEWS, NEWS_OF_EVENTS, NEWS_OF_CANCEL, NEWS_OF_ANYTHING };
+struct news {
+    enum news_kind kind;
+    char job[ID_LENGTH + 1]; /* of a cancel, or a deletion */
+};
+/* A session that hears it, for one thread; store_close_writer closes it. NULL: no memory. */
+struct store_session *store_open_listener(struct store *store);
+/* Waits for news, or until the file descriptor `wake` is readable: NO_NEWS. NEWS_OF_ANYTHING, if it
+ * has just connected: nobody knows what was said before. STORE_ERROR: there is no connection. */
+enum store_status store_listen(struct store_session *listener, int wake, struct news *news);
+/* Tells the others that this job must stop, which is committed. */
+enum store_status store_tell_cancel(struct store_session *listener, const char *job);
+/* Must whoever trains this job stop, because of a cancel or because it was deleted? */
+enum store_status store_must_stop(struct store_session *session, const char *job, bool *must);
 
 /* W. Buries the nodes whose lease has ended, treats the jobs of nodes that are gone as store_recover
  * does, and abandons their unfinished blobs. Nobody is buried before the database has run for a

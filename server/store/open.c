@@ -126,6 +126,22 @@ void store_close_writer(struct store_session *session) {
     session->driver->close_session(session);
 }
 
+enum store_status store_connect(struct store_session *session) {
+    return session->driver->connect ? session->driver->connect(session) : STORE_OK;
+}
+
+struct store_session *store_open_listener(struct store *store) {
+    return store->driver->open_listener(store);
+}
+
+enum store_status store_listen(struct store_session *listener, int wake, struct news *news) {
+    return listener->driver->listen(listener, wake, news);
+}
+
+enum store_status store_tell_cancel(struct store_session *listener, const char *job) {
+    return listener->driver->tell_cancel(listener, job);
+}
+
 static struct store_session *take_idle(struct store *store) {
     pthread_mutex_lock(&store->mutex);
     struct store_session *session = store->idle;

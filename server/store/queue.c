@@ -63,10 +63,7 @@ static enum store_status take_checkpoint(struct store_session *session, int64_t 
     return status == STORE_OK ? rewind_to(session, seq, &claim->checkpoint) : status;
 }
 
-/* On the node ?1. Another node may be about to take a job: that one is passed over. */
-#define CAN_RUN                                                                                    \
-    "status = 'queued' AND (arithmetic IS NULL"                                                    \
-    " OR arithmetic IN (SELECT offer.arithmetic FROM offer WHERE node = ?1))"
+/* Another node may be about to take a job: that one is passed over. */
 #define FIRST_OF_QUEUE "ORDER BY seq LIMIT 1 /*! FOR UPDATE SKIP LOCKED */"
 
 /* The job to run next: the first in the queue, if it fits. Otherwise, one that fits may overtake it
@@ -77,13 +74,13 @@ static enum store_status choose(struct store_session *session, const struct memo
     /* A job that is larger than ?3 waits for a node with more memory, and keeps nobody waiting. */
     struct sql_statement *row = sql_prepare(
         session,
-        "WITH first AS (SELECT seq, memory FROM job WHERE " CAN_RUN
+        "WITH first AS (SELECT seq, memory FROM job WHERE " SQL_CAN_RUN
         " AND memory <= ?3 " FIRST_OF_QUEUE ")"
         " SELECT CASE WHEN memory <= ?2 THEN seq"
         "  WHEN memory + (SELECT coalesce(sum(memory), 0) FROM job AS before"
         "                 WHERE before.status = 'running' AND before.seq < first.seq"
         "                 AND " SQL_NODE("before") " = ?1) > ?3"
-                                                   "  THEN (SELECT seq FROM job WHERE " CAN_RUN
+                                                   "  THEN (SELECT seq FROM job WHERE " SQL_CAN_RUN
                                                    " AND memory <= ?2 " FIRST_OF_QUEUE ")"
                                                    " END FROM first",
         "tii", session->node, room->unreserved, room->all);
@@ -94,10 +91,11 @@ static enum store_status choose(struct store_session *session, const struct memo
 static enum store_status choose_small(struct store_session *session, const struct memory_room *room,
                                       int64_t *seq) {
     const int64_t most = room->small < room->beside ? room->small : room->beside;
-    struct sql_statement *row = sql_prepare(session,
-                                            "SELECT seq FROM job WHERE " CAN_RUN " AND memory <= ?2"
-                                            " " FIRST_OF_QUEUE,
-                                            "ti", session->node, most);
+    struct sql_statement *row =
+        sql_prepare(session,
+                    "SELECT seq FROM job WHERE " SQL_CAN_RUN " AND memory <= ?2"
+                    " " FIRST_OF_QUEUE,
+                    "ti", session->node, most);
     return sql_value(session, row, seq, STORE_NOT_FOUND);
 }
 

@@ -104,6 +104,11 @@ enum store_status sql_served(struct store_session *session, struct sql_statement
 /* In a condition: does the lease of a node still hold? */
 #define SQL_IS_LIVE "(lease_until IS NULL OR lease_until > (SELECT ms FROM clock))"
 
+/* In a condition: is a job queued that the node ?1 can run? */
+#define SQL_CAN_RUN                                                                                \
+    "status = 'queued' AND (arithmetic IS NULL"                                                    \
+    " OR arithmetic IN (SELECT offer.arithmetic FROM offer WHERE node = ?1))"
+
 /* In a condition or a column: is the arithmetic of a job one that no running server offers? */
 #define SQL_IS_BOUND                                                                               \
     "(job.arithmetic IS NOT NULL"                                                                  \

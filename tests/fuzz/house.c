@@ -155,8 +155,12 @@ static void post_waiting(void *unused, struct task *task) {
 void workers_wake(struct workers *workers) {
     (void)workers;
 }
-void workers_interrupt(struct workers *workers, const char *id) {
+bool workers_interrupt(struct workers *workers, const char *id) {
     (void)workers, (void)id;
+    return false;
+}
+void peers_cancelled(struct peers *peers, const char *id) {
+    (void)peers, (void)id;
 }
 int64_t workers_memory(struct workers *workers) {
     (void)workers;

@@ -28,7 +28,7 @@ static void be(const char *id) {
 }
 
 static void let_lease_end(void) {
-    cr_assert_eq(store_node_renew(session, -1, false), STORE_OK);
+    cr_assert_eq(store_node_renew(session, -1, false, &(struct duties){0}), STORE_OK);
 }
 
 static struct takeover take_over(void) {
@@ -97,7 +97,7 @@ Test(nodes, a_node_whose_lease_has_ended_claims_nothing) {
     cr_expect_eq(live, before);
     cr_expect_eq(store_claim(session, "0", &EVERYTHING, 1, &claim), STORE_NOT_FOUND);
     cr_expect_eq(take_over().buried, 1);
-    cr_expect_eq(store_node_renew(session, LEASE, false), STORE_LOST);
+    cr_expect_eq(store_node_renew(session, LEASE, false, &(struct duties){0}), STORE_LOST);
     cr_expect_eq(store_claim(session, "0", &EVERYTHING, 1, &claim), STORE_NOT_FOUND);
     be(self);
     cr_expect_eq(store_claim(session, "0", &EVERYTHING, 1, &claim), STORE_OK);

@@ -388,6 +388,10 @@ static void abort_all(struct store_session *session) {
     session->status = why;
 }
 
+static enum store_status connect_writer(struct store_session *session) {
+    return session->status = postgresql_take(session_of(session));
+}
+
 static enum store_status begin(struct store_session *session) {
     struct postgresql_session *writer = session_of(session);
     writer->has_changed = false;
@@ -486,6 +490,10 @@ const struct driver postgresql_driver = {
     .last_event = last_event,
     .horizon = postgresql_horizon,
     .event_pause = postgresql_event_pause,
+    .open_listener = postgresql_open_listener,
+    .listen = postgresql_listen,
+    .tell_cancel = postgresql_tell_cancel,
+    .connect = connect_writer,
     .begin = begin,
     .commit = commit,
     .abort = abort_all,

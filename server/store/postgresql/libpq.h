@@ -24,6 +24,7 @@
     FUNCTION(fname)                                                                                \
     FUNCTION(flush)                                                                                \
     FUNCTION(ftype)                                                                                \
+    FUNCTION(freemem)                                                                              \
     FUNCTION(getResult)                                                                            \
     FUNCTION(getisnull)                                                                            \
     FUNCTION(getlength)                                                                            \
@@ -31,6 +32,7 @@
     FUNCTION(host)                                                                                 \
     FUNCTION(isBusy)                                                                               \
     FUNCTION(nfields)                                                                              \
+    FUNCTION(notifies)                                                                             \
     FUNCTION(ntuples)                                                                              \
     FUNCTION(port)                                                                                 \
     FUNCTION(putCopyData)                                                                          \

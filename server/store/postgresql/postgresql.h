@@ -29,7 +29,7 @@ struct horizon {
     atomic_ullong commits;  /* of this process whose events are not behind it */
     _Atomic double heard;   /* monotonic seconds: when it was known to be up to date */
     pthread_mutex_t mutex;  /* one thread at a time looks for it; guards the rest */
-    double looked;          /* when the last one did */
+    double looked, told;    /* when the last one did, and when the log told of delays */
     atomic_int failures;    /* of its looks since the last success */
     atomic_bool is_overdue; /* there is an event beyond it */
 };
@@ -107,5 +107,14 @@ enum store_status postgresql_begin(struct postgresql_session *session);
 struct store_session *postgresql_open_writer(struct store *store, double patience);
 enum store_status postgresql_horizon(struct store_session *session, int64_t wanted, int64_t *id);
 double postgresql_event_pause(struct store *store);
+/* Another node has told its horizon; false: it was known. */
+bool postgresql_heard(struct postgresql_store *store, int64_t horizon);
+/* News may have been lost. */
+void postgresql_suspect(struct postgresql_store *store);
+
+/* As in driver.h (listen.c). */
+struct store_session *postgresql_open_listener(struct store *store);
+enum store_status postgresql_listen(struct store_session *listener, int wake, struct news *news);
+enum store_status postgresql_tell_cancel(struct store_session *listener, const char *job);
 
 #endif

@@ -28,6 +28,7 @@ enum {
     FIRST_LOOKS = 200,
     FIRST_PAUSE_NS = 30000000,
     FAILURES_TO_TELL = 3,
+    TELL_SECONDS = 60, /* between two lines in the log */
     LONGEST_SHIFT = 4, /* the pause after failures is at most 16 times the least */
     /* How long a look waits. A report of many epochs can take a second of a busy database, and with
      * enough nodes there is always one: each look waits twice as long as the one that failed before
@@ -92,8 +93,11 @@ static void note_look(struct horizon *horizon, unsigned long long commits, bool 
         atomic_fetch_add(&horizon->failures, 1);
     else if (is_known) /* neither, if another node is at it */
         atomic_store(&horizon->failures, 0);
-    if (is_late && atomic_load(&horizon->failures) == FAILURES_TO_TELL)
+    if (is_late && atomic_load(&horizon->failures) == FAILURES_TO_TELL &&
+        horizon->looked - horizon->told >= TELL_SECONDS) {
+        horizon->told = horizon->looked;
         log_line(LOG_WARN, "events wait for a transaction that takes long", NULL);
+    }
     if (is_known) {
         atomic_store(&horizon->commits, commits);
         atomic_store(&horizon->heard, horizon->looked);
@@ -133,6 +137,17 @@ double postgresql_event_pause(struct store *store) {
     if (!atomic_load(&horizon->is_overdue))
         return FLOOR_SECONDS;
     return LOOK_SECONDS * (1 << (failures < LONGEST_SHIFT ? failures : LONGEST_SHIFT));
+}
+
+bool postgresql_heard(struct postgresql_store *store, int64_t id) {
+    const bool is_new = id > atomic_load(&store->horizon.id);
+    raise_to(&store->horizon.id, id);
+    atomic_store(&store->horizon.heard, clock_monotonic());
+    return is_new;
+}
+
+void postgresql_suspect(struct postgresql_store *store) {
+    atomic_store(&store->horizon.heard, -FLOOR_SECONDS);
 }
 
 static void sleep_for(double seconds) {

@@ -1,0 +1,109 @@
+"""What nodes tell each other by NOTIFY: it may be lost or late, and then costs time only."""
+
+import contextlib
+import select
+import threading
+
+from conftest import ENDLESS, QUICK, eventually
+from fleet import fleet, with_job  # noqa: F401
+from sse import Stream
+from test_many_nodes import nodes  # noqa: F401 (a fixture)
+
+# A training of which epochs, and so reports, are few.
+SLOW = {**ENDLESS, "dataset": {"name": "spiral", "n": 20000}, "network": {"hidden_size": 32, "hidden_layers": 2}}
+LISTENERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'denoised' AND query = 'LISTEN denoised'"
+
+
+@contextlib.contextmanager
+def listening(store):
+    """All payloads that are told meanwhile, as a function that waits for one."""
+    with store.connect() as connection:
+        connection.sql("LISTEN denoised")
+        heard = []
+
+        def hears(payload):
+            select.select([connection.native], [], [], 0.1)
+            connection.native.poll()
+            while connection.native.notifies:
+                heard.append(connection.native.notifies.pop(0).payload)
+            return payload in heard
+
+        yield hears
+
+
+def test_nodes_tell_events_and_cancels(nodes):  # noqa: F811
+    two = nodes(2, "--workers", "1")
+    store = two[0].store
+    with listening(store) as hears:
+        job = two[0].submit(SLOW)
+        owner, (other,) = with_job(two, job)
+        other.post(f"/v1/jobs/{job}/cancel", {})
+        eventually(lambda: hears(f"c{job}"))
+        assert other.wait(job)["status"] == "cancelled"
+        with store.connect() as database:
+            last = database.one("SELECT max(id) FROM event")
+        eventually(lambda: hears(f"h{last}"))
+        here = owner.submit(SLOW)
+        owner, _ = with_job(two, here)
+        owner.post(f"/v1/jobs/{here}/cancel", {})
+        assert owner.wait(here)["status"] == "cancelled"
+        assert not hears(f"c{here}"), "nobody else needs to know"
+
+
+def test_a_cancel_that_is_told_too_late_stops_nothing(nodes):  # noqa: F811
+    two = nodes(2, "--workers", "1")
+    job = two[0].submit(SLOW)
+    owner, (other,) = with_job(two, job)
+    with owner.store.connect() as database:
+        for payload in (f"c{job}", "c", "c" + 36 * "x", "", "h", "h-1", "hello", "x" * 7000):
+            database.sql("SELECT pg_notify('denoised', ?)", payload)
+        assert database.one("SELECT count(*) " + LISTENERS) == 2
+    assert other.submit(QUICK)  # starts on the other node after all those
+    first = owner.get(f"/v1/jobs/{job}").json["progress"]["step"]
+    owner.wait_for_step(job, first + 100)
+    state = owner.get(f"/v1/jobs/{job}").json
+    assert (state["status"], state["attempt"], state["node"]) == ("running", 1, owner.node)
+    other.post(f"/v1/jobs/{job}/cancel", {})
+
+
+def test_nothing_depends_on_news(nodes):  # noqa: F811
+    """The connections of all listeners are cut, again and again."""
+    two = nodes(2, "--workers", "1")
+    busy = two[0].submit(SLOW)
+    owner, (other,) = with_job(two, busy)
+    over = threading.Event()
+    seen = []
+
+    def cut():
+        with owner.store.connect() as database:
+            while not over.wait(0.05):
+                database.sql("SELECT pg_terminate_backend(pid) " + LISTENERS)
+
+    def listen(stream):
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # closed below
+            for identity, event, data in stream:
+                seen.append((identity, event, data["job"]))
+
+    with owner.store.connect() as database:
+        eventually(lambda: database.one("SELECT count(*) " + LISTENERS) == 2)
+        last = database.one("SELECT max(id) FROM event")
+        cutting = threading.Thread(target=cut)
+        cutting.start()
+        try:
+            stream = Stream(owner, "/v1/events", last_id=last)
+            threading.Thread(target=listen, args=(stream,), daemon=True).start()
+            for _ in range(5):
+                job = owner.submit(QUICK)
+                state = owner.wait(job)
+                assert (state["status"], state["attempt"]) == ("succeeded", 1)
+                answer = owner.post("/v1/jobs", QUICK, headers={"Prefer": "wait=60"})
+                assert answer.json["status"] == "succeeded", "heard of on the node that does not train it"
+            other.post(f"/v1/jobs/{busy}/cancel", {})
+            assert other.wait(busy)["status"] == "cancelled"
+        finally:
+            over.set()
+            cutting.join()
+        told = database.sql("SELECT id, kind, job FROM event WHERE id > ? ORDER BY id", last)
+        eventually(lambda: seen == told)
+        eventually(lambda: database.one("SELECT count(*) " + LISTENERS) == 2)
+    stream.close()
