@@ -10,7 +10,8 @@
 struct janitor;
 
 /* For how many days after their end jobs, and the events of jobs, are kept; 0: forever. */
-struct janitor *janitor_start(struct writer *writer, int keep_events_days, int keep_jobs_days);
+struct janitor *janitor_start(struct store *store, struct writer *writer, int keep_events_days,
+                              int keep_jobs_days);
 void janitor_stop(struct janitor *janitor);
 
 #endif

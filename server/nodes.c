@@ -13,6 +13,7 @@ enum {
     LEAST_PATIENCE = 1, /* seconds */
     SWEEP_SECONDS = 2,  /* between two looks for nodes that are gone, more or less: the nodes should
                         * not all look at the same time */
+    CHECK_SECONDS = 10, /* between two looks at the schema */
 };
 
 struct nodes {
@@ -25,7 +26,7 @@ struct nodes {
     /* monotonic seconds */
     double renewed; /* the last time */
     double since;   /* when it was first renewed without a break after that; INFINITY: not yet */
-    double next_sweep;
+    double next_sweep, next_check;
 };
 
 static double period(const struct nodes *nodes) {
@@ -134,11 +135,22 @@ static void take_over(struct nodes *nodes) {
         tell(nodes, nodes->config.freed);
 }
 
+/* A migration may have made this program too old. */
+static void check_schema(struct nodes *nodes) {
+    const double now = clock_monotonic();
+    if (now < nodes->next_check)
+        return;
+    nodes->next_check = now + CHECK_SECONDS;
+    if (store_is_outdated(nodes->session))
+        tell(nodes, nodes->config.outdated);
+}
+
 static void *nodes_main(void *argument) {
     struct nodes *nodes = argument;
     do {
         renew(nodes);
         take_over(nodes);
+        check_schema(nodes);
     } while (bell_wait(&nodes->bell, period(nodes)));
     return NULL;
 }

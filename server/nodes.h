@@ -20,6 +20,7 @@ struct nodes_config {
     void (*queued)(
         void *listener);           /* jobs that this node can run are in the queue. On the thread */
     void (*freed)(void *listener); /* some were put back into it, on the thread */
+    void (*outdated)(void *listener); /* this program is too old for the database. On the thread */
     void *listener;
 };
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,7 @@ struct process {
     char name[HOST_BYTES + 8];
     struct nodes *nodes; /* and its place among others; NULL if the database is not shared */
     struct service service;
+    atomic_bool is_outdated; /* the database is for newer programs now */
     struct janitor *janitor;
     struct http_server *http;
     char error[512]; /* why a part did not start, if known */
@@ -188,7 +190,7 @@ static void wait_lost(struct process *process) {
     exit_lost(process->service.store);
 }
 
-/* Waits for SIGTERM or SIGINT. Does not return when the database is gone. */
+/* Waits for SIGTERM or SIGINT, or until the program is too old. Does not return when the database is gone. */
 static void wait_for_signal(struct process *process) {
     const double period = 1e-6 * (double)notify_watchdog_us() / 2;
     const double shortest = period > 0 && period < LOOK_SECONDS ? period : LOOK_SECONDS;
@@ -206,10 +208,14 @@ static void wait_for_signal(struct process *process) {
             pinged = clock_monotonic();
             ping_watchdog(process->service.writer);
         }
-    } while (number < 0 || number == SIGHUP);
+    } while ((number < 0 || number == SIGHUP) && !atomic_load(&process->is_outdated));
     FAULT_POINT("stop.signalled");
     notify("STOPPING=1\nSTATUS=stopping");
-    log_line(LOG_INFO, "stopping", "signal=%s", strsignal(number));
+    if (atomic_load(&process->is_outdated))
+        log_line(LOG_WARN, "stopping: the database is for newer versions of this program now",
+                 NULL);
+    else
+        log_line(LOG_INFO, "stopping", "signal=%s", strsignal(number));
     pthread_t watchdog;
     if (pthread_create(&watchdog, NULL, exit_when_late, NULL) == 0)
         pthread_detach(watchdog);
@@ -370,6 +376,13 @@ static void freed(void *self) {
     events_committed(service->events);
 }
 
+static void outdated(void *self) {
+    struct service *service = self;
+    struct process *process =
+        (struct process *)((char *)service - offsetof(struct process, service));
+    atomic_store(&process->is_outdated, true);
+}
+
 static bool start_nodes(struct process *process) {
     struct service *service = &process->service;
     if (!store_is_shared(service->store))
@@ -379,6 +392,7 @@ static bool start_nodes(struct process *process) {
                                                         .lease = process->config->node_lease,
                                                         .queued = queued,
                                                         .freed = freed,
+                                                        .outdated = outdated,
                                                         .listener = service});
     if (!process->nodes)
         snprintf(process->error, sizeof process->error,
@@ -448,8 +462,8 @@ static bool start(struct process *process) {
            (service->models = model_cache_new((size_t)config->model_cache << 20)) &&
            (service->pool = pool_start(config->samplers, WAITING_SAMPLES)) &&
            (service->workers = start_workers(process)) && start_nodes(process) &&
-           (process->janitor =
-                janitor_start(service->writer, config->keep_events_days, config->keep_jobs_days)) &&
+           (process->janitor = janitor_start(service->store, service->writer,
+                                             config->keep_events_days, config->keep_jobs_days)) &&
            (process->http = start_http(process));
 }
 

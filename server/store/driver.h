@@ -76,6 +76,8 @@ struct driver {
     /* Connects it, unless it is connected; NULL: there is nothing to connect. */
     enum store_status (*connect)(struct store_session *session);
     /* Only if it is shared: as the functions of nodes.h. */
+    bool (*is_outdated)(struct store_session *session);
+    enum store_status (*try_alone)(struct store_session *session, bool *is_alone);
     struct store_session *(*open_listener)(struct store *store);
     enum store_status (*listen)(struct store_session *listener, int wake, struct news *news);
     enum store_status (*tell_cancel)(struct store_session *listener, const char *job);

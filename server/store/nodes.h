@@ -58,6 +58,12 @@ void store_close_writer(struct store_session *session);
 /* Connects such a session, if it has no connection that works. */
 enum store_status store_connect(struct store_session *session);
 
+/* Was the database changed, since it was opened, so that this program must not use it any more? For
+ * such a session, between transactions. */
+bool store_is_outdated(struct store_session *session);
+/* W. Does only this transaction, until it ends, what one node at a time should do? */
+enum store_status store_try_alone(struct store_session *session, bool *is_alone);
+
 /* What other nodes say. It comes soon, or never. */
 enum news_kind { NO_NEWS, NEWS_OF_EVENTS, NEWS_OF_CANCEL, NEWS_OF_ANYTHING };
 struct news {

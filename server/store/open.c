@@ -130,6 +130,15 @@ enum store_status store_connect(struct store_session *session) {
     return session->driver->connect ? session->driver->connect(session) : STORE_OK;
 }
 
+bool store_is_outdated(struct store_session *session) {
+    return session->driver->is_outdated && session->driver->is_outdated(session);
+}
+
+enum store_status store_try_alone(struct store_session *session, bool *is_alone) {
+    *is_alone = true;
+    return session->driver->try_alone ? session->driver->try_alone(session, is_alone) : STORE_OK;
+}
+
 struct store_session *store_open_listener(struct store *store) {
     return store->driver->open_listener(store);
 }

@@ -1,13 +1,14 @@
 """What nodes tell each other by NOTIFY: it may be lost or late, and then costs time only."""
 
 import contextlib
+import re
 import select
 import threading
+import time
 
-from conftest import ENDLESS, QUICK, eventually
+from conftest import ENDLESS, PATIENCE, QUICK, eventually
 from fleet import fleet, with_job  # noqa: F401
 from sse import Stream
-from test_many_nodes import nodes  # noqa: F401 (a fixture)
 
 # A training of which epochs, and so reports, are few.
 SLOW = {**ENDLESS, "dataset": {"name": "spiral", "n": 20000}, "network": {"hidden_size": 32, "hidden_layers": 2}}
@@ -31,8 +32,8 @@ def listening(store):
         yield hears
 
 
-def test_nodes_tell_events_and_cancels(nodes):  # noqa: F811
-    two = nodes(2, "--workers", "1")
+def test_nodes_tell_events_and_cancels(fleet):  # noqa: F811
+    two = fleet(2, "--workers", "1")
     store = two[0].store
     with listening(store) as hears:
         job = two[0].submit(SLOW)
@@ -50,8 +51,8 @@ def test_nodes_tell_events_and_cancels(nodes):  # noqa: F811
         assert not hears(f"c{here}"), "nobody else needs to know"
 
 
-def test_a_cancel_that_is_told_too_late_stops_nothing(nodes):  # noqa: F811
-    two = nodes(2, "--workers", "1")
+def test_a_cancel_that_is_told_too_late_stops_nothing(fleet):  # noqa: F811
+    two = fleet(2, "--workers", "1")
     job = two[0].submit(SLOW)
     owner, (other,) = with_job(two, job)
     with owner.store.connect() as database:
@@ -66,9 +67,9 @@ def test_a_cancel_that_is_told_too_late_stops_nothing(nodes):  # noqa: F811
     other.post(f"/v1/jobs/{job}/cancel", {})
 
 
-def test_nothing_depends_on_news(nodes):  # noqa: F811
+def test_nothing_depends_on_news(fleet):  # noqa: F811
     """The connections of all listeners are cut, again and again."""
-    two = nodes(2, "--workers", "1")
+    two = fleet(2, "--workers", "1")
     busy = two[0].submit(SLOW)
     owner, (other,) = with_job(two, busy)
     over = threading.Event()
@@ -107,3 +108,37 @@ def test_nothing_depends_on_news(nodes):  # noqa: F811
         eventually(lambda: seen == told)
         eventually(lambda: database.one("SELECT count(*) " + LISTENERS) == 2)
     stream.close()
+
+
+def test_an_idle_node_asks_little(fleet):  # noqa: F811
+    """At most two statements per second, of all its connections together."""
+    (first,) = fleet(1)
+    store = first.store
+    with store.connect() as database:
+        database.sql(f"ALTER DATABASE {store.database} SET log_statement = 'all'")
+    assert first.stop() == 0
+    fleet(1, "--node-lease", "15", "--workers", "8")
+
+    def said(what):
+        return len(re.findall(what, store.beside.log()))
+
+    eventually(lambda: said("UPDATE node SET lease_until") >= 2)
+    began, before, renewals = time.monotonic(), said("(statement|execute [^:]*): "), said("UPDATE node SET lease_until")
+    eventually(lambda: said("UPDATE node SET lease_until") >= renewals + 4)
+    assert said("(statement|execute [^:]*): ") - before <= 2 * (time.monotonic() - began) + 1
+
+
+def test_nodes_leave_when_a_migration_makes_them_too_old(fleet):  # noqa: F811
+    two = fleet(2, "--workers", "1")
+    job = two[0].submit(SLOW)
+    owner, _ = with_job(two, job)
+    owner.wait_for_epoch(job, 3)
+    with owner.store.connect() as database:
+        database.sql("INSERT INTO schema_migration (number, name, breaking, at) VALUES (9998, 'expand', 0, 0)")
+        database.sql("INSERT INTO schema_migration (number, name, breaking, at) VALUES (9999, 'contract', 1, 0)")
+        for node in two:
+            assert node.process.wait(timeout=60 * PATIENCE) == 0, node.read_log()
+        ((status, attempt, step),) = database.sql("SELECT status, attempt, step FROM job WHERE id = ?", job)
+        assert (status, attempt) == ("queued", 0) and step > 0
+        assert database.one("SELECT count(*) FROM node") == 0
+        database.sql("DELETE FROM schema_migration WHERE number > 9000")

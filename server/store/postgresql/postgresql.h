@@ -87,6 +87,7 @@ void postgresql_close_session(struct store_session *session);
 enum store_status postgresql_take(struct postgresql_session *writer);
 
 bool postgresql_schema_fits(struct store *store, char *error, size_t error_size);
+bool postgresql_is_outdated(struct store_session *session);
 bool postgresql_migrate(struct store *store, char *error, size_t error_size);
 
 /* Copies of tables (load.c): as the driver's functions of these names. */
@@ -111,6 +112,8 @@ double postgresql_event_pause(struct store *store);
 bool postgresql_heard(struct postgresql_store *store, int64_t horizon);
 /* News may have been lost. */
 void postgresql_suspect(struct postgresql_store *store);
+
+enum store_status postgresql_try_alone(struct store_session *session, bool *is_alone);
 
 /* As in driver.h (listen.c). */
 struct store_session *postgresql_open_listener(struct store *store);

@@ -31,9 +31,10 @@ static int schema_of(struct postgresql_session *session) {
     return newest_of(session, "SELECT coalesce(max(number), 0) FROM schema_migration");
 }
 
+#define NEEDED "SELECT coalesce(max(number), 0) FROM schema_migration WHERE breaking <> 0"
+
 static int needed_by(struct postgresql_session *session) {
-    return newest_of(session,
-                     "SELECT coalesce(max(number), 0) FROM schema_migration WHERE breaking <> 0");
+    return newest_of(session, NEEDED);
 }
 
 static int known(void) {
@@ -62,6 +63,12 @@ bool postgresql_schema_fits(struct store *store, char *error, size_t error_size)
     else
         return true;
     return false;
+}
+
+bool postgresql_is_outdated(struct store_session *session) {
+    int64_t needed;
+    return sql_value(session, sql_prepare(session, NEEDED, ""), &needed, STORE_OK) == STORE_OK &&
+           needed > known();
 }
 
 /* ------------------------------------------------------------------ migrations */

@@ -7,9 +7,10 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/store/postgresql/postgresql.h"
+#include "server/store/sql.h"
 
 /* Advisory locks: of transactions that may make events, and of the node that looks for their
- * horizon. The numbers are "deno" and the next. */
+ * horizon. The numbers are "deno" and the next; one more is of the janitor. */
 #define BEGIN_WRITING "BEGIN; SELECT pg_advisory_xact_lock_shared(1684369007)"
 /* New writers wait for somebody who waits for the old ones: not longer than this many ms. */
 #define BEGIN_LOOKING                                                                              \
@@ -53,6 +54,15 @@ struct store_session *postgresql_open_writer(struct store *store, double patienc
     session->store = (struct postgresql_store *)store;
     session->patience = patience;
     return &session->base; /* begin connects it */
+}
+
+enum store_status postgresql_try_alone(struct store_session *session, bool *is_alone) {
+    int64_t is_ours;
+    const enum store_status status =
+        sql_value(session, sql_prepare(session, "SELECT pg_try_advisory_xact_lock(1684369009)", ""),
+                  &is_ours, STORE_ERROR);
+    *is_alone = is_ours != 0;
+    return status;
 }
 
 static void raise_to(atomic_llong *horizon, int64_t id) {
