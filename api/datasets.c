@@ -259,7 +259,7 @@ enum store_status dataset_lookup(void *context, struct arena *arena,
     struct store_session *session = store_acquire(service_of(exchange)->store);
     struct dataset row;
     if (!session)
-        return STORE_ERROR;
+        return store_why_none(service_of(exchange)->store);
     enum store_status status = store_dataset_get(session, upload->id, false, &row);
     end_reading(exchange, session);
     if (status != STORE_OK)
@@ -343,7 +343,7 @@ static enum store_status choose_uploads(struct store_session *session,
     const int wanted = query->limit - (page->last_pattern - page->first_pattern);
     const int room = wanted < most ? wanted : most;
     const char *last = query->after[0] && after < 0 ? query->after : NULL;
-    if (query->kind == KIND_BUILTIN || page->has_more)
+    if (page->has_more)
         return STORE_OK;
     const bool on_loop = most < LIST_MAX;
     enum store_status status =
@@ -372,10 +372,16 @@ static bool answer_list(struct http_exchange *exchange, int most) {
     const struct list_query *query = exchange->state;
     const int after = fields_index(dn_pattern_names, query->after);
     struct page *page = http_alloc(exchange, sizeof *page);
-    struct store_session *session = page ? begin_reading(exchange) : NULL;
-    if (!session)
+    if (!page)
         return true;
     choose_patterns(query, after, page);
+    if (query->kind == KIND_BUILTIN) { /* the database knows none of them */
+        reply_page(exchange, page);
+        return true;
+    }
+    struct store_session *session = begin_reading(exchange);
+    if (!session)
+        return true;
     enum store_status status = choose_uploads(session, query, after, most, page);
     end_reading(exchange, session);
     if (status != STORE_OK)

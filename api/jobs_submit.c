@@ -264,6 +264,7 @@ struct creation {
     bool validate_only;
     int looked_up;
     bool on_loop, is_long; /* on_loop: it may not take long; is_long: it would have */
+    bool is_away;          /* the database was, when an upload was looked up */
     struct http_exchange *exchange;
 };
 
@@ -275,7 +276,9 @@ static enum store_status look_up(void *context, struct arena *arena,
         return STORE_NOT_FOUND;
     creation->looked_up++;
     pool_pause();
-    return dataset_lookup(creation->exchange, arena, upload);
+    const enum store_status status = dataset_lookup(creation->exchange, arena, upload);
+    creation->is_away |= status == STORE_AWAY;
+    return status;
 }
 
 /* Reads the job in the body. False: the error is already the response, or creation->is_long. */
@@ -289,6 +292,10 @@ static bool read_job(struct creation *creation, struct job_request *request) {
     cJSON_Delete(json);
     if (creation->is_long)
         return false;
+    if (creation->is_away) {
+        problem_store(exchange, STORE_AWAY);
+        return false;
+    }
     const char *name =
         name_wrong(request->name, strlen(request->name)); /* stored ones were checked */
     if (name)

@@ -463,7 +463,7 @@ bool load_training_data(struct http_exchange *exchange, const struct model *row,
         problem(exchange, load_problems[failure.error],
                 failure.why.text[0] ? failure.why.text : NULL);
     else if (!loaded)
-        problem_store(exchange, STORE_ERROR);
+        problem_store(exchange, failure.store);
     else if (!training.data.points && !training.data.values)
         status = dn_data_draw(&training.spec, NULL, &training.data, &failure.why);
     if (status != DN_OK)

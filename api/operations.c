@@ -19,6 +19,20 @@ enum http_next api_livez(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
+/* Seconds without the database after which a load balancer should choose other nodes. */
+enum { AWAY_SECONDS = 5 };
+
+/* Does reading work? An outage that is short costs a client less than another node would. */
+static enum store_status try_to_read(struct store *store) {
+    struct store_session *session = store_acquire(store);
+    enum store_status status = session ? store_ping(session) : store_why_none(store);
+    if (session)
+        store_release(store, session);
+    if (status == STORE_AWAY)
+        return store_away(store) < AWAY_SECONDS ? STORE_OK : status;
+    return session && status != STORE_OK ? STORE_ERROR : status;
+}
+
 /* Why the server is not ready; NULL: it is. */
 static const char *what_is_wrong(struct service *service) {
     if (!atomic_load(&service->ready))
@@ -43,14 +57,11 @@ enum http_next api_readyz(struct http_exchange *exchange) {
         problem(exchange, PROBLEM_NOT_READY, wrong);
         return HTTP_REPLY;
     }
-    struct store_session *session = begin_reading(exchange);
-    if (!session)
-        return HTTP_REPLY;
-    if (store_ping(session))
+    const enum store_status status = try_to_read(service->store);
+    if (status == STORE_OK)
         reply_status(exchange, 200, "ready");
     else
-        problem_store(exchange, STORE_ERROR);
-    end_reading(exchange, session);
+        problem_store(exchange, status);
     return HTTP_REPLY;
 }
 

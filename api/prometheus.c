@@ -220,16 +220,46 @@ static enum store_status write_nodes(struct buffer *out, struct store_session *s
     return status;
 }
 
-static void write_store(struct buffer *out, const struct service *service, int64_t used) {
-    int64_t database, log;
+static enum store_status write_sizes(struct buffer *out, const struct service *service,
+                                     struct store_session *session) {
+    int64_t database, log, used = 0;
+    const enum store_status status = store_used(session, &used);
     store_sizes(service->store, &database, &log);
     gauge(out, "denoised_db_size_bytes", "Size of the database." SHARED, (double)database);
     gauge(out, "denoised_db_used_bytes",
           "Part of the database in use, limited by --max-database." SHARED, (double)used);
-    gauge(out, "denoised_db_limit_bytes", "Limit set by --max-database; 0: no limit." SHARED,
-          (double)service->max_database);
     gauge(out, "denoised_db_wal_bytes", "Size of the write-ahead log; 0 with PostgreSQL." SHARED,
           (double)log);
+    return status;
+}
+
+/* What only the database knows: all of it, or nothing if it is away. */
+static enum store_status write_database(struct buffer *out, const struct service *service) {
+    struct buffer known = {0};
+    struct store_session *session = store_acquire(service->store);
+    enum store_status status =
+        session ? write_jobs(&known, session) : store_why_none(service->store);
+    if (status == STORE_OK)
+        status = write_nodes(&known, session);
+    if (status == STORE_OK)
+        status = write_sizes(&known, service, session);
+    if (session)
+        store_release(service->store, session);
+    gauge(out, "denoised_database_up",
+          "Can this node reach the database? While it cannot, what only the database knows is "
+          "missing here.",
+          status == STORE_OK);
+    if (status == STORE_OK && known.failed)
+        buffer_fail(out);
+    else if (status == STORE_OK)
+        buffer_append(out, known.data, known.length);
+    buffer_clear(&known);
+    return status == STORE_AWAY ? STORE_OK : status;
+}
+
+static void write_store(struct buffer *out, const struct service *service) {
+    gauge(out, "denoised_db_limit_bytes", "Limit set by --max-database; 0: no limit." SHARED,
+          (double)service->max_database);
     histogram(out, "denoised_db_transaction_duration_seconds",
               "Duration of a group of writes, including its commit.", &counters_get()->transaction,
               counters_fast);
@@ -274,26 +304,19 @@ static void write_process(struct buffer *out, int64_t started_at) {
 
 enum http_next api_metrics(struct http_exchange *exchange) {
     struct service *service = service_of(exchange);
-    struct store_session *session = no_query(exchange) ? begin_reading(exchange) : NULL;
-    if (!session)
+    if (!no_query(exchange))
         return HTTP_REPLY;
     struct buffer *out = &exchange->response.body;
     head(out, "denoised_build_info", "gauge", "Version and build of the server.");
     buffer_format(out, "denoised_build_info{version=\"%s\",commit=\"%s\",kernels=\"%s\"} 1\n",
                   denoised_version, denoised_commit, dn_kernels_name());
-    int64_t used = 0;
-    enum store_status status = write_jobs(out, session);
-    if (status == STORE_OK)
-        status = write_nodes(out, session);
-    if (status == STORE_OK)
-        status = store_used(session, &used);
-    end_reading(exchange, session);
+    const enum store_status status = write_database(out, service);
     write_training(out, counters_get());
     write_sampling(out, counters_get());
     write_pool(out, service->pool);
     write_model_cache(out, service->models);
     write_http(out, service);
-    write_store(out, service, used);
+    write_store(out, service);
     counter(out, "denoised_log_lines_dropped_total", "Log lines dropped because nobody read them.",
             (double)log_dropped());
     gauge(out, "denoised_training_memory_limit_bytes", "Limit set by --max-training-memory.",

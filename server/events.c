@@ -41,6 +41,7 @@ struct events {
     long least_ns;
     void (*queued)(void *listener); /* or NULL */
     void *queue_listener;
+    bool was_away; /* the database, when the thread looked last */
 };
 
 static void put_event(const struct events *events, const struct event *event, struct buffer *out) {
@@ -138,12 +139,17 @@ static bool look(struct events *events) {
     return count == BATCH;
 }
 
-/* Wakes streams that were silent, or open, for too long: events_next() decides what they send. */
+/* Wakes streams that were silent, or open, for too long: events_next() decides what they send. When
+ * the database is back, it wakes all: some may have waited for it to read what they have missed. */
 static void wake_silent(struct events *events) {
     const double now = clock_monotonic();
+    const bool is_away = store_away(events->store) > 0;
+    const bool is_back = events->was_away && !is_away;
+    events->was_away = is_away;
     pthread_mutex_lock(&events->bell.mutex);
     for (struct listener *listener = events->listeners; listener; listener = listener->next)
-        if (now - listener->spoke >= HEARTBEAT_SECONDS || now - listener->began >= LONGEST_SECONDS)
+        if (is_back || now - listener->spoke >= HEARTBEAT_SECONDS ||
+            now - listener->began >= LONGEST_SECONDS)
             http_wake(listener->exchange);
     pthread_mutex_unlock(&events->bell.mutex);
 }
@@ -295,7 +301,7 @@ static enum http_piece read_news(struct listener *listener, struct buffer *out) 
         return HTTP_PIECE_MORE;
     struct store_session *session = store_acquire(events->store);
     if (!session)
-        return HTTP_PIECE_FAIL;
+        return store_why_none(events->store) == STORE_AWAY ? HTTP_PIECE_MORE : HTTP_PIECE_FAIL;
     bool over = false;
     enum store_status status = is_behind ? read_stored(listener, until, session, out) : STORE_OK;
     if (status == STORE_OK && out->length == 0 && may_end) {
@@ -303,8 +309,11 @@ static enum http_piece read_news(struct listener *listener, struct buffer *out) 
         listener->may_be_over = false;
         status =
             store_events_over(session, listener->jobs, listener->job_count, listener->after, &over);
+        listener->may_be_over = status == STORE_AWAY;
     }
     store_release(events->store, session);
+    if (status == STORE_AWAY)
+        return HTTP_PIECE_MORE; /* the stream goes on when the database is back */
     return status != STORE_OK ? HTTP_PIECE_FAIL : over ? HTTP_PIECE_LAST : HTTP_PIECE_MORE;
 }
 

@@ -72,8 +72,8 @@ static bool is_draining(struct nodes *nodes) {
 
 /* A transaction of one statement. It may be repeated: the server may have cut the connection. */
 static enum store_status send_renewal(struct nodes *nodes, struct duties *duties) {
-    enum store_status status = STORE_ERROR;
-    for (int i = 0; i < 2 && status == STORE_ERROR; i++)
+    enum store_status status = STORE_AWAY;
+    for (int i = 0; i < 2 && status == STORE_AWAY; i++)
         if (store_connect(nodes->session) == STORE_OK)
             status = store_node_renew(nodes->session, lease_ms(nodes), is_draining(nodes), duties);
     return status;

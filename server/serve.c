@@ -333,7 +333,7 @@ static bool enter_sandbox(struct process *process) {
     process->service.max_training_memory = training_memory(process->config);
     confine(process->config, process->service.store);
     log_start_thread();
-    return true;
+    return store_keep_contact(process->service.store);
 }
 
 /* Recovers what the last run left, before the writer has a thread. */

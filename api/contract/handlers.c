@@ -118,7 +118,7 @@ bool no_query(struct http_exchange *exchange) {
 struct store_session *begin_reading(struct http_exchange *exchange) {
     struct store_session *session = store_acquire(service_of(exchange)->store);
     if (!session)
-        problem_store(exchange, store_loss(service_of(exchange)->store) ? STORE_GONE : STORE_ERROR);
+        problem_store(exchange, store_why_none(service_of(exchange)->store));
     return session;
 }
 

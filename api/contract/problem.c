@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "api/contract/json.h"
 
@@ -17,6 +18,16 @@ void problem_open(struct json_writer *json, const struct problem_row *row, const
     json_member(json, "detail", detail);
 }
 
+#define AWAY_RETRY_SECONDS "2" /* about as long as it takes at most to notice that it is back */
+
+static bool has_header(const struct http_exchange *exchange, const char *name) {
+    const struct http_response *response = &exchange->response;
+    size_t i = 0;
+    while (i < response->header_count && strcmp(response->headers[i].name, name) != 0)
+        i++;
+    return i < response->header_count;
+}
+
 /* Everything but the closing brace. */
 static struct json_writer open_problem(struct http_exchange *exchange, enum problem_code code,
                                        const char *detail) {
@@ -24,6 +35,8 @@ static struct json_writer open_problem(struct http_exchange *exchange, enum prob
     buffer_clear(&exchange->response.body);
     exchange->response.status = row->status;
     exchange->response.content_type = "application/problem+json";
+    if (code == PROBLEM_DATABASE_UNAVAILABLE && !has_header(exchange, "Retry-After"))
+        http_set_header(exchange, "Retry-After", AWAY_RETRY_SECONDS);
     struct json_writer json = {.out = &exchange->response.body, .is_answer = true};
     problem_open(&json, row, http_base_path(exchange), detail ? detail : row->doc);
     return json;
@@ -103,9 +116,10 @@ void problem_list(struct http_exchange *exchange, enum problem_code code, const 
 
 void problem_store(struct http_exchange *exchange, enum store_status status) {
     static const enum problem_code codes[STORE_ERROR + 1] = {
-        [STORE_OVER_LIMIT] = PROBLEM_DATABASE_FULL, [STORE_FULL] = PROBLEM_DISK_FULL,
-        [STORE_NOT_FOUND] = PROBLEM_NOT_FOUND,      [STORE_DISK] = PROBLEM_DISK_ERROR,
-        [STORE_GONE] = PROBLEM_DATABASE_GONE,
+        [STORE_OVER_LIMIT] = PROBLEM_DATABASE_FULL,  [STORE_FULL] = PROBLEM_DISK_FULL,
+        [STORE_NOT_FOUND] = PROBLEM_NOT_FOUND,       [STORE_DISK] = PROBLEM_DISK_ERROR,
+        [STORE_GONE] = PROBLEM_DATABASE_GONE,        [STORE_BUSY] = PROBLEM_DATABASE_UNAVAILABLE,
+        [STORE_AWAY] = PROBLEM_DATABASE_UNAVAILABLE, [STORE_IN_DOUBT] = PROBLEM_OUTCOME_UNKNOWN,
     };
     problem(exchange, codes[status] ? codes[status] : PROBLEM_STORE_UNAVAILABLE, NULL);
 }

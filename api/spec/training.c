@@ -16,6 +16,11 @@ struct uploads {
     double *values;                          /* of a table, which is the only source */
 };
 
+static bool fail_to_read(struct training_failure *failure, enum store_status status) {
+    failure->store = status;
+    return false;
+}
+
 static bool fail(struct training_failure *failure, enum job_error error) {
     failure->error = error;
     return false;
@@ -71,7 +76,8 @@ static bool load_values(struct store_session *session, const struct dataset *row
     arena_clear(&arena);
     if (no_memory)
         return fail(failure, JOB_ERROR_NO_MEMORY);
-    return filled || fail(failure, status == STORE_OK ? JOB_ERROR_DATASET_DIFFERS : JOB_ERROR_NONE);
+    return filled || (status == STORE_OK ? fail(failure, JOB_ERROR_DATASET_DIFFERS)
+                                         : fail_to_read(failure, status));
 }
 
 static bool load_uploads(const struct job_request *request, struct store_session *session,
@@ -85,7 +91,7 @@ static bool load_uploads(const struct job_request *request, struct store_session
         if (status == STORE_NOT_FOUND)
             return fail(failure, JOB_ERROR_DATASET_MISSING);
         if (status != STORE_OK)
-            return fail(failure, JOB_ERROR_NONE);
+            return fail_to_read(failure, status);
         uploads->points[k] = (struct dn_upload){(size_t)row->n, row->dim, row->points, row->labels};
         if (!row->has_cells || !spec_is_table(request))
             continue;

@@ -107,7 +107,8 @@ struct http_call {
     char allow[ROUTER_ALLOW];
     double started;
     double posted, queued; /* when it went to an executor, and how long it waited there */
-    const struct http_executor *executor; /* runs the deferred part */
+    const struct http_executor *executor; /* runs the deferred part, */
+    size_t headers_before;                /* and this many were there before it */
     size_t response_bytes;
     enum content_state content;
     struct gzip *gzip; /* compresses the stream; NULL: no compression */

@@ -7,6 +7,7 @@ static enum http_next defer(struct http_exchange *exchange, http_deferred next,
                             const struct http_executor *executor) {
     exchange->next = next;
     exchange->call->executor = executor;
+    exchange->call->headers_before = exchange->response.header_count;
     return HTTP_DEFERRED;
 }
 
@@ -56,6 +57,13 @@ static bool has_succeeded(const struct http_exchange *exchange) {
            !exchange->call->arena.failed;
 }
 
+/* Back to what was there before the part that made it. */
+static void forget_response(struct http_exchange *exchange) {
+    buffer_clear(&exchange->response.body);
+    exchange->response.status = 0;
+    exchange->response.header_count = exchange->call->headers_before;
+}
+
 static bool run_deferred(struct task *task, struct store_session *session) {
     struct http_exchange *exchange = &call_of(task)->exchange;
     if (!exchange->next) {
@@ -69,6 +77,8 @@ static bool run_deferred(struct task *task, struct store_session *session) {
         http_set_problem(exchange->call, PROBLEM_STOPPING, "the server is stopping");
         return false;
     }
+    if (session) /* the writer may run it once more */
+        forget_response(exchange);
     exchange->next(exchange, session);
     if (!session && !exchange->poll)
         http_finish_content(exchange->call); /* the pool compresses, too */
@@ -112,6 +122,7 @@ static void deferred_done(struct task *task, enum task_outcome outcome) {
         break;
     case TASK_DISK_FULL: http_set_problem(call, PROBLEM_DISK_FULL, NULL); break;
     case TASK_DISK_ERROR: http_set_problem(call, PROBLEM_DISK_ERROR, NULL); break;
+    case TASK_AWAY: http_set_problem(call, PROBLEM_DATABASE_UNAVAILABLE, NULL); break;
     case TASK_GONE: http_set_problem(call, PROBLEM_DATABASE_GONE, NULL); break;
     }
     struct http_server *server = call->server;

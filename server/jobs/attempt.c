@@ -14,7 +14,8 @@
 #include "server/jobs/report.h"
 #include "server/jobs/team.h"
 
-#define LOOK_AFTER 0.05 /* seconds of steps after which there may be something to report */
+#define LOOK_AFTER 0.05       /* seconds of steps after which there may be something to report */
+#define WAIT_NS    100000000L /* between two looks for a database that is away */
 
 struct attempt {
     const struct workers_config *config;
@@ -23,11 +24,13 @@ struct attempt {
     char bound_to[DN_ARITHMETIC_TEXT]; /* what its checkpoint needs instead; "" if it can be used */
     struct interruption *interruption;
     struct training training;
+    struct training_failure failure; /* why that could not be loaded */
     struct dn_trainer *trainer;
     struct dn_team *team; /* NULL unless the spec asks for threads */
     struct reports reports;
     struct training_outcome outcome;
-    struct job_end end;  /* as it is stored */
+    struct job_end end;  /* as it is stored, */
+    int64_t ended_at;    /* and when, in ms */
     int epochs_reported; /* the last epoch whose row the reports have */
     bool is_due;         /* an epoch asked for a checkpoint */
     int64_t safe_step;   /* the step of the last checkpoint */
@@ -43,12 +46,13 @@ static enum ending ending_of(enum store_status status) {
 static enum store_status run_finish(void *argument, struct store_session *session) {
     const struct attempt *attempt = argument;
     return store_finish(session, attempt->claim->id, attempt->claim->fence, &attempt->end,
-                        clock_now_ms());
+                        attempt->ended_at);
 }
 
 static enum ending finish(struct attempt *attempt, struct job_end end) {
     attempt->end = end;
-    return ending_of(writer_do(attempt->config->writer, run_finish, attempt));
+    attempt->ended_at = clock_now_ms(); /* the same each time that it runs */
+    return ending_of(writer_do_at_last(attempt->config->writer, run_finish, attempt));
 }
 
 /* why: NULL or empty if the description of the error says it all. */
@@ -59,31 +63,57 @@ static enum ending fail(struct attempt *attempt, enum job_error error, const cha
 
 /* ------------------------------------------------------------------ where to begin */
 
-static bool load_training(struct attempt *attempt, struct training_failure *failure) {
+/* Reads from the store. A database that is away is waited for, as long as the server runs; then the
+ * reading begins anew. */
+static enum store_status read_store(struct attempt *attempt,
+                                    enum store_status (*read)(struct attempt *attempt,
+                                                              struct store_session *session)) {
     struct store *store = attempt->config->store;
-    struct store_session *session = store_acquire(store);
-    bool loaded = session &&
-                  attempt->config->load(attempt->claim->spec, session, &attempt->training, failure);
-    if (session)
-        store_release(store, session);
-    return loaded;
+    for (;;) {
+        struct store_session *session = store_acquire(store);
+        const enum store_status status = session ? read(attempt, session) : store_why_none(store);
+        if (session)
+            store_release(store, session);
+        if (status != STORE_AWAY || atomic_load(&attempt->interruption->server_is_done))
+            return status;
+        nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
+    }
 }
 
+static enum store_status load(struct attempt *attempt, struct store_session *session) {
+    struct training_failure *failure = &attempt->failure;
+    attempt->training = (struct training){0};
+    *failure = (struct training_failure){0};
+    if (attempt->config->load(attempt->claim->spec, session, &attempt->training, failure))
+        return STORE_OK;
+    return failure->error ? STORE_NOT_FOUND : failure->store;
+}
+
+/* The claim of the attempt stays as it is until this is committed. */
+struct dropping {
+    const struct claim *from;
+    struct claim claim;
+};
+
 static enum store_status run_drop(void *argument, struct store_session *session) {
-    return store_drop_checkpoint(session, argument);
+    struct dropping *dropping = argument;
+    dropping->claim = *dropping->from;
+    return store_drop_checkpoint(session, &dropping->claim);
+}
+
+static enum store_status drop_checkpoint(struct attempt *attempt) {
+    struct dropping dropping = {.from = attempt->claim};
+    const enum store_status status =
+        writer_do_at_last(attempt->config->writer, run_drop, &dropping);
+    if (status == STORE_OK)
+        attempt->claim->checkpoint = dropping.claim.checkpoint;
+    return status;
 }
 
 /* Reads the bytes of the claim's checkpoint, without keeping the writer busy. */
-static enum store_status read_checkpoint(struct attempt *attempt) {
+static enum store_status read_checkpoint(struct attempt *attempt, struct store_session *session) {
     struct checkpoint *checkpoint = &attempt->claim->checkpoint;
-    struct store *store = attempt->config->store;
-    struct store_session *session = store_acquire(store);
-    if (!session)
-        return STORE_ERROR;
-    enum store_status status =
-        store_blob_read(session, checkpoint->blob, checkpoint->size, &checkpoint->bytes);
-    store_release(store, session);
-    return status;
+    return store_blob_read(session, checkpoint->blob, checkpoint->size, &checkpoint->bytes);
 }
 
 /* Loads the checkpoint into the trainer; if it cannot be used, see checkpoint_load. */
@@ -104,7 +134,7 @@ static enum store_status resume(struct attempt *attempt) {
     struct claim *claim = attempt->claim;
     while (claim->checkpoint.blob) {
         struct dn_error error = {"its bytes are missing"};
-        enum store_status status = read_checkpoint(attempt);
+        enum store_status status = read_store(attempt, read_checkpoint);
         if (status != STORE_OK && status != STORE_NOT_FOUND)
             return status;
         if (status == STORE_OK && load_checkpoint(attempt, &error) == DN_OK)
@@ -114,7 +144,7 @@ static enum store_status resume(struct attempt *attempt) {
         log_line(LOG_WARN, "checkpoint not usable; going back to the one before or to the start",
                  "job=%s step=%lld detail=%s", claim->id, (long long)claim->checkpoint.step,
                  error.text);
-        status = writer_do(attempt->config->writer, run_drop, claim);
+        status = drop_checkpoint(attempt);
         if (status != STORE_OK)
             return status;
     }
@@ -135,24 +165,19 @@ static enum ending leave(struct attempt *attempt) {
              "job=%s step=%lld arithmetic=%s", attempt->claim->id,
              (long long)attempt->claim->checkpoint.step, attempt->bound_to);
     const enum ending ending =
-        ending_of(writer_do(attempt->config->writer, run_unclaim_bound, attempt));
+        ending_of(writer_do_at_last(attempt->config->writer, run_unclaim_bound, attempt));
     return ending == ENDING_ENDED ? ENDING_BOUND : ending;
+}
+
+static enum store_status read_lowest_loss(struct attempt *attempt, struct store_session *session) {
+    return store_lowest_loss(session, attempt->claim->id, &attempt->outcome.lowest);
 }
 
 /* Starts the outcome from the stored history, if there is any. */
 static enum store_status begin_outcome(struct attempt *attempt) {
-    struct store *store = attempt->config->store;
     attempt->outcome =
         (struct training_outcome){.last = NAN, .lowest.loss = NAN, .verdict = {NAN, NAN}};
-    if (attempt->epochs_reported == 0)
-        return STORE_OK;
-    struct store_session *session = store_acquire(store);
-    if (!session)
-        return STORE_ERROR;
-    enum store_status status =
-        store_lowest_loss(session, attempt->claim->id, &attempt->outcome.lowest);
-    store_release(store, session);
-    return status;
+    return attempt->epochs_reported > 0 ? read_store(attempt, read_lowest_loss) : STORE_OK;
 }
 
 /* The trainer has copied what it needs. Measurements need all of the data; otherwise, none of it is
@@ -387,9 +412,10 @@ static enum ending prepare_and_train(struct attempt *attempt) {
     struct training *training = &attempt->training;
     if (attempt->claim->cancel_requested)
         return finish(attempt, (struct job_end){.status = JOB_CANCELLED});
-    struct training_failure failure = {0};
-    if (!load_training(attempt, &failure))
-        return failure.error ? fail(attempt, failure.error, failure.why.text) : ENDING_BROKEN;
+    if (read_store(attempt, load) != STORE_OK) {
+        const struct training_failure *failure = &attempt->failure;
+        return failure->error ? fail(attempt, failure->error, failure->why.text) : ENDING_BROKEN;
+    }
     const bool has_data = training->data.points || training->data.values;
     enum dn_status status =
         dn_trainer_new_with(attempt->offer->kernels, &training->spec,

@@ -194,8 +194,9 @@ static bool run_report(struct task *task, struct store_session *session) {
     enum store_status status = store_progress(session, &progress, clock_now_ms(), &receipt);
     if (status == STORE_OK && !receipt.is_repeated)
         status = store_end(session, report);
-    worsen(reports, receipt.cancel_requested ? REPORTS_CANCELLED : REPORTS_GOOD);
-    worsen(reports, state_of(status));
+    report->found = state_of(status);
+    if (receipt.cancel_requested && report->found < REPORTS_CANCELLED)
+        report->found = REPORTS_CANCELLED;
     return status == STORE_OK;
 }
 
@@ -232,7 +233,7 @@ static void report_done(struct task *task, enum task_outcome outcome) {
         writer_post_next(report->reports->writer, task);
         return;
     }
-    report_over(report, outcome == TASK_DONE ? REPORTS_GOOD : REPORTS_BROKEN);
+    report_over(report, outcome == TASK_DONE ? report->found : REPORTS_BROKEN);
 }
 
 static void send_next(struct report *report);
@@ -241,7 +242,7 @@ static void bytes_done(struct blob_write *write) {
     struct report *report = (struct report *)((char *)write - offsetof(struct report, write));
     const bool is_checkpoint = report->written == &report->checkpoint.blob;
     if (write->status == STORE_OK)
-        *report->written = write->id;
+        *report->written = write->so_far.id;
     if (write->status == STORE_LOST && is_checkpoint) /* it was superseded */
         drop_checkpoint(report);
     else if (write->status != STORE_OK) {
@@ -261,6 +262,7 @@ static void send_bytes(struct report *report, const void *bytes, size_t size, in
                                         .bytes = bytes,
                                         .size = size,
                                         .hurry = reports->hurry,
+                                        .waits_for_database = true,
                                         .done = bytes_done};
     pthread_mutex_unlock(&reports->mutex);
     blob_write_start(&report->write);
@@ -328,7 +330,8 @@ void reports_send(struct reports *reports, int64_t step, double seconds, enum re
     if (reports_state(reports) > REPORTS_CANCELLED)
         return;
     struct report *report = filling(reports);
-    report->task = (struct task){.run = run_report, .done = report_done};
+    report->task =
+        (struct task){.run = run_report, .done = report_done, .waits_for_database = true};
     report->number = ++reports->claim->reports;
     report->is_in_doubt = false;
     report->step = step;

@@ -88,6 +88,9 @@ static enum store_status run_claim(void *argument, struct store_session *session
     struct holding *holding = argument;
     struct workers *workers = holding->worker->workers;
     char owner[16];
+    /* An earlier run may have claimed a job; if it did, that is put back below. */
+    set_job(holding->worker, &(struct claim){0});
+    claim_clear(&holding->claim);
     snprintf(owner, sizeof owner, "%d", holding->worker->number);
     int forgotten;
     enum store_status status = store_put_back(session, owner, &forgotten);

@@ -21,9 +21,11 @@ struct training {
     struct dn_data data; /* a copy of uploaded data; empty when the spec is enough to draw it */
 };
 
-/* Why it cannot be loaded: the error of the job; JOB_ERROR_NONE: the store cannot be read now. */
+/* Why it cannot be loaded: the error of the job; JOB_ERROR_NONE: the store cannot be read now, for
+ * this reason. */
 struct training_failure {
     enum job_error error;
+    enum store_status store;
     struct dn_error why;
 };
 

@@ -20,8 +20,10 @@ enum store_status store_blob_add(struct store_session *session, int64_t id, int6
     enum store_status status = sql_need_room(session, (int64_t)size);
     if (status != STORE_OK)
         return status;
-    return sql_run(session, "INSERT INTO piece (blob_id, number, bytes) VALUES (?1, ?2, ?3)", "iib",
-                   id, number, bytes, size);
+    return sql_run(session,
+                   "INSERT INTO piece (blob_id, number, bytes) VALUES (?1, ?2, ?3)"
+                   " ON CONFLICT (blob_id, number) DO NOTHING", /* a commit may be repeated */
+                   "iib", id, number, bytes, size);
 }
 
 enum store_status store_blob_abandon(struct store_session *session, int64_t id) {

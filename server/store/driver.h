@@ -67,6 +67,9 @@ struct driver {
     uint64_t (*version)(struct store *store);
     void (*sizes)(const struct store *store, int64_t *database, int64_t *log);
     void (*checkpoint)(struct store *store, bool is_full);
+    /* Only of a database that can be away. close ends what keep_contact has started. */
+    bool (*keep_contact)(struct store *store);
+    double (*away)(const struct store *store);
 
     /* Sessions. A reader is NULL when none can be opened. */
     struct store_session *(*open_reader)(struct store *store);
@@ -93,7 +96,8 @@ struct driver {
     enum store_status (*horizon)(struct store_session *session, int64_t wanted, int64_t *id);
     double (*event_pause)(struct store *store); /* NULL: as long as nothing is committed here */
 
-    /* Transactions. */
+    /* Transactions. What fails with STORE_BUSY or STORE_AWAY has ended its transaction: keep and
+     * commit return the same, and abort is due. */
     enum store_status (*begin)(struct store_session *session);
     enum store_status (*commit)(struct store_session *session);
     void (*abort)(struct store_session *session);

@@ -96,6 +96,14 @@ bool store_is_shared(const struct store *store) {
     return store->driver->is_shared;
 }
 
+bool store_keep_contact(struct store *store) {
+    return !store->driver->keep_contact || store->driver->keep_contact(store);
+}
+
+double store_away(const struct store *store) {
+    return store->driver->away ? store->driver->away(store) : 0;
+}
+
 uint64_t store_commits(struct store *store) {
     return store->driver->version(store);
 }
@@ -161,12 +169,16 @@ static struct store_session *take_idle(struct store *store) {
 }
 
 struct store_session *store_acquire(struct store *store) {
-    if (store_loss(store))
+    if (store_loss(store) || store_away(store) > 0)
         return NULL;
     struct store_session *session;
     while ((session = take_idle(store)) && !store->driver->is_usable(session))
         store->driver->close_session(session);
     return session ? session : store->driver->open_reader(store);
+}
+
+enum store_status store_why_none(const struct store *store) {
+    return store_loss(store) ? STORE_GONE : store->driver->away ? STORE_AWAY : STORE_ERROR;
 }
 
 void store_release(struct store *store, struct store_session *session) {
@@ -176,8 +188,8 @@ void store_release(struct store *store, struct store_session *session) {
     pthread_mutex_unlock(&store->mutex);
 }
 
-bool store_ping(struct store_session *session) {
-    return session->driver->ping(session) == STORE_OK;
+enum store_status store_ping(struct store_session *session) {
+    return session->driver->ping(session);
 }
 
 enum store_status store_limit(struct store_session *session, int64_t bytes) {

@@ -368,6 +368,22 @@ enum store_status store_progress(struct store_session *session, const struct pro
 
 /* ------------------------------------------------------------------ the end of an attempt */
 
+/* A job that is not running: has this very end been stored before, by a commit without an answer? */
+static enum store_status find_end(struct store_session *session, const char *id, int64_t fence,
+                                  const struct job_end *end, int64_t now) {
+    int64_t seq;
+    const enum store_status status =
+        sql_value(session,
+                  sql_prepare(session,
+                              "SELECT seq FROM job WHERE id = ?1 AND fence = ?2 AND status = ?3"
+                              " AND finished_at = ?4",
+                              "titi", id, fence, job_status_names[end->status], now),
+                  &seq, STORE_LOST);
+    if (status == STORE_OK)
+        sql_ended(session, end->status, 1);
+    return status;
+}
+
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
                                const struct job_end *end, int64_t now) {
     int64_t seq;
@@ -381,6 +397,8 @@ enum store_status store_finish(struct store_session *session, const char *id, in
                     "titttit", id, fence, job_status_names[end->status],
                     job_error_rows[end->error].code, end->detail, now, end->warnings);
     const enum store_status status = sql_value(session, row, &seq, STORE_LOST);
+    if (status == STORE_LOST)
+        return find_end(session, id, fence, end, now);
     if (status != STORE_OK)
         return status;
     sql_ended(session, end->status, 1);

@@ -30,6 +30,9 @@ enum store_status {
     STORE_OVER_LIMIT,  /* it would exceed store_limit */
     STORE_DISK,        /* the disk reports an error */
     STORE_GONE,        /* the database was moved, replaced or removed */
+    STORE_BUSY,        /* other transactions are in its way: the same one may succeed now */
+    STORE_AWAY,        /* the database cannot be reached; nothing has changed */
+    STORE_IN_DOUBT,    /* it was lost during a commit, which took place or did not */
     STORE_ERROR,       /* anything else; already logged */
 };
 
@@ -250,6 +253,13 @@ bool store_is_whole(struct store *store);
 const char *store_loss(const struct store *store);
 /* Can several processes use the database at the same time (nodes.h)? */
 bool store_is_shared(const struct store *store);
+/* For a server, once it may start threads: from now on, while a database on another machine is away,
+ * one thread waits for it, and whatever else needs it gets STORE_AWAY at once. False: there is no
+ * memory or thread. */
+bool store_keep_contact(struct store *store);
+/* Seconds since the last sign of the database, while it is away; 0: as far as is known, it can be
+ * reached. Any thread. */
+double store_away(const struct store *store);
 /* Grows with every commit of this process. */
 uint64_t store_commits(struct store *store);
 /* Grows with every commit, before the commit is acknowledged. Unknown during a commit: other
@@ -262,10 +272,11 @@ uint64_t store_version(struct store *store);
  * message, and creates no file. */
 bool store_backup(const char *from, const char *to, char *error, size_t error_size);
 struct store_session *store_writer(struct store *store);
-/* A read-only session; NULL when none can be opened. */
+/* A read-only session; NULL when none can be opened, and then why that is so. */
 struct store_session *store_acquire(struct store *store);
+enum store_status store_why_none(const struct store *store);
 void store_release(struct store *store, struct store_session *session);
-bool store_ping(struct store_session *session); /* does a trivial read work? */
+enum store_status store_ping(struct store_session *session); /* does a trivial read work? */
 /* Bytes of the database file and of its write-ahead log. */
 void store_sizes(const struct store *store, int64_t *database, int64_t *log);
 
@@ -477,7 +488,7 @@ struct job_end {
     const char *detail;     /* and the same for people; else NULL */
     const char *warnings;   /* to be added to its own: a JSON array that is not empty, or NULL */
 };
-/* W. */
+/* W. Returns STORE_OK also if a commit without an answer has stored this end at this time. */
 enum store_status store_finish(struct store_session *session, const char *id, int64_t fence,
                                const struct job_end *end, int64_t now);
 /* The lowest loss of an epoch: the validation loss or, without one, the training loss. */

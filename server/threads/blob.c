@@ -10,28 +10,38 @@ enum { PIECES_IN_A_HURRY = 128 };
 
 /* Adds the next piece, on the writer. */
 static enum store_status add_piece(struct blob_write *write, struct store_session *session) {
-    const size_t left = write->size - write->written;
+    struct blob_progress *next = &write->next;
+    const size_t left = write->size - next->written;
     const size_t size = left < STORE_PIECE_BYTES ? left : STORE_PIECE_BYTES;
     enum store_status status =
-        store_blob_add(session, write->id, write->number, write->bytes + write->written, size);
+        store_blob_add(session, next->id, next->number, write->bytes + next->written, size);
     if (status == STORE_OK) {
-        write->written += size;
-        write->number++;
+        next->written += size;
+        next->number++;
     }
     return status;
+}
+
+/* Begins the blob. If an earlier run may have begun it, too, that one is abandoned. */
+static enum store_status begin(struct blob_write *write, struct store_session *session) {
+    const int64_t doubtful = write->task.is_in_doubt ? write->next.id : 0;
+    write->next = write->so_far;
+    if (write->so_far.id != 0)
+        return STORE_OK;
+    enum store_status status = doubtful != 0 ? store_blob_abandon(session, doubtful) : STORE_OK;
+    return status == STORE_OK ? store_blob_begin(session, write->boot, write->size, &write->next.id)
+                              : status;
 }
 
 static bool run_pieces(struct task *task, struct store_session *session) {
     struct blob_write *write = (struct blob_write *)task;
     const int most = write->hurry && atomic_load(write->hurry) ? PIECES_IN_A_HURRY : 1;
-    write->status = STORE_OK;
     if (atomic_load(&write->give_up)) {
         write->status = STORE_LOST;
         return false;
     }
-    if (write->id == 0)
-        write->status = store_blob_begin(session, write->boot, write->size, &write->id);
-    for (int i = 0; i < most && write->status == STORE_OK && write->written < write->size; i++)
+    write->status = begin(write, session);
+    for (int i = 0; i < most && write->status == STORE_OK && write->next.written < write->size; i++)
         write->status = add_piece(write, session);
     return write->status == STORE_OK;
 }
@@ -41,19 +51,23 @@ static void pieces_done(struct task *task, enum task_outcome outcome) {
     FAULT_POINT("blob.piece_written");
     if (outcome != TASK_DONE)
         write->status = writer_status(outcome);
-    if (write->status == STORE_OK && write->written < write->size) {
+    if (write->status == STORE_OK)
+        write->so_far = write->next;
+    if (write->status == STORE_OK && write->so_far.written < write->size) {
         writer_post_next(write->writer, &write->task);
         return;
     }
-    if (write->status != STORE_OK && write->id != 0) {
-        blob_abandon(write->writer, write->id);
-        write->id = 0;
+    const int64_t begun = task->is_in_doubt ? write->next.id : write->so_far.id;
+    if (write->status != STORE_OK && begun != 0) {
+        blob_abandon(write->writer, begun);
+        write->so_far.id = 0;
     }
     write->done(write);
 }
 
 void blob_write_start(struct blob_write *write) {
-    write->task = (struct task){.run = run_pieces, .done = pieces_done};
+    write->task = (struct task){
+        .run = run_pieces, .done = pieces_done, .waits_for_database = write->waits_for_database};
     writer_post_next(write->writer, &write->task);
 }
 
@@ -77,7 +91,7 @@ enum store_status blob_write_all(struct writer *writer, const char *boot, const 
     blob_write_start(&waiting.write);
     bell_wait(&waiting.over, INFINITY);
     bell_clear(&waiting.over);
-    *id = waiting.write.id;
+    *id = waiting.write.so_far.id;
     return waiting.write.status;
 }
 

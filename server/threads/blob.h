@@ -17,9 +17,13 @@ struct blob_write {
     struct writer *writer;
     const char *boot;           /* store_boot */
     const unsigned char *bytes; /* [size]; the caller's, until done */
-    size_t size, written;
-    int64_t number; /* number of the next piece */
-    int64_t id;     /* id of the blob; 0: there is none */
+    size_t size;
+    struct blob_progress {
+        size_t written;
+        int64_t number;      /* number of the next piece */
+        int64_t id;          /* id of the blob; 0: there is none */
+    } so_far, next;          /* what is committed; what is once the task is */
+    bool waits_for_database; /* see struct task */
     const atomic_bool
         *hurry;          /* when true, many pieces form one task, for no other waits; or NULL */
     atomic_bool give_up; /* set when the blob is no longer needed: no other piece is written */
@@ -27,9 +31,9 @@ struct blob_write {
     void (*done)(struct blob_write *write);
 };
 
-/* Begins to write; done() is called on the writer's thread, with a status. STORE_LOST: it was
- * cancelled. After a failure there is no blob. The caller sets writer, boot, bytes, size and done;
- * the rest is zero. */
+/* Begins to write; done() is called on the writer's thread, with a status, and so_far.id names the
+ * blob. STORE_LOST: it was cancelled. After a failure there is no blob. The caller sets writer, boot,
+ * bytes, size, waits_for_database and done; the rest is zero. */
 void blob_write_start(struct blob_write *write);
 
 /* The same, and waits for the end. Not from the writer's thread. */

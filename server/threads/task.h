@@ -22,6 +22,7 @@ enum task_outcome {
     TASK_DISK_FULL,  /* rolled back because there was no space */
     TASK_DISK_ERROR, /* rolled back because the disk reported an error before the commit */
     TASK_GONE,       /* the database was moved: no next start will find what was written */
+    TASK_AWAY, /* rolled back because the database cannot be reached, or others write so much */
 };
 
 /* What a task on the watch waits for. A change of a job's status is also news for those that wait
@@ -41,6 +42,12 @@ struct task {
     bool (*run)(struct task *task, struct store_session *session);
     /* Called on the executor's thread when the task is over. It may free the task. */
     void (*done)(struct task *task, enum task_outcome outcome);
+    /* On the writer, if the database can be away, a task may run several times before it is done: each
+     * run is a transaction of its own, and must not count on what an earlier one has left in memory.
+     * waits_for_database: set by the poster: it is not done before the database is back. is_in_doubt:
+     * set by the writer: the commit of an earlier run may have taken place. */
+    bool waits_for_database, is_in_doubt;
+    double doubted;   /* for the writer: when that began */
     struct turn turn; /* in the pool: its client, and whether it is large */
     /* on the watch: */
     const struct wait *wait;

@@ -11,6 +11,9 @@
 #include "server/base/log.h"
 
 enum { WRITER_QUEUE = 1024, WRITER_GROUP = 128 };
+enum { REPEATS = 3 };     /* of a task that others were in the way of */
+#define DOUBT_SECONDS 5.0 /* in which a client learns whether a commit took place */
+#define RETRY_SECONDS 0.1 /* between two looks whether the database is back */
 
 static const struct {
     const char *name; /* for the log */
@@ -22,12 +25,14 @@ static const struct {
     [TASK_DISK_FULL] = {"disk_full", STORE_FULL},
     [TASK_DISK_ERROR] = {"disk_error", STORE_DISK},
     [TASK_GONE] = {"gone", STORE_GONE},
+    [TASK_AWAY] = {"away", STORE_AWAY},
 };
 
 struct writer {
     struct bell bell;          /* rings for a task; its mutex guards the queue */
     struct task *first, **end; /* the queue */
     int length;
+    struct task *aside, **aside_end; /* what waits for the database; for the writer's thread */
     struct store *store;
     atomic_int state;              /* enum task_outcome */
     atomic_bool hurry;             /* no time to move the log into the database */
@@ -53,10 +58,11 @@ static struct task *take(struct writer *writer) {
     return group;
 }
 
-/* The same, but waits for a task. NULL when the queue is empty and the writer stops. */
+/* The same, but waits for a task, or until it is time to look for the database again. NULL when
+ * nothing is left and the writer stops. */
 static struct task *await_group(struct writer *writer) {
     struct task *group;
-    for (bool is_open = true; !(group = take(writer)) && is_open;)
+    for (bool is_open = true; !(group = take(writer)) && is_open && !writer->aside;)
         is_open = bell_wait(&writer->bell, INFINITY);
     return group;
 }
@@ -77,17 +83,25 @@ static enum task_outcome outcome_of(enum store_status status, bool has_tried_to_
     case STORE_FULL: return TASK_DISK_FULL;
     case STORE_DISK: return has_tried_to_commit ? TASK_UNKNOWN : TASK_DISK_ERROR;
     case STORE_GONE: return TASK_GONE;
+    case STORE_BUSY:
+    case STORE_AWAY: return TASK_AWAY;
     default: return TASK_UNKNOWN;
     }
 }
 
 /* Runs a group in one transaction. A task that fails rolls back only its own savepoint; a failure of
- * the store rolls back the whole group. */
-static enum task_outcome run_group(struct store *store, struct task *group) {
+ * the store rolls back the whole group. *lost: why a transaction that had begun was not committed. */
+static enum task_outcome run_group(struct store *store, struct task *group,
+                                   enum store_status *lost) {
     struct store_session *session = store_writer(store);
+    *lost = STORE_OK;
     if (!store_is_whole(store))
         return TASK_GONE;
     enum store_status status = store_begin(session);
+    if (status != STORE_OK) {
+        store_abort(session);
+        return outcome_of(status, false);
+    }
     for (struct task *task = group; task && status == STORE_OK; task = task->next) {
         status = store_savepoint(session);
         if (status == STORE_OK) {
@@ -97,35 +111,96 @@ static enum task_outcome run_group(struct store *store, struct task *group) {
     }
     if (status == STORE_OK && !store_is_whole(store))
         status = STORE_GONE;
+    *lost = status;
     if (status != STORE_OK) {
         store_abort(session);
         return outcome_of(status, false);
     }
     FAULT_POINT("writer.before_commit");
-    status = store_commit(session);
+    *lost = status = store_commit(session);
     /* If the database was moved during the commit, no next start will find what it wrote. */
     return status == STORE_OK && !store_is_whole(store) ? TASK_GONE : outcome_of(status, true);
 }
 
+/* Runs the group again if only others were in its way, or its connection was lost before the
+ * commit. */
+static enum task_outcome run_repeatedly(struct store *store, struct task *group,
+                                        enum store_status *lost) {
+    const double began = clock_monotonic();
+    enum task_outcome outcome = run_group(store, group, lost);
+    for (int i = 0; i < REPEATS && (*lost == STORE_BUSY || *lost == STORE_AWAY) &&
+                    clock_monotonic() - began < DOUBT_SECONDS;
+         i++)
+        outcome = run_group(store, group, lost);
+    if (*lost == STORE_BUSY)
+        log_line(LOG_WARN, "others were in the way of a transaction each time", NULL);
+    if (*lost == STORE_IN_DOUBT && !group->is_in_doubt) {
+        group->is_in_doubt = true;
+        group->doubted = clock_monotonic();
+    }
+    return outcome;
+}
+
+/* Is the task, which was not committed as far as is known, to run again later? Not if nobody would
+ * wait that long. */
+static bool can_wait(const struct writer *writer, const struct task *task,
+                     enum task_outcome outcome, enum store_status lost) {
+    const bool is_away = outcome == TASK_AWAY && lost != STORE_BUSY;
+    if ((!is_away && lost != STORE_IN_DOUBT) || (is_away && atomic_load(&writer->hurry)))
+        return false;
+    return task->waits_for_database ||
+           (task->is_in_doubt && clock_monotonic() - task->doubted < DOUBT_SECONDS);
+}
+
+/* Runs the group to its end, or puts it aside. */
+static void process(struct writer *writer, struct task *group) {
+    const double began = clock_monotonic();
+    const uint64_t before = store_commits(writer->store);
+    enum store_status lost;
+    enum task_outcome outcome = run_repeatedly(writer->store, group, &lost);
+    FAULT_POINT("writer.committed");
+    counters_add_transaction(clock_monotonic() - began);
+    if (can_wait(writer, group, outcome, lost)) {
+        *writer->aside_end = group;
+        writer->aside_end = &group->next;
+        return;
+    }
+    if (outcome == TASK_AWAY && group->is_in_doubt)
+        outcome = TASK_UNKNOWN;
+    if (outcome != TASK_DONE && outcome != TASK_GONE && outcome != TASK_AWAY) /* that is logged */
+        log_line(LOG_ERROR, "a write failed", "outcome=%s", outcomes[outcome].name);
+    if (outcome != TASK_AWAY && (outcome != TASK_DONE || store_commits(writer->store) > before))
+        atomic_store(&writer->state, (int)outcome);
+    finish(group, outcome);
+    FAULT_POINT("writer.acknowledged");
+    /* What failed may have been committed, too. */
+    if (writer->committed && (outcome != TASK_DONE || store_commits(writer->store) > before))
+        writer->committed(writer->listener);
+    if (!atomic_load(&writer->hurry))
+        store_checkpoint(writer->store, outcome == TASK_DISK_FULL);
+}
+
+/* Looks once more after all tasks that wait for the database. */
+static void look_aside(struct writer *writer) {
+    struct task *task = writer->aside;
+    writer->aside = NULL;
+    writer->aside_end = &writer->aside;
+    while (task) {
+        struct task *next = task->next;
+        task->next = NULL;
+        process(writer, task);
+        task = next;
+    }
+}
+
 static void *writer_main(void *argument) {
     struct writer *writer = argument;
-    for (struct task *group; (group = await_group(writer));) {
-        const double began = clock_monotonic();
-        const uint64_t before = store_commits(writer->store);
-        enum task_outcome outcome = run_group(writer->store, group);
-        FAULT_POINT("writer.committed");
-        counters_add_transaction(clock_monotonic() - began);
-        if (outcome != TASK_DONE && outcome != TASK_GONE) /* the store has logged that */
-            log_line(LOG_ERROR, "a write failed", "outcome=%s", outcomes[outcome].name);
-        if (outcome != TASK_DONE || store_commits(writer->store) > before)
-            atomic_store(&writer->state, (int)outcome);
-        finish(group, outcome);
-        FAULT_POINT("writer.acknowledged");
-        /* What failed may have been committed, too. */
-        if (writer->committed && (outcome != TASK_DONE || store_commits(writer->store) > before))
-            writer->committed(writer->listener);
-        if (!atomic_load(&writer->hurry))
-            store_checkpoint(writer->store, outcome == TASK_DISK_FULL);
+    for (struct task *group; (group = await_group(writer)) || writer->aside;) {
+        look_aside(writer);
+        if (group)
+            process(writer, group);
+        else
+            bell_wait(&writer->bell, RETRY_SECONDS);
     }
     return NULL;
 }
@@ -139,6 +214,7 @@ struct writer *writer_start(struct store *store, void (*committed)(void *listene
     writer->committed = committed;
     writer->listener = listener;
     writer->end = &writer->first;
+    writer->aside_end = &writer->aside;
     if (!bell_start(&writer->bell, writer_main, writer)) {
         free(writer);
         return NULL;
@@ -152,6 +228,7 @@ enum task_outcome writer_state(struct writer *writer) {
 
 void writer_hurry(struct writer *writer) {
     atomic_store(&writer->hurry, true);
+    bell_ring(&writer->bell);
 }
 
 void writer_stop(struct writer *writer) {
@@ -209,14 +286,29 @@ static void call_done(struct task *task, enum task_outcome outcome) {
     bell_ring(&call->over);
 }
 
-enum store_status writer_do(struct writer *writer,
-                            enum store_status (*run)(void *argument, struct store_session *session),
-                            void *argument) {
-    struct call call = {
-        .task = {.run = call_run, .done = call_done}, .run = run, .argument = argument};
+static enum store_status do_there(struct writer *writer,
+                                  enum store_status (*run)(void *argument,
+                                                           struct store_session *session),
+                                  void *argument, bool at_last) {
+    struct call call = {.task = {.run = call_run, .done = call_done, .waits_for_database = at_last},
+                        .run = run,
+                        .argument = argument};
     bell_init(&call.over);
     writer_post(writer, &call.task);
     bell_wait(&call.over, INFINITY);
     bell_clear(&call.over);
     return call.status;
+}
+
+enum store_status writer_do(struct writer *writer,
+                            enum store_status (*run)(void *argument, struct store_session *session),
+                            void *argument) {
+    return do_there(writer, run, argument, false);
+}
+
+enum store_status writer_do_at_last(struct writer *writer,
+                                    enum store_status (*run)(void *argument,
+                                                             struct store_session *session),
+                                    void *argument) {
+    return do_there(writer, run, argument, true);
 }

@@ -4,8 +4,9 @@
  * Tasks arrive through a bounded queue. The thread takes all waiting tasks (at most 128), runs each
  * in its savepoint inside one transaction, commits, and only then reports each as done: one fsync
  * serves many requests, and nothing is acknowledged before it is durable. On a database that others
- * write to as well, each task is a transaction of its own. The writer also moves
- * the write-ahead log into the database.
+ * write to as well, each task is a transaction of its own; it runs again if others were in its way,
+ * or if the connection was lost during its commit, to find out whether that took place. The writer
+ * also moves the write-ahead log into the database.
  */
 #ifndef SERVER_THREADS_WRITER_H
 #define SERVER_THREADS_WRITER_H
@@ -39,9 +40,14 @@ enum store_status writer_status(enum task_outcome outcome);
 
 /* Runs a function on the writer, and waits until what it wrote is committed, or rolled back if it
  * did not return STORE_OK. Returns its status, or why the transaction failed: STORE_FULL,
- * STORE_DISK, STORE_GONE or STORE_ERROR. */
+ * STORE_DISK, STORE_GONE, STORE_AWAY or STORE_ERROR. */
 enum store_status writer_do(struct writer *writer,
                             enum store_status (*run)(void *argument, struct store_session *session),
                             void *argument);
+/* The same, but waits for a database that is away, until the server stops. */
+enum store_status writer_do_at_last(struct writer *writer,
+                                    enum store_status (*run)(void *argument,
+                                                             struct store_session *session),
+                                    void *argument);
 
 #endif

@@ -572,7 +572,7 @@ Test(store, the_writer_brings_large_bytes_piece_by_piece) {
                                   .done = written};
     blob_write_start(&given_up);
     writer_stop(writer);
-    cr_assert(given_up.status == STORE_LOST && given_up.id == 0);
+    cr_assert(given_up.status == STORE_LOST && given_up.so_far.id == 0);
     cr_assert_eq(store_begin(session), STORE_OK);
     void *read;
     cr_assert_eq(store_blob_read(session, id, LARGE, &read), STORE_OK);

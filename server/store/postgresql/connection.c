@@ -7,10 +7,12 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
-#include "server/store/postgresql/postgresql.h"
+#include "server/store/postgresql/contact.h"
 
 /* Without a sign of the server: usually, and where an index or a large table takes its time. */
 enum { DEADLINE_SECONDS = 30, PATIENCE_SECONDS = 86400 };
+#define DOUBT_SECONDS 1.0 /* without a sign, after which somebody looks whether it is there, */
+#define LOOK_MS       200 /* and between two looks for what was found */
 
 /* What the server does for a session. It ends the transaction of a client that is frozen, or cut off
  * without a word, because the locks that it holds would stop all others. */
@@ -31,12 +33,21 @@ bool postgresql_is_connected(const struct postgresql_session *session) {
     return session->connection && pq.status(session->connection) == CONNECTION_OK;
 }
 
+bool postgresql_is_idle(const struct postgresql_session *session) {
+    if (!postgresql_is_connected(session) ||
+        pq.transactionStatus(session->connection) != PQTRANS_IDLE)
+        return false;
+    struct pollfd socket = {.fd = pq.socket(session->connection), .events = POLLIN};
+    return poll(&socket, 1, 0) == 0;
+}
+
 void postgresql_disconnect(struct postgresql_session *session) {
     if (session->connection)
         pq.finish(session->connection);
     session->connection = NULL;
     session->running = NULL;
     session->reads_alone = false;
+    session->is_full = false;
 }
 
 /* libpq ends its messages with a line break, and may write several lines. */
@@ -55,6 +66,12 @@ static bool is_about_address(const char *message, const char *uri) {
     return strstr(message, uri) || strstr(message, "URI") || strstr(message, "invalid ");
 }
 
+/* What servers and poolers say that are there, and have no connection left. */
+static bool is_about_room(const char *message) {
+    return strstr(message, "too many") || strstr(message, "connection slots") ||
+           strstr(message, "no more connections");
+}
+
 bool postgresql_connect(struct postgresql_session *session, const char *uri, char *error,
                         size_t error_size) {
     /* The first ones may be changed by the URI, which stands after them. */
@@ -63,7 +80,7 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
                                        "tcp_user_timeout",     "application_name",
                                        "target_session_attrs", "dbname",
                                        "client_encoding",      NULL};
-    const char *const values[] = {"5",        "5",          "2", "3",    "10000",
+    const char *const values[] = {"3",        "5",          "2", "3",    "10000",
                                   "denoised", "read-write", uri, "UTF8", NULL};
     if (postgresql_is_connected(session))
         return true;
@@ -80,39 +97,102 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
     if (is_about_address(message, uri)) /* and may have its password in it */
         message = "that is no valid address of a database";
     one_line(message, error, error_size);
+    const bool is_full = is_about_room(message);
     postgresql_disconnect(session);
+    session->is_full = is_full;
     return false;
 }
 
-/* Waits until the server has sent something, and sends what is not sent yet. What goes over the
- * network, in whatever direction, is a sign of the server, and the deadline moves. */
-static bool wait_for_server(struct postgresql_session *session, double patience, double *deadline) {
+enum store_status postgresql_take(struct postgresql_session *session) {
+    char error[400];
+    const double began = clock_monotonic();
+    if (contact_is_lost(session->store))
+        return STORE_AWAY;
+    if (postgresql_connect(session, session->store->uri, error, sizeof error))
+        return STORE_OK;
+    log_line(LOG_WARN, "cannot connect to the database", "detail=\"%s\"", error);
+    if (!session->is_full)
+        contact_lose(session->store, began, error);
+    return STORE_AWAY;
+}
+
+/* How long a session waits for the server. */
+struct waiting {
+    double patience;
+    double since; /* the last sign of the server, */
+    double doubt; /* and for how long after it that is nothing unusual */
+};
+
+/* Waits a moment until the server has sent something, and sends what is not sent yet. What goes over
+ * the network, in whatever direction, is a sign of the server. */
+static bool wait_for_server(struct postgresql_session *session, struct waiting *waiting) {
     PGconn *connection = session->connection;
     const int unsent = pq.flush(connection);
-    const double left = *deadline - clock_monotonic();
+    const double waited = clock_monotonic() - waiting->since;
+    const double left_ms = 1000 * (waiting->patience - waited);
     struct pollfd socket = {.fd = pq.socket(connection),
                             .events = (short)(unsent > 0 ? POLLIN | POLLOUT : POLLIN)};
-    if (unsent < 0 || left <= 0)
+    if (unsent < 0 || left_ms <= 0 || contact_is_lost(session->store))
         return false;
-    const int ready = poll(&socket, 1, (int)(left * 1000) + 1);
+    if (waited >= waiting->doubt) {
+        contact_doubt(session->store);
+        waiting->doubt *= 2; /* it may compute, or wait for a lock */
+    }
+    const int ready = poll(&socket, 1, left_ms < LOOK_MS ? (int)left_ms + 1 : LOOK_MS);
     if (ready < 0)
         return errno == EINTR;
     if (ready > 0)
-        *deadline = clock_monotonic() + patience;
-    return ready == 0 || !(socket.revents & ~POLLOUT) || pq.consumeInput(connection);
+        *waiting = (struct waiting){waiting->patience, clock_monotonic(), DOUBT_SECONDS};
+    if (ready == 0 || !(socket.revents & ~POLLOUT))
+        return true;
+    const bool has_sent = pq.consumeInput(connection);
+    if (has_sent)
+        contact_heard(session->store);
+    return has_sent;
 }
 
 PGresult *postgresql_result(struct postgresql_session *session) {
-    const double patience = session->patience > 0 ? session->patience : DEADLINE_SECONDS;
-    double deadline = clock_monotonic() + patience;
+    struct waiting waiting = {.patience =
+                                  session->patience > 0 ? session->patience : DEADLINE_SECONDS,
+                              .since = clock_monotonic(),
+                              .doubt = DOUBT_SECONDS};
     if (!session->connection)
         return NULL;
     while (pq.isBusy(session->connection))
-        if (!wait_for_server(session, patience, &deadline)) {
+        if (!wait_for_server(session, &waiting)) {
             postgresql_failure(session, NULL, "waiting for an answer");
             return NULL;
         }
     return pq.getResult(session->connection);
+}
+
+/* What a failure means, by the first letters of its SQLSTATE. */
+static const struct meaning {
+    const char *state;
+    enum store_status status;
+    bool ends_connection; /* which is lost, or of no use any more */
+} meanings[] = {
+    {"53100", STORE_FULL, false},
+    {"40001", STORE_BUSY, false}, /* what others have committed has changed its ground */
+    {"40P01", STORE_BUSY, false}, /* each waited for the other */
+    {"55P03", STORE_BUSY, false}, /* a lock was not obtained in time */
+    {"23505", STORE_BUSY, false}, /* another transaction has inserted the same meanwhile */
+    {"57014", STORE_AWAY, false}, /* statement_timeout */
+    {"08", STORE_AWAY, true},
+    {"57P", STORE_AWAY, true},   /* the server stops, or an administrator has ended the session */
+    {"53300", STORE_AWAY, true}, /* no connections are left */
+    {"25006", STORE_AWAY, true}, /* it is a standby by now */
+    {"25P03", STORE_AWAY, true}, /* idle_in_transaction_session_timeout */
+    {"", STORE_ERROR, false},
+};
+
+static struct meaning meaning_of(const char *state, bool is_connected) {
+    size_t i = 0;
+    if (!state || !is_connected)
+        return (struct meaning){"none", STORE_AWAY, true};
+    while (strncmp(state, meanings[i].state, strlen(meanings[i].state)) != 0)
+        i++;
+    return meanings[i];
 }
 
 enum store_status postgresql_failure(struct postgresql_session *session, const PGresult *result,
@@ -123,19 +203,15 @@ enum store_status postgresql_failure(struct postgresql_session *session, const P
              : session->connection ? pq.errorMessage(session->connection)
                                    : "no connection",
              detail, sizeof detail);
-    session->is_locked = state && strcmp(state, "55P03") == 0;
-    if (session->is_locked) /* it was not obtained in time: an answer, of which nobody need hear */
-        return STORE_ERROR;
-    log_line(LOG_ERROR, "database error", "code=%s what=\"%s\" detail=\"%s\"",
-             state ? state : "none", sql, detail);
-    /* A connection that is lost, or that no longer writes, is opened again. */
-    const bool is_lost = !state || strncmp(state, "08", 2) == 0 || strncmp(state, "57P", 3) == 0 ||
-                         strcmp(state, "25006") == 0 || strcmp(state, "25P03") == 0 ||
-                         !postgresql_is_connected(session);
-    const bool is_full = state && strcmp(state, "53100") == 0;
-    if (is_lost)
+    const struct meaning meaning = meaning_of(state, postgresql_is_connected(session));
+    const bool is_usual = meaning.status == STORE_BUSY || contact_is_lost(session->store);
+    log_line(is_usual ? LOG_DEBUG : LOG_ERROR, "database error",
+             "code=%s what=\"%s\" detail=\"%s\"", state ? state : "none", sql, detail);
+    if (meaning.ends_connection)
         postgresql_disconnect(session);
-    return is_full ? STORE_FULL : STORE_ERROR;
+    if (meaning.status == STORE_BUSY || meaning.status == STORE_AWAY)
+        session->trouble = meaning.status;
+    return meaning.status;
 }
 
 enum store_status postgresql_drain(struct postgresql_session *session, const char *sql) {
@@ -149,7 +225,7 @@ enum store_status postgresql_drain(struct postgresql_session *session, const cha
             session->changes = strtoll(pq.cmdTuples(result), NULL, 10);
         pq.clear(result);
     }
-    return status == STORE_OK && !session->connection ? STORE_ERROR : status;
+    return status == STORE_OK && !session->connection ? STORE_AWAY : status;
 }
 
 enum store_status postgresql_command(struct postgresql_session *session, const char *sql) {

@@ -14,6 +14,10 @@
 /* Types of PostgreSQL, by the numbers that never change. */
 enum { BOOL = 16, BYTEA = 17, INT8 = 20, INT2 = 21, INT4 = 23, TEXT = 25, FLOAT8 = 701 };
 
+/* For the answer to a commit: then somebody must find out whether it took place, for whom a client
+ * waits. */
+enum { COMMIT_SECONDS = 2 };
+
 /* What is kept of a statement. The values are those that were bound last. */
 struct prepared {
     char name[16];
@@ -189,7 +193,7 @@ static bool start(struct sql_statement *statement) {
     if (!session->connection || session->running) {
         log_line(LOG_ERROR, "database error", "what=\"%s\" detail=\"%s\"", statement->sql,
                  session->running ? "another statement is running" : "no connection");
-        session->base.status = STORE_ERROR;
+        session->base.status = session->running ? STORE_ERROR : STORE_AWAY;
         return false;
     }
     if (!prepare_there(session, prepared))
@@ -215,7 +219,7 @@ static void finish(struct sql_statement *statement, PGresult *result) {
     enum store_status status = STORE_OK;
     session->changes = 0;
     if (!result || pq.resultStatus(result) == PGRES_FATAL_ERROR)
-        status = result ? postgresql_failure(session, result, statement->sql) : STORE_ERROR;
+        status = result ? postgresql_failure(session, result, statement->sql) : STORE_AWAY;
     else
         session->changes = strtoll(pq.cmdTuples(result), NULL, 10);
     const int64_t changes = session->changes;
@@ -365,7 +369,7 @@ static enum store_status begin_reading(struct store_session *session) {
     struct postgresql_session *reader = session_of(session);
     /* In a transaction of the writer, each statement sees what others have committed by then. */
     if (!reader->connection || pq.transactionStatus(reader->connection) != PQTRANS_IDLE)
-        return reader->connection ? STORE_OK : STORE_ERROR;
+        return reader->connection ? STORE_OK : STORE_AWAY;
     const enum store_status status =
         postgresql_command(reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     reader->reads_alone = status == STORE_OK;
@@ -375,7 +379,7 @@ static enum store_status begin_reading(struct store_session *session) {
 static enum store_status end_reading(struct store_session *session) {
     struct postgresql_session *reader = session_of(session);
     if (!reader->reads_alone)
-        return reader->connection ? STORE_OK : STORE_ERROR;
+        return reader->connection ? STORE_OK : STORE_AWAY;
     reader->reads_alone = false;
     return postgresql_command(reader, "COMMIT");
 }
@@ -396,9 +400,12 @@ static enum store_status begin(struct store_session *session) {
     struct postgresql_session *writer = session_of(session);
     writer->has_changed = false;
     /* The server may have cut the connection since the last transaction: nothing is lost by that. */
+    if (!postgresql_is_idle(writer))
+        postgresql_disconnect(writer);
     for (int i = 0; i < 2; i++) {
         if (postgresql_take(writer) != STORE_OK)
-            return session->status = STORE_ERROR;
+            return session->status = STORE_AWAY;
+        writer->trouble = STORE_OK;
         if (postgresql_begin(writer) == STORE_OK)
             return STORE_OK;
         abort_all(session); /* it may have begun, and then failed to get its lock */
@@ -411,15 +418,19 @@ static enum store_status commit(struct store_session *session) {
     /* PostgreSQL would answer such a COMMIT with a rollback, and call that a success. */
     if (!writer->connection || pq.transactionStatus(writer->connection) != PQTRANS_INTRANS) {
         abort_all(session);
-        return session->status = STORE_ERROR;
+        return session->status = writer->trouble != STORE_OK ? writer->trouble : STORE_ERROR;
     }
+    const double patience = writer->patience;
+    if (patience == 0)
+        writer->patience = COMMIT_SECONDS;
     enum store_status status = postgresql_command(writer, "COMMIT");
+    writer->patience = patience;
     if (status == STORE_OK && writer->has_changed)
         atomic_fetch_add(&writer->store->commits, 1);
     if (status != STORE_OK)
         abort_all(session);
     /* Without an answer nobody knows whether it took place. */
-    return status != STORE_OK && !writer->connection ? STORE_DISK : status;
+    return status != STORE_OK && !writer->connection ? STORE_IN_DOUBT : status;
 }
 
 static enum store_status savepoint(struct store_session *session) {
@@ -428,8 +439,8 @@ static enum store_status savepoint(struct store_session *session) {
 
 static enum store_status keep(struct store_session *session, bool kept) {
     struct postgresql_session *writer = session_of(session);
-    if (!writer->connection)
-        return STORE_ERROR;
+    if (writer->trouble != STORE_OK)
+        return writer->trouble;
     return postgresql_command(writer, kept ? "RELEASE task" : "ROLLBACK TO task; RELEASE task");
 }
 
@@ -450,12 +461,9 @@ static void checkpoint(struct store *store, bool is_full) {
     (void)store, (void)is_full;
 }
 
-/* A server that has cut an idle connection has said so: that is read here, without waiting. */
 static bool is_usable(struct store_session *session) {
     const struct postgresql_session *reader = session_of(session);
-    return postgresql_is_connected(reader) && !reader->running &&
-           pq.transactionStatus(reader->connection) == PQTRANS_IDLE &&
-           pq.consumeInput(reader->connection) && postgresql_is_connected(reader);
+    return !reader->running && postgresql_is_idle(reader);
 }
 
 const struct driver postgresql_driver = {
@@ -480,6 +488,8 @@ const struct driver postgresql_driver = {
     .version = postgresql_version,
     .sizes = postgresql_sizes,
     .checkpoint = checkpoint,
+    .keep_contact = postgresql_keep_contact,
+    .away = postgresql_away,
     .open_reader = postgresql_open_reader,
     .open_writer = postgresql_open_writer,
     .is_usable = is_usable,

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,13 +30,10 @@ struct store_session *postgresql_open_listener(struct store *store) {
 
 static bool connect_and_listen(struct listener *listener) {
     struct postgresql_session *session = &listener->session;
-    char error[400] = "it refuses to listen";
-    const bool is_listening =
-        postgresql_connect(session, session->store->uri, error, sizeof error) &&
-        postgresql_command(session, "LISTEN denoised") == STORE_OK;
+    const bool is_listening = postgresql_take(session) == STORE_OK &&
+                              postgresql_command(session, "LISTEN denoised") == STORE_OK;
     if (!is_listening && !listener->is_lost)
-        log_line(LOG_WARN, "news of other nodes come late: cannot listen to them", "detail=\"%s\"",
-                 error);
+        log_line(LOG_WARN, "news of other nodes come late: cannot listen to them", NULL);
     else if (is_listening && listener->is_lost)
         log_line(LOG_INFO, "listening to other nodes again", NULL);
     listener->is_lost = !is_listening;

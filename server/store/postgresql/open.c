@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "server/base/log.h"
-#include "server/store/postgresql/postgresql.h"
+#include "server/store/postgresql/contact.h"
 
 enum { OLDEST_SERVER = 140000, USUAL_PORT = 5432 };
+enum { READER_SECONDS = 10 }; /* for an answer, for which a request waits */
 
 static struct postgresql_store *store_of(const struct store *store) {
     return (struct postgresql_store *)store;
@@ -50,14 +51,6 @@ static bool is_fit(struct postgresql_session *session, char *error, size_t error
 }
 
 /* ------------------------------------------------------------------ opening */
-
-enum store_status postgresql_take(struct postgresql_session *session) {
-    char error[400];
-    if (postgresql_connect(session, session->store->uri, error, sizeof error))
-        return STORE_OK;
-    log_line(LOG_ERROR, "cannot connect to the database", "detail=\"%s\"", error);
-    return STORE_ERROR;
-}
 
 /* "postgresql://host:port/database" as it was understood, without user and password. */
 static char *name_of(PGconn *connection) {
@@ -151,6 +144,7 @@ struct store *postgresql_open(const char *uri, char *error, size_t error_size) {
 
 void postgresql_close(struct store *store) {
     struct postgresql_store *closing = store_of(store);
+    contact_end(closing->contact);
     if (store->writer)
         postgresql_close_session(store->writer);
     pthread_mutex_destroy(&closing->horizon.mutex);
@@ -170,16 +164,15 @@ uint64_t postgresql_version(struct store *store) {
 }
 
 struct store_session *postgresql_open_reader(struct store *store) {
-    char error[400] = "its session cannot be set up";
     struct postgresql_session *session = calloc(1, sizeof *session);
     if (!session)
         return NULL;
     session->base.driver = &postgresql_driver;
     session->store = store_of(store);
-    if (postgresql_connect(session, store_of(store)->uri, error, sizeof error) &&
+    session->patience = READER_SECONDS;
+    if (postgresql_take(session) == STORE_OK &&
         postgresql_command(session, "SET default_transaction_read_only = on") == STORE_OK)
         return &session->base;
-    log_line(LOG_ERROR, "cannot open a read-only session", "detail=\"%s\"", error);
     postgresql_close_session(&session->base);
     return NULL;
 }

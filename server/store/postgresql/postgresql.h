@@ -1,6 +1,7 @@
 /*
- * postgresql.h - the parts of the driver for PostgreSQL: connections (connection.c), statements
- * (driver.c), the database (open.c), and its schema (schema.c).
+ * postgresql.h - the parts of the driver for PostgreSQL: connections (connection.c), whether the
+ * database can be reached (contact.c), statements (driver.c), the database (open.c), and its schema
+ * (schema.c).
  */
 #ifndef SERVER_STORE_POSTGRESQL_POSTGRESQL_H
 #define SERVER_STORE_POSTGRESQL_POSTGRESQL_H
@@ -12,14 +13,16 @@
 
 struct postgresql_session {
     struct store_session base;
-    PGconn *connection;            /* NULL: none; begin opens the writer's again */
-    int generation;                /* of the connection: statements were prepared on one */
-    struct sql_statement *running; /* whose rows are still arriving */
-    int64_t changes;               /* rows that the last statement has changed */
-    bool reads_alone;              /* a transaction that only begin_reading has begun */
-    bool is_locked;                /* the last failure: others hold a lock */
-    double patience;               /* seconds to wait for an answer; 0: the usual ones */
-    struct postgresql_store *store;
+    PGconn *connection;             /* NULL: none; begin opens the writer's again */
+    int generation;                 /* of the connection: statements were prepared on one */
+    struct sql_statement *running;  /* whose rows are still arriving */
+    int64_t changes;                /* rows that the last statement has changed */
+    bool reads_alone;               /* a transaction that only begin_reading has begun */
+    double patience;                /* seconds to wait for an answer; 0: the usual ones */
+    struct postgresql_store *store; /* NULL: it looks whether the database is there */
+    /* STORE_BUSY or STORE_AWAY, once that has ended the transaction */
+    enum store_status trouble;
+    bool is_full;     /* the server has no connection left for it */
     bool has_changed; /* in this transaction, of one that writes */
 };
 
@@ -42,6 +45,7 @@ struct postgresql_store {
     char *files[STORE_REACH_FILES]; /* those of it */
     atomic_ullong commits;          /* of this process that have changed something */
     struct horizon horizon;
+    struct contact *contact; /* NULL: nobody watches over it */
 };
 
 /* ---------------------------------------------------------------- connections */
@@ -52,6 +56,11 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
 /* Closes the connection; what it was doing is undone by the server. */
 void postgresql_disconnect(struct postgresql_session *session);
 bool postgresql_is_connected(const struct postgresql_session *session);
+/* Is it connected, outside a transaction, and has the server nothing to say? Usually that would be
+ * why it has ended the connection. */
+bool postgresql_is_idle(const struct postgresql_session *session);
+/* For a session that reads or writes: the same, but not while the database is away. */
+enum store_status postgresql_take(struct postgresql_session *session);
 /* Waits for the next result; NULL: there is no further one, or the connection is lost. */
 PGresult *postgresql_result(struct postgresql_session *session);
 /* Reads all that is left, into nothing. The last failure among the results, or STORE_OK. */
@@ -66,6 +75,10 @@ enum store_status postgresql_take_time(struct store_session *session);
 /* The text in the first column of the last statement that has a row, from malloc; NULL without
  * one. */
 enum store_status postgresql_ask(struct postgresql_session *session, const char *sql, char **text);
+
+/* As in driver.h (contact.c). */
+bool postgresql_keep_contact(struct store *store);
+double postgresql_away(const struct store *store);
 
 /* ---------------------------------------------------------------- the database */
 
@@ -83,8 +96,6 @@ uint64_t postgresql_version(struct store *store);
 void postgresql_sizes(const struct store *store, int64_t *database, int64_t *log);
 struct store_session *postgresql_open_reader(struct store *store);
 void postgresql_close_session(struct store_session *session);
-/* Connects a session that writes, unless it is connected. */
-enum store_status postgresql_take(struct postgresql_session *writer);
 
 bool postgresql_schema_fits(struct store *store, char *error, size_t error_size);
 bool postgresql_is_outdated(struct store_session *session);

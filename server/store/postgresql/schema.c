@@ -92,7 +92,7 @@ static enum store_status apply(struct postgresql_session *session,
     if (status == STORE_OK)
         status = postgresql_take_time(&session->base);
     const int schema = status == STORE_OK ? schema_of(session) : -1;
-    if (schema < 0)
+    if (status == STORE_OK && schema < 0)
         status = STORE_ERROR;
     if (status == STORE_OK && schema < migration->number) {
         status = postgresql_command(session, migration->sql);
@@ -114,7 +114,7 @@ bool postgresql_migrate(struct store *store, char *error, size_t error_size) {
     for (int i = 0; i < postgresql_migration_count && status == STORE_OK; i++) {
         const struct migration *migration = &postgresql_migrations[i];
         for (int attempt = 1; (status = apply(session, migration)) != STORE_OK; attempt++) {
-            if (!session->is_locked || attempt == ATTEMPTS)
+            if (status != STORE_BUSY || attempt == ATTEMPTS)
                 break;
             log_line(LOG_INFO, "a migration waits for others who use the database",
                      "migration=%s attempt=%d", migration->name, attempt);

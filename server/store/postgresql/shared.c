@@ -181,7 +181,7 @@ static enum store_status look(struct postgresql_session *reader) {
 enum store_status postgresql_horizon(struct store_session *session, int64_t wanted, int64_t *id) {
     struct postgresql_session *reader = (struct postgresql_session *)session;
     if (!reader->connection)
-        return session->status = STORE_ERROR;
+        return session->status = STORE_AWAY;
     /* A transaction that writes goes by what it sees. */
     if (!reader->reads_alone && pq.transactionStatus(reader->connection) != PQTRANS_IDLE) {
         const enum store_status seen = postgresql_driver.last_event(session, id);

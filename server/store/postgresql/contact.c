@@ -1,0 +1,123 @@
+#include "server/store/postgresql/contact.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "server/base/bell.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+
+#define FIRST_PAUSE   0.05 /* seconds between two looks for a database that is away, at first, */
+#define LONGEST_PAUSE 1.0  /* and at most: a lease must be renewed soon after it is back */
+enum { LOOK_SECONDS = 2 }; /* for an answer when somebody looks */
+
+struct contact {
+    struct postgresql_store *store;
+    struct postgresql_session *session; /* of the one who looks */
+    struct bell bell;                   /* rings when something is wrong */
+    atomic_bool is_lost, is_in_doubt;
+    _Atomic double heard; /* monotonic time of the last sign of the database */
+    unsigned seed;
+};
+
+bool contact_is_lost(const struct postgresql_store *store) {
+    return store && store->contact && atomic_load(&store->contact->is_lost);
+}
+
+double postgresql_away(const struct store *store) {
+    const struct postgresql_store *away = (const struct postgresql_store *)store;
+    if (!contact_is_lost(away))
+        return 0;
+    return fmax(clock_monotonic() - atomic_load(&away->contact->heard), 1e-9);
+}
+
+void contact_heard(struct postgresql_store *store) {
+    if (store && store->contact)
+        atomic_store(&store->contact->heard, clock_monotonic());
+}
+
+void contact_doubt(struct postgresql_store *store) {
+    if (store && store->contact && !atomic_exchange(&store->contact->is_in_doubt, true))
+        bell_ring(&store->contact->bell);
+}
+
+void contact_lose(struct postgresql_store *store, double since, const char *why) {
+    if (!store || !store->contact || atomic_load(&store->contact->heard) > since ||
+        atomic_exchange(&store->contact->is_lost, true))
+        return;
+    log_line(LOG_ERROR, "the database is away: all that needs it waits or is refused", "why=\"%s\"",
+             why);
+    bell_ring(&store->contact->bell);
+}
+
+static void find(struct contact *contact) {
+    const double seconds = postgresql_away(&contact->store->base);
+    contact_heard(contact->store);
+    if (atomic_exchange(&contact->is_lost, false))
+        log_line(LOG_INFO, "the database is back", "seconds=%.1f", seconds);
+}
+
+/* Is the database there? One that has no connection left for this one is. */
+static bool is_there(struct contact *contact, char *why, size_t size) {
+    struct postgresql_session *session = contact->session;
+    const bool is_connected = postgresql_connect(session, contact->store->uri, why, size);
+    postgresql_disconnect(session);
+    return is_connected || session->is_full;
+}
+
+/* Looks once. */
+static bool look(struct contact *contact) {
+    char why[400];
+    const double began = clock_monotonic();
+    atomic_store(&contact->is_in_doubt, false);
+    const bool found = is_there(contact, why, sizeof why);
+    if (found)
+        find(contact);
+    else
+        contact_lose(contact->store, began, why);
+    return !atomic_load(&contact->is_lost);
+}
+
+/* The nodes should not all come back in the same moment. */
+static double jittered(struct contact *contact, double seconds) {
+    return seconds * (0.5 + rand_r(&contact->seed) / (2.0 * RAND_MAX));
+}
+
+static void *contact_main(void *argument) {
+    struct contact *contact = argument;
+    while (bell_wait(&contact->bell, INFINITY)) {
+        double pause = FIRST_PAUSE;
+        while (!look(contact) && bell_pause(&contact->bell, jittered(contact, pause)))
+            pause = fmin(2 * pause, LONGEST_PAUSE);
+    }
+    return NULL;
+}
+
+bool postgresql_keep_contact(struct store *store) {
+    struct contact *contact = calloc(1, sizeof *contact);
+    struct postgresql_session *session = calloc(1, sizeof *session);
+    if (contact && session) {
+        session->base.driver = &postgresql_driver;
+        session->patience = LOOK_SECONDS;
+        *contact = (struct contact){.store = (struct postgresql_store *)store,
+                                    .session = session,
+                                    .heard = clock_monotonic(),
+                                    .seed = (unsigned)clock_now_ms()};
+        if (bell_start(&contact->bell, contact_main, contact)) {
+            contact->store->contact = contact;
+            return true;
+        }
+    }
+    free(contact);
+    free(session);
+    return false;
+}
+
+void contact_end(struct contact *contact) {
+    if (!contact)
+        return;
+    bell_stop(&contact->bell);
+    postgresql_disconnect(contact->session);
+    free(contact->session);
+    free(contact);
+}

@@ -1,0 +1,209 @@
+"""The database goes away and comes back: nobody waits in vain, nothing is lost, and training goes on where it was."""
+
+import contextlib
+import signal
+import threading
+
+import pytest
+import stores
+from conftest import ENDLESS, PATIENCE, QUICK, Server, eventually, outcome, undisturbed
+from postgresql import cluster
+from proxy import Proxy
+from sse import Stream
+
+LONG = {
+    "dataset": {"name": "spiral", "n": 2000},
+    "diffusion": {"timesteps": 20},
+    "network": {"hidden_size": 32, "hidden_layers": 2},
+    "training": {"epochs": 600, "batch_size": 50, "checkpoint_every": 50},
+    "seed": 5,
+}
+STEADY = {**ENDLESS, "training": {"epochs": 1000000, "batch_size": 20, "checkpoint_every": 1000}}  # with little to store
+CSV = {"raw": b"x,y\n" + b"".join(b"%d,%d\n" % (i, i * i % 97) for i in range(50)), "headers": {"Content-Type": "text/csv"}}
+
+
+class Direct:
+    """The database as the tests see it, without the proxy."""
+
+    def __init__(self, uri):
+        self.uri = uri
+
+    def connect(self):
+        return stores.PostgresqlConnection(self.uri)
+
+
+class Node(Server):
+    def __init__(self, directory, made, database, proxy, *flags):
+        directory.mkdir(exist_ok=True)
+        self.store = Direct(made.uri(database))
+        self.database = f"postgresql://postgres@127.0.0.1:{proxy.port}/{database}?sslmode=disable"
+        self.log_file = str(directory / "log")
+        self.flags = ("--workers", "1", *flags)
+        self.environment = {}
+        self.process = None
+        self.start()
+
+    def lines(self, text):
+        return self.read_log().count(text)
+
+    def is_away(self):
+        return b"denoised_database_up 0" in self.get("/metrics").body
+
+
+@pytest.fixture(scope="module")
+def beside():
+    with cluster() as made:
+        stores.migrate(made.uri(made.create("empty")))
+        yield made
+
+
+@pytest.fixture
+def proxy(beside):
+    with Proxy(beside.folder / ".s.PGSQL.5432") as between:
+        yield between
+
+
+@pytest.fixture
+def database(beside, request):
+    name = "t" + str(abs(hash(request.node.name)))
+    beside.create(name, "empty")
+    beside.sql(stores.MARK, name)
+    yield name
+    beside.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def node(beside, database, proxy, tmp_path):
+    running = Node(tmp_path / "node", beside, database, proxy)
+    yield running
+    if not beside.process:
+        beside.start()
+    proxy.heal()
+    assert running.stop() in (0, 1), running.read_log()  # 1: it took too long, with a busy proxy
+
+
+SERVED = """/livez / /docs /openapi.json /version /metrics /v1/datasets?kind=builtin /v1/datasets/spiral /v1/datasets/spiral/points
+    /v1/datasets/spiral/forward /v1/datasets/spiral/optimal""".split()
+REFUSED = "/v1/jobs /v1/jobs/{} /v1/jobs/{}/history /v1/events.json /v1/models /v1/models/{} /v1/models/{}/samples /v1/datasets /v1/nodes".split()
+
+
+def refused(answer):
+    return answer.status == 503 and answer.json["code"] == "database_unavailable" and answer.headers.get_all("Retry-After") == ["2"]
+
+
+def test_what_is_served_meanwhile(beside, node):
+    job = node.submit(QUICK)
+    assert node.wait(job)["status"] == "succeeded"
+    assert b"denoised_database_up 1" in node.get("/metrics").body
+    upload = node.post("/v1/datasets", **CSV).json["id"]
+    stream, told = Stream(node, "/v1/events"), []
+
+    def listen():
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # closed below
+            told.extend(event for event in stream if event[2].get("job") not in (None, job))
+
+    threading.Thread(target=listen, daemon=True).start()
+    beside.stop()
+    eventually(node.is_away)
+    for path in SERVED:
+        assert node.get(path).status == 200, path
+    for path in [*REFUSED, f"/v1/datasets/{upload}", f"/v1/datasets/{upload}/points"]:
+        assert refused(node.get(path.format(job))), path
+    assert refused(node.post("/v1/jobs", QUICK))
+    assert refused(node.post("/v1/jobs", {**QUICK, "dataset": upload}))
+    assert refused(node.post(f"/v1/jobs/{job}/resume", {"epochs": 5}))
+    assert refused(node.post(f"/v1/jobs/{job}/cancel", {}))
+    assert refused(node.post("/v1/datasets", **CSV))
+    for path in (f"/v1/jobs/{job}", f"/v1/models/{job}", f"/v1/datasets/{upload}"):
+        assert refused(node.request("DELETE", path))
+    known = node.get("/metrics").body
+    assert b"denoised_jobs{" not in known and b"denoised_nodes" not in known and b"denoised_db_limit_bytes" in known
+    eventually(lambda: refused(node.get("/readyz")))
+    eventually(lambda: stream.comments > 0)  # the stream is open, and says so
+    beside.start()
+    eventually(lambda: node.get("/readyz").status == 200)
+    fresh = node.submit(QUICK)
+    assert node.wait(fresh)["status"] == "succeeded" and not node.is_away()
+    with node.store.connect() as store:
+        stored = [identity for (identity,) in store.sql("SELECT id FROM event WHERE job <> ? ORDER BY id", job)]
+        assert store.sql("SELECT id FROM job ORDER BY seq") == [(job,), (fresh,)], "who was refused has left nothing"
+    eventually(lambda: len(told) >= len(stored))
+    assert [identity for identity, _, _ in told] == stored
+    stream.close()
+    assert node.lines("the database is away") == node.lines("the database is back") == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
+def test_an_outage_costs_training_no_work(beside, node, start, tmp_path, how):
+    job = node.submit(LONG)
+    for least in (3, 50, 150):
+        node.wait_for_epoch(job, least)
+        beside.stop(how)
+        eventually(node.is_away)
+        beside.start()
+        eventually(lambda: node.get("/readyz").status == 200 and not node.is_away())
+    state = node.wait(job)
+    assert (state["status"], state["attempt"]) == ("succeeded", 1)
+    assert node.lines('msg="training" ') == node.lines("ending=ended") == 1, node.read_log()
+    assert outcome(node, job) == undisturbed(start, tmp_path, LONG)
+    with node.store.connect() as store:
+        epochs = [epoch for (epoch,) in store.sql("SELECT epoch FROM event WHERE job = ? AND kind = 'epoch' ORDER BY id", job)]
+        statuses = store.sql("SELECT status FROM event WHERE job = ? AND kind = 'status' ORDER BY id", job)
+    assert epochs == list(range(1, LONG["training"]["epochs"] + 1)), "each once"
+    assert statuses == [("queued",), ("running",), ("succeeded",)]
+
+
+def test_a_network_that_says_nothing(node, proxy):
+    """No connection ends; nothing comes. Requests that need nothing are served at once, and the others after a moment."""
+    job = node.submit(STEADY)
+    node.wait_for_epoch(job, 3)
+    proxy.pause()
+    eventually(lambda: refused(node.get(f"/v1/jobs/{job}")))
+    assert node.is_away() and node.get("/livez").status == 200
+    proxy.heal()
+    eventually(lambda: node.get("/readyz").status == 200 and not node.is_away())
+    before = node.get(f"/v1/jobs/{job}").json["progress"]["epoch"]
+    state = node.wait_for_epoch(job, before + 3)
+    assert (state["status"], state["attempt"]) == ("running", 1)
+    assert node.post(f"/v1/jobs/{job}/cancel", {}).json["status"] in ("running", "cancelled")
+    assert node.wait(job)["status"] == "cancelled"
+
+
+def test_connections_that_are_cut_under_load(node, proxy, start, tmp_path):
+    jobs, over = [node.submit(LONG)], threading.Event()
+
+    def read():
+        while not over.is_set():
+            answer = node.get("/v1/jobs")
+            assert answer.status == 200 or refused(answer), answer.json
+
+    reading = [threading.Thread(target=read) for _ in range(2)]
+    for thread in reading:
+        thread.start()
+    for _ in range(8):
+        proxy.cut()
+        answer = node.post("/v1/jobs", QUICK)
+        jobs += [answer.json["id"]] if answer.status == 201 else []
+        assert answer.status == 201 or refused(answer), answer.json
+    over.set()
+    for thread in reading:
+        thread.join()
+    for job in jobs:
+        state = node.wait(job)
+        assert (state["status"], state["attempt"]) == ("succeeded", 1), state
+    assert {item["id"] for item in node.get("/v1/jobs?limit=100").json["items"]} == set(jobs)
+    assert outcome(node, jobs[0]) == undisturbed(start, tmp_path, LONG)
+
+
+def test_a_server_stops_without_its_database(beside, node):
+    node.submit(STEADY)
+    eventually(lambda: node.get("/v1/jobs?status=running").json["items"])
+    beside.stop()
+    eventually(node.is_away)
+    node.process.send_signal(signal.SIGTERM)
+    assert node.process.wait(timeout=10 * PATIENCE) in (0, 1)
+    beside.start()
+    node.start()
+    (job,) = node.get("/v1/jobs").json["items"]
+    node.wait_for_epoch(job["id"], 1)
+    node.post(f"/v1/jobs/{job['id']}/cancel", {})
