@@ -7,8 +7,10 @@ import socket
 import subprocess
 
 import pytest
+import stores
 import yaml
 from conftest import ENDLESS, QUICK, eventually
+from postgresql import cluster
 from test_deploy import DOCKER, VERSION, load, text_of
 
 CLUSTER = "kubernetes/cluster"
@@ -184,6 +186,42 @@ def test_both_ways_to_scale_follow_the_queue():
     assert "max by (status) (denoised_jobs" in text_of(f"{CLUSTER}/hpa.yaml")
     assert trigger["metadata"]["query"] == "SELECT count(*) FROM job WHERE status IN ('queued', 'running')"
     assert not set(resource("kustomization")["resources"]) & {"hpa.yaml", "keda.yaml"}
+
+
+def test_the_autoscaler_counts_each_job_once(tmp_path):
+    """Its query, by Prometheus, of three nodes that report the same jobs."""
+    promtool = shutil.which("promtool")
+    if not promtool:
+        pytest.skip("promtool is not installed (Debian package prometheus)")
+    query = re.search(r"metricsQuery: '(.*)'", text_of(f"{CLUSTER}/hpa.yaml"))[1]
+    jobs = {"queued": 5, "running": 3, "succeeded": 100}
+    series = [{"series": f'denoised_jobs{{status="{status}", instance="{node}:8080", job="denoised"}}', "values": f"{count}x5"}
+              for status, count in jobs.items() for node in NODES]  # fmt: skip
+    case = {"interval": "1m", "input_series": series, "promql_expr_test": [{"expr": query, "eval_time": "3m", "exp_samples": [{"labels": "{}", "value": 8}]}]}
+    path = tmp_path / "tests.yaml"
+    path.write_text(yaml.safe_dump({"tests": [case]}))
+    check = subprocess.run([promtool, "test", "rules", path], capture_output=True, text=True)
+    assert check.returncode == 0, check.stdout + check.stderr
+    name = resource("hpa")["spec"]["metrics"][0]["external"]["metric"]["name"]
+    assert f"name: {{ as: {name} }}" in text_of(f"{CLUSTER}/hpa.yaml")
+
+
+def test_keda_asks_with_the_rights_that_it_is_told_to_have():
+    """Its query on a real PostgreSQL, as a role that may do nothing else."""
+    text = text_of(f"{CLUSTER}/keda.yaml")
+    authentication, scaled = yaml.safe_load_all(text)
+    query = scaled["spec"]["triggers"][0]["metadata"]["query"]
+    made = re.search(r"(CREATE ROLE keda .*;)", text)[1]
+    (parameter,) = authentication["spec"]["secretTargetRef"]
+    assert scaled["spec"]["triggers"][0]["authenticationRef"]["name"] == authentication["metadata"]["name"]
+    assert f"create secret generic {parameter['name']} " in text and f"--from-literal={parameter['key']}=" in text
+    with cluster() as server:
+        uri = server.uri(server.create("scaled"))
+        stores.migrate(uri)
+        server.sql(made, "scaled")
+        assert server.sql(f"SET ROLE keda; {query}", "scaled") == [["0"]]
+        with pytest.raises(AssertionError, match="permission denied for table model"):
+            server.sql("SET ROLE keda; SELECT count(*) FROM model", "scaled")
 
 
 def test_kustomize_renders_the_cluster(tmp_path):
