@@ -220,29 +220,34 @@ static enum store_status write_nodes(struct buffer *out, struct store_session *s
     return status;
 }
 
-static enum store_status write_sizes(struct buffer *out, const struct service *service,
+struct sizes {
+    int64_t database, log;
+};
+
+static enum store_status write_sizes(struct buffer *out, const struct sizes *sizes,
                                      struct store_session *session) {
-    int64_t database, log, used = 0;
+    int64_t used = 0;
     const enum store_status status = store_used(session, &used);
-    store_sizes(service->store, &database, &log);
-    gauge(out, "denoised_db_size_bytes", "Size of the database." SHARED, (double)database);
+    gauge(out, "denoised_db_size_bytes", "Size of the database." SHARED, (double)sizes->database);
     gauge(out, "denoised_db_used_bytes",
           "Part of the database in use, limited by --max-database." SHARED, (double)used);
     gauge(out, "denoised_db_wal_bytes", "Size of the write-ahead log; 0 with PostgreSQL." SHARED,
-          (double)log);
+          (double)sizes->log);
     return status;
 }
 
 /* What only the database knows: all of it, or nothing if it is away. */
 static enum store_status write_database(struct buffer *out, const struct service *service) {
     struct buffer known = {0};
+    struct sizes sizes;
+    store_sizes(service->store, &sizes.database, &sizes.log); /* with a session of its own */
     struct store_session *session = store_acquire(service->store);
     enum store_status status =
         session ? write_jobs(&known, session) : store_why_none(service->store);
     if (status == STORE_OK)
         status = write_nodes(&known, session);
     if (status == STORE_OK)
-        status = write_sizes(&known, service, session);
+        status = write_sizes(&known, &sizes, session);
     if (session)
         store_release(service->store, session);
     gauge(out, "denoised_database_up",

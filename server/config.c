@@ -10,6 +10,7 @@
 #include "server/base/machine.h"
 #include "server/database_name.h"
 #include "server/http/access.h"
+#include "server/store/store.h"
 
 struct setting {
     const char *flag; /* without dashes; the variable is DENOISED_ and the flag in upper case */
@@ -55,6 +56,9 @@ static const struct setting settings[] = {
     {"node-lease", SETTING_INTEGER, AT(node_lease), "15", 1, 300, NULL,
      "seconds after which the other servers on a PostgreSQL continue the jobs of one that does not "
      "answer"},
+    {"database-connections", SETTING_INTEGER, AT(database_connections), "8",
+     STORE_LEAST_CONNECTIONS, 1000, NULL,
+     "maximum number of connections to a PostgreSQL; requests wait for a free one"},
     {"max-database", SETTING_INTEGER, AT(max_database), "0", 0, 1 << 24, NULL,
      "maximum size of the database in MiB, at least 16; 0 means no limit; old checkpoints are "
      "deleted first, then requests that need space get a 507"},

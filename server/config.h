@@ -20,6 +20,7 @@ struct config {
     int samplers;
     double checkpoint_seconds;
     int node_lease;   /* seconds */
+    int database_connections;
     int max_database; /* MiB; 0: no limit */
     int keep_events_days, keep_jobs_days;
     const char *simd;

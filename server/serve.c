@@ -285,6 +285,7 @@ static bool open_store(struct process *process) {
         store_open(process->config->database, error, size);
     if (!store)
         return false;
+    store_limit_connections(store, process->config->database_connections);
     if (!store_schema_fits(store, error, size)) {
         process->status = STORE_EXIT_SCHEMA;
         return false;

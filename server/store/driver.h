@@ -41,13 +41,16 @@ struct store {
     const struct driver *driver;
     char boot[ID_LENGTH + 1];
     struct store_session *writer;
-    pthread_mutex_t mutex; /* guards the list */
+    pthread_mutex_t mutex; /* guards the rest */
+    pthread_cond_t freed;  /* a reader is idle, or gone */
     struct store_session *idle;
+    int readers, most_readers; /* open ones, and as many as may be; 0: any number */
 };
 
 struct news;
 struct driver {
     bool is_shared;     /* several processes may use a database at the same time */
+    int connections;    /* to it, besides those of readers; 0: it needs none */
     const char *scheme; /* with which the name of its databases begins */
     struct store_pace pace;
 

@@ -2,12 +2,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/base/clock.h"
 #include "server/base/fault.h"
 #include "server/base/fold.h"
 #include "server/base/id.h"
+#include "server/base/log.h"
 #include "server/store/driver.h"
 #include "server/store/migrations.h"
 #include "server/store/nodes.h"
+
+#define READER_SECONDS 2.0 /* that a request waits for a session */
 
 /* SQLite has no scheme, so it is the last. */
 static const struct driver *const drivers[] = {
@@ -38,6 +42,7 @@ struct store *store_open(const char *path, char *error, size_t error_size) {
         return NULL;
     id_new(store->boot);
     pthread_mutex_init(&store->mutex, NULL);
+    pthread_cond_init(&store->freed, NULL);
     return store;
 }
 
@@ -48,6 +53,7 @@ void store_close(struct store *store) {
         store->driver->close_session(session);
     }
     FAULT_POINT("store.before_close");
+    pthread_cond_destroy(&store->freed);
     pthread_mutex_destroy(&store->mutex);
     store->driver->close(store);
 }
@@ -159,22 +165,59 @@ enum store_status store_tell_cancel(struct store_session *listener, const char *
     return listener->driver->tell_cancel(listener, job);
 }
 
-static struct store_session *take_idle(struct store *store) {
+void store_limit_connections(struct store *store, int most) {
+    if (store->driver->connections > 0)
+        store->most_readers = most - store->driver->connections;
+}
+
+static bool is_room(const struct store *store) {
+    return store->most_readers == 0 || store->readers < store->most_readers;
+}
+
+/* A session that was idle, or NULL. Then, *may_open: there is room for another one, which is counted
+ * already; otherwise, none became free in time. */
+static struct store_session *take_idle(struct store *store, bool *may_open) {
+    const struct timespec until = clock_after(READER_SECONDS);
+    int waited = 0;
     pthread_mutex_lock(&store->mutex);
+    while (!store->idle && !is_room(store) && waited == 0)
+        waited = pthread_cond_clockwait(&store->freed, &store->mutex, CLOCK_MONOTONIC, &until);
     struct store_session *session = store->idle;
     if (session)
         store->idle = session->next;
+    *may_open = !session && is_room(store);
+    store->readers += *may_open;
     pthread_mutex_unlock(&store->mutex);
     return session;
+}
+
+static void count_out(struct store *store) {
+    pthread_mutex_lock(&store->mutex);
+    store->readers--;
+    pthread_cond_signal(&store->freed);
+    pthread_mutex_unlock(&store->mutex);
 }
 
 struct store_session *store_acquire(struct store *store) {
     if (store_loss(store) || store_away(store) > 0)
         return NULL;
     struct store_session *session;
-    while ((session = take_idle(store)) && !store->driver->is_usable(session))
+    bool may_open;
+    while ((session = take_idle(store, &may_open)) && !store->driver->is_usable(session)) {
         store->driver->close_session(session);
-    return session ? session : store->driver->open_reader(store);
+        count_out(store);
+    }
+    if (session)
+        return session;
+    if (!may_open) {
+        log_line(LOG_WARN, "all connections to the database are in use", "readers=%d",
+                 store->most_readers);
+        return NULL;
+    }
+    session = store->driver->open_reader(store);
+    if (!session)
+        count_out(store);
+    return session;
 }
 
 enum store_status store_why_none(const struct store *store) {
@@ -185,6 +228,7 @@ void store_release(struct store *store, struct store_session *session) {
     pthread_mutex_lock(&store->mutex);
     session->next = store->idle;
     store->idle = session;
+    pthread_cond_signal(&store->freed);
     pthread_mutex_unlock(&store->mutex);
 }
 

@@ -271,6 +271,10 @@ uint64_t store_version(struct store *store);
  * file, checks it, and makes it durable before it gets its name. On failure, returns false and a
  * message, and creates no file. */
 bool store_backup(const char *from, const char *to, char *error, size_t error_size);
+/* At most so many connections to a server of databases are open at the same time, at least
+ * STORE_LEAST_CONNECTIONS. A file has none. Before any session is used. */
+enum { STORE_LEAST_CONNECTIONS = 6 };
+void store_limit_connections(struct store *store, int most);
 struct store_session *store_writer(struct store *store);
 /* A read-only session; NULL when none can be opened, and then why that is so. */
 struct store_session *store_acquire(struct store *store);

@@ -7,12 +7,14 @@ import threading
 import time
 
 from conftest import ENDLESS, PATIENCE, QUICK, eventually
-from fleet import fleet, with_job  # noqa: F401
+from fleet import at_once, fleet, with_job  # noqa: F401
 from sse import Stream
 
 # A training of which epochs, and so reports, are few.
 SLOW = {**ENDLESS, "dataset": {"name": "spiral", "n": 20000}, "network": {"hidden_size": 32, "hidden_layers": 2}}
-LISTENERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'denoised' AND query = 'LISTEN denoised'"
+LISTENERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'denoised'"
+# A cancel is told on the same connection.
+LISTENERS += " AND (query = 'LISTEN denoised' OR query LIKE 'SELECT pg_notify(%')"
 
 
 @contextlib.contextmanager
@@ -142,3 +144,37 @@ def test_nodes_leave_when_a_migration_makes_them_too_old(fleet):  # noqa: F811
         assert (status, attempt) == ("queued", 0) and step > 0
         assert database.one("SELECT count(*) FROM node") == 0
         database.sql("DELETE FROM schema_migration WHERE number > 9000")
+
+
+def test_a_node_has_no_more_connections_than_it_may(fleet):  # noqa: F811
+    (node,) = fleet(1, "--database-connections", "6", "--samplers", "8", "--workers", "2")
+    job = node.submit(QUICK)
+    node.wait(job)
+    node.submit(SLOW)
+    mine = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'denoised'"
+    paths = [f"/v1/models/{job}/samples?n=2000", "/v1/jobs?search=spiral", "/metrics", f"/v1/jobs/{job}/events.json", "/v1/nodes", "/v1/models"]
+    with node.store.connect() as database:
+
+        def ask(path):
+            answers = [node.get(path) for _ in range(8)]
+            for answer in answers:
+                assert answer.status == 200 or (answer.status, answer.json["code"]) == (503, "database_unavailable")
+            return [answer.status for answer in answers]
+
+        works = [lambda path=path: ask(path) for path in paths * 4]
+        over = threading.Event()
+        counts = []
+
+        def count():
+            while not over.wait(0.01):
+                counts.append(database.one(mine))
+
+        counting = threading.Thread(target=count)
+        counting.start()
+        answered = at_once(works)
+        over.set()
+        counting.join()
+        assert sum(statuses.count(200) for statuses in answered) > len(works)
+        assert 4 <= max(counts) <= 6
+        assert node.stop() == 0
+        eventually(lambda: database.one(mine) == 0)

@@ -475,6 +475,7 @@ const struct driver postgresql_driver = {
              .counts_storing = true,
              .bytes_at_once = STORE_PIECE_BYTES / 4},
     .is_shared = true,
+    .connections = 4, /* of the writer, of the lease, to listen, and to look whether it is there */
     .open = postgresql_open,
     .close = postgresql_close,
     .schema_fits = postgresql_schema_fits,
