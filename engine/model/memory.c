@@ -70,7 +70,8 @@ double dn_spec_step_flops(const struct dn_spec *spec) {
     /* The dense layer on the sinusoid needs no gradient of its inputs. Two timesteps in a pair take
      * as long as one. */
     const bool in_pairs = time_rows_in_pairs(&network, rows);
-    const double embedded = in_pairs ? (T + 1) / 2 : dn_spec_step_timesteps(spec);
+    const int pairs = (T + 1) / 2;
+    const double embedded = in_pairs ? pairs : dn_spec_step_timesteps(spec);
     const bool sinusoidal = spec->network.time_embedding == DN_SINUSOIDAL;
     return 2 * (dense + (sinusoidal ? 2 * embedded * L * H * H : 0));
 }

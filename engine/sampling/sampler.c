@@ -160,7 +160,7 @@ static float *block_frame(const struct dn_sampling *sampling, float *frames, int
 
 /* The known coordinates of the block's points [n][dim], as they were given; NaN if missing. */
 #define DEFINE_PUT_GIVEN(NAME, TYPE)                                                               \
-    static void NAME(const struct dn_sampling *sampling, TYPE *points) {                           \
+    static void NAME(const struct dn_sampling *sampling, TYPE points[]) {                          \
         const struct walk *walk = &sampling->walk;                                                 \
         for (size_t i = 0; i < walk->n; i++) {                                                     \
             const double *row = guide_given(sampling->model, &sampling->request, walk->first + i); \

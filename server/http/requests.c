@@ -239,7 +239,7 @@ void http_on_completed(void *self, struct MHD_Connection *connection, void **cal
     if (!call)
         return;
     FAULT_STAY_BEGINS();
-    const struct http_call told = *call;
+    const struct http_call told = *call; // NOLINT(clang-analyzer-deadcode.DeadStores): see fault.h
     *call_slot = NULL;
     peer_unwatch(server->deadlines, call->peer);
     peer_expect_header(server->deadlines, call->peer);

@@ -142,7 +142,7 @@ bool store_copy(struct store *from, struct store *to, char *error, size_t error_
         snprintf(error, error_size,
                  "servers use one of the two databases: stop them all; one that was killed counts "
                  "until its lease ends");
-    else if (status == STORE_CONFLICT)
+    else if (status == STORE_CONFLICT && copy.at)
         snprintf(error, error_size, "%s is not empty: its table %s has rows", store_path(to),
                  copy.at->name);
     else if (status == STORE_FULL)

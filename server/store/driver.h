@@ -49,9 +49,8 @@ struct store {
 
 struct news;
 struct driver {
-    bool is_shared;     /* several processes may use a database at the same time */
-    int connections;    /* to it, besides those of readers; 0: it needs none */
-    const char *scheme; /* with which the name of its databases begins */
+    bool is_shared;  /* several processes may use a database at the same time */
+    int connections; /* to it, besides those of readers; 0: it needs none */
     struct store_pace pace;
 
     /* The database: as the functions of store.h with these names. open returns a struct that begins

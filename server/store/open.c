@@ -13,20 +13,14 @@
 
 #define READER_SECONDS 2.0 /* that a request waits for a session */
 
-/* SQLite has no scheme, so it is the last. */
-static const struct driver *const drivers[] = {
-#ifdef WITH_POSTGRESQL
-    &postgresql_driver,
-#endif
-    &sqlite_driver,
-};
-
-/* The driver of the database with this name. */
+/* The driver of the database with this name. SQLite's have no scheme. */
 static const struct driver *choose(const char *path) {
-    size_t i = 0; /* the last one takes what is left */
-    while (strncmp(path, drivers[i]->scheme, strlen(drivers[i]->scheme)) != 0)
-        i++;
-    return drivers[i];
+#ifdef WITH_POSTGRESQL
+    if (strncmp(path, STORE_POSTGRESQL, strlen(STORE_POSTGRESQL)) == 0)
+        return &postgresql_driver;
+#endif
+    (void)path;
+    return &sqlite_driver;
 }
 
 struct store *store_open(const char *path, char *error, size_t error_size) {

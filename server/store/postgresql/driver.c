@@ -467,7 +467,6 @@ static bool is_usable(struct store_session *session) {
 }
 
 const struct driver postgresql_driver = {
-    .scheme = STORE_POSTGRESQL,
     /* Each report is a commit on a server that others use, too: at most four in a second. A long
      * transaction holds the row of its job, so large bytes come before it. */
     .pace = {.report_least = 0.25,

@@ -122,23 +122,26 @@ static bool open_writer(struct postgresql_store *store, char *error, size_t erro
 }
 
 struct store *postgresql_open(const char *uri, char *error, size_t error_size) {
-    char why[400] = "out of memory";
     if (!libpq_load(error, error_size))
         return NULL;
     struct postgresql_store *store = calloc(1, sizeof *store);
-    if (store) {
-        store->base.driver = &postgresql_driver;
-        pthread_mutex_init(&store->horizon.mutex, NULL);
-        store->uri = strdup(uri);
-        store->base.writer = calloc(1, sizeof(struct postgresql_session));
-        if (store->uri && store->base.writer && open_writer(store, why, sizeof why))
-            return &store->base;
-        snprintf(error, error_size, "the database at %s: %s",
-                 store->name ? store->name : "postgresql://", why);
-        postgresql_close(&store->base);
+    struct postgresql_session *writer = calloc(1, sizeof *writer);
+    if (!store || !writer) {
+        free(store);
+        free(writer);
+        snprintf(error, error_size, "out of memory");
         return NULL;
     }
-    snprintf(error, error_size, "%s", why);
+    char why[400] = "out of memory";
+    store->base.driver = &postgresql_driver;
+    store->base.writer = &writer->base;
+    pthread_mutex_init(&store->horizon.mutex, NULL);
+    store->uri = strdup(uri);
+    if (store->uri && open_writer(store, why, sizeof why))
+        return &store->base;
+    snprintf(error, error_size, "the database at %s: %s",
+             store->name ? store->name : "postgresql://", why);
+    postgresql_close(&store->base);
     return NULL;
 }
 

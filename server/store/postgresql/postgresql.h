@@ -128,7 +128,7 @@ enum store_status postgresql_try_alone(struct store_session *session, bool *is_a
 
 /* As in driver.h (listen.c). */
 struct store_session *postgresql_open_listener(struct store *store);
-enum store_status postgresql_listen(struct store_session *listener, int wake, struct news *news);
-enum store_status postgresql_tell_cancel(struct store_session *listener, const char *job);
+enum store_status postgresql_listen(struct store_session *base, int wake, struct news *news);
+enum store_status postgresql_tell_cancel(struct store_session *session, const char *job);
 
 #endif

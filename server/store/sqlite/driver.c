@@ -238,7 +238,6 @@ static bool has_schema(struct store *store, char *error, size_t error_size) {
 }
 
 const struct driver sqlite_driver = {
-    .scheme = "",
     /* The file is here, and only this process writes to it: a report is as new as a glance can
      * tell, a checkpoint is as cheap as its copy in memory, and one commit is quicker than two. */
     .pace = {.report_least = 0, .report_most = 0.05, .bytes_at_once = STORE_PIECE_BYTES},
