@@ -106,7 +106,9 @@ export class Cluster {
     });
     made.lines = createInterface({ input: made.process.stdout })[Symbol.asyncIterator]();
     made.uri = (await made.lines.next()).value;
-    return made.uri?.startsWith("postgresql://") ? made : undefined;
+    if (/^no PostgreSQL/.test(made.uri)) return undefined;
+    assert.match(made.uri ?? "it ended", /^postgresql:/);
+    return made;
   }
 
   async tell(what) {

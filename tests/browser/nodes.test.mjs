@@ -1,7 +1,7 @@
 // Several nodes on one PostgreSQL: which of them trains what, what they do not have in common, and a database that goes away.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { CALM, Cluster, close, ENDLESS, escape, open, quit, run, Server } from "./harness.mjs";
+import { CALM, Cluster, close, ENDLESS, escape, inkOf, open, picture, quit, run, Server } from "./harness.mjs";
 
 let cluster;
 let nodes;
@@ -15,8 +15,13 @@ before(async () => {
   nodes = cluster && [await cluster.node(), await cluster.node("--simd", "baseline"), await cluster.node()];
 });
 after(async () => {
-  await quit();
-  await cluster?.remove();
+  // How nodes stop is tested elsewhere; a busy PostgreSQL may take longer than they wait.
+  for (const node of nodes ?? []) if (node.process.signalCode === null) await node.stop("SIGKILL");
+  try {
+    await quit();
+  } finally {
+    await cluster?.remove();
+  }
 });
 
 test("the page says which node trains what, and who goes on when one is killed", async (context) => {
@@ -52,6 +57,37 @@ test("the page says which node trains what, and who goes on when one is killed",
   await escape(page);
   await page.getByRole("button", { name: "2 nodes, 2 of 2 workers busy" }).waitFor();
   await close(page);
+});
+
+test("while the database is away the page says so, keeps its picture, and goes on by itself", async (context) => {
+  if (!cluster) return context.skip("no PostgreSQL");
+  const expected = { ...CALM, expected: /503/ };
+  const page = await open(nodes[0], "", expected);
+  await picture(page);
+  const banner = (of) => of.getByRole("alert").getByText("The server cannot reach its database. Nothing is lost");
+  const training = run(page, "three");
+  await training.locator(".run-name").click();
+  await training.locator(".status.running").waitFor();
+  await cluster.tell("stop");
+  await banner(page).waitFor(); // without a click: the page asks for the nodes now and then
+  await page.locator(".connection.away").waitFor();
+  assert.ok(await inkOf(page));
+  assert.ok(await training.getByRole("button", { name: "Cancel" }).isDisabled());
+  const late = await open(nodes[2], "", expected); // opened in the meantime
+  await banner(late).waitFor();
+  assert.equal(await late.locator(".runs .error").count(), 0);
+
+  await cluster.tell("start");
+  for (const each of [page, late]) {
+    await each.locator(".connection.live").waitFor();
+    await banner(each).waitFor({ state: "detached" });
+  }
+  await run(late, "three").locator(".status.running").waitFor();
+  await picture(late);
+  await training.getByRole("button", { name: "Cancel" }).click();
+  await training.locator(".status.cancelled").waitFor();
+  await close(page);
+  await close(late);
 });
 
 test("a server with a file says nothing of nodes", async () => {

@@ -203,6 +203,8 @@ def test_an_alert_fires_for_what_it_says(tmp_path):
         counts("DenoisedJobsWaitForKernels", {kernels: "0x5 2x40"}, 1),
         counts("DenoisedJobsWaitForKernels", {kernels: "2x40", kernels2: "2x40"}, 1),
         counts("DenoisedJobsWaitForKernels", {kernels: "2x25 0x40"}, 0),
+        counts("DenoisedDatabaseAway", {f"denoised_database_up{{{where}}}": "1x20 0x20"}, 1),
+        counts("DenoisedDatabaseAway", {f"denoised_database_up{{{where}}}": "0x20 1x20"}, 0),
         counts("DenoisedJobsFail", {failed: "0x20 5x20"}, 1),
         counts("DenoisedJobsFail", {failed: "0x20 1x20"}, 0),
         counts("DenoisedServerErrors", {good: "0+90x40", bad: "0+10x40"}, 1),

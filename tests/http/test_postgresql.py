@@ -282,6 +282,27 @@ def test_connections_that_the_server_has_cut_are_opened_again(server, serve, pla
     assert running.wait(job)["status"] == "cancelled"
 
 
+def test_a_dump_restored_goes_on(server, serve, place):
+    """Made while a job runs; its job continues from its checkpoint, and new events have numbers of their own."""
+    name, copy = place.split("/")[3].split("?")[0], server.create("restored")
+    first = serve(place, "--checkpoint-seconds", "0.05")
+    done, job = first.submit(QUICK), first.submit(ENDLESS)
+    first.wait(done)
+    first.wait_for_epoch(job, 3)
+    eventually(lambda: server.sql("SELECT count(*) FROM checkpoint", name) != [["0"]])
+    assert server.run("pg_dump", "--format=custom", "--file=dump", name).returncode == 0
+    assert first.stop() == 0
+    restored = server.run("pg_restore", "--exit-on-error", f"--dbname={copy}", "dump")
+    assert restored.returncode == 0, restored.stderr
+    latest = int(server.sql("SELECT max(id) FROM event", copy)[0][0])
+    again = serve(server.uri(copy), "--node-lease", "2")
+    eventually(lambda: again.get(f"/v1/jobs/{job}").json["attempt"] == 2)
+    assert again.get(f"/v1/models/{done}/samples?n=3&seed=1").json["points"]
+    assert again.post(f"/v1/jobs/{job}/cancel").status in (200, 202)
+    assert again.wait(job)["status"] == "cancelled"
+    assert server.sql(f"SELECT count(*) > 0 FROM event WHERE id > {latest}", copy) == [["t"]]
+
+
 def test_what_two_nodes_report_of_their_database_is_the_same(serve, place):
     """And of themselves, what each has done: a job counts where it ended, once."""
     nodes = [serve(place), serve(place)]
