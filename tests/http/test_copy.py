@@ -1,6 +1,7 @@
 """denoised copy: all that is stored, from a file to PostgreSQL and back, and nothing else."""
 
 import json
+import os
 import re
 import signal
 import sqlite3
@@ -12,7 +13,7 @@ from postgresql import cluster
 from stores import PostgresqlConnection, SqliteConnection
 from test_start import run
 
-JOBS = 200
+JOBS = 10_000 if os.environ.get("SOAK") else 200
 OTHERS = {"job_count", "offer", "node", "probe", "schema_migration"}  # not copied: made anew, or of the running servers
 
 
@@ -162,7 +163,7 @@ def replay(server, made):
 def test_there_and_back(tmp_path, place):
     """Every row is the same in all three, and so is every answer; numbers go on behind the last ones."""
     first, third = tmp_path / "first.db", tmp_path / "third.db"
-    server = On(tmp_path, str(first))
+    server = On(tmp_path, str(first), "--max-queued", "100000")
     made = fill(server)
     last = server.submit({**QUICK, "name": "last"})
     server.wait(last)

@@ -1,0 +1,139 @@
+"""What nodes cost: queries of an idle one, connections of a busy one, memory, and how fast requests are beside SQLite."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import threading
+import time
+
+import postgresql
+import pytest
+from conftest import ENDLESS, QUICK
+from figures import figure, size
+from fleet import at_once, eventually_within, fleet, harness  # noqa: F401
+from sse import Stream
+
+CONNECTIONS = 8  # of a node, at most
+LOADED = "shared_preload_libraries"
+
+
+@pytest.fixture
+def counted(fleet):
+    """A fleet whose database counts queries."""
+    beside, library = fleet.store.beside, "pg_stat_statements"
+    if not os.path.exists(f"/usr/lib/postgresql/15/lib/{library}.so"):
+        pytest.skip("PostgreSQL does not come with what counts queries")
+    beside.stop()
+    postgresql.SETTINGS[LOADED] = library
+    beside.start()
+    beside.sql(f"CREATE EXTENSION IF NOT EXISTS {library}", fleet.store.database)
+    yield fleet
+    del postgresql.SETTINGS[LOADED]
+
+
+def resident(node):
+    """MB."""
+    with open(f"/proc/{node.process.pid}/status", encoding="ascii") as status:
+        return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024
+
+
+@pytest.mark.row("numbers")
+def test_idle_nodes(counted):
+    nodes, seconds = counted(4, "--node-lease", "15"), size(3, 60)
+    nodes[0].wait(nodes[0].submit(QUICK))
+    with counted.connect() as database:
+        calls = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_statements%'"
+        before, began = database.one(calls), time.monotonic()
+        time.sleep(seconds)
+        queries = float(database.one(calls) - before) / (time.monotonic() - began) / len(nodes)
+        figure("numbers", "queries/s of an idle node", queries, at_most=2)
+        if queries > 2:
+            top = "SELECT calls, left(query, 100) FROM pg_stat_statements ORDER BY calls DESC LIMIT 8"
+            print(*database.sql(top), sep="\n")
+    figure("numbers", "MB resident of an idle node", max(resident(node) for node in nodes))
+
+
+@pytest.mark.row("numbers")
+def test_idle_with_sqlite(tmp_path):
+    server = harness.Server(tmp_path / "sqlite")
+    server.fetch("GET", "/readyz")
+    figure("numbers", "MB resident of an idle server with SQLite", resident(server), at_most=20)
+    assert server.stop() == 0
+
+
+def per_second(server, seconds, requests):
+    """How many requests/s 16 clients get, each of the next of these."""
+    until, done = time.monotonic() + seconds, []
+
+    def ask():
+        count = 0
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
+            while time.monotonic() < until:
+                method, path, body = requests()
+                connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status in (200, 201), answer.status
+                count += 1
+        done.append(count)
+
+    at_once([ask] * 16)
+    return sum(done) / seconds
+
+
+@pytest.mark.row("numbers")
+@pytest.mark.skipif(not size(False, True), reason="SOAK=1 has the time for it")
+def test_speed_beside_sqlite(fleet, tmp_path):
+    """Polls of many jobs in turn, of which no answer is kept, and submissions that are on the disk."""
+    flags = ("--workers", "1", "--max-queued", "1000000")
+    server = harness.Server(tmp_path / "sqlite", *flags, binary=harness.FAULTS)
+    (node,) = fleet(1, *flags)
+    polls, submissions = {}, {}
+    for name, one in (("SQLite", server), ("PostgreSQL", node)):
+        one.submit(ENDLESS)  # it holds the only worker
+        jobs = [one.submit(QUICK) for _ in range(300)]
+        turn = iter(range(10**9))
+        polls[name] = per_second(one, 10, lambda jobs=jobs, turn=turn: ("GET", f"/v1/jobs/{jobs[next(turn) % len(jobs)]}", None))
+        submissions[name] = per_second(one, 10, lambda: ("POST", "/v1/jobs", json.dumps(QUICK)))
+    for name in polls:
+        figure("numbers", f"polls/s of one job, {name}", polls[name])
+        figure("numbers", f"durable submissions/s, {name}", submissions[name])
+    figure("numbers", "polls, as a share of SQLite's", polls["PostgreSQL"] / polls["SQLite"], at_least=0.25)
+    assert server.stop() == 0
+
+
+@pytest.mark.row("connections")
+def test_connections(fleet):
+    """Of a node that trains, is asked much and has streams; and none once it has stopped."""
+    (node,) = fleet(1, "--workers", "2")
+    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    most, over = [0], threading.Event()
+
+    def watch():
+        with fleet.connect() as database:
+            while not over.is_set():
+                most[0] = max(most[0], database.one(count))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        jobs = [node.submit(ENDLESS) for _ in range(2)]
+        streams = [Stream(node, "/v1/events") for _ in range(16)]
+        turn = iter(range(10**9))
+        paths = ("/v1/jobs", "/v1/models", f"/v1/jobs/{jobs[0]}", f"/v1/jobs/{jobs[1]}/history", "/v1/nodes", "/v1/jobs?counts=true")
+        asked = per_second(node, size(2, 20), lambda: ("GET", f"{paths[next(turn) % len(paths)]}", None))
+        for stream in streams:
+            stream.close()
+        for job in jobs:
+            node.post(f"/v1/jobs/{job}/cancel", {})
+    finally:
+        over.set()
+        watcher.join()
+    assert node.stop() == 0
+    with fleet.connect() as database:
+        eventually_within(lambda: database.one(count) == 0)
+    figure("connections", "connections of a node, at most", most[0], at_most=CONNECTIONS)
+    figure("connections", "requests/s meanwhile", asked)
+    figure("connections", "connections left after SIGTERM", 0)
