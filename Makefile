@@ -75,7 +75,7 @@ Q := $(if $(filter 0,$V),@)
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev zlib1g-dev $(if $(filter 1,$(POSTGRESQL)),libpq-dev)
 PACKAGES_TEST  := chromium jq mandoc postgresql-15 pkgconf libcriterion-dev nginx-light haproxy curl openssl prometheus faketime \
 	clang libclang-rt-dev llvm clang-format clang-tidy valgrind \
-	python3 $(addprefix python3-,psycopg2 pytest numpy pil yaml jsonschema hypothesis requests httpx aiohttp)
+	python3 $(addprefix python3-,psycopg2 pytest pytest-xdist numpy pil yaml jsonschema hypothesis requests httpx aiohttp)
 
 # ---------------------------------------------------------------- what is built
 KERNEL_VARIANTS_x86_64  := avx512 avx2 baseline
@@ -176,7 +176,7 @@ demo: deps ## train the spiral in the terminal; ARGS="--preset sinai2022" as the
 # ---------------------------------------------------------------- checks
 ##@ Use
 test: deps-test ## install what is missing, build, run every test
-	@$(MAKE) --no-print-directory -j$(JOBS) all test-binaries
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(if $(filter 0,$(SANITIZE)),test-binaries,$(UNIT_TESTS) $(FUZZ_TARGETS))
 	@sh tests/run.sh $B
 
 ##@ Longer checks
@@ -186,6 +186,7 @@ test-postgresql: deps-test ## all HTTP tests and restarts, with servers on a pri
 soak: deps-test ## the fault tests and samples of tables at full length: an hour or two
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-binaries
 	QUEUE_SEQUENCES=50000 $B/tests/test_queue_model
+	EVERY_WEIGHT=1 $B/tests/test_network
 	@$(MAKE) --no-print-directory -j$(JOBS) SANITIZE=1 build/sanitize/tests/test_spec_space
 	SPECS=5000 build/sanitize/tests/test_spec_space
 	SOAK=1 sh tests/fault/run.sh $B/denoised

@@ -13,11 +13,11 @@ export UBSAN_OPTIONS="log_path=$PWD/$logs/ubsan:print_stacktrace=1"
 # Criterion's own runner keeps some memory until it exits.
 export LSAN_OPTIONS="suppressions=$PWD/tests/leaks.txt:print_suppressions=0"
 
-# Two at a time, for most tests wait more than they compute; the longest first, so that both end at about the same time.
-parts="fault browser http unit restart client fuzz nodes dashboard"
+# Three at a time, for most tests wait more than they compute; the longest first, so that all end at about the same time.
+parts="browser http fault postgresql restart unit nodes client fuzz dashboard"
 case $build in
 *sanitize*) # kills, full disks and a browser tell it nothing new, and take their time in the ordinary build
-    parts="http unit restart client fuzz"
+    parts="http restart unit postgresql client fuzz"
     export DENOISED_SANDBOX=off # which would let no report be written
     ;;
 esac
@@ -41,7 +41,7 @@ show() {
 show &
 shown=$!
 # shellcheck disable=SC2086
-printf '%s\n' $parts | xargs -P 2 -I NAME sh -c '
+printf '%s\n' $parts | xargs -P 3 -I NAME sh -c '
     sh tests/NAME/run.sh "$1/denoised" >"$1/NAME.out" 2>&1
     echo "$2$(tail -n 1 "$1/NAME.out")"
     touch "$1/NAME.done"' sh "$build" "$wipe"

@@ -35,15 +35,8 @@ if [ "$failed" -gt 0 ]; then
     echo "client: $((4 - failed)) passed, $failed failed"
     exit 1
 fi
-sums=$(mktemp)
-trap 'rm -f "$sums"' EXIT
-part() { # command...: its last line counts
-    "$@" >"$sums.part" 2>&1 || true
-    sed '$d' "$sums.part"
-    tail -n 1 "$sums.part" >>"$sums"
-    rm -f "$sums.part"
-}
-part node out/main.js "$binary" 3
 cd "$here"
+. tests/sum.sh
+(cd build/client && part node out/main.js "$binary" 3)
 part sh tests/pytest.sh client "$binary"
-awk '{ passed += $2; failed += $4 } END { if (NR < 2) failed++; printf "client: %d passed, %d failed\n", passed, failed; exit failed > 0 }' "$sums"
+sum client

@@ -1,5 +1,6 @@
 """A real server on a real socket for every test that asks for one."""
 
+import functools
 import http.client
 import json
 import os
@@ -22,7 +23,8 @@ from stores import BINARY
 
 # By how much a test waits longer than a quiet machine needs: what ends a wait is that something is so, and only a test that
 # fails takes this long. A busy machine may be an order of magnitude slower, and so may a sanitizer build be.
-PATIENCE = int(os.environ.get("PATIENCE", 30 if "sanitize" in BINARY else 10))
+SANITIZED = "sanitize" in BINARY
+PATIENCE = int(os.environ.get("PATIENCE", 30 if SANITIZED else 10))
 
 # Real tables, from the npm package @observablehq/sample-datasets.
 SAMPLES = pathlib.Path(__file__).parents[1] / "browser/node_modules/@observablehq/sample-datasets"
@@ -43,6 +45,11 @@ ENDLESS = {  # one that nobody waits for
 def only_sqlite(reason):
     """For tests of what only one kind of database has."""
     return pytest.mark.skipif(stores.KIND != "sqlite", reason=reason)
+
+
+def not_sanitized(reason):
+    """For tests that take minutes there, and show nothing but what the plain build has shown, by code that other tests run, too."""
+    return pytest.mark.skipif(SANITIZED, reason=reason)
 
 
 def sample_table(name):
@@ -104,6 +111,17 @@ class Contract:
         self.seen = set()  # (operationId, status)
         self.headers_seen = set()  # (operationId, status, name)
 
+    def remember(self, folder):
+        """For the test of what all processes have seen."""
+        seen = [sorted(self.seen), sorted(self.headers_seen)]
+        pathlib.Path(folder, f"{os.getpid()}.json").write_text(json.dumps(seen))
+
+    def recall(self, folder):
+        for file in pathlib.Path(folder).glob("*.json"):
+            seen, headers_seen = json.loads(file.read_text())
+            self.seen |= {tuple(each) for each in seen}
+            self.headers_seen |= {tuple(each) for each in headers_seen}
+
     def load(self, server):
         if self.description is None:
             self.description = server.fetch("GET", "/openapi.json").json
@@ -114,6 +132,9 @@ class Contract:
                 self.patterns.append((re.compile(regex), operations))
             # the most literal path first
             self.patterns.sort(key=lambda pair: pair[0].pattern.count("[^/]+"))
+            # One for all, which remembers what it has found: to search the whole description again takes longer than all else.
+            self.references = jsonschema.RefResolver("", self.description)
+            self.references.resolve = functools.cache(self.references.resolve)
 
     def resolve(self, part):
         while "$ref" in part:
@@ -124,9 +145,8 @@ class Contract:
         return part
 
     def validate(self, schema, value):
-        whole = {**schema, "components": self.description["components"]}
         checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
-        jsonschema.Draft202012Validator(whole, format_checker=checker).validate(value)
+        jsonschema.Draft202012Validator(schema, resolver=self.references, format_checker=checker).validate(value)
 
     def operations(self):
         """(method, path, operation) of all."""
@@ -188,6 +208,12 @@ class Contract:
 
 
 CONTRACT = Contract()
+SEEN = os.environ.get("CONTRACT_SEEN")  # a folder that several processes share
+
+
+def pytest_sessionfinish():
+    if SEEN:
+        CONTRACT.remember(SEEN)
 
 
 class Answer:

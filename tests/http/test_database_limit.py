@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from conftest import BINARY, PATIENCE
+from conftest import BINARY, PATIENCE, only_sqlite
 
 MIB = 1 << 20
 LARGE = {  # a model of 4 MiB, and checkpoints of 17
@@ -23,6 +23,7 @@ def values(server):
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
 
 
+@only_sqlite("a PostgreSQL has its own limits")
 def test_a_full_database_refuses_growth_only(start):
     server = start("--max-database", "64", "--workers", "1")
     job = server.submit(LARGE)
@@ -52,6 +53,7 @@ def test_a_full_database_refuses_growth_only(start):
     assert upload(server).status == 201
 
 
+@only_sqlite("a PostgreSQL has its own limits")
 def test_a_training_that_can_never_fit_is_refused(start):
     server = start("--max-database", "16")
     refused = server.post("/v1/jobs", {"network": {"hidden_size": 512, "hidden_layers": 8}})

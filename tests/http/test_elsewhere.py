@@ -11,6 +11,9 @@ import urllib.parse
 
 import numpy
 import pytest
+from conftest import not_sanitized
+
+pytestmark = not_sanitized("it is about a program in Python; test_spec_space of tests/unit trains and draws with all that is here")
 
 PROGRAM = os.path.abspath("api/python/elsewhere.py")
 SAMPLERS = ["ddpm", "ddim", "dpmpp_2m", "heun", "euler", "dpmpp_2m_sde"]

@@ -163,7 +163,7 @@ def test_a_job_that_ended_within_an_epoch_goes_beyond_it(server):
     steps = 1563  # of an epoch: long enough to be met in the middle of it
     job = server.submit({
         "dataset": {"name": "spiral", "n": 100_000},
-        "network": {"hidden_size": 256, "hidden_layers": 4},
+        "network": {"hidden_size": 128, "hidden_layers": 4},
         "training": {"batch_size": 64, "epochs": 100},
     })
     server.wait_for_step(job, steps + steps // 5)

@@ -4,7 +4,7 @@ import threading
 import urllib.parse
 
 import pytest
-from conftest import ENDLESS, QUICK, Server, eventually
+from conftest import ENDLESS, QUICK, Server, eventually, only_sqlite
 
 JOB_ORDERS = ("created_at", "name", "dataset", "status", "epoch", "train_loss", "val_loss", "duration", "curve_distance", "energy_distance")
 MODEL_ORDERS = ("created_at", "updated_at", "name", "epoch", "parameters", "bytes")
@@ -255,6 +255,7 @@ def metric(server, name):
     return float(next(line.rsplit(" ", 1)[1] for line in lines if line.startswith(name)))
 
 
+@only_sqlite("a PostgreSQL has its own limits")
 def test_evaluations_are_the_first_to_go(start):
     server = start("--max-database", "16")
     job = server.submit(QUICK)

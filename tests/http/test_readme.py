@@ -9,7 +9,9 @@ import re
 import subprocess
 
 import pytest
-from conftest import BINARY, PATIENCE, SAMPLES
+from conftest import BINARY, PATIENCE, SAMPLES, not_sanitized
+
+pytestmark = not_sanitized("other tests send what the documentation shows, by trainings that take less")
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()

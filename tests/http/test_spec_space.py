@@ -8,7 +8,7 @@ import random
 import numpy
 import pytest
 
-from conftest import PATIENCE
+from conftest import PATIENCE, not_sanitized
 
 GROUPS = ("diffusion", "network", "training")
 SAMPLERS = ("ddpm", "ddim", "dpmpp_2m", "heun", "euler", "dpmpp_2m_sde")
@@ -139,6 +139,7 @@ def draw(server, job, i):
     assert answer.status == 200 and b"nan" not in answer.body[:500].lower(), answer.body[:200]
 
 
+@not_sanitized("test_spec_space of tests/unit does the same without HTTP")
 def test_every_pair_of_values_trains_and_is_sampled_or_says_why(server):
     jobs, ends = Pairwise(server), {}
     for i, job in enumerate(jobs):

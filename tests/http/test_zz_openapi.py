@@ -4,9 +4,16 @@ import json
 import pathlib
 
 import jsonschema
-from conftest import CONTRACT
+import pytest
+from conftest import CONTRACT, SEEN
 
 COMMITTED = pathlib.Path(__file__).parents[2] / "api" / "openapi.json"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def what_others_have_seen():
+    if SEEN:
+        CONTRACT.recall(SEEN)
 
 
 def test_the_committed_description_is_the_served_one(server):

@@ -4,12 +4,12 @@ import re
 import time
 
 import pytest
-from conftest import PATIENCE, outcome, undisturbed
+from conftest import PATIENCE, SANITIZED, outcome, undisturbed
 
 SLOW = {  # two epochs, each the better part of a second
     "dataset": {"name": "spiral", "n": 50000},
     "diffusion": {"timesteps": 20},
-    "network": {"hidden_size": 256, "hidden_layers": 4},
+    "network": {"hidden_size": 64 if SANITIZED else 256, "hidden_layers": 4},
     "training": {"epochs": 2, "batch_size": 64, "ema_decay": 0.99, "lr_schedule": "cosine", "keep_best": True,
                  "evaluate_every": 1},
     "seed": 5,

@@ -9,6 +9,7 @@
 #include "engine/base/random.h"
 #include "engine/diffusion/diffusion.h"
 #include "engine/sampling/guide.h"
+#include "tests/unit/sanitized.h"
 
 enum { CLASSES = 3 };
 
@@ -55,7 +56,8 @@ static void sample(const struct dn_model *model, const struct dn_sample_request 
 
 /* ------------------------------------------------------------------ every kind of model */
 
-Test(guide, every_sampler_lands_on_the_data_with_every_schedule_and_prediction, .timeout = 300) {
+Test(guide, every_sampler_lands_on_the_data_with_every_schedule_and_prediction,
+     .disabled = SANITIZED, .timeout = 300) {
     enum { N = 400 };
     static float points[2 * N];
     int kinds = 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/denoise.h"
+#include "tests/unit/sanitized.h"
 
 /* ------------------------------------------------------------------ counting */
 
@@ -246,7 +247,7 @@ static struct dn_spec any_spec(void) {
 }
 
 Test(memory, is_never_more_than_the_bound_and_the_bound_is_close, .timeout = 300) {
-    enum { TRAININGS = 150, MAX = 100 << 20 };
+    enum { TRAININGS = SANITIZED ? 20 : 150, MAX = 100 << 20 };
     int checked = 0;
     for (int i = 0; checked < TRAININGS && i < 4 * TRAININGS; i++) {
         const struct dn_spec spec = any_spec();

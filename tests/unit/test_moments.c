@@ -11,6 +11,7 @@
 #include "engine/model/train.h"
 #include "engine/sampling/guide.h"
 #include "engine/sampling/walk.h"
+#include "tests/unit/sanitized.h"
 
 enum { MAX = 16 };
 
@@ -291,7 +292,7 @@ static const struct {
               {3, 0.6, 0.15, -0.5}, {16, 0.5, 0.5, 0.5}, {16, 0.5, 0.2, 0.3}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
-Test(moments, every_sampler_is_right_for_gaussian_data) {
+Test(moments, every_sampler_is_right_for_gaussian_data, .disabled = SANITIZED) {
     static const struct {
         int timesteps, steps;
     } lengths[] = {{100, 100}, {40, 40}, {400, 400}, {100, 50}, {100, 20}, {100, 10}, {100, 5}};
@@ -413,7 +414,7 @@ static double mixture_variance(const struct schedule *schedule, const struct mom
 
 /* The variance is that of the data also where most of what a Gaussian would leave open is known.
  * Chance makes sqrt(Var(x^2) / N) = 0.004 of it. */
-Test(moments, a_share_is_restored_of_a_mixture) {
+Test(moments, a_share_is_restored_of_a_mixture, .disabled = SANITIZED) {
     static const enum dn_sampler samplers[] = {DN_DDPM, DN_DDIM, DN_DPMPP_2M};
     const double v = CENTER + spread2;
     for (int p = 0; p < PROCESSES; p += 2) {
@@ -518,7 +519,8 @@ Test(moments, what_a_model_leaves_open_is_measured, .timeout = 300) {
 
 /* What is left is what training and chance do: a deviation of N samples is off by 1 / sqrt(2 N), and
  * so is one of N rows. */
-Test(moments, a_trained_model_draws_gaussian_data_as_wide_as_it_is, .timeout = 600) {
+Test(moments, a_trained_model_draws_gaussian_data_as_wide_as_it_is, .disabled = SANITIZED,
+     .timeout = 600) {
     enum { N = 20000, DIM = 3 };
     static const double deviations[DIM] = {1, 0.05, 30};
     static float rows[N * DIM], samples[N * DIM];

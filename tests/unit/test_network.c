@@ -245,7 +245,10 @@ static void check_backward(struct fixture *f) {
         network_backward_times(&f->network, &f->times, part, 2, f->gradients);
     for (int i = 0; i < f->network.tensor_count; i++) {
         const struct tensor *tensor = f->network.tensors[i];
-        for (int e = 0; e < tensor->rows * (int)tensor->ld; e += 1 + e % 3) {
+        /* EVERY_WEIGHT=1: of large tensors, too; `make soak` does. */
+        const int elements = tensor->rows * (int)tensor->ld;
+        const int apart = getenv("EVERY_WEIGHT") ? 0 : elements / 100;
+        for (int e = 0; e < elements; e += 1 + apart + e % 3) {
             size_t at = tensor->offset + (size_t)e;
             if (e % (int)tensor->ld >= tensor->cols) {
                 cr_assert_eq(f->gradients[at], 0, "padding of tensor %d has a gradient", i);

@@ -12,6 +12,7 @@
 #include "engine/network/levels.h"
 #include "engine/sampling/score.h"
 #include "engine/table/normal.h"
+#include "tests/unit/sanitized.h"
 
 enum { MAX = 16, POINTS = 50 };
 
@@ -421,7 +422,8 @@ Test(score, a_trained_model_knows_the_density_of_gaussian_data, .timeout = 300) 
 
 /* A flag (30 % ones, 10 % missing) and a number that depends on it. In normal scores z of the number
  * at a scale of 1/2, the joint density is P(flag) p(number | flag) / p(number) 2 phi(z). */
-Test(score, values_that_repeat_in_a_table_have_probabilities, .timeout = 300) {
+Test(score, values_that_repeat_in_a_table_have_probabilities, .disabled = SANITIZED,
+     .timeout = 300) {
     enum { N = 10000, TEST = 600 };
     static const double share[3] = {0.6, 0.3, 0.1}, center[3] = {0, 2, -1};
     static double values[2 * N], log_density[TEST];
@@ -502,7 +504,7 @@ static struct dn_spec plane(void) {
     return spec;
 }
 
-Test(score, densities_integrate_to_one, .timeout = 300) {
+Test(score, densities_integrate_to_one, .disabled = SANITIZED, .timeout = 300) {
     for (int pattern = DN_SPIRAL; pattern <= DN_MOONS; pattern++) {
         struct dn_spec spec = plane();
         spec.dataset.sources[0].pattern = pattern;
@@ -514,7 +516,7 @@ Test(score, densities_integrate_to_one, .timeout = 300) {
     }
 }
 
-Test(score, with_labels_each_class_has_its_own_density, .timeout = 300) {
+Test(score, with_labels_each_class_has_its_own_density, .disabled = SANITIZED, .timeout = 300) {
     enum { N = 200 };
     struct dn_spec spec = plane();
     spec.dataset.source_count = spec.dataset.classes = 2;

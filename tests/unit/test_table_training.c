@@ -6,6 +6,7 @@
 
 #include "engine/denoise.h"
 #include "engine/model/train.h"
+#include "tests/unit/sanitized.h"
 
 enum { ROWS = 1500, DIM = 4 };
 
@@ -95,7 +96,7 @@ static bool same(double a, double b) {
     return a == b || (isnan(a) && isnan(b));
 }
 
-Test(table_training, samples_look_like_the_table) {
+Test(table_training, samples_look_like_the_table, .disabled = SANITIZED) {
     enum { N = 20000 };
     const struct dn_spec spec = table_spec();
     double *values = table(), *drawn = malloc(N * DIM * sizeof *drawn);
