@@ -1,4 +1,27 @@
-// What must be true of every page in every state; runs in the page. Answers with what is wrong, in words.
+// What must be true of every page in every state.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** No text of a page may have these. */
+export const WORDS = String.raw`\bundefined\b|\[object|\bNaN\b|\bnull\b|\bInfinity\b`;
+
+/** What axe finds wrong; with these rules alone, if there are any, and of this part alone. */
+export async function axe(page, rules, part) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(
+    ({ runOnly, part }) =>
+      window.axe.run(part ? [...document.querySelectorAll(part)] : document, {
+        resultTypes: ["violations"],
+        ...(runOnly && { runOnly }),
+      }),
+    { runOnly: rules, part },
+  );
+  return violations.map((each) => `axe ${each.id}: ${each.nodes.map((node) => node.target).slice(0, 3).join(", ")}`);
+}
+
+/** Runs in the page. Answers with what is wrong, in words. */
 export function judge({ words, isDocs }) {
   const wrong = [];
   const bad = new RegExp(words);

@@ -2,6 +2,24 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { CALM, Cluster, close, ENDLESS, escape, inkOf, open, picture, quit, run, Server } from "./harness.mjs";
+import { axe, judge, WORDS } from "./judge.mjs";
+
+/** In each window and theme. */
+async function isWhole(page) {
+  for (const [width, height] of [
+    [1366, 625],
+    [1440, 900],
+    [400, 800],
+  ]) {
+    await page.setViewportSize({ width, height });
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      assert.deepEqual(await axe(page, colorScheme === "dark" ? ["color-contrast"] : undefined), []);
+    }
+    assert.deepEqual(await page.evaluate(judge, { words: WORDS }), [], `${width}x${height}`);
+  }
+  await page.setViewportSize({ width: 1400, height: 900 });
+}
 
 let cluster;
 let nodes;
@@ -34,7 +52,7 @@ test("the page says which node trains what, and who goes on when one is killed",
   const where = async () =>
     (await nodes[0].api("/v1/jobs?status=running")).items.map(({ name, node }) => ({ name, node }));
   const ids = (await nodes[0].api("/v1/nodes")).items;
-  const page = await open(nodes[0], "", CALM);
+  const page = await open(nodes[0], "", { ...CALM, bypassCSP: true });
   for (const { name, node } of await where())
     await run(page, name)
       .getByText(`on ${ids.find((each) => each.id === node).name}`)
@@ -50,6 +68,7 @@ test("the page says which node trains what, and who goes on when one is killed",
   assert.equal(await row(names[1]).locator("[data-label='Instruction sets']").innerText(), "baseline");
   await dialog.getByText(new RegExp(`compute differently: .*; baseline on ${names[1]}`)).waitFor();
   await dialog.getByText("the others continue its runs").waitFor();
+  await isWhole(page);
 
   await nodes[1].stop("SIGKILL");
   await row(names[1]).waitFor({ state: "detached" });
@@ -61,7 +80,7 @@ test("the page says which node trains what, and who goes on when one is killed",
 
 test("while the database is away the page says so, keeps its picture, and goes on by itself", async (context) => {
   if (!cluster) return context.skip("no PostgreSQL");
-  const expected = { ...CALM, expected: /503/ };
+  const expected = { ...CALM, expected: /503/, bypassCSP: true };
   const page = await open(nodes[0], "", expected);
   await picture(page);
   const banner = (of) => of.getByRole("alert").getByText("The server cannot reach its database. Nothing is lost");
@@ -73,6 +92,7 @@ test("while the database is away the page says so, keeps its picture, and goes o
   await page.locator(".connection.away").waitFor();
   assert.ok(await inkOf(page));
   assert.ok(await training.getByRole("button", { name: "Cancel" }).isDisabled());
+  await isWhole(page);
   const late = await open(nodes[2], "", expected); // opened in the meantime
   await banner(late).waitFor();
   assert.equal(await late.locator(".runs .error").count(), 0);

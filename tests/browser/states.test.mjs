@@ -1,18 +1,16 @@
 // Every page and every panel in every state, on every window: what it says, whether all can be reached, and what axe thinks of it.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { CALM, open, PATIENCE, picture, profile, quit, Server } from "./harness.mjs";
-import { judge } from "./judge.mjs";
+import { axe, judge, WORDS } from "./judge.mjs";
 import { busyServer, guardedServer, worldServer } from "./world.mjs";
 
 const WINDOWS = ["1366x625", "1280x640", "1440x900", "1024x600", "400x800"];
 const JUDGED_BY_AXE = ["1366x625", "400x800"]; // one of each layout; of the dark theme, its colors
 const PICTURES = process.env.PICTURES; // a directory: then each state is also photographed
 const ONLY = new RegExp(process.env.STATES ?? ""); // to look at some of them
-const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 let world, busy, empty, guarded;
 before(async () => {
@@ -174,23 +172,8 @@ const BUSY = {
   "cancelled before a checkpoint": ofBusy("never begun", see("No checkpoint was saved")),
 };
 
-const WORDS = String.raw`\bundefined\b|\[object|\bNaN\b|\bnull\b|\bInfinity\b`;
 // The reference does speak of null, and the guide lists the marks of missing cells.
 const WORDS_OF_DOCS = String.raw`\bundefined\b|\[object|(?<!N/A, )\bNaN\b`;
-
-/** With these rules alone, if there are any, and of this part alone. */
-async function axe(page, rules, part) {
-  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(
-    ({ runOnly, part }) =>
-      window.axe.run(part ? [...document.querySelectorAll(part)] : document, {
-        resultTypes: ["violations"],
-        ...(runOnly && { runOnly }),
-      }),
-    { runOnly: rules, part },
-  );
-  return violations.map((each) => `axe ${each.id}: ${each.nodes.map((node) => node.target).slice(0, 3).join(", ")}`);
-}
 
 /** Goes there: within the page if it is of the same server, as a link does. */
 async function visit(page, { server, hash, path, ready, expected = /$^/ }) {
