@@ -73,7 +73,7 @@ say = $(if $(filter 0,$V),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@prin
 Q := $(if $(filter 0,$V),@)
 
 PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev zlib1g-dev $(if $(filter 1,$(POSTGRESQL)),libpq-dev)
-PACKAGES_TEST  := chromium jq mandoc postgresql-15 pkgconf libcriterion-dev nginx-light haproxy curl openssl prometheus faketime \
+PACKAGES_TEST  := chromium jq mandoc postgresql-15 pgbouncer pkgconf libcriterion-dev nginx-light haproxy curl openssl prometheus faketime \
 	clang libclang-rt-dev llvm clang-format clang-tidy valgrind \
 	python3 $(addprefix python3-,psycopg2 pytest pytest-xdist numpy pil yaml jsonschema hypothesis requests httpx aiohttp)
 

@@ -56,6 +56,10 @@ static const struct setting settings[] = {
     {"node-lease", SETTING_INTEGER, AT(node_lease), "15", 1, 300, NULL,
      "seconds after which the other servers on a PostgreSQL continue the jobs of one that does not "
      "answer"},
+    {"database-listen", SETTING_DATABASE, AT(database_listen), NULL, 0, 0, NULL,
+     "postgresql:// address of the database itself, if --database is that of a pooler in "
+     "transaction "
+     "mode, such as pgbouncer"},
     {"database-connections", SETTING_INTEGER, AT(database_connections), "8",
      STORE_LEAST_CONNECTIONS, 1000, NULL,
      "maximum number of connections to a PostgreSQL; requests wait for a free one"},
@@ -257,10 +261,18 @@ static bool read_flag(struct config *config, int argc, char **argv, int *at, cha
     return set(config, setting, value, flag, error, error_size);
 }
 
+static bool is_server(const char *database) {
+    return strncmp(database, STORE_POSTGRESQL, sizeof STORE_POSTGRESQL - 1) == 0;
+}
+
 /* Checks what depends on several settings. */
 static bool fit_together(const struct config *config, char *error, size_t error_size) {
     if (!config->tls_cert != !config->tls_key)
         snprintf(error, error_size, "--tls-cert and --tls-key are needed together");
+    else if (config->database_listen &&
+             (!is_server(config->database_listen) || !is_server(config->database)))
+        snprintf(error, error_size,
+                 "--database-listen and --database must both be " STORE_POSTGRESQL " addresses");
     else if (config->max_body_memory < config->max_upload)
         snprintf(error, error_size, "--max-body-memory must be at least --max-upload, %d",
                  config->max_upload);

@@ -15,7 +15,7 @@ struct config {
     const char *host;
     int port;
     const char *base_path; /* "/denoised", without a slash at the end */
-    const char *database;
+    const char *database, *database_listen;
     int workers;
     int samplers;
     double checkpoint_seconds;

@@ -90,7 +90,8 @@ bool database_name_check(const char *name, const char *source, char *error, size
 /* ------------------------------------------------------------------ the environment */
 
 bool database_name_hide(void) {
-    static const char *const names[] = {"DENOISED_DATABASE", "PGPASSWORD"};
+    static const char *const names[] = {"DENOISED_DATABASE", "DENOISED_DATABASE_LISTEN",
+                                        "PGPASSWORD"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *shown = getenv(names[i]), *kept = shown ? strdup(shown) : NULL;
         if (!shown)

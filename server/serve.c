@@ -282,7 +282,7 @@ static bool open_store(struct process *process) {
     char *error = process->error;
     const size_t size = sizeof process->error;
     struct store *store = process->service.store =
-        store_open(process->config->database, error, size);
+        store_open_pooled(process->config->database, process->config->database_listen, error, size);
     if (!store)
         return false;
     store_limit_connections(store, process->config->database_connections);

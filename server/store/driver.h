@@ -56,7 +56,7 @@ struct driver {
     /* The database: as the functions of store.h with these names. open returns a struct that begins
      * with a struct store, of which it has set only `driver` and `writer`; close frees it, after
      * its idle readers were closed. */
-    struct store *(*open)(const char *path, char *error, size_t error_size);
+    struct store *(*open)(const char *path, const char *direct, char *error, size_t error_size);
     void (*close)(struct store *store);
     bool (*schema_fits)(struct store *store, char *error, size_t error_size);
     bool (*migrate)(struct store *store, char *error, size_t error_size);

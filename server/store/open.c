@@ -24,6 +24,11 @@ static const struct driver *choose(const char *path) {
 }
 
 struct store *store_open(const char *path, char *error, size_t error_size) {
+    return store_open_pooled(path, NULL, error, error_size);
+}
+
+struct store *store_open_pooled(const char *path, const char *direct, char *error,
+                                size_t error_size) {
 #ifndef WITH_POSTGRESQL
     if (strncmp(path, STORE_POSTGRESQL, strlen(STORE_POSTGRESQL)) == 0) {
         snprintf(error, error_size, "this program was built without PostgreSQL");
@@ -31,7 +36,7 @@ struct store *store_open(const char *path, char *error, size_t error_size) {
     }
 #endif
     fold_begin();
-    struct store *store = choose(path)->open(path, error, error_size);
+    struct store *store = choose(path)->open(path, direct, error, error_size);
     if (!store)
         return NULL;
     id_new(store->boot);

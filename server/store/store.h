@@ -221,11 +221,15 @@ void model_clear(struct model *model);
  * a message on failure: it is in use, it is no database, its schema is newer than this program. */
 #define STORE_POSTGRESQL "postgresql://" /* with which the names of the former begin */
 struct store *store_open(const char *path, char *error, size_t error_size);
+/* The same through a pooler that gives each transaction any session; direct: where the database is,
+ * to listen to other processes. NULL: path is no pooler. */
+struct store *store_open_pooled(const char *path, const char *direct, char *error,
+                                size_t error_size);
 void store_close(struct store *store);             /* all sessions must be back */
 const char *store_boot(const struct store *store); /* a unique name of this opening */
 const char *store_path(const struct store *store); /* for people; a file's is absolute */
 /* What it goes on to use once it is open, for a sandbox; NULL or 0: nothing. */
-enum { STORE_REACH_FILES = 6, STORE_REACH_PORTS = 8 };
+enum { STORE_REACH_FILES = 9, STORE_REACH_PORTS = 8 };
 struct store_reach {
     const char *file, *read[STORE_REACH_FILES]; /* the database itself, and what is only read */
     int ports[STORE_REACH_PORTS];               /* of TCP, to connect to */

@@ -89,7 +89,8 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
     session->generation++;
     if (postgresql_is_connected(session) && pq.setnonblocking(session->connection, 1) == 0) {
         pq.setNoticeProcessor(session->connection, ignore, NULL);
-        if (postgresql_command(session, SET_UP) == STORE_OK)
+        /* What a client of a pooler sets, others would find set. */
+        if (postgresql_command(session, session->is_pooled ? "SELECT 1" : SET_UP) == STORE_OK)
             return true;
     }
     const char *message =
@@ -108,10 +109,13 @@ enum store_status postgresql_take(struct postgresql_session *session) {
     const double began = clock_monotonic();
     if (contact_is_lost(session->store))
         return STORE_AWAY;
-    if (postgresql_connect(session, session->store->uri, error, sizeof error))
+    const struct postgresql_store *store = session->store;
+    const bool is_past_pooler = session->is_direct && store->direct;
+    if (postgresql_connect(session, is_past_pooler ? store->direct : store->uri, error,
+                           sizeof error))
         return STORE_OK;
     log_line(LOG_WARN, "cannot connect to the database", "detail=\"%s\"", error);
-    if (!session->is_full)
+    if (!session->is_full && !is_past_pooler) /* others may have a way to the database */
         contact_lose(session->store, began, error);
     return STORE_AWAY;
 }

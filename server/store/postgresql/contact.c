@@ -99,6 +99,7 @@ bool postgresql_keep_contact(struct store *store) {
     if (contact && session) {
         session->base.driver = &postgresql_driver;
         session->patience = LOOK_SECONDS;
+        session->is_pooled = ((struct postgresql_store *)store)->direct != NULL;
         *contact = (struct contact){.store = (struct postgresql_store *)store,
                                     .session = session,
                                     .heard = clock_monotonic(),

@@ -185,6 +185,16 @@ static bool prepare_there(struct postgresql_session *session, struct prepared *p
     return session->base.status == STORE_OK;
 }
 
+/* Its next statement may meet another session of the server, which has not prepared it. */
+static bool send(struct postgresql_session *session, const struct prepared *prepared) {
+    if (session->is_pooled)
+        return pq.sendQueryParams(session->connection, prepared->sql, prepared->count,
+                                  prepared->types, prepared->values, prepared->lengths,
+                                  prepared->formats, 1);
+    return pq.sendQueryPrepared(session->connection, prepared->name, prepared->count,
+                                prepared->values, prepared->lengths, prepared->formats, 1);
+}
+
 /* Sends a bound statement. */
 static bool start(struct sql_statement *statement) {
     struct postgresql_session *session = session_of(statement->session);
@@ -196,11 +206,9 @@ static bool start(struct sql_statement *statement) {
         session->base.status = session->running ? STORE_ERROR : STORE_AWAY;
         return false;
     }
-    if (!prepare_there(session, prepared))
+    if (!session->is_pooled && !prepare_there(session, prepared))
         return false;
-    if (!pq.sendQueryPrepared(session->connection, prepared->name, prepared->count,
-                              prepared->values, prepared->lengths, prepared->formats, 1) ||
-        !pq.setSingleRowMode(session->connection)) {
+    if (!send(session, prepared) || !pq.setSingleRowMode(session->connection)) {
         session->base.status = postgresql_failure(session, NULL, statement->sql);
         return false;
     }
@@ -365,13 +373,15 @@ static enum store_status last_event(struct store_session *session, int64_t *id) 
 
 /* ------------------------------------------------------------------ transactions */
 
+#define BEGIN_READING "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
 static enum store_status begin_reading(struct store_session *session) {
     struct postgresql_session *reader = session_of(session);
     /* In a transaction of the writer, each statement sees what others have committed by then. */
     if (!reader->connection || pq.transactionStatus(reader->connection) != PQTRANS_IDLE)
         return reader->connection ? STORE_OK : STORE_AWAY;
-    const enum store_status status =
-        postgresql_command(reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    const enum store_status status = postgresql_command(
+        reader, reader->is_pooled ? BEGIN_READING ";" POSTGRESQL_LIMITS : BEGIN_READING);
     reader->reads_alone = status == STORE_OK;
     return status;
 }

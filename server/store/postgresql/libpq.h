@@ -42,6 +42,7 @@
     FUNCTION(resultStatus)                                                                         \
     FUNCTION(sendPrepare)                                                                          \
     FUNCTION(sendQuery)                                                                            \
+    FUNCTION(sendQueryParams)                                                                      \
     FUNCTION(sendQueryPrepared)                                                                    \
     FUNCTION(serverVersion)                                                                        \
     FUNCTION(setNoticeProcessor)                                                                   \

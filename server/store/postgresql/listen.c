@@ -25,6 +25,7 @@ struct store_session *postgresql_open_listener(struct store *store) {
     listener->session.base.driver = &postgresql_driver;
     listener->session.store = (struct postgresql_store *)store;
     listener->session.patience = LISTEN_PATIENCE;
+    listener->session.is_direct = true;
     return &listener->session.base; /* postgresql_listen connects it */
 }
 

@@ -64,9 +64,10 @@ static char *name_of(PGconn *connection) {
 /* Keeps a copy of the path of a file, unless there is none. */
 static void keep_file(struct postgresql_store *store, const char *path) {
     size_t i = 0;
-    while (i < STORE_REACH_FILES && store->files[i])
+    while (i < STORE_REACH_FILES && store->files[i] &&
+           strcmp(store->files[i], path ? path : "") != 0)
         i++;
-    if (path && path[0] && i < STORE_REACH_FILES)
+    if (path && path[0] && i < STORE_REACH_FILES && !store->files[i])
         store->reach.read[i] = store->files[i] = strdup(path);
 }
 
@@ -110,6 +111,7 @@ static bool open_writer(struct postgresql_store *store, char *error, size_t erro
     struct postgresql_session *writer = (struct postgresql_session *)store->base.writer;
     writer->base.driver = &postgresql_driver;
     writer->store = store;
+    writer->is_pooled = store->direct != NULL;
     if (!postgresql_connect(writer, store->uri, error, error_size))
         return false;
     store->name = name_of(writer->connection);
@@ -121,7 +123,19 @@ static bool open_writer(struct postgresql_store *store, char *error, size_t erro
     return is_fit(writer, error, error_size);
 }
 
-struct store *postgresql_open(const char *uri, char *error, size_t error_size) {
+/* Past the pooler: does it work, and what does it need later? */
+static bool try_direct(struct postgresql_store *store, char *error, size_t error_size) {
+    struct postgresql_session *trial = calloc(1, sizeof *trial);
+    const bool works = trial && postgresql_connect(trial, store->direct, error, error_size);
+    if (works)
+        look_ahead(store, trial->connection);
+    if (trial)
+        postgresql_disconnect(trial);
+    free(trial);
+    return works;
+}
+
+struct store *postgresql_open(const char *uri, const char *direct, char *error, size_t error_size) {
     if (!libpq_load(error, error_size))
         return NULL;
     struct postgresql_store *store = calloc(1, sizeof *store);
@@ -137,7 +151,9 @@ struct store *postgresql_open(const char *uri, char *error, size_t error_size) {
     store->base.writer = &writer->base;
     pthread_mutex_init(&store->horizon.mutex, NULL);
     store->uri = strdup(uri);
-    if (store->uri && open_writer(store, why, sizeof why))
+    store->direct = direct ? strdup(direct) : NULL;
+    if (store->uri && !direct == !store->direct && open_writer(store, why, sizeof why) &&
+        (!direct || try_direct(store, why, sizeof why)))
         return &store->base;
     snprintf(error, error_size, "the database at %s: %s",
              store->name ? store->name : "postgresql://", why);
@@ -152,6 +168,7 @@ void postgresql_close(struct store *store) {
         postgresql_close_session(store->writer);
     pthread_mutex_destroy(&closing->horizon.mutex);
     free(closing->uri);
+    free(closing->direct);
     free(closing->name);
     for (size_t i = 0; i < STORE_REACH_FILES; i++)
         free(closing->files[i]);
@@ -173,8 +190,10 @@ struct store_session *postgresql_open_reader(struct store *store) {
     session->base.driver = &postgresql_driver;
     session->store = store_of(store);
     session->patience = READER_SECONDS;
+    session->is_pooled = session->store->direct != NULL;
     if (postgresql_take(session) == STORE_OK &&
-        postgresql_command(session, "SET default_transaction_read_only = on") == STORE_OK)
+        (session->is_pooled ||
+         postgresql_command(session, "SET default_transaction_read_only = on") == STORE_OK))
         return &session->base;
     postgresql_close_session(&session->base);
     return NULL;

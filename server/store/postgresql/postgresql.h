@@ -22,6 +22,8 @@ struct postgresql_session {
     struct postgresql_store *store; /* NULL: it looks whether the database is there */
     /* STORE_BUSY or STORE_AWAY, once that has ended the transaction */
     enum store_status trouble;
+    bool is_pooled;   /* its connection is to a pooler, which gives each transaction any session */
+    bool is_direct;   /* it must not be */
     bool is_full;     /* the server has no connection left for it */
     bool has_changed; /* in this transaction, of one that writes */
 };
@@ -39,8 +41,9 @@ struct horizon {
 
 struct postgresql_store {
     struct store base;
-    char *uri;  /* as given, with its password: never shown */
-    char *name; /* for people: host, port and database */
+    char *uri;    /* as given, with its password: never shown */
+    char *direct; /* past a pooler at uri, as given; NULL: there is no pooler */
+    char *name;   /* for people: host, port and database */
     struct store_reach reach;
     char *files[STORE_REACH_FILES]; /* those of it */
     atomic_ullong commits;          /* of this process that have changed something */
@@ -68,6 +71,9 @@ enum store_status postgresql_drain(struct postgresql_session *session, const cha
 /* The meaning of a failed result, or with NULL, of a lost connection; logs it. */
 enum store_status postgresql_failure(struct postgresql_session *session, const PGresult *result,
                                      const char *sql);
+/* What the server does for a transaction, if it cannot be told for a session. */
+#define POSTGRESQL_LIMITS                                                                          \
+    "SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL statement_timeout = '60s';"
 /* Statements without parameters and rows. */
 enum store_status postgresql_command(struct postgresql_session *session, const char *sql);
 /* As in driver.h. */
@@ -82,7 +88,7 @@ double postgresql_away(const struct store *store);
 
 /* ---------------------------------------------------------------- the database */
 
-struct store *postgresql_open(const char *uri, char *error, size_t error_size);
+struct store *postgresql_open(const char *uri, const char *direct, char *error, size_t error_size);
 void postgresql_close(struct store *store);
 bool postgresql_backup(const char *from, const char *to, char *error, size_t error_size);
 const char *postgresql_path(const struct store *store);

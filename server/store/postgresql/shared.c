@@ -11,7 +11,7 @@
 
 /* Advisory locks: of transactions that may make events, and of the node that looks for their
  * horizon. The numbers are "deno" and the next; one more is of the janitor. */
-#define BEGIN_WRITING "BEGIN; SELECT pg_advisory_xact_lock_shared(1684369007)"
+#define LOCK_TO_WRITE "SELECT pg_advisory_xact_lock_shared(1684369007)"
 /* New writers wait for somebody who waits for the old ones: not longer than this many ms. */
 #define BEGIN_LOOKING                                                                              \
     "BEGIN; SET LOCAL lock_timeout = %d; SELECT pg_try_advisory_xact_lock(1684369008)"
@@ -43,7 +43,8 @@ enum {
 /* The lock comes first, when the transaction holds no rows: whoever waits for it is in nobody's
  * way. */
 enum store_status postgresql_begin(struct postgresql_session *session) {
-    return postgresql_command(session, BEGIN_WRITING);
+    return postgresql_command(session, session->is_pooled ? "BEGIN;" POSTGRESQL_LIMITS LOCK_TO_WRITE
+                                                          : "BEGIN;" LOCK_TO_WRITE);
 }
 
 struct store_session *postgresql_open_writer(struct store *store, double patience) {
@@ -52,6 +53,7 @@ struct store_session *postgresql_open_writer(struct store *store, double patienc
         return NULL;
     session->base.driver = &postgresql_driver;
     session->store = (struct postgresql_store *)store;
+    session->is_pooled = session->store->direct != NULL;
     session->patience = patience;
     return &session->base; /* begin connects it */
 }

@@ -239,7 +239,8 @@ static bool watch_files(struct sqlite_store *store, char *error, size_t error_si
     return false;
 }
 
-struct store *sqlite_open(const char *path, char *error, size_t error_size) {
+struct store *sqlite_open(const char *path, const char *unused, char *error, size_t error_size) {
+    (void)unused;
     struct sqlite_store *store = calloc(1, sizeof *store);
     if (!store) {
         snprintf(error, error_size, "out of memory");

@@ -33,7 +33,7 @@ enum store_status sqlite_failure(sqlite3 *db, int code, const char *what);
 int sqlite_integer(sqlite3 *db, const char *sql);
 
 /* What the driver does with the file (open.c), and backup.c. */
-struct store *sqlite_open(const char *path, char *error, size_t error_size);
+struct store *sqlite_open(const char *path, const char *unused, char *error, size_t error_size);
 void sqlite_close(struct store *store);
 const char *sqlite_path(const struct store *store);
 const char *sqlite_loss(const struct store *store);
