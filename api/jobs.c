@@ -348,7 +348,8 @@ static void interrupt_worker(struct http_exchange *exchange) {
 static enum store_status resolve(struct http_exchange *exchange, struct store_session *session) {
     struct change *change = exchange->state;
     struct job job;
-    enum store_status status = store_job_get(session, exchange->request.ids[0], &job);
+    enum store_status status =
+        store_job_get(session, change->id ? change->id : exchange->request.ids[0], &job);
     if (status != STORE_OK)
         return status;
     change->id = http_format(exchange, "%s", job.id);
@@ -404,6 +405,8 @@ static void delete_job(struct http_exchange *exchange, struct store_session *ses
     enum store_status status = resolve(exchange, session);
     if (status == STORE_OK)
         status = store_job_delete(session, change->id, change->force);
+    else if (status == STORE_NOT_FOUND && change->id && http_is_in_doubt(exchange))
+        status = STORE_OK; /* an earlier run has deleted it */
     if (status == STORE_OK)
         exchange->response.status = 204;
     else if (status == STORE_CONFLICT)

@@ -23,9 +23,10 @@
 
 struct submission {
     struct job job;
-    const char *key;   /* Idempotency-Key, or NULL */
-    double wait_until; /* monotonic; 0: without Prefer: wait */
-    int answer;        /* 201, or 200 for a replay */
+    char id[ID_LENGTH + 1]; /* of the job that is the answer: this one, or that of a replay */
+    const char *key;        /* Idempotency-Key, or NULL */
+    double wait_until;      /* monotonic; 0: without Prefer: wait */
+    int answer;             /* 201, or 200 for a replay */
     struct job_request request;
 };
 
@@ -45,7 +46,7 @@ static bool replay(struct http_exchange *exchange, struct store_session *session
     } else if (!same) {
         idempotency_reused(exchange);
     } else {
-        memcpy(job->id, id, sizeof id);
+        memcpy(submission->id, id, sizeof id);
         submission->answer = 200;
         job_reply(exchange, session, id, 200);
         idempotency_replayed(exchange, "/v1/jobs/", id);
@@ -87,9 +88,27 @@ static bool has_place(struct http_exchange *exchange, struct store_session *sess
     return has;
 }
 
+static void answer_created(struct http_exchange *exchange, struct store_session *session,
+                           const char *id) {
+    job_reply(exchange, session, id, 201);
+    http_set_header(exchange, "Location", http_format(exchange, "/v1/jobs/%s", id));
+}
+
+static bool is_there(struct store_session *session, const char *id) {
+    struct job job;
+    const bool found = store_job_get(session, id, &job) == STORE_OK;
+    if (found)
+        job_clear(&job);
+    return found;
+}
+
 static void insert_job(struct http_exchange *exchange, struct store_session *session) {
     struct submission *submission = exchange->state;
     const struct job *job = &submission->job;
+    if (http_is_in_doubt(exchange) && is_there(session, job->id)) {
+        answer_created(exchange, session, job->id);
+        return;
+    }
     if (replay(exchange, session, submission) || !has_place(exchange, session))
         return;
     enum store_status status = store_job_insert(session, job, submission->key);
@@ -101,8 +120,7 @@ static void insert_job(struct http_exchange *exchange, struct store_session *ses
     }
     if (!note_uploads(exchange, session, job->id, &submission->request))
         return;
-    job_reply(exchange, session, job->id, 201);
-    http_set_header(exchange, "Location", http_format(exchange, "/v1/jobs/%s", job->id));
+    answer_created(exchange, session, job->id);
 }
 
 static void wake_workers(struct http_exchange *exchange) {
@@ -112,7 +130,7 @@ static void wake_workers(struct http_exchange *exchange) {
 /* For Prefer: wait. */
 static bool is_over(struct http_exchange *exchange) {
     const struct submission *submission = exchange->state;
-    return job_is_over(exchange, submission->job.id, submission->wait_until, submission->answer);
+    return job_is_over(exchange, submission->id, submission->wait_until, submission->answer);
 }
 
 enum { WAIT_MAX_SECONDS = 60 };
@@ -175,6 +193,7 @@ static struct submission *make_submission(struct http_exchange *exchange,
     warnings_write(NULL, request, &(struct json_writer){.out = &warnings});
     struct job *job = &submission->job;
     id_new(job->id);
+    memcpy(submission->id, job->id, sizeof submission->id);
     job->name = request->name[0] ? http_format(exchange, "%s", request->name) : NULL;
     job->dataset = keep_text(exchange, &dataset);
     job->spec = keep_text(exchange, &spec);
@@ -322,7 +341,7 @@ static struct submission *read_submission(struct creation *creation) {
         submission->wait_until = clock_monotonic() + wait;
         exchange->poll = is_over;
         exchange->wait = (struct wait){
-            .job = submission->job.id, .what = WAIT_FOR_STATUS, .until = submission->wait_until};
+            .job = submission->id, .what = WAIT_FOR_STATUS, .until = submission->wait_until};
         http_set_header(exchange, "Preference-Applied", http_format(exchange, "wait=%d", wait));
     }
     exchange->after = wake_workers;
@@ -371,6 +390,7 @@ struct resume_body {
     int epochs; /* 0: as many as before */
     bool afresh;
     struct replay once;
+    bool has_resumed; /* in a run that may not have been committed */
 };
 static const struct field resume_rows[] = {
     {"", "epochs", FIELD_INTEGER, offsetof(struct resume_body, epochs), 1, DN_MAX_EPOCHS, 0, NULL,
@@ -447,6 +467,12 @@ static bool requeue(struct http_exchange *exchange, struct store_session *sessio
 
 static void reply_again(struct http_exchange *exchange, struct store_session *session,
                         const char *id) {
+    const struct resume_body *body = exchange->state;
+    if (body->has_resumed && http_is_in_doubt(exchange)) { /* so it did, in that run */
+        if (idempotency_created(exchange, STORE_OK, "/v1/jobs/", id))
+            job_reply(exchange, session, id, 202);
+        return;
+    }
     job_reply(exchange, session, id, 200);
     idempotency_replayed(exchange, "/v1/jobs/", id);
 }
@@ -472,6 +498,7 @@ static void resume_once(struct http_exchange *exchange, struct store_session *se
     } else if (requeue(exchange, session, job, epochs) &&
                idempotency_created(exchange, STORE_OK, "/v1/jobs/", job->id)) {
         job_reply(exchange, session, job->id, 202);
+        body->has_resumed = true;
     }
 }
 
@@ -495,6 +522,12 @@ enum http_next api_job_resume(struct http_exchange *exchange) {
     if (!idempotency_key(exchange, &body->once.key) ||
         !read_members(exchange, &job_resume_fields, body, JSON_MAX_VALUES, NULL))
         return HTTP_REPLY;
+    if (!body->once.key && store_is_shared(service_of(exchange)->store)) {
+        /* The job itself does not tell who has resumed it, if a commit gets no answer. */
+        char own[ID_LENGTH + 1];
+        id_new(own);
+        body->once.key = http_format(exchange, "%s", own);
+    }
     exchange->state = body;
     exchange->after = wake_workers;
     return http_on_writer(exchange, resume_job);

@@ -476,11 +476,15 @@ bool load_training_data(struct http_exchange *exchange, const struct model *row,
 
 static void delete_model(struct http_exchange *exchange, struct store_session *session) {
     struct model model;
-    const char *id = exchange->request.ids[0];
+    const char *resolved = exchange->state; /* by an earlier run; NULL: this is the first */
+    const char *id = resolved ? resolved : exchange->request.ids[0];
     enum store_status status = store_model_get(session, id, &model); /* "latest" is resolved */
     if (status == STORE_OK) {
+        exchange->state = http_format(exchange, "%s", model.id);
         status = store_model_delete(session, model.id);
         model_clear(&model);
+    } else if (status == STORE_NOT_FOUND && resolved && http_is_in_doubt(exchange)) {
+        status = STORE_OK; /* an earlier run has deleted it */
     }
     if (status == STORE_OK)
         exchange->response.status = 204;

@@ -191,11 +191,22 @@ static void reply_again(struct http_exchange *exchange, struct store_session *se
     dataset_clear(&row);
 }
 
+static bool is_there(struct store_session *session, const char *id) {
+    struct dataset row;
+    const bool found = store_dataset_get(session, id, false, &row) == STORE_OK;
+    if (found)
+        dataset_clear(&row);
+    return found;
+}
+
 static void insert(struct http_exchange *exchange, struct store_session *session) {
     struct upload *upload = exchange->state;
-    if (!idempotency_is_new(exchange, session, &upload->once, upload->row.id, reply_again))
+    const bool is_stored = http_is_in_doubt(exchange) && is_there(session, upload->row.id);
+    if (!is_stored &&
+        !idempotency_is_new(exchange, session, &upload->once, upload->row.id, reply_again))
         return;
-    const enum store_status status = store_dataset_insert(session, &upload->row);
+    const enum store_status status =
+        is_stored ? STORE_OK : store_dataset_insert(session, &upload->row);
     if (!idempotency_created(exchange, status, "/v1/datasets/", upload->row.id))
         return;
     struct json_writer json = json_reply(exchange, 201);
@@ -356,6 +367,8 @@ enum http_next api_dataset_create(struct http_exchange *exchange) {
 
 static void delete_dataset(struct http_exchange *exchange, struct store_session *session) {
     enum store_status status = store_dataset_delete(session, exchange->request.ids[0]);
+    if (status == STORE_NOT_FOUND && http_is_in_doubt(exchange))
+        status = STORE_OK; /* an earlier run has deleted it */
     if (status == STORE_OK)
         exchange->response.status = 204;
     else if (status == STORE_CONFLICT)

@@ -341,11 +341,22 @@ static void reply_again(struct http_exchange *exchange, struct store_session *se
         idempotency_replayed(exchange, "/v1/models/", id);
 }
 
+static bool is_there(struct store_session *session, const char *id) {
+    struct model row;
+    const bool found = store_model_get(session, id, &row) == STORE_OK;
+    if (found)
+        model_clear(&row);
+    return found;
+}
+
 static void insert(struct http_exchange *exchange, struct store_session *session) {
     struct import *import = exchange->state;
-    if (!idempotency_is_new(exchange, session, &import->once, import->row.id, reply_again))
+    const bool is_stored = http_is_in_doubt(exchange) && is_there(session, import->row.id);
+    if (!is_stored &&
+        !idempotency_is_new(exchange, session, &import->once, import->row.id, reply_again))
         return;
-    const enum store_status status = store_model_insert(session, &import->row);
+    const enum store_status status =
+        is_stored ? STORE_OK : store_model_insert(session, &import->row);
     if (!idempotency_created(exchange, status, "/v1/models/", import->row.id))
         return;
     struct json_writer json = json_reply(exchange, 201);

@@ -107,6 +107,8 @@ struct http_response {
 enum http_next { HTTP_REPLY, HTTP_DEFERRED };
 
 typedef enum http_next (*http_handler)(struct http_exchange *exchange);
+/* On the writer, it may run several times (struct task): each time, the response is as it was before
+ * the first, and what it has left in its state is still there. */
 typedef void (*http_deferred)(struct http_exchange *exchange, struct store_session *session);
 /* Checks whether what a request waits for has happened, or exchange->stopping; if so, fills in the
  * response and returns true. */
@@ -232,6 +234,11 @@ enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next);
 /* exchange->stopping, which another thread may set at any time. */
 static inline bool http_is_stopping(const struct http_exchange *exchange) {
     return __atomic_load_n(&exchange->stopping, __ATOMIC_RELAXED);
+}
+/* On the writer: an earlier run of this part may have been committed, without an answer from the
+ * database, so this one first looks whether that is so. */
+static inline bool http_is_in_doubt(const struct http_exchange *exchange) {
+    return exchange->task.is_in_doubt;
 }
 /* Calls the stream's `next` again, if it said WAIT. Any thread, until stream.closed. */
 void http_wake(struct http_exchange *exchange);

@@ -135,6 +135,7 @@ static enum task_outcome run_repeatedly(struct store *store, struct task *group,
     if (*lost == STORE_BUSY)
         log_line(LOG_WARN, "others were in the way of a transaction each time", NULL);
     if (*lost == STORE_IN_DOUBT && !group->is_in_doubt) {
+        log_line(LOG_WARN, "a commit got no answer: looking whether it took place", NULL);
         group->is_in_doubt = true;
         group->doubted = clock_monotonic();
     }

@@ -207,3 +207,148 @@ def test_a_server_stops_without_its_database(beside, node):
     (job,) = node.get("/v1/jobs").json["items"]
     node.wait_for_epoch(job["id"], 1)
     node.post(f"/v1/jobs/{job['id']}/cancel", {})
+
+
+# ---------------------------------------------------------------- commits without an answer
+
+DOUBT = "a commit got no answer"
+
+
+@pytest.fixture
+def done(node):
+    """A job that has ended, on a node that has nothing to do."""
+    job = node.submit(QUICK)
+    assert node.wait(job)["status"] == "succeeded"
+    return job
+
+
+def swallow(node, proxy, request, then="cut"):
+    """Makes requests until one has lost the answer to its commit; all answers, that one last."""
+    answers = []
+    for _ in range(20):
+        before = node.lines(DOUBT)
+        proxy.swallow_answer(then=then)
+        answers.append(request())
+        proxy.heal()
+        if node.lines(DOUBT) > before:
+            return answers
+    raise AssertionError("each time it was another's commit")
+
+
+@pytest.mark.parametrize("then", ["cut", "hang"])
+def test_what_is_created_is_there_once(node, proxy, done, then):
+    count = {"n": 0}
+
+    def job(headers=None):
+        return node.post("/v1/jobs", {**QUICK, "seed": 7}, headers=headers or {})
+
+    def keyed():
+        count["n"] += 1
+        return job({"Idempotency-Key": f"key{count['n']}"})
+
+    weights = node.get(f"/v1/models/{done}/weights.safetensors").body
+    binary = {"Content-Type": "application/octet-stream"}
+    kinds = [
+        ("job", job),
+        ("job", keyed),
+        ("dataset", lambda: node.post("/v1/datasets", **CSV)),
+        ("model", lambda: node.post("/v1/models", raw=weights, headers=binary)),
+    ]
+    with node.store.connect() as store:
+        made = {"job": {done}, "dataset": set(), "model": {done}}
+        for kind, request in kinds:
+            answers = swallow(node, proxy, request, then)
+            assert {answer.status for answer in answers} == {201}, [answer.body for answer in answers]
+            assert all(answer.headers["Location"].endswith(answer.json["id"]) for answer in answers)
+            made[kind] |= {answer.json["id"] for answer in answers}
+            for one in made["job"]:
+                assert node.wait(one)["status"] == "succeeded"
+        made["model"] |= made["job"]
+        for kind, ids in made.items():
+            assert {identity for (identity,) in store.sql(f"SELECT id FROM {kind}")} == ids
+        again = job({"Idempotency-Key": f"key{count['n']}"})
+        assert again.status == 200 and again.json["id"] in made["job"], "its key is known"
+
+
+def test_what_is_changed_is_changed_once(node, proxy, done):
+    blocker = node.submit(STEADY)
+    eventually(lambda: node.get(f"/v1/jobs/{blocker}").json["status"] == "running")
+    epochs = {"n": 3}
+
+    def resume():
+        """Of a job that does not run, because another one does."""
+        epochs["n"] += 1
+        node.post(f"/v1/jobs/{done}/cancel", {})
+        return node.post(f"/v1/jobs/{done}/resume", {"epochs": epochs["n"]})
+
+    answers = swallow(node, proxy, resume)
+    assert {answer.status for answer in answers} == {202}, [answer.body for answer in answers]
+    assert answers[-1].json["status"] == "queued" and answers[-1].json["progress"]["epochs"] == epochs["n"]
+    assert node.post(f"/v1/jobs/{done}/resume", {"epochs": epochs["n"]}).status == 409, "it is active"
+
+    def cancel():
+        node.post(f"/v1/jobs/{done}/resume", {"epochs": epochs["n"]})
+        return node.post(f"/v1/jobs/{done}/cancel", {})
+
+    assert {(answer.status, answer.json["status"]) for answer in swallow(node, proxy, cancel)} == {(200, "cancelled")}
+    with node.store.connect() as store:
+        told = [status for (status,) in store.sql("SELECT status FROM event WHERE job = ? AND kind = 'status' ORDER BY id", done)]
+    assert all(before != after for before, after in zip(told, told[1:], strict=False)), told
+    (answer,) = [node.post(f"/v1/jobs/{blocker}/cancel", {})]
+    assert answer.status == 200 and node.wait(blocker)["status"] == "cancelled"
+
+
+def test_what_is_deleted_is_gone_and_nothing_else(node, proxy, done):
+    weights, kept = node.get(f"/v1/models/{done}/weights.safetensors").body, node.submit(QUICK)
+    assert node.wait(kept)["status"] == "succeeded"
+    for path, make in (
+        ("/v1/jobs/latest", lambda: node.wait(node.submit(QUICK))["id"]),
+        ("/v1/models/{}", lambda: node.post("/v1/models", raw=weights, headers={"Content-Type": "application/octet-stream"}).json["id"]),
+        ("/v1/datasets/{}", lambda: node.post("/v1/datasets", **CSV).json["id"]),
+    ):
+        answers = swallow(node, proxy, lambda path=path, make=make: node.request("DELETE", path.format(make())))
+        assert {answer.status for answer in answers} == {204}, [answer.body for answer in answers]
+    assert {item["id"] for item in node.get("/v1/jobs").json["items"]} == {done, kept}
+    assert {item["id"] for item in node.get("/v1/models").json["items"]} == {done, kept}
+    assert node.get("/v1/datasets?kind=upload").json["items"] == []
+    assert node.request("DELETE", "/v1/datasets/" + done).status == 404
+
+
+def test_training_finds_out_what_was_stored(node, proxy, start, tmp_path):
+    job = node.submit(LONG)
+    with node.store.connect() as store:
+        for _ in range(10):  # of the claim, reports, and whatever else is written meanwhile
+            before, report = proxy.swallowed, store.one("SELECT report FROM job WHERE id = ?", job)
+            proxy.swallow_answer()
+            eventually(lambda before=before: proxy.swallowed > before)
+            ahead = "SELECT count(*) FROM job WHERE id = ? AND (report > ? OR status = 'succeeded')"
+            eventually(lambda report=report, ahead=ahead: store.one(ahead, job, report) == 1)
+    state = node.wait(job)
+    assert (state["status"], state["attempt"]) == ("succeeded", 1), state
+    assert node.lines(DOUBT) > 0
+    assert outcome(node, job) == undisturbed(start, tmp_path, LONG)
+    with node.store.connect() as store:
+        epochs = [epoch for (epoch,) in store.sql("SELECT epoch FROM event WHERE job = ? AND kind = 'epoch' ORDER BY id", job)]
+        assert epochs == list(range(1, LONG["training"]["epochs"] + 1)), "each once"
+        assert store.one("SELECT count(*) FROM event WHERE job = ? AND status = 'succeeded'", job) == 1
+
+
+def test_a_commit_that_nobody_can_look_up(node, proxy, done):
+    """The network is lost with the answer, and does not come back while the client waits."""
+
+    def submit():
+        proxy.is_refusing = True
+        return node.post("/v1/jobs", QUICK, headers={"Idempotency-Key": "mine"})
+
+    for _ in range(20):
+        proxy.swallow_answer()
+        answer = submit()
+        proxy.heal()
+        eventually(lambda: node.get("/readyz").status == 200 and not node.is_away())
+        if answer.status == 503 and answer.json["code"] == "outcome_unknown":
+            break
+        assert answer.status in (200, 201) or refused(answer)
+    assert answer.json["code"] == "outcome_unknown"
+    again = node.post("/v1/jobs", QUICK, headers={"Idempotency-Key": "mine"})
+    assert again.status in (200, 201)
+    assert {item["id"] for item in node.get("/v1/jobs").json["items"]} == {done, again.json["id"]}
