@@ -12,6 +12,7 @@ import postgresql
 import pytest
 import stores
 from conftest import Answer
+from figures import size
 from proxy import Proxy
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "fault"))
@@ -20,12 +21,13 @@ import test_kill
 
 LEASE = 2  # seconds
 ANSWER_SECONDS = 10  # that clients wait for an answer
-# About a second each; with fewer epochs than there, for each is a row and an event of the one database.
+# About a second each, or half of one; with fewer epochs than there, for each is a row and an event of the one database.
+FEWER = size(20, 10)
 SPECS = [
     {
         **spec,
         "dataset": {**spec["dataset"], "n": 10 * spec["dataset"]["n"]},
-        "training": {**spec["training"], "epochs": spec["training"]["epochs"] // 10, "evaluate_every": spec["training"]["evaluate_every"] // 10},
+        "training": {**spec["training"], "epochs": spec["training"]["epochs"] // FEWER, "evaluate_every": spec["training"]["evaluate_every"] // FEWER},
     }
     for spec in test_kill.SPECS
 ]

@@ -12,10 +12,14 @@ CLASSES = ("avx2", "baseline")
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    """What each training leaves, for each instruction set."""
+def has_both():
     if not all(f" {name} " in open("/proc/cpuinfo", encoding="ascii").read() for name in ("avx2", "fma")):
         pytest.skip("this machine has no AVX2")
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory, has_both):
+    """What each training leaves, for each instruction set."""
     return {name: undisturbed(tmp_path_factory.mktemp(name), "--simd", name) for name in CLASSES}
 
 
@@ -32,10 +36,11 @@ def class_of(state):
 
 
 @pytest.mark.row("kernels")
+@pytest.mark.skipif(not size(False, True), reason="SOAK=1 has the time for it")
 def test_kernels(fleet, expected):
     for name in CLASSES * 2:
         fleet(1, *WORKER, "--simd", name)
-    client, kills = Client(fleet, pause=1), size(2, 60)
+    client, kills = Client(fleet, pause=1), 60
     began = {}  # with which each job began
     with fleet.connect() as database:
         for _ in range(kills):
@@ -56,7 +61,7 @@ def test_kernels(fleet, expected):
 
 
 @pytest.mark.row("kernels")
-def test_a_class_without_nodes_waits_and_says_so(fleet, expected):
+def test_a_class_without_nodes_waits_and_says_so(fleet, has_both):
     (owner,) = fleet(1, *WORKER, "--simd", "avx2")
     job = owner.submit(ENDLESS)
     owner.wait_for_epoch(job, 3)

@@ -13,7 +13,7 @@ from fleet import LEASE, WORKER, Client, check_outcomes, eventually_within, expe
 
 @pytest.mark.row("kills")
 def test_kills(fleet, expected):
-    nodes, kills = fleet(4, *WORKER), size(8, 300)
+    nodes, kills = fleet(4, *WORKER), size(6, 300)
     client = Client(fleet, pause=1)
     for _ in range(kills):
         time.sleep(fleet.dice.uniform(0.1, 1.5))

@@ -46,12 +46,13 @@ def test_outages(fleet, expected):
 
 
 @pytest.mark.row("outages")
+@pytest.mark.skipif(not size(False, True), reason="SOAK=1 has the time for it")
 def test_events_through_outages(fleet):
     fleet(4, *WORKER)
     fleet.nodes[0].wait(fleet.nodes[0].submit({"training": {"epochs": 1}}))
 
     def disturb():
-        for how in (signal.SIGINT, signal.SIGQUIT) * size(1, 5):
+        for how in (signal.SIGINT, signal.SIGQUIT) * 5:
             time.sleep(fleet.dice.uniform(0.5, 3))
             restart(fleet, how, 0)
 

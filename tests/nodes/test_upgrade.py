@@ -39,10 +39,10 @@ def test_upgrade(fleet, expected):
     client = Client(fleet, pause=1)
     with fleet.connect() as database:
         try:
-            time.sleep(size(1, 20))
+            time.sleep(size(0.5, 20))
             expand(database)
             newer = fleet(2, *WORKER)  # as those of the next release: they start on the newer schema
-            time.sleep(size(1, 20))
+            time.sleep(size(0.5, 20))
             late = 0
             for node in nodes:
                 status = node.stop()
