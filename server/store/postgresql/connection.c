@@ -9,8 +9,9 @@
 #include "server/base/log.h"
 #include "server/store/postgresql/contact.h"
 
-/* Without a sign of the server: usually, and where an index or a large table takes its time. */
-enum { DEADLINE_SECONDS = 30, PATIENCE_SECONDS = 86400 };
+/* Without a sign of the server: usually, which is a bit longer than it takes for a statement, and
+ * where an index or a large table takes its time. systemd's watchdog wants a sign every 30 s. */
+enum { DEADLINE_SECONDS = 14, PATIENCE_SECONDS = 86400 };
 #define DOUBT_SECONDS 1.0 /* without a sign, after which somebody looks whether it is there, */
 #define LOOK_MS       200 /* and between two looks for what was found */
 
@@ -18,12 +19,14 @@ enum { DEADLINE_SECONDS = 30, PATIENCE_SECONDS = 86400 };
  * without a word, because the locks that it holds would stop all others. */
 #define SET_UP                                                                                     \
     "SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET standard_conforming_strings = on;"      \
-    "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '60s';"               \
+    "SET default_transaction_isolation = 'read committed'; SET lock_timeout = '2s';"               \
+    "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '12s';"               \
     "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;"  \
     "SET tcp_user_timeout = 10000"
 /* Of one transaction. */
 #define TAKE_TIME                                                                                  \
-    "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0"
+    "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0;"          \
+    "SET LOCAL lock_timeout = 0"
 
 static void ignore(void *argument, const char *message) {
     (void)argument, (void)message;

@@ -149,6 +149,7 @@ struct store *postgresql_open(const char *uri, const char *direct, char *error, 
     char why[400] = "out of memory";
     store->base.driver = &postgresql_driver;
     store->base.writer = &writer->base;
+    postgresql_make_own_lock(writer);
     pthread_mutex_init(&store->horizon.mutex, NULL);
     store->uri = strdup(uri);
     store->direct = direct ? strdup(direct) : NULL;

@@ -26,6 +26,7 @@ struct postgresql_session {
     bool is_direct;   /* it must not be */
     bool is_full;     /* the server has no connection left for it */
     bool has_changed; /* in this transaction, of one that writes */
+    long long own_lock; /* of one that writes: the advisory lock of its transactions */
 };
 
 /* Of events (shared.c). */
@@ -73,7 +74,8 @@ enum store_status postgresql_failure(struct postgresql_session *session, const P
                                      const char *sql);
 /* What the server does for a transaction, if it cannot be told for a session. */
 #define POSTGRESQL_LIMITS                                                                          \
-    "SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL statement_timeout = '60s';"
+    "SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL statement_timeout = '12s';"   \
+    "SET LOCAL lock_timeout = '2s';"
 /* Statements without parameters and rows. */
 enum store_status postgresql_command(struct postgresql_session *session, const char *sql);
 /* As in driver.h. */
@@ -121,6 +123,7 @@ enum store_status postgresql_set_last(struct store_session *session, const char 
 
 /* Begins a transaction that may make events. */
 enum store_status postgresql_begin(struct postgresql_session *session);
+void postgresql_make_own_lock(struct postgresql_session *session);
 /* As in driver.h. */
 struct store_session *postgresql_open_writer(struct store *store, double patience);
 enum store_status postgresql_horizon(struct store_session *session, int64_t wanted, int64_t *id);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "server/base/clock.h"
+#include "server/base/id.h"
 #include "server/base/log.h"
 #include "server/store/postgresql/postgresql.h"
 #include "server/store/sql.h"
@@ -40,11 +41,25 @@ enum {
 #define LOOK_SECONDS  0.025 /* between two looks, at least, */
 #define FLOOR_SECONDS 1.0   /* and at most, unless others tell their horizon */
 
-/* The lock comes first, when the transaction holds no rows: whoever waits for it is in nobody's
- * way. */
+/* The locks come first, when the transaction holds no rows: whoever waits for one is in nobody's
+ * way. The session's own lock is held until its commit is visible. If no answer to that came, this
+ * session may have a new connection, and the server is still committing what came over the old one:
+ * whoever looks whether it took place must wait for the end of that. */
 enum store_status postgresql_begin(struct postgresql_session *session) {
-    return postgresql_command(session, session->is_pooled ? "BEGIN;" POSTGRESQL_LIMITS LOCK_TO_WRITE
-                                                          : "BEGIN;" LOCK_TO_WRITE);
+    char text[400];
+    snprintf(
+        text, sizeof text,
+        "BEGIN ISOLATION LEVEL READ COMMITTED;%s SELECT pg_advisory_xact_lock(%lld);" LOCK_TO_WRITE,
+        session->is_pooled ? POSTGRESQL_LIMITS : "", session->own_lock);
+    return postgresql_command(session, text);
+}
+
+/* A number that no other session has, nor anybody else who uses such locks: the 48 random bits of an
+ * id. */
+void postgresql_make_own_lock(struct postgresql_session *session) {
+    char id[ID_LENGTH + 1];
+    id_new(id);
+    session->own_lock = strtoll(id + ID_LENGTH - 12, NULL, 16);
 }
 
 struct store_session *postgresql_open_writer(struct store *store, double patience) {
@@ -55,6 +70,7 @@ struct store_session *postgresql_open_writer(struct store *store, double patienc
     session->store = (struct postgresql_store *)store;
     session->is_pooled = session->store->direct != NULL;
     session->patience = patience;
+    postgresql_make_own_lock(session);
     return &session->base; /* begin connects it */
 }
 
