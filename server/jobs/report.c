@@ -1,5 +1,6 @@
 #include "server/jobs/report.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -215,11 +216,12 @@ static void report_over(struct report *report, enum reports_state state) {
     struct reports *reports = report->reports;
     if (worsen(reports, state) > REPORTS_CANCELLED)
         abandon_blobs(report);
-    const double now = clock_monotonic();
+    /* The time in which the database was away says nothing about how long it needs. */
+    const double now = clock_monotonic(), hindered = report->task.hindered;
     pthread_mutex_lock(&reports->mutex);
-    reports->times.report = now - report->posted;
+    reports->times.report = now - fmax(report->posted, hindered);
     if (report->has_checkpoint)
-        reports->times.checkpoint = now - report->sent;
+        reports->times.checkpoint = now - fmax(report->sent, hindered);
     report->in_flight = false;
     pthread_cond_broadcast(&reports->back);
     pthread_mutex_unlock(&reports->mutex);

@@ -34,6 +34,7 @@ struct writer {
     int length;
     struct task *aside, **aside_end; /* what waits for the database; for the writer's thread */
     struct store *store;
+    double hindered; /* when a run was last in vain: the database was away, or others in the way */
     atomic_int state;              /* enum task_outcome */
     atomic_bool hurry;             /* no time to move the log into the database */
     void (*committed)(void *self); /* may be NULL */
@@ -67,10 +68,11 @@ static struct task *await_group(struct writer *writer) {
     return group;
 }
 
-static void finish(struct task *group, enum task_outcome outcome) {
+static void finish(struct task *group, enum task_outcome outcome, double hindered) {
     while (group) {
         struct task *task = group;
         group = task->next; /* done() may free the task */
+        task->hindered = hindered;
         task->done(task, outcome);
     }
 }
@@ -122,16 +124,25 @@ static enum task_outcome run_group(struct store *store, struct task *group,
     return status == STORE_OK && !store_is_whole(store) ? TASK_GONE : outcome_of(status, true);
 }
 
+/* Runs the group, and notes when that was in vain. */
+static enum task_outcome run_once(struct writer *writer, struct task *group,
+                                  enum store_status *lost) {
+    const enum task_outcome outcome = run_group(writer->store, group, lost);
+    if (outcome == TASK_AWAY || *lost == STORE_IN_DOUBT)
+        writer->hindered = clock_monotonic();
+    return outcome;
+}
+
 /* Runs the group again if only others were in its way, or its connection was lost before the
  * commit. */
-static enum task_outcome run_repeatedly(struct store *store, struct task *group,
+static enum task_outcome run_repeatedly(struct writer *writer, struct task *group,
                                         enum store_status *lost) {
     const double began = clock_monotonic();
-    enum task_outcome outcome = run_group(store, group, lost);
+    enum task_outcome outcome = run_once(writer, group, lost);
     for (int i = 0; i < REPEATS && (*lost == STORE_BUSY || *lost == STORE_AWAY) &&
                     clock_monotonic() - began < DOUBT_SECONDS;
          i++)
-        outcome = run_group(store, group, lost);
+        outcome = run_once(writer, group, lost);
     if (*lost == STORE_BUSY)
         log_line(LOG_WARN, "others were in the way of a transaction each time", NULL);
     if (*lost == STORE_IN_DOUBT && !group->is_in_doubt) {
@@ -158,7 +169,7 @@ static void process(struct writer *writer, struct task *group) {
     const double began = clock_monotonic();
     const uint64_t before = store_commits(writer->store);
     enum store_status lost;
-    enum task_outcome outcome = run_repeatedly(writer->store, group, &lost);
+    enum task_outcome outcome = run_repeatedly(writer, group, &lost);
     FAULT_POINT("writer.committed");
     counters_add_transaction(clock_monotonic() - began);
     if (can_wait(writer, group, outcome, lost)) {
@@ -172,7 +183,7 @@ static void process(struct writer *writer, struct task *group) {
         log_line(LOG_ERROR, "a write failed", "outcome=%s", outcomes[outcome].name);
     if (outcome != TASK_AWAY && (outcome != TASK_DONE || store_commits(writer->store) > before))
         atomic_store(&writer->state, (int)outcome);
-    finish(group, outcome);
+    finish(group, outcome, writer->hindered);
     FAULT_POINT("writer.acknowledged");
     /* What failed may have been committed, too. */
     if (writer->committed && (outcome != TASK_DONE || store_commits(writer->store) > before))
