@@ -98,8 +98,8 @@ struct driver {
     enum store_status (*horizon)(struct store_session *session, int64_t wanted, int64_t *id);
     double (*event_pause)(struct store *store); /* NULL: as long as nothing is committed here */
 
-    /* Transactions. What fails with STORE_BUSY or STORE_AWAY has ended its transaction: keep and
-     * commit return the same, and abort is due. */
+    /* Transactions. What fails with STORE_BUSY, STORE_TAKEN or STORE_AWAY has ended its
+     * transaction: keep and commit return the same, and abort is due. */
     enum store_status (*begin)(struct store_session *session);
     enum store_status (*commit)(struct store_session *session);
     void (*abort)(struct store_session *session);

@@ -31,6 +31,7 @@ enum store_status {
     STORE_DISK,        /* the disk reports an error */
     STORE_GONE,        /* the database was moved, replaced or removed */
     STORE_BUSY,        /* other transactions are in its way: the same one may succeed now */
+    STORE_TAKEN,       /* another transaction has inserted the same key: this one may find it now */
     STORE_AWAY,        /* the database cannot be reached; nothing has changed */
     STORE_IN_DOUBT,    /* it was lost during a commit, which took place or did not */
     STORE_ERROR,       /* anything else; already logged */

@@ -45,12 +45,13 @@ struct task {
     /* On the writer, if the database can be away, a task may run several times before it is done: each
      * run is a transaction of its own, and must not count on what an earlier one has left in memory.
      * waits_for_database: set by the poster: it is not done before the database is back. is_in_doubt:
-     * set by the writer: the commit of an earlier run may have taken place. hindered: set by the
-     * writer before done(): when the database was last away, or others in the way (monotonic; 0:
-     * never). Only what came after that tells how long the database needs. */
+     * set by the writer: the commit of an earlier run may have taken place. */
     bool waits_for_database, is_in_doubt;
-    double doubted, hindered; /* the first is for the writer: when the doubt began */
-    struct turn turn; /* in the pool: its client, and whether it is large */
+    /* Set by the writer before done(): when the database was last away, or others in the way
+     * (monotonic; 0: never). Only what came after that tells how long the database needs. */
+    double hindered;
+    double doubted, due; /* for the writer: when the doubt began; when the task runs again */
+    struct turn turn;    /* in the pool: its client, and whether it is large */
     /* on the watch: */
     const struct wait *wait;
     const volatile bool *is_unwanted; /* set when nobody waits any more; read atomically */

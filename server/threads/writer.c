@@ -14,6 +14,7 @@ enum { WRITER_QUEUE = 1024, WRITER_GROUP = 128 };
 enum { REPEATS = 3 };     /* of a task that others were in the way of */
 #define DOUBT_SECONDS 5.0 /* in which a client learns whether a commit took place */
 #define RETRY_SECONDS 0.1 /* between two looks whether the database is back */
+#define BUSY_SECONDS  1.0 /* before another attempt of a task that others were in the way of */
 
 static const struct {
     const char *name; /* for the log */
@@ -34,8 +35,8 @@ struct writer {
     int length;
     struct task *aside, **aside_end; /* what waits for the database; for the writer's thread */
     struct store *store;
-    double hindered; /* when a run was last in vain: the database was away, or others in the way */
-    atomic_int state;              /* enum task_outcome */
+    double hindered;  /* when a run was last in vain: the database was away, or others in the way */
+    atomic_int state; /* enum task_outcome */
     atomic_bool hurry;             /* no time to move the log into the database */
     void (*committed)(void *self); /* may be NULL */
     void *listener;
@@ -86,6 +87,7 @@ static enum task_outcome outcome_of(enum store_status status, bool has_tried_to_
     case STORE_DISK: return has_tried_to_commit ? TASK_UNKNOWN : TASK_DISK_ERROR;
     case STORE_GONE: return TASK_GONE;
     case STORE_BUSY:
+    case STORE_TAKEN:
     case STORE_AWAY: return TASK_AWAY;
     default: return TASK_UNKNOWN;
     }
@@ -133,17 +135,20 @@ static enum task_outcome run_once(struct writer *writer, struct task *group,
     return outcome;
 }
 
+static bool may_succeed_now(enum store_status lost) {
+    return lost == STORE_BUSY || lost == STORE_TAKEN || lost == STORE_AWAY;
+}
+
 /* Runs the group again if only others were in its way, or its connection was lost before the
  * commit. */
 static enum task_outcome run_repeatedly(struct writer *writer, struct task *group,
                                         enum store_status *lost) {
     const double began = clock_monotonic();
     enum task_outcome outcome = run_once(writer, group, lost);
-    for (int i = 0; i < REPEATS && (*lost == STORE_BUSY || *lost == STORE_AWAY) &&
-                    clock_monotonic() - began < DOUBT_SECONDS;
-         i++)
+    for (int i = 0;
+         i < REPEATS && may_succeed_now(*lost) && clock_monotonic() - began < DOUBT_SECONDS; i++)
         outcome = run_once(writer, group, lost);
-    if (*lost == STORE_BUSY)
+    if (*lost == STORE_BUSY || *lost == STORE_TAKEN)
         log_line(LOG_WARN, "others were in the way of a transaction each time", NULL);
     if (*lost == STORE_IN_DOUBT && !group->is_in_doubt) {
         log_line(LOG_WARN, "a commit got no answer: looking whether it took place", NULL);
@@ -154,14 +159,19 @@ static enum task_outcome run_repeatedly(struct writer *writer, struct task *grou
 }
 
 /* Is the task, which was not committed as far as is known, to run again later? Not if nobody would
- * wait that long. */
+ * wait that long, nor if what is in its way stays there. */
 static bool can_wait(const struct writer *writer, const struct task *task,
                      enum task_outcome outcome, enum store_status lost) {
-    const bool is_away = outcome == TASK_AWAY && lost != STORE_BUSY;
+    const bool is_away = outcome == TASK_AWAY && lost != STORE_TAKEN;
     if ((!is_away && lost != STORE_IN_DOUBT) || (is_away && atomic_load(&writer->hurry)))
         return false;
     return task->waits_for_database ||
            (task->is_in_doubt && clock_monotonic() - task->doubted < DOUBT_SECONDS);
+}
+
+static void put_aside(struct writer *writer, struct task *task) {
+    *writer->aside_end = task;
+    writer->aside_end = &task->next;
 }
 
 /* Runs the group to its end, or puts it aside. */
@@ -173,8 +183,8 @@ static void process(struct writer *writer, struct task *group) {
     FAULT_POINT("writer.committed");
     counters_add_transaction(clock_monotonic() - began);
     if (can_wait(writer, group, outcome, lost)) {
-        *writer->aside_end = group;
-        writer->aside_end = &group->next;
+        group->due = lost == STORE_BUSY ? clock_monotonic() + BUSY_SECONDS : 0;
+        put_aside(writer, group);
         return;
     }
     if (outcome == TASK_AWAY && group->is_in_doubt)
@@ -183,16 +193,18 @@ static void process(struct writer *writer, struct task *group) {
         log_line(LOG_ERROR, "a write failed", "outcome=%s", outcomes[outcome].name);
     if (outcome != TASK_AWAY && (outcome != TASK_DONE || store_commits(writer->store) > before))
         atomic_store(&writer->state, (int)outcome);
+    /* What failed may have been committed, too, and so may an earlier run. */
+    const bool is_news = outcome != TASK_DONE || group->is_in_doubt;
     finish(group, outcome, writer->hindered);
     FAULT_POINT("writer.acknowledged");
-    /* What failed may have been committed, too. */
-    if (writer->committed && (outcome != TASK_DONE || store_commits(writer->store) > before))
+    if (writer->committed && (is_news || store_commits(writer->store) > before))
         writer->committed(writer->listener);
     if (!atomic_load(&writer->hurry))
         store_checkpoint(writer->store, outcome == TASK_DISK_FULL);
 }
 
-/* Looks once more after all tasks that wait for the database. */
+/* Looks once more after all tasks that wait for the database. When the server stops, no other
+ * transaction is worth waiting for. */
 static void look_aside(struct writer *writer) {
     struct task *task = writer->aside;
     writer->aside = NULL;
@@ -200,7 +212,10 @@ static void look_aside(struct writer *writer) {
     while (task) {
         struct task *next = task->next;
         task->next = NULL;
-        process(writer, task);
+        if (clock_monotonic() >= task->due || atomic_load(&writer->hurry))
+            process(writer, task);
+        else
+            put_aside(writer, task);
         task = next;
     }
 }

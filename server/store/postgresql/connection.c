@@ -180,11 +180,11 @@ static const struct meaning {
     bool ends_connection; /* which is lost, or of no use any more */
 } meanings[] = {
     {"53100", STORE_FULL, false},
-    {"40001", STORE_BUSY, false}, /* what others have committed has changed its ground */
-    {"40P01", STORE_BUSY, false}, /* each waited for the other */
-    {"55P03", STORE_BUSY, false}, /* a lock was not obtained in time */
-    {"23505", STORE_BUSY, false}, /* another transaction has inserted the same meanwhile */
-    {"57014", STORE_AWAY, false}, /* statement_timeout */
+    {"40001", STORE_BUSY, false},  /* what others have committed has changed its ground */
+    {"40P01", STORE_BUSY, false},  /* each waited for the other */
+    {"55P03", STORE_BUSY, false},  /* a lock was not obtained in time */
+    {"23505", STORE_TAKEN, false}, /* another transaction has inserted the same meanwhile */
+    {"57014", STORE_AWAY, false},  /* statement_timeout */
     {"08", STORE_AWAY, true},
     {"57P", STORE_AWAY, true},   /* the server stops, or an administrator has ended the session */
     {"53300", STORE_AWAY, true}, /* no connections are left */
@@ -211,12 +211,13 @@ enum store_status postgresql_failure(struct postgresql_session *session, const P
                                    : "no connection",
              detail, sizeof detail);
     const struct meaning meaning = meaning_of(state, postgresql_is_connected(session));
-    const bool is_usual = meaning.status == STORE_BUSY || contact_is_lost(session->store);
+    const bool is_in_the_way = meaning.status == STORE_BUSY || meaning.status == STORE_TAKEN;
+    const bool is_usual = is_in_the_way || contact_is_lost(session->store);
     log_line(is_usual ? LOG_DEBUG : LOG_ERROR, "database error",
              "code=%s what=\"%s\" detail=\"%s\"", state ? state : "none", sql, detail);
     if (meaning.ends_connection)
         postgresql_disconnect(session);
-    if (meaning.status == STORE_BUSY || meaning.status == STORE_AWAY)
+    if (is_in_the_way || meaning.status == STORE_AWAY)
         session->trouble = meaning.status;
     return meaning.status;
 }

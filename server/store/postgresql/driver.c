@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "server/base/log.h"
+#include "server/store/postgresql/contact.h"
 #include "server/store/postgresql/postgresql.h"
 #include "server/store/sql.h"
 
@@ -201,7 +202,9 @@ static bool start(struct sql_statement *statement) {
     struct prepared *prepared = statement->native;
     prepared->is_bound = false;
     if (!session->connection || session->running) {
-        log_line(LOG_ERROR, "database error", "what=\"%s\" detail=\"%s\"", statement->sql,
+        const bool is_usual = !session->running && contact_is_lost(session->store);
+        log_line(is_usual ? LOG_DEBUG : LOG_ERROR, "database error", "what=\"%s\" detail=\"%s\"",
+                 statement->sql,
                  session->running ? "another statement is running" : "no connection");
         session->base.status = session->running ? STORE_ERROR : STORE_AWAY;
         return false;
@@ -435,12 +438,14 @@ static enum store_status commit(struct store_session *session) {
         writer->patience = COMMIT_SECONDS;
     enum store_status status = postgresql_command(writer, "COMMIT");
     writer->patience = patience;
-    if (status == STORE_OK && writer->has_changed)
-        atomic_fetch_add(&writer->store->commits, 1);
     if (status != STORE_OK)
         abort_all(session);
     /* Without an answer nobody knows whether it took place. */
-    return status != STORE_OK && !writer->connection ? STORE_IN_DOUBT : status;
+    if (status != STORE_OK && !writer->connection)
+        status = STORE_IN_DOUBT;
+    if ((status == STORE_OK || status == STORE_IN_DOUBT) && writer->has_changed)
+        atomic_fetch_add(&writer->store->commits, 1);
+    return status;
 }
 
 static enum store_status savepoint(struct store_session *session) {

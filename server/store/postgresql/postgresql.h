@@ -20,7 +20,7 @@ struct postgresql_session {
     bool reads_alone;               /* a transaction that only begin_reading has begun */
     double patience;                /* seconds to wait for an answer; 0: the usual ones */
     struct postgresql_store *store; /* NULL: it looks whether the database is there */
-    /* STORE_BUSY or STORE_AWAY, once that has ended the transaction */
+    /* STORE_BUSY, STORE_TAKEN or STORE_AWAY, once that has ended the transaction */
     enum store_status trouble;
     bool is_pooled;   /* its connection is to a pooler, which gives each transaction any session */
     bool is_direct;   /* it must not be */
