@@ -170,7 +170,7 @@ static enum store_status store_end(struct store_session *session, const struct r
         return store_finish(
             session, claim->id, claim->fence,
             &(struct job_end){.status = JOB_SUCCEEDED, .warnings = report->reports->warnings},
-            clock_now_ms());
+            report->ended);
     case REPORT_GIVES_BACK: return store_unclaim(session, claim->id, claim->fence);
     }
     return STORE_OK;
@@ -195,6 +195,8 @@ static bool run_report(struct task *task, struct store_session *session) {
     enum store_status status = store_progress(session, &progress, clock_now_ms(), &receipt);
     if (status == STORE_OK && !receipt.is_repeated)
         status = store_end(session, report);
+    else if (status == STORE_OK && report->end == REPORT_SUCCEEDS)
+        (void)store_end(session, report); /* finds this end, which nobody has counted yet, or not */
     report->found = state_of(status);
     if (receipt.cancel_requested && report->found < REPORTS_CANCELLED)
         report->found = REPORTS_CANCELLED;
@@ -339,6 +341,7 @@ void reports_send(struct reports *reports, int64_t step, double seconds, enum re
     report->step = step;
     report->seconds = seconds;
     report->end = end;
+    report->ended = clock_now_ms();
     report->has_checkpoint = report->checkpoint.bytes != NULL;
     report->sent = report->posted = clock_monotonic();
     report->in_flight = true; /* no other thread reads it yet */

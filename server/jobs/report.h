@@ -46,6 +46,7 @@ struct report {
     struct trained_model *models;
     size_t model_count, model_capacity, model_bytes;
     enum report_end end;
+    int64_t ended;             /* ms: the same in each run, which finds what an earlier one did */
     enum reports_state found;  /* by its last run, which counts once it is committed */
     struct blob_write write;   /* writes the bytes of a large model or checkpoint, */
     int64_t *written;          /* whose blob id goes here */
