@@ -51,8 +51,10 @@ static void pieces_done(struct task *task, enum task_outcome outcome) {
     FAULT_POINT("blob.piece_written");
     if (outcome != TASK_DONE)
         write->status = writer_status(outcome);
-    if (write->status == STORE_OK)
+    if (write->status == STORE_OK) {
         write->so_far = write->next;
+        task->is_in_doubt = false; /* the next piece has no earlier run */
+    }
     if (write->status == STORE_OK && write->so_far.written < write->size) {
         writer_post_next(write->writer, &write->task);
         return;
