@@ -96,8 +96,8 @@ static void tell(struct nodes *nodes, void (*what)(void *listener)) {
     pthread_mutex_unlock(&nodes->bell.mutex);
 }
 
-/* Also finds out what there is to do. */
-static void renew(struct nodes *nodes) {
+/* Also finds out what there is to do. False: the lease was not renewed. */
+static bool renew(struct nodes *nodes) {
     const double began = clock_monotonic();
     struct duties *duties = &nodes->duties;
     *duties = (struct duties){0};
@@ -111,12 +111,13 @@ static void renew(struct nodes *nodes) {
     if (status != STORE_OK || began - nodes->renewed > nodes->config.lease)
         nodes->since = INFINITY;
     if (status != STORE_OK)
-        return;
+        return false;
     nodes->renewed = clock_monotonic();
     if (isinf(nodes->since))
         nodes->since = nodes->renewed;
     if (duties->claim)
         tell(nodes, nodes->config.queued);
+    return true;
 }
 
 static void take_over(struct nodes *nodes) {
@@ -148,9 +149,10 @@ static void check_schema(struct nodes *nodes) {
 static void *nodes_main(void *argument) {
     struct nodes *nodes = argument;
     do {
-        renew(nodes);
-        take_over(nodes);
-        check_schema(nodes);
+        if (renew(nodes)) {
+            take_over(nodes);
+            check_schema(nodes);
+        }
     } while (bell_wait(&nodes->bell, period(nodes)));
     return NULL;
 }
