@@ -18,6 +18,7 @@ LONG = {
     "training": {"epochs": 3000, "batch_size": 50},
     "seed": 5,
 }
+AS_A_WRITER = "SELECT pg_advisory_xact_lock_shared(1684369007, 'event'::regclass::oid::int4)"
 
 
 @pytest.fixture
@@ -98,10 +99,10 @@ def test_a_node_that_starts_while_others_write_tells_nothing_again(nodes):
     with first.store.connect() as writing, first.store.connect() as database:
         last = database.one("SELECT max(id) FROM event")
         writing.sql("BEGIN")
-        writing.sql("SELECT pg_advisory_xact_lock_shared(1684369007)")
+        writing.sql(AS_A_WRITER)
 
         def end():
-            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1684369007 AND NOT granted"
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1684369007 AND NOT granted"
             eventually(lambda: database.one(waiting) == 1)
             eventually(lambda: database.one(waiting) == 0)  # it has given up once
             writing.sql("COMMIT")
@@ -127,7 +128,7 @@ def test_a_node_starts_beside_transactions_that_take_long(nodes):
             database.sql("SELECT pg_sleep(?)", offset)
             while not over.is_set():
                 database.sql("BEGIN")
-                database.sql("SELECT pg_advisory_xact_lock_shared(1684369007)")
+                database.sql(AS_A_WRITER)
                 database.sql("SELECT pg_sleep(0.3)")
                 database.sql("COMMIT")
 

@@ -1,11 +1,13 @@
 """What nodes tell each other by NOTIFY: it may be lost or late, and then costs time only."""
 
 import contextlib
+import itertools
 import re
 import select
 import threading
 import time
 
+import stores
 from conftest import ENDLESS, PATIENCE, QUICK, eventually
 from fleet import at_once, fleet, with_job  # noqa: F401
 from sse import Stream
@@ -13,15 +15,16 @@ from sse import Stream
 # A training of which epochs, and so reports, are few.
 SLOW = {**ENDLESS, "dataset": {"name": "spiral", "n": 20000}, "network": {"hidden_size": 32, "hidden_layers": 2}}
 LISTENERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'denoised'"
-# A cancel is told on the same connection.
-LISTENERS += " AND (query = 'LISTEN denoised' OR query LIKE 'SELECT pg_notify(%')"
+# A cancel is told on the same connection, and there is asked whether what was told can be.
+LISTENERS += " AND (query LIKE 'LISTEN %' OR query LIKE 'SELECT pg_notify(%' OR query LIKE '%pg_stat_get_activity%')"
+CHANNEL = "SELECT concat('denoised_', 'event'::regclass::oid)"
 
 
 @contextlib.contextmanager
 def listening(store):
     """All payloads that are told meanwhile, as a function that waits for one."""
     with store.connect() as connection:
-        connection.sql("LISTEN denoised")
+        connection.sql("LISTEN " + connection.one(CHANNEL))
         heard = []
 
         def hears(payload):
@@ -59,7 +62,7 @@ def test_a_cancel_that_is_told_too_late_stops_nothing(fleet):  # noqa: F811
     owner, (other,) = with_job(two, job)
     with owner.store.connect() as database:
         for payload in (f"c{job}", "c", "c" + 36 * "x", "", "h", "h-1", "hello", "x" * 7000):
-            database.sql("SELECT pg_notify('denoised', ?)", payload)
+            database.sql("SELECT pg_notify(?, ?)", database.one(CHANNEL), payload)
         assert database.one("SELECT count(*) " + LISTENERS) == 2
     assert other.submit(QUICK)  # starts on the other node after all those
     first = owner.get(f"/v1/jobs/{job}").json["progress"]["step"]
@@ -67,6 +70,58 @@ def test_a_cancel_that_is_told_too_late_stops_nothing(fleet):  # noqa: F811
     state = owner.get(f"/v1/jobs/{job}").json
     assert (state["status"], state["attempt"], state["node"]) == ("running", 1, owner.node)
     other.post(f"/v1/jobs/{job}/cancel", {})
+
+
+@contextlib.contextmanager
+def stranger(store):
+    """The connection of a role that may connect to the database, and no more."""
+    with store.connect() as database:
+        database.sql("CREATE ROLE stranger LOGIN")
+        try:
+            with stores.PostgresqlConnection(store.name.replace("//postgres@", "//stranger@")) as connection:
+                yield connection
+        finally:
+            database.sql("DROP ROLE stranger")
+
+
+def test_two_services_in_one_database(fleet):  # noqa: F811
+    """Each in a schema of its own, and beside them somebody who tells what is not so."""
+    public = fleet.store.name
+    schema = public + "&options=-csearch_path%3Dother"
+    with fleet.connect() as database:
+        database.sql("CREATE SCHEMA other")
+    stores.migrate(schema)
+    services = []
+    for mark, name in enumerate((public, schema), 1):
+        with stores.PostgresqlConnection(name) as database:
+            database.sql("SELECT setval('event_id_seq', ?::bigint << 32)", 100 * mark)
+        (node,) = fleet(1, "--workers", "1", database=name)
+        node.wait(node.submit(QUICK))
+        services.append((node, name))
+    with stranger(fleet.store) as lying:
+        tables = lying.sql("SELECT concat('denoised_', oid) FROM pg_class WHERE relname = 'event'")
+        assert len(tables) == 2
+        lies = [f"h{(100 * mark << 32) + id}" for mark in (1, 2, 3) for id in (3, 10**6)] + ["h9007199254740991"]
+        for channel in [channel for (channel,) in tables] + ["denoised"]:
+            for lie in lies:
+                lying.sql("SELECT pg_notify(?, ?)", channel, lie)
+
+        def follow(node, name):
+            with stores.PostgresqlConnection(name) as database:
+                first = database.one("SELECT max(id) FROM event")
+                stream = Stream(node, "/v1/events")
+                assert [stream.response.readline() for _ in range(2)][1] == b"id: %d\n" % first
+                assert stream.response.readline() == b"\n"
+                for _ in range(4):
+                    state = node.wait(node.submit(QUICK))
+                    assert (state["status"], state["attempt"]) == ("succeeded", 1)
+                    lying.sql("SELECT pg_notify(?, ?)", tables[0][0], f"h{first + 1000}")
+                told = database.sql("SELECT id, kind, job FROM event WHERE id > ? ORDER BY id", first)
+            seen = [(identity, event, data["job"]) for identity, event, data in itertools.islice(stream, len(told))]
+            stream.close()
+            return seen == told
+
+        assert at_once([lambda node=node, name=name: follow(node, name) for node, name in services]) == [True, True]
 
 
 def test_nothing_depends_on_news(fleet):  # noqa: F811

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,8 +32,14 @@ struct store_session *postgresql_open_listener(struct store *store) {
 
 static bool connect_and_listen(struct listener *listener) {
     struct postgresql_session *session = &listener->session;
-    const bool is_listening = postgresql_take(session) == STORE_OK &&
-                              postgresql_command(session, "LISTEN denoised") == STORE_OK;
+    char listen[60], *channel = NULL;
+    bool is_listening =
+        postgresql_take(session) == STORE_OK &&
+        postgresql_ask(session, "SELECT " POSTGRESQL_CHANNEL, &channel) == STORE_OK &&
+        channel != NULL;
+    snprintf(listen, sizeof listen, "LISTEN %s", channel ? channel : "");
+    free(channel);
+    is_listening = is_listening && postgresql_command(session, listen) == STORE_OK;
     if (!is_listening && !listener->is_lost)
         log_line(LOG_WARN, "news of other nodes come late: cannot listen to them", NULL);
     else if (is_listening && listener->is_lost)
@@ -43,9 +50,12 @@ static bool connect_and_listen(struct listener *listener) {
     return is_listening;
 }
 
-/* The meaning of a payload; false: there is nothing new in it. */
-static bool read_news(struct postgresql_store *store, const char *payload, struct news *news) {
-    if (payload[0] == 'h' && postgresql_heard(store, strtoll(payload + 1, NULL, 10)))
+/* The meaning of what was told; false: there is nothing new in it. */
+static bool read_news(struct postgresql_session *session, const PGnotify *notice,
+                      struct news *news) {
+    const char *payload = notice->extra;
+    if (payload[0] == 'h' &&
+        postgresql_heard(session, strtoll(payload + 1, NULL, 10), notice->be_pid))
         news->kind = NEWS_OF_EVENTS;
     else if (payload[0] == 'c' && strlen(payload + 1) == ID_LENGTH)
         news->kind = NEWS_OF_CANCEL;
@@ -59,7 +69,7 @@ static bool take_news(struct postgresql_session *session, struct news *news) {
     PGnotify *notice;
     bool is_new = false;
     while (!is_new && (notice = pq.notifies(session->connection))) {
-        is_new = read_news(session->store, notice->extra, news);
+        is_new = read_news(session, notice, news);
         pq.freemem(notice);
     }
     return is_new;
@@ -69,6 +79,8 @@ static bool take_news(struct postgresql_session *session, struct news *news) {
 static bool wait_for_news(struct postgresql_session *session, int wake, bool *is_woken) {
     struct pollfd either[2] = {{.fd = pq.socket(session->connection), .events = POLLIN},
                                {.fd = wake, .events = POLLIN}};
+    if (!postgresql_is_connected(session)) /* lost while something was asked on it */
+        return false;
     if (poll(either, 2, -1) < 0)
         return errno == EINTR;
     *is_woken = either[1].revents != 0;
@@ -96,5 +108,5 @@ enum store_status postgresql_listen(struct store_session *base, int wake, struct
 }
 
 enum store_status postgresql_tell_cancel(struct store_session *session, const char *job) {
-    return sql_run(session, "SELECT pg_notify('denoised', 'c' || ?1)", "t", job);
+    return sql_run(session, "SELECT pg_notify(" POSTGRESQL_CHANNEL ", 'c' || ?1)", "t", job);
 }

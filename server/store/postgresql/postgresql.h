@@ -121,6 +121,11 @@ enum store_status postgresql_set_last(struct store_session *session, const char 
 
 /* ---------------------------------------------------------------- several nodes (shared.c) */
 
+/* Other databases of denoised may be schemas of the same database of PostgreSQL, where advisory locks
+ * and channels are of all: the object id of a table makes both the own ones of this schema. */
+#define POSTGRESQL_LOCK(number) "(" #number ", 'event'::regclass::oid::int4)"
+#define POSTGRESQL_CHANNEL      "concat('denoised_', 'event'::regclass::oid)"
+
 /* Begins a transaction that may make events. */
 enum store_status postgresql_begin(struct postgresql_session *session);
 void postgresql_make_own_lock(struct postgresql_session *session);
@@ -128,8 +133,9 @@ void postgresql_make_own_lock(struct postgresql_session *session);
 struct store_session *postgresql_open_writer(struct store *store, double patience);
 enum store_status postgresql_horizon(struct store_session *session, int64_t wanted, int64_t *id);
 double postgresql_event_pause(struct store *store);
-/* Another node has told its horizon; false: it was known. */
-bool postgresql_heard(struct postgresql_store *store, int64_t horizon);
+/* Somebody with a session of the server that has this number has told a horizon. False: it is not
+ * new, or there is no such event, or the session is of somebody who could not have made one. */
+bool postgresql_heard(struct postgresql_session *session, int64_t horizon, int teller);
 /* News may have been lost. */
 void postgresql_suspect(struct postgresql_store *store);
 

@@ -12,17 +12,25 @@
 
 /* Advisory locks: of transactions that may make events, and of the node that looks for their
  * horizon. The numbers are "deno" and the next; one more is of the janitor. */
-#define LOCK_TO_WRITE "SELECT pg_advisory_xact_lock_shared(1684369007)"
+#define LOCK_TO_WRITE "SELECT pg_advisory_xact_lock_shared" POSTGRESQL_LOCK(1684369007)
 /* New writers wait for somebody who waits for the old ones: not longer than this many ms. */
 #define BEGIN_LOOKING                                                                              \
-    "BEGIN; SET LOCAL lock_timeout = %d; SELECT pg_try_advisory_xact_lock(1684369008)"
+    "BEGIN; SET LOCAL lock_timeout = %d; SELECT pg_try_advisory_xact_lock" POSTGRESQL_LOCK(        \
+        1684369008)
 /* The second is a statement of its own, so it sees what was committed before the lock was obtained. */
-#define AWAIT_WRITERS "SELECT pg_advisory_xact_lock(1684369007);" POSTGRESQL_NEWEST_EVENT
+#define AWAIT_WRITERS                                                                              \
+    "SELECT pg_advisory_xact_lock" POSTGRESQL_LOCK(1684369007) ";" POSTGRESQL_NEWEST_EVENT
 /* Others hear of it, outside the transaction that holds the lock. It may be lost, so it need not be
  * on the disk. */
 #define END_LOOKING                                                                                \
-    "ROLLBACK; BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_notify('denoised', 'h%lld'); " \
-    "COMMIT"
+    "ROLLBACK; BEGIN; SET LOCAL synchronous_commit = off;"                                         \
+    "SELECT pg_notify(" POSTGRESQL_CHANNEL ", 'h%lld'); COMMIT"
+/* Anybody who can connect can notify. This is the newest event, if the session of that number is of
+ * somebody who could have made it, and is still there. */
+#define CAN_KNOW                                                                                   \
+    POSTGRESQL_NEWEST_EVENT                                                                        \
+    " WHERE (SELECT has_table_privilege(usesysid, 'event', 'INSERT') FROM "                        \
+    "pg_stat_get_activity(%d))"
 
 enum {
     /* How often, and how far apart, a server that starts looks for the horizon: longer than the
@@ -76,9 +84,10 @@ struct store_session *postgresql_open_writer(struct store *store, double patienc
 
 enum store_status postgresql_try_alone(struct store_session *session, bool *is_alone) {
     int64_t is_ours;
-    const enum store_status status =
-        sql_value(session, sql_prepare(session, "SELECT pg_try_advisory_xact_lock(1684369009)", ""),
-                  &is_ours, STORE_ERROR);
+    const enum store_status status = sql_value(
+        session,
+        sql_prepare(session, "SELECT pg_try_advisory_xact_lock" POSTGRESQL_LOCK(1684369009), ""),
+        &is_ours, STORE_ERROR);
     *is_alone = is_ours != 0;
     return status;
 }
@@ -167,11 +176,24 @@ double postgresql_event_pause(struct store *store) {
     return LOOK_SECONDS * (1 << (failures < LONGEST_SHIFT ? failures : LONGEST_SHIFT));
 }
 
-bool postgresql_heard(struct postgresql_store *store, int64_t id) {
-    const bool is_new = id > atomic_load(&store->horizon.id);
-    raise_to(&store->horizon.id, id);
-    atomic_store(&store->horizon.heard, clock_monotonic());
-    return is_new;
+bool postgresql_heard(struct postgresql_session *session, int64_t id, int teller) {
+    struct horizon *horizon = &session->store->horizon;
+    char ask[sizeof CAN_KNOW + 20], *newest = NULL;
+    const double now = clock_monotonic();
+    if (id <= atomic_load(&horizon->id))
+        return false;
+    snprintf(ask, sizeof ask, CAN_KNOW, teller);
+    const bool is_true = postgresql_ask(session, ask, &newest) == STORE_OK && newest &&
+                         id <= strtoll(newest, NULL, 10);
+    free(newest);
+    if (!is_true)
+        return false;
+    raise_to(&horizon->id, id);
+    atomic_store(&horizon->heard, now);
+    /* If there is one of this process beyond it, the next look finds it. */
+    atomic_store(&horizon->failures, 0);
+    atomic_store(&horizon->is_overdue, false);
+    return true;
 }
 
 void postgresql_suspect(struct postgresql_store *store) {
