@@ -171,6 +171,8 @@ function heldServer() {
   const waiting = [];
   globalThis.fetch = (address, { body, signal }) => {
     const { pathname, searchParams } = new URL(address);
+    // The form of an earlier test asks a moment after its last change.
+    if (pathname === "/v1/jobs" && searchParams.has("validate_only")) return new Promise(() => {});
     const form = body instanceof FormData ? Object.fromEntries(body) : body;
     asked.push([pathname, searchParams.get("validate_only"), form]);
     return new Promise((done, fail) => {

@@ -9,7 +9,7 @@ globalThis.fetch = (...request) => serve(...request); // the client of the API k
 const { verdictOf } = await import("../../server/dashboard/src/runs/verdict.ts");
 const runs = await import("../../server/dashboard/src/runs.ts");
 
-const { connection } = await import("../../server/dashboard/src/events.ts");
+const { stream } = await import("../../server/dashboard/src/events.ts");
 const { evaluate, evaluateUnasked, waiting } = await import("../../server/dashboard/src/evaluations.ts");
 const listing = await import("../../server/dashboard/src/runs/listing.ts");
 const { effect } = await import("../../server/dashboard/node_modules/@preact/signals/dist/signals.mjs");
@@ -76,9 +76,9 @@ test("an evaluation that fails is asked for once, and again when it is wanted or
   evaluate(ended);
   await over(2);
   assert.equal(runs.notice.value.text, "too busy");
-  connection.value = "lost";
+  stream.value = "lost";
   await over(2);
-  connection.value = "live";
+  stream.value = "live";
   await over(3);
   stop();
 });

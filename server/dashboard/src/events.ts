@@ -22,7 +22,8 @@ export interface ServerEvent {
 }
 
 type Stream = "connecting" | "live" | "lost" | "locked";
-const stream = signal<Stream>("connecting");
+/** The state of the stream alone. */
+export const stream = signal<Stream>("connecting");
 
 /** "live" while the stream is open, "lost" while the page tries to reopen it, "locked" until the user enters a key, "away" while
  * the server answers, but cannot reach its database. */
