@@ -29,6 +29,7 @@ struct sweep {
     enum store_status (*run)(struct store_session *session, int64_t before, int most, int *count);
     int64_t before; /* ms */
     int most, count;
+    bool makes_events;
     bool is_alone; /* one node at a time is enough */
 };
 
@@ -55,7 +56,8 @@ static bool sweep_all(struct janitor *janitor, struct sweep *sweep) {
     enum store_status status;
     int64_t total = 0;
     do {
-        status = writer_do(janitor->writer, run_sweep, sweep);
+        status = sweep->makes_events ? writer_do(janitor->writer, run_sweep, sweep)
+                                     : writer_do_quietly(janitor->writer, run_sweep, sweep);
         if (status != STORE_OK)
             break;
         total += sweep->count;
@@ -71,8 +73,9 @@ static void sweep_house(struct janitor *janitor) {
                                 .is_alone = true};
     struct sweep events = {"events", store_forget_events, now - janitor->keep_events_days * DAY_MS,
                            .most = MAX_ROWS, .is_alone = true};
-    struct sweep jobs = {"jobs", store_forget_jobs, now - janitor->keep_jobs_days * DAY_MS,
-                         .most = MAX_JOBS, .is_alone = true};
+    struct sweep jobs = {
+        "jobs",           store_forget_jobs, now - janitor->keep_jobs_days * DAY_MS,
+        .most = MAX_JOBS, .is_alone = true,  .makes_events = true};
     sweep_all(janitor, &checkpoints);
     if (janitor->keep_events_days > 0)
         sweep_all(janitor, &events);

@@ -169,7 +169,8 @@ static void heartbeat_done(struct task *task, enum task_outcome outcome) {
 }
 
 static void ping_watchdog(struct writer *writer) {
-    static struct heartbeat heartbeat = {.task = {.run = heartbeat_run, .done = heartbeat_done}};
+    static struct heartbeat heartbeat = {
+        .task = {.run = heartbeat_run, .done = heartbeat_done, .makes_no_events = true}};
     if (!atomic_exchange(&heartbeat.under_way, true))
         writer_post(writer, &heartbeat.task);
 }

@@ -30,6 +30,7 @@ struct store_session {
     enum store_status status; /* of the current statement: STORE_OK until something fails */
     /* only of the writer: */
     char node[ID_LENGTH + 1]; /* for which it acts, see store_node_join */
+    bool is_quiet;            /* its transaction makes no events */
     int64_t limit;            /* maximum bytes of the database; 0: no limit */
     struct {                  /* jobs that have ended in this transaction, by status: */
         int64_t noted[JOB_STATUS_COUNT], marked[JOB_STATUS_COUNT]; /* so far; at the savepoint */

@@ -193,6 +193,12 @@ enum store_status sql_end_reading(struct store_session *session, enum store_stat
 }
 
 enum store_status store_begin(struct store_session *session) {
+    session->is_quiet = false;
+    return session->driver->begin(session);
+}
+
+enum store_status store_begin_quiet(struct store_session *session) {
+    session->is_quiet = true;
     return session->driver->begin(session);
 }
 

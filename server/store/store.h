@@ -313,6 +313,9 @@ enum store_status store_blob_sweep(struct store_session *session, int most, int 
 
 /* Transactions of the writer: a group of savepoints between begin and commit. */
 enum store_status store_begin(struct store_session *session);
+/* The same for a transaction that makes no events (store_events): it keeps nobody from reading
+ * those of others, however long it takes. Events of one that makes some all the same may be lost. */
+enum store_status store_begin_quiet(struct store_session *session);
 enum store_status store_commit(struct store_session *session);
 void store_abort(struct store_session *session); /* rolls back the whole group */
 enum store_status store_savepoint(struct store_session *session);

@@ -68,8 +68,10 @@ static void pieces_done(struct task *task, enum task_outcome outcome) {
 }
 
 void blob_write_start(struct blob_write *write) {
-    write->task = (struct task){
-        .run = run_pieces, .done = pieces_done, .waits_for_database = write->waits_for_database};
+    write->task = (struct task){.run = run_pieces,
+                                .done = pieces_done,
+                                .waits_for_database = write->waits_for_database,
+                                .makes_no_events = true};
     writer_post_next(write->writer, &write->task);
 }
 
@@ -117,7 +119,8 @@ void blob_abandon(struct writer *writer, int64_t id) {
     struct abandoning *abandoning = calloc(1, sizeof *abandoning);
     if (!abandoning)
         return; /* the next start removes the blob */
-    abandoning->task = (struct task){.run = run_abandon, .done = abandon_done};
+    abandoning->task =
+        (struct task){.run = run_abandon, .done = abandon_done, .makes_no_events = true};
     abandoning->id = id;
     writer_post_next(writer, &abandoning->task);
 }

@@ -51,7 +51,9 @@ struct task {
      * (monotonic; 0: never). Only what came after that tells how long the database needs. */
     double hindered;
     double doubted, due; /* for the writer: when the doubt began; when the task runs again */
-    struct turn turn;    /* in the pool: its client, and whether it is large */
+    /* Set by the poster: on the writer, it holds up nobody who reads events (store_begin_quiet). */
+    bool makes_no_events;
+    struct turn turn; /* in the pool: its client, and whether it is large */
     /* on the watch: */
     const struct wait *wait;
     const volatile bool *is_unwanted; /* set when nobody waits any more; read atomically */

@@ -93,6 +93,12 @@ static enum task_outcome outcome_of(enum store_status status, bool has_tried_to_
     }
 }
 
+static bool is_quiet(const struct task *group) {
+    while (group && group->makes_no_events)
+        group = group->next;
+    return !group;
+}
+
 /* Runs a group in one transaction. A task that fails rolls back only its own savepoint; a failure of
  * the store rolls back the whole group. *lost: why a transaction that had begun was not committed. */
 static enum task_outcome run_group(struct store *store, struct task *group,
@@ -101,7 +107,7 @@ static enum task_outcome run_group(struct store *store, struct task *group,
     *lost = STORE_OK;
     if (!store_is_whole(store))
         return TASK_GONE;
-    enum store_status status = store_begin(session);
+    enum store_status status = is_quiet(group) ? store_begin_quiet(session) : store_begin(session);
     if (status != STORE_OK) {
         store_abort(session);
         return outcome_of(status, false);
@@ -316,10 +322,10 @@ static void call_done(struct task *task, enum task_outcome outcome) {
 static enum store_status do_there(struct writer *writer,
                                   enum store_status (*run)(void *argument,
                                                            struct store_session *session),
-                                  void *argument, bool at_last) {
-    struct call call = {.task = {.run = call_run, .done = call_done, .waits_for_database = at_last},
-                        .run = run,
-                        .argument = argument};
+                                  void *argument, struct task how) {
+    how.run = call_run;
+    how.done = call_done;
+    struct call call = {.task = how, .run = run, .argument = argument};
     bell_init(&call.over);
     writer_post(writer, &call.task);
     bell_wait(&call.over, INFINITY);
@@ -330,12 +336,19 @@ static enum store_status do_there(struct writer *writer,
 enum store_status writer_do(struct writer *writer,
                             enum store_status (*run)(void *argument, struct store_session *session),
                             void *argument) {
-    return do_there(writer, run, argument, false);
+    return do_there(writer, run, argument, (struct task){0});
 }
 
 enum store_status writer_do_at_last(struct writer *writer,
                                     enum store_status (*run)(void *argument,
                                                              struct store_session *session),
                                     void *argument) {
-    return do_there(writer, run, argument, true);
+    return do_there(writer, run, argument, (struct task){.waits_for_database = true});
+}
+
+enum store_status writer_do_quietly(struct writer *writer,
+                                    enum store_status (*run)(void *argument,
+                                                             struct store_session *session),
+                                    void *argument) {
+    return do_there(writer, run, argument, (struct task){.makes_no_events = true});
 }

@@ -44,7 +44,12 @@ enum store_status writer_status(enum task_outcome outcome);
 enum store_status writer_do(struct writer *writer,
                             enum store_status (*run)(void *argument, struct store_session *session),
                             void *argument);
-/* The same, but waits for a database that is away, until the server stops. */
+/* The same for what makes no events. */
+enum store_status writer_do_quietly(struct writer *writer,
+                                    enum store_status (*run)(void *argument,
+                                                             struct store_session *session),
+                                    void *argument);
+/* The same as writer_do, but waits for a database that is away, until the server stops. */
 enum store_status writer_do_at_last(struct writer *writer,
                                     enum store_status (*run)(void *argument,
                                                              struct store_session *session),

@@ -233,3 +233,28 @@ def test_a_node_has_no_more_connections_than_it_may(fleet):  # noqa: F811
         assert 4 <= max(counts) <= 6
         assert node.stop() == 0
         eventually(lambda: database.one(mine) == 0)
+
+
+def test_only_what_makes_events_waits_for_those_who_read_them(fleet):  # noqa: F811
+    """Whoever reads events waits for those who make them, and keeps new ones out meanwhile: here, for long."""
+    (node,) = fleet(1, "--workers", "1")
+    job = node.submit({**QUICK, "network": {"hidden_size": 512, "hidden_layers": 2}})  # stored in pieces
+    node.wait(job)
+    model = node.get(f"/v1/models/{job}/weights.safetensors").body
+    with node.store.connect() as reading, node.store.connect() as database:
+        lease = "SELECT min(lease_until) FROM node"
+        # Nothing else has anything to write.
+        eventually(lambda: database.one("SELECT count(*) FROM blob WHERE refs = 0 AND writer IS NULL") == 0)
+        until, pieces = database.one(lease), database.one("SELECT count(*) FROM piece")
+        reading.sql("BEGIN")
+        reading.sql("SELECT pg_advisory_xact_lock(1684369007)")
+        importing = threading.Thread(target=lambda: node.post("/v1/models", raw=model, headers={"Content-Type": "application/octet-stream"}))
+        importing.start()
+        eventually(lambda: database.one("SELECT count(*) FROM piece") > pieces)
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1684369007 AND NOT granted"
+        eventually(lambda: database.one(waiting) > 0)
+        eventually(lambda: database.one(lease) > until)
+        assert database.one("SELECT count(*) FROM model") == 1
+        reading.sql("COMMIT")
+        importing.join()
+        eventually(lambda: database.one("SELECT count(*) FROM model") == 2)

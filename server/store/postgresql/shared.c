@@ -55,10 +55,10 @@ enum {
  * whoever looks whether it took place must wait for the end of that. */
 enum store_status postgresql_begin(struct postgresql_session *session) {
     char text[400];
-    snprintf(
-        text, sizeof text,
-        "BEGIN ISOLATION LEVEL READ COMMITTED;%s SELECT pg_advisory_xact_lock(%lld);" LOCK_TO_WRITE,
-        session->is_pooled ? POSTGRESQL_LIMITS : "", session->own_lock);
+    snprintf(text, sizeof text,
+             "BEGIN ISOLATION LEVEL READ COMMITTED;%s SELECT pg_advisory_xact_lock(%lld);%s",
+             session->is_pooled ? POSTGRESQL_LIMITS : "", session->own_lock,
+             session->base.is_quiet ? "" : LOCK_TO_WRITE);
     return postgresql_command(session, text);
 }
 
