@@ -13,6 +13,7 @@ from conftest import BINARY, ENDLESS, PATIENCE, QUICK, eventually
 from fleet import Fleet, with_job
 from sse import Stream
 
+pytestmark = pytest.mark.row("pooled")
 POOLER = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
 SESSIONS = 4  # of the server, for all
 
