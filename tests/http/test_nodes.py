@@ -3,9 +3,10 @@
 import re
 import socket
 
-from conftest import ENDLESS, eventually
+from conftest import ENDLESS, eventually, only_sqlite
 
 
+@only_sqlite("a file has one node, which needs no lease")
 def test_the_only_node_of_a_file(start):
     server = start("--workers", "3")
     (node,) = server.get("/v1/nodes").json["items"]
